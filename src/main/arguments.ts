@@ -1,0 +1,100 @@
+/** Checks of what callers pass: nothing of a bad call is queued, nothing of it is stored. */
+import { types } from 'node:util';
+import { defaultSettings, type ProviderSettings, type SDS_ProviderOptions } from '../protocol/options.ts';
+
+/** Longer keys are no hashes; they would not fit beside the patches. */
+const MAX_HASH_BYTES = 65_536;
+
+/** Says what is wrong with a byte argument, `undefined` if nothing is. */
+export function faultOfBytes(value: unknown, name: string): string | undefined {
+  if (!types.isUint8Array(value)) return `${name} must be a Uint8Array, not ${describe(value)}`;
+  if (value.byteLength === 0 && !isAttached(value)) return `${name} is detached: its bytes are gone`;
+  return undefined;
+}
+
+/** Says what is wrong with a patch number, `undefined` if nothing is. */
+export function faultOfClock(value: unknown, name: string): string | undefined {
+  if (Number.isSafeInteger(value)) return undefined;
+  return `${name} must be an integer within ±(2^53 - 1), not ${describe(value)}`;
+}
+
+/** Says what is wrong with a value's hash, `undefined` if nothing is. */
+export function faultOfHash(value: unknown): string | undefined {
+  if (typeof value !== 'string') return `ValueHash must be a string, not ${describe(value)}`;
+  if (value.length > MAX_HASH_BYTES / 3 && Buffer.byteLength(value) > MAX_HASH_BYTES) {
+    return `ValueHash is longer than ${MAX_HASH_BYTES} bytes`;
+  }
+  return undefined;
+}
+
+/** An empty view is one of an empty array, or what is left of a detached or shrunken one. */
+function isAttached(bytes: Uint8Array): boolean {
+  try {
+    bytes.at(0);
+    return true;
+  } catch {
+    // `at` refuses exactly the views whose bytes are gone (ECMAScript, ValidateTypedArray)
+    return false;
+  }
+}
+
+/** Fills in the defaults, or says which option is wrong. */
+export function readOptions(options: SDS_ProviderOptions | undefined): ProviderSettings | string {
+  if (options === undefined) return defaultSettings;
+  if (typeof options !== 'object' || options === null) return `Options must be an object, not ${describe(options)}`;
+  const settings: Record<string, unknown> = { ...defaultSettings };
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    const accepts = (accepted as Record<string, Acceptance | undefined>)[name];
+    if (accepts === undefined) return `there is no option '${name}'; there are ${Object.keys(accepted).join(', ')}`;
+    if (!accepts.test(value)) return `${name} must be ${accepts.what}, not ${describe(value)}`;
+    settings[name] = value;
+  }
+  return settings as unknown as ProviderSettings;
+}
+
+interface Acceptance {
+  what: string;
+  test: (value: unknown) => boolean;
+}
+
+const oneOf = (...choices: string[]): Acceptance => ({
+  what: choices.map((choice) => `'${choice}'`).join(' or '),
+  test: (value) => typeof value === 'string' && choices.includes(value),
+});
+const yesOrNo: Acceptance = { what: 'true or false', test: (value) => typeof value === 'boolean' };
+const integer = (least: number, most: number): Acceptance => ({
+  what: `an integer from ${least} to ${most}`,
+  test: (value) => Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most,
+});
+
+const accepted: Record<keyof SDS_ProviderOptions, Acceptance> = {
+  Durability: oneOf('normal', 'full'),
+  BusyTimeoutMs: integer(0, 2_147_483_647),
+  TakeSnapshots: yesOrNo,
+  MaxPendingBytes: integer(1, Number.MAX_SAFE_INTEGER),
+  Overflow: oneOf('wait', 'reject'),
+  OnClockCollision: oneOf('ignore', 'keep'),
+  VerifyValues: yesOrNo,
+};
+
+/** Names a value in an error message, without calling anything of it. */
+export function describe(value: unknown): string {
+  if (value === null) return 'null';
+  switch (typeof value) {
+    case 'string':
+      return `the string ${JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)}`;
+    case 'number':
+    case 'boolean':
+    case 'undefined':
+      return String(value);
+    case 'bigint':
+      return `the bigint ${value}n`;
+    case 'symbol':
+      return 'a symbol';
+    case 'function':
+      return 'a function';
+    default:
+      return Array.isArray(value) ? 'an array' : `an object (${Object.prototype.toString.call(value).slice(8, -1)})`;
+  }
+}

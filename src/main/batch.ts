@@ -1,0 +1,49 @@
+/** What crosses to the worker at once for one file, and the promises that depend on it. */
+import type { SDS_PersistenceError } from '../protocol/errors.ts';
+import { NO_SLAB } from '../protocol/slabs.ts';
+import type { Attachment, ReadResult } from '../protocol/service.ts';
+import type { Member } from './member.ts';
+
+/** One promise, and what it takes to settle it. Patches of one provider in one batch share one. */
+export interface Settler {
+  member: Member;
+  operation: number;
+  resolve(value: unknown): void;
+  reject(error: SDS_PersistenceError): void;
+}
+
+/**
+ * Writes, then reads: a write that follows a read starts the next batch. So a worker that is lost
+ * between the commit and the answers can be asked the reads again, and they see the same state.
+ */
+export class Batch {
+  /** Place in the file's order, wraps at 32 bits. */
+  readonly number: number;
+  readonly slabs: number[] = [];
+  readonly settlers: Settler[] = [];
+  /** Settlers of the reads, in the order of their answers. */
+  readonly reads: number[] = [];
+  readonly attachments: Attachment[] = [];
+  attachmentBytes = 0;
+  slabBytes = 0;
+  /** Whether it went to the worker, and whether as a message (else by the ring). */
+  sent = false;
+  byMessage = false;
+  answers: (ReadResult | undefined)[] | undefined;
+  /** First failure by provider, once settled. */
+  failures: Map<Member, SDS_PersistenceError> | undefined;
+  /** Called once settled. */
+  readonly watchers: ((batch: Batch) => void)[] = [];
+
+  constructor(number: number) {
+    this.number = number;
+  }
+
+  get firstSlab(): number {
+    return this.slabs[0] ?? NO_SLAB;
+  }
+
+  get bytes(): number {
+    return this.slabBytes + this.attachmentBytes;
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * What was called before the process ends is committed before it ends: after `process.exit()`, an
+ * uncaught error, an unhandled rejection or a signal that the program handles.
+ */
+import { writeSync } from 'node:fs';
+import type { Line } from './line.ts';
+import { sayAtExit } from './warnings.ts';
+
+/** How long exit waits for a worker that commits nothing: longer than the default BusyTimeoutMs. */
+const PATIENCE_MS = 10_000;
+
+let guarded = false;
+/** True once the process is in its `exit` event: from now on nothing asynchronous happens. */
+export let exiting = false;
+
+/** Makes the `exit` event wait, once for all lines. */
+export function guardExit(lines: readonly Line[]): void {
+  if (guarded) return;
+  guarded = true;
+  process.on('exit', () => {
+    exiting = true;
+    for (const line of lines) drainAtExit(line);
+  });
+}
+
+/** Blocks until a line has committed everything; also for calls made by later `exit` listeners. */
+export function drainAtExit(line: Line): void {
+  if (line.idle || line.drain(PATIENCE_MS)) return;
+  const message = `the worker committed nothing for ${PATIENCE_MS} ms at exit; calls that were not acknowledged may be lost`;
+  sayAtExit(message, (text) => writeSync(2, text));
+}

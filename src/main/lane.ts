@@ -1,0 +1,462 @@
+/**
+ * A lane gathers the calls of all providers on one database file into batches, keeps their order,
+ * and settles their promises once the worker has published that a batch is finished.
+ */
+import { reached } from '../protocol/control.ts';
+import {
+  APPEND_PATCH,
+  ENTRY_COLLIDED,
+  ENTRY_HEADER,
+  entryBytes,
+  FIRST_ERROR,
+  FIRST_READ,
+  operationNames,
+} from '../protocol/entries.ts';
+import { errorCodes, makeError, type SDS_PersistenceError } from '../protocol/errors.ts';
+import {
+  BATCH_COLLIDED,
+  BATCH_FAILED,
+  BATCH_FOREIGN_WRITER,
+  INLINE_LIMIT,
+  NO_SLAB,
+  SLAB_FLAGS,
+  SLAB_HEADER,
+  SLAB_NEXT,
+  SLAB_USED,
+} from '../protocol/slabs.ts';
+import type { Attachment, ReadResult } from '../protocol/service.ts';
+import { Batch, type Settler } from './batch.ts';
+import type { Line } from './line.ts';
+import type { Member } from './member.ts';
+import { copyShared, takeMark, takeOver } from './ownership.ts';
+import { warnOfCollision, warnOfForeignWriter } from './warnings.ts';
+
+/** A batch that grew to this goes off by itself, so that a flood is committed, and its slabs come back, in parts. */
+const FULL_BATCH = 4 * 1024 * 1024;
+/** A second batch may follow one under way if it has at least this much: the worker need not pause between. */
+const WORTH_SENDING = 32 * 1024;
+/** Bytes that are handed over but shorter than this are copied all the same: that is faster than a message. */
+const WORTH_MOVING = 4096;
+
+export class Lane {
+  readonly id: number;
+  readonly line: Line;
+  readonly dbPath: string;
+  /** `:memory:` and the like: gone with the worker. */
+  readonly transient: boolean;
+  readonly members = new Set<Member>();
+
+  /** Batches sent and not settled, oldest first. */
+  readonly #underWay: Batch[] = [];
+  /** Batches complete but not sent, oldest first. */
+  readonly #complete: Batch[] = [];
+  /** The batch that calls are added to. */
+  #open: Batch | undefined;
+  /** Where the next entry goes, and where the current slab ends, as bytes of the arena. */
+  #at = 0;
+  #end = 0;
+  #slabStart = 0;
+  #lastNumber: number;
+  /** Why the lane can't go on, if so: every call is refused with it. */
+  #lost: ((call: string) => SDS_PersistenceError) | undefined;
+
+  constructor(id: number, line: Line, dbPath: string, transient: boolean) {
+    this.id = id;
+    this.line = line;
+    this.dbPath = dbPath;
+    this.transient = transient;
+    this.#lastNumber = Atomics.load(line.commitPoints, id);
+  }
+
+  // ---- adding calls -------------------------------------------------------------------------
+
+  /** Copies a patch into the open batch. The hot path: one header, one copy, no allocation. */
+  appendPatch(member: Member, patch: Uint8Array, clock: number): Promise<void> {
+    const length = patch.byteLength;
+    const handedOver = takeMark(patch);
+    if (length > INLINE_LIMIT || handedOver) {
+      // too long for a slab, or handed over: a promise of its own
+      return this.#add(member, APPEND_PATCH, '', clock, patch, handedOver) as Promise<void>;
+    }
+    const need = (ENTRY_HEADER + length + 7) & ~7;
+    let batch = this.#open;
+    if (batch === undefined || batch.reads.length > 0 || this.#at + need > this.#end) {
+      const refusal = this.#makeRoom(need, false, member, 'appendPatch');
+      if (refusal !== undefined) return Promise.reject(refusal);
+      batch = this.#open as Batch; // #makeRoom has opened one
+    }
+    if (member.run !== batch) this.#startRun(member, batch);
+    const at = this.#at;
+    this.#at = at + need;
+    const { cells, bytes, doubles } = this.line;
+    const cell = at >> 2;
+    cells[cell] = APPEND_PATCH;
+    cells[cell + 1] = member.id;
+    cells[cell + 2] = 0;
+    cells[cell + 3] = length;
+    cells[cell + 4] = member.runSettler;
+    doubles[(at >> 3) + 3] = clock;
+    bytes.set(patch, at + ENTRY_HEADER);
+    return member.runPromise;
+  }
+
+  #startRun(member: Member, batch: Batch): void {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    member.run = batch;
+    member.runSettler = batch.settlers.push({ member, operation: APPEND_PATCH, resolve, reject }) - 1;
+    member.runPromise = promise as Promise<void>;
+  }
+
+  /** Adds any call; `takeOverBytes` hands the caller's buffer over although it is not marked. */
+  add(member: Member, operation: number, key: string, clock: number, data?: Uint8Array, takeOverBytes = false) {
+    const handedOver = data !== undefined && (takeMark(data) || takeOverBytes);
+    return this.#add(member, operation, key, clock, data, handedOver);
+  }
+
+  #add(
+    member: Member,
+    operation: number,
+    key: string,
+    clock: number,
+    data: Uint8Array | undefined,
+    handedOver: boolean,
+  ): Promise<unknown> {
+    const call = operationNames[operation] ?? '';
+    const keyLength = key === '' ? 0 : Buffer.byteLength(key);
+    const length = data === undefined ? 0 : data.byteLength;
+    const attach = length > INLINE_LIMIT || (handedOver && length >= WORTH_MOVING);
+    if (attach) {
+      const refusal = this.#admit(length, member, call);
+      if (refusal !== undefined) return Promise.reject(refusal);
+    }
+    const need = entryBytes(keyLength, attach ? 0 : length);
+    const refusal = this.#makeRoom(need, operation >= FIRST_READ, member, call);
+    if (refusal !== undefined) return Promise.reject(refusal);
+
+    const batch = this.#open as Batch; // #makeRoom has opened one
+    let dataLength = length;
+    if (data !== undefined && attach) dataLength = this.#attach(batch, data, handedOver);
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const settler = batch.settlers.push({ member, operation, resolve, reject }) - 1;
+    if (operation >= FIRST_READ) batch.reads.push(settler);
+    member.run = undefined; // calls of a provider keep their order, also if some fail
+
+    const at = this.#at;
+    this.#at = at + need;
+    const { cells, bytes, doubles, text } = this.line;
+    const cell = at >> 2;
+    cells[cell] = operation;
+    cells[cell + 1] = member.id;
+    cells[cell + 2] = keyLength;
+    cells[cell + 3] = dataLength;
+    cells[cell + 4] = settler;
+    doubles[(at >> 3) + 3] = clock;
+    if (keyLength > 0) text.write(key, at + ENTRY_HEADER, keyLength, 'utf8');
+    if (data !== undefined && !attach) {
+      bytes.set(data, at + ENTRY_HEADER + keyLength);
+      if (handedOver) takeOver(data); // shorter than a message is worth: copied, and detached as announced
+    }
+    return promise;
+  }
+
+  /** Takes or copies large bytes; returns the entry's length field, which says where they are. */
+  #attach(batch: Batch, data: Uint8Array, handedOver: boolean): number {
+    const attachment: Attachment = (handedOver ? takeOver(data) : undefined) ?? copyShared(data);
+    batch.attachmentBytes += attachment.length;
+    this.line.pendingBytes += attachment.length;
+    return -batch.attachments.push(attachment);
+  }
+
+  /** Waits until so many bytes may be added beside the slabs. One call that is larger than all goes alone. */
+  #admit(length: number, member: Member, call: string): SDS_PersistenceError | undefined {
+    const { line } = this;
+    const fits = () => line.pendingBytes === 0 || line.pendingBytes + length <= member.settings.MaxPendingBytes;
+    if (fits()) return undefined;
+    if (member.settings.Overflow === 'reject') return makeError('queue-full', call, this.dbPath);
+    line.hold(fits);
+    return this.#lost?.(call);
+  }
+
+  /**
+   * Sees to it that there is an open batch with room for an entry. Sends what is complete, and holds
+   * the caller, or refuses, while too much is pending.
+   */
+  #makeRoom(need: number, read: boolean, member: Member, call: string): SDS_PersistenceError | undefined {
+    const { line } = this;
+    for (;;) {
+      if (this.#lost !== undefined) return this.#lost(call);
+      const open = this.#open;
+      if (open !== undefined && ((!read && open.reads.length > 0) || open.bytes >= FULL_BATCH)) this.#completeOpen();
+      if (this.#open !== undefined && this.#at + need <= this.#end) return undefined;
+      if (this.#open !== undefined) this.trySend(); // its slab is full: the worker may start on it
+      const grown = this.#open?.slabs.length ?? 0;
+      const slab = line.takeSlab(need, Math.min(grown, 2), member.settings.MaxPendingBytes);
+      if (slab !== NO_SLAB) {
+        this.#enterSlab(slab);
+        return undefined;
+      }
+      if (member.settings.Overflow === 'reject') return makeError('queue-full', call, this.dbPath);
+      line.hold(() => line.hasRoom(need, member.settings.MaxPendingBytes));
+    }
+  }
+
+  #enterSlab(slab: number): void {
+    const { line } = this;
+    let batch = this.#open;
+    if (batch === undefined) {
+      this.#lastNumber = (this.#lastNumber + 1) | 0;
+      batch = new Batch(this.#lastNumber);
+      this.#open = batch;
+      line.wantsToSend(this);
+    } else {
+      this.#leaveSlab(slab);
+    }
+    const start = line.slabs.startOf(slab);
+    const size = line.slabs.sizeOf(slab);
+    batch.slabs.push(slab);
+    batch.slabBytes += size;
+    line.cells[(start >> 2) + SLAB_FLAGS] = 0;
+    this.#slabStart = start;
+    this.#at = start + SLAB_HEADER;
+    this.#end = start + size;
+  }
+
+  #leaveSlab(next: number): void {
+    const cell = this.#slabStart >> 2;
+    this.line.cells[cell + SLAB_USED] = this.#at - this.#slabStart;
+    this.line.cells[cell + SLAB_NEXT] = next;
+  }
+
+  #completeOpen(): void {
+    if (this.#open === undefined) return;
+    this.#leaveSlab(NO_SLAB);
+    this.#complete.push(this.#open);
+    this.#open = undefined;
+    this.#at = this.#end = 0;
+  }
+
+  // ---- sending ------------------------------------------------------------------------------
+
+  /** Whether something waits here that was not sent, or not settled. */
+  get pending(): boolean {
+    return this.#open !== undefined || this.#complete.length > 0 || this.#underWay.length > 0;
+  }
+
+  get waitsToBeSent(): boolean {
+    return this.#open !== undefined || this.#complete.length > 0;
+  }
+
+  /** Whether every batch, sent or not, is committed (or has failed). */
+  get finished(): boolean {
+    return !this.waitsToBeSent && this.#underWay.every((batch) => this.#isFinished(batch));
+  }
+
+  #isFinished(batch: Batch): boolean {
+    return reached(Atomics.load(this.line.commitPoints, this.id), batch.number);
+  }
+
+  /** Sends as many batches as may be under way at once. */
+  trySend(): void {
+    while (this.waitsToBeSent && this.#maySend()) {
+      if (this.#complete.length === 0) this.#completeOpen();
+      const batch = this.#complete.shift();
+      if (batch !== undefined) this.#send(batch);
+    }
+  }
+
+  #maySend(): boolean {
+    let unfinished = 0;
+    for (const batch of this.#underWay) {
+      if (batch.sent && this.#isFinished(batch)) {
+        // its reads may have to be asked again, so the state must stay; a blocked thread can't get answers
+        if (batch.reads.length > 0 && !this.line.blocked) return false;
+        continue;
+      }
+      if (batch.reads.length > 0) return false;
+      unfinished++;
+    }
+    if (unfinished === 0) return true;
+    const next = this.#complete[0] ?? this.#open;
+    return unfinished === 1 && (next?.bytes ?? 0) >= WORTH_SENDING;
+  }
+
+  #send(batch: Batch): void {
+    batch.sent = true;
+    const messagesUnderWay = this.#underWay.some((earlier) => earlier.byMessage && !this.#isFinished(earlier));
+    this.#underWay.push(batch);
+    this.line.hasUnderWay(this);
+    const plain = batch.reads.length === 0 && batch.attachments.length === 0;
+    if (plain && !messagesUnderWay && this.line.allAttached(this) && this.line.sendByRing(this, batch)) return;
+    this.#sendByMessage(batch, false);
+  }
+
+  #sendByMessage(batch: Batch, readsOnly: boolean): void {
+    batch.byMessage = true;
+    const message = {
+      lane: this.id,
+      batch: batch.number,
+      firstSlab: batch.firstSlab,
+      attachments: batch.attachments,
+      readsOnly,
+    };
+    const moved = batch.attachments.flatMap(({ buffer }) => (buffer instanceof ArrayBuffer ? [buffer] : []));
+    this.line.sendByMessage(message, moved, (answers) => {
+      batch.answers ??= answers;
+    });
+  }
+
+  // ---- settling -----------------------------------------------------------------------------
+
+  /** Settles what the worker has finished; returns whether anything is still under way. */
+  settle(): boolean {
+    for (let i = 0; i < this.#underWay.length; ) {
+      const batch = this.#underWay[i] as Batch; // i is below the length
+      if (!this.#isFinished(batch)) break;
+      if (batch.reads.length > 0 && batch.answers === undefined) {
+        i++;
+        continue;
+      }
+      this.#underWay.splice(i, 1);
+      this.#settleBatch(batch);
+    }
+    return this.#underWay.length > 0;
+  }
+
+  #settleBatch(batch: Batch): void {
+    const failed = this.#collectFailures(batch);
+    this.#release(batch);
+    let answer = 0;
+    for (const [index, settler] of batch.settlers.entries()) {
+      const result = settler.operation >= FIRST_READ ? batch.answers?.[answer++] : undefined;
+      const error = failed?.get(index);
+      if (error !== undefined) settler.reject(error);
+      else settler.resolve(result === undefined ? undefined : valueOf(result));
+    }
+    for (const watcher of batch.watchers) watcher(batch);
+  }
+
+  /** The errors by settler; nearly always there are none and nothing is looked at. */
+  #collectFailures(batch: Batch): Map<number, SDS_PersistenceError> | undefined {
+    const { line } = this;
+    const flags = line.cell((line.slabs.startOf(batch.firstSlab) >> 2) + SLAB_FLAGS);
+    if (flags === 0) return undefined;
+    if (flags & BATCH_FOREIGN_WRITER) warnOfForeignWriter(this.dbPath, line.sqliteVersion);
+    if ((flags & (BATCH_FAILED | BATCH_COLLIDED)) === 0) return undefined;
+    const failed = new Map<number, SDS_PersistenceError>();
+    for (const at of this.#entriesOf(batch)) {
+      const cell = at >> 2;
+      const word = line.cell(cell);
+      const index = line.cell(cell + 4);
+      const settler = batch.settlers[index] as Settler; // each entry was written with its settler
+      if ((word >> 16) & ENTRY_COLLIDED) warnOfCollision(settler.member);
+      const outcome = (word >> 8) & 0xff;
+      if (outcome < FIRST_ERROR || failed.has(index)) continue;
+      const code = errorCodes[outcome - FIRST_ERROR] ?? 'io-error';
+      const call = operationNames[settler.operation] ?? '';
+      const error = makeError(code, call, this.dbPath, undefined, line.causeOf(this.id, batch.number, outcome));
+      failed.set(index, error);
+      batch.failures ??= new Map();
+      if (batch.failures.has(settler.member)) continue;
+      batch.failures.set(settler.member, error);
+      settler.member.failures++;
+    }
+    return failed;
+  }
+
+  /** Where each entry of a complete batch starts in the arena. */
+  *#entriesOf(batch: Batch): Generator<number> {
+    const { line } = this;
+    for (const slab of batch.slabs) {
+      const start = line.slabs.startOf(slab);
+      const end = start + line.cell((start >> 2) + SLAB_USED);
+      for (let at = start + SLAB_HEADER; at < end; ) {
+        yield at;
+        const keyLength = line.cell((at >> 2) + 2);
+        const dataLength = line.cell((at >> 2) + 3);
+        at += entryBytes(keyLength, Math.max(dataLength, 0));
+      }
+    }
+  }
+
+  #release(batch: Batch): void {
+    for (const slab of batch.slabs) this.line.giveBackSlab(slab);
+    this.line.pendingBytes -= batch.attachmentBytes;
+  }
+
+  /** Settles once all that was called so far is finished; rejects with this provider's first failure. */
+  async barrier(member: Member): Promise<void> {
+    const batches = [...this.#underWay, ...this.#complete];
+    if (this.#open !== undefined) batches.push(this.#open);
+    const settled = batches.map((batch) => new Promise<Batch>((resolve) => batch.watchers.push(resolve)));
+    for (const batch of await Promise.all(settled)) {
+      const failure = batch.failures?.get(member);
+      if (failure !== undefined) throw failure;
+    }
+  }
+
+  // ---- after the loss of a worker -------------------------------------------------------------
+
+  /** Hands the new worker what the old one did not finish, in order. */
+  resume(): void {
+    for (const batch of this.#underWay) {
+      if (this.#isFinished(batch)) {
+        if (batch.reads.length > 0 && batch.answers === undefined) this.#sendByMessage(batch, true);
+        continue;
+      }
+      this.#forgetMoved(batch);
+      this.#sendByMessage(batch, false);
+    }
+  }
+
+  /** What was handed over went down with the worker: those calls fail, the others of the batch do not. */
+  #forgetMoved(batch: Batch): void {
+    const { line } = this;
+    const lost = FIRST_ERROR + errorCodes.indexOf('worker-lost');
+    for (const at of this.#entriesOf(batch)) {
+      const dataLength = line.cell((at >> 2) + 3);
+      if (dataLength >= 0) continue;
+      const attachment = batch.attachments[-1 - dataLength];
+      if (attachment === undefined || !(attachment.buffer instanceof ArrayBuffer)) continue;
+      if (!attachment.buffer.detached) continue;
+      if (line.outcomeAt(at) === 0) line.setOutcome(at, lost);
+      line.setFlag(batch.firstSlab, BATCH_FAILED);
+    }
+  }
+
+  /** Refuses all that is pending and all that will come; what is finished already keeps its result. */
+  giveUp(reason: (call: string) => SDS_PersistenceError): void {
+    this.#lost = reason;
+    this.settle();
+    this.#completeOpen();
+    for (const batch of [...this.#underWay.splice(0), ...this.#complete.splice(0)]) {
+      const committed = batch.sent && this.#isFinished(batch);
+      this.#release(batch);
+      batch.failures = new Map();
+      for (const { member, operation, resolve, reject } of batch.settlers) {
+        const error = reason(operationNames[operation] ?? '');
+        if (committed && operation < FIRST_READ) {
+          resolve(undefined);
+          continue;
+        }
+        if (!batch.failures.has(member)) batch.failures.set(member, error);
+        reject(error);
+      }
+      for (const watcher of batch.watchers) watcher(batch);
+    }
+  }
+}
+
+/** What a read's promise resolves with. */
+function valueOf(result: ReadResult): Uint8Array | undefined | Uint8Array[] {
+  if (result.kind === 'bytes') return result.bytes;
+  const patches: Uint8Array[] = [];
+  for (const { bytes, lengths } of result.blocks) {
+    const { buffer, byteOffset } = bytes;
+    let start = byteOffset;
+    for (const length of lengths) {
+      patches.push(new Uint8Array(buffer, start, length));
+      start += length;
+    }
+  }
+  return patches;
+}

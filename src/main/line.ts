@@ -1,0 +1,520 @@
+/**
+ * A line to one worker thread: the memory both share, the ring of batches, the Comlink service, and
+ * what happens when the worker is lost. Any number of lanes (files) uses it.
+ */
+import { Worker } from 'node:worker_threads';
+import { type Remote, transfer, wrap } from 'comlink';
+import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import {
+  BOARD_BYTES,
+  BOARD_TEXT_AT,
+  BOOTED,
+  CONTROL_CELLS,
+  descriptorAt,
+  DOORBELL,
+  MAX_LANES,
+  PROGRESS,
+  reached,
+  RING_CAPACITY,
+  RING_HEAD,
+  RING_TAIL,
+  type SharedMemory,
+  STATE_ASLEEP,
+  STATE_IN_EVENT_LOOP,
+  WORKER_STATE,
+} from '../protocol/control.ts';
+import { makeError, type ReportedCause, reviveCause } from '../protocol/errors.ts';
+import type { BatchMessage, ReadResult, Report, WorkerService } from '../protocol/service.ts';
+import { NO_SLAB, SLAB_FLAGS } from '../protocol/slabs.ts';
+import type { Batch } from './batch.ts';
+import { Lane } from './lane.ts';
+import { Member } from './member.ts';
+import { SlabPool } from './slab-pool.ts';
+import { startWorker } from './start-worker.ts';
+
+/** A worker that is lost this often without finishing anything in between is given up. */
+const MOST_VAIN_STARTS = 3;
+/** While a thread is blocked it looks this often whether its worker still lives. */
+const LIFE_CHECK_MS = 50;
+/** A worker that did not start within this is taken for lost by a blocked thread, which hears of no exit. */
+const START_PATIENCE_MS = 30_000;
+
+/** A provider's registration, from its attach to its detach. */
+interface Registration {
+  member: Member;
+  lane: Lane;
+  attached: boolean;
+  /** Set while an attach or detach is under way. */
+  onAttach: ((report: Report) => void)[];
+  attaching: boolean;
+  onDetach: ((report: Report) => void) | undefined;
+}
+
+export class Line {
+  readonly slabs: SlabPool;
+  readonly commitPoints: Int32Array;
+  /** The arena as 32-bit cells, bytes, doubles and text. */
+  readonly cells: Int32Array;
+  readonly bytes: Uint8Array;
+  readonly doubles: Float64Array;
+  readonly text: Buffer;
+  /** Capacity of all slabs in use and size of all attachments: what waits for its commit. */
+  pendingBytes = 0;
+  /** True while the thread is blocked in here: then no message can arrive. */
+  blocked = false;
+  sqliteVersion = '';
+
+  readonly #control: Int32Array;
+  readonly #board: Uint8Array;
+  readonly #shared: SharedMemory;
+  readonly #lanes = new Set<Lane>();
+  readonly #registrations = new Map<number, Registration>();
+  readonly #wantToSend = new Set<Lane>();
+  readonly #haveUnderWay = new Set<Lane>();
+  readonly #freeLaneIds: number[] = [];
+  #nextLaneId = 0;
+  #nextMemberId = 1;
+  #worker!: Worker; // #start, called by the constructor, sets both
+  #service!: Remote<WorkerService>;
+  #run!: Remote<WorkerService>['run'];
+  #startedAt = 0;
+  #progressAtStart = 0;
+  #vainStarts = 0;
+  #lost = false;
+  #onLost: (line: Line) => void;
+  #sendScheduled = false;
+  #listening = false;
+  #referenced = true;
+  #requests = 0;
+
+  constructor(pendingBytes: number, onLost: (line: Line) => void) {
+    this.#onLost = onLost;
+    this.slabs = new SlabPool(pendingBytes);
+    const { arena } = this.slabs;
+    this.cells = new Int32Array(arena);
+    this.bytes = new Uint8Array(arena);
+    this.doubles = new Float64Array(arena);
+    this.text = Buffer.from(arena);
+    const control = new SharedArrayBuffer(CONTROL_CELLS * 4);
+    const commitPoints = new SharedArrayBuffer(MAX_LANES * 4);
+    const board = new SharedArrayBuffer(BOARD_BYTES);
+    this.#control = new Int32Array(control);
+    this.commitPoints = new Int32Array(commitPoints);
+    this.#board = new Uint8Array(board);
+    this.#shared = { control, commitPoints, board, arena };
+    this.#start();
+  }
+
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  get laneCount(): number {
+    return this.#lanes.size;
+  }
+
+  // ---- lanes and providers ------------------------------------------------------------------
+
+  openLane(dbPath: string, transient: boolean): Lane {
+    const id = this.#freeLaneIds.pop() ?? this.#nextLaneId++;
+    if (id >= MAX_LANES) {
+      throw makeError('open-failed', 'open', dbPath, `this worker has ${MAX_LANES} files open already`);
+    }
+    const lane = new Lane(id, this, dbPath, transient);
+    this.#lanes.add(lane);
+    return lane;
+  }
+
+  closeLane(lane: Lane): void {
+    this.#lanes.delete(lane);
+    this.#freeLaneIds.push(lane.id);
+  }
+
+  /** Makes a provider known to the worker, which opens its file; again, if that failed before. */
+  attach(lane: Lane, member: Member): Promise<Report> {
+    return new Promise((resolve) => {
+      let registration = this.#registrations.get(member.id);
+      if (registration === undefined) {
+        registration = { member, lane, attached: false, attaching: false, onAttach: [], onDetach: undefined };
+        this.#registrations.set(member.id, registration);
+      }
+      registration.onAttach.push(resolve);
+      if (!registration.attaching) this.#sendAttach(registration);
+    });
+  }
+
+  newMemberId(): number {
+    return this.#nextMemberId++;
+  }
+
+  #sendAttach(registration: Registration): void {
+    const { member, lane } = registration;
+    const { settings } = member;
+    registration.attaching = true;
+    const message = {
+      member: member.id,
+      lane: lane.id,
+      dbPath: lane.dbPath,
+      storeId: member.storeId,
+      full: settings.Durability === 'full',
+      busyTimeoutMs: settings.BusyTimeoutMs,
+      keepCollisions: settings.OnClockCollision === 'keep',
+      verifyValues: settings.VerifyValues,
+    };
+    this.#request(this.#service.attach(message), (report) => {
+      registration.attaching = false;
+      registration.attached = true;
+      this.#vainStarts = 0;
+      if (report.sqliteVersion !== undefined) this.sqliteVersion = report.sqliteVersion;
+      for (const settle of registration.onAttach.splice(0)) settle(report);
+    });
+  }
+
+  /** Whether the worker has confirmed every provider of a lane, so that its batches can go by the ring. */
+  allAttached(lane: Lane): boolean {
+    for (const member of lane.members) if (!this.#registrations.get(member.id)?.attached) return false;
+    return true;
+  }
+
+  /** Makes the worker forget a provider; with a file's last one, it closes the file. */
+  detach(member: Member): Promise<Report> {
+    return new Promise((resolve) => {
+      const registration = this.#registrations.get(member.id);
+      if (registration === undefined || this.#lost) return resolve({});
+      registration.onDetach = resolve;
+      this.#sendDetach(registration);
+    });
+  }
+
+  #sendDetach(registration: Registration): void {
+    this.#request(this.#service.detach(registration.member.id), (report) => {
+      this.#registrations.delete(registration.member.id);
+      registration.onDetach?.(report);
+    });
+  }
+
+  // ---- slabs ----------------------------------------------------------------------------------
+
+  takeSlab(need: number, wantedClass: number, mostPending: number): number {
+    if (this.pendingBytes >= mostPending) return NO_SLAB;
+    const slab = this.slabs.take(need, wantedClass);
+    if (slab !== NO_SLAB) this.pendingBytes += this.slabs.sizeOf(slab);
+    return slab;
+  }
+
+  hasRoom(need: number, mostPending: number): boolean {
+    if (this.pendingBytes >= mostPending) return false;
+    const slab = this.slabs.take(need, 0);
+    if (slab === NO_SLAB) return false;
+    this.slabs.giveBack(slab);
+    return true;
+  }
+
+  giveBackSlab(slab: number): void {
+    this.pendingBytes -= this.slabs.sizeOf(slab);
+    this.slabs.giveBack(slab);
+  }
+
+  cell(index: number): number {
+    return this.cells[index] ?? 0;
+  }
+
+  outcomeAt(at: number): number {
+    return (this.cell(at >> 2) >> 8) & 0xff;
+  }
+
+  setOutcome(at: number, outcome: number): void {
+    const cell = at >> 2;
+    this.cells[cell] = (this.cell(cell) & ~0xff00) | (outcome << 8);
+  }
+
+  setFlag(slab: number, flag: number): void {
+    const cell = (this.slabs.startOf(slab) >> 2) + SLAB_FLAGS;
+    this.cells[cell] = this.cell(cell) | flag;
+  }
+
+  // ---- sending --------------------------------------------------------------------------------
+
+  /** Sends at the end of the current job, so that what is called in it goes in one batch. */
+  wantsToSend(lane: Lane): void {
+    this.#wantToSend.add(lane);
+    if (this.#sendScheduled || this.blocked) return;
+    this.#sendScheduled = true;
+    queueMicrotask(this.#sendScheduledLanes);
+  }
+
+  #sendScheduledLanes = (): void => {
+    this.#sendScheduled = false;
+    this.#pump();
+  };
+
+  #pump(): void {
+    for (const lane of this.#wantToSend) {
+      lane.trySend();
+      if (!lane.waitsToBeSent) this.#wantToSend.delete(lane);
+    }
+    this.#listen();
+    this.#updateReference();
+  }
+
+  hasUnderWay(lane: Lane): void {
+    this.#haveUnderWay.add(lane);
+  }
+
+  /** Puts a batch's descriptor into the ring; false if it is full. */
+  sendByRing(lane: Lane, batch: Batch): boolean {
+    const control = this.#control;
+    const tail = Atomics.load(control, RING_TAIL);
+    if (reached(tail, Atomics.load(control, RING_HEAD) + RING_CAPACITY)) return false;
+    const at = descriptorAt(tail);
+    control[at] = lane.id;
+    control[at + 1] = batch.number;
+    control[at + 2] = batch.firstSlab;
+    Atomics.store(control, RING_TAIL, (tail + 1) | 0);
+    this.#ring();
+    return true;
+  }
+
+  /**
+   * Makes the worker look. It tells its state before it sleeps and looks once more after that, so
+   * one of the two sides always sees the other (both cells are sequentially consistent).
+   */
+  #ring(): void {
+    Atomics.add(this.#control, DOORBELL, 1);
+    const state = Atomics.load(this.#control, WORKER_STATE);
+    if (state === STATE_ASLEEP) Atomics.notify(this.#control, DOORBELL);
+    else if (state === STATE_IN_EVENT_LOOP) this.#wake();
+  }
+
+  #wake(): void {
+    this.#request(this.#service.wake(), () => {});
+  }
+
+  sendByMessage(message: BatchMessage, moved: ArrayBuffer[], onAnswers: (answers: (ReadResult | undefined)[]) => void) {
+    const sent = moved.length > 0 ? transfer(message, moved) : message;
+    this.#request(this.#run(sent), (answers) => {
+      onAnswers(answers);
+      this.#settle();
+      this.#pump();
+    });
+  }
+
+  /** Keeps count of a Comlink call; its promise never settles if the worker is lost, which #recover makes up for. */
+  #request<T>(reply: Promise<T>, onReply: (value: T) => void): void {
+    const worker = this.#worker;
+    this.#requests++;
+    this.#updateReference();
+    // posted while the worker may be asleep on its doorbell: let it go to its event loop
+    Atomics.add(this.#control, DOORBELL, 1);
+    if (Atomics.load(this.#control, WORKER_STATE) === STATE_ASLEEP) Atomics.notify(this.#control, DOORBELL);
+    reply.then(
+      (value) => {
+        if (worker !== this.#worker) return; // all that a lost worker left unanswered is asked again
+        this.#requests--;
+        onReply(value);
+        this.#updateReference();
+      },
+      (error: unknown) => {
+        // the service never throws on purpose; a reply that can't be read is a lost worker too
+        if (worker === this.#worker) this.#replace(error);
+      },
+    );
+  }
+
+  // ---- settling -------------------------------------------------------------------------------
+
+  #settle(): void {
+    for (const lane of this.#haveUnderWay) {
+      if (!lane.settle()) this.#haveUnderWay.delete(lane);
+    }
+  }
+
+  /** Waits for the next progress without blocking; one wait at a time. */
+  #listen(): void {
+    if (this.#listening || this.#haveUnderWay.size === 0 || this.#lost) return;
+    for (;;) {
+      const seen = Atomics.load(this.#control, PROGRESS);
+      this.#settle();
+      if (this.#haveUnderWay.size === 0) return;
+      const wait = Atomics.waitAsync(this.#control, PROGRESS, seen);
+      if (!wait.async) continue; // there was progress meanwhile
+      this.#listening = true;
+      void wait.value.then(this.#progressed);
+      return;
+    }
+  }
+
+  #progressed = (): void => {
+    this.#listening = false;
+    this.#settle();
+    this.#pump();
+  };
+
+  /** The worker keeps the process alive exactly while something is pending. */
+  #updateReference(): void {
+    const pending = this.#requests > 0 || this.#haveUnderWay.size > 0 || this.#wantToSend.size > 0;
+    if (pending === this.#referenced) return;
+    this.#referenced = pending;
+    if (pending) this.#worker.ref();
+    else this.#worker.unref();
+  }
+
+  // ---- blocking -------------------------------------------------------------------------------
+
+  /** Holds the caller until there is room, or the line is lost. */
+  hold(until: () => boolean): void {
+    this.block(until, Number.POSITIVE_INFINITY);
+  }
+
+  /**
+   * Blocks this thread, sending and settling as the worker proceeds, until a condition holds (true)
+   * or nothing has proceeded for so long (false).
+   */
+  block(until: () => boolean, patienceMs: number, totalMs: number = Number.POSITIVE_INFINITY): boolean {
+    const control = this.#control;
+    const start = performance.now();
+    let lastProgress = start;
+    let lastSeen = Atomics.load(control, PROGRESS);
+    this.blocked = true;
+    try {
+      for (;;) {
+        const seen = Atomics.load(control, PROGRESS);
+        this.#settle();
+        this.#pump();
+        this.#settle();
+        if (until() || this.#lost) return true;
+        const now = performance.now();
+        if (seen !== lastSeen) {
+          lastSeen = seen;
+          lastProgress = now;
+        }
+        const left = Math.min(lastProgress + patienceMs, start + totalMs) - now;
+        if (left <= 0) return false;
+        const result = Atomics.wait(control, PROGRESS, seen, Math.min(left, LIFE_CHECK_MS));
+        if (result === 'timed-out') this.#checkLife();
+      }
+    } finally {
+      this.blocked = false;
+      if (this.#wantToSend.size > 0) for (const lane of this.#wantToSend) this.wantsToSend(lane);
+    }
+  }
+
+  /** Blocks until all that was called on any lane is committed. */
+  drain(patienceMs: number): boolean {
+    return this.block(() => [...this.#lanes].every((lane) => lane.finished), patienceMs);
+  }
+
+  get idle(): boolean {
+    return this.#wantToSend.size === 0 && [...this.#haveUnderWay].every((lane) => lane.finished);
+  }
+
+  /** A blocked thread hears no `exit` event. A thread that has ended reports a negative idle time. */
+  #checkLife(): void {
+    const ended = this.#worker.performance.eventLoopUtilization().idle < 0;
+    const neverBegan =
+      Atomics.load(this.#control, BOOTED) === 0 && performance.now() - this.#startedAt > START_PATIENCE_MS;
+    if (ended) this.#recover(new Error('the worker thread has ended'));
+    else if (neverBegan) this.#giveUp(new Error(`the worker thread did not start within ${START_PATIENCE_MS} ms`));
+  }
+
+  // ---- the worker's life ------------------------------------------------------------------------
+
+  #start(): void {
+    const control = this.#control;
+    Atomics.store(control, RING_HEAD, 0);
+    Atomics.store(control, RING_TAIL, 0);
+    Atomics.store(control, WORKER_STATE, STATE_IN_EVENT_LOOP);
+    Atomics.store(control, BOOTED, 0);
+    this.#startedAt = performance.now();
+    this.#progressAtStart = Atomics.load(control, PROGRESS);
+    this.#requests = 0;
+    const worker = startWorker(this.#shared);
+    this.#worker = worker;
+    this.#referenced = true;
+    const service = wrap<WorkerService>(nodeEndpoint(worker));
+    this.#service = service;
+    this.#run = service.run; // a cached method: each access makes a proxy
+    let reason: unknown;
+    worker.on('error', (error) => {
+      reason = error;
+    });
+    worker.on('messageerror', (error) => {
+      if (worker === this.#worker) this.#replace(error);
+    });
+    worker.on('exit', (code) => {
+      if (worker === this.#worker) this.#recover(reason ?? new Error(`the worker thread ended with code ${code}`));
+    });
+    this.#updateReference();
+  }
+
+  /** Ends a worker that can't be talked to any more; its `exit` then brings the next one. */
+  #replace(reason: unknown): void {
+    const worker = this.#worker;
+    worker.emit('error', reason);
+    void worker.terminate();
+  }
+
+  /** Starts a new worker and gives it all that the lost one left undone. */
+  #recover(reason: unknown): void {
+    if (this.#lost) return;
+    const vain = Atomics.load(this.#control, PROGRESS) === this.#progressAtStart;
+    this.#vainStarts = vain ? this.#vainStarts + 1 : 0;
+    if (this.#vainStarts >= MOST_VAIN_STARTS) return this.#giveUp(reason);
+    try {
+      this.#start();
+    } catch (error) {
+      return this.#giveUp(error);
+    }
+    for (const lane of this.#lanes) {
+      if (!lane.transient) continue;
+      lane.giveUp((call) =>
+        makeError('worker-lost', call, lane.dbPath, 'the worker thread was lost, and this database, kept in memory, with it', reason),
+      );
+      this.#wantToSend.delete(lane);
+      this.#haveUnderWay.delete(lane);
+    }
+    for (const registration of this.#registrations.values()) {
+      registration.attached = false;
+      this.#sendAttach(registration);
+    }
+    for (const lane of this.#lanes) lane.resume();
+    for (const registration of this.#registrations.values()) {
+      if (registration.onDetach !== undefined) this.#sendDetach(registration);
+    }
+    if (!this.blocked) this.#listen();
+    this.#updateReference();
+  }
+
+  #giveUp(reason: unknown): void {
+    this.#lost = true;
+    this.#onLost(this);
+    for (const lane of this.#lanes) {
+      lane.giveUp((call) => makeError('worker-lost', call, lane.dbPath, undefined, reason));
+    }
+    for (const { member, onAttach, onDetach } of this.#registrations.values()) {
+      const cause: ReportedCause = { message: `the worker thread of '${member.dbPath}' was lost` };
+      for (const settle of onAttach.splice(0)) settle({ error: { code: 'worker-lost', cause } });
+      onDetach?.({});
+    }
+    this.#registrations.clear();
+    this.#wantToSend.clear();
+    this.#haveUnderWay.clear();
+    this.#requests = 0;
+    this.#updateReference();
+  }
+
+  /** What SQLite said about a failed batch, if the board still shows it. */
+  causeOf(lane: number, batch: number, outcome: number): Error | undefined {
+    const head = new Int32Array(this.#board.buffer, 0, 4);
+    if (Atomics.load(head, 0) !== lane || Atomics.load(head, 1) !== batch || Atomics.load(head, 2) !== outcome) {
+      return undefined;
+    }
+    const length = Atomics.load(head, 3);
+    const text = Buffer.from(this.#board.slice(BOARD_TEXT_AT, BOARD_TEXT_AT + length)).toString();
+    try {
+      return reviveCause(JSON.parse(text) as ReportedCause);
+    } catch {
+      return undefined; // overwritten by the next failure while it was read: the code says enough
+    }
+  }
+}

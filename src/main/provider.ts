@@ -1,0 +1,270 @@
+/** The provider: checks what it is given, and hands it to the lane of its file. */
+import type { SDS_PersistenceProvider } from '../protocol/contract.ts';
+import {
+  LOAD_PATCHES,
+  LOAD_SNAPSHOT,
+  LOAD_VALUE,
+  PRUNE_PATCHES,
+  RELEASE_VALUE,
+  SAVE_SNAPSHOT,
+  SAVE_VALUE,
+} from '../protocol/entries.ts';
+import { makeError, reviveCause, type SDS_PersistenceError } from '../protocol/errors.ts';
+import type { SDS_ProviderOptions } from '../protocol/options.ts';
+import type { Report } from '../protocol/service.ts';
+import { describe, faultOfBytes, faultOfClock, faultOfHash, readOptions } from './arguments.ts';
+import { drainAtExit, exiting } from './exit-guard.ts';
+import type { Lane } from './lane.ts';
+import { Member } from './member.ts';
+import { laneFor, releaseLane } from './worker-pool.ts';
+
+/**
+ * Persists one store in an SQLite file, from a worker thread: the drop-in for the synchronous
+ * provider of the same name. Any number of providers, on one file or many, may be used side by side.
+ *
+ * Calls of a provider take effect in the order in which they are made, awaited or not; a read sees
+ * every write called before it. Each method returns a promise and never throws at the call. All
+ * byte arguments are copied before a call returns, unless handed over by `transfer`; what a load
+ * returns belongs to the caller.
+ *
+ * @example
+ * const Provider = new SDS_DesktopPersistenceProvider('./notes.db', 'my-store')
+ * await Provider.appendPatch(new Uint8Array([1, 2, 3]), 1)
+ * const Patches = await Provider.loadPatchesSince(0)
+ * await Provider.close()
+ */
+export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, AsyncDisposable {
+  readonly #lane: Lane;
+  readonly #member: Member;
+  #opening: Promise<Report>;
+  /** Whether the failure of `#opening` was told, so that the next `ready()` tries again. */
+  #openFailed = false;
+  #closing: Promise<void> | undefined;
+
+  /**
+   * Starts opening the database; `ready()` tells how that went.
+   *
+   * @param DbPath - the database file; it is made if it is not there, its folder is not. `':memory:'`
+   *   is a database of this provider's own, gone once it is closed
+   * @param StoreId - the store within the file
+   * @param Options - see `SDS_ProviderOptions`
+   * @throws SDS_PersistenceError `invalid-argument` for a wrong argument
+   */
+  constructor(DbPath: string, StoreId: string, Options?: SDS_ProviderOptions) {
+    const settings = readOptions(Options);
+    const fault =
+      (typeof DbPath !== 'string' && `DbPath must be a string, not ${describe(DbPath)}`) ||
+      (DbPath.includes('\0') && 'DbPath must not contain a NUL character') ||
+      (typeof StoreId !== 'string' && `StoreId must be a string, not ${describe(StoreId)}`) ||
+      (typeof settings === 'string' && settings);
+    if (typeof settings === 'string' || fault) {
+      throw makeError('invalid-argument', 'constructor', typeof DbPath === 'string' ? DbPath : '?', String(fault));
+    }
+    const lane = laneFor(DbPath, settings.MaxPendingBytes);
+    const member = new Member(lane.line.newMemberId(), lane.dbPath, StoreId, settings);
+    lane.members.add(member);
+    this.#lane = lane;
+    this.#member = member;
+    this.#opening = lane.line.attach(lane, member);
+  }
+
+  /**
+   * Resolves once the database is open. After a failure it tries again, as every other call does.
+   *
+   * @throws `open-failed`, `schema-mismatch`, `database-busy`, `database-full`, `database-corrupt`,
+   *   `read-only`, `io-error`, `worker-lost`, `closed`
+   */
+  async ready(): Promise<void> {
+    if (this.#closing !== undefined) throw this.#error('closed', 'ready');
+    if (this.#openFailed) {
+      this.#openFailed = false;
+      this.#opening = this.#lane.line.attach(this.#lane, this.#member);
+    }
+    const { error } = await this.#opening;
+    if (error === undefined) return;
+    this.#openFailed = !this.#lane.line.lost;
+    throw this.#error(error.code, 'ready', undefined, reviveCause(error.cause));
+  }
+
+  /**
+   * Loads the store's last full snapshot.
+   *
+   * @returns its bytes, which belong to the caller, or `undefined` if none was saved
+   * @throws `closed`, `open-failed`, `schema-mismatch`, `database-corrupt`, `io-error`, `worker-lost`
+   */
+  loadSnapshot(): Promise<Uint8Array | undefined> {
+    return this.#call('loadSnapshot', LOAD_SNAPSHOT, '', 0) as Promise<Uint8Array | undefined>;
+  }
+
+  /**
+   * Replaces the store's snapshot. Resolves once it is committed.
+   *
+   * @param Data - the snapshot; copied, or taken over with the option `TakeSnapshots` or by `transfer`
+   * @param Clock - the patch number at that moment, an integer
+   * @throws `invalid-argument`, `closed`, and all that a write can fail with (see the table of errors)
+   */
+  saveSnapshot(Data: Uint8Array, Clock = 0): Promise<void> {
+    const fault = faultOfBytes(Data, 'Data') ?? faultOfClock(Clock, 'Clock');
+    if (fault !== undefined) return this.#refuse('saveSnapshot', fault);
+    return this.#write('saveSnapshot', SAVE_SNAPSHOT, '', Clock, Data, this.#member.settings.TakeSnapshots);
+  }
+
+  /**
+   * Loads the patches with a number **greater** than `Clock`, in ascending order.
+   *
+   * @param Clock - an integer; 0 for all patches that a sync engine has numbered from 1 on
+   * @returns patches that belong to the caller. Those of one load may share buffers of about 1 MB:
+   *   copy a patch to keep it alone, and do not transfer its buffer
+   * @throws `invalid-argument`, `closed`, and all that a read can fail with
+   */
+  loadPatchesSince(Clock: number): Promise<Uint8Array[]> {
+    const fault = faultOfClock(Clock, 'Clock');
+    if (fault !== undefined) return this.#refuse('loadPatchesSince', fault);
+    return this.#call('loadPatchesSince', LOAD_PATCHES, '', Clock) as Promise<Uint8Array[]>;
+  }
+
+  /**
+   * Stores a patch under its number. Resolves once it is committed. A number that is taken is
+   * ignored, see the option `OnClockCollision`. Patches that are committed together share a promise.
+   *
+   * @param Patch - copied before the call returns, or handed over by `transfer`
+   * @param Clock - the patch's number, an integer
+   * @throws `invalid-argument`, `closed`, `queue-full`, and all that a write can fail with
+   */
+  appendPatch(Patch: Uint8Array, Clock: number): Promise<void> {
+    const fault = faultOfBytes(Patch, 'Patch') ?? faultOfClock(Clock, 'Clock');
+    if (fault !== undefined) return this.#refuse('appendPatch', fault);
+    if (this.#closing !== undefined) return Promise.reject(this.#error('closed', 'appendPatch'));
+    const promise = this.#lane.appendPatch(this.#member, Patch, Clock);
+    if (exiting) drainAtExit(this.#lane.line);
+    return promise;
+  }
+
+  /**
+   * Deletes the patches with a number **smaller** than `beforeClock`.
+   *
+   * @throws `invalid-argument`, `closed`, and all that a write can fail with
+   */
+  prunePatches(beforeClock: number): Promise<void> {
+    const fault = faultOfClock(beforeClock, 'beforeClock');
+    if (fault !== undefined) return this.#refuse('prunePatches', fault);
+    return this.#write('prunePatches', PRUNE_PATCHES, '', beforeClock);
+  }
+
+  /**
+   * Loads a value by its hash. Values belong to the file, not to a store.
+   *
+   * @returns its bytes, which belong to the caller, or `undefined` if it is not there
+   * @throws `invalid-argument`, `closed`, `database-corrupt` (also if `VerifyValues` finds other
+   *   bytes), and all that a read can fail with
+   */
+  loadValue(ValueHash: string): Promise<Uint8Array | undefined> {
+    const fault = faultOfHash(ValueHash);
+    if (fault !== undefined) return this.#refuse('loadValue', fault);
+    return this.#call('loadValue', LOAD_VALUE, ValueHash, 0) as Promise<Uint8Array | undefined>;
+  }
+
+  /**
+   * Stores a value with a reference count of 1, or adds 1 to the count of the one that is there.
+   *
+   * @param ValueHash - its SHA-256, or whatever the caller names it by
+   * @param Data - copied before the call returns, or handed over by `transfer`
+   * @throws `invalid-argument`, `closed`, and all that a write can fail with
+   */
+  saveValue(ValueHash: string, Data: Uint8Array): Promise<void> {
+    const fault = faultOfHash(ValueHash) ?? faultOfBytes(Data, 'Data');
+    if (fault !== undefined) return this.#refuse('saveValue', fault);
+    return this.#write('saveValue', SAVE_VALUE, ValueHash, 0, Data);
+  }
+
+  /**
+   * Takes 1 off a value's reference count and deletes it at 0, in one transaction. An unknown hash
+   * is no error.
+   *
+   * @throws `invalid-argument`, `closed`, and all that a write can fail with
+   */
+  releaseValue(ValueHash: string): Promise<void> {
+    const fault = faultOfHash(ValueHash);
+    if (fault !== undefined) return this.#refuse('releaseValue', fault);
+    return this.#write('releaseValue', RELEASE_VALUE, ValueHash, 0);
+  }
+
+  /**
+   * Resolves once all that was called before is committed.
+   *
+   * @throws the first error of a call that was pending and could not be carried out; `closed`; what
+   *   `ready` fails with, if the database could not be opened
+   */
+  async flush(): Promise<void> {
+    if (this.#closing !== undefined) throw this.#error('closed', 'flush');
+    await Promise.all([this.#lane.barrier(this.#member), this.ready()]);
+  }
+
+  /**
+   * Blocks the thread until all that was called before is committed.
+   *
+   * @param TimeoutMs - milliseconds to wait at most; without it, as long as it takes
+   * @returns whether it got there: false if the time has run out, or one of the calls has failed
+   * @throws SDS_PersistenceError `invalid-argument` for a wrong time, `closed` after `close()`
+   */
+  flushSync(TimeoutMs: number = Number.POSITIVE_INFINITY): boolean {
+    if (typeof TimeoutMs !== 'number' || !(TimeoutMs >= 0)) {
+      const detail = `TimeoutMs must be a number of milliseconds, not ${describe(TimeoutMs)}`;
+      throw makeError('invalid-argument', 'flushSync', this.#lane.dbPath, detail);
+    }
+    if (this.#closing !== undefined) throw this.#error('closed', 'flushSync');
+    const { line } = this.#lane;
+    const { failures } = this.#member;
+    const finished = line.block(() => this.#lane.finished, Number.POSITIVE_INFINITY, TimeoutMs);
+    return finished && !line.lost && this.#member.failures === failures;
+  }
+
+  /**
+   * Waits for all that was called before, then releases the database; with the last provider on a
+   * file, the file is closed and no `-wal` and `-shm` are left. Calling it again is the same call.
+   * Every other call after it rejects with `closed`.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const lane = this.#lane;
+    // whatever failed has rejected its own promise
+    await lane.barrier(this.#member).catch(() => undefined);
+    await lane.line.detach(this.#member);
+    lane.members.delete(this.#member);
+    releaseLane(lane);
+  }
+
+  /** The same as `close()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** How many patches of this provider were lost since their number was taken by other bytes. */
+  get ClockCollisions(): number {
+    return this.#member.collisions;
+  }
+
+  #write(name: string, operation: number, key: string, clock: number, data?: Uint8Array, takeOver = false) {
+    return this.#call(name, operation, key, clock, data, takeOver) as Promise<void>;
+  }
+
+  #call(name: string, operation: number, key: string, clock: number, data?: Uint8Array, takeOver = false) {
+    if (this.#closing !== undefined) return Promise.reject(this.#error('closed', name));
+    const promise = this.#lane.add(this.#member, operation, key, clock, data, takeOver);
+    if (exiting) drainAtExit(this.#lane.line);
+    return promise;
+  }
+
+  /** A bad argument; on a closed provider that it is closed says more. */
+  #refuse(name: string, fault: string): Promise<never> {
+    return Promise.reject(this.#error(this.#closing === undefined ? 'invalid-argument' : 'closed', name, fault));
+  }
+
+  #error(code: SDS_PersistenceError['code'], call: string, detail?: string, cause?: unknown) {
+    return makeError(code, call, this.#lane.dbPath, code === 'invalid-argument' ? detail : undefined, cause);
+  }
+}

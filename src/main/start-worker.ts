@@ -1,0 +1,26 @@
+/** Starts a worker thread from the code that travels inside this file. */
+import { Worker } from 'node:worker_threads';
+import type { SharedMemory } from '../protocol/control.ts';
+// the bundled src/worker/entry.ts, put here by the build
+import workerCode from 'virtual:worker-code';
+
+/** Starting from source text works in any bundle, archive or single executable: no file is looked up. */
+export function startWorker(shared: SharedMemory): Worker {
+  const options = execArgv();
+  return new Worker(workerCode, {
+    eval: true,
+    name: 'sds-persistence',
+    workerData: shared,
+    ...(options === undefined ? {} : { execArgv: options }),
+  });
+}
+
+/** The program's own options are inherited wherever that is possible; naming any replaces them all. */
+function execArgv(): string[] | undefined {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  // `node:sqlite` needs its flag from 22.5 to 22.12 (Node's changelog); a worker may have it alone
+  if (major === 22 && minor < 13) return ['--experimental-sqlite'];
+  // the code is CommonJS, an inherited `--input-type=module` would have it read as a module
+  if (process.execArgv.some((option) => option.startsWith('--input-type'))) return [];
+  return undefined;
+}

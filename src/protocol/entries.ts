@@ -1,0 +1,50 @@
+/**
+ * How one call lies in a slab: a header of 32 bytes, the key (a value's hash as UTF-8), then the
+ * data, padded to 8 bytes.
+ *
+ *     cell 0  operation, outcome << 8, flags << 16      cell 4      settler (which promise)
+ *     cell 1  member (which provider)                   cell 5      not used
+ *     cell 2  length of the key                         cells 6, 7  clock, as a double
+ *     cell 3  length of the data, or -1 - index of an attachment
+ *
+ * A cell has 32 bits. Cell 0 is written as a whole, so that both sides agree on any machine.
+ */
+
+export const ENTRY_HEADER = 32;
+
+export const APPEND_PATCH = 1;
+export const SAVE_SNAPSHOT = 2;
+export const PRUNE_PATCHES = 3;
+export const SAVE_VALUE = 4;
+export const RELEASE_VALUE = 5;
+export const LOAD_SNAPSHOT = 6;
+export const LOAD_PATCHES = 7;
+export const LOAD_VALUE = 8;
+
+/** Operations from this one on read, all before it write. */
+export const FIRST_READ = LOAD_SNAPSHOT;
+
+/** The method behind an operation, for messages. */
+export const operationNames: Readonly<Record<number, string>> = {
+  [APPEND_PATCH]: 'appendPatch',
+  [SAVE_SNAPSHOT]: 'saveSnapshot',
+  [PRUNE_PATCHES]: 'prunePatches',
+  [SAVE_VALUE]: 'saveValue',
+  [RELEASE_VALUE]: 'releaseValue',
+  [LOAD_SNAPSHOT]: 'loadSnapshot',
+  [LOAD_PATCHES]: 'loadPatchesSince',
+  [LOAD_VALUE]: 'loadValue',
+};
+
+/** Outcomes: not known yet, carried out, or FIRST_ERROR + the index of an error code. */
+export const OUTCOME_OPEN = 0;
+export const OUTCOME_DONE = 1;
+export const FIRST_ERROR = 2;
+
+/** Flag of an entry: its patch was ignored although its bytes are not those under that number. */
+export const ENTRY_COLLIDED = 1;
+
+/** Room that an entry takes. */
+export function entryBytes(keyLength: number, dataLength: number): number {
+  return (ENTRY_HEADER + keyLength + dataLength + 7) & ~7;
+}

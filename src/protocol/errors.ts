@@ -1,0 +1,87 @@
+/** Error codes, the error class, and the one sentence that each code stands for. */
+
+/**
+ * The codes by which a program can tell what went wrong. They are frozen: a later version may add
+ * one, but never rename one. The order is part of the protocol between the threads (a call's
+ * outcome is the index of its code), so append only.
+ */
+export const errorCodes = [
+  'invalid-argument',
+  'closed',
+  'open-failed',
+  'schema-mismatch',
+  'database-busy',
+  'database-full',
+  'database-corrupt',
+  'read-only',
+  'io-error',
+  'worker-lost',
+  'queue-full',
+] as const;
+
+export type SDS_PersistenceErrorCode = (typeof errorCodes)[number];
+
+const sentences: Record<SDS_PersistenceErrorCode, string> = {
+  'invalid-argument': 'an argument is not acceptable',
+  closed: 'the provider is closed',
+  'open-failed': 'the database could not be opened; check that its folder exists and that it is an SQLite database',
+  'schema-mismatch': 'the file has tables of another shape, or triggers on them; it was left untouched',
+  'database-busy': 'another process kept the database locked for longer than BusyTimeoutMs; nothing was stored',
+  'database-full': 'the disk or the database is full; make room and call again',
+  'database-corrupt': 'the database file is damaged; restore it from a copy',
+  'read-only': 'the database can not be written; check the permissions of the file and its folder',
+  'io-error': 'the operating system reported an error while accessing the file',
+  'worker-lost': 'the worker thread was lost before the call could be carried out; nothing was stored',
+  'queue-full': 'more bytes are waiting than MaxPendingBytes allows; await earlier calls first',
+};
+
+/**
+ * The only error this package rejects with. `code` tells the kind, the message names the call and
+ * the database file, and `cause` is what SQLite or Node reported, where there was such a report.
+ * Messages may change from version to version; codes do not.
+ *
+ * @example
+ * try {
+ *   await Provider.appendPatch(Patch, 1)
+ * } catch (Signal) {
+ *   if (Signal instanceof SDS_PersistenceError && Signal.code === 'database-full') { makeRoom() }
+ * }
+ */
+export class SDS_PersistenceError extends Error {
+  override readonly name = 'SDS_Error';
+  readonly code: SDS_PersistenceErrorCode;
+
+  constructor(Code: SDS_PersistenceErrorCode, Message: string, Options?: ErrorOptions) {
+    super(Message, Options);
+    this.code = Code;
+  }
+}
+
+/** What SQLite or Node said, in a form that crosses threads with nothing lost. */
+export interface ReportedCause {
+  message: string;
+  /** Node's code, for instance `ERR_SQLITE_ERROR` or `ENOENT`. */
+  code?: string | undefined;
+  /** SQLite's extended result code, for instance 778 for a failed write. */
+  errcode?: number | undefined;
+}
+
+/** Makes the error for `Call` on `DbPath`; the detail replaces the code's general sentence. */
+export function makeError(
+  code: SDS_PersistenceErrorCode,
+  call: string,
+  dbPath: string,
+  detail?: string,
+  cause?: unknown,
+): SDS_PersistenceError {
+  const message = `${call} ('${dbPath}'): ${detail ?? sentences[code]}`;
+  return new SDS_PersistenceError(code, message, cause === undefined ? undefined : { cause });
+}
+
+/** Turns a reported cause back into an error object, to be some error's `cause`. */
+export function reviveCause(reported: ReportedCause): Error {
+  const error = new Error(reported.message);
+  if (reported.code !== undefined) Object.assign(error, { code: reported.code });
+  if (reported.errcode !== undefined) Object.assign(error, { errcode: reported.errcode });
+  return error;
+}

@@ -1,0 +1,12 @@
+/** Modules without declarations of their own. */
+
+declare module 'virtual:worker-code' {
+  const code: string;
+  export default code;
+}
+
+declare module 'comlink/dist/esm/node-adapter.mjs' {
+  import type { Endpoint } from 'comlink';
+  import type { MessagePort, Worker } from 'node:worker_threads';
+  export default function nodeEndpoint(port: MessagePort | Worker): Endpoint;
+}

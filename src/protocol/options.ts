@@ -1,0 +1,58 @@
+/** The provider's options, their defaults and limits. */
+
+export interface SDS_ProviderOptions {
+  /**
+   * `'normal'` (default): what a resolved promise stands for survives the end of the process, however
+   * it ends; a power cut may take the commits since the last checkpoint, never damages the file.
+   * `'full'`: it survives a power cut as well, each commit waits for the disk. If several providers
+   * of a process share a file, it is kept at the strongest of their levels.
+   */
+  Durability?: 'normal' | 'full';
+  /**
+   * For how many milliseconds a write waits for another process's write before it rejects with
+   * `database-busy`. Default 5000; 0 does not wait. The event loop stays free meanwhile.
+   */
+  BusyTimeoutMs?: number;
+  /**
+   * If true, `saveSnapshot` takes over the caller's buffer: it is detached at the call and crosses
+   * without a copy. What can't be taken over is copied. Default false.
+   */
+  TakeSnapshots?: boolean;
+  /**
+   * How many bytes may wait for their commit in one worker thread before a call is held (or refused,
+   * see `Overflow`). Default 64 MiB. The first provider of a worker also fixes how much of it can be
+   * patches, at least 8 MiB.
+   */
+  MaxPendingBytes?: number;
+  /**
+   * What happens to a call when `MaxPendingBytes` are waiting: `'wait'` (default) holds the caller
+   * inside the call until there is room, as a synchronous provider would have; `'reject'` rejects it
+   * with `queue-full`.
+   */
+  Overflow?: 'wait' | 'reject';
+  /**
+   * What `appendPatch` does if the number is taken by a patch of other bytes. `'ignore'` (default) is
+   * the contract: the first one wins, the new one is **lost**; a process warning with the code
+   * `SDS_CLOCK_COLLISION` says so once per store. `'keep'` stores it under the next free number.
+   * A repeated identical patch is stored once in either mode.
+   */
+  OnClockCollision?: 'ignore' | 'keep';
+  /**
+   * If true, a value must match its hash, a SHA-256 in hexadecimal digits: `saveValue` rejects with
+   * `invalid-argument` and `loadValue` with `database-corrupt` if it does not. Default false, since
+   * the contract allows any string as a hash.
+   */
+  VerifyValues?: boolean;
+}
+
+export type ProviderSettings = Required<SDS_ProviderOptions>;
+
+export const defaultSettings: Readonly<ProviderSettings> = {
+  Durability: 'normal',
+  BusyTimeoutMs: 5000,
+  TakeSnapshots: false,
+  MaxPendingBytes: 64 * 1024 * 1024,
+  Overflow: 'wait',
+  OnClockCollision: 'ignore',
+  VerifyValues: false,
+};

@@ -1,0 +1,55 @@
+/** What the worker offers through Comlink, and the messages that cross. Patches do not: see slabs. */
+import type { ReportedCause, SDS_PersistenceErrorCode } from './errors.ts';
+
+/** A provider as the worker knows it. */
+export interface MemberMessage {
+  member: number;
+  lane: number;
+  dbPath: string;
+  storeId: string;
+  full: boolean;
+  busyTimeoutMs: number;
+  keepCollisions: boolean;
+  verifyValues: boolean;
+}
+
+/** A batch that did not go by the ring, since it has attachments, or reads, or came early. */
+export interface BatchMessage {
+  lane: number;
+  batch: number;
+  firstSlab: number;
+  /** Large byte arguments by index; `undefined` where one went down with a lost worker. */
+  attachments: (Attachment | undefined)[];
+  /** The writes are committed already, a lost worker took only the answers with it. */
+  readsOnly: boolean;
+}
+
+/** Bytes beside the slabs: a view's buffer, handed over or shared. */
+export interface Attachment {
+  buffer: ArrayBuffer | SharedArrayBuffer;
+  start: number;
+  length: number;
+}
+
+/** What a read found: bytes, or patches as bounded blocks and the length of each patch. */
+export type ReadResult =
+  | { kind: 'bytes'; bytes: Uint8Array | undefined }
+  | { kind: 'patches'; blocks: { bytes: Uint8Array; lengths: Int32Array }[] };
+
+/** What became of an `attach` or `detach`. */
+export interface Report {
+  error?: { code: SDS_PersistenceErrorCode; cause: ReportedCause };
+  /** SQLite's version, for the warning about versions with a known fault. */
+  sqliteVersion?: string;
+}
+
+export interface WorkerService {
+  /** Makes a provider known and opens its database. */
+  attach(message: MemberMessage): Promise<Report>;
+  /** Forgets a provider, after all that was called before; with a file's last one, closes the database. */
+  detach(member: number): Promise<Report>;
+  /** Carries out a batch; answers its reads, in order, `undefined` for one that failed. */
+  run(message: BatchMessage): Promise<(ReadResult | undefined)[]>;
+  /** Makes the worker look at the ring. */
+  wake(): void;
+}

@@ -1,0 +1,64 @@
+/**
+ * The arena: one block of shared memory a worker, cut into slabs of three sizes. Batches are written
+ * into slabs, which outlive a lost worker, and come back into use once their batch is finished.
+ */
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+export const MIN_ARENA_BYTES = 8 * MiB;
+export const MAX_ARENA_BYTES = 1024 * MiB;
+
+/** Size and share of the arena of each class, smallest first. The shares add up to 1. */
+export const slabClasses = [
+  { size: 4 * KiB, share: 1 / 16 },
+  { size: 64 * KiB, share: 3 / 16 },
+  { size: MiB, share: 12 / 16 },
+] as const;
+
+/** Bytes longer than this travel beside the slabs, as an attachment. */
+export const INLINE_LIMIT = 128 * KiB;
+
+/** In front of a slab's entries: bytes used, next slab (or NO_SLAB), and flags of the batch in its first slab. */
+export const SLAB_HEADER = 16;
+export const SLAB_USED = 0;
+export const SLAB_NEXT = 1;
+export const SLAB_FLAGS = 2;
+export const NO_SLAB = -1;
+
+/** Flags of a batch: some call failed; some patch met a number that was taken by another; calls are done one by one. */
+export const BATCH_FAILED = 1;
+export const BATCH_COLLIDED = 2;
+export const BATCH_ONE_BY_ONE = 4;
+/** Another process wrote to the file, seen by an SQLite with a known fault in that case. */
+export const BATCH_FOREIGN_WRITER = 8;
+
+/** Start and size of each slab, by its index. */
+export interface ArenaLayout {
+  starts: number[];
+  sizes: number[];
+  /** Slab indices of each class. */
+  classes: number[][];
+}
+
+/** Both sides derive the same layout from the arena's size. */
+export function layOutArena(arenaBytes: number): ArenaLayout {
+  const layout: ArenaLayout = { starts: [], sizes: [], classes: [] };
+  let start = 0;
+  for (const { size, share } of slabClasses) {
+    const indices: number[] = [];
+    for (let left = Math.floor((arenaBytes * share) / size); left > 0; left--) {
+      indices.push(layout.starts.length);
+      layout.starts.push(start);
+      layout.sizes.push(size);
+      start += size;
+    }
+    layout.classes.push(indices);
+  }
+  return layout;
+}
+
+/** Rounds a wish for pending bytes to an arena that can be cut without a rest. */
+export function arenaBytesFor(pendingBytes: number): number {
+  const wanted = Math.min(Math.max(pendingBytes, MIN_ARENA_BYTES), MAX_ARENA_BYTES);
+  return Math.ceil(wanted / MIN_ARENA_BYTES) * MIN_ARENA_BYTES;
+}

@@ -1,0 +1,16 @@
+/** Where a worker thread begins: this file, bundled, travels as text inside the package's main file. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { expose } from 'comlink';
+import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import { BOOTED, type SharedMemory } from '../protocol/control.ts';
+import { Service } from './service.ts';
+import { SqliteEngine } from './sqlite-engine.ts';
+
+const shared = workerData as SharedMemory;
+const isTransient = (path: string) => path === ':memory:' || path === '' || /^file:.*(mode=memory|:memory:)/.test(path);
+
+if (parentPort !== null) {
+  const service = new Service(shared, (path) => new SqliteEngine(path, isTransient(path)));
+  expose(service, nodeEndpoint(parentPort));
+  Atomics.store(new Int32Array(shared.control), BOOTED, 1);
+}

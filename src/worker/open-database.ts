@@ -1,0 +1,107 @@
+/** Opens a database file: checks that it is one of ours, sets it up, and knows its place on the disk. */
+import { type Stats, statSync } from 'node:fs';
+import type { DatabaseSync as Database } from 'node:sqlite';
+import { EngineError } from './engine.ts';
+import { DatabaseSync } from './node-sqlite.ts';
+import { checkSchema, createTables, hasAllTables } from './schema.ts';
+import { toEngineError, toOpenError } from './sqlite-errors.ts';
+
+export interface OpenedDatabase {
+  database: Database;
+  version: string;
+  /** Whether text is stored as UTF-8, so that bytes may be joined as text. */
+  isUtf8: boolean;
+  setSynchronous(full: boolean): void;
+  whereIsFile(): 'there' | 'missing' | 'replaced';
+  isGone(): boolean;
+}
+
+/** A WAL that was larger is cut to this when it is used anew. */
+const JOURNAL_SIZE_LIMIT = 4 * 1024 * 1024;
+
+export function openDatabase(path: string, transient: boolean, full: boolean): OpenedDatabase {
+  let database: Database;
+  try {
+    refuseFolder(path, transient);
+    // defensive: SQL that comes with a file can't write to the schema or to shadow tables (Node 24 on)
+    database = new DatabaseSync(path, {
+      enableForeignKeyConstraints: false,
+      enableDoubleQuotedStringLiterals: false,
+      allowExtension: false,
+      defensive: true,
+    } as ConstructorParameters<typeof DatabaseSync>[1]);
+  } catch (error) {
+    throw toOpenError(error);
+  }
+  try {
+    return setUp(database, path, transient, full);
+  } catch (error) {
+    const failure = toOpenError(error);
+    try {
+      database.close();
+    } catch (closeError) {
+      failure.reported.message += `; closing it: ${toEngineError(closeError).message}`;
+    }
+    throw failure;
+  }
+}
+
+function setUp(database: Database, path: string, transient: boolean, full: boolean): OpenedDatabase {
+  const value = (sql: string): unknown => Object.values(database.prepare(sql).get() ?? {})[0];
+  // functions and virtual tables that a stranger's schema calls must be harmless ones
+  database.exec('PRAGMA trusted_schema = OFF');
+  // a busy file must not block the other files of this thread: the lane waits, and tries again
+  database.exec('PRAGMA busy_timeout = 0');
+  // damaged pages are noticed when they are read, not believed
+  database.exec('PRAGMA cell_size_check = ON');
+  checkSchema(database);
+  // readers and the writer do not wait for each other, and a commit appends
+  const mode = value('PRAGMA journal_mode = WAL');
+  const setSynchronous = (wanted: boolean) => {
+    // NORMAL: no wait for the disk at a commit, only at a checkpoint. FULL: an fdatasync at each commit
+    database.exec(`PRAGMA synchronous = ${wanted ? 'FULL' : 'NORMAL'}`);
+  };
+  setSynchronous(full);
+  // checkpoints run between batches, from this thread, so that no commit pays for one
+  database.exec('PRAGMA wal_autocheckpoint = 0');
+  database.exec(`PRAGMA journal_size_limit = ${JOURNAL_SIZE_LIMIT}`);
+  // sorting and the like never needs files beside the database
+  database.exec('PRAGMA temp_store = MEMORY');
+  if (!hasAllTables(database)) createTables(database);
+  if (mode !== 'wal' && mode !== 'memory') {
+    // a file system without shared memory, or a file that can't be written: SQLite's rollback journal is as safe
+    database.exec('PRAGMA synchronous = FULL');
+  }
+  const isUtf8 = value('PRAGMA encoding') === 'UTF-8';
+  const version = String(value('SELECT sqlite_version()'));
+  const tracked = !transient && !path.startsWith('file:');
+  const original = tracked ? statSync(path) : undefined;
+  const find = () => (tracked ? statSync(path, { throwIfNoEntry: false }) : original);
+  return {
+    database,
+    version,
+    isUtf8,
+    setSynchronous: mode === 'wal' || mode === 'memory' ? setSynchronous : () => {},
+    whereIsFile() {
+      if (original === undefined) return 'there';
+      const found = find();
+      if (found === undefined) return 'missing';
+      return isSame(found, original) ? 'there' : 'replaced';
+    },
+    isGone() {
+      return this.whereIsFile() !== 'there';
+    },
+  };
+}
+
+function isSame(a: Stats, b: Stats): boolean {
+  return a.ino === b.ino && a.dev === b.dev;
+}
+
+/** SQLite says only "unable to open"; this says why. */
+function refuseFolder(path: string, transient: boolean): void {
+  if (transient || path.startsWith('file:')) return;
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new EngineError('open-failed', { message: 'this is a folder, not a database file', code: 'EISDIR' });
+  }
+}

@@ -1,0 +1,355 @@
+/** The engine for SQLite files: transactions, statements and what each call does to the tables. */
+import { createHash } from 'node:crypto';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import {
+  APPEND_PATCH,
+  LOAD_PATCHES,
+  LOAD_SNAPSHOT,
+  LOAD_VALUE,
+  PRUNE_PATCHES,
+  RELEASE_VALUE,
+  SAVE_SNAPSHOT,
+  SAVE_VALUE,
+} from '../protocol/entries.ts';
+import type { ReadResult } from '../protocol/service.ts';
+import { hasWalResetFault } from '../protocol/sqlite-version.ts';
+import type { CallReader } from './call-reader.ts';
+import { type CommitPoint, type Engine, EngineError } from './engine.ts';
+import { openDatabase, type OpenedDatabase } from './open-database.ts';
+import { PatchLoader } from './patch-loader.ts';
+import { toEngineError } from './sqlite-errors.ts';
+import { WalKeeper } from './wal-keeper.ts';
+
+/**
+ * Rows of one INSERT: binding costs less than running, up to some 32 rows; longer statements are
+ * slower again (measured with 8 to 128). What is left over goes in smaller ones.
+ */
+const ROWS = [32, 8, 1] as const;
+/** What a row takes besides its bytes, roughly: its entries in the table and its index. */
+const ROW_BYTES = 64;
+
+export class SqliteEngine implements Engine {
+  readonly #path: string;
+  readonly #transient: boolean;
+  #opened: OpenedDatabase | undefined;
+  #full = false;
+  #statements = new Map<string, StatementSync>();
+  #wal: WalKeeper | undefined;
+  #patches: PatchLoader | undefined;
+  #foreignWriter = false;
+  #dataVersion: number | undefined;
+  version = '';
+
+  /** Arguments of patches that are gathered for the next INSERT: store, clock, bytes, again and again. */
+  #rows: (string | number | Uint8Array)[] = [];
+  /** Where the entries of these rows lie. */
+  #rowsAt: number[] = [];
+  #collided: number[] = [];
+  /** Highest number of a store within this transaction, for stores that keep both on a collision. */
+  readonly #highest = new Map<string, number>();
+
+  constructor(path: string, transient: boolean) {
+    this.#path = path;
+    this.#transient = transient;
+  }
+
+  open(): void {
+    if (this.#opened?.isGone()) this.#abandon();
+    this.#connection();
+  }
+
+  setDurability(full: boolean): void {
+    if (this.#full === full) return;
+    this.#full = full;
+    this.#opened?.setSynchronous(full);
+  }
+
+  #connection(): DatabaseSync {
+    if (this.#opened === undefined) {
+      const opened = openDatabase(this.#path, this.#transient, this.#full);
+      this.#opened = opened;
+      this.version = opened.version;
+      this.#patches = new PatchLoader(opened.database, opened.isUtf8);
+      this.#wal = this.#transient ? undefined : new WalKeeper(opened.database, this.#path);
+    }
+    return this.#opened.database;
+  }
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#connection().prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  transact(calls: CallReader, commitPoint: CommitPoint): ReadResult[] {
+    this.#comeBackToFile();
+    let begun = false;
+    try {
+      const results: ReadResult[] = [];
+      let more = calls.next();
+      // IMMEDIATE: a read that turns into a write fails at once, whatever the timeout (SQLITE_BUSY_SNAPSHOT)
+      this.#statement(more && isWrite(calls.operation) ? 'BEGIN IMMEDIATE' : 'BEGIN').run();
+      begun = true;
+      let bytes = 0;
+      for (; more; more = calls.next()) bytes += this.#perform(calls, results);
+      this.#insertRows();
+      if (hasWalResetFault(this.version)) this.#watchForeignWriters(bytes > 0);
+      for (const at of this.#collided) calls.markCollided(at);
+      const { cells, index, value } = commitPoint;
+      const commit = this.#statement('COMMIT');
+      // A thread is only ever terminated at the start of a function or of a loop's round (V8's stack
+      // checks), so never between these two lines: what is committed is published.
+      commit.run();
+      Atomics.store(cells, index, value);
+      this.#wal?.wrote(bytes);
+      return results;
+    } catch (error) {
+      for (const at of this.#collided) calls.unmarkCollided(at);
+      if (begun) this.#rollBack();
+      throw this.#classify(error);
+    } finally {
+      if (this.#collided.length > 0) this.#collided = [];
+      if (this.#rows.length > 0) this.#rows = [];
+      if (this.#rowsAt.length > 0) this.#rowsAt = [];
+      if (this.#highest.size > 0) this.#highest.clear();
+    }
+  }
+
+  /** Carries out one call; returns how many bytes it wrote. */
+  #perform(call: CallReader, results: ReadResult[]): number {
+    const { caller, clock } = call;
+    const { storeId } = caller;
+    if (call.operation === APPEND_PATCH) {
+      const { data } = call;
+      if (caller.keepCollisions) this.#appendKept(storeId, clock, data);
+      else {
+        this.#rows.push(storeId, clock, data);
+        if (this.#rowsAt.push(call.at) >= ROWS[0]) this.#insertRows();
+      }
+      return data.byteLength + ROW_BYTES;
+    }
+    this.#insertRows();
+    switch (call.operation) {
+      case SAVE_SNAPSHOT: {
+        const { data } = call;
+        this.#statement(
+          'INSERT INTO snapshots (store_id, data, clock) VALUES (?, ?, ?) ' +
+            'ON CONFLICT (store_id) DO UPDATE SET data = excluded.data, clock = excluded.clock',
+        ).run(storeId, data, clock);
+        return data.byteLength;
+      }
+      case PRUNE_PATCHES:
+        this.#highest.delete(storeId);
+        this.#statement('DELETE FROM patches WHERE store_id = ? AND clock < ?').run(storeId, clock);
+        return 1;
+      case SAVE_VALUE: {
+        const { data, key } = call;
+        if (caller.verifyValues) verify(key, data, 'invalid-argument');
+        this.#statement(
+          'INSERT INTO blobs (hash, data, ref_count) VALUES (?, ?, 1) ' +
+            'ON CONFLICT (hash) DO UPDATE SET ref_count = ref_count + 1',
+        ).run(key, data);
+        return data.byteLength;
+      }
+      case RELEASE_VALUE: {
+        const { key } = call;
+        this.#statement('UPDATE blobs SET ref_count = ref_count - 1 WHERE hash = ?').run(key);
+        this.#statement('DELETE FROM blobs WHERE hash = ? AND ref_count <= 0').run(key);
+        return 1;
+      }
+      case LOAD_SNAPSHOT: {
+        const row = this.#statement('SELECT data FROM snapshots WHERE store_id = ?').get(storeId);
+        results.push({ kind: 'bytes', bytes: bytesOf(row) });
+        return 0;
+      }
+      case LOAD_PATCHES:
+        results.push({ kind: 'patches', blocks: this.#patches?.load(storeId, clock) ?? [] });
+        return 0;
+      case LOAD_VALUE: {
+        const { key } = call;
+        const bytes = bytesOf(this.#statement('SELECT data FROM blobs WHERE hash = ?').get(key));
+        if (bytes !== undefined && caller.verifyValues) verify(key, bytes, 'database-corrupt');
+        results.push({ kind: 'bytes', bytes });
+        return 0;
+      }
+      default:
+        throw new Error(`there is no operation ${call.operation}`);
+    }
+  }
+
+  // ---- patches ----------------------------------------------------------------------------------
+
+  /** Inserts the gathered rows. A number that is taken is left as it is, any other conflict is an error. */
+  #insertRows(): void {
+    let done = 0;
+    for (const size of ROWS) {
+      for (; this.#rowsAt.length - done >= size; done += size) {
+        const whole = done === 0 && size === this.#rowsAt.length;
+        const values = whole ? this.#rows : this.#rows.slice(done * 3, (done + size) * 3);
+        const { changes } = this.#statement(insertOf(size)).run(...values);
+        if (changes !== size) this.#findCollided(done, size);
+      }
+    }
+    if (done > 0) {
+      this.#rows.length = 0;
+      this.#rowsAt.length = 0;
+    }
+  }
+
+  /** Some numbers were taken: by the same bytes (then all is well) or by others (then a patch is lost). */
+  #findCollided(first: number, count: number): void {
+    const same = this.#statement('SELECT data = ? AS same FROM patches WHERE store_id = ? AND clock = ?');
+    for (let row = first; row < first + count; row++) {
+      const [storeId, clock, data] = this.#rows.slice(row * 3, row * 3 + 3) as [string, number, Uint8Array];
+      if (same.get(data, storeId, clock)?.same !== 1) this.#collided.push(this.#rowsAt[row] ?? 0);
+    }
+  }
+
+  /** Stores a patch under its number, or the next free one, unless the same bytes are there on the way. */
+  #appendKept(storeId: string, clock: number, data: Uint8Array): void {
+    let highest = this.#highest.get(storeId);
+    if (highest === undefined) {
+      this.#insertRows(); // rows of this store may be among those gathered
+      const row = this.#statement('SELECT max(clock) AS highest FROM patches WHERE store_id = ?').get(storeId);
+      highest = (row?.highest as number | null) ?? Number.NEGATIVE_INFINITY;
+    }
+    if (clock > highest) {
+      this.#highest.set(storeId, clock);
+      this.#rows.push(storeId, clock, data);
+      // these can't collide, so where their entry lies does not matter
+      if (this.#rowsAt.push(0) >= ROWS[0]) this.#insertRows();
+      return;
+    }
+    this.#insertRows();
+    const free = this.#firstFree(storeId, clock);
+    const same = this.#statement(
+      'SELECT 1 FROM patches WHERE store_id = ? AND clock >= ? AND clock < ? AND data = ? LIMIT 1',
+    ).get(storeId, clock, free, data);
+    if (same === undefined) this.#statement(insertOf(1)).run(storeId, free, data);
+    this.#highest.set(storeId, Math.max(highest, free));
+  }
+
+  #firstFree(storeId: string, clock: number): number {
+    const taken = this.#statement('SELECT 1 FROM patches WHERE store_id = ? AND clock = ?').get(storeId, clock);
+    if (taken === undefined) return clock;
+    const row = this.#statement(
+      'SELECT clock + 1 AS free FROM patches AS p WHERE store_id = ? AND clock >= ? AND NOT EXISTS ' +
+        '(SELECT 1 FROM patches AS q WHERE q.store_id = p.store_id AND q.clock = p.clock + 1) ORDER BY clock LIMIT 1',
+    ).get(storeId, clock);
+    const free = Number(row?.free);
+    if (!Number.isSafeInteger(free)) {
+      throw new EngineError('invalid-argument', { message: `there is no free number above ${clock}` });
+    }
+    return free;
+  }
+
+  // ---- trouble ----------------------------------------------------------------------------------
+
+  /** A file that was taken away: writing on would acknowledge what nobody can read again. */
+  #comeBackToFile(): void {
+    if (this.#opened === undefined) return;
+    const found = this.#opened.whereIsFile();
+    if (found === 'there') return;
+    if (found === 'missing') {
+      const message = 'the file was removed or moved away while it was open; put it back, or open it anew';
+      throw new EngineError('io-error', { message });
+    }
+    this.#abandon(); // there is another file in its place
+  }
+
+  #rollBack(): void {
+    const opened = this.#opened;
+    if (opened === undefined) return;
+    try {
+      opened.database.exec('ROLLBACK');
+    } catch (error) {
+      // SQLite rolls back by itself after some errors (full, I/O); a connection in doubt is not kept
+      if (!/no transaction is active/.test((error as Error).message)) this.#abandon();
+    }
+  }
+
+  /** After errors that may leave a connection in doubt, the next call begins with a new one. */
+  #classify(error: unknown): EngineError {
+    const failure = toEngineError(error);
+    const inDoubt = failure.code === 'io-error' || failure.code === 'database-corrupt' || failure.code === 'read-only';
+    if (inDoubt) this.#abandon();
+    return failure;
+  }
+
+  /** Lets go of a connection; a database in memory would be gone with it, so that one stays. */
+  #abandon(): void {
+    if (this.#transient) return;
+    const opened = this.#opened;
+    this.#forget();
+    try {
+      opened?.database.close();
+    } catch {
+      // the connection is in doubt already, and the failure that led here is the one that is reported
+    }
+  }
+
+  #forget(): void {
+    this.#opened = undefined;
+    this.#statements = new Map();
+    this.#patches = undefined;
+    this.#wal = undefined;
+    this.#dataVersion = undefined;
+  }
+
+  // ---- beside the calls ---------------------------------------------------------------------------
+
+  tidyUp(): boolean {
+    return this.#wal?.checkpointIfIdle() ?? false;
+  }
+
+  close(): void {
+    const opened = this.#opened;
+    this.#forget();
+    opened?.database.close();
+  }
+
+  /** `data_version` changes when another connection has committed: one of another process. */
+  #watchForeignWriters(wrote: boolean): void {
+    const version = this.#statement('PRAGMA data_version').get()?.data_version as number;
+    if (this.#dataVersion !== undefined && version !== this.#dataVersion) this.#foreignWriter = true;
+    if (wrote || this.#dataVersion === undefined) this.#dataVersion = version;
+  }
+
+  sawForeignWriter(): boolean {
+    const saw = this.#foreignWriter;
+    this.#foreignWriter = false;
+    return saw;
+  }
+}
+
+function isWrite(operation: number): boolean {
+  return operation < LOAD_SNAPSHOT;
+}
+
+const inserts = new Map<number, string>();
+
+function insertOf(rows: number): string {
+  let sql = inserts.get(rows);
+  if (sql === undefined) {
+    const values = Array(rows).fill('(?, ?, ?)').join(', ');
+    sql = `INSERT INTO patches (store_id, clock, data) VALUES ${values} ON CONFLICT (store_id, clock) DO NOTHING`;
+    inserts.set(rows, sql);
+  }
+  return sql;
+}
+
+/** The bytes of a row; anything but a BLOB was not written by a provider. */
+function bytesOf(row: Record<string, unknown> | undefined): Uint8Array | undefined {
+  if (row === undefined) return undefined;
+  if (row.data instanceof Uint8Array) return row.data;
+  throw new EngineError('database-corrupt', { message: `a column of bytes holds a ${typeof row.data}` });
+}
+
+function verify(hash: string, data: Uint8Array, code: 'invalid-argument' | 'database-corrupt'): void {
+  const actual = createHash('sha256').update(data).digest('hex');
+  if (actual === hash.toLowerCase()) return;
+  throw new EngineError(code, { message: `the value's SHA-256 is ${actual}, not ${hash}` });
+}
