@@ -1,7 +1,7 @@
 /** What crosses to the worker at once for one file, and the promises that depend on it. */
 import type { SDS_PersistenceError } from '../protocol/errors.ts';
-import { NO_SLAB } from '../protocol/slabs.ts';
 import type { Attachment, ReadResult } from '../protocol/service.ts';
+import { NO_SLAB } from '../protocol/slabs.ts';
 import type { Member } from './member.ts';
 
 /** One promise, and what it takes to settle it. Patches of one provider in one batch share one. */

@@ -13,6 +13,7 @@ import {
   operationNames,
 } from '../protocol/entries.ts';
 import { errorCodes, makeError, type SDS_PersistenceError } from '../protocol/errors.ts';
+import type { Attachment, ReadResult } from '../protocol/service.ts';
 import {
   BATCH_COLLIDED,
   BATCH_FAILED,
@@ -24,7 +25,6 @@ import {
   SLAB_NEXT,
   SLAB_USED,
 } from '../protocol/slabs.ts';
-import type { Attachment, ReadResult } from '../protocol/service.ts';
 import { Batch, type Settler } from './batch.ts';
 import type { Line } from './line.ts';
 import type { Member } from './member.ts';

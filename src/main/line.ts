@@ -2,7 +2,7 @@
  * A line to one worker thread: the memory both share, the ring of batches, the Comlink service, and
  * what happens when the worker is lost. Any number of lanes (files) uses it.
  */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { type Remote, transfer, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import {
@@ -10,14 +10,14 @@ import {
   BOARD_TEXT_AT,
   BOOTED,
   CONTROL_CELLS,
-  descriptorAt,
   DOORBELL,
+  descriptorAt,
   MAX_LANES,
   PROGRESS,
-  reached,
   RING_CAPACITY,
   RING_HEAD,
   RING_TAIL,
+  reached,
   type SharedMemory,
   STATE_ASLEEP,
   STATE_IN_EVENT_LOOP,
@@ -28,7 +28,7 @@ import type { BatchMessage, ReadResult, Report, WorkerService } from '../protoco
 import { NO_SLAB, SLAB_FLAGS } from '../protocol/slabs.ts';
 import type { Batch } from './batch.ts';
 import { Lane } from './lane.ts';
-import { Member } from './member.ts';
+import type { Member } from './member.ts';
 import { SlabPool } from './slab-pool.ts';
 import { startWorker } from './start-worker.ts';
 
@@ -468,7 +468,13 @@ export class Line {
     for (const lane of this.#lanes) {
       if (!lane.transient) continue;
       lane.giveUp((call) =>
-        makeError('worker-lost', call, lane.dbPath, 'the worker thread was lost, and this database, kept in memory, with it', reason),
+        makeError(
+          'worker-lost',
+          call,
+          lane.dbPath,
+          'the worker thread was lost, and this database, kept in memory, with it',
+          reason,
+        ),
       );
       this.#wantToSend.delete(lane);
       this.#haveUnderWay.delete(lane);

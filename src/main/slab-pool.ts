@@ -1,12 +1,5 @@
 /** Gives out the arena's slabs and takes them back; most recently used first, so that few pages are touched. */
-import {
-  arenaBytesFor,
-  type ArenaLayout,
-  layOutArena,
-  NO_SLAB,
-  SLAB_HEADER,
-  slabClasses,
-} from '../protocol/slabs.ts';
+import { type ArenaLayout, arenaBytesFor, layOutArena, NO_SLAB, SLAB_HEADER, slabClasses } from '../protocol/slabs.ts';
 
 export class SlabPool {
   readonly arena: SharedArrayBuffer;

@@ -1,8 +1,8 @@
 /** Starts a worker thread from the code that travels inside this file. */
 import { Worker } from 'node:worker_threads';
-import type { SharedMemory } from '../protocol/control.ts';
 // the bundled src/worker/entry.ts, put here by the build
 import workerCode from 'virtual:worker-code';
+import type { SharedMemory } from '../protocol/control.ts';
 
 /** Starting from source text works in any bundle, archive or single executable: no file is looked up. */
 export function startWorker(shared: SharedMemory): Worker {

@@ -70,7 +70,10 @@ function locate(dbPath: string): { path: string; transient: boolean } {
     }
   }
   const absolute = resolve(dbPath);
-  return { path: realPath(absolute) ?? join(realPath(dirname(absolute)) ?? dirname(absolute), basename(absolute)), transient: false };
+  return {
+    path: realPath(absolute) ?? join(realPath(dirname(absolute)) ?? dirname(absolute), basename(absolute)),
+    transient: false,
+  };
 }
 
 function realPath(path: string): string | undefined {

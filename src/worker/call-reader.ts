@@ -1,11 +1,5 @@
 /** Reads the calls of a batch where they lie, in the slabs of the arena, without an object for each. */
-import {
-  ENTRY_COLLIDED,
-  ENTRY_HEADER,
-  entryBytes,
-  FIRST_READ,
-  OUTCOME_OPEN,
-} from '../protocol/entries.ts';
+import { ENTRY_COLLIDED, ENTRY_HEADER, entryBytes, FIRST_READ, OUTCOME_OPEN } from '../protocol/entries.ts';
 import type { Attachment } from '../protocol/service.ts';
 import { type ArenaLayout, NO_SLAB, SLAB_HEADER, SLAB_NEXT, SLAB_USED } from '../protocol/slabs.ts';
 

@@ -2,7 +2,7 @@
 import { type Stats, statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { EngineError } from './engine.ts';
-import { DatabaseSync } from './node-sqlite.ts';
+import { DatabaseSync, firstRow } from './node-sqlite.ts';
 import { checkSchema, createTables, hasAllTables } from './schema.ts';
 import { toEngineError, toOpenError } from './sqlite-errors.ts';
 
@@ -47,7 +47,7 @@ export function openDatabase(path: string, transient: boolean, full: boolean): O
 }
 
 function setUp(database: Database, path: string, transient: boolean, full: boolean): OpenedDatabase {
-  const value = (sql: string): unknown => Object.values(database.prepare(sql).get() ?? {})[0];
+  const value = (sql: string): unknown => Object.values(firstRow(database.prepare(sql)) ?? {})[0];
   // functions and virtual tables that a stranger's schema calls must be harmless ones
   database.exec('PRAGMA trusted_schema = OFF');
   // a busy file must not block the other files of this thread: the lane waits, and tries again

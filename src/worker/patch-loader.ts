@@ -5,6 +5,7 @@
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { EngineError } from './engine.ts';
+import { firstRow } from './node-sqlite.ts';
 import { toEngineError } from './sqlite-errors.ts';
 
 export interface PatchBlock {
@@ -57,7 +58,7 @@ export class PatchLoader {
     );
     let row: Record<string, unknown> | undefined;
     try {
-      row = this.#joined.get(storeId, after, rows);
+      row = firstRow(this.#joined, storeId, after, rows);
     } catch (error) {
       const failure = toEngineError(error);
       if (failure.code === 'invalid-argument') return undefined; // more than SQLite can join: row by row
@@ -77,7 +78,7 @@ export class PatchLoader {
     this.#single ??= this.#database.prepare(
       'SELECT clock, data FROM patches WHERE store_id = ? AND clock > ? ORDER BY clock LIMIT 1',
     );
-    const row = this.#single.get(storeId, after);
+    const row = firstRow(this.#single, storeId, after);
     if (row === undefined) return undefined;
     if (!(row.data instanceof Uint8Array)) throw notBytes();
     return { bytes: row.data, lengths: Int32Array.of(row.data.byteLength), last: Number(row.clock) };

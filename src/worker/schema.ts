@@ -1,6 +1,7 @@
 /** The three tables that are shared with the synchronous provider, and the check that a file has no others in their place. */
 import type { DatabaseSync } from 'node:sqlite';
 import { EngineError } from './engine.ts';
+import { firstRow } from './node-sqlite.ts';
 
 const tables: Record<string, string> = {
   snapshots: 'store_id TEXT PRIMARY KEY, data BLOB NOT NULL, clock INTEGER NOT NULL',
@@ -75,17 +76,14 @@ function checkTable(database: DatabaseSync, name: string, sql: string): void {
   const plain = sql.replace(/--[^\n]*|\/\*[\s\S]*?\*\//g, ' ');
   const odd = /\b(CHECK|GENERATED|COLLATE|REFERENCES|CONFLICT|UNIQUE|VIRTUAL)\b/i.exec(plain);
   if (odd !== null) mismatch(`table '${name}' has a ${odd[0].toUpperCase()} clause`);
-  const indexes = database
-    .prepare(`SELECT name, "unique", origin, partial FROM pragma_index_list('${table}')`)
-    .all();
+  const indexes = database.prepare(`SELECT name, "unique", origin, partial FROM pragma_index_list('${table}')`).all();
   for (const index of indexes) {
     if (index.origin === 'c' && (index.unique !== 0 || index.partial !== 0)) {
       mismatch(`table '${name}' has an index '${index.name}' that restricts it`);
     }
-    const expressions = database
-      .prepare('SELECT count(*) AS expressions FROM pragma_index_xinfo(?) WHERE cid = -2')
-      .get(String(index.name));
-    if (expressions?.expressions !== 0) mismatch(`table '${name}' has an index '${index.name}' on an expression`);
+    const count = database.prepare('SELECT count(*) AS expressions FROM pragma_index_xinfo(?) WHERE cid = -2');
+    if (firstRow(count, String(index.name))?.expressions !== 0)
+      mismatch(`table '${name}' has an index '${index.name}' on an expression`);
   }
 }
 

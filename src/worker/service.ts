@@ -7,8 +7,8 @@ import { transfer } from 'comlink';
 import {
   BOARD_BYTES,
   BOARD_TEXT_AT,
-  descriptorAt,
   DOORBELL,
+  descriptorAt,
   PROGRESS,
   RING_HEAD,
   RING_TAIL,

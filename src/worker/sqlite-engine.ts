@@ -15,7 +15,8 @@ import type { ReadResult } from '../protocol/service.ts';
 import { hasWalResetFault } from '../protocol/sqlite-version.ts';
 import type { CallReader } from './call-reader.ts';
 import { type CommitPoint, type Engine, EngineError } from './engine.ts';
-import { openDatabase, type OpenedDatabase } from './open-database.ts';
+import { firstRow } from './node-sqlite.ts';
+import { type OpenedDatabase, openDatabase } from './open-database.ts';
 import { PatchLoader } from './patch-loader.ts';
 import { toEngineError } from './sqlite-errors.ts';
 import { WalKeeper } from './wal-keeper.ts';
@@ -161,7 +162,7 @@ export class SqliteEngine implements Engine {
         return 1;
       }
       case LOAD_SNAPSHOT: {
-        const row = this.#statement('SELECT data FROM snapshots WHERE store_id = ?').get(storeId);
+        const row = firstRow(this.#statement('SELECT data FROM snapshots WHERE store_id = ?'), storeId);
         results.push({ kind: 'bytes', bytes: bytesOf(row) });
         return 0;
       }
@@ -170,7 +171,7 @@ export class SqliteEngine implements Engine {
         return 0;
       case LOAD_VALUE: {
         const { key } = call;
-        const bytes = bytesOf(this.#statement('SELECT data FROM blobs WHERE hash = ?').get(key));
+        const bytes = bytesOf(firstRow(this.#statement('SELECT data FROM blobs WHERE hash = ?'), key));
         if (bytes !== undefined && caller.verifyValues) verify(key, bytes, 'database-corrupt');
         results.push({ kind: 'bytes', bytes });
         return 0;
@@ -204,7 +205,7 @@ export class SqliteEngine implements Engine {
     const same = this.#statement('SELECT data = ? AS same FROM patches WHERE store_id = ? AND clock = ?');
     for (let row = first; row < first + count; row++) {
       const [storeId, clock, data] = this.#rows.slice(row * 3, row * 3 + 3) as [string, number, Uint8Array];
-      if (same.get(data, storeId, clock)?.same !== 1) this.#collided.push(this.#rowsAt[row] ?? 0);
+      if (firstRow(same, data, storeId, clock)?.same !== 1) this.#collided.push(this.#rowsAt[row] ?? 0);
     }
   }
 
@@ -213,7 +214,7 @@ export class SqliteEngine implements Engine {
     let highest = this.#highest.get(storeId);
     if (highest === undefined) {
       this.#insertRows(); // rows of this store may be among those gathered
-      const row = this.#statement('SELECT max(clock) AS highest FROM patches WHERE store_id = ?').get(storeId);
+      const row = firstRow(this.#statement('SELECT max(clock) AS highest FROM patches WHERE store_id = ?'), storeId);
       highest = (row?.highest as number | null) ?? Number.NEGATIVE_INFINITY;
     }
     if (clock > highest) {
@@ -225,21 +226,25 @@ export class SqliteEngine implements Engine {
     }
     this.#insertRows();
     const free = this.#firstFree(storeId, clock);
-    const same = this.#statement(
-      'SELECT 1 FROM patches WHERE store_id = ? AND clock >= ? AND clock < ? AND data = ? LIMIT 1',
-    ).get(storeId, clock, free, data);
+    const same = firstRow(
+      this.#statement('SELECT 1 FROM patches WHERE store_id = ? AND clock >= ? AND clock < ? AND data = ? LIMIT 1'),
+      storeId,
+      clock,
+      free,
+      data,
+    );
     if (same === undefined) this.#statement(insertOf(1)).run(storeId, free, data);
     this.#highest.set(storeId, Math.max(highest, free));
   }
 
   #firstFree(storeId: string, clock: number): number {
-    const taken = this.#statement('SELECT 1 FROM patches WHERE store_id = ? AND clock = ?').get(storeId, clock);
+    const taken = firstRow(this.#statement('SELECT 1 FROM patches WHERE store_id = ? AND clock = ?'), storeId, clock);
     if (taken === undefined) return clock;
-    const row = this.#statement(
+    const next = this.#statement(
       'SELECT clock + 1 AS free FROM patches AS p WHERE store_id = ? AND clock >= ? AND NOT EXISTS ' +
         '(SELECT 1 FROM patches AS q WHERE q.store_id = p.store_id AND q.clock = p.clock + 1) ORDER BY clock LIMIT 1',
-    ).get(storeId, clock);
-    const free = Number(row?.free);
+    );
+    const free = Number(firstRow(next, storeId, clock)?.free);
     if (!Number.isSafeInteger(free)) {
       throw new EngineError('invalid-argument', { message: `there is no free number above ${clock}` });
     }
@@ -313,7 +318,7 @@ export class SqliteEngine implements Engine {
 
   /** `data_version` changes when another connection has committed: one of another process. */
   #watchForeignWriters(wrote: boolean): void {
-    const version = this.#statement('PRAGMA data_version').get()?.data_version as number;
+    const version = firstRow(this.#statement('PRAGMA data_version'))?.data_version as number;
     if (this.#dataVersion !== undefined && version !== this.#dataVersion) this.#foreignWriter = true;
     if (wrote || this.#dataVersion === undefined) this.#dataVersion = version;
   }

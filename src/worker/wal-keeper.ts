@@ -4,6 +4,7 @@
  */
 import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
+import { firstRow } from './node-sqlite.ts';
 
 const MiB = 1024 * 1024;
 /** A log of this size is worth a checkpoint as soon as there is nothing else to do. */
@@ -57,7 +58,7 @@ export class WalKeeper {
    */
   #checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): boolean {
     try {
-      const row = this.#database.prepare(`PRAGMA wal_checkpoint(${mode})`).get();
+      const row = firstRow(this.#database.prepare(`PRAGMA wal_checkpoint(${mode})`));
       return row?.busy === 0 && row.log === row.checkpointed;
     } catch {
       // another process is at it, or the disk is full: no caller waits for this, nothing is lost by
