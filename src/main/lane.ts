@@ -330,7 +330,7 @@ export class Lane {
       const result = settler.operation >= FIRST_READ ? batch.answers?.[answer++] : undefined;
       const error = failed?.get(index);
       if (error !== undefined) settler.reject(error);
-      else settler.resolve(result === undefined ? undefined : valueOf(result));
+      else settler.resolve(result === undefined ? undefined : answerOf(result));
     }
     for (const watcher of batch.watchers) watcher(batch);
   }
@@ -447,7 +447,7 @@ export class Lane {
 }
 
 /** What a read's promise resolves with. */
-function valueOf(result: ReadResult): Uint8Array | undefined | Uint8Array[] {
+function answerOf(result: ReadResult): Uint8Array | undefined | Uint8Array[] {
   if (result.kind === 'bytes') return result.bytes;
   const patches: Uint8Array[] = [];
   for (const { bytes, lengths } of result.blocks) {

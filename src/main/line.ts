@@ -459,11 +459,15 @@ export class Line {
     if (this.#lost) return;
     const vain = Atomics.load(this.#control, PROGRESS) === this.#progressAtStart;
     this.#vainStarts = vain ? this.#vainStarts + 1 : 0;
-    if (this.#vainStarts >= MOST_VAIN_STARTS) return this.#giveUp(reason);
+    if (this.#vainStarts >= MOST_VAIN_STARTS) {
+      this.#giveUp(reason);
+      return;
+    }
     try {
       this.#start();
     } catch (error) {
-      return this.#giveUp(error);
+      this.#giveUp(error);
+      return;
     }
     for (const lane of this.#lanes) {
       if (!lane.transient) continue;

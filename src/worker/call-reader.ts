@@ -1,7 +1,15 @@
 /** Reads the calls of a batch where they lie, in the slabs of the arena, without an object for each. */
 import { ENTRY_COLLIDED, ENTRY_HEADER, entryBytes, FIRST_READ, OUTCOME_OPEN } from '../protocol/entries.ts';
 import type { Attachment } from '../protocol/service.ts';
-import { type ArenaLayout, NO_SLAB, SLAB_HEADER, SLAB_NEXT, SLAB_USED } from '../protocol/slabs.ts';
+import {
+  type ArenaLayout,
+  BATCH_COLLIDED,
+  NO_SLAB,
+  SLAB_FLAGS,
+  SLAB_HEADER,
+  SLAB_NEXT,
+  SLAB_USED,
+} from '../protocol/slabs.ts';
 
 /** The arena, as this side sees it. */
 export class Arena {
@@ -99,7 +107,7 @@ export class CallReader {
       const word = arena.cell(cell);
       const keyLength = arena.cell(cell + 2);
       const dataLength = arena.cell(cell + 3);
-      this.#following = at + entryBytes(keyLength, dataLength < 0 ? 0 : dataLength);
+      this.#following = at + entryBytes(keyLength, Math.max(dataLength, 0));
       const operation = word & 0xff;
       const settler = arena.cell(cell + 4);
       if (((word >> 8) & 0xff) !== OUTCOME_OPEN) continue; // done, or refused, before a worker was lost
@@ -141,6 +149,8 @@ export class CallReader {
   markCollided(at: number): void {
     const cell = at >> 2;
     this.#arena.cells[cell] = this.#arena.cell(cell) | (ENTRY_COLLIDED << 16);
+    const flagsAt = (this.#arena.startOf(this.#firstSlab) >> 2) + SLAB_FLAGS;
+    this.#arena.cells[flagsAt] = this.#arena.cell(flagsAt) | BATCH_COLLIDED;
   }
 
   unmarkCollided(at: number): void {

@@ -7,7 +7,7 @@
 import { FIRST_ERROR, FIRST_READ, OUTCOME_DONE, OUTCOME_OPEN } from '../protocol/entries.ts';
 import { errorCodes, type ReportedCause, type SDS_PersistenceErrorCode } from '../protocol/errors.ts';
 import type { Attachment, ReadResult, Report } from '../protocol/service.ts';
-import { BATCH_COLLIDED, BATCH_FAILED, BATCH_FOREIGN_WRITER, BATCH_ONE_BY_ONE, SLAB_FLAGS } from '../protocol/slabs.ts';
+import { BATCH_FAILED, BATCH_FOREIGN_WRITER, BATCH_ONE_BY_ONE, SLAB_FLAGS } from '../protocol/slabs.ts';
 import { hasWalResetFault } from '../protocol/sqlite-version.ts';
 import { type Arena, type Caller, CallReader } from './call-reader.ts';
 import { type Engine, EngineError, type MaybePromise } from './engine.ts';

@@ -127,6 +127,8 @@ export class SqliteEngine implements Engine {
       const { data } = call;
       if (caller.keepCollisions) this.#appendKept(storeId, clock, data);
       else {
+        // another provider of this store may keep both: what it knows of the highest number is out of date
+        if (this.#highest.size > 0) this.#highest.delete(storeId);
         this.#rows.push(storeId, clock, data);
         if (this.#rowsAt.push(call.at) >= ROWS[0]) this.#insertRows();
       }
