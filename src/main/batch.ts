@@ -4,6 +4,13 @@ import type { Attachment, ReadResult } from '../protocol/service.ts';
 import { NO_SLAB } from '../protocol/slabs.ts';
 import type { Member } from './member.ts';
 
+/** A read, kept so that it can be asked again. */
+export interface ReadCall {
+  settler: number;
+  key: string;
+  clock: number;
+}
+
 /** One promise, and what it takes to settle it. Patches of one provider in one batch share one. */
 export interface Settler {
   member: Member;
@@ -21,8 +28,8 @@ export class Batch {
   readonly number: number;
   readonly slabs: number[] = [];
   readonly settlers: Settler[] = [];
-  /** Settlers of the reads, in the order of their answers. */
-  readonly reads: number[] = [];
+  /** The reads, in the order of their answers. */
+  readonly reads: ReadCall[] = [];
   readonly attachments: Attachment[] = [];
   attachmentBytes = 0;
   slabBytes = 0;
@@ -30,6 +37,9 @@ export class Batch {
   sent = false;
   byMessage = false;
   answers: (ReadResult | undefined)[] | undefined;
+  /** Whether its slabs went back before it was settled, and what had failed by then. */
+  released = false;
+  failed: Map<number, SDS_PersistenceError> | undefined;
   /** First failure by provider, once settled. */
   failures: Map<Member, SDS_PersistenceError> | undefined;
   /** Called once settled. */

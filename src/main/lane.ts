@@ -138,7 +138,7 @@ export class Lane {
     if (data !== undefined && attach) dataLength = this.#attach(batch, data, handedOver);
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const settler = batch.settlers.push({ member, operation, resolve, reject }) - 1;
-    if (operation >= FIRST_READ) batch.reads.push(settler);
+    if (operation >= FIRST_READ) batch.reads.push({ settler, key, clock });
     member.run = undefined; // calls of a provider keep their order, also if some fail
 
     const at = this.#at;
@@ -313,6 +313,8 @@ export class Lane {
       const batch = this.#underWay[i] as Batch; // i is below the length
       if (!this.#isFinished(batch)) break;
       if (batch.reads.length > 0 && batch.answers === undefined) {
+        // no answer arrives while the thread is blocked, perhaps until there is room: so make it
+        if (this.line.blocked) this.#release(batch);
         i++;
         continue;
       }
@@ -323,8 +325,8 @@ export class Lane {
   }
 
   #settleBatch(batch: Batch): void {
-    const failed = this.#collectFailures(batch);
     this.#release(batch);
+    const { failed } = batch;
     let answer = 0;
     for (const [index, settler] of batch.settlers.entries()) {
       const result = settler.operation >= FIRST_READ ? batch.answers?.[answer++] : undefined;
@@ -378,7 +380,11 @@ export class Lane {
     }
   }
 
+  /** Gives back a finished batch's memory, after a look at what it says of failures. */
   #release(batch: Batch): void {
+    if (batch.released) return;
+    batch.released = true;
+    if (this.#isFinished(batch)) batch.failed = this.#collectFailures(batch);
     for (const slab of batch.slabs) this.line.giveBackSlab(slab);
     this.line.pendingBytes -= batch.attachmentBytes;
   }
@@ -398,13 +404,25 @@ export class Lane {
 
   /** Hands the new worker what the old one did not finish, in order. */
   resume(): void {
-    for (const batch of this.#underWay) {
+    for (const batch of [...this.#underWay]) {
       if (this.#isFinished(batch)) {
-        if (batch.reads.length > 0 && batch.answers === undefined) this.#sendByMessage(batch, true);
+        if (batch.reads.length === 0 || batch.answers !== undefined) continue;
+        if (batch.released) this.#askAgain(batch);
+        else this.#sendByMessage(batch, true);
         continue;
       }
       this.#forgetMoved(batch);
       this.#sendByMessage(batch, false);
+    }
+  }
+
+  /** Asks the reads of a batch whose slabs are gone as if they were called now. */
+  #askAgain(batch: Batch): void {
+    batch.answers = batch.reads.map(() => undefined);
+    for (const { settler: index, key, clock } of batch.reads) {
+      const settler = batch.settlers[index] as Settler; // the read was added with its settler
+      this.#add(settler.member, settler.operation, key, clock, undefined, false).then(settler.resolve, settler.reject);
+      batch.settlers[index] = { ...settler, resolve: () => {}, reject: () => {} };
     }
   }
 

@@ -375,6 +375,7 @@ export class Line {
     const start = performance.now();
     let lastProgress = start;
     let lastSeen = Atomics.load(control, PROGRESS);
+    const wasBlocked = this.blocked;
     this.blocked = true;
     try {
       for (;;) {
@@ -394,7 +395,7 @@ export class Line {
         if (result === 'timed-out') this.#checkLife();
       }
     } finally {
-      this.blocked = false;
+      this.blocked = wasBlocked;
       if (this.#wantToSend.size > 0) for (const lane of this.#wantToSend) this.wantsToSend(lane);
     }
   }
