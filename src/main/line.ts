@@ -409,11 +409,15 @@ export class Line {
     return this.#wantToSend.size === 0 && [...this.#haveUnderWay].every((lane) => lane.finished);
   }
 
-  /** A blocked thread hears no `exit` event. A thread that has ended reports a negative idle time. */
+  /**
+   * A blocked thread hears no `exit` event. A thread that has ended reports a negative idle time, or,
+   * if it is asked for the first time only then, no time at all.
+   */
   #checkLife(): void {
-    const ended = this.#worker.performance.eventLoopUtilization().idle < 0;
-    const neverBegan =
-      Atomics.load(this.#control, BOOTED) === 0 && performance.now() - this.#startedAt > START_PATIENCE_MS;
+    const { idle, active } = this.#worker.performance.eventLoopUtilization();
+    const booted = Atomics.load(this.#control, BOOTED) === 1;
+    const ended = idle < 0 || (booted && idle === 0 && active === 0);
+    const neverBegan = !booted && performance.now() - this.#startedAt > START_PATIENCE_MS;
     if (ended) this.#recover(new Error('the worker thread has ended'));
     else if (neverBegan) this.#giveUp(new Error(`the worker thread did not start within ${START_PATIENCE_MS} ms`));
   }
