@@ -1,6 +1,7 @@
 /** Checks of what callers pass: nothing of a bad call is queued, nothing of it is stored. */
 import { types } from 'node:util';
 import { defaultSettings, type ProviderSettings, type SDS_ProviderOptions } from '../protocol/options.ts';
+import { isAttached, lengthOf } from './view.ts';
 
 /** Longer keys are no hashes; they would not fit beside the patches. */
 const MAX_HASH_BYTES = 65_536;
@@ -8,7 +9,7 @@ const MAX_HASH_BYTES = 65_536;
 /** Says what is wrong with a byte argument, `undefined` if nothing is. */
 export function faultOfBytes(value: unknown, name: string): string | undefined {
   if (!types.isUint8Array(value)) return `${name} must be a Uint8Array, not ${describe(value)}`;
-  if (value.byteLength === 0 && !isAttached(value)) return `${name} is detached: its bytes are gone`;
+  if (lengthOf(value) === 0 && !isAttached(value)) return `${name} is detached: its bytes are gone`;
   return undefined;
 }
 
@@ -27,25 +28,21 @@ export function faultOfHash(value: unknown): string | undefined {
   return undefined;
 }
 
-/** An empty view is one of an empty array, or what is left of a detached or shrunken one. */
-function isAttached(bytes: Uint8Array): boolean {
-  try {
-    bytes.at(0);
-    return true;
-  } catch {
-    // `at` refuses exactly the views whose bytes are gone (ECMAScript, ValidateTypedArray)
-    return false;
-  }
-}
-
 /** Fills in the defaults, or says which option is wrong. */
 export function readOptions(options: SDS_ProviderOptions | undefined): ProviderSettings | string {
   if (options === undefined) return defaultSettings;
-  if (typeof options !== 'object' || options === null) return `Options must be an object, not ${describe(options)}`;
+  if (typeof options !== 'object' || options === null || isArray(options))
+    return `Options must be an object, not ${describe(options)}`;
   const settings: Record<string, unknown> = { ...defaultSettings };
-  for (const [name, value] of Object.entries(options)) {
+  let given: [string, unknown][];
+  try {
+    given = Object.entries(options);
+  } catch (error) {
+    return `Options can not be read: ${String(error)}`; // a revoked proxy, a getter that throws
+  }
+  for (const [name, value] of given) {
     if (value === undefined) continue;
-    const accepts = (accepted as Record<string, Acceptance | undefined>)[name];
+    const accepts = Object.hasOwn(accepted, name) ? accepted[name as keyof SDS_ProviderOptions] : undefined;
     if (accepts === undefined) return `there is no option '${name}'; there are ${Object.keys(accepted).join(', ')}`;
     if (!accepts.test(value)) return `${name} must be ${accepts.what}, not ${describe(value)}`;
     settings[name] = value;
@@ -95,6 +92,22 @@ export function describe(value: unknown): string {
     case 'function':
       return 'a function';
     default:
-      return Array.isArray(value) ? 'an array' : `an object (${Object.prototype.toString.call(value).slice(8, -1)})`;
+      return isArray(value) ? 'an array' : `an object${kindOf(value)}`;
+  }
+}
+
+function isArray(value: unknown): boolean {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false; // a revoked proxy
+  }
+}
+
+function kindOf(value: unknown): string {
+  try {
+    return ` (${Object.prototype.toString.call(value).slice(8, -1)})`;
+  } catch {
+    return ''; // it has a tag that throws
   }
 }

@@ -28,7 +28,7 @@ export class Batch {
   readonly number: number;
   readonly slabs: number[] = [];
   readonly settlers: Settler[] = [];
-  /** The reads, in the order of their answers. */
+  /** The reads. */
   readonly reads: ReadCall[] = [];
   readonly attachments: Attachment[] = [];
   attachmentBytes = 0;
@@ -36,7 +36,8 @@ export class Batch {
   /** Whether it went to the worker, and whether as a message (else by the ring). */
   sent = false;
   byMessage = false;
-  answers: (ReadResult | undefined)[] | undefined;
+  /** By settler; a read that failed has none. */
+  answers: Map<number, ReadResult> | undefined;
   /** Whether its slabs went back before it was settled, and what had failed by then. */
   released = false;
   failed: Map<number, SDS_PersistenceError> | undefined;

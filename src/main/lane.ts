@@ -20,6 +20,7 @@ import {
   BATCH_FOREIGN_WRITER,
   INLINE_LIMIT,
   NO_SLAB,
+  SLAB_DONE,
   SLAB_FLAGS,
   SLAB_HEADER,
   SLAB_NEXT,
@@ -29,6 +30,7 @@ import { Batch, type Settler } from './batch.ts';
 import type { Line } from './line.ts';
 import type { Member } from './member.ts';
 import { copyShared, takeMark, takeOver } from './ownership.ts';
+import { lengthOf } from './view.ts';
 import { warnOfCollision, warnOfForeignWriter } from './warnings.ts';
 
 /** A batch that grew to this goes off by itself, so that a flood is committed, and its slabs come back, in parts. */
@@ -72,7 +74,7 @@ export class Lane {
 
   /** Copies a patch into the open batch. The hot path: one header, one copy, no allocation. */
   appendPatch(member: Member, patch: Uint8Array, clock: number): Promise<void> {
-    const length = patch.byteLength;
+    const length = lengthOf(patch);
     const handedOver = takeMark(patch);
     if (length > INLINE_LIMIT || handedOver) {
       // too long for a slab, or handed over: a promise of its own
@@ -123,7 +125,7 @@ export class Lane {
   ): Promise<unknown> {
     const call = operationNames[operation] ?? '';
     const keyLength = key === '' ? 0 : Buffer.byteLength(key);
-    const length = data === undefined ? 0 : data.byteLength;
+    const length = data === undefined ? 0 : lengthOf(data);
     const attach = length > INLINE_LIMIT || (handedOver && length >= WORTH_MOVING);
     if (attach) {
       const refusal = this.#admit(length, member, call);
@@ -216,6 +218,7 @@ export class Lane {
     batch.slabs.push(slab);
     batch.slabBytes += size;
     line.cells[(start >> 2) + SLAB_FLAGS] = 0;
+    line.cells[(start >> 2) + SLAB_DONE] = 0;
     this.#slabStart = start;
     this.#at = start + SLAB_HEADER;
     this.#end = start + size;
@@ -301,7 +304,7 @@ export class Lane {
     };
     const moved = batch.attachments.flatMap(({ buffer }) => (buffer instanceof ArrayBuffer ? [buffer] : []));
     this.line.sendByMessage(message, moved, (answers) => {
-      batch.answers ??= answers;
+      batch.answers ??= new Map(answers.map((answer) => [answer.settler, answer]));
     });
   }
 
@@ -327,9 +330,8 @@ export class Lane {
   #settleBatch(batch: Batch): void {
     this.#release(batch);
     const { failed } = batch;
-    let answer = 0;
     for (const [index, settler] of batch.settlers.entries()) {
-      const result = settler.operation >= FIRST_READ ? batch.answers?.[answer++] : undefined;
+      const result = settler.operation >= FIRST_READ ? batch.answers?.get(index) : undefined;
       const error = failed?.get(index);
       if (error !== undefined) settler.reject(error);
       else settler.resolve(result === undefined ? undefined : answerOf(result));
@@ -418,7 +420,7 @@ export class Lane {
 
   /** Asks the reads of a batch whose slabs are gone as if they were called now. */
   #askAgain(batch: Batch): void {
-    batch.answers = batch.reads.map(() => undefined);
+    batch.answers = new Map();
     for (const { settler: index, key, clock } of batch.reads) {
       const settler = batch.settlers[index] as Settler; // the read was added with its settler
       this.#add(settler.member, settler.operation, key, clock, undefined, false).then(settler.resolve, settler.reject);

@@ -32,8 +32,9 @@ import type { Member } from './member.ts';
 import { SlabPool } from './slab-pool.ts';
 import { startWorker } from './start-worker.ts';
 
-/** A worker that is lost this often without finishing anything in between is given up. */
-const MOST_VAIN_STARTS = 3;
+/** After so many workers in a row that died young and had finished nothing, there is no other. */
+const MOST_VAIN_STARTS = 5;
+const SHORT_LIFE_MS = 10_000;
 /** While a thread is blocked it looks this often whether its worker still lives. */
 const LIFE_CHECK_MS = 50;
 /** A worker that did not start within this is taken for lost by a blocked thread, which hears of no exit. */
@@ -164,7 +165,6 @@ export class Line {
     this.#request(this.#service.attach(message), (report) => {
       registration.attaching = false;
       registration.attached = true;
-      this.#vainStarts = 0;
       if (report.sqliteVersion !== undefined) this.sqliteVersion = report.sqliteVersion;
       for (const settle of registration.onAttach.splice(0)) settle(report);
     });
@@ -290,7 +290,7 @@ export class Line {
     this.#request(this.#service.wake(), () => {});
   }
 
-  sendByMessage(message: BatchMessage, moved: ArrayBuffer[], onAnswers: (answers: (ReadResult | undefined)[]) => void) {
+  sendByMessage(message: BatchMessage, moved: ArrayBuffer[], onAnswers: (answers: ReadResult[]) => void) {
     const sent = moved.length > 0 ? transfer(message, moved) : message;
     this.#request(this.#run(sent), (answers) => {
       onAnswers(answers);
@@ -462,7 +462,8 @@ export class Line {
   /** Starts a new worker and gives it all that the lost one left undone. */
   #recover(reason: unknown): void {
     if (this.#lost) return;
-    const vain = Atomics.load(this.#control, PROGRESS) === this.#progressAtStart;
+    const didNothing = Atomics.load(this.#control, PROGRESS) === this.#progressAtStart;
+    const vain = didNothing && performance.now() - this.#startedAt < SHORT_LIFE_MS;
     this.#vainStarts = vain ? this.#vainStarts + 1 : 0;
     if (this.#vainStarts >= MOST_VAIN_STARTS) {
       this.#giveUp(reason);

@@ -2,6 +2,7 @@
 import { types } from 'node:util';
 import { isMarkedAsUntransferable } from 'node:worker_threads';
 import type { Attachment } from '../protocol/service.ts';
+import { bufferOf, lengthOf, startOf } from './view.ts';
 
 /** The marks of `transfer`: private to this package, so that no other copy of Comlink meets them. */
 const handedOver = new WeakMap<object, readonly unknown[]>();
@@ -28,14 +29,14 @@ export function transfer<T extends object>(Bytes: T, Transferables: readonly unk
 /** Whether this argument was handed over; asking takes the mark away. */
 export function takeMark(bytes: Uint8Array): boolean {
   if (!everMarked) return false;
-  const marked = handedOver.get(bytes)?.includes(bytes.buffer) ?? false;
+  const marked = handedOver.get(bytes)?.includes(bufferOf(bytes)) ?? false;
   handedOver.delete(bytes);
   return marked;
 }
 
 /** Moves a handed-over view's buffer out of the caller's reach, `undefined` where that is impossible. */
 export function takeOver(bytes: Uint8Array): Attachment | undefined {
-  const { buffer, byteOffset: start, byteLength: length } = bytes;
+  const [buffer, start, length] = [bufferOf(bytes), startOf(bytes), lengthOf(bytes)];
   // Node marks the pool of small Buffers: moving it would take the neighbours' bytes away
   if (types.isSharedArrayBuffer(buffer) || isMarkedAsUntransferable(buffer)) return undefined;
   try {
@@ -47,7 +48,7 @@ export function takeOver(bytes: Uint8Array): Attachment | undefined {
 
 /** Copies a view's bytes into shared memory, so that a lost worker does not lose them. */
 export function copyShared(bytes: Uint8Array): Attachment {
-  const length = bytes.byteLength;
+  const length = lengthOf(bytes);
   const buffer = new SharedArrayBuffer(length);
   new Uint8Array(buffer).set(bytes);
   accountFor(length);

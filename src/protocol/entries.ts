@@ -36,10 +36,9 @@ export const operationNames: Readonly<Record<number, string>> = {
   [LOAD_VALUE]: 'loadValue',
 };
 
-/** Outcomes: not known yet, carried out, or FIRST_ERROR + the index of an error code. */
+/** Outcomes: none, which is success once the batch is finished, or FIRST_ERROR + the index of an error code. */
 export const OUTCOME_OPEN = 0;
-export const OUTCOME_DONE = 1;
-export const FIRST_ERROR = 2;
+export const FIRST_ERROR = 1;
 
 /** Flag of an entry: its patch was ignored although its bytes are not those under that number. */
 export const ENTRY_COLLIDED = 1;

@@ -31,10 +31,10 @@ export interface Attachment {
   length: number;
 }
 
-/** What a read found: bytes, or patches as bounded blocks and the length of each patch. */
+/** What a read found, and which promise waits for it: bytes, or patches as bounded blocks and the length of each patch. */
 export type ReadResult =
-  | { kind: 'bytes'; bytes: Uint8Array | undefined }
-  | { kind: 'patches'; blocks: { bytes: Uint8Array; lengths: Int32Array }[] };
+  | { settler: number; kind: 'bytes'; bytes: Uint8Array | undefined }
+  | { settler: number; kind: 'patches'; blocks: { bytes: Uint8Array; lengths: Int32Array }[] };
 
 /** What became of an `attach` or `detach`. */
 export interface Report {
@@ -48,8 +48,8 @@ export interface WorkerService {
   attach(message: MemberMessage): Promise<Report>;
   /** Forgets a provider, after all that was called before; with a file's last one, closes the database. */
   detach(member: number): Promise<Report>;
-  /** Carries out a batch; answers its reads, in order, `undefined` for one that failed. */
-  run(message: BatchMessage): Promise<(ReadResult | undefined)[]>;
+  /** Carries out a batch; answers its reads, except those that failed. */
+  run(message: BatchMessage): Promise<ReadResult[]>;
   /** Makes the worker look at the ring. */
   wake(): void;
 }

@@ -18,11 +18,15 @@ export const slabClasses = [
 /** Bytes longer than this travel beside the slabs, as an attachment. */
 export const INLINE_LIMIT = 128 * KiB;
 
-/** In front of a slab's entries: bytes used, next slab (or NO_SLAB), and flags of the batch in its first slab. */
+/**
+ * In front of a slab's entries: bytes used, next slab (or NO_SLAB); and, in the first slab of a batch,
+ * the batch's flags, and how many of its promises are dealt with, if it is done one by one.
+ */
 export const SLAB_HEADER = 16;
 export const SLAB_USED = 0;
 export const SLAB_NEXT = 1;
 export const SLAB_FLAGS = 2;
+export const SLAB_DONE = 3;
 export const NO_SLAB = -1;
 
 /** Flags of a batch: some call failed; some patch met a number that was taken by another; calls are done one by one. */

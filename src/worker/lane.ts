@@ -4,10 +4,10 @@
  * busy; call by call if it fails as a whole.
  */
 
-import { FIRST_ERROR, FIRST_READ, OUTCOME_DONE, OUTCOME_OPEN } from '../protocol/entries.ts';
+import { FIRST_ERROR, FIRST_READ, OUTCOME_OPEN } from '../protocol/entries.ts';
 import { errorCodes, type ReportedCause, type SDS_PersistenceErrorCode } from '../protocol/errors.ts';
 import type { Attachment, ReadResult, Report } from '../protocol/service.ts';
-import { BATCH_FAILED, BATCH_FOREIGN_WRITER, BATCH_ONE_BY_ONE, SLAB_FLAGS } from '../protocol/slabs.ts';
+import { BATCH_FAILED, BATCH_FOREIGN_WRITER, BATCH_ONE_BY_ONE, SLAB_DONE, SLAB_FLAGS } from '../protocol/slabs.ts';
 import { hasWalResetFault } from '../protocol/sqlite-version.ts';
 import { type Arena, type Caller, CallReader } from './call-reader.ts';
 import { type Engine, EngineError, type MaybePromise } from './engine.ts';
@@ -133,7 +133,7 @@ export class WorkerLane {
     firstSlab: number,
     attachments: readonly (Attachment | undefined)[],
     readsOnly: boolean,
-    done: (answers: (ReadResult | undefined)[]) => void,
+    done: (answers: ReadResult[]) => void,
   ): void {
     const lane = this;
     this.#tasks.push(function* () {
@@ -147,11 +147,11 @@ export class WorkerLane {
     firstSlab: number,
     calls: CallReader,
     readsOnly: boolean,
-  ): Generator<Wait, (ReadResult | undefined)[], unknown> {
+  ): Generator<Wait, ReadResult[], unknown> {
     const { arena, commitPoints } = this.#host;
     const flagsAt = (arena.startOf(firstSlab) >> 2) + SLAB_FLAGS;
     const commitPoint = { cells: commitPoints, index: this.id, value: batch };
-    let answers: (ReadResult | undefined)[] = [];
+    let answers: ReadResult[] = [];
     if ((arena.cell(flagsAt) & BATCH_ONE_BY_ONE) === 0 || readsOnly) {
       const error = yield* this.#patiently(() => {
         const outcome = this.#engine.transact(calls.rewind({ reads: readsOnly }), commitPoint);
@@ -178,28 +178,29 @@ export class WorkerLane {
 
   /**
    * The batch failed as a whole, so that each promise gets its own attempt and a bad call fails
-   * alone. Patches that share a promise share their fate. What is done is noted in the first entry
-   * of each, so that a new worker goes on behind it.
+   * alone. Patches that share a promise share their fate. With each commit, the number of promises
+   * dealt with is published, so that a new worker goes on behind them; reads it asks again.
    */
-  *#oneByOne(batch: number, flagsAt: number, calls: CallReader): Generator<Wait, (ReadResult | undefined)[], unknown> {
+  *#oneByOne(batch: number, flagsAt: number, calls: CallReader): Generator<Wait, ReadResult[], unknown> {
     const { arena } = this.#host;
-    const groups = new Map<number, { cell: number; operation: number }>();
+    const doneAt = flagsAt - SLAB_FLAGS + SLAB_DONE;
+    const alreadyDone = arena.cell(doneAt);
+    const settlers = new Set<number>();
     calls.rewind();
     while (calls.next()) {
-      if (!groups.has(calls.settler)) groups.set(calls.settler, { cell: calls.at >> 2, operation: calls.operation });
+      if (calls.settler >= alreadyDone || calls.operation >= FIRST_READ) settlers.add(calls.settler);
     }
-    const answers: (ReadResult | undefined)[] = [];
-    for (const [settler, { cell, operation }] of groups) {
-      const noted = { cells: arena.cells, index: cell, value: operation | (OUTCOME_DONE << 8) };
-      let answer: ReadResult | undefined;
+    const answers: ReadResult[] = [];
+    // settlers are numbered in the order of the first call of each, and that is the order here
+    for (const settler of settlers) {
       const error = yield* this.#patiently(() => {
-        const outcome = this.#engine.transact(calls.rewind({ settler }), noted);
-        return then(outcome, ([result]) => {
-          answer = result;
+        const point = { cells: arena.cells, index: doneAt, value: Math.max(settler + 1, alreadyDone) };
+        const outcome = this.#engine.transact(calls.rewind({ settler }), point);
+        return then(outcome, (results) => {
+          answers.push(...results);
         });
       });
       if (error !== undefined) this.#failAll(batch, flagsAt, calls.rewind({ settler }), error);
-      if (operation >= FIRST_READ) answers.push(answer);
     }
     return answers;
   }

@@ -96,7 +96,7 @@ export class Service implements WorkerService, LaneHost {
     });
   }
 
-  run(message: BatchMessage): Promise<(ReadResult | undefined)[]> {
+  run(message: BatchMessage): Promise<ReadResult[]> {
     this.#takeFromRing();
     const lane = this.#lanes.get(message.lane);
     if (lane === undefined) throw new Error(`there is no lane ${message.lane}`);
@@ -257,8 +257,7 @@ function ignoreAnswers(): void {
   // what went by the ring has no reads
 }
 
-function buffersOf(result: ReadResult | undefined): ArrayBufferLike[] {
-  if (result === undefined) return [];
+function buffersOf(result: ReadResult): ArrayBufferLike[] {
   if (result.kind === 'bytes') return result.bytes === undefined ? [] : [result.bytes.buffer];
   return result.blocks.flatMap(({ bytes, lengths }) => [bytes.buffer, lengths.buffer]);
 }

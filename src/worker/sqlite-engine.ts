@@ -165,17 +165,17 @@ export class SqliteEngine implements Engine {
       }
       case LOAD_SNAPSHOT: {
         const row = firstRow(this.#statement('SELECT data FROM snapshots WHERE store_id = ?'), storeId);
-        results.push({ kind: 'bytes', bytes: bytesOf(row) });
+        results.push({ settler: call.settler, kind: 'bytes', bytes: bytesOf(row) });
         return 0;
       }
       case LOAD_PATCHES:
-        results.push({ kind: 'patches', blocks: this.#patches?.load(storeId, clock) ?? [] });
+        results.push({ settler: call.settler, kind: 'patches', blocks: this.#patches?.load(storeId, clock) ?? [] });
         return 0;
       case LOAD_VALUE: {
         const { key } = call;
         const bytes = bytesOf(firstRow(this.#statement('SELECT data FROM blobs WHERE hash = ?'), key));
         if (bytes !== undefined && caller.verifyValues) verify(key, bytes, 'database-corrupt');
-        results.push({ kind: 'bytes', bytes });
+        results.push({ settler: call.settler, kind: 'bytes', bytes });
         return 0;
       }
       default:
