@@ -79,6 +79,7 @@ export class Line {
   #service!: Remote<WorkerService>;
   #run!: Remote<WorkerService>['run'];
   #startedAt = 0;
+  #online = false;
   #progressAtStart = 0;
   #vainStarts = 0;
   #lost = false;
@@ -411,12 +412,13 @@ export class Line {
 
   /**
    * A blocked thread hears no `exit` event. A thread that has ended reports a negative idle time, or,
-   * if it is asked for the first time only then, no time at all.
+   * if it is asked for the first time only then, no time at all; but so does one whose `online` event
+   * did not come yet (Node, lib/internal/worker.js).
    */
   #checkLife(): void {
     const { idle, active } = this.#worker.performance.eventLoopUtilization();
     const booted = Atomics.load(this.#control, BOOTED) === 1;
-    const ended = idle < 0 || (booted && idle === 0 && active === 0);
+    const ended = idle < 0 || (booted && this.#online && idle === 0 && active === 0);
     const neverBegan = !booted && performance.now() - this.#startedAt > START_PATIENCE_MS;
     if (ended) this.#recover(new Error('the worker thread has ended'));
     else if (neverBegan) this.#giveUp(new Error(`the worker thread did not start within ${START_PATIENCE_MS} ms`));
@@ -436,6 +438,10 @@ export class Line {
     const worker = startWorker(this.#shared);
     this.#worker = worker;
     this.#referenced = true;
+    this.#online = false;
+    worker.once('online', () => {
+      if (worker === this.#worker) this.#online = true;
+    });
     const service = wrap<WorkerService>(nodeEndpoint(worker));
     this.#service = service;
     this.#run = service.run; // a cached method: each access makes a proxy
