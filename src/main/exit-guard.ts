@@ -9,6 +9,9 @@ import { sayAtExit } from './warnings.ts';
 /** How long exit waits for a worker that commits nothing: longer than the default BusyTimeoutMs. */
 const PATIENCE_MS = 10_000;
 
+/** A worker that takes longer to close a file is ended while it is at it: nothing is lost by that. */
+const CLOSE_PATIENCE_MS = 2000;
+
 let guarded = false;
 /** True once the process is in its `exit` event: from now on nothing asynchronous happens. */
 export let exiting = false;
@@ -20,6 +23,7 @@ export function guardExit(lines: readonly Line[]): void {
   process.on('exit', () => {
     exiting = true;
     for (const line of lines) drainAtExit(line);
+    for (const line of lines) line.retire(CLOSE_PATIENCE_MS);
   });
 }
 

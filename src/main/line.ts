@@ -14,6 +14,7 @@ import {
   descriptorAt,
   MAX_LANES,
   PROGRESS,
+  RETIRED,
   RING_CAPACITY,
   RING_HEAD,
   RING_TAIL,
@@ -406,6 +407,13 @@ export class Line {
     return this.block(() => [...this.#lanes].every((lane) => lane.finished), patienceMs);
   }
 
+  /** Blocks until the worker has closed its files, so that none of them is cut off in mid-work. */
+  retire(patienceMs: number): void {
+    if (this.#lost || Atomics.load(this.#control, BOOTED) === 0) return;
+    this.#request(this.#service.retire(), () => {});
+    this.block(() => Atomics.load(this.#control, BOOTED) === RETIRED, patienceMs);
+  }
+
   get idle(): boolean {
     return this.#wantToSend.size === 0 && [...this.#haveUnderWay].every((lane) => lane.finished);
   }
@@ -417,7 +425,7 @@ export class Line {
    */
   #checkLife(): void {
     const { idle, active } = this.#worker.performance.eventLoopUtilization();
-    const booted = Atomics.load(this.#control, BOOTED) === 1;
+    const booted = Atomics.load(this.#control, BOOTED) !== 0;
     const ended = idle < 0 || (booted && this.#online && idle === 0 && active === 0);
     const neverBegan = !booted && performance.now() - this.#startedAt > START_PATIENCE_MS;
     if (ended) this.#recover(new Error('the worker thread has ended'));

@@ -15,8 +15,9 @@ export const PROGRESS = 2;
 export const RING_TAIL = 3;
 /** Worker: number of descriptors it has taken from the ring. */
 export const RING_HEAD = 4;
-/** Worker: 1 once its code runs. */
+/** Worker: 1 once its code runs; RETIRED once it has closed its files, as the process ends. */
 export const BOOTED = 5;
+export const RETIRED = 2;
 
 /** In its event loop, or not there yet: only a message reaches it. */
 export const STATE_IN_EVENT_LOOP = 0;

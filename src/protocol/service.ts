@@ -50,6 +50,8 @@ export interface WorkerService {
   detach(member: number): Promise<Report>;
   /** Carries out a batch; answers its reads, except those that failed. */
   run(message: BatchMessage): Promise<ReadResult[]>;
+  /** Closes all files, as the process ends. */
+  retire(): void;
   /** Makes the worker look at the ring. */
   wake(): void;
 }

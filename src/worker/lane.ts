@@ -91,6 +91,12 @@ export class WorkerLane {
     return this.#engine.tidyUp();
   }
 
+  /** Closes the file as the process ends; a call that comes all the same opens it again. */
+  closeForNow(): void {
+    this.#tasks.push(() => this.#close({}));
+    this.proceed();
+  }
+
   // ---- providers come and go --------------------------------------------------------------------
 
   attach(member: LaneMember, done: (report: Report) => void): void {
@@ -110,16 +116,19 @@ export class WorkerLane {
     this.#tasks.push(function* () {
       lane.members.delete(member);
       const report: Report = {};
-      if (lane.members.size === 0) {
-        try {
-          yield* settled(lane.#engine.close());
-        } catch (error) {
-          const { message } = error as Error;
-          report.error = { code: 'io-error', cause: { message } };
-        }
-      } else lane.#setDurability();
+      if (lane.members.size === 0) yield* lane.#close(report);
+      else lane.#setDurability();
       done(report);
     });
+  }
+
+  *#close(report: Report): Generator<Wait, void, unknown> {
+    try {
+      yield* settled(this.#engine.close());
+    } catch (error) {
+      const { message } = error as Error;
+      report.error = { code: 'io-error', cause: { message } };
+    }
   }
 
   #setDurability(): void {

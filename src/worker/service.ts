@@ -7,9 +7,11 @@ import { transfer } from 'comlink';
 import {
   BOARD_BYTES,
   BOARD_TEXT_AT,
+  BOOTED,
   DOORBELL,
   descriptorAt,
   PROGRESS,
+  RETIRED,
   RING_HEAD,
   RING_TAIL,
   type SharedMemory,
@@ -72,8 +74,16 @@ export class Service implements WorkerService, LaneHost {
       lane = new WorkerLane(message.lane, this.#newEngine(message.dbPath), this);
       this.#lanes.set(message.lane, lane);
     }
+    // known already, if this is another attempt to open the file
     const { storeId, keepCollisions, verifyValues, full, busyTimeoutMs } = message;
-    const member: Member = { storeId, keepCollisions, verifyValues, full, busyTimeoutMs, lane };
+    const member = this.members.get(message.member) ?? {
+      storeId,
+      keepCollisions,
+      verifyValues,
+      full,
+      busyTimeoutMs,
+      lane,
+    };
     this.members.set(message.member, member);
     return new Promise((resolve) => {
       lane.attach(member, resolve);
@@ -110,6 +120,16 @@ export class Service implements WorkerService, LaneHost {
       });
       this.#proceed(lane);
     });
+  }
+
+  retire(): void {
+    this.#takeFromRing();
+    for (const lane of this.#lanes.values()) {
+      if (lane.idle) lane.closeForNow();
+      this.progressed();
+    }
+    Atomics.store(this.#control, BOOTED, RETIRED);
+    this.progressed();
   }
 
   wake(): void {

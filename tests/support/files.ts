@@ -29,7 +29,8 @@ export interface Rows {
 
 /** All rows of a file, in a form that `toEqual` compares. */
 export function rowsOf(dbPath: string): Rows {
-  const database = new DatabaseSync(dbPath, { readOnly: true });
+  // not read-only: such a connection would leave a -wal and -shm behind
+  const database = new DatabaseSync(dbPath);
   try {
     const read = (sql: string) =>
       database

@@ -1,0 +1,91 @@
+/** A database that can't be opened rejects every call, and ends nothing. */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from 'sds-persistence-worker';
+import { describe, expect, it } from 'vitest';
+import { freshFile, freshFolder, patchOf } from '../support/files.ts';
+import { runProgram } from '../support/programs.ts';
+
+const cases: { what: string; make: () => string }[] = [
+  { what: 'its folder is missing', make: () => join(freshFolder(), 'no', 'such', 'folder', 'store.db') },
+  { what: 'a folder is in its place', make: () => freshFolder() },
+  {
+    what: 'it is no database',
+    make: () => {
+      const file = freshFile();
+      writeFileSync(file, 'This is a letter, and not a database. '.repeat(200));
+      return file;
+    },
+  },
+];
+
+describe('a database that can not be opened', () => {
+  for (const { what, make } of cases) {
+    it(`rejects every call with open-failed: ${what}`, async () => {
+      const file = make();
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+      const calls: Record<string, () => Promise<unknown>> = {
+        ready: () => provider.ready(),
+        loadSnapshot: () => provider.loadSnapshot(),
+        saveSnapshot: () => provider.saveSnapshot(patchOf(1), 1),
+        loadPatchesSince: () => provider.loadPatchesSince(0),
+        appendPatch: () => provider.appendPatch(patchOf(1), 1),
+        prunePatches: () => provider.prunePatches(1),
+        loadValue: () => provider.loadValue('hash'),
+        saveValue: () => provider.saveValue('hash', patchOf(1)),
+        releaseValue: () => provider.releaseValue('hash'),
+        flush: () => provider.flush(),
+      };
+      for (const round of ['at first', 'again']) {
+        for (const [name, call] of Object.entries(calls)) {
+          const error = await call().then(
+            () => undefined,
+            (reason: unknown) => reason,
+          );
+          expect(error, `${name} ${round}`).toBeInstanceOf(SDS_PersistenceError);
+          expect(error, `${name} ${round}`).toMatchObject({ code: 'open-failed', name: 'SDS_Error' });
+          expect((error as Error).message).toContain(file);
+          expect((error as Error).message).toContain(name === 'flush' ? 'ready' : name);
+        }
+      }
+      await provider.close();
+    });
+
+    it(`raises no unhandled rejection, also if nobody ever calls: ${what}`, async () => {
+      const ended = await runProgram(`new SDS_DesktopPersistenceProvider(file, 'store')`, make());
+      expect(ended).toMatchObject({ code: 0, stderr: '' });
+    });
+  }
+
+  it('says why, with what SQLite or the system reported as the cause', async () => {
+    const provider = new SDS_DesktopPersistenceProvider(join(freshFolder(), 'missing', 'store.db'), 'store');
+    const error = (await provider.ready().catch((reason: unknown) => reason)) as SDS_PersistenceError;
+    expect((error.cause as Error).message).toContain('unable to open');
+    await provider.close();
+  });
+
+  it('goes on as soon as the trouble is over', async () => {
+    const folder = join(freshFolder(), 'later');
+    const provider = new SDS_DesktopPersistenceProvider(join(folder, 'store.db'), 'store');
+    await expect(provider.ready()).rejects.toMatchObject({ code: 'open-failed' });
+    mkdirSync(folder);
+    await provider.appendPatch(patchOf(1), 1);
+    await provider.ready();
+    expect(await provider.loadPatchesSince(0)).toHaveLength(1);
+    await provider.close();
+  });
+
+  it('a file with tables of another shape is left untouched', async () => {
+    const file = freshFile();
+    const database = new DatabaseSync(file);
+    database.exec('CREATE TABLE patches (id INTEGER PRIMARY KEY, body TEXT)');
+    database.close();
+    const before = readFileSync(file);
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    await expect(provider.appendPatch(patchOf(1), 1)).rejects.toMatchObject({ code: 'schema-mismatch' });
+    await provider.close();
+    expect(readFileSync(file).equals(before)).toBe(true);
+    rmSync(file);
+  });
+});

@@ -1,0 +1,151 @@
+/** However a program ends, short of being killed: what was called before is in the file. */
+import { describe, expect, it } from 'vitest';
+import { filesBeside, freshFile, rowsOf } from '../support/files.ts';
+import { runProgram } from '../support/programs.ts';
+
+const burst = `
+const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+for (let clock = 1; clock <= 5000; clock++) provider.appendPatch(patchOf(clock), clock).catch(() => {});
+provider.saveValue('hash', new Uint8Array(300_000).fill(7)).catch(() => {});
+`;
+
+function expectAll(file: string, patches = 5000): void {
+  const rows = rowsOf(file);
+  expect(rows.patches).toHaveLength(patches);
+  expect(rows.blobs).toHaveLength(1);
+}
+
+describe('nothing is lost when a program ends', () => {
+  it('by itself, without close(): it is neither kept alive nor ended too early', async () => {
+    const file = freshFile();
+    const ended = await runProgram(burst, file);
+    expect(ended).toMatchObject({ code: 0, signal: null, stderr: '' });
+    expect(filesBeside(file)).toEqual(['store.db']);
+    expectAll(file);
+  });
+
+  it('by itself, after top-level await of a call', async () => {
+    const file = freshFile();
+    const ended = await runProgram(
+      `${burst} await provider.flush(); console.log((await provider.loadPatchesSince(0)).length)`,
+      file,
+    );
+    expect(ended).toMatchObject({ code: 0, stdout: '5000\n', stderr: '' });
+  });
+
+  it('by process.exit(), in the same tick, before the worker is up', async () => {
+    const file = freshFile();
+    const ended = await runProgram(`${burst} process.exit(3)`, file);
+    expect(ended).toMatchObject({ code: 3, stderr: '' });
+    expectAll(file);
+  });
+
+  it('by process.exit() while the worker is busy with earlier calls', async () => {
+    const file = freshFile();
+    const ended = await runProgram(
+      `${burst} await provider.ready();
+      for (let clock = 5001; clock <= 60_000; clock++) provider.appendPatch(patchOf(clock), clock);
+      setImmediate(() => process.exit(0))`,
+      file,
+    );
+    expect(ended).toMatchObject({ code: 0, stderr: '' });
+    expectAll(file, 60_000);
+  });
+
+  it('by process.exit() with many files open', async () => {
+    const file = freshFile();
+    const ended = await runProgram(
+      `for (let i = 0; i < 40; i++) new SDS_DesktopPersistenceProvider(file + i, 'store').appendPatch(patchOf(i), 1);
+      process.exit(0)`,
+      file,
+    );
+    expect(ended).toMatchObject({ code: 0, stderr: '' });
+    for (let i = 0; i < 40; i++) expect(rowsOf(`${file}${i}`).patches, `file ${i}`).toHaveLength(1);
+  });
+
+  it('by an uncaught error', async () => {
+    const file = freshFile();
+    const ended = await runProgram(`${burst} throw new Error('on purpose')`, file);
+    expect(ended.code).toBe(1);
+    expect(ended.stderr).toContain('on purpose');
+    expectAll(file);
+  });
+
+  it('by an unhandled rejection', async () => {
+    const file = freshFile();
+    const ended = await runProgram(
+      `${burst} Promise.reject(new Error('on purpose')); await new Promise(() => {})`,
+      file,
+    );
+    expect(ended.code).toBe(1);
+    expect(ended.stderr).toContain('on purpose');
+    expectAll(file);
+  });
+
+  it('by SIGTERM, if the program handles it', async () => {
+    const file = freshFile();
+    const ended = await runProgram(
+      `process.on('SIGTERM', () => { ${burst} process.exit(0) }); setInterval(() => {}, 1000); console.log('up')`,
+      file,
+      { onOutput: (output, kill) => output.includes('up') && kill('SIGTERM') },
+    );
+    expect(ended).toMatchObject({ code: 0, signal: null, stderr: '' });
+    expectAll(file);
+  });
+
+  it('by calls that are made only in exit listeners, before and behind ours', async () => {
+    const file = freshFile();
+    const ended = await runProgram(
+      `let provider;
+      process.on('exit', () => provider.appendPatch(patchOf('early'), 1));
+      provider = new SDS_DesktopPersistenceProvider(file, 'store');
+      process.on('exit', () => { provider.appendPatch(patchOf('late'), 2); provider.saveValue('hash', patchOf('late')) });
+      await provider.ready()`,
+      file,
+    );
+    expect(ended).toMatchObject({ code: 0, stderr: '' });
+    expectAll(file, 2);
+  });
+
+  it('inside a worker thread of the program, by process.exit() there', async () => {
+    const file = freshFile();
+    const ended = await runProgram(
+      `import { isMainThread, Worker } from 'node:worker_threads';
+      if (isMainThread) new Worker(new URL(import.meta.url));
+      else { ${burst} process.exit(0) }`,
+      file,
+    );
+    expect(ended).toMatchObject({ code: 0, stderr: '' });
+    expectAll(file);
+  });
+
+  it('SIGKILL takes what was not acknowledged, and nothing that was', async () => {
+    const file = freshFile();
+    const ended = await runProgram(
+      `${burst} await provider.flush(); provider.appendPatch(patchOf('later'), 9999); console.log('flushed');
+      process.kill(process.pid, 'SIGKILL')`,
+      file,
+    );
+    expect(ended.signal).toBe('SIGKILL');
+    expect(rowsOf(file).patches.length).toBeGreaterThanOrEqual(5000);
+  });
+});
+
+describe('flushSync', () => {
+  it('blocks until all is committed, in the same tick', async () => {
+    const file = freshFile();
+    const ended = await runProgram(
+      `${burst} console.log(provider.flushSync()); process.kill(process.pid, 'SIGKILL')`,
+      file,
+    );
+    expect(ended.stdout).toBe('true\n');
+    expectAll(file);
+  });
+
+  it('says so if the time was too short, and loses nothing by it', async () => {
+    const file = freshFile();
+    const ended = await runProgram(`${burst} console.log(provider.flushSync(0))`, file);
+    expect(ended).toMatchObject({ code: 0, stdout: 'false\n' });
+    expectAll(file);
+  });
+});

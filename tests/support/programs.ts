@@ -1,0 +1,58 @@
+/** Runs small programs in processes of their own, with the package at hand. */
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { freshFolder } from './files.ts';
+
+const packageUrl = pathToFileURL(join(import.meta.dirname, '../../dist/index.js')).href;
+
+export interface Ended {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+/**
+ * Runs the text of an ES module, with `SDS_DesktopPersistenceProvider`, `transfer`, `patchOf(n)` and
+ * `file`, the path of a database, in scope, until it ends.
+ *
+ * @param onOutput - told all output so far whenever there is more; may send signals
+ */
+export async function runProgram(
+  text: string,
+  file: string,
+  {
+    node = process.execPath,
+    flags = [] as string[],
+    onOutput = (_: string, __: (signal: NodeJS.Signals) => void) => {},
+  } = {},
+): Promise<Ended> {
+  const program = join(freshFolder(), 'program.mjs');
+  writeFileSync(
+    program,
+    `import { SDS_DesktopPersistenceProvider, SDS_PersistenceError, transfer } from ${JSON.stringify(packageUrl)};
+const file = ${JSON.stringify(file)};
+const patchOf = (text) => new TextEncoder().encode('patch ' + text);
+${text}`,
+  );
+  const child = spawn(node, [...flags, program], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended: Ended = { code: null, signal: null, stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    ended.stdout += chunk;
+    onOutput(ended.stdout, (signal) => child.kill(signal));
+  });
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    ended.stderr += chunk;
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      ended.code = code;
+      ended.signal = signal;
+      resolve();
+    });
+  });
+  return ended;
+}
