@@ -1,0 +1,55 @@
+/** Every code sample of the documents runs, and prints what its comments say. */
+
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { freshFolder } from '../support/files.ts';
+
+const root = join(import.meta.dirname, '../..');
+const documents = ['README.md', 'docs/api.md', 'src/main/provider.ts'];
+
+interface Sample {
+  document: string;
+  language: string;
+  code: string;
+}
+
+/** Fenced blocks of documents, and `@example`s of docstrings that are programs. */
+function samplesOf(document: string): Sample[] {
+  const text = readFileSync(join(root, document), 'utf8');
+  if (document.endsWith('.md')) {
+    return [...text.matchAll(/^```(js|cjs)\n([\s\S]*?)^```/gm)].map(([, language = '', code = '']) => ({
+      document,
+      language,
+      code,
+    }));
+  }
+  return [...text.matchAll(/@example\n((?:\s*\* .*\n)+?)\s*\*\//g)].map(([, lines = '']) => ({
+    document,
+    language: 'js',
+    code: `import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker'\n${lines.replaceAll(/^\s*\* /gm, '')}`,
+  }));
+}
+
+describe('code samples', () => {
+  const samples = documents.flatMap(samplesOf);
+
+  it('there are some in each document', () => {
+    expect(new Set(samples.map(({ document }) => document))).toEqual(new Set(documents));
+  });
+
+  for (const [index, { document, language, code }] of samples.entries()) {
+    it(`${document}, sample ${index + 1}, runs`, () => {
+      const folder = freshFolder();
+      mkdirSync(join(folder, 'node_modules'));
+      symlinkSync(root, join(folder, 'node_modules', 'sds-persistence-worker'));
+      const program = join(folder, language === 'cjs' ? 'sample.cjs' : 'sample.mjs');
+      writeFileSync(program, code);
+      const printed = execFileSync(process.execPath, [program], { cwd: folder, encoding: 'utf8' });
+      // a comment behind console.log is what it prints
+      const announced = [...code.matchAll(/console\.log\(.*\) \/\/ (.*)$/gm)].map(([, text]) => text);
+      expect(printed.split('\n').filter(Boolean)).toEqual(announced);
+    });
+  }
+});
