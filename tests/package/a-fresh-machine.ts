@@ -1,21 +1,33 @@
 /** Folders in which the packed package is installed, as on a machine that has nothing else, and programs run there. */
 import { spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { cpSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { inject } from 'vitest';
 import { freshFolder } from '../support/files.ts';
 
 /** A folder with the package in its `node_modules`, under its own name or another. */
-export async function installed(alias?: string): Promise<string> {
+export async function installed(alias = 'sds-persistence-worker'): Promise<string> {
+  let installation = installations.get(alias);
+  if (installation === undefined) {
+    installation = install(alias);
+    installations.set(alias, installation);
+  }
   const folder = freshFolder();
+  cpSync(await installation, folder, { recursive: true });
+  return folder;
+}
+
+/** What npm made of the tarball, by alias: every test of a file starts from a copy of it. */
+const installations = new Map<string, Promise<string>>();
+
+async function install(alias: string): Promise<string> {
+  const tarball = inject('tarball');
+  // beside the tarball, to be removed with it after the last test
+  const folder = mkdtempSync(join(dirname(tarball), 'installed-'));
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'an-application', version: '1.0.0' }));
-  const tarball = `file:${inject('tarball')}`;
-  const { exitCode, stderr } = await run(
-    'npm',
-    // the package brings nothing along, so that nothing has to be fetched
-    ['install', '--offline', '--no-audit', '--no-fund', alias === undefined ? tarball : `${alias}@${tarball}`],
-    { cwd: folder },
-  );
+  // the package brings nothing along, so that nothing has to be fetched
+  const args = ['install', '--offline', '--no-audit', '--no-fund', `${alias}@file:${tarball}`];
+  const { exitCode, stderr } = await run('npm', args, { cwd: folder });
   if (exitCode !== 0) throw new Error(`npm install failed: ${stderr}`);
   return folder;
 }

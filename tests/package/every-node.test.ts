@@ -20,17 +20,22 @@ describe.each(Object.entries(nodes))('on Node %s', (version, node) => {
     ['import', ['--enable-source-maps']],
     ['require', ['--max-old-space-size=256', '--stack-trace-limit=20']],
     ['import', ['--throw-deprecation']],
-  ] as ['import' | 'require', string[]][])('works through %s, silently %j', async (way, options) => {
-    const folder = await installed();
-    const program =
-      way === 'import' ? place(folder, 'main.mjs', application('esm')) : place(folder, 'main.cjs', application('cjs'));
-    const asArguments = await runNode([...options, program, join(folder, 'one.db')], { cwd: folder, node });
-    expect(resultOf(asArguments, program)).toEqual(wholeJourney);
-    if (options.length === 0) return;
-    const env = { NODE_OPTIONS: options.join(' ') };
-    const asEnvironment = await runNode([program, join(folder, 'two.db')], { cwd: folder, node, env });
-    expect(resultOf(asEnvironment, program)).toEqual(wholeJourney);
-  });
+  ] as ['import' | 'require', string[]][])(
+    'works through %s, started with %j, and says nothing',
+    async (way, options) => {
+      const folder = await installed();
+      const program =
+        way === 'import'
+          ? place(folder, 'main.mjs', application('esm'))
+          : place(folder, 'main.cjs', application('cjs'));
+      const asArguments = await runNode([...options, program, join(folder, 'one.db')], { cwd: folder, node });
+      expect(resultOf(asArguments, program)).toEqual(wholeJourney);
+      if (options.length === 0) return;
+      const env = { NODE_OPTIONS: options.join(' ') };
+      const asEnvironment = await runNode([program, join(folder, 'two.db')], { cwd: folder, node, env });
+      expect(resultOf(asEnvironment, program)).toEqual(wholeJourney);
+    },
+  );
 
   it.each([
     ['--input-type=module', 'esm'],
