@@ -1,13 +1,23 @@
 /** Builds the package: the worker into text, the text into the main file, and the declarations. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
 const root = import.meta.dirname;
 const dist = join(root, 'dist');
-// the oldest Node that is supported
-const common = { bundle: true, platform: 'node', target: 'node22.5', logLevel: 'warning', charset: 'utf8' };
+const common = {
+  bundle: true,
+  platform: 'node',
+  // the oldest Node that is supported
+  target: 'node22.5',
+  // Comlink's ES module rather than its UMD one: only of the former can the unused parts be left out
+  mainFields: ['module', 'main'],
+  // Comlink's notice is in THIRD-PARTY-NOTICES.md, the banner points there
+  legalComments: 'none',
+  charset: 'utf8',
+  logLevel: 'warning',
+};
 
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist);
@@ -39,28 +49,31 @@ for (const [format, outfile] of [
     format,
     outfile: join(dist, outfile),
     plugins: [workerCode],
-    legalComments: 'none',
     banner: { js: '/*! sds-persistence-worker, MIT; contains Comlink, Apache-2.0: see THIRD-PARTY-NOTICES.md */' },
   });
 }
 
-// declarations, once as ES module and once as CommonJS
+// declarations, once as ES module and once as CommonJS: those that the public ones lead to
 const types = join(dist, 'types');
 execFileSync(
   process.execPath,
   [join(root, 'node_modules/typescript/bin/tsc'), '-p', join(root, 'tsconfig.build.json')],
-  {
-    stdio: 'inherit',
-  },
+  { stdio: 'inherit' },
 );
-const declare = (extension, specifier) => {
-  for (const name of readdirSync(types, { recursive: true })) {
-    if (!name.endsWith('.d.ts')) continue;
-    const text = readFileSync(join(types, name), 'utf8').replaceAll(/(from '\.[^']*)\.ts'/g, `$1.${specifier}'`);
-    writeFileSync(join(types, name.replace(/\.d\.ts$/, extension)), text);
-  }
+const relativeImport = /(from '(\.[^']*))\.ts'/g;
+const reachable = new Map();
+const follow = (path) => {
+  if (reachable.has(path)) return;
+  const text = readFileSync(path, 'utf8');
+  reachable.set(path, text);
+  for (const [, , specifier] of text.matchAll(relativeImport)) follow(join(path, '..', `${specifier}.d.ts`));
 };
-declare('.d.cts', 'cjs');
-declare('.d.ts', 'js');
+follow(join(types, 'main/index.d.ts'));
+rmSync(types, { recursive: true });
+for (const [path, text] of reachable) {
+  mkdirSync(join(path, '..'), { recursive: true });
+  writeFileSync(path, text.replaceAll(relativeImport, "$1.js'"));
+  writeFileSync(path.replace(/\.d\.ts$/, '.d.cts'), text.replaceAll(relativeImport, "$1.cjs'"));
+}
 writeFileSync(join(dist, 'index.d.ts'), "export * from './types/main/index.js';\n");
 writeFileSync(join(dist, 'index.d.cts'), "export * from './types/main/index.cjs';\n");

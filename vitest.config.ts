@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
+    globalSetup: ['./tests/package/pack-once.ts'],
+    reporters: ['default', './tests/support/plain-summary.ts'],
     // real threads, processes and disks: a slow machine is no failure
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -19,8 +19,11 @@ export function startWorker(shared: SharedMemory): Worker {
 function execArgv(): string[] | undefined {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   // `node:sqlite` needs its flag from 22.5 to 22.12 (Node's changelog); a worker may have it alone
-  if (major === 22 && minor < 13) return ['--experimental-sqlite'];
-  // the code is CommonJS, an inherited `--input-type=module` would have it read as a module
-  if (process.execArgv.some((option) => option.startsWith('--input-type'))) return [];
-  return undefined;
+  const options = major === 22 && minor < 13 ? ['--experimental-sqlite'] : [];
+  // the code is CommonJS; these options, inherited, would have it read as a module
+  const changesForm = (option: string) => /^--(input-type|experimental-default-type)\b/.test(option);
+  if ([...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)].some(changesForm)) {
+    options.push('--input-type=commonjs');
+  }
+  return options.length > 0 ? options : undefined;
 }

@@ -1,0 +1,60 @@
+/** The installed package on every Node from the oldest on: no flag, no warning, however the program is started. */
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { installed, nodes, place, resultOf, run, runNode } from './a-fresh-machine.ts';
+import { application, wholeJourney } from './an-application.ts';
+
+it('the tests run on Node 24 or later, also where the machine’s own is older', () => {
+  expect(Number.parseInt(process.versions.node, 10)).toBeGreaterThanOrEqual(24);
+});
+
+describe.each(Object.entries(nodes))('on Node %s', (version, node) => {
+  it('is that version', async () => {
+    const { stdout } = await run(node, ['--version'], { cwd: import.meta.dirname });
+    expect(stdout).toMatch(new RegExp(`^v${version.replace('.', '\\.')}\\.`));
+  });
+
+  it.each([
+    ['import', []],
+    ['require', []],
+    ['import', ['--enable-source-maps']],
+    ['require', ['--max-old-space-size=256', '--stack-trace-limit=20']],
+    ['import', ['--throw-deprecation']],
+  ] as ['import' | 'require', string[]][])(
+    'works through %s, started with %j, and says nothing',
+    async (way, options) => {
+      const folder = await installed();
+      const program =
+        way === 'import'
+          ? place(folder, 'main.mjs', application('esm'))
+          : place(folder, 'main.cjs', application('cjs'));
+      const asArguments = await runNode([...options, program, join(folder, 'one.db')], { cwd: folder, node });
+      expect(resultOf(asArguments, program)).toEqual(wholeJourney);
+      if (options.length === 0) return;
+      const env = { NODE_OPTIONS: options.join(' ') };
+      const asEnvironment = await runNode([program, join(folder, 'two.db')], { cwd: folder, node, env });
+      expect(resultOf(asEnvironment, program)).toEqual(wholeJourney);
+    },
+  );
+
+  it.each([
+    ['--input-type=module', 'esm'],
+    ['--input-type=commonjs', 'cjs'],
+  ] as const)('works as text on the command line, %s', async (inputType, format) => {
+    const folder = await installed();
+    const text = application(format);
+    const asArgument = await runNode([inputType, '--eval', text, join(folder, 'one.db')], { cwd: folder, node });
+    expect(resultOf(asArgument, '--eval')).toEqual(wholeJourney);
+    const env = { NODE_OPTIONS: inputType };
+    const asEnvironment = await runNode(['--eval', text, join(folder, 'two.db')], { cwd: folder, node, env });
+    expect(resultOf(asEnvironment, '--eval')).toEqual(wholeJourney);
+  });
+
+  it('works beside modules that are loaded before the program', async () => {
+    const folder = await installed();
+    const program = place(folder, 'main.mjs', application('esm'));
+    const preloaded = place(folder, 'preloaded.cjs', 'globalThis.preloaded = true;');
+    const ended = await runNode(['--require', preloaded, program, join(folder, 'one.db')], { cwd: folder, node });
+    expect(resultOf(ended, program)).toEqual(wholeJourney);
+  });
+});

@@ -1,0 +1,34 @@
+/** The lock files install on any machine: `npm ci` refuses one that leaves out a platform's optional packages. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+
+const root = join(import.meta.dirname, '../..');
+
+interface Lock {
+  packages: Record<
+    string,
+    { resolved?: string; dependencies?: Record<string, string>; optionalDependencies?: Record<string, string> }
+  >;
+}
+
+/** Where Node would look for a package from another one, nearest first. */
+function* placesOf(name: string, from: string): Generator<string> {
+  for (let at = from; ; at = at.slice(0, Math.max(at.lastIndexOf('/node_modules/'), 0))) {
+    yield at === '' ? `node_modules/${name}` : `${at}/node_modules/${name}`;
+    if (at === '') return;
+  }
+}
+
+it.each(['package-lock.json', 'tests/nodes/package-lock.json', 'bench/package-lock.json'])('%s', (file) => {
+  if (!existsSync(join(root, file))) return;
+  const { packages } = JSON.parse(readFileSync(join(root, file), 'utf8')) as Lock;
+  // an address would tie the clone to one registry
+  expect(Object.keys(packages).filter((path) => packages[path]?.resolved !== undefined)).toEqual([]);
+  const missing = Object.entries(packages).flatMap(([from, { dependencies, optionalDependencies }]) =>
+    Object.keys({ ...dependencies, ...optionalDependencies })
+      .filter((name) => ![...placesOf(name, from)].some((place) => place in packages))
+      .map((name) => `${name}, needed by ${from}`),
+  );
+  expect(missing).toEqual([]);
+});

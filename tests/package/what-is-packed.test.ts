@@ -1,0 +1,66 @@
+/** What the package consists of: what a user needs, nothing else, and nothing of the machine it was built on. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { homedir, hostname } from 'node:os';
+import { join } from 'node:path';
+import { expect, inject, it } from 'vitest';
+import { freshFolder } from '../support/files.ts';
+
+const root = join(import.meta.dirname, '../..');
+
+/** The files of the package, by name. */
+function packed(): Map<string, string> {
+  const folder = freshFolder();
+  execFileSync('tar', ['-xzf', inject('tarball'), '-C', folder]);
+  const files = new Map<string, string>();
+  for (const entry of readdirSync(join(folder, 'package'), { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    files.set(path.slice(join(folder, 'package/').length), readFileSync(path, 'utf8'));
+  }
+  return files;
+}
+
+it('holds the code, its types and the papers, and nothing else', () => {
+  const names = [...packed().keys()];
+  const papers = ['CHANGELOG.md', 'LICENSE', 'README.md', 'THIRD-PARTY-NOTICES.md', 'docs/api.md', 'package.json'];
+  const code = ['dist/index.js', 'dist/index.cjs', 'dist/index.d.ts', 'dist/index.d.cts'];
+  const isDeclaration = (name: string) => /^dist\/types\/(main|protocol)\/[a-z-]+\.d\.c?ts$/.test(name);
+  expect(names).toEqual(expect.arrayContaining([...papers.filter((name) => existsSync(join(root, name))), ...code]));
+  expect(names.filter((name) => ![...papers, ...code].includes(name) && !isDeclaration(name))).toEqual([]);
+});
+
+it('needs no other package at run time', () => {
+  const { dependencies, peerDependencies, peerDependenciesMeta } = JSON.parse(packed().get('package.json') ?? '');
+  expect(dependencies).toBeUndefined();
+  expect(Object.keys(peerDependencies)).toEqual(['@rozek/sds-core']);
+  expect(peerDependenciesMeta).toEqual({ '@rozek/sds-core': { optional: true } });
+});
+
+it('its code loads only what is part of Node', () => {
+  const files = packed();
+  for (const name of ['dist/index.js', 'dist/index.cjs']) {
+    const code = files.get(name) ?? '';
+    // the worker's code is text in there, so that its own imports are found as well
+    const loaded = [...code.matchAll(/(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\s*\(\s*)\\?["']([^"'\\]+)\\?["']/g)];
+    expect(loaded.length).toBeGreaterThan(5);
+    expect(loaded.map(([, module]) => module).filter((module) => !module?.startsWith('node:'))).toEqual([]);
+  }
+});
+
+it('names no folder and no host of the machine it was built on', () => {
+  for (const [name, text] of packed()) {
+    for (const trace of [root, homedir(), hostname(), 'node_modules/.bin', 'sourceMappingURL']) {
+      expect(text.includes(trace), `${name} contains ${trace}`).toBe(false);
+    }
+  }
+});
+
+it('carries the license of what it contains', () => {
+  const files = packed();
+  const { version } = JSON.parse(readFileSync(join(root, 'node_modules/comlink/package.json'), 'utf8'));
+  const notices = files.get('THIRD-PARTY-NOTICES.md');
+  expect(notices).toContain(`Comlink ${version}`);
+  expect(notices).toContain(readFileSync(join(root, 'node_modules/comlink/LICENSE'), 'utf8').trim());
+  for (const name of ['dist/index.js', 'dist/index.cjs']) expect(files.get(name)).toContain('THIRD-PARTY-NOTICES.md');
+});

@@ -1,0 +1,75 @@
+/** The types, compiled as users compile them: against the installed package, in each way to resolve modules. */
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { installed, place, runNode } from '../package/a-fresh-machine.ts';
+
+const root = join(import.meta.dirname, '../..');
+const tsc = join(root, 'node_modules/typescript/bin/tsc');
+
+/** How applications are compiled, and which of the consumers can be. */
+const settings: [name: string, options: Record<string, unknown>, files: string[]][] = [
+  [
+    'NodeNext',
+    { module: 'nodenext', moduleResolution: 'nodenext', types: ['node'] },
+    ['an-es-module.mts', 'a-commonjs-module.cts', 'the-contract.ts', 'wrong-uses.ts'],
+  ],
+  [
+    'a bundler',
+    { module: 'esnext', moduleResolution: 'bundler', types: ['node'] },
+    ['an-es-module.mts', 'the-contract.ts', 'wrong-uses.ts'],
+  ],
+  [
+    'a bundler that keeps the form of each module',
+    { module: 'preserve', types: ['node'] },
+    ['an-es-module.mts', 'a-commonjs-module.cts', 'the-contract.ts', 'wrong-uses.ts'],
+  ],
+  [
+    'the declarations of Node left out',
+    { module: 'nodenext', moduleResolution: 'nodenext', types: [] },
+    ['an-es-module.mts', 'a-commonjs-module.cts'],
+  ],
+];
+
+/** Compiles files in a folder where the package is installed; returns what the compiler has to say. */
+async function compile(options: Record<string, unknown>, files: Record<string, string>): Promise<string> {
+  const folder = await installed();
+  cpSync(join(root, 'node_modules/@types/node'), join(folder, 'node_modules/@types/node'), { recursive: true });
+  cpSync(join(root, 'node_modules/undici-types'), join(folder, 'node_modules/undici-types'), { recursive: true });
+  place(folder, 'package.json', JSON.stringify({ name: 'an-application', type: 'module' }));
+  for (const [name, source] of Object.entries(files)) cpSync(source, join(folder, name));
+  const compilerOptions = {
+    target: 'es2022',
+    lib: ['es2022', 'esnext.disposable'],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noEmit: true,
+    // the package's own declarations are looked at as well
+    skipLibCheck: false,
+    ...options,
+  };
+  place(folder, 'tsconfig.json', JSON.stringify({ compilerOptions, files: Object.keys(files) }));
+  const { stdout, stderr } = await runNode([tsc, '-p', folder, '--pretty', 'false'], { cwd: folder });
+  return stdout + stderr;
+}
+
+const fixture = (name: string) =>
+  join(import.meta.dirname, /^an?-/.test(name) && /\.[mc]ts$/.test(name) ? 'consumers' : '.', name);
+
+describe('an application compiles against the installed package', () => {
+  it.each(settings)('with %s', async (_name, options, files) => {
+    const sources = Object.fromEntries(files.map((name) => [name, fixture(name)]));
+    expect(await compile(options, sources)).toBe('');
+  });
+
+  it('and the compiler does look: a wrong use that is not marked as such is an error', async () => {
+    const folder = await installed();
+    const wrong = place(
+      folder,
+      'wrong.ts',
+      "import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';\nnew SDS_DesktopPersistenceProvider(1, 2);\n",
+    );
+    const [, options] = settings[0] ?? [];
+    expect(await compile(options ?? {}, { 'wrong.ts': wrong })).toMatch(/^wrong\.ts\(2,36\): error TS2345/);
+  });
+});
