@@ -29,7 +29,7 @@ import {
 import { Batch, type Settler } from './batch.ts';
 import type { Line } from './line.ts';
 import type { Member } from './member.ts';
-import { copyShared, takeMark, takeOver } from './ownership.ts';
+import { takeMark, takeOver } from './ownership.ts';
 import { lengthOf } from './view.ts';
 import { warnOfCollision, warnOfForeignWriter } from './warnings.ts';
 
@@ -163,10 +163,18 @@ export class Lane {
 
   /** Takes or copies large bytes; returns the entry's length field, which says where they are. */
   #attach(batch: Batch, data: Uint8Array, handedOver: boolean): number {
-    const attachment: Attachment = (handedOver ? takeOver(data) : undefined) ?? copyShared(data);
+    const attachment: Attachment = (handedOver ? takeOver(data) : undefined) ?? this.#copy(data);
     batch.attachmentBytes += attachment.length;
     this.line.pendingBytes += attachment.length;
     return -batch.attachments.push(attachment);
+  }
+
+  /** Copies into shared memory, so that a lost worker does not lose the bytes. */
+  #copy(data: Uint8Array): Attachment {
+    const length = lengthOf(data);
+    const buffer = this.line.blocks.take(length);
+    new Uint8Array(buffer, 0, length).set(data);
+    return { buffer, start: 0, length };
   }
 
   /** Waits until so many bytes may be added beside the slabs. One call that is larger than all goes alone. */
@@ -382,13 +390,19 @@ export class Lane {
     }
   }
 
-  /** Gives back a finished batch's memory, after a look at what it says of failures. */
+  /** Gives back a batch's memory; of a finished one, after a look at what it says of failures. */
   #release(batch: Batch): void {
     if (batch.released) return;
     batch.released = true;
-    if (this.#isFinished(batch)) batch.failed = this.#collectFailures(batch);
-    for (const slab of batch.slabs) this.line.giveBackSlab(slab);
-    this.line.pendingBytes -= batch.attachmentBytes;
+    const { line } = this;
+    line.pendingBytes -= batch.attachmentBytes;
+    if (this.#isFinished(batch)) {
+      batch.failed = this.#collectFailures(batch);
+      for (const { buffer } of batch.attachments) {
+        if (buffer instanceof SharedArrayBuffer) line.blocks.giveBack(buffer);
+      }
+    }
+    for (const slab of batch.slabs) line.giveBackSlab(slab);
   }
 
   /** Settles once all that was called so far is finished; rejects with this provider's first failure. */

@@ -28,6 +28,7 @@ import { makeError, type ReportedCause, reviveCause } from '../protocol/errors.t
 import type { BatchMessage, ReadResult, Report, WorkerService } from '../protocol/service.ts';
 import { NO_SLAB, SLAB_FLAGS } from '../protocol/slabs.ts';
 import type { Batch } from './batch.ts';
+import { BlockPool } from './block-pool.ts';
 import { Lane } from './lane.ts';
 import type { Member } from './member.ts';
 import { SlabPool } from './slab-pool.ts';
@@ -54,6 +55,7 @@ interface Registration {
 
 export class Line {
   readonly slabs: SlabPool;
+  readonly blocks = new BlockPool();
   readonly commitPoints: Int32Array;
   /** The arena as 32-bit cells, bytes, doubles and text. */
   readonly cells: Int32Array;

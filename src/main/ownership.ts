@@ -45,21 +45,3 @@ export function takeOver(bytes: Uint8Array): Attachment | undefined {
     return undefined; // WebAssembly memory refuses (it has a detach key): the caller's call copies it
   }
 }
-
-/** Copies a view's bytes into shared memory, so that a lost worker does not lose them. */
-export function copyShared(bytes: Uint8Array): Attachment {
-  const length = lengthOf(bytes);
-  const buffer = new SharedArrayBuffer(length);
-  new Uint8Array(buffer).set(bytes);
-  accountFor(length);
-  return { buffer, start: 0, length };
-}
-
-/**
- * V8 does not count shared memory when it decides to collect garbage: forty dropped blocks of 32 MB
- * stay for ever (measured on 22.5 to 26). An ordinary buffer of the same size counts, costs no
- * memory as long as nothing is written to it, and is garbage at once.
- */
-export function accountFor(bytes: number): void {
-  new ArrayBuffer(bytes);
-}

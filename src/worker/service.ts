@@ -37,6 +37,9 @@ const LINGER_MS = 50;
 /** What could not be tidied up, since another process was reading, is tried again after this. */
 const TIDY_AGAIN_MS = 1000;
 
+/** Shared blocks from this size on may be dropped by the main side, and then must not stay here. */
+const DROPPED_BYTES = 8 * 1024 * 1024;
+
 interface Member extends LaneMember {
   lane: WorkerLane;
 }
@@ -111,8 +114,10 @@ export class Service implements WorkerService, LaneHost {
     const lane = this.#lanes.get(message.lane);
     if (lane === undefined) throw new Error(`there is no lane ${message.lane}`);
     for (const attachment of message.attachments) {
-      // as on the main side: V8 does not count shared memory when it decides to collect garbage
-      if (attachment?.buffer instanceof SharedArrayBuffer) new ArrayBuffer(attachment.length);
+      // as on the main side, which keeps shorter ones: V8 does not count shared memory as garbage
+      if (attachment?.buffer instanceof SharedArrayBuffer && attachment.length >= DROPPED_BYTES) {
+        new ArrayBuffer(attachment.length);
+      }
     }
     return new Promise((resolve) => {
       lane.run(message.batch, message.firstSlab, message.attachments, message.readsOnly, (answers) => {

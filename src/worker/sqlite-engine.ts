@@ -26,6 +26,8 @@ import { WalKeeper } from './wal-keeper.ts';
  * slower again (measured with 8 to 128). What is left over goes in smaller ones.
  */
 const ROWS = [32, 8, 1] as const;
+/** Larger rows go one by one: a statement keeps a copy of all that it is bound to. */
+const LARGE_ROW = 64 * 1024;
 /** What a row takes besides its bytes, roughly: its entries in the table and its index. */
 const ROW_BYTES = 64;
 
@@ -125,12 +127,11 @@ export class SqliteEngine implements Engine {
     const { storeId } = caller;
     if (call.operation === APPEND_PATCH) {
       const { data } = call;
-      if (caller.keepCollisions) this.#appendKept(storeId, clock, data);
+      if (caller.keepCollisions) this.#appendKept(storeId, clock, data, call.at);
       else {
         // another provider of this store may keep both: what it knows of the highest number is out of date
         if (this.#highest.size > 0) this.#highest.delete(storeId);
-        this.#rows.push(storeId, clock, data);
-        if (this.#rowsAt.push(call.at) >= ROWS[0]) this.#insertRows();
+        this.#append(storeId, clock, data, call.at);
       }
       return data.byteLength + ROW_BYTES;
     }
@@ -138,10 +139,13 @@ export class SqliteEngine implements Engine {
     switch (call.operation) {
       case SAVE_SNAPSHOT: {
         const { data } = call;
-        this.#statement(
-          'INSERT INTO snapshots (store_id, data, clock) VALUES (?, ?, ?) ' +
+        this.#write(
+          'INSERT INTO snapshots (data, store_id, clock) SELECT ?, ?, ? WHERE ? ' +
             'ON CONFLICT (store_id) DO UPDATE SET data = excluded.data, clock = excluded.clock',
-        ).run(storeId, data, clock);
+          data,
+          storeId,
+          clock,
+        );
         return data.byteLength;
       }
       case PRUNE_PATCHES:
@@ -151,10 +155,12 @@ export class SqliteEngine implements Engine {
       case SAVE_VALUE: {
         const { data, key } = call;
         if (caller.verifyValues) verify(key, data, 'invalid-argument');
-        this.#statement(
-          'INSERT INTO blobs (hash, data, ref_count) VALUES (?, ?, 1) ' +
+        this.#write(
+          'INSERT INTO blobs (data, hash, ref_count) SELECT ?, ?, 1 WHERE ? ' +
             'ON CONFLICT (hash) DO UPDATE SET ref_count = ref_count + 1',
-        ).run(key, data);
+          data,
+          key,
+        );
         return data.byteLength;
       }
       case RELEASE_VALUE: {
@@ -183,6 +189,17 @@ export class SqliteEngine implements Engine {
     }
   }
 
+  /**
+   * Runs a statement whose first parameter are bytes and whose last is a condition. A statement keeps
+   * what it is bound to until it is run again, so after large bytes it is run on none, to no effect.
+   */
+  #write(sql: string, data: Uint8Array, ...others: (string | number)[]): number {
+    const statement = this.#statement(sql);
+    const { changes } = statement.run(data, ...others, 1);
+    if (data.byteLength > LARGE_ROW) statement.run(new Uint8Array(0), ...others, 0);
+    return Number(changes);
+  }
+
   // ---- patches ----------------------------------------------------------------------------------
 
   /** Inserts the gathered rows. A number that is taken is left as it is, any other conflict is an error. */
@@ -202,17 +219,37 @@ export class SqliteEngine implements Engine {
     }
   }
 
+  /** Gathers a row, or inserts it at once if it would make a statement of many rows hold too much. */
+  #append(storeId: string, clock: number, data: Uint8Array, at: number): void {
+    if (data.byteLength <= LARGE_ROW) {
+      this.#rows.push(storeId, clock, data);
+      if (this.#rowsAt.push(at) >= ROWS[0]) this.#insertRows();
+      return;
+    }
+    this.#insertRows();
+    const sql =
+      'INSERT INTO patches (data, store_id, clock) SELECT ?, ?, ? WHERE ? ON CONFLICT (store_id, clock) DO NOTHING';
+    if (this.#write(sql, data, storeId, clock) === 1) return;
+    if (!this.#isStored(storeId, clock, data)) this.#collided.push(at);
+  }
+
   /** Some numbers were taken: by the same bytes (then all is well) or by others (then a patch is lost). */
   #findCollided(first: number, count: number): void {
-    const same = this.#statement('SELECT data = ? AS same FROM patches WHERE store_id = ? AND clock = ?');
     for (let row = first; row < first + count; row++) {
       const [storeId, clock, data] = this.#rows.slice(row * 3, row * 3 + 3) as [string, number, Uint8Array];
-      if (firstRow(same, data, storeId, clock)?.same !== 1) this.#collided.push(this.#rowsAt[row] ?? 0);
+      if (!this.#isStored(storeId, clock, data)) this.#collided.push(this.#rowsAt[row] ?? 0);
     }
   }
 
+  /** Whether these very bytes are stored under this number. */
+  #isStored(storeId: string, clock: number, data: Uint8Array): boolean {
+    const stored = this.#statement('SELECT data FROM patches WHERE store_id = ? AND clock = ?');
+    const bytes = firstRow(stored, storeId, clock)?.data;
+    return bytes instanceof Uint8Array && Buffer.compare(bytes, data) === 0;
+  }
+
   /** Stores a patch under its number, or the next free one, unless the same bytes are there on the way. */
-  #appendKept(storeId: string, clock: number, data: Uint8Array): void {
+  #appendKept(storeId: string, clock: number, data: Uint8Array, at: number): void {
     let highest = this.#highest.get(storeId);
     if (highest === undefined) {
       this.#insertRows(); // rows of this store may be among those gathered
@@ -221,9 +258,7 @@ export class SqliteEngine implements Engine {
     }
     if (clock > highest) {
       this.#highest.set(storeId, clock);
-      this.#rows.push(storeId, clock, data);
-      // these can't collide, so where their entry lies does not matter
-      if (this.#rowsAt.push(0) >= ROWS[0]) this.#insertRows();
+      this.#append(storeId, clock, data, at);
       return;
     }
     this.#insertRows();
@@ -235,7 +270,7 @@ export class SqliteEngine implements Engine {
       free,
       data,
     );
-    if (same === undefined) this.#statement(insertOf(1)).run(storeId, free, data);
+    if (same === undefined) this.#append(storeId, free, data, at);
     this.#highest.set(storeId, Math.max(highest, free));
   }
 
