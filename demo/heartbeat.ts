@@ -45,6 +45,13 @@ export class Heartbeat {
   }
 }
 
+/** Beats while nothing is done: what other programs on the machine, and the timer, add to a delay. */
+export async function beatIdle(ms: number): Promise<Beat[]> {
+  const heartbeat = new Heartbeat();
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  return heartbeat.stop();
+}
+
 export interface DelaySummary {
   p50: number;
   p99: number;

@@ -5,7 +5,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { ArgumentError, type DemoArguments, help, readArguments } from './arguments.ts';
-import { drawPicture } from './picture.ts';
 import { startProgress } from './progress.ts';
 import { readTrace, TraceError } from './recorded-trace.ts';
 import { runSide, SideError, type SideResult } from './run-side.ts';
@@ -52,7 +51,9 @@ async function runBoth({ dbPath }: DemoArguments, session: Session, folder: stri
   }
 }
 
-function report(args: DemoArguments, session: Session, results: Record<Side, SideResult>): number {
+async function report(args: DemoArguments, session: Session, results: Record<Side, SideResult>): Promise<number> {
+  // loaded only now: it takes as long as all the rest of this program
+  const { drawPicture } = await import('./picture.ts');
   const svgPath = args.svgPath ?? join(out, 'event-loop-delay.svg');
   writeFileSync(svgPath, drawPicture(session.title, results));
   const differences = sides.flatMap((side) => {
@@ -86,7 +87,7 @@ function asJson(args: DemoArguments, session: Session, results: Record<Side, Sid
     sides: Object.fromEntries(
       sides.map((side) => {
         // the beats are in the picture
-        const { beats: _, ...figures } = results[side];
+        const { beats: _beats, idleBeats: _idleBeats, ...figures } = results[side];
         return [side, figures];
       }),
     ),

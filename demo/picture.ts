@@ -79,7 +79,8 @@ export function drawPicture(title: string, results: Readonly<Record<Side, SideRe
   });
   const svg = chart.renderToSVGString();
   chart.dispose();
-  return svg;
+  const label = 'Event-loop delay over time, this package and the synchronous provider';
+  return svg.replace('<svg ', `<svg role="img" aria-label="${label}" `);
 }
 
 function largestDelays(beats: readonly Beat[], pointMs: number): [seconds: number, delayMs: number][] {

@@ -3,9 +3,10 @@
  * started by `run-side.ts`, gets its job as a message, and answers by messages.
  */
 import { type MainThreadTime, measureMainThreadTime } from './main-thread-time.ts';
+import { openProvider } from './open-provider.ts';
 import { type Replay, replay } from './replay.ts';
 import type { Session } from './session.ts';
-import { openProvider, type Side } from './sides.ts';
+import type { Side } from './sides.ts';
 
 export interface PlayJob {
   side: Side;

@@ -10,20 +10,18 @@
  * heartbeat and the opening of the database; all of it is in the delay, the same on both sides.
  */
 import type { SDS_PersistenceProvider } from 'sds-persistence-worker';
-import * as Y from 'yjs';
-import { type Beat, Heartbeat } from './heartbeat.ts';
-import type { Session, Transaction } from './session.ts';
+import { EditedDocument } from './edited-document.ts';
+import { type Beat, beatIdle, Heartbeat } from './heartbeat.ts';
+import type { Session } from './session.ts';
 import { SyncEngine } from './sync-engine.ts';
 
 /** How long the session lasts: so many milliseconds an edit. */
-const MS_PER_EDIT = 0.3;
+const MS_PER_EDIT = 0.2;
 const TURN_MS = 4;
+const IDLE_MS = 500;
 const MOST_A_TURN = 64;
 /** Made in a document that is thrown away, so that the just-in-time compiler is not what is measured. */
 const WARM_UP_EDITS = 2000;
-/** Yjs draws 32 random bits for each editor; these are fixed, so that the updates are the same in every run. */
-const CLIENT_ID = 0x9e3779b9;
-
 /** What was persisted, in the order of the calls, to be persisted again without the document. */
 export interface Work {
   /** The updates of each turn of the event loop. */
@@ -40,26 +38,16 @@ export interface Replay {
   durationMs: number;
   /** The longest time that Yjs took to make a snapshot, which is in the delay of either side. */
   longestEncodeMs: number;
+  /** Before the session began. */
+  idleBeats: Beat[];
   beats: Beat[];
   work: Work;
 }
 
-function makeEdits(doc: Y.Doc, text: Y.Text, transaction: Transaction): void {
-  doc.transact(() => {
-    for (const [position, deleted, inserted] of transaction.edits) {
-      if (deleted > 0) text.delete(position, deleted);
-      if (inserted !== '') text.insert(position, inserted);
-    }
-  });
-}
-
 function warmUp({ transactions }: Session): void {
-  const doc = new Y.Doc();
-  const text = doc.getText();
-  doc.on('update', () => {}); // updates are only encoded if somebody listens
-  for (const transaction of transactions.slice(0, WARM_UP_EDITS)) makeEdits(doc, text, transaction);
-  Y.encodeStateAsUpdate(doc);
-  doc.destroy();
+  const doc = new EditedDocument(() => {});
+  for (const transaction of transactions.slice(0, WARM_UP_EDITS)) doc.edit(transaction);
+  doc.snapshot();
 }
 
 /** When each transaction is due, in milliseconds since the start. */
@@ -84,16 +72,14 @@ export async function replay(
   const { transactions } = session;
   const due = schedule(session);
   const work: Work = { turns: [], snapshots: new Map() };
-  const doc = new Y.Doc();
-  doc.clientID = CLIENT_ID;
-  const text = doc.getText();
 
+  const idleBeats = await beatIdle(IDLE_MS);
   const heartbeat = new Heartbeat();
   const start = performance.now();
   const provider = open();
   const engine = new SyncEngine(provider);
   let turn: Uint8Array[] = [];
-  doc.on('update', (update: Uint8Array) => {
+  const doc = new EditedDocument((update) => {
     engine.append(update);
     turn.push(update);
   });
@@ -101,7 +87,7 @@ export async function replay(
   let longestEncodeMs = 0;
   const takeSnapshot = () => {
     const before = performance.now();
-    const snapshot = Y.encodeStateAsUpdate(doc);
+    const snapshot = doc.snapshot();
     longestEncodeMs = Math.max(longestEncodeMs, performance.now() - before);
     engine.takeSnapshot(snapshot);
     work.snapshots.set(engine.patches, snapshot);
@@ -115,7 +101,7 @@ export async function replay(
         const end = Math.min(transactions.length, next + MOST_A_TURN);
         for (; next < end && (due[next] ?? 0) <= now; next++) {
           const transaction = transactions[next];
-          if (transaction !== undefined) makeEdits(doc, text, transaction);
+          if (transaction !== undefined) doc.edit(transaction);
           if (engine.snapshotDue) takeSnapshot();
         }
         if (turn.length > 0) work.turns.push(turn);
@@ -143,6 +129,7 @@ export async function replay(
     commits: engine.distinctPromises,
     durationMs,
     longestEncodeMs,
+    idleBeats,
     beats,
     work,
   };

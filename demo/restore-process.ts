@@ -8,7 +8,8 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import * as Y from 'yjs';
-import { openProvider, type Side, sides } from './sides.ts';
+import { openProvider } from './open-provider.ts';
+import { type Side, sides } from './sides.ts';
 
 export interface Restored {
   same: boolean;

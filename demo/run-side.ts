@@ -9,7 +9,13 @@ import type { Restored } from './restore-process.ts';
 
 export type Stage = 'playing' | 'measuring' | 'restoring';
 
-export type SideResult = Played & { delay: DelaySummary; fileBytes: number; restored: Restored };
+export type SideResult = Played & {
+  delay: DelaySummary;
+  /** Before the session, when nothing was done: the machine's own share. */
+  idleDelay: DelaySummary;
+  fileBytes: number;
+  restored: Restored;
+};
 
 /** The side could not do its work; the message says why. */
 export class SideError extends Error {}
@@ -26,7 +32,13 @@ export async function runSide(
   onProgress('restoring', 0);
   const restored = await restore(job, expectedPath);
   onProgress('restoring', 1);
-  return { ...played, delay: summarize(played.beats), fileBytes, restored };
+  return {
+    ...played,
+    delay: summarize(played.beats),
+    idleDelay: summarize(played.idleBeats),
+    fileBytes,
+    restored,
+  };
 }
 
 async function play(job: PlayJob, onProgress: (stage: Stage, share: number) => void): Promise<Played> {

@@ -13,6 +13,7 @@ const rows: readonly (readonly [title: string, value: (result: SideResult) => st
   ['event-loop delay, p50', ({ delay }) => milliseconds(delay.p50)],
   ['event-loop delay, p99', ({ delay }) => milliseconds(delay.p99)],
   ['event-loop delay, max', ({ delay }) => milliseconds(delay.max)],
+  ['  p99 before, with nothing to do', ({ idleDelay }) => milliseconds(idleDelay.p99)],
   ['file size', ({ fileBytes }) => `${count(Math.round(fileBytes / 1024))} KB`],
   ['restore time', ({ restored }) => milliseconds(restored.ms)],
   ['restored, byte for byte', ({ restored }) => (restored.same ? 'the same' : 'DIFFERENT')],
@@ -45,6 +46,7 @@ faster than a person types.
   time inside       the clock's time in those calls: waiting for the disk is in it, settling promises is not
   event-loop delay  how long after its time each piece of work runs, if one is due each millisecond;
                     Yjs works on the main thread on both sides${snapshots}
+  before            the machine's own share: the delay in half a second without any work
   file size         after closing
   restore time      in a fresh process, from opening the file to the finished document`;
 }
