@@ -14,7 +14,8 @@ restores it from the file in a fresh process, and compares the two sides.
                  { startContent, endContent, txns: [{ patches: [[position, deletedCount, insertedText]] }] }
   --db FILE      write this package's database to FILE and keep it; it must not exist yet
   --svg FILE     where the picture goes (default out/event-loop-delay.svg)
-  --json         print one JSON object instead of the table
+  --json         print one JSON object instead of the table; with "npm start --silent -- --json"
+                 nothing else is on stdout
   --help         print this
 
 Exit code: 0 if both restored documents are what was written, 1 if one differs or could not be
@@ -92,11 +93,13 @@ function integer(name: string, value: string | undefined, least: number, most: n
   throw new ArgumentError(`${name} must be an integer from ${least} to ${most}, not '${value}'.`);
 }
 
-/** As the user sees it: npm runs the program in the package's folder, whatever folder it was called in. */
+/** npm runs a script in the package's folder, and tells in which folder it was called itself. */
+const callersFolder = (process.env.npm_lifecycle_event === 'start' && process.env.INIT_CWD) || process.cwd();
+
 function path(name: string, value: string | undefined): string | undefined {
   if (value === undefined) return undefined;
   if (value === '') throw new ArgumentError(`${name} needs the path of a file.`);
-  return resolve(value);
+  return resolve(callersFolder, value);
 }
 
 function checkFolder(name: string, file: string): void {

@@ -1,6 +1,6 @@
 /** Measures for how long the event loop keeps due work waiting, beat by beat. */
 
-/** A beat is due this long after the one before; a timer can't be set finer. */
+/** A beat is due this long after the one before has come; a timer can't be set finer. */
 const BEAT_MS = 1;
 
 export interface Beat {

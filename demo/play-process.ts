@@ -31,6 +31,7 @@ function send(message: PlayMessage): void {
 }
 
 function progressOf(stage: 'playing' | 'measuring'): (share: number) => void {
+  send({ kind: 'progress', stage, share: 0 });
   let last = performance.now();
   return (share) => {
     const now = performance.now();

@@ -44,7 +44,7 @@ faster than a person types.
   main-thread time  the same calls once more, without the document: processor time of the main thread
                     until all is committed, less what the same turns take without a provider
   time inside       the clock's time in those calls: waiting for the disk is in it, settling promises is not
-  event-loop delay  how long after its time each piece of work runs, if one is due each millisecond;
+  event-loop delay  how much too late a piece of work runs, with one due a millisecond after the other;
                     Yjs works on the main thread on both sides${snapshots}
   before            the machine's own share: the delay in half a second without any work
   file size         after closing
