@@ -1,0 +1,68 @@
+/** Calls a provider in the way a sync engine does: nothing is awaited, errors are only caught. */
+import type { SDS_PersistenceProvider } from 'sds-persistence-worker';
+
+/** After so many bytes of patches, a snapshot takes their place. */
+const SNAPSHOT_AFTER = 512 * 1024;
+
+export class SyncEngine {
+  readonly #provider: SDS_PersistenceProvider;
+  /** Number of the last patch; the first is 1. */
+  patches = 0;
+  patchBytes = 0;
+  snapshots = 0;
+  /** Promises of `appendPatch` that were different objects: patches that are committed together share one. */
+  distinctPromises = 0;
+  /** The first error that any call rejected with. */
+  failure: unknown;
+
+  #bytesSinceSnapshot = 0;
+  #lastAppend: Promise<void> | undefined;
+  #lastCall: Promise<unknown> = Promise.resolve();
+
+  constructor(provider: SDS_PersistenceProvider) {
+    this.#provider = provider;
+  }
+
+  append(patch: Uint8Array): void {
+    this.patches++;
+    const promise = this.#provider.appendPatch(patch, this.patches);
+    promise.catch(this.#failed);
+    if (promise !== this.#lastAppend) this.distinctPromises++;
+    this.#lastAppend = promise;
+    this.#lastCall = promise;
+    this.patchBytes += patch.byteLength;
+    this.#bytesSinceSnapshot += patch.byteLength;
+  }
+
+  get snapshotDue(): boolean {
+    return this.#bytesSinceSnapshot >= SNAPSHOT_AFTER;
+  }
+
+  /**
+   * The snapshot contains all patches up to the last one, number n. The prune deletes the numbers
+   * smaller than n, so patch n stays; applied to a document that has it already, it changes nothing.
+   */
+  takeSnapshot(snapshot: Uint8Array): void {
+    const n = this.patches;
+    this.#provider
+      .loadPatchesSince(n)
+      .then((later) => {
+        if (later.length > 0) throw new Error(`there are patches with a number above ${n}, which nobody wrote`);
+      })
+      .catch(this.#failed);
+    this.#provider.saveSnapshot(snapshot, n).catch(this.#failed);
+    this.#lastCall = this.#provider.prunePatches(n);
+    this.#lastCall.catch(this.#failed);
+    this.snapshots++;
+    this.#bytesSinceSnapshot = 0;
+  }
+
+  /** Once all is committed: a provider's calls take effect in order, so the last one stands for all. */
+  async settled(): Promise<void> {
+    await this.#lastCall.catch(() => undefined);
+  }
+
+  #failed = (error: unknown): void => {
+    this.failure ??= error;
+  };
+}
