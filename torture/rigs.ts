@@ -25,4 +25,19 @@ export const rigs: Record<string, RigEntry> = {
     load: () => import('./lost-workers.ts'),
     mostMinutes: 5,
   },
+  'model-commands': {
+    what: 'random calls of several providers, compared with the reference',
+    load: () => import('./model-commands.ts'),
+    mostMinutes: 15,
+  },
+  backpressure: {
+    what: 'far more appended in one go than may be pending',
+    load: () => import('./backpressure.ts'),
+    mostMinutes: 7,
+  },
+  'meeting-numbers': {
+    what: 'a number used twice after a prune, a restart and a crash',
+    load: () => import('./meeting-numbers.ts'),
+    mostMinutes: 2,
+  },
 };
