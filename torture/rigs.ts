@@ -1,0 +1,43 @@
+/** All rigs, in the order in which they run. */
+import type { Rig } from './rig.ts';
+
+export interface RigEntry {
+  /** What is broken on purpose. */
+  what: string;
+  load: () => Promise<{ run: Rig }>;
+  /** The whole takes no longer than this; beyond it, it hangs. */
+  mostMinutes: number;
+}
+
+export const rigs: Record<string, RigEntry> = {
+  'killed-in-mid-burst': {
+    what: 'processes ended by SIGKILL while they append',
+    load: () => import('./killed-in-mid-burst.ts'),
+    mostMinutes: 8,
+  },
+  'bad-input': {
+    what: 'every kind of value as every argument and option',
+    load: () => import('./bad-input.ts'),
+    mostMinutes: 2,
+  },
+  'lost-workers': {
+    what: 'worker threads terminated at random moments under mixed calls',
+    load: () => import('./lost-workers.ts'),
+    mostMinutes: 5,
+  },
+  'model-commands': {
+    what: 'random calls of several providers, compared with the reference',
+    load: () => import('./model-commands.ts'),
+    mostMinutes: 15,
+  },
+  backpressure: {
+    what: 'far more appended in one go than may be pending',
+    load: () => import('./backpressure.ts'),
+    mostMinutes: 7,
+  },
+  'meeting-numbers': {
+    what: 'a number used twice after a prune, a restart and a crash',
+    load: () => import('./meeting-numbers.ts'),
+    mostMinutes: 2,
+  },
+};
