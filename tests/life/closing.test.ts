@@ -1,0 +1,112 @@
+/** close(): waits for what was called before, and leaves the file to anyone. */
+import { existsSync, rmSync } from 'node:fs';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { describe, expect, it } from 'vitest';
+import { filesBeside, freshFile, patchOf, rowsOf } from '../support/files.ts';
+import { ReferenceProvider } from '../support/reference-provider.ts';
+
+describe('close', () => {
+  it('waits for what was called before, and leaves the database file alone in its folder', async () => {
+    const file = freshFile();
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    let settled = 0;
+    for (let clock = 1; clock <= 3000; clock++) void provider.appendPatch(patchOf(clock), clock).then(() => settled++);
+    void provider.saveSnapshot(new Uint8Array(3_000_000), 1).then(() => settled++);
+    await provider.close();
+    expect(settled).toBe(3001);
+    expect(filesBeside(file)).toEqual(['store.db']);
+    expect(rowsOf(file).patches).toHaveLength(3000);
+  });
+
+  it('is the same call when it is made again, also while it is under way', async () => {
+    const provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store');
+    const first = provider.close();
+    expect(provider.close()).toBe(first);
+    await first;
+    await provider.close();
+    await provider[Symbol.asyncDispose]();
+  });
+
+  it('makes every later call reject with closed, from the moment it is called', async () => {
+    const provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store');
+    const closing = provider.close();
+    for (const moment of ['closing', 'closed']) {
+      const calls = [
+        provider.loadSnapshot(),
+        provider.saveSnapshot(patchOf(1)),
+        provider.loadPatchesSince(0),
+        provider.appendPatch(patchOf(1), 1),
+        provider.prunePatches(1),
+        provider.loadValue('hash'),
+        provider.saveValue('hash', patchOf(1)),
+        provider.releaseValue('hash'),
+        provider.ready(),
+        provider.flush(),
+      ];
+      for (const result of await Promise.allSettled(calls)) {
+        expect(result, moment).toMatchObject({ status: 'rejected', reason: { code: 'closed' } });
+      }
+      expect(() => provider.flushSync(), moment).toThrow(expect.objectContaining({ code: 'closed' }));
+      await closing;
+    }
+  });
+
+  it('lets anyone delete the file, or open it, at once', async () => {
+    const file = freshFile();
+    for (let round = 0; round < 20; round++) {
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+      void provider.appendPatch(patchOf(round), 1);
+      await provider.close();
+      const other = new ReferenceProvider(file, 'store');
+      expect(await other.loadPatchesSince(0), `round ${round}`).toEqual([patchOf(round)]);
+      await other.close();
+      rmSync(file);
+      expect(existsSync(`${file}-wal`) || existsSync(`${file}-shm`)).toBe(false);
+    }
+  });
+
+  it('of one provider leaves the others on the file at work', async () => {
+    const file = freshFile();
+    const [first, second] = [1, 2].map(() => new SDS_DesktopPersistenceProvider(file, 'store')) as [
+      SDS_DesktopPersistenceProvider,
+      SDS_DesktopPersistenceProvider,
+    ];
+    await first.appendPatch(patchOf(1), 1);
+    await first.close();
+    await second.appendPatch(patchOf(2), 2);
+    expect(await second.loadPatchesSince(0)).toHaveLength(2);
+    await second.close();
+    expect(filesBeside(file)).toEqual(['store.db']);
+  });
+
+  it('may meet a new provider on the same file at any moment', async () => {
+    const file = freshFile();
+    const closings: Promise<void>[] = [];
+    for (let clock = 1; clock <= 50; clock++) {
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+      void provider.appendPatch(patchOf(clock), clock);
+      closings.push(provider.close());
+      if (clock % 7 === 0) await closings[clock - 3];
+    }
+    await Promise.all(closings);
+    expect(filesBeside(file)).toEqual(['store.db']);
+    expect(rowsOf(file).patches).toHaveLength(50);
+  });
+
+  it('does not reject for a call that failed: that call has done so', async () => {
+    const provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store', { VerifyValues: true });
+    const failed = provider.saveValue('no SHA-256', patchOf(1));
+    const closing = provider.close();
+    await expect(failed).rejects.toMatchObject({ code: 'invalid-argument' });
+    await expect(closing).resolves.toBeUndefined();
+  });
+
+  it('is what `await using` does', async () => {
+    const file = freshFile();
+    {
+      await using provider = new SDS_DesktopPersistenceProvider(file, 'store');
+      void provider.appendPatch(patchOf(1), 1);
+    }
+    expect(filesBeside(file)).toEqual(['store.db']);
+  });
+});
