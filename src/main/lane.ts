@@ -13,7 +13,7 @@ import {
   operationNames,
 } from '../protocol/entries.ts';
 import { errorCodes, makeError, type SDS_PersistenceError } from '../protocol/errors.ts';
-import type { Attachment, ReadResult } from '../protocol/service.ts';
+import type { Attachment } from '../protocol/service.ts';
 import {
   BATCH_COLLIDED,
   BATCH_FAILED,
@@ -26,6 +26,7 @@ import {
   SLAB_NEXT,
   SLAB_USED,
 } from '../protocol/slabs.ts';
+import { resolveWith } from './answers.ts';
 import { Batch, type Settler } from './batch.ts';
 import type { Line } from './line.ts';
 import type { Member } from './member.ts';
@@ -342,7 +343,8 @@ export class Lane {
       const result = settler.operation >= FIRST_READ ? batch.answers?.get(index) : undefined;
       const error = failed?.get(index);
       if (error !== undefined) settler.reject(error);
-      else settler.resolve(result === undefined ? undefined : answerOf(result));
+      else if (result === undefined) settler.resolve(undefined);
+      else resolveWith(result, settler.resolve);
     }
     for (const watcher of batch.watchers) watcher(batch);
   }
@@ -478,19 +480,4 @@ export class Lane {
       for (const watcher of batch.watchers) watcher(batch);
     }
   }
-}
-
-/** What a read's promise resolves with. */
-function answerOf(result: ReadResult): Uint8Array | undefined | Uint8Array[] {
-  if (result.kind === 'bytes') return result.bytes;
-  const patches: Uint8Array[] = [];
-  for (const { bytes, lengths } of result.blocks) {
-    const { buffer, byteOffset } = bytes;
-    let start = byteOffset;
-    for (const length of lengths) {
-      patches.push(new Uint8Array(buffer, start, length));
-      start += length;
-    }
-  }
-  return patches;
 }
