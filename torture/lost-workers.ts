@@ -42,7 +42,6 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
     const wanted = scaled(500, scale);
     for (let file = 0; kills < wanted; file++) {
       kills += await killOverOneFile(join(folder, `${file}.db`), wanted - kills);
-      if (process.env.DBG) console.error(file, kills);
     }
   });
   await survivesRepeatedDeath({ seed, scale, report });
