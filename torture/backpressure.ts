@@ -27,7 +27,7 @@ export async function run({ scale, report }: RigContext): Promise<void> {
     });
     const ended = once(process_, 'exit');
     try {
-      const output = await within(120_000, `a flood of ${megabytes} MB (${shape})`, text(process_.stdout));
+      const output = await within(60_000, `a flood of ${megabytes} MB (${shape})`, text(process_.stdout));
       const { patches, checksum, grown } = JSON.parse(output) as { patches: number; checksum: number; grown: number };
       report.count('MB appended in one go', megabytes);
       report.most(`most MB that the process grew by (${shape})`, Math.round(grown / 1e6));

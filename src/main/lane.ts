@@ -304,14 +304,20 @@ export class Lane {
 
   #sendByMessage(batch: Batch, readsOnly: boolean): void {
     batch.byMessage = true;
+    // what was handed over to a worker that was lost is gone; a detached buffer in the list would make sending fail
+    const attachments = batch.attachments.map((attachment) =>
+      attachment.buffer instanceof ArrayBuffer && attachment.buffer.detached ? undefined : attachment,
+    );
     const message = {
       lane: this.id,
       batch: batch.number,
       firstSlab: batch.firstSlab,
-      attachments: batch.attachments,
+      attachments,
       readsOnly,
     };
-    const moved = batch.attachments.flatMap(({ buffer }) => (buffer instanceof ArrayBuffer ? [buffer] : []));
+    const moved = attachments.flatMap((attachment) =>
+      attachment?.buffer instanceof ArrayBuffer ? [attachment.buffer] : [],
+    );
     this.line.sendByMessage(message, moved, (answers) => {
       batch.answers ??= new Map(answers.map((answer) => [answer.settler, answer]));
     });
