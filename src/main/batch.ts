@@ -4,13 +4,6 @@ import type { Attachment, ReadResult } from '../protocol/service.ts';
 import { NO_SLAB } from '../protocol/slabs.ts';
 import type { Member } from './member.ts';
 
-/** A read, kept so that it can be asked again. */
-export interface ReadCall {
-  settler: number;
-  key: string;
-  clock: number;
-}
-
 /** One promise, and what it takes to settle it. Patches of one provider in one batch share one. */
 export interface Settler {
   member: Member;
@@ -28,8 +21,8 @@ export class Batch {
   readonly number: number;
   readonly slabs: number[] = [];
   readonly settlers: Settler[] = [];
-  /** The reads. */
-  readonly reads: ReadCall[] = [];
+  /** Settlers of the reads. */
+  readonly reads: number[] = [];
   readonly attachments: Attachment[] = [];
   attachmentBytes = 0;
   slabBytes = 0;
@@ -41,6 +34,8 @@ export class Batch {
   /** Whether its slabs went back before it was settled, and what had failed by then. */
   released = false;
   failed: Map<number, SDS_PersistenceError> | undefined;
+  /** Whether its reads can't be asked again: its slabs went back, or later batches have passed it. */
+  passed = false;
   /** First failure by provider, once settled. */
   failures: Map<Member, SDS_PersistenceError> | undefined;
   /** Called once settled. */

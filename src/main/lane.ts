@@ -141,7 +141,7 @@ export class Lane {
     if (data !== undefined && attach) dataLength = this.#attach(batch, data, handedOver);
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const settler = batch.settlers.push({ member, operation, resolve, reject }) - 1;
-    if (operation >= FIRST_READ) batch.reads.push({ settler, key, clock });
+    if (operation >= FIRST_READ) batch.reads.push(settler);
     member.run = undefined; // calls of a provider keep their order, also if some fail
 
     const at = this.#at;
@@ -280,8 +280,10 @@ export class Lane {
     let unfinished = 0;
     for (const batch of this.#underWay) {
       if (batch.sent && this.#isFinished(batch)) {
-        // its reads may have to be asked again, so the state must stay; a blocked thread can't get answers
-        if (batch.reads.length > 0 && !this.line.blocked) return false;
+        if (batch.reads.length === 0) continue;
+        // its reads may have to be asked again, so the state must stay; but a blocked thread gets no answers
+        if (!this.line.blocked) return false;
+        batch.passed = true;
         continue;
       }
       if (batch.reads.length > 0) return false;
@@ -332,7 +334,10 @@ export class Lane {
       if (!this.#isFinished(batch)) break;
       if (batch.reads.length > 0 && batch.answers === undefined) {
         // no answer arrives while the thread is blocked, perhaps until there is room: so make it
-        if (this.line.blocked) this.#release(batch);
+        if (this.line.blocked) {
+          this.#release(batch);
+          batch.passed = true;
+        }
         i++;
         continue;
       }
@@ -431,7 +436,7 @@ export class Lane {
     for (const batch of [...this.#underWay]) {
       if (this.#isFinished(batch)) {
         if (batch.reads.length === 0 || batch.answers !== undefined) continue;
-        if (batch.released) this.#askAgain(batch);
+        if (batch.passed) this.#refuseReads(batch);
         else this.#sendByMessage(batch, true);
         continue;
       }
@@ -440,13 +445,15 @@ export class Lane {
     }
   }
 
-  /** Asks the reads of a batch whose slabs are gone as if they were called now. */
-  #askAgain(batch: Batch): void {
+  /** The state that these reads were to see is gone: better no answer than one of a later state. */
+  #refuseReads(batch: Batch): void {
+    this.#release(batch);
     batch.answers = new Map();
-    for (const { settler: index, key, clock } of batch.reads) {
-      const settler = batch.settlers[index] as Settler; // the read was added with its settler
-      this.#add(settler.member, settler.operation, key, clock, undefined, false).then(settler.resolve, settler.reject);
-      batch.settlers[index] = { ...settler, resolve: () => {}, reject: () => {} };
+    batch.failed ??= new Map();
+    for (const index of batch.reads) {
+      const call = operationNames[batch.settlers[index]?.operation ?? 0] ?? '';
+      const detail = 'the answer went down with the worker thread while this thread was blocked; call again';
+      if (!batch.failed.has(index)) batch.failed.set(index, makeError('worker-lost', call, this.dbPath, detail));
     }
   }
 

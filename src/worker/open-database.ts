@@ -1,5 +1,6 @@
 /** Opens a database file: checks that it is one of ours, sets it up, and knows its place on the disk. */
-import { type Stats, statSync } from 'node:fs';
+import { accessSync, constants, type Stats, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { EngineError } from './engine.ts';
 import { DatabaseSync, firstRow } from './node-sqlite.ts';
@@ -31,12 +32,12 @@ export function openDatabase(path: string, transient: boolean, full: boolean): O
       defensive: true,
     } as ConstructorParameters<typeof DatabaseSync>[1]);
   } catch (error) {
-    throw toOpenError(error);
+    throw whyNotOpen(toOpenError(error), path, transient);
   }
   try {
     return setUp(database, path, transient, full);
   } catch (error) {
-    const failure = toOpenError(error);
+    const failure = whyNotOpen(toOpenError(error), path, transient);
     try {
       database.close();
     } catch (closeError) {
@@ -96,6 +97,19 @@ function setUp(database: Database, path: string, transient: boolean, full: boole
 
 function isSame(a: Stats, b: Stats): boolean {
   return a.ino === b.ino && a.dev === b.dev;
+}
+
+/** SQLite says "unable to open" also where it may read the file but not write beside it. */
+function whyNotOpen(failure: EngineError, path: string, transient: boolean): EngineError {
+  if (failure.code !== 'open-failed' || transient || path.startsWith('file:')) return failure;
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) return failure;
+  try {
+    accessSync(path, constants.W_OK);
+    accessSync(dirname(path), constants.W_OK);
+    return failure;
+  } catch {
+    return new EngineError('read-only', failure.reported);
+  }
 }
 
 /** SQLite says only "unable to open"; this says why. */
