@@ -53,7 +53,11 @@ export async function findingsOf(rig: Rig, seed: number, scale: number): Promise
       if (!skipped.includes(reason)) skipped.push(reason);
     },
   };
-  await rig({ seed, scale, report });
+  try {
+    await rig({ seed, scale, report });
+  } catch (error) {
+    report.violation(`seed ${seed}: ${(error as Error).stack ?? String(error)}`);
+  }
   return findings;
 }
 

@@ -40,4 +40,14 @@ export const rigs: Record<string, RigEntry> = {
     load: () => import('./meeting-numbers.ts'),
     mostMinutes: 2,
   },
+  'small-disk': {
+    what: 'a disk that is full or read-only, a file or folder taken away',
+    load: () => import('./small-disk.ts'),
+    mostMinutes: 3,
+  },
+  'processes-on-one-file': {
+    what: 'several processes on one file, one killed, one holding a lock',
+    load: () => import('./processes-on-one-file.ts'),
+    mostMinutes: 5,
+  },
 };
