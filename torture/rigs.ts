@@ -50,4 +50,19 @@ export const rigs: Record<string, RigEntry> = {
     load: () => import('./processes-on-one-file.ts'),
     mostMinutes: 5,
   },
+  'hostile-files': {
+    what: 'damaged files, files of another shape, files that are no database',
+    load: () => import('./hostile-files.ts'),
+    mostMinutes: 10,
+  },
+  'traced-durability': {
+    what: "system calls traced: what 'full' and 'normal' wait for",
+    load: () => import('./traced-durability.ts'),
+    mostMinutes: 5,
+  },
+  soak: {
+    what: 'a mixed load for ten minutes',
+    load: () => import('./soak.ts'),
+    mostMinutes: 13,
+  },
 };

@@ -119,7 +119,8 @@ export async function run({ seed, report }: RigContext): Promise<void> {
       await subject.append(30, 500);
       const ballast = join(disk, 'ballast');
       if (by === 'another file') fill(ballast);
-      else writeFileSync(ballast, Buffer.alloc(1e6));
+      // as much as the rest: the log must fit into the database once there is room again
+      else writeFileSync(ballast, Buffer.alloc(2.2e6));
       const failures = await subject.append(by === 'itself' ? 400 : 40, 8000 + random.below(5000));
       rmSync(ballast);
       judge(what, subject, failures, ['database-full']);

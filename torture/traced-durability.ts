@@ -1,0 +1,90 @@
+/**
+ * 'full' means what it says: in a trace of the system calls, every acknowledgement comes after an
+ * fdatasync of the write-ahead log that follows the writing of what it acknowledges. With 'normal'
+ * no commit waits for the disk.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type RigContext, scaled, withFolder } from './rig.ts';
+
+const child = join(import.meta.dirname, 'children', 'acknowledging.ts');
+
+export async function run({ scale, report }: RigContext): Promise<void> {
+  try {
+    execFileSync('strace', ['-V'], { stdio: 'pipe' });
+  } catch {
+    report.skip('there is no strace here, which shows the system calls');
+    return;
+  }
+  await withFolder(async (folder) => {
+    for (const durability of ['full', 'normal']) {
+      const rounds = scaled(500, scale, 20);
+      const trace = join(folder, `${durability}.trace`);
+      const calls = 'trace=fdatasync,fsync,pwrite64,pwritev,write';
+      const command = [
+        '-f',
+        '-y',
+        '-s',
+        '40',
+        '-e',
+        calls,
+        '-o',
+        trace,
+        process.execPath,
+        child,
+        join(folder, `${durability}.db`),
+        durability,
+        String(rounds),
+      ];
+      const { status, stderr } = spawnSync('strace', command, {
+        stdio: ['ignore', 'ignore', 'pipe'],
+        timeout: 120_000,
+      });
+      if (status !== 0) {
+        report.skip(`strace does not work here: ${String(stderr).split('\n')[0]}`);
+        return;
+      }
+      judge(readFileSync(trace, 'utf8').split('\n'), durability, rounds);
+    }
+  });
+
+  function judge(lines: readonly string[], durability: string, rounds: number): void {
+    let unsynced = false;
+    let syncsBetween = 0;
+    let acknowledged = 0;
+    let begun = false;
+    /** Threads whose call of fdatasync began and did not end. */
+    const inSync = new Set<string>();
+    for (const line of lines) {
+      const thread = line.split(' ', 1)[0] ?? '';
+      const onLog = line.includes('-wal>');
+      if (/ write\(1</.test(line) && line.includes('"begun')) begun = true;
+      if (!begun) continue;
+      if (/ pwrite(64|v)\(/.test(line) && onLog) unsynced = true;
+      if (/ f(data)?sync\(/.test(line) && onLog) {
+        if (line.includes('unfinished')) inSync.add(thread);
+        else synced();
+      } else if (/ f(data)?sync resumed/.test(line) && inSync.delete(thread)) synced();
+      if (/ write\(1</.test(line) && line.includes('"ack')) {
+        acknowledged++;
+        if (durability === 'full' && unsynced)
+          report.violation(`acknowledgement ${acknowledged} came before an fdatasync`);
+      }
+      if (/ write\(1</.test(line) && line.includes('"end')) break;
+    }
+    report.count(`acknowledgements traced with '${durability}'`, acknowledged);
+    report.count(`fdatasync calls on the log with '${durability}'`, syncsBetween);
+    if (acknowledged !== rounds)
+      report.violation(`'${durability}': ${acknowledged} acknowledgements of ${rounds} are in the trace`);
+    if (durability === 'normal' && syncsBetween > 0)
+      report.violation(`'normal': ${syncsBetween} commits waited for the disk`);
+    if (durability === 'full' && syncsBetween < rounds)
+      report.violation(`'full': only ${syncsBetween} fdatasync calls`);
+
+    function synced(): void {
+      unsynced = false;
+      syncsBetween++;
+    }
+  }
+}
