@@ -60,6 +60,11 @@ export const rigs: Record<string, RigEntry> = {
     load: () => import('./traced-durability.ts'),
     mostMinutes: 5,
   },
+  'faulty-calls': {
+    what: 'system calls that fail at the n-th time',
+    load: () => import('./faulty-calls.ts'),
+    mostMinutes: 20,
+  },
   soak: {
     what: 'a mixed load for ten minutes',
     load: () => import('./soak.ts'),
