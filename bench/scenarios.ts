@@ -27,7 +27,7 @@ const cases = (...names: string[]): Case[] => names.map((name) => ({ name, drive
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-const everyone = ['provider', 'reference', 'comlink', 'lmdb', 'classic-level', 'libsql', 'better-sqlite3'];
+const everyone = ['provider', 'reference', 'comlink', 'lmdb', 'lmdb-copy', 'classic-level', 'libsql', 'better-sqlite3'];
 
 export const scenarios: Scenario[] = [
   {
@@ -35,7 +35,7 @@ export const scenarios: Scenario[] = [
     title: 'burst of patches of 200 bytes',
     work: 'burst',
     cases: cases(...everyone, 'sqlite', 'copy'),
-    full: { rounds: 7, sizes: { bytes: 200, count: 100_000, warm: 20_000 } },
+    full: { rounds: 5, sizes: { bytes: 200, count: 100_000, warm: 20_000 } },
     quick: { rounds: 2, sizes: { bytes: 200, count: 20_000, warm: 5000 } },
   },
   {
@@ -43,7 +43,7 @@ export const scenarios: Scenario[] = [
     title: "the same with Durability: 'full'",
     work: 'burst',
     cases: cases('provider-full', 'reference'),
-    full: { rounds: 7, sizes: { bytes: 200, count: 100_000, warm: 20_000 } },
+    full: { rounds: 5, sizes: { bytes: 200, count: 100_000, warm: 20_000 } },
     quick: { rounds: 2, sizes: { bytes: 200, count: 20_000, warm: 5000 } },
   },
   ...[
@@ -55,7 +55,7 @@ export const scenarios: Scenario[] = [
       name,
       title,
       work: 'burst',
-      cases: cases('provider', 'reference', 'lmdb', 'sqlite', 'copy'),
+      cases: cases('provider', 'reference', 'lmdb', 'lmdb-copy', 'sqlite', 'copy'),
       full: { rounds: 5, sizes: { bytes, count: full, warm: full / 5 } },
       quick: { rounds: 2, sizes: { bytes, count: quick, warm: quick / 5 } },
     }),
@@ -65,7 +65,7 @@ export const scenarios: Scenario[] = [
     title: 'one patch at a time, awaited',
     work: 'oneAtATime',
     cases: cases(...everyone, 'sqlite', 'port'),
-    full: { rounds: 7, sizes: { count: 10_000, warm: 2000 } },
+    full: { rounds: 5, sizes: { count: 10_000, warm: 2000 } },
     quick: { rounds: 2, sizes: { count: 1000, warm: 300 } },
   },
   {
@@ -74,7 +74,7 @@ export const scenarios: Scenario[] = [
     work: 'snapshot',
     cases: cases('provider', 'provider-take', 'provider-transfer', 'reference', 'copy'),
     full: { rounds: 5, sizes: { bytes: 64 * MiB, samples: 5 } },
-    quick: { rounds: 2, sizes: { bytes: 64 * MiB, samples: 2 } },
+    quick: { rounds: 2, sizes: { bytes: 64 * MiB, samples: 1 } },
   },
   {
     name: 'load',
@@ -82,15 +82,15 @@ export const scenarios: Scenario[] = [
     work: 'load',
     cases: cases('provider', 'reference', 'lmdb', 'classic-level'),
     full: { rounds: 5, sizes: { bytes: 64 * MiB, count: 100_000, samples: 5 } },
-    quick: { rounds: 2, sizes: { bytes: 64 * MiB, count: 20_000, samples: 2 } },
+    quick: { rounds: 2, sizes: { bytes: 64 * MiB, count: 20_000, samples: 1 } },
   },
   {
     name: 'mixed',
     title: 'mixed load: 20 stores, 10,000 patches/s, snapshots of 8 MB, loads',
     work: 'mixed',
     cases: cases('provider-take', 'provider', 'reference', 'nothing'),
-    full: { rounds: 5, sizes: { stores: 20, perSecond: 10_000, snapshotBytes: 8 * MiB, seconds: 5 } },
-    quick: { rounds: 1, sizes: { stores: 20, perSecond: 10_000, snapshotBytes: 8 * MiB, seconds: 2 } },
+    full: { rounds: 3, sizes: { stores: 20, perSecond: 10_000, snapshotBytes: 8 * MiB, seconds: 5 } },
+    quick: { rounds: 1, sizes: { stores: 20, perSecond: 10_000, snapshotBytes: 8 * MiB, seconds: 1 } },
   },
   {
     name: 'start',
@@ -99,7 +99,7 @@ export const scenarios: Scenario[] = [
     cases: [...cases('provider', 'reference'), { name: 'empty-worker', driver: 'nothing', work: 'emptyWorker' }],
     full: { rounds: 7, sizes: {} },
     quick: { rounds: 2, sizes: {} },
-    processes: 5,
+    processes: 3,
   },
   {
     name: 'many',
@@ -109,10 +109,11 @@ export const scenarios: Scenario[] = [
       { name: 'one-store', driver: 'provider', sizes: { stores: 1, files: 1 } },
       { name: '1000-stores', driver: 'provider', sizes: { stores: 1000, files: 1 } },
       { name: '1000-files', driver: 'provider', sizes: { stores: 1000, files: 1000 } },
+      { name: 'sqlite-1000-files', driver: 'sqlite', sizes: { stores: 1000, files: 1000 } },
       { name: 'reference-1000-files', driver: 'reference', sizes: { stores: 1000, files: 1000 } },
     ],
     full: { rounds: 5, sizes: { count: 100_000 } },
-    quick: { rounds: 1, sizes: { count: 20_000 } },
+    quick: { rounds: 1, sizes: { count: 20_000, shrink: 5 } },
   },
   {
     name: 'growth',
@@ -120,7 +121,7 @@ export const scenarios: Scenario[] = [
     work: 'growth',
     cases: cases('provider', 'sqlite'),
     full: { rounds: 1, sizes: { most: 10_000_000, seconds: 150 } },
-    quick: { rounds: 1, sizes: { most: 1_000_000, seconds: 8 } },
+    quick: { rounds: 1, sizes: { most: 100_000, seconds: 8 } },
     nodeOptions: ['--expose-gc'],
   },
 ];

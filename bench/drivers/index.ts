@@ -3,7 +3,7 @@ import { classicLevel } from './classic-level.ts';
 import { comlink } from './comlink.ts';
 import type { Driver } from './driver.ts';
 import { copy, nothing, port } from './limits.ts';
-import { lmdb } from './lmdb.ts';
+import { lmdb, lmdbCopy } from './lmdb.ts';
 import { provider, providerFull, providerTake, providerTransfer } from './provider.ts';
 import { reference } from './reference.ts';
 import { sqliteAlone } from './sqlite-alone.ts';
@@ -17,6 +17,7 @@ export const drivers: Readonly<Record<string, Driver>> = {
   reference,
   comlink,
   lmdb,
+  'lmdb-copy': lmdbCopy,
   'classic-level': classicLevel,
   libsql,
   'better-sqlite3': betterSqlite3,

@@ -1,4 +1,8 @@
-/** lmdb: a memory-mapped tree, written in batches by a native thread. A database a store, keys of 32 bits. */
+/**
+ * lmdb: a memory-mapped tree, written in batches by a native thread. A database a store, keys of 32 bits.
+ * It goes on looking at the caller's bytes until they are written: a patch that is changed after the
+ * call is stored as changed. With a copy made at the call it keeps the contract.
+ */
 import { join } from 'node:path';
 import { type Driver, importPeer } from './driver.ts';
 
@@ -10,10 +14,11 @@ interface LmdbDatabase {
   close(): Promise<void>;
 }
 
-export const lmdb: Driver = {
-  title: 'lmdb',
-  committed:
-    'its promise: committed and visible, flushed later (its default on Linux): survives the end of the process',
+const committed = 'its promise: committed and visible, flushed later (its default): survives the end of the process';
+
+const driverWith = (title: string, take: (patch: Uint8Array) => Uint8Array, note: string): Driver => ({
+  title,
+  committed: `${committed}; ${note}`,
   peer: 'lmdb',
   async open(folder) {
     const { open } = await importPeer<{ open(options: object): LmdbDatabase }>('lmdb');
@@ -23,8 +28,8 @@ export const lmdb: Driver = {
       store(id) {
         const patches = root.openDB({ name: `patches of ${id}`, encoding: 'binary', keyEncoding: 'uint32' });
         return {
-          appendPatch: (patch, clock) => patches.put(clock, patch),
-          saveSnapshot: (data) => snapshots.put(id, data),
+          appendPatch: (patch, clock) => patches.put(clock, take(patch)),
+          saveSnapshot: (data) => snapshots.put(id, take(data)),
           loadSnapshot: () => snapshots.getBinary(id),
           loadPatchesSince: (clock) => Array.from(patches.getRange({ start: clock + 1 }), ({ value }) => value),
         };
@@ -32,4 +37,11 @@ export const lmdb: Driver = {
       close: () => root.close(),
     };
   },
-};
+});
+
+export const lmdb = driverWith('lmdb', (bytes) => bytes, "stores the caller's bytes as they are when it writes them");
+export const lmdbCopy = driverWith(
+  'lmdb, bytes copied at the call',
+  (bytes) => bytes.slice(),
+  'stores the bytes as they were at the call, as the contract asks',
+);

@@ -16,7 +16,9 @@ function threads(): number {
 }
 
 export const many: Work = async ({ driver, folder, sizes }) => {
-  const { stores: storeCount = 1, files = 1, count = 1000 } = sizes;
+  const { count = 1000, shrink = 1 } = sizes;
+  const storeCount = Math.ceil((sizes.stores ?? 1) / shrink); // 1 stays 1
+  const files = Math.ceil((sizes.files ?? 1) / shrink);
   const patches = patchesOf(200, 1024);
   const databases: Database[] = [];
   const stores: Store[] = [];
@@ -32,8 +34,11 @@ export const many: Work = async ({ driver, folder, sizes }) => {
     }
     await Promise.all(stores.map((store) => store.loadSnapshot()));
   });
-  // one that settles all of them
-  const all: Database = { store: () => stores[0] as Store, close: () => {} };
+  const all: Database = {
+    store: () => stores[0] as Store, // there is at least one
+    settle: () => Promise.all(databases.map((database) => database.settle?.())),
+    close() {},
+  };
   const storeOf = (i: number) => stores[i % storeCount] as Store;
   let done = 0;
   const append = async (wanted: number) => {
