@@ -17,6 +17,7 @@ const help = `npm run bench -- [options]
 
   --quick         small sizes, one or two rounds: shows that it runs, says little
   --only NAME     only this scenario or driver (may be repeated); a driver is run beside the provider
+  --rounds N      another number of rounds than the scenario's own
   --json FILE     where the results go besides bench/out/results.json
   --svg FILE      where the picture goes besides bench/out/benchmark.svg
   --publish       take the results into bench/README.md, bench/results.json and docs/benchmark.svg
@@ -30,12 +31,15 @@ const { values: options } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     only: { type: 'string', multiple: true, default: [] },
+    rounds: { type: 'string' },
     json: { type: 'string' },
     svg: { type: 'string' },
     publish: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
+
+const rounds = options.rounds === undefined ? undefined : Math.max(Math.trunc(Number(options.rounds)) || 1, 1);
 
 /** Scenarios that are named, or all; of them the drivers that are named, with the provider, or all. */
 function choose(only: readonly string[]): Scenario[] {
@@ -55,7 +59,7 @@ function choose(only: readonly string[]): Scenario[] {
 
 /** A bar on a terminal, a line a round elsewhere. */
 function progressOf(chosen: readonly Scenario[]) {
-  const roundsOf = (scenario: Scenario) => (options.quick ? scenario.quick : scenario.full).rounds;
+  const roundsOf = (scenario: Scenario) => rounds ?? (options.quick ? scenario.quick : scenario.full).rounds;
   const total = chosen.reduce((sum, scenario) => sum + scenario.cases.length * roundsOf(scenario), 0);
   if (!process.stderr.isTTY) {
     let last = '';
@@ -89,7 +93,7 @@ async function main(): Promise<void> {
   try {
     for (const scenario of chosen) {
       const onStep = progress.step;
-      results.scenarios.push(await runScenario(scenario, { quick: options.quick, missing, onStep }));
+      results.scenarios.push(await runScenario(scenario, { quick: options.quick, rounds, missing, onStep }));
     }
   } finally {
     progress.stop();

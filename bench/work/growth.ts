@@ -65,7 +65,10 @@ export const growth: Work = async ({ driver, folder, sizes }) => {
   const start = performance.now();
   const outOfTime = () => performance.now() - start > seconds * 1000;
   for (let exponent = 4; 10 ** exponent <= most && !outOfTime(); exponent++) {
-    while (stored < 10 ** exponent && !outOfTime()) await append(Math.min(WAVE, 10 ** exponent - stored));
+    const before = stored;
+    const filling = await measure(async () => {
+      while (stored < 10 ** exponent && !outOfTime()) await append(Math.min(WAVE, 10 ** exponent - stored));
+    });
     if (stored < 10 ** exponent) break;
     const { heap, rss } = memory();
     await pause(QUIET_MS);
@@ -73,6 +76,8 @@ export const growth: Work = async ({ driver, folder, sizes }) => {
     metrics[`mainUs at 1e${exponent}`] = main;
     metrics[`wholeUs at 1e${exponent}`] = whole;
     metrics[`loadUs at 1e${exponent}`] = load;
+    // waves of 10,000 with whatever checkpoints they need: what a flood comes to
+    metrics[`filledPerSecond at 1e${exponent}`] = ((10 ** exponent - before) / filling.wallUs) * 1e6;
     metrics[`heapMiB at 1e${exponent}`] = heap;
     metrics[`rssMiB at 1e${exponent}`] = rss;
   }
