@@ -1,7 +1,7 @@
 /** The picture for the README: a burst, on the main thread and committed, and how late timers become. */
 import { init } from 'echarts';
 import type { Results, ScenarioResult } from './results.ts';
-import { digits, titleOf } from './table.ts';
+import { digits, ratioToFirst, titleOf } from './table.ts';
 
 const WIDTH = 960;
 const OURS = '#0b7285';
@@ -16,14 +16,20 @@ interface Panel {
   unit: string;
 }
 
-/** One bar a case, on a logarithmic scale; the label has the median and its ratio to the first case. */
+/** One bar a case, on a logarithmic scale; the label has the median and the ratio to the first case. */
 function panelOptions({ title, scenario, metric, unit }: Panel, index: number, top: number, height: number) {
   const bars = Object.entries(scenario.medians)
     .flatMap(([name, metrics]) => (metrics[metric] === undefined ? [] : [{ name, value: metrics[metric] }]))
     .reverse(); // the axis counts from below
+  // on a logarithmic axis bars begin at 1: they are drawn in units of half the smallest value
+  const unitLength = Math.min(...bars.map(({ value }) => value).filter((value) => value > 0)) / 2;
+  const label = ({ name, value }: { name: string; value: number }) => {
+    const ratio = ratioToFirst(scenario, name, metric);
+    return `${digits(value)} ${unit}${name === bars.at(-1)?.name ? '' : `  (${digits(ratio)} ×)`}`;
+  };
   return {
     title: { text: title, left: 16, top: top - 34, textStyle: { fontSize: 15 } },
-    grid: { left: 230, right: 120, top, height },
+    grid: { left: 230, right: 170, top, height },
     xAxis: {
       type: 'log' as const,
       gridIndex: index,
@@ -31,8 +37,7 @@ function panelOptions({ title, scenario, metric, unit }: Panel, index: number, t
       axisLabel: { show: false },
       axisLine: { show: false },
       axisTick: { show: false },
-      // a bar begins at the axis: leave the shortest one a length
-      min: Math.min(...bars.map(({ value }) => value)) / 2,
+      min: 1,
     },
     yAxis: {
       type: 'category' as const,
@@ -47,9 +52,9 @@ function panelOptions({ title, scenario, metric, unit }: Panel, index: number, t
       yAxisIndex: index,
       barWidth: '62%',
       data: bars.map(({ name, value }) => ({
-        value,
+        value: Math.max(value / unitLength, 1),
         itemStyle: { color: name.startsWith('provider') ? OURS : LIMITS.includes(name) ? LIMIT : OTHERS },
-        label: { show: true, position: 'right' as const, fontSize: 12, formatter: `${digits(value)} ${unit}` },
+        label: { show: true, position: 'right' as const, fontSize: 12, formatter: label({ name, value }) },
       })),
     },
     count: bars.length,
@@ -92,7 +97,7 @@ export function drawPicture(results: Results): string | undefined {
     title: [
       ...parts.map(({ title }) => title),
       {
-        text: `Medians of several rounds, logarithmic scale; light bars are limits that store less. ${cpu}, ${cores} cores, Node ${node}, SQLite ${sqlite}`,
+        text: `Medians of several rounds, logarithmic scale; ratios to the first bar; light bars are limits. ${cpu}, ${cores} cores, Node ${node}, SQLite ${sqlite}`,
         left: 16,
         top: top - 24,
         textStyle: { fontSize: 11, fontWeight: 'normal', color: '#868e96' },

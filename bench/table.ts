@@ -20,7 +20,7 @@ export function titleOf(name: string): string {
 }
 
 /** The median of the ratios to the first case that are computed within each round. */
-function ratioToFirst(scenario: ScenarioResult, name: string, metric: string): number {
+export function ratioToFirst(scenario: ScenarioResult, name: string, metric: string): number {
   const [first = ''] = Object.keys(scenario.medians);
   const ratios = scenario.rounds.flatMap((round) => {
     const ratio = (round[name]?.[metric] ?? Number.NaN) / (round[first]?.[metric] ?? Number.NaN);
