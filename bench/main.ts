@@ -107,7 +107,7 @@ async function main(): Promise<void> {
   if (results.goals.length > 0) console.log(`\n${plain(goalRows(results, {}))}`);
 
   const jsonFile = join(outFolder, 'results.json');
-  writeFileSync(jsonFile, `${JSON.stringify(results, undefined, 1)}\n`);
+  writeFileSync(jsonFile, `${JSON.stringify(results, undefined, 2)}\n`);
   if (options.json !== undefined) copyFileSync(jsonFile, options.json);
   const picture = drawPicture(results);
   if (picture !== undefined) {
