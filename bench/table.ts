@@ -95,8 +95,11 @@ export function plain(rows: Rows): string {
     .join('\n');
 }
 
+/** A table with columns of equal width, as the formatter of this project wants it. */
 export function markdown(rows: Rows): string {
-  const [head = [], ...body] = rows;
-  const line = (cells: string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(head), `|${head.map(() => '---').join('|')}|`, ...body.map(line)].join('\n');
+  const cells = rows.map((row) => row.map((cell) => cell.replaceAll('|', '\\|')));
+  const [head = [], ...body] = cells;
+  const widths = head.map((_, column) => Math.max(3, ...cells.map((row) => row[column]?.length ?? 0)));
+  const line = (row: string[]) => `| ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(' | ')} |`;
+  return [line(head), `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...body.map(line)].join('\n');
 }
