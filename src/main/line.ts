@@ -253,12 +253,21 @@ export class Line {
   };
 
   #pump(): void {
-    for (const lane of this.#wantToSend) {
-      lane.trySend();
-      if (!lane.waitsToBeSent) this.#wantToSend.delete(lane);
-    }
-    this.#listen();
+    do {
+      for (const lane of this.#wantToSend) {
+        lane.trySend();
+        if (!lane.waitsToBeSent) this.#wantToSend.delete(lane);
+      }
+      this.#listen();
+      // What was under way may have finished after its lane was asked whether it may send, and be
+      // settled by #listen: then no progress is to come that would send the rest.
+    } while (!this.#lost && this.#someWaitForNothing());
     this.#updateReference();
+  }
+
+  #someWaitForNothing(): boolean {
+    for (const lane of this.#wantToSend) if (!this.#haveUnderWay.has(lane)) return true;
+    return false;
   }
 
   hasUnderWay(lane: Lane): void {

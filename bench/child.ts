@@ -1,0 +1,28 @@
+/** The process of one driver and one piece of work: runs it once and tells its parent the numbers. */
+import { drivers } from './drivers/index.ts';
+import { burst } from './work/burst.ts';
+import { growth } from './work/growth.ts';
+import { load } from './work/load.ts';
+import { many } from './work/many.ts';
+import { mixed } from './work/mixed.ts';
+import { oneAtATime } from './work/one-at-a-time.ts';
+import { snapshot } from './work/snapshot.ts';
+import { emptyWorker, start } from './work/start.ts';
+import type { Work } from './work/work.ts';
+
+export interface Order {
+  work: string;
+  driver: string;
+  folder: string;
+  sizes: Record<string, number>;
+}
+
+const works: Record<string, Work> = { burst, growth, load, many, mixed, oneAtATime, snapshot, start, emptyWorker };
+
+process.once('message', async (order: Order) => {
+  const work = works[order.work];
+  const driver = drivers[order.driver];
+  if (work === undefined || driver === undefined) throw new Error(`no work ${order.work} for ${order.driver}`);
+  const metrics = await work({ driver, folder: order.folder, sizes: order.sizes });
+  process.send?.(metrics, () => process.exit());
+});

@@ -1,0 +1,28 @@
+/** All drivers by name. */
+import { classicLevel } from './classic-level.ts';
+import { comlink } from './comlink.ts';
+import type { Driver } from './driver.ts';
+import { copy, nothing, port } from './limits.ts';
+import { lmdb, lmdbCopy } from './lmdb.ts';
+import { provider, providerFull, providerTake, providerTransfer } from './provider.ts';
+import { reference } from './reference.ts';
+import { sqliteAlone } from './sqlite-alone.ts';
+import { betterSqlite3, libsql } from './synchronous-peers.ts';
+
+export const drivers: Readonly<Record<string, Driver>> = {
+  provider,
+  'provider-full': providerFull,
+  'provider-take': providerTake,
+  'provider-transfer': providerTransfer,
+  reference,
+  comlink,
+  lmdb,
+  'lmdb-copy': lmdbCopy,
+  'classic-level': classicLevel,
+  libsql,
+  'better-sqlite3': betterSqlite3,
+  sqlite: sqliteAlone,
+  port,
+  copy,
+  nothing,
+};

@@ -1,0 +1,40 @@
+/** This package, with the options that the pieces of work ask for. */
+import { join } from 'node:path';
+// not by name: in here that would be a package of bench/node_modules
+import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions, transfer } from '../../dist/index.js';
+import type { Driver } from './driver.ts';
+
+function driverWith(title: string, committed: string, options: SDS_ProviderOptions, handOver = false): Driver {
+  return {
+    title,
+    committed,
+    sharesFile: true,
+    open(folder) {
+      const providers: SDS_DesktopPersistenceProvider[] = [];
+      return {
+        store(id) {
+          const store = new SDS_DesktopPersistenceProvider(join(folder, 'store.db'), id, options);
+          providers.push(store);
+          if (!handOver) return store;
+          return {
+            appendPatch: (patch, clock) => store.appendPatch(patch, clock),
+            saveSnapshot: (data) => store.saveSnapshot(transfer(data, [data.buffer])),
+            loadSnapshot: () => store.loadSnapshot(),
+            loadPatchesSince: (clock) => store.loadPatchesSince(clock),
+          };
+        },
+        close: () => Promise.all(providers.map((store) => store.close())),
+      };
+    },
+  };
+}
+
+const normal = 'after COMMIT in WAL mode, synchronous = NORMAL: survives the end of the process';
+export const provider = driverWith('this provider', normal, {});
+export const providerFull = driverWith(
+  "this provider, Durability: 'full'",
+  'after COMMIT in WAL mode, synchronous = FULL: survives a power cut',
+  { Durability: 'full' },
+);
+export const providerTake = driverWith('this provider, TakeSnapshots', normal, { TakeSnapshots: true });
+export const providerTransfer = driverWith('this provider, transfer', normal, {}, true);

@@ -1,0 +1,49 @@
+/** Installs the peers that the provider is compared with, once; says which of them are there. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
+const folder = import.meta.dirname;
+const { resolve } = createRequire(import.meta.url);
+
+interface Manifest {
+  dependencies: Record<string, string>;
+  optionalDependencies: Record<string, string>;
+}
+
+/** npm writes this file last; one that is older than the lock file belongs to another installation. */
+function isInstalled(): boolean {
+  const mark = join(folder, 'node_modules/.package-lock.json');
+  return existsSync(mark) && statSync(mark).mtimeMs >= statSync(join(folder, 'package-lock.json')).mtimeMs;
+}
+
+/** Returns why a peer can't be used, by its name; one that could not be built is left out. */
+export function installPeers(): Record<string, string> {
+  if (!isInstalled()) {
+    const args = ['ci', '--prefix', folder, '--no-audit', '--no-fund', '--loglevel=error'];
+    const { status } = spawnSync('npm', args, {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      shell: process.platform === 'win32',
+    });
+    if (status !== 0) console.error('npm ci --prefix bench failed: peers that are not there are left out');
+  }
+  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
+  const missing: Record<string, string> = {};
+  for (const name of Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies })) {
+    try {
+      resolve(name);
+      // a native part that does not load is as good as none; tried elsewhere, so that it can't crash this process
+      const { status, stderr } = spawnSync(process.execPath, ['-e', tryOut(name)], { cwd: folder, encoding: 'utf8' });
+      if (status !== 0) missing[name] = stderr.split('\n').find((line) => /Error/.test(line)) ?? 'it does not load';
+    } catch {
+      missing[name] = 'it is not installed';
+    }
+  }
+  return missing;
+}
+
+function tryOut(name: string): string {
+  const opens = name === 'libsql' || name === 'better-sqlite3';
+  return opens ? `new (require('${name}'))(':memory:').close()` : `require('${name}')`;
+}

@@ -1,0 +1,131 @@
+/** `npm run bench`: runs the benchmark, prints tables, and writes JSON and a picture. */
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { SingleBar } from 'cli-progress';
+import { drivers } from './drivers/index.ts';
+import { installPeers } from './install.ts';
+import { describeMachine, machineLine } from './machine.ts';
+import { drawPicture } from './picture.ts';
+import { publish, publishedResults } from './publish.ts';
+import { judge, type Results } from './results.ts';
+import { outFolder, runScenario } from './rounds.ts';
+import { type Scenario, scenarios } from './scenarios.ts';
+import { goalRows, plain, rowsOf, titleOf } from './table.ts';
+
+const help = `npm run bench -- [options]
+
+  --quick         small sizes, one or two rounds: shows that it runs, says little
+  --only NAME     only this scenario or driver (may be repeated); a driver is run beside the provider
+  --rounds N      another number of rounds than the scenario's own
+  --json FILE     where the results go besides bench/out/results.json
+  --svg FILE      where the picture goes besides bench/out/benchmark.svg
+  --publish       take the results into bench/README.md, bench/results.json and docs/benchmark.svg
+  --help          this
+
+scenarios: ${scenarios.map(({ name }) => name).join(', ')}
+drivers:   ${Object.keys(drivers).join(', ')}
+`;
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true, default: [] },
+    rounds: { type: 'string' },
+    json: { type: 'string' },
+    svg: { type: 'string' },
+    publish: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+const rounds = options.rounds === undefined ? undefined : Math.max(Math.trunc(Number(options.rounds)) || 1, 1);
+
+/** Scenarios that are named, or all; of them the drivers that are named, with the provider, or all. */
+function choose(only: readonly string[]): Scenario[] {
+  const unknown = only.filter((name) => !(name in drivers) && !scenarios.some((scenario) => scenario.name === name));
+  if (unknown.length > 0) throw new Error(`there is no scenario or driver ${unknown.join(', ')}; see --help`);
+  const named = scenarios.filter(({ name }) => only.includes(name));
+  const driversNamed = only.filter((name) => name in drivers);
+  const chosen = named.length > 0 ? named : scenarios;
+  if (driversNamed.length === 0) return chosen;
+  return chosen
+    .filter(({ cases }) => cases.some(({ driver }) => driversNamed.includes(driver)))
+    .map((scenario) => ({
+      ...scenario,
+      cases: scenario.cases.filter(({ driver }) => driver.startsWith('provider') || driversNamed.includes(driver)),
+    }));
+}
+
+/** A bar on a terminal, a line a round elsewhere. */
+function progressOf(chosen: readonly Scenario[]) {
+  const roundsOf = (scenario: Scenario) => rounds ?? (options.quick ? scenario.quick : scenario.full).rounds;
+  const total = chosen.reduce((sum, scenario) => sum + scenario.cases.length * roundsOf(scenario), 0);
+  if (!process.stderr.isTTY) {
+    let last = '';
+    return {
+      step(scenario: Scenario, round: number) {
+        const line = `${scenario.name}, round ${round} of ${roundsOf(scenario)}`;
+        if (line !== last) console.error(line);
+        last = line;
+      },
+      stop() {},
+    };
+  }
+  const bar = new SingleBar({ format: '{bar} {value}/{total}  {name}', stream: process.stderr, hideCursor: true });
+  bar.start(total, 0, { name: '' });
+  return {
+    step: (scenario: Scenario, round: number, name: string) =>
+      bar.increment(1, { name: `${scenario.title}, round ${round}: ${titleOf(name)}` }),
+    stop: () => bar.stop(),
+  };
+}
+
+async function main(): Promise<void> {
+  if (process.threadCpuUsage === undefined) throw new Error('the benchmark needs Node 22.19 or later');
+  const chosen = choose(options.only);
+  const missing = installPeers();
+  mkdirSync(outFolder, { recursive: true });
+  const results: Results = { machine: describeMachine(outFolder), quick: options.quick, scenarios: [], goals: [] };
+  console.log(machineLine(results.machine));
+  for (const [name, why] of Object.entries(missing)) console.log(`without ${name}: ${why}`);
+  const progress = progressOf(chosen);
+  try {
+    for (const scenario of chosen) {
+      const onStep = progress.step;
+      results.scenarios.push(await runScenario(scenario, { quick: options.quick, rounds, missing, onStep }));
+    }
+  } finally {
+    progress.stop();
+  }
+  results.goals = judge(results.scenarios);
+  for (const scenario of results.scenarios) {
+    console.log(`\n${scenario.title} (medians; in brackets the ratio to the first, within a round)\n`);
+    console.log(plain(rowsOf(scenario)));
+    for (const [name, why] of Object.entries(scenario.leftOut)) console.log(`without ${name}: ${why}`);
+  }
+  if (results.goals.length > 0) console.log(`\n${plain(goalRows(results, {}))}`);
+
+  const jsonFile = join(outFolder, 'results.json');
+  writeFileSync(jsonFile, `${JSON.stringify(results, undefined, 2)}\n`);
+  if (options.json !== undefined) copyFileSync(jsonFile, options.json);
+  const picture = drawPicture(results);
+  if (picture !== undefined) {
+    writeFileSync(join(outFolder, 'benchmark.svg'), picture);
+    if (options.svg !== undefined) writeFileSync(options.svg, picture);
+  }
+  if (options.publish) {
+    copyFileSync(jsonFile, publishedResults);
+    publish(publishedResults);
+  }
+}
+
+if (options.help) console.log(help);
+else {
+  try {
+    await main();
+  } catch (error) {
+    console.error((error as Error).message);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,92 @@
+/** Runs scenarios: in each round every case in turn, each in a process and a folder of its own. */
+import { fork } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Order } from './child.ts';
+import { drivers } from './drivers/index.ts';
+import { mediansOf, type Round, type ScenarioResult } from './results.ts';
+import type { Case, Scenario } from './scenarios.ts';
+import type { Metrics } from './work/work.ts';
+
+/** No case takes nearly as long; one that hangs must not hold up all the others. */
+const PATIENCE_MS = 240_000;
+
+export const outFolder = join(import.meta.dirname, 'out');
+
+function runCase(scenario: Scenario, { driver, sizes, work }: Case, general: Record<string, number>): Promise<Metrics> {
+  mkdirSync(outFolder, { recursive: true });
+  const folder = mkdtempSync(join(outFolder, 'run-'));
+  const order: Order = { work: work ?? scenario.work, driver, folder, sizes: { ...general, ...sizes } };
+  return new Promise<Metrics>((resolve, reject) => {
+    const child = fork(join(import.meta.dirname, 'child.ts'), {
+      execArgv: ['--disable-warning=ExperimentalWarning', ...(scenario.nodeOptions ?? [])],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
+    let words = '';
+    child.stderr?.on('data', (text) => {
+      words += text;
+    });
+    const impatience = setTimeout(() => {
+      words += `no end within ${PATIENCE_MS / 1000} s`;
+      child.kill('SIGKILL');
+    }, PATIENCE_MS);
+    let metrics: Metrics | undefined;
+    child.once('message', (message: Metrics) => {
+      metrics = message;
+    });
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      clearTimeout(impatience);
+      if (metrics !== undefined && code === 0) resolve(metrics);
+      else reject(new Error(`${scenario.name} by ${driver} ended with ${signal ?? code}: ${words.trim()}`));
+    });
+    child.send(order);
+  }).finally(() => rmSync(folder, { recursive: true, force: true }));
+}
+
+export interface RunOptions {
+  quick: boolean;
+  /** Other than the scenario's own. */
+  rounds: number | undefined;
+  /** Why a peer can't be used, by its package name. */
+  missing: Readonly<Record<string, string>>;
+  /** Told before each case. */
+  onStep(scenario: Scenario, round: number, name: string): void;
+}
+
+export async function runScenario(scenario: Scenario, options: RunOptions): Promise<ScenarioResult> {
+  const { rounds, sizes } = options.quick ? scenario.quick : scenario.full;
+  const count = options.rounds ?? rounds;
+  const leftOut: Record<string, string> = {};
+  const measured: Round[] = [];
+  for (let number = 1; number <= count; number++) {
+    const round: Round = {};
+    for (const one of turned(scenario.cases, number)) {
+      options.onStep(scenario, number, one.name);
+      const why = options.missing[drivers[one.driver]?.peer ?? ''] ?? leftOut[one.name];
+      if (why !== undefined) {
+        leftOut[one.name] = why;
+        continue;
+      }
+      try {
+        const results: Round[] = [];
+        for (let run = 0; run < (scenario.processes ?? 1); run++) {
+          results.push({ [one.name]: await runCase(scenario, one, sizes) });
+        }
+        Object.assign(round, mediansOf(results));
+      } catch (error) {
+        // the rest of the run is worth having; what failed is said beside the numbers
+        leftOut[one.name] = (error as Error).message;
+      }
+    }
+    // in the order of the scenario, whatever the order of this round
+    measured.push(Object.fromEntries(scenario.cases.flatMap(({ name }) => (round[name] ? [[name, round[name]]] : []))));
+  }
+  return { name: scenario.name, title: scenario.title, sizes, rounds: measured, medians: mediansOf(measured), leftOut };
+}
+
+/** Each round starts with another case: whoever comes first finds the disk at rest. */
+function turned<T>(list: readonly T[], by: number): T[] {
+  const at = by % list.length;
+  return [...list.slice(at), ...list.slice(0, at)];
+}

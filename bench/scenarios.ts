@@ -1,0 +1,127 @@
+/** The pieces of work: how large, by which drivers, in how many rounds. */
+
+type Sizes = Record<string, number>;
+
+/** One process of a round: a driver at work. The name is that of the driver unless a scenario has several of one. */
+export interface Case {
+  name: string;
+  driver: string;
+  sizes?: Sizes;
+  /** Another piece of work than the scenario's, for a limit that is no driver. */
+  work?: string;
+}
+
+export interface Scenario {
+  name: string;
+  title: string;
+  work: string;
+  cases: Case[];
+  full: { rounds: number; sizes: Sizes };
+  quick: { rounds: number; sizes: Sizes };
+  /** How often a case runs within a round, each in a process of its own; its medians count. */
+  processes?: number;
+  nodeOptions?: string[];
+}
+
+const cases = (...names: string[]): Case[] => names.map((name) => ({ name, driver: name }));
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+const everyone = ['provider', 'reference', 'comlink', 'lmdb', 'lmdb-copy', 'classic-level', 'libsql', 'better-sqlite3'];
+
+export const scenarios: Scenario[] = [
+  {
+    name: 'burst',
+    title: 'burst of patches of 200 bytes',
+    work: 'burst',
+    cases: cases(...everyone, 'sqlite', 'copy'),
+    full: { rounds: 5, sizes: { bytes: 200, count: 100_000, bursts: 2 } },
+    quick: { rounds: 2, sizes: { bytes: 200, count: 20_000, bursts: 2 } },
+  },
+  {
+    name: 'burst-full',
+    title: "the same with Durability: 'full'",
+    work: 'burst',
+    cases: cases('provider-full', 'reference'),
+    full: { rounds: 5, sizes: { bytes: 200, count: 100_000, bursts: 2 } },
+    quick: { rounds: 2, sizes: { bytes: 200, count: 20_000, bursts: 2 } },
+  },
+  ...[
+    { name: 'size-20', title: 'burst of patches of 20 bytes', bytes: 20, full: 100_000, quick: 10_000 },
+    { name: 'size-2k', title: 'burst of patches of 2 KB', bytes: 2 * KiB, full: 20_000, quick: 3000 },
+    { name: 'size-64k', title: 'burst of patches of 64 KB', bytes: 64 * KiB, full: 1000, quick: 150 },
+  ].map(
+    ({ name, title, bytes, full, quick }): Scenario => ({
+      name,
+      title,
+      work: 'burst',
+      cases: cases('provider', 'reference', 'lmdb', 'lmdb-copy', 'sqlite', 'copy'),
+      full: { rounds: 5, sizes: { bytes, count: full, bursts: 2 } },
+      quick: { rounds: 2, sizes: { bytes, count: quick, bursts: 2 } },
+    }),
+  ),
+  {
+    name: 'one',
+    title: 'one patch at a time, awaited',
+    work: 'oneAtATime',
+    cases: cases(...everyone, 'sqlite', 'port'),
+    full: { rounds: 5, sizes: { count: 10_000, warm: 2000 } },
+    quick: { rounds: 2, sizes: { count: 1000, warm: 300 } },
+  },
+  {
+    name: 'snapshot',
+    title: 'snapshot of 64 MB',
+    work: 'snapshot',
+    cases: cases('provider', 'provider-take', 'provider-transfer', 'reference', 'copy'),
+    full: { rounds: 5, sizes: { bytes: 64 * MiB, samples: 5 } },
+    quick: { rounds: 2, sizes: { bytes: 64 * MiB, samples: 1 } },
+  },
+  {
+    name: 'load',
+    title: 'loading a snapshot of 64 MB, and 100,000 patches',
+    work: 'load',
+    cases: cases('provider', 'reference', 'lmdb', 'classic-level'),
+    full: { rounds: 5, sizes: { bytes: 64 * MiB, count: 100_000, samples: 5 } },
+    quick: { rounds: 2, sizes: { bytes: 64 * MiB, count: 20_000, samples: 1 } },
+  },
+  {
+    name: 'mixed',
+    title: 'mixed load: 20 stores, 10,000 patches/s, snapshots of 8 MB, loads',
+    work: 'mixed',
+    cases: cases('provider-take', 'provider', 'reference', 'nothing'),
+    full: { rounds: 3, sizes: { stores: 20, perSecond: 10_000, snapshotBytes: 8 * MiB, seconds: 5 } },
+    quick: { rounds: 1, sizes: { stores: 20, perSecond: 10_000, snapshotBytes: 8 * MiB, seconds: 1 } },
+  },
+  {
+    name: 'start',
+    title: 'first call answered after construction',
+    work: 'start',
+    cases: [...cases('provider', 'reference'), { name: 'empty-worker', driver: 'nothing', work: 'emptyWorker' }],
+    full: { rounds: 7, sizes: {} },
+    quick: { rounds: 2, sizes: {} },
+    processes: 3,
+  },
+  {
+    name: 'many',
+    title: '1,000 stores in one file; 1,000 files',
+    work: 'many',
+    cases: [
+      { name: 'one-store', driver: 'provider', sizes: { stores: 1, files: 1 } },
+      { name: '1000-stores', driver: 'provider', sizes: { stores: 1000, files: 1 } },
+      { name: '1000-files', driver: 'provider', sizes: { stores: 1000, files: 1000 } },
+      { name: 'sqlite-1000-files', driver: 'sqlite', sizes: { stores: 1000, files: 1000 } },
+      { name: 'reference-1000-files', driver: 'reference', sizes: { stores: 1000, files: 1000 } },
+    ],
+    full: { rounds: 5, sizes: { count: 100_000 } },
+    quick: { rounds: 1, sizes: { count: 20_000, shrink: 5 } },
+  },
+  {
+    name: 'growth',
+    title: 'a store that grows, and the memory of the main thread',
+    work: 'growth',
+    cases: cases('provider', 'sqlite'),
+    full: { rounds: 1, sizes: { most: 10_000_000, seconds: 150 } },
+    quick: { rounds: 1, sizes: { most: 100_000, seconds: 8 } },
+    nodeOptions: ['--expose-gc'],
+  },
+];

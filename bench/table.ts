@@ -1,0 +1,105 @@
+/** Results as text: for the terminal and, in Markdown, for the README. */
+import { drivers } from './drivers/index.ts';
+import { median } from './measure.ts';
+import type { GoalResult, Results, ScenarioResult } from './results.ts';
+
+export function digits(value: number): string {
+  if (!Number.isFinite(value)) return '–';
+  if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString('en-US');
+  return Number(value.toPrecision(value >= 100 ? 3 : 2)).toString();
+}
+
+export function formatReached(value: number, format: GoalResult['format']): string {
+  if (format === 'ms') return `${digits(value)} ms`;
+  if (format === 'times') return `${digits(value)} ×`;
+  return value >= 1 ? `1/${digits(value)}` : `${digits(1 / value)} ×`;
+}
+
+export function titleOf(name: string): string {
+  return drivers[name]?.title ?? name;
+}
+
+/** The median of the ratios to the first case that are computed within each round. */
+export function ratioToFirst(scenario: ScenarioResult, name: string, metric: string): number {
+  const [first = ''] = Object.keys(scenario.medians);
+  const ratios = scenario.rounds.flatMap((round) => {
+    const ratio = (round[name]?.[metric] ?? Number.NaN) / (round[first]?.[metric] ?? Number.NaN);
+    return Number.isFinite(ratio) ? [ratio] : [];
+  });
+  return median(ratios);
+}
+
+type Rows = string[][];
+
+/** One line a case, one column a metric: the median, and how it compares with the first case. */
+export function scenarioRows(scenario: ScenarioResult): Rows {
+  const names = Object.keys(scenario.medians);
+  const metrics = [...new Set(names.flatMap((name) => Object.keys(scenario.medians[name] ?? {})))];
+  const head = ['', ...metrics];
+  const body = names.map((name) => [
+    titleOf(name),
+    ...metrics.map((metric) => {
+      const value = scenario.medians[name]?.[metric] ?? Number.NaN;
+      const ratio = ratioToFirst(scenario, name, metric);
+      return name === names[0] || !Number.isFinite(ratio) ? digits(value) : `${digits(value)} (${digits(ratio)} ×)`;
+    }),
+  ]);
+  return [head, ...body];
+}
+
+/** A store that grows has a line a size instead. */
+export function growthRows(scenario: ScenarioResult): Rows {
+  const names = Object.keys(scenario.medians);
+  const metrics = [...new Set(names.flatMap((name) => Object.keys(scenario.medians[name] ?? {})))];
+  const levels = [...new Set(metrics.flatMap((metric) => metric.split(' at ')[1] ?? []))];
+  const kinds = [
+    ...new Set(metrics.flatMap((metric) => (metric.includes(' at ') ? [metric.split(' at ')[0] ?? ''] : []))),
+  ];
+  const columns = names.flatMap((name) => kinds.map((kind) => ({ name, kind })));
+  return [
+    ['patches', ...columns.map(({ name, kind }) => `${titleOf(name)}: ${kind}`)],
+    ...levels.map((level) => [
+      level,
+      ...columns.map(({ name, kind }) => digits(scenario.medians[name]?.[`${kind} at ${level}`] ?? Number.NaN)),
+    ]),
+  ];
+}
+
+export function rowsOf(scenario: ScenarioResult): Rows {
+  return scenario.name === 'growth' ? growthRows(scenario) : scenarioRows(scenario);
+}
+
+export function goalRows(results: Results, explanations: Readonly<Record<string, string>>): Rows {
+  return [
+    ['work', 'goal', 'reached', 'rounds', '', 'what stands in the way'],
+    ...results.goals.map(({ id, work, goal, reached, format, met }) => [
+      work,
+      goal,
+      formatReached(reached.median, format),
+      `${formatReached(reached.lowest, format)} … ${formatReached(reached.highest, format)}`,
+      met ? 'met' : '**missed**',
+      met ? '' : (explanations[id] ?? ''),
+    ]),
+  ];
+}
+
+export function plain(rows: Rows): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+/** A table with columns of equal width, as the formatter of this project wants it. */
+export function markdown(rows: Rows): string {
+  const cells = rows.map((row) => row.map((cell) => cell.replaceAll('|', '\\|')));
+  const [head = [], ...body] = cells;
+  const widths = head.map((_, column) => Math.max(3, ...cells.map((row) => row[column]?.length ?? 0)));
+  const line = (row: string[]) => `| ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(' | ')} |`;
+  return [line(head), `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...body.map(line)].join('\n');
+}

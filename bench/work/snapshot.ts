@@ -1,0 +1,31 @@
+/** A large snapshot: for how long the call, and the end of the turn in which it is made, block. */
+import { measure, median, randomBytes } from '../measure.ts';
+import type { Work } from './work.ts';
+
+export const snapshot: Work = async ({ driver, folder, sizes }) => {
+  const { bytes = 1024, samples = 3 } = sizes;
+  const database = await driver.open(folder);
+  const store = database.store('store');
+  await store.saveSnapshot(randomBytes(64 * 1024));
+  const kept = randomBytes(bytes);
+  const blocked: number[] = [];
+  const main: number[] = [];
+  const whole: number[] = [];
+  for (let sample = 0; sample <= samples; sample++) {
+    const data = kept.slice(); // fresh bytes: they may be handed over
+    const { mainUs, wallUs } = await measure(async () => {
+      const start = performance.now();
+      const saved = store.saveSnapshot(data);
+      // what a driver sends at the end of the turn was queued before this
+      await new Promise<void>((resolve) => queueMicrotask(resolve));
+      blocked.push(performance.now() - start);
+      await saved;
+    });
+    main.push(mainUs / 1000);
+    whole.push(wallUs / 1000);
+  }
+  await database.close();
+  // the first one warms up
+  const middle = (values: number[]) => median(values.slice(1));
+  return { blockedMs: middle(blocked), mainMs: middle(main), wholeMs: middle(whole) };
+};

@@ -1,0 +1,13 @@
+/** What a piece of work gets, and what it gives back. */
+import type { Driver } from '../drivers/driver.ts';
+
+export interface Task {
+  driver: Driver;
+  /** An empty folder. */
+  folder: string;
+  sizes: Readonly<Record<string, number>>;
+}
+
+/** Numbers by name; the unit is the end of the name. */
+export type Metrics = Record<string, number>;
+export type Work = (task: Task) => Promise<Metrics>;

@@ -1,0 +1,78 @@
+/** The benchmark runs and says what it measured. What the numbers are is no matter of a test. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { Results } from '../../bench/results.ts';
+import { freshFolder } from '../support/files.ts';
+
+const bench = join(import.meta.dirname, '../../bench');
+
+/** Why bench's own dependencies can't be installed, `undefined` if they are there. */
+function whyNoPeers(): string | undefined {
+  try {
+    const code = `const { installPeers } = await import('${join(bench, 'install.ts')}'); console.log(JSON.stringify(installPeers()))`;
+    const said = execFileSync(process.execPath, ['--input-type=module', '-e', code], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: 240_000,
+    });
+    const missing = JSON.parse(said.trim().split('\n').at(-1) ?? '{}') as Record<string, string>;
+    const why = Object.entries(missing).filter(([name]) => name !== 'better-sqlite3'); // that one is optional
+    return why.length === 0 ? undefined : why.map(([name, reason]) => `${name}: ${reason}`).join('; ');
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function run(...options: string[]): { said: string; results: Results } {
+  const json = join(freshFolder(), 'results.json');
+  const said = execFileSync(process.execPath, [join(bench, 'main.ts'), '--quick', '--json', json, ...options], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  return { said, results: JSON.parse(readFileSync(json, 'utf8')) as Results };
+}
+
+describe('the benchmark', { timeout: 240_000 }, () => {
+  test('tells its options, scenarios and drivers', () => {
+    const said = execFileSync(process.execPath, [join(bench, 'main.ts'), '--help'], { encoding: 'utf8' });
+    expect(said).toContain('--quick');
+    expect(said).toContain('burst');
+    expect(said).toContain('classic-level');
+  });
+
+  test('measures some of its work and writes JSON of the promised form', ({ skip }) => {
+    const why = whyNoPeers();
+    if (why !== undefined) skip(`the peers that the benchmark compares with can't be installed: ${why}`);
+    const { said, results } = run('--only', 'burst', '--only', 'start');
+
+    expect(results.machine).toMatchObject({ node: process.version, sqlite: process.versions.sqlite });
+    expect(results.machine.cores).toBeGreaterThan(0);
+    expect(results.quick).toBe(true);
+    expect(results.scenarios.map(({ name }) => name)).toEqual(['burst', 'start']);
+    const [burst] = results.scenarios;
+    expect(Object.keys(burst?.medians ?? {})).toEqual(
+      expect.arrayContaining(['provider', 'reference', 'comlink', 'lmdb', 'classic-level', 'libsql', 'sqlite', 'copy']),
+    );
+    for (const { rounds, medians } of results.scenarios) {
+      expect(rounds.length).toBeGreaterThan(1);
+      for (const metrics of [medians, ...rounds].flatMap((round) => Object.values(round))) {
+        for (const value of Object.values(metrics)) expect(value).toBeGreaterThanOrEqual(0);
+      }
+    }
+    expect(results.goals.map(({ id }) => id)).toEqual(
+      expect.arrayContaining(['burst-main-reference', 'burst-rate-lmdb', 'burst-rate-sqlite', 'start']),
+    );
+    for (const { reached } of results.goals) {
+      expect(reached.lowest).toBeLessThanOrEqual(reached.median);
+      expect(reached.median).toBeLessThanOrEqual(reached.highest);
+    }
+    expect(said).toContain(results.machine.cpu);
+    expect(said).toContain('this provider');
+  });
+
+  test('refuses a name that it does not know', () => {
+    expect(() => run('--only', 'burts')).toThrow(/burts/);
+  });
+});
