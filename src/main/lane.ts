@@ -200,8 +200,7 @@ export class Lane {
       if (open !== undefined && ((!read && open.reads.length > 0) || open.bytes >= FULL_BATCH)) this.#completeOpen();
       if (this.#open !== undefined && this.#at + need <= this.#end) return undefined;
       if (this.#open !== undefined) this.trySend(); // its slab is full: the worker may start on it
-      const grown = this.#open?.slabs.length ?? 0;
-      const slab = line.takeSlab(need, Math.min(grown, 2), member.settings.MaxPendingBytes);
+      const slab = line.takeSlab(need, this.#open?.slabBytes ?? 0, member.settings.MaxPendingBytes);
       if (slab !== NO_SLAB) {
         this.#enterSlab(slab);
         return undefined;

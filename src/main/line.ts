@@ -13,6 +13,7 @@ import {
   DOORBELL,
   descriptorAt,
   MAX_LANES,
+  MESSAGES,
   PROGRESS,
   RETIRED,
   RING_CAPACITY,
@@ -199,9 +200,9 @@ export class Line {
 
   // ---- slabs ----------------------------------------------------------------------------------
 
-  takeSlab(need: number, wantedClass: number, mostPending: number): number {
+  takeSlab(need: number, batchBytes: number, mostPending: number): number {
     if (this.pendingBytes >= mostPending) return NO_SLAB;
-    const slab = this.slabs.take(need, wantedClass);
+    const slab = this.slabs.take(need, batchBytes);
     if (slab !== NO_SLAB) this.pendingBytes += this.slabs.sizeOf(slab);
     return slab;
   }
@@ -317,7 +318,8 @@ export class Line {
     const worker = this.#worker;
     this.#requests++;
     this.#updateReference();
-    // posted while the worker may be asleep on its doorbell: let it go to its event loop
+    // posted while the worker may be at work, or asleep on its doorbell: let it go to its event loop
+    Atomics.add(this.#control, MESSAGES, 1);
     Atomics.add(this.#control, DOORBELL, 1);
     if (Atomics.load(this.#control, WORKER_STATE) === STATE_ASLEEP) Atomics.notify(this.#control, DOORBELL);
     reply.then(
@@ -451,6 +453,7 @@ export class Line {
     Atomics.store(control, RING_TAIL, 0);
     Atomics.store(control, WORKER_STATE, STATE_IN_EVENT_LOOP);
     Atomics.store(control, BOOTED, 0);
+    Atomics.store(control, MESSAGES, 0);
     this.#startedAt = performance.now();
     this.#progressAtStart = Atomics.load(control, PROGRESS);
     this.#requests = 0;

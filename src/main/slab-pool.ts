@@ -12,14 +12,19 @@ export class SlabPool {
     this.#free = this.layout.classes.map((indices) => indices.slice().reverse());
   }
 
-  /** A slab that an entry of `need` bytes fits into, of the wanted class if there is one; or NO_SLAB. */
-  take(need: number, wantedClass: number): number {
+  /**
+   * A slab that an entry of `need` bytes fits into, or NO_SLAB. A batch grows by about as much as it
+   * has, so that it never occupies much more than it uses: many files may have one at a time.
+   */
+  take(need: number, batchBytes: number): number {
     const least = slabClasses.findIndex(({ size }) => size - SLAB_HEADER >= need);
-    for (let c = Math.max(least, wantedClass); c < slabClasses.length; c++) {
+    let wanted = least;
+    while ((slabClasses[wanted + 1]?.size ?? Number.POSITIVE_INFINITY) <= 2 * batchBytes) wanted++;
+    for (let c = wanted; c >= least; c--) {
       const slab = this.#free[c]?.pop();
       if (slab !== undefined) return slab;
     }
-    for (let c = wantedClass - 1; c >= least; c--) {
+    for (let c = wanted + 1; c < slabClasses.length; c++) {
       const slab = this.#free[c]?.pop();
       if (slab !== undefined) return slab;
     }

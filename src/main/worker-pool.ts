@@ -4,15 +4,16 @@
  * more writers do not make a disk faster and each costs a thread and some 10 MB. Whoever runs the
  * program may say otherwise by the environment variable SDS_PERSISTENCE_WORKERS (1 to 64).
  */
-import { realpathSync } from 'node:fs';
+import { readlinkSync, realpathSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { guardExit } from './exit-guard.ts';
 import type { Lane } from './lane.ts';
 import { Line } from './line.ts';
 
 const MOST_WORKERS = 64;
+/** As many links as Linux follows. */
+const MOST_LINKS = 40;
 
 const lines: Line[] = [];
 /** Lanes by real path; providers on the same file share one. */
@@ -58,28 +59,45 @@ function forget(line: Line): void {
   for (const [path, lane] of lanes) if (lane.line === line) lanes.delete(path);
 }
 
-/** The real path, with symbolic links resolved, of a file that may not be there yet. */
-function locate(dbPath: string): { path: string; transient: boolean } {
-  if (dbPath === ':memory:' || dbPath === '') return { path: dbPath, transient: true };
-  if (dbPath.startsWith('file:')) {
-    if (/[?#]/.test(dbPath)) return { path: dbPath, transient: /mode=memory|:memory:/.test(dbPath) };
-    try {
-      return locate(fileURLToPath(dbPath));
-    } catch {
-      return { path: dbPath, transient: false }; // SQLite knows more forms of such names than Node; it will say
-    }
-  }
-  const absolute = resolve(dbPath);
-  return {
-    path: realPath(absolute) ?? join(realPath(dirname(absolute)) ?? dirname(absolute), basename(absolute)),
-    transient: false,
-  };
+interface Located {
+  path: string;
+  transient: boolean;
 }
 
-function realPath(path: string): string | undefined {
+/** The real path, with symbolic links resolved, of a file that may not be there yet. */
+function locate(dbPath: string): Located {
+  if (dbPath === ':memory:' || dbPath === '') return { path: dbPath, transient: true };
+  if (dbPath.startsWith('file:')) return locateUrl(dbPath);
+  return { path: realPath(resolve(dbPath)), transient: false };
+}
+
+/** A name in the form of a URL, as SQLite reads it (https://sqlite.org/uri.html). */
+function locateUrl(url: string): Located {
+  // with parameters it is a way of its own to open a file, and shared only with the same
+  if (/[?#]/.test(url)) return { path: url, transient: /:memory:|[?&]mode=memory(&|$)/.test(url) };
+  try {
+    return locate(decodeURIComponent(url.slice('file:'.length).replace(/^\/\/(localhost)?(?=\/)/, '')));
+  } catch {
+    return { path: url, transient: false }; // no proper URL: opening it will tell
+  }
+}
+
+/** Follows links as far as there is something, also a link to a file that is not there yet. */
+function realPath(path: string, links = 0): string {
   try {
     return realpathSync.native(path);
   } catch {
-    return undefined; // not there (yet): opening it will tell
+    const target = links < MOST_LINKS ? linkTarget(path) : undefined;
+    if (target !== undefined) return realPath(resolve(dirname(path), target), links + 1);
+    const folder = dirname(path);
+    return folder === path ? path : join(realPath(folder, links), basename(path));
+  }
+}
+
+function linkTarget(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined; // no link, or nothing there: opening it will tell
   }
 }

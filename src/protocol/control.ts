@@ -18,6 +18,8 @@ export const RING_HEAD = 4;
 /** Worker: 1 once its code runs; RETIRED once it has closed its files, as the process ends. */
 export const BOOTED = 5;
 export const RETIRED = 2;
+/** Main: number of messages sent to this worker; one that is not handled yet calls it to its event loop. */
+export const MESSAGES = 6;
 
 /** In its event loop, or not there yet: only a message reaches it. */
 export const STATE_IN_EVENT_LOOP = 0;

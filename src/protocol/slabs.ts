@@ -1,5 +1,5 @@
 /**
- * The arena: one block of shared memory a worker, cut into slabs of three sizes. Batches are written
+ * The arena: one block of shared memory a worker, cut into slabs of a few sizes. Batches are written
  * into slabs, which outlive a lost worker, and come back into use once their batch is finished.
  */
 
@@ -10,9 +10,10 @@ export const MAX_ARENA_BYTES = 1024 * MiB;
 
 /** Size and share of the arena of each class, smallest first. The shares add up to 1. */
 export const slabClasses = [
-  { size: 4 * KiB, share: 1 / 16 },
+  { size: 4 * KiB, share: 2 / 16 },
+  { size: 16 * KiB, share: 3 / 16 },
   { size: 64 * KiB, share: 3 / 16 },
-  { size: MiB, share: 12 / 16 },
+  { size: MiB, share: 8 / 16 },
 ] as const;
 
 /** Bytes longer than this travel beside the slabs, as an attachment. */

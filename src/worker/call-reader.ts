@@ -58,8 +58,7 @@ export class CallReader {
   readonly #firstSlab: number;
   readonly #attachments: readonly (Attachment | undefined)[];
   readonly #callers: ReadonlyMap<number, Caller>;
-  #onlySettler = -1;
-  #onlyReads = false;
+  #only: number | 'reads' | 'writes' | 'all' = 'all';
   #slab = NO_SLAB;
   #following = 0;
   #end = 0;
@@ -79,10 +78,9 @@ export class CallReader {
     this.#callers = callers;
   }
 
-  /** Starts over: at all calls without an outcome, those of one promise, or the reads. */
-  rewind(only: { settler?: number; reads?: boolean } = {}): this {
-    this.#onlySettler = only.settler ?? -1;
-    this.#onlyReads = only.reads ?? false;
+  /** Starts over: at all calls without an outcome, or those of one promise, the reads, or the writes. */
+  rewind(only: number | 'reads' | 'writes' | 'all' = 'all'): this {
+    this.#only = only;
     this.#enter(this.#firstSlab);
     return this;
   }
@@ -111,8 +109,7 @@ export class CallReader {
       const operation = word & 0xff;
       const settler = arena.cell(cell + 4);
       if (((word >> 8) & 0xff) !== OUTCOME_OPEN) continue; // done, or refused, before a worker was lost
-      if (this.#onlySettler >= 0 && settler !== this.#onlySettler) continue;
-      if (this.#onlyReads && operation < FIRST_READ) continue;
+      if (this.#only !== 'all' && !this.#isWanted(settler, operation)) continue;
       this.at = at;
       this.operation = operation;
       this.settler = settler;
@@ -127,6 +124,11 @@ export class CallReader {
       return true;
     }
     return false;
+  }
+
+  #isWanted(settler: number, operation: number): boolean {
+    if (typeof this.#only === 'number') return settler === this.#only;
+    return (this.#only === 'reads') === operation >= FIRST_READ;
   }
 
   /** The key of the present call. */

@@ -12,6 +12,10 @@ const isTransient = (path: string) => path === ':memory:' || path === '' || /^fi
 if (parentPort !== null) {
   const service = new Service(shared, (path) => new SqliteEngine(path, isTransient(path)));
   expose(service, nodeEndpoint(parentPort));
+  // a message that can't be read will never be handled: this worker is replaced
+  parentPort.on('messageerror', (error) => {
+    throw error;
+  });
   // from the event loop: the main side tells by the loop's times whether this thread has ended
   setImmediate(() => Atomics.store(new Int32Array(shared.control), BOOTED, 1));
 }

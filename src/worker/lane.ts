@@ -10,7 +10,7 @@ import type { Attachment, ReadResult, Report } from '../protocol/service.ts';
 import { BATCH_FAILED, BATCH_FOREIGN_WRITER, BATCH_ONE_BY_ONE, SLAB_DONE, SLAB_FLAGS } from '../protocol/slabs.ts';
 import { hasWalResetFault } from '../protocol/sqlite-version.ts';
 import { type Arena, type Caller, CallReader } from './call-reader.ts';
-import { type Engine, EngineError, type MaybePromise } from './engine.ts';
+import { type CommitPoint, type Engine, EngineError, type MaybePromise } from './engine.ts';
 
 /** A provider, with what concerns the whole file. */
 export interface LaneMember extends Caller {
@@ -160,28 +160,49 @@ export class WorkerLane {
     const { arena, commitPoints } = this.#host;
     const flagsAt = (arena.startOf(firstSlab) >> 2) + SLAB_FLAGS;
     const commitPoint = { cells: commitPoints, index: this.id, value: batch };
+    const oneByOne = () => (arena.cell(flagsAt) & BATCH_ONE_BY_ONE) !== 0;
     let answers: ReadResult[] = [];
-    if ((arena.cell(flagsAt) & BATCH_ONE_BY_ONE) === 0 || readsOnly) {
+    if (readsOnly) {
+      answers = yield* this.#readsAlone(batch, flagsAt, calls, commitPoint);
+    } else if (!oneByOne()) {
       const error = yield* this.#patiently(() => {
-        const outcome = this.#engine.transact(calls.rewind({ reads: readsOnly }), commitPoint);
+        const outcome = this.#engine.transact(calls.rewind(), commitPoint);
         return then(outcome, (results) => {
           answers = results;
         });
       });
-      if (error !== undefined && (readsOnly || wholesale.includes(error.code))) {
-        this.#failAll(batch, flagsAt, calls.rewind({ reads: readsOnly }), error);
+      if (error !== undefined && wholesale.includes(error.code)) {
+        this.#failAll(batch, flagsAt, calls.rewind('writes'), error);
+        answers = yield* this.#readsAlone(batch, flagsAt, calls, commitPoint);
       } else if (error !== undefined) {
         arena.cells[flagsAt] = arena.cell(flagsAt) | BATCH_ONE_BY_ONE;
       }
     }
-    if ((arena.cell(flagsAt) & BATCH_ONE_BY_ONE) !== 0 && !readsOnly) {
-      answers = yield* this.#oneByOne(batch, flagsAt, calls);
-    }
+    if (oneByOne() && !readsOnly) answers = yield* this.#oneByOne(batch, flagsAt, calls);
     if (hasWalResetFault(this.#engine.version) && this.#engine.sawForeignWriter()) {
       arena.cells[flagsAt] = arena.cell(flagsAt) | BATCH_FOREIGN_WRITER;
     }
     Atomics.store(commitPoints, this.id, batch);
     this.#host.progressed();
+    return answers;
+  }
+
+  /** The reads of a batch, without its writes: they are committed already, or have failed. */
+  *#readsAlone(
+    batch: number,
+    flagsAt: number,
+    calls: CallReader,
+    commitPoint: CommitPoint,
+  ): Generator<Wait, ReadResult[], unknown> {
+    let answers: ReadResult[] = [];
+    if (!calls.rewind('reads').next()) return answers;
+    const error = yield* this.#patiently(() => {
+      const outcome = this.#engine.transact(calls.rewind('reads'), commitPoint);
+      return then(outcome, (results) => {
+        answers = results;
+      });
+    });
+    if (error !== undefined) this.#failAll(batch, flagsAt, calls.rewind('reads'), error);
     return answers;
   }
 
@@ -204,12 +225,12 @@ export class WorkerLane {
     for (const settler of settlers) {
       const error = yield* this.#patiently(() => {
         const point = { cells: arena.cells, index: doneAt, value: Math.max(settler + 1, alreadyDone) };
-        const outcome = this.#engine.transact(calls.rewind({ settler }), point);
+        const outcome = this.#engine.transact(calls.rewind(settler), point);
         return then(outcome, (results) => {
           answers.push(...results);
         });
       });
-      if (error !== undefined) this.#failAll(batch, flagsAt, calls.rewind({ settler }), error);
+      if (error !== undefined) this.#failAll(batch, flagsAt, calls.rewind(settler), error);
     }
     return answers;
   }

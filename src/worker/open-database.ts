@@ -9,6 +9,8 @@ import { toEngineError, toOpenError } from './sqlite-errors.ts';
 
 export interface OpenedDatabase {
   database: Database;
+  /** The path of the file, empty for a database in memory. */
+  location: string;
   version: string;
   /** Whether text is stored as UTF-8, so that bytes may be joined as text. */
   isUtf8: boolean;
@@ -35,7 +37,7 @@ export function openDatabase(path: string, transient: boolean, full: boolean): O
     throw whyNotOpen(toOpenError(error), path, transient);
   }
   try {
-    return setUp(database, path, transient, full);
+    return setUp(database, transient, full);
   } catch (error) {
     const failure = whyNotOpen(toOpenError(error), path, transient);
     try {
@@ -47,7 +49,7 @@ export function openDatabase(path: string, transient: boolean, full: boolean): O
   }
 }
 
-function setUp(database: Database, path: string, transient: boolean, full: boolean): OpenedDatabase {
+function setUp(database: Database, transient: boolean, full: boolean): OpenedDatabase {
   const value = (sql: string): unknown => Object.values(firstRow(database.prepare(sql)) ?? {})[0];
   // functions and virtual tables that a stranger's schema calls must be harmless ones
   database.exec('PRAGMA trusted_schema = OFF');
@@ -75,17 +77,18 @@ function setUp(database: Database, path: string, transient: boolean, full: boole
   }
   const isUtf8 = value('PRAGMA encoding') === 'UTF-8';
   const version = String(value('SELECT sqlite_version()'));
-  const tracked = !transient && !path.startsWith('file:');
-  const original = tracked ? statSync(path) : undefined;
-  const find = () => (tracked ? statSync(path, { throwIfNoEntry: false }) : original);
+  // the file as SQLite knows it: a name may be a URL, or a link
+  const location = String(value("SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
+  const original = transient || location === '' ? undefined : statSync(location);
   return {
     database,
+    location,
     version,
     isUtf8,
     setSynchronous: mode === 'wal' || mode === 'memory' ? setSynchronous : () => {},
     whereIsFile() {
       if (original === undefined) return 'there';
-      const found = find();
+      const found = statSync(location, { throwIfNoEntry: false });
       if (found === undefined) return 'missing';
       return isSame(found, original) ? 'there' : 'replaced';
     },

@@ -10,6 +10,7 @@ import {
   BOOTED,
   DOORBELL,
   descriptorAt,
+  MESSAGES,
   PROGRESS,
   RETIRED,
   RING_HEAD,
@@ -55,7 +56,9 @@ export class Service implements WorkerService, LaneHost {
   /** Lanes with tasks that wait. */
   readonly #waiting = new Set<WorkerLane>();
   #serveScheduled = false;
-  #retryTimer: NodeJS.Timeout | undefined;
+  /** Messages handled, to be compared with those sent; and whether an answer waits to be posted. */
+  #handled = 0;
+  #answered = false;
   #tidyTimer: NodeJS.Timeout | undefined;
   /** How long the thread watches next: only callers that come back soon make it worth while. */
   #watchMs = WATCH_MS;
@@ -71,7 +74,7 @@ export class Service implements WorkerService, LaneHost {
   // ---- calls from the main side -----------------------------------------------------------------
 
   attach(message: MemberMessage): Promise<Report> {
-    this.#takeFromRing();
+    this.#handle();
     let lane = this.#lanes.get(message.lane);
     if (lane === undefined) {
       lane = new WorkerLane(message.lane, this.#newEngine(message.dbPath), this);
@@ -89,13 +92,13 @@ export class Service implements WorkerService, LaneHost {
     };
     this.members.set(message.member, member);
     return new Promise((resolve) => {
-      lane.attach(member, resolve);
+      lane.attach(member, (report) => this.#answer(resolve, report));
       this.#proceed(lane);
     });
   }
 
   detach(id: number): Promise<Report> {
-    this.#takeFromRing();
+    this.#handle();
     const member = this.members.get(id);
     if (member === undefined) return Promise.resolve({});
     const { lane } = member;
@@ -103,14 +106,14 @@ export class Service implements WorkerService, LaneHost {
       lane.detach(member, (report) => {
         this.members.delete(id);
         if (lane.members.size === 0) this.#lanes.delete(lane.id);
-        resolve(report);
+        this.#answer(resolve, report);
       });
       this.#proceed(lane);
     });
   }
 
   run(message: BatchMessage): Promise<ReadResult[]> {
-    this.#takeFromRing();
+    this.#handle();
     const lane = this.#lanes.get(message.lane);
     if (lane === undefined) throw new Error(`there is no lane ${message.lane}`);
     for (const attachment of message.attachments) {
@@ -121,14 +124,14 @@ export class Service implements WorkerService, LaneHost {
     }
     return new Promise((resolve) => {
       lane.run(message.batch, message.firstSlab, message.attachments, message.readsOnly, (answers) => {
-        resolve(answers.length === 0 ? answers : transfer(answers, answers.flatMap(buffersOf)));
+        this.#answer(resolve, answers.length === 0 ? answers : transfer(answers, answers.flatMap(buffersOf)));
       });
       this.#proceed(lane);
     });
   }
 
   retire(): void {
-    this.#takeFromRing();
+    this.#handle();
     for (const lane of this.#lanes.values()) {
       if (lane.idle) lane.closeForNow();
       this.progressed();
@@ -138,7 +141,7 @@ export class Service implements WorkerService, LaneHost {
   }
 
   wake(): void {
-    this.#takeFromRing();
+    this.#handle();
     this.#scheduleServe();
   }
 
@@ -168,32 +171,45 @@ export class Service implements WorkerService, LaneHost {
   // ---- serving ------------------------------------------------------------------------------------
 
   #proceed(lane: WorkerLane): void {
-    const resumeAt = lane.proceed();
+    lane.proceed();
     if (lane.idle) this.#waiting.delete(lane);
     else this.#waiting.add(lane);
-    void resumeAt;
     this.#scheduleServe();
   }
 
-  /** Takes what is in the ring; returns whether there was anything. */
-  #takeFromRing(): boolean {
+  /** Begins to handle a message: what came by the ring before it goes first. */
+  #handle(): void {
+    this.#handled = (this.#handled + 1) | 0;
+    this.#takeFromRing();
+  }
+
+  /** Comlink posts an answer once this thread has left whatever it is in. */
+  #answer<T>(resolve: (value: T) => void, value: T): void {
+    this.#answered = true;
+    resolve(value);
+  }
+
+  /** Whether a message waits to be handled, or an answer to be posted: both need the event loop. */
+  get #mustGiveWay(): boolean {
+    return this.#answered || Atomics.load(this.#control, MESSAGES) !== this.#handled;
+  }
+
+  /** Takes what is in the ring by now. */
+  #takeFromRing(): void {
     const control = this.#control;
-    let head = Atomics.load(control, RING_HEAD);
-    let took = false;
-    while (head !== Atomics.load(control, RING_TAIL)) {
+    const tail = Atomics.load(control, RING_TAIL);
+    for (let head = Atomics.load(control, RING_HEAD); head !== tail; ) {
       const at = descriptorAt(head);
       const lane = this.#lanes.get(Atomics.load(control, at));
-      if (lane === undefined) break; // its provider is announced by a message that is under way
+      if (lane === undefined) return; // its provider is announced by a message that is under way
       const batch = Atomics.load(control, at + 1);
       const firstSlab = Atomics.load(control, at + 2);
       head = (head + 1) | 0;
       Atomics.store(control, RING_HEAD, head);
-      took = true;
       lane.run(batch, firstSlab, [], false, ignoreAnswers);
       lane.proceed();
       if (!lane.idle) this.#waiting.add(lane);
     }
-    return took;
   }
 
   #retryWaiting(): number {
@@ -214,55 +230,48 @@ export class Service implements WorkerService, LaneHost {
   /** Works, and waits on the doorbell, until a message comes or all is quiet. */
   #serve = (): void => {
     this.#serveScheduled = false;
-    clearTimeout(this.#retryTimer);
+    this.#answered = false;
     const control = this.#control;
     Atomics.store(control, WORKER_STATE, STATE_AWAKE);
     for (;;) {
       const seen = Atomics.load(control, DOORBELL);
-      const took = this.#takeFromRing();
+      this.#takeFromRing();
       const retryAt = this.#retryWaiting();
-      if (Atomics.load(control, DOORBELL) !== seen) {
-        if (took) continue;
-        if (this.#leave(retryAt)) return;
-        continue;
+      if (this.#mustGiveWay) {
+        // one round of the event loop; the state stays AWAKE, since the ring is looked at again then
+        this.#scheduleServe();
+        return;
       }
+      if (Atomics.load(control, DOORBELL) !== seen) continue;
       const rang = this.#await(seen, retryAt - performance.now());
-      const empty = Atomics.load(control, RING_HEAD) === Atomics.load(control, RING_TAIL);
-      if (rang === 'timed-out' && retryAt !== Number.POSITIVE_INFINITY) continue;
-      if (rang === 'timed-out') this.#tidyUp();
-      // a ring without a batch announces a message
-      if (empty && this.#leave(retryAt)) return;
+      if (rang || retryAt !== Number.POSITIVE_INFINITY) continue;
+      this.#tidyUp();
+      if (this.#leave()) return;
     }
   };
 
-  /** Watches the doorbell for a moment, then sleeps on it. */
-  #await(seen: number, retryInMs: number): 'rang' | 'timed-out' {
+  /** Watches the doorbell for a moment, then sleeps on it; false if it did not ring in time. */
+  #await(seen: number, retryInMs: number): boolean {
     const control = this.#control;
     const start = performance.now();
     const watchUntil = start + this.#watchMs;
     while (performance.now() < watchUntil) {
-      if (Atomics.load(control, DOORBELL) !== seen) return 'rang';
+      if (Atomics.load(control, DOORBELL) !== seen) return true;
     }
     Atomics.store(control, WORKER_STATE, STATE_ASLEEP);
     const result = Atomics.wait(control, DOORBELL, seen, Math.max(Math.min(LINGER_MS, retryInMs), 0));
     Atomics.store(control, WORKER_STATE, STATE_AWAKE);
     this.#watchMs = performance.now() - start < 4 * WATCH_MS ? WATCH_MS : 0;
-    return result === 'timed-out' ? 'timed-out' : 'rang';
+    return result !== 'timed-out';
   }
 
-  /** Returns to the event loop, unless a batch has just come; then false. */
-  #leave(retryAt: number): boolean {
+  /** Returns to the event loop for as long as all is quiet, unless a batch has just come; then false. */
+  #leave(): boolean {
     const control = this.#control;
     Atomics.store(control, WORKER_STATE, STATE_IN_EVENT_LOOP);
-    const head = Atomics.load(control, RING_HEAD);
-    if (head !== Atomics.load(control, RING_TAIL) && this.#lanes.has(Atomics.load(control, descriptorAt(head)))) {
-      Atomics.store(control, WORKER_STATE, STATE_AWAKE);
-      return false;
-    }
-    if (retryAt !== Number.POSITIVE_INFINITY) {
-      this.#retryTimer = setTimeout(this.#serve, Math.max(retryAt - performance.now(), 0));
-    }
-    return true;
+    if (Atomics.load(control, RING_HEAD) === Atomics.load(control, RING_TAIL)) return true;
+    Atomics.store(control, WORKER_STATE, STATE_AWAKE);
+    return false;
   }
 
   /** One lane at a time, and no further once there is work. */

@@ -1,5 +1,4 @@
 /** The engine for SQLite files: transactions, statements and what each call does to the tables. */
-import { createHash } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import {
   APPEND_PATCH,
@@ -18,14 +17,12 @@ import { type CommitPoint, type Engine, EngineError } from './engine.ts';
 import { firstRow } from './node-sqlite.ts';
 import { type OpenedDatabase, openDatabase } from './open-database.ts';
 import { PatchLoader } from './patch-loader.ts';
+import { PatchRows, ROWS_A_STATEMENT } from './patch-rows.ts';
 import { toEngineError } from './sqlite-errors.ts';
 import { WalKeeper } from './wal-keeper.ts';
 
-/**
- * Rows of one INSERT: binding costs less than running, up to some 32 rows; longer statements are
- * slower again (measured with 8 to 128). What is left over goes in smaller ones.
- */
-const ROWS = [32, 8, 1] as const;
+/** Rows of one INSERT; what is left over goes in smaller ones. */
+const ROWS = [ROWS_A_STATEMENT, 8, 1] as const;
 /** Larger rows go one by one: a statement keeps a copy of all that it is bound to. */
 const LARGE_ROW = 64 * 1024;
 /** What a row takes besides its bytes, roughly: its entries in the table and its index. */
@@ -43,10 +40,7 @@ export class SqliteEngine implements Engine {
   #dataVersion: number | undefined;
   version = '';
 
-  /** Arguments of patches that are gathered for the next INSERT: store, clock, bytes, again and again. */
-  #rows: (string | number | Uint8Array)[] = [];
-  /** Where the entries of these rows lie. */
-  #rowsAt: number[] = [];
+  readonly #rows = new PatchRows();
   #collided: number[] = [];
   /** Highest number of a store within this transaction, for stores that keep both on a collision. */
   readonly #highest = new Map<string, number>();
@@ -73,7 +67,7 @@ export class SqliteEngine implements Engine {
       this.#opened = opened;
       this.version = opened.version;
       this.#patches = new PatchLoader(opened.database, opened.isUtf8);
-      this.#wal = this.#transient ? undefined : new WalKeeper(opened.database, this.#path);
+      this.#wal = opened.location === '' ? undefined : new WalKeeper(opened.database, opened.location);
     }
     return this.#opened.database;
   }
@@ -115,8 +109,7 @@ export class SqliteEngine implements Engine {
       throw this.#classify(error);
     } finally {
       if (this.#collided.length > 0) this.#collided = [];
-      if (this.#rows.length > 0) this.#rows = [];
-      if (this.#rowsAt.length > 0) this.#rowsAt = [];
+      this.#rows.clear();
       if (this.#highest.size > 0) this.#highest.clear();
     }
   }
@@ -204,26 +197,23 @@ export class SqliteEngine implements Engine {
 
   /** Inserts the gathered rows. A number that is taken is left as it is, any other conflict is an error. */
   #insertRows(): void {
+    const rows = this.#rows;
+    if (rows.count === 0) return;
+    rows.order();
     let done = 0;
     for (const size of ROWS) {
-      for (; this.#rowsAt.length - done >= size; done += size) {
-        const whole = done === 0 && size === this.#rowsAt.length;
-        const values = whole ? this.#rows : this.#rows.slice(done * 3, (done + size) * 3);
-        const { changes } = this.#statement(insertOf(size)).run(...values);
+      for (; rows.count - done >= size; done += size) {
+        const { changes } = this.#statement(insertOf(size)).run(...rows.values(done, size));
         if (changes !== size) this.#findCollided(done, size);
       }
     }
-    if (done > 0) {
-      this.#rows.length = 0;
-      this.#rowsAt.length = 0;
-    }
+    rows.clear();
   }
 
   /** Gathers a row, or inserts it at once if it would make a statement of many rows hold too much. */
   #append(storeId: string, clock: number, data: Uint8Array, at: number): void {
     if (data.byteLength <= LARGE_ROW) {
-      this.#rows.push(storeId, clock, data);
-      if (this.#rowsAt.push(at) >= ROWS[0]) this.#insertRows();
+      if (this.#rows.add(storeId, clock, data, at)) this.#insertRows();
       return;
     }
     this.#insertRows();
@@ -236,8 +226,8 @@ export class SqliteEngine implements Engine {
   /** Some numbers were taken: by the same bytes (then all is well) or by others (then a patch is lost). */
   #findCollided(first: number, count: number): void {
     for (let row = first; row < first + count; row++) {
-      const [storeId, clock, data] = this.#rows.slice(row * 3, row * 3 + 3) as [string, number, Uint8Array];
-      if (!this.#isStored(storeId, clock, data)) this.#collided.push(this.#rowsAt[row] ?? 0);
+      const [storeId, clock, data] = this.#rows.values(row, 1) as [string, number, Uint8Array];
+      if (!this.#isStored(storeId, clock, data)) this.#collided.push(this.#rows.entryOf(row));
     }
   }
 
@@ -391,6 +381,8 @@ function bytesOf(row: Record<string, unknown> | undefined): Uint8Array | undefin
 }
 
 function verify(hash: string, data: Uint8Array, code: 'invalid-argument' | 'database-corrupt'): void {
+  // loaded when it is needed: it would make every worker start later
+  const { createHash } = process.getBuiltinModule('node:crypto');
   const actual = createHash('sha256').update(data).digest('hex');
   if (actual === hash.toLowerCase()) return;
   throw new EngineError(code, { message: `the value's SHA-256 is ${actual}, not ${hash}` });

@@ -5,6 +5,7 @@ import { EngineError } from './engine.ts';
 const SQLITE_BUSY = 5;
 const SQLITE_LOCKED = 6;
 const SQLITE_READONLY = 8;
+const SQLITE_IOERR = 10;
 const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
 const SQLITE_CANTOPEN = 14;
@@ -41,6 +42,9 @@ export function toEngineError(thrown: unknown): EngineError {
 export function toOpenError(thrown: unknown): EngineError {
   const error = toEngineError(thrown);
   const primary = (error.reported.errcode ?? 0) & 0xff;
-  const vague = error.code === 'io-error' || error.code === 'invalid-argument' || primary === SQLITE_NOTADB;
+  const vague =
+    (error.code === 'io-error' && primary !== SQLITE_IOERR) ||
+    error.code === 'invalid-argument' ||
+    primary === SQLITE_NOTADB;
   return vague ? new EngineError('open-failed', error.reported) : error;
 }
