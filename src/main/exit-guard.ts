@@ -20,6 +20,8 @@ export let exiting = false;
 export function guardExit(lines: readonly Line[]): void {
   if (guarded) return;
   guarded = true;
+  // the first provider of all may be made in an `exit` listener: then ours would come too late
+  if ((process as { _exiting?: boolean })._exiting === true) exiting = true;
   process.on('exit', () => {
     exiting = true;
     for (const line of lines) drainAtExit(line);

@@ -71,6 +71,11 @@ export class Lane {
     this.#lastNumber = Atomics.load(line.commitPoints, id);
   }
 
+  /** Why nothing can be called any more, if so. */
+  refusalOf(call: string): SDS_PersistenceError | undefined {
+    return this.#lost?.(call);
+  }
+
   // ---- adding calls -------------------------------------------------------------------------
 
   /** Copies a patch into the open batch. The hot path: one header, one copy, no allocation. */

@@ -14,6 +14,7 @@ import {
   descriptorAt,
   MAX_LANES,
   MESSAGES,
+  OWNER,
   PROGRESS,
   RETIRED,
   RING_CAPACITY,
@@ -87,6 +88,7 @@ export class Line {
   #progressAtStart = 0;
   #vainStarts = 0;
   #lost = false;
+  #lostReason: unknown;
   #onLost: (line: Line) => void;
   #sendScheduled = false;
   #listening = false;
@@ -107,8 +109,13 @@ export class Line {
     this.#control = new Int32Array(control);
     this.commitPoints = new Int32Array(commitPoints);
     this.#board = new Uint8Array(board);
-    this.#shared = { control, commitPoints, board, arena };
-    this.#start();
+    this.#shared = { owner: OWNER, control, commitPoints, board, arena };
+    try {
+      this.#start();
+    } catch (error) {
+      this.#lost = true;
+      this.#lostReason = error;
+    }
   }
 
   get lost(): boolean {
@@ -128,6 +135,7 @@ export class Line {
     }
     const lane = new Lane(id, this, dbPath, transient);
     this.#lanes.add(lane);
+    if (this.#lost) lane.giveUp((call) => makeError('worker-lost', call, dbPath, undefined, this.#lostReason));
     return lane;
   }
 
@@ -138,6 +146,7 @@ export class Line {
 
   /** Makes a provider known to the worker, which opens its file; again, if that failed before. */
   attach(lane: Lane, member: Member): Promise<Report> {
+    if (this.#lost) return Promise.resolve(lostReport(member.dbPath));
     return new Promise((resolve) => {
       let registration = this.#registrations.get(member.id);
       if (registration === undefined) {
@@ -398,7 +407,10 @@ export class Line {
         this.#settle();
         this.#pump();
         this.#settle();
-        if (until() || this.#lost) return true;
+        if (until() || this.#lost) {
+          this.#settle(); // what finished since the last look
+          return true;
+        }
         const now = performance.now();
         if (seen !== lastSeen) {
           lastSeen = seen;
@@ -531,13 +543,13 @@ export class Line {
 
   #giveUp(reason: unknown): void {
     this.#lost = true;
+    this.#lostReason = reason;
     this.#onLost(this);
     for (const lane of this.#lanes) {
       lane.giveUp((call) => makeError('worker-lost', call, lane.dbPath, undefined, reason));
     }
     for (const { member, onAttach, onDetach } of this.#registrations.values()) {
-      const cause: ReportedCause = { message: `the worker thread of '${member.dbPath}' was lost` };
-      for (const settle of onAttach.splice(0)) settle({ error: { code: 'worker-lost', cause } });
+      for (const settle of onAttach.splice(0)) settle(lostReport(member.dbPath));
       onDetach?.({});
     }
     this.#registrations.clear();
@@ -561,4 +573,8 @@ export class Line {
       return undefined; // overwritten by the next failure while it was read: the code says enough
     }
   }
+}
+
+function lostReport(dbPath: string): Report {
+  return { error: { code: 'worker-lost', cause: { message: `the worker thread of '${dbPath}' was lost` } } };
 }

@@ -76,6 +76,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
    */
   async ready(): Promise<void> {
     if (this.#closing !== undefined) throw this.#error('closed', 'ready');
+    const refusal = this.#lane.refusalOf('ready');
+    if (refusal !== undefined) throw refusal;
     if (this.#openFailed) {
       this.#openFailed = false;
       this.#opening = this.#lane.line.attach(this.#lane, this.#member);

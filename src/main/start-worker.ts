@@ -1,11 +1,15 @@
 /** Starts a worker thread from the code that travels inside this file. */
-import { Worker } from 'node:worker_threads';
+import { Worker, workerData } from 'node:worker_threads';
 // the bundled src/worker/entry.ts, put here by the build
 import workerCode from 'virtual:worker-code';
-import type { SharedMemory } from '../protocol/control.ts';
+import { OWNER, type SharedMemory } from '../protocol/control.ts';
 
 /** Starting from source text works in any bundle, archive or single executable: no file is looked up. */
 export function startWorker(shared: SharedMemory): Worker {
+  if ((workerData as Partial<SharedMemory> | null)?.owner === OWNER) {
+    // a file that the program preloads (`--require`) runs in this thread too: it must not start another
+    throw new Error('this thread is a worker of sds-persistence-worker itself');
+  }
   const options = execArgv();
   return new Worker(workerCode, {
     eval: true,

@@ -31,7 +31,7 @@ export function laneFor(dbPath: string, maxPendingBytes: number): Lane {
   const open = transient ? undefined : lanes.get(path);
   if (open !== undefined) return open;
   const lane = lineForNewFile(maxPendingBytes).openLane(path, transient);
-  if (!transient) lanes.set(path, lane);
+  if (!transient && !lane.line.lost) lanes.set(path, lane);
   return lane;
 }
 
@@ -48,7 +48,7 @@ function lineForNewFile(maxPendingBytes: number): Line {
   for (const line of lines) if (best === undefined || line.laneCount < best.laneCount) best = line;
   if (best !== undefined && (best.laneCount === 0 || lines.length >= poolSize())) return best;
   const line = new Line(maxPendingBytes, forget);
-  lines.push(line);
+  if (!line.lost) lines.push(line);
   guardExit(lines);
   return line;
 }

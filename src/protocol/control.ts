@@ -58,8 +58,12 @@ export function reached(cell: number, wanted: number): boolean {
 export const BOARD_BYTES = 2048;
 export const BOARD_TEXT_AT = 16;
 
+export const OWNER = 'sds-persistence-worker';
+
 /** Everything the two sides share, handed to the worker at its start. */
 export interface SharedMemory {
+  /** By which a thread knows that it is one of ours. */
+  owner: typeof OWNER;
   control: SharedArrayBuffer;
   commitPoints: SharedArrayBuffer;
   board: SharedArrayBuffer;

@@ -88,7 +88,7 @@ function setUp(database: Database, transient: boolean, full: boolean): OpenedDat
     setSynchronous: mode === 'wal' || mode === 'memory' ? setSynchronous : () => {},
     whereIsFile() {
       if (original === undefined) return 'there';
-      const found = statSync(location, { throwIfNoEntry: false });
+      const found = find(location);
       if (found === undefined) return 'missing';
       return isSame(found, original) ? 'there' : 'replaced';
     },
@@ -96,6 +96,16 @@ function setUp(database: Database, transient: boolean, full: boolean): OpenedDat
       return this.whereIsFile() !== 'there';
     },
   };
+}
+
+/** Where the file is now; it may be out of reach. */
+function find(location: string): Stats | undefined {
+  try {
+    return statSync(location, { throwIfNoEntry: false });
+  } catch (error) {
+    const { message, code } = error as NodeJS.ErrnoException;
+    throw new EngineError('io-error', { message, code });
+  }
 }
 
 function isSame(a: Stats, b: Stats): boolean {

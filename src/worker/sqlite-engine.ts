@@ -19,7 +19,7 @@ import { type OpenedDatabase, openDatabase } from './open-database.ts';
 import { PatchLoader } from './patch-loader.ts';
 import { PatchRows, ROWS_A_STATEMENT } from './patch-rows.ts';
 import { toEngineError } from './sqlite-errors.ts';
-import { WalKeeper } from './wal-keeper.ts';
+import { LOOK_EVERY, WalKeeper } from './wal-keeper.ts';
 
 /** Rows of one INSERT; what is left over goes in smaller ones. */
 const ROWS = [ROWS_A_STATEMENT, 8, 1] as const;
@@ -84,13 +84,13 @@ export class SqliteEngine implements Engine {
   transact(calls: CallReader, commitPoint: CommitPoint): ReadResult[] {
     this.#comeBackToFile();
     let begun = false;
+    let bytes = 0;
+    const results: ReadResult[] = [];
     try {
-      const results: ReadResult[] = [];
       let more = calls.next();
       // IMMEDIATE: a read that turns into a write fails at once, whatever the timeout (SQLITE_BUSY_SNAPSHOT)
       this.#statement(more && isWrite(calls.operation) ? 'BEGIN IMMEDIATE' : 'BEGIN').run();
       begun = true;
-      let bytes = 0;
       for (; more; more = calls.next()) bytes += this.#perform(calls, results);
       this.#insertRows();
       if (hasWalResetFault(this.version)) this.#watchForeignWriters(bytes > 0);
@@ -101,8 +101,6 @@ export class SqliteEngine implements Engine {
       // checks), so never between these two lines: what is committed is published.
       commit.run();
       Atomics.store(cells, index, value);
-      this.#wal?.wrote(bytes);
-      return results;
     } catch (error) {
       for (const at of this.#collided) calls.unmarkCollided(at);
       if (begun) this.#rollBack();
@@ -112,6 +110,8 @@ export class SqliteEngine implements Engine {
       this.#rows.clear();
       if (this.#highest.size > 0) this.#highest.clear();
     }
+    this.#wal?.wrote(bytes);
+    return results;
   }
 
   /** Carries out one call; returns how many bytes it wrote. */
@@ -144,7 +144,7 @@ export class SqliteEngine implements Engine {
       case PRUNE_PATCHES:
         this.#highest.delete(storeId);
         this.#statement('DELETE FROM patches WHERE store_id = ? AND clock < ?').run(storeId, clock);
-        return 1;
+        return LOOK_EVERY; // nobody knows how much: have a look
       case SAVE_VALUE: {
         const { data, key } = call;
         if (caller.verifyValues) verify(key, data, 'invalid-argument');
@@ -160,7 +160,7 @@ export class SqliteEngine implements Engine {
         const { key } = call;
         this.#statement('UPDATE blobs SET ref_count = ref_count - 1 WHERE hash = ?').run(key);
         this.#statement('DELETE FROM blobs WHERE hash = ? AND ref_count <= 0').run(key);
-        return 1;
+        return ROW_BYTES;
       }
       case LOAD_SNAPSHOT: {
         const row = firstRow(this.#statement('SELECT data FROM snapshots WHERE store_id = ?'), storeId);

@@ -12,7 +12,7 @@ const WORTH_IT = 2 * MiB;
 /** A log of this size is taken back between two batches, whatever is waiting. */
 const LARGE = 48 * MiB;
 /** How much is written before the log's size is looked at again. */
-const LOOK_EVERY = MiB;
+export const LOOK_EVERY = MiB;
 /** A small batch touches some pages of each table and index besides. */
 const OVERHEAD_BYTES = 3 * 4096;
 
@@ -33,11 +33,11 @@ export class WalKeeper {
   /** Told after each commit; runs a checkpoint here only if the log has become large. */
   wrote(bytes: number): void {
     if (bytes === 0) return;
+    this.#due = true;
     this.#added += bytes + OVERHEAD_BYTES;
     if (this.#added < LOOK_EVERY) return;
     this.#added = 0;
     const size = this.#size();
-    if (size >= WORTH_IT) this.#due = true;
     if (size < this.#limit) return;
     this.#limit = this.#checkpoint('PASSIVE') ? LARGE : size + LARGE / 4;
   }
@@ -68,6 +68,10 @@ export class WalKeeper {
   }
 
   #size(): number {
-    return statSync(this.#walPath, { throwIfNoEntry: false })?.size ?? 0;
+    try {
+      return statSync(this.#walPath, { throwIfNoEntry: false })?.size ?? 0;
+    } catch {
+      return 0; // its folder can't be read any more: the next call will tell, this is no call's business
+    }
   }
 }
