@@ -9,8 +9,8 @@ import type { CallReader } from './call-reader.ts';
 export type MaybePromise<T> = T | Promise<T>;
 
 /**
- * Where a commit is published: `Atomics.store(cells, index, value)` must follow the commit with
- * nothing between that a terminated thread could stop at, else work would be done twice.
+ * Where a commit is published: `cells[index] = value` must follow the commit with nothing between that
+ * a terminated thread could stop at, not even the call of `Atomics.store`, else work is done twice.
  */
 export interface CommitPoint {
   cells: Int32Array;
