@@ -48,7 +48,7 @@ describe('code samples', () => {
       writeFileSync(program, code);
       const printed = execFileSync(process.execPath, [program], { cwd: folder, encoding: 'utf8' });
       // a comment behind console.log is what it prints
-      const announced = [...code.matchAll(/console\.log\(.*\) \/\/ (.*)$/gm)].map(([, text]) => text);
+      const announced = [...code.matchAll(/console\.log\(.*\);? \/\/ (.*)$/gm)].map(([, text]) => text);
       expect(printed.split('\n').filter(Boolean)).toEqual(announced);
     });
   }
