@@ -11,6 +11,7 @@ import type { Results } from './results.ts';
 import { goalRows, markdown, rowsOf, titleOf } from './table.ts';
 
 const readme = join(import.meta.dirname, 'README.md');
+const projectReadme = join(import.meta.dirname, '../README.md');
 export const publishedResults = join(import.meta.dirname, 'results.json');
 
 function explanations(): Record<string, string> {
@@ -19,7 +20,7 @@ function explanations(): Record<string, string> {
 
 function fillIn(text: string, name: string, content: string): string {
   const pattern = new RegExp(`(<!-- ${name}: generated -->\\n)[\\s\\S]*?(<!-- end -->)`);
-  if (!pattern.test(text)) throw new Error(`${readme} has no place for '${name}'`);
+  if (!pattern.test(text)) throw new Error(`a README has no place for '${name}'`);
   return text.replace(pattern, (_, start: string, end: string) => `${start}\n${content}\n\n${end}`);
 }
 
@@ -43,12 +44,14 @@ function committedTable(): string {
 
 export function publish(file: string): void {
   const results = JSON.parse(readFileSync(file, 'utf8')) as Results;
+  const machine = `Measured on: ${machineLine(results.machine)}.`;
   let text = readFileSync(readme, 'utf8');
-  text = fillIn(text, 'machine', `Measured on: ${machineLine(results.machine)}.`);
+  text = fillIn(text, 'machine', machine);
   text = fillIn(text, 'committed', committedTable());
   text = fillIn(text, 'goals', markdown(goalRows(results, explanations())));
   text = fillIn(text, 'measurements', measurements(results));
   writeFileSync(readme, text);
+  writeFileSync(projectReadme, fillIn(readFileSync(projectReadme, 'utf8'), 'machine', machine));
   const picture = drawPicture(results);
   const docs = join(import.meta.dirname, '../docs');
   mkdirSync(docs, { recursive: true });
