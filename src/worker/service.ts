@@ -35,6 +35,11 @@ import { type LaneHost, type LaneMember, WorkerLane } from './lane.ts';
 const WATCH_MS = availableParallelism() > 1 ? 0.05 : 0;
 /** Quiet for so long, it returns to its event loop; that is also when it tidies up. */
 const LINGER_MS = 50;
+/**
+ * Waking the main side costs both sides more than a small batch does: with many batches in the ring,
+ * it is not told of each.
+ */
+const TELL_MS = 1;
 /** What could not be tidied up, since another process was reading, is tried again after this. */
 const TIDY_AGAIN_MS = 1000;
 
@@ -59,6 +64,9 @@ export class Service implements WorkerService, LaneHost {
   /** Messages handled, to be compared with those sent; and whether an answer waits to be posted. */
   #handled = 0;
   #answered = false;
+  /** Whether there is progress that the main side was not woken for, and when it was woken last. */
+  #untold = false;
+  #toldAt = 0;
   #tidyTimer: NodeJS.Timeout | undefined;
   /** How long the thread watches next: only callers that come back soon make it worth while. */
   #watchMs = WATCH_MS;
@@ -138,6 +146,7 @@ export class Service implements WorkerService, LaneHost {
     }
     Atomics.store(this.#control, BOOTED, RETIRED);
     this.progressed();
+    this.#tell();
   }
 
   wake(): void {
@@ -149,6 +158,15 @@ export class Service implements WorkerService, LaneHost {
 
   progressed(): void {
     Atomics.add(this.#control, PROGRESS, 1);
+    this.#untold = true;
+    if (performance.now() - this.#toldAt >= TELL_MS) this.#tell();
+  }
+
+  /** Wakes the main side, if there is progress it was not woken for. */
+  #tell(): void {
+    if (!this.#untold) return;
+    this.#untold = false;
+    this.#toldAt = performance.now();
     Atomics.notify(this.#control, PROGRESS);
   }
 
@@ -181,6 +199,7 @@ export class Service implements WorkerService, LaneHost {
   #handle(): void {
     this.#handled = (this.#handled + 1) | 0;
     this.#takeFromRing();
+    this.#tell(); // what the message asks for may take long
   }
 
   /** Comlink posts an answer once this thread has left whatever it is in. */
@@ -237,6 +256,7 @@ export class Service implements WorkerService, LaneHost {
       const seen = Atomics.load(control, DOORBELL);
       this.#takeFromRing();
       const retryAt = this.#retryWaiting();
+      this.#tell();
       if (this.#mustGiveWay) {
         // one round of the event loop; the state stays AWAKE, since the ring is looked at again then
         this.#scheduleServe();
