@@ -36,6 +36,8 @@ export class Batch {
   failed: Map<number, SDS_PersistenceError> | undefined;
   /** Whether its reads can't be asked again: its slabs went back, or later batches have passed it. */
   passed = false;
+  /** Whether its reads were asked again and are not answered: the worker may be reading its slabs. */
+  beingRead = false;
   /** First failure by provider, once settled. */
   failures: Map<Member, SDS_PersistenceError> | undefined;
   /** Called once settled. */

@@ -51,6 +51,8 @@ export class Lane {
 
   /** Batches sent and not settled, oldest first. */
   readonly #underWay: Batch[] = [];
+  /** Batches settled whose slabs the worker may still read. */
+  readonly #beingRead = new Set<Batch>();
   /** Batches complete but not sent, oldest first. */
   readonly #complete: Batch[] = [];
   /** The batch that calls are added to. */
@@ -253,11 +255,6 @@ export class Lane {
 
   // ---- sending ------------------------------------------------------------------------------
 
-  /** Whether something waits here that was not sent, or not settled. */
-  get pending(): boolean {
-    return this.#open !== undefined || this.#complete.length > 0 || this.#underWay.length > 0;
-  }
-
   get waitsToBeSent(): boolean {
     return this.#open !== undefined || this.#complete.length > 0;
   }
@@ -324,7 +321,9 @@ export class Lane {
     const moved = attachments.flatMap((attachment) =>
       attachment?.buffer instanceof ArrayBuffer ? [attachment.buffer] : [],
     );
+    batch.beingRead = readsOnly;
     this.line.sendByMessage(message, moved, (answers) => {
+      this.#wasRead(batch);
       batch.answers ??= new Map(answers.map((answer) => [answer.settler, answer]));
     });
   }
@@ -338,12 +337,15 @@ export class Lane {
       if (!this.#isFinished(batch)) break;
       if (batch.reads.length > 0 && batch.answers === undefined) {
         // no answer arrives while the thread is blocked, perhaps until there is room: so make it
-        if (this.line.blocked) {
-          this.#release(batch);
-          batch.passed = true;
+        if (this.line.blocked && batch.beingRead) this.#refuseReads(batch);
+        else {
+          if (this.line.blocked) {
+            this.#release(batch);
+            batch.passed = true;
+          }
+          i++;
+          continue;
         }
-        i++;
-        continue;
       }
       this.#underWay.splice(i, 1);
       this.#settleBatch(batch);
@@ -358,6 +360,7 @@ export class Lane {
       const result = settler.operation >= FIRST_READ ? batch.answers?.get(index) : undefined;
       const error = failed?.get(index);
       if (error !== undefined) settler.reject(error);
+      else if (result === undefined && settler.operation >= FIRST_READ) settler.reject(this.#noAnswer(settler));
       else if (result === undefined) settler.resolve(undefined);
       else resolveWith(result, settler.resolve);
     }
@@ -412,6 +415,13 @@ export class Lane {
     if (batch.released) return;
     batch.released = true;
     const { line } = this;
+    if (batch.beingRead) {
+      // refused, but the worker may still look at it: not counted any more, and given back with its answer
+      batch.failed ??= this.#collectFailures(batch);
+      line.pendingBytes -= batch.bytes;
+      this.#beingRead.add(batch);
+      return;
+    }
     line.pendingBytes -= batch.attachmentBytes;
     if (this.#isFinished(batch)) {
       batch.failed = this.#collectFailures(batch);
@@ -420,6 +430,15 @@ export class Lane {
       }
     }
     for (const slab of batch.slabs) line.giveBackSlab(slab);
+  }
+
+  /** The worker is through with a batch whose reads were asked again, or is gone. */
+  #wasRead(batch: Batch): void {
+    batch.beingRead = false;
+    if (!this.#beingRead.delete(batch)) return;
+    this.line.pendingBytes += batch.bytes;
+    batch.released = false;
+    this.#release(batch);
   }
 
   /** Settles once all that was called so far is finished; rejects with this provider's first failure. */
@@ -437,7 +456,9 @@ export class Lane {
 
   /** Hands the new worker what the old one did not finish, in order. */
   resume(): void {
+    for (const batch of [...this.#beingRead]) this.#wasRead(batch);
     for (const batch of [...this.#underWay]) {
+      batch.beingRead = false;
       if (this.#isFinished(batch)) {
         if (batch.reads.length === 0 || batch.answers !== undefined) continue;
         if (batch.passed) this.#refuseReads(batch);
@@ -455,10 +476,14 @@ export class Lane {
     batch.answers = new Map();
     batch.failed ??= new Map();
     for (const index of batch.reads) {
-      const call = operationNames[batch.settlers[index]?.operation ?? 0] ?? '';
-      const detail = 'the answer went down with the worker thread while this thread was blocked; call again';
-      if (!batch.failed.has(index)) batch.failed.set(index, makeError('worker-lost', call, this.dbPath, detail));
+      const settler = batch.settlers[index] as Settler; // reads are the indices of their settlers
+      if (!batch.failed.has(index)) batch.failed.set(index, this.#noAnswer(settler));
     }
+  }
+
+  #noAnswer({ operation }: Settler): SDS_PersistenceError {
+    const detail = 'the answer went down with the worker thread while this thread was blocked; call again';
+    return makeError('worker-lost', operationNames[operation] ?? '', this.dbPath, detail);
   }
 
   /** What was handed over went down with the worker: those calls fail, the others of the batch do not. */
@@ -485,9 +510,9 @@ export class Lane {
       const committed = batch.sent && this.#isFinished(batch);
       this.#release(batch);
       batch.failures = new Map();
-      for (const { member, operation, resolve, reject } of batch.settlers) {
-        const error = reason(operationNames[operation] ?? '');
-        if (committed && operation < FIRST_READ) {
+      for (const [index, { member, operation, resolve, reject }] of batch.settlers.entries()) {
+        const error = batch.failed?.get(index) ?? reason(operationNames[operation] ?? '');
+        if (committed && operation < FIRST_READ && batch.failed?.has(index) !== true) {
           resolve(undefined);
           continue;
         }

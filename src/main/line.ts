@@ -170,6 +170,7 @@ export class Line {
       member: member.id,
       lane: lane.id,
       dbPath: lane.dbPath,
+      transient: lane.transient,
       storeId: member.storeId,
       full: settings.Durability === 'full',
       busyTimeoutMs: settings.BusyTimeoutMs,
@@ -537,13 +538,15 @@ export class Line {
     for (const registration of this.#registrations.values()) {
       if (registration.onDetach !== undefined) this.#sendDetach(registration);
     }
-    if (!this.blocked) this.#listen();
-    this.#updateReference();
+    // it may have published a commit, and ended before it could tell of it
+    this.#settle();
+    this.#pump();
   }
 
   #giveUp(reason: unknown): void {
     this.#lost = true;
     this.#lostReason = reason;
+    void this.#worker.terminate(); // one that starts late must not do what was refused
     this.#onLost(this);
     for (const lane of this.#lanes) {
       lane.giveUp((call) => makeError('worker-lost', call, lane.dbPath, undefined, reason));

@@ -9,7 +9,7 @@ import {
   SAVE_SNAPSHOT,
   SAVE_VALUE,
 } from '../protocol/entries.ts';
-import { makeError, reviveCause, type SDS_PersistenceError } from '../protocol/errors.ts';
+import { makeError, reviveCause, SDS_PersistenceError } from '../protocol/errors.ts';
 import type { SDS_ProviderOptions } from '../protocol/options.ts';
 import type { Report } from '../protocol/service.ts';
 import { describe, faultOfBytes, faultOfClock, faultOfHash, readOptions } from './arguments.ts';
@@ -60,7 +60,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
     if (typeof settings === 'string' || fault) {
       throw makeError('invalid-argument', 'constructor', typeof DbPath === 'string' ? DbPath : '?', String(fault));
     }
-    const lane = laneFor(DbPath, settings.MaxPendingBytes);
+    const lane = openLane(DbPath, settings.MaxPendingBytes);
     const member = new Member(lane.line.newMemberId(), lane.dbPath, StoreId, settings);
     lane.members.add(member);
     this.#lane = lane;
@@ -235,9 +235,10 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
     const lane = this.#lane;
     // whatever failed has rejected its own promise
     await lane.barrier(this.#member).catch(() => undefined);
-    await lane.line.detach(this.#member);
+    const { error } = await lane.line.detach(this.#member);
     lane.members.delete(this.#member);
     releaseLane(lane);
+    if (error !== undefined) throw this.#error(error.code, 'close', undefined, reviveCause(error.cause));
   }
 
   /** The same as `close()`, for `await using`. */
@@ -268,5 +269,15 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
 
   #error(code: SDS_PersistenceError['code'], call: string, detail?: string, cause?: unknown) {
     return makeError(code, call, this.#lane.dbPath, code === 'invalid-argument' ? detail : undefined, cause);
+  }
+}
+
+/** A machine that has no room for another thread's memory says so with errors of its own. */
+function openLane(dbPath: string, maxPendingBytes: number): Lane {
+  try {
+    return laneFor(dbPath, maxPendingBytes);
+  } catch (error) {
+    if (error instanceof SDS_PersistenceError) throw error;
+    throw makeError('open-failed', 'constructor', dbPath, 'no worker thread could be set up', error);
   }
 }

@@ -6,6 +6,8 @@ export interface MemberMessage {
   member: number;
   lane: number;
   dbPath: string;
+  /** Whether the database is in memory, and gone with its connection. */
+  transient: boolean;
   storeId: string;
   full: boolean;
   busyTimeoutMs: number;

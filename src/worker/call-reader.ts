@@ -151,8 +151,13 @@ export class CallReader {
   markCollided(at: number): void {
     const cell = at >> 2;
     this.#arena.cells[cell] = this.#arena.cell(cell) | (ENTRY_COLLIDED << 16);
+    this.flag(BATCH_COLLIDED);
+  }
+
+  /** Sets a flag of the batch. Only before its commit: after that the slab may be used anew. */
+  flag(flag: number): void {
     const flagsAt = (this.#arena.startOf(this.#firstSlab) >> 2) + SLAB_FLAGS;
-    this.#arena.cells[flagsAt] = this.#arena.cell(flagsAt) | BATCH_COLLIDED;
+    this.#arena.cells[flagsAt] = this.#arena.cell(flagsAt) | flag;
   }
 
   unmarkCollided(at: number): void {

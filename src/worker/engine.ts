@@ -1,6 +1,7 @@
 /**
  * The seam between the worker's service and a database. Everything that knows SQL stays behind it.
- * Each method may return a promise, so that a database in a network can join.
+ * Methods that do work may return a promise, so that a database in a network can join: its lane then
+ * waits, and the thread serves its event loop meanwhile.
  */
 import type { ReportedCause, SDS_PersistenceErrorCode } from '../protocol/errors.ts';
 import type { ReadResult } from '../protocol/service.ts';
@@ -21,15 +22,16 @@ export interface CommitPoint {
 export interface Engine {
   /** Opens the database if it is not open, or is open but its file is gone. */
   open(): MaybePromise<void>;
-  /** Carries out calls in one transaction, all or none, publishes the commit, and answers the reads in order. */
+  /**
+   * Carries out calls in one transaction, all or none, publishes the commit, and answers the reads.
+   * What it marks in the batch, it marks before the commit.
+   */
   transact(calls: CallReader, commitPoint: CommitPoint): MaybePromise<ReadResult[]>;
   /** The level of durability from now on. */
   setDurability(full: boolean): void;
   /** Tidies up while there is nothing else to do; returns whether to come again later. */
   tidyUp(): MaybePromise<boolean>;
   close(): MaybePromise<void>;
-  /** Whether another process wrote since this was asked last; only asked of an SQLite with a known fault. */
-  sawForeignWriter(): boolean;
   readonly version: string;
 }
 

@@ -7,10 +7,9 @@ import { Service } from './service.ts';
 import { SqliteEngine } from './sqlite-engine.ts';
 
 const shared = workerData as SharedMemory;
-const isTransient = (path: string) => path === ':memory:' || path === '' || /^file:.*(mode=memory|:memory:)/.test(path);
 
 if (parentPort !== null) {
-  const service = new Service(shared, (path) => new SqliteEngine(path, isTransient(path)));
+  const service = new Service(shared, (path, transient) => new SqliteEngine(path, transient));
   expose(service, nodeEndpoint(parentPort));
   // a message that can't be read will never be handled: this worker is replaced
   parentPort.on('messageerror', (error) => {

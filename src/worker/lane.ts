@@ -7,8 +7,7 @@
 import { FIRST_ERROR, FIRST_READ, OUTCOME_OPEN } from '../protocol/entries.ts';
 import { errorCodes, type ReportedCause, type SDS_PersistenceErrorCode } from '../protocol/errors.ts';
 import type { Attachment, ReadResult, Report } from '../protocol/service.ts';
-import { BATCH_FAILED, BATCH_FOREIGN_WRITER, BATCH_ONE_BY_ONE, SLAB_DONE, SLAB_FLAGS } from '../protocol/slabs.ts';
-import { hasWalResetFault } from '../protocol/sqlite-version.ts';
+import { BATCH_FAILED, BATCH_ONE_BY_ONE, SLAB_DONE, SLAB_FLAGS } from '../protocol/slabs.ts';
 import { type Arena, type Caller, CallReader } from './call-reader.ts';
 import { type CommitPoint, type Engine, EngineError, type MaybePromise } from './engine.ts';
 
@@ -81,6 +80,11 @@ export class WorkerLane {
         void value.then(resume, resume);
       }
     }
+  }
+
+  /** Whether it waits for a promise, which needs the event loop. */
+  get waitsForPromise(): boolean {
+    return this.#current !== undefined && this.#resumeAt === Number.POSITIVE_INFINITY;
   }
 
   get idle(): boolean {
@@ -179,9 +183,7 @@ export class WorkerLane {
       }
     }
     if (oneByOne() && !readsOnly) answers = yield* this.#oneByOne(batch, flagsAt, calls);
-    if (hasWalResetFault(this.#engine.version) && this.#engine.sawForeignWriter()) {
-      arena.cells[flagsAt] = arena.cell(flagsAt) | BATCH_FOREIGN_WRITER;
-    }
+    // for a batch of which all failed; else it is published already
     Atomics.store(commitPoints, this.id, batch);
     this.#host.progressed();
     return answers;

@@ -16,7 +16,6 @@ export interface OpenedDatabase {
   isUtf8: boolean;
   setSynchronous(full: boolean): void;
   whereIsFile(): 'there' | 'missing' | 'replaced';
-  isGone(): boolean;
 }
 
 /** A WAL that was larger is cut to this when it is used anew. */
@@ -91,9 +90,6 @@ function setUp(database: Database, transient: boolean, full: boolean): OpenedDat
       const found = find(location);
       if (found === undefined) return 'missing';
       return isSame(found, original) ? 'there' : 'replaced';
-    },
-    isGone() {
-      return this.whereIsFile() !== 'there';
     },
   };
 }

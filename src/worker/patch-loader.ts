@@ -15,7 +15,9 @@ export interface PatchBlock {
 
 /** What a block should hold: patches of one block share their memory for as long as one is kept. */
 const BLOCK_BYTES = 1024 * 1024;
-const FIRST_ROWS = 64;
+/** Nobody knows how large patches are before the first: it goes alone, then so many times more. */
+const FIRST_ROWS = 1;
+const MORE_ROWS = 16;
 const MOST_ROWS = 8192;
 
 export class PatchLoader {
@@ -42,7 +44,7 @@ export class PatchLoader {
       if (found !== undefined && block.lengths.length < rows) return blocks;
       after = block.last;
       const average = block.bytes.byteLength / block.lengths.length;
-      rows = Math.min(Math.max(Math.floor(BLOCK_BYTES / (average + 1)), 1), MOST_ROWS, rows * 16);
+      rows = Math.min(Math.max(Math.floor(BLOCK_BYTES / (average + 1)), 1), MOST_ROWS, rows * MORE_ROWS);
     }
   }
 

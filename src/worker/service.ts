@@ -46,6 +46,8 @@ const TIDY_AGAIN_MS = 1000;
 /** Shared blocks from this size on may be dropped by the main side, and then must not stay here. */
 const DROPPED_BYTES = 8 * 1024 * 1024;
 
+export type NewEngine = (path: string, transient: boolean) => Engine;
+
 interface Member extends LaneMember {
   lane: WorkerLane;
 }
@@ -56,7 +58,7 @@ export class Service implements WorkerService, LaneHost {
   readonly members = new Map<number, Member>();
   readonly #control: Int32Array;
   readonly #board: Uint8Array;
-  readonly #newEngine: (path: string) => Engine;
+  readonly #newEngine: NewEngine;
   readonly #lanes = new Map<number, WorkerLane>();
   /** Lanes with tasks that wait. */
   readonly #waiting = new Set<WorkerLane>();
@@ -67,11 +69,12 @@ export class Service implements WorkerService, LaneHost {
   /** Whether there is progress that the main side was not woken for, and when it was woken last. */
   #untold = false;
   #toldAt = 0;
+  #retryTimer: NodeJS.Timeout | undefined;
   #tidyTimer: NodeJS.Timeout | undefined;
   /** How long the thread watches next: only callers that come back soon make it worth while. */
   #watchMs = WATCH_MS;
 
-  constructor(shared: SharedMemory, newEngine: (path: string) => Engine) {
+  constructor(shared: SharedMemory, newEngine: NewEngine) {
     this.#control = new Int32Array(shared.control);
     this.commitPoints = new Int32Array(shared.commitPoints);
     this.#board = new Uint8Array(shared.board);
@@ -85,7 +88,7 @@ export class Service implements WorkerService, LaneHost {
     this.#handle();
     let lane = this.#lanes.get(message.lane);
     if (lane === undefined) {
-      lane = new WorkerLane(message.lane, this.#newEngine(message.dbPath), this);
+      lane = new WorkerLane(message.lane, this.#newEngine(message.dbPath, message.transient), this);
       this.#lanes.set(message.lane, lane);
     }
     // known already, if this is another attempt to open the file
@@ -240,6 +243,11 @@ export class Service implements WorkerService, LaneHost {
     return next;
   }
 
+  #someWaitForPromises(): boolean {
+    for (const lane of this.#waiting) if (lane.waitsForPromise) return true;
+    return false;
+  }
+
   #scheduleServe(): void {
     if (this.#serveScheduled) return;
     this.#serveScheduled = true;
@@ -250,6 +258,7 @@ export class Service implements WorkerService, LaneHost {
   #serve = (): void => {
     this.#serveScheduled = false;
     this.#answered = false;
+    clearTimeout(this.#retryTimer);
     const control = this.#control;
     Atomics.store(control, WORKER_STATE, STATE_AWAKE);
     for (;;) {
@@ -263,6 +272,12 @@ export class Service implements WorkerService, LaneHost {
         return;
       }
       if (Atomics.load(control, DOORBELL) !== seen) continue;
+      if (this.#someWaitForPromises()) {
+        if (retryAt !== Number.POSITIVE_INFINITY)
+          this.#retryTimer = setTimeout(this.#serve, retryAt - performance.now());
+        if (this.#leave()) return;
+        continue;
+      }
       const rang = this.#await(seen, retryAt - performance.now());
       if (rang || retryAt !== Number.POSITIVE_INFINITY) continue;
       this.#tidyUp();
@@ -294,6 +309,10 @@ export class Service implements WorkerService, LaneHost {
     return false;
   }
 
+  #tidyAgain(): void {
+    this.#tidyTimer ??= setTimeout(this.#tidyUp, TIDY_AGAIN_MS);
+  }
+
   /** One lane at a time, and no further once there is work. */
   #tidyUp = (): void => {
     const control = this.#control;
@@ -302,7 +321,9 @@ export class Service implements WorkerService, LaneHost {
     for (const lane of this.#lanes.values()) {
       if (Atomics.load(control, RING_HEAD) !== Atomics.load(control, RING_TAIL)) return;
       if (!lane.idle) continue;
-      if (lane.tidyUp() === true) this.#tidyTimer ??= setTimeout(this.#tidyUp, TIDY_AGAIN_MS);
+      const again = lane.tidyUp();
+      if (again === true) this.#tidyAgain();
+      else if (again !== false) void again.then((later) => later && this.#tidyAgain());
     }
   };
 }

@@ -11,6 +11,7 @@ import {
   SAVE_VALUE,
 } from '../protocol/entries.ts';
 import type { ReadResult } from '../protocol/service.ts';
+import { BATCH_FOREIGN_WRITER } from '../protocol/slabs.ts';
 import { hasWalResetFault } from '../protocol/sqlite-version.ts';
 import type { CallReader } from './call-reader.ts';
 import { type CommitPoint, type Engine, EngineError } from './engine.ts';
@@ -36,7 +37,6 @@ export class SqliteEngine implements Engine {
   #statements = new Map<string, StatementSync>();
   #wal: WalKeeper | undefined;
   #patches: PatchLoader | undefined;
-  #foreignWriter = false;
   #dataVersion: number | undefined;
   version = '';
 
@@ -51,7 +51,7 @@ export class SqliteEngine implements Engine {
   }
 
   open(): void {
-    if (this.#opened?.isGone()) this.#abandon();
+    if (this.#opened !== undefined && this.#opened.whereIsFile() !== 'there') this.#abandon();
     this.#connection();
   }
 
@@ -93,7 +93,7 @@ export class SqliteEngine implements Engine {
       begun = true;
       for (; more; more = calls.next()) bytes += this.#perform(calls, results);
       this.#insertRows();
-      if (hasWalResetFault(this.version)) this.#watchForeignWriters(bytes > 0);
+      if (hasWalResetFault(this.version) && this.#sawForeignWriter()) calls.flag(BATCH_FOREIGN_WRITER);
       for (const at of this.#collided) calls.markCollided(at);
       const { cells, index, value } = commitPoint;
       const commit = this.#statement('COMMIT');
@@ -345,16 +345,10 @@ export class SqliteEngine implements Engine {
   }
 
   /** `data_version` changes when another connection has committed: one of another process. */
-  #watchForeignWriters(wrote: boolean): void {
-    const version = firstRow(this.#statement('PRAGMA data_version'))?.data_version as number;
-    if (this.#dataVersion !== undefined && version !== this.#dataVersion) this.#foreignWriter = true;
-    if (wrote || this.#dataVersion === undefined) this.#dataVersion = version;
-  }
-
-  sawForeignWriter(): boolean {
-    const saw = this.#foreignWriter;
-    this.#foreignWriter = false;
-    return saw;
+  #sawForeignWriter(): boolean {
+    const before = this.#dataVersion;
+    this.#dataVersion = firstRow(this.#statement('PRAGMA data_version'))?.data_version as number;
+    return before !== undefined && before !== this.#dataVersion;
   }
 }
 
