@@ -1,5 +1,5 @@
 /** `node:sqlite`, and the peculiarities of its versions. */
-import type { SQLInputValue, StatementSync } from 'node:sqlite';
+import type { DatabaseSync as Database, SQLInputValue, StatementSync } from 'node:sqlite';
 
 /** Without the warning that it is experimental: that is our business, not the program's. */
 function load(): typeof import('node:sqlite') {
@@ -18,4 +18,32 @@ export const { DatabaseSync } = load();
 /** The first row of a result, if there is one: `get` of Node 22.5 returns a row of nulls for none. */
 export function firstRow(statement: StatementSync, ...values: SQLInputValue[]): Record<string, unknown> | undefined {
   return statement.all(...values)[0] as Record<string, unknown> | undefined;
+}
+
+let keepsOpen: boolean | undefined;
+
+/**
+ * Closes a database so that nothing is left beside its file. Node 22.5 does not finalize statements
+ * when it closes a database, so SQLite keeps the connection until they are collected as garbage; with
+ * a rollback journal that is only a file that is open, with a write-ahead log it is the log as well.
+ */
+export function closeDatabase(database: Database): void {
+  keepsOpen ??= keepsStatementsOpen();
+  try {
+    if (keepsOpen) database.prepare('PRAGMA journal_mode = DELETE').all();
+  } finally {
+    database.close();
+  }
+}
+
+function keepsStatementsOpen(): boolean {
+  const database = new DatabaseSync(':memory:');
+  const statement = database.prepare('SELECT 1');
+  database.close();
+  try {
+    statement.all();
+    return true;
+  } catch {
+    return false; // finalized, as it should be
+  }
 }

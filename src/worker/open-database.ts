@@ -40,7 +40,7 @@ export function openDatabase(path: string, transient: boolean, full: boolean): O
   } catch (error) {
     const failure = whyNotOpen(toOpenError(error), path, transient);
     try {
-      database.close();
+      database.close(); // plainly: a file that is not ours is left as it is
     } catch (closeError) {
       failure.reported.message += `; closing it: ${toEngineError(closeError).message}`;
     }

@@ -15,7 +15,7 @@ import { BATCH_FOREIGN_WRITER } from '../protocol/slabs.ts';
 import { hasWalResetFault } from '../protocol/sqlite-version.ts';
 import type { CallReader } from './call-reader.ts';
 import { type CommitPoint, type Engine, EngineError } from './engine.ts';
-import { firstRow } from './node-sqlite.ts';
+import { closeDatabase, firstRow } from './node-sqlite.ts';
 import { type OpenedDatabase, openDatabase } from './open-database.ts';
 import { PatchLoader } from './patch-loader.ts';
 import { PatchRows, ROWS_A_STATEMENT } from './patch-rows.ts';
@@ -341,7 +341,7 @@ export class SqliteEngine implements Engine {
   close(): void {
     const opened = this.#opened;
     this.#forget();
-    opened?.database.close();
+    if (opened !== undefined) closeDatabase(opened.database);
   }
 
   /** `data_version` changes when another connection has committed: one of another process. */

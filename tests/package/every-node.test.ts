@@ -1,4 +1,5 @@
 /** The installed package on every Node from the oldest on: no flag, no warning, however the program is started. */
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { installed, nodes, place, resultOf, run, runNode } from './a-fresh-machine.ts';
@@ -30,6 +31,8 @@ describe.each(Object.entries(nodes))('on Node %s', (version, node) => {
           : place(folder, 'main.cjs', application('cjs'));
       const asArguments = await runNode([...options, program, join(folder, 'one.db')], { cwd: folder, node });
       expect(resultOf(asArguments, program)).toEqual(wholeJourney);
+      // closed by the program: nothing is left beside the database
+      expect(readdirSync(folder).filter((name) => name.startsWith('one.db'))).toEqual(['one.db']);
       if (options.length === 0) return;
       const env = { NODE_OPTIONS: options.join(' ') };
       const asEnvironment = await runNode([program, join(folder, 'two.db')], { cwd: folder, node, env });
