@@ -98,7 +98,7 @@ export class Lane {
     if (member.run !== batch) this.#startRun(member, batch);
     const at = this.#at;
     this.#at = at + need;
-    const { cells, bytes, doubles } = this.line;
+    const { cells, bytes, doubles } = this.line.memory;
     const cell = at >> 2;
     cells[cell] = APPEND_PATCH;
     cells[cell + 1] = member.id;
@@ -153,7 +153,7 @@ export class Lane {
 
     const at = this.#at;
     this.#at = at + need;
-    const { cells, bytes, doubles, text } = this.line;
+    const { cells, bytes, doubles, text } = this.line.memory;
     const cell = at >> 2;
     cells[cell] = operation;
     cells[cell + 1] = member.id;
@@ -173,14 +173,14 @@ export class Lane {
   #attach(batch: Batch, data: Uint8Array, handedOver: boolean): number {
     const attachment: Attachment = (handedOver ? takeOver(data) : undefined) ?? this.#copy(data);
     batch.attachmentBytes += attachment.length;
-    this.line.pendingBytes += attachment.length;
+    this.line.memory.pendingBytes += attachment.length;
     return -batch.attachments.push(attachment);
   }
 
   /** Copies into shared memory, so that a lost worker does not lose the bytes. */
   #copy(data: Uint8Array): Attachment {
     const length = lengthOf(data);
-    const buffer = this.line.blocks.take(length);
+    const buffer = this.line.memory.blocks.take(length);
     new Uint8Array(buffer, 0, length).set(data);
     return { buffer, start: 0, length };
   }
@@ -188,7 +188,8 @@ export class Lane {
   /** Waits until so many bytes may be added beside the slabs. One call that is larger than all goes alone. */
   #admit(length: number, member: Member, call: string): SDS_PersistenceError | undefined {
     const { line } = this;
-    const fits = () => line.pendingBytes === 0 || line.pendingBytes + length <= member.settings.MaxPendingBytes;
+    const fits = () =>
+      line.memory.pendingBytes === 0 || line.memory.pendingBytes + length <= member.settings.MaxPendingBytes;
     if (fits()) return undefined;
     if (member.settings.Overflow === 'reject') return makeError('queue-full', call, this.dbPath);
     line.hold(fits);
@@ -207,13 +208,13 @@ export class Lane {
       if (open !== undefined && ((!read && open.reads.length > 0) || open.bytes >= FULL_BATCH)) this.#completeOpen();
       if (this.#open !== undefined && this.#at + need <= this.#end) return undefined;
       if (this.#open !== undefined) this.trySend(); // its slab is full: the worker may start on it
-      const slab = line.takeSlab(need, this.#open?.slabBytes ?? 0, member.settings.MaxPendingBytes);
+      const slab = line.memory.takeSlab(need, this.#open?.slabBytes ?? 0, member.settings.MaxPendingBytes);
       if (slab !== NO_SLAB) {
         this.#enterSlab(slab);
         return undefined;
       }
       if (member.settings.Overflow === 'reject') return makeError('queue-full', call, this.dbPath);
-      line.hold(() => line.hasRoom(need, member.settings.MaxPendingBytes));
+      line.hold(() => line.memory.hasRoom(need, member.settings.MaxPendingBytes));
     }
   }
 
@@ -228,12 +229,12 @@ export class Lane {
     } else {
       this.#leaveSlab(slab);
     }
-    const start = line.slabs.startOf(slab);
-    const size = line.slabs.sizeOf(slab);
+    const start = line.memory.startOf(slab);
+    const size = line.memory.sizeOf(slab);
     batch.slabs.push(slab);
     batch.slabBytes += size;
-    line.cells[(start >> 2) + SLAB_FLAGS] = 0;
-    line.cells[(start >> 2) + SLAB_DONE] = 0;
+    line.memory.cells[(start >> 2) + SLAB_FLAGS] = 0;
+    line.memory.cells[(start >> 2) + SLAB_DONE] = 0;
     this.#slabStart = start;
     this.#at = start + SLAB_HEADER;
     this.#end = start + size;
@@ -241,8 +242,8 @@ export class Lane {
 
   #leaveSlab(next: number): void {
     const cell = this.#slabStart >> 2;
-    this.line.cells[cell + SLAB_USED] = this.#at - this.#slabStart;
-    this.line.cells[cell + SLAB_NEXT] = next;
+    this.line.memory.cells[cell + SLAB_USED] = this.#at - this.#slabStart;
+    this.line.memory.cells[cell + SLAB_NEXT] = next;
   }
 
   #completeOpen(): void {
@@ -370,22 +371,28 @@ export class Lane {
   /** The errors by settler; nearly always there are none and nothing is looked at. */
   #collectFailures(batch: Batch): Map<number, SDS_PersistenceError> | undefined {
     const { line } = this;
-    const flags = line.cell((line.slabs.startOf(batch.firstSlab) >> 2) + SLAB_FLAGS);
+    const flags = line.memory.flagsOf(batch.firstSlab);
     if (flags === 0) return undefined;
     if (flags & BATCH_FOREIGN_WRITER) warnOfForeignWriter(this.dbPath, line.sqliteVersion);
     if ((flags & (BATCH_FAILED | BATCH_COLLIDED)) === 0) return undefined;
     const failed = new Map<number, SDS_PersistenceError>();
     for (const at of this.#entriesOf(batch)) {
       const cell = at >> 2;
-      const word = line.cell(cell);
-      const index = line.cell(cell + 4);
+      const word = line.memory.cell(cell);
+      const index = line.memory.cell(cell + 4);
       const settler = batch.settlers[index] as Settler; // each entry was written with its settler
       if ((word >> 16) & ENTRY_COLLIDED) warnOfCollision(settler.member);
       const outcome = (word >> 8) & 0xff;
       if (outcome < FIRST_ERROR || failed.has(index)) continue;
       const code = errorCodes[outcome - FIRST_ERROR] ?? 'io-error';
       const call = operationNames[settler.operation] ?? '';
-      const error = makeError(code, call, this.dbPath, undefined, line.causeOf(this.id, batch.number, outcome));
+      const error = makeError(
+        code,
+        call,
+        this.dbPath,
+        undefined,
+        line.errorBoard.causeOf(this.id, batch.number, outcome),
+      );
       failed.set(index, error);
       batch.failures ??= new Map();
       if (batch.failures.has(settler.member)) continue;
@@ -399,12 +406,12 @@ export class Lane {
   *#entriesOf(batch: Batch): Generator<number> {
     const { line } = this;
     for (const slab of batch.slabs) {
-      const start = line.slabs.startOf(slab);
-      const end = start + line.cell((start >> 2) + SLAB_USED);
+      const start = line.memory.startOf(slab);
+      const end = start + line.memory.cell((start >> 2) + SLAB_USED);
       for (let at = start + SLAB_HEADER; at < end; ) {
         yield at;
-        const keyLength = line.cell((at >> 2) + 2);
-        const dataLength = line.cell((at >> 2) + 3);
+        const keyLength = line.memory.cell((at >> 2) + 2);
+        const dataLength = line.memory.cell((at >> 2) + 3);
         at += entryBytes(keyLength, Math.max(dataLength, 0));
       }
     }
@@ -418,25 +425,25 @@ export class Lane {
     if (batch.beingRead) {
       // refused, but the worker may still look at it: not counted any more, and given back with its answer
       batch.failed ??= this.#collectFailures(batch);
-      line.pendingBytes -= batch.bytes;
+      line.memory.pendingBytes -= batch.bytes;
       this.#beingRead.add(batch);
       return;
     }
-    line.pendingBytes -= batch.attachmentBytes;
+    line.memory.pendingBytes -= batch.attachmentBytes;
     if (this.#isFinished(batch)) {
       batch.failed = this.#collectFailures(batch);
       for (const { buffer } of batch.attachments) {
-        if (buffer instanceof SharedArrayBuffer) line.blocks.giveBack(buffer);
+        if (buffer instanceof SharedArrayBuffer) line.memory.blocks.giveBack(buffer);
       }
     }
-    for (const slab of batch.slabs) line.giveBackSlab(slab);
+    for (const slab of batch.slabs) line.memory.giveBackSlab(slab);
   }
 
   /** The worker is through with a batch whose reads were asked again, or is gone. */
   #wasRead(batch: Batch): void {
     batch.beingRead = false;
     if (!this.#beingRead.delete(batch)) return;
-    this.line.pendingBytes += batch.bytes;
+    this.line.memory.pendingBytes += batch.bytes;
     batch.released = false;
     this.#release(batch);
   }
@@ -491,13 +498,13 @@ export class Lane {
     const { line } = this;
     const lost = FIRST_ERROR + errorCodes.indexOf('worker-lost');
     for (const at of this.#entriesOf(batch)) {
-      const dataLength = line.cell((at >> 2) + 3);
+      const dataLength = line.memory.cell((at >> 2) + 3);
       if (dataLength >= 0) continue;
       const attachment = batch.attachments[-1 - dataLength];
       if (attachment === undefined || !(attachment.buffer instanceof ArrayBuffer)) continue;
       if (!attachment.buffer.detached) continue;
-      if (line.outcomeAt(at) === 0) line.setOutcome(at, lost);
-      line.setFlag(batch.firstSlab, BATCH_FAILED);
+      if (line.memory.outcomeAt(at) === 0) line.memory.setOutcome(at, lost);
+      line.memory.setFlag(batch.firstSlab, BATCH_FAILED);
     }
   }
 

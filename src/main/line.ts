@@ -6,8 +6,6 @@ import type { Worker } from 'node:worker_threads';
 import { type Remote, transfer, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import {
-  BOARD_BYTES,
-  BOARD_TEXT_AT,
   BOOTED,
   CONTROL_CELLS,
   DOORBELL,
@@ -26,14 +24,13 @@ import {
   STATE_IN_EVENT_LOOP,
   WORKER_STATE,
 } from '../protocol/control.ts';
-import { makeError, type ReportedCause, reviveCause } from '../protocol/errors.ts';
+import { makeError } from '../protocol/errors.ts';
 import type { BatchMessage, ReadResult, Report, WorkerService } from '../protocol/service.ts';
-import { NO_SLAB, SLAB_FLAGS } from '../protocol/slabs.ts';
 import type { Batch } from './batch.ts';
-import { BlockPool } from './block-pool.ts';
+import { ErrorBoard } from './error-board.ts';
 import { Lane } from './lane.ts';
 import type { Member } from './member.ts';
-import { SlabPool } from './slab-pool.ts';
+import { PendingMemory } from './pending-memory.ts';
 import { startWorker } from './start-worker.ts';
 
 /** After so many workers in a row that died young and had finished nothing, there is no other. */
@@ -56,22 +53,14 @@ interface Registration {
 }
 
 export class Line {
-  readonly slabs: SlabPool;
-  readonly blocks = new BlockPool();
+  readonly memory: PendingMemory;
+  readonly errorBoard = new ErrorBoard();
   readonly commitPoints: Int32Array;
-  /** The arena as 32-bit cells, bytes, doubles and text. */
-  readonly cells: Int32Array;
-  readonly bytes: Uint8Array;
-  readonly doubles: Float64Array;
-  readonly text: Buffer;
-  /** Capacity of all slabs in use and size of all attachments: what waits for its commit. */
-  pendingBytes = 0;
   /** True while the thread is blocked in here: then no message can arrive. */
   blocked = false;
   sqliteVersion = '';
 
   readonly #control: Int32Array;
-  readonly #board: Uint8Array;
   readonly #shared: SharedMemory;
   readonly #lanes = new Set<Lane>();
   readonly #registrations = new Map<number, Registration>();
@@ -97,19 +86,12 @@ export class Line {
 
   constructor(pendingBytes: number, onLost: (line: Line) => void) {
     this.#onLost = onLost;
-    this.slabs = new SlabPool(pendingBytes);
-    const { arena } = this.slabs;
-    this.cells = new Int32Array(arena);
-    this.bytes = new Uint8Array(arena);
-    this.doubles = new Float64Array(arena);
-    this.text = Buffer.from(arena);
+    this.memory = new PendingMemory(pendingBytes);
     const control = new SharedArrayBuffer(CONTROL_CELLS * 4);
     const commitPoints = new SharedArrayBuffer(MAX_LANES * 4);
-    const board = new SharedArrayBuffer(BOARD_BYTES);
     this.#control = new Int32Array(control);
     this.commitPoints = new Int32Array(commitPoints);
-    this.#board = new Uint8Array(board);
-    this.#shared = { owner: OWNER, control, commitPoints, board, arena };
+    this.#shared = { owner: OWNER, control, commitPoints, board: this.errorBoard.shared, arena: this.memory.arena };
     try {
       this.#start();
     } catch (error) {
@@ -206,46 +188,6 @@ export class Line {
       this.#registrations.delete(registration.member.id);
       registration.onDetach?.(report);
     });
-  }
-
-  // ---- slabs ----------------------------------------------------------------------------------
-
-  takeSlab(need: number, batchBytes: number, mostPending: number): number {
-    if (this.pendingBytes >= mostPending) return NO_SLAB;
-    const slab = this.slabs.take(need, batchBytes);
-    if (slab !== NO_SLAB) this.pendingBytes += this.slabs.sizeOf(slab);
-    return slab;
-  }
-
-  hasRoom(need: number, mostPending: number): boolean {
-    if (this.pendingBytes >= mostPending) return false;
-    const slab = this.slabs.take(need, 0);
-    if (slab === NO_SLAB) return false;
-    this.slabs.giveBack(slab);
-    return true;
-  }
-
-  giveBackSlab(slab: number): void {
-    this.pendingBytes -= this.slabs.sizeOf(slab);
-    this.slabs.giveBack(slab);
-  }
-
-  cell(index: number): number {
-    return this.cells[index] ?? 0;
-  }
-
-  outcomeAt(at: number): number {
-    return (this.cell(at >> 2) >> 8) & 0xff;
-  }
-
-  setOutcome(at: number, outcome: number): void {
-    const cell = at >> 2;
-    this.cells[cell] = (this.cell(cell) & ~0xff00) | (outcome << 8);
-  }
-
-  setFlag(slab: number, flag: number): void {
-    const cell = (this.slabs.startOf(slab) >> 2) + SLAB_FLAGS;
-    this.cells[cell] = this.cell(cell) | flag;
   }
 
   // ---- sending --------------------------------------------------------------------------------
@@ -560,21 +502,6 @@ export class Line {
     this.#haveUnderWay.clear();
     this.#requests = 0;
     this.#updateReference();
-  }
-
-  /** What SQLite said about a failed batch, if the board still shows it. */
-  causeOf(lane: number, batch: number, outcome: number): Error | undefined {
-    const head = new Int32Array(this.#board.buffer, 0, 4);
-    if (Atomics.load(head, 0) !== lane || Atomics.load(head, 1) !== batch || Atomics.load(head, 2) !== outcome) {
-      return undefined;
-    }
-    const length = Atomics.load(head, 3);
-    const text = Buffer.from(this.#board.slice(BOARD_TEXT_AT, BOARD_TEXT_AT + length)).toString();
-    try {
-      return reviveCause(JSON.parse(text) as ReportedCause);
-    } catch {
-      return undefined; // overwritten by the next failure while it was read: the code says enough
-    }
   }
 }
 
