@@ -163,12 +163,15 @@ export class WorkerLane {
   ): Generator<Wait, ReadResult[], unknown> {
     const { arena, commitPoints } = this.#host;
     const flagsAt = (arena.startOf(firstSlab) >> 2) + SLAB_FLAGS;
-    const commitPoint = { cells: commitPoints, index: this.id, value: batch };
-    const oneByOne = () => (arena.cell(flagsAt) & BATCH_ONE_BY_ONE) !== 0;
-    let answers: ReadResult[] = [];
     if (readsOnly) {
-      answers = yield* this.#readsAlone(batch, flagsAt, calls, commitPoint);
-    } else if (!oneByOne()) {
+      // published long ago, and perhaps batches behind it as well: the commit point must not go back
+      const nowhere = { cells: new Int32Array(1), index: 0, value: 0 };
+      return yield* this.#readsAlone(batch, flagsAt, calls, nowhere);
+    }
+    const commitPoint = { cells: commitPoints, index: this.id, value: batch };
+    let oneByOne = (arena.cell(flagsAt) & BATCH_ONE_BY_ONE) !== 0;
+    let answers: ReadResult[] = [];
+    if (!oneByOne) {
       const error = yield* this.#patiently(() => {
         const outcome = this.#engine.transact(calls.rewind(), commitPoint);
         return then(outcome, (results) => {
@@ -179,11 +182,12 @@ export class WorkerLane {
         this.#failAll(batch, flagsAt, calls.rewind('writes'), error);
         answers = yield* this.#readsAlone(batch, flagsAt, calls, commitPoint);
       } else if (error !== undefined) {
+        oneByOne = true;
         arena.cells[flagsAt] = arena.cell(flagsAt) | BATCH_ONE_BY_ONE;
       }
     }
-    if (oneByOne() && !readsOnly) answers = yield* this.#oneByOne(batch, flagsAt, calls);
-    // for a batch of which all failed; else it is published already
+    if (oneByOne) answers = yield* this.#oneByOne(batch, flagsAt, calls);
+    // for a batch of which all failed, or that was done one by one; else it is published already
     Atomics.store(commitPoints, this.id, batch);
     this.#host.progressed();
     return answers;

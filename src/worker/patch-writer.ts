@@ -1,0 +1,152 @@
+/** Writes patches: many rows a statement, and what becomes of numbers that are taken. */
+import { EngineError } from './engine.ts';
+import { firstRow } from './node-sqlite.ts';
+import { PatchRows, ROWS_A_STATEMENT } from './patch-rows.ts';
+import { LARGE_BYTES, type Statements } from './statements.ts';
+
+/** Rows of one INSERT; what is left over goes in smaller ones. */
+const ROWS = [ROWS_A_STATEMENT, 8, 1] as const;
+
+/** Works within one transaction at a time; `clear` ends it. */
+export class PatchWriter {
+  readonly #statements: Statements;
+  readonly #rows = new PatchRows();
+  /** Entries of patches that are lost, since their number is taken by other bytes. */
+  #collided: number[] = [];
+  /** Highest number of a store within this transaction, for stores that keep both on a collision. */
+  readonly #highest = new Map<string, number>();
+
+  constructor(statements: Statements) {
+    this.#statements = statements;
+  }
+
+  /** Adds a patch, sooner or later; `entry` is where it came from, `keepBoth` what to do on a collision. */
+  add(storeId: string, clock: number, data: Uint8Array, entry: number, keepBoth: boolean): void {
+    if (keepBoth) {
+      this.#keep(storeId, clock, data, entry);
+      return;
+    }
+    // another provider of this store may keep both: what it knows of the highest number is out of date
+    if (this.#highest.size > 0) this.#highest.delete(storeId);
+    this.#append(storeId, clock, data, entry);
+  }
+
+  /** Told when patches of a store are deleted. */
+  pruned(storeId: string): void {
+    this.#highest.delete(storeId);
+  }
+
+  get collided(): readonly number[] {
+    return this.#collided;
+  }
+
+  clear(): void {
+    this.#rows.clear();
+    if (this.#collided.length > 0) this.#collided = [];
+    if (this.#highest.size > 0) this.#highest.clear();
+  }
+
+  /** Inserts the gathered rows. A number that is taken is left as it is, any other conflict is an error. */
+  insert(): void {
+    const rows = this.#rows;
+    if (rows.count === 0) return;
+    rows.order();
+    let done = 0;
+    for (const size of ROWS) {
+      for (; rows.count - done >= size; done += size) {
+        const { changes } = this.#statements.get(insertOf(size)).run(...rows.values(done, size));
+        if (changes !== size) this.#findCollided(done, size);
+      }
+    }
+    rows.clear();
+  }
+
+  /** Gathers a row, or inserts it at once if it would make a statement of many rows hold too much. */
+  #append(storeId: string, clock: number, data: Uint8Array, at: number): void {
+    if (data.byteLength <= LARGE_BYTES) {
+      if (this.#rows.add(storeId, clock, data, at)) this.insert();
+      return;
+    }
+    this.insert();
+    const sql =
+      'INSERT INTO patches (data, store_id, clock) SELECT ?, ?, ? WHERE ? ON CONFLICT (store_id, clock) DO NOTHING';
+    if (this.#statements.write(sql, data, storeId, clock) === 1) return;
+    if (!this.#isStored(storeId, clock, data)) this.#collided.push(at);
+  }
+
+  /** Some numbers were taken: by the same bytes (then all is well) or by others (then a patch is lost). */
+  #findCollided(first: number, count: number): void {
+    for (let row = first; row < first + count; row++) {
+      const [storeId, clock, data] = this.#rows.values(row, 1) as [string, number, Uint8Array];
+      if (!this.#isStored(storeId, clock, data)) this.#collided.push(this.#rows.entryOf(row));
+    }
+  }
+
+  /** Whether these very bytes are stored under this number. */
+  #isStored(storeId: string, clock: number, data: Uint8Array): boolean {
+    const stored = this.#statements.get('SELECT data FROM patches WHERE store_id = ? AND clock = ?');
+    const bytes = firstRow(stored, storeId, clock)?.data;
+    return bytes instanceof Uint8Array && Buffer.compare(bytes, data) === 0;
+  }
+
+  /** Stores a patch under its number, or the next free one, unless the same bytes are there on the way. */
+  #keep(storeId: string, clock: number, data: Uint8Array, at: number): void {
+    let highest = this.#highest.get(storeId);
+    if (highest === undefined) {
+      this.insert(); // rows of this store may be among those gathered
+      const row = firstRow(
+        this.#statements.get('SELECT max(clock) AS highest FROM patches WHERE store_id = ?'),
+        storeId,
+      );
+      highest = (row?.highest as number | null) ?? Number.NEGATIVE_INFINITY;
+    }
+    if (clock > highest) {
+      this.#highest.set(storeId, clock);
+      this.#append(storeId, clock, data, at);
+      return;
+    }
+    this.insert();
+    const free = this.#firstFree(storeId, clock);
+    const same = firstRow(
+      this.#statements.get(
+        'SELECT 1 FROM patches WHERE store_id = ? AND clock >= ? AND clock < ? AND data = ? LIMIT 1',
+      ),
+      storeId,
+      clock,
+      free,
+      data,
+    );
+    if (same === undefined) this.#append(storeId, free, data, at);
+    this.#highest.set(storeId, Math.max(highest, free));
+  }
+
+  #firstFree(storeId: string, clock: number): number {
+    const taken = firstRow(
+      this.#statements.get('SELECT 1 FROM patches WHERE store_id = ? AND clock = ?'),
+      storeId,
+      clock,
+    );
+    if (taken === undefined) return clock;
+    const next = this.#statements.get(
+      'SELECT clock + 1 AS free FROM patches AS p WHERE store_id = ? AND clock >= ? AND NOT EXISTS ' +
+        '(SELECT 1 FROM patches AS q WHERE q.store_id = p.store_id AND q.clock = p.clock + 1) ORDER BY clock LIMIT 1',
+    );
+    const free = Number(firstRow(next, storeId, clock)?.free);
+    if (!Number.isSafeInteger(free)) {
+      throw new EngineError('invalid-argument', { message: `there is no free number above ${clock}` });
+    }
+    return free;
+  }
+}
+
+const inserts = new Map<number, string>();
+
+function insertOf(rows: number): string {
+  let sql = inserts.get(rows);
+  if (sql === undefined) {
+    const values = Array(rows).fill('(?, ?, ?)').join(', ');
+    sql = `INSERT INTO patches (store_id, clock, data) VALUES ${values} ON CONFLICT (store_id, clock) DO NOTHING`;
+    inserts.set(rows, sql);
+  }
+  return sql;
+}

@@ -1,0 +1,36 @@
+/** The prepared statements of a connection. */
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+
+/** A statement keeps a copy of what it is bound to: of bytes longer than this it must let go. */
+export const LARGE_BYTES = 64 * 1024;
+
+export class Statements {
+  readonly #database: DatabaseSync;
+  readonly #prepared = new Map<string, StatementSync>();
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  /** Prepared once. */
+  get(sql: string): StatementSync {
+    let statement = this.#prepared.get(sql);
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql);
+      this.#prepared.set(sql, statement);
+    }
+    return statement;
+  }
+
+  /**
+   * Runs a statement whose first parameter are bytes and whose last is a condition; returns the number
+   * of rows it changed. A statement keeps what it is bound to until it is run again, so after large
+   * bytes it is run on none, to no effect.
+   */
+  write(sql: string, data: Uint8Array, ...others: (string | number)[]): number {
+    const statement = this.get(sql);
+    const { changes } = statement.run(data, ...others, 1);
+    if (data.byteLength > LARGE_BYTES) statement.run(new Uint8Array(0), ...others, 0);
+    return Number(changes);
+  }
+}
