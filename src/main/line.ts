@@ -2,6 +2,7 @@
  * A line to one worker thread: the memory both share, the ring of batches, the Comlink service, and
  * what happens when the worker is lost. Any number of lanes (files) uses it.
  */
+import { existsSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
 import { type Remote, transfer, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
@@ -22,6 +23,7 @@ import {
   type SharedMemory,
   STATE_ASLEEP,
   STATE_IN_EVENT_LOOP,
+  THREAD_ID,
   WORKER_STATE,
 } from '../protocol/control.ts';
 import { makeError } from '../protocol/errors.ts';
@@ -387,14 +389,18 @@ export class Line {
   }
 
   /**
-   * A blocked thread hears no `exit` event. A thread that has ended reports a negative idle time, or,
-   * if it is asked for the first time only then, no time at all; but so does one whose `online` event
-   * did not come yet (Node, lib/internal/worker.js).
+   * A blocked thread hears no `exit` event. On Linux it looks for the thread itself. Elsewhere, a thread
+   * that has ended reports a negative idle time, or, if it is asked for the first time only then, no
+   * time at all; but so does one whose `online` event did not come yet (Node, lib/internal/worker.js).
    */
   #checkLife(): void {
-    const { idle, active } = this.#worker.performance.eventLoopUtilization();
     const booted = Atomics.load(this.#control, BOOTED) !== 0;
-    const ended = idle < 0 || (booted && this.#online && idle === 0 && active === 0);
+    const thread = Atomics.load(this.#control, THREAD_ID);
+    const { idle, active } = this.#worker.performance.eventLoopUtilization();
+    const ended =
+      thread > 0
+        ? !existsSync(`/proc/self/task/${thread}`)
+        : idle < 0 || (booted && this.#online && idle === 0 && active === 0);
     const neverBegan = !booted && performance.now() - this.#startedAt > START_PATIENCE_MS;
     if (ended) this.#recover(new Error('the worker thread has ended'));
     else if (neverBegan) this.#giveUp(new Error(`the worker thread did not start within ${START_PATIENCE_MS} ms`));
@@ -408,6 +414,7 @@ export class Line {
     Atomics.store(control, RING_TAIL, 0);
     Atomics.store(control, WORKER_STATE, STATE_IN_EVENT_LOOP);
     Atomics.store(control, BOOTED, 0);
+    Atomics.store(control, THREAD_ID, 0);
     Atomics.store(control, MESSAGES, 0);
     this.#startedAt = performance.now();
     this.#progressAtStart = Atomics.load(control, PROGRESS);

@@ -20,6 +20,8 @@ export const BOOTED = 5;
 export const RETIRED = 2;
 /** Main: number of messages sent to this worker; one that is not handled yet calls it to its event loop. */
 export const MESSAGES = 6;
+/** Worker: the system's number of its thread, where it can be known (Linux); else 0. */
+export const THREAD_ID = 7;
 
 /** In its event loop, or not there yet: only a message reaches it. */
 export const STATE_IN_EVENT_LOOP = 0;
