@@ -1,0 +1,43 @@
+/** A thread that is blocked in a call sees its worker die, though it hears no event, and does not wait for ever. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { freshFile, freshFolder } from '../support/files.ts';
+import { runProgram } from '../support/programs.ts';
+
+/** Preloaded into each worker thread: ends it at its first INSERT, as a crash in native code would. */
+const deadly = `
+const { isMainThread } = require('node:worker_threads');
+if (!isMainThread) {
+  const { DatabaseSync } = require('node:sqlite');
+  const { prepare } = DatabaseSync.prototype;
+  DatabaseSync.prototype.prepare = function (sql) {
+    if (sql.startsWith('INSERT')) process.exit(1);
+    return prepare.call(this, sql);
+  };
+}`;
+
+describe.runIf(process.platform === 'linux')('a thread that is blocked while worker after worker dies', () => {
+  for (const [what, call] of Object.entries({
+    'in flushSync, in the job that made the provider': 'console.log(provider.flushSync());',
+    'in a call that is held since too much is pending': `for (let clock = 2; clock < 50_000; clock++) {
+      provider.appendPatch(new Uint8Array(1000), clock).catch(() => {});
+    }
+    console.log(false);`,
+  })) {
+    it(`goes on, and the calls reject with worker-lost: ${what}`, async () => {
+      const preload = join(freshFolder(), 'deadly.cjs');
+      writeFileSync(preload, deadly);
+      const ended = await runProgram(
+        `const provider = new SDS_DesktopPersistenceProvider(file, 'store', { MaxPendingBytes: 1_000_000 });
+        const first = provider.appendPatch(patchOf(1), 1);
+        first.catch(() => {});
+        ${call}
+        console.log(await first.catch(({ code }) => code));`,
+        freshFile(),
+        { flags: ['--disable-warning=ExperimentalWarning', '--require', preload] },
+      );
+      expect(ended).toMatchObject({ code: 0, stdout: 'false\nworker-lost\n' });
+    });
+  }
+});
