@@ -39,7 +39,7 @@ export class WalKeeper {
     this.#added = 0;
     const size = this.#size();
     if (size < this.#limit) return;
-    this.#limit = this.#checkpoint('PASSIVE') ? LARGE : size + LARGE / 4;
+    this.#limit = this.#checkpoint('PASSIVE') ? LARGE : size + WORTH_IT;
   }
 
   /** Told when nothing is waiting; returns whether to ask again later. */
