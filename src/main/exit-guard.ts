@@ -4,7 +4,6 @@
  */
 import { writeSync } from 'node:fs';
 import type { Line } from './line.ts';
-import { sayAtExit } from './warnings.ts';
 
 /** How long exit waits for a worker that commits nothing: longer than the default BusyTimeoutMs. */
 const PATIENCE_MS = 10_000;
@@ -33,5 +32,6 @@ export function guardExit(lines: readonly Line[]): void {
 export function drainAtExit(line: Line): void {
   if (line.idle || line.drain(PATIENCE_MS)) return;
   const message = `the worker committed nothing for ${PATIENCE_MS} ms at exit; calls that were not acknowledged may be lost`;
-  sayAtExit(message, (text) => writeSync(2, text));
+  // nothing asynchronous runs any more, so the warning goes to stderr at once
+  writeSync(2, `(SDS_PersistenceWarning) ${message}\n`);
 }

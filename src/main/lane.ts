@@ -88,7 +88,7 @@ export class Lane {
       // too long for a slab, or handed over: a promise of its own
       return this.#add(member, APPEND_PATCH, '', clock, patch, handedOver) as Promise<void>;
     }
-    const need = (ENTRY_HEADER + length + 7) & ~7;
+    const need = entryBytes(0, length);
     let batch = this.#open;
     if (batch === undefined || batch.reads.length > 0 || this.#at + need > this.#end) {
       const refusal = this.#makeRoom(need, false, member, 'appendPatch');

@@ -48,7 +48,7 @@ interface Registration {
   member: Member;
   lane: Lane;
   attached: boolean;
-  /** Set while an attach or detach is under way. */
+  /** Who waits for the attach that is under way. */
   onAttach: ((report: Report) => void)[];
   attaching: boolean;
   onDetach: ((report: Report) => void) | undefined;

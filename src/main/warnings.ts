@@ -32,8 +32,3 @@ export function warnOfForeignWriter(dbPath: string, sqliteVersion: string): void
       'one process at a time have the file open.',
   );
 }
-
-/** At exit nothing asynchronous runs any more, so this one goes to stderr at once. */
-export function sayAtExit(message: string, write: (text: string) => void): void {
-  write(`(SDS_PersistenceWarning) ${message}\n`);
-}

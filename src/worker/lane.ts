@@ -162,54 +162,57 @@ export class WorkerLane {
     readsOnly: boolean,
   ): Generator<Wait, ReadResult[], unknown> {
     const { arena, commitPoints } = this.#host;
-    const flagsAt = (arena.startOf(firstSlab) >> 2) + SLAB_FLAGS;
+    const slabAt = arena.startOf(firstSlab) >> 2;
+    const answers: ReadResult[] = [];
     if (readsOnly) {
       // published long ago, and perhaps batches behind it as well: the commit point must not go back
       const nowhere = { cells: new Int32Array(1), index: 0, value: 0 };
-      return yield* this.#readsAlone(batch, flagsAt, calls, nowhere);
+      yield* this.#readsAlone(batch, calls, nowhere, answers);
+      return answers;
     }
     const commitPoint = { cells: commitPoints, index: this.id, value: batch };
-    let oneByOne = (arena.cell(flagsAt) & BATCH_ONE_BY_ONE) !== 0;
-    let answers: ReadResult[] = [];
+    let oneByOne = (arena.cell(slabAt + SLAB_FLAGS) & BATCH_ONE_BY_ONE) !== 0;
     if (!oneByOne) {
-      const error = yield* this.#patiently(() => {
-        const outcome = this.#engine.transact(calls.rewind(), commitPoint);
-        return then(outcome, (results) => {
-          answers = results;
-        });
-      });
+      const error = yield* this.#transact(calls, 'all', commitPoint, answers);
       if (error !== undefined && wholesale.includes(error.code)) {
-        this.#failAll(batch, flagsAt, calls.rewind('writes'), error);
-        answers = yield* this.#readsAlone(batch, flagsAt, calls, commitPoint);
+        this.#failAll(batch, calls.rewind('writes'), error);
+        yield* this.#readsAlone(batch, calls, commitPoint, answers);
       } else if (error !== undefined) {
         oneByOne = true;
-        arena.cells[flagsAt] = arena.cell(flagsAt) | BATCH_ONE_BY_ONE;
+        calls.flag(BATCH_ONE_BY_ONE);
       }
     }
-    if (oneByOne) answers = yield* this.#oneByOne(batch, flagsAt, calls);
+    if (oneByOne) yield* this.#oneByOne(batch, slabAt + SLAB_DONE, calls, answers);
     // for a batch of which all failed, or that was done one by one; else it is published already
     Atomics.store(commitPoints, this.id, batch);
     this.#host.progressed();
     return answers;
   }
 
+  /** Carries out some calls of a batch in one transaction, and adds what its reads found. */
+  *#transact(
+    calls: CallReader,
+    which: Parameters<CallReader['rewind']>[0],
+    commitPoint: CommitPoint,
+    answers: ReadResult[],
+  ): Generator<Wait, EngineError | undefined, unknown> {
+    return yield* this.#patiently(() =>
+      then(this.#engine.transact(calls.rewind(which), commitPoint), (results) => {
+        for (const result of results) answers.push(result); // there may be more than a call takes arguments
+      }),
+    );
+  }
+
   /** The reads of a batch, without its writes: they are committed already, or have failed. */
   *#readsAlone(
     batch: number,
-    flagsAt: number,
     calls: CallReader,
     commitPoint: CommitPoint,
-  ): Generator<Wait, ReadResult[], unknown> {
-    let answers: ReadResult[] = [];
-    if (!calls.rewind('reads').next()) return answers;
-    const error = yield* this.#patiently(() => {
-      const outcome = this.#engine.transact(calls.rewind('reads'), commitPoint);
-      return then(outcome, (results) => {
-        answers = results;
-      });
-    });
-    if (error !== undefined) this.#failAll(batch, flagsAt, calls.rewind('reads'), error);
-    return answers;
+    answers: ReadResult[],
+  ): Generator<Wait, void, unknown> {
+    if (!calls.rewind('reads').next()) return;
+    const error = yield* this.#transact(calls, 'reads', commitPoint, answers);
+    if (error !== undefined) this.#failAll(batch, calls.rewind('reads'), error);
   }
 
   /**
@@ -217,32 +220,24 @@ export class WorkerLane {
    * alone. Patches that share a promise share their fate. With each commit, the number of promises
    * dealt with is published, so that a new worker goes on behind them; reads it asks again.
    */
-  *#oneByOne(batch: number, flagsAt: number, calls: CallReader): Generator<Wait, ReadResult[], unknown> {
+  *#oneByOne(batch: number, doneAt: number, calls: CallReader, answers: ReadResult[]): Generator<Wait, void, unknown> {
     const { arena } = this.#host;
-    const doneAt = flagsAt - SLAB_FLAGS + SLAB_DONE;
     const alreadyDone = arena.cell(doneAt);
     const settlers = new Set<number>();
     calls.rewind();
     while (calls.next()) {
       if (calls.settler >= alreadyDone || calls.operation >= FIRST_READ) settlers.add(calls.settler);
     }
-    const answers: ReadResult[] = [];
     // settlers are numbered in the order of the first call of each, and that is the order here
     for (const settler of settlers) {
-      const error = yield* this.#patiently(() => {
-        const point = { cells: arena.cells, index: doneAt, value: Math.max(settler + 1, alreadyDone) };
-        const outcome = this.#engine.transact(calls.rewind(settler), point);
-        return then(outcome, (results) => {
-          answers.push(...results);
-        });
-      });
-      if (error !== undefined) this.#failAll(batch, flagsAt, calls.rewind(settler), error);
+      const point = { cells: arena.cells, index: doneAt, value: Math.max(settler + 1, alreadyDone) };
+      const error = yield* this.#transact(calls, settler, point, answers);
+      if (error !== undefined) this.#failAll(batch, calls.rewind(settler), error);
     }
-    return answers;
   }
 
   /** Notes a failure as the outcome of calls that have none. */
-  #failAll(batch: number, flagsAt: number, calls: CallReader, error: EngineError): void {
+  #failAll(batch: number, calls: CallReader, error: EngineError): void {
     const { arena } = this.#host;
     const outcome = FIRST_ERROR + errorCodes.indexOf(error.code);
     this.#host.report(this.id, batch, outcome, error.reported);
@@ -250,7 +245,7 @@ export class WorkerLane {
       const cell = calls.at >> 2;
       if (((arena.cell(cell) >> 8) & 0xff) === OUTCOME_OPEN) arena.cells[cell] = arena.cell(cell) | (outcome << 8);
     }
-    arena.cells[flagsAt] = arena.cell(flagsAt) | BATCH_FAILED;
+    calls.flag(BATCH_FAILED);
   }
 
   /** Tries again while another process has the file, as long as this file's providers want to wait. */

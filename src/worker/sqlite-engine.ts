@@ -1,6 +1,7 @@
 /** The engine for SQLite files: transactions, statements and what each call does to the tables. */
 import {
   APPEND_PATCH,
+  FIRST_READ,
   LOAD_PATCHES,
   LOAD_SNAPSHOT,
   LOAD_VALUE,
@@ -85,7 +86,7 @@ export class SqliteEngine implements Engine {
     try {
       let more = calls.next();
       // IMMEDIATE: a read that turns into a write fails at once, whatever the timeout (SQLITE_BUSY_SNAPSHOT)
-      statements.get(more && isWrite(calls.operation) ? 'BEGIN IMMEDIATE' : 'BEGIN').run();
+      statements.get(more && calls.operation < FIRST_READ ? 'BEGIN IMMEDIATE' : 'BEGIN').run();
       begun = true;
       for (; more; more = calls.next()) bytes += perform(calls, connection, results);
       writer.insert();
@@ -232,10 +233,6 @@ function sawForeignWriter(connection: Connection): boolean {
   const before = connection.dataVersion;
   connection.dataVersion = firstRow(connection.statements.get('PRAGMA data_version'))?.data_version as number;
   return before !== undefined && before !== connection.dataVersion;
-}
-
-function isWrite(operation: number): boolean {
-  return operation < LOAD_SNAPSHOT;
 }
 
 /** The bytes of a row; anything but a BLOB was not written by a provider. */
