@@ -3,7 +3,7 @@
  * pauses between, typing errors taken back by backspace, jumps of the cursor, pastes, words typed
  * over and passages deleted. The same seed gives the same session.
  */
-import { seededRandom } from './random.ts';
+import { seededRandom } from '../tests/support/random.ts';
 import { applyEdit, type Edit, type Session } from './session.ts';
 
 /** Pauses in milliseconds of the typist's time. */
