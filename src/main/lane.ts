@@ -34,8 +34,11 @@ import { takeMark, takeOver } from './ownership.ts';
 import { lengthOf } from './view.ts';
 import { warnOfCollision, warnOfForeignWriter } from './warnings.ts';
 
-/** A batch that grew to this goes off by itself, so that a flood is committed, and its slabs come back, in parts. */
-const FULL_BATCH = 4 * 1024 * 1024;
+/**
+ * A batch that grew to this goes off by itself, so that a flood is committed, and its slabs come back, in
+ * parts. A transaction of more than SQLite's page cache (2 MB) would have to write pages before its end.
+ */
+const FULL_BATCH = 1024 * 1024;
 /** A second batch may follow one under way if it has at least this much: the worker need not pause between. */
 const WORTH_SENDING = 32 * 1024;
 /** Bytes that are handed over but shorter than this are copied all the same: that is faster than a message. */

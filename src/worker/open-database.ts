@@ -6,6 +6,7 @@ import { EngineError } from './engine.ts';
 import { DatabaseSync, firstRow } from './node-sqlite.ts';
 import { checkSchema, createTables, hasAllTables } from './schema.ts';
 import { toEngineError, toOpenError } from './sqlite-errors.ts';
+import { LONGEST_KEPT } from './wal-keeper.ts';
 
 export interface OpenedDatabase {
   database: Database;
@@ -17,9 +18,6 @@ export interface OpenedDatabase {
   setSynchronous(full: boolean): void;
   whereIsFile(): 'there' | 'missing' | 'replaced';
 }
-
-/** A WAL that was larger is cut to this when it is used anew. */
-const JOURNAL_SIZE_LIMIT = 4 * 1024 * 1024;
 
 export function openDatabase(path: string, transient: boolean, full: boolean): OpenedDatabase {
   let database: Database;
@@ -66,7 +64,7 @@ function setUp(database: Database, transient: boolean, full: boolean): OpenedDat
   setSynchronous(full);
   // checkpoints run between batches, from this thread, so that no commit pays for one
   database.exec('PRAGMA wal_autocheckpoint = 0');
-  database.exec(`PRAGMA journal_size_limit = ${JOURNAL_SIZE_LIMIT}`);
+  database.exec(`PRAGMA journal_size_limit = ${LONGEST_KEPT}`);
   // sorting and the like never needs files beside the database
   database.exec('PRAGMA temp_store = MEMORY');
   if (!hasAllTables(database)) createTables(database);

@@ -68,3 +68,19 @@ describe('a file is refused with schema-mismatch, and left as it is, with', () =
     });
   }
 });
+
+describe('a table that another program changes while it is open', () => {
+  it('and that keeps a patch out by a constraint: the call is rejected, not ignored', async () => {
+    const file = freshFile();
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    await provider.appendPatch(patchOf(1), 1);
+    const other = new DatabaseSync(file);
+    other.exec(`DROP TABLE patches; ${patches.replace('data BLOB NOT NULL', 'data BLOB NOT NULL CHECK (length(data) < 3)')}`);
+    other.close();
+    await expect(provider.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'schema-mismatch' });
+    await expect(provider.appendPatch(new Uint8Array(100_000), 3)).rejects.toMatchObject({ code: 'schema-mismatch' });
+    await provider.appendPatch(new Uint8Array(2), 4);
+    expect(await provider.loadPatchesSince(0)).toEqual([new Uint8Array(2)]);
+    await provider.close();
+  });
+});
