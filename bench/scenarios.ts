@@ -109,6 +109,7 @@ export const scenarios: Scenario[] = [
       { name: 'one-store', driver: 'provider', sizes: { stores: 1, files: 1 } },
       { name: '1000-stores', driver: 'provider', sizes: { stores: 1000, files: 1 } },
       { name: '1000-files', driver: 'provider', sizes: { stores: 1000, files: 1000 } },
+      { name: 'sqlite-1000-stores', driver: 'sqlite', sizes: { stores: 1000, files: 1 } },
       { name: 'sqlite-1000-files', driver: 'sqlite', sizes: { stores: 1000, files: 1000 } },
       { name: 'reference-1000-files', driver: 'reference', sizes: { stores: 1000, files: 1000 } },
     ],

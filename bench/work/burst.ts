@@ -23,7 +23,7 @@ export const burst: Work = async ({ driver, folder, sizes }) => {
       await measure(() =>
         appendAll(
           database,
-          () => store,
+          [store],
           patches,
           (i) => done + i + 1,
           count,

@@ -53,7 +53,7 @@ export const growth: Work = async ({ driver, folder, sizes }) => {
     stored += count;
     await appendAll(
       database,
-      () => store,
+      [store],
       patches,
       (i) => first + i + 1,
       count,

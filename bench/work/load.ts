@@ -11,7 +11,7 @@ async function fill({ driver, folder, sizes }: Task): Promise<void> {
   const store = database.store('store');
   await appendAll(
     database,
-    () => store,
+    [store],
     patchesOf(patchBytes, count),
     (i) => i + 1,
     count,

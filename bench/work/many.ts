@@ -34,17 +34,12 @@ export const many: Work = async ({ driver, folder, sizes }) => {
     }
     await Promise.all(stores.map((store) => store.loadSnapshot()));
   });
-  const all: Database = {
-    store: () => stores[0] as Store, // there is at least one
-    settle: () => Promise.all(databases.map((database) => database.settle?.())),
-    close() {},
-  };
-  const storeOf = (i: number) => stores[i % storeCount] as Store;
+  const all = { settle: () => Promise.all(databases.map((database) => database.settle?.())) };
   let done = 0;
   const append = async (wanted: number) => {
     const first = done;
     done += wanted;
-    await appendAll(all, storeOf, patches, (i) => first + i + 1, wanted);
+    await appendAll(all, stores, patches, (i) => first + i + 1, wanted);
   };
   await append(Math.max(storeCount, count / 10));
   const { mainUs, wallUs } = await measure(() => append(count));

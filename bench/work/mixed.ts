@@ -19,12 +19,9 @@ export const mixed: Work = async ({ driver, folder, sizes }) => {
   const snapshots = Array.from({ length: Math.ceil((seconds * 1000) / SNAPSHOT_EVERY_MS) }, () =>
     randomBytes(snapshotBytes),
   );
-  const pending = new Set<Promise<unknown>>();
-  const track = (result: unknown) => {
-    if (!(result instanceof Promise)) return;
-    pending.add(result);
-    void result.finally(() => pending.delete(result));
-  };
+  // kept to be awaited at the end; nothing more, since the garbage of a bookkeeping would hold up this thread as well
+  const latest: unknown[] = stores.map(() => undefined);
+  const others: unknown[] = [];
   let sent = 0;
   let saved = 0;
   let loaded = 0;
@@ -33,35 +30,32 @@ export const mixed: Work = async ({ driver, folder, sizes }) => {
     const sentBefore = sent;
     for (let now = start; now - start < lengthMs; now = performance.now()) {
       const due = sentBefore + Math.floor(((now - start) * perSecond) / 1000);
-      let last: unknown;
       while (sent < due) {
         const patch = patches[sent % patches.length] as Uint8Array;
-        const result = stores[sent % count]?.appendPatch(patch, Math.floor(sent / count) + 1);
-        if (result !== last) track(result);
-        last = result;
+        latest[sent % count] = stores[sent % count]?.appendPatch(patch, Math.floor(sent / count) + 1);
         sent++;
       }
       if (!storesOnly && now - start > saved * SNAPSHOT_EVERY_MS) {
         const data = snapshots.shift();
-        if (data !== undefined) track(stores[saved % count]?.saveSnapshot(data));
+        if (data !== undefined) others.push(stores[saved % count]?.saveSnapshot(data));
         saved++;
       }
       if (!storesOnly && now - start > loaded * LOAD_EVERY_MS) {
         const store = stores[loaded++ % count];
-        track(store?.loadPatchesSince(Math.max(Math.floor(sent / count) - 1000, 0)));
+        others.push(store?.loadPatchesSince(Math.max(Math.floor(sent / count) - 1000, 0)));
       }
       await pause(1);
     }
   };
   await run(500, true);
-  await Promise.all(pending);
+  await Promise.all([...latest, ...others]);
   const histogram = monitorEventLoopDelay({ resolution: 1 });
   histogram.enable();
   const cpu = process.threadCpuUsage();
   await run(seconds * 1000, false);
   const { user, system } = process.threadCpuUsage(cpu);
   histogram.disable();
-  await Promise.all(pending);
+  await Promise.all([...latest, ...others]);
   await database.settle?.();
   await database.close();
   return {

@@ -39,7 +39,13 @@ import { warnOfCollision, warnOfForeignWriter } from './warnings.ts';
  * parts. A transaction of more than SQLite's page cache (2 MB) would have to write pages before its end.
  */
 const FULL_BATCH = 1024 * 1024;
-/** A second batch may follow one under way if it has at least this much: the worker need not pause between. */
+/** With patches of so many providers, a larger one: each store has its place in the index, visited once a batch. */
+const MANY_SETTLERS = 64;
+const FULL_BATCH_OF_MANY = 4 * FULL_BATCH;
+/**
+ * A batch may go off before the end of the turn, or follow one under way, if it has at least this much: the
+ * worker need not pause between. Smaller ones would cost more than they save, with many files above all.
+ */
 const WORTH_SENDING = 32 * 1024;
 /** Bytes that are handed over but shorter than this are copied all the same: that is faster than a message. */
 const WORTH_MOVING = 4096;
@@ -208,9 +214,10 @@ export class Lane {
     for (;;) {
       if (this.#lost !== undefined) return this.#lost(call);
       const open = this.#open;
-      if (open !== undefined && ((!read && open.reads.length > 0) || open.bytes >= FULL_BATCH)) this.#completeOpen();
+      if (open !== undefined && ((!read && open.reads.length > 0) || isFull(open))) this.#completeOpen();
       if (this.#open !== undefined && this.#at + need <= this.#end) return undefined;
-      if (this.#open !== undefined) this.trySend(); // its slab is full: the worker may start on it
+      // its slabs are full: the worker may start on it, if that is worth a batch of its own
+      if (this.#open !== undefined && this.#open.bytes >= WORTH_SENDING) this.trySend();
       const slab = line.memory.takeSlab(need, this.#open?.slabBytes ?? 0, member.settings.MaxPendingBytes);
       if (slab !== NO_SLAB) {
         this.#enterSlab(slab);
@@ -360,7 +367,9 @@ export class Lane {
   #settleBatch(batch: Batch): void {
     this.#release(batch);
     const { failed } = batch;
-    for (const [index, settler] of batch.settlers.entries()) {
+    // by index: this runs for each promise, and iterators of pairs are garbage that holds up the event loop
+    for (let index = 0; index < batch.settlers.length; index++) {
+      const settler = batch.settlers[index] as Settler; // index is below the length
       const result = settler.operation >= FIRST_READ ? batch.answers?.get(index) : undefined;
       const error = failed?.get(index);
       if (error !== undefined) settler.reject(error);
@@ -532,4 +541,8 @@ export class Lane {
       for (const watcher of batch.watchers) watcher(batch);
     }
   }
+}
+
+function isFull({ bytes, settlers }: Batch): boolean {
+  return bytes >= (settlers.length > MANY_SETTLERS ? FULL_BATCH_OF_MANY : FULL_BATCH);
 }

@@ -1,79 +1,86 @@
 /**
- * Patches that are gathered for the next INSERTs. Those of several stores are put in order by store:
- * each store has its own place in the index, and going from place to place for each row costs three
- * times as much once there are a thousand stores.
+ * Patches that are gathered for the next INSERTs, by store: each store has its own place in the index,
+ * and going from place to place for each row costs three times as much once there are a thousand stores.
  */
 
 type Value = string | number | Uint8Array;
+
+/** Rows of one INSERT. */
+export interface Rows {
+  /** Store, clock, bytes, again and again: as the statement is bound. */
+  values: Value[];
+  /** Where the entry of each row lies. */
+  entries: number[];
+}
 
 /**
  * Binding costs less than running, up to some 32 rows a statement; longer ones are slower again
  * (measured with 8 to 128).
  */
 export const ROWS_A_STATEMENT = 32;
-/** So many rows of several stores are gathered, to have several of each store. */
+/** So many rows are gathered at most. */
 const MOST_ROWS = 16_384;
 
 export class PatchRows {
-  /** Store, clock, bytes, again and again: as the statements are bound. */
-  #values: Value[] = [];
-  /** Where the entry of each row lies. */
-  #entries: number[] = [];
-  /** Rows of each store, if there are several stores. */
-  #byStore: Map<string, number[]> | undefined;
-  #firstStore = '';
+  readonly #byStore = new Map<string, Rows>();
+  /** The rows of the store that came last: often it is the next one as well. */
+  #latest: Rows = { values: [], entries: [] };
+  #latestStore: string | undefined;
+  #count = 0;
 
   get count(): number {
-    return this.#entries.length;
+    return this.#count;
   }
 
-  /** Adds a row; returns whether the rows should be inserted now. */
-  add(storeId: string, clock: number, data: Uint8Array, entry: number): boolean {
-    const row = this.#entries.length;
-    if (row === 0) this.#firstStore = storeId;
-    if (this.#byStore === undefined && storeId !== this.#firstStore) {
-      this.#byStore = new Map([[this.#firstStore, Array.from({ length: row }, (_, index) => index)]]);
-    }
-    if (this.#byStore !== undefined) {
-      const rows = this.#byStore.get(storeId);
-      if (rows === undefined) this.#byStore.set(storeId, [row]);
-      else rows.push(row);
-    }
-    this.#values.push(storeId, clock, data);
-    this.#entries.push(entry);
-    return this.#entries.length >= (this.#byStore === undefined ? ROWS_A_STATEMENT : MOST_ROWS);
+  get isFull(): boolean {
+    return this.#count >= MOST_ROWS;
   }
 
-  /** Puts the rows in order by store; rows of a store keep theirs. */
-  order(): void {
-    if (this.#byStore === undefined) return;
-    const values: Value[] = [];
-    const entries: number[] = [];
+  /** Adds a row; returns the rows of its store once they fill a statement. */
+  add(storeId: string, clock: number, data: Uint8Array, entry: number): Rows | undefined {
+    if (storeId !== this.#latestStore) this.#turnTo(storeId);
+    const rows = this.#latest;
+    rows.values.push(storeId, clock, data);
+    this.#count++;
+    if (rows.entries.push(entry) < ROWS_A_STATEMENT) return undefined;
+    const full = { values: rows.values, entries: rows.entries };
+    // not used again: the views of the last rows would keep what they look at
+    rows.values = [];
+    rows.entries = [];
+    this.#count -= ROWS_A_STATEMENT;
+    return full;
+  }
+
+  #turnTo(storeId: string): void {
+    let rows = this.#byStore.get(storeId);
+    if (rows === undefined) {
+      rows = { values: [], entries: [] };
+      this.#byStore.set(storeId, rows);
+    }
+    this.#latest = rows;
+    this.#latestStore = storeId;
+  }
+
+  /** Takes out all rows, store after store, a statement's worth at a time. */
+  *drain(): Generator<Rows> {
+    let next: Rows = { values: [], entries: [] };
     for (const storeId of [...this.#byStore.keys()].sort()) {
-      for (const row of this.#byStore.get(storeId) ?? []) {
-        values.push(...this.values(row, 1));
-        entries.push(this.entryOf(row));
+      const { values, entries } = this.#byStore.get(storeId) as Rows; // it is one of the keys
+      for (const [row, entry] of entries.entries()) {
+        next.values.push(...values.slice(row * 3, row * 3 + 3));
+        if (next.entries.push(entry) < ROWS_A_STATEMENT) continue;
+        yield next;
+        next = { values: [], entries: [] };
       }
     }
-    this.#values = values;
-    this.#entries = entries;
-  }
-
-  /** The values of rows, to be bound. */
-  values(first: number, count: number): Value[] {
-    if (first === 0 && count === this.count) return this.#values;
-    return this.#values.slice(first * 3, (first + count) * 3);
-  }
-
-  entryOf(row: number): number {
-    return this.#entries[row] ?? 0;
+    this.clear();
+    if (next.entries.length > 0) yield next;
   }
 
   clear(): void {
-    if (this.#entries.length === 0) return;
-    // not kept: the views of the last rows would keep what they look at
-    this.#values = [];
-    this.#entries = [];
-    this.#byStore = undefined;
+    if (this.#latestStore === undefined) return;
+    this.#byStore.clear();
+    this.#latestStore = undefined;
+    this.#count = 0;
   }
 }

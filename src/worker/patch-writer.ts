@@ -1,7 +1,7 @@
 /** Writes patches: many rows a statement, and what becomes of numbers that are taken. */
 import { EngineError } from './engine.ts';
 import { firstRow } from './node-sqlite.ts';
-import { PatchRows, ROWS_A_STATEMENT } from './patch-rows.ts';
+import { PatchRows, ROWS_A_STATEMENT, type Rows } from './patch-rows.ts';
 import { LARGE_BYTES, type Statements } from './statements.ts';
 
 /** Rows of one INSERT; what is left over goes in smaller ones. */
@@ -46,25 +46,30 @@ export class PatchWriter {
     if (this.#highest.size > 0) this.#highest.clear();
   }
 
-  /** Inserts the gathered rows. A number that is taken is left as it is, any other reason to skip a row is an error. */
+  /** Inserts the gathered rows. */
   insert(): void {
-    const rows = this.#rows;
-    if (rows.count === 0) return;
-    rows.order();
+    if (this.#rows.count === 0) return;
+    for (const rows of this.#rows.drain()) this.#insertRows(rows);
+  }
+
+  /** A number that is taken is left as it is, any other reason to skip a row is an error. */
+  #insertRows(rows: Rows): void {
     let done = 0;
     for (const size of ROWS) {
-      for (; rows.count - done >= size; done += size) {
-        const { changes } = this.#statements.get(insertOf(size)).run(...rows.values(done, size));
-        if (changes !== size) this.#findCollided(done, size);
+      for (; rows.entries.length - done >= size; done += size) {
+        const values = size === rows.entries.length ? rows.values : rows.values.slice(done * 3, (done + size) * 3);
+        const { changes } = this.#statements.get(insertOf(size)).run(...values);
+        if (changes !== size) this.#findCollided(rows, done, size);
       }
     }
-    rows.clear();
   }
 
   /** Gathers a row, or inserts it at once if it would make a statement of many rows hold too much. */
   #append(storeId: string, clock: number, data: Uint8Array, at: number): void {
     if (data.byteLength <= LARGE_BYTES) {
-      if (this.#rows.add(storeId, clock, data, at)) this.insert();
+      const full = this.#rows.add(storeId, clock, data, at);
+      if (full !== undefined) this.#insertRows(full);
+      else if (this.#rows.isFull) this.insert();
       return;
     }
     this.insert();
@@ -74,10 +79,10 @@ export class PatchWriter {
   }
 
   /** Some numbers were taken: by the same bytes (then all is well) or by others (then a patch is lost). */
-  #findCollided(first: number, count: number): void {
+  #findCollided({ values, entries }: Rows, first: number, count: number): void {
     for (let row = first; row < first + count; row++) {
-      const [storeId, clock, data] = this.#rows.values(row, 1) as [string, number, Uint8Array];
-      if (!this.#isStored(storeId, clock, data)) this.#collided.push(this.#rows.entryOf(row));
+      const [storeId, clock, data] = values.slice(row * 3, row * 3 + 3) as [string, number, Uint8Array];
+      if (!this.#isStored(storeId, clock, data)) this.#collided.push(entries[row] ?? 0);
     }
   }
 
