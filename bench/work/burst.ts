@@ -19,17 +19,7 @@ export const burst: Work = async ({ driver, folder, sizes }) => {
   const costs: Cost[] = [];
   for (let done = 0; done < bursts * count; done += count) {
     await pause(QUIET_MS);
-    costs.push(
-      await measure(() =>
-        appendAll(
-          database,
-          [store],
-          patches,
-          (i) => done + i + 1,
-          count,
-        ),
-      ),
-    );
+    costs.push(await measure(() => appendAll(database, [store], patches, (i) => done + i + 1, count)));
   }
   const stored = (await store.loadPatchesSince(0)).length;
   const keeps = driver.committed.startsWith('nothing') ? 0 : bursts * count;

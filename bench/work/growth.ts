@@ -51,13 +51,7 @@ export const growth: Work = async ({ driver, folder, sizes }) => {
   const append = async (count: number) => {
     const first = stored;
     stored += count;
-    await appendAll(
-      database,
-      [store],
-      patches,
-      (i) => first + i + 1,
-      count,
-    );
+    await appendAll(database, [store], patches, (i) => first + i + 1, count);
   };
   const metrics: Metrics = {};
   // the way of a patch is compiled before the first size is measured

@@ -9,13 +9,7 @@ async function fill({ driver, folder, sizes }: Task): Promise<void> {
   const filler = driver.sharesFile === true && drivers.sqlite !== undefined ? drivers.sqlite : driver;
   const database = await filler.open(folder);
   const store = database.store('store');
-  await appendAll(
-    database,
-    [store],
-    patchesOf(patchBytes, count),
-    (i) => i + 1,
-    count,
-  );
+  await appendAll(database, [store], patchesOf(patchBytes, count), (i) => i + 1, count);
   await store.saveSnapshot(randomBytes(bytes));
   await database.close();
 }

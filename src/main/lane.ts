@@ -196,13 +196,15 @@ export class Lane {
 
   /** Waits until so many bytes may be added beside the slabs. One call that is larger than all goes alone. */
   #admit(length: number, member: Member, call: string): SDS_PersistenceError | undefined {
-    const { line } = this;
-    const fits = () =>
-      line.memory.pendingBytes === 0 || line.memory.pendingBytes + length <= member.settings.MaxPendingBytes;
-    if (fits()) return undefined;
+    if (this.#fits(length, member)) return undefined;
     if (member.settings.Overflow === 'reject') return makeError('queue-full', call, this.dbPath);
-    line.hold(fits);
+    this.line.hold(() => this.#fits(length, member));
     return this.#lost?.(call);
+  }
+
+  #fits(length: number, member: Member): boolean {
+    const { pendingBytes } = this.line.memory;
+    return pendingBytes === 0 || pendingBytes + length <= member.settings.MaxPendingBytes;
   }
 
   /**
@@ -318,20 +320,16 @@ export class Lane {
 
   #sendByMessage(batch: Batch, readsOnly: boolean): void {
     batch.byMessage = true;
-    // what was handed over to a worker that was lost is gone; a detached buffer in the list would make sending fail
-    const attachments = batch.attachments.map((attachment) =>
-      attachment.buffer instanceof ArrayBuffer && attachment.buffer.detached ? undefined : attachment,
-    );
-    const message = {
-      lane: this.id,
-      batch: batch.number,
-      firstSlab: batch.firstSlab,
-      attachments,
-      readsOnly,
-    };
-    const moved = attachments.flatMap((attachment) =>
-      attachment?.buffer instanceof ArrayBuffer ? [attachment.buffer] : [],
-    );
+    const attachments: (Attachment | undefined)[] = [];
+    const moved: ArrayBuffer[] = [];
+    for (const attachment of batch.attachments) {
+      const { buffer } = attachment;
+      // what was handed over to a worker that was lost is gone; a detached buffer would make sending fail
+      const gone = buffer instanceof ArrayBuffer && buffer.detached;
+      attachments.push(gone ? undefined : attachment);
+      if (buffer instanceof ArrayBuffer && !gone) moved.push(buffer);
+    }
+    const message = { lane: this.id, batch: batch.number, firstSlab: batch.firstSlab, attachments, readsOnly };
     batch.beingRead = readsOnly;
     this.line.sendByMessage(message, moved, (answers) => {
       this.#wasRead(batch);

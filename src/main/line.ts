@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
-import { type Remote, transfer, wrap } from 'comlink';
+import { type Remote, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import {
   BOOTED,
@@ -27,7 +27,14 @@ import {
   WORKER_STATE,
 } from '../protocol/control.ts';
 import { makeError } from '../protocol/errors.ts';
-import type { BatchMessage, ReadResult, Report, WorkerService } from '../protocol/service.ts';
+import {
+  type BatchMessage,
+  isDirect,
+  type ReadResult,
+  type Report,
+  type WakeMessage,
+  type WorkerService,
+} from '../protocol/service.ts';
 import type { Batch } from './batch.ts';
 import { ErrorBoard } from './error-board.ts';
 import { Lane } from './lane.ts';
@@ -42,6 +49,8 @@ const SHORT_LIFE_MS = 10_000;
 const LIFE_CHECK_MS = 50;
 /** A worker that did not start within this is taken for lost by a blocked thread, which hears of no exit. */
 const START_PATIENCE_MS = 30_000;
+
+type OnAnswers = (answers: ReadResult[]) => void;
 
 /** A provider's registration, from its attach to its detach. */
 interface Registration {
@@ -73,7 +82,6 @@ export class Line {
   #nextMemberId = 1;
   #worker!: Worker; // #start, called by the constructor, sets both
   #service!: Remote<WorkerService>;
-  #run!: Remote<WorkerService>['run'];
   #startedAt = 0;
   #online = false;
   #progressAtStart = 0;
@@ -84,7 +92,11 @@ export class Line {
   #sendScheduled = false;
   #listening = false;
   #referenced = true;
+  /** Comlink calls that are not answered. */
   #requests = 0;
+  /** What waits for the answers of batches. */
+  readonly #onAnswers = new Map<number, OnAnswers>();
+  #lastReply = 0;
 
   constructor(pendingBytes: number, onLost: (line: Line) => void) {
     this.#onLost = onLost;
@@ -251,20 +263,40 @@ export class Line {
     Atomics.add(this.#control, DOORBELL, 1);
     const state = Atomics.load(this.#control, WORKER_STATE);
     if (state === STATE_ASLEEP) Atomics.notify(this.#control, DOORBELL);
-    else if (state === STATE_IN_EVENT_LOOP) this.#wake();
+    else if (state === STATE_IN_EVENT_LOOP) this.#post({ direct: 'wake' });
   }
 
-  #wake(): void {
-    this.#request(this.#service.wake(), () => {});
+  sendByMessage(message: Omit<BatchMessage, 'direct' | 'reply'>, moved: ArrayBuffer[], onAnswers: OnAnswers) {
+    const reply = ++this.#lastReply;
+    this.#onAnswers.set(reply, onAnswers);
+    this.#updateReference();
+    this.#post({ direct: 'batch', reply, ...message }, moved);
   }
 
-  sendByMessage(message: BatchMessage, moved: ArrayBuffer[], onAnswers: (answers: ReadResult[]) => void) {
-    const sent = moved.length > 0 ? transfer(message, moved) : message;
-    this.#request(this.#run(sent), (answers) => {
-      onAnswers(answers);
-      this.#settle();
-      this.#pump();
-    });
+  #post(message: BatchMessage | WakeMessage, moved: ArrayBuffer[] = []): void {
+    try {
+      this.#worker.postMessage(message, moved);
+    } catch (error) {
+      this.#replace(error); // a message that can't be sent: the next worker gets it anew
+      return;
+    }
+    this.#announce();
+  }
+
+  /** A message was posted, perhaps while the worker is at work, or asleep on its doorbell: let it go to its event loop. */
+  #announce(): void {
+    Atomics.add(this.#control, MESSAGES, 1);
+    Atomics.add(this.#control, DOORBELL, 1);
+    if (Atomics.load(this.#control, WORKER_STATE) === STATE_ASLEEP) Atomics.notify(this.#control, DOORBELL);
+  }
+
+  #receive(message: unknown): void {
+    if (!isDirect(message) || message.direct !== 'answers') return; // Comlink's
+    const onAnswers = this.#onAnswers.get(message.reply);
+    this.#onAnswers.delete(message.reply);
+    onAnswers?.(message.answers);
+    this.#settle();
+    this.#pump();
   }
 
   /** Keeps count of a Comlink call; its promise never settles if the worker is lost, which #recover makes up for. */
@@ -272,10 +304,7 @@ export class Line {
     const worker = this.#worker;
     this.#requests++;
     this.#updateReference();
-    // posted while the worker may be at work, or asleep on its doorbell: let it go to its event loop
-    Atomics.add(this.#control, MESSAGES, 1);
-    Atomics.add(this.#control, DOORBELL, 1);
-    if (Atomics.load(this.#control, WORKER_STATE) === STATE_ASLEEP) Atomics.notify(this.#control, DOORBELL);
+    this.#announce();
     reply.then(
       (value) => {
         if (worker !== this.#worker) return; // all that a lost worker left unanswered is asked again
@@ -321,7 +350,8 @@ export class Line {
 
   /** The worker keeps the process alive exactly while something is pending. */
   #updateReference(): void {
-    const pending = this.#requests > 0 || this.#haveUnderWay.size > 0 || this.#wantToSend.size > 0;
+    const pending =
+      this.#requests > 0 || this.#onAnswers.size > 0 || this.#haveUnderWay.size > 0 || this.#wantToSend.size > 0;
     if (pending === this.#referenced) return;
     this.#referenced = pending;
     if (pending) this.#worker.ref();
@@ -419,6 +449,7 @@ export class Line {
     this.#startedAt = performance.now();
     this.#progressAtStart = Atomics.load(control, PROGRESS);
     this.#requests = 0;
+    this.#onAnswers.clear();
     const worker = startWorker(this.#shared);
     this.#worker = worker;
     this.#referenced = true;
@@ -426,9 +457,10 @@ export class Line {
     worker.once('online', () => {
       if (worker === this.#worker) this.#online = true;
     });
-    const service = wrap<WorkerService>(nodeEndpoint(worker));
-    this.#service = service;
-    this.#run = service.run; // a cached method: each access makes a proxy
+    this.#service = wrap<WorkerService>(nodeEndpoint(worker));
+    worker.on('message', (message: unknown) => {
+      if (worker === this.#worker) this.#receive(message); // all that a lost worker left unanswered is asked again
+    });
     let reason: unknown;
     worker.on('error', (error) => {
       reason = error;
@@ -508,6 +540,7 @@ export class Line {
     this.#wantToSend.clear();
     this.#haveUnderWay.clear();
     this.#requests = 0;
+    this.#onAnswers.clear();
     this.#updateReference();
   }
 }

@@ -17,9 +17,10 @@ export class SlabPool {
    * has, so that it never occupies much more than it uses: many files may have one at a time.
    */
   take(need: number, batchBytes: number): number {
-    const least = slabClasses.findIndex(({ size }) => size - SLAB_HEADER >= need);
+    let least = 0;
+    while (sizeOfClass(least) - SLAB_HEADER < need) least++;
     let wanted = least;
-    while ((slabClasses[wanted + 1]?.size ?? Number.POSITIVE_INFINITY) <= 2 * batchBytes) wanted++;
+    while (sizeOfClass(wanted + 1) <= 2 * batchBytes) wanted++;
     for (let c = wanted; c >= least; c--) {
       const slab = this.#free[c]?.pop();
       if (slab !== undefined) return slab;
@@ -43,4 +44,8 @@ export class SlabPool {
   sizeOf(slab: number): number {
     return this.layout.sizes[slab] ?? 0;
   }
+}
+
+function sizeOfClass(slabClass: number): number {
+  return slabClasses[slabClass]?.size ?? Number.POSITIVE_INFINITY;
 }

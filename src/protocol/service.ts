@@ -1,4 +1,8 @@
-/** What the worker offers through Comlink, and the messages that cross. Patches do not: see slabs. */
+/**
+ * What the worker offers through Comlink, and the messages that cross. Patches do not: see slabs. Batches
+ * and their answers are messages of their own on the same port: a Comlink call costs the main thread
+ * another 0.07 ms.
+ */
 import type { ReportedCause, SDS_PersistenceErrorCode } from './errors.ts';
 
 /** A provider as the worker knows it. */
@@ -17,6 +21,9 @@ export interface MemberMessage {
 
 /** A batch that did not go by the ring, since it has attachments, or reads, or came early. */
 export interface BatchMessage {
+  direct: 'batch';
+  /** Comes back with the answers. */
+  reply: number;
   lane: number;
   batch: number;
   firstSlab: number;
@@ -24,6 +31,23 @@ export interface BatchMessage {
   attachments: (Attachment | undefined)[];
   /** The writes are committed already, a lost worker took only the answers with it. */
   readsOnly: boolean;
+}
+
+/** Makes a worker that is in its event loop look at the ring. */
+export interface WakeMessage {
+  direct: 'wake';
+}
+
+/** The batch is through: the answers of its reads, except those that failed. */
+export interface AnswersMessage {
+  direct: 'answers';
+  reply: number;
+  answers: ReadResult[];
+}
+
+/** Whether a message is one of these; all others are Comlink's. */
+export function isDirect(message: unknown): message is BatchMessage | WakeMessage | AnswersMessage {
+  return typeof message === 'object' && message !== null && 'direct' in message;
 }
 
 /** Bytes beside the slabs: a view's buffer, handed over or shared. */
@@ -50,10 +74,6 @@ export interface WorkerService {
   attach(message: MemberMessage): Promise<Report>;
   /** Forgets a provider, after all that was called before; with a file's last one, closes the database. */
   detach(member: number): Promise<Report>;
-  /** Carries out a batch; answers its reads, except those that failed. */
-  run(message: BatchMessage): Promise<ReadResult[]>;
   /** Closes all files, as the process ends. */
   retire(): void;
-  /** Makes the worker look at the ring. */
-  wake(): void;
 }

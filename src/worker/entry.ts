@@ -4,6 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { expose } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { BOOTED, type SharedMemory, THREAD_ID } from '../protocol/control.ts';
+import { isDirect } from '../protocol/service.ts';
 import { Service } from './service.ts';
 import { SqliteEngine } from './sqlite-engine.ts';
 
@@ -19,11 +20,19 @@ function threadId(): number {
 }
 
 if (parentPort !== null) {
+  const port = parentPort;
   Atomics.store(new Int32Array(shared.control), THREAD_ID, threadId());
-  const service = new Service(shared, (path, transient) => new SqliteEngine(path, transient));
-  expose(service, nodeEndpoint(parentPort));
+  const service = new Service(
+    shared,
+    (path, transient) => new SqliteEngine(path, transient),
+    (message, moved) => port.postMessage(message, moved),
+  );
+  expose(service, nodeEndpoint(port));
+  port.on('message', (message: unknown) => {
+    if (isDirect(message) && message.direct !== 'answers') service.receive(message);
+  });
   // a message that can't be read will never be handled: this worker is replaced
-  parentPort.on('messageerror', (error) => {
+  port.on('messageerror', (error) => {
     throw error;
   });
   // from the event loop: the main side tells by the loop's times whether this thread has ended

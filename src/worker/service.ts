@@ -3,7 +3,6 @@
  * lanes, and decides when this thread works, waits on its doorbell, or returns to its event loop.
  */
 import { availableParallelism } from 'node:os';
-import { transfer } from 'comlink';
 import {
   BOARD_BYTES,
   BOARD_TEXT_AT,
@@ -22,7 +21,15 @@ import {
   WORKER_STATE,
 } from '../protocol/control.ts';
 import type { ReportedCause } from '../protocol/errors.ts';
-import type { BatchMessage, MemberMessage, ReadResult, Report, WorkerService } from '../protocol/service.ts';
+import type {
+  AnswersMessage,
+  BatchMessage,
+  MemberMessage,
+  ReadResult,
+  Report,
+  WakeMessage,
+  WorkerService,
+} from '../protocol/service.ts';
 import { layOutArena } from '../protocol/slabs.ts';
 import { Arena } from './call-reader.ts';
 import type { Engine } from './engine.ts';
@@ -47,6 +54,7 @@ const TIDY_AGAIN_MS = 1000;
 const DROPPED_BYTES = 8 * 1024 * 1024;
 
 export type NewEngine = (path: string, transient: boolean) => Engine;
+export type Post = (message: AnswersMessage, moved: ArrayBuffer[]) => void;
 
 interface Member extends LaneMember {
   lane: WorkerLane;
@@ -59,6 +67,7 @@ export class Service implements WorkerService, LaneHost {
   readonly #control: Int32Array;
   readonly #board: Uint8Array;
   readonly #newEngine: NewEngine;
+  readonly #post: Post;
   readonly #lanes = new Map<number, WorkerLane>();
   /** Lanes with tasks that wait. */
   readonly #waiting = new Set<WorkerLane>();
@@ -74,12 +83,13 @@ export class Service implements WorkerService, LaneHost {
   /** How long the thread watches next: only callers that come back soon make it worth while. */
   #watchMs = WATCH_MS;
 
-  constructor(shared: SharedMemory, newEngine: NewEngine) {
+  constructor(shared: SharedMemory, newEngine: NewEngine, post: Post) {
     this.#control = new Int32Array(shared.control);
     this.commitPoints = new Int32Array(shared.commitPoints);
     this.#board = new Uint8Array(shared.board);
     this.arena = new Arena(shared.arena, layOutArena(shared.arena.byteLength));
     this.#newEngine = newEngine;
+    this.#post = post;
   }
 
   // ---- calls from the main side -----------------------------------------------------------------
@@ -123,22 +133,26 @@ export class Service implements WorkerService, LaneHost {
     });
   }
 
-  run(message: BatchMessage): Promise<ReadResult[]> {
+  /** A message that is no Comlink call. */
+  receive(message: BatchMessage | WakeMessage): void {
     this.#handle();
-    const lane = this.#lanes.get(message.lane);
-    if (lane === undefined) throw new Error(`there is no lane ${message.lane}`);
-    for (const attachment of message.attachments) {
+    if (message.direct === 'batch') this.#run(message);
+    else this.#scheduleServe();
+  }
+
+  #run({ reply, lane: id, batch, firstSlab, attachments, readsOnly }: BatchMessage): void {
+    const lane = this.#lanes.get(id);
+    if (lane === undefined) throw new Error(`there is no lane ${id}`);
+    for (const attachment of attachments) {
       // as on the main side, which keeps shorter ones: V8 does not count shared memory as garbage
       if (attachment?.buffer instanceof SharedArrayBuffer && attachment.length >= DROPPED_BYTES) {
         new ArrayBuffer(attachment.length);
       }
     }
-    return new Promise((resolve) => {
-      lane.run(message.batch, message.firstSlab, message.attachments, message.readsOnly, (answers) => {
-        this.#answer(resolve, answers.length === 0 ? answers : transfer(answers, answers.flatMap(buffersOf)));
-      });
-      this.#proceed(lane);
+    lane.run(batch, firstSlab, attachments, readsOnly, (answers) => {
+      this.#post({ direct: 'answers', reply, answers }, answers.flatMap(buffersOf));
     });
+    this.#proceed(lane);
   }
 
   retire(): void {
@@ -150,11 +164,6 @@ export class Service implements WorkerService, LaneHost {
     Atomics.store(this.#control, BOOTED, RETIRED);
     this.progressed();
     this.#tell();
-  }
-
-  wake(): void {
-    this.#handle();
-    this.#scheduleServe();
   }
 
   // ---- what lanes say ---------------------------------------------------------------------------
@@ -332,7 +341,8 @@ function ignoreAnswers(): void {
   // what went by the ring has no reads
 }
 
-function buffersOf(result: ReadResult): ArrayBufferLike[] {
-  if (result.kind === 'bytes') return result.bytes === undefined ? [] : [result.bytes.buffer];
-  return result.blocks.flatMap(({ bytes, lengths }) => [bytes.buffer, lengths.buffer]);
+/** SQLite's answers and lengths lie in buffers of their own: they are handed over. */
+function buffersOf(result: ReadResult): ArrayBuffer[] {
+  if (result.kind === 'bytes') return result.bytes === undefined ? [] : [result.bytes.buffer as ArrayBuffer];
+  return result.blocks.flatMap(({ bytes, lengths }) => [bytes.buffer as ArrayBuffer, lengths.buffer as ArrayBuffer]);
 }

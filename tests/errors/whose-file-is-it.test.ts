@@ -75,7 +75,9 @@ describe('a table that another program changes while it is open', () => {
     const provider = new SDS_DesktopPersistenceProvider(file, 'store');
     await provider.appendPatch(patchOf(1), 1);
     const other = new DatabaseSync(file);
-    other.exec(`DROP TABLE patches; ${patches.replace('data BLOB NOT NULL', 'data BLOB NOT NULL CHECK (length(data) < 3)')}`);
+    other.exec(
+      `DROP TABLE patches; ${patches.replace('data BLOB NOT NULL', 'data BLOB NOT NULL CHECK (length(data) < 3)')}`,
+    );
     other.close();
     await expect(provider.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'schema-mismatch' });
     await expect(provider.appendPatch(new Uint8Array(100_000), 3)).rejects.toMatchObject({ code: 'schema-mismatch' });
