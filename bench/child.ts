@@ -1,4 +1,10 @@
 /** The process of one driver and one piece of work: runs it once and tells its parent the numbers. */
+import { copyOne } from './designs/copy.ts';
+import { delays } from './designs/delays.ts';
+import { handOver } from './designs/hand-over.ts';
+import { insert } from './designs/insert.ts';
+import { read } from './designs/read.ts';
+import { wakes } from './designs/wakes.ts';
 import { drivers } from './drivers/index.ts';
 import { burst } from './work/burst.ts';
 import { growth } from './work/growth.ts';
@@ -17,7 +23,23 @@ export interface Order {
   sizes: Record<string, number>;
 }
 
-const works: Record<string, Work> = { burst, growth, load, many, mixed, oneAtATime, snapshot, start, emptyWorker };
+const works: Record<string, Work> = {
+  burst,
+  growth,
+  load,
+  many,
+  mixed,
+  oneAtATime,
+  snapshot,
+  start,
+  emptyWorker,
+  insert,
+  copyOne,
+  handOver,
+  read,
+  delays,
+  wakes,
+};
 
 process.once('message', async (order: Order) => {
   const work = works[order.work];

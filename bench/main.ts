@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SingleBar } from 'cli-progress';
+import { designs } from './designs/index.ts';
 import { drivers } from './drivers/index.ts';
 import { installPeers } from './install.ts';
 import { describeMachine, machineLine } from './machine.ts';
@@ -10,8 +11,10 @@ import { drawPicture } from './picture.ts';
 import { publish, publishedResults } from './publish.ts';
 import { judge, type Results } from './results.ts';
 import { outFolder, runScenario } from './rounds.ts';
-import { type Scenario, scenarios } from './scenarios.ts';
+import { type Scenario, scenarios as works } from './scenarios.ts';
 import { goalRows, plain, rowsOf, titleOf } from './table.ts';
+
+const scenarios = [...works, ...designs];
 
 const help = `npm run bench -- [options]
 
@@ -23,7 +26,8 @@ const help = `npm run bench -- [options]
   --publish       take the results into bench/README.md, bench/results.json and docs/benchmark.svg
   --help          this
 
-scenarios: ${scenarios.map(({ name }) => name).join(', ')}
+scenarios: ${works.map(({ name }) => name).join(', ')}
+designs:   ${designs.map(({ name }) => name).join(', ')}
 drivers:   ${Object.keys(drivers).join(', ')}
 `;
 
@@ -50,7 +54,7 @@ function choose(only: readonly string[]): Scenario[] {
   const chosen = named.length > 0 ? named : scenarios;
   if (driversNamed.length === 0) return chosen;
   return chosen
-    .filter(({ cases }) => cases.some(({ driver }) => driversNamed.includes(driver)))
+    .filter(({ cases, isDesign }) => !isDesign && cases.some(({ driver }) => driversNamed.includes(driver)))
     .map((scenario) => ({
       ...scenario,
       cases: scenario.cases.filter(({ driver }) => driver.startsWith('provider') || driversNamed.includes(driver)),

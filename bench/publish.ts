@@ -24,13 +24,17 @@ function fillIn(text: string, name: string, content: string): string {
   return text.replace(pattern, (_, start: string, end: string) => `${start}\n${content}\n\n${end}`);
 }
 
-function measurements(results: Results): string {
+function measurements(results: Results, ofDesigns: boolean): string {
+  const explained = explanations();
   return results.scenarios
+    .filter(({ isDesign }) => isDesign === ofDesigns)
     .map((scenario) => {
       const sizes = Object.entries(scenario.sizes).map(([name, value]) => `${name} ${value.toLocaleString('en-US')}`);
       const leftOut = Object.entries(scenario.leftOut).map(([name, why]) => `Left out: ${titleOf(name)} (${why}).`);
       const about = [`${scenario.rounds.length} rounds`, ...sizes].join(', ');
-      return [`### ${scenario.title}`, `${about}.`, markdown(rowsOf(scenario)), ...leftOut].join('\n\n');
+      const why = explained[scenario.name];
+      const said = why === undefined ? [] : [why];
+      return [`### ${scenario.title}`, ...said, `${about}.`, markdown(rowsOf(scenario)), ...leftOut].join('\n\n');
     })
     .join('\n\n');
 }
@@ -49,7 +53,8 @@ export function publish(file: string): void {
   text = fillIn(text, 'machine', machine);
   text = fillIn(text, 'committed', committedTable());
   text = fillIn(text, 'goals', markdown(goalRows(results, explanations())));
-  text = fillIn(text, 'measurements', measurements(results));
+  text = fillIn(text, 'measurements', measurements(results, false));
+  text = fillIn(text, 'designs', measurements(results, true));
   writeFileSync(readme, text);
   writeFileSync(projectReadme, fillIn(readFileSync(projectReadme, 'utf8'), 'machine', machine));
   const picture = drawPicture(results);

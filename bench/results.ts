@@ -15,6 +15,8 @@ export interface ScenarioResult {
   medians: Round;
   /** Why a case is missing, by case. */
   leftOut: Record<string, string>;
+  /** Whether it compares designs and not drivers. */
+  isDesign: boolean;
 }
 
 export interface GoalResult {

@@ -82,7 +82,8 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     // in the order of the scenario, whatever the order of this round
     measured.push(Object.fromEntries(scenario.cases.flatMap(({ name }) => (round[name] ? [[name, round[name]]] : []))));
   }
-  return { name: scenario.name, title: scenario.title, sizes, rounds: measured, medians: mediansOf(measured), leftOut };
+  const { name, title, isDesign = false } = scenario;
+  return { name, title, sizes, rounds: measured, medians: mediansOf(measured), leftOut, isDesign };
 }
 
 /** Each round starts with another case: whoever comes first finds the disk at rest. */

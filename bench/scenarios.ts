@@ -21,6 +21,8 @@ export interface Scenario {
   /** How often a case runs within a round, each in a process of its own; its medians count. */
   processes?: number;
   nodeOptions?: string[];
+  /** Whether it compares designs and not drivers. */
+  isDesign?: boolean;
 }
 
 const cases = (...names: string[]): Case[] => names.map((name) => ({ name, driver: name }));

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { designs } from '../../bench/designs/index.ts';
 import type { Results } from '../../bench/results.ts';
 import { freshFolder } from '../support/files.ts';
 
@@ -70,6 +71,24 @@ describe('the benchmark', { timeout: 240_000 }, () => {
     }
     expect(said).toContain(results.machine.cpu);
     expect(said).toContain('this provider');
+  });
+
+  test('measures the designs that were tried', ({ skip }) => {
+    const why = whyNoPeers();
+    if (why !== undefined) skip(`the peers that the benchmark compares with can't be installed: ${why}`);
+    const names = designs.map(({ name }) => name);
+    const { results } = run(...names.flatMap((name) => ['--only', name]));
+
+    expect(results.scenarios.map(({ name }) => name)).toEqual(names);
+    for (const { name, medians, leftOut, isDesign } of results.scenarios) {
+      expect(leftOut, name).toEqual({});
+      expect(isDesign).toBe(true);
+      const cases = designs.find((design) => design.name === name)?.cases ?? [];
+      expect(Object.keys(medians)).toEqual(cases.map((one) => one.name));
+      for (const metrics of Object.values(medians)) {
+        for (const value of Object.values(metrics)) expect(value, name).toBeGreaterThanOrEqual(0);
+      }
+    }
   });
 
   test('refuses a name that it does not know', () => {
