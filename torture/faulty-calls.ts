@@ -1,6 +1,7 @@
 /**
  * System calls on the database's files that fail at the n-th time, for each n, while the file is
- * opened, a batch is committed, the log is taken back, and the file is closed. The right codes, all
+ * opened, a batch is committed, the log is brought into the database, its file is cut, and the database is
+ * closed. The right codes, all
  * that was acknowledged is there, and work goes on once the fault is over.
  */
 import { execFile, execFileSync } from 'node:child_process';
@@ -38,7 +39,7 @@ export async function run({ scale, report }: RigContext): Promise<void> {
       return report.skip(`no C compiler makes the library that injects faults: ${String(error).split('\n')[0]}`);
     }
     for (const [name, { number, codes }] of Object.entries(kinds)) {
-      for (const phase of ['open', 'commit', 'checkpoint', 'close']) {
+      for (const phase of ['open', 'commit', 'checkpoint', 'cut', 'close']) {
         const control = join(folder, `control-${number}-${phase}`);
         writeFileSync(control, new Uint8Array(20));
         const most = scaled(MOST_CALLS, scale, 3);

@@ -39,7 +39,7 @@ import { warnOfCollision, warnOfForeignWriter } from './warnings.ts';
  * parts. A transaction of more than SQLite's page cache (2 MB) would have to write pages before its end.
  */
 const FULL_BATCH = 1024 * 1024;
-/** With patches of so many providers, a larger one: each store has its place in the index, visited once a batch. */
+/** One with so many promises, mostly of many stores, may become larger: each store's place in the index is visited once a batch. */
 const MANY_SETTLERS = 64;
 const FULL_BATCH_OF_MANY = 4 * FULL_BATCH;
 /**
@@ -218,8 +218,8 @@ export class Lane {
       const open = this.#open;
       if (open !== undefined && ((!read && open.reads.length > 0) || isFull(open))) this.#completeOpen();
       if (this.#open !== undefined && this.#at + need <= this.#end) return undefined;
-      // its slabs are full: the worker may start on it, if that is worth a batch of its own
-      if (this.#open !== undefined && this.#open.bytes >= WORTH_SENDING) this.trySend();
+      // a batch is complete, or its slabs are full: the worker may start on it, if that is worth a batch of its own
+      if (this.#complete.length > 0 || (this.#open?.bytes ?? 0) >= WORTH_SENDING) this.trySend();
       const slab = line.memory.takeSlab(need, this.#open?.slabBytes ?? 0, member.settings.MaxPendingBytes);
       if (slab !== NO_SLAB) {
         this.#enterSlab(slab);

@@ -32,6 +32,11 @@ export class PatchRows {
     return this.#count;
   }
 
+  /** Of so many stores there are or were rows: each has its place in the index. */
+  get stores(): number {
+    return this.#byStore.size;
+  }
+
   get isFull(): boolean {
     return this.#count >= MOST_ROWS;
   }
@@ -80,6 +85,7 @@ export class PatchRows {
   clear(): void {
     if (this.#latestStore === undefined) return;
     this.#byStore.clear();
+    this.#latest = { values: [], entries: [] };
     this.#latestStore = undefined;
     this.#count = 0;
   }

@@ -13,6 +13,7 @@ export class PatchWriter {
   readonly #rows = new PatchRows();
   /** Entries of patches that are lost, since their number is taken by other bytes. */
   #collided: number[] = [];
+  #places = 0;
   /** Highest number of a store within this transaction, for stores that keep both on a collision. */
   readonly #highest = new Map<string, number>();
 
@@ -36,11 +37,17 @@ export class PatchWriter {
     this.#highest.delete(storeId);
   }
 
+  /** In so many places of the index rows were inserted: each is a page that the commit writes. */
+  get places(): number {
+    return this.#places;
+  }
+
   get collided(): readonly number[] {
     return this.#collided;
   }
 
   clear(): void {
+    this.#places = 0;
     this.#rows.clear();
     if (this.#collided.length > 0) this.#collided = [];
     if (this.#highest.size > 0) this.#highest.clear();
@@ -49,6 +56,7 @@ export class PatchWriter {
   /** Inserts the gathered rows. */
   insert(): void {
     if (this.#rows.count === 0) return;
+    this.#places += this.#rows.stores;
     for (const rows of this.#rows.drain()) this.#insertRows(rows);
   }
 

@@ -47,7 +47,7 @@ const LINGER_MS = 50;
  * it is not told of each.
  */
 const TELL_MS = 1;
-/** What could not be tidied up, since another process was reading, is tried again after this. */
+/** What could not be tidied up yet, since another process was reading or it is too early, is tried again after this. */
 const TIDY_AGAIN_MS = 1000;
 
 /** Shared blocks from this size on may be dropped by the main side, and then must not stay here. */

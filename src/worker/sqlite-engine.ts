@@ -21,10 +21,12 @@ import { PatchLoader } from './patch-loader.ts';
 import { PatchWriter } from './patch-writer.ts';
 import { toEngineError } from './sqlite-errors.ts';
 import { Statements } from './statements.ts';
-import { LOOK_EVERY, WalKeeper } from './wal-keeper.ts';
+import { WalKeeper } from './wal-keeper.ts';
 
 /** What a row takes besides its bytes, roughly: its entries in the table and its index. */
 const ROW_BYTES = 64;
+/** SQLite's default, and that of the synchronous provider. */
+const PAGE_BYTES = 4096;
 
 /** All that lives as long as a connection. */
 interface Connection {
@@ -90,6 +92,7 @@ export class SqliteEngine implements Engine {
       begun = true;
       for (; more; more = calls.next()) bytes += perform(calls, connection, results);
       writer.insert();
+      bytes += PAGE_BYTES * writer.places;
       if (hasWalResetFault(this.version) && sawForeignWriter(connection)) calls.flag(BATCH_FOREIGN_WRITER);
       for (const at of writer.collided) calls.markCollided(at);
       const { cells, index, value } = commitPoint;
@@ -172,7 +175,7 @@ function perform(call: CallReader, { statements, writer, loader }: Connection, r
   if (call.operation === APPEND_PATCH) {
     const { data } = call;
     writer.add(storeId, clock, data, call.at, caller.keepCollisions);
-    return data.byteLength + ROW_BYTES;
+    return data.byteLength + ROW_BYTES + 2 * storeId.length; // it is stored in the table and in the index
   }
   writer.insert();
   switch (call.operation) {
@@ -189,23 +192,18 @@ function perform(call: CallReader, { statements, writer, loader }: Connection, r
     }
     case PRUNE_PATCHES:
       writer.pruned(storeId);
-      statements.get('DELETE FROM patches WHERE store_id = ? AND clock < ?').run(storeId, clock);
-      return LOOK_EVERY; // nobody knows how much: have a look
+      return ROW_BYTES * run(statements, 'DELETE FROM patches WHERE store_id = ? AND clock < ?', storeId, clock);
     case SAVE_VALUE: {
       const { data, key } = call;
       if (caller.verifyValues) verify(key, data, 'invalid-argument');
-      statements.write(
-        'INSERT INTO blobs (data, hash, ref_count) SELECT ?, ?, 1 WHERE ? ' +
-          'ON CONFLICT (hash) DO UPDATE SET ref_count = ref_count + 1',
-        data,
-        key,
-      );
-      return data.byteLength;
+      if (run(statements, 'UPDATE blobs SET ref_count = ref_count + 1 WHERE hash = ?', key) > 0) return ROW_BYTES;
+      statements.write('INSERT INTO blobs (data, hash, ref_count) SELECT ?, ?, 1 WHERE ?', data, key);
+      return data.byteLength + ROW_BYTES;
     }
     case RELEASE_VALUE: {
       const { key } = call;
-      statements.get('UPDATE blobs SET ref_count = ref_count - 1 WHERE hash = ?').run(key);
-      statements.get('DELETE FROM blobs WHERE hash = ? AND ref_count <= 0').run(key);
+      run(statements, 'UPDATE blobs SET ref_count = ref_count - 1 WHERE hash = ?', key);
+      run(statements, 'DELETE FROM blobs WHERE hash = ? AND ref_count <= 0', key);
       return ROW_BYTES;
     }
     case LOAD_SNAPSHOT: {
@@ -226,6 +224,11 @@ function perform(call: CallReader, { statements, writer, loader }: Connection, r
     default:
       throw new Error(`there is no operation ${call.operation}`);
   }
+}
+
+/** Returns how many rows were changed. */
+function run(statements: Statements, sql: string, ...values: (string | number)[]): number {
+  return Number(statements.get(sql).run(...values).changes);
 }
 
 /** `data_version` changes when another connection has committed: one of another process. */

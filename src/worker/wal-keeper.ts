@@ -3,7 +3,7 @@
  * nothing to do, and between two batches only once the log has grown large.
  *
  * After a checkpoint SQLite writes the log from its start again, over what is there. That costs a fifth
- * less than a file that grows, so the file is cut only after a while without work.
+ * less than a file that grows, so the file is cut only after a while in which little was written.
  */
 import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
@@ -14,27 +14,33 @@ const MiB = 1024 * 1024;
 const WORTH_IT = 2 * MiB;
 /** So much is taken into the database between two batches, whatever is waiting. */
 const LARGE = 48 * MiB;
-/** When the log is used anew, SQLite cuts what is longer: what a reader made of it does not stay. */
+/**
+ * With so much, since somebody was reading or writing at each checkpoint, the next ones keep other
+ * processes from writing meanwhile.
+ */
+const FAR_TOO_LARGE = 2 * LARGE;
+/** When SQLite begins to write the log anew, it cuts the file to this (`journal_size_limit`). */
 export const LONGEST_KEPT = LARGE;
 /** How much is written before the log is looked at again. */
-export const LOOK_EVERY = MiB;
+const LOOK_EVERY = MiB;
 /** A small batch touches some pages of each table and index besides. */
 const OVERHEAD_BYTES = 3 * 4096;
-/** A log that is used again and again keeps its size; after so long without a write it is emptied. */
+/** A log that is used again and again keeps its size; after so long with little use it is emptied. */
 const QUIET_MS = 3000;
 
 export class WalKeeper {
   readonly #database: DatabaseSync;
   readonly #walPath: string;
-  /** Estimates of what was written since the last look at the log, and since it was last used up. */
+  /** Estimates of what was written since the last look at the log, and since all of it came into the database. */
   #sinceLook = 0;
   #inLog = 0;
-  /** The file's size when its log was last used up: a larger one is full up to its end. */
-  #usedUpSize = 0;
+  /** A file that is larger than this is full up to its end: it has grown since it was last written anew. */
+  #reusedSize = 0;
   /** At this size the next checkpoint comes; larger after one that a reader kept from finishing. */
   #limit = LARGE;
   #due = false;
-  #lastWrite = 0;
+  /** When there was last so much in the log that a checkpoint was worth it. */
+  #usedAt = 0;
 
   constructor(database: DatabaseSync, path: string) {
     this.#database = database;
@@ -45,21 +51,24 @@ export class WalKeeper {
   wrote(bytes: number): void {
     if (bytes === 0) return;
     this.#due = true;
-    this.#lastWrite = performance.now();
     this.#sinceLook += bytes + OVERHEAD_BYTES;
     if (this.#sinceLook < LOOK_EVERY) return;
     const used = this.#used();
     if (used < this.#limit) return;
-    this.#limit = this.#checkpoint('PASSIVE') ? LARGE : used + WORTH_IT;
+    this.#limit = this.#checkpoint(used < FAR_TOO_LARGE ? 'PASSIVE' : 'RESTART') ? LARGE : used + WORTH_IT;
   }
 
   /** Told when nothing is waiting; returns whether to ask again later. */
   checkpointIfIdle(): boolean {
     if (!this.#due) return false;
-    if (this.#used() >= WORTH_IT && !this.#checkpoint('PASSIVE')) return true;
-    this.#limit = LARGE;
+    if (this.#used() >= WORTH_IT) {
+      this.#usedAt = performance.now();
+      if (!this.#checkpoint('PASSIVE')) return true;
+      this.#limit = LARGE;
+    }
     if (this.#size() >= WORTH_IT) {
-      if (performance.now() - this.#lastWrite < QUIET_MS || !this.#checkpoint('TRUNCATE')) return true;
+      const quiet = performance.now() - this.#usedAt >= QUIET_MS;
+      if (!quiet || !this.#checkpoint('TRUNCATE')) return true;
     }
     this.#due = false;
     return false;
@@ -70,19 +79,20 @@ export class WalKeeper {
     this.#inLog += this.#sinceLook;
     this.#sinceLook = 0;
     const size = this.#size();
-    return size > this.#usedUpSize ? size : Math.min(this.#inLog, size);
+    return size > this.#reusedSize ? size : Math.min(this.#inLog, size);
   }
 
   /**
-   * Returns whether all of the log came into the database. PASSIVE does what readers allow and waits
-   * for nobody; the next commit then starts the log anew. TRUNCATE empties it at once, if nobody reads.
+   * Returns whether all of the log came into the database; then the next commit writes it anew. None of
+   * the modes waits for anybody. PASSIVE does what others allow; RESTART and TRUNCATE keep writers out
+   * meanwhile, if there is none at the moment, and TRUNCATE empties the file, if nobody reads.
    */
-  #checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): boolean {
+  #checkpoint(mode: 'PASSIVE' | 'RESTART' | 'TRUNCATE'): boolean {
     try {
       const row = firstRow(this.#database.prepare(`PRAGMA wal_checkpoint(${mode})`));
       if (row?.busy !== 0 || row.log !== row.checkpointed) return false;
       this.#inLog = this.#sinceLook = 0;
-      this.#usedUpSize = this.#size();
+      this.#reusedSize = Math.min(this.#size(), LONGEST_KEPT);
       return true;
     } catch {
       // another process is at it, or the disk is full: no caller waits for this, nothing is lost by

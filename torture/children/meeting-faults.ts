@@ -18,11 +18,22 @@ const cells = new Int32Array(5);
 function arm(n: number): void {
   writeSync(control, Int32Array.of(Number(kind), n, 0, 0, n % 2), 0, 20, 0);
 }
+function hasHappened(): boolean {
+  readSync(control, cells, 0, 20, 0);
+  return (cells[3] ?? 0) > 0;
+}
+
 /** Ends the trouble; returns whether the fault happened. */
 function disarm(): boolean {
-  readSync(control, cells, 0, 20, 0);
+  const happened = hasHappened();
   writeSync(control, Int32Array.of(0, 0, 0, 0, 0), 0, 20, 0);
-  return (cells[3] ?? 0) > 0;
+  return happened;
+}
+
+/** Gives the worker time to tidy up, until a fault has happened or there is nothing more to do. */
+async function idle(most: number, done: () => boolean): Promise<void> {
+  const until = performance.now() + most;
+  while (performance.now() < until && !hasHappened() && !done()) await pause(20);
 }
 
 const codes: Record<string, number> = {};
@@ -68,15 +79,17 @@ async function once(n: number): Promise<boolean> {
       await append(1, 5, 100);
     }
     if (phase === 'checkpoint') await append(3, 10, 80_000);
+    // by then it is in the database, and the file is to be cut
+    if (phase === 'cut') {
+      await append(3, 10, 80_000);
+      await pause(300);
+    }
     arm(n);
     if (phase === 'open') note((await Promise.allSettled([within(20_000, 'ready', open().ready())]))[0]);
     if (phase === 'commit' || phase === 'open') await append(4, 5, 3000);
-    if (phase === 'checkpoint') {
-      // the log is taken back as soon as the worker is idle
-      for (let i = 0; i < 10 && (statSync(`${dbPath}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0; i++)
-        await pause(20);
-      await append(1, 5, 3000);
-    }
+    if (phase === 'checkpoint') await idle(200, () => false);
+    if (phase === 'cut') await idle(5000, () => statSync(`${dbPath}-wal`, { throwIfNoEntry: false })?.size === 0);
+    if (phase === 'checkpoint' || phase === 'cut') await append(1, 5, 3000);
     if (phase === 'close') await within(20_000, 'close', provider?.close() ?? Promise.resolve());
     happened = disarm();
     const failed = { ...codes };
