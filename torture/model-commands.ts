@@ -1,6 +1,7 @@
 /**
- * Random calls, unawaited, of several providers on several stores in two files, compared with the
- * synchronous reference: same answers, same rows in the end. fast-check shrinks what fails.
+ * Random calls of several providers on several stores in two files, some of them in another process,
+ * compared with the synchronous reference: same answers, same rows in the end. Calls are not awaited,
+ * but where another process has its turn. fast-check shrinks what fails.
  */
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -8,11 +9,13 @@ import { SDS_DesktopPersistenceProvider, transfer } from 'sds-persistence-worker
 import { ReferenceProvider } from '../tests/support/reference-provider.ts';
 import { differenceOf, rowsIn } from './database-rows.ts';
 import { answerOf, type Call } from './model.ts';
+import { OtherProcess } from './other-process.ts';
+import { perform } from './perform.ts';
 import { codeOf, type RigContext, scaled, withFolder, within } from './rig.ts';
 
 const MOST_CALLS = 120;
 
-/** A call of one of the providers; `handsOver` if its bytes are transferred; `pause` before it. */
+/** A call of one of the providers, those elsewhere last; `handsOver` if its bytes are transferred; `pause` before it. */
 interface Step {
   provider: number;
   call: Call;
@@ -50,9 +53,17 @@ const providers = [
   { file: 0, store: 'two' },
   { file: 1, store: 'one' },
 ] as const;
+/** The same in another process: they share the stores of those above. */
+const elsewhere = [
+  { file: 0, store: 'one' },
+  { file: 1, store: 'one' },
+] as const;
 
 const steps: fc.Arbitrary<Step> = fc.record({
-  provider: fc.nat(providers.length - 1),
+  provider: fc.oneof(
+    { weight: 14, arbitrary: fc.nat(providers.length - 1) },
+    { weight: 1, arbitrary: fc.integer({ min: providers.length, max: providers.length + elsewhere.length - 1 }) },
+  ),
   call: calls,
   handsOver: fc.boolean(),
   pause: fc.oneof(
@@ -64,19 +75,25 @@ const steps: fc.Arbitrary<Step> = fc.record({
 
 export async function run({ seed, scale, report }: RigContext): Promise<void> {
   let remaining = scaled(100_000, scale);
+  const other = new OtherProcess();
   await withFolder(async (folder) => {
     let runs = 0;
     const property = fc.asyncProperty(fc.array(steps, { maxLength: MOST_CALLS, size: 'max' }), async (sequence) => {
       if (remaining <= 0) return;
-      const wrong = await within(30_000, `${sequence.length} calls`, compare(join(folder, String(runs++)), sequence));
+      const wrong = await within(
+        30_000,
+        `${sequence.length} calls`,
+        compare(join(folder, String(runs++)), sequence, other),
+      );
       report.count('calls', sequence.length);
+      report.count('calls in another process', sequence.filter(({ provider }) => provider >= providers.length).length);
       report.count('sequences');
       remaining -= sequence.length;
       if (wrong !== undefined) throw new Error(wrong);
     });
     const { failed, counterexample, error } = await check(property);
     if (failed) report.violation(`seed ${seed}: ${error}; smallest case: ${fc.stringify(counterexample)}`);
-  });
+  }).finally(() => other.end());
 
   async function check(property: fc.IAsyncProperty<[Step[]]>) {
     for (let round = 0; remaining > 0; round++) {
@@ -92,32 +109,48 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
 }
 
 /** Carries out the steps on both implementations; says how they differ, `undefined` if they do not. */
-async function compare(place: string, sequence: readonly Step[]): Promise<string | undefined> {
+async function compare(place: string, sequence: readonly Step[], other: OtherProcess): Promise<string | undefined> {
   const path = (file: number) => `${place}-${file}.db`;
   const referencePath = (file: number) => `${place}-${file}-reference.db`;
   const open = ({ file, store }: (typeof providers)[number]) => new SDS_DesktopPersistenceProvider(path(file), store);
   const subjects = providers.map(open);
-  const references = providers.map(({ file, store }) => new ReferenceProvider(referencePath(file), store));
+  const references = [...providers, ...elsewhere].map(
+    ({ file, store }) => new ReferenceProvider(referencePath(file), store),
+  );
+  const toOther = ({ file, store }: (typeof elsewhere)[number], what: 'open' | 'close' | Call) =>
+    other.request(path(file), store, what);
+  await Promise.all(elsewhere.map((where) => toOther(where, 'open')));
   const found: Promise<unknown>[] = [];
   const wanted: unknown[] = [];
+  let wasElsewhere = false;
   for (const { provider, call, handsOver, pause, reopens } of sequence) {
     if (pause === 'microtask') await Promise.resolve();
     if (pause === 'tick') await new Promise(setImmediate);
     if (pause === 'await') await found.at(-1);
-    if (reopens) {
-      found.push((subjects[provider] as SDS_DesktopPersistenceProvider).close());
-      wanted.push(undefined);
-      const where = providers[provider] as (typeof providers)[number];
-      subjects[provider] = open(where);
+    const isElsewhere = provider >= providers.length;
+    if (isElsewhere !== wasElsewhere) await Promise.all(found); // the other process sees what is committed
+    wasElsewhere = isElsewhere;
+    const reference = references[provider] as ReferenceProvider; // all in range
+    if (isElsewhere) {
+      const where = elsewhere[provider - providers.length] as (typeof elsewhere)[number];
+      if (reopens) await Promise.all([toOther(where, 'close'), toOther(where, 'open')]);
+      found.push(toOther(where, call));
+    } else {
+      if (reopens) {
+        found.push((subjects[provider] as SDS_DesktopPersistenceProvider).close());
+        wanted.push(undefined);
+        subjects[provider] = open(providers[provider] as (typeof providers)[number]);
+      }
+      const given = 'bytes' in call && handsOver ? { ...call, bytes: handOver(call.bytes) } : call;
+      found.push(perform(subjects[provider] as SDS_DesktopPersistenceProvider, given).catch(codeOf));
     }
-    const subject = subjects[provider] as SDS_DesktopPersistenceProvider; // all in range
-    const given = 'bytes' in call && handsOver ? { ...call, bytes: handOver(call.bytes) } : call;
-    const promise = perform(subject, given).catch(codeOf);
-    found.push(promise);
-    wanted.push(await perform(references[provider] as ReferenceProvider, call));
+    wanted.push(await perform(reference, call));
   }
   const answers = await Promise.all(found);
-  await Promise.all(subjects.map((subject) => subject.close()));
+  await Promise.all([
+    ...subjects.map((subject) => subject.close()),
+    ...elsewhere.map((where) => toOther(where, 'close')),
+  ]);
   await Promise.all(references.map((reference) => reference.close()));
   for (const [i, answer] of answers.entries()) {
     const [a, b] = [JSON.stringify(answerOf(answer)), JSON.stringify(answerOf(wanted[i]))];
@@ -133,25 +166,4 @@ async function compare(place: string, sequence: readonly Step[]): Promise<string
 function handOver(bytes: Uint8Array): Uint8Array {
   const own = new Uint8Array(bytes);
   return transfer(own, [own.buffer]);
-}
-
-function perform(provider: SDS_DesktopPersistenceProvider | ReferenceProvider, call: Call): Promise<unknown> {
-  switch (call.kind) {
-    case 'appendPatch':
-      return provider.appendPatch(call.bytes, call.clock);
-    case 'saveSnapshot':
-      return provider.saveSnapshot(call.bytes, call.clock);
-    case 'prunePatches':
-      return provider.prunePatches(call.clock);
-    case 'saveValue':
-      return provider.saveValue(call.hash, call.bytes);
-    case 'releaseValue':
-      return provider.releaseValue(call.hash);
-    case 'loadSnapshot':
-      return provider.loadSnapshot();
-    case 'loadPatchesSince':
-      return provider.loadPatchesSince(call.clock);
-    case 'loadValue':
-      return provider.loadValue(call.hash);
-  }
 }

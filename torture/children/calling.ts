@@ -1,0 +1,28 @@
+/** Another program with providers of its own: opens, calls and closes them as it is told, and sends back what it gets. */
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import type { Request } from '../other-process.ts';
+import { perform } from '../perform.ts';
+import { codeOf } from '../rig.ts';
+
+const providers = new Map<string, SDS_DesktopPersistenceProvider>();
+
+function carryOut({ path, store, what }: Request): Promise<unknown> {
+  const name = JSON.stringify([path, store]);
+  if (what === 'open') {
+    const provider = new SDS_DesktopPersistenceProvider(path, store);
+    providers.set(name, provider);
+    return provider.ready();
+  }
+  const provider = providers.get(name);
+  if (provider === undefined) return Promise.reject(new Error(`there is no provider ${name}`));
+  if (what !== 'close') return perform(provider, what);
+  providers.delete(name);
+  return provider.close();
+}
+
+process.on('message', (request: Request) => {
+  const { id } = request;
+  void carryOut(request)
+    .catch(codeOf)
+    .then((answer) => process.send?.({ id, answer }));
+});
