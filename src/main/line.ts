@@ -22,6 +22,7 @@ import {
   reached,
   type SharedMemory,
   STATE_ASLEEP,
+  STATE_AWAKE,
   STATE_IN_EVENT_LOOP,
   THREAD_ID,
   WORKER_STATE,
@@ -257,11 +258,12 @@ export class Line {
 
   /**
    * Makes the worker look. It tells its state before it sleeps and looks once more after that, so
-   * one of the two sides always sees the other (both cells are sequentially consistent).
+   * one of the two sides always sees the other (both cells are sequentially consistent). One message
+   * wakes it from its event loop for all batches until then.
    */
   #ring(): void {
     Atomics.add(this.#control, DOORBELL, 1);
-    const state = Atomics.load(this.#control, WORKER_STATE);
+    const state = Atomics.compareExchange(this.#control, WORKER_STATE, STATE_IN_EVENT_LOOP, STATE_AWAKE);
     if (state === STATE_ASLEEP) Atomics.notify(this.#control, DOORBELL);
     else if (state === STATE_IN_EVENT_LOOP) this.#post({ direct: 'wake' });
   }

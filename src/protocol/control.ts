@@ -7,7 +7,7 @@
 
 /** Main adds 1 whenever there is something new; the worker sleeps on it. */
 export const DOORBELL = 0;
-/** Worker: what it is doing, see below. */
+/** Worker: what it is doing, see below. Main: AWAKE, once it has sent a message that calls it from its event loop. */
 export const WORKER_STATE = 1;
 /** Worker adds 1 after each batch that it finished; main sleeps on it. */
 export const PROGRESS = 2;
@@ -25,7 +25,7 @@ export const THREAD_ID = 7;
 
 /** In its event loop, or not there yet: only a message reaches it. */
 export const STATE_IN_EVENT_LOOP = 0;
-/** Working, or about to look at the ring again before it sleeps. */
+/** Working, or about to look at the ring again before it sleeps, or called by a message that it has not got yet. */
 export const STATE_AWAKE = 1;
 /** Asleep on the doorbell: ring and notify. */
 export const STATE_ASLEEP = 2;
