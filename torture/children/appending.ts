@@ -1,5 +1,4 @@
 /** Appends patches to some stores for ever, from where the file ends, and tells which were acknowledged. */
-import { writeSync } from 'node:fs';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { patchOf } from '../patches.ts';
 
@@ -17,11 +16,12 @@ async function append(store: number): Promise<void> {
       const number = ++clock;
       const promise = provider.appendPatch(patchOf(store, number), number);
       // patches of one batch share a promise: told once, for the last of them
-      if (last !== undefined && promise !== last) void last.then(() => writeSync(1, `${store} ${number - 1}\n`));
+      if (last !== undefined && promise !== last)
+        void last.then(() => process.stdout.write(`${store} ${number - 1}\n`));
       last = promise;
     }
     const reached = clock;
-    const told = last?.then(() => writeSync(1, `${store} ${reached}\n`));
+    const told = last?.then(() => process.stdout.write(`${store} ${reached}\n`));
     // sometimes the next burst comes while this one is under way
     if (clock % 3 === 0) await told;
     else await new Promise(setImmediate);

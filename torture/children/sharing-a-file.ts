@@ -1,5 +1,5 @@
 /** One of several processes that append to the same store at full speed, each with numbers of its own. */
-import { writeSync } from 'node:fs';
+import { once } from 'node:events';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { patchOf } from '../patches.ts';
 
@@ -15,6 +15,7 @@ while (performance.now() < until) {
     last = provider.appendPatch(patchOf(0, clock), clock);
   }
   await last;
-  writeSync(1, `${round}\n`);
+  // its reader may be slower than this
+  if (!process.stdout.write(`${round}\n`)) await once(process.stdout, 'drain');
 }
 await provider.close();
