@@ -4,6 +4,7 @@ import { delays } from './designs/delays.ts';
 import { handOver } from './designs/hand-over.ts';
 import { insert } from './designs/insert.ts';
 import { read } from './designs/read.ts';
+import { starting } from './designs/starting.ts';
 import { wakes } from './designs/wakes.ts';
 import { drivers } from './drivers/index.ts';
 import { burst } from './work/burst.ts';
@@ -39,6 +40,7 @@ const works: Record<string, Work> = {
   read,
   delays,
   wakes,
+  starting,
 };
 
 process.once('message', async (order: Order) => {

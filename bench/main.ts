@@ -1,5 +1,5 @@
 /** `npm run bench`: runs the benchmark, prints tables, and writes JSON and a picture. */
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SingleBar } from 'cli-progress';
@@ -23,7 +23,8 @@ const help = `npm run bench -- [options]
   --rounds N      another number of rounds than the scenario's own
   --json FILE     where the results go besides bench/out/results.json
   --svg FILE      where the picture goes besides bench/out/benchmark.svg
-  --publish       take the results into bench/README.md, bench/results.json and docs/benchmark.svg
+  --publish       take the results into bench/README.md, bench/results.json and docs/benchmark.svg;
+                  with --only, the others stay as they are
   --help          this
 
 scenarios: ${works.map(({ name }) => name).join(', ')}
@@ -85,6 +86,17 @@ function progressOf(chosen: readonly Scenario[]) {
   };
 }
 
+/** With `--only`, what was published of the other scenarios stays; of the same machine, that is. */
+function renew(results: Results): Results {
+  if (options.only.length === 0) return results;
+  const published = JSON.parse(readFileSync(publishedResults, 'utf8')) as Results;
+  if (machineLine(published.machine) !== machineLine(results.machine))
+    throw new Error('the published results are those of another machine or day: publish all of them');
+  const wanted = new Map([...published.scenarios, ...results.scenarios].map((scenario) => [scenario.name, scenario]));
+  const all = scenarios.flatMap(({ name }) => wanted.get(name) ?? []);
+  return { ...published, scenarios: all, goals: judge(all) };
+}
+
 async function main(): Promise<void> {
   if (process.threadCpuUsage === undefined) throw new Error('the benchmark needs Node 22.19 or later');
   const chosen = choose(options.only);
@@ -119,7 +131,7 @@ async function main(): Promise<void> {
     if (options.svg !== undefined) writeFileSync(options.svg, picture);
   }
   if (options.publish) {
-    copyFileSync(jsonFile, publishedResults);
+    writeFileSync(publishedResults, `${JSON.stringify(renew(results), undefined, 2)}\n`);
     publish(publishedResults);
   }
 }

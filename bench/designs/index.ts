@@ -132,8 +132,23 @@ export const designs: Scenario[] = [
       'no other thread': {},
       'a thread that computes 0.2 ms each ms': { shortMs: 0.2, longMs: 0.2 },
       'a thread that computes 0.2 ms each ms, and 20 ms now and then': { shortMs: 0.2, longMs: 20 },
+      'a thread that writes 40 KB each ms, and 8 MB now and then': { shortBytes: 40_960, longBytes: 8 * MiB },
+      'the same, at a lower priority': { shortBytes: 40_960, longBytes: 8 * MiB, nice: 5 },
     },
     { seconds: 5, ownMs: 0.05 },
     { seconds: 0.5, ownMs: 0.05 },
+  ),
+  design(
+    'design-starting',
+    'starting a worker, once a process',
+    'starting',
+    {
+      'code as text, a database made': { depth: 2 },
+      'code in a file, a database made': { depth: 2, fromFile: 1 },
+      'code as text, node:sqlite loaded, no database': { depth: 1 },
+      'code as text, nothing loaded': { depth: 0 },
+    },
+    {},
+    {},
   ),
 ];
