@@ -11,6 +11,7 @@ import type { Metrics, Work } from './work.ts';
 const WAVE = 10_000;
 const SAMPLES = 7;
 const SAMPLE_PATCHES = 2000;
+const WARM_UP = 40_000;
 /** Long enough for a checkpoint that waits for a quiet moment. */
 const QUIET_MS = 300;
 
@@ -54,8 +55,11 @@ export const growth: Work = async ({ driver, folder, sizes }) => {
     await appendAll(database, [store], patches, (i) => first + i + 1, count);
   };
   const metrics: Metrics = {};
-  // the way of a patch is compiled before the first size is measured
-  for (let i = 0; i < SAMPLES; i++) await append(SAMPLE_PATCHES / 4);
+  // the way of a patch is compiled before the first size is measured: by patches of another store
+  const warmingUp = database.store('another store');
+  for (let i = 0; i < WARM_UP; i += SAMPLE_PATCHES) {
+    await appendAll(database, [warmingUp], patches, (n) => i + n + 1, SAMPLE_PATCHES);
+  }
   const start = performance.now();
   const outOfTime = () => performance.now() - start > seconds * 1000;
   for (let exponent = 4; 10 ** exponent <= most && !outOfTime(); exponent++) {
