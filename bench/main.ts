@@ -100,6 +100,8 @@ function renew(results: Results): Results {
 async function main(): Promise<void> {
   if (process.threadCpuUsage === undefined) throw new Error('the benchmark needs Node 22.19 or later');
   const chosen = choose(options.only);
+  if (options.publish && options.only.some((name) => name in drivers))
+    throw new Error('a scenario is published as a whole: name scenarios, not drivers');
   const missing = installPeers();
   mkdirSync(outFolder, { recursive: true });
   const results: Results = { machine: describeMachine(outFolder), quick: options.quick, scenarios: [], goals: [] };
