@@ -26,6 +26,7 @@ const MOST_WARMING = 500 * MiB;
 export async function run({ seed, scale, report }: RigContext): Promise<void> {
   const random = new Random(seed);
   const seconds = scaled(600, scale, 4);
+  const warmAfter = Math.min(seconds / 3, WARM_SECONDS);
   await withFolder(async (folder) => {
     const paths = [0, 1, 2].map((i) => join(folder, `soak-${i}.db`));
     const providers = paths.flatMap((path) =>
@@ -89,17 +90,13 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
         if (size > bound) report.violation(`without a reader the log grew to ${size} bytes, bound ${bound}`);
         if (size <= MOST_WAL) madeByReader.delete(path);
       }
-      if (warm === undefined && elapsed() > Math.min(seconds / 3, WARM_SECONDS))
-        warm = { rss: process.memoryUsage.rss(), threads: threads() };
+      if (warm === undefined && elapsed() > warmAfter) warm = { rss: process.memoryUsage.rss(), threads: threads() };
     }
     if (readPath !== undefined) await read();
     reader.disconnect();
     const grown = process.memoryUsage.rss() - (warm?.rss ?? 0);
     report.count('seconds', seconds);
-    report.most(
-      `MB grown after ${Math.round(Math.min(seconds / 3, WARM_SECONDS))} s`,
-      Math.max(0, Math.round(grown / 1e6)),
-    );
+    report.most(`MB grown after ${Math.round(warmAfter)} s`, Math.max(0, Math.round(grown / 1e6)));
     report.most('threads', threads());
     const mostGrowth = seconds > 2 * WARM_SECONDS ? MOST_GROWTH : MOST_WARMING;
     if (grown > mostGrowth) report.violation(`memory grew by ${Math.round(grown / 1e6)} MB`);

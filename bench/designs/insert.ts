@@ -1,7 +1,7 @@
 /** Ways to get patches from shared memory into SQLite, on one thread: what the worker is made of. */
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { schema } from '../drivers/schema.ts';
+import { insertPatches, schema, withoutCheckpoints } from '../drivers/schema.ts';
 import { median, patchesOf } from '../measure.ts';
 import type { Work } from '../work/work.ts';
 
@@ -16,7 +16,7 @@ function open(folder: string, { pageBytes = 0, cacheMiB = 0 }: Readonly<Record<s
   const database = new DatabaseSync(join(folder, 'store.db'));
   if (pageBytes > 0) database.exec(`PRAGMA page_size = ${pageBytes}`);
   if (cacheMiB > 0) database.exec(`PRAGMA cache_size = ${-1024 * cacheMiB}`);
-  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0');
+  database.exec(withoutCheckpoints);
   database.exec(schema);
   return database;
 }
@@ -33,12 +33,8 @@ function fillArena(): SharedArrayBuffer {
 /** Inserts rows, so many a statement. */
 function inserter(database: DatabaseSync, rowsAStatement: number, upsert: boolean) {
   const prepare = (rows: number) => {
-    const values = Array(rows).fill('(?, ?, ?)').join(', ');
-    return database.prepare(
-      upsert
-        ? `INSERT INTO patches (store_id, clock, data) VALUES ${values} ON CONFLICT (store_id, clock) DO NOTHING`
-        : `INSERT OR IGNORE INTO patches (store_id, clock, data) VALUES ${values}`,
-    );
+    const sql = insertPatches(rows);
+    return database.prepare(upsert ? `${sql.replace(' OR IGNORE', '')} ON CONFLICT (store_id, clock) DO NOTHING` : sql);
   };
   const many = prepare(rowsAStatement);
   const one = prepare(1);

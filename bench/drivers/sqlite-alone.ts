@@ -5,7 +5,15 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Driver } from './driver.ts';
-import { insertPatch, insertSnapshot, schema, selectPatches, selectSnapshot } from './schema.ts';
+import {
+  insertPatch,
+  insertPatches,
+  insertSnapshot,
+  schema,
+  selectPatches,
+  selectSnapshot,
+  withoutCheckpoints,
+} from './schema.ts';
 
 const ROWS = 32;
 const ROWS_A_TRANSACTION = 20_000;
@@ -16,10 +24,10 @@ export const sqliteAlone: Driver = {
   sharesFile: true,
   open(folder) {
     const database = new DatabaseSync(join(folder, 'store.db'));
-    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0');
+    database.exec(withoutCheckpoints);
     database.exec(schema);
     const one = database.prepare(insertPatch);
-    const many = database.prepare(insertPatch.replace('(?, ?, ?)', Array(ROWS).fill('(?, ?, ?)').join(', ')));
+    const many = database.prepare(insertPatches(ROWS));
     const snapshot = database.prepare(selectSnapshot);
     const patches = database.prepare(selectPatches);
     let values: (string | number | Uint8Array)[] = [];

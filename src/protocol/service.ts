@@ -1,7 +1,7 @@
 /**
  * What the worker offers through Comlink, and the messages that cross. Patches do not: see slabs. Batches
- * and their answers are messages of their own on the same port: a Comlink call costs the main thread
- * another 0.07 ms.
+ * and their answers are messages of their own on the same port: a Comlink call keeps the main thread
+ * longer (measured by the benchmark's `design-hand-over`).
  */
 import type { ReportedCause, SDS_PersistenceErrorCode } from './errors.ts';
 

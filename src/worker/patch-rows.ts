@@ -1,6 +1,7 @@
 /**
  * Patches that are gathered for the next INSERTs, by store: each store has its own place in the index,
- * and going from place to place for each row costs three times as much once there are a thousand stores.
+ * and going from place to place for each row costs twice as much once there are a thousand stores (the
+ * benchmark's `design-stores`).
  */
 
 type Value = string | number | Uint8Array;

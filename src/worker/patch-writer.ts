@@ -1,6 +1,5 @@
 /** Writes patches: many rows a statement, and what becomes of numbers that are taken. */
 import { EngineError } from './engine.ts';
-import { firstRow } from './node-sqlite.ts';
 import { PatchRows, ROWS_A_STATEMENT, type Rows } from './patch-rows.ts';
 import { LARGE_BYTES, type Statements } from './statements.ts';
 
@@ -96,8 +95,7 @@ export class PatchWriter {
 
   /** Whether these very bytes are stored under this number. */
   #isStored(storeId: string, clock: number, data: Uint8Array): boolean {
-    const stored = this.#statements.get('SELECT data FROM patches WHERE store_id = ? AND clock = ?');
-    const row = firstRow(stored, storeId, clock);
+    const row = this.#statements.first('SELECT data FROM patches WHERE store_id = ? AND clock = ?', storeId, clock);
     if (row === undefined) {
       // IGNORE skips rows for any constraint; the schema had no other one when it was checked
       throw new EngineError('schema-mismatch', { message: "a constraint on table 'patches' kept a patch out" });
@@ -111,10 +109,7 @@ export class PatchWriter {
     let highest = this.#highest.get(storeId);
     if (highest === undefined) {
       this.insert(); // rows of this store may be among those gathered
-      const row = firstRow(
-        this.#statements.get('SELECT max(clock) AS highest FROM patches WHERE store_id = ?'),
-        storeId,
-      );
+      const row = this.#statements.first('SELECT max(clock) AS highest FROM patches WHERE store_id = ?', storeId);
       highest = (row?.highest as number | null) ?? Number.NEGATIVE_INFINITY;
     }
     if (clock > highest) {
@@ -124,10 +119,8 @@ export class PatchWriter {
     }
     this.insert();
     const free = this.#firstFree(storeId, clock);
-    const same = firstRow(
-      this.#statements.get(
-        'SELECT 1 FROM patches WHERE store_id = ? AND clock >= ? AND clock < ? AND data = ? LIMIT 1',
-      ),
+    const same = this.#statements.first(
+      'SELECT 1 FROM patches WHERE store_id = ? AND clock >= ? AND clock < ? AND data = ? LIMIT 1',
       storeId,
       clock,
       free,
@@ -138,17 +131,15 @@ export class PatchWriter {
   }
 
   #firstFree(storeId: string, clock: number): number {
-    const taken = firstRow(
-      this.#statements.get('SELECT 1 FROM patches WHERE store_id = ? AND clock = ?'),
+    const taken = this.#statements.first('SELECT 1 FROM patches WHERE store_id = ? AND clock = ?', storeId, clock);
+    if (taken === undefined) return clock;
+    const next = this.#statements.first(
+      'SELECT clock + 1 AS free FROM patches AS p WHERE store_id = ? AND clock >= ? AND NOT EXISTS ' +
+        '(SELECT 1 FROM patches AS q WHERE q.store_id = p.store_id AND q.clock = p.clock + 1) ORDER BY clock LIMIT 1',
       storeId,
       clock,
     );
-    if (taken === undefined) return clock;
-    const next = this.#statements.get(
-      'SELECT clock + 1 AS free FROM patches AS p WHERE store_id = ? AND clock >= ? AND NOT EXISTS ' +
-        '(SELECT 1 FROM patches AS q WHERE q.store_id = p.store_id AND q.clock = p.clock + 1) ORDER BY clock LIMIT 1',
-    );
-    const free = Number(firstRow(next, storeId, clock)?.free);
+    const free = Number(next?.free);
     if (!Number.isSafeInteger(free)) {
       throw new EngineError('invalid-argument', { message: `there is no free number above ${clock}` });
     }

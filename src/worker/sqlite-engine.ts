@@ -15,7 +15,7 @@ import { BATCH_FOREIGN_WRITER } from '../protocol/slabs.ts';
 import { hasWalResetFault } from '../protocol/sqlite-version.ts';
 import type { CallReader } from './call-reader.ts';
 import { type CommitPoint, type Engine, EngineError } from './engine.ts';
-import { closeDatabase, firstRow } from './node-sqlite.ts';
+import { closeDatabase } from './node-sqlite.ts';
 import { type OpenedDatabase, openDatabase } from './open-database.ts';
 import { PatchLoader } from './patch-loader.ts';
 import { PatchWriter } from './patch-writer.ts';
@@ -192,22 +192,22 @@ function perform(call: CallReader, { statements, writer, loader }: Connection, r
     }
     case PRUNE_PATCHES:
       writer.pruned(storeId);
-      return ROW_BYTES * run(statements, 'DELETE FROM patches WHERE store_id = ? AND clock < ?', storeId, clock);
+      return ROW_BYTES * statements.run('DELETE FROM patches WHERE store_id = ? AND clock < ?', storeId, clock);
     case SAVE_VALUE: {
       const { data, key } = call;
       if (caller.verifyValues) verify(key, data, 'invalid-argument');
-      if (run(statements, 'UPDATE blobs SET ref_count = ref_count + 1 WHERE hash = ?', key) > 0) return ROW_BYTES;
+      if (statements.run('UPDATE blobs SET ref_count = ref_count + 1 WHERE hash = ?', key) > 0) return ROW_BYTES;
       statements.write('INSERT INTO blobs (data, hash, ref_count) SELECT ?, ?, 1 WHERE ?', data, key);
       return data.byteLength + ROW_BYTES;
     }
     case RELEASE_VALUE: {
       const { key } = call;
-      run(statements, 'UPDATE blobs SET ref_count = ref_count - 1 WHERE hash = ?', key);
-      run(statements, 'DELETE FROM blobs WHERE hash = ? AND ref_count <= 0', key);
+      statements.run('UPDATE blobs SET ref_count = ref_count - 1 WHERE hash = ?', key);
+      statements.run('DELETE FROM blobs WHERE hash = ? AND ref_count <= 0', key);
       return ROW_BYTES;
     }
     case LOAD_SNAPSHOT: {
-      const row = firstRow(statements.get('SELECT data FROM snapshots WHERE store_id = ?'), storeId);
+      const row = statements.first('SELECT data FROM snapshots WHERE store_id = ?', storeId);
       results.push({ settler: call.settler, kind: 'bytes', bytes: bytesOf(row) });
       return 0;
     }
@@ -216,7 +216,7 @@ function perform(call: CallReader, { statements, writer, loader }: Connection, r
       return 0;
     case LOAD_VALUE: {
       const { key } = call;
-      const bytes = bytesOf(firstRow(statements.get('SELECT data FROM blobs WHERE hash = ?'), key));
+      const bytes = bytesOf(statements.first('SELECT data FROM blobs WHERE hash = ?', key));
       if (bytes !== undefined && caller.verifyValues) verify(key, bytes, 'database-corrupt');
       results.push({ settler: call.settler, kind: 'bytes', bytes });
       return 0;
@@ -226,15 +226,10 @@ function perform(call: CallReader, { statements, writer, loader }: Connection, r
   }
 }
 
-/** Returns how many rows were changed. */
-function run(statements: Statements, sql: string, ...values: (string | number)[]): number {
-  return Number(statements.get(sql).run(...values).changes);
-}
-
 /** `data_version` changes when another connection has committed: one of another process. */
 function sawForeignWriter(connection: Connection): boolean {
   const before = connection.dataVersion;
-  connection.dataVersion = firstRow(connection.statements.get('PRAGMA data_version'))?.data_version as number;
+  connection.dataVersion = connection.statements.first('PRAGMA data_version')?.data_version as number;
   return before !== undefined && before !== connection.dataVersion;
 }
 

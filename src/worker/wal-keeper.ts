@@ -2,8 +2,8 @@
  * Keeps the write-ahead log small. No commit pays for a checkpoint: one runs when the worker has
  * nothing to do, and between two batches only once the log has grown large.
  *
- * After a checkpoint SQLite writes the log from its start again, over what is there. That costs a fifth
- * less than a file that grows, so the file is cut only after a while in which little was written.
+ * After a checkpoint SQLite writes the log from its start again, over what is there. That costs
+ * less than a file that grows (the benchmark's `design-insert`), so the file is cut only after a while in which little was written.
  */
 import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';

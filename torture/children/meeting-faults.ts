@@ -78,12 +78,8 @@ async function once(n: number): Promise<boolean> {
       await open().ready();
       await append(1, 5, 100);
     }
-    if (phase === 'checkpoint') await append(3, 10, 80_000);
-    // by then it is in the database, and the file is to be cut
-    if (phase === 'cut') {
-      await append(3, 10, 80_000);
-      await pause(300);
-    }
+    if (phase === 'checkpoint' || phase === 'cut') await append(3, 10, 80_000);
+    if (phase === 'cut') await pause(300); // by then it is in the database, and the file is to be cut
     arm(n);
     if (phase === 'open') note((await Promise.allSettled([within(20_000, 'ready', open().ready())]))[0]);
     if (phase === 'commit' || phase === 'open') await append(4, 5, 3000);
