@@ -39,7 +39,7 @@ export class WalKeeper {
   /** At this size the next checkpoint comes; larger after one that a reader kept from finishing. */
   #limit = LARGE;
   #due = false;
-  /** When there was last so much in the log that a checkpoint was worth it. */
+  /** When there was last so much in the log that a checkpoint was worth it, and came to its end. */
   #usedAt = 0;
 
   constructor(database: DatabaseSync, path: string) {
@@ -62,7 +62,6 @@ export class WalKeeper {
   checkpointIfIdle(): boolean {
     if (!this.#due) return false;
     if (this.#used() >= WORTH_IT) {
-      this.#usedAt = performance.now();
       if (!this.#checkpoint('PASSIVE')) return true;
       this.#limit = LARGE;
     }
@@ -74,10 +73,11 @@ export class WalKeeper {
     return false;
   }
 
-  /** How much of the log is used: seen from its size while it grows, else by what was written. */
+  /** How much of the log is used: nothing after a checkpoint; seen from its size while it grows, else by what was written. */
   #used(): number {
     this.#inLog += this.#sinceLook;
     this.#sinceLook = 0;
+    if (this.#inLog === 0) return 0; // however large the file: it is cut when quiet, or by the next commit
     const size = this.#size();
     return size > this.#reusedSize ? size : Math.min(this.#inLog, size);
   }
@@ -92,6 +92,7 @@ export class WalKeeper {
       const row = firstRow(this.#database.prepare(`PRAGMA wal_checkpoint(${mode})`));
       if (row?.busy !== 0 || row.log !== row.checkpointed) return false;
       this.#inLog = this.#sinceLook = 0;
+      if (mode !== 'TRUNCATE') this.#usedAt = performance.now();
       this.#reusedSize = Math.min(this.#size(), LONGEST_KEPT);
       return true;
     } catch {

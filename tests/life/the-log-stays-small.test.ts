@@ -42,6 +42,14 @@ describe('the write-ahead log', () => {
     await provider.close();
   });
 
+  it('is emptied after one snapshot larger than the log is ever kept', async () => {
+    const file = freshFile();
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    await provider.saveSnapshot(new Uint8Array(80 * MiB));
+    await shrinksTo(`${file}-wal`, 2 * MiB);
+    await provider.close();
+  });
+
   const loads = {
     'patches of 500 bytes': { storeId: 'store', bytes: 500, rounds: 40 },
     // a small patch is mostly what it takes besides its bytes: nobody may take the log for smaller than it is
