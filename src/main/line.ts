@@ -39,6 +39,7 @@ import {
 import type { Batch } from './batch.ts';
 import { ErrorBoard } from './error-board.ts';
 import { Lane } from './lane.ts';
+import { LaneSet } from './lane-set.ts';
 import type { Member } from './member.ts';
 import { PendingMemory } from './pending-memory.ts';
 import { startWorker } from './start-worker.ts';
@@ -76,8 +77,8 @@ export class Line {
   readonly #shared: SharedMemory;
   readonly #lanes = new Set<Lane>();
   readonly #registrations = new Map<number, Registration>();
-  readonly #wantToSend = new Set<Lane>();
-  readonly #haveUnderWay = new Set<Lane>();
+  readonly #wantToSend = new LaneSet();
+  readonly #haveUnderWay = new LaneSet();
   readonly #freeLaneIds: number[] = [];
   #nextLaneId = 0;
   #nextMemberId = 1;
@@ -101,7 +102,7 @@ export class Line {
 
   constructor(pendingBytes: number, onLost: (line: Line) => void) {
     this.#onLost = onLost;
-    this.memory = new PendingMemory(pendingBytes);
+    this.memory = new PendingMemory(pendingBytes, () => this.#tellOfDropped());
     const control = new SharedArrayBuffer(CONTROL_CELLS * 4);
     const commitPoints = new SharedArrayBuffer(MAX_LANES * 4);
     this.#control = new Int32Array(control);
@@ -210,7 +211,11 @@ export class Line {
   /** Sends at the end of the current job, so that what is called in it goes in one batch. */
   wantsToSend(lane: Lane): void {
     this.#wantToSend.add(lane);
-    if (this.#sendScheduled || this.blocked) return;
+    if (!this.blocked) this.#scheduleSending();
+  }
+
+  #scheduleSending(): void {
+    if (this.#sendScheduled) return;
     this.#sendScheduled = true;
     queueMicrotask(this.#sendScheduledLanes);
   }
@@ -222,21 +227,21 @@ export class Line {
 
   #pump(): void {
     do {
-      for (const lane of this.#wantToSend) {
-        lane.trySend();
-        if (!lane.waitsToBeSent) this.#wantToSend.delete(lane);
-      }
+      this.#wantToSend.forEach(this.#trySend);
       this.#listen();
       // What was under way may have finished after its lane was asked whether it may send, and be
       // settled by #listen: then no progress is to come that would send the rest.
-    } while (!this.#lost && this.#someWaitForNothing());
+    } while (!this.#lost && !this.#wantToSend.every(this.#hasUnderWay));
     this.#updateReference();
   }
 
-  #someWaitForNothing(): boolean {
-    for (const lane of this.#wantToSend) if (!this.#haveUnderWay.has(lane)) return true;
-    return false;
-  }
+  // these are called at each turn, and are made once
+  #trySend = (lane: Lane): void => {
+    lane.trySend();
+    if (!lane.waitsToBeSent) this.#wantToSend.delete(lane);
+  };
+
+  #hasUnderWay = (lane: Lane): boolean => this.#haveUnderWay.has(lane);
 
   hasUnderWay(lane: Lane): void {
     this.#haveUnderWay.add(lane);
@@ -265,14 +270,23 @@ export class Line {
     Atomics.add(this.#control, DOORBELL, 1);
     const state = Atomics.compareExchange(this.#control, WORKER_STATE, STATE_IN_EVENT_LOOP, STATE_AWAKE);
     if (state === STATE_ASLEEP) Atomics.notify(this.#control, DOORBELL);
-    else if (state === STATE_IN_EVENT_LOOP) this.#post({ direct: 'wake' });
+    else if (state === STATE_IN_EVENT_LOOP) this.#post({ direct: 'wake', dropped: 0 });
   }
 
-  sendByMessage(message: Omit<BatchMessage, 'direct' | 'reply'>, moved: ArrayBuffer[], onAnswers: OnAnswers) {
+  sendByMessage(
+    message: Omit<BatchMessage, 'direct' | 'reply' | 'dropped'>,
+    moved: ArrayBuffer[],
+    onAnswers: OnAnswers,
+  ) {
     const reply = ++this.#lastReply;
     this.#onAnswers.set(reply, onAnswers);
     this.#updateReference();
-    this.#post({ direct: 'batch', reply, ...message }, moved);
+    const dropped = this.memory.blocks.takeDropped();
+    this.#post({ direct: 'batch', reply, dropped, ...message }, moved);
+  }
+
+  #tellOfDropped(): void {
+    if (!this.#lost) this.#post({ direct: 'wake', dropped: this.memory.blocks.takeDropped() });
   }
 
   #post(message: BatchMessage | WakeMessage, moved: ArrayBuffer[] = []): void {
@@ -324,10 +338,12 @@ export class Line {
   // ---- settling -------------------------------------------------------------------------------
 
   #settle(): void {
-    for (const lane of this.#haveUnderWay) {
-      if (!lane.settle()) this.#haveUnderWay.delete(lane);
-    }
+    this.#haveUnderWay.forEach(this.#settleLane);
   }
+
+  #settleLane = (lane: Lane): void => {
+    if (!lane.settle()) this.#haveUnderWay.delete(lane);
+  };
 
   /** Waits for the next progress without blocking; one wait at a time. */
   #listen(): void {
@@ -400,7 +416,7 @@ export class Line {
       }
     } finally {
       this.blocked = wasBlocked;
-      if (this.#wantToSend.size > 0) for (const lane of this.#wantToSend) this.wantsToSend(lane);
+      if (this.#wantToSend.size > 0 && !wasBlocked) this.#scheduleSending();
     }
   }
 
@@ -417,7 +433,7 @@ export class Line {
   }
 
   get idle(): boolean {
-    return this.#wantToSend.size === 0 && [...this.#haveUnderWay].every((lane) => lane.finished);
+    return this.#wantToSend.size === 0 && this.#haveUnderWay.every((lane) => lane.finished);
   }
 
   /**

@@ -6,7 +6,7 @@ import { SlabPool } from './slab-pool.ts';
 export class PendingMemory {
   /** Capacity of all slabs in use and size of all attachments: what waits for its commit. */
   pendingBytes = 0;
-  readonly blocks = new BlockPool();
+  readonly blocks: BlockPool;
   readonly arena: SharedArrayBuffer;
   /** The arena as 32-bit cells, bytes, doubles and text. */
   readonly cells: Int32Array;
@@ -15,7 +15,8 @@ export class PendingMemory {
   readonly text: Buffer;
   readonly #slabs: SlabPool;
 
-  constructor(pendingBytes: number) {
+  constructor(pendingBytes: number, onLetGo: () => void) {
+    this.blocks = new BlockPool(onLetGo);
     this.#slabs = new SlabPool(pendingBytes);
     const { arena } = this.#slabs;
     this.arena = arena;

@@ -31,11 +31,14 @@ export interface BatchMessage {
   attachments: (Attachment | undefined)[];
   /** The writes are committed already, a lost worker took only the answers with it. */
   readsOnly: boolean;
+  /** So many bytes of shared blocks that came here before are not used any more. */
+  dropped: number;
 }
 
-/** Makes a worker that is in its event loop look at the ring. */
+/** Makes a worker that is in its event loop look at the ring, or at what was dropped. */
 export interface WakeMessage {
   direct: 'wake';
+  dropped: number;
 }
 
 /** The batch is through: the answers of its reads, except those that failed. */

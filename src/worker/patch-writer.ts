@@ -56,27 +56,26 @@ export class PatchWriter {
   insert(): void {
     if (this.#rows.count === 0) return;
     this.#places += this.#rows.stores;
-    for (const rows of this.#rows.drain()) this.#insertRows(rows);
+    this.#rows.drain(this.#insertRows);
   }
 
   /** A number that is taken is left as it is, any other reason to skip a row is an error. */
-  #insertRows(rows: Rows): void {
+  #insertRows = (rows: Rows): void => {
     let done = 0;
     for (const size of ROWS) {
-      for (; rows.entries.length - done >= size; done += size) {
-        const values = size === rows.entries.length ? rows.values : rows.values.slice(done * 3, (done + size) * 3);
+      for (; rows.count - done >= size; done += size) {
+        const values = rows.isFull ? rows.values : rows.values.slice(done * 3, (done + size) * 3);
         const { changes } = this.#statements.get(insertOf(size)).run(...values);
         if (changes !== size) this.#findCollided(rows, done, size);
       }
     }
-  }
+  };
 
   /** Gathers a row, or inserts it at once if it would make a statement of many rows hold too much. */
   #append(storeId: string, clock: number, data: Uint8Array, at: number): void {
     if (data.byteLength <= LARGE_BYTES) {
-      const full = this.#rows.add(storeId, clock, data, at);
-      if (full !== undefined) this.#insertRows(full);
-      else if (this.#rows.isFull) this.insert();
+      this.#rows.add(storeId, clock, data, at, this.#insertRows);
+      if (this.#rows.isFull) this.insert();
       return;
     }
     this.insert();

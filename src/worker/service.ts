@@ -20,9 +20,11 @@ import {
   STATE_IN_EVENT_LOOP,
   WORKER_STATE,
 } from '../protocol/control.ts';
+import { accountFor } from '../protocol/dropped-memory.ts';
 import type { ReportedCause } from '../protocol/errors.ts';
 import type {
   AnswersMessage,
+  Attachment,
   BatchMessage,
   MemberMessage,
   ReadResult,
@@ -49,9 +51,6 @@ const LINGER_MS = 50;
 const TELL_MS = 1;
 /** What could not be tidied up yet, since another process was reading or it is too early, is tried again after this. */
 const TIDY_AGAIN_MS = 1000;
-
-/** Shared blocks from this size on may be dropped by the main side, and then must not stay here. */
-const DROPPED_BYTES = 8 * 1024 * 1024;
 
 export type NewEngine = (path: string, transient: boolean) => Engine;
 export type Post = (message: AnswersMessage, moved: ArrayBuffer[]) => void;
@@ -136,6 +135,7 @@ export class Service implements WorkerService, LaneHost {
   /** A message that is no Comlink call. */
   receive(message: BatchMessage | WakeMessage): void {
     this.#handle();
+    if (message.dropped > 0) accountFor(message.dropped);
     if (message.direct === 'batch') this.#run(message);
     else this.#scheduleServe();
   }
@@ -143,14 +143,9 @@ export class Service implements WorkerService, LaneHost {
   #run({ reply, lane: id, batch, firstSlab, attachments, readsOnly }: BatchMessage): void {
     const lane = this.#lanes.get(id);
     if (lane === undefined) throw new Error(`there is no lane ${id}`);
-    for (const attachment of attachments) {
-      // as on the main side, which keeps shorter ones: V8 does not count shared memory as garbage
-      if (attachment?.buffer instanceof SharedArrayBuffer && attachment.length >= DROPPED_BYTES) {
-        new ArrayBuffer(attachment.length);
-      }
-    }
     lane.run(batch, firstSlab, attachments, readsOnly, (answers) => {
       this.#post({ direct: 'answers', reply, answers }, answers.flatMap(buffersOf));
+      attachments.forEach(free);
     });
     this.#proceed(lane);
   }
@@ -339,6 +334,14 @@ export class Service implements WorkerService, LaneHost {
 
 function ignoreAnswers(): void {
   // what went by the ring has no reads
+}
+
+/**
+ * What was handed over is done with: its memory goes back now. Else it would stay until the garbage is
+ * collected, be a reason to do so, and that takes the main thread's core for milliseconds.
+ */
+function free(attachment: Attachment | undefined): void {
+  if (attachment?.buffer instanceof ArrayBuffer) attachment.buffer.transfer(0);
 }
 
 /** SQLite's answers and lengths lie in buffers of their own: they are handed over. */

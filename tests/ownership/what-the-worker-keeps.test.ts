@@ -12,13 +12,11 @@ it('rows are let go of, whether they were inserted or given up', async () => {
     `import { setImmediate as turn } from 'node:timers/promises';
     const { PatchRows } = await import(${JSON.stringify(rowsUrl)});
     const rows = new PatchRows();
-    function add(stores) {
-      const patches = Array.from({ length: stores }, () => new Uint8Array(1000));
-      patches.forEach((patch, i) => rows.add('store ' + i, 1, patch, 0));
+    const insert = ({ count }) => console.log('inserted', count);
+    function add(stores, each = 1) {
+      const patches = Array.from({ length: stores * each }, () => new Uint8Array(1000));
+      patches.forEach((patch, i) => rows.add('store ' + (i % stores), 1, patch, 0, insert));
       return new WeakRef(patches.at(-1));
-    }
-    function drain() {
-      for (const { entries } of rows.drain()) console.log('drained', entries.length);
     }
     async function tell(what, patch) {
       await turn(); // within the job that made it, a weak reference holds
@@ -32,14 +30,18 @@ it('rows are let go of, whether they were inserted or given up', async () => {
       rows.clear();
       await tell('given up', givenUp);
       const inserted = add(stores);
-      drain();
+      rows.drain(insert);
       await tell('inserted', inserted);
-    }`,
+    }
+    await tell('a whole statement', add(1, 32));`,
     freshFile(),
     { flags: ['--expose-gc', '--disable-warning=ExperimentalWarning'] },
   );
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout.trim().split('\n')).toEqual(
-    [1, 3].flatMap((stores) => ['gathered kept', 'given up gone', `drained ${stores}`, 'inserted gone']),
+    [
+      [1, 3].map((stores) => ['gathered kept', 'given up gone', `inserted ${stores}`, 'inserted gone']),
+      ['inserted 32', 'a whole statement gone'],
+    ].flat(2),
   );
 });
