@@ -75,8 +75,8 @@ export const scenarios: Scenario[] = [
     title: 'snapshot of 64 MB',
     work: 'snapshot',
     cases: cases('provider', 'provider-take', 'provider-transfer', 'reference', 'copy'),
-    full: { rounds: 5, sizes: { bytes: 64 * MiB, samples: 5 } },
-    quick: { rounds: 2, sizes: { bytes: 64 * MiB, samples: 1 } },
+    full: { rounds: 5, sizes: { bytes: 64 * MiB, samples: 9, warm: 300 } },
+    quick: { rounds: 2, sizes: { bytes: 64 * MiB, samples: 1, warm: 10 } },
   },
   {
     name: 'load',
