@@ -1,62 +1,56 @@
 /**
- * Shared memory for bytes that are too long for a slab, used again as long as there is use for it.
- *
- * Memory that was written to before is copied into six times as fast as fresh memory (the benchmark's
- * `design-copy-64mb`). And V8 does not count shared memory when it decides to collect garbage: forty
- * dropped blocks of 32 MB stay for ever (measured on 22.5 to 26). So blocks are kept for the next call;
- * and for what is dropped, both threads make an ordinary buffer of that size, which counts, costs no
- * memory as long as nothing is written to it, and is garbage at once.
+ * Shared memory for bytes that are too long for a slab, used again as long as there is use for it:
+ * memory that was written to before is copied into six times as fast as fresh memory (the benchmark's
+ * `design-copy-64mb`), and dropped shared memory is slow to come back (`protocol/dropped-memory.ts`).
  */
-
-import { accountFor } from '../protocol/dropped-memory.ts';
+import { accountFor, accountForAtOnce } from '../protocol/dropped-memory.ts';
 
 const MiB = 1024 * 1024;
-/** How much is kept for later while nobody uses it. */
-const MOST_KEPT = 64 * MiB;
-/** And how much of it once nothing came back for so long. */
+/** As long as there is more, in use or kept, room for a new block is made by dropping what is kept. */
+const MOST = 96 * MiB;
+/** So much is kept for good, the rest for a while after it was used. */
 const KEPT_WHEN_QUIET = 32 * MiB;
-const QUIET_MS = 10_000;
-/** V8 begins to collect garbage once there is so much more beside its heap than after the last time. */
-const ENOUGH_TO_COLLECT = 64 * MiB;
+const WHILE_MS = 10_000;
+
+interface FreeBlock {
+  block: SharedArrayBuffer;
+  since: number;
+}
 
 export class BlockPool {
-  /** Free blocks by size, which is a power of two: what is not written to is not there. */
-  readonly #free = new Map<number, SharedArrayBuffer[]>();
-  #kept = 0;
-  #timer: NodeJS.Timeout | undefined;
+  /** In the order in which they came back. */
+  #free: FreeBlock[] = [];
+  #freeBytes = 0;
+  #usedBytes = 0;
   #dropped = 0;
-  readonly #onLetGo: () => void;
+  #timer: NodeJS.Timeout | undefined;
+  readonly #onLetGo: (bytes: number) => void;
 
-  /** `onLetGo` is called when blocks are dropped while nothing else goes on. */
-  constructor(onLetGo: () => void) {
+  /** `onLetGo` is told what was dropped while nothing else may go on. */
+  constructor(onLetGo: (bytes: number) => void) {
     this.#onLetGo = onLetGo;
   }
 
-  /** A block of at least so many bytes. */
+  /** A block of at least so many bytes. What is not written to is not there, so sizes are powers of two. */
   take(length: number): SharedArrayBuffer {
     const size = 2 ** Math.ceil(Math.log2(length));
-    const block = this.#free.get(size)?.pop();
-    if (block !== undefined) {
-      this.#kept -= size;
-      return block;
-    }
-    return new SharedArrayBuffer(size);
+    const block = this.#takeFree(size) ?? this.#make(size);
+    this.#usedBytes += size;
+    return block;
   }
 
   /** Takes back a block that neither thread uses any more. */
   giveBack(block: SharedArrayBuffer): void {
-    const size = block.byteLength;
-    if (this.#kept + size > MOST_KEPT) {
-      this.#drop(size);
-      return;
-    }
-    this.#kept += size;
-    const free = this.#free.get(size);
-    if (free === undefined) this.#free.set(size, [block]);
-    else free.push(block);
-    if (this.#kept <= KEPT_WHEN_QUIET) return;
-    this.#timer ??= setTimeout(this.#letGo, QUIET_MS).unref();
-    this.#timer.refresh();
+    this.#usedBytes -= block.byteLength;
+    this.#freeBytes += block.byteLength;
+    this.#free.push({ block, since: performance.now() });
+    this.#letGoLater();
+  }
+
+  /** Told of a block that a worker may still be looking at: it is not used again. */
+  abandon(block: SharedArrayBuffer): void {
+    this.#usedBytes -= block.byteLength;
+    this.#drop(block.byteLength);
   }
 
   /** How many bytes were dropped since this was asked last: the worker has to account for them as well. */
@@ -66,19 +60,53 @@ export class BlockPool {
     return dropped;
   }
 
-  #letGo = (): void => {
-    this.#timer = undefined;
-    let dropped = 0;
-    for (const [size, free] of [...this.#free].sort(([a], [b]) => b - a)) {
-      for (; this.#kept > KEPT_WHEN_QUIET && free.pop() !== undefined; dropped += size) this.#kept -= size;
+  #takeFree(size: number): SharedArrayBuffer | undefined {
+    const index = this.#free.findLastIndex(({ block }) => block.byteLength === size);
+    if (index < 0) return undefined;
+    this.#freeBytes -= size;
+    return this.#free.splice(index, 1)[0]?.block;
+  }
+
+  #make(size: number): SharedArrayBuffer {
+    while (this.#usedBytes + this.#freeBytes + size > MOST) {
+      const oldest = this.#free.shift()?.block.byteLength;
+      if (oldest === undefined) break;
+      this.#freeBytes -= oldest;
+      this.#drop(oldest);
     }
-    if (dropped === 0) return;
-    this.#drop(dropped + ENOUGH_TO_COLLECT);
-    this.#onLetGo();
-  };
+    return new SharedArrayBuffer(size);
+  }
 
   #drop(bytes: number): void {
     this.#dropped += bytes;
     accountFor(bytes);
   }
+
+  /** Comes when the block that came back first may be dropped, if there is too much. */
+  #letGoLater(): void {
+    const [oldest] = this.#free;
+    if (oldest === undefined || this.#freeBytes <= KEPT_WHEN_QUIET) return;
+    this.#timer ??= setTimeout(this.#letGo, oldest.since + WHILE_MS - performance.now()).unref();
+  }
+
+  /** Drops what was not used for a while, the largest blocks first. */
+  #letGo = (): void => {
+    this.#timer = undefined;
+    const longAgo = performance.now() - WHILE_MS + 1; // a timer may come a millisecond early
+    const idle = this.#free.filter(({ since }) => since <= longAgo);
+    const dropped = new Set<FreeBlock>();
+    for (const free of idle.sort((a, b) => b.block.byteLength - a.block.byteLength)) {
+      if (this.#freeBytes <= KEPT_WHEN_QUIET) break;
+      this.#freeBytes -= free.block.byteLength;
+      this.#dropped += free.block.byteLength;
+      dropped.add(free);
+    }
+    if (dropped.size > 0) {
+      this.#free = this.#free.filter((free) => !dropped.has(free));
+      const bytes = this.takeDropped();
+      accountForAtOnce(bytes);
+      this.#onLetGo(bytes);
+    }
+    this.#letGoLater();
+  };
 }

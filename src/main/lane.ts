@@ -440,11 +440,12 @@ export class Lane {
       return;
     }
     line.memory.pendingBytes -= batch.attachmentBytes;
-    if (this.#isFinished(batch)) {
-      batch.failed = this.#collectFailures(batch);
-      for (const { buffer } of batch.attachments) {
-        if (buffer instanceof SharedArrayBuffer) line.memory.blocks.giveBack(buffer);
-      }
+    const finished = this.#isFinished(batch);
+    if (finished) batch.failed = this.#collectFailures(batch);
+    for (const { buffer } of batch.attachments) {
+      if (!(buffer instanceof SharedArrayBuffer)) continue;
+      if (finished) line.memory.blocks.giveBack(buffer);
+      else line.memory.blocks.abandon(buffer);
     }
     for (const slab of batch.slabs) line.memory.giveBackSlab(slab);
   }
@@ -507,9 +508,11 @@ export class Lane {
   #forgetMoved(batch: Batch): void {
     const { line } = this;
     const lost = FIRST_ERROR + errorCodes.indexOf('worker-lost');
+    // one by one, these calls were committed already
+    const done = line.memory.cell((line.memory.startOf(batch.firstSlab) >> 2) + SLAB_DONE);
     for (const at of this.#entriesOf(batch)) {
       const dataLength = line.memory.cell((at >> 2) + 3);
-      if (dataLength >= 0) continue;
+      if (dataLength >= 0 || line.memory.cell((at >> 2) + 4) < done) continue;
       const attachment = batch.attachments[-1 - dataLength];
       if (attachment === undefined || !(attachment.buffer instanceof ArrayBuffer)) continue;
       if (!attachment.buffer.detached) continue;

@@ -41,6 +41,7 @@ import { ErrorBoard } from './error-board.ts';
 import { Lane } from './lane.ts';
 import { LaneSet } from './lane-set.ts';
 import type { Member } from './member.ts';
+import { Pending } from './pending.ts';
 import { PendingMemory } from './pending-memory.ts';
 import { startWorker } from './start-worker.ts';
 
@@ -97,12 +98,11 @@ export class Line {
   /** Comlink calls that are not answered. */
   #requests = 0;
   /** What waits for the answers of batches. */
-  readonly #onAnswers = new Map<number, OnAnswers>();
-  #lastReply = 0;
+  readonly #onAnswers = new Pending<OnAnswers>();
 
   constructor(pendingBytes: number, onLost: (line: Line) => void) {
     this.#onLost = onLost;
-    this.memory = new PendingMemory(pendingBytes, () => this.#tellOfDropped());
+    this.memory = new PendingMemory(pendingBytes, (bytes) => this.#tellOfDropped(bytes));
     const control = new SharedArrayBuffer(CONTROL_CELLS * 4);
     const commitPoints = new SharedArrayBuffer(MAX_LANES * 4);
     this.#control = new Int32Array(control);
@@ -278,15 +278,14 @@ export class Line {
     moved: ArrayBuffer[],
     onAnswers: OnAnswers,
   ) {
-    const reply = ++this.#lastReply;
-    this.#onAnswers.set(reply, onAnswers);
+    const reply = this.#onAnswers.add(onAnswers);
     this.#updateReference();
     const dropped = this.memory.blocks.takeDropped();
     this.#post({ direct: 'batch', reply, dropped, ...message }, moved);
   }
 
-  #tellOfDropped(): void {
-    if (!this.#lost) this.#post({ direct: 'wake', dropped: this.memory.blocks.takeDropped() });
+  #tellOfDropped(bytes: number): void {
+    if (!this.#lost) this.#post({ direct: 'wake', dropped: bytes });
   }
 
   #post(message: BatchMessage | WakeMessage, moved: ArrayBuffer[] = []): void {
@@ -308,9 +307,7 @@ export class Line {
 
   #receive(message: unknown): void {
     if (!isDirect(message) || message.direct !== 'answers') return; // Comlink's
-    const onAnswers = this.#onAnswers.get(message.reply);
-    this.#onAnswers.delete(message.reply);
-    onAnswers?.(message.answers);
+    this.#onAnswers.take(message.reply)?.(message.answers);
     this.#settle();
     this.#pump();
   }

@@ -15,7 +15,7 @@ export class PendingMemory {
   readonly text: Buffer;
   readonly #slabs: SlabPool;
 
-  constructor(pendingBytes: number, onLetGo: () => void) {
+  constructor(pendingBytes: number, onLetGo: (bytes: number) => void) {
     this.blocks = new BlockPool(onLetGo);
     this.#slabs = new SlabPool(pendingBytes);
     const { arena } = this.#slabs;

@@ -35,9 +35,10 @@ export interface BatchMessage {
   dropped: number;
 }
 
-/** Makes a worker that is in its event loop look at the ring, or at what was dropped. */
+/** Makes a worker that is in its event loop look at the ring. */
 export interface WakeMessage {
   direct: 'wake';
+  /** As above; nothing else may come for long. */
   dropped: number;
 }
 

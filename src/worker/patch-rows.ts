@@ -15,8 +15,8 @@ const nothing = new Uint8Array(0);
 export const ROWS_A_STATEMENT = 32;
 /** So many rows are gathered at most. */
 const MOST_ROWS = 16_384;
-/** So many stores are remembered between transactions; a program may open and close any number. */
-const MOST_STORES = 4096;
+/** Room for the rows of so many stores stays between transactions: some 3 KB each, for each file. */
+const MOST_STORES = 64;
 
 /** Up to as many rows as one INSERT takes. */
 export class Rows {

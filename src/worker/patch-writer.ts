@@ -14,7 +14,7 @@ export class PatchWriter {
   #collided: number[] = [];
   #places = 0;
   /** Highest number of a store within this transaction, for stores that keep both on a collision. */
-  readonly #highest = new Map<string, number>();
+  #highest = new Map<string, number>();
 
   constructor(statements: Statements) {
     this.#statements = statements;
@@ -49,7 +49,7 @@ export class PatchWriter {
     this.#places = 0;
     this.#rows.clear();
     if (this.#collided.length > 0) this.#collided = [];
-    if (this.#highest.size > 0) this.#highest.clear();
+    if (this.#highest.size > 0) this.#highest = new Map();
   }
 
   /** Inserts the gathered rows. */
@@ -133,7 +133,8 @@ export class PatchWriter {
     const taken = this.#statements.first('SELECT 1 FROM patches WHERE store_id = ? AND clock = ?', storeId, clock);
     if (taken === undefined) return clock;
     const next = this.#statements.first(
-      'SELECT clock + 1 AS free FROM patches AS p WHERE store_id = ? AND clock >= ? AND NOT EXISTS ' +
+      // as a REAL: beyond the largest safe integer, an INTEGER could not be read
+      'SELECT CAST(clock + 1 AS REAL) AS free FROM patches AS p WHERE store_id = ? AND clock >= ? AND NOT EXISTS ' +
         '(SELECT 1 FROM patches AS q WHERE q.store_id = p.store_id AND q.clock = p.clock + 1) ORDER BY clock LIMIT 1',
       storeId,
       clock,

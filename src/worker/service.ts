@@ -20,7 +20,7 @@ import {
   STATE_IN_EVENT_LOOP,
   WORKER_STATE,
 } from '../protocol/control.ts';
-import { accountFor } from '../protocol/dropped-memory.ts';
+import { accountFor, accountForAtOnce } from '../protocol/dropped-memory.ts';
 import type { ReportedCause } from '../protocol/errors.ts';
 import type {
   AnswersMessage,
@@ -135,9 +135,14 @@ export class Service implements WorkerService, LaneHost {
   /** A message that is no Comlink call. */
   receive(message: BatchMessage | WakeMessage): void {
     this.#handle();
-    if (message.dropped > 0) accountFor(message.dropped);
-    if (message.direct === 'batch') this.#run(message);
-    else this.#scheduleServe();
+    const { dropped } = message;
+    if (message.direct === 'batch') {
+      if (dropped > 0) accountFor(dropped);
+      this.#run(message);
+    } else {
+      if (dropped > 0) accountForAtOnce(dropped);
+      this.#scheduleServe();
+    }
   }
 
   #run({ reply, lane: id, batch, firstSlab, attachments, readsOnly }: BatchMessage): void {

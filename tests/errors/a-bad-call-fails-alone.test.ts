@@ -25,6 +25,21 @@ describe('a bad call fails alone', () => {
     expect(rowsOf(file).blobs).toMatchObject([{ hash, ref_count: 1 }]);
   });
 
+  it("a patch that 'keep' has no free number for", async () => {
+    const last = Number.MAX_SAFE_INTEGER;
+    const file = freshFile();
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store', { OnClockCollision: 'keep' });
+    await provider.appendPatch(patchOf('the last number'), last);
+    const before = provider.appendPatch(patchOf(1), 1);
+    const loaded = provider.loadPatchesSince(0);
+    await Promise.all([before, loaded]);
+    const bad = provider.appendPatch(patchOf('the last number, too'), last);
+    await expect(bad).rejects.toMatchObject({ code: 'invalid-argument' });
+    await provider.appendPatch(patchOf(2), 2);
+    await provider.close();
+    expect(rowsOf(file).patches).toHaveLength(3);
+  });
+
   it('flush and flushSync tell of a call that was pending and failed', async () => {
     const provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store', { VerifyValues: true });
     await provider.ready();
