@@ -16,7 +16,7 @@ export const slabClasses = [
   { size: MiB, share: 8 / 16 },
 ] as const;
 
-/** Bytes longer than this travel beside the slabs, as an attachment. */
+/** Longer bytes cross by Comlink instead, as do bytes that are handed over and longer than this. */
 export const INLINE_LIMIT = 128 * KiB;
 
 /**

@@ -1,20 +1,8 @@
 /** The engine for SQLite files: transactions, statements and what each call does to the tables. */
-import {
-  APPEND_PATCH,
-  FIRST_READ,
-  LOAD_PATCHES,
-  LOAD_SNAPSHOT,
-  LOAD_VALUE,
-  PRUNE_PATCHES,
-  RELEASE_VALUE,
-  SAVE_SNAPSHOT,
-  SAVE_VALUE,
-} from '../protocol/entries.ts';
-import type { ReadResult } from '../protocol/service.ts';
-import { BATCH_FOREIGN_WRITER } from '../protocol/slabs.ts';
+import { APPEND_PATCH, PRUNE_PATCHES, RELEASE_VALUE, SAVE_SNAPSHOT, SAVE_VALUE } from '../protocol/entries.ts';
+import type { PatchBlocks } from '../protocol/service.ts';
 import { hasWalResetFault } from '../protocol/sqlite-version.ts';
-import type { CallReader } from './call-reader.ts';
-import { type CommitPoint, type Engine, EngineError } from './engine.ts';
+import { type Caller, type CommitPoint, type Engine, EngineError, type Writes } from './engine.ts';
 import { closeDatabase } from './node-sqlite.ts';
 import { type OpenedDatabase, openDatabase } from './open-database.ts';
 import { PatchLoader } from './patch-loader.ts';
@@ -78,23 +66,21 @@ export class SqliteEngine implements Engine {
     return this.#connection;
   }
 
-  transact(calls: CallReader, commitPoint: CommitPoint): ReadResult[] {
+  transact(writes: Writes, commitPoint: CommitPoint): void {
     this.#comeBackToFile();
     const connection = this.#connect();
     const { statements, writer } = connection;
     let begun = false;
     let bytes = 0;
-    const results: ReadResult[] = [];
     try {
-      let more = calls.next();
       // IMMEDIATE: a read that turns into a write fails at once, whatever the timeout (SQLITE_BUSY_SNAPSHOT)
-      statements.get(more && calls.operation < FIRST_READ ? 'BEGIN IMMEDIATE' : 'BEGIN').run();
+      statements.get('BEGIN IMMEDIATE').run();
       begun = true;
-      for (; more; more = calls.next()) bytes += perform(calls, connection, results);
+      while (writes.next()) bytes += perform(writes, connection);
       writer.insert();
       bytes += PAGE_BYTES * writer.places;
-      if (hasWalResetFault(this.version) && sawForeignWriter(connection)) calls.flag(BATCH_FOREIGN_WRITER);
-      for (const at of writer.collided) calls.markCollided(at);
+      if (hasWalResetFault(this.version) && sawForeignWriter(connection)) writes.markForeignWriter();
+      for (const at of writer.collided) writes.markCollided(at);
       const { cells, index, value } = commitPoint;
       const commit = statements.get('COMMIT');
       // A terminated thread ends at the next call or round of a loop (V8's stack checks), `Atomics.store`
@@ -103,14 +89,51 @@ export class SqliteEngine implements Engine {
       commit.run();
       cells[index] = value;
     } catch (error) {
-      for (const at of writer.collided) calls.unmarkCollided(at);
+      for (const at of writer.collided) writes.unmarkCollided(at);
       if (begun) this.#rollBack(connection);
       throw this.#classify(error);
     } finally {
       writer.clear();
     }
     connection.wal?.wrote(bytes);
-    return results;
+  }
+
+  // ---- loads --------------------------------------------------------------------------------------
+
+  loadSnapshot({ storeId }: Caller): Uint8Array | undefined {
+    return this.#read(({ statements }) =>
+      bytesOf(statements.first('SELECT data FROM snapshots WHERE store_id = ?', storeId)),
+    );
+  }
+
+  loadPatchesSince({ storeId }: Caller, clock: number): PatchBlocks {
+    return this.#read(({ loader }) => loader.load(storeId, clock));
+  }
+
+  loadValue({ verifyValues }: Caller, hash: string): Uint8Array | undefined {
+    return this.#read(({ statements }) => {
+      const bytes = bytesOf(statements.first('SELECT data FROM blobs WHERE hash = ?', hash));
+      if (bytes !== undefined && verifyValues) verify(hash, bytes, 'database-corrupt');
+      return bytes;
+    });
+  }
+
+  /** In one transaction: what several statements find belongs together. */
+  #read<T>(read: (connection: Connection) => T): T {
+    this.#comeBackToFile();
+    const connection = this.#connect();
+    const { statements } = connection;
+    let begun = false;
+    try {
+      statements.get('BEGIN').run();
+      begun = true;
+      const found = read(connection);
+      statements.get('COMMIT').run();
+      return found;
+    } catch (error) {
+      if (begun) this.#rollBack(connection);
+      throw this.#classify(error);
+    }
   }
 
   // ---- trouble ----------------------------------------------------------------------------------
@@ -169,7 +192,7 @@ export class SqliteEngine implements Engine {
 }
 
 /** Carries out one call; returns how many bytes it wrote. */
-function perform(call: CallReader, { statements, writer, loader }: Connection, results: ReadResult[]): number {
+function perform(call: Writes, { statements, writer }: Connection): number {
   const { caller, clock } = call;
   const { storeId } = caller;
   if (call.operation === APPEND_PATCH) {
@@ -205,21 +228,6 @@ function perform(call: CallReader, { statements, writer, loader }: Connection, r
       statements.run('UPDATE blobs SET ref_count = ref_count - 1 WHERE hash = ?', key);
       statements.run('DELETE FROM blobs WHERE hash = ? AND ref_count <= 0', key);
       return ROW_BYTES;
-    }
-    case LOAD_SNAPSHOT: {
-      const row = statements.first('SELECT data FROM snapshots WHERE store_id = ?', storeId);
-      results.push({ settler: call.settler, kind: 'bytes', bytes: bytesOf(row) });
-      return 0;
-    }
-    case LOAD_PATCHES:
-      results.push({ settler: call.settler, kind: 'patches', blocks: loader.load(storeId, clock) });
-      return 0;
-    case LOAD_VALUE: {
-      const { key } = call;
-      const bytes = bytesOf(statements.first('SELECT data FROM blobs WHERE hash = ?', key));
-      if (bytes !== undefined && caller.verifyValues) verify(key, bytes, 'database-corrupt');
-      results.push({ settler: call.settler, kind: 'bytes', bytes });
-      return 0;
     }
     default:
       throw new Error(`there is no operation ${call.operation}`);
