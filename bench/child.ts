@@ -1,4 +1,5 @@
 /** The process of one piece of work and one driver, or several in turn: runs it once and tells its parent the numbers. */
+import { awaiting } from './designs/awaiting.ts';
 import { copyOne } from './designs/copy.ts';
 import { delays } from './designs/delays.ts';
 import { handOver } from './designs/hand-over.ts';
@@ -46,7 +47,7 @@ const works: Record<string, Work> = {
   starting,
 };
 
-const togetherWorks: Record<string, Together> = { awaited };
+const togetherWorks: Record<string, Together> = { awaited, awaiting };
 
 process.once('message', async (order: Order) => {
   const work = works[order.work] ?? togetherWorks[order.work];

@@ -109,8 +109,10 @@ describe('the benchmark', { timeout: 240_000 }, () => {
     for (const { name, medians, leftOut, isDesign } of results.scenarios) {
       expect(leftOut, name).toEqual({});
       expect(isDesign).toBe(true);
-      const cases = designs.find((design) => design.name === name)?.cases ?? [];
-      expect(Object.keys(medians)).toEqual(cases.map((one) => one.name));
+      const { cases = [], together = false } = designs.find((design) => design.name === name) ?? {};
+      // of those that take turns in one process, only the process knows the names
+      if (together) expect(Object.keys(medians).length).toBeGreaterThan(1);
+      else expect(Object.keys(medians)).toEqual(cases.map((one) => one.name));
       for (const metrics of Object.values(medians)) {
         for (const value of Object.values(metrics)) expect(value, name).toBeGreaterThanOrEqual(0);
       }
