@@ -8,6 +8,7 @@ import {
   SLAB_HEADER,
   SLAB_NEXT,
   SLAB_USED,
+  usedOf,
 } from '../protocol/slabs.ts';
 import type { Arena } from './arena.ts';
 import type { Caller, Writes } from './engine.ts';
@@ -55,7 +56,7 @@ export class BatchReader implements Writes {
     if (slab === NO_SLAB) return;
     const start = this.#arena.startOf(slab);
     this.#following = start + SLAB_HEADER;
-    this.#end = start + this.#arena.cell((start >> 2) + SLAB_USED);
+    this.#end = start + usedOf(this.#arena.cell((start >> 2) + SLAB_USED));
   }
 
   #leaveSlab(): void {
@@ -95,6 +96,11 @@ export class BatchReader implements Writes {
     return false;
   }
 
+  get isLast(): boolean {
+    if (this.#only !== 'all' || this.#following < this.#end || this.#batch + 1 < this.#firstSlabs.length) return false;
+    return this.#arena.cell((this.#arena.startOf(this.#slab) >> 2) + SLAB_NEXT) === NO_SLAB;
+  }
+
   get key(): string {
     const start = this.at + ENTRY_HEADER;
     return this.#arena.text.toString('utf8', start, start + this.#keyLength);
@@ -131,6 +137,10 @@ export class BatchReader implements Writes {
   /** Sets a flag of the (first) batch. Only before its commit: after that the slab may be used anew. */
   flag(flag: number): void {
     this.#flagSlab(this.#firstSlabs[0] ?? 0, flag);
+  }
+
+  hasFlag(flag: number): boolean {
+    return (this.#arena.cell((this.#arena.startOf(this.#firstSlabs[0] ?? 0) >> 2) + SLAB_FLAGS) & flag) !== 0;
   }
 
   #flagSlab(slab: number, flag: number): void {

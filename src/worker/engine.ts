@@ -27,6 +27,8 @@ export interface Caller {
 /** A cursor over writes: `next()` moves to one, whose parts are then in the fields. */
 export interface Writes {
   next(): boolean;
+  /** Whether the present one is the last. */
+  readonly isLast: boolean;
   readonly operation: number;
   readonly caller: Caller;
   readonly clock: number;
@@ -52,6 +54,8 @@ export interface Engine {
   loadValue(caller: Caller, hash: string): MaybePromise<Uint8Array | undefined>;
   /** The level of durability from now on. */
   setDurability(full: boolean): void;
+  /** Tidies up a little, in a pause of some milliseconds. */
+  pause(): void;
   /** Tidies up while there is nothing else to do; returns whether to come again later. */
   tidyUp(): MaybePromise<boolean>;
   close(): MaybePromise<void>;

@@ -13,7 +13,9 @@ import {
   SLAB_DONE,
   SLAB_FLAGS,
   SLAB_NEXT,
+  SLAB_SEALED,
   SLAB_USED,
+  usedOf,
 } from '../protocol/slabs.ts';
 import type { Arena } from './arena.ts';
 import { BatchReader } from './batch-reader.ts';
@@ -57,6 +59,8 @@ export interface FileHost {
 export class WorkerFile {
   readonly id: number;
   readonly members = new Set<Member>();
+  /** Whether batches came for it since the last pause. */
+  written = false;
   readonly #engine: Engine;
   readonly #host: FileHost;
   readonly #tasks: (Task | GatheredBatch)[] = [];
@@ -74,8 +78,9 @@ export class WorkerFile {
   proceed(): number {
     for (;;) {
       if (this.#current === undefined) {
-        this.#current = this.#nextTask();
-        if (this.#current === undefined) return Number.POSITIVE_INFINITY;
+        if (this.#tasks.length === 0) return Number.POSITIVE_INFINITY;
+        this.#current = this.#begin();
+        if (this.#current === undefined) continue;
       } else if (this.#resumeAt > performance.now()) {
         return this.#resumeAt;
       }
@@ -102,6 +107,10 @@ export class WorkerFile {
 
   get idle(): boolean {
     return this.#current === undefined && this.#tasks.length === 0;
+  }
+
+  pause(): void {
+    this.#engine.pause();
   }
 
   tidyUp(): MaybePromise<boolean> {
@@ -184,68 +193,100 @@ export class WorkerFile {
     this.#tasks.push({ number, firstSlab });
   }
 
-  #nextTask(): Generator<Wait, void, unknown> | undefined {
+  /** Begins with what comes next; `undefined` if it is done already, as nearly every batch is. */
+  #begin(): Generator<Wait, void, unknown> | undefined {
     const task = this.#tasks.shift();
     if (task === undefined) return undefined;
     if (typeof task === 'function') return task();
-    const together = [task];
-    let bytes = this.#bytesOfSmall(task);
+    const batches = [task];
+    let bytes = this.#seal(task);
     for (;;) {
       const next = this.#tasks[0];
       if (next === undefined || typeof next === 'function') break;
-      bytes += this.#bytesOfSmall(next);
+      bytes += this.#seal(next);
       if (bytes > TOGETHER_BYTES) break;
-      together.push(next);
+      batches.push(next);
       this.#tasks.shift();
     }
-    return together.length > 1 ? this.#runTogether(together) : this.#run(task);
+    return this.#runAtOnce(batches);
   }
 
-  /** The bytes of a batch of one slab that nobody has begun to carry out; of any other, infinitely many. */
-  #bytesOfSmall({ firstSlab }: GatheredBatch): number {
+  /**
+   * Seals a batch: nothing is added to it from now on. Returns the bytes of one of one slab that nobody has
+   * begun to carry out; of any other, infinitely many.
+   */
+  #seal({ firstSlab }: GatheredBatch): number {
     const { arena } = this.#host;
     const cell = arena.startOf(firstSlab) >> 2;
     const small = arena.cell(cell + SLAB_NEXT) === NO_SLAB && arena.cell(cell + SLAB_FLAGS) === 0;
-    return small ? arena.cell(cell + SLAB_USED) : Number.POSITIVE_INFINITY;
+    const used = usedOf(Atomics.or(arena.cells, cell + SLAB_USED, SLAB_SEALED));
+    return small ? used : Number.POSITIVE_INFINITY;
   }
 
-  /** Several batches in one transaction; if that fails, each by itself. */
-  *#runTogether(batches: readonly GatheredBatch[]): Generator<Wait, void, unknown> {
+  /** Tries to commit batches here and now; returns what is left to do, if that takes patience, or fails. */
+  #runAtOnce(batches: readonly GatheredBatch[]): Generator<Wait, void, unknown> | undefined {
     const { arena, members, commitPoints } = this.#host;
-    const slabs = batches.map(({ firstSlab }) => firstSlab);
-    const last = batches.at(-1)?.number ?? 0;
-    const calls = new BatchReader(arena, slabs, members);
-    const error = yield* this.#transact(() => calls.rewind(), { cells: commitPoints, index: this.id, value: last });
+    const calls = new BatchReader(
+      arena,
+      batches.map(({ firstSlab }) => firstSlab),
+      members,
+    );
+    const [first] = batches;
+    if (first !== undefined && calls.hasFlag(BATCH_ONE_BY_ONE)) return this.#runAlone(first);
+    const point = { cells: commitPoints, index: this.id, value: batches.at(-1)?.number ?? 0 };
+    const attempt = () => this.#engine.transact(calls.rewind(), point);
+    let result: MaybePromise<void>;
+    try {
+      result = attempt();
+    } catch (error) {
+      return this.#runPatiently(
+        batches,
+        onceThen(() => {
+          throw error;
+        }, attempt),
+      );
+    }
+    if (result instanceof Promise)
+      return this.#runPatiently(
+        batches,
+        onceThen(() => result, attempt),
+      );
+    this.#host.progressed(false);
+    return undefined;
+  }
+
+  /** Batches in one transaction; if that fails, each by itself, and at last each of its promises. */
+  *#runPatiently(batches: readonly GatheredBatch[], attempt: () => MaybePromise<void>): Generator<Wait, void, unknown> {
+    const error = yield* this.#patiently(attempt);
     if (error === undefined) {
       this.#host.progressed(false);
     } else if (wholesale.includes(error.code)) {
       for (const { number, firstSlab } of batches) {
-        const alone = new BatchReader(arena, [firstSlab], members);
-        this.#failAll(number, alone, 'all', error);
-        Atomics.store(commitPoints, this.id, number);
+        this.#failAll(number, this.#readerOf(firstSlab), 'all', error);
+        Atomics.store(this.#host.commitPoints, this.id, number);
       }
       this.#host.progressed(false);
     } else {
-      for (const batch of batches) yield* this.#run(batch);
+      for (const batch of batches) yield* this.#runAlone(batch, batches.length === 1);
     }
   }
 
-  *#run({ number, firstSlab }: GatheredBatch): Generator<Wait, void, unknown> {
-    const { arena, members, commitPoints } = this.#host;
-    const calls = new BatchReader(arena, [firstSlab], members);
-    const slabAt = arena.startOf(firstSlab) >> 2;
-    let oneByOne = (arena.cell(slabAt + SLAB_FLAGS) & BATCH_ONE_BY_ONE) !== 0;
-    if (!oneByOne) {
-      const error = yield* this.#transact(() => calls.rewind(), { cells: commitPoints, index: this.id, value: number });
-      if (error !== undefined && wholesale.includes(error.code)) {
-        this.#failAll(number, calls, 'all', error);
-      } else if (error !== undefined) {
-        oneByOne = true;
-        calls.flag(BATCH_ONE_BY_ONE);
-      }
+  #readerOf(firstSlab: number): BatchReader {
+    return new BatchReader(this.#host.arena, [firstSlab], this.#host.members);
+  }
+
+  /** One batch: as a whole, unless that has failed, and then promise by promise. */
+  *#runAlone({ number, firstSlab }: GatheredBatch, hasFailed = false): Generator<Wait, void, unknown> {
+    const { arena, commitPoints } = this.#host;
+    const calls = this.#readerOf(firstSlab);
+    if (!hasFailed && !calls.hasFlag(BATCH_ONE_BY_ONE)) {
+      const point = { cells: commitPoints, index: this.id, value: number };
+      const batch = { number, firstSlab };
+      yield* this.#runPatiently([batch], () => this.#engine.transact(calls.rewind(), point));
+      return;
     }
-    if (oneByOne) yield* this.#runOneByOne(number, slabAt + SLAB_DONE, calls);
-    // for a batch of which all failed, or that was done one by one; else it is published already
+    calls.flag(BATCH_ONE_BY_ONE);
+    yield* this.#runOneByOne(number, (arena.startOf(firstSlab) >> 2) + SLAB_DONE, calls);
     Atomics.store(commitPoints, this.id, number);
     this.#host.progressed(false);
   }
@@ -291,6 +332,16 @@ export class WorkerFile {
   #patiently(attempt: () => MaybePromise<unknown>): Generator<Wait, EngineError | undefined, unknown> {
     return patiently(attempt, () => Math.max(...[...this.members].map(({ busyTimeoutMs }) => busyTimeoutMs), 0));
   }
+}
+
+/** Calls one function the first time, and the other one from then on. */
+function onceThen<T>(first: () => T, later: () => T): () => T {
+  let next = first;
+  return () => {
+    const now = next;
+    next = later;
+    return now();
+  };
 }
 
 function failureOf({ code, reported }: EngineError): Failure {

@@ -9,6 +9,7 @@ export class LargeWrite implements Writes {
   readonly clock: number;
   readonly key: string;
   readonly at = 0;
+  readonly isLast = true;
   readonly #bytes: Bytes;
   readonly #outcomes: Int32Array;
   readonly #slot: number;

@@ -1,11 +1,10 @@
 /**
  * When this thread works, sleeps, or returns to its event loop, and when it tells the main side.
  *
- * While batches come, it dozes: it sleeps for two milliseconds at a time and finds by itself what has
+ * While batches come, it dozes: it sleeps for some milliseconds at a time and finds by itself what has
  * come, so that the main side need not wake it. After a pause in the traffic it sleeps until it is rung,
  * and after a longer one it returns to its event loop, where a Comlink call wakes it.
  */
-import { availableParallelism } from 'node:os';
 import {
   DOORBELL,
   PROGRESS,
@@ -20,19 +19,15 @@ import {
 } from '../protocol/control.ts';
 import type { RingReader } from './ring-reader.ts';
 
-/** How long a batch that nobody waits for can lie in the ring. */
+/** How long a batch that nobody waits for can lie in the ring: while they come quickly, and while they are few. */
 const DOZE_MS = 2;
+const LONG_DOZE_MS = 4;
 /** For so long after a batch another one is expected. */
 const TRAFFIC_MS = 50;
 /** Quiet for so long, it tells what nobody has waited for. */
 const TELL_LATER_MS = 100;
 /** Quiet for so long, it returns to its event loop. */
 const LINGER_MS = 900;
-/**
- * After it has told somebody who waits, the thread watches its doorbell for so long before it sleeps:
- * waking a sleeping thread takes some 30 µs on either side, and a caller that awaits each call is back sooner.
- */
-const WATCH_MS = availableParallelism() > 1 ? 0.05 : 0;
 /**
  * Waking the main side costs both sides more than a small batch does: with many batches in the ring,
  * it is not told of each.
@@ -49,6 +44,8 @@ export interface Work {
   proceed(): number;
   /** Whether something waits for a promise, which needs the event loop. */
   readonly waitsForPromise: boolean;
+  /** A pause of some milliseconds, between batches. */
+  pause(): void;
   /** Tidies up while there is nothing else to do; returns whether to come again later. */
   tidyUp(): boolean;
 }
@@ -69,8 +66,6 @@ export class Loop {
   #workedAt = 0;
   #batchAt = 0;
   #tidyAt = Number.POSITIVE_INFINITY;
-  /** How long the thread watches next: only callers that come back soon make it worth while. */
-  #watchMs = WATCH_MS;
 
   constructor(control: Int32Array, ring: RingReader, work: Work) {
     this.#control = control;
@@ -154,7 +149,7 @@ export class Loop {
       }
       const now = performance.now();
       this.#doWhatIsDue(now);
-      if (this.#watch(seen, now)) continue;
+      if (now < this.#batchAt + TRAFFIC_MS) this.#work.pause();
       if (now >= this.#workedAt + LINGER_MS && retryAt === Number.POSITIVE_INFINITY) {
         if (this.#leave(this.#tidyAt)) return;
         continue;
@@ -174,29 +169,16 @@ export class Loop {
     this.#tidyAt = performance.now() + TIDY_AGAIN_MS;
   }
 
-  /** Watches the doorbell for a moment, if somebody was told just now; returns whether it rang. */
-  #watch(seen: number, now: number): boolean {
-    const until = this.#toldAt + this.#watchMs;
-    while (now < until) {
-      if (Atomics.load(this.#control, DOORBELL) !== seen) return true;
-      now = performance.now();
-    }
-    return false;
-  }
-
   #sleep(seen: number, now: number, retryAt: number): void {
     const control = this.#control;
     const doze = now < this.#batchAt + TRAFFIC_MS;
     const due = this.#untold ? this.#workedAt + TELL_LATER_MS : Number.POSITIVE_INFINITY;
-    const until = Math.min(doze ? now + DOZE_MS : this.#workedAt + LINGER_MS, retryAt, due, this.#tidyAt);
+    const dozeMs = now - this.#batchAt < DOZE_MS ? DOZE_MS : LONG_DOZE_MS;
+    const until = Math.min(doze ? now + dozeMs : this.#workedAt + LINGER_MS, retryAt, due, this.#tidyAt);
     Atomics.store(control, WORKER_STATE, doze ? STATE_DOZING : STATE_ASLEEP);
     // The main side writes to the ring first and reads the state after that, and rings only one that
     // sleeps, or dozes while somebody waits; here it is the other way round.
-    if (doze || this.#ring.isEmpty) {
-      const rang = Atomics.wait(control, DOORBELL, seen, Math.max(until - now, 0)) !== 'timed-out';
-      const toldMs = performance.now() - this.#toldAt;
-      if (rang) this.#watchMs = toldMs < 4 * WATCH_MS ? WATCH_MS : 0;
-    }
+    if (doze || this.#ring.isEmpty) Atomics.wait(control, DOORBELL, seen, Math.max(until - now, 0));
     Atomics.store(control, WORKER_STATE, STATE_AWAKE);
   }
 

@@ -38,6 +38,8 @@ export class Service implements WorkerService, FileHost, Work {
   readonly #files = new Map<number, WorkerFile>();
   /** Files with tasks that wait. */
   readonly #waiting = new Set<WorkerFile>();
+  /** Files that batches came for since the last pause. */
+  readonly #written: WorkerFile[] = [];
 
   constructor(shared: SharedMemory, newEngine: NewEngine, move: Move) {
     this.#control = new Int32Array(shared.control);
@@ -201,6 +203,8 @@ export class Service implements WorkerService, FileHost, Work {
     if (file === undefined) throw new Error(`there is no file ${id}`); // a fault of this program
     file.addBatch(batch, firstSlab);
     this.#waiting.add(file);
+    if (!file.written) this.#written.push(file);
+    file.written = true;
     this.#loop.batchCame();
   };
 
@@ -220,6 +224,15 @@ export class Service implements WorkerService, FileHost, Work {
   get waitsForPromise(): boolean {
     for (const file of this.#waiting) if (file.waitsForPromise) return true;
     return false;
+  }
+
+  /** Of the files that something was written to since the last pause. */
+  pause(): void {
+    for (const file of this.#written) {
+      file.written = false;
+      if (file.idle) file.pause();
+    }
+    this.#written.length = 0;
   }
 
   /** One file at a time, and no further once there is work. */

@@ -1,6 +1,14 @@
 /** Writes calls into the slabs of the open batch: a header and the bytes, with no object for each. */
 import { ENTRY_HEADER, entryBytes } from '../../protocol/entries.ts';
-import { NO_SLAB, SLAB_DONE, SLAB_FLAGS, SLAB_HEADER, SLAB_NEXT, SLAB_USED } from '../../protocol/slabs.ts';
+import {
+  NO_SLAB,
+  SLAB_DONE,
+  SLAB_FLAGS,
+  SLAB_HEADER,
+  SLAB_NEXT,
+  SLAB_SEALED,
+  SLAB_USED,
+} from '../../protocol/slabs.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import type { Batch } from './batch.ts';
 
@@ -10,6 +18,8 @@ export class BatchWriter {
   #at = 0;
   #end = 0;
   #slabStart = 0;
+  /** Whether the worker may seal the slab at any moment. */
+  #shared = false;
 
   constructor(memory: PendingMemory) {
     this.#memory = memory;
@@ -40,13 +50,25 @@ export class BatchWriter {
     this.#memory.cells[cell + SLAB_NEXT] = next;
   }
 
-  /** The batch is complete. */
-  complete(): void {
+  /** The batch, of one slab, is about to be sent, and more may be added until the worker seals it. */
+  share(): void {
     this.#leaveSlab(NO_SLAB);
+    this.#shared = true;
+  }
+
+  /** Nothing is added to the batch any more. */
+  complete(): void {
+    const used = (this.#slabStart >> 2) + SLAB_USED;
+    if (!this.#shared) this.#leaveSlab(NO_SLAB);
+    Atomics.or(this.#memory.cells, used, SLAB_SEALED);
+    this.#shared = false;
     this.#at = this.#end = 0;
   }
 
-  /** Writes a call for which there is room; `keyLength` is that of the key in UTF-8. */
+  /**
+   * Writes a call for which there is room; `keyLength` is that of the key in UTF-8. Returns false if the
+   * worker has sealed the batch: then the call is not part of it.
+   */
   write(
     operation: number,
     member: number,
@@ -56,9 +78,9 @@ export class BatchWriter {
     length: number,
     key: string,
     keyLength: number,
-  ): void {
+  ): boolean {
     const at = this.#at;
-    this.#at = at + entryBytes(keyLength, length);
+    const next = at + entryBytes(keyLength, length);
     const { cells, bytes, doubles, text } = this.#memory;
     const cell = at >> 2;
     cells[cell] = operation;
@@ -69,5 +91,12 @@ export class BatchWriter {
     doubles[(at >> 3) + 3] = clock;
     if (keyLength > 0) text.write(key, at + ENTRY_HEADER, keyLength, 'utf8');
     if (data !== undefined) bytes.set(data, at + ENTRY_HEADER + keyLength);
+    if (this.#shared) {
+      const used = at - this.#slabStart;
+      const found = Atomics.compareExchange(cells, (this.#slabStart >> 2) + SLAB_USED, used, next - this.#slabStart);
+      if (found !== used) return false;
+    }
+    this.#at = next;
+    return true;
   }
 }

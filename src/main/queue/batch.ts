@@ -42,6 +42,11 @@ export class Batch implements Hurried {
     return { promise, index: this.settlers.push({ member, operation, resolve, reject }) - 1 };
   }
 
+  /** Takes back the promise that was added last: its call did not become part of the batch. */
+  takeBackPromise(): void {
+    this.settlers.pop();
+  }
+
   hurry(): void {
     if (this.urgent || this.settled) return;
     this.urgent = true;

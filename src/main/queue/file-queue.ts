@@ -103,19 +103,24 @@ export class FileQueue implements Findings {
     const handedOver = takeMark(patch);
     if (length > INLINE_LIMIT) return this.#addLarge(member, APPEND_PATCH, '', clock, patch, handedOver);
     const need = entryBytes(0, length);
-    let batch = this.#open;
-    if (batch === undefined || !this.#writer.hasRoom(need)) {
-      const refusal = this.#makeRoom(need, member, 'appendPatch');
-      if (refusal !== undefined) return Promise.reject(refusal);
-      batch = this.#open as Batch; // #makeRoom has opened one
+    for (;;) {
+      let batch = this.#open;
+      if (batch === undefined || !this.#writer.hasRoom(need)) {
+        const refusal = this.#makeRoom(need, member, 'appendPatch');
+        if (refusal !== undefined) return Promise.reject(refusal);
+        batch = this.#open as Batch; // #makeRoom has opened one
+      }
+      const joins = member.run === batch;
+      if (!joins) {
+        const { promise, index } = batch.addPromise(member, APPEND_PATCH);
+        member.run = batch;
+        member.runSettler = index;
+        member.runPromise = promise as Promise<void>;
+      }
+      if (this.#writer.write(APPEND_PATCH, member.id, member.runSettler, clock, patch, length, '', 0)) break;
+      if (!joins) batch.takeBackPromise();
+      this.#completeOpen(); // the worker has begun with it
     }
-    if (member.run !== batch) {
-      const { promise, index } = batch.addPromise(member, APPEND_PATCH);
-      member.run = batch;
-      member.runSettler = index;
-      member.runPromise = promise as Promise<void>;
-    }
-    this.#writer.write(APPEND_PATCH, member.id, member.runSettler, clock, patch, length, '', 0);
     if (handedOver) takeOver(patch); // copied, which costs less than a message, and detached as announced
     return member.runPromise;
   }
@@ -135,14 +140,19 @@ export class FileQueue implements Findings {
       return this.#addLarge(member, operation, key, clock, data, handedOver);
     }
     const keyLength = key === '' ? 0 : Buffer.byteLength(key);
-    const refusal = this.#makeRoom(entryBytes(keyLength, length), member, operationNames[operation] ?? '');
-    if (refusal !== undefined) return Promise.reject(refusal);
-    const batch = this.#open as Batch; // #makeRoom has opened one
-    const { promise, index } = batch.addPromise(member, operation);
-    member.run = undefined; // calls of a provider keep their order, also if some fail
-    this.#writer.write(operation, member.id, index, clock, data, length, key, keyLength);
-    if (data !== undefined && handedOver) takeOver(data);
-    return promise as Promise<void>;
+    for (;;) {
+      const refusal = this.#makeRoom(entryBytes(keyLength, length), member, operationNames[operation] ?? '');
+      if (refusal !== undefined) return Promise.reject(refusal);
+      const batch = this.#open as Batch; // #makeRoom has opened one
+      const { promise, index } = batch.addPromise(member, operation);
+      member.run = undefined; // calls of a provider keep their order, also if some fail
+      if (this.#writer.write(operation, member.id, index, clock, data, length, key, keyLength)) {
+        if (data !== undefined && handedOver) takeOver(data);
+        return promise as Promise<void>;
+      }
+      batch.takeBackPromise();
+      this.#completeOpen(); // the worker has begun with it
+    }
   }
 
   /** Adds a write whose bytes cross beside the arena: taken over, or copied into a shared block. */
@@ -203,8 +213,8 @@ export class FileQueue implements Findings {
     const { MaxPendingBytes, Overflow } = member.settings;
     for (;;) {
       if (this.#lost !== undefined) return this.#lost(call);
-      if (this.#open !== undefined && isFull(this.#open)) this.#completeOpen();
       if (this.#open !== undefined && this.#writer.hasRoom(need)) return undefined;
+      if (this.#open !== undefined && (this.#open.sent || isFull(this.#open))) this.#completeOpen();
       // a batch is complete, or its slabs are full: the worker may start on it, if that is worth a batch of its own
       if (this.#complete.length > 0 || (this.#open?.bytes ?? 0) >= WORTH_SENDING) this.#sendWithinTurn();
       const slab = memory.takeSlab(need, this.#open?.bytes ?? 0, MaxPendingBytes);
@@ -230,17 +240,19 @@ export class FileQueue implements Findings {
     return this.#lastNumber;
   }
 
+  /** Nothing is added to the open batch any more; perhaps it was sent already. */
   #completeOpen(): void {
-    if (this.#open === undefined) return;
-    this.#writer.complete();
-    this.#complete.push(this.#open);
+    const batch = this.#open;
+    if (batch === undefined) return;
     this.#open = undefined;
+    this.#writer.complete();
+    if (!batch.sent) this.#complete.push(batch);
   }
 
   // ---- sending ------------------------------------------------------------------------------
 
   get waitsToBeSent(): boolean {
-    return this.#open !== undefined || this.#complete.length > 0;
+    return this.#complete.length > 0 || (this.#open !== undefined && !this.#open.sent);
   }
 
   /** Whether every write, sent or not, is committed (or has failed). */
@@ -264,7 +276,7 @@ export class FileQueue implements Findings {
 
   /** Whether the next item may be sent, where so many small batches may be under way. */
   #maySend(mostSmall: number): boolean {
-    const next = this.#complete[0] ?? this.#open;
+    const next = this.#complete[0] ?? (this.#open?.sent === true ? undefined : this.#open);
     let unfinished = 0;
     let bytes = 0;
     for (const item of this.#underWay) {
@@ -284,14 +296,32 @@ export class FileQueue implements Findings {
   }
 
   #sendNext(): boolean {
+    if (this.#complete.length === 0 && this.#shareOpen()) return true;
     if (this.#complete.length === 0) this.#completeOpen();
     const [item] = this.#complete;
     if (item === undefined || !this.#send(item)) return false;
-    item.sent = true;
     this.#complete.shift();
+    this.#wasSent(item);
+    return true;
+  }
+
+  /** Sends a small batch that nobody waits for, and goes on adding to it until the worker begins with it. */
+  #shareOpen(): boolean {
+    const batch = this.#open;
+    if (batch === undefined || batch.urgent || batch.slabs.length > 1 || this.#host.blocked) return false;
+    this.#writer.share();
+    if (!this.#send(batch)) {
+      this.#completeOpen(); // no room in the ring: it waits like any other
+      return false;
+    }
+    this.#wasSent(batch);
+    return true;
+  }
+
+  #wasSent(item: Item): void {
+    item.sent = true;
     this.#underWay.push(item);
     this.#host.hasUnderWay(this);
-    return true;
   }
 
   #send(item: Item): boolean {
@@ -330,6 +360,7 @@ export class FileQueue implements Findings {
       }
       if (!this.#isFinished(item)) break;
       this.#underWay.splice(i, 1);
+      if (item === this.#open) this.#completeOpen(); // the worker has sealed it
       this.#settleItem(item);
     }
     return this.#underWay.length > 0;
@@ -379,8 +410,8 @@ export class FileQueue implements Findings {
 
   /** Settles once all that was called so far is finished; rejects with this provider's first failure. */
   async barrier(member: Member): Promise<void> {
+    this.#completeOpen();
     const items: Item[] = [...this.#underWay, ...this.#complete];
-    if (this.#open !== undefined) items.push(this.#open);
     const settled = items.map((item) => {
       if (item.kind === 'batch') item.hurry();
       return new Promise<Parameters<Watcher>[0]>((resolve) => item.watchers.push(resolve));
@@ -396,6 +427,7 @@ export class FileQueue implements Findings {
   /** What the lost worker did not finish goes to the next one, in order. */
   resume(): void {
     this.settle();
+    if (this.#open?.sent === true) this.#completeOpen();
     const again: Item[] = [];
     for (const item of this.#underWay.splice(0)) {
       item.sent = false;

@@ -2,7 +2,14 @@
 import { SLOT_COLLIDED, SLOT_FOREIGN_WRITER } from '../../protocol/control.ts';
 import { ENTRY_COLLIDED, entryBytes, FIRST_ERROR, operationNames } from '../../protocol/entries.ts';
 import { errorCodes, makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
-import { BATCH_COLLIDED, BATCH_FAILED, BATCH_FOREIGN_WRITER, SLAB_HEADER, SLAB_USED } from '../../protocol/slabs.ts';
+import {
+  BATCH_COLLIDED,
+  BATCH_FAILED,
+  BATCH_FOREIGN_WRITER,
+  SLAB_HEADER,
+  SLAB_USED,
+  usedOf,
+} from '../../protocol/slabs.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import { warnOfCollision, warnOfForeignWriter } from '../warnings.ts';
 import type { Batch, Settler } from './batch.ts';
@@ -89,7 +96,7 @@ function failuresOf(batch: Batch, findings: Findings): Failures | undefined {
 function* entriesOf(batch: Batch, memory: PendingMemory): Generator<number> {
   for (const slab of batch.slabs) {
     const start = memory.startOf(slab);
-    const end = start + memory.cell((start >> 2) + SLAB_USED);
+    const end = start + usedOf(memory.cell((start >> 2) + SLAB_USED));
     for (let at = start + SLAB_HEADER; at < end; ) {
       yield at;
       at += entryBytes(memory.cell((at >> 2) + 2), memory.cell((at >> 2) + 3));
