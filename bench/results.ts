@@ -1,5 +1,6 @@
 /** The shape of the benchmark's output, and how rounds become medians and ratios. */
-import { type Goal, goals } from './goals.ts';
+import type { Goal } from './goals/goal.ts';
+import { goals } from './goals/index.ts';
 import type { Machine } from './machine.ts';
 import { median } from './measure.ts';
 import type { Metrics } from './work/work.ts';

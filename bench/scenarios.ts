@@ -44,11 +44,11 @@ export const scenarios: Scenario[] = [
   },
   {
     name: 'burst',
-    title: 'burst of patches of 200 bytes',
+    title: 'burst of patches of 200 bytes, in one go',
     work: 'burst',
     cases: cases(...everyone, 'sqlite', 'copy'),
-    full: { rounds: 5, sizes: { bytes: 200, count: 100_000, bursts: 2 } },
-    quick: { rounds: 2, sizes: { bytes: 200, count: 20_000, bursts: 2 } },
+    full: { rounds: 5, sizes: { bytes: 200, count: 100_000, bursts: 2, allAwaited: 1 } },
+    quick: { rounds: 2, sizes: { bytes: 200, count: 20_000, bursts: 2, allAwaited: 1 } },
   },
   {
     name: 'burst-full',
@@ -116,12 +116,29 @@ export const scenarios: Scenario[] = [
   },
   {
     name: 'start',
-    title: 'first call answered after construction',
+    title: 'from the import to the first append acknowledged',
     work: 'start',
-    cases: [...cases('provider', 'reference'), { name: 'empty-worker', driver: 'nothing', work: 'emptyWorker' }],
+    cases: [
+      ...cases('provider'),
+      { name: 'reference', driver: 'reference', work: 'startReference' },
+      { name: 'empty-worker', driver: 'nothing', work: 'startEmptyWorker' },
+    ],
     full: { rounds: 7, sizes: {} },
     quick: { rounds: 2, sizes: {} },
     processes: 3,
+  },
+  {
+    name: 'memory',
+    title: 'resident memory of a process with one file, or two; and after a burst and 10 s of quiet',
+    work: 'memory',
+    cases: [
+      ...cases('provider'),
+      { name: 'reference', driver: 'reference', work: 'memoryReference' },
+      { name: 'empty-worker', driver: 'nothing', work: 'memoryEmptyWorker', sizes: { burst: 0 } },
+      { name: 'provider-two-files', driver: 'provider', sizes: { files: 2, burst: 0 } },
+    ],
+    full: { rounds: 3, sizes: { burst: 500_000 } },
+    quick: { rounds: 1, sizes: { burst: 0 } },
   },
   {
     name: 'many',

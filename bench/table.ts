@@ -10,7 +10,7 @@ export function digits(value: number): string {
 }
 
 export function formatReached(value: number, format: GoalResult['format']): string {
-  if (format === 'ms') return `${digits(value)} ms`;
+  if (format === 'MB' || format === 'ms') return `${digits(value)} ${format}`;
   if (format === 'percent') return `${digits(value)}%`;
   if (format === 'times') return `${digits(value)} ×`;
   return value >= 1 ? `1/${digits(value)}` : `${digits(1 / value)} ×`;
