@@ -6,6 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { drivers } from './drivers/index.ts';
 import { machineLine } from './machine.ts';
+import { drawPacedPicture } from './paced-picture.ts';
 import { drawPicture } from './picture.ts';
 import type { Results } from './results.ts';
 import { goalRows, markdown, rowsOf, titleOf } from './table.ts';
@@ -34,6 +35,7 @@ function measurements(results: Results, ofDesigns: boolean): string {
       const about = [`${scenario.rounds.length} rounds`, ...sizes].join(', ');
       const why = explained[scenario.name];
       const said = why === undefined ? [] : [why];
+      if (scenario.measuredOn !== undefined) said.push(`Measured on: ${scenario.measuredOn}.`);
       return [`### ${scenario.title}`, ...said, `${about}.`, markdown(rowsOf(scenario)), ...leftOut].join('\n\n');
     })
     .join('\n\n');
@@ -61,6 +63,8 @@ export function publish(file: string): void {
   const docs = join(import.meta.dirname, '../docs');
   mkdirSync(docs, { recursive: true });
   if (picture !== undefined) writeFileSync(join(docs, 'benchmark.svg'), picture);
+  const paced = drawPacedPicture(results);
+  if (paced !== undefined) writeFileSync(join(docs, 'paced.svg'), paced);
 }
 
 if (import.meta.main) publish(process.argv[2] ?? publishedResults);

@@ -18,6 +18,10 @@ export interface ScenarioResult {
   leftOut: Record<string, string>;
   /** Whether it compares designs and not drivers. */
   isDesign: boolean;
+  /** How long a round took, for the next run to tell how long it will take. */
+  roundSeconds?: number;
+  /** What it ran on, where that is not what the others ran on. */
+  measuredOn?: string;
 }
 
 export interface GoalResult {

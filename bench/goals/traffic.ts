@@ -3,7 +3,7 @@ import { RATES } from '../work/paced.ts';
 import type { Goal } from './goal.ts';
 
 /** Less than this, in µs of the main thread a patch, can't be told from nothing. */
-const NOTICEABLE_US = 0.1;
+export const LEAST_NOTICEABLE_US = 0.1;
 
 export const pacedGoals: Goal[] = [
   { rate: 1000, target: 5 },
@@ -15,7 +15,8 @@ export const pacedGoals: Goal[] = [
   scenario: 'paced',
   work: `as they come, ${rate.toLocaleString('en-US')} patches a second: main-thread time a patch`,
   goal: `1/${target} of the synchronous reference`,
-  reached: (of) => of('reference', `mainUs at ${rate}`) / Math.max(of('provider', `mainUs at ${rate}`), NOTICEABLE_US),
+  reached: (of) =>
+    of('reference', `mainUs at ${rate}`) / Math.max(of('provider', `mainUs at ${rate}`), LEAST_NOTICEABLE_US),
   sense: 'at least',
   target,
   format: 'fraction',

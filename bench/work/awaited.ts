@@ -7,7 +7,7 @@
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ReferenceProvider } from '../../tests/support/reference-provider.ts';
-import { measure, median, patchesOf, quantile } from '../measure.ts';
+import { measureShort, median, patchesOf, quantile } from '../measure.ts';
 import { startBareWorker } from './bare-worker.ts';
 import type { Metrics, Together } from './work.ts';
 
@@ -32,7 +32,7 @@ const paces: Record<string, () => unknown> = {
 async function block(participant: Participant, pace: string, count: number, patches: readonly Uint8Array[]) {
   const before = paces[pace] as () => unknown;
   const took = participant.tookUs[pace] ?? [];
-  const { mainUs } = await measure(async () => {
+  const { mainUs } = await measureShort(async () => {
     for (let i = 0; i < count; i++) {
       const wait = before();
       if (wait !== undefined) await wait;
