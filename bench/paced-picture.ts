@@ -21,12 +21,20 @@ export function drawPacedPicture(results: Results): string | undefined {
   const series = Object.entries(styles).flatMap(([name, { color, width, labelled }]) => {
     const metrics = scenario.medians[name];
     if (metrics === undefined) return [];
-    const points = pacedRates(scenario).map((rate) => {
+    const rates = pacedRates(scenario);
+    const points = rates.map((rate) => {
       const value = metrics[`mainUs at ${rate}`] ?? Number.NaN;
       const words = value < LEAST_NOTICEABLE_US ? `< ${LEAST_NOTICEABLE_US}` : digits(value);
       return {
         value: [Number(rate), Math.max(value, LEAST_NOTICEABLE_US)],
-        label: { formatter: `${words} µs`, show: labelled, color, fontSize: 12 },
+        // the last one leaves its place to the name of the line
+        label: {
+          formatter: `${words} µs`,
+          show: labelled,
+          color,
+          fontSize: 12,
+          align: rate === rates.at(-1) ? 'right' : 'center',
+        },
       };
     });
     return [
@@ -46,7 +54,7 @@ export function drawPacedPicture(results: Results): string | undefined {
   });
   const chart = init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: HEIGHT });
   const { machine } = results;
-  const rates = RATES.map((rate) => rate.toLocaleString('en-US')).join(', ');
+  const perSecond = RATES.map((rate) => rate.toLocaleString('en-US')).join(', ');
   chart.setOption({
     animation: false,
     backgroundColor: '#ffffff',
@@ -60,7 +68,7 @@ export function drawPacedPicture(results: Results): string | undefined {
       },
       {
         text:
-          `Patches of 200 bytes from another process, one or a few a turn, none awaited; beyond the same program that stores nothing; at ${rates} a second.\n` +
+          `Patches of 200 bytes from another process, one or a few a turn, none awaited; beyond the same program that stores nothing; at ${perSecond} a second.\n` +
           `Medians of several rounds, logarithmic scales. ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, SQLite ${machine.sqlite}`,
         left: 16,
         top: HEIGHT - 44,
