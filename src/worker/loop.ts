@@ -53,6 +53,7 @@ export class Loop {
   readonly #control: Int32Array;
   readonly #ring: RingReader;
   readonly #work: Work;
+  readonly #ringBell: () => void;
   #scheduled = false;
   /** Whether an answer waits to be posted, which takes the event loop. */
   #answered = false;
@@ -66,10 +67,11 @@ export class Loop {
   #batchAt = 0;
   #tidyAt = Number.POSITIVE_INFINITY;
 
-  constructor(control: Int32Array, ring: RingReader, work: Work) {
+  constructor(control: Int32Array, ring: RingReader, work: Work, ringBell: () => void) {
     this.#control = control;
     this.#ring = ring;
     this.#work = work;
+    this.#ringBell = ringBell;
   }
 
   // ---- told by the service -----------------------------------------------------------------------
@@ -119,7 +121,9 @@ export class Loop {
   tell(): void {
     this.#untold = this.#urgent = false;
     this.#toldAt = performance.now();
-    Atomics.notify(this.#control, PROGRESS);
+    // a blocked thread hears no bell, one that is not blocked needs no notice
+    if (Atomics.load(this.#control, WANTED) === WANTED_BY_BLOCKED) Atomics.notify(this.#control, PROGRESS);
+    else this.#ringBell();
   }
 
   // ---- serving -----------------------------------------------------------------------------------

@@ -21,6 +21,8 @@ import { Session } from './session.ts';
 
 /** While a thread is blocked it looks this often whether its worker still lives. */
 const LIFE_CHECK_MS = 50;
+/** An arena that a flood has filled is exchanged after so much quiet. */
+const SWOLLEN_FOR_MS = 5000;
 /** A batch of so much is for the worker to begin with at once; a smaller one it finds soon enough. */
 const WORTH_WAKING = 32 * 1024;
 
@@ -48,6 +50,7 @@ export class Connection implements QueueHost {
   #hurry = false;
   /** Batches, not settled, that somebody waits for. */
   #waitedFor = 0;
+  #arenaTimer: NodeJS.Timeout | undefined;
   /** The program has nothing else to do: it ends as soon as all is committed. */
   #ending = false;
 
@@ -129,23 +132,36 @@ export class Connection implements QueueHost {
     this.#pump();
   };
 
-  /** Settles what is finished, sends what may be sent, and sees to it that the rest is heard of. */
+  /** Sends what may be sent, settles what is finished, and sees to it that the rest is heard of. */
   #pump(): void {
-    this.#settle();
     for (let again = false; ; again = true) {
       this.#wantToSend.forEach(this.#trySend);
       this.#ring();
-      const seen = this.#channel.progress;
+      // says who waits before it looks how far the worker is: the worker tells of what is finished after that
       this.#channel.want(this.#wanted);
       this.#settle();
-      if (this.lost) break;
       // What was under way may have finished after its queue was asked whether it may send: then no
       // progress is to come that would send the rest. If it may not send once more, it waits for others.
       const waits = this.#wantToSend.every(this.#hasUnderWay) || (again && this.#haveUnderWay.size > 0);
-      if (waits && this.#listen(seen)) break;
+      if (waits || this.lost) break;
     }
+    this.#channel.want(this.#wanted);
     if (this.#haveUnderWay.size === 0) this.#ending = false;
+    if (this.memory.isSwollen) this.#renewArenaLater();
     this.#updateReference();
+  }
+
+  /** Gives the pages of an arena back that a flood has filled, once it was not in use for a while. */
+  #renewArenaLater(): void {
+    this.#arenaTimer ??= setTimeout(() => {
+      this.#arenaTimer = undefined;
+      if (!this.memory.isSwollen || this.#wantToSend.size > 0) return; // asked again once it is settled
+      const arena = this.memory.renewArena();
+      this.#session?.call(
+        (service) => service.useArena(arena),
+        () => this.#updateReference(),
+      );
+    }, SWOLLEN_FOR_MS).unref();
   }
 
   // these are called at each turn, and are made once
@@ -159,8 +175,6 @@ export class Connection implements QueueHost {
   #settleQueue = (queue: FileQueue): void => {
     if (!queue.settle()) this.#haveUnderWay.delete(queue);
   };
-
-  #progressed = (): void => this.#pump();
 
   hasUnderWay(queue: FileQueue): void {
     this.#haveUnderWay.add(queue);
@@ -182,8 +196,6 @@ export class Connection implements QueueHost {
     if (!this.#channel.push(queue.id, batch.number, batch.firstSlab)) return false;
     if (!this.#channel.ring(false)) this.#wake(0);
     this.#haveUnderWay.add(queue);
-    // what nobody waits for is told of after a pause in the traffic
-    if (!this.#channel.listen(this.#channel.progress, this.#progressed)) this.#schedulePump();
     return true;
   }
 
@@ -270,11 +282,6 @@ export class Connection implements QueueHost {
   get #wanted(): number {
     if (this.blocked) return WANTED_BY_BLOCKED;
     return this.#waitedFor > 0 || this.#wantToSend.size > 0 || this.#ending ? WANTED_NOW : WANTED_LATER;
-  }
-
-  /** Waits for the next progress without blocking; false if there was some meanwhile. */
-  #listen(seen: number): boolean {
-    return this.blocked || this.#haveUnderWay.size === 0 || this.#channel.listen(seen, this.#progressed);
   }
 
   /**
@@ -367,7 +374,12 @@ export class Connection implements QueueHost {
 
   #start(): void {
     this.#restarts.started(this.#channel.progress);
-    this.#session = new Session(this.#channel, this.memory.arena, (reason) => this.#recover(reason));
+    this.#session = new Session(
+      this.#channel,
+      this.memory.arena,
+      () => this.#pump(),
+      (reason) => this.#recover(reason),
+    );
   }
 
   /** Starts a new worker and gives it all that the lost one left undone. */

@@ -1,29 +1,58 @@
 /** The memory in which calls wait for their commit: the arena's slabs, blocks beside them, and how much is in use. */
+
+import { accountForAtOnce } from '../../protocol/dropped-memory.ts';
 import { NO_SLAB, SLAB_FLAGS } from '../../protocol/slabs.ts';
 import { BlockPool } from './block-pool.ts';
 import { SlabPool } from './slab-pool.ts';
+
+/** With no more than this an arena may stay as it is. */
+const SWOLLEN_BYTES = 4 * 1024 * 1024;
 
 export class PendingMemory {
   /** Capacity of all slabs in use and size of all attachments: what waits for its commit. */
   pendingBytes = 0;
   readonly blocks: BlockPool;
-  readonly arena: SharedArrayBuffer;
   /** The arena as 32-bit cells, bytes, doubles and text. */
-  readonly cells: Int32Array;
-  readonly bytes: Uint8Array;
-  readonly doubles: Float64Array;
-  readonly text: Buffer;
+  cells: Int32Array;
+  bytes: Uint8Array;
+  doubles: Float64Array;
+  text: Buffer;
   readonly #slabs: SlabPool;
+  /** Capacity of the slabs in use, and the most of it in this arena: about so much of it was written to. */
+  #slabBytes = 0;
+  #mostSlabBytes = 0;
 
   constructor(pendingBytes: number, onLetGo: (bytes: number) => void) {
     this.blocks = new BlockPool(onLetGo);
     this.#slabs = new SlabPool(pendingBytes);
     const { arena } = this.#slabs;
-    this.arena = arena;
     this.cells = new Int32Array(arena);
     this.bytes = new Uint8Array(arena);
     this.doubles = new Float64Array(arena);
     this.text = Buffer.from(arena);
+  }
+
+  get arena(): SharedArrayBuffer {
+    return this.#slabs.arena;
+  }
+
+  /** Whether the arena has grown in a flood and is not in use: its pages could go back to the system. */
+  get isSwollen(): boolean {
+    return this.#slabBytes === 0 && this.#mostSlabBytes > SWOLLEN_BYTES;
+  }
+
+  /** Goes on in a fresh arena. Only while no slab is in use; the worker has to be told of it. */
+  renewArena(): SharedArrayBuffer {
+    const old = this.#slabs.arena.byteLength;
+    this.#slabs.renew();
+    const { arena } = this.#slabs;
+    this.cells = new Int32Array(arena);
+    this.bytes = new Uint8Array(arena);
+    this.doubles = new Float64Array(arena);
+    this.text = Buffer.from(arena);
+    this.#mostSlabBytes = 0;
+    accountForAtOnce(old);
+    return arena;
   }
 
   // ---- slabs ------------------------------------------------------------------------------------
@@ -32,7 +61,11 @@ export class PendingMemory {
   takeSlab(need: number, batchBytes: number, mostPending: number): number {
     if (this.pendingBytes >= mostPending) return NO_SLAB;
     const slab = this.#slabs.take(need, batchBytes);
-    if (slab !== NO_SLAB) this.pendingBytes += this.#slabs.sizeOf(slab);
+    if (slab === NO_SLAB) return slab;
+    const size = this.#slabs.sizeOf(slab);
+    this.pendingBytes += size;
+    this.#slabBytes += size;
+    if (this.#slabBytes > this.#mostSlabBytes) this.#mostSlabBytes = this.#slabBytes;
     return slab;
   }
 
@@ -45,7 +78,9 @@ export class PendingMemory {
   }
 
   giveBackSlab(slab: number): void {
-    this.pendingBytes -= this.#slabs.sizeOf(slab);
+    const size = this.#slabs.sizeOf(slab);
+    this.pendingBytes -= size;
+    this.#slabBytes -= size;
     this.#slabs.giveBack(slab);
   }
 

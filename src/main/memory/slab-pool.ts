@@ -9,14 +9,24 @@ import {
 } from '../../protocol/slabs.ts';
 
 export class SlabPool {
-  readonly arena: SharedArrayBuffer;
+  arena: SharedArrayBuffer;
   readonly layout: ArenaLayout;
-  readonly #free: number[][];
+  #free: number[][] = [];
 
   constructor(pendingBytes: number) {
     this.arena = new SharedArrayBuffer(arenaBytesFor(pendingBytes));
     this.layout = layOutArena(this.arena.byteLength);
+    this.#fill();
+  }
+
+  #fill(): void {
     this.#free = this.layout.classes.map((indices) => indices.slice().reverse());
+  }
+
+  /** Goes on in fresh memory, which takes no room until it is written to. Only while no slab is given out. */
+  renew(): void {
+    this.arena = new SharedArrayBuffer(this.arena.byteLength);
+    this.#fill();
   }
 
   /**
