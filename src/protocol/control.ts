@@ -34,12 +34,6 @@ export const STATE_ASLEEP = 2;
 /** Asleep for a moment only, then it looks at the ring: ring and notify if somebody waits. */
 export const STATE_DOZING = 3;
 
-/**
- * What the worker posts to tell of progress: a bell, that says no more than "look". It takes the place of
- * `Atomics.waitAsync`, which wakes a sleeping event loop more slowly and costs the main thread more.
- */
-export const BELL = 0;
-
 /** Nobody waits: progress is told after a pause in the traffic. A failure is told at once all the same. */
 export const WANTED_LATER = 0;
 /** Somebody waits for a promise, or something waits to be sent. */

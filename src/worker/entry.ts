@@ -3,7 +3,7 @@ import { readlinkSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { expose, transfer } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
-import { BELL, BOOTED, type SharedMemory, THREAD_ID } from '../protocol/control.ts';
+import { BOOTED, type SharedMemory, THREAD_ID } from '../protocol/control.ts';
 import { Service } from './service.ts';
 import { SqliteEngine } from './sqlite-engine.ts';
 
@@ -21,12 +21,7 @@ function threadId(): number {
 if (parentPort !== null) {
   const port = parentPort;
   Atomics.store(new Int32Array(shared.control), THREAD_ID, threadId());
-  const service = new Service(
-    shared,
-    (path, transient) => new SqliteEngine(path, transient),
-    transfer,
-    () => port.postMessage(BELL),
-  );
+  const service = new Service(shared, (path, transient) => new SqliteEngine(path, transient), transfer);
   Reflect.deleteProperty(shared, 'arena'); // the service has it, and lets go of it for another one
   expose(service, nodeEndpoint(port));
   // a message that can't be read will never be handled: this worker is replaced

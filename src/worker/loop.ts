@@ -53,7 +53,6 @@ export class Loop {
   readonly #control: Int32Array;
   readonly #ring: RingReader;
   readonly #work: Work;
-  readonly #ringBell: () => void;
   #scheduled = false;
   /** Whether an answer waits to be posted, which takes the event loop. */
   #answered = false;
@@ -67,11 +66,10 @@ export class Loop {
   #batchAt = 0;
   #tidyAt = Number.POSITIVE_INFINITY;
 
-  constructor(control: Int32Array, ring: RingReader, work: Work, ringBell: () => void) {
+  constructor(control: Int32Array, ring: RingReader, work: Work) {
     this.#control = control;
     this.#ring = ring;
     this.#work = work;
-    this.#ringBell = ringBell;
   }
 
   // ---- told by the service -----------------------------------------------------------------------
@@ -121,9 +119,7 @@ export class Loop {
   tell(): void {
     this.#untold = this.#urgent = false;
     this.#toldAt = performance.now();
-    // a blocked thread hears no bell, one that is not blocked needs no notice
-    if (Atomics.load(this.#control, WANTED) === WANTED_BY_BLOCKED) Atomics.notify(this.#control, PROGRESS);
-    else this.#ringBell();
+    Atomics.notify(this.#control, PROGRESS);
   }
 
   // ---- serving -----------------------------------------------------------------------------------

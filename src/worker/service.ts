@@ -41,7 +41,7 @@ export class Service implements WorkerService, FileHost, Work {
   /** Files that batches came for since the last pause. */
   readonly #written: WorkerFile[] = [];
 
-  constructor(shared: SharedMemory, newEngine: NewEngine, move: Move, ringBell: () => void) {
+  constructor(shared: SharedMemory, newEngine: NewEngine, move: Move) {
     this.#control = new Int32Array(shared.control);
     this.commitPoints = new Int32Array(shared.commitPoints);
     this.#outcomes = new Int32Array(shared.outcomes);
@@ -50,7 +50,7 @@ export class Service implements WorkerService, FileHost, Work {
     this.#newEngine = newEngine;
     this.#move = move;
     this.#ring = new RingReader(this.#control);
-    this.#loop = new Loop(this.#control, this.#ring, this, ringBell);
+    this.#loop = new Loop(this.#control, this.#ring, this);
   }
 
   // ---- calls from the main side: providers ------------------------------------------------------

@@ -35,6 +35,7 @@ export class Channel {
   readonly #outcomes = new Int32Array(new SharedArrayBuffer(OUTCOME_SLOTS * 4));
   readonly #freeSlots = Array.from({ length: OUTCOME_SLOTS }, (_, slot) => slot);
   #wanted = 0;
+  #listening = false;
 
   /** What a worker is given at its start. */
   sharedWith(arena: SharedArrayBuffer): SharedMemory {
@@ -124,6 +125,22 @@ export class Channel {
   /** Blocks until there is progress beyond what was seen, or the time is up: then false. */
   waitForProgress(seen: number, timeoutMs: number): boolean {
     return Atomics.wait(this.#control, PROGRESS, seen, timeoutMs) !== 'timed-out';
+  }
+
+  /**
+   * Calls back once the worker tells of progress beyond what was seen; one wait at a time. False if there
+   * was some meanwhile. (A message of no content, in its place, was no faster in the whole provider.)
+   */
+  listen(seen: number, onProgress: () => void): boolean {
+    if (this.#listening) return true;
+    const wait = Atomics.waitAsync(this.#control, PROGRESS, seen);
+    if (!wait.async) return false;
+    this.#listening = true;
+    void wait.value.then(() => {
+      this.#listening = false;
+      onProgress();
+    });
+    return true;
   }
 
   /** Where a large write's outcome is to be noted; `undefined` if too many are under way. */

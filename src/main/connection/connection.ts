@@ -137,19 +137,27 @@ export class Connection implements QueueHost {
     for (let again = false; ; again = true) {
       this.#wantToSend.forEach(this.#trySend);
       this.#ring();
+      const seen = this.#channel.progress;
       // says who waits before it looks how far the worker is: the worker tells of what is finished after that
       this.#channel.want(this.#wanted);
       this.#settle();
       // What was under way may have finished after its queue was asked whether it may send: then no
       // progress is to come that would send the rest. If it may not send once more, it waits for others.
       const waits = this.#wantToSend.every(this.#hasUnderWay) || (again && this.#haveUnderWay.size > 0);
-      if (waits || this.lost) break;
+      if (this.lost || (waits && this.#listen(seen))) break;
     }
     this.#channel.want(this.#wanted);
     if (this.#haveUnderWay.size === 0) this.#ending = false;
     if (this.memory.isSwollen) this.#renewArenaLater();
     this.#updateReference();
   }
+
+  /** Waits for the next progress without blocking; false if there was some meanwhile. */
+  #listen(seen: number): boolean {
+    return this.blocked || this.#haveUnderWay.size === 0 || this.#channel.listen(seen, this.#progressed);
+  }
+
+  #progressed = (): void => this.#pump();
 
   /** Gives the pages of an arena back that a flood has filled, once it was not in use for a while. */
   #renewArenaLater(): void {
@@ -196,6 +204,8 @@ export class Connection implements QueueHost {
     if (!this.#channel.push(queue.id, batch.number, batch.firstSlab)) return false;
     if (!this.#channel.ring(false)) this.#wake(0);
     this.#haveUnderWay.add(queue);
+    // what nobody waits for is told of after a pause in the traffic
+    if (!this.#channel.listen(this.#channel.progress, this.#progressed)) this.#schedulePump();
     return true;
   }
 
@@ -374,12 +384,7 @@ export class Connection implements QueueHost {
 
   #start(): void {
     this.#restarts.started(this.#channel.progress);
-    this.#session = new Session(
-      this.#channel,
-      this.memory.arena,
-      () => this.#pump(),
-      (reason) => this.#recover(reason),
-    );
+    this.#session = new Session(this.#channel, this.memory.arena, (reason) => this.#recover(reason));
   }
 
   /** Starts a new worker and gives it all that the lost one left undone. */

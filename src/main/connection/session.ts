@@ -6,7 +6,6 @@ import { existsSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
 import { type Remote, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
-import { BELL } from '../../protocol/control.ts';
 import type { WorkerService } from '../../protocol/service.ts';
 import type { Channel } from '../channel/channel.ts';
 import { startWorker } from './start-worker.ts';
@@ -26,16 +25,13 @@ export class Session {
   /** Calls that are not answered. */
   #calls = 0;
 
-  constructor(channel: Channel, arena: SharedArrayBuffer, onBell: () => void, onEnd: (reason: unknown) => void) {
+  constructor(channel: Channel, arena: SharedArrayBuffer, onEnd: (reason: unknown) => void) {
     channel.reset();
     this.#channel = channel;
     this.#onEnd = onEnd;
     const worker = startWorker(channel.sharedWith(arena));
     this.#worker = worker;
     this.#service = wrap<WorkerService>(nodeEndpoint(worker));
-    worker.on('message', (message: unknown) => {
-      if (message === BELL && !this.#over) onBell(); // all others are Comlink's
-    });
     worker.once('online', () => {
       this.#online = true;
     });
