@@ -1,0 +1,130 @@
+/** The page: a document to type into, what that costs either server, and ways to make it harder. */
+import './style.css';
+import { DEFAULT_ROOM, type PageReport, type Side, sides } from '../protocol/control.ts';
+import { ControlChannel } from './control-channel.ts';
+import { Controls } from './controls.ts';
+import { DocumentSession } from './document-session.ts';
+import { editDocument } from './editor.ts';
+import { elementOf } from './elements.ts';
+import { History, ROW_MS } from './history.ts';
+import { Log } from './log.ts';
+import { Plots } from './plots.ts';
+
+const MEASURE_EVERY_MS = 100;
+
+const room = new URLSearchParams(location.search).get('room') ?? DEFAULT_ROOM;
+const history = new History();
+const plots = new Plots();
+const log = new Log();
+const place = elementOf('#editor', HTMLElement);
+const durable = elementOf('#durable', HTMLElement);
+const people = elementOf('#people', HTMLElement);
+const banner = elementOf('#banner', HTMLElement);
+const sessions: Record<Side, DocumentSession> = { worker: newSession('worker'), synchronous: newSession('synchronous') };
+let connected: Record<Side, number> = { worker: 0, synchronous: 0 };
+let removeEditor: (() => void) | undefined;
+
+function newSession(side: Side): DocumentSession {
+  return new DocumentSession(side, room, {
+    roundTrip: (ms) => history.roundTrip(side, ms),
+    changed: () => showSoon(),
+    compared: (acknowledged, missing) =>
+      log.add(
+        side,
+        missing === 0
+          ? `All ${acknowledged.toLocaleString('en')} characters of yours that it had acknowledged were in its file.`
+          : `${missing} of ${acknowledged} acknowledged characters of yours are MISSING.`,
+      ),
+    closed: (code, reason) => {
+      if (reason !== '') log.add(side, `The connection was closed: ${reason} (${code}).`);
+    },
+  });
+}
+
+const control = new ControlChannel(hear, (open) => {
+  banner.hidden = open;
+  banner.textContent = open ? '' : 'The program has ended. Start it again with npm run live; this page will notice.';
+});
+const controls = new Controls(room, (order) => control.order(order), edit);
+
+function hear(report: PageReport): void {
+  if (report.kind === 'sample') {
+    history.sample(report.side, report.sample, report.commits);
+  } else if (report.kind === 'happened') {
+    log.add(report.side, report.text, report.at);
+  } else {
+    controls.show(report.settings);
+    connected = { worker: report.sides.worker.connected, synchronous: report.sides.synchronous.connected };
+    elementOf('#facts', HTMLElement).textContent = `Node ${report.node} · ${report.cores} cores · room “${room}”`;
+    for (const side of sides) {
+      const { port } = report.sides[side];
+      if (port !== undefined) sessions[side].connect(port);
+    }
+    if (removeEditor === undefined && sessions[controls.side].awareness !== undefined) edit(controls.side);
+    showSoon();
+  }
+}
+
+function edit(side: Side): void {
+  removeEditor?.();
+  document.body.dataset.side = side;
+  removeEditor = editDocument(sessions[side], place, () =>
+    log.add(side, 'That would make the document longer than a million characters; it was not inserted.'),
+  );
+  showSoon();
+}
+
+let showing = false;
+function showSoon(): void {
+  if (showing) return;
+  showing = true;
+  requestAnimationFrame(() => {
+    showing = false;
+    const session = sessions[controls.side];
+    const { clock, durable: stored } = session.typed;
+    const state = !session.synced ? 'lost' : stored < clock ? 'waiting' : 'stored';
+    const count = clock.toLocaleString('en');
+    const text = {
+      lost: 'not connected; what you type is kept here',
+      waiting: `${stored.toLocaleString('en')} of ${count} characters durable`,
+      stored: clock === 0 ? 'connected' : `all ${count} characters durable`,
+    }[state];
+    durable.dataset.state = state;
+    durable.dataset.typed = String(clock);
+    durable.dataset.durable = String(stored);
+    const words = elementOf('span', HTMLElement, durable);
+    if (words.textContent !== text) words.textContent = text;
+    const here = session.awareness?.getStates().size ?? 0;
+    people.textContent = `${here} here, ${connected[session.side]} simulated editors in all`;
+  });
+}
+
+/** Both servers get the key in the same turn; who is first changes each time. */
+let first = 0;
+setInterval(() => {
+  if (!controls.measures) return;
+  first = 1 - first;
+  for (const side of first === 0 ? sides : sides.toReversed()) sessions[side].typeToMeasure();
+}, MEASURE_EVERY_MS);
+
+setInterval(() => {
+  history.turn(Date.now());
+  plots.show(history);
+  // for whoever reads this page by a program
+  document.body.dataset.figures = JSON.stringify(
+    Object.fromEntries(
+      sides.map((side) => [
+        side,
+        {
+          roundTrips: history.roundTrips(side),
+          roundTripP50: history.roundTripAt(side, 0.5),
+          roundTripP99: history.roundTripAt(side, 0.99),
+          longestDelay: history.longestDelay(side),
+          cpuUs: history.mean('cpu', side),
+          patches: history.mean('patches', side),
+          commits: history.mean('commits', side),
+        },
+      ]),
+    ),
+  );
+}, ROW_MS);
