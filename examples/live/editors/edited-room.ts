@@ -174,13 +174,11 @@ export class EditedRoom {
   }
 
   #place(editor: Editor): void {
+    const end = this.#text.length;
+    this.#edit(editor, () => this.#text.insert(end, '\n\n'));
     editor.placed = true;
-    this.#edit(editor, () => {
-      const end = this.#text.length;
-      this.#text.insert(end, '\n\n');
-      editor.start = end + 1;
-      editor.cursor = end + 1;
-    });
+    editor.start = end + 1;
+    editor.cursor = end + 1;
   }
 
   press(index: number, key: KeyPress): boolean {
@@ -244,7 +242,10 @@ export class EditedRoom {
     if (editor === undefined) return;
     const { socket } = editor;
     if (socket?.readyState === WebSocket.OPEN && editor.placed) {
-      this.#edit(editor, () => this.#text.delete(editor.start - 1, Math.max(0, editor.cursor - editor.start) + 1));
+      // with the two line ends that it came with
+      const from = Math.max(0, editor.start - 1);
+      const length = Math.min(editor.cursor + 1, this.#text.length) - from;
+      this.#edit(editor, () => this.#text.delete(from, length));
     }
     this.#editors.pop();
     editor.socket = undefined;

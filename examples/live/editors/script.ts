@@ -28,10 +28,7 @@ export class Script {
       return 'delete my passage';
     }
     this.#typing = Array.from(this.#words.sentence());
-    if (this.#pastes && this.#words.upTo(3) === 0) {
-      const length = 1000 + this.#words.upTo(3000);
-      return { insert: this.#words.passage(length) };
-    }
+    if (this.#pastes) return { insert: this.#words.passage(2000 + this.#words.upTo(6000)) };
     return this.#insert(this.#typing.shift() ?? ' ');
   }
 

@@ -260,4 +260,3 @@ export class Front {
 
 /** A server could not be started; the message is a sentence of its own. */
 export class StartError extends Error {}
-

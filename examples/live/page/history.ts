@@ -16,12 +16,14 @@ interface SideRow {
   ms: number;
   delayMax: number;
   cpuUs: number;
+  insideUs: number;
   patches: number;
   commits: number;
   roundTrips: number[];
 }
 
-export type Figure = 'delay' | 'roundTrip' | 'cpu' | 'commits' | 'patches';
+export type Figure = 'delay' | 'roundTrip' | 'cpu' | 'inside' | 'commits' | 'patches';
+type Rate = Exclude<Figure, 'delay' | 'roundTrip'>;
 
 export class History {
   readonly #rows: Row[] = [];
@@ -33,6 +35,7 @@ export class History {
     row.ms += sample.ms;
     row.delayMax = Math.max(row.delayMax, sample.delayMax);
     row.cpuUs += sample.cpuUs;
+    row.insideUs += sample.insideUs;
     row.patches += sample.patches;
     row.commits += commits;
   }
@@ -62,13 +65,9 @@ export class History {
     });
   }
 
-  #rate(figure: 'cpu' | 'commits' | 'patches', side: Side, index: number): number | null {
-    const rows = this.#rows.slice(Math.max(0, index - RATE_ROWS + 1), index + 1).map((row) => row.sides[side]);
-    const sum = (field: 'ms' | 'cpuUs' | 'commits' | 'patches') => rows.reduce((total, row) => total + row[field], 0);
-    if (sum('ms') === 0) return null;
-    if (figure !== 'cpu') return (sum(figure) * 1000) / sum('ms');
-    // without patches there is no time a patch
-    return sum('patches') < 5 ? null : sum('cpuUs') / sum('patches');
+  #rate(figure: Rate, side: Side, index: number): number | null {
+    const rows = this.#rows.slice(Math.max(0, index - RATE_ROWS + 1), index + 1);
+    return rateIn(rows, figure, side, 5) ?? null;
   }
 
   longestDelay(side: Side): number | undefined {
@@ -82,12 +81,8 @@ export class History {
   }
 
   /** Of all rows together. */
-  mean(figure: 'cpu' | 'commits' | 'patches', side: Side): number | undefined {
-    const rows = this.#rows.map((row) => row.sides[side]);
-    const sum = (field: 'ms' | 'cpuUs' | 'commits' | 'patches') => rows.reduce((total, row) => total + row[field], 0);
-    if (sum('ms') === 0) return undefined;
-    if (figure !== 'cpu') return (sum(figure) * 1000) / sum('ms');
-    return sum('patches') === 0 ? undefined : sum('cpuUs') / sum('patches');
+  mean(figure: Rate, side: Side): number | undefined {
+    return rateIn(this.#rows, figure, side, 1);
   }
 
   /** How many key presses the figures stand on. */
@@ -96,6 +91,16 @@ export class History {
   }
 }
 
+/** A second for counts, a patch for times; undefined with fewer patches than `least`. */
+function rateIn(rows: readonly Row[], figure: Rate, side: Side, least: number): number | undefined {
+  const sum = (field: 'ms' | 'cpuUs' | 'insideUs' | 'commits' | 'patches') =>
+    rows.reduce((total, row) => total + row.sides[side][field], 0);
+  if (sum('ms') === 0) return undefined;
+  if (figure === 'commits' || figure === 'patches') return (sum(figure) * 1000) / sum('ms');
+  if (sum('patches') < least) return undefined;
+  return sum(figure === 'cpu' ? 'cpuUs' : 'insideUs') / sum('patches');
+}
+
 function emptyRow(): SideRow {
-  return { up: false, ms: 0, delayMax: 0, cpuUs: 0, patches: 0, commits: 0, roundTrips: [] };
+  return { up: false, ms: 0, delayMax: 0, cpuUs: 0, insideUs: 0, patches: 0, commits: 0, roundTrips: [] };
 }

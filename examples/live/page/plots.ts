@@ -15,18 +15,27 @@ interface PlotKind {
   value(history: History, side: Side): number | undefined;
   /** What the figure is. */
   what: string;
+  /** A second figure, in words. */
+  beside?(history: History, side: Side): string;
 }
 
 const kinds: Readonly<Record<PlotName, PlotKind>> = {
   delay: { unit: 'ms', least: 20, what: 'longest', value: (history, side) => history.longestDelay(side) },
   roundTrip: { unit: 'ms', least: 20, what: 'p99', value: (history, side) => history.roundTripAt(side, 0.99) },
-  cpu: { unit: 'µs', least: 100, what: 'mean', value: (history, side) => history.mean('cpu', side) },
+  cpu: {
+    unit: 'µs',
+    least: 100,
+    what: 'mean',
+    value: (history, side) => history.mean('cpu', side),
+    beside: (history, side) => `${readable(history.mean('inside', side))} µs of it to save`,
+  },
   commits: {
     unit: '',
     least: 20,
     what: 'mean',
     behind: 'patches',
     value: (history, side) => history.mean('commits', side),
+    beside: (history, side) => `for ${readable(history.mean('patches', side))} patches`,
   },
 };
 
@@ -39,6 +48,7 @@ class Plot {
   readonly #kind: PlotKind;
   readonly #place: HTMLElement;
   readonly #values = new Map<Side, HTMLElement>();
+  readonly #besides = new Map<Side, HTMLElement>();
   readonly #chart: uPlot;
 
   constructor(name: PlotName) {
@@ -55,6 +65,12 @@ class Plot {
       const value = document.createElement('dd');
       value.textContent = '–';
       entry.append(title, value);
+      if (this.#kind.beside !== undefined) {
+        const beside = document.createElement('dd');
+        beside.className = 'beside';
+        entry.append(beside);
+        this.#besides.set(side, beside);
+      }
       list.append(entry);
       this.#values.set(side, value);
     }
@@ -79,7 +95,7 @@ class Plot {
       width: Math.max(200, this.#place.clientWidth),
       height: HEIGHT,
       pxAlign: 1,
-      padding: [8, 4, 0, 0],
+      padding: [8, 14, 0, 0],
       legend: { show: false },
       cursor: { show: false },
       select: { show: false, left: 0, top: 0, width: 0, height: 0 },
@@ -119,9 +135,9 @@ class Plot {
     ]);
     for (const [side, element] of this.#values) {
       const value = this.#kind.value(history, side);
-      const text = value === undefined ? '–' : `${readable(value)} ${this.#kind.unit}`.trim();
-      if (element.textContent !== text) element.textContent = text;
+      setText(element, value === undefined ? '–' : `${readable(value)} ${this.#kind.unit}`.trim());
     }
+    for (const [side, element] of this.#besides) setText(element, this.#kind.beside?.(history, side) ?? '');
   }
 
   redraw(): void {
@@ -157,7 +173,12 @@ function shortNumber(value: number): string {
   return value >= 10_000 ? `${value / 1000}k` : String(value);
 }
 
-function readable(value: number): string {
+function setText(element: HTMLElement, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function readable(value: number | undefined): string {
+  if (value === undefined) return '–';
   if (value < 10) return value.toFixed(1);
   return Math.round(value).toLocaleString('en');
 }

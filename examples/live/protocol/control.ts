@@ -18,11 +18,9 @@ export const MEASURED_TEXT = 'measured';
 /** What a server did and how it felt, in the time since its last sample. */
 export interface Sample {
   ms: number;
-  /** How much too late work ran that was due each millisecond. */
-  delayP50: number;
-  delayP99: number;
+  /** By how many milliseconds the event loop was late at most. */
   delayMax: number;
-  /** Processor time of the main thread, all that it does, and the time by the clock inside the provider's calls. */
+  /** Microseconds: processor time of the main thread, all that it does, and the clock's time inside the provider's calls. */
   cpuUs: number;
   insideUs: number;
   patches: number;
@@ -44,7 +42,7 @@ export interface Settings {
 }
 
 export const limits = { editors: 1000, pace: 20, megabytes: 16 } as const;
-export const initialSettings: Settings = { editors: 50, pace: 3, megabytes: 1 };
+export const initialSettings: Settings = { editors: 100, pace: 4, megabytes: 8 };
 
 /** From the front to a server's process. */
 export type ServerOrder =

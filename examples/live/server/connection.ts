@@ -47,7 +47,8 @@ export class Connection {
     if (kind === MESSAGE_SYNC) {
       this.#sync(readVarUint(decoder), readVarUint8Array(decoder));
     } else if (kind === MESSAGE_AWARENESS) {
-      if (message.byteLength > limits.awarenessBytes) throw new ClientFault(closeCodes.tooLarge, 'too much of a cursor');
+      if (message.byteLength > limits.awarenessBytes)
+        throw new ClientFault(closeCodes.tooLarge, 'too much of a cursor');
       this.#room.moveCursors(this, readVarUint8Array(decoder));
     } else if (kind === MESSAGE_QUERY_AWARENESS) {
       const cursors = this.#room.encodeCursors();

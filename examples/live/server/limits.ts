@@ -22,7 +22,13 @@ export const limits = {
 } as const;
 
 /** Codes of RFC 6455 for the end of a connection. */
-export const closeCodes = { goingAway: 1001, notUnderstood: 1007, notAllowed: 1008, tooLarge: 1009, failed: 1011 } as const;
+export const closeCodes = {
+  goingAway: 1001,
+  notUnderstood: 1007,
+  notAllowed: 1008,
+  tooLarge: 1009,
+  failed: 1011,
+} as const;
 
 /** A client broke a rule: its connection ends with this code and reason, and nothing else does. */
 export class ClientFault extends Error {

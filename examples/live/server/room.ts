@@ -1,11 +1,6 @@
 /** One document and those who edit it. */
 
-import {
-  Awareness,
-  applyAwarenessUpdate,
-  encodeAwarenessUpdate,
-  removeAwarenessStates,
-} from 'y-protocols/awareness';
+import { Awareness, applyAwarenessUpdate, encodeAwarenessUpdate, removeAwarenessStates } from 'y-protocols/awareness';
 import * as Y from 'yjs';
 import { encodeAwareness, encodeSync, SYNC_UPDATE } from '../protocol/messages.ts';
 import { Connection } from './connection.ts';
