@@ -47,8 +47,11 @@ export class Crowd {
       this.#turn = (this.#turn + 1) % order.editors;
       const place = this.#places[Math.floor(this.#turn / ROOM_SIZE)];
       const index = this.#turn % ROOM_SIZE;
-      const key = place?.scripts[index]?.next();
-      if (place === undefined || key === undefined) continue;
+      const script = place?.scripts[index];
+      if (place === undefined || script === undefined) continue;
+      // both begin with the same key; later, one that is away does not hold up the other
+      if (!script.begun && !sides.every((side) => place.rooms[side].ready(index))) continue;
+      const key = script.next();
       for (const side of sides) if (place.rooms[side].press(index, key)) this.keys++;
     }
   }

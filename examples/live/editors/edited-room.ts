@@ -181,9 +181,15 @@ export class EditedRoom {
     editor.cursor = end + 1;
   }
 
+  /** Whether an editor is connected and has found its place in the text. */
+  ready(index: number): boolean {
+    const editor = this.#editors[index];
+    return editor?.placed === true && editor.socket?.readyState === WebSocket.OPEN;
+  }
+
   press(index: number, key: KeyPress): boolean {
     const editor = this.#editors[index];
-    if (editor === undefined || !editor.placed || editor.socket?.readyState !== WebSocket.OPEN) return false;
+    if (editor === undefined || !this.ready(index)) return false;
     editor.keys++;
     this.#edit(editor, () => {
       if (key === 'delete my passage') this.#text.delete(editor.start, editor.cursor - editor.start);

@@ -17,6 +17,10 @@ export class Script {
     this.#pastes = pastes;
   }
 
+  get begun(): boolean {
+    return this.#most > 0;
+  }
+
   next(): KeyPress {
     const key = this.#typing.shift();
     if (key !== undefined) return this.#insert(key);

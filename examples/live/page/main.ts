@@ -9,6 +9,7 @@ import { elementOf } from './elements.ts';
 import { History, ROW_MS } from './history.ts';
 import { Log } from './log.ts';
 import { Plots } from './plots.ts';
+import { Servers } from './servers.ts';
 
 const MEASURE_EVERY_MS = 100;
 /** What this page has to do when it starts is not what is to be measured. */
@@ -20,6 +21,7 @@ const room = new URLSearchParams(location.search).get('room') ?? DEFAULT_ROOM;
 const history = new History();
 const plots = new Plots();
 const log = new Log();
+const servers = new Servers();
 const place = elementOf('#editor', HTMLElement);
 const durable = elementOf('#durable', HTMLElement);
 const people = elementOf('#people', HTMLElement);
@@ -57,6 +59,7 @@ const controls = new Controls(room, (order) => control.order(order), edit);
 function hear(report: PageReport): void {
   if (report.kind === 'sample') {
     history.sample(report.side, report.sample, report.commits);
+    servers.sample(report.side, report.sample);
   } else if (report.kind === 'happened') {
     log.add(report.side, report.text, report.at);
   } else {
@@ -65,6 +68,7 @@ function hear(report: PageReport): void {
     elementOf('#facts', HTMLElement).textContent = `Node ${report.node} · ${report.cores} cores · room “${room}”`;
     for (const side of sides) {
       const { port } = report.sides[side];
+      servers.state(side, report.sides[side]);
       if (port !== undefined) sessions[side].connect(port);
     }
     if (removeEditor === undefined && sessions[controls.side].awareness !== undefined) edit(controls.side);
@@ -120,6 +124,7 @@ setInterval(() => {
 setInterval(() => {
   history.turn(Date.now());
   plots.show(history);
+  servers.show();
   // for whoever reads this page by a program
   document.body.dataset.figures = JSON.stringify(
     Object.fromEntries(

@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream';
 import type { Worker } from 'node:worker_threads';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Sample, ServerOrder, ServerReport } from '../protocol/control.ts';
-import { closeCodes, limits } from './limits.ts';
+import { limits } from './limits.ts';
 import { inUrl, ListenError, listen } from './listening.ts';
 import { Meter } from './meter.ts';
 import { ArgumentError, help, readOptions, type ServerOptions } from './options.ts';
@@ -82,18 +82,18 @@ async function serve({ side, port, host, folder, pagePort }: ServerOptions): Pro
     tell({ kind: 'sample', sample: latest });
   }, SAMPLE_MS);
 
-  let stopping: Promise<void> | undefined;
-  const stop = () => {
-    stopping ??= (async () => {
-      clearInterval(pinging);
-      clearInterval(sampling);
-      meter.stop();
-      server.close();
-      await rooms.stop();
-      for (const socket of alive.keys()) socket.terminate();
-      server.closeAllConnections();
-      if (process.connected) process.disconnect?.();
-    })();
+  let stopping = false;
+  const stop = async () => {
+    if (stopping) return;
+    stopping = true;
+    clearInterval(pinging);
+    clearInterval(sampling);
+    meter.stop();
+    server.close();
+    await rooms.stop();
+    for (const socket of alive.keys()) socket.terminate();
+    server.closeAllConnections();
+    if (process.connected) process.disconnect?.();
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop);
   // whoever started it is gone
