@@ -43,7 +43,8 @@ export class Front {
   /** Rejects if a server can't be started. */
   readonly failed: Promise<never>;
 
-  private constructor(options: FrontOptions, http: Server, port: number) {
+  /** Use `start`. */
+  protected constructor(options: FrontOptions, http: Server, port: number) {
     this.#options = options;
     this.#http = http;
     this.port = port;

@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Sample, ServerOrder, ServerReport, Side } from '../protocol/control.ts';
+import type { Memory, Sample, ServerOrder, ServerReport, Side } from '../protocol/control.ts';
 import { databaseIn } from '../server/rooms.ts';
 
 const program = join(import.meta.dirname, '../server/main.ts');
@@ -16,6 +16,7 @@ interface Events {
   down: [how: string];
   sample: [sample: Sample, commits: number];
   happened: [text: string];
+  memory: [memory: Memory];
   /** It can't be started. */
   failed: [text: string];
 }
@@ -26,6 +27,8 @@ export interface ServerPlace {
   host: string;
   port: number;
   pagePort: number;
+  /** Options of Node's. */
+  execArgv?: string[];
 }
 
 export class SupervisedServer extends EventEmitter<Events> {
@@ -56,10 +59,10 @@ export class SupervisedServer extends EventEmitter<Events> {
   }
 
   #start(): void {
-    const { side, folder, host, pagePort } = this.#place;
+    const { side, folder, host, pagePort, execArgv = [] } = this.#place;
     const args = ['--provider', side, '--db', folder, '--host', host];
     args.push('--port', String(this.#lastPort), '--page-port', String(pagePort));
-    const child = fork(program, args, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'] });
+    const child = fork(program, args, { stdio: ['ignore', 'inherit', 'pipe', 'ipc'], execArgv });
     this.#child = child;
     let complaint = '';
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -75,6 +78,8 @@ export class SupervisedServer extends EventEmitter<Events> {
   #hear(report: ServerReport): void {
     if (report.kind === 'happened') {
       this.emit('happened', report.text);
+    } else if (report.kind === 'memory') {
+      this.emit('memory', report.memory);
     } else if (report.kind === 'sample') {
       this.emit('sample', report.sample, this.#newCommits());
     } else {

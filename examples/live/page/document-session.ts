@@ -10,6 +10,7 @@ import { holdsUpdates, MESSAGE_PROGRESS, MESSAGE_SYNC, readProgress, SYNC_STATE 
 
 /** The text that is typed to measure does not grow beyond this. */
 const MOST_MEASURED = 200;
+const SAME_SERVER_AFTER_MS = 1500;
 
 export interface SessionEvents {
   roundTrip(ms: number): void;
@@ -40,6 +41,8 @@ export class DocumentSession {
   #durableMessages = 0;
   #durableClock = 0;
   #wasConnected = false;
+  #pid: number | undefined;
+  #notBefore = 0;
 
   constructor(side: Side, room: string, events: SessionEvents) {
     this.side = side;
@@ -62,10 +65,14 @@ export class DocumentSession {
   }
 
   /** The server listens at this port: connects unless that has been done. */
-  connect(port: number): void {
+  connect(port: number, pid: number | undefined): void {
     this.#provider ??= this.#open(port);
     const { wsconnected, wsconnecting } = this.#provider;
-    if (!wsconnected && !wsconnecting) this.#provider.connect();
+    if (wsconnected || wsconnecting) return;
+    // it may be gone without the front's having noticed
+    if (pid === this.#pid && performance.now() < this.#notBefore) return;
+    this.#pid = pid;
+    this.#provider.connect();
   }
 
   #open(port: number): WebsocketProvider {
@@ -101,7 +108,10 @@ export class DocumentSession {
     provider.messageHandlers[MESSAGE_PROGRESS] = (_encoder, decoder) => this.#progress(readProgress(decoder));
     provider.on('status', () => this.#events.changed());
     provider.on('sync', () => this.#events.changed());
-    provider.on('closed', ({ code, reason }) => this.#events.closed(code, reason));
+    provider.on('closed', ({ code, reason }) => {
+      this.#notBefore = performance.now() + SAME_SERVER_AFTER_MS;
+      this.#events.closed(code, reason);
+    });
     return provider;
   }
 

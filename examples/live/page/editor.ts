@@ -46,6 +46,8 @@ export function editDocument(session: DocumentSession, place: HTMLElement, onToo
       ],
     }),
   });
+  // so that the keyboard scrolls it as well
+  view.scrollDOM.tabIndex = 0;
   return () => {
     view.destroy();
     undoManager.destroy();

@@ -11,7 +11,8 @@ import { Log } from './log.ts';
 import { Plots } from './plots.ts';
 import { Servers } from './servers.ts';
 
-const MEASURE_EVERY_MS = 100;
+/** A measurement that has little time may ask for more of them: `?measure-every=25`. */
+const MEASURE_EVERY_MS = Math.max(10, Number(new URLSearchParams(location.search).get('measure-every') ?? 100));
 /** What this page has to do when it starts is not what is to be measured. */
 const SETTLED_AFTER_MS = 1500;
 /** What takes longer to become durable is said to be under way. */
@@ -67,9 +68,9 @@ function hear(report: PageReport): void {
     connected = { worker: report.sides.worker.connected, synchronous: report.sides.synchronous.connected };
     elementOf('#facts', HTMLElement).textContent = `Node ${report.node} · ${report.cores} cores · room “${room}”`;
     for (const side of sides) {
-      const { port } = report.sides[side];
+      const { port, pid } = report.sides[side];
       servers.state(side, report.sides[side]);
-      if (port !== undefined) sessions[side].connect(port);
+      if (port !== undefined) sessions[side].connect(port, pid);
     }
     if (removeEditor === undefined && sessions[controls.side].awareness !== undefined) edit(controls.side);
     showSoon();

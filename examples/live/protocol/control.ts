@@ -44,17 +44,28 @@ export interface Settings {
 export const limits = { editors: 1000, pace: 20, megabytes: 16 } as const;
 export const initialSettings: Settings = { editors: 100, pace: 4, megabytes: 8 };
 
+/** Bytes of a server's process, as Node tells them. */
+export interface Memory {
+  rss: number;
+  heapUsed: number;
+  external: number;
+  arrayBuffers: number;
+}
+
 /** From the front to a server's process. */
 export type ServerOrder =
   | { kind: 'megabytes'; megabytes: number }
   | { kind: 'save-snapshot'; room: string; megabytes: number }
-  | { kind: 'kill-worker' };
+  | { kind: 'kill-worker' }
+  /** Collects garbage, if Node was told to offer that, and tells what memory is left. */
+  | { kind: 'measure-memory' };
 
 /** From a server's process to the front. */
 export type ServerReport =
   | { kind: 'listening'; port: number }
   | { kind: 'sample'; sample: Sample }
-  | { kind: 'happened'; text: string };
+  | { kind: 'happened'; text: string }
+  | { kind: 'memory'; memory: Memory };
 
 /** From the front to the simulated editors' process. */
 export interface CrowdOrder {

@@ -72,9 +72,7 @@ export class DocumentStore {
     this.#clock++;
     this.#bytesSinceSnapshot += patch.byteLength;
     this.#changedSinceSnapshot = true;
-    const start = performance.now();
-    const promise = this.#provider.appendPatch(patch, this.#clock);
-    this.#kept.inside(performance.now() - start);
+    const promise = this.#inside(() => this.#provider.appendPatch(patch, this.#clock));
     if (this.#last?.promise === promise) {
       this.#last.upTo = this.#written;
     } else {
@@ -109,16 +107,12 @@ export class DocumentStore {
     this.#changedSinceSnapshot = false;
     // patches that come meanwhile have higher numbers and stay
     const bytes = await packSnapshot({ clock, state: this.#kept.encode() }, pictureBytes);
-    const start = performance.now();
-    const calls = [
-      this.#provider.loadPatchesSince(clock),
-      this.#provider.saveSnapshot(bytes, clock),
-      this.#provider.prunePatches(clock),
-    ];
-    this.#kept.inside(performance.now() - start);
     this.#kept.savedSnapshot();
     try {
-      await Promise.all(calls);
+      await this.#inside(() => this.#provider.loadPatchesSince(clock));
+      await this.#inside(() => this.#provider.saveSnapshot(bytes, clock));
+      // only now: a snapshot can fail (a full disk), and then the patches are all there is
+      await this.#inside(() => this.#provider.prunePatches(clock));
     } catch (error) {
       this.#changedSinceSnapshot = true;
       this.#failed(error);
@@ -151,6 +145,13 @@ export class DocumentStore {
       this.#retry = undefined;
       void this.saveSnapshot();
     }, RETRY_AFTER_MS);
+  }
+
+  #inside<T>(call: () => T): T {
+    const start = performance.now();
+    const result = call();
+    this.#kept.inside(performance.now() - start);
+    return result;
   }
 
   /** As `stop()` of a sync engine: a last snapshot if there is something new, then the provider is closed. */

@@ -101,6 +101,7 @@ async function serve({ side, port, host, folder, pagePort }: ServerOptions): Pro
   process.on('message', (order: ServerOrder) => {
     if (order.kind === 'megabytes') rooms.megabytes = order.megabytes;
     else if (order.kind === 'kill-worker') void killWorker(rooms);
+    else if (order.kind === 'measure-memory') measureMemory();
     else void saveSnapshot(rooms, order.room, order.megabytes);
   });
 
@@ -138,9 +139,16 @@ async function killWorker(rooms: Rooms): Promise<void> {
   process.off('worker', onWorker);
   const lost = rooms.rejected - rejected;
   const patches = waiting === 1 ? '1 patch' : `${waiting} patches`;
-  const end = lost === 0 ? `All of them are in the file after ${since()}.` : `${lost} calls were rejected.`;
+  // bytes that were handed over to it can't be written again by another
+  const snapshots = lost === 0 ? '' : ` A snapshot that it was given went down with it and is saved anew.`;
+  const end = `All of them are in the file after ${since()}.${snapshots}`;
   const another = replaced === '' ? 'The next call starts another.' : `Another took over after ${replaced}.`;
   tell({ kind: 'happened', text: `The worker was killed with ${patches} on their way. ${another} ${end}` });
+}
+
+function measureMemory(): void {
+  globalThis.gc?.();
+  tell({ kind: 'memory', memory: process.memoryUsage() });
 }
 
 function tell(report: ServerReport): void {

@@ -122,7 +122,8 @@ export class Rooms {
       durable: (upTo) => room.becameDurable(upTo),
       failed: (error) => {
         this.rejected++;
-        if (failures++ === 0) this.#report(`room '${room.name}' is not saved at the moment: ${String(error)}`);
+        if (failures++ === 0)
+          this.#report(`room '${room.name}': a call was rejected, a snapshot will make up for it: ${String(error)}`);
       },
       inside: (ms) => this.#meter.inside(ms),
       savedSnapshot: () => this.#meter.snapshot(),
