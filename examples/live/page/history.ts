@@ -5,6 +5,8 @@ export const ROW_MS = 250;
 export const ROWS = 240;
 /** Rates are of the last second: a quarter of one holds too few patches for a quotient. */
 const RATE_ROWS = 4;
+/** Of fewer patches, what a server does anyway would look like their price. */
+const LEAST_PATCHES = 50;
 
 interface Row {
   at: number;
@@ -67,7 +69,7 @@ export class History {
 
   #rate(figure: Rate, side: Side, index: number): number | null {
     const rows = this.#rows.slice(Math.max(0, index - RATE_ROWS + 1), index + 1);
-    return rateIn(rows, figure, side, 5) ?? null;
+    return rateIn(rows, figure, side, LEAST_PATCHES) ?? null;
   }
 
   longestDelay(side: Side): number | undefined {
