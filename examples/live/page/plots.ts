@@ -10,6 +10,8 @@ interface PlotKind {
   unit: string;
   /** The axis reaches at least so far, so that noise does not look like a mountain. */
   least: number;
+  /** The axis shows all but the highest of a hundred values: a quotient of few patches says little. */
+  cutsPeaks?: boolean;
   /** Thin lines behind the others. */
   behind?: Figure;
   value(history: History, side: Side): number | undefined;
@@ -26,6 +28,7 @@ const kinds: Readonly<Record<PlotName, PlotKind>> = {
     unit: 'µs',
     least: 100,
     what: 'mean',
+    cutsPeaks: true,
     value: (history, side) => history.mean('cpu', side),
     beside: (history, side) => `${readable(history.mean('inside', side))} µs of it to save`,
   },
@@ -101,7 +104,7 @@ class Plot {
       select: { show: false, left: 0, top: 0, width: 0, height: 0 },
       scales: {
         x: { time: false, range: () => [-WINDOW_S, 0] },
-        y: { range: (_chart, _least, most) => [0, Math.max(this.#kind.least, (most ?? 0) * 1.08)] },
+        y: { range: (_chart, _least, most) => [0, Math.max(this.#kind.least, this.#most(most ?? 0) * 1.08)] },
       },
       axes: [
         { ...axis, size: 22, gap: 4, grid: { show: false }, splits: () => [-60, -45, -30, -15, 0], values: seconds },
@@ -115,6 +118,13 @@ class Plot {
         line('worker'),
       ],
     };
+  }
+
+  #most(most: number): number {
+    if (!this.#kind.cutsPeaks) return most;
+    const lines: readonly (number | null | undefined)[][] = this.#chart.data.slice(1).map((line) => [...line]);
+    const values = lines.flat().filter((value) => typeof value === 'number');
+    return values.sort((a, b) => a - b)[Math.floor(values.length * 0.97)] ?? most;
   }
 
   #fit(): void {

@@ -47,6 +47,7 @@ export const initialSettings: Settings = { editors: 100, pace: 4, megabytes: 8 }
 /** Bytes of a server's process, as Node tells them. */
 export interface Memory {
   rss: number;
+  heapTotal: number;
   heapUsed: number;
   external: number;
   arrayBuffers: number;

@@ -98,7 +98,7 @@ function memoryOf(server: SupervisedServer): Promise<Memory> {
 const used = ({ heapUsed, external }: Memory) => (heapUsed + external) / MB;
 
 function describe(memory: Memory): string {
-  return `${used(memory).toFixed(1)} MB used, ${(memory.rss / MB).toFixed(0)} MB resident`;
+  return `${used(memory).toFixed(1)} MB used, ${(memory.rss / MB).toFixed(0)} MB resident, ${(memory.heapTotal / MB).toFixed(0)} MB of it V8's heap`;
 }
 
 function judge(memories: readonly Memory[], dbPath: string, unexpected: readonly string[]): number {
