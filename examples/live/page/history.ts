@@ -6,7 +6,7 @@ export const ROWS = 240;
 /** Rates are of the last second: a quarter of one holds too few patches for a quotient. */
 const RATE_ROWS = 4;
 /** Of fewer patches, what a server does anyway would look like their price. */
-const LEAST_PATCHES = 50;
+const LEAST_PATCHES = 20;
 
 interface Row {
   at: number;

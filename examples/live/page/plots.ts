@@ -30,7 +30,7 @@ const kinds: Readonly<Record<PlotName, PlotKind>> = {
     what: 'mean',
     cutsPeaks: true,
     value: (history, side) => history.mean('cpu', side),
-    beside: (history, side) => `${readable(history.mean('inside', side))} µs of it to save`,
+    beside: (history, side) => `${readable(history.mean('inside', side))} µs in calls to save`,
   },
   commits: {
     unit: '',

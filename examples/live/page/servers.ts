@@ -13,7 +13,7 @@ const rows: readonly (readonly [title: string, value: (known: Known) => string])
   ['memory', ({ sample }) => (sample === undefined ? '–' : `${Math.round(sample.rssBytes / 1024 / 1024)} MB`)],
   ['connections, documents', ({ sample }) => (sample === undefined ? '–' : `${sample.sockets}, ${sample.rooms}`)],
   ['patches on their way', ({ sample }) => (sample === undefined ? '–' : sample.waiting.toLocaleString('en'))],
-  ['snapshots since you came', ({ snapshots }) => snapshots.toLocaleString('en')],
+  ['snapshots saved', ({ snapshots }) => snapshots.toLocaleString('en')],
 ];
 
 export class Servers {

@@ -1,19 +1,21 @@
 /**
  * `npm run live -- --soak`: 200 simulated editors at speed, for some minutes, on the server of this
- * package. They come and go in rounds; after each, when nobody is left, the server's memory is read.
+ * package. They come and go in rounds, each with documents of its own;
+ * after each, when nobody is left, the server's memory is read.
  */
 import { existsSync, rmSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { Crowd } from '../editors/crowd.ts';
 import { temporaryFolder } from '../front/live.ts';
 import { SupervisedServer } from '../front/supervised-server.ts';
-import { DEFAULT_ROOM, limits, type Memory, type Sample } from '../protocol/control.ts';
+import { limits, type Memory, type Sample } from '../protocol/control.ts';
 import { databaseIn } from '../server/rooms.ts';
 
 const EDITORS = 200;
 /** Five times what the page starts with. */
 const PACE = limits.pace;
 const TICK_MS = 20;
+const PICTURES_MB = 0.25;
 const MB = 1024 * 1024;
 
 /**
@@ -44,12 +46,12 @@ export async function soak(minutes: number): Promise<number> {
       server.once('up', () => resolve());
       server.once('failed', (text) => reject(new Error(text)));
     });
-    server.order({ kind: 'megabytes', megabytes: 1 });
+    server.order({ kind: 'megabytes', megabytes: PICTURES_MB });
     const rounds = Math.max(3, Math.min(20, Math.round(minutes)));
     console.log(`${EDITORS} editors, ${PACE} key presses a second each, ${rounds} rounds in ${minutes} minutes`);
     const memories: Memory[] = [];
     for (let round = 1; round <= rounds; round++) {
-      const keys = await playRound(server, (minutes * 60_000) / rounds);
+      const keys = await playRound(server, `round-${round}`, (minutes * 60_000) / rounds);
       const memory = await memoryOf(server);
       memories.push(memory);
       console.log(`round ${round}: ${keys.toLocaleString('en')} key presses; nobody left; ${describe(memory)}`);
@@ -63,9 +65,9 @@ export async function soak(minutes: number): Promise<number> {
 }
 
 /** Editors come, type, and go; ends once the server has neither a socket nor a document open. */
-async function playRound(server: SupervisedServer, ms: number): Promise<number> {
+async function playRound(server: SupervisedServer, room: string, ms: number): Promise<number> {
   const crowd = new Crowd();
-  const order = { kind: 'crowd' as const, pace: PACE, room: DEFAULT_ROOM };
+  const order = { kind: 'crowd' as const, pace: PACE, room };
   const addresses = { worker: `ws://127.0.0.1:${server.port}` };
   crowd.follow({ ...order, editors: EDITORS, addresses });
   let last = performance.now();
