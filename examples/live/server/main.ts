@@ -57,6 +57,8 @@ async function serve({ side, port, host, folder, pagePort }: ServerOptions): Pro
     if (!limits.roomName.test(name)) {
       return refuse('400 Bad Request', 'a room is named by up to 64 letters, digits and hyphens');
     }
+    // a connection that was there already may ask for a room only now
+    if (rooms.stopping) return refuse('503 Service Unavailable', 'this server stops');
     if (alive.size >= limits.sockets || (rooms.full && !rooms.has(name))) {
       return refuse('503 Service Unavailable', 'this server has as many guests as it takes');
     }

@@ -67,6 +67,11 @@ export class Rooms {
     await Promise.all([...this.#entries.values()].map(({ room }) => room.store?.allDurable()));
   }
 
+  /** Whether no room is opened any more. */
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
   /** Serves a socket until it closes. */
   async join(name: string, socket: WebSocket): Promise<void> {
     // what it sends before the document is there waits in the socket
@@ -100,14 +105,21 @@ export class Rooms {
       socket.close(closeCodes.failed, "the document can't be read");
       return;
     }
-    if (socket.readyState === socket.OPEN) room.add(connection);
+    if (this.#stopping) socket.close(closeCodes.goingAway, 'the server stops');
+    else if (socket.readyState === socket.OPEN) room.add(connection);
     else if (room.empty) this.#closeSoon(name, entry);
     socket.resume();
   }
 
   #open(name: string): Entry {
     const room = new Room(name, this.#report);
-    const opened = (this.#leaving.get(name) ?? Promise.resolve()).then(() => this.#restore(room));
+    const before = this.#leaving.get(name) ?? Promise.resolve();
+    const opened = before
+      .then(() => this.#restore(room))
+      .catch(async (error: unknown) => {
+        await room.close(closeCodes.failed, "the document can't be read");
+        throw error;
+      });
     const entry: Entry = { room, opened, closing: undefined };
     this.#entries.set(name, entry);
     return entry;
@@ -142,11 +154,15 @@ export class Rooms {
 
   #close(name: string, entry: Entry): void {
     this.#entries.delete(name);
-    this.#closings = this.#closings.then(() =>
-      entry.room.close(closeCodes.goingAway, 'the room is closed').catch((error: unknown) => {
+    this.#closings = this.#closings.then(async () => {
+      try {
+        // before it is restored, there is no provider to close
+        await entry.opened;
+        await entry.room.close(closeCodes.goingAway, 'the room is closed');
+      } catch (error) {
         this.#report(`room '${name}' could not be closed properly: ${String(error)}`);
-      }),
-    );
+      }
+    });
     const closing = this.#closings;
     this.#leaving.set(name, closing);
     void closing.then(() => {

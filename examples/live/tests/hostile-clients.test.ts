@@ -155,6 +155,15 @@ describe.skipIf(noPackages !== undefined)('a server of the live example', async 
     await stillWorks(server.room('elsewhere'));
   });
 
+  it.each(['worker', 'synchronous'] as const)('ends while people are coming in (%s)', async (side) => {
+    const server = await startServer(side, freshFolder());
+    const coming = Array.from({ length: 200 }, (_, i) => new WebSocket(server.room(`room-${i % 40}`)));
+    const ends = coming.map(closeOf);
+    await Promise.race(coming.map((socket) => new Promise((resolve) => socket.once('open', resolve))));
+    expect(await server.end('SIGTERM')).toBe(0);
+    await Promise.all(ends);
+  });
+
   it.each(['SIGTERM', 'SIGINT'] as const)('ends cleanly on %s, with all documents saved', async (signal) => {
     const folder = freshFolder();
     const server = await startServer('worker', folder);
