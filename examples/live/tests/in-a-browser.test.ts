@@ -152,7 +152,7 @@ describe.skipIf(noBrowser !== undefined)('the page', async () => {
       for (const side of ['worker', 'synchronous'] as const) {
         front.server(side).order({ kind: 'save-snapshot', room: 'measured', megabytes: 8 });
       }
-    }, 300);
+    }, 600);
     const figures = await page.waitForFunction(() => {
       const all = JSON.parse(document.body.dataset.figures ?? '{}');
       return all.worker?.roundTrips > 400 && all.synchronous?.roundTrips > 400 ? all : undefined;
