@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['tests/**/*.test.ts'],
+    include: ['tests/**/*.test.ts', 'examples/**/tests/*.test.ts'],
     globalSetup: ['./tests/package/pack-once.ts'],
     reporters: ['default', './tests/support/plain-summary.ts'],
     // real threads, processes and disks: a slow machine is no failure

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { freshFolder } from '../support/files.ts';
 
 const root = join(import.meta.dirname, '../..');
-const documents = ['README.md', 'docs/api.md', 'src/main/provider.ts'];
+const documents = ['README.md', 'docs/api.md', 'examples/README.md', 'src/main/provider.ts'];
 
 interface Sample {
   document: string;

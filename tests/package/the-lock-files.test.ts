@@ -8,7 +8,12 @@ const root = join(import.meta.dirname, '../..');
 interface Lock {
   packages: Record<
     string,
-    { resolved?: string; dependencies?: Record<string, string>; optionalDependencies?: Record<string, string> }
+    {
+      resolved?: string;
+      link?: boolean;
+      dependencies?: Record<string, string>;
+      optionalDependencies?: Record<string, string>;
+    }
   >;
 }
 
@@ -20,11 +25,17 @@ function* placesOf(name: string, from: string): Generator<string> {
   }
 }
 
-it.each(['package-lock.json', 'tests/nodes/package-lock.json', 'bench/package-lock.json'])('%s', (file) => {
+it.each([
+  'package-lock.json',
+  'tests/nodes/package-lock.json',
+  'bench/package-lock.json',
+  'examples/live/package-lock.json',
+])('%s', (file) => {
   if (!existsSync(join(root, file))) return;
   const { packages } = JSON.parse(readFileSync(join(root, file), 'utf8')) as Lock;
-  // an address would tie the clone to one registry
-  expect(Object.keys(packages).filter((path) => packages[path]?.resolved !== undefined)).toEqual([]);
+  // an address would tie the clone to one registry; a link leads to a folder of the clone
+  const resolved = Object.values(packages).filter(({ resolved, link }) => resolved !== undefined && !link);
+  expect(resolved).toEqual([]);
   const missing = Object.entries(packages).flatMap(([from, { dependencies, optionalDependencies }]) =>
     Object.keys({ ...dependencies, ...optionalDependencies })
       .filter((name) => ![...placesOf(name, from)].some((place) => place in packages))
