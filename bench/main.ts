@@ -12,7 +12,7 @@ import { progressOf } from './progress.ts';
 import { publish, publishedResults } from './publish.ts';
 import { judge, type Results } from './results.ts';
 import { outFolder, runScenario } from './rounds.ts';
-import { type Scenario, scenarios as works } from './scenarios.ts';
+import { roundsOf, type Scenario, scenarios as works } from './scenarios.ts';
 import { goalRows, plain, rowsOf } from './table.ts';
 
 const scenarios = [...works, ...designs];
@@ -21,7 +21,7 @@ const help = `npm run bench -- [options]
 
   --quick         small sizes, one or two rounds: shows that it runs, says little
   --only NAME     only this scenario or driver (may be repeated); a driver is run beside the provider
-  --rounds N      another number of rounds than the scenario's own
+  --rounds N      another number of rounds than the scenario's own; growth and designs always have one
   --json FILE     where the results go besides bench/out/results.json
   --svg FILE      where the picture of the burst goes besides bench/out/benchmark.svg
   --publish       take the results into bench/README.md, bench/results.json, README.md and docs/;
@@ -63,8 +63,6 @@ function choose(only: readonly string[]): Scenario[] {
     }));
 }
 
-const roundsOf = (scenario: Scenario) => rounds ?? (options.quick ? scenario.quick : scenario.full).rounds;
-
 /** With `--only`, what was published of the other scenarios stays, and says so if it was measured elsewhere or another day. */
 function renew(results: Results): Results {
   if (options.only.length === 0) return results;
@@ -87,7 +85,11 @@ async function main(): Promise<void> {
   const results: Results = { machine: describeMachine(outFolder), quick: options.quick, scenarios: [], goals: [] };
   console.log(machineLine(results.machine));
   for (const [name, why] of Object.entries(missing)) console.log(`without ${name}: ${why}`);
-  const progress = progressOf(chosen, roundsOf, options.quick ? undefined : publishedResults);
+  const progress = progressOf(
+    chosen,
+    (scenario) => roundsOf(scenario, options.quick, rounds),
+    options.quick ? undefined : publishedResults,
+  );
   try {
     for (const scenario of chosen) {
       const onStep = progress.step;

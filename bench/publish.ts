@@ -35,7 +35,8 @@ function measurements(results: Results, ofDesigns: boolean): string {
     .map((scenario) => {
       const sizes = Object.entries(scenario.sizes).map(([name, value]) => `${name} ${value.toLocaleString('en-US')}`);
       const leftOut = Object.entries(scenario.leftOut).map(([name, why]) => `Left out: ${titleOf(name)} (${why}).`);
-      const about = [`${scenario.rounds.length} rounds`, ...sizes].join(', ');
+      const rounds = scenario.rounds.length === 1 ? 'one round' : `${scenario.rounds.length} rounds`;
+      const about = [rounds, ...sizes].join(', ');
       const why = explained[scenario.name];
       const said = why === undefined ? [] : [why];
       if (scenario.measuredOn !== undefined) said.push(`Measured on: ${scenario.measuredOn}.`);
@@ -66,7 +67,7 @@ function trafficTable({ scenarios }: Results): string {
   const formatCost = (us: number) =>
     us < LEAST_NOTICEABLE_US ? `under ${LEAST_NOTICEABLE_US} µs` : `${digits(us)} µs`;
   return markdown([
-    ['main-thread time a patch', 'this provider', 'synchronous', 'of it'],
+    ['main-thread time a patch', 'this provider', 'synchronous', 'in relation'],
     ...RATES.flatMap((rate) =>
       rowOf('paced', `mainUs at ${rate}`, `as they come, ${rate.toLocaleString('en-US')} a second`),
     ),
@@ -89,7 +90,11 @@ function medianRatio({ rounds }: ScenarioResult, metric: string): number {
 
 export function publish(file: string): void {
   const results = JSON.parse(readFileSync(file, 'utf8')) as Results;
-  const machine = `Measured on: ${machineLine(results.machine)}.`;
+  const elsewhere = [...new Set(results.scenarios.flatMap(({ measuredOn }) => measuredOn ?? []))];
+  const machine = [
+    `Measured on: ${machineLine(results.machine)}.`,
+    ...elsewhere.map((line) => `Some of it before that, as its table says, on: ${line}.`),
+  ].join(' ');
   let text = readFileSync(readme, 'utf8');
   text = fillIn(text, 'machine', machine);
   text = fillIn(text, 'committed', committedTable());

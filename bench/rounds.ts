@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Order } from './child.ts';
 import { drivers } from './drivers/index.ts';
 import { mediansOf, type Round, type ScenarioResult } from './results.ts';
-import type { Case, Scenario } from './scenarios.ts';
+import { type Case, roundsOf, type Scenario } from './scenarios.ts';
 import type { Metrics } from './work/work.ts';
 
 /** No case takes nearly as long; one that hangs must not hold up all the others. */
@@ -56,8 +56,8 @@ export interface RunOptions {
 }
 
 export async function runScenario(scenario: Scenario, options: RunOptions): Promise<ScenarioResult> {
-  const { rounds, sizes } = options.quick ? scenario.quick : scenario.full;
-  const count = options.rounds ?? rounds;
+  const { sizes } = options.quick ? scenario.quick : scenario.full;
+  const count = roundsOf(scenario, options.quick, options.rounds);
   const leftOut: Record<string, string> = {};
   const measured: Round[] = [];
   const start = performance.now();

@@ -21,6 +21,8 @@ export interface Scenario {
   /** How often a case runs within a round, each in a process of its own; its medians count. */
   processes?: number;
   nodeOptions?: string[];
+  /** Whether it has one round, whatever is asked for: it takes long, or repeats what it does within its processes. */
+  once?: boolean;
   /** Whether its only case is a process in which several take turns, each reported by its own name. */
   together?: boolean;
   /** Whether it compares designs and not drivers. */
@@ -32,6 +34,11 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 
 const everyone = ['provider', 'reference', 'comlink', 'lmdb', 'lmdb-copy', 'classic-level', 'libsql', 'better-sqlite3'];
+
+export function roundsOf({ full, quick, once }: Scenario, isQuick: boolean, asked: number | undefined): number {
+  if (once === true) return 1;
+  return asked ?? (isQuick ? quick : full).rounds;
+}
 
 export const scenarios: Scenario[] = [
   {
@@ -163,5 +170,6 @@ export const scenarios: Scenario[] = [
     full: { rounds: 1, sizes: { most: 10_000_000, seconds: 150 } },
     quick: { rounds: 1, sizes: { most: 100_000, seconds: 8 } },
     nodeOptions: ['--expose-gc'],
+    once: true,
   },
 ];

@@ -94,7 +94,7 @@ export function drawPicture(title: string, results: Readonly<Record<Side, SideRe
         silent: true,
         symbol: 'none',
         lineStyle: { color: '#868e96', type: 'dashed', width: 1 },
-        label: { formatter: 'a frame of a display', position: 'insideEndTop', fontSize: 11, color: '#666666' },
+        label: { formatter: 'a frame of a display', position: 'insideStartTop', fontSize: 11, color: '#666666' },
         data: [{ yAxis: FRAME_MS }],
       },
     })),

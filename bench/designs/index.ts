@@ -26,9 +26,10 @@ function design(
     title,
     work,
     cases,
-    full: { rounds: 3, sizes: full },
+    full: { rounds: 1, sizes: full },
     quick: { rounds: 1, sizes: quick },
     isDesign: true,
+    once: true,
   };
 }
 
@@ -143,10 +144,11 @@ export const designs: Scenario[] = [
     title: 'one awaited call: ways to wake the worker and to be woken by it',
     work: 'awaiting',
     cases: [{ name: 'together', driver: 'nothing' }],
-    full: { rounds: 3, sizes: { warm: 2000, rounds: 4, count: 400, spacedCount: 50 } },
+    full: { rounds: 1, sizes: { warm: 2000, rounds: 8, count: 400, spacedCount: 50 } },
     quick: { rounds: 1, sizes: { warm: 100, rounds: 1, count: 20, spacedCount: 2 } },
     isDesign: true,
     together: true,
+    once: true,
   },
   design(
     'design-starting',
