@@ -22,19 +22,27 @@ const common = {
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist);
 
-const worker = await build({
-  ...common,
-  entryPoints: [join(root, 'src/worker/entry.ts')],
-  format: 'cjs',
-  minify: true,
-  write: false,
-});
+const workers = {
+  'virtual:worker-code': 'src/worker/entry.ts',
+  'virtual:maintenance-code': 'src/worker/maintenance/entry.ts',
+};
+const workerTexts = new Map();
+for (const [name, entry] of Object.entries(workers)) {
+  const { outputFiles } = await build({
+    ...common,
+    entryPoints: [join(root, entry)],
+    format: 'cjs',
+    minify: true,
+    write: false,
+  });
+  workerTexts.set(name, outputFiles[0].text);
+}
 const workerCode = {
   name: 'worker-code',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^virtual:worker-code$/ }, ({ path }) => ({ path, namespace: 'worker-code' }));
-    onLoad({ filter: /.*/, namespace: 'worker-code' }, () => ({
-      contents: worker.outputFiles[0].text,
+    onResolve({ filter: /^virtual:/ }, ({ path }) => ({ path, namespace: 'worker-code' }));
+    onLoad({ filter: /.*/, namespace: 'worker-code' }, ({ path }) => ({
+      contents: workerTexts.get(path),
       loader: 'text',
     }));
   },

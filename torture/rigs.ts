@@ -65,6 +65,11 @@ export const rigs: Record<string, RigEntry> = {
     load: () => import('./faulty-calls.ts'),
     mostMinutes: 20,
   },
+  backups: {
+    what: 'backups in the middle of random calls, some of their processes killed',
+    load: () => import('./backups.ts'),
+    mostMinutes: 10,
+  },
   soak: {
     what: 'a mixed load for ten minutes',
     load: () => import('./soak.ts'),
