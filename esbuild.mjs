@@ -1,6 +1,6 @@
 /** Builds the package: the worker into text, the text into the main file, and the declarations. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
@@ -60,6 +60,31 @@ for (const [format, outfile] of [
     banner: { js: '/*! sds-persistence-worker, MIT; contains Comlink, Apache-2.0: see THIRD-PARTY-NOTICES.md */' },
   });
 }
+
+// the command line, beside the library and loaded by nothing of it
+const library = {
+  name: 'library',
+  setup({ onResolve }) {
+    onResolve({ filter: /\/main\/index\.ts$/ }, () => ({ path: './index.js', external: true }));
+  },
+};
+for (const [entry, outfile] of [
+  ['src/cli/bin.ts', 'bin.js'],
+  ['src/cli/main.ts', 'cli.js'],
+]) {
+  await build({
+    ...common,
+    entryPoints: [join(root, entry)],
+    format: 'esm',
+    // the first file is read by any Node, to say that it is too old
+    target: outfile === 'bin.js' ? 'node14.8' : common.target,
+    minifySyntax: true,
+    minifyWhitespace: true,
+    outfile: join(dist, outfile),
+    plugins: [library],
+  });
+}
+chmodSync(join(dist, 'bin.js'), 0o755);
 
 // declarations, once as ES module and once as CommonJS: those that the public ones lead to
 const types = join(dist, 'types');

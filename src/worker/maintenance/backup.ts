@@ -2,13 +2,13 @@
 import { closeSync, openSync, statSync } from 'node:fs';
 import type { SDS_BackupResult } from '../../protocol/maintenance.ts';
 import { firstRow } from '../node-sqlite.ts';
-import { checkSchema, hasAllTables } from '../schema.ts';
 import { copyPages, numberOf } from './copy-pages.ts';
 import { OperationError } from './failure.ts';
 import { type Look, locate, withLook } from './look.ts';
 import { PartialFile } from './partial-file.ts';
 import type { Progress } from './progress.ts';
 import { placeFor, putInPlace, refuseSame, refuseTaken } from './replace-file.ts';
+import { requireStoreFile } from './store-file.ts';
 import { currentThread } from './this-thread.ts';
 
 export interface BackupTask {
@@ -28,7 +28,7 @@ export function backup(task: BackupTask, progress: Progress): SDS_BackupResult {
   refuseSame(stats, target);
   refuseTaken(target, task.overwrite);
   return withLook({ path: task.source, untouched: task.untouched, progress }, (look) => {
-    requireStoreFile(look);
+    requireStoreFile(look.database, look.path);
     if (task.verify) requireSound(look, progress);
     const bytes = numberOf(look, 'page_size') * numberOf(look, 'page_count');
     const partial = new PartialFile(target.path);
@@ -64,12 +64,6 @@ function copyInto(look: Look, path: string, pagesPerStep: number, progress: Prog
   look.database.exec('COMMIT; PRAGMA query_only = OFF');
   look.database.prepare('VACUUM INTO ?').run(path);
   return pages;
-}
-
-function requireStoreFile({ database, path }: Look): void {
-  checkSchema(database);
-  if (hasAllTables(database)) return;
-  throw new OperationError('schema-mismatch', path, 'the tables of this package are not in this file');
 }
 
 function requireSound(look: Look, progress: Progress): void {

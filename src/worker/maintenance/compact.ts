@@ -3,12 +3,12 @@ import { statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import type { SDS_CompactResult } from '../../protocol/maintenance.ts';
 import { DatabaseSync, firstRow } from '../node-sqlite.ts';
-import { checkSchema } from '../schema.ts';
 import { OperationError, toFailure } from './failure.ts';
 import { locate } from './look.ts';
 import { PartialFile } from './partial-file.ts';
 import type { Progress } from './progress.ts';
 import { leaveLogMode, likeBefore, type Owned, openAlone } from './replace-file.ts';
+import { requireStoreFile } from './store-file.ts';
 
 export function compact({ path: given }: { path: string }, progress: Progress): SDS_CompactResult {
   const begun = performance.now();
@@ -37,7 +37,7 @@ export function compact({ path: given }: { path: string }, progress: Progress): 
 
 function rebuild(owned: Owned, path: string, progress: Progress): { BytesBefore: number; BytesAfter: number } {
   const { database } = owned;
-  checkSchema(database);
+  requireStoreFile(database, path);
   const before = statSync(path);
   const pageBytes = value(database, 'page_size');
   const BytesBefore = value(database, 'page_count') * pageBytes;

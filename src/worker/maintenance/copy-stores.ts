@@ -10,6 +10,7 @@ import { openFile } from './open.ts';
 import { PartialFile, refuseForeignLog } from './partial-file.ts';
 import type { Progress } from './progress.ts';
 import { placeFor, refuseSame } from './replace-file.ts';
+import { requireStoreFile } from './store-file.ts';
 import { textOf } from './text.ts';
 
 export interface CopyTask {
@@ -34,10 +35,7 @@ export function copyStores(task: CopyTask, progress: Progress): SDS_CopyResult {
   const target = placeFor(task.target);
   refuseSame(stats, target);
   return withLook({ path: task.source, untouched: task.untouched, progress }, (look) => {
-    checkSchema(look.database);
-    if (!hasAllTables(look.database)) {
-      throw new OperationError('schema-mismatch', look.path, 'the tables of this package are not in this file');
-    }
+    requireStoreFile(look.database, look.path);
     const counts =
       target.existing === undefined
         ? intoNewFile(look, target.path, task, progress)
