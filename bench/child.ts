@@ -1,4 +1,5 @@
-/** The process of one driver and one piece of work: runs it once and tells its parent the numbers. */
+/** The process of one piece of work and one driver, or several in turn: runs it once and tells its parent the numbers. */
+import { awaiting } from './designs/awaiting.ts';
 import { copyOne } from './designs/copy.ts';
 import { delays } from './designs/delays.ts';
 import { handOver } from './designs/hand-over.ts';
@@ -7,15 +8,17 @@ import { read } from './designs/read.ts';
 import { starting } from './designs/starting.ts';
 import { wakes } from './designs/wakes.ts';
 import { drivers } from './drivers/index.ts';
+import { awaited } from './work/awaited.ts';
 import { burst } from './work/burst.ts';
 import { growth } from './work/growth.ts';
 import { load } from './work/load.ts';
 import { many } from './work/many.ts';
 import { mixed } from './work/mixed.ts';
 import { oneAtATime } from './work/one-at-a-time.ts';
+import { paced } from './work/paced.ts';
 import { snapshot } from './work/snapshot.ts';
 import { emptyWorker, start } from './work/start.ts';
-import type { Work } from './work/work.ts';
+import type { Together, Work } from './work/work.ts';
 
 export interface Order {
   work: string;
@@ -31,6 +34,7 @@ const works: Record<string, Work> = {
   many,
   mixed,
   oneAtATime,
+  paced,
   snapshot,
   start,
   emptyWorker,
@@ -43,8 +47,10 @@ const works: Record<string, Work> = {
   starting,
 };
 
+const togetherWorks: Record<string, Together> = { awaited, awaiting };
+
 process.once('message', async (order: Order) => {
-  const work = works[order.work];
+  const work = works[order.work] ?? togetherWorks[order.work];
   const driver = drivers[order.driver];
   if (work === undefined || driver === undefined) throw new Error(`no work ${order.work} for ${order.driver}`);
   const metrics = await work({ driver, folder: order.folder, sizes: order.sizes });

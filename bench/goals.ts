@@ -1,4 +1,5 @@
 /** What the provider is to reach, each as a number that is computed within one round. */
+import { RATES } from './work/paced.ts';
 import type { Metrics } from './work/work.ts';
 
 export interface Goal {
@@ -10,8 +11,8 @@ export interface Goal {
   reached(of: (name: string, metric: string) => number, round: Record<string, Metrics>): number;
   sense: 'at least' | 'at most';
   target: number;
-  /** A ratio, a fraction (1/n) or milliseconds. */
-  format: 'times' | 'fraction' | 'ms';
+  /** A ratio, a fraction (1/n), milliseconds, or a share of a core. */
+  format: 'times' | 'fraction' | 'ms' | 'percent';
 }
 
 type Of = (name: string, metric: string) => number;
@@ -30,6 +31,83 @@ function lastByTenth(round: Record<string, Metrics>, metric: string): number {
   const levels = Object.entries(round.provider ?? {}).filter(([name]) => name.startsWith(`${metric} at `));
   return (levels.at(-1)?.[1] ?? Number.NaN) / (levels.at(-2)?.[1] ?? Number.NaN);
 }
+
+/** Less than this, in µs of the main thread a patch, can't be told from nothing. */
+const NOTICEABLE_US = 0.1;
+
+const pacedGoals: Goal[] = [
+  { rate: 1000, target: 5 },
+  { rate: 5000, target: 10 },
+  { rate: 20_000, target: 10 },
+  { rate: 200, target: 3 },
+].map(({ rate, target }) => ({
+  id: `paced-main-${rate}`,
+  scenario: 'paced',
+  work: `as they come, ${rate.toLocaleString('en-US')} patches a second: main-thread time a patch`,
+  goal: `1/${target} of the synchronous reference`,
+  reached: (of) => of('reference', `mainUs at ${rate}`) / Math.max(of('provider', `mainUs at ${rate}`), NOTICEABLE_US),
+  sense: 'at least',
+  target,
+  format: 'fraction',
+}));
+pacedGoals.push(
+  {
+    id: 'paced-p999Ms',
+    scenario: 'paced',
+    work: 'as they come, at the worst of these rates: event-loop delay, p99.9',
+    goal: 'within 0.5 ms of the program that stores nothing',
+    reached: (of) =>
+      Math.max(...RATES.map((rate) => of('provider', `p999Ms at ${rate}`) - of('nothing', `p999Ms at ${rate}`))),
+    sense: 'at most',
+    target: 0.5,
+    format: 'ms',
+  },
+  {
+    id: 'paced-commit',
+    scenario: 'paced',
+    work: 'as they come, at the worst of these rates: from call to commit, p99',
+    goal: 'within 5 ms',
+    reached: (of) => Math.max(...RATES.map((rate) => of('provider', `commitP99Ms at ${rate}`))),
+    sense: 'at most',
+    target: 5,
+    format: 'ms',
+  },
+  {
+    id: 'paced-worker',
+    scenario: 'paced',
+    work: "as they come, 200 patches a second: the worker's processor time",
+    goal: 'under 3% of a core',
+    reached: (of) => of('provider', 'workerPercent at 200'),
+    sense: 'at most',
+    target: 3,
+    format: 'percent',
+  },
+  {
+    id: 'paced-quiet',
+    scenario: 'paced',
+    work: "the worker's processor time in a second after a second of quiet",
+    goal: '0 (under 0.5 ms, as much as can be told from the program that stores nothing)',
+    reached: (of) => of('provider', 'quietMs') - of('nothing', 'quietMs'),
+    sense: 'at most',
+    target: 0.5,
+    format: 'ms',
+  },
+);
+
+const awaitedGoals: Goal[] = [
+  { metric: 'p50Us', work: 'one awaited at a time, back to back: latency (median)' },
+  { metric: 'mainUs', work: 'the same: main-thread time' },
+  { metric: 'spaced p50Us', work: 'one awaited every 4 ms: latency (median)' },
+].map(({ metric, work }) => ({
+  id: `awaited-${metric}`,
+  scenario: 'awaited',
+  work,
+  goal: 'not above a bare worker that does nothing else',
+  reached: (of) => of('provider', metric) / of('bare-worker', metric),
+  sense: 'at most',
+  target: 1,
+  format: 'times',
+}));
 
 const burst = 'burst, patches of 200 bytes, not awaited one by one';
 const main = (of: Of, other: string) => of(other, 'mainUs') / of('provider', 'mainUs');
@@ -70,6 +148,8 @@ function goalsOfMany(name: string, work: string): Goal[] {
 }
 
 export const goals: Goal[] = [
+  ...pacedGoals,
+  ...awaitedGoals,
   {
     id: 'burst-main-reference',
     scenario: 'burst',

@@ -13,11 +13,12 @@ const PATIENCE_MS = 240_000;
 
 export const outFolder = join(import.meta.dirname, 'out');
 
-function runCase(scenario: Scenario, { driver, sizes, work }: Case, general: Record<string, number>): Promise<Metrics> {
+/** Runs one process to its end; what it says is the metrics of a case, or a round of several. */
+function runProcess<T>(scenario: Scenario, { driver, sizes, work }: Case, general: Record<string, number>): Promise<T> {
   mkdirSync(outFolder, { recursive: true });
   const folder = mkdtempSync(join(outFolder, 'run-'));
   const order: Order = { work: work ?? scenario.work, driver, folder, sizes: { ...general, ...sizes } };
-  return new Promise<Metrics>((resolve, reject) => {
+  return new Promise<T>((resolve, reject) => {
     const child = fork(join(import.meta.dirname, 'child.ts'), {
       execArgv: ['--disable-warning=ExperimentalWarning', ...(scenario.nodeOptions ?? [])],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -30,8 +31,8 @@ function runCase(scenario: Scenario, { driver, sizes, work }: Case, general: Rec
       words += `no end within ${PATIENCE_MS / 1000} s`;
       child.kill('SIGKILL');
     }, PATIENCE_MS);
-    let metrics: Metrics | undefined;
-    child.once('message', (message: Metrics) => {
+    let metrics: T | undefined;
+    child.once('message', (message: T) => {
       metrics = message;
     });
     child.once('error', reject);
@@ -71,7 +72,11 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
       try {
         const results: Round[] = [];
         for (let run = 0; run < (scenario.processes ?? 1); run++) {
-          results.push({ [one.name]: await runCase(scenario, one, sizes) });
+          results.push(
+            scenario.together === true
+              ? await runProcess<Round>(scenario, one, sizes)
+              : { [one.name]: await runProcess<Metrics>(scenario, one, sizes) },
+          );
         }
         Object.assign(round, mediansOf(results));
       } catch (error) {
@@ -80,7 +85,8 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
       }
     }
     // in the order of the scenario, whatever the order of this round
-    measured.push(Object.fromEntries(scenario.cases.flatMap(({ name }) => (round[name] ? [[name, round[name]]] : []))));
+    const inOrder = scenario.cases.flatMap(({ name }) => (round[name] ? [[name, round[name]]] : []));
+    measured.push(scenario.together === true ? round : Object.fromEntries(inOrder));
   }
   const { name, title, isDesign = false } = scenario;
   return { name, title, sizes, rounds: measured, medians: mediansOf(measured), leftOut, isDesign };

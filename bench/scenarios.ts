@@ -21,6 +21,8 @@ export interface Scenario {
   /** How often a case runs within a round, each in a process of its own; its medians count. */
   processes?: number;
   nodeOptions?: string[];
+  /** Whether its only case is a process in which several take turns, each reported by its own name. */
+  together?: boolean;
   /** Whether it compares designs and not drivers. */
   isDesign?: boolean;
 }
@@ -32,6 +34,14 @@ const MiB = 1024 * KiB;
 const everyone = ['provider', 'reference', 'comlink', 'lmdb', 'lmdb-copy', 'classic-level', 'libsql', 'better-sqlite3'];
 
 export const scenarios: Scenario[] = [
+  {
+    name: 'paced',
+    title: 'patches of 200 bytes as they come, through a pipe from another process',
+    work: 'paced',
+    cases: cases('provider', 'reference', 'comlink', 'lmdb', 'nothing'),
+    full: { rounds: 3, sizes: { warmMs: 1000, blocks: 6, blockMs: 400, delaysMs: 2500, commitsMs: 800 } },
+    quick: { rounds: 1, sizes: { warmMs: 200, blocks: 1, blockMs: 60, delaysMs: 100, commitsMs: 100 } },
+  },
   {
     name: 'burst',
     title: 'burst of patches of 200 bytes',
@@ -69,6 +79,16 @@ export const scenarios: Scenario[] = [
     cases: cases(...everyone, 'sqlite', 'port'),
     full: { rounds: 5, sizes: { count: 10_000, warm: 2000 } },
     quick: { rounds: 2, sizes: { count: 1000, warm: 300 } },
+  },
+  {
+    name: 'awaited',
+    title: 'one awaited call at a time, beside a bare worker in the same process',
+    work: 'awaited',
+    cases: cases('provider'),
+    full: { rounds: 3, sizes: { warm: 3000, rounds: 8, count: 600, spacedCount: 80 } },
+    quick: { rounds: 1, sizes: { warm: 300, rounds: 2, count: 50, spacedCount: 5 } },
+    processes: 3,
+    together: true,
   },
   {
     name: 'snapshot',

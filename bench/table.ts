@@ -11,6 +11,7 @@ export function digits(value: number): string {
 
 export function formatReached(value: number, format: GoalResult['format']): string {
   if (format === 'ms') return `${digits(value)} ms`;
+  if (format === 'percent') return `${digits(value)}%`;
   if (format === 'times') return `${digits(value)} ×`;
   return value >= 1 ? `1/${digits(value)}` : `${digits(1 / value)} ×`;
 }
@@ -65,7 +66,55 @@ export function growthRows(scenario: ScenarioResult): Rows {
   ];
 }
 
+const pacedColumns: Record<string, string> = {
+  mainUs: 'main thread, µs a patch',
+  p99Ms: 'event-loop delay, ms: p99',
+  p999Ms: 'p99.9',
+  maxMs: 'max',
+  commitP50Ms: 'call to commit, ms: p50',
+  commitP99Ms: 'p99',
+  workerPercent: 'other threads, % of a core',
+};
+
+/** Patches at a pace have a line a rate and case. */
+export function pacedRows(scenario: ScenarioResult): Rows {
+  const names = Object.keys(scenario.medians);
+  const [first = ''] = names;
+  const rates = Object.keys(scenario.medians[first] ?? {}).flatMap(
+    (metric) => metric.match(/^mainUs at (.+)/)?.[1] ?? [],
+  );
+  const cell = (name: string, kind: string, rate: string) => {
+    const metric = `${kind} at ${rate}`;
+    const value = scenario.medians[name]?.[metric] ?? Number.NaN;
+    const ratio = ratioToFirst(scenario, name, metric);
+    const compared = kind === 'mainUs' && name !== first && !storesNothing(name) && Number.isFinite(ratio);
+    return compared ? `${digits(value)} (${digits(ratio)} ×)` : digits(value);
+  };
+  return [
+    ['patches a second', '', ...Object.values(pacedColumns)],
+    ...rates.flatMap((rate) =>
+      names.map((name) => [
+        Number(rate).toLocaleString('en-US'),
+        titleOf(name),
+        ...Object.keys(pacedColumns).map((kind) => cell(name, kind, rate)),
+      ]),
+    ),
+    ...names.map((name) => [
+      '0, after a second of quiet',
+      titleOf(name),
+      ...Object.keys(pacedColumns).map((kind) =>
+        kind === 'workerPercent' ? digits((scenario.medians[name]?.quietMs ?? Number.NaN) / 10) : '',
+      ),
+    ]),
+  ];
+}
+
+function storesNothing(name: string): boolean {
+  return drivers[name]?.committed.startsWith('nothing') ?? false;
+}
+
 export function rowsOf(scenario: ScenarioResult): Rows {
+  if (scenario.name === 'paced') return pacedRows(scenario);
   return scenario.name === 'growth' ? growthRows(scenario) : scenarioRows(scenario);
 }
 

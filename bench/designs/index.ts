@@ -138,6 +138,16 @@ export const designs: Scenario[] = [
     { seconds: 5, ownMs: 0.05 },
     { seconds: 0.5, ownMs: 0.05 },
   ),
+  {
+    name: 'design-awaiting',
+    title: 'one awaited call: ways to wake the worker and to be woken by it',
+    work: 'awaiting',
+    cases: [{ name: 'together', driver: 'nothing' }],
+    full: { rounds: 3, sizes: { warm: 2000, rounds: 4, count: 400, spacedCount: 50 } },
+    quick: { rounds: 1, sizes: { warm: 100, rounds: 1, count: 20, spacedCount: 2 } },
+    isDesign: true,
+    together: true,
+  },
   design(
     'design-starting',
     'starting a worker, once a process',

@@ -11,3 +11,5 @@ export interface Task {
 /** Numbers by name; the unit is the end of the name. */
 export type Metrics = Record<string, number>;
 export type Work = (task: Task) => Promise<Metrics>;
+/** Several cases in one process, in turn. */
+export type Together = (task: Task) => Promise<Record<string, Metrics>>;

@@ -1,7 +1,7 @@
 /** Whose bytes are whose: what is copied at the call, and what the caller hands over. */
 import { types } from 'node:util';
 import { isMarkedAsUntransferable } from 'node:worker_threads';
-import type { Attachment } from '../protocol/service.ts';
+import type { Bytes } from '../protocol/service.ts';
 import { bufferOf, lengthOf, startOf } from './view.ts';
 
 /** The marks of `transfer`: private to this package, so that no other copy of Comlink meets them. */
@@ -35,7 +35,7 @@ export function takeMark(bytes: Uint8Array): boolean {
 }
 
 /** Moves a handed-over view's buffer out of the caller's reach, `undefined` where that is impossible. */
-export function takeOver(bytes: Uint8Array): Attachment | undefined {
+export function takeOver(bytes: Uint8Array): Bytes | undefined {
   const [buffer, start, length] = [bufferOf(bytes), startOf(bytes), lengthOf(bytes)];
   // Node marks the pool of small Buffers: moving it would take the neighbours' bytes away
   if (types.isSharedArrayBuffer(buffer) || isMarkedAsUntransferable(buffer)) return undefined;

@@ -1,4 +1,4 @@
-/** The provider: checks what it is given, and hands it to the lane of its file. */
+/** The provider: checks what it is given, and hands it to the queue of its file. */
 import type { SDS_PersistenceProvider } from '../protocol/contract.ts';
 import {
   LOAD_PATCHES,
@@ -13,10 +13,11 @@ import { makeError, reviveCause, SDS_PersistenceError } from '../protocol/errors
 import type { SDS_ProviderOptions } from '../protocol/options.ts';
 import type { Report } from '../protocol/service.ts';
 import { describe, faultOfBytes, faultOfClock, faultOfHash, readOptions } from './arguments.ts';
+import type { Connection } from './connection/connection.ts';
+import { type OpenFile, openFile, releaseFile } from './connection/worker-pool.ts';
 import { drainAtExit, exiting } from './exit-guard.ts';
-import type { Lane } from './lane.ts';
-import { Member } from './member.ts';
-import { laneFor, releaseLane } from './worker-pool.ts';
+import type { FileQueue } from './queue/file-queue.ts';
+import { Member } from './queue/member.ts';
 
 /**
  * Persists one store in an SQLite file, from a worker thread: the drop-in for the synchronous
@@ -34,7 +35,8 @@ import { laneFor, releaseLane } from './worker-pool.ts';
  * await Provider.close()
  */
 export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, AsyncDisposable {
-  readonly #lane: Lane;
+  readonly #queue: FileQueue;
+  readonly #connection: Connection;
   readonly #member: Member;
   #opening: Promise<Report>;
   /** Whether the failure of `#opening` was told, so that the next `ready()` tries again. */
@@ -60,12 +62,13 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
     if (typeof settings === 'string' || fault) {
       throw makeError('invalid-argument', 'constructor', typeof DbPath === 'string' ? DbPath : '?', String(fault));
     }
-    const lane = openLane(DbPath, settings.MaxPendingBytes);
-    const member = new Member(lane.line.newMemberId(), lane.dbPath, StoreId, settings);
-    lane.members.add(member);
-    this.#lane = lane;
+    const { queue, connection } = open(DbPath, settings.MaxPendingBytes);
+    const member = new Member(connection.newMemberId(), queue.dbPath, StoreId, settings);
+    queue.members.add(member);
+    this.#queue = queue;
+    this.#connection = connection;
     this.#member = member;
-    this.#opening = lane.line.attach(lane, member);
+    this.#opening = connection.attach(queue, member);
   }
 
   /**
@@ -76,15 +79,15 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
    */
   async ready(): Promise<void> {
     if (this.#closing !== undefined) throw this.#error('closed', 'ready');
-    const refusal = this.#lane.refusalOf('ready');
+    const refusal = this.#queue.refusalOf('ready');
     if (refusal !== undefined) throw refusal;
     if (this.#openFailed) {
       this.#openFailed = false;
-      this.#opening = this.#lane.line.attach(this.#lane, this.#member);
+      this.#opening = this.#connection.attach(this.#queue, this.#member);
     }
     const { error } = await this.#opening;
     if (error === undefined) return;
-    this.#openFailed = !this.#lane.line.lost;
+    this.#openFailed = !this.#connection.lost;
     throw this.#error(error.code, 'ready', undefined, reviveCause(error.cause));
   }
 
@@ -95,7 +98,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
    * @throws `closed`, `open-failed`, `schema-mismatch`, `database-corrupt`, `io-error`, `worker-lost`
    */
   loadSnapshot(): Promise<Uint8Array | undefined> {
-    return this.#call('loadSnapshot', LOAD_SNAPSHOT, '', 0) as Promise<Uint8Array | undefined>;
+    return this.#load('loadSnapshot', LOAD_SNAPSHOT, '', 0) as Promise<Uint8Array | undefined>;
   }
 
   /**
@@ -122,7 +125,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
   loadPatchesSince(Clock: number): Promise<Uint8Array[]> {
     const fault = faultOfClock(Clock, 'Clock');
     if (fault !== undefined) return this.#refuse('loadPatchesSince', fault);
-    return this.#call('loadPatchesSince', LOAD_PATCHES, '', Clock) as Promise<Uint8Array[]>;
+    return this.#load('loadPatchesSince', LOAD_PATCHES, '', Clock) as Promise<Uint8Array[]>;
   }
 
   /**
@@ -137,8 +140,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
     const fault = faultOfBytes(Patch, 'Patch') ?? faultOfClock(Clock, 'Clock');
     if (fault !== undefined) return this.#refuse('appendPatch', fault);
     if (this.#closing !== undefined) return Promise.reject(this.#error('closed', 'appendPatch'));
-    const promise = this.#lane.appendPatch(this.#member, Patch, Clock);
-    if (exiting) drainAtExit(this.#lane.line);
+    const promise = this.#queue.appendPatch(this.#member, Patch, Clock);
+    if (exiting) drainAtExit(this.#connection);
     return promise;
   }
 
@@ -163,7 +166,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
   loadValue(ValueHash: string): Promise<Uint8Array | undefined> {
     const fault = faultOfHash(ValueHash);
     if (fault !== undefined) return this.#refuse('loadValue', fault);
-    return this.#call('loadValue', LOAD_VALUE, ValueHash, 0) as Promise<Uint8Array | undefined>;
+    return this.#load('loadValue', LOAD_VALUE, ValueHash, 0) as Promise<Uint8Array | undefined>;
   }
 
   /**
@@ -199,7 +202,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
    */
   async flush(): Promise<void> {
     if (this.#closing !== undefined) throw this.#error('closed', 'flush');
-    await Promise.all([this.#lane.barrier(this.#member), this.ready()]);
+    await Promise.all([this.#queue.barrier(this.#member), this.ready()]);
   }
 
   /**
@@ -212,13 +215,13 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
   flushSync(TimeoutMs: number = Number.POSITIVE_INFINITY): boolean {
     if (typeof TimeoutMs !== 'number' || !(TimeoutMs >= 0)) {
       const detail = `TimeoutMs must be a number of milliseconds, not ${describe(TimeoutMs)}`;
-      throw makeError('invalid-argument', 'flushSync', this.#lane.dbPath, detail);
+      throw makeError('invalid-argument', 'flushSync', this.#queue.dbPath, detail);
     }
     if (this.#closing !== undefined) throw this.#error('closed', 'flushSync');
-    const { line } = this.#lane;
+    const connection = this.#connection;
     const { failures } = this.#member;
-    const finished = line.block(() => this.#lane.finished, Number.POSITIVE_INFINITY, TimeoutMs);
-    return finished && !line.lost && this.#member.failures === failures;
+    const finished = connection.block(() => this.#queue.finished, Number.POSITIVE_INFINITY, TimeoutMs);
+    return finished && !connection.lost && this.#member.failures === failures;
   }
 
   /**
@@ -232,12 +235,12 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
   }
 
   async #close(): Promise<void> {
-    const lane = this.#lane;
+    const [queue, connection] = [this.#queue, this.#connection];
     // whatever failed has rejected its own promise
-    await lane.barrier(this.#member).catch(() => undefined);
-    const { error } = await lane.line.detach(this.#member);
-    lane.members.delete(this.#member);
-    releaseLane(lane);
+    await queue.barrier(this.#member).catch(() => undefined);
+    const { error } = await connection.detach(this.#member);
+    queue.members.delete(this.#member);
+    releaseFile({ queue, connection });
     if (error !== undefined) throw this.#error(error.code, 'close', undefined, reviveCause(error.cause));
   }
 
@@ -252,14 +255,15 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
   }
 
   #write(name: string, operation: number, key: string, clock: number, data?: Uint8Array, takeOver = false) {
-    return this.#call(name, operation, key, clock, data, takeOver) as Promise<void>;
+    if (this.#closing !== undefined) return Promise.reject(this.#error('closed', name));
+    const promise = this.#queue.addWrite(this.#member, operation, key, clock, data, takeOver);
+    if (exiting) drainAtExit(this.#connection);
+    return promise;
   }
 
-  #call(name: string, operation: number, key: string, clock: number, data?: Uint8Array, takeOver = false) {
+  #load(name: string, operation: number, key: string, clock: number): Promise<unknown> {
     if (this.#closing !== undefined) return Promise.reject(this.#error('closed', name));
-    const promise = this.#lane.add(this.#member, operation, key, clock, data, takeOver);
-    if (exiting) drainAtExit(this.#lane.line);
-    return promise;
+    return this.#queue.addLoad(this.#member, operation, key, clock);
   }
 
   /** A bad argument; on a closed provider that it is closed says more. */
@@ -268,14 +272,14 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
   }
 
   #error(code: SDS_PersistenceError['code'], call: string, detail?: string, cause?: unknown) {
-    return makeError(code, call, this.#lane.dbPath, code === 'invalid-argument' ? detail : undefined, cause);
+    return makeError(code, call, this.#queue.dbPath, code === 'invalid-argument' ? detail : undefined, cause);
   }
 }
 
 /** A machine that has no room for another thread's memory says so with errors of its own. */
-function openLane(dbPath: string, maxPendingBytes: number): Lane {
+function open(dbPath: string, maxPendingBytes: number): OpenFile {
   try {
-    return laneFor(dbPath, maxPendingBytes);
+    return openFile(dbPath, maxPendingBytes);
   } catch (error) {
     if (error instanceof SDS_PersistenceError) throw error;
     throw makeError('open-failed', 'constructor', dbPath, 'no worker thread could be set up', error);

@@ -1,5 +1,5 @@
 /** Process warnings: said once each, with a code that a program can filter by. */
-import type { Member } from './member.ts';
+import type { Member } from './queue/member.ts';
 
 /** Files and stores that were spoken of already. */
 const said = new Set<string>();

@@ -1,15 +1,15 @@
 /**
- * The control block: 32-bit cells in shared memory by which a line (the main side) and its worker
- * tell each other how far they are. Each cell has one writer, named beside it.
+ * The control block: 32-bit cells in shared memory by which the main side and a worker tell each
+ * other how far they are. Each cell has one writer, named beside it.
  *
  * Numbers in cells wrap around at 32 bits; compare them with `reached` only.
  */
 
-/** Main adds 1 whenever there is something new; the worker sleeps on it. */
+/** Main adds 1 whenever the worker has to look at once; the worker sleeps on it. */
 export const DOORBELL = 0;
-/** Worker: what it is doing, see below. Main: AWAKE, once it has sent a message that calls it from its event loop. */
+/** Worker: what it is doing, see below. Main: AWAKE, once it has called it from its event loop. */
 export const WORKER_STATE = 1;
-/** Worker adds 1 after each batch that it finished; main sleeps on it. */
+/** Worker adds 1 after each transaction that it finished; main sleeps on it. */
 export const PROGRESS = 2;
 /** Main: number of descriptors ever written to the ring. */
 export const RING_TAIL = 3;
@@ -18,22 +18,33 @@ export const RING_HEAD = 4;
 /** Worker: 1 once its code runs; RETIRED once it has closed its files, as the process ends. */
 export const BOOTED = 5;
 export const RETIRED = 2;
-/** Main: number of messages sent to this worker; one that is not handled yet calls it to its event loop. */
-export const MESSAGES = 6;
+/** Main: number of Comlink calls made to this worker; one that is not handled yet calls it to its event loop. */
+export const CALLS = 6;
 /** Worker: the system's number of its thread, where it can be known (Linux); else 0. */
 export const THREAD_ID = 7;
+/** Main: who wants to be told of progress, see below. */
+export const WANTED = 8;
 
-/** In its event loop, or not there yet: only a message reaches it. */
+/** In its event loop, or not there yet: only a Comlink call reaches it. */
 export const STATE_IN_EVENT_LOOP = 0;
-/** Working, or about to look at the ring again before it sleeps, or called by a message that it has not got yet. */
+/** Working, or about to look at the ring again before it sleeps, or called and not come yet. */
 export const STATE_AWAKE = 1;
 /** Asleep on the doorbell: ring and notify. */
 export const STATE_ASLEEP = 2;
+/** Asleep for a moment only, then it looks at the ring: ring and notify if somebody waits. */
+export const STATE_DOZING = 3;
 
-/** A descriptor is (lane, batch number, first slab). */
-const RING_START = 8;
+/** Nobody waits: progress is told after a pause in the traffic. A failure is told at once all the same. */
+export const WANTED_LATER = 0;
+/** Somebody waits for a promise, or something waits to be sent. */
+export const WANTED_NOW = 1;
+/** The thread is blocked until there is progress: no message reaches it. */
+export const WANTED_BY_BLOCKED = 2;
+
+/** A descriptor is (file, batch number, first slab, number of calls made before it). */
+const RING_START = 16;
 export const RING_CAPACITY = 2048;
-const DESCRIPTOR_CELLS = 3;
+const DESCRIPTOR_CELLS = 4;
 export const CONTROL_CELLS = RING_START + RING_CAPACITY * DESCRIPTOR_CELLS;
 
 /** Index of the first cell of the descriptor with this running number. */
@@ -43,9 +54,18 @@ export function descriptorAt(running: number): number {
 
 /**
  * How many files a worker can have open at once: each has one cell in the block of commit points,
- * into which the worker writes the number of the last batch it finished for it.
+ * into which the worker writes the number of what it finished last for it.
  */
-export const MAX_LANES = 65_536;
+export const MAX_FILES = 65_536;
+
+/**
+ * A write that crosses by Comlink says in a slot of its own what became of it, before its commit is
+ * published: a blocked thread gets no answers, and a lost worker takes them along. A slot holds 0 for
+ * success, or an outcome as in an entry, and SLOT_COLLIDED. Main clears it before it is used again.
+ */
+export const OUTCOME_SLOTS = 256;
+export const SLOT_COLLIDED = 1 << 16;
+export const SLOT_FOREIGN_WRITER = 1 << 17;
 
 /** Whether a wrapping counter at `cell` has come to `wanted`. */
 export function reached(cell: number, wanted: number): boolean {
@@ -54,7 +74,7 @@ export function reached(cell: number, wanted: number): boolean {
 
 /**
  * The error board: SQLite's words about the last failure in a worker, best effort, so that an
- * error of a batch that went by shared memory can have a cause. Layout: lane, batch number,
+ * error of a batch that went by shared memory can have a cause. Layout: file, number,
  * outcome, length, then UTF-8 of a JSON `ReportedCause`.
  */
 export const BOARD_BYTES = 2048;
@@ -68,6 +88,7 @@ export interface SharedMemory {
   owner: typeof OWNER;
   control: SharedArrayBuffer;
   commitPoints: SharedArrayBuffer;
+  outcomes: SharedArrayBuffer;
   board: SharedArrayBuffer;
   arena: SharedArrayBuffer;
 }

@@ -5,7 +5,7 @@
  *     cell 0  operation, outcome << 8, flags << 16      cell 4      settler (which promise)
  *     cell 1  member (which provider)                   cell 5      not used
  *     cell 2  length of the key                         cells 6, 7  clock, as a double
- *     cell 3  length of the data, or -1 - index of an attachment
+ *     cell 3  length of the data
  *
  * A cell has 32 bits. Cell 0 is written as a whole, so that both sides agree on any machine.
  */
@@ -20,9 +20,6 @@ export const RELEASE_VALUE = 5;
 export const LOAD_SNAPSHOT = 6;
 export const LOAD_PATCHES = 7;
 export const LOAD_VALUE = 8;
-
-/** Operations from this one on read, all before it write. */
-export const FIRST_READ = LOAD_SNAPSHOT;
 
 /** The method behind an operation, for messages. */
 export const operationNames: Readonly<Record<number, string>> = {

@@ -1,14 +1,15 @@
 /**
- * What the worker offers through Comlink, and the messages that cross. Patches do not: see slabs. Batches
- * and their answers are messages of their own on the same port: a Comlink call keeps the main thread
- * longer (measured by the benchmark's `design-hand-over`).
+ * What a worker offers through Comlink: the contract's calls that can't be gathered (loads, and writes
+ * of large bytes), and the life of providers and files. Gathered writes cross by shared memory instead:
+ * see `control.ts` (ring), `slabs.ts` and `entries.ts`.
  */
 import type { ReportedCause, SDS_PersistenceErrorCode } from './errors.ts';
 
 /** A provider as the worker knows it. */
-export interface MemberMessage {
+export interface ProviderMessage {
+  /** Number of the provider within its worker, and of its file. */
   member: number;
-  lane: number;
+  file: number;
   dbPath: string;
   /** Whether the database is in memory, and gone with its connection. */
   transient: boolean;
@@ -19,65 +20,60 @@ export interface MemberMessage {
   verifyValues: boolean;
 }
 
-/** A batch that did not go by the ring, since it has attachments, or reads, or came early. */
-export interface BatchMessage {
-  direct: 'batch';
-  /** Comes back with the answers. */
-  reply: number;
-  lane: number;
-  batch: number;
-  firstSlab: number;
-  /** Large byte arguments by index; `undefined` where one went down with a lost worker. */
-  attachments: (Attachment | undefined)[];
-  /** The writes are committed already, a lost worker took only the answers with it. */
-  readsOnly: boolean;
-  /** So many bytes of shared blocks that came here before are not used any more. */
-  dropped: number;
-}
-
-/** Makes a worker that is in its event loop look at the ring. */
-export interface WakeMessage {
-  direct: 'wake';
-  /** As above; nothing else may come for long. */
-  dropped: number;
-}
-
-/** The batch is through: the answers of its reads, except those that failed. */
-export interface AnswersMessage {
-  direct: 'answers';
-  reply: number;
-  answers: ReadResult[];
-}
-
-/** Whether a message is one of these; all others are Comlink's. */
-export function isDirect(message: unknown): message is BatchMessage | WakeMessage | AnswersMessage {
-  return typeof message === 'object' && message !== null && 'direct' in message;
-}
-
-/** Bytes beside the slabs: a view's buffer, handed over or shared. */
-export interface Attachment {
+/** Large bytes: a view's buffer, handed over or shared. */
+export interface Bytes {
   buffer: ArrayBuffer | SharedArrayBuffer;
   start: number;
   length: number;
 }
 
-/** What a read found, and which promise waits for it: bytes, or patches as bounded blocks and the length of each patch. */
-export type ReadResult =
-  | { settler: number; kind: 'bytes'; bytes: Uint8Array | undefined }
-  | { settler: number; kind: 'patches'; blocks: { bytes: Uint8Array; lengths: Int32Array }[] };
+/** Whose write it is, its place in the order of its file, and where its outcome is to be noted. */
+export interface WriteTicket {
+  member: number;
+  number: number;
+  slot: number;
+  /** So many bytes of shared blocks that crossed before are not used any more. */
+  dropped: number;
+}
+
+export interface Failure {
+  code: SDS_PersistenceErrorCode;
+  cause: ReportedCause;
+}
+
+/** What a load found, or why it failed: of an error, Comlink would carry only the message. */
+export type Answer<T> = { found: T } | { failure: Failure };
+
+/** Patches in order, as bounded blocks and the length of each patch. */
+export type PatchBlocks = { bytes: Uint8Array; lengths: Int32Array }[];
 
 /** What became of an `attach` or `detach`. */
 export interface Report {
-  error?: { code: SDS_PersistenceErrorCode; cause: ReportedCause };
+  error?: Failure;
   /** SQLite's version, for the warning about versions with a known fault. */
   sqliteVersion?: string;
 }
 
+/** All of it takes effect in the order of the calls, batches of the ring included. */
 export interface WorkerService {
   /** Makes a provider known and opens its database. */
-  attach(message: MemberMessage): Promise<Report>;
+  attach(provider: ProviderMessage): Promise<Report>;
   /** Forgets a provider, after all that was called before; with a file's last one, closes the database. */
   detach(member: number): Promise<Report>;
+
+  loadSnapshot(member: number): Promise<Answer<Uint8Array | undefined>>;
+  loadPatchesSince(member: number, clock: number): Promise<Answer<PatchBlocks>>;
+  loadValue(member: number, hash: string): Promise<Answer<Uint8Array | undefined>>;
+
+  /** A write resolves once it is finished; its slot says what became of it. */
+  saveSnapshot(ticket: WriteTicket, data: Bytes, clock: number): Promise<void>;
+  appendPatch(ticket: WriteTicket, patch: Bytes, clock: number): Promise<void>;
+  saveValue(ticket: WriteTicket, hash: string, data: Bytes): Promise<void>;
+
+  /** Calls the worker from its event loop to the ring; `dropped` as in a ticket. */
+  wake(dropped: number): void;
+  /** From now on batches lie in this arena. */
+  useArena(arena: SharedArrayBuffer): void;
   /** Closes all files, as the process ends. */
   retire(): void;
 }

@@ -16,7 +16,7 @@ export const slabClasses = [
   { size: MiB, share: 8 / 16 },
 ] as const;
 
-/** Bytes longer than this travel beside the slabs, as an attachment. */
+/** Longer bytes cross by Comlink instead, as do bytes that are handed over and longer than this. */
 export const INLINE_LIMIT = 128 * KiB;
 
 /**
@@ -25,6 +25,16 @@ export const INLINE_LIMIT = 128 * KiB;
  */
 export const SLAB_HEADER = 16;
 export const SLAB_USED = 0;
+/**
+ * Set in `SLAB_USED` once nothing is added any more. A batch of one slab may be sent while calls are still
+ * added to it: main adds each by exchanging the bytes used for more, which fails once the worker, as it
+ * begins to carry out the batch, has set this. So a batch gathers for as long as the worker dozes.
+ */
+export const SLAB_SEALED = 1 << 30;
+/** What a batch has used of its slab, whoever may have sealed it. */
+export function usedOf(cell: number): number {
+  return cell & ~SLAB_SEALED;
+}
 export const SLAB_NEXT = 1;
 export const SLAB_FLAGS = 2;
 export const SLAB_DONE = 3;

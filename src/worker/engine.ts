@@ -1,11 +1,9 @@
 /**
  * The seam between the worker's service and a database. Everything that knows SQL stays behind it.
- * Methods that do work may return a promise, so that a database in a network can join: its lane then
+ * Methods that do work may return a promise, so that a database in a network can join: its file then
  * waits, and the thread serves its event loop meanwhile.
  */
-import type { ReportedCause, SDS_PersistenceErrorCode } from '../protocol/errors.ts';
-import type { ReadResult } from '../protocol/service.ts';
-import type { CallReader } from './call-reader.ts';
+import type { Failure, PatchBlocks } from '../protocol/service.ts';
 
 export type MaybePromise<T> = T | Promise<T>;
 
@@ -19,16 +17,45 @@ export interface CommitPoint {
   value: number;
 }
 
+/** What the database has to know of the provider behind a call. */
+export interface Caller {
+  storeId: string;
+  keepCollisions: boolean;
+  verifyValues: boolean;
+}
+
+/** A cursor over writes: `next()` moves to one, whose parts are then in the fields. */
+export interface Writes {
+  next(): boolean;
+  /** Whether the present one is the last. */
+  readonly isLast: boolean;
+  readonly operation: number;
+  readonly caller: Caller;
+  readonly clock: number;
+  readonly key: string;
+  /** Valid until the transaction ends. */
+  readonly data: Uint8Array;
+  /** By which a call is told apart from the others of its transaction. */
+  readonly at: number;
+  /** Marks a patch that was ignored although the one under its number is another. Only before the commit. */
+  markCollided(at: number): void;
+  unmarkCollided(at: number): void;
+  /** Notes that another process wrote to the file, seen by an SQLite with a known fault in that case. */
+  markForeignWriter(): void;
+}
+
 export interface Engine {
   /** Opens the database if it is not open, or is open but its file is gone. */
   open(): MaybePromise<void>;
-  /**
-   * Carries out calls in one transaction, all or none, publishes the commit, and answers the reads.
-   * What it marks in the batch, it marks before the commit.
-   */
-  transact(calls: CallReader, commitPoint: CommitPoint): MaybePromise<ReadResult[]>;
+  /** Carries out writes in one transaction, all or none, and publishes the commit. */
+  transact(writes: Writes, commitPoint: CommitPoint): MaybePromise<void>;
+  loadSnapshot(caller: Caller): MaybePromise<Uint8Array | undefined>;
+  loadPatchesSince(caller: Caller, clock: number): MaybePromise<PatchBlocks>;
+  loadValue(caller: Caller, hash: string): MaybePromise<Uint8Array | undefined>;
   /** The level of durability from now on. */
   setDurability(full: boolean): void;
+  /** Tidies up a little, in a pause of some milliseconds. */
+  pause(): void;
   /** Tidies up while there is nothing else to do; returns whether to come again later. */
   tidyUp(): MaybePromise<boolean>;
   close(): MaybePromise<void>;
@@ -37,10 +64,10 @@ export interface Engine {
 
 /** A failure of a database, with the code that callers will see. */
 export class EngineError extends Error {
-  readonly code: SDS_PersistenceErrorCode;
-  readonly reported: ReportedCause;
+  readonly code: Failure['code'];
+  readonly reported: Failure['cause'];
 
-  constructor(code: SDS_PersistenceErrorCode, reported: ReportedCause) {
+  constructor(code: Failure['code'], reported: Failure['cause']) {
     super(reported.message);
     this.code = code;
     this.reported = reported;

@@ -1,10 +1,9 @@
 /** Where a worker thread begins: this file, bundled, travels as text inside the package's main file. */
 import { readlinkSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import { expose } from 'comlink';
+import { expose, transfer } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { BOOTED, type SharedMemory, THREAD_ID } from '../protocol/control.ts';
-import { isDirect } from '../protocol/service.ts';
 import { Service } from './service.ts';
 import { SqliteEngine } from './sqlite-engine.ts';
 
@@ -22,15 +21,8 @@ function threadId(): number {
 if (parentPort !== null) {
   const port = parentPort;
   Atomics.store(new Int32Array(shared.control), THREAD_ID, threadId());
-  const service = new Service(
-    shared,
-    (path, transient) => new SqliteEngine(path, transient),
-    (message, moved) => port.postMessage(message, moved),
-  );
+  const service = new Service(shared, (path, transient) => new SqliteEngine(path, transient), transfer);
   expose(service, nodeEndpoint(port));
-  port.on('message', (message: unknown) => {
-    if (isDirect(message) && message.direct !== 'answers') service.receive(message);
-  });
   // a message that can't be read will never be handled: this worker is replaced
   port.on('messageerror', (error) => {
     throw error;

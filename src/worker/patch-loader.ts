@@ -8,7 +8,7 @@ import { EngineError } from './engine.ts';
 import { firstRow } from './node-sqlite.ts';
 import { toEngineError } from './sqlite-errors.ts';
 
-export interface PatchBlock {
+interface PatchBlock {
   bytes: Uint8Array;
   lengths: Int32Array;
 }

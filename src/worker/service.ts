@@ -1,356 +1,274 @@
-/**
- * What the main side talks to: takes batches from the ring and from messages, gives them to their
- * lanes, and decides when this thread works, waits on its doorbell, or returns to its event loop.
- */
-import { availableParallelism } from 'node:os';
-import {
-  BOARD_BYTES,
-  BOARD_TEXT_AT,
-  BOOTED,
-  DOORBELL,
-  descriptorAt,
-  MESSAGES,
-  PROGRESS,
-  RETIRED,
-  RING_HEAD,
-  RING_TAIL,
-  type SharedMemory,
-  STATE_ASLEEP,
-  STATE_AWAKE,
-  STATE_IN_EVENT_LOOP,
-  WORKER_STATE,
-} from '../protocol/control.ts';
+/** What the main side talks to: takes batches from the ring and calls through Comlink, and gives them to their files. */
+import { BOOTED, RETIRED, type SharedMemory } from '../protocol/control.ts';
 import { accountFor, accountForAtOnce } from '../protocol/dropped-memory.ts';
-import type { ReportedCause } from '../protocol/errors.ts';
+import { APPEND_PATCH, SAVE_SNAPSHOT, SAVE_VALUE } from '../protocol/entries.ts';
 import type {
-  AnswersMessage,
-  Attachment,
-  BatchMessage,
-  MemberMessage,
-  ReadResult,
+  Answer,
+  Bytes,
+  Failure,
+  PatchBlocks,
+  ProviderMessage,
   Report,
-  WakeMessage,
   WorkerService,
+  WriteTicket,
 } from '../protocol/service.ts';
-import { layOutArena } from '../protocol/slabs.ts';
-import { Arena } from './call-reader.ts';
-import type { Engine } from './engine.ts';
-import { type LaneHost, type LaneMember, WorkerLane } from './lane.ts';
-
-/**
- * After work, the thread watches its doorbell for so long before it sleeps: waking a sleeping
- * thread takes some 30 µs on either side, and a caller that awaits each call is back sooner.
- */
-const WATCH_MS = availableParallelism() > 1 ? 0.05 : 0;
-/** Quiet for so long, it returns to its event loop; that is also when it tidies up. */
-const LINGER_MS = 50;
-/**
- * Waking the main side costs both sides more than a small batch does: with many batches in the ring,
- * it is not told of each.
- */
-const TELL_MS = 1;
-/** What could not be tidied up yet, since another process was reading or it is too early, is tried again after this. */
-const TIDY_AGAIN_MS = 1000;
+import { Arena } from './arena.ts';
+import type { Engine, MaybePromise } from './engine.ts';
+import { ErrorBoard } from './error-board.ts';
+import { type FileHost, type Member, WorkerFile } from './file.ts';
+import { LargeWrite } from './large-write.ts';
+import { Loop, type Work } from './loop.ts';
+import { RingReader } from './ring-reader.ts';
 
 export type NewEngine = (path: string, transient: boolean) => Engine;
-export type Post = (message: AnswersMessage, moved: ArrayBuffer[]) => void;
+/** Makes Comlink move buffers instead of copying them. */
+export type Move = <T extends object>(value: T, buffers: ArrayBuffer[]) => T;
 
-interface Member extends LaneMember {
-  lane: WorkerLane;
-}
-
-export class Service implements WorkerService, LaneHost {
-  readonly arena: Arena;
+export class Service implements WorkerService, FileHost, Work {
+  arena: Arena;
   readonly commitPoints: Int32Array;
   readonly members = new Map<number, Member>();
+  readonly #outcomes: Int32Array;
   readonly #control: Int32Array;
-  readonly #board: Uint8Array;
+  readonly #board: ErrorBoard;
   readonly #newEngine: NewEngine;
-  readonly #post: Post;
-  readonly #lanes = new Map<number, WorkerLane>();
-  /** Lanes with tasks that wait. */
-  readonly #waiting = new Set<WorkerLane>();
-  #serveScheduled = false;
-  /** Messages handled, to be compared with those sent; and whether an answer waits to be posted. */
-  #handled = 0;
-  #answered = false;
-  /** Whether there is progress that the main side was not woken for, and when it was woken last. */
-  #untold = false;
-  #toldAt = 0;
-  #retryTimer: NodeJS.Timeout | undefined;
-  #tidyTimer: NodeJS.Timeout | undefined;
-  /** How long the thread watches next: only callers that come back soon make it worth while. */
-  #watchMs = WATCH_MS;
+  readonly #move: Move;
+  readonly #ring: RingReader;
+  readonly #loop: Loop;
+  readonly #files = new Map<number, WorkerFile>();
+  /** Files with tasks that wait. */
+  readonly #waiting = new Set<WorkerFile>();
+  /** Files that batches came for since the last pause. */
+  readonly #written: WorkerFile[] = [];
 
-  constructor(shared: SharedMemory, newEngine: NewEngine, post: Post) {
+  constructor(shared: SharedMemory, newEngine: NewEngine, move: Move) {
     this.#control = new Int32Array(shared.control);
     this.commitPoints = new Int32Array(shared.commitPoints);
-    this.#board = new Uint8Array(shared.board);
-    this.arena = new Arena(shared.arena, layOutArena(shared.arena.byteLength));
+    this.#outcomes = new Int32Array(shared.outcomes);
+    this.#board = new ErrorBoard(shared.board);
+    this.arena = new Arena(shared.arena);
     this.#newEngine = newEngine;
-    this.#post = post;
+    this.#move = move;
+    this.#ring = new RingReader(this.#control);
+    this.#loop = new Loop(this.#control, this.#ring, this);
   }
 
-  // ---- calls from the main side -----------------------------------------------------------------
+  // ---- calls from the main side: providers ------------------------------------------------------
 
-  attach(message: MemberMessage): Promise<Report> {
-    this.#handle();
-    let lane = this.#lanes.get(message.lane);
-    if (lane === undefined) {
-      lane = new WorkerLane(message.lane, this.#newEngine(message.dbPath, message.transient), this);
-      this.#lanes.set(message.lane, lane);
+  attach(message: ProviderMessage): Promise<Report> {
+    this.#begin();
+    const { member: id, storeId, keepCollisions, verifyValues, full, busyTimeoutMs } = message;
+    let file = this.#files.get(message.file);
+    if (file === undefined) {
+      file = new WorkerFile(message.file, this.#newEngine(message.dbPath, message.transient), this);
+      this.#files.set(message.file, file);
     }
+    const opened = file;
     // known already, if this is another attempt to open the file
-    const { storeId, keepCollisions, verifyValues, full, busyTimeoutMs } = message;
-    const member = this.members.get(message.member) ?? {
-      storeId,
-      keepCollisions,
-      verifyValues,
-      full,
-      busyTimeoutMs,
-      lane,
-    };
-    this.members.set(message.member, member);
-    return new Promise((resolve) => {
-      lane.attach(member, (report) => this.#answer(resolve, report));
-      this.#proceed(lane);
-    });
+    const member = this.members.get(id) ?? { storeId, keepCollisions, verifyValues, full, busyTimeoutMs, file };
+    this.members.set(id, member);
+    return this.#answer(opened, (done) => opened.attach(member, done));
   }
 
   detach(id: number): Promise<Report> {
-    this.#handle();
+    this.#begin();
     const member = this.members.get(id);
-    if (member === undefined) return Promise.resolve({});
-    const { lane } = member;
-    return new Promise((resolve) => {
-      lane.detach(member, (report) => {
+    if (member === undefined) return this.#nothing({});
+    const { file } = member;
+    return this.#answer(file, (done: (report: Report) => void) =>
+      file.detach(member, (report) => {
         this.members.delete(id);
-        if (lane.members.size === 0) this.#lanes.delete(lane.id);
-        this.#answer(resolve, report);
-      });
-      this.#proceed(lane);
-    });
+        if (file.members.size === 0) this.#files.delete(file.id);
+        done(report);
+      }),
+    );
   }
 
-  /** A message that is no Comlink call. */
-  receive(message: BatchMessage | WakeMessage): void {
-    this.#handle();
-    const { dropped } = message;
-    if (message.direct === 'batch') {
-      if (dropped > 0) accountFor(dropped);
-      this.#run(message);
-    } else {
-      if (dropped > 0) accountForAtOnce(dropped);
-      this.#scheduleServe();
-    }
+  // ---- calls from the main side: loads, and writes of large bytes ----------------------------------
+
+  loadSnapshot(member: number): Promise<Answer<Uint8Array | undefined>> {
+    return this.#load(member, (engine, caller) => engine.loadSnapshot(caller), bufferOf);
   }
 
-  #run({ reply, lane: id, batch, firstSlab, attachments, readsOnly }: BatchMessage): void {
-    const lane = this.#lanes.get(id);
-    if (lane === undefined) throw new Error(`there is no lane ${id}`);
-    lane.run(batch, firstSlab, attachments, readsOnly, (answers) => {
-      this.#post({ direct: 'answers', reply, answers }, answers.flatMap(buffersOf));
-      attachments.forEach(free);
-    });
-    this.#proceed(lane);
+  loadPatchesSince(member: number, clock: number): Promise<Answer<PatchBlocks>> {
+    return this.#load(member, (engine, caller) => engine.loadPatchesSince(caller, clock), buffersOf);
+  }
+
+  loadValue(member: number, hash: string): Promise<Answer<Uint8Array | undefined>> {
+    return this.#load(member, (engine, caller) => engine.loadValue(caller, hash), bufferOf);
+  }
+
+  saveSnapshot(ticket: WriteTicket, data: Bytes, clock: number): Promise<void> {
+    return this.#write(ticket, SAVE_SNAPSHOT, '', clock, data);
+  }
+
+  appendPatch(ticket: WriteTicket, patch: Bytes, clock: number): Promise<void> {
+    return this.#write(ticket, APPEND_PATCH, '', clock, patch);
+  }
+
+  saveValue(ticket: WriteTicket, hash: string, data: Bytes): Promise<void> {
+    return this.#write(ticket, SAVE_VALUE, hash, 0, data);
+  }
+
+  #load<T>(
+    id: number,
+    read: (engine: Engine, member: Member) => MaybePromise<T>,
+    buffers: (found: T) => ArrayBuffer[],
+  ): Promise<Answer<T>> {
+    this.#begin();
+    const member = this.#memberOf(id);
+    return this.#answer(member.file, (done) =>
+      member.file.load(
+        (engine) => read(engine, member),
+        (answer) => done('found' in answer ? this.#move(answer, buffers(answer.found)) : answer),
+      ),
+    );
+  }
+
+  #write(ticket: WriteTicket, operation: number, key: string, clock: number, bytes: Bytes): Promise<void> {
+    this.#begin();
+    if (ticket.dropped > 0) accountFor(ticket.dropped);
+    const member = this.#memberOf(ticket.member);
+    const write = new LargeWrite(operation, member, key, clock, bytes, this.#outcomes, ticket.slot);
+    return this.#answer(member.file, (done) => member.file.write(ticket.number, write, done));
+  }
+
+  // ---- calls from the main side: the worker itself ---------------------------------------------------
+
+  wake(dropped: number): void {
+    this.#begin();
+    if (dropped > 0) accountForAtOnce(dropped);
+    this.#loop.schedule();
+  }
+
+  useArena(arena: SharedArrayBuffer): void {
+    this.#begin();
+    accountForAtOnce(this.arena.buffer.byteLength);
+    this.arena = new Arena(arena);
+    this.#loop.schedule();
   }
 
   retire(): void {
-    this.#handle();
-    for (const lane of this.#lanes.values()) {
-      if (lane.idle) lane.closeForNow();
-      this.progressed();
+    this.#begin();
+    for (const file of this.#files.values()) {
+      if (file.idle) file.closeForNow();
+      this.progressed(false);
     }
     Atomics.store(this.#control, BOOTED, RETIRED);
-    this.progressed();
-    this.#tell();
+    this.progressed(false);
+    this.#loop.tell();
   }
 
-  // ---- what lanes say ---------------------------------------------------------------------------
+  // ---- how calls are handled ---------------------------------------------------------------------------
 
-  progressed(): void {
-    Atomics.add(this.#control, PROGRESS, 1);
-    this.#untold = true;
-    if (performance.now() - this.#toldAt >= TELL_MS) this.#tell();
+  /** Begins to handle a call: what came by the ring before it goes first. */
+  #begin(): void {
+    this.take();
+    this.#ring.callHandled();
+    this.#loop.worked();
+    this.#loop.tellIfWanted(); // what the call asks for may take long
   }
 
-  /** Wakes the main side, if there is progress it was not woken for. */
-  #tell(): void {
-    if (!this.#untold) return;
-    this.#untold = false;
-    this.#toldAt = performance.now();
-    Atomics.notify(this.#control, PROGRESS);
+  #memberOf(id: number): Member {
+    const member = this.members.get(id);
+    if (member === undefined) throw new Error(`there is no provider ${id}`); // a fault of this program
+    return member;
   }
 
-  resumed(): void {
-    this.#scheduleServe();
+  #answer<T>(file: WorkerFile, ask: (done: (value: T) => void) => void): Promise<T> {
+    return new Promise((resolve) => {
+      ask((value) => {
+        this.#loop.answered();
+        resolve(value);
+      });
+      this.#proceed(file);
+      this.#loop.schedule();
+    });
   }
 
-  report(lane: number, batch: number, outcome: number, cause: ReportedCause): void {
-    const words = { ...cause, message: cause.message.slice(0, 400) };
-    const text = Buffer.from(JSON.stringify(words)).subarray(0, BOARD_BYTES - BOARD_TEXT_AT);
-    const head = new Int32Array(this.#board.buffer, 0, 4);
-    Atomics.store(head, 1, 0); // nothing on the board fits any batch while it is being written
-    this.#board.set(text, BOARD_TEXT_AT);
-    Atomics.store(head, 0, lane);
-    Atomics.store(head, 2, outcome);
-    Atomics.store(head, 3, text.byteLength);
-    Atomics.store(head, 1, batch);
+  #nothing<T>(value: T): Promise<T> {
+    this.#loop.schedule();
+    return Promise.resolve(value);
   }
 
-  // ---- serving ------------------------------------------------------------------------------------
+  // ---- what the loop asks for ----------------------------------------------------------------------------
 
-  #proceed(lane: WorkerLane): void {
-    lane.proceed();
-    if (lane.idle) this.#waiting.delete(lane);
-    else this.#waiting.add(lane);
-    this.#scheduleServe();
+  take(): void {
+    this.#ring.take(this.#addBatch);
+    for (const file of this.#waiting) this.#proceed(file);
   }
 
-  /** Begins to handle a message: what came by the ring before it goes first. */
-  #handle(): void {
-    this.#handled = (this.#handled + 1) | 0;
-    this.#takeFromRing();
-    this.#tell(); // what the message asks for may take long
-  }
+  #addBatch = (id: number, batch: number, firstSlab: number): void => {
+    const file = this.#files.get(id);
+    if (file === undefined) throw new Error(`there is no file ${id}`); // a fault of this program
+    file.addBatch(batch, firstSlab);
+    this.#waiting.add(file);
+    if (!file.written) this.#written.push(file);
+    file.written = true;
+    this.#loop.batchCame();
+  };
 
-  /** Comlink posts an answer once this thread has left whatever it is in. */
-  #answer<T>(resolve: (value: T) => void, value: T): void {
-    this.#answered = true;
-    resolve(value);
-  }
-
-  /** Whether a message waits to be handled, or an answer to be posted: both need the event loop. */
-  get #mustGiveWay(): boolean {
-    return this.#answered || Atomics.load(this.#control, MESSAGES) !== this.#handled;
-  }
-
-  /** Takes what is in the ring by now. */
-  #takeFromRing(): void {
-    const control = this.#control;
-    const tail = Atomics.load(control, RING_TAIL);
-    for (let head = Atomics.load(control, RING_HEAD); head !== tail; ) {
-      const at = descriptorAt(head);
-      const lane = this.#lanes.get(Atomics.load(control, at));
-      if (lane === undefined) return; // its provider is announced by a message that is under way
-      const batch = Atomics.load(control, at + 1);
-      const firstSlab = Atomics.load(control, at + 2);
-      head = (head + 1) | 0;
-      Atomics.store(control, RING_HEAD, head);
-      lane.run(batch, firstSlab, [], false, ignoreAnswers);
-      lane.proceed();
-      if (!lane.idle) this.#waiting.add(lane);
-    }
-  }
-
-  #retryWaiting(): number {
-    let next = Number.POSITIVE_INFINITY;
-    for (const lane of this.#waiting) {
-      next = Math.min(next, lane.proceed());
-      if (lane.idle) this.#waiting.delete(lane);
-    }
+  #proceed(file: WorkerFile): number {
+    const next = file.proceed();
+    if (file.idle) this.#waiting.delete(file);
+    else this.#waiting.add(file);
     return next;
   }
 
-  #someWaitForPromises(): boolean {
-    for (const lane of this.#waiting) if (lane.waitsForPromise) return true;
+  proceed(): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const file of this.#waiting) next = Math.min(next, this.#proceed(file));
+    return next;
+  }
+
+  get waitsForPromise(): boolean {
+    for (const file of this.#waiting) if (file.waitsForPromise) return true;
     return false;
   }
 
-  #scheduleServe(): void {
-    if (this.#serveScheduled) return;
-    this.#serveScheduled = true;
-    setImmediate(this.#serve);
-  }
-
-  /** Works, and waits on the doorbell, until a message comes or all is quiet. */
-  #serve = (): void => {
-    this.#serveScheduled = false;
-    this.#answered = false;
-    clearTimeout(this.#retryTimer);
-    const control = this.#control;
-    Atomics.store(control, WORKER_STATE, STATE_AWAKE);
-    for (;;) {
-      const seen = Atomics.load(control, DOORBELL);
-      this.#takeFromRing();
-      const retryAt = this.#retryWaiting();
-      this.#tell();
-      if (this.#mustGiveWay) {
-        // one round of the event loop; the state stays AWAKE, since the ring is looked at again then
-        this.#scheduleServe();
-        return;
-      }
-      if (Atomics.load(control, DOORBELL) !== seen) continue;
-      if (this.#someWaitForPromises()) {
-        if (retryAt !== Number.POSITIVE_INFINITY)
-          this.#retryTimer = setTimeout(this.#serve, retryAt - performance.now());
-        if (this.#leave()) return;
-        continue;
-      }
-      const rang = this.#await(seen, retryAt - performance.now());
-      if (rang || retryAt !== Number.POSITIVE_INFINITY) continue;
-      this.#tidyUp();
-      if (this.#leave()) return;
+  /** Of the files that something was written to since the last pause. */
+  pause(): void {
+    for (const file of this.#written) {
+      file.written = false;
+      if (file.idle) file.pause();
     }
-  };
+    this.#written.length = 0;
+  }
 
-  /** Watches the doorbell for a moment, then sleeps on it; false if it did not ring in time. */
-  #await(seen: number, retryInMs: number): boolean {
-    const control = this.#control;
-    const start = performance.now();
-    const watchUntil = start + this.#watchMs;
-    while (performance.now() < watchUntil) {
-      if (Atomics.load(control, DOORBELL) !== seen) return true;
+  /** One file at a time, and no further once there is work. */
+  tidyUp(): boolean {
+    let again = false;
+    for (const file of this.#files.values()) {
+      if (!this.#ring.isEmpty) return true;
+      if (!file.idle) continue;
+      const later = file.tidyUp();
+      if (later === true) again = true;
+      else if (later !== false) void later.then((wanted) => wanted && this.#loop.tidyAgain());
     }
-    Atomics.store(control, WORKER_STATE, STATE_ASLEEP);
-    const result = Atomics.wait(control, DOORBELL, seen, Math.max(Math.min(LINGER_MS, retryInMs), 0));
-    Atomics.store(control, WORKER_STATE, STATE_AWAKE);
-    this.#watchMs = performance.now() - start < 4 * WATCH_MS ? WATCH_MS : 0;
-    return result !== 'timed-out';
+    return again;
   }
 
-  /** Returns to the event loop for as long as all is quiet, unless a batch has just come; then false. */
-  #leave(): boolean {
-    const control = this.#control;
-    Atomics.store(control, WORKER_STATE, STATE_IN_EVENT_LOOP);
-    if (Atomics.load(control, RING_HEAD) === Atomics.load(control, RING_TAIL)) return true;
-    Atomics.store(control, WORKER_STATE, STATE_AWAKE);
-    return false;
+  // ---- what files say ----------------------------------------------------------------------------------------
+
+  progressed(answered: boolean): void {
+    this.#loop.progressed(answered);
   }
 
-  #tidyAgain(): void {
-    this.#tidyTimer ??= setTimeout(this.#tidyUp, TIDY_AGAIN_MS);
+  resumed(): void {
+    this.#loop.schedule();
   }
 
-  /** One lane at a time, and no further once there is work. */
-  #tidyUp = (): void => {
-    const control = this.#control;
-    clearTimeout(this.#tidyTimer);
-    this.#tidyTimer = undefined;
-    for (const lane of this.#lanes.values()) {
-      if (Atomics.load(control, RING_HEAD) !== Atomics.load(control, RING_TAIL)) return;
-      if (!lane.idle) continue;
-      const again = lane.tidyUp();
-      if (again === true) this.#tidyAgain();
-      else if (again !== false) void again.then((later) => later && this.#tidyAgain());
-    }
-  };
-}
-
-function ignoreAnswers(): void {
-  // what went by the ring has no reads
-}
-
-/**
- * What was handed over is done with: its memory goes back now. Else it would stay until the garbage is
- * collected, be a reason to do so, and that takes the main thread's core for milliseconds.
- */
-function free(attachment: Attachment | undefined): void {
-  if (attachment?.buffer instanceof ArrayBuffer) attachment.buffer.transfer(0);
+  report(file: number, number: number, outcome: number, { cause }: Failure): void {
+    this.#board.write(file, number, outcome, cause);
+    this.#loop.failed();
+  }
 }
 
 /** SQLite's answers and lengths lie in buffers of their own: they are handed over. */
-function buffersOf(result: ReadResult): ArrayBuffer[] {
-  if (result.kind === 'bytes') return result.bytes === undefined ? [] : [result.bytes.buffer as ArrayBuffer];
-  return result.blocks.flatMap(({ bytes, lengths }) => [bytes.buffer as ArrayBuffer, lengths.buffer as ArrayBuffer]);
+function bufferOf(found: Uint8Array | undefined): ArrayBuffer[] {
+  return found === undefined ? [] : [found.buffer as ArrayBuffer];
+}
+
+function buffersOf(blocks: PatchBlocks): ArrayBuffer[] {
+  return blocks.flatMap(({ bytes, lengths }) => [bytes.buffer as ArrayBuffer, lengths.buffer as ArrayBuffer]);
 }

@@ -1,26 +1,14 @@
 /** The engine for SQLite files: transactions, statements and what each call does to the tables. */
-import {
-  APPEND_PATCH,
-  FIRST_READ,
-  LOAD_PATCHES,
-  LOAD_SNAPSHOT,
-  LOAD_VALUE,
-  PRUNE_PATCHES,
-  RELEASE_VALUE,
-  SAVE_SNAPSHOT,
-  SAVE_VALUE,
-} from '../protocol/entries.ts';
-import type { ReadResult } from '../protocol/service.ts';
-import { BATCH_FOREIGN_WRITER } from '../protocol/slabs.ts';
+import { APPEND_PATCH, PRUNE_PATCHES, RELEASE_VALUE, SAVE_SNAPSHOT, SAVE_VALUE } from '../protocol/entries.ts';
+import type { PatchBlocks } from '../protocol/service.ts';
 import { hasWalResetFault } from '../protocol/sqlite-version.ts';
-import type { CallReader } from './call-reader.ts';
-import { type CommitPoint, type Engine, EngineError } from './engine.ts';
+import { type Caller, type CommitPoint, type Engine, EngineError, type Writes } from './engine.ts';
 import { closeDatabase } from './node-sqlite.ts';
 import { type OpenedDatabase, openDatabase } from './open-database.ts';
 import { PatchLoader } from './patch-loader.ts';
-import { PatchWriter } from './patch-writer.ts';
+import { insertOf, PatchWriter } from './patch-writer.ts';
 import { toEngineError } from './sqlite-errors.ts';
-import { Statements } from './statements.ts';
+import { LARGE_BYTES, Statements } from './statements.ts';
 import { WalKeeper } from './wal-keeper.ts';
 
 /** What a row takes besides its bytes, roughly: its entries in the table and its index. */
@@ -78,23 +66,23 @@ export class SqliteEngine implements Engine {
     return this.#connection;
   }
 
-  transact(calls: CallReader, commitPoint: CommitPoint): ReadResult[] {
+  transact(writes: Writes, commitPoint: CommitPoint): void {
     this.#comeBackToFile();
     const connection = this.#connect();
     const { statements, writer } = connection;
     let begun = false;
     let bytes = 0;
-    const results: ReadResult[] = [];
     try {
-      let more = calls.next();
+      let more = writes.next();
+      if (this.#insertAlone(connection, writes, more, commitPoint)) return;
       // IMMEDIATE: a read that turns into a write fails at once, whatever the timeout (SQLITE_BUSY_SNAPSHOT)
-      statements.get(more && calls.operation < FIRST_READ ? 'BEGIN IMMEDIATE' : 'BEGIN').run();
+      statements.get('BEGIN IMMEDIATE').run();
       begun = true;
-      for (; more; more = calls.next()) bytes += perform(calls, connection, results);
+      for (; more; more = writes.next()) bytes += perform(writes, connection);
       writer.insert();
       bytes += PAGE_BYTES * writer.places;
-      if (hasWalResetFault(this.version) && sawForeignWriter(connection)) calls.flag(BATCH_FOREIGN_WRITER);
-      for (const at of writer.collided) calls.markCollided(at);
+      if (hasWalResetFault(this.version) && sawForeignWriter(connection)) writes.markForeignWriter();
+      for (const at of writer.collided) writes.markCollided(at);
       const { cells, index, value } = commitPoint;
       const commit = statements.get('COMMIT');
       // A terminated thread ends at the next call or round of a loop (V8's stack checks), `Atomics.store`
@@ -103,14 +91,69 @@ export class SqliteEngine implements Engine {
       commit.run();
       cells[index] = value;
     } catch (error) {
-      for (const at of writer.collided) calls.unmarkCollided(at);
+      for (const at of writer.collided) writes.unmarkCollided(at);
       if (begun) this.#rollBack(connection);
       throw this.#classify(error);
     } finally {
       writer.clear();
     }
     connection.wal?.wrote(bytes);
-    return results;
+  }
+
+  /**
+   * One patch and no more: a statement that commits by itself takes two statements less. Returns false if
+   * nothing was done: it is another case, or the number is taken, which leaves more to find out.
+   */
+  #insertAlone({ statements, wal }: Connection, writes: Writes, any: boolean, commitPoint: CommitPoint): boolean {
+    if (!any || writes.operation !== APPEND_PATCH || !writes.isLast || hasWalResetFault(this.version)) return false;
+    const { caller, clock, data } = writes;
+    if (caller.keepCollisions || data.byteLength > LARGE_BYTES) return false;
+    const insert = statements.get(insertOf(1));
+    const { cells, index, value } = commitPoint;
+    // published as after COMMIT, and for the same reason
+    const done = insert.run(caller.storeId, clock, data);
+    if (done.changes !== 1) return false;
+    cells[index] = value;
+    wal?.wrote(data.byteLength + ROW_BYTES + 2 * caller.storeId.length);
+    return true;
+  }
+
+  // ---- loads --------------------------------------------------------------------------------------
+
+  loadSnapshot({ storeId }: Caller): Uint8Array | undefined {
+    return this.#read(({ statements }) =>
+      bytesOf(statements.first('SELECT data FROM snapshots WHERE store_id = ?', storeId)),
+    );
+  }
+
+  loadPatchesSince({ storeId }: Caller, clock: number): PatchBlocks {
+    return this.#read(({ loader }) => loader.load(storeId, clock));
+  }
+
+  loadValue({ verifyValues }: Caller, hash: string): Uint8Array | undefined {
+    return this.#read(({ statements }) => {
+      const bytes = bytesOf(statements.first('SELECT data FROM blobs WHERE hash = ?', hash));
+      if (bytes !== undefined && verifyValues) verify(hash, bytes, 'database-corrupt');
+      return bytes;
+    });
+  }
+
+  /** In one transaction: what several statements find belongs together. */
+  #read<T>(read: (connection: Connection) => T): T {
+    this.#comeBackToFile();
+    const connection = this.#connect();
+    const { statements } = connection;
+    let begun = false;
+    try {
+      statements.get('BEGIN').run();
+      begun = true;
+      const found = read(connection);
+      statements.get('COMMIT').run();
+      return found;
+    } catch (error) {
+      if (begun) this.#rollBack(connection);
+      throw this.#classify(error);
+    }
   }
 
   // ---- trouble ----------------------------------------------------------------------------------
@@ -157,6 +200,10 @@ export class SqliteEngine implements Engine {
 
   // ---- beside the calls ---------------------------------------------------------------------------
 
+  pause(): void {
+    this.#connection?.wal?.checkpointInPause();
+  }
+
   tidyUp(): boolean {
     return this.#connection?.wal?.checkpointIfIdle() ?? false;
   }
@@ -169,7 +216,7 @@ export class SqliteEngine implements Engine {
 }
 
 /** Carries out one call; returns how many bytes it wrote. */
-function perform(call: CallReader, { statements, writer, loader }: Connection, results: ReadResult[]): number {
+function perform(call: Writes, { statements, writer }: Connection): number {
   const { caller, clock } = call;
   const { storeId } = caller;
   if (call.operation === APPEND_PATCH) {
@@ -205,21 +252,6 @@ function perform(call: CallReader, { statements, writer, loader }: Connection, r
       statements.run('UPDATE blobs SET ref_count = ref_count - 1 WHERE hash = ?', key);
       statements.run('DELETE FROM blobs WHERE hash = ? AND ref_count <= 0', key);
       return ROW_BYTES;
-    }
-    case LOAD_SNAPSHOT: {
-      const row = statements.first('SELECT data FROM snapshots WHERE store_id = ?', storeId);
-      results.push({ settler: call.settler, kind: 'bytes', bytes: bytesOf(row) });
-      return 0;
-    }
-    case LOAD_PATCHES:
-      results.push({ settler: call.settler, kind: 'patches', blocks: loader.load(storeId, clock) });
-      return 0;
-    case LOAD_VALUE: {
-      const { key } = call;
-      const bytes = bytesOf(statements.first('SELECT data FROM blobs WHERE hash = ?', key));
-      if (bytes !== undefined && caller.verifyValues) verify(key, bytes, 'database-corrupt');
-      results.push({ settler: call.settler, kind: 'bytes', bytes });
-      return 0;
     }
     default:
       throw new Error(`there is no operation ${call.operation}`);

@@ -12,6 +12,10 @@ import { firstRow } from './node-sqlite.ts';
 const MiB = 1024 * 1024;
 /** So much in the log is worth a checkpoint as soon as there is nothing else to do. */
 const WORTH_IT = 2 * MiB;
+/** So much is taken into the database in a pause of some milliseconds: it takes about as long. */
+const WORTH_A_PAUSE = 4 * MiB;
+/** Not more often than this: pages that are written again and again are taken into the database each time. */
+const PAUSES_APART_MS = 250;
 /** So much is taken into the database between two batches, whatever is waiting. */
 const LARGE = 48 * MiB;
 /**
@@ -38,6 +42,7 @@ export class WalKeeper {
   #reusedSize = 0;
   /** At this size the next checkpoint comes; larger after one that a reader kept from finishing. */
   #limit = LARGE;
+  #nextPauseAt = 0;
   #due = false;
   /** When there was last so much in the log that a checkpoint was worth it, and came to its end. */
   #usedAt = 0;
@@ -56,6 +61,15 @@ export class WalKeeper {
     const used = this.#used();
     if (used < this.#limit) return;
     this.#limit = this.#checkpoint(used < FAR_TOO_LARGE ? 'PASSIVE' : 'RESTART') ? LARGE : used + WORTH_IT;
+  }
+
+  /** Told in a pause between batches, where more are expected: with little in the log, none of them waits for long. */
+  checkpointInPause(): void {
+    if (this.#inLog + this.#sinceLook < WORTH_A_PAUSE) return;
+    const now = performance.now();
+    if (now < this.#nextPauseAt || this.#used() < WORTH_A_PAUSE) return;
+    this.#nextPauseAt = now + PAUSES_APART_MS;
+    this.#checkpoint('PASSIVE'); // as far as readers allow; the rest is for the next pause
   }
 
   /** Told when nothing is waiting; returns whether to ask again later. */

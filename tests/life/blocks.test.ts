@@ -1,6 +1,6 @@
 /** Memory for large values is used again whatever other values came before, within its bounds. */
 import { describe, expect, it } from 'vitest';
-import { BlockPool } from '../../src/main/block-pool.ts';
+import { BlockPool } from '../../src/main/memory/block-pool.ts';
 
 const MiB = 1024 * 1024;
 

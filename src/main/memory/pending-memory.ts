@@ -1,5 +1,5 @@
 /** The memory in which calls wait for their commit: the arena's slabs, blocks beside them, and how much is in use. */
-import { NO_SLAB, SLAB_FLAGS } from '../protocol/slabs.ts';
+import { NO_SLAB, SLAB_FLAGS } from '../../protocol/slabs.ts';
 import { BlockPool } from './block-pool.ts';
 import { SlabPool } from './slab-pool.ts';
 

@@ -7,17 +7,22 @@
 import { readlinkSync, realpathSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { guardExit } from './exit-guard.ts';
-import type { Lane } from './lane.ts';
-import { Line } from './line.ts';
+import { guardExit } from '../exit-guard.ts';
+import type { FileQueue } from '../queue/file-queue.ts';
+import { Connection } from './connection.ts';
 
 const MOST_WORKERS = 64;
 /** As many links as Linux follows. */
 const MOST_LINKS = 40;
 
-const lines: Line[] = [];
-/** Lanes by real path; providers on the same file share one. */
-const lanes = new Map<string, Lane>();
+const connections: Connection[] = [];
+/** By real path; providers on the same file share a queue, and with it the connection. */
+const openFiles = new Map<string, OpenFile>();
+
+export interface OpenFile {
+  queue: FileQueue;
+  connection: Connection;
+}
 
 function poolSize(): number {
   const wanted = process.env.SDS_PERSISTENCE_WORKERS;
@@ -25,38 +30,41 @@ function poolSize(): number {
   return Math.min(Math.max(availableParallelism() - 1, 2), 4);
 }
 
-/** The lane of a file: the one that is open, or a new one on the worker with the fewest files. */
-export function laneFor(dbPath: string, maxPendingBytes: number): Lane {
+/** A file: as it is open already, or opened on the worker with the fewest files. */
+export function openFile(dbPath: string, maxPendingBytes: number): OpenFile {
   const { path, transient } = locate(dbPath);
-  const open = transient ? undefined : lanes.get(path);
+  const open = transient ? undefined : openFiles.get(path);
   if (open !== undefined) return open;
-  const lane = lineForNewFile(maxPendingBytes).openLane(path, transient);
-  if (!transient && !lane.line.lost) lanes.set(path, lane);
-  return lane;
+  const connection = connectionForNewFile(maxPendingBytes);
+  const file = { queue: connection.openFile(path, transient), connection };
+  if (!transient && !connection.lost) openFiles.set(path, file);
+  return file;
 }
 
-/** Called when the last provider of a lane is gone. */
-export function releaseLane(lane: Lane): void {
-  if (lane.members.size > 0) return; // there is a new provider on the file already
-  if (lanes.get(lane.dbPath) === lane) lanes.delete(lane.dbPath);
-  lane.line.closeLane(lane);
+/** Called when a provider of a file is gone. */
+export function releaseFile({ queue, connection }: OpenFile): void {
+  if (queue.members.size > 0) return; // there is another provider on the file
+  if (openFiles.get(queue.dbPath)?.queue === queue) openFiles.delete(queue.dbPath);
+  connection.closeFile(queue);
 }
 
 /** A worker is started for a new file as long as every other has one. */
-function lineForNewFile(maxPendingBytes: number): Line {
-  let best: Line | undefined;
-  for (const line of lines) if (best === undefined || line.laneCount < best.laneCount) best = line;
-  if (best !== undefined && (best.laneCount === 0 || lines.length >= poolSize())) return best;
-  const line = new Line(maxPendingBytes, forget);
-  if (!line.lost) lines.push(line);
-  guardExit(lines);
-  return line;
+function connectionForNewFile(maxPendingBytes: number): Connection {
+  let best: Connection | undefined;
+  for (const connection of connections) {
+    if (best === undefined || connection.fileCount < best.fileCount) best = connection;
+  }
+  if (best !== undefined && (best.fileCount === 0 || connections.length >= poolSize())) return best;
+  const connection = new Connection(maxPendingBytes, forget);
+  if (!connection.lost) connections.push(connection);
+  guardExit(connections);
+  return connection;
 }
 
-/** Nothing new goes to a line that was given up; its providers have been told. */
-function forget(line: Line): void {
-  lines.splice(lines.indexOf(line), 1);
-  for (const [path, lane] of lanes) if (lane.line === line) lanes.delete(path);
+/** Nothing new goes to a connection that was given up; its providers have been told. */
+function forget(connection: Connection): void {
+  connections.splice(connections.indexOf(connection), 1);
+  for (const [path, file] of openFiles) if (file.connection === connection) openFiles.delete(path);
 }
 
 interface Located {

@@ -1,15 +1,15 @@
 /** Reads what SQLite said about a failed batch, as long as the board still shows it. */
-import { BOARD_BYTES, BOARD_TEXT_AT } from '../protocol/control.ts';
-import { type ReportedCause, reviveCause } from '../protocol/errors.ts';
+import { BOARD_BYTES, BOARD_TEXT_AT } from '../../protocol/control.ts';
+import { type ReportedCause, reviveCause } from '../../protocol/errors.ts';
 
 export class ErrorBoard {
   readonly shared = new SharedArrayBuffer(BOARD_BYTES);
   readonly #head = new Int32Array(this.shared, 0, 4);
 
-  /** The cause of a batch's failure, if the last failure of the worker was that one. */
-  causeOf(lane: number, batch: number, outcome: number): Error | undefined {
+  /** The cause of a failure, if the last failure of the worker was that one. */
+  causeOf(file: number, number: number, outcome: number): Error | undefined {
     const head = this.#head;
-    if (Atomics.load(head, 0) !== lane || Atomics.load(head, 1) !== batch || Atomics.load(head, 2) !== outcome) {
+    if (Atomics.load(head, 0) !== file || Atomics.load(head, 1) !== number || Atomics.load(head, 2) !== outcome) {
       return undefined;
     }
     const length = Atomics.load(head, 3);

@@ -1,5 +1,12 @@
 /** Gives out the arena's slabs and takes them back; most recently used first, so that few pages are touched. */
-import { type ArenaLayout, arenaBytesFor, layOutArena, NO_SLAB, SLAB_HEADER, slabClasses } from '../protocol/slabs.ts';
+import {
+  type ArenaLayout,
+  arenaBytesFor,
+  layOutArena,
+  NO_SLAB,
+  SLAB_HEADER,
+  slabClasses,
+} from '../../protocol/slabs.ts';
 
 export class SlabPool {
   readonly arena: SharedArrayBuffer;

@@ -1,16 +1,16 @@
-/** Turns what the worker answered into what a read's promise resolves with. */
+/** Turns what the worker found into what a load's promise resolves with. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { ReadResult } from '../protocol/service.ts';
+import type { PatchBlocks } from '../../protocol/service.ts';
 
 /** Making views of so many patches takes about a millisecond; then the event loop has its turn. */
 const VIEWS_A_TURN = 8192;
 
-export function resolveWith(result: ReadResult, resolve: (value: unknown) => void): void {
-  if (result.kind === 'bytes') resolve(result.bytes);
-  else void patchesOf(result.blocks).then(resolve);
+export function resolveWith(found: Uint8Array | PatchBlocks | undefined, resolve: (value: unknown) => void): void {
+  if (Array.isArray(found)) void patchesOf(found).then(resolve);
+  else resolve(found);
 }
 
-async function patchesOf(blocks: { bytes: Uint8Array; lengths: Int32Array }[]): Promise<Uint8Array[]> {
+async function patchesOf(blocks: PatchBlocks): Promise<Uint8Array[]> {
   const patches: Uint8Array[] = [];
   let thisTurn = 0;
   for (const { bytes, lengths } of blocks) {

@@ -2,7 +2,7 @@
 import { Worker, type WorkerOptions, workerData } from 'node:worker_threads';
 // the bundled src/worker/entry.ts, put here by the build
 import workerCode from 'virtual:worker-code';
-import { OWNER, type SharedMemory } from '../protocol/control.ts';
+import { OWNER, type SharedMemory } from '../../protocol/control.ts';
 
 /** Starting from source text works in any bundle, archive or single executable: no file is looked up. */
 export function startWorker(shared: SharedMemory): Worker {

@@ -1,0 +1,155 @@
+/**
+ * This side of what is shared with a worker: the ring of batches, its doorbell, how far the worker is, and
+ * what it noted of large writes. It knows no files and no promises; `session.ts` has the Comlink side.
+ */
+import {
+  BOOTED,
+  CALLS,
+  CONTROL_CELLS,
+  DOORBELL,
+  descriptorAt,
+  MAX_FILES,
+  OUTCOME_SLOTS,
+  OWNER,
+  PROGRESS,
+  RETIRED,
+  RING_CAPACITY,
+  RING_HEAD,
+  RING_TAIL,
+  reached,
+  type SharedMemory,
+  STATE_ASLEEP,
+  STATE_AWAKE,
+  STATE_DOZING,
+  STATE_IN_EVENT_LOOP,
+  THREAD_ID,
+  WANTED,
+  WORKER_STATE,
+} from '../../protocol/control.ts';
+import { ErrorBoard } from './error-board.ts';
+
+export class Channel {
+  readonly commitPoints = new Int32Array(new SharedArrayBuffer(MAX_FILES * 4));
+  readonly errorBoard = new ErrorBoard();
+  readonly #control = new Int32Array(new SharedArrayBuffer(CONTROL_CELLS * 4));
+  readonly #outcomes = new Int32Array(new SharedArrayBuffer(OUTCOME_SLOTS * 4));
+  readonly #freeSlots = Array.from({ length: OUTCOME_SLOTS }, (_, slot) => slot);
+  #wanted = 0;
+  #listening = false;
+
+  /** What a worker is given at its start. */
+  sharedWith(arena: SharedArrayBuffer): SharedMemory {
+    return {
+      owner: OWNER,
+      control: this.#control.buffer as SharedArrayBuffer,
+      commitPoints: this.commitPoints.buffer as SharedArrayBuffer,
+      outcomes: this.#outcomes.buffer as SharedArrayBuffer,
+      board: this.errorBoard.shared,
+      arena,
+    };
+  }
+
+  /** For a new worker, which has taken nothing yet. */
+  reset(): void {
+    for (const cell of [RING_HEAD, RING_TAIL, BOOTED, THREAD_ID, CALLS]) Atomics.store(this.#control, cell, 0);
+    Atomics.store(this.#control, WORKER_STATE, STATE_IN_EVENT_LOOP);
+  }
+
+  get booted(): boolean {
+    return Atomics.load(this.#control, BOOTED) !== 0;
+  }
+
+  get retired(): boolean {
+    return Atomics.load(this.#control, BOOTED) === RETIRED;
+  }
+
+  /** The system's number of the worker's thread, 0 if it is not known. */
+  get threadId(): number {
+    return Atomics.load(this.#control, THREAD_ID);
+  }
+
+  // ---- to the worker ----------------------------------------------------------------------------
+
+  /** Puts a batch's descriptor into the ring; false if it is full. */
+  push(file: number, batch: number, firstSlab: number): boolean {
+    const control = this.#control;
+    const tail = Atomics.load(control, RING_TAIL);
+    if (reached(tail, Atomics.load(control, RING_HEAD) + RING_CAPACITY)) return false;
+    const at = descriptorAt(tail);
+    control[at] = file;
+    control[at + 1] = batch;
+    control[at + 2] = firstSlab;
+    control[at + 3] = Atomics.load(control, CALLS);
+    Atomics.store(control, RING_TAIL, (tail + 1) | 0);
+    return true;
+  }
+
+  /**
+   * Makes the worker look at the ring, at once or within the moment that it dozes; returns false if it
+   * must be called from its event loop. It tells its state before it sleeps and looks once more after
+   * that, so one of the two sides always sees the other (both cells are sequentially consistent).
+   */
+  ring(atOnce: boolean): boolean {
+    const control = this.#control;
+    if (atOnce) Atomics.add(control, DOORBELL, 1);
+    const state = Atomics.compareExchange(control, WORKER_STATE, STATE_IN_EVENT_LOOP, STATE_AWAKE);
+    if (state === STATE_IN_EVENT_LOOP) return false;
+    if (state === STATE_ASLEEP && !atOnce) Atomics.add(control, DOORBELL, 1);
+    if (state === STATE_ASLEEP || (state === STATE_DOZING && atOnce)) Atomics.notify(control, DOORBELL);
+    return true;
+  }
+
+  /** A Comlink call was made, perhaps while the worker is at work, or asleep: let it go to its event loop. */
+  called(): void {
+    const control = this.#control;
+    Atomics.add(control, CALLS, 1);
+    Atomics.add(control, DOORBELL, 1);
+    const state = Atomics.load(control, WORKER_STATE);
+    if (state === STATE_ASLEEP || state === STATE_DOZING) Atomics.notify(control, DOORBELL);
+  }
+
+  /** Says who wants to be told of progress. Look at the commit points after this, not before. */
+  want(wanted: number): void {
+    if (wanted === this.#wanted) return;
+    this.#wanted = wanted;
+    Atomics.store(this.#control, WANTED, wanted);
+  }
+
+  // ---- from the worker ----------------------------------------------------------------------------
+
+  /** Changes with everything that the worker finishes. */
+  get progress(): number {
+    return Atomics.load(this.#control, PROGRESS);
+  }
+
+  /** Blocks until there is progress beyond what was seen, or the time is up: then false. */
+  waitForProgress(seen: number, timeoutMs: number): boolean {
+    return Atomics.wait(this.#control, PROGRESS, seen, timeoutMs) !== 'timed-out';
+  }
+
+  /** Calls back once the worker tells of progress; one wait at a time. False if there was some meanwhile. */
+  listen(seen: number, onProgress: () => void): boolean {
+    if (this.#listening) return true;
+    const wait = Atomics.waitAsync(this.#control, PROGRESS, seen);
+    if (!wait.async) return false;
+    this.#listening = true;
+    void wait.value.then(() => {
+      this.#listening = false;
+      onProgress();
+    });
+    return true;
+  }
+
+  /** Where a large write's outcome is to be noted; `undefined` if too many are under way. */
+  takeSlot(): number | undefined {
+    const slot = this.#freeSlots.pop();
+    if (slot !== undefined) Atomics.store(this.#outcomes, slot, 0);
+    return slot;
+  }
+
+  /** What was noted; the slot may be used anew. */
+  giveBackSlot(slot: number): number {
+    this.#freeSlots.push(slot);
+    return Atomics.load(this.#outcomes, slot);
+  }
+}

@@ -1,0 +1,112 @@
+/** The providers that a worker knows, or is to know: each from its attach to its detach. */
+import { makeError } from '../../protocol/errors.ts';
+import type { ProviderMessage, Report } from '../../protocol/service.ts';
+import type { FileQueue } from '../queue/file-queue.ts';
+import type { Member } from '../queue/member.ts';
+import type { Session } from './session.ts';
+
+interface Registration {
+  member: Member;
+  queue: FileQueue;
+  /** Who waits for the attach that is under way. */
+  onAttach: ((report: Report) => void)[];
+  attaching: boolean;
+  onDetach: ((report: Report) => void) | undefined;
+}
+
+export class Registry {
+  readonly #registrations = new Map<number, Registration>();
+  #nextId = 1;
+
+  newId(): number {
+    return this.#nextId++;
+  }
+
+  /** Makes a provider known to the worker, which opens its file; again, if that failed before. */
+  attach(session: Session, queue: FileQueue, member: Member): Promise<Report> {
+    return new Promise((resolve) => {
+      let registration = this.#registrations.get(member.id);
+      if (registration === undefined) {
+        registration = { member, queue, attaching: false, onAttach: [], onDetach: undefined };
+        this.#registrations.set(member.id, registration);
+      }
+      registration.onAttach.push(resolve);
+      if (!registration.attaching) this.#sendAttach(session, registration);
+    });
+  }
+
+  #sendAttach(session: Session, registration: Registration): void {
+    registration.attaching = true;
+    const message = messageOf(registration);
+    session.call(
+      (service) => service.attach(message),
+      (report) => {
+        registration.attaching = false;
+        for (const settle of registration.onAttach.splice(0)) settle(report);
+      },
+    );
+  }
+
+  /** Makes the worker forget a provider; with a file's last one, it closes the file. */
+  detach(session: Session, member: Member): Promise<Report> {
+    return new Promise((resolve) => {
+      const registration = this.#registrations.get(member.id);
+      if (registration === undefined) return resolve({});
+      registration.onDetach = resolve;
+      this.#sendDetach(session, registration);
+    });
+  }
+
+  #sendDetach(session: Session, registration: Registration): void {
+    const { id } = registration.member;
+    session.call(
+      (service) => service.detach(id),
+      (report) => {
+        this.#registrations.delete(id);
+        registration.onDetach?.(report);
+      },
+    );
+  }
+
+  /** Tells a new worker of all providers. */
+  attachAll(session: Session): void {
+    for (const registration of this.#registrations.values()) this.#sendAttach(session, registration);
+  }
+
+  /** Asks a new worker again for what the lost one did not answer. Nothing is pending of these providers. */
+  detachAgain(session: Session): void {
+    for (const registration of this.#registrations.values()) {
+      if (registration.onDetach !== undefined) this.#sendDetach(session, registration);
+    }
+  }
+
+  /** There will be no other worker. */
+  giveUp(): void {
+    for (const { member, onAttach, onDetach } of this.#registrations.values()) {
+      for (const settle of onAttach.splice(0)) settle(lostReport(member.dbPath));
+      onDetach?.({});
+    }
+    this.#registrations.clear();
+  }
+}
+
+function messageOf({ member, queue }: Registration): ProviderMessage {
+  const { settings } = member;
+  return {
+    member: member.id,
+    file: queue.id,
+    dbPath: queue.dbPath,
+    transient: queue.transient,
+    storeId: member.storeId,
+    full: settings.Durability === 'full',
+    busyTimeoutMs: settings.BusyTimeoutMs,
+    keepCollisions: settings.OnClockCollision === 'keep',
+    verifyValues: settings.VerifyValues,
+  };
+}
+
+/** What an attach comes to without a worker. */
+export function lostReport(dbPath: string): Report {
+  const { message } = makeError('worker-lost', 'open', dbPath);
+  return { error: { code: 'worker-lost', cause: { message } } };
+}

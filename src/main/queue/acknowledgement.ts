@@ -1,0 +1,60 @@
+/**
+ * The promise of a gathered write. It knows whether somebody waits for it: then the worker is woken, and
+ * tells as soon as it has committed. Where nobody does, both threads are spared: that costs more than the
+ * patch itself.
+ *
+ * `await`, `Promise.all` and the like ask a promise for its `constructor`, and `then` is called with a
+ * function by whoever wants to be told. `catch` is not waiting: a failure is told at once in any case. What
+ * `catch` returns is such a promise again, since that one may be waited for. In all other respects it is
+ * the native promise: its class is not seen, and it takes as many ticks.
+ */
+
+/** What is to be hurried when somebody waits. */
+export interface Hurried {
+  hurry(): void;
+}
+
+/** What `constructor` answers to: somebody outside; our own call of `then`; the same, for a promise that passes on who waits. */
+let asks: 'outside' | 'then' | 'catch' = 'outside';
+
+const nativeThen = Promise.prototype.then;
+
+export class Acknowledgement<T> extends Promise<T> {
+  #behind: Hurried | undefined;
+
+  /** A promise, and the functions that settle it, for what `behind` will do. */
+  static of<T>(behind: Hurried): PromiseWithResolvers<T> {
+    const made = Promise.withResolvers.call(Acknowledgement) as PromiseWithResolvers<T>;
+    (made.promise as Acknowledgement<T>).#behind = behind;
+    return made;
+  }
+
+  /** Somebody waits for this promise. */
+  static waitFor(promise: Acknowledgement<unknown>): void {
+    promise.#behind?.hurry();
+    promise.#behind = undefined; // once is enough
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: it is the one of a promise
+  override then<A = T, B = never>(
+    onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    if (typeof onFulfilled === 'function') Acknowledgement.waitFor(this);
+    const behind = this.#behind;
+    asks = behind === undefined ? 'then' : 'catch';
+    const next = nativeThen.call(this, onFulfilled, onRejected) as Promise<A | B>;
+    asks = 'outside';
+    if (behind !== undefined) (next as Acknowledgement<A | B>).#behind = behind;
+    return next;
+  }
+}
+
+Object.defineProperty(Acknowledgement.prototype, 'constructor', {
+  configurable: true,
+  get(this: Acknowledgement<unknown>) {
+    if (asks === 'catch') return Acknowledgement;
+    if (asks === 'outside' && this instanceof Acknowledgement) Acknowledgement.waitFor(this);
+    return Promise;
+  },
+});

@@ -1,0 +1,102 @@
+/** Writes calls into the slabs of the open batch: a header and the bytes, with no object for each. */
+import { ENTRY_HEADER, entryBytes } from '../../protocol/entries.ts';
+import {
+  NO_SLAB,
+  SLAB_DONE,
+  SLAB_FLAGS,
+  SLAB_HEADER,
+  SLAB_NEXT,
+  SLAB_SEALED,
+  SLAB_USED,
+} from '../../protocol/slabs.ts';
+import type { PendingMemory } from '../memory/pending-memory.ts';
+import type { Batch } from './batch.ts';
+
+export class BatchWriter {
+  readonly #memory: PendingMemory;
+  /** Where the next entry goes, and where the current slab begins and ends, as bytes of the arena. */
+  #at = 0;
+  #end = 0;
+  #slabStart = 0;
+  /** Whether the worker may seal the slab at any moment. */
+  #shared = false;
+
+  constructor(memory: PendingMemory) {
+    this.#memory = memory;
+  }
+
+  hasRoom(need: number): boolean {
+    return this.#at + need <= this.#end;
+  }
+
+  /** Goes on in another slab: the first one of a batch, or the next. */
+  enter(slab: number, batch: Batch): void {
+    const memory = this.#memory;
+    if (batch.slabs.length > 0) this.#leaveSlab(slab);
+    const start = memory.startOf(slab);
+    const size = memory.sizeOf(slab);
+    batch.slabs.push(slab);
+    batch.bytes += size;
+    memory.cells[(start >> 2) + SLAB_FLAGS] = 0;
+    memory.cells[(start >> 2) + SLAB_DONE] = 0;
+    this.#slabStart = start;
+    this.#at = start + SLAB_HEADER;
+    this.#end = start + size;
+  }
+
+  #leaveSlab(next: number): void {
+    const cell = this.#slabStart >> 2;
+    this.#memory.cells[cell + SLAB_USED] = this.#at - this.#slabStart;
+    this.#memory.cells[cell + SLAB_NEXT] = next;
+  }
+
+  /** The batch, of one slab, is about to be sent, and more may be added until the worker seals it. */
+  share(): void {
+    this.#leaveSlab(NO_SLAB);
+    this.#shared = true;
+  }
+
+  /** Nothing is added to the batch any more. */
+  complete(): void {
+    const used = (this.#slabStart >> 2) + SLAB_USED;
+    if (!this.#shared) this.#leaveSlab(NO_SLAB);
+    Atomics.or(this.#memory.cells, used, SLAB_SEALED);
+    this.#shared = false;
+    this.#at = this.#end = 0;
+  }
+
+  /**
+   * Writes a call for which there is room; `keyLength` is that of the key in UTF-8. Returns false if the
+   * worker has sealed the batch: then the call is not part of it.
+   */
+  write(
+    operation: number,
+    member: number,
+    settler: number,
+    clock: number,
+    data: Uint8Array | undefined,
+    length: number,
+    key: string,
+    keyLength: number,
+  ): boolean {
+    const at = this.#at;
+    const next = at + entryBytes(keyLength, length);
+    const { cells, bytes, doubles, text } = this.#memory;
+    const cell = at >> 2;
+    cells[cell] = operation;
+    cells[cell + 1] = member;
+    cells[cell + 2] = keyLength;
+    cells[cell + 3] = length;
+    cells[cell + 4] = settler;
+    doubles[(at >> 3) + 3] = clock;
+    if (keyLength > 0) text.write(key, at + ENTRY_HEADER, keyLength, 'utf8');
+    if (data !== undefined) bytes.set(data, at + ENTRY_HEADER + keyLength);
+    if (this.#shared) {
+      const used = at - this.#slabStart;
+      const found = Atomics.compareExchange(cells, (this.#slabStart >> 2) + SLAB_USED, used, next - this.#slabStart);
+      if (found !== used) return false;
+    }
+    this.#at = next;
+    return true;
+  }
+}

@@ -1,0 +1,55 @@
+/** Gathered writes of one file: they cross at once, by the ring, and are committed together. */
+import { NO_SLAB } from '../../protocol/slabs.ts';
+import { Acknowledgement, type Hurried } from './acknowledgement.ts';
+import type { Member, Watcher } from './member.ts';
+
+/** One promise, and what it takes to settle it. Patches of one provider in one batch share one. */
+export interface Settler {
+  member: Member;
+  operation: number;
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+export class Batch implements Hurried {
+  readonly kind = 'batch';
+  /** Place in the file's order, wraps at 32 bits. */
+  readonly number: number;
+  readonly slabs: number[] = [];
+  readonly settlers: Settler[] = [];
+  /** Capacity of its slabs. */
+  bytes = 0;
+  sent = false;
+  /** Whether somebody waits for one of its promises. */
+  urgent = false;
+  settled = false;
+  /** Called once settled. */
+  readonly watchers: Watcher[] = [];
+  readonly #queue: { hurried(batch: Batch): void };
+
+  constructor(number: number, queue: { hurried(batch: Batch): void }) {
+    this.number = number;
+    this.#queue = queue;
+  }
+
+  get firstSlab(): number {
+    return this.slabs[0] ?? NO_SLAB;
+  }
+
+  /** Adds a promise; returns its index among those of the batch. */
+  addPromise(member: Member, operation: number): { promise: Promise<unknown>; index: number } {
+    const { promise, resolve, reject } = Acknowledgement.of<unknown>(this);
+    return { promise, index: this.settlers.push({ member, operation, resolve, reject }) - 1 };
+  }
+
+  /** Takes back the promise that was added last: its call did not become part of the batch. */
+  takeBackPromise(): void {
+    this.settlers.pop();
+  }
+
+  hurry(): void {
+    if (this.urgent || this.settled) return;
+    this.urgent = true;
+    this.#queue.hurried(this);
+  }
+}

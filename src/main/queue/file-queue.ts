@@ -1,0 +1,473 @@
+/**
+ * All that is called on one database file, in order: gathers writes into batches, says when each may be
+ * sent, and settles their promises once the worker has published that they are finished.
+ */
+import { reached } from '../../protocol/control.ts';
+import { APPEND_PATCH, entryBytes, operationNames } from '../../protocol/entries.ts';
+import { makeError, reviveCause, type SDS_PersistenceError } from '../../protocol/errors.ts';
+import type { Bytes } from '../../protocol/service.ts';
+import { INLINE_LIMIT, NO_SLAB } from '../../protocol/slabs.ts';
+import type { PendingMemory } from '../memory/pending-memory.ts';
+import { takeMark, takeOver } from '../ownership.ts';
+import { lengthOf } from '../view.ts';
+import { resolveWith } from './answers.ts';
+import { Batch } from './batch.ts';
+import { BatchWriter } from './batch-writer.ts';
+import { LargeWrite } from './large-write.ts';
+import { Load, type Loaded } from './load.ts';
+import type { Member, Watcher } from './member.ts';
+import { type Findings, refuseBatch, refuseWrite, settleBatch, settleWrite } from './settling.ts';
+
+/**
+ * A batch that grew to this goes off by itself, so that a flood is committed, and its slabs come back, in
+ * parts. A transaction of more than SQLite's page cache (2 MB) would have to write pages before its end.
+ */
+const FULL_BATCH = 1024 * 1024;
+/** One with so many promises, mostly of many stores, may become larger: each store's place in the index is visited once a batch. */
+const MANY_PROMISES = 64;
+const FULL_BATCH_OF_MANY = 4 * FULL_BATCH;
+/**
+ * A batch may go off before the end of the turn, or follow a large one under way, if it has at least this
+ * much: the worker need not pause between. Smaller ones would cost more than they save, with many files above all.
+ */
+const WORTH_SENDING = 32 * 1024;
+/** Small batches follow each other without a limit but this: the worker commits together what it finds. */
+const MOST_SMALL = 64;
+const SMALL_BYTES = 8 * WORTH_SENDING;
+
+type Item = Batch | LargeWrite | Load;
+type GiveUpReason = (call: string) => SDS_PersistenceError;
+
+/** What a queue needs of the connection to its worker. */
+export interface QueueHost {
+  readonly memory: PendingMemory;
+  readonly commitPoints: Int32Array;
+  readonly sqliteVersion: string;
+  /** Whether this thread is blocked: then no answer can arrive. */
+  readonly blocked: boolean;
+  /** There is something to send, at the end of the current job. */
+  wantsToSend(queue: FileQueue): void;
+  hasUnderWay(queue: FileQueue): void;
+  /** Sends one thing; false if there is no room for it now. */
+  sendBatch(queue: FileQueue, batch: Batch): boolean;
+  sendWrite(queue: FileQueue, write: LargeWrite): boolean;
+  sendLoad(queue: FileQueue, load: Load): void;
+  /** What the worker noted of a write that is finished; its slot may be used anew. */
+  takeOutcome(write: LargeWrite): number;
+  causeOf(file: number, number: number, outcome: number): Error | undefined;
+  /** Somebody waits for a batch; somebody waited for one that is settled. */
+  hurry(): void;
+  hurried(): void;
+  /** Holds the caller until there is room, or the worker is given up. */
+  hold(until: () => boolean): void;
+}
+
+export class FileQueue implements Findings {
+  readonly id: number;
+  readonly dbPath: string;
+  /** `:memory:` and the like: gone with the worker. */
+  readonly transient: boolean;
+  readonly members = new Set<Member>();
+  readonly #host: QueueHost;
+  readonly #writer: BatchWriter;
+
+  /** Sent and not settled, oldest first. */
+  readonly #underWay: Item[] = [];
+  /** Complete but not sent, oldest first. */
+  readonly #complete: Item[] = [];
+  /** The batch that calls are added to. */
+  #open: Batch | undefined;
+  #lastNumber: number;
+  /** Why it can't go on, if so: every call is refused with it. */
+  #lost: GiveUpReason | undefined;
+
+  constructor(id: number, host: QueueHost, dbPath: string, transient: boolean) {
+    this.id = id;
+    this.#host = host;
+    this.dbPath = dbPath;
+    this.transient = transient;
+    this.#writer = new BatchWriter(host.memory);
+    this.#lastNumber = Atomics.load(host.commitPoints, id);
+  }
+
+  /** Why nothing can be called any more, if so. */
+  refusalOf(call: string): SDS_PersistenceError | undefined {
+    return this.#lost?.(call);
+  }
+
+  // ---- adding calls -------------------------------------------------------------------------
+
+  /** Copies a patch into the open batch. The hot path: one header, one copy, no allocation. */
+  appendPatch(member: Member, patch: Uint8Array, clock: number): Promise<void> {
+    const length = lengthOf(patch);
+    const handedOver = takeMark(patch);
+    if (length > INLINE_LIMIT) return this.#addLarge(member, APPEND_PATCH, '', clock, patch, handedOver);
+    const need = entryBytes(0, length);
+    for (;;) {
+      let batch = this.#open;
+      if (batch === undefined || !this.#writer.hasRoom(need)) {
+        const refusal = this.#makeRoom(need, member, 'appendPatch');
+        if (refusal !== undefined) return Promise.reject(refusal);
+        batch = this.#open as Batch; // #makeRoom has opened one
+      }
+      const joins = member.run === batch;
+      if (!joins) {
+        const { promise, index } = batch.addPromise(member, APPEND_PATCH);
+        member.run = batch;
+        member.runSettler = index;
+        member.runPromise = promise as Promise<void>;
+      }
+      if (this.#writer.write(APPEND_PATCH, member.id, member.runSettler, clock, patch, length, '', 0)) break;
+      if (!joins) batch.takeBackPromise();
+      this.#completeOpen(); // the worker has begun with it
+    }
+    if (handedOver) takeOver(patch); // copied, which costs less than a message, and detached as announced
+    return member.runPromise;
+  }
+
+  /** Adds a write that is no patch; `takeOverBytes` hands the caller's buffer over although it is not marked. */
+  addWrite(
+    member: Member,
+    operation: number,
+    key: string,
+    clock: number,
+    data?: Uint8Array,
+    takeOverBytes = false,
+  ): Promise<void> {
+    const length = data === undefined ? 0 : lengthOf(data);
+    const handedOver = data !== undefined && (takeMark(data) || takeOverBytes);
+    if (data !== undefined && length > INLINE_LIMIT) {
+      return this.#addLarge(member, operation, key, clock, data, handedOver);
+    }
+    const keyLength = key === '' ? 0 : Buffer.byteLength(key);
+    for (;;) {
+      const refusal = this.#makeRoom(entryBytes(keyLength, length), member, operationNames[operation] ?? '');
+      if (refusal !== undefined) return Promise.reject(refusal);
+      const batch = this.#open as Batch; // #makeRoom has opened one
+      const { promise, index } = batch.addPromise(member, operation);
+      member.run = undefined; // calls of a provider keep their order, also if some fail
+      if (this.#writer.write(operation, member.id, index, clock, data, length, key, keyLength)) {
+        if (data !== undefined && handedOver) takeOver(data);
+        return promise as Promise<void>;
+      }
+      batch.takeBackPromise();
+      this.#completeOpen(); // the worker has begun with it
+    }
+  }
+
+  /** Adds a write whose bytes cross beside the arena: taken over, or copied into a shared block. */
+  #addLarge(
+    member: Member,
+    operation: number,
+    key: string,
+    clock: number,
+    data: Uint8Array,
+    handedOver: boolean,
+  ): Promise<void> {
+    const refusal = this.#admit(lengthOf(data), member, operationNames[operation] ?? '');
+    if (refusal !== undefined) return Promise.reject(refusal);
+    this.#completeOpen();
+    const bytes = (handedOver ? takeOver(data) : undefined) ?? this.#copy(data);
+    this.#host.memory.pendingBytes += bytes.length;
+    const write = new LargeWrite(this.#nextNumber(), member, operation, key, clock, bytes);
+    this.#complete.push(write);
+    member.run = undefined;
+    this.#host.wantsToSend(this);
+    return write.promise as Promise<void>;
+  }
+
+  /** Copies into shared memory, so that a lost worker does not lose the bytes. */
+  #copy(data: Uint8Array): Bytes {
+    const length = lengthOf(data);
+    const buffer = this.#host.memory.blocks.take(length);
+    new Uint8Array(buffer, 0, length).set(data);
+    return { buffer, start: 0, length };
+  }
+
+  addLoad(member: Member, operation: number, key: string, clock: number): Promise<unknown> {
+    if (this.#lost !== undefined) return Promise.reject(this.#lost(operationNames[operation] ?? ''));
+    this.#completeOpen();
+    const load = new Load(member, operation, key, clock);
+    this.#complete.push(load);
+    this.#host.wantsToSend(this);
+    return load.promise;
+  }
+
+  /** Waits until so many bytes may be added beside the slabs. One call that is larger than all goes alone. */
+  #admit(length: number, member: Member, call: string): SDS_PersistenceError | undefined {
+    if (this.#lost !== undefined) return this.#lost(call);
+    const { pendingBytes } = this.#host.memory;
+    if (pendingBytes === 0 || pendingBytes + length <= member.settings.MaxPendingBytes) return undefined;
+    if (member.settings.Overflow === 'reject') return makeError('queue-full', call, this.dbPath);
+    const { memory } = this.#host;
+    this.#host.hold(() => memory.pendingBytes === 0 || memory.pendingBytes + length <= member.settings.MaxPendingBytes);
+    return this.refusalOf(call);
+  }
+
+  /**
+   * Sees to it that there is an open batch with room for an entry. Sends what is complete, and holds
+   * the caller, or refuses, while too much is pending.
+   */
+  #makeRoom(need: number, member: Member, call: string): SDS_PersistenceError | undefined {
+    const { memory } = this.#host;
+    const { MaxPendingBytes, Overflow } = member.settings;
+    for (;;) {
+      if (this.#lost !== undefined) return this.#lost(call);
+      if (this.#open !== undefined && this.#writer.hasRoom(need)) return undefined;
+      if (this.#open !== undefined && (this.#open.sent || isFull(this.#open))) this.#completeOpen();
+      // a batch is complete, or its slabs are full: the worker may start on it, if that is worth a batch of its own
+      if (this.#complete.length > 0 || (this.#open?.bytes ?? 0) >= WORTH_SENDING) this.#sendWithinTurn();
+      const slab = memory.takeSlab(need, this.#open?.bytes ?? 0, MaxPendingBytes);
+      if (slab !== NO_SLAB) {
+        this.#enterSlab(slab);
+        return undefined;
+      }
+      if (Overflow === 'reject') return makeError('queue-full', call, this.dbPath);
+      this.#host.hold(() => memory.hasRoom(need, MaxPendingBytes));
+    }
+  }
+
+  #enterSlab(slab: number): void {
+    if (this.#open === undefined) {
+      this.#open = new Batch(this.#nextNumber(), this);
+      this.#host.wantsToSend(this);
+    }
+    this.#writer.enter(slab, this.#open);
+  }
+
+  #nextNumber(): number {
+    this.#lastNumber = (this.#lastNumber + 1) | 0;
+    return this.#lastNumber;
+  }
+
+  /** Nothing is added to the open batch any more; perhaps it was sent already. */
+  #completeOpen(): void {
+    const batch = this.#open;
+    if (batch === undefined) return;
+    this.#open = undefined;
+    this.#writer.complete();
+    if (!batch.sent) this.#complete.push(batch);
+  }
+
+  // ---- sending ------------------------------------------------------------------------------
+
+  get waitsToBeSent(): boolean {
+    return this.#complete.length > 0 || (this.#open !== undefined && !this.#open.sent);
+  }
+
+  /** Whether every write, sent or not, is committed (or has failed). */
+  get finished(): boolean {
+    return !this.waitsToBeSent && this.#underWay.every((item) => item.kind === 'load' || this.#isFinished(item));
+  }
+
+  #isFinished(item: Batch | LargeWrite): boolean {
+    return reached(Atomics.load(this.#host.commitPoints, this.id), item.number);
+  }
+
+  /** Sends what may be sent, at the end of a turn or when there was progress. */
+  trySend(): void {
+    while (this.waitsToBeSent && this.#maySend(MOST_SMALL)) if (!this.#sendNext()) return;
+  }
+
+  /** The same in mid-turn, where more is to come: only what is worth it. */
+  #sendWithinTurn(): void {
+    while (this.waitsToBeSent && this.#maySend(0)) if (!this.#sendNext()) return;
+  }
+
+  /** Whether the next item may be sent, where so many small batches may be under way. */
+  #maySend(mostSmall: number): boolean {
+    const next = this.#complete[0] ?? (this.#open?.sent === true ? undefined : this.#open);
+    let unfinished = 0;
+    let bytes = 0;
+    for (const item of this.#underWay) {
+      if (item.kind === 'load') {
+        // it may have to be asked again, so the state must stay; but a blocked thread gets no answers
+        if (next?.kind === 'load') continue;
+        if (!this.#host.blocked) return false;
+        item.passed = true;
+      } else if (item.kind === 'batch' && !this.#isFinished(item)) {
+        unfinished++;
+        bytes += item.bytes;
+      }
+    }
+    if (next === undefined || next.kind !== 'batch' || unfinished === 0) return true;
+    if (unfinished === 1 && next.bytes >= WORTH_SENDING) return true;
+    return unfinished < mostSmall && bytes + next.bytes <= SMALL_BYTES;
+  }
+
+  #sendNext(): boolean {
+    if (this.#complete.length === 0 && this.#shareOpen()) return true;
+    if (this.#complete.length === 0) this.#completeOpen();
+    const [item] = this.#complete;
+    if (item === undefined || !this.#send(item)) return false;
+    this.#complete.shift();
+    this.#wasSent(item);
+    return true;
+  }
+
+  /** Sends a small batch that nobody waits for, and goes on adding to it until the worker begins with it. */
+  #shareOpen(): boolean {
+    const batch = this.#open;
+    if (batch === undefined || batch.urgent || batch.slabs.length > 1 || this.#host.blocked) return false;
+    this.#writer.share();
+    if (!this.#send(batch)) {
+      this.#completeOpen(); // no room in the ring: it waits like any other
+      return false;
+    }
+    this.#wasSent(batch);
+    return true;
+  }
+
+  #wasSent(item: Item): void {
+    item.sent = true;
+    this.#underWay.push(item);
+    this.#host.hasUnderWay(this);
+  }
+
+  #send(item: Item): boolean {
+    if (item.kind === 'batch') return this.#host.sendBatch(this, item);
+    if (item.kind === 'write') return this.#host.sendWrite(this, item);
+    this.#host.sendLoad(this, item);
+    return true;
+  }
+
+  /** Somebody waits for a batch, which may be under way already. */
+  hurried(_: Batch): void {
+    this.#host.hurry();
+  }
+
+  // ---- settling -----------------------------------------------------------------------------
+
+  get memory(): PendingMemory {
+    return this.#host.memory;
+  }
+
+  get sqliteVersion(): string {
+    return this.#host.sqliteVersion;
+  }
+
+  causeOf(number: number, outcome: number): Error | undefined {
+    return this.#host.causeOf(this.id, number, outcome);
+  }
+
+  /** Settles what the worker has finished; returns whether anything is still under way. */
+  settle(): boolean {
+    for (let i = 0; i < this.#underWay.length; ) {
+      const item = this.#underWay[i] as Item; // i is below the length
+      if (item.kind === 'load') {
+        i++;
+        continue;
+      }
+      if (!this.#isFinished(item)) break;
+      this.#underWay.splice(i, 1);
+      if (item === this.#open) this.#completeOpen(); // the worker has sealed it
+      this.#settleItem(item);
+    }
+    return this.#underWay.length > 0;
+  }
+
+  #settleItem(item: Batch | LargeWrite): void {
+    if (item.kind === 'write') {
+      this.#giveBack(item, true);
+      settleWrite(item, this.#host.takeOutcome(item), this);
+      return;
+    }
+    settleBatch(item, this);
+    if (item.urgent) this.#host.hurried();
+  }
+
+  #giveBack({ data: { buffer, length } }: LargeWrite, finished: boolean): void {
+    const { memory } = this.#host;
+    memory.pendingBytes -= length;
+    if (!(buffer instanceof SharedArrayBuffer)) return;
+    if (finished) memory.blocks.giveBack(buffer);
+    else memory.blocks.abandon(buffer);
+  }
+
+  /** The worker's answer to a load. */
+  answer(load: Load, loaded: Loaded): void {
+    const at = this.#underWay.indexOf(load);
+    if (at < 0) return; // refused meanwhile
+    this.#underWay.splice(at, 1);
+    if ('found' in loaded) {
+      resolveWith(loaded.found, load.resolve);
+      for (const watcher of load.watchers) watcher(undefined);
+      return;
+    }
+    const { code, cause } = loaded.failure;
+    this.#refuseLoad(
+      load,
+      makeError(code, operationNames[load.operation] ?? '', this.dbPath, undefined, reviveCause(cause)),
+    );
+  }
+
+  #refuseLoad(load: Load, error: SDS_PersistenceError): void {
+    load.member.failures++;
+    load.reject(error);
+    const failures = new Map([[load.member, error]]);
+    for (const watcher of load.watchers) watcher(failures);
+  }
+
+  /** Settles once all that was called so far is finished; rejects with this provider's first failure. */
+  async barrier(member: Member): Promise<void> {
+    this.#completeOpen();
+    const items: Item[] = [...this.#underWay, ...this.#complete];
+    const settled = items.map((item) => {
+      if (item.kind === 'batch') item.hurry();
+      return new Promise<Parameters<Watcher>[0]>((resolve) => item.watchers.push(resolve));
+    });
+    for (const failures of await Promise.all(settled)) {
+      const failure = failures?.get(member);
+      if (failure !== undefined) throw failure;
+    }
+  }
+
+  // ---- after the loss of a worker -------------------------------------------------------------
+
+  /** What the lost worker did not finish goes to the next one, in order. */
+  resume(): void {
+    this.settle();
+    if (this.#open?.sent === true) this.#completeOpen();
+    const again: Item[] = [];
+    for (const item of this.#underWay.splice(0)) {
+      item.sent = false;
+      if (item.kind === 'write') this.#host.takeOutcome(item); // whatever the lost worker had noted
+      if (item.kind === 'load' && item.passed) {
+        // the state that it was to see is gone: better no answer than one of a later state
+        const detail = 'the answer went down with the worker thread while this thread was blocked; call again';
+        this.#refuseLoad(item, makeError('worker-lost', operationNames[item.operation] ?? '', this.dbPath, detail));
+      } else if (item.kind === 'write' && item.isGone) {
+        this.#giveBack(item, false);
+        refuseWrite(item, makeError('worker-lost', operationNames[item.operation] ?? '', this.dbPath));
+      } else {
+        again.push(item);
+      }
+    }
+    this.#complete.unshift(...again);
+    if (this.waitsToBeSent) this.#host.wantsToSend(this);
+  }
+
+  /** Refuses all that is pending and all that will come; what is finished already keeps its result. */
+  giveUp(reason: GiveUpReason): void {
+    this.#lost = reason;
+    this.settle();
+    this.#completeOpen();
+    for (const item of [...this.#underWay.splice(0), ...this.#complete.splice(0)]) {
+      const error = reason(item.kind === 'batch' ? '' : (operationNames[item.operation] ?? ''));
+      if (item.kind === 'load') {
+        this.#refuseLoad(item, error);
+      } else if (item.kind === 'write') {
+        this.#giveBack(item, false);
+        this.#host.takeOutcome(item);
+        refuseWrite(item, error);
+      } else {
+        refuseBatch(item, this.#host.memory, reason);
+        if (item.urgent) this.#host.hurried();
+      }
+    }
+  }
+}
+
+function isFull({ bytes, settlers }: Batch): boolean {
+  return bytes >= (settlers.length > MANY_PROMISES ? FULL_BATCH_OF_MANY : FULL_BATCH);
+}

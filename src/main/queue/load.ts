@@ -1,0 +1,31 @@
+/** A load: it crosses by itself, through Comlink, behind all writes that were called before it. */
+import type { Answer, PatchBlocks } from '../../protocol/service.ts';
+import type { Member, Watcher } from './member.ts';
+
+export type Loaded = Answer<Uint8Array | undefined> | Answer<PatchBlocks>;
+
+export class Load {
+  readonly kind = 'load';
+  readonly member: Member;
+  readonly operation: number;
+  readonly key: string;
+  readonly clock: number;
+  readonly promise: Promise<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  sent = false;
+  /** Whether writes that were called after it went to the worker: then it can't be asked again. */
+  passed = false;
+  readonly watchers: Watcher[] = [];
+
+  constructor(member: Member, operation: number, key: string, clock: number) {
+    this.member = member;
+    this.operation = operation;
+    this.key = key;
+    this.clock = clock;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.promise = promise;
+    this.resolve = resolve;
+    this.reject = reject;
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * When this thread works, sleeps, or returns to its event loop, and when it tells the main side.
+ *
+ * While batches come, it dozes: it sleeps for some milliseconds at a time and finds by itself what has
+ * come, so that the main side need not wake it. After a pause in the traffic it sleeps until it is rung,
+ * and after a longer one it returns to its event loop, where a Comlink call wakes it.
+ */
+import {
+  DOORBELL,
+  PROGRESS,
+  STATE_ASLEEP,
+  STATE_AWAKE,
+  STATE_DOZING,
+  STATE_IN_EVENT_LOOP,
+  WANTED,
+  WANTED_BY_BLOCKED,
+  WANTED_LATER,
+  WORKER_STATE,
+} from '../protocol/control.ts';
+import type { RingReader } from './ring-reader.ts';
+
+/** How long a batch that nobody waits for can lie in the ring: while they come quickly, and while they are few. */
+const DOZE_MS = 2;
+const LONG_DOZE_MS = 4;
+/** For so long after a batch another one is expected. */
+const TRAFFIC_MS = 50;
+/** Quiet for so long, it tells what nobody has waited for. */
+const TELL_LATER_MS = 100;
+/** Quiet for so long, it returns to its event loop. */
+const LINGER_MS = 900;
+/**
+ * Waking the main side costs both sides more than a small batch does: with many batches in the ring,
+ * it is not told of each.
+ */
+const TELL_MS = 1;
+/** What could not be tidied up yet, since another process was reading or it is too early, is tried again after this. */
+const TIDY_AGAIN_MS = 1000;
+
+/** What there is to do. */
+export interface Work {
+  /** Takes what is in the ring. */
+  take(): void;
+  /** Goes on with what waits; returns when to do so again. */
+  proceed(): number;
+  /** Whether something waits for a promise, which needs the event loop. */
+  readonly waitsForPromise: boolean;
+  /** A pause of some milliseconds, between batches. */
+  pause(): void;
+  /** Tidies up while there is nothing else to do; returns whether to come again later. */
+  tidyUp(): boolean;
+}
+
+export class Loop {
+  readonly #control: Int32Array;
+  readonly #ring: RingReader;
+  readonly #work: Work;
+  #scheduled = false;
+  /** Whether an answer waits to be posted, which takes the event loop. */
+  #answered = false;
+  /** Whether there is progress that the main side was not woken for; whether it must be soon; when it was last. */
+  #untold = false;
+  #urgent = false;
+  #toldAt = 0;
+  #timer: NodeJS.Timeout | undefined;
+  /** When there was last something to do, and when the last batch came. */
+  #workedAt = 0;
+  #batchAt = 0;
+  #tidyAt = Number.POSITIVE_INFINITY;
+
+  constructor(control: Int32Array, ring: RingReader, work: Work) {
+    this.#control = control;
+    this.#ring = ring;
+    this.#work = work;
+  }
+
+  // ---- told by the service -----------------------------------------------------------------------
+
+  /** Serves again, once the event loop has had its turn. */
+  schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(this.#serve);
+  }
+
+  worked(): void {
+    this.#workedAt = performance.now();
+    this.#tidyAt = this.#workedAt + TRAFFIC_MS;
+  }
+
+  batchCame(): void {
+    this.worked();
+    this.#batchAt = this.#workedAt;
+  }
+
+  /** Comlink posts an answer once this thread has left whatever it is in. */
+  answered(): void {
+    this.#answered = true;
+  }
+
+  /** Something is finished. By an answer the main side hears of it anyway, unless it is blocked. */
+  progressed(answered: boolean): void {
+    Atomics.add(this.#control, PROGRESS, 1);
+    if (answered && Atomics.load(this.#control, WANTED) !== WANTED_BY_BLOCKED) return;
+    this.#untold = true;
+    if (performance.now() - this.#toldAt >= TELL_MS) this.tellIfWanted();
+  }
+
+  /** A failure is not kept back: nobody may be waiting, but somebody may be listening. */
+  failed(): void {
+    this.#urgent = true;
+  }
+
+  /** Wakes the main side, if there is progress it was not woken for and somebody waits. */
+  tellIfWanted(): void {
+    // The main side says that it waits first and looks at the commit point after that; here it is the
+    // other way round: so one of the two always sees the other (both cells are sequentially consistent).
+    if (this.#untold && (this.#urgent || Atomics.load(this.#control, WANTED) !== WANTED_LATER)) this.tell();
+  }
+
+  tell(): void {
+    this.#untold = this.#urgent = false;
+    this.#toldAt = performance.now();
+    Atomics.notify(this.#control, PROGRESS);
+  }
+
+  // ---- serving -----------------------------------------------------------------------------------
+
+  /** Works, and sleeps on the doorbell, until a Comlink call comes or all is quiet. */
+  #serve = (): void => {
+    this.#scheduled = false;
+    this.#answered = false;
+    clearTimeout(this.#timer);
+    const control = this.#control;
+    Atomics.store(control, WORKER_STATE, STATE_AWAKE);
+    for (;;) {
+      const seen = Atomics.load(control, DOORBELL);
+      this.#work.take();
+      const retryAt = this.#work.proceed();
+      this.tellIfWanted();
+      if (this.#answered || this.#ring.callWaits) {
+        // one round of the event loop; the state stays AWAKE, since the ring is looked at again then
+        this.schedule();
+        return;
+      }
+      if (Atomics.load(control, DOORBELL) !== seen) continue;
+      if (this.#work.waitsForPromise) {
+        if (this.#leave(retryAt)) return;
+        continue;
+      }
+      const now = performance.now();
+      this.#doWhatIsDue(now);
+      if (now < this.#batchAt + TRAFFIC_MS) this.#work.pause();
+      if (now >= this.#workedAt + LINGER_MS && retryAt === Number.POSITIVE_INFINITY) {
+        if (this.#leave(this.#tidyAt)) return;
+        continue;
+      }
+      this.#sleep(seen, now, retryAt);
+    }
+  };
+
+  #doWhatIsDue(now: number): void {
+    if (this.#untold && now >= this.#workedAt + TELL_LATER_MS) this.tell();
+    if (now < this.#tidyAt) return;
+    this.#tidyAt = Number.POSITIVE_INFINITY;
+    if (this.#work.tidyUp()) this.tidyAgain();
+  }
+
+  tidyAgain(): void {
+    this.#tidyAt = performance.now() + TIDY_AGAIN_MS;
+  }
+
+  #sleep(seen: number, now: number, retryAt: number): void {
+    const control = this.#control;
+    const doze = now < this.#batchAt + TRAFFIC_MS;
+    const due = this.#untold ? this.#workedAt + TELL_LATER_MS : Number.POSITIVE_INFINITY;
+    const dozeMs = now - this.#batchAt < DOZE_MS ? DOZE_MS : LONG_DOZE_MS;
+    const until = Math.min(doze ? now + dozeMs : this.#workedAt + LINGER_MS, retryAt, due, this.#tidyAt);
+    Atomics.store(control, WORKER_STATE, doze ? STATE_DOZING : STATE_ASLEEP);
+    // The main side writes to the ring first and reads the state after that, and rings only one that
+    // sleeps, or dozes while somebody waits; here it is the other way round.
+    if (doze || this.#ring.isEmpty) Atomics.wait(control, DOORBELL, seen, Math.max(until - now, 0));
+    Atomics.store(control, WORKER_STATE, STATE_AWAKE);
+  }
+
+  /** Returns to the event loop until it is called, or it is time; false if a batch has just come. */
+  #leave(until: number): boolean {
+    const control = this.#control;
+    Atomics.store(control, WORKER_STATE, STATE_IN_EVENT_LOOP);
+    if (this.#ring.isEmpty) {
+      if (until !== Number.POSITIVE_INFINITY) this.#timer = setTimeout(this.#serve, until - performance.now());
+      return true;
+    }
+    Atomics.store(control, WORKER_STATE, STATE_AWAKE);
+    return false;
+  }
+}

@@ -1,0 +1,47 @@
+/** Waiting without holding up other files: for a promise, and for another process to let go of a file. */
+import { EngineError, type MaybePromise } from './engine.ts';
+
+/** What a task waits for: a time at which to go on, or a promise. */
+export type Wait = number | Promise<unknown>;
+
+/** Between attempts on a busy file. Short, since a busy writer leaves only short gaps. */
+const FIRST_RETRY_MS = 0.5;
+const LONGEST_RETRY_MS = 5;
+
+/** Tries again while the database is busy, for as long as somebody wants to wait; returns the failure, if there is one. */
+export function* patiently(
+  attempt: () => MaybePromise<unknown>,
+  patienceMs: () => number,
+): Generator<Wait, EngineError | undefined, unknown> {
+  let deadline: number | undefined;
+  for (let pause = FIRST_RETRY_MS; ; pause = Math.min(pause * 2, LONGEST_RETRY_MS)) {
+    try {
+      yield* settled(attempt());
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error; // a fault of this program: the worker ends, and is replaced
+      if (error.code !== 'database-busy') return error;
+      const now = performance.now();
+      deadline ??= now + patienceMs();
+      if (now >= deadline) return error;
+      // not in step with another process that waits as well
+      yield Math.min(now + pause * (0.5 + Math.random()), deadline);
+    }
+  }
+}
+
+/** Waits for a promise, if it is one. */
+export function* settled<T>(value: MaybePromise<T>): Generator<Wait, T, unknown> {
+  if (!(value instanceof Promise)) return value;
+  let outcome: { value: T } | { error: unknown } | undefined;
+  yield value.then(
+    (result) => {
+      outcome = { value: result };
+    },
+    (error: unknown) => {
+      outcome = { error };
+    },
+  );
+  if (outcome !== undefined && 'value' in outcome) return outcome.value;
+  throw outcome?.error;
+}
