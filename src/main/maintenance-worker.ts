@@ -21,7 +21,7 @@ import {
   type SDS_OperationProgress,
   STOP,
 } from '../protocol/maintenance.ts';
-import { workerOptions } from './start-worker.ts';
+import { workerOptions } from './connection/start-worker.ts';
 
 /** Starting a thread takes some 30 ms: a folder of a thousand files would wait for half a minute. */
 const KEEP_MS = 1000;
