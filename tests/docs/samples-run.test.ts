@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { freshFolder } from '../support/files.ts';
 
 const root = join(import.meta.dirname, '../..');
-const documents = ['README.md', 'docs/api.md', 'src/main/provider.ts'];
+const documents = ['README.md', 'docs/api.md', 'docs/operations.md', 'src/main/provider.ts'];
 
 interface Sample {
   document: string;
@@ -46,7 +46,11 @@ describe('code samples', () => {
       symlinkSync(root, join(folder, 'node_modules', 'sds-persistence-worker'));
       const program = join(folder, language === 'cjs' ? 'sample.cjs' : 'sample.mjs');
       writeFileSync(program, code);
-      const printed = execFileSync(process.execPath, [program], { cwd: folder, encoding: 'utf8' });
+      const printed = execFileSync(process.execPath, [program], {
+        cwd: folder,
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
       // a comment behind console.log is what it prints
       const announced = [...code.matchAll(/console\.log\(.*\);? \/\/ (.*)$/gm)].map(([, text]) => text);
       expect(printed.split('\n').filter(Boolean)).toEqual(announced);

@@ -31,6 +31,11 @@ export class LogFile {
     return header.subarray(0, readSync(this.#descriptor, header, 0, HEADER_BYTES, 0));
   }
 
+  /** Whether it begins as a log does. */
+  get hasHeader(): boolean {
+    return sumOfHeader(this.header()) !== undefined;
+  }
+
   /** Reads a page of the log; returns false if it is cut there. */
   read(page: Uint8Array, position: number): boolean {
     return readSync(this.#descriptor, page, 0, page.length, position) === page.length;
@@ -40,12 +45,8 @@ export class LogFile {
   frames(pageBytes: number): LogFrames {
     const header = this.header();
     const found: LogFrames = { pages: new Map(), databasePages: undefined, header };
-    if (header.length < HEADER_BYTES || header.readUInt32BE(0) >>> 1 !== 0x377f0682 >>> 1) return found;
-    if (header.readUInt32BE(8) !== pageBytes) return found;
-    const swapped = ((header.readUInt32BE(0) & 1) === 1) !== (endianness() === 'BE');
-    const sum = new Checksum(swapped);
-    sum.add(header.subarray(0, 24));
-    if (!sum.is(header.readUInt32BE(24), header.readUInt32BE(28))) return found;
+    const sum = sumOfHeader(header);
+    if (sum === undefined || header.readUInt32BE(8) !== pageBytes) return found;
     const frameBytes = FRAME_HEADER_BYTES + pageBytes;
     const framesARead = Math.max(1, Math.floor(READ_BYTES / frameBytes));
     const buffer = Buffer.from(new ArrayBuffer(framesARead * frameBytes));
@@ -72,6 +73,14 @@ export class LogFile {
   close(): void {
     closeSync(this.#descriptor);
   }
+}
+
+/** The checksum so far, if it is the one that the header says. */
+function sumOfHeader(header: Buffer): Checksum | undefined {
+  if (header.length < HEADER_BYTES || header.readUInt32BE(0) >>> 1 !== 0x377f0682 >>> 1) return undefined;
+  const sum = new Checksum(((header.readUInt32BE(0) & 1) === 1) !== (endianness() === 'BE'));
+  sum.add(header.subarray(0, 24));
+  return sum.is(header.readUInt32BE(24), header.readUInt32BE(28)) ? sum : undefined;
 }
 
 /** SQLite's checksum of a log: two running sums over pairs of words. */

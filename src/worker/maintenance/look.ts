@@ -79,7 +79,7 @@ function lookOnce<T>(
   } catch (error) {
     if (!isUnreadableThisWay(error)) throw toFailure(error, path);
     // an index that has no place for a reader has one soon
-    if (way === 'quiet' && tries < MOST_TRIES) throw new ChangedMeanwhile(path);
+    if (way === 'quiet' && isReadOnly(error) && tries < MOST_TRIES) throw new ChangedMeanwhile(path);
     // what is beside the file can't be used without changing it, which may not be permitted either
     look = openAnyway(path, way);
   }
@@ -121,7 +121,8 @@ function chooseWay(path: string, stats: Stats, untouched: boolean, tries: number
   if (stats.size === 0) return 'still';
   if (!untouched) return log !== undefined && log.size > 0 ? 'reads' : 'joins';
   const index = existsSync(`${path}-shm`);
-  if (log !== undefined && index) return 'quiet';
+  // SQLite tries for ten seconds to make sense of a log that does not begin as one
+  if (log !== undefined && index && (log.size === 0 || hasHeader(path))) return 'quiet';
   if (log !== undefined && log.size > 0) return 'copy';
   // a journal is somebody's write under way, or what a crash has left: with locks, SQLite tells which.
   // A file without a log that changes again and again has readers that use locks only.
@@ -208,6 +209,19 @@ function close({ database, path, readPath }: Look): void {
   } finally {
     if (readPath !== path) rmSync(join(readPath, '..'), { recursive: true, force: true });
   }
+}
+
+function hasHeader(path: string): boolean {
+  const log = new LogFile(`${path}-wal`);
+  try {
+    return log.hasHeader;
+  } finally {
+    log.close();
+  }
+}
+
+function isReadOnly(error: unknown): boolean {
+  return ((error as { errcode?: number }).errcode ?? 0) % 256 === READ_ONLY;
 }
 
 /** Rights, a journal that must be rolled back, an index that nobody may write: another way may do. */
