@@ -13,11 +13,12 @@ import { burst } from './work/burst.ts';
 import { growth } from './work/growth.ts';
 import { load } from './work/load.ts';
 import { many } from './work/many.ts';
+import { memory, memoryEmptyWorker, memoryReference } from './work/memory.ts';
 import { mixed } from './work/mixed.ts';
 import { oneAtATime } from './work/one-at-a-time.ts';
 import { paced } from './work/paced.ts';
 import { snapshot } from './work/snapshot.ts';
-import { emptyWorker, start } from './work/start.ts';
+import { start, startEmptyWorker, startReference } from './work/start.ts';
 import type { Together, Work } from './work/work.ts';
 
 export interface Order {
@@ -37,7 +38,11 @@ const works: Record<string, Work> = {
   paced,
   snapshot,
   start,
-  emptyWorker,
+  startReference,
+  startEmptyWorker,
+  memory,
+  memoryReference,
+  memoryEmptyWorker,
   insert,
   copyOne,
   handOver,

@@ -2,17 +2,18 @@
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { SingleBar } from 'cli-progress';
 import { designs } from './designs/index.ts';
 import { drivers } from './drivers/index.ts';
 import { installPeers } from './install.ts';
 import { describeMachine, machineLine } from './machine.ts';
+import { drawPacedPicture } from './paced-picture.ts';
 import { drawPicture } from './picture.ts';
+import { progressOf } from './progress.ts';
 import { publish, publishedResults } from './publish.ts';
 import { judge, type Results } from './results.ts';
 import { outFolder, runScenario } from './rounds.ts';
 import { type Scenario, scenarios as works } from './scenarios.ts';
-import { goalRows, plain, rowsOf, titleOf } from './table.ts';
+import { goalRows, plain, rowsOf } from './table.ts';
 
 const scenarios = [...works, ...designs];
 
@@ -22,8 +23,8 @@ const help = `npm run bench -- [options]
   --only NAME     only this scenario or driver (may be repeated); a driver is run beside the provider
   --rounds N      another number of rounds than the scenario's own
   --json FILE     where the results go besides bench/out/results.json
-  --svg FILE      where the picture goes besides bench/out/benchmark.svg
-  --publish       take the results into bench/README.md, bench/results.json and docs/benchmark.svg;
+  --svg FILE      where the picture of the burst goes besides bench/out/benchmark.svg
+  --publish       take the results into bench/README.md, bench/results.json, README.md and docs/;
                   with --only, the others stay as they are
   --help          this
 
@@ -62,39 +63,18 @@ function choose(only: readonly string[]): Scenario[] {
     }));
 }
 
-/** A bar on a terminal, a line a round elsewhere. */
-function progressOf(chosen: readonly Scenario[]) {
-  const roundsOf = (scenario: Scenario) => rounds ?? (options.quick ? scenario.quick : scenario.full).rounds;
-  const total = chosen.reduce((sum, scenario) => sum + scenario.cases.length * roundsOf(scenario), 0);
-  if (!process.stderr.isTTY) {
-    let last = '';
-    return {
-      step(scenario: Scenario, round: number) {
-        const line = `${scenario.name}, round ${round} of ${roundsOf(scenario)}`;
-        if (line !== last) console.error(line);
-        last = line;
-      },
-      stop() {},
-    };
-  }
-  const bar = new SingleBar({ format: '{bar} {value}/{total}  {name}', stream: process.stderr, hideCursor: true });
-  bar.start(total, 0, { name: '' });
-  return {
-    step: (scenario: Scenario, round: number, name: string) =>
-      bar.increment(1, { name: `${scenario.title}, round ${round}: ${titleOf(name)}` }),
-    stop: () => bar.stop(),
-  };
-}
+const roundsOf = (scenario: Scenario) => rounds ?? (options.quick ? scenario.quick : scenario.full).rounds;
 
-/** With `--only`, what was published of the other scenarios stays; of the same machine, that is. */
+/** With `--only`, what was published of the other scenarios stays, and says so if it was measured elsewhere or another day. */
 function renew(results: Results): Results {
   if (options.only.length === 0) return results;
   const published = JSON.parse(readFileSync(publishedResults, 'utf8')) as Results;
-  if (machineLine(published.machine) !== machineLine(results.machine))
-    throw new Error('the published results are those of another machine or day: publish all of them');
-  const wanted = new Map([...published.scenarios, ...results.scenarios].map((scenario) => [scenario.name, scenario]));
+  const then = machineLine(published.machine);
+  const now = machineLine(results.machine);
+  const older = published.scenarios.map((scenario) => (then === now ? scenario : { measuredOn: then, ...scenario }));
+  const wanted = new Map([...older, ...results.scenarios].map((scenario) => [scenario.name, scenario]));
   const all = scenarios.flatMap(({ name }) => wanted.get(name) ?? []);
-  return { ...published, scenarios: all, goals: judge(all) };
+  return { ...results, scenarios: all, goals: judge(all) };
 }
 
 async function main(): Promise<void> {
@@ -107,7 +87,7 @@ async function main(): Promise<void> {
   const results: Results = { machine: describeMachine(outFolder), quick: options.quick, scenarios: [], goals: [] };
   console.log(machineLine(results.machine));
   for (const [name, why] of Object.entries(missing)) console.log(`without ${name}: ${why}`);
-  const progress = progressOf(chosen);
+  const progress = progressOf(chosen, roundsOf, options.quick ? undefined : publishedResults);
   try {
     for (const scenario of chosen) {
       const onStep = progress.step;
@@ -127,6 +107,8 @@ async function main(): Promise<void> {
   const jsonFile = join(outFolder, 'results.json');
   writeFileSync(jsonFile, `${JSON.stringify(results, undefined, 2)}\n`);
   if (options.json !== undefined) copyFileSync(jsonFile, options.json);
+  const paced = drawPacedPicture(results);
+  if (paced !== undefined) writeFileSync(join(outFolder, 'paced.svg'), paced);
   const picture = drawPicture(results);
   if (picture !== undefined) {
     writeFileSync(join(outFolder, 'benchmark.svg'), picture);

@@ -1,5 +1,6 @@
 /** Clocks, middle values, and bytes to store. */
 import { randomFillSync } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 
 export interface Cost {
   /** Processor time of this thread, in µs. */
@@ -15,6 +16,19 @@ export async function measure(work: () => unknown): Promise<Cost> {
   const wallUs = (performance.now() - start) * 1000;
   const { user, system } = process.threadCpuUsage(before);
   return { mainUs: user + system, wallUs };
+}
+
+/**
+ * The same for work of a few milliseconds: Linux brings the processor time of a thread up to date every few
+ * milliseconds and when it goes to sleep, so this sleeps before each look.
+ */
+export function measureShort(work: () => unknown): Promise<Cost> {
+  return pause(1).then(() =>
+    measure(async () => {
+      await work();
+      await pause(1);
+    }),
+  );
 }
 
 export function quantile(values: readonly number[], share: number): number {

@@ -1,5 +1,6 @@
 /** The shape of the benchmark's output, and how rounds become medians and ratios. */
-import { type Goal, goals } from './goals.ts';
+import type { Goal } from './goals/goal.ts';
+import { goals } from './goals/index.ts';
 import type { Machine } from './machine.ts';
 import { median } from './measure.ts';
 import type { Metrics } from './work/work.ts';
@@ -17,6 +18,10 @@ export interface ScenarioResult {
   leftOut: Record<string, string>;
   /** Whether it compares designs and not drivers. */
   isDesign: boolean;
+  /** How long a round took, for the next run to tell how long it will take. */
+  roundSeconds?: number;
+  /** What it ran on, where that is not what the others ran on. */
+  measuredOn?: string;
 }
 
 export interface GoalResult {

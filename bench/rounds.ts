@@ -60,6 +60,7 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   const count = options.rounds ?? rounds;
   const leftOut: Record<string, string> = {};
   const measured: Round[] = [];
+  const start = performance.now();
   for (let number = 1; number <= count; number++) {
     const round: Round = {};
     for (const one of turned(scenario.cases, number)) {
@@ -89,7 +90,8 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
     measured.push(scenario.together === true ? round : Object.fromEntries(inOrder));
   }
   const { name, title, isDesign = false } = scenario;
-  return { name, title, sizes, rounds: measured, medians: mediansOf(measured), leftOut, isDesign };
+  const roundSeconds = Math.round((performance.now() - start) / 100 / count) / 10;
+  return { name, title, sizes, rounds: measured, medians: mediansOf(measured), leftOut, isDesign, roundSeconds };
 }
 
 /** Each round starts with another case: whoever comes first finds the disk at rest. */

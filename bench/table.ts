@@ -10,14 +10,21 @@ export function digits(value: number): string {
 }
 
 export function formatReached(value: number, format: GoalResult['format']): string {
-  if (format === 'ms') return `${digits(value)} ms`;
+  if (format === 'MB' || format === 'ms') return `${digits(value)} ${format}`;
   if (format === 'percent') return `${digits(value)}%`;
   if (format === 'times') return `${digits(value)} ×`;
   return value >= 1 ? `1/${digits(value)}` : `${digits(1 / value)} ×`;
 }
 
+/** What is no driver, or a driver with other sizes. */
+const titles: Record<string, string> = {
+  'bare-worker': 'a worker that does nothing but commit',
+  'empty-worker': 'an empty worker that opens a file',
+  'provider-two-files': 'this provider, two files',
+};
+
 export function titleOf(name: string): string {
-  return drivers[name]?.title ?? name;
+  return drivers[name]?.title ?? titles[name] ?? name;
 }
 
 /** The median of the ratios to the first case that are computed within each round. */
@@ -76,13 +83,16 @@ const pacedColumns: Record<string, string> = {
   workerPercent: 'other threads, % of a core',
 };
 
+export function pacedRates({ medians }: ScenarioResult): string[] {
+  const [metrics = {}] = Object.values(medians);
+  return Object.keys(metrics).flatMap((metric) => metric.match(/^mainUs at (.+)/)?.[1] ?? []);
+}
+
 /** Patches at a pace have a line a rate and case. */
 export function pacedRows(scenario: ScenarioResult): Rows {
   const names = Object.keys(scenario.medians);
   const [first = ''] = names;
-  const rates = Object.keys(scenario.medians[first] ?? {}).flatMap(
-    (metric) => metric.match(/^mainUs at (.+)/)?.[1] ?? [],
-  );
+  const rates = pacedRates(scenario);
   const cell = (name: string, kind: string, rate: string) => {
     const metric = `${kind} at ${rate}`;
     const value = scenario.medians[name]?.[metric] ?? Number.NaN;

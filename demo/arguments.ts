@@ -10,7 +10,7 @@ restores it from the file in a fresh process, and compares the two sides.
 
   --edits N      edits of the made-up session, 1 to 1,000,000 (default 20,000)
   --seed N       the made-up session to take, 0 to 4,294,967,295 (default 1)
-  --trace FILE   replay a recorded session instead: gzipped JSON,
+  --trace FILE   replay a recorded session instead: JSON, gzipped or plain,
                  { startContent, endContent, txns: [{ patches: [[position, deletedCount, insertedText]] }] }
   --db FILE      write this package's database to FILE and keep it; it must not exist yet
   --svg FILE     where the picture goes (default out/event-loop-delay.svg)

@@ -1,6 +1,6 @@
 /**
  * Measures how long a provider keeps the main thread busy, by persisting once more what a session
- * has persisted: the same patches and snapshots in the same turns, into a second file, without the
+ * has persisted: the same patches, snapshots and large values in the same turns, into a second file, without the
  * document and the heartbeat, so that none of their work is in the figure.
  *
  * Two figures: the processor time of the main thread from the first call to the last commit, which
@@ -68,6 +68,8 @@ async function persist(work: Work, provider: SDS_PersistenceProvider, onTurn: (t
     const before = performance.now();
     for (const update of turn) {
       engine.append(update);
+      const value = work.values.get(engine.patches);
+      if (value !== undefined) engine.saveValue(value.hash, value.bytes);
       if (engine.snapshotDue) {
         const snapshot = work.snapshots.get(engine.patches);
         if (snapshot !== undefined) engine.takeSnapshot(snapshot);

@@ -5,6 +5,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { ArgumentError, type DemoArguments, help, readArguments } from './arguments.ts';
+import { expectedBinaries } from './binaries.ts';
 import { startProgress } from './progress.ts';
 import { readTrace, TraceError } from './recorded-trace.ts';
 import { runSide, SideError, type SideResult } from './run-side.ts';
@@ -36,10 +37,14 @@ async function main(): Promise<number> {
 async function runBoth({ dbPath }: DemoArguments, session: Session, folder: string): Promise<Record<Side, SideResult>> {
   const expectedPath = join(folder, 'expected.txt');
   writeFileSync(expectedPath, session.text);
+  const binariesPath = join(folder, 'expected.json');
+  writeFileSync(binariesPath, JSON.stringify(expectedBinaries(session)));
   const progress = startProgress();
   const run = (side: Side, path: string) =>
-    runSide({ side, session, dbPath: path, secondDbPath: join(folder, `${side}-2.db`) }, expectedPath, (stage, share) =>
-      progress.show(side, stage, share),
+    runSide(
+      { side, session, dbPath: path, secondDbPath: join(folder, `${side}-2.db`) },
+      { expectedPath, binariesPath },
+      (stage, share) => progress.show(side, stage, share),
     );
   try {
     // in turn, so that neither takes processor time from the other

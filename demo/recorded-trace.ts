@@ -1,8 +1,11 @@
-/** Reads a recorded editing session: gzipped JSON, `{ startContent, endContent, txns: [{ patches: [[position, deleted, inserted]] }] }`. */
+/** Reads a recorded editing session: JSON, gzipped or plain, `{ startContent, endContent, txns: [{ patches: [[position, deleted, inserted]] }] }`. */
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { applyEdit, type Edit, type Session, type Transaction } from './session.ts';
+
+/** With these a gzipped file begins (RFC 1952), and no JSON does. */
+const GZIP_MAGIC = [0x1f, 0x8b];
 
 /** The file can't be used; the message is one sentence that says why. */
 export class TraceError extends Error {}
@@ -50,10 +53,11 @@ function unpack(path: string, fail: (reason: string) => never): Buffer {
     const code = (error as NodeJS.ErrnoException).code;
     return fail(code === 'ENOENT' ? 'there is no such file' : `it could not be read (${code})`);
   }
+  if (!GZIP_MAGIC.every((byte, index) => packed[index] === byte)) return packed;
   try {
     return gunzipSync(packed);
   } catch {
-    return fail('it is not gzipped, or damaged');
+    return fail('it is gzipped, but damaged');
   }
 }
 

@@ -10,6 +10,7 @@
  * heartbeat and the opening of the database; all of it is in the delay, the same on both sides.
  */
 import type { SDS_PersistenceProvider } from 'sds-persistence-worker';
+import { bytesOf, hashOf } from './binaries.ts';
 import { EditedDocument } from './edited-document.ts';
 import { type Beat, beatIdle, Heartbeat } from './heartbeat.ts';
 import type { Session } from './session.ts';
@@ -28,12 +29,20 @@ export interface Work {
   turns: Uint8Array[][];
   /** Snapshots by the number of the patch they followed. */
   snapshots: Map<number, Uint8Array>;
+  /** Large values, likewise. */
+  values: Map<number, LargeValue>;
+}
+
+export interface LargeValue {
+  hash: string;
+  bytes: Uint8Array;
 }
 
 export interface Replay {
   patches: number;
   patchBytes: number;
   snapshots: number;
+  values: number;
   commits: number;
   durationMs: number;
   /** The longest time that Yjs took to make a snapshot, which is in the delay of either side. */
@@ -48,6 +57,17 @@ function warmUp({ transactions }: Session): void {
   const doc = new EditedDocument(() => {});
   for (const transaction of transactions.slice(0, WARM_UP_EDITS)) doc.edit(transaction);
   doc.snapshot();
+}
+
+/** Large values by the index of their transaction, made and hashed before the session begins. */
+function makeValues({ transactions }: Session): Map<number, LargeValue> {
+  const values = new Map<number, LargeValue>();
+  for (const [index, { value }] of transactions.entries()) {
+    if (value === undefined) continue;
+    const bytes = bytesOf(value);
+    values.set(index, { hash: hashOf(bytes), bytes });
+  }
+  return values;
 }
 
 /** When each transaction is due, in milliseconds since the start. */
@@ -71,7 +91,12 @@ export async function replay(
   warmUp(session);
   const { transactions } = session;
   const due = schedule(session);
-  const work: Work = { turns: [], snapshots: new Map() };
+  const work: Work = { turns: [], snapshots: new Map(), values: new Map() };
+  const values = makeValues(session);
+
+  let append: (update: Uint8Array) => void = () => {};
+  const doc = new EditedDocument((update) => append(update));
+  doc.prepare(transactions);
 
   const idleBeats = await beatIdle(IDLE_MS);
   const heartbeat = new Heartbeat();
@@ -79,10 +104,10 @@ export async function replay(
   const provider = open();
   const engine = new SyncEngine(provider);
   let turn: Uint8Array[] = [];
-  const doc = new EditedDocument((update) => {
+  append = (update) => {
     engine.append(update);
     turn.push(update);
-  });
+  };
 
   let longestEncodeMs = 0;
   const takeSnapshot = () => {
@@ -102,6 +127,11 @@ export async function replay(
         for (; next < end && (due[next] ?? 0) <= now; next++) {
           const transaction = transactions[next];
           if (transaction !== undefined) doc.edit(transaction);
+          const value = values.get(next);
+          if (value !== undefined) {
+            engine.saveValue(value.hash, value.bytes);
+            work.values.set(engine.patches, value);
+          }
           if (engine.snapshotDue) takeSnapshot();
         }
         if (turn.length > 0) work.turns.push(turn);
@@ -126,6 +156,7 @@ export async function replay(
     patches: engine.patches,
     patchBytes: engine.patchBytes,
     snapshots: engine.snapshots,
+    values: engine.values,
     commits: engine.distinctPromises,
     durationMs,
     longestEncodeMs,

@@ -7,6 +7,12 @@ import { type DelaySummary, summarize } from './heartbeat.ts';
 import type { Played, PlayJob, PlayMessage } from './play-process.ts';
 import type { Restored } from './restore-process.ts';
 
+/** Files that say what the restored document must be. */
+export interface Expected {
+  expectedPath: string;
+  binariesPath: string;
+}
+
 export type Stage = 'playing' | 'measuring' | 'restoring';
 
 export type SideResult = Played & {
@@ -23,14 +29,14 @@ export class SideError extends Error {}
 /** @throws SideError */
 export async function runSide(
   job: PlayJob,
-  expectedPath: string,
+  expected: Expected,
   onProgress: (stage: Stage, share: number) => void,
 ): Promise<SideResult> {
   onProgress('playing', 0);
   const played = await play(job, onProgress);
   const fileBytes = statSync(job.dbPath).size;
   onProgress('restoring', 0);
-  const restored = await restore(job, expectedPath);
+  const restored = await restore(job, expected);
   onProgress('restoring', 1);
   return {
     ...played,
@@ -58,10 +64,10 @@ async function play(job: PlayJob, onProgress: (stage: Stage, share: number) => v
   );
 }
 
-function restore({ side, dbPath }: PlayJob, expectedPath: string): Promise<Restored> {
+function restore({ side, dbPath }: PlayJob, { expectedPath, binariesPath }: Expected): Promise<Restored> {
   const program = join(import.meta.dirname, 'restore-process.ts');
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, [program, side, dbPath, expectedPath], (error, stdout, stderr) => {
+    execFile(process.execPath, [program, side, dbPath, expectedPath, binariesPath], (error, stdout, stderr) => {
       // a document that differs is a result too, with exit code 1
       if (stdout !== '') resolve(JSON.parse(stdout) as Restored);
       else reject(new SideError(stderr.trim() || String(error)));

@@ -10,6 +10,7 @@ export class SyncEngine {
   patches = 0;
   patchBytes = 0;
   snapshots = 0;
+  values = 0;
   /** Promises of `appendPatch` that were different objects: patches that are committed together share one. */
   distinctPromises = 0;
   /** The first error that any call rejected with. */
@@ -32,6 +33,13 @@ export class SyncEngine {
     this.#lastCall = promise;
     this.patchBytes += patch.byteLength;
     this.#bytesSinceSnapshot += patch.byteLength;
+  }
+
+  /** A large value is kept beside the document. */
+  saveValue(hash: string, value: Uint8Array): void {
+    this.#lastCall = this.#provider.saveValue(hash, value);
+    this.#lastCall.catch(this.#failed);
+    this.values++;
   }
 
   get snapshotDue(): boolean {

@@ -8,6 +8,7 @@ const rows: readonly (readonly [title: string, value: (result: SideResult) => st
   ['patches', ({ patches }) => count(patches)],
   ['commits', ({ commits }) => count(commits)],
   ['snapshots, each with a prune', ({ snapshots }) => count(snapshots)],
+  ['large values', ({ values }) => count(values)],
   ['main-thread time a patch', ({ mainThread }) => microseconds(mainThread.processorUs)],
   ['time inside the calls, a patch', ({ mainThread }) => microseconds(mainThread.insideCallsUs)],
   ['event-loop delay, p50', ({ delay }) => milliseconds(delay.p50)],
@@ -42,7 +43,8 @@ export function printNotes({ worker, reference }: Results): string {
 faster than a person types.
   commits           distinct promises of appendPatch; patches that are committed together share one
   main-thread time  the same calls once more, without the document: processor time of the main thread
-                    until all is committed, less what the same turns take without a provider
+                    until all is committed, snapshots and large values included, less what the same
+                    turns take without a provider
   time inside       the clock's time in those calls: waiting for the disk is in it, settling promises is not
   event-loop delay  how much too late a piece of work runs, with one due a millisecond after the other;
                     Yjs works on the main thread on both sides${snapshots}

@@ -1,10 +1,11 @@
 /**
  * Makes up an editing session as a person writing a text would leave it: bursts of words with
  * pauses between, typing errors taken back by backspace, jumps of the cursor, pastes, words typed
- * over and passages deleted. The same seed gives the same session.
+ * over and passages deleted. Now and then a picture comes into the document, or a large value beside it,
+ * so that it grows to some megabytes. The same seed gives the same session.
  */
 import { seededRandom } from '../tests/support/random.ts';
-import { applyEdit, type Edit, type Session } from './session.ts';
+import { applyEdit, type Edit, type Session, type Transaction } from './session.ts';
 
 /** Pauses in milliseconds of the typist's time. */
 const KEY_PAUSE = 110;
@@ -12,6 +13,10 @@ const BACKSPACE_PAUSE = 70;
 const WORD_PAUSE = 180;
 const SENTENCE_PAUSE = 900;
 const THOUGHT_PAUSE = 4000;
+
+/** Edits from one picture to the next, and from one large value to the next; no multiples of each other. */
+const PICTURE_EVERY = 1300;
+const VALUE_EVERY = 3100;
 
 const words =
   `a all also and any are as at be because been before both but by can change clear code could day do document each
@@ -30,8 +35,28 @@ const letters = 'etaoinshrdlucmfwypvbgkjqxz';
 export function typeSession(seed: number, edits: number): Session {
   const typist = new Typist(seed, edits);
   typist.work();
-  const title = `a made-up typing session of ${edits.toLocaleString('en')} edits (seed ${seed})`;
+  const { pictures, values } = addBinaries(typist.transactions, seed);
+  const besides = pictures > 0 ? `, ${pictures} pictures and ${values} large values` : '';
+  const title = `a made-up session of ${edits.toLocaleString('en')} edits${besides} (seed ${seed})`;
   return { title, transactions: typist.transactions, text: typist.text };
+}
+
+/** Pictures of some hundred KB each in the document, and values of some MB each beside it. */
+function addBinaries(transactions: Transaction[], seed: number): { pictures: number; values: number } {
+  const random = seededRandom(seed ^ 0x5bd1e995);
+  let pictures = 0;
+  let values = 0;
+  for (const [index, transaction] of transactions.entries()) {
+    if (index % PICTURE_EVERY === PICTURE_EVERY - 1) {
+      transaction.picture = { bytes: Math.round((256 + 256 * random()) * 1024), seed: seed + index };
+      pictures++;
+    }
+    if (index % VALUE_EVERY === VALUE_EVERY - 1) {
+      transaction.value = { bytes: Math.round((1 + 2 * random()) * 1024 * 1024), seed: seed + index };
+      values++;
+    }
+  }
+  return { pictures, values };
 }
 
 class Typist {

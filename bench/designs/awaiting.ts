@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { insertPatch, schema, withoutCheckpoints } from '../drivers/schema.ts';
-import { measure, median, patchesOf, quantile } from '../measure.ts';
+import { measureShort, median, patchesOf, quantile } from '../measure.ts';
 import type { Metrics, Together } from '../work/work.ts';
 
 const PATCH_BYTES = 200;
@@ -153,7 +153,7 @@ export const awaiting: Together = async ({ folder, sizes }) => {
   const callers = await Promise.all(names.map((name, i) => open(folder, i, ways[name] as Way)));
   const run = async (caller: Caller | undefined, calls: number, spaced: boolean) => {
     const took: number[] = [];
-    const { mainUs } = await measure(async () => {
+    const { mainUs } = await measureShort(async () => {
       for (let i = 0; i < calls; i++) {
         if (spaced) await pause(EVERY_MS);
         const start = performance.now();

@@ -1,10 +1,13 @@
 /**
- * One awaited call at a time: this provider, a bare worker, and a program that stores nothing, in one process and
+ * One awaited call at a time: this provider, a bare worker, the synchronous reference, and a program that stores
+ * nothing, in one process and
  * all warm. Blocks of each come in turn, forwards and backwards, so that a machine that becomes slower does so for
  * all of them.
  */
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { measure, median, patchesOf, quantile } from '../measure.ts';
+import { ReferenceProvider } from '../../tests/support/reference-provider.ts';
+import { measureShort, median, patchesOf, quantile } from '../measure.ts';
 import { startBareWorker } from './bare-worker.ts';
 import type { Metrics, Together } from './work.ts';
 
@@ -29,7 +32,7 @@ const paces: Record<string, () => unknown> = {
 async function block(participant: Participant, pace: string, count: number, patches: readonly Uint8Array[]) {
   const before = paces[pace] as () => unknown;
   const took = participant.tookUs[pace] ?? [];
-  const { mainUs } = await measure(async () => {
+  const { mainUs } = await measureShort(async () => {
     for (let i = 0; i < count; i++) {
       const wait = before();
       if (wait !== undefined) await wait;
@@ -50,10 +53,12 @@ export const awaited: Together = async ({ driver, folder, sizes }) => {
   const database = await driver.open(folder);
   const store = database.store('store');
   const bare = await startBareWorker(folder);
+  const reference = new ReferenceProvider(join(folder, 'reference.db'), 'store');
   const make = (append: Append): Participant => ({ append, clock: 0, tookUs: {}, mainUs: {} });
   const participants: Record<string, Participant> = {
     provider: make((patch, clock) => store.appendPatch(patch, clock) as Promise<void>),
     'bare-worker': make(bare.appendPatch),
+    reference: make((patch, clock) => reference.appendPatch(patch, clock)),
     nothing: make(async () => {}),
   };
   const all = Object.values(participants);
@@ -70,6 +75,7 @@ export const awaited: Together = async ({ driver, folder, sizes }) => {
   }
   await database.close();
   await bare.close();
+  await reference.close();
   const nothing = participants.nothing as Participant; // made above
   const metricsOf = ({ tookUs, mainUs }: Participant): Metrics => {
     const metrics: Metrics = {};

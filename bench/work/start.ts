@@ -1,25 +1,13 @@
-/** From construction to the first answer, once a process: for a provider, and for an empty worker. */
-import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
-import type { Work } from './work.ts';
+/** From the import to the first append that is acknowledged, once a process; and the same for an empty worker. */
+import { runFresh } from './fresh-process.ts';
+import type { Task, Work } from './work.ts';
 
-const answering = "require('node:worker_threads').parentPort.postMessage(0)";
+const starting =
+  (who: string) =>
+  ({ folder }: Task) =>
+    runFresh('start', who, folder);
 
-export const start: Work = async ({ driver, folder }) => {
-  const begin = performance.now();
-  const database = await driver.open(folder);
-  await database.store('store').loadSnapshot();
-  const firstAnswerMs = performance.now() - begin;
-  await database.close();
-  return { firstAnswerMs };
-};
-
-/** The least that any worker costs: one that only says that it is there. */
-export const emptyWorker: Work = async () => {
-  const begin = performance.now();
-  const worker = new Worker(answering, { eval: true });
-  await once(worker, 'message');
-  const firstAnswerMs = performance.now() - begin;
-  await worker.terminate();
-  return { firstAnswerMs };
-};
+export const start: Work = starting('provider');
+export const startReference: Work = starting('reference');
+/** The least that any worker costs that opens a file. */
+export const startEmptyWorker: Work = starting('empty-worker');

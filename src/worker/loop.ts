@@ -19,9 +19,8 @@ import {
 } from '../protocol/control.ts';
 import type { RingReader } from './ring-reader.ts';
 
-/** How long a batch that nobody waits for can lie in the ring: while they come quickly, and while they are few. */
-const DOZE_MS = 2;
-const LONG_DOZE_MS = 4;
+/** How long a batch that nobody waits for can lie in the ring. */
+const DOZE_MS = 3;
 /** For so long after a batch another one is expected. */
 const TRAFFIC_MS = 50;
 /** Quiet for so long, it tells what nobody has waited for. */
@@ -173,8 +172,7 @@ export class Loop {
     const control = this.#control;
     const doze = now < this.#batchAt + TRAFFIC_MS;
     const due = this.#untold ? this.#workedAt + TELL_LATER_MS : Number.POSITIVE_INFINITY;
-    const dozeMs = now - this.#batchAt < DOZE_MS ? DOZE_MS : LONG_DOZE_MS;
-    const until = Math.min(doze ? now + dozeMs : this.#workedAt + LINGER_MS, retryAt, due, this.#tidyAt);
+    const until = Math.min(doze ? now + DOZE_MS : this.#workedAt + LINGER_MS, retryAt, due, this.#tidyAt);
     Atomics.store(control, WORKER_STATE, doze ? STATE_DOZING : STATE_ASLEEP);
     // The main side writes to the ring first and reads the state after that, and rings only one that
     // sleeps, or dozes while somebody waits; here it is the other way round.

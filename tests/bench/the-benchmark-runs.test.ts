@@ -88,7 +88,7 @@ describe('the benchmark', { timeout: 240_000 }, () => {
         if (name !== 'nothing') expect(metrics[`commitP99Ms at ${rate}`], name).toBeGreaterThan(0);
       }
     }
-    expect(Object.keys(awaited?.medians ?? {})).toEqual(['provider', 'bare-worker']);
+    expect(Object.keys(awaited?.medians ?? {})).toEqual(['provider', 'bare-worker', 'reference']);
     for (const { p50Us, 'spaced p50Us': spaced } of Object.values(awaited?.medians ?? {})) {
       expect(p50Us).toBeGreaterThan(0);
       expect(spaced).toBeGreaterThan(0);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { beforeEach, expect, test } from 'vitest';
+import { bytesOf, type ExpectedBinaries, hashOf } from '../../demo/binaries.ts';
 import { EditedDocument } from '../../demo/edited-document.ts';
 import { openProvider } from '../../demo/open-provider.ts';
 import { typeSession } from '../../demo/typist.ts';
@@ -69,6 +70,44 @@ for (const side of ['worker', 'reference'] as const) {
     expect((await runRestore(side, db, expected)).stderr).toContain('there is no file');
   });
 }
+
+test('pictures of the document, and large values beside it, must be there with the bytes that were stored', async () => {
+  const binaries = join(folder, 'expected.json');
+  db = join(folder, 'pictures.db'); // the editor of the other document has the same number as this one's
+  writeFileSync(expected, '');
+  const value = bytesOf({ bytes: 100_000, seed: 1 });
+  const provider = openProvider('worker', db);
+  await provider.saveValue(hashOf(value), value);
+  const picture = new EditedDocument((update) => void provider.appendPatch(update, 1));
+  picture.edit({ edits: [], pause: 1, picture: { bytes: 5000, seed: 2 } });
+  await provider.close();
+  const restore = async (expectedBinaries: ExpectedBinaries) => {
+    writeFileSync(binaries, JSON.stringify(expectedBinaries));
+    const { code, stdout } = await runRestore('worker', db, expected, binaries);
+    return { code, ...JSON.parse(stdout) };
+  };
+  const values = [hashOf(value)];
+  expect(await restore({ pictures: [], values })).toMatchObject({
+    code: 1,
+    difference: expect.stringContaining('1 pictures'),
+  });
+  const pictures = [hashOf(bytesOf({ bytes: 5000, seed: 2 }))];
+  expect(await restore({ pictures, values })).toMatchObject({ code: 0, same: true });
+  expect(await restore({ pictures: values, values })).toMatchObject({
+    code: 1,
+    difference: expect.stringContaining('picture 1'),
+  });
+  change("UPDATE blobs SET data = CAST('x' || substr(data, 2) AS BLOB)");
+  expect(await restore({ pictures, values })).toMatchObject({
+    code: 1,
+    difference: expect.stringContaining('other bytes'),
+  });
+  change('DELETE FROM blobs');
+  expect(await restore({ pictures, values })).toMatchObject({
+    code: 1,
+    difference: expect.stringContaining('missing'),
+  });
+});
 
 test('the demo ends with 1, and says on which side, if a file loses a patch before it is restored', async () => {
   // comes before the restore program in its own process, and takes a patch out of this package's file

@@ -35,8 +35,23 @@ test('a small run restores both sides, prints one JSON object and keeps what it 
   expect(rowsOf(db).patches.map(({ clock }) => clock)).toEqual(Array.from({ length: edits }, (_, index) => index + 1));
   const picture = readFileSync(svg, 'utf8');
   expect(picture).toMatch(/^<svg /);
-  for (const words of ['this package', 'synchronous', 'delay (ms', 'time since the session began (s)']) {
+  for (const words of ['this package: p99', 'synchronous: p99', 'time since the session began (s)']) {
     expect(picture).toContain(words);
+  }
+  // a strip for each side, both with the same scale
+  expect(picture.match(/delay \(ms\)/g)).toHaveLength(2);
+  const scale = [...picture.matchAll(/text-anchor="end"[^>]*>([\d.]+)</g)].map(([, value]) => value);
+  expect(scale.length).toBeGreaterThan(3);
+  expect(scale.slice(0, scale.length / 2)).toEqual(scale.slice(scale.length / 2));
+});
+
+test('pictures and large values are stored, restored and told of', async () => {
+  const ended = await runDemo(['--edits', '3300', '--json', '--svg', join(freshFolder(), 'delay.svg')]);
+  expect(ended).toMatchObject({ code: 0 });
+  const { sides } = JSON.parse(ended.stdout);
+  for (const side of ['worker', 'reference']) {
+    expect(sides[side]).toMatchObject({ patches: 3300, snapshots: 1, values: 1, restored: { same: true } });
+    expect(sides[side].restored.snapshotBytes).toBeGreaterThan(512 * 1024);
   }
 });
 

@@ -31,9 +31,10 @@ const edit = (...patch: unknown[]) => packed({ ...good, txns: [{ patches: [[0, 0
 const shape = 'transaction 1 has an edit that is not [position, deletedCount, insertedText]';
 
 const cases: [what: string, content: Buffer, words: string][] = [
-  ['plain JSON', Buffer.from(JSON.stringify(good)), 'it is not gzipped, or damaged'],
-  ['an empty file', Buffer.alloc(0), 'it is not gzipped, or damaged'],
-  ['a file that was cut off', whole.subarray(0, whole.length - 12), 'it is not gzipped, or damaged'],
+  ['plain text that is not JSON', Buffer.from('startContent'), 'what is in it is not JSON'],
+  ['an empty file', Buffer.alloc(0), 'what is in it is not JSON'],
+  ['a file that was cut off', whole.subarray(0, whole.length - 12), 'it is gzipped, but damaged'],
+  ['a file of two bytes', whole.subarray(0, 2), 'it is gzipped, but damaged'],
   ['gzipped text that is not JSON', gzipSync('{"startContent'), 'what is in it is not JSON'],
   ['JSON of another kind', packed([good]), 'it is not a JSON object'],
   ['JSON null', packed(null), 'it is not a JSON object'],
@@ -60,8 +61,18 @@ for (const [what, content, words] of cases) {
   });
 }
 
+test('plain JSON is read like gzipped JSON', () => {
+  const folder = freshFolder();
+  const [plainPath, packedPath] = [join(folder, 'plain'), join(folder, 'packed')];
+  writeFileSync(plainPath, JSON.stringify(good));
+  writeFileSync(packedPath, whole);
+  const { transactions, text } = readTrace(plainPath);
+  expect({ transactions, text }).toEqual({ transactions: [{ edits: [[0, 0, 'ab']], pause: 1 }], text: 'ab' });
+  expect(readTrace(packedPath)).toMatchObject({ transactions, text });
+});
+
 test('each of them ends the demo with 2', async () => {
-  for (const content of [Buffer.from('{}'), gzipSync('{'), packed([]), edit(3, 0, 'c')]) {
+  for (const content of [Buffer.from('{'), gzipSync('{'), packed([]), edit(3, 0, 'c')]) {
     const path = join(freshFolder(), 'trace.json.gz');
     writeFileSync(path, content);
     await refusalOf(path);

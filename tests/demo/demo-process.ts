@@ -24,8 +24,8 @@ export function runDemo(args: string[], env: NodeJS.ProcessEnv = {}): Promise<En
   return run('main.ts', args, env);
 }
 
-export function runRestore(side: 'worker' | 'reference', dbPath: string, expectedPath: string): Promise<Ended> {
-  return run('restore-process.ts', [side, dbPath, expectedPath], {});
+export function runRestore(side: 'worker' | 'reference', dbPath: string, ...expectedPaths: string[]): Promise<Ended> {
+  return run('restore-process.ts', [side, dbPath, ...expectedPaths], {});
 }
 
 export function packed(value: unknown): Buffer {

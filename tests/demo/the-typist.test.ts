@@ -1,5 +1,6 @@
 /** The made-up session: the same for the same seed, what it says it is, and with all that a person does. */
 import { expect, test } from 'vitest';
+import { bytesOf, expectedBinaries, hashOf } from '../../demo/binaries.ts';
 import { applyEdit } from '../../demo/session.ts';
 import { typeSession } from '../../demo/typist.ts';
 
@@ -17,6 +18,23 @@ test.for([1, 2, 20, 5000])('a session of %i edits has so many, and they lead to 
     typed = applyEdit(typed, edit);
   }
   expect(typed).toBe(text);
+});
+
+test('the document grows to some megabytes by pictures, and large values come beside it', () => {
+  const { title, transactions } = typeSession(1, 20_000);
+  const pictures = transactions.flatMap(({ picture }) => picture ?? []);
+  const values = transactions.flatMap(({ value }) => value ?? []);
+  const bytes = (binaries: typeof pictures) => binaries.reduce((sum, binary) => sum + binary.bytes, 0);
+  expect(bytes(pictures)).toBeGreaterThan(2 ** 22);
+  expect(bytes(values)).toBeGreaterThan(2 ** 22);
+  expect(title).toContain(`${pictures.length} pictures and ${values.length} large values`);
+  // no two are the same, and each is the same again
+  const hashes = [...pictures, ...values].map((binary) => hashOf(bytesOf(binary)));
+  expect(new Set(hashes).size).toBe(hashes.length);
+  expect(expectedBinaries({ title, transactions, text: '' })).toEqual({
+    pictures: hashes.slice(0, pictures.length),
+    values: hashes.slice(pictures.length),
+  });
 });
 
 test('it types, corrects, jumps, retypes, pastes, deletes and hesitates', () => {

@@ -178,6 +178,19 @@ export class Connection implements QueueHost {
     return true;
   }
 
+  sendShared(queue: FileQueue, batch: Batch): boolean {
+    if (!this.#channel.push(queue.id, batch.number, batch.firstSlab)) return false;
+    if (!this.#channel.ring(false)) this.#wake(0);
+    this.#haveUnderWay.add(queue);
+    // what nobody waits for is told of after a pause in the traffic
+    if (!this.#channel.listen(this.#channel.progress, this.#progressed)) this.#schedulePump();
+    return true;
+  }
+
+  settleSoon(): void {
+    this.#schedulePump();
+  }
+
   sendWrite(_: FileQueue, write: LargeWrite): boolean {
     if (write.slot === NO_SLOT) write.slot = this.#channel.takeSlot() ?? NO_SLOT;
     if (write.slot === NO_SLOT) return false;

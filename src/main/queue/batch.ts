@@ -19,6 +19,8 @@ export class Batch implements Hurried {
   readonly settlers: Settler[] = [];
   /** Capacity of its slabs. */
   bytes = 0;
+  /** Whether it is to be sent, and whether it was. */
+  announced = false;
   sent = false;
   /** Whether somebody waits for one of its promises. */
   urgent = false;

@@ -34,6 +34,10 @@ const WORTH_SENDING = 32 * 1024;
 /** Small batches follow each other without a limit but this: the worker commits together what it finds. */
 const MOST_SMALL = 64;
 const SMALL_BYTES = 8 * WORTH_SENDING;
+/** A batch is shared with the worker from its first call on if its slab is no larger. */
+const LARGEST_SHARED = 16 * 1024;
+/** What nobody waits for is settled when so many batches are under way: many at once cost less than each by itself. */
+const SETTLE_TOGETHER = 16;
 
 type Item = Batch | LargeWrite | Load;
 type GiveUpReason = (call: string) => SDS_PersistenceError;
@@ -50,6 +54,10 @@ export interface QueueHost {
   hasUnderWay(queue: FileQueue): void;
   /** Sends one thing; false if there is no room for it now. */
   sendBatch(queue: FileQueue, batch: Batch): boolean;
+  /** Sends a batch within the turn that the worker need not look at before it does so by itself. */
+  sendShared(queue: FileQueue, batch: Batch): boolean;
+  /** There is much to settle. */
+  settleSoon(): void;
   sendWrite(queue: FileQueue, write: LargeWrite): boolean;
   sendLoad(queue: FileQueue, load: Load): void;
   /** What the worker noted of a write that is finished; its slot may be used anew. */
@@ -78,6 +86,9 @@ export class FileQueue implements Findings {
   /** The batch that calls are added to. */
   #open: Batch | undefined;
   #lastNumber: number;
+  /** A slab for the next batch is chosen as if it had so much already. */
+  #expectedBytes = 0;
+  #loadsUnderWay = 0;
   /** Why it can't go on, if so: every call is refused with it. */
   #lost: GiveUpReason | undefined;
 
@@ -117,7 +128,10 @@ export class FileQueue implements Findings {
         member.runSettler = index;
         member.runPromise = promise as Promise<void>;
       }
-      if (this.#writer.write(APPEND_PATCH, member.id, member.runSettler, clock, patch, length, '', 0)) break;
+      if (this.#writer.write(APPEND_PATCH, member.id, member.runSettler, clock, patch, length, '', 0)) {
+        if (!batch.announced) this.#announce(batch);
+        break;
+      }
       if (!joins) batch.takeBackPromise();
       this.#completeOpen(); // the worker has begun with it
     }
@@ -147,6 +161,7 @@ export class FileQueue implements Findings {
       const { promise, index } = batch.addPromise(member, operation);
       member.run = undefined; // calls of a provider keep their order, also if some fail
       if (this.#writer.write(operation, member.id, index, clock, data, length, key, keyLength)) {
+        if (!batch.announced) this.#announce(batch);
         if (data !== undefined && handedOver) takeOver(data);
         return promise as Promise<void>;
       }
@@ -214,10 +229,14 @@ export class FileQueue implements Findings {
     for (;;) {
       if (this.#lost !== undefined) return this.#lost(call);
       if (this.#open !== undefined && this.#writer.hasRoom(need)) return undefined;
-      if (this.#open !== undefined && (this.#open.sent || isFull(this.#open))) this.#completeOpen();
+      if (this.#open?.sent === true) {
+        this.#expectedBytes = LARGEST_SHARED / 2; // it was full before the worker came to it
+        this.#completeOpen();
+      }
+      if (this.#open !== undefined && isFull(this.#open)) this.#completeOpen();
       // a batch is complete, or its slabs are full: the worker may start on it, if that is worth a batch of its own
       if (this.#complete.length > 0 || (this.#open?.bytes ?? 0) >= WORTH_SENDING) this.#sendWithinTurn();
-      const slab = memory.takeSlab(need, this.#open?.bytes ?? 0, MaxPendingBytes);
+      const slab = memory.takeSlab(need, this.#open?.bytes ?? this.#expectedBytes, MaxPendingBytes);
       if (slab !== NO_SLAB) {
         this.#enterSlab(slab);
         return undefined;
@@ -228,10 +247,7 @@ export class FileQueue implements Findings {
   }
 
   #enterSlab(slab: number): void {
-    if (this.#open === undefined) {
-      this.#open = new Batch(this.#nextNumber(), this);
-      this.#host.wantsToSend(this);
-    }
+    this.#open ??= new Batch(this.#nextNumber(), this);
     this.#writer.enter(slab, this.#open);
   }
 
@@ -296,7 +312,6 @@ export class FileQueue implements Findings {
   }
 
   #sendNext(): boolean {
-    if (this.#complete.length === 0 && this.#shareOpen()) return true;
     if (this.#complete.length === 0) this.#completeOpen();
     const [item] = this.#complete;
     if (item === undefined || !this.#send(item)) return false;
@@ -305,21 +320,32 @@ export class FileQueue implements Findings {
     return true;
   }
 
-  /** Sends a small batch that nobody waits for, and goes on adding to it until the worker begins with it. */
-  #shareOpen(): boolean {
-    const batch = this.#open;
-    if (batch === undefined || batch.urgent || batch.slabs.length > 1 || this.#host.blocked) return false;
+  /** There is a new batch, with its first call: it is shared with the worker, or sent at the end of the turn. */
+  #announce(batch: Batch): void {
+    batch.announced = true;
+    if (!this.#share(batch)) this.#host.wantsToSend(this);
+  }
+
+  /**
+   * Sends a small batch at once, and goes on adding to it until the worker begins with it. So calls that
+   * nobody waits for, one or a few a turn, cost no turn's end and gather over several turns.
+   */
+  #share(batch: Batch): boolean {
+    const mayShare = this.#complete.length === 0 && this.#loadsUnderWay === 0 && this.#underWay.length < MOST_SMALL;
+    if (!mayShare || batch.bytes > LARGEST_SHARED || this.#host.blocked) return false;
     this.#writer.share();
-    if (!this.#send(batch)) {
+    if (!this.#host.sendShared(this, batch)) {
       this.#completeOpen(); // no room in the ring: it waits like any other
       return false;
     }
     this.#wasSent(batch);
+    if (this.#underWay.length >= SETTLE_TOGETHER) this.#host.settleSoon();
     return true;
   }
 
   #wasSent(item: Item): void {
     item.sent = true;
+    if (item.kind === 'load') this.#loadsUnderWay++;
     this.#underWay.push(item);
     this.#host.hasUnderWay(this);
   }
@@ -389,6 +415,7 @@ export class FileQueue implements Findings {
     const at = this.#underWay.indexOf(load);
     if (at < 0) return; // refused meanwhile
     this.#underWay.splice(at, 1);
+    this.#loadsUnderWay--;
     if ('found' in loaded) {
       resolveWith(loaded.found, load.resolve);
       for (const watcher of load.watchers) watcher(undefined);
@@ -431,6 +458,7 @@ export class FileQueue implements Findings {
     const again: Item[] = [];
     for (const item of this.#underWay.splice(0)) {
       item.sent = false;
+      this.#loadsUnderWay = 0;
       if (item.kind === 'write') this.#host.takeOutcome(item); // whatever the lost worker had noted
       if (item.kind === 'load' && item.passed) {
         // the state that it was to see is gone: better no answer than one of a later state

@@ -1,0 +1,13 @@
+/** What a process keeps in memory: idle with some files, and after a burst and a while of quiet. */
+import { runFresh } from './fresh-process.ts';
+import type { Task, Work } from './work.ts';
+
+const keeping =
+  (who: string) =>
+  ({ folder, sizes: { files = 1, burst = 0 } }: Task) =>
+    runFresh('memory', who, folder, `${files}`, `${burst}`);
+
+export const memory: Work = keeping('provider');
+export const memoryReference: Work = keeping('reference');
+/** The least that any worker keeps that has a file open. */
+export const memoryEmptyWorker: Work = keeping('empty-worker');
