@@ -16,6 +16,7 @@ import type {
 } from '../protocol/maintenance.ts';
 import { describe } from './arguments.ts';
 import { changed, runTask } from './maintenance-worker.ts';
+import { begin, finish, log } from './observe/channels.ts';
 
 const MOST_PAGES_PER_STEP = 16_384;
 /** So often a verification begins anew if the file changes while it is read without a lock. */
@@ -37,14 +38,33 @@ export async function backupDatabase(
   TargetPath: string,
   Options: SDS_BackupOptions = {},
 ): Promise<SDS_BackupResult> {
-  const call = 'backupDatabase';
+  return backupFile('backupDatabase', SourcePath, TargetPath, Options);
+}
+
+/** For messages under the name of the call. */
+export async function backupFile(
+  call: string,
+  SourcePath: string,
+  TargetPath: string,
+  Options: SDS_BackupOptions,
+): Promise<SDS_BackupResult> {
   const source = pathOf(SourcePath, call, 'SourcePath');
-  const target = pathOf(TargetPath, call, 'TargetPath');
-  const { PagesPerStep = 1024, Overwrite = false } = checked(Options, call, source, {
-    PagesPerStep: pages,
-    Overwrite: yesOrNo,
-  });
-  return runTask('backup', call, { source, target, pagesPerStep: PagesPerStep, overwrite: Overwrite }, Options);
+  const target = pathOf(TargetPath, call, call === 'backup' ? 'Path' : 'TargetPath');
+  const accepted = { PagesPerStep: pages, Overwrite: yesOrNo };
+  const { PagesPerStep = 1024, Overwrite = false } = checked(Options, call, source, accepted);
+  const trace = begin('backup', () => ({ Path: source, TargetPath: target }));
+  const given = { source, target, pagesPerStep: PagesPerStep, overwrite: Overwrite };
+  try {
+    const result = await runTask('backup', call, given, Options);
+    if (trace !== undefined) Object.assign(trace, { Bytes: result.Bytes });
+    finish('backup', trace);
+    log('backup of %s to %s: %d bytes', source, target, result.Bytes);
+    return result;
+  } catch (error) {
+    finish('backup', trace, error);
+    log('backup of %s to %s: %s', source, target, error);
+    throw error;
+  }
 }
 
 /**

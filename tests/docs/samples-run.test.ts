@@ -44,6 +44,9 @@ describe('code samples', () => {
       const folder = freshFolder();
       mkdirSync(join(folder, 'node_modules'));
       symlinkSync(root, join(folder, 'node_modules', 'sds-persistence-worker'));
+      for (const name of ['@opentelemetry', 'prom-client']) {
+        symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name));
+      }
       const program = join(folder, language === 'cjs' ? 'sample.cjs' : 'sample.mjs');
       writeFileSync(program, code);
       const printed = execFileSync(process.execPath, [program], {
