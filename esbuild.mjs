@@ -1,6 +1,6 @@
 /** Builds the package: the worker into text, the text into the main file, and the declarations. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
@@ -22,19 +22,27 @@ const common = {
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist);
 
-const worker = await build({
-  ...common,
-  entryPoints: [join(root, 'src/worker/entry.ts')],
-  format: 'cjs',
-  minify: true,
-  write: false,
-});
+const workers = {
+  'virtual:worker-code': 'src/worker/entry.ts',
+  'virtual:maintenance-code': 'src/worker/maintenance/entry.ts',
+};
+const workerTexts = new Map();
+for (const [name, entry] of Object.entries(workers)) {
+  const { outputFiles } = await build({
+    ...common,
+    entryPoints: [join(root, entry)],
+    format: 'cjs',
+    minify: true,
+    write: false,
+  });
+  workerTexts.set(name, outputFiles[0].text);
+}
 const workerCode = {
   name: 'worker-code',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^virtual:worker-code$/ }, ({ path }) => ({ path, namespace: 'worker-code' }));
-    onLoad({ filter: /.*/, namespace: 'worker-code' }, () => ({
-      contents: worker.outputFiles[0].text,
+    onResolve({ filter: /^virtual:/ }, ({ path }) => ({ path, namespace: 'worker-code' }));
+    onLoad({ filter: /.*/, namespace: 'worker-code' }, ({ path }) => ({
+      contents: workerTexts.get(path),
       loader: 'text',
     }));
   },
@@ -52,6 +60,31 @@ for (const [format, outfile] of [
     banner: { js: '/*! sds-persistence-worker, MIT; contains Comlink, Apache-2.0: see THIRD-PARTY-NOTICES.md */' },
   });
 }
+
+// the command line, beside the library and loaded by nothing of it
+const library = {
+  name: 'library',
+  setup({ onResolve }) {
+    onResolve({ filter: /\/main\/index\.ts$/ }, () => ({ path: './index.js', external: true }));
+  },
+};
+for (const [entry, outfile] of [
+  ['src/cli/bin.ts', 'bin.js'],
+  ['src/cli/main.ts', 'cli.js'],
+]) {
+  await build({
+    ...common,
+    entryPoints: [join(root, entry)],
+    format: 'esm',
+    // the first file is read by any Node, to say that it is too old
+    target: outfile === 'bin.js' ? 'node14.8' : common.target,
+    minifySyntax: true,
+    minifyWhitespace: true,
+    outfile: join(dist, outfile),
+    plugins: [library],
+  });
+}
+chmodSync(join(dist, 'bin.js'), 0o755);
 
 // declarations, once as ES module and once as CommonJS: those that the public ones lead to
 const types = join(dist, 'types');

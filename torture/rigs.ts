@@ -65,6 +65,21 @@ export const rigs: Record<string, RigEntry> = {
     load: () => import('./faulty-calls.ts'),
     mostMinutes: 20,
   },
+  backups: {
+    what: 'backups in the middle of random calls, some of their processes killed',
+    load: () => import('./backups.ts'),
+    mostMinutes: 10,
+  },
+  'operations-on-hostile-files': {
+    what: 'damaged files and files of another shape through every operation',
+    load: () => import('./operations-on-hostile-files.ts'),
+    mostMinutes: 10,
+  },
+  'operations-on-a-full-disk': {
+    what: 'a disk that becomes full at each step of backup, restore, copy and compact',
+    load: () => import('./operations-on-a-full-disk.ts'),
+    mostMinutes: 5,
+  },
   soak: {
     what: 'a mixed load for ten minutes',
     load: () => import('./soak.ts'),

@@ -10,12 +10,16 @@ import {
   SAVE_VALUE,
 } from '../protocol/entries.ts';
 import { makeError, reviveCause, SDS_PersistenceError } from '../protocol/errors.ts';
+import type { SDS_BackupOptions, SDS_BackupResult } from '../protocol/maintenance.ts';
 import type { SDS_ProviderOptions } from '../protocol/options.ts';
 import type { Report } from '../protocol/service.ts';
+import type { SDS_Statistics } from '../protocol/statistics.ts';
 import { describe, faultOfBytes, faultOfClock, faultOfHash, readOptions } from './arguments.ts';
 import type { Connection } from './connection/connection.ts';
 import { type OpenFile, openFile, releaseFile } from './connection/worker-pool.ts';
 import { drainAtExit, exiting } from './exit-guard.ts';
+import { statisticsOf } from './observe/statistics.ts';
+import { backupFile } from './operations.ts';
 import type { FileQueue } from './queue/file-queue.ts';
 import { Member } from './queue/member.ts';
 
@@ -247,6 +251,25 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
   /** The same as `close()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /**
+   * Copies the file into another while providers go on writing it: all that was called before on this provider, and
+   * of every store a prefix of what was called since. See `backupDatabase`.
+   *
+   * @throws what `flush` and `backupDatabase` fail with; `invalid-argument` for a database in memory
+   */
+  async backup(Path: string, Options: SDS_BackupOptions = {}): Promise<SDS_BackupResult> {
+    const { dbPath, transient } = this.#queue;
+    if (transient) throw makeError('invalid-argument', 'backup', dbPath, 'a database in memory has no file to copy');
+    await this.flush();
+    return backupFile('backup', dbPath, Path, Options);
+  }
+
+  /** Figures of this provider, its file and its worker; asking for them looks at the sizes of the files, nothing more. */
+  statistics(): SDS_Statistics {
+    const { dbPath, storeId, collisions } = this.#member;
+    return statisticsOf(dbPath, storeId, collisions, this.#queue.observer, this.#connection.figures);
   }
 
   /** How many patches of this provider were lost since their number was taken by other bytes. */

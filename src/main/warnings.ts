@@ -1,4 +1,5 @@
 /** Process warnings: said once each, with a code that a program can filter by. */
+import { tell } from './observe/channels.ts';
 import type { Member } from './queue/member.ts';
 
 /** Files and stores that were spoken of already. */
@@ -14,6 +15,7 @@ function once(code: string, subject: string, message: string): void {
 /** Counts a patch that is lost since its number is taken by other bytes. */
 export function warnOfCollision(member: Member): void {
   member.collisions++;
+  tell('collision', { Path: member.dbPath, StoreId: member.storeId, Collisions: member.collisions });
   once(
     'SDS_CLOCK_COLLISION',
     `${member.storeId} ${member.dbPath}`,

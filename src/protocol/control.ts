@@ -24,6 +24,9 @@ export const CALLS = 6;
 export const THREAD_ID = 7;
 /** Main: who wants to be told of progress, see below. */
 export const WANTED = 8;
+/** Worker: how many checkpoints it ran, and for how many microseconds in all. */
+export const CHECKPOINTS = 9;
+export const CHECKPOINT_MICROSECONDS = 10;
 
 /** In its event loop, or not there yet: only a Comlink call reaches it. */
 export const STATE_IN_EVENT_LOOP = 0;

@@ -17,6 +17,7 @@ export const errorCodes = [
   'io-error',
   'worker-lost',
   'queue-full',
+  'file-exists',
 ] as const;
 
 export type SDS_PersistenceErrorCode = (typeof errorCodes)[number];
@@ -33,6 +34,7 @@ const sentences: Record<SDS_PersistenceErrorCode, string> = {
   'io-error': 'the operating system reported an error while accessing the file',
   'worker-lost': 'the worker thread was lost before the call could be carried out; nothing was stored',
   'queue-full': 'more bytes are waiting than MaxPendingBytes allows; await earlier calls first',
+  'file-exists': 'what would be made is there already; it was left as it is',
 };
 
 /**

@@ -4,6 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { expose, transfer } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { BOOTED, type SharedMemory, THREAD_ID } from '../protocol/control.ts';
+import { countCheckpointsIn } from './checkpoint-count.ts';
 import { Service } from './service.ts';
 import { SqliteEngine } from './sqlite-engine.ts';
 
@@ -20,6 +21,7 @@ function threadId(): number {
 
 if (parentPort !== null) {
   const port = parentPort;
+  countCheckpointsIn(shared.control);
   Atomics.store(new Int32Array(shared.control), THREAD_ID, threadId());
   const service = new Service(shared, (path, transient) => new SqliteEngine(path, transient), transfer);
   Reflect.deleteProperty(shared, 'arena'); // the service has it, and lets go of it for another one

@@ -36,7 +36,7 @@ export function closeDatabase(database: Database): void {
   }
 }
 
-function keepsStatementsOpen(): boolean {
+export function keepsStatementsOpen(): boolean {
   const database = new DatabaseSync(':memory:');
   const statement = database.prepare('SELECT 1');
   database.close();

@@ -7,6 +7,7 @@
  */
 import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
+import { countCheckpoint } from './checkpoint-count.ts';
 import { firstRow } from './node-sqlite.ts';
 
 const MiB = 1024 * 1024;
@@ -103,7 +104,9 @@ export class WalKeeper {
    */
   #checkpoint(mode: 'PASSIVE' | 'RESTART' | 'TRUNCATE'): boolean {
     try {
+      const begunAt = performance.now();
       const row = firstRow(this.#database.prepare(`PRAGMA wal_checkpoint(${mode})`));
+      countCheckpoint(performance.now() - begunAt);
       if (row?.busy !== 0 || row.log !== row.checkpointed) return false;
       this.#inLog = this.#sinceLook = 0;
       if (mode !== 'TRUNCATE') this.#usedAt = performance.now();

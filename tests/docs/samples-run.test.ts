@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { freshFolder } from '../support/files.ts';
 
 const root = join(import.meta.dirname, '../..');
-const documents = ['README.md', 'docs/api.md', 'examples/README.md', 'src/main/provider.ts'];
+const documents = ['README.md', 'docs/api.md', 'docs/operations.md', 'examples/README.md', 'src/main/provider.ts'];
 
 interface Sample {
   document: string;
@@ -44,9 +44,16 @@ describe('code samples', () => {
       const folder = freshFolder();
       mkdirSync(join(folder, 'node_modules'));
       symlinkSync(root, join(folder, 'node_modules', 'sds-persistence-worker'));
+      for (const name of ['@opentelemetry', 'prom-client']) {
+        symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name));
+      }
       const program = join(folder, language === 'cjs' ? 'sample.cjs' : 'sample.mjs');
       writeFileSync(program, code);
-      const printed = execFileSync(process.execPath, [program], { cwd: folder, encoding: 'utf8' });
+      const printed = execFileSync(process.execPath, [program], {
+        cwd: folder,
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
       // a comment behind console.log is what it prints
       const announced = [...code.matchAll(/console\.log\(.*\);? \/\/ (.*)$/gm)].map(([, text]) => text);
       expect(printed.split('\n').filter(Boolean)).toEqual(announced);

@@ -83,6 +83,7 @@ export function toldApartByCode(error: unknown): string {
     case 'invalid-argument':
     case 'closed':
     case 'queue-full':
+    case 'file-exists':
       return 'call otherwise';
     case 'open-failed':
     case 'schema-mismatch':

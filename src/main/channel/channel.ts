@@ -5,6 +5,8 @@
 import {
   BOOTED,
   CALLS,
+  CHECKPOINT_MICROSECONDS,
+  CHECKPOINTS,
   CONTROL_CELLS,
   DOORBELL,
   descriptorAt,
@@ -61,6 +63,13 @@ export class Channel {
 
   get retired(): boolean {
     return Atomics.load(this.#control, BOOTED) === RETIRED;
+  }
+
+  /** How many checkpoints this worker and those before it ran, and for how many microseconds in all; both wrap. */
+  get checkpoints(): { count: number; microseconds: number } {
+    const control = this.#control;
+    const count = Atomics.load(control, CHECKPOINTS) >>> 0;
+    return { count, microseconds: Atomics.load(control, CHECKPOINT_MICROSECONDS) >>> 0 };
   }
 
   /** The system's number of the worker's thread, 0 if it is not known. */

@@ -9,6 +9,8 @@ import { makeError } from '../../protocol/errors.ts';
 import type { Report } from '../../protocol/service.ts';
 import { Channel } from '../channel/channel.ts';
 import { PendingMemory } from '../memory/pending-memory.ts';
+import { begin, finish, log, tell } from '../observe/channels.ts';
+import type { WorkerFigures } from '../observe/statistics.ts';
 import type { Batch } from '../queue/batch.ts';
 import { FileQueue, type QueueHost } from '../queue/file-queue.ts';
 import { type LargeWrite, NO_SLOT } from '../queue/large-write.ts';
@@ -41,6 +43,8 @@ export class Connection implements QueueHost {
   readonly #freeFileIds: number[] = [];
   readonly #onLost: (connection: Connection) => void;
   #nextFileId = 0;
+  #lost = 0;
+  #checkpointsTold = 0;
   /** `undefined` once there will be no worker any more. */
   #session: Session | undefined;
   #lostReason: unknown;
@@ -100,7 +104,10 @@ export class Connection implements QueueHost {
 
   async attach(queue: FileQueue, member: Member): Promise<Report> {
     if (this.#session === undefined) return lostReport(member.dbPath);
+    const trace = begin('open', () => ({ Path: member.dbPath, StoreId: member.storeId }));
     const report = await this.#registry.attach(this.#session, queue, member);
+    finish('open', trace, report.error === undefined ? undefined : report.error.cause);
+    log('open %s: %s', member.dbPath, report.error?.code ?? 'fine');
     if (report.sqliteVersion !== undefined) this.sqliteVersion = report.sqliteVersion;
     this.#updateReference();
     return report;
@@ -109,6 +116,7 @@ export class Connection implements QueueHost {
   async detach(member: Member): Promise<Report> {
     if (this.#session === undefined) return {};
     const report = await this.#registry.detach(this.#session, member);
+    log('close %s: %s', member.dbPath, report.error?.code ?? 'fine');
     this.#updateReference();
     return report;
   }
@@ -287,11 +295,35 @@ export class Connection implements QueueHost {
 
   #settle(): void {
     this.#haveUnderWay.forEach(this.#settleQueue);
+    this.#tellOfCheckpoints();
   }
 
   get #wanted(): number {
     if (this.blocked) return WANTED_BY_BLOCKED;
     return this.#waitedFor > 0 || this.#wantToSend.size > 0 || this.#ending ? WANTED_NOW : WANTED_LATER;
+  }
+
+  /** The worker runs them between batches, and says so in shared memory only: they are told with the next progress. */
+  #tellOfCheckpoints(): void {
+    const { count, microseconds } = this.#channel.checkpoints;
+    if (count === this.#checkpointsTold) return;
+    this.#checkpointsTold = count;
+    finish(
+      'checkpoint',
+      begin('checkpoint', () => ({ Checkpoints: count, Milliseconds: microseconds / 1000 })),
+    );
+  }
+
+  get figures(): WorkerFigures {
+    const { count, microseconds } = this.#channel.checkpoints;
+    const { pendingBytes, arena, blocks } = this.memory;
+    return {
+      restarts: this.#lost,
+      checkpoints: count,
+      checkpointMs: microseconds / 1000,
+      pendingBytes,
+      sharedBytes: arena.byteLength + blocks.bytes,
+    };
   }
 
   /**
@@ -383,6 +415,7 @@ export class Connection implements QueueHost {
   // ---- the worker's life ------------------------------------------------------------------------
 
   #start(): void {
+    log('a worker starts');
     this.#restarts.started(this.#channel.progress);
     this.#session = new Session(this.#channel, this.memory.arena, (reason) => this.#recover(reason));
   }
@@ -391,6 +424,8 @@ export class Connection implements QueueHost {
   #recover(reason: unknown): void {
     if (this.lost) return;
     this.#session?.leave();
+    this.#lost++;
+    tell('worker-lost', { Message: String(reason), Files: this.#queues.size });
     if (!this.#restarts.mayGoOn(this.#channel.progress)) {
       this.#giveUp(reason);
       return;
@@ -401,6 +436,7 @@ export class Connection implements QueueHost {
       this.#giveUp(error);
       return;
     }
+    tell('worker-replaced', { Files: this.#queues.size });
     for (const queue of this.#queues) if (queue.transient) this.#giveUpQueue(queue, reason, MEMORY_LOST);
     if (this.#session !== undefined) this.#registry.attachAll(this.#session);
     for (const queue of this.#queues) queue.resume();

@@ -1,22 +1,21 @@
 /** Starts a worker thread from the code that travels inside this file. */
-import { Worker, workerData } from 'node:worker_threads';
+import { Worker, type WorkerOptions, workerData } from 'node:worker_threads';
 // the bundled src/worker/entry.ts, put here by the build
 import workerCode from 'virtual:worker-code';
 import { OWNER, type SharedMemory } from '../../protocol/control.ts';
 
 /** Starting from source text works in any bundle, archive or single executable: no file is looked up. */
 export function startWorker(shared: SharedMemory): Worker {
+  return new Worker(workerCode, workerOptions('sds-persistence', shared));
+}
+
+export function workerOptions(name: string, data: { owner: string }): WorkerOptions {
   if ((workerData as Partial<SharedMemory> | null)?.owner === OWNER) {
     // a file that the program preloads (`--require`) runs in this thread too: it must not start another
     throw new Error('this thread is a worker of sds-persistence-worker itself');
   }
   const options = execArgv();
-  return new Worker(workerCode, {
-    eval: true,
-    name: 'sds-persistence',
-    workerData: shared,
-    ...(options === undefined ? {} : { execArgv: options }),
-  });
+  return { eval: true, name, workerData: data, ...(options === undefined ? {} : { execArgv: options }) };
 }
 
 /** The program's own options are inherited wherever that is possible; naming any replaces them all. */

@@ -31,6 +31,11 @@ export class BlockPool {
     this.#onLetGo = onLetGo;
   }
 
+  /** Bytes of blocks that are in use or kept. */
+  get bytes(): number {
+    return this.#usedBytes + this.#freeBytes;
+  }
+
   /** A block of at least so many bytes. What is not written to is not there, so sizes are powers of two. */
   take(length: number): SharedArrayBuffer {
     const size = 2 ** Math.ceil(Math.log2(length));

@@ -1,5 +1,6 @@
 /** Gathered writes of one file: they cross at once, by the ring, and are committed together. */
 import { NO_SLAB } from '../../protocol/slabs.ts';
+import type { Watched } from '../observe/file-observer.ts';
 import { Acknowledgement, type Hurried } from './acknowledgement.ts';
 import type { Member, Watcher } from './member.ts';
 
@@ -27,9 +28,11 @@ export class Batch implements Hurried {
   settled = false;
   /** Called once settled. */
   readonly watchers: Watcher[] = [];
+  readonly watched: Watched;
   readonly #queue: { hurried(batch: Batch): void };
 
-  constructor(number: number, queue: { hurried(batch: Batch): void }) {
+  constructor(number: number, queue: { hurried(batch: Batch): void }, watched: Watched) {
+    this.watched = watched;
     this.number = number;
     this.#queue = queue;
   }

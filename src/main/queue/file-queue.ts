@@ -8,6 +8,7 @@ import { makeError, reviveCause, type SDS_PersistenceError } from '../../protoco
 import type { Bytes } from '../../protocol/service.ts';
 import { INLINE_LIMIT, NO_SLAB } from '../../protocol/slabs.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
+import { FileObserver } from '../observe/file-observer.ts';
 import { takeMark, takeOver } from '../ownership.ts';
 import { lengthOf } from '../view.ts';
 import { resolveWith } from './answers.ts';
@@ -76,6 +77,7 @@ export class FileQueue implements Findings {
   /** `:memory:` and the like: gone with the worker. */
   readonly transient: boolean;
   readonly members = new Set<Member>();
+  readonly observer: FileObserver;
   readonly #host: QueueHost;
   readonly #writer: BatchWriter;
 
@@ -97,6 +99,7 @@ export class FileQueue implements Findings {
     this.#host = host;
     this.dbPath = dbPath;
     this.transient = transient;
+    this.observer = new FileObserver(dbPath);
     this.#writer = new BatchWriter(host.memory);
     this.#lastNumber = Atomics.load(host.commitPoints, id);
   }
@@ -135,6 +138,8 @@ export class FileQueue implements Findings {
       if (!joins) batch.takeBackPromise();
       this.#completeOpen(); // the worker has begun with it
     }
+    this.observer.appended++;
+    this.observer.appendedBytes += length;
     if (handedOver) takeOver(patch); // copied, which costs less than a message, and detached as announced
     return member.runPromise;
   }
@@ -185,6 +190,12 @@ export class FileQueue implements Findings {
     const bytes = (handedOver ? takeOver(data) : undefined) ?? this.#copy(data);
     this.#host.memory.pendingBytes += bytes.length;
     const write = new LargeWrite(this.#nextNumber(), member, operation, key, clock, bytes);
+    if (operation === APPEND_PATCH) {
+      this.observer.appended++;
+      this.observer.appendedBytes += bytes.length;
+    }
+    write.watched = this.observer.began();
+    this.observer.completed(write.watched);
     this.#complete.push(write);
     member.run = undefined;
     this.#host.wantsToSend(this);
@@ -203,6 +214,7 @@ export class FileQueue implements Findings {
     if (this.#lost !== undefined) return Promise.reject(this.#lost(operationNames[operation] ?? ''));
     this.#completeOpen();
     const load = new Load(member, operation, key, clock);
+    load.trace = this.observer.beganLoad(operationNames[operation] ?? '');
     this.#complete.push(load);
     this.#host.wantsToSend(this);
     return load.promise;
@@ -215,7 +227,7 @@ export class FileQueue implements Findings {
     if (pendingBytes === 0 || pendingBytes + length <= member.settings.MaxPendingBytes) return undefined;
     if (member.settings.Overflow === 'reject') return makeError('queue-full', call, this.dbPath);
     const { memory } = this.#host;
-    this.#host.hold(() => memory.pendingBytes === 0 || memory.pendingBytes + length <= member.settings.MaxPendingBytes);
+    this.#hold(() => memory.pendingBytes === 0 || memory.pendingBytes + length <= member.settings.MaxPendingBytes);
     return this.refusalOf(call);
   }
 
@@ -242,12 +254,16 @@ export class FileQueue implements Findings {
         return undefined;
       }
       if (Overflow === 'reject') return makeError('queue-full', call, this.dbPath);
-      this.#host.hold(() => memory.hasRoom(need, MaxPendingBytes));
+      this.#hold(() => memory.hasRoom(need, MaxPendingBytes));
     }
   }
 
+  #hold(until: () => boolean): void {
+    this.observer.hold(() => this.#host.hold(until));
+  }
+
   #enterSlab(slab: number): void {
-    this.#open ??= new Batch(this.#nextNumber(), this);
+    this.#open ??= new Batch(this.#nextNumber(), this, this.observer.began());
     this.#writer.enter(slab, this.#open);
   }
 
@@ -261,6 +277,7 @@ export class FileQueue implements Findings {
     const batch = this.#open;
     if (batch === undefined) return;
     this.#open = undefined;
+    this.observer.completed(batch.watched);
     this.#writer.complete();
     if (!batch.sent) this.#complete.push(batch);
   }
@@ -395,10 +412,11 @@ export class FileQueue implements Findings {
   #settleItem(item: Batch | LargeWrite): void {
     if (item.kind === 'write') {
       this.#giveBack(item, true);
-      settleWrite(item, this.#host.takeOutcome(item), this);
+      const failure = settleWrite(item, this.#host.takeOutcome(item), this);
+      if (item.watched !== undefined) this.observer.ended(item.watched, failure);
       return;
     }
-    settleBatch(item, this);
+    this.observer.ended(item.watched, settleBatch(item, this));
     if (item.urgent) this.#host.hurried();
   }
 
@@ -418,6 +436,7 @@ export class FileQueue implements Findings {
     this.#loadsUnderWay--;
     if ('found' in loaded) {
       resolveWith(loaded.found, load.resolve);
+      this.observer.endedLoad(load.trace);
       for (const watcher of load.watchers) watcher(undefined);
       return;
     }
@@ -428,8 +447,14 @@ export class FileQueue implements Findings {
     );
   }
 
+  #refuseWrite(write: LargeWrite, error: SDS_PersistenceError): void {
+    if (write.watched !== undefined) this.observer.ended(write.watched, error);
+    refuseWrite(write, error);
+  }
+
   #refuseLoad(load: Load, error: SDS_PersistenceError): void {
     load.member.failures++;
+    this.observer.endedLoad(load.trace, error);
     load.reject(error);
     const failures = new Map([[load.member, error]]);
     for (const watcher of load.watchers) watcher(failures);
@@ -466,7 +491,7 @@ export class FileQueue implements Findings {
         this.#refuseLoad(item, makeError('worker-lost', operationNames[item.operation] ?? '', this.dbPath, detail));
       } else if (item.kind === 'write' && item.isGone) {
         this.#giveBack(item, false);
-        refuseWrite(item, makeError('worker-lost', operationNames[item.operation] ?? '', this.dbPath));
+        this.#refuseWrite(item, makeError('worker-lost', operationNames[item.operation] ?? '', this.dbPath));
       } else {
         again.push(item);
       }
@@ -487,9 +512,10 @@ export class FileQueue implements Findings {
       } else if (item.kind === 'write') {
         this.#giveBack(item, false);
         this.#host.takeOutcome(item);
-        refuseWrite(item, error);
+        this.#refuseWrite(item, error);
       } else {
         refuseBatch(item, this.#host.memory, reason);
+        this.observer.ended(item.watched, reason(''));
         if (item.urgent) this.#host.hurried();
       }
     }

@@ -1,5 +1,6 @@
 /** A write whose bytes are too long to be gathered: it crosses by itself, through Comlink. */
 import type { Bytes } from '../../protocol/service.ts';
+import type { Watched } from '../observe/file-observer.ts';
 import type { Member, Watcher } from './member.ts';
 
 /** It has no place for its outcome yet. */
@@ -21,6 +22,7 @@ export class LargeWrite {
   /** Where the worker notes what became of it. */
   slot = NO_SLOT;
   readonly watchers: Watcher[] = [];
+  watched: Watched | undefined;
 
   constructor(number: number, member: Member, operation: number, key: string, clock: number, data: Bytes) {
     this.number = number;

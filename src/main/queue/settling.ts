@@ -26,8 +26,8 @@ export interface Findings {
 
 type Failures = Map<number, SDS_PersistenceError>;
 
-/** Settles the promises of a finished batch. Its slabs go back first: a promise may be told of room. */
-export function settleBatch(batch: Batch, findings: Findings): void {
+/** Settles the promises of a finished batch, and returns its first error. Its slabs go back first: a promise may be told of room. */
+export function settleBatch(batch: Batch, findings: Findings): SDS_PersistenceError | undefined {
   const failed = failuresOf(batch, findings);
   giveBack(batch, findings.memory);
   batch.settled = true;
@@ -40,6 +40,7 @@ export function settleBatch(batch: Batch, findings: Findings): void {
     else settler.reject(error);
   }
   tellWatchers(batch, failed);
+  return failed?.values().next().value;
 }
 
 /** Rejects all that is not finished of a batch. */
@@ -111,16 +112,18 @@ function errorOf(operation: number, number: number, outcome: number, findings: F
 }
 
 /** Settles a write that crossed by itself; `noted` is what the worker left in its slot. */
-export function settleWrite(write: LargeWrite, noted: number, findings: Findings): void {
+export function settleWrite(write: LargeWrite, noted: number, findings: Findings): SDS_PersistenceError | undefined {
   if (noted & SLOT_FOREIGN_WRITER) warnOfForeignWriter(findings.dbPath, findings.sqliteVersion);
   if (noted & SLOT_COLLIDED) warnOfCollision(write.member);
   const outcome = noted & 0xff;
   if (outcome >= FIRST_ERROR) {
-    refuseWrite(write, errorOf(write.operation, write.number, outcome, findings));
-    return;
+    const error = errorOf(write.operation, write.number, outcome, findings);
+    refuseWrite(write, error);
+    return error;
   }
   write.resolve(undefined);
   for (const watcher of write.watchers) watcher(undefined);
+  return undefined;
 }
 
 export function refuseWrite(write: LargeWrite, error: SDS_PersistenceError): void {

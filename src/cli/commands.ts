@@ -1,0 +1,127 @@
+/** The commands: their arguments, options, examples, and what they run. */
+import { info, verify } from './looking.ts';
+import { backup, compact, copy, restore } from './making.ts';
+import { type Session, WrongArguments } from './session.ts';
+import { watch } from './watch.ts';
+
+export type Values = Record<string, string | boolean | string[] | undefined>;
+
+interface Option {
+  type: 'string' | 'boolean';
+  what: string;
+  short?: string;
+  default?: boolean;
+  multiple?: boolean;
+}
+
+interface Command {
+  form: string;
+  what: string;
+  /** Least and most arguments. */
+  takes: [number, number];
+  options: Record<string, Option>;
+  examples: string[];
+  /** A paragraph for its help. */
+  more?: string;
+  run(session: Session, names: string[], values: Values): Promise<void>;
+}
+
+const flag = (what: string): Option => ({ type: 'boolean', default: false, what });
+const recursive = flag('folders within a folder, too');
+const MANY = Number.POSITIVE_INFINITY;
+
+export const commands: Readonly<Record<string, Command>> = {
+  info: {
+    form: 'FILE|FOLDER …',
+    what: 'tells what is in a file: sizes, stores, patches, values',
+    takes: [1, MANY],
+    options: { recursive },
+    examples: ['info notes.db', 'info --json notes.db', 'info --recursive /var/lib/notes'],
+    more: 'Changes nothing, makes nothing, and may look at a file that a program is writing.',
+    run: (session, names, values) => info(session, names, values.recursive === true),
+  },
+  verify: {
+    form: 'FILE|FOLDER …',
+    what: 'checks a file: structure, rows, values against their hash',
+    takes: [1, MANY],
+    options: { recursive },
+    examples: ['verify notes.db', 'verify --quiet /var/lib/notes || alert'],
+    more: 'Changes nothing, and may look at a file that a program is writing. Each finding says what to do.',
+    run: (session, names, values) => verify(session, names, values.recursive === true),
+  },
+  backup: {
+    form: 'SOURCE TARGET',
+    what: 'copies a file while programs go on writing it',
+    takes: [2, 2],
+    options: { overwrite: flag('replaces the target'), recursive },
+    examples: ['backup notes.db /backup/notes.db', 'backup --overwrite /var/lib/notes /backup/notes'],
+    more: 'The target appears when it is whole and on the disk. A folder is copied file by file.',
+    run: (session, [source = '', target = ''], values) =>
+      backup(session, source, target, { overwrite: values.overwrite === true, recursive: values.recursive === true }),
+  },
+  restore: {
+    form: 'BACKUP TARGET',
+    what: 'puts a backup in the place of a file',
+    takes: [2, 2],
+    options: {
+      overwrite: flag('replaces the target, which no program may have open'),
+      recursive,
+      'no-check': flag('does not check the backup first'),
+    },
+    examples: ['restore /backup/notes.db notes.db', 'restore --overwrite /backup/notes.db notes.db'],
+    more: 'The target is replaced at one moment; if anything fails before that, it stays as it is.',
+    run: (session, [source = '', target = ''], values) =>
+      restore(session, source, target, {
+        overwrite: values.overwrite === true,
+        recursive: values.recursive === true,
+        check: values['no-check'] !== true,
+      }),
+  },
+  compact: {
+    form: 'FILE|FOLDER …',
+    what: 'gives the free space in a file back',
+    takes: [1, MANY],
+    options: { recursive },
+    examples: ['compact notes.db', 'compact --json /var/lib/notes'],
+    more: 'No program may have the file open. Its folder needs room for the new file meanwhile.',
+    run: (session, names, values) => compact(session, names, values.recursive === true),
+  },
+  copy: {
+    form: 'SOURCE TARGET',
+    what: 'copies stores from one file into another',
+    takes: [2, 2],
+    options: {
+      store: { type: 'string', multiple: true, what: 'this store only (may be repeated)' },
+      overwrite: flag('replaces stores of the same name in the target'),
+      'no-values': flag('leaves out the values, which belong to no store'),
+    },
+    examples: ['copy notes.db all.db', "copy --store 'my store' --store tasks notes.db all.db"],
+    more: 'All of it is copied or nothing. The target is made if it is not there; others may have it open.',
+    run: (session, [source = '', target = ''], values) =>
+      copy(session, source, target, {
+        stores: values.store as string[] | undefined,
+        overwrite: values.overwrite === true,
+        values: values['no-values'] !== true,
+      }),
+  },
+  watch: {
+    form: 'FILE',
+    what: 'shows how fast a program is writing a file right now',
+    takes: [1, 1],
+    options: {
+      every: { type: 'string', what: 'seconds between two looks (1)' },
+      count: { type: 'string', what: 'ends after so many looks' },
+    },
+    examples: ['watch notes.db', 'watch --every 10 --count 6 --json notes.db'],
+    more: 'Everything is seen from the file: the program need not know of it, and is not held up.',
+    run: (session, [path = ''], values) =>
+      watch(session, path, positive(values.every, 'every', 1) * 1000, positive(values.count, 'count', MANY)),
+  },
+};
+
+function positive(value: unknown, name: string, otherwise: number): number {
+  if (value === undefined) return otherwise;
+  const number = Number(value);
+  if (typeof value === 'string' && value.trim() !== '' && number > 0 && number < 1e9) return number;
+  throw new WrongArguments(`--${name} must be a number above 0, not '${String(value)}'`);
+}

@@ -1,0 +1,105 @@
+/** The command line: reads the arguments, shows help, ends with 0 (fine), 1 (found something, or failed) or 2 (wrong arguments). */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { commands, type Values } from './commands.ts';
+import { plain, styled } from './screen.ts';
+import { Session, WrongArguments } from './session.ts';
+
+const PROGRAM = 'sds-persistence-worker';
+const every = {
+  json: { type: 'boolean', default: false, what: 'one JSON document on stdout instead of text' },
+  quiet: { type: 'boolean', default: false, short: 'q', what: 'no output but errors' },
+  help: { type: 'boolean', default: false, short: 'h', what: 'this' },
+} as const;
+
+const overview = `Looks after the database files of ${PROGRAM}.
+
+  npx ${PROGRAM} COMMAND …
+
+${Object.entries(commands)
+  .map(([name, { form, what }]) => `  ${`${name} ${form}`.padEnd(26)}${what}`)
+  .join('\n')}
+
+  npx ${PROGRAM} COMMAND --help   options and examples of a command
+  npx ${PROGRAM} --version
+
+Every command takes --json, --quiet and --help. Exit codes: 0 fine, 1 something was found or failed, 2 wrong
+arguments. A name that begins with a dash goes after '--'.`;
+
+function helpOf(name: string): string {
+  const { form, what, options, examples, more } = commands[name] as (typeof commands)[string]; // one of its keys
+  const all: [string, { type: string; what: string }][] = Object.entries({ ...options, ...every });
+  const lines = all.map(
+    ([option, { type, what: meaning }]) => `  ${`--${option}${type === 'string' ? ' …' : ''}`.padEnd(16)}${meaning}`,
+  );
+  const samples = examples.map((example) => `  npx ${PROGRAM} ${example}`);
+  return `${what[0]?.toUpperCase()}${what.slice(1)}.
+
+  npx ${PROGRAM} ${name} ${form}
+
+${more === undefined ? '' : `${more}\n\n`}Options:
+${lines.join('\n')}
+
+Examples:
+${samples.join('\n')}`;
+}
+
+/** Returns the exit code. */
+async function run(args: readonly string[]): Promise<number> {
+  const [name = '', ...rest] = args;
+  if (name === '--version') return print(version());
+  if (name === '--help' || name === '-h' || (name === 'help' && rest[0] === undefined)) return print(overview);
+  if (name === 'help') return run([String(rest[0]), '--help']);
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (command === undefined) {
+    const wrong = name === '' ? 'a command is missing' : `there is no command '${plain(name)}'`;
+    throw new WrongArguments(`${wrong}; there are ${Object.keys(commands).join(', ')}`);
+  }
+  const { values, positionals } = read(rest, { ...command.options, ...every });
+  if (values.help) return print(helpOf(name));
+  const [least, most] = command.takes;
+  if (positionals.length < least || positionals.length > most || positionals.includes('')) {
+    throw new WrongArguments(`it is: ${name} ${command.form}`);
+  }
+  const session = new Session(name, { json: values.json === true, quiet: values.quiet === true });
+  await command.run(session, positionals, values);
+  return session.end();
+}
+
+type Options = Parameters<typeof parseArgs>[0] extends infer T
+  ? NonNullable<NonNullable<T>['options' & keyof NonNullable<T>]>
+  : never;
+
+function read(args: string[], options: Options): { values: Values; positionals: string[] } {
+  try {
+    return parseArgs({ args, options, allowPositionals: true }) as { values: Values; positionals: string[] };
+  } catch (error) {
+    // its first sentence; the rest is about '--'
+    throw new WrongArguments((error as Error).message.replace(/\. .*$/s, ''));
+  }
+}
+
+function print(text: string): number {
+  process.stdout.write(`${text}\n`);
+  return 0;
+}
+
+function version(): string {
+  return (JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as { version: string })
+    .version;
+}
+
+// whoever reads the output may have seen enough
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
+try {
+  process.exitCode = await run(process.argv.slice(2));
+} catch (error) {
+  if (!(error instanceof WrongArguments)) throw error;
+  const help = `'npx ${PROGRAM} --help' shows what there is`;
+  process.stderr.write(`${styled('red', 'wrong arguments:', process.stderr)} ${plain(error.message)}; ${help}.\n`);
+  process.exitCode = 2;
+}

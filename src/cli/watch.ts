@@ -1,0 +1,77 @@
+/** `watch`: looks at a file again and again while a program writes it. */
+import { statSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { describeDatabase, type SDS_DatabaseDescription } from '../main/index.ts';
+import { bytes, number, plain, quoted } from './screen.ts';
+import type { Session } from './session.ts';
+
+export interface Sample {
+  /** When, in milliseconds since 1970. */
+  At: number;
+  Bytes: number;
+  LogBytes: number;
+  FreeBytes: number;
+  /** Row number of the newest patch, which grows with each. */
+  Row: number;
+  PatchesPerSecond: number;
+  NewestPatch: SDS_DatabaseDescription['NewestPatch'];
+}
+
+export async function watch(session: Session, path: string, everyMs: number, count: number): Promise<void> {
+  const samples: Sample[] = [];
+  await session.work(path, async () => {
+    let state = '';
+    let found: SDS_DatabaseDescription | undefined;
+    for (let i = 0; i < count && !session.signal.aborted; i++) {
+      const now = stateOf(path);
+      // a file that has not changed is not opened: its owner may be closing it
+      if (found === undefined || now !== state)
+        found = await describeDatabase(path, { Quick: true, LeaveUntouched: true });
+      state = now;
+      const sample = sampleOf(found, samples.at(-1));
+      // for a person the last one matters, a program gets them all
+      if (!session.json) samples.length = 0;
+      samples.push(sample);
+      show(session, path, sample, i === 0);
+      if (i + 1 < count) await pause(everyMs, undefined, { signal: session.signal }).catch(() => undefined); // stopped: the loop ends
+    }
+    return samples;
+  });
+  if (process.stdout.isTTY) session.say();
+}
+
+function stateOf(path: string): string {
+  return ['', '-wal']
+    .map((end) => {
+      const stats = statSync(path + end, { bigint: true, throwIfNoEntry: false });
+      return stats === undefined ? '-' : `${stats.ino} ${stats.size} ${stats.mtimeNs}`;
+    })
+    .join();
+}
+
+function sampleOf(found: SDS_DatabaseDescription, last: Sample | undefined): Sample {
+  const At = Date.now();
+  const Row = found.NewestPatch?.Row ?? 0;
+  const seconds = last === undefined ? 0 : (At - last.At) / 1000;
+  const stored = Math.max(Row - (last?.Row ?? 0), 0);
+  return {
+    At,
+    Bytes: found.Bytes,
+    LogBytes: found.LogBytes,
+    FreeBytes: found.FreePages * found.PageBytes,
+    Row,
+    PatchesPerSecond: seconds > 0 ? Math.round(stored / seconds) : 0,
+    NewestPatch: found.NewestPatch,
+  };
+}
+
+function show(session: Session, path: string, sample: Sample, isFirst: boolean): void {
+  const time = new Date(sample.At).toISOString().slice(11, 19);
+  const newest = sample.NewestPatch;
+  const last = newest === undefined ? 'no patches' : `newest: ${quoted(newest.StoreId)} ${newest.Clock}`;
+  const line = `${time}  ${number(sample.PatchesPerSecond)} patches/s  file ${bytes(sample.Bytes)}  log ${bytes(sample.LogBytes)}  free ${bytes(sample.FreeBytes)}  ${last}`;
+  if (isFirst) session.say(plain(path));
+  if (session.json || session.quiet) return;
+  const { isTTY, columns } = process.stdout;
+  process.stdout.write(isTTY ? `\r\u001b[K${line.slice(0, columns - 1)}` : `${line}\n`);
+}

@@ -1,0 +1,194 @@
+/**
+ * Runs operations on whole files, each in a worker thread of its own, which is neither the calling thread nor one
+ * that commits. A thread that has nothing to do is used again if another operation comes soon.
+ */
+import { readFile, stat } from 'node:fs/promises';
+import { Worker } from 'node:worker_threads';
+// the bundled src/worker/maintenance/entry.ts, put here by the build
+import maintenanceCode from 'virtual:maintenance-code';
+import { OWNER } from '../protocol/control.ts';
+import { makeError, reviveCause } from '../protocol/errors.ts';
+import {
+  type Gauge,
+  HEARD,
+  type LookWay,
+  type MaintenanceData,
+  type MaintenanceReply,
+  type MaintenanceRequest,
+  type MaintenanceTask,
+  type MaintenanceTasks,
+  type SDS_OperationOptions,
+  type SDS_OperationProgress,
+  STOP,
+} from '../protocol/maintenance.ts';
+import { workerOptions } from './connection/start-worker.ts';
+
+/** Starting a thread takes some 30 ms: a folder of a thousand files would wait for half a minute. */
+const KEEP_MS = 1000;
+const GAUGE_EVERY_MS = 250;
+
+interface Thread {
+  worker: Worker;
+  cells: Int32Array;
+  timer: NodeJS.Timeout | undefined;
+}
+
+const idle: Thread[] = [];
+
+function startThread(): Thread {
+  const cells = new SharedArrayBuffer(8);
+  const data: MaintenanceData = { owner: OWNER, cells };
+  const worker = new Worker(maintenanceCode, workerOptions('sds-maintenance', data));
+  const thread = { worker, cells: new Int32Array(cells), timer: undefined };
+  worker.on('exit', () => forget(thread));
+  return thread;
+}
+
+function forget(thread: Thread): void {
+  clearTimeout(thread.timer);
+  const index = idle.indexOf(thread);
+  if (index >= 0) idle.splice(index, 1);
+}
+
+function takeThread(): Thread {
+  const thread = idle.pop() ?? startThread();
+  clearTimeout(thread.timer);
+  thread.worker.ref();
+  thread.cells.fill(0);
+  return thread;
+}
+
+/** It has closed its files: ending it now can't be in the middle of anything. */
+function giveBack(thread: Thread): void {
+  thread.worker.unref();
+  thread.timer = setTimeout(() => {
+    forget(thread);
+    void thread.worker.terminate();
+  }, KEEP_MS).unref();
+  idle.push(thread);
+}
+
+export interface TaskOptions extends SDS_OperationOptions {
+  /** Told once the file is open, and how it is read. */
+  OnOpened?: (way: LookWay) => void;
+}
+
+/** A file changed while it was read without a lock: trying again may help. */
+export const changed = new WeakSet<object>();
+
+/** Carries out a task; rejects with the signal's reason once everything of a stopped one is cleaned up. */
+export function runTask<Task extends MaintenanceTask>(
+  task: Task,
+  call: string,
+  given: MaintenanceTasks[Task]['given'],
+  options: TaskOptions,
+): Promise<MaintenanceTasks[Task]['result']> {
+  const { OnProgress, Signal, OnOpened, LeaveUntouched = false } = options;
+  const path = 'path' in given ? given.path : given.source;
+  return new Promise((resolve, reject) => {
+    if (Signal?.aborted) return reject(Signal.reason as Error);
+    let thread: Thread;
+    try {
+      thread = takeThread();
+    } catch (error) {
+      return reject(makeError('worker-lost', call, path, 'no thread could be started', error));
+    }
+    const { worker, cells } = thread;
+    const gauges = new Gauges(tell);
+    let thrown: { error: unknown } | undefined;
+    let settle: (() => void) | undefined;
+    const ask = () => Atomics.store(cells, STOP, 1);
+
+    function tell(progress: SDS_OperationProgress): void {
+      if (thrown !== undefined) return;
+      try {
+        OnProgress?.(progress);
+      } catch (error) {
+        thrown = { error };
+        ask();
+      }
+    }
+    const end = () => {
+      gauges.stop();
+      Signal?.removeEventListener('abort', ask);
+      worker.off('message', onMessage).off('error', onError).off('exit', onExit);
+    };
+    const onMessage = (reply: MaintenanceReply) => {
+      if (reply.kind === 'progress') {
+        gauges.follow(reply.progress, reply.gauge);
+        tell(reply.progress);
+        Atomics.add(cells, HEARD, 1);
+        Atomics.notify(cells, HEARD);
+        return;
+      }
+      if (reply.kind === 'opened') return OnOpened?.(reply.way);
+      settle = () => finish(reply);
+      if (reply.endThread) return; // its end closes the file
+      end();
+      giveBack(thread);
+      settle();
+    };
+    const finish = (reply: Exclude<MaintenanceReply, { kind: 'progress' | 'opened' }>) => {
+      if (thrown !== undefined) return reject(thrown.error as Error);
+      if (reply.kind === 'done') return resolve(reply.result as MaintenanceTasks[Task]['result']);
+      if (reply.kind === 'stopped') return reject(Signal?.reason as Error);
+      const cause = reply.cause === undefined ? undefined : reviveCause(reply.cause);
+      const error = makeError(reply.code, call, reply.path, reply.detail, cause);
+      if (reply.changed) changed.add(error);
+      reject(error);
+    };
+    const onError = (error: unknown) => {
+      settle ??= () => reject(makeError('worker-lost', call, path, 'its thread was lost; try again', error));
+    };
+    const onExit = () => {
+      end();
+      if (settle !== undefined) return settle();
+      reject(makeError('worker-lost', call, path, 'its thread ended before the work was done; try again'));
+    };
+    worker.on('message', onMessage).on('error', onError).on('exit', onExit);
+    Signal?.addEventListener('abort', ask);
+    const request: MaintenanceRequest = { task, call, given, untouched: LeaveUntouched };
+    worker.postMessage(request);
+  });
+}
+
+/** Progress of native calls, which say nothing themselves: seen from outside while they run. */
+class Gauges {
+  readonly #tell: (progress: SDS_OperationProgress) => void;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(tell: (progress: SDS_OperationProgress) => void) {
+    this.#tell = tell;
+  }
+
+  follow(progress: SDS_OperationProgress, gauge: Gauge | undefined): void {
+    this.stop();
+    if (gauge === undefined) return;
+    let start: number | undefined;
+    let done = 0;
+    const timer = setInterval(async () => {
+      const measured = await measure(gauge);
+      if (this.#timer !== timer) return;
+      start ??= gauge.file === undefined ? (measured ?? 0) : 0;
+      // what is read twice, or written beside the data, counts as well
+      done = Math.max(done, Math.min((measured ?? 0) - start, progress.Total));
+      this.#tell({ ...progress, Done: done });
+    }, GAUGE_EVERY_MS);
+    this.#timer = timer.unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
+async function measure({ thread = 0, file }: Gauge): Promise<number | undefined> {
+  try {
+    if (file !== undefined) return (await stat(file)).size;
+    if (thread === 0) return undefined;
+    return Number(/^rchar: (\d+)/.exec(await readFile(`/proc/self/task/${thread}/io`, 'utf8'))?.[1]);
+  } catch {
+    return undefined; // renamed by now, or not told by this system: the last figure holds
+  }
+}

@@ -1,0 +1,83 @@
+/** Counts what goes through a file's queue, and tells of its commits and loads. */
+import type { SDS_PersistenceError } from '../../protocol/errors.ts';
+import { begin, finish, type TraceContext, tellOfError } from './channels.ts';
+import { Delays } from './delays.ts';
+
+/** One thing under way: a batch, a large write or a load. */
+export interface Watched {
+  begunAt: number;
+  /** How many patches, and bytes of them, were appended when nothing was added to it any more. */
+  patches: number;
+  bytes: number;
+  trace: TraceContext | undefined;
+}
+
+export class FileObserver {
+  readonly #path: string;
+  /** Patches and their bytes: appended, dealt with, and of those the ones in something that failed. */
+  appended = 0;
+  appendedBytes = 0;
+  settled = 0;
+  settledBytes = 0;
+  failed = 0;
+  failedBytes = 0;
+  /** Transactions' worth of calls that were committed, or failed. */
+  batches = 0;
+  failedBatches = 0;
+  heldCalls = 0;
+  heldMs = 0;
+  readonly delays = new Delays();
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  began(): Watched {
+    const trace = begin('commit', () => ({ Path: this.#path }));
+    return { begunAt: performance.now(), patches: 0, bytes: 0, trace };
+  }
+
+  completed(watched: Watched): void {
+    watched.patches = this.appended;
+    watched.bytes = this.appendedBytes;
+  }
+
+  ended(watched: Watched, error: SDS_PersistenceError | undefined): void {
+    const patches = watched.patches - this.settled;
+    const bytes = watched.bytes - this.settledBytes;
+    this.settled = watched.patches;
+    this.settledBytes = watched.bytes;
+    this.batches++;
+    if (error !== undefined) {
+      this.failedBatches++;
+      this.failed += patches;
+      this.failedBytes += bytes;
+      tellOfError(error, this.#path);
+    }
+    const delayMs = performance.now() - watched.begunAt;
+    this.delays.add(delayMs);
+    if (watched.trace === undefined) return;
+    Object.assign(watched.trace, { Patches: patches, Bytes: bytes, DelayMs: delayMs });
+    finish('commit', watched.trace, error);
+  }
+
+  beganLoad(call: string): TraceContext | undefined {
+    return begin('load', () => ({ Path: this.#path, Call: call }));
+  }
+
+  endedLoad(trace: TraceContext | undefined, error?: SDS_PersistenceError): void {
+    if (error !== undefined) tellOfError(error, this.#path);
+    finish('load', trace, error);
+  }
+
+  /** Holds a caller, and counts for how long. */
+  hold(wait: () => void): void {
+    const begunAt = performance.now();
+    try {
+      wait();
+    } finally {
+      this.heldCalls++;
+      this.heldMs += performance.now() - begunAt;
+    }
+  }
+}

@@ -1,0 +1,55 @@
+/** Puts together what `statistics()` returns. */
+import { statSync } from 'node:fs';
+import type { SDS_Statistics } from '../../protocol/statistics.ts';
+import type { FileObserver } from './file-observer.ts';
+
+/** Of the worker, as the connection to it knows it. */
+export interface WorkerFigures {
+  restarts: number;
+  checkpoints: number;
+  checkpointMs: number;
+  pendingBytes: number;
+  sharedBytes: number;
+}
+
+export function statisticsOf(
+  path: string,
+  storeId: string,
+  collisions: number,
+  observer: FileObserver,
+  worker: WorkerFigures,
+): SDS_Statistics {
+  const { appended, appendedBytes, settled, settledBytes, failed, failedBytes, delays } = observer;
+  return {
+    Path: path,
+    StoreId: storeId,
+    Patches: { Appended: appended, Pending: appended - settled, Committed: settled - failed, Failed: failed },
+    PatchBytes: {
+      Appended: appendedBytes,
+      Pending: appendedBytes - settledBytes,
+      Committed: settledBytes - failedBytes,
+      Failed: failedBytes,
+    },
+    Batches: { Finished: observer.batches, Failed: observer.failedBatches },
+    CommitDelayMs: { P50: delays.percentile(0.5), P99: delays.percentile(0.99), Max: delays.most },
+    Held: { Calls: observer.heldCalls, Milliseconds: observer.heldMs },
+    Collisions: collisions,
+    Worker: {
+      Restarts: worker.restarts,
+      Checkpoints: worker.checkpoints,
+      CheckpointMilliseconds: worker.checkpointMs,
+      PendingBytes: worker.pendingBytes,
+      SharedBytes: worker.sharedBytes,
+    },
+    FileBytes: sizeOf(path),
+    LogBytes: sizeOf(`${path}-wal`),
+  };
+}
+
+function sizeOf(path: string): number {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  } catch {
+    return 0; // out of reach: calls on the file tell why
+  }
+}

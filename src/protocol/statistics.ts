@@ -1,0 +1,40 @@
+/** What a provider's `statistics()` returns: plain numbers, each with its unit in its name or its description. */
+
+/** Of a provider, its file, and the worker that serves it, since each of them came to be in this process. */
+export interface SDS_Statistics {
+  /** The file, by its real path. */
+  Path: string;
+  StoreId: string;
+  /**
+   * Patches of all providers of this process on the file: appended; of those not dealt with yet; committed, without
+   * those of batches in which a call failed. And the bytes of these patches.
+   */
+  Patches: { Appended: number; Pending: number; Committed: number; Failed: number };
+  PatchBytes: { Appended: number; Pending: number; Committed: number; Failed: number };
+  /** Batches, and large writes that cross alone, that were dealt with; and those in which a call failed. */
+  Batches: { Finished: number; Failed: number };
+  /**
+   * Milliseconds from the first call of a batch until this thread knew that it is committed. Where nobody waits for a
+   * promise the worker tells of a commit only after a pause, up to 100 ms later.
+   */
+  CommitDelayMs: { P50: number; P99: number; Max: number };
+  /** Calls that were held inside the call since `MaxPendingBytes` were waiting, and for how many milliseconds in all. */
+  Held: { Calls: number; Milliseconds: number };
+  /** Patches of this provider that were lost since their number was taken by other bytes. */
+  Collisions: number;
+  /** Of the worker that serves the file, and others too: */
+  Worker: {
+    /** how often it was lost and replaced, */
+    Restarts: number;
+    /** how many checkpoints it ran, on all its files, and for how many milliseconds in all, */
+    Checkpoints: number;
+    CheckpointMilliseconds: number;
+    /** bytes of calls that wait for their commit, by the memory that they occupy, */
+    PendingBytes: number;
+    /** and bytes of shared memory reserved for them. */
+    SharedBytes: number;
+  };
+  /** Bytes of the file and of its log; 0 for what is not there, or a database in memory. */
+  FileBytes: number;
+  LogBytes: number;
+}

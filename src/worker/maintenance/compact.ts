@@ -1,0 +1,80 @@
+/** Gives the free pages of a database back: it is written anew, and the new file takes the place of the old one. */
+import { statSync } from 'node:fs';
+import type { DatabaseSync as Database } from 'node:sqlite';
+import type { SDS_CompactResult } from '../../protocol/maintenance.ts';
+import { DatabaseSync, firstRow } from '../node-sqlite.ts';
+import { OperationError, toFailure } from './failure.ts';
+import { locate } from './look.ts';
+import { PartialFile } from './partial-file.ts';
+import type { Progress } from './progress.ts';
+import { leaveLogMode, likeBefore, type Owned, openAlone } from './replace-file.ts';
+import { requireStoreFile } from './store-file.ts';
+
+export function compact({ path: given }: { path: string }, progress: Progress): SDS_CompactResult {
+  const begun = performance.now();
+  const { path, stats } = locate(given);
+  if (stats.nlink > 1) {
+    const detail = `the file has ${stats.nlink} names (hard links), and only this one would get the new file; remove the others first`;
+    throw new OperationError('invalid-argument', path, detail);
+  }
+  if (stats.size === 0)
+    throw new OperationError('schema-mismatch', path, 'the file is empty: there is nothing to compact');
+  let owned: Owned;
+  try {
+    owned = openAlone(path);
+  } catch (error) {
+    throw toFailure(error, path);
+  }
+  try {
+    const result = rebuild(owned, path, progress);
+    return { ...result, Path: path, Milliseconds: performance.now() - begun };
+  } catch (error) {
+    throw toFailure(error, path);
+  } finally {
+    owned.release();
+  }
+}
+
+function rebuild(owned: Owned, path: string, progress: Progress): { BytesBefore: number; BytesAfter: number } {
+  const { database } = owned;
+  requireStoreFile(database, path);
+  const before = statSync(path);
+  const pageBytes = value(database, 'page_size');
+  const BytesBefore = value(database, 'page_count') * pageBytes;
+  const needed = BytesBefore - value(database, 'freelist_count') * pageBytes;
+  const partial = new PartialFile(path);
+  try {
+    partial.needs(needed);
+    progress.native('rebuild', needed, { file: partial.path });
+    partial.fill(needed, () => {
+      database.prepare('VACUUM INTO ?').run(partial.path);
+      if (owned.mode === 'wal') keepsLog(partial.path);
+    });
+    progress.step('rebuild', needed, needed, 'bytes');
+    likeBefore(partial.path, before);
+    progress.lastChance();
+    partial.fill(needed, () => {
+      leaveLogMode(owned, path);
+      // elsewhere a file that is open may be renamed onto, so that nobody gets in between
+      if (process.platform === 'win32') owned.release();
+      partial.publish(true);
+    });
+    return { BytesBefore, BytesAfter: statSync(path).size };
+  } finally {
+    partial.remove();
+  }
+}
+
+/** The new file begins without a log. */
+function keepsLog(path: string): void {
+  const database = new DatabaseSync(path);
+  try {
+    database.exec('PRAGMA journal_mode = WAL');
+  } finally {
+    database.close();
+  }
+}
+
+function value(database: Database, pragma: string): number {
+  return Number(Object.values(firstRow(database.prepare(`PRAGMA ${pragma}`)) ?? {})[0]);
+}

@@ -1,0 +1,159 @@
+/**
+ * A file that is being made: it has a name of its own until it is whole and on the disk, and is then renamed.
+ * What a killed process has left of one is recognised by the number of that process in its name.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+} from 'node:fs';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+import { ChangedMeanwhile, OperationError, toFailure } from './failure.ts';
+
+const host = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
+const names = new RegExp(`^sds-partial-${host}-(\\d+)-[0-9a-f]{12}\\.db(-wal|-shm|-journal)?$`);
+const NO_LINKS_HERE = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL'];
+
+export class PartialFile {
+  /** Where it shall be in the end. */
+  readonly target: string;
+  readonly path: string;
+
+  constructor(target: string) {
+    this.target = target;
+    const folder = dirname(target);
+    try {
+      removeLeftovers(folder);
+      this.path = join(folder, `sds-partial-${host}-${process.pid}-${randomBytes(6).toString('hex')}.db`);
+      closeSync(openSync(this.path, 'wx'));
+    } catch (error) {
+      throw toFailure(error, target);
+    }
+  }
+
+  /** Refuses to begin what can't end well: says how much is needed and how much there is. */
+  needs(bytes: number): void {
+    const { bavail, bsize } = statfsSync(dirname(this.target));
+    if (bavail * bsize < bytes) throw noRoom(this.target, bytes, bavail * bsize);
+  }
+
+  /** Calls `write`; a disk that is full after all is told with what would have been needed. */
+  fill<T>(bytes: number, write: () => T): T {
+    try {
+      return write();
+    } catch (error) {
+      if (error instanceof ChangedMeanwhile) throw error;
+      const failure = toFailure(error, this.target);
+      if (!(failure instanceof OperationError) || failure.code !== 'database-full') throw failure;
+      throw noRoom(this.target, bytes, undefined, failure);
+    }
+  }
+
+  /** Brings it to the disk, and then under its final name; with `replace` in the place of what is there. */
+  publish(replace: boolean): void {
+    try {
+      sync(this.path);
+      if (replace) renameSync(this.path, this.target);
+      else renameToNewName(this.path, this.target);
+      syncFolder(dirname(this.target));
+    } catch (error) {
+      throw toFailure(error, this.target);
+    }
+  }
+
+  /** Removes it, unless it has got its final name. */
+  remove(): void {
+    for (const end of ['', '-wal', '-shm', '-journal']) rmSync(this.path + end, { force: true });
+  }
+}
+
+function noRoom(target: string, bytes: number, free: number | undefined, failure?: OperationError): OperationError {
+  const there = free === undefined ? '' : `, ${free.toLocaleString('en')} bytes are free`;
+  const detail = `the disk is full: ${bytes.toLocaleString('en')} bytes are needed in this folder${there}; make room and try again`;
+  return new OperationError('database-full', target, detail, failure?.reported);
+}
+
+/** Fails if there is a file of that name, also if it came just now. */
+function renameToNewName(path: string, target: string): void {
+  try {
+    linkSync(path, target);
+  } catch (error) {
+    if (!NO_LINKS_HERE.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    if (existsSync(target)) throw new OperationError('file-exists', target, EXISTS);
+    renameSync(path, target);
+    return;
+  }
+  rmSync(path);
+}
+
+const EXISTS = 'a file of this name is there already; it was left as it is';
+
+/** Before any work: what would stop it at the end. */
+export function refuseExisting(target: string): void {
+  if (statSync(target, { throwIfNoEntry: false }) !== undefined) {
+    throw new OperationError('file-exists', target, EXISTS);
+  }
+}
+
+/** Another database's log beside the new file would be taken for its own. */
+export function refuseForeignLog(target: string): void {
+  for (const end of ['-wal', '-journal']) {
+    if ((statSync(target + end, { throwIfNoEntry: false })?.size ?? 0) === 0) continue;
+    const detail = `'${target}${end}' is there without its database, and would be taken for the new file's; move it away first`;
+    throw new OperationError('file-exists', target, detail);
+  }
+}
+
+function removeLeftovers(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const pid = Number(names.exec(name)?.[1] ?? Number.NaN);
+    if (Number.isNaN(pid) || isInUse(pid, join(folder, name))) continue;
+    rmSync(join(folder, name), { force: true });
+  }
+}
+
+function isInUse(pid: number, path: string): boolean {
+  if (pid === process.pid) {
+    // this process may have the number of one before it
+    const begun = Date.now() - process.uptime() * 1000;
+    return (statSync(path, { throwIfNoEntry: false })?.ctimeMs ?? 0) >= begun - 1000;
+  }
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'; // somebody else's
+  }
+}
+
+function sync(path: string): void {
+  const file = openSync(path, 'r+');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** A name is on the disk once its folder is; Windows has no such call, and no need of it. */
+function syncFolder(path: string): void {
+  if (process.platform === 'win32') return;
+  const folder = openSync(path, 'r');
+  try {
+    fsyncSync(folder);
+  } catch (error) {
+    // some network file systems know no such call
+    if (!['EINVAL', 'ENOTSUP', 'EBADF'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  } finally {
+    closeSync(folder);
+  }
+}

@@ -1,0 +1,17 @@
+/** Names that are read as bytes: before Node 24.16 a text is cut at a NUL. */
+import { TextDecoder } from 'node:util';
+import { firstRow } from '../node-sqlite.ts';
+import type { Look } from './look.ts';
+
+const decoders: Record<string, TextDecoder> = {
+  'UTF-8': new TextDecoder(),
+  'UTF-16le': new TextDecoder('utf-16le'),
+  'UTF-16be': new TextDecoder('utf-16be'),
+};
+
+/** The text whose bytes, in the database's encoding, these are. */
+export function textOf({ database }: Look, bytes: unknown): string {
+  if (!(bytes instanceof Uint8Array)) return String(bytes);
+  const encoding = String(Object.values(firstRow(database.prepare('PRAGMA encoding')) ?? {})[0]);
+  return (decoders[encoding] ?? new TextDecoder()).decode(bytes);
+}

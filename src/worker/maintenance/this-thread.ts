@@ -1,0 +1,23 @@
+/** The system's number of this thread, and its rank among the others. */
+import { readlinkSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
+
+/** 0 where the system does not tell; only Linux does. */
+export function currentThread(): number {
+  try {
+    return Number(/\d+$/.exec(readlinkSync('/proc/thread-self'))?.[0] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
+/** Lets every other thread go first where there are fewer cores than work: nobody waits for this one. */
+export function stepBack(): void {
+  const thread = currentThread();
+  if (thread === 0) return; // elsewhere this would hold for the whole process
+  try {
+    setPriority(thread, constants.priority.PRIORITY_LOW);
+  } catch {
+    // a sandbox may forbid it: then it runs like every other thread
+  }
+}

@@ -1,0 +1,99 @@
+/** A folder of a thousand files; what happens on a terminal, without one, and when it is stopped. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { expect, it } from 'vitest';
+import { command, documentOf } from '../support/command-line.ts';
+import { filesBeside, freshFolder } from '../support/files.ts';
+import { bytesIn, makeStoreFile } from '../support/store-files.ts';
+
+it('a thousand files are described and verified; one that is damaged is told, and the others are done', async () => {
+  const cwd = freshFolder();
+  const folder = join(cwd, 'all');
+  mkdirSync(folder);
+  const first = makeStoreFile(join(cwd, 'first.db'));
+  for (let i = 0; i < 999; i++) copyFileSync(first, join(folder, `${i}.db`));
+  writeFileSync(join(folder, 'damaged.db'), 'SQLite format 3\0 and no more');
+  writeFileSync(join(folder, 'readme.txt'), 'no database');
+  const before = bytesIn(folder);
+  const info = await command(['info', 'all'], { cwd });
+  expect(info.stdout.split('\n').at(-2)).toBe('999 files, 41 MB, 59,940 patches');
+  expect(info.stderr).toBe("error: 'all/damaged.db': this is not an SQLite database (file is not a database)\n");
+  const verified = await documentOf(['verify', 'all'], { cwd });
+  expect(verified.Results.filter(({ Ok }) => Ok)).toHaveLength(999);
+  expect(verified.exitCode).toBe(1);
+  expect(bytesIn(folder)).toEqual(before);
+});
+
+it('all files of a folder are backed up, and one that fails does not keep the others from it', async () => {
+  const cwd = freshFolder();
+  mkdirSync(join(cwd, 'all'));
+  for (let i = 0; i < 50; i++) makeStoreFile(join(cwd, 'all', `${i}.db`));
+  writeFileSync(join(cwd, 'all', '7.db'), 'no database');
+  const { Results, exitCode } = await documentOf(['backup', 'all', 'saved'], { cwd });
+  expect(exitCode).toBe(1);
+  expect(Results.filter(({ Ok }) => Ok)).toHaveLength(49);
+  expect(readdirSync(join(cwd, 'saved'))).toHaveLength(49);
+});
+
+it('folders within a folder only if asked for', async () => {
+  const cwd = freshFolder();
+  mkdirSync(join(cwd, 'a/b'), { recursive: true });
+  makeStoreFile(join(cwd, 'a/one.db'));
+  makeStoreFile(join(cwd, 'a/b/two.without.ending'));
+  expect((await documentOf(['info', 'a'], { cwd })).Results).toHaveLength(1);
+  expect((await documentOf(['backup', '--recursive', 'a', 'saved'], { cwd })).Results).toHaveLength(2);
+  expect(existsSync(join(cwd, 'saved/b/two.without.ending'))).toBe(true);
+});
+
+it('stopped by a signal: exit code 1, a sentence, and nothing half-done', async () => {
+  const cwd = freshFolder();
+  makeStoreFile(join(cwd, 'large.db'), { patches: 30_000, patchBytes: 3000 });
+  const bin = join(import.meta.dirname, '../../dist/bin.js');
+  const child = spawn(process.execPath, [bin, 'backup', 'large.db', 'target.db'], {
+    cwd,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const said = text(child.stderr);
+  child.stderr.once('data', () => child.kill('SIGINT')); // once it says how far it is
+  const [code] = await once(child, 'exit');
+  const stderr = await said;
+  // it may have been done before the signal came
+  if (code === 0) return expect(filesBeside(join(cwd, 'x'))).toEqual(['large.db', 'target.db']);
+  expect({ code, stderr: stderr.split('\n').at(-2) }).toEqual({
+    code: 1,
+    stderr: "error: 'large.db': stopped by SIGINT",
+  });
+  expect(filesBeside(join(cwd, 'x'))).toEqual(['large.db']);
+});
+
+it('without a terminal progress is lines, and only of large files; with one it is a bar', async ({ annotate }) => {
+  const cwd = freshFolder();
+  makeStoreFile(join(cwd, 'large.db'), { patches: 15_000, patchBytes: 3000 });
+  const { stderr, stdout } = await command(['verify', 'large.db'], { cwd });
+  for (const line of stderr.split('\n').slice(0, -1)) expect(line).toMatch(/^'large\.db': [a-z ]+, \d+%$/);
+  for (const control of ['\u001b', '\r']) expect(stdout).not.toContain(control);
+  const bin = join(import.meta.dirname, '../../dist/bin.js');
+  const terminal = spawn('script', ['-qec', `'${process.execPath}' '${bin}' backup large.db target.db`, '/dev/null'], {
+    cwd,
+    env: { ...process.env, TERM: 'xterm-256color' },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const failed = once(terminal, 'error').then(() => 'no terminal');
+  const shown = await Promise.race([text(terminal.stdout), failed]);
+  if (shown === 'no terminal') return void annotate('there is no `script` here to make a terminal', 'skipped');
+  expect(shown).toMatch(/█+░* +\d+%/);
+  expect(shown).toContain("'large.db' backed up to 'target.db'");
+});
+
+it('output that nobody reads any more is no error', async () => {
+  const cwd = freshFolder();
+  makeStoreFile(join(cwd, 'a.db'));
+  const bin = join(import.meta.dirname, '../../dist/bin.js');
+  const child = spawn('sh', ['-c', `'${process.execPath}' '${bin}' watch --every 0.01 --count 50 a.db | head -n 2`], {
+    cwd,
+  });
+  expect(await text(child.stderr)).toBe('');
+});

@@ -1,0 +1,189 @@
+/** Each command once, for people and for programs: its output, its exit code, and what it did. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { command, documentOf } from '../support/command-line.ts';
+import { freshFolder, rowsOf } from '../support/files.ts';
+import { bytesIn, makeStoreFile } from '../support/store-files.ts';
+
+const names = ['info', 'verify', 'backup', 'restore', 'compact', 'copy', 'watch'];
+
+function folderWithFile(): string {
+  const folder = freshFolder();
+  makeStoreFile(join(folder, 'notes.db'));
+  return folder;
+}
+
+describe('for people', () => {
+  it('info', async () => {
+    const cwd = folderWithFile();
+    const { stdout, stderr, exitCode } = await command(['info', 'notes.db'], { cwd });
+    expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 });
+    expect(stdout.split('\n').map((line) => line.replace(/\d{4}-.*Z/, 'TIME'))).toEqual([
+      'notes.db',
+      '  size      41 kB, of which 0 bytes free',
+      '  log       none',
+      '  changed   TIME',
+      '  values    3, 21 bytes, with 3 references',
+      '  stores    2',
+      "    'notes': snapshot of 5.0 kB at 10; 30 patches, 3.0 kB, numbers 11 to 40",
+      "    'tasks': no snapshot; 30 patches, 3.0 kB, numbers 1 to 30",
+      '',
+    ]);
+  });
+
+  it('verify, with and without something to find', async () => {
+    const cwd = folderWithFile();
+    const fine = await command(['verify', 'notes.db'], { cwd });
+    expect(fine.exitCode).toBe(0);
+    expect(fine.stdout).toMatch(/^notes\.db: sound; 41 kB, 60 patches, 3 values \(3 against their hash\), .*\n$/);
+    makeStoreFile(join(cwd, 'odd.db'), { sql: "INSERT INTO blobs VALUES ('a', x'00', 0), ('b', x'00', 0)" });
+    const odd = await command(['verify', 'odd.db'], { cwd });
+    expect(odd.exitCode).toBe(1);
+    expect(odd.stdout).toMatch(
+      /^odd\.db: 1 finding; .*\n {2}reference-count: value "a" has the reference count 0 \(and 1 more\)\n {4}what to do: .+\n$/,
+    );
+  });
+
+  it('backup, restore, compact and copy', async () => {
+    const cwd = folderWithFile();
+    const works = [
+      [['backup', 'notes.db', 'saved.db'], /^'notes\.db' backed up to 'saved\.db': 41 kB, .* m?s\n$/],
+      [['restore', 'saved.db', 'again.db'], /^'saved\.db' restored to 'again\.db': 41 kB, .* m?s\n$/],
+      [['compact', 'again.db'], /^again\.db: 41 kB before, 41 kB after, 0 bytes given back, .* m?s\n$/],
+      [
+        ['copy', '--store', 'tasks', 'again.db', 'tasks.db'],
+        /^'again\.db' copied into 'tasks\.db': 1 store, 0 snapshots, 30 patches, 3 values, .* m?s\n$/,
+      ],
+    ] as const;
+    for (const [args, expected] of works) {
+      const { stdout, stderr, exitCode } = await command(args, { cwd });
+      expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 });
+      expect(stdout).toMatch(expected);
+    }
+    expect(rowsOf(join(cwd, 'again.db'))).toEqual(rowsOf(join(cwd, 'notes.db')));
+    expect(rowsOf(join(cwd, 'tasks.db')).patches).toHaveLength(30);
+  });
+
+  it('watch, for so many looks', async () => {
+    const cwd = folderWithFile();
+    const { stdout, exitCode } = await command(['watch', '--count', '2', '--every', '0.01', 'notes.db'], { cwd });
+    expect(exitCode).toBe(0);
+    const line =
+      "\\d\\d:\\d\\d:\\d\\d {2}0 patches/s {2}file 41 kB {2}log 0 bytes {2}free 0 bytes {2}newest: 'notes' 40\n";
+    expect(stdout).toMatch(new RegExp(`^notes\\.db\n${line}${line}$`));
+  });
+
+  it.each(names)('%s --quiet says nothing if all is well', async (name) => {
+    const cwd = folderWithFile();
+    const more = { backup: ['to.db'], restore: ['to.db'], copy: ['to.db'], watch: ['--count', '1'] }[name] ?? [];
+    expect(await command([name, '--quiet', 'notes.db', ...more], { cwd })).toMatchObject({
+      stdout: '',
+      stderr: '',
+      exitCode: 0,
+    });
+  });
+
+  it('what a file holds can not write to the terminal', async () => {
+    const cwd = freshFolder();
+    makeStoreFile(join(cwd, 'a.db'), {
+      sql: "INSERT INTO patches VALUES ('\u001b[2Jx' || char(7, 10, 8238) || 'y', 1, x'00'); INSERT INTO blobs VALUES ('\u001b]0;', x'00', 0)",
+    });
+    for (const name of ['info', 'verify']) {
+      const { stdout } = await command([name, 'a.db'], { cwd });
+      expect(stdout).not.toMatch(/[^\n\P{Cc}]|\p{Cf}/u);
+    }
+  });
+});
+
+describe('for programs', () => {
+  const keys: Record<string, string[]> = {
+    info: 'Path Bytes LogBytes IndexBytes ModifiedAt PageBytes Pages FreePages Encoding IsStoreFile Schema NewestPatch Stores Values'.split(
+      ' ',
+    ),
+    verify: ['Path', 'Sound', 'Findings', 'Checked', 'Milliseconds'],
+    backup: ['Path', 'Bytes', 'Pages', 'Milliseconds'],
+    restore: ['Path', 'Bytes', 'Pages', 'Milliseconds'],
+    compact: ['Path', 'BytesBefore', 'BytesAfter', 'Milliseconds'],
+    copy: ['Path', 'Stores', 'Snapshots', 'Patches', 'Values', 'Milliseconds'],
+  };
+
+  it.each(Object.entries(keys))('%s --json is one document with these keys', async (name, expected) => {
+    const cwd = folderWithFile();
+    const more = ['backup', 'restore', 'copy'].includes(name) ? ['to.db'] : [];
+    const { Command, Ok, Results, exitCode } = await documentOf([name, 'notes.db', ...more], { cwd });
+    expect({ Command, Ok, exitCode }).toEqual({ Command: name, Ok: true, exitCode: 0 });
+    expect(Object.keys(Results[0]?.Result ?? {}).sort()).toEqual([...expected].sort());
+  });
+
+  it('watch --json has a sample for each look', async () => {
+    const cwd = folderWithFile();
+    const { Results } = await documentOf(['watch', '--count', '3', '--every', '0.01', 'notes.db'], { cwd });
+    expect(Results[0]?.Result).toHaveLength(3);
+    expect((Results[0]?.Result as unknown as { Row: number }[] | undefined)?.[2]?.Row).toBe(60);
+  });
+
+  it('an error is in the document, and the exit code 1', async () => {
+    const { Results, exitCode } = await documentOf(['verify', 'missing.db'], { cwd: freshFolder() });
+    expect(exitCode).toBe(1);
+    expect(Results).toEqual([
+      { Path: 'missing.db', Ok: false, Error: { Code: 'open-failed', Message: 'there is no such file or folder' } },
+    ]);
+  });
+});
+
+describe('help and arguments', () => {
+  it('there is a version', async () => {
+    const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'));
+    expect((await command(['--version'])).stdout).toBe(`${version}\n`);
+  });
+
+  it.each(names)('%s has help with examples, and they are no wrong arguments', async (name) => {
+    const { stdout, exitCode } = await command([name, '--help']);
+    expect(exitCode).toBe(0);
+    expect((await command(['--help'])).stdout).toContain(`  ${name} `);
+    const examples = [...(stdout.split('Examples:\n')[1] ?? '').matchAll(/^ {2}npx sds-persistence-worker (.*)$/gm)];
+    expect(examples.length).toBeGreaterThan(0);
+    for (const [, example = ''] of examples) {
+      const args = [...example.replace(/ \|\|.*/, '').matchAll(/'([^']*)'|(\S+)/g)].map(
+        ([, quoted, bare]) => quoted ?? bare ?? '',
+      );
+      const short = args.map((arg) => arg.replace(/^\/(var|backup)\b/, '/no/such/folder'));
+      expect((await command(short, { cwd: freshFolder() })).exitCode).toBe(1); // the files are not there
+    }
+  });
+
+  it.each([
+    [[]],
+    [['no-such-command']],
+    [['info']],
+    [['info', '--no-such-option', 'a.db']],
+    [['backup', 'a.db']],
+    [['backup', 'a.db', 'b.db', 'c.db']],
+    [['watch', '--every', 'x', 'a.db']],
+    [['watch', '--count', '-1', 'a.db']],
+    [['info', '']],
+    [['__proto__']],
+  ])('%j are wrong arguments: exit code 2, one line, nothing made', async (args) => {
+    const cwd = freshFolder();
+    const { stdout, stderr, exitCode } = await command(args, { cwd });
+    expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 2 });
+    expect(stderr).toMatch(/^wrong arguments: .+\n$/);
+    expect(bytesIn(cwd)).toEqual({});
+  });
+
+  it('a Node without SQLite is told what to do, in one sentence', async () => {
+    const folder = freshFolder();
+    writeFileSync(
+      join(folder, 'older.cjs'),
+      "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.20.2' } });",
+    );
+    const { stdout, stderr, exitCode } = await command(['info', 'x.db'], {
+      flags: ['--require', join(folder, 'older.cjs')],
+    });
+    expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 1 });
+    expect(stderr).toMatch(
+      /^sds-persistence-worker needs Node 22\.5 or later, .*Node 20\.20\.2: install a newer one.*\.\n$/,
+    );
+  });
+});

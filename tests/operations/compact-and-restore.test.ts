@@ -1,0 +1,125 @@
+/** A file is compacted, a backup takes its place: what is in it afterwards, and what stays if that can't be. */
+import { chmodSync, existsSync, linkSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import {
+  backupDatabase,
+  compactDatabase,
+  restoreDatabase,
+  SDS_DesktopPersistenceProvider,
+} from 'sds-persistence-worker';
+import { describe, expect, it } from 'vitest';
+import { filesBeside, freshFile, freshFolder, patchOf, rowsOf } from '../support/files.ts';
+import { bytesBeside, makeKilledFile, makeStoreFile } from '../support/store-files.ts';
+
+const half = "DELETE FROM patches WHERE store_id = 'tasks' AND clock < 2000";
+
+describe('compact', () => {
+  it('gives free pages back, with the same rows, rights and way of writing', async () => {
+    const dbPath = makeStoreFile(freshFile(), { patches: 4000, sql: half });
+    chmodSync(dbPath, 0o640);
+    const rows = rowsOf(dbPath);
+    const { BytesBefore, BytesAfter } = await compactDatabase(dbPath);
+    expect(BytesAfter).toBeLessThan(BytesBefore * 0.9);
+    expect(BytesAfter).toBe(statSync(dbPath).size);
+    expect(statSync(dbPath).mode & 0o777).toBe(0o640);
+    expect(filesBeside(dbPath)).toEqual(['store.db']);
+    expect(readFileSync(dbPath)[18]).toBe(2); // with a log
+    expect(rowsOf(dbPath)).toEqual(rows);
+    await using provider = new SDS_DesktopPersistenceProvider(dbPath, 'tasks');
+    await provider.appendPatch(patchOf(1), 9000);
+  });
+
+  it('takes what a killed process has left in the log', async () => {
+    const dbPath = await makeKilledFile(freshFile());
+    await compactDatabase(dbPath);
+    expect(filesBeside(dbPath)).toEqual(['store.db']);
+    expect(rowsOf(dbPath).patches).toHaveLength(61);
+  });
+
+  it('follows a symbolic link, and refuses a file with two names', async () => {
+    const dbPath = makeStoreFile(freshFile(), { patches: 4000, sql: half });
+    const link = join(freshFolder(), 'link.db');
+    symlinkSync(dbPath, link);
+    const { Path } = await compactDatabase(link);
+    expect(Path).toBe(dbPath);
+    linkSync(dbPath, join(dirname(dbPath), 'second.db'));
+    await expect(compactDatabase(dbPath)).rejects.toThrow('2 names');
+  });
+
+  it('leaves a file of another program as it is', async () => {
+    const dbPath = makeStoreFile(freshFile(), { sql: 'DROP TABLE blobs; CREATE TABLE blobs (other TEXT)' });
+    const before = bytesBeside(dbPath);
+    await expect(compactDatabase(dbPath)).rejects.toMatchObject({ code: 'schema-mismatch' });
+    expect(bytesBeside(dbPath)).toEqual(before);
+  });
+});
+
+describe('restore', () => {
+  async function backupOf(dbPath: string): Promise<string> {
+    const path = join(freshFolder(), 'backup.db');
+    await backupDatabase(dbPath, path);
+    return path;
+  }
+
+  it('makes a file that is not there', async () => {
+    const dbPath = makeStoreFile(freshFile());
+    const backup = await backupOf(dbPath);
+    const target = freshFile();
+    await restoreDatabase(backup, target);
+    expect(rowsOf(target)).toEqual(rowsOf(dbPath));
+  });
+
+  it('replaces nothing unless asked to', async () => {
+    const dbPath = makeStoreFile(freshFile());
+    const target = makeStoreFile(freshFile(), { patches: 5 });
+    const before = bytesBeside(target);
+    await expect(restoreDatabase(dbPath, target)).rejects.toMatchObject({ code: 'file-exists' });
+    expect(bytesBeside(target)).toEqual(before);
+    await restoreDatabase(dbPath, target, { Overwrite: true });
+    expect(rowsOf(target)).toEqual(rowsOf(dbPath));
+  });
+
+  it('replaces a file with the log that a killed process has left, and the log as well', async () => {
+    const backup = makeStoreFile(freshFile(), { patches: 7 });
+    const target = await makeKilledFile(freshFile());
+    await restoreDatabase(backup, target, { Overwrite: true });
+    expect(filesBeside(target)).toEqual(['store.db']);
+    expect(rowsOf(target)).toEqual(rowsOf(backup));
+  });
+
+  it('replaces a damaged file, and whatever log lies beside it', async () => {
+    const backup = makeStoreFile(freshFile(), { patches: 7 });
+    const target = freshFile();
+    writeFileSync(target, 'no database at all');
+    writeFileSync(`${target}-wal`, new Uint8Array(5000).fill(3));
+    await restoreDatabase(backup, target, { Overwrite: true });
+    expect(filesBeside(target)).toEqual(['store.db']);
+    expect(rowsOf(target)).toEqual(rowsOf(backup));
+  });
+
+  it('does not put a file beside the log of one that is gone', async () => {
+    const backup = makeStoreFile(freshFile());
+    const target = freshFile();
+    writeFileSync(`${target}-wal`, new Uint8Array(5000).fill(3));
+    await expect(restoreDatabase(backup, target)).rejects.toThrow('-wal');
+    expect(existsSync(target)).toBe(false);
+  });
+
+  it('checks the backup before it takes the place of anything', async () => {
+    const backup = makeStoreFile(freshFile(), { patches: 2000 });
+    const bytes = readFileSync(backup);
+    bytes.fill(0xff, 20_480, 24_576);
+    writeFileSync(backup, bytes);
+    const target = makeStoreFile(freshFile(), { patches: 5 });
+    const before = bytesBeside(target);
+    await expect(restoreDatabase(backup, target, { Overwrite: true })).rejects.toMatchObject({
+      code: 'database-corrupt',
+    });
+    expect(bytesBeside(target)).toEqual(before);
+  });
+
+  it('refuses a file as its own backup', async () => {
+    const dbPath = makeStoreFile(freshFile());
+    await expect(restoreDatabase(dbPath, dbPath, { Overwrite: true })).rejects.toThrow('the same file');
+  });
+});

@@ -1,0 +1,77 @@
+/** Operations that are stopped, or whose process was killed: nothing half-done is found under the final name. */
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { backupDatabase, compactDatabase, copyStores, restoreDatabase, verifyDatabase } from 'sds-persistence-worker';
+import { expect, it } from 'vitest';
+import { filesBeside, freshFile, freshFolder } from '../support/files.ts';
+import { runProgram } from '../support/programs.ts';
+import { bytesBeside, makeStoreFile } from '../support/store-files.ts';
+
+const large = { patches: 1500, patchBytes: 8000 };
+
+const works: [string, (dbPath: string, target: string, options: object) => Promise<unknown>][] = [
+  ['backup', (dbPath, target, options) => backupDatabase(dbPath, target, { ...options, PagesPerStep: 1 })],
+  ['restore', (dbPath, target, options) => restoreDatabase(dbPath, target, options)],
+  ['copy', (dbPath, target, options) => copyStores(dbPath, target, options)],
+  ['verify', (dbPath, _, options) => verifyDatabase(dbPath, options)],
+  ['compact', (dbPath, _, options) => compactDatabase(dbPath, options)],
+];
+
+it.each(works)('%s rejects with the reason of the signal, and leaves nothing', async (_, work) => {
+  const dbPath = makeStoreFile(freshFile(), large);
+  const target = join(freshFolder(), 'target.db');
+  const before = bytesBeside(dbPath);
+  const control = new AbortController();
+  const reason = new Error('enough');
+  const stopped = work(dbPath, target, { Signal: control.signal, OnProgress: () => control.abort(reason) });
+  await expect(stopped).rejects.toBe(reason);
+  expect(filesBeside(target)).toEqual([]);
+  expect(bytesBeside(dbPath)).toEqual(before);
+  const late = work(dbPath, target, { Signal: control.signal });
+  await expect(late).rejects.toBe(reason);
+});
+
+it.each(works)('%s rejects with what OnProgress throws', async (_, work) => {
+  const dbPath = makeStoreFile(freshFile(), large);
+  const target = join(freshFolder(), 'target.db');
+  const thrown = new Error('from the callback');
+  const failed = work(dbPath, target, {
+    OnProgress() {
+      throw thrown;
+    },
+  });
+  await expect(failed).rejects.toBe(thrown);
+  expect(filesBeside(target)).toEqual([]);
+});
+
+it('what a killed process has left is removed by the next, what a living one makes is not', async () => {
+  const dbPath = makeStoreFile(freshFile(), large);
+  const folder = freshFolder();
+  const { signal } = await runProgram(
+    `const { backupDatabase } = await import(${JSON.stringify(join(import.meta.dirname, '../../dist/index.js'))});
+await backupDatabase(file, ${JSON.stringify(join(folder, 'killed.db'))}, { PagesPerStep: 1,
+  OnProgress: () => process.kill(process.pid, 'SIGKILL') });`,
+    dbPath,
+  );
+  expect(signal).toBe('SIGKILL');
+  const [left, ...more] = filesBeside(join(folder, 'x'));
+  expect(more).toEqual([]);
+  expect(left).toMatch(/^sds-partial-/);
+  const name = (pid: number | undefined) => String(left).replace(/-\d+-/, `-${pid}-`);
+  const living = name(process.ppid);
+  const dead = name(spawnSync(process.execPath, ['--version']).pid);
+  for (const other of [living, dead, 'sds-partial-of-somebody-else.db']) writeFileSync(join(folder, other), '');
+  await backupDatabase(dbPath, join(folder, 'whole.db'));
+  expect(filesBeside(join(folder, 'x'))).toEqual([living, 'sds-partial-of-somebody-else.db', 'whole.db'].sort());
+});
+
+it('a process that has begun an operation and waits for nothing else ends when it is done', async () => {
+  const dbPath = makeStoreFile(freshFile(), large);
+  const { code, stdout } = await runProgram(
+    `const { verifyDatabase } = await import(${JSON.stringify(join(import.meta.dirname, '../../dist/index.js'))});
+verifyDatabase(file).then(({ Sound }) => console.log(Sound));`,
+    dbPath,
+  );
+  expect({ code, stdout }).toEqual({ code: 0, stdout: 'true\n' });
+});

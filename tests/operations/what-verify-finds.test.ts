@@ -1,0 +1,102 @@
+/** Each kind of finding, in a file that has just that; and a sound file, in which nothing is found. */
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { verifyDatabase } from 'sds-persistence-worker';
+import { expect, it } from 'vitest';
+import { freshFile } from '../support/files.ts';
+import { type Contents, makeStoreFile, sha256 } from '../support/store-files.ts';
+
+const bytes = new TextEncoder().encode('some bytes');
+
+it('nothing in a sound file, and says what was looked at', async () => {
+  // what is usual: patches below a snapshot, a value under a name that is no hash
+  const sql = "INSERT INTO patches VALUES ('notes', 3, x'00'); INSERT INTO blobs VALUES ('a name', x'00', 2)";
+  const dbPath = makeStoreFile(freshFile(), { sql });
+  const { Findings, Checked, Sound } = await verifyDatabase(dbPath);
+  expect(Findings).toEqual([]);
+  expect(Sound).toBe(true);
+  expect(Checked).toEqual({
+    Bytes: readFileSync(dbPath).length,
+    Patches: 61,
+    Snapshots: 1,
+    Values: 4,
+    ValuesWithHash: 3,
+  });
+});
+
+const found: [string, string, Contents, number][] = [
+  [
+    'value-mismatch',
+    'a value with other bytes than its hash says',
+    { sql: `INSERT INTO blobs VALUES ('${sha256(bytes)}', x'00', 1), ('${'A'.repeat(64)}', x'01', 1)` },
+    2,
+  ],
+  [
+    'reference-count',
+    'a reference count of 0, -1, 1.5 or a text',
+    {
+      sql: "INSERT INTO blobs VALUES ('a', x'00', 0), ('b', x'00', -1), ('c', x'00', 1.5), ('d', x'00', 'x'), ('e', x'00', 1)",
+    },
+    4,
+  ],
+  ['wrong-type', 'a patch that is a text', { sql: "INSERT INTO patches VALUES ('tasks', 31, 'text')" }, 1],
+  ['wrong-type', 'a patch number that is a fraction', { sql: "INSERT INTO patches VALUES ('tasks', 30.5, x'00')" }, 1],
+  ['wrong-type', 'a snapshot without a store', { sql: "INSERT INTO snapshots VALUES (NULL, x'00', 1)" }, 1],
+  ['wrong-type', 'a value that is a text', { sql: "INSERT INTO blobs VALUES ('a', 'text', 1)" }, 1],
+  [
+    'clock-range',
+    'a patch number that JavaScript does not have',
+    { sql: "INSERT INTO patches VALUES ('other', -9223372036854775808, x'00')" },
+    1,
+  ],
+  [
+    'patch-gap',
+    'a hole in the patch numbers',
+    { sql: "DELETE FROM patches WHERE store_id = 'tasks' AND clock = 20" },
+    1,
+  ],
+  ['patch-gap', 'a hole after the snapshot', { sql: "DELETE FROM patches WHERE store_id = 'notes' AND clock < 13" }, 1],
+  [
+    'patches-without-start',
+    'patches removed that no snapshot holds',
+    { sql: "DELETE FROM patches WHERE store_id = 'tasks' AND clock < 5" },
+    1,
+  ],
+  ['tables-missing', 'a table that is not there', { sql: 'DROP TABLE blobs' }, 1],
+  ['schema', 'a trigger', { sql: 'CREATE TRIGGER t AFTER INSERT ON patches BEGIN SELECT 1; END' }, 1],
+];
+
+it.each(found)('%s: %s', async (code, _, contents, count) => {
+  const { Findings, Sound } = await verifyDatabase(makeStoreFile(freshFile(), contents));
+  expect(Sound).toBe(false);
+  expect(Findings.map(({ Code }) => Code)).toEqual([code]);
+  expect(Findings[0]).toMatchObject({ Count: count, Message: expect.any(String), Advice: expect.any(String) });
+});
+
+it('structure: pages of an index that do not fit its table', async () => {
+  const dbPath = makeStoreFile(freshFile(), { patches: 2000 });
+  const file = readFileSync(dbPath);
+  // an entry of the index of a table now names another number than the row it stands for
+  const at = file.lastIndexOf(Buffer.from('tasks'));
+  file.write('tasky', at);
+  writeFileSync(dbPath, file);
+  const { Findings } = await verifyDatabase(dbPath);
+  expect(Findings.map(({ Code }) => Code)).toContain('structure');
+});
+
+it('unreadable or structure: a file that was cut', async () => {
+  const dbPath = makeStoreFile(freshFile(), { patches: 2000 });
+  truncateSync(dbPath, 40_960);
+  const { Findings } = await verifyDatabase(dbPath);
+  expect(
+    Findings.some(({ Code, Severity }) => ['structure', 'unreadable'].includes(Code) && Severity === 'error'),
+  ).toBe(true);
+});
+
+it('a file of another kind is no finding but an error', async () => {
+  const dbPath = freshFile();
+  writeFileSync(dbPath, 'this is a text'.repeat(100));
+  await expect(verifyDatabase(dbPath)).rejects.toMatchObject({
+    code: 'open-failed',
+    message: expect.stringContaining('not an SQLite database'),
+  });
+});

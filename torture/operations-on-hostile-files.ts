@@ -1,0 +1,124 @@
+/**
+ * Damaged files, files of another shape, files that are no database, through every operation: a result, a finding
+ * or an error with a code, in bounded time; what was only looked at is the same afterwards, byte for byte, and
+ * a target that was not finished is not there.
+ */
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import {
+  backupDatabase,
+  compactDatabase,
+  copyStores,
+  describeDatabase,
+  restoreDatabase,
+  verifyDatabase,
+} from 'sds-persistence-worker';
+import { otherSchemas, soundSchemas } from './hostile-schemas.ts';
+import { Random } from './random.ts';
+import { codeOf, type RigContext, scaled, withFolder, within } from './rig.ts';
+
+const LeaveUntouched = true;
+const operations: Record<string, (dbPath: string, target: string) => Promise<unknown>> = {
+  describe: (dbPath) => describeDatabase(dbPath, { LeaveUntouched }),
+  verify: (dbPath) => verifyDatabase(dbPath, { LeaveUntouched }),
+  backup: (dbPath, target) => backupDatabase(dbPath, target, { LeaveUntouched }),
+  restore: (dbPath, target) => restoreDatabase(dbPath, target, { LeaveUntouched }),
+  copy: (dbPath, target) => copyStores(dbPath, target, { LeaveUntouched }),
+  // it replaces the file, so it comes last
+  compact: (dbPath) => compactDatabase(dbPath),
+};
+const codes = ['open-failed', 'schema-mismatch', 'database-corrupt', 'io-error', 'invalid-argument', 'database-busy'];
+
+export async function run({ seed, scale, report }: RigContext): Promise<void> {
+  const random = new Random(seed);
+  await withFolder(async (folder) => {
+    const dbPath = join(folder, 'hostile.db');
+    for (const [name, sql] of Object.entries({ ...otherSchemas, ...soundSchemas })) {
+      build(dbPath, sql);
+      await all(name);
+    }
+    const sound = makeSound(dbPath, random);
+    for (let i = scaled(400, scale, 8); i > 0; i--) {
+      const kind = damage(dbPath, sound, random);
+      report.count(`files with damage: ${kind}`);
+      await all(`file ${i} (${kind}, seed ${seed})`);
+    }
+
+    async function all(what: string): Promise<void> {
+      for (const [name, operation] of Object.entries(operations)) await one(`${what}: ${name}`, name, operation);
+    }
+
+    async function one(what: string, name: string, operation: (typeof operations)[string]): Promise<void> {
+      const target = join(folder, 'target.db');
+      const before = bytes(dbPath);
+      let outcome: string;
+      try {
+        await within(60_000, what, operation(dbPath, target));
+        outcome = 'ok';
+      } catch (error) {
+        outcome = codeOf(error);
+        if (!codes.includes(outcome)) report.violation(`${what}: ${String(error)}`);
+        if (existsSync(target)) report.violation(`${what}: failed, and the target is there`);
+      }
+      report.count(`${name}: ${outcome}`);
+      if (name !== 'compact' && bytes(dbPath) !== before) report.violation(`${what}: the file was changed`);
+      for (const end of ['', '-wal', '-shm', '-journal']) rmSync(target + end, { force: true });
+      const left = readdirSync(folder).filter((file) => file.startsWith('sds-partial-'));
+      if (left.length > 0) report.violation(`${what}: left ${left.join()}`);
+    }
+  });
+}
+
+const ends = ['', '-wal', '-shm', '-journal'];
+
+function bytes(dbPath: string): string {
+  return ends.map((end) => (existsSync(dbPath + end) ? readFileSync(dbPath + end, 'latin1') : '-')).join('|');
+}
+
+function build(dbPath: string, sql: string): void {
+  for (const end of ends) rmSync(dbPath + end, { force: true });
+  const database = new DatabaseSync(dbPath);
+  database.exec(sql);
+  database.close();
+}
+
+function makeSound(dbPath: string, random: Random): Buffer {
+  build(dbPath, `PRAGMA journal_mode = WAL; ${soundSchemas['our own schema']}`);
+  const database = new DatabaseSync(dbPath);
+  const insert = database.prepare('INSERT INTO patches VALUES (?, ?, ?)');
+  for (let clock = 1; clock <= 200; clock++) insert.run(`store ${clock % 3}`, clock, random.bytes(random.below(300)));
+  database.prepare("INSERT INTO snapshots VALUES ('store 1', ?, 5)").run(random.bytes(9000));
+  database.prepare("INSERT INTO blobs VALUES ('value', ?, 2)").run(random.bytes(7000));
+  database.close();
+  return readFileSync(dbPath);
+}
+
+function damage(dbPath: string, sound: Buffer, random: Random): string {
+  for (const end of ends) rmSync(dbPath + end, { force: true });
+  const copy = Buffer.from(sound);
+  const kind = random.pick([
+    'bits',
+    'bits',
+    'header',
+    'truncated',
+    'block',
+    'noise',
+    'log',
+    'log and index',
+    'journal',
+  ]);
+  const flip = (limit: number) => {
+    const at = random.below(limit);
+    copy[at] = (copy[at] ?? 0) ^ (1 << random.below(8));
+  };
+  if (kind === 'bits') for (let n = 1 + random.below(20); n > 0; n--) flip(copy.length);
+  if (kind === 'header') for (let n = 1 + random.below(4); n > 0; n--) flip(100);
+  if (kind === 'block') copy.set(random.bytes(512), random.below(copy.length / 512) * 512);
+  writeFileSync(dbPath, kind === 'noise' ? random.bytes(random.below(10_000)) : copy);
+  if (kind === 'truncated') truncateSync(dbPath, random.below(copy.length));
+  if (kind.startsWith('log')) writeFileSync(`${dbPath}-wal`, random.bytes(random.below(20_000)));
+  if (kind === 'log and index') writeFileSync(`${dbPath}-shm`, random.bytes(random.below(40_000)));
+  if (kind === 'journal') writeFileSync(`${dbPath}-journal`, random.bytes(random.below(20_000)));
+  return kind;
+}
