@@ -66,10 +66,12 @@ export class Channel {
   }
 
   /** How many checkpoints this worker and those before it ran, and for how many microseconds in all; both wrap. */
-  get checkpoints(): { count: number; microseconds: number } {
-    const control = this.#control;
-    const count = Atomics.load(control, CHECKPOINTS) >>> 0;
-    return { count, microseconds: Atomics.load(control, CHECKPOINT_MICROSECONDS) >>> 0 };
+  get checkpoints(): number {
+    return Atomics.load(this.#control, CHECKPOINTS) >>> 0;
+  }
+
+  get checkpointMicroseconds(): number {
+    return Atomics.load(this.#control, CHECKPOINT_MICROSECONDS) >>> 0;
   }
 
   /** The system's number of the worker's thread, 0 if it is not known. */

@@ -305,22 +305,22 @@ export class Connection implements QueueHost {
 
   /** The worker runs them between batches, and says so in shared memory only: they are told with the next progress. */
   #tellOfCheckpoints(): void {
-    const { count, microseconds } = this.#channel.checkpoints;
-    if (count === this.#checkpointsTold) return;
-    this.#checkpointsTold = count;
+    const { checkpoints, checkpointMicroseconds } = this.#channel;
+    if (checkpoints === this.#checkpointsTold) return;
+    this.#checkpointsTold = checkpoints;
     finish(
       'checkpoint',
-      begin('checkpoint', () => ({ Checkpoints: count, Milliseconds: microseconds / 1000 })),
+      begin('checkpoint', () => ({ Checkpoints: checkpoints, Milliseconds: checkpointMicroseconds / 1000 })),
     );
   }
 
   get figures(): WorkerFigures {
-    const { count, microseconds } = this.#channel.checkpoints;
+    const { checkpoints, checkpointMicroseconds } = this.#channel;
     const { pendingBytes, arena, blocks } = this.memory;
     return {
       restarts: this.#lost,
-      checkpoints: count,
-      checkpointMs: microseconds / 1000,
+      checkpoints,
+      checkpointMs: checkpointMicroseconds / 1000,
       pendingBytes,
       sharedBytes: arena.byteLength + blocks.bytes,
     };
