@@ -1,0 +1,98 @@
+/** What nobody waits for is committed all the same, in order, and its failures are told. */
+import { watch } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { describe, expect, it } from 'vitest';
+import { freshFile } from '../support/files.ts';
+import { runProgram } from '../support/programs.ts';
+
+/** Resolves once another connection sees so many patches; woken by what happens in the file's folder. */
+async function seenFromOutside(file: string, count: number): Promise<void> {
+  const reader = new DatabaseSync(file);
+  const patches = reader.prepare('SELECT count(*) AS count FROM patches');
+  const watcher = watch(dirname(file));
+  try {
+    while ((patches.get() as { count: number }).count < count) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, 100); // an event may have come before
+        watcher.once('change', () => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    }
+  } finally {
+    watcher.close();
+    reader.close();
+  }
+}
+
+describe('patches that nobody waits for', () => {
+  it('are committed while the program does other things', async () => {
+    const file = freshFile();
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    await provider.ready();
+    for (let clock = 1; clock <= 300; clock++) {
+      provider
+        .appendPatch(new Uint8Array([clock & 0xff]), clock)
+        .catch((error: unknown) => expect(error).toBeUndefined());
+      await nextTurn();
+    }
+    await seenFromOutside(file, 300);
+    await provider.close();
+  });
+
+  it('keep their order beside writes and reads of every other kind, a turn each', async () => {
+    const file = freshFile();
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    const large = new Uint8Array(200_000).fill(7);
+    for (let clock = 1; clock <= 400; clock++) {
+      void provider.appendPatch(new Uint8Array([clock & 0xff]), clock);
+      if (clock % 50 === 0) void provider.saveSnapshot(large, clock);
+      if (clock % 70 === 0) void provider.prunePatches(clock - 10);
+      if (clock % 90 === 0) {
+        const found = await provider.loadPatchesSince(clock - 3);
+        expect(found.map((patch) => patch[0])).toEqual([clock - 2, clock - 1, clock].map((number) => number & 0xff));
+      }
+      await nextTurn();
+    }
+    expect(await provider.loadPatchesSince(340)).toHaveLength(60);
+    expect(await provider.loadSnapshot()).toHaveLength(200_000);
+    await provider.close();
+  });
+
+  it('are all there after another process had locked the file meanwhile', async () => {
+    const file = freshFile();
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    await provider.ready();
+    const other = new DatabaseSync(file);
+    other.exec('BEGIN IMMEDIATE');
+    for (let clock = 1; clock <= 500; clock++) {
+      void provider.appendPatch(new Uint8Array([clock & 0xff]), clock);
+      await nextTurn();
+    }
+    other.exec('COMMIT');
+    other.close();
+    await provider.flush();
+    const found = await provider.loadPatchesSince(0);
+    expect(found.map((patch) => patch[0])).toEqual(Array.from({ length: 500 }, (_, i) => (i + 1) & 0xff));
+    await provider.close();
+  });
+
+  it('tell of a failure as any promise does, also where the program has nothing else to do', async () => {
+    const program = `
+      import { DatabaseSync } from 'node:sqlite';
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 0 });
+      await provider.ready();
+      const other = new DatabaseSync(file);
+      other.exec('BEGIN IMMEDIATE');
+      process.on('unhandledRejection', (error) => console.log('unhandled', error.code));
+      provider.appendPatch(new Uint8Array(3), 1).catch((error) => console.log('caught', error.code));
+      provider.prunePatches(5);
+    `;
+    const { stdout } = await runProgram(program, freshFile());
+    expect(stdout.trim().split('\n').sort()).toEqual(['caught database-busy', 'unhandled database-busy']);
+  });
+});

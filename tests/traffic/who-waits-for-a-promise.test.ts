@@ -1,0 +1,111 @@
+/** An acknowledgement is a promise like any other, and knows whether somebody waits for it. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { inspect, types } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { Acknowledgement } from '../../src/main/queue/acknowledgement.ts';
+
+function acknowledgement() {
+  let hurried = 0;
+  const made = Acknowledgement.of<void>({ hurry: () => hurried++ });
+  return { ...made, hurried: () => hurried };
+}
+
+const ignore = () => {};
+
+describe('somebody waits', () => {
+  const ways: Record<string, (promise: Promise<void>) => unknown> = {
+    await: async (promise) => await promise,
+    'then with a function': (promise) => promise.then(ignore),
+    finally: (promise) => promise.finally(ignore),
+    'Promise.all': (promise) => Promise.all([promise]),
+    'Promise.race': (promise) => Promise.race([promise]),
+    'Promise.allSettled': (promise) => Promise.allSettled([promise]),
+    'Promise.any': (promise) => Promise.any([promise]),
+    'Promise.resolve': (promise) => Promise.resolve(promise),
+    'await of what catch returns': async (promise) => await promise.catch(ignore),
+    'await of what two of them return': async (promise) => await promise.catch(ignore).catch(ignore),
+  };
+  for (const [way, wait] of Object.entries(ways)) {
+    it(`who uses ${way}`, () => {
+      const { promise, hurried } = acknowledgement();
+      wait(promise);
+      expect(hurried()).toBe(1);
+    });
+  }
+
+  it('who returns it from an async function', async () => {
+    const { promise, hurried } = acknowledgement();
+    void (async () => promise)();
+    await nextTurn();
+    expect(hurried()).toBe(1);
+  });
+});
+
+describe('nobody waits', () => {
+  const ways: Record<string, (promise: Promise<void>) => unknown> = {
+    'nobody looks at it': ignore,
+    'catch listens for a failure': (promise) => promise.catch(ignore),
+    'then does so': (promise) => promise.then(undefined, ignore),
+    'it is looked at by a debugger': (promise) => inspect(promise),
+    'somebody asks what it is': (promise) => promise instanceof Promise && types.isPromise(promise),
+  };
+  for (const [way, look] of Object.entries(ways)) {
+    it(`if ${way}`, async () => {
+      const { promise, hurried } = acknowledgement();
+      look(promise);
+      await nextTurn();
+      expect(hurried()).toBe(0);
+    });
+  }
+});
+
+describe('in all other respects it is a native promise:', () => {
+  it('its class can not be told', () => {
+    const { promise } = acknowledgement();
+    expect(promise).toBeInstanceOf(Promise);
+    expect(promise.constructor).toBe(Promise);
+    expect(inspect(promise)).toBe('Promise { <pending> }');
+    expect(Object.prototype.toString.call(promise)).toBe('[object Promise]');
+    expect(Promise.resolve(promise)).toBe(promise);
+  });
+
+  it('an await takes as many ticks', async () => {
+    const order: string[] = [];
+    const ours = acknowledgement();
+    const native = Promise.withResolvers<void>();
+    const note = async (promise: Promise<void>, name: string) => {
+      await promise;
+      order.push(name);
+    };
+    const all = [note(ours.promise, 'ours'), note(native.promise, 'native')];
+    ours.resolve();
+    native.resolve();
+    await Promise.all(all);
+    expect(order).toEqual(['ours', 'native']);
+  });
+
+  it('what then and catch return settles as it should', async () => {
+    const failure = new Error('failed');
+    const failing = acknowledgement();
+    const caught = failing.promise.catch((error: unknown) => error);
+    const passed = failing.promise.then(ignore);
+    failing.reject(failure);
+    expect(await caught).toBe(failure);
+    await expect(passed).rejects.toBe(failure);
+    const succeeding = acknowledgement();
+    const after = succeeding.promise.catch(ignore).then(() => 'after');
+    succeeding.resolve();
+    expect(await after).toBe('after');
+  });
+
+  it('the trace of an error names the function that awaits', async () => {
+    const { promise, resolve } = acknowledgement();
+    async function whoAwaits(): Promise<void> {
+      await promise;
+      throw new Error('later');
+    }
+    const failed = whoAwaits().catch((error: Error) => error.stack);
+    resolve();
+    expect(await failed).toContain('whoAwaits');
+  });
+});
