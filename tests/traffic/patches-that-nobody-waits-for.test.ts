@@ -84,7 +84,7 @@ describe('patches that nobody waits for', () => {
   it('tell of a failure as any promise does, also where the program has nothing else to do', async () => {
     const program = `
       import { DatabaseSync } from 'node:sqlite';
-      const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 0 });
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 300 });
       await provider.ready();
       const other = new DatabaseSync(file);
       other.exec('BEGIN IMMEDIATE');
