@@ -81,18 +81,24 @@ describe('patches that nobody waits for', () => {
     await provider.close();
   });
 
-  it('tell of a failure as any promise does, also where the program has nothing else to do', async () => {
-    const program = `
-      import { DatabaseSync } from 'node:sqlite';
-      const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 300 });
-      await provider.ready();
-      const other = new DatabaseSync(file);
-      other.exec('BEGIN IMMEDIATE');
-      process.on('unhandledRejection', (error) => console.log('unhandled', error.code));
-      provider.appendPatch(new Uint8Array(3), 1).catch((error) => console.log('caught', error.code));
-      provider.prunePatches(5);
-    `;
-    const { stdout } = await runProgram(program, freshFile());
-    expect(stdout.trim().split('\n').sort()).toEqual(['caught database-busy', 'unhandled database-busy']);
+  const failing = `
+    import { DatabaseSync } from 'node:sqlite';
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 300 });
+    await provider.ready();
+    const other = new DatabaseSync(file);
+    other.exec('BEGIN IMMEDIATE');
+    process.on('exit', () => console.log('exit'));
+    provider.appendPatch(new Uint8Array(3), 1).catch((error) => console.log('caught', error.code));
+  `;
+
+  it('tell whoever catches their failure before the program ends, also if it has nothing else to do', async () => {
+    const { code, stdout } = await runProgram(failing, freshFile());
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'caught database-busy\nexit\n' });
+  });
+
+  it('end the program by a failure that nobody catches, as any promise does', async () => {
+    const { code, stderr } = await runProgram(`${failing} provider.prunePatches(5);`, freshFile());
+    expect(code).toBe(1);
+    expect(stderr).toContain('database-busy');
   });
 });
