@@ -16,6 +16,7 @@ import { many } from './work/many.ts';
 import { memory, memoryEmptyWorker, memoryReference } from './work/memory.ts';
 import { mixed } from './work/mixed.ts';
 import { oneAtATime } from './work/one-at-a-time.ts';
+import { operations } from './work/operations.ts';
 import { paced } from './work/paced.ts';
 import { snapshot } from './work/snapshot.ts';
 import { start, startEmptyWorker, startReference } from './work/start.ts';
@@ -35,6 +36,7 @@ const works: Record<string, Work> = {
   many,
   mixed,
   oneAtATime,
+  operations,
   paced,
   snapshot,
   start,

@@ -172,4 +172,12 @@ export const scenarios: Scenario[] = [
     nodeOptions: ['--expose-gc'],
     once: true,
   },
+  {
+    name: 'operations',
+    title: 'backup, verification and compaction of a file of 2 GB, alone and beside the traffic of another file',
+    work: 'operations',
+    cases: cases('provider'),
+    full: { rounds: 3, sizes: { values: 1_000_000, valueBytes: 1900, seconds: 8 } },
+    quick: { rounds: 1, sizes: { values: 20_000, valueBytes: 1900, seconds: 1 } },
+  },
 ];

@@ -1,6 +1,7 @@
 /** What the provider is to reach, each as a number that is computed within one round. */
 import type { Metrics } from '../work/work.ts';
 import type { Goal, Of } from './goal.ts';
+import { operationsGoals } from './operations.ts';
 import { awaitedGoals, pacedGoals } from './traffic.ts';
 
 /** The steepest rise of a metric from any size of a store to a larger one. */
@@ -274,4 +275,5 @@ export const goals: Goal[] = [
       format: 'times',
     }),
   ),
+  ...operationsGoals,
 ];
