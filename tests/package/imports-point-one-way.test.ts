@@ -1,0 +1,52 @@
+/** Who imports whom: main and worker never each other, and no two files in a circle, types included. */
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize, sep } from 'node:path';
+import { expect, it } from 'vitest';
+
+const root = join(import.meta.dirname, '../..');
+const files = globSync('src/**/*.ts', { cwd: root }).filter((file) => !file.endsWith('.d.ts'));
+const importsOf = new Map(
+  files.map((file) => {
+    const text = readFileSync(join(root, file), 'utf8');
+    const found = [...text.matchAll(/from '(\.[^']*)'/g)].map(([, path = '']) => normalize(join(dirname(file), path)));
+    return [file, found];
+  }),
+);
+
+function sideOf(file: string): string {
+  return file.split(sep)[1] ?? '';
+}
+
+/** The files of a circle that can be reached from a file, if there is one. */
+function circleFrom(file: string, path: readonly string[], done: Set<string>): string[] | undefined {
+  if (path.includes(file)) return [...path.slice(path.indexOf(file)), file];
+  if (done.has(file)) return undefined;
+  for (const next of importsOf.get(file) ?? []) {
+    const circle = circleFrom(next, [...path, file], done);
+    if (circle !== undefined) return circle;
+  }
+  done.add(file);
+  return undefined;
+}
+
+it('every import leads to a file', () => {
+  expect(files.length).toBeGreaterThan(50);
+  for (const [file, imported] of importsOf) {
+    for (const target of imported) expect(importsOf.has(target), `${file} imports ${target}`).toBe(true);
+  }
+});
+
+it('the protocol imports neither side, the sides not each other, the command line only what everybody may', () => {
+  const index = join('src', 'main', 'index.ts');
+  for (const [file, imported] of importsOf) {
+    const allowed = [sideOf(file), ...(sideOf(file) === 'cli' ? [index] : []), 'protocol'];
+    for (const target of imported) {
+      expect(allowed, `${file} imports ${target}`).toContain(target === index ? index : sideOf(target));
+    }
+  }
+});
+
+it('there are no circles', () => {
+  const done = new Set<string>();
+  for (const file of files) expect(circleFrom(file, [], done)).toBeUndefined();
+});
