@@ -81,6 +81,20 @@ describe('patches that nobody waits for', () => {
     await provider.close();
   });
 
+  it('are not in the way of others once they are committed, although nobody was told', async () => {
+    const file = freshFile();
+    const options = { MaxPendingBytes: 1, Overflow: 'reject' } as const; // one call at a time
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store', options);
+    await provider.ready();
+    const refused: unknown[] = [];
+    for (let clock = 1; clock <= 20; clock++) {
+      provider.appendPatch(new Uint8Array(10), clock).catch((error: unknown) => refused.push(error));
+      await seenFromOutside(file, clock);
+    }
+    expect(refused).toEqual([]);
+    await provider.close();
+  });
+
   const failing = `
     import { DatabaseSync } from 'node:sqlite';
     const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 300 });

@@ -221,6 +221,10 @@ export class Connection implements QueueHost {
     this.#schedulePump();
   }
 
+  settleNow(): void {
+    this.#settle();
+  }
+
   sendWrite(_: FileQueue, write: LargeWrite): boolean {
     if (write.slot === NO_SLOT) write.slot = this.#channel.takeSlot() ?? NO_SLOT;
     if (write.slot === NO_SLOT) return false;

@@ -57,8 +57,9 @@ export interface QueueHost {
   sendBatch(queue: FileQueue, batch: Batch): boolean;
   /** Sends a batch within the turn that the worker need not look at before it does so by itself. */
   sendShared(queue: FileQueue, batch: Batch): boolean;
-  /** There is much to settle. */
+  /** There is much to settle; and: room is short, whatever is finished gives its own back now. */
   settleSoon(): void;
+  settleNow(): void;
   sendWrite(queue: FileQueue, write: LargeWrite): boolean;
   sendLoad(queue: FileQueue, load: Load): void;
   /** What the worker noted of a write that is finished; its slot may be used anew. */
@@ -223,11 +224,13 @@ export class FileQueue implements Findings {
   /** Waits until so many bytes may be added beside the slabs. One call that is larger than all goes alone. */
   #admit(length: number, member: Member, call: string): SDS_PersistenceError | undefined {
     if (this.#lost !== undefined) return this.#lost(call);
-    const { pendingBytes } = this.#host.memory;
-    if (pendingBytes === 0 || pendingBytes + length <= member.settings.MaxPendingBytes) return undefined;
-    if (member.settings.Overflow === 'reject') return makeError('queue-full', call, this.dbPath);
     const { memory } = this.#host;
-    this.#hold(() => memory.pendingBytes === 0 || memory.pendingBytes + length <= member.settings.MaxPendingBytes);
+    const fits = () => memory.pendingBytes === 0 || memory.pendingBytes + length <= member.settings.MaxPendingBytes;
+    if (fits()) return undefined;
+    this.#host.settleNow();
+    if (fits()) return undefined;
+    if (member.settings.Overflow === 'reject') return makeError('queue-full', call, this.dbPath);
+    this.#hold(fits);
     return this.refusalOf(call);
   }
 
@@ -248,7 +251,12 @@ export class FileQueue implements Findings {
       if (this.#open !== undefined && isFull(this.#open)) this.#completeOpen();
       // a batch is complete, or its slabs are full: the worker may start on it, if that is worth a batch of its own
       if (this.#complete.length > 0 || (this.#open?.bytes ?? 0) >= WORTH_SENDING) this.#sendWithinTurn();
-      const slab = memory.takeSlab(need, this.#open?.bytes ?? this.#expectedBytes, MaxPendingBytes);
+      const bytes = this.#open?.bytes ?? this.#expectedBytes;
+      let slab = memory.takeSlab(need, bytes, MaxPendingBytes);
+      if (slab === NO_SLAB) {
+        this.#host.settleNow();
+        slab = memory.takeSlab(need, bytes, MaxPendingBytes);
+      }
       if (slab !== NO_SLAB) {
         this.#enterSlab(slab);
         return undefined;
