@@ -38,8 +38,9 @@ export function guardExit(connections: readonly Guarded[]): void {
   });
   process.on('exit', () => {
     exiting = true;
-    for (const connection of connections) drainAtExit(connection);
-    for (const connection of connections) connection.retire(CLOSE_PATIENCE_MS);
+    // copies: one that is given up meanwhile is taken out
+    for (const connection of [...connections]) drainAtExit(connection);
+    for (const connection of [...connections]) connection.retire(CLOSE_PATIENCE_MS);
   });
 }
 

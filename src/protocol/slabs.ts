@@ -16,7 +16,7 @@ export const slabClasses = [
   { size: MiB, share: 8 / 16 },
 ] as const;
 
-/** Longer bytes cross by Comlink instead, as do bytes that are handed over and longer than this. */
+/** Longer bytes cross by Comlink instead. */
 export const INLINE_LIMIT = 128 * KiB;
 
 /**

@@ -36,6 +36,8 @@ export class BatchReader implements Writes {
   #keyLength = 0;
   #dataLength = 0;
   #callerId = -1;
+  /** While it is finite, failures of promises from this one on are taken back. */
+  #reopenFrom = Number.POSITIVE_INFINITY;
 
   constructor(arena: Arena, firstSlabs: readonly number[], callers: ReadonlyMap<number, Caller>) {
     this.#arena = arena;
@@ -49,6 +51,14 @@ export class BatchReader implements Writes {
     this.#batch = 0;
     this.#enter(this.#firstSlabs[0] ?? NO_SLAB);
     return this;
+  }
+
+  /** Takes back the failures that a lost worker has noted, of promises from this one on. */
+  reopen(from: number): void {
+    this.#reopenFrom = from;
+    this.rewind();
+    while (this.next());
+    this.#reopenFrom = Number.POSITIVE_INFINITY;
   }
 
   #enter(slab: number): void {
@@ -78,7 +88,8 @@ export class BatchReader implements Writes {
       const dataLength = arena.cell(cell + 3);
       this.#following = at + entryBytes(keyLength, dataLength);
       const settler = arena.cell(cell + 4);
-      if (((word >> 8) & 0xff) !== OUTCOME_OPEN) continue; // failed before a worker was lost
+      if (settler >= this.#reopenFrom) arena.cells[cell] = word & ~0xff00;
+      else if (((word >> 8) & 0xff) !== OUTCOME_OPEN) continue; // failed before a worker was lost
       if (this.#only !== 'all' && settler !== this.#only) continue;
       this.at = at;
       this.operation = word & 0xff;

@@ -232,6 +232,10 @@ export class WorkerFile {
       members,
     );
     const [first] = batches;
+    // a worker was lost while it noted failures: what is not dealt with is tried anew, each promise as a whole
+    if (first !== undefined && calls.hasFlag(BATCH_FAILED)) {
+      calls.reopen(arena.cell((arena.startOf(first.firstSlab) >> 2) + SLAB_DONE));
+    }
     if (first !== undefined && calls.hasFlag(BATCH_ONE_BY_ONE)) return this.#runAlone(first);
     const point = { cells: commitPoints, index: this.id, value: batches.at(-1)?.number ?? 0 };
     const attempt = () => this.#engine.transact(calls.rewind(), point);
@@ -316,9 +320,9 @@ export class WorkerFile {
 
   #failAll(number: number, calls: BatchReader, which: number | 'all', error: EngineError): void {
     const outcome = this.#report(number, error);
+    calls.flag(BATCH_FAILED); // first: if the worker is lost in between, no failure is overlooked
     calls.rewind(which);
     while (calls.next()) calls.fail(outcome);
-    calls.flag(BATCH_FAILED);
   }
 
   /** Says what went wrong; returns the outcome that stands for it. */

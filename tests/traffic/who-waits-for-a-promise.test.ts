@@ -67,6 +67,8 @@ describe('in all other respects it is a native promise:', () => {
     expect(inspect(promise)).toBe('Promise { <pending> }');
     expect(Object.prototype.toString.call(promise)).toBe('[object Promise]');
     expect(Promise.resolve(promise)).toBe(promise);
+    expect(Object.create(promise).constructor).toBe(Promise);
+    expect(new Proxy(promise, {}).constructor).toBe(Promise);
   });
 
   it('an await takes as many ticks', async () => {

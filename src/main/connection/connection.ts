@@ -106,10 +106,9 @@ export class Connection implements QueueHost {
     if (this.#session === undefined) return lostReport(member.dbPath);
     const trace = begin('open', () => ({ Path: member.dbPath, StoreId: member.storeId }));
     const report = await this.#registry.attach(this.#session, queue, member);
-    finish('open', trace, report.error === undefined ? undefined : report.error.cause);
+    finish('open', trace, report.error?.cause);
     log('open %s: %s', member.dbPath, report.error?.code ?? 'fine');
     if (report.sqliteVersion !== undefined) this.sqliteVersion = report.sqliteVersion;
-    this.#updateReference();
     return report;
   }
 
@@ -117,7 +116,6 @@ export class Connection implements QueueHost {
     if (this.#session === undefined) return {};
     const report = await this.#registry.detach(this.#session, member);
     log('close %s: %s', member.dbPath, report.error?.code ?? 'fine');
-    this.#updateReference();
     return report;
   }
 
@@ -155,7 +153,6 @@ export class Connection implements QueueHost {
       if (this.lost || (waits && this.#listen(seen))) break;
     }
     this.#channel.want(this.#wanted);
-    if (this.#haveUnderWay.size === 0) this.#ending = false;
     if (this.memory.isSwollen) this.#renewArenaLater();
     this.#updateReference();
   }
@@ -165,7 +162,10 @@ export class Connection implements QueueHost {
     return this.blocked || this.#haveUnderWay.size === 0 || this.#channel.listen(seen, this.#progressed);
   }
 
-  #progressed = (): void => this.#pump();
+  #progressed = (): void => {
+    this.#pump();
+    if (this.#haveUnderWay.size === 0) this.#ending = false;
+  };
 
   /** Gives the pages of an arena back that a flood has filled, once it was not in use for a while. */
   #renewArenaLater(): void {
@@ -173,9 +173,10 @@ export class Connection implements QueueHost {
       this.#arenaTimer = undefined;
       if (!this.memory.isSwollen || this.#wantToSend.size > 0) return; // asked again once it is settled
       const arena = this.memory.renewArena();
+      if (arena === undefined) return;
       this.#session?.call(
         (service) => service.useArena(arena),
-        () => this.#updateReference(),
+        () => {},
       );
     }, SWOLLEN_FOR_MS).unref();
   }
@@ -212,6 +213,7 @@ export class Connection implements QueueHost {
     if (!this.#channel.push(queue.id, batch.number, batch.firstSlab)) return false;
     if (!this.#channel.ring(false)) this.#wake(0);
     this.#haveUnderWay.add(queue);
+    if (this.#ending) this.#schedulePump(); // another listener of `beforeExit` has called
     // what nobody waits for is told of after a pause in the traffic
     if (!this.#channel.listen(this.#channel.progress, this.#progressed)) this.#schedulePump();
     return true;
@@ -282,7 +284,7 @@ export class Connection implements QueueHost {
   /** Makes the worker look at what was sent, at once if somebody waits for it. */
   #ring(): void {
     const atOnce = this.#hurry || this.blocked || this.#ending;
-    const needed = this.#sent || (this.#hurry && this.#haveUnderWay.size > 0);
+    const needed = this.#sent || (atOnce && this.#haveUnderWay.size > 0);
     this.#sent = this.#hurry = false;
     if (needed && !this.#channel.ring(atOnce)) this.#wake(0);
   }
@@ -291,7 +293,7 @@ export class Connection implements QueueHost {
   #wake(dropped: number): void {
     this.#session?.call(
       (service) => service.wake(dropped),
-      () => this.#updateReference(),
+      () => {},
     );
   }
 
@@ -343,8 +345,9 @@ export class Connection implements QueueHost {
 
   /** The program has nothing left to do: what nobody waits for is hurried, so that its failures are told. */
   endWhenCommitted(): void {
+    this.#ending = true;
     if (this.#haveUnderWay.size === 0) return;
-    this.#ending = this.#hurry = true;
+    this.#hurry = true;
     this.#pump();
   }
 
@@ -421,7 +424,12 @@ export class Connection implements QueueHost {
   #start(): void {
     log('a worker starts');
     this.#restarts.started(this.#channel.progress);
-    this.#session = new Session(this.#channel, this.memory.arena, (reason) => this.#recover(reason));
+    this.#session = new Session(
+      this.#channel,
+      this.memory.arena,
+      (reason) => this.#recover(reason),
+      () => this.#updateReference(),
+    );
   }
 
   /** Starts a new worker and gives it all that the lost one left undone. */

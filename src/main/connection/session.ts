@@ -1,6 +1,7 @@
 /**
  * One worker thread from its start to its end, and the Comlink calls to it. Comlink's promises never
  * settle once their worker is gone: then `onEnd` is told, and nothing of this session is heard any more.
+ * `onAnswered` is told after each answer: the process may have nothing left to wait for.
  */
 import { existsSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
@@ -19,16 +20,18 @@ export class Session {
   readonly #worker: Worker;
   readonly #service: Remote<WorkerService>;
   readonly #onEnd: (reason: unknown) => void;
+  readonly #onAnswered: () => void;
   #online = false;
   #over = false;
   #referenced = true;
   /** Calls that are not answered. */
   #calls = 0;
 
-  constructor(channel: Channel, arena: SharedArrayBuffer, onEnd: (reason: unknown) => void) {
+  constructor(channel: Channel, arena: SharedArrayBuffer, onEnd: (reason: unknown) => void, onAnswered: () => void) {
     channel.reset();
     this.#channel = channel;
     this.#onEnd = onEnd;
+    this.#onAnswered = onAnswered;
     const worker = startWorker(channel.sharedWith(arena));
     this.#worker = worker;
     this.#service = wrap<WorkerService>(nodeEndpoint(worker));
@@ -61,6 +64,7 @@ export class Session {
         if (this.#over) return; // all that a lost worker left unanswered is asked again
         this.#calls--;
         onAnswer(value);
+        this.#onAnswered();
       },
       (error: unknown) => this.#end(error), // the service never throws on purpose; an answer that can't be read ends it too
     );

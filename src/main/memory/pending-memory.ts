@@ -41,16 +41,20 @@ export class PendingMemory {
     return this.#slabBytes === 0 && this.#mostSlabBytes > SWOLLEN_BYTES;
   }
 
-  /** Goes on in a fresh arena. Only while no slab is in use; the worker has to be told of it. */
-  renewArena(): SharedArrayBuffer {
+  /** Goes on in a fresh arena, if there is room for one. Only while no slab is in use; the worker has to be told of it. */
+  renewArena(): SharedArrayBuffer | undefined {
     const old = this.#slabs.arena.byteLength;
-    this.#slabs.renew();
+    this.#mostSlabBytes = 0;
+    try {
+      this.#slabs.renew();
+    } catch {
+      return undefined; // no address space for two: the old one goes on serving
+    }
     const { arena } = this.#slabs;
     this.cells = new Int32Array(arena);
     this.bytes = new Uint8Array(arena);
     this.doubles = new Float64Array(arena);
     this.text = Buffer.from(arena);
-    this.#mostSlabBytes = 0;
     accountForAtOnce(old);
     return arena;
   }

@@ -30,7 +30,8 @@ export class Acknowledgement<T> extends Promise<T> {
   }
 
   /** Somebody waits for this promise. */
-  static waitFor(promise: Acknowledgement<unknown>): void {
+  static waitFor(promise: object): void {
+    if (!(#behind in promise)) return; // something that inherits from one
     promise.#behind?.hurry();
     promise.#behind = undefined; // once is enough
   }
@@ -52,9 +53,9 @@ export class Acknowledgement<T> extends Promise<T> {
 
 Object.defineProperty(Acknowledgement.prototype, 'constructor', {
   configurable: true,
-  get(this: Acknowledgement<unknown>) {
+  get(this: object) {
     if (asks === 'catch') return Acknowledgement;
-    if (asks === 'outside' && this instanceof Acknowledgement) Acknowledgement.waitFor(this);
+    if (asks === 'outside') Acknowledgement.waitFor(this);
     return Promise;
   },
 });

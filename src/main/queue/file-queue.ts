@@ -241,7 +241,7 @@ export class FileQueue implements Findings {
   #makeRoom(need: number, member: Member, call: string): SDS_PersistenceError | undefined {
     const { memory } = this.#host;
     const { MaxPendingBytes, Overflow } = member.settings;
-    for (;;) {
+    for (let settled = false; ; ) {
       if (this.#lost !== undefined) return this.#lost(call);
       if (this.#open !== undefined && this.#writer.hasRoom(need)) return undefined;
       if (this.#open?.sent === true) {
@@ -251,15 +251,15 @@ export class FileQueue implements Findings {
       if (this.#open !== undefined && isFull(this.#open)) this.#completeOpen();
       // a batch is complete, or its slabs are full: the worker may start on it, if that is worth a batch of its own
       if (this.#complete.length > 0 || (this.#open?.bytes ?? 0) >= WORTH_SENDING) this.#sendWithinTurn();
-      const bytes = this.#open?.bytes ?? this.#expectedBytes;
-      let slab = memory.takeSlab(need, bytes, MaxPendingBytes);
-      if (slab === NO_SLAB) {
-        this.#host.settleNow();
-        slab = memory.takeSlab(need, bytes, MaxPendingBytes);
-      }
+      const slab = memory.takeSlab(need, this.#open?.bytes ?? this.#expectedBytes, MaxPendingBytes);
       if (slab !== NO_SLAB) {
         this.#enterSlab(slab);
         return undefined;
+      }
+      if (!settled) {
+        settled = true;
+        this.#host.settleNow(); // whoever is told by that may call as well: begin anew
+        continue;
       }
       if (Overflow === 'reject') return makeError('queue-full', call, this.dbPath);
       this.#hold(() => memory.hasRoom(need, MaxPendingBytes));
@@ -318,15 +318,13 @@ export class FileQueue implements Findings {
   /** Whether the next item may be sent, where so many small batches may be under way. */
   #maySend(mostSmall: number): boolean {
     const next = this.#complete[0] ?? (this.#open?.sent === true ? undefined : this.#open);
+    if (next?.kind === 'load') return true;
+    // loads may have to be asked again, so the state must stay; but a blocked thread gets no answers
+    if (this.#loadsUnderWay > 0 && !this.#host.blocked) return false;
     let unfinished = 0;
     let bytes = 0;
     for (const item of this.#underWay) {
-      if (item.kind === 'load') {
-        // it may have to be asked again, so the state must stay; but a blocked thread gets no answers
-        if (next?.kind === 'load') continue;
-        if (!this.#host.blocked) return false;
-        item.passed = true;
-      } else if (item.kind === 'batch' && !this.#isFinished(item)) {
+      if (item.kind === 'batch' && !this.#isFinished(item)) {
         unfinished++;
         bytes += item.bytes;
       }
@@ -371,6 +369,7 @@ export class FileQueue implements Findings {
   #wasSent(item: Item): void {
     item.sent = true;
     if (item.kind === 'load') this.#loadsUnderWay++;
+    else if (this.#loadsUnderWay > 0) this.#passLoads();
     this.#underWay.push(item);
     this.#host.hasUnderWay(this);
   }
@@ -380,6 +379,11 @@ export class FileQueue implements Findings {
     if (item.kind === 'write') return this.#host.sendWrite(this, item);
     this.#host.sendLoad(this, item);
     return true;
+  }
+
+  /** A write went to the worker, from a blocked thread: the loads before it can't be asked again. */
+  #passLoads(): void {
+    for (const item of this.#underWay) if (item.kind === 'load') item.passed = true;
   }
 
   /** Somebody waits for a batch, which may be under way already. */
@@ -403,6 +407,7 @@ export class FileQueue implements Findings {
 
   /** Settles what the worker has finished; returns whether anything is still under way. */
   settle(): boolean {
+    if (this.#underWay.length === this.#loadsUnderWay) return this.#loadsUnderWay > 0;
     for (let i = 0; i < this.#underWay.length; ) {
       const item = this.#underWay[i] as Item; // i is below the length
       if (item.kind === 'load') {
