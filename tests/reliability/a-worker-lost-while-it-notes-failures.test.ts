@@ -7,6 +7,7 @@ it('patches of a locked file: told as stored are stored, all of them, and told a
   const { code, stdout, stderr } = await runProgram(
     `import { once } from 'node:events';
     import { DatabaseSync } from 'node:sqlite';
+    const alive = setInterval(() => {}, 1000); // a worker's end would not keep the program waiting
     let worker;
     process.on('worker', (started) => (worker = started));
     const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 0 });
@@ -40,6 +41,7 @@ it('patches of a locked file: told as stored are stored, all of them, and told a
     }
     console.log(JSON.stringify(found));
     other.close();
+    clearInterval(alive);
     await provider.close();`,
     freshFile(),
     { flags: ['--disable-warning=ExperimentalWarning'] },
