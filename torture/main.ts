@@ -21,7 +21,7 @@ const help = `Breaks the package on purpose and compares what is left with what 
 
 Rigs:
 ${Object.entries(rigs)
-  .map(([name, { what }]) => `  ${name.padEnd(22)}${what}`)
+  .map(([name, { what }]) => `  ${name.padEnd(29)}${what}`)
   .join('\n')}
 
 The exit code is 1 if a promise was not kept, 2 for bad arguments. The whole of all rigs writes its

@@ -4,20 +4,28 @@
  */
 import { reached } from '../../protocol/control.ts';
 import { APPEND_PATCH, entryBytes, operationNames } from '../../protocol/entries.ts';
-import { makeError, reviveCause, type SDS_PersistenceError } from '../../protocol/errors.ts';
+import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Bytes } from '../../protocol/service.ts';
 import { INLINE_LIMIT, NO_SLAB } from '../../protocol/slabs.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import { FileObserver } from '../observe/file-observer.ts';
 import { takeMark, takeOver } from '../ownership.ts';
 import { lengthOf } from '../view.ts';
-import { resolveWith } from './answers.ts';
 import { Batch } from './batch.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { LargeWrite } from './large-write.ts';
 import { Load, type Loaded } from './load.ts';
 import type { Member, Watcher } from './member.ts';
-import { type Findings, refuseBatch, refuseWrite, settleBatch, settleWrite } from './settling.ts';
+import {
+  type Findings,
+  refuseBatch,
+  refuseLoad,
+  refuseWrite,
+  settleBatch,
+  settleLoad,
+  settleWrite,
+} from './settling.ts';
+import { type Item, MOST_SMALL, UnderWay, WORTH_SENDING } from './under-way.ts';
 
 /**
  * A batch that grew to this goes off by itself, so that a flood is committed, and its slabs come back, in
@@ -27,20 +35,11 @@ const FULL_BATCH = 1024 * 1024;
 /** One with so many promises, mostly of many stores, may become larger: each store's place in the index is visited once a batch. */
 const MANY_PROMISES = 64;
 const FULL_BATCH_OF_MANY = 4 * FULL_BATCH;
-/**
- * A batch may go off before the end of the turn, or follow a large one under way, if it has at least this
- * much: the worker need not pause between. Smaller ones would cost more than they save, with many files above all.
- */
-const WORTH_SENDING = 32 * 1024;
-/** Small batches follow each other without a limit but this: the worker commits together what it finds. */
-const MOST_SMALL = 64;
-const SMALL_BYTES = 8 * WORTH_SENDING;
 /** A batch is shared with the worker from its first call on if its slab is no larger. */
 const LARGEST_SHARED = 16 * 1024;
 /** What nobody waits for is settled when so many batches are under way: many at once cost less than each by itself. */
 const SETTLE_TOGETHER = 16;
 
-type Item = Batch | LargeWrite | Load;
 type GiveUpReason = (call: string) => SDS_PersistenceError;
 
 /** What a queue needs of the connection to its worker. */
@@ -82,8 +81,7 @@ export class FileQueue implements Findings {
   readonly #host: QueueHost;
   readonly #writer: BatchWriter;
 
-  /** Sent and not settled, oldest first. */
-  readonly #underWay: Item[] = [];
+  readonly #underWay: UnderWay;
   /** Complete but not sent, oldest first. */
   readonly #complete: Item[] = [];
   /** The batch that calls are added to. */
@@ -91,7 +89,6 @@ export class FileQueue implements Findings {
   #lastNumber: number;
   /** A slab for the next batch is chosen as if it had so much already. */
   #expectedBytes = 0;
-  #loadsUnderWay = 0;
   /** Why it can't go on, if so: every call is refused with it. */
   #lost: GiveUpReason | undefined;
 
@@ -102,6 +99,7 @@ export class FileQueue implements Findings {
     this.transient = transient;
     this.observer = new FileObserver(dbPath);
     this.#writer = new BatchWriter(host.memory);
+    this.#underWay = new UnderWay(({ number }) => reached(Atomics.load(host.commitPoints, id), number));
     this.#lastNumber = Atomics.load(host.commitPoints, id);
   }
 
@@ -298,40 +296,22 @@ export class FileQueue implements Findings {
 
   /** Whether every write, sent or not, is committed (or has failed). */
   get finished(): boolean {
-    return !this.waitsToBeSent && this.#underWay.every((item) => item.kind === 'load' || this.#isFinished(item));
-  }
-
-  #isFinished(item: Batch | LargeWrite): boolean {
-    return reached(Atomics.load(this.#host.commitPoints, this.id), item.number);
+    return !this.waitsToBeSent && this.#underWay.isFinished;
   }
 
   /** Sends what may be sent, at the end of a turn or when there was progress. */
   trySend(): void {
-    while (this.waitsToBeSent && this.#maySend(MOST_SMALL)) if (!this.#sendNext()) return;
+    while (this.#maySend(MOST_SMALL)) if (!this.#sendNext()) return;
   }
 
   /** The same in mid-turn, where more is to come: only what is worth it. */
   #sendWithinTurn(): void {
-    while (this.waitsToBeSent && this.#maySend(0)) if (!this.#sendNext()) return;
+    while (this.#maySend(0)) if (!this.#sendNext()) return;
   }
 
-  /** Whether the next item may be sent, where so many small batches may be under way. */
   #maySend(mostSmall: number): boolean {
     const next = this.#complete[0] ?? (this.#open?.sent === true ? undefined : this.#open);
-    if (next?.kind === 'load') return true;
-    // loads may have to be asked again, so the state must stay; but a blocked thread gets no answers
-    if (this.#loadsUnderWay > 0 && !this.#host.blocked) return false;
-    let unfinished = 0;
-    let bytes = 0;
-    for (const item of this.#underWay) {
-      if (item.kind === 'batch' && !this.#isFinished(item)) {
-        unfinished++;
-        bytes += item.bytes;
-      }
-    }
-    if (next === undefined || next.kind !== 'batch' || unfinished === 0) return true;
-    if (unfinished === 1 && next.bytes >= WORTH_SENDING) return true;
-    return unfinished < mostSmall && bytes + next.bytes <= SMALL_BYTES;
+    return next !== undefined && this.#underWay.mayFollow(next, mostSmall, this.#host.blocked);
   }
 
   #sendNext(): boolean {
@@ -354,7 +334,8 @@ export class FileQueue implements Findings {
    * nobody waits for, one or a few a turn, cost no turn's end and gather over several turns.
    */
   #share(batch: Batch): boolean {
-    const mayShare = this.#complete.length === 0 && this.#loadsUnderWay === 0 && this.#underWay.length < MOST_SMALL;
+    const { length, loads } = this.#underWay;
+    const mayShare = this.#complete.length === 0 && loads === 0 && length < MOST_SMALL;
     if (!mayShare || batch.bytes > LARGEST_SHARED || this.#host.blocked) return false;
     this.#writer.share();
     if (!this.#host.sendShared(this, batch)) {
@@ -367,10 +348,7 @@ export class FileQueue implements Findings {
   }
 
   #wasSent(item: Item): void {
-    item.sent = true;
-    if (item.kind === 'load') this.#loadsUnderWay++;
-    else if (this.#loadsUnderWay > 0) this.#passLoads();
-    this.#underWay.push(item);
+    this.#underWay.add(item);
     this.#host.hasUnderWay(this);
   }
 
@@ -379,11 +357,6 @@ export class FileQueue implements Findings {
     if (item.kind === 'write') return this.#host.sendWrite(this, item);
     this.#host.sendLoad(this, item);
     return true;
-  }
-
-  /** A write went to the worker, from a blocked thread: the loads before it can't be asked again. */
-  #passLoads(): void {
-    for (const item of this.#underWay) if (item.kind === 'load') item.passed = true;
   }
 
   /** Somebody waits for a batch, which may be under way already. */
@@ -407,76 +380,29 @@ export class FileQueue implements Findings {
 
   /** Settles what the worker has finished; returns whether anything is still under way. */
   settle(): boolean {
-    if (this.#underWay.length === this.#loadsUnderWay) return this.#loadsUnderWay > 0;
-    for (let i = 0; i < this.#underWay.length; ) {
-      const item = this.#underWay[i] as Item; // i is below the length
-      if (item.kind === 'load') {
-        i++;
-        continue;
-      }
-      if (!this.#isFinished(item)) break;
-      this.#underWay.splice(i, 1);
-      if (item === this.#open) this.#completeOpen(); // the worker has sealed it
-      this.#settleItem(item);
-    }
+    this.#underWay.takeFinished(this.#settleWrite);
     return this.#underWay.length > 0;
   }
 
-  #settleItem(item: Batch | LargeWrite): void {
-    if (item.kind === 'write') {
-      this.#giveBack(item, true);
-      const failure = settleWrite(item, this.#host.takeOutcome(item), this);
-      if (item.watched !== undefined) this.observer.ended(item.watched, failure);
+  #settleWrite = (write: Batch | LargeWrite): void => {
+    if (write.kind === 'write') {
+      settleWrite(write, this.#host.takeOutcome(write), this);
       return;
     }
-    this.observer.ended(item.watched, settleBatch(item, this));
-    if (item.urgent) this.#host.hurried();
-  }
-
-  #giveBack({ data: { buffer, length } }: LargeWrite, finished: boolean): void {
-    const { memory } = this.#host;
-    memory.pendingBytes -= length;
-    if (!(buffer instanceof SharedArrayBuffer)) return;
-    if (finished) memory.blocks.giveBack(buffer);
-    else memory.blocks.abandon(buffer);
-  }
+    if (write === this.#open) this.#completeOpen(); // the worker has sealed it
+    settleBatch(write, this);
+    if (write.urgent) this.#host.hurried();
+  };
 
   /** The worker's answer to a load. */
   answer(load: Load, loaded: Loaded): void {
-    const at = this.#underWay.indexOf(load);
-    if (at < 0) return; // refused meanwhile
-    this.#underWay.splice(at, 1);
-    this.#loadsUnderWay--;
-    if ('found' in loaded) {
-      resolveWith(loaded.found, load.resolve);
-      this.observer.endedLoad(load.trace);
-      for (const watcher of load.watchers) watcher(undefined);
-      return;
-    }
-    const { code, cause } = loaded.failure;
-    this.#refuseLoad(
-      load,
-      makeError(code, operationNames[load.operation] ?? '', this.dbPath, undefined, reviveCause(cause)),
-    );
-  }
-
-  #refuseWrite(write: LargeWrite, error: SDS_PersistenceError): void {
-    if (write.watched !== undefined) this.observer.ended(write.watched, error);
-    refuseWrite(write, error);
-  }
-
-  #refuseLoad(load: Load, error: SDS_PersistenceError): void {
-    load.member.failures++;
-    this.observer.endedLoad(load.trace, error);
-    load.reject(error);
-    const failures = new Map([[load.member, error]]);
-    for (const watcher of load.watchers) watcher(failures);
+    if (this.#underWay.takeLoad(load)) settleLoad(load, loaded, this);
   }
 
   /** Settles once all that was called so far is finished; rejects with this provider's first failure. */
   async barrier(member: Member): Promise<void> {
     this.#completeOpen();
-    const items: Item[] = [...this.#underWay, ...this.#complete];
+    const items = [...this.#underWay.items, ...this.#complete];
     const settled = items.map((item) => {
       if (item.kind === 'batch') item.hurry();
       return new Promise<Parameters<Watcher>[0]>((resolve) => item.watchers.push(resolve));
@@ -494,17 +420,15 @@ export class FileQueue implements Findings {
     this.settle();
     if (this.#open?.sent === true) this.#completeOpen();
     const again: Item[] = [];
-    for (const item of this.#underWay.splice(0)) {
+    for (const item of this.#underWay.takeAll()) {
       item.sent = false;
-      this.#loadsUnderWay = 0;
       if (item.kind === 'write') this.#host.takeOutcome(item); // whatever the lost worker had noted
       if (item.kind === 'load' && item.passed) {
         // the state that it was to see is gone: better no answer than one of a later state
         const detail = 'the answer went down with the worker thread while this thread was blocked; call again';
-        this.#refuseLoad(item, makeError('worker-lost', operationNames[item.operation] ?? '', this.dbPath, detail));
+        refuseLoad(item, makeError('worker-lost', operationNames[item.operation] ?? '', this.dbPath, detail), this);
       } else if (item.kind === 'write' && item.isGone) {
-        this.#giveBack(item, false);
-        this.#refuseWrite(item, makeError('worker-lost', operationNames[item.operation] ?? '', this.dbPath));
+        refuseWrite(item, makeError('worker-lost', operationNames[item.operation] ?? '', this.dbPath), this);
       } else {
         again.push(item);
       }
@@ -518,17 +442,15 @@ export class FileQueue implements Findings {
     this.#lost = reason;
     this.settle();
     this.#completeOpen();
-    for (const item of [...this.#underWay.splice(0), ...this.#complete.splice(0)]) {
+    for (const item of [...this.#underWay.takeAll(), ...this.#complete.splice(0)]) {
       const error = reason(item.kind === 'batch' ? '' : (operationNames[item.operation] ?? ''));
       if (item.kind === 'load') {
-        this.#refuseLoad(item, error);
+        refuseLoad(item, error, this);
       } else if (item.kind === 'write') {
-        this.#giveBack(item, false);
         this.#host.takeOutcome(item);
-        this.#refuseWrite(item, error);
+        refuseWrite(item, error, this);
       } else {
-        refuseBatch(item, this.#host.memory, reason);
-        this.observer.ended(item.watched, reason(''));
+        refuseBatch(item, reason, this);
         if (item.urgent) this.#host.hurried();
       }
     }

@@ -1,7 +1,7 @@
 /** Settles what the worker has finished: reads what became of each call, and gives the memory back. */
 import { SLOT_COLLIDED, SLOT_FOREIGN_WRITER } from '../../protocol/control.ts';
 import { ENTRY_COLLIDED, entryBytes, FIRST_ERROR, operationNames } from '../../protocol/entries.ts';
-import { errorCodes, makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
+import { errorCodes, makeError, reviveCause, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import {
   BATCH_COLLIDED,
   BATCH_FAILED,
@@ -11,14 +11,18 @@ import {
   usedOf,
 } from '../../protocol/slabs.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
+import type { FileObserver } from '../observe/file-observer.ts';
 import { warnOfCollision, warnOfForeignWriter } from '../warnings.ts';
+import { resolveWith } from './answers.ts';
 import type { Batch, Settler } from './batch.ts';
 import type { LargeWrite } from './large-write.ts';
+import type { Load, Loaded } from './load.ts';
 import type { Member } from './member.ts';
 
 /** What it takes to say what went wrong. */
 export interface Findings {
   readonly memory: PendingMemory;
+  readonly observer: FileObserver;
   readonly dbPath: string;
   readonly sqliteVersion: string;
   causeOf(number: number, outcome: number): Error | undefined;
@@ -26,10 +30,10 @@ export interface Findings {
 
 type Failures = Map<number, SDS_PersistenceError>;
 
-/** Settles the promises of a finished batch, and returns its first error. Its slabs go back first: a promise may be told of room. */
-export function settleBatch(batch: Batch, findings: Findings): SDS_PersistenceError | undefined {
+/** Settles the promises of a finished batch. Its slabs go back first: a promise may be told of room. */
+export function settleBatch(batch: Batch, findings: Findings): void {
   const failed = failuresOf(batch, findings);
-  giveBack(batch, findings.memory);
+  giveSlabsBack(batch, findings.memory);
   batch.settled = true;
   const { settlers } = batch;
   // by index: this runs for each promise, and iterators of pairs are garbage that holds up the event loop
@@ -40,12 +44,12 @@ export function settleBatch(batch: Batch, findings: Findings): SDS_PersistenceEr
     else settler.reject(error);
   }
   tellWatchers(batch, failed);
-  return failed?.values().next().value;
+  findings.observer.ended(batch.watched, failed?.values().next().value);
 }
 
 /** Rejects all that is not finished of a batch. */
-export function refuseBatch(batch: Batch, memory: PendingMemory, reason: (call: string) => SDS_PersistenceError): void {
-  giveBack(batch, memory);
+export function refuseBatch(batch: Batch, reason: (call: string) => SDS_PersistenceError, findings: Findings): void {
+  giveSlabsBack(batch, findings.memory);
   batch.settled = true;
   const failed: Failures = new Map();
   for (const [index, { operation, reject }] of batch.settlers.entries()) {
@@ -54,6 +58,7 @@ export function refuseBatch(batch: Batch, memory: PendingMemory, reason: (call: 
     reject(error);
   }
   tellWatchers(batch, failed);
+  findings.observer.ended(batch.watched, reason(''));
 }
 
 function tellWatchers({ settlers, watchers }: Batch, failed: Failures | undefined): void {
@@ -68,7 +73,7 @@ function tellWatchers({ settlers, watchers }: Batch, failed: Failures | undefine
   for (const watcher of watchers) watcher(first);
 }
 
-function giveBack(batch: Batch, memory: PendingMemory): void {
+function giveSlabsBack(batch: Batch, memory: PendingMemory): void {
   for (const slab of batch.slabs) memory.giveBackSlab(slab);
 }
 
@@ -112,23 +117,58 @@ function errorOf(operation: number, number: number, outcome: number, findings: F
 }
 
 /** Settles a write that crossed by itself; `noted` is what the worker left in its slot. */
-export function settleWrite(write: LargeWrite, noted: number, findings: Findings): SDS_PersistenceError | undefined {
+export function settleWrite(write: LargeWrite, noted: number, findings: Findings): void {
+  giveBytesBack(write, true, findings.memory);
   if (noted & SLOT_FOREIGN_WRITER) warnOfForeignWriter(findings.dbPath, findings.sqliteVersion);
   if (noted & SLOT_COLLIDED) warnOfCollision(write.member);
   const outcome = noted & 0xff;
-  if (outcome >= FIRST_ERROR) {
-    const error = errorOf(write.operation, write.number, outcome, findings);
-    refuseWrite(write, error);
-    return error;
-  }
-  write.resolve(undefined);
-  for (const watcher of write.watchers) watcher(undefined);
-  return undefined;
+  const failed = outcome >= FIRST_ERROR;
+  endWrite(write, failed ? errorOf(write.operation, write.number, outcome, findings) : undefined, findings);
 }
 
-export function refuseWrite(write: LargeWrite, error: SDS_PersistenceError): void {
-  write.member.failures++;
-  write.reject(error);
-  const failures = new Map([[write.member, error]]);
-  for (const watcher of write.watchers) watcher(failures);
+/** Rejects a write that was not finished. */
+export function refuseWrite(write: LargeWrite, error: SDS_PersistenceError, findings: Findings): void {
+  giveBytesBack(write, false, findings.memory);
+  endWrite(write, error, findings);
+}
+
+function endWrite(write: LargeWrite, error: SDS_PersistenceError | undefined, { observer }: Findings): void {
+  if (write.watched !== undefined) observer.ended(write.watched, error);
+  if (error === undefined) write.resolve(undefined);
+  end(write, error);
+}
+
+function giveBytesBack({ data: { buffer, length } }: LargeWrite, finished: boolean, memory: PendingMemory): void {
+  memory.pendingBytes -= length;
+  if (!(buffer instanceof SharedArrayBuffer)) return;
+  if (finished) memory.blocks.giveBack(buffer);
+  else memory.blocks.abandon(buffer);
+}
+
+/** Settles a load by the worker's answer. */
+export function settleLoad(load: Load, loaded: Loaded, findings: Findings): void {
+  if ('failure' in loaded) {
+    const { code, cause } = loaded.failure;
+    const call = operationNames[load.operation] ?? '';
+    refuseLoad(load, makeError(code, call, findings.dbPath, undefined, reviveCause(cause)), findings);
+    return;
+  }
+  resolveWith(loaded.found, load.resolve);
+  findings.observer.endedLoad(load.trace);
+  end(load, undefined);
+}
+
+export function refuseLoad(load: Load, error: SDS_PersistenceError, { observer }: Findings): void {
+  observer.endedLoad(load.trace, error);
+  end(load, error);
+}
+
+/** Rejects what crossed by itself, if it has failed, and tells who watches it. */
+function end({ member, reject, watchers }: LargeWrite | Load, error: SDS_PersistenceError | undefined): void {
+  if (error !== undefined) {
+    member.failures++;
+    reject(error);
+  }
+  const failures = error === undefined ? undefined : new Map([[member, error]]);
+  for (const watcher of watchers) watcher(failures);
 }

@@ -1,0 +1,100 @@
+/** What was sent and is not settled, oldest first; and what may follow it. */
+import type { Batch } from './batch.ts';
+import type { LargeWrite } from './large-write.ts';
+import type { Load } from './load.ts';
+
+export type Item = Batch | LargeWrite | Load;
+
+/**
+ * A batch may go off before the end of the turn, or follow a large one under way, if it has at least this
+ * much: the worker need not pause between. Smaller ones would cost more than they save, with many files above all.
+ */
+export const WORTH_SENDING = 32 * 1024;
+/** Small batches follow each other without a limit but this: the worker commits together what it finds. */
+export const MOST_SMALL = 64;
+const SMALL_BYTES = 8 * WORTH_SENDING;
+
+export class UnderWay {
+  readonly #items: Item[] = [];
+  readonly #isFinished: (write: Batch | LargeWrite) => boolean;
+  #loads = 0;
+
+  constructor(isFinished: (write: Batch | LargeWrite) => boolean) {
+    this.#isFinished = isFinished;
+  }
+
+  get length(): number {
+    return this.#items.length;
+  }
+
+  get loads(): number {
+    return this.#loads;
+  }
+
+  get items(): readonly Item[] {
+    return this.#items;
+  }
+
+  /** Whether every write of it is committed, or has failed. */
+  get isFinished(): boolean {
+    return this.#items.every((item) => item.kind === 'load' || this.#isFinished(item));
+  }
+
+  add(item: Item): void {
+    item.sent = true;
+    if (item.kind === 'load') this.#loads++;
+    else if (this.#loads > 0) this.#passLoads();
+    this.#items.push(item);
+  }
+
+  /** A write went to the worker, from a blocked thread: the loads before it can't be asked again. */
+  #passLoads(): void {
+    for (const item of this.#items) if (item.kind === 'load') item.passed = true;
+  }
+
+  /** Whether an item may be sent now, where so many small batches may be under way. */
+  mayFollow(next: Item, mostSmall: number, blocked: boolean): boolean {
+    if (next.kind === 'load') return true;
+    // loads may have to be asked again, so the state must stay; but a blocked thread gets no answers
+    if (this.#loads > 0 && !blocked) return false;
+    if (next.kind === 'write') return true;
+    let unfinished = 0;
+    let bytes = 0;
+    for (const item of this.#items) {
+      if (item.kind !== 'batch' || this.#isFinished(item)) continue;
+      unfinished++;
+      bytes += item.bytes;
+    }
+    if (unfinished === 0 || (unfinished === 1 && next.bytes >= WORTH_SENDING)) return true;
+    return unfinished < mostSmall && bytes + next.bytes <= SMALL_BYTES;
+  }
+
+  /** Takes out what is finished, in order, and has it settled. */
+  takeFinished(settle: (write: Batch | LargeWrite) => void): void {
+    if (this.#items.length === this.#loads) return;
+    for (let i = 0; i < this.#items.length; ) {
+      const item = this.#items[i] as Item; // i is below the length
+      if (item.kind === 'load') {
+        i++;
+        continue;
+      }
+      if (!this.#isFinished(item)) return;
+      this.#items.splice(i, 1);
+      settle(item);
+    }
+  }
+
+  /** Takes out a load that is answered; false if it was refused meanwhile. */
+  takeLoad(load: Load): boolean {
+    const at = this.#items.indexOf(load);
+    if (at < 0) return false;
+    this.#items.splice(at, 1);
+    this.#loads--;
+    return true;
+  }
+
+  takeAll(): Item[] {
+    this.#loads = 0;
+    return this.#items.splice(0);
+  }
+}
