@@ -1,0 +1,315 @@
+/**
+ * Gathers the calls on one file: writes into the open batch, and what can't be gathered in order behind it.
+ * Holds the caller, or refuses, while too much is pending.
+ */
+import { APPEND_PATCH, entryBytes, operationNames } from '../../protocol/entries.ts';
+import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
+import type { Bytes } from '../../protocol/service.ts';
+import { INLINE_LIMIT, NO_SLAB } from '../../protocol/slabs.ts';
+import type { PendingMemory } from '../memory/pending-memory.ts';
+import type { FileObserver } from '../observe/file-observer.ts';
+import { takeMark, takeOver } from '../ownership.ts';
+import { lengthOf } from '../view.ts';
+import { Batch } from './batch.ts';
+import { BatchWriter } from './batch-writer.ts';
+import { LargeWrite } from './large-write.ts';
+import { Load } from './load.ts';
+import type { Member } from './member.ts';
+import { type Item, WORTH_SENDING } from './under-way.ts';
+
+/**
+ * A batch that grew to this goes off by itself, so that a flood is committed, and its slabs come back, in
+ * parts. A transaction of more than SQLite's page cache (2 MB) would have to write pages before its end.
+ */
+const FULL_BATCH = 1024 * 1024;
+/** One with so many promises, mostly of many stores, may become larger: each store's place in the index is visited once a batch. */
+const MANY_PROMISES = 64;
+const FULL_BATCH_OF_MANY = 4 * FULL_BATCH;
+/** A batch is shared with the worker from its first call on if its slab is no larger. */
+export const LARGEST_SHARED = 16 * 1024;
+/** What gathering needs of the queue that it is part of. */
+export interface GatheringOwner {
+  readonly dbPath: string;
+  readonly observer: FileObserver;
+  /** Why nothing can be called any more, if so. */
+  refusalOf(call: string): SDS_PersistenceError | undefined;
+  /** Somebody waits for a batch. */
+  hurried(batch: Batch): void;
+  /** Sends the open batch while calls are still added to it; false if it has to wait. */
+  share(batch: Batch): boolean;
+  /** There is something to send at the end of the turn; and: send now what is worth it in mid-turn. */
+  wantsToSend(): void;
+  sendWithinTurn(): void;
+}
+
+/** What gathering needs of the connection. */
+export interface Room {
+  readonly memory: PendingMemory;
+  /** Whatever is finished gives its own back. */
+  settleNow(): void;
+  /** Holds the caller until there is room, or the worker is given up. */
+  hold(until: () => boolean): void;
+}
+
+export class Gathering {
+  readonly #owner: GatheringOwner;
+  readonly #host: Room;
+  readonly #writer: BatchWriter;
+  /** Complete but not sent, oldest first. */
+  readonly #complete: Item[] = [];
+  /** The batch that calls are added to. */
+  #open: Batch | undefined;
+  #lastNumber: number;
+  /** A slab for the next batch is chosen as if it had so much already. */
+  #expectedBytes = 0;
+
+  constructor(owner: GatheringOwner, room: Room, lastNumber: number) {
+    this.#owner = owner;
+    this.#host = room;
+    this.#writer = new BatchWriter(room.memory);
+    this.#lastNumber = lastNumber;
+  }
+
+  /** Copies a patch into the open batch. The hot path: one header, one copy, no allocation. */
+  appendPatch(member: Member, patch: Uint8Array, clock: number): Promise<void> {
+    const length = lengthOf(patch);
+    const handedOver = takeMark(patch);
+    if (length > INLINE_LIMIT) return this.#addLarge(member, APPEND_PATCH, '', clock, patch, handedOver);
+    const need = entryBytes(0, length);
+    for (;;) {
+      let batch = this.#open;
+      if (batch === undefined || !this.#writer.hasRoom(need)) {
+        const refusal = this.#makeRoom(need, member, 'appendPatch');
+        if (refusal !== undefined) return Promise.reject(refusal);
+        batch = this.#open as Batch; // #makeRoom has opened one
+      }
+      const joins = member.run === batch;
+      if (!joins) {
+        const { promise, index } = batch.addPromise(member, APPEND_PATCH);
+        member.run = batch;
+        member.runSettler = index;
+        member.runPromise = promise as Promise<void>;
+      }
+      if (this.#writer.write(APPEND_PATCH, member.id, member.runSettler, clock, patch, length, '', 0)) {
+        if (!batch.announced) this.#announce(batch);
+        break;
+      }
+      if (!joins) batch.takeBackPromise();
+      this.completeOpen(); // the worker has begun with it
+    }
+    this.#owner.observer.appended++;
+    this.#owner.observer.appendedBytes += length;
+    if (handedOver) takeOver(patch); // copied, which costs less than a message, and detached as announced
+    return member.runPromise;
+  }
+
+  /** Adds a write that is no patch; `takeOverBytes` hands the caller's buffer over although it is not marked. */
+  addWrite(
+    member: Member,
+    operation: number,
+    key: string,
+    clock: number,
+    data?: Uint8Array,
+    takeOverBytes = false,
+  ): Promise<void> {
+    const length = data === undefined ? 0 : lengthOf(data);
+    const handedOver = data !== undefined && (takeMark(data) || takeOverBytes);
+    if (data !== undefined && length > INLINE_LIMIT) {
+      return this.#addLarge(member, operation, key, clock, data, handedOver);
+    }
+    const keyLength = key === '' ? 0 : Buffer.byteLength(key);
+    for (;;) {
+      const refusal = this.#makeRoom(entryBytes(keyLength, length), member, operationNames[operation] ?? '');
+      if (refusal !== undefined) return Promise.reject(refusal);
+      const batch = this.#open as Batch; // #makeRoom has opened one
+      const { promise, index } = batch.addPromise(member, operation);
+      member.run = undefined; // calls of a provider keep their order, also if some fail
+      if (this.#writer.write(operation, member.id, index, clock, data, length, key, keyLength)) {
+        if (!batch.announced) this.#announce(batch);
+        if (data !== undefined && handedOver) takeOver(data);
+        return promise as Promise<void>;
+      }
+      batch.takeBackPromise();
+      this.completeOpen(); // the worker has begun with it
+    }
+  }
+
+  /** Adds a write whose bytes cross beside the arena: taken over, or copied into a shared block. */
+  #addLarge(
+    member: Member,
+    operation: number,
+    key: string,
+    clock: number,
+    data: Uint8Array,
+    handedOver: boolean,
+  ): Promise<void> {
+    const refusal = this.#admit(lengthOf(data), member, operationNames[operation] ?? '');
+    if (refusal !== undefined) return Promise.reject(refusal);
+    this.completeOpen();
+    const bytes = (handedOver ? takeOver(data) : undefined) ?? this.#copy(data);
+    this.#host.memory.pendingBytes += bytes.length;
+    const write = new LargeWrite(this.#nextNumber(), member, operation, key, clock, bytes);
+    if (operation === APPEND_PATCH) {
+      this.#owner.observer.appended++;
+      this.#owner.observer.appendedBytes += bytes.length;
+    }
+    write.watched = this.#owner.observer.began();
+    this.#owner.observer.completed(write.watched);
+    this.#complete.push(write);
+    member.run = undefined;
+    this.#owner.wantsToSend();
+    return write.promise as Promise<void>;
+  }
+
+  /** Copies into shared memory, so that a lost worker does not lose the bytes. */
+  #copy(data: Uint8Array): Bytes {
+    const length = lengthOf(data);
+    const buffer = this.#host.memory.blocks.take(length);
+    new Uint8Array(buffer, 0, length).set(data);
+    return { buffer, start: 0, length };
+  }
+
+  addLoad(member: Member, operation: number, key: string, clock: number): Promise<unknown> {
+    const refusal = this.#owner.refusalOf(operationNames[operation] ?? '');
+    if (refusal !== undefined) return Promise.reject(refusal);
+    this.completeOpen();
+    const load = new Load(member, operation, key, clock);
+    load.trace = this.#owner.observer.beganLoad(operationNames[operation] ?? '');
+    this.#complete.push(load);
+    this.#owner.wantsToSend();
+    return load.promise;
+  }
+
+  /** Waits until so many bytes may be added beside the slabs. One call that is larger than all goes alone. */
+  #admit(length: number, member: Member, call: string): SDS_PersistenceError | undefined {
+    const refusal = this.#owner.refusalOf(call);
+    if (refusal !== undefined) return refusal;
+    const { memory } = this.#host;
+    const fits = () => memory.pendingBytes === 0 || memory.pendingBytes + length <= member.settings.MaxPendingBytes;
+    if (fits()) return undefined;
+    this.#host.settleNow();
+    if (fits()) return undefined;
+    if (member.settings.Overflow === 'reject') return makeError('queue-full', call, this.#owner.dbPath);
+    this.#hold(fits);
+    return this.#owner.refusalOf(call);
+  }
+
+  /**
+   * Sees to it that there is an open batch with room for an entry. Sends what is complete, and holds
+   * the caller, or refuses, while too much is pending.
+   */
+  #makeRoom(need: number, member: Member, call: string): SDS_PersistenceError | undefined {
+    const { memory } = this.#host;
+    const { MaxPendingBytes, Overflow } = member.settings;
+    for (let settled = false; ; ) {
+      const refusal = this.#owner.refusalOf(call);
+      if (refusal !== undefined) return refusal;
+      if (this.#open !== undefined && this.#writer.hasRoom(need)) return undefined;
+      if (this.#open?.sent === true) {
+        this.#expectedBytes = LARGEST_SHARED / 2; // it was full before the worker came to it
+        this.completeOpen();
+      }
+      if (this.#open !== undefined && isFull(this.#open)) this.completeOpen();
+      // a batch is complete, or its slabs are full: the worker may start on it, if that is worth a batch of its own
+      if (this.#complete.length > 0 || (this.#open?.bytes ?? 0) >= WORTH_SENDING) this.#owner.sendWithinTurn();
+      const slab = memory.takeSlab(need, this.#open?.bytes ?? this.#expectedBytes, MaxPendingBytes);
+      if (slab !== NO_SLAB) {
+        this.#enterSlab(slab);
+        return undefined;
+      }
+      if (!settled) {
+        settled = true;
+        this.#host.settleNow(); // whoever is told by that may call as well: begin anew
+        continue;
+      }
+      if (Overflow === 'reject') return makeError('queue-full', call, this.#owner.dbPath);
+      this.#hold(() => memory.hasRoom(need, MaxPendingBytes));
+    }
+  }
+
+  #hold(until: () => boolean): void {
+    this.#owner.observer.hold(() => this.#host.hold(until));
+  }
+
+  #enterSlab(slab: number): void {
+    this.#open ??= new Batch(this.#nextNumber(), this.#owner, this.#owner.observer.began());
+    this.#writer.enter(slab, this.#open);
+  }
+
+  #nextNumber(): number {
+    this.#lastNumber = (this.#lastNumber + 1) | 0;
+    return this.#lastNumber;
+  }
+
+  /** Nothing is added to the open batch any more; perhaps it was sent already. */
+  completeOpen(): void {
+    const batch = this.#open;
+    if (batch === undefined) return;
+    this.#open = undefined;
+    this.#owner.observer.completed(batch.watched);
+    this.#writer.complete();
+    if (!batch.sent) this.#complete.push(batch);
+  }
+
+  /** There is a new batch, with its first call: it is shared with the worker, or sent at the end of the turn. */
+  #announce(batch: Batch): void {
+    batch.announced = true;
+    if (!this.#owner.share(batch)) this.#owner.wantsToSend();
+  }
+
+  // ---- what is gathered -----------------------------------------------------------------------------
+
+  /** Whether nothing complete waits to be sent. */
+  get isClear(): boolean {
+    return this.#complete.length === 0;
+  }
+
+  /** What is to be sent next; it may be the open batch. */
+  get next(): Item | undefined {
+    return this.#complete[0] ?? (this.#open?.sent === true ? undefined : this.#open);
+  }
+
+  /** The same, complete; it stays until `wasTaken`. */
+  completeNext(): Item | undefined {
+    if (this.#complete.length === 0) this.completeOpen();
+    return this.#complete[0];
+  }
+
+  wasTaken(): void {
+    this.#complete.shift();
+  }
+
+  /** The open batch, of one slab, is about to be shared with the worker. */
+  share(): void {
+    this.#writer.share();
+  }
+
+  isOpen(item: Item): boolean {
+    return item === this.#open;
+  }
+
+  /** The open batch is completed if it was shared: its worker is gone. */
+  completeShared(): void {
+    if (this.#open?.sent === true) this.completeOpen();
+  }
+
+  /** Everything that waits, complete. */
+  get waiting(): readonly Item[] {
+    this.completeOpen();
+    return this.#complete;
+  }
+
+  takeAll(): Item[] {
+    this.completeOpen();
+    return this.#complete.splice(0);
+  }
+
+  /** What was sent has to be sent again, before all else. */
+  putBack(items: readonly Item[]): void {
+    this.#complete.unshift(...items);
+  }
+}
+
+function isFull({ bytes, settlers }: Batch): boolean {
+  return bytes >= (settlers.length > MANY_PROMISES ? FULL_BATCH_OF_MANY : FULL_BATCH);
+}
