@@ -62,7 +62,7 @@ export function drawPacedPicture(results: Results): string | undefined {
     textStyle: { fontFamily: 'system-ui, sans-serif' },
     title: [
       {
-        text: 'Main-thread time a patch, as patches come from a socket (µs, lower is better)',
+        text: 'Main-thread time a patch, as patches come from another process (µs, lower is better)',
         left: 16,
         top: 12,
         textStyle: { fontSize: 15 },
