@@ -185,7 +185,8 @@ export class Loop {
     const control = this.#control;
     Atomics.store(control, WORKER_STATE, STATE_IN_EVENT_LOOP);
     if (this.#ring.isEmpty) {
-      if (until !== Number.POSITIVE_INFINITY) this.#timer = setTimeout(this.#serve, until - performance.now());
+      if (until !== Number.POSITIVE_INFINITY)
+        this.#timer = setTimeout(this.#serve, Math.max(until - performance.now(), 1));
       return true;
     }
     Atomics.store(control, WORKER_STATE, STATE_AWAKE);

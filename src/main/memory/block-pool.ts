@@ -91,7 +91,9 @@ export class BlockPool {
   #letGoLater(): void {
     const [oldest] = this.#free;
     if (oldest === undefined || this.#freeBytes <= KEPT_WHEN_QUIET) return;
-    this.#timer ??= setTimeout(this.#letGo, oldest.since + WHILE_MS - performance.now()).unref();
+    // one that came back long ago was no reason as long as there was little: it may be dropped at once
+    const inMs = Math.max(oldest.since + WHILE_MS - performance.now(), 1);
+    this.#timer ??= setTimeout(this.#letGo, inMs).unref();
   }
 
   /** Drops what was not used for a while, the largest blocks first. */
