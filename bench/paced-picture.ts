@@ -2,6 +2,7 @@
 import { init } from 'echarts';
 import { LEAST_NOTICEABLE_US } from './goals/traffic.ts';
 import type { Results } from './results.ts';
+import { svgOf } from './svg.ts';
 import { digits, pacedRates, titleOf } from './table.ts';
 import { RATES } from './work/paced.ts';
 
@@ -97,11 +98,5 @@ export function drawPacedPicture(results: Results): string | undefined {
     },
     series,
   });
-  const title = '<title>Main-thread time a patch over patches a second, by driver</title>';
-  const svg = chart
-    .renderToSVGString()
-    .replace(/^<svg[^>]*>/, (start) => `${start}${title}`)
-    .replace(/<style[\s\S]*?<\/style>\n?/g, '');
-  chart.dispose();
-  return svg;
+  return svgOf(chart, 'Main-thread time a patch over patches a second, by driver');
 }

@@ -1,6 +1,7 @@
 /** The picture of a burst for the README: on the main thread and committed, and how late timers become. */
 import { init } from 'echarts';
 import type { Results, ScenarioResult } from './results.ts';
+import { svgOf } from './svg.ts';
 import { digits, ratioToFirst, titleOf } from './table.ts';
 
 const WIDTH = 960;
@@ -118,13 +119,5 @@ export function drawPicture(results: Results): string | undefined {
     yAxis: parts.map(({ yAxis }) => yAxis),
     series: parts.map(({ series }) => series),
   });
-  // readers that can't see it are told what it is; what happens under a mouse is of no use in a README
-  const title =
-    '<title>A burst: main-thread time and patches committed a second, and event-loop delay, by driver</title>';
-  const svg = chart
-    .renderToSVGString()
-    .replace(/^<svg[^>]*>/, (start) => `${start}${title}`)
-    .replace(/<style[\s\S]*?<\/style>\n?/g, '');
-  chart.dispose();
-  return svg;
+  return svgOf(chart, 'A burst: main-thread time and patches committed a second, and event-loop delay, by driver');
 }

@@ -17,6 +17,7 @@ import { type LargeWrite, NO_SLOT } from '../queue/large-write.ts';
 import type { Load, Loaded } from '../queue/load.ts';
 import type { Member } from '../queue/member.ts';
 import { QueueSet } from '../queue/queue-set.ts';
+import { WORTH_SENDING } from '../queue/under-way.ts';
 import { lostReport, Registry } from './registry.ts';
 import { Restarts } from './restarts.ts';
 import { Session } from './session.ts';
@@ -25,8 +26,6 @@ import { Session } from './session.ts';
 const LIFE_CHECK_MS = 50;
 /** An arena that a flood has filled is exchanged after so much quiet. */
 const SWOLLEN_FOR_MS = 5000;
-/** A batch of so much is for the worker to begin with at once; a smaller one it finds soon enough. */
-const WORTH_WAKING = 32 * 1024;
 
 export class Connection implements QueueHost {
   readonly memory: PendingMemory;
@@ -201,7 +200,7 @@ export class Connection implements QueueHost {
     if (!this.#channel.push(queue.id, batch.number, batch.firstSlab)) return false;
     this.#sent = true;
     if (batch.urgent) this.#hurry = true;
-    if (batch.bytes >= WORTH_WAKING) {
+    if (batch.bytes >= WORTH_SENDING) {
       // perhaps in mid-turn: the worker begins while the next one is gathered
       this.#hurry = true;
       this.#ring();
@@ -212,7 +211,6 @@ export class Connection implements QueueHost {
   sendShared(queue: FileQueue, batch: Batch): boolean {
     if (!this.#channel.push(queue.id, batch.number, batch.firstSlab)) return false;
     if (!this.#channel.ring(false)) this.#wake(0);
-    this.#haveUnderWay.add(queue);
     if (this.#ending) this.#schedulePump(); // another listener of `beforeExit` has called
     // what nobody waits for is told of after a pause in the traffic
     if (!this.#channel.listen(this.#channel.progress, this.#progressed)) this.#schedulePump();

@@ -61,7 +61,8 @@ export class FileQueue implements Findings, GatheringOwner {
   readonly members = new Set<Member>();
   readonly observer: FileObserver;
   readonly #host: QueueHost;
-  readonly #gathering: Gathering;
+  /** Where calls are added. */
+  readonly gathering: Gathering;
   readonly #underWay: UnderWay;
   /** Why it can't go on, if so: every call is refused with it. */
   #lost: GiveUpReason | undefined;
@@ -73,7 +74,7 @@ export class FileQueue implements Findings, GatheringOwner {
     this.transient = transient;
     this.observer = new FileObserver(dbPath);
     this.#underWay = new UnderWay(({ number }) => reached(Atomics.load(host.commitPoints, id), number));
-    this.#gathering = new Gathering(this, host, Atomics.load(host.commitPoints, id));
+    this.gathering = new Gathering(this, host, Atomics.load(host.commitPoints, id));
   }
 
   /** Why nothing can be called any more, if so. */
@@ -81,30 +82,10 @@ export class FileQueue implements Findings, GatheringOwner {
     return this.#lost?.(call);
   }
 
-  appendPatch(member: Member, patch: Uint8Array, clock: number): Promise<void> {
-    return this.#gathering.appendPatch(member, patch, clock);
-  }
-
-  /** Adds a write that is no patch; `takeOverBytes` hands the caller's buffer over although it is not marked. */
-  addWrite(
-    member: Member,
-    operation: number,
-    key: string,
-    clock: number,
-    data?: Uint8Array,
-    takeOverBytes = false,
-  ): Promise<void> {
-    return this.#gathering.addWrite(member, operation, key, clock, data, takeOverBytes);
-  }
-
-  addLoad(member: Member, operation: number, key: string, clock: number): Promise<unknown> {
-    return this.#gathering.addLoad(member, operation, key, clock);
-  }
-
   // ---- sending ------------------------------------------------------------------------------
 
   get waitsToBeSent(): boolean {
-    return this.#gathering.next !== undefined;
+    return this.gathering.next !== undefined;
   }
 
   /** Whether every write, sent or not, is committed (or has failed). */
@@ -127,14 +108,14 @@ export class FileQueue implements Findings, GatheringOwner {
   }
 
   #maySend(mostSmall: number): boolean {
-    const { next } = this.#gathering;
+    const { next } = this.gathering;
     return next !== undefined && this.#underWay.mayFollow(next, mostSmall, this.#host.blocked);
   }
 
   #sendNext(): boolean {
-    const item = this.#gathering.completeNext();
+    const item = this.gathering.completeNext();
     if (item === undefined || !this.#send(item)) return false;
-    this.#gathering.wasTaken();
+    this.gathering.wasTaken();
     this.#wasSent(item);
     return true;
   }
@@ -145,11 +126,11 @@ export class FileQueue implements Findings, GatheringOwner {
    */
   share(batch: Batch): boolean {
     const { length, loads } = this.#underWay;
-    const mayShare = this.#gathering.isClear && loads === 0 && length < MOST_SMALL;
+    const mayShare = this.gathering.isClear && loads === 0 && length < MOST_SMALL;
     if (!mayShare || batch.bytes > LARGEST_SHARED || this.#host.blocked) return false;
-    this.#gathering.share();
+    this.gathering.share();
     if (!this.#host.sendShared(this, batch)) {
-      this.#gathering.completeOpen(); // no room in the ring: it waits like any other
+      this.gathering.completeOpen(); // no room in the ring: it waits like any other
       return false;
     }
     this.#wasSent(batch);
@@ -199,7 +180,7 @@ export class FileQueue implements Findings, GatheringOwner {
       settleWrite(write, this.#host.takeOutcome(write), this);
       return;
     }
-    if (this.#gathering.isOpen(write)) this.#gathering.completeOpen(); // the worker has sealed it
+    if (this.gathering.isOpen(write)) this.gathering.completeOpen(); // the worker has sealed it
     settleBatch(write, this);
     if (write.urgent) this.#host.hurried();
   };
@@ -211,7 +192,7 @@ export class FileQueue implements Findings, GatheringOwner {
 
   /** Settles once all that was called so far is finished; rejects with this provider's first failure. */
   async barrier(member: Member): Promise<void> {
-    const { waiting } = this.#gathering;
+    const { waiting } = this.gathering;
     const items = [...this.#underWay.items, ...waiting];
     const settled = items.map((item) => {
       if (item.kind === 'batch') item.hurry();
@@ -228,7 +209,7 @@ export class FileQueue implements Findings, GatheringOwner {
   /** What the lost worker did not finish goes to the next one, in order. */
   resume(): void {
     this.settle();
-    this.#gathering.completeShared();
+    this.gathering.completeShared();
     const again: Item[] = [];
     for (const item of this.#underWay.takeAll()) {
       item.sent = false;
@@ -243,7 +224,7 @@ export class FileQueue implements Findings, GatheringOwner {
         again.push(item);
       }
     }
-    this.#gathering.putBack(again);
+    this.gathering.putBack(again);
     if (this.waitsToBeSent) this.#host.wantsToSend(this);
   }
 
@@ -251,7 +232,7 @@ export class FileQueue implements Findings, GatheringOwner {
   giveUp(reason: GiveUpReason): void {
     this.#lost = reason;
     this.settle();
-    const waiting = this.#gathering.takeAll();
+    const waiting = this.gathering.takeAll();
     for (const item of [...this.#underWay.takeAll(), ...waiting]) {
       const error = reason(item.kind === 'batch' ? '' : (operationNames[item.operation] ?? ''));
       if (item.kind === 'load') {
