@@ -8,16 +8,19 @@ import type { Report } from '../../protocol/service.ts';
 import { Channel } from '../channel/channel.ts';
 import { begin, finish, log, tell } from '../observe/channels.ts';
 import type { WorkerFigures } from '../observe/statistics.ts';
+import type { Place } from '../place.ts';
 import { FileQueue } from '../queue/file-queue.ts';
 import type { Member } from '../queue/member.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { lostReport, Registry } from './registry.ts';
 import { Restarts } from './restarts.ts';
 import { Session } from './session.ts';
+import type { EngineKind } from './start-worker.ts';
 
 const MEMORY_LOST = 'the worker thread was lost, and this database, kept in memory, with it';
 
 export class Connection {
+  readonly kind: EngineKind;
   readonly #channel = new Channel();
   readonly #dispatcher: Dispatcher;
   readonly #registry = new Registry();
@@ -30,7 +33,8 @@ export class Connection {
   #lost = 0;
   #lostReason: unknown;
 
-  constructor(pendingBytes: number, onLost: (connection: Connection) => void) {
+  constructor(kind: EngineKind, pendingBytes: number, onLost: (connection: Connection) => void) {
+    this.kind = kind;
     this.#onLost = onLost;
     this.#dispatcher = new Dispatcher(pendingBytes, this.#channel, () => this.#checkLife());
     try {
@@ -66,12 +70,13 @@ export class Connection {
 
   // ---- files and providers ------------------------------------------------------------------
 
-  openFile(dbPath: string, transient: boolean): FileQueue {
+  openFile(place: Place): FileQueue {
+    const { path: dbPath } = place;
     const id = this.#freeFileIds.pop() ?? this.#nextFileId++;
     if (id >= MAX_FILES) {
       throw makeError('open-failed', 'open', dbPath, `this worker has ${MAX_FILES} files open already`);
     }
-    const queue = new FileQueue(id, this.#dispatcher, dbPath, transient);
+    const queue = new FileQueue(id, this.#dispatcher, place);
     this.#queues.add(queue);
     if (this.lost) queue.giveUp((call) => makeError('worker-lost', call, dbPath, undefined, this.#lostReason));
     return queue;
@@ -92,6 +97,7 @@ export class Connection {
     const report = await this.#registry.attach(this.#session, queue, member);
     finish('open', trace, report.error?.cause);
     log('open %s: %s', member.dbPath, report.error?.code ?? 'fine');
+    if (report.epoch !== undefined) member.epoch = report.epoch;
     if (report.sqliteVersion !== undefined) this.#dispatcher.sqliteVersion = report.sqliteVersion;
     return report;
   }
@@ -145,6 +151,7 @@ export class Connection {
     log('a worker starts');
     this.#restarts.started(this.#channel.progress);
     this.#dispatcher.session = new Session(
+      this.kind,
       this.#channel,
       this.#dispatcher.memory.arena,
       (reason) => this.#recover(reason),
