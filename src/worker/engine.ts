@@ -32,6 +32,8 @@ export interface Caller {
   storeId: string;
   keepCollisions: boolean;
   verifyValues: boolean;
+  /** For how long a lock of another process is waited for. */
+  busyTimeoutMs: number;
   /** In a database that several processes share: whether no other one may write the store meanwhile. */
   exclusive: boolean;
   /** The store's epoch when this process came to own it, with a worker that was lost. */

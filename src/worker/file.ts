@@ -35,7 +35,6 @@ import { patiently, settled, type Wait } from './patience.ts';
 export interface Member extends Caller {
   file: WorkerFile;
   full: boolean;
-  busyTimeoutMs: number;
 }
 
 type Task = () => Generator<Wait, void, unknown>;
