@@ -1,12 +1,12 @@
 /** Modules without declarations of their own. */
 
 declare module 'virtual:worker-code' {
-  const code: string;
+  const code: () => string;
   export default code;
 }
 
 declare module 'virtual:maintenance-code' {
-  const code: string;
+  const code: () => string;
   export default code;
 }
 

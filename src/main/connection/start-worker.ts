@@ -12,7 +12,7 @@ const resourceLimits = { maxYoungGenerationSizeMb: 8 };
 
 /** Starting from source text works in any bundle, archive or single executable: no file is looked up. */
 export function startWorker(shared: SharedMemory): Worker {
-  return new Worker(workerCode, workerOptions('sds-persistence', shared));
+  return new Worker(workerCode(), workerOptions('sds-persistence', shared));
 }
 
 export function workerOptions(name: string, data: { owner: string }): WorkerOptions {

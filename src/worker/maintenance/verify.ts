@@ -6,10 +6,11 @@ import { EngineError } from '../engine.ts';
 import { firstRow } from '../node-sqlite.ts';
 import { checkSchema, hasAllTables } from '../schema.ts';
 import { toEngineError } from '../sqlite-errors.ts';
-import { numberOf } from './copy-pages.ts';
+import { databaseFile } from './database-file.ts';
 import { ChangedMeanwhile, OperationError, Stopped } from './failure.ts';
 import { Findings } from './findings.ts';
 import { type Look, withLook } from './look.ts';
+import { numberOf } from './page-counts.ts';
 import type { Progress } from './progress.ts';
 import { textOf } from './text.ts';
 import { currentThread } from './this-thread.ts';
@@ -47,13 +48,14 @@ export function checkStructure(
 }
 
 function structureOf({ path, untouched }: { path: string; untouched: boolean }, progress: Progress): PartialCheck {
-  return withLook({ path, untouched, progress }, (look) => {
+  return withLook({ path, untouched, looks: true, progress }, (look) => {
     const findings = new Findings();
     const Bytes = statSync(look.readPath).size;
     finding(findings, () => {
       if (Bytes === 0) return findings.add('empty-file', '', () => 'the file is empty');
       checkTables(look, findings);
-      progress.native('structure', numberOf(look, 'page_count') * numberOf(look, 'page_size'), {
+      checkFormat(look, findings);
+      progress.native('structure', numberOf(look.database, 'page_count') * numberOf(look.database, 'page_size'), {
         thread: currentThread(),
       });
       for (const row of look.database.prepare(`PRAGMA integrity_check(${MOST_LINES})`).all()) {
@@ -64,6 +66,22 @@ function structureOf({ path, untouched }: { path: string; untouched: boolean }, 
     progress.lastChance();
     return { path: look.path, findings: findings.all, checked: { Bytes } };
   });
+}
+
+/** A file of a later format (https://sqlite.org/fileformat2.html, bytes 18 and 19) can be read, and every write fails. */
+function checkFormat({ readPath }: Look, findings: Findings): void {
+  const file = databaseFile(readPath);
+  const header = new Uint8Array(20);
+  try {
+    if (file?.read(header, 20, 0) !== 20 || (header[18] ?? 0) <= 2) return;
+    findings.add(
+      'structure',
+      'format',
+      () => `its first page says that no SQLite of today may write to it (${header[18]})`,
+    );
+  } finally {
+    file?.close();
+  }
 }
 
 function checkTables({ database }: Look, findings: Findings): void {
@@ -81,7 +99,7 @@ export function checkRows(
   { path, way, untouched }: { path: string; way: LookWay; untouched: boolean },
   progress: Progress,
 ): PartialCheck {
-  return withLook({ path, untouched, progress, way }, (look) => {
+  return withLook({ path, untouched, looks: true, progress, way }, (look) => {
     const findings = new Findings();
     const checked = { Patches: 0, Snapshots: 0, Values: 0, ValuesWithHash: 0 };
     finding(findings, () => {
