@@ -10,6 +10,7 @@ import {
   BATCH_FAILED,
   BATCH_ONE_BY_ONE,
   NO_SLAB,
+  SLAB_COMMITTED_AT,
   SLAB_DONE,
   SLAB_FLAGS,
   SLAB_NEXT,
@@ -178,7 +179,9 @@ export class WorkerFile {
     const file = this;
     this.#tasks.push(function* () {
       const { commitPoints } = file.#host;
-      const error = yield* file.#transact(() => write.rewind(), { cells: commitPoints, index: file.id, value: number });
+      const { outcomes: times, timesAt } = write;
+      const point = { cells: commitPoints, index: file.id, value: number, times, timesAt };
+      const error = yield* file.#transact(() => write.rewind(), point);
       if (error !== undefined) write.fail(file.#report(number, error));
       Atomics.store(commitPoints, file.id, number); // for one that failed; else it is published already
       write.free();
@@ -225,7 +228,7 @@ export class WorkerFile {
 
   /** Tries to commit batches here and now; returns what is left to do, if that takes patience, or fails. */
   #runAtOnce(batches: readonly GatheredBatch[]): Generator<Wait, void, unknown> | undefined {
-    const { arena, members, commitPoints } = this.#host;
+    const { arena, members } = this.#host;
     const calls = new BatchReader(
       arena,
       batches.map(({ firstSlab }) => firstSlab),
@@ -237,7 +240,7 @@ export class WorkerFile {
       calls.reopen(arena.cell((arena.startOf(first.firstSlab) >> 2) + SLAB_DONE));
     }
     if (first !== undefined && calls.hasFlag(BATCH_ONE_BY_ONE)) return this.#runAlone(first);
-    const point = { cells: commitPoints, index: this.id, value: batches.at(-1)?.number ?? 0 };
+    const point = this.#pointOf(batches);
     const attempt = () => this.#engine.transact(calls.rewind(), point);
     let result: MaybePromise<void>;
     try {
@@ -275,6 +278,13 @@ export class WorkerFile {
     }
   }
 
+  /** Of several batches that are committed together. */
+  #pointOf(batches: readonly GatheredBatch[]): CommitPoint {
+    const { arena, commitPoints: cells } = this.#host;
+    const timesAt = batches.map(({ firstSlab }) => (arena.startOf(firstSlab) >> 2) + SLAB_COMMITTED_AT);
+    return { cells, index: this.id, value: batches.at(-1)?.number ?? 0, times: arena.cells, timesAt };
+  }
+
   #readerOf(firstSlab: number): BatchReader {
     return new BatchReader(this.#host.arena, [firstSlab], this.#host.members);
   }
@@ -284,13 +294,13 @@ export class WorkerFile {
     const { arena, commitPoints } = this.#host;
     const calls = this.#readerOf(firstSlab);
     if (!hasFailed && !calls.hasFlag(BATCH_ONE_BY_ONE)) {
-      const point = { cells: commitPoints, index: this.id, value: number };
-      const batch = { number, firstSlab };
-      yield* this.#runPatiently([batch], () => this.#engine.transact(calls.rewind(), point));
+      const batches = [{ number, firstSlab }];
+      const point = this.#pointOf(batches);
+      yield* this.#runPatiently(batches, () => this.#engine.transact(calls.rewind(), point));
       return;
     }
     calls.flag(BATCH_ONE_BY_ONE);
-    yield* this.#runOneByOne(number, (arena.startOf(firstSlab) >> 2) + SLAB_DONE, calls);
+    yield* this.#runOneByOne(number, arena.startOf(firstSlab) >> 2, calls);
     Atomics.store(commitPoints, this.id, number);
     this.#host.progressed(false);
   }
@@ -300,15 +310,17 @@ export class WorkerFile {
    * alone. Patches that share a promise share their fate. With each commit, the number of promises
    * dealt with is published, so that a new worker goes on behind them.
    */
-  *#runOneByOne(number: number, doneAt: number, calls: BatchReader): Generator<Wait, void, unknown> {
-    const { arena } = this.#host;
-    const alreadyDone = arena.cell(doneAt);
+  *#runOneByOne(number: number, slabCell: number, calls: BatchReader): Generator<Wait, void, unknown> {
+    const { cells } = this.#host.arena;
+    const doneAt = slabCell + SLAB_DONE;
+    const timesAt = [slabCell + SLAB_COMMITTED_AT];
+    const alreadyDone = cells[doneAt] ?? 0;
     const settlers = new Set<number>();
     calls.rewind();
     while (calls.next()) if (calls.settler >= alreadyDone) settlers.add(calls.settler);
     // settlers are numbered in the order of the first call of each, and that is the order here
     for (const settler of settlers) {
-      const point = { cells: arena.cells, index: doneAt, value: settler + 1 };
+      const point = { cells, index: doneAt, value: settler + 1, times: cells, timesAt };
       const error = yield* this.#transact(() => calls.rewind(settler), point);
       if (error !== undefined) this.#failAll(number, calls, settler, error);
     }
