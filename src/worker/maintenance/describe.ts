@@ -8,7 +8,7 @@ import { checkSchema, hasAllTables } from '../schema.ts';
 import { type Look, withLook } from './look.ts';
 import { pageCounts } from './page-counts.ts';
 import type { Progress } from './progress.ts';
-import { textOf } from './text.ts';
+import { encodingOf, textOf } from './text.ts';
 
 export interface DescribeTask {
   path: string;
@@ -33,7 +33,7 @@ export function describe({ path, quick, untouched }: DescribeTask, progress: Pro
       PageBytes: counts.pageBytes,
       Pages: counts.pages,
       FreePages: counts.freePages,
-      Encoding: String(Object.values(firstRow(database.prepare('PRAGMA encoding')) ?? {})[0]),
+      Encoding: encodingOf(database),
       IsStoreFile,
       Schema,
       NewestPatch: IsStoreFile ? newestPatch(look) : undefined,
