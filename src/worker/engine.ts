@@ -3,6 +3,7 @@
  * Methods that do work may return a promise, so that a database in a network can join: its file then
  * waits, and the thread serves its event loop meanwhile.
  */
+import { cellTime } from '../protocol/clock.ts';
 import type { Failure, PatchBlocks } from '../protocol/service.ts';
 
 export type MaybePromise<T> = T | Promise<T>;
@@ -15,6 +16,9 @@ export interface CommitPoint {
   cells: Int32Array;
   index: number;
   value: number;
+  /** Where the time of the commit goes, after that: see `noteCommit`. */
+  times: Int32Array;
+  timesAt: readonly number[];
   /**
    * What that stands for, for a database that keeps a record of it: the batch's number, of several that are
    * committed together the last one's; the first one's; and how many promises of it are dealt with, if it is done one by one.
@@ -22,6 +26,12 @@ export interface CommitPoint {
   number: number;
   first: number;
   part: number;
+}
+
+/** Notes when it was committed. Called right after it is published: a checkpoint may follow. */
+export function noteCommit({ times, timesAt }: CommitPoint): void {
+  const now = cellTime(performance.now());
+  for (const at of timesAt) times[at] = now;
 }
 
 /** `part` of what is committed as a whole. */

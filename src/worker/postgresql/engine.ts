@@ -4,7 +4,7 @@
  */
 import { storedName } from '../../protocol/postgresql-names.ts';
 import type { PatchBlocks, PostgresqlSettings } from '../../protocol/service.ts';
-import { type Caller, type CommitPoint, type Engine, EngineError, type Writes } from '../engine.ts';
+import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
 import { verifyValue } from '../verify-value.ts';
 import { Changes } from './changes.ts';
 import { Claims } from './claims.ts';
@@ -106,6 +106,8 @@ export class PostgresqlEngine implements Engine {
       this.#holder.committed(commitPoint);
     });
     for (const at of collided) writes.markCollided(at);
+    // not after it is published: the slab may be used anew then, and what was committed is on record
+    noteCommit(commitPoint);
     commitPoint.cells[commitPoint.index] = commitPoint.value;
   }
 
