@@ -70,8 +70,10 @@ export class MixedCalls {
   }
 
   /** Makes one call. */
-  make(): void {
-    this.#made.push(this.#call(this.#random.pick(this.subjects)));
+  make(): Made {
+    const made = this.#call(this.#random.pick(this.subjects));
+    this.#made.push(made);
+    return made;
   }
 
   /** Resolves once all calls are settled. */

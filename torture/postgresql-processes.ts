@@ -53,17 +53,9 @@ export async function runOn(engine: Engine, { seed, scale, report }: RigContext)
       if (code !== 0) report.violation(`${where}: process ${index} ended with ${code}: ${program.errors}`);
     });
     await Promise.all(ends);
-    // whoever looks next waits until nothing of the one that was killed can come any more
-    await settle(place, programs.length);
     judge(await engine.rowsOf(place), programs, victim, where);
     report.count(`runs of ${processes} processes, ${ownership}, one of them killed`);
     await engine.discard(place);
-  }
-
-  async function settle(place: string, processes: number): Promise<void> {
-    const next = new Program('sharing-a-database', [place, 'last', `p${processes}`, '0', '{}']);
-    const { code } = await within(30_000, 'a look afterwards', next.ended);
-    if (code !== 0) report.violation(`a process afterwards ended with ${code}: ${next.errors}`);
   }
 
   function judge({ patches, blobs }: Rows, programs: readonly Program[], victim: number, where: string): void {
