@@ -4,7 +4,8 @@ import type { PostgresqlAddress } from './postgresql-address.ts';
 import { rowsFrom } from './postgresql-rows.ts';
 
 /** `end` leaves the server to its owner. */
-export function databasesOn(server: PostgresqlAddress): Engine {
+/** @param port - where providers are to connect, if something is between them and the server */
+export function databasesOn(server: PostgresqlAddress, port = server.port): Engine {
   const databases: string[] = [];
   return {
     name: 'PostgreSQL',
@@ -12,7 +13,7 @@ export function databasesOn(server: PostgresqlAddress): Engine {
     freshPlace: async () => {
       const database = await server.freshDatabase();
       databases.push(database);
-      return server.url(database);
+      return server.url(database, { port });
     },
     brokenPlace: async () => server.url('there_is_no_such_database'),
     rowsOf: async (place) => {

@@ -2,12 +2,11 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { PASSWORD, PostgresqlAddress, SUPERUSER, USER } from './postgresql-address.ts';
+import { freePort, PASSWORD, PostgresqlAddress, SUPERUSER, USER } from './postgresql-address.ts';
 import { type Binaries, findBinaries, howToHaveIt, identity } from './postgresql-binaries.ts';
 
 /** As the server's own words name the ways to end it; `kill` is SIGKILL for all of its processes, as if its machine were gone. */
@@ -171,14 +170,6 @@ export class PostgresqlServer extends PostgresqlAddress {
 function environment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('PG') && !name.startsWith('LC_'));
   return { ...Object.fromEntries(kept), LC_ALL: 'C' };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number }; // it listens on TCP
-  await promisify(server.close.bind(server))();
-  return port;
 }
 
 function childrenOf(pid: number): number[] {
