@@ -95,11 +95,10 @@ export function troublesOfLine(server: PostgresqlAddress): Trouble[] {
     cut('down'),
     {
       name: 'answer to a commit lost',
-      begin: ({ proxy, random }, done) =>
-        before(
-          random.chance(0.5) ? proxy.loseAnswerTo('COMMIT', 'COMMIT') : proxy.loseAnswerTo('sds_patches', 'INSERT 0'),
-          done,
-        ),
+      begin: ({ proxy, random }, done) => {
+        const whole: Record<string, string> = { COMMIT: 'COMMIT' };
+        return before(proxy.loseAnswerTo(random.chance(0.5) ? whole : { 'INTO sds_patches': 'INSERT 0' }), done);
+      },
     },
     {
       name: 'backend ended',
