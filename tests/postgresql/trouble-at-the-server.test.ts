@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { freshFolder, patchOf } from '../support/files.ts';
-import { describeOnPostgresql, ownServer, postgresql, server } from '../support/postgresql.ts';
+import { describeOnPostgresql, ownPlace, ownServer, postgresql, server } from '../support/postgresql.ts';
 import { USER } from '../support/postgresql-address.ts';
 import { identity } from '../support/postgresql-binaries.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
@@ -15,7 +15,7 @@ const MiB = 1024 * 1024;
 
 describeOnPostgresql('trouble at the server', () => {
   it('too many connections: calls wait for as long as RetryForMs says, and are carried out once there is room', async () => {
-    const url = await postgresql.freshPlace();
+    const url = await ownPlace();
     await server.query(`ALTER DATABASE ${databaseOf(url)} CONNECTION LIMIT 0`);
     const hasty = new SDS_DesktopPersistenceProvider(url, 'hasty', { RetryForMs: 300 });
     onTestFinished(() => hasty.close());
@@ -34,7 +34,7 @@ describeOnPostgresql('trouble at the server', () => {
   });
 
   it('tables that another program has locked: database-busy after BusyTimeoutMs, or after a statement timeout', async () => {
-    const url = await postgresql.freshPlace();
+    const url = await ownPlace();
     const provider = new SDS_DesktopPersistenceProvider(url, 'store', { BusyTimeoutMs: 300 });
     onTestFinished(() => provider.close());
     await provider.appendPatch(patchOf(1), 1);
@@ -59,7 +59,7 @@ describeOnPostgresql('trouble at the server', () => {
   });
 
   it('a database that takes no writes: read-only, and written again when it does', async () => {
-    const url = await postgresql.freshPlace();
+    const url = await ownPlace();
     const provider = new SDS_DesktopPersistenceProvider(url, 'store', { RetryForMs: 1000 });
     onTestFinished(() => provider.close());
     await provider.appendPatch(patchOf(1), 1);

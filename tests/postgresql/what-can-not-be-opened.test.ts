@@ -2,7 +2,7 @@
 import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { patchOf } from '../support/files.ts';
-import { describeOnPostgresql, postgresql, server } from '../support/postgresql.ts';
+import { describeOnPostgresql, ownPlace, postgresql, server } from '../support/postgresql.ts';
 import { freePort } from '../support/postgresql-address.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
 import { codesOf, sqlOfTables } from './outcomes.ts';
@@ -36,14 +36,14 @@ describeOnPostgresql('what can not be opened', () => {
   });
 
   it('a wrong password, a role that is not there, a database that is not there: open-failed', async () => {
-    const database = databaseOf(await postgresql.freshPlace());
+    const database = databaseOf(await ownPlace());
     expect(await codesAt(server.url(database, { password: 'wrong' }))).toEqual(['open-failed']);
     expect(await codesAt(server.url(database, { user: 'nobody-knows-me' }))).toEqual(['open-failed']);
     expect(await codesAt(await postgresql.brokenPlace())).toEqual(['open-failed']);
   });
 
   it('a role that may make no tables: read-only, and open as soon as somebody else has made them', async () => {
-    const url = await postgresql.freshPlace();
+    const url = await ownPlace();
     const database = databaseOf(url);
     const role = await freshRole('stranger');
     const provider = new SDS_DesktopPersistenceProvider(server.url(database, role), 'store', options);
@@ -62,7 +62,7 @@ describeOnPostgresql('what can not be opened', () => {
   });
 
   it('CreateTables: false, without tables: open-failed; with those of the exported SQL: open', async () => {
-    const url = await postgresql.freshPlace();
+    const url = await ownPlace();
     const provider = new SDS_DesktopPersistenceProvider(url, 'store', { ...options, CreateTables: false });
     onTestFinished(() => provider.close());
     expect(await codesOf(provider)).toEqual(['open-failed']);
@@ -79,7 +79,7 @@ describeOnPostgresql('what can not be opened', () => {
   });
 
   it('tables of another version: schema-mismatch, and they are left as they are', async () => {
-    const url = await postgresql.freshPlace();
+    const url = await ownPlace();
     await sqlOfTables(url);
     await server.query('UPDATE sds_schema SET version = 1000', [], databaseOf(url));
     expect(await codesAt(url)).toEqual(['schema-mismatch']);
@@ -88,7 +88,7 @@ describeOnPostgresql('what can not be opened', () => {
   });
 
   it("Durability 'full' where the server does not wait for its disk: open-failed", async () => {
-    const url = await postgresql.freshPlace();
+    const url = await ownPlace();
     await server.query(`ALTER DATABASE ${databaseOf(url)} SET synchronous_commit = off`);
     expect(await codesAt(url, { Durability: 'full' })).toEqual(['open-failed']);
     const provider = new SDS_DesktopPersistenceProvider(url, 'store', options);
