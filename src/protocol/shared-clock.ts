@@ -1,0 +1,18 @@
+/**
+ * A clock that all threads of a process read alike, in a cell: `performance.now()` counts from the start of each
+ * thread, from the system's clock that never goes back (`process.hrtime`).
+ */
+
+const [seconds, nanoseconds] = process.hrtime();
+const OFFSET_MS = seconds * 1000 + nanoseconds / 1e6 - performance.now();
+const TICKS_A_MS = 8;
+
+/** The time at which `performance.now()` gave this number; wraps at 32 bits, after some days. */
+export function ticksAt(now: number): number {
+  return ((now + OFFSET_MS) * TICKS_A_MS) | 0;
+}
+
+/** How many milliseconds passed between two times. */
+export function msBetween(from: number, to: number): number {
+  return ((to - from) | 0) / TICKS_A_MS;
+}
