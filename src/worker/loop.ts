@@ -21,7 +21,7 @@ import {
 import type { RingReader } from './ring-reader.ts';
 
 /** How long a batch that nobody waits for lies in the ring: calls are added to it meanwhile. */
-const GATHER_MS = 4;
+const GATHER_MS = 3.5;
 /** For so long after a batch another one is expected. */
 const TRAFFIC_MS = 50;
 /** Quiet for so long, it tells what nobody has waited for. */
