@@ -44,8 +44,8 @@ export interface Work {
   proceed(): number;
   /** Whether something waits for a promise, which needs the event loop. */
   readonly waitsForPromise: boolean;
-  /** A pause of some milliseconds, between batches. */
-  pause(): void;
+  /** A pause of some milliseconds, between batches; returns whether a turn of the event loop is wanted. */
+  pause(): boolean;
   /** Tidies up while there is nothing else to do; returns whether to come again later. */
   tidyUp(): boolean;
 }
@@ -155,7 +155,10 @@ export class Loop {
       }
       const now = performance.now();
       this.#doWhatIsDue(now);
-      if (isDue && now < this.#batchAt + TRAFFIC_MS) this.#work.pause();
+      if (isDue && now < this.#batchAt + TRAFFIC_MS && this.#work.pause()) {
+        this.schedule();
+        return;
+      }
       if (now >= this.#workedAt + LINGER_MS && retryAt === Number.POSITIVE_INFINITY) {
         if (this.#leave(this.#tidyAt)) return;
         continue;
