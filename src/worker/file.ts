@@ -123,8 +123,8 @@ export class WorkerFile {
     return this.#current === undefined && this.#tasks.length === 0;
   }
 
-  pause(): void {
-    this.#engine.pause();
+  pause(): boolean {
+    return this.#engine.pause();
   }
 
   tidyUp(): MaybePromise<boolean> {

@@ -196,6 +196,7 @@ export class SqliteEngine implements Engine {
     if (this.#transient) return;
     const connection = this.#connection;
     this.#connection = undefined;
+    connection?.wal?.close();
     try {
       connection?.opened.database.close();
     } catch {
@@ -205,8 +206,8 @@ export class SqliteEngine implements Engine {
 
   // ---- beside the calls ---------------------------------------------------------------------------
 
-  pause(): void {
-    this.#connection?.wal?.checkpointInPause();
+  pause(): boolean {
+    return this.#connection?.wal?.checkpointInPause() ?? false;
   }
 
   tidyUp(): boolean {
@@ -216,7 +217,9 @@ export class SqliteEngine implements Engine {
   close(): void {
     const connection = this.#connection;
     this.#connection = undefined;
-    if (connection !== undefined) closeDatabase(connection.opened.database);
+    if (connection === undefined) return;
+    connection.wal?.close();
+    closeDatabase(connection.opened.database);
   }
 }
 

@@ -29,6 +29,7 @@ import {
   WANTED,
   WORKER_STATE,
 } from '../../protocol/control.ts';
+import { ticksAt } from '../../protocol/shared-clock.ts';
 import { ErrorBoard } from './error-board.ts';
 
 export class Channel {
@@ -83,7 +84,7 @@ export class Channel {
   // ---- to the worker ----------------------------------------------------------------------------
 
   /** Puts a batch's descriptor into the ring; false if it is full. */
-  push(file: number, batch: number, firstSlab: number): boolean {
+  push(file: number, batch: number, firstSlab: number, begunAt: number): boolean {
     const control = this.#control;
     const tail = Atomics.load(control, RING_TAIL);
     if (reached(tail, Atomics.load(control, RING_HEAD) + RING_CAPACITY)) return false;
@@ -92,12 +93,13 @@ export class Channel {
     control[at + 1] = batch;
     control[at + 2] = firstSlab;
     control[at + 3] = Atomics.load(control, CALLS);
+    control[at + 4] = ticksAt(begunAt);
     Atomics.store(control, RING_TAIL, (tail + 1) | 0);
     return true;
   }
 
   /**
-   * Makes the worker look at the ring, at once or within the moment that it dozes; returns false if it
+   * Makes the worker look at the ring, at once or within the moments that it dozes; returns false if it
    * must be called from its event loop. It tells its state before it sleeps and looks once more after
    * that, so one of the two sides always sees the other (both cells are sequentially consistent).
    */

@@ -233,7 +233,9 @@ export class PostgresqlEngine implements Engine {
 
   // ---- beside the calls ------------------------------------------------------------------------------------
 
-  pause(): void {}
+  pause(): boolean {
+    return false;
+  }
 
   tidyUp(): boolean {
     return false;
