@@ -100,7 +100,9 @@ export class MixedCalls {
         const code = codeOf(outcome.reason);
         report.count(`rejected with ${code}`);
         if ((code === 'invalid-argument' && refusable) || mayReject(one, code)) continue;
-        report.violation(`${where}: ${call.kind} (handed over: ${handedOver}) rejected with ${String(outcome.reason)}: ${String((outcome.reason as Error).cause)}`);
+        report.violation(
+          `${where}: ${call.kind} (handed over: ${handedOver}) rejected with ${String(outcome.reason)}: ${String((outcome.reason as Error).cause)}`,
+        );
         continue;
       }
       if (refusable) report.violation(`${where}: a value that does not match its hash was accepted`);
