@@ -34,7 +34,7 @@ export async function run(context: RigContext): Promise<void> {
       }
       await calls.close();
       await shareDatabase(engine, { ...context, scale: scale / 4 });
-      await killProcesses(engine, { ...context, scale: scale / 10 });
+      if (scale >= 0.1) await killProcesses(engine, { ...context, scale: scale / 10 });
     } finally {
       await bouncer.remove();
     }
