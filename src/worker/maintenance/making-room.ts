@@ -1,0 +1,34 @@
+/**
+ * Leaves the processor to whoever commits: a thread of the lowest priority still gets its slices, and the caches with
+ * them. So while there is traffic in the calling thread, it sleeps between two pieces of work as long as each took.
+ */
+
+/** Waking up costs more than a shorter piece is worth. */
+const LEAST_MS = 2;
+/** A piece may have waited for the disk, or for a core. */
+const MOST_MS = 20;
+/** What nobody waits for is settled, and so counted, up to 100 ms late. */
+const TRAFFIC_MS = 150;
+
+export class MakingRoom {
+  readonly #traffic: Int32Array;
+  #seen: number;
+  #trafficUntil = 0;
+  #begunAt = performance.now();
+
+  constructor(traffic: SharedArrayBuffer) {
+    this.#traffic = new Int32Array(traffic);
+    this.#seen = Atomics.load(this.#traffic, 0);
+  }
+
+  pause(): void {
+    const took = performance.now() - this.#begunAt;
+    if (took < LEAST_MS) return;
+    const count = Atomics.load(this.#traffic, 0);
+    if (count !== this.#seen) this.#trafficUntil = performance.now() + TRAFFIC_MS;
+    this.#seen = count;
+    // nobody rings this cell: it is a sleep
+    if (performance.now() < this.#trafficUntil) Atomics.wait(this.#traffic, 0, count, Math.min(took, MOST_MS));
+    this.#begunAt = performance.now();
+  }
+}
