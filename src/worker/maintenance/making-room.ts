@@ -21,14 +21,17 @@ export class MakingRoom {
     this.#seen = Atomics.load(this.#traffic, 0);
   }
 
-  pause(): void {
+  /** Between two pieces of work; returns for how many milliseconds it slept at most. */
+  pause(): number {
     const took = performance.now() - this.#begunAt;
-    if (took < LEAST_MS) return;
+    if (took < LEAST_MS) return 0;
     const count = Atomics.load(this.#traffic, 0);
     if (count !== this.#seen) this.#trafficUntil = performance.now() + TRAFFIC_MS;
     this.#seen = count;
     // nobody rings this cell: it is a sleep
-    if (performance.now() < this.#trafficUntil) Atomics.wait(this.#traffic, 0, count, Math.min(took, MOST_MS));
+    const sleep = performance.now() < this.#trafficUntil ? Math.min(took, MOST_MS) : 0;
+    if (sleep > 0) Atomics.wait(this.#traffic, 0, count, sleep);
     this.#begunAt = performance.now();
+    return sleep;
   }
 }
