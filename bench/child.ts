@@ -17,6 +17,7 @@ import { memory, memoryEmptyWorker, memoryReference } from './work/memory.ts';
 import { mixed } from './work/mixed.ts';
 import { oneAtATime } from './work/one-at-a-time.ts';
 import { operations } from './work/operations.ts';
+import { operationsBeside } from './work/operations-beside.ts';
 import { paced } from './work/paced.ts';
 import { snapshot } from './work/snapshot.ts';
 import { start, startEmptyWorker, startReference } from './work/start.ts';
@@ -54,7 +55,7 @@ const works: Record<string, Work> = {
   starting,
 };
 
-const togetherWorks: Record<string, Together> = { awaited, awaiting };
+const togetherWorks: Record<string, Together> = { awaited, awaiting, operationsBeside };
 
 process.once('message', async (order: Order) => {
   const work = works[order.work] ?? togetherWorks[order.work];

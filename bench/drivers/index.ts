@@ -4,6 +4,7 @@ import { comlink } from './comlink.ts';
 import type { Driver } from './driver.ts';
 import { copy, nothing, port } from './limits.ts';
 import { lmdb, lmdbCopy } from './lmdb.ts';
+import { providerStatistics, providerSubscribed, providerUncounted } from './observed.ts';
 import { provider, providerFull, providerTake, providerTransfer } from './provider.ts';
 import { reference } from './reference.ts';
 import { sqliteAlone } from './sqlite-alone.ts';
@@ -14,6 +15,9 @@ export const drivers: Readonly<Record<string, Driver>> = {
   'provider-full': providerFull,
   'provider-take': providerTake,
   'provider-transfer': providerTransfer,
+  'provider-uncounted': providerUncounted,
+  'provider-statistics': providerStatistics,
+  'provider-subscribed': providerSubscribed,
   reference,
   comlink,
   lmdb,
