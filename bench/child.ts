@@ -4,6 +4,7 @@ import { copyOne } from './designs/copy.ts';
 import { delays } from './designs/delays.ts';
 import { handOver } from './designs/hand-over.ts';
 import { insert } from './designs/insert.ts';
+import { promiseAll } from './designs/promise-all.ts';
 import { read } from './designs/read.ts';
 import { starting } from './designs/starting.ts';
 import { wakes } from './designs/wakes.ts';
@@ -47,6 +48,7 @@ const works: Record<string, Work> = {
   memoryReference,
   memoryEmptyWorker,
   insert,
+  promiseAll,
   copyOne,
   handOver,
   read,
