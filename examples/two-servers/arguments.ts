@@ -1,11 +1,11 @@
 /** The arguments of `npm run two-servers`: what they mean, and what is wrong with them. */
 import { parseArgs } from 'node:util';
 
-const defaults = { documents: 8, editors: 2, edits: 150, lease: 2000 };
+const defaults = { documents: 8, editors: 2, edits: 100, lease: 2000 };
 const limits = {
   documents: { least: 1, most: 500 },
   editors: { least: 1, most: 20 },
-  edits: { least: 2, most: 100_000 },
+  edits: { least: 1, most: 100_000 },
   lease: { least: 1000, most: 60_000 },
 };
 
@@ -17,7 +17,7 @@ with what the people have, byte for byte.
 
   --documents N   so many documents (default ${defaults.documents})
   --editors N     who type in each of them (default ${defaults.editors})
-  --edits N       that each of them makes (default ${defaults.edits})
+  --edits N       that each of them makes before, and once more after it (default ${defaults.edits})
   --lease MS      after which a server that is not heard of loses its documents (default ${defaults.lease}, from ${limits.lease.least})
   --pause         stop one server instead (SIGSTOP) and let it go on once the other has its documents:
                   what it writes then is refused

@@ -29,9 +29,9 @@ function missingOf(edits: readonly Uint8Array[], state: Uint8Array): number {
   let changes = 0;
   doc.on('update', () => changes++);
   const isNews = (edit: Uint8Array) => {
-    const before = { changes, waiting: waitingBytes(doc) };
+    const before = { changes, waiting: waitingIn(doc) };
     Y.applyUpdate(doc, edit);
-    return changes > before.changes || waitingBytes(doc) > before.waiting;
+    return changes > before.changes || !waitingIn(doc).equals(before.waiting);
   };
   const missing = edits.filter(isNews).length;
   doc.destroy();
@@ -39,6 +39,6 @@ function missingOf(edits: readonly Uint8Array[], state: Uint8Array): number {
 }
 
 /** An edit that refers to one which is missing changes nothing: it waits for it. */
-function waitingBytes({ store }: Y.Doc): number {
-  return (store.pendingStructs?.update.byteLength ?? 0) + (store.pendingDs?.byteLength ?? 0);
+function waitingIn({ store }: Y.Doc): Buffer {
+  return Buffer.concat([store.pendingStructs?.update ?? new Uint8Array(), store.pendingDs ?? new Uint8Array()]);
 }

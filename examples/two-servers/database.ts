@@ -1,15 +1,10 @@
 /** A PostgreSQL server for one run: nothing has to be installed for it, and nothing is left of it. */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-
-export interface Database {
-  url: string;
-  stop(): Promise<void>;
-}
 
 /** @param onStop called with what undoes it as soon as there is something to undo */
 export async function startDatabase(onStop: (stop: () => Promise<void>) => void): Promise<string> {

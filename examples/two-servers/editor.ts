@@ -21,6 +21,8 @@ export class Editor {
   /** What it has typed and was told to be durable. */
   readonly acknowledged: Uint8Array[] = [];
   typed = 0;
+  /** Of them: while no server was there. */
+  typedAlone = 0;
   sentAgain = 0;
   readonly #name: string;
   /** In the order in which they are tried. */
@@ -46,6 +48,7 @@ export class Editor {
       const served = this.#servedBy !== undefined;
       this.#unacknowledged.set(number, { update, sent: served });
       if (served) this.#send(kinds.edit, number, update);
+      else this.typedAlone++;
       this.#changed();
     });
     this.#connect(0);

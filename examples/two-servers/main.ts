@@ -13,11 +13,21 @@ async function main(): Promise<number> {
     return 0;
   }
   const undoing: (() => Promise<void>)[] = [];
-  const interrupted = new Promise<number>((resolve) => {
-    for (const [signal, code] of Object.entries(signals)) process.once(signal, () => resolve(code));
-  });
   const start = performance.now();
-  const say = (text: string) => console.log(`${((performance.now() - start) / 1000).toFixed(1).padStart(5)} s  ${text}`);
+  let silent = false;
+  const say = (text: string) => {
+    const seconds = (performance.now() - start) / 1000;
+    if (!silent) console.log(`${seconds.toFixed(1).padStart(5)} s  ${text}`);
+  };
+  const interrupted = new Promise<number>((resolve) => {
+    for (const [signal, code] of Object.entries(signals)) {
+      process.once(signal, () => {
+        say(`${signal}: all is stopped and removed ...`);
+        silent = true;
+        resolve(code);
+      });
+    }
+  });
   try {
     const result = await Promise.race([play(args, { say, undo: (step) => undoing.push(step) }), interrupted]);
     if (typeof result === 'number') return result;

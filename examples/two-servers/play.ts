@@ -10,7 +10,9 @@ import { loadDocument } from './server/stored-document.ts';
 import { ServerProcess } from './server-process.ts';
 
 const SILENCE_MS = 500;
-const KEY_MS = 10;
+const KEY_MS = 20;
+/** For one step; what takes longer does not come any more. */
+const PATIENCE_MS = 60_000;
 
 export interface Result {
   documents: number;
@@ -19,6 +21,8 @@ export interface Result {
   editors: number;
   typed: number;
   acknowledged: number;
+  /** While no server had the document. */
+  typedAlone: number;
   sentAgain: number;
   lost: number;
   /** Documents of which some copy is not what is in the database. */
@@ -26,8 +30,15 @@ export interface Result {
   /** From the moment one server went away until the other served the first and the last of its documents. */
   firstServedMs: number;
   lastServedMs: number;
-  /** Writes that the server tried when it came back, by the code of the error; undefined if it did not come back. */
-  late: ReadonlyMap<string, number> | undefined;
+  /** What the server tried to write when it had come back; undefined if it did not. */
+  late: Late | undefined;
+}
+
+interface Late {
+  /** By the code of the error. */
+  refused: ReadonlyMap<string, number>;
+  /** Patches in the database that the other server, which had the documents, knows nothing of. */
+  stored: number;
 }
 
 interface Stage {
@@ -58,38 +69,40 @@ export async function play(args: PlayArguments, { say, undo }: Stage): Promise<R
     groups.push({ document, editors });
   }
   const everybody = groups.flatMap(({ editors }) => editors);
-  await Promise.all(everybody.map((editor) => editor.until(() => editor.servedBy !== undefined)));
+  const served = everybody.map((editor) => editor.until(() => editor.servedBy !== undefined));
+  await patiently('served all documents', Promise.all(served));
 
   // the one that has the first document; with more than a few, each has some
   const [leaving, staying] = groups[0]?.editors[0]?.servedBy === 'east' ? [east, west] : [west, east];
   const moving = groups.filter(({ editors }) => editors[0]?.servedBy === leaving.name);
-  say(
-    `${everybody.length} people type in ${groups.length} documents: ${moving.length} are on ${leaving.name}, ${groups.length - moving.length} on ${staying.name}.`,
-  );
-  const typing = typeAll(everybody, args.edits);
-  await typing.half;
+  const where = `${moving.length} on ${leaving.name}, ${groups.length - moving.length} on ${staying.name}`;
+  say(`${everybody.length} people type in ${groups.length} documents, ${where}.`);
+  const typing = new Typing(everybody);
+  await typing.rounds(args.edits);
 
   leaving.signal(args.pause ? 'SIGSTOP' : 'SIGKILL');
   const since = performance.now();
   say(`${leaving.name} is ${args.pause ? 'stopped' : 'killed'} in mid-typing.`);
-  const served = await Promise.all(
-    moving.flatMap(({ editors }) =>
-      editors.map(async (editor) => {
-        await editor.until(() => editor.servedBy === staying.name);
-        return performance.now() - since;
-      }),
-    ),
-  );
+  const moved = moving
+    .flatMap(({ editors }) => editors)
+    .map(async (editor) => {
+      await editor.until(() => editor.servedBy === staying.name);
+      return performance.now() - since;
+    });
+  const movedAfter = await patiently('served the documents of the other server', Promise.all(moved));
   say(`${staying.name} has all documents.`);
   if (args.pause) {
     leaving.signal('SIGCONT');
-    await leaving.withoutAll(moving.map(({ document }) => document));
+    const without = leaving.withoutAll(moving.map(({ document }) => document));
+    await patiently('found out that its documents are elsewhere', without);
     say(`${leaving.name} went on, and has found out.`);
   }
 
-  await typing.done;
-  await Promise.all(everybody.map((editor) => editor.until(() => editor.allAcknowledged)));
-  await Promise.all(everybody.map((editor) => editor.caughtUp()));
+  await typing.rounds(args.edits);
+  typing.stop();
+  const acknowledged = everybody.map((editor) => editor.until(() => editor.allAcknowledged));
+  await patiently('acknowledged all edits', Promise.all(acknowledged));
+  await patiently('sent all edits', Promise.all(everybody.map((editor) => editor.caughtUp())));
   for (const editor of everybody) editor.close();
   await staying.stop();
   if (args.pause) await leaving.stop();
@@ -103,42 +116,68 @@ export async function play(args: PlayArguments, { say, undo }: Stage): Promise<R
     editors: everybody.length,
     typed: sum(everybody.map(({ typed }) => typed)),
     acknowledged: sum(everybody.map(({ acknowledged }) => acknowledged.length)),
+    typedAlone: sum(everybody.map(({ typedAlone }) => typedAlone)),
     sentAgain: sum(everybody.map(({ sentAgain }) => sentAgain)),
     lost: sum(compared.map(({ lost }) => lost)),
     different: compared.filter(({ same }) => !same).length,
-    firstServedMs: Math.min(...served),
-    lastServedMs: Math.max(...served),
-    late: args.pause ? leaving.refused : undefined,
+    firstServedMs: Math.min(...movedAfter),
+    lastServedMs: Math.max(...movedAfter),
+    late: args.pause
+      ? {
+          refused: leaving.refused,
+          stored: sum(compared.map(({ clock, document }) => clock - (staying.clocks.get(document) ?? 0))),
+        }
+      : undefined,
   };
 }
 
+async function patiently<T>(what: string, step: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLong = new Promise<never>((_, reject) => {
+    const sentence = `No server ${what} within ${PATIENCE_MS / 1000} s.`;
+    timer = setTimeout(() => reject(new Error(sentence)), PATIENCE_MS);
+  });
+  try {
+    return await Promise.race([step, tooLong]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Everybody presses a key every so often, whether a server is there or not. */
-function typeAll(editors: readonly Editor[], edits: number): { half: Promise<void>; done: Promise<void> } {
-  const half = Promise.withResolvers<void>();
-  const done = Promise.withResolvers<void>();
-  let round = 0;
-  const timer = setInterval(() => {
-    for (const { text } of editors) {
-      if (round % 4 === 3) text.delete(Math.floor(Math.random() * (text.length - 1)), 1);
-      else text.insert(Math.floor(Math.random() * (text.length + 1)), `${(round % 36).toString(36)} `);
-    }
-    round++;
-    if (round >= edits / 2) half.resolve();
-    if (round < edits) return;
-    clearInterval(timer);
-    done.resolve();
-  }, KEY_MS);
-  return { half: half.promise, done: done.promise };
+class Typing {
+  readonly #timer: NodeJS.Timeout;
+  #round = 0;
+  #waiting: { round: number; tell: () => void }[] = [];
+
+  constructor(editors: readonly Editor[]) {
+    this.#timer = setInterval(() => {
+      this.#round++;
+      for (const { text } of editors) {
+        if (this.#round % 4 === 0) text.delete(Math.floor(Math.random() * (text.length - 1)), 1);
+        else text.insert(Math.floor(Math.random() * (text.length + 1)), `${(this.#round % 36).toString(36)} `);
+      }
+      for (const { round, tell } of this.#waiting) if (round <= this.#round) tell();
+      this.#waiting = this.#waiting.filter(({ round }) => round > this.#round);
+    }, KEY_MS);
+  }
+
+  /** Once everybody has made so many more edits. */
+  rounds(count: number): Promise<void> {
+    return new Promise((tell) => this.#waiting.push({ round: this.#round + count, tell }));
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
 }
 
 async function compareWithDatabase({ document, editors }: Group, databaseUrl: string) {
   const provider = new SDS_DesktopPersistenceProvider(databaseUrl, document);
   try {
-    const { doc } = await loadDocument(provider);
-    return compare(
-      doc,
-      editors.map((editor) => ({ state: Y.encodeStateAsUpdate(editor.doc), acknowledged: editor.acknowledged })),
-    );
+    const { doc, clock } = await loadDocument(provider);
+    const copies = editors.map(({ doc, acknowledged }) => ({ state: Y.encodeStateAsUpdate(doc), acknowledged }));
+    return { document, clock, ...compare(doc, copies) };
   } finally {
     await provider.close();
   }

@@ -12,8 +12,8 @@ export class ServerProcess {
   readonly #ended: Promise<number | NodeJS.Signals>;
   /** Edits that it was refused, by the error's code. */
   readonly refused = new Map<string, number>();
-  /** Documents that it has given back or lost. */
-  readonly #gone = new Set<string>();
+  /** Of each document that it has given back or lost, the number of the last patch. */
+  readonly clocks = new Map<string, number>();
   #waiting: (() => void)[] = [];
 
   private constructor(name: string, url: string, child: ChildProcess, ended: Promise<number | NodeJS.Signals>) {
@@ -31,8 +31,8 @@ export class ServerProcess {
       env: { ...process.env, DATABASE_URL: databaseUrl },
     });
     const ended = new Promise<number | NodeJS.Signals>((resolve) =>
-      // one of the two is there
-      child.once('exit', (code, signal) => resolve(code ?? signal ?? 1)),
+      // after the last of its reports, which `exit` need not be; one of the two is there
+      child.once('close', (code, signal) => resolve(code ?? signal ?? 1)),
     );
     onKill(async () => {
       child.kill('SIGKILL'); // also ends one that is stopped
@@ -49,16 +49,16 @@ export class ServerProcess {
 
   #hear(report: Report): void {
     if (report.kind !== 'ended') return;
-    this.#gone.add(report.document);
-    if (report.code !== undefined) {
-      this.refused.set(report.code, (this.refused.get(report.code) ?? 0) + report.refused);
+    this.clocks.set(report.document, report.clock);
+    for (const [code, edits] of Object.entries(report.refused)) {
+      this.refused.set(code, (this.refused.get(code) ?? 0) + edits);
     }
     for (const tell of this.#waiting.splice(0)) tell();
   }
 
   /** Once it has none of these documents any more. */
   async withoutAll(documents: readonly string[]): Promise<void> {
-    while (!documents.every((document) => this.#gone.has(document))) {
+    while (!documents.every((document) => this.clocks.has(document))) {
       await new Promise<void>((tell) => this.#waiting.push(tell));
     }
   }

@@ -17,11 +17,12 @@ export interface Guest {
   close(code: number, reason: string): void;
 }
 
+/** What became of a document here. */
 export interface Ended {
-  /** Code of the error that ended it, if one did. */
-  code: string | undefined;
-  /** Edits that were not stored. */
-  refused: number;
+  /** Number of the last patch that is durable, as far as this server knows. */
+  clock: number;
+  /** How many edits were not stored, by the code of the error. */
+  refused: Record<string, number>;
 }
 
 /** Called once nobody is there any more, or something failed. */
@@ -36,7 +37,7 @@ export class Document {
   #durable: number;
   #bytesSinceSnapshot = 0;
   #saving = false;
-  #refused = 0;
+  readonly #refused: Record<string, number> = {};
   /** Code of the error after which it lets go. */
   #code: string | undefined;
   #closing: Promise<Ended> | undefined;
@@ -85,11 +86,13 @@ export class Document {
   /** @throws if the update is none of Yjs's: once stored, it would be in the way of all later readers */
   edit(from: Guest, number: number, update: Uint8Array): void {
     Y.decodeUpdate(update);
+    if (this.#closing !== undefined) return;
     const clock = ++this.#appended;
     this.#provider.appendPatch(update, clock).then(
       () => this.#stored(from, number, update, clock),
       (error: unknown) => {
-        this.#refused++;
+        const code = codeOf(error);
+        this.#refused[code] = (this.#refused[code] ?? 0) + 1;
         this.#failed(error);
       },
     );
@@ -136,13 +139,9 @@ export class Document {
 
   async #close(): Promise<Ended> {
     for (const guest of this.#guests) guest.close(closeCodes.goingAway, 'the server stops');
-    try {
-      await this.#provider.close(); // after all that was appended
-    } catch (error) {
-      this.#code ??= codeOf(error);
-    }
+    await this.#provider.close(); // after all that was appended
     this.#doc.destroy();
-    return { code: this.#code, refused: this.#refused };
+    return { clock: this.#durable, refused: this.#refused };
   }
 }
 
