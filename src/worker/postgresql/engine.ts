@@ -85,19 +85,19 @@ export class PostgresqlEngine implements Engine {
     commitPoint: CommitPoint,
   ): Promise<void> {
     let collided: number[] = [];
-    await this.#server.use(async (connection, again) => {
+    await this.#server.use(async (connection) => {
       for (const caller of toClaim.values()) await this.#claim(connection, caller);
       if (this.#holder.covers(commitPoint)) {
         // an earlier attempt was committed, and nobody heard of it
         collided = await this.#collidedLater(connection, changes);
         return;
       }
-      if (this.#holder.coversSome(commitPoint.first)) {
+      if (this.#holder.coversSome(commitPoint)) {
         // never seen by a caller: the batches are tried one by one
         throw new EngineError('io-error', { message: 'some of these batches were committed before' });
       }
-      // some may have been lost since the writes were read
-      if (again) for (const { storeId } of changes.callers) this.#claims.owns(storeId, false);
+      // a store may have been lost since the writes were read, and this process have a new generation by now
+      for (const { storeId } of changes.callers) this.#claims.owns(storeId, false);
       collided = await this.#write(connection, changes, commitPoint);
       this.#holder.committed(commitPoint);
     });

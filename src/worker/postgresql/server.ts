@@ -48,11 +48,9 @@ export class Server {
 
   /**
    * Does something with the server; again, if the connection was lost or the transaction undone, for as long as
-   * `RetryForMs` says.
-   *
-   * @param work - is told whether it was tried before; it is to find out what of that was committed
+   * `RetryForMs` says. The work is to find out what of an earlier attempt was committed, and whose stores are whose by now.
    */
-  use<T>(work: (connection: Connection, again: boolean) => Promise<T>): Promise<T> {
+  use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     return this.#inTurn(() => this.#tryAgain(work));
   }
 
@@ -76,12 +74,12 @@ export class Server {
     return result;
   }
 
-  async #tryAgain<T>(work: (connection: Connection, again: boolean) => Promise<T>): Promise<T> {
+  async #tryAgain<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     const giveUpAt = performance.now() + this.#settings.retryForMs;
     let pause = FIRST_PAUSE_MS;
-    for (let again = false; ; again = true) {
+    for (;;) {
       try {
-        return await work(await this.#ready(), again);
+        return await work(await this.#ready());
       } catch (error) {
         if (error instanceof Fenced) {
           this.#fenced = true;
