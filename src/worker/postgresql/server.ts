@@ -33,6 +33,8 @@ export class Server {
   #synchronous = true;
   #prepared = false;
   #fenced = false;
+  /** When a call had waited for the server as long as it may. */
+  #gaveUpAt = Number.NEGATIVE_INFINITY;
   /** One at a time. */
   #turn: Promise<unknown> = Promise.resolve();
   #inUse = 0;
@@ -75,7 +77,9 @@ export class Server {
   }
 
   async #tryAgain<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-    const giveUpAt = performance.now() + this.#settings.retryForMs;
+    const begunAt = performance.now();
+    // what has waited in the queue while an earlier call waited for the server has waited with it
+    const patience = Math.min(this.#settings.retryForMs, begunAt - this.#gaveUpAt);
     let pause = FIRST_PAUSE_MS;
     for (;;) {
       try {
@@ -93,7 +97,11 @@ export class Server {
           throw error;
         }
         if (error.retry === 'reconnect') this.#connection?.drop();
-        if (performance.now() >= giveUpAt) throw error;
+        const now = performance.now();
+        if (now - begunAt >= patience) {
+          if (error.retry === 'reconnect') this.#gaveUpAt = now;
+          throw error;
+        }
         // not in step with other processes that wait for the same server
         await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random())));
         pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
