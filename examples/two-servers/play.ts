@@ -144,27 +144,37 @@ async function patiently<T>(what: string, step: Promise<T>): Promise<T> {
   }
 }
 
-/** Everybody presses a key every so often, whether a server is there or not. */
+/** Everybody presses a key every so often, one after the other, whether a server is there or not. */
 class Typing {
   readonly #timer: NodeJS.Timeout;
-  #round = 0;
-  #waiting: { round: number; tell: () => void }[] = [];
+  readonly #start = performance.now();
+  #typed = 0;
+  #waiting: { typed: number; tell: () => void }[] = [];
+  readonly #editors: readonly Editor[];
 
   constructor(editors: readonly Editor[]) {
+    this.#editors = editors;
+    // often, and a little each time: whenever a server is killed, there are edits at every stage of their way
     this.#timer = setInterval(() => {
-      this.#round++;
-      for (const { text } of editors) {
-        if (this.#round % 4 === 0) text.delete(Math.floor(Math.random() * (text.length - 1)), 1);
-        else text.insert(Math.floor(Math.random() * (text.length + 1)), `${(this.#round % 36).toString(36)} `);
-      }
-      for (const { round, tell } of this.#waiting) if (round <= this.#round) tell();
-      this.#waiting = this.#waiting.filter(({ round }) => round > this.#round);
-    }, KEY_MS);
+      const due = ((performance.now() - this.#start) / KEY_MS) * editors.length;
+      while (this.#typed < due) this.#type();
+      for (const { typed, tell } of this.#waiting) if (typed <= this.#typed) tell();
+      this.#waiting = this.#waiting.filter(({ typed }) => typed > this.#typed);
+    }, 1);
+  }
+
+  #type(): void {
+    const round = Math.floor(this.#typed / this.#editors.length);
+    // the index is below the length
+    const { text } = this.#editors[this.#typed++ % this.#editors.length] as Editor;
+    if (round % 4 === 3) text.delete(Math.floor(Math.random() * (text.length - 1)), 1);
+    else text.insert(Math.floor(Math.random() * (text.length + 1)), `${(round % 36).toString(36)} `);
   }
 
   /** Once everybody has made so many more edits. */
   rounds(count: number): Promise<void> {
-    return new Promise((tell) => this.#waiting.push({ round: this.#round + count, tell }));
+    const typed = this.#typed + count * this.#editors.length;
+    return new Promise((tell) => this.#waiting.push({ typed, tell }));
   }
 
   stop(): void {
