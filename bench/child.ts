@@ -18,6 +18,7 @@ import { mixed } from './work/mixed.ts';
 import { oneAtATime } from './work/one-at-a-time.ts';
 import { operations } from './work/operations.ts';
 import { paced } from './work/paced.ts';
+import { pacedMany } from './work/paced-many.ts';
 import { snapshot } from './work/snapshot.ts';
 import { start, startEmptyWorker, startReference } from './work/start.ts';
 import type { Together, Work } from './work/work.ts';
@@ -27,6 +28,8 @@ export interface Order {
   driver: string;
   folder: string;
   sizes: Record<string, number>;
+  /** URL of a PostgreSQL database without tables. */
+  server?: string | undefined;
 }
 
 const works: Record<string, Work> = {
@@ -38,6 +41,7 @@ const works: Record<string, Work> = {
   oneAtATime,
   operations,
   paced,
+  pacedMany,
   snapshot,
   start,
   startReference,
@@ -60,6 +64,12 @@ process.once('message', async (order: Order) => {
   const work = works[order.work] ?? togetherWorks[order.work];
   const driver = drivers[order.driver];
   if (work === undefined || driver === undefined) throw new Error(`no work ${order.work} for ${order.driver}`);
-  const metrics = await work({ driver, folder: order.folder, sizes: order.sizes });
+  const { folder, sizes, server } = order;
+  const metrics = await work({
+    driver: { ...driver, open: (where) => driver.open(where, server) },
+    folder,
+    sizes,
+    server,
+  });
   process.send?.(metrics, () => process.exit());
 });
