@@ -24,6 +24,7 @@ mkdirSync(dist);
 
 const workers = {
   'virtual:worker-code': 'src/worker/entry.ts',
+  'virtual:postgresql-code': 'src/worker/postgresql/entry.ts',
   'virtual:maintenance-code': 'src/worker/maintenance/entry.ts',
 };
 const workerTexts = new Map();
@@ -37,16 +38,20 @@ for (const [name, entry] of Object.entries(workers)) {
   });
   workerTexts.set(name, outputFiles[0].text);
 }
-const workerCode = {
-  name: 'worker-code',
+const locations = { esm: 'import.meta.url', cjs: '__filename' };
+const virtualModules = (format) => ({
+  name: 'virtual-modules',
   setup({ onResolve, onLoad }) {
+    onLoad({ filter: /^virtual:package-location$/, namespace: 'worker-code' }, () => ({
+      contents: `export default ${locations[format]}`,
+    }));
     onResolve({ filter: /^virtual:/ }, ({ path }) => ({ path, namespace: 'worker-code' }));
     onLoad({ filter: /.*/, namespace: 'worker-code' }, ({ path }) => ({
       contents: workerTexts.get(path),
       loader: 'text',
     }));
   },
-};
+});
 for (const [format, outfile] of [
   ['esm', 'index.js'],
   ['cjs', 'index.cjs'],
@@ -56,7 +61,7 @@ for (const [format, outfile] of [
     entryPoints: [join(root, 'src/main/index.ts')],
     format,
     outfile: join(dist, outfile),
-    plugins: [workerCode],
+    plugins: [virtualModules(format)],
     banner: { js: '/*! sds-persistence-worker, MIT; contains Comlink, Apache-2.0: see THIRD-PARTY-NOTICES.md */' },
   });
 }

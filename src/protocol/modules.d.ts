@@ -10,6 +10,17 @@ declare module 'virtual:maintenance-code' {
   export default code;
 }
 
+declare module 'virtual:postgresql-code' {
+  const code: string;
+  export default code;
+}
+
+/** The URL or path of the file that this code is part of; `undefined` in a bundle that can't tell. */
+declare module 'virtual:package-location' {
+  const location: string | undefined;
+  export default location;
+}
+
 declare module 'comlink/dist/esm/node-adapter.mjs' {
   import type { MessagePort, Worker } from 'node:worker_threads';
   import type { Endpoint } from 'comlink';

@@ -15,13 +15,27 @@ export interface CommitPoint {
   cells: Int32Array;
   index: number;
   value: number;
+  /**
+   * What that stands for, for a database that keeps a record of it: the batch's number, of several that are
+   * committed together the last one's; the first one's; and how many promises of it are dealt with, if it is done one by one.
+   */
+  number: number;
+  first: number;
+  part: number;
 }
+
+/** `part` of what is committed as a whole. */
+export const WHOLE = 2 ** 31 - 1;
 
 /** What the database has to know of the provider behind a call. */
 export interface Caller {
   storeId: string;
   keepCollisions: boolean;
   verifyValues: boolean;
+  /** In a database that several processes share: whether no other one may write the store meanwhile. */
+  exclusive: boolean;
+  /** The store's epoch when this process came to own it, with a worker that was lost. */
+  knownEpoch: number | undefined;
 }
 
 /** A cursor over writes: `next()` moves to one, whose parts are then in the fields. */
@@ -45,8 +59,13 @@ export interface Writes {
 }
 
 export interface Engine {
-  /** Opens the database if it is not open, or is open but its file is gone. */
-  open(): MaybePromise<void>;
+  /**
+   * Opens the database for a provider, if it is not open, or is open but its file is gone. Returns the store's epoch, where
+   * there is such a thing.
+   */
+  attach(caller: Caller): MaybePromise<number | undefined>;
+  /** A provider has gone. */
+  detach(caller: Caller): MaybePromise<void>;
   /** Carries out writes in one transaction, all or none, and publishes the commit. */
   transact(writes: Writes, commitPoint: CommitPoint): MaybePromise<void>;
   loadSnapshot(caller: Caller): MaybePromise<Uint8Array | undefined>;

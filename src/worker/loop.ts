@@ -25,8 +25,6 @@ const DOZE_MS = 3;
 const TRAFFIC_MS = 50;
 /** Quiet for so long, it tells what nobody has waited for. */
 const TELL_LATER_MS = 100;
-/** Quiet for so long, it returns to its event loop. */
-const LINGER_MS = 900;
 /**
  * Waking the main side costs both sides more than a small batch does: with many batches in the ring,
  * it is not told of each.
@@ -53,6 +51,7 @@ export class Loop {
   readonly #control: Int32Array;
   readonly #ring: RingReader;
   readonly #work: Work;
+  readonly #lingerMs: number;
   #scheduled = false;
   /** Whether an answer waits to be posted, which takes the event loop. */
   #answered = false;
@@ -66,10 +65,12 @@ export class Loop {
   #batchAt = 0;
   #tidyAt = Number.POSITIVE_INFINITY;
 
-  constructor(control: Int32Array, ring: RingReader, work: Work) {
+  /** @param lingerMs - quiet for so long, it returns to its event loop */
+  constructor(control: Int32Array, ring: RingReader, work: Work, lingerMs: number) {
     this.#control = control;
     this.#ring = ring;
     this.#work = work;
+    this.#lingerMs = lingerMs;
   }
 
   // ---- told by the service -----------------------------------------------------------------------
@@ -143,13 +144,13 @@ export class Loop {
       }
       if (Atomics.load(control, DOORBELL) !== seen) continue;
       if (this.#work.waitsForPromise) {
-        if (this.#leave(retryAt)) return;
-        continue;
+        this.#await(retryAt);
+        return;
       }
       const now = performance.now();
       this.#doWhatIsDue(now);
       if (now < this.#batchAt + TRAFFIC_MS) this.#work.pause();
-      if (now >= this.#workedAt + LINGER_MS && retryAt === Number.POSITIVE_INFINITY) {
+      if (now >= this.#workedAt + this.#lingerMs && retryAt === Number.POSITIVE_INFINITY) {
         if (this.#leave(this.#tidyAt)) return;
         continue;
       }
@@ -172,12 +173,20 @@ export class Loop {
     const control = this.#control;
     const doze = now < this.#batchAt + TRAFFIC_MS;
     const due = this.#untold ? this.#workedAt + TELL_LATER_MS : Number.POSITIVE_INFINITY;
-    const until = Math.min(doze ? now + DOZE_MS : this.#workedAt + LINGER_MS, retryAt, due, this.#tidyAt);
+    const until = Math.min(doze ? now + DOZE_MS : this.#workedAt + this.#lingerMs, retryAt, due, this.#tidyAt);
     Atomics.store(control, WORKER_STATE, doze ? STATE_DOZING : STATE_ASLEEP);
     // The main side writes to the ring first and reads the state after that, and rings only one that
     // sleeps, or dozes while somebody waits; here it is the other way round.
     if (doze || this.#ring.isEmpty) Atomics.wait(control, DOORBELL, seen, Math.max(until - now, 0));
     Atomics.store(control, WORKER_STATE, STATE_AWAKE);
+  }
+
+  /**
+   * Lets the event loop have its turn until a promise is settled. The state stays AWAKE, so that nobody calls for
+   * batches that have to wait all the same; those of other files are looked for as in a doze.
+   */
+  #await(retryAt: number): void {
+    this.#timer = setTimeout(this.#serve, Math.max(Math.min(retryAt - performance.now(), DOZE_MS), 1));
   }
 
   /** Returns to the event loop until it is called, or it is time; false if a batch has just come. */

@@ -9,6 +9,7 @@ import { PatchLoader } from './patch-loader.ts';
 import { insertOf, PatchWriter } from './patch-writer.ts';
 import { toEngineError } from './sqlite-errors.ts';
 import { LARGE_BYTES, Statements } from './statements.ts';
+import { verifyValue } from './verify-value.ts';
 import { WalKeeper } from './wal-keeper.ts';
 
 /** What a row takes besides its bytes, roughly: its entries in the table and its index. */
@@ -38,10 +39,12 @@ export class SqliteEngine implements Engine {
     this.#transient = transient;
   }
 
-  open(): void {
+  attach(): undefined {
     if (this.#connection !== undefined && this.#connection.opened.whereIsFile() !== 'there') this.#abandon();
     this.#connect();
   }
+
+  detach(): void {}
 
   setDurability(full: boolean): void {
     if (this.#full === full) return;
@@ -133,7 +136,7 @@ export class SqliteEngine implements Engine {
   loadValue({ verifyValues }: Caller, hash: string): Uint8Array | undefined {
     return this.#read(({ statements }) => {
       const bytes = bytesOf(statements.first('SELECT data FROM blobs WHERE hash = ?', hash));
-      if (bytes !== undefined && verifyValues) verify(hash, bytes, 'database-corrupt');
+      if (bytes !== undefined && verifyValues) verifyValue(hash, bytes, 'database-corrupt');
       return bytes;
     });
   }
@@ -242,7 +245,7 @@ function perform(call: Writes, { statements, writer }: Connection): number {
       return ROW_BYTES * statements.run('DELETE FROM patches WHERE store_id = ? AND clock < ?', storeId, clock);
     case SAVE_VALUE: {
       const { data, key } = call;
-      if (caller.verifyValues) verify(key, data, 'invalid-argument');
+      if (caller.verifyValues) verifyValue(key, data, 'invalid-argument');
       if (statements.run('UPDATE blobs SET ref_count = ref_count + 1 WHERE hash = ?', key) > 0) return ROW_BYTES;
       statements.write('INSERT INTO blobs (data, hash, ref_count) SELECT ?, ?, 1 WHERE ?', data, key);
       return data.byteLength + ROW_BYTES;
@@ -270,12 +273,4 @@ function bytesOf(row: Record<string, unknown> | undefined): Uint8Array | undefin
   if (row === undefined) return undefined;
   if (row.data instanceof Uint8Array) return row.data;
   throw new EngineError('database-corrupt', { message: `a column of bytes holds a ${typeof row.data}` });
-}
-
-function verify(hash: string, data: Uint8Array, code: 'invalid-argument' | 'database-corrupt'): void {
-  // loaded when it is needed: it would make every worker start later
-  const { createHash } = process.getBuiltinModule('node:crypto');
-  const actual = createHash('sha256').update(data).digest('hex');
-  if (actual === hash.toLowerCase()) return;
-  throw new EngineError(code, { message: `the value's SHA-256 is ${actual}, not ${hash}` });
 }

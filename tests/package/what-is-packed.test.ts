@@ -30,11 +30,11 @@ it('holds the code, its types and the papers, and nothing else', () => {
   expect(names.filter((name) => ![...papers, ...code].includes(name) && !isDeclaration(name))).toEqual([]);
 });
 
-it('needs no other package at run time', () => {
+it('needs no other package at run time, but for pg where a database is on a server', () => {
   const { dependencies, peerDependencies, peerDependenciesMeta } = JSON.parse(packed().get('package.json') ?? '');
   expect(dependencies).toBeUndefined();
-  expect(Object.keys(peerDependencies)).toEqual(['@rozek/sds-core']);
-  expect(peerDependenciesMeta).toEqual({ '@rozek/sds-core': { optional: true } });
+  expect(Object.keys(peerDependencies)).toEqual(['@rozek/sds-core', 'pg']);
+  expect(peerDependenciesMeta).toEqual({ '@rozek/sds-core': { optional: true }, pg: { optional: true } });
 });
 
 it('its code loads only what is part of Node', () => {
