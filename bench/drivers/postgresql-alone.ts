@@ -7,8 +7,8 @@ import type { Database, Driver, Store } from './driver.ts';
 import { CopyIn, CopyOut, type CopyRow, int4Array, int8Array } from './postgresql-wire.ts';
 
 export const tables = `
-  CREATE TABLE sds_patches (store_id text COLLATE "C", clock bigint, data bytea, PRIMARY KEY (store_id, clock));
-  CREATE TABLE sds_snapshot_chunks (store_id text COLLATE "C", version text COLLATE "C", chunk int, data bytea,
+  CREATE TABLE IF NOT EXISTS sds_patches (store_id text COLLATE "C", clock bigint, data bytea, PRIMARY KEY (store_id, clock));
+  CREATE TABLE IF NOT EXISTS sds_snapshot_chunks (store_id text COLLATE "C", version text COLLATE "C", chunk int, data bytea,
     PRIMARY KEY (store_id, version, chunk));`;
 
 /** Patches in one value, which the server takes apart. */
@@ -56,14 +56,15 @@ export async function copyIn(client: pg.Client, table: string, rows: Iterable<Co
 
 export function* chunkRows(store: string, version: string, data: Uint8Array, bytes = CHUNK_BYTES): Generator<CopyRow> {
   const names = [Buffer.from(store), Buffer.from(version)];
+  const all = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   for (let at = 0, chunk = 0; at < data.byteLength; at += bytes, chunk++) {
     const number = Buffer.alloc(4);
     number.writeInt32BE(chunk);
-    yield { fields: [...names, number], data: data.subarray(at, at + bytes) };
+    yield { fields: [...names, number], data: all.subarray(at, at + bytes) };
   }
 }
 
-/** The newest snapshot, of a size that is known: what `pg` hands out lies in memory that it uses again. */
+/** A snapshot of a size that is known: what `pg` hands out lies in memory that it uses again. */
 export async function loadChunks(client: pg.Client, version: string, size: number): Promise<Uint8Array> {
   const bytes = Buffer.allocUnsafeSlow(size);
   let at = 0;
@@ -77,13 +78,14 @@ export async function loadChunks(client: pg.Client, version: string, size: numbe
 
 function large(client: pg.Client, id: string): Omit<Store, 'appendPatch'> {
   let saved = 0;
-  let size = 0;
   return {
-    saveSnapshot(data) {
-      size = data.byteLength;
-      return copyIn(client, 'sds_snapshot_chunks', chunkRows(id, `${++saved}`, data));
+    saveSnapshot: (data) => copyIn(client, 'sds_snapshot_chunks', chunkRows(id, `${++saved}`, data)),
+    async loadSnapshot() {
+      const { rows } = await client.query<{ version: string; size: string }>(
+        'SELECT version, sum(length(data)) AS size FROM sds_snapshot_chunks GROUP BY version ORDER BY version::int DESC LIMIT 1',
+      );
+      return rows[0] === undefined ? undefined : loadChunks(client, rows[0].version, Number(rows[0].size));
     },
-    loadSnapshot: () => loadChunks(client, `${saved}`, size),
     async loadPatchesSince(clock) {
       const patches: Uint8Array[] = [];
       const query = `SELECT data FROM sds_patches WHERE store_id = '${id}' AND clock > ${clock} ORDER BY clock`;
@@ -99,6 +101,8 @@ function packedDriver(title: string, committed: string, inFlight: number): Drive
     committed,
     async open(_folder, server): Promise<Database> {
       const client = await connect(server, inFlight > 1);
+      // `pg` refuses COPY on a connection that pipelines
+      const other = inFlight > 1 ? await connect(server) : client;
       await client.query(tables);
       const stores: (() => Promise<void>)[] = [];
       return {
@@ -119,13 +123,16 @@ function packedDriver(title: string, committed: string, inFlight: number): Drive
               clocks.push(clock);
               patches.push(patch);
             },
-            ...large(client, id),
+            ...large(other, id),
           };
         },
         async settle() {
           for (const settle of stores) await settle();
         },
-        close: () => client.end(),
+        async close() {
+          await client.end();
+          if (other !== client) await other.end();
+        },
       };
     },
   };

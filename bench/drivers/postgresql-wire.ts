@@ -66,7 +66,7 @@ function bytesArray(type: number, values: readonly Uint8Array[]): Buffer {
 /** What `pg` has for COPY, unknown to its types. */
 interface CopyWire extends Connection {
   query(text: string): void;
-  sendCopyFromChunk(chunk: Uint8Array): void;
+  sendCopyFromChunk(chunk: Buffer): void;
   endCopyFrom(): void;
   sendCopyFail(reason: string): void;
 }
@@ -121,7 +121,8 @@ abstract class Copy {
 
 export interface CopyRow {
   fields: readonly Uint8Array[];
-  data: Uint8Array;
+  /** A `Buffer`, since `pg` uses what only those have. */
+  data: Buffer;
 }
 
 export class CopyIn extends Copy {

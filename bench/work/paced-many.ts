@@ -45,7 +45,7 @@ export const pacedMany: Work = async ({ driver, folder, sizes, server }) => {
     const { p999, max } = await delays(program, rate, delaysMs);
     metrics[`p999Ms at ${rate}`] = p999;
     metrics[`maxMs at ${rate}`] = max;
-    if (server === undefined || driver.sharesFile === true) continue;
+    if (server === undefined || driver.sharesFile !== false) continue;
     const seen = await connectionsDuring(server, () => program.receive(rate, delaysMs, store(program)));
     metrics.connections = Math.max(metrics.connections ?? 0, seen);
   }
