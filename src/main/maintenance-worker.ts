@@ -38,7 +38,7 @@ const idle: Thread[] = [];
 function startThread(): Thread {
   const cells = new SharedArrayBuffer(8);
   const data: MaintenanceData = { owner: OWNER, cells };
-  const worker = new Worker(maintenanceCode, workerOptions('sds-maintenance', data));
+  const worker = new Worker(maintenanceCode(), workerOptions('sds-maintenance', data));
   const thread = { worker, cells: new Int32Array(cells), timer: undefined };
   worker.on('exit', () => forget(thread));
   return thread;

@@ -1,17 +1,17 @@
 /** Modules without declarations of their own. */
 
 declare module 'virtual:worker-code' {
-  const code: string;
+  const code: () => string;
   export default code;
 }
 
 declare module 'virtual:maintenance-code' {
-  const code: string;
+  const code: () => string;
   export default code;
 }
 
 declare module 'virtual:postgresql-code' {
-  const code: string;
+  const code: () => string;
   export default code;
 }
 

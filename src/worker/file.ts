@@ -10,6 +10,7 @@ import {
   BATCH_FAILED,
   BATCH_ONE_BY_ONE,
   NO_SLAB,
+  SLAB_COMMITTED_AT,
   SLAB_DONE,
   SLAB_FLAGS,
   SLAB_NEXT,
@@ -35,7 +36,6 @@ import { patiently, settled, type Wait } from './patience.ts';
 export interface Member extends Caller {
   file: WorkerFile;
   full: boolean;
-  busyTimeoutMs: number;
 }
 
 type Task = () => Generator<Wait, void, unknown>;
@@ -123,8 +123,8 @@ export class WorkerFile {
     return this.#current === undefined && this.#tasks.length === 0;
   }
 
-  pause(): void {
-    this.#engine.pause();
+  pause(): boolean {
+    return this.#engine.pause();
   }
 
   tidyUp(): MaybePromise<boolean> {
@@ -202,7 +202,10 @@ export class WorkerFile {
     const file = this;
     this.#tasks.push(function* () {
       const { commitPoints } = file.#host;
-      const error = yield* file.#transact(() => write.rewind(), file.#pointOf(number));
+      const error = yield* file.#transact(
+        () => write.rewind(),
+        file.#point(number, number, write.outcomes, write.timesAt),
+      );
       if (error !== undefined) write.fail(file.#report(number, error));
       Atomics.store(commitPoints, file.id, number); // for one that failed; else it is published already
       write.free();
@@ -261,7 +264,7 @@ export class WorkerFile {
       calls.reopen(arena.cell((arena.startOf(first.firstSlab) >> 2) + SLAB_DONE));
     }
     if (first !== undefined && calls.hasFlag(BATCH_ONE_BY_ONE)) return this.#runAlone(first);
-    const point = this.#pointOf(batches.at(-1)?.number ?? 0, first?.number);
+    const point = this.#pointOf(batches);
     const attempt = () => this.#engine.transact(calls.rewind(), point);
     let result: MaybePromise<void>;
     try {
@@ -299,6 +302,13 @@ export class WorkerFile {
     }
   }
 
+  /** Of several batches that are committed together. */
+  #pointOf(batches: readonly GatheredBatch[]): CommitPoint {
+    const { arena } = this.#host;
+    const timesAt = batches.map(({ firstSlab }) => (arena.startOf(firstSlab) >> 2) + SLAB_COMMITTED_AT);
+    return this.#point(batches[0]?.number ?? 0, batches.at(-1)?.number ?? 0, arena.cells, timesAt);
+  }
+
   #readerOf(firstSlab: number): BatchReader {
     return new BatchReader(this.#host.arena, [firstSlab], this.#host.members);
   }
@@ -308,13 +318,13 @@ export class WorkerFile {
     const { arena, commitPoints } = this.#host;
     const calls = this.#readerOf(firstSlab);
     if (!hasFailed && !calls.hasFlag(BATCH_ONE_BY_ONE)) {
-      const point = this.#pointOf(number);
-      const batch = { number, firstSlab };
-      yield* this.#runPatiently([batch], () => this.#engine.transact(calls.rewind(), point));
+      const batches = [{ number, firstSlab }];
+      const point = this.#pointOf(batches);
+      yield* this.#runPatiently(batches, () => this.#engine.transact(calls.rewind(), point));
       return;
     }
     calls.flag(BATCH_ONE_BY_ONE);
-    yield* this.#runOneByOne(number, (arena.startOf(firstSlab) >> 2) + SLAB_DONE, calls);
+    yield* this.#runOneByOne(number, arena.startOf(firstSlab) >> 2, calls);
     Atomics.store(commitPoints, this.id, number);
     this.#host.progressed(false);
   }
@@ -324,24 +334,26 @@ export class WorkerFile {
    * alone. Patches that share a promise share their fate. With each commit, the number of promises
    * dealt with is published, so that a new worker goes on behind them.
    */
-  *#runOneByOne(number: number, doneAt: number, calls: BatchReader): Generator<Wait, void, unknown> {
-    const { arena } = this.#host;
-    const alreadyDone = arena.cell(doneAt);
+  *#runOneByOne(number: number, slabCell: number, calls: BatchReader): Generator<Wait, void, unknown> {
+    const { cells } = this.#host.arena;
+    const doneAt = slabCell + SLAB_DONE;
+    const timesAt = [slabCell + SLAB_COMMITTED_AT];
+    const alreadyDone = cells[doneAt] ?? 0;
     const settlers = new Set<number>();
     calls.rewind();
     while (calls.next()) if (calls.settler >= alreadyDone) settlers.add(calls.settler);
     // settlers are numbered in the order of the first call of each, and that is the order here
     for (const settler of settlers) {
       const part = settler + 1;
-      const point = { cells: arena.cells, index: doneAt, value: part, number, first: number, part };
+      const point = { cells, index: doneAt, value: part, number, first: number, part, times: cells, timesAt };
       const error = yield* this.#transact(() => calls.rewind(settler), point);
       if (error !== undefined) this.#failAll(number, calls, settler, error);
     }
   }
 
-  /** Of a whole batch, or several up to this one. */
-  #pointOf(number: number, first = number): CommitPoint {
-    return { cells: this.#host.commitPoints, index: this.id, value: number, number, first, part: WHOLE };
+  #point(first: number, number: number, times: Int32Array, timesAt: readonly number[]): CommitPoint {
+    const { commitPoints: cells } = this.#host;
+    return { cells, index: this.id, value: number, times, timesAt, number, first, part: WHOLE };
   }
 
   #transact(rewind: () => Writes, commitPoint: CommitPoint): Generator<Wait, EngineError | undefined, unknown> {

@@ -248,12 +248,14 @@ export class Service implements WorkerService, FileHost, Work {
   }
 
   /** Of the files that something was written to since the last pause. */
-  pause(): void {
+  pause(): boolean {
+    let wantsTurn = false;
     for (const file of this.#written) {
       file.written = false;
-      if (file.idle) file.pause();
+      if (file.idle && file.pause()) wantsTurn = true;
     }
     this.#written.length = 0;
+    return wantsTurn;
   }
 
   /** One file at a time, and no further once there is work. */

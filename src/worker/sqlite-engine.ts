@@ -2,7 +2,7 @@
 import { APPEND_PATCH, PRUNE_PATCHES, RELEASE_VALUE, SAVE_SNAPSHOT, SAVE_VALUE } from '../protocol/entries.ts';
 import type { PatchBlocks } from '../protocol/service.ts';
 import { hasWalResetFault } from '../protocol/sqlite-version.ts';
-import { type Caller, type CommitPoint, type Engine, EngineError, type Writes } from './engine.ts';
+import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from './engine.ts';
 import { closeDatabase } from './node-sqlite.ts';
 import { type OpenedDatabase, openDatabase } from './open-database.ts';
 import { PatchLoader } from './patch-loader.ts';
@@ -93,6 +93,7 @@ export class SqliteEngine implements Engine {
       // plain store is no call: none of 180. What is committed is published.
       commit.run();
       cells[index] = value;
+      noteCommit(commitPoint);
     } catch (error) {
       for (const at of writer.collided) writes.unmarkCollided(at);
       if (begun) this.#rollBack(connection);
@@ -117,6 +118,7 @@ export class SqliteEngine implements Engine {
     const done = insert.run(caller.storeId, clock, data);
     if (done.changes !== 1) return false;
     cells[index] = value;
+    noteCommit(commitPoint);
     wal?.wrote(data.byteLength + ROW_BYTES + 2 * caller.storeId.length);
     return true;
   }
@@ -194,6 +196,7 @@ export class SqliteEngine implements Engine {
     if (this.#transient) return;
     const connection = this.#connection;
     this.#connection = undefined;
+    connection?.wal?.close();
     try {
       connection?.opened.database.close();
     } catch {
@@ -203,8 +206,8 @@ export class SqliteEngine implements Engine {
 
   // ---- beside the calls ---------------------------------------------------------------------------
 
-  pause(): void {
-    this.#connection?.wal?.checkpointInPause();
+  pause(): boolean {
+    return this.#connection?.wal?.checkpointInPause() ?? false;
   }
 
   tidyUp(): boolean {
@@ -214,7 +217,9 @@ export class SqliteEngine implements Engine {
   close(): void {
     const connection = this.#connection;
     this.#connection = undefined;
-    if (connection !== undefined) closeDatabase(connection.opened.database);
+    if (connection === undefined) return;
+    connection.wal?.close();
+    closeDatabase(connection.opened.database);
   }
 }
 

@@ -137,7 +137,7 @@ export class Dispatcher implements QueueHost {
   }
 
   sendBatch(queue: FileQueue, batch: Batch): boolean {
-    if (!this.#channel.push(queue.id, batch.number, batch.firstSlab)) return false;
+    if (!this.#push(queue, batch)) return false;
     this.#sent = true;
     if (batch.urgent) this.#hurry = true;
     if (batch.bytes >= WORTH_SENDING) {
@@ -149,12 +149,16 @@ export class Dispatcher implements QueueHost {
   }
 
   sendShared(queue: FileQueue, batch: Batch): boolean {
-    if (!this.#channel.push(queue.id, batch.number, batch.firstSlab)) return false;
+    if (!this.#push(queue, batch)) return false;
     if (!this.#channel.ring(false)) this.#wake(0);
     if (this.#ending) this.#schedulePump(); // another listener of `beforeExit` has called
     // what nobody waits for is told of after a pause in the traffic
     if (!this.#channel.listen(this.#channel.progress, this.#progressed)) this.#schedulePump();
     return true;
+  }
+
+  #push({ id }: FileQueue, { number, firstSlab, watched }: Batch): boolean {
+    return this.#channel.push(id, number, firstSlab, watched.begunAt);
   }
 
   settleSoon(): void {
@@ -185,6 +189,7 @@ export class Dispatcher implements QueueHost {
 
   takeOutcome(write: LargeWrite): number {
     if (write.slot === NO_SLOT) return 0;
+    write.committedAt = this.#channel.committedAt(write.slot);
     const outcome = this.#channel.giveBackSlot(write.slot);
     write.slot = NO_SLOT;
     return outcome;

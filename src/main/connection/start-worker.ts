@@ -16,7 +16,7 @@ const resourceLimits = { maxYoungGenerationSizeMb: 8 };
 
 /** Starting from source text works in any bundle, archive or single executable: no file is looked up. */
 export function startWorker(kind: EngineKind, shared: SharedMemory): Worker {
-  return new Worker(kind === 'sqlite' ? workerCode : postgresqlCode, workerOptions('sds-persistence', shared));
+  return new Worker(kind === 'sqlite' ? workerCode() : postgresqlCode(), workerOptions('sds-persistence', shared));
 }
 
 export function workerOptions(name: string, data: { owner: string }): WorkerOptions {

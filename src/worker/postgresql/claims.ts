@@ -5,7 +5,7 @@
 import { storedName } from '../../protocol/postgresql-names.ts';
 import type { Connection, Result } from './connection.ts';
 import { fencedError, type Holder } from './holder.ts';
-import { begin, inTransaction } from './transactions.ts';
+import { begin, inTransaction, type Limits } from './transactions.ts';
 
 interface Claim {
   storeId: string;
@@ -20,10 +20,12 @@ const nothing: Result = { rows: [], count: 0 };
 
 export class Claims {
   readonly #holder: Holder;
+  readonly #limits: Limits;
   readonly #claims = new Map<string, Claim>();
 
-  constructor(holder: Holder) {
+  constructor(holder: Holder, limits: Limits) {
     this.#holder = holder;
+    this.#limits = limits;
   }
 
   /** Whether it is claimed, alone if that is asked for. @throws `fenced` if it was lost */
@@ -68,7 +70,7 @@ export class Claims {
     }
     await inTransaction(connection, async () => {
       const [, , , , lease = nothing, claims = nothing] = await connection.run(
-        ...begin(this.#holder.leaseMs),
+        ...begin(this.#limits),
         {
           text: 'INSERT INTO sds_leases (store_id, epoch, shared) VALUES ($1, 0, false) ON CONFLICT (store_id) DO NOTHING',
           values: [stored],
@@ -114,7 +116,7 @@ export class Claims {
       const { session, generation } = this.#holder;
       await inTransaction(connection, async () => {
         const [, , , lease = nothing, claims = nothing] = await connection.run(
-          ...begin(this.#holder.leaseMs),
+          ...begin(this.#limits),
           { text: 'SELECT epoch FROM sds_leases WHERE store_id = $1 FOR UPDATE', values: [stored] },
           { text: 'SELECT 1 FROM sds_claims WHERE store_id = $1 AND session = $2', values: [stored, session] },
         );

@@ -7,8 +7,10 @@ import { Connection } from './connection.ts';
 import type { Pg } from './load-pg.ts';
 import { ServerError, toServerError } from './sqlstates.ts';
 
-/** A server that says nothing for so long is taken for lost. */
-const SILENCE_MS = 15_000;
+const KEEP_ALIVE_MS = 5000;
+
+/** Too many connections: so the server is there. */
+const TOO_MANY = '53300';
 
 /** Names this program in `pg_stat_activity`. */
 const APPLICATION_NAME = 'sds-persistence-worker';
@@ -48,13 +50,27 @@ async function connectTo(
     ssl: tlsOf(target),
     connectionTimeoutMillis: timeoutMs,
     application_name: APPLICATION_NAME,
+    // a peer that is gone is noticed while nothing is asked
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     ...(user === undefined ? {} : { user }),
     ...(password === undefined ? {} : { password }),
     ...(options === undefined ? {} : { options }),
   };
   const client = new Client(config);
-  const connection = new Connection(client, SILENCE_MS);
+  const isThere = async () => {
+    const other = new Client(config);
+    other.on('error', () => {}); // told by `connect`, or of no interest any more
+    try {
+      await other.connect();
+      return true;
+    } catch (error) {
+      return toServerError(error).code !== 'connection-failed' || (error as { code?: string }).code === TOO_MANY;
+    } finally {
+      other.end().catch(() => {}); // it has answered
+    }
+  };
+  const connection = new Connection(client, isThere);
   try {
     await client.connect();
     const [readOnly, synchronous] = await connection.run(

@@ -48,21 +48,22 @@ interface Wire {
 
 const noValues: readonly string[] = [];
 
-/** How often it is looked whether the server still says something. */
+/** How often it is looked whether the server still says something, and for how long it may say nothing. */
 const LOOK_MS = 1000;
+const SILENCE_MS = 5000;
 
 export class Connection {
   lost = false;
   readonly #client: Client;
   readonly #wire: Wire;
-  readonly #silenceMs: number;
+  readonly #isServerThere: () => Promise<boolean>;
   #busy = false;
 
-  /** @param silenceMs - a server that moves no byte for so long, while something is asked, is taken for lost */
-  constructor(client: Client, silenceMs: number) {
+  /** @param isServerThere - asked when it says nothing for long: it may be at work for as long, or the network be cut */
+  constructor(client: Client, isServerThere: () => Promise<boolean>) {
     this.#client = client;
     this.#wire = (client as unknown as { connection: Wire }).connection;
-    this.#silenceMs = silenceMs;
+    this.#isServerThere = isServerThere;
     client.on('error', () => {
       this.lost = true; // what is under way is told of it
     });
@@ -178,16 +179,21 @@ export class Connection {
     });
   }
 
-  /** Ends the connection if the server says nothing more: a network that is cut tells nobody. */
+  /** Ends the connection if the server says nothing more and can't be reached by another one: a network that is cut tells nobody. */
   #watch(): NodeJS.Timeout {
-    let [read, written, since] = [-1, -1, performance.now()];
+    let [moved, since] = [-1, performance.now()];
+    let asking = false;
     return setInterval(() => {
       const { bytesRead, bytesWritten } = this.#wire.stream;
-      if (bytesRead !== read || bytesWritten !== written) {
-        [read, written, since] = [bytesRead, bytesWritten, performance.now()];
-      } else if (performance.now() - since >= this.#silenceMs) {
-        this.#wire.stream.destroy(new Error(`the server said nothing for ${this.#silenceMs} ms`));
-      }
+      const now = performance.now();
+      if (bytesRead + bytesWritten !== moved) [moved, since] = [bytesRead + bytesWritten, now];
+      if (asking || now - since < SILENCE_MS) return;
+      asking = true;
+      void this.#isServerThere().then((there) => {
+        asking = false;
+        since = performance.now();
+        if (!there) this.#wire.stream.destroy(new Error('the server says nothing, and can not be reached any more'));
+      });
     }, LOOK_MS);
   }
 

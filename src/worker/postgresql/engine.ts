@@ -4,7 +4,7 @@
  */
 import { storedName } from '../../protocol/postgresql-names.ts';
 import type { PatchBlocks, PostgresqlSettings } from '../../protocol/service.ts';
-import { type Caller, type CommitPoint, type Engine, EngineError, type Writes } from '../engine.ts';
+import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
 import { verifyValue } from '../verify-value.ts';
 import { Changes } from './changes.ts';
 import { Claims } from './claims.ts';
@@ -16,7 +16,7 @@ import { CarefulInsertion, collidedOf, insertion, insertionOfAll, pruning } from
 import { Server } from './server.ts';
 import { largeSnapshot, loadSnapshot, smallSnapshot } from './snapshots.ts';
 import { ServerError } from './sqlstates.ts';
-import { begin, inTransaction } from './transactions.ts';
+import { begin, inTransaction, type Limits } from './transactions.ts';
 import { loadValue, saveLargeValue } from './values.ts';
 
 /** A unique key is violated. */
@@ -27,12 +27,14 @@ export class PostgresqlEngine implements Engine {
   readonly #server: Server;
   readonly #holder: Holder;
   readonly #claims: Claims;
+  readonly #limits: Limits;
   /** Providers by store: the first of a store claims it, the last one gives it back. */
   readonly #callers = new Map<string, Set<Caller>>();
 
   constructor(settings: PostgresqlSettings) {
     this.#holder = new Holder(settings.session, settings.leaseMs);
-    this.#claims = new Claims(this.#holder);
+    this.#limits = { lockMs: 1, idleMs: settings.leaseMs };
+    this.#claims = new Claims(this.#holder, this.#limits);
     this.#server = new Server(settings, this.#holder, this.#claims);
   }
 
@@ -46,6 +48,8 @@ export class PostgresqlEngine implements Engine {
     const { storeId } = caller;
     const callers = this.#callers.get(storeId) ?? new Set();
     this.#callers.set(storeId, callers.add(caller));
+    // 0 would wait for ever
+    this.#limits.lockMs = Math.max(this.#limits.lockMs, caller.busyTimeoutMs);
     await this.#server.use((connection) => this.#claim(connection, caller));
     return this.#claims.epochOf(storeId);
   }
@@ -85,23 +89,25 @@ export class PostgresqlEngine implements Engine {
     commitPoint: CommitPoint,
   ): Promise<void> {
     let collided: number[] = [];
-    await this.#server.use(async (connection, again) => {
+    await this.#server.use(async (connection) => {
       for (const caller of toClaim.values()) await this.#claim(connection, caller);
       if (this.#holder.covers(commitPoint)) {
         // an earlier attempt was committed, and nobody heard of it
         collided = await this.#collidedLater(connection, changes);
         return;
       }
-      if (this.#holder.coversSome(commitPoint.first)) {
+      if (this.#holder.coversSome(commitPoint)) {
         // never seen by a caller: the batches are tried one by one
         throw new EngineError('io-error', { message: 'some of these batches were committed before' });
       }
-      // some may have been lost since the writes were read
-      if (again) for (const { storeId } of changes.callers) this.#claims.owns(storeId, false);
+      // a store may have been lost since the writes were read, and this process have a new generation by now
+      for (const { storeId } of changes.callers) this.#claims.owns(storeId, false);
       collided = await this.#write(connection, changes, commitPoint);
       this.#holder.committed(commitPoint);
     });
     for (const at of collided) writes.markCollided(at);
+    // not after it is published: the slab may be used anew then, and what was committed is on record
+    noteCommit(commitPoint);
     commitPoint.cells[commitPoint.index] = commitPoint.value;
   }
 
@@ -116,13 +122,14 @@ export class PostgresqlEngine implements Engine {
     }
   }
 
-  /** Only patches: one statement, which commits by itself. */
+  /** Only patches: one statement. Returns false if nothing was inserted: this process was fenced, or a number is taken. */
   async #insert(connection: Connection, packed: PackedPatches, point: CommitPoint): Promise<boolean> {
     const holder = this.#holder;
     const held = { update: (parameter: number) => holder.update(parameter), values: holder.fenceValues(point) };
     try {
-      const [result] = await connection.run(insertionOfAll(packed, held));
-      return result?.count === packed.count;
+      const statements = [...begin(this.#limits), insertionOfAll(packed, held), { text: 'COMMIT' }];
+      const results = await inTransaction(connection, () => connection.run(...statements));
+      return results.at(-2)?.count === packed.count;
     } catch (error) {
       if (error instanceof ServerError && error.sqlState === NUMBER_TAKEN) return false;
       throw error;
@@ -131,7 +138,7 @@ export class PostgresqlEngine implements Engine {
 
   /** All in one round trip, and one transaction. */
   async #writeTogether(connection: Connection, changes: Changes, point: CommitPoint): Promise<number[]> {
-    const statements: Statement[] = [...begin(this.#holder.leaseMs), ...namesOf(changes)];
+    const statements: Statement[] = [...begin(this.#limits), ...namesOf(changes)];
     const lost: number[] = [];
     const inserted: { packed: PackedPatches; positions: readonly number[] | 'all'; at: number }[] = [];
     for (const step of changes.patches) {
@@ -161,7 +168,7 @@ export class PostgresqlEngine implements Engine {
     const copy = this.#server.mayCopy;
     const lost: number[] = [];
     return inTransaction(connection, async () => {
-      await connection.run(...begin(this.#holder.leaseMs), ...namesOf(changes));
+      await connection.run(...begin(this.#limits), ...namesOf(changes));
       const careful = new CarefulInsertion(connection);
       for (const step of changes.patches) {
         if (step instanceof Map) {
@@ -226,7 +233,9 @@ export class PostgresqlEngine implements Engine {
 
   // ---- beside the calls ------------------------------------------------------------------------------------
 
-  pause(): void {}
+  pause(): boolean {
+    return false;
+  }
 
   tidyUp(): boolean {
     return false;

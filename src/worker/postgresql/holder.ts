@@ -54,9 +54,9 @@ export class Holder {
     return mark.batch === number ? mark.part >= part : reached(mark.batch, number);
   }
 
-  /** Whether only some of several batches, the first of them numbered so, were committed before. */
-  coversSome(first: number): boolean {
-    return this.#mark !== undefined && reached(this.#mark.batch, first);
+  /** Whether only some of several batches were committed before. */
+  coversSome({ first, number }: CommitPoint): boolean {
+    return first !== number && this.#mark !== undefined && reached(this.#mark.batch, first);
   }
 
   committed({ number, part }: CommitPoint): void {

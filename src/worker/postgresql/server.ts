@@ -33,6 +33,8 @@ export class Server {
   #synchronous = true;
   #prepared = false;
   #fenced = false;
+  /** When a call had waited for the server as long as it may. */
+  #gaveUpAt = Number.NEGATIVE_INFINITY;
   /** One at a time. */
   #turn: Promise<unknown> = Promise.resolve();
   #inUse = 0;
@@ -48,11 +50,9 @@ export class Server {
 
   /**
    * Does something with the server; again, if the connection was lost or the transaction undone, for as long as
-   * `RetryForMs` says.
-   *
-   * @param work - is told whether it was tried before; it is to find out what of that was committed
+   * `RetryForMs` says. The work is to find out what of an earlier attempt was committed, and whose stores are whose by now.
    */
-  use<T>(work: (connection: Connection, again: boolean) => Promise<T>): Promise<T> {
+  use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     return this.#inTurn(() => this.#tryAgain(work));
   }
 
@@ -76,12 +76,14 @@ export class Server {
     return result;
   }
 
-  async #tryAgain<T>(work: (connection: Connection, again: boolean) => Promise<T>): Promise<T> {
-    const giveUpAt = performance.now() + this.#settings.retryForMs;
+  async #tryAgain<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    const begunAt = performance.now();
+    // what has waited in the queue while an earlier call waited for the server has waited with it
+    const patience = Math.min(this.#settings.retryForMs, begunAt - this.#gaveUpAt);
     let pause = FIRST_PAUSE_MS;
-    for (let again = false; ; again = true) {
+    for (;;) {
       try {
-        return await work(await this.#ready(), again);
+        return await work(await this.#ready());
       } catch (error) {
         if (error instanceof Fenced) {
           this.#fenced = true;
@@ -95,7 +97,11 @@ export class Server {
           throw error;
         }
         if (error.retry === 'reconnect') this.#connection?.drop();
-        if (performance.now() >= giveUpAt) throw error;
+        const now = performance.now();
+        if (now - begunAt >= patience) {
+          if (error.retry === 'reconnect') this.#gaveUpAt = now;
+          throw error;
+        }
         // not in step with other processes that wait for the same server
         await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random())));
         pause = Math.min(pause * 2, LONGEST_PAUSE_MS);

@@ -11,9 +11,9 @@ const MISSING_TABLE = '42P01';
 
 /**
  * `CREATE … IF NOT EXISTS` by several at once fails for some of them: by a row of the catalogue that is there twice,
- * or a name that has come to be meanwhile. Then the tables are there, or will be.
+ * or a name (of a table, or of its row type) that has come to be meanwhile. Then the tables are there, or will be.
  */
-const meanwhile = new Set(['23505', '42P07', '42P06', '40001', '40P01', 'XX000']);
+const meanwhile = new Set(['23505', '42P07', '42P06', '42710', '40001', '40P01', 'XX000']);
 
 export async function prepareTables(connection: Connection, mayCreate: boolean): Promise<void> {
   for (let attempt = 1; ; attempt++) {

@@ -1,15 +1,19 @@
-/** Transactions of several round trips: how they begin, and what becomes of them if something fails. */
+/** How transactions begin, and what becomes of them if something fails. */
 import type { Connection, Statement } from './connection.ts';
 
-/**
- * A process that is paused in the middle of one must not keep its locks for longer than its lease, and is not
- * waited for any longer either. Set for this transaction alone: a pooler gives the next one to another connection.
- */
-export function begin(leaseMs: number): Statement[] {
+/** Set for one transaction alone: a pooler gives the next one to another connection. */
+export interface Limits {
+  /** For how long a lock is waited for, in milliseconds. */
+  lockMs: number;
+  /** For how long a process that is paused in the middle keeps its locks. */
+  idleMs: number;
+}
+
+export function begin({ lockMs, idleMs }: Limits): Statement[] {
   return [
     { text: 'BEGIN' },
-    { text: `SET LOCAL lock_timeout = ${leaseMs}` },
-    { text: `SET LOCAL idle_in_transaction_session_timeout = ${leaseMs}` },
+    { text: `SET LOCAL lock_timeout = ${lockMs}` },
+    { text: `SET LOCAL idle_in_transaction_session_timeout = ${idleMs}` },
   ];
 }
 
