@@ -4,12 +4,15 @@ import { copyOne } from './designs/copy.ts';
 import { delays } from './designs/delays.ts';
 import { handOver } from './designs/hand-over.ts';
 import { insert } from './designs/insert.ts';
+import { postgresqlInsert } from './designs/postgresql-insert.ts';
+import { postgresqlLoad, postgresqlSave } from './designs/postgresql-large.ts';
 import { read } from './designs/read.ts';
 import { starting } from './designs/starting.ts';
 import { wakes } from './designs/wakes.ts';
 import { drivers } from './drivers/index.ts';
 import { awaited } from './work/awaited.ts';
 import { burst } from './work/burst.ts';
+import { failover } from './work/failover.ts';
 import { growth } from './work/growth.ts';
 import { load } from './work/load.ts';
 import { many } from './work/many.ts';
@@ -34,6 +37,7 @@ export interface Order {
 
 const works: Record<string, Work> = {
   burst,
+  failover,
   growth,
   load,
   many,
@@ -52,6 +56,9 @@ const works: Record<string, Work> = {
   insert,
   copyOne,
   handOver,
+  postgresqlInsert,
+  postgresqlSave,
+  postgresqlLoad,
   read,
   delays,
   wakes,

@@ -86,6 +86,15 @@ const postgresqlScenarios: Scenario[] = [
     full: { rounds: 5, sizes: { bytes: 64 * MiB, count: 100_000, samples: 5 } },
     quick: { rounds: 2, sizes: { bytes: 64 * MiB, count: 20_000, samples: 1 } },
   },
+  {
+    family: 'postgresql',
+    name: 'postgresql-failover',
+    title: 'PostgreSQL: a synchronous standby is promoted after the primary was killed under load',
+    work: 'failover',
+    cases: cases('postgresql'),
+    full: { rounds: 5, sizes: { failovers: 3, loadMs: 3000 } },
+    quick: { rounds: 1, sizes: { failovers: 1, loadMs: 500 } },
+  },
 ];
 
 export const scenarios: Scenario[] = [

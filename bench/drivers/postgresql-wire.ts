@@ -73,6 +73,8 @@ interface CopyWire extends Connection {
 
 const SIGNATURE = Buffer.concat([Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1'), Buffer.alloc(8)]);
 const END = Buffer.from([0xff, 0xff]);
+/** Rows with less go together. */
+const SMALL_BYTES = 64 * 1024;
 
 /** The beginning of a row of COPY, up to the last field's bytes, which follow. */
 function rowHead(fields: readonly Uint8Array[], lastBytes: number): Buffer {
@@ -140,13 +142,25 @@ export class CopyIn extends Copy {
 
   async #send(wire: CopyWire): Promise<void> {
     const { stream } = wire;
-    wire.sendCopyFromChunk(SIGNATURE);
+    let small = [SIGNATURE];
+    let gathered = 0;
+    const flush = () => {
+      wire.sendCopyFromChunk(Buffer.concat(small));
+      [small, gathered] = [[], 0];
+    };
     for (const { fields, data } of this.#rows) {
-      wire.sendCopyFromChunk(rowHead(fields, data.byteLength));
-      wire.sendCopyFromChunk(data);
+      small.push(rowHead(fields, data.byteLength));
+      if (data.byteLength < SMALL_BYTES) {
+        small.push(data);
+        gathered += data.byteLength;
+        if (gathered < SMALL_BYTES) continue;
+      }
+      flush();
+      if (data.byteLength >= SMALL_BYTES) wire.sendCopyFromChunk(data);
       if (stream.writableNeedDrain) await new Promise((resolve) => stream.once('drain', resolve));
     }
-    wire.sendCopyFromChunk(END);
+    small.push(END);
+    flush();
     wire.endCopyFrom();
   }
 }
