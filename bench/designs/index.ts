@@ -3,6 +3,7 @@
  * each table is the one that is built in.
  */
 import type { Case, Scenario } from '../scenarios.ts';
+import { postgresqlDesigns } from './postgresql.ts';
 
 type Sizes = Record<string, number>;
 
@@ -176,4 +177,5 @@ export const designs: Scenario[] = [
     {},
     {},
   ),
+  ...postgresqlDesigns,
 ];
