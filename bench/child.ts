@@ -6,6 +6,7 @@ import { handOver } from './designs/hand-over.ts';
 import { insert } from './designs/insert.ts';
 import { postgresqlInsert } from './designs/postgresql-insert.ts';
 import { postgresqlLoad, postgresqlSave } from './designs/postgresql-large.ts';
+import { postgresqlHolder, postgresqlPrune } from './designs/postgresql-upkeep.ts';
 import { read } from './designs/read.ts';
 import { starting } from './designs/starting.ts';
 import { wakes } from './designs/wakes.ts';
@@ -59,6 +60,8 @@ const works: Record<string, Work> = {
   postgresqlInsert,
   postgresqlSave,
   postgresqlLoad,
+  postgresqlPrune,
+  postgresqlHolder,
   read,
   delays,
   wakes,

@@ -142,7 +142,7 @@ export class CopyIn extends Copy {
 
   async #send(wire: CopyWire): Promise<void> {
     const { stream } = wire;
-    let small = [SIGNATURE];
+    let small: Buffer[] = [SIGNATURE];
     let gathered = 0;
     const flush = () => {
       wire.sendCopyFromChunk(Buffer.concat(small));
