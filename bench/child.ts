@@ -7,6 +7,7 @@ import { insert } from './designs/insert.ts';
 import { postgresqlInsert } from './designs/postgresql-insert.ts';
 import { postgresqlLoad, postgresqlSave } from './designs/postgresql-large.ts';
 import { postgresqlHolder, postgresqlPrune } from './designs/postgresql-upkeep.ts';
+import { promiseAll } from './designs/promise-all.ts';
 import { read } from './designs/read.ts';
 import { starting } from './designs/starting.ts';
 import { wakes } from './designs/wakes.ts';
@@ -21,6 +22,7 @@ import { memory, memoryEmptyWorker, memoryReference } from './work/memory.ts';
 import { mixed } from './work/mixed.ts';
 import { oneAtATime } from './work/one-at-a-time.ts';
 import { operations } from './work/operations.ts';
+import { operationsBeside } from './work/operations-beside.ts';
 import { paced } from './work/paced.ts';
 import { pacedMany } from './work/paced-many.ts';
 import { snapshot } from './work/snapshot.ts';
@@ -55,6 +57,7 @@ const works: Record<string, Work> = {
   memoryReference,
   memoryEmptyWorker,
   insert,
+  promiseAll,
   copyOne,
   handOver,
   postgresqlInsert,
@@ -68,7 +71,7 @@ const works: Record<string, Work> = {
   starting,
 };
 
-const togetherWorks: Record<string, Together> = { awaited, awaiting };
+const togetherWorks: Record<string, Together> = { awaited, awaiting, operationsBeside };
 
 process.once('message', async (order: Order) => {
   const work = works[order.work] ?? togetherWorks[order.work];

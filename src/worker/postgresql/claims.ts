@@ -144,7 +144,9 @@ export class Claims {
     if (claim === undefined) return;
     const { session } = this.#holder;
     if (!claim.lost) {
-      await connection.one('DELETE FROM sds_claims WHERE store_id = $1 AND session = $2', claim.stored, session);
+      const { condition, values } = this.#holder.isPresent(3);
+      const text = `DELETE FROM sds_claims WHERE store_id = $1 AND session = $2 AND ${condition}`;
+      await connection.one(text, claim.stored, session, ...values);
     }
     this.#claims.delete(storeId);
   }
