@@ -26,8 +26,11 @@ export interface ServerOptions {
 }
 
 const running = new Set<PostgresqlServer>();
+/** Of servers, also of those that are not running yet. */
+const folders = new Set<string>();
 process.once('exit', () => {
   for (const server of running) server.abandon();
+  for (const folder of folders) removeAtOnce(folder);
 });
 
 export class PostgresqlServer extends PostgresqlAddress {
@@ -59,6 +62,7 @@ export class PostgresqlServer extends PostgresqlAddress {
     const found = binaries ?? findBinaries();
     if (found === undefined) throw new Error(`there is no PostgreSQL here; ${howToHaveIt}`);
     const folder = mkdtempSync(join(parent, 'sds-pg-'));
+    folders.add(folder);
     const who = identity();
     chmodSync(folder, 0o755);
     if (who !== undefined) chownSync(folder, who.uid, who.gid);
@@ -89,12 +93,12 @@ export class PostgresqlServer extends PostgresqlAddress {
 
   /** Resolves once it takes connections; after SIGKILL it tries again until the last of its processes is gone. */
   async start(): Promise<void> {
+    running.add(this); // from now on there is something to take away
     for (let attempt = 0; ; attempt++) {
       if (await this.#startOnce()) break;
       if (attempt === 100) throw new Error(`PostgreSQL does not start:\n${this.log}`);
       await pause(50);
     }
-    running.add(this);
   }
 
   async #startOnce(): Promise<boolean> {
@@ -150,18 +154,31 @@ export class PostgresqlServer extends PostgresqlAddress {
   async remove(): Promise<void> {
     await this.stop('immediate');
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+    folders.delete(this.folder);
   }
 
   /** At the end of the process, where nothing can be awaited. */
   abandon(): void {
     this.#process?.kill('SIGQUIT');
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+    removeAtOnce(this.folder);
   }
 
   /** Halts the server's processes, or lets them go on: connections stay, and nothing is answered. */
   halt(signal: 'SIGSTOP' | 'SIGCONT'): void {
     for (const pid of [this.#process?.pid ?? 0, ...childrenOf(this.#process?.pid ?? 0)]) {
       if (pid > 0) process.kill(pid, signal);
+    }
+  }
+}
+
+/** Where nothing can be awaited. */
+function removeAtOnce(folder: string): void {
+  for (let attempt = 0; attempt < 40; attempt++) {
+    try {
+      return rmSync(folder, { recursive: true, force: true });
+    } catch {
+      // the server removes files of its own at the same time
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
     }
   }
 }
