@@ -16,13 +16,14 @@ function design(
   variants: Record<string, Sizes>,
   full: Run,
   quick: Run,
+  once = false,
 ): Scenario {
   const cases: Case[] = Object.entries(variants).map(([variant, sizes]) => ({
     name: variant,
     driver: 'nothing',
     sizes,
   }));
-  return { name, title, work, cases, full, quick, isDesign: true, family: 'postgresql', server: true };
+  return { name, title, work, cases, full, quick, isDesign: true, once, family: 'postgresql', server: true };
 }
 
 const way = (name: string, sizes: Sizes = {}): Sizes => ({ way: wayNumber(name), ...sizes });
@@ -123,5 +124,6 @@ export const postgresqlDesigns: Scenario[] = [
     },
     { rounds: 1, sizes: { most: 30_000 } },
     { rounds: 1, sizes: { most: 1000 } },
+    true,
   ),
 ];
