@@ -49,7 +49,7 @@ describeOnPostgresql('trouble at the server', () => {
     await provider.close();
 
     await server.query(`ALTER DATABASE ${databaseOf(url)} SET statement_timeout = '300ms'`);
-    const patient = new SDS_DesktopPersistenceProvider(url, 'store', { BusyTimeoutMs: 20_000 });
+    const patient = new SDS_DesktopPersistenceProvider(url, 'store', { BusyTimeoutMs: 1000 });
     onTestFinished(() => patient.close());
     await patient.ready();
     await other.query('BEGIN; LOCK TABLE sds_patches IN ACCESS EXCLUSIVE MODE');

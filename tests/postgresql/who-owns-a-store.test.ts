@@ -3,7 +3,7 @@ import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-pe
 import { expect, it, onTestFinished } from 'vitest';
 import { Program } from '../../torture/child-process.ts';
 import { patchOf } from '../support/files.ts';
-import { describeOnPostgresql, postgresql, proxiedPlace } from '../support/postgresql.ts';
+import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
 import { codesOf } from './outcomes.ts';
 
 function open(url: string, store: string, options: SDS_ProviderOptions = {}): SDS_DesktopPersistenceProvider {
@@ -92,5 +92,21 @@ describeOnPostgresql('who owns a store', () => {
     await waiting;
     await provider.appendPatch(patchOf(3), 3);
     expect(await provider.loadPatchesSince(0)).toHaveLength(3);
+  });
+
+  it('a store that was closed while the server was away is given back once it is there again', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const [left, kept] = [open(url, 'left', { LeaseMs: 600_000 }), open(url, 'kept')];
+    await Promise.all([left.ready(), kept.ready()]);
+    proxy.refuse();
+    proxy.cutNow();
+    await left.close();
+    proxy.accept();
+    await kept.appendPatch(patchOf(1), 1);
+    // by another line, so that this is another owner
+    const next = open(server.url(database), 'left', { BusyTimeoutMs: 0 });
+    await next.ready();
+    const refused = open(server.url(database), 'kept', { BusyTimeoutMs: 0 });
+    await expect(refused.ready()).rejects.toMatchObject({ code: 'fenced' });
   });
 });

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { endsWithUs } from './ends-with-us.ts';
 import { freePort, PASSWORD, PostgresqlAddress, SUPERUSER, USER } from './postgresql-address.ts';
 import { type Binaries, findBinaries, howToHaveIt, identity } from './postgresql-binaries.ts';
 
@@ -24,14 +25,6 @@ export interface ServerOptions {
   /** A copy of this folder, made while its server is stopped, instead of a new cluster. */
   copyOf?: string;
 }
-
-const running = new Set<PostgresqlServer>();
-/** Of servers, also of those that are not running yet. */
-const folders = new Set<string>();
-process.once('exit', () => {
-  for (const server of running) server.abandon();
-  for (const folder of folders) removeAtOnce(folder);
-});
 
 export class PostgresqlServer extends PostgresqlAddress {
   readonly folder: string;
@@ -62,7 +55,6 @@ export class PostgresqlServer extends PostgresqlAddress {
     const found = binaries ?? findBinaries();
     if (found === undefined) throw new Error(`there is no PostgreSQL here; ${howToHaveIt}`);
     const folder = mkdtempSync(join(parent, 'sds-pg-'));
-    folders.add(folder);
     const who = identity();
     chmodSync(folder, 0o755);
     if (who !== undefined) chownSync(folder, who.uid, who.gid);
@@ -93,7 +85,6 @@ export class PostgresqlServer extends PostgresqlAddress {
 
   /** Resolves once it takes connections; after SIGKILL it tries again until the last of its processes is gone. */
   async start(): Promise<void> {
-    running.add(this); // from now on there is something to take away
     for (let attempt = 0; ; attempt++) {
       if (await this.#startOnce()) break;
       if (attempt === 100) throw new Error(`PostgreSQL does not start:\n${this.log}`);
@@ -111,9 +102,13 @@ export class PostgresqlServer extends PostgresqlAddress {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.#process = child;
+    const release = endsWithUs(child.pid, 'QUIT', this.folder);
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
     child.once('error', reject);
-    child.once('exit', () => resolve(false));
+    child.once('exit', () => {
+      release();
+      resolve(false);
+    });
     let said = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.log = (this.log + text).slice(-100_000);
@@ -142,7 +137,6 @@ export class PostgresqlServer extends PostgresqlAddress {
       }
     }
     await exited;
-    running.delete(this);
   }
 
   async restart(ending: Ending = 'fast'): Promise<void> {
@@ -154,31 +148,12 @@ export class PostgresqlServer extends PostgresqlAddress {
   async remove(): Promise<void> {
     await this.stop('immediate');
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
-    folders.delete(this.folder);
-  }
-
-  /** At the end of the process, where nothing can be awaited. */
-  abandon(): void {
-    this.#process?.kill('SIGQUIT');
-    removeAtOnce(this.folder);
   }
 
   /** Halts the server's processes, or lets them go on: connections stay, and nothing is answered. */
   halt(signal: 'SIGSTOP' | 'SIGCONT'): void {
     for (const pid of [this.#process?.pid ?? 0, ...childrenOf(this.#process?.pid ?? 0)]) {
       if (pid > 0) process.kill(pid, signal);
-    }
-  }
-}
-
-/** Where nothing can be awaited. */
-function removeAtOnce(folder: string): void {
-  for (let attempt = 0; attempt < 40; attempt++) {
-    try {
-      return rmSync(folder, { recursive: true, force: true });
-    } catch {
-      // the server removes files of its own at the same time
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
     }
   }
 }
