@@ -109,9 +109,9 @@ export function givens(of: Measured) {
     heldUpUs: measured(
       holder,
       'another transaction is open since before that',
-      'updateUs after 30,000',
+      'updateUs after 20,000',
       'µs',
-      "to update the process's own row after 30,000 updates, while another transaction is open",
+      "to update the process's own row after 20,000 updates, while another transaction is open",
     ),
     gatherMs: assumed(3.5, 'ms', 'for which patches lie that nobody waits for (a constant of the worker)'),
     leaseMs: assumed(

@@ -171,6 +171,7 @@ function growthRows(asked: Target, given: Givens): Rows {
 
 interface Tables {
   target: string;
+  service: string;
   given: Rows;
   uses: Rows;
   figures: Rows;
@@ -192,6 +193,7 @@ export function calculate(asked: Target): Tables {
       `${count(stores)} stores, ${count(patchesPerSecond)} patches a second, ${processes} processes: ` +
       `**${servers} database servers**. One alone takes ${about(most.perSecond)} patches a second of them, ` +
       `up to ${given.most.value * 100}% of its ${most.what}.`,
+    service: `Measured from the promotion to the next commit: ${amount(given.serviceMs.value, given.serviceMs.unit)}.`,
     given: givenRows(given),
     uses: useRows(asked, given, servers),
     figures: figureRows(asked, given, servers),
@@ -203,6 +205,7 @@ export function calculate(asked: Target): Tables {
 export function filledIn(text: string): string {
   const tables = calculate(target);
   let filled = fillIn(text, 'scale target', tables.target);
+  filled = fillIn(filled, 'scale service', tables.service);
   for (const name of ['figures', 'uses', 'growth', 'given'] as const) {
     filled = fillIn(filled, `scale ${name}`, markdown(tables[name]));
   }

@@ -60,7 +60,7 @@ const update =
   "UPDATE sds_holders SET batch = batch + 1, expires = clock_timestamp() + interval '10 s' " +
   "WHERE session = 's' AND generation = 0 AND NOT fenced";
 const SAMPLE = 50;
-const LOOKS = [100, 1000, 10_000, 30_000];
+const LOOKS = [100, 1000, 10_000, 20_000];
 
 async function updateUs(client: pg.Client, times: number): Promise<number> {
   const ms = await msOf(async () => {

@@ -122,7 +122,7 @@ export const postgresqlDesigns: Scenario[] = [
       'no other transaction': {},
       'another transaction is open since before that': { isOpen: 1 },
     },
-    { rounds: 1, sizes: { most: 30_000 } },
+    { rounds: 1, sizes: { most: 20_000 } },
     { rounds: 1, sizes: { most: 1000 } },
     true,
   ),
