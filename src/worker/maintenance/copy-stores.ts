@@ -71,6 +71,7 @@ function into(look: Look, path: string, task: CopyTask, progress: Progress): Cou
     if (!hasAllTables(database)) createTables(database);
     // the end of it fails or succeeds as a whole; readers of the target see all of it or nothing
     database.exec('BEGIN IMMEDIATE');
+    progress.holdsUpOthers = true;
     const counts = copyAll(look, database, path, task, progress);
     progress.lastChance();
     database.exec('COMMIT');

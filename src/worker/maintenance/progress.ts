@@ -14,6 +14,8 @@ export class Progress {
   readonly #tell: (progress: SDS_OperationProgress, gauge?: Gauge) => void;
   /** Told once a file is open, and how. */
   readonly opened: (way: LookWay) => void;
+  /** Whether programs wait for the end of the work: then it does not pause. */
+  holdsUpOthers = false;
   #told = 0;
   #toldAt = Number.NEGATIVE_INFINITY;
 
@@ -32,7 +34,7 @@ export class Progress {
   /** Called between two steps of the work; throws `Stopped` if there shall be no other. */
   step(Phase: SDS_OperationProgress['Phase'], Done: number, Total: number, Unit: 'bytes' | 'rows'): void {
     this.#goesOn();
-    this.#room.pause();
+    if (!this.holdsUpOthers) this.#room.pause();
     const now = performance.now();
     if (Done < Total && now - this.#toldAt < EVERY_MS) return;
     this.#toldAt = now;
@@ -49,6 +51,7 @@ export class Progress {
 
   /** Before the next operation of this thread. */
   begin(): void {
+    this.holdsUpOthers = false;
     this.#told = 0;
     this.#toldAt = Number.NEGATIVE_INFINITY;
   }
