@@ -25,6 +25,7 @@ mkdirSync(dist);
 const workers = {
   'virtual:worker-code': 'src/worker/entry.ts',
   'virtual:maintenance-code': 'src/worker/maintenance/entry.ts',
+  'virtual:moving-code': 'src/worker/moving/entry.ts',
 };
 const workerTexts = new Map();
 for (const [name, entry] of Object.entries(workers)) {

@@ -19,6 +19,7 @@ export type {
   SDS_VerifyResult,
 } from '../protocol/maintenance.ts';
 export type { SDS_ProviderOptions } from '../protocol/options.ts';
+export { postgresqlSchema } from '../protocol/postgresql-schema.ts';
 export type { SDS_Statistics } from '../protocol/statistics.ts';
 export {
   backupDatabase,

@@ -18,6 +18,8 @@ export const errorCodes = [
   'worker-lost',
   'queue-full',
   'file-exists',
+  'connection-failed',
+  'fenced',
 ] as const;
 
 export type SDS_PersistenceErrorCode = (typeof errorCodes)[number];
@@ -35,6 +37,8 @@ const sentences: Record<SDS_PersistenceErrorCode, string> = {
   'worker-lost': 'the worker thread was lost before the call could be carried out; nothing was stored',
   'queue-full': 'more bytes are waiting than MaxPendingBytes allows; await earlier calls first',
   'file-exists': 'what would be made is there already; it was left as it is',
+  'connection-failed': 'the server can not be reached',
+  fenced: 'another process owns the store; nothing was stored',
 };
 
 /**

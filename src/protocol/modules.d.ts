@@ -10,6 +10,11 @@ declare module 'virtual:maintenance-code' {
   export default code;
 }
 
+declare module 'virtual:moving-code' {
+  const code: string;
+  export default code;
+}
+
 declare module 'comlink/dist/esm/node-adapter.mjs' {
   import type { MessagePort, Worker } from 'node:worker_threads';
   import type { Endpoint } from 'comlink';
