@@ -1,9 +1,10 @@
 /** Every kind of value that JavaScript has, as every argument of every method and as every option. */
-import { join } from 'node:path';
 import { runInNewContext } from 'node:vm';
 import { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from 'sds-persistence-worker';
-import { rowsIn } from './database-rows.ts';
-import { type RigContext, withFolder, within } from './rig.ts';
+import type { Engine } from '../tests/support/engine.ts';
+import { linesOf } from '../tests/support/rows.ts';
+import { onFiles } from './engines.ts';
+import { type RigContext, within } from './rig.ts';
 
 class OwnBuffer extends Buffer {}
 class Throwing extends Uint8Array {
@@ -135,29 +136,32 @@ const options: Record<string, string[]> = {
   Overflow: [],
   OnClockCollision: [],
   VerifyValues: ['true'],
+  Ownership: [],
+  LeaseMs: [],
+  CreateTables: ['true'],
+  ConnectTimeoutMs: [],
+  RetryForMs: ['0'],
 };
 
-export async function run({ report }: RigContext): Promise<void> {
-  await withFolder(async (folder) => {
-    const dbPath = join(folder, 'bad-input.db');
-    const provider = new SDS_DesktopPersistenceProvider(dbPath, 'store');
-    await provider.ready();
-    for (const [method, args, place, accepted] of uses) {
-      for (const [name, make] of Object.entries(oddValues)) {
-        if (!accepted.includes(name)) await refuses(provider, method, args.with(place, make()), name);
-      }
-    }
+export async function runOn(engine: Engine, { report }: RigContext): Promise<void> {
+  const dbPath = await engine.freshPlace();
+  const provider = new SDS_DesktopPersistenceProvider(dbPath, 'store');
+  await provider.ready();
+  for (const [method, args, place, accepted] of uses) {
     for (const [name, make] of Object.entries(oddValues)) {
-      if (!['undefined', '0', 'a fraction', '2^53', 'infinity'].includes(name))
-        throwsInvalid(`flushSync(${name})`, () => provider.flushSync(make() as number));
+      if (!accepted.includes(name)) await refuses(provider, method, args.with(place, make()), name);
     }
-    await provider.flush();
-    const rows = rowsIn(dbPath);
-    if (rows.length > 0) report.violation(`bad input stored ${rows.length} rows`);
-    await accepts(provider);
-    await provider.close();
-    constructs(dbPath);
-  });
+  }
+  for (const [name, make] of Object.entries(oddValues)) {
+    if (!['undefined', '0', 'a fraction', '2^53', 'infinity'].includes(name))
+      throwsInvalid(`flushSync(${name})`, () => provider.flushSync(make() as number));
+  }
+  await provider.flush();
+  const rows = linesOf(await engine.rowsOf(dbPath));
+  if (rows.length > 0) report.violation(`bad input stored ${rows.length} rows`);
+  await accepts(provider);
+  await provider.close();
+  constructs(dbPath);
 
   async function refuses(provider: SDS_DesktopPersistenceProvider, method: Method, args: unknown[], name: string) {
     report.count('bad arguments');
@@ -240,6 +244,8 @@ export async function run({ report }: RigContext): Promise<void> {
     );
   }
 }
+
+export const run = onFiles(runOn);
 
 function isInvalid(error: unknown): boolean {
   return error instanceof SDS_PersistenceError && error.code === 'invalid-argument' && error.name === 'SDS_Error';

@@ -1,25 +1,10 @@
 /** What lies in a database file, read by a connection of its own. */
 import { DatabaseSync } from 'node:sqlite';
-import { hexOf } from './model.ts';
-
-const queries: readonly [string, string][] = [
-  ['snapshot', 'SELECT store_id AS a, clock AS b, data FROM snapshots'],
-  ['patch', 'SELECT store_id AS a, clock AS b, data FROM patches'],
-  ['value', 'SELECT hash AS a, ref_count AS b, data FROM blobs'],
-];
+import { linesOf, rowsOf } from '../tests/support/rows.ts';
 
 /** Every row as a line, sorted. */
 export function rowsIn(dbPath: string): string[] {
-  return reading(dbPath, (database) =>
-    queries
-      .flatMap(([name, sql]) =>
-        database
-          .prepare(sql)
-          .all()
-          .map(({ a, b, data }) => `${name} ${String(a)} ${String(b)} ${hexOf(data as Uint8Array)}`),
-      )
-      .sort(),
-  );
+  return linesOf(rowsOf(dbPath));
 }
 
 /** What SQLite finds wrong with a file; 'ok' if nothing. */

@@ -6,37 +6,37 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import * as Y from 'yjs';
-import { type RigContext, withFolder, within } from './rig.ts';
+import type { Engine } from '../tests/support/engine.ts';
+import { onFiles } from './engines.ts';
+import { type RigContext, within } from './rig.ts';
 
 const child = join(import.meta.dirname, 'children', 'meeting-numbers.ts');
 const ENTRIES = 1200;
 
-export async function run({ report }: RigContext): Promise<void> {
-  await withFolder(async (folder) => {
-    for (const collision of ['ignore', 'keep']) {
-      const dbPath = join(folder, `${collision}.db`);
-      await live(dbPath, collision, 'first');
-      const said = await live(dbPath, collision, 'second');
-      const provider = new SDS_DesktopPersistenceProvider(dbPath, 'document');
-      const document = new Y.Doc();
-      Y.applyUpdate(document, (await provider.loadSnapshot()) ?? new Uint8Array());
-      for (const patch of await provider.loadPatchesSince(0)) Y.applyUpdate(document, patch);
-      await provider.close();
-      const { length } = document.getArray('entries');
-      report.count(`entries that came back with '${collision}'`, length);
-      const warnings = said.filter((line) => line === 'warning SDS_CLOCK_COLLISION').length;
-      const collisions = Number(said.find((line) => line.startsWith('collisions '))?.slice(11));
-      if (collision === 'keep') {
-        if (length !== ENTRIES) report.violation(`'keep': ${length} of ${ENTRIES} entries came back`);
-        if (warnings > 0 || collisions > 0) report.violation(`'keep': ${warnings} warnings, ${collisions} collisions`);
-      } else {
-        // that is what the contract means; if it were otherwise, this rig would show nothing
-        if (length >= ENTRIES) report.violation("'ignore': nothing was lost, so no numbers met");
-        if (warnings !== 1) report.violation(`'ignore': ${warnings} warnings instead of 1`);
-        if (collisions !== 1) report.violation(`'ignore': ${collisions} collisions counted instead of 1`);
-      }
+export async function runOn(engine: Engine, { report }: RigContext): Promise<void> {
+  for (const collision of ['ignore', 'keep']) {
+    const place = await engine.freshPlace();
+    await live(place, collision, 'first');
+    const said = await live(place, collision, 'second');
+    const provider = new SDS_DesktopPersistenceProvider(place, 'document', { LeaseMs: 1000 }); // the crashed one's lease has to end first
+    const document = new Y.Doc();
+    Y.applyUpdate(document, (await provider.loadSnapshot()) ?? new Uint8Array());
+    for (const patch of await provider.loadPatchesSince(0)) Y.applyUpdate(document, patch);
+    await provider.close();
+    const { length } = document.getArray('entries');
+    report.count(`entries that came back with '${collision}'`, length);
+    const warnings = said.filter((line) => line === 'warning SDS_CLOCK_COLLISION').length;
+    const collisions = Number(said.find((line) => line.startsWith('collisions '))?.slice(11));
+    if (collision === 'keep') {
+      if (length !== ENTRIES) report.violation(`'keep': ${length} of ${ENTRIES} entries came back`);
+      if (warnings > 0 || collisions > 0) report.violation(`'keep': ${warnings} warnings, ${collisions} collisions`);
+    } else {
+      // that is what the contract means; if it were otherwise, this rig would show nothing
+      if (length >= ENTRIES) report.violation("'ignore': nothing was lost, so no numbers met");
+      if (warnings !== 1) report.violation(`'ignore': ${warnings} warnings instead of 1`);
+      if (collisions !== 1) report.violation(`'ignore': ${collisions} collisions counted instead of 1`);
     }
-  });
+  }
 
   function live(...args: string[]): Promise<string[]> {
     const lines = new Promise<string[]>((resolve) => {
@@ -49,3 +49,5 @@ export async function run({ report }: RigContext): Promise<void> {
     return within(60_000, 'a life of the program', lines);
   }
 }
+
+export const run = onFiles(runOn);

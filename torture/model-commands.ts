@@ -1,17 +1,20 @@
 /**
- * Random calls of several providers on several stores in two files, some of them in another process,
+ * Random calls of several providers on several stores in two databases, some of them in another process,
  * compared with the synchronous reference: same answers, same rows in the end. Calls are not awaited,
  * but where another process has its turn. fast-check shrinks what fails.
  */
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { SDS_DesktopPersistenceProvider, transfer } from 'sds-persistence-worker';
+import type { Engine } from '../tests/support/engine.ts';
+import { sqliteFiles } from '../tests/support/engine.ts';
 import { ReferenceProvider } from '../tests/support/reference-provider.ts';
-import { differenceOf, rowsIn } from './database-rows.ts';
+import { linesOf } from '../tests/support/rows.ts';
+import { differenceOf } from './database-rows.ts';
+import { onFiles } from './engines.ts';
 import { answerOf, type Call } from './model.ts';
 import { OtherProcess } from './other-process.ts';
 import { perform } from './perform.ts';
-import { codeOf, type RigContext, scaled, withFolder, within } from './rig.ts';
+import { codeOf, type RigContext, scaled, within } from './rig.ts';
 
 const MOST_CALLS = 120;
 
@@ -73,27 +76,24 @@ const steps: fc.Arbitrary<Step> = fc.record({
   reopens: fc.oneof({ weight: 60, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
 });
 
-export async function run({ seed, scale, report }: RigContext): Promise<void> {
-  let remaining = scaled(100_000, scale);
+export async function runOn(engine: Engine, { seed, scale, report }: RigContext): Promise<void> {
+  // a database of its own for each sequence takes time where it is no file
+  let remaining = scaled(engine.isFile ? 100_000 : 10_000, scale);
   const other = new OtherProcess();
-  await withFolder(async (folder) => {
-    let runs = 0;
-    const property = fc.asyncProperty(fc.array(steps, { maxLength: MOST_CALLS, size: 'max' }), async (sequence) => {
-      if (remaining <= 0) return;
-      const wrong = await within(
-        30_000,
-        `${sequence.length} calls`,
-        compare(join(folder, String(runs++)), sequence, other),
-      );
-      report.count('calls', sequence.length);
-      report.count('calls in another process', sequence.filter(({ provider }) => provider >= providers.length).length);
-      report.count('sequences');
-      remaining -= sequence.length;
-      if (wrong !== undefined) throw new Error(wrong);
-    });
-    const { failed, counterexample, error } = await check(property);
-    if (failed) report.violation(`seed ${seed}: ${error}; smallest case: ${fc.stringify(counterexample)}`);
-  }).finally(() => other.end());
+  const references = sqliteFiles();
+  const property = fc.asyncProperty(fc.array(steps, { maxLength: MOST_CALLS, size: 'max' }), async (sequence) => {
+    if (remaining <= 0) return;
+    const wrong = await within(30_000, `${sequence.length} calls`, compare(engine, references, sequence, other));
+    report.count('calls', sequence.length);
+    report.count('calls in another process', sequence.filter(({ provider }) => provider >= providers.length).length);
+    report.count('sequences');
+    remaining -= sequence.length;
+    if (wrong !== undefined) throw new Error(wrong);
+  });
+  const { failed, counterexample, error } = await check(property);
+  if (failed) report.violation(`seed ${seed}: ${error}; smallest case: ${fc.stringify(counterexample)}`);
+  other.end();
+  await references.end();
 
   async function check(property: fc.IAsyncProperty<[Step[]]>) {
     for (let round = 0; remaining > 0; round++) {
@@ -109,10 +109,18 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
 }
 
 /** Carries out the steps on both implementations; says how they differ, `undefined` if they do not. */
-async function compare(place: string, sequence: readonly Step[], other: OtherProcess): Promise<string | undefined> {
-  const path = (file: number) => `${place}-${file}.db`;
-  const referencePath = (file: number) => `${place}-${file}-reference.db`;
-  const open = ({ file, store }: (typeof providers)[number]) => new SDS_DesktopPersistenceProvider(path(file), store);
+async function compare(
+  engine: Engine,
+  referenceEngine: Engine,
+  sequence: readonly Step[],
+  other: OtherProcess,
+): Promise<string | undefined> {
+  const places = [await engine.freshPlace(), await engine.freshPlace()] as const;
+  const referencePaths = [await referenceEngine.freshPlace(), await referenceEngine.freshPlace()] as const;
+  const path = (file: 0 | 1) => places[file];
+  const referencePath = (file: 0 | 1) => referencePaths[file];
+  const open = ({ file, store }: (typeof providers)[number]) =>
+    new SDS_DesktopPersistenceProvider(path(file), store, { Ownership: 'shared' });
   const subjects = providers.map(open);
   const references = [...providers, ...elsewhere].map(
     ({ file, store }) => new ReferenceProvider(referencePath(file), store),
@@ -152,16 +160,28 @@ async function compare(place: string, sequence: readonly Step[], other: OtherPro
     ...elsewhere.map((where) => toOther(where, 'close')),
   ]);
   await Promise.all(references.map((reference) => reference.close()));
-  for (const [i, answer] of answers.entries()) {
-    const [a, b] = [JSON.stringify(answerOf(answer)), JSON.stringify(answerOf(wanted[i]))];
-    if (a !== b) return `answer ${i} is ${String(a).slice(0, 100)}, not ${String(b).slice(0, 100)}`;
+  const difference = await compareAll();
+  for (const file of [0, 1] as const) {
+    await engine.discard(path(file));
+    await referenceEngine.discard(referencePath(file));
   }
-  for (const file of [0, 1]) {
-    const difference = differenceOf(rowsIn(path(file)), rowsIn(referencePath(file)));
-    if (difference !== undefined) return `rows of file ${file}: ${difference}`;
+  return difference;
+
+  async function compareAll(): Promise<string | undefined> {
+    for (const [i, answer] of answers.entries()) {
+      const [a, b] = [JSON.stringify(answerOf(answer)), JSON.stringify(answerOf(wanted[i]))];
+      if (a !== b) return `answer ${i} is ${String(a).slice(0, 100)}, not ${String(b).slice(0, 100)}`;
+    }
+    for (const file of [0, 1] as const) {
+      const [ours, theirs] = [await engine.rowsOf(path(file)), await referenceEngine.rowsOf(referencePath(file))];
+      const difference = differenceOf(linesOf(ours), linesOf(theirs));
+      if (difference !== undefined) return `rows of file ${file}: ${difference}`;
+    }
+    return undefined;
   }
-  return undefined;
 }
+
+export const run = onFiles(runOn);
 
 function handOver(bytes: Uint8Array): Uint8Array {
   const own = new Uint8Array(bytes);

@@ -5,7 +5,11 @@ import { freshFile, patchOf } from '../support/files.ts';
 
 export type OpenStore = (dbPath: string, storeId: string) => SDS_PersistenceProvider;
 
-export function describeContract(name: string, open: OpenStore): void {
+export function describeContract(
+  name: string,
+  open: OpenStore,
+  freshPlace: () => string | Promise<string> = freshFile,
+): void {
   describe(`the contract, kept by ${name}`, () => {
     let dbPath: string;
     const opened: SDS_PersistenceProvider[] = [];
@@ -15,8 +19,8 @@ export function describeContract(name: string, open: OpenStore): void {
       return provider;
     };
 
-    beforeEach(() => {
-      dbPath = freshFile();
+    beforeEach(async () => {
+      dbPath = await freshPlace();
     });
     afterEach(async () => {
       await Promise.all(opened.splice(0).map((provider) => provider.close()));

@@ -6,9 +6,10 @@
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import * as Y from 'yjs';
 
-const [dbPath = '', collision = 'ignore', life = 'first'] = process.argv.slice(2);
-const provider = new SDS_DesktopPersistenceProvider(dbPath, 'document', {
+const [place = '', collision = 'ignore', life = 'first'] = process.argv.slice(2);
+const provider = new SDS_DesktopPersistenceProvider(place, 'document', {
   OnClockCollision: collision === 'keep' ? 'keep' : 'ignore',
+  LeaseMs: 1000,
 });
 process.on('warning', (warning) => {
   const { code } = warning as { code?: string };

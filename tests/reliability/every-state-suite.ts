@@ -1,0 +1,86 @@
+/** Every method on a provider that is opening, open, closing, closed, or that could not be opened. */
+import { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from 'sds-persistence-worker';
+import { describe, expect, test } from 'vitest';
+import type { Engine } from '../support/engine.ts';
+
+type Provider = SDS_DesktopPersistenceProvider;
+
+const bytes = new Uint8Array([1, 2, 3]);
+/** All methods but `close`, each called in a way that is right. */
+const methods: Record<string, (provider: Provider) => Promise<unknown>> = {
+  ready: (provider) => provider.ready(),
+  loadSnapshot: (provider) => provider.loadSnapshot(),
+  saveSnapshot: (provider) => provider.saveSnapshot(bytes, 1),
+  loadPatchesSince: (provider) => provider.loadPatchesSince(0),
+  appendPatch: (provider) => provider.appendPatch(bytes, 1),
+  prunePatches: (provider) => provider.prunePatches(0),
+  loadValue: (provider) => provider.loadValue('hash'),
+  saveValue: (provider) => provider.saveValue('hash', bytes),
+  releaseValue: (provider) => provider.releaseValue('hash'),
+  flush: (provider) => provider.flush(),
+};
+
+/** What becomes of each method: 'carried out', or the code with which it rejects; throwing is neither. */
+async function outcomesOn(provider: Provider): Promise<Record<string, string>> {
+  const outcomes: Record<string, string> = {};
+  for (const [name, call] of Object.entries(methods)) {
+    const promise = call(provider); // must not throw
+    outcomes[name] = await promise.then(
+      () => 'carried out',
+      (error: unknown) => (error instanceof SDS_PersistenceError ? error.code : `no code: ${String(error)}`),
+    );
+  }
+  return outcomes;
+}
+
+const all = (outcome: string) => Object.fromEntries(Object.keys(methods).map((name) => [name, outcome]));
+
+export function describeEveryState(engine: Engine): void {
+  describe(`every method in every state, on ${engine.name}`, () => {
+    test('on a provider that is opening, every method waits and is carried out', async () => {
+      for (const [name, call] of Object.entries(methods)) {
+        const provider = new SDS_DesktopPersistenceProvider(await engine.freshPlace(), 'store');
+        await expect(call(provider), name).resolves.not.toBeInstanceOf(Error);
+        await provider.close();
+      }
+    });
+
+    test('on an open provider, every method is carried out', async () => {
+      const provider = new SDS_DesktopPersistenceProvider(await engine.freshPlace(), 'store');
+      await provider.ready();
+      expect(await outcomesOn(provider)).toEqual(all('carried out'));
+      expect(provider.flushSync()).toBe(true);
+      await provider.close();
+    });
+
+    test('on a provider that is closing, every method rejects with closed, and what was called before is done', async () => {
+      const dbPath = await engine.freshPlace();
+      const provider = new SDS_DesktopPersistenceProvider(dbPath, 'store');
+      const before = provider.appendPatch(bytes, 7);
+      const closing = provider.close();
+      expect(await outcomesOn(provider)).toEqual(all('closed'));
+      expect(() => provider.flushSync()).toThrow(expect.objectContaining({ code: 'closed' }));
+      expect(provider.close()).toBe(closing);
+      await Promise.all([before, closing]);
+      const next = new SDS_DesktopPersistenceProvider(dbPath, 'store');
+      expect(await next.loadPatchesSince(6)).toEqual([bytes]);
+      await next.close();
+    });
+
+    test('on a closed provider, every method rejects with closed', async () => {
+      const provider = new SDS_DesktopPersistenceProvider(await engine.freshPlace(), 'store');
+      await provider.close();
+      expect(await outcomesOn(provider)).toEqual(all('closed'));
+      expect(() => provider.flushSync()).toThrow(expect.objectContaining({ code: 'closed' }));
+      await provider.close();
+      await provider[Symbol.asyncDispose]();
+    });
+
+    test('on a provider that could not be opened, every method rejects with open-failed, and it can be closed', async () => {
+      const provider = new SDS_DesktopPersistenceProvider(await engine.brokenPlace(), 'store');
+      expect(await outcomesOn(provider)).toEqual(all('open-failed'));
+      await provider.close();
+      expect(await outcomesOn(provider)).toEqual(all('closed'));
+    });
+  });
+}

@@ -1,0 +1,189 @@
+/** A PostgreSQL server of one's own, in a fresh folder, that can be stopped, killed and started again. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { PASSWORD, PostgresqlAddress, SUPERUSER, USER } from './postgresql-address.ts';
+import { type Binaries, findBinaries, howToHaveIt, identity } from './postgresql-binaries.ts';
+
+/** As the server's own words name the ways to end it; `kill` is SIGKILL. */
+export type Ending = 'smart' | 'fast' | 'immediate' | 'kill';
+const signals = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT', kill: 'SIGKILL' } as const;
+
+export interface ServerOptions {
+  binaries?: Binaries | undefined;
+  /** Settings of postgresql.conf. */
+  settings?: Record<string, string | number>;
+  /** Where its folder is made. */
+  parent?: string;
+  /** Waits for the disk, as a server does that is not a test's. */
+  durable?: boolean;
+  /** A copy of this folder, made while its server is stopped, instead of a new cluster. */
+  copyOf?: string;
+}
+
+const running = new Set<PostgresqlServer>();
+process.once('exit', () => {
+  for (const server of running) server.abandon();
+});
+
+export class PostgresqlServer extends PostgresqlAddress {
+  readonly folder: string;
+  readonly binaries: Binaries;
+  settings: Record<string, string | number>;
+  #process: ChildProcess | undefined;
+  /** What it has said, for a message if it does not start. */
+  log = '';
+
+  private constructor(folder: string, port: number, binaries: Binaries, settings: Record<string, string | number>) {
+    super(port);
+    this.folder = folder;
+    this.binaries = binaries;
+    this.settings = settings;
+  }
+
+  static async start(options: ServerOptions = {}): Promise<PostgresqlServer> {
+    const server = await PostgresqlServer.prepare(options);
+    await server.start();
+    if (options.copyOf === undefined) {
+      await server.query(`CREATE ROLE "${USER}" LOGIN PASSWORD '${PASSWORD}'`);
+    }
+    return server;
+  }
+
+  /** Makes the cluster and starts nothing. */
+  static async prepare({ binaries, settings = {}, parent = tmpdir(), durable = false, copyOf }: ServerOptions = {}) {
+    const found = binaries ?? findBinaries();
+    if (found === undefined) throw new Error(`there is no PostgreSQL here; ${howToHaveIt}`);
+    const folder = mkdtempSync(join(parent, 'sds-pg-'));
+    const who = identity();
+    chmodSync(folder, 0o755);
+    if (who !== undefined) chownSync(folder, who.uid, who.gid);
+    const data = join(folder, 'data');
+    if (copyOf === undefined) {
+      const passwordFile = join(folder, 'password');
+      writeFileSync(passwordFile, PASSWORD);
+      const args = ['-D', data, '-U', SUPERUSER, '--auth=scram-sha-256', `--pwfile=${passwordFile}`];
+      args.push('--locale=C', '--encoding=UTF8', '--no-sync');
+      await promisify(execFile)(join(found.folder, 'initdb'), args, { ...who, cwd: folder, env: environment() });
+    } else {
+      await copyAs(join(copyOf, 'data'), data, who);
+    }
+    return new PostgresqlServer(folder, await freePort(), found, {
+      listen_addresses: '127.0.0.1',
+      unix_socket_directories: folder,
+      // what a power cut takes is not looked at, unless the whole machine is to be trusted with it
+      fsync: durable ? 'on' : 'off',
+      shared_buffers: '16MB',
+      max_wal_size: '256MB',
+      ...settings,
+    });
+  }
+
+  get data(): string {
+    return join(this.folder, 'data');
+  }
+
+  /** Resolves once it takes connections; after SIGKILL it tries again until the last of its processes is gone. */
+  async start(): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      if (await this.#startOnce()) break;
+      if (attempt === 100) throw new Error(`PostgreSQL does not start:\n${this.log}`);
+      await pause(50);
+    }
+    running.add(this);
+  }
+
+  async #startOnce(): Promise<boolean> {
+    const settings = Object.entries(this.settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+    const args = ['-D', this.data, '-p', String(this.port), ...settings];
+    const child = spawn(join(this.binaries.folder, 'postgres'), args, {
+      ...identity(),
+      cwd: this.folder,
+      env: environment(),
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.#process = child;
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+    child.once('error', reject);
+    child.once('exit', () => resolve(false));
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.log = (this.log + text).slice(-100_000);
+      said += text;
+      if (said.includes('ready to accept')) resolve(true);
+    });
+    return promise;
+  }
+
+  get isRunning(): boolean {
+    return this.#process !== undefined && this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
+  async stop(ending: Ending = 'fast'): Promise<void> {
+    await this.leave();
+    const child = this.#process;
+    if (child === undefined || !this.isRunning) return;
+    const exited = once(child, 'exit');
+    child.kill(signals[ending]);
+    await exited;
+    running.delete(this);
+  }
+
+  async restart(ending: Ending = 'fast'): Promise<void> {
+    await this.stop(ending);
+    await this.start();
+  }
+
+  /** Stops it and removes its folder. */
+  async remove(): Promise<void> {
+    await this.stop('immediate');
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+  }
+
+  /** At the end of the process, where nothing can be awaited. */
+  abandon(): void {
+    this.#process?.kill('SIGQUIT');
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+  }
+
+  /** Halts the server's processes, or lets them go on: connections stay, and nothing is answered. */
+  halt(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    for (const pid of [this.#process?.pid ?? 0, ...childrenOf(this.#process?.pid ?? 0)]) {
+      if (pid > 0) process.kill(pid, signal);
+    }
+  }
+}
+
+/** Without what would lead the programs, or `pg`, elsewhere. */
+function environment(): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('PG') && !name.startsWith('LC_'));
+  return { ...Object.fromEntries(kept), LC_ALL: 'C' };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number }; // it listens on TCP
+  await promisify(server.close.bind(server))();
+  return port;
+}
+
+async function copyAs(from: string, to: string, who: { uid: number; gid: number } | undefined): Promise<void> {
+  mkdirSync(to, { mode: 0o700 });
+  if (who === undefined) return cpSync(from, to, { recursive: true });
+  await promisify(execFile)('cp', ['-a', `${from}/.`, to]);
+  chownSync(to, who.uid, who.gid);
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+  } catch {
+    return []; // not on Linux, or it has ended
+  }
+}

@@ -1,0 +1,50 @@
+/** PostgreSQL for tests: the server that was started for all of them, and others of a test's own. */
+import { describe, inject, onTestFinished } from 'vitest';
+import type { Engine } from './engine.ts';
+import { PostgresqlAddress } from './postgresql-address.ts';
+import { databaseOf, databasesOn } from './postgresql-engine.ts';
+import { PostgresqlServer, type ServerOptions } from './postgresql-server.ts';
+import { TcpProxy } from './tcp-proxy.ts';
+
+const given = inject('postgresql');
+
+/** Runs its tests where there is a PostgreSQL server; elsewhere their name says why they are left out. */
+export function describeOnPostgresql(name: string, body: () => void): void {
+  if ('missing' in given) describe.skip(`${name} (left out: ${given.missing})`, body);
+  else describe(name, body);
+}
+
+/** The server of all tests: not to be stopped. */
+export const server = new PostgresqlAddress('missing' in given ? 0 : given.port);
+
+const databases = databasesOn(server);
+
+/** Databases on the server of all tests, gone when their test has ended. */
+export const postgresql: Engine = {
+  ...databases,
+  freshPlace: async () => {
+    const place = await databases.freshPlace();
+    onTestFinished(() => server.dropDatabase(databaseOf(place)));
+    return place;
+  },
+};
+
+/** A server that a test may stop, kill and set up as it likes. */
+export async function ownServer(options: ServerOptions = {}): Promise<PostgresqlServer> {
+  const own = await PostgresqlServer.start(options);
+  onTestFinished(() => own.remove());
+  return own;
+}
+
+/** A database, the line to it, and the URL that leads through that. */
+export async function proxiedPlace(
+  to: PostgresqlAddress = server,
+): Promise<{ proxy: TcpProxy; url: string; database: string }> {
+  const database = await to.freshDatabase();
+  const proxy = await TcpProxy.listen(to.port);
+  onTestFinished(async () => {
+    await proxy.close();
+    if (to === server) await to.dropDatabase(database);
+  });
+  return { proxy, database, url: to.url(database, { port: proxy.port }) };
+}

@@ -1,0 +1,37 @@
+/** What lies in a database, in one form whatever keeps it; of an SQLite file, read by a connection of its own. */
+import { DatabaseSync } from 'node:sqlite';
+
+export interface Rows {
+  snapshots: Record<string, unknown>[];
+  patches: Record<string, unknown>[];
+  blobs: Record<string, unknown>[];
+}
+
+/** All rows of a file, in a form that `toEqual` compares. */
+export function rowsOf(dbPath: string): Rows {
+  // not read-only: such a connection would leave a -wal and -shm behind
+  const database = new DatabaseSync(dbPath);
+  try {
+    const read = (sql: string) =>
+      database
+        .prepare(sql)
+        .all()
+        .map((row) => ({ ...row, data: Buffer.from(row.data as Uint8Array).toString('hex') }));
+    return {
+      snapshots: read('SELECT store_id, clock, data FROM snapshots ORDER BY store_id'),
+      patches: read('SELECT store_id, clock, data FROM patches ORDER BY store_id, clock'),
+      blobs: read('SELECT hash, ref_count, data FROM blobs ORDER BY hash'),
+    };
+  } finally {
+    database.close();
+  }
+}
+
+/** Every row as a line, sorted. */
+export function linesOf({ snapshots, patches, blobs }: Rows): string[] {
+  return [
+    ...snapshots.map(({ store_id, clock, data }) => `snapshot ${store_id} ${clock} ${data}`),
+    ...patches.map(({ store_id, clock, data }) => `patch ${store_id} ${clock} ${data}`),
+    ...blobs.map(({ hash, ref_count, data }) => `value ${hash} ${ref_count} ${data}`),
+  ].sort();
+}

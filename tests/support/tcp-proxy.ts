@@ -1,0 +1,183 @@
+/** A line between a program and its server that can be cut at any byte, held up, closed, or made to lose an answer. */
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+
+/** `up` is what the program sends, `down` what the server answers. */
+export type Direction = 'up' | 'down';
+
+interface Line {
+  client: Socket;
+  server: Socket;
+  /** Answers are dropped: the program is cut off once the one in question has come. */
+  deaf: boolean;
+  /** The end of what was sent, since a text may come in two pieces. */
+  tail: Buffer;
+}
+
+/** Longer than any text that is looked for. */
+const TAIL_BYTES = 200;
+
+export class TcpProxy {
+  /** How many bytes went through, of all connections. */
+  readonly bytes: Record<Direction, number> = { up: 0, down: 0 };
+  /** How many connections were made, and how many cut. */
+  made = 0;
+  cut = 0;
+  readonly #listener: Server;
+  readonly #lines = new Set<Line>();
+  #target: { host: string; port: number };
+  #refusing = false;
+  #paused = false;
+  #cutAt: { direction: Direction; byte: number; done: () => void } | undefined;
+  #losing: { request: string; answer: string; done: () => void } | undefined;
+
+  private constructor(listener: Server, target: { host: string; port: number }) {
+    this.#listener = listener;
+    this.#target = target;
+    listener.on('connection', (client) => this.#accept(client));
+  }
+
+  static async listen(port: number, host = '127.0.0.1'): Promise<TcpProxy> {
+    const listener = createServer().listen(0, '127.0.0.1');
+    await once(listener, 'listening');
+    return new TcpProxy(listener, { host, port });
+  }
+
+  get port(): number {
+    return (this.#listener.address() as { port: number }).port; // it listens on TCP
+  }
+
+  get connections(): number {
+    return this.#lines.size;
+  }
+
+  /** Later connections lead elsewhere, as an address does that moves with its service. */
+  leadTo(port: number, host = '127.0.0.1'): void {
+    this.#target = { host, port };
+  }
+
+  /** Cuts the connection that carries the n-th byte from now on, after exactly that byte; resolves then. */
+  cutAfter(direction: Direction, bytes: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#cutAt = { direction, byte: this.bytes[direction] + bytes, done: resolve };
+    return promise;
+  }
+
+  /** Takes back `cutAfter` and `loseAnswerTo`. */
+  spare(): void {
+    this.#cutAt = undefined;
+    this.#losing = undefined;
+  }
+
+  /** Lets the next request with this text through, and cuts the connection when the server has answered it; resolves then. */
+  loseAnswerTo(request: string, answer: string): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#losing = { request, answer, done: resolve };
+    return promise;
+  }
+
+  /** Ends all connections now. */
+  cutNow(): void {
+    for (const line of this.#lines) this.#end(line);
+  }
+
+  /** Nothing goes through, in silence, until `resume`. */
+  pause(): void {
+    this.#paused = true;
+    for (const { client, server } of this.#lines) for (const socket of [client, server]) socket.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    for (const { client, server } of this.#lines) for (const socket of [client, server]) socket.resume();
+  }
+
+  /** New connections are ended at once, until `accept`. */
+  refuse(): void {
+    this.#refusing = true;
+  }
+
+  accept(): void {
+    this.#refusing = false;
+  }
+
+  async close(): Promise<void> {
+    const closed = once(this.#listener, 'close');
+    this.#listener.close();
+    this.cutNow();
+    await closed;
+  }
+
+  #accept(client: Socket): void {
+    client.on('error', () => undefined); // its end is told by 'close'
+    if (this.#refusing) return void client.resetAndDestroy();
+    this.made++;
+    const server = connect({ ...this.#target, noDelay: true });
+    client.setNoDelay(true);
+    const line: Line = { client, server, deaf: false, tail: Buffer.alloc(0) };
+    this.#lines.add(line);
+    server.on('error', () => undefined);
+    client.on('data', (chunk) => this.#forward(line, 'up', chunk));
+    server.on('data', (chunk) => this.#forward(line, 'down', chunk));
+    client.on('close', () => this.#close(line));
+    server.on('close', () => this.#close(line));
+    if (this.#paused) for (const socket of [client, server]) socket.pause();
+  }
+
+  #forward(line: Line, direction: Direction, chunk: Buffer): void {
+    const target = direction === 'up' ? line.server : line.client;
+    const losing = this.#losing;
+    if (line.deaf && direction === 'down') {
+      if (losing !== undefined && !chunk.includes(losing.answer)) return;
+      this.#losing = undefined;
+      this.#end(line);
+      losing?.done();
+      return;
+    }
+    const cutAt = this.#cutAt;
+    if (cutAt?.direction === direction && this.bytes[direction] + chunk.length >= cutAt.byte) {
+      this.#cutAt = undefined;
+      const last = chunk.subarray(0, cutAt.byte - this.bytes[direction]);
+      this.bytes[direction] += last.length;
+      this.#cut(line, direction, last).then(cutAt.done);
+      return;
+    }
+    this.bytes[direction] += chunk.length;
+    if (direction === 'up' && losing !== undefined && !line.deaf) {
+      line.deaf = Buffer.concat([line.tail, chunk]).includes(losing.request);
+      line.tail = Buffer.from(chunk.subarray(-TAIL_BYTES));
+    }
+    const from = direction === 'up' ? line.client : line.server;
+    if (target.write(chunk)) return;
+    from.pause();
+    target.once('drain', () => {
+      if (!this.#paused) from.resume();
+    });
+  }
+
+  /** What came before arrives; the side that sent it hears of a connection that is reset. */
+  async #cut(line: Line, direction: Direction, last: Buffer): Promise<void> {
+    const [from, target] = direction === 'up' ? [line.client, line.server] : [line.server, line.client];
+    this.#lines.delete(line);
+    this.cut++;
+    from.resetAndDestroy();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    target.once('close', () => resolve());
+    target.end(last, () => target.destroySoon());
+    await promise;
+  }
+
+  /** One side has closed: what it sent before is still on its way. */
+  #close(line: Line): void {
+    this.#lines.delete(line);
+    line.client.end();
+    line.server.end();
+  }
+
+  #end(line: Line): void {
+    if (!this.#lines.delete(line)) return;
+    this.cut++;
+    line.client.resetAndDestroy();
+    line.server.destroy();
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * Calls of every kind on three providers of one database, each with options of its own, not awaited.
+ * Their outcomes are compared with the model in call order, and so are the rows that they leave.
+ */
+import { createHash } from 'node:crypto';
+import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions, transfer } from 'sds-persistence-worker';
+import type { Engine } from '../tests/support/engine.ts';
+import { linesOf } from '../tests/support/rows.ts';
+import { differenceOf } from './database-rows.ts';
+import { answerOf, type Call, Model } from './model.ts';
+import type { Random } from './random.ts';
+import { codeOf, type Report, within } from './rig.ts';
+
+/** A call that was made, and what its promise came to. */
+export interface Made {
+  storeId: string;
+  call: Call;
+  handedOver: boolean;
+  /** A value that does not match its hash, for a provider that looks. */
+  refusable: boolean;
+  keep: boolean;
+  outcome: Promise<unknown>;
+}
+
+export interface Subject {
+  provider: SDS_DesktopPersistenceProvider;
+  storeId: string;
+  verifies: boolean;
+  keeps: boolean;
+  takesSnapshots: boolean;
+}
+
+export class MixedCalls {
+  readonly subjects: readonly Subject[];
+  readonly #place: string;
+  readonly #engine: Engine;
+  readonly #random: Random;
+  readonly #report: Report;
+  readonly #model = new Model();
+  #made: Made[] = [];
+
+  /** @param opened - where the providers find the database; `place` is where it is looked at */
+  constructor(
+    engine: Engine,
+    place: string,
+    random: Random,
+    report: Report,
+    { opened = place, options = {} }: { opened?: string; options?: SDS_ProviderOptions } = {},
+  ) {
+    this.#place = place;
+    this.#engine = engine;
+    this.#random = random;
+    this.#report = report;
+    const open = (storeId: string, own: SDS_ProviderOptions): Subject => ({
+      provider: new SDS_DesktopPersistenceProvider(opened, storeId, {
+        MaxPendingBytes: 8 * 1024 * 1024,
+        ...options,
+        ...own,
+      }),
+      storeId,
+      verifies: own.VerifyValues === true,
+      keeps: own.OnClockCollision === 'keep',
+      takesSnapshots: own.TakeSnapshots === true,
+    });
+    this.subjects = [
+      open('one', {}),
+      open('two', { VerifyValues: true, TakeSnapshots: true }),
+      open('three', { OnClockCollision: 'keep' }),
+    ];
+  }
+
+  /** Makes one call. */
+  make(): void {
+    this.#made.push(this.#call(this.#random.pick(this.subjects)));
+  }
+
+  /** Resolves once all calls are settled. */
+  settled(): Promise<unknown> {
+    return Promise.allSettled(this.#made.map(({ outcome }) => outcome));
+  }
+
+  /**
+   * Replays what was carried out, in call order, and compares answers and rows.
+   *
+   * @param where - the round, for messages
+   * @param mayReject - whether this call may have rejected with this code, and so must not be stored
+   */
+  async judge(where: string, mayReject: (made: Made, code: string) => boolean = () => false): Promise<void> {
+    const made = this.#made;
+    this.#made = [];
+    const report = this.#report;
+    const outcomes = await within(60_000, `settling ${where}`, Promise.allSettled(made.map(({ outcome }) => outcome)));
+    for (const [i, outcome] of outcomes.entries()) {
+      const one = made[i] as Made; // one outcome each
+      const { storeId, call, handedOver, refusable, keep } = one;
+      report.count('calls');
+      if (outcome.status === 'rejected') {
+        const code = codeOf(outcome.reason);
+        report.count(`rejected with ${code}`);
+        if ((code === 'invalid-argument' && refusable) || mayReject(one, code)) continue;
+        report.violation(`${where}: ${call.kind} (handed over: ${handedOver}) rejected with ${String(outcome.reason)}`);
+        continue;
+      }
+      if (refusable) report.violation(`${where}: a value that does not match its hash was accepted`);
+      const wanted = this.#model.apply(storeId, call, keep);
+      const found = answerOf(outcome.value);
+      if (JSON.stringify(found) === JSON.stringify(wanted)) continue;
+      const how =
+        Array.isArray(found) && Array.isArray(wanted) ? differenceOf(found, wanted) : `${String(found).slice(0, 60)}`;
+      report.violation(`${where}: ${call.kind} of store ${storeId} answered otherwise: ${how}`);
+    }
+    const difference = differenceOf(linesOf(await this.#engine.rowsOf(this.#place)), this.#model.rows());
+    if (difference !== undefined) report.violation(`${where}: other rows: ${difference}`);
+    report.count('comparisons of all rows');
+  }
+
+  async close(): Promise<void> {
+    await within(30_000, 'close', Promise.all(this.subjects.map(({ provider }) => provider.close())));
+  }
+
+  #call(subject: Subject): Made {
+    const random = this.#random;
+    const { provider, storeId, verifies, keeps } = subject;
+    const length = random.chance(0.03)
+      ? 130_000 + random.below(300_000)
+      : random.below(random.chance(0.2) ? 9000 : 120);
+    const bytes = random.longBytes(length);
+    let handedOver = random.chance(0.2);
+    let refusable = false;
+    const given = () => (handedOver ? handOver(bytes) : bytes.slice());
+    const finish = (call: Call, outcome: Promise<unknown>): Made => {
+      outcome.catch(() => undefined); // judged later
+      return { storeId, call, handedOver, refusable, keep: keeps, outcome };
+    };
+    const clock = random.below(3000) + 1;
+    const kind = random.below(100);
+    if (kind < 55) return finish({ kind: 'appendPatch', clock, bytes }, provider.appendPatch(given(), clock));
+    if (kind < 60) {
+      const data = given();
+      handedOver ||= subject.takesSnapshots;
+      return finish({ kind: 'saveSnapshot', clock, bytes }, provider.saveSnapshot(data, clock));
+    }
+    if (kind < 64) return finish({ kind: 'prunePatches', clock }, provider.prunePatches(clock));
+    if (kind < 82) {
+      // few different values, so that their reference counts move; those of a store are its own
+      const value = Buffer.from(`${storeId} ${random.below(6)} `.repeat(random.chance(0.1) ? 20_000 : 1));
+      refusable = verifies && random.chance(0.15);
+      const hash = refusable ? 'no hash' : createHash('sha256').update(value).digest('hex');
+      const data = handedOver ? handOver(value) : value;
+      return finish({ kind: 'saveValue', hash, bytes: value }, provider.saveValue(hash, data));
+    }
+    handedOver = false;
+    const hash = createHash('sha256')
+      .update(`${storeId} ${random.below(6)} `)
+      .digest('hex');
+    if (kind < 90) return finish({ kind: 'releaseValue', hash }, provider.releaseValue(hash));
+    if (kind < 93) return finish({ kind: 'loadValue', hash }, provider.loadValue(hash));
+    if (kind < 96) return finish({ kind: 'loadSnapshot' }, provider.loadSnapshot());
+    return finish({ kind: 'loadPatchesSince', clock }, provider.loadPatchesSince(clock));
+  }
+}
+
+/** A copy of its own buffer, handed over. */
+function handOver(bytes: Uint8Array): Uint8Array {
+  const own = new Uint8Array(bytes);
+  return transfer(own, [own.buffer]);
+}
