@@ -168,6 +168,17 @@ export class CopyClaims {
     ];
   }
 
+  /** Whether `leaving` was carried out, when its answer was lost: this waits for a transaction that is under way. */
+  async haveLeft(): Promise<boolean> {
+    const server = await this.#server.another();
+    try {
+      const sql = 'SELECT 1 FROM sds_holders WHERE session = $1 FOR UPDATE';
+      return (await server.rows(sql, this.#holder.session)).length === 0;
+    } finally {
+      await server.close();
+    }
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#second?.close();

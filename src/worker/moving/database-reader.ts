@@ -5,6 +5,7 @@ import type { Patch, Reader, StorePrint, StoreSize, Value, ValuePrint } from './
 import { bytesOf, type Server, textArray } from './server.ts';
 
 const BYTES_A_READ = 4 * 1024 * 1024;
+const ROWS_A_COUNT = 100_000;
 const SLICE_BYTES = 16 * 1024 * 1024;
 const ROWS_A_READ = 4096;
 const CHUNKS_A_READ = BYTES_A_READ / CHUNK_BYTES;
@@ -34,9 +35,12 @@ function wholeOf(row: string, chunks: string): { bytes: string; digest: string }
 export class DatabaseReader implements Reader {
   readonly place: string;
   readonly #server: Server;
+  readonly #pause: () => Promise<void>;
 
-  constructor(server: Server) {
+  /** @param pause - called now and then in what takes long */
+  constructor(server: Server, pause: () => Promise<void>) {
     this.#server = server;
+    this.#pause = pause;
     this.place = server.place;
   }
 
@@ -64,11 +68,9 @@ export class DatabaseReader implements Reader {
 
   async stores(): Promise<Map<string, StoreSize>> {
     const sizes = new Map<string, StoreSize>();
-    const patches = await this.#server.rows(
-      'SELECT store_id, count(*), sum(octet_length(data)) FROM sds_patches GROUP BY store_id',
-    );
-    for (const [store, count, bytes] of patches) {
-      sizes.set(String(store), { patches: Number(count), bytes: Number(bytes), hasSnapshot: false });
+    for await (const [store, count, bytes] of this.#countPatches()) {
+      const { patches, bytes: before } = sizes.get(store) ?? { patches: 0, bytes: 0 };
+      sizes.set(store, { patches: patches + count, bytes: before + bytes, hasSnapshot: false });
     }
     for (const [store, bytes] of await this.#server.rows('SELECT store_id, size FROM sds_snapshots')) {
       const size = sizes.get(String(store)) ?? { patches: 0, bytes: 0 };
@@ -78,9 +80,37 @@ export class DatabaseReader implements Reader {
     return new Map([...sizes.values()].map((size, i) => [names[i] ?? '', size]));
   }
 
+  /** A store may come several times. Not all in one query: it would take minutes without a word. */
+  async *#countPatches(): AsyncGenerator<[string, number, number]> {
+    for (let last: string[] | undefined; ; ) {
+      const where = last === undefined ? '' : 'WHERE (store_id, clock) > ($1, $2::bigint) ';
+      const rows = await this.#server.rows(
+        'SELECT store_id, count(*), sum(octet_length(data)), max(clock) FROM (SELECT store_id, clock, data FROM sds_patches ' +
+          `${where}ORDER BY store_id, clock LIMIT ${ROWS_A_COUNT}) AS page GROUP BY store_id ORDER BY store_id`,
+        ...(last ?? []),
+      );
+      for (const [store, count, bytes] of rows) yield [String(store), Number(count), Number(bytes)];
+      const end = rows.at(-1);
+      if (end === undefined) return;
+      last = [String(end[0]), String(end[3])];
+      await this.#pause();
+    }
+  }
+
   async valueSize(): Promise<{ count: number; bytes: number }> {
-    const [row] = await this.#server.rows('SELECT count(*), coalesce(sum(size), 0) FROM sds_values');
-    return { count: Number(row?.[0]), bytes: Number(row?.[1]) };
+    const all = { count: 0, bytes: 0 };
+    for (let last: string | undefined; ; ) {
+      const where = last === undefined ? '' : 'WHERE hash > $1 ';
+      const [row] = await this.#server.rows(
+        `SELECT count(*), sum(size), max(hash) FROM (SELECT hash, size FROM sds_values ${where}ORDER BY hash LIMIT ${ROWS_A_COUNT}) AS page`,
+        ...(last === undefined ? [] : [last]),
+      );
+      if (row?.[2] === null || row?.[2] === undefined) return all;
+      all.count += Number(row[0]);
+      all.bytes += Number(row[1]);
+      last = row[2];
+      await this.#pause();
+    }
   }
 
   async snapshot(store: string): Promise<Patch | undefined> {
@@ -220,6 +250,7 @@ export class DatabaseReader implements Reader {
       print.patches += Number(count);
       print.patchBytes += Number(bytes);
       print.patchDigest = joined(print.patchDigest, String(digest));
+      await this.#pause();
       after = String(last);
     }
   }

@@ -5,21 +5,22 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { isLongName, nameOf, type StoredName, storedName } from '../../protocol/postgresql-names.ts';
-import { OperationError } from '../maintenance/failure.ts';
 import type { Statement } from '../postgresql/connection.ts';
 import { prepareTables } from '../postgresql/tables.ts';
 import { CopyClaims } from './copy-claims.ts';
 import { CopyRecords } from './copy-records.ts';
 import { DatabaseReader } from './database-reader.ts';
 import { CHUNK_BYTES, writtenPrint } from './digest.ts';
-import type { Source, StorePrint, Value, Writer } from './ends.ts';
+import type { Series, Source, StorePrint, Value, Writer } from './ends.ts';
 import { isThere } from './file-writer.ts';
 import type { Meter } from './meter.ts';
 import { insertPatches, insertSnapshots, insertValues, PackedRows } from './packed-rows.ts';
-import { type Server, textArray } from './server.ts';
+import { type Server, ServerFailure, textArray } from './server.ts';
 
 const NAMES_AT_A_TIME = 500;
 const CHUNKS_AT_A_TIME = 16;
+const VALUES_AT_A_TIME = 2048;
+const BYTES_AT_A_TIME = 4 * 1024 * 1024;
 
 export class DatabaseWriter implements Writer {
   readonly place: string;
@@ -38,7 +39,7 @@ export class DatabaseWriter implements Writer {
   constructor(server: Server, overwrite: boolean, leaseMs: number, meter: Meter) {
     this.#server = server;
     this.place = server.place;
-    this.reader = new DatabaseReader(server);
+    this.reader = new DatabaseReader(server, () => meter.step());
     this.#overwrite = overwrite;
     this.#meter = meter;
     this.#claims = new CopyClaims(server, leaseMs);
@@ -88,7 +89,7 @@ export class DatabaseWriter implements Writer {
     const prints = new Map([...names].map(([stored, name]) => [stored, writtenPrint(group.get(name))]));
     const missing = [...names.keys()].filter((stored) => records.get(stored) !== prints.get(stored));
     // a store that was changed here since it was copied
-    const changed = await this.#changed(source, names, records, this.#overwrite ? undefined : missing);
+    const changed = await this.#changed(names, records, this.#overwrite ? undefined : missing);
     if (changed.length > 0 && !this.#overwrite) throw isThere(this.place, names.get(changed[0] ?? '') ?? '');
     const copied = [...new Set([...missing, ...changed])];
     const done = [...names].filter(([stored]) => !copied.includes(stored));
@@ -108,7 +109,6 @@ export class DatabaseWriter implements Writer {
 
   /** Those of the recorded ones that are no longer as they were recorded. */
   async #changed(
-    source: Source,
     names: ReadonlyMap<string, string>,
     records: ReadonlyMap<string, string>,
     among: readonly string[] | undefined,
@@ -201,7 +201,7 @@ export class DatabaseWriter implements Writer {
   }
 
   async copyValues(source: Source): Promise<void> {
-    for await (const values of source.reader.values()) await this.#copyValues(source, values);
+    for await (const values of gathered(source.reader.values())) await this.#copyValues(source, values);
     if (this.#begunBefore.has(keyOf(source.identity))) await this.#takeBack(source);
   }
 
@@ -297,7 +297,8 @@ export class DatabaseWriter implements Writer {
     try {
       await this.#records.end(copies, this.#claims.fence(), ...this.#leaving());
     } catch (error) {
-      throw this.#claims.meaningOf(error);
+      const isInDoubt = error instanceof ServerFailure && error.retry === 'reconnect';
+      if (!isInDoubt || !(await this.#claims.haveLeft().catch(() => false))) throw this.#claims.meaningOf(error);
     }
     this.#hasClaims = false;
   }
@@ -314,6 +315,20 @@ export class DatabaseWriter implements Writer {
     }
     await this.#server.close();
   }
+}
+
+/** Small portions together: each is a transaction. */
+async function* gathered(portions: Series<Value[]>): AsyncGenerator<Value[]> {
+  let values: Value[] = [];
+  let bytes = 0;
+  for await (const portion of portions) {
+    for (const { data } of portion) bytes += data.byteLength;
+    values.push(...portion);
+    if (values.length < VALUES_AT_A_TIME && bytes < BYTES_AT_A_TIME) continue;
+    yield values;
+    [values, bytes] = [[], 0];
+  }
+  if (values.length > 0) yield values;
 }
 
 function* portionsOf(names: readonly string[]): Generator<string[]> {

@@ -113,9 +113,9 @@ export class FileWriter implements Writer {
 
   /** A disk that is full is told with what would have been needed. */
   #try(write: () => void): void {
-    if (this.#partial !== undefined) return this.#partial.fill(this.#meter.bytes, write);
     try {
-      write();
+      if (this.#partial === undefined) write();
+      else this.#partial.fill(this.#meter.bytes, write);
     } catch (error) {
       throw toFailure(error, this.place);
     }

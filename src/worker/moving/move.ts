@@ -57,6 +57,8 @@ class Copy {
   }
 
   async run(): Promise<Omit<SDS_CopyResult, 'Milliseconds'>> {
+    // what can be seen without a server
+    for (const { file } of this.#task.sources) if (file !== undefined) locate(file);
     const sources: Source[] = [];
     const target = await this.#openTarget();
     for (const place of this.#task.sources) sources.push(await this.#openSource(place));
@@ -105,7 +107,7 @@ class Copy {
       if (database === this.#targetDatabase) {
         throw new OperationError('invalid-argument', server.place, 'source and target are the same database');
       }
-      const reader = new DatabaseReader(server);
+      const reader = new DatabaseReader(server, () => this.#meter.step());
       await reader.holdStill();
       const [row] = await server.rows('SELECT current_schema()');
       return { reader, identity: `${keyOf(place.server)} ${row?.[0]}`, stores: await reader.stores() };
@@ -125,7 +127,6 @@ class Copy {
     return this.#pg;
   }
 
-  /** Refuses first what can be seen without a look at the sources. */
   async #openTarget(): Promise<(meter: Meter) => Writer> {
     const { target, overwrite, leaseMs, sources } = this.#task;
     if (target.server !== undefined) {

@@ -10,8 +10,8 @@ import { ServerError } from '../postgresql/sqlstates.ts';
 import { leaveOutDigests, md5 } from './digest.ts';
 
 const CONNECT_MS = 5000;
-/** A look at every row of a large table takes its time, and says nothing meanwhile. */
-const SILENCE_MS = 10 * 60_000;
+/** Digests of some gigabytes take their time, and the server says nothing meanwhile. */
+const SILENCE_MS = 120_000;
 const MOST_ATTEMPTS = 10;
 const LONGEST_PAUSE_MS = 200;
 
