@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { brotliCompressSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 const root = import.meta.dirname;
@@ -22,13 +23,16 @@ const common = {
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist);
 
+// `packed` code is a third as long and is unpacked when it is first asked for, in less than a millisecond: what is
+// started with nearly every process stays plain
 const workers = {
-  'virtual:worker-code': 'src/worker/entry.ts',
-  'virtual:maintenance-code': 'src/worker/maintenance/entry.ts',
-  'virtual:moving-code': 'src/worker/moving/entry.ts',
+  'virtual:worker-code': { entry: 'src/worker/entry.ts', packed: false },
+  'virtual:postgresql-code': { entry: 'src/worker/postgresql/entry.ts', packed: true },
+  'virtual:maintenance-code': { entry: 'src/worker/maintenance/entry.ts', packed: true },
+  'virtual:moving-code': { entry: 'src/worker/moving/entry.ts', packed: true },
 };
-const workerTexts = new Map();
-for (const [name, entry] of Object.entries(workers)) {
+const workerModules = new Map();
+for (const [name, { entry, packed }] of Object.entries(workers)) {
   const { outputFiles } = await build({
     ...common,
     entryPoints: [join(root, entry)],
@@ -36,18 +40,26 @@ for (const [name, entry] of Object.entries(workers)) {
     minify: true,
     write: false,
   });
-  workerTexts.set(name, outputFiles[0].text);
+  const [{ text }] = outputFiles;
+  // by `process`, since an import would load zlib with the library
+  const code = packed
+    ? `process.getBuiltinModule('node:zlib').brotliDecompressSync(Buffer.from('${brotliCompressSync(text).toString('base64')}', 'base64')).toString()`
+    : JSON.stringify(text);
+  workerModules.set(name, `export default () => ${code};`);
 }
-const workerCode = {
-  name: 'worker-code',
+const locations = { esm: 'import.meta.url', cjs: '__filename' };
+const virtualModules = (format) => ({
+  name: 'virtual-modules',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^virtual:/ }, ({ path }) => ({ path, namespace: 'worker-code' }));
-    onLoad({ filter: /.*/, namespace: 'worker-code' }, ({ path }) => ({
-      contents: workerTexts.get(path),
-      loader: 'text',
+    onLoad({ filter: /^virtual:package-location$/, namespace: 'worker-code' }, () => ({
+      contents: `export default ${locations[format]}`,
     }));
+    onResolve({ filter: /^virtual:/ }, ({ path }) => ({ path, namespace: 'worker-code' }));
+    onLoad({ filter: /.*/, namespace: 'worker-code' }, ({ path }) => ({ contents: workerModules.get(path) }));
   },
-};
+});
+// names are kept, for stack traces, and lines short: Node prints the one that an error comes from
+const readable = { minifySyntax: true, minifyWhitespace: true, lineLimit: 160 };
 for (const [format, outfile] of [
   ['esm', 'index.js'],
   ['cjs', 'index.cjs'],
@@ -56,8 +68,9 @@ for (const [format, outfile] of [
     ...common,
     entryPoints: [join(root, 'src/main/index.ts')],
     format,
+    ...readable,
     outfile: join(dist, outfile),
-    plugins: [workerCode],
+    plugins: [virtualModules(format)],
     banner: { js: '/*! sds-persistence-worker, MIT; contains Comlink, Apache-2.0: see THIRD-PARTY-NOTICES.md */' },
   });
 }
@@ -79,15 +92,14 @@ for (const [entry, outfile] of [
     format: 'esm',
     // the first file is read by any Node, to say that it is too old
     target: outfile === 'bin.js' ? 'node14.8' : common.target,
-    minifySyntax: true,
-    minifyWhitespace: true,
+    ...readable,
     outfile: join(dist, outfile),
     plugins: [library],
   });
 }
 chmodSync(join(dist, 'bin.js'), 0o755);
 
-// declarations, once as ES module and once as CommonJS: those that the public ones lead to
+// declarations: those that the public ones lead to, once, as CommonJS, which ES modules may import as well
 const types = join(dist, 'types');
 execFileSync(
   process.execPath,
@@ -106,8 +118,7 @@ follow(join(types, 'main/index.d.ts'));
 rmSync(types, { recursive: true });
 for (const [path, text] of reachable) {
   mkdirSync(join(path, '..'), { recursive: true });
-  writeFileSync(path, text.replaceAll(relativeImport, "$1.js'"));
   writeFileSync(path.replace(/\.d\.ts$/, '.d.cts'), text.replaceAll(relativeImport, "$1.cjs'"));
 }
-writeFileSync(join(dist, 'index.d.ts'), "export * from './types/main/index.js';\n");
-writeFileSync(join(dist, 'index.d.cts'), "export * from './types/main/index.cjs';\n");
+for (const name of ['index.d.ts', 'index.d.cts'])
+  writeFileSync(join(dist, name), "export * from './types/main/index.cjs';\n");

@@ -15,7 +15,7 @@ const help = `Breaks the package on purpose and compares what is left with what 
 
   npm run torture                     all rigs, the whole
   npm run torture -- --quick          a small slice of each
-  npm run torture -- --only NAME      one rig (or several: --only A,B)
+  npm run torture -- --only NAME      one rig, or all whose names begin so (several: --only A,B)
   npm run torture -- --seed NUMBER    repeats a run's random choices
   npm run torture -- --help
 
@@ -61,10 +61,10 @@ function readArguments() {
     const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
     if (!Number.isSafeInteger(seed) || seed < 0) throw new Error(`--seed must be a whole number, not '${values.seed}'`);
     const names = values.only?.split(',') ?? Object.keys(rigs);
-    const chosen = names.map((name): [string, RigEntry] => {
-      const rig = rigs[name];
-      if (rig === undefined) throw new Error(`there is no rig '${name}'; there are ${Object.keys(rigs).join(', ')}`);
-      return [name, rig];
+    const chosen = names.flatMap((name) => {
+      const named = Object.entries(rigs).filter(([each]) => each === name || each.startsWith(`${name}-`));
+      if (named.length === 0) throw new Error(`there is no rig '${name}'; there are ${Object.keys(rigs).join(', ')}`);
+      return named;
     });
     return { ...values, seed, rigs: chosen };
   } catch (error) {

@@ -70,8 +70,10 @@ export class MixedCalls {
   }
 
   /** Makes one call. */
-  make(): void {
-    this.#made.push(this.#call(this.#random.pick(this.subjects)));
+  make(): Made {
+    const made = this.#call(this.#random.pick(this.subjects));
+    this.#made.push(made);
+    return made;
   }
 
   /** Resolves once all calls are settled. */
@@ -98,7 +100,9 @@ export class MixedCalls {
         const code = codeOf(outcome.reason);
         report.count(`rejected with ${code}`);
         if ((code === 'invalid-argument' && refusable) || mayReject(one, code)) continue;
-        report.violation(`${where}: ${call.kind} (handed over: ${handedOver}) rejected with ${String(outcome.reason)}`);
+        report.violation(
+          `${where}: ${call.kind} (handed over: ${handedOver}) rejected with ${String(outcome.reason)}: ${String((outcome.reason as Error).cause)}`,
+        );
         continue;
       }
       if (refusable) report.violation(`${where}: a value that does not match its hash was accepted`);

@@ -3,7 +3,7 @@
  * or an error with a code, in bounded time; what was only looked at is the same afterwards, byte for byte, and
  * a target that was not finished is not there.
  */
-import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import {
@@ -22,13 +22,24 @@ const LeaveUntouched = true;
 const operations: Record<string, (dbPath: string, target: string) => Promise<unknown>> = {
   describe: (dbPath) => describeDatabase(dbPath, { LeaveUntouched }),
   verify: (dbPath) => verifyDatabase(dbPath, { LeaveUntouched }),
+  // looking changes nothing without that option either: nobody has the file open
+  'describe as is': (dbPath) => describeDatabase(dbPath),
+  'verify as is': (dbPath) => verifyDatabase(dbPath),
   backup: (dbPath, target) => backupDatabase(dbPath, target, { LeaveUntouched }),
   restore: (dbPath, target) => restoreDatabase(dbPath, target, { LeaveUntouched }),
   copy: (dbPath, target) => copyStores(dbPath, target, { LeaveUntouched }),
   // it replaces the file, so it comes last
   compact: (dbPath) => compactDatabase(dbPath),
 };
-const codes = ['open-failed', 'schema-mismatch', 'database-corrupt', 'io-error', 'invalid-argument', 'database-busy'];
+const codes = [
+  'open-failed',
+  'schema-mismatch',
+  'database-corrupt',
+  'io-error',
+  'invalid-argument',
+  'database-busy',
+  'read-only',
+];
 
 export async function run({ seed, scale, report }: RigContext): Promise<void> {
   const random = new Random(seed);
@@ -39,8 +50,9 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
       await all(name);
     }
     const sound = makeSound(dbPath, random);
+    const left = leftByKilled(dbPath, sound);
     for (let i = scaled(400, scale, 8); i > 0; i--) {
-      const kind = damage(dbPath, sound, random);
+      const kind = damage(dbPath, sound, left, random);
       report.count(`files with damage: ${kind}`);
       await all(`file ${i} (${kind}, seed ${seed})`);
     }
@@ -94,7 +106,31 @@ function makeSound(dbPath: string, random: Random): Buffer {
   return readFileSync(dbPath);
 }
 
-function damage(dbPath: string, sound: Buffer, random: Random): string {
+type Files = Record<string, Buffer>;
+
+/** What a process leaves that is killed with commits in the log alone, and within a transaction with a journal. */
+function leftByKilled(dbPath: string, sound: Buffer): { log: Files; journal: Files } {
+  const whileOpen = (sql: string): Files => {
+    writeFileSync(dbPath, sound);
+    const database = new DatabaseSync(dbPath);
+    database.exec(sql);
+    // a copy of files that are open is what is on the disk when their process is killed
+    for (const end of ends) if (existsSync(dbPath + end)) copyFileSync(dbPath + end, `${dbPath}.left${end}`);
+    database.close();
+    const files: Files = {};
+    for (const end of ends) {
+      if (!existsSync(`${dbPath}.left${end}`)) continue;
+      files[end] = readFileSync(`${dbPath}.left${end}`);
+      rmSync(`${dbPath}.left${end}`);
+    }
+    return files;
+  };
+  const update = "UPDATE patches SET data = zeroblob(400) WHERE store_id = 'store 2'";
+  const log = whileOpen(`PRAGMA wal_autocheckpoint = 0; ${update}`);
+  return { log, journal: whileOpen(`PRAGMA journal_mode = DELETE; PRAGMA cache_size = 1; BEGIN IMMEDIATE; ${update}`) };
+}
+
+function damage(dbPath: string, sound: Buffer, left: ReturnType<typeof leftByKilled>, random: Random): string {
   for (const end of ends) rmSync(dbPath + end, { force: true });
   const copy = Buffer.from(sound);
   const kind = random.pick([
@@ -107,11 +143,23 @@ function damage(dbPath: string, sound: Buffer, random: Random): string {
     'log',
     'log and index',
     'journal',
+    'left with a log',
+    'left with a journal',
   ]);
-  const flip = (limit: number) => {
+  const flip = (limit: number, bytes = copy) => {
     const at = random.below(limit);
-    copy[at] = (copy[at] ?? 0) ^ (1 << random.below(8));
+    bytes[at] = (bytes[at] ?? 0) ^ (1 << random.below(8));
   };
+  if (kind.startsWith('left')) {
+    const files = kind === 'left with a log' ? left.log : left.journal;
+    const hit = random.pick([...Object.keys(files), 'none']);
+    for (const [end, whole] of Object.entries(files)) {
+      const bytes = Buffer.from(whole);
+      if (end === hit) for (let n = 1 + random.below(4); n > 0; n--) flip(bytes.length, bytes);
+      writeFileSync(dbPath + end, bytes);
+    }
+    return kind;
+  }
   if (kind === 'bits') for (let n = 1 + random.below(20); n > 0; n--) flip(copy.length);
   if (kind === 'header') for (let n = 1 + random.below(4); n > 0; n--) flip(100);
   if (kind === 'block') copy.set(random.bytes(512), random.below(copy.length / 512) * 512);

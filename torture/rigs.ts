@@ -85,4 +85,54 @@ export const rigs: Record<string, RigEntry> = {
     load: () => import('./soak.ts'),
     mostMinutes: 13,
   },
+  'postgresql-random-calls': {
+    what: 'random calls on PostgreSQL, compared with the reference',
+    load: () => import('./postgresql-random-calls.ts'),
+    mostMinutes: 8,
+  },
+  'postgresql-lost-connections': {
+    what: 'PostgreSQL: the backend, the server, the connection at each byte, the answer to a commit lost',
+    load: () => import('./postgresql-lost-connections.ts'),
+    mostMinutes: 30,
+  },
+  'postgresql-lost-workers': {
+    what: 'PostgreSQL: worker threads terminated at random moments under mixed calls',
+    load: () => import('./postgresql-lost-workers.ts'),
+    mostMinutes: 10,
+  },
+  'postgresql-killed-processes': {
+    what: 'PostgreSQL: processes ended by SIGKILL, their stores taken over',
+    load: () => import('./postgresql-killed-processes.ts'),
+    mostMinutes: 20,
+  },
+  'postgresql-fencing': {
+    what: 'PostgreSQL: processes stopped over the end of their lease',
+    load: () => import('./postgresql-fencing.ts'),
+    mostMinutes: 15,
+  },
+  'postgresql-processes': {
+    what: 'PostgreSQL: two, four and eight processes on one database, one killed',
+    load: () => import('./postgresql-processes.ts'),
+    mostMinutes: 15,
+  },
+  'postgresql-migrations': {
+    what: 'PostgreSQL: twenty processes that find no tables at the same time',
+    load: () => import('./postgresql-migrations.ts'),
+    mostMinutes: 8,
+  },
+  'postgresql-failover': {
+    what: 'PostgreSQL: the primary killed, the synchronous standby promoted',
+    load: () => import('./postgresql-failover.ts'),
+    mostMinutes: 10,
+  },
+  'postgresql-pgbouncer': {
+    what: 'PostgreSQL through PgBouncer in transaction mode',
+    load: () => import('./postgresql-pgbouncer.ts'),
+    mostMinutes: 15,
+  },
+  'postgresql-soak': {
+    what: 'PostgreSQL: a mixed load for ten minutes, the server restarted each minute',
+    load: () => import('./postgresql-soak.ts'),
+    mostMinutes: 13,
+  },
 };

@@ -2,7 +2,7 @@
  * 'full' means what it says: in a trace of the system calls, every acknowledgement comes after an
  * fdatasync of the write-ahead log that follows the writing of what it acknowledges. With 'normal'
  * no commit waits for the disk: the log is synced only by a checkpoint, which then writes to the database,
- * and with the header that begins it anew after one.
+ * and with the header that begins it anew after one; and by a thread that writes nothing, ahead of a checkpoint.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -63,18 +63,23 @@ export async function run({ scale, report }: RigContext): Promise<void> {
     let begun = false;
     /** Threads whose call of fdatasync began and did not end. */
     const inSync = new Set<string>();
+    /** Threads that wrote to the log: only their syncs are waited for. */
+    const writers = new Set<string>();
     for (const line of lines) {
       const thread = line.split(' ', 1)[0] ?? '';
       const onLog = line.includes('-wal>');
       if (/ write\(1</.test(line) && line.includes('"begun')) begun = true;
       if (!begun) continue;
       if (/ pwrite(64|v)\(/.test(line)) {
-        if (onLog) unsynced = true;
-        else if (justSynced && line.includes('.db>')) checkpoints++;
+        if (onLog) {
+          unsynced = true;
+          writers.add(thread);
+        }
+        if (justSynced && line.includes('.db>')) checkpoints++;
         headerWritten = onLog && /, 32, 0\b/.test(line);
         justSynced = false;
       }
-      if (/ f(data)?sync\(/.test(line) && onLog) {
+      if (/ f(data)?sync\(/.test(line) && onLog && writers.has(thread)) {
         if (line.includes('unfinished')) inSync.add(thread);
         else synced();
       } else if (/ f(data)?sync resumed/.test(line) && inSync.delete(thread)) synced();

@@ -77,6 +77,11 @@ const accepted: Record<keyof SDS_ProviderOptions, Acceptance> = {
   Overflow: oneOf('wait', 'reject'),
   OnClockCollision: oneOf('ignore', 'keep'),
   VerifyValues: yesOrNo,
+  Ownership: oneOf('exclusive', 'shared'),
+  LeaseMs: integer(1000, 2_147_483_647),
+  CreateTables: yesOrNo,
+  ConnectTimeoutMs: integer(1, 2_147_483_647),
+  RetryForMs: integer(0, 2_147_483_647),
 };
 
 /** Names a value in an error message, without calling anything of it. */

@@ -53,7 +53,7 @@ function forget(thread: Thread): void {
 }
 
 function takeThread(): Thread {
-  const thread = idle.pop() ?? startThread(maintenanceCode);
+  const thread = idle.pop() ?? startThread(maintenanceCode());
   clearTimeout(thread.timer);
   thread.worker.ref();
   thread.cells.fill(0);
@@ -92,7 +92,7 @@ export function runTask<Task extends MaintenanceTask>(
     let thread: Thread;
     try {
       // what moves stores does so once
-      thread = task === 'move' ? startThread(movingCode) : takeThread();
+      thread = task === 'move' ? startThread(movingCode()) : takeThread();
     } catch (error) {
       return reject(makeError('worker-lost', call, path, 'no thread could be started', error));
     }

@@ -1,5 +1,4 @@
 /** Operations on whole database files, for programs and for the command line. */
-import { userInfo } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { makeError, SDS_PersistenceError } from '../protocol/errors.ts';
 import type {
@@ -20,6 +19,7 @@ import { isPostgresqlUrl, labelOf, parsePostgresqlUrl } from '../protocol/postgr
 import { describe } from './arguments.ts';
 import { changed, runTask } from './maintenance-worker.ts';
 import { begin, finish, log } from './observe/channels.ts';
+import { placesToLookFrom, userName } from './place.ts';
 
 const MOST_PAGES_PER_STEP = 16_384;
 /** So often a verification begins anew if the file changes while it is read without a lock. */
@@ -215,7 +215,7 @@ export async function copyStores(
   if (sources.length === 1 && source.file !== undefined && target.file !== undefined) {
     return runTask('copy', call, { source: source.file, target: target.file, stores, overwrite, values }, Options);
   }
-  const given = { path, sources, target, stores, overwrite, values, leaseMs, modules: modulePlaces() };
+  const given = { path, sources, target, stores, overwrite, values, leaseMs, modules: placesToLookFrom() };
   return runTask('move', call, given, Options);
 }
 
@@ -224,18 +224,6 @@ function placeOf(value: unknown, call: string, name: string): Place {
   const server = parsePostgresqlUrl(value, process.env, userName());
   if (typeof server !== 'string') return { server };
   throw new SDS_PersistenceError('invalid-argument', `${call}: ${name}: ${server}`);
-}
-
-function userName(): string | undefined {
-  try {
-    return userInfo().username;
-  } catch {
-    return undefined; // this system has no name for the user
-  }
-}
-
-function modulePlaces(): string[] {
-  return [process.argv[1] ?? '', process.cwd()].filter((place) => place !== '');
 }
 
 interface Acceptance {

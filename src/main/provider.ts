@@ -11,15 +11,17 @@ import {
 } from '../protocol/entries.ts';
 import { makeError, reviveCause, SDS_PersistenceError } from '../protocol/errors.ts';
 import type { SDS_BackupOptions, SDS_BackupResult } from '../protocol/maintenance.ts';
-import type { SDS_ProviderOptions } from '../protocol/options.ts';
-import type { Report } from '../protocol/service.ts';
+import type { ProviderSettings, SDS_ProviderOptions } from '../protocol/options.ts';
+import { isPostgresqlUrl } from '../protocol/postgresql-url.ts';
 import type { SDS_Statistics } from '../protocol/statistics.ts';
 import { describe, faultOfBytes, faultOfClock, faultOfHash, readOptions } from './arguments.ts';
 import type { Connection } from './connection/connection.ts';
 import { type OpenFile, openFile, releaseFile } from './connection/worker-pool.ts';
 import { drainAtExit, exiting } from './exit-guard.ts';
 import { statisticsOf } from './observe/statistics.ts';
+import { Opening } from './opening.ts';
 import { backupFile } from './operations.ts';
+import { locate } from './place.ts';
 import type { FileQueue } from './queue/file-queue.ts';
 import { Member } from './queue/member.ts';
 
@@ -42,16 +44,15 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
   readonly #queue: FileQueue;
   readonly #connection: Connection;
   readonly #member: Member;
-  #opening: Promise<Report>;
-  /** Whether the failure of `#opening` was told, so that the next `ready()` tries again. */
-  #openFailed = false;
+  readonly #opening: Opening;
   #closing: Promise<void> | undefined;
 
   /**
    * Starts opening the database; `ready()` tells how that went.
    *
    * @param DbPath - the database file; it is made if it is not there, its folder is not. `':memory:'`
-   *   is a database of this provider's own, gone once it is closed
+   *   is a database of this provider's own, gone once it is closed. A `postgres://` URL is a database on a
+   *   server, which takes the package `pg` beside this one
    * @param StoreId - the store within the file
    * @param Options - see `SDS_ProviderOptions`
    * @throws SDS_PersistenceError `invalid-argument` for a wrong argument
@@ -64,34 +65,31 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
       (typeof StoreId !== 'string' && `StoreId must be a string, not ${describe(StoreId)}`) ||
       (typeof settings === 'string' && settings);
     if (typeof settings === 'string' || fault) {
-      throw makeError('invalid-argument', 'constructor', typeof DbPath === 'string' ? DbPath : '?', String(fault));
+      const place = typeof DbPath === 'string' && !isPostgresqlUrl(DbPath) ? DbPath : '?';
+      throw makeError('invalid-argument', 'constructor', place, String(fault));
     }
-    const { queue, connection } = open(DbPath, settings.MaxPendingBytes);
+    const { queue, connection } = open(DbPath, settings);
     const member = new Member(connection.newMemberId(), queue.dbPath, StoreId, settings);
     queue.members.add(member);
     this.#queue = queue;
     this.#connection = connection;
     this.#member = member;
-    this.#opening = connection.attach(queue, member);
+    this.#opening = new Opening(connection, queue, member);
   }
 
   /**
    * Resolves once the database is open. After a failure it tries again, as every other call does.
    *
    * @throws `open-failed`, `schema-mismatch`, `database-busy`, `database-full`, `database-corrupt`,
-   *   `read-only`, `io-error`, `worker-lost`, `closed`
+   *   `read-only`, `io-error`, `worker-lost`, `closed`; on PostgreSQL also `connection-failed`, and `fenced` if another
+   *   process still has the store after `BusyTimeoutMs`
    */
   async ready(): Promise<void> {
     if (this.#closing !== undefined) throw this.#error('closed', 'ready');
     const refusal = this.#queue.refusalOf('ready');
     if (refusal !== undefined) throw refusal;
-    if (this.#openFailed) {
-      this.#openFailed = false;
-      this.#opening = this.#connection.attach(this.#queue, this.#member);
-    }
-    const { error } = await this.#opening;
+    const { error } = await this.#opening.outcome(() => this.#closing !== undefined);
     if (error === undefined) return;
-    this.#openFailed = !this.#connection.lost;
     throw this.#error(error.code, 'ready', undefined, reviveCause(error.cause));
   }
 
@@ -260,8 +258,12 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
    * @throws what `flush` and `backupDatabase` fail with; `invalid-argument` for a database in memory
    */
   async backup(Path: string, Options: SDS_BackupOptions = {}): Promise<SDS_BackupResult> {
-    const { dbPath, transient } = this.#queue;
+    const { dbPath, transient, place } = this.#queue;
     if (transient) throw makeError('invalid-argument', 'backup', dbPath, 'a database in memory has no file to copy');
+    if (place.server !== undefined) {
+      const detail = 'a database on a server has no file to copy: use pg_dump, or copyStores into a file';
+      throw makeError('invalid-argument', 'backup', dbPath, detail);
+    }
     await this.flush();
     return backupFile('backup', dbPath, Path, Options);
   }
@@ -286,7 +288,20 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
 
   #load(name: string, operation: number, key: string, clock: number): Promise<unknown> {
     if (this.#closing !== undefined) return Promise.reject(this.#error('closed', name));
-    return this.#queue.gathering.addLoad(this.#member, operation, key, clock);
+    const load = () => this.#queue.gathering.addLoad(this.#member, operation, key, clock);
+    return this.#opening.mayComeFree ? this.#onceOwned(load) : load();
+  }
+
+  /** A load before the store was ever this process's: what another one still writes belongs to it, so it waits for that. */
+  async #onceOwned(load: () => Promise<unknown>): Promise<unknown> {
+    try {
+      return await load();
+    } catch (error) {
+      if ((error as SDS_PersistenceError).code !== 'fenced' || !this.#opening.mayComeFree) throw error;
+      const report = await this.#opening.outcome(() => this.#closing !== undefined);
+      if (report.error !== undefined || this.#closing !== undefined) throw error;
+      return load();
+    }
   }
 
   /** A bad argument; on a closed provider that it is closed says more. */
@@ -300,11 +315,12 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
 }
 
 /** A machine that has no room for another thread's memory says so with errors of its own. */
-function open(dbPath: string, maxPendingBytes: number): OpenFile {
+function open(dbPath: string, settings: ProviderSettings): OpenFile {
+  const place = locate(dbPath, settings);
   try {
-    return openFile(dbPath, maxPendingBytes);
+    return openFile(place, settings.MaxPendingBytes);
   } catch (error) {
     if (error instanceof SDS_PersistenceError) throw error;
-    throw makeError('open-failed', 'constructor', dbPath, 'no worker thread could be set up', error);
+    throw makeError('open-failed', 'constructor', place.path, 'no worker thread could be set up', error);
   }
 }

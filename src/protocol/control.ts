@@ -44,10 +44,10 @@ export const WANTED_NOW = 1;
 /** The thread is blocked until there is progress: no message reaches it. */
 export const WANTED_BY_BLOCKED = 2;
 
-/** A descriptor is (file, batch number, first slab, number of calls made before it). */
+/** A descriptor is (file, batch number, first slab, number of calls made before it, when it began as in `shared-clock.ts`). */
 const RING_START = 16;
 export const RING_CAPACITY = 2048;
-const DESCRIPTOR_CELLS = 4;
+const DESCRIPTOR_CELLS = 5;
 export const CONTROL_CELLS = RING_START + RING_CAPACITY * DESCRIPTOR_CELLS;
 
 /** Index of the first cell of the descriptor with this running number. */
@@ -67,6 +67,8 @@ export const MAX_FILES = 65_536;
  * success, or an outcome as in an entry, and SLOT_COLLIDED. Main clears it before it is used again.
  */
 export const OUTCOME_SLOTS = 256;
+/** So many cells behind a slot is when the write was committed, as in a slab. */
+export const COMMITTED_AT = OUTCOME_SLOTS;
 export const SLOT_COLLIDED = 1 << 16;
 export const SLOT_FOREIGN_WRITER = 1 << 17;
 

@@ -27,7 +27,8 @@ export type SDS_PersistenceErrorCode = (typeof errorCodes)[number];
 const sentences: Record<SDS_PersistenceErrorCode, string> = {
   'invalid-argument': 'an argument is not acceptable',
   closed: 'the provider is closed',
-  'open-failed': 'the database could not be opened; check that its folder exists and that it is an SQLite database',
+  'open-failed':
+    'the database could not be opened; check that its folder exists and that it is an SQLite database, or what the cause says',
   'schema-mismatch': 'the file has tables of another shape, or triggers on them; it was left untouched',
   'database-busy': 'another process kept the database locked for longer than BusyTimeoutMs; nothing was stored',
   'database-full': 'the disk or the database is full; make room and call again',
@@ -37,8 +38,10 @@ const sentences: Record<SDS_PersistenceErrorCode, string> = {
   'worker-lost': 'the worker thread was lost before the call could be carried out; nothing was stored',
   'queue-full': 'more bytes are waiting than MaxPendingBytes allows; await earlier calls first',
   'file-exists': 'what would be made is there already; it was left as it is',
-  'connection-failed': 'the server can not be reached',
-  fenced: 'another process owns the store; nothing was stored',
+  'connection-failed':
+    'the server could not be reached, or was lost, for longer than RetryForMs; a call that was under way may be stored or not',
+  fenced:
+    'the store belongs to another process; nothing was stored. Close this provider, and open it where the store belongs',
 };
 
 /**
@@ -63,6 +66,20 @@ export class SDS_PersistenceError extends Error {
   }
 }
 
+/** How a database on a server is named where a file has its path. */
+export const SERVER_LABEL = 'PostgreSQL database';
+
+/** Of a database on a server, some codes mean something else. */
+const serverSentences: Partial<Record<SDS_PersistenceErrorCode, string>> = {
+  'open-failed': 'the database could not be opened; the cause says why',
+  'schema-mismatch': 'the database has tables of another shape, or of another version',
+  'database-busy': 'a lock was not to be had, or a statement took longer than the server allows; nothing was stored',
+  'database-full': "the server's disk is full; make room and call again",
+  'database-corrupt': 'the database is damaged; restore it from a copy',
+  'read-only': 'the database can not be written; check the rights of the user, and that the server is no standby',
+  'io-error': 'the server reported an error',
+};
+
 /** What SQLite or Node said, in a form that crosses threads with nothing lost. */
 export interface ReportedCause {
   message: string;
@@ -80,7 +97,8 @@ export function makeError(
   detail?: string,
   cause?: unknown,
 ): SDS_PersistenceError {
-  const message = `${call} ('${dbPath}'): ${detail ?? sentences[code]}`;
+  const sentence = (dbPath.startsWith(SERVER_LABEL) ? serverSentences[code] : undefined) ?? sentences[code];
+  const message = `${call} ('${dbPath}'): ${detail ?? sentence}`;
   return new SDS_PersistenceError(code, message, cause === undefined ? undefined : { cause });
 }
 

@@ -36,9 +36,10 @@ export interface SDS_OperationOptions {
   Signal?: SDS_StopSignal;
   /**
    * True: not a byte of a file that is only read is changed, nor of its `-wal` and `-shm`, and none of them is
-   * made. It holds for a process in which nothing else opens that file, such as a command-line tool: a provider
-   * that opens it meanwhile in the same process would find it read-only. Default false: the file is read as any
-   * SQLite program reads it, which may update `-shm`, and make and remove `-wal` and `-shm`.
+   * made, also if others have it open. It holds for a process in which nothing else opens that file, such as a
+   * command-line tool: a provider that opens it meanwhile in the same process would find it read-only. Default false:
+   * the same, but in the `-shm` of a file that some program has open SQLite notes that there is one more reader;
+   * and of a backup's or a copy's source `-shm` may be updated, `-wal` and `-shm` be made and removed.
    */
   LeaveUntouched?: boolean;
 }

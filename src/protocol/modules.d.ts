@@ -1,18 +1,29 @@
 /** Modules without declarations of their own. */
 
 declare module 'virtual:worker-code' {
-  const code: string;
+  const code: () => string;
   export default code;
 }
 
 declare module 'virtual:maintenance-code' {
-  const code: string;
+  const code: () => string;
   export default code;
 }
 
 declare module 'virtual:moving-code' {
-  const code: string;
+  const code: () => string;
   export default code;
+}
+
+declare module 'virtual:postgresql-code' {
+  const code: () => string;
+  export default code;
+}
+
+/** The URL or path of the file that this code is part of; `undefined` in a bundle that can't tell. */
+declare module 'virtual:package-location' {
+  const location: string | undefined;
+  export default location;
 }
 
 declare module 'comlink/dist/esm/node-adapter.mjs' {

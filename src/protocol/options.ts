@@ -43,6 +43,29 @@ export interface SDS_ProviderOptions {
    * the contract allows any string as a hash.
    */
   VerifyValues?: boolean;
+  /**
+   * On PostgreSQL: who may write the store. `'exclusive'` (default): this process alone, enforced by the server; a process
+   * that was paused for longer than `LeaseMs` and comes back gets `fenced` once another one has taken over.
+   * `'shared'`: any number of processes; where numbers meet, `OnClockCollision` decides.
+   */
+  Ownership?: 'exclusive' | 'shared';
+  /**
+   * On PostgreSQL: for how many milliseconds this process keeps its stores without a sign of life, by the server's
+   * clock. Default 10,000; at least 1,000. A short one lets another process take over sooner.
+   */
+  LeaseMs?: number;
+  /**
+   * On PostgreSQL: whether to make tables that are missing. Default true. If false, opening rejects with
+   * `open-failed` where they are; `postgresqlSchema` is what makes them.
+   */
+  CreateTables?: boolean;
+  /** On PostgreSQL: how many milliseconds an attempt to connect to one host may take. Default 5,000. */
+  ConnectTimeoutMs?: number;
+  /**
+   * On PostgreSQL: for how many milliseconds calls wait for a server that can't be reached, or is lost, before they
+   * reject with `connection-failed`. Default 30,000; 0 tries once.
+   */
+  RetryForMs?: number;
 }
 
 export type ProviderSettings = Required<SDS_ProviderOptions>;
@@ -55,4 +78,9 @@ export const defaultSettings: Readonly<ProviderSettings> = {
   Overflow: 'wait',
   OnClockCollision: 'ignore',
   VerifyValues: false,
+  Ownership: 'exclusive',
+  LeaseMs: 10_000,
+  CreateTables: true,
+  ConnectTimeoutMs: 5000,
+  RetryForMs: 30_000,
 };

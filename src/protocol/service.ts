@@ -4,6 +4,7 @@
  * see `control.ts` (ring), `slabs.ts` and `entries.ts`.
  */
 import type { ReportedCause, SDS_PersistenceErrorCode } from './errors.ts';
+import type { PostgresqlTarget } from './postgresql-url.ts';
 
 /** A provider as the worker knows it. */
 export interface ProviderMessage {
@@ -18,6 +19,24 @@ export interface ProviderMessage {
   busyTimeoutMs: number;
   keepCollisions: boolean;
   verifyValues: boolean;
+  exclusive: boolean;
+  /** See `Report`; after the loss of a worker. */
+  knownEpoch: number | undefined;
+  /** Where the database is, if it is no file. */
+  server?: PostgresqlSettings;
+}
+
+/** Of all providers of one PostgreSQL database: as the first of them has it. */
+export interface PostgresqlSettings {
+  target: PostgresqlTarget;
+  /** By which the server knows this process; the same for a worker and its successors. */
+  session: string;
+  leaseMs: number;
+  createTables: boolean;
+  connectTimeoutMs: number;
+  retryForMs: number;
+  /** Files and folders from where to look for the package `pg`. */
+  places: readonly string[];
 }
 
 /** Large bytes: a view's buffer, handed over or shared. */
@@ -52,6 +71,8 @@ export interface Report {
   error?: Failure;
   /** SQLite's version, for the warning about versions with a known fault. */
   sqliteVersion?: string;
+  /** How often the store has changed hands, in a database that several processes share. */
+  epoch?: number;
 }
 
 /** All of it takes effect in the order of the calls, batches of the ring included. */

@@ -14,8 +14,8 @@ export interface SDS_Statistics {
   /** Batches, and large writes that cross alone, that were dealt with; and those in which a call failed. */
   Batches: { Finished: number; Failed: number };
   /**
-   * Milliseconds from the first call of a batch until this thread knew that it is committed. Where nobody waits for a
-   * promise the worker tells of a commit only after a pause, up to 100 ms later.
+   * Milliseconds from the first call of a batch to its commit in the worker; with `Durability: 'full'` to the moment
+   * when it is on the disk. This thread may hear of it up to 100 ms later, where nobody waits for a promise.
    */
   CommitDelayMs: { P50: number; P99: number; Max: number };
   /** Calls that were held inside the call since `MaxPendingBytes` were waiting, and for how many milliseconds in all. */

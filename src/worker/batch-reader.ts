@@ -13,7 +13,14 @@ import {
 import type { Arena } from './arena.ts';
 import type { Caller, Writes } from './engine.ts';
 
-const nobody: Caller = { storeId: '', keepCollisions: false, verifyValues: false };
+const nobody: Caller = {
+  storeId: '',
+  keepCollisions: false,
+  verifyValues: false,
+  busyTimeoutMs: 0,
+  exclusive: true,
+  knownEpoch: undefined,
+};
 
 export class BatchReader implements Writes {
   /** Start of the call's entry in the arena. */

@@ -3,6 +3,7 @@
  * Methods that do work may return a promise, so that a database in a network can join: its file then
  * waits, and the thread serves its event loop meanwhile.
  */
+import { cellTime } from '../protocol/clock.ts';
 import type { Failure, PatchBlocks } from '../protocol/service.ts';
 
 export type MaybePromise<T> = T | Promise<T>;
@@ -15,13 +16,38 @@ export interface CommitPoint {
   cells: Int32Array;
   index: number;
   value: number;
+  /** Where the time of the commit goes, after that: see `noteCommit`. */
+  times: Int32Array;
+  timesAt: readonly number[];
+  /**
+   * What that stands for, for a database that keeps a record of it: the batch's number, of several that are
+   * committed together the last one's; the first one's; and how many promises of it are dealt with, if it is done one by one.
+   */
+  number: number;
+  first: number;
+  part: number;
 }
+
+/** Notes when it was committed. Called right after it is published: a checkpoint may follow. */
+export function noteCommit({ times, timesAt }: CommitPoint): void {
+  const now = cellTime(performance.now());
+  for (const at of timesAt) times[at] = now;
+}
+
+/** `part` of what is committed as a whole. */
+export const WHOLE = 2 ** 31 - 1;
 
 /** What the database has to know of the provider behind a call. */
 export interface Caller {
   storeId: string;
   keepCollisions: boolean;
   verifyValues: boolean;
+  /** For how long a lock of another process is waited for. */
+  busyTimeoutMs: number;
+  /** In a database that several processes share: whether no other one may write the store meanwhile. */
+  exclusive: boolean;
+  /** The store's epoch when this process came to own it, with a worker that was lost. */
+  knownEpoch: number | undefined;
 }
 
 /** A cursor over writes: `next()` moves to one, whose parts are then in the fields. */
@@ -45,8 +71,13 @@ export interface Writes {
 }
 
 export interface Engine {
-  /** Opens the database if it is not open, or is open but its file is gone. */
-  open(): MaybePromise<void>;
+  /**
+   * Opens the database for a provider, if it is not open, or is open but its file is gone. Returns the store's epoch, where
+   * there is such a thing.
+   */
+  attach(caller: Caller): MaybePromise<number | undefined>;
+  /** A provider has gone. */
+  detach(caller: Caller): MaybePromise<void>;
   /** Carries out writes in one transaction, all or none, and publishes the commit. */
   transact(writes: Writes, commitPoint: CommitPoint): MaybePromise<void>;
   loadSnapshot(caller: Caller): MaybePromise<Uint8Array | undefined>;
@@ -54,8 +85,8 @@ export interface Engine {
   loadValue(caller: Caller, hash: string): MaybePromise<Uint8Array | undefined>;
   /** The level of durability from now on. */
   setDurability(full: boolean): void;
-  /** Tidies up a little, in a pause of some milliseconds. */
-  pause(): void;
+  /** Tidies up a little, in a pause of some milliseconds; returns whether that needs a turn of the event loop. */
+  pause(): boolean;
   /** Tidies up while there is nothing else to do; returns whether to come again later. */
   tidyUp(): MaybePromise<boolean>;
   close(): MaybePromise<void>;

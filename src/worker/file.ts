@@ -10,6 +10,7 @@ import {
   BATCH_FAILED,
   BATCH_ONE_BY_ONE,
   NO_SLAB,
+  SLAB_COMMITTED_AT,
   SLAB_DONE,
   SLAB_FLAGS,
   SLAB_NEXT,
@@ -19,7 +20,15 @@ import {
 } from '../protocol/slabs.ts';
 import type { Arena } from './arena.ts';
 import { BatchReader } from './batch-reader.ts';
-import type { Caller, CommitPoint, Engine, EngineError, MaybePromise, Writes } from './engine.ts';
+import {
+  type Caller,
+  type CommitPoint,
+  type Engine,
+  type EngineError,
+  type MaybePromise,
+  WHOLE,
+  type Writes,
+} from './engine.ts';
 import type { LargeWrite } from './large-write.ts';
 import { patiently, settled, type Wait } from './patience.ts';
 
@@ -27,7 +36,6 @@ import { patiently, settled, type Wait } from './patience.ts';
 export interface Member extends Caller {
   file: WorkerFile;
   full: boolean;
-  busyTimeoutMs: number;
 }
 
 type Task = () => Generator<Wait, void, unknown>;
@@ -41,7 +49,13 @@ interface GatheredBatch {
 const TOGETHER_BYTES = 256 * 1024;
 
 /** Trouble of the whole file: each single call would only meet it again. */
-const wholesale: readonly SDS_PersistenceErrorCode[] = ['database-busy', 'open-failed', 'schema-mismatch', 'read-only'];
+const wholesale: readonly SDS_PersistenceErrorCode[] = [
+  'database-busy',
+  'open-failed',
+  'schema-mismatch',
+  'read-only',
+  'connection-failed',
+];
 
 /** What a file needs of the worker around it. */
 export interface FileHost {
@@ -109,8 +123,8 @@ export class WorkerFile {
     return this.#current === undefined && this.#tasks.length === 0;
   }
 
-  pause(): void {
-    this.#engine.pause();
+  pause(): boolean {
+    return this.#engine.pause();
   }
 
   tidyUp(): MaybePromise<boolean> {
@@ -118,8 +132,12 @@ export class WorkerFile {
   }
 
   /** Closes the file as the process ends; a call that comes all the same opens it again. */
-  closeForNow(): void {
-    this.#tasks.push(() => this.#close({}));
+  closeForNow(done: () => void): void {
+    const file = this;
+    this.#tasks.push(function* () {
+      yield* file.#close({});
+      done();
+    });
     this.proceed();
   }
 
@@ -130,8 +148,13 @@ export class WorkerFile {
     const file = this;
     this.#tasks.push(function* () {
       file.#setDurability();
-      const error = yield* file.#patiently(() => file.#engine.open());
-      const report: Report = { sqliteVersion: file.#engine.version };
+      const report: Report = {};
+      const error = yield* file.#patiently(() =>
+        then(file.#engine.attach(member), (epoch) => {
+          if (epoch !== undefined) report.epoch = epoch;
+        }),
+      );
+      report.sqliteVersion = file.#engine.version;
       if (error !== undefined) report.error = failureOf(error);
       done(report);
     });
@@ -142,6 +165,7 @@ export class WorkerFile {
     this.#tasks.push(function* () {
       file.members.delete(member);
       const report: Report = {};
+      yield* settled(file.#engine.detach(member));
       if (file.members.size === 0) yield* file.#close(report);
       else file.#setDurability();
       done(report);
@@ -178,7 +202,10 @@ export class WorkerFile {
     const file = this;
     this.#tasks.push(function* () {
       const { commitPoints } = file.#host;
-      const error = yield* file.#transact(() => write.rewind(), { cells: commitPoints, index: file.id, value: number });
+      const error = yield* file.#transact(
+        () => write.rewind(),
+        file.#point(number, number, write.outcomes, write.timesAt),
+      );
       if (error !== undefined) write.fail(file.#report(number, error));
       Atomics.store(commitPoints, file.id, number); // for one that failed; else it is published already
       write.free();
@@ -225,7 +252,7 @@ export class WorkerFile {
 
   /** Tries to commit batches here and now; returns what is left to do, if that takes patience, or fails. */
   #runAtOnce(batches: readonly GatheredBatch[]): Generator<Wait, void, unknown> | undefined {
-    const { arena, members, commitPoints } = this.#host;
+    const { arena, members } = this.#host;
     const calls = new BatchReader(
       arena,
       batches.map(({ firstSlab }) => firstSlab),
@@ -237,7 +264,7 @@ export class WorkerFile {
       calls.reopen(arena.cell((arena.startOf(first.firstSlab) >> 2) + SLAB_DONE));
     }
     if (first !== undefined && calls.hasFlag(BATCH_ONE_BY_ONE)) return this.#runAlone(first);
-    const point = { cells: commitPoints, index: this.id, value: batches.at(-1)?.number ?? 0 };
+    const point = this.#pointOf(batches);
     const attempt = () => this.#engine.transact(calls.rewind(), point);
     let result: MaybePromise<void>;
     try {
@@ -275,6 +302,13 @@ export class WorkerFile {
     }
   }
 
+  /** Of several batches that are committed together. */
+  #pointOf(batches: readonly GatheredBatch[]): CommitPoint {
+    const { arena } = this.#host;
+    const timesAt = batches.map(({ firstSlab }) => (arena.startOf(firstSlab) >> 2) + SLAB_COMMITTED_AT);
+    return this.#point(batches[0]?.number ?? 0, batches.at(-1)?.number ?? 0, arena.cells, timesAt);
+  }
+
   #readerOf(firstSlab: number): BatchReader {
     return new BatchReader(this.#host.arena, [firstSlab], this.#host.members);
   }
@@ -284,13 +318,13 @@ export class WorkerFile {
     const { arena, commitPoints } = this.#host;
     const calls = this.#readerOf(firstSlab);
     if (!hasFailed && !calls.hasFlag(BATCH_ONE_BY_ONE)) {
-      const point = { cells: commitPoints, index: this.id, value: number };
-      const batch = { number, firstSlab };
-      yield* this.#runPatiently([batch], () => this.#engine.transact(calls.rewind(), point));
+      const batches = [{ number, firstSlab }];
+      const point = this.#pointOf(batches);
+      yield* this.#runPatiently(batches, () => this.#engine.transact(calls.rewind(), point));
       return;
     }
     calls.flag(BATCH_ONE_BY_ONE);
-    yield* this.#runOneByOne(number, (arena.startOf(firstSlab) >> 2) + SLAB_DONE, calls);
+    yield* this.#runOneByOne(number, arena.startOf(firstSlab) >> 2, calls);
     Atomics.store(commitPoints, this.id, number);
     this.#host.progressed(false);
   }
@@ -300,18 +334,26 @@ export class WorkerFile {
    * alone. Patches that share a promise share their fate. With each commit, the number of promises
    * dealt with is published, so that a new worker goes on behind them.
    */
-  *#runOneByOne(number: number, doneAt: number, calls: BatchReader): Generator<Wait, void, unknown> {
-    const { arena } = this.#host;
-    const alreadyDone = arena.cell(doneAt);
+  *#runOneByOne(number: number, slabCell: number, calls: BatchReader): Generator<Wait, void, unknown> {
+    const { cells } = this.#host.arena;
+    const doneAt = slabCell + SLAB_DONE;
+    const timesAt = [slabCell + SLAB_COMMITTED_AT];
+    const alreadyDone = cells[doneAt] ?? 0;
     const settlers = new Set<number>();
     calls.rewind();
     while (calls.next()) if (calls.settler >= alreadyDone) settlers.add(calls.settler);
     // settlers are numbered in the order of the first call of each, and that is the order here
     for (const settler of settlers) {
-      const point = { cells: arena.cells, index: doneAt, value: settler + 1 };
+      const part = settler + 1;
+      const point = { cells, index: doneAt, value: part, number, first: number, part, times: cells, timesAt };
       const error = yield* this.#transact(() => calls.rewind(settler), point);
       if (error !== undefined) this.#failAll(number, calls, settler, error);
     }
+  }
+
+  #point(first: number, number: number, times: Int32Array, timesAt: readonly number[]): CommitPoint {
+    const { commitPoints: cells } = this.#host;
+    return { cells, index: this.id, value: number, times, timesAt, number, first, part: WHOLE };
   }
 
   #transact(rewind: () => Writes, commitPoint: CommitPoint): Generator<Wait, EngineError | undefined, unknown> {

@@ -2,7 +2,8 @@
  * When this thread works, sleeps, or returns to its event loop, and when it tells the main side.
  *
  * While batches come, it dozes: it sleeps for some milliseconds at a time and finds by itself what has
- * come, so that the main side need not wake it. After a pause in the traffic it sleeps until it is rung,
+ * come, so that the main side need not wake it; and what nobody waits for it leaves in the ring for as long,
+ * so that more of it is committed together. After a pause in the traffic it sleeps until it is rung,
  * and after a longer one it returns to its event loop, where a Comlink call wakes it.
  */
 import {
@@ -19,14 +20,12 @@ import {
 } from '../protocol/control.ts';
 import type { RingReader } from './ring-reader.ts';
 
-/** How long a batch that nobody waits for can lie in the ring. */
-const DOZE_MS = 3;
+/** How long a batch that nobody waits for lies in the ring: calls are added to it meanwhile. */
+const GATHER_MS = 3.5;
 /** For so long after a batch another one is expected. */
 const TRAFFIC_MS = 50;
 /** Quiet for so long, it tells what nobody has waited for. */
 const TELL_LATER_MS = 100;
-/** Quiet for so long, it returns to its event loop. */
-const LINGER_MS = 900;
 /**
  * Waking the main side costs both sides more than a small batch does: with many batches in the ring,
  * it is not told of each.
@@ -43,8 +42,8 @@ export interface Work {
   proceed(): number;
   /** Whether something waits for a promise, which needs the event loop. */
   readonly waitsForPromise: boolean;
-  /** A pause of some milliseconds, between batches. */
-  pause(): void;
+  /** A pause of some milliseconds, between batches; returns whether a turn of the event loop is wanted. */
+  pause(): boolean;
   /** Tidies up while there is nothing else to do; returns whether to come again later. */
   tidyUp(): boolean;
 }
@@ -53,6 +52,7 @@ export class Loop {
   readonly #control: Int32Array;
   readonly #ring: RingReader;
   readonly #work: Work;
+  readonly #lingerMs: number;
   #scheduled = false;
   /** Whether an answer waits to be posted, which takes the event loop. */
   #answered = false;
@@ -65,11 +65,15 @@ export class Loop {
   #workedAt = 0;
   #batchAt = 0;
   #tidyAt = Number.POSITIVE_INFINITY;
+  /** The doorbell when the ring was last emptied. */
+  #heard = 0;
 
-  constructor(control: Int32Array, ring: RingReader, work: Work) {
+  /** @param lingerMs - quiet for so long, it returns to its event loop */
+  constructor(control: Int32Array, ring: RingReader, work: Work, lingerMs: number) {
     this.#control = control;
     this.#ring = ring;
     this.#work = work;
+    this.#lingerMs = lingerMs;
   }
 
   // ---- told by the service -----------------------------------------------------------------------
@@ -133,7 +137,11 @@ export class Loop {
     Atomics.store(control, WORKER_STATE, STATE_AWAKE);
     for (;;) {
       const seen = Atomics.load(control, DOORBELL);
-      this.#work.take();
+      const isDue = this.#isDue(seen);
+      if (isDue) {
+        this.#heard = seen;
+        this.#work.take();
+      }
       const retryAt = this.#work.proceed();
       this.tellIfWanted();
       if (this.#answered || this.#ring.callWaits) {
@@ -143,19 +151,28 @@ export class Loop {
       }
       if (Atomics.load(control, DOORBELL) !== seen) continue;
       if (this.#work.waitsForPromise) {
-        if (this.#leave(retryAt)) return;
-        continue;
+        this.#await(retryAt);
+        return;
       }
       const now = performance.now();
       this.#doWhatIsDue(now);
-      if (now < this.#batchAt + TRAFFIC_MS) this.#work.pause();
-      if (now >= this.#workedAt + LINGER_MS && retryAt === Number.POSITIVE_INFINITY) {
+      if (isDue && now < this.#batchAt + TRAFFIC_MS && this.#work.pause()) {
+        this.schedule();
+        return;
+      }
+      if (now >= this.#workedAt + this.#lingerMs && retryAt === Number.POSITIVE_INFINITY) {
         if (this.#leave(this.#tidyAt)) return;
         continue;
       }
       this.#sleep(seen, now, retryAt);
     }
   };
+
+  /** Whether what is in the ring is to be carried out: somebody waits, or has called, or it has waited long enough. */
+  #isDue(seen: number): boolean {
+    if (seen !== this.#heard || this.#ring.isEmpty || this.#ring.callWaits || this.#work.waitsForPromise) return true;
+    return this.#ring.waitedMs(performance.now()) >= GATHER_MS;
+  }
 
   #doWhatIsDue(now: number): void {
     if (this.#untold && now >= this.#workedAt + TELL_LATER_MS) this.tell();
@@ -170,14 +187,23 @@ export class Loop {
 
   #sleep(seen: number, now: number, retryAt: number): void {
     const control = this.#control;
-    const doze = now < this.#batchAt + TRAFFIC_MS;
+    const doze = now < this.#batchAt + TRAFFIC_MS || !this.#ring.isEmpty;
     const due = this.#untold ? this.#workedAt + TELL_LATER_MS : Number.POSITIVE_INFINITY;
-    const until = Math.min(doze ? now + DOZE_MS : this.#workedAt + LINGER_MS, retryAt, due, this.#tidyAt);
+    const lookAt = now + GATHER_MS - (this.#ring.isEmpty ? 0 : this.#ring.waitedMs(now));
+    const until = Math.min(doze ? lookAt : this.#workedAt + this.#lingerMs, retryAt, due, this.#tidyAt);
     Atomics.store(control, WORKER_STATE, doze ? STATE_DOZING : STATE_ASLEEP);
     // The main side writes to the ring first and reads the state after that, and rings only one that
     // sleeps, or dozes while somebody waits; here it is the other way round.
     if (doze || this.#ring.isEmpty) Atomics.wait(control, DOORBELL, seen, Math.max(until - now, 0));
     Atomics.store(control, WORKER_STATE, STATE_AWAKE);
+  }
+
+  /**
+   * Lets the event loop have its turn until a promise is settled. The state stays AWAKE, so that nobody calls for
+   * batches that have to wait all the same; those of other files are looked for as in a doze.
+   */
+  #await(retryAt: number): void {
+    this.#timer = setTimeout(this.#serve, Math.max(Math.min(retryAt - performance.now(), GATHER_MS), 1));
   }
 
   /** Returns to the event loop until it is called, or it is time; false if a batch has just come. */

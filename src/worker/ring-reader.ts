@@ -1,5 +1,6 @@
 /** The worker's end of the ring: batches, in order with the Comlink calls that were made between them. */
 import { CALLS, descriptorAt, RING_HEAD, RING_TAIL, reached } from '../protocol/control.ts';
+import { msBetween, ticksAt } from '../protocol/shared-clock.ts';
 
 export class RingReader {
   readonly #control: Int32Array;
@@ -28,6 +29,12 @@ export class RingReader {
 
   get isEmpty(): boolean {
     return Atomics.load(this.#control, RING_HEAD) === Atomics.load(this.#control, RING_TAIL);
+  }
+
+  /** For how long the oldest batch in it has waited; only while it is not empty. */
+  waitedMs(now: number): number {
+    const control = this.#control;
+    return msBetween(Atomics.load(control, descriptorAt(Atomics.load(control, RING_HEAD)) + 4), ticksAt(now));
   }
 
   /** Told of each call, after what the ring held before it was taken. */

@@ -20,7 +20,7 @@ import { LargeWrite } from './large-write.ts';
 import { Loop, type Work } from './loop.ts';
 import { RingReader } from './ring-reader.ts';
 
-export type NewEngine = (path: string, transient: boolean) => Engine;
+export type NewEngine = (provider: ProviderMessage) => Engine;
 /** Makes Comlink move buffers instead of copying them. */
 export type Move = <T extends object>(value: T, buffers: ArrayBuffer[]) => T;
 
@@ -41,7 +41,7 @@ export class Service implements WorkerService, FileHost, Work {
   /** Files that batches came for since the last pause. */
   readonly #written: WorkerFile[] = [];
 
-  constructor(shared: SharedMemory, newEngine: NewEngine, move: Move) {
+  constructor(shared: SharedMemory, newEngine: NewEngine, move: Move, lingerMs: number) {
     this.#control = new Int32Array(shared.control);
     this.commitPoints = new Int32Array(shared.commitPoints);
     this.#outcomes = new Int32Array(shared.outcomes);
@@ -50,22 +50,31 @@ export class Service implements WorkerService, FileHost, Work {
     this.#newEngine = newEngine;
     this.#move = move;
     this.#ring = new RingReader(this.#control);
-    this.#loop = new Loop(this.#control, this.#ring, this);
+    this.#loop = new Loop(this.#control, this.#ring, this, lingerMs);
   }
 
   // ---- calls from the main side: providers ------------------------------------------------------
 
   attach(message: ProviderMessage): Promise<Report> {
     this.#begin();
-    const { member: id, storeId, keepCollisions, verifyValues, full, busyTimeoutMs } = message;
+    const { member: id, storeId, keepCollisions, verifyValues, exclusive, knownEpoch, full, busyTimeoutMs } = message;
     let file = this.#files.get(message.file);
     if (file === undefined) {
-      file = new WorkerFile(message.file, this.#newEngine(message.dbPath, message.transient), this);
+      file = new WorkerFile(message.file, this.#newEngine(message), this);
       this.#files.set(message.file, file);
     }
     const opened = file;
     // known already, if this is another attempt to open the file
-    const member = this.members.get(id) ?? { storeId, keepCollisions, verifyValues, full, busyTimeoutMs, file };
+    const member = this.members.get(id) ?? {
+      storeId,
+      keepCollisions,
+      verifyValues,
+      exclusive,
+      knownEpoch,
+      full,
+      busyTimeoutMs,
+      file,
+    };
     this.members.set(id, member);
     return this.#answer(opened, (done) => opened.attach(member, done));
   }
@@ -150,10 +159,22 @@ export class Service implements WorkerService, FileHost, Work {
 
   retire(): void {
     this.#begin();
-    for (const file of this.#files.values()) {
-      if (file.idle) file.closeForNow();
+    const idle = [...this.#files.values()].filter((file) => file.idle);
+    let left = idle.length;
+    const closed = () => {
+      left--;
       this.progressed(false);
+      if (left <= 0) this.#retired();
+    };
+    for (const file of idle) {
+      file.closeForNow(closed);
+      if (!file.idle) this.#waiting.add(file);
     }
+    if (idle.length === 0) this.#retired();
+    this.#loop.schedule();
+  }
+
+  #retired(): void {
     Atomics.store(this.#control, BOOTED, RETIRED);
     this.progressed(false);
     this.#loop.tell();
@@ -227,12 +248,14 @@ export class Service implements WorkerService, FileHost, Work {
   }
 
   /** Of the files that something was written to since the last pause. */
-  pause(): void {
+  pause(): boolean {
+    let wantsTurn = false;
     for (const file of this.#written) {
       file.written = false;
-      if (file.idle) file.pause();
+      if (file.idle && file.pause()) wantsTurn = true;
     }
     this.#written.length = 0;
+    return wantsTurn;
   }
 
   /** One file at a time, and no further once there is work. */

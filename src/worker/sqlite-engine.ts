@@ -2,13 +2,14 @@
 import { APPEND_PATCH, PRUNE_PATCHES, RELEASE_VALUE, SAVE_SNAPSHOT, SAVE_VALUE } from '../protocol/entries.ts';
 import type { PatchBlocks } from '../protocol/service.ts';
 import { hasWalResetFault } from '../protocol/sqlite-version.ts';
-import { type Caller, type CommitPoint, type Engine, EngineError, type Writes } from './engine.ts';
+import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from './engine.ts';
 import { closeDatabase } from './node-sqlite.ts';
 import { type OpenedDatabase, openDatabase } from './open-database.ts';
 import { PatchLoader } from './patch-loader.ts';
 import { insertOf, PatchWriter } from './patch-writer.ts';
 import { toEngineError } from './sqlite-errors.ts';
 import { LARGE_BYTES, Statements } from './statements.ts';
+import { verifyValue } from './verify-value.ts';
 import { WalKeeper } from './wal-keeper.ts';
 
 /** What a row takes besides its bytes, roughly: its entries in the table and its index. */
@@ -38,10 +39,12 @@ export class SqliteEngine implements Engine {
     this.#transient = transient;
   }
 
-  open(): void {
+  attach(): undefined {
     if (this.#connection !== undefined && this.#connection.opened.whereIsFile() !== 'there') this.#abandon();
     this.#connect();
   }
+
+  detach(): void {}
 
   setDurability(full: boolean): void {
     if (this.#full === full) return;
@@ -90,6 +93,7 @@ export class SqliteEngine implements Engine {
       // plain store is no call: none of 180. What is committed is published.
       commit.run();
       cells[index] = value;
+      noteCommit(commitPoint);
     } catch (error) {
       for (const at of writer.collided) writes.unmarkCollided(at);
       if (begun) this.#rollBack(connection);
@@ -114,6 +118,7 @@ export class SqliteEngine implements Engine {
     const done = insert.run(caller.storeId, clock, data);
     if (done.changes !== 1) return false;
     cells[index] = value;
+    noteCommit(commitPoint);
     wal?.wrote(data.byteLength + ROW_BYTES + 2 * caller.storeId.length);
     return true;
   }
@@ -133,7 +138,7 @@ export class SqliteEngine implements Engine {
   loadValue({ verifyValues }: Caller, hash: string): Uint8Array | undefined {
     return this.#read(({ statements }) => {
       const bytes = bytesOf(statements.first('SELECT data FROM blobs WHERE hash = ?', hash));
-      if (bytes !== undefined && verifyValues) verify(hash, bytes, 'database-corrupt');
+      if (bytes !== undefined && verifyValues) verifyValue(hash, bytes, 'database-corrupt');
       return bytes;
     });
   }
@@ -191,6 +196,7 @@ export class SqliteEngine implements Engine {
     if (this.#transient) return;
     const connection = this.#connection;
     this.#connection = undefined;
+    connection?.wal?.close();
     try {
       connection?.opened.database.close();
     } catch {
@@ -200,8 +206,8 @@ export class SqliteEngine implements Engine {
 
   // ---- beside the calls ---------------------------------------------------------------------------
 
-  pause(): void {
-    this.#connection?.wal?.checkpointInPause();
+  pause(): boolean {
+    return this.#connection?.wal?.checkpointInPause() ?? false;
   }
 
   tidyUp(): boolean {
@@ -211,7 +217,9 @@ export class SqliteEngine implements Engine {
   close(): void {
     const connection = this.#connection;
     this.#connection = undefined;
-    if (connection !== undefined) closeDatabase(connection.opened.database);
+    if (connection === undefined) return;
+    connection.wal?.close();
+    closeDatabase(connection.opened.database);
   }
 }
 
@@ -242,7 +250,7 @@ function perform(call: Writes, { statements, writer }: Connection): number {
       return ROW_BYTES * statements.run('DELETE FROM patches WHERE store_id = ? AND clock < ?', storeId, clock);
     case SAVE_VALUE: {
       const { data, key } = call;
-      if (caller.verifyValues) verify(key, data, 'invalid-argument');
+      if (caller.verifyValues) verifyValue(key, data, 'invalid-argument');
       if (statements.run('UPDATE blobs SET ref_count = ref_count + 1 WHERE hash = ?', key) > 0) return ROW_BYTES;
       statements.write('INSERT INTO blobs (data, hash, ref_count) SELECT ?, ?, 1 WHERE ?', data, key);
       return data.byteLength + ROW_BYTES;
@@ -270,12 +278,4 @@ function bytesOf(row: Record<string, unknown> | undefined): Uint8Array | undefin
   if (row === undefined) return undefined;
   if (row.data instanceof Uint8Array) return row.data;
   throw new EngineError('database-corrupt', { message: `a column of bytes holds a ${typeof row.data}` });
-}
-
-function verify(hash: string, data: Uint8Array, code: 'invalid-argument' | 'database-corrupt'): void {
-  // loaded when it is needed: it would make every worker start later
-  const { createHash } = process.getBuiltinModule('node:crypto');
-  const actual = createHash('sha256').update(data).digest('hex');
-  if (actual === hash.toLowerCase()) return;
-  throw new EngineError(code, { message: `the value's SHA-256 is ${actual}, not ${hash}` });
 }

@@ -8,13 +8,14 @@
 import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { countCheckpoint } from './checkpoint-count.ts';
+import { LogSync } from './log-sync.ts';
 import { firstRow } from './node-sqlite.ts';
 
 const MiB = 1024 * 1024;
 /** So much in the log is worth a checkpoint as soon as there is nothing else to do. */
 const WORTH_IT = 2 * MiB;
-/** So much is taken into the database in a pause of some milliseconds: it takes about as long. */
-const WORTH_A_PAUSE = 4 * MiB;
+/** So much is taken into the database in a pause of some milliseconds: it takes about as long, most of it for the disk. */
+const WORTH_A_PAUSE = 2 * MiB;
 /** Not more often than this: pages that are written again and again are taken into the database each time. */
 const PAUSES_APART_MS = 250;
 /** So much is taken into the database between two batches, whatever is waiting. */
@@ -36,6 +37,7 @@ const QUIET_MS = 3000;
 export class WalKeeper {
   readonly #database: DatabaseSync;
   readonly #walPath: string;
+  readonly #logSync: LogSync;
   /** Estimates of what was written since the last look at the log, and since all of it came into the database. */
   #sinceLook = 0;
   #inLog = 0;
@@ -51,6 +53,7 @@ export class WalKeeper {
   constructor(database: DatabaseSync, path: string) {
     this.#database = database;
     this.#walPath = `${path}-wal`;
+    this.#logSync = new LogSync(this.#walPath);
   }
 
   /** Told after each commit; runs a checkpoint here only if the log has become large. */
@@ -64,13 +67,18 @@ export class WalKeeper {
     this.#limit = this.#checkpoint(used < FAR_TOO_LARGE ? 'PASSIVE' : 'RESTART') ? LARGE : used + WORTH_IT;
   }
 
-  /** Told in a pause between batches, where more are expected: with little in the log, none of them waits for long. */
-  checkpointInPause(): void {
-    if (this.#inLog + this.#sinceLook < WORTH_A_PAUSE) return;
+  /**
+   * Told in a pause between batches, where more are expected: with little in the log, none of them waits for
+   * long. Returns whether a turn of the event loop is wanted.
+   */
+  checkpointInPause(): boolean {
+    if (this.#inLog + this.#sinceLook < WORTH_A_PAUSE) return false;
     const now = performance.now();
-    if (now < this.#nextPauseAt || this.#used() < WORTH_A_PAUSE) return;
+    if (now < this.#nextPauseAt || this.#used() < WORTH_A_PAUSE) return false;
+    if (!this.#logSync.isDone) return this.#logSync.proceed(now);
     this.#nextPauseAt = now + PAUSES_APART_MS;
     this.#checkpoint('PASSIVE'); // as far as readers allow; the rest is for the next pause
+    return false;
   }
 
   /** Told when nothing is waiting; returns whether to ask again later. */
@@ -103,6 +111,7 @@ export class WalKeeper {
    * meanwhile, if there is none at the moment, and TRUNCATE empties the file, if nobody reads.
    */
   #checkpoint(mode: 'PASSIVE' | 'RESTART' | 'TRUNCATE'): boolean {
+    this.#logSync.reset();
     try {
       const begunAt = performance.now();
       const row = firstRow(this.#database.prepare(`PRAGMA wal_checkpoint(${mode})`));
@@ -117,6 +126,10 @@ export class WalKeeper {
       // it, and as `false` says, it is tried again
       return false;
     }
+  }
+
+  close(): void {
+    this.#logSync.close();
   }
 
   #size(): number {

@@ -1,12 +1,25 @@
 /** The write-ahead log is emptied when there is nothing else to do, whatever it was that filled it. */
-import { statSync, watch } from 'node:fs';
+import { readdirSync, readlinkSync, statSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout as nextMillisecond } from 'node:timers/promises';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { describe, expect, it } from 'vitest';
 import { freshFile } from '../support/files.ts';
 
 const MiB = 1024 * 1024;
 const sizeOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+
+/** What this process has open, on Linux. */
+function openFiles(): string[] {
+  if (process.platform !== 'linux') return [];
+  return readdirSync('/proc/self/fd').map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return ''; // closed meanwhile
+    }
+  });
+}
 
 /** Resolves once a file is no larger; woken by what happens in its folder. */
 async function shrinksTo(path: string, bytes: number): Promise<void> {
@@ -70,6 +83,21 @@ describe('the write-ahead log', () => {
       await provider.close();
     });
   }
+
+  it('is taken into the database a little at a time while patches come without a pause', async () => {
+    const file = freshFile();
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    await provider.ready();
+    const patch = new Uint8Array(4096);
+    const checkpoints = () => provider.statistics().Worker.Checkpoints;
+    for (let clock = 1; checkpoints() < 2; clock++) {
+      provider.appendPatch(patch, clock).catch((error: unknown) => expect(error).toBeUndefined());
+      await nextMillisecond(1);
+    }
+    expect(sizeOf(`${file}-wal`)).toBeLessThan(40 * MiB); // a commit runs one itself from 48 MB on
+    await provider.close();
+    while (openFiles().some((open) => open.startsWith(file))) await nextMillisecond(1);
+  });
 
   it('stays bounded while many stores are written to, each in its own place', async () => {
     const file = freshFile();

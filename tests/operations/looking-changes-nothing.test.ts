@@ -2,9 +2,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { backupDatabase, copyStores, describeDatabase, verifyDatabase } from 'sds-persistence-worker';
+import { dirname, join } from 'node:path';
+import {
+  backupDatabase,
+  copyStores,
+  describeDatabase,
+  SDS_DesktopPersistenceProvider,
+  verifyDatabase,
+} from 'sds-persistence-worker';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { command } from '../support/command-line.ts';
 import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
 import {
   bytesBeside,
@@ -28,6 +35,7 @@ async function makeOpenFile(dbPath: string, writes: boolean): Promise<string> {
     await ended;
   });
   await once(holder.stdout as NodeJS.ReadableStream, 'data');
+  heldByOthers.add(dbPath);
   return dbPath;
 }
 
@@ -35,6 +43,18 @@ function empty(dbPath: string): string {
   writeFileSync(dbPath, '');
   return dbPath;
 }
+
+/**
+ * Without `LeaveUntouched`, SQLite notes in the index of a file that others have open that there is one more reader. Of
+ * a file that nobody has open not a byte is changed.
+ */
+function bytesOf(dbPath: string, untouched: boolean): Record<string, string> {
+  const bytes = bytesBeside(dbPath);
+  if (!untouched && heldByOthers.has(dbPath)) bytes[`${dbPath}-shm`] &&= 'in use';
+  return bytes;
+}
+
+const heldByOthers = new Set<string>();
 
 /** Name, how it is made, and how many patches of `tasks` are in it. */
 const states: [string, (dbPath: string) => string | Promise<string>, number | undefined][] = [
@@ -49,24 +69,34 @@ const states: [string, (dbPath: string) => string | Promise<string>, number | un
 ];
 
 describe.each(states)('a file %s', (_, make, patches) => {
-  it('is described', async () => {
+  it.each([true, false])('is described, LeaveUntouched: %s', async (LeaveUntouched) => {
     const dbPath = await make(freshFile());
-    const before = bytesBeside(dbPath);
-    const { Stores } = await describeDatabase(dbPath, { LeaveUntouched: true });
+    const before = bytesOf(dbPath, LeaveUntouched);
+    const { Stores } = await describeDatabase(dbPath, { LeaveUntouched });
     const tasks = Stores?.find(({ StoreId }) => StoreId === 'tasks');
     expect(tasks?.Patches).toBe(patches);
-    expect(bytesBeside(dbPath)).toEqual(before);
+    expect(bytesOf(dbPath, LeaveUntouched)).toEqual(before);
   });
 
-  it('is verified', async () => {
+  it.each([true, false])('is verified, LeaveUntouched: %s', async (LeaveUntouched) => {
     const dbPath = await make(freshFile());
-    const before = bytesBeside(dbPath);
-    const { Findings, Checked } = await verifyDatabase(dbPath, { LeaveUntouched: true });
+    const before = bytesOf(dbPath, LeaveUntouched);
+    const { Findings, Checked } = await verifyDatabase(dbPath, { LeaveUntouched });
     // the patch that was added last has the number 1000
     const expected = patches === undefined ? ['empty-file'] : patches === 31 ? ['patch-gap'] : [];
     expect(Findings.map(({ Code }) => Code).filter((code) => code !== 'tables-missing')).toEqual(expected);
     expect(Checked.Patches).toBe(patches === undefined ? 0 : patches + 30);
-    expect(bytesBeside(dbPath)).toEqual(before);
+    expect(bytesOf(dbPath, LeaveUntouched)).toEqual(before);
+  });
+
+  it('is looked at by the commands info, verify and watch', async () => {
+    const dbPath = await make(freshFile());
+    const before = bytesBeside(dbPath);
+    for (const args of [['info'], ['verify'], ['watch', '--count', '2', '--every', '0.1']]) {
+      const { exitCode } = await command([...args, dbPath], { cwd: dirname(dbPath) });
+      expect(exitCode).toBe(args[0] === 'verify' && patches !== 30 ? 1 : 0);
+      expect(bytesBeside(dbPath), args[0]).toEqual(before);
+    }
   });
 
   it.runIf(patches !== undefined)('is the source of a backup and of a copy', async () => {
@@ -86,12 +116,16 @@ describe.each(states)('a file %s', (_, make, patches) => {
   });
 });
 
-it('without that option too, a file that was closed properly stays the same, and nothing is left beside it', async () => {
+it('a file that a provider of this process has open: it can write and read it as before, and others find its locks', async () => {
   const dbPath = makeStoreFile(freshFile());
-  const before = bytesBeside(dbPath);
-  await describeDatabase(dbPath);
-  await verifyDatabase(dbPath);
-  expect(bytesBeside(dbPath)).toEqual(before);
+  const provider = new SDS_DesktopPersistenceProvider(dbPath, 'tasks');
+  onTestFinished(() => provider.close());
+  await provider.appendPatch(new Uint8Array([1]), 31);
+  for (const look of [describeDatabase, verifyDatabase]) await look(dbPath);
+  await provider.appendPatch(new Uint8Array([2]), 32);
+  expect(await provider.loadPatchesSince(30)).toHaveLength(2);
+  const { stderr } = await command(['compact', dbPath], { cwd: dirname(dbPath) });
+  expect(stderr).toContain('close it there and try again');
 });
 
 it.each(['missing.db', 'no/such/folder/missing.db'])('no file is made by looking for %s', async (name) => {

@@ -17,7 +17,7 @@ const program = join(import.meta.dirname, '../support/copying.ts');
 const KILLS = 20;
 const CUTS = 20;
 
-/** Returns whether it was killed. */
+/** Returns whether it was killed, and not after it was done. */
 async function killed(from: readonly string[], to: string, killAfterMs: number): Promise<boolean> {
   const args = ['--disable-warning=ExperimentalWarning', program, from.join('|'), to, String(killAfterMs)];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
@@ -26,6 +26,8 @@ async function killed(from: readonly string[], to: string, killAfterMs: number):
     said += text;
   });
   const [code, signal] = await once(child, 'close');
+  // the one before was killed when all was there, and before it could say so
+  if (said.includes("code: 'file-exists'")) return false;
   if (code !== 0 && signal !== 'SIGKILL') throw new Error(said);
   return signal === 'SIGKILL';
 }
@@ -59,15 +61,14 @@ describeOnPostgresql('a move that is cut off', () => {
     const pick = randomOf(20_260_201);
     let url = await postgresql.freshPlace();
     for (let kills = 0; kills < KILLS; ) {
-      if (await killed(sources, url, pick(700))) {
+      if (await killed(sources, url, pick(400))) {
         kills++;
         continue;
       }
       await expectMoved(databaseOf(url), rows);
       url = await postgresql.freshPlace();
     }
-    const result = await copyStores(sources, url, { LeaseMs: 1000 });
-    expect(result).toMatchObject({ Patches: rows.patches.length, Values: rows.blobs.length });
+    while (await killed(sources, url, 60_000));
     await expectMoved(databaseOf(url), rows);
   });
 
@@ -108,7 +109,7 @@ describeOnPostgresql('a move that is cut off', () => {
     const copied = copyStores(sources, url, {
       LeaseMs: 1000,
       OnProgress({ Done }) {
-        if (Done > 0) lost ??= proxy.loseAnswerTo(request, 'COMMIT');
+        if (Done > 0) lost ??= proxy.loseAnswerTo({ [request]: 'COMMIT' });
       },
     });
     if (when === 'at its end') {

@@ -3,10 +3,13 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
+import { brotliDecompressSync } from 'node:zlib';
 import { expect, inject, it } from 'vitest';
 import { freshFolder } from '../support/files.ts';
 
 const root = join(import.meta.dirname, '../..');
+/** Before it had operations and a command line it took 343 KB, and these were to take no more than 60 KB. */
+const MOST_BYTES = 470_000;
 
 /** The files of the package, by name. */
 function packed(): Map<string, string> {
@@ -25,23 +28,45 @@ it('holds the code, its types and the papers, and nothing else', () => {
   const names = [...packed().keys()];
   const papers = ['CHANGELOG.md', 'LICENSE', 'README.md', 'THIRD-PARTY-NOTICES.md', 'docs/api.md', 'package.json'];
   const code = ['dist/index.js', 'dist/index.cjs', 'dist/index.d.ts', 'dist/index.d.cts', 'dist/bin.js', 'dist/cli.js'];
-  const isDeclaration = (name: string) => /^dist\/types\/(main|protocol)\/[a-z-]+\.d\.c?ts$/.test(name);
+  const isDeclaration = (name: string) => /^dist\/types\/(main|protocol)\/[a-z-]+\.d\.cts$/.test(name);
   expect(names).toEqual(expect.arrayContaining([...papers.filter((name) => existsSync(join(root, name))), ...code]));
   expect(names.filter((name) => ![...papers, ...code].includes(name) && !isDeclaration(name))).toEqual([]);
 });
 
-it('needs no other package at run time', () => {
+/** With each packed code in the place of its base64, and without the breaks within long texts. */
+function unpacked(code: string): string {
+  return code
+    .replaceAll('\\\n', '')
+    .replaceAll(/(["'])([A-Za-z0-9+/]{1000,}=*)\1/g, (_, __, base64) =>
+      brotliDecompressSync(Buffer.from(base64, 'base64')).toString(),
+    );
+}
+
+it('the code of operations is in there, packed', () => {
+  for (const name of ['dist/index.js', 'dist/index.cjs']) {
+    const code = packed().get(name) ?? '';
+    expect(code.includes('integrity_check')).toBe(false);
+    expect(unpacked(code).includes('integrity_check')).toBe(true);
+  }
+});
+
+it('takes no more room than is known: growth is a decision', () => {
+  const bytes = [...packed().values()].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  expect(bytes).toBeLessThan(MOST_BYTES);
+});
+
+it('needs no other package at run time, but for pg where a database is on a server', () => {
   const { dependencies, peerDependencies, peerDependenciesMeta } = JSON.parse(packed().get('package.json') ?? '');
   expect(dependencies).toBeUndefined();
-  expect(Object.keys(peerDependencies)).toEqual(['@rozek/sds-core']);
-  expect(peerDependenciesMeta).toEqual({ '@rozek/sds-core': { optional: true } });
+  expect(Object.keys(peerDependencies)).toEqual(['@rozek/sds-core', 'pg']);
+  expect(peerDependenciesMeta).toEqual({ '@rozek/sds-core': { optional: true }, pg: { optional: true } });
 });
 
 it('its code loads only what is part of Node', () => {
   const files = packed();
   for (const name of ['dist/index.js', 'dist/index.cjs', 'dist/cli.js']) {
-    const code = files.get(name) ?? '';
-    // the worker's code is text in there, so that its own imports are found as well
+    // the workers' code is text in there, packed or not, so that its own imports are found as well
+    const code = unpacked(files.get(name) ?? '');
     const loaded = [...code.matchAll(/(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\s*\(\s*)\\?["']([^"'\\]+)\\?["']/g)];
     expect(loaded.length).toBeGreaterThan(3);
     // the command line is no part of the library
@@ -53,7 +78,8 @@ it('its code loads only what is part of Node', () => {
 });
 
 it('names no folder and no host of the machine it was built on', () => {
-  for (const [name, text] of packed()) {
+  for (const [name, code] of packed()) {
+    const text = unpacked(code);
     for (const trace of [root, homedir(), hostname(), 'node_modules/.bin', 'sourceMappingURL']) {
       expect(text.includes(trace), `${name} contains ${trace}`).toBe(false);
     }

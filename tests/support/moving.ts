@@ -30,8 +30,12 @@ export const oddNames = [
   `long ${'ä'.repeat(3000)}, and another one`,
 ];
 
-/** Names of any kind, clocks at the bounds, empty bytes, snapshots and values in one row and in many chunks. */
-export function makeOddFile(dbPath: string): string {
+/**
+ * Names of any kind, clocks at the bounds, empty bytes, snapshots and values in one row and in many chunks.
+ *
+ * @param scale - 1: a store of more patches than are digested together, and some 20 MB
+ */
+export function makeOddFile(dbPath: string, scale = 1): string {
   const database = new DatabaseSync(dbPath);
   database.exec(`PRAGMA journal_mode = WAL;
     CREATE TABLE snapshots (store_id TEXT PRIMARY KEY, data BLOB NOT NULL, clock INTEGER NOT NULL);
@@ -57,11 +61,11 @@ export function makeOddFile(dbPath: string): string {
     if (i % 2 === 0) snapshot.run(name, bytes(i * 100), i);
     value.run(`${name} as a hash`, bytes(i), i + 1);
   }
-  for (let clock = 1; clock <= 25_000; clock++) patch.run('many patches', clock * 3, bytes(pick(12)));
-  patch.run('large', -Number.MAX_SAFE_INTEGER + 1, bytes(6 * MEGABYTE));
-  snapshot.run('large', bytes(5 * MEGABYTE + 17), Number.MAX_SAFE_INTEGER);
+  for (let clock = 1; clock <= 25_000 * scale; clock++) patch.run('many patches', clock * 3, bytes(pick(12)));
+  patch.run('large', -Number.MAX_SAFE_INTEGER + 1, bytes(6 * MEGABYTE * scale));
+  snapshot.run('large', bytes(5 * MEGABYTE * scale + 17), Number.MAX_SAFE_INTEGER);
   snapshot.run('empty snapshot', bytes(0), -1);
-  for (const size of [256 * 1024, 256 * 1024 + 1, 3 * MEGABYTE]) {
+  for (const size of [256 * 1024, 256 * 1024 + 1, 3 * MEGABYTE * scale]) {
     snapshot.run(`snapshot of ${size}`, bytes(size), size);
     const data = bytes(size);
     value.run(sha256(data), data, size);

@@ -1,5 +1,8 @@
 /** A PostgreSQL server that runs somewhere on this machine: what tests ask of it by its port. */
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { promisify } from 'node:util';
 import pg from 'pg';
 
 /** The ordinary user that providers connect as; its password needs escaping in a URL, and is easily found in any output. */
@@ -96,4 +99,13 @@ export class PostgresqlAddress {
     this.#admin = undefined;
     await admin?.end().catch(() => undefined); // it may be lost already
   }
+}
+
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number }; // it listens on TCP
+  await promisify(server.close.bind(server))();
+  return port;
 }

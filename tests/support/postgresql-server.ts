@@ -1,16 +1,15 @@
 /** A PostgreSQL server of one's own, in a fresh folder, that can be stopped, killed and started again. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { PASSWORD, PostgresqlAddress, SUPERUSER, USER } from './postgresql-address.ts';
+import { freePort, PASSWORD, PostgresqlAddress, SUPERUSER, USER } from './postgresql-address.ts';
 import { type Binaries, findBinaries, howToHaveIt, identity } from './postgresql-binaries.ts';
 
-/** As the server's own words name the ways to end it; `kill` is SIGKILL. */
+/** As the server's own words name the ways to end it; `kill` is SIGKILL for all of its processes, as if its machine were gone. */
 export type Ending = 'smart' | 'fast' | 'immediate' | 'kill';
 const signals = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT', kill: 'SIGKILL' } as const;
 
@@ -71,7 +70,7 @@ export class PostgresqlServer extends PostgresqlAddress {
       args.push('--locale=C', '--encoding=UTF8', '--no-sync');
       await promisify(execFile)(join(found.folder, 'initdb'), args, { ...who, cwd: folder, env: environment() });
     } else {
-      await copyAs(join(copyOf, 'data'), data, who);
+      await promisify(execFile)('cp', ['-a', join(copyOf, 'data'), data]);
     }
     return new PostgresqlServer(folder, await freePort(), found, {
       listen_addresses: '127.0.0.1',
@@ -129,7 +128,15 @@ export class PostgresqlServer extends PostgresqlAddress {
     const child = this.#process;
     if (child === undefined || !this.isRunning) return;
     const exited = once(child, 'exit');
+    const children = ending === 'kill' ? childrenOf(child.pid ?? 0) : [];
     child.kill(signals[ending]);
+    for (const pid of children) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // it has ended by itself meanwhile
+      }
+    }
     await exited;
     running.delete(this);
   }
@@ -163,21 +170,6 @@ export class PostgresqlServer extends PostgresqlAddress {
 function environment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('PG') && !name.startsWith('LC_'));
   return { ...Object.fromEntries(kept), LC_ALL: 'C' };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number }; // it listens on TCP
-  await promisify(server.close.bind(server))();
-  return port;
-}
-
-async function copyAs(from: string, to: string, who: { uid: number; gid: number } | undefined): Promise<void> {
-  mkdirSync(to, { mode: 0o700 });
-  if (who === undefined) return cpSync(from, to, { recursive: true });
-  await promisify(execFile)('cp', ['-a', `${from}/.`, to]);
-  chownSync(to, who.uid, who.gid);
 }
 
 function childrenOf(pid: number): number[] {

@@ -2,7 +2,7 @@
 import { describe, inject, onTestFinished } from 'vitest';
 import type { Engine } from './engine.ts';
 import { PostgresqlAddress } from './postgresql-address.ts';
-import { databaseOf, databasesOn } from './postgresql-engine.ts';
+import { databasesOn } from './postgresql-engine.ts';
 import { PostgresqlServer, type ServerOptions } from './postgresql-server.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 
@@ -19,15 +19,29 @@ export const server = new PostgresqlAddress('missing' in given ? 0 : given.port)
 
 const databases = databasesOn(server);
 
-/** Databases on the server of all tests, gone when their test has ended. */
+/** Databases on the server of all tests, each given to one test at a time; some have been in use before, and are empty. */
 export const postgresql: Engine = {
   ...databases,
   freshPlace: async () => {
     const place = await databases.freshPlace();
-    onTestFinished(() => server.dropDatabase(databaseOf(place)));
+    lent.add(place);
+    onTestFinished(() => postgresql.discard(place));
     return place;
   },
+  discard: async (place) => {
+    if (lent.delete(place)) await databases.discard(place);
+  },
 };
+
+/** What was given out and not taken back yet. */
+const lent = new Set<string>();
+
+/** A database that a test may set up as it likes, and without tables. */
+export async function ownPlace(): Promise<string> {
+  const database = await server.freshDatabase();
+  onTestFinished(() => server.dropDatabase(database));
+  return server.url(database);
+}
 
 /** A server that a test may stop, kill and set up as it likes. */
 export async function ownServer(options: ServerOptions = {}): Promise<PostgresqlServer> {

@@ -8,8 +8,8 @@ export type Direction = 'up' | 'down';
 interface Line {
   client: Socket;
   server: Socket;
-  /** Answers are dropped: the program is cut off once the one in question has come. */
-  deaf: boolean;
+  /** Answers are dropped: the program is cut off once this one has come. */
+  deafUntil: string | undefined;
   /** The end of what was sent, since a text may come in two pieces. */
   tail: Buffer;
 }
@@ -29,7 +29,7 @@ export class TcpProxy {
   #refusing = false;
   #paused = false;
   #cutAt: { direction: Direction; byte: number; done: () => void } | undefined;
-  #losing: { request: string; answer: string; done: () => void } | undefined;
+  #losing: { answers: Record<string, string>; done: () => void } | undefined;
 
   private constructor(listener: Server, target: { host: string; port: number }) {
     this.#listener = listener;
@@ -69,10 +69,14 @@ export class TcpProxy {
     this.#losing = undefined;
   }
 
-  /** Lets the next request with this text through, and cuts the connection when the server has answered it; resolves then. */
-  loseAnswerTo(request: string, answer: string): Promise<void> {
+  /**
+   * Lets the next request with one of these texts through, and cuts the connection when the server has answered it with
+   * the text beside; resolves then. If several are sent together, the one that is named first counts.
+   */
+  loseAnswerTo(answers: Record<string, string>): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#losing = { request, answer, done: resolve };
+    this.#losing = { answers, done: resolve };
+    for (const line of this.#lines) line.tail = Buffer.alloc(0);
     return promise;
   }
 
@@ -114,7 +118,7 @@ export class TcpProxy {
     this.made++;
     const server = connect({ ...this.#target, noDelay: true });
     client.setNoDelay(true);
-    const line: Line = { client, server, deaf: false, tail: Buffer.alloc(0) };
+    const line: Line = { client, server, deafUntil: undefined, tail: Buffer.alloc(0) };
     this.#lines.add(line);
     server.on('error', () => undefined);
     client.on('data', (chunk) => this.#forward(line, 'up', chunk));
@@ -127,8 +131,8 @@ export class TcpProxy {
   #forward(line: Line, direction: Direction, chunk: Buffer): void {
     const target = direction === 'up' ? line.server : line.client;
     const losing = this.#losing;
-    if (line.deaf && direction === 'down') {
-      if (losing !== undefined && !chunk.includes(losing.answer)) return;
+    if (line.deafUntil !== undefined && direction === 'down') {
+      if (!chunk.includes(line.deafUntil) && !chunk.includes('ERROR')) return;
       this.#losing = undefined;
       this.#end(line);
       losing?.done();
@@ -143,8 +147,10 @@ export class TcpProxy {
       return;
     }
     this.bytes[direction] += chunk.length;
-    if (direction === 'up' && losing !== undefined && !line.deaf) {
-      line.deaf = Buffer.concat([line.tail, chunk]).includes(losing.request);
+    if (direction === 'up' && losing !== undefined) {
+      const sent = Buffer.concat([line.tail, chunk]);
+      const asked = Object.entries(losing.answers).find(([request]) => sent.includes(request));
+      line.deafUntil = asked?.[1] ?? line.deafUntil;
       line.tail = Buffer.from(chunk.subarray(-TAIL_BYTES));
     }
     const from = direction === 'up' ? line.client : line.server;

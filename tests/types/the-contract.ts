@@ -79,6 +79,7 @@ export function toldApartByCode(error: unknown): string {
   switch (code) {
     case 'database-busy':
     case 'database-full':
+    case 'connection-failed':
       return 'try again';
     case 'invalid-argument':
     case 'closed':
@@ -91,6 +92,7 @@ export function toldApartByCode(error: unknown): string {
     case 'read-only':
     case 'io-error':
     case 'worker-lost':
+    case 'fenced':
       return 'give up';
     default:
       // all codes are above, or this does not compile

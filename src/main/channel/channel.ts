@@ -7,6 +7,7 @@ import {
   CALLS,
   CHECKPOINT_MICROSECONDS,
   CHECKPOINTS,
+  COMMITTED_AT,
   CONTROL_CELLS,
   DOORBELL,
   descriptorAt,
@@ -28,13 +29,14 @@ import {
   WANTED,
   WORKER_STATE,
 } from '../../protocol/control.ts';
+import { ticksAt } from '../../protocol/shared-clock.ts';
 import { ErrorBoard } from './error-board.ts';
 
 export class Channel {
   readonly commitPoints = new Int32Array(new SharedArrayBuffer(MAX_FILES * 4));
   readonly errorBoard = new ErrorBoard();
   readonly #control = new Int32Array(new SharedArrayBuffer(CONTROL_CELLS * 4));
-  readonly #outcomes = new Int32Array(new SharedArrayBuffer(OUTCOME_SLOTS * 4));
+  readonly #outcomes = new Int32Array(new SharedArrayBuffer(2 * OUTCOME_SLOTS * 4));
   readonly #freeSlots = Array.from({ length: OUTCOME_SLOTS }, (_, slot) => slot);
   #wanted = 0;
   #listening = false;
@@ -82,7 +84,7 @@ export class Channel {
   // ---- to the worker ----------------------------------------------------------------------------
 
   /** Puts a batch's descriptor into the ring; false if it is full. */
-  push(file: number, batch: number, firstSlab: number): boolean {
+  push(file: number, batch: number, firstSlab: number, begunAt: number): boolean {
     const control = this.#control;
     const tail = Atomics.load(control, RING_TAIL);
     if (reached(tail, Atomics.load(control, RING_HEAD) + RING_CAPACITY)) return false;
@@ -91,12 +93,13 @@ export class Channel {
     control[at + 1] = batch;
     control[at + 2] = firstSlab;
     control[at + 3] = Atomics.load(control, CALLS);
+    control[at + 4] = ticksAt(begunAt);
     Atomics.store(control, RING_TAIL, (tail + 1) | 0);
     return true;
   }
 
   /**
-   * Makes the worker look at the ring, at once or within the moment that it dozes; returns false if it
+   * Makes the worker look at the ring, at once or within the moments that it dozes; returns false if it
    * must be called from its event loop. It tells its state before it sleeps and looks once more after
    * that, so one of the two sides always sees the other (both cells are sequentially consistent).
    */
@@ -157,8 +160,15 @@ export class Channel {
   /** Where a large write's outcome is to be noted; `undefined` if too many are under way. */
   takeSlot(): number | undefined {
     const slot = this.#freeSlots.pop();
-    if (slot !== undefined) Atomics.store(this.#outcomes, slot, 0);
+    if (slot === undefined) return undefined;
+    this.#outcomes[slot + COMMITTED_AT] = 0;
+    Atomics.store(this.#outcomes, slot, 0);
     return slot;
+  }
+
+  /** When the write of this slot was committed, as far as it is noted. */
+  committedAt(slot: number): number {
+    return this.#outcomes[slot + COMMITTED_AT] ?? 0;
   }
 
   /** What was noted; the slot may be used anew. */

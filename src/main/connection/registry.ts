@@ -97,11 +97,14 @@ function messageOf({ member, queue }: Registration): ProviderMessage {
     file: queue.id,
     dbPath: queue.dbPath,
     transient: queue.transient,
+    ...(queue.place.server === undefined ? {} : { server: queue.place.server }),
     storeId: member.storeId,
     full: settings.Durability === 'full',
     busyTimeoutMs: settings.BusyTimeoutMs,
     keepCollisions: settings.OnClockCollision === 'keep',
     verifyValues: settings.VerifyValues,
+    exclusive: settings.Ownership === 'exclusive',
+    knownEpoch: member.epoch,
   };
 }
 

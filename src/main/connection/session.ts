@@ -9,7 +9,7 @@ import { type Remote, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { WorkerService } from '../../protocol/service.ts';
 import type { Channel } from '../channel/channel.ts';
-import { startWorker } from './start-worker.ts';
+import { type EngineKind, startWorker } from './start-worker.ts';
 
 /** A worker that did not start within this is taken for lost by a blocked thread, which hears of no exit. */
 const START_PATIENCE_MS = 30_000;
@@ -27,12 +27,18 @@ export class Session {
   /** Calls that are not answered. */
   #calls = 0;
 
-  constructor(channel: Channel, arena: SharedArrayBuffer, onEnd: (reason: unknown) => void, onAnswered: () => void) {
+  constructor(
+    kind: EngineKind,
+    channel: Channel,
+    arena: SharedArrayBuffer,
+    onEnd: (reason: unknown) => void,
+    onAnswered: () => void,
+  ) {
     channel.reset();
     this.#channel = channel;
     this.#onEnd = onEnd;
     this.#onAnswered = onAnswered;
-    const worker = startWorker(channel.sharedWith(arena));
+    const worker = startWorker(kind, channel.sharedWith(arena));
     this.#worker = worker;
     this.#service = wrap<WorkerService>(nodeEndpoint(worker));
     worker.once('online', () => {

@@ -1,8 +1,12 @@
 /** Starts a worker thread from the code that travels inside this file. */
 import { Worker, type WorkerOptions, workerData } from 'node:worker_threads';
-// the bundled src/worker/entry.ts, put here by the build
+// the bundled src/worker/entry.ts and src/worker/postgresql/entry.ts, put here by the build
+import postgresqlCode from 'virtual:postgresql-code';
 import workerCode from 'virtual:worker-code';
 import { OWNER, type SharedMemory } from '../../protocol/control.ts';
+
+/** What a worker speaks to; each has code of its own. */
+export type EngineKind = 'sqlite' | 'postgresql';
 
 /**
  * V8 lets a heap's young generation grow to 48 MB, for all the garbage that a flood makes, and keeps it; with
@@ -11,8 +15,8 @@ import { OWNER, type SharedMemory } from '../../protocol/control.ts';
 const resourceLimits = { maxYoungGenerationSizeMb: 8 };
 
 /** Starting from source text works in any bundle, archive or single executable: no file is looked up. */
-export function startWorker(shared: SharedMemory): Worker {
-  return new Worker(workerCode, workerOptions('sds-persistence', shared));
+export function startWorker(kind: EngineKind, shared: SharedMemory): Worker {
+  return new Worker(kind === 'sqlite' ? workerCode() : postgresqlCode(), workerOptions('sds-persistence', shared));
 }
 
 export function workerOptions(name: string, data: { owner: string }): WorkerOptions {

@@ -1,4 +1,5 @@
 /** Counts what goes through a file's queue, and tells of its commits and loads. */
+import { millisecondsUntil } from '../../protocol/clock.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { begin, finish, type TraceContext, tellOfError } from './channels.ts';
 import { Delays } from './delays.ts';
@@ -42,7 +43,8 @@ export class FileObserver {
     watched.bytes = this.appendedBytes;
   }
 
-  ended(watched: Watched, error: SDS_PersistenceError | undefined): void {
+  /** `committedAt`: as the worker noted it, or 0 if it did not, since it has failed or is known here by the commit point alone. */
+  ended(watched: Watched, error: SDS_PersistenceError | undefined, committedAt: number): void {
     const patches = watched.patches - this.settled;
     const bytes = watched.bytes - this.settledBytes;
     this.settled = watched.patches;
@@ -54,8 +56,9 @@ export class FileObserver {
       this.failedBytes += bytes;
       tellOfError(error, this.#path);
     }
-    const delayMs = performance.now() - watched.begunAt;
-    this.delays.add(delayMs);
+    const delayMs = delayOf(watched, committedAt);
+    // a batch in which some calls failed was committed all the same
+    if (error === undefined || committedAt !== 0) this.delays.add(delayMs);
     if (watched.trace === undefined) return;
     Object.assign(watched.trace, { Patches: patches, Bytes: bytes, DelayMs: delayMs });
     finish('commit', watched.trace, error);
@@ -80,4 +83,13 @@ export class FileObserver {
       this.heldMs += performance.now() - begunAt;
     }
   }
+}
+
+/** Until the commit; of one that is not noted yet, this is the moment. */
+function delayOf({ begunAt }: Watched, committedAt: number): number {
+  const untilNow = performance.now() - begunAt;
+  if (committedAt === 0) return untilNow;
+  const delayMs = millisecondsUntil(committedAt, begunAt);
+  // what a worker notes late may be found in memory that is used anew: then it is of an earlier time
+  return delayMs >= 0 && delayMs <= untilNow ? delayMs : untilNow;
 }

@@ -2,6 +2,7 @@
 import { ENTRY_HEADER, entryBytes } from '../../protocol/entries.ts';
 import {
   NO_SLAB,
+  SLAB_COMMITTED_AT,
   SLAB_DONE,
   SLAB_FLAGS,
   SLAB_HEADER,
@@ -39,6 +40,7 @@ export class BatchWriter {
     batch.bytes += size;
     memory.cells[(start >> 2) + SLAB_FLAGS] = 0;
     memory.cells[(start >> 2) + SLAB_DONE] = 0;
+    memory.cells[(start >> 2) + SLAB_COMMITTED_AT] = 0;
     this.#slabStart = start;
     this.#at = start + SLAB_HEADER;
     this.#end = start + size;

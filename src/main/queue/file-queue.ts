@@ -7,6 +7,7 @@ import { operationNames } from '../../protocol/entries.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import { FileObserver } from '../observe/file-observer.ts';
+import type { Place } from '../place.ts';
 import type { Batch } from './batch.ts';
 import { Gathering, type GatheringOwner, LARGEST_SHARED, type Room } from './gathering.ts';
 import type { LargeWrite } from './large-write.ts';
@@ -55,9 +56,7 @@ export interface QueueHost extends Room {
 
 export class FileQueue implements Findings, GatheringOwner {
   readonly id: number;
-  readonly dbPath: string;
-  /** `:memory:` and the like: gone with the worker. */
-  readonly transient: boolean;
+  readonly place: Place;
   readonly members = new Set<Member>();
   readonly observer: FileObserver;
   readonly #host: QueueHost;
@@ -67,14 +66,22 @@ export class FileQueue implements Findings, GatheringOwner {
   /** Why it can't go on, if so: every call is refused with it. */
   #lost: GiveUpReason | undefined;
 
-  constructor(id: number, host: QueueHost, dbPath: string, transient: boolean) {
+  constructor(id: number, host: QueueHost, place: Place) {
     this.id = id;
     this.#host = host;
-    this.dbPath = dbPath;
-    this.transient = transient;
-    this.observer = new FileObserver(dbPath);
+    this.place = place;
+    this.observer = new FileObserver(place.path);
     this.#underWay = new UnderWay(({ number }) => reached(Atomics.load(host.commitPoints, id), number));
     this.gathering = new Gathering(this, host, Atomics.load(host.commitPoints, id));
+  }
+
+  get dbPath(): string {
+    return this.place.path;
+  }
+
+  /** `:memory:` and the like: gone with the worker. */
+  get transient(): boolean {
+    return this.place.transient;
   }
 
   /** Why nothing can be called any more, if so. */

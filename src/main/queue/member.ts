@@ -15,6 +15,8 @@ export class Member {
   run: object | undefined;
   runSettler = 0;
   runPromise: Promise<void> = Promise.resolve();
+  /** How often the store had changed hands when this process came to own it, if it is told. */
+  epoch: number | undefined;
   /** Patches lost since their number was taken by other bytes. */
   collisions = 0;
   /** Batches and large writes in which a call of this provider failed. */

@@ -33,6 +33,7 @@ type Failures = Map<number, SDS_PersistenceError>;
 /** Settles the promises of a finished batch. Its slabs go back first: a promise may be told of room. */
 export function settleBatch(batch: Batch, findings: Findings): void {
   const failed = failuresOf(batch, findings);
+  const committedAt = findings.memory.committedAt(batch.firstSlab);
   giveSlabsBack(batch, findings.memory);
   batch.settled = true;
   const { settlers } = batch;
@@ -44,7 +45,7 @@ export function settleBatch(batch: Batch, findings: Findings): void {
     else settler.reject(error);
   }
   tellWatchers(batch, failed);
-  findings.observer.ended(batch.watched, failed?.values().next().value);
+  findings.observer.ended(batch.watched, failed?.values().next().value, committedAt);
 }
 
 /** Rejects all that is not finished of a batch. */
@@ -58,7 +59,7 @@ export function refuseBatch(batch: Batch, reason: (call: string) => SDS_Persiste
     reject(error);
   }
   tellWatchers(batch, failed);
-  findings.observer.ended(batch.watched, reason(''));
+  findings.observer.ended(batch.watched, reason(''), 0);
 }
 
 function tellWatchers({ settlers, watchers }: Batch, failed: Failures | undefined): void {
@@ -133,7 +134,7 @@ export function refuseWrite(write: LargeWrite, error: SDS_PersistenceError, find
 }
 
 function endWrite(write: LargeWrite, error: SDS_PersistenceError | undefined, { observer }: Findings): void {
-  if (write.watched !== undefined) observer.ended(write.watched, error);
+  if (write.watched !== undefined) observer.ended(write.watched, error, write.committedAt);
   if (error === undefined) write.resolve(undefined);
   end(write, error);
 }

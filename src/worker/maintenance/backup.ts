@@ -2,9 +2,10 @@
 import { closeSync, openSync, statSync } from 'node:fs';
 import type { SDS_BackupResult } from '../../protocol/maintenance.ts';
 import { firstRow } from '../node-sqlite.ts';
-import { copyPages, numberOf } from './copy-pages.ts';
+import { copyPages } from './copy-pages.ts';
 import { OperationError } from './failure.ts';
 import { type Look, locate, withLook } from './look.ts';
+import { numberOf } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
 import type { Progress } from './progress.ts';
 import { placeFor, putInPlace, refuseSame, refuseTaken } from './replace-file.ts';
@@ -27,10 +28,10 @@ export function backup(task: BackupTask, progress: Progress): SDS_BackupResult {
   const target = placeFor(task.target);
   refuseSame(stats, target);
   refuseTaken(target, task.overwrite);
-  return withLook({ path: task.source, untouched: task.untouched, progress }, (look) => {
+  return withLook({ path: task.source, untouched: task.untouched, looks: false, progress }, (look) => {
     requireStoreFile(look.database, look.path);
     if (task.verify) requireSound(look, progress);
-    const bytes = numberOf(look, 'page_size') * numberOf(look, 'page_count');
+    const bytes = numberOf(look.database, 'page_size') * numberOf(look.database, 'page_count');
     const partial = new PartialFile(target.path);
     try {
       partial.needs(bytes);
@@ -58,8 +59,8 @@ function copyInto(look: Look, path: string, pagesPerStep: number, progress: Prog
   } finally {
     closeSync(file);
   }
-  const pages = numberOf(look, 'page_count');
-  progress.native('copy', pages * numberOf(look, 'page_size'), { file: path });
+  const pages = numberOf(look.database, 'page_count');
+  progress.native('copy', pages * numberOf(look.database, 'page_size'), { file: path });
   // it reads a state of its own: what is read by this transaction can't be copied by it
   look.database.exec('COMMIT; PRAGMA query_only = OFF');
   look.database.prepare('VACUUM INTO ?').run(path);

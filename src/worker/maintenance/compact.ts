@@ -1,10 +1,10 @@
 /** Gives the free pages of a database back: it is written anew, and the new file takes the place of the old one. */
 import { statSync } from 'node:fs';
-import type { DatabaseSync as Database } from 'node:sqlite';
 import type { SDS_CompactResult } from '../../protocol/maintenance.ts';
-import { DatabaseSync, firstRow } from '../node-sqlite.ts';
+import { DatabaseSync } from '../node-sqlite.ts';
 import { OperationError, toFailure } from './failure.ts';
 import { locate } from './look.ts';
+import { pageCounts } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
 import type { Progress } from './progress.ts';
 import { leaveLogMode, likeBefore, type Owned, openAlone } from './replace-file.ts';
@@ -39,9 +39,8 @@ function rebuild(owned: Owned, path: string, progress: Progress): { BytesBefore:
   const { database } = owned;
   requireStoreFile(database, path);
   const before = statSync(path);
-  const pageBytes = value(database, 'page_size');
-  const BytesBefore = value(database, 'page_count') * pageBytes;
-  const needed = BytesBefore - value(database, 'freelist_count') * pageBytes;
+  const { pageBytes, pages, usedBytes: needed } = pageCounts(database, path);
+  const BytesBefore = pages * pageBytes;
   const partial = new PartialFile(path);
   try {
     partial.needs(needed);
@@ -73,8 +72,4 @@ function keepsLog(path: string): void {
   } finally {
     database.close();
   }
-}
-
-function value(database: Database, pragma: string): number {
-  return Number(Object.values(firstRow(database.prepare(`PRAGMA ${pragma}`)) ?? {})[0]);
 }

@@ -12,6 +12,7 @@ import { type DatabaseFile, databaseFile } from './database-file.ts';
 import { ChangedMeanwhile } from './failure.ts';
 import { LogFile } from './log-frames.ts';
 import type { Look } from './look.ts';
+import { numberOf } from './page-counts.ts';
 import type { Progress } from './progress.ts';
 
 /** Small enough to stay in the processor's cache between reading and writing. */
@@ -21,10 +22,6 @@ const MOST_ROUNDS = 3;
 export interface Copied {
   pages: number;
   pageBytes: number;
-}
-
-export function numberOf(look: Look, pragma: string): number {
-  return Number(Object.values(firstRow(look.database.prepare(`PRAGMA ${pragma}`)) ?? {})[0]);
 }
 
 /**
@@ -37,7 +34,7 @@ export function copyPages(
   pagesPerStep: number,
   progress: Progress,
 ): Copied | undefined {
-  const file = databaseFile(look);
+  const file = databaseFile(look.readPath);
   if (file === undefined) return undefined;
   try {
     return copyAll(look, file, descriptor, pagesPerStep, progress);
@@ -47,8 +44,8 @@ export function copyPages(
 }
 
 function copyAll(look: Look, file: DatabaseFile, target: number, pagesPerStep: number, progress: Progress): Copied {
-  const pageBytes = numberOf(look, 'page_size');
-  const snapshotPages = numberOf(look, 'page_count');
+  const pageBytes = numberOf(look.database, 'page_size');
+  const snapshotPages = numberOf(look.database, 'page_count');
   const total = Math.max(file.size(), snapshotPages * pageBytes);
   const buffer = new Uint8Array(Math.max(PIECE_BYTES, pageBytes));
   const stepBytes = pagesPerStep * pageBytes;

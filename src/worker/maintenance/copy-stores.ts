@@ -3,10 +3,10 @@ import type { DatabaseSync as Database } from 'node:sqlite';
 import type { SDS_CopyResult } from '../../protocol/maintenance.ts';
 import { firstRow } from '../node-sqlite.ts';
 import { checkSchema, createTables, hasAllTables } from '../schema.ts';
-import { numberOf } from './copy-pages.ts';
 import { OperationError, toFailure } from './failure.ts';
 import { type Look, locate, withLook } from './look.ts';
 import { openFile } from './open.ts';
+import { numberOf } from './page-counts.ts';
 import { PartialFile, refuseForeignLog } from './partial-file.ts';
 import type { Progress } from './progress.ts';
 import { placeFor, refuseSame } from './replace-file.ts';
@@ -34,7 +34,7 @@ export function copyStores(task: CopyTask, progress: Progress): SDS_CopyResult {
   const { stats } = locate(task.source);
   const target = placeFor(task.target);
   refuseSame(stats, target);
-  return withLook({ path: task.source, untouched: task.untouched, progress }, (look) => {
+  return withLook({ path: task.source, untouched: task.untouched, looks: false, progress }, (look) => {
     requireStoreFile(look.database, look.path);
     const counts =
       target.existing === undefined
@@ -48,7 +48,10 @@ export function copyStores(task: CopyTask, progress: Progress): SDS_CopyResult {
 function intoNewFile(look: Look, path: string, task: CopyTask, progress: Progress): Counts {
   refuseForeignLog(path);
   const partial = new PartialFile(path);
-  const bytes = (numberOf(look, 'page_count') - numberOf(look, 'freelist_count')) * numberOf(look, 'page_size');
+  const free = numberOf(look.database, 'freelist_count');
+  const pages = numberOf(look.database, 'page_count');
+  // of a damaged file all is saved that can be read, whatever it says of itself
+  const bytes = (free >= 0 && free <= pages ? pages - free : pages) * numberOf(look.database, 'page_size');
   try {
     if (task.stores === undefined) partial.needs(bytes);
     const counts = partial.fill(bytes, () => into(look, partial.path, task, progress));

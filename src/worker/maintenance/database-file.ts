@@ -1,6 +1,5 @@
 /** Reads a database file's bytes past SQLite, by the descriptor that SQLite itself has on it. */
 import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
-import type { Look } from './look.ts';
 
 export interface DatabaseFile {
   /** Reads up to `length` bytes into `buffer`; fewer only at the end of the file. */
@@ -17,8 +16,8 @@ export interface DatabaseFile {
  *
  * @returns `undefined` if it can't be found
  */
-export function databaseFile({ readPath }: Look): DatabaseFile | undefined {
-  const { dev, ino } = statSync(readPath);
+export function databaseFile(path: string): DatabaseFile | undefined {
+  const { dev, ino } = statSync(path);
   const isFile = (descriptor: number) => {
     try {
       const stats = fstatSync(descriptor);
@@ -27,7 +26,7 @@ export function databaseFile({ readPath }: Look): DatabaseFile | undefined {
       return false; // not open any more: the descriptor by which the list was read
     }
   };
-  const own = process.platform === 'win32' ? openSync(readPath, 'r') : undefined;
+  const own = process.platform === 'win32' ? openSync(path, 'r') : undefined;
   const descriptor = own ?? openDescriptors().find(isFile);
   if (descriptor === undefined) return undefined;
   return {

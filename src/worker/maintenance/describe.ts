@@ -5,10 +5,10 @@ import type { SDS_DatabaseDescription, SDS_StoreDescription } from '../../protoc
 import { EngineError } from '../engine.ts';
 import { firstRow } from '../node-sqlite.ts';
 import { checkSchema, hasAllTables } from '../schema.ts';
-import { numberOf } from './copy-pages.ts';
 import { type Look, withLook } from './look.ts';
+import { pageCounts } from './page-counts.ts';
 import type { Progress } from './progress.ts';
-import { textOf } from './text.ts';
+import { encodingOf, textOf } from './text.ts';
 
 export interface DescribeTask {
   path: string;
@@ -17,22 +17,23 @@ export interface DescribeTask {
 }
 
 export function describe({ path, quick, untouched }: DescribeTask, progress: Progress): SDS_DatabaseDescription {
-  return withLook({ path, untouched, progress }, (look) => {
+  return withLook({ path, untouched, looks: true, progress }, (look) => {
     const { database } = look;
     const sizeOf = (end: string) => statSync(look.path + end, { throwIfNoEntry: false })?.size ?? 0;
     const Schema = schemaOf(database);
     const IsStoreFile = Schema === '';
     const file = statSync(look.path);
+    const counts = pageCounts(database, look.path);
     return {
       Path: look.path,
       Bytes: file.size,
       LogBytes: sizeOf('-wal'),
       IndexBytes: sizeOf('-shm'),
       ModifiedAt: new Date(file.mtimeMs).toISOString(),
-      PageBytes: numberOf(look, 'page_size'),
-      Pages: numberOf(look, 'page_count'),
-      FreePages: numberOf(look, 'freelist_count'),
-      Encoding: String(Object.values(firstRow(database.prepare('PRAGMA encoding')) ?? {})[0]),
+      PageBytes: counts.pageBytes,
+      Pages: counts.pages,
+      FreePages: counts.freePages,
+      Encoding: encodingOf(database),
       IsStoreFile,
       Schema,
       NewestPatch: IsStoreFile ? newestPatch(look) : undefined,

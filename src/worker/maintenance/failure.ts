@@ -32,7 +32,8 @@ const sentences: Partial<Record<SDS_PersistenceErrorCode, string>> = {
     'another program, or a provider of this one, has the file open or locked; close it there and try again',
   'database-corrupt': "the file is damaged; 'verify' says where, 'restore' puts a backup in its place",
   'database-full': 'the disk is full; make room and try again',
-  'read-only': 'writing here is not permitted; check the rights of the file and its folder',
+  'read-only':
+    "writing is not permitted; check the rights of the file and its folder, and 'verify' it: a damaged first page may forbid it too",
 };
 
 const NOT_A_DATABASE = 26;

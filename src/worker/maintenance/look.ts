@@ -6,26 +6,15 @@
  * A database file must never be opened and closed by anything but SQLite here: on POSIX systems that would
  * take away the locks of every connection that this process has on it (https://sqlite.org/howtocorrupt.html, 2.2).
  */
-import {
-  closeSync,
-  copyFileSync,
-  existsSync,
-  mkdtempSync,
-  openSync,
-  readSync,
-  realpathSync,
-  rmSync,
-  type Stats,
-  statSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { realpathSync, type Stats, statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import type { LookWay } from '../../protocol/maintenance.ts';
 import { firstRow } from '../node-sqlite.ts';
 import { ChangedMeanwhile, OperationError, Stopped, toFailure } from './failure.ts';
-import { LogFile } from './log-frames.ts';
-import { knowsUrls, openFile } from './open.ts';
+import { chooseWay, isFilled, wayParameters } from './look-way.ts';
+import { openFile } from './open.ts';
+import { makePrivateCopy, removePrivateCopy, stateOf } from './private-copy.ts';
 import type { Progress } from './progress.ts';
 
 /** So often a file may change while it is read without a lock. */
@@ -48,6 +37,8 @@ export interface Look {
 export interface LookOptions {
   path: string;
   untouched: boolean;
+  /** Nothing is made from what is read, so that it may be read again, and need not be kept as it is meanwhile. */
+  looks: boolean;
   progress: Progress;
   /** A way that was found already. */
   way?: LookWay;
@@ -81,24 +72,21 @@ function lookOnce<T>(options: LookOptions, tries: number, read: (look: Look) => 
 }
 
 /** For a reader that takes its time: `check` throws if the file has changed while it was read without a lock. */
-export function openLook(
-  { path: given, untouched, progress, way: known }: LookOptions,
-  tries: number,
-): { look: Look; check(): void; close(): void } {
-  const { path, stats } = locate(given);
-  const way = known ?? chooseWay(path, stats, untouched, tries);
+export function openLook(options: LookOptions, tries: number): { look: Look; check(): void; close(): void } {
+  const { path, stats } = locate(options.path);
+  const way = options.way ?? chooseWay(path, stats, options, tries);
   const before = way === 'still' ? stateOf(path) : undefined;
   let look: Look;
   try {
-    look = open(path, way);
+    look = open(path, way, options);
   } catch (error) {
     if (!isUnreadableThisWay(error)) throw toFailure(error, path);
     // an index that has no place for a reader has one soon
     if (way === 'quiet' && isReadOnly(error) && tries < MOST_TRIES) throw new ChangedMeanwhile(path);
     // what is beside the file can't be used without changing it, which may not be permitted either
-    look = openAnyway(path, way);
+    look = openAnyway(path, way, options);
   }
-  progress.opened(look.way);
+  options.progress.opened(look.way);
   return {
     look,
     check() {
@@ -122,48 +110,9 @@ export function locate(given: string): { path: string; stats: Stats } {
   }
 }
 
-function chooseWay(path: string, stats: Stats, untouched: boolean, tries: number): LookWay {
-  const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
-  // then a file in use is read as others read it, if it changes too often to be copied
-  if (!knowsUrls()) return untouched && tries <= 3 ? 'copy' : 'joins';
-  // SQLite removes the log beside a database of no pages, so it must not see it
-  if (stats.size === 0) return 'still';
-  if (!untouched) return log !== undefined && log.size > 0 ? 'reads' : 'joins';
-  const index = existsSync(`${path}-shm`);
-  // SQLite tries for ten seconds to make sense of a log that does not begin as one
-  if (log !== undefined && index && (log.size === 0 || hasHeader(path))) return 'quiet';
-  if (log !== undefined && log.size > 0) return 'copy';
-  // a journal is somebody's write under way, or what a crash has left: with locks, SQLite tells which.
-  // A file without a log that changes again and again has readers that use locks only.
-  return isFilled(`${path}-journal`) || (tries > 3 && !isInLogMode(path)) ? 'reads' : 'still';
-}
-
-function isFilled(path: string): boolean {
-  return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
-}
-
-/** Whether SQLite would make a log by reading: its format's bytes 18 and 19 tell (https://sqlite.org/fileformat2.html). */
-function isInLogMode(path: string): boolean {
-  const file = openSync(path, 'r');
-  try {
-    const header = new Uint8Array(20);
-    return readSync(file, header, 0, 20, 0) === 20 && header[18] === 2;
-  } finally {
-    // nothing else in this process has it open: that is what `untouched` promises
-    closeSync(file);
-  }
-}
-
-const parameters: Record<Exclude<LookWay, 'copy'>, string> = {
-  reads: 'mode=ro',
-  joins: 'mode=rw',
-  quiet: 'mode=ro&readonly_shm=1',
-  still: 'immutable=1',
-};
-
-function open(path: string, way: LookWay): Look {
-  if (way === 'copy') return openCopy(path);
-  const database = openFile(path, parameters[way]);
+function open(path: string, way: LookWay, options: LookOptions): Look {
+  if (way === 'copy') return openCopy(path, options);
+  const database = openFile(path, wayParameters[way]);
   try {
     setUpReading(database);
     return { database, path, readPath: path, way };
@@ -184,30 +133,21 @@ function setUpReading(database: Database): void {
   firstRow(database.prepare('SELECT count(*) FROM sqlite_schema'));
 }
 
-function openAnyway(path: string, failed: LookWay): Look {
+function openAnyway(path: string, failed: LookWay, options: LookOptions): Look {
   const isPlain = failed !== 'still' && !isFilled(`${path}-wal`) && !isFilled(`${path}-journal`);
   try {
-    return open(path, isPlain ? 'still' : 'copy');
+    return open(path, isPlain ? 'still' : 'copy', options);
   } catch (error) {
     throw toFailure(error, path);
   }
 }
 
-/** A copy of the file and its log or journal, in a folder that nobody else knows: SQLite may recover it there. */
-function openCopy(path: string): Look {
-  const folder = mkdtempSync(join(tmpdir(), 'sds-look-'));
+function openCopy(path: string, options: LookOptions): Look {
+  const readPath = makePrivateCopy(path, options.progress);
   try {
-    const readPath = join(folder, 'copy.db');
-    // only where nothing in this process has the file open (see above), and no other process does either:
-    // one that has leaves an index beside the log
-    const [file, log] = [stateOf(path, ['', '-journal']), logStart(path)];
-    copyFileSync(path, readPath);
-    for (const end of ['-wal', '-journal']) if (existsSync(path + end)) copyFileSync(path + end, readPath + end);
-    // a log that has only grown belongs to a file that has not changed
-    if (file !== stateOf(path, ['', '-journal']) || log !== logStart(path)) throw new ChangedMeanwhile(path);
-    return { ...open(readPath, 'joins'), path, way: 'copy' };
+    return { ...open(readPath, 'joins', options), path, way: 'copy' };
   } catch (error) {
-    rmSync(folder, { recursive: true, force: true });
+    removePrivateCopy(readPath);
     throw error;
   }
 }
@@ -216,16 +156,7 @@ function close({ database, path, readPath }: Look): void {
   try {
     database.close();
   } finally {
-    if (readPath !== path) rmSync(join(readPath, '..'), { recursive: true, force: true });
-  }
-}
-
-function hasHeader(path: string): boolean {
-  const log = new LogFile(`${path}-wal`);
-  try {
-    return log.hasHeader;
-  } finally {
-    log.close();
+    if (readPath !== path) removePrivateCopy(readPath);
   }
 }
 
@@ -237,25 +168,4 @@ function isReadOnly(error: unknown): boolean {
 function isUnreadableThisWay(error: unknown): boolean {
   const errcode = (error as { errcode?: number }).errcode ?? 0;
   return errcode === HOT_JOURNAL || [CANNOT_OPEN, READ_ONLY, PROTOCOL].includes(errcode & 0xff);
-}
-
-/** By what a change of the file shows; a log that has come since holds what the file does not. */
-function stateOf(path: string, ends = ['', '-wal', '-journal']): string {
-  const parts = ends.map((end) => {
-    const stats = statSync(path + end, { bigint: true, throwIfNoEntry: false });
-    if (stats === undefined || (end !== '' && stats.size === 0n)) return '-';
-    return [stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join();
-  });
-  return parts.join(' ');
-}
-
-/** The header of the log: another one once it is written anew from its start. */
-function logStart(path: string): string {
-  if (!isFilled(`${path}-wal`)) return '';
-  const log = new LogFile(`${path}-wal`);
-  try {
-    return log.header().toString('hex');
-  } finally {
-    log.close();
-  }
 }

@@ -1,4 +1,5 @@
 /** Names that are read as bytes: before Node 24.16 a text is cut at a NUL. */
+import type { DatabaseSync as Database } from 'node:sqlite';
 import { TextDecoder } from 'node:util';
 import { firstRow } from '../node-sqlite.ts';
 import type { Look } from './look.ts';
@@ -9,9 +10,18 @@ const decoders: Record<string, TextDecoder> = {
   'UTF-16be': new TextDecoder('utf-16be'),
 };
 
+const encodings = new WeakMap<Database, string>();
+
+export function encodingOf(database: Database): string {
+  const known = encodings.get(database);
+  if (known !== undefined) return known;
+  const encoding = String(Object.values(firstRow(database.prepare('PRAGMA encoding')) ?? {})[0]);
+  encodings.set(database, encoding);
+  return encoding;
+}
+
 /** The text whose bytes, in the database's encoding, these are. */
 export function textOf({ database }: Look, bytes: unknown): string {
   if (!(bytes instanceof Uint8Array)) return String(bytes);
-  const encoding = String(Object.values(firstRow(database.prepare('PRAGMA encoding')) ?? {})[0]);
-  return (decoders[encoding] ?? new TextDecoder()).decode(bytes);
+  return (decoders[encodingOf(database)] ?? new TextDecoder()).decode(bytes);
 }

@@ -1,24 +1,22 @@
 /** The two halves of a verification, each for a thread of its own: SQLite's check of the structure, and a look at every row. */
-import { hash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import type { LookWay, PartialCheck } from '../../protocol/maintenance.ts';
 import { EngineError } from '../engine.ts';
 import { firstRow } from '../node-sqlite.ts';
 import { checkSchema, hasAllTables } from '../schema.ts';
 import { toEngineError } from '../sqlite-errors.ts';
-import { numberOf } from './copy-pages.ts';
+import { databaseFile } from './database-file.ts';
 import { ChangedMeanwhile, OperationError, Stopped } from './failure.ts';
 import { Findings } from './findings.ts';
 import { type Look, withLook } from './look.ts';
+import { numberOf } from './page-counts.ts';
 import type { Progress } from './progress.ts';
 import { textOf } from './text.ts';
 import { currentThread } from './this-thread.ts';
+import { checkValues } from './verify-values.ts';
 
 /** SQLite stops after so many lines of its own. */
 const MOST_LINES = 100;
-/** Rows whose sizes are looked at together, and bytes that are read together. */
-const ROWS_A_READ = 500;
-const BYTES_A_READ = 4 * 1024 * 1024;
 
 /** Runs a check; damage that stops it is a finding. */
 function finding(findings: Findings, check: () => void): void {
@@ -47,13 +45,14 @@ export function checkStructure(
 }
 
 function structureOf({ path, untouched }: { path: string; untouched: boolean }, progress: Progress): PartialCheck {
-  return withLook({ path, untouched, progress }, (look) => {
+  return withLook({ path, untouched, looks: true, progress }, (look) => {
     const findings = new Findings();
     const Bytes = statSync(look.readPath).size;
     finding(findings, () => {
       if (Bytes === 0) return findings.add('empty-file', '', () => 'the file is empty');
       checkTables(look, findings);
-      progress.native('structure', numberOf(look, 'page_count') * numberOf(look, 'page_size'), {
+      checkFormat(look, findings);
+      progress.native('structure', numberOf(look.database, 'page_count') * numberOf(look.database, 'page_size'), {
         thread: currentThread(),
       });
       for (const row of look.database.prepare(`PRAGMA integrity_check(${MOST_LINES})`).all()) {
@@ -64,6 +63,22 @@ function structureOf({ path, untouched }: { path: string; untouched: boolean }, 
     progress.lastChance();
     return { path: look.path, findings: findings.all, checked: { Bytes } };
   });
+}
+
+/** A file of a later format (https://sqlite.org/fileformat2.html, bytes 18 and 19) can be read, and every write fails. */
+function checkFormat({ readPath }: Look, findings: Findings): void {
+  const file = databaseFile(readPath);
+  const header = new Uint8Array(20);
+  try {
+    if (file?.read(header, 20, 0) !== 20 || (header[18] ?? 0) <= 2) return;
+    findings.add(
+      'structure',
+      'format',
+      () => `its first page says that no SQLite of today may write to it (${header[18]})`,
+    );
+  } finally {
+    file?.close();
+  }
 }
 
 function checkTables({ database }: Look, findings: Findings): void {
@@ -81,7 +96,7 @@ export function checkRows(
   { path, way, untouched }: { path: string; way: LookWay; untouched: boolean },
   progress: Progress,
 ): PartialCheck {
-  return withLook({ path, untouched, progress, way }, (look) => {
+  return withLook({ path, untouched, looks: true, progress, way }, (look) => {
     const findings = new Findings();
     const checked = { Patches: 0, Snapshots: 0, Values: 0, ValuesWithHash: 0 };
     finding(findings, () => {
@@ -205,53 +220,4 @@ function checkNumbers(look: Look, findings: Findings, progress: Progress): numbe
     at = [last.id, Number(last.clock)];
   }
   return total;
-}
-
-function checkValues(look: Look, findings: Findings, progress: Progress): { Values: number; ValuesWithHash: number } {
-  const { database } = look;
-  const total = Number(firstRow(database.prepare('SELECT count(*) AS n FROM blobs'))?.n);
-  const heads = database.prepare(
-    `SELECT CAST(rowid AS TEXT) AS row, length(data) AS bytes FROM blobs WHERE rowid > CAST(? AS INTEGER) ORDER BY rowid LIMIT ${ROWS_A_READ}`,
-  );
-  const read = database.prepare(
-    'SELECT CAST(hash AS BLOB) AS hash, typeof(hash) AS kind, data, typeof(data) AS type, ' +
-      `CAST(ref_count AS TEXT) AS count, typeof(ref_count) = 'integer' AND ref_count > 0 AS positive ` +
-      'FROM blobs WHERE rowid BETWEEN CAST(? AS INTEGER) AND CAST(? AS INTEGER)',
-  );
-  const checked = { Values: 0, ValuesWithHash: 0 };
-  for (let after = '-9223372036854775808'; ; ) {
-    const rows = heads.all(after);
-    for (let start = 0; start < rows.length; ) {
-      let end = start + 1;
-      for (let bytes = Number(rows[start]?.bytes ?? 0); end < rows.length; end++) {
-        bytes += Number(rows[end]?.bytes ?? 0);
-        if (bytes > BYTES_A_READ) break;
-      }
-      for (const row of read.all(String(rows[start]?.row), String(rows[end - 1]?.row))) {
-        checked.Values++;
-        if (checkValue(look, row, findings)) checked.ValuesWithHash++;
-      }
-      start = end;
-      progress.step('values', checked.Values, total, 'rows');
-    }
-    const last = rows.at(-1)?.row;
-    if (last === undefined || BigInt(String(last)) <= BigInt(after)) return checked;
-    after = String(last);
-  }
-}
-
-/** Returns whether its hash was one that could be compared. */
-function checkValue(look: Look, row: Record<string, unknown>, findings: Findings): boolean {
-  const name = textOf(look, row.hash);
-  const where = () => `value ${JSON.stringify(name.slice(0, 80))}`;
-  if (row.kind !== 'text' || !(row.data instanceof Uint8Array)) {
-    findings.add('wrong-type', 'blobs', () => `table blobs, ${where()}: hash is ${row.kind}, data is ${row.type}`);
-    return false;
-  }
-  if (row.positive !== 1) findings.add('reference-count', '', () => `${where()} has the reference count ${row.count}`);
-  if (!/^[0-9a-f]{64}$/i.test(name)) return false;
-  if (hash('sha256', row.data) !== name.toLowerCase()) {
-    findings.add('value-mismatch', '', () => `${where()} has bytes with another SHA-256`);
-  }
-  return true;
 }

@@ -61,7 +61,7 @@ export class CopyClaims {
   /** Goes along with each commit: it fails if the copy was taken for dead and its stores were taken over. */
   fence(): Statement {
     this.#number = (this.#number + 1) | 0;
-    return this.#holder.fence({ number: this.#number, part: 0 } as unknown as Parameters<Holder['fence']>[0]);
+    return this.#holder.fence({ number: this.#number, part: 0 });
   }
 
   /** What was thrown, or what it means. */

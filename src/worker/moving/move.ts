@@ -112,7 +112,7 @@ class Copy {
       const [row] = await server.rows('SELECT current_schema()');
       return { reader, identity: `${keyOf(place.server)} ${row?.[0]}`, stores: await reader.stores() };
     }
-    const options = { path: place.file, untouched: this.#task.untouched, progress: this.#progress };
+    const options = { path: place.file, untouched: this.#task.untouched, looks: false, progress: this.#progress };
     const { look, check, close } = openLook(options, this.#tries);
     this.#closing.push(close);
     requireStoreFile(look.database, look.path);

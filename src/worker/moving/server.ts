@@ -10,8 +10,6 @@ import { ServerError } from '../postgresql/sqlstates.ts';
 import { leaveOutDigests, md5 } from './digest.ts';
 
 const CONNECT_MS = 5000;
-/** Digests of some gigabytes take their time, and the server says nothing meanwhile. */
-const SILENCE_MS = 120_000;
 const MOST_ATTEMPTS = 10;
 const LONGEST_PAUSE_MS = 200;
 
@@ -36,7 +34,7 @@ export class Server {
   static async open(pg: Pg, target: PostgresqlTarget): Promise<Server> {
     const place = labelOf(target);
     try {
-      const { connection } = await connect(pg, target, CONNECT_MS, SILENCE_MS);
+      const { connection } = await connect(pg, target, CONNECT_MS);
       open.add(connection);
       return new Server(place, connection, () => Server.open(pg, target));
     } catch (error) {

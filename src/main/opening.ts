@@ -1,0 +1,46 @@
+/** Opening a provider's database: attempts, one at a time, and waiting for a store that another process has. */
+import type { Report } from '../protocol/service.ts';
+import type { Connection } from './connection/connection.ts';
+import type { FileQueue } from './queue/file-queue.ts';
+import type { Member } from './queue/member.ts';
+
+/** Between attempts to get a store that another process has. */
+const PAUSE_MS = 100;
+
+export class Opening {
+  readonly #connection: Connection;
+  readonly #queue: FileQueue;
+  readonly #member: Member;
+  #attempt: Promise<Report>;
+  /** Whether the failure of `#attempt` was told, so that the next one who asks tries again. */
+  #failed = false;
+
+  constructor(connection: Connection, queue: FileQueue, member: Member) {
+    this.#connection = connection;
+    this.#queue = queue;
+    this.#member = member;
+    this.#attempt = connection.attach(queue, member);
+  }
+
+  /** Whether another process may give the store back: it was never this one's. */
+  get mayComeFree(): boolean {
+    return this.#queue.place.server !== undefined && this.#member.epoch === undefined && !this.#connection.lost;
+  }
+
+  /** What came of it; a store that another process has is waited for as long as `BusyTimeoutMs` says, unless `isOver`. */
+  async outcome(isOver: () => boolean): Promise<Report> {
+    const giveUpAt = performance.now() + this.#member.settings.BusyTimeoutMs;
+    for (;;) {
+      if (this.#failed) {
+        this.#failed = false;
+        this.#attempt = this.#connection.attach(this.#queue, this.#member);
+      }
+      const report = await this.#attempt;
+      if (report.error === undefined) return report;
+      this.#failed = !this.#connection.lost;
+      const left = giveUpAt - performance.now();
+      if (report.error.code !== 'fenced' || !this.mayComeFree || left <= 0 || isOver()) return report;
+      await new Promise((resolve) => setTimeout(resolve, Math.min(PAUSE_MS, left)));
+    }
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * Bytes too many for one row: in rows of 256 KiB under a version of their own, so that what is read belongs together.
+ * They go by binary COPY; where a server has none (CockroachDB), by ordinary statements.
+ */
+import { randomUUID } from 'node:crypto';
+import { EngineError } from '../engine.ts';
+import type { Connection } from './connection.ts';
+import type { CopyRow } from './copy-format.ts';
+
+/** Up to so many bytes lie in the row itself. */
+export const MOST_INLINE = 256 * 1024;
+const CHUNK_BYTES = 256 * 1024;
+/** So many bytes cross with one ordinary statement. */
+const STATEMENT_BYTES = 1024 * 1024;
+
+export type ChunkTable = 'sds_snapshot_chunks' | 'sds_value_chunks';
+
+const keyColumns: Readonly<Record<ChunkTable, string>> = { sds_snapshot_chunks: 'store_id', sds_value_chunks: 'hash' };
+
+export function newVersion(): string {
+  return randomUUID();
+}
+
+export async function writeChunks(
+  connection: Connection,
+  table: ChunkTable,
+  key: string,
+  version: string,
+  bytes: Buffer,
+  copy: boolean,
+): Promise<void> {
+  const column = keyColumns[table];
+  if (copy) {
+    await connection.copyIn(`${table} (${column}, version, chunk, data)`, rowsOf(key, version, bytes));
+    return;
+  }
+  for (let start = 0; start < bytes.byteLength; start += STATEMENT_BYTES) {
+    await connection.one(
+      `INSERT INTO ${table} (${column}, version, chunk, data) ` +
+        `SELECT $1::text, $2::text, $3::int + u.i, substring($4::bytea FROM u.i * ${CHUNK_BYTES} + 1 FOR ${CHUNK_BYTES}) ` +
+        'FROM generate_series(0, $5::int - 1) AS u(i)',
+      key,
+      version,
+      String(start / CHUNK_BYTES),
+      bytes.subarray(start, start + STATEMENT_BYTES),
+      String(Math.ceil(Math.min(bytes.byteLength - start, STATEMENT_BYTES) / CHUNK_BYTES)),
+    );
+  }
+}
+
+function* rowsOf(key: string, version: string, bytes: Buffer): Generator<CopyRow> {
+  for (let start = 0, number = 0; start < bytes.byteLength; start += CHUNK_BYTES, number++) {
+    yield { texts: [key, version], number, data: bytes.subarray(start, start + CHUNK_BYTES) };
+  }
+}
+
+/** Reads all of them; `undefined` if others have taken their place since their version was read. */
+export async function readChunks(
+  connection: Connection,
+  table: ChunkTable,
+  key: string,
+  version: string,
+  size: number,
+  copy: boolean,
+): Promise<Uint8Array | undefined> {
+  const found = new Uint8Array(size);
+  let filled = 0;
+  const take = (data: Buffer) => {
+    if (filled + data.byteLength > size) throw tooMany(table);
+    found.set(data, filled);
+    filled += data.byteLength;
+  };
+  const column = keyColumns[table];
+  if (copy) {
+    const [ofKey, ofVersion] = [connection.escapeLiteral(key), connection.escapeLiteral(version)];
+    await connection.copyOut(
+      `SELECT data FROM ${table} WHERE ${column} = ${ofKey} AND version = ${ofVersion} ORDER BY chunk`,
+      take,
+    );
+  } else {
+    const perStatement = STATEMENT_BYTES / CHUNK_BYTES;
+    for (let chunk = 0; chunk * CHUNK_BYTES < size; chunk += perStatement) {
+      const { rows } = await connection.one(
+        `SELECT data FROM ${table} WHERE ${column} = $1 AND version = $2 AND chunk >= $3 AND chunk < $4 ORDER BY chunk`,
+        key,
+        version,
+        String(chunk),
+        String(chunk + perStatement),
+      );
+      for (const [data] of rows) take(bytesOf(data));
+    }
+  }
+  return filled === size ? found : undefined;
+}
+
+/** A value of bytes, as the server writes it in text: `\x` and hexadecimal digits. */
+export function bytesOf(text: string | null | undefined): Buffer {
+  if (typeof text !== 'string' || !text.startsWith('\\x')) {
+    throw new EngineError('io-error', {
+      message: 'the server does not write bytes in hexadecimal digits: set bytea_output to hex',
+    });
+  }
+  return Buffer.from(text.slice(2), 'hex');
+}
+
+function tooMany(table: string): EngineError {
+  return new EngineError('database-corrupt', { message: `table ${table} has more bytes than its head says` });
+}

@@ -1,0 +1,169 @@
+/**
+ * Which stores this process may write. Each is claimed in a transaction that locks the store's row in `sds_leases`, so
+ * that claims of one store come one after the other; its `epoch` counts how often it changed hands.
+ */
+import { storedName } from '../../protocol/postgresql-names.ts';
+import type { Connection, Result } from './connection.ts';
+import { fencedError, type Holder } from './holder.ts';
+import { begin, inTransaction, type Limits } from './transactions.ts';
+
+interface Claim {
+  storeId: string;
+  stored: string;
+  exclusive: boolean;
+  epoch: number;
+  /** Taken over by another process: it stays so until the store is given back. */
+  lost: boolean;
+}
+
+const nothing: Result = { rows: [], count: 0 };
+
+export class Claims {
+  readonly #holder: Holder;
+  readonly #limits: Limits;
+  readonly #claims = new Map<string, Claim>();
+
+  constructor(holder: Holder, limits: Limits) {
+    this.#holder = holder;
+    this.#limits = limits;
+  }
+
+  /** Whether it is claimed, alone if that is asked for. @throws `fenced` if it was lost */
+  owns(storeId: string, exclusive: boolean): boolean {
+    const claim = this.#claims.get(storeId);
+    if (claim === undefined) return false;
+    if (claim.lost) throw fencedError(storeId);
+    return claim.exclusive || !exclusive;
+  }
+
+  has(storeId: string): boolean {
+    return this.#claims.has(storeId);
+  }
+
+  /** All were given back. */
+  forget(): void {
+    this.#claims.clear();
+  }
+
+  get any(): boolean {
+    return this.#claims.size > 0;
+  }
+
+  epochOf(storeId: string): number | undefined {
+    return this.#claims.get(storeId)?.epoch;
+  }
+
+  /**
+   * Claims a store; taking over one whose holder was not heard of for the length of its lease needs no help.
+   *
+   * @param knownEpoch - the epoch at which this process has owned it before, with a worker that was lost
+   * @throws `fenced` if a process that lives has it, or has had it meanwhile
+   */
+  async claim(connection: Connection, storeId: string, exclusive: boolean, knownEpoch?: number): Promise<void> {
+    const { stored, whole } = storedName(storeId);
+    if (whole !== undefined) {
+      await connection.one(
+        'INSERT INTO sds_long_names (short, name) VALUES ($1, $2) ON CONFLICT (short) DO NOTHING',
+        stored,
+        whole,
+      );
+    }
+    await inTransaction(connection, async () => {
+      const [, , , , lease = nothing, claims = nothing] = await connection.run(
+        ...begin(this.#limits),
+        {
+          text: 'INSERT INTO sds_leases (store_id, epoch, shared) VALUES ($1, 0, false) ON CONFLICT (store_id) DO NOTHING',
+          values: [stored],
+        },
+        { text: 'SELECT epoch, shared::int FROM sds_leases WHERE store_id = $1 FOR UPDATE', values: [stored] },
+        { text: 'SELECT session, generation FROM sds_claims WHERE store_id = $1', values: [stored] },
+      );
+      const [epochBefore, shared] = (lease.rows[0] ?? []).map(Number);
+      const { session, generation } = this.#holder;
+      const others = claims.rows.filter((row) => row[0] !== session) as [string, string][];
+      const mine = claims.rows.some((row) => row[0] === session);
+      let epoch = epochBefore ?? 0;
+      if (knownEpoch !== undefined && exclusive && knownEpoch !== epoch) {
+        this.#claims.set(storeId, { storeId, stored, exclusive, epoch, lost: true });
+        throw fencedError(storeId);
+      }
+      const alone = exclusive || shared === 0;
+      if (others.length > 0 && alone && !(await fence(connection, others))) throw fencedError(storeId);
+      if (!mine) epoch++;
+      await connection.run(
+        alone
+          ? { text: 'DELETE FROM sds_claims WHERE store_id = $1', values: [stored] }
+          : { text: 'DELETE FROM sds_claims WHERE store_id = $1 AND session = $2', values: [stored, session] },
+        {
+          text: 'INSERT INTO sds_claims (store_id, session, generation) VALUES ($1, $2, $3)',
+          values: [stored, session, String(generation)],
+        },
+        {
+          text: 'UPDATE sds_leases SET epoch = $2, shared = $3 WHERE store_id = $1',
+          values: [stored, String(epoch), String(!exclusive)],
+        },
+        { text: 'COMMIT' },
+      );
+      this.#claims.set(storeId, { storeId, stored, exclusive, epoch, lost: false });
+    });
+  }
+
+  /** After this process was fenced: keeps the stores that nobody has taken, under the holder's new generation. */
+  async keepWhatIsLeft(connection: Connection): Promise<void> {
+    for (const claim of this.#claims.values()) {
+      if (claim.lost) continue;
+      const { stored, exclusive } = claim;
+      const { session, generation } = this.#holder;
+      await inTransaction(connection, async () => {
+        const [, , , lease = nothing, claims = nothing] = await connection.run(
+          ...begin(this.#limits),
+          { text: 'SELECT epoch FROM sds_leases WHERE store_id = $1 FOR UPDATE', values: [stored] },
+          { text: 'SELECT 1 FROM sds_claims WHERE store_id = $1 AND session = $2', values: [stored, session] },
+        );
+        const epoch = Number(lease.rows[0]?.[0]);
+        if (exclusive && (claims.rows.length === 0 || epoch !== claim.epoch)) {
+          claim.lost = true;
+          await connection.run({ text: 'ROLLBACK' });
+          return;
+        }
+        await connection.run(
+          { text: 'DELETE FROM sds_claims WHERE store_id = $1 AND session = $2', values: [stored, session] },
+          {
+            text: 'INSERT INTO sds_claims (store_id, session, generation) VALUES ($1, $2, $3)',
+            values: [stored, session, String(generation)],
+          },
+          { text: 'COMMIT' },
+        );
+      });
+    }
+  }
+
+  /** Gives a store back at once. */
+  async release(connection: Connection, storeId: string): Promise<void> {
+    const claim = this.#claims.get(storeId);
+    if (claim === undefined) return;
+    const { session } = this.#holder;
+    if (!claim.lost) {
+      await connection.one('DELETE FROM sds_claims WHERE store_id = $1 AND session = $2', claim.stored, session);
+    }
+    this.#claims.delete(storeId);
+  }
+}
+
+/** Sees to it that none of them can write any more; false if one of them lives. */
+async function fence(connection: Connection, others: readonly (readonly [string, string])[]): Promise<boolean> {
+  for (const values of others) {
+    // waits for a transaction of theirs that is under way
+    const [fenced = nothing, left = nothing] = await connection.run(
+      {
+        text:
+          'UPDATE sds_holders SET fenced = true WHERE session = $1 AND generation = $2 ' +
+          'AND (fenced OR expires < clock_timestamp())',
+        values,
+      },
+      { text: 'SELECT 1 FROM sds_holders WHERE session = $1 AND generation = $2', values },
+    );
+    if (fenced.count === 0 && left.rows.length > 0) return false;
+  }
+  return true;
+}

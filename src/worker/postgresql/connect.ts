@@ -1,0 +1,107 @@
+/** Connects to the first host of a URL that takes writes. */
+import { readFileSync } from 'node:fs';
+import type { ClientConfig } from 'pg';
+import type { PostgresqlTarget } from '../../protocol/postgresql-url.ts';
+import { EngineError } from '../engine.ts';
+import { Connection } from './connection.ts';
+import type { Pg } from './load-pg.ts';
+import { ServerError, toServerError } from './sqlstates.ts';
+
+const KEEP_ALIVE_MS = 5000;
+
+/** Too many connections: so the server is there. */
+const TOO_MANY = '53300';
+
+/** Names this program in `pg_stat_activity`. */
+const APPLICATION_NAME = 'sds-persistence-worker';
+
+export interface Connected {
+  connection: Connection;
+  /** Whether a commit waits until it is safe: the server's `synchronous_commit`. */
+  synchronous: boolean;
+}
+
+/** Tries the hosts in turn; after a failover another one takes the writes. */
+export async function connect(pg: Pg, target: PostgresqlTarget, timeoutMs: number): Promise<Connected> {
+  let failure: EngineError | undefined;
+  for (const host of target.hosts) {
+    try {
+      return await connectTo(pg, target, host, timeoutMs);
+    } catch (error) {
+      const found = toServerError(error);
+      // what another host may still make good is worth less than a server that has refused
+      if (failure === undefined || !(found instanceof ServerError) || found.retry !== 'reconnect') failure = found;
+    }
+  }
+  throw failure ?? new EngineError('open-failed', { message: 'no host is named' });
+}
+
+async function connectTo(
+  { Client }: Pg,
+  target: PostgresqlTarget,
+  { host, port }: { host: string; port: number },
+  timeoutMs: number,
+): Promise<Connected> {
+  const { user, database, password, options } = target;
+  const config: ClientConfig = {
+    host,
+    port,
+    database,
+    ssl: tlsOf(target),
+    connectionTimeoutMillis: timeoutMs,
+    application_name: APPLICATION_NAME,
+    // a peer that is gone is noticed while nothing is asked
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+    ...(user === undefined ? {} : { user }),
+    ...(password === undefined ? {} : { password }),
+    ...(options === undefined ? {} : { options }),
+  };
+  const client = new Client(config);
+  const isThere = async () => {
+    const other = new Client(config);
+    other.on('error', () => {}); // told by `connect`, or of no interest any more
+    try {
+      await other.connect();
+      return true;
+    } catch (error) {
+      return toServerError(error).code !== 'connection-failed' || (error as { code?: string }).code === TOO_MANY;
+    } finally {
+      other.end().catch(() => {}); // it has answered
+    }
+  };
+  const connection = new Connection(client, isThere);
+  try {
+    await client.connect();
+    const [readOnly, synchronous] = await connection.run(
+      { text: 'SHOW transaction_read_only' },
+      { text: 'SHOW synchronous_commit' },
+    );
+    if (readOnly?.rows[0]?.[0] === 'on') {
+      throw new ServerError('read-only', 'reconnect', `${host}:${port} does not take writes`, '25006');
+    }
+    return { connection, synchronous: synchronous?.rows[0]?.[0] !== 'off' };
+  } catch (error) {
+    connection.drop();
+    throw toServerError(error);
+  }
+}
+
+function tlsOf({ tls, tlsFiles }: PostgresqlTarget): ClientConfig['ssl'] {
+  if (tls === 'disable') return false;
+  const files: { ca?: string; cert?: string; key?: string } = {};
+  for (const [name, path] of Object.entries(tlsFiles)) {
+    try {
+      files[name as keyof typeof files] = readFileSync(path, 'utf8');
+    } catch (error) {
+      throw new EngineError('open-failed', { message: `TLS: ${(error as Error).message}` });
+    }
+  }
+  if (tls === 'require') return { ...files, rejectUnauthorized: false };
+  // verify-ca: whoever it is, as long as the authority vouches for it
+  return {
+    ...files,
+    rejectUnauthorized: true,
+    ...(tls === 'verify-ca' ? { checkServerIdentity: () => undefined } : {}),
+  };
+}

@@ -1,0 +1,226 @@
+/**
+ * One connection: groups of statements that cross in one round trip, and COPY in either direction. What fails is a
+ * `ServerError`. After a failure within a transaction the caller rolls back; after one that lost the
+ * connection, `lost` is true, and nothing more can be asked of it.
+ */
+import type { Client, Connection as PgConnection } from 'pg';
+import { type CopyRow, CopyRows, copyEnd, copyHead, copyRowHead } from './copy-format.ts';
+import { toServerError } from './sqlstates.ts';
+
+export interface Statement {
+  text: string;
+  values?: readonly (string | Buffer | null)[];
+}
+
+export interface Result {
+  /** Each value as the server writes it, bytes in hexadecimal digits. */
+  rows: (string | null)[][];
+  /** Rows found, inserted, changed or deleted. */
+  count: number;
+}
+
+/** What `pg` asks of an object that takes part in its protocol, beside its own queries. */
+interface Exchange {
+  submit(connection: PgConnection): void;
+  handleError(error: Error): void;
+  handleReadyForQuery(): void;
+  handleRowDescription(): void;
+  handleDataRow(message: { fields: (string | null)[] }): void;
+  handleCommandComplete(message: { text: string }): void;
+  handleEmptyQuery(): void;
+  handlePortalSuspended(): void;
+  handleCopyInResponse(connection: PgConnection): void;
+  handleCopyData(message: { chunk: Buffer }): void;
+}
+
+/** What the types of `pg` do not tell of its connection. */
+interface Wire {
+  readonly stream: import('node:net').Socket;
+  parse(statement: { text: string }): void;
+  bind(portal: { values: readonly (string | Buffer | null)[] }): void;
+  execute(portal: object): void;
+  sync(): void;
+  query(text: string): void;
+  sendCopyFromChunk(chunk: Buffer): void;
+  endCopyFrom(): void;
+  sendCopyFail(reason: string): void;
+}
+
+const noValues: readonly string[] = [];
+
+/** How often it is looked whether the server still says something, and for how long it may say nothing. */
+const LOOK_MS = 1000;
+const SILENCE_MS = 5000;
+
+export class Connection {
+  lost = false;
+  readonly #client: Client;
+  readonly #wire: Wire;
+  readonly #isServerThere: () => Promise<boolean>;
+  #busy = false;
+
+  /** @param isServerThere - asked when it says nothing for long: it may be at work for as long, or the network be cut */
+  constructor(client: Client, isServerThere: () => Promise<boolean>) {
+    this.#client = client;
+    this.#wire = (client as unknown as { connection: Wire }).connection;
+    this.#isServerThere = isServerThere;
+    client.on('error', () => {
+      this.lost = true; // what is under way is told of it
+    });
+    client.on('end', () => {
+      this.lost = true;
+    });
+  }
+
+  get busy(): boolean {
+    return this.#busy;
+  }
+
+  /** Carries out statements in one round trip. Unless they begin a transaction they are one, or are undone together. */
+  run(...statements: Statement[]): Promise<Result[]> {
+    const results: Result[] = [];
+    let rows: Result['rows'] = [];
+    return this.#exchange(
+      (wire) => {
+        for (const { text, values = noValues } of statements) {
+          wire.parse({ text });
+          wire.bind({ values });
+          wire.execute({});
+        }
+        wire.sync();
+      },
+      {
+        handleDataRow({ fields }) {
+          rows.push(fields);
+        },
+        handleCommandComplete({ text }) {
+          results.push({ rows, count: Number(/\d+$/.exec(text)?.[0] ?? 0) });
+          rows = [];
+        },
+      },
+    ).then(() => results);
+  }
+
+  /** The result of one statement. */
+  async one(text: string, ...values: (string | Buffer | null)[]): Promise<Result> {
+    const [result] = await this.run({ text, values });
+    return result ?? { rows: [], count: 0 };
+  }
+
+  /** Inserts rows by COPY in binary form. */
+  async copyIn(table: string, rows: Iterable<CopyRow>): Promise<void> {
+    const send = async (wire: Wire) => {
+      wire.sendCopyFromChunk(copyHead);
+      for (const row of rows) {
+        wire.sendCopyFromChunk(copyRowHead(row));
+        wire.sendCopyFromChunk(row.data);
+        if (wire.stream.writableNeedDrain) await drained(wire.stream);
+        if (this.lost) return; // it is told as the failure of the exchange
+      }
+      wire.sendCopyFromChunk(copyEnd);
+      wire.endCopyFrom();
+    };
+    await this.#exchange((wire) => wire.query(`COPY ${table} FROM STDIN (FORMAT binary)`), {
+      handleCopyInResponse: () => {
+        send(this.#wire).catch((error: Error) => this.#wire.sendCopyFail(error.message));
+      },
+    });
+  }
+
+  /** Takes the rows of a query of one column of bytes, by COPY in binary form; `take` copies what it is given. */
+  async copyOut(query: string, take: (data: Buffer) => void): Promise<void> {
+    const rows = new CopyRows(take);
+    await this.#exchange((wire) => wire.query(`COPY (${query}) TO STDOUT (FORMAT binary)`), {
+      handleCopyData: ({ chunk }) => rows.add(chunk),
+    });
+    rows.end();
+  }
+
+  #exchange(submit: (wire: Wire) => void, parts: Partial<Exchange>): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
+      this.#busy = true;
+      const watch = this.#watch();
+      const end = (settle: () => void) => {
+        clearInterval(watch);
+        this.#busy = false;
+        settle();
+      };
+      let failure: unknown;
+      const guarded =
+        <T>(handle: ((message: T) => void) | undefined) =>
+        (message: T) => {
+          try {
+            handle?.(message);
+          } catch (error) {
+            failure ??= error; // told once the server is through: until then the connection speaks of this
+          }
+        };
+      const exchange: Exchange = {
+        submit: () => {
+          const { stream } = this.#wire;
+          stream.cork();
+          try {
+            submit(this.#wire);
+          } finally {
+            stream.uncork();
+          }
+        },
+        handleError: (error) => end(() => reject(toServerError(error))),
+        handleReadyForQuery: () => end(() => (failure === undefined ? resolve() : reject(toServerError(failure)))),
+        handleRowDescription: () => {},
+        handleDataRow: guarded(parts.handleDataRow),
+        handleCommandComplete: guarded(parts.handleCommandComplete),
+        handleEmptyQuery: () => {},
+        handlePortalSuspended: () => {},
+        handleCopyInResponse: parts.handleCopyInResponse ?? (() => this.#wire.sendCopyFail('nothing is sent here')),
+        handleCopyData: guarded(parts.handleCopyData),
+      };
+      this.#client.query(exchange as unknown as Parameters<Client['query']>[0]);
+    });
+  }
+
+  /** Ends the connection if the server says nothing more and can't be reached by another one: a network that is cut tells nobody. */
+  #watch(): NodeJS.Timeout {
+    let [moved, since] = [-1, performance.now()];
+    let asking = false;
+    return setInterval(() => {
+      const { bytesRead, bytesWritten } = this.#wire.stream;
+      const now = performance.now();
+      if (bytesRead + bytesWritten !== moved) [moved, since] = [bytesRead + bytesWritten, now];
+      if (asking || now - since < SILENCE_MS) return;
+      asking = true;
+      void this.#isServerThere().then((there) => {
+        asking = false;
+        since = performance.now();
+        if (!there) this.#wire.stream.destroy(new Error('the server says nothing, and can not be reached any more'));
+      });
+    }, LOOK_MS);
+  }
+
+  escapeLiteral(text: string): string {
+    return this.#client.escapeLiteral(text);
+  }
+
+  /** Ends it at once; what is under way fails. */
+  drop(): void {
+    this.lost = true;
+    this.#wire.stream.destroy();
+  }
+
+  /** Says goodbye. */
+  async close(): Promise<void> {
+    if (this.lost) return;
+    this.lost = true;
+    await this.#client.end();
+  }
+}
+
+function drained(stream: import('node:net').Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      stream.off('drain', done).off('close', done);
+      resolve();
+    };
+    stream.on('drain', done).on('close', done);
+  });
+}

@@ -1,0 +1,254 @@
+/**
+ * The engine for PostgreSQL databases: which calls go together, what is tried again, and what was committed although
+ * nobody said so. The files beside this one know the statements.
+ */
+import { storedName } from '../../protocol/postgresql-names.ts';
+import type { PatchBlocks, PostgresqlSettings } from '../../protocol/service.ts';
+import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
+import { verifyValue } from '../verify-value.ts';
+import { Changes } from './changes.ts';
+import { Claims } from './claims.ts';
+import type { Connection, Statement } from './connection.ts';
+import { Fenced, Holder, isFenced } from './holder.ts';
+import type { PackedPatches } from './packed-patches.ts';
+import { loadPatchesSince } from './patch-loads.ts';
+import { CarefulInsertion, collidedOf, insertion, insertionOfAll, pruning } from './patches.ts';
+import { Server } from './server.ts';
+import { largeSnapshot, loadSnapshot, smallSnapshot } from './snapshots.ts';
+import { ServerError } from './sqlstates.ts';
+import { begin, inTransaction, type Limits } from './transactions.ts';
+import { loadValue, saveLargeValue } from './values.ts';
+
+/** A unique key is violated. */
+const NUMBER_TAKEN = '23505';
+
+export class PostgresqlEngine implements Engine {
+  readonly version = '';
+  readonly #server: Server;
+  readonly #holder: Holder;
+  readonly #claims: Claims;
+  readonly #limits: Limits;
+  /** Providers by store: the first of a store claims it, the last one gives it back. */
+  readonly #callers = new Map<string, Set<Caller>>();
+
+  constructor(settings: PostgresqlSettings) {
+    this.#holder = new Holder(settings.session, settings.leaseMs);
+    this.#limits = { lockMs: 1, idleMs: settings.leaseMs };
+    this.#claims = new Claims(this.#holder, this.#limits);
+    this.#server = new Server(settings, this.#holder, this.#claims);
+  }
+
+  setDurability(full: boolean): void {
+    this.#server.mustBeSynchronous = full;
+  }
+
+  // ---- providers come and go ---------------------------------------------------------------------
+
+  async attach(caller: Caller): Promise<number | undefined> {
+    const { storeId } = caller;
+    const callers = this.#callers.get(storeId) ?? new Set();
+    this.#callers.set(storeId, callers.add(caller));
+    // 0 would wait for ever
+    this.#limits.lockMs = Math.max(this.#limits.lockMs, caller.busyTimeoutMs);
+    await this.#server.use((connection) => this.#claim(connection, caller));
+    return this.#claims.epochOf(storeId);
+  }
+
+  async detach(caller: Caller): Promise<void> {
+    const { storeId } = caller;
+    const callers = this.#callers.get(storeId);
+    callers?.delete(caller);
+    if (callers === undefined || callers.size > 0) return;
+    this.#callers.delete(storeId);
+    if (!this.#claims.has(storeId)) return;
+    await this.#server.useOnce((connection) => this.#claims.release(connection, storeId));
+  }
+
+  /** Whoever of the store's providers wants it alone decides for all. */
+  async #claim(connection: Connection, { storeId, knownEpoch }: Caller): Promise<void> {
+    const exclusive = [...(this.#callers.get(storeId) ?? [])].some((caller) => caller.exclusive);
+    if (this.#claims.owns(storeId, exclusive)) return;
+    await this.#claims.claim(connection, storeId, exclusive, knownEpoch);
+  }
+
+  // ---- writes ----------------------------------------------------------------------------------------
+
+  transact(writes: Writes, commitPoint: CommitPoint): Promise<void> {
+    const toClaim = new Map<string, Caller>();
+    // reads the writes at once: they lie where they are only for this attempt's length
+    const changes = new Changes(writes, (caller) => {
+      if (!this.#claims.owns(caller.storeId, false)) toClaim.set(caller.storeId, caller);
+    });
+    return this.#transact(changes, writes, toClaim, commitPoint).finally(() => changes.free());
+  }
+
+  async #transact(
+    changes: Changes,
+    writes: Writes,
+    toClaim: Map<string, Caller>,
+    commitPoint: CommitPoint,
+  ): Promise<void> {
+    let collided: number[] = [];
+    await this.#server.use(async (connection) => {
+      for (const caller of toClaim.values()) await this.#claim(connection, caller);
+      if (this.#holder.covers(commitPoint)) {
+        // an earlier attempt was committed, and nobody heard of it
+        collided = await this.#collidedLater(connection, changes);
+        return;
+      }
+      if (this.#holder.coversSome(commitPoint)) {
+        // never seen by a caller: the batches are tried one by one
+        throw new EngineError('io-error', { message: 'some of these batches were committed before' });
+      }
+      // a store may have been lost since the writes were read, and this process have a new generation by now
+      for (const { storeId } of changes.callers) this.#claims.owns(storeId, false);
+      collided = await this.#write(connection, changes, commitPoint);
+      this.#holder.committed(commitPoint);
+    });
+    for (const at of collided) writes.markCollided(at);
+    // not after it is published: the slab may be used anew then, and what was committed is on record
+    noteCommit(commitPoint);
+    commitPoint.cells[commitPoint.index] = commitPoint.value;
+  }
+
+  async #write(connection: Connection, changes: Changes, point: CommitPoint): Promise<number[]> {
+    const { onlyPatches } = changes;
+    try {
+      if (onlyPatches?.ascends && (await this.#insert(connection, onlyPatches, point))) return [];
+      if (changes.isLong) return await this.#writeLong(connection, changes, point);
+      return await this.#writeTogether(connection, changes, point);
+    } catch (error) {
+      throw isFenced(error) ? new Fenced() : error;
+    }
+  }
+
+  /** Only patches: one statement. Returns false if nothing was inserted: this process was fenced, or a number is taken. */
+  async #insert(connection: Connection, packed: PackedPatches, point: CommitPoint): Promise<boolean> {
+    const holder = this.#holder;
+    const held = { update: (parameter: number) => holder.update(parameter), values: holder.fenceValues(point) };
+    try {
+      const statements = [...begin(this.#limits), insertionOfAll(packed, held), { text: 'COMMIT' }];
+      const results = await inTransaction(connection, () => connection.run(...statements));
+      return results.at(-2)?.count === packed.count;
+    } catch (error) {
+      if (error instanceof ServerError && error.sqlState === NUMBER_TAKEN) return false;
+      throw error;
+    }
+  }
+
+  /** All in one round trip, and one transaction. */
+  async #writeTogether(connection: Connection, changes: Changes, point: CommitPoint): Promise<number[]> {
+    const statements: Statement[] = [...begin(this.#limits), ...namesOf(changes)];
+    const lost: number[] = [];
+    const inserted: { packed: PackedPatches; positions: readonly number[] | 'all'; at: number }[] = [];
+    for (const step of changes.patches) {
+      if (step instanceof Map) {
+        statements.push(...pruning(step));
+        continue;
+      }
+      const { positions, collided } = step.firstOnes();
+      lost.push(...collided.map((position) => step.entries[position] ?? 0));
+      inserted.push({ packed: step, positions, at: statements.length });
+      statements.push(insertion(step, positions));
+    }
+    for (const [store, snapshot] of changes.snapshots) statements.push(...smallSnapshot(store, snapshot));
+    statements.push(...changes.values.statements, this.#holder.fence(point), { text: 'COMMIT' });
+    const results = await inTransaction(connection, () => connection.run(...statements));
+    for (const { packed, positions, at } of inserted) {
+      const wanted = positions === 'all' ? packed.count : positions.length;
+      if (results[at]?.count === wanted) continue;
+      const collided = await collidedOf(connection, packed, positions);
+      lost.push(...collided.map((position) => packed.entries[position] ?? 0));
+    }
+    return lost;
+  }
+
+  /** Step by step, in one transaction. */
+  #writeLong(connection: Connection, changes: Changes, point: CommitPoint): Promise<number[]> {
+    const copy = this.#server.mayCopy;
+    const lost: number[] = [];
+    return inTransaction(connection, async () => {
+      await connection.run(...begin(this.#limits), ...namesOf(changes));
+      const careful = new CarefulInsertion(connection);
+      for (const step of changes.patches) {
+        if (step instanceof Map) {
+          careful.pruned();
+          await connection.run(...pruning(step));
+        } else {
+          const collided = await careful.insert(step);
+          lost.push(...collided.map((position) => step.entries[position] ?? 0));
+        }
+      }
+      const last: Statement[] = [];
+      for (const [store, snapshot] of changes.snapshots) {
+        last.push(...(await largeSnapshot(connection, store, snapshot, copy)));
+      }
+      const { largeValue } = changes;
+      if (largeValue !== undefined) await saveLargeValue(connection, largeValue.hash, largeValue.data, copy);
+      last.push(...changes.values.statements);
+      await connection.run(...last, this.#holder.fence(point), { text: 'COMMIT' });
+      return lost;
+    });
+  }
+
+  /** Which patches were lost in a commit that was found out later. */
+  async #collidedLater(connection: Connection, changes: Changes): Promise<number[]> {
+    const lost: number[] = [];
+    if (changes.keepsBoth) return lost;
+    for (const step of changes.patches) {
+      if (step instanceof Map) continue;
+      const { positions, collided } = step.firstOnes();
+      collided.push(...(await collidedOf(connection, step, positions)));
+      lost.push(...collided.map((position) => step.entries[position] ?? 0));
+    }
+    return lost;
+  }
+
+  // ---- loads -------------------------------------------------------------------------------------------
+
+  loadSnapshot(caller: Caller): Promise<Uint8Array | undefined> {
+    return this.#load(caller, (connection, copy) => loadSnapshot(connection, storedName(caller.storeId).stored, copy));
+  }
+
+  loadPatchesSince(caller: Caller, clock: number): Promise<PatchBlocks> {
+    return this.#load(caller, (connection, copy) =>
+      loadPatchesSince(connection, storedName(caller.storeId).stored, clock, copy),
+    );
+  }
+
+  loadValue(caller: Caller, hash: string): Promise<Uint8Array | undefined> {
+    return this.#load(caller, async (connection, copy) => {
+      const bytes = await loadValue(connection, storedName(hash).stored, copy);
+      if (bytes !== undefined && caller.verifyValues) verifyValue(hash, bytes, 'database-corrupt');
+      return bytes;
+    });
+  }
+
+  #load<T>(caller: Caller, read: (connection: Connection, copy: boolean) => Promise<T>): Promise<T> {
+    return this.#server.use(async (connection) => {
+      await this.#claim(connection, caller);
+      return read(connection, this.#server.mayCopy);
+    });
+  }
+
+  // ---- beside the calls ------------------------------------------------------------------------------------
+
+  pause(): boolean {
+    return false;
+  }
+
+  tidyUp(): boolean {
+    return false;
+  }
+
+  close(): Promise<void> {
+    return this.#server.close();
+  }
+}
+
+function namesOf({ longNames }: Changes): Statement[] {
+  return [...longNames].map(([stored, whole]) => ({
+    text: 'INSERT INTO sds_long_names (short, name) VALUES ($1, $2) ON CONFLICT (short) DO NOTHING',
+    values: [stored, whole],
+  }));
+}

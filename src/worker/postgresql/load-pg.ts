@@ -1,0 +1,28 @@
+/** Finds the package `pg` where the application has it: it is an optional peer, and part of no bundle. */
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { Client } from 'pg';
+import { EngineError } from '../engine.ts';
+
+export interface Pg {
+  Client: typeof Client;
+}
+
+/**
+ * @param places - files and folders to look from: that of this package, the program's, and the working directory
+ */
+export function loadPg(places: readonly string[]): Pg {
+  for (const place of places) {
+    const require = createRequire(place.startsWith('file:') ? place : join(place, 'x.js'));
+    let path: string;
+    try {
+      path = require.resolve('pg');
+    } catch {
+      continue; // not to be found from here
+    }
+    const loaded = require(path) as Pg & { default?: Pg };
+    return loaded.default ?? loaded;
+  }
+  const message = "a PostgreSQL database needs the package 'pg' beside this one: npm install pg";
+  throw new EngineError('open-failed', { message, code: 'MODULE_NOT_FOUND' });
+}

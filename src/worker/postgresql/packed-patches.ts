@@ -1,0 +1,148 @@
+/**
+ * Patches of one statement, copied from where they lie into the arrays that the statement takes: whose they are, their
+ * numbers, and their bytes, which are written as a `bytea[]` in binary form from the start.
+ */
+import { ARRAY_HEADER, BYTEA, byteaArray, int8Array, textArray, writeArrayHeader } from './arrays.ts';
+
+const FIRST_BYTES = 256 * 1024;
+/** What a transaction needed is kept for the next one up to this. */
+const MOST_KEPT = 8 * 1024 * 1024;
+
+/** A buffer that several transactions use one after the other. */
+let spare: Buffer | undefined;
+
+export type Positions = readonly number[] | 'all';
+
+export class PackedPatches {
+  /** Stored names, and the indices of those that keep both where numbers meet. */
+  readonly stores: string[] = [];
+  readonly keepers = new Set<number>();
+  /** Of each patch: its store's index, its number, and by which it is told apart from the others of its transaction. */
+  readonly storeOf: number[] = [];
+  readonly clocks: number[] = [];
+  readonly entries: number[] = [];
+  /** Where the bytes of each begin and end. */
+  readonly #starts: number[] = [];
+  readonly #ends: number[] = [];
+  #bytes: Buffer;
+  #used = ARRAY_HEADER;
+  readonly #storeIndex = new Map<string, number>();
+  /** Of each store, its highest number here; and whether all came in ascending order, so that none can be there twice. */
+  readonly #highest: number[] = [];
+  #ascending = true;
+  #latestStore: string | undefined;
+  #latestIndex = -1;
+
+  constructor() {
+    this.#bytes = spare ?? Buffer.allocUnsafe(FIRST_BYTES);
+    spare = undefined;
+  }
+
+  get count(): number {
+    return this.clocks.length;
+  }
+
+  /** Whether no number is there twice, as far as that is known without looking closer. */
+  get ascends(): boolean {
+    return this.#ascending;
+  }
+
+  get isOfOneStore(): boolean {
+    return this.stores.length === 1;
+  }
+
+  add(store: string, clock: number, data: Uint8Array, entry: number, keepBoth: boolean): void {
+    const index = store === this.#latestStore ? this.#latestIndex : this.#turnTo(store);
+    if (keepBoth) this.keepers.add(index);
+    const highest = this.#highest[index];
+    if (highest === undefined || clock > highest) this.#highest[index] = clock;
+    else this.#ascending = false;
+    const length = data.byteLength;
+    this.#makeRoom(4 + length);
+    const start = this.#bytes.writeInt32BE(length, this.#used);
+    this.#bytes.set(data, start);
+    this.storeOf.push(index);
+    this.clocks.push(clock);
+    this.entries.push(entry);
+    this.#starts.push(start);
+    this.#used = start + length;
+    this.#ends.push(this.#used);
+  }
+
+  #turnTo(store: string): number {
+    let index = this.#storeIndex.get(store);
+    if (index === undefined) {
+      index = this.stores.length;
+      this.stores.push(store);
+      this.#storeIndex.set(store, index);
+    }
+    this.#latestStore = store;
+    this.#latestIndex = index;
+    return index;
+  }
+
+  #makeRoom(length: number): void {
+    const needed = this.#used + length;
+    if (needed <= this.#bytes.byteLength) return;
+    const larger = Buffer.allocUnsafe(Math.max(needed, this.#bytes.byteLength * 2));
+    this.#bytes.copy(larger, 0, 0, this.#used);
+    this.#bytes = larger;
+  }
+
+  bytesOf(position: number): Buffer {
+    return this.#bytes.subarray(this.#starts[position], this.#ends[position]);
+  }
+
+  storeAt(position: number): string {
+    return this.stores[this.storeOf[position] ?? 0] ?? '';
+  }
+
+  /**
+   * The positions to insert: the first of those with the same number, so that a statement meets none twice. And
+   * the ones left out, whose bytes differ from the first one's.
+   */
+  firstOnes(): { positions: Positions; collided: number[] } {
+    if (this.#ascending) return { positions: 'all', collided: [] };
+    const first = new Map<string, number>();
+    const positions: number[] = [];
+    const collided: number[] = [];
+    for (let position = 0; position < this.count; position++) {
+      const key = `${this.storeOf[position]} ${this.clocks[position]}`;
+      const before = first.get(key);
+      if (before === undefined) {
+        first.set(key, position);
+        positions.push(position);
+      } else if (!this.bytesOf(before).equals(this.bytesOf(position))) {
+        collided.push(position);
+      }
+    }
+    return { positions, collided };
+  }
+
+  /** Of patches of one store, the lowest and the highest number. */
+  get range(): [number, number] {
+    return [this.clocks.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY), this.#highest[0] ?? 0];
+  }
+
+  /** The parameters of a statement about these positions: `$1` (its store, or a list of them), numbers, bytes. */
+  parameters(positions: Positions): (string | Buffer)[] {
+    if (positions === 'all') {
+      const stores = this.isOfOneStore
+        ? (this.stores[0] ?? '')
+        : textArray(this.storeOf.map((index) => this.stores[index] ?? ''));
+      writeArrayHeader(this.#bytes, this.count, BYTEA);
+      return [stores, int8Array(this.clocks), this.#bytes.subarray(0, this.#used)];
+    }
+    const stores = this.isOfOneStore
+      ? (this.stores[0] ?? '')
+      : textArray(positions.map((position) => this.storeAt(position)));
+    const clocks = int8Array(positions.map((position) => this.clocks[position] ?? 0));
+    return [stores, clocks, byteaArray(positions.map((position) => this.bytesOf(position)))];
+  }
+
+  /** Done with: its memory serves the next one. */
+  free(): void {
+    if (this.#bytes.byteLength <= MOST_KEPT) spare = this.#bytes;
+    this.#bytes = Buffer.alloc(0);
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * The connection to the server as long as this process has stores there: made when it is needed, made again when it is
+ * lost, for as long as callers want to wait; and the lease, which is renewed whether there is traffic or not.
+ */
+import type { PostgresqlSettings } from '../../protocol/service.ts';
+import { EngineError } from '../engine.ts';
+import type { Claims } from './claims.ts';
+import { connect } from './connect.ts';
+import type { Connection } from './connection.ts';
+import { Fenced, type Holder } from './holder.ts';
+import { loadPg, type Pg } from './load-pg.ts';
+import { ServerError } from './sqlstates.ts';
+import { prepareTables } from './tables.ts';
+
+/** Between attempts. The longest is short enough that a server that is back is found within a fraction of a second. */
+const FIRST_PAUSE_MS = 20;
+const LONGEST_PAUSE_MS = 250;
+
+/** What a server says that has no COPY in binary form: not supported, or no syntax of its. */
+const NO_COPY = new Set(['0A000', '42601']);
+
+export class Server {
+  /** Whether `Durability` is `'full'` for one of the providers. */
+  mustBeSynchronous = false;
+  mayCopy: boolean;
+  readonly #settings: PostgresqlSettings;
+  readonly #holder: Holder;
+  readonly #claims: Claims;
+  #pg: Pg | undefined;
+  #connection: Connection | undefined;
+  /** Renews the lease while the other one is busy for long. */
+  #keeper: Connection | undefined;
+  #synchronous = true;
+  #prepared = false;
+  #fenced = false;
+  /** When a call had waited for the server as long as it may. */
+  #gaveUpAt = Number.NEGATIVE_INFINITY;
+  /** One at a time. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #inUse = 0;
+  #renewing = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(settings: PostgresqlSettings, holder: Holder, claims: Claims) {
+    this.#settings = settings;
+    this.#holder = holder;
+    this.#claims = claims;
+    this.mayCopy = settings.target.copy;
+  }
+
+  /**
+   * Does something with the server; again, if the connection was lost or the transaction undone, for as long as
+   * `RetryForMs` says. The work is to find out what of an earlier attempt was committed, and whose stores are whose by now.
+   */
+  use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.#inTurn(() => this.#tryAgain(work));
+  }
+
+  /** Does something if there is a connection; what fails ends it, and is left to others to notice. */
+  useOnce(work: (connection: Connection) => Promise<unknown>): Promise<void> {
+    return this.#inTurn(async () => {
+      const connection = this.#connection;
+      if (connection === undefined || connection.lost) return;
+      try {
+        await work(connection);
+      } catch {
+        connection.drop(); // the lease runs out by itself
+      }
+    });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    this.#inUse++;
+    const result = this.#turn.then(work).finally(() => this.#inUse--);
+    this.#turn = result.catch(() => undefined); // told to whoever asked
+    return result;
+  }
+
+  async #tryAgain<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    const begunAt = performance.now();
+    // what has waited in the queue while an earlier call waited for the server has waited with it
+    const patience = Math.min(this.#settings.retryForMs, begunAt - this.#gaveUpAt);
+    let pause = FIRST_PAUSE_MS;
+    for (;;) {
+      try {
+        return await work(await this.#ready());
+      } catch (error) {
+        if (error instanceof Fenced) {
+          this.#fenced = true;
+          continue;
+        }
+        if (!(error instanceof ServerError) || error.retry === 'no') {
+          if (error instanceof ServerError && this.mayCopy && NO_COPY.has(error.sqlState ?? '')) {
+            this.mayCopy = false;
+            continue;
+          }
+          throw error;
+        }
+        if (error.retry === 'reconnect') this.#connection?.drop();
+        const now = performance.now();
+        if (now - begunAt >= patience) {
+          if (error.retry === 'reconnect') this.#gaveUpAt = now;
+          throw error;
+        }
+        // not in step with other processes that wait for the same server
+        await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random())));
+        pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+      }
+    }
+  }
+
+  /** A connection over which this process is known and may write. */
+  async #ready(): Promise<Connection> {
+    let connection = this.#connection;
+    if (connection === undefined || connection.lost) {
+      connection = await this.#connect();
+      this.#connection = connection;
+      try {
+        if (!this.#prepared) await prepareTables(connection, this.#settings.createTables);
+        this.#prepared = true;
+        if (!(await this.#holder.register(connection))) this.#fenced = true;
+      } catch (error) {
+        connection.drop();
+        throw error;
+      }
+      this.#timer ??= setInterval(() => this.#renew(), this.#holder.leaseMs / 3);
+    }
+    if (this.mustBeSynchronous && !this.#synchronous) {
+      const message = "the server's synchronous_commit is off: with Durability 'full' it must not be";
+      throw new EngineError('open-failed', { message });
+    }
+    while (this.#fenced) {
+      await this.#holder.succeed(connection);
+      await this.#claims.keepWhatIsLeft(connection);
+      this.#fenced = false;
+    }
+    return connection;
+  }
+
+  async #connect(): Promise<Connection> {
+    const { target, connectTimeoutMs, places } = this.#settings;
+    this.#pg ??= loadPg(places);
+    const { connection, synchronous } = await connect(this.#pg, target, connectTimeoutMs);
+    this.#synchronous = synchronous;
+    return connection;
+  }
+
+  // ---- the lease -------------------------------------------------------------------------------------
+
+  #renew(): void {
+    if (this.#renewing || !this.#claims.any) return;
+    if (performance.now() - this.#holder.renewedAt < this.#holder.leaseMs / 4) return; // a transaction did
+    this.#renewing = true;
+    const renewed = this.#inUse > 0 ? this.#renewBeside() : this.#renewHere();
+    void renewed
+      .catch(() => undefined) // tried again soon; calls tell of trouble
+      .then(() => {
+        this.#renewing = false;
+      });
+  }
+
+  /** Also connects again, if nobody else does: the lease must not run out for want of traffic. */
+  #renewHere(): Promise<void> {
+    return this.#inTurn(async () => {
+      const connection = await this.#ready();
+      try {
+        if (!(await this.#holder.renew(connection))) this.#fenced = true;
+      } catch (error) {
+        connection.drop();
+        throw error;
+      }
+    });
+  }
+
+  async #renewBeside(): Promise<void> {
+    if (this.#connection === undefined || this.#connection.lost) return; // whoever connects renews
+    if (this.#keeper === undefined || this.#keeper.lost) this.#keeper = await this.#connect();
+    const keeper = this.#keeper;
+    try {
+      await this.#holder.renew(keeper); // if that is refused, the transaction under way finds it out
+    } catch (error) {
+      keeper.drop();
+      throw error;
+    }
+  }
+
+  // ---- the end -----------------------------------------------------------------------------------------
+
+  /** Gives back what this process has there, and says goodbye. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    await this.useOnce((connection) => connection.run(...this.#holder.leaving()));
+    await Promise.all([this.#connection?.close(), this.#keeper?.close()]);
+    this.#connection = this.#keeper = undefined;
+    this.#holder.left();
+    this.#claims.forget();
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * From what PostgreSQL and the network report (https://www.postgresql.org/docs/current/errcodes-appendix.html)
+ * to the codes that callers see, and whether it is worth trying again.
+ */
+import type { SDS_PersistenceErrorCode } from '../../protocol/errors.ts';
+import { EngineError } from '../engine.ts';
+
+/** Why something failed on the server or on the way to it, and what to do about it. */
+export class ServerError extends EngineError {
+  /**
+   * `reconnect`: the connection is gone, or leads to a server that does not write; what was under way may be
+   * carried out or not. `again`: the transaction was rolled back. `no`: it would only fail again.
+   */
+  readonly retry: 'reconnect' | 'again' | 'no';
+  readonly sqlState: string | undefined;
+
+  constructor(code: SDS_PersistenceErrorCode, retry: ServerError['retry'], message: string, reported?: string) {
+    super(code, { message, code: reported });
+    this.retry = retry;
+    this.sqlState = reported;
+  }
+}
+
+type Verdict = [SDS_PersistenceErrorCode, ServerError['retry']];
+
+/** By the whole code, else by its class, the first two characters. */
+const verdicts: Readonly<Record<string, Verdict>> = {
+  '08': ['connection-failed', 'reconnect'],
+  '28': ['open-failed', 'no'], // wrong password, no entry in pg_hba.conf
+  '3D000': ['open-failed', 'no'], // no such database
+  '3F000': ['open-failed', 'no'], // no such schema
+  '22P05': ['invalid-argument', 'no'],
+  '40': ['database-busy', 'again'], // serialization failure, deadlock
+  '40003': ['connection-failed', 'reconnect'], // it is not known whether it was committed
+  '42501': ['read-only', 'no'], // no rights
+  '42P01': ['schema-mismatch', 'no'],
+  '42703': ['schema-mismatch', 'no'],
+  '42804': ['schema-mismatch', 'no'],
+  '25006': ['read-only', 'reconnect'], // a standby: the primary is somewhere else by now
+  '25P03': ['connection-failed', 'reconnect'], // idle for too long within a transaction: this process was paused
+  '53100': ['database-full', 'no'],
+  '53200': ['io-error', 'no'],
+  '53300': ['connection-failed', 'reconnect'], // too many connections
+  '54': ['invalid-argument', 'no'], // larger than the server can store
+  '55P03': ['database-busy', 'no'], // a lock was not to be had in time
+  '57014': ['database-busy', 'no'], // cancelled, mostly by a time-out
+  '57P': ['connection-failed', 'reconnect'], // shut down, crashed, starting
+  '58030': ['io-error', 'no'],
+  XX001: ['database-corrupt', 'no'],
+  XX002: ['database-corrupt', 'no'],
+};
+
+/** What a TLS connection that can't be verified reports, in OpenSSL's and Node's words. */
+const tlsTrouble = /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^ERR_(SSL|TLS|OSSL)|^EPROTO$/;
+
+export function toServerError(thrown: unknown): EngineError {
+  if (thrown instanceof EngineError) return thrown;
+  const { message, code } = (thrown instanceof Error ? thrown : new Error(String(thrown))) as Error & { code?: string };
+  if (code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]{4}$/.test(code)) {
+    const verdict = verdicts[code] ?? verdicts[code.slice(0, 3)] ?? verdicts[code.slice(0, 2)] ?? ['io-error', 'no'];
+    return new ServerError(verdict[0], verdict[1], message, code);
+  }
+  if ((code !== undefined && tlsTrouble.test(code)) || /SSL/.test(message)) {
+    return new ServerError('open-failed', 'no', `TLS: ${message}; see sslmode and sslrootcert`, code);
+  }
+  if (/SASL|password must be a string/i.test(message)) {
+    return new ServerError('open-failed', 'no', `the server asks for a password, and none that fits was given`, code);
+  }
+  // whatever else happens on a connection ends it
+  return new ServerError('connection-failed', 'reconnect', message, code);
+}

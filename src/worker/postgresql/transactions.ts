@@ -1,0 +1,30 @@
+/** How transactions begin, and what becomes of them if something fails. */
+import type { Connection, Statement } from './connection.ts';
+
+/** Set for one transaction alone: a pooler gives the next one to another connection. */
+export interface Limits {
+  /** For how long a lock is waited for, in milliseconds. */
+  lockMs: number;
+  /** For how long a process that is paused in the middle keeps its locks. */
+  idleMs: number;
+}
+
+export function begin({ lockMs, idleMs }: Limits): Statement[] {
+  return [
+    { text: 'BEGIN' },
+    { text: `SET LOCAL lock_timeout = ${lockMs}` },
+    { text: `SET LOCAL idle_in_transaction_session_timeout = ${idleMs}` },
+  ];
+}
+
+/** Rolls back if the work fails, unless the connection is lost, which does the same. */
+export async function inTransaction<T>(connection: Connection, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!connection.lost) {
+      await connection.run({ text: 'ROLLBACK' }).catch(() => connection.drop()); // in doubt; the first failure counts
+    }
+    throw error;
+  }
+}

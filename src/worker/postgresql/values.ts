@@ -1,0 +1,128 @@
+/** Values and their reference counts. */
+import { EngineError } from '../engine.ts';
+import { byteaArray, int4Array, textArray } from './arrays.ts';
+import { bytesOf, MOST_INLINE, newVersion, readChunks, writeChunks } from './chunks.ts';
+import type { Connection, Statement } from './connection.ts';
+
+interface Run {
+  saves: boolean;
+  /** How often in a row. */
+  times: number;
+  data: Buffer | undefined;
+}
+
+/** Saves and releases of one transaction, in order for each value. */
+export class ValueChanges {
+  readonly #runs = new Map<string, Run[]>();
+
+  get any(): boolean {
+    return this.#runs.size > 0;
+  }
+
+  save(hash: string, data: Buffer): void {
+    this.#add(hash, true, data);
+  }
+
+  release(hash: string): void {
+    this.#add(hash, false, undefined);
+  }
+
+  #add(hash: string, saves: boolean, data: Buffer | undefined): void {
+    const runs = this.#runs.get(hash);
+    const last = runs?.at(-1);
+    if (last?.saves === saves)
+      last.times++; // saved n times adds n; released n times, it is gone as it would be after the first that meets 0
+    else if (runs === undefined) this.#runs.set(hash, [{ saves, times: 1, data }]);
+    else runs.push({ saves, times: 1, data });
+  }
+
+  /** The first run of each value, then the second … In the order of their hashes: so transactions of several processes do not lock each other out. */
+  get statements(): Statement[] {
+    const hashes = [...this.#runs.keys()].sort();
+    const statements: Statement[] = hashes.length > 1 ? [lockOf(hashes)] : [];
+    for (let round = 0; ; round++) {
+      const saves: [string, Run][] = [];
+      const releases: [string, Run][] = [];
+      for (const hash of hashes) {
+        const run = this.#runs.get(hash)?.[round];
+        if (run !== undefined) (run.saves ? saves : releases).push([hash, run]);
+      }
+      if (saves.length + releases.length === 0) return statements;
+      if (saves.length > 0) statements.push(savesOf(saves));
+      if (releases.length > 0) statements.push(...releasesOf(releases));
+    }
+  }
+}
+
+function lockOf(hashes: readonly string[]): Statement {
+  return {
+    text: 'SELECT 1 FROM sds_values WHERE hash = ANY($1::text[]) ORDER BY hash FOR UPDATE',
+    values: [textArray(hashes)],
+  };
+}
+
+function savesOf(saves: readonly (readonly [string, Run])[]): Statement {
+  return {
+    text:
+      'INSERT INTO sds_values (hash, ref_count, version, size, data) ' +
+      "SELECT u.h, u.t, '', octet_length(u.d), u.d FROM unnest($1::text[], $2::int[], $3::bytea[]) AS u(h, t, d) " +
+      'ON CONFLICT (hash) DO UPDATE SET ref_count = sds_values.ref_count + excluded.ref_count',
+    values: [
+      textArray(saves.map(([hash]) => hash)),
+      int4Array(saves.map(([, { times }]) => times)),
+      byteaArray(saves.map(([, { data }]) => data ?? Buffer.alloc(0))),
+    ],
+  };
+}
+
+function releasesOf(releases: readonly (readonly [string, Run])[]): Statement[] {
+  const hashes = textArray(releases.map(([hash]) => hash));
+  return [
+    {
+      text:
+        'UPDATE sds_values SET ref_count = sds_values.ref_count - u.t ' +
+        'FROM unnest($1::text[], $2::int[]) AS u(h, t) WHERE hash = u.h',
+      values: [hashes, int4Array(releases.map(([, { times }]) => times))],
+    },
+    { text: 'DELETE FROM sds_values WHERE hash = ANY($1::text[]) AND ref_count <= 0', values: [hashes] },
+    {
+      text:
+        'DELETE FROM sds_value_chunks WHERE hash = ANY($1::text[]) AND NOT EXISTS ' +
+        '(SELECT 1 FROM sds_values v WHERE v.hash = sds_value_chunks.hash AND v.version = sds_value_chunks.version)',
+      values: [hashes],
+    },
+  ];
+}
+
+/** Saves a large value, within a transaction; its bytes cross only if it is not there. */
+export async function saveLargeValue(connection: Connection, hash: string, data: Buffer, copy: boolean): Promise<void> {
+  const known = await connection.one('UPDATE sds_values SET ref_count = ref_count + 1 WHERE hash = $1', hash);
+  if (known.count > 0) return;
+  const inline = data.byteLength <= MOST_INLINE;
+  const version = inline ? '' : newVersion();
+  if (!inline) await writeChunks(connection, 'sds_value_chunks', hash, version, data, copy);
+  const { rows } = await connection.one(
+    'INSERT INTO sds_values (hash, ref_count, version, size, data) VALUES ($1, 1, $2, $3, $4) ' +
+      'ON CONFLICT (hash) DO UPDATE SET ref_count = sds_values.ref_count + 1 RETURNING version',
+    hash,
+    version,
+    String(data.byteLength),
+    inline ? data : null,
+  );
+  if (inline || rows[0]?.[0] === version) return;
+  // another process has saved it meanwhile
+  await connection.one('DELETE FROM sds_value_chunks WHERE hash = $1 AND version = $2', hash, version);
+}
+
+export async function loadValue(connection: Connection, hash: string, copy: boolean): Promise<Uint8Array | undefined> {
+  const { rows } = await connection.one('SELECT version, size, data FROM sds_values WHERE hash = $1', hash);
+  const head = rows[0];
+  if (head === undefined) return undefined;
+  const [version, size, data] = head;
+  if (typeof data === 'string') return new Uint8Array(bytesOf(data));
+  const found = await readChunks(connection, 'sds_value_chunks', hash, version ?? '', Number(size), copy);
+  if (found !== undefined) return found;
+  const again = await connection.one('SELECT 1 FROM sds_values WHERE hash = $1 AND version = $2', hash, version ?? '');
+  if (again.rows.length === 0) return undefined; // released while it was read
+  throw new EngineError('database-corrupt', { message: `value '${hash}' lacks some of its bytes` });
+}

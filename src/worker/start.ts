@@ -1,0 +1,37 @@
+/** What every kind of worker thread does first: offers the service, and says that it runs. */
+import { readlinkSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+import { expose, transfer } from 'comlink';
+import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import { BOOTED, type SharedMemory, THREAD_ID } from '../protocol/control.ts';
+import { type NewEngine, Service } from './service.ts';
+
+/** By this a blocked main thread can see whether this one still lives; only Linux tells it. */
+function threadId(): number {
+  try {
+    return Number(/\d+$/.exec(readlinkSync('/proc/thread-self'))?.[0] ?? 0);
+  } catch {
+    return 0; // no Linux, or no /proc: Node's own signs have to do
+  }
+}
+
+/**
+ * @param begin - told what both sides share, before anything else
+ * @param lingerMs - quiet for so long, the thread returns to its event loop
+ */
+export function start(newEngine: NewEngine, lingerMs: number, begin: (shared: SharedMemory) => void = () => {}): void {
+  if (parentPort === null) return;
+  const shared = workerData as SharedMemory;
+  const port = parentPort;
+  begin(shared);
+  Atomics.store(new Int32Array(shared.control), THREAD_ID, threadId());
+  const service = new Service(shared, newEngine, transfer, lingerMs);
+  Reflect.deleteProperty(shared, 'arena'); // the service has it, and lets go of it for another one
+  expose(service, nodeEndpoint(port));
+  // a message that can't be read will never be handled: this worker is replaced
+  port.on('messageerror', (error) => {
+    throw error;
+  });
+  // from the event loop: the main side tells by the loop's times whether this thread has ended
+  setImmediate(() => Atomics.store(new Int32Array(shared.control), BOOTED, 1));
+}

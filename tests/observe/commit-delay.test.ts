@@ -1,0 +1,50 @@
+/** The commit delay ends with the commit, however late this thread hears of it: here it is blocked meanwhile. */
+import { execFileSync } from 'node:child_process';
+import { tracingChannel } from 'node:diagnostics_channel';
+import { setImmediate as turn } from 'node:timers/promises';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { expect, it, onTestFinished } from 'vitest';
+import { freshFile, patchOf } from '../support/files.ts';
+
+/** Blocks this thread until another process finds the patch in the file, and for some more time. */
+function blockUntilSeen(file: string, clock: number): number {
+  const look = `const { DatabaseSync } = require('node:sqlite');
+const database = new DatabaseSync(${JSON.stringify(file)}, { readOnly: true });
+const patch = database.prepare('SELECT 1 FROM patches WHERE clock = ${clock}');
+while (patch.all().length === 0);`;
+  execFileSync(process.execPath, ['--disable-warning=ExperimentalWarning', '-e', look]);
+  const seenAt = performance.now();
+  execFileSync(process.execPath, ['-e', '']);
+  return seenAt;
+}
+
+const calls: [string, (provider: SDS_DesktopPersistenceProvider) => Promise<unknown>][] = [
+  ['a patch that is gathered', (provider) => provider.appendPatch(patchOf(2), 2)],
+  ['a large patch, which crosses by itself', (provider) => provider.appendPatch(new Uint8Array(300_000), 2)],
+  [
+    'a patch beside a call that fails, so that each is done by itself',
+    (provider) => {
+      void provider.saveValue('0'.repeat(64), patchOf('other')).catch(() => {});
+      return provider.appendPatch(patchOf(2), 2);
+    },
+  ],
+];
+
+it.each(calls)('of %s', async (_, call) => {
+  const file = freshFile();
+  await using provider = new SDS_DesktopPersistenceProvider(file, 'store', { VerifyValues: true });
+  await provider.appendPatch(patchOf(1), 1);
+  const delays: number[] = [];
+  const tracing = tracingChannel('sds-persistence:commit');
+  const subscribers = { asyncEnd: (context: object) => void delays.push((context as { DelayMs: number }).DelayMs) };
+  tracing.subscribe(subscribers as Parameters<typeof tracing.subscribe>[0]);
+  onTestFinished(() => void tracing.unsubscribe(subscribers as Parameters<typeof tracing.subscribe>[0]));
+  const calledAt = performance.now();
+  call(provider).catch(() => {});
+  await turn();
+  const seenAt = blockUntilSeen(file, 2);
+  await provider.flush().catch(() => {});
+  expect(delays).toHaveLength(1);
+  expect(delays[0]).toBeGreaterThan(0);
+  expect(delays[0]).toBeLessThan(seenAt - calledAt);
+});

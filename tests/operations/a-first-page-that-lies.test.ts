@@ -1,0 +1,47 @@
+/** A damaged first page may claim any size and any format: it is called damage, and no want of room or of rights. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { compactDatabase, copyStores, describeDatabase, verifyDatabase } from 'sds-persistence-worker';
+import { expect, it } from 'vitest';
+import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
+import { makeStoreFile } from '../support/store-files.ts';
+
+/** The first byte of the number of free pages, and of what a program must know to write the file. */
+const FREE_PAGES = 36;
+const WRITE_VERSION = 18;
+
+function makeLying(at: number, byte: number): string {
+  const dbPath = makeStoreFile(freshFile());
+  const bytes = readFileSync(dbPath);
+  bytes[at] = byte;
+  writeFileSync(dbPath, bytes);
+  return dbPath;
+}
+
+it.each([0x80, 0x40])('that says that terabytes of pages are free (%i)', async (byte) => {
+  const dbPath = makeLying(FREE_PAGES, byte);
+  const before = readFileSync(dbPath);
+  for (const operation of [compactDatabase, describeDatabase]) {
+    await expect(operation(dbPath)).rejects.toMatchObject({
+      code: 'database-corrupt',
+      message: expect.stringContaining('pages are free'),
+    });
+  }
+  expect((await verifyDatabase(dbPath)).Findings).toMatchObject([{ Code: 'structure' }]);
+  const target = join(freshFolder(), 'saved.db');
+  await copyStores(dbPath, target);
+  expect(rowsOf(target)).toEqual(rowsOf(makeStoreFile(freshFile())));
+  expect(readFileSync(dbPath).equals(before)).toBe(true);
+});
+
+it('that says that it may only be read', async () => {
+  const dbPath = makeLying(WRITE_VERSION, 9);
+  expect((await verifyDatabase(dbPath)).Findings).toMatchObject([
+    { Code: 'structure', Message: expect.stringContaining('no SQLite of today may write to it') },
+  ]);
+  await expect(compactDatabase(dbPath)).rejects.toMatchObject({
+    code: 'read-only',
+    message: expect.stringContaining("'verify' it"),
+  });
+  expect(existsSync(`${dbPath}-wal`)).toBe(false);
+});

@@ -1,0 +1,55 @@
+/** The server commits, and the connection is cut in the place of its answer: found out, and not done again. */
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { expect, it, onTestFinished } from 'vitest';
+import { patchOf } from '../support/files.ts';
+import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
+
+type Provider = SDS_DesktopPersistenceProvider;
+
+const large = new Uint8Array(1_000_000).fill(7);
+/** Writes that are not the same if they are done twice, or are told by their rows. */
+const writes: Record<string, (provider: Provider) => Promise<unknown>> = {
+  'one patch': (provider) => provider.appendPatch(patchOf(1), 1),
+  'a thousand patches': (provider) =>
+    Promise.all(Array.from({ length: 1000 }, (_, i) => provider.appendPatch(patchOf(i), i))),
+  'a snapshot': (provider) => provider.saveSnapshot(patchOf('snapshot'), 5),
+  'a large snapshot': (provider) => provider.saveSnapshot(large, 6),
+  'a value': (provider) => provider.saveValue('value', patchOf('value')),
+  'a large value': (provider) => provider.saveValue('large', large),
+  'a value twice and a release': (provider) =>
+    Promise.all([
+      provider.saveValue('counted', patchOf(1)),
+      provider.saveValue('counted', patchOf(1)),
+      provider.releaseValue('counted'),
+    ]),
+  'patches, a prune and a value': (provider) =>
+    Promise.all([
+      provider.appendPatch(patchOf('before'), 2000),
+      provider.prunePatches(2001),
+      provider.appendPatch(patchOf('after'), 2000),
+      provider.saveValue('value', patchOf('value')),
+    ]),
+};
+
+describeOnPostgresql('an answer to a commit that was lost', () => {
+  it.each(Object.entries(writes))('%s: every call resolves, and is carried out once', async (_, write) => {
+    const { proxy, url, database } = await proxiedPlace();
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store');
+    onTestFinished(() => provider.close());
+    await provider.saveValue('value', patchOf('value'));
+
+    // whichever way it commits: one statement that commits by itself, or a transaction
+    const lost = proxy.loseAnswerTo({ COMMIT: 'COMMIT', 'INTO sds_patches': 'INSERT 0' });
+    await write(provider);
+    await lost;
+    expect(proxy.cut).toBe(1);
+
+    // the same calls with nothing lost
+    const place = await postgresql.freshPlace();
+    const other = new SDS_DesktopPersistenceProvider(place, 'store');
+    onTestFinished(() => other.close());
+    await other.saveValue('value', patchOf('value'));
+    await write(other);
+    expect(await postgresql.rowsOf(server.url(database))).toEqual(await postgresql.rowsOf(place));
+  });
+});

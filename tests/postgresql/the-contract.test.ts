@@ -1,0 +1,21 @@
+/** Runs the contract over PostgreSQL, with its options each way. */
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { describeContract } from '../semantics/contract-suite.ts';
+import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
+
+describeOnPostgresql('on PostgreSQL', () => {
+  const { freshPlace } = postgresql;
+  describeContract('this provider', (url, storeId) => new SDS_DesktopPersistenceProvider(url, storeId), freshPlace);
+  describeContract(
+    'this provider with all options turned',
+    (url, storeId) =>
+      new SDS_DesktopPersistenceProvider(url, storeId, {
+        Durability: 'full',
+        MaxPendingBytes: 1,
+        Ownership: 'shared',
+        LeaseMs: 1000,
+        OnClockCollision: 'ignore',
+      }),
+    freshPlace,
+  );
+});

@@ -1,0 +1,122 @@
+/** A server that is there and can't do what it is asked: the right code, nothing stored, and all is well when it is over. */
+import { execFileSync } from 'node:child_process';
+import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { expect, it, onTestFinished } from 'vitest';
+import { freshFolder, patchOf } from '../support/files.ts';
+import { describeOnPostgresql, ownPlace, ownServer, postgresql, server } from '../support/postgresql.ts';
+import { USER } from '../support/postgresql-address.ts';
+import { identity } from '../support/postgresql-binaries.ts';
+import { databaseOf } from '../support/postgresql-engine.ts';
+import { codeOf } from './outcomes.ts';
+
+const MiB = 1024 * 1024;
+
+describeOnPostgresql('trouble at the server', () => {
+  it('too many connections: calls wait for as long as RetryForMs says, and are carried out once there is room', async () => {
+    const url = await ownPlace();
+    await server.query(`ALTER DATABASE ${databaseOf(url)} CONNECTION LIMIT 0`);
+    const hasty = new SDS_DesktopPersistenceProvider(url, 'hasty', { RetryForMs: 300 });
+    onTestFinished(() => hasty.close());
+    await expect(hasty.appendPatch(patchOf(1), 1)).rejects.toMatchObject({ code: 'connection-failed' });
+    await hasty.close();
+
+    const patient = new SDS_DesktopPersistenceProvider(url, 'patient');
+    onTestFinished(() => patient.close());
+    const waiting = patient.appendPatch(patchOf(1), 1);
+    await expect(Promise.race([waiting, new Promise((resolve) => setTimeout(resolve, 200, 'waits'))])).resolves.toBe(
+      'waits',
+    );
+    await server.query(`ALTER DATABASE ${databaseOf(url)} CONNECTION LIMIT 10`);
+    await waiting;
+    expect((await postgresql.rowsOf(url)).patches).toMatchObject([{ store_id: 'patient' }]);
+  });
+
+  it('tables that another program has locked: database-busy after BusyTimeoutMs, or after a statement timeout', async () => {
+    const url = await ownPlace();
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { BusyTimeoutMs: 300 });
+    onTestFinished(() => provider.close());
+    await provider.appendPatch(patchOf(1), 1);
+    const other = await server.connect(databaseOf(url));
+    onTestFinished(() => other.end());
+    await other.query('BEGIN; LOCK TABLE sds_patches IN ACCESS EXCLUSIVE MODE');
+    const calls = [provider.appendPatch(patchOf(2), 2), provider.saveValue('hash', patchOf(3))];
+    expect((await Promise.allSettled(calls)).map(codeOf)).toContain('database-busy');
+    await other.query('ROLLBACK');
+    await provider.appendPatch(patchOf(4), 4);
+    await provider.close();
+
+    await server.query(`ALTER DATABASE ${databaseOf(url)} SET statement_timeout = '300ms'`);
+    const patient = new SDS_DesktopPersistenceProvider(url, 'store', { BusyTimeoutMs: 20_000 });
+    onTestFinished(() => patient.close());
+    await patient.ready();
+    await other.query('BEGIN; LOCK TABLE sds_patches IN ACCESS EXCLUSIVE MODE');
+    await expect(patient.appendPatch(patchOf(5), 5)).rejects.toMatchObject({ code: 'database-busy' });
+    await other.query('ROLLBACK');
+    await patient.appendPatch(patchOf(6), 6);
+    expect((await postgresql.rowsOf(url)).patches.map(({ clock }) => clock)).toEqual([1, 4, 6]);
+  });
+
+  it('a database that takes no writes: read-only, and written again when it does', async () => {
+    const url = await ownPlace();
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { RetryForMs: 1000 });
+    onTestFinished(() => provider.close());
+    await provider.appendPatch(patchOf(1), 1);
+    await provider.close();
+    await server.query(`ALTER DATABASE ${databaseOf(url)} SET default_transaction_read_only = on`);
+    const next = new SDS_DesktopPersistenceProvider(url, 'store', { RetryForMs: 1000 });
+    onTestFinished(() => next.close());
+    await expect(next.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'read-only' });
+    await server.query(`ALTER DATABASE ${databaseOf(url)} RESET default_transaction_read_only`);
+    await server.killBackends(databaseOf(url));
+    await next.appendPatch(patchOf(3), 3);
+    expect((await postgresql.rowsOf(url)).patches.map(({ clock }) => clock)).toEqual([1, 3]);
+  });
+
+  it('its disk is full: database-full, what was acknowledged is there, and it goes on once there is room', async ({
+    annotate,
+  }) => {
+    const disk = smallDisk();
+    if (disk === undefined)
+      return void (await annotate('a disk of its own can be mounted by root on Linux only', 'skipped'));
+    const own = await ownServer();
+    const space = join(disk, 'space');
+    const filler = join(disk, 'filler');
+    mkdirSync(space);
+    const who = identity();
+    if (who !== undefined) chownSync(space, who.uid, who.gid);
+    await own.query(`CREATE TABLESPACE small LOCATION '${space}'`);
+    await own.query(`CREATE DATABASE small OWNER "${USER}" TABLESPACE small`);
+    writeFileSync(filler, Buffer.alloc(10 * MiB));
+    const provider = new SDS_DesktopPersistenceProvider(own.url('small'), 'store');
+    onTestFinished(() => provider.close());
+    const acknowledged: number[] = [];
+    let code = 'carried out';
+    for (let clock = 1; code === 'carried out' && clock < 1000; clock++) {
+      const [outcome] = await Promise.allSettled([provider.appendPatch(new Uint8Array(100_000).fill(clock), clock)]);
+      code = codeOf(outcome);
+      if (code === 'carried out') acknowledged.push(clock);
+    }
+    expect(code).toBe('database-full');
+    rmSync(filler);
+    await provider.appendPatch(patchOf('after'), 2000);
+    const found = await provider.loadPatchesSince(0);
+    expect(found.slice(0, -1).map((patch) => patch[0])).toEqual(acknowledged.map((clock) => clock & 255));
+    expect(acknowledged.length).toBeGreaterThan(0);
+  });
+});
+
+/** A folder that is a small disk in memory; `undefined` where none can be made. */
+function smallDisk(): string | undefined {
+  const folder = freshFolder();
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=40m,mode=755', 'tmpfs', folder], { stdio: 'ignore' });
+  } catch {
+    return undefined;
+  }
+  onTestFinished(() => {
+    execFileSync('umount', ['-l', folder]);
+  });
+  return folder;
+}

@@ -1,0 +1,98 @@
+/** A server, a database or a role that is not as it must be: the right code for every call, and no waiting where it would not help. */
+import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
+import { expect, it, onTestFinished } from 'vitest';
+import { patchOf } from '../support/files.ts';
+import { describeOnPostgresql, ownPlace, postgresql, server } from '../support/postgresql.ts';
+import { freePort } from '../support/postgresql-address.ts';
+import { databaseOf } from '../support/postgresql-engine.ts';
+import { codesOf, sqlOfTables } from './outcomes.ts';
+
+/** Nothing here is waited for, but a server that is not there. */
+const options: SDS_ProviderOptions = { RetryForMs: 300, ConnectTimeoutMs: 2000 };
+
+async function codesAt(url: string, more: SDS_ProviderOptions = {}): Promise<string[]> {
+  const provider = new SDS_DesktopPersistenceProvider(url, 'store', { ...options, ...more });
+  onTestFinished(() => provider.close());
+  return codesOf(provider);
+}
+
+/** A role of this test's own that may log in, and nothing else. */
+async function freshRole(name: string): Promise<{ user: string; password: string }> {
+  const role = { user: `${name}_${process.pid}`, password: 'another-secret-word' };
+  await server.query(`CREATE ROLE "${role.user}" LOGIN PASSWORD '${role.password}'`);
+  onTestFinished(async () => {
+    await server.query(`DROP ROLE "${role.user}"`);
+  });
+  return role;
+}
+
+describeOnPostgresql('what can not be opened', () => {
+  it('a server that is not there: connection-failed', async () => {
+    expect(await codesAt(server.url('any', { port: await freePort() }))).toEqual(['connection-failed']);
+  });
+
+  it('a host whose name nobody knows: connection-failed', async () => {
+    expect(await codesAt('postgres://someone@no-such-host.invalid/any?sslmode=disable')).toEqual(['connection-failed']);
+  });
+
+  it('a wrong password, a role that is not there, a database that is not there: open-failed', async () => {
+    const database = databaseOf(await ownPlace());
+    expect(await codesAt(server.url(database, { password: 'wrong' }))).toEqual(['open-failed']);
+    expect(await codesAt(server.url(database, { user: 'nobody-knows-me' }))).toEqual(['open-failed']);
+    expect(await codesAt(await postgresql.brokenPlace())).toEqual(['open-failed']);
+  });
+
+  it('a role that may make no tables: read-only, and open as soon as somebody else has made them', async () => {
+    const url = await ownPlace();
+    const database = databaseOf(url);
+    const role = await freshRole('stranger');
+    const provider = new SDS_DesktopPersistenceProvider(server.url(database, role), 'store', options);
+    onTestFinished(() => provider.close());
+    expect(await codesOf(provider)).toEqual(['read-only']);
+
+    const owner = new SDS_DesktopPersistenceProvider(url, 'other', options);
+    await owner.appendPatch(patchOf(1), 1);
+    await owner.close();
+    // it may not use them, though
+    expect(await codesOf(provider)).toEqual(['read-only']);
+
+    await server.query(`GRANT ALL ON ALL TABLES IN SCHEMA public TO "${role.user}"`, [], database);
+    await provider.appendPatch(patchOf(1), 1);
+    await server.query(`REVOKE ALL ON ALL TABLES IN SCHEMA public FROM "${role.user}"`, [], database);
+  });
+
+  it('CreateTables: false, without tables: open-failed; with those of the exported SQL: open', async () => {
+    const url = await ownPlace();
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { ...options, CreateTables: false });
+    onTestFinished(() => provider.close());
+    expect(await codesOf(provider)).toEqual(['open-failed']);
+    const [row] = await server.query<{ there: boolean }>(
+      `SELECT to_regclass('sds_patches') IS NOT NULL AS there`,
+      [],
+      databaseOf(url),
+    );
+    expect(row?.there).toBe(false);
+
+    await sqlOfTables(url);
+    await provider.appendPatch(patchOf(1), 1);
+    expect((await postgresql.rowsOf(url)).patches).toHaveLength(1);
+  });
+
+  it('tables of another version: schema-mismatch, and they are left as they are', async () => {
+    const url = await ownPlace();
+    await sqlOfTables(url);
+    await server.query('UPDATE sds_schema SET version = 1000', [], databaseOf(url));
+    expect(await codesAt(url)).toEqual(['schema-mismatch']);
+    const [row] = await server.query<{ version: number }>('SELECT version FROM sds_schema', [], databaseOf(url));
+    expect(row?.version).toBe(1000);
+  });
+
+  it("Durability 'full' where the server does not wait for its disk: open-failed", async () => {
+    const url = await ownPlace();
+    await server.query(`ALTER DATABASE ${databaseOf(url)} SET synchronous_commit = off`);
+    expect(await codesAt(url, { Durability: 'full' })).toEqual(['open-failed']);
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', options);
+    onTestFinished(() => provider.close());
+    await provider.appendPatch(patchOf(1), 1);
+  });
+});
