@@ -5,7 +5,6 @@ import { randomOf } from './random.ts';
 import { randomCall } from './random-calls.ts';
 import { sha256 } from './store-files.ts';
 
-const MEGABYTE = 1024 * 1024;
 const BLOCK = 4096;
 
 /** @param hashes - what the hashes of its values begin with: files that are moved into one database share none with other bytes */
@@ -36,6 +35,7 @@ export const oddNames = [
  * @param scale - 1: a store of more patches than are digested together, and some 20 MB
  */
 export function makeOddFile(dbPath: string, scale = 1): string {
+  const megabytes = (count: number) => Math.round(count * scale * 1024 * 1024);
   const database = new DatabaseSync(dbPath);
   database.exec(`PRAGMA journal_mode = WAL;
     CREATE TABLE snapshots (store_id TEXT PRIMARY KEY, data BLOB NOT NULL, clock INTEGER NOT NULL);
@@ -62,10 +62,10 @@ export function makeOddFile(dbPath: string, scale = 1): string {
     value.run(`${name} as a hash`, bytes(i), i + 1);
   }
   for (let clock = 1; clock <= 25_000 * scale; clock++) patch.run('many patches', clock * 3, bytes(pick(12)));
-  patch.run('large', -Number.MAX_SAFE_INTEGER + 1, bytes(6 * MEGABYTE * scale));
-  snapshot.run('large', bytes(5 * MEGABYTE * scale + 17), Number.MAX_SAFE_INTEGER);
+  patch.run('large', -Number.MAX_SAFE_INTEGER + 1, bytes(megabytes(6)));
+  snapshot.run('large', bytes(megabytes(5) + 17), Number.MAX_SAFE_INTEGER);
   snapshot.run('empty snapshot', bytes(0), -1);
-  for (const size of [256 * 1024, 256 * 1024 + 1, 3 * MEGABYTE * scale]) {
+  for (const size of [256 * 1024, 256 * 1024 + 1, megabytes(3)]) {
     snapshot.run(`snapshot of ${size}`, bytes(size), size);
     const data = bytes(size);
     value.run(sha256(data), data, size);

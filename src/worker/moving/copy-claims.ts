@@ -28,7 +28,7 @@ export class CopyClaims {
   readonly #holder: Holder;
   #second: Server | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #renewing = false;
+  #renewal: Promise<void> | undefined;
   #lost = false;
   #number = 0;
 
@@ -44,17 +44,16 @@ export class CopyClaims {
 
   /** Over a connection of its own: what is changed within a long transaction nobody else sees. */
   #renew(): void {
-    if (this.#renewing) return;
-    this.#renewing = true;
+    if (this.#renewal !== undefined) return;
     const renew = async () => {
       if (this.#second === undefined || this.#second.connection.lost) this.#second = await this.#server.another();
       if (!(await this.#holder.renew(this.#second.connection))) this.#lost = true;
     };
-    renew()
+    this.#renewal = renew()
       // the next transaction renews it as well, and finds out if it is too late
       .catch(() => undefined)
       .finally(() => {
-        this.#renewing = false;
+        this.#renewal = undefined;
       });
   }
 
@@ -181,6 +180,7 @@ export class CopyClaims {
 
   async close(): Promise<void> {
     clearInterval(this.#timer);
+    await this.#renewal;
     await this.#second?.close();
   }
 }

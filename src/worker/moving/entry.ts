@@ -38,6 +38,7 @@ if (parentPort !== null) {
   port.once('message', async ({ given, untouched }: MaintenanceRequest) => {
     progress.begin();
     port.postMessage(await answer(given as MoveTask, untouched, progress));
-    port.close();
+    // of this thread: a connection that is cut off while it is made would keep it alive
+    process.exit();
   });
 }

@@ -90,7 +90,7 @@ export class FileReader implements Reader {
   }
 
   #patchOf({ clock, data }: Record<string, unknown>, store: string): Patch {
-    if (typeof clock === 'number' && data instanceof Uint8Array) return { clock, data };
+    if (Number.isSafeInteger(clock) && data instanceof Uint8Array) return { clock: clock as number, data };
     return this.#refuse(`store ${JSON.stringify(store)} has rows that no provider writes; 'verify' says which`);
   }
 
@@ -117,8 +117,8 @@ export class FileReader implements Reader {
   }
 
   #valueOf({ hash, ref_count, data }: Record<string, unknown>): Value {
-    if (hash instanceof Uint8Array && typeof ref_count === 'number' && data instanceof Uint8Array) {
-      return { hash: textOf(this.#look, hash), refCount: ref_count, data };
+    if (hash instanceof Uint8Array && Number.isSafeInteger(ref_count) && data instanceof Uint8Array) {
+      return { hash: textOf(this.#look, hash), refCount: ref_count as number, data };
     }
     return this.#refuse("there are values that no provider writes; 'verify' says which");
   }

@@ -94,8 +94,8 @@ class Copy {
   }
 
   async close(): Promise<void> {
-    this.#meter.stop();
     for (const close of this.#closing) await close();
+    this.#meter.stop();
   }
 
   // ---- what is copied, and where to ------------------------------------------------------------------

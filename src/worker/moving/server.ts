@@ -10,6 +10,7 @@ import { ServerError } from '../postgresql/sqlstates.ts';
 import { leaveOutDigests, md5 } from './digest.ts';
 
 const CONNECT_MS = 5000;
+const GOODBYE_MS = 1000;
 const MOST_ATTEMPTS = 10;
 const LONGEST_PAUSE_MS = 200;
 
@@ -110,7 +111,10 @@ export class Server {
 
   async close(): Promise<void> {
     open.delete(this.connection);
+    // a server that is halted does not answer to a goodbye
+    const timer = setTimeout(() => this.connection.drop(), GOODBYE_MS);
     await this.connection.close().catch(() => this.connection.drop()); // it is lost: that is an end as well
+    clearTimeout(timer);
   }
 }
 
