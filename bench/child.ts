@@ -4,12 +4,17 @@ import { copyOne } from './designs/copy.ts';
 import { delays } from './designs/delays.ts';
 import { handOver } from './designs/hand-over.ts';
 import { insert } from './designs/insert.ts';
+import { postgresqlInsert } from './designs/postgresql-insert.ts';
+import { postgresqlLoad, postgresqlSave } from './designs/postgresql-large.ts';
+import { promiseAll } from './designs/promise-all.ts';
+
 import { read } from './designs/read.ts';
 import { starting } from './designs/starting.ts';
 import { wakes } from './designs/wakes.ts';
 import { drivers } from './drivers/index.ts';
 import { awaited } from './work/awaited.ts';
 import { burst } from './work/burst.ts';
+import { failover } from './work/failover.ts';
 import { growth } from './work/growth.ts';
 import { load } from './work/load.ts';
 import { many } from './work/many.ts';
@@ -17,7 +22,9 @@ import { memory, memoryEmptyWorker, memoryReference } from './work/memory.ts';
 import { mixed } from './work/mixed.ts';
 import { oneAtATime } from './work/one-at-a-time.ts';
 import { operations } from './work/operations.ts';
+import { operationsBeside } from './work/operations-beside.ts';
 import { paced } from './work/paced.ts';
+import { pacedMany } from './work/paced-many.ts';
 import { snapshot } from './work/snapshot.ts';
 import { start, startEmptyWorker, startReference } from './work/start.ts';
 import type { Together, Work } from './work/work.ts';
@@ -27,10 +34,13 @@ export interface Order {
   driver: string;
   folder: string;
   sizes: Record<string, number>;
+  /** URL of a PostgreSQL database without tables. */
+  server?: string | undefined;
 }
 
 const works: Record<string, Work> = {
   burst,
+  failover,
   growth,
   load,
   many,
@@ -38,6 +48,7 @@ const works: Record<string, Work> = {
   oneAtATime,
   operations,
   paced,
+  pacedMany,
   snapshot,
   start,
   startReference,
@@ -46,20 +57,30 @@ const works: Record<string, Work> = {
   memoryReference,
   memoryEmptyWorker,
   insert,
+  promiseAll,
   copyOne,
   handOver,
+  postgresqlInsert,
+  postgresqlSave,
+  postgresqlLoad,
   read,
   delays,
   wakes,
   starting,
 };
 
-const togetherWorks: Record<string, Together> = { awaited, awaiting };
+const togetherWorks: Record<string, Together> = { awaited, awaiting, operationsBeside };
 
 process.once('message', async (order: Order) => {
   const work = works[order.work] ?? togetherWorks[order.work];
   const driver = drivers[order.driver];
   if (work === undefined || driver === undefined) throw new Error(`no work ${order.work} for ${order.driver}`);
-  const metrics = await work({ driver, folder: order.folder, sizes: order.sizes });
+  const { folder, sizes, server } = order;
+  const metrics = await work({
+    driver: { ...driver, open: (where) => driver.open(where, server) },
+    folder,
+    sizes,
+    server,
+  });
   process.send?.(metrics, () => process.exit());
 });

@@ -49,10 +49,14 @@ const rounds = options.rounds === undefined ? undefined : Math.max(Math.trunc(Nu
 
 /** Scenarios that are named, or all; of them the drivers that are named, with the provider, or all. */
 function choose(only: readonly string[]): Scenario[] {
-  const unknown = only.filter((name) => !(name in drivers) && !scenarios.some((scenario) => scenario.name === name));
+  const isNamed = ({ name, family }: Scenario) => only.includes(name) || only.includes(family ?? '');
+  const unknown = only.filter(
+    (one) => !(one in drivers) && !scenarios.some(({ name, family }) => name === one || family === one),
+  );
   if (unknown.length > 0) throw new Error(`there is no scenario or driver ${unknown.join(', ')}; see --help`);
-  const named = scenarios.filter(({ name }) => only.includes(name));
-  const driversNamed = only.filter((name) => name in drivers);
+  const named = scenarios.filter(isNamed);
+  // `postgresql` is a driver, and a family of scenarios: then the family is meant
+  const driversNamed = only.filter((one) => one in drivers && !scenarios.some(({ family }) => family === one));
   const chosen = named.length > 0 ? named : scenarios;
   if (driversNamed.length === 0) return chosen;
   return chosen
@@ -78,7 +82,7 @@ function renew(results: Results): Results {
 async function main(): Promise<void> {
   if (process.threadCpuUsage === undefined) throw new Error('the benchmark needs Node 22.19 or later');
   const chosen = choose(options.only);
-  if (options.publish && options.only.some((name) => name in drivers))
+  if (options.publish && chosen.some((scenario) => !scenarios.includes(scenario)))
     throw new Error('a scenario is published as a whole: name scenarios, not drivers');
   const missing = installPeers();
   mkdirSync(outFolder, { recursive: true });
@@ -124,6 +128,12 @@ async function main(): Promise<void> {
 
 if (options.help) console.log(help);
 else {
+  // a signal ends the process without its 'exit' event, by which a PostgreSQL server is taken along
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)
+    process.once(signal, () => process.exit(code));
   try {
     await main();
   } catch (error) {

@@ -4,20 +4,26 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Order } from './child.ts';
 import { drivers } from './drivers/index.ts';
+import { BenchServer, whyNoServer } from './postgresql-server.ts';
 import { mediansOf, type Round, type ScenarioResult } from './results.ts';
 import { type Case, roundsOf, type Scenario } from './scenarios.ts';
 import type { Metrics } from './work/work.ts';
 
-/** No case takes nearly as long; one that hangs must not hold up all the others. */
-const PATIENCE_MS = 240_000;
+/** No case takes nearly as long, unless its scenario says so; one that hangs must not hold up all the others. */
+const PATIENCE_SECONDS = 240;
 
 export const outFolder = join(import.meta.dirname, 'out');
 
 /** Runs one process to its end; what it says is the metrics of a case, or a round of several. */
-function runProcess<T>(scenario: Scenario, { driver, sizes, work }: Case, general: Record<string, number>): Promise<T> {
+function runProcess<T>(
+  scenario: Scenario,
+  { driver, sizes, work }: Case,
+  general: Record<string, number>,
+  server: string | undefined,
+): Promise<T> {
   mkdirSync(outFolder, { recursive: true });
   const folder = mkdtempSync(join(outFolder, 'run-'));
-  const order: Order = { work: work ?? scenario.work, driver, folder, sizes: { ...general, ...sizes } };
+  const order: Order = { work: work ?? scenario.work, driver, folder, sizes: { ...general, ...sizes }, server };
   return new Promise<T>((resolve, reject) => {
     const child = fork(join(import.meta.dirname, 'child.ts'), {
       execArgv: ['--disable-warning=ExperimentalWarning', ...(scenario.nodeOptions ?? [])],
@@ -27,10 +33,11 @@ function runProcess<T>(scenario: Scenario, { driver, sizes, work }: Case, genera
     child.stderr?.on('data', (text) => {
       words += text;
     });
+    const { patienceSeconds = PATIENCE_SECONDS } = scenario;
     const impatience = setTimeout(() => {
-      words += `no end within ${PATIENCE_MS / 1000} s`;
+      words += `no end within ${patienceSeconds} s`;
       child.kill('SIGKILL');
-    }, PATIENCE_MS);
+    }, patienceSeconds * 1000);
     let metrics: T | undefined;
     child.once('message', (message: T) => {
       metrics = message;
@@ -45,6 +52,16 @@ function runProcess<T>(scenario: Scenario, { driver, sizes, work }: Case, genera
   }).finally(() => rmSync(folder, { recursive: true, force: true }));
 }
 
+function runCase<T>(
+  scenario: Scenario,
+  one: Case,
+  sizes: Record<string, number>,
+  server: BenchServer | undefined,
+): Promise<T> {
+  if (server === undefined) return runProcess<T>(scenario, one, sizes, undefined);
+  return server.withDatabase((url) => runProcess<T>(scenario, one, sizes, url));
+}
+
 export interface RunOptions {
   quick: boolean;
   /** Other than the scenario's own. */
@@ -56,9 +73,25 @@ export interface RunOptions {
 }
 
 export async function runScenario(scenario: Scenario, options: RunOptions): Promise<ScenarioResult> {
+  const wantsServer = scenario.server === true;
+  const why = wantsServer ? whyNoServer() : undefined;
+  const leftOut = why === undefined ? {} : Object.fromEntries(scenario.cases.map(({ name }) => [name, why]));
+  const server = wantsServer && why === undefined ? await BenchServer.start(outFolder) : undefined;
+  try {
+    return await runRounds(scenario, options, leftOut, server);
+  } finally {
+    await server?.stop();
+  }
+}
+
+async function runRounds(
+  scenario: Scenario,
+  options: RunOptions,
+  leftOut: Record<string, string>,
+  server: BenchServer | undefined,
+): Promise<ScenarioResult> {
   const { sizes } = options.quick ? scenario.quick : scenario.full;
   const count = roundsOf(scenario, options.quick, options.rounds);
-  const leftOut: Record<string, string> = {};
   const measured: Round[] = [];
   const start = performance.now();
   for (let number = 1; number <= count; number++) {
@@ -75,8 +108,8 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
         for (let run = 0; run < (scenario.processes ?? 1); run++) {
           results.push(
             scenario.together === true
-              ? await runProcess<Round>(scenario, one, sizes)
-              : { [one.name]: await runProcess<Metrics>(scenario, one, sizes) },
+              ? await runCase<Round>(scenario, one, sizes, server)
+              : { [one.name]: await runCase<Metrics>(scenario, one, sizes, server) },
           );
         }
         Object.assign(round, mediansOf(results));

@@ -25,13 +25,22 @@ export interface Scenario {
   once?: boolean;
   /** Whether its only case is a process in which several take turns, each reported by its own name. */
   together?: boolean;
+  /** Seconds that a process may take, if more than others. */
+  patienceSeconds?: number;
   /** Whether it compares designs and not drivers. */
   isDesign?: boolean;
+  /** A name for several scenarios, for `--only`. */
+  family?: string;
+  /** Whether its cases find a PostgreSQL server, each a database of its own on it. */
+  server?: boolean;
 }
 
 const cases = (...names: string[]): Case[] => names.map((name) => ({ name, driver: name }));
 const KiB = 1024;
 const MiB = 1024 * KiB;
+
+const observed = cases('provider-uncounted', 'provider', 'provider-statistics', 'provider-subscribed');
+const mixedLoad = { stores: 20, perSecond: 10_000, snapshotBytes: 8 * MiB };
 
 const everyone = ['provider', 'reference', 'comlink', 'lmdb', 'lmdb-copy', 'classic-level', 'libsql', 'better-sqlite3'];
 
@@ -39,6 +48,59 @@ export function roundsOf({ full, quick, once }: Scenario, isQuick: boolean, aske
   if (once === true) return 1;
   return asked ?? (isQuick ? quick : full).rounds;
 }
+
+const onPostgresql = { family: 'postgresql', server: true };
+
+const postgresqlScenarios: Scenario[] = [
+  {
+    ...onPostgresql,
+    name: 'postgresql-burst',
+    title: 'PostgreSQL: burst of patches of 200 bytes, in one go',
+    work: 'burst',
+    cases: [
+      ...cases('postgresql', 'provider', 'postgresql-packed', 'postgresql-pipelined'),
+      { name: 'postgresql-insert', driver: 'postgresql-insert', sizes: { count: 10_000 } },
+    ],
+    full: { rounds: 7, sizes: { bytes: 200, count: 100_000, bursts: 4 } },
+    quick: { rounds: 2, sizes: { bytes: 200, count: 20_000, bursts: 2 } },
+  },
+  {
+    ...onPostgresql,
+    name: 'postgresql-paced',
+    title: 'PostgreSQL: patches of 200 bytes as they come, through a pipe from another process, to 1,000 stores',
+    work: 'pacedMany',
+    cases: cases('postgresql', 'provider', 'nothing'),
+    full: { rounds: 5, sizes: { stores: 1000, warmMs: 1000, blocks: 6, blockMs: 320, delaysMs: 2000 } },
+    quick: { rounds: 1, sizes: { stores: 100, warmMs: 200, blocks: 1, blockMs: 60, delaysMs: 100 } },
+  },
+  {
+    ...onPostgresql,
+    name: 'postgresql-snapshot',
+    title: 'PostgreSQL: snapshot of 64 MB',
+    work: 'snapshot',
+    cases: cases('postgresql', 'postgresql-take', 'provider', 'provider-take', 'postgresql-copy'),
+    full: { rounds: 5, sizes: { bytes: 64 * MiB, samples: 7, warm: 300 } },
+    quick: { rounds: 2, sizes: { bytes: 64 * MiB, samples: 1, warm: 10 } },
+  },
+  {
+    ...onPostgresql,
+    name: 'postgresql-load',
+    title: 'PostgreSQL: loading a snapshot of 64 MB, and 100,000 patches',
+    work: 'load',
+    cases: cases('postgresql', 'provider', 'postgresql-copy'),
+    full: { rounds: 5, sizes: { bytes: 64 * MiB, count: 100_000, samples: 5 } },
+    quick: { rounds: 2, sizes: { bytes: 64 * MiB, count: 20_000, samples: 1 } },
+  },
+  {
+    family: 'postgresql',
+    name: 'postgresql-failover',
+    title: 'PostgreSQL: a synchronous standby is promoted after the primary was killed under load',
+    work: 'failover',
+    cases: cases('postgresql'),
+    full: { rounds: 5, sizes: { failovers: 3, loadMs: 3000 } },
+    quick: { rounds: 1, sizes: { failovers: 1, loadMs: 500 } },
+  },
+];
 
 export const scenarios: Scenario[] = [
   {
@@ -118,8 +180,8 @@ export const scenarios: Scenario[] = [
     title: 'mixed load: 20 stores, 10,000 patches/s, snapshots of 8 MB, loads',
     work: 'mixed',
     cases: cases('provider-take', 'provider', 'reference', 'nothing'),
-    full: { rounds: 3, sizes: { stores: 20, perSecond: 10_000, snapshotBytes: 8 * MiB, seconds: 5 } },
-    quick: { rounds: 1, sizes: { stores: 20, perSecond: 10_000, snapshotBytes: 8 * MiB, seconds: 1 } },
+    full: { rounds: 3, sizes: { ...mixedLoad, seconds: 5 } },
+    quick: { rounds: 1, sizes: { ...mixedLoad, seconds: 1 } },
   },
   {
     name: 'start',
@@ -174,10 +236,41 @@ export const scenarios: Scenario[] = [
   },
   {
     name: 'operations',
-    title: 'backup, verification and compaction of a file of 2 GB, alone and beside the traffic of another file',
+    title: 'backup and verification of a file of 2 GB, by themselves',
     work: 'operations',
     cases: cases('provider'),
-    full: { rounds: 3, sizes: { values: 1_000_000, valueBytes: 1900, seconds: 8 } },
-    quick: { rounds: 1, sizes: { values: 20_000, valueBytes: 1900, seconds: 1 } },
+    full: { rounds: 3, sizes: { values: 1_000_000, valueBytes: 1900, turns: 2 } },
+    quick: { rounds: 1, sizes: { values: 20_000, valueBytes: 1900, turns: 1 } },
+    patienceSeconds: 900,
   },
+  {
+    name: 'operations-beside',
+    title: 'backup, verification and compaction of a file of 2 GB, beside the traffic of another file',
+    work: 'operationsBeside',
+    cases: cases('provider-take'),
+    full: {
+      rounds: 3,
+      sizes: { ...mixedLoad, values: 1_000_000, valueBytes: 1900, turns: 2, seconds: 5 },
+    },
+    quick: { rounds: 1, sizes: { ...mixedLoad, values: 20_000, valueBytes: 1900, turns: 1, seconds: 1 } },
+    together: true,
+    patienceSeconds: 1800,
+  },
+  {
+    name: 'observed-burst',
+    title: 'burst with statistics, and with a subscriber on every channel',
+    work: 'burst',
+    cases: observed,
+    full: { rounds: 5, sizes: { bytes: 200, count: 100_000, bursts: 8 } },
+    quick: { rounds: 1, sizes: { bytes: 200, count: 10_000, bursts: 2 } },
+  },
+  {
+    name: 'observed-paced',
+    title: 'patches as they come, with statistics, and with a subscriber on every channel',
+    work: 'paced',
+    cases: observed,
+    full: { rounds: 3, sizes: { warmMs: 1000, blocks: 8, blockMs: 320, delaysMs: 300, commitsMs: 300 } },
+    quick: { rounds: 1, sizes: { warmMs: 200, blocks: 1, blockMs: 60, delaysMs: 100, commitsMs: 100 } },
+  },
+  ...postgresqlScenarios,
 ];

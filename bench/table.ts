@@ -12,6 +12,7 @@ export function digits(value: number): string {
 export function formatReached(value: number, format: GoalResult['format']): string {
   if (format === 'MB' || format === 'ms') return `${digits(value)} ${format}`;
   if (format === 'percent') return `${digits(value)}%`;
+  if (format === 'count') return value.toLocaleString('en-US');
   if (format === 'times') return `${digits(value)} ×`;
   return value >= 1 ? `1/${digits(value)}` : `${digits(1 / value)} ×`;
 }

@@ -3,6 +3,7 @@
  * or an error with a code, in bounded time; what was only looked at is the same afterwards, byte for byte, and
  * a target that was not finished is not there.
  */
+import { execFile } from 'node:child_process';
 import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -25,12 +26,49 @@ const operations: Record<string, (dbPath: string, target: string) => Promise<unk
   // looking changes nothing without that option either: nobody has the file open
   'describe as is': (dbPath) => describeDatabase(dbPath),
   'verify as is': (dbPath) => verifyDatabase(dbPath),
+  'watch, one look': (dbPath) => describeDatabase(dbPath, { Quick: true, LeaveUntouched }),
   backup: (dbPath, target) => backupDatabase(dbPath, target, { LeaveUntouched }),
   restore: (dbPath, target) => restoreDatabase(dbPath, target, { LeaveUntouched }),
   copy: (dbPath, target) => copyStores(dbPath, target, { LeaveUntouched }),
   // it replaces the file, so it comes last
   compact: (dbPath) => compactDatabase(dbPath),
 };
+/** A process for each takes its time: each of so many files goes through the command line itself. */
+const COMMANDS_EACH = 10;
+const commands: Record<string, (dbPath: string, target: string) => string[]> = {
+  'command info': (dbPath) => ['info', dbPath],
+  'command verify': (dbPath) => ['verify', dbPath],
+  'command watch': (dbPath) => ['watch', '--count', '1', dbPath],
+  'command backup': (dbPath, target) => ['backup', dbPath, target],
+  'command restore': (dbPath, target) => ['restore', dbPath, target],
+  'command copy': (dbPath, target) => ['copy', dbPath, target],
+};
+const bin = join(import.meta.dirname, '../dist/bin.js');
+
+/** Fails with the code of its document; also if it does not end as it says, or says anything besides. */
+function byCommand(argsOf: (typeof commands)[string]) {
+  return async (dbPath: string, target: string): Promise<void> => {
+    const [name = '', ...args] = argsOf(dbPath, target);
+    const { status, stdout, stderr } = await runNode([bin, name, '--json', ...args]);
+    const { Ok, Results } = JSON.parse(stdout) as {
+      Ok: boolean;
+      Results: { Error?: { Code: string; Message: string } }[];
+    };
+    if (stderr !== '' || status !== (Ok ? 0 : 1)) throw new Error(`ended with ${status}: ${stderr}`);
+    const failure = Results[0]?.Error;
+    if (failure !== undefined) throw Object.assign(new Error(failure.Message), { code: failure.Code });
+  };
+}
+
+function runNode(args: string[]): Promise<{ status: number | null; stdout: string; stderr: string }> {
+  return new Promise((resolve, reject) => {
+    const child = execFile(process.execPath, args, (error, stdout, stderr) => {
+      if (error !== null && typeof error.code !== 'number') reject(new Error(`${error.message} (${error.signal})`));
+      else resolve({ status: child.exitCode, stdout, stderr });
+    });
+  });
+}
+
 const codes = [
   'open-failed',
   'schema-mismatch',
@@ -43,6 +81,7 @@ const codes = [
 
 export async function run({ seed, scale, report }: RigContext): Promise<void> {
   const random = new Random(seed);
+  let files = 0;
   await withFolder(async (folder) => {
     const dbPath = join(folder, 'hostile.db');
     for (const [name, sql] of Object.entries({ ...otherSchemas, ...soundSchemas })) {
@@ -58,6 +97,9 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
     }
 
     async function all(what: string): Promise<void> {
+      if (files++ % COMMANDS_EACH === 0) {
+        for (const [name, args] of Object.entries(commands)) await one(`${what}: ${name}`, name, byCommand(args));
+      }
       for (const [name, operation] of Object.entries(operations)) await one(`${what}: ${name}`, name, operation);
     }
 

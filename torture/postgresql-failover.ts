@@ -23,7 +23,7 @@ export async function run(context: RigContext): Promise<void> {
   for (const binaries of each) if (binaries !== undefined) await failOver(binaries, context);
 }
 
-async function failOver(binaries: Binaries, { seed, scale, report }: RigContext): Promise<void> {
+export async function failOver(binaries: Binaries, { seed, scale, report }: RigContext): Promise<void> {
   const random = new Random(seed);
   for (let round = 0; round < scaled(5, scale); round++) {
     const { primary, standby, copiedBy } = await startPair(binaries);

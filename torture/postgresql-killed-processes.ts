@@ -22,8 +22,8 @@ export async function runOn(engine: Engine, { seed, scale, report }: RigContext)
   const kills = scaled(200, scale, 2);
   for (let done = 0; done < kills; ) {
     const place = await engine.freshPlace();
-    const chains = Math.min(AT_ONCE, Math.ceil((kills - done) / LIVES));
-    const lives = Math.min(LIVES, kills - done);
+    const lives = Math.min(LIVES, Math.ceil((kills - done) / AT_ONCE));
+    const chains = Math.min(AT_ONCE, Math.ceil((kills - done) / lives));
     await Promise.all(Array.from({ length: chains }, (_, chain) => live(place, seed * 1000 + done + chain, lives)));
     done += chains * lives;
     await engine.discard(place);

@@ -26,12 +26,15 @@ export async function run(context: RigContext): Promise<void> {
           if (random.chance(0.1)) await new Promise(setImmediate);
         }
         // what was lost behind it, PgBouncer tells as an error of the statement
-        if (random.chance(0.5)) report.count('backends ended', await server.killBackends(databaseOf(place)));
+        if (random.chance(0.7)) {
+          await new Promise((resolve) => setTimeout(resolve, random.next() * 20));
+          report.count('backends ended', await server.killBackends(databaseOf(place)));
+        }
         await calls.judge(`seed ${seed}, round ${round}, through PgBouncer`);
       }
       await calls.close();
       await shareDatabase(engine, { ...context, scale: scale / 4 });
-      await killProcesses(engine, { ...context, scale: scale / 10 });
+      if (scale >= 0.1) await killProcesses(engine, { ...context, scale: scale / 10 });
     } finally {
       await bouncer.remove();
     }

@@ -3,6 +3,7 @@
  * each table is the one that is built in.
  */
 import type { Case, Scenario } from '../scenarios.ts';
+import { postgresqlDesigns } from './postgresql.ts';
 
 type Sizes = Record<string, number>;
 
@@ -80,6 +81,19 @@ export const designs: Scenario[] = [
     },
     { batches: 1000, workMs: 0.1, samples: 5 },
     { batches: 100, workMs: 0.1, samples: 1 },
+  ),
+  design(
+    'design-promise-all',
+    'awaiting 100,000 calls by Promise.all',
+    'promiseAll',
+    {
+      'a promise that knows who waits, for 1,000 calls': { sharing: 1000 },
+      'a native promise for 1,000 calls': { ours: 0, sharing: 1000 },
+      'a promise that knows who waits, for each call': {},
+      'a native promise for each call': { ours: 0 },
+    },
+    { count: 100_000, samples: 9 },
+    { count: 10_000, samples: 1 },
   ),
   design(
     'design-hand-over',
@@ -163,4 +177,5 @@ export const designs: Scenario[] = [
     {},
     {},
   ),
+  ...postgresqlDesigns,
 ];

@@ -23,7 +23,8 @@ export interface Driver {
   peer?: string;
   /** Whether its file is the SQLite file of the provider. */
   sharesFile?: boolean;
-  open(folder: string): Promise<Database> | Database;
+  /** @param server - URL of a PostgreSQL database without tables, where the scenario has a server */
+  open(folder: string, server?: string): Promise<Database> | Database;
 }
 
 /** Peers are imported by name, untyped: type checking must not need `bench/node_modules`. */

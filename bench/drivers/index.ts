@@ -4,7 +4,12 @@ import { comlink } from './comlink.ts';
 import type { Driver } from './driver.ts';
 import { copy, nothing, port } from './limits.ts';
 import { lmdb, lmdbCopy } from './lmdb.ts';
-import { provider, providerFull, providerTake, providerTransfer } from './provider.ts';
+
+import { providerStatistics, providerSubscribed, providerUncounted } from './observed.ts';
+
+import { postgresqlCopy, postgresqlInsert, postgresqlPacked, postgresqlPipelined } from './postgresql-alone.ts';
+import { postgresql, postgresqlTake, provider, providerFull, providerTake, providerTransfer } from './provider.ts';
+
 import { reference } from './reference.ts';
 import { sqliteAlone } from './sqlite-alone.ts';
 import { betterSqlite3, libsql } from './synchronous-peers.ts';
@@ -14,6 +19,9 @@ export const drivers: Readonly<Record<string, Driver>> = {
   'provider-full': providerFull,
   'provider-take': providerTake,
   'provider-transfer': providerTransfer,
+  'provider-uncounted': providerUncounted,
+  'provider-statistics': providerStatistics,
+  'provider-subscribed': providerSubscribed,
   reference,
   comlink,
   lmdb,
@@ -22,6 +30,12 @@ export const drivers: Readonly<Record<string, Driver>> = {
   libsql,
   'better-sqlite3': betterSqlite3,
   sqlite: sqliteAlone,
+  postgresql,
+  'postgresql-take': postgresqlTake,
+  'postgresql-packed': postgresqlPacked,
+  'postgresql-pipelined': postgresqlPipelined,
+  'postgresql-insert': postgresqlInsert,
+  'postgresql-copy': postgresqlCopy,
   port,
   copy,
   nothing,

@@ -4,16 +4,26 @@ import { join } from 'node:path';
 import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions, transfer } from '../../dist/index.js';
 import type { Driver } from './driver.ts';
 
-function driverWith(title: string, committed: string, options: SDS_ProviderOptions, handOver = false): Driver {
+interface How {
+  options?: SDS_ProviderOptions;
+  handOver?: boolean;
+  onServer?: boolean;
+}
+
+function driverWith(
+  title: string,
+  committed: string,
+  { options = {}, handOver = false, onServer = false }: How = {},
+): Driver {
   return {
     title,
     committed,
-    sharesFile: true,
-    open(folder) {
+    sharesFile: !onServer,
+    open(folder, server = '') {
       const providers: SDS_DesktopPersistenceProvider[] = [];
       return {
         store(id) {
-          const store = new SDS_DesktopPersistenceProvider(join(folder, 'store.db'), id, options);
+          const store = new SDS_DesktopPersistenceProvider(onServer ? server : join(folder, 'store.db'), id, options);
           providers.push(store);
           if (!handOver) return store;
           return {
@@ -30,11 +40,18 @@ function driverWith(title: string, committed: string, options: SDS_ProviderOptio
 }
 
 const normal = 'after COMMIT in WAL mode, synchronous = NORMAL: survives the end of the process';
-export const provider = driverWith('this provider', normal, {});
+export const provider = driverWith('this provider', normal);
 export const providerFull = driverWith(
   "this provider, Durability: 'full'",
   'after COMMIT in WAL mode, synchronous = FULL: survives a power cut',
-  { Durability: 'full' },
+  { options: { Durability: 'full' } },
 );
-export const providerTake = driverWith('this provider, TakeSnapshots', normal, { TakeSnapshots: true });
-export const providerTransfer = driverWith('this provider, transfer', normal, {}, true);
+export const providerTake = driverWith('this provider, TakeSnapshots', normal, { options: { TakeSnapshots: true } });
+export const providerTransfer = driverWith('this provider, transfer', normal, { handOver: true });
+
+const onDisk = 'after COMMIT on PostgreSQL, synchronous_commit = on: survives a power cut of the server';
+export const postgresql = driverWith('this provider on PostgreSQL', onDisk, { onServer: true });
+export const postgresqlTake = driverWith('this provider on PostgreSQL, TakeSnapshots', onDisk, {
+  onServer: true,
+  options: { TakeSnapshots: true },
+});

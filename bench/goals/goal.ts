@@ -13,6 +13,6 @@ export interface Goal {
   reached(of: Of, round: Record<string, Metrics>): number;
   sense: 'at least' | 'at most';
   target: number;
-  /** A ratio, a fraction (1/n), milliseconds, a share of a core, or memory. */
-  format: 'times' | 'fraction' | 'ms' | 'percent' | 'MB';
+  /** A ratio, a fraction (1/n), milliseconds, a share of a core, memory, or a number of things. */
+  format: 'times' | 'fraction' | 'ms' | 'percent' | 'MB' | 'count';
 }

@@ -2,6 +2,7 @@
 import type { Metrics } from '../work/work.ts';
 import type { Goal, Of } from './goal.ts';
 import { operationsGoals } from './operations.ts';
+import { postgresqlGoals } from './postgresql.ts';
 import { awaitedGoals, pacedGoals } from './traffic.ts';
 
 /** The steepest rise of a metric from any size of a store to a larger one. */
@@ -276,4 +277,5 @@ export const goals: Goal[] = [
     }),
   ),
   ...operationsGoals,
+  ...postgresqlGoals,
 ];

@@ -6,6 +6,8 @@ export interface Task {
   /** An empty folder. */
   folder: string;
   sizes: Readonly<Record<string, number>>;
+  /** URL of a PostgreSQL database without tables, where the scenario has a server; `driver.open` knows it. */
+  server?: string | undefined;
 }
 
 /** Numbers by name; the unit is the end of the name. */

@@ -1,12 +1,21 @@
 /** Which database files a name on the command line stands for. */
 import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+
+<<<<<<< HEAD
+
 import { isPostgresqlUrl, labelOf, parsePostgresqlUrl } from '../protocol/postgresql-url.ts';
+
+=======
+
+import type { Session } from './session.ts';
+
+>>>>>>> main
 
 const MAGIC = 'SQLite format 3\0';
 
 /** The file itself, or the databases in a folder, sorted; what is there at all is found out by opening it. */
-export function filesAt(name: string, recursive = false): string[] {
+function filesAt(name: string, recursive = false): string[] {
   if (!isFolder(name)) return [name];
   return readdirSync(name, { recursive, withFileTypes: true })
     .filter((entry) => entry.isFile() && !entry.name.startsWith('sds-partial-'))
@@ -44,4 +53,11 @@ function isDatabase(path: string): boolean {
   } catch {
     return false; // it can't be read, and has no name of a database
   }
+}
+
+/** Of files and folders; there being none is a failure. */
+export function filesOf(session: Session, names: readonly string[], recursive: boolean): string[] {
+  const files = names.flatMap((name) => filesAt(name, recursive));
+  if (files.length === 0) session.fail(names.join(' '), new Error('there is no database in this folder'));
+  return files;
 }

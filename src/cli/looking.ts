@@ -5,7 +5,7 @@ import {
   type SDS_VerifyResult,
   verifyDatabase,
 } from '../main/index.ts';
-import { filesAt } from './files.ts';
+import { filesOf } from './files.ts';
 import { bytes, counted, duration, number, plain, quoted, styled } from './screen.ts';
 import type { Session } from './session.ts';
 
@@ -33,12 +33,6 @@ export async function info(session: Session, names: readonly string[], recursive
   }
   if (many)
     session.say(`${counted(sum.files, 'file')}, ${bytes(sum.bytes)}, ${counted(sum.patches, 'patch', 'patches')}`);
-}
-
-function filesOf(session: Session, names: readonly string[], recursive: boolean): string[] {
-  const files = names.flatMap((name) => filesAt(name, recursive));
-  if (files.length === 0) session.fail(names.join(' '), new Error('there is no database in this folder'));
-  return files;
 }
 
 function patchesOf({ Stores }: SDS_DatabaseDescription): number {

@@ -1,6 +1,9 @@
 /** `backup`, `restore`, `compact` and `copy`: they make files, or put others in their place. */
 import { mkdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+
+<<<<<<< HEAD
+
 import {
   backupDatabase,
   compactDatabase,
@@ -10,6 +13,14 @@ import {
   type SDS_BackupResult,
 } from '../main/index.ts';
 import { filesAt, isFolder, shownPlace } from './files.ts';
+
+=======
+
+import { backupDatabase, compactDatabase, copyStores, restoreDatabase, type SDS_BackupResult } from '../main/index.ts';
+import { filesOf, isFolder } from './files.ts';
+
+>>>>>>> main
+
 import { bytes, counted, duration, plain, quoted } from './screen.ts';
 import type { Session } from './session.ts';
 
@@ -23,8 +34,8 @@ function pairsOf(session: Session, source: string, target: string, recursive: bo
   if (!isFolder(source)) {
     return [{ from: source, to: isFolder(target) ? join(target, relative(dirname(source), source)) : target }];
   }
-  const pairs = filesAt(source, recursive).map((from) => ({ from, to: join(target, relative(source, from)) }));
-  if (pairs.length === 0) session.fail(source, new Error('there is no database in this folder'));
+  const files = filesOf(session, [source], recursive);
+  const pairs = files.map((from) => ({ from, to: join(target, relative(source, from)) }));
   for (const { to } of pairs) mkdirSync(dirname(to), { recursive: true });
   return pairs;
 }
@@ -69,7 +80,7 @@ export async function restore(
 }
 
 export async function compact(session: Session, names: readonly string[], recursive: boolean): Promise<void> {
-  for (const path of names.flatMap((name) => filesAt(name, recursive))) {
+  for (const path of filesOf(session, names, recursive)) {
     const done = await session.work(path, () => compactDatabase(path, common(session, path)));
     if (done === undefined) continue;
     const { BytesBefore, BytesAfter, Milliseconds } = done;

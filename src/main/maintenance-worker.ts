@@ -24,6 +24,7 @@ import {
   STOP,
 } from '../protocol/maintenance.ts';
 import { workerOptions } from './connection/start-worker.ts';
+import { traffic } from './observe/traffic.ts';
 
 /** Starting a thread takes some 30 ms: a folder of a thousand files would wait for half a minute. */
 const KEEP_MS = 1000;
@@ -39,7 +40,7 @@ const idle: Thread[] = [];
 
 function startThread(code: string): Thread {
   const cells = new SharedArrayBuffer(8);
-  const data: MaintenanceData = { owner: OWNER, cells };
+  const data: MaintenanceData = { owner: OWNER, cells, traffic: traffic.buffer };
   const worker = new Worker(code, workerOptions('sds-maintenance', data));
   const thread = { worker, cells: new Int32Array(cells), timer: undefined };
   worker.on('exit', () => forget(thread));

@@ -270,8 +270,9 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
 
   /** Figures of this provider, its file and its worker; asking for them looks at the sizes of the files, nothing more. */
   statistics(): SDS_Statistics {
-    const { dbPath, storeId, collisions } = this.#member;
-    return statisticsOf(dbPath, storeId, collisions, this.#queue.observer, this.#connection.figures);
+    const { storeId, collisions } = this.#member;
+    const { place, observer } = this.#queue;
+    return statisticsOf(place, storeId, collisions, observer, this.#connection.figures);
   }
 
   /** How many patches of this provider were lost since their number was taken by other bytes. */

@@ -236,6 +236,8 @@ export const HEARD = 1;
 export interface MaintenanceData {
   owner: string;
   cells: SharedArrayBuffer;
+  /** A cell that changes whenever something was committed for the calling thread. */
+  traffic: SharedArrayBuffer;
 }
 
 /** Where a native call that says nothing of itself is: bytes read by a thread, or the size of a file. */

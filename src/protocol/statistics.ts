@@ -34,7 +34,7 @@ export interface SDS_Statistics {
     /** and bytes of shared memory reserved for them. */
     SharedBytes: number;
   };
-  /** Bytes of the file and of its log; 0 for what is not there, or a database in memory. */
+  /** Bytes of the file and of its log; 0 for what is not there, a database in memory, or on a server. */
   FileBytes: number;
   LogBytes: number;
 }

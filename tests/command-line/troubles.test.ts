@@ -57,7 +57,11 @@ it('no file', async () => {
 
 it('a folder without a database', async () => {
   const codes = await answers((path) => mkdirSync(path));
-  expect(codes).toMatchObject({ info: 'stopped', verify: 'stopped', watch: 'open-failed', copy: 'open-failed' });
+  expect(codes).toEqual({
+    ...each('stopped'),
+    watch: 'open-failed',
+    copy: 'open-failed',
+  });
 });
 
 it('a file that is no database', async () => {
@@ -102,16 +106,23 @@ it.each(['with a space.db', `with a 'quote".db`, 'with a\nnewline.db', 'üñí�
   },
 );
 
-it('a file whose name begins with a dash', async () => {
+it.each(all)('%s: a file whose name begins with a dash', async (name) => {
   const cwd = freshFolder();
   makeStoreFile(join(cwd, '-rf.db'));
-  expect(await command(['info', '--', '-rf.db'], { cwd })).toMatchObject({ exitCode: 0, stderr: '' });
+  const args = (commands[name] as (path: string) => string[])('-rf.db');
+  args.splice(args.indexOf('-rf.db'), 0, '--');
+  expect(await command(args, { cwd })).toMatchObject({ exitCode: 0, stderr: '' });
+  expect(await command(args.toSpliced(args.indexOf('--'), 1), { cwd })).toMatchObject({ exitCode: 2, stdout: '' });
+});
+
+it('a file whose name begins with a dash, as a target', async () => {
+  const cwd = freshFolder();
+  makeStoreFile(join(cwd, '-rf.db'));
   expect(await command(['backup', '-q', '--', '-rf.db', '-copy.db'], { cwd })).toMatchObject({
     exitCode: 0,
     stderr: '',
   });
   expect(rowsOf(join(cwd, '-copy.db'))).toEqual(rowsOf(join(cwd, '-rf.db')));
-  expect(await command(['info', '-rf.db'], { cwd })).toMatchObject({ exitCode: 2 });
 });
 
 it('a file that the synchronous provider has open: all but compact and restore work, and leave it as it is', async () => {

@@ -4,5 +4,5 @@ import { describeOnPostgresql } from '../support/postgresql.ts';
 import { sliceOnPostgresql } from './slices.ts';
 
 describeOnPostgresql('on PostgreSQL', () => {
-  sliceOnPostgresql('of a killed process a beginning of its calls is there, and another goes on from it', runOn, 0.03);
+  sliceOnPostgresql('of a killed process a beginning of its calls is there, and another goes on from it', runOn, 0.02);
 });

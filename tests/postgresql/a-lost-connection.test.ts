@@ -6,7 +6,7 @@ import { slice, sliceOnPostgresql } from './slices.ts';
 
 describeOnPostgresql('on PostgreSQL every call is carried out, once', () => {
   for (const trouble of troublesOfLine(server)) {
-    sliceOnPostgresql(trouble.name, (_, context) => runTrouble(server, postgresql, trouble, context), 0.05);
+    sliceOnPostgresql(trouble.name, (_, context) => runTrouble(server, postgresql, trouble, context), 0.02);
   }
   slice(
     'server killed or stopped, and started again',
@@ -14,6 +14,6 @@ describeOnPostgresql('on PostgreSQL every call is carried out, once', () => {
       const own = await ownServer();
       await runTrouble(own, databasesOn(own), troubleOfServer(own), context);
     },
-    0.03,
+    0.01,
   );
 });

@@ -1,7 +1,5 @@
 /** What becomes of every kind of call, and the SQL that makes the tables. */
-import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
-import { type SDS_DesktopPersistenceProvider, SDS_PersistenceError } from 'sds-persistence-worker';
+import { postgresqlSchema, type SDS_DesktopPersistenceProvider, SDS_PersistenceError } from 'sds-persistence-worker';
 import { patchOf } from '../support/files.ts';
 import { server } from '../support/postgresql.ts';
 import { USER } from '../support/postgresql-address.ts';
@@ -29,9 +27,7 @@ export function codeOf(outcome: PromiseSettledResult<unknown>): string {
   return reason instanceof SDS_PersistenceError ? reason.code : `no code: ${String(reason)}`;
 }
 
-/** Makes the tables as an operator does: by the SQL that the command line prints. */
+/** Makes the tables as an operator does: by the SQL that the package exports. */
 export async function sqlOfTables(url: string): Promise<void> {
-  const bin = join(import.meta.dirname, '../../dist/bin.js');
-  const sql = execFileSync(process.execPath, [bin, 'schema'], { encoding: 'utf8' });
-  await server.query(`SET ROLE "${USER}";\n${sql}`, undefined, databaseOf(url));
+  await server.query(`SET ROLE "${USER}";\n${postgresqlSchema}`, undefined, databaseOf(url));
 }

@@ -12,8 +12,11 @@ const options: SDS_ProviderOptions = { RetryForMs: 300, ConnectTimeoutMs: 2000 }
 
 async function codesAt(url: string, more: SDS_ProviderOptions = {}): Promise<string[]> {
   const provider = new SDS_DesktopPersistenceProvider(url, 'store', { ...options, ...more });
-  onTestFinished(() => provider.close());
-  return codesOf(provider);
+  try {
+    return await codesOf(provider);
+  } finally {
+    await provider.close();
+  }
 }
 
 /** A role of this test's own that may log in, and nothing else. */

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { endsWithUs } from './ends-with-us.ts';
 import { freePort, PASSWORD, type PostgresqlAddress, SUPERUSER, USER } from './postgresql-address.ts';
 import { identity } from './postgresql-binaries.ts';
 
@@ -57,6 +58,8 @@ export class PgBouncer {
     writeFileSync(join(folder, 'pgbouncer.ini'), text, { mode: 0o644 });
     const child = spawn(program, [join(folder, 'pgbouncer.ini')], { ...who, stdio: ['ignore', 'ignore', 'pipe'] });
     const bouncer = new PgBouncer(port, child, folder);
+    const release = endsWithUs(child.pid, 'KILL', folder);
+    child.once('exit', release);
     let said = '';
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     child.once('error', reject);
@@ -65,13 +68,11 @@ export class PgBouncer {
       said = (said + text).slice(-20_000);
       if (said.includes('process up')) resolve();
     });
-    process.once('exit', bouncer.#abandon);
     await promise;
     return bouncer;
   }
 
   async remove(): Promise<void> {
-    process.off('exit', this.#abandon);
     if (this.#process.exitCode === null && this.#process.signalCode === null) {
       const exited = once(this.#process, 'exit');
       this.#process.kill('SIGKILL');
@@ -79,8 +80,4 @@ export class PgBouncer {
     }
     rmSync(this.#folder, { recursive: true, force: true });
   }
-
-  readonly #abandon = (): void => {
-    this.#process.kill('SIGKILL');
-  };
 }

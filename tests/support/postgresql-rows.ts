@@ -38,6 +38,8 @@ export async function rowsFrom(client: pg.Client): Promise<Rows> {
       'SELECT store_id AS name, clock AS number, data, NULL AS size, NULL AS chunks FROM sds_patches',
     );
     const blobs = await read(heads('hash', 'ref_count', 'sds_values', 'sds_value_chunks'));
+    const loose = Number((await client.query<{ count: string }>(LOOSE_CHUNKS)).rows[0]?.count);
+    if (loose > 0) throw new Error(`${loose} chunks belong to nothing`);
     return {
       snapshots: snapshots.map(({ name, number, data }) => ({ store_id: name, clock: number, data })),
       patches: patches.map(({ name, number, data }) => ({ store_id: name, clock: number, data })),
@@ -48,15 +50,12 @@ export async function rowsFrom(client: pg.Client): Promise<Rows> {
   }
 }
 
-/** How many chunk rows belong to nothing. */
-export async function looseChunks(client: pg.Client): Promise<number> {
-  const { rows } = await client.query<{ count: string }>(`
-    SELECT (SELECT count(*) FROM sds_snapshot_chunks c
-              WHERE NOT EXISTS (SELECT FROM sds_snapshots h WHERE h.store_id = c.store_id AND h.version = c.version))
-         + (SELECT count(*) FROM sds_value_chunks c
-              WHERE NOT EXISTS (SELECT FROM sds_values h WHERE h.hash = c.hash AND h.version = c.version)) AS count`);
-  return Number(rows[0]?.count);
-}
+/** How many chunk rows belong to nothing: they would stay for ever. */
+const LOOSE_CHUNKS = `
+  SELECT (SELECT count(*) FROM sds_snapshot_chunks c
+            WHERE NOT EXISTS (SELECT FROM sds_snapshots h WHERE h.store_id = c.store_id AND h.version = c.version AND h.data IS NULL))
+       + (SELECT count(*) FROM sds_value_chunks c
+            WHERE NOT EXISTS (SELECT FROM sds_values h WHERE h.hash = c.hash AND h.version = c.version AND h.data IS NULL)) AS count`;
 
 function bytesOf({ name, data, size, chunks }: Stored): string {
   const bytes = data ?? Buffer.concat(chunks ?? []);

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { endsWithUs } from './ends-with-us.ts';
 import { freePort, PASSWORD, PostgresqlAddress, SUPERUSER, USER } from './postgresql-address.ts';
 import { type Binaries, findBinaries, howToHaveIt, identity } from './postgresql-binaries.ts';
 
@@ -24,11 +25,6 @@ export interface ServerOptions {
   /** A copy of this folder, made while its server is stopped, instead of a new cluster. */
   copyOf?: string;
 }
-
-const running = new Set<PostgresqlServer>();
-process.once('exit', () => {
-  for (const server of running) server.abandon();
-});
 
 export class PostgresqlServer extends PostgresqlAddress {
   readonly folder: string;
@@ -94,7 +90,6 @@ export class PostgresqlServer extends PostgresqlAddress {
       if (attempt === 100) throw new Error(`PostgreSQL does not start:\n${this.log}`);
       await pause(50);
     }
-    running.add(this);
   }
 
   async #startOnce(): Promise<boolean> {
@@ -107,9 +102,13 @@ export class PostgresqlServer extends PostgresqlAddress {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.#process = child;
+    const release = endsWithUs(child.pid, 'QUIT', this.folder);
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
     child.once('error', reject);
-    child.once('exit', () => resolve(false));
+    child.once('exit', () => {
+      release();
+      resolve(false);
+    });
     let said = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.log = (this.log + text).slice(-100_000);
@@ -138,7 +137,6 @@ export class PostgresqlServer extends PostgresqlAddress {
       }
     }
     await exited;
-    running.delete(this);
   }
 
   async restart(ending: Ending = 'fast'): Promise<void> {
@@ -149,12 +147,6 @@ export class PostgresqlServer extends PostgresqlAddress {
   /** Stops it and removes its folder. */
   async remove(): Promise<void> {
     await this.stop('immediate');
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
-  }
-
-  /** At the end of the process, where nothing can be awaited. */
-  abandon(): void {
-    this.#process?.kill('SIGQUIT');
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
 

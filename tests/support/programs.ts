@@ -26,6 +26,7 @@ export async function runProgram(
   {
     node = process.execPath,
     flags = [] as string[],
+    env = {} as Record<string, string>,
     onOutput = (_: string, __: (signal: NodeJS.Signals) => void) => {},
   } = {},
 ): Promise<Ended> {
@@ -37,7 +38,10 @@ const file = ${JSON.stringify(file)};
 const patchOf = (text) => new TextEncoder().encode('patch ' + text);
 ${text}`,
   );
-  const child = spawn(node, [...flags, program], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(node, [...flags, program], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const ended: Ended = { code: null, signal: null, stdout: '', stderr: '' };
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
     ended.stdout += chunk;

@@ -29,6 +29,7 @@ export class TcpProxy {
   #refusing = false;
   #paused = false;
   #cutAt: { direction: Direction; byte: number; done: () => void } | undefined;
+  #holding: { text: string; done: (deliver: () => Promise<void>) => void } | undefined;
   #losing: { answers: Record<string, string>; done: () => void } | undefined;
 
   private constructor(listener: Server, target: { host: string; port: number }) {
@@ -80,6 +81,16 @@ export class TcpProxy {
     return promise;
   }
 
+  /**
+   * Keeps the next request with this text back, and cuts its sender off. What is returned delivers it, after all, and resolves
+   * once the server has answered and its side is closed.
+   */
+  holdBack(text: string): Promise<() => Promise<void>> {
+    const { promise, resolve } = Promise.withResolvers<() => Promise<void>>();
+    this.#holding = { text, done: resolve };
+    return promise;
+  }
+
   /** Ends all connections now. */
   cutNow(): void {
     for (const line of this.#lines) this.#end(line);
@@ -123,7 +134,9 @@ export class TcpProxy {
     server.on('error', () => undefined);
     client.on('data', (chunk) => this.#forward(line, 'up', chunk));
     server.on('data', (chunk) => this.#forward(line, 'down', chunk));
-    client.on('close', () => this.#close(line));
+    client.on('close', () => {
+      if (this.#lines.has(line)) this.#close(line);
+    });
     server.on('close', () => this.#close(line));
     if (this.#paused) for (const socket of [client, server]) socket.pause();
   }
@@ -136,6 +149,16 @@ export class TcpProxy {
       this.#losing = undefined;
       this.#end(line);
       losing?.done();
+      return;
+    }
+    if (direction === 'up' && this.#holding !== undefined && chunk.includes(this.#holding.text)) {
+      const { done } = this.#holding;
+      this.#holding = undefined;
+      this.#lines.delete(line);
+      this.cut++;
+      line.client.resetAndDestroy();
+      line.server.removeAllListeners('close');
+      done(() => this.#deliver(line.server, chunk));
       return;
     }
     const cutAt = this.#cutAt;
@@ -171,6 +194,15 @@ export class TcpProxy {
     target.once('close', () => resolve());
     target.end(last, () => target.destroySoon());
     await promise;
+  }
+
+  async #deliver(server: Socket, request: Buffer): Promise<void> {
+    const closed = once(server, 'close');
+    const answered = once(server, 'data');
+    server.write(request);
+    await answered;
+    server.end();
+    await closed;
   }
 
   /** One side has closed: what it sent before is still on its way. */

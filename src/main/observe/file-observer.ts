@@ -3,6 +3,7 @@ import { millisecondsUntil } from '../../protocol/clock.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { begin, finish, type TraceContext, tellOfError } from './channels.ts';
 import { Delays } from './delays.ts';
+import { traffic } from './traffic.ts';
 
 /** One thing under way: a batch, a large write or a load. */
 export interface Watched {
@@ -50,6 +51,7 @@ export class FileObserver {
     this.settled = watched.patches;
     this.settledBytes = watched.bytes;
     this.batches++;
+    traffic[0] = ((traffic[0] ?? 0) + 1) | 0;
     if (error !== undefined) {
       this.failedBatches++;
       this.failed += patches;

@@ -1,6 +1,7 @@
 /** Puts together what `statistics()` returns. */
 import { statSync } from 'node:fs';
 import type { SDS_Statistics } from '../../protocol/statistics.ts';
+import type { Place } from '../place.ts';
 import type { FileObserver } from './file-observer.ts';
 
 /** Of the worker, as the connection to it knows it. */
@@ -13,12 +14,14 @@ export interface WorkerFigures {
 }
 
 export function statisticsOf(
-  path: string,
+  place: Place,
   storeId: string,
   collisions: number,
   observer: FileObserver,
   worker: WorkerFigures,
 ): SDS_Statistics {
+  const { path, transient, server } = place;
+  const isFile = !transient && server === undefined;
   const { appended, appendedBytes, settled, settledBytes, failed, failedBytes, delays } = observer;
   return {
     Path: path,
@@ -41,8 +44,8 @@ export function statisticsOf(
       PendingBytes: worker.pendingBytes,
       SharedBytes: worker.sharedBytes,
     },
-    FileBytes: sizeOf(path),
-    LogBytes: sizeOf(`${path}-wal`),
+    FileBytes: isFile ? sizeOf(path) : 0,
+    LogBytes: isFile ? sizeOf(`${path}-wal`) : 0,
   };
 }
 

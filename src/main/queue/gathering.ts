@@ -1,15 +1,11 @@
-/**
- * Gathers the calls on one file: writes into the open batch, and what can't be gathered in order behind it.
- * Holds the caller, or refuses, while too much is pending.
- */
+/** Gathers the calls on one file: writes into the open batch, and what can't be gathered in order behind it. */
 import { APPEND_PATCH, entryBytes, operationNames } from '../../protocol/entries.ts';
-import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
+import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Bytes } from '../../protocol/service.ts';
 import { INLINE_LIMIT, NO_SLAB } from '../../protocol/slabs.ts';
-import type { PendingMemory } from '../memory/pending-memory.ts';
-import type { FileObserver } from '../observe/file-observer.ts';
 import { takeMark, takeOver } from '../ownership.ts';
 import { lengthOf } from '../view.ts';
+import { Admission, type Admitting, type Room } from './admission.ts';
 import { Batch } from './batch.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { LargeWrite } from './large-write.ts';
@@ -27,12 +23,9 @@ const MANY_PROMISES = 64;
 const FULL_BATCH_OF_MANY = 4 * FULL_BATCH;
 /** A batch is shared with the worker from its first call on if its slab is no larger. */
 export const LARGEST_SHARED = 16 * 1024;
+
 /** What gathering needs of the queue that it is part of. */
-export interface GatheringOwner {
-  readonly dbPath: string;
-  readonly observer: FileObserver;
-  /** Why nothing can be called any more, if so. */
-  refusalOf(call: string): SDS_PersistenceError | undefined;
+export interface GatheringOwner extends Admitting {
   /** Somebody waits for a batch. */
   hurried(batch: Batch): void;
   /** Sends the open batch while calls are still added to it; false if it has to wait. */
@@ -42,18 +35,10 @@ export interface GatheringOwner {
   sendWithinTurn(): void;
 }
 
-/** What gathering needs of the connection. */
-export interface Room {
-  readonly memory: PendingMemory;
-  /** Whatever is finished gives its own back. */
-  settleNow(): void;
-  /** Holds the caller until there is room, or the worker is given up. */
-  hold(until: () => boolean): void;
-}
-
 export class Gathering {
   readonly #owner: GatheringOwner;
   readonly #host: Room;
+  readonly #admission: Admission;
   readonly #writer: BatchWriter;
   /** Complete but not sent, oldest first. */
   readonly #complete: Item[] = [];
@@ -66,6 +51,7 @@ export class Gathering {
   constructor(owner: GatheringOwner, room: Room, lastNumber: number) {
     this.#owner = owner;
     this.#host = room;
+    this.#admission = new Admission(owner, room);
     this.#writer = new BatchWriter(room.memory);
     this.#lastNumber = lastNumber;
   }
@@ -143,7 +129,7 @@ export class Gathering {
     data: Uint8Array,
     handedOver: boolean,
   ): Promise<void> {
-    const refusal = this.#admit(lengthOf(data), member, operationNames[operation] ?? '');
+    const refusal = this.#admission.admit(lengthOf(data), member, operationNames[operation] ?? '');
     if (refusal !== undefined) return Promise.reject(refusal);
     this.completeOpen();
     const bytes = (handedOver ? takeOver(data) : undefined) ?? this.#copy(data);
@@ -180,27 +166,13 @@ export class Gathering {
     return load.promise;
   }
 
-  /** Waits until so many bytes may be added beside the slabs. One call that is larger than all goes alone. */
-  #admit(length: number, member: Member, call: string): SDS_PersistenceError | undefined {
-    const refusal = this.#owner.refusalOf(call);
-    if (refusal !== undefined) return refusal;
-    const { memory } = this.#host;
-    const fits = () => memory.pendingBytes === 0 || memory.pendingBytes + length <= member.settings.MaxPendingBytes;
-    if (fits()) return undefined;
-    this.#host.settleNow();
-    if (fits()) return undefined;
-    if (member.settings.Overflow === 'reject') return makeError('queue-full', call, this.#owner.dbPath);
-    this.#hold(fits);
-    return this.#owner.refusalOf(call);
-  }
-
   /**
    * Sees to it that there is an open batch with room for an entry. Sends what is complete, and holds
    * the caller, or refuses, while too much is pending.
    */
   #makeRoom(need: number, member: Member, call: string): SDS_PersistenceError | undefined {
     const { memory } = this.#host;
-    const { MaxPendingBytes, Overflow } = member.settings;
+    const { MaxPendingBytes } = member.settings;
     for (let settled = false; ; ) {
       const refusal = this.#owner.refusalOf(call);
       if (refusal !== undefined) return refusal;
@@ -222,13 +194,9 @@ export class Gathering {
         this.#host.settleNow(); // whoever is told by that may call as well: begin anew
         continue;
       }
-      if (Overflow === 'reject') return makeError('queue-full', call, this.#owner.dbPath);
-      this.#hold(() => memory.hasRoom(need, MaxPendingBytes));
+      const full = this.#admission.holdOrRefuse(() => memory.hasRoom(need, MaxPendingBytes), member, call);
+      if (full !== undefined) return full;
     }
-  }
-
-  #hold(until: () => boolean): void {
-    this.#owner.observer.hold(() => this.#host.hold(until));
   }
 
   #enterSlab(slab: number): void {

@@ -13,6 +13,7 @@ import { compact } from './compact.ts';
 import { copyStores } from './copy-stores.ts';
 import { describe } from './describe.ts';
 import { ChangedMeanwhile, OperationError, Stopped, toFailure } from './failure.ts';
+import { MakingRoom } from './making-room.ts';
 import { Progress } from './progress.ts';
 import { stepBack } from './this-thread.ts';
 import { checkRows, checkStructure } from './verify.ts';
@@ -56,9 +57,10 @@ function answer(
 if (parentPort !== null) {
   const port = parentPort;
   const send = (reply: MaintenanceReply) => port.postMessage(reply);
-  const { cells } = workerData as MaintenanceData;
+  const { cells, traffic } = workerData as MaintenanceData;
   const progress = new Progress(
     cells,
+    new MakingRoom(traffic),
     (told, gauge) => send({ kind: 'progress', progress: told, ...(gauge === undefined ? {} : { gauge }) }),
     (way) => send({ kind: 'opened', way }),
   );

@@ -1,6 +1,7 @@
 /** Tells the main thread how far an operation is, and learns from it whether to stop. */
 import { type Gauge, HEARD, type LookWay, type SDS_OperationProgress, STOP } from '../../protocol/maintenance.ts';
 import { Stopped } from './failure.ts';
+import type { MakingRoom } from './making-room.ts';
 
 /** Longer than a caller's event loop is ever held up by anything reasonable. */
 const HEARD_MS = 5000;
@@ -9,6 +10,7 @@ const EVERY_MS = 100;
 
 export class Progress {
   readonly cells: Int32Array;
+  readonly #room: MakingRoom;
   readonly #tell: (progress: SDS_OperationProgress, gauge?: Gauge) => void;
   /** Told once a file is open, and how. */
   readonly opened: (way: LookWay) => void;
@@ -17,10 +19,12 @@ export class Progress {
 
   constructor(
     cells: SharedArrayBuffer,
+    room: MakingRoom,
     tell: (progress: SDS_OperationProgress, gauge?: Gauge) => void,
     opened: (way: LookWay) => void,
   ) {
     this.cells = new Int32Array(cells);
+    this.#room = room;
     this.#tell = tell;
     this.opened = opened;
   }
@@ -34,6 +38,7 @@ export class Progress {
     more?: Pick<SDS_OperationProgress, 'Stores' | 'StoresInAll'>,
   ): void {
     this.#goesOn();
+    this.#room.pause();
     const now = performance.now();
     if (Done < Total && now - this.#toldAt < EVERY_MS) return;
     this.#toldAt = now;

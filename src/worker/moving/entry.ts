@@ -8,6 +8,7 @@ import {
   STOP,
 } from '../../protocol/maintenance.ts';
 import { OperationError, Stopped, toFailure } from '../maintenance/failure.ts';
+import { MakingRoom } from '../maintenance/making-room.ts';
 import { Progress } from '../maintenance/progress.ts';
 import { stepBack } from '../maintenance/this-thread.ts';
 import { move } from './move.ts';
@@ -28,9 +29,10 @@ async function answer(given: MoveTask, untouched: boolean, progress: Progress): 
 
 if (parentPort !== null) {
   const port = parentPort;
-  const { cells } = workerData as MaintenanceData;
+  const { cells, traffic } = workerData as MaintenanceData;
   const progress = new Progress(
     cells,
+    new MakingRoom(traffic),
     (told) => port.postMessage({ kind: 'progress', progress: told } satisfies MaintenanceReply),
     () => {},
   );

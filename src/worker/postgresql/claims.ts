@@ -22,6 +22,8 @@ export class Claims {
   readonly #holder: Holder;
   readonly #limits: Limits;
   readonly #claims = new Map<string, Claim>();
+  /** Stored names of those that are still to be given back. */
+  readonly #leaving = new Set<string>();
 
   constructor(holder: Holder, limits: Limits) {
     this.#holder = holder;
@@ -36,17 +38,15 @@ export class Claims {
     return claim.exclusive || !exclusive;
   }
 
-  has(storeId: string): boolean {
-    return this.#claims.has(storeId);
-  }
-
   /** All were given back. */
   forget(): void {
     this.#claims.clear();
+    this.#leaving.clear();
   }
 
+  /** Whether the server has to hear of this process. */
   get any(): boolean {
-    return this.#claims.size > 0;
+    return this.#claims.size + this.#leaving.size > 0;
   }
 
   epochOf(storeId: string): number | undefined {
@@ -105,6 +105,7 @@ export class Claims {
         { text: 'COMMIT' },
       );
       this.#claims.set(storeId, { storeId, stored, exclusive, epoch, lost: false });
+      this.#leaving.delete(stored);
     });
   }
 
@@ -117,11 +118,12 @@ export class Claims {
       await inTransaction(connection, async () => {
         const [, , , lease = nothing, claims = nothing] = await connection.run(
           ...begin(this.#limits),
-          { text: 'SELECT epoch FROM sds_leases WHERE store_id = $1 FOR UPDATE', values: [stored] },
+          { text: 'SELECT epoch, shared::int FROM sds_leases WHERE store_id = $1 FOR UPDATE', values: [stored] },
           { text: 'SELECT 1 FROM sds_claims WHERE store_id = $1 AND session = $2', values: [stored, session] },
         );
-        const epoch = Number(lease.rows[0]?.[0]);
-        if (exclusive && (claims.rows.length === 0 || epoch !== claim.epoch)) {
+        const [epoch, shared] = (lease.rows[0] ?? []).map(Number);
+        const taken = claims.rows.length === 0 || epoch !== claim.epoch;
+        if (taken && (exclusive || shared === 0)) {
           claim.lost = true;
           await connection.run({ text: 'ROLLBACK' });
           return;
@@ -138,15 +140,21 @@ export class Claims {
     }
   }
 
-  /** Gives a store back at once. */
-  async release(connection: Connection, storeId: string): Promise<void> {
+  /** This process wants a store no longer; `giveBack` tells the server, at once or as soon as it can be reached. */
+  leave(storeId: string): void {
     const claim = this.#claims.get(storeId);
-    if (claim === undefined) return;
-    const { session } = this.#holder;
-    if (!claim.lost) {
-      await connection.one('DELETE FROM sds_claims WHERE store_id = $1 AND session = $2', claim.stored, session);
-    }
     this.#claims.delete(storeId);
+    if (claim !== undefined && !claim.lost) this.#leaving.add(claim.stored);
+  }
+
+  async giveBack(connection: Connection): Promise<void> {
+    const { session } = this.#holder;
+    for (const stored of this.#leaving) {
+      const { condition, values } = this.#holder.isPresent(3);
+      const text = `DELETE FROM sds_claims WHERE store_id = $1 AND session = $2 AND ${condition}`;
+      await connection.one(text, stored, session, ...values);
+      this.#leaving.delete(stored);
+    }
   }
 }
 

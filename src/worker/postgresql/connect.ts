@@ -83,8 +83,18 @@ async function connectTo(
     return { connection, synchronous: synchronous?.rows[0]?.[0] !== 'off' };
   } catch (error) {
     connection.drop();
-    throw toServerError(error);
+    throw withoutName(toServerError(error), client.user);
   }
+}
+
+/** A server that refuses a user says whom. */
+function withoutName(error: EngineError, user: string | undefined): EngineError {
+  const quoted = `"${user}"`;
+  if (!error.message.includes(quoted)) return error;
+  const message = error.message.replaceAll(quoted, 'this user');
+  return error instanceof ServerError
+    ? new ServerError(error.code, error.retry, message, error.sqlState)
+    : new EngineError(error.code, { ...error.reported, message });
 }
 
 function tlsOf({ tls, tlsFiles }: PostgresqlTarget): ClientConfig['ssl'] {

@@ -60,8 +60,8 @@ export class PostgresqlEngine implements Engine {
     callers?.delete(caller);
     if (callers === undefined || callers.size > 0) return;
     this.#callers.delete(storeId);
-    if (!this.#claims.has(storeId)) return;
-    await this.#server.useOnce((connection) => this.#claims.release(connection, storeId));
+    this.#claims.leave(storeId);
+    await this.#server.useOnce((connection) => this.#claims.giveBack(connection));
   }
 
   /** Whoever of the store's providers wants it alone decides for all. */

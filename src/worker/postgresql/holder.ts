@@ -25,6 +25,8 @@ const DIVISION_BY_ZERO = '22012';
 export class Holder {
   readonly session: string;
   generation = -1;
+  /** Counts connections: what one that was lost has sent, and the server carries out later, must not be committed. */
+  #incarnation = 0;
   readonly #leaseMs: number;
   #mark: Mark | undefined;
   #renewedAt = Number.NEGATIVE_INFINITY;
@@ -67,8 +69,8 @@ export class Holder {
   // ---- its row -----------------------------------------------------------------------------------
 
   /**
-   * Makes itself known over a new connection, and learns what was committed; this waits for a transaction of a
-   * connection before that is still under way. Returns false if it was fenced meanwhile: see `succeed`.
+   * Makes itself known over a new connection, and learns what was committed. A transaction of a connection before is waited
+   * for if it has come to its fence, and fails there if it comes to it later. Returns false if it was fenced meanwhile: see `succeed`.
    */
   async register(connection: Connection): Promise<boolean> {
     const wasRegistered = this.isRegistered;
@@ -85,7 +87,19 @@ export class Holder {
         this.#insertion(0, this.#mark),
       );
     }
-    return this.renew(connection);
+    const renewed = await connection.one(
+      `UPDATE sds_holders SET expires = ${this.#newExpiry('$3')}, incarnation = incarnation + 1 ` +
+        'WHERE session = $1 AND generation = $2 AND NOT fenced RETURNING batch, part, incarnation',
+      this.session,
+      String(this.generation),
+      String(this.#leaseMs),
+    );
+    const [row] = renewed.rows;
+    if (row === undefined) return false;
+    this.#renewedAt = performance.now();
+    this.#incarnation = Number(row[2]);
+    this.#setMark(row);
+    return true;
   }
 
   #insertion(generation: number, mark: Mark | undefined): Statement {
@@ -105,16 +119,14 @@ export class Holder {
 
   /** Keeps it alive; false if it was fenced. */
   async renew(connection: Connection): Promise<boolean> {
-    const { rows } = await connection.one(
-      `UPDATE sds_holders SET expires = ${this.#newExpiry('$3')} WHERE session = $1 AND generation = $2 AND NOT fenced RETURNING batch, part`,
+    const { count } = await connection.one(
+      `UPDATE sds_holders SET expires = ${this.#newExpiry('$3')} WHERE session = $1 AND generation = $2 AND NOT fenced`,
       this.session,
       String(this.generation),
       String(this.#leaseMs),
     );
-    const row = rows[0];
-    if (row === undefined) return false;
+    if (count === 0) return false;
     this.#renewedAt = performance.now();
-    this.#setMark(row);
     return true;
   }
 
@@ -122,7 +134,7 @@ export class Holder {
     const known = this.#mark;
     if (batch === null || batch === undefined) return;
     const found = { batch: Number(batch), part: Number(part) };
-    // an answer that comes late tells of an earlier state
+    // what was heard of here may be more than what is on record: the row may have been forgotten, and made anew
     if (known !== undefined && !reached(found.batch, known.batch)) return;
     if (known === undefined || found.batch !== known.batch || found.part > known.part) this.#mark = found;
   }
@@ -139,6 +151,7 @@ export class Holder {
     );
     if (rows[0] !== undefined) this.#setMark(rows[0]);
     this.generation++;
+    this.#incarnation = 0;
     await connection.run(this.#insertion(this.generation, this.#mark));
     this.#renewedAt = performance.now();
   }
@@ -146,6 +159,17 @@ export class Holder {
   /** It has left: should it come back, it makes itself known anew. */
   left(): void {
     this.generation = -1;
+  }
+
+  /** What makes another statement take effect only over this connection, not later over one that was lost. */
+  isPresent(first: number): { condition: string; values: string[] } {
+    const [session, generation, incarnation] = [first, first + 1, first + 2].map((i) => `$${i}`);
+    return {
+      condition:
+        `EXISTS (SELECT 1 FROM sds_holders WHERE session = ${session} AND generation = ${generation} ` +
+        `AND incarnation = ${incarnation})`,
+      values: [this.session, String(this.generation), String(this.#incarnation)],
+    };
   }
 
   /** Leaves: nobody has to wait until it is given up for lost. */
@@ -169,15 +193,15 @@ export class Holder {
 
   /** The update by itself, whose parameters begin with the one of this number. */
   update(first: number): string {
-    const [session, generation, lease, batch, part] = [0, 1, 2, 3, 4].map((i) => `$${first + i}`);
+    const [session, generation, lease, batch, part, incarnation] = [0, 1, 2, 3, 4, 5].map((i) => `$${first + i}`);
     return (
       `UPDATE sds_holders SET expires = ${this.#newExpiry(lease ?? '')}, batch = ${batch}, part = ${part} ` +
-      `WHERE session = ${session} AND generation = ${generation} AND NOT fenced`
+      `WHERE session = ${session} AND generation = ${generation} AND incarnation = ${incarnation} AND NOT fenced`
     );
   }
 
   fenceValues({ number, part }: Pick<CommitPoint, 'number' | 'part'>): string[] {
-    return [this.session, String(this.generation), String(this.#leaseMs), String(number), String(part)];
+    return [this.session, ...[this.generation, this.#leaseMs, number, part, this.#incarnation].map(String)];
   }
 
   /** Always by the server's clock: those of the processes differ. */

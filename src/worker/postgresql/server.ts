@@ -119,6 +119,7 @@ export class Server {
         if (!this.#prepared) await prepareTables(connection, this.#settings.createTables);
         this.#prepared = true;
         if (!(await this.#holder.register(connection))) this.#fenced = true;
+        else await this.#claims.giveBack(connection);
       } catch (error) {
         connection.drop();
         throw error;

@@ -55,7 +55,7 @@ const columns: Readonly<Record<string, string>> = {
   sds_snapshot_chunks: 'store_id, version, chunk, data',
   sds_values: 'hash, ref_count, version, size, data',
   sds_value_chunks: 'hash, version, chunk, data',
-  sds_holders: 'session, generation, expires, fenced, batch, part',
+  sds_holders: 'session, generation, expires, fenced, batch, part, incarnation',
   sds_leases: 'store_id, epoch, shared',
   sds_claims: 'store_id, session, generation',
   sds_long_names: 'short, name',

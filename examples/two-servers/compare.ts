@@ -1,0 +1,44 @@
+/** Whether a document in the database is the one that its editors have, and nothing acknowledged is missing. */
+import * as Y from 'yjs';
+
+/** What one editor has at the end. */
+export interface Copy {
+  state: Uint8Array;
+  acknowledged: readonly Uint8Array[];
+}
+
+export interface Comparison {
+  /** Edits that were acknowledged and are not in the database. */
+  lost: number;
+  /** Whether all copies are the database's, byte for byte. */
+  same: boolean;
+}
+
+export function compare(stored: Y.Doc, copies: readonly Copy[]): Comparison {
+  const state = Buffer.from(Y.encodeStateAsUpdate(stored));
+  return {
+    lost: copies.reduce((sum, { acknowledged }) => sum + missingOf(acknowledged, state), 0),
+    same: copies.every((copy) => state.equals(copy.state)),
+  };
+}
+
+/** How many of these edits are news to the document. */
+function missingOf(edits: readonly Uint8Array[], state: Uint8Array): number {
+  const doc = new Y.Doc();
+  Y.applyUpdate(doc, state);
+  let changes = 0;
+  doc.on('update', () => changes++);
+  const isNews = (edit: Uint8Array) => {
+    const before = { changes, waiting: waitingIn(doc) };
+    Y.applyUpdate(doc, edit);
+    return changes > before.changes || !waitingIn(doc).equals(before.waiting);
+  };
+  const missing = edits.filter(isNews).length;
+  doc.destroy();
+  return missing;
+}
+
+/** An edit that refers to one which is missing changes nothing: it waits for it. */
+function waitingIn({ store }: Y.Doc): Buffer {
+  return Buffer.concat([store.pendingStructs?.update ?? new Uint8Array(), store.pendingDs ?? new Uint8Array()]);
+}

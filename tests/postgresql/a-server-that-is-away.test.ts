@@ -1,0 +1,61 @@
+/** A server that is away for a while: calls wait for it, more than may wait are refused, and in the end all is carried out in order. */
+import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
+import { expect, it, onTestFinished } from 'vitest';
+import { patchOf } from '../support/files.ts';
+import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
+import { codeOf } from './outcomes.ts';
+
+async function cutOff(options: SDS_ProviderOptions) {
+  const { proxy, url, database } = await proxiedPlace();
+  const provider = new SDS_DesktopPersistenceProvider(url, 'store', options);
+  onTestFinished(() => provider.close());
+  await provider.appendPatch(patchOf(1), 1);
+  proxy.refuse();
+  proxy.cutNow();
+  return { provider, proxy, rows: () => postgresql.rowsOf(server.url(database)) };
+}
+
+describeOnPostgresql('a server that is away', () => {
+  it('what was called meanwhile is carried out when it is back, in order', async () => {
+    const { provider, proxy, rows } = await cutOff({});
+    const calls = [
+      ...Array.from({ length: 500 }, (_, i) => provider.appendPatch(patchOf(i + 2), i + 2)),
+      provider.prunePatches(400),
+      provider.saveSnapshot(new Uint8Array(1_000_000).fill(3), 400),
+      provider.saveValue('value', patchOf('value')),
+    ];
+    const patches = provider.loadPatchesSince(0);
+    await new Promise((resolve) => setTimeout(resolve, 700)); // it is away for some attempts
+    proxy.accept();
+    await Promise.all(calls);
+    expect(await patches).toHaveLength(102);
+    expect(await rows()).toMatchObject({ snapshots: [{ clock: 400 }], blobs: [{ ref_count: 1 }] });
+  });
+
+  it('calls that waited in vain reject with connection-failed, nothing of them is stored, and later ones are carried out', async () => {
+    const { provider, proxy, rows } = await cutOff({ RetryForMs: 300 });
+    const calls = [
+      provider.appendPatch(patchOf(2), 2),
+      provider.saveValue('value', patchOf('value')),
+      provider.loadSnapshot(),
+      provider.flush(),
+    ];
+    expect((await Promise.allSettled(calls)).map(codeOf)).toEqual(Array(4).fill('connection-failed'));
+    proxy.accept();
+    await provider.appendPatch(patchOf(3), 3);
+    expect((await rows()).patches.map(({ clock }) => clock)).toEqual([1, 3]);
+    expect((await rows()).blobs).toEqual([]);
+  });
+
+  it('what is more than MaxPendingBytes is refused, and nothing else is lost', async () => {
+    const { provider, proxy, rows } = await cutOff({ MaxPendingBytes: 1_000_000, Overflow: 'reject' });
+    const calls = Array.from({ length: 3000 }, (_, i) => provider.appendPatch(new Uint8Array(1000).fill(i), i + 2));
+    const settled = Promise.allSettled(calls);
+    await expect(calls.at(-1)).rejects.toMatchObject({ code: 'queue-full' });
+    proxy.accept();
+    const outcomes = (await settled).map(codeOf);
+    expect(new Set(outcomes)).toEqual(new Set(['carried out', 'queue-full']));
+    const stored = outcomes.flatMap((code, i) => (code === 'carried out' ? [i + 2] : []));
+    expect((await rows()).patches.map(({ clock }) => clock)).toEqual([1, ...stored]);
+  });
+});

@@ -1,0 +1,63 @@
+/** The end of a process on PostgreSQL: what was called is committed if the server is there, and if it is not the process ends all the same. */
+import { expect, it } from 'vitest';
+import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
+import { freePort } from '../support/postgresql-address.ts';
+import { runProgram } from '../support/programs.ts';
+
+const provider = (options = '{}') =>
+  `const provider = new SDS_DesktopPersistenceProvider(file, 'store', ${options});\n`;
+const thousand = `for (let clock = 1; clock <= 1000; clock++) provider.appendPatch(patchOf(clock), clock).catch(() => {});\n`;
+
+describeOnPostgresql('the end of a process', () => {
+  it.each([
+    ['process.exit()', 'process.exit(7);', 7],
+    ['an uncaught error', "throw new Error('uncaught');", 1],
+    ['its natural end', '', 0],
+  ])('%s: all that was called is committed first', async (_, end, wanted) => {
+    const url = await postgresql.freshPlace();
+    const { code } = await runProgram(`${provider()}await provider.ready();\n${thousand}${end}`, url);
+    expect(code).toBe(wanted);
+    expect((await postgresql.rowsOf(url)).patches).toHaveLength(1000);
+  });
+
+  it('in the turn in which the provider is made: all that was called is committed first', async () => {
+    const url = await postgresql.freshPlace();
+    const { code } = await runProgram(`${provider()}${thousand}process.exit(0);`, url);
+    expect(code).toBe(0);
+    expect((await postgresql.rowsOf(url)).patches).toHaveLength(1000);
+  });
+
+  it('a provider that is not closed, and has nothing to do, keeps no process', async () => {
+    const url = await postgresql.freshPlace();
+    const text = `${provider()}await provider.appendPatch(patchOf(1), 1); console.log('done');`;
+    expect(await runProgram(text, url)).toMatchObject({ code: 0, stdout: 'done\n' });
+  });
+
+  it('no server: calls reject, and the process ends by itself', async () => {
+    const url = server.url('any', { port: await freePort() });
+    const text = `${provider('{ RetryForMs: 300 }')}
+      const outcomes = await Promise.allSettled([provider.appendPatch(patchOf(1), 1), provider.loadSnapshot()]);
+      for (const { reason } of outcomes) console.log(reason.code);
+      await provider.close();
+      console.log('closed');`;
+    const { code, stdout } = await runProgram(text, url);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'connection-failed\nconnection-failed\nclosed\n' });
+  });
+
+  it('the server goes away in mid-burst: the end is not put off for longer than 10 s, and it is said', async () => {
+    const { proxy, url } = await proxiedPlace();
+    const text = `${provider()}await provider.ready();
+      console.log('ready');
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      ${thousand}process.exit(7);`;
+    const { code, stderr } = await runProgram(text, url, {
+      onOutput: (said) => {
+        if (!said.includes('ready')) return;
+        proxy.refuse();
+        proxy.cutNow();
+      },
+    });
+    expect(code).toBe(7);
+    expect(stderr).toContain('(SDS_PersistenceWarning) the worker committed nothing');
+  });
+});

@@ -1,0 +1,75 @@
+/** The package `pg` is the application's own: found beside it, also from a bundle, and missed only where it is needed. */
+import { copyFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { expect, it } from 'vitest';
+import { installed, nodes, place, resultOf, runNode } from '../package/a-fresh-machine.ts';
+import { application, extensionOf, importing, type ModuleFormat, wholeJourney } from '../package/an-application.ts';
+import { bringPg } from '../package/bring-pg.ts';
+import { freshFolder } from '../support/files.ts';
+import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
+
+/** Prints what a provider says that can't have `pg`. */
+const asking = (
+  format: ModuleFormat,
+) => `${importing(format, 'SDS_DesktopPersistenceProvider', 'sds-persistence-worker')}
+const provider = new SDS_DesktopPersistenceProvider(process.argv.at(-1), 'notes');
+provider.appendPatch(new Uint8Array(1), 1).catch(({ code, cause }) => {
+  console.log(JSON.stringify({ code, cause: cause.message }));
+  return provider.close();
+});
+`;
+const missed = { code: 'open-failed', cause: expect.stringContaining('npm install pg') };
+
+/** A bundle of a program, moved to where nothing else is. */
+async function bundled(folder: string, source: string, format: ModuleFormat): Promise<string> {
+  const name = `bundle.${extensionOf[format]}`;
+  const outfile = join(freshFolder(), name);
+  await build({ entryPoints: [source], outfile, bundle: true, platform: 'node', format, logLevel: 'warning' });
+  expect(readdirSync(join(outfile, '..'))).toEqual([name]);
+  copyFileSync(outfile, join(folder, name));
+  return join(folder, name);
+}
+
+describeOnPostgresql('pg', () => {
+  it.each<ModuleFormat>(['esm', 'cjs'])('%s: beside the package, it is used', async (format) => {
+    const folder = await installed();
+    bringPg(folder);
+    const program = place(folder, `main.${extensionOf[format]}`, application(format));
+    const url = await postgresql.freshPlace();
+    expect(resultOf(await runNode([program, url], { cwd: folder }), program)).toEqual(wholeJourney);
+    expect((await postgresql.rowsOf(url)).patches).toHaveLength(200);
+  });
+
+  it('missing: files work, and a database says what to install', async () => {
+    const folder = await installed();
+    const program = place(folder, 'main.mjs', application('esm'));
+    const onFile = await runNode([program, join(folder, 'notes.db')], { cwd: folder });
+    expect(resultOf(onFile, program)).toEqual(wholeJourney);
+    const other = place(folder, 'asking.mjs', asking('esm'));
+    const url = await postgresql.freshPlace();
+    expect(resultOf(await runNode([other, url], { cwd: folder }), other)).toEqual(missed);
+  });
+
+  it.each<ModuleFormat>(['esm', 'cjs'])(
+    'beside a bundle of one file (%s), it is used, on the oldest Node too',
+    async (format) => {
+      const source = place(await installed(), `main.${extensionOf[format]}`, application(format));
+      const elsewhere = freshFolder();
+      const program = await bundled(elsewhere, source, format);
+      bringPg(elsewhere);
+      for (const node of [nodes['24'], nodes['22.5']]) {
+        const url = await postgresql.freshPlace();
+        expect(resultOf(await runNode([program, url], { cwd: freshFolder(), node }), program)).toEqual(wholeJourney);
+      }
+    },
+  );
+
+  it('not beside a bundle of one file: files work, and a database says what to install', async () => {
+    const source = place(await installed(), 'asking.mjs', asking('esm'));
+    const elsewhere = freshFolder();
+    const program = await bundled(elsewhere, source, 'esm');
+    const url = await postgresql.freshPlace();
+    expect(resultOf(await runNode([program, url], { cwd: elsewhere }), program)).toEqual(missed);
+  });
+});

@@ -1,0 +1,112 @@
+/** One writer a store: another process is refused, or waits in `ready`; in one process providers share what it owns. */
+import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
+import { expect, it, onTestFinished } from 'vitest';
+import { Program } from '../../torture/child-process.ts';
+import { patchOf } from '../support/files.ts';
+import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
+import { codesOf } from './outcomes.ts';
+
+function open(url: string, store: string, options: SDS_ProviderOptions = {}): SDS_DesktopPersistenceProvider {
+  const provider = new SDS_DesktopPersistenceProvider(url, store, options);
+  onTestFinished(() => provider.close());
+  return provider;
+}
+
+/** Another process that owns the store and writes to it until it is told `close`. */
+async function owner(url: string, store: string, options: SDS_ProviderOptions = {}): Promise<Program> {
+  const program = new Program('owning', [url, store, 'owner', '1', JSON.stringify(options)]);
+  onTestFinished(() => program.end());
+  program.tell('again');
+  await program.line((line) => line === 'value');
+  return program;
+}
+
+describeOnPostgresql('who owns a store', () => {
+  it('of a store that another process owns, everything is refused at once, and nothing is stored', async () => {
+    const url = await postgresql.freshPlace();
+    const other = await owner(url, 'store');
+    const provider = open(url, 'store', { BusyTimeoutMs: 0 });
+    expect(await codesOf(provider)).toEqual(['fenced']);
+    other.tell('close');
+    await other.line((line) => line === 'closed');
+    const { patches, blobs, snapshots } = await postgresql.rowsOf(url);
+    const numbers = patches.map(({ clock }) => clock);
+    expect(numbers).not.toContain(900_000);
+    expect([blobs.length, snapshots.length]).toEqual([1, 0]);
+  });
+
+  it('ready waits for it, and the store is there as soon as the other has closed, whatever its lease', async () => {
+    const url = await postgresql.freshPlace();
+    const other = await owner(url, 'store', { LeaseMs: 600_000 });
+    const provider = open(url, 'store', { BusyTimeoutMs: 50_000 });
+    const ready = provider.ready();
+    other.tell('close');
+    await other.line((line) => line === 'closed');
+    await ready;
+    await provider.appendPatch(patchOf('mine'), 1_000_000);
+    expect(await provider.loadPatchesSince(999_999)).toHaveLength(1);
+  });
+
+  it('ready gives up after BusyTimeoutMs', async () => {
+    const url = await postgresql.freshPlace();
+    await owner(url, 'store');
+    await expect(open(url, 'store', { BusyTimeoutMs: 300 }).ready()).rejects.toMatchObject({ code: 'fenced' });
+  });
+
+  it('other stores of the same database are free, and providers of one process share what it owns', async () => {
+    const url = await postgresql.freshPlace();
+    await owner(url, 'store');
+    const refused = open(url, 'store', { BusyTimeoutMs: 0 });
+    const [a, b] = [open(url, 'other'), open(url, 'other')];
+    const calls = [refused.appendPatch(patchOf(0), 1), a.appendPatch(patchOf(1), 1), b.appendPatch(patchOf(2), 2)];
+    expect((await Promise.allSettled(calls)).map(({ status }) => status)).toEqual([
+      'rejected',
+      'fulfilled',
+      'fulfilled',
+    ]);
+    expect(await a.loadPatchesSince(0)).toHaveLength(2);
+    // the last of them gives it back
+    await a.close();
+    await b.appendPatch(patchOf(3), 3);
+  });
+
+  it('exclusive and shared do not go together', async () => {
+    const url = await postgresql.freshPlace();
+    const other = await owner(url, 'store', { Ownership: 'shared' });
+    const alone = open(url, 'store', { BusyTimeoutMs: 0 });
+    expect(await codesOf(alone)).toEqual(['fenced']);
+    await alone.close();
+    await open(url, 'store', { Ownership: 'shared' }).appendPatch(patchOf('beside'), 1_000_000);
+    other.tell('close');
+    await other.line((line) => line === 'closed');
+  });
+
+  it('a line that was silent for longer than the lease: calls wait, and the store that nobody took is still owned', async () => {
+    const { proxy, url } = await proxiedPlace();
+    const provider = open(url, 'store', { LeaseMs: 1000 });
+    await provider.appendPatch(patchOf(1), 1);
+    proxy.pause();
+    const waiting = provider.appendPatch(patchOf(2), 2);
+    await new Promise((resolve) => setTimeout(resolve, 2500)); // what is tested is that time passes
+    proxy.resume();
+    await waiting;
+    await provider.appendPatch(patchOf(3), 3);
+    expect(await provider.loadPatchesSince(0)).toHaveLength(3);
+  });
+
+  it('a store that was closed while the server was away is given back once it is there again', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const [left, kept] = [open(url, 'left', { LeaseMs: 600_000 }), open(url, 'kept')];
+    await Promise.all([left.ready(), kept.ready()]);
+    proxy.refuse();
+    proxy.cutNow();
+    await left.close();
+    proxy.accept();
+    await kept.appendPatch(patchOf(1), 1);
+    // by another line, so that this is another owner
+    const next = open(server.url(database), 'left', { BusyTimeoutMs: 0 });
+    await next.ready();
+    const refused = open(server.url(database), 'kept', { BusyTimeoutMs: 0 });
+    await expect(refused.ready()).rejects.toMatchObject({ code: 'fenced' });
+  });
+});
