@@ -8,8 +8,7 @@ import { join } from 'node:path';
 import { copyStores } from 'sds-persistence-worker';
 import { makeOddFile, makeRandomFile } from '../tests/support/moving.ts';
 import type { PostgresqlAddress } from '../tests/support/postgresql-address.ts';
-import { databaseOf, databasesOn } from '../tests/support/postgresql-engine.ts';
-import { looseChunks } from '../tests/support/postgresql-rows.ts';
+import { databasesOn } from '../tests/support/postgresql-engine.ts';
 import { linesOf, rowsOf } from '../tests/support/rows.ts';
 import { TcpProxy } from '../tests/support/tcp-proxy.ts';
 import { differenceOf } from './database-rows.ts';
@@ -46,10 +45,6 @@ export async function runAt(server: PostgresqlAddress, { seed, scale, report }: 
     async function compare(url: string, what: string): Promise<void> {
       const difference = differenceOf(linesOf(await engine.rowsOf(url)), wanted);
       if (difference !== undefined) report.violation(`${what} (seed ${seed}): ${difference}`);
-      const client = await server.connect(databaseOf(url));
-      const loose = await looseChunks(client);
-      await client.end();
-      if (loose > 0) report.violation(`${what} (seed ${seed}): ${loose} chunks that belong to nothing`);
       await engine.discard(url);
       report.count('compared with the sources');
     }

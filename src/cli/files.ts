@@ -1,16 +1,7 @@
 /** Which database files a name on the command line stands for. */
 import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-
-<<<<<<< HEAD
-
-import { isPostgresqlUrl, labelOf, parsePostgresqlUrl } from '../protocol/postgresql-url.ts';
-
-=======
-
 import type { Session } from './session.ts';
-
->>>>>>> main
 
 const MAGIC = 'SQLite format 3\0';
 
@@ -22,13 +13,6 @@ function filesAt(name: string, recursive = false): string[] {
     .map(({ parentPath, name: file }) => join(parentPath, file))
     .filter((path) => /\.(db|sqlite3?)$/i.test(path) || isDatabase(path))
     .sort();
-}
-
-/** A name as it may be printed: of a URL, which may have a password in it, what database it leads to. */
-export function shownPlace(name: string): string {
-  if (!isPostgresqlUrl(name)) return name;
-  const target = parsePostgresqlUrl(name, process.env);
-  return typeof target === 'string' ? 'a PostgreSQL database' : labelOf(target);
 }
 
 export function isFolder(name: string): boolean {

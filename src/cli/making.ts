@@ -1,9 +1,6 @@
 /** `backup`, `restore`, `compact` and `copy`: they make files, or put others in their place. */
 import { mkdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-
-<<<<<<< HEAD
-
 import {
   backupDatabase,
   compactDatabase,
@@ -12,16 +9,8 @@ import {
   restoreDatabase,
   type SDS_BackupResult,
 } from '../main/index.ts';
-import { filesAt, isFolder, shownPlace } from './files.ts';
-
-=======
-
-import { backupDatabase, compactDatabase, copyStores, restoreDatabase, type SDS_BackupResult } from '../main/index.ts';
 import { filesOf, isFolder } from './files.ts';
-
->>>>>>> main
-
-import { bytes, counted, duration, plain, quoted } from './screen.ts';
+import { bytes, counted, duration, plain, quoted, shownPlace } from './screen.ts';
 import type { Session } from './session.ts';
 
 interface Pair {

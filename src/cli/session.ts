@@ -1,7 +1,6 @@
 /** One run of the command line: its options, its result for people and for programs, its exit code. */
 import { SDS_PersistenceError } from '../main/index.ts';
-import { shownPlace } from './files.ts';
-import { ProgressLine, plain, quoted, styled } from './screen.ts';
+import { ProgressLine, plain, quoted, shownPlace, styled } from './screen.ts';
 
 /** The arguments are wrong: exit code 2. */
 export class WrongArguments extends Error {}

@@ -1,10 +1,15 @@
 /** What somebody hears of a move, how it is stopped, and what it leaves to others. */
 
 import * as operations from 'sds-persistence-worker';
-import { copyStores, SDS_PersistenceError, verifyDatabase } from 'sds-persistence-worker';
+import {
+  copyStores,
+  SDS_DesktopPersistenceProvider,
+  SDS_PersistenceError,
+  verifyDatabase,
+} from 'sds-persistence-worker';
 import { expect, it } from 'vitest';
 import { command } from '../support/command-line.ts';
-import { freshFile, freshFolder } from '../support/files.ts';
+import { freshFile, freshFolder, patchOf } from '../support/files.ts';
 import { describeOnPostgresql, ownServer, postgresql, server } from '../support/postgresql.ts';
 import { PASSWORD, USER } from '../support/postgresql-address.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
@@ -12,6 +17,12 @@ import { rowsOf } from '../support/rows.ts';
 import { makeStoreFile } from '../support/store-files.ts';
 
 const large = { patches: 1500, patchBytes: 8000 };
+
+/** Returns what a provider says that can't wait for the store. */
+async function tryToWrite(url: string, store: string): Promise<unknown> {
+  await using provider = new SDS_DesktopPersistenceProvider(url, store, { BusyTimeoutMs: 0 });
+  return provider.appendPatch(patchOf('in between'), 9999).catch((error: unknown) => error);
+}
 
 interface Told {
   Phase: string;
@@ -82,25 +93,45 @@ describeOnPostgresql('a move', () => {
     expect(await postgresql.rowsOf(url)).toEqual(rowsOf(source));
   });
 
-  it('leaves a store alone that a living process owns, and takes it once that is dead', async () => {
+  it('leaves a store alone that a provider has open, and keeps providers from those that it copies', async () => {
     const url = await postgresql.freshPlace();
-    await copyStores(
-      makeStoreFile(freshFile(), { sql: 'DELETE FROM patches; DELETE FROM snapshots; DELETE FROM blobs' }),
-      url,
-    );
-    const database = databaseOf(url);
-    await server.query(
-      "INSERT INTO sds_holders VALUES ('somebody', 0, clock_timestamp() + interval '1 hour', false, 0, 0); INSERT INTO sds_leases VALUES ('tasks', 1, false); INSERT INTO sds_claims VALUES ('tasks', 'somebody', 0)",
-      undefined,
-      database,
-    );
-    const source = makeStoreFile(freshFile());
+    const source = makeStoreFile(freshFile(), { ...large, sql: 'DELETE FROM blobs' });
+    const provider = new SDS_DesktopPersistenceProvider(url, 'tasks');
+    await provider.saveValue('hash', patchOf('value'));
+    const before = await postgresql.rowsOf(url);
     await expect(copyStores(source, url)).rejects.toMatchObject({
       code: 'fenced',
       message: expect.stringContaining('"tasks" belongs to another process'),
     });
-    expect((await postgresql.rowsOf(url)).patches).toEqual([]);
-    await server.query('UPDATE sds_holders SET expires = clock_timestamp()', [], database);
+    expect(await postgresql.rowsOf(url)).toEqual(before);
+    await provider.close();
+    let kept: Promise<unknown> | undefined;
+    await copyStores(source, url, {
+      OnProgress({ Done }) {
+        if (Done > 0) kept ??= tryToWrite(url, 'notes');
+      },
+    });
+    expect(await kept).toMatchObject({ code: 'fenced' });
+    await using reader = new SDS_DesktopPersistenceProvider(url, 'tasks');
+    expect(await reader.loadPatchesSince(1498)).toEqual([
+      new Uint8Array(8000).fill(1499),
+      new Uint8Array(8000).fill(1500),
+    ]);
+    expect(await postgresql.rowsOf(url)).toEqual({ ...rowsOf(source), blobs: before.blobs });
+  });
+
+  it('takes a store over whose owner is dead', async () => {
+    const url = await postgresql.freshPlace();
+    const source = makeStoreFile(freshFile());
+    const provider = new SDS_DesktopPersistenceProvider(url, 'other');
+    await provider.ready();
+    await provider.close();
+    const database = databaseOf(url);
+    await server.query(
+      "INSERT INTO sds_holders VALUES ('somebody', 0, clock_timestamp(), false, 0, 0); INSERT INTO sds_leases VALUES ('tasks', 1, false); INSERT INTO sds_claims VALUES ('tasks', 'somebody', 0)",
+      undefined,
+      database,
+    );
     await copyStores(source, url);
     expect(await postgresql.rowsOf(url)).toEqual(rowsOf(source));
     const [dead] = await server.query("SELECT fenced FROM sds_holders WHERE session = 'somebody'", [], database);
@@ -166,7 +197,7 @@ describeOnPostgresql('a move', () => {
     const there = await command(['copy', 'notes.db', withoutPassword], { cwd, env });
     expect(there).toMatchObject({ stderr: '', exitCode: 0 });
     expect(there.stdout).toMatch(
-      /^'notes\.db' copied into 'PostgreSQL database 'fresh_\w+' on 127\.0\.0\.1:\d+': 2 stores, 1 snapshot, 60 patches, 3 values, .*\n$/,
+      /^'notes\.db' copied into 'PostgreSQL database fresh_\w+ on 127\.0\.0\.1:\d+': 2 stores, 1 snapshot, 60 patches, 3 values, .*\n$/,
     );
     const back = await command(['copy', '--json', url, 'back.db'], { cwd });
     expect(back).toMatchObject({ stderr: '', exitCode: 0 });

@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 import { differenceOf } from '../../torture/database-rows.ts';
 import { freshFile, freshFolder } from '../support/files.ts';
 import { makeOddFile, makeRandomFile } from '../support/moving.ts';
-import { describeOnPostgresql, postgresql, server } from '../support/postgresql.ts';
+import { describeOnPostgresql, ownPlace, postgresql, server } from '../support/postgresql.ts';
 import { USER } from '../support/postgresql-address.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
 import { linesOf, type Rows, rowsOf } from '../support/rows.ts';
@@ -37,7 +37,7 @@ const nothing = { copies: null, claims: 0, holders: 0, names: 0 };
 
 /** A database with the tables of an operator, and something of his own besides. */
 async function placeWith(sql: string): Promise<string> {
-  const url = await postgresql.freshPlace();
+  const url = await ownPlace();
   await server.query(`SET ROLE "${USER}"; ${postgresqlSchema} ${sql}`, undefined, databaseOf(url));
   return url;
 }
