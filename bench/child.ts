@@ -6,8 +6,8 @@ import { handOver } from './designs/hand-over.ts';
 import { insert } from './designs/insert.ts';
 import { postgresqlInsert } from './designs/postgresql-insert.ts';
 import { postgresqlLoad, postgresqlSave } from './designs/postgresql-large.ts';
+import { postgresqlHolder, postgresqlPrune } from './designs/postgresql-upkeep.ts';
 import { promiseAll } from './designs/promise-all.ts';
-
 import { read } from './designs/read.ts';
 import { starting } from './designs/starting.ts';
 import { wakes } from './designs/wakes.ts';
@@ -63,6 +63,8 @@ const works: Record<string, Work> = {
   postgresqlInsert,
   postgresqlSave,
   postgresqlLoad,
+  postgresqlPrune,
+  postgresqlHolder,
   read,
   delays,
   wakes,

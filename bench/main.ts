@@ -128,12 +128,6 @@ async function main(): Promise<void> {
 
 if (options.help) console.log(help);
 else {
-  // a signal ends the process without its 'exit' event, by which a PostgreSQL server is taken along
-  for (const [signal, code] of [
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-  ] as const)
-    process.once(signal, () => process.exit(code));
   try {
     await main();
   } catch (error) {

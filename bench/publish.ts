@@ -5,12 +5,14 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { drivers } from './drivers/index.ts';
+import { fillIn } from './fill-in.ts';
 import { LEAST_NOTICEABLE_US } from './goals/traffic.ts';
 import { machineLine } from './machine.ts';
 import { median } from './measure.ts';
 import { drawPacedPicture } from './paced-picture.ts';
 import { drawPicture } from './picture.ts';
 import type { Results, ScenarioResult } from './results.ts';
+import { publishScale } from './scale.ts';
 import { digits, formatReached, goalRows, markdown, rowsOf, titleOf } from './table.ts';
 import { RATES } from './work/paced.ts';
 
@@ -20,12 +22,6 @@ export const publishedResults = join(import.meta.dirname, 'results.json');
 
 function explanations(): Record<string, string> {
   return JSON.parse(readFileSync(join(import.meta.dirname, 'explanations.json'), 'utf8')) as Record<string, string>;
-}
-
-function fillIn(text: string, name: string, content: string): string {
-  const pattern = new RegExp(`(<!-- ${name}: generated -->\\n)[\\s\\S]*?(<!-- end -->)`);
-  if (!pattern.test(text)) throw new Error(`a README has no place for '${name}'`);
-  return text.replace(pattern, (_, start: string, end: string) => `${start}\n${content}\n\n${end}`);
 }
 
 function measurements(results: Results, ofDesigns: boolean): string {
@@ -105,6 +101,7 @@ export function publish(file: string): void {
   let project = fillIn(readFileSync(projectReadme, 'utf8'), 'machine', machine);
   project = fillIn(project, 'traffic', trafficTable(results));
   writeFileSync(projectReadme, project);
+  if (file === publishedResults) publishScale();
   const picture = drawPicture(results);
   const docs = join(import.meta.dirname, '../docs');
   mkdirSync(docs, { recursive: true });

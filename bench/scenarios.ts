@@ -59,7 +59,7 @@ const postgresqlScenarios: Scenario[] = [
     work: 'burst',
     cases: [
       ...cases('postgresql', 'provider', 'postgresql-packed', 'postgresql-pipelined'),
-      { name: 'postgresql-insert', driver: 'postgresql-insert', sizes: { count: 10_000 } },
+      { name: 'postgresql-insert', driver: 'postgresql-insert', sizes: { count: 2000, bursts: 2 } },
     ],
     full: { rounds: 7, sizes: { bytes: 200, count: 100_000, bursts: 4 } },
     quick: { rounds: 2, sizes: { bytes: 200, count: 20_000, bursts: 2 } },

@@ -126,7 +126,8 @@ async function numberFrom(client: pg.Client, query: string): Promise<number> {
   return Number(rows[0]?.number);
 }
 
-const logged = (client: pg.Client) => numberFrom(client, "pg_current_wal_insert_lsn() - '0/0'");
+/** Bytes in the server's log so far. */
+export const logged = (client: pg.Client) => numberFrom(client, "pg_current_wal_insert_lsn() - '0/0'");
 
 export const postgresqlInsert: Work = async ({ server, sizes }) => {
   const { way = 0, batch: size = 4096, inFlight = 1, stores = 1, count = 4096, bursts = 1 } = sizes;

@@ -16,13 +16,14 @@ function design(
   variants: Record<string, Sizes>,
   full: Run,
   quick: Run,
+  once = false,
 ): Scenario {
   const cases: Case[] = Object.entries(variants).map(([variant, sizes]) => ({
     name: variant,
     driver: 'nothing',
     sizes,
   }));
-  return { name, title, work, cases, full, quick, isDesign: true, family: 'postgresql', server: true };
+  return { name, title, work, cases, full, quick, isDesign: true, once, family: 'postgresql', server: true };
 }
 
 const way = (name: string, sizes: Sizes = {}): Sizes => ({ way: wayNumber(name), ...sizes });
@@ -101,5 +102,28 @@ export const postgresqlDesigns: Scenario[] = [
     },
     { rounds: 3, sizes: { bytes: 64 * MiB, samples: 3 } },
     { rounds: 1, sizes: { bytes: 8 * MiB, samples: 1 } },
+  ),
+  design(
+    'design-postgresql-prune',
+    'PostgreSQL: pruning patches of 200 bytes, and VACUUM afterwards, one connection; a patch',
+    'postgresqlPrune',
+    {
+      'of one store, 49,152 by one statement': {},
+      'of 96 stores, 512 by each statement': { stores: 96 },
+    },
+    { rounds: 3, sizes: { count: 49_152, samples: 3 } },
+    { rounds: 1, sizes: { count: 9600, samples: 1 } },
+  ),
+  design(
+    'design-postgresql-holder',
+    'PostgreSQL: the row of the process, which each transaction updates, after so many updates',
+    'postgresqlHolder',
+    {
+      'no other transaction': {},
+      'another transaction is open since before that': { isOpen: 1 },
+    },
+    { rounds: 1, sizes: { most: 20_000 } },
+    { rounds: 1, sizes: { most: 1000 } },
+    true,
   ),
 ];

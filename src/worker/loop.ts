@@ -22,6 +22,8 @@ import type { RingReader } from './ring-reader.ts';
 
 /** How long a batch that nobody waits for lies in the ring: calls are added to it meanwhile. */
 const GATHER_MS = 3.5;
+/** One that is to begin only after so long is by another clock: a program may have put its own in place of `performance.now`. */
+const NOT_YET_MS = -1;
 /** For so long after a batch another one is expected. */
 const TRAFFIC_MS = 50;
 /** Quiet for so long, it tells what nobody has waited for. */
@@ -171,7 +173,8 @@ export class Loop {
   /** Whether what is in the ring is to be carried out: somebody waits, or has called, or it has waited long enough. */
   #isDue(seen: number): boolean {
     if (seen !== this.#heard || this.#ring.isEmpty || this.#ring.callWaits || this.#work.waitsForPromise) return true;
-    return this.#ring.waitedMs(performance.now()) >= GATHER_MS;
+    const waited = this.#ring.waitedMs(performance.now());
+    return waited >= GATHER_MS || waited < NOT_YET_MS;
   }
 
   #doWhatIsDue(now: number): void {

@@ -3,11 +3,34 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import pg from 'pg';
+import { postgresqlSchema } from 'sds-persistence-worker';
+import { describe, expect, inject, it } from 'vitest';
 import { freshFolder } from '../support/files.ts';
+import { postgresql } from '../support/postgresql.ts';
 
 const root = join(import.meta.dirname, '../..');
-const documents = ['README.md', 'docs/api.md', 'docs/operations.md', 'examples/README.md', 'src/main/provider.ts'];
+const documents = [
+  'README.md',
+  'docs/api.md',
+  'docs/operations.md',
+  'docs/scale.md',
+  'examples/README.md',
+  'src/main/provider.ts',
+];
+/** A database in a sample; where it runs, another one takes its place. */
+const someDatabase = /postgres:\/\/[^'\s]+/g;
+const server = inject('postgresql');
+
+/** With tables, since samples may have `CreateTables: false`. */
+async function databaseWithTables(): Promise<string> {
+  const place = await postgresql.freshPlace();
+  const client = new pg.Client(place);
+  await client.connect();
+  await client.query(postgresqlSchema);
+  await client.end();
+  return place;
+}
 
 interface Sample {
   document: string;
@@ -40,15 +63,18 @@ describe('code samples', () => {
   });
 
   for (const [index, { document, language, code }] of samples.entries()) {
-    it(`${document}, sample ${index + 1}, runs`, () => {
+    it(`${document}, sample ${index + 1}, runs`, async ({ skip }) => {
+      const wantsServer = code.search(someDatabase) >= 0;
+      if (wantsServer && 'missing' in server) skip(server.missing);
+      const database = wantsServer ? await databaseWithTables() : '';
       const folder = freshFolder();
       mkdirSync(join(folder, 'node_modules'));
       symlinkSync(root, join(folder, 'node_modules', 'sds-persistence-worker'));
-      for (const name of ['@opentelemetry', 'prom-client']) {
+      for (const name of ['@opentelemetry', 'pg', 'prom-client']) {
         symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name));
       }
       const program = join(folder, language === 'cjs' ? 'sample.cjs' : 'sample.mjs');
-      writeFileSync(program, code);
+      writeFileSync(program, code.replaceAll(someDatabase, database));
       const printed = execFileSync(process.execPath, [program], {
         cwd: folder,
         encoding: 'utf8',

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { freshFile } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 
@@ -43,6 +43,24 @@ describe('patches that nobody waits for', () => {
       await nextTurn();
     }
     await seenFromOutside(file, 300);
+    await provider.close();
+  });
+
+  it('are committed although the program has put a clock of its own in place', async () => {
+    const file = freshFile();
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    await provider.ready();
+    const now = vi.spyOn(performance, 'now');
+    let clock = 0;
+    for (const time of [0, 1e6, 1e9, 1.7e12]) {
+      now.mockReturnValue(time);
+      for (let i = 0; i < 3; i++) {
+        void provider.appendPatch(new Uint8Array([++clock]), clock);
+        await nextTurn();
+      }
+      await seenFromOutside(file, clock);
+    }
+    now.mockRestore();
     await provider.close();
   });
 
