@@ -26,14 +26,14 @@ function changeFile(dbPath: string, sql: string): void {
 /** What a copy has no use for once it has ended. */
 async function leftIn(url: string): Promise<unknown> {
   const [row] = await server.query(
-    "SELECT to_regclass('sds_copies') AS copies, (SELECT count(*)::int FROM sds_claims) AS claims, " +
+    'SELECT (SELECT count(*)::int FROM sds_copies) AS copies, (SELECT count(*)::int FROM sds_claims) AS claims, ' +
       "(SELECT count(*)::int FROM sds_holders) AS holders, (SELECT count(*)::int FROM sds_leases WHERE store_id LIKE '\\\\copy%') AS names",
     [],
     databaseOf(url),
   );
   return row;
 }
-const nothing = { copies: null, claims: 0, holders: 0, names: 0 };
+const nothing = { copies: 0, claims: 0, holders: 0, names: 0 };
 
 /** A database with the tables of an operator, and something of his own besides. */
 async function placeWith(sql: string): Promise<string> {

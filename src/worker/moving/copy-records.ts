@@ -1,16 +1,9 @@
 /**
  * What a copy has done already, in a table beside the data and written in the same transactions: a copy that was cut
- * off goes on from there. The table is made by a copy, and removed by the last one that ends.
+ * off goes on from there. When it has ended, nothing of it is kept.
  */
 import type { Result, Statement } from '../postgresql/connection.ts';
-import { type Server, ServerFailure, textArray } from './server.ts';
-
-const TABLE =
-  'CREATE TABLE IF NOT EXISTS sds_copies (source text NOT NULL, kind text NOT NULL, name text NOT NULL, ' +
-  'ref_count bigint, print text, PRIMARY KEY (source, kind, name))';
-/** Copies that begin and end do so one after the other: else one would remove the table of another. */
-const ONE_AT_A_TIME = 'SELECT version FROM sds_schema WHERE id = 1 FOR UPDATE';
-const NO_RIGHTS = '42501';
+import { type Server, textArray } from './server.ts';
 
 export class CopyRecords {
   readonly #server: Server;
@@ -26,9 +19,6 @@ export class CopyRecords {
   async begin(sources: ReadonlyMap<string, string>, ...last: Statement[]): Promise<string[]> {
     return this.#server.transaction(
       async () => {
-        await this.#server.one(ONE_AT_A_TIME);
-        const [row] = await this.#server.rows("SELECT to_regclass('sds_copies') IS NULL");
-        if (row?.[0] === 't') await this.#server.one(TABLE);
         const begun = await this.#server.rows(
           "INSERT INTO sds_copies (source, kind, name, print) SELECT s, 'copy', '', p FROM unnest($1::text[], $2::text[]) AS u (s, p) " +
             'ON CONFLICT (source, kind, name) DO NOTHING RETURNING source',
@@ -104,22 +94,10 @@ export class CopyRecords {
     await this.#server.one("DELETE FROM sds_copies WHERE source = $1 AND kind = 'value' AND name = $2", source, name);
   }
 
-  /** The copy is done: nothing of it is kept. */
   async end(sources: readonly string[], ...last: Statement[]): Promise<void> {
     await this.#server.transaction(
       async () => {
-        await this.#server.one(ONE_AT_A_TIME);
         await this.#server.one('DELETE FROM sds_copies WHERE source = ANY($1::text[])', textArray(sources));
-        const left = await this.#server.rows('SELECT 1 FROM sds_copies LIMIT 1');
-        if (left.length > 0) return;
-        await this.#server.one('SAVEPOINT before_drop');
-        try {
-          await this.#server.one('DROP TABLE sds_copies');
-        } catch (error) {
-          // made by somebody else, who may have wanted it to stay
-          if (!(error instanceof ServerFailure) || error.sqlState !== NO_RIGHTS) throw error;
-          await this.#server.one('ROLLBACK TO SAVEPOINT before_drop');
-        }
       },
       ...last,
     );
