@@ -46,7 +46,7 @@ describeOnPostgresql('moving house', () => {
   it.each([
     ['what random calls have left', (path: string) => makeRandomFile(path, 5)],
     ['what is rare', async (path: string) => makeOddFile(path)],
-  ])('%s comes back as it was', async (_, make) => {
+  ])('%s comes back as it was', { timeout: 180_000 }, async (_, make) => {
     const source = await make(freshFile());
     const rows = rowsOf(source);
     const url = await postgresql.freshPlace();
@@ -85,6 +85,18 @@ describeOnPostgresql('moving house', () => {
     expect(snapshots).toHaveLength(1 + rowsOf(three).snapshots.length);
     const shared = rowsOf(one).blobs.map(({ hash }) => hash);
     expect(blobs.filter(({ hash }) => shared.includes(hash)).map(({ ref_count }) => ref_count)).toEqual([5, 5, 5]);
+  });
+
+  it('needs no rights but those on the rows', async () => {
+    const url = await ownPlace();
+    await server.query(
+      `${postgresqlSchema} GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "${USER}"; REVOKE INSERT, UPDATE, DELETE ON sds_schema FROM "${USER}"`,
+      undefined,
+      databaseOf(url),
+    );
+    const source = makeStoreFile(freshFile());
+    await copyStores(source, url);
+    expect(await postgresql.rowsOf(url)).toEqual(rowsOf(source));
   });
 
   it('a store that two sources have is an error, and so is one that none has', async () => {

@@ -11,6 +11,8 @@ import { leaveOutDigests, md5 } from './digest.ts';
 
 const CONNECT_MS = 5000;
 const GOODBYE_MS = 1000;
+/** Of a copy whose machine is gone the server hears nothing: the next one would wait for its rows. */
+const IDLE_MS = 60_000;
 const MOST_ATTEMPTS = 10;
 const LONGEST_PAUSE_MS = 200;
 
@@ -78,7 +80,7 @@ export class Server {
   async transaction<T>(work: () => Promise<T>, ...last: Statement[]): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.one('BEGIN');
+        await this.run({ text: 'BEGIN' }, { text: `SET LOCAL idle_in_transaction_session_timeout = ${IDLE_MS}` });
         const result = await work();
         await this.run(...last, { text: 'COMMIT' });
         return result;
