@@ -64,7 +64,7 @@ export function givens(of: Measured) {
       'on the disk for a patch of 200 bytes, its index included',
     ),
     pruneLogBytes: measured(prune, pruneOne, 'pruneLogBytes', 'bytes', 'of the log to prune a patch'),
-    pruneUs: measured(prune, pruneOne, 'pruneUs', 'µs', 'to prune a patch'),
+    pruneUs: measured(prune, pruneOne, 'pruneUs', 'µs', "the server's processor time to prune a patch"),
     vacuumLogBytes: measured(
       prune,
       pruneOne,
@@ -72,11 +72,11 @@ export function givens(of: Measured) {
       'bytes',
       'of the log to clear a pruned patch away (VACUUM)',
     ),
-    vacuumUs: measured(prune, pruneOne, 'vacuumUs', 'µs', 'to clear a pruned patch away, by one process'),
+    vacuumUs: measured(prune, pruneOne, 'vacuumUs', 'µs', 'the same to clear a pruned patch away (VACUUM)'),
     saveMsPerMB: {
-      value: of('design-postgresql-save', 'COPY, rows of 256 KiB', 'wholeMs') / ((64 * 1024 * 1024) / 1e6),
+      value: of('design-postgresql-save', 'COPY, rows of 256 KiB', 'serverMs') / ((64 * 1024 * 1024) / 1e6),
       unit: 'ms',
-      what: 'to save a megabyte of a snapshot, taken as processor time of the server',
+      what: "the server's processor time to save a megabyte of a snapshot",
       from: 'design-postgresql-save',
     } as Given,
     mainUs: measured(

@@ -97,6 +97,12 @@ function figureRows(asked: Target, given: Givens, servers: number): Rows {
       load.transactionsPerSecond * servers - snapshots * 2,
     ),
     row('patches in a statement', '', '', about(load.patchesPerStatement)),
+    row(
+      "updates a second of a process's own row in `sds_holders`",
+      '',
+      `${about((load.transactionsPerSecond - (snapshots * 2) / servers) / processes)} on each server`,
+      about(load.transactionsPerSecond - (snapshots * 2) / servers),
+    ),
     split('snapshots saved, and prunings, a second (some 10 statements)', snapshots),
     row(
       'connections, one each; a second one while a lease has to be renewed meanwhile',
@@ -191,7 +197,7 @@ export function calculate(asked: Target): Tables {
   return {
     target:
       `${count(stores)} stores, ${count(patchesPerSecond)} patches a second, ${processes} processes: ` +
-      `**${servers} database servers**. One alone takes ${about(most.perSecond)} patches a second of them, ` +
+      `**${servers} database server${servers === 1 ? '' : 's'}**. One alone takes ${about(most.perSecond)} patches a second of them, ` +
       `up to ${given.most.value * 100}% of its ${most.what}.`,
     service: `Measured from the promotion to the next commit: ${amount(given.serviceMs.value, given.serviceMs.unit)}.`,
     given: givenRows(given),

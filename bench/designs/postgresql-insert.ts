@@ -1,10 +1,10 @@
 /** Ways to get many patches into PostgreSQL over one connection: what the engine's statements are made of. */
-import { readFileSync } from 'node:fs';
 import type pg from 'pg';
 import { connect, copyIn, packedQuery, tables } from '../drivers/postgresql-alone.ts';
 import { byteaArray, int8Array, textArray } from '../drivers/postgresql-wire.ts';
 import { median, patchesOf } from '../measure.ts';
 import type { Work } from '../work/work.ts';
+import { logged, numberFrom, pidOf, timeOf } from './postgresql-server-costs.ts';
 
 const BYTES = 200;
 
@@ -107,28 +107,6 @@ function* rowsOf(store: Buffer, clocks: readonly number[], patches: readonly Buf
   }
 }
 
-/** Processor time of the server's process for this connection, in µs; NaN where there is no /proc. */
-function timeOf(pid: number): number {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const [user, system] = stat
-      .slice(stat.lastIndexOf(')') + 2)
-      .split(' ')
-      .slice(11, 13);
-    return (Number(user) + Number(system)) * 10_000; // Linux counts in hundredths of a second
-  } catch {
-    return Number.NaN;
-  }
-}
-
-async function numberFrom(client: pg.Client, query: string): Promise<number> {
-  const { rows } = await client.query<{ number: string }>(`SELECT ${query} AS number`);
-  return Number(rows[0]?.number);
-}
-
-/** Bytes in the server's log so far. */
-export const logged = (client: pg.Client) => numberFrom(client, "pg_current_wal_insert_lsn() - '0/0'");
-
 export const postgresqlInsert: Work = async ({ server, sizes }) => {
   const { way = 0, batch: size = 4096, inFlight = 1, stores = 1, count = 4096, bursts = 1 } = sizes;
   const insert = Object.values(ways)[way];
@@ -139,7 +117,7 @@ export const postgresqlInsert: Work = async ({ server, sizes }) => {
     CREATE TABLE sds_holders (session text, generation int, expires timestamptz, fenced boolean, batch int,
       PRIMARY KEY (session, generation));
     INSERT INTO sds_holders VALUES ('s', 0, now(), false, 0);`);
-  const pid = await numberFrom(client, 'pg_backend_pid()');
+  const pid = await pidOf(client);
   const bytes = patchesOf(BYTES, 1024).map((one) => Buffer.from(one.buffer));
   let done = 0;
   const next = (): Batch => {

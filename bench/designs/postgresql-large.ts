@@ -4,6 +4,7 @@ import { CHUNK_BYTES, chunkRows, connect, copyIn, loadChunks, tables } from '../
 import { byteaArray, int4Array } from '../drivers/postgresql-wire.ts';
 import { measure, median, randomBytes } from '../measure.ts';
 import type { Work } from '../work/work.ts';
+import { pidOf, timeOf } from './postgresql-server-costs.ts';
 
 interface Task {
   client: pg.Client;
@@ -73,17 +74,19 @@ export const postgresqlSave: Work = async ({ server, sizes }) => {
   const data = Buffer.from(randomBytes(bytes).buffer);
   const save = saves[way];
   if (save === undefined) throw new Error(`there is no way ${way}`);
-  const costs: { wholeMs: number; mainMs: number }[] = [];
+  const pid = await pidOf(client);
+  const costs: { wholeMs: number; mainMs: number; serverMs: number }[] = [];
   for (let sample = 0; sample <= samples; sample++) {
+    const before = timeOf(pid);
     const version = `${sample}`;
     const { mainUs, wallUs } = await measure(() => save({ client, data, version, chunk, parameter, inFlight }));
-    costs.push({ wholeMs: wallUs / 1000, mainMs: mainUs / 1000 });
+    costs.push({ wholeMs: wallUs / 1000, mainMs: mainUs / 1000, serverMs: (timeOf(pid) - before) / 1000 });
     // afterwards, not measured: as if it were done when nobody waits
     await client.query(`DELETE FROM ${table} WHERE version <> $1`, [version]);
   }
   await client.end();
-  const middle = (name: 'wholeMs' | 'mainMs') => median(costs.slice(1).map((cost) => cost[name]));
-  return { wholeMs: middle('wholeMs'), mainMs: middle('mainMs') };
+  const middle = (name: keyof (typeof costs)[number]) => median(costs.slice(1).map((cost) => cost[name]));
+  return { wholeMs: middle('wholeMs'), mainMs: middle('mainMs'), serverMs: middle('serverMs') };
 };
 
 async function selectAll(client: pg.Client, bytes: number, rowsAStatement: number): Promise<void> {

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { connect, packedQuery, tables } from '../drivers/postgresql-alone.ts';
 import { median, patchesOf } from '../measure.ts';
 import type { Metrics, Work } from '../work/work.ts';
-import { logged } from './postgresql-insert.ts';
+import { logged, pidOf, timeOf } from './postgresql-server-costs.ts';
 
 const BYTES = 200;
 const BATCH = 4096;
@@ -14,6 +14,13 @@ async function msOf(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - start;
 }
 
+/** Processor time of the server's process for this connection, in µs. */
+async function serverUsOf(pid: number, work: () => Promise<unknown>): Promise<number> {
+  const before = timeOf(pid);
+  await work();
+  return timeOf(pid) - before;
+}
+
 /** So many patches of each of some stores are stored, pruned, and what is left of them is cleared away. */
 export const postgresqlPrune: Work = async ({ server, sizes }) => {
   const { stores = 1, count = BATCH, samples = 1 } = sizes;
@@ -21,6 +28,7 @@ export const postgresqlPrune: Work = async ({ server, sizes }) => {
   await client.query(tables);
   await client.query('ALTER TABLE sds_patches SET (autovacuum_enabled = false)');
   const patches = patchesOf(BYTES, BATCH);
+  const pid = await pidOf(client);
   const each = Math.floor(count / stores);
   const rounds: { pruneUs: number; pruneLogBytes: number; vacuumUs: number; vacuumLogBytes: number }[] = [];
   for (let sample = 0; sample <= samples; sample++) {
@@ -31,18 +39,18 @@ export const postgresqlPrune: Work = async ({ server, sizes }) => {
       }
     }
     const before = await logged(client);
-    const pruneMs = await msOf(async () => {
+    const pruneUs = await serverUsOf(pid, async () => {
       for (let store = 0; store < stores; store++) {
         await client.query('DELETE FROM sds_patches WHERE store_id = $1 AND clock < $2', [`store ${store}`, each + 1]);
       }
     });
     const pruned = await logged(client);
-    const vacuumMs = await msOf(() => client.query('VACUUM sds_patches'));
+    const vacuumUs = await serverUsOf(pid, () => client.query('VACUUM sds_patches'));
     const rows = each * stores;
     rounds.push({
-      pruneUs: (pruneMs * 1000) / rows,
+      pruneUs: pruneUs / rows,
       pruneLogBytes: (pruned - before) / rows,
-      vacuumUs: (vacuumMs * 1000) / rows,
+      vacuumUs: vacuumUs / rows,
       vacuumLogBytes: ((await logged(client)) - pruned) / rows,
     });
   }

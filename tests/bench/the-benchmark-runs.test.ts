@@ -1,10 +1,11 @@
 /** The benchmark runs and says what it measured. What the numbers are is no matter of a test. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
 import { designs } from '../../bench/designs/index.ts';
 import type { Results } from '../../bench/results.ts';
+import type { Scenario } from '../../bench/scenarios.ts';
 import { freshFolder } from '../support/files.ts';
 
 const bench = join(import.meta.dirname, '../../bench');
@@ -33,6 +34,30 @@ function run(...options: string[]): { said: string; results: Results } {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   return { said, results: JSON.parse(readFileSync(json, 'utf8')) as Results };
+}
+
+/** Folders of servers that the benchmark has started. */
+function serversLeft(): string[] {
+  mkdirSync(join(bench, 'out'), { recursive: true });
+  return readdirSync(join(bench, 'out')).filter((name) => name.startsWith('sds-pg-'));
+}
+
+function measureDesigns(chosen: readonly Scenario[]): void {
+  const names = chosen.map(({ name }) => name);
+  const { results } = run(...names.flatMap((name) => ['--only', name]));
+
+  expect(results.scenarios.map(({ name }) => name)).toEqual(names);
+  for (const { name, medians, leftOut, isDesign } of results.scenarios) {
+    expect(leftOut, name).toEqual({});
+    expect(isDesign).toBe(true);
+    const { cases = [], together = false } = chosen.find((design) => design.name === name) ?? {};
+    // of those that take turns in one process, only the process knows the names
+    if (together) expect(Object.keys(medians).length).toBeGreaterThan(1);
+    else expect(Object.keys(medians)).toEqual(cases.map((one) => one.name));
+    for (const metrics of Object.values(medians)) {
+      for (const value of Object.values(metrics)) expect(value, name).toBeGreaterThanOrEqual(0);
+    }
+  }
 }
 
 describe('the benchmark', { timeout: 240_000 }, () => {
@@ -99,24 +124,40 @@ describe('the benchmark', { timeout: 240_000 }, () => {
     expect(said).toContain('20,000');
   });
 
+  test('measures PostgreSQL, on a server that is gone afterwards', ({ skip }) => {
+    if ('missing' in inject('postgresql')) skip('there is no PostgreSQL here');
+    const before = serversLeft();
+    const { results } = run(
+      '--only',
+      'postgresql-burst',
+      '--only',
+      'postgresql-paced',
+      '--only',
+      'postgresql-failover',
+    );
+
+    const [burst, paced, failover] = results.scenarios;
+    for (const { leftOut, name } of results.scenarios) expect(leftOut, name).toEqual({});
+    expect(Object.keys(burst?.medians ?? {})).toEqual(
+      expect.arrayContaining(['postgresql', 'provider', 'postgresql-packed', 'postgresql-insert']),
+    );
+    expect(paced?.medians.postgresql?.connections).toBeGreaterThanOrEqual(1);
+    expect(failover?.medians.postgresql).toMatchObject({ lost: 0 });
+    expect(results.goals.map(({ id }) => id)).toEqual(
+      expect.arrayContaining(['postgresql-rate-postgresql-packed', 'postgresql-connections', 'postgresql-lost']),
+    );
+    expect(serversLeft()).toEqual(before);
+  });
+
+  test('measures the designs on PostgreSQL', ({ skip }) => {
+    if ('missing' in inject('postgresql')) skip('there is no PostgreSQL here');
+    measureDesigns(designs.filter(({ server }) => server === true));
+  });
+
   test('measures the designs that were tried', ({ skip }) => {
     const why = whyNoPeers();
     if (why !== undefined) skip(`the peers that the benchmark compares with can't be installed: ${why}`);
-    const names = designs.map(({ name }) => name);
-    const { results } = run(...names.flatMap((name) => ['--only', name]));
-
-    expect(results.scenarios.map(({ name }) => name)).toEqual(names);
-    for (const { name, medians, leftOut, isDesign } of results.scenarios) {
-      expect(leftOut, name).toEqual({});
-      expect(isDesign).toBe(true);
-      const { cases = [], together = false } = designs.find((design) => design.name === name) ?? {};
-      // of those that take turns in one process, only the process knows the names
-      if (together) expect(Object.keys(medians).length).toBeGreaterThan(1);
-      else expect(Object.keys(medians)).toEqual(cases.map((one) => one.name));
-      for (const metrics of Object.values(medians)) {
-        for (const value of Object.values(metrics)) expect(value, name).toBeGreaterThanOrEqual(0);
-      }
-    }
+    measureDesigns(designs.filter(({ server }) => server !== true));
   });
 
   test('refuses a name that it does not know', () => {

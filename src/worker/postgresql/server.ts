@@ -107,9 +107,8 @@ export class Server {
         if (error.retry === 'reconnect') this.#connection?.drop();
         const now = performance.now();
         if (now - begunAt >= patience) {
-          // one that refuses at once may be asked again: that costs nothing
-          if (error.retry === 'reconnect')
-            [this.#gaveUpAt, this.#failure] = [now, now - triedAt > AT_ONCE_MS ? error : undefined];
+          const wasSlow = now - triedAt >= this.#settings.connectTimeoutMs; // one that refuses at once may be asked again
+          if (error.retry === 'reconnect') [this.#gaveUpAt, this.#failure] = [now, wasSlow ? error : undefined];
           throw error;
         }
         // not in step with other processes that wait for the same server
