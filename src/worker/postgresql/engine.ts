@@ -84,6 +84,10 @@ export class PostgresqlEngine implements Engine {
     return this.#transact(changes, writes, toClaim, commitPoint).finally(() => changes.free());
   }
 
+  wasCommitted(commitPoint: CommitPoint): Promise<boolean> {
+    return this.#server.use(async () => this.#holder.covers(commitPoint));
+  }
+
   async #transact(changes: Changes, writes: Writes, toClaim: Set<Caller>, commitPoint: CommitPoint): Promise<void> {
     let collided: number[] = [];
     await this.#server.use(async (connection) => {
