@@ -29,6 +29,7 @@ const workers = {
   'virtual:worker-code': { entry: 'src/worker/entry.ts', packed: false },
   'virtual:postgresql-code': { entry: 'src/worker/postgresql/entry.ts', packed: true },
   'virtual:maintenance-code': { entry: 'src/worker/maintenance/entry.ts', packed: true },
+  'virtual:moving-code': { entry: 'src/worker/moving/entry.ts', packed: true },
 };
 const workerModules = new Map();
 for (const [name, { entry, packed }] of Object.entries(workers)) {

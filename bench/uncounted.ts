@@ -1,4 +1,5 @@
 /** Builds the package without what counts and tells, to see what that costs. */
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
@@ -54,5 +55,6 @@ export async function uncountedBuild(): Promise<typeof SDS_DesktopPersistencePro
   };
   await build({ ...common, entryPoints: [join(root, 'src/main/index.ts')], format: 'esm', outfile, plugins: [plugin] });
   const { SDS_DesktopPersistenceProvider: Provider } = await import(pathToFileURL(outfile).href);
+  rmSync(outfile);
   return Provider;
 }

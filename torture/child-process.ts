@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { endsWithUs } from '../tests/support/ends-with-us.ts';
 
 export interface Ended {
   code: number | null;
@@ -21,6 +22,8 @@ export class Program {
     this.process = spawn(process.execPath, ['--disable-warning=SDS_CLOCK_COLLISION', ...flags, path, ...args], {
       stdio: ['pipe', 'pipe', 'pipe'],
     });
+    const release = endsWithUs(this.process.pid, 'KILL');
+    this.process.once('exit', release);
     const { stdout, stderr } = this.process;
     if (stdout === null || stderr === null) throw new Error('its output is piped');
     createInterface({ input: stdout }).on('line', (line) => {

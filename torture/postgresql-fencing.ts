@@ -15,10 +15,11 @@ const options = { LeaseMs: 1000, BusyTimeoutMs: 30_000 };
 export async function runOn(engine: Engine, { seed, scale, report }: RigContext): Promise<void> {
   const random = new Random(seed);
   const rounds = scaled(100, scale, 2);
-  const place = await engine.freshPlace();
   for (let round = 0; round < rounds; round += AT_ONCE) {
+    const place = await engine.freshPlace();
     const several = Array.from({ length: Math.min(AT_ONCE, rounds - round) }, (_, i) => pauseOne(place, round + i));
     await Promise.all(several);
+    await engine.discard(place);
   }
 
   async function pauseOne(place: string, round: number): Promise<void> {
@@ -42,7 +43,7 @@ export async function runOn(engine: Engine, { seed, scale, report }: RigContext)
         other.line((line) => line === 'ready'),
       );
       report.count('leases taken over');
-      const before = await rowsOf(round);
+      const before = await rowsOf(place, round);
       await within(
         30_000,
         `a value of the other in ${where}`,
@@ -66,7 +67,7 @@ export async function runOn(engine: Engine, { seed, scale, report }: RigContext)
         `closing in ${where}`,
         paused.line((line) => line === 'closed'),
       );
-      const after = await rowsOf(round);
+      const after = await rowsOf(place, round);
       if (after.lines.join() !== before.lines.join()) {
         report.violation(
           `${where}: rows of the one that was paused: ${before.lines.length} became ${after.lines.length}`,
@@ -76,14 +77,14 @@ export async function runOn(engine: Engine, { seed, scale, report }: RigContext)
       const missing = stored.filter((number) => !after.clocks.has(number));
       if (missing.length > 0) report.violation(`${where}: ${missing.length} acknowledged patches are not there`);
       report.count('acknowledged patches found again', stored.length);
-      await givesBack(store, other, where);
+      await givesBack(place, store, other, where);
     } finally {
       await Promise.all([paused.end(), other.end()]);
     }
   }
 
   /** Another process owns it: a second gets `fenced` at once, and has it as soon as the first has closed. */
-  async function givesBack(store: string, owner: Program, where: string): Promise<void> {
+  async function givesBack(place: string, store: string, owner: Program, where: string): Promise<void> {
     const next = new SDS_DesktopPersistenceProvider(place, store, { ...options, LeaseMs: 60_000 });
     const refused = await within(
       10_000,
@@ -105,7 +106,7 @@ export async function runOn(engine: Engine, { seed, scale, report }: RigContext)
   }
 
   /** What the process that is paused in this round has written: its patches, and the count of its value. */
-  async function rowsOf(round: number): Promise<{ lines: string[]; clocks: Set<unknown> }> {
+  async function rowsOf(place: string, round: number): Promise<{ lines: string[]; clocks: Set<unknown> }> {
     const { patches, blobs, snapshots } = await engine.rowsOf(place);
     const name = Buffer.from(`paused-${round} `).toString('hex');
     const mine = patches.filter(({ data }) => String(data).startsWith(name));

@@ -130,6 +130,11 @@ export const rigs: Record<string, RigEntry> = {
     load: () => import('./postgresql-pgbouncer.ts'),
     mostMinutes: 15,
   },
+  'postgresql-moving-house': {
+    what: 'PostgreSQL: stores that move there, the process killed and the connection cut again and again',
+    load: () => import('./postgresql-moving-house.ts'),
+    mostMinutes: 30,
+  },
   'postgresql-soak': {
     what: 'PostgreSQL: a mixed load for ten minutes, the server restarted each minute',
     load: () => import('./postgresql-soak.ts'),

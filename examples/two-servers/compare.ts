@@ -42,3 +42,20 @@ function missingOf(edits: readonly Uint8Array[], state: Uint8Array): number {
 function waitingIn({ store }: Y.Doc): Buffer {
   return Buffer.concat([store.pendingStructs?.update ?? new Uint8Array(), store.pendingDs ?? new Uint8Array()]);
 }
+
+/**
+ * How many numbers were given by two servers, or by none: each server goes on where the one before it has stopped, and
+ * the database ends where the last one did. A number that both have given is a write after the end of the lease.
+ */
+export function numbersAstray(stays: readonly { found: number; left: number | undefined }[], last: number): number {
+  let astray = 0;
+  let reached = 0;
+  const inOrder = stays
+    .map(({ found, left = found }) => ({ found, left }))
+    .sort((one, other) => one.found - other.found || one.left - other.left);
+  for (const { found, left } of inOrder) {
+    astray += Math.abs(found - reached);
+    reached = left;
+  }
+  return astray + Math.abs(last - reached);
+}

@@ -5,7 +5,7 @@
 import { WebSocket } from 'ws';
 import * as Y from 'yjs';
 import type { Place } from './placement.ts';
-import { decode, encode, kinds } from './protocol.ts';
+import { closeCodes, decode, encode, kinds } from './protocol.ts';
 
 /** Between two rounds over all servers, so that one at which all edits fail is not besieged. */
 const PAUSE_MS = 100;
@@ -73,9 +73,13 @@ export class Editor {
     this.#socket = socket;
     let heard = true;
     const listening = setInterval(() => {
-      if (!heard && socket.readyState === WebSocket.OPEN) socket.terminate();
-      heard = false;
-      if (socket.readyState === WebSocket.OPEN) socket.ping();
+      if (socket.readyState !== WebSocket.OPEN) return;
+      // once what has come meanwhile is read: this thread may have been busy itself
+      setImmediate(() => {
+        if (!heard) return socket.terminate();
+        heard = false;
+        socket.ping();
+      });
     }, this.#silenceMs);
     socket.on('pong', () => {
       heard = true;
@@ -90,10 +94,10 @@ export class Editor {
     });
     // whatever it was, `close` comes after it
     socket.on('error', () => undefined);
-    socket.on('close', () => {
+    socket.on('close', (code) => {
       clearInterval(listening);
       if (this.#closed) return;
-      const next = this.#servedBy === undefined ? attempt + 1 : 0;
+      const next = this.#servedBy === undefined || code === closeCodes.elsewhere ? attempt + 1 : 0;
       this.#servedBy = undefined;
       this.#changed();
       this.#timer = setTimeout(() => this.#connect(next), next % this.#servers.length === 0 ? PAUSE_MS : 0);

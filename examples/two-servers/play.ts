@@ -2,15 +2,15 @@
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import * as Y from 'yjs';
 import type { PlayArguments } from './arguments.ts';
-import { compare } from './compare.ts';
+import { compare, numbersAstray } from './compare.ts';
 import { startDatabase } from './database.ts';
 import { Editor } from './editor.ts';
 import { serversFor } from './placement.ts';
 import { loadDocument } from './server/stored-document.ts';
 import { ServerProcess } from './server-process.ts';
 
-const SILENCE_MS = 500;
 const KEY_MS = 20;
+const FOREVER_MS = 2 ** 31 - 1;
 /** For one step; what takes longer does not come any more. */
 const PATIENCE_MS = 60_000;
 
@@ -37,7 +37,7 @@ export interface Result {
 interface Late {
   /** By the code of the error. */
   refused: ReadonlyMap<string, number>;
-  /** Patches in the database that the other server, which had the documents, knows nothing of. */
+  /** Numbers of patches that were given by both servers, or that no server knows of. */
   stored: number;
 }
 
@@ -50,6 +50,8 @@ interface Stage {
 interface Group {
   document: string;
   editors: Editor[];
+  /** Beside them: one that stays with a server for as long as its connection stands, however silent it is. */
+  stubborn: Editor[];
 }
 
 export async function play(args: PlayArguments, { say, undo }: Stage): Promise<Result> {
@@ -62,27 +64,28 @@ export async function play(args: PlayArguments, { say, undo }: Stage): Promise<R
   for (let index = 1; index <= args.documents; index++) {
     const document = `document-${index}`;
     const order = serversFor(document, [east, west]);
-    const editors = Array.from({ length: args.editors }, () => new Editor(document, order, SILENCE_MS));
+    const editors = Array.from({ length: args.editors }, () => new Editor(document, order, args.leaseMs / 2));
+    const stubborn = args.pause ? [new Editor(document, order, FOREVER_MS)] : [];
     undo(async () => {
-      for (const editor of editors) editor.close();
+      for (const editor of [...editors, ...stubborn]) editor.close();
     });
-    groups.push({ document, editors });
+    groups.push({ document, editors, stubborn });
   }
-  const everybody = groups.flatMap(({ editors }) => editors);
-  const served = everybody.map((editor) => editor.until(() => editor.servedBy !== undefined));
-  await patiently('served all documents', Promise.all(served));
+  const everybody = groups.flatMap(({ editors, stubborn }) => [...editors, ...stubborn]);
+  const allServed = () => Promise.all(everybody.map((editor) => editor.until(() => editor.servedBy !== undefined)));
+  await patiently('served all documents', allServed());
 
-  // the one that has the first document; with more than a few, each has some
-  const [leaving, staying] = groups[0]?.editors[0]?.servedBy === 'east' ? [east, west] : [west, east];
-  const moving = groups.filter(({ editors }) => editors[0]?.servedBy === leaving.name);
-  const where = `${moving.length} on ${leaving.name}, ${groups.length - moving.length} on ${staying.name}`;
-  say(`${everybody.length} people type in ${groups.length} documents, ${where}.`);
+  say(`${everybody.length} people type in ${groups.length} documents.`);
   const typing = new Typing(everybody);
   await typing.rounds(args.edits);
 
+  await patiently('served all documents', allServed());
+  const [leaving, staying] = east.present.length > west.present.length ? [east, west] : [west, east];
+  const stays = leaving.present;
   leaving.signal(args.pause ? 'SIGSTOP' : 'SIGKILL');
   const since = performance.now();
-  say(`${leaving.name} is ${args.pause ? 'stopped' : 'killed'} in mid-typing.`);
+  const moving = groups.filter((group) => stays.some(({ document }) => document === group.document));
+  say(`${leaving.name} is ${args.pause ? 'stopped' : 'killed'} in mid-typing, with ${moving.length} of the documents.`);
   const moved = moving
     .flatMap(({ editors }) => editors)
     .map(async (editor) => {
@@ -93,8 +96,8 @@ export async function play(args: PlayArguments, { say, undo }: Stage): Promise<R
   say(`${staying.name} has all documents.`);
   if (args.pause) {
     leaving.signal('SIGCONT');
-    const without = leaving.withoutAll(moving.map(({ document }) => document));
-    await patiently('found out that its documents are elsewhere', without);
+    const ended = Promise.all(stays.map(({ ended }) => ended));
+    await patiently('found out that its documents are elsewhere', ended);
     say(`${leaving.name} went on, and has found out.`);
   }
 
@@ -109,6 +112,7 @@ export async function play(args: PlayArguments, { say, undo }: Stage): Promise<R
   say('All servers are stopped. The documents are read from the database ...');
 
   const compared = await Promise.all(groups.map((group) => compareWithDatabase(group, databaseUrl)));
+  const staysOf = (name: string) => [...east.stays, ...west.stays].filter(({ document }) => document === name);
   const sum = (numbers: readonly number[]) => numbers.reduce((all, one) => all + one, 0);
   return {
     documents: groups.length,
@@ -125,7 +129,7 @@ export async function play(args: PlayArguments, { say, undo }: Stage): Promise<R
     late: args.pause
       ? {
           refused: leaving.refused,
-          stored: sum(compared.map(({ clock, document }) => clock - (staying.clocks.get(document) ?? 0))),
+          stored: sum(compared.map(({ document, clock }) => numbersAstray(staysOf(document), clock))),
         }
       : undefined,
   };
@@ -182,11 +186,14 @@ class Typing {
   }
 }
 
-async function compareWithDatabase({ document, editors }: Group, databaseUrl: string) {
+async function compareWithDatabase({ document, editors, stubborn }: Group, databaseUrl: string) {
   const provider = new SDS_DesktopPersistenceProvider(databaseUrl, document);
   try {
     const { doc, clock } = await loadDocument(provider);
-    const copies = editors.map(({ doc, acknowledged }) => ({ state: Y.encodeStateAsUpdate(doc), acknowledged }));
+    const copies = [...editors, ...stubborn].map(({ doc, acknowledged }) => ({
+      state: Y.encodeStateAsUpdate(doc),
+      acknowledged,
+    }));
     return { document, clock, ...compare(doc, copies) };
   } finally {
     await provider.close();

@@ -5,6 +5,16 @@ import type { Report } from './server/main.ts';
 
 const program = join(import.meta.dirname, 'server/main.ts');
 
+/** A document at a server, from its opening there until it is given back or lost. */
+export interface Stay {
+  document: string;
+  /** Number of the last patch that was there already. */
+  found: number;
+  /** Number of the last patch at the end. */
+  left: number | undefined;
+  ended: Promise<void>;
+}
+
 export class ServerProcess {
   readonly name: string;
   readonly url: string;
@@ -12,9 +22,8 @@ export class ServerProcess {
   readonly #ended: Promise<number | NodeJS.Signals>;
   /** Edits that it was refused, by the error's code. */
   readonly refused = new Map<string, number>();
-  /** Of each document that it has given back or lost, the number of the last patch. */
-  readonly clocks = new Map<string, number>();
-  #waiting: (() => void)[] = [];
+  readonly stays: Stay[] = [];
+  readonly #ends = new Map<Stay, () => void>();
 
   private constructor(name: string, url: string, child: ChildProcess, ended: Promise<number | NodeJS.Signals>) {
     this.name = name;
@@ -48,19 +57,25 @@ export class ServerProcess {
   }
 
   #hear(report: Report): void {
-    if (report.kind !== 'ended') return;
-    this.clocks.set(report.document, report.clock);
-    for (const [code, edits] of Object.entries(report.refused)) {
-      this.refused.set(code, (this.refused.get(code) ?? 0) + edits);
+    if (report.kind === 'opened') {
+      const { promise: ended, resolve } = Promise.withResolvers<void>();
+      const stay: Stay = { document: report.document, found: report.clock, left: undefined, ended };
+      this.stays.push(stay);
+      this.#ends.set(stay, resolve);
+    } else if (report.kind === 'ended') {
+      for (const [code, edits] of Object.entries(report.refused)) {
+        this.refused.set(code, (this.refused.get(code) ?? 0) + edits);
+      }
+      const stay = this.present.find(({ document }) => document === report.document);
+      if (stay === undefined) return;
+      stay.left = report.clock;
+      this.#ends.get(stay)?.();
     }
-    for (const tell of this.#waiting.splice(0)) tell();
   }
 
-  /** Once it has none of these documents any more. */
-  async withoutAll(documents: readonly string[]): Promise<void> {
-    while (!documents.every((document) => this.clocks.has(document))) {
-      await new Promise<void>((tell) => this.#waiting.push(tell));
-    }
+  /** The documents that it has. */
+  get present(): Stay[] {
+    return this.stays.filter(({ left }) => left === undefined);
   }
 
   signal(signal: NodeJS.Signals): void {

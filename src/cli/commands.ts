@@ -1,6 +1,6 @@
 /** The commands: their arguments, options, examples, and what they run. */
 import { info, verify } from './looking.ts';
-import { backup, compact, copy, restore } from './making.ts';
+import { backup, compact, copy, restore, schema } from './making.ts';
 import { type Session, WrongArguments } from './session.ts';
 import { watch } from './watch.ts';
 
@@ -87,22 +87,39 @@ export const commands: Readonly<Record<string, Command>> = {
     run: (session, names, values) => compact(session, names, values.recursive === true),
   },
   copy: {
-    form: 'SOURCE TARGET',
-    what: 'copies stores from one file into another',
-    takes: [2, 2],
+    form: 'SOURCE … TARGET',
+    what: 'copies stores into another file or database',
+    takes: [2, MANY],
     options: {
       store: { type: 'string', multiple: true, what: 'this store only (may be repeated)' },
       overwrite: flag('replaces stores of the same name in the target'),
       'no-values': flag('leaves out the values, which belong to no store'),
     },
-    examples: ['copy notes.db all.db', "copy --store 'my store' --store tasks notes.db all.db"],
-    more: 'All of it is copied or nothing. The target is made if it is not there; others may have it open.',
-    run: (session, [source = '', target = ''], values) =>
-      copy(session, source, target, {
+    examples: [
+      'copy notes.db all.db',
+      "copy --store 'my store' --store tasks notes.db all.db",
+      'copy notes.db tasks.db postgres://notes@db.example.com/notes',
+    ],
+    more: `Into a file all of it is copied or nothing. It is made if it is not there; others may have it open.
+
+SOURCE and TARGET may be URLs of PostgreSQL databases. Everybody on the machine can see what is on a command line:
+leave the password out of the URL, and set PGPASSWORD. What was copied is compared with the sources afterwards. Into
+such a database whole stores are copied one after the other; if it is cut off, the same command goes on from there.`,
+    run: (session, names, values) =>
+      copy(session, names.slice(0, -1), names.at(-1) ?? '', {
         stores: values.store as string[] | undefined,
         overwrite: values.overwrite === true,
         values: values['no-values'] !== true,
       }),
+  },
+  schema: {
+    form: '',
+    what: 'prints the SQL of the tables in a PostgreSQL database',
+    takes: [0, 0],
+    options: {},
+    examples: ['schema > tables.sql'],
+    more: 'A provider makes them itself, unless its option CreateTables is false.',
+    run: async (session) => schema(session),
   },
   watch: {
     form: 'FILE',

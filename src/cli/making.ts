@@ -1,9 +1,16 @@
 /** `backup`, `restore`, `compact` and `copy`: they make files, or put others in their place. */
 import { mkdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { backupDatabase, compactDatabase, copyStores, restoreDatabase, type SDS_BackupResult } from '../main/index.ts';
+import {
+  backupDatabase,
+  compactDatabase,
+  copyStores,
+  postgresqlSchema,
+  restoreDatabase,
+  type SDS_BackupResult,
+} from '../main/index.ts';
 import { filesOf, isFolder } from './files.ts';
-import { bytes, counted, duration, plain, quoted } from './screen.ts';
+import { bytes, counted, duration, plain, quoted, shownPlace } from './screen.ts';
 import type { Session } from './session.ts';
 
 interface Pair {
@@ -74,12 +81,13 @@ export async function compact(session: Session, names: readonly string[], recurs
 
 export async function copy(
   session: Session,
-  source: string,
+  sources: readonly string[],
   target: string,
   options: { stores: string[] | undefined; overwrite: boolean; values: boolean },
 ): Promise<void> {
+  const source = sources.map(shownPlace).join("', '");
   const done = await session.work(source, () =>
-    copyStores(source, target, {
+    copyStores(sources, target, {
       ...common(session, source),
       ...(options.stores === undefined ? {} : { Stores: options.stores }),
       Overwrite: options.overwrite,
@@ -88,9 +96,13 @@ export async function copy(
   );
   if (done === undefined) return;
   session.say(
-    `${quoted(source)} copied into ${quoted(target)}: ${counted(done.Stores, 'store')}, ${counted(done.Snapshots, 'snapshot')}, ` +
+    `${quoted(source)} copied into ${quoted(shownPlace(target))}: ${counted(done.Stores, 'store')}, ${counted(done.Snapshots, 'snapshot')}, ` +
       `${counted(done.Patches, 'patch', 'patches')}, ${counted(done.Values, 'value')}, ${duration(done.Milliseconds)}`,
   );
+}
+
+export function schema(session: Session): void {
+  session.print(postgresqlSchema);
 }
 
 function common(session: Session, path: string) {

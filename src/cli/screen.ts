@@ -1,6 +1,7 @@
 /** What people see: text without control characters, sizes and times in units, colours and a bar on a terminal. */
 import { styleText } from 'node:util';
 import type { SDS_OperationProgress } from '../main/index.ts';
+import { isPostgresqlUrl, labelOf, parsePostgresqlUrl } from '../protocol/postgresql-url.ts';
 
 const BAR_CELLS = 24;
 /** On what is no terminal: a line for so many hundredths. */
@@ -16,6 +17,13 @@ export function plain(text: string): string {
 }
 
 export const quoted = (text: string): string => `'${plain(text)}'`;
+
+/** A name as it may be printed: of a URL, which may have a password in it, what database it leads to. */
+export function shownPlace(name: string): string {
+  if (!isPostgresqlUrl(name)) return name;
+  const target = parsePostgresqlUrl(name, process.env);
+  return typeof target === 'string' ? 'a PostgreSQL database' : labelOf(target);
+}
 
 type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow';
 

@@ -1,6 +1,6 @@
 /** One run of the command line: its options, its result for people and for programs, its exit code. */
 import { SDS_PersistenceError } from '../main/index.ts';
-import { ProgressLine, plain, quoted, styled } from './screen.ts';
+import { ProgressLine, plain, quoted, shownPlace, styled } from './screen.ts';
 
 /** The arguments are wrong: exit code 2. */
 export class WrongArguments extends Error {}
@@ -40,6 +40,12 @@ export class Session {
     if (!this.json && !this.quiet) process.stdout.write(`${line}\n`);
   }
 
+  /** A result that is for people and for programs the same text. */
+  print(text: string): void {
+    if (this.json) this.#entries.push({ Path: '', Ok: true, Result: text });
+    else if (!this.quiet) process.stdout.write(text);
+  }
+
   /**
    * Carries out a piece of work on a file, and keeps its result or its error.
    *
@@ -53,7 +59,7 @@ export class Session {
     if (this.signal.aborted) return undefined;
     try {
       const result = await run();
-      this.#entries.push({ Path: path, Ok: isFine(result), Result: result });
+      this.#entries.push({ Path: shownPlace(path), Ok: isFine(result), Result: result });
       return result;
     } catch (error) {
       this.fail(path, error);
@@ -66,9 +72,10 @@ export class Session {
   fail(path: string, error: unknown): void {
     this.progress.clear();
     const { code, message } = describe(error);
-    this.#entries.push({ Path: path, Ok: false, Error: { Code: code, Message: message } });
+    const shown = shownPlace(path);
+    this.#entries.push({ Path: shown, Ok: false, Error: { Code: code, Message: message } });
     if (!this.json)
-      process.stderr.write(`${styled('red', 'error:', process.stderr)} ${quoted(path)}: ${plain(message)}\n`);
+      process.stderr.write(`${styled('red', 'error:', process.stderr)} ${quoted(shown)}: ${plain(message)}\n`);
   }
 
   /** Prints the one document of `--json`, and returns the exit code. */

@@ -6,6 +6,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 // the bundled src/worker/maintenance/entry.ts, put here by the build
 import maintenanceCode from 'virtual:maintenance-code';
+// the bundled src/worker/moving/entry.ts
+import movingCode from 'virtual:moving-code';
 import { OWNER } from '../protocol/control.ts';
 import { makeError, reviveCause } from '../protocol/errors.ts';
 import {
@@ -36,10 +38,10 @@ interface Thread {
 
 const idle: Thread[] = [];
 
-function startThread(): Thread {
+function startThread(code: string): Thread {
   const cells = new SharedArrayBuffer(8);
   const data: MaintenanceData = { owner: OWNER, cells, traffic: traffic.buffer };
-  const worker = new Worker(maintenanceCode(), workerOptions('sds-maintenance', data));
+  const worker = new Worker(code, workerOptions('sds-maintenance', data));
   const thread = { worker, cells: new Int32Array(cells), timer: undefined };
   worker.on('exit', () => forget(thread));
   return thread;
@@ -52,7 +54,7 @@ function forget(thread: Thread): void {
 }
 
 function takeThread(): Thread {
-  const thread = idle.pop() ?? startThread();
+  const thread = idle.pop() ?? startThread(maintenanceCode());
   clearTimeout(thread.timer);
   thread.worker.ref();
   thread.cells.fill(0);
@@ -90,7 +92,8 @@ export function runTask<Task extends MaintenanceTask>(
     if (Signal?.aborted) return reject(Signal.reason as Error);
     let thread: Thread;
     try {
-      thread = takeThread();
+      // what moves stores does so once
+      thread = task === 'move' ? startThread(movingCode()) : takeThread();
     } catch (error) {
       return reject(makeError('worker-lost', call, path, 'no thread could be started', error));
     }

@@ -4,8 +4,9 @@ import type { Connection } from './connection/connection.ts';
 import type { FileQueue } from './queue/file-queue.ts';
 import type { Member } from './queue/member.ts';
 
-/** Between attempts to get a store that another process has. */
-const PAUSE_MS = 100;
+/** Between attempts to get a store that another process has: a thousand stores that wait for one must not keep others from work. */
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 1000;
 
 export class Opening {
   readonly #connection: Connection;
@@ -30,7 +31,7 @@ export class Opening {
   /** What came of it; a store that another process has is waited for as long as `BusyTimeoutMs` says, unless `isOver`. */
   async outcome(isOver: () => boolean): Promise<Report> {
     const giveUpAt = performance.now() + this.#member.settings.BusyTimeoutMs;
-    for (;;) {
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
       if (this.#failed) {
         this.#failed = false;
         this.#attempt = this.#connection.attach(this.#queue, this.#member);
@@ -40,7 +41,7 @@ export class Opening {
       this.#failed = !this.#connection.lost;
       const left = giveUpAt - performance.now();
       if (report.error.code !== 'fenced' || !this.mayComeFree || left <= 0 || isOver()) return report;
-      await new Promise((resolve) => setTimeout(resolve, Math.min(PAUSE_MS, left)));
+      await new Promise((resolve) => setTimeout(resolve, Math.min(pause * (0.5 + Math.random()), left)));
     }
   }
 }

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { makeError, SDS_PersistenceError } from '../protocol/errors.ts';
 import type {
   PartialCheck,
+  Place,
   SDS_BackupOptions,
   SDS_BackupResult,
   SDS_CompactResult,
@@ -14,9 +15,11 @@ import type {
   SDS_RestoreOptions,
   SDS_VerifyResult,
 } from '../protocol/maintenance.ts';
+import { isPostgresqlUrl, labelOf, parsePostgresqlUrl } from '../protocol/postgresql-url.ts';
 import { describe } from './arguments.ts';
 import { changed, runTask } from './maintenance-worker.ts';
 import { begin, finish, log } from './observe/channels.ts';
+import { placesToLookFrom, userName } from './place.ts';
 
 const MOST_PAGES_PER_STEP = 16_384;
 /** So often a verification begins anew if the file changes while it is read without a lock. */
@@ -181,20 +184,46 @@ export async function describeDatabase(
  * may have open: their writes wait meanwhile. A file that is not there is made. Values belong to a file and
  * not to a store, so all of them come along; one that is there already gets both reference counts.
  *
+ * Either side may be a PostgreSQL database, named by its URL, and there may be several sources. What was copied is
+ * then compared with them. Into a PostgreSQL database it goes in many transactions, of whole stores: if it is cut off, call
+ * it again, and it goes on from there.
+ *
+ * @param From - the path of a file, the URL of a PostgreSQL database, or an array of them
+ * @param To - the path of a file, or the URL of a PostgreSQL database
  * @throws the same as `backupDatabase`; `file-exists` if a store is there already; `invalid-argument` for a store
- *   that the source does not have
+ *   that no source has, or two have; `database-corrupt` if what was copied is not what was read; of PostgreSQL
+ *   databases also `connection-failed`, and `fenced` if another process owns one of the stores there
  */
 export async function copyStores(
-  SourcePath: string,
-  TargetPath: string,
+  From: string | readonly string[],
+  To: string,
   Options: SDS_CopyOptions = {},
 ): Promise<SDS_CopyResult> {
   const call = 'copyStores';
-  const source = pathOf(SourcePath, call, 'SourcePath');
-  const target = pathOf(TargetPath, call, 'TargetPath');
-  const accepted = { Stores: names, Overwrite: yesOrNo, Values: yesOrNo };
-  const { Stores, Overwrite = false, Values = true } = checked(Options, call, source, accepted);
-  return runTask('copy', call, { source, target, stores: Stores, overwrite: Overwrite, values: Values }, Options);
+  const sources = (Array.isArray(From) ? From : [From]).map((place) => placeOf(place, call, 'From'));
+  const [source] = sources;
+  if (source === undefined) throw new SDS_PersistenceError('invalid-argument', `${call}: From has no path in it`);
+  const target = placeOf(To, call, 'To');
+  const path = source.file ?? labelOf(source.server);
+  const accepted = { Stores: names, Overwrite: yesOrNo, Values: yesOrNo, LeaseMs: lease };
+  const {
+    Stores: stores,
+    Overwrite: overwrite = false,
+    Values: values = true,
+    LeaseMs: leaseMs = 10_000,
+  } = checked(Options, call, path, accepted);
+  if (sources.length === 1 && source.file !== undefined && target.file !== undefined) {
+    return runTask('copy', call, { source: source.file, target: target.file, stores, overwrite, values }, Options);
+  }
+  const given = { path, sources, target, stores, overwrite, values, leaseMs, modules: placesToLookFrom() };
+  return runTask('move', call, given, Options);
+}
+
+function placeOf(value: unknown, call: string, name: string): Place {
+  if (typeof value !== 'string' || !isPostgresqlUrl(value)) return { file: pathOf(value, call, name) };
+  const server = parsePostgresqlUrl(value, process.env, userName());
+  if (typeof server !== 'string') return { server };
+  throw new SDS_PersistenceError('invalid-argument', `${call}: ${name}: ${server}`);
 }
 
 interface Acceptance {
@@ -217,6 +246,10 @@ const pages: Acceptance = {
   what: `an integer from 1 to ${MOST_PAGES_PER_STEP}`,
   test: (value) => Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= MOST_PAGES_PER_STEP,
 };
+const lease: Acceptance = {
+  what: 'an integer from 1000 on',
+  test: (value) => Number.isSafeInteger(value) && (value as number) >= 1000 && (value as number) <= 2_147_483_647,
+};
 const everywhere = { OnProgress: aFunction, Signal: aSignal, LeaveUntouched: yesOrNo };
 
 function checked<T extends object>(options: T, call: string, path: string, own: Record<string, Acceptance>): T {
@@ -235,12 +268,16 @@ function checked<T extends object>(options: T, call: string, path: string, own: 
   return options;
 }
 
+const FOR_FILES =
+  'a PostgreSQL database, which is looked after by its own tools: pg_dump and pg_restore, VACUUM, pg_stat_activity and SQL';
+
 /** Files only: a database in memory belongs to its connection. */
 function pathOf(value: unknown, call: string, name: string): string {
   const refuse = (detail: string) =>
     new SDS_PersistenceError('invalid-argument', `${call}: ${name} must be the path of a file, not ${detail}`);
   if (typeof value !== 'string' || value === '' || value.includes('\0')) throw refuse(describe(value));
   if (value === ':memory:') throw refuse('a database in memory');
+  if (isPostgresqlUrl(value)) throw refuse(FOR_FILES);
   if (!value.startsWith('file:')) return value;
   try {
     return fileURLToPath(value.replace(/[?#].*$/s, ''));

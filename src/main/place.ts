@@ -44,7 +44,7 @@ function locateServer(url: string, settings: ProviderSettings): Place {
 }
 
 /** What the system calls whoever runs this, as libpq takes it. */
-function userName(): string | undefined {
+export function userName(): string | undefined {
   try {
     return userInfo().username;
   } catch {

@@ -3,6 +3,7 @@
  * worker that carries them out. That worker is not one of those that commit.
  */
 import type { ReportedCause, SDS_PersistenceErrorCode } from './errors.ts';
+import type { PostgresqlTarget } from './postgresql-url.ts';
 
 /** How far an operation is. */
 export interface SDS_OperationProgress {
@@ -15,6 +16,9 @@ export interface SDS_OperationProgress {
   Done: number;
   Total: number;
   Unit: 'bytes' | 'rows';
+  /** Of copies from or to a PostgreSQL database, or from several sources: how many stores are copied, of how many. */
+  Stores?: number;
+  StoresInAll?: number;
 }
 
 /** An `AbortSignal`, which not every set of type declarations knows. */
@@ -61,6 +65,11 @@ export interface SDS_CopyOptions extends SDS_OperationOptions {
   Overwrite?: boolean;
   /** Whether the values are copied too, all of the file's, since no store owns any. Default true. */
   Values?: boolean;
+  /**
+   * Into a PostgreSQL database: a copy that was not heard of for so many milliseconds is taken for dead, and the next
+   * call goes on from there; 1000 or more. Default 10000.
+   */
+  LeaseMs?: number;
 }
 
 export interface SDS_DescribeOptions extends SDS_OperationOptions {
@@ -176,6 +185,23 @@ export interface MaintenanceTasks {
     given: { source: string; target: string; stores: string[] | undefined; overwrite: boolean; values: boolean };
     result: SDS_CopyResult;
   };
+  move: { given: MoveTask; result: SDS_CopyResult };
+}
+
+/** A database file, or a PostgreSQL database. */
+export type Place = { file: string; server?: undefined } | { file?: undefined; server: PostgresqlTarget };
+
+export interface MoveTask {
+  /** For messages: what the first source is. */
+  path: string;
+  sources: Place[];
+  target: Place;
+  stores: string[] | undefined;
+  overwrite: boolean;
+  values: boolean;
+  leaseMs: number;
+  /** Where the package `pg` is looked for. */
+  modules: string[];
 }
 
 export type MaintenanceTask = keyof MaintenanceTasks;

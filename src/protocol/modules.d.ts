@@ -10,6 +10,11 @@ declare module 'virtual:maintenance-code' {
   export default code;
 }
 
+declare module 'virtual:moving-code' {
+  const code: () => string;
+  export default code;
+}
+
 declare module 'virtual:postgresql-code' {
   const code: () => string;
   export default code;

@@ -50,7 +50,8 @@ export interface SDS_ProviderOptions {
    */
   Ownership?: 'exclusive' | 'shared';
   /**
-   * On PostgreSQL: for how many milliseconds this process keeps its stores without a sign of life, by the server's
+   * On PostgreSQL, as the following options; of the providers of one database in a process the first one's count: for how
+   * many milliseconds this process keeps its stores without a sign of life, by the server's
    * clock. Default 10,000; at least 1,000. A short one lets another process take over sooner.
    */
   LeaseMs?: number;

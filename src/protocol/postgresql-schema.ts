@@ -17,6 +17,7 @@ export const schemaStatements: readonly string[] = [
   'CREATE TABLE IF NOT EXISTS sds_leases (store_id text NOT NULL, epoch bigint NOT NULL, shared boolean NOT NULL, PRIMARY KEY (store_id))',
   'CREATE TABLE IF NOT EXISTS sds_claims (store_id text NOT NULL, session text NOT NULL, generation int NOT NULL, PRIMARY KEY (store_id, session, generation))',
   'CREATE TABLE IF NOT EXISTS sds_long_names (short text NOT NULL, name text NOT NULL, PRIMARY KEY (short))',
+  'CREATE TABLE IF NOT EXISTS sds_copies (source text NOT NULL, kind text NOT NULL, name text NOT NULL, ref_count bigint, print text, PRIMARY KEY (source, kind, name))',
   `INSERT INTO sds_schema (id, version) VALUES (1, ${SCHEMA_VERSION}) ON CONFLICT (id) DO NOTHING`,
 ];
 

@@ -24,6 +24,11 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 const DEFAULT_PORT = 5432;
 
+/** Nothing of the URL is quoted: what is read as a host may be a password. */
+const UNREADABLE =
+  'this is no URL of a PostgreSQL database: postgres://USER:PASSWORD@HOST:PORT/DATABASE, where / ? # @ : % ' +
+  'within a part are written as %2F %3F %23 %40 %3A %25';
+
 export function isPostgresqlUrl(place: string): boolean {
   return /^postgres(ql)?:/i.test(place);
 }
@@ -34,8 +39,9 @@ export function parsePostgresqlUrl(
   environment: Environment,
   userName?: string,
 ): PostgresqlTarget | string {
-  const parts = /^postgres(?:ql)?:(?:\/\/(?:([^@/?#]*)@)?([^/?#]*))?(?:\/([^?#]*))?(?:\?([^#]*))?$/i.exec(url);
-  if (parts === null) return 'this is no URL of a PostgreSQL database: postgres://USER@HOST:PORT/DATABASE';
+  // what comes before the last @ of the authority is the account, as in any URL
+  const parts = /^postgres(?:ql)?:(?:\/\/(?:([^/?#]*)@)?([^@/?#]*))?(?:\/([^@?#]*))?(?:\?([^#]*))?$/i.exec(url);
+  if (parts === null) return UNREADABLE;
   const [, account = '', authority = '', path = '', query = ''] = parts;
   try {
     const parameters = new URLSearchParams(query);
@@ -56,8 +62,7 @@ export function parsePostgresqlUrl(
     const copy = parameters.get('copy') ?? 'on';
     if (copy !== 'on' && copy !== 'off') return 'copy must be on or off';
     const unknown = [...parameters.keys()].find((name) => !known.has(name));
-    if (unknown !== undefined)
-      return `there is no parameter '${unknown}' of the URL; there are ${[...known].join(', ')}`;
+    if (unknown !== undefined) return `the URL has a parameter that is not known; there are ${[...known].join(', ')}`;
     const file = (name: string, variable: string) => given(name, variable);
     return {
       hosts,
@@ -106,12 +111,12 @@ function hostsOf(text: string, ports: string | undefined): { host: string; port:
   const listed = decodeURIComponent(text).split(',');
   for (const [index, one] of listed.entries()) {
     const parts = one.startsWith('/') ? [one, one] : /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(one);
-    if (parts === null) return `'${one}' is no host, or no host and port`;
+    if (parts === null || one.includes('@')) return UNREADABLE;
     const host = (parts[1] ?? '').replace(/^\[|\]$/g, '') || 'localhost';
     const port = Number(
       (one.startsWith('/') ? undefined : parts[2]) ?? beside[beside.length === 1 ? 0 : index] ?? DEFAULT_PORT,
     );
-    if (!Number.isInteger(port) || port < 1 || port > 65_535) return `'${one}' has no port from 1 to 65535`;
+    if (!Number.isInteger(port) || port < 1 || port > 65_535) return 'a port of the URL is none from 1 to 65535';
     hosts.push({ host, port });
   }
   return hosts;
@@ -135,7 +140,7 @@ export function labelOf({ database, hosts }: PostgresqlTarget): string {
   return `${SERVER_LABEL} ${database} on ${places.join(',')}`;
 }
 
-/** The same for all URLs by which the same database is reached as the same user. */
-export function keyOf({ hosts, user, database, options }: PostgresqlTarget): string {
-  return JSON.stringify(['postgresql', hosts, user, database, options]);
+/** The same for all URLs by which the same database is reached in the same way. It holds the password: not for people. */
+export function keyOf(target: PostgresqlTarget): string {
+  return JSON.stringify(['postgresql', target]);
 }

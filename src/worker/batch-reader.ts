@@ -17,6 +17,7 @@ const nobody: Caller = {
   storeId: '',
   keepCollisions: false,
   verifyValues: false,
+  full: false,
   busyTimeoutMs: 0,
   exclusive: true,
   knownEpoch: undefined,

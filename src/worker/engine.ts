@@ -42,6 +42,8 @@ export interface Caller {
   storeId: string;
   keepCollisions: boolean;
   verifyValues: boolean;
+  /** Whether a commit is to survive a power cut. */
+  full: boolean;
   /** For how long a lock of another process is waited for. */
   busyTimeoutMs: number;
   /** In a database that several processes share: whether no other one may write the store meanwhile. */
@@ -97,10 +99,13 @@ export interface Engine {
 export class EngineError extends Error {
   readonly code: Failure['code'];
   readonly reported: Failure['cause'];
+  /** Whether it concerns some of the callers, although its code says that of the whole database in most cases. */
+  readonly onlyOfSome: boolean;
 
-  constructor(code: Failure['code'], reported: Failure['cause']) {
+  constructor(code: Failure['code'], reported: Failure['cause'], onlyOfSome = false) {
     super(reported.message);
     this.code = code;
     this.reported = reported;
+    this.onlyOfSome = onlyOfSome;
   }
 }

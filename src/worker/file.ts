@@ -35,7 +35,6 @@ import { patiently, settled, type Wait } from './patience.ts';
 /** A provider, with what concerns the whole file. */
 export interface Member extends Caller {
   file: WorkerFile;
-  full: boolean;
 }
 
 type Task = () => Generator<Wait, void, unknown>;
@@ -291,7 +290,7 @@ export class WorkerFile {
     const error = yield* this.#patiently(attempt);
     if (error === undefined) {
       this.#host.progressed(false);
-    } else if (wholesale.includes(error.code)) {
+    } else if (wholesale.includes(error.code) && !error.onlyOfSome) {
       for (const { number, firstSlab } of batches) {
         this.#failAll(number, this.#readerOf(firstSlab), 'all', error);
         Atomics.store(this.#host.commitPoints, this.id, number);

@@ -8,8 +8,11 @@ import { expect, inject, it } from 'vitest';
 import { freshFolder } from '../support/files.ts';
 
 const root = join(import.meta.dirname, '../..');
-/** Before it had operations and a command line it took 343 KB, and these were to take no more than 60 KB. */
-const MOST_BYTES = 470_000;
+/**
+ * Before it had operations and a command line it took 343 KB, and with them 380. The rest is the engine for PostgreSQL, and
+ * moving between the two.
+ */
+const MOST_BYTES = 540_000;
 
 /** The files of the package, by name. */
 function packed(): Map<string, string> {

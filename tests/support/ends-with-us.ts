@@ -1,12 +1,12 @@
-/** Sees to it that a server does not outlive the process that started it, however that ends, SIGKILL included. */
+/** Sees to it that a server, or a program that was stopped, does not outlive the process that started it, SIGKILL included. */
 import { spawn } from 'node:child_process';
 
 /**
- * A shell waits for the end of a pipe that only this process holds, then ends the server and removes its folder.
+ * A shell waits for the end of a pipe that only this process holds, then ends the other and removes its folder, if it has one.
  *
  * @returns a function that calls this off
  */
-export function endsWithUs(pid: number | undefined, signal: 'QUIT' | 'KILL', folder: string): () => void {
+export function endsWithUs(pid: number | undefined, signal: 'QUIT' | 'KILL', folder = ''): () => void {
   if (pid === undefined) return () => undefined; // it could not be started
   const script = 'cat >/dev/null; kill -$1 $0 2>/dev/null; sleep 1; rm -rf "$2"';
   const shell = spawn('sh', ['-c', script, String(pid), signal, folder], {

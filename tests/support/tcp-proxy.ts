@@ -30,7 +30,7 @@ export class TcpProxy {
   #paused = false;
   #cutAt: { direction: Direction; byte: number; done: () => void } | undefined;
   #holding: { text: string; done: (deliver: () => Promise<void>) => void } | undefined;
-  #losing: { answers: Record<string, string>; done: () => void } | undefined;
+  #losing: { answers: Record<string, string>; cuts: boolean; done: () => void } | undefined;
 
   private constructor(listener: Server, target: { host: string; port: number }) {
     this.#listener = listener;
@@ -73,10 +73,12 @@ export class TcpProxy {
   /**
    * Lets the next request with one of these texts through, and cuts the connection when the server has answered it with
    * the text beside; resolves then. If several are sent together, the one that is named first counts.
+   *
+   * @param cuts - if false, the connection stays, and nothing of the answer comes through
    */
-  loseAnswerTo(answers: Record<string, string>): Promise<void> {
+  loseAnswerTo(answers: Record<string, string>, cuts = true): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#losing = { answers, done: resolve };
+    this.#losing = { answers, cuts, done: resolve };
     for (const line of this.#lines) line.tail = Buffer.alloc(0);
     return promise;
   }
@@ -147,7 +149,7 @@ export class TcpProxy {
     if (line.deafUntil !== undefined && direction === 'down') {
       if (!chunk.includes(line.deafUntil) && !chunk.includes('ERROR')) return;
       this.#losing = undefined;
-      this.#end(line);
+      if (losing?.cuts !== false) this.#end(line);
       losing?.done();
       return;
     }

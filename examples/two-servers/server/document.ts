@@ -66,6 +66,11 @@ export class Document {
     }
   }
 
+  /** Number of the last patch that is durable, as far as this server knows. */
+  get clock(): number {
+    return this.#durable;
+  }
+
   /** What somebody lacks who has this. */
   missing(stateVector: Uint8Array): Uint8Array {
     return Y.encodeStateAsUpdate(this.#doc, stateVector);

@@ -7,17 +7,23 @@ export interface Database {
   leaseMs: number;
 }
 
+/** Who is told what becomes of the documents. */
+export interface Listener {
+  opened(name: string, clock: number): void;
+  ended(name: string, ended: Ended): void;
+}
+
 export class Documents {
   readonly #database: Database;
-  readonly #report: (name: string, ended: Ended) => void;
+  readonly #listener: Listener;
   readonly #open = new Map<string, Promise<Document>>();
   /** Those that are being given back; who comes meanwhile waits. */
   readonly #closing = new Map<string, Promise<void>>();
   #stopping = false;
 
-  constructor(database: Database, report: (name: string, ended: Ended) => void) {
+  constructor(database: Database, listener: Listener) {
     this.#database = database;
-    this.#report = report;
+    this.#listener = listener;
   }
 
   /** Rejects with the provider's error if the document can't be opened, `fenced` if another server has it. */
@@ -49,7 +55,9 @@ export class Documents {
       // acknowledged means: there after a power cut as well
       Durability: 'full',
     });
-    return Document.open(provider, (document) => this.#giveBack(name, document));
+    const document = await Document.open(provider, (document) => this.#giveBack(name, document));
+    this.#listener.opened(name, document.clock);
+    return document;
   }
 
   #giveBack(name: string, document: Document): void {
@@ -57,7 +65,7 @@ export class Documents {
     this.#open.delete(name);
     const closed = document.close().then((ended) => {
       this.#closing.delete(name);
-      this.#report(name, ended);
+      this.#listener.ended(name, ended);
     });
     this.#closing.set(name, closed);
   }

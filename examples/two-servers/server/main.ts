@@ -15,7 +15,10 @@ import type { Ended } from './document.ts';
 import { Documents } from './documents.ts';
 
 /** What a server tells whoever started it. */
-export type Report = { kind: 'listening'; port: number } | ({ kind: 'ended'; document: string } & Ended);
+export type Report =
+  | { kind: 'listening'; port: number }
+  | { kind: 'opened'; document: string; clock: number }
+  | ({ kind: 'ended'; document: string } & Ended);
 
 const { values } = parseArgs({
   options: { port: { type: 'string', default: '0' }, 'lease-ms': { type: 'string', default: '10000' } },
@@ -24,8 +27,12 @@ const { values } = parseArgs({
 const url = process.env.DATABASE_URL;
 if (url === undefined) throw new Error('DATABASE_URL is not set.');
 
-const documents = new Documents({ url, leaseMs: Number(values['lease-ms']) }, (document, ended) =>
-  tell({ kind: 'ended', document, ...ended }),
+const documents = new Documents(
+  { url, leaseMs: Number(values['lease-ms']) },
+  {
+    opened: (document, clock) => tell({ kind: 'opened', document, clock }),
+    ended: (document, ended) => tell({ kind: 'ended', document, ...ended }),
+  },
 );
 const server = createServer((_request, response) => response.writeHead(426).end('This is a WebSocket server.\n'));
 const sockets = new WebSocketServer({ server, maxPayload: 8 * 1024 * 1024, perMessageDeflate: false });

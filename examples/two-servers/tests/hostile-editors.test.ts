@@ -56,7 +56,7 @@ describe('a server', () => {
 
     // and what is stored can be read by the next who opens it
     editor.close();
-    await server.withoutAll(['story']);
+    await server.stays[0]?.ended;
     const reader = editorAt(server, 'story');
     await reader.until(() => reader.servedBy !== undefined);
     expect(reader.text.toString()).toBe('before and after');
@@ -80,11 +80,13 @@ describe('a server', () => {
     first.close();
     second.text.insert(5, 'upon');
     await second.until(() => second.allAcknowledged);
-    expect(server.clocks.has('story')).toBe(false);
+    const [stay] = server.present;
+    expect(stay).toMatchObject({ document: 'story', found: 0, left: undefined });
     second.close();
-    await server.withoutAll(['story']);
-    expect(server.clocks.get('story')).toBe(2);
+    await stay?.ended;
+    expect(stay?.left).toBe(2);
     const third = editorAt(server, 'story');
     await third.until(() => third.text.toString() === 'Once upon');
+    expect(server.present).toMatchObject([{ document: 'story', found: 2 }]);
   });
 });

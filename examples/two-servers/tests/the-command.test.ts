@@ -72,7 +72,7 @@ describe('npm run two-servers', () => {
 
   it('kills a server in mid-typing: nothing is lost, and nothing is left', async () => {
     const { code, stdout, stderr, figures, left } = await run(small);
-    expect({ code, stderr, left }).toEqual({ code: 0, stderr: '', left: [] });
+    expect({ code, stderr, left }, stdout).toEqual({ code: 0, stderr: '', left: [] });
     expect(stdout).toMatch(/(east|west) is killed in mid-typing/);
     expect(figures.get('editors')).toEqual([6]);
     expect(figures.get('edits')?.[0]).toBeGreaterThanOrEqual(6 * 2 * 15);
@@ -85,7 +85,7 @@ describe('npm run two-servers', () => {
 
   it.skipIf(process.platform === 'win32')('--pause: what a server writes after its time is refused', async () => {
     const { code, stderr, stdout, figures, left } = await run([...small, '--pause']);
-    expect({ code, stderr, left }).toEqual({ code: 0, stderr: '', left: [] });
+    expect({ code, stderr, left }, stdout).toEqual({ code: 0, stderr: '', left: [] });
     expect(stdout).toMatch(/(east|west) is stopped in mid-typing/);
     expect(figures.get('acknowledged as durable')).toEqual(figures.get('edits'));
     expect(figures.get('late writes refused (fenced)')?.[0]).toBeGreaterThan(0);

@@ -1,7 +1,7 @@
 /** The comparison at the end of the example notices whatever is not as the editors have it. */
 import { describe, expect, it } from 'vitest';
 import * as Y from 'yjs';
-import { type Copy, compare } from '../compare.ts';
+import { type Copy, compare, numbersAstray } from '../compare.ts';
 import type { Result } from '../play.ts';
 import { isAsItHasToBe, tableOf } from '../table.ts';
 
@@ -75,6 +75,83 @@ describe('what is in the database, beside what the editors have', () => {
     if (first === undefined || second === undefined) throw new Error('there are two');
     const strange = { ...second, state: Y.encodeStateAsUpdate(stored(patches.slice(1))) };
     expect(compare(stored(patches), [first, strange])).toEqual({ lost: 0, same: false });
+  });
+});
+
+describe('the numbers of patches, server by server', () => {
+  it.each<[string, number, [number, number | undefined][], number]>([
+    [
+      'one after the other',
+      0,
+      [
+        [0, 5],
+        [5, 9],
+      ],
+      9,
+    ],
+    [
+      'back and forth, in whatever order they are told',
+      0,
+      [
+        [5, 9],
+        [0, 5],
+        [9, 12],
+        [5, 5],
+      ],
+      12,
+    ],
+    [
+      'opened only',
+      0,
+      [
+        [0, 3],
+        [3, undefined],
+      ],
+      3,
+    ],
+    [
+      'one late write, under a number that the other server gives as well',
+      1,
+      [
+        [0, 6],
+        [5, 9],
+      ],
+      9,
+    ],
+    [
+      'late writes above those of the other server',
+      7,
+      [
+        [0, 12],
+        [5, 5],
+      ],
+      5,
+    ],
+    [
+      'a patch in the database that nobody knows of',
+      1,
+      [
+        [0, 5],
+        [5, 9],
+      ],
+      10,
+    ],
+    [
+      'a patch that is in no database',
+      2,
+      [
+        [0, 5],
+        [5, 9],
+      ],
+      7,
+    ],
+  ])('%s: %i astray', (_, expected, stays, last) => {
+    expect(
+      numbersAstray(
+        stays.map(([found, left]) => ({ found, left })),
+        last,
+      ),
+    ).toBe(expected);
   });
 });
 

@@ -22,9 +22,9 @@ export interface CopyTask {
   untouched: boolean;
 }
 
-const BUSY_MS = 5000;
+export const BUSY_MS = 5000;
 /** Rows that are read together; large values one at a time. */
-const ROWS_A_READ = 256;
+export const ROWS_A_READ = 256;
 const BYTES_A_READ = 4 * 1024 * 1024;
 
 type Counts = Pick<SDS_CopyResult, 'Stores' | 'Snapshots' | 'Patches' | 'Values'>;
@@ -71,6 +71,7 @@ function into(look: Look, path: string, task: CopyTask, progress: Progress): Cou
     if (!hasAllTables(database)) createTables(database);
     // the end of it fails or succeeds as a whole; readers of the target see all of it or nothing
     database.exec('BEGIN IMMEDIATE');
+    progress.holdsUpOthers = true;
     const counts = copyAll(look, database, path, task, progress);
     progress.lastChance();
     database.exec('COMMIT');
@@ -83,7 +84,7 @@ function into(look: Look, path: string, task: CopyTask, progress: Progress): Cou
   }
 }
 
-function closeTarget(database: Database): void {
+export function closeTarget(database: Database): void {
   try {
     database.exec('ROLLBACK');
   } catch {
@@ -124,7 +125,7 @@ function copyAll(look: Look, database: Database, path: string, task: CopyTask, p
 }
 
 /** Names of the stores, and the bytes by which the source finds them. */
-function storesOf(look: Look): Map<string, Uint8Array> {
+export function storesOf(look: Look): Map<string, Uint8Array> {
   const stores = new Map<string, Uint8Array>();
   const sql =
     'SELECT DISTINCT CAST(store_id AS BLOB) AS id FROM patches UNION SELECT CAST(store_id AS BLOB) FROM snapshots';
@@ -199,7 +200,7 @@ function copyValues(look: Look, database: Database, progress: Progress): number 
 }
 
 /** First and last key of rows that are read together. */
-function* pieces(rows: readonly Record<string, unknown>[], key: string): Generator<[unknown, unknown]> {
+export function* pieces(rows: readonly Record<string, unknown>[], key: string): Generator<[unknown, unknown]> {
   for (let start = 0; start < rows.length; ) {
     let end = start + 1;
     for (let bytes = Number(rows[start]?.bytes); end < rows.length; end++) {

@@ -21,7 +21,10 @@ import { checkRows, checkStructure } from './verify.ts';
 type Given<Task extends MaintenanceTask> = MaintenanceTasks[Task]['given'] & { untouched: boolean };
 
 const tasks: {
-  [Task in MaintenanceTask]: (given: Given<Task>, progress: Progress) => MaintenanceTasks[Task]['result'];
+  [Task in Exclude<MaintenanceTask, 'move'>]: (
+    given: Given<Task>,
+    progress: Progress,
+  ) => MaintenanceTasks[Task]['result'];
 } = {
   backup: (given, progress) => backup({ ...given, verify: false }, progress),
   restore: (given, progress) => backup({ ...given, pagesPerStep: 1024 }, progress),
@@ -38,7 +41,7 @@ function answer(
   endThread: boolean,
 ): MaintenanceReply {
   try {
-    const run = tasks[task] as (given: object, progress: Progress) => unknown;
+    const run = tasks[task as keyof typeof tasks] as (given: object, progress: Progress) => unknown;
     return { kind: 'done', result: run({ ...given, untouched }, progress), endThread };
   } catch (error) {
     if (error instanceof Stopped) return { kind: 'stopped', endThread };

@@ -57,8 +57,23 @@ export function withLook<T>(options: LookOptions, read: (look: Look) => T): T {
 }
 
 function lookOnce<T>(options: LookOptions, tries: number, read: (look: Look) => T): T {
+  const { look, check, close } = openLook(options, tries);
+  try {
+    const result = read(look);
+    check();
+    return result;
+  } catch (error) {
+    // what was read while it changed may look like damage
+    if (!(error instanceof Stopped)) check();
+    throw toFailure(error, look.path);
+  } finally {
+    close();
+  }
+}
+
+/** For a reader that takes its time: `check` throws if the file has changed while it was read without a lock. */
+export function openLook(options: LookOptions, tries: number): { look: Look; check(): void; close(): void } {
   const { path, stats } = locate(options.path);
-  const { progress } = options;
   const way = options.way ?? chooseWay(path, stats, options, tries);
   const before = way === 'still' ? stateOf(path) : undefined;
   let look: Look;
@@ -71,20 +86,14 @@ function lookOnce<T>(options: LookOptions, tries: number, read: (look: Look) => 
     // what is beside the file can't be used without changing it, which may not be permitted either
     look = openAnyway(path, way, options);
   }
-  try {
-    progress.opened(look.way);
-    const result = read(look);
-    if (before !== undefined && before !== stateOf(path)) throw new ChangedMeanwhile(path);
-    return result;
-  } catch (error) {
-    // what was read while it changed may look like damage
-    if (before !== undefined && !(error instanceof Stopped) && before !== stateOf(path)) {
-      throw new ChangedMeanwhile(path);
-    }
-    throw toFailure(error, path);
-  } finally {
-    close(look);
-  }
+  options.progress.opened(look.way);
+  return {
+    look,
+    check() {
+      if (before !== undefined && before !== stateOf(path)) throw new ChangedMeanwhile(path);
+    },
+    close: () => close(look),
+  };
 }
 
 /** The file behind a name, if it is an ordinary one; anything else is never opened (a pipe would not answer). */

@@ -32,7 +32,7 @@ export class Claims {
 
   /** Whether it is claimed, alone if that is asked for. @throws `fenced` if it was lost */
   owns(storeId: string, exclusive: boolean): boolean {
-    const claim = this.#claims.get(storeId);
+    const claim = this.#claims.get(storedName(storeId).stored);
     if (claim === undefined) return false;
     if (claim.lost) throw fencedError(storeId);
     return claim.exclusive || !exclusive;
@@ -50,7 +50,7 @@ export class Claims {
   }
 
   epochOf(storeId: string): number | undefined {
-    return this.#claims.get(storeId)?.epoch;
+    return this.#claims.get(storedName(storeId).stored)?.epoch;
   }
 
   /**
@@ -84,7 +84,7 @@ export class Claims {
       const mine = claims.rows.some((row) => row[0] === session);
       let epoch = epochBefore ?? 0;
       if (knownEpoch !== undefined && exclusive && knownEpoch !== epoch) {
-        this.#claims.set(storeId, { storeId, stored, exclusive, epoch, lost: true });
+        this.#claims.set(stored, { storeId, stored, exclusive, epoch, lost: true });
         throw fencedError(storeId);
       }
       const alone = exclusive || shared === 0;
@@ -104,7 +104,7 @@ export class Claims {
         },
         { text: 'COMMIT' },
       );
-      this.#claims.set(storeId, { storeId, stored, exclusive, epoch, lost: false });
+      this.#claims.set(stored, { storeId, stored, exclusive, epoch, lost: false });
       this.#leaving.delete(stored);
     });
   }
@@ -142,8 +142,8 @@ export class Claims {
 
   /** This process wants a store no longer; `giveBack` tells the server, at once or as soon as it can be reached. */
   leave(storeId: string): void {
-    const claim = this.#claims.get(storeId);
-    this.#claims.delete(storeId);
+    const claim = this.#claims.get(storedName(storeId).stored);
+    this.#claims.delete(storedName(storeId).stored);
     if (claim !== undefined && !claim.lost) this.#leaving.add(claim.stored);
   }
 

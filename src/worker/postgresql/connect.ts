@@ -1,6 +1,6 @@
 /** Connects to the first host of a URL that takes writes. */
 import { readFileSync } from 'node:fs';
-import type { ClientConfig } from 'pg';
+import type { Client, ClientConfig } from 'pg';
 import type { PostgresqlTarget } from '../../protocol/postgresql-url.ts';
 import { EngineError } from '../engine.ts';
 import { Connection } from './connection.ts';
@@ -22,11 +22,16 @@ export interface Connected {
 }
 
 /** Tries the hosts in turn; after a failover another one takes the writes. */
-export async function connect(pg: Pg, target: PostgresqlTarget, timeoutMs: number): Promise<Connected> {
+export async function connect(
+  pg: Pg,
+  target: PostgresqlTarget,
+  timeoutMs: number,
+  silenceMs: number,
+): Promise<Connected> {
   let failure: EngineError | undefined;
   for (const host of target.hosts) {
     try {
-      return await connectTo(pg, target, host, timeoutMs);
+      return await connectTo(pg, target, host, timeoutMs, silenceMs);
     } catch (error) {
       const found = toServerError(error);
       // what another host may still make good is worth less than a server that has refused
@@ -41,6 +46,7 @@ async function connectTo(
   target: PostgresqlTarget,
   { host, port }: { host: string; port: number },
   timeoutMs: number,
+  silenceMs: number,
 ): Promise<Connected> {
   const { user, database, password, options } = target;
   const config: ClientConfig = {
@@ -58,19 +64,19 @@ async function connectTo(
     ...(options === undefined ? {} : { options }),
   };
   const client = new Client(config);
-  const isThere = async () => {
+  const askElsewhere = async (silent: Client) => {
     const other = new Client(config);
     other.on('error', () => {}); // told by `connect`, or of no interest any more
     try {
       await other.connect();
-      return true;
+      return await stateOf(silent, other);
     } catch (error) {
-      return toServerError(error).code !== 'connection-failed' || (error as { code?: string }).code === TOO_MANY;
+      return toServerError(error).code === 'connection-failed' && codeOf(error) !== TOO_MANY ? 'gone' : 'unknown';
     } finally {
       other.end().catch(() => {}); // it has answered
     }
   };
-  const connection = new Connection(client, isThere);
+  const connection = new Connection(client, askElsewhere, silenceMs);
   try {
     await client.connect();
     const [readOnly, synchronous] = await connection.run(
@@ -85,6 +91,29 @@ async function connectTo(
     connection.drop();
     throw withoutName(toServerError(error), client.user);
   }
+}
+
+/**
+ * What the server does with a connection that says nothing. If it waits for a request, ours has not arrived. A pooler
+ * gives numbers of its own, and other engines show nothing: then it can't be told.
+ */
+async function stateOf(silent: Client, other: Client): Promise<'at work' | 'gone' | 'unknown'> {
+  const { rows } = await other.query({
+    text: 'SELECT pg_backend_pid(), (SELECT state FROM pg_stat_activity WHERE pid = $1)',
+    values: [processOf(silent)],
+    rowMode: 'array',
+  });
+  const [own, state] = rows[0] ?? [];
+  if (own !== processOf(other)) return 'unknown';
+  return state === 'active' ? 'at work' : 'gone';
+}
+
+function processOf(client: Client): number | null {
+  return (client as Client & { processID: number | null }).processID;
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as { code?: string }).code;
 }
 
 /** A server that refuses a user says whom. */

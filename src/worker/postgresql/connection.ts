@@ -48,22 +48,32 @@ interface Wire {
 
 const noValues: readonly string[] = [];
 
-/** How often it is looked whether the server still says something, and for how long it may say nothing. */
+/** How often it is looked whether the server still says something, and after how long it is asked elsewhere. */
 const LOOK_MS = 1000;
-const SILENCE_MS = 5000;
+const ASK_AFTER_MS = 5000;
+/** A goodbye that nobody answers is not waited for any longer. */
+const GOODBYE_MS = 500;
+
+/** What can be seen of a connection over another one. */
+export type AskElsewhere = (client: Client) => Promise<'at work' | 'gone' | 'unknown'>;
 
 export class Connection {
   lost = false;
   readonly #client: Client;
   readonly #wire: Wire;
-  readonly #isServerThere: () => Promise<boolean>;
+  readonly #askElsewhere: AskElsewhere;
+  readonly #silenceMs: number;
   #busy = false;
 
-  /** @param isServerThere - asked when it says nothing for long: it may be at work for as long, or the network be cut */
-  constructor(client: Client, isServerThere: () => Promise<boolean>) {
+  /**
+   * @param askElsewhere - asked when the server says nothing: it may be at work for long, or the network be cut
+   * @param silenceMs - for how long it may say nothing where that can't be told
+   */
+  constructor(client: Client, askElsewhere: AskElsewhere, silenceMs: number) {
     this.#client = client;
     this.#wire = (client as unknown as { connection: Wire }).connection;
-    this.#isServerThere = isServerThere;
+    this.#askElsewhere = askElsewhere;
+    this.#silenceMs = silenceMs;
     client.on('error', () => {
       this.lost = true; // what is under way is told of it
     });
@@ -109,13 +119,15 @@ export class Connection {
 
   /** Inserts rows by COPY in binary form. */
   async copyIn(table: string, rows: Iterable<CopyRow>): Promise<void> {
+    let over = false;
     const send = async (wire: Wire) => {
       wire.sendCopyFromChunk(copyHead);
       for (const row of rows) {
         wire.sendCopyFromChunk(copyRowHead(row));
         wire.sendCopyFromChunk(row.data);
         if (wire.stream.writableNeedDrain) await drained(wire.stream);
-        if (this.lost) return; // it is told as the failure of the exchange
+        // told as the failure of the exchange; what is sent after that would go to whatever follows
+        if (this.lost || over) return;
       }
       wire.sendCopyFromChunk(copyEnd);
       wire.endCopyFrom();
@@ -124,6 +136,8 @@ export class Connection {
       handleCopyInResponse: () => {
         send(this.#wire).catch((error: Error) => this.#wire.sendCopyFail(error.message));
       },
+    }).finally(() => {
+      over = true;
     });
   }
 
@@ -133,7 +147,7 @@ export class Connection {
     await this.#exchange((wire) => wire.query(`COPY (${query}) TO STDOUT (FORMAT binary)`), {
       handleCopyData: ({ chunk }) => rows.add(chunk),
     });
-    rows.end();
+    if (!rows.ended) throw toServerError(new Error('the server ended a COPY in the middle'));
   }
 
   #exchange(submit: (wire: Wire) => void, parts: Partial<Exchange>): Promise<void> {
@@ -179,7 +193,7 @@ export class Connection {
     });
   }
 
-  /** Ends the connection if the server says nothing more and can't be reached by another one: a network that is cut tells nobody. */
+  /** Ends the connection if the server does not work on what it was asked: a network that is cut tells nobody. */
   #watch(): NodeJS.Timeout {
     let [moved, since] = [-1, performance.now()];
     let asking = false;
@@ -187,12 +201,12 @@ export class Connection {
       const { bytesRead, bytesWritten } = this.#wire.stream;
       const now = performance.now();
       if (bytesRead + bytesWritten !== moved) [moved, since] = [bytesRead + bytesWritten, now];
-      if (asking || now - since < SILENCE_MS) return;
+      if (asking || now - since < ASK_AFTER_MS) return;
       asking = true;
-      void this.#isServerThere().then((there) => {
+      void this.#askElsewhere(this.#client).then((found) => {
         asking = false;
-        since = performance.now();
-        if (!there) this.#wire.stream.destroy(new Error('the server says nothing, and can not be reached any more'));
+        if (found === 'at work' || (found === 'unknown' && performance.now() - since < this.#silenceMs)) return;
+        this.#wire.stream.destroy(new Error('the server says nothing, and does not work on what it was asked'));
       });
     }, LOOK_MS);
   }
@@ -211,7 +225,9 @@ export class Connection {
   async close(): Promise<void> {
     if (this.lost) return;
     this.lost = true;
+    const limit = setTimeout(() => this.drop(), GOODBYE_MS);
     await this.#client.end();
+    clearTimeout(limit);
   }
 }
 

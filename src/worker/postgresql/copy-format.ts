@@ -74,8 +74,8 @@ export class CopyRows {
     this.#rest = at < bytes.byteLength && !this.#ended ? Buffer.from(bytes.subarray(at)) : undefined;
   }
 
-  /** The server said that this was all. */
-  end(): void {
-    if (!this.#ended) throw new Error('the server ended a COPY in the middle');
+  /** Whether the end has come. */
+  get ended(): boolean {
+    return this.#ended;
   }
 }

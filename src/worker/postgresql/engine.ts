@@ -38,9 +38,8 @@ export class PostgresqlEngine implements Engine {
     this.#server = new Server(settings, this.#holder, this.#claims);
   }
 
-  setDurability(full: boolean): void {
-    this.#server.mustBeSynchronous = full;
-  }
+  /** It is the server's; see `#claim`. */
+  setDurability(): void {}
 
   // ---- providers come and go ---------------------------------------------------------------------
 
@@ -64,9 +63,12 @@ export class PostgresqlEngine implements Engine {
     await this.#server.useOnce((connection) => this.#claims.giveBack(connection));
   }
 
-  /** Whoever of the store's providers wants it alone decides for all. */
-  async #claim(connection: Connection, { storeId, knownEpoch }: Caller): Promise<void> {
-    const exclusive = [...(this.#callers.get(storeId) ?? [])].some((caller) => caller.exclusive);
+  /** Sees to it that a provider may do what it was made for. */
+  async #claim(connection: Connection, { storeId, exclusive, full, knownEpoch }: Caller): Promise<void> {
+    if (full && !this.#server.isSynchronous) {
+      const message = "the server's synchronous_commit is off: with Durability 'full' it must not be";
+      throw new EngineError('open-failed', { message }, true);
+    }
     if (this.#claims.owns(storeId, exclusive)) return;
     await this.#claims.claim(connection, storeId, exclusive, knownEpoch);
   }
@@ -74,23 +76,18 @@ export class PostgresqlEngine implements Engine {
   // ---- writes ----------------------------------------------------------------------------------------
 
   transact(writes: Writes, commitPoint: CommitPoint): Promise<void> {
-    const toClaim = new Map<string, Caller>();
+    const toClaim = new Set<Caller>();
     // reads the writes at once: they lie where they are only for this attempt's length
     const changes = new Changes(writes, (caller) => {
-      if (!this.#claims.owns(caller.storeId, false)) toClaim.set(caller.storeId, caller);
+      if (caller.full || !this.#claims.owns(caller.storeId, caller.exclusive)) toClaim.add(caller);
     });
     return this.#transact(changes, writes, toClaim, commitPoint).finally(() => changes.free());
   }
 
-  async #transact(
-    changes: Changes,
-    writes: Writes,
-    toClaim: Map<string, Caller>,
-    commitPoint: CommitPoint,
-  ): Promise<void> {
+  async #transact(changes: Changes, writes: Writes, toClaim: Set<Caller>, commitPoint: CommitPoint): Promise<void> {
     let collided: number[] = [];
     await this.#server.use(async (connection) => {
-      for (const caller of toClaim.values()) await this.#claim(connection, caller);
+      for (const caller of toClaim) await this.#claim(connection, caller);
       if (this.#holder.covers(commitPoint)) {
         // an earlier attempt was committed, and nobody heard of it
         collided = await this.#collidedLater(connection, changes);
@@ -101,9 +98,8 @@ export class PostgresqlEngine implements Engine {
         throw new EngineError('io-error', { message: 'some of these batches were committed before' });
       }
       // a store may have been lost since the writes were read, and this process have a new generation by now
-      for (const { storeId } of changes.callers) this.#claims.owns(storeId, false);
+      for (const { storeId, exclusive } of changes.callers) this.#claims.owns(storeId, exclusive);
       collided = await this.#write(connection, changes, commitPoint);
-      this.#holder.committed(commitPoint);
     });
     for (const at of collided) writes.markCollided(at);
     // not after it is published: the slab may be used anew then, and what was committed is on record
@@ -129,7 +125,9 @@ export class PostgresqlEngine implements Engine {
     try {
       const statements = [...begin(this.#limits), insertionOfAll(packed, held), { text: 'COMMIT' }];
       const results = await inTransaction(connection, () => connection.run(...statements));
-      return results.at(-2)?.count === packed.count;
+      if (results.at(-2)?.count !== packed.count) return false;
+      holder.committed(point);
+      return true;
     } catch (error) {
       if (error instanceof ServerError && error.sqlState === NUMBER_TAKEN) return false;
       throw error;
@@ -154,6 +152,7 @@ export class PostgresqlEngine implements Engine {
     for (const [store, snapshot] of changes.snapshots) statements.push(...smallSnapshot(store, snapshot));
     statements.push(...changes.values.statements, this.#holder.fence(point), { text: 'COMMIT' });
     const results = await inTransaction(connection, () => connection.run(...statements));
+    this.#holder.committed(point);
     for (const { packed, positions, at } of inserted) {
       const wanted = positions === 'all' ? packed.count : positions.length;
       if (results[at]?.count === wanted) continue;
@@ -187,6 +186,7 @@ export class PostgresqlEngine implements Engine {
       if (largeValue !== undefined) await saveLargeValue(connection, largeValue.hash, largeValue.data, copy);
       last.push(...changes.values.statements);
       await connection.run(...last, this.#holder.fence(point), { text: 'COMMIT' });
+      this.#holder.committed(point);
       return lost;
     });
   }

@@ -184,7 +184,7 @@ export class Holder {
   // ---- in each transaction that writes -----------------------------------------------------------------
 
   /** Fails with a division by zero if it was fenced, so that what follows in the same round trip is not carried out. */
-  fence({ number, part }: CommitPoint): Statement {
+  fence({ number, part }: Pick<CommitPoint, 'number' | 'part'>): Statement {
     return {
       text: `WITH held AS (${this.update(1)} RETURNING 1) SELECT 1 / count(*) FROM held`,
       values: this.fenceValues({ number, part }),

@@ -20,8 +20,13 @@ export function loadPg(places: readonly string[]): Pg {
     } catch {
       continue; // not to be found from here
     }
-    const loaded = require(path) as Pg & { default?: Pg };
-    return loaded.default ?? loaded;
+    try {
+      const loaded = require(path) as Pg & { default?: Pg };
+      return loaded.default ?? loaded;
+    } catch (error) {
+      const { message, code } = error as Error & { code?: string };
+      throw new EngineError('open-failed', { message: `the package 'pg' can not be loaded: ${message}`, code });
+    }
   }
   const message = "a PostgreSQL database needs the package 'pg' beside this one: npm install pg";
   throw new EngineError('open-failed', { message, code: 'MODULE_NOT_FOUND' });

@@ -55,7 +55,7 @@ export async function loadPatchesSince(
   }
   for (let after = String(clock); ; ) {
     const { rows } = await connection.one(
-      `SELECT clock, data FROM sds_patches WHERE store_id = $1 AND clock > $2 ORDER BY clock LIMIT ${PAGE_ROWS}`,
+      `SELECT clock, encode(data, 'hex') FROM sds_patches WHERE store_id = $1 AND clock > $2 ORDER BY clock LIMIT ${PAGE_ROWS}`,
       store,
       after,
     );

@@ -15,13 +15,15 @@ import { prepareTables } from './tables.ts';
 /** Between attempts. The longest is short enough that a server that is back is found within a fraction of a second. */
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 250;
+/** What has waited behind a call that gave up fails with it, without an attempt of its own, if that would take longer. */
+const AT_ONCE_MS = 100;
+/** Fenced again and again within one call, there is something else wrong. */
+const MOST_FENCED = 5;
 
 /** What a server says that has no COPY in binary form: not supported, or no syntax of its. */
 const NO_COPY = new Set(['0A000', '42601']);
 
 export class Server {
-  /** Whether `Durability` is `'full'` for one of the providers. */
-  mustBeSynchronous = false;
   mayCopy: boolean;
   readonly #settings: PostgresqlSettings;
   readonly #holder: Holder;
@@ -35,6 +37,8 @@ export class Server {
   #fenced = false;
   /** When a call had waited for the server as long as it may. */
   #gaveUpAt = Number.NEGATIVE_INFINITY;
+  #failure: ServerError | undefined;
+  #closed = false;
   /** One at a time. */
   #turn: Promise<unknown> = Promise.resolve();
   #inUse = 0;
@@ -78,16 +82,20 @@ export class Server {
 
   async #tryAgain<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     const begunAt = performance.now();
+    if (this.#failure !== undefined && begunAt - this.#gaveUpAt < AT_ONCE_MS) throw this.#failure;
     // what has waited in the queue while an earlier call waited for the server has waited with it
     const patience = Math.min(this.#settings.retryForMs, begunAt - this.#gaveUpAt);
     let pause = FIRST_PAUSE_MS;
+    let fenced = 0;
     for (;;) {
+      const triedAt = performance.now();
       try {
         return await work(await this.#ready());
       } catch (error) {
         if (error instanceof Fenced) {
           this.#fenced = true;
-          continue;
+          if (++fenced < MOST_FENCED) continue;
+          throw new EngineError('io-error', { message: "this process's row in sds_holders can not be updated" });
         }
         if (!(error instanceof ServerError) || error.retry === 'no') {
           if (error instanceof ServerError && this.mayCopy && NO_COPY.has(error.sqlState ?? '')) {
@@ -99,7 +107,8 @@ export class Server {
         if (error.retry === 'reconnect') this.#connection?.drop();
         const now = performance.now();
         if (now - begunAt >= patience) {
-          if (error.retry === 'reconnect') this.#gaveUpAt = now;
+          const wasSlow = now - triedAt >= this.#settings.connectTimeoutMs; // one that refuses at once may be asked again
+          if (error.retry === 'reconnect') [this.#gaveUpAt, this.#failure] = [now, wasSlow ? error : undefined];
           throw error;
         }
         // not in step with other processes that wait for the same server
@@ -124,11 +133,8 @@ export class Server {
         connection.drop();
         throw error;
       }
+      this.#closed = false;
       this.#timer ??= setInterval(() => this.#renew(), this.#holder.leaseMs / 3);
-    }
-    if (this.mustBeSynchronous && !this.#synchronous) {
-      const message = "the server's synchronous_commit is off: with Durability 'full' it must not be";
-      throw new EngineError('open-failed', { message });
     }
     while (this.#fenced) {
       await this.#holder.succeed(connection);
@@ -138,10 +144,16 @@ export class Server {
     return connection;
   }
 
+  /** Whether a commit waits until it is safe. */
+  get isSynchronous(): boolean {
+    return this.#synchronous;
+  }
+
   async #connect(): Promise<Connection> {
-    const { target, connectTimeoutMs, places } = this.#settings;
+    const { target, connectTimeoutMs, retryForMs, places } = this.#settings;
+    const silenceMs = Math.max(retryForMs, connectTimeoutMs);
     this.#pg ??= loadPg(places);
-    const { connection, synchronous } = await connect(this.#pg, target, connectTimeoutMs);
+    const { connection, synchronous } = await connect(this.#pg, target, connectTimeoutMs, silenceMs);
     this.#synchronous = synchronous;
     return connection;
   }
@@ -177,6 +189,7 @@ export class Server {
     if (this.#connection === undefined || this.#connection.lost) return; // whoever connects renews
     if (this.#keeper === undefined || this.#keeper.lost) this.#keeper = await this.#connect();
     const keeper = this.#keeper;
+    if (this.#closed) return keeper.drop(); // while it was made
     try {
       await this.#holder.renew(keeper); // if that is refused, the transaction under way finds it out
     } catch (error) {
@@ -189,6 +202,7 @@ export class Server {
 
   /** Gives back what this process has there, and says goodbye. */
   async close(): Promise<void> {
+    this.#closed = true;
     clearInterval(this.#timer);
     this.#timer = undefined;
     await this.useOnce((connection) => connection.run(...this.#holder.leaving()));

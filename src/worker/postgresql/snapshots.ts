@@ -48,7 +48,10 @@ export async function loadSnapshot(
   copy: boolean,
 ): Promise<Uint8Array | undefined> {
   for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-    const { rows } = await connection.one('SELECT version, size, data FROM sds_snapshots WHERE store_id = $1', store);
+    const { rows } = await connection.one(
+      "SELECT version, size, encode(data, 'hex') FROM sds_snapshots WHERE store_id = $1",
+      store,
+    );
     const head = rows[0];
     if (head === undefined) return undefined;
     const [version, size, data] = head;

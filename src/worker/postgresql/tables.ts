@@ -59,6 +59,7 @@ const columns: Readonly<Record<string, string>> = {
   sds_leases: 'store_id, epoch, shared',
   sds_claims: 'store_id, session, generation',
   sds_long_names: 'short, name',
+  sds_copies: 'source, kind, name, ref_count, print',
 };
 
 /** All columns that are used, in one round trip; a table that has others besides is fine. */

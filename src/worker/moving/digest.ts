@@ -1,0 +1,82 @@
+/**
+ * Digests by which two copies are compared, made in the same way here and by the server, so that nothing has to be
+ * sent for it. MD5, since it is the only one that all servers have under one name: it is to find accidents.
+ */
+import { hash } from 'node:crypto';
+import type { StorePrint } from './ends.ts';
+
+/** Larger snapshots and values lie in rows of so many bytes in PostgreSQL. */
+export const CHUNK_BYTES = 256 * 1024;
+/** Patches whose digests are joined before they are digested again: a text of the server has its limits. */
+export const PATCHES_A_PAGE = 20_000;
+
+let inUse = isThere();
+
+/** Not where only approved algorithms may be used: then counts and bytes are all that is compared. */
+function isThere(): boolean {
+  try {
+    return hash('md5', '') !== '';
+  } catch {
+    return false;
+  }
+}
+
+export function digestsAreUsed(): boolean {
+  return inUse;
+}
+
+/** For all that is compared from now on: one side is not able to make them. */
+export function leaveOutDigests(): void {
+  inUse = false;
+}
+
+export function md5(data: Uint8Array | string): string {
+  return inUse ? hash('md5', data) : '';
+}
+
+/** Of bytes that may lie in chunks. */
+export function digestOf(data: Uint8Array): string {
+  if (data.byteLength <= CHUNK_BYTES) return md5(data);
+  const digests: string[] = [];
+  for (let at = 0; at < data.byteLength; at += CHUNK_BYTES) digests.push(md5(data.subarray(at, at + CHUNK_BYTES)));
+  return md5(digests.join());
+}
+
+/** Of the patches of a store, one after the other. */
+export class PatchDigest {
+  #page: string[] = [];
+  #digest = '';
+
+  add(clock: number, data: Uint8Array): void {
+    this.#page.push(`${clock} ${md5(data)}`);
+    if (this.#page.length === PATCHES_A_PAGE) this.#turn();
+  }
+
+  #turn(): void {
+    this.#digest = joined(this.#digest, md5(this.#page.join()));
+    this.#page = [];
+  }
+
+  end(): string {
+    if (this.#page.length > 0) this.#turn();
+    return this.#digest;
+  }
+}
+
+export function joined(before: string, page: string): string {
+  return before === '' ? page : md5(before + page);
+}
+
+const parts: (keyof StorePrint)[] = [
+  'patches',
+  'patchBytes',
+  'patchDigest',
+  'snapshotClock',
+  'snapshotBytes',
+  'snapshotDigest',
+];
+
+/** The same text for prints that are equal, from which each of them can be read again. */
+export function writtenPrint(print: StorePrint | undefined): string {
+  return print === undefined ? '' : JSON.stringify(print, parts);
+}

@@ -1,0 +1,242 @@
+/** What somebody hears of a move, how it is stopped, and what it leaves to others. */
+
+import * as operations from 'sds-persistence-worker';
+import {
+  copyStores,
+  SDS_DesktopPersistenceProvider,
+  SDS_PersistenceError,
+  verifyDatabase,
+} from 'sds-persistence-worker';
+import { expect, it } from 'vitest';
+import { command } from '../support/command-line.ts';
+import { freshFile, freshFolder, patchOf } from '../support/files.ts';
+import { describeOnPostgresql, ownServer, postgresql, server } from '../support/postgresql.ts';
+import { PASSWORD, USER } from '../support/postgresql-address.ts';
+import { databaseOf } from '../support/postgresql-engine.ts';
+import { rowsOf } from '../support/rows.ts';
+import { makeStoreFile } from '../support/store-files.ts';
+
+const large = { patches: 1500, patchBytes: 8000 };
+
+/** Returns what a provider says that can't wait for the store. */
+async function tryToWrite(url: string, store: string): Promise<unknown> {
+  await using provider = new SDS_DesktopPersistenceProvider(url, store, { BusyTimeoutMs: 0 });
+  return provider.appendPatch(patchOf('in between'), 9999).catch((error: unknown) => error);
+}
+
+interface Told {
+  Phase: string;
+  Done: number;
+  Total: number;
+  Stores?: number;
+  StoresInAll?: number;
+}
+
+describeOnPostgresql('a move', () => {
+  it('tells how far it is, from nothing to all of it', async () => {
+    const url = await postgresql.freshPlace();
+    const told: Told[] = [];
+    await copyStores(makeStoreFile(freshFile(), large), url, { OnProgress: (progress) => told.push(progress) });
+    const copying = told.filter(({ Phase }) => Phase === 'copy');
+    const Total = 2 * 1500 * 8000 + 5000 + 21;
+    expect(copying.at(-1)).toEqual({ Phase: 'copy', Done: Total, Total, Unit: 'bytes', Stores: 2, StoresInAll: 2 });
+    expect(copying.length).toBeGreaterThan(2);
+    expect(copying.map(({ Done }) => Done)).toEqual(copying.map(({ Done }) => Done).sort((a, b) => a - b));
+    expect(told.at(-1)).toMatchObject({ Phase: 'values', Done: 3, Total: 3 });
+  });
+
+  it('tells so while it waits for the server, too, and can be stopped there', async () => {
+    const url = await postgresql.freshPlace();
+    await copyStores(makeStoreFile(freshFile()), url);
+    const client = await server.connect(databaseOf(url));
+    await client.query('BEGIN; LOCK TABLE sds_patches IN ACCESS EXCLUSIVE MODE');
+    const control = new AbortController();
+    const reason = new Error('enough');
+    let times = 0;
+    const stopped = copyStores(makeStoreFile(freshFile(), large), url, {
+      Overwrite: true,
+      Signal: control.signal,
+      OnProgress: () => {
+        if (++times === 5) control.abort(reason);
+      },
+    });
+    await expect(stopped).rejects.toBe(reason);
+    await client.end();
+  });
+
+  it('can be stopped when the server says nothing at all', async () => {
+    const own = await ownServer();
+    const url = own.url(await own.freshDatabase());
+    const control = new AbortController();
+    const reason = new Error('enough');
+    const stopped = copyStores(makeStoreFile(freshFile(), large), url, {
+      Signal: control.signal,
+      OnProgress: ({ Done }) => {
+        if (Done === 0 || control.signal.aborted) return;
+        own.halt('SIGSTOP');
+        control.abort(reason);
+      },
+    });
+    await expect(stopped).rejects.toBe(reason);
+    own.halt('SIGCONT');
+  });
+
+  it('that was stopped keeps nobody from the stores, and is finished by another call', async () => {
+    const url = await postgresql.freshPlace();
+    const source = makeStoreFile(freshFile(), large);
+    const control = new AbortController();
+    const OnProgress = ({ Done }: Told) => (Done > 0 ? control.abort() : undefined);
+    await expect(copyStores(source, url, { Signal: control.signal, OnProgress })).rejects.toThrow('aborted');
+    const claims = await server.query('SELECT FROM sds_claims', [], databaseOf(url));
+    expect(claims).toEqual([]);
+    await copyStores(source, url, { LeaseMs: 600_000 });
+    expect(await postgresql.rowsOf(url)).toEqual(rowsOf(source));
+  });
+
+  it('leaves a store alone that a provider has open, and keeps providers from those that it copies', async () => {
+    const url = await postgresql.freshPlace();
+    const source = makeStoreFile(freshFile(), { ...large, sql: 'DELETE FROM blobs' });
+    const provider = new SDS_DesktopPersistenceProvider(url, 'tasks');
+    await provider.saveValue('hash', patchOf('value'));
+    const before = await postgresql.rowsOf(url);
+    await expect(copyStores(source, url)).rejects.toMatchObject({
+      code: 'fenced',
+      message: expect.stringContaining('"tasks" belongs to another process'),
+    });
+    expect(await postgresql.rowsOf(url)).toEqual(before);
+    await provider.close();
+    let kept: Promise<unknown> | undefined;
+    await copyStores(source, url, {
+      OnProgress({ Done }) {
+        if (Done > 0) kept ??= tryToWrite(url, 'notes');
+      },
+    });
+    expect(await kept).toMatchObject({ code: 'fenced' });
+    await using reader = new SDS_DesktopPersistenceProvider(url, 'tasks');
+    expect(await reader.loadPatchesSince(1498)).toEqual([
+      new Uint8Array(8000).fill(1499),
+      new Uint8Array(8000).fill(1500),
+    ]);
+    expect(await postgresql.rowsOf(url)).toEqual({ ...rowsOf(source), blobs: before.blobs });
+  });
+
+  it('takes a store over whose owner is dead', async () => {
+    const url = await postgresql.freshPlace();
+    const source = makeStoreFile(freshFile());
+    const provider = new SDS_DesktopPersistenceProvider(url, 'other');
+    await provider.ready();
+    await provider.close();
+    const database = databaseOf(url);
+    await server.query(
+      "INSERT INTO sds_holders VALUES ('somebody', 0, clock_timestamp(), false, 0, 0); INSERT INTO sds_leases VALUES ('tasks', 1, false); INSERT INTO sds_claims VALUES ('tasks', 'somebody', 0)",
+      undefined,
+      database,
+    );
+    await copyStores(source, url);
+    expect(await postgresql.rowsOf(url)).toEqual(rowsOf(source));
+    const [dead] = await server.query("SELECT fenced FROM sds_holders WHERE session = 'somebody'", [], database);
+    expect(dead).toEqual({ fenced: true });
+  });
+
+  it('that was taken for dead writes nothing more', async () => {
+    const url = await postgresql.freshPlace();
+    const source = makeStoreFile(freshFile(), large);
+    let fencing: Promise<unknown> | undefined;
+    const failed = copyStores(source, url, {
+      OnProgress({ Done }) {
+        if (Done > 0) fencing ??= server.query('UPDATE sds_holders SET fenced = true', [], databaseOf(url));
+      },
+    });
+    await expect(failed).rejects.toMatchObject({ code: 'fenced' });
+    await fencing;
+    expect((await postgresql.rowsOf(url)).patches.length).toBeLessThan(3000);
+    await copyStores(source, url);
+    expect((await postgresql.rowsOf(url)).patches).toHaveLength(3000);
+  });
+
+  it('of a source that is being copied already is refused', async () => {
+    const url = await postgresql.freshPlace();
+    const source = makeStoreFile(freshFile(), large);
+    let second: Promise<unknown> | undefined;
+    await copyStores(source, url, {
+      LeaseMs: 1000,
+      OnProgress({ Done }) {
+        if (Done > 0) second ??= copyStores(source, url).catch((error: unknown) => error);
+      },
+    });
+    expect(['fenced', 'file-exists']).toContain(((await second) as SDS_PersistenceError).code);
+    expect(await postgresql.rowsOf(url)).toEqual(rowsOf(source));
+  });
+
+  it('says what is wrong with a URL, a password, a database, without telling any of them', async () => {
+    const source = makeStoreFile(freshFile());
+    const database = databaseOf(await postgresql.freshPlace());
+    const wrong: [string, string][] = [
+      [server.url(database, { password: 'Sec/ret' }), 'open-failed'],
+      [server.url('no_such_database'), 'open-failed'],
+      [server.url(database, { port: 1 }), 'connection-failed'],
+      [`postgres://${USER}:Sec%ret@127.0.0.1/${database}`, 'invalid-argument'],
+      [server.url(database, { parameters: 'sslmode=perhaps' }), 'invalid-argument'],
+    ];
+    for (const [url, code] of wrong) {
+      for (const copy of [() => copyStores(source, url), () => copyStores(url, freshFile())]) {
+        const error = (await copy().catch((thrown: unknown) => thrown)) as Error;
+        expect(error).toBeInstanceOf(SDS_PersistenceError);
+        expect(error).toMatchObject({ code });
+        expect(`${error.message} ${error.cause} ${error.stack}`).not.toMatch(/postgres(ql)?:|Sec|Pass/);
+      }
+    }
+  });
+
+  it('is for the command line, too', async () => {
+    const cwd = freshFolder();
+    const source = makeStoreFile(`${cwd}/notes.db`);
+    const url = await postgresql.freshPlace();
+    const withoutPassword = url.replace(encodeURIComponent(PASSWORD), '');
+    const env = { PGPASSWORD: PASSWORD };
+    const there = await command(['copy', 'notes.db', withoutPassword], { cwd, env });
+    expect(there).toMatchObject({ stderr: '', exitCode: 0 });
+    expect(there.stdout).toMatch(
+      /^'notes\.db' copied into 'PostgreSQL database fresh_\w+ on 127\.0\.0\.1:\d+': 2 stores, 1 snapshot, 60 patches, 3 values, .*\n$/,
+    );
+    const back = await command(['copy', '--json', url, 'back.db'], { cwd });
+    expect(back).toMatchObject({ stderr: '', exitCode: 0 });
+    expect(rowsOf(`${cwd}/back.db`)).toEqual(rowsOf(source));
+    const failed = await command(['copy', url, 'back.db'], { cwd });
+    expect(failed.exitCode).toBe(1);
+    expect(failed.stderr).toMatch(/the store "notes" is there already/);
+    for (const { stdout, stderr } of [there, back, failed]) expect(stdout + stderr).not.toMatch(/postgres:|Pass/);
+  });
+});
+
+it('operations that are for files say so of a URL, and what to use', async () => {
+  const url = 'postgres://somebody:secret@127.0.0.1/database';
+  const { backupDatabase, compactDatabase, describeDatabase, restoreDatabase } = operations;
+  const works = [
+    () => backupDatabase(url, freshFile()),
+    () => backupDatabase(makeStoreFile(freshFile()), url),
+    () => restoreDatabase(makeStoreFile(freshFile()), url),
+    () => verifyDatabase(url),
+    () => compactDatabase(url),
+    () => describeDatabase(url),
+  ];
+  for (const work of works) {
+    const error = (await work().catch((thrown: unknown) => thrown)) as Error;
+    expect(error).toMatchObject({ code: 'invalid-argument' });
+    expect(error.message).toMatch(/pg_dump/);
+    expect(error.message).not.toMatch(/somebody|secret|127/);
+  }
+});
+
+it('commands that are for files do, too; schema prints the tables', async () => {
+  const url = 'postgres://somebody:secret@127.0.0.1/database';
+  for (const args of [['info'], ['verify'], ['compact'], ['watch'], ['backup'], ['restore']]) {
+    const more = ['backup', 'restore'].includes(args[0] ?? '') ? ['to.db'] : [];
+    const { stderr, stdout, exitCode } = await command([...args, url, ...more], { cwd: freshFolder() });
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/pg_dump/);
+    expect(stderr + stdout).not.toMatch(/somebody|secret|postgres:/);
+  }
+  const { stdout, exitCode } = await command(['schema']);
+  expect({ stdout, exitCode }).toEqual({ stdout: operations.postgresqlSchema, exitCode: 0 });
+});

@@ -1,0 +1,220 @@
+/** Stores that move from files into a PostgreSQL database, and back. */
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { copyStores, postgresqlSchema } from 'sds-persistence-worker';
+import { expect, it } from 'vitest';
+import { differenceOf } from '../../torture/database-rows.ts';
+import { freshFile, freshFolder } from '../support/files.ts';
+import { makeOddFile, makeRandomFile } from '../support/moving.ts';
+import { describeOnPostgresql, ownPlace, postgresql, server } from '../support/postgresql.ts';
+import { USER } from '../support/postgresql-address.ts';
+import { databaseOf } from '../support/postgresql-engine.ts';
+import { linesOf, type Rows, rowsOf } from '../support/rows.ts';
+import { makeStoreFile } from '../support/store-files.ts';
+
+/** Lists of thousands of lines, quicker than by `toEqual`. */
+function expectSame(found: Rows, wanted: Rows): void {
+  expect(differenceOf(linesOf(found), linesOf(wanted))).toBeUndefined();
+}
+
+function changeFile(dbPath: string, sql: string): void {
+  const database = new DatabaseSync(dbPath);
+  database.exec(sql);
+  database.close();
+}
+
+/** What a copy has no use for once it has ended. */
+async function leftIn(url: string): Promise<unknown> {
+  const [row] = await server.query(
+    'SELECT (SELECT count(*)::int FROM sds_copies) AS copies, (SELECT count(*)::int FROM sds_claims) AS claims, ' +
+      "(SELECT count(*)::int FROM sds_holders) AS holders, (SELECT count(*)::int FROM sds_leases WHERE store_id LIKE '\\\\copy%') AS names",
+    [],
+    databaseOf(url),
+  );
+  return row;
+}
+const nothing = { copies: 0, claims: 0, holders: 0, names: 0 };
+
+/** A database with the tables of an operator, and something of his own besides. */
+async function placeWith(sql: string): Promise<string> {
+  const url = await ownPlace();
+  await server.query(`SET ROLE "${USER}"; ${postgresqlSchema} ${sql}`, undefined, databaseOf(url));
+  return url;
+}
+
+describeOnPostgresql('moving house', () => {
+  it.each([
+    ['what random calls have left', (path: string) => makeRandomFile(path, 5)],
+    ['what is rare', async (path: string) => makeOddFile(path)],
+  ])('%s comes back as it was', { timeout: 180_000 }, async (_, make) => {
+    const source = await make(freshFile());
+    const rows = rowsOf(source);
+    const url = await postgresql.freshPlace();
+    const there = await copyStores(source, url);
+    expectSame(await postgresql.rowsOf(url), rows);
+    expect(there).toMatchObject({
+      Snapshots: rows.snapshots.length,
+      Patches: rows.patches.length,
+      Values: rows.blobs.length,
+    });
+    expect(await leftIn(url)).toEqual(nothing);
+    const again = await postgresql.freshPlace();
+    await copyStores(url, again);
+    expectSame(await postgresql.rowsOf(again), rows);
+    const back = join(freshFolder(), 'back.db');
+    expect(await copyStores(again, back)).toMatchObject({ ...there, Path: back, Milliseconds: expect.any(Number) });
+    expectSame(rowsOf(back), rows);
+  });
+
+  it('several files move into one database, and values that several have get the references of all', async () => {
+    const one = makeStoreFile(freshFile(), {
+      sql: "DELETE FROM snapshots; DELETE FROM patches WHERE store_id = 'notes'",
+    });
+    const two = makeStoreFile(freshFile(), {
+      sql: "DELETE FROM patches WHERE store_id = 'tasks'; UPDATE blobs SET ref_count = 4",
+    });
+    const three = await makeRandomFile(freshFile(), 6);
+    const url = await postgresql.freshPlace();
+    const { Stores } = await copyStores([one, two, three], url);
+    expect(Stores).toBe(5);
+    const file = join(freshFolder(), 'all.db');
+    await copyStores([one, two, three], file);
+    expectSame(await postgresql.rowsOf(url), rowsOf(file));
+    const { patches, snapshots, blobs } = rowsOf(file);
+    expect(patches).toHaveLength(60 + rowsOf(three).patches.length);
+    expect(snapshots).toHaveLength(1 + rowsOf(three).snapshots.length);
+    const shared = rowsOf(one).blobs.map(({ hash }) => hash);
+    expect(blobs.filter(({ hash }) => shared.includes(hash)).map(({ ref_count }) => ref_count)).toEqual([5, 5, 5]);
+  });
+
+  it('needs no rights but those on the rows', async () => {
+    const url = await ownPlace();
+    await server.query(
+      `${postgresqlSchema} GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO "${USER}"; REVOKE INSERT, UPDATE, DELETE ON sds_schema FROM "${USER}"`,
+      undefined,
+      databaseOf(url),
+    );
+    const source = makeStoreFile(freshFile());
+    await copyStores(source, url);
+    expect(await postgresql.rowsOf(url)).toEqual(rowsOf(source));
+  });
+
+  it('a store that two sources have is an error, and so is one that none has', async () => {
+    const [one, two] = [makeStoreFile(freshFile()), makeStoreFile(freshFile())];
+    const url = await postgresql.freshPlace();
+    await expect(copyStores([one, two], url)).rejects.toMatchObject({
+      code: 'invalid-argument',
+      message: expect.stringContaining('is in'),
+    });
+    await expect(copyStores([one, two], url, { Stores: ['no such'] })).rejects.toThrow('no store "no such"');
+    expect(await postgresql.rowsOf(url)).toEqual({ patches: [], snapshots: [], blobs: [] });
+  });
+
+  it('some stores, without the values', async () => {
+    const url = await postgresql.freshPlace();
+    await copyStores(makeStoreFile(freshFile()), url, { Stores: ['tasks'], Values: false });
+    const { patches, snapshots, blobs } = await postgresql.rowsOf(url);
+    expect(patches.map(({ store_id }) => store_id)).toEqual(new Array(30).fill('tasks'));
+    expect([...snapshots, ...blobs]).toEqual([]);
+  });
+
+  it('a store that is there already is replaced only if asked for, and else nothing is copied', async () => {
+    const url = await postgresql.freshPlace();
+    const other = makeStoreFile(freshFile(), {
+      sql: "DELETE FROM blobs; DELETE FROM snapshots; DELETE FROM patches; INSERT INTO patches VALUES ('tasks', 99, x'00')",
+    });
+    await copyStores(other, url);
+    const before = await postgresql.rowsOf(url);
+    const source = makeStoreFile(freshFile());
+    await expect(copyStores(source, url)).rejects.toMatchObject({ code: 'file-exists' });
+    expect(await postgresql.rowsOf(url)).toEqual(before);
+    await copyStores(source, url, { Overwrite: true });
+    expect(await postgresql.rowsOf(url)).toEqual(rowsOf(source));
+    await copyStores(source, url, { Overwrite: true });
+    expect((await postgresql.rowsOf(url)).blobs.map(({ ref_count }) => ref_count)).toEqual([2, 2, 2]);
+  });
+
+  it('a database is not copied into itself, by whatever URL', async () => {
+    const url = await postgresql.freshPlace();
+    await copyStores(makeStoreFile(freshFile()), url);
+    const before = await postgresql.rowsOf(url);
+    const same = url.replace('127.0.0.1', 'localhost').replace('postgres:', 'postgresql:');
+    await expect(copyStores(url, same, { Overwrite: true })).rejects.toMatchObject({ code: 'invalid-argument' });
+    expect(await postgresql.rowsOf(url)).toEqual(before);
+  });
+
+  it.each([
+    [
+      'a patch with other bytes',
+      'sds_patches',
+      "IF NEW.clock = 20 THEN NEW.data = '\\x17'; END IF; RETURN NEW",
+      '"(notes|tasks)"',
+    ],
+    [
+      'a patch that was dropped',
+      'sds_patches',
+      'IF NEW.clock = 20 THEN RETURN NULL; END IF; RETURN NEW',
+      '"(notes|tasks)"',
+    ],
+    ['a snapshot of another number', 'sds_snapshots', 'NEW.clock = NEW.clock + 1; RETURN NEW', '"notes"'],
+    ['a snapshot with other bytes', 'sds_snapshots', 'NEW.data = sha256(NEW.data); RETURN NEW', '"notes"'],
+    ['a value with other bytes', 'sds_values', 'NEW.data = reverse(NEW.data); RETURN NEW', 'the value'],
+    ['a value without references', 'sds_values', 'NEW.ref_count = 0; RETURN NEW', 'the value'],
+  ])('%s is found out', async (_, table, change, named) => {
+    const url = await placeWith(
+      `CREATE FUNCTION tamper() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${change}; END $$;` +
+        `CREATE TRIGGER tamper BEFORE INSERT ON ${table} FOR EACH ROW EXECUTE FUNCTION tamper()`,
+    );
+    const failed = copyStores(makeStoreFile(freshFile()), url);
+    await expect(failed).rejects.toMatchObject({ code: 'database-corrupt' });
+    await expect(failed).rejects.toThrow(new RegExp(`after copying, .*${named}`));
+  });
+
+  it('a copy that was stopped goes on with what the file has become meanwhile', async () => {
+    const source = makeStoreFile(freshFile(), { patches: 1500, patchBytes: 8000, values: 3000 });
+    const url = await postgresql.freshPlace();
+    const reason = new Error('enough');
+    const control = new AbortController();
+    const stopped = copyStores(source, url, {
+      Signal: control.signal,
+      // both stores are there, and some of the values
+      OnProgress: ({ Done }) => (Done > 24_005_000 ? control.abort(reason) : undefined),
+    });
+    await expect(stopped).rejects.toBe(reason);
+    const [record] = await server.query<{ values: number }>(
+      "SELECT count(*)::int AS values FROM sds_copies WHERE kind = 'value'",
+      [],
+      databaseOf(url),
+    );
+    expect(record?.values).toBeGreaterThan(0);
+    changeFile(
+      source,
+      "UPDATE blobs SET ref_count = 7 WHERE rowid % 3 = 0; DELETE FROM blobs WHERE rowid % 3 = 1; DELETE FROM patches WHERE store_id = 'tasks' AND clock < 100",
+    );
+    await copyStores(source, url);
+    expectSame(await postgresql.rowsOf(url), rowsOf(source));
+    expect(await leftIn(url)).toEqual(nothing);
+  });
+
+  it('what was written to the target since the copy was cut off is not lost', async () => {
+    const source = makeStoreFile(freshFile(), { patches: 1500, patchBytes: 8000 });
+    const url = await postgresql.freshPlace();
+    const control = new AbortController();
+    const OnProgress = ({ Done }: { Done: number }) => (Done > 16_000_000 ? control.abort() : undefined);
+    await expect(copyStores(source, url, { Signal: control.signal, OnProgress })).rejects.toBeDefined();
+    await server.query(
+      "INSERT INTO sds_patches SELECT store_id, 5000, '\\x00' FROM sds_patches LIMIT 1",
+      [],
+      databaseOf(url),
+    );
+    const before = await postgresql.rowsOf(url);
+    await expect(copyStores(source, url)).rejects.toMatchObject({ code: 'database-corrupt' });
+    changeFile(source, "UPDATE patches SET data = x'00' WHERE clock = 20");
+    await expect(copyStores(source, url)).rejects.toMatchObject({ code: 'file-exists' });
+    expect((await postgresql.rowsOf(url)).patches).toEqual(
+      expect.arrayContaining(before.patches.filter(({ clock }) => clock === 5000)),
+    );
+    await copyStores(source, url, { Overwrite: true });
+    expectSame(await postgresql.rowsOf(url), rowsOf(source));
+  });
+});
