@@ -28,7 +28,7 @@ const insert = 'design-postgresql-insert';
 const builtIn = 'plain INSERT if no number of the range is taken, with the fence';
 const alone = 'the same, 1 patch a statement';
 const prune = 'design-postgresql-prune';
-const pruneOne = 'of one store, 49,152 by one statement';
+const pruneMany = 'of 96 stores, 512 by each statement';
 const holder = 'design-postgresql-holder';
 
 /** Everything the calculation begins with, by a name of its own. */
@@ -63,16 +63,16 @@ export function givens(of: Measured) {
       'bytes',
       'on the disk for a patch of 200 bytes, its index included',
     ),
-    pruneLogBytes: measured(prune, pruneOne, 'pruneLogBytes', 'bytes', 'of the log to prune a patch'),
-    pruneUs: measured(prune, pruneOne, 'pruneUs', 'µs', "the server's processor time to prune a patch"),
+    pruneLogBytes: measured(prune, pruneMany, 'pruneLogBytes', 'bytes', 'of the log to prune a patch'),
+    pruneUs: measured(prune, pruneMany, 'pruneUs', 'µs', "the server's processor time to prune a patch"),
     vacuumLogBytes: measured(
       prune,
-      pruneOne,
+      pruneMany,
       'vacuumLogBytes',
       'bytes',
       'of the log to clear a pruned patch away (VACUUM)',
     ),
-    vacuumUs: measured(prune, pruneOne, 'vacuumUs', 'µs', 'the same to clear a pruned patch away (VACUUM)'),
+    vacuumUs: measured(prune, pruneMany, 'vacuumUs', 'µs', 'the same to clear a pruned patch away (VACUUM)'),
     saveMsPerMB: {
       value: of('design-postgresql-save', 'COPY, rows of 256 KiB', 'serverMs') / ((64 * 1024 * 1024) / 1e6),
       unit: 'ms',

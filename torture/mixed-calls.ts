@@ -30,6 +30,8 @@ export interface Subject {
   takesSnapshots: boolean;
 }
 
+const neverHeld: SDS_ProviderOptions = { MaxPendingBytes: 512 * 1024 * 1024 };
+
 export class MixedCalls {
   readonly subjects: readonly Subject[];
   readonly #place: string;
@@ -39,13 +41,16 @@ export class MixedCalls {
   readonly #model = new Model();
   #made: Made[] = [];
 
-  /** @param opened - where the providers find the database; `place` is where it is looked at */
+  /**
+   * @param opened - where the providers find the database; `place` is where it is looked at
+   * @param options - of all providers. A call that is held blocks this thread, and what it does for the server besides
+   */
   constructor(
     engine: Engine,
     place: string,
     random: Random,
     report: Report,
-    { opened = place, options = {} }: { opened?: string; options?: SDS_ProviderOptions } = {},
+    { opened = place, options = neverHeld }: { opened?: string; options?: SDS_ProviderOptions } = {},
   ) {
     this.#place = place;
     this.#engine = engine;
@@ -53,7 +58,6 @@ export class MixedCalls {
     this.#report = report;
     const open = (storeId: string, own: SDS_ProviderOptions): Subject => ({
       provider: new SDS_DesktopPersistenceProvider(opened, storeId, {
-        MaxPendingBytes: 8 * 1024 * 1024,
         ...options,
         ...own,
       }),

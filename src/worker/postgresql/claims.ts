@@ -22,6 +22,8 @@ export class Claims {
   readonly #holder: Holder;
   readonly #limits: Limits;
   readonly #claims = new Map<string, Claim>();
+  /** Stored names of those that another process had when they were asked for last. */
+  readonly #refused = new Set<string>();
   /** Stored names of those that are still to be given back. */
   readonly #leaving = new Set<string>();
 
@@ -68,6 +70,7 @@ export class Claims {
         whole,
       );
     }
+    if (this.#refused.has(stored) && (await this.#isTaken(connection, stored, exclusive))) throw fencedError(storeId);
     await inTransaction(connection, async () => {
       const [, , , , lease = nothing, claims = nothing] = await connection.run(
         ...begin(this.#limits),
@@ -88,7 +91,10 @@ export class Claims {
         throw fencedError(storeId);
       }
       const alone = exclusive || shared === 0;
-      if (others.length > 0 && alone && !(await fence(connection, others))) throw fencedError(storeId);
+      if (others.length > 0 && alone && !(await fence(connection, others))) {
+        this.#refused.add(stored);
+        throw fencedError(storeId);
+      }
       if (!mine) epoch++;
       await connection.run(
         alone
@@ -106,7 +112,21 @@ export class Claims {
       );
       this.#claims.set(stored, { storeId, stored, exclusive, epoch, lost: false });
       this.#leaving.delete(stored);
+      this.#refused.delete(stored);
     });
+  }
+
+  /** Whether one that lives has it still. Many stores may wait for theirs: so this is one statement, and locks nothing. */
+  async #isTaken(connection: Connection, stored: string, exclusive: boolean): Promise<boolean> {
+    const { rows } = await connection.one(
+      'SELECT 1 FROM sds_claims c, sds_holders h, sds_leases l WHERE c.store_id = $1 AND l.store_id = $1 AND c.session <> $2 ' +
+        'AND h.session = c.session AND h.generation = c.generation AND NOT h.fenced AND h.expires >= clock_timestamp() ' +
+        'AND ($3::boolean OR NOT l.shared) LIMIT 1',
+      stored,
+      this.#holder.session,
+      String(exclusive),
+    );
+    return rows.length > 0;
   }
 
   /** After this process was fenced: keeps the stores that nobody has taken, under the holder's new generation. */
@@ -144,6 +164,7 @@ export class Claims {
   leave(storeId: string): void {
     const claim = this.#claims.get(storedName(storeId).stored);
     this.#claims.delete(storedName(storeId).stored);
+    this.#refused.delete(storedName(storeId).stored);
     if (claim !== undefined && !claim.lost) this.#leaving.add(claim.stored);
   }
 

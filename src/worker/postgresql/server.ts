@@ -89,8 +89,11 @@ export class Server {
     let fenced = 0;
     for (;;) {
       const triedAt = performance.now();
+      const before = this.#connection;
+      let used: Connection | undefined;
       try {
-        return await work(await this.#ready());
+        used = await this.#ready();
+        return await work(used);
       } catch (error) {
         if (error instanceof Fenced) {
           this.#fenced = true;
@@ -106,7 +109,9 @@ export class Server {
         }
         if (error.retry === 'reconnect') this.#connection?.drop();
         const now = performance.now();
-        if (now - begunAt >= patience) {
+        // of one that was there before it is not known when it was lost: a new one is tried in any case
+        const wasOld = error.retry === 'reconnect' && used !== undefined && used === before;
+        if (now - begunAt >= patience && !wasOld) {
           const wasSlow = now - triedAt >= this.#settings.connectTimeoutMs; // one that refuses at once may be asked again
           if (error.retry === 'reconnect') [this.#gaveUpAt, this.#failure] = [now, wasSlow ? error : undefined];
           throw error;
