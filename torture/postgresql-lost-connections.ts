@@ -56,6 +56,7 @@ export async function runTrouble(
       const times = random.chance(0.1) ? random.below(1000) : random.below(CALLS) + 1;
       const pauses = random.chance(0.5);
       const { promise: done, resolve: end } = Promise.withResolvers<void>();
+      const began = performance.now();
       const trouble = begin({ database, proxy, random }, done);
       for (let i = 0; i < times; i++) {
         calls.make();
@@ -64,6 +65,7 @@ export async function runTrouble(
       await within(60_000, `settling ${where}`, calls.settled());
       end();
       if (await trouble) happened++;
+      report.most(`most ms of a round: ${name}`, Math.round(performance.now() - began));
       proxy.spare();
       await calls.judge(where);
     }
