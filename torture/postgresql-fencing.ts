@@ -11,6 +11,8 @@ import { codeOf, type RigContext, scaled, within } from './rig.ts';
 
 const AT_ONCE = 4;
 const options = { LeaseMs: 1000, BusyTimeoutMs: 30_000 };
+/** Nobody takes over from this one, also if the machine is so busy that it does nothing for a while. */
+const lasting = lasting;
 
 export async function runOn(engine: Engine, { seed, scale, report }: RigContext): Promise<void> {
   const random = new Random(seed);
@@ -26,7 +28,7 @@ export async function runOn(engine: Engine, { seed, scale, report }: RigContext)
     const store = `store ${seed} ${round}`;
     const where = `seed ${seed}, round ${round}`;
     const paused = new Program('owning', [place, store, `paused-${round}`, '1', JSON.stringify(options)]);
-    const other = new Program('owning', [place, store, `other-${round}`, '1000001', JSON.stringify(options)]);
+    const other = new Program('owning', [place, store, `other-${round}`, '1000001', JSON.stringify(lasting)]);
     try {
       paused.tell('again');
       await within(
