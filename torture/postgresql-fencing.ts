@@ -12,7 +12,7 @@ import { codeOf, type RigContext, scaled, within } from './rig.ts';
 const AT_ONCE = 4;
 const options = { LeaseMs: 1000, BusyTimeoutMs: 30_000 };
 /** Nobody takes over from this one, also if the machine is so busy that it does nothing for a while. */
-const lasting = lasting;
+const lasting = { ...options, LeaseMs: 60_000 };
 
 export async function runOn(engine: Engine, { seed, scale, report }: RigContext): Promise<void> {
   const random = new Random(seed);
@@ -87,7 +87,7 @@ export async function runOn(engine: Engine, { seed, scale, report }: RigContext)
 
   /** Another process owns it: a second gets `fenced` at once, and has it as soon as the first has closed. */
   async function givesBack(place: string, store: string, owner: Program, where: string): Promise<void> {
-    const next = new SDS_DesktopPersistenceProvider(place, store, { ...options, LeaseMs: 60_000 });
+    const next = new SDS_DesktopPersistenceProvider(place, store, lasting);
     const refused = await within(
       10_000,
       `a refusal in ${where}`,
