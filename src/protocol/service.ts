@@ -85,6 +85,8 @@ export interface WorkerService {
   loadSnapshot(member: number): Promise<Answer<Uint8Array | undefined>>;
   loadPatchesSince(member: number, clock: number): Promise<Answer<PatchBlocks>>;
   loadValue(member: number, hash: string): Promise<Answer<Uint8Array | undefined>>;
+  /** Finds out what became of a write whose bytes went down with the worker before. */
+  recall(ticket: WriteTicket): Promise<void>;
 
   /** A write resolves once it is finished; its slot says what became of it. */
   saveSnapshot(ticket: WriteTicket, data: Bytes, clock: number): Promise<void>;

@@ -82,6 +82,8 @@ export interface Engine {
   detach(caller: Caller): MaybePromise<void>;
   /** Carries out writes in one transaction, all or none, and publishes the commit. */
   transact(writes: Writes, commitPoint: CommitPoint): MaybePromise<void>;
+  /** Whether a lost worker has committed this, where a commit and its publication are not one. */
+  wasCommitted(commitPoint: CommitPoint): MaybePromise<boolean>;
   loadSnapshot(caller: Caller): MaybePromise<Uint8Array | undefined>;
   loadPatchesSince(caller: Caller, clock: number): MaybePromise<PatchBlocks>;
   loadValue(caller: Caller, hash: string): MaybePromise<Uint8Array | undefined>;

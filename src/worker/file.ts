@@ -24,7 +24,7 @@ import {
   type Caller,
   type CommitPoint,
   type Engine,
-  type EngineError,
+  EngineError,
   type MaybePromise,
   WHOLE,
   type Writes,
@@ -198,13 +198,30 @@ export class WorkerFile {
   }
 
   write(number: number, write: LargeWrite, done: () => void): void {
+    this.#finish(number, write, done, (point) => this.#transact(() => write.rewind(), point));
+  }
+
+  /** Of a write whose bytes went down with a worker it is only found out whether that one had committed it. */
+  recall(number: number, write: LargeWrite, done: () => void): void {
+    this.#finish(number, write, done, (point) =>
+      this.#patiently(() =>
+        then(this.#engine.wasCommitted(point), (was) => {
+          if (!was) throw new EngineError('worker-lost', { message: 'its bytes went down with the worker thread' });
+        }),
+      ),
+    );
+  }
+
+  #finish(
+    number: number,
+    write: LargeWrite,
+    done: () => void,
+    attempt: (point: CommitPoint) => Generator<Wait, EngineError | undefined, unknown>,
+  ): void {
     const file = this;
     this.#tasks.push(function* () {
       const { commitPoints } = file.#host;
-      const error = yield* file.#transact(
-        () => write.rewind(),
-        file.#point(number, number, write.outcomes, write.timesAt),
-      );
+      const error = yield* attempt(file.#point(number, number, write.outcomes, write.timesAt));
       if (error !== undefined) write.fail(file.#report(number, error));
       Atomics.store(commitPoints, file.id, number); // for one that failed; else it is published already
       write.free();

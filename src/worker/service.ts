@@ -24,6 +24,10 @@ export type NewEngine = (provider: ProviderMessage) => Engine;
 /** Makes Comlink move buffers instead of copying them. */
 export type Move = <T extends object>(value: T, buffers: ArrayBuffer[]) => T;
 
+/** What is recalled is done with: only its slot counts. */
+const NO_OPERATION = 0;
+const noBytes: Bytes = { buffer: new SharedArrayBuffer(0), start: 0, length: 0 };
+
 export class Service implements WorkerService, FileHost, Work {
   arena: Arena;
   readonly commitPoints: Int32Array;
@@ -117,6 +121,14 @@ export class Service implements WorkerService, FileHost, Work {
 
   saveValue(ticket: WriteTicket, hash: string, data: Bytes): Promise<void> {
     return this.#write(ticket, SAVE_VALUE, hash, 0, data);
+  }
+
+  recall(ticket: WriteTicket): Promise<void> {
+    this.#begin();
+    if (ticket.dropped > 0) accountFor(ticket.dropped);
+    const member = this.#memberOf(ticket.member);
+    const write = new LargeWrite(NO_OPERATION, member, '', 0, noBytes, this.#outcomes, ticket.slot);
+    return this.#answer(member.file, (done) => member.file.recall(ticket.number, write, done));
   }
 
   #load<T>(

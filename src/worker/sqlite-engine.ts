@@ -104,6 +104,11 @@ export class SqliteEngine implements Engine {
     connection.wal?.wrote(bytes);
   }
 
+  /** Never without its publication. */
+  wasCommitted(): boolean {
+    return false;
+  }
+
   /**
    * One patch and no more: a statement that commits by itself takes two statements less. Returns false if
    * nothing was done: it is another case, or the number is taken, which leaves more to find out.

@@ -154,18 +154,18 @@ describeOnPostgresql('a move', () => {
     expect((await postgresql.rowsOf(url)).patches).toHaveLength(3000);
   });
 
-  it('of a source that is being copied already is refused', async () => {
+  it('of a source that is being copied already is refused, also of other stores: they share the values', async () => {
     const url = await postgresql.freshPlace();
-    const source = makeStoreFile(freshFile(), large);
-    let second: Promise<unknown> | undefined;
-    await copyStores(source, url, {
-      LeaseMs: 1000,
-      OnProgress({ Done }) {
-        if (Done > 0) second ??= copyStores(source, url).catch((error: unknown) => error);
-      },
-    });
-    expect(['fenced', 'file-exists']).toContain(((await second) as SDS_PersistenceError).code);
-    expect(await postgresql.rowsOf(url)).toEqual(rowsOf(source));
+    const source = makeStoreFile(freshFile());
+    await copyStores(source, url, { Stores: [], Values: false });
+    const client = await server.connect(databaseOf(url));
+    await client.query('BEGIN; LOCK TABLE sds_patches IN SHARE MODE');
+    const first = copyStores(source, url, { Stores: ['tasks'], LeaseMs: 1000 });
+    while ((await client.query("SELECT FROM sds_claims WHERE store_id = 'tasks'")).rowCount === 0);
+    await expect(copyStores(source, url, { Stores: ['notes'] })).rejects.toMatchObject({ code: 'fenced' });
+    await client.end();
+    await first;
+    expect((await postgresql.rowsOf(url)).blobs).toEqual(rowsOf(source).blobs);
   });
 
   it('says what is wrong with a URL, a password, a database, without telling any of them', async () => {

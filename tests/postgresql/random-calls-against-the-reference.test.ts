@@ -4,5 +4,5 @@ import { describeOnPostgresql } from '../support/postgresql.ts';
 import { sliceOnPostgresql } from './slices.ts';
 
 describeOnPostgresql('on PostgreSQL', () => {
-  sliceOnPostgresql('random calls get the same answers and leave the same rows as the reference', runOn, 0.04);
+  sliceOnPostgresql('random calls get the same answers and leave the same rows as the reference', runOn, 0.02);
 });

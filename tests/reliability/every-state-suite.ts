@@ -39,9 +39,11 @@ export function describeEveryState(engine: Engine): void {
   describe(`every method in every state, on ${engine.name}`, () => {
     test('on a provider that is opening, every method waits and is carried out', async () => {
       for (const [name, call] of Object.entries(methods)) {
-        const provider = new SDS_DesktopPersistenceProvider(await engine.freshPlace(), 'store');
+        const place = await engine.freshPlace();
+        const provider = new SDS_DesktopPersistenceProvider(place, 'store');
         await expect(call(provider), name).resolves.not.toBeInstanceOf(Error);
         await provider.close();
+        await engine.discard(place);
       }
     });
 

@@ -9,6 +9,10 @@ import type { Session } from './session.ts';
 export function callWrite(session: Session, write: LargeWrite, dropped: number, onAnswer: () => void): void {
   const { member, number, slot, operation, key, clock, data } = write;
   const ticket = { member: member.id, number, slot, dropped };
+  if (write.isGone) {
+    session.call((service) => service.recall(ticket), onAnswer);
+    return;
+  }
   const bytes = data.buffer instanceof ArrayBuffer ? transfer(data, [data.buffer]) : data;
   session.call((service) => {
     if (operation === SAVE_SNAPSHOT) return service.saveSnapshot(ticket, bytes, clock);

@@ -226,7 +226,8 @@ export class FileQueue implements Findings, GatheringOwner {
         // the state that it was to see is gone: better no answer than one of a later state
         const detail = 'the answer went down with the worker thread while this thread was blocked; call again';
         refuseLoad(item, makeError('worker-lost', operationNames[item.operation] ?? '', this.dbPath, detail), this);
-      } else if (item.kind === 'write' && item.isGone) {
+      } else if (item.kind === 'write' && item.isGone && this.place.server === undefined) {
+        // in a file a commit is published as it is made; a server is asked by the next worker
         refuseWrite(item, makeError('worker-lost', operationNames[item.operation] ?? '', this.dbPath), this);
       } else {
         again.push(item);

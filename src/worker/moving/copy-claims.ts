@@ -11,7 +11,7 @@ import { type Server, ServerFailure, textArray } from './server.ts';
 /** Looked at so often whether the holder of a claim has given it back before its time is over. */
 const LOOK_MS = 200;
 /** An answer takes its time as well. */
-const GRACE_MS = 50;
+const GRACE_MS = 1000;
 /** How the fence fails. */
 const DIVISION_BY_ZERO = '22012';
 
@@ -76,12 +76,14 @@ export class CopyClaims {
    * @param waits - whether to wait until a dead process is taken for dead
    */
   async claim(stored: readonly string[], told: (stored: string) => string, waits: boolean): Promise<void> {
-    for (let until: number | undefined; ; ) {
+    const begun = performance.now();
+    for (let longest = 0; ; ) {
       const held = await this.#claimOnce(stored);
       if (held === undefined) return;
-      until ??= performance.now() + held.left + GRACE_MS;
-      if (!waits || performance.now() > until) throw this.#fenced(told(held.name));
-      await new Promise((resolve) => setTimeout(resolve, Math.min(LOOK_MS, held.left + GRACE_MS)));
+      // what a dead one has sent may still be carried out, and renew its lease once more; a living one goes on doing so
+      longest = Math.max(longest, held.left);
+      if (!waits || performance.now() - begun > 2 * longest + GRACE_MS) throw this.#fenced(told(held.name));
+      await new Promise((resolve) => setTimeout(resolve, Math.min(LOOK_MS, held.left + 1)));
     }
   }
 

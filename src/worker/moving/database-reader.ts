@@ -13,6 +13,13 @@ const BEFORE_ALL = String(Number.MIN_SAFE_INTEGER - 1);
 
 type Row = (string | null)[];
 
+/** A store whose rows were read together with those of others. */
+interface Ahead {
+  patches: Patch[];
+  snapshot: Patch | undefined;
+  isInChunks: boolean;
+}
+
 const empty = (patches = 0): StorePrint => ({
   patches,
   patchBytes: 0,
@@ -36,6 +43,7 @@ export class DatabaseReader implements Reader {
   readonly place: string;
   readonly #server: Server;
   readonly #pause: () => Promise<void>;
+  #ahead = new Map<string, Ahead>();
 
   /** @param pause - called now and then in what takes long */
   constructor(server: Server, pause: () => Promise<void>) {
@@ -113,7 +121,31 @@ export class DatabaseReader implements Reader {
     }
   }
 
+  async readAhead(stores: readonly string[]): Promise<void> {
+    const names = new Map(stores.map((store) => [storedName(store).stored, store]));
+    const those = textArray([...names.keys()]);
+    this.#ahead = new Map(stores.map((store) => [store, { patches: [], snapshot: undefined, isInChunks: false }]));
+    const rowsOf = async (
+      table: string,
+      order: string,
+      take: (store: Ahead, patch: Patch, data: string | null) => void,
+    ) => {
+      const sql = `SELECT store_id, clock, data FROM ${table} WHERE store_id = ANY($1::text[]) ORDER BY ${order}`;
+      for (const [stored, clock, data = null] of await this.#server.rows(sql, those)) {
+        const store = this.#ahead.get(names.get(String(stored)) ?? '');
+        if (store !== undefined) take(store, { clock: Number(clock), data: bytesOf(data) }, data);
+      }
+    };
+    await rowsOf('sds_patches', 'store_id, clock', ({ patches }, patch) => patches.push(patch));
+    await rowsOf('sds_snapshots', 'store_id', (store, snapshot, data) => {
+      if (data === null) store.isInChunks = true;
+      else store.snapshot = snapshot;
+    });
+  }
+
   async snapshot(store: string): Promise<Patch | undefined> {
+    const ahead = this.#ahead.get(store);
+    if (ahead?.isInChunks === false) return ahead.snapshot;
     const { stored } = storedName(store);
     const sql = 'SELECT clock, version, size, data FROM sds_snapshots WHERE store_id = $1';
     const [row] = await this.#server.rows(sql, stored);
@@ -137,6 +169,11 @@ export class DatabaseReader implements Reader {
   }
 
   async *patches(store: string): AsyncGenerator<Patch[]> {
+    const ahead = this.#ahead.get(store);
+    if (ahead !== undefined) {
+      if (ahead.patches.length > 0) yield ahead.patches;
+      return;
+    }
     const { stored } = storedName(store);
     for (let after = BEFORE_ALL; ; ) {
       const heads = await this.#server.rows(

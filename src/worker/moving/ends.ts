@@ -45,6 +45,8 @@ export interface Reader {
   valueSize(): Promise<{ count: number; bytes: number }>;
   /** @param patches - names of stores, and how many patches they should have */
   prints(patches: ReadonlyMap<string, number>): Promise<Map<string, StorePrint>>;
+  /** Reads small stores together, which are asked for one by one afterwards: a round trip for each takes longer. */
+  readAhead?(stores: readonly string[]): Promise<void>;
   snapshot(store: string): Promise<Patch | undefined>;
   /** In the order of their numbers, some at a time. */
   patches(store: string): Series<Patch[]>;

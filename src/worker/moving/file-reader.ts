@@ -1,5 +1,5 @@
 /** Reads stores and values of a database file, in pieces that fit into memory. */
-import type { DatabaseSync as Database } from 'node:sqlite';
+import type { DatabaseSync as Database, StatementSync } from 'node:sqlite';
 import { pieces, ROWS_A_READ, storesOf } from '../maintenance/copy-stores.ts';
 import { OperationError } from '../maintenance/failure.ts';
 import type { Look } from '../maintenance/look.ts';
@@ -12,6 +12,7 @@ export class FileReader implements Reader {
   readonly place: string;
   readonly check: () => void;
   readonly #database: Database;
+  readonly #statements = new Map<string, StatementSync>();
   readonly #pause: () => Promise<void>;
   /** Names of the stores, and the bytes by which the file knows them. */
   #ids: Map<string, Uint8Array> | undefined;
@@ -22,6 +23,13 @@ export class FileReader implements Reader {
     this.place = place;
     this.#pause = pause;
     this.check = check;
+  }
+
+  /** Each is asked for every store. */
+  #prepare(sql: string): StatementSync {
+    const statement = this.#statements.get(sql) ?? this.#database.prepare(sql);
+    this.#statements.set(sql, statement);
+    return statement;
   }
 
   get #look(): Look {
@@ -60,22 +68,22 @@ export class FileReader implements Reader {
   }
 
   async valueSize(): Promise<{ count: number; bytes: number }> {
-    const row = firstRow(this.#database.prepare('SELECT count(*) AS count, total(length(data)) AS bytes FROM blobs'));
+    const row = firstRow(this.#prepare('SELECT count(*) AS count, total(length(data)) AS bytes FROM blobs'));
     return { count: Number(row?.count), bytes: Number(row?.bytes) };
   }
 
   async snapshot(store: string): Promise<Patch | undefined> {
     const sql = 'SELECT clock, data FROM snapshots WHERE store_id = CAST(? AS TEXT)';
-    const row = firstRow(this.#database.prepare(sql), this.#idOf(store));
+    const row = firstRow(this.#prepare(sql), this.#idOf(store));
     return row === undefined ? undefined : this.#patchOf(row, store);
   }
 
   *patches(store: string): Generator<Patch[]> {
     const id = this.#idOf(store);
-    const heads = this.#database.prepare(
+    const heads = this.#prepare(
       `SELECT clock, length(data) AS bytes FROM patches WHERE store_id = CAST(? AS TEXT) AND clock > ? ORDER BY clock LIMIT ${ROWS_A_READ}`,
     );
-    const read = this.#database.prepare(
+    const read = this.#prepare(
       'SELECT clock, data FROM patches WHERE store_id = CAST(? AS TEXT) AND clock BETWEEN ? AND ? ORDER BY clock',
     );
     for (let after = Number.MIN_SAFE_INTEGER - 1; ; ) {
@@ -99,10 +107,10 @@ export class FileReader implements Reader {
   }
 
   *values(): Generator<Value[]> {
-    const heads = this.#database.prepare(
+    const heads = this.#prepare(
       `SELECT rowid AS row, length(data) AS bytes FROM blobs WHERE rowid > ? ORDER BY rowid LIMIT ${ROWS_A_READ}`,
     );
-    const read = this.#database.prepare(
+    const read = this.#prepare(
       'SELECT CAST(hash AS BLOB) AS hash, ref_count, data FROM blobs WHERE rowid BETWEEN ? AND ?',
     );
     for (let after = Number.MIN_SAFE_INTEGER; ; ) {
@@ -158,7 +166,7 @@ export class FileReader implements Reader {
   }
 
   async valuePrintsOf(hashes: readonly string[]): Promise<Map<string, ValuePrint>> {
-    const read = this.#database.prepare('SELECT ref_count, data FROM blobs WHERE hash = ?');
+    const read = this.#prepare('SELECT ref_count, data FROM blobs WHERE hash = ?');
     const prints = new Map<string, ValuePrint>();
     for (const hash of hashes) {
       const row = firstRow(read, hash);

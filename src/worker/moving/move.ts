@@ -185,6 +185,7 @@ class Copy {
         source.reader.check();
         throw new OperationError('database-corrupt', source.reader.place, detail);
       }
+      if (group.size > 1) await source.reader.readAhead?.([...group.keys()]);
       await writer.copyStores(source, found);
       this.#meter.storesDone(group.size);
       for (const [name, print] of found) prints.set(name, print);
