@@ -9,6 +9,8 @@ import type { Scenario } from '../../bench/scenarios.ts';
 import { freshFolder } from '../support/files.ts';
 
 const bench = join(import.meta.dirname, '../../bench');
+/** Some forty processes, each with a database of its own: half a minute on a machine that does nothing else. */
+const SERVER_MS = 600_000;
 
 /** Why bench's own dependencies can't be installed, `undefined` if they are there. */
 function whyNoPeers(): string | undefined {
@@ -124,7 +126,7 @@ describe('the benchmark', { timeout: 240_000 }, () => {
     expect(said).toContain('20,000');
   });
 
-  test('measures PostgreSQL, on a server that is gone afterwards', ({ skip }) => {
+  test('measures PostgreSQL, on a server that is gone afterwards', { timeout: SERVER_MS }, ({ skip }) => {
     if ('missing' in inject('postgresql')) skip('there is no PostgreSQL here');
     const before = serversLeft();
     const { results } = run(
@@ -149,7 +151,7 @@ describe('the benchmark', { timeout: 240_000 }, () => {
     expect(serversLeft()).toEqual(before);
   });
 
-  test('measures the designs on PostgreSQL', ({ skip }) => {
+  test('measures the designs on PostgreSQL', { timeout: SERVER_MS }, ({ skip }) => {
     if ('missing' in inject('postgresql')) skip('there is no PostgreSQL here');
     measureDesigns(designs.filter(({ server }) => server === true));
   });

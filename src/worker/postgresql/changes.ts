@@ -22,14 +22,12 @@ export class Changes {
   keepsBoth = false;
   readonly callers = new Set<Caller>();
 
-  /** @param mayWrite - throws for a store that this process must not write */
-  constructor(writes: Writes, mayWrite: (caller: Caller) => void) {
+  constructor(writes: Writes) {
     let latest: Caller | undefined;
     let store = '';
     while (writes.next()) {
       const { caller } = writes;
       if (caller !== latest) {
-        mayWrite(caller);
         latest = caller;
         this.callers.add(caller);
         store = this.#stored(caller.storeId);

@@ -63,35 +63,36 @@ export class PostgresqlEngine implements Engine {
     await this.#server.useOnce((connection) => this.#claims.giveBack(connection));
   }
 
-  /** Sees to it that a provider may do what it was made for. */
-  async #claim(connection: Connection, { storeId, exclusive, full, knownEpoch }: Caller): Promise<void> {
+  /** Whether a provider may do what it was made for. @throws `fenced` if its store was lost, `open-failed` if it wants too much */
+  #mayWrite({ storeId, exclusive, full }: Caller): boolean {
     if (full && !this.#server.isSynchronous) {
       const message = "the server's synchronous_commit is off: with Durability 'full' it must not be";
       throw new EngineError('open-failed', { message }, true);
     }
-    if (this.#claims.owns(storeId, exclusive)) return;
+    return this.#claims.owns(storeId, exclusive);
+  }
+
+  async #claim(connection: Connection, caller: Caller): Promise<void> {
+    if (this.#mayWrite(caller)) return;
+    const { storeId, exclusive, knownEpoch } = caller;
     await this.#claims.claim(connection, storeId, exclusive, knownEpoch);
   }
 
   // ---- writes ----------------------------------------------------------------------------------------
 
   transact(writes: Writes, commitPoint: CommitPoint): Promise<void> {
-    const toClaim = new Set<Caller>();
     // reads the writes at once: they lie where they are only for this attempt's length
-    const changes = new Changes(writes, (caller) => {
-      if (caller.full || !this.#claims.owns(caller.storeId, caller.exclusive)) toClaim.add(caller);
-    });
-    return this.#transact(changes, writes, toClaim, commitPoint).finally(() => changes.free());
+    const changes = new Changes(writes);
+    return this.#transact(changes, writes, commitPoint).finally(() => changes.free());
   }
 
   wasCommitted(commitPoint: CommitPoint): Promise<boolean> {
     return this.#server.use(async () => this.#holder.covers(commitPoint));
   }
 
-  async #transact(changes: Changes, writes: Writes, toClaim: Set<Caller>, commitPoint: CommitPoint): Promise<void> {
+  async #transact(changes: Changes, writes: Writes, commitPoint: CommitPoint): Promise<void> {
     let collided: number[] = [];
     await this.#server.use(async (connection) => {
-      for (const caller of toClaim) await this.#claim(connection, caller);
       if (this.#holder.covers(commitPoint)) {
         // an earlier attempt was committed, and nobody heard of it
         collided = await this.#collidedLater(connection, changes);
@@ -101,8 +102,8 @@ export class PostgresqlEngine implements Engine {
         // never seen by a caller: the batches are tried one by one
         throw new EngineError('io-error', { message: 'some of these batches were committed before' });
       }
-      // a store may have been lost since the writes were read, and this process have a new generation by now
-      for (const { storeId, exclusive } of changes.callers) this.#claims.owns(storeId, exclusive);
+      // here, not when the writes are read: a store may be lost meanwhile, and this process have a new generation
+      for (const caller of changes.callers) if (!this.#mayWrite(caller)) await this.#claim(connection, caller);
       collided = await this.#write(connection, changes, commitPoint);
     });
     for (const at of collided) writes.markCollided(at);
