@@ -34,12 +34,15 @@ export async function failOver(binaries: Binaries, { seed, scale, report }: RigC
       const calls = new MixedCalls(databasesOn(standby), standby.url(database), random, report, { opened });
       const until = performance.now() + scaled(3000, scale, 500);
       let acknowledged = 0;
+      let asked: number | undefined;
+      let first: number | undefined;
+      const acknowledge = () => {
+        acknowledged++;
+        if (asked !== undefined) first ??= performance.now();
+      };
       const make = () => {
         const { outcome } = calls.make();
-        void outcome.then(
-          () => acknowledged++,
-          () => undefined,
-        );
+        void outcome.then(acknowledge, () => undefined);
         return outcome;
       };
       while (performance.now() < until) {
@@ -57,12 +60,16 @@ export async function failOver(binaries: Binaries, { seed, scale, report }: RigC
       const next = calls.subjects[0]?.provider.flush();
       // an operator, or a program that watches, needs a moment
       await new Promise((resolve) => setTimeout(resolve, 200 + random.next() * 800));
-      const asked = performance.now();
+      asked = performance.now();
       await promote(standby);
       const promoted = performance.now();
       await within(30_000, 'the first commits after the promotion', next ?? Promise.resolve());
       const served = performance.now();
       const version = `PostgreSQL ${binaries.version}`;
+      report.most(
+        `most ms from the promotion to the first commit (${version})`,
+        Math.round(Math.max(0, (first ?? served) - promoted)),
+      );
       report.most(`most ms for a promotion itself (${version})`, Math.round(promoted - asked));
       report.most(
         `most ms from the promotion until all calls that had waited were committed (${version})`,

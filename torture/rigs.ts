@@ -93,7 +93,7 @@ export const rigs: Record<string, RigEntry> = {
   'postgresql-lost-connections': {
     what: 'PostgreSQL: the backend, the server, the connection at each byte, the answer to a commit lost',
     load: () => import('./postgresql-lost-connections.ts'),
-    mostMinutes: 30,
+    mostMinutes: 45,
   },
   'postgresql-lost-workers': {
     what: 'PostgreSQL: worker threads terminated at random moments under mixed calls',
