@@ -25,6 +25,8 @@ export class TcpProxy {
   cut = 0;
   readonly #listener: Server;
   readonly #lines = new Set<Line>();
+  /** Those that are on their way out besides. */
+  readonly #accepted = new Set<Socket>();
   #target: { host: string; port: number };
   #refusing = false;
   #paused = false;
@@ -122,10 +124,13 @@ export class TcpProxy {
     const closed = once(this.#listener, 'close');
     this.#listener.close();
     this.cutNow();
+    for (const socket of this.#accepted) socket.destroy();
     await closed;
   }
 
   #accept(client: Socket): void {
+    this.#accepted.add(client);
+    client.once('close', () => this.#accepted.delete(client));
     client.on('error', () => undefined); // its end is told by 'close'
     if (this.#refusing) return void client.resetAndDestroy();
     this.made++;
@@ -210,8 +215,9 @@ export class TcpProxy {
   /** One side has closed: what it sent before is still on its way. */
   #close(line: Line): void {
     this.#lines.delete(line);
-    line.client.end();
-    line.server.end();
+    // not `end`: one that is held up, since the other took no more, would never see its own end
+    line.client.destroySoon();
+    line.server.destroySoon();
   }
 
   #end(line: Line): void {
