@@ -16,7 +16,8 @@ import { databaseOf } from '../support/postgresql-engine.ts';
 import { rowsOf } from '../support/rows.ts';
 import { makeStoreFile } from '../support/store-files.ts';
 
-const large = { patches: 1500, patchBytes: 8000 };
+/** Enough that it takes several transactions; each row that is compared takes time as well. */
+const large = { patches: 400, patchBytes: 8000 };
 
 /** Returns what a provider says that can't wait for the store. */
 async function tryToWrite(url: string, store: string): Promise<unknown> {
@@ -38,7 +39,7 @@ describeOnPostgresql('a move', () => {
     const told: Told[] = [];
     await copyStores(makeStoreFile(freshFile(), large), url, { OnProgress: (progress) => told.push(progress) });
     const copying = told.filter(({ Phase }) => Phase === 'copy');
-    const Total = 2 * 1500 * 8000 + 5000 + 21;
+    const Total = 2 * large.patches * large.patchBytes + 5000 + 21;
     expect(copying.at(-1)).toEqual({ Phase: 'copy', Done: Total, Total, Unit: 'bytes', Stores: 2, StoresInAll: 2 });
     expect(copying.length).toBeGreaterThan(2);
     expect(copying.map(({ Done }) => Done)).toEqual(copying.map(({ Done }) => Done).sort((a, b) => a - b));
@@ -113,10 +114,9 @@ describeOnPostgresql('a move', () => {
     });
     expect(await kept).toMatchObject({ code: 'fenced' });
     await using reader = new SDS_DesktopPersistenceProvider(url, 'tasks');
-    expect(await reader.loadPatchesSince(1498)).toEqual([
-      new Uint8Array(8000).fill(1499),
-      new Uint8Array(8000).fill(1500),
-    ]);
+    expect(await reader.loadPatchesSince(large.patches - 2)).toEqual(
+      [large.patches - 1, large.patches].map((clock) => new Uint8Array(large.patchBytes).fill(clock)),
+    );
     expect(await postgresql.rowsOf(url)).toEqual({ ...rowsOf(source), blobs: before.blobs });
   });
 
@@ -139,8 +139,9 @@ describeOnPostgresql('a move', () => {
   });
 
   it('that was taken for dead writes nothing more', async () => {
+    const patches = 4 * large.patches; // so many that it takes longer than the fencing
     const url = await postgresql.freshPlace();
-    const source = makeStoreFile(freshFile(), large);
+    const source = makeStoreFile(freshFile(), { ...large, patches });
     let fencing: Promise<unknown> | undefined;
     const failed = copyStores(source, url, {
       OnProgress({ Done }) {
@@ -149,9 +150,9 @@ describeOnPostgresql('a move', () => {
     });
     await expect(failed).rejects.toMatchObject({ code: 'fenced' });
     await fencing;
-    expect((await postgresql.rowsOf(url)).patches.length).toBeLessThan(3000);
+    expect((await postgresql.rowsOf(url)).patches.length).toBeLessThan(2 * patches);
     await copyStores(source, url);
-    expect((await postgresql.rowsOf(url)).patches).toHaveLength(3000);
+    expect((await postgresql.rowsOf(url)).patches).toHaveLength(2 * patches);
   });
 
   it('of a source that is being copied already is refused, also of other stores: they share the values', async () => {
