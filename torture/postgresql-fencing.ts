@@ -93,7 +93,12 @@ export async function runOn(engine: Engine, { seed, scale, report }: RigContext)
       `a refusal in ${where}`,
       next.appendPatch(Buffer.from('next'), 1).then(() => 'carried out', codeOf),
     );
-    if (refused !== 'fenced') report.violation(`${where}: a write to a store that another owns: ${refused}`);
+    if (refused !== 'fenced') {
+      const said = owner.lines.filter((line) => !line.startsWith('stored'));
+      report.violation(
+        `${where}: a write to a store that another owns: ${refused}; the owner said ${said.slice(-3).join(', ')}`,
+      );
+    }
     const ready = next.ready();
     owner.tell('close');
     await within(

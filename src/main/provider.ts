@@ -70,7 +70,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
     }
     const { queue, connection } = open(DbPath, settings);
     const member = new Member(connection.newMemberId(), queue.dbPath, StoreId, settings);
-    queue.members.add(member);
+    queue.join(member);
     this.#queue = queue;
     this.#connection = connection;
     this.#member = member;

@@ -108,7 +108,9 @@ export class BatchReader implements Writes {
       const callerId = arena.cell(cell + 1);
       if (callerId !== this.#callerId) {
         this.#callerId = callerId;
-        this.caller = this.#callers.get(callerId) ?? nobody;
+        const caller = this.#callers.get(callerId);
+        if (caller === undefined) throw new Error(`there is no provider ${callerId}`); // a fault of this program
+        this.caller = caller;
       }
       return true;
     }

@@ -90,6 +90,15 @@ export class FileQueue implements Findings, GatheringOwner {
     return this.#lost?.(call);
   }
 
+  /**
+   * A provider comes. A batch that is shared already names the calls that the worker has to handle before it, and the one
+   * that makes this provider known is none of them: so what it calls belongs to the next one.
+   */
+  join(member: Member): void {
+    this.gathering.completeOpen();
+    this.members.add(member);
+  }
+
   // ---- sending ------------------------------------------------------------------------------
 
   get waitsToBeSent(): boolean {
