@@ -96,7 +96,8 @@ describeOnPostgresql('a move', () => {
 
   it('leaves a store alone that a provider has open, and keeps providers from those that it copies', async () => {
     const url = await postgresql.freshPlace();
-    const source = makeStoreFile(freshFile(), { ...large, sql: 'DELETE FROM blobs' });
+    const patches = 4 * large.patches; // so many that it takes longer than an attempt to write meanwhile
+    const source = makeStoreFile(freshFile(), { ...large, patches, sql: 'DELETE FROM blobs' });
     const provider = new SDS_DesktopPersistenceProvider(url, 'tasks');
     await provider.saveValue('hash', patchOf('value'));
     const before = await postgresql.rowsOf(url);
@@ -114,8 +115,8 @@ describeOnPostgresql('a move', () => {
     });
     expect(await kept).toMatchObject({ code: 'fenced' });
     await using reader = new SDS_DesktopPersistenceProvider(url, 'tasks');
-    expect(await reader.loadPatchesSince(large.patches - 2)).toEqual(
-      [large.patches - 1, large.patches].map((clock) => new Uint8Array(large.patchBytes).fill(clock)),
+    expect(await reader.loadPatchesSince(patches - 2)).toEqual(
+      [patches - 1, patches].map((clock) => new Uint8Array(large.patchBytes).fill(clock)),
     );
     expect(await postgresql.rowsOf(url)).toEqual({ ...rowsOf(source), blobs: before.blobs });
   });
