@@ -4,7 +4,7 @@
  */
 
 /** The first call of either clock takes up to a millisecond: of some attempts, the one with the least of it between. */
-const OFFSET_MS = Math.max(offset(), offset(), offset());
+export const OFFSET_MS = Math.max(offset(), offset(), offset());
 const TICKS_A_MS = 8;
 
 /** The time at which `performance.now()` gave this number; wraps at 32 bits, after some days. */

@@ -204,10 +204,13 @@ export class TcpProxy {
   }
 
   async #deliver(server: Socket, request: Buffer): Promise<void> {
+    // the one who would take the answers is gone: what comes after the first must not wait for it
+    server.removeAllListeners('data');
     const closed = once(server, 'close');
     const answered = once(server, 'data');
     server.write(request);
     await answered;
+    server.resume();
     server.end();
     await closed;
   }
