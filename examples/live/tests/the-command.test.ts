@@ -35,6 +35,21 @@ async function taken(port = 0): Promise<number> {
   return address.port;
 }
 
+/** A port that is taken, with free ones beside it: other tests have servers of their own. */
+async function takenAlone(): Promise<number> {
+  for (;;) {
+    const port = await taken();
+    if ((await isFree(port - 1)) && (await isFree(port + 1))) return port;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
+
 describe('npm run live', () => {
   it('tells its options, and needs nothing for that', async () => {
     const { code, stdout } = await live(['--help']);
@@ -62,7 +77,7 @@ if (noPackages !== undefined) console.warn(`examples/live, the command: ${noPack
 
 describe.skipIf(noPackages !== undefined)('npm run live, once its packages are there', () => {
   it("a port that is taken is a sentence, be it the page's or a server's", async () => {
-    const port = await taken();
+    const port = await takenAlone();
     const { code, stderr } = await live(['--port', String(port)]);
     expect({ code, stderr }).toEqual({
       code: 2,
