@@ -63,7 +63,6 @@ export class Connection {
   readonly #wire: Wire;
   readonly #askElsewhere: AskElsewhere;
   readonly #silenceMs: number;
-  #busy = false;
 
   /**
    * @param askElsewhere - asked when the server says nothing: it may be at work for long, or the network be cut
@@ -80,10 +79,6 @@ export class Connection {
     client.on('end', () => {
       this.lost = true;
     });
-  }
-
-  get busy(): boolean {
-    return this.#busy;
   }
 
   /** Carries out statements in one round trip. Unless they begin a transaction they are one, or are undone together. */
@@ -152,11 +147,9 @@ export class Connection {
 
   #exchange(submit: (wire: Wire) => void, parts: Partial<Exchange>): Promise<void> {
     return new Promise<void>((resolve, reject) => {
-      this.#busy = true;
       const watch = this.#watch();
       const end = (settle: () => void) => {
         clearInterval(watch);
-        this.#busy = false;
         settle();
       };
       let failure: unknown;

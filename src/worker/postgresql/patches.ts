@@ -96,7 +96,7 @@ export class CarefulInsertion {
     const lost: number[] = [];
     await this.#findHighest(packed);
     for (let position = 0; position < packed.count; position++) {
-      const store = packed.stores[packed.storeOf[position] ?? 0] ?? '';
+      const store = packed.storeAt(position);
       const clock = packed.clocks[position] ?? 0;
       const keeps = packed.keepers.has(packed.storeOf[position] ?? 0);
       const mayFollow = keeps ? clock > (this.#highest.get(store) ?? 0) : !this.#numbers.has(`${clock} ${store}`);
@@ -138,7 +138,7 @@ export class CarefulInsertion {
       const index = packed.storeOf[position] ?? 0;
       // of one that keeps both: another process has taken that number at this moment
       if (packed.keepers.has(index)) {
-        await this.#keep(packed.stores[index] ?? '', packed.clocks[position] ?? 0, packed.bytesOf(position));
+        await this.#keep(packed.storeAt(position), packed.clocks[position] ?? 0, packed.bytesOf(position));
       } else lost.push(position);
     }
   }
