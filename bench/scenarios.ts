@@ -245,7 +245,7 @@ export const scenarios: Scenario[] = [
   },
   {
     name: 'operations-beside',
-    title: 'backup, verification and compaction of a file of 2 GB, beside the traffic of another file',
+    title: 'backup and verification of a file of 2 GB beside its own traffic, and compaction of another one',
     work: 'operationsBeside',
     cases: cases('provider-take'),
     full: {

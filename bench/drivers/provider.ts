@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions, transfer } from '../../dist/index.js';
 import type { Driver } from './driver.ts';
 
+/** Where a folder's stores are, if they are in a file. */
+export const fileIn = (folder: string) => join(folder, 'store.db');
+
 interface How {
   options?: SDS_ProviderOptions;
   handOver?: boolean;
@@ -23,7 +26,7 @@ function driverWith(
       const providers: SDS_DesktopPersistenceProvider[] = [];
       return {
         store(id) {
-          const store = new SDS_DesktopPersistenceProvider(onServer ? server : join(folder, 'store.db'), id, options);
+          const store = new SDS_DesktopPersistenceProvider(onServer ? server : fileIn(folder), id, options);
           providers.push(store);
           if (!handOver) return store;
           return {

@@ -2,7 +2,12 @@
 import { RATES } from '../work/paced.ts';
 import type { Goal, Of } from './goal.ts';
 
-const works = ['backup', 'verify', 'compact'];
+const works = {
+  backup: { load: 'the mixed load on it', patches: 'as many patches as it takes' },
+  verify: { load: 'the mixed load on it', patches: 'as many patches as it takes' },
+  // a file that is open can't be compacted
+  compact: { load: 'the mixed load on another file', patches: 'as many patches as another file takes' },
+};
 
 const percent = (target: number) => `${Math.round((target - 1) * 100)}%`;
 /** Of a second of each rate. */
@@ -49,11 +54,11 @@ export const operationsGoals: Goal[] = [
     target: 1000,
     format: 'ms',
   },
-  ...works.flatMap((name): Goal[] => [
+  ...Object.entries(works).flatMap(([name, { load, patches }]): Goal[] => [
     {
       id: `operations-${name}-delay`,
       scenario: 'operations-beside',
-      work: `${name} of 2 GB beside the mixed load on another file: event-loop delay, p99.9`,
+      work: `${name} of 2 GB beside ${load}: event-loop delay, p99.9`,
       goal: 'within 1 ms of the same load without',
       reached: (of) => of(name, 'p999Ms') - of('alone', 'p999Ms'),
       sense: 'at most',
@@ -63,7 +68,7 @@ export const operationsGoals: Goal[] = [
     {
       id: `operations-${name}-rate`,
       scenario: 'operations-beside',
-      work: `${name} of 2 GB beside as many patches as another file takes: committed a second`,
+      work: `${name} of 2 GB beside ${patches}: committed a second`,
       goal: '70% of the rate without',
       reached: (of) => of(name, 'perSecond') / of('alone', 'perSecond'),
       sense: 'at least',

@@ -84,7 +84,7 @@ export const failover: Work = async ({ folder, sizes }) => {
   if (binaries === undefined) throw new Error(`there is no PostgreSQL here: ${howToHaveIt}`);
   const results: Metrics[] = [];
   for (let i = 0; i < failovers; i++) {
-    const pair = await startPair(binaries);
+    const pair = await startPair(binaries, true);
     try {
       results.push(await failOver(pair, folder, loadMs));
     } finally {

@@ -1,13 +1,16 @@
 /**
- * What is left of another file's traffic while operations run on a large one, over and over: delays of the event loop
- * under the mixed load, and commits a second of as many patches as the file takes. In turn, so that a machine that
- * becomes slower does so for all; among them a thread of the same low priority that only counts, which is what any
- * second thread of work costs here, and one that counts half of the time.
+ * What is left of a large file's traffic while it is backed up or verified, over and over, and while another one as large
+ * is compacted, which can't be done with a file that is open: delays of the event loop under the mixed load, and
+ * commits a second of as many patches as the file takes. In turn, so that a machine that becomes slower does so for
+ * all; among them a thread of the same low priority that only counts, which is what any second thread of work costs
+ * here, and one that counts half of the time.
  */
+import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { backupDatabase, compactDatabase, verifyDatabase } from '../../dist/index.js';
 import type { Store } from '../drivers/driver.ts';
+import { fileIn } from '../drivers/provider.ts';
 import { median, patchesOf } from '../measure.ts';
 import { makeLargeFile } from './large-file.ts';
 import { MixedLoad } from './mixed-load.ts';
@@ -18,14 +21,16 @@ const patches = patchesOf(200, 1024);
 export const operationsBeside: Together = async ({ driver, folder, sizes }) => {
   const { values = 100, valueBytes = 2000, turns = 1, seconds = 1, stores: count = 2 } = sizes;
   const { perSecond = 1000, snapshotBytes = 1024 } = sizes;
-  const large = join(folder, 'large.db');
+  const written = fileIn(folder);
+  const other = join(folder, 'other.db');
   const target = join(folder, 'target.db');
-  makeLargeFile(large, values, valueBytes);
+  makeLargeFile(written, values, valueBytes);
+  copyFileSync(written, other);
   const works: Record<string, (() => Promise<unknown>) | undefined> = {
     alone: undefined,
-    backup: () => backupDatabase(large, target, { Overwrite: true }),
-    verify: () => verifyDatabase(large),
-    compact: () => compactDatabase(large),
+    backup: () => backupDatabase(written, target, { Overwrite: true }),
+    verify: () => verifyDatabase(written),
+    compact: () => compactDatabase(other),
     counting: () => counting(0),
     'counting-half': () => counting(1),
   };

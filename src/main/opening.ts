@@ -42,6 +42,8 @@ export class Opening {
       const left = giveUpAt - performance.now();
       if (report.error.code !== 'fenced' || !this.mayComeFree || left <= 0 || isOver()) return report;
       await new Promise((resolve) => setTimeout(resolve, Math.min(pause * (0.5 + Math.random()), left)));
+      // closed meanwhile: the worker must not hear of it again
+      if (isOver()) return report;
     }
   }
 }

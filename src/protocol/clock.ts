@@ -1,12 +1,22 @@
-/** Times of commits, by the clock that the threads of a process have in common. */
-import { OFFSET_MS } from './shared-clock.ts';
+/**
+ * A clock that all threads of a process read alike, in a cell of shared memory: `performance.now()` counts from the start
+ * of each thread, from the system's clock that never goes back (`process.hrtime`).
+ */
 
-/** In a cell: microseconds, which wrap at 32 bits; never 0, which stands for none. */
+/** The first call of either clock takes up to a millisecond: of some attempts, the one with the least of it between. */
+const OFFSET_MS = Math.max(offset(), offset(), offset());
+
+/** The time at which `performance.now()` gave this number: microseconds, which wrap at 32 bits; never 0, which stands for none. */
 export function cellTime(now: number): number {
   return ((now + OFFSET_MS) * 1000) | 0 || 1;
 }
 
-/** From a moment of this thread's `performance.now()` to one in a cell; right up to half an hour. */
-export function millisecondsUntil(cell: number, from: number): number {
-  return ((cell - cellTime(from)) | 0) / 1000;
+/** How many milliseconds passed between two times in cells, of which neither is half an hour from the other. */
+export function msBetween(from: number, to: number): number {
+  return ((to - from) | 0) / 1000;
+}
+
+function offset(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1000 + nanoseconds / 1e6 - performance.now();
 }

@@ -44,7 +44,7 @@ export const WANTED_NOW = 1;
 /** The thread is blocked until there is progress: no message reaches it. */
 export const WANTED_BY_BLOCKED = 2;
 
-/** A descriptor is (file, batch number, first slab, number of calls made before it, when it began as in `shared-clock.ts`). */
+/** A descriptor is (file, batch number, first slab, number of calls made before it, when it began as in `clock.ts`). */
 const RING_START = 16;
 export const RING_CAPACITY = 2048;
 const DESCRIPTOR_CELLS = 5;

@@ -29,8 +29,9 @@ const UNREADABLE =
   'this is no URL of a PostgreSQL database: postgres://USER:PASSWORD@HOST:PORT/DATABASE, where / ? # @ : % ' +
   'within a part are written as %2F %3F %23 %40 %3A %25';
 
+/** Also of one with a blank or a quote before it, from a file of settings: as a path it would be told with its password. */
 export function isPostgresqlUrl(place: string): boolean {
-  return /^postgres(ql)?:/i.test(place);
+  return /^(postgres(ql)?:|[\s"'`<]+postgres(ql)?:\/\/)/i.test(place);
 }
 
 /** What a URL leaves out comes from the environment. Returns a sentence, without the URL, if it can't be read. */
@@ -138,6 +139,11 @@ function optional<K extends string>(key: K, value: string | undefined): Partial<
 export function labelOf({ database, hosts }: PostgresqlTarget): string {
   const places = hosts.map(({ host, port }) => (host.startsWith('/') ? host : `${host}:${port}`));
   return `${SERVER_LABEL} ${database} on ${places.join(',')}`;
+}
+
+/** The same whenever the same database is reached by the same hosts as the same user, whatever the password. */
+export function identityOf({ hosts, database, user, options }: PostgresqlTarget): string {
+  return JSON.stringify(['postgresql', hosts, database, user, options]);
 }
 
 /** The same for all URLs by which the same database is reached in the same way. It holds the password: not for people. */

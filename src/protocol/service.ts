@@ -7,6 +7,9 @@ import type { ReportedCause, SDS_PersistenceErrorCode } from './errors.ts';
 import type { PostgresqlTarget } from './postgresql-url.ts';
 
 /** A provider as the worker knows it. */
+/** Of a store that this process may have owned, by a write whose worker is lost. */
+export const UNKNOWN_EPOCH = -1;
+
 export interface ProviderMessage {
   /** Number of the provider within its worker, and of its file. */
   member: number;
@@ -20,7 +23,7 @@ export interface ProviderMessage {
   keepCollisions: boolean;
   verifyValues: boolean;
   exclusive: boolean;
-  /** See `Report`; after the loss of a worker. */
+  /** See `Report`; after the loss of a worker. `UNKNOWN_EPOCH` if the store may have been owned. */
   knownEpoch: number | undefined;
   /** Where the database is, if it is no file. */
   server?: PostgresqlSettings;

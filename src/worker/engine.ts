@@ -73,6 +73,8 @@ export interface Writes {
 }
 
 export interface Engine {
+  /** Told before each task when it was asked for. */
+  taskBegins(askedAt: number): void;
   /**
    * Opens the database for a provider, if it is not open, or is open but its file is gone. Returns the store's epoch, where
    * there is such a thing.

@@ -13,7 +13,8 @@ export function* patiently(
   attempt: () => MaybePromise<unknown>,
   patienceMs: () => number,
 ): Generator<Wait, EngineError | undefined, unknown> {
-  let deadline: number | undefined;
+  // from the first attempt on: a server may have waited for a lock within it
+  const begunAt = performance.now();
   for (let pause = FIRST_RETRY_MS; ; pause = Math.min(pause * 2, LONGEST_RETRY_MS)) {
     try {
       yield* settled(attempt());
@@ -22,7 +23,7 @@ export function* patiently(
       if (!(error instanceof EngineError)) throw error; // a fault of this program: the worker ends, and is replaced
       if (error.code !== 'database-busy') return error;
       const now = performance.now();
-      deadline ??= now + patienceMs();
+      const deadline = begunAt + patienceMs();
       if (now >= deadline) return error;
       // not in step with another process that waits as well
       yield Math.min(now + pause * (0.5 + Math.random()), deadline);

@@ -1,6 +1,7 @@
 /** The worker's end of the ring: batches, in order with the Comlink calls that were made between them. */
+
+import { cellTime, msBetween } from '../protocol/clock.ts';
 import { CALLS, descriptorAt, RING_HEAD, RING_TAIL, reached } from '../protocol/control.ts';
-import { msBetween, ticksAt } from '../protocol/shared-clock.ts';
 
 export class RingReader {
   readonly #control: Int32Array;
@@ -34,7 +35,7 @@ export class RingReader {
   /** For how long the oldest batch in it has waited; only while it is not empty. */
   waitedMs(now: number): number {
     const control = this.#control;
-    return msBetween(Atomics.load(control, descriptorAt(Atomics.load(control, RING_HEAD)) + 4), ticksAt(now));
+    return msBetween(Atomics.load(control, descriptorAt(Atomics.load(control, RING_HEAD)) + 4), cellTime(now));
   }
 
   /** Told of each call, after what the ring held before it was taken. */

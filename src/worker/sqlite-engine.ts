@@ -46,6 +46,9 @@ export class SqliteEngine implements Engine {
 
   detach(): void {}
 
+  /** How long a call waits is only counted from its first attempt on. */
+  taskBegins(): void {}
+
   setDurability(full: boolean): void {
     if (this.#full === full) return;
     this.#full = full;

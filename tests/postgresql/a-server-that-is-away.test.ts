@@ -47,6 +47,16 @@ describeOnPostgresql('a server that is away', () => {
     expect((await rows()).blobs).toEqual([]);
   });
 
+  it('a call that is made after others have waited in vain is waited for as long as they were', async () => {
+    const { provider, proxy } = await cutOff({ RetryForMs: 2000 });
+    await expect(provider.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'connection-failed' });
+    const later = provider.appendPatch(patchOf(3), 3);
+    await new Promise((resolve) => setTimeout(resolve, 500)); // it is away for some attempts
+    proxy.accept();
+    await later;
+    expect(await provider.loadPatchesSince(1)).toHaveLength(1);
+  });
+
   it('what is more than MaxPendingBytes is refused, and nothing else is lost', async () => {
     const { provider, proxy, rows } = await cutOff({ MaxPendingBytes: 1_000_000, Overflow: 'reject' });
     const calls = Array.from({ length: 3000 }, (_, i) => provider.appendPatch(new Uint8Array(1000).fill(i), i + 2));

@@ -15,6 +15,10 @@ process.on('worker', (worker: Worker) => {
   worker.once('exit', () => workers.delete(worker));
 });
 
+async function endWorkers(): Promise<void> {
+  await Promise.all([...workers].map((worker) => Promise.all([once(worker, 'exit'), worker.terminate()])));
+}
+
 function handedOver(length: number): Uint8Array {
   const bytes = new Uint8Array(length).fill(5);
   return transfer(bytes, [bytes.buffer]);
@@ -37,11 +41,42 @@ describeOnPostgresql('a worker that is lost after its commit', () => {
     const lost = proxy.loseAnswerTo({ COMMIT: 'COMMIT' }, false);
     const outcome = Promise.allSettled([write(provider)]);
     await lost;
-    await Promise.all([...workers].map((worker) => Promise.all([once(worker, 'exit'), worker.terminate()])));
+    await endWorkers();
     const [code] = (await outcome).map(codeOf);
     const { patches, snapshots, blobs } = await postgresql.rowsOf(server.url(database));
     const stored = patches.length - 1 + snapshots.length + blobs.length;
     expect({ code, stored: stored > 0 }).toEqual({ code, stored: code === 'carried out' });
     expect(blobs.map(({ ref_count }) => ref_count)).toEqual(blobs.map(() => 1));
+  });
+
+  it('of a batch that is carried out call by call: what has failed stays failed', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { BusyTimeoutMs: 50_000 });
+    onTestFinished(() => provider.close());
+    await provider.ready();
+    await server.query("ALTER TABLE sds_values ADD CHECK (hash <> 'a refused one')", undefined, database);
+    // keeps the last call from being committed until it is allowed to
+    const client = await server.connect(database);
+    await client.query('BEGIN');
+    await client.query(
+      "INSERT INTO sds_values (hash, ref_count, version, size, data) VALUES ('z last', 1, '', 1, '\\x07')",
+    );
+    const outcomes = Promise.allSettled([
+      provider.appendPatch(patchOf(1), 1),
+      provider.saveValue('a refused one', patchOf('value')),
+      provider.saveValue('z last', new Uint8Array([7])),
+    ]);
+    const waits = `SELECT FROM pg_stat_activity WHERE datname = '${database}' AND wait_event_type = 'Lock'`;
+    while ((await server.query(waits)).length === 0);
+    proxy.pause(); // the answer does not come through
+    await client.query('COMMIT');
+    await client.end();
+    while ((await server.query('SELECT FROM sds_values WHERE ref_count = 2', undefined, database)).length === 0);
+    await endWorkers();
+    proxy.resume();
+    expect((await outcomes).map(codeOf)).toEqual(['carried out', 'io-error', 'carried out']);
+    const { patches, blobs } = await postgresql.rowsOf(server.url(database));
+    expect(patches.map(({ clock }) => clock)).toEqual([1]);
+    expect(blobs.map(({ hash, ref_count }) => [hash, ref_count])).toEqual([['z last', 2]]);
   });
 });

@@ -29,6 +29,15 @@ async function freshRole(name: string): Promise<{ user: string; password: string
   return role;
 }
 
+it.each([' ', '\n', '"', "'", ' "'])(
+  'a URL that came with %j before it is refused, and not told as a path',
+  (before) => {
+    const open = () => new SDS_DesktopPersistenceProvider(`${before}postgres://somebody:secret@host/database`, 'store');
+    expect(open).toThrow(expect.objectContaining({ code: 'invalid-argument' }));
+    expect(open).toThrow(/^(?!.*secret)/s);
+  },
+);
+
 describeOnPostgresql('what can not be opened', () => {
   it('a server that is not there: connection-failed', async () => {
     expect(await codesAt(server.url('any', { port: await freePort() }))).toEqual(['connection-failed']);

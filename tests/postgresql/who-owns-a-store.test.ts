@@ -4,7 +4,8 @@ import { expect, it, onTestFinished } from 'vitest';
 import { Program } from '../../torture/child-process.ts';
 import { patchOf } from '../support/files.ts';
 import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
-import { codesOf } from './outcomes.ts';
+import { databaseOf } from '../support/postgresql-engine.ts';
+import { codeOf, codesOf } from './outcomes.ts';
 
 function open(url: string, store: string, options: SDS_ProviderOptions = {}): SDS_DesktopPersistenceProvider {
   const provider = new SDS_DesktopPersistenceProvider(url, store, options);
@@ -108,5 +109,63 @@ describeOnPostgresql('who owns a store', () => {
     await next.ready();
     const refused = open(server.url(database), 'kept', { BusyTimeoutMs: 0 });
     await expect(refused.ready()).rejects.toMatchObject({ code: 'fenced' });
+  });
+
+  it('one that is closed while it waits for its store does not ask for it again', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    await owner(server.url(database), 'store');
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { BusyTimeoutMs: 50_000 });
+    const refused = expect(provider.ready()).rejects.toMatchObject({ code: 'fenced' });
+    // once that has come back, the first attempt to get it is over
+    await expect(provider.appendPatch(patchOf(1), 1)).rejects.toMatchObject({ code: 'fenced' });
+    await provider.close();
+    await refused;
+    expect(proxy.connections).toBe(0);
+  });
+
+  it('a claim whose answer was lost is given back like any other', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const kept = open(url, 'kept', { RetryForMs: 300 });
+    await kept.ready();
+    const lost = proxy.loseAnswerTo({ 'INSERT INTO sds_claims': 'COMMIT' });
+    proxy.refuse();
+    const left = open(url, 'left');
+    await lost;
+    await expect(left.ready()).rejects.toMatchObject({ code: 'connection-failed' });
+    await left.close();
+    proxy.accept();
+    await kept.appendPatch(patchOf(1), 1);
+    await open(server.url(database), 'left', { BusyTimeoutMs: 0 }).ready();
+  });
+
+  it('a claim that the server has lost is no claim: a standby that was promoted may lack the last commits', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const [first, second] = [open(url, 'first'), open(url, 'second')];
+    await Promise.all([first.appendPatch(patchOf(1), 1), second.appendPatch(patchOf(1), 1)]);
+    await server.query(
+      "UPDATE sds_leases SET epoch = epoch - 1 WHERE store_id = 'first'; DELETE FROM sds_claims WHERE store_id = 'first'",
+      undefined,
+      database,
+    );
+    proxy.cutNow();
+    await second.appendPatch(patchOf(2), 2);
+    const calls = [first.appendPatch(patchOf(2), 2), first.loadPatchesSince(0), first.saveValue('value', patchOf(2))];
+    expect((await Promise.allSettled(calls)).map(codeOf)).toEqual(Array(3).fill('fenced'));
+    await first.close();
+    await open(url, 'first').appendPatch(patchOf(2), 2);
+  });
+
+  it('names that are stored alike are one store, which belongs to this process until the last of them is closed', async () => {
+    const url = await postgresql.freshPlace();
+    const [one, other] = [open(url, 'a\uD800'), open(url, 'a\uFFFD')];
+    await Promise.all([one.appendPatch(patchOf(1), 1), other.appendPatch(patchOf(2), 2)]);
+    await one.close();
+    expect(await other.loadPatchesSince(0)).toHaveLength(2);
+    const [claims] = await server.query<{ count: number }>(
+      'SELECT count(*)::int AS count FROM sds_claims',
+      undefined,
+      databaseOf(url),
+    );
+    expect(claims).toEqual({ count: 1 });
   });
 });

@@ -14,11 +14,13 @@ export interface Pair {
   copiedBy: 'pg_basebackup' | 'a copy of the stopped server';
 }
 
-export async function startPair(binaries: Binaries): Promise<Pair> {
-  const primary = await PostgresqlServer.start({ binaries });
+/** @param durable - whether both wait for the disk, as servers do that are not a test's */
+export async function startPair(binaries: Binaries, durable = false): Promise<Pair> {
+  const primary = await PostgresqlServer.start({ binaries, durable });
   const hasBaseBackup = existsSync(join(binaries.folder, 'pg_basebackup'));
   if (!hasBaseBackup) await primary.stop();
-  const standby = await PostgresqlServer.prepare({ binaries, copyOf: primary.folder, settings: { hot_standby: 'on' } });
+  const settings = { hot_standby: 'on' };
+  const standby = await PostgresqlServer.prepare({ binaries, copyOf: primary.folder, settings, durable });
   const primaryInfo = `host=127.0.0.1 port=${primary.port} user=${SUPERUSER} password='${PASSWORD}' application_name=standby`;
   if (hasBaseBackup) {
     rmSync(standby.data, { recursive: true, force: true });

@@ -2,6 +2,8 @@
  * This side of what is shared with a worker: the ring of batches, its doorbell, how far the worker is, and
  * what it noted of large writes. It knows no files and no promises; `session.ts` has the Comlink side.
  */
+
+import { cellTime } from '../../protocol/clock.ts';
 import {
   BOOTED,
   CALLS,
@@ -29,7 +31,6 @@ import {
   WANTED,
   WORKER_STATE,
 } from '../../protocol/control.ts';
-import { ticksAt } from '../../protocol/shared-clock.ts';
 import { ErrorBoard } from './error-board.ts';
 
 export class Channel {
@@ -93,7 +94,7 @@ export class Channel {
     control[at + 1] = batch;
     control[at + 2] = firstSlab;
     control[at + 3] = Atomics.load(control, CALLS);
-    control[at + 4] = ticksAt(begunAt);
+    control[at + 4] = cellTime(begunAt);
     Atomics.store(control, RING_TAIL, (tail + 1) | 0);
     return true;
   }

@@ -97,7 +97,6 @@ export class Connection {
     const report = await this.#registry.attach(this.#session, queue, member);
     finish('open', trace, report.error?.cause);
     log('open %s: %s', member.dbPath, report.error?.code ?? 'fine');
-    if (report.epoch !== undefined) member.epoch = report.epoch;
     if (report.sqliteVersion !== undefined) this.#dispatcher.sqliteVersion = report.sqliteVersion;
     return report;
   }

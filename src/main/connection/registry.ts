@@ -1,6 +1,6 @@
 /** The providers that a worker knows, or is to know: each from its attach to its detach. */
 import { makeError } from '../../protocol/errors.ts';
-import type { ProviderMessage, Report } from '../../protocol/service.ts';
+import { type ProviderMessage, type Report, UNKNOWN_EPOCH } from '../../protocol/service.ts';
 import type { FileQueue } from '../queue/file-queue.ts';
 import type { Member } from '../queue/member.ts';
 import type { Session } from './session.ts';
@@ -11,6 +11,8 @@ interface Registration {
   /** Who waits for the attach that is under way. */
   onAttach: ((report: Report) => void)[];
   attaching: boolean;
+  /** Whether an attach was answered: from then on its calls may have got it its store. */
+  answered: boolean;
   onDetach: ((report: Report) => void) | undefined;
 }
 
@@ -27,7 +29,7 @@ export class Registry {
     return new Promise((resolve) => {
       let registration = this.#registrations.get(member.id);
       if (registration === undefined) {
-        registration = { member, queue, attaching: false, onAttach: [], onDetach: undefined };
+        registration = { member, queue, attaching: false, answered: false, onAttach: [], onDetach: undefined };
         this.#registrations.set(member.id, registration);
       }
       registration.onAttach.push(resolve);
@@ -42,6 +44,8 @@ export class Registry {
       (service) => service.attach(message),
       (report) => {
         registration.attaching = false;
+        registration.answered = true;
+        if (report.epoch !== undefined) registration.member.epoch = report.epoch;
         for (const settle of registration.onAttach.splice(0)) settle(report);
       },
     );
@@ -90,8 +94,10 @@ export class Registry {
   }
 }
 
-function messageOf({ member, queue }: Registration): ProviderMessage {
+function messageOf({ member, queue, answered }: Registration): ProviderMessage {
   const { settings } = member;
+  // a store may be claimed by a write, whose epoch nobody hears of
+  const mayHaveOwned = answered && queue.observer.batches > queue.observer.failedBatches;
   return {
     member: member.id,
     file: queue.id,
@@ -104,7 +110,7 @@ function messageOf({ member, queue }: Registration): ProviderMessage {
     keepCollisions: settings.OnClockCollision === 'keep',
     verifyValues: settings.VerifyValues,
     exclusive: settings.Ownership === 'exclusive',
-    knownEpoch: member.epoch,
+    knownEpoch: member.epoch ?? (mayHaveOwned ? UNKNOWN_EPOCH : undefined),
   };
 }
 

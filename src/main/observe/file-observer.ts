@@ -1,5 +1,5 @@
 /** Counts what goes through a file's queue, and tells of its commits and loads. */
-import { millisecondsUntil } from '../../protocol/clock.ts';
+import { cellTime, msBetween } from '../../protocol/clock.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { begin, finish, type TraceContext, tellOfError } from './channels.ts';
 import { Delays } from './delays.ts';
@@ -91,7 +91,7 @@ export class FileObserver {
 function delayOf({ begunAt }: Watched, committedAt: number): number {
   const untilNow = performance.now() - begunAt;
   if (committedAt === 0) return untilNow;
-  const delayMs = millisecondsUntil(committedAt, begunAt);
+  const delayMs = msBetween(cellTime(begunAt), committedAt);
   // what a worker notes late may be found in memory that is used anew: then it is of an earlier time
   return delayMs >= 0 && delayMs <= untilNow ? delayMs : untilNow;
 }

@@ -94,10 +94,14 @@ export class CopyRecords {
     await this.#server.one("DELETE FROM sds_copies WHERE source = $1 AND kind = 'value' AND name = $2", source, name);
   }
 
-  async end(sources: readonly string[], ...last: Statement[]): Promise<void> {
+  /** Without values, those that an earlier call has added stay on record: one that copies them must not add them again. */
+  async end(sources: readonly string[], withValues: boolean, ...last: Statement[]): Promise<void> {
+    const some = withValues
+      ? ''
+      : " AND (kind = 'store' OR NOT EXISTS (SELECT 1 FROM sds_copies v WHERE v.source = sds_copies.source AND v.kind = 'value'))";
     await this.#server.transaction(
       async () => {
-        await this.#server.one('DELETE FROM sds_copies WHERE source = ANY($1::text[])', textArray(sources));
+        await this.#server.one(`DELETE FROM sds_copies WHERE source = ANY($1::text[])${some}`, textArray(sources));
       },
       ...last,
     );

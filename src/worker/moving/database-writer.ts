@@ -292,10 +292,10 @@ export class DatabaseWriter implements Writer {
     return names;
   }
 
-  async finish(): Promise<void> {
+  async finish(withValues: boolean): Promise<void> {
     const copies = [...this.#copies.keys()].map(keyOf);
     try {
-      await this.#records.end(copies, this.#claims.fence(), ...this.#leaving());
+      await this.#records.end(copies, withValues, this.#claims.fence(), ...this.#leaving());
     } catch (error) {
       const isInDoubt = error instanceof ServerFailure && error.retry === 'reconnect';
       if (!isInDoubt || !(await this.#claims.haveLeft().catch(() => false))) throw this.#claims.meaningOf(error);

@@ -78,7 +78,7 @@ export interface Writer {
   copyStores(source: Source, group: ReadonlyMap<string, StorePrint>): Promise<void>;
   copyValues(source: Source): Promise<void>;
   /** After all is there and was compared. */
-  finish(): Promise<void>;
+  finish(withValues: boolean): Promise<void>;
   /** At any end. */
   close(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 /** Moves house: copies stores and values from database files or PostgreSQL databases into one, and compares them afterwards. */
 import { statSync } from 'node:fs';
 import type { MoveTask, Place, SDS_CopyResult } from '../../protocol/maintenance.ts';
-import { keyOf } from '../../protocol/postgresql-url.ts';
+import { identityOf } from '../../protocol/postgresql-url.ts';
 import { ChangedMeanwhile, OperationError } from '../maintenance/failure.ts';
 import { locate, openLook } from '../maintenance/look.ts';
 import type { Progress } from '../maintenance/progress.ts';
@@ -83,7 +83,7 @@ class Copy {
     await this.#meter.step();
     this.#progress.lastChance();
     for (const { reader } of sources) reader.check();
-    await writer.finish();
+    await writer.finish(this.#task.values);
     return {
       Path: writer.place,
       Stores: sizes.length,
@@ -110,7 +110,7 @@ class Copy {
       const reader = new DatabaseReader(server, () => this.#meter.step());
       await reader.holdStill();
       const [row] = await server.rows('SELECT current_schema()');
-      return { reader, identity: `${keyOf(place.server)} ${row?.[0]}`, stores: await reader.stores() };
+      return { reader, identity: `${identityOf(place.server)} ${row?.[0]}`, stores: await reader.stores() };
     }
     const options = { path: place.file, untouched: this.#task.untouched, looks: false, progress: this.#progress };
     const { look, check, close } = openLook(options, this.#tries);

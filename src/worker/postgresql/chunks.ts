@@ -13,8 +13,14 @@ const CHUNK_BYTES = 256 * 1024;
 /** So many bytes cross with one ordinary statement. */
 const STATEMENT_BYTES = 1024 * 1024;
 
-export type ChunkTable = 'sds_snapshot_chunks' | 'sds_value_chunks';
+type HeadTable = 'sds_snapshots' | 'sds_values';
+type ChunkTable = 'sds_snapshot_chunks' | 'sds_value_chunks';
 
+const chunkTables: Readonly<Record<HeadTable, ChunkTable>> = {
+  sds_snapshots: 'sds_snapshot_chunks',
+  sds_values: 'sds_value_chunks',
+};
+/** Of the head's table and of the chunks'. */
 const keyColumns: Readonly<Record<ChunkTable, string>> = { sds_snapshot_chunks: 'store_id', sds_value_chunks: 'hash' };
 
 export function newVersion(): string {
@@ -54,8 +60,32 @@ function* rowsOf(key: string, version: string, bytes: Buffer): Generator<CopyRow
   }
 }
 
+/** How often the bytes may be replaced by another process while they are read. */
+const MOST_ATTEMPTS = 10;
+
+/** Reads what lies in its head's row or in chunks, of whichever version there is; `undefined` if there is no head. */
+export async function readWhole(
+  connection: Connection,
+  heads: HeadTable,
+  key: string,
+  copy: boolean,
+): Promise<Uint8Array | undefined> {
+  const table = chunkTables[heads];
+  const select = `SELECT version, size, encode(data, 'hex') FROM ${heads} WHERE ${keyColumns[table]} = $1`;
+  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+    const { rows } = await connection.one(select, key);
+    const [head] = rows;
+    if (head === undefined) return undefined;
+    const [version, size, data] = head;
+    if (typeof data === 'string') return new Uint8Array(bytesOf(data));
+    const found = await readChunks(connection, table, key, version ?? '', Number(size), copy);
+    if (found !== undefined) return found;
+  }
+  throw new EngineError('database-corrupt', { message: `${heads}: '${key}' lacks some of its bytes` });
+}
+
 /** Reads all of them; `undefined` if others have taken their place since their version was read. */
-export async function readChunks(
+async function readChunks(
   connection: Connection,
   table: ChunkTable,
   key: string,

@@ -3,6 +3,7 @@
  * that claims of one store come one after the other; its `epoch` counts how often it changed hands.
  */
 import { storedName } from '../../protocol/postgresql-names.ts';
+import { UNKNOWN_EPOCH } from '../../protocol/service.ts';
 import type { Connection, Result } from './connection.ts';
 import { fencedError, type Holder } from './holder.ts';
 import { begin, inTransaction, type Limits } from './transactions.ts';
@@ -58,7 +59,8 @@ export class Claims {
   /**
    * Claims a store; taking over one whose holder was not heard of for the length of its lease needs no help.
    *
-   * @param knownEpoch - the epoch at which this process has owned it before, with a worker that was lost
+   * @param knownEpoch - the epoch at which this process has owned it before, with a worker that was lost; `UNKNOWN_EPOCH` if
+   *   it may have owned it
    * @throws `fenced` if a process that lives has it, or has had it meanwhile
    */
   async claim(connection: Connection, storeId: string, exclusive: boolean, knownEpoch?: number): Promise<void> {
@@ -86,7 +88,8 @@ export class Claims {
       const others = claims.rows.filter((row) => row[0] !== session) as [string, string][];
       const mine = claims.rows.some((row) => row[0] === session);
       let epoch = epochBefore ?? 0;
-      if (knownEpoch !== undefined && exclusive && knownEpoch !== epoch) {
+      const isKnown = knownEpoch === UNKNOWN_EPOCH ? mine || epoch === 0 : knownEpoch === epoch;
+      if (knownEpoch !== undefined && exclusive && !isKnown) {
         this.#claims.set(stored, { storeId, stored, exclusive, epoch, lost: true });
         throw fencedError(storeId);
       }
@@ -129,7 +132,27 @@ export class Claims {
     return rows.length > 0;
   }
 
-  /** After this process was fenced: keeps the stores that nobody has taken, under the holder's new generation. */
+  /**
+   * Whether the server has all claims of this process. It may not, without anybody having fenced it: a standby that was
+   * promoted lacks what it had not got yet.
+   */
+  async areKnown(connection: Connection): Promise<boolean> {
+    const own = [...this.#claims.values()].filter(({ lost }) => !lost);
+    if (own.length === 0) return true;
+    const { session, generation } = this.#holder;
+    const { rows } = await connection.one(
+      'SELECT c.store_id, l.epoch FROM sds_claims c, sds_leases l WHERE c.session = $1 AND c.generation = $2 AND l.store_id = c.store_id',
+      session,
+      String(generation),
+    );
+    const epochs = new Map(rows.map(([stored, epoch]) => [stored, Number(epoch)]));
+    return own.every(({ stored, epoch, exclusive }) => {
+      const found = epochs.get(stored);
+      return found === epoch || (found !== undefined && !exclusive);
+    });
+  }
+
+  /** After this process was fenced, or some of its claims were lost: keeps the stores that nobody has taken, under the holder's new generation. */
   async keepWhatIsLeft(connection: Connection): Promise<void> {
     for (const claim of this.#claims.values()) {
       if (claim.lost) continue;
@@ -161,11 +184,11 @@ export class Claims {
   }
 
   /** This process wants a store no longer; `giveBack` tells the server, at once or as soon as it can be reached. */
-  leave(storeId: string): void {
-    const claim = this.#claims.get(storedName(storeId).stored);
-    this.#claims.delete(storedName(storeId).stored);
-    this.#refused.delete(storedName(storeId).stored);
-    if (claim !== undefined && !claim.lost) this.#leaving.add(claim.stored);
+  leave(stored: string): void {
+    this.#claims.delete(stored);
+    this.#refused.delete(stored);
+    // also if it is not known here: the server may have it, and the answer was lost
+    this.#leaving.add(stored);
   }
 
   async giveBack(connection: Connection): Promise<void> {

@@ -4,7 +4,7 @@
  * connection, `lost` is true, and nothing more can be asked of it.
  */
 import type { Client, Connection as PgConnection } from 'pg';
-import { type CopyRow, CopyRows, copyEnd, copyHead, copyRowHead } from './copy-format.ts';
+import { type CopyRow, CopyRows, copyData, copyEnd, copyHead, copyRowHead } from './copy-format.ts';
 import { toServerError } from './sqlstates.ts';
 
 export interface Statement {
@@ -41,7 +41,6 @@ interface Wire {
   execute(portal: object): void;
   sync(): void;
   query(text: string): void;
-  sendCopyFromChunk(chunk: Buffer): void;
   endCopyFrom(): void;
   sendCopyFail(reason: string): void;
 }
@@ -116,15 +115,19 @@ export class Connection {
   async copyIn(table: string, rows: Iterable<CopyRow>): Promise<void> {
     let over = false;
     const send = async (wire: Wire) => {
-      wire.sendCopyFromChunk(copyHead);
+      const { stream } = wire;
+      stream.write(copyData(copyHead));
       for (const row of rows) {
-        wire.sendCopyFromChunk(copyRowHead(row));
-        wire.sendCopyFromChunk(row.data);
-        if (wire.stream.writableNeedDrain) await drained(wire.stream);
+        // past `pg`, which would copy the bytes
+        stream.cork();
+        stream.write(copyData(copyRowHead(row), row.data.byteLength));
+        stream.write(row.data);
+        stream.uncork();
+        if (stream.writableNeedDrain) await drained(stream);
         // told as the failure of the exchange; what is sent after that would go to whatever follows
         if (this.lost || over) return;
       }
-      wire.sendCopyFromChunk(copyEnd);
+      stream.write(copyData(copyEnd));
       wire.endCopyFrom();
     };
     await this.#exchange((wire) => wire.query(`COPY ${table} FROM STDIN (FORMAT binary)`), {
@@ -147,8 +150,10 @@ export class Connection {
 
   #exchange(submit: (wire: Wire) => void, parts: Partial<Exchange>): Promise<void> {
     return new Promise<void>((resolve, reject) => {
-      const watch = this.#watch();
+      let over = false;
+      const watch = this.#watch(() => over);
       const end = (settle: () => void) => {
+        over = true;
         clearInterval(watch);
         settle();
       };
@@ -187,7 +192,7 @@ export class Connection {
   }
 
   /** Ends the connection if the server does not work on what it was asked: a network that is cut tells nobody. */
-  #watch(): NodeJS.Timeout {
+  #watch(isOver: () => boolean): NodeJS.Timeout {
     let [moved, since] = [-1, performance.now()];
     let asking = false;
     return setInterval(() => {
@@ -199,6 +204,9 @@ export class Connection {
       void this.#askElsewhere(this.#client).then((found) => {
         asking = false;
         if (found === 'at work' || (found === 'unknown' && performance.now() - since < this.#silenceMs)) return;
+        // it has answered while the other one was asked, and has been at rest since
+        const { bytesRead, bytesWritten } = this.#wire.stream;
+        if (isOver() || bytesRead + bytesWritten !== moved) return;
         this.#wire.stream.destroy(new Error('the server says nothing, and does not work on what it was asked'));
       });
     }, LOOK_MS);

@@ -1,4 +1,7 @@
-/** PostgreSQL's binary form of COPY (https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format"). */
+/**
+ * PostgreSQL's binary form of COPY (https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format"), and the
+ * message that carries it (https://www.postgresql.org/docs/current/protocol-message-formats.html, "CopyData").
+ */
 
 /** A row that begins with texts and a number and ends with bytes. */
 export interface CopyRow {
@@ -22,6 +25,13 @@ export function copyRowHead({ texts, number, data }: CopyRow): Buffer {
   }
   head.push(int32(4), int32(number), int32(data.byteLength));
   return Buffer.concat(head);
+}
+
+const COPY_DATA = Buffer.from('d');
+
+/** A message with these bytes and as many as `following`, which are written after it from where they lie. */
+export function copyData(bytes: Buffer, following = 0): Buffer {
+  return Buffer.concat([COPY_DATA, int32(4 + bytes.byteLength + following), bytes]);
 }
 
 function int16(value: number): Buffer {

@@ -28,7 +28,7 @@ export class PostgresqlEngine implements Engine {
   readonly #holder: Holder;
   readonly #claims: Claims;
   readonly #limits: Limits;
-  /** Providers by store: the first of a store claims it, the last one gives it back. */
+  /** Providers by the stored name of their store: the first of a store claims it, the last one gives it back. */
   readonly #callers = new Map<string, Set<Caller>>();
 
   constructor(settings: PostgresqlSettings) {
@@ -38,6 +38,10 @@ export class PostgresqlEngine implements Engine {
     this.#server = new Server(settings, this.#holder, this.#claims);
   }
 
+  taskBegins(askedAt: number): void {
+    this.#server.askedAt = askedAt;
+  }
+
   /** It is the server's; see `#claim`. */
   setDurability(): void {}
 
@@ -45,8 +49,9 @@ export class PostgresqlEngine implements Engine {
 
   async attach(caller: Caller): Promise<number | undefined> {
     const { storeId } = caller;
-    const callers = this.#callers.get(storeId) ?? new Set();
-    this.#callers.set(storeId, callers.add(caller));
+    const { stored } = storedName(storeId);
+    const callers = this.#callers.get(stored) ?? new Set();
+    this.#callers.set(stored, callers.add(caller));
     // 0 would wait for ever
     this.#limits.lockMs = Math.max(this.#limits.lockMs, caller.busyTimeoutMs);
     await this.#server.use((connection) => this.#claim(connection, caller));
@@ -54,12 +59,12 @@ export class PostgresqlEngine implements Engine {
   }
 
   async detach(caller: Caller): Promise<void> {
-    const { storeId } = caller;
-    const callers = this.#callers.get(storeId);
+    const { stored } = storedName(caller.storeId);
+    const callers = this.#callers.get(stored);
     callers?.delete(caller);
     if (callers === undefined || callers.size > 0) return;
-    this.#callers.delete(storeId);
-    this.#claims.leave(storeId);
+    this.#callers.delete(stored);
+    this.#claims.leave(stored);
     await this.#server.useOnce((connection) => this.#claims.giveBack(connection));
   }
 

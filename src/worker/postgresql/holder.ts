@@ -174,11 +174,11 @@ export class Holder {
 
   /** Leaves: nobody has to wait until it is given up for lost. */
   leaving(): Statement[] {
-    const values = [this.session];
-    return [
-      { text: 'DELETE FROM sds_claims WHERE session = $1', values },
-      { text: 'DELETE FROM sds_holders WHERE session = $1', values },
-    ];
+    const { condition, values } = this.isPresent(2);
+    return ['sds_claims', 'sds_holders'].map((table) => ({
+      text: `DELETE FROM ${table} WHERE session = $1 AND ${condition}`,
+      values: [this.session, ...values],
+    }));
   }
 
   // ---- in each transaction that writes -----------------------------------------------------------------

@@ -15,8 +15,6 @@ import { prepareTables } from './tables.ts';
 /** Between attempts. The longest is short enough that a server that is back is found within a fraction of a second. */
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 250;
-/** What has waited behind a call that gave up fails with it, without an attempt of its own, if that would take longer. */
-const AT_ONCE_MS = 100;
 /** Fenced again and again within one call, there is something else wrong. */
 const MOST_FENCED = 5;
 
@@ -35,8 +33,11 @@ export class Server {
   #synchronous = true;
   #prepared = false;
   #fenced = false;
-  /** When a call had waited for the server as long as it may. */
-  #gaveUpAt = Number.NEGATIVE_INFINITY;
+  /** When what is carried out now was asked for. */
+  askedAt = 0;
+  /** Since when the server is known to be away. */
+  #awaySince: number | undefined;
+  /** Of the last call that gave up, if the attempt took long: what has waited as long fails without one of its own. */
   #failure: ServerError | undefined;
   #closed = false;
   /** One at a time. */
@@ -81,10 +82,11 @@ export class Server {
   }
 
   async #tryAgain<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    const { askedAt } = this;
     const begunAt = performance.now();
-    if (this.#failure !== undefined && begunAt - this.#gaveUpAt < AT_ONCE_MS) throw this.#failure;
     // what has waited in the queue while an earlier call waited for the server has waited with it
-    const patience = Math.min(this.#settings.retryForMs, begunAt - this.#gaveUpAt);
+    const hasWaited = (now: number) => now - Math.max(askedAt, this.#awaySince ?? now);
+    if (this.#failure !== undefined && hasWaited(begunAt) >= this.#settings.retryForMs) throw this.#failure;
     let pause = FIRST_PAUSE_MS;
     let fenced = 0;
     for (;;) {
@@ -93,7 +95,9 @@ export class Server {
       let used: Connection | undefined;
       try {
         used = await this.#ready();
-        return await work(used);
+        const result = await work(used);
+        this.#awaySince = this.#failure = undefined;
+        return result;
       } catch (error) {
         if (error instanceof Fenced) {
           this.#fenced = true;
@@ -109,11 +113,13 @@ export class Server {
         }
         if (error.retry === 'reconnect') this.#connection?.drop();
         const now = performance.now();
+        if (error.retry === 'reconnect') this.#awaySince ??= now;
+        const waited = error.retry === 'reconnect' ? hasWaited(now) : now - begunAt;
         // of one that was there before it is not known when it was lost: a new one is tried in any case
         const wasOld = error.retry === 'reconnect' && used !== undefined && used === before;
-        if (now - begunAt >= patience && !wasOld) {
+        if (waited >= this.#settings.retryForMs && !wasOld) {
           const wasSlow = now - triedAt >= this.#settings.connectTimeoutMs; // one that refuses at once may be asked again
-          if (error.retry === 'reconnect') [this.#gaveUpAt, this.#failure] = [now, wasSlow ? error : undefined];
+          if (error.retry === 'reconnect') this.#failure = wasSlow ? error : undefined;
           throw error;
         }
         // not in step with other processes that wait for the same server
@@ -133,7 +139,10 @@ export class Server {
         if (!this.#prepared) await prepareTables(connection, this.#settings.createTables);
         this.#prepared = true;
         if (!(await this.#holder.register(connection))) this.#fenced = true;
-        else await this.#claims.giveBack(connection);
+        else {
+          if (!(await this.#claims.areKnown(connection))) await this.#claims.keepWhatIsLeft(connection);
+          await this.#claims.giveBack(connection);
+        }
       } catch (error) {
         connection.drop();
         throw error;

@@ -1,6 +1,5 @@
 /** A store's snapshot: one row, or a head and chunk rows. */
-import { EngineError } from '../engine.ts';
-import { bytesOf, MOST_INLINE, newVersion, readChunks, writeChunks } from './chunks.ts';
+import { MOST_INLINE, newVersion, readWhole, writeChunks } from './chunks.ts';
 import type { Connection, Statement } from './connection.ts';
 
 export interface Snapshot {
@@ -39,25 +38,6 @@ function headOf(store: string, clock: number, version: string, size: number, dat
   ];
 }
 
-/** How often a snapshot may be replaced by another process while it is read. */
-const MOST_ATTEMPTS = 10;
-
-export async function loadSnapshot(
-  connection: Connection,
-  store: string,
-  copy: boolean,
-): Promise<Uint8Array | undefined> {
-  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-    const { rows } = await connection.one(
-      "SELECT version, size, encode(data, 'hex') FROM sds_snapshots WHERE store_id = $1",
-      store,
-    );
-    const head = rows[0];
-    if (head === undefined) return undefined;
-    const [version, size, data] = head;
-    if (typeof data === 'string') return new Uint8Array(bytesOf(data));
-    const found = await readChunks(connection, 'sds_snapshot_chunks', store, version ?? '', Number(size), copy);
-    if (found !== undefined) return found;
-  }
-  throw new EngineError('database-corrupt', { message: `the snapshot of store '${store}' lacks some of its bytes` });
+export function loadSnapshot(connection: Connection, store: string, copy: boolean): Promise<Uint8Array | undefined> {
+  return readWhole(connection, 'sds_snapshots', store, copy);
 }

@@ -1,7 +1,6 @@
 /** Values and their reference counts. */
-import { EngineError } from '../engine.ts';
 import { byteaArray, int4Array, textArray } from './arrays.ts';
-import { bytesOf, MOST_INLINE, newVersion, readChunks, writeChunks } from './chunks.ts';
+import { MOST_INLINE, newVersion, readWhole, writeChunks } from './chunks.ts';
 import type { Connection, Statement } from './connection.ts';
 
 interface Run {
@@ -114,21 +113,6 @@ export async function saveLargeValue(connection: Connection, hash: string, data:
   await connection.one('DELETE FROM sds_value_chunks WHERE hash = $1 AND version = $2', hash, version);
 }
 
-/** How often a value may be released and saved again while it is read. */
-const MOST_ATTEMPTS = 10;
-
-export async function loadValue(connection: Connection, hash: string, copy: boolean): Promise<Uint8Array | undefined> {
-  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-    const { rows } = await connection.one(
-      "SELECT version, size, encode(data, 'hex') FROM sds_values WHERE hash = $1",
-      hash,
-    );
-    const head = rows[0];
-    if (head === undefined) return undefined;
-    const [version, size, data] = head;
-    if (typeof data === 'string') return new Uint8Array(bytesOf(data));
-    const found = await readChunks(connection, 'sds_value_chunks', hash, version ?? '', Number(size), copy);
-    if (found !== undefined) return found;
-  }
-  throw new EngineError('database-corrupt', { message: `value '${hash}' lacks some of its bytes` });
+export function loadValue(connection: Connection, hash: string, copy: boolean): Promise<Uint8Array | undefined> {
+  return readWhole(connection, 'sds_values', hash, copy);
 }

@@ -1,0 +1,200 @@
+/**
+ * How gathered batches are carried out: those that wait for each other in one transaction; if that fails, each by
+ * itself, and at last each of its promises, so that a bad call fails alone.
+ */
+import type { SDS_PersistenceErrorCode } from '../protocol/errors.ts';
+import {
+  BATCH_FAILED,
+  BATCH_ONE_BY_ONE,
+  NO_SLAB,
+  SLAB_COMMITTED_AT,
+  SLAB_DONE,
+  SLAB_FLAGS,
+  SLAB_NEXT,
+  SLAB_SEALED,
+  SLAB_USED,
+  usedOf,
+} from '../protocol/slabs.ts';
+import type { Arena } from './arena.ts';
+import { BatchReader } from './batch-reader.ts';
+import type { Caller, CommitPoint, Engine, EngineError, MaybePromise, Writes } from './engine.ts';
+import type { Outcomes } from './outcomes.ts';
+import type { Wait } from './patience.ts';
+
+export interface GatheredBatch {
+  number: number;
+  firstSlab: number;
+  askedAt: number;
+}
+
+/** Trouble of the whole file: each single call would only meet it again. */
+const wholesale: readonly SDS_PersistenceErrorCode[] = [
+  'database-busy',
+  'open-failed',
+  'schema-mismatch',
+  'read-only',
+  'connection-failed',
+];
+
+/** What they need of the worker around them. */
+export interface BatchesHost {
+  readonly arena: Arena;
+  readonly members: ReadonlyMap<number, Caller>;
+  /** Something is finished; by an answer the main side hears of it anyway. */
+  progressed(answered: boolean): void;
+}
+
+export type Patiently = (attempt: () => MaybePromise<unknown>) => Generator<Wait, EngineError | undefined, unknown>;
+
+export class Batches {
+  readonly #engine: Engine;
+  readonly #host: BatchesHost;
+  readonly #outcomes: Outcomes;
+  readonly #patiently: Patiently;
+
+  /** @param patiently - tries again while another process has the file */
+  constructor(engine: Engine, host: BatchesHost, outcomes: Outcomes, patiently: Patiently) {
+    this.#engine = engine;
+    this.#host = host;
+    this.#outcomes = outcomes;
+    this.#patiently = patiently;
+  }
+
+  /**
+   * Seals a batch: nothing is added to it from now on. Returns the bytes of one of one slab that nobody has
+   * begun to carry out; of any other, infinitely many.
+   */
+  seal({ firstSlab }: GatheredBatch): number {
+    const { arena } = this.#host;
+    const cell = arena.startOf(firstSlab) >> 2;
+    const small = arena.cell(cell + SLAB_NEXT) === NO_SLAB && arena.cell(cell + SLAB_FLAGS) === 0;
+    const used = usedOf(Atomics.or(arena.cells, cell + SLAB_USED, SLAB_SEALED));
+    return small ? used : Number.POSITIVE_INFINITY;
+  }
+
+  /** Tries to commit batches here and now; returns what is left to do, if that takes patience, or fails. */
+  runAtOnce(batches: readonly GatheredBatch[]): Generator<Wait, void, unknown> | undefined {
+    const { arena, members } = this.#host;
+    const calls = new BatchReader(
+      arena,
+      batches.map(({ firstSlab }) => firstSlab),
+      members,
+    );
+    const [first] = batches;
+    // a worker was lost while it noted failures: what is not dealt with is tried anew, each promise as a whole
+    if (first !== undefined && calls.hasFlag(BATCH_FAILED)) {
+      calls.reopen(arena.cell((arena.startOf(first.firstSlab) >> 2) + SLAB_DONE));
+    }
+    if (first !== undefined && calls.hasFlag(BATCH_ONE_BY_ONE)) return this.#runAlone(first);
+    const point = this.#pointOf(batches);
+    const attempt = () => this.#engine.transact(calls.rewind(), point);
+    let result: MaybePromise<void>;
+    try {
+      result = attempt();
+    } catch (error) {
+      return this.#runPatiently(
+        batches,
+        onceThen(() => {
+          throw error;
+        }, attempt),
+      );
+    }
+    if (result instanceof Promise)
+      return this.#runPatiently(
+        batches,
+        onceThen(() => result, attempt),
+      );
+    this.#host.progressed(false);
+    return undefined;
+  }
+
+  /** Batches in one transaction; if that fails, each by itself, and at last each of its promises. */
+  *#runPatiently(batches: readonly GatheredBatch[], attempt: () => MaybePromise<void>): Generator<Wait, void, unknown> {
+    const error = yield* this.#patiently(attempt);
+    if (error === undefined) {
+      this.#host.progressed(false);
+    } else if (wholesale.includes(error.code) && !error.onlyOfSome) {
+      for (const { number, firstSlab } of batches) {
+        this.#failAll(number, this.#readerOf(firstSlab), 'all', error);
+        this.#outcomes.dealtWith(number);
+      }
+      this.#host.progressed(false);
+    } else {
+      for (const batch of batches) yield* this.#runAlone(batch, batches.length === 1);
+    }
+  }
+
+  /** Of several batches that are committed together. */
+  #pointOf(batches: readonly GatheredBatch[]): CommitPoint {
+    const { arena } = this.#host;
+    const timesAt = batches.map(({ firstSlab }) => (arena.startOf(firstSlab) >> 2) + SLAB_COMMITTED_AT);
+    return this.#outcomes.point(batches[0]?.number ?? 0, batches.at(-1)?.number ?? 0, arena.cells, timesAt);
+  }
+
+  #readerOf(firstSlab: number): BatchReader {
+    return new BatchReader(this.#host.arena, [firstSlab], this.#host.members);
+  }
+
+  /** One batch: as a whole, unless that has failed, and then promise by promise. */
+  *#runAlone(batch: GatheredBatch, hasFailed = false): Generator<Wait, void, unknown> {
+    const { number, firstSlab } = batch;
+    const { arena } = this.#host;
+    const calls = this.#readerOf(firstSlab);
+    if (!hasFailed && !calls.hasFlag(BATCH_ONE_BY_ONE)) {
+      const batches = [batch];
+      const point = this.#pointOf(batches);
+      yield* this.#runPatiently(batches, () => this.#engine.transact(calls.rewind(), point));
+      return;
+    }
+    calls.flag(BATCH_ONE_BY_ONE);
+    yield* this.#runOneByOne(number, arena.startOf(firstSlab) >> 2, calls);
+    this.#outcomes.dealtWith(number);
+    this.#host.progressed(false);
+  }
+
+  /**
+   * The batch failed as a whole, so that each promise gets its own attempt and a bad call fails
+   * alone. Patches that share a promise share their fate. With each commit, the number of promises
+   * dealt with is published, so that a new worker goes on behind them.
+   */
+  *#runOneByOne(number: number, slabCell: number, calls: BatchReader): Generator<Wait, void, unknown> {
+    const { cells } = this.#host.arena;
+    const doneAt = slabCell + SLAB_DONE;
+    const timesAt = [slabCell + SLAB_COMMITTED_AT];
+    const alreadyDone = cells[doneAt] ?? 0;
+    const settlers = new Set<number>();
+    calls.rewind();
+    while (calls.next()) if (calls.settler >= alreadyDone) settlers.add(calls.settler);
+    // settlers are numbered in the order of the first call of each, and that is the order here
+    for (const settler of settlers) {
+      const part = settler + 1;
+      const point = { cells, index: doneAt, value: part, number, first: number, part, times: cells, timesAt };
+      const error = yield* this.#transact(() => calls.rewind(settler), point);
+      if (error === undefined) continue;
+      this.#failAll(number, calls, settler, error);
+      // only then: a new worker takes back what failed behind this, and would find the rest on a server's record
+      cells[doneAt] = part;
+    }
+  }
+
+  #transact(rewind: () => Writes, commitPoint: CommitPoint): Generator<Wait, EngineError | undefined, unknown> {
+    return this.#patiently(() => this.#engine.transact(rewind(), commitPoint));
+  }
+
+  #failAll(number: number, calls: BatchReader, which: number | 'all', error: EngineError): void {
+    const outcome = this.#outcomes.report(number, error);
+    calls.flag(BATCH_FAILED); // first: if the worker is lost in between, no failure is overlooked
+    calls.rewind(which);
+    while (calls.next()) calls.fail(outcome);
+  }
+}
+
+/** Calls one function the first time, and the other one from then on. */
+function onceThen<T>(first: () => T, later: () => T): () => T {
+  let next = first;
+  return () => {
+    const now = next;
+    next = later;
+    return now();
+  };
+}

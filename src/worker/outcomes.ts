@@ -1,0 +1,44 @@
+/** Where a file's commits and failures are published, and what the main side is told of a failure. */
+import { FIRST_ERROR } from '../protocol/entries.ts';
+import { errorCodes } from '../protocol/errors.ts';
+import type { Failure } from '../protocol/service.ts';
+import { type CommitPoint, type EngineError, WHOLE } from './engine.ts';
+
+/** What it needs of the worker around it. */
+export interface OutcomesHost {
+  readonly commitPoints: Int32Array;
+  /** Something failed: the main side is told at once, and what of. */
+  report(file: number, number: number, outcome: number, failure: Failure): void;
+}
+
+export class Outcomes {
+  readonly #file: number;
+  readonly #host: OutcomesHost;
+
+  constructor(file: number, host: OutcomesHost) {
+    this.#file = file;
+    this.#host = host;
+  }
+
+  /** Where the commit of a large write is published, or that of batches that are committed together. */
+  point(first: number, number: number, times: Int32Array, timesAt: readonly number[]): CommitPoint {
+    const { commitPoints: cells } = this.#host;
+    return { cells, index: this.#file, value: number, times, timesAt, number, first, part: WHOLE };
+  }
+
+  /** Publishes the end of what has failed, as a whole or in part; that of what was committed is published by its engine. */
+  dealtWith(number: number): void {
+    Atomics.store(this.#host.commitPoints, this.#file, number);
+  }
+
+  /** Says what went wrong; returns the outcome that stands for it. */
+  report(number: number, error: EngineError): number {
+    const outcome = FIRST_ERROR + errorCodes.indexOf(error.code);
+    this.#host.report(this.#file, number, outcome, failureOf(error));
+    return outcome;
+  }
+}
+
+export function failureOf({ code, reported }: EngineError): Failure {
+  return { code, cause: reported };
+}
