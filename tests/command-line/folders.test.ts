@@ -88,6 +88,18 @@ it('without a terminal progress is lines, and only of large files; with one it i
   expect(shown).toContain("'large.db' backed up to 'target.db'");
 });
 
+it('progress through rows: lines for what has many of them, none where many were pruned', async () => {
+  const cwd = freshFolder();
+  makeStoreFile(join(cwd, 'many.db'), { values: 100_001 });
+  expect((await command(['verify', 'many.db'], { cwd })).stderr).toMatch(/^'many\.db': checking values, 100%$/m);
+  makeStoreFile(join(cwd, 'patches.db'), { patches: 50_001 });
+  expect((await command(['verify', 'patches.db'], { cwd })).stderr).toMatch(
+    /^'patches\.db': going through rows, 100%$/m,
+  );
+  makeStoreFile(join(cwd, 'pruned.db'), { sql: 'UPDATE patches SET rowid = rowid + 1000000' });
+  expect(await command(['verify', 'pruned.db'], { cwd })).toMatchObject({ exitCode: 0, stderr: '' });
+});
+
 it('output that nobody reads any more is no error', async () => {
   const cwd = freshFolder();
   makeStoreFile(join(cwd, 'a.db'));
