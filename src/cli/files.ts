@@ -1,18 +1,40 @@
-/** Which database files a name on the command line stands for. */
-import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+/** Which database files a name on the command line stands for, and the folders that copies go into. */
+import { closeSync, type Dirent, mkdirSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Session } from './session.ts';
+import { Failure, type Session } from './session.ts';
 
 const MAGIC = 'SQLite format 3\0';
 
 /** The file itself, or the databases in a folder, sorted; what is there at all is found out by opening it. */
-function filesAt(name: string, recursive = false): string[] {
-  if (!isFolder(name)) return [name];
-  return readdirSync(name, { recursive, withFileTypes: true })
-    .filter((entry) => entry.isFile() && !entry.name.startsWith('sds-partial-'))
-    .map(({ parentPath, name: file }) => join(parentPath, file))
-    .filter((path) => /\.(db|sqlite3?)$/i.test(path) || isDatabase(path))
-    .sort();
+function filesAt(session: Session, name: string, recursive: boolean): string[] {
+  return isFolder(name) ? filesIn(session, name, recursive).sort() : [name];
+}
+
+/** A folder that can't be listed is a failure of its own: it does not keep the others from being looked at. */
+function filesIn(session: Session, folder: string, recursive: boolean): string[] {
+  let entries: Dirent[];
+  try {
+    entries = readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    session.fail(folder, new Failure('folder-unreadable', `this folder can not be listed: ${adviceOn(error)}`));
+    return [];
+  }
+  return entries.flatMap((entry) => {
+    const path = join(folder, entry.name);
+    // links to folders are not followed: they may lead in a circle
+    if (entry.isDirectory()) return recursive ? filesIn(session, path, recursive) : [];
+    if (entry.name.startsWith('sds-partial-') || !isFile(entry, path)) return [];
+    return /\.(db|sqlite3?)$/i.test(path) || isDatabase(path) ? [path] : [];
+  });
+}
+
+function isFile(entry: Dirent, path: string): boolean {
+  if (!entry.isSymbolicLink()) return entry.isFile();
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return true; // it leads nowhere, or out of reach: if it has the name of a database, opening it will tell
+  }
 }
 
 export function isFolder(name: string): boolean {
@@ -41,7 +63,39 @@ function isDatabase(path: string): boolean {
 
 /** Of files and folders; there being none is a failure. */
 export function filesOf(session: Session, names: readonly string[], recursive: boolean): string[] {
-  const files = names.flatMap((name) => filesAt(name, recursive));
-  if (files.length === 0) session.fail(names.join(' '), new Error('there is no database in this folder'));
+  const files = names.flatMap((name) => filesAt(session, name, recursive));
+  if (files.length === 0 && !session.hasFailed) {
+    const advice = recursive ? '' : ', or look into the folders within it, too, with --recursive';
+    const sentence = `there is no database in this folder: name another one${advice}`;
+    for (const name of names) session.fail(name, new Failure('no-database', sentence));
+  }
   return files;
+}
+
+/** Makes a folder and those that it lies in; returns whether it is there. */
+export function makeFolder(session: Session, folder: string): boolean {
+  try {
+    mkdirSync(folder, { recursive: true });
+    return true;
+  } catch (error) {
+    session.fail(folder, new Failure('folder-not-made', `this folder can not be made: ${adviceOn(error)}`));
+    return false;
+  }
+}
+
+const NO_RIGHTS = 'the rights do not permit it; change them, or run this as a user who has them';
+const IN_THE_WAY =
+  'a file is in its place, or in that of a folder around it; name another folder, or move the file away';
+const advice: Record<string, string> = {
+  EACCES: NO_RIGHTS,
+  EPERM: NO_RIGHTS,
+  EROFS: 'the file system is read-only; name another folder',
+  EEXIST: IN_THE_WAY,
+  ENOTDIR: IN_THE_WAY,
+  ENOSPC: 'the disk is full; make room and try again',
+};
+
+function adviceOn(error: unknown): string {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  return advice[code] ?? `the operating system reported ${message}`;
 }

@@ -11,10 +11,18 @@ import type { Session } from './session.ts';
 
 /** More stores than a person would read. */
 const MOST_STORES = 50;
+/** In a line for each of many files: paths are brought to one width, up to this one. */
+const MOST_PATH_CELLS = 60;
+/** As wide as sizes get: '999 bytes'. */
+const SIZE_CELLS = 9;
 
 export async function info(session: Session, names: readonly string[], recursive: boolean): Promise<void> {
   const files = filesOf(session, names, recursive);
   const many = files.length > 1;
+  const width = Math.min(
+    files.reduce((most, path) => Math.max(most, plain(path).length), 0),
+    MOST_PATH_CELLS,
+  );
   const sum = { files: 0, bytes: 0, patches: 0 };
   for (const path of files) {
     const found = await session.work(path, () =>
@@ -25,7 +33,7 @@ export async function info(session: Session, names: readonly string[], recursive
       }),
     );
     if (found === undefined) continue;
-    if (many) session.say(lineOf(path, found));
+    if (many) session.say(lineOf(plain(path).padEnd(width), found));
     else page(session, path, found);
     sum.files++;
     sum.bytes += found.Bytes + found.LogBytes;
@@ -39,19 +47,20 @@ function patchesOf({ Stores }: SDS_DatabaseDescription): number {
   return (Stores ?? []).reduce((sum, { Patches }) => sum + Patches, 0);
 }
 
+const freeBytes = ({ FreePages, PageBytes }: SDS_DatabaseDescription): number => FreePages * PageBytes;
+
 function lineOf(path: string, found: SDS_DatabaseDescription): string {
   const what = found.IsStoreFile
     ? `${counted(found.Stores?.length ?? 0, 'store')}, ${counted(patchesOf(found), 'patch', 'patches')}, ${counted(found.Values?.Count ?? 0, 'value')}`
     : `no file of this package: ${plain(found.Schema)}`;
-  const log = found.LogBytes > 0 ? ` + ${bytes(found.LogBytes)} log` : '';
-  return `${plain(path)}  ${bytes(found.Bytes)}${log}  ${what}`;
+  const cell = (count: number) => bytes(count).padStart(SIZE_CELLS);
+  return `${path}  ${cell(found.Bytes)}  ${cell(freeBytes(found))} free  ${cell(found.LogBytes)} log  ${what}`;
 }
 
 function page(session: Session, path: string, found: SDS_DatabaseDescription): void {
   const row = (name: string, text: string) => session.say(`  ${name.padEnd(10)}${text}`);
   session.say(styled('bold', plain(path)));
-  const free = found.FreePages * found.PageBytes;
-  row('size', `${bytes(found.Bytes)}, of which ${bytes(free)} free`);
+  row('size', `${bytes(found.Bytes)}, of which ${bytes(freeBytes(found))} free`);
   row('log', found.LogBytes === 0 ? 'none' : bytes(found.LogBytes));
   row('changed', found.ModifiedAt);
   if (!found.IsStoreFile) {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { commands, type Values } from './commands.ts';
 import { plain, styled } from './screen.ts';
-import { Session, WrongArguments } from './session.ts';
+import { refusal, Session, WrongArguments } from './session.ts';
 
 const PROGRAM = 'sds-persistence-worker';
 const every = {
@@ -75,8 +75,19 @@ function read(args: string[], options: Options): { values: Values; positionals: 
   try {
     return parseArgs({ args, options, allowPositionals: true }) as { values: Values; positionals: string[] };
   } catch (error) {
-    // its first sentence; the rest is about '--'
-    throw new WrongArguments((error as Error).message.replace(/\. .*$/s, ''));
+    // its first sentence; the rest is about '--', or a line of its own
+    throw new WrongArguments((error as Error).message.replace(/\.\s.*$/s, ''));
+  }
+}
+
+/** In the document if one is asked for, as far as arguments that are wrong tell that. */
+function refuse(args: readonly string[], message: string): void {
+  const [name = ''] = args;
+  const end = args.indexOf('--');
+  if ((end < 0 ? args : args.slice(0, end)).includes('--json')) {
+    process.stdout.write(refusal(Object.hasOwn(commands, name) ? name : '', message));
+  } else {
+    process.stderr.write(`${styled('red', 'wrong arguments:', process.stderr)} ${plain(message)}.\n`);
   }
 }
 
@@ -95,11 +106,11 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit(0);
 });
+const args = process.argv.slice(2);
 try {
-  process.exitCode = await run(process.argv.slice(2));
+  process.exitCode = await run(args);
 } catch (error) {
   if (!(error instanceof WrongArguments)) throw error;
-  const help = `'npx ${PROGRAM} --help' shows what there is`;
-  process.stderr.write(`${styled('red', 'wrong arguments:', process.stderr)} ${plain(error.message)}; ${help}.\n`);
+  refuse(args, `${error.message}; 'npx ${PROGRAM} --help' shows what there is`);
   process.exitCode = 2;
 }

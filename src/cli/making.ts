@@ -1,5 +1,4 @@
 /** `backup`, `restore`, `compact` and `copy`: they make files, or put others in their place. */
-import { mkdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import {
   backupDatabase,
@@ -9,7 +8,7 @@ import {
   restoreDatabase,
   type SDS_BackupResult,
 } from '../main/index.ts';
-import { filesOf, isFolder } from './files.ts';
+import { filesOf, isFolder, makeFolder } from './files.ts';
 import { bytes, counted, duration, plain, quoted, shownPlace } from './screen.ts';
 import type { Session } from './session.ts';
 
@@ -25,8 +24,9 @@ function pairsOf(session: Session, source: string, target: string, recursive: bo
   }
   const files = filesOf(session, [source], recursive);
   const pairs = files.map((from) => ({ from, to: join(target, relative(source, from)) }));
-  for (const { to } of pairs) mkdirSync(dirname(to), { recursive: true });
-  return pairs;
+  const folders = new Set(pairs.map(({ to }) => dirname(to)));
+  const made = new Set([...folders].filter((folder) => makeFolder(session, folder)));
+  return pairs.filter(({ to }) => made.has(dirname(to)));
 }
 
 async function each(
@@ -85,7 +85,7 @@ export async function copy(
   target: string,
   options: { stores: string[] | undefined; overwrite: boolean; values: boolean },
 ): Promise<void> {
-  const source = sources.map(shownPlace).join("', '");
+  const source = sources.map(shownPlace).join(', ');
   const done = await session.work(source, () =>
     copyStores(sources, target, {
       ...common(session, source),

@@ -6,6 +6,8 @@ import { isPostgresqlUrl, labelOf, parsePostgresqlUrl } from '../protocol/postgr
 const BAR_CELLS = 24;
 /** On what is no terminal: a line for so many hundredths. */
 const LINE_EVERY = 25;
+/** What is no larger needs no report on the way. */
+const SMALL: Record<SDS_OperationProgress['Unit'], number> = { bytes: 64_000_000, rows: 100_000 };
 
 /** Names from a file may hold anything, also what a terminal would obey. */
 export function plain(text: string): string {
@@ -86,13 +88,12 @@ export class ProgressLine {
       this.#width = line.length;
       return;
     }
+    if (Total <= SMALL[Unit]) return;
     const step = Math.floor((part * 100) / LINE_EVERY);
     const key = `${what} ${Phase}`;
     if (step === 0 || step <= (this.#said.get(key) ?? 0)) return;
     this.#said.set(key, step);
-    // a small file needs no report on the way
-    if (this.#said.size > 0 && Total > 64_000_000)
-      this.#stream.write(`${quoted(what)}: ${phases[Phase]}, ${percent}\n`);
+    this.#stream.write(`${quoted(what)}: ${phases[Phase]}, ${percent}\n`);
   }
 
   clear(): void {

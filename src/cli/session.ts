@@ -5,11 +5,32 @@ import { ProgressLine, plain, quoted, shownPlace, styled } from './screen.ts';
 /** The arguments are wrong: exit code 2. */
 export class WrongArguments extends Error {}
 
+/** What the command line could not do before a function of the package was called. The codes are frozen, as theirs are. */
+export class Failure extends Error {
+  readonly code: 'no-database' | 'folder-unreadable' | 'folder-not-made';
+
+  constructor(code: Failure['code'], message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
 interface Entry {
   Path: string;
   Ok: boolean;
   Result?: unknown;
   Error?: { Code: string; Message: string };
+}
+
+/** The one document of `--json`. */
+function documentOf(command: string, results: readonly Entry[]): string {
+  const Ok = results.every((entry) => entry.Ok);
+  return `${JSON.stringify({ Command: command, Ok, Results: results }, undefined, 2)}\n`;
+}
+
+/** The same for arguments that are wrong, of which there is no session. */
+export function refusal(command: string, message: string): string {
+  return documentOf(command, [{ Path: '', Ok: false, Error: { Code: 'wrong-arguments', Message: message } }]);
 }
 
 export class Session {
@@ -19,6 +40,7 @@ export class Session {
   readonly progress: ProgressLine;
   readonly #control = new AbortController();
   readonly #entries: Entry[] = [];
+  #saidStopped = false;
 
   constructor(command: string, { json, quiet }: { json: boolean; quiet: boolean }) {
     this.command = command;
@@ -33,6 +55,10 @@ export class Session {
 
   get signal(): AbortSignal {
     return this.#control.signal;
+  }
+
+  get hasFailed(): boolean {
+    return this.#entries.some((entry) => !entry.Ok);
   }
 
   /** A line of the result, for people. */
@@ -56,7 +82,11 @@ export class Session {
     run: () => Promise<T>,
     isFine: (result: T) => boolean = () => true,
   ): Promise<T | undefined> {
-    if (this.signal.aborted) return undefined;
+    if (this.signal.aborted) {
+      // of all that is not begun any more, the first is told
+      if (!this.#saidStopped) this.fail(path, this.signal.reason);
+      return undefined;
+    }
     try {
       const result = await run();
       this.#entries.push({ Path: shownPlace(path), Ok: isFine(result), Result: result });
@@ -71,7 +101,9 @@ export class Session {
 
   fail(path: string, error: unknown): void {
     this.progress.clear();
-    const { code, message } = describe(error);
+    const isStop = this.signal.aborted && error === this.signal.reason;
+    this.#saidStopped ||= isStop;
+    const { code, message } = isStop ? { code: 'stopped', message: (error as Error).message } : describe(error);
     const shown = shownPlace(path);
     this.#entries.push({ Path: shown, Ok: false, Error: { Code: code, Message: message } });
     if (!this.json)
@@ -80,18 +112,17 @@ export class Session {
 
   /** Prints the one document of `--json`, and returns the exit code. */
   end(): number {
-    const Ok = this.#entries.every((entry) => entry.Ok);
-    if (this.json) {
-      process.stdout.write(`${JSON.stringify({ Command: this.command, Ok, Results: this.#entries }, undefined, 2)}\n`);
-    }
-    return Ok ? 0 : 1;
+    if (this.json) process.stdout.write(documentOf(this.command, this.#entries));
+    return this.hasFailed ? 1 : 0;
   }
 }
 
 /** Without the name of the function, which a person did not call, and of the file, which stands before it. */
 function describe(error: unknown): { code: string; message: string } {
-  if (!(error instanceof Error)) return { code: 'failed', message: String(error) };
-  if (!(error instanceof SDS_PersistenceError)) return { code: 'stopped', message: error.message };
+  if (error instanceof Failure) return error;
+  if (!(error instanceof SDS_PersistenceError)) {
+    return { code: 'failed', message: error instanceof Error ? error.message : String(error) };
+  }
   const [, path = '', detail = error.message] = /^\w+ \('([\s\S]*)'\): ([\s\S]*)$/.exec(error.message) ?? [];
   // what SQLite said, where the sentence does not say it
   const { errcode, message = '' } = (error.cause ?? {}) as { errcode?: number; message?: string };

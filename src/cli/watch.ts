@@ -43,8 +43,12 @@ export async function watch(session: Session, path: string, everyMs: number, cou
 function stateOf(path: string): string {
   return ['', '-wal']
     .map((end) => {
-      const stats = statSync(path + end, { bigint: true, throwIfNoEntry: false });
-      return stats === undefined ? '-' : `${stats.ino} ${stats.size} ${stats.mtimeNs}`;
+      try {
+        const { ino, size, mtimeNs } = statSync(path + end, { bigint: true });
+        return `${ino} ${size} ${mtimeNs}`;
+      } catch {
+        return '-'; // not there, or out of reach: opening the file will tell
+      }
     })
     .join();
 }

@@ -18,7 +18,7 @@ import type {
 import { isPostgresqlUrl, labelOf, parsePostgresqlUrl } from '../protocol/postgresql-url.ts';
 import { describe } from './arguments.ts';
 import { changed, runTask } from './maintenance-worker.ts';
-import { begin, finish, log } from './observe/channels.ts';
+import { begin, finish, log, said } from './observe/channels.ts';
 import { placesToLookFrom, userName } from './place.ts';
 
 const MOST_PAGES_PER_STEP = 16_384;
@@ -65,7 +65,7 @@ export async function backupFile(
     return result;
   } catch (error) {
     finish('backup', trace, error);
-    log('backup of %s to %s: %s', source, target, error);
+    log('backup of %s to %s: %s', source, target, said(error));
     throw error;
   }
 }

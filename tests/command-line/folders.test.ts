@@ -1,12 +1,12 @@
 /** A folder of a thousand files; what happens on a terminal, without one, and when it is stopped. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, it } from 'vitest';
 import { command, documentOf } from '../support/command-line.ts';
-import { filesBeside, freshFolder } from '../support/files.ts';
+import { filesBeside, freshFolder, rowsOf } from '../support/files.ts';
 import { bytesIn, makeStoreFile } from '../support/store-files.ts';
 
 it('a thousand files are described and verified; one that is damaged is told, and the others are done', async () => {
@@ -48,6 +48,73 @@ it('folders within a folder only if asked for', async () => {
   expect(existsSync(join(cwd, 'saved/b/two.without.ending'))).toBe(true);
 });
 
+it('a line for each of many files, in columns, also with what could be given back', async () => {
+  const cwd = freshFolder();
+  mkdirSync(join(cwd, 'all'));
+  makeStoreFile(join(cwd, 'all/a.db'));
+  makeStoreFile(join(cwd, 'all/pruned.db'), { patches: 1000, sql: 'DELETE FROM patches' });
+  const lines = (await command(['info', 'all'], { cwd })).stdout.split('\n');
+  expect(lines[0]).toBe('all/a.db           41 kB    0 bytes free    0 bytes log  2 stores, 60 patches, 3 values');
+  expect(lines[1]).toMatch(
+    /^all\/pruned\.db {5}\d{3} kB {5}\d{3} kB free {4}0 bytes log {2}1 store, 0 patches, 3 values$/,
+  );
+});
+
+it('links to databases stand for them; one that leads nowhere is told, and does not keep the others from being done', async () => {
+  const cwd = freshFolder();
+  for (const folder of ['all', 'elsewhere']) mkdirSync(join(cwd, folder));
+  makeStoreFile(join(cwd, 'elsewhere/notes'));
+  writeFileSync(join(cwd, 'elsewhere/text'), 'no database');
+  const links = {
+    'linked.db': '../elsewhere/notes',
+    'without an ending': '../elsewhere/notes',
+    text: '../elsewhere/text',
+    'gone.db': '../elsewhere/gone',
+    gone: '../elsewhere/gone',
+    'circle.db': 'circle.db',
+    'folder.db': '../elsewhere',
+    above: '..',
+  };
+  for (const [name, leadsTo] of Object.entries(links)) symlinkSync(leadsTo, join(cwd, 'all', name));
+  const before = bytesIn(cwd);
+  const done = ['linked.db', 'without an ending'];
+  for (const args of [
+    ['info', 'all'],
+    ['backup', '--recursive', 'all', 'saved'],
+  ]) {
+    const { exitCode, Results } = await documentOf(args, { cwd });
+    expect(exitCode).toBe(1);
+    expect(Results).toMatchObject([
+      { Path: 'all/circle.db', Error: { Code: 'open-failed' } },
+      { Path: 'all/gone.db', Error: { Code: 'open-failed' } },
+      ...done.map((name) => ({ Path: `all/${name}`, Ok: true })),
+    ]);
+  }
+  expect(readdirSync(join(cwd, 'saved')).sort()).toEqual(done);
+  for (const name of done) {
+    const saved = join(cwd, 'saved', name);
+    expect(lstatSync(saved).isFile()).toBe(true);
+    expect(rowsOf(saved)).toEqual(rowsOf(join(cwd, 'elsewhere/notes')));
+  }
+  expect(bytesIn(cwd)).toMatchObject(before);
+});
+
+it('stopped by a signal between two files: exit code 0 only if all of them were done', async () => {
+  const cwd = freshFolder();
+  mkdirSync(join(cwd, 'all'));
+  // so little is in them that the signal comes too late for the file that is looked at
+  const first = makeStoreFile(join(cwd, 'first.db'), { patches: 0, values: 0 });
+  for (let i = 0; i < 200; i++) copyFileSync(first, join(cwd, 'all', `${i}.db`));
+  const bin = join(import.meta.dirname, '../../dist/bin.js');
+  const child = spawn(process.execPath, [bin, 'info', 'all'], { cwd });
+  const [shown, said] = [text(child.stdout), text(child.stderr)];
+  child.stdout.once('data', () => child.kill('SIGINT')); // once the first file is done
+  const [code] = await once(child, 'exit');
+  const done = (await shown).match(/^all\/\d+\.db /gm)?.length;
+  expect(code).toBe(done === 200 ? 0 : 1);
+  expect(await said).toMatch(done === 200 ? /^$/ : /^error: 'all\/\d+\.db': stopped by SIGINT\n$/);
+});
+
 it('stopped by a signal: exit code 1, a sentence, and nothing half-done', async () => {
   const cwd = freshFolder();
   makeStoreFile(join(cwd, 'large.db'), { patches: 30_000, patchBytes: 3000 });
@@ -86,6 +153,18 @@ it('without a terminal progress is lines, and only of large files; with one it i
   if (shown === 'no terminal') return void annotate('there is no `script` here to make a terminal', 'skipped');
   expect(shown).toMatch(/█+░* +\d+%/);
   expect(shown).toContain("'large.db' backed up to 'target.db'");
+});
+
+it('progress through rows: lines for what has many of them, none where many were pruned', async () => {
+  const cwd = freshFolder();
+  makeStoreFile(join(cwd, 'many.db'), { values: 100_001 });
+  expect((await command(['verify', 'many.db'], { cwd })).stderr).toMatch(/^'many\.db': checking values, 100%$/m);
+  makeStoreFile(join(cwd, 'patches.db'), { patches: 50_001 });
+  expect((await command(['verify', 'patches.db'], { cwd })).stderr).toMatch(
+    /^'patches\.db': going through rows, 100%$/m,
+  );
+  makeStoreFile(join(cwd, 'pruned.db'), { sql: 'UPDATE patches SET rowid = rowid + 1000000' });
+  expect(await command(['verify', 'pruned.db'], { cwd })).toMatchObject({ exitCode: 0, stderr: '' });
 });
 
 it('output that nobody reads any more is no error', async () => {

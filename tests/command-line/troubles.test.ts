@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { describe, expect, it } from 'vitest';
-import { run } from '../package/a-fresh-machine.ts';
-import { command, documentOf } from '../support/command-line.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type Ended, run } from '../package/a-fresh-machine.ts';
+import { command, type Document, documentOf } from '../support/command-line.ts';
 import { freshFolder, rowsOf } from '../support/files.ts';
 import { bytesIn, makeStoreFile } from '../support/store-files.ts';
 
@@ -16,10 +16,11 @@ const commands: Record<string, (path: string) => string[]> = {
   backup: (path) => ['backup', path, 'target.db'],
   restore: (path) => ['restore', path, 'target.db'],
   compact: (path) => ['compact', path],
-  copy: (path) => ['copy', path, 'target.db'],
+  copy: (path) => ['copy', path, 'copied.db'],
   watch: (path) => ['watch', '--count', '1', path],
 };
 const all = Object.keys(commands);
+const targets = ['target.db', 'copied.db'];
 
 async function codeOf(name: string, path: string, cwd: string): Promise<string> {
   const { exitCode, Ok, Results } = await documentOf((commands[name] as (path: string) => string[])(path), { cwd });
@@ -42,11 +43,18 @@ async function answers(make: (path: string) => void, path = 'file.db'): Promise<
     make(join(cwd, path));
     const before = bytesIn(cwd);
     codes[name] = await codeOf(name, path, cwd);
-    const { [join(cwd, 'target.db')]: made, ...after } = bytesIn(cwd);
+    const { made, after } = bytesAndTargets(cwd);
     expect(after, name).toEqual(before);
-    if (codes[name] !== 'fine') expect(made, name).toBeUndefined();
+    if (codes[name] !== 'fine') expect(made, name).toEqual([]);
   }
   return codes;
+}
+
+function bytesAndTargets(cwd: string): { made: string[]; after: Record<string, string> } {
+  const after = bytesIn(cwd);
+  const made = targets.filter((name) => after[join(cwd, name)] !== undefined);
+  for (const name of made) delete after[join(cwd, name)];
+  return { made, after };
 }
 
 const each = (code: string) => Object.fromEntries(all.map((name) => [name, code]));
@@ -58,7 +66,7 @@ it('no file', async () => {
 it('a folder without a database', async () => {
   const codes = await answers((path) => mkdirSync(path));
   expect(codes).toEqual({
-    ...each('stopped'),
+    ...each('no-database'),
     watch: 'open-failed',
     copy: 'open-failed',
   });
@@ -125,7 +133,7 @@ it('a file whose name begins with a dash, as a target', async () => {
   expect(rowsOf(join(cwd, '-copy.db'))).toEqual(rowsOf(join(cwd, '-rf.db')));
 });
 
-it('a file that the synchronous provider has open: all but compact and restore work, and leave it as it is', async () => {
+it("a file that another process has open, by these tests' own synchronous provider: all but compact and restore work, and leave it as it is", async () => {
   const cwd = freshFolder();
   const dbPath = join(cwd, 'file.db');
   const writer = spawn(process.execPath, [join(import.meta.dirname, '../support/holding-a-store.ts'), dbPath]);
@@ -135,16 +143,43 @@ it('a file that the synchronous provider has open: all but compact and restore w
   const codes: Record<string, string> = {};
   for (const name of all.filter((other) => other !== 'restore')) codes[name] = await codeOf(name, 'file.db', cwd);
   const { restore: _, ...others } = each('fine');
-  expect(codes).toEqual({ ...others, compact: 'database-busy', copy: 'file-exists' });
+  expect(codes).toEqual({ ...others, compact: 'database-busy' });
   const replaced = await command(['restore', '--overwrite', 'target.db', 'file.db'], { cwd });
   expect(replaced.stderr).toContain('close it there and try again');
-  const { [join(cwd, 'target.db')]: made, ...after } = bytesIn(cwd);
+  const { made, after } = bytesAndTargets(cwd);
   expect(after).toEqual(before);
-  expect(made).toBeDefined();
+  expect(made).toEqual(targets);
   const ended = once(writer, 'exit');
   writer.stdin.end();
   await ended;
-  expect(rowsOf(join(cwd, 'target.db'))).toEqual(rowsOf(dbPath));
+  for (const name of targets) expect(rowsOf(join(cwd, name)), name).toEqual(rowsOf(dbPath));
+});
+
+it.each(['backup', 'restore'])('%s of a folder, where a file has the name of the folder to make', async (name) => {
+  const cwd = freshFolder();
+  mkdirSync(join(cwd, 'data/inner'), { recursive: true });
+  makeStoreFile(join(cwd, 'data/one.db'));
+  makeStoreFile(join(cwd, 'data/inner/two.db'));
+  writeFileSync(join(cwd, 'taken'), 'a file');
+  mkdirSync(join(cwd, 'half'));
+  writeFileSync(join(cwd, 'half/inner'), 'a file');
+  const before = bytesIn(cwd);
+  const refused = await documentOf([name, '--recursive', 'data', 'taken'], { cwd });
+  expect(refused).toMatchObject({ exitCode: 1, Ok: false, Results: failures(['taken/inner', 'taken']) });
+  const { exitCode, stdout, stderr } = await command([name, 'data', 'taken'], { cwd });
+  expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
+  expect(stderr).toMatch(
+    /^error: 'taken': this folder can not be made: a file is in its place, .*; name another .*\n$/,
+  );
+  expect(bytesIn(cwd)).toEqual(before);
+  // what has a place to go to is done
+  const { Results } = await documentOf([name, '--recursive', 'data', 'half'], { cwd });
+  expect(Results).toMatchObject([...failures(['half/inner']), { Path: 'data/one.db', Ok: true }]);
+  expect(rowsOf(join(cwd, 'half/one.db'))).toEqual(rowsOf(join(cwd, 'data/one.db')));
+
+  function failures(paths: string[]) {
+    return paths.map((Path) => ({ Path, Ok: false, Error: { Code: 'folder-not-made' } }));
+  }
 });
 
 describe('without rights', () => {
@@ -152,7 +187,7 @@ describe('without rights', () => {
   const nobody = 65_534;
 
   /** As a user who may read the package, and has no rights here. */
-  async function asNobody(args: string[], cwd: string): Promise<{ exitCode: number | null; stderr: string }> {
+  async function asNobody(args: string[], cwd: string): Promise<Ended> {
     chmodSync(cwd, 0o755);
     const bin = join(import.meta.dirname, '../../dist/bin.js');
     if (!isRoot) return run(process.execPath, [bin, ...args], { cwd });
@@ -164,6 +199,13 @@ describe('without rights', () => {
       [program, 'x', ...args].filter((arg) => arg !== 'x'),
       { cwd },
     );
+  }
+
+  /** Without any for others than root; with all of them again when the test has ended, so that it can be removed. */
+  function withoutRights(folder: string, mode = 0o000): string {
+    onTestFinished(() => chmodSync(folder, 0o755));
+    chmodSync(folder, mode);
+    return folder;
   }
 
   it.each(all)('%s: a file that may not be read', async (name) => {
@@ -191,6 +233,61 @@ describe('without rights', () => {
     expect(bytesIn(cwd)).toEqual(before);
     chmodSync(cwd, 0o755);
   });
+
+  it.each(all)('%s: a file in a folder that may not be entered', async (name) => {
+    const cwd = freshFolder();
+    mkdirSync(join(cwd, 'closed'));
+    makeStoreFile(join(cwd, 'closed/file.db'));
+    withoutRights(join(cwd, 'closed'));
+    const [verb = '', ...args] = (commands[name] as (path: string) => string[])('closed/file.db');
+    const { exitCode, stdout, stderr } = await asNobody([verb, '--json', ...args], cwd);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: '' });
+    const { Results } = JSON.parse(stdout) as Document;
+    expect(Results).toMatchObject([{ Path: 'closed/file.db', Ok: false, Error: { Code: 'read-only' } }]);
+  });
+
+  it.each(['info', 'verify', 'backup', 'restore', 'compact'])('%s: a folder that may not be listed', async (name) => {
+    const cwd = freshFolder();
+    mkdirSync(join(cwd, 'closed'));
+    makeStoreFile(join(cwd, 'closed/file.db'));
+    withoutRights(join(cwd, 'closed'));
+    const args = (commands[name] as (path: string) => string[])('closed');
+    const { exitCode, stdout, stderr } = await asNobody(args, cwd);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
+    expect(stderr).toMatch(/^error: 'closed': this folder can not be listed: the rights .*; change them, .*\n$/);
+    const inDocument = await asNobody([name, '--json', ...args.slice(1)], cwd);
+    expect(inDocument).toMatchObject({ exitCode: 1, stderr: '' });
+    const { Results } = JSON.parse(inDocument.stdout) as Document;
+    expect(Results).toMatchObject([{ Path: 'closed', Ok: false, Error: { Code: 'folder-unreadable' } }]);
+  });
+
+  it('a folder within a folder that may not be listed does not keep the others from being looked at', async () => {
+    const cwd = freshFolder();
+    for (const folder of ['a', 'closed', 'z']) {
+      mkdirSync(join(cwd, 'data', folder), { recursive: true });
+      makeStoreFile(join(cwd, 'data', folder, 'file.db'));
+    }
+    withoutRights(join(cwd, 'data/closed'));
+    const { exitCode, stdout, stderr } = await asNobody(['verify', '--json', '--recursive', 'data'], cwd);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: '' });
+    expect((JSON.parse(stdout) as Document).Results).toMatchObject([
+      { Path: 'data/closed', Ok: false, Error: { Code: 'folder-unreadable' } },
+      { Path: 'data/a/file.db', Ok: true },
+      { Path: 'data/z/file.db', Ok: true },
+    ]);
+  });
+
+  it('a backup into a folder that may not be made', async () => {
+    const cwd = freshFolder();
+    for (const folder of ['data', 'closed']) mkdirSync(join(cwd, folder));
+    makeStoreFile(join(cwd, 'data/file.db'));
+    withoutRights(join(cwd, 'closed'), 0o555);
+    const { exitCode, stdout, stderr } = await asNobody(['backup', '--json', 'data', 'closed/saved'], cwd);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: '' });
+    expect((JSON.parse(stdout) as Document).Results).toMatchObject([
+      { Path: 'closed/saved', Ok: false, Error: { Code: 'folder-not-made' } },
+    ]);
+  });
 });
 
 it('a symbolic link is followed, and stays one', async () => {
@@ -198,7 +295,7 @@ it('a symbolic link is followed, and stays one', async () => {
   makeStoreFile(join(cwd, 'file.db'));
   symlinkSync('file.db', join(cwd, 'link.db'));
   for (const name of all) {
-    if (name === 'restore' || name === 'copy') continue;
+    if (name === 'restore') continue; // into the target that is there by then
     expect(await codeOf(name, 'link.db', cwd), name).toBe('fine');
   }
 });

@@ -6,7 +6,14 @@ import { command, documentOf } from '../support/command-line.ts';
 import { freshFolder, rowsOf } from '../support/files.ts';
 import { bytesIn, makeStoreFile } from '../support/store-files.ts';
 
-const names = ['info', 'verify', 'backup', 'restore', 'compact', 'copy', 'watch'];
+const names = ['info', 'verify', 'backup', 'restore', 'compact', 'copy', 'schema', 'watch'];
+
+/** A command that ends by itself, on a file that is there. */
+function argsOf(name: string): string[] {
+  if (name === 'schema') return [name];
+  const more = { backup: ['to.db'], restore: ['to.db'], copy: ['to.db'], watch: ['--count', '1'] }[name] ?? [];
+  return [name, 'notes.db', ...more];
+}
 
 function folderWithFile(): string {
   const folder = freshFolder();
@@ -76,8 +83,7 @@ describe('for people', () => {
 
   it.each(names)('%s --quiet says nothing if all is well', async (name) => {
     const cwd = folderWithFile();
-    const more = { backup: ['to.db'], restore: ['to.db'], copy: ['to.db'], watch: ['--count', '1'] }[name] ?? [];
-    expect(await command([name, '--quiet', 'notes.db', ...more], { cwd })).toMatchObject({
+    expect(await command([...argsOf(name), '--quiet'], { cwd })).toMatchObject({
       stdout: '',
       stderr: '',
       exitCode: 0,
@@ -110,10 +116,24 @@ describe('for programs', () => {
 
   it.each(Object.entries(keys))('%s --json is one document with these keys', async (name, expected) => {
     const cwd = folderWithFile();
-    const more = ['backup', 'restore', 'copy'].includes(name) ? ['to.db'] : [];
-    const { Command, Ok, Results, exitCode } = await documentOf([name, 'notes.db', ...more], { cwd });
+    const { Command, Ok, Results, exitCode } = await documentOf(argsOf(name), { cwd });
     expect({ Command, Ok, exitCode }).toEqual({ Command: name, Ok: true, exitCode: 0 });
     expect(Object.keys(Results[0]?.Result ?? {}).sort()).toEqual([...expected].sort());
+  });
+
+  it('schema --json has the same text that is for people', async () => {
+    const { Command, Ok, Results, exitCode } = await documentOf(['schema']);
+    expect({ Command, Ok, exitCode }).toEqual({ Command: 'schema', Ok: true, exitCode: 0 });
+    expect(Results).toEqual([{ Path: '', Ok: true, Result: (await command(['schema'])).stdout }]);
+  });
+
+  it('copy --json of several sources has one result, under the names of all of them', async () => {
+    const cwd = folderWithFile();
+    makeStoreFile(join(cwd, 'other.db'), {
+      sql: "UPDATE patches SET store_id = 'other ' || store_id; DELETE FROM snapshots",
+    });
+    const { Results } = await documentOf(['copy', 'notes.db', 'other.db', 'to.db'], { cwd });
+    expect(Results).toMatchObject([{ Path: 'notes.db, other.db', Ok: true, Result: { Stores: 4 } }]);
   });
 
   it('watch --json has a sample for each look', async () => {
@@ -145,11 +165,12 @@ describe('help and arguments', () => {
     const examples = [...(stdout.split('Examples:\n')[1] ?? '').matchAll(/^ {2}npx sds-persistence-worker (.*)$/gm)];
     expect(examples.length).toBeGreaterThan(0);
     for (const [, example = ''] of examples) {
-      const args = [...example.replace(/ \|\|.*/, '').matchAll(/'([^']*)'|(\S+)/g)].map(
+      const args = [...example.replace(/ (\|\||>) .*/, '').matchAll(/'([^']*)'|(\S+)/g)].map(
         ([, quoted, bare]) => quoted ?? bare ?? '',
       );
       const short = args.map((arg) => arg.replace(/^\/(var|backup)\b/, '/no/such/folder'));
-      expect((await command(short, { cwd: freshFolder() })).exitCode).toBe(1); // the files are not there
+      // the files are not there
+      expect((await command(short, { cwd: freshFolder() })).exitCode).toBe(name === 'schema' ? 0 : 1);
     }
   });
 
@@ -170,6 +191,22 @@ describe('help and arguments', () => {
     expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 2 });
     expect(stderr).toMatch(/^wrong arguments: .+\n$/);
     expect(bytesIn(cwd)).toEqual({});
+    // for programs, the same sentence
+    const asDocument = await command([...args.slice(0, 1), '--json', ...args.slice(1)], { cwd });
+    expect(asDocument).toMatchObject({ stderr: '', exitCode: 2 });
+    const [name = ''] = args;
+    const { Results, ...others } = JSON.parse(asDocument.stdout);
+    expect(others).toEqual({ Command: names.includes(name) ? name : '', Ok: false });
+    expect(Results).toMatchObject([{ Path: '', Ok: false, Error: { Code: 'wrong-arguments' } }]);
+    if (args.length > 0) expect(stderr).toBe(`wrong arguments: ${Results[0].Error.Message}.\n`);
+  });
+
+  it('behind a --, --json is the name of a file: wrong arguments are told in a sentence', async () => {
+    const { stdout, stderr, exitCode } = await command(['backup', '--', '--json']);
+    expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 2 });
+    expect(stderr).toBe(
+      "wrong arguments: it is: backup SOURCE TARGET; 'npx sds-persistence-worker --help' shows what there is.\n",
+    );
   });
 
   it('a Node without SQLite is told what to do, in one sentence', async () => {

@@ -128,6 +128,9 @@ it('a backup of a database in memory is refused', async () => {
 it('NODE_DEBUG tells the life of files, one line an event, without a byte of what is stored', async () => {
   const program = `const provider = new SDS_DesktopPersistenceProvider(file, 'store');
 await provider.appendPatch(patchOf('secret'), 1);
+await provider.backup(file + '.saved');
+await provider.backup(file + '.saved').catch(() => {}); // there is one already
+await provider.backup(file + '\\n.saved'); // the name has a line break in it
 await provider.close();`;
   const quiet = await runProgram(program, freshFile());
   expect(quiet.stderr).toBe('');
@@ -140,6 +143,13 @@ await provider.close();`;
     stderr
       .trim()
       .split('\n')
-      .map((line) => line.replace(/^SDS-PERSISTENCE \d+: /, '')),
-  ).toEqual(['a worker starts', `open ${file}: fine`, `close ${file}: fine`]);
+      .map((line) => line.replace(/^SDS-PERSISTENCE \d+: /, '').replace(/\d+ bytes$/, 'BYTES')),
+  ).toEqual([
+    'a worker starts',
+    `open ${file}: fine`,
+    `backup of ${file} to ${file}.saved: BYTES`,
+    expect.stringMatching(/^backup of \S+ to \S+\.saved: file-exists: backup \('.*'\): .+$/),
+    `backup of ${file} to ${file}\\n.saved: BYTES`,
+    `close ${file}: fine`,
+  ]);
 });

@@ -4,7 +4,7 @@
  */
 import { channel, tracingChannel } from 'node:diagnostics_channel';
 import { debuglog } from 'node:util';
-import type { SDS_PersistenceError } from '../../protocol/errors.ts';
+import { SDS_PersistenceError } from '../../protocol/errors.ts';
 
 const PREFIX = 'sds-persistence';
 
@@ -26,8 +26,19 @@ const told = {
   'file-gone': channel(`${PREFIX}:file-gone`),
 };
 
-/** One line an event of the life of files and workers. */
-export const log = debuglog(PREFIX);
+const debug = debuglog(PREFIX);
+
+/** One line an event of the life of files and workers, also where the name of a file has a line break in it. */
+export function log(format: string, ...values: unknown[]): void {
+  if (debug.enabled) debug(format, ...values.map((value) => (typeof value === 'string' ? onOneLine(value) : value)));
+}
+
+const onOneLine = (text: string): string => text.replaceAll('\r', '\\r').replaceAll('\n', '\\n');
+
+/** Whatever was thrown, for `log`, without its stack. */
+export function said(thrown: unknown): string {
+  return thrown instanceof SDS_PersistenceError ? `${thrown.code}: ${thrown.message}` : String(thrown);
+}
 
 /** What the events of one call share; keys are added while it goes on. */
 export type TraceContext = Record<string, unknown>;

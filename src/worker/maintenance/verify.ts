@@ -168,10 +168,12 @@ function eachRange(
   const { a, b } = firstRow(bounds) ?? {};
   if (typeof a !== 'string' || typeof b !== 'string') return;
   const last = BigInt(b);
+  // what was pruned before the first row is no part of the way
+  const before = BigInt(a) - 1n;
   for (let first = BigInt(a); first <= last; ) {
     const end = first + RANGE - 1n < last ? first + RANGE - 1n : last;
     look_at(first, end);
-    progress.step('rows', Number(end), Number(last), 'rows');
+    progress.step('rows', Number(end - before), Number(last - before), 'rows');
     const following = firstRow(next, end)?.a;
     // in a damaged table what follows may lie before
     if (typeof following !== 'string' || BigInt(following) <= end) return;
