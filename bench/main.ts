@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { designs } from './designs/index.ts';
 import { drivers } from './drivers/index.ts';
+import { goals } from './goals/index.ts';
 import { installPeers } from './install.ts';
 import { describeMachine, machineLine } from './machine.ts';
 import { drawPacedPicture } from './paced-picture.ts';
@@ -108,7 +109,8 @@ async function main(): Promise<void> {
     console.log(plain(rowsOf(scenario)));
     for (const [name, why] of Object.entries(scenario.leftOut)) console.log(`without ${name}: ${why}`);
   }
-  if (results.goals.length > 0) console.log(`\n${plain(goalRows(results, {}))}`);
+  const asked = goals.filter(({ scenario }) => chosen.some(({ name }) => name === scenario));
+  if (asked.length > 0) console.log(`\n${plain(goalRows(results, {}, asked))}`);
 
   const jsonFile = join(outFolder, 'results.json');
   writeFileSync(jsonFile, `${JSON.stringify(results, undefined, 2)}\n`);

@@ -8,12 +8,13 @@ import { drivers } from './drivers/index.ts';
 import { fillIn } from './fill-in.ts';
 import { LEAST_NOTICEABLE_US } from './goals/traffic.ts';
 import { machineLine } from './machine.ts';
+import { markdown } from './markdown.ts';
 import { median } from './measure.ts';
 import { drawPacedPicture } from './paced-picture.ts';
 import { drawPicture } from './picture.ts';
 import type { Results, ScenarioResult } from './results.ts';
 import { publishScale } from './scale.ts';
-import { digits, formatReached, goalRows, markdown, rowsOf, titleOf } from './table.ts';
+import { digits, formatReached, goalRows, rowsOf, titleOf } from './table.ts';
 import { RATES } from './work/paced.ts';
 
 const readme = join(import.meta.dirname, 'README.md');

@@ -55,7 +55,10 @@ export function mediansOf(rounds: readonly Round[]): Round {
   return medians;
 }
 
-/** A goal is computed within each round, where the machine was as noisy for the one as for the other. */
+/**
+ * A goal is computed within each round, where the machine was as noisy for the one as for the other. One of which no round has
+ * the figures has no result: the table says so.
+ */
 export function judge(scenarios: readonly ScenarioResult[]): GoalResult[] {
   return goals.flatMap((goal) => {
     const rounds = scenarios.find(({ name }) => name === goal.scenario)?.rounds ?? [];

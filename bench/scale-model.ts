@@ -29,7 +29,6 @@ const builtIn = 'plain INSERT if no number of the range is taken, with the fence
 const alone = 'the same, 1 patch a statement';
 const prune = 'design-postgresql-prune';
 const pruneMany = 'of 96 stores, 512 by each statement';
-const holder = 'design-postgresql-holder';
 
 /** Everything the calculation begins with, by a name of its own. */
 export function givens(of: Measured) {
@@ -99,20 +98,6 @@ export function givens(of: Measured) {
       what: 'to claim a store and load nothing, of 1,000 claimed in a row by one process',
       from: 'postgresql-paced',
     } as Given,
-    serviceMs: measured(
-      'postgresql-failover',
-      'postgresql',
-      'promotionToCommitMs',
-      'ms',
-      'from the promotion of a standby to the next commit',
-    ),
-    heldUpUs: measured(
-      holder,
-      'another transaction is open since before that',
-      'updateUs after 20,000',
-      'µs',
-      "to update the process's own row after 20,000 updates, while another transaction is open",
-    ),
     gatherMs: assumed(3.5, 'ms', 'for which patches lie that nobody waits for (a constant of the worker)'),
     leaseMs: assumed(
       10_000,
@@ -142,6 +127,11 @@ export function givens(of: Measured) {
 }
 
 export type Givens = ReturnType<typeof givens>;
+
+/** From the promotion of a standby to the next commit: nothing is calculated from it, the document tells it beside the rest. */
+export function serviceMs(of: Measured): number {
+  return of('postgresql-failover', 'postgresql', 'promotionToCommitMs');
+}
 
 /** What one database server is asked for, if there are so many of them. */
 export interface Load {

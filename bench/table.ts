@@ -1,5 +1,7 @@
-/** Results as text: for the terminal and, in Markdown, for the README. */
+/** Results as rows of text: for the terminal and, in Markdown, for the README. */
 import { drivers } from './drivers/index.ts';
+import type { Goal } from './goals/goal.ts';
+import { goals as allGoals } from './goals/index.ts';
 import { median } from './measure.ts';
 import type { GoalResult, Results, ScenarioResult } from './results.ts';
 
@@ -129,17 +131,28 @@ export function rowsOf(scenario: ScenarioResult): Rows {
   return scenario.name === 'growth' ? growthRows(scenario) : scenarioRows(scenario);
 }
 
-export function goalRows(results: Results, explanations: Readonly<Record<string, string>>): Rows {
+/** A row for each goal, also for one of which there is no result. */
+export function goalRows(
+  results: Results,
+  explanations: Readonly<Record<string, string>>,
+  goals: readonly Goal[] = allGoals,
+): Rows {
+  const judged = new Map(results.goals.map((result) => [result.id, result]));
   return [
     ['work', 'goal', 'reached', 'rounds', '', 'what stands in the way'],
-    ...results.goals.map(({ id, work, goal, reached, format, met }) => [
-      work,
-      goal,
-      formatReached(reached.median, format),
-      `${formatReached(reached.lowest, format)} … ${formatReached(reached.highest, format)}`,
-      met ? 'met' : '**missed**',
-      met ? '' : (explanations[id] ?? ''),
-    ]),
+    ...goals.map(({ id, work, goal }) => {
+      const result = judged.get(id);
+      if (result === undefined) return [work, goal, '', '', 'not measured', ''];
+      const { reached, format, met } = result;
+      return [
+        result.work,
+        result.goal,
+        formatReached(reached.median, format),
+        `${formatReached(reached.lowest, format)} … ${formatReached(reached.highest, format)}`,
+        met ? 'met' : '**missed**',
+        met ? '' : (explanations[id] ?? ''),
+      ];
+    }),
   ];
 }
 
@@ -153,13 +166,4 @@ export function plain(rows: Rows): string {
         .trimEnd(),
     )
     .join('\n');
-}
-
-/** A table with columns of equal width, as the formatter of this project wants it. */
-export function markdown(rows: Rows): string {
-  const cells = rows.map((row) => row.map((cell) => cell.replaceAll('|', '\\|')));
-  const [head = [], ...body] = cells;
-  const widths = head.map((_, column) => Math.max(3, ...cells.map((row) => row[column]?.length ?? 0)));
-  const line = (row: string[]) => `| ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(' | ')} |`;
-  return [line(head), `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...body.map(line)].join('\n');
 }

@@ -1,8 +1,12 @@
-/** Keeps the figures of whole rigs in results.json, and puts them between the markers of docs/reliability.md. */
+/**
+ * Keeps the figures of whole rigs in results.json, and puts them between the markers of docs/reliability.md.
+ * `node torture/figures.ts` writes the page anew from what is kept.
+ */
 import { readFile, writeFile } from 'node:fs/promises';
 import { cpus, release, type } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { markdown } from '../bench/markdown.ts';
 import type { Findings } from './rig.ts';
 import { rigs } from './rigs.ts';
 
@@ -26,16 +30,28 @@ const results = join(import.meta.dirname, 'results.json');
 /** Of rigs that did not run, what is known of them stays. Returns the path of the page. */
 export async function writeFigures(outcomes: readonly Outcome[], seed: number): Promise<string> {
   const run = describeRun(seed);
-  const before = JSON.parse(await readFile(results, 'utf8')) as Kept[];
-  const found = new Map([...before, ...outcomes.map((outcome) => ({ ...outcome, run }))].map((one) => [one.name, one]));
+  const all = [...(await keptFigures()), ...outcomes.map((outcome) => ({ ...outcome, run }))];
+  const found = new Map(all.map((one) => [one.name, one]));
   const kept = Object.keys(rigs).flatMap((name) => found.get(name) ?? []);
   await writeFile(results, `${JSON.stringify(kept, undefined, 2)}\n`);
-  const text = await readFile(page, 'utf8');
+  await writePage();
+  return page;
+}
+
+export async function keptFigures(): Promise<Kept[]> {
+  return JSON.parse(await readFile(results, 'utf8')) as Kept[];
+}
+
+async function writePage(): Promise<void> {
+  await writeFile(page, pageWith(await readFile(page, 'utf8'), await keptFigures()));
+}
+
+/** The page as it is to be, with these figures. */
+export function pageWith(text: string, kept: readonly Kept[]): string {
   const start = text.indexOf(START);
   const end = text.indexOf(END);
   if (start < 0 || end < start) throw new Error(`${page} has lost its markers`);
-  await writeFile(page, `${text.slice(0, start + START.length)}\n\n${figures(kept)}\n\n${text.slice(end)}`);
-  return page;
+  return `${text.slice(0, start + START.length)}\n\n${figures(kept)}\n\n${text.slice(end)}`;
 }
 
 function describeRun(seed: number): string {
@@ -48,18 +64,20 @@ function describeRun(seed: number): string {
 
 function figures(kept: readonly Kept[]): string {
   const runs = [...new Set(kept.map(({ run }) => run))];
-  const lines = [
+  const rows = Object.entries(rigs).map(([name, { what }]) => {
+    const one = kept.find((each) => each.name === name);
+    if (one === undefined) return [what, '**not run**', '', '', ''];
+    const { counts, violations, skipped } = one.findings;
+    const tried = Object.entries(counts).map(([counted, count]) => `${count.toLocaleString('en')} ${counted}`);
+    tried.push(...skipped.map((reason) => `skipped: ${reason}`));
+    const numbers = [violations.length, one.seconds.toFixed(0), runs.indexOf(one.run) + 1];
+    return [one.what, tried.join('<br>'), ...numbers.map(String)];
+  });
+  return [
     ...runs.map((run, index) => `${index + 1}. Run of ${run}.`),
     '',
-    '| what was broken | tried | not kept | seconds | run |',
-    '|---|---|---|---|---|',
-  ];
-  for (const { what, seconds, findings, run } of kept) {
-    const { counts, violations, skipped } = findings;
-    const tried = Object.entries(counts).map(([name, count]) => `${count.toLocaleString('en')} ${name}`);
-    tried.push(...skipped.map((reason) => `skipped: ${reason}`));
-    const row = [what, tried.join('<br>'), violations.length, seconds.toFixed(0), runs.indexOf(run) + 1];
-    lines.push(`| ${row.join(' | ')} |`);
-  }
-  return lines.join('\n');
+    markdown([['what was broken', 'tried', 'not kept', 'seconds', 'run'], ...rows]),
+  ].join('\n');
 }
+
+if (import.meta.main) await writePage();

@@ -4,29 +4,47 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { END, START, shown } from '../../demo/operations.ts';
 import { command, documentOf } from '../support/command-line.ts';
-import { freshFolder } from '../support/files.ts';
+import { freshFolder, rowsOf } from '../support/files.ts';
+import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
 import { makeStoreFile } from '../support/store-files.ts';
 
 const root = join(import.meta.dirname, '../..');
 
+const page = readFileSync(join(root, 'docs/operations.md'), 'utf8');
+
+interface Line {
+  line: string;
+  env: Record<string, string>;
+  args: string[];
+}
+
+/** The commands of the page, with what is set for one of them in front of it. */
+const lines = [...page.matchAll(/^```sh\n([\s\S]*?)^```/gm)]
+  .flatMap(([, text = '']) => text.trim().split('\n'))
+  .map((line): Line => {
+    const words = line.split(' ');
+    const start = words.indexOf('npx');
+    expect(words[start + 1], line).toBe('sds-persistence-worker');
+    const env = Object.fromEntries(words.slice(0, start).map((word) => word.split('=')));
+    return { line, env, args: words.slice(start + 2) };
+  });
+const isUrl = (word: string) => word.startsWith('postgres://');
+const withUrl = lines.filter(({ args }) => args.some(isUrl));
+
 it('the commands of the page', async () => {
-  const page = readFileSync(join(root, 'docs/operations.md'), 'utf8');
-  const lines = [...page.matchAll(/^```sh\n([\s\S]*?)^```/gm)].flatMap(([, text = '']) => text.trim().split('\n'));
-  expect(lines.length).toBeGreaterThan(8);
+  const onFiles = lines.filter((line) => !withUrl.includes(line));
+  expect(onFiles.length).toBeGreaterThan(8);
   const cwd = freshFolder();
   makeStoreFile(join(cwd, 'notes.db'));
   mkdirSync(join(cwd, 'data'));
   copyFileSync(join(cwd, 'notes.db'), join(cwd, 'data', 'one.db'));
-  for (const line of lines) {
-    const [npx, program, ...args] = line.split(' ');
-    expect([npx, program]).toEqual(['npx', 'sds-persistence-worker']);
-    const { exitCode, stderr } = await command(args, { cwd });
+  for (const { line, env, args } of onFiles) {
+    const { exitCode, stderr } = await command(args, { cwd, env });
     expect({ line, exitCode, stderr }).toEqual({ line, exitCode: 0, stderr: '' });
   }
 });
 
 it('the keys that each command has in its document', async () => {
-  const page = readFileSync(join(root, 'docs/operations.md'), 'utf8');
   const table = page.slice(page.indexOf('## One document for programs'));
   const cwd = freshFolder();
   // with something for `verify` to find
@@ -56,8 +74,35 @@ function shapeOf(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, shapeOf(inner)]));
 }
 
+describeOnPostgresql('on a server', () => {
+  it('the commands that move to a database and back', async () => {
+    expect(withUrl.length).toBeGreaterThan(1);
+    const url = new URL(await postgresql.freshPlace());
+    const password = decodeURIComponent(url.password);
+    url.password = '';
+    const [there, back] = [freshFolder(), freshFolder()];
+    makeStoreFile(join(there, 'notes.db'));
+    makeStoreFile(join(there, 'tasks.db'), {
+      sql: "UPDATE patches SET store_id = store_id || '2'; DELETE FROM snapshots",
+    });
+    for (const { line, env, args } of withUrl) {
+      expect(Object.keys(env), line).toEqual(['PGPASSWORD']);
+      const { exitCode, stderr } = await command(
+        args.map((arg) => (isUrl(arg) ? url.href : arg)),
+        { cwd: args.findIndex(isUrl) === 1 ? back : there, env: { PGPASSWORD: password } },
+      );
+      expect({ line, exitCode, stderr }).toEqual({ line, exitCode: 0, stderr: '' });
+    }
+    const [one, other] = [rowsOf(join(there, 'notes.db')), rowsOf(join(there, 'tasks.db'))];
+    const moved = rowsOf(join(back, 'notes.db'));
+    expect(moved.snapshots).toEqual(one.snapshots);
+    expect(moved.patches).toHaveLength(one.patches.length + other.patches.length);
+    expect(moved.patches).toEqual(expect.arrayContaining([...one.patches, ...other.patches]));
+    expect(moved.blobs).toEqual(one.blobs.map((blob) => ({ ...blob, ref_count: 2 }))); // both files have them
+  });
+});
+
 it('the links within the page lead somewhere', () => {
-  const page = readFileSync(join(root, 'docs/operations.md'), 'utf8');
   const titles = [...page.matchAll(/^## (.*)$/gm)].map(([, title = '']) =>
     title
       .toLowerCase()

@@ -79,6 +79,7 @@ describe('code samples', () => {
         cwd: folder,
         encoding: 'utf8',
         stdio: ['ignore', 'pipe', 'pipe'],
+        timeout: 60_000, // one that waits for something that never comes
       });
       // a comment behind console.log is what it prints
       const announced = [...code.matchAll(/console\.log\(.*\);? \/\/ (.*)$/gm)].map(([, text]) => text);

@@ -3,10 +3,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { postgresqlSchema, SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { describe, expect, it } from 'vitest';
-import { filledIn } from '../../bench/scale.ts';
+import { calculate, filledIn, measuredGivens } from '../../bench/scale.ts';
+import { type Givens, target } from '../../bench/scale-model.ts';
+import { run } from '../package/a-fresh-machine.ts';
 import { describeOnPostgresql, ownServer } from '../support/postgresql.ts';
 
-const page = readFileSync(join(import.meta.dirname, '../../docs/scale.md'), 'utf8');
+const root = join(import.meta.dirname, '../..');
+const page = readFileSync(join(root, 'docs/scale.md'), 'utf8');
 
 /** Statements of the blocks of SQL whose text comes between two headings. */
 function statementsOf(from: string, to: string): string[] {
@@ -22,6 +25,26 @@ function statementsOf(from: string, to: string): string[] {
 describe('the page', () => {
   it('has the figures that are calculated now', () => {
     expect(filledIn(page)).toBe(page);
+  });
+
+  it('says of no figure that it is calculated from it which changes nothing', () => {
+    const given = measuredGivens();
+    const calculated = (from: Givens) => ({ ...calculate(target, from), given: undefined });
+    const asItIs = calculated(given);
+    for (const name of Object.keys(given) as (keyof Givens)[]) {
+      const changed = { ...given, [name]: { ...given[name], value: given[name].value * 10 } };
+      expect(calculated(changed), `ten times ${name}`).not.toEqual(asItIs);
+    }
+  });
+
+  it('has a command that does it for other numbers', async () => {
+    const [command = '', stores, patches, processes] =
+      /npm run scale -- --stores (\d+) --patches (\d+) --processes (\d+)/.exec(page) ?? [];
+    const [npm = '', ...args] = command.split(' ');
+    const { exitCode, stdout, stderr } = await run(npm, args, { cwd: root });
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    const asked = [stores, patches, processes].map((number) => Number(number).toLocaleString('en-US'));
+    expect(stdout).toContain(`${asked[0]} stores, ${asked[1]} patches a second, ${asked[2]} processes: `);
   });
 
   it('links to headings that are there', () => {

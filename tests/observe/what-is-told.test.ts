@@ -1,47 +1,11 @@
 /** Figures of a provider, and what is told on channels, in the order of what happens. */
-import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel';
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
-import { expect, it, onTestFinished, vi } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { freshFile, freshFolder, patchOf, rowsOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
-
-type Told = Record<string, unknown>;
-
-interface Traced {
-  events: string[];
-  contexts: Told[];
-}
-
-/** Collects what is told of a call, as `event name`. */
-function traced(name: string): Traced {
-  const events: string[] = [];
-  const contexts: Told[] = [];
-  const told = (event: string) => (context: unknown) => {
-    events.push(event);
-    if (event === 'asyncEnd') contexts.push(context as Told);
-  };
-  const subscribers = {
-    start: told('start'),
-    end: told('end'),
-    asyncStart: told('asyncStart'),
-    asyncEnd: told('asyncEnd'),
-    error: told('error'),
-  };
-  const tracing = tracingChannel(`sds-persistence:${name}`);
-  tracing.subscribe(subscribers);
-  onTestFinished(() => void tracing.unsubscribe(subscribers));
-  return { events, contexts };
-}
-
-function told(name: string): Told[] {
-  const messages: Told[] = [];
-  const listener = (message: unknown) => void messages.push(message as Told);
-  subscribe(`sds-persistence:${name}`, listener);
-  onTestFinished(() => void unsubscribe(`sds-persistence:${name}`, listener));
-  return messages;
-}
+import { afterQuiet, told, traced } from './listening.ts';
 
 it('figures: patches and bytes from the call to the commit', async () => {
   const file = freshFile();
@@ -74,7 +38,7 @@ it('figures: calls that were held, collisions, checkpoints', async () => {
   expect(Held.Milliseconds).toBeGreaterThan(0);
   expect(Collisions).toBe(1);
   // 6 MB in the log are taken into the file as soon as there is nothing else to do
-  while (provider.statistics().Worker.Checkpoints === 0) await provider.loadSnapshot();
+  while (provider.statistics().Worker.Checkpoints === 0) await afterQuiet(provider);
   expect(provider.statistics().Worker.CheckpointMilliseconds).toBeGreaterThan(0);
 });
 

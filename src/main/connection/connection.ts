@@ -3,8 +3,8 @@
  * told of all providers and given all that was left undone.
  */
 import { MAX_FILES } from '../../protocol/control.ts';
-import { makeError } from '../../protocol/errors.ts';
-import type { Report } from '../../protocol/service.ts';
+import { makeError, reviveCause, type SDS_PersistenceError } from '../../protocol/errors.ts';
+import type { Failure, Report } from '../../protocol/service.ts';
 import { Channel } from '../channel/channel.ts';
 import { begin, finish, log, tell } from '../observe/channels.ts';
 import type { WorkerFigures } from '../observe/statistics.ts';
@@ -92,10 +92,12 @@ export class Connection {
   }
 
   async attach(queue: FileQueue, member: Member): Promise<Report> {
-    if (this.#session === undefined) return lostReport(member.dbPath);
     const trace = begin('open', () => ({ Path: member.dbPath, StoreId: member.storeId }));
-    const report = await this.#registry.attach(this.#session, queue, member);
-    finish('open', trace, report.error?.cause);
+    const report =
+      this.#session === undefined
+        ? lostReport(member.dbPath)
+        : await this.#registry.attach(this.#session, queue, member);
+    finish('open', trace, report.error && errorOfOpen(report.error, member.dbPath));
     log('open %s: %s', member.dbPath, report.error?.code ?? 'fine');
     if (report.sqliteVersion !== undefined) this.#dispatcher.sqliteVersion = report.sqliteVersion;
     return report;
@@ -195,4 +197,9 @@ export class Connection {
     queue.giveUp((call) => makeError('worker-lost', call, queue.dbPath, detail, reason));
     this.#dispatcher.forget(queue);
   }
+}
+
+/** What a program gets that asks how the opening went, but for the name of its call. */
+function errorOfOpen({ code, cause }: Failure, dbPath: string): SDS_PersistenceError {
+  return makeError(code, 'open', dbPath, undefined, reviveCause(cause));
 }

@@ -31,7 +31,7 @@ export class Dispatcher implements QueueHost {
   readonly #checkLife: () => void;
   readonly #wantToSend = new QueueSet();
   readonly #haveUnderWay = new QueueSet();
-  readonly #checkpoints = new CheckpointObserver();
+  readonly #checkpoints: CheckpointObserver;
   #pumpScheduled = false;
   /** Whether something was sent since the worker was made to look, and whether it is to look at once. */
   #sent = false;
@@ -45,6 +45,7 @@ export class Dispatcher implements QueueHost {
   /** `checkLife` replaces a worker that is gone, for a blocked thread, which hears of no exit. */
   constructor(pendingBytes: number, channel: Channel, checkLife: () => void) {
     this.#channel = channel;
+    this.#checkpoints = new CheckpointObserver(channel);
     this.#checkLife = checkLife;
     this.memory = new PendingMemory(pendingBytes, (dropped) => this.#wake(dropped));
   }
@@ -241,7 +242,7 @@ export class Dispatcher implements QueueHost {
 
   #settle(): void {
     this.#haveUnderWay.forEach(this.#settleQueue);
-    this.#checkpoints.counted(this.#channel.checkpoints, this.#channel.checkpointMicroseconds);
+    this.#checkpoints.look();
   }
 
   get #wanted(): number {
