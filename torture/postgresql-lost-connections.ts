@@ -48,7 +48,7 @@ export async function runTrouble(
   let happened = 0;
   for (let left = wanted * 3; happened < wanted && left > 0; ) {
     const place = await engine.freshPlace();
-    const proxy = await TcpProxy.listen(server.port);
+    const proxy = await TcpProxy.listen(server.port, server.host);
     const database = databaseOf(place);
     const calls = new MixedCalls(engine, place, random, report, { opened: server.url(database, { port: proxy.port }) });
     for (let round = 0; round < ROUNDS_PER_PLACE && happened < wanted && left > 0; round++, left--) {

@@ -81,7 +81,7 @@ export async function runAt(server: PostgresqlAddress, { seed, scale, report }: 
     }
 
     async function cutAgainAndAgain(): Promise<void> {
-      const proxy = await TcpProxy.listen(server.port);
+      const proxy = await TcpProxy.listen(server.port, server.host);
       const through = (url: string) => url.replace(`:${server.port}/`, `:${proxy.port}/`);
       let url = await engine.freshPlace();
       await copyStores(sources, through(url));

@@ -1,7 +1,8 @@
 /** This package observed in several ways, and a build of it that counts nothing: what do figures and channels cost? */
-import { channel, tracingChannel } from 'node:diagnostics_channel';
+import { subscribe } from 'node:diagnostics_channel';
 import { join } from 'node:path';
 import { SDS_DesktopPersistenceProvider } from '../../dist/index.js';
+import { channelNames } from '../../tests/support/channels.ts';
 import { uncountedBuild } from '../uncounted.ts';
 import type { Driver } from './driver.ts';
 
@@ -51,13 +52,7 @@ const hear = () => {
 };
 
 function subscribeToAll(stores: SDS_DesktopPersistenceProvider[]): () => void {
-  for (const name of ['open', 'commit', 'load', 'checkpoint', 'backup']) {
-    const all = { start: hear, end: hear, asyncStart: hear, asyncEnd: hear, error: hear };
-    tracingChannel(`sds-persistence:${name}`).subscribe(all);
-  }
-  for (const name of ['worker-lost', 'worker-replaced', 'busy', 'collision', 'file-gone']) {
-    channel(`sds-persistence:${name}`).subscribe(hear);
-  }
+  for (const name of channelNames()) subscribe(name, hear);
   const end = askForStatistics(stores);
   return () => {
     end();

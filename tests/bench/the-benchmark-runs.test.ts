@@ -13,6 +13,14 @@ const bench = join(import.meta.dirname, '../../bench');
 const SERVER_MS = 600_000;
 
 /** Why bench's own dependencies can't be installed, `undefined` if they are there. */
+function whyNoServer(): string | undefined {
+  const here = inject('postgresql');
+  if ('missing' in here) return here.missing;
+  return here.given === undefined
+    ? undefined
+    : 'the benchmark starts servers of its own, and leaves the given one alone';
+}
+
 function whyNoPeers(): string | undefined {
   try {
     const code = `const { installPeers } = await import('${join(bench, 'install.ts')}'); console.log(JSON.stringify(installPeers()))`;
@@ -127,7 +135,8 @@ describe('the benchmark', { timeout: 240_000 }, () => {
   });
 
   test('measures PostgreSQL, on a server that is gone afterwards', { timeout: SERVER_MS }, ({ skip }) => {
-    if ('missing' in inject('postgresql')) skip('there is no PostgreSQL here');
+    const why = whyNoServer();
+    if (why !== undefined) skip(why);
     const before = serversLeft();
     const { results } = run(
       '--only',
@@ -152,7 +161,8 @@ describe('the benchmark', { timeout: 240_000 }, () => {
   });
 
   test('measures the designs on PostgreSQL', { timeout: SERVER_MS }, ({ skip }) => {
-    if ('missing' in inject('postgresql')) skip('there is no PostgreSQL here');
+    const why = whyNoServer();
+    if (why !== undefined) skip(why);
     measureDesigns(designs.filter(({ server }) => server === true));
   });
 

@@ -102,16 +102,6 @@ describeOnPostgresql('on a server', () => {
   });
 });
 
-it('the links within the page lead somewhere', () => {
-  const titles = [...page.matchAll(/^## (.*)$/gm)].map(([, title = '']) =>
-    title
-      .toLowerCase()
-      .replace(/[^\w -]/g, '')
-      .replaceAll(' ', '-'),
-  );
-  for (const [, anchor] of page.matchAll(/\(#([\w-]+)\)/g)) expect(titles).toContain(anchor);
-});
-
 it('what the README shows', async () => {
   const readme = readFileSync(join(root, 'README.md'), 'utf8');
   const start = readme.indexOf(START) + START.length;

@@ -10,7 +10,7 @@ import {
 import { expect, it } from 'vitest';
 import { command } from '../support/command-line.ts';
 import { freshFile, freshFolder, patchOf } from '../support/files.ts';
-import { describeOnPostgresql, ownServer, postgresql, server } from '../support/postgresql.ts';
+import { describeOnPostgresql, itOnOwnServer, ownServer, postgresql, server } from '../support/postgresql.ts';
 import { PASSWORD, USER } from '../support/postgresql-address.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
 import { rowsOf } from '../support/rows.ts';
@@ -65,7 +65,7 @@ describeOnPostgresql('a move', () => {
     await client.end();
   });
 
-  it('can be stopped when the server says nothing at all', async () => {
+  itOnOwnServer('can be stopped when the server says nothing at all', async () => {
     const own = await ownServer();
     const url = own.url(await own.freshDatabase());
     const control = new AbortController();

@@ -1,52 +1,11 @@
 /** An application bundled into one file, moved to where there is no `node_modules`, still finds its worker. */
 import { copyFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { nodeResolve } from '@rollup/plugin-node-resolve';
-import { build as esbuild } from 'esbuild';
-import { rollup } from 'rollup';
-import { build as vite } from 'vite';
 import { expect, it } from 'vitest';
 import { freshFolder, rowsOf } from '../support/files.ts';
 import { installed, nodes, place, resultOf, runNode } from './a-fresh-machine.ts';
 import { application, extensionOf, type ModuleFormat, wholeJourney } from './an-application.ts';
-
-/** A bundler: makes one file of another and all it imports. */
-type Bundler = (source: string, target: string) => Promise<unknown>;
-
-const withEsbuild =
-  (format: ModuleFormat, minify: boolean): Bundler =>
-  (source, outfile) =>
-    esbuild({ entryPoints: [source], outfile, bundle: true, platform: 'node', format, minify, logLevel: 'warning' });
-
-const withRollup =
-  (format: ModuleFormat): Bundler =>
-  async (source, file) => {
-    const bundle = await rollup({
-      input: source,
-      external: /^node:/,
-      plugins: [nodeResolve()],
-      onwarn: (warning) => {
-        throw new Error(warning.message);
-      },
-    });
-    await bundle.write({ file, format });
-    await bundle.close();
-  };
-
-const withVite: Bundler = (source, target) =>
-  vite({
-    root: join(source, '..'),
-    configFile: false,
-    logLevel: 'warn',
-    ssr: { noExternal: true },
-    build: {
-      ssr: source,
-      outDir: join(target, '..'),
-      emptyOutDir: false,
-      minify: true,
-      rollupOptions: { output: { entryFileNames: 'bundle.mjs' } },
-    },
-  });
+import { type Bundler, withEsbuild, withRollup, withVite } from './bundlers.ts';
 
 const ways: [name: string, source: ModuleFormat, target: ModuleFormat, bundler: Bundler][] = [
   ['esbuild, as an ES module', 'esm', 'esm', withEsbuild('esm', false)],

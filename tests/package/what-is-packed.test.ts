@@ -9,10 +9,11 @@ import { freshFolder } from '../support/files.ts';
 
 const root = join(import.meta.dirname, '../..');
 /**
- * Before it had operations and a command line it took 343 KB, and with them 380. The rest is the engine for PostgreSQL, and
- * moving between the two.
+ * Unpacked, and some room. 609 KB are: twice the library, as an ES module and as CommonJS, of 198 KB each, in which three workers
+ * are packed (PostgreSQL 24 KB, moving stores to it and back 27, operations on files 17); 129 KB of README, reference, operations and
+ * scale; 41 of types, 24 of command line, 18 of licences and the like. npm sends 251 KB.
  */
-const MOST_BYTES = 540_000;
+const MOST_BYTES = 640_000;
 
 /** The files of the package, by name. */
 function packed(): Map<string, string> {
@@ -29,7 +30,8 @@ function packed(): Map<string, string> {
 
 it('holds the code, its types and the papers, and nothing else', () => {
   const names = [...packed().keys()];
-  const papers = ['CHANGELOG.md', 'LICENSE', 'README.md', 'THIRD-PARTY-NOTICES.md', 'docs/api.md', 'package.json'];
+  const pages = ['docs/api.md', 'docs/operations.md', 'docs/scale.md'];
+  const papers = ['CHANGELOG.md', 'LICENSE', 'README.md', 'THIRD-PARTY-NOTICES.md', ...pages, 'package.json'];
   const code = ['dist/index.js', 'dist/index.cjs', 'dist/index.d.ts', 'dist/index.d.cts', 'dist/bin.js', 'dist/cli.js'];
   const isDeclaration = (name: string) => /^dist\/types\/(main|protocol)\/[a-z-]+\.d\.cts$/.test(name);
   expect(names).toEqual(expect.arrayContaining([...papers.filter((name) => existsSync(join(root, name))), ...code]));

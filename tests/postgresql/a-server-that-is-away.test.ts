@@ -3,7 +3,29 @@ import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-pe
 import { expect, it, onTestFinished } from 'vitest';
 import { patchOf } from '../support/files.ts';
 import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
+import { runProgram } from '../support/programs.ts';
 import { codeOf } from './outcomes.ts';
+
+/** The first patch is stored; of those after the signal each is as much as may wait, so the second is held. */
+const held = (retryForMs: number) => `
+  import { writeSync } from 'node:fs';
+  const options = { MaxPendingBytes: 60_000, RetryForMs: ${retryForMs} };
+  const provider = new SDS_DesktopPersistenceProvider(file, 'store', options);
+  await provider.appendPatch(patchOf(1), 1);
+  const cut = new Promise((resolve) => process.once('SIGUSR2', resolve));
+  writeSync(1, 'open\\n');
+  const stays = setInterval(() => {}, 60_000); // to wait for a signal keeps no process alive
+  await cut;
+  clearInterval(stays);
+  const calls = [provider.appendPatch(new Uint8Array(60_000), 2)];
+  writeSync(1, 'held\\n');
+  for (let clock = 3; clock <= 20; clock++) calls.push(provider.appendPatch(new Uint8Array(60_000), clock));
+  const outcomes = await Promise.allSettled(calls);
+  await provider.flush();
+  const { Held } = provider.statistics();
+  await provider.close();
+  console.log(JSON.stringify({ held: Held.Calls, codes: outcomes.map(({ reason }) => reason?.code ?? 'carried out') }));
+`;
 
 async function cutOff(options: SDS_ProviderOptions) {
   const { proxy, url, database } = await proxiedPlace();
@@ -67,5 +89,44 @@ describeOnPostgresql('a server that is away', () => {
     expect(new Set(outcomes)).toEqual(new Set(['carried out', 'queue-full']));
     const stored = outcomes.flatMap((code, i) => (code === 'carried out' ? [i + 2] : []));
     expect((await rows()).patches.map(({ clock }) => clock)).toEqual([1, ...stored]);
+  });
+
+  it("with Overflow 'wait' the caller is held within the call until the server is back, and all is carried out in order", async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    // a process of its own: who is held hears nothing, and the line to the server is this one's
+    const { stdout, stderr } = await runProgram(held(60_000), url, {
+      onOutput: (said, signal) => {
+        if (said === 'open\n') {
+          proxy.refuse();
+          proxy.cutNow();
+          signal('SIGUSR2');
+        }
+        if (said.endsWith('held\n')) proxy.accept();
+      },
+    });
+    expect(stderr).toBe('');
+    const { held: calls, codes } = JSON.parse(stdout.split('\n')[2] ?? '');
+    expect(calls).toBeGreaterThan(0);
+    expect(new Set(codes)).toEqual(new Set(['carried out']));
+    const { patches } = await postgresql.rowsOf(server.url(database));
+    expect(patches.map(({ clock }) => clock)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+  });
+
+  it('and if it does not come back, until RetryForMs is over: then the calls that waited reject, and the caller goes on', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const { stdout, stderr } = await runProgram(held(300), url, {
+      onOutput: (said, signal) => {
+        if (said !== 'open\n') return;
+        proxy.refuse();
+        proxy.cutNow();
+        signal('SIGUSR2');
+      },
+    });
+    expect(stderr).toBe('');
+    const { held: calls, codes } = JSON.parse(stdout.split('\n')[2] ?? '');
+    expect(calls).toBeGreaterThan(0);
+    expect(new Set(codes)).toEqual(new Set(['connection-failed']));
+    const { patches } = await postgresql.rowsOf(server.url(database));
+    expect(patches.map(({ clock }) => clock)).toEqual([1]);
   });
 });

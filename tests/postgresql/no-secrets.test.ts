@@ -1,5 +1,6 @@
 /** Whatever goes wrong, and whoever listens: no URL, user or password in messages, logs, warnings and figures. */
 import { expect, it } from 'vitest';
+import { channelNames } from '../support/channels.ts';
 import { describeOnPostgresql, ownPlace, proxiedPlace, server } from '../support/postgresql.ts';
 import { freePort, PASSWORD, USER } from '../support/postgresql-address.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
@@ -10,13 +11,15 @@ const telling = `
   import { subscribe } from 'node:diagnostics_channel';
   import { inspect } from 'node:util';
   const show = (what) => console.log(inspect(what, { depth: 20, showHidden: true, getters: true }));
-  for (const name of ['open', 'close', 'commit', 'load', 'checkpoint', 'call', 'worker', 'error', 'batch']) {
-    for (const event of ['', ':start', ':end', ':asyncStart', ':asyncEnd', ':error']) {
-      subscribe('sds-persistence:' + name + event, show);
-      subscribe('tracing:sds-persistence:' + name + event, show);
-    }
+  for (const name of ${JSON.stringify(channelNames())}) {
+    subscribe(name, (message) => {
+      console.log('told on', name);
+      show(message);
+    });
   }
   process.on('warning', (warning) => show(warning));
+  let worker;
+  process.on('worker', (started) => { worker = started; });
   const provider = new SDS_DesktopPersistenceProvider(file, 'store', { RetryForMs: 300, BusyTimeoutMs: 0 });
   const calls = [
     provider.ready(),
@@ -33,6 +36,10 @@ const telling = `
   for (const outcome of await Promise.allSettled([provider.appendPatch(patchOf(3), 3)])) show(outcome);
   try { await provider.backup('/nowhere/at-all.db'); } catch (error) { show(error); }
   try { new SDS_DesktopPersistenceProvider(file + '&sslmode=nonsense', 'store'); } catch (error) { show(error); }
+  const stays = setInterval(() => {}, 60_000); // an idle worker keeps no process alive, nor does its end
+  await worker.terminate();
+  clearInterval(stays);
+  for (const outcome of await Promise.allSettled([provider.appendPatch(patchOf(4), 4)])) show(outcome);
   await provider.close();
   throw new Error('the end');
 `;
@@ -60,7 +67,7 @@ describeOnPostgresql('no secrets are told', () => {
       'without rights',
       async () => {
         const url = await ownPlace();
-        await server.query(`ALTER DATABASE ${databaseOf(url)} OWNER TO postgres`);
+        await server.query(`ALTER DATABASE ${databaseOf(url)} OWNER TO CURRENT_USER`);
         await server.query('REVOKE ALL ON SCHEMA public FROM public', [], databaseOf(url));
         return url;
       },
@@ -94,6 +101,9 @@ async function check(url: string, onOutput: (said: string) => void = () => undef
   });
   expect(code, stderr).toBe(1);
   expect(stdout).toContain('said');
+  for (const name of ['tracing:sds-persistence:open:start', 'sds-persistence:worker-lost']) {
+    expect(stdout).toContain(`told on ${name}`);
+  }
   for (const secret of secrets) {
     const line = `${stdout}\n${stderr}`.split('\n').find((each) => each.includes(secret));
     expect(line, `a line with ${secret}`).toBeUndefined();

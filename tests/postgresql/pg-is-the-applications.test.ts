@@ -1,11 +1,11 @@
 /** The package `pg` is the application's own: found beside it, also from a bundle, and missed only where it is needed. */
 import { copyFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { build } from 'esbuild';
 import { expect, it } from 'vitest';
 import { installed, nodes, place, resultOf, runNode } from '../package/a-fresh-machine.ts';
 import { application, extensionOf, importing, type ModuleFormat, wholeJourney } from '../package/an-application.ts';
 import { bringPg } from '../package/bring-pg.ts';
+import { type Bundler, withEsbuild, withRollup, withVite } from '../package/bundlers.ts';
 import { freshFolder } from '../support/files.ts';
 import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
 
@@ -22,10 +22,10 @@ provider.appendPatch(new Uint8Array(1), 1).catch(({ code, cause }) => {
 const missed = { code: 'open-failed', cause: expect.stringContaining('npm install pg') };
 
 /** A bundle of a program, moved to where nothing else is. */
-async function bundled(folder: string, source: string, format: ModuleFormat): Promise<string> {
+async function bundled(folder: string, source: string, format: ModuleFormat, bundle: Bundler): Promise<string> {
   const name = `bundle.${extensionOf[format]}`;
   const outfile = join(freshFolder(), name);
-  await build({ entryPoints: [source], outfile, bundle: true, platform: 'node', format, logLevel: 'warning' });
+  await bundle(source, outfile);
   expect(readdirSync(join(outfile, '..'))).toEqual([name]);
   copyFileSync(outfile, join(folder, name));
   return join(folder, name);
@@ -51,12 +51,17 @@ describeOnPostgresql('pg', () => {
     expect(resultOf(await runNode([other, url], { cwd: folder }), other)).toEqual(missed);
   });
 
-  it.each<ModuleFormat>(['esm', 'cjs'])(
-    'beside a bundle of one file (%s), it is used, on the oldest Node too',
-    async (format) => {
+  it.each<[name: string, format: ModuleFormat, bundler: Bundler]>([
+    ['esbuild, as an ES module', 'esm', withEsbuild('esm', false)],
+    ['esbuild, as CommonJS', 'cjs', withEsbuild('cjs', false)],
+    ['Rollup', 'esm', withRollup('esm')],
+    ["Vite's build for Node", 'esm', withVite],
+  ])(
+    'beside a bundle of one file (%s, with no setting for it), it is used, on the oldest Node too',
+    async (_, format, bundler) => {
       const source = place(await installed(), `main.${extensionOf[format]}`, application(format));
       const elsewhere = freshFolder();
-      const program = await bundled(elsewhere, source, format);
+      const program = await bundled(elsewhere, source, format, bundler);
       bringPg(elsewhere);
       for (const node of [nodes['24'], nodes['22.5']]) {
         const url = await postgresql.freshPlace();
@@ -68,7 +73,7 @@ describeOnPostgresql('pg', () => {
   it('not beside a bundle of one file: files work, and a database says what to install', async () => {
     const source = place(await installed(), 'asking.mjs', asking('esm'));
     const elsewhere = freshFolder();
-    const program = await bundled(elsewhere, source, 'esm');
+    const program = await bundled(elsewhere, source, 'esm', withEsbuild('esm', false));
     const url = await postgresql.freshPlace();
     expect(resultOf(await runNode([program, url], { cwd: elsewhere }), program)).toEqual(missed);
   });

@@ -5,7 +5,7 @@ import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { type Certificates, howToHaveOpenssl, makeCertificates } from '../support/certificates.ts';
 import { freshFolder } from '../support/files.ts';
-import { describeOnPostgresql, ownServer, server } from '../support/postgresql.ts';
+import { describeOnPostgresql, itOnOwnServer, ownServer, server } from '../support/postgresql.ts';
 import { identity } from '../support/postgresql-binaries.ts';
 import type { PostgresqlServer } from '../support/postgresql-server.ts';
 import { codesOf } from './outcomes.ts';
@@ -31,37 +31,38 @@ async function encrypting(): Promise<{ own: PostgresqlServer; made: Certificates
 }
 
 describeOnPostgresql('TLS', () => {
-  it('a certificate that can not be verified: open-failed; and each way to say what is wanted', async ({
-    annotate,
-  }) => {
-    const with_ = await encrypting();
-    if (with_ === undefined) return void (await annotate(howToHaveOpenssl, 'skipped'));
-    const { own, made } = with_;
-    const database = await own.freshDatabase();
-    const codesWith = async (parameters: string, host = '127.0.0.1') => {
-      const url = own.url(database, { parameters }).replace('127.0.0.1', host);
-      const provider = new SDS_DesktopPersistenceProvider(url, 'store', { RetryForMs: 300, BusyTimeoutMs: 0 });
-      onTestFinished(() => provider.close());
-      const codes = await codesOf(provider);
-      const [row] = await own.query<{ ssl: boolean }>(
-        `SELECT s.ssl FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) WHERE a.datname = $1`,
-        [database],
-      );
-      await provider.close();
-      return [...codes, row === undefined ? 'no connection' : row.ssl ? 'encrypted' : 'plain'];
-    };
-    const root = `sslrootcert=${encodeURIComponent(made.authority)}`;
-    expect(await codesWith('sslmode=verify-full')).toEqual(['open-failed', 'no connection']);
-    expect(await codesWith('sslmode=verify-ca')).toEqual(['open-failed', 'no connection']);
-    expect(await codesWith('sslmode=require')).toEqual(['carried out', 'encrypted']);
-    expect(await codesWith('sslmode=disable')).toEqual(['carried out', 'plain']);
-    expect(await codesWith(`sslmode=verify-ca&${root}`)).toEqual(['carried out', 'encrypted']);
-    // the certificate is for another name than this
-    expect(await codesWith(`sslmode=verify-full&${root}`)).toEqual(['open-failed', 'no connection']);
-    expect(await codesWith(`sslmode=verify-full&${root}`, 'localhost')).toEqual(['carried out', 'encrypted']);
-    // on this machine nothing has to be said
-    expect(await codesWith('')).toEqual(['carried out', 'plain']);
-  });
+  itOnOwnServer(
+    'a certificate that can not be verified: open-failed; and each way to say what is wanted',
+    async ({ annotate }) => {
+      const with_ = await encrypting();
+      if (with_ === undefined) return void (await annotate(howToHaveOpenssl, 'skipped'));
+      const { own, made } = with_;
+      const database = await own.freshDatabase();
+      const codesWith = async (parameters: string, host = '127.0.0.1') => {
+        const url = own.url(database, { parameters }).replace('127.0.0.1', host);
+        const provider = new SDS_DesktopPersistenceProvider(url, 'store', { RetryForMs: 300, BusyTimeoutMs: 0 });
+        onTestFinished(() => provider.close());
+        const codes = await codesOf(provider);
+        const [row] = await own.query<{ ssl: boolean }>(
+          `SELECT s.ssl FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) WHERE a.datname = $1`,
+          [database],
+        );
+        await provider.close();
+        return [...codes, row === undefined ? 'no connection' : row.ssl ? 'encrypted' : 'plain'];
+      };
+      const root = `sslrootcert=${encodeURIComponent(made.authority)}`;
+      expect(await codesWith('sslmode=verify-full')).toEqual(['open-failed', 'no connection']);
+      expect(await codesWith('sslmode=verify-ca')).toEqual(['open-failed', 'no connection']);
+      expect(await codesWith('sslmode=require')).toEqual(['carried out', 'encrypted']);
+      expect(await codesWith('sslmode=disable')).toEqual(['carried out', 'plain']);
+      expect(await codesWith(`sslmode=verify-ca&${root}`)).toEqual(['carried out', 'encrypted']);
+      // the certificate is for another name than this
+      expect(await codesWith(`sslmode=verify-full&${root}`)).toEqual(['open-failed', 'no connection']);
+      expect(await codesWith(`sslmode=verify-full&${root}`, 'localhost')).toEqual(['carried out', 'encrypted']);
+      // on this machine nothing has to be said
+      expect(await codesWith('')).toEqual(['carried out', 'plain']);
+    },
+  );
 
   it('a server that does not encrypt: open-failed, not a password in the clear', async () => {
     const database = await server.freshDatabase();

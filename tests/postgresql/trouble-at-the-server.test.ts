@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { freshFolder, patchOf } from '../support/files.ts';
-import { describeOnPostgresql, ownPlace, ownServer, postgresql, server } from '../support/postgresql.ts';
+import { describeOnPostgresql, itOnOwnServer, ownPlace, ownServer, postgresql, server } from '../support/postgresql.ts';
 import { USER } from '../support/postgresql-address.ts';
 import { identity } from '../support/postgresql-binaries.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
@@ -59,6 +59,54 @@ describeOnPostgresql('trouble at the server', () => {
     expect((await postgresql.rowsOf(url)).patches.map(({ clock }) => clock)).toEqual([1, 4, 6]);
   });
 
+  it('a deadlock with another program: the transaction is undone and carried out again, and nobody hears of it', async () => {
+    const url = await ownPlace();
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { BusyTimeoutMs: 60_000 });
+    onTestFinished(() => provider.close());
+    await provider.saveValue('before', patchOf('before'));
+    const [first, middle, last] = await Promise.all([otherProgram(url), otherProgram(url), otherProgram(url)]);
+    // not this one is to be the victim: it does not look for a deadlock in time
+    await last.run("SET deadlock_timeout = '1min'");
+
+    await first.run("SELECT FROM sds_values WHERE hash = 'before' FOR UPDATE");
+    await middle.run(insertionOf(2));
+    await last.run(insertionOf(3));
+    const before = provider.saveValue('before', patchOf('before'));
+    await expect.poll(first.isWaitedFor).toBe(true);
+    // they gather behind the one that waits, and are one call: tried alone, it would be the same transaction
+    const calls = [1, 2, 3].map((clock) => provider.appendPatch(patchOf(clock), clock));
+    expect(new Set(calls).size).toBe(1);
+    await first.run('ROLLBACK');
+    await expect.poll(middle.isWaitedFor).toBe(true); // it has stored 1
+    const waiting = last.run(insertionOf(1));
+    await expect.poll(last.waits).toBe(true);
+    await middle.run('ROLLBACK'); // it has stored 1 and 2, waits for 3, and there is the deadlock
+    await expect(waiting).resolves.toBeDefined(); // so the provider's transaction is undone
+    await last.run('ROLLBACK');
+    await Promise.all([before, ...calls]);
+    const { patches, blobs } = await postgresql.rowsOf(url);
+    expect(patches.map(({ clock }) => clock)).toEqual([1, 2, 3]);
+    expect(blobs).toMatchObject([{ ref_count: 2 }]);
+  });
+
+  it.each(['repeatable read', 'serializable'])(
+    'a transaction that is %s, and meets a change: the same',
+    async (level) => {
+      const url = await ownPlace();
+      await server.query(`ALTER DATABASE ${databaseOf(url)} SET default_transaction_isolation = '${level}'`);
+      const provider = new SDS_DesktopPersistenceProvider(url, 'store');
+      onTestFinished(() => provider.close());
+      await provider.saveValue('value', patchOf('value'));
+      const other = await otherProgram(url);
+      await other.run('UPDATE sds_values SET ref_count = 10');
+      const call = provider.saveValue('value', patchOf('value'));
+      await expect.poll(other.isWaitedFor).toBe(true);
+      await other.run('COMMIT');
+      await call;
+      expect((await postgresql.rowsOf(url)).blobs).toMatchObject([{ ref_count: 11 }]);
+    },
+  );
+
   it('a database that takes no writes: read-only, and written again when it does', async () => {
     const url = await ownPlace();
     const provider = new SDS_DesktopPersistenceProvider(url, 'store', { RetryForMs: 1000 });
@@ -75,38 +123,55 @@ describeOnPostgresql('trouble at the server', () => {
     expect((await postgresql.rowsOf(url)).patches.map(({ clock }) => clock)).toEqual([1, 3]);
   });
 
-  it('its disk is full: database-full, what was acknowledged is there, and it goes on once there is room', async ({
-    annotate,
-  }) => {
-    const disk = smallDisk();
-    if (disk === undefined)
-      return void (await annotate('a disk of its own can be mounted by root on Linux only', 'skipped'));
-    const own = await ownServer();
-    const space = join(disk, 'space');
-    const filler = join(disk, 'filler');
-    mkdirSync(space);
-    const who = identity();
-    if (who !== undefined) chownSync(space, who.uid, who.gid);
-    await own.query(`CREATE TABLESPACE small LOCATION '${space}'`);
-    await own.query(`CREATE DATABASE small OWNER "${USER}" TABLESPACE small`);
-    writeFileSync(filler, Buffer.alloc(10 * MiB));
-    const provider = new SDS_DesktopPersistenceProvider(own.url('small'), 'store');
-    onTestFinished(() => provider.close());
-    const acknowledged: number[] = [];
-    let code = 'carried out';
-    for (let clock = 1; code === 'carried out' && clock < 1000; clock++) {
-      const [outcome] = await Promise.allSettled([provider.appendPatch(incompressible(clock), clock)]);
-      code = codeOf(outcome);
-      if (code === 'carried out') acknowledged.push(clock);
-    }
-    expect(code).toBe('database-full');
-    rmSync(filler);
-    await provider.appendPatch(patchOf('after'), 2000);
-    const found = await provider.loadPatchesSince(0);
-    expect(found.slice(0, -1).map((patch) => patch[0])).toEqual(acknowledged.map((clock) => clock & 255));
-    expect(acknowledged.length).toBeGreaterThan(0);
-  });
+  itOnOwnServer(
+    'its disk is full: database-full, what was acknowledged is there, and it goes on once there is room',
+    async ({ annotate }) => {
+      const disk = smallDisk();
+      if (disk === undefined)
+        return void (await annotate('a disk of its own can be mounted by root on Linux only', 'skipped'));
+      const own = await ownServer();
+      const space = join(disk, 'space');
+      const filler = join(disk, 'filler');
+      mkdirSync(space);
+      const who = identity();
+      if (who !== undefined) chownSync(space, who.uid, who.gid);
+      await own.query(`CREATE TABLESPACE small LOCATION '${space}'`);
+      await own.query(`CREATE DATABASE small OWNER "${USER}" TABLESPACE small`);
+      writeFileSync(filler, Buffer.alloc(10 * MiB));
+      const provider = new SDS_DesktopPersistenceProvider(own.url('small'), 'store');
+      onTestFinished(() => provider.close());
+      const acknowledged: number[] = [];
+      let code = 'carried out';
+      for (let clock = 1; code === 'carried out' && clock < 1000; clock++) {
+        const [outcome] = await Promise.allSettled([provider.appendPatch(incompressible(clock), clock)]);
+        code = codeOf(outcome);
+        if (code === 'carried out') acknowledged.push(clock);
+      }
+      expect(code).toBe('database-full');
+      rmSync(filler);
+      await provider.appendPatch(patchOf('after'), 2000);
+      const found = await provider.loadPatchesSince(0);
+      expect(found.slice(0, -1).map((patch) => patch[0])).toEqual(acknowledged.map((clock) => clock & 255));
+      expect(acknowledged.length).toBeGreaterThan(0);
+    },
+  );
 });
+
+/** Another program, in the middle of a transaction. */
+async function otherProgram(url: string) {
+  const client = await server.connect(databaseOf(url));
+  onTestFinished(() => client.end());
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  await client.query('BEGIN');
+  const asks = async (sql: string) => (await server.query(sql, [rows[0]?.pid])).length > 0;
+  return {
+    run: (sql: string) => client.query(sql),
+    isWaitedFor: () => asks('SELECT FROM pg_stat_activity WHERE $1::int = ANY(pg_blocking_pids(pid))'),
+    waits: () => asks('SELECT WHERE cardinality(pg_blocking_pids($1::int)) > 0'),
+  };
+}
+
+const insertionOf = (clock: number) => `INSERT INTO sds_patches VALUES ('store', ${clock}, 'of another program')`;
 
 /** The server compresses what it can. */
 function incompressible(clock: number): Uint8Array {

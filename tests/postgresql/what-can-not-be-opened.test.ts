@@ -19,6 +19,11 @@ async function codesAt(url: string, more: SDS_ProviderOptions = {}): Promise<str
   }
 }
 
+async function columnsOf(url: string): Promise<string[]> {
+  const sql = `SELECT table_name || '.' || column_name AS name FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1`;
+  return (await server.query<{ name: string }>(sql, [], databaseOf(url))).map(({ name }) => name);
+}
+
 /** A role of this test's own that may log in, and nothing else. */
 async function freshRole(name: string): Promise<{ user: string; password: string }> {
   const role = { user: `${name}_${process.pid}`, password: 'another-secret-word' };
@@ -97,6 +102,26 @@ describeOnPostgresql('what can not be opened', () => {
     expect(await codesAt(url)).toEqual(['schema-mismatch']);
     const [row] = await server.query<{ version: number }>('SELECT version FROM sds_schema', [], databaseOf(url));
     expect(row?.version).toBe(1000);
+  });
+
+  it.each([
+    ['lacks a column', 'ALTER TABLE sds_patches DROP COLUMN data'],
+    ['names one otherwise', 'ALTER TABLE sds_values RENAME COLUMN ref_count TO references_to_it'],
+    ['is missing', 'DROP TABLE sds_claims'],
+  ])('a table that %s: schema-mismatch, and it is left as it is', async (_, sql) => {
+    const url = await ownPlace();
+    await sqlOfTables(url);
+    await server.query(sql, [], databaseOf(url));
+    const before = await columnsOf(url);
+    expect(await codesAt(url)).toEqual(['schema-mismatch']);
+    expect(await columnsOf(url)).toEqual(before);
+  });
+
+  it('a table with a column more is no trouble', async () => {
+    const url = await ownPlace();
+    await sqlOfTables(url);
+    await server.query('ALTER TABLE sds_patches ADD COLUMN stored_at timestamptz DEFAULT now()', [], databaseOf(url));
+    expect(await codesAt(url)).toEqual(['carried out']);
   });
 
   it("Durability 'full' where the server does not wait for its disk: open-failed", async () => {

@@ -9,38 +9,52 @@ import pg from 'pg';
 export const USER = 'sds-owner';
 export const PASSWORD = 'Pass/Word@73%:x';
 export const SUPERUSER = 'postgres';
+/** Where a server is that tests start themselves, and what they put between one and a program. */
+const HERE = '127.0.0.1';
+
+/** Who may do everything on a server, and the database in which to ask for it. */
+export interface Superuser {
+  user: string;
+  password: string;
+  database: string;
+}
 
 export class PostgresqlAddress {
   readonly port: number;
+  readonly host: string;
+  readonly #superuser: Superuser;
   #admin: pg.Client | undefined;
   #databases = 0;
 
-  constructor(port: number) {
+  constructor(
+    port: number,
+    host = HERE,
+    superuser: Superuser = { user: SUPERUSER, password: PASSWORD, database: 'postgres' },
+  ) {
     this.port = port;
+    this.host = host;
+    this.#superuser = superuser;
   }
 
+  /** @param port - another one than the server's is of what listens on this machine */
   url(
     database: string,
     { user = USER, password = PASSWORD, port = this.port, parameters = 'sslmode=disable' } = {},
   ): string {
-    return `postgres://${encodeURIComponent(user)}:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}?${parameters}`;
+    const host = port === this.port ? this.host : HERE;
+    return `postgres://${encodeURIComponent(user)}:${encodeURIComponent(password)}@${host}:${port}/${database}?${parameters}`;
   }
 
   /** Connects as the superuser, who is let in where others are not. */
-  async connect(database = 'postgres'): Promise<pg.Client> {
-    const client = new pg.Client({
-      host: '127.0.0.1',
-      port: this.port,
-      user: SUPERUSER,
-      password: PASSWORD,
-      database,
-    });
+  async connect(database = this.#superuser.database): Promise<pg.Client> {
+    const { user, password } = this.#superuser;
+    const client = new pg.Client({ host: this.host, port: this.port, user, password, database });
     client.on('error', () => undefined); // a server that is ended takes it along
     await client.connect();
     return client;
   }
 
-  /** A statement of the superuser, in the database `postgres` if none is named. */
+  /** A statement of the superuser. */
   async query<Row extends pg.QueryResultRow>(
     sql: string,
     parameters: unknown[] = [],
@@ -64,11 +78,28 @@ export class PostgresqlAddress {
     return (await this.#admin.query<Row>(sql, parameters)).rows;
   }
 
+  /** Makes the ordinary user; one that was left behind by an earlier run is used again. */
+  async makeUser(): Promise<void> {
+    const found = await this.query('SELECT FROM pg_roles WHERE rolname = $1', [USER]);
+    const verb = found.length === 0 ? 'CREATE' : 'ALTER';
+    await this.query(`${verb} ROLE "${USER}" LOGIN PASSWORD '${PASSWORD}'`);
+  }
+
+  /** Takes the ordinary user away, with the databases that were made for it and are still there. */
+  async dropUser(): Promise<void> {
+    const left = await this.query<{ name: string }>(
+      `SELECT datname AS name FROM pg_database WHERE datname LIKE 'fresh\\_%' AND pg_get_userbyid(datdba) = $1`,
+      [USER],
+    );
+    for (const { name } of left) await this.dropDatabase(name);
+    await this.query(`DROP ROLE "${USER}"`);
+  }
+
   /** A database without tables of ours, owned by the ordinary user; returns its name. */
   async freshDatabase(): Promise<string> {
     this.#databases++;
     const name = `fresh_${process.pid}_${this.#databases}_${randomBytes(3).toString('hex')}`;
-    await this.query(`CREATE DATABASE ${name} OWNER "${USER}" TEMPLATE template0 STRATEGY wal_log`);
+    await this.query(`CREATE DATABASE ${name} OWNER "${USER}" TEMPLATE template0`);
     return name;
   }
 

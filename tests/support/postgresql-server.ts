@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { endsWithUs } from './ends-with-us.ts';
-import { freePort, PASSWORD, PostgresqlAddress, SUPERUSER, USER } from './postgresql-address.ts';
+import { freePort, PASSWORD, PostgresqlAddress, SUPERUSER } from './postgresql-address.ts';
 import { type Binaries, findBinaries, howToHaveIt, identity } from './postgresql-binaries.ts';
 
 /** As the server's own words name the ways to end it; `kill` is SIGKILL for all of its processes, as if its machine were gone. */
@@ -45,7 +45,7 @@ export class PostgresqlServer extends PostgresqlAddress {
     const server = await PostgresqlServer.prepare(options);
     await server.start();
     if (options.copyOf === undefined) {
-      await server.query(`CREATE ROLE "${USER}" LOGIN PASSWORD '${PASSWORD}'`);
+      await server.makeUser();
     }
     return server;
   }

@@ -1,5 +1,5 @@
 /** PostgreSQL for tests: the server that was started for all of them, and others of a test's own. */
-import { describe, inject, onTestFinished } from 'vitest';
+import { describe, inject, it, onTestFinished, type TestContext } from 'vitest';
 import type { Engine } from './engine.ts';
 import { PostgresqlAddress } from './postgresql-address.ts';
 import { databasesOn } from './postgresql-engine.ts';
@@ -7,6 +7,8 @@ import { PostgresqlServer, type ServerOptions } from './postgresql-server.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 
 const given = inject('postgresql');
+/** The one that SDS_POSTGRESQL_URL names. */
+const givenServer = 'missing' in given ? undefined : given.given;
 
 /** Runs its tests where there is a PostgreSQL server; elsewhere their name says why they are left out. */
 export function describeOnPostgresql(name: string, body: () => void): void {
@@ -14,8 +16,22 @@ export function describeOnPostgresql(name: string, body: () => void): void {
   else describe(name, body);
 }
 
+/** A test with a server that it starts itself; where a server was given, its name says that it is left out. */
+export function itOnOwnServer(
+  name: string,
+  body: (context: TestContext) => Promise<void>,
+  options: { timeout?: number } = {},
+): void {
+  if (givenServer === undefined) it(name, options, body);
+  else it.skip(`${name} (left out: it needs a server of its own, not that of SDS_POSTGRESQL_URL)`, body);
+}
+
 /** The server of all tests: not to be stopped. */
-export const server = new PostgresqlAddress('missing' in given ? 0 : given.port);
+export const server = new PostgresqlAddress(
+  'missing' in given ? 0 : given.port,
+  givenServer?.host,
+  givenServer?.superuser,
+);
 
 const databases = databasesOn(server);
 
@@ -43,7 +59,7 @@ export async function ownPlace(): Promise<string> {
   return server.url(database);
 }
 
-/** A server that a test may stop, kill and set up as it likes. */
+/** A server that a test may stop, kill and set up as it likes: for `itOnOwnServer`. */
 export async function ownServer(options: ServerOptions = {}): Promise<PostgresqlServer> {
   const own = await PostgresqlServer.start(options);
   onTestFinished(() => own.remove());
@@ -55,7 +71,7 @@ export async function proxiedPlace(
   to: PostgresqlAddress = server,
 ): Promise<{ proxy: TcpProxy; url: string; database: string }> {
   const database = await to.freshDatabase();
-  const proxy = await TcpProxy.listen(to.port);
+  const proxy = await TcpProxy.listen(to.port, to.host);
   onTestFinished(async () => {
     await proxy.close();
     if (to === server) await to.dropDatabase(database);

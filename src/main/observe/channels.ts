@@ -18,7 +18,7 @@ export const traced = {
 };
 
 /** Events. */
-const told = {
+export const told = {
   'worker-lost': channel(`${PREFIX}:worker-lost`),
   'worker-replaced': channel(`${PREFIX}:worker-replaced`),
   busy: channel(`${PREFIX}:busy`),

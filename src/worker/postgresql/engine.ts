@@ -21,6 +21,8 @@ import { loadValue, saveLargeValue } from './values.ts';
 
 /** A unique key is violated. */
 const NUMBER_TAKEN = '23505';
+/** What a server says that distributes its tables, of a statement that changes two of them. */
+const NOT_SUPPORTED = '0A000';
 
 export class PostgresqlEngine implements Engine {
   readonly version = '';
@@ -30,6 +32,8 @@ export class PostgresqlEngine implements Engine {
   readonly #limits: Limits;
   /** Providers by the stored name of their store: the first of a store claims it, the last one gives it back. */
   readonly #callers = new Map<string, Set<Caller>>();
+  /** Whether the server takes a statement that changes two tables; until it refuses one. */
+  #takesBoth = true;
 
   constructor(settings: PostgresqlSettings) {
     this.#holder = new Holder(settings.session, settings.leaseMs);
@@ -120,7 +124,7 @@ export class PostgresqlEngine implements Engine {
   async #write(connection: Connection, changes: Changes, point: CommitPoint): Promise<number[]> {
     const { onlyPatches } = changes;
     try {
-      if (onlyPatches?.ascends && (await this.#insert(connection, onlyPatches, point))) return [];
+      if (this.#takesBoth && onlyPatches?.ascends && (await this.#insert(connection, onlyPatches, point))) return [];
       if (changes.isLong) return await this.#writeLong(connection, changes, point);
       return await this.#writeTogether(connection, changes, point);
     } catch (error) {
@@ -128,7 +132,10 @@ export class PostgresqlEngine implements Engine {
     }
   }
 
-  /** Only patches: one statement. Returns false if nothing was inserted: this process was fenced, or a number is taken. */
+  /**
+   * Only patches: one statement. Returns false if nothing was inserted: this process was fenced, a number is taken, or the server
+   * does not take such a statement.
+   */
   async #insert(connection: Connection, packed: PackedPatches, point: CommitPoint): Promise<boolean> {
     const holder = this.#holder;
     const held = { update: (parameter: number) => holder.update(parameter), values: holder.fenceValues(point) };
@@ -139,8 +146,10 @@ export class PostgresqlEngine implements Engine {
       holder.committed(point);
       return true;
     } catch (error) {
-      if (error instanceof ServerError && error.sqlState === NUMBER_TAKEN) return false;
-      throw error;
+      if (!(error instanceof ServerError)) throw error;
+      if (error.sqlState === NOT_SUPPORTED) this.#takesBoth = false;
+      else if (error.sqlState !== NUMBER_TAKEN) throw error;
+      return false;
     }
   }
 

@@ -174,10 +174,11 @@ export class CarefulInsertion {
     return rows.length > 0;
   }
 
+  /** OFFSET 0 keeps it a look into the index for each row: a join is slow where nothing is known of a store's rows yet. */
   async #firstFree(store: string, clock: number): Promise<number> {
     const { rows } = await this.#connection.one(
       'SELECT p.clock + 1 FROM sds_patches p WHERE p.store_id = $1 AND p.clock >= $2 AND NOT EXISTS ' +
-        '(SELECT 1 FROM sds_patches q WHERE q.store_id = p.store_id AND q.clock = p.clock + 1) ' +
+        '(SELECT 1 FROM sds_patches q WHERE q.store_id = p.store_id AND q.clock = p.clock + 1 OFFSET 0) ' +
         'AND EXISTS (SELECT 1 FROM sds_patches r WHERE r.store_id = $1 AND r.clock = $2) ORDER BY p.clock LIMIT 1',
       store,
       String(clock),

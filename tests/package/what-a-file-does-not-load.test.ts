@@ -1,0 +1,25 @@
+/** A program that only has files: what is for PostgreSQL, and for whole files, stays packed. */
+import { expect, it } from 'vitest';
+import { freshFile } from '../support/files.ts';
+import { runProgram } from '../support/programs.ts';
+
+/** Unpacking takes Node's `zlib`, which nothing else of the package asks for; Node lists what it has loaded. */
+const unpacked = `const unpacked = () => process.moduleLoadList.includes('NativeModule zlib');`;
+
+it('opening and writing a file unpacks nothing; the first database on a server does', async () => {
+  const { stdout, stderr } = await runProgram(
+    `${unpacked}
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store', { VerifyValues: true });
+    await provider.appendPatch(patchOf(1), 1);
+    await provider.saveSnapshot(new Uint8Array(300_000), 1);
+    await provider.loadPatchesSince(0);
+    const forFiles = unpacked();
+    await provider.close();
+    const other = new SDS_DesktopPersistenceProvider('postgres://127.0.0.1:1/any', 'store', { RetryForMs: 0 });
+    await other.close();
+    console.log(JSON.stringify({ forFiles, forServers: unpacked() }));`,
+    freshFile(),
+  );
+  expect(stderr).toBe('');
+  expect(JSON.parse(stdout)).toEqual({ forFiles: false, forServers: true });
+});
