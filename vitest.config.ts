@@ -9,6 +9,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
-    maxWorkers: 2,
+    // most of what a test does is wait: for a lease, a disk, a process
+    maxWorkers: 4,
   },
 });

@@ -1,9 +1,12 @@
-/** Operations on a large file by themselves, beside `cp`, one core's SHA-256 and SQLite's own check, in turn. */
+/**
+ * Operations on a large file by themselves, beside `cp`, two of SQLite's own ways to copy a file, one core's SHA-256 and
+ * SQLite's own check, in turn.
+ */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { backup, DatabaseSync } from 'node:sqlite';
 import { backupDatabase, verifyDatabase } from '../../dist/index.js';
 import { median } from '../measure.ts';
 import { makeLargeFile } from './large-file.ts';
@@ -24,7 +27,17 @@ export const operations: Work = async ({ folder, sizes }) => {
       execFileSync('cp', [large, target]);
       execFileSync('sync', [target]);
     },
-    integrityMs: () => checkAlone(large),
+    vacuumIntoMs() {
+      withDatabase(large, (database) => database.prepare('VACUUM INTO ?').run(target));
+      execFileSync('sync', [target]);
+    },
+    async nodeBackupMs() {
+      const database = new DatabaseSync(large);
+      await backup(database, target, { rate: 1024 });
+      database.close();
+      execFileSync('sync', [target]);
+    },
+    integrityMs: () => withDatabase(large, (database) => database.prepare('PRAGMA integrity_check').all()),
     sha256Ms: () => hashAlone(values, valueBytes),
     verifyMs() {
       let toldAt = performance.now();
@@ -51,9 +64,9 @@ export const operations: Work = async ({ folder, sizes }) => {
   return { ...metrics, silentMs };
 };
 
-function checkAlone(path: string): void {
+function withDatabase(path: string, work: (database: DatabaseSync) => unknown): void {
   const database = new DatabaseSync(path);
-  database.prepare('PRAGMA integrity_check').all();
+  work(database);
   database.close();
 }
 

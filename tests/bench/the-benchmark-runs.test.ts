@@ -1,74 +1,8 @@
 /** The benchmark runs and says what it measured. What the numbers are is no matter of a test. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, inject, test } from 'vitest';
-import { designs } from '../../bench/designs/index.ts';
-import type { Results } from '../../bench/results.ts';
-import type { Scenario } from '../../bench/scenarios.ts';
-import { freshFolder } from '../support/files.ts';
-
-const bench = join(import.meta.dirname, '../../bench');
-/** Some forty processes, each with a database of its own: half a minute on a machine that does nothing else. */
-const SERVER_MS = 600_000;
-
-/** Why bench's own dependencies can't be installed, `undefined` if they are there. */
-function whyNoServer(): string | undefined {
-  const here = inject('postgresql');
-  if ('missing' in here) return here.missing;
-  return here.given === undefined
-    ? undefined
-    : 'the benchmark starts servers of its own, and leaves the given one alone';
-}
-
-function whyNoPeers(): string | undefined {
-  try {
-    const code = `const { installPeers } = await import('${join(bench, 'install.ts')}'); console.log(JSON.stringify(installPeers()))`;
-    const said = execFileSync(process.execPath, ['--input-type=module', '-e', code], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 240_000,
-    });
-    const missing = JSON.parse(said.trim().split('\n').at(-1) ?? '{}') as Record<string, string>;
-    const why = Object.entries(missing).filter(([name]) => name !== 'better-sqlite3'); // that one is optional
-    return why.length === 0 ? undefined : why.map(([name, reason]) => `${name}: ${reason}`).join('; ');
-  } catch (error) {
-    return (error as Error).message;
-  }
-}
-
-function run(...options: string[]): { said: string; results: Results } {
-  const json = join(freshFolder(), 'results.json');
-  const said = execFileSync(process.execPath, [join(bench, 'main.ts'), '--quick', '--json', json, ...options], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  return { said, results: JSON.parse(readFileSync(json, 'utf8')) as Results };
-}
-
-/** Folders of servers that the benchmark has started. */
-function serversLeft(): string[] {
-  mkdirSync(join(bench, 'out'), { recursive: true });
-  return readdirSync(join(bench, 'out')).filter((name) => name.startsWith('sds-pg-'));
-}
-
-function measureDesigns(chosen: readonly Scenario[]): void {
-  const names = chosen.map(({ name }) => name);
-  const { results } = run(...names.flatMap((name) => ['--only', name]));
-
-  expect(results.scenarios.map(({ name }) => name)).toEqual(names);
-  for (const { name, medians, leftOut, isDesign } of results.scenarios) {
-    expect(leftOut, name).toEqual({});
-    expect(isDesign).toBe(true);
-    const { cases = [], together = false } = chosen.find((design) => design.name === name) ?? {};
-    // of those that take turns in one process, only the process knows the names
-    if (together) expect(Object.keys(medians).length).toBeGreaterThan(1);
-    else expect(Object.keys(medians)).toEqual(cases.map((one) => one.name));
-    for (const metrics of Object.values(medians)) {
-      for (const value of Object.values(metrics)) expect(value, name).toBeGreaterThanOrEqual(0);
-    }
-  }
-}
+import { describe, expect, test } from 'vitest';
+import { bench, run, whyNoPeers } from './quick-run.ts';
 
 describe('the benchmark', { timeout: 240_000 }, () => {
   test('tells its options, scenarios and drivers', () => {
@@ -132,44 +66,6 @@ describe('the benchmark', { timeout: 240_000 }, () => {
       expect.arrayContaining(['paced-main-200', 'paced-p999Ms', 'paced-quiet', 'awaited-p50Us']),
     );
     expect(said).toContain('20,000');
-  });
-
-  test('measures PostgreSQL, on a server that is gone afterwards', { timeout: SERVER_MS }, ({ skip }) => {
-    const why = whyNoServer();
-    if (why !== undefined) skip(why);
-    const before = serversLeft();
-    const { results } = run(
-      '--only',
-      'postgresql-burst',
-      '--only',
-      'postgresql-paced',
-      '--only',
-      'postgresql-failover',
-    );
-
-    const [burst, paced, failover] = results.scenarios;
-    for (const { leftOut, name } of results.scenarios) expect(leftOut, name).toEqual({});
-    expect(Object.keys(burst?.medians ?? {})).toEqual(
-      expect.arrayContaining(['postgresql', 'provider', 'postgresql-packed', 'postgresql-insert']),
-    );
-    expect(paced?.medians.postgresql?.connections).toBeGreaterThanOrEqual(1);
-    expect(failover?.medians.postgresql).toMatchObject({ lost: 0 });
-    expect(results.goals.map(({ id }) => id)).toEqual(
-      expect.arrayContaining(['postgresql-rate-postgresql-packed', 'postgresql-connections', 'postgresql-lost']),
-    );
-    expect(serversLeft()).toEqual(before);
-  });
-
-  test('measures the designs on PostgreSQL', { timeout: SERVER_MS }, ({ skip }) => {
-    const why = whyNoServer();
-    if (why !== undefined) skip(why);
-    measureDesigns(designs.filter(({ server }) => server === true));
-  });
-
-  test('measures the designs that were tried', ({ skip }) => {
-    const why = whyNoPeers();
-    if (why !== undefined) skip(`the peers that the benchmark compares with can't be installed: ${why}`);
-    measureDesigns(designs.filter(({ server }) => server !== true));
   });
 
   test('refuses a name that it does not know', () => {

@@ -1,0 +1,10 @@
+/** The designs that were tried are measured by the same command. */
+import { test } from 'vitest';
+import { designs } from '../../bench/designs/index.ts';
+import { measureDesigns, whyNoPeers } from './quick-run.ts';
+
+test('measures the designs that were tried', { timeout: 240_000 }, ({ skip }) => {
+  const why = whyNoPeers();
+  if (why !== undefined) skip(`the peers that the benchmark compares with can't be installed: ${why}`);
+  measureDesigns(designs.filter(({ server }) => server !== true));
+});
