@@ -8,6 +8,7 @@ export default defineConfig({
     // real threads, processes and disks: a slow machine is no failure
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } },
     pool: 'forks',
     // most of what a test does is wait: for a lease, a disk, a process
     maxWorkers: 4,

@@ -250,7 +250,7 @@ export const scenarios: Scenario[] = [
     cases: cases('provider-take'),
     full: {
       rounds: 3,
-      sizes: { ...mixedLoad, values: 1_000_000, valueBytes: 1900, turns: 2, seconds: 5 },
+      sizes: { ...mixedLoad, values: 1_000_000, valueBytes: 1900, turns: 1, seconds: 10 },
     },
     quick: { rounds: 1, sizes: { ...mixedLoad, values: 20_000, valueBytes: 1900, turns: 1, seconds: 1 } },
     together: true,

@@ -26,11 +26,11 @@ export const operationsBeside: Together = async ({ driver, folder, sizes }) => {
   const target = join(folder, 'target.db');
   makeLargeFile(written, values, valueBytes);
   copyFileSync(written, other);
-  const works: Record<string, (() => Promise<unknown>) | undefined> = {
+  const works: Record<string, ((Signal: AbortSignal) => Promise<unknown>) | undefined> = {
     alone: undefined,
-    backup: () => backupDatabase(written, target, { Overwrite: true }),
-    verify: () => verifyDatabase(written),
-    compact: () => compactDatabase(other),
+    backup: (Signal) => backupDatabase(written, target, { Overwrite: true, Signal }),
+    verify: (Signal) => verifyDatabase(written, { Signal }),
+    compact: (Signal) => compactDatabase(other, { Signal }),
     counting: () => counting(0),
     'counting-half': () => counting(1),
   };
@@ -67,16 +67,22 @@ export const operationsBeside: Together = async ({ driver, folder, sizes }) => {
   );
 };
 
+/** Work over and over, whose last time is stopped once all is measured. */
 async function whileRepeated(
-  work: (() => Promise<unknown>) | undefined,
+  work: ((signal: AbortSignal) => Promise<unknown>) | undefined,
   measured: () => Promise<unknown>,
 ): Promise<void> {
-  let stopped = false;
+  const control = new AbortController();
+  const { signal } = control;
   const repeated = (async () => {
-    while (work !== undefined && !stopped) await work();
+    while (work !== undefined && !signal.aborted) {
+      await work(signal).catch((error: unknown) => {
+        if (error !== signal.reason) throw error;
+      });
+    }
   })();
   await measured();
-  stopped = true;
+  control.abort();
   await repeated;
 }
 

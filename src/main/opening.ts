@@ -25,7 +25,8 @@ export class Opening {
 
   /** Whether another process may give the store back: it was never this one's. */
   get mayComeFree(): boolean {
-    return this.#queue.place.server !== undefined && this.#member.epoch === undefined && !this.#connection.lost;
+    const { epoch, served } = this.#member;
+    return this.#queue.place.server !== undefined && epoch === undefined && !served && !this.#connection.lost;
   }
 
   /** What came of it; a store that another process has is waited for as long as `BusyTimeoutMs` says, unless `isOver`. */

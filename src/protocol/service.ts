@@ -7,7 +7,7 @@ import type { ReportedCause, SDS_PersistenceErrorCode } from './errors.ts';
 import type { PostgresqlTarget } from './postgresql-url.ts';
 
 /** A provider as the worker knows it. */
-/** Of a store that this process may have owned, by a write whose worker is lost. */
+/** Of a store that this process has owned, with a worker that was lost before it told the epoch. */
 export const UNKNOWN_EPOCH = -1;
 
 export interface ProviderMessage {
@@ -23,7 +23,7 @@ export interface ProviderMessage {
   keepCollisions: boolean;
   verifyValues: boolean;
   exclusive: boolean;
-  /** See `Report`; after the loss of a worker. `UNKNOWN_EPOCH` if the store may have been owned. */
+  /** See `Report`; after the loss of a worker. `UNKNOWN_EPOCH` if the store was owned all the same. */
   knownEpoch: number | undefined;
   /** Where the database is, if it is no file. */
   server?: PostgresqlSettings;
@@ -56,6 +56,14 @@ export interface WriteTicket {
   slot: number;
   /** So many bytes of shared blocks that crossed before are not used any more. */
   dropped: number;
+  /** When it was called, as in `clock.ts`. */
+  askedAt: number;
+}
+
+/** Whose load it is, and when it was called. */
+export interface LoadTicket {
+  member: number;
+  askedAt: number;
 }
 
 export interface Failure {
@@ -85,9 +93,9 @@ export interface WorkerService {
   /** Forgets a provider, after all that was called before; with a file's last one, closes the database. */
   detach(member: number): Promise<Report>;
 
-  loadSnapshot(member: number): Promise<Answer<Uint8Array | undefined>>;
-  loadPatchesSince(member: number, clock: number): Promise<Answer<PatchBlocks>>;
-  loadValue(member: number, hash: string): Promise<Answer<Uint8Array | undefined>>;
+  loadSnapshot(ticket: LoadTicket): Promise<Answer<Uint8Array | undefined>>;
+  loadPatchesSince(ticket: LoadTicket, clock: number): Promise<Answer<PatchBlocks>>;
+  loadValue(ticket: LoadTicket, hash: string): Promise<Answer<Uint8Array | undefined>>;
   /** Finds out what became of a write whose bytes went down with the worker before. */
   recall(ticket: WriteTicket): Promise<void>;
 

@@ -24,6 +24,7 @@ import type { Wait } from './patience.ts';
 export interface GatheredBatch {
   number: number;
   firstSlab: number;
+  /** When its first call was made, as in `clock.ts`. */
   askedAt: number;
 }
 

@@ -73,7 +73,7 @@ export interface Writes {
 }
 
 export interface Engine {
-  /** Told before each task when it was asked for. */
+  /** Told before each task when it was called, as in `clock.ts`; of several calls, the first one. */
   taskBegins(askedAt: number): void;
   /**
    * Opens the database for a provider, if it is not open, or is open but its file is gone. Returns the store's epoch, where

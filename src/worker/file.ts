@@ -2,7 +2,8 @@
  * One database file as the worker sees it: its providers, its engine, and its tasks, one after the other; one that
  * has to wait, since the file is busy or its server has not answered yet, does not hold up other files.
  */
-import type { Answer, Report } from '../protocol/service.ts';
+import { cellTime } from '../protocol/clock.ts';
+import type { Answer, Report, WriteTicket } from '../protocol/service.ts';
 import { Batches, type BatchesHost, type GatheredBatch } from './batches.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, type MaybePromise } from './engine.ts';
 import type { LargeWrite } from './large-write.ts';
@@ -23,6 +24,7 @@ export interface FileHost extends BatchesHost, OutcomesHost {
 /** One that takes its time. */
 interface Task {
   run: () => Generator<Wait, void, unknown>;
+  /** When it was called, as in `clock.ts`. */
   askedAt: number;
 }
 
@@ -94,8 +96,8 @@ export class WorkerFile {
     return this.#engine.tidyUp();
   }
 
-  #add(run: Task['run']): void {
-    this.#tasks.push({ run, askedAt: performance.now() });
+  #add(run: Task['run'], askedAt = cellTime(performance.now())): void {
+    this.#tasks.push({ run, askedAt });
   }
 
   /** Closes the file as the process ends; a call that comes all the same opens it again. */
@@ -154,7 +156,7 @@ export class WorkerFile {
 
   // ---- calls that cross by themselves -------------------------------------------------------------
 
-  load<T>(read: (engine: Engine) => MaybePromise<T>, done: (answer: Answer<T>) => void): void {
+  load<T>(askedAt: number, read: (engine: Engine) => MaybePromise<T>, done: (answer: Answer<T>) => void): void {
     const file = this;
     this.#add(function* () {
       let found: { found: T } | undefined;
@@ -162,16 +164,16 @@ export class WorkerFile {
       file.#host.progressed(true);
       if (found !== undefined) done(found);
       else if (error !== undefined) done({ failure: failureOf(error) });
-    });
+    }, askedAt);
   }
 
-  write(number: number, write: LargeWrite, done: () => void): void {
-    this.#finish(number, write, done, (point) => this.#patiently(() => this.#engine.transact(write.rewind(), point)));
+  write(ticket: WriteTicket, write: LargeWrite, done: () => void): void {
+    this.#finish(ticket, write, done, (point) => this.#patiently(() => this.#engine.transact(write.rewind(), point)));
   }
 
   /** Of a write whose bytes went down with a worker it is only found out whether that one had committed it. */
-  recall(number: number, write: LargeWrite, done: () => void): void {
-    this.#finish(number, write, done, (point) =>
+  recall(ticket: WriteTicket, write: LargeWrite, done: () => void): void {
+    this.#finish(ticket, write, done, (point) =>
       this.#patiently(() =>
         then(this.#engine.wasCommitted(point), (was) => {
           if (!was) throw new EngineError('worker-lost', { message: 'its bytes went down with the worker thread' });
@@ -181,7 +183,7 @@ export class WorkerFile {
   }
 
   #finish(
-    number: number,
+    { number, askedAt }: WriteTicket,
     write: LargeWrite,
     done: () => void,
     attempt: (point: CommitPoint) => Generator<Wait, EngineError | undefined, unknown>,
@@ -195,13 +197,13 @@ export class WorkerFile {
       write.free();
       file.#host.progressed(true);
       done();
-    });
+    }, askedAt);
   }
 
   // ---- batches ------------------------------------------------------------------------------------
 
-  addBatch(number: number, firstSlab: number): void {
-    this.#tasks.push({ number, firstSlab, askedAt: performance.now() });
+  addBatch(number: number, firstSlab: number, askedAt: number): void {
+    this.#tasks.push({ number, firstSlab, askedAt });
   }
 
   /** Begins with what comes next; `undefined` if it is done already, as nearly every batch is. */

@@ -13,7 +13,7 @@ export class RingReader {
   }
 
   /** Takes what is in the ring by now, up to what was written behind a call that is not handled yet. */
-  take(run: (file: number, batch: number, firstSlab: number) => void): void {
+  take(run: (file: number, batch: number, firstSlab: number, begunAt: number) => void): void {
     const control = this.#control;
     const tail = Atomics.load(control, RING_TAIL);
     for (let head = Atomics.load(control, RING_HEAD); head !== tail; ) {
@@ -22,9 +22,10 @@ export class RingReader {
       const file = Atomics.load(control, at);
       const batch = Atomics.load(control, at + 1);
       const firstSlab = Atomics.load(control, at + 2);
+      const begunAt = Atomics.load(control, at + 4);
       head = (head + 1) | 0;
       Atomics.store(control, RING_HEAD, head);
-      run(file, batch, firstSlab);
+      run(file, batch, firstSlab, begunAt);
     }
   }
 

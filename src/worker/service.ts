@@ -6,6 +6,7 @@ import type {
   Answer,
   Bytes,
   Failure,
+  LoadTicket,
   PatchBlocks,
   ProviderMessage,
   Report,
@@ -99,16 +100,16 @@ export class Service implements WorkerService, FileHost, Work {
 
   // ---- calls from the main side: loads, and writes of large bytes ----------------------------------
 
-  loadSnapshot(member: number): Promise<Answer<Uint8Array | undefined>> {
-    return this.#load(member, (engine, caller) => engine.loadSnapshot(caller), bufferOf);
+  loadSnapshot(ticket: LoadTicket): Promise<Answer<Uint8Array | undefined>> {
+    return this.#load(ticket, (engine, caller) => engine.loadSnapshot(caller), bufferOf);
   }
 
-  loadPatchesSince(member: number, clock: number): Promise<Answer<PatchBlocks>> {
-    return this.#load(member, (engine, caller) => engine.loadPatchesSince(caller, clock), buffersOf);
+  loadPatchesSince(ticket: LoadTicket, clock: number): Promise<Answer<PatchBlocks>> {
+    return this.#load(ticket, (engine, caller) => engine.loadPatchesSince(caller, clock), buffersOf);
   }
 
-  loadValue(member: number, hash: string): Promise<Answer<Uint8Array | undefined>> {
-    return this.#load(member, (engine, caller) => engine.loadValue(caller, hash), bufferOf);
+  loadValue(ticket: LoadTicket, hash: string): Promise<Answer<Uint8Array | undefined>> {
+    return this.#load(ticket, (engine, caller) => engine.loadValue(caller, hash), bufferOf);
   }
 
   saveSnapshot(ticket: WriteTicket, data: Bytes, clock: number): Promise<void> {
@@ -128,11 +129,11 @@ export class Service implements WorkerService, FileHost, Work {
     if (ticket.dropped > 0) accountFor(ticket.dropped);
     const member = this.#memberOf(ticket.member);
     const write = new LargeWrite(NO_OPERATION, member, '', 0, noBytes, this.#outcomes, ticket.slot);
-    return this.#answer(member.file, (done) => member.file.recall(ticket.number, write, done));
+    return this.#answer(member.file, (done) => member.file.recall(ticket, write, done));
   }
 
   #load<T>(
-    id: number,
+    { member: id, askedAt }: LoadTicket,
     read: (engine: Engine, member: Member) => MaybePromise<T>,
     buffers: (found: T) => ArrayBuffer[],
   ): Promise<Answer<T>> {
@@ -140,6 +141,7 @@ export class Service implements WorkerService, FileHost, Work {
     const member = this.#memberOf(id);
     return this.#answer(member.file, (done) =>
       member.file.load(
+        askedAt,
         (engine) => read(engine, member),
         (answer) => done('found' in answer ? this.#move(answer, buffers(answer.found)) : answer),
       ),
@@ -151,7 +153,7 @@ export class Service implements WorkerService, FileHost, Work {
     if (ticket.dropped > 0) accountFor(ticket.dropped);
     const member = this.#memberOf(ticket.member);
     const write = new LargeWrite(operation, member, key, clock, bytes, this.#outcomes, ticket.slot);
-    return this.#answer(member.file, (done) => member.file.write(ticket.number, write, done));
+    return this.#answer(member.file, (done) => member.file.write(ticket, write, done));
   }
 
   // ---- calls from the main side: the worker itself ---------------------------------------------------
@@ -231,10 +233,10 @@ export class Service implements WorkerService, FileHost, Work {
     for (const file of this.#waiting) this.#proceed(file);
   }
 
-  #addBatch = (id: number, batch: number, firstSlab: number): void => {
+  #addBatch = (id: number, batch: number, firstSlab: number, begunAt: number): void => {
     const file = this.#files.get(id);
     if (file === undefined) throw new Error(`there is no file ${id}`); // a fault of this program
-    file.addBatch(batch, firstSlab);
+    file.addBatch(batch, firstSlab, begunAt);
     this.#waiting.add(file);
     if (!file.written) this.#written.push(file);
     file.written = true;

@@ -223,13 +223,19 @@ describeOnPostgresql('moving house', () => {
     expectSame(await postgresql.rowsOf(url), rowsOf(source));
   });
 
-  it('a copy goes on, whatever the password and the way to its source are by now, and adds no value twice', async () => {
+  it('a copy goes on when its source is named by another URL of the same database, and adds no value twice', async () => {
     const source = makeStoreFile(freshFile(), { patches: 1500, patchBytes: 8000, values: 3000 });
     const [from, url] = [await postgresql.freshPlace(), await postgresql.freshPlace()];
     await copyStores(source, from);
     const control = new AbortController();
     const OnProgress = ({ Done }: { Done: number }) => (Done > 24_005_000 ? control.abort() : undefined);
     await expect(copyStores(from, url, { Signal: control.signal, OnProgress })).rejects.toThrow('aborted');
+    const [record] = await server.query<{ values: number }>(
+      "SELECT count(*)::int AS values FROM sds_copies WHERE kind = 'value'",
+      [],
+      databaseOf(url),
+    );
+    expect(record?.values).toBeGreaterThan(0);
     // a call without the values does not forget what was added of them
     await copyStores(`${from}&copy=off`, url, { Values: false });
     await copyStores(`${from}&copy=off`, url, { Overwrite: true });

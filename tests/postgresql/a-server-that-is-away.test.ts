@@ -69,6 +69,33 @@ describeOnPostgresql('a server that is away', () => {
     expect((await rows()).blobs).toEqual([]);
   });
 
+  it('calls that were made at the same time reject at the same time, also those that wait for each other', async () => {
+    const { provider } = await cutOff({ RetryForMs: 1000 });
+    const patient = (await cutOff({ RetryForMs: 3000 })).provider;
+    const settled: string[] = [];
+    const calls = [2, 3, 4, 5].flatMap((clock) => [
+      provider.appendPatch(patchOf(clock), clock),
+      provider.loadSnapshot(),
+    ]);
+    const note = async (what: string, those: Promise<unknown>[]) => {
+      const outcomes = await Promise.allSettled(those);
+      settled.push(what);
+      return outcomes.map(codeOf);
+    };
+    const told = await Promise.all([note('all', calls), note('three times as patient', [patient.loadSnapshot()])]);
+    expect(new Set(told.flat())).toEqual(new Set(['connection-failed']));
+    expect(settled).toEqual(['all', 'three times as patient']);
+  });
+
+  it('a server that said nothing is asked again by each call, however little patience that has', async () => {
+    const { provider, proxy } = await cutOff({ RetryForMs: 0, ConnectTimeoutMs: 300 });
+    proxy.accept();
+    proxy.pause(); // connections are made, and nobody answers
+    await expect(provider.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'connection-failed' });
+    proxy.resume();
+    await provider.appendPatch(patchOf(3), 3);
+  });
+
   it('a call that is made after others have waited in vain is waited for as long as they were', async () => {
     const { provider, proxy } = await cutOff({ RetryForMs: 2000 });
     await expect(provider.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'connection-failed' });

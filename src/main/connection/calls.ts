@@ -1,5 +1,6 @@
 /** What can't be gathered, as Comlink calls: large writes and loads. */
 import { transfer } from 'comlink';
+import { cellTime } from '../../protocol/clock.ts';
 import { APPEND_PATCH, LOAD_PATCHES, LOAD_SNAPSHOT, SAVE_SNAPSHOT } from '../../protocol/entries.ts';
 import type { LargeWrite } from '../queue/large-write.ts';
 import type { Load, Loaded } from '../queue/load.ts';
@@ -7,8 +8,8 @@ import type { Session } from './session.ts';
 
 /** Sends a write that has a slot for its outcome; `dropped` as in its ticket. */
 export function callWrite(session: Session, write: LargeWrite, dropped: number, onAnswer: () => void): void {
-  const { member, number, slot, operation, key, clock, data } = write;
-  const ticket = { member: member.id, number, slot, dropped };
+  const { member, number, slot, operation, key, clock, data, askedAt } = write;
+  const ticket = { member: member.id, number, slot, dropped, askedAt: cellTime(askedAt) };
   if (write.isGone) {
     session.call((service) => service.recall(ticket), onAnswer);
     return;
@@ -22,10 +23,11 @@ export function callWrite(session: Session, write: LargeWrite, dropped: number, 
 }
 
 export function callLoad(session: Session, load: Load, onAnswer: (loaded: Loaded) => void): void {
-  const { member, operation, key, clock } = load;
+  const { member, operation, key, clock, askedAt } = load;
+  const ticket = { member: member.id, askedAt: cellTime(askedAt) };
   session.call<Loaded>((service) => {
-    if (operation === LOAD_SNAPSHOT) return service.loadSnapshot(member.id);
-    if (operation === LOAD_PATCHES) return service.loadPatchesSince(member.id, clock);
-    return service.loadValue(member.id, key);
+    if (operation === LOAD_SNAPSHOT) return service.loadSnapshot(ticket);
+    if (operation === LOAD_PATCHES) return service.loadPatchesSince(ticket, clock);
+    return service.loadValue(ticket, key);
   }, onAnswer);
 }

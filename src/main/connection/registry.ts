@@ -11,8 +11,6 @@ interface Registration {
   /** Who waits for the attach that is under way. */
   onAttach: ((report: Report) => void)[];
   attaching: boolean;
-  /** Whether an attach was answered: from then on its calls may have got it its store. */
-  answered: boolean;
   onDetach: ((report: Report) => void) | undefined;
 }
 
@@ -29,7 +27,7 @@ export class Registry {
     return new Promise((resolve) => {
       let registration = this.#registrations.get(member.id);
       if (registration === undefined) {
-        registration = { member, queue, attaching: false, answered: false, onAttach: [], onDetach: undefined };
+        registration = { member, queue, attaching: false, onAttach: [], onDetach: undefined };
         this.#registrations.set(member.id, registration);
       }
       registration.onAttach.push(resolve);
@@ -44,7 +42,6 @@ export class Registry {
       (service) => service.attach(message),
       (report) => {
         registration.attaching = false;
-        registration.answered = true;
         if (report.epoch !== undefined) registration.member.epoch = report.epoch;
         for (const settle of registration.onAttach.splice(0)) settle(report);
       },
@@ -94,10 +91,8 @@ export class Registry {
   }
 }
 
-function messageOf({ member, queue, answered }: Registration): ProviderMessage {
+function messageOf({ member, queue }: Registration): ProviderMessage {
   const { settings } = member;
-  // a store may be claimed by a write, whose epoch nobody hears of
-  const mayHaveOwned = answered && queue.observer.batches > queue.observer.failedBatches;
   return {
     member: member.id,
     file: queue.id,
@@ -110,7 +105,8 @@ function messageOf({ member, queue, answered }: Registration): ProviderMessage {
     keepCollisions: settings.OnClockCollision === 'keep',
     verifyValues: settings.VerifyValues,
     exclusive: settings.Ownership === 'exclusive',
-    knownEpoch: member.epoch ?? (mayHaveOwned ? UNKNOWN_EPOCH : undefined),
+    // a store may be claimed by a call after an attach that failed: nobody hears of its epoch then
+    knownEpoch: member.epoch ?? (member.served ? UNKNOWN_EPOCH : undefined),
   };
 }
 

@@ -15,6 +15,8 @@ export class LargeWrite {
   readonly key: string;
   readonly clock: number;
   readonly data: Bytes;
+  /** By `performance.now()`. */
+  readonly askedAt = performance.now();
   readonly promise: Promise<unknown>;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;

@@ -11,6 +11,8 @@ export class Load {
   readonly operation: number;
   readonly key: string;
   readonly clock: number;
+  /** By `performance.now()`. */
+  readonly askedAt = performance.now();
   readonly promise: Promise<unknown>;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;

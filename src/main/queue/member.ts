@@ -17,6 +17,8 @@ export class Member {
   runPromise: Promise<void> = Promise.resolve();
   /** How often the store had changed hands when this process came to own it, if it is told. */
   epoch: number | undefined;
+  /** Whether a call of it was carried out: then its store was this process's, whether the epoch is told or not. */
+  served = false;
   /** Patches lost since their number was taken by other bytes. */
   collisions = 0;
   /** Batches and large writes in which a call of this provider failed. */

@@ -41,8 +41,12 @@ export function settleBatch(batch: Batch, findings: Findings): void {
   for (let index = 0; index < settlers.length; index++) {
     const settler = settlers[index] as Settler; // index is below the length
     const error = failed?.get(index);
-    if (error === undefined) settler.resolve(undefined);
-    else settler.reject(error);
+    if (error !== undefined) {
+      settler.reject(error);
+      continue;
+    }
+    settler.member.served = true;
+    settler.resolve(undefined);
   }
   tellWatchers(batch, failed);
   findings.observer.ended(batch.watched, failed?.values().next().value, committedAt);
@@ -135,7 +139,10 @@ export function refuseWrite(write: LargeWrite, error: SDS_PersistenceError, find
 
 function endWrite(write: LargeWrite, error: SDS_PersistenceError | undefined, { observer }: Findings): void {
   if (write.watched !== undefined) observer.ended(write.watched, error, write.committedAt);
-  if (error === undefined) write.resolve(undefined);
+  if (error === undefined) {
+    write.member.served = true;
+    write.resolve(undefined);
+  }
   end(write, error);
 }
 
@@ -154,6 +161,7 @@ export function settleLoad(load: Load, loaded: Loaded, findings: Findings): void
     refuseLoad(load, makeError(code, call, findings.dbPath, undefined, reviveCause(cause)), findings);
     return;
   }
+  load.member.served = true;
   resolveWith(loaded.found, load.resolve);
   findings.observer.endedLoad(load.trace);
   end(load, undefined);

@@ -52,11 +52,12 @@ export class CopyRecords {
     );
   }
 
-  /** Reference counts that were added for values. */
+  /** Reference counts that were added for values, of those that are still there. */
   async values(source: string, names: readonly string[]): Promise<Map<string, number>> {
     return countsOf(
       await this.#server.one(
-        "SELECT name, ref_count FROM sds_copies WHERE source = $1 AND kind = 'value' AND name = ANY($2::text[])",
+        "SELECT name, ref_count FROM sds_copies WHERE source = $1 AND kind = 'value' AND name = ANY($2::text[]) " +
+          'AND EXISTS (SELECT 1 FROM sds_values WHERE hash = sds_copies.name)',
         source,
         textArray(names),
       ),

@@ -60,7 +60,7 @@ export class Claims {
    * Claims a store; taking over one whose holder was not heard of for the length of its lease needs no help.
    *
    * @param knownEpoch - the epoch at which this process has owned it before, with a worker that was lost; `UNKNOWN_EPOCH` if
-   *   it may have owned it
+   *   that one did not tell it
    * @throws `fenced` if a process that lives has it, or has had it meanwhile
    */
   async claim(connection: Connection, storeId: string, exclusive: boolean, knownEpoch?: number): Promise<void> {

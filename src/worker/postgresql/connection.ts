@@ -201,12 +201,13 @@ export class Connection {
       if (bytesRead + bytesWritten !== moved) [moved, since] = [bytesRead + bytesWritten, now];
       if (asking || now - since < ASK_AFTER_MS) return;
       asking = true;
+      const silent = moved;
       void this.#askElsewhere(this.#client).then((found) => {
         asking = false;
         if (found === 'at work' || (found === 'unknown' && performance.now() - since < this.#silenceMs)) return;
         // it has answered while the other one was asked, and has been at rest since
         const { bytesRead, bytesWritten } = this.#wire.stream;
-        if (isOver() || bytesRead + bytesWritten !== moved) return;
+        if (isOver() || bytesRead + bytesWritten !== silent) return;
         this.#wire.stream.destroy(new Error('the server says nothing, and does not work on what it was asked'));
       });
     }, LOOK_MS);

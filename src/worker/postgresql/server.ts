@@ -2,6 +2,7 @@
  * The connection to the server as long as this process has stores there: made when it is needed, made again when it is
  * lost, for as long as callers want to wait; and the lease, which is renewed whether there is traffic or not.
  */
+import { cellTime, msBetween } from '../../protocol/clock.ts';
 import type { PostgresqlSettings } from '../../protocol/service.ts';
 import { EngineError } from '../engine.ts';
 import type { Claims } from './claims.ts';
@@ -33,12 +34,13 @@ export class Server {
   #synchronous = true;
   #prepared = false;
   #fenced = false;
-  /** When what is carried out now was asked for. */
+  /** When what is carried out now was called, as in `clock.ts`. */
   askedAt = 0;
   /** Since when the server is known to be away. */
   #awaySince: number | undefined;
-  /** Of the last call that gave up, if the attempt took long: what has waited as long fails without one of its own. */
+  /** Of the last call that gave up, if its attempt took long: what was called before that and has waited as long fails with it. */
   #failure: ServerError | undefined;
+  #gaveUpAt = 0;
   #closed = false;
   /** One at a time. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -82,11 +84,12 @@ export class Server {
   }
 
   async #tryAgain<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-    const { askedAt } = this;
     const begunAt = performance.now();
+    const askedAt = begunAt - msBetween(this.askedAt, cellTime(begunAt));
     // what has waited in the queue while an earlier call waited for the server has waited with it
     const hasWaited = (now: number) => now - Math.max(askedAt, this.#awaySince ?? now);
-    if (this.#failure !== undefined && hasWaited(begunAt) >= this.#settings.retryForMs) throw this.#failure;
+    const isBehind = this.#failure !== undefined && askedAt <= this.#gaveUpAt;
+    if (isBehind && hasWaited(begunAt) >= this.#settings.retryForMs) throw this.#failure;
     let pause = FIRST_PAUSE_MS;
     let fenced = 0;
     for (;;) {
@@ -119,7 +122,7 @@ export class Server {
         const wasOld = error.retry === 'reconnect' && used !== undefined && used === before;
         if (waited >= this.#settings.retryForMs && !wasOld) {
           const wasSlow = now - triedAt >= this.#settings.connectTimeoutMs; // one that refuses at once may be asked again
-          if (error.retry === 'reconnect') this.#failure = wasSlow ? error : undefined;
+          if (error.retry === 'reconnect') [this.#gaveUpAt, this.#failure] = [now, wasSlow ? error : undefined];
           throw error;
         }
         // not in step with other processes that wait for the same server
@@ -192,6 +195,7 @@ export class Server {
       const connection = await this.#ready();
       try {
         if (!(await this.#holder.renew(connection))) this.#fenced = true;
+        this.#awaySince = this.#failure = undefined;
       } catch (error) {
         connection.drop();
         throw error;
