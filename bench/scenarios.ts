@@ -76,11 +76,15 @@ const postgresqlScenarios: Scenario[] = [
   {
     ...onPostgresql,
     name: 'postgresql-snapshot',
-    title: 'PostgreSQL: snapshot of 64 MB',
+    title: 'PostgreSQL: snapshot of 64 MB, with a rest of a second after each',
     work: 'snapshot',
-    cases: cases('postgresql', 'postgresql-take', 'provider', 'provider-take', 'postgresql-copy'),
-    full: { rounds: 5, sizes: { bytes: 64 * MiB, samples: 7, warm: 300 } },
-    quick: { rounds: 2, sizes: { bytes: 64 * MiB, samples: 1, warm: 10 } },
+    cases: [
+      ...cases('postgresql', 'postgresql-take', 'provider', 'provider-take', 'postgresql-copy'),
+      { name: 'postgresql-take-in-a-row', driver: 'postgresql-take', sizes: { restMs: 0 } },
+      { name: 'postgresql-copy-in-a-row', driver: 'postgresql-copy', sizes: { restMs: 0 } },
+    ],
+    full: { rounds: 5, sizes: { bytes: 64 * MiB, samples: 7, warm: 300, restMs: 1000 } },
+    quick: { rounds: 2, sizes: { bytes: 64 * MiB, samples: 1, warm: 10, restMs: 100 } },
   },
   {
     ...onPostgresql,

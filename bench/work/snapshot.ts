@@ -1,9 +1,13 @@
-/** A large snapshot: for how long the call, and the end of the turn in which it is made, block. */
+/**
+ * A large snapshot: for how long the call, and the end of the turn in which it is made, block. With `restMs` there is a
+ * rest after each: a program saves a snapshot now and then, and a driver may tidy up behind one.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
 import { measure, median, randomBytes } from '../measure.ts';
 import type { Work } from './work.ts';
 
 export const snapshot: Work = async ({ driver, folder, sizes }) => {
-  const { bytes = 1024, samples = 3, warm = 1 } = sizes;
+  const { bytes = 1024, samples = 3, warm = 1, restMs = 0 } = sizes;
   const database = await driver.open(folder);
   const store = database.store('store');
   // small ones first, so that the code is compiled: as in a program that has run for a while
@@ -24,6 +28,7 @@ export const snapshot: Work = async ({ driver, folder, sizes }) => {
     });
     main.push(mainUs / 1000);
     whole.push(wallUs / 1000);
+    if (restMs > 0) await pause(restMs);
   }
   await database.close();
   // the first large one stands by itself: memory is touched for the first time

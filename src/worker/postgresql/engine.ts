@@ -14,7 +14,7 @@ import type { PackedPatches } from './packed-patches.ts';
 import { loadPatchesSince } from './patch-loads.ts';
 import { CarefulInsertion, collidedOf, insertion, insertionOfAll, pruning } from './patches.ts';
 import { Server } from './server.ts';
-import { largeSnapshot, loadSnapshot, smallSnapshot } from './snapshots.ts';
+import { deletionOfOthers, isLarge, largeSnapshot, loadSnapshot, smallSnapshot } from './snapshots.ts';
 import { ServerError } from './sqlstates.ts';
 import { begin, inTransaction, type Limits } from './transactions.ts';
 import { loadValue, saveLargeValue } from './values.ts';
@@ -34,6 +34,9 @@ export class PostgresqlEngine implements Engine {
   readonly #callers = new Map<string, Set<Caller>>();
   /** Whether the server takes a statement that changes two tables; until it refuses one. */
   #takesBoth = true;
+
+  /** Stores with chunks of snapshots that were replaced: to be deleted once that is acknowledged, or else with the next one. */
+  readonly #replaced = new Set<string>();
 
   constructor(settings: PostgresqlSettings) {
     this.#holder = new Holder(settings.session, settings.leaseMs);
@@ -119,6 +122,16 @@ export class PostgresqlEngine implements Engine {
     // not after it is published: the slab may be used anew then, and what was committed is on record
     noteCommit(commitPoint);
     commitPoint.cells[commitPoint.index] = commitPoint.value;
+    for (const [store, snapshot] of changes.snapshots) if (isLarge(snapshot)) this.#deleteReplaced(store);
+  }
+
+  /** Behind the acknowledgement, since it takes half as long as the snapshot itself; what comes next waits for it. */
+  #deleteReplaced(store: string): void {
+    this.#replaced.add(store);
+    void this.#server.useOnce(async (connection) => {
+      await connection.run(...begin(this.#limits), deletionOfOthers(store), { text: 'COMMIT' });
+      this.#replaced.delete(store);
+    });
   }
 
   async #write(connection: Connection, changes: Changes, point: CommitPoint): Promise<number[]> {
@@ -199,7 +212,13 @@ export class PostgresqlEngine implements Engine {
       }
       const last: Statement[] = [];
       for (const [store, snapshot] of changes.snapshots) {
-        last.push(...(await largeSnapshot(connection, store, snapshot, copy)));
+        if (!isLarge(snapshot)) {
+          last.push(...smallSnapshot(store, snapshot));
+          continue;
+        }
+        // not done the last time: if it can't be done, this fails as well, or the table would grow without end
+        if (this.#replaced.has(store)) last.push(deletionOfOthers(store));
+        last.push(await largeSnapshot(connection, store, snapshot, copy));
       }
       const { largeValue } = changes;
       if (largeValue !== undefined) await saveLargeValue(connection, largeValue.hash, largeValue.data, copy);

@@ -7,35 +7,43 @@ export interface Snapshot {
   data: Buffer;
 }
 
+export const isLarge = ({ data }: Snapshot): boolean => data.byteLength > MOST_INLINE;
+
 /** Replaces a snapshot by one that fits into a row. */
 export function smallSnapshot(store: string, { clock, data }: Snapshot): Statement[] {
-  return headOf(store, clock, '', data.byteLength, data);
+  return [headOf(store, clock, '', data.byteLength, data), deletionOfOthers(store)];
 }
 
-/** Writes the chunks of a large one, within a transaction; returns what puts it in its place. */
+/** Writes the chunks of a large one, within a transaction; returns what puts it in the place of the one before, which is to be deleted then. */
 export async function largeSnapshot(
   connection: Connection,
   store: string,
   { clock, data }: Snapshot,
   copy: boolean,
-): Promise<Statement[]> {
-  if (data.byteLength <= MOST_INLINE) return smallSnapshot(store, { clock, data });
+): Promise<Statement> {
   const version = newVersion();
   await writeChunks(connection, 'sds_snapshot_chunks', store, version, data, copy);
   return headOf(store, clock, version, data.byteLength, null);
 }
 
-function headOf(store: string, clock: number, version: string, size: number, data: Buffer | null): Statement[] {
-  return [
-    {
-      text:
-        'INSERT INTO sds_snapshots (store_id, clock, version, size, data) VALUES ($1, $2, $3, $4, $5) ' +
-        'ON CONFLICT (store_id) DO UPDATE SET clock = excluded.clock, version = excluded.version, size = excluded.size, data = excluded.data',
-      values: [store, String(clock), version, String(size), data],
-    },
-    // of any version but this one: also what a process that ended in the middle has left
-    { text: 'DELETE FROM sds_snapshot_chunks WHERE store_id = $1 AND version <> $2', values: [store, version] },
-  ];
+function headOf(store: string, clock: number, version: string, size: number, data: Buffer | null): Statement {
+  return {
+    text:
+      'INSERT INTO sds_snapshots (store_id, clock, version, size, data) VALUES ($1, $2, $3, $4, $5) ' +
+      'ON CONFLICT (store_id) DO UPDATE SET clock = excluded.clock, version = excluded.version, size = excluded.size, data = excluded.data',
+    values: [store, String(clock), version, String(size), data],
+  };
+}
+
+/**
+ * Deletes the chunks of all versions but the present one, also of those that a process has left that ended before it came
+ * to this. It sees chunks and head as they are at one moment, so it takes nothing from whoever may have replaced it since.
+ */
+export function deletionOfOthers(store: string): Statement {
+  return {
+    text: 'DELETE FROM sds_snapshot_chunks WHERE store_id = $1 AND version <> (SELECT version FROM sds_snapshots WHERE store_id = $1)',
+    values: [store],
+  };
 }
 
 export function loadSnapshot(connection: Connection, store: string, copy: boolean): Promise<Uint8Array | undefined> {

@@ -1,0 +1,75 @@
+/** A large snapshot is acknowledged before the bytes of the one before it are deleted; they do not stay for all that. */
+import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
+import { expect, it, onTestFinished } from 'vitest';
+import { describeOnPostgresql, postgresql, server } from '../support/postgresql.ts';
+import { databaseOf } from '../support/postgresql-engine.ts';
+
+const SIZE = 1_000_000;
+
+function open(url: string, options: SDS_ProviderOptions = {}): SDS_DesktopPersistenceProvider {
+  const provider = new SDS_DesktopPersistenceProvider(url, 'store', options);
+  onTestFinished(() => provider.close());
+  return provider;
+}
+
+const snapshotOf = (byte: number) => new Uint8Array(SIZE).fill(byte);
+
+/** How many versions of a snapshot have rows there. */
+async function versionsIn(url: string): Promise<number> {
+  const sql = 'SELECT count(DISTINCT version)::int AS count FROM sds_snapshot_chunks';
+  const [row] = await server.query<{ count: number }>(sql, undefined, databaseOf(url));
+  return row?.count ?? 0;
+}
+
+describeOnPostgresql('the snapshot before', () => {
+  it('is gone once the provider is closed', async () => {
+    const url = await postgresql.freshPlace();
+    const provider = open(url);
+    for (let clock = 1; clock <= 4; clock++) await provider.saveSnapshot(snapshotOf(clock), clock);
+    await provider.close();
+    expect(await versionsIn(url)).toBe(1);
+    expect(await postgresql.rowsOf(url)).toMatchObject({ snapshots: [{ clock: 4 }] });
+  });
+
+  it('is gone with a small one, too', async () => {
+    const url = await postgresql.freshPlace();
+    const provider = open(url);
+    await provider.saveSnapshot(snapshotOf(1), 1);
+    await provider.saveSnapshot(new Uint8Array(10), 2);
+    expect(await versionsIn(url)).toBe(0);
+  });
+
+  it('keeps no caller waiting: if it can not be deleted now, it is with the next one', async () => {
+    const url = await postgresql.freshPlace();
+    const provider = open(url, { BusyTimeoutMs: 300 });
+    await provider.saveSnapshot(snapshotOf(1), 1);
+    const other = await server.connect(databaseOf(url));
+    await other.query('BEGIN');
+    await other.query('SELECT 1 FROM sds_snapshot_chunks FOR UPDATE');
+    await provider.saveSnapshot(snapshotOf(2), 2);
+    expect(await provider.loadSnapshot()).toEqual(snapshotOf(2)); // behind the deletion, which was given up
+    expect(await versionsIn(url)).toBe(2);
+    // a third would lie there as well: so that is refused
+    await expect(provider.saveSnapshot(snapshotOf(3), 3)).rejects.toMatchObject({ code: 'database-busy' });
+    await other.query('COMMIT');
+    await other.end();
+    await provider.saveSnapshot(snapshotOf(4), 4);
+    await provider.close();
+    expect(await versionsIn(url)).toBe(1);
+  });
+
+  it('that a process has left, which ended too early, goes with the next one', async () => {
+    const url = await postgresql.freshPlace();
+    await open(url).saveSnapshot(snapshotOf(1), 1);
+    await server.query(
+      "INSERT INTO sds_snapshot_chunks VALUES ('store', 'of a process that has ended', 0, 'bytes')",
+      undefined,
+      databaseOf(url),
+    );
+    const provider = open(url);
+    await provider.saveSnapshot(snapshotOf(2), 2);
+    await provider.flush();
+    await provider.loadSnapshot();
+    expect(await versionsIn(url)).toBe(1);
+  });
+});
