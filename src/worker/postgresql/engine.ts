@@ -216,9 +216,9 @@ export class PostgresqlEngine implements Engine {
           last.push(...smallSnapshot(store, snapshot));
           continue;
         }
+        last.push(await largeSnapshot(connection, store, snapshot, copy));
         // not done the last time: if it can't be done, this fails as well, or the table would grow without end
         if (this.#replaced.has(store)) last.push(deletionOfOthers(store));
-        last.push(await largeSnapshot(connection, store, snapshot, copy));
       }
       const { largeValue } = changes;
       if (largeValue !== undefined) await saveLargeValue(connection, largeValue.hash, largeValue.data, copy);
