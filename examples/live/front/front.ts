@@ -194,7 +194,9 @@ export class Front {
         return port === undefined ? [] : [[side, `ws://${inUrl(this.#localHost)}:${port}`]];
       }),
     );
-    if (this.#crowd.connected) this.#crowd.send({ kind: 'crowd', editors, pace, room: DEFAULT_ROOM, addresses });
+    // it may be ending: without a callback, a message that can't be sent would end this process
+    const order = { kind: 'crowd', editors, pace, room: DEFAULT_ROOM, addresses };
+    if (this.#crowd.connected) this.#crowd.send(order, () => undefined);
   }
 
   #hearCrowd(report: CrowdReport): void {

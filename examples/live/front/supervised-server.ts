@@ -112,7 +112,8 @@ export class SupervisedServer extends EventEmitter<Events> {
 
   order(order: ServerOrder): void {
     if (order.kind === 'megabytes') this.#megabytes = order.megabytes;
-    if (this.#port !== undefined && this.#child?.connected) this.#child.send(order);
+    // it may be ending, which is told by 'close': without a callback, a message that can't be sent would end this process
+    if (this.#port !== undefined && this.#child?.connected) this.#child.send(order, () => undefined);
   }
 
   /** As the operating system would, if it ran out of memory. */

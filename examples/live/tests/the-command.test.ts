@@ -84,7 +84,7 @@ describe.skipIf(noPackages !== undefined)('npm run live, once its packages are t
       stderr: `Port ${port} is taken on 127.0.0.1; name another with --port N.\n`,
     });
     const second = await live(['--port', String(port - 1)]);
-    expect(second.code).toBe(2);
+    expect({ code: second.code, stderr: second.stderr }).toMatchObject({ code: 2 });
     expect(second.stderr).toContain('is taken on 127.0.0.1; name another with --port N.');
     expect(second.stderr).not.toContain('    at ');
   });
