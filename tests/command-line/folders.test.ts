@@ -9,7 +9,9 @@ import { command, documentOf } from '../support/command-line.ts';
 import { filesBeside, freshFolder, rowsOf } from '../support/files.ts';
 import { bytesIn, makeStoreFile } from '../support/store-files.ts';
 
-it('a thousand files are described and verified; one that is damaged is told, and the others are done', async () => {
+it('a thousand files are described and verified; one that is damaged is told, and the others are done', {
+  timeout: 240_000,
+}, async () => {
   const cwd = freshFolder();
   const folder = join(cwd, 'all');
   mkdirSync(folder);

@@ -12,6 +12,8 @@ export function rowsOf(dbPath: string): Rows {
   // not read-only: such a connection would leave a -wal and -shm behind
   const database = new DatabaseSync(dbPath);
   try {
+    // a worker that has taken the place of a lost one reads the log first, and lets nobody in meanwhile
+    database.exec('PRAGMA busy_timeout = 30000');
     const read = (sql: string) =>
       database
         .prepare(sql)
