@@ -68,7 +68,7 @@ export const rigs: Record<string, RigEntry> = {
   backups: {
     what: 'backups in the middle of random calls, some of their processes killed',
     load: () => import('./backups.ts'),
-    mostMinutes: 20,
+    mostMinutes: 45,
   },
   'operations-on-hostile-files': {
     what: 'damaged files and files of another shape through every operation',
