@@ -9,7 +9,7 @@ import {
   SAVE_SNAPSHOT,
   SAVE_VALUE,
 } from '../protocol/entries.ts';
-import { makeError, reviveCause, SDS_PersistenceError } from '../protocol/errors.ts';
+import { makeError, reviveError, SDS_PersistenceError } from '../protocol/errors.ts';
 import type { SDS_BackupOptions, SDS_BackupResult } from '../protocol/maintenance.ts';
 import type { ProviderSettings, SDS_ProviderOptions } from '../protocol/options.ts';
 import { isPostgresqlUrl } from '../protocol/postgresql-url.ts';
@@ -90,7 +90,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
     if (refusal !== undefined) throw refusal;
     const { error } = await this.#opening.outcome(() => this.#closing !== undefined);
     if (error === undefined) return;
-    throw this.#error(error.code, 'ready', undefined, reviveCause(error.cause));
+    throw reviveError(error, 'ready', this.#queue.dbPath);
   }
 
   /**
@@ -243,7 +243,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
     const { error } = await connection.detach(this.#member);
     queue.members.delete(this.#member);
     releaseFile({ queue, connection });
-    if (error !== undefined) throw this.#error(error.code, 'close', undefined, reviveCause(error.cause));
+    if (error !== undefined) throw reviveError(error, 'close', queue.dbPath);
   }
 
   /** The same as `close()`, for `await using`. */
@@ -310,8 +310,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
     return Promise.reject(this.#error(this.#closing === undefined ? 'invalid-argument' : 'closed', name, fault));
   }
 
-  #error(code: SDS_PersistenceError['code'], call: string, detail?: string, cause?: unknown) {
-    return makeError(code, call, this.#queue.dbPath, code === 'invalid-argument' ? detail : undefined, cause);
+  #error(code: SDS_PersistenceError['code'], call: string, detail?: string) {
+    return makeError(code, call, this.#queue.dbPath, code === 'invalid-argument' ? detail : undefined);
   }
 }
 

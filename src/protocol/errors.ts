@@ -102,6 +102,15 @@ export function makeError(
   return new SDS_PersistenceError(code, message, cause === undefined ? undefined : { cause });
 }
 
+/** What a program gets of a failure that a worker has reported. */
+export function reviveError(
+  { code, cause }: { code: SDS_PersistenceErrorCode; cause: ReportedCause },
+  call: string,
+  path: string,
+): SDS_PersistenceError {
+  return makeError(code, call, path, undefined, reviveCause(cause));
+}
+
 /** Turns a reported cause back into an error object, to be some error's `cause`. */
 export function reviveCause(reported: ReportedCause): Error {
   const error = new Error(reported.message);

@@ -6,10 +6,10 @@
 import type { ReportedCause, SDS_PersistenceErrorCode } from './errors.ts';
 import type { PostgresqlTarget } from './postgresql-url.ts';
 
-/** A provider as the worker knows it. */
 /** Of a store that this process has owned, with a worker that was lost before it told the epoch. */
 export const UNKNOWN_EPOCH = -1;
 
+/** A provider as the worker knows it. */
 export interface ProviderMessage {
   /** Number of the provider within its worker, and of its file. */
   member: number;
@@ -49,21 +49,18 @@ export interface Bytes {
   length: number;
 }
 
-/** Whose write it is, its place in the order of its file, and where its outcome is to be noted. */
-export interface WriteTicket {
+/** Whose load it is, and when it was called, as in `clock.ts`. */
+export interface LoadTicket {
   member: number;
+  askedAt: number;
+}
+
+/** The same of a write, with its place in the order of its file, and where its outcome is to be noted. */
+export interface WriteTicket extends LoadTicket {
   number: number;
   slot: number;
   /** So many bytes of shared blocks that crossed before are not used any more. */
   dropped: number;
-  /** When it was called, as in `clock.ts`. */
-  askedAt: number;
-}
-
-/** Whose load it is, and when it was called. */
-export interface LoadTicket {
-  member: number;
-  askedAt: number;
 }
 
 export interface Failure {

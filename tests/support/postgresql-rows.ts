@@ -38,7 +38,7 @@ export async function rowsFrom(client: pg.Client): Promise<Rows> {
       'SELECT store_id AS name, clock AS number, data, NULL AS size, NULL AS chunks FROM sds_patches',
     );
     const blobs = await read(heads('hash', 'ref_count', 'sds_values', 'sds_value_chunks'));
-    const loose = await looseChunks(client);
+    const loose = Number((await client.query<{ count: string }>(LOOSE_CHUNKS)).rows[0]?.count);
     if (loose > 0) throw new Error(`${loose} chunks belong to nothing`);
     return {
       snapshots: snapshots.map(({ name, number, data }) => ({ store_id: name, clock: number, data })),
@@ -51,11 +51,6 @@ export async function rowsFrom(client: pg.Client): Promise<Rows> {
 }
 
 /** How many chunk rows belong to nothing: they would stay for ever. Those of a snapshot before go with the next one. */
-async function looseChunks(client: pg.Client): Promise<number> {
-  const { rows } = await client.query<{ count: string }>(LOOSE_CHUNKS);
-  return Number(rows[0]?.count);
-}
-
 const LOOSE_CHUNKS = `
   SELECT (SELECT count(*) FROM sds_snapshot_chunks c WHERE NOT EXISTS (SELECT FROM sds_snapshots h WHERE h.store_id = c.store_id))
        + (SELECT count(*) FROM sds_value_chunks c

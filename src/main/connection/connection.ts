@@ -3,8 +3,8 @@
  * told of all providers and given all that was left undone.
  */
 import { MAX_FILES } from '../../protocol/control.ts';
-import { makeError, reviveCause, type SDS_PersistenceError } from '../../protocol/errors.ts';
-import type { Failure, Report } from '../../protocol/service.ts';
+import { makeError, reviveError } from '../../protocol/errors.ts';
+import type { Report } from '../../protocol/service.ts';
 import { Channel } from '../channel/channel.ts';
 import { begin, finish, log, tell } from '../observe/channels.ts';
 import type { WorkerFigures } from '../observe/statistics.ts';
@@ -97,7 +97,7 @@ export class Connection {
       this.#session === undefined
         ? lostReport(member.dbPath)
         : await this.#registry.attach(this.#session, queue, member);
-    finish('open', trace, report.error && errorOfOpen(report.error, member.dbPath));
+    finish('open', trace, report.error && reviveError(report.error, 'open', member.dbPath));
     log('open %s: %s', member.dbPath, report.error?.code ?? 'fine');
     if (report.sqliteVersion !== undefined) this.#dispatcher.sqliteVersion = report.sqliteVersion;
     return report;
@@ -197,9 +197,4 @@ export class Connection {
     queue.giveUp((call) => makeError('worker-lost', call, queue.dbPath, detail, reason));
     this.#dispatcher.forget(queue);
   }
-}
-
-/** What a program gets that asks how the opening went, but for the name of its call. */
-function errorOfOpen({ code, cause }: Failure, dbPath: string): SDS_PersistenceError {
-  return makeError(code, 'open', dbPath, undefined, reviveCause(cause));
 }

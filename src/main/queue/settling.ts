@@ -1,7 +1,7 @@
 /** Settles what the worker has finished: reads what became of each call, and gives the memory back. */
 import { SLOT_COLLIDED, SLOT_FOREIGN_WRITER } from '../../protocol/control.ts';
 import { ENTRY_COLLIDED, entryBytes, FIRST_ERROR, operationNames } from '../../protocol/entries.ts';
-import { errorCodes, makeError, reviveCause, type SDS_PersistenceError } from '../../protocol/errors.ts';
+import { errorCodes, makeError, reviveError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import {
   BATCH_COLLIDED,
   BATCH_FAILED,
@@ -139,10 +139,7 @@ export function refuseWrite(write: LargeWrite, error: SDS_PersistenceError, find
 
 function endWrite(write: LargeWrite, error: SDS_PersistenceError | undefined, { observer }: Findings): void {
   if (write.watched !== undefined) observer.ended(write.watched, error, write.committedAt);
-  if (error === undefined) {
-    write.member.served = true;
-    write.resolve(undefined);
-  }
+  if (error === undefined) write.resolve(undefined);
   end(write, error);
 }
 
@@ -156,12 +153,10 @@ function giveBytesBack({ data: { buffer, length } }: LargeWrite, finished: boole
 /** Settles a load by the worker's answer. */
 export function settleLoad(load: Load, loaded: Loaded, findings: Findings): void {
   if ('failure' in loaded) {
-    const { code, cause } = loaded.failure;
     const call = operationNames[load.operation] ?? '';
-    refuseLoad(load, makeError(code, call, findings.dbPath, undefined, reviveCause(cause)), findings);
+    refuseLoad(load, reviveError(loaded.failure, call, findings.dbPath), findings);
     return;
   }
-  load.member.served = true;
   resolveWith(loaded.found, load.resolve);
   findings.observer.endedLoad(load.trace);
   end(load, undefined);
@@ -172,9 +167,11 @@ export function refuseLoad(load: Load, error: SDS_PersistenceError, { observer }
   end(load, error);
 }
 
-/** Rejects what crossed by itself, if it has failed, and tells who watches it. */
+/** Of what crossed by itself: rejects it if it has failed, and tells who watches it. */
 function end({ member, reject, watchers }: LargeWrite | Load, error: SDS_PersistenceError | undefined): void {
-  if (error !== undefined) {
+  if (error === undefined) {
+    member.served = true;
+  } else {
     member.failures++;
     reject(error);
   }
