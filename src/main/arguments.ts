@@ -34,10 +34,10 @@ export function faultOfHash(value: unknown): string | undefined {
 
 /** Fills in the defaults, or says which option is wrong. */
 export function readOptions(options: SDS_ProviderOptions | undefined): ProviderSettings | string {
-  if (options === undefined) return defaultSettings;
+  const settings = readEnvironment();
+  if (typeof settings === 'string' || options === undefined) return settings as unknown as ProviderSettings | string;
   if (typeof options !== 'object' || options === null || isArray(options))
     return `Options must be an object, not ${describe(options)}`;
-  const settings: Record<string, unknown> = { ...defaultSettings };
   let given: [string, unknown][];
   try {
     given = Object.entries(options);
@@ -52,6 +52,29 @@ export function readOptions(options: SDS_ProviderOptions | undefined): ProviderS
     settings[name] = value;
   }
   return settings as unknown as ProviderSettings;
+}
+
+/** Options that a program can be given from outside, by whoever swaps the provider and changes no line of it. */
+const variables = {
+  Durability: 'SDS_PERSISTENCE_DURABILITY',
+  Acknowledge: 'SDS_PERSISTENCE_ACKNOWLEDGE',
+  BusyTimeoutMs: 'SDS_PERSISTENCE_BUSY_TIMEOUT_MS',
+  OnClockCollision: 'SDS_PERSISTENCE_ON_CLOCK_COLLISION',
+} as const satisfies Partial<Record<keyof SDS_ProviderOptions, string>>;
+
+/** The defaults, where the environment does not say otherwise; or which variable is wrong. */
+function readEnvironment(): Record<string, unknown> | string {
+  const settings: Record<string, unknown> = { ...defaultSettings };
+  for (const [name, variable] of Object.entries(variables)) {
+    const text = process.env[variable];
+    if (text === undefined || text === '') continue;
+    const accepts = accepted[name as keyof typeof variables];
+    const value = /^\d+$/.test(text) ? Number(text) : text;
+    if (!accepts.test(value))
+      return `the environment variable ${variable} must be ${accepts.what}, not ${describe(text)}`;
+    settings[name] = value;
+  }
+  return settings;
 }
 
 interface Acceptance {
@@ -71,11 +94,12 @@ const integer = (least: number, most: number): Acceptance => ({
 
 const accepted: Record<keyof SDS_ProviderOptions, Acceptance> = {
   Durability: oneOf('normal', 'full'),
+  Acknowledge: oneOf('queued', 'committed'),
   BusyTimeoutMs: integer(0, 2_147_483_647),
   TakeSnapshots: yesOrNo,
   MaxPendingBytes: integer(1, Number.MAX_SAFE_INTEGER),
   Overflow: oneOf('wait', 'reject'),
-  OnClockCollision: oneOf('ignore', 'keep'),
+  OnClockCollision: oneOf('ignore', 'keep', 'keep-concurrent'),
   VerifyValues: yesOrNo,
   Ownership: oneOf('exclusive', 'shared'),
   LeaseMs: integer(1000, 2_147_483_647),

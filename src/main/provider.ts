@@ -69,7 +69,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
       throw makeError('invalid-argument', 'constructor', place, String(fault));
     }
     const { queue, connection } = open(DbPath, settings);
-    const member = new Member(connection.newMemberId(), queue.dbPath, StoreId, settings);
+    const member = new Member(connection.newMemberId(), queue.dbPath, queue.store(StoreId), StoreId, settings);
     queue.join(member);
     this.#queue = queue;
     this.#connection = connection;
@@ -155,7 +155,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
   prunePatches(beforeClock: number): Promise<void> {
     const fault = faultOfClock(beforeClock, 'beforeClock');
     if (fault !== undefined) return this.#refuse('prunePatches', fault);
-    return this.#write('prunePatches', PRUNE_PATCHES, '', beforeClock);
+    return this.#write('prunePatches', PRUNE_PATCHES, '', this.#member.store.pruneLimit(beforeClock));
   }
 
   /**
@@ -204,7 +204,13 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
    */
   async flush(): Promise<void> {
     if (this.#closing !== undefined) throw this.#error('closed', 'flush');
-    await Promise.all([this.#queue.barrier(this.#member), this.ready()]);
+    let untold: SDS_PersistenceError | undefined;
+    try {
+      await Promise.all([this.#queue.barrier(this.#member), this.ready()]);
+    } finally {
+      untold = this.#member.takeUntold(); // told by this call, whichever failure it rejects with
+    }
+    if (untold !== undefined) throw untold;
   }
 
   /**
@@ -241,8 +247,10 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
     // whatever failed has rejected its own promise
     await queue.barrier(this.#member).catch(() => undefined);
     const { error } = await connection.detach(this.#member);
-    queue.members.delete(this.#member);
+    queue.leave(this.#member);
     releaseFile({ queue, connection });
+    const failure = this.#member.takeUntold();
+    if (failure !== undefined) throw failure;
     if (error !== undefined) throw reviveError(error, 'close', queue.dbPath);
   }
 

@@ -1,4 +1,7 @@
 /** Process warnings: said once each, with a code that a program can filter by. */
+import { writeSync } from 'node:fs';
+import type { SDS_PersistenceError } from '../protocol/errors.ts';
+import { exiting } from './exit-guard.ts';
 import { tell } from './observe/channels.ts';
 import type { Member } from './queue/member.ts';
 
@@ -20,8 +23,20 @@ export function warnOfCollision(member: Member): void {
     'SDS_CLOCK_COLLISION',
     `${member.storeId} ${member.dbPath}`,
     `a patch of store ${JSON.stringify(member.storeId)} in '${member.dbPath}' was lost: its number is taken by a ` +
-      "patch with other bytes, and the first one wins. The option OnClockCollision: 'keep' stores both.",
+      "patch with other bytes, and the first one wins. The option OnClockCollision: 'keep', or the environment variable " +
+      'SDS_PERSISTENCE_ON_CLOCK_COLLISION=keep, stores both.',
   );
+}
+
+/** A call has failed whose promise had resolved once it was queued. */
+export function warnOfFailure({ dbPath, storeId }: Member, error: SDS_PersistenceError): void {
+  const { code, message, cause } = error;
+  const reason = cause instanceof Error ? `${message} (${cause.message})` : message;
+  tell('write-failed', { Path: dbPath, StoreId: storeId, Code: code, Message: reason, Error: error });
+  const warning = `a call that was acknowledged when it was queued has failed: ${reason}`;
+  // no event comes any more in which the warning would be printed
+  if (exiting) writeSync(2, `(SDS_PersistenceWarning) ${warning}\n`);
+  else once('SDS_WRITE_FAILED', `${code} ${storeId} ${dbPath}`, warning);
 }
 
 /** Another process writes to a file, and the SQLite at hand has a fault in that case. */

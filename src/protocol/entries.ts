@@ -39,6 +39,10 @@ export const FIRST_ERROR = 1;
 
 /** Flag of an entry: its patch was ignored although its bytes are not those under that number. */
 export const ENTRY_COLLIDED = 1;
+/** Of a patch: if its number is taken by other bytes, it is stored under the next free one. */
+export const ENTRY_KEEPS_BOTH = 2;
+/** Of a prune: it fails if the snapshot that its provider called before it was not stored. */
+export const ENTRY_NEEDS_SNAPSHOT = 4;
 
 /** Room that an entry takes. */
 export function entryBytes(keyLength: number, dataLength: number): number {

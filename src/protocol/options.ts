@@ -9,6 +9,17 @@ export interface SDS_ProviderOptions {
    */
   Durability?: 'normal' | 'full';
   /**
+   * When the promises of `saveSnapshot`, `prunePatches` and `releaseValue` resolve. `'queued'` (default): at once, as
+   * those of the synchronous provider, so that nothing runs between the call and what follows its `await`; the call
+   * takes effect in its order, some milliseconds later, and SIGKILL may come before that. A failure is told by a
+   * process warning (`SDS_WRITE_FAILED`), on the channel `sds-persistence:write-failed` and by the next `flush` and
+   * `close`; from then on that method waits for its outcome until it has succeeded once, and a `prunePatches`
+   * behind a snapshot that was not stored deletes nothing. `'committed'`: once the call is committed.
+   *
+   * What adds data, `appendPatch` and `saveValue`, is acknowledged once it is committed, in either mode.
+   */
+  Acknowledge?: 'queued' | 'committed';
+  /**
    * For how many milliseconds a write waits for another process's write before it rejects with
    * `database-busy`. Default 5000; 0 does not wait. The event loop stays free meanwhile.
    */
@@ -31,16 +42,18 @@ export interface SDS_ProviderOptions {
    */
   Overflow?: 'wait' | 'reject';
   /**
-   * What `appendPatch` does if the number is taken by a patch of other bytes. `'ignore'` (default) is
-   * the contract: the first one wins, the new one is **lost**; a process warning with the code
-   * `SDS_CLOCK_COLLISION` says so once per store. `'keep'` stores it under the next free number.
-   * A repeated identical patch is stored once in either mode.
+   * What `appendPatch` does if the number is taken by a patch of other bytes. `'ignore'`: the first one wins, as with
+   * the synchronous provider, and the new one is **lost**; a process warning with the code `SDS_CLOCK_COLLISION` says
+   * so once per store. `'keep'` stores it under the next free number. `'keep-concurrent'` (default) does that where
+   * several providers of this process append to the store while they are open side by side, so that none can know
+   * the other's numbers: for numbers above all that the provider has used before; else it is `'ignore'`.
+   * A repeated identical patch is stored once in any mode.
    */
-  OnClockCollision?: 'ignore' | 'keep';
+  OnClockCollision?: 'ignore' | 'keep' | 'keep-concurrent';
   /**
-   * If true, a value must match its hash, a SHA-256 in hexadecimal digits: `saveValue` rejects with
-   * `invalid-argument` and `loadValue` with `database-corrupt` if it does not. Default false, since
-   * the contract allows any string as a hash.
+   * If true, a value whose hash looks like a SHA-256 (64 hexadecimal digits) must match it: `saveValue` rejects with
+   * `invalid-argument` and `loadValue` with `database-corrupt` if it does not. Values with other names are not
+   * verified. Default false.
    */
   VerifyValues?: boolean;
   /**
@@ -73,11 +86,12 @@ export type ProviderSettings = Required<SDS_ProviderOptions>;
 
 export const defaultSettings: Readonly<ProviderSettings> = {
   Durability: 'normal',
+  Acknowledge: 'queued',
   BusyTimeoutMs: 5000,
   TakeSnapshots: false,
   MaxPendingBytes: 64 * 1024 * 1024,
   Overflow: 'wait',
-  OnClockCollision: 'ignore',
+  OnClockCollision: 'keep-concurrent',
   VerifyValues: false,
   Ownership: 'exclusive',
   LeaseMs: 10_000,

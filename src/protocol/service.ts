@@ -20,11 +20,12 @@ export interface ProviderMessage {
   storeId: string;
   full: boolean;
   busyTimeoutMs: number;
-  keepCollisions: boolean;
   verifyValues: boolean;
   exclusive: boolean;
   /** See `Report`; after the loss of a worker. `UNKNOWN_EPOCH` if the store was owned all the same. */
   knownEpoch: number | undefined;
+  /** Why the last snapshot of this provider was not stored, if so; after the loss of a worker. */
+  snapshotFailure: Failure | undefined;
   /** Where the database is, if it is no file. */
   server?: PostgresqlSettings;
 }
@@ -59,6 +60,8 @@ export interface LoadTicket {
 export interface WriteTicket extends LoadTicket {
   number: number;
   slot: number;
+  /** As those of an entry. */
+  flags: number;
   /** So many bytes of shared blocks that crossed before are not used any more. */
   dropped: number;
 }

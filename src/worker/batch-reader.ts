@@ -1,5 +1,13 @@
 /** Reads the writes of one or several batches where they lie, in the slabs of the arena, without an object for each. */
-import { ENTRY_COLLIDED, ENTRY_HEADER, entryBytes, OUTCOME_OPEN } from '../protocol/entries.ts';
+import {
+  APPEND_PATCH,
+  ENTRY_COLLIDED,
+  ENTRY_HEADER,
+  ENTRY_KEEPS_BOTH,
+  ENTRY_NEEDS_SNAPSHOT,
+  entryBytes,
+  OUTCOME_OPEN,
+} from '../protocol/entries.ts';
 import {
   BATCH_COLLIDED,
   BATCH_FOREIGN_WRITER,
@@ -11,22 +19,24 @@ import {
   usedOf,
 } from '../protocol/slabs.ts';
 import type { Arena } from './arena.ts';
+import { noteSnapshot, refusePrune } from './behind-a-snapshot.ts';
 import type { Caller, Writes } from './engine.ts';
 
 const nobody: Caller = {
   storeId: '',
-  keepCollisions: false,
   verifyValues: false,
   full: false,
   busyTimeoutMs: 0,
   exclusive: true,
   knownEpoch: undefined,
+  snapshotFailure: undefined,
 };
 
 export class BatchReader implements Writes {
   /** Start of the call's entry in the arena. */
   at = 0;
   operation = 0;
+  #flags = 0;
   settler = 0;
   clock = 0;
   caller: Caller = nobody;
@@ -37,6 +47,8 @@ export class BatchReader implements Writes {
   readonly #callers: ReadonlyMap<number, Caller>;
   /** Only the calls of this promise, or all. */
   #only: number | 'all' = 'all';
+  /** Whether the calls are read to be carried out. */
+  #carriesOut = false;
   #batch = 0;
   #slab = NO_SLAB;
   #following = 0;
@@ -55,9 +67,17 @@ export class BatchReader implements Writes {
 
   /** Starts over: at all calls without an outcome, or those of one promise. */
   rewind(only: number | 'all' = 'all'): this {
+    this.#carriesOut = false;
     this.#only = only;
     this.#batch = 0;
     this.#enter(this.#firstSlabs[0] ?? NO_SLAB);
+    return this;
+  }
+
+  /** The same, to carry them out; `next` throws at one that must not be. */
+  attempt(only: number | 'all' = 'all'): this {
+    this.rewind(only);
+    this.#carriesOut = true;
     return this;
   }
 
@@ -101,6 +121,7 @@ export class BatchReader implements Writes {
       if (this.#only !== 'all' && settler !== this.#only) continue;
       this.at = at;
       this.operation = word & 0xff;
+      this.#flags = word >> 16;
       this.settler = settler;
       this.#keyLength = keyLength;
       this.#dataLength = dataLength;
@@ -112,6 +133,10 @@ export class BatchReader implements Writes {
         if (caller === undefined) throw new Error(`there is no provider ${callerId}`); // a fault of this program
         this.caller = caller;
       }
+      if (this.#carriesOut && this.operation !== APPEND_PATCH) {
+        noteSnapshot(this.operation, this.caller, undefined);
+        if (this.#flags & ENTRY_NEEDS_SNAPSHOT) refusePrune(this.caller);
+      }
       return true;
     }
     return false;
@@ -120,6 +145,10 @@ export class BatchReader implements Writes {
   get isLast(): boolean {
     if (this.#only !== 'all' || this.#following < this.#end || this.#batch + 1 < this.#firstSlabs.length) return false;
     return this.#arena.cell((this.#arena.startOf(this.#slab) >> 2) + SLAB_NEXT) === NO_SLAB;
+  }
+
+  get keepsBoth(): boolean {
+    return (this.#flags & ENTRY_KEEPS_BOTH) !== 0;
   }
 
   get key(): string {

@@ -17,6 +17,7 @@ import {
 } from '../protocol/slabs.ts';
 import type { Arena } from './arena.ts';
 import { BatchReader } from './batch-reader.ts';
+import { noteSnapshot } from './behind-a-snapshot.ts';
 import type { Caller, CommitPoint, Engine, EngineError, MaybePromise, Writes } from './engine.ts';
 import type { Outcomes } from './outcomes.ts';
 import type { Wait } from './patience.ts';
@@ -88,7 +89,7 @@ export class Batches {
     }
     if (first !== undefined && calls.hasFlag(BATCH_ONE_BY_ONE)) return this.#runAlone(first);
     const point = this.#pointOf(batches);
-    const attempt = () => this.#engine.transact(calls.rewind(), point);
+    const attempt = () => this.#engine.transact(calls.attempt(), point);
     let result: MaybePromise<void>;
     try {
       result = attempt();
@@ -144,7 +145,7 @@ export class Batches {
     if (!hasFailed && !calls.hasFlag(BATCH_ONE_BY_ONE)) {
       const batches = [batch];
       const point = this.#pointOf(batches);
-      yield* this.#runPatiently(batches, () => this.#engine.transact(calls.rewind(), point));
+      yield* this.#runPatiently(batches, () => this.#engine.transact(calls.attempt(), point));
       return;
     }
     calls.flag(BATCH_ONE_BY_ONE);
@@ -170,7 +171,7 @@ export class Batches {
     for (const settler of settlers) {
       const part = settler + 1;
       const point = { cells, index: doneAt, value: part, number, first: number, part, times: cells, timesAt };
-      const error = yield* this.#transact(() => calls.rewind(settler), point);
+      const error = yield* this.#transact(() => calls.attempt(settler), point);
       if (error === undefined) continue;
       this.#failAll(number, calls, settler, error);
       // only then: a new worker takes back what failed behind this, and would find the rest on a server's record
@@ -178,15 +179,18 @@ export class Batches {
     }
   }
 
-  #transact(rewind: () => Writes, commitPoint: CommitPoint): Generator<Wait, EngineError | undefined, unknown> {
-    return this.#patiently(() => this.#engine.transact(rewind(), commitPoint));
+  #transact(attempt: () => Writes, commitPoint: CommitPoint): Generator<Wait, EngineError | undefined, unknown> {
+    return this.#patiently(() => this.#engine.transact(attempt(), commitPoint));
   }
 
   #failAll(number: number, calls: BatchReader, which: number | 'all', error: EngineError): void {
     const outcome = this.#outcomes.report(number, error);
     calls.flag(BATCH_FAILED); // first: if the worker is lost in between, no failure is overlooked
     calls.rewind(which);
-    while (calls.next()) calls.fail(outcome);
+    while (calls.next()) {
+      calls.fail(outcome);
+      noteSnapshot(calls.operation, calls.caller, error);
+    }
   }
 }
 

@@ -40,7 +40,6 @@ export const WHOLE = 2 ** 31 - 1;
 /** What the database has to know of the provider behind a call. */
 export interface Caller {
   storeId: string;
-  keepCollisions: boolean;
   verifyValues: boolean;
   /** Whether a commit is to survive a power cut. */
   full: boolean;
@@ -50,6 +49,8 @@ export interface Caller {
   exclusive: boolean;
   /** The store's epoch when this process came to own it, with a worker that was lost. */
   knownEpoch: number | undefined;
+  /** Why the last snapshot of this provider was not stored, if so: a prune that relies on it must not be carried out. */
+  snapshotFailure: EngineError | undefined;
 }
 
 /** A cursor over writes: `next()` moves to one, whose parts are then in the fields. */
@@ -61,6 +62,8 @@ export interface Writes {
   readonly caller: Caller;
   readonly clock: number;
   readonly key: string;
+  /** Of a patch: whether it is stored under the next free number if its own is taken by other bytes. */
+  readonly keepsBoth: boolean;
   /** Valid until the transaction ends. */
   readonly data: Uint8Array;
   /** By which a call is told apart from the others of its transaction. */

@@ -5,6 +5,7 @@
 import { cellTime } from '../protocol/clock.ts';
 import type { Answer, Report, WriteTicket } from '../protocol/service.ts';
 import { Batches, type BatchesHost, type GatheredBatch } from './batches.ts';
+import { noteSnapshot } from './behind-a-snapshot.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, type MaybePromise } from './engine.ts';
 import type { LargeWrite } from './large-write.ts';
 import { failureOf, Outcomes, type OutcomesHost } from './outcomes.ts';
@@ -168,7 +169,10 @@ export class WorkerFile {
   }
 
   write(ticket: WriteTicket, write: LargeWrite, done: () => void): void {
-    this.#finish(ticket, write, done, (point) => this.#patiently(() => this.#engine.transact(write.rewind(), point)));
+    this.#finish(ticket, write, done, (point) => {
+      noteSnapshot(write.operation, write.caller, undefined);
+      return this.#patiently(() => this.#engine.transact(write.rewind(), point));
+    });
   }
 
   /** Of a write whose bytes went down with a worker it is only found out whether that one had committed it. */
@@ -192,7 +196,10 @@ export class WorkerFile {
     this.#add(function* () {
       const outcomes = file.#outcomes;
       const error = yield* attempt(outcomes.point(number, number, write.outcomes, write.timesAt));
-      if (error !== undefined) write.fail(outcomes.report(number, error));
+      if (error !== undefined) {
+        write.fail(outcomes.report(number, error));
+        noteSnapshot(write.operation, write.caller, error);
+      }
       outcomes.dealtWith(number); // for one that failed; else it is published already
       write.free();
       file.#host.progressed(true);

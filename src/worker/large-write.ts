@@ -1,5 +1,6 @@
 /** A write that crossed by itself, as the engine sees it: a cursor over one call, whose marks go to its slot. */
 import { COMMITTED_AT, SLOT_COLLIDED, SLOT_FOREIGN_WRITER } from '../protocol/control.ts';
+import { ENTRY_KEEPS_BOTH } from '../protocol/entries.ts';
 import type { Bytes } from '../protocol/service.ts';
 import type { Caller, Writes } from './engine.ts';
 
@@ -8,6 +9,7 @@ export class LargeWrite implements Writes {
   readonly caller: Caller;
   readonly clock: number;
   readonly key: string;
+  readonly keepsBoth: boolean;
   readonly at = 0;
   readonly isLast = true;
   readonly #bytes: Bytes;
@@ -23,7 +25,9 @@ export class LargeWrite implements Writes {
     bytes: Bytes,
     outcomes: Int32Array,
     slot: number,
+    flags: number,
   ) {
+    this.keepsBoth = (flags & ENTRY_KEEPS_BOTH) !== 0;
     this.operation = operation;
     this.caller = caller;
     this.key = key;

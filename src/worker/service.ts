@@ -14,7 +14,7 @@ import type {
   WriteTicket,
 } from '../protocol/service.ts';
 import { Arena } from './arena.ts';
-import type { Engine, MaybePromise } from './engine.ts';
+import { type Engine, EngineError, type MaybePromise } from './engine.ts';
 import { ErrorBoard } from './error-board.ts';
 import { type FileHost, type Member, WorkerFile } from './file.ts';
 import { LargeWrite } from './large-write.ts';
@@ -62,7 +62,7 @@ export class Service implements WorkerService, FileHost, Work {
 
   attach(message: ProviderMessage): Promise<Report> {
     this.#begin();
-    const { member: id, storeId, keepCollisions, verifyValues, exclusive, knownEpoch, full, busyTimeoutMs } = message;
+    const { member: id, storeId, verifyValues, exclusive, knownEpoch, full, busyTimeoutMs, snapshotFailure } = message;
     let file = this.#files.get(message.file);
     if (file === undefined) {
       file = new WorkerFile(message.file, this.#newEngine(message), this);
@@ -72,12 +72,12 @@ export class Service implements WorkerService, FileHost, Work {
     // known already, if this is another attempt to open the file
     const member = this.members.get(id) ?? {
       storeId,
-      keepCollisions,
       verifyValues,
       exclusive,
       knownEpoch,
       full,
       busyTimeoutMs,
+      snapshotFailure: snapshotFailure && new EngineError(snapshotFailure.code, snapshotFailure.cause),
       file,
     };
     this.members.set(id, member);
@@ -128,7 +128,7 @@ export class Service implements WorkerService, FileHost, Work {
     this.#begin();
     if (ticket.dropped > 0) accountFor(ticket.dropped);
     const member = this.#memberOf(ticket.member);
-    const write = new LargeWrite(NO_OPERATION, member, '', 0, noBytes, this.#outcomes, ticket.slot);
+    const write = new LargeWrite(NO_OPERATION, member, '', 0, noBytes, this.#outcomes, ticket.slot, 0);
     return this.#answer(member.file, (done) => member.file.recall(ticket, write, done));
   }
 
@@ -152,7 +152,7 @@ export class Service implements WorkerService, FileHost, Work {
     this.#begin();
     if (ticket.dropped > 0) accountFor(ticket.dropped);
     const member = this.#memberOf(ticket.member);
-    const write = new LargeWrite(operation, member, key, clock, bytes, this.#outcomes, ticket.slot);
+    const write = new LargeWrite(operation, member, key, clock, bytes, this.#outcomes, ticket.slot, ticket.flags);
     return this.#answer(member.file, (done) => member.file.write(ticket, write, done));
   }
 

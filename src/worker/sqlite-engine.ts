@@ -118,8 +118,8 @@ export class SqliteEngine implements Engine {
    */
   #insertAlone({ statements, wal }: Connection, writes: Writes, any: boolean, commitPoint: CommitPoint): boolean {
     if (!any || writes.operation !== APPEND_PATCH || !writes.isLast || hasWalResetFault(this.version)) return false;
-    const { caller, clock, data } = writes;
-    if (caller.keepCollisions || data.byteLength > LARGE_BYTES) return false;
+    const { caller, clock, data, keepsBoth } = writes;
+    if (keepsBoth || data.byteLength > LARGE_BYTES) return false;
     const insert = statements.get(insertOf(1));
     const { cells, index, value } = commitPoint;
     // published as after COMMIT, and for the same reason
@@ -237,7 +237,7 @@ function perform(call: Writes, { statements, writer }: Connection): number {
   const { storeId } = caller;
   if (call.operation === APPEND_PATCH) {
     const { data } = call;
-    writer.add(storeId, clock, data, call.at, caller.keepCollisions);
+    writer.add(storeId, clock, data, call.at, call.keepsBoth);
     return data.byteLength + ROW_BYTES + 2 * storeId.length; // it is stored in the table and in the index
   }
   writer.insert();

@@ -8,8 +8,8 @@ import type { Session } from './session.ts';
 
 /** Sends a write that has a slot for its outcome; `dropped` as in its ticket. */
 export function callWrite(session: Session, write: LargeWrite, dropped: number, onAnswer: () => void): void {
-  const { member, number, slot, operation, key, clock, data, askedAt } = write;
-  const ticket = { member: member.id, number, slot, dropped, askedAt: cellTime(askedAt) };
+  const { member, number, slot, flags, operation, key, clock, data, askedAt } = write;
+  const ticket = { member: member.id, number, slot, flags, dropped, askedAt: cellTime(askedAt) };
   if (write.isGone) {
     session.call((service) => service.recall(ticket), onAnswer);
     return;

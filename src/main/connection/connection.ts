@@ -178,8 +178,9 @@ export class Connection {
     }
     tell('worker-replaced', { Files: this.#queues.size });
     for (const queue of this.#queues) if (queue.transient) this.#giveUpQueue(queue, reason, MEMORY_LOST);
-    if (this.#session !== undefined) this.#registry.attachAll(this.#session);
+    // first, since a provider is told of with what became of its calls
     for (const queue of this.#queues) queue.resume();
+    if (this.#session !== undefined) this.#registry.attachAll(this.#session);
     if (this.#session !== undefined) this.#registry.detachAgain(this.#session);
     this.#dispatcher.startAgain();
   }

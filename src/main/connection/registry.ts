@@ -1,6 +1,6 @@
 /** The providers that a worker knows, or is to know: each from its attach to its detach. */
-import { makeError } from '../../protocol/errors.ts';
-import { type ProviderMessage, type Report, UNKNOWN_EPOCH } from '../../protocol/service.ts';
+import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
+import { type Failure, type ProviderMessage, type Report, UNKNOWN_EPOCH } from '../../protocol/service.ts';
 import type { FileQueue } from '../queue/file-queue.ts';
 import type { Member } from '../queue/member.ts';
 import type { Session } from './session.ts';
@@ -42,6 +42,7 @@ export class Registry {
       (service) => service.attach(message),
       (report) => {
         registration.attaching = false;
+        if (report.error === undefined) registration.member.wasOpened = true;
         if (report.epoch !== undefined) registration.member.epoch = report.epoch;
         for (const settle of registration.onAttach.splice(0)) settle(report);
       },
@@ -102,12 +103,17 @@ function messageOf({ member, queue }: Registration): ProviderMessage {
     storeId: member.storeId,
     full: settings.Durability === 'full',
     busyTimeoutMs: settings.BusyTimeoutMs,
-    keepCollisions: settings.OnClockCollision === 'keep',
     verifyValues: settings.VerifyValues,
     exclusive: settings.Ownership === 'exclusive',
     // a store may be claimed by a call after an attach that failed: nobody hears of its epoch then
     knownEpoch: member.epoch ?? (member.served ? UNKNOWN_EPOCH : undefined),
+    snapshotFailure: member.snapshotFailure && failureOf(member.snapshotFailure),
   };
+}
+
+/** What a worker has to know of a failure that another one has reported. */
+function failureOf({ code, message, cause }: SDS_PersistenceError): Failure {
+  return { code, cause: { message: cause instanceof Error ? cause.message : message } };
 }
 
 /** What an attach comes to without a worker. */

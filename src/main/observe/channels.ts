@@ -23,6 +23,7 @@ export const told = {
   'worker-replaced': channel(`${PREFIX}:worker-replaced`),
   busy: channel(`${PREFIX}:busy`),
   collision: channel(`${PREFIX}:collision`),
+  'write-failed': channel(`${PREFIX}:write-failed`),
   'file-gone': channel(`${PREFIX}:file-gone`),
 };
 

@@ -73,6 +73,7 @@ export class BatchWriter {
    */
   write(
     operation: number,
+    flags: number,
     member: number,
     settler: number,
     clock: number,
@@ -85,7 +86,7 @@ export class BatchWriter {
     const next = at + entryBytes(keyLength, length);
     const { cells, bytes, doubles, text } = this.#memory;
     const cell = at >> 2;
-    cells[cell] = operation;
+    cells[cell] = operation | (flags << 16);
     cells[cell + 1] = member;
     cells[cell + 2] = keyLength;
     cells[cell + 3] = length;

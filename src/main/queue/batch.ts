@@ -1,4 +1,6 @@
 /** Gathered writes of one file: they cross at once, by the ring, and are committed together. */
+
+import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { NO_SLAB } from '../../protocol/slabs.ts';
 import type { Watched } from '../observe/file-observer.ts';
 import { Acknowledgement, type Hurried } from './acknowledgement.ts';
@@ -9,8 +11,11 @@ export interface Settler {
   member: Member;
   operation: number;
   resolve(value: unknown): void;
-  reject(error: unknown): void;
+  reject(error: SDS_PersistenceError): void;
 }
+
+/** Nobody waits for it. */
+const ignore = (): void => {};
 
 export class Batch implements Hurried {
   readonly kind = 'batch';
@@ -45,6 +50,15 @@ export class Batch implements Hurried {
   addPromise(member: Member, operation: number): { promise: Promise<unknown>; index: number } {
     const { promise, resolve, reject } = Acknowledgement.of<unknown>(this);
     return { promise, index: this.settlers.push({ member, operation, resolve, reject }) - 1 };
+  }
+
+  /** The same for a call that is acknowledged already: who is told of its failure is the provider. */
+  addAcknowledged(member: Member, operation: number): { promise: Promise<unknown>; index: number } {
+    const reject = (error: SDS_PersistenceError) => member.failedUnheard(error);
+    return {
+      promise: Promise.resolve(),
+      index: this.settlers.push({ member, operation, resolve: ignore, reject }) - 1,
+    };
   }
 
   /** Takes back the promise that was added last: its call did not become part of the batch. */

@@ -23,6 +23,7 @@ import {
   settleLoad,
   settleWrite,
 } from './settling.ts';
+import { Store } from './store.ts';
 import { type Item, MOST_SMALL, UnderWay } from './under-way.ts';
 
 /** What nobody waits for is settled when so many batches are under way: many at once cost less than each by itself. */
@@ -59,6 +60,7 @@ export class FileQueue implements Findings, GatheringOwner {
   readonly id: number;
   readonly place: Place;
   readonly members = new Set<Member>();
+  readonly #stores = new Map<string, Store>();
   readonly observer: FileObserver;
   readonly #host: QueueHost;
   /** Where calls are added. */
@@ -97,6 +99,23 @@ export class FileQueue implements Findings, GatheringOwner {
   join(member: Member): void {
     this.gathering.completeOpen();
     this.members.add(member);
+    member.store.join(member);
+  }
+
+  leave(member: Member): void {
+    this.members.delete(member);
+    member.store.leave(member);
+    if (member.store.isDeserted) this.#stores.delete(member.storeId);
+  }
+
+  /** A store of this file, the same for all its providers. */
+  store(id: string): Store {
+    let store = this.#stores.get(id);
+    if (store === undefined) {
+      store = new Store();
+      this.#stores.set(id, store);
+    }
+    return store;
   }
 
   // ---- sending ------------------------------------------------------------------------------

@@ -1,5 +1,13 @@
 /** Gathers the calls on one file: writes into the open batch, and what can't be gathered in order behind it. */
-import { APPEND_PATCH, entryBytes, operationNames } from '../../protocol/entries.ts';
+import {
+  APPEND_PATCH,
+  ENTRY_KEEPS_BOTH,
+  ENTRY_NEEDS_SNAPSHOT,
+  entryBytes,
+  operationNames,
+  PRUNE_PATCHES,
+  SAVE_SNAPSHOT,
+} from '../../protocol/entries.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Bytes } from '../../protocol/service.ts';
 import { INLINE_LIMIT, NO_SLAB } from '../../protocol/slabs.ts';
@@ -60,7 +68,8 @@ export class Gathering {
   appendPatch(member: Member, patch: Uint8Array, clock: number): Promise<void> {
     const length = lengthOf(patch);
     const handedOver = takeMark(patch);
-    if (length > INLINE_LIMIT) return this.#addLarge(member, APPEND_PATCH, '', clock, patch, handedOver);
+    const flags = member.keepsBoth(clock) ? ENTRY_KEEPS_BOTH : 0;
+    if (length > INLINE_LIMIT) return this.#addLarge(member, APPEND_PATCH, '', clock, patch, handedOver, flags);
     const need = entryBytes(0, length);
     for (;;) {
       let batch = this.#open;
@@ -76,13 +85,14 @@ export class Gathering {
         member.runSettler = index;
         member.runPromise = promise as Promise<void>;
       }
-      if (this.#writer.write(APPEND_PATCH, member.id, member.runSettler, clock, patch, length, '', 0)) {
+      if (this.#writer.write(APPEND_PATCH, flags, member.id, member.runSettler, clock, patch, length, '', 0)) {
         if (!batch.announced) this.#announce(batch);
         break;
       }
       if (!joins) batch.takeBackPromise();
       this.completeOpen(); // the worker has begun with it
     }
+    member.appended(clock);
     this.#owner.observer.appended++;
     this.#owner.observer.appendedBytes += length;
     if (handedOver) takeOver(patch); // copied, which costs less than a message, and detached as announced
@@ -101,16 +111,22 @@ export class Gathering {
     const length = data === undefined ? 0 : lengthOf(data);
     const handedOver = data !== undefined && (takeMark(data) || takeOverBytes);
     if (data !== undefined && length > INLINE_LIMIT) {
-      return this.#addLarge(member, operation, key, clock, data, handedOver);
+      return this.#addLarge(member, operation, key, clock, data, handedOver, 0);
     }
+    const flags = operation === PRUNE_PATCHES && member.snapshotWasQueued ? ENTRY_NEEDS_SNAPSHOT : 0;
+    const isAcknowledged = member.acknowledgesQueued(operation);
     const keyLength = key === '' ? 0 : Buffer.byteLength(key);
     for (;;) {
       const refusal = this.#makeRoom(entryBytes(keyLength, length), member, operationNames[operation] ?? '');
       if (refusal !== undefined) return Promise.reject(refusal);
       const batch = this.#open as Batch; // #makeRoom has opened one
-      const { promise, index } = batch.addPromise(member, operation);
+      const { promise, index } = isAcknowledged
+        ? batch.addAcknowledged(member, operation)
+        : batch.addPromise(member, operation);
       member.run = undefined; // calls of a provider keep their order, also if some fail
-      if (this.#writer.write(operation, member.id, index, clock, data, length, key, keyLength)) {
+      if (this.#writer.write(operation, flags, member.id, index, clock, data, length, key, keyLength)) {
+        const settler = batch.settlers[index];
+        if (operation === SAVE_SNAPSHOT && settler !== undefined) member.snapshotCalled(clock, settler);
         if (!batch.announced) this.#announce(batch);
         if (data !== undefined && handedOver) takeOver(data);
         return promise as Promise<void>;
@@ -128,14 +144,17 @@ export class Gathering {
     clock: number,
     data: Uint8Array,
     handedOver: boolean,
+    flags: number,
   ): Promise<void> {
     const refusal = this.#admission.admit(lengthOf(data), member, operationNames[operation] ?? '');
     if (refusal !== undefined) return Promise.reject(refusal);
     this.completeOpen();
     const bytes = (handedOver ? takeOver(data) : undefined) ?? this.#copy(data);
     this.#host.memory.pendingBytes += bytes.length;
-    const write = new LargeWrite(this.#nextNumber(), member, operation, key, clock, bytes);
+    const write = new LargeWrite(this.#nextNumber(), member, operation, key, clock, bytes, flags);
+    if (operation === SAVE_SNAPSHOT) member.snapshotCalled(clock, write);
     if (operation === APPEND_PATCH) {
+      member.appended(clock);
       this.#owner.observer.appended++;
       this.#owner.observer.appendedBytes += bytes.length;
     }

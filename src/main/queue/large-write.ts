@@ -1,4 +1,6 @@
 /** A write whose bytes are too long to be gathered: it crosses by itself, through Comlink. */
+
+import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Bytes } from '../../protocol/service.ts';
 import type { Watched } from '../observe/file-observer.ts';
 import type { Member, Watcher } from './member.ts';
@@ -17,9 +19,11 @@ export class LargeWrite {
   readonly data: Bytes;
   /** By `performance.now()`. */
   readonly askedAt = performance.now();
+  /** As those of an entry. */
+  readonly flags: number;
   readonly promise: Promise<unknown>;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: unknown) => void;
+  resolve: (value: unknown) => void;
+  reject: (error: SDS_PersistenceError) => void;
   sent = false;
   /** Where the worker notes what became of it. */
   slot = NO_SLOT;
@@ -28,17 +32,29 @@ export class LargeWrite {
   readonly watchers: Watcher[] = [];
   watched: Watched | undefined;
 
-  constructor(number: number, member: Member, operation: number, key: string, clock: number, data: Bytes) {
+  constructor(
+    number: number,
+    member: Member,
+    operation: number,
+    key: string,
+    clock: number,
+    data: Bytes,
+    flags: number,
+  ) {
     this.number = number;
     this.member = member;
     this.operation = operation;
     this.key = key;
     this.clock = clock;
     this.data = data;
+    this.flags = flags;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.promise = promise;
     this.resolve = resolve;
     this.reject = reject;
+    if (!member.acknowledgesQueued(operation)) return;
+    resolve(undefined);
+    this.reject = (error) => member.failedUnheard(error);
   }
 
   /** Whether its bytes were handed over to a worker: if that one is lost, so are they. */

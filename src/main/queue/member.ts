@@ -1,9 +1,16 @@
-/** A provider as its file sees it: the store it speaks for, and the promise its next patch will share. */
+/** A provider as its file sees it: the store it speaks for, the promise its next patch will share, and what became of its calls. */
+import { APPEND_PATCH, PRUNE_PATCHES, RELEASE_VALUE, SAVE_SNAPSHOT } from '../../protocol/entries.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { ProviderSettings } from '../../protocol/options.ts';
+import { warnOfFailure } from '../warnings.ts';
+import type { Settler } from './batch.ts';
+import type { Store } from './store.ts';
 
 /** Told once something is settled: of the first failure of each provider, if there was one. */
 export type Watcher = (failures: ReadonlyMap<Member, SDS_PersistenceError> | undefined) => void;
+
+/** What may be acknowledged before it is committed: it adds no data, and the state before it is as good as the one after. */
+const mayBeQueued: ReadonlySet<number> = new Set([SAVE_SNAPSHOT, PRUNE_PATCHES, RELEASE_VALUE]);
 
 export class Member {
   /** Number of the provider within its worker. */
@@ -23,11 +30,96 @@ export class Member {
   collisions = 0;
   /** Batches and large writes in which a call of this provider failed. */
   failures = 0;
+  /** What all providers of its store have in common. */
+  readonly store: Store;
+  /** Whether another provider of this process has appended to the store while this one was open. */
+  hasCompany = false;
+  /** Whether its database was open at some time: before that, a failure to open is each call's. */
+  wasOpened = false;
+  /** Why the last snapshot was not stored, if so; and whether its promise resolved before that was known. */
+  snapshotFailure: SDS_PersistenceError | undefined;
+  snapshotWasQueued = false;
+  /** The first failure of a call whose promise had resolved, until `flush` or `close` rejects with it. */
+  #untold: SDS_PersistenceError | undefined;
+  /** Methods that failed and have not succeeded since. */
+  readonly #failing = new Set<number>();
+  #highestClock = Number.NEGATIVE_INFINITY;
 
-  constructor(id: number, dbPath: string, storeId: string, settings: ProviderSettings) {
+  constructor(id: number, dbPath: string, store: Store, storeId: string, settings: ProviderSettings) {
     this.id = id;
     this.dbPath = dbPath;
+    this.store = store;
     this.storeId = storeId;
     this.settings = settings;
+  }
+
+  // ---- patches ----------------------------------------------------------------------------------
+
+  /** Whether a patch is to be stored under another number, if its own is taken by other bytes. */
+  keepsBoth(clock: number): boolean {
+    const { OnClockCollision } = this.settings;
+    if (OnClockCollision !== 'keep-concurrent') return OnClockCollision === 'keep';
+    return this.hasCompany && clock > this.#highestClock;
+  }
+
+  appended(clock: number): void {
+    if (clock > this.#highestClock) this.#highestClock = clock;
+    this.store.appended(this, clock);
+  }
+
+  // ---- calls that are acknowledged before they are committed --------------------------------------
+
+  /** Whether the promise of this call resolves at once; see the option `Acknowledge`. */
+  acknowledgesQueued(operation: number): boolean {
+    return (
+      this.settings.Acknowledge === 'queued' &&
+      mayBeQueued.has(operation) &&
+      this.wasOpened &&
+      !this.#failing.has(operation)
+    );
+  }
+
+  /** Told of a snapshot that is called, and of whom its outcome is told: what is called meanwhile is kept from prunes. */
+  snapshotCalled(clock: number, settler: Pick<Settler, 'resolve' | 'reject'>): void {
+    this.snapshotWasQueued = this.acknowledgesQueued(SAVE_SNAPSHOT);
+    const isWaitedFor = this.settings.Acknowledge === 'committed' || this.#failing.has(SAVE_SNAPSHOT);
+    if (!isWaitedFor || clock === 0) return;
+    const { store } = this;
+    const { resolve, reject } = settler;
+    store.snapshotCalled();
+    settler.resolve = (value) => {
+      store.snapshotEnded(clock, true);
+      resolve(value);
+    };
+    settler.reject = (error) => {
+      store.snapshotEnded(clock, false);
+      reject(error);
+    };
+  }
+
+  /** A call is committed. */
+  succeeded(operation: number): void {
+    this.served = true;
+    if (operation === APPEND_PATCH) return;
+    if (this.#failing.size > 0) this.#failing.delete(operation);
+    if (operation === SAVE_SNAPSHOT) this.snapshotFailure = undefined;
+  }
+
+  failed(operation: number, error: SDS_PersistenceError): void {
+    if (mayBeQueued.has(operation)) this.#failing.add(operation);
+    if (operation === SAVE_SNAPSHOT) this.snapshotFailure = error;
+  }
+
+  /** A call has failed whose promise had resolved: that must not go unnoticed. */
+  failedUnheard(error: SDS_PersistenceError): void {
+    this.#untold ??= error;
+    warnOfFailure(this, error);
+  }
+
+  /** The first failure that nobody was told of by a promise; asking takes it away. */
+  takeUntold(): SDS_PersistenceError | undefined {
+    const untold = this.#untold;
+    this.#untold = undefined;
+    return untold;
   }
 }

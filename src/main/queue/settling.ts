@@ -42,10 +42,11 @@ export function settleBatch(batch: Batch, findings: Findings): void {
     const settler = settlers[index] as Settler; // index is below the length
     const error = failed?.get(index);
     if (error !== undefined) {
+      settler.member.failed(settler.operation, error);
       settler.reject(error);
       continue;
     }
-    settler.member.served = true;
+    settler.member.succeeded(settler.operation);
     settler.resolve(undefined);
   }
   tellWatchers(batch, failed);
@@ -57,9 +58,10 @@ export function refuseBatch(batch: Batch, reason: (call: string) => SDS_Persiste
   giveSlabsBack(batch, findings.memory);
   batch.settled = true;
   const failed: Failures = new Map();
-  for (const [index, { operation, reject }] of batch.settlers.entries()) {
+  for (const [index, { member, operation, reject }] of batch.settlers.entries()) {
     const error = reason(operationNames[operation] ?? '');
     failed.set(index, error);
+    member.failed(operation, error);
     reject(error);
   }
   tellWatchers(batch, failed);
@@ -168,11 +170,15 @@ export function refuseLoad(load: Load, error: SDS_PersistenceError, { observer }
 }
 
 /** Of what crossed by itself: rejects it if it has failed, and tells who watches it. */
-function end({ member, reject, watchers }: LargeWrite | Load, error: SDS_PersistenceError | undefined): void {
+function end(
+  { member, operation, reject, watchers }: LargeWrite | Load,
+  error: SDS_PersistenceError | undefined,
+): void {
   if (error === undefined) {
-    member.served = true;
+    member.succeeded(operation);
   } else {
     member.failures++;
+    member.failed(operation, error);
     reject(error);
   }
   const failures = error === undefined ? undefined : new Map([[member, error]]);

@@ -44,8 +44,8 @@ export class Changes {
           last = new PackedPatches();
           this.patches.push(last);
         }
-        last.add(store, writes.clock, writes.data, writes.at, caller.keepCollisions);
-        if (caller.keepCollisions) this.keepsBoth = true;
+        last.add(store, writes.clock, writes.data, writes.at, writes.keepsBoth);
+        if (writes.keepsBoth) this.keepsBoth = true;
         return;
       }
       case PRUNE_PATCHES: {

@@ -14,8 +14,9 @@ let spare: Buffer | undefined;
 export type Positions = readonly number[] | 'all';
 
 export class PackedPatches {
-  /** Stored names, and the indices of those that keep both where numbers meet. */
+  /** Stored names. */
   readonly stores: string[] = [];
+  /** Positions of patches that are kept beside another one of the same number. */
   readonly keepers = new Set<number>();
   /** Of each patch: its store's index, its number, and by which it is told apart from the others of its transaction. */
   readonly storeOf: number[] = [];
@@ -53,7 +54,7 @@ export class PackedPatches {
 
   add(store: string, clock: number, data: Uint8Array, entry: number, keepBoth: boolean): void {
     const index = store === this.#latestStore ? this.#latestIndex : this.#turnTo(store);
-    if (keepBoth) this.keepers.add(index);
+    if (keepBoth) this.keepers.add(this.count);
     const highest = this.#highest[index];
     if (highest === undefined || clock > highest) this.#highest[index] = clock;
     else this.#ascending = false;

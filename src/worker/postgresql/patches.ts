@@ -98,7 +98,7 @@ export class CarefulInsertion {
     for (let position = 0; position < packed.count; position++) {
       const store = packed.storeAt(position);
       const clock = packed.clocks[position] ?? 0;
-      const keeps = packed.keepers.has(packed.storeOf[position] ?? 0);
+      const keeps = packed.keepers.has(position);
       const mayFollow = keeps ? clock > (this.#highest.get(store) ?? 0) : !this.#numbers.has(`${clock} ${store}`);
       if (!mayFollow) await this.#insertRun(packed, lost);
       if (!mayFollow && keeps) {
@@ -107,16 +107,16 @@ export class CarefulInsertion {
       }
       this.#run.push(position);
       this.#numbers.add(`${clock} ${store}`);
-      if (keeps) this.#highest.set(store, clock);
+      const highest = this.#highest.get(store);
+      if (highest !== undefined && clock > highest) this.#highest.set(store, clock);
     }
     await this.#insertRun(packed, lost);
     return lost;
   }
 
   async #findHighest(packed: PackedPatches): Promise<void> {
-    const unknown = [...packed.keepers]
-      .map((index) => packed.stores[index] ?? '')
-      .filter((store) => !this.#highest.has(store));
+    const keeping = new Set([...packed.keepers].map((position) => packed.storeAt(position)));
+    const unknown = [...keeping].filter((store) => !this.#highest.has(store));
     if (unknown.length === 0) return;
     const { rows } = await this.#connection.one(
       'SELECT store_id, max(clock) FROM sds_patches WHERE store_id = ANY($1::text[]) GROUP BY store_id',
@@ -135,9 +135,8 @@ export class CarefulInsertion {
     const { count } = await this.#connection.one(text, ...values);
     if (count === run.length) return;
     for (const position of await collidedOf(this.#connection, packed, run)) {
-      const index = packed.storeOf[position] ?? 0;
-      // of one that keeps both: another process has taken that number at this moment
-      if (packed.keepers.has(index)) {
+      // of one that is kept: another process has taken that number at this moment
+      if (packed.keepers.has(position)) {
         await this.#keep(packed.storeAt(position), packed.clocks[position] ?? 0, packed.bytesOf(position));
       } else lost.push(position);
     }
