@@ -31,7 +31,7 @@ class Store {
 
   constructor(dbPath: string, id: string) {
     this.id = id;
-    this.provider = new SDS_DesktopPersistenceProvider(dbPath, id);
+    this.provider = new SDS_DesktopPersistenceProvider(dbPath, id, { Acknowledge: 'committed' });
   }
 
   next(random: Random): Call {

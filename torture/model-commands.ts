@@ -120,7 +120,7 @@ async function compare(
   const path = (file: 0 | 1) => places[file];
   const referencePath = (file: 0 | 1) => referencePaths[file];
   const open = ({ file, store }: (typeof providers)[number]) =>
-    new SDS_DesktopPersistenceProvider(path(file), store, { Ownership: 'shared' });
+    new SDS_DesktopPersistenceProvider(path(file), store, { Ownership: 'shared', OnClockCollision: 'ignore' });
   const subjects = providers.map(open);
   const references = [...providers, ...elsewhere].map(
     ({ file, store }) => new ReferenceProvider(referencePath(file), store),

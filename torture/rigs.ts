@@ -15,6 +15,11 @@ export const rigs: Record<string, RigEntry> = {
     load: () => import('./killed-in-mid-burst.ts'),
     mostMinutes: 8,
   },
+  'sync-engine': {
+    what: 'the sync engine of the family, ended in every way, on the reference and on this provider',
+    load: () => import('./sync-engine.ts'),
+    mostMinutes: 60,
+  },
   'bad-input': {
     what: 'every kind of value as every argument and option',
     load: () => import('./bad-input.ts'),
@@ -89,6 +94,11 @@ export const rigs: Record<string, RigEntry> = {
     what: 'random calls on PostgreSQL, compared with the reference',
     load: () => import('./postgresql-random-calls.ts'),
     mostMinutes: 8,
+  },
+  'postgresql-sync-engine': {
+    what: 'PostgreSQL: the sync engine of the family, ended in every way',
+    load: () => import('./postgresql-sync-engine.ts'),
+    mostMinutes: 60,
   },
   'postgresql-lost-connections': {
     what: 'PostgreSQL: the backend, the server, the connection at each byte, the answer to a commit lost',

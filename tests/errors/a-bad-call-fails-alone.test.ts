@@ -43,11 +43,11 @@ describe('a bad call fails alone', () => {
   it('flush and flushSync tell of a call that was pending and failed', async () => {
     const provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store', { VerifyValues: true });
     await provider.ready();
-    const failed = provider.saveValue('no SHA-256', patchOf(1));
+    const failed = provider.saveValue('0'.repeat(64), patchOf(1));
     const flushed = provider.flush();
     await expect(failed).rejects.toMatchObject({ code: 'invalid-argument' });
     await expect(flushed).rejects.toMatchObject({ code: 'invalid-argument' });
-    const again = provider.saveValue('no SHA-256', patchOf(1));
+    const again = provider.saveValue('0'.repeat(64), patchOf(1));
     again.catch(() => 'checked below');
     expect(provider.flushSync()).toBe(false);
     await expect(again).rejects.toMatchObject({ code: 'invalid-argument' });

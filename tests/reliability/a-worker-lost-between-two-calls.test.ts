@@ -35,7 +35,7 @@ it('a value that was handed over and stored is not said to be lost with the work
     const hash = createHash('sha256').update(value).digest('hex');
     const calls = [
       provider.saveValue(hash, transfer(value, [value.buffer])),
-      provider.saveValue('no SHA-256', patchOf(2)),
+      provider.saveValue('0'.repeat(64), patchOf(2)),
       provider.saveSnapshot(patchOf(3), 3),
     ];
     for (const { status, reason } of await Promise.allSettled(calls)) console.log(status, reason?.code);

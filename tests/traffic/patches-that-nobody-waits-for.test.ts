@@ -136,7 +136,7 @@ describe('patches that nobody waits for', () => {
   });
 
   it('end the program by a failure that nobody catches, as any promise does', async () => {
-    const { code, stderr } = await runProgram(`${failing} provider.prunePatches(5);`, freshFile());
+    const { code, stderr } = await runProgram(`${failing} provider.saveValue("hash", new Uint8Array(3));`, freshFile());
     expect(code).toBe(1);
     expect(stderr).toContain('database-busy');
   });

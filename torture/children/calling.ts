@@ -9,7 +9,10 @@ const providers = new Map<string, SDS_DesktopPersistenceProvider>();
 function carryOut({ path, store, what }: Request): Promise<unknown> {
   const name = JSON.stringify([path, store]);
   if (what === 'open') {
-    const provider = new SDS_DesktopPersistenceProvider(path, store, { Ownership: 'shared' });
+    const provider = new SDS_DesktopPersistenceProvider(path, store, {
+      Ownership: 'shared',
+      OnClockCollision: 'ignore',
+    });
     providers.set(name, provider);
     return provider.ready();
   }

@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 
 for await (const dbPath of createInterface({ input: process.stdin })) {
-  const provider = new SDS_DesktopPersistenceProvider(dbPath, 'store', { BusyTimeoutMs: 0 });
+  const provider = new SDS_DesktopPersistenceProvider(dbPath, 'store', { Acknowledge: 'committed', BusyTimeoutMs: 0 });
   const calls: Promise<unknown>[] = [
     provider.ready(),
     provider.loadSnapshot(),

@@ -12,7 +12,10 @@ let clock = Number(first);
 let closing = false;
 
 async function own(): Promise<void> {
-  const provider = new SDS_DesktopPersistenceProvider(place, store, JSON.parse(options));
+  const provider = new SDS_DesktopPersistenceProvider(place, store, {
+    Acknowledge: 'committed',
+    ...JSON.parse(options),
+  });
   try {
     await provider.ready();
     say('ready');

@@ -5,7 +5,10 @@
 import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 
 const [place = '', store = '', name = '', milliseconds = '1000', options = '{}'] = process.argv.slice(2);
-const provider = new SDS_DesktopPersistenceProvider(place, store, JSON.parse(options) as SDS_ProviderOptions);
+const provider = new SDS_DesktopPersistenceProvider(place, store, {
+  Acknowledge: 'committed',
+  ...(JSON.parse(options) as SDS_ProviderOptions),
+});
 await provider.ready();
 const until = performance.now() + Number(milliseconds);
 /** Numbers go on from the number of patches found, as a sync engine's do, and so meet those of others. */

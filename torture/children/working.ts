@@ -15,7 +15,10 @@ const MOST_UNDER_WAY = 40;
 const [place = '', store = '', seed = '1', options = '{}'] = process.argv.slice(2);
 const input = createInterface({ input: process.stdin });
 const told = once(input, 'line');
-const provider = new SDS_DesktopPersistenceProvider(place, store, JSON.parse(options));
+const provider = new SDS_DesktopPersistenceProvider(place, store, {
+  Acknowledge: 'committed',
+  ...JSON.parse(options),
+});
 try {
   await provider.ready();
 } catch (error) {
