@@ -136,7 +136,8 @@ async function compare(
     if (pause === 'tick') await new Promise(setImmediate);
     if (pause === 'await') await found.at(-1);
     const isElsewhere = provider >= providers.length;
-    if (isElsewhere !== wasElsewhere) await Promise.all(found); // the other process sees what is committed
+    // the other process sees what is committed
+    if (isElsewhere !== wasElsewhere) await Promise.all([...found, ...subjects.map((subject) => subject.flush())]);
     wasElsewhere = isElsewhere;
     const reference = references[provider] as ReferenceProvider; // all in range
     if (isElsewhere) {

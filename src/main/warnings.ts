@@ -3,7 +3,6 @@ import { writeSync } from 'node:fs';
 import type { SDS_PersistenceError } from '../protocol/errors.ts';
 import { exiting } from './exit-guard.ts';
 import { tell } from './observe/channels.ts';
-import type { Member } from './queue/member.ts';
 
 /** Files and stores that were spoken of already. */
 const said = new Set<string>();
@@ -15,21 +14,20 @@ function once(code: string, subject: string, message: string): void {
   process.emitWarning(message, { type: 'SDS_PersistenceWarning', code });
 }
 
-/** Counts a patch that is lost since its number is taken by other bytes. */
-export function warnOfCollision(member: Member): void {
-  member.collisions++;
-  tell('collision', { Path: member.dbPath, StoreId: member.storeId, Collisions: member.collisions });
+/** A patch is lost since its number is taken by other bytes. */
+export function warnOfCollision(dbPath: string, storeId: string, collisions: number): void {
+  tell('collision', { Path: dbPath, StoreId: storeId, Collisions: collisions });
   once(
     'SDS_CLOCK_COLLISION',
-    `${member.storeId} ${member.dbPath}`,
-    `a patch of store ${JSON.stringify(member.storeId)} in '${member.dbPath}' was lost: its number is taken by a ` +
+    `${storeId} ${dbPath}`,
+    `a patch of store ${JSON.stringify(storeId)} in '${dbPath}' was lost: its number is taken by a ` +
       "patch with other bytes, and the first one wins. The option OnClockCollision: 'keep', or the environment variable " +
       'SDS_PERSISTENCE_ON_CLOCK_COLLISION=keep, stores both.',
   );
 }
 
 /** A call has failed whose promise had resolved once it was queued. */
-export function warnOfFailure({ dbPath, storeId }: Member, error: SDS_PersistenceError): void {
+export function warnOfFailure(dbPath: string, storeId: string, error: SDS_PersistenceError): void {
   const { code, message, cause } = error;
   const reason = cause instanceof Error ? `${message} (${cause.message})` : message;
   tell('write-failed', { Path: dbPath, StoreId: storeId, Code: code, Message: reason, Error: error });

@@ -9,14 +9,15 @@ export interface SDS_ProviderOptions {
    */
   Durability?: 'normal' | 'full';
   /**
-   * When the promises of `saveSnapshot`, `prunePatches` and `releaseValue` resolve. `'queued'` (default): at once, as
-   * those of the synchronous provider, so that nothing runs between the call and what follows its `await`; the call
-   * takes effect in its order, some milliseconds later, and SIGKILL may come before that. A failure is told by a
-   * process warning (`SDS_WRITE_FAILED`), on the channel `sds-persistence:write-failed` and by the next `flush` and
-   * `close`; from then on that method waits for its outcome until it has succeeded once, and a `prunePatches`
-   * behind a snapshot that was not stored deletes nothing. `'committed'`: once the call is committed.
+   * When the promises of `saveSnapshot`, `prunePatches`, `saveValue` and `releaseValue` resolve. `'queued'` (default):
+   * at once, as those of the synchronous provider, so that nothing runs between the call and what follows its `await`;
+   * the call takes effect in its order, some milliseconds later, and only SIGKILL, or a crash of the process, can come
+   * before that. A failure is told by a process warning (`SDS_WRITE_FAILED`), on the channel
+   * `sds-persistence:write-failed` and by the next `flush` and `close`; from then on that method waits for its outcome
+   * until it has succeeded once, as it does before the database was opened; and a `prunePatches` behind a snapshot that
+   * was not stored deletes nothing. `'committed'`: once the call is committed.
    *
-   * What adds data, `appendPatch` and `saveValue`, is acknowledged once it is committed, in either mode.
+   * The promise of `appendPatch` stands for its commit in either mode.
    */
   Acknowledge?: 'queued' | 'committed';
   /**

@@ -1,11 +1,9 @@
 /** Whether a value's bytes are those that its hash stands for (`VerifyValues`). */
+import { looksLikeSha256 } from '../protocol/sha-256.ts';
 import { EngineError } from './engine.ts';
 
-/** Programs may name values by any string; only what looks like a SHA-256 says which bytes belong to it. */
-const SHA_256 = /^[0-9a-f]{64}$/i;
-
 export function verifyValue(hash: string, data: Uint8Array, code: 'invalid-argument' | 'database-corrupt'): void {
-  if (!SHA_256.test(hash)) return;
+  if (!looksLikeSha256(hash)) return;
   // loaded when it is needed: it would make every worker start later
   const { createHash } = process.getBuiltinModule('node:crypto');
   const actual = createHash('sha256').update(data).digest('hex');

@@ -15,6 +15,7 @@ const documents = [
   'docs/api.md',
   'docs/operations.md',
   'docs/scale.md',
+  'docs/swap.md',
   'examples/README.md',
   'src/main/provider.ts',
 ];

@@ -95,7 +95,7 @@ describe('close', () => {
 
   it('does not reject for a call that failed: that call has done so', async () => {
     const provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store', { VerifyValues: true });
-    const failed = provider.saveValue('no SHA-256', patchOf(1));
+    const failed = provider.saveValue('0'.repeat(64), patchOf(1));
     const closing = provider.close();
     await expect(failed).rejects.toMatchObject({ code: 'invalid-argument' });
     await expect(closing).resolves.toBeUndefined();

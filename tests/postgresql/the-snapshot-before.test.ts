@@ -7,7 +7,7 @@ import { databaseOf } from '../support/postgresql-engine.ts';
 const SIZE = 1_000_000;
 
 function open(url: string, options: SDS_ProviderOptions = {}): SDS_DesktopPersistenceProvider {
-  const provider = new SDS_DesktopPersistenceProvider(url, 'store', options);
+  const provider = new SDS_DesktopPersistenceProvider(url, 'store', { Acknowledge: 'committed', ...options });
   onTestFinished(() => provider.close());
   return provider;
 }

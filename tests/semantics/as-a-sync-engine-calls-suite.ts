@@ -62,7 +62,7 @@ export function describeSyncEngine(name: string, open: OpenStore, freshPlace: ()
         const value = new Uint8Array(200_000).fill(7);
         engine.setValue('other', 'shared', value);
         engine.setValue('rewritten', 'shared', value);
-        await provider.loadSnapshot(); // behind all writes
+        await expect.poll(() => engine.saved).toBe(2);
         for (let rewrite = 0; rewrite < 10; rewrite++) {
           engine.setValue('rewritten', `value ${rewrite}`, new Uint8Array(200_000).fill(rewrite));
           await rest();

@@ -67,8 +67,8 @@ export class SyncEngine {
   /** Bytes of all patches. */
   bytes = 0;
   failures: unknown[] = [];
-  /** What was sent over the network, by hash. */
-  readonly sent = new Set<string>();
+  /** Large values that were saved and acknowledged. */
+  saved = 0;
 
   readonly #provider: SDS_PersistenceProvider;
   readonly #network: boolean;
@@ -134,7 +134,7 @@ export class SyncEngine {
     if (hash === undefined) return;
     await this.#provider.saveValue(hash, value);
     this.#hashOf.set(entry, hash);
-    this.sent.add(hash);
+    this.saved++;
   }
 
   async stop(): Promise<void> {

@@ -122,7 +122,7 @@ describe('patches that nobody waits for', () => {
 
   const failing = `
     import { DatabaseSync } from 'node:sqlite';
-    const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 300 });
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 300, Acknowledge: 'committed' });
     await provider.ready();
     const other = new DatabaseSync(file);
     other.exec('BEGIN IMMEDIATE');
@@ -136,7 +136,7 @@ describe('patches that nobody waits for', () => {
   });
 
   it('end the program by a failure that nobody catches, as any promise does', async () => {
-    const { code, stderr } = await runProgram(`${failing} provider.saveValue("hash", new Uint8Array(3));`, freshFile());
+    const { code, stderr } = await runProgram(`${failing} provider.prunePatches(5);`, freshFile());
     expect(code).toBe(1);
     expect(stderr).toContain('database-busy');
   });

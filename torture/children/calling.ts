@@ -1,5 +1,6 @@
 /** Another program with providers of its own: opens, calls and closes them as it is told, and sends back what it gets. */
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import type { Call } from '../model.ts';
 import type { Request } from '../other-process.ts';
 import { perform } from '../perform.ts';
 import { codeOf } from '../rig.ts';
@@ -18,9 +19,16 @@ function carryOut({ path, store, what }: Request): Promise<unknown> {
   }
   const provider = providers.get(name);
   if (provider === undefined) return Promise.reject(new Error(`there is no provider ${name}`));
-  if (what !== 'close') return perform(provider, what);
+  if (what !== 'close') return performed(provider, what);
   providers.delete(name);
   return provider.close();
+}
+
+/** The answer, once the other process sees what the call has done. */
+async function performed(provider: SDS_DesktopPersistenceProvider, call: Call): Promise<unknown> {
+  const answer = await perform(provider, call);
+  await provider.flush();
+  return answer;
 }
 
 process.on('message', (request: Request) => {

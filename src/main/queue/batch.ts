@@ -4,14 +4,12 @@ import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { NO_SLAB } from '../../protocol/slabs.ts';
 import type { Watched } from '../observe/file-observer.ts';
 import { Acknowledgement, type Hurried } from './acknowledgement.ts';
-import type { Member, Watcher } from './member.ts';
+import type { Member, Settling, Watcher } from './member.ts';
 
 /** One promise, and what it takes to settle it. Patches of one provider in one batch share one. */
-export interface Settler {
+export interface Settler extends Settling {
   member: Member;
   operation: number;
-  resolve(value: unknown): void;
-  reject(error: SDS_PersistenceError): void;
 }
 
 /** Nobody waits for it. */

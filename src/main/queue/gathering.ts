@@ -114,7 +114,7 @@ export class Gathering {
       return this.#addLarge(member, operation, key, clock, data, handedOver, 0);
     }
     const flags = operation === PRUNE_PATCHES && member.snapshotWasQueued ? ENTRY_NEEDS_SNAPSHOT : 0;
-    const isAcknowledged = member.acknowledgesQueued(operation);
+    const isAcknowledged = member.acknowledgesQueued(operation, key);
     const keyLength = key === '' ? 0 : Buffer.byteLength(key);
     for (;;) {
       const refusal = this.#makeRoom(entryBytes(keyLength, length), member, operationNames[operation] ?? '');

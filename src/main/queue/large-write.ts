@@ -1,5 +1,6 @@
 /** A write whose bytes are too long to be gathered: it crosses by itself, through Comlink. */
 
+import { SAVE_VALUE } from '../../protocol/entries.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Bytes } from '../../protocol/service.ts';
 import type { Watched } from '../observe/file-observer.ts';
@@ -52,7 +53,9 @@ export class LargeWrite {
     this.promise = promise;
     this.resolve = resolve;
     this.reject = reject;
-    if (!member.acknowledgesQueued(operation)) return;
+    // a value that is handed over would be lost with its worker
+    if (operation === SAVE_VALUE && data.buffer instanceof ArrayBuffer) return;
+    if (!member.acknowledgesQueued(operation, key)) return;
     resolve(undefined);
     this.reject = (error) => member.failedUnheard(error);
   }

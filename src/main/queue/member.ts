@@ -1,18 +1,27 @@
 /** A provider as its file sees it: the store it speaks for, the promise its next patch will share, and what became of its calls. */
-import { APPEND_PATCH, PRUNE_PATCHES, RELEASE_VALUE, SAVE_SNAPSHOT } from '../../protocol/entries.ts';
+import { APPEND_PATCH, PRUNE_PATCHES, RELEASE_VALUE, SAVE_SNAPSHOT, SAVE_VALUE } from '../../protocol/entries.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { ProviderSettings } from '../../protocol/options.ts';
-import { warnOfFailure } from '../warnings.ts';
-import type { Settler } from './batch.ts';
-import type { Store } from './store.ts';
+import { looksLikeSha256 } from '../../protocol/sha-256.ts';
+import { warnOfCollision, warnOfFailure } from '../warnings.ts';
+import type { Neighbour, Store } from './store.ts';
 
 /** Told once something is settled: of the first failure of each provider, if there was one. */
 export type Watcher = (failures: ReadonlyMap<Member, SDS_PersistenceError> | undefined) => void;
 
-/** What may be acknowledged before it is committed: it adds no data, and the state before it is as good as the one after. */
-const mayBeQueued: ReadonlySet<number> = new Set([SAVE_SNAPSHOT, PRUNE_PATCHES, RELEASE_VALUE]);
+/**
+ * What may be acknowledged before it is committed. A sync engine awaits these between reading its state and using it; a
+ * patch it never awaits, so that promise can stand for the commit.
+ */
+const mayBeQueued: ReadonlySet<number> = new Set([SAVE_SNAPSHOT, PRUNE_PATCHES, SAVE_VALUE, RELEASE_VALUE]);
 
-export class Member {
+/** By which a call's outcome is told. */
+export interface Settling {
+  resolve(value: unknown): void;
+  reject(error: SDS_PersistenceError): void;
+}
+
+export class Member implements Neighbour {
   /** Number of the provider within its worker. */
   readonly id: number;
   readonly dbPath: string;
@@ -67,21 +76,26 @@ export class Member {
     this.store.appended(this, clock);
   }
 
+  /** A patch of it was lost since its number is taken by other bytes. */
+  collided(): void {
+    this.collisions++;
+    warnOfCollision(this.dbPath, this.storeId, this.collisions);
+  }
+
   // ---- calls that are acknowledged before they are committed --------------------------------------
 
   /** Whether the promise of this call resolves at once; see the option `Acknowledge`. */
-  acknowledgesQueued(operation: number): boolean {
-    return (
-      this.settings.Acknowledge === 'queued' &&
-      mayBeQueued.has(operation) &&
-      this.wasOpened &&
-      !this.#failing.has(operation)
-    );
+  acknowledgesQueued(operation: number, key: string): boolean {
+    const { Acknowledge, VerifyValues } = this.settings;
+    if (Acknowledge !== 'queued' || !mayBeQueued.has(operation)) return false;
+    // the worker finds out whether the argument was right
+    if (operation === SAVE_VALUE && VerifyValues && looksLikeSha256(key)) return false;
+    return this.wasOpened && !this.#failing.has(operation);
   }
 
   /** Told of a snapshot that is called, and of whom its outcome is told: what is called meanwhile is kept from prunes. */
-  snapshotCalled(clock: number, settler: Pick<Settler, 'resolve' | 'reject'>): void {
-    this.snapshotWasQueued = this.acknowledgesQueued(SAVE_SNAPSHOT);
+  snapshotCalled(clock: number, settler: Settling): void {
+    this.snapshotWasQueued = this.acknowledgesQueued(SAVE_SNAPSHOT, '');
     const isWaitedFor = this.settings.Acknowledge === 'committed' || this.#failing.has(SAVE_SNAPSHOT);
     if (!isWaitedFor || clock === 0) return;
     const { store } = this;
@@ -113,7 +127,7 @@ export class Member {
   /** A call has failed whose promise had resolved: that must not go unnoticed. */
   failedUnheard(error: SDS_PersistenceError): void {
     this.#untold ??= error;
-    warnOfFailure(this, error);
+    warnOfFailure(this.dbPath, this.storeId, error);
   }
 
   /** The first failure that nobody was told of by a promise; asking takes it away. */

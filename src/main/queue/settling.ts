@@ -12,7 +12,7 @@ import {
 } from '../../protocol/slabs.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
-import { warnOfCollision, warnOfForeignWriter } from '../warnings.ts';
+import { warnOfForeignWriter } from '../warnings.ts';
 import { resolveWith } from './answers.ts';
 import type { Batch, Settler } from './batch.ts';
 import type { LargeWrite } from './large-write.ts';
@@ -97,7 +97,7 @@ function failuresOf(batch: Batch, findings: Findings): Failures | undefined {
     const word = memory.cell(cell);
     const index = memory.cell(cell + 4);
     const { member, operation } = batch.settlers[index] as Settler; // each entry was written with its settler
-    if ((word >> 16) & ENTRY_COLLIDED) warnOfCollision(member);
+    if ((word >> 16) & ENTRY_COLLIDED) member.collided();
     const outcome = (word >> 8) & 0xff;
     if (outcome < FIRST_ERROR || failed.has(index)) continue;
     failed.set(index, errorOf(operation, batch.number, outcome, findings));
@@ -127,7 +127,7 @@ function errorOf(operation: number, number: number, outcome: number, findings: F
 export function settleWrite(write: LargeWrite, noted: number, findings: Findings): void {
   giveBytesBack(write, true, findings.memory);
   if (noted & SLOT_FOREIGN_WRITER) warnOfForeignWriter(findings.dbPath, findings.sqliteVersion);
-  if (noted & SLOT_COLLIDED) warnOfCollision(write.member);
+  if (noted & SLOT_COLLIDED) write.member.collided();
   const outcome = noted & 0xff;
   const failed = outcome >= FIRST_ERROR;
   endWrite(write, failed ? errorOf(write.operation, write.number, outcome, findings) : undefined, findings);

@@ -6,21 +6,26 @@
  * stored. A program that reads its counter once more after `await saveSnapshot(…)` would prune what it appended
  * meanwhile. Snapshots of number 0 say nothing of patches, and promises that resolve at the call leave no meanwhile.
  */
-import type { Member } from './member.ts';
+
+/** A provider, as far as others of its store are concerned. */
+export interface Neighbour {
+  /** Whether another one has appended to the store while this one was open. */
+  hasCompany: boolean;
+}
 
 export class Store {
-  readonly #members = new Set<Member>();
+  readonly #members = new Set<Neighbour>();
   /** Snapshots on their way, with a number and a caller that waits for them. */
   #onTheirWay = 0;
   /** Patches called meanwhile, from the lowest number to the highest. */
   #lowest = Number.POSITIVE_INFINITY;
   #highest = Number.NEGATIVE_INFINITY;
 
-  join(member: Member): void {
+  join(member: Neighbour): void {
     this.#members.add(member);
   }
 
-  leave(member: Member): void {
+  leave(member: Neighbour): void {
     this.#members.delete(member);
   }
 
@@ -29,7 +34,7 @@ export class Store {
   }
 
   /** Told of each patch that is appended. */
-  appended(member: Member, clock: number): void {
+  appended(member: Neighbour, clock: number): void {
     if (this.#onTheirWay > 0) {
       this.#lowest = Math.min(this.#lowest, clock);
       this.#highest = Math.max(this.#highest, clock);
