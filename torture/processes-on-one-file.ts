@@ -75,7 +75,10 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
   }
 
   async function meetLock(dbPath: string, otherPath: string): Promise<void> {
-    const patient = new SDS_DesktopPersistenceProvider(dbPath, 'store', { BusyTimeoutMs: 300 });
+    const patient = new SDS_DesktopPersistenceProvider(dbPath, 'store', {
+      Acknowledge: 'committed',
+      BusyTimeoutMs: 300,
+    });
     const others = Array.from({ length: 4 }, (_, i) => new SDS_DesktopPersistenceProvider(`${otherPath}${i}`, 'store'));
     await patient.appendPatch(new Uint8Array([1]), 1);
     await Promise.all(others.map((other) => other.ready()));

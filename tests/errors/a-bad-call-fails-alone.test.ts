@@ -55,6 +55,14 @@ describe('a bad call fails alone', () => {
     await provider.close();
   });
 
+  it('a value whose name is no SHA-256 is not verified', async () => {
+    await using provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store', { VerifyValues: true });
+    for (const name of ['fnv1a-811c9dc5', 'abc', 'g'.repeat(64)]) {
+      await provider.saveValue(name, patchOf(name));
+      expect(await provider.loadValue(name)).toEqual(patchOf(name));
+    }
+  });
+
   it('a value of which the stored bytes were changed is not believed', async () => {
     const file = freshFile();
     const value = patchOf('value');

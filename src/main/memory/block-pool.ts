@@ -96,9 +96,19 @@ export class BlockPool {
     this.#timer ??= setTimeout(this.#letGo, inMs).unref();
   }
 
-  /** Drops what was not used for a while, the largest blocks first. */
   #letGo = (): void => {
     this.#timer = undefined;
+    const bytes = this.#dropIdle();
+    if (bytes > 0) {
+      // here, and not where the blocks are in variables: garbage may be collected at once
+      accountForAtOnce(bytes);
+      this.#onLetGo(bytes);
+    }
+    this.#letGoLater();
+  };
+
+  /** Drops what was not used for a while, the largest blocks first; returns how many bytes there are to account for. */
+  #dropIdle(): number {
     const longAgo = performance.now() - WHILE_MS + 1; // a timer may come a millisecond early
     const idle = this.#free.filter(({ since }) => since <= longAgo);
     const dropped = new Set<FreeBlock>();
@@ -108,12 +118,8 @@ export class BlockPool {
       this.#dropped += free.block.byteLength;
       dropped.add(free);
     }
-    if (dropped.size > 0) {
-      this.#free = this.#free.filter((free) => !dropped.has(free));
-      const bytes = this.takeDropped();
-      accountForAtOnce(bytes);
-      this.#onLetGo(bytes);
-    }
-    this.#letGoLater();
-  };
+    if (dropped.size === 0) return 0;
+    this.#free = this.#free.filter((free) => !dropped.has(free));
+    return this.takeDropped();
+  }
 }

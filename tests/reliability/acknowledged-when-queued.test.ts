@@ -1,0 +1,163 @@
+/**
+ * Calls whose promise resolves when they are queued (`Acknowledge: 'queued'`): what a program hears of their failure, and
+ * that a prune does not delete what a snapshot that could not be stored was to replace.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
+import { runProgram } from '../support/programs.ts';
+
+/**
+ * Runs a program in which `full()` and `room()` decide whether a snapshot can be stored: SQLite's words and code of a full
+ * disk come from the statement, in the worker. `told` are the events of the channel, `warnings` the codes of warnings.
+ */
+async function onFullDisk(text: string, file: string, options = '{}') {
+  const folder = freshFolder();
+  const preload = join(folder, 'full-disk.cjs');
+  const marker = JSON.stringify(join(folder, 'full'));
+  writeFileSync(
+    preload,
+    `const { isMainThread } = require('node:worker_threads');
+    if (!isMainThread) {
+      const { existsSync } = require('node:fs');
+      const { DatabaseSync, StatementSync } = require('node:sqlite');
+      const { prepare } = DatabaseSync.prototype;
+      DatabaseSync.prototype.prepare = function (sql) {
+        const statement = prepare.call(this, sql);
+        if (!/INTO snapshots/.test(sql)) return statement;
+        const { run } = statement;
+        statement.run = function (...values) {
+          if (!existsSync(${marker})) return run.apply(this, values);
+          throw Object.assign(new Error('database or disk is full'), { code: 'ERR_SQLITE_ERROR', errcode: 13 });
+        };
+        return statement;
+      };
+    }`,
+  );
+  const { code, stdout, stderr } = await runProgram(
+    `import { subscribe } from 'node:diagnostics_channel';
+    import { once } from 'node:events';
+    import { rmSync, writeFileSync } from 'node:fs';
+    const full = () => writeFileSync(${marker}, '');
+    const room = () => rmSync(${marker}, { force: true });
+    const told = [];
+    const next = { resolve() {} };
+    subscribe('sds-persistence:write-failed', (message) => { told.push(message); next.resolve(); });
+    const failure = () => new Promise((resolve) => { next.resolve = resolve; });
+    const warnings = [];
+    process.on('warning', ({ code }) => warnings.push(code));
+    let worker;
+    process.on('worker', (started) => (worker = started));
+    const outcome = (promise) => promise.then(() => 'fine', ({ code }) => code);
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store', ${options});
+    await provider.ready();
+    for (let clock = 1; clock <= 5; clock++) await provider.appendPatch(patchOf(clock), clock);
+    ${text}`,
+    file,
+    { flags: ['--disable-warning=ExperimentalWarning', '--require', preload] },
+  );
+  return { code, stderr, lines: stdout.trim().split('\n') };
+}
+
+const small = 'patchOf(5)';
+const large = 'new Uint8Array(500_000)';
+
+describe('a snapshot that can not be stored, after its promise has resolved', () => {
+  for (const [size, snapshot] of [
+    ['small', small],
+    ['large', large],
+  ]) {
+    it(`(${size}) is told by a warning, on the channel, by flush; the prune behind it deletes nothing`, async () => {
+      const file = freshFile();
+      const { code, lines } = await onFullDisk(
+        `full();
+        const failed = failure();
+        await provider.saveSnapshot(${snapshot}, 5);
+        await provider.prunePatches(6);
+        await failed;
+        console.log(await outcome(provider.flush()), await outcome(provider.flush()));
+        console.log(told[0].Code, told[0].StoreId, /saveSnapshot.*disk is full/.test(told[0].Message), warnings.includes('SDS_WRITE_FAILED'));
+        console.log((await provider.loadPatchesSince(0)).length);
+        // from now on the method says itself what becomes of it
+        console.log(await outcome(provider.saveSnapshot(${snapshot}, 5)));
+        room();
+        console.log(await outcome(provider.saveSnapshot(${snapshot}, 5)), await outcome(provider.prunePatches(6)));
+        console.log((await provider.loadPatchesSince(0)).length, await outcome(provider.close()));`,
+        file,
+      );
+      expect(lines).toEqual([
+        'database-full fine',
+        'database-full store true true',
+        '5',
+        'database-full',
+        'fine fine',
+        '0 fine',
+      ]);
+      expect(code).toBe(0);
+      expect(rowsOf(file)).toMatchObject({ snapshots: [{ clock: 5 }], patches: [] });
+    });
+  }
+
+  it('is told by close, if nobody has heard of it before', async () => {
+    const file = freshFile();
+    const { lines } = await onFullDisk(
+      `full();
+      await provider.saveSnapshot(${small}, 5);
+      await provider.prunePatches(6);
+      console.log(await outcome(provider.close()));`,
+      file,
+    );
+    expect(lines).toEqual(['database-full']);
+    expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: { length: 5 } });
+  });
+
+  it('keeps its patches although the worker is lost before it comes to the prune', async () => {
+    const file = freshFile();
+    const { lines, stderr } = await onFullDisk(
+      `full();
+      const failed = failure();
+      await provider.saveSnapshot(${large}, 5);
+      await failed;
+      const ended = once(worker, 'exit');
+      void worker.terminate();
+      await provider.prunePatches(6).catch(() => undefined);
+      await ended;
+      console.log((await provider.loadPatchesSince(0)).length);
+      room();
+      await provider.saveSnapshot(${large}, 5);
+      await provider.prunePatches(6);
+      console.log((await provider.loadPatchesSince(0)).length);
+      await provider.close().catch(() => undefined);`,
+      file,
+    );
+    expect({ lines, stderr }).toMatchObject({ lines: ['5', '0'] });
+  });
+
+  it('is told on stderr, if the process ends by process.exit()', async () => {
+    const file = freshFile();
+    const { code, stderr } = await onFullDisk(
+      `full();
+      await provider.saveSnapshot(${small}, 5);
+      await provider.prunePatches(6);
+      process.exit(3);`,
+      file,
+    );
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/saveSnapshot \('.*'\).*full/);
+    expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: { length: 5 } });
+  });
+
+  it("rejects with Acknowledge: 'committed', and the prune is the program's own decision", async () => {
+    const file = freshFile();
+    const { lines } = await onFullDisk(
+      `full();
+      console.log(await outcome(provider.saveSnapshot(${small}, 5)), told.length);
+      console.log(await outcome(provider.prunePatches(6)), (await provider.loadPatchesSince(0)).length);
+      await provider.close();`,
+      file,
+      "{ Acknowledge: 'committed' }",
+    );
+    expect(lines).toEqual(['database-full 0', 'fine 0']);
+  });
+});

@@ -1,0 +1,132 @@
+/** What overlapping calls come to: patches that are called while a snapshot is on its way, and numbers that meet. */
+import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { freshFile, patchOf } from '../support/files.ts';
+import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
+import { text } from './contract-suite.ts';
+
+function describeOverlaps(freshPlace: () => string | Promise<string>): void {
+  const open = (place: string, options: SDS_ProviderOptions = {}) => {
+    const provider = new SDS_DesktopPersistenceProvider(place, 'store', options);
+    onTestFinished(() => provider.close());
+    return provider;
+  };
+  const left = async (provider: SDS_DesktopPersistenceProvider) =>
+    (await provider.loadPatchesSince(0)).map((patch) => Number(text(patch).slice(6)));
+  const append = (provider: SDS_DesktopPersistenceProvider, from: number, to: number) => {
+    for (let clock = from; clock <= to; clock++) void provider.appendPatch(patchOf(clock), clock);
+  };
+
+  describe("a prune, where promises stand for commits (Acknowledge: 'committed')", () => {
+    const withPatches = async (place: string | Promise<string> = freshPlace()) => {
+      const provider = open(await place, { Acknowledge: 'committed' });
+      append(provider, 1, 11);
+      await provider.flush();
+      return provider;
+    };
+
+    it('deletes what it names, if the snapshot was stored before the patch was called', async () => {
+      const provider = await withPatches();
+      await provider.saveSnapshot(patchOf('snapshot'), 11);
+      append(provider, 12, 13);
+      await provider.prunePatches(13);
+      expect(await left(provider)).toEqual([13]);
+    });
+
+    it('leaves what was called while the snapshot was on its way, until a later one has it', async () => {
+      const provider = await withPatches();
+      const saved = provider.saveSnapshot(patchOf('snapshot'), 11);
+      append(provider, 12, 14);
+      await saved;
+      await provider.prunePatches(14);
+      expect(await left(provider)).toEqual([12, 13, 14]);
+      await provider.saveSnapshot(patchOf('with 13'), 13);
+      await provider.prunePatches(15);
+      expect(await left(provider)).toEqual([14]);
+      await provider.saveSnapshot(patchOf('with 14'), 14);
+      await provider.prunePatches(15);
+      expect(await left(provider)).toEqual([]);
+    });
+
+    it('leaves it for another provider of the store as well', async () => {
+      const place = await freshPlace();
+      const provider = await withPatches(place);
+      const another = open(place, { Acknowledge: 'committed' });
+      const saved = provider.saveSnapshot(patchOf('snapshot'), 11);
+      void another.appendPatch(patchOf(12), 12);
+      await saved;
+      await provider.prunePatches(13);
+      expect(await left(provider)).toEqual([12]);
+    });
+
+    it('deletes what it names, if snapshots carry no number', async () => {
+      const provider = await withPatches();
+      const saved = provider.saveSnapshot(patchOf('snapshot'));
+      append(provider, 12, 14);
+      await saved;
+      await provider.prunePatches(14);
+      expect(await left(provider)).toEqual([14]);
+    });
+  });
+
+  it('a prune behind a snapshot deletes what it names, where promises resolve at once', async () => {
+    const provider = open(await freshPlace());
+    await provider.ready();
+    append(provider, 1, 11);
+    void provider.saveSnapshot(patchOf('snapshot'), 11);
+    append(provider, 12, 14);
+    void provider.prunePatches(14);
+    expect(await left(provider)).toEqual([14]);
+  });
+
+  describe('numbers that providers of one store use side by side', () => {
+    it('are kept, in the order of each provider; a number that one uses twice is the first patch’s', async () => {
+      const place = await freshPlace();
+      const [one, two] = [open(place), open(place)];
+      await Promise.all([one.ready(), two.ready()]);
+      await one.appendPatch(patchOf(101), 1);
+      await one.appendPatch(patchOf(102), 2);
+      await two.appendPatch(patchOf(201), 1);
+      await two.appendPatch(patchOf(202), 2);
+      await two.appendPatch(patchOf(203), 3);
+      await one.appendPatch(patchOf(103), 3);
+      await one.appendPatch(patchOf(999), 3);
+      const found = await left(one);
+      expect(found.filter((number) => number < 200)).toEqual([101, 102, 103]);
+      expect(found.filter((number) => number > 200)).toEqual([201, 202, 203]);
+      expect([one.ClockCollisions, two.ClockCollisions]).toEqual([1, 0]);
+    });
+
+    it('are kept where a patch crosses by itself, too', async () => {
+      const place = await freshPlace();
+      const [one, two] = [open(place), open(place)];
+      await one.appendPatch(new Uint8Array(200_000).fill(1), 1);
+      await two.appendPatch(new Uint8Array(200_000).fill(2), 1);
+      expect((await one.loadPatchesSince(0)).map((patch) => patch[0])).toEqual([1, 2]);
+    });
+
+    it('are the first one’s, one provider after the other: then the second could know them', async () => {
+      const place = await freshPlace();
+      const first = open(place);
+      await first.appendPatch(patchOf(1), 1);
+      await first.close();
+      const second = open(place);
+      await second.appendPatch(patchOf(2), 1);
+      expect(await left(second)).toEqual([1]);
+      expect(second.ClockCollisions).toBe(1);
+    });
+
+    it("are the first one's with 'ignore'", async () => {
+      const place = await freshPlace();
+      const [one, two] = [open(place, { OnClockCollision: 'ignore' }), open(place, { OnClockCollision: 'ignore' })];
+      await Promise.all([one.ready(), two.ready()]);
+      await one.appendPatch(patchOf(1), 1);
+      await two.appendPatch(patchOf(2), 1);
+      expect(await left(one)).toEqual([1]);
+      expect(two.ClockCollisions).toBe(1);
+    });
+  });
+}
+
+describe('on SQLite', () => describeOverlaps(freshFile));
+describeOnPostgresql('on PostgreSQL', () => describeOverlaps(postgresql.freshPlace));
