@@ -8,6 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Side, Trial } from './trial.ts';
 
+const run = (program: string, ...args: string[]) =>
+  Number(execFileSync(process.execPath, ['--no-warnings', join(import.meta.dirname, program), ...args]).toString());
+
 const RUNS = 10;
 const columns: readonly Side[] = ['synchronous', 'this provider', "Acknowledge: 'committed'"];
 const rows: readonly { what: string; trial: Trial }[] = [
@@ -21,6 +24,8 @@ const rows: readonly { what: string; trial: Trial }[] = [
   { what: 'checkpoints due in 400 edits, one a turn, 4 MB', trial: { name: 'due' } },
   { what: 'checkpoints written', trial: { name: 'written' } },
   { what: 'longest turn meanwhile, ms', trial: { name: 'longest' } },
+  { what: 'a short command, whole process, ms', trial: { name: 'command' } },
+  { what: 'a short command, largest resident memory, MB', trial: { name: 'memory' } },
 ];
 
 const folder = mkdtempSync(join(tmpdir(), 'sds-swap-'));
@@ -44,15 +49,13 @@ function cellOf(side: Side, trial: Trial): string {
 }
 
 function resultOf(side: Side, trial: Trial): number {
-  const task = JSON.stringify({ side, path: join(folder, `${++files}.db`), trial });
-  const output = execFileSync(process.execPath, ['--no-warnings', join(import.meta.dirname, 'trial.ts'), task]);
-  if (trial.name !== 'exit') return Number(output.toString());
-  const left = JSON.stringify({
-    side,
-    path: join(folder, `${files}.db`),
-    trial: { name: 'left', called: Number(output) },
-  });
-  return Number(
-    execFileSync(process.execPath, ['--no-warnings', join(import.meta.dirname, 'trial.ts'), left]).toString(),
-  );
+  const path = join(folder, `${++files}.db`);
+  if (trial.name === 'command' || trial.name === 'memory') {
+    const begunAt = performance.now();
+    const megabytes = run('command.ts', side, path);
+    return trial.name === 'memory' ? megabytes : Math.round(performance.now() - begunAt);
+  }
+  const result = run('trial.ts', JSON.stringify({ side, path, trial }));
+  if (trial.name !== 'exit') return result;
+  return run('trial.ts', JSON.stringify({ side, path, trial: { name: 'left', called: result } }));
 }
