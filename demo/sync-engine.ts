@@ -18,7 +18,6 @@ export class SyncEngine {
 
   #bytesSinceSnapshot = 0;
   #lastAppend: Promise<void> | undefined;
-  #lastCall: Promise<unknown> = Promise.resolve();
 
   constructor(provider: SDS_PersistenceProvider) {
     this.#provider = provider;
@@ -30,15 +29,13 @@ export class SyncEngine {
     promise.catch(this.#failed);
     if (promise !== this.#lastAppend) this.distinctPromises++;
     this.#lastAppend = promise;
-    this.#lastCall = promise;
     this.patchBytes += patch.byteLength;
     this.#bytesSinceSnapshot += patch.byteLength;
   }
 
   /** A large value is kept beside the document. */
   saveValue(hash: string, value: Uint8Array): void {
-    this.#lastCall = this.#provider.saveValue(hash, value);
-    this.#lastCall.catch(this.#failed);
+    this.#provider.saveValue(hash, value).catch(this.#failed);
     this.values++;
   }
 
@@ -59,15 +56,14 @@ export class SyncEngine {
       })
       .catch(this.#failed);
     this.#provider.saveSnapshot(snapshot, n).catch(this.#failed);
-    this.#lastCall = this.#provider.prunePatches(n);
-    this.#lastCall.catch(this.#failed);
+    this.#provider.prunePatches(n).catch(this.#failed);
     this.snapshots++;
     this.#bytesSinceSnapshot = 0;
   }
 
-  /** Once all is committed: a provider's calls take effect in order, so the last one stands for all. */
+  /** Once all is committed: a read sees every write before it, whenever that was acknowledged. */
   async settled(): Promise<void> {
-    await this.#lastCall.catch(() => undefined);
+    await this.#provider.loadSnapshot().catch(this.#failed);
   }
 
   #failed = (error: unknown): void => {

@@ -26,7 +26,11 @@ function driverWith(
       const providers: SDS_DesktopPersistenceProvider[] = [];
       return {
         store(id) {
-          const store = new SDS_DesktopPersistenceProvider(onServer ? server : fileIn(folder), id, options);
+          // times are those to the commit, for snapshots as for patches
+          const store = new SDS_DesktopPersistenceProvider(onServer ? server : fileIn(folder), id, {
+            Acknowledge: 'committed',
+            ...options,
+          });
           providers.push(store);
           if (!handOver) return store;
           return {
