@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
+import { endsWithUs } from '../tests/support/ends-with-us.ts';
 import { type Outcome, writeFigures } from './figures.ts';
 import type { Findings } from './rig.ts';
 import { type RigEntry, rigs } from './rigs.ts';
@@ -81,7 +82,10 @@ async function runApart(name: string, rig: RigEntry, seed: number): Promise<Outc
   const flags = ['--disable-warning=SDS_CLOCK_COLLISION'];
   const rigProcess = spawn(process.execPath, [...flags, runRig, name, String(seed), String(scale)], {
     stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
+    // a group of its own, with all the processes of the rig: it ends with this one, however that ends
+    detached: true,
   });
+  const release = endsWithUs(rigProcess.pid === undefined ? undefined : -rigProcess.pid, 'KILL');
   let late = false;
   const timer = setTimeout(() => {
     late = true;
@@ -92,6 +96,7 @@ async function runApart(name: string, rig: RigEntry, seed: number): Promise<Outc
   const json = written === null ? '' : await text(written);
   const [code, signal] = (await exit) as [number | null, string | null];
   clearTimeout(timer);
+  release();
   const seconds = (performance.now() - start) / 1000;
   if (json !== '' && code === 0) return { name, what: rig.what, seconds, findings: JSON.parse(json) as Findings };
   const end = late ? `took longer than ${rig.mostMinutes} minutes` : `ended with ${signal ?? `code ${code}`}`;
