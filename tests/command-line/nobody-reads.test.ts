@@ -74,7 +74,7 @@ it.skipIf(!existsSync('/dev/full'))('an output that finds no room is told, after
     const full = openSync('/dev/full', 'w');
     const child = spawn(process.execPath, [bin, 'backup', ...flags, 'data', target], { cwd, stdio: ['ignore', full, 'pipe'] });
     let stderr = '';
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;
     });
     expect(await new Promise((resolve) => child.once('close', resolve))).toBe(1);
