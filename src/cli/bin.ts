@@ -4,9 +4,7 @@ import { whatIsMissing } from '../protocol/node-version.ts';
 
 const missing = whatIsMissing();
 if (missing !== undefined) {
-  process.stderr.write(
-    `${missing}, or run 'npx -p node@22 -p sds-persistence-worker sds-persistence-worker …'.\n`,
-  );
+  process.stderr.write(`${missing}, or run 'npx -p node@22 -p sds-persistence-worker sds-persistence-worker …'.\n`);
   process.exitCode = 1;
 } else {
   // the rest of the command line, beside this file

@@ -105,7 +105,9 @@ function version(): string {
 /** Of an output that found no room, say, a script must not believe that it is whole. */
 function tellUnwritten(): void {
   if (output.failure === undefined) return;
-  process.stderr.write(`${styled('red', 'error:', process.stderr)} the output could not be written: ${plain(output.failure.message)}\n`);
+  process.stderr.write(
+    `${styled('red', 'error:', process.stderr)} the output could not be written: ${plain(output.failure.message)}\n`,
+  );
   process.exitCode ||= 1;
 }
 

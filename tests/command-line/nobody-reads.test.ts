@@ -33,29 +33,42 @@ async function unread(
   return { code: await closed, other };
 }
 
-it.each([0, 1] as const)('backup of a folder, of whose output %d lines are read, saves every file and ends with 0', async (lines) => {
-  const cwd = folderOfFiles();
-  const { code, other } = await unread(['backup', 'data', 'saved'], { cwd, stream: 'stdout', lines });
-  expect({ code, other }).toEqual({ code: 0, other: '' });
-  expect(readdirSync(join(cwd, 'saved'))).toHaveLength(8);
-});
+it.each([0, 1] as const)(
+  'backup of a folder, of whose output %d lines are read, saves every file and ends with 0',
+  async (lines) => {
+    const cwd = folderOfFiles();
+    const { code, other } = await unread(['backup', 'data', 'saved'], { cwd, stream: 'stdout', lines });
+    expect({ code, other }).toEqual({ code: 0, other: '' });
+    expect(readdirSync(join(cwd, 'saved'))).toHaveLength(8);
+  },
+);
 
-it.each(['verify', 'info', 'backup'])('%s of a folder with a file that is no database ends with 1, read or not', async (name) => {
-  const cwd = folderOfFiles();
-  writeFileSync(join(cwd, 'data', '9.db'), 'no database');
-  const args = name === 'backup' ? [name, 'data', 'saved'] : [name, 'data'];
-  const { code, other } = await unread(args, { cwd, stream: 'stdout', lines: 1 });
-  expect(code).toBe(1);
-  expect(other).toContain('9.db');
-});
+it.each(['verify', 'info', 'backup'])(
+  '%s of a folder with a file that is no database ends with 1, read or not',
+  async (name) => {
+    const cwd = folderOfFiles();
+    writeFileSync(join(cwd, 'data', '9.db'), 'no database');
+    const args = name === 'backup' ? [name, 'data', 'saved'] : [name, 'data'];
+    const { code, other } = await unread(args, { cwd, stream: 'stdout', lines: 1 });
+    expect(code).toBe(1);
+    expect(other).toContain('9.db');
+  },
+);
 
-it.each(['', ' --json'])('errors that nobody reads do not keep the other files from being saved: backup%s', async (flag) => {
-  const cwd = folderOfFiles();
-  for (const name of ['0.db', '5.db']) writeFileSync(join(cwd, 'data', name), 'no database');
-  const { code } = await unread(['backup', ...(flag === '' ? [] : [flag.trim()]), 'data', 'saved'], { cwd, stream: 'stderr', lines: 0 });
-  expect(code).toBe(1);
-  expect(readdirSync(join(cwd, 'saved'))).toHaveLength(7);
-});
+it.each(['', ' --json'])(
+  'errors that nobody reads do not keep the other files from being saved: backup%s',
+  async (flag) => {
+    const cwd = folderOfFiles();
+    for (const name of ['0.db', '5.db']) writeFileSync(join(cwd, 'data', name), 'no database');
+    const { code } = await unread(['backup', ...(flag === '' ? [] : [flag.trim()]), 'data', 'saved'], {
+      cwd,
+      stream: 'stderr',
+      lines: 0,
+    });
+    expect(code).toBe(1);
+    expect(readdirSync(join(cwd, 'saved'))).toHaveLength(7);
+  },
+);
 
 it('wrong arguments that nobody reads end with 2', async () => {
   expect(await unread(['bakcup'], { cwd: freshFolder(), stream: 'stderr', lines: 0 })).toMatchObject({ code: 2 });
@@ -72,7 +85,10 @@ it.skipIf(!existsSync('/dev/full'))('an output that finds no room is told, after
   for (const flags of [[], ['--json']]) {
     const target = `saved-${flags.length}`;
     const full = openSync('/dev/full', 'w');
-    const child = spawn(process.execPath, [bin, 'backup', ...flags, 'data', target], { cwd, stdio: ['ignore', full, 'pipe'] });
+    const child = spawn(process.execPath, [bin, 'backup', ...flags, 'data', target], {
+      cwd,
+      stdio: ['ignore', full, 'pipe'],
+    });
     let stderr = '';
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;

@@ -145,11 +145,15 @@ describe('for programs', () => {
   });
 
   it('an error is in the document, and the exit code 1', async () => {
-    const { Results, exitCode } = await documentOf(['verify', 'missing.db'], { cwd: freshFolder() });
+    const cwd = freshFolder();
+    const { Results, exitCode } = await documentOf(['verify', 'missing.db'], { cwd });
     expect(exitCode).toBe(1);
     expect(Results).toEqual([
-      { Path: 'missing.db', Ok: false, Error: { Code: 'open-failed', Message: 'there is no such file or folder' } },
+      { Path: 'missing.db', Ok: false, Error: { Code: 'open-failed', Message: expect.any(String) } },
     ]);
+    expect(Results[0]?.Error?.Message).toMatch(
+      /^there is no such file or folder \(ENOENT: no such file or directory, \w+ '.*missing\.db'\); check the path$/,
+    );
   });
 });
 

@@ -59,11 +59,13 @@ const commands: [string, string[], RegExp][] = [
 // its peers take minutes to install
 const ready = commands.filter(([name]) => name !== 'bench' || existsSync(join(root, 'bench/node_modules')));
 
-it.skipIf(!seesProcesses).each(
-  ready.flatMap(([name, args, begun]) =>
-    (['SIGTERM', 'SIGINT'] as const).map((signal) => ({ name, args, begun, signal })),
-  ),
-)('npm run $name: nothing is left after $signal', async ({ name, args, begun, signal }) => {
+it
+  .skipIf(!seesProcesses)
+  .each(
+    ready.flatMap(([name, args, begun]) =>
+      (['SIGTERM', 'SIGINT'] as const).map((signal) => ({ name, args, begun, signal })),
+    ),
+  )('npm run $name: nothing is left after $signal', async ({ name, args, begun, signal }) => {
   const mark = `${name}-${signal}-${process.pid}-${Math.random()}`;
   const npm = spawn('npm', ['run', name, ...args], {
     cwd: checkout(),

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { installed, nodes, nodeWithoutSqlite, place, runNode } from './a-fresh-machine.ts';
 
-const needs = /^Error: sds-persistence-worker needs Node 22\.5 or later, which has SQLite, and this is Node 20\.\d+\.\d+: install a newer one\.$/m;
+const needs =
+  /^Error: sds-persistence-worker needs Node 22\.5 or later, which has SQLite, and this is Node 20\.\d+\.\d+: install a newer one\.$/m;
 
 it.each([
   ['main.mjs', `import 'sds-persistence-worker'; console.log('imported');`],
@@ -37,6 +38,8 @@ it('a newer one that was built without SQLite: the same, by import, require and 
   for (const program of programs) {
     const { exitCode, stderr } = await runNode([...flags, ...program], { cwd: folder, node: nodes['24'] });
     expect(exitCode).toBe(1);
-    expect(stderr).toMatch(/needs Node 22\.5 or later, .* this is Node 24\.\d+\.\d+, built without it: install a newer one/);
+    expect(stderr).toMatch(
+      /needs Node 22\.5 or later, .* this is Node 24\.\d+\.\d+, built without it: install a newer one/,
+    );
   }
 });

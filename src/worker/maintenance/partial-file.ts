@@ -182,7 +182,8 @@ function syncFolder(path: string): void {
   } catch (error) {
     // forbidden: the name is on the disk some seconds later, and until then the old file would be. Some network
     // file systems know no such call
-    if (!isForbidden(error) && !['EINVAL', 'ENOTSUP', 'EBADF'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    if (!isForbidden(error) && !['EINVAL', 'ENOTSUP', 'EBADF'].includes((error as NodeJS.ErrnoException).code ?? ''))
+      throw error;
   } finally {
     closeSync(folder);
   }
