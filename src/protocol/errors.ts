@@ -38,7 +38,7 @@ const sentences: Record<SDS_PersistenceErrorCode, string> = {
   'io-error': 'the operating system reported an error while accessing the file; check the disk, and call again',
   'worker-lost': 'the worker thread was lost before the call could be carried out; nothing was stored: call again',
   'queue-full': 'more bytes are waiting than MaxPendingBytes allows; await earlier calls first',
-  'file-exists': 'what would be made is there already; it was left as it is',
+  'file-exists': 'what would be made is there already; it was left as it is: Overwrite replaces it',
   'connection-failed':
     'the server could not be reached, or was lost, for longer than RetryForMs; a call that was under way may be stored or not',
   fenced:

@@ -98,7 +98,7 @@ function renameToNewName(path: string, target: string): void {
   rmSync(path);
 }
 
-const EXISTS = 'a file of this name is there already; it was left as it is';
+const EXISTS = 'a file of this name is there already; it was left as it is: Overwrite replaces it';
 
 /** Before any work: what would stop it at the end. */
 export function refuseExisting(target: string): void {
