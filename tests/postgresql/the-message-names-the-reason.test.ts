@@ -12,17 +12,24 @@ async function messagesAt(url: string): Promise<string[]> {
     RetryForMs: 300,
     ConnectTimeoutMs: 2000,
     BusyTimeoutMs: 0,
+    Acknowledge: 'committed',
   });
-  const outcomes = await Promise.allSettled([
-    provider.ready(),
-    provider.appendPatch(patchOf(1), 1),
-    provider.saveSnapshot(new Uint8Array(300_000), 1),
-    provider.loadPatchesSince(0),
-  ]);
+  const messages: string[] = [];
+  for (const call of [
+    () => provider.ready(),
+    () => provider.appendPatch(patchOf(1), 1),
+    () => provider.saveSnapshot(new Uint8Array(300_000), 1),
+    () => provider.loadPatchesSince(0),
+  ]) {
+    messages.push(
+      await call().then(
+        () => 'done',
+        (error: SDS_PersistenceError) => error.message,
+      ),
+    );
+  }
   await provider.close();
-  return outcomes.map((outcome) =>
-    outcome.status === 'rejected' ? (outcome.reason as SDS_PersistenceError).message : 'done',
-  );
+  return messages;
 }
 
 describeOnPostgresql('the message names the reason', () => {
