@@ -29,6 +29,10 @@ ${Object.entries(rigs)
 The exit code is 1 if a promise was not kept, 2 for bad arguments. Figures are kept in
 torture/results.json, and written into docs/reliability.md; those of --quick are not.`;
 
+// between two events, so never while a process is started and not yet bound to this one's end
+for (const [signal, code] of [['SIGINT', 130] as const, ['SIGTERM', 143] as const]) {
+  process.once(signal, () => process.exit(code));
+}
 const options = readArguments();
 if (options === undefined) process.exit(2);
 if (options.help) {
