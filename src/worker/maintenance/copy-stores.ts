@@ -103,14 +103,18 @@ function copyAll(look: Look, database: Database, path: string, task: CopyTask, p
   for (const name of wanted) {
     const id = stores.get(name);
     if (id === undefined) {
-      throw new OperationError('invalid-argument', look.path, `there is no store ${JSON.stringify(name)} in this file`);
+      throw new OperationError(
+        'invalid-argument',
+        look.path,
+        `there is no store ${JSON.stringify(name)} in this file; 'info' tells which there are`,
+      );
     }
     if (has.all(name, name).length > 0) {
       if (!task.overwrite) {
         throw new OperationError(
           'file-exists',
           path,
-          `the store ${JSON.stringify(name)} is there already; it was left as it is`,
+          `the store ${JSON.stringify(name)} is there already; it was left as it is: Overwrite replaces it`,
         );
       }
       database.prepare('DELETE FROM patches WHERE store_id = ?').run(name);

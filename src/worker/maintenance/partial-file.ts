@@ -5,15 +5,18 @@
 import { createHash, randomBytes } from 'node:crypto';
 import {
   closeSync,
+  constants,
   existsSync,
   fsyncSync,
   linkSync,
   openSync,
   readdirSync,
+  readSync,
   renameSync,
   rmSync,
   statfsSync,
   statSync,
+  writeSync,
 } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -95,7 +98,7 @@ function renameToNewName(path: string, target: string): void {
   rmSync(path);
 }
 
-const EXISTS = 'a file of this name is there already; it was left as it is';
+const EXISTS = 'a file of this name is there already; it was left as it is: Overwrite replaces it';
 
 /** Before any work: what would stop it at the end. */
 export function refuseExisting(target: string): void {
@@ -135,10 +138,36 @@ function isInUse(pid: number, path: string): boolean {
   }
 }
 
+const WRITE_BYTES = 1024 * 1024;
+
 function sync(path: string): void {
   const file = openSync(path, 'r+');
   try {
     fsyncSync(file);
+  } catch (error) {
+    if (!isForbidden(error)) throw error;
+    writeThrough(path);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Node's permission model forbids fsync, whatever is allowed: since Node 26 in each of its forms. */
+function isForbidden(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ERR_ACCESS_DENIED';
+}
+
+/** Writes each byte once more, as it is, through a descriptor whose writes end on the disk. */
+function writeThrough(path: string): void {
+  const file = openSync(path, constants.O_RDWR | (constants.O_SYNC ?? 0));
+  try {
+    const buffer = new Uint8Array(WRITE_BYTES);
+    for (let position = 0; ; ) {
+      const length = readSync(file, buffer, 0, buffer.length, position);
+      if (length === 0) return;
+      for (let done = 0; done < length; ) done += writeSync(file, buffer, done, length - done, position + done);
+      position += length;
+    }
   } finally {
     closeSync(file);
   }
@@ -151,8 +180,10 @@ function syncFolder(path: string): void {
   try {
     fsyncSync(folder);
   } catch (error) {
-    // some network file systems know no such call
-    if (!['EINVAL', 'ENOTSUP', 'EBADF'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    // forbidden: the name is on the disk some seconds later, and until then the old file would be. Some network
+    // file systems know no such call
+    if (!isForbidden(error) && !['EINVAL', 'ENOTSUP', 'EBADF'].includes((error as NodeJS.ErrnoException).code ?? ''))
+      throw error;
   } finally {
     closeSync(folder);
   }

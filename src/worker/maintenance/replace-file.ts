@@ -33,7 +33,7 @@ function lastPart(name: string): string {
 
 export function refuseSame(source: Stats, target: { path: string; existing: Stats | undefined }): void {
   if (target.existing?.ino !== source.ino || target.existing.dev !== source.dev) return;
-  throw new OperationError('invalid-argument', target.path, 'source and target are the same file');
+  throw new OperationError('invalid-argument', target.path, 'source and target are the same file; name another target');
 }
 
 /** What would forbid putting a file there, said before the work is done. */

@@ -123,6 +123,6 @@ export class FileWriter implements Writer {
 }
 
 export function isThere(place: string, name: string): OperationError {
-  const detail = `the store ${JSON.stringify(name)} is there already; it was left as it is`;
+  const detail = `the store ${JSON.stringify(name)} is there already; it was left as it is: Overwrite replaces it`;
   return new OperationError('file-exists', place, detail);
 }

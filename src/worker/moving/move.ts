@@ -105,7 +105,11 @@ class Copy {
       const server = await this.#openServer(place.server);
       const database = await server.whichDatabase();
       if (database === this.#targetDatabase) {
-        throw new OperationError('invalid-argument', server.place, 'source and target are the same database');
+        throw new OperationError(
+          'invalid-argument',
+          server.place,
+          'source and target are the same database; name another target',
+        );
       }
       const reader = new DatabaseReader(server, () => this.#meter.step());
       await reader.holdStill();
