@@ -86,7 +86,7 @@ export function runTask<Task extends MaintenanceTask>(
   given: MaintenanceTasks[Task]['given'],
   options: TaskOptions,
 ): Promise<MaintenanceTasks[Task]['result']> {
-  const { OnProgress, Signal, OnOpened, LeaveUntouched = false } = options;
+  const { OnProgress, Signal, OnOpened } = options;
   const path = 'path' in given ? given.path : given.source;
   return new Promise((resolve, reject) => {
     if (Signal?.aborted) return reject(Signal.reason as Error);
@@ -151,7 +151,7 @@ export function runTask<Task extends MaintenanceTask>(
     };
     worker.on('message', onMessage).on('error', onError).on('exit', onExit);
     Signal?.addEventListener('abort', ask);
-    const request: MaintenanceRequest = { task, call, given, untouched: LeaveUntouched };
+    const request: MaintenanceRequest = { task, call, given };
     worker.postMessage(request);
   });
 }

@@ -250,7 +250,7 @@ const lease: Acceptance = {
   what: 'an integer from 1000 on',
   test: (value) => Number.isSafeInteger(value) && (value as number) >= 1000 && (value as number) <= 2_147_483_647,
 };
-const everywhere = { OnProgress: aFunction, Signal: aSignal, LeaveUntouched: yesOrNo };
+const everywhere = { OnProgress: aFunction, Signal: aSignal };
 
 function checked<T extends object>(options: T, call: string, path: string, own: Record<string, Acceptance>): T {
   const accepted: Record<string, Acceptance> = { ...everywhere, ...own };

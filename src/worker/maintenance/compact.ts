@@ -10,9 +10,9 @@ import type { Progress } from './progress.ts';
 import { leaveLogMode, likeBefore, type Owned, openAlone } from './replace-file.ts';
 import { requireStoreFile } from './store-file.ts';
 
-export function compact({ path: given }: { path: string }, progress: Progress): SDS_CompactResult {
+export function compact({ path }: { path: string }, progress: Progress): SDS_CompactResult {
   const begun = performance.now();
-  const { path, stats } = locate(given);
+  const stats = locate(path);
   if (stats.nlink > 1) {
     const detail = `the file has ${stats.nlink} names (hard links), and only this one would get the new file; remove the others first`;
     throw new OperationError('invalid-argument', path, detail);

@@ -19,7 +19,6 @@ export interface CopyTask {
   stores: string[] | undefined;
   overwrite: boolean;
   values: boolean;
-  untouched: boolean;
 }
 
 export const BUSY_MS = 5000;
@@ -31,10 +30,10 @@ type Counts = Pick<SDS_CopyResult, 'Stores' | 'Snapshots' | 'Patches' | 'Values'
 
 export function copyStores(task: CopyTask, progress: Progress): SDS_CopyResult {
   const begun = performance.now();
-  const { stats } = locate(task.source);
+  const stats = locate(task.source);
   const target = placeFor(task.target);
   refuseSame(stats, target);
-  return withLook({ path: task.source, untouched: task.untouched, looks: false, progress }, (look) => {
+  return withLook({ path: task.source, progress }, (look) => {
     requireStoreFile(look.database, look.path);
     const counts =
       target.existing === undefined

@@ -24,6 +24,8 @@ function tryUrl(): boolean {
 export function openFile(path: string, parameters: string): Database {
   // defensive: SQL that comes with a file can't write to the schema or to shadow tables (Node 24 on)
   return new DatabaseSync(knowsUrls() ? `${pathToFileURL(path).href}?${parameters}` : path, {
+    // since Node 22.12; older ones take a killed program's log into the file by reading it
+    readOnly: parameters.startsWith('mode=ro'),
     enableForeignKeyConstraints: false,
     enableDoubleQuotedStringLiterals: false,
     allowExtension: false,

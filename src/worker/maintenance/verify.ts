@@ -32,12 +32,9 @@ function finding(findings: Findings, check: () => void): void {
   }
 }
 
-export function checkStructure(
-  { path, untouched }: { path: string; untouched: boolean },
-  progress: Progress,
-): PartialCheck {
+export function checkStructure({ path }: { path: string }, progress: Progress): PartialCheck {
   try {
-    return structureOf({ path, untouched }, progress);
+    return structureOf(path, progress);
   } catch (error) {
     if (!(error instanceof OperationError) || error.code !== 'database-corrupt') throw error;
     const findings = new Findings();
@@ -46,10 +43,10 @@ export function checkStructure(
   }
 }
 
-function structureOf({ path, untouched }: { path: string; untouched: boolean }, progress: Progress): PartialCheck {
-  return withLook({ path, untouched, looks: true, progress }, (look) => {
+function structureOf(path: string, progress: Progress): PartialCheck {
+  return withLook({ path, progress }, (look) => {
     const findings = new Findings();
-    const Bytes = statSync(look.readPath).size;
+    const Bytes = statSync(look.path).size;
     finding(findings, () => {
       if (Bytes === 0) return findings.add('empty-file', '', () => 'the file is empty');
       checkTables(look, findings);
@@ -68,8 +65,8 @@ function structureOf({ path, untouched }: { path: string; untouched: boolean }, 
 }
 
 /** A file of a later format (https://sqlite.org/fileformat2.html, bytes 18 and 19) can be read, and every write fails. */
-function checkFormat({ readPath }: Look, findings: Findings): void {
-  const version = formatOf(readPath);
+function checkFormat({ path }: Look, findings: Findings): void {
+  const version = formatOf(path);
   if (version <= 2) return;
   findings.add('structure', 'format', () => `its first page says that no SQLite of today may write to it (${version})`);
 }
@@ -102,11 +99,8 @@ function checkTables({ database }: Look, findings: Findings): void {
   }
 }
 
-export function checkRows(
-  { path, way, untouched }: { path: string; way: LookWay; untouched: boolean },
-  progress: Progress,
-): PartialCheck {
-  return withLook({ path, untouched, looks: true, progress, way }, (look) => {
+export function checkRows({ path, way }: { path: string; way: LookWay }, progress: Progress): PartialCheck {
+  return withLook({ path, progress, way }, (look) => {
     const findings = new Findings();
     const checked = { Patches: 0, Snapshots: 0, Values: 0, ValuesWithHash: 0 };
     finding(findings, () => {
