@@ -2,8 +2,9 @@
 import { accessSync, constants, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { EngineError } from './engine.ts';
-import { DatabaseSync, firstRow } from './node-sqlite.ts';
+import { DatabaseSync, firstRow, knowsUrls } from './node-sqlite.ts';
 import { checkSchema, createTables, hasAllTables } from './schema.ts';
 import { toEngineError, toOpenError } from './sqlite-errors.ts';
 import { LONGEST_KEPT } from './wal-keeper.ts';
@@ -19,12 +20,12 @@ export interface OpenedDatabase {
   whereIsFile(): 'there' | 'missing' | 'replaced';
 }
 
-export function openDatabase(path: string, transient: boolean, full: boolean): OpenedDatabase {
+export function openDatabase(path: string, parameters: string, transient: boolean, full: boolean): OpenedDatabase {
   let database: Database;
   try {
     refuseFolder(path, transient);
     // defensive: SQL that comes with a file can't write to the schema or to shadow tables (Node 24 on)
-    database = new DatabaseSync(path, {
+    database = new DatabaseSync(nameFor(path, parameters, transient), {
       enableForeignKeyConstraints: false,
       enableDoubleQuotedStringLiterals: false,
       allowExtension: false,
@@ -44,6 +45,15 @@ export function openDatabase(path: string, transient: boolean, full: boolean): O
     }
     throw failure;
   }
+}
+
+/** The file's path, or the URL that says more; SQLite can be given none before Node 22.15. */
+function nameFor(path: string, parameters: string, transient: boolean): string {
+  if (transient) return path.startsWith('file:') && !knowsUrls() ? ':memory:' : path;
+  if (parameters === '') return path;
+  if (knowsUrls()) return `${pathToFileURL(path).href}?${parameters}`;
+  const message = `Node ${process.versions.node} opens no file with the parameters ${parameters}: Node 22.15 and later do`;
+  throw new EngineError('open-failed', { message });
 }
 
 function setUp(database: Database, transient: boolean, full: boolean): OpenedDatabase {
@@ -74,7 +84,7 @@ function setUp(database: Database, transient: boolean, full: boolean): OpenedDat
   }
   const isUtf8 = value('PRAGMA encoding') === 'UTF-8';
   const version = String(value('SELECT sqlite_version()'));
-  // the file as SQLite knows it: a name may be a URL, or a link
+  // the file as SQLite knows it
   const location = String(value("SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
   const original = transient || location === '' ? undefined : statSync(location);
   return {
@@ -108,7 +118,7 @@ function isSame(a: Stats, b: Stats): boolean {
 
 /** SQLite says "unable to open" also where it may read the file but not write beside it. */
 function whyNotOpen(failure: EngineError, path: string, transient: boolean): EngineError {
-  if (failure.code !== 'open-failed' || transient || path.startsWith('file:')) return failure;
+  if (failure.code !== 'open-failed' || transient) return failure;
   if (statSync(path, { throwIfNoEntry: false }) === undefined) return failure;
   try {
     accessSync(path, constants.W_OK);
@@ -121,7 +131,7 @@ function whyNotOpen(failure: EngineError, path: string, transient: boolean): Eng
 
 /** SQLite says only "unable to open"; this says why. */
 function refuseFolder(path: string, transient: boolean): void {
-  if (transient || path.startsWith('file:')) return;
+  if (transient) return;
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
     throw new EngineError('open-failed', { message: 'this is a folder, not a database file', code: 'EISDIR' });
   }

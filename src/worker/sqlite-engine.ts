@@ -29,13 +29,15 @@ interface Connection {
 
 export class SqliteEngine implements Engine {
   readonly #path: string;
+  readonly #parameters: string;
   readonly #transient: boolean;
   #connection: Connection | undefined;
   #full = false;
   version = '';
 
-  constructor(path: string, transient: boolean) {
+  constructor(path: string, parameters: string, transient: boolean) {
     this.#path = path;
+    this.#parameters = parameters;
     this.#transient = transient;
   }
 
@@ -57,7 +59,7 @@ export class SqliteEngine implements Engine {
 
   #connect(): Connection {
     if (this.#connection !== undefined) return this.#connection;
-    const opened = openDatabase(this.#path, this.#transient, this.#full);
+    const opened = openDatabase(this.#path, this.#parameters, this.#transient, this.#full);
     const { database, isUtf8, location } = opened;
     const statements = new Statements(database);
     this.version = opened.version;

@@ -30,12 +30,12 @@ function poolSize(): number {
 
 /** A file: as it is open already, or opened on the worker with the fewest files. */
 export function openFile(place: Place, maxPendingBytes: number): OpenFile {
-  const { key, transient, server } = place;
-  const open = transient ? undefined : openFiles.get(key);
+  const { key, server } = place;
+  const open = key === undefined ? undefined : openFiles.get(key);
   if (open !== undefined) return open;
   const connection = connectionForNewFile(server === undefined ? 'sqlite' : 'postgresql', maxPendingBytes);
   const file = { queue: connection.openFile(place), connection };
-  if (!transient && !connection.lost) openFiles.set(key, file);
+  if (key !== undefined && !connection.lost) openFiles.set(key, file);
   return file;
 }
 
@@ -43,7 +43,7 @@ export function openFile(place: Place, maxPendingBytes: number): OpenFile {
 export function releaseFile({ queue, connection }: OpenFile): void {
   if (queue.members.size > 0) return; // there is another provider on the file
   const { key } = queue.place;
-  if (openFiles.get(key)?.queue === queue) openFiles.delete(key);
+  if (key !== undefined && openFiles.get(key)?.queue === queue) openFiles.delete(key);
   connection.closeFile(queue);
 }
 

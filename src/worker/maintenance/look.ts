@@ -8,9 +8,9 @@
 import { existsSync, type Stats, statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import type { LookWay } from '../../protocol/maintenance.ts';
-import { firstRow } from '../node-sqlite.ts';
+import { firstRow, knowsUrls } from '../node-sqlite.ts';
 import { ChangedMeanwhile, OperationError, Stopped, toFailure } from './failure.ts';
-import { knowsUrls, openFile } from './open.ts';
+import { openFile } from './open.ts';
 import type { Progress } from './progress.ts';
 
 const parameters: Record<LookWay, string> = {
