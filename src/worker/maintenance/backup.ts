@@ -31,7 +31,7 @@ export function backup(task: BackupTask, progress: Progress): SDS_BackupResult {
     requireStoreFile(look.database, look.path);
     if (task.verify) requireSound(look, progress);
     const bytes = numberOf(look.database, 'page_size') * numberOf(look.database, 'page_count');
-    const partial = new PartialFile(target.path);
+    const partial = new PartialFile(target.path, stats.mode);
     try {
       partial.needs(bytes);
       const pages = partial.fill(bytes, () => copyInto(look, partial.path, task.pagesPerStep, progress));

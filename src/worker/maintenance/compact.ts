@@ -41,7 +41,7 @@ function rebuild(owned: Owned, path: string, progress: Progress): { BytesBefore:
   const before = statSync(path);
   const { pageBytes, pages, usedBytes: needed } = pageCounts(database, path);
   const BytesBefore = pages * pageBytes;
-  const partial = new PartialFile(path);
+  const partial = new PartialFile(path, before.mode);
   try {
     partial.needs(needed);
     progress.native('rebuild', needed, { file: partial.path });

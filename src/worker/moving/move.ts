@@ -132,8 +132,11 @@ class Copy {
       return (meter) => new DatabaseWriter(server, overwrite, leaseMs, meter);
     }
     const place = placeFor(target.file);
-    for (const { file } of sources) if (file !== undefined) refuseSame(locate(file), place);
-    return (meter) => new FileWriter(place, overwrite, meter);
+    const files = sources.flatMap(({ file }) => (file === undefined ? [] : [locate(file)]));
+    for (const file of files) refuseSame(file, place);
+    // who may read all of them
+    const mode = files.length === 0 ? undefined : files.reduce((rights, file) => rights & file.mode, 0o777);
+    return (meter) => new FileWriter(place, mode, overwrite, meter);
   }
 
   async #openServer(target: NonNullable<Place['server']>): Promise<Server> {
