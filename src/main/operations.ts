@@ -139,7 +139,9 @@ async function checkBoth(
       {
         ...options,
         OnOpened(way) {
-          rows ??= Promise.allSettled([runTask('rows', call, { path, way }, options)]).then(([outcome]) => outcome);
+          rows ??= Promise.allSettled([runTask('rows', call, { path, way }, { ...options, IsNext: true })]).then(
+            ([outcome]) => outcome,
+          );
         },
       },
     ),

@@ -62,7 +62,6 @@ function copyAll(look: Look, file: DatabaseFile, target: number, pagesPerStep: n
   }
   const pages = overlayLog(look, file, target, pageBytes) ?? snapshotPages;
   ftruncateSync(target, pages * pageBytes);
-  file.check();
   progress.step('copy', pages * pageBytes, pages * pageBytes, 'bytes');
   return { pages, pageBytes };
 }

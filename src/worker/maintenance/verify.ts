@@ -17,8 +17,6 @@ import { checkValues } from './verify-values.ts';
 
 /** SQLite stops after so many lines of its own. */
 const MOST_LINES = 100;
-/** So many descriptors of the file may be closed while they are read. */
-const MOST_DESCRIPTORS = 5;
 
 /** Runs a check; damage that stops it is a finding. */
 function finding(findings: Findings, check: () => void): void {
@@ -71,20 +69,14 @@ function checkFormat({ path }: Look, findings: Findings): void {
   findings.add('structure', 'format', () => `its first page says that no SQLite of today may write to it (${version})`);
 }
 
-/** The thread that checks the rows has the file open as well: its descriptor may be found here, and closed by it meanwhile. */
 function formatOf(path: string): number {
-  for (let tries = 1; ; tries++) {
-    const file = databaseFile(path);
-    const header = new Uint8Array(20);
-    try {
-      file?.read(header, 20, 0);
-      file?.check();
-      return header[18] ?? 0;
-    } catch (error) {
-      if (tries === MOST_DESCRIPTORS) throw error;
-    } finally {
-      file?.close();
-    }
+  const file = databaseFile(path);
+  const header = new Uint8Array(20);
+  try {
+    file?.read(header, 20, 0);
+    return header[18] ?? 0;
+  } finally {
+    file?.close();
   }
 }
 
