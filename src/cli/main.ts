@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { commands, type Values } from './commands.ts';
+import { pathIn } from './files.ts';
 import { keepWorkingWithoutReaders, output } from './output.ts';
 import { plain, styled } from './screen.ts';
 import { refusal, Session, WrongArguments } from './session.ts';
@@ -64,7 +65,7 @@ async function run(args: readonly string[]): Promise<number> {
     throw new WrongArguments(`it is: ${name} ${command.form}`);
   }
   const session = new Session(name, { json: values.json === true, quiet: values.quiet === true });
-  await command.run(session, positionals, values);
+  await command.run(session, positionals.map(pathIn), values);
   return session.end();
 }
 

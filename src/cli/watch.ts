@@ -26,8 +26,7 @@ export async function watch(session: Session, path: string, everyMs: number, cou
     for (let i = 0; i < count && !session.signal.aborted && output.isRead; i++) {
       const now = stateOf(path);
       // a file that has not changed is not opened: its owner may be closing it
-      if (found === undefined || now !== state)
-        found = await describeDatabase(path, { Quick: true, LeaveUntouched: true });
+      if (found === undefined || now !== state) found = await describeDatabase(path, { Quick: true });
       state = now;
       const sample = sampleOf(found, samples.at(-1));
       // for a person the last one matters, a program gets them all

@@ -2,9 +2,10 @@
 import { accessSync, constants, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { EngineError } from './engine.ts';
 import { orFull } from './no-room.ts';
-import { DatabaseSync, firstRow } from './node-sqlite.ts';
+import { DatabaseSync, firstRow, knowsUrls } from './node-sqlite.ts';
 import { checkSchema, createTables, hasAllTables } from './schema.ts';
 import { toEngineError, toOpenError } from './sqlite-errors.ts';
 import { LONGEST_KEPT } from './wal-keeper.ts';
@@ -21,12 +22,18 @@ export interface OpenedDatabase {
 }
 
 /** @param onlyReads - nothing is made, in the file or beside it; nobody else can have it open meanwhile */
-export function openDatabase(path: string, transient: boolean, full: boolean, onlyReads = false): OpenedDatabase {
+export function openDatabase(
+  path: string,
+  parameters: string,
+  transient: boolean,
+  full: boolean,
+  onlyReads = false,
+): OpenedDatabase {
   let database: Database;
   try {
     refuseFolder(path, transient);
     // defensive: SQL that comes with a file can't write to the schema or to shadow tables (Node 24 on)
-    database = new DatabaseSync(path, {
+    database = new DatabaseSync(nameFor(path, parameters, transient), {
       enableForeignKeyConstraints: false,
       enableDoubleQuotedStringLiterals: false,
       allowExtension: false,
@@ -46,6 +53,15 @@ export function openDatabase(path: string, transient: boolean, full: boolean, on
     }
     throw failure;
   }
+}
+
+/** The file's path, or the URL that says more; SQLite can be given none before Node 22.15. */
+function nameFor(path: string, parameters: string, transient: boolean): string {
+  if (transient) return path.startsWith('file:') && !knowsUrls() ? ':memory:' : path;
+  if (parameters === '') return path;
+  if (knowsUrls()) return `${pathToFileURL(path).href}?${parameters}`;
+  const message = `Node ${process.versions.node} opens no file with the parameters ${parameters}: Node 22.15 and later do`;
+  throw new EngineError('open-failed', { message });
 }
 
 function setUp(database: Database, transient: boolean, full: boolean, onlyReads: boolean): OpenedDatabase {
@@ -81,7 +97,7 @@ function setUp(database: Database, transient: boolean, full: boolean, onlyReads:
   }
   const isUtf8 = value('PRAGMA encoding') === 'UTF-8';
   const version = String(value('SELECT sqlite_version()'));
-  // the file as SQLite knows it: a name may be a URL, or a link
+  // the file as SQLite knows it
   const location = String(value("SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
   const original = transient || location === '' ? undefined : statSync(location);
   return {
@@ -115,7 +131,7 @@ function isSame(a: Stats, b: Stats): boolean {
 
 /** SQLite says no more than "unable to open", also where it may read the file but not write beside it; the system says why. */
 function whyNotOpen(failed: EngineError, path: string, transient: boolean): EngineError {
-  if (transient || path.startsWith('file:')) return failed;
+  if (transient) return failed;
   const failure = orFull(failed, path);
   // without a code of SQLite it is the system that has spoken
   if (failure.code !== 'open-failed' || failure.reported.errcode === undefined) return failure;
@@ -139,7 +155,7 @@ function refusalOf(path: string, way: number): NodeJS.ErrnoException | undefined
 
 /** SQLite says only "unable to open"; this says why. */
 function refuseFolder(path: string, transient: boolean): void {
-  if (transient || path.startsWith('file:')) return;
+  if (transient) return;
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
     throw new EngineError('open-failed', { message: 'this is a folder, not a database file', code: 'EISDIR' });
   }

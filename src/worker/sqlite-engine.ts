@@ -30,13 +30,15 @@ interface Connection {
 
 export class SqliteEngine implements Engine {
   readonly #path: string;
+  readonly #parameters: string;
   readonly #transient: boolean;
   #connection: Connection | undefined;
   #full = false;
   version = '';
 
-  constructor(path: string, transient: boolean) {
+  constructor(path: string, parameters: string, transient: boolean) {
     this.#path = path;
+    this.#parameters = parameters;
     this.#transient = transient;
   }
 
@@ -58,7 +60,7 @@ export class SqliteEngine implements Engine {
 
   #connect(): Connection {
     if (this.#connection !== undefined) return this.#connection;
-    const opened = openDatabase(this.#path, this.#transient, this.#full);
+    const opened = openDatabase(this.#path, this.#parameters, this.#transient, this.#full);
     this.version = opened.version;
     const { database, location } = opened;
     this.#connection = connectionOn(opened, location === '' ? undefined : new WalKeeper(database, location));
@@ -161,7 +163,7 @@ export class SqliteEngine implements Engine {
     if (this.#transient || keepsStatementsOpen()) throw failure; // such a Node would go on locking everybody out
     let opened: OpenedDatabase;
     try {
-      opened = openDatabase(this.#path, false, this.#full, true);
+      opened = openDatabase(this.#path, this.#parameters, false, this.#full, true);
     } catch {
       throw failure; // there is nothing to read yet, or it is not to be had alone: what failed first says what to do
     }

@@ -140,6 +140,13 @@ export class Connection {
     return this.#dispatcher.idle;
   }
 
+  /** Ends its thread, which has no file; there will be no other one. */
+  end(): void {
+    log('a worker without files ends');
+    this.#session?.leave();
+    this.#dispatcher.end();
+  }
+
   // ---- the worker's life ------------------------------------------------------------------------
 
   #checkLife(): void {

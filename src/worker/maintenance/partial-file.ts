@@ -1,16 +1,14 @@
 /**
  * A file that is being made: it has a name of its own until it is whole and on the disk, and is then renamed.
- * What a killed process has left of one is recognised by the number of that process in its name.
  */
-import { createHash, randomBytes } from 'node:crypto';
 import {
+  chmodSync,
   closeSync,
   constants,
   existsSync,
   fsyncSync,
   linkSync,
   openSync,
-  readdirSync,
   readSync,
   renameSync,
   rmSync,
@@ -18,29 +16,33 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
-import { hostname } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { ChangedMeanwhile, OperationError, toFailure } from './failure.ts';
+import { Hold } from './hold.ts';
 
-const host = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
-const names = new RegExp(`^sds-partial-${host}-(\\d+)-[0-9a-f]{12}\\.db(-wal|-shm|-journal)?$`);
 const NO_LINKS_HERE = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL'];
 
 export class PartialFile {
   /** Where it shall be in the end. */
   readonly target: string;
   readonly path: string;
+  readonly #hold: Hold;
+  readonly #mode: number | undefined;
 
-  constructor(target: string) {
+  /** @param mode - the rights of what it is made from, which it gets as well: until it is finished nobody else may read it */
+  constructor(target: string, mode: number | undefined) {
     this.target = target;
-    const folder = dirname(target);
+    this.#mode = mode;
+    let hold: Hold | undefined;
     try {
-      removeLeftovers(folder);
-      this.path = join(folder, `sds-partial-${host}-${process.pid}-${randomBytes(6).toString('hex')}.db`);
-      closeSync(openSync(this.path, 'wx'));
+      hold = Hold.take(dirname(target));
+      closeSync(openSync(hold.path, 'wx', mode === undefined ? 0o666 : 0o600));
     } catch (error) {
+      hold?.release();
       throw toFailure(error, target);
     }
+    this.#hold = hold;
+    this.path = hold.path;
   }
 
   /** Refuses to begin what can't end well: says how much is needed and how much there is. */
@@ -64,6 +66,8 @@ export class PartialFile {
   /** Brings it to the disk, and then under its final name; with `replace` in the place of what is there. */
   publish(replace: boolean): void {
     try {
+      // one that it takes the place of has given it its rights
+      if (!replace && this.#mode !== undefined) setRights(this.path, (this.#mode & 0o777) | 0o600);
       sync(this.path);
       if (replace) renameSync(this.path, this.target);
       else renameToNewName(this.path, this.target);
@@ -75,7 +79,19 @@ export class PartialFile {
 
   /** Removes it, unless it has got its final name. */
   remove(): void {
-    for (const end of ['', '-wal', '-shm', '-journal']) rmSync(this.path + end, { force: true });
+    this.#hold.release();
+  }
+}
+
+function setRights(path: string, mode: number): void {
+  if ((statSync(path).mode & 0o777) === mode) return;
+  try {
+    chmodSync(path, mode);
+  } catch (error) {
+    // a file system without rights of its own
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+      throw error;
+    }
   }
 }
 
@@ -113,28 +129,6 @@ export function refuseForeignLog(target: string): void {
     if ((statSync(target + end, { throwIfNoEntry: false })?.size ?? 0) === 0) continue;
     const detail = `'${target}${end}' is there without its database, and would be taken for the new file's; move it away first`;
     throw new OperationError('file-exists', target, detail);
-  }
-}
-
-function removeLeftovers(folder: string): void {
-  for (const name of readdirSync(folder)) {
-    const pid = Number(names.exec(name)?.[1] ?? Number.NaN);
-    if (Number.isNaN(pid) || isInUse(pid, join(folder, name))) continue;
-    rmSync(join(folder, name), { force: true });
-  }
-}
-
-function isInUse(pid: number, path: string): boolean {
-  if (pid === process.pid) {
-    // this process may have the number of one before it
-    const begun = Date.now() - process.uptime() * 1000;
-    return (statSync(path, { throwIfNoEntry: false })?.ctimeMs ?? 0) >= begun - 1000;
-  }
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'; // somebody else's
   }
 }
 
