@@ -122,6 +122,8 @@ async function compare(
   const open = ({ file, store }: (typeof providers)[number]) =>
     new SDS_DesktopPersistenceProvider(path(file), store, { Ownership: 'shared', OnClockCollision: 'ignore' });
   const subjects = providers.map(open);
+  // from now on promises resolve as the reference's: before, they wait for the commit
+  await Promise.all(subjects.map((subject) => subject.ready()));
   const references = [...providers, ...elsewhere].map(
     ({ file, store }) => new ReferenceProvider(referencePath(file), store),
   );
@@ -148,7 +150,9 @@ async function compare(
       if (reopens) {
         found.push((subjects[provider] as SDS_DesktopPersistenceProvider).close());
         wanted.push(undefined);
-        subjects[provider] = open(providers[provider] as (typeof providers)[number]);
+        const opened = open(providers[provider] as (typeof providers)[number]);
+        subjects[provider] = opened;
+        await opened.ready();
       }
       const given = 'bytes' in call && handsOver ? { ...call, bytes: handOver(call.bytes) } : call;
       found.push(perform(subjects[provider] as SDS_DesktopPersistenceProvider, given).catch(codeOf));

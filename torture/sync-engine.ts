@@ -61,7 +61,8 @@ export async function runOn(engine: Engine, { seed, scale, report }: RigContext)
       edits: ending === 'kill' ? 100_000 : Math.ceil(700 / EDIT_MS[everyMs]),
       patchBytes: everyMs === 20 ? 12_000 : 3000,
       documentBytes: sizes[random.below(sizes.length)] ?? 0,
-      readsFirst: random.chance(0.5),
+      // an edit each turn, while a read is on its way, begins a checkpoint each
+      readsFirst: everyMs > 1 && random.chance(0.5),
       acknowledges: ending === 'kill' && random.chance(0.7),
     };
     const isLocked = engine.isFile && random.chance(0.25);

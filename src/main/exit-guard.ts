@@ -91,6 +91,14 @@ export function guardExit(connections: readonly Guarded[]): void {
 export function drainAtExit(connection: Guarded): void {
   if (connection.idle || connection.drain(PATIENCE_MS)) return;
   const message = `the worker committed nothing for ${PATIENCE_MS} ms at exit; calls that were not acknowledged may be lost`;
-  // nothing asynchronous runs any more, so the warning goes to stderr at once
-  writeSync(2, `(SDS_PersistenceWarning) ${message}\n`);
+  sayAtExit(message);
+}
+
+/** Nothing asynchronous runs any more in which a process warning would be printed: it goes to stderr at once. */
+export function sayAtExit(warning: string): void {
+  try {
+    writeSync(2, `(SDS_PersistenceWarning) ${warning}\n`);
+  } catch {
+    // stderr is closed or full: nobody can be told, and what is still to be committed must be all the same
+  }
 }

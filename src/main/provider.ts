@@ -105,7 +105,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
   }
 
   /**
-   * Replaces the store's snapshot. Resolves once it is committed.
+   * Replaces the store's snapshot. Resolves when that is queued, or once it is committed: see the option `Acknowledge`.
    *
    * @param Data - the snapshot; copied, or taken over with the option `TakeSnapshots` or by `transfer`
    * @param Clock - the patch number at that moment, an integer
@@ -200,18 +200,19 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
   /**
    * Resolves once all that was called before is committed.
    *
-   * @throws the first error of a call that was pending and could not be carried out; `closed`; what
+   * @throws the first error of a call that was pending and could not be carried out, or had failed after its promise
+   *   resolved; `closed`; what
    *   `ready` fails with, if the database could not be opened
    */
   async flush(): Promise<void> {
     if (this.#closing !== undefined) throw this.#error('closed', 'flush');
-    let untold: SDS_PersistenceError | undefined;
     try {
       await Promise.all([this.#queue.barrier(this.#member), this.ready()]);
-    } finally {
-      untold = this.#member.takeUntold(); // told by this call, whichever failure it rejects with
+      if (this.#member.untold !== undefined) throw this.#member.untold;
+    } catch (error) {
+      this.#member.told(error);
+      throw error;
     }
-    if (untold !== undefined) throw untold;
   }
 
   /**
@@ -230,13 +231,15 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
     const connection = this.#connection;
     const { failures } = this.#member;
     const finished = connection.block(() => this.#queue.finished, Number.POSITIVE_INFINITY, TimeoutMs);
-    return finished && !connection.lost && this.#member.failures === failures;
+    return finished && !connection.lost && this.#member.failures === failures && this.#member.untold === undefined;
   }
 
   /**
    * Waits for all that was called before, then releases the database; with the last provider on a
    * file, the file is closed and no `-wal` and `-shm` are left. Calling it again is the same call.
    * Every other call after it rejects with `closed`.
+   *
+   * @throws once all is released: the first failure of a call whose promise had resolved, if no `flush` has told it
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -245,13 +248,12 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
 
   async #close(): Promise<void> {
     const [queue, connection] = [this.#queue, this.#connection];
-    // whatever failed has rejected its own promise
+    // whatever failed has rejected its own promise, or is told at the end
     await queue.barrier(this.#member).catch(() => undefined);
     const { error } = await connection.detach(this.#member);
     queue.leave(this.#member);
     releaseFile({ queue, connection });
-    const failure = this.#member.takeUntold();
-    if (failure !== undefined) throw failure;
+    if (this.#member.untold !== undefined) throw this.#member.untold;
     if (error !== undefined) throw reviveError(error, 'close', queue.dbPath);
   }
 

@@ -1,7 +1,6 @@
 /** Process warnings: said once each, with a code that a program can filter by. */
-import { writeSync } from 'node:fs';
 import type { SDS_PersistenceError } from '../protocol/errors.ts';
-import { exiting } from './exit-guard.ts';
+import { exiting, sayAtExit } from './exit-guard.ts';
 import { tell } from './observe/channels.ts';
 
 /** Files and stores that were spoken of already. */
@@ -11,7 +10,8 @@ function once(code: string, subject: string, message: string): void {
   const key = `${code} ${subject}`;
   if (said.has(key)) return;
   said.add(key);
-  process.emitWarning(message, { type: 'SDS_PersistenceWarning', code });
+  if (exiting) sayAtExit(message);
+  else process.emitWarning(message, { type: 'SDS_PersistenceWarning', code });
 }
 
 /** A patch is lost since its number is taken by other bytes. */
@@ -31,9 +31,7 @@ export function warnOfFailure(dbPath: string, storeId: string, error: SDS_Persis
   const { code, message } = error;
   tell('write-failed', { Path: dbPath, StoreId: storeId, Code: code, Message: message, Error: error });
   const warning = `a call that was acknowledged when it was queued has failed: ${message}`;
-  // no event comes any more in which the warning would be printed
-  if (exiting) writeSync(2, `(SDS_PersistenceWarning) ${warning}\n`);
-  else once('SDS_WRITE_FAILED', `${code} ${storeId} ${dbPath}`, warning);
+  once('SDS_WRITE_FAILED', `${code} ${storeId} ${dbPath}`, warning);
 }
 
 /** Another process writes to a file, and the SQLite at hand has a fault in that case. */

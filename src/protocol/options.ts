@@ -45,9 +45,9 @@ export interface SDS_ProviderOptions {
   /**
    * What `appendPatch` does if the number is taken by a patch of other bytes. `'ignore'`: the first one wins, as with
    * the synchronous provider, and the new one is **lost**; a process warning with the code `SDS_CLOCK_COLLISION` says
-   * so once per store. `'keep'` stores it under the next free number. `'keep-concurrent'` (default) does that where
-   * several providers of this process append to the store while they are open side by side, so that none can know
-   * the other's numbers: for numbers above all that the provider has used before; else it is `'ignore'`.
+   * so once per store. `'keep'` stores it under the next free number. `'keep-concurrent'` (default) does that
+   * once another provider of this process has appended to the store while this one was open, so that neither can know the
+   * other's numbers; before that it is `'ignore'`.
    * A patch that is repeated under its number is stored once in any mode, one that was kept under a higher number too:
    * the same bytes under a number that is passed over are taken for it. Under a free number it is stored always.
    */

@@ -6,8 +6,11 @@ import {
   ENTRY_KEEPS_BOTH,
   ENTRY_NEEDS_SNAPSHOT,
   entryBytes,
+  FIRST_ERROR,
   OUTCOME_OPEN,
+  SAVE_SNAPSHOT,
 } from '../protocol/entries.ts';
+import { errorCodes } from '../protocol/errors.ts';
 import {
   BATCH_COLLIDED,
   BATCH_FOREIGN_WRITER,
@@ -20,7 +23,7 @@ import {
 } from '../protocol/slabs.ts';
 import type { Arena } from './arena.ts';
 import { noteSnapshot, refusePrune } from './behind-a-snapshot.ts';
-import type { Caller, Writes } from './engine.ts';
+import { type Caller, EngineError, type Writes } from './engine.ts';
 
 const nobody: Caller = {
   storeId: '',
@@ -37,6 +40,7 @@ export class BatchReader implements Writes {
   at = 0;
   operation = 0;
   #flags = 0;
+  #outcome = OUTCOME_OPEN;
   settler = 0;
   clock = 0;
   caller: Caller = nobody;
@@ -47,6 +51,8 @@ export class BatchReader implements Writes {
   readonly #callers: ReadonlyMap<number, Caller>;
   /** Only the calls of this promise, or all. */
   #only: number | 'all' = 'all';
+  /** Whether calls with an outcome are read as well. */
+  #recalls = false;
   /** Whether the calls are read to be carried out. */
   #carriesOut = false;
   #batch = 0;
@@ -102,6 +108,22 @@ export class BatchReader implements Writes {
     this.#enter(next !== NO_SLAB ? next : (this.#firstSlabs[++this.#batch] ?? NO_SLAB));
   }
 
+  /**
+   * Of a batch that a lost worker has begun to carry out promise by promise: what became of the snapshots among those
+   * that are dealt with, in order, so that a prune behind them is judged as that worker would have judged it.
+   */
+  recallSnapshots(below: number): void {
+    this.rewind();
+    this.#recalls = true;
+    while (this.next()) {
+      if (this.operation !== SAVE_SNAPSHOT || this.settler >= below) continue;
+      const code = errorCodes[this.#outcome - FIRST_ERROR];
+      const message = 'it could not be stored by a worker thread that was lost after that';
+      noteSnapshot(this.operation, this.caller, code && new EngineError(code, { message }));
+    }
+    this.#recalls = false;
+  }
+
   next(): boolean {
     const arena = this.#arena;
     while (this.#slab !== NO_SLAB) {
@@ -117,10 +139,11 @@ export class BatchReader implements Writes {
       this.#following = at + entryBytes(keyLength, dataLength);
       const settler = arena.cell(cell + 4);
       if (settler >= this.#reopenFrom) arena.cells[cell] = word & ~0xff00;
-      else if (((word >> 8) & 0xff) !== OUTCOME_OPEN) continue; // failed before a worker was lost
+      else if (((word >> 8) & 0xff) !== OUTCOME_OPEN && !this.#recalls) continue; // failed before a worker was lost
       if (this.#only !== 'all' && settler !== this.#only) continue;
       this.at = at;
       this.operation = word & 0xff;
+      this.#outcome = (word >> 8) & 0xff;
       this.#flags = word >> 16;
       this.settler = settler;
       this.#keyLength = keyLength;

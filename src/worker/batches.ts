@@ -83,6 +83,8 @@ export class Batches {
       members,
     );
     const [first] = batches;
+    const done = first === undefined ? 0 : (arena.cell((arena.startOf(first.firstSlab) >> 2) + SLAB_DONE) ?? 0);
+    if (done > 0) calls.recallSnapshots(done);
     // a worker was lost while it noted failures: what is not dealt with is tried anew, each promise as a whole
     if (first !== undefined && calls.hasFlag(BATCH_FAILED)) {
       calls.reopen(arena.cell((arena.startOf(first.firstSlab) >> 2) + SLAB_DONE));

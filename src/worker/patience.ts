@@ -21,7 +21,8 @@ export function* patiently(
       return undefined;
     } catch (error) {
       if (!(error instanceof EngineError)) throw error; // a fault of this program: the worker ends, and is replaced
-      if (error.code !== 'database-busy') return error;
+      // one that concerns this call alone does not pass with time
+      if (error.code !== 'database-busy' || error.onlyOfSome) return error;
       const now = performance.now();
       const deadline = begunAt + patienceMs();
       if (now >= deadline) return error;

@@ -99,13 +99,12 @@ export class FileQueue implements Findings, GatheringOwner {
   join(member: Member): void {
     this.gathering.completeOpen();
     this.members.add(member);
-    member.store.join(member);
+    member.store.providers++;
   }
 
   leave(member: Member): void {
     this.members.delete(member);
-    member.store.leave(member);
-    if (member.store.isDeserted) this.#stores.delete(member.storeId);
+    if (--member.store.providers === 0) this.#stores.delete(member.storeId);
   }
 
   /** A store of this file, the same for all its providers. */

@@ -68,7 +68,7 @@ export class Gathering {
   appendPatch(member: Member, patch: Uint8Array, clock: number): Promise<void> {
     const length = lengthOf(patch);
     const handedOver = takeMark(patch);
-    const flags = member.keepsBoth(clock) ? ENTRY_KEEPS_BOTH : 0;
+    const flags = member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
     if (length > INLINE_LIMIT) return this.#addLarge(member, APPEND_PATCH, '', clock, patch, handedOver, flags);
     const need = entryBytes(0, length);
     for (;;) {
@@ -113,20 +113,21 @@ export class Gathering {
     if (data !== undefined && length > INLINE_LIMIT) {
       return this.#addLarge(member, operation, key, clock, data, handedOver, 0);
     }
-    const flags = operation === PRUNE_PATCHES && member.snapshotWasQueued ? ENTRY_NEEDS_SNAPSHOT : 0;
-    const isAcknowledged = member.acknowledgesQueued(operation, key);
     const keyLength = key === '' ? 0 : Buffer.byteLength(key);
     for (;;) {
       const refusal = this.#makeRoom(entryBytes(keyLength, length), member, operationNames[operation] ?? '');
       if (refusal !== undefined) return Promise.reject(refusal);
       const batch = this.#open as Batch; // #makeRoom has opened one
+      // not before: it may have held the caller, and settled what this depends on
+      const flags = operation === PRUNE_PATCHES && member.snapshotWasQueued ? ENTRY_NEEDS_SNAPSHOT : 0;
+      const isAcknowledged = member.acknowledgesQueued(operation, key);
       const { promise, index } = isAcknowledged
         ? batch.addAcknowledged(member, operation)
         : batch.addPromise(member, operation);
       member.run = undefined; // calls of a provider keep their order, also if some fail
       if (this.#writer.write(operation, flags, member.id, index, clock, data, length, key, keyLength)) {
         const settler = batch.settlers[index];
-        if (operation === SAVE_SNAPSHOT && settler !== undefined) member.snapshotCalled(clock, settler);
+        if (operation === SAVE_SNAPSHOT && settler !== undefined) member.snapshotCalled(clock, settler, isAcknowledged);
         if (!batch.announced) this.#announce(batch);
         if (data !== undefined && handedOver) takeOver(data);
         return promise as Promise<void>;
@@ -152,7 +153,7 @@ export class Gathering {
     const bytes = (handedOver ? takeOver(data) : undefined) ?? this.#copy(data);
     this.#host.memory.pendingBytes += bytes.length;
     const write = new LargeWrite(this.#nextNumber(), member, operation, key, clock, bytes, flags);
-    if (operation === SAVE_SNAPSHOT) member.snapshotCalled(clock, write);
+    if (operation === SAVE_SNAPSHOT) member.snapshotCalled(clock, write, write.isAcknowledged);
     if (operation === APPEND_PATCH) {
       member.appended(clock);
       this.#owner.observer.appended++;

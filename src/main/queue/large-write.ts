@@ -22,6 +22,8 @@ export class LargeWrite {
   readonly askedAt = performance.now();
   /** As those of an entry. */
   readonly flags: number;
+  /** Whether its promise has resolved at the call. */
+  readonly isAcknowledged: boolean;
   readonly promise: Promise<unknown>;
   resolve: (value: unknown) => void;
   reject: (error: SDS_PersistenceError) => void;
@@ -54,8 +56,9 @@ export class LargeWrite {
     this.resolve = resolve;
     this.reject = reject;
     // a value that is handed over would be lost with its worker
-    if (operation === SAVE_VALUE && data.buffer instanceof ArrayBuffer) return;
-    if (!member.acknowledgesQueued(operation, key)) return;
+    const mayGoDown = operation === SAVE_VALUE && data.buffer instanceof ArrayBuffer;
+    this.isAcknowledged = !mayGoDown && member.acknowledgesQueued(operation, key);
+    if (!this.isAcknowledged) return;
     resolve(undefined);
     this.reject = (error) => member.failedUnheard(error);
   }

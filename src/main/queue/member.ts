@@ -4,7 +4,7 @@ import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { ProviderSettings } from '../../protocol/options.ts';
 import { looksLikeSha256 } from '../../protocol/sha-256.ts';
 import { warnOfCollision, warnOfFailure } from '../warnings.ts';
-import type { Neighbour, Store } from './store.ts';
+import type { Store } from './store.ts';
 
 /** Told once something is settled: of the first failure of each provider, if there was one. */
 export type Watcher = (failures: ReadonlyMap<Member, SDS_PersistenceError> | undefined) => void;
@@ -15,13 +15,15 @@ export type Watcher = (failures: ReadonlyMap<Member, SDS_PersistenceError> | und
  */
 const mayBeQueued: ReadonlySet<number> = new Set([SAVE_SNAPSHOT, PRUNE_PATCHES, SAVE_VALUE, RELEASE_VALUE]);
 
+const settled = Promise.resolve();
+
 /** By which a call's outcome is told. */
 export interface Settling {
   resolve(value: unknown): void;
   reject(error: SDS_PersistenceError): void;
 }
 
-export class Member implements Neighbour {
+export class Member {
   /** Number of the provider within its worker. */
   readonly id: number;
   readonly dbPath: string;
@@ -41,8 +43,9 @@ export class Member implements Neighbour {
   failures = 0;
   /** What all providers of its store have in common. */
   readonly store: Store;
-  /** Whether another provider of this process has appended to the store while this one was open. */
-  hasCompany = false;
+  /** Patches that were appended to the store before this provider came, and by it since. */
+  readonly #appendsBefore: number;
+  #appends = 0;
   /** Whether its database was open at some time: before that, a failure to open is each call's. */
   wasOpened = false;
   /** Why the last snapshot was not stored, if so; and whether its promise resolved before that was known. */
@@ -52,12 +55,12 @@ export class Member implements Neighbour {
   #untold: SDS_PersistenceError | undefined;
   /** Methods that failed and have not succeeded since. */
   readonly #failing = new Set<number>();
-  #highestClock = Number.NEGATIVE_INFINITY;
 
   constructor(id: number, dbPath: string, store: Store, storeId: string, settings: ProviderSettings) {
     this.id = id;
     this.dbPath = dbPath;
     this.store = store;
+    this.#appendsBefore = store.appends;
     this.storeId = storeId;
     this.settings = settings;
   }
@@ -65,15 +68,16 @@ export class Member implements Neighbour {
   // ---- patches ----------------------------------------------------------------------------------
 
   /** Whether a patch is to be stored under another number, if its own is taken by other bytes. */
-  keepsBoth(clock: number): boolean {
+  get keepsBoth(): boolean {
     const { OnClockCollision } = this.settings;
     if (OnClockCollision !== 'keep-concurrent') return OnClockCollision === 'keep';
-    return this.hasCompany && clock > this.#highestClock;
+    // another provider has appended while this one was open: neither can know the other's numbers
+    return this.store.appends - this.#appendsBefore !== this.#appends;
   }
 
   appended(clock: number): void {
-    if (clock > this.#highestClock) this.#highestClock = clock;
-    this.store.appended(this, clock);
+    this.#appends++;
+    this.store.appended(clock);
   }
 
   /** A patch of it was lost since its number is taken by other bytes. */
@@ -94,19 +98,31 @@ export class Member implements Neighbour {
   }
 
   /** Told of a snapshot that is called, and of whom its outcome is told: what is called meanwhile is kept from prunes. */
-  snapshotCalled(clock: number, settler: Settling): void {
-    this.snapshotWasQueued = this.acknowledgesQueued(SAVE_SNAPSHOT, '');
-    const isWaitedFor = this.settings.Acknowledge === 'committed' || this.#failing.has(SAVE_SNAPSHOT);
-    if (!isWaitedFor || clock === 0) return;
+  snapshotCalled(clock: number, settler: Settling, isAcknowledged: boolean): void {
+    this.snapshotWasQueued = isAcknowledged;
+    if (isAcknowledged || clock === 0) return;
     const { store } = this;
     const { resolve, reject } = settler;
-    store.snapshotCalled();
+    let begun = false;
+    let ended = false;
+    const begin = () => {
+      if (ended) return;
+      begun = true;
+      store.snapshotBegan();
+    };
+    const end = (isStored: boolean) => {
+      ended = true;
+      store.snapshotEnded(clock, isStored, begun);
+    };
+    if (this.settings.Acknowledge === 'committed') begin();
+    // as with a promise that resolves at once: only what follows the present run of the program comes meanwhile
+    else void settled.then(begin);
     settler.resolve = (value) => {
-      store.snapshotEnded(clock, true);
+      end(true);
       resolve(value);
     };
     settler.reject = (error) => {
-      store.snapshotEnded(clock, false);
+      end(false);
       reject(error);
     };
   }
@@ -130,10 +146,13 @@ export class Member implements Neighbour {
     warnOfFailure(this.dbPath, this.storeId, error);
   }
 
-  /** The first failure that nobody was told of by a promise; asking takes it away. */
-  takeUntold(): SDS_PersistenceError | undefined {
-    const untold = this.#untold;
-    this.#untold = undefined;
-    return untold;
+  /** The first failure that nobody was told of by a promise. */
+  get untold(): SDS_PersistenceError | undefined {
+    return this.#untold;
+  }
+
+  /** A promise has rejected with this: if that was it, it is told. */
+  told(error: unknown): void {
+    if (this.#untold === error) this.#untold = undefined;
   }
 }

@@ -1,64 +1,62 @@
 /**
  * One store of a file, as all its providers in this process see it: what is said of one of them may concern the others.
  *
- * **What a prune leaves alone.** A patch that was called while a snapshot was on its way (called, its promise not
- * settled) is in none, unless a later one has at least its number; so no prune deletes it until such a snapshot is
- * stored. A program that reads its counter once more after `await saveSnapshot(…)` would prune what it appended
- * meanwhile. Snapshots of number 0 say nothing of patches, and promises that resolve at the call leave no meanwhile.
+ * **What a prune leaves alone.** A program that waits for a snapshot goes on with its counter as it is by then, and what
+ * was appended meanwhile is in no snapshot. So a prune that is called once the promise of a snapshot has settled deletes
+ * no patch that was called while it was on its way, before a later snapshot with at least its number is stored. What is
+ * called without waiting keeps its meaning; snapshots of number 0 say nothing of patches; and promises that resolve at the
+ * call leave no meanwhile.
  */
 
-/** A provider, as far as others of its store are concerned. */
-export interface Neighbour {
-  /** Whether another one has appended to the store while this one was open. */
-  hasCompany: boolean;
+/** Numbers of patches, from the lowest to the highest. */
+interface Range {
+  lowest: number;
+  highest: number;
 }
 
+const none: Range = { lowest: Number.POSITIVE_INFINITY, highest: Number.NEGATIVE_INFINITY };
+
 export class Store {
-  readonly #members = new Set<Neighbour>();
-  /** Snapshots on their way, with a number and a caller that waits for them. */
+  /** How many providers there are, and how many patches they have appended. */
+  providers = 0;
+  appends = 0;
+  /** Snapshots on their way, with a number and a caller that waits for them; and the patches called meanwhile. */
   #onTheirWay = 0;
-  /** Patches called meanwhile, from the lowest number to the highest. */
-  #lowest = Number.POSITIVE_INFINITY;
-  #highest = Number.NEGATIVE_INFINITY;
-
-  join(member: Neighbour): void {
-    this.#members.add(member);
-  }
-
-  leave(member: Neighbour): void {
-    this.#members.delete(member);
-  }
-
-  get isDeserted(): boolean {
-    return this.#members.size === 0;
-  }
+  #meanwhile = none;
+  /** Those that prunes leave alone. */
+  #held = none;
 
   /** Told of each patch that is appended. */
-  appended(member: Neighbour, clock: number): void {
-    if (this.#onTheirWay > 0) {
-      this.#lowest = Math.min(this.#lowest, clock);
-      this.#highest = Math.max(this.#highest, clock);
-    }
-    if (this.#members.size > 1) for (const other of this.#members) if (other !== member) other.hasCompany = true;
+  appended(clock: number): void {
+    this.appends++;
+    if (this.#onTheirWay > 0) this.#meanwhile = union(this.#meanwhile, { lowest: clock, highest: clock });
   }
 
-  snapshotCalled(): void {
+  /** From now on patches are called while a snapshot is on its way. */
+  snapshotBegan(): void {
     this.#onTheirWay++;
   }
 
-  snapshotEnded(clock: number, isStored: boolean): void {
-    this.#onTheirWay--;
-    if (!isStored || clock < this.#lowest) return;
-    if (clock < this.#highest) {
-      this.#lowest = clock + 1;
-      return;
-    }
-    this.#lowest = Number.POSITIVE_INFINITY;
-    this.#highest = Number.NEGATIVE_INFINITY;
+  /** It has ended, having begun or not. */
+  snapshotEnded(clock: number, isStored: boolean, hadBegun: boolean): void {
+    if (hadBegun) this.#onTheirWay--;
+    this.#held = union(this.#held, this.#meanwhile);
+    if (this.#onTheirWay === 0) this.#meanwhile = none;
+    if (isStored) this.#covered(clock);
+  }
+
+  /** A snapshot is stored: it has the patches up to its number. */
+  #covered(clock: number): void {
+    const { lowest, highest } = this.#held;
+    if (clock >= lowest) this.#held = clock >= highest ? none : { lowest: clock + 1, highest };
   }
 
   /** The patches below which number a prune may delete. */
   pruneLimit(beforeClock: number): number {
-    return Math.min(beforeClock, this.#lowest);
+    return Math.min(beforeClock, this.#held.lowest);
   }
+}
+
+function union(a: Range, b: Range): Range {
+  return { lowest: Math.min(a.lowest, b.lowest), highest: Math.max(a.highest, b.highest) };
 }

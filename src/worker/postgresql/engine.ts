@@ -232,12 +232,13 @@ export class PostgresqlEngine implements Engine {
   /** Which patches were lost in a commit that was found out later. */
   async #collidedLater(connection: Connection, changes: Changes): Promise<number[]> {
     const lost: number[] = [];
-    if (changes.keepsBoth) return lost;
     for (const step of changes.patches) {
       if (step instanceof Map) continue;
       const { positions, collided } = step.firstOnes();
       collided.push(...(await collidedOf(connection, step, positions)));
-      lost.push(...collided.map((position) => step.entries[position] ?? 0));
+      // those of patches that are kept lie under another number
+      const ignored = collided.filter((position) => !step.keepers.has(position));
+      lost.push(...ignored.map((position) => step.entries[position] ?? 0));
     }
     return lost;
   }
