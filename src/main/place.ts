@@ -55,15 +55,32 @@ export function userName(): string | undefined {
 /** From where `pg` is looked for: this package, the program, the working directory. */
 export function placesToLookFrom(): string[] {
   const [, program] = process.argv;
-  const places = [packageLocation, program === undefined ? undefined : dirname(program), process.cwd()];
+  const places = [packageLocation, program === undefined ? undefined : dirname(program), workingFolder()];
   return places.filter((place) => typeof place === 'string' && place !== '') as string[];
+}
+
+function workingFolder(): string | undefined {
+  try {
+    return process.cwd();
+  } catch {
+    return undefined; // it was removed
+  }
 }
 
 function locateFile(dbPath: string): Place {
   if (dbPath === ':memory:' || dbPath === '') return { path: dbPath, key: dbPath, transient: true };
   if (dbPath.startsWith('file:')) return locateFileUrl(dbPath);
-  const path = realPath(resolve(dbPath));
+  const path = realPath(absolute(dbPath));
   return { path, key: path, transient: false };
+}
+
+function absolute(path: string): string {
+  try {
+    return resolve(path);
+  } catch (error) {
+    const detail = 'a relative path leads nowhere: the working directory was removed';
+    throw makeError('open-failed', 'constructor', path, detail, error);
+  }
 }
 
 /** A name in the form of a URL, as SQLite reads it (https://sqlite.org/uri.html). */

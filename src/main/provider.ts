@@ -90,7 +90,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
     if (refusal !== undefined) throw refusal;
     const { error } = await this.#opening.outcome(() => this.#closing !== undefined);
     if (error === undefined) return;
-    throw reviveError(error, 'ready', this.#queue.dbPath);
+    throw this.#queue.refusalOf('ready') ?? reviveError(error, 'ready', this.#queue.dbPath);
   }
 
   /**
@@ -229,7 +229,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
     const connection = this.#connection;
     const { failures } = this.#member;
     const finished = connection.block(() => this.#queue.finished, Number.POSITIVE_INFINITY, TimeoutMs);
-    return finished && !connection.lost && this.#member.failures === failures;
+    return finished && this.#queue.refusalOf('flushSync') === undefined && this.#member.failures === failures;
   }
 
   /**

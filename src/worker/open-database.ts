@@ -97,8 +97,7 @@ function find(location: string): Stats | undefined {
   try {
     return statSync(location, { throwIfNoEntry: false });
   } catch (error) {
-    const { message, code } = error as NodeJS.ErrnoException;
-    throw new EngineError('io-error', { message, code });
+    throw toEngineError(error);
   }
 }
 
@@ -106,16 +105,23 @@ function isSame(a: Stats, b: Stats): boolean {
   return a.ino === b.ino && a.dev === b.dev;
 }
 
+const notPermitted = ['EACCES', 'EPERM', 'EROFS'];
+
 /** SQLite says "unable to open" also where it may read the file but not write beside it. */
 function whyNotOpen(failure: EngineError, path: string, transient: boolean): EngineError {
   if (failure.code !== 'open-failed' || transient || path.startsWith('file:')) return failure;
-  if (statSync(path, { throwIfNoEntry: false }) === undefined) return failure;
+  try {
+    accessSync(path, constants.F_OK);
+  } catch {
+    return failure; // not there, or out of reach: then that is the reason, and it is told
+  }
   try {
     accessSync(path, constants.W_OK);
     accessSync(dirname(path), constants.W_OK);
     return failure;
-  } catch {
-    return new EngineError('read-only', failure.reported);
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    return notPermitted.includes(code) ? new EngineError('read-only', failure.reported) : failure;
   }
 }
 
