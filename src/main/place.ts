@@ -12,6 +12,8 @@ import type { PostgresqlSettings } from '../protocol/service.ts';
 
 /** As many links as Linux follows. */
 const MOST_LINKS = 40;
+/** No system takes a longer one (Windows: 32,767 characters, Linux: 4,096 bytes). */
+const LONGEST_PATH = 32_767;
 
 export interface Place {
   /** As it is named in messages: a path, or what says where a server's database is. */
@@ -95,14 +97,25 @@ function locateFileUrl(url: string): Place {
 }
 
 /** Follows links as far as there is something, also a link to a file that is not there yet. */
-function realPath(path: string, links = 0): string {
-  try {
-    return realpathSync.native(path);
-  } catch {
-    const target = links < MOST_LINKS ? linkTarget(path) : undefined;
-    if (target !== undefined) return realPath(resolve(dirname(path), target), links + 1);
-    const folder = dirname(path);
-    return folder === path ? path : join(realPath(folder, links), basename(path));
+function realPath(path: string): string {
+  if (path.length > LONGEST_PATH) return path; // opening it will tell
+  let there = path;
+  let rest = '';
+  for (let links = 0; ; ) {
+    try {
+      return join(realpathSync.native(there), rest);
+    } catch {
+      const folder = dirname(there);
+      const target = links < MOST_LINKS ? linkTarget(there) : undefined;
+      if (target !== undefined) {
+        links++;
+        there = resolve(folder, target);
+        continue;
+      }
+      if (folder === there) return join(there, rest);
+      rest = join(basename(there), rest);
+      there = folder;
+    }
   }
 }
 
