@@ -6,6 +6,7 @@ import { buildFaultyLibrary, runWithFaults } from './faulty-library.ts';
 import { type RigContext, scaled, withFolder } from './rig.ts';
 
 const MOST_CALLS = 300;
+const ROUNDS_WITHOUT_THREADS = 40;
 
 /**
  * Kinds of system calls, by the bits that the C side knows. Not those for locks: SQLite takes any error of theirs for the
@@ -15,14 +16,15 @@ const MOST_CALLS = 300;
 const calls = {
   'stat, lstat, fstat': 16,
   'readlink, realpath': 32,
-  access: 64,
   open: 8,
+  'open, access': 8 | 64, // we ask for rights only where a file could not be opened
   read: 128,
   write: 1,
   'fsync, fdatasync': 2,
   ftruncate: 4,
   mmap: 256,
   unlink: 512,
+  'any of them': 1023, // and all from there on, every other time: a dead mount
 } as const;
 
 const errors = [
@@ -61,7 +63,7 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
       if (Object.keys(reply.faults).length === 0)
         report.violation(`phase ${phase}: no fault was injected, so nothing was tried`);
     }
-    const rounds = scaled(300, scale, 4);
+    const rounds = scaled(ROUNDS_WITHOUT_THREADS, scale, 4);
     for (let i = 0; i < scaled(errors.length, scale); i++) {
       const args = [errors[(seed + i) % errors.length] ?? '', String(seed + i), String(rounds)];
       const reply = await runWithFaults(library, 'without-threads', folder, args, { SDS_PERSISTENCE_WORKERS: '3' });

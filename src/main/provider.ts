@@ -55,7 +55,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
    *   server, which takes the package `pg` beside this one
    * @param StoreId - the store within the file
    * @param Options - see `SDS_ProviderOptions`
-   * @throws SDS_PersistenceError `invalid-argument` for a wrong argument
+   * @throws SDS_PersistenceError `invalid-argument` for a wrong argument; `open-failed` for a relative path if the working
+   *   directory was removed, and where there is no memory for a worker
    */
   constructor(DbPath: string, StoreId: string, Options?: SDS_ProviderOptions) {
     const settings = readOptions(Options);

@@ -37,7 +37,7 @@ const fitting: Record<string, string[]> = {
 function isRight(code: string, error: string, bit: number): boolean {
   if (code === 'io-error' || code === 'open-failed') return true; // any trouble of the system
   // so SQLite has it: the file system is damaged (vdbe.c, SQLITE_IOERR_CORRUPTFS)
-  if (bit === READS && error === 'EIO' && code === 'database-corrupt') return true;
+  if ((bit & READS) !== 0 && error === 'EIO' && code === 'database-corrupt') return true;
   return fitting[error]?.includes(code) ?? false;
 }
 
