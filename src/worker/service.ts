@@ -257,10 +257,15 @@ export class Service implements WorkerService, FileHost, Work {
     this.#loop.batchCame();
   };
 
+  /** Told in case that this thread ends meanwhile. */
+  #isAtWork(file: WorkerFile | undefined): void {
+    this.#control[FILE_AT_WORK] = file === undefined ? 0 : file.id + 1;
+  }
+
   #proceed(file: WorkerFile): number {
-    this.#control[FILE_AT_WORK] = file.id + 1;
+    this.#isAtWork(file);
     const next = file.proceed();
-    this.#control[FILE_AT_WORK] = 0;
+    this.#isAtWork(undefined);
     if (file.idle) this.#waiting.delete(file);
     else this.#waiting.add(file);
     return next;
@@ -282,8 +287,10 @@ export class Service implements WorkerService, FileHost, Work {
     let wantsTurn = false;
     for (const file of this.#written) {
       file.written = false;
+      this.#isAtWork(file);
       if (file.idle && file.pause()) wantsTurn = true;
     }
+    this.#isAtWork(undefined);
     this.#written.length = 0;
     return wantsTurn;
   }
@@ -294,7 +301,9 @@ export class Service implements WorkerService, FileHost, Work {
     for (const file of this.#files.values()) {
       if (!this.#ring.isEmpty) return true;
       if (!file.idle) continue;
+      this.#isAtWork(file);
       const later = file.tidyUp();
+      this.#isAtWork(undefined);
       if (later === true) again = true;
       else if (later !== false) void later.then((wanted) => wanted && this.#loop.tidyAgain()); // never rejects
     }

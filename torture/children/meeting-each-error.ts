@@ -86,7 +86,8 @@ console.log(JSON.stringify({ faults, codes, violations }));
 
 async function once(where: string, bit: number, error: string, n: number, stays: boolean): Promise<boolean> {
   const dbPath = join(folder, 'faulty-folder', `${phase}-${bit}-${error}-${n}.db`);
-  const open = () => new SDS_DesktopPersistenceProvider(dbPath, 'store', { BusyTimeoutMs: 30 });
+  const open = () =>
+    new SDS_DesktopPersistenceProvider(dbPath, 'store', { BusyTimeoutMs: 30, Acknowledge: 'committed' });
   const acknowledged = new Set<number>();
   let clock = 0;
 
