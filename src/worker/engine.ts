@@ -37,15 +37,16 @@ export function noteCommit({ times, timesAt }: CommitPoint): void {
 
 /** What is thrown after a commit is published is no failure of its writes: they are stored, and may have been told so. */
 export function commit(engine: Engine, writes: Writes, point: CommitPoint): MaybePromise<void> {
-  const unlessPublished = (error: unknown) => {
-    if (point.cells[point.index] !== point.value) throw error;
-  };
   try {
     const result = engine.transact(writes, point);
-    return result instanceof Promise ? result.catch(unlessPublished) : result;
+    return result instanceof Promise ? result.catch((error: unknown) => unlessPublished(error, point)) : result;
   } catch (error) {
-    return unlessPublished(error);
+    return unlessPublished(error, point);
   }
+}
+
+function unlessPublished(error: unknown, { cells, index, value }: CommitPoint): void {
+  if (cells[index] !== value) throw error;
 }
 
 /** `part` of what is committed as a whole. */

@@ -110,6 +110,28 @@ describe.skipIf(process.platform === 'win32')('where no thread can be started', 
     }
   });
 
+  it('and there is no memory for what it would share, files go to one that runs', async () => {
+    const folder = freshFolder();
+    const { code, stdout, stderr } = await runProgram(
+      `${beginning}
+      const a = open('a');
+      await a.ready();
+      const { SharedArrayBuffer: Real } = globalThis;
+      globalThis.SharedArrayBuffer = class extends Real {
+        constructor(length) {
+          if (length > 1_000_000) throw new RangeError('Array buffer allocation failed');
+          super(length);
+        }
+      };
+      const all = [a, open('b'), open('c')];
+      await Promise.all(all.map((provider) => provider.appendPatch(patchOf(1), 1)));
+      console.log(workers.size);
+      await Promise.all(all.map((provider) => provider.close()));`,
+      folder,
+    );
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '1\n', stderr: '' });
+  });
+
   it('and there is none at all, calls reject with an error that names the cause, and a relative path leads nowhere', async () => {
     const { code, stdout, stderr } = await runProgram(
       `${beginning}
