@@ -85,6 +85,11 @@ export const rigs: Record<string, RigEntry> = {
     load: () => import('./operations-on-a-full-disk.ts'),
     mostMinutes: 5,
   },
+  'one-victim': {
+    what: 'each system call on one file failing in each way, nine others written beside it; threads that can not be started',
+    load: () => import('./one-victim.ts'),
+    mostMinutes: 30,
+  },
   soak: {
     what: 'a mixed load for ten minutes',
     load: () => import('./soak.ts'),

@@ -23,6 +23,8 @@ import { describe } from './arguments.ts';
 
 /** As many links as Linux follows. */
 const MOST_LINKS = 40;
+/** No system takes a longer one (Windows: 32,767 characters, Linux: 4,096 bytes). */
+const LONGEST_PATH = 32_767;
 
 export interface Place {
   /** As it is named in messages: a path, or what says where a server's database is. */
@@ -81,8 +83,16 @@ function userName(): string | undefined {
 /** From where `pg` is looked for: this package, the program, the working directory. */
 export function placesToLookFrom(): string[] {
   const [, program] = process.argv;
-  const places = [packageLocation, program === undefined ? undefined : dirname(program), process.cwd()];
+  const places = [packageLocation, program === undefined ? undefined : dirname(program), workingFolder()];
   return places.filter((place) => typeof place === 'string' && place !== '') as string[];
+}
+
+function workingFolder(): string | undefined {
+  try {
+    return process.cwd();
+  } catch {
+    return undefined; // it was removed
+  }
 }
 
 // ---- files ---------------------------------------------------------------------------------------------
@@ -135,6 +145,7 @@ function readName(name: string, refuse: (detail: string) => SDS_PersistenceError
 }
 
 function realPath(path: string, call: string): string {
+  if (path.length > LONGEST_PATH) return path; // opening it will tell
   try {
     // a slash at the end is nothing to SQLite
     return follow(absolute(path.replace(/(?<=.)\/+$/, '')), 0);

@@ -56,7 +56,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
    *   server, which takes the package `pg` beside this one
    * @param StoreId - the store within the file
    * @param Options - see `SDS_ProviderOptions`
-   * @throws SDS_PersistenceError `invalid-argument` for a wrong argument
+   * @throws SDS_PersistenceError `invalid-argument` for a wrong argument; `open-failed` for a relative path if the working
+   *   directory was removed, and where there is no memory for a worker
    */
   constructor(DbPath: string, StoreId: string, Options?: SDS_ProviderOptions) {
     const settings = readOptions(Options);
@@ -91,7 +92,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
     if (refusal !== undefined) throw refusal;
     const { error } = await this.#opening.outcome(() => this.#closing !== undefined);
     if (error === undefined) return;
-    throw reviveError(error, 'ready', this.#queue.dbPath);
+    throw this.#queue.refusalOf('ready') ?? reviveError(error, 'ready', this.#queue.dbPath);
   }
 
   /**
@@ -231,7 +232,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
     const connection = this.#connection;
     const { failures } = this.#member;
     const finished = connection.block(() => this.#queue.finished, Number.POSITIVE_INFINITY, TimeoutMs);
-    return finished && !connection.lost && this.#member.failures === failures && this.#member.untold === undefined;
+    const { failures: after, untold } = this.#member;
+    return finished && this.#queue.refusalOf('flushSync') === undefined && after === failures && untold === undefined;
   }
 
   /**

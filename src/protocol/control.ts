@@ -44,6 +44,9 @@ export const WANTED_NOW = 1;
 /** The thread is blocked until there is progress: no message reaches it. */
 export const WANTED_BY_BLOCKED = 2;
 
+/** Worker: one more than the number of the file whose work it is carrying out; 0 if none. Left as it was by a thread that ends. */
+export const FILE_AT_WORK = 11;
+
 /** A descriptor is (file, batch number, first slab, number of calls made before it, when it began as in `clock.ts`). */
 const RING_START = 16;
 export const RING_CAPACITY = 2048;
@@ -94,14 +97,6 @@ export function reached(cell: number, wanted: number): boolean {
   return ((cell - wanted) | 0) >= 0;
 }
 
-/**
- * The error board: SQLite's words about the last failure in a worker, best effort, so that an
- * error of a batch that went by shared memory can have a cause. Layout: file, number,
- * outcome, length, then UTF-8 of a JSON `ReportedCause`.
- */
-export const BOARD_BYTES = 2048;
-export const BOARD_TEXT_AT = 16;
-
 export const OWNER = 'sds-persistence-worker';
 
 /** Everything the two sides share, handed to the worker at its start. */
@@ -111,6 +106,7 @@ export interface SharedMemory {
   control: SharedArrayBuffer;
   commitPoints: SharedArrayBuffer;
   outcomes: SharedArrayBuffer;
+  /** See `error-board.ts`. */
   board: SharedArrayBuffer;
   arena: SharedArrayBuffer;
 }

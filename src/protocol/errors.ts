@@ -91,6 +91,17 @@ export interface ReportedCause {
   errcode?: number | undefined;
 }
 
+/** The same of whatever was thrown. */
+export function reportedOf(thrown: unknown): ReportedCause {
+  if (!(thrown instanceof Error)) return { message: String(thrown) };
+  const { message, code, errcode } = thrown as Error & { code?: unknown; errcode?: unknown };
+  return {
+    message,
+    ...(typeof code === 'string' ? { code } : {}),
+    ...(typeof errcode === 'number' ? { errcode } : {}),
+  };
+}
+
 /**
  * Makes the error for `Call` on `DbPath`; the detail replaces the code's general sentence. Programs print the message
  * alone, so it names the reason that the cause gives.

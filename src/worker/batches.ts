@@ -18,7 +18,15 @@ import {
 import type { Arena } from './arena.ts';
 import { BatchReader } from './batch-reader.ts';
 import { noteSnapshot } from './behind-a-snapshot.ts';
-import type { Caller, CommitPoint, Engine, EngineError, MaybePromise, Writes } from './engine.ts';
+import {
+  type Caller,
+  type CommitPoint,
+  commit,
+  type Engine,
+  type EngineError,
+  type MaybePromise,
+  type Writes,
+} from './engine.ts';
 import type { Outcomes } from './outcomes.ts';
 import type { Wait } from './patience.ts';
 
@@ -91,7 +99,7 @@ export class Batches {
     }
     if (first !== undefined && calls.hasFlag(BATCH_ONE_BY_ONE)) return this.#runAlone(first);
     const point = this.#pointOf(batches);
-    const attempt = () => this.#engine.transact(calls.attempt(), point);
+    const attempt = () => commit(this.#engine, calls.attempt(), point);
     let result: MaybePromise<void>;
     try {
       result = attempt();
@@ -118,14 +126,20 @@ export class Batches {
     if (error === undefined) {
       this.#host.progressed(false);
     } else if (wholesale.includes(error.code) && !error.onlyOfSome) {
-      for (const { number, firstSlab } of batches) {
-        this.#failAll(number, this.#readerOf(firstSlab), 'all', error);
-        this.#outcomes.dealtWith(number);
-      }
-      this.#host.progressed(false);
+      this.fail(batches, error);
     } else {
       for (const batch of batches) yield* this.#runAlone(batch, batches.length === 1);
     }
+  }
+
+  /** Ends batches by an error that nobody has dealt with; those that are finished already keep their result. */
+  fail(batches: readonly GatheredBatch[], error: EngineError): void {
+    for (const { number, firstSlab } of batches) {
+      if (this.#outcomes.isDealtWith(number)) continue;
+      this.#failAll(number, firstSlab, 'all', error);
+      this.#outcomes.dealtWith(number);
+    }
+    this.#host.progressed(false);
   }
 
   /** Of several batches that are committed together. */
@@ -135,23 +149,19 @@ export class Batches {
     return this.#outcomes.point(batches[0]?.number ?? 0, batches.at(-1)?.number ?? 0, arena.cells, timesAt);
   }
 
-  #readerOf(firstSlab: number): BatchReader {
-    return new BatchReader(this.#host.arena, [firstSlab], this.#host.members);
-  }
-
   /** One batch: as a whole, unless that has failed, and then promise by promise. */
   *#runAlone(batch: GatheredBatch, hasFailed = false): Generator<Wait, void, unknown> {
     const { number, firstSlab } = batch;
-    const { arena } = this.#host;
-    const calls = this.#readerOf(firstSlab);
+    const { arena, members } = this.#host;
+    const calls = new BatchReader(arena, [firstSlab], members);
     if (!hasFailed && !calls.hasFlag(BATCH_ONE_BY_ONE)) {
       const batches = [batch];
       const point = this.#pointOf(batches);
-      yield* this.#runPatiently(batches, () => this.#engine.transact(calls.attempt(), point));
+      yield* this.#runPatiently(batches, () => commit(this.#engine, calls.attempt(), point));
       return;
     }
     calls.flag(BATCH_ONE_BY_ONE);
-    yield* this.#runOneByOne(number, arena.startOf(firstSlab) >> 2, calls);
+    yield* this.#runOneByOne(batch, calls);
     this.#outcomes.dealtWith(number);
     this.#host.progressed(false);
   }
@@ -161,8 +171,10 @@ export class Batches {
    * alone. Patches that share a promise share their fate. With each commit, the number of promises
    * dealt with is published, so that a new worker goes on behind them.
    */
-  *#runOneByOne(number: number, slabCell: number, calls: BatchReader): Generator<Wait, void, unknown> {
-    const { cells } = this.#host.arena;
+  *#runOneByOne({ number, firstSlab }: GatheredBatch, calls: BatchReader): Generator<Wait, void, unknown> {
+    const { arena } = this.#host;
+    const { cells } = arena;
+    const slabCell = arena.startOf(firstSlab) >> 2;
     const doneAt = slabCell + SLAB_DONE;
     const timesAt = [slabCell + SLAB_COMMITTED_AT];
     const alreadyDone = cells[doneAt] ?? 0;
@@ -175,21 +187,25 @@ export class Batches {
       const point = { cells, index: doneAt, value: part, number, first: number, part, times: cells, timesAt };
       const error = yield* this.#transact(() => calls.attempt(settler), point);
       if (error === undefined) continue;
-      this.#failAll(number, calls, settler, error);
+      this.#failAll(number, firstSlab, settler, error);
       // only then: a new worker takes back what failed behind this, and would find the rest on a server's record
       cells[doneAt] = part;
     }
   }
 
   #transact(attempt: () => Writes, commitPoint: CommitPoint): Generator<Wait, EngineError | undefined, unknown> {
-    return this.#patiently(() => this.#engine.transact(attempt(), commitPoint));
+    return this.#patiently(() => commit(this.#engine, attempt(), commitPoint));
   }
 
-  #failAll(number: number, calls: BatchReader, which: number | 'all', error: EngineError): void {
-    const outcome = this.#outcomes.report(number, error);
+  #failAll(number: number, firstSlab: number, which: number | 'all', error: EngineError): void {
+    const outcome = this.#outcomes.report(number, which, error);
+    const { arena, members } = this.#host;
+    const calls = new BatchReader(arena, [firstSlab], members);
+    const done = arena.cell((arena.startOf(firstSlab) >> 2) + SLAB_DONE);
     calls.flag(BATCH_FAILED); // first: if the worker is lost in between, no failure is overlooked
     calls.rewind(which);
     while (calls.next()) {
+      if (calls.settler < done) continue;
       calls.fail(outcome);
       noteSnapshot(calls.operation, calls.caller, error);
     }

@@ -4,6 +4,7 @@
  * waits, and the thread serves its event loop meanwhile.
  */
 import { cellTime } from '../protocol/clock.ts';
+import { reportedOf } from '../protocol/errors.ts';
 import type { Failure, PatchBlocks } from '../protocol/service.ts';
 
 export type MaybePromise<T> = T | Promise<T>;
@@ -32,6 +33,20 @@ export interface CommitPoint {
 export function noteCommit({ times, timesAt }: CommitPoint): void {
   const now = cellTime(performance.now());
   for (const at of timesAt) times[at] = now;
+}
+
+/** What is thrown after a commit is published is no failure of its writes: they are stored, and may have been told so. */
+export function commit(engine: Engine, writes: Writes, point: CommitPoint): MaybePromise<void> {
+  try {
+    const result = engine.transact(writes, point);
+    return result instanceof Promise ? result.catch((error: unknown) => unlessPublished(error, point)) : result;
+  } catch (error) {
+    return unlessPublished(error, point);
+  }
+}
+
+function unlessPublished(error: unknown, { cells, index, value }: CommitPoint): void {
+  if (cells[index] !== value) throw error;
 }
 
 /** `part` of what is committed as a whole. */
@@ -114,5 +129,10 @@ export class EngineError extends Error {
     this.code = code;
     this.reported = reported;
     this.onlyOfSome = onlyOfSome;
+  }
+
+  /** Whatever was thrown, as a failure of the call that it was thrown in: with this code, if it has none. */
+  static of(thrown: unknown, code: Failure['code']): EngineError {
+    return thrown instanceof EngineError ? thrown : new EngineError(code, reportedOf(thrown));
   }
 }

@@ -6,7 +6,7 @@ import { cellTime } from '../protocol/clock.ts';
 import type { Answer, Report, WriteTicket } from '../protocol/service.ts';
 import { Batches, type BatchesHost, type GatheredBatch } from './batches.ts';
 import { noteSnapshot } from './behind-a-snapshot.ts';
-import { type Caller, type CommitPoint, type Engine, EngineError, type MaybePromise } from './engine.ts';
+import { type Caller, type CommitPoint, commit, type Engine, EngineError, type MaybePromise } from './engine.ts';
 import type { LargeWrite } from './large-write.ts';
 import { failureOf, Outcomes, type OutcomesHost } from './outcomes.ts';
 import { patiently, settled, type Wait } from './patience.ts';
@@ -25,6 +25,8 @@ export interface FileHost extends BatchesHost, OutcomesHost {
 /** One that takes its time. */
 interface Task {
   run: () => Generator<Wait, void, unknown>;
+  /** Ends it by a failure that `run` has thrown. */
+  fail: (error: EngineError) => void;
   /** When it was called, as in `clock.ts`. */
   askedAt: number;
 }
@@ -43,6 +45,8 @@ export class WorkerFile {
   readonly #batches: Batches;
   readonly #tasks: (Task | GatheredBatch)[] = [];
   #current: Generator<Wait, void, unknown> | undefined;
+  /** What is being carried out. */
+  #inHand: Task | readonly GatheredBatch[] = [];
   /** When the current task wants to go on; Infinity while it waits for a promise. */
   #resumeAt = 0;
 
@@ -64,20 +68,38 @@ export class WorkerFile {
       } else if (this.#resumeAt > performance.now()) {
         return this.#resumeAt;
       }
-      const { done, value } = this.#current.next();
-      if (done) {
+      const wait = this.#step(this.#current);
+      if (wait === undefined) {
         this.#current = undefined;
-      } else if (typeof value === 'number') {
-        this.#resumeAt = value;
+      } else if (typeof wait === 'number') {
+        this.#resumeAt = wait;
       } else {
         this.#resumeAt = Number.POSITIVE_INFINITY;
         const resume = () => {
           this.#resumeAt = 0;
           this.#host.resumed();
         };
-        void value.then(resume, resume);
+        void wait.then(resume, resume);
       }
     }
+  }
+
+  /** Goes on until it waits, or is done. */
+  #step(task: Generator<Wait, void, unknown>): Wait | undefined {
+    try {
+      const { done, value } = task.next();
+      return done ? undefined : value;
+    } catch (error) {
+      this.#fail(error);
+      return undefined;
+    }
+  }
+
+  /** Whatever is thrown while something is carried out is a failure of that, and of nothing else. */
+  #fail(thrown: unknown): void {
+    const error = EngineError.of(thrown, 'io-error');
+    if ('fail' in this.#inHand) this.#inHand.fail(error);
+    else this.#batches.fail(this.#inHand, error);
   }
 
   /** Whether it waits for a promise, which needs the event loop. */
@@ -89,25 +111,35 @@ export class WorkerFile {
     return this.#current === undefined && this.#tasks.length === 0;
   }
 
+  /** No caller waits for what is tidied up: what can't be is left for the next time. */
   pause(): boolean {
-    return this.#engine.pause();
+    try {
+      return this.#engine.pause();
+    } catch {
+      return false;
+    }
   }
 
   tidyUp(): MaybePromise<boolean> {
-    return this.#engine.tidyUp();
+    try {
+      const later = this.#engine.tidyUp();
+      return later instanceof Promise ? later.catch(() => true) : later;
+    } catch {
+      return true;
+    }
   }
 
-  #add(run: Task['run'], askedAt = cellTime(performance.now())): void {
-    this.#tasks.push({ run, askedAt });
+  #add(run: Task['run'], fail: Task['fail'], askedAt = cellTime(performance.now())): void {
+    this.#tasks.push({ run, fail, askedAt });
   }
 
   /** Closes the file as the process ends; a call that comes all the same opens it again. */
   closeForNow(done: () => void): void {
     const file = this;
     this.#add(function* () {
-      yield* file.#close({});
+      yield* settled(file.#engine.close());
       done();
-    });
+    }, done);
     this.proceed();
   }
 
@@ -116,39 +148,35 @@ export class WorkerFile {
   attach(member: Member, done: (report: Report) => void): void {
     this.members.add(member);
     const file = this;
+    const fail = (error: EngineError) => done({ error: failureOf(error) });
     this.#add(function* () {
-      file.#setDurability();
       const report: Report = {};
-      const error = yield* file.#patiently(() =>
-        then(file.#engine.attach(member), (epoch) => {
+      const error = yield* file.#patiently(() => {
+        file.#setDurability();
+        return then(file.#engine.attach(member), (epoch) => {
           if (epoch !== undefined) report.epoch = epoch;
-        }),
-      );
+        });
+      }, 'open-failed');
       report.sqliteVersion = file.#engine.version;
       if (error !== undefined) report.error = failureOf(error);
       done(report);
-    });
+    }, fail);
   }
 
   detach(member: Member, done: (report: Report) => void): void {
     const file = this;
+    const fail = (error: EngineError) => done({ error: failureOf(error) });
     this.#add(function* () {
       file.members.delete(member);
-      const report: Report = {};
-      yield* settled(file.#engine.detach(member));
-      if (file.members.size === 0) yield* file.#close(report);
-      else file.#setDurability();
-      done(report);
-    });
-  }
-
-  *#close(report: Report): Generator<Wait, void, unknown> {
-    try {
-      yield* settled(this.#engine.close());
-    } catch (error) {
-      const { message } = error as Error;
-      report.error = { code: 'io-error', cause: { message } };
-    }
+      try {
+        yield* settled(file.#engine.detach(member));
+      } finally {
+        // the last one closes the file, whatever its leaving comes to
+        if (file.members.size === 0) yield* settled(file.#engine.close());
+      }
+      if (file.members.size > 0) file.#setDurability();
+      done({});
+    }, fail);
   }
 
   #setDurability(): void {
@@ -159,19 +187,24 @@ export class WorkerFile {
 
   load<T>(askedAt: number, read: (engine: Engine) => MaybePromise<T>, done: (answer: Answer<T>) => void): void {
     const file = this;
-    this.#add(function* () {
-      let found: { found: T } | undefined;
-      const error = yield* file.#patiently(() => then(read(file.#engine), (value) => (found = { found: value })));
-      file.#host.progressed(true);
-      if (found !== undefined) done(found);
-      else if (error !== undefined) done({ failure: failureOf(error) });
-    }, askedAt);
+    const fail = (error: EngineError) => done({ failure: failureOf(error) });
+    this.#add(
+      function* () {
+        let found: { found: T } | undefined;
+        const error = yield* file.#patiently(() => then(read(file.#engine), (value) => (found = { found: value })));
+        file.#host.progressed(true);
+        if (found !== undefined) done(found);
+        else if (error !== undefined) fail(error);
+      },
+      fail,
+      askedAt,
+    );
   }
 
   write(ticket: WriteTicket, write: LargeWrite, done: () => void): void {
     this.#finish(ticket, write, done, (point) => {
       noteSnapshot(write.operation, write.caller, undefined);
-      return this.#patiently(() => this.#engine.transact(write.rewind(), point));
+      return this.#patiently(() => commit(this.#engine, write.rewind(), point));
     });
   }
 
@@ -192,19 +225,24 @@ export class WorkerFile {
     done: () => void,
     attempt: (point: CommitPoint) => Generator<Wait, EngineError | undefined, unknown>,
   ): void {
-    const file = this;
-    this.#add(function* () {
-      const outcomes = file.#outcomes;
-      const error = yield* attempt(outcomes.point(number, number, write.outcomes, write.timesAt));
+    const outcomes = this.#outcomes;
+    const end = (error?: EngineError) => {
       if (error !== undefined) {
-        write.fail(outcomes.report(number, error));
+        write.fail(outcomes.report(number, 'all', error));
         noteSnapshot(write.operation, write.caller, error);
       }
       outcomes.dealtWith(number); // for one that failed; else it is published already
       write.free();
-      file.#host.progressed(true);
+      this.#host.progressed(true);
       done();
-    }, askedAt);
+    };
+    this.#add(
+      function* () {
+        end(yield* attempt(outcomes.point(number, number, write.outcomes, write.timesAt)));
+      },
+      end,
+      askedAt,
+    );
   }
 
   // ---- batches ------------------------------------------------------------------------------------
@@ -218,7 +256,10 @@ export class WorkerFile {
     const task = this.#tasks.shift();
     if (task === undefined) return undefined;
     this.#engine.taskBegins(task.askedAt);
-    if ('run' in task) return task.run();
+    if ('run' in task) {
+      this.#inHand = task;
+      return task.run();
+    }
     const batches = [task];
     let bytes = this.#batches.seal(task);
     for (;;) {
@@ -229,12 +270,22 @@ export class WorkerFile {
       batches.push(next);
       this.#tasks.shift();
     }
-    return this.#batches.runAtOnce(batches);
+    this.#inHand = batches;
+    try {
+      return this.#batches.runAtOnce(batches);
+    } catch (error) {
+      this.#fail(error);
+      return undefined;
+    }
   }
 
   /** Tries again while another process has the file, as long as this file's providers want to wait. */
-  #patiently(attempt: () => MaybePromise<unknown>): Generator<Wait, EngineError | undefined, unknown> {
-    return patiently(attempt, () => Math.max(...[...this.members].map(({ busyTimeoutMs }) => busyTimeoutMs), 0));
+  #patiently(
+    attempt: () => MaybePromise<unknown>,
+    otherwise: EngineError['code'] = 'io-error',
+  ): Generator<Wait, EngineError | undefined, unknown> {
+    const patienceMs = () => Math.max(...[...this.members].map(({ busyTimeoutMs }) => busyTimeoutMs), 0);
+    return patiently(attempt, patienceMs, otherwise);
   }
 }
 

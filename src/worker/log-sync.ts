@@ -2,7 +2,7 @@
  * Has the log on the disk before a checkpoint, which otherwise waits for that itself and holds up the batches
  * that come meanwhile (half of its time, with a few megabytes): a thread of Node's pool waits instead.
  */
-import { close, closeSync, fdatasync, openSync } from 'node:fs';
+import { closeSync, fdatasync, openSync } from 'node:fs';
 
 /** The event loop tells when it is done, and takes a turn for it no sooner and no more often than this. */
 const FIRST_TURN_MS = 10;
@@ -48,7 +48,7 @@ export class LogSync {
   /** An error is the checkpoint's to tell, which waits for the same bytes. */
   #ended = (): void => {
     this.#state = 'done';
-    if (this.#closed && this.#file !== undefined) close(this.#file);
+    if (this.#closed) this.#letGo();
   };
 
   /** For the next checkpoint. */
@@ -59,8 +59,16 @@ export class LogSync {
   /** Lets go of the log; it may be opened anew under the same name. */
   close(): void {
     this.#closed = true;
-    if (this.#state === 'under way' || this.#file === undefined) return; // closed when that has ended
-    closeSync(this.#file);
+    if (this.#state !== 'under way') this.#letGo(); // else when that has ended
+  }
+
+  #letGo(): void {
+    const file = this.#file;
     this.#file = undefined;
+    try {
+      if (file !== undefined) closeSync(file);
+    } catch {
+      // nothing was written by it: what an error could stand for, SQLite finds itself as it closes the log
+    }
   }
 }

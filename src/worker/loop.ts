@@ -50,11 +50,18 @@ export interface Work {
   tidyUp(): boolean;
 }
 
+/** A thread that may serve several connections, each with a loop of its own. */
+export interface Shared {
+  /** Whether this loop may sleep in the thread: the only one in it. */
+  readonly isAlone: boolean;
+}
+
 export class Loop {
   readonly #control: Int32Array;
   readonly #ring: RingReader;
   readonly #work: Work;
   readonly #lingerMs: number;
+  readonly #thread: Shared;
   #scheduled = false;
   /** Whether an answer waits to be posted, which takes the event loop. */
   #answered = false;
@@ -71,11 +78,12 @@ export class Loop {
   #heard = 0;
 
   /** @param lingerMs - quiet for so long, it returns to its event loop */
-  constructor(control: Int32Array, ring: RingReader, work: Work, lingerMs: number) {
+  constructor(control: Int32Array, ring: RingReader, work: Work, lingerMs: number, thread: Shared) {
     this.#control = control;
     this.#ring = ring;
     this.#work = work;
     this.#lingerMs = lingerMs;
+    this.#thread = thread;
   }
 
   // ---- told by the service -----------------------------------------------------------------------
@@ -166,6 +174,10 @@ export class Loop {
         if (this.#leave(this.#tidyAt)) return;
         continue;
       }
+      if (!this.#thread.isAlone) {
+        this.#await(retryAt);
+        return;
+      }
       this.#sleep(seen, now, retryAt);
     }
   };
@@ -202,7 +214,7 @@ export class Loop {
   }
 
   /**
-   * Lets the event loop have its turn until a promise is settled. The state stays AWAKE, so that nobody calls for
+   * Lets the event loop have its turn until a promise is settled, or for other loops of this thread. The state stays AWAKE, so that nobody calls for
    * batches that have to wait all the same; those of other files are looked for as in a doze.
    */
   #await(retryAt: number): void {

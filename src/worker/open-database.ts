@@ -120,14 +120,15 @@ function find(location: string): Stats | undefined {
   try {
     return statSync(location, { throwIfNoEntry: false });
   } catch (error) {
-    const { message, code } = error as NodeJS.ErrnoException;
-    throw new EngineError('io-error', { message, code });
+    throw toEngineError(error);
   }
 }
 
 function isSame(a: Stats, b: Stats): boolean {
   return a.ino === b.ino && a.dev === b.dev;
 }
+
+const notPermitted = ['EACCES', 'EPERM', 'EROFS'];
 
 /** SQLite says no more than "unable to open", also where it may read the file but not write beside it; the system says why. */
 function whyNotOpen(failed: EngineError, path: string, transient: boolean): EngineError {
@@ -138,7 +139,7 @@ function whyNotOpen(failed: EngineError, path: string, transient: boolean): Engi
   const isThere = refusalOf(path, constants.F_OK) === undefined;
   const refusal = (isThere ? refusalOf(path, constants.W_OK) : undefined) ?? refusalOf(dirname(path), constants.W_OK);
   if (refusal === undefined) return failure;
-  const isForbidden = isThere && ['EACCES', 'EPERM', 'EROFS'].includes(refusal.code ?? '');
+  const isForbidden = isThere && notPermitted.includes(refusal.code ?? '');
   const message = `${failure.reported.message}: ${refusal.message}`;
   return new EngineError(isForbidden ? 'read-only' : 'open-failed', { ...failure.reported, message });
 }

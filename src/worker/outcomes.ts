@@ -1,5 +1,7 @@
 /** Where a file's commits and failures are published, and what the main side is told of a failure. */
+import { reached } from '../protocol/control.ts';
 import { FIRST_ERROR } from '../protocol/entries.ts';
+import type { Settlers } from '../protocol/error-board.ts';
 import { errorCodes } from '../protocol/errors.ts';
 import type { Failure } from '../protocol/service.ts';
 import { type CommitPoint, type EngineError, WHOLE } from './engine.ts';
@@ -8,7 +10,7 @@ import { type CommitPoint, type EngineError, WHOLE } from './engine.ts';
 export interface OutcomesHost {
   readonly commitPoints: Int32Array;
   /** Something failed: the main side is told at once, and what of. */
-  report(file: number, number: number, outcome: number, failure: Failure): void;
+  report(file: number, number: number, which: Settlers, outcome: number, failure: Failure): void;
 }
 
 export class Outcomes {
@@ -31,10 +33,14 @@ export class Outcomes {
     Atomics.store(this.#host.commitPoints, this.#file, number);
   }
 
-  /** Says what went wrong; returns the outcome that stands for it. */
-  report(number: number, error: EngineError): number {
+  isDealtWith(number: number): boolean {
+    return reached(Atomics.load(this.#host.commitPoints, this.#file), number);
+  }
+
+  /** Says what went wrong with these promises of a batch; returns the outcome that stands for it. */
+  report(number: number, which: Settlers, error: EngineError): number {
     const outcome = FIRST_ERROR + errorCodes.indexOf(error.code);
-    this.#host.report(this.#file, number, outcome, failureOf(error));
+    this.#host.report(this.#file, number, which, outcome, failureOf(error));
     return outcome;
   }
 }

@@ -8,10 +8,14 @@ export type Wait = number | Promise<unknown>;
 const FIRST_RETRY_MS = 0.5;
 const LONGEST_RETRY_MS = 5;
 
-/** Tries again while the database is busy, for as long as somebody wants to wait; returns the failure, if there is one. */
+/**
+ * Tries again while the database is busy, for as long as somebody wants to wait; returns the failure, if there is one.
+ * Whatever is thrown is a failure of the attempt and of nothing else: with the code `otherwise`, if it has none.
+ */
 export function* patiently(
   attempt: () => MaybePromise<unknown>,
   patienceMs: () => number,
+  otherwise: EngineError['code'],
 ): Generator<Wait, EngineError | undefined, unknown> {
   // from the first attempt on: a server may have waited for a lock within it
   const begunAt = performance.now();
@@ -19,8 +23,8 @@ export function* patiently(
     try {
       yield* settled(attempt());
       return undefined;
-    } catch (error) {
-      if (!(error instanceof EngineError)) throw error; // a fault of this program: the worker ends, and is replaced
+    } catch (thrown) {
+      const error = EngineError.of(thrown, otherwise);
       // one that concerns this call alone does not pass with time
       if (error.code !== 'database-busy' || error.onlyOfSome) return error;
       const now = performance.now();

@@ -1,7 +1,9 @@
 /** What the main side talks to: takes batches from the ring and calls through Comlink, and gives them to their files. */
-import { BOOTED, RETIRED, type SharedMemory } from '../protocol/control.ts';
+import type { MessagePort } from 'node:worker_threads';
+import { BOOTED, FILE_AT_WORK, RETIRED, type SharedMemory } from '../protocol/control.ts';
 import { accountFor, accountForAtOnce } from '../protocol/dropped-memory.ts';
 import { APPEND_PATCH, SAVE_SNAPSHOT, SAVE_VALUE } from '../protocol/entries.ts';
+import { ErrorBoard, type Settlers } from '../protocol/error-board.ts';
 import type {
   Answer,
   Bytes,
@@ -15,15 +17,19 @@ import type {
 } from '../protocol/service.ts';
 import { Arena } from './arena.ts';
 import { type Engine, EngineError, type MaybePromise } from './engine.ts';
-import { ErrorBoard } from './error-board.ts';
 import { type FileHost, type Member, WorkerFile } from './file.ts';
 import { LargeWrite } from './large-write.ts';
-import { Loop, type Work } from './loop.ts';
+import { Loop, type Shared, type Work } from './loop.ts';
 import { RingReader } from './ring-reader.ts';
 
 export type NewEngine = (provider: ProviderMessage) => Engine;
 /** Makes Comlink move buffers instead of copying them. */
 export type Move = <T extends object>(value: T, buffers: ArrayBuffer[]) => T;
+
+/** What a service needs of the thread that it runs in. */
+export interface ServingThread extends Shared {
+  serve(shared: SharedMemory, port: MessagePort): void;
+}
 
 /** What is recalled is done with: only its slot counts. */
 const NO_OPERATION = 0;
@@ -40,13 +46,14 @@ export class Service implements WorkerService, FileHost, Work {
   readonly #move: Move;
   readonly #ring: RingReader;
   readonly #loop: Loop;
+  readonly #thread: ServingThread;
   readonly #files = new Map<number, WorkerFile>();
   /** Files with tasks that wait. */
   readonly #waiting = new Set<WorkerFile>();
   /** Files that batches came for since the last pause. */
   readonly #written: WorkerFile[] = [];
 
-  constructor(shared: SharedMemory, newEngine: NewEngine, move: Move, lingerMs: number) {
+  constructor(shared: SharedMemory, newEngine: NewEngine, move: Move, lingerMs: number, thread: ServingThread) {
     this.#control = new Int32Array(shared.control);
     this.commitPoints = new Int32Array(shared.commitPoints);
     this.#outcomes = new Int32Array(shared.outcomes);
@@ -55,7 +62,8 @@ export class Service implements WorkerService, FileHost, Work {
     this.#newEngine = newEngine;
     this.#move = move;
     this.#ring = new RingReader(this.#control);
-    this.#loop = new Loop(this.#control, this.#ring, this, lingerMs);
+    this.#loop = new Loop(this.#control, this.#ring, this, lingerMs, thread);
+    this.#thread = thread;
   }
 
   // ---- calls from the main side: providers ------------------------------------------------------
@@ -171,6 +179,12 @@ export class Service implements WorkerService, FileHost, Work {
     this.#loop.schedule();
   }
 
+  serve(shared: SharedMemory, port: MessagePort): void {
+    this.#begin();
+    this.#thread.serve(shared, port);
+    this.#loop.schedule();
+  }
+
   retire(): void {
     this.#begin();
     const idle = [...this.#files.values()].filter((file) => file.idle);
@@ -243,8 +257,15 @@ export class Service implements WorkerService, FileHost, Work {
     this.#loop.batchCame();
   };
 
+  /** Told in case that this thread ends meanwhile. */
+  #isAtWork(file: WorkerFile | undefined): void {
+    this.#control[FILE_AT_WORK] = file === undefined ? 0 : file.id + 1;
+  }
+
   #proceed(file: WorkerFile): number {
+    this.#isAtWork(file);
     const next = file.proceed();
+    this.#isAtWork(undefined);
     if (file.idle) this.#waiting.delete(file);
     else this.#waiting.add(file);
     return next;
@@ -266,8 +287,10 @@ export class Service implements WorkerService, FileHost, Work {
     let wantsTurn = false;
     for (const file of this.#written) {
       file.written = false;
+      this.#isAtWork(file);
       if (file.idle && file.pause()) wantsTurn = true;
     }
+    this.#isAtWork(undefined);
     this.#written.length = 0;
     return wantsTurn;
   }
@@ -278,9 +301,11 @@ export class Service implements WorkerService, FileHost, Work {
     for (const file of this.#files.values()) {
       if (!this.#ring.isEmpty) return true;
       if (!file.idle) continue;
+      this.#isAtWork(file);
       const later = file.tidyUp();
+      this.#isAtWork(undefined);
       if (later === true) again = true;
-      else if (later !== false) void later.then((wanted) => wanted && this.#loop.tidyAgain());
+      else if (later !== false) void later.then((wanted) => wanted && this.#loop.tidyAgain()); // never rejects
     }
     return again;
   }
@@ -295,8 +320,8 @@ export class Service implements WorkerService, FileHost, Work {
     this.#loop.schedule();
   }
 
-  report(file: number, number: number, outcome: number, { cause }: Failure): void {
-    this.#board.write(file, number, outcome, cause);
+  report(file: number, number: number, which: Settlers, outcome: number, { cause }: Failure): void {
+    this.#board.note(file, number, which, outcome, cause);
     this.#loop.failed();
   }
 }

@@ -54,8 +54,12 @@ export class SqliteEngine implements Engine {
 
   setDurability(full: boolean): void {
     if (this.#full === full) return;
+    try {
+      this.#connection?.opened.setSynchronous(full);
+    } catch (error) {
+      throw this.#classify(error);
+    }
     this.#full = full;
-    this.#connection?.opened.setSynchronous(full);
   }
 
   #connect(): Connection {

@@ -1,5 +1,5 @@
 /** From SQLite's result codes (https://sqlite.org/rescode.html) to the codes that callers see. */
-import type { SDS_PersistenceErrorCode } from '../protocol/errors.ts';
+import { reportedOf, type SDS_PersistenceErrorCode } from '../protocol/errors.ts';
 import { EngineError } from './engine.ts';
 
 const SQLITE_BUSY = 5;
@@ -23,19 +23,21 @@ const codes: Record<number, SDS_PersistenceErrorCode> = {
   [SQLITE_NOTADB]: 'database-corrupt',
 };
 
-interface NodeSqliteError extends Error {
-  code?: string;
-  errcode?: number;
-  errstr?: string;
-}
+/** What the system reports where we ask it ourselves, and SQLite does not. */
+const systemCodes: Record<string, SDS_PersistenceErrorCode> = {
+  ENOSPC: 'database-full',
+  EDQUOT: 'database-full',
+  EROFS: 'read-only',
+};
 
 /** Gives whatever was thrown a code; SQLite's own words stay with it. */
 export function toEngineError(thrown: unknown): EngineError {
   if (thrown instanceof EngineError) return thrown;
-  const { message, code, errcode } = (thrown instanceof Error ? thrown : new Error(String(thrown))) as NodeSqliteError;
+  const reported = reportedOf(thrown);
+  const { code = '', errcode } = reported;
   // the extended code's low byte is the primary one
-  const kind = errcode === undefined ? 'io-error' : (codes[errcode & 0xff] ?? 'io-error');
-  return new EngineError(kind, { message, code, errcode });
+  const kind = errcode === undefined ? systemCodes[code] : codes[errcode & 0xff];
+  return new EngineError(kind ?? 'io-error', reported);
 }
 
 /** While opening, whatever is no trouble of another kind means that it could not be opened. */
@@ -43,7 +45,7 @@ export function toOpenError(thrown: unknown): EngineError {
   const error = toEngineError(thrown);
   const primary = (error.reported.errcode ?? 0) & 0xff;
   const vague =
-    (error.code === 'io-error' && primary !== SQLITE_IOERR) ||
+    (error.code === 'io-error' && primary !== SQLITE_IOERR && error.reported.code !== 'EIO') ||
     error.code === 'invalid-argument' ||
     primary === SQLITE_NOTADB;
   return vague ? new EngineError('open-failed', error.reported) : error;

@@ -1,6 +1,6 @@
 /** What every kind of worker thread does first: offers the service, and says that it runs. */
 import { readlinkSync } from 'node:fs';
-import { parentPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { expose, transfer } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { BOOTED, type SharedMemory, THREAD_ID } from '../protocol/control.ts';
@@ -21,17 +21,26 @@ function threadId(): number {
  */
 export function start(newEngine: NewEngine, lingerMs: number, begin: (shared: SharedMemory) => void = () => {}): void {
   if (parentPort === null) return;
+  let connections = 0;
+  const thread = {
+    get isAlone() {
+      return connections === 1;
+    },
+    serve(shared: SharedMemory, port: MessagePort): void {
+      connections++;
+      Atomics.store(new Int32Array(shared.control), THREAD_ID, threadId());
+      const service = new Service(shared, newEngine, transfer, lingerMs, thread);
+      Reflect.deleteProperty(shared, 'arena'); // the service has it, and lets go of it for another one
+      expose(service, nodeEndpoint(port));
+      // a message that can't be read will never be handled: this worker is replaced
+      port.on('messageerror', (error) => {
+        throw error;
+      });
+      // from the event loop: the main side tells by the loop's times whether this thread has ended
+      setImmediate(() => Atomics.store(new Int32Array(shared.control), BOOTED, 1));
+    },
+  };
   const shared = workerData as SharedMemory;
-  const port = parentPort;
   begin(shared);
-  Atomics.store(new Int32Array(shared.control), THREAD_ID, threadId());
-  const service = new Service(shared, newEngine, transfer, lingerMs);
-  Reflect.deleteProperty(shared, 'arena'); // the service has it, and lets go of it for another one
-  expose(service, nodeEndpoint(port));
-  // a message that can't be read will never be handled: this worker is replaced
-  port.on('messageerror', (error) => {
-    throw error;
-  });
-  // from the event loop: the main side tells by the loop's times whether this thread has ended
-  setImmediate(() => Atomics.store(new Int32Array(shared.control), BOOTED, 1));
+  thread.serve(shared, parentPort);
 }

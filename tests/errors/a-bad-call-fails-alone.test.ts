@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { describe, expect, it } from 'vitest';
 import { freshFile, patchOf, rowsOf } from '../support/files.ts';
+import { runProgram } from '../support/programs.ts';
 
 describe('a bad call fails alone', () => {
   it('a value that does not match its hash, among patches, values and reads of one tick', async () => {
@@ -61,6 +62,76 @@ describe('a bad call fails alone', () => {
       await provider.saveValue(name, patchOf(name));
       expect(await provider.loadValue(name)).toEqual(patchOf(name));
     }
+  });
+
+  for (const blocked of [false, true]) {
+    it(`each failed call has its own cause${blocked ? ', also told to a thread that is blocked' : ''}`, async () => {
+      const provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store', {
+        VerifyValues: true,
+        Acknowledge: 'committed',
+      });
+      await provider.ready();
+      const hashes = Array.from({ length: 300 }, (_, i) => createHash('sha256').update(String(i)).digest('hex'));
+      // small ones of several batches, and some that cross by themselves
+      const saved = hashes.map((hash, i) => provider.saveValue(hash, new Uint8Array(i % 50 === 0 ? 200_000 : 8000)));
+      const outcomes = Promise.allSettled(saved);
+      if (blocked) expect(provider.flushSync()).toBe(false);
+      for (const [i, outcome] of (await outcomes).entries()) {
+        const { code, cause } = (outcome as PromiseRejectedResult).reason as { code: string; cause: Error };
+        expect(code).toBe('invalid-argument');
+        expect(cause.message).toContain(hashes[i]);
+      }
+      await provider.close();
+    });
+  }
+
+  it('of more failures than are kept, some have no cause, but none has that of another', async () => {
+    const provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store', {
+      VerifyValues: true,
+      Acknowledge: 'committed',
+    });
+    await provider.ready();
+    const hashes = Array.from({ length: 5000 }, (_, i) => createHash('sha256').update(String(i)).digest('hex'));
+    const saved = hashes.map((hash) => provider.saveValue(hash, new Uint8Array(1)));
+    const outcomes = Promise.allSettled(saved);
+    provider.flushSync();
+    let explained = 0;
+    for (const [i, outcome] of (await outcomes).entries()) {
+      const { cause } = (outcome as PromiseRejectedResult).reason as { cause?: Error };
+      if (cause === undefined) continue;
+      explained++;
+      expect(cause.message).toContain(hashes[i]);
+    }
+    expect(explained).toBeGreaterThanOrEqual(1000);
+    await provider.close();
+  });
+
+  it('a call that there is no memory for, which rejects, and does not throw', async () => {
+    const { code, stdout, stderr } = await runProgram(
+      `const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+      await provider.ready();
+      // no block of shared memory beyond a megabyte is to be had
+      const { SharedArrayBuffer: Real } = globalThis;
+      globalThis.SharedArrayBuffer = class extends Real {
+        constructor(length) {
+          if (length > 1_000_000) throw new RangeError('Array buffer allocation failed');
+          super(length);
+        }
+      };
+      const before = provider.appendPatch(patchOf(1), 1);
+      const bytes = new Uint8Array(2_000_000);
+      const failed = provider.saveSnapshot(bytes, 1);
+      const after = provider.appendPatch(patchOf(2), 2);
+      const { code, message, cause } = await failed.catch((error) => error);
+      await Promise.all([before, after]);
+      console.log(JSON.stringify({ code, message, cause: cause.message, left: bytes.length, patches: (await provider.loadPatchesSince(0)).length }));
+      await provider.close();`,
+      freshFile(),
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const { message, ...found } = JSON.parse(stdout) as { message: string };
+    expect(found).toEqual({ code: 'io-error', cause: 'Array buffer allocation failed', left: 2_000_000, patches: 2 });
+    expect(message).toContain('no memory');
   });
 
   it('a value of which the stored bytes were changed is not believed', async () => {

@@ -27,10 +27,12 @@ export async function runProgram(
     node = process.execPath,
     flags = [] as string[],
     env = {} as Record<string, string>,
+    /** Where the program itself lies. */
+    folder = freshFolder(),
     onOutput = (_: string, __: (signal: NodeJS.Signals) => void) => {},
   } = {},
 ): Promise<Ended> {
-  const program = join(freshFolder(), 'program.mjs');
+  const program = join(folder, 'program.mjs');
   writeFileSync(
     program,
     `import { SDS_DesktopPersistenceProvider, SDS_PersistenceError, transfer } from ${JSON.stringify(packageUrl)};

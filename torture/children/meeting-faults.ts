@@ -43,7 +43,7 @@ for (let n = 1; n <= Number(most); n++) {
   if (!(await once(n))) break;
   faults++;
 }
-console.log(JSON.stringify({ faults, codes, violations }));
+console.log(JSON.stringify({ faults: { [phase]: faults }, codes, violations }));
 
 async function once(n: number): Promise<boolean> {
   const dbPath = join(folder, `faulty-${phase}-${kind}-${n}.db`);

@@ -15,6 +15,7 @@ import {
   checkpointNumbers,
   DOORBELL,
   descriptorAt,
+  FILE_AT_WORK,
   MAX_FILES,
   OUTCOME_SLOTS,
   OWNER,
@@ -33,7 +34,7 @@ import {
   WANTED,
   WORKER_STATE,
 } from '../../protocol/control.ts';
-import { ErrorBoard } from './error-board.ts';
+import { ErrorBoard } from '../../protocol/error-board.ts';
 
 /** A checkpoint that has ended, in milliseconds. */
 export interface Checkpoint {
@@ -68,7 +69,8 @@ export class Channel {
 
   /** For a new worker, which has taken nothing yet. */
   reset(): void {
-    for (const cell of [RING_HEAD, RING_TAIL, BOOTED, THREAD_ID, CALLS]) Atomics.store(this.#control, cell, 0);
+    for (const cell of [RING_HEAD, RING_TAIL, BOOTED, THREAD_ID, CALLS, FILE_AT_WORK])
+      Atomics.store(this.#control, cell, 0);
     Atomics.store(this.#control, WORKER_STATE, STATE_IN_EVENT_LOOP);
   }
 
@@ -99,6 +101,12 @@ export class Channel {
   /** The system's number of the worker's thread, 0 if it is not known. */
   get threadId(): number {
     return Atomics.load(this.#control, THREAD_ID);
+  }
+
+  /** The number of the file whose work the worker is carrying out, or was when its thread ended. */
+  get fileAtWork(): number | undefined {
+    const cell = Atomics.load(this.#control, FILE_AT_WORK);
+    return cell === 0 ? undefined : cell - 1;
   }
 
   // ---- to the worker ----------------------------------------------------------------------------

@@ -3,7 +3,7 @@
  * told of all providers and given all that was left undone.
  */
 import { MAX_FILES } from '../../protocol/control.ts';
-import { makeError, reviveError } from '../../protocol/errors.ts';
+import { makeError, reportedOf, reviveError } from '../../protocol/errors.ts';
 import type { Report } from '../../protocol/service.ts';
 import { Channel } from '../channel/channel.ts';
 import { begin, finish, log, tell } from '../observe/channels.ts';
@@ -14,38 +14,60 @@ import type { Member } from '../queue/member.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { lostReport, Registry } from './registry.ts';
 import { Restarts } from './restarts.ts';
-import { Session } from './session.ts';
+import { Session, type SessionOwner } from './session.ts';
 import type { EngineKind } from './start-worker.ts';
 
 const MEMORY_LOST = 'the worker thread was lost, and this database, kept in memory, with it';
 
-export class Connection {
+/** What a connection needs of the others. */
+export interface Pool {
+  /** A thread of another connection, of the same kind, that can serve this one besides. */
+  hostFor(connection: Connection): Session | undefined;
+  /** Nothing new goes to a connection that was given up, or to a queue: its providers have been told. */
+  forget(given: Connection | FileQueue): void;
+}
+
+export class Connection implements SessionOwner {
   readonly kind: EngineKind;
-  readonly #channel = new Channel();
+  readonly channel = new Channel();
   readonly #dispatcher: Dispatcher;
   readonly #registry = new Registry();
   readonly #restarts = new Restarts();
   readonly #queues = new Set<FileQueue>();
   readonly #freeFileIds: number[] = [];
-  readonly #onLost: (connection: Connection) => void;
+  readonly #pool: Pool;
   #nextFileId = 0;
   /** How many threads were lost, and why there will be no other one, if so. */
   #lost = 0;
   #lostReason: unknown;
+  #isRecovering = false;
 
-  constructor(kind: EngineKind, pendingBytes: number, onLost: (connection: Connection) => void) {
+  /** Without a thread, if none can be started: see `lost`. */
+  constructor(kind: EngineKind, pendingBytes: number, pool: Pool) {
     this.kind = kind;
-    this.#onLost = onLost;
-    this.#dispatcher = new Dispatcher(pendingBytes, this.#channel, () => this.#checkLife());
-    try {
-      this.#start();
-    } catch (error) {
-      this.#lostReason = error;
-    }
+    this.#pool = pool;
+    this.#dispatcher = new Dispatcher(pendingBytes, this.channel, () => this.#checkLife());
+    this.#lostReason = this.#start();
   }
 
   get lost(): boolean {
     return this.#session === undefined;
+  }
+
+  /** Whether it has no thread of its own, but is served by that of another connection. */
+  get isGuest(): boolean {
+    return this.#session?.isGuest ?? false;
+  }
+
+  /** Whether other connections are guests in its thread. */
+  get servesOthers(): boolean {
+    return this.#session?.servesOthers ?? false;
+  }
+
+  /** Its own thread, if that is alive. */
+  get ownThread(): Session | undefined {
+    if (!this.#isRecovering) this.#checkLife();
+    return this.#isRecovering || this.isGuest ? undefined : this.#session;
   }
 
   get #session(): Session | undefined {
@@ -57,7 +79,7 @@ export class Connection {
   }
 
   get figures(): WorkerFigures {
-    const { checkpoints, checkpointMicroseconds } = this.#channel;
+    const { checkpoints, checkpointMicroseconds } = this.channel;
     const { pendingBytes, arena, blocks } = this.#dispatcher.memory;
     return {
       restarts: this.#lost,
@@ -78,7 +100,7 @@ export class Connection {
     }
     const queue = new FileQueue(id, this.#dispatcher, place);
     this.#queues.add(queue);
-    if (this.lost) queue.giveUp((call) => makeError('worker-lost', call, dbPath, undefined, this.#lostReason));
+    if (this.lost) this.#giveUpQueue(queue, this.#lostReason, noThread(this.#lostReason));
     return queue;
   }
 
@@ -95,7 +117,7 @@ export class Connection {
     const trace = begin('open', () => ({ Path: member.dbPath, StoreId: member.storeId }));
     const report =
       this.#session === undefined
-        ? lostReport(member.dbPath)
+        ? lostReport(this.#lostReason)
         : await this.#registry.attach(this.#session, queue, member);
     finish('open', trace, report.error && reviveError(report.error, 'open', member.dbPath));
     log('open %s: %s', member.dbPath, report.error?.code ?? 'fine');
@@ -124,12 +146,12 @@ export class Connection {
 
   /** Blocks until the worker has closed its files, so that none of them is cut off in mid-work. */
   retire(patienceMs: number): void {
-    if (this.#session === undefined || !this.#channel.booted) return;
+    if (this.#session === undefined || !this.channel.booted) return;
     this.#session.call(
       (service) => service.retire(),
       () => {},
     );
-    this.block(() => this.#channel.retired, patienceMs);
+    this.block(() => this.channel.retired, patienceMs);
   }
 
   endWhenCommitted(): void {
@@ -149,40 +171,71 @@ export class Connection {
 
   // ---- the worker's life ------------------------------------------------------------------------
 
+  onAnswered(): void {
+    this.#dispatcher.updateReference();
+  }
+
+  onEnd(reason: unknown): void {
+    this.#recover(reason);
+  }
+
   #checkLife(): void {
     const life = this.#session?.checkLife() ?? 'alive';
     if (life === 'ended') this.#recover(new Error('the worker thread has ended'));
-    else if (life === 'never began') this.#giveUp(new Error('the worker thread did not start'));
+    else if (life === 'never began') this.#recover(new Error('the worker thread did not start'), false);
   }
 
-  #start(): void {
+  /** Starts a thread; returns why that failed, if so. */
+  #start(): unknown {
     log('a worker starts');
-    this.#restarts.started(this.#channel.progress);
-    this.#dispatcher.session = new Session(
-      this.kind,
-      this.#channel,
-      this.#dispatcher.memory.arena,
-      (reason) => this.#recover(reason),
-      () => this.#dispatcher.updateReference(),
-    );
+    this.#restarts.started(this.channel.progress);
+    try {
+      this.#dispatcher.session = Session.start(this.kind, this.#dispatcher.memory.arena, this);
+      return undefined;
+    } catch (error) {
+      return error;
+    }
   }
 
-  /** Starts a new worker and gives it all that the lost one left undone. */
-  #recover(reason: unknown): void {
-    if (this.lost) return;
-    this.#session?.leave();
+  /** Fewer threads: that of another connection serves this one too. Returns whether there is one. */
+  #becomeGuest(): boolean {
+    const host = this.#pool.hostFor(this);
+    if (host === undefined) return false;
+    log('a worker serves the files of another one, for which there is no thread');
+    this.#dispatcher.session = host.serveAlso(this.#dispatcher.memory.arena, this);
+    return true;
+  }
+
+  /** Goes on in another thread, and gives it all that the lost one left undone; perhaps not in one of its own. */
+  #recover(reason: unknown, mayStart = true): void {
+    const lost = this.#session;
+    if (lost === undefined || this.#isRecovering) return;
+    this.#isRecovering = true;
+    const { fileAtWork } = this.channel;
+    const { wasAtWork } = lost;
+    lost.leave();
     this.#lost++;
     tell('worker-lost', { Message: String(reason), Files: this.#queues.size });
-    if (!this.#restarts.mayGoOn(this.#channel.progress)) {
-      this.#giveUp(reason);
-      return;
-    }
-    try {
-      this.#start();
-    } catch (error) {
-      this.#giveUp(error);
-      return;
-    }
+    for (const queue of this.#queues) if (queue.id === fileAtWork) this.#tryAgain(queue, reason);
+    // a thread that ended at a file's work says nothing about the next one, nor does that of another connection
+    const vain = !wasAtWork && !lost.isGuest && !this.#restarts.mayGoOn(this.channel.progress);
+    const failed = mayStart && !vain ? this.#start() : reason;
+    const hasThread = failed === undefined || this.#becomeGuest();
+    this.#isRecovering = false;
+    if (hasThread) this.#goOn(reason);
+    else this.#giveUp(failed);
+  }
+
+  /** A thread ended in the middle of a queue's work: the next one is given it too, but not again and again. */
+  #tryAgain(queue: FileQueue, reason: unknown): void {
+    queue.settle();
+    if (this.#restarts.mayTryAgain(queue)) return;
+    this.#pool.forget(queue);
+    this.#giveUpQueue(queue, reason, 'worker threads ended again and again while they were at the work of this file');
+    this.#registry.forget(queue, reason);
+  }
+
+  #goOn(reason: unknown): void {
     tell('worker-replaced', { Files: this.#queues.size });
     for (const queue of this.#queues) if (queue.transient) this.#giveUpQueue(queue, reason, MEMORY_LOST);
     // first, since a provider is told of with what became of its calls
@@ -193,16 +246,21 @@ export class Connection {
   }
 
   #giveUp(reason: unknown): void {
-    this.#session?.leave();
     this.#dispatcher.session = undefined;
     this.#lostReason = reason;
-    this.#onLost(this);
-    for (const queue of this.#queues) this.#giveUpQueue(queue, reason);
-    this.#registry.giveUp();
+    this.#pool.forget(this);
+    for (const queue of this.#queues) {
+      this.#giveUpQueue(queue, reason, noThread(reason));
+      this.#registry.forget(queue, reason);
+    }
   }
 
-  #giveUpQueue(queue: FileQueue, reason: unknown, detail?: string): void {
+  #giveUpQueue(queue: FileQueue, reason: unknown, detail: string): void {
     queue.giveUp((call) => makeError('worker-lost', call, queue.dbPath, detail, reason));
     this.#dispatcher.forget(queue);
   }
+}
+
+function noThread(reason: unknown): string {
+  return `there is no worker thread, and none could be started; nothing was stored (${reportedOf(reason).message})`;
 }

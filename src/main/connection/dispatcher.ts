@@ -172,11 +172,15 @@ export class Dispatcher implements QueueHost {
     this.#settle();
   }
 
-  sendWrite(_: FileQueue, write: LargeWrite): boolean {
+  sendWrite(queue: FileQueue, write: LargeWrite): boolean {
     if (write.slot === NO_SLOT) write.slot = this.#channel.takeSlot() ?? NO_SLOT;
     if (write.slot === NO_SLOT) return false;
     if (this.session !== undefined) {
-      callWrite(this.session, write, this.memory.blocks.takeDropped(), () => this.pump());
+      const onFailure = (error: unknown) => {
+        queue.refuse(write, error);
+        this.pump();
+      };
+      callWrite(this.session, write, this.memory.blocks.takeDropped(), () => this.pump(), onFailure);
     }
     return true;
   }
@@ -198,8 +202,8 @@ export class Dispatcher implements QueueHost {
     return outcome;
   }
 
-  causeOf(file: number, number: number, outcome: number): Error | undefined {
-    return this.#channel.errorBoard.causeOf(file, number, outcome);
+  causeOf(file: number, number: number, settler: number, outcome: number): Error | undefined {
+    return this.#channel.errorBoard.causeOf(file, number, settler, outcome);
   }
 
   hurry(): void {

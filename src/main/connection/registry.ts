@@ -1,5 +1,5 @@
 /** The providers that a worker knows, or is to know: each from its attach to its detach. */
-import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
+import { reportedOf, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import { type Failure, type ProviderMessage, type Report, UNKNOWN_EPOCH } from '../../protocol/service.ts';
 import type { FileQueue } from '../queue/file-queue.ts';
 import type { Member } from '../queue/member.ts';
@@ -82,13 +82,14 @@ export class Registry {
     }
   }
 
-  /** There will be no other worker. */
-  giveUp(): void {
-    for (const { member, onAttach, onDetach } of this.#registrations.values()) {
-      for (const settle of onAttach.splice(0)) settle(lostReport(member.dbPath));
-      onDetach?.({});
+  /** The providers of a queue, which is given up, are known to no other worker. */
+  forget(queue: FileQueue, reason: unknown): void {
+    for (const registration of this.#registrations.values()) {
+      if (registration.queue !== queue) continue;
+      this.#registrations.delete(registration.member.id);
+      for (const settle of registration.onAttach.splice(0)) settle(lostReport(reason));
+      registration.onDetach?.({});
     }
-    this.#registrations.clear();
   }
 }
 
@@ -118,7 +119,6 @@ function failureOf({ code, message, cause }: SDS_PersistenceError): Failure {
 }
 
 /** What an attach comes to without a worker. */
-export function lostReport(dbPath: string): Report {
-  const { message } = makeError('worker-lost', 'open', dbPath);
-  return { error: { code: 'worker-lost', cause: { message } } };
+export function lostReport(reason: unknown): Report {
+  return { error: { code: 'worker-lost', cause: reportedOf(reason) } };
 }

@@ -1,23 +1,40 @@
-/** Whether a lost worker gets a successor: not if workers die again and again, and have done nothing. */
+/** Whether a lost thread gets a successor, and whether the file that it was lost with is given to it: not again and again in vain. */
 
-/** After so many workers in a row that died young and had finished nothing, there is no other. */
+/** After so many in a row that died young and had finished nothing, there is no other. */
 const MOST_VAIN_STARTS = 5;
 const SHORT_LIFE_MS = 10_000;
+/** So many threads may end in the middle of a file's work, and nothing of it finished between. */
+const MOST_DEATHS_OF_A_FILE = 5;
+
+/** How much of a file's work was finished so far. */
+interface Work {
+  readonly finishedItems: number;
+}
 
 export class Restarts {
   #progressAtStart = 0;
   #startedAt = 0;
   #vainStarts = 0;
+  readonly #deaths = new WeakMap<Work, { times: number; finishedItems: number }>();
 
   started(progress: number): void {
     this.#progressAtStart = progress;
     this.#startedAt = performance.now();
   }
 
-  /** Told of a loss; returns whether to start another one. */
+  /** Told of a thread that has ended while it was at no file's work; returns whether to start another one. */
   mayGoOn(progress: number): boolean {
     const vain = progress === this.#progressAtStart && performance.now() - this.#startedAt < SHORT_LIFE_MS;
     this.#vainStarts = vain ? this.#vainStarts + 1 : 0;
     return this.#vainStarts < MOST_VAIN_STARTS;
+  }
+
+  /** Told of one that has ended in the middle of a file's work; returns whether that work may be tried again. */
+  mayTryAgain(work: Work): boolean {
+    const { finishedItems } = work;
+    const before = this.#deaths.get(work);
+    const times = before?.finishedItems === finishedItems ? before.times + 1 : 1;
+    this.#deaths.set(work, { times, finishedItems });
+    return times < MOST_DEATHS_OF_A_FILE;
   }
 }

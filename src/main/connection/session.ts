@@ -1,79 +1,101 @@
 /**
- * One worker thread from its start to its end, and the Comlink calls to it. Comlink's promises never
+ * What one worker thread does for one connection, and the Comlink calls to it. Comlink's promises never
  * settle once their worker is gone: then `onEnd` is told, and nothing of this session is heard any more.
  * `onAnswered` is told after each answer: the process may have nothing left to wait for.
  */
-import { existsSync } from 'node:fs';
-import type { Worker } from 'node:worker_threads';
-import { type Remote, wrap } from 'comlink';
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
+import { type Endpoint, type Remote, transfer, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { WorkerService } from '../../protocol/service.ts';
 import type { Channel } from '../channel/channel.ts';
-import { type EngineKind, startWorker } from './start-worker.ts';
+import type { EngineKind } from './start-worker.ts';
+import { WorkerThread } from './thread.ts';
 
 /** A worker that did not start within this is taken for lost by a blocked thread, which hears of no exit. */
 const START_PATIENCE_MS = 30_000;
 
+/** Who is told of a session. */
+export interface SessionOwner {
+  readonly channel: Channel;
+  onEnd(reason: unknown): void;
+  onAnswered(): void;
+}
+
 export class Session {
-  readonly startedAt = performance.now();
-  readonly #channel: Channel;
-  readonly #worker: Worker;
+  /** Whether the thread was started for another connection. */
+  readonly isGuest: boolean;
+  readonly channel: Channel;
+  readonly #thread: WorkerThread;
+  readonly #port: Worker | MessagePort;
   readonly #service: Remote<WorkerService>;
-  readonly #onEnd: (reason: unknown) => void;
-  readonly #onAnswered: () => void;
-  #online = false;
+  readonly #owner: SessionOwner;
+  readonly #startedAt = performance.now();
   #over = false;
   #referenced = true;
   /** Calls that are not answered. */
   #calls = 0;
 
-  constructor(
-    kind: EngineKind,
-    channel: Channel,
-    arena: SharedArrayBuffer,
-    onEnd: (reason: unknown) => void,
-    onAnswered: () => void,
-  ) {
-    channel.reset();
-    this.#channel = channel;
-    this.#onEnd = onEnd;
-    this.#onAnswered = onAnswered;
-    const worker = startWorker(kind, channel.sharedWith(arena));
-    this.#worker = worker;
-    this.#service = wrap<WorkerService>(nodeEndpoint(worker));
-    worker.once('online', () => {
-      this.#online = true;
-    });
-    let reason: unknown;
-    worker.on('error', (error) => {
-      reason = error;
-    });
-    worker.on('messageerror', (error) => this.#end(error));
-    worker.on('exit', (code) => this.#ended(reason ?? new Error(`the worker thread ended with code ${code}`)));
+  /** In a thread of its own. @throws what Node throws where none can be started */
+  static start(kind: EngineKind, arena: SharedArrayBuffer, owner: SessionOwner): Session {
+    owner.channel.reset();
+    const thread = new WorkerThread(kind, owner.channel.sharedWith(arena));
+    return new Session(thread, thread.worker, owner);
   }
 
-  /** Calls the worker. The process goes on living until it has answered. */
-  call<T>(method: (service: Remote<WorkerService>) => Promise<T>, onAnswer: (answer: T) => void): void {
+  private constructor(thread: WorkerThread, port: Worker | MessagePort, owner: SessionOwner) {
+    this.#thread = thread;
+    this.#port = port;
+    this.isGuest = port !== thread.worker;
+    this.#owner = owner;
+    this.channel = owner.channel;
+    const endpoint = nodeEndpoint(port);
+    this.#service = wrap<WorkerService>({
+      ...endpoint,
+      // counted once it is sent: of one that can't be, the worker hears nothing, and must not wait for it
+      postMessage: (...message: Parameters<Endpoint['postMessage']>) => {
+        endpoint.postMessage(...message);
+        this.channel.called();
+      },
+    });
+    if (this.isGuest) port.on('messageerror', (error) => thread.end(error));
+    thread.serves(this);
+  }
+
+  /** In the thread of this session, besides. */
+  serveAlso(arena: SharedArrayBuffer, owner: SessionOwner): Session {
+    owner.channel.reset();
+    const { port1, port2 } = new MessageChannel();
+    const shared = owner.channel.sharedWith(arena);
+    this.call(
+      (service) => service.serve(shared, transfer(port2, [port2])),
+      () => {},
+    );
+    return new Session(this.#thread, port1, owner);
+  }
+
+  /**
+   * Calls the worker. The process goes on living until it has answered.
+   *
+   * @param onFailure - told of a call that can't be sent, or has thrown. Without it the worker can't go on without the
+   *   call: it ends, and its successor is asked anew
+   */
+  call<T>(
+    method: (service: Remote<WorkerService>) => Promise<T>,
+    onAnswer: (answer: T) => void,
+    onFailure: (error: unknown) => void = (error) => this.#thread.end(error),
+  ): void {
     if (this.#over) return;
     this.#calls++;
     this.keepAlive(true);
-    let answer: Promise<T>;
-    try {
-      answer = method(this.#service);
-    } catch (error) {
-      this.#end(error); // a message that can't be sent: the next worker gets it anew
-      return;
-    }
-    this.#channel.called();
-    answer.then(
-      (value) => {
+    const ended = <A>(tell: (outcome: A) => void) => {
+      return (outcome: A) => {
         if (this.#over) return; // all that a lost worker left unanswered is asked again
         this.#calls--;
-        onAnswer(value);
-        this.#onAnswered();
-      },
-      (error: unknown) => this.#end(error), // the service never throws on purpose; an answer that can't be read ends it too
-    );
+        tell(outcome);
+        this.#owner.onAnswered();
+      };
+    };
+    method(this.#service).then(ended(onAnswer), ended(onFailure));
   }
 
   get hasCalls(): boolean {
@@ -83,44 +105,36 @@ export class Session {
   keepAlive(wanted: boolean): void {
     if (wanted === this.#referenced) return;
     this.#referenced = wanted;
-    if (wanted) this.#worker.ref();
-    else this.#worker.unref();
+    if (wanted) this.#port.ref();
+    else this.#port.unref();
   }
 
-  /**
-   * Whether the worker is gone, for a blocked thread, which hears no event; and why. On Linux it looks for
-   * the thread itself. Elsewhere, a thread that has ended reports a negative idle time, or, if it is asked
-   * for the first time only then, no time at all; but so does one whose `online` event did not come yet
-   * (Node, lib/internal/worker.js).
-   */
+  /** Whether the worker is gone, for a blocked thread, which hears no event; and why. */
   checkLife(): 'alive' | 'ended' | 'never began' {
-    const { booted, threadId } = this.#channel;
-    const { idle, active } = this.#worker.performance.eventLoopUtilization();
-    const ended =
-      threadId > 0
-        ? !existsSync(`/proc/self/task/${threadId}`)
-        : idle < 0 || (booted && this.#online && idle === 0 && active === 0);
-    if (ended) return 'ended';
-    return !booted && performance.now() - this.startedAt > START_PATIENCE_MS ? 'never began' : 'alive';
+    if (this.#thread.hasEnded(this.channel)) return 'ended';
+    return !this.channel.booted && performance.now() - this.#startedAt > START_PATIENCE_MS ? 'never began' : 'alive';
   }
 
-  /** Takes no notice of the worker any more, and ends it: it must not do what was refused, or is done by another. */
+  get servesOthers(): boolean {
+    return this.#thread.servesOthers;
+  }
+
+  /** Whether the thread, which has ended, was carrying something out, for whichever connection. */
+  get wasAtWork(): boolean {
+    return this.#thread.wasAtWork;
+  }
+
+  /** Takes no notice of the thread any more, and ends it: it must not do what was refused, or is done by another. */
   leave(): void {
     this.#over = true;
     this.keepAlive(false);
-    void this.#worker.terminate();
+    this.#thread.end();
   }
 
-  /** Ends a worker that can't be talked to any more. */
-  #end(reason: unknown): void {
-    if (this.#over) return;
-    this.#worker.emit('error', reason);
-    void this.#worker.terminate(); // its `exit` tells
-  }
-
-  #ended(reason: unknown): void {
+  /** Told by the thread. */
+  ended(reason: unknown): void {
     if (this.#over) return;
     this.#over = true;
-    this.#onEnd(reason);
+    this.#owner.onEnd(reason);
   }
 }

@@ -9,14 +9,17 @@ import { clearTimeout, setTimeout } from 'node:timers';
 import { guardExit } from '../exit-guard.ts';
 import type { Place } from '../place.ts';
 import type { FileQueue } from '../queue/file-queue.ts';
-import { Connection } from './connection.ts';
+import { Connection, type Pool } from './connection.ts';
 import type { EngineKind } from './start-worker.ts';
 
 const MOST_WORKERS = 64;
 /** A thread without files ends after so long: starting one takes some 30 ms. */
 const QUIET_MS = 3000;
+/** Where another thread was not to be had, it is not asked for again for so long. */
+const NO_ROOM_FOR_MS = 10_000;
 
 const connections: Connection[] = [];
+let nextThreadAt = 0;
 /** By what is the same for all names of a file; providers on the same file share a queue, and with it the connection. */
 const openFiles = new Map<string, OpenFile>();
 
@@ -56,30 +59,59 @@ const ends = new WeakMap<Connection, NodeJS.Timeout>();
 function endLater(connection: Connection): void {
   clearTimeout(ends.get(connection));
   const end = setTimeout(() => {
-    if (connection.fileCount > 0 || connection.lost) return;
-    forget(connection);
+    // one thread may be that of others, for which there was none
+    if (connection.fileCount > 0 || connection.lost || connection.isGuest || connection.servesOthers) return;
+    pool.forget(connection);
     connection.end();
   }, QUIET_MS);
   ends.set(connection, end.unref());
 }
 
-/** A worker is started for a new file as long as every other one of its kind has one. */
+/** A worker is started for a new file as long as every other one of its kind has one, and there is room for another thread. */
 function connectionForNewFile(kind: EngineKind, maxPendingBytes: number): Connection {
   const ofKind = connections.filter((connection) => connection.kind === kind);
-  let best: Connection | undefined;
-  for (const connection of ofKind) {
-    if (best === undefined || connection.fileCount < best.fileCount) best = connection;
+  const best = ofKind.reduce<Connection | undefined>(better, undefined);
+  if (best === undefined) return addConnection(kind, maxPendingBytes);
+  if (best.fileCount === 0 || ofKind.length >= poolSize() || performance.now() < nextThreadAt) return best;
+  try {
+    const another = addConnection(kind, maxPendingBytes);
+    if (!another.lost) return another;
+  } catch {
+    // no memory for another one: those that there are serve this file too
   }
-  if (best !== undefined && (best.fileCount === 0 || ofKind.length >= poolSize())) return best;
-  const connection = new Connection(kind, maxPendingBytes, forget);
+  nextThreadAt = performance.now() + NO_ROOM_FOR_MS;
+  return best;
+}
+
+/** The one with a thread of its own, and fewer files. */
+function better(a: Connection | undefined, b: Connection): Connection {
+  if (a === undefined || (a.isGuest && !b.isGuest)) return b;
+  return a.isGuest === b.isGuest && b.fileCount < a.fileCount ? b : a;
+}
+
+function addConnection(kind: EngineKind, maxPendingBytes: number): Connection {
+  const connection = new Connection(kind, maxPendingBytes, pool);
   if (!connection.lost) connections.push(connection);
   guardExit(connections);
   return connection;
 }
 
-/** Nothing new goes to a connection that was given up, whose providers have been told, or that has none. */
-function forget(connection: Connection): void {
-  connections.splice(connections.indexOf(connection), 1);
-  guardExit(connections);
-  for (const [key, file] of openFiles) if (file.connection === connection) openFiles.delete(key);
-}
+const pool: Pool = {
+  hostFor(guest) {
+    // a copy: one that turns out to be lost is taken out
+    for (const connection of [...connections]) {
+      const thread = connection !== guest && connection.kind === guest.kind ? connection.ownThread : undefined;
+      if (thread !== undefined) return thread;
+    }
+    return undefined;
+  },
+
+  forget(given) {
+    const at = connections.indexOf(given as Connection);
+    if (at >= 0) connections.splice(at, 1);
+    guardExit(connections);
+    for (const [key, { connection, queue }] of openFiles) {
+      if (connection === given || queue === given) openFiles.delete(key);
+    }
+  },
+};

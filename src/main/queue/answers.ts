@@ -5,8 +5,12 @@ import type { PatchBlocks } from '../../protocol/service.ts';
 /** Making views of so many patches takes about a millisecond; then the event loop has its turn. */
 const VIEWS_A_TURN = 8192;
 
-export function resolveWith(found: Uint8Array | PatchBlocks | undefined, resolve: (value: unknown) => void): void {
-  if (Array.isArray(found)) void patchesOf(found).then(resolve);
+export function resolveWith(
+  found: Uint8Array | PatchBlocks | undefined,
+  resolve: (value: unknown) => void,
+  reject: (error: unknown) => void,
+): void {
+  if (Array.isArray(found)) void patchesOf(found).then(resolve, reject);
   else resolve(found);
 }
 

@@ -50,7 +50,7 @@ export interface QueueHost extends Room {
   sendLoad(queue: FileQueue, load: Load): void;
   /** What the worker noted of a write that is finished; its slot may be used anew. */
   takeOutcome(write: LargeWrite): number;
-  causeOf(file: number, number: number, outcome: number): Error | undefined;
+  causeOf(file: number, number: number, settler: number, outcome: number): Error | undefined;
   /** Somebody waits for a batch; somebody waited for one that is settled. */
   hurry(): void;
   hurried(): void;
@@ -62,6 +62,8 @@ export class FileQueue implements Findings, GatheringOwner {
   readonly members = new Set<Member>();
   readonly #stores = new Map<string, Store>();
   readonly observer: FileObserver;
+  /** How many batches, large writes and loads the worker has finished. */
+  finishedItems = 0;
   readonly #host: QueueHost;
   /** Where calls are added. */
   readonly gathering: Gathering;
@@ -200,8 +202,8 @@ export class FileQueue implements Findings, GatheringOwner {
     return this.#host.sqliteVersion;
   }
 
-  causeOf(number: number, outcome: number): Error | undefined {
-    return this.#host.causeOf(this.id, number, outcome);
+  causeOf(number: number, settler: number, outcome: number): Error | undefined {
+    return this.#host.causeOf(this.id, number, settler, outcome);
   }
 
   /** Settles what the worker has finished; returns whether anything is still under way. */
@@ -211,6 +213,7 @@ export class FileQueue implements Findings, GatheringOwner {
   }
 
   #settleWrite = (write: Batch | LargeWrite): void => {
+    this.finishedItems++;
     if (write.kind === 'write') {
       settleWrite(write, this.#host.takeOutcome(write), this);
       return;
@@ -222,7 +225,20 @@ export class FileQueue implements Findings, GatheringOwner {
 
   /** The worker's answer to a load. */
   answer(load: Load, loaded: Loaded): void {
-    if (this.#underWay.takeLoad(load)) settleLoad(load, loaded, this);
+    if (!this.#underWay.take(load)) return;
+    this.finishedItems++;
+    settleLoad(load, loaded, this);
+  }
+
+  /** A write could not be sent to the worker. */
+  refuse(write: LargeWrite, error: unknown): void {
+    if (!this.#underWay.take(write)) return;
+    this.#host.takeOutcome(write);
+    refuseWrite(
+      write,
+      makeError('io-error', operationNames[write.operation] ?? '', this.dbPath, undefined, error),
+      this,
+    );
   }
 
   /** Settles once all that was called so far is finished; rejects with this provider's first failure. */

@@ -8,7 +8,7 @@ import {
   PRUNE_PATCHES,
   SAVE_SNAPSHOT,
 } from '../../protocol/entries.ts';
-import type { SDS_PersistenceError } from '../../protocol/errors.ts';
+import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Bytes } from '../../protocol/service.ts';
 import { INLINE_LIMIT, NO_SLAB } from '../../protocol/slabs.ts';
 import { takeMark, takeOver } from '../ownership.ts';
@@ -147,10 +147,17 @@ export class Gathering {
     handedOver: boolean,
     flags: number,
   ): Promise<void> {
-    const refusal = this.#admission.admit(lengthOf(data), member, operationNames[operation] ?? '');
+    const call = operationNames[operation] ?? '';
+    const refusal = this.#admission.admit(lengthOf(data), member, call);
     if (refusal !== undefined) return Promise.reject(refusal);
+    let bytes: Bytes;
+    try {
+      bytes = (handedOver ? takeOver(data) : undefined) ?? this.#copy(data);
+    } catch (error) {
+      const detail = `there is no memory for a copy of its ${lengthOf(data)} bytes; nothing was stored`;
+      return Promise.reject(makeError('io-error', call, this.#owner.dbPath, detail, error));
+    }
     this.completeOpen();
-    const bytes = (handedOver ? takeOver(data) : undefined) ?? this.#copy(data);
     this.#host.memory.pendingBytes += bytes.length;
     const write = new LargeWrite(this.#nextNumber(), member, operation, key, clock, bytes, flags);
     if (operation === SAVE_SNAPSHOT) member.snapshotCalled(clock, write, write.isAcknowledged);

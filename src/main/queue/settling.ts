@@ -25,7 +25,7 @@ export interface Findings {
   readonly observer: FileObserver;
   readonly dbPath: string;
   readonly sqliteVersion: string;
-  causeOf(number: number, outcome: number): Error | undefined;
+  causeOf(number: number, settler: number, outcome: number): Error | undefined;
 }
 
 type Failures = Map<number, SDS_PersistenceError>;
@@ -100,7 +100,7 @@ function failuresOf(batch: Batch, findings: Findings): Failures | undefined {
     if ((word >> 16) & ENTRY_COLLIDED) member.collided();
     const outcome = (word >> 8) & 0xff;
     if (outcome < FIRST_ERROR || failed.has(index)) continue;
-    failed.set(index, errorOf(operation, batch.number, outcome, findings));
+    failed.set(index, errorOf(operation, batch.number, index, outcome, findings));
   }
   return failed.size > 0 ? failed : undefined;
 }
@@ -117,10 +117,16 @@ function* entriesOf(batch: Batch, memory: PendingMemory): Generator<number> {
   }
 }
 
-function errorOf(operation: number, number: number, outcome: number, findings: Findings): SDS_PersistenceError {
+function errorOf(
+  operation: number,
+  number: number,
+  settler: number,
+  outcome: number,
+  findings: Findings,
+): SDS_PersistenceError {
   const code = errorCodes[outcome - FIRST_ERROR] ?? 'io-error';
   const call = operationNames[operation] ?? '';
-  return makeError(code, call, findings.dbPath, undefined, findings.causeOf(number, outcome));
+  return makeError(code, call, findings.dbPath, undefined, findings.causeOf(number, settler, outcome));
 }
 
 /** Settles a write that crossed by itself; `noted` is what the worker left in its slot. */
@@ -130,7 +136,7 @@ export function settleWrite(write: LargeWrite, noted: number, findings: Findings
   if (noted & SLOT_COLLIDED) write.member.collided();
   const outcome = noted & 0xff;
   const failed = outcome >= FIRST_ERROR;
-  endWrite(write, failed ? errorOf(write.operation, write.number, outcome, findings) : undefined, findings);
+  endWrite(write, failed ? errorOf(write.operation, write.number, 0, outcome, findings) : undefined, findings);
 }
 
 /** Rejects a write that was not finished. */
@@ -154,12 +160,15 @@ function giveBytesBack({ data: { buffer, length } }: LargeWrite, finished: boole
 
 /** Settles a load by the worker's answer. */
 export function settleLoad(load: Load, loaded: Loaded, findings: Findings): void {
+  const call = operationNames[load.operation] ?? '';
   if ('failure' in loaded) {
-    const call = operationNames[load.operation] ?? '';
     refuseLoad(load, reviveError(loaded.failure, call, findings.dbPath), findings);
     return;
   }
-  resolveWith(loaded.found, load.resolve);
+  const noMemory = 'there is no memory for what was found';
+  resolveWith(loaded.found, load.resolve, (error) =>
+    load.reject(makeError('io-error', call, findings.dbPath, noMemory, error)),
+  );
   findings.observer.endedLoad(load.trace);
   end(load, undefined);
 }

@@ -84,12 +84,12 @@ export class UnderWay {
     }
   }
 
-  /** Takes out a load that is answered; false if it was refused meanwhile. */
-  takeLoad(load: Load): boolean {
-    const at = this.#items.indexOf(load);
+  /** Takes out a load that is answered, or a write that never went off; false if it was refused meanwhile. */
+  take(item: Load | LargeWrite): boolean {
+    const at = this.#items.indexOf(item);
     if (at < 0) return false;
     this.#items.splice(at, 1);
-    this.#loads--;
+    if (item.kind === 'load') this.#loads--;
     return true;
   }
 

@@ -1,0 +1,72 @@
+/**
+ * One worker thread, from its start to its end: for the connection that has started it, and for others that it serves
+ * besides, where there is no room for another thread.
+ */
+import { existsSync } from 'node:fs';
+import type { Worker } from 'node:worker_threads';
+import type { SharedMemory } from '../../protocol/control.ts';
+import type { Channel } from '../channel/channel.ts';
+import { type EngineKind, startWorker } from './start-worker.ts';
+
+/** What is told of its end. */
+interface Served {
+  readonly channel: Channel;
+  ended(reason: unknown): void;
+}
+
+export class WorkerThread {
+  readonly worker: Worker;
+  /** Who has started it comes first. */
+  readonly #served = new Set<Served>();
+  #online = false;
+  #reason: unknown;
+  #wasAtWork: boolean | undefined;
+
+  /** @throws what Node throws where no thread can be started */
+  constructor(kind: EngineKind, shared: SharedMemory) {
+    const worker = startWorker(kind, shared);
+    this.worker = worker;
+    worker.once('online', () => {
+      this.#online = true;
+    });
+    worker.on('error', (error) => {
+      this.#reason = error;
+    });
+    worker.on('messageerror', (error) => this.end(error));
+    worker.on('exit', (code) => {
+      const reason = this.#reason ?? new Error(`the worker thread ended with code ${code}`);
+      for (const served of this.#served) served.ended(reason);
+    });
+  }
+
+  get servesOthers(): boolean {
+    return this.#served.size > 1;
+  }
+
+  serves(served: Served): void {
+    this.#served.add(served);
+  }
+
+  /** Ends it: its `exit` tells all that it serves. */
+  end(reason?: unknown): void {
+    this.#reason ??= reason;
+    void this.worker.terminate();
+  }
+
+  /**
+   * Whether it has ended, for a blocked thread, which hears no event. On Linux it looks for the thread itself.
+   * Elsewhere, a thread that has ended reports a negative idle time, or, if it is asked for the first time only
+   * then, no time at all; but so does one whose `online` event did not come yet (Node, lib/internal/worker.js).
+   */
+  hasEnded({ booted, threadId }: Channel): boolean {
+    const { idle, active } = this.worker.performance.eventLoopUtilization();
+    if (threadId > 0) return !existsSync(`/proc/self/task/${threadId}`);
+    return idle < 0 || (booted && this.#online && idle === 0 && active === 0);
+  }
+
+  /** Of one that has ended: whether it was carrying something out, for whichever connection. As it was when first asked. */
+  get wasAtWork(): boolean {
+    this.#wasAtWork ??= [...this.#served].some(({ channel }) => channel.fileAtWork !== undefined);
+    return this.#wasAtWork;
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * Where no other worker thread can be started, those that run serve all files. A removed working folder is one of the
+ * reasons why Node can't start any; limits of a container and the like are for `torture/one-victim.ts`.
+ */
+import { describe, expect, it } from 'vitest';
+import { freshFolder, rowsOf } from '../support/files.ts';
+import { runProgram } from '../support/programs.ts';
+
+const FILES = ['a', 'b', 'c', 'd'];
+
+/** The working folder is there until `removeFolder()`; threads are counted. */
+const beginning = `
+  import { mkdirSync, rmdirSync } from 'node:fs';
+  import { join } from 'node:path';
+  process.env.SDS_PERSISTENCE_WORKERS = '3';
+  const workers = new Set();
+  process.on('worker', (worker) => {
+    workers.add(worker);
+    worker.once('exit', () => workers.delete(worker));
+  });
+  const folder = join(file, 'release-1');
+  mkdirSync(folder);
+  process.chdir(folder);
+  const removeFolder = () => rmdirSync(folder);
+  const open = (name) => new SDS_DesktopPersistenceProvider(join(file, name + '.db'), 'store');
+`;
+
+describe.skipIf(process.platform === 'win32')('where no thread can be started', () => {
+  it('the one that runs serves files that are opened later: writes, large ones, loads, in their order', async () => {
+    const folder = freshFolder();
+    const { code, stdout, stderr } = await runProgram(
+      `${beginning}
+      const a = open('a');
+      await a.appendPatch(patchOf(1), 1);
+      removeFolder();
+      const found = {};
+      const all = { a, b: open('b'), c: open('c'), d: open('d') };
+      for (const [name, provider] of Object.entries(all)) {
+        for (let clock = 2; clock <= 200; clock++) provider.appendPatch(patchOf(clock), clock).catch(console.error);
+        provider.saveSnapshot(new Uint8Array(400_000).fill(7), 100).catch(console.error);
+        provider.prunePatches(101).catch(console.error);
+        const [snapshot, patches] = await Promise.all([provider.loadSnapshot(), provider.loadPatchesSince(0)]);
+        provider.appendPatch(patchOf(201), 201).catch(console.error);
+        const inTime = provider.flushSync(20_000);
+        found[name] = [snapshot.length, patches.length, inTime];
+      }
+      console.log(JSON.stringify({ found, workers: workers.size }));
+      await Promise.all(Object.values(all).map((provider) => provider.close()));`,
+      folder,
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const each = [400_000, 100, true];
+    expect(JSON.parse(stdout)).toEqual({ found: { a: each, b: each, c: each, d: each }, workers: 1 });
+    for (const name of FILES) expect(rowsOf(`${folder}/${name}.db`).patches).toHaveLength(101);
+  });
+
+  it('what was called before the process ends is committed, whichever thread serves its file', async () => {
+    const folder = freshFolder();
+    const { code, stderr } = await runProgram(
+      `${beginning}
+      const a = open('a');
+      await a.ready();
+      removeFolder();
+      const all = [a, open('b'), open('c'), open('d')];
+      await Promise.all(all.slice(1).map((provider) => provider.ready()));
+      for (const provider of all) {
+        for (let clock = 1; clock <= 1000; clock++) provider.appendPatch(patchOf(clock), clock);
+        provider.saveSnapshot(new Uint8Array(1_000_000), 5);
+      }
+      process.exit();`,
+      folder,
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    for (const name of FILES) expect(rowsOf(`${folder}/${name}.db`).patches).toHaveLength(1000);
+  });
+
+  it('files of a thread that is lost go on with another one, and nothing that was called is', async () => {
+    const folder = freshFolder();
+    const { code, stdout, stderr } = await runProgram(
+      `${beginning}
+      const all = [open('a'), open('b'), open('c')];
+      await Promise.all(all.map((provider) => provider.ready()));
+      removeFolder();
+      const [, second, third] = workers;
+      const outcomes = [];
+      let clock = 0;
+      const append = (times) => {
+        for (let i = 0; i < times; i++) {
+          clock++;
+          for (const provider of all) outcomes.push(provider.appendPatch(patchOf(clock), clock));
+        }
+      };
+      append(500);
+      await second.terminate();
+      append(500);
+      await Promise.all(all.map((provider) => provider.flush()));
+      await third.terminate();
+      append(500);
+      const failed = (await Promise.allSettled(outcomes)).filter(({ status }) => status === 'rejected');
+      console.log(JSON.stringify({ failed: failed.length, workers: workers.size }));
+      await Promise.all(all.map((provider) => provider.close()));`,
+      folder,
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toEqual({ failed: 0, workers: 1 });
+    for (const name of ['a', 'b', 'c']) {
+      const { patches } = rowsOf(`${folder}/${name}.db`);
+      expect(patches).toHaveLength(1500);
+      expect(patches.at(-1)).toMatchObject({ clock: 1500 });
+    }
+  });
+
+  it('and there is no memory for what it would share, files go to one that runs', async () => {
+    const folder = freshFolder();
+    const { code, stdout, stderr } = await runProgram(
+      `${beginning}
+      const a = open('a');
+      await a.ready();
+      const { SharedArrayBuffer: Real } = globalThis;
+      globalThis.SharedArrayBuffer = class extends Real {
+        constructor(length) {
+          if (length > 1_000_000) throw new RangeError('Array buffer allocation failed');
+          super(length);
+        }
+      };
+      const all = [a, open('b'), open('c')];
+      await Promise.all(all.map((provider) => provider.appendPatch(patchOf(1), 1)));
+      console.log(workers.size);
+      await Promise.all(all.map((provider) => provider.close()));`,
+      folder,
+    );
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '1\n', stderr: '' });
+  });
+
+  it('and there is none at all, calls reject with an error that names the cause, and a relative path leads nowhere', async () => {
+    const { code, stdout, stderr } = await runProgram(
+      `${beginning}
+      removeFolder();
+      const why = (error) => [error instanceof SDS_PersistenceError, error.code, error.cause?.code ?? error.cause?.message, error.message];
+      const a = open('a');
+      const told = [a.appendPatch(patchOf(1), 1), a.ready(), a.loadSnapshot(), a.flush()];
+      const found = await Promise.all(told.map((call) => call.then(() => 'done', why)));
+      const flushed = a.flushSync();
+      await a.close();
+      let relative;
+      try {
+        new SDS_DesktopPersistenceProvider('./notes.db', 'store');
+      } catch (error) {
+        relative = why(error);
+      }
+      process.chdir(file);
+      const later = open('a');
+      await later.appendPatch(patchOf(1), 1);
+      await later.close();
+      console.log(JSON.stringify({ found, flushed, relative }));`,
+      freshFolder(),
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const { found, flushed, relative } = JSON.parse(stdout) as {
+      found: [boolean, string, string, string][];
+      flushed: boolean;
+      relative: [boolean, string, string, string];
+    };
+    expect(flushed).toBe(false);
+    for (const [ours, errorCode, cause, message] of found) {
+      expect([ours, errorCode, cause]).toEqual([true, 'worker-lost', 'ENOENT']);
+      expect(message).toMatch(/no worker thread.*cwd/);
+    }
+    expect(relative.slice(0, 3)).toEqual([true, 'open-failed', 'ENOENT']);
+  });
+});

@@ -1,0 +1,40 @@
+/** The control file of torture/faulty-calls.c, as the process that meets the faults sees it. */
+import { openSync, readSync, writeSync } from 'node:fs';
+import { constants } from 'node:os';
+
+const ANY_ERROR = 5;
+/** kind, countdown, calls, fired, stays, error, concerned */
+const CELLS = 7;
+/** The bit of threads that are started. */
+export const THREADS = 1024;
+
+export class FaultControl {
+  readonly #file: number;
+
+  constructor(path: string) {
+    this.#file = openSync(path, 'r+');
+  }
+
+  #write(cells: readonly number[]): void {
+    writeSync(
+      this.#file,
+      Int32Array.from({ length: CELLS }, (_, i) => cells[i] ?? 0),
+      0,
+      CELLS * 4,
+      0,
+    );
+  }
+
+  /** The n-th call of these kinds fails, and all after it if the trouble stays. */
+  arm(calls: number, error: string, n: number, stays: boolean): void {
+    this.#write([ANY_ERROR, n, 0, 0, Number(stays), constants.errno[error as keyof typeof constants.errno], calls]);
+  }
+
+  /** Ends the trouble; returns how often it has happened. */
+  disarm(): number {
+    const cells = new Int32Array(CELLS);
+    readSync(this.#file, cells, 0, CELLS * 4, 0);
+    this.#write([]);
+    return cells[3] ?? 0;
+  }
+}
