@@ -1,4 +1,5 @@
 /** The provider: checks what it is given, and hands it to the queue of its file. */
+
 import type { SDS_PersistenceProvider } from '../protocol/contract.ts';
 import {
   LOAD_PATCHES,
@@ -15,6 +16,7 @@ import type { SDS_BackupOptions, SDS_BackupResult } from '../protocol/maintenanc
 import type { ProviderSettings, SDS_ProviderOptions } from '../protocol/options.ts';
 import { isPostgresqlUrl } from '../protocol/postgresql-url.ts';
 import type { SDS_Statistics } from '../protocol/statistics.ts';
+import { Promise } from '../protocol/surroundings.ts';
 import { describe, faultOfBytes, faultOfClock, faultOfHash, readOptions } from './arguments.ts';
 import type { Connection } from './connection/connection.ts';
 import { type OpenFile, openFile, releaseFile } from './connection/worker-pool.ts';
@@ -245,8 +247,11 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
 
   async #close(): Promise<void> {
     const [queue, connection] = [this.#queue, this.#connection];
-    // whatever failed has rejected its own promise
-    await queue.barrier(this.#member).catch(() => undefined);
+    try {
+      await queue.barrier(this.#member);
+    } catch {
+      // whatever failed has rejected its own promise
+    }
     const { error } = await connection.detach(this.#member);
     queue.leave(this.#member);
     releaseFile({ queue, connection });

@@ -2,6 +2,7 @@
  * How gathered batches are carried out: those that wait for each other in one transaction; if that fails, each by
  * itself, and at last each of its promises, so that a bad call fails alone.
  */
+
 import type { SDS_PersistenceErrorCode } from '../protocol/errors.ts';
 import {
   BATCH_FAILED,
@@ -15,6 +16,7 @@ import {
   SLAB_USED,
   usedOf,
 } from '../protocol/slabs.ts';
+import { Promise } from '../protocol/surroundings.ts';
 import type { Arena } from './arena.ts';
 import { BatchReader } from './batch-reader.ts';
 import { noteSnapshot } from './behind-a-snapshot.ts';

@@ -2,8 +2,10 @@
  * One database file as the worker sees it: its providers, its engine, and its tasks, one after the other; one that
  * has to wait, since the file is busy or its server has not answered yet, does not hold up other files.
  */
+
 import { cellTime } from '../protocol/clock.ts';
 import type { Answer, Report, WriteTicket } from '../protocol/service.ts';
+import { Promise, performance } from '../protocol/surroundings.ts';
 import { Batches, type BatchesHost, type GatheredBatch } from './batches.ts';
 import { noteSnapshot } from './behind-a-snapshot.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, type MaybePromise } from './engine.ts';

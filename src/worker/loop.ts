@@ -6,6 +6,7 @@
  * so that more of it is committed together. After a pause in the traffic it sleeps until it is rung,
  * and after a longer one it returns to its event loop, where a Comlink call wakes it.
  */
+
 import {
   DOORBELL,
   PROGRESS,
@@ -18,6 +19,7 @@ import {
   WANTED_LATER,
   WORKER_STATE,
 } from '../protocol/control.ts';
+import { clearTimeout, performance, setImmediate, setTimeout } from '../protocol/surroundings.ts';
 import type { RingReader } from './ring-reader.ts';
 
 /** How long a batch that nobody waits for lies in the ring: calls are added to it meanwhile. */

@@ -1,4 +1,5 @@
 /** What the main side talks to: takes batches from the ring and calls through Comlink, and gives them to their files. */
+
 import { BOOTED, RETIRED, type SharedMemory } from '../protocol/control.ts';
 import { accountFor, accountForAtOnce } from '../protocol/dropped-memory.ts';
 import { APPEND_PATCH, SAVE_SNAPSHOT, SAVE_VALUE } from '../protocol/entries.ts';
@@ -13,6 +14,7 @@ import type {
   WorkerService,
   WriteTicket,
 } from '../protocol/service.ts';
+import { Promise } from '../protocol/surroundings.ts';
 import { Arena } from './arena.ts';
 import { type Engine, EngineError, type MaybePromise } from './engine.ts';
 import { ErrorBoard } from './error-board.ts';

@@ -5,8 +5,10 @@
  * After a checkpoint SQLite writes the log from its start again, over what is there. That costs
  * less than a file that grows (the benchmark's `design-insert`), so the file is cut only after a while in which little was written.
  */
+
 import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
+import { performance } from '../protocol/surroundings.ts';
 import { countCheckpoint } from './checkpoint-count.ts';
 import { LogSync } from './log-sync.ts';
 import { firstRow } from './node-sqlite.ts';

@@ -1,6 +1,7 @@
 /** Reads what SQLite said about a failed batch, as long as the board still shows it. */
 import { BOARD_BYTES, BOARD_TEXT_AT } from '../../protocol/control.ts';
 import { type ReportedCause, reviveCause } from '../../protocol/errors.ts';
+import { Buffer } from '../../protocol/surroundings.ts';
 
 export class ErrorBoard {
   readonly shared = new SharedArrayBuffer(BOARD_BYTES);

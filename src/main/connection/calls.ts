@@ -1,4 +1,5 @@
 /** What can't be gathered, as Comlink calls: large writes and loads. */
+import { types } from 'node:util';
 import { transfer } from 'comlink';
 import { cellTime } from '../../protocol/clock.ts';
 import { APPEND_PATCH, LOAD_PATCHES, LOAD_SNAPSHOT, SAVE_SNAPSHOT } from '../../protocol/entries.ts';
@@ -14,7 +15,7 @@ export function callWrite(session: Session, write: LargeWrite, dropped: number, 
     session.call((service) => service.recall(ticket), onAnswer);
     return;
   }
-  const bytes = data.buffer instanceof ArrayBuffer ? transfer(data, [data.buffer]) : data;
+  const bytes = types.isArrayBuffer(data.buffer) ? transfer(data, [data.buffer]) : data;
   session.call((service) => {
     if (operation === SAVE_SNAPSHOT) return service.saveSnapshot(ticket, bytes, clock);
     if (operation === APPEND_PATCH) return service.appendPatch(ticket, bytes, clock);

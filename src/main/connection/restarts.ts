@@ -1,4 +1,5 @@
 /** Whether a lost worker gets a successor: not if workers die again and again, and have done nothing. */
+import { performance } from '../../protocol/surroundings.ts';
 
 /** After so many workers in a row that died young and had finished nothing, there is no other. */
 const MOST_VAIN_STARTS = 5;

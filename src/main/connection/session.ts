@@ -3,16 +3,21 @@
  * settle once their worker is gone: then `onEnd` is told, and nothing of this session is heard any more.
  * `onAnswered` is told after each answer: the process may have nothing left to wait for.
  */
+
 import { existsSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
 import { type Remote, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { WorkerService } from '../../protocol/service.ts';
+import { performance } from '../../protocol/surroundings.ts';
 import type { Channel } from '../channel/channel.ts';
 import { type EngineKind, startWorker } from './start-worker.ts';
 
 /** A worker that did not start within this is taken for lost by a blocked thread, which hears of no exit. */
 const START_PATIENCE_MS = 30_000;
+
+/** Deno has no event-loop times of a worker; Bun answers with zeros, and prints a stack when it is asked. */
+const tellsTimes = process.versions.deno === undefined && process.versions.bun === undefined;
 
 export class Session {
   readonly startedAt = performance.now();
@@ -65,15 +70,21 @@ export class Session {
       return;
     }
     this.#channel.called();
-    answer.then(
-      (value) => {
-        if (this.#over) return; // all that a lost worker left unanswered is asked again
-        this.#calls--;
-        onAnswer(value);
-        this.#onAnswered();
-      },
-      (error: unknown) => this.#end(error), // the service never throws on purpose; an answer that can't be read ends it too
-    );
+    void this.#await(answer, onAnswer);
+  }
+
+  async #await<T>(answer: Promise<T>, onAnswer: (answer: T) => void): Promise<void> {
+    let value: T;
+    try {
+      value = await answer;
+    } catch (error) {
+      this.#end(error); // the service never throws on purpose; an answer that can't be read ends it too
+      return;
+    }
+    if (this.#over) return; // all that a lost worker left unanswered is asked again
+    this.#calls--;
+    onAnswer(value);
+    this.#onAnswered();
   }
 
   get hasCalls(): boolean {
@@ -91,17 +102,19 @@ export class Session {
    * Whether the worker is gone, for a blocked thread, which hears no event; and why. On Linux it looks for
    * the thread itself. Elsewhere, a thread that has ended reports a negative idle time, or, if it is asked
    * for the first time only then, no time at all; but so does one whose `online` event did not come yet
-   * (Node, lib/internal/worker.js).
+   * (Node, lib/internal/worker.js). Where neither is told a thread that has begun counts as alive.
    */
   checkLife(): 'alive' | 'ended' | 'never began' {
     const { booted, threadId } = this.#channel;
-    const { idle, active } = this.#worker.performance.eventLoopUtilization();
-    const ended =
-      threadId > 0
-        ? !existsSync(`/proc/self/task/${threadId}`)
-        : idle < 0 || (booted && this.#online && idle === 0 && active === 0);
+    const ended = threadId > 0 ? !existsSync(`/proc/self/task/${threadId}`) : this.#hasEndedByItsTimes(booted);
     if (ended) return 'ended';
     return !booted && performance.now() - this.startedAt > START_PATIENCE_MS ? 'never began' : 'alive';
+  }
+
+  #hasEndedByItsTimes(booted: boolean): boolean {
+    if (!tellsTimes) return false;
+    const { idle, active } = this.#worker.performance.eventLoopUtilization();
+    return idle < 0 || (booted && this.#online && idle === 0 && active === 0);
   }
 
   /** Takes no notice of the worker any more, and ends it: it must not do what was refused, or is done by another. */

@@ -1,4 +1,5 @@
 /** Settles what the worker has finished: reads what became of each call, and gives the memory back. */
+import { types } from 'node:util';
 import { SLOT_COLLIDED, SLOT_FOREIGN_WRITER } from '../../protocol/control.ts';
 import { ENTRY_COLLIDED, entryBytes, FIRST_ERROR, operationNames } from '../../protocol/entries.ts';
 import { errorCodes, makeError, reviveError, type SDS_PersistenceError } from '../../protocol/errors.ts';
@@ -147,7 +148,7 @@ function endWrite(write: LargeWrite, error: SDS_PersistenceError | undefined, { 
 
 function giveBytesBack({ data: { buffer, length } }: LargeWrite, finished: boolean, memory: PendingMemory): void {
   memory.pendingBytes -= length;
-  if (!(buffer instanceof SharedArrayBuffer)) return;
+  if (!types.isSharedArrayBuffer(buffer)) return;
   if (finished) memory.blocks.giveBack(buffer);
   else memory.blocks.abandon(buffer);
 }
@@ -159,7 +160,7 @@ export function settleLoad(load: Load, loaded: Loaded, findings: Findings): void
     refuseLoad(load, reviveError(loaded.failure, call, findings.dbPath), findings);
     return;
   }
-  resolveWith(loaded.found, load.resolve);
+  void resolveWith(loaded.found, load.resolve);
   findings.observer.endedLoad(load.trace);
   end(load, undefined);
 }

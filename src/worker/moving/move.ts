@@ -1,7 +1,9 @@
 /** Moves house: copies stores and values from database files or PostgreSQL databases into one, and compares them afterwards. */
+
 import { statSync } from 'node:fs';
 import type { MoveTask, Place, SDS_CopyResult } from '../../protocol/maintenance.ts';
 import { identityOf } from '../../protocol/postgresql-url.ts';
+import { Promise, performance } from '../../protocol/surroundings.ts';
 import { ChangedMeanwhile, OperationError } from '../maintenance/failure.ts';
 import { locate, openLook } from '../maintenance/look.ts';
 import type { Progress } from '../maintenance/progress.ts';
