@@ -56,7 +56,7 @@ for (const [name, { entry, packed }] of Object.entries(workers)) {
   const code = packed
     ? `process.getBuiltinModule('node:zlib').brotliDecompressSync(Buffer.from('${brotliCompressSync(text).toString('base64')}', 'base64')).toString()`
     : JSON.stringify(text);
-  workerModules.set(name, `export default () => ${code};`);
+  workerModules.set(name, `import { Buffer } from 'node:buffer';\nexport default () => ${code};`);
 }
 const locations = { esm: 'import.meta.url', cjs: '__filename' };
 const virtualModules = (format) => ({
