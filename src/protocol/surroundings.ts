@@ -23,7 +23,10 @@ export const performance = { now: now.bind(clock) };
 /** Seconds since the process began: all threads of Node read the same clock. */
 export const uptime = process.uptime.bind(process);
 
-/** For the workers, where nothing is replaced but by what is preloaded: the timers of a window would be numbers. */
+/**
+ * For the workers, where only what is preloaded replaces anything. What is thrown in a timer ends the thread, as it must;
+ * after an `await` that depends on `--unhandled-rejections`.
+ */
 export const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate } = timers;
 
 const { wait, yield: giveWay } = Object.getPrototypeOf(scheduler) as typeof scheduler;

@@ -90,10 +90,13 @@ export interface Replacement {
   promise?: string;
 }
 
+/** Before or after the package is loaded, or in every thread before all else. */
+type When = 'before' | 'after' | 'preloaded';
+
 /** What a program says of its calls, line by line, and whatever else it says. */
 export async function tour(
   { replace, restore, promise = 'real.Promise' }: Replacement,
-  how: { form: keyof typeof forms; loadFirst: boolean; restoreInBetween: boolean },
+  how: { form: keyof typeof forms; when: When; restoreInBetween?: boolean },
 ): Promise<string[]> {
   const folder = freshFolder();
   const load = `const { SDS_DesktopPersistenceProvider, describeDatabase, verifyDatabase } = ${forms[how.form]};`;
@@ -104,26 +107,30 @@ export async function tour(
 import { writeSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 const require = createRequire(import.meta.url);
-const real = { setTimeout, hrtime: process.hrtime, Promise };
+const real = { setTimeout, clearTimeout, hrtime: process.hrtime, Promise };
 const folder = ${JSON.stringify(folder)};
 const file = folder + '/store.db';
 const said = [];
 let waitsFor = 'the package';
 process.on('uncaughtException', (error) => said.push('uncaught: ' + error.stack));
 // what hangs is named, instead of a program that does not end
-real.setTimeout(() => { said.push(waitsFor + ': NOT SETTLED'); process.exit(); }, 30_000).unref();
+const watch = real.setTimeout(() => { said.push(waitsFor + ': NOT SETTLED'); process.exit(); }, 30_000);
 process.on('exit', () => writeSync(1, JSON.stringify(said)));
-${how.loadFirst ? load : ''}
-${replace}
-${how.loadFirst ? '' : load}
+${how.when === 'after' ? load : ''}
+${how.when === 'preloaded' ? '' : replace}
+${how.when === 'after' ? '' : load}
 const OwnPromise = ${promise};
 const provider = new SDS_DesktopPersistenceProvider(file, 'store');
 ${tools}
 ${first}
 ${how.restoreInBetween ? restore : ''}
-${second}`,
+${second}
+real.clearTimeout(watch);`,
   );
-  const { stdout, stderr } = await run(process.execPath, [program], {
+  const preload = join(folder, 'preload.cjs');
+  writeFileSync(preload, replace);
+  const flags = how.when === 'preloaded' ? ['--require', preload] : [];
+  const { stdout, stderr } = await run(process.execPath, [...flags, program], {
     cwd: folder,
     env: { NODE_NO_WARNINGS: '1' },
   });

@@ -43,15 +43,24 @@ const replacements: Record<string, Replacement> = {
 
 describe.each(Object.entries(replacements))('%s', (_, replacement) => {
   it('put in place after the package is loaded', async () => {
-    expect(await tour(replacement, { form: 'require', loadFirst: true, restoreInBetween: false })).toEqual(expected);
+    expect(await tour(replacement, { form: 'require', when: 'after' })).toEqual(expected);
   });
 
   it.each(['require', 'import'] as const)('put in place before the package is loaded by %s', async (form) => {
-    expect(await tour(replacement, { form, loadFirst: false, restoreInBetween: false })).toEqual(expected);
+    expect(await tour(replacement, { form, when: 'before' })).toEqual(expected);
   });
 
   if (replacement.restore === undefined) return;
   it('taken away once the package was loaded and used', async () => {
-    expect(await tour(replacement, { form: 'require', loadFirst: false, restoreInBetween: true })).toEqual(expected);
+    expect(await tour(replacement, { form: 'require', when: 'before', restoreInBetween: true })).toEqual(expected);
   });
 });
+
+it.each(['timers that are numbers', 'zone.js', 'Bluebird'])(
+  '%s preloaded in every thread, those of the workers too',
+  async (name) => {
+    const replacement = replacements[name];
+    if (replacement === undefined) throw new Error(`there is no ${name}`);
+    expect(await tour(replacement, { form: 'import', when: 'preloaded' })).toEqual(expected);
+  },
+);
