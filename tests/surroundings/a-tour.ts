@@ -88,6 +88,8 @@ export interface Replacement {
   restore?: string;
   /** The promise by which the program itself awaits some of the calls. */
   promise?: string;
+  /** What calls the function that makes the provider. */
+  around?: string;
 }
 
 /** Before or after the package is loaded, or in every thread before all else. */
@@ -95,7 +97,7 @@ type When = 'before' | 'after' | 'preloaded';
 
 /** What a program says of its calls, line by line, and whatever else it says. */
 export async function tour(
-  { replace, restore, promise = 'real.Promise' }: Replacement,
+  { replace, restore, promise = 'real.Promise', around = '(make) => make()' }: Replacement,
   how: { form: keyof typeof forms; when: When; restoreInBetween?: boolean },
 ): Promise<string[]> {
   const folder = freshFolder();
@@ -120,7 +122,7 @@ ${how.when === 'after' ? load : ''}
 ${how.when === 'preloaded' ? '' : replace}
 ${how.when === 'after' ? '' : load}
 const OwnPromise = ${promise};
-const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+const provider = (${around})(() => new SDS_DesktopPersistenceProvider(file, 'store'));
 ${tools}
 ${first}
 ${how.restoreInBetween ? restore : ''}

@@ -26,6 +26,10 @@ const replacements: Record<string, Replacement> = {
     }`,
   },
   'zone.js': { replace: `${require('zone.js/node')};`, promise: 'Promise' },
+  "a zone that keeps its jobs back, as Angular's `fakeAsync` does": {
+    replace: `${require('zone.js/node')}; ${require('zone.js/plugins/fake-async-test')};`,
+    around: "(make) => Zone.current.fork(new Zone.FakeAsyncTestZoneSpec('zone')).run(make)",
+  },
   Bluebird: {
     replace: `globalThis.Promise = ${require('bluebird')};`,
     restore: 'globalThis.Promise = real.Promise;',
