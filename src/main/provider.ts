@@ -28,6 +28,13 @@ import { locate, OWN_LOCKS, pathOf } from './place.ts';
 import type { FileQueue } from './queue/file-queue.ts';
 import { Member } from './queue/member.ts';
 
+declare global {
+  /** Every Node that this runs on has it; not so every library that a compiler is set to. */
+  interface SymbolConstructor {
+    readonly asyncDispose: unique symbol;
+  }
+}
+
 /**
  * Persists one store in an SQLite file, from a worker thread: the drop-in for the synchronous
  * provider of the same name. Any number of providers, on one file or many, may be used side by side.
@@ -43,7 +50,7 @@ import { Member } from './queue/member.ts';
  * const Patches = await Provider.loadPatchesSince(0)
  * await Provider.close()
  */
-export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, AsyncDisposable {
+export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   readonly #queue: FileQueue;
   readonly #connection: Connection;
   readonly #member: Member;
