@@ -41,7 +41,8 @@ export class Dispatcher implements QueueHost {
   #hurry = false;
   /** Batches, not settled, that somebody waits for. */
   #waitedFor = 0;
-  #willRenewArena = false;
+  /** Calls off the exchange of the arena, if one is to come. */
+  #keepArena: (() => void) | undefined;
   /** The program has nothing else to do: it ends as soon as all is committed. */
   #ending = false;
 
@@ -112,10 +113,8 @@ export class Dispatcher implements QueueHost {
 
   /** Gives the pages of an arena back that a flood has filled, once it was not in use for a while. */
   #renewArenaLater(): void {
-    if (this.#willRenewArena) return;
-    this.#willRenewArena = true;
-    later(() => {
-      this.#willRenewArena = false;
+    this.#keepArena ??= later(() => {
+      this.#keepArena = undefined;
       if (!this.memory.isSwollen || this.#wantToSend.size > 0) return; // asked again once it is settled
       const arena = this.memory.renewArena();
       if (arena === undefined) return;
@@ -234,7 +233,7 @@ export class Dispatcher implements QueueHost {
   /** There is no worker any more, and nothing pending: lets go of the memory. */
   end(): void {
     this.session = undefined;
-    clearTimeout(this.#arenaTimer);
+    this.#keepArena?.();
     this.#channel.stopListening();
     accountForAtOnce(this.memory.arena.byteLength + this.memory.blocks.bytes);
   }
