@@ -2,7 +2,6 @@
  * Runs operations on whole files, each in a worker thread of its own, which is neither the calling thread nor one
  * that commits. A thread that has nothing to do is used again if another operation comes soon.
  */
-
 import { readFile, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';

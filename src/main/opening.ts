@@ -1,5 +1,4 @@
 /** Opening a provider's database: attempts, one at a time, and waiting for a store that another process has. */
-
 import type { Report } from '../protocol/service.ts';
 import { pause, performance } from '../protocol/surroundings.ts';
 import type { Connection } from './connection/connection.ts';

@@ -1,5 +1,4 @@
 /** The provider: checks what it is given, and hands it to the queue of its file. */
-
 import type { SDS_PersistenceProvider } from '../protocol/contract.ts';
 import {
   LOAD_PATCHES,

@@ -2,7 +2,6 @@
  * How gathered batches are carried out: those that wait for each other in one transaction; if that fails, each by
  * itself, and at last each of its promises, so that a bad call fails alone.
  */
-
 import type { SDS_PersistenceErrorCode } from '../protocol/errors.ts';
 import {
   BATCH_FAILED,

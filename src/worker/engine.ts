@@ -3,7 +3,6 @@
  * Methods that do work may return a promise, so that a database in a network can join: its file then
  * waits, and the thread serves its event loop meanwhile.
  */
-
 import { cellTime } from '../protocol/clock.ts';
 import type { Failure, PatchBlocks } from '../protocol/service.ts';
 import { performance } from '../protocol/surroundings.ts';

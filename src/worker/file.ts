@@ -2,7 +2,6 @@
  * One database file as the worker sees it: its providers, its engine, and its tasks, one after the other; one that
  * has to wait, since the file is busy or its server has not answered yet, does not hold up other files.
  */
-
 import { cellTime } from '../protocol/clock.ts';
 import type { Answer, Report, WriteTicket } from '../protocol/service.ts';
 import { Promise, performance } from '../protocol/surroundings.ts';

@@ -6,7 +6,6 @@
  * so that more of it is committed together. After a pause in the traffic it sleeps until it is rung,
  * and after a longer one it returns to its event loop, where a Comlink call wakes it.
  */
-
 import {
   DOORBELL,
   PROGRESS,

@@ -1,5 +1,4 @@
 /** What the main side talks to: takes batches from the ring and calls through Comlink, and gives them to their files. */
-
 import { BOOTED, RETIRED, type SharedMemory } from '../protocol/control.ts';
 import { accountFor, accountForAtOnce } from '../protocol/dropped-memory.ts';
 import { APPEND_PATCH, SAVE_SNAPSHOT, SAVE_VALUE } from '../protocol/entries.ts';

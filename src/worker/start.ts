@@ -1,5 +1,4 @@
 /** What every kind of worker thread does first: offers the service, and says that it runs. */
-
 import { readlinkSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { expose, transfer } from 'comlink';

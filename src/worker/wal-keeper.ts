@@ -5,7 +5,6 @@
  * After a checkpoint SQLite writes the log from its start again, over what is there. That costs
  * less than a file that grows (the benchmark's `design-insert`), so the file is cut only after a while in which little was written.
  */
-
 import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { performance } from '../protocol/surroundings.ts';

@@ -3,7 +3,6 @@
  * settle once their worker is gone: then `onEnd` is told, and nothing of this session is heard any more.
  * `onAnswered` is told after each answer: the process may have nothing left to wait for.
  */
-
 import { existsSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
 import { type Remote, wrap } from 'comlink';

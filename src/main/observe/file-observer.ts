@@ -1,5 +1,4 @@
 /** Counts what goes through a file's queue, and tells of its commits and loads. */
-
 import { cellTime, msBetween } from '../../protocol/clock.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { performance } from '../../protocol/surroundings.ts';

@@ -1,5 +1,4 @@
 /** Turns what the worker found into what a load's promise resolves with. */
-
 import type { PatchBlocks } from '../../protocol/service.ts';
 import { nextTurn } from '../../protocol/surroundings.ts';
 

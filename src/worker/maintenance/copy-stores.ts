@@ -1,5 +1,4 @@
 /** Copies stores from one file into another, in one transaction of the target. */
-
 import type { DatabaseSync as Database } from 'node:sqlite';
 import type { SDS_CopyResult } from '../../protocol/maintenance.ts';
 import { performance } from '../../protocol/surroundings.ts';

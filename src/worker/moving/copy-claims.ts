@@ -2,7 +2,6 @@
  * Owns the stores that are copied for as long as it takes, as a provider would, so that none writes to them meanwhile; and the
  * copy itself, under a name that no store has, so that two of one source do not both add to the same values.
  */
-
 import { randomUUID } from 'node:crypto';
 import { clearInterval, Promise, performance, setInterval, setTimeout } from '../../protocol/surroundings.ts';
 import { OperationError } from '../maintenance/failure.ts';

@@ -1,5 +1,4 @@
 /** Moves house: copies stores and values from database files or PostgreSQL databases into one, and compares them afterwards. */
-
 import { statSync } from 'node:fs';
 import type { MoveTask, Place, SDS_CopyResult } from '../../protocol/maintenance.ts';
 import { identityOf } from '../../protocol/postgresql-url.ts';

@@ -3,7 +3,6 @@
  * `ServerError`. After a failure within a transaction the caller rolls back; after one that lost the
  * connection, `lost` is true, and nothing more can be asked of it.
  */
-
 import type { Client, Connection as PgConnection } from 'pg';
 import {
   clearInterval,

@@ -6,7 +6,6 @@
  * fenced is not updated, and the transaction is undone), the renewal, and the record by which a commit whose answer was
  * lost is found out. The session's name is made on the main side and outlives a lost worker.
  */
-
 import { reached } from '../../protocol/control.ts';
 import { performance } from '../../protocol/surroundings.ts';
 import { type CommitPoint, EngineError } from '../engine.ts';

@@ -2,7 +2,6 @@
  * The connection to the server as long as this process has stores there: made when it is needed, made again when it is
  * lost, for as long as callers want to wait; and the lease, which is renewed whether there is traffic or not.
  */
-
 import { cellTime, msBetween } from '../../protocol/clock.ts';
 import type { PostgresqlSettings } from '../../protocol/service.ts';
 import { clearInterval, Promise, performance, setInterval, setTimeout } from '../../protocol/surroundings.ts';

@@ -1,5 +1,4 @@
 /** Sees to it that the tables are there and of the shape that is expected; several processes may do so at once. */
-
 import { SCHEMA_VERSION, schemaStatements } from '../../protocol/postgresql-schema.ts';
 import { Promise, setTimeout } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
