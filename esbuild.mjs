@@ -7,6 +7,16 @@ import { build } from 'esbuild';
 
 const root = import.meta.dirname;
 const dist = join(root, 'dist');
+// Comlink uses globals that a program may have replaced: ours has others in their place
+const comlinkGlobals = {
+  name: 'comlink-globals',
+  setup({ onLoad }) {
+    onLoad({ filter: /\bcomlink\.mjs$/ }, ({ path }) => ({
+      contents: `import { ComlinkMath as Math, ComlinkPromise as Promise } from ${JSON.stringify(join(root, 'src/protocol/comlink-globals.ts'))};
+        ${readFileSync(path, 'utf8')}`,
+    }));
+  },
+};
 const common = {
   bundle: true,
   platform: 'node',
@@ -18,6 +28,7 @@ const common = {
   legalComments: 'none',
   charset: 'utf8',
   logLevel: 'warning',
+  plugins: [comlinkGlobals],
 };
 
 rmSync(dist, { recursive: true, force: true });
@@ -45,7 +56,7 @@ for (const [name, { entry, packed }] of Object.entries(workers)) {
   const code = packed
     ? `process.getBuiltinModule('node:zlib').brotliDecompressSync(Buffer.from('${brotliCompressSync(text).toString('base64')}', 'base64')).toString()`
     : JSON.stringify(text);
-  workerModules.set(name, `export default () => ${code};`);
+  workerModules.set(name, `import { Buffer } from 'node:buffer';\nexport default () => ${code};`);
 }
 const locations = { esm: 'import.meta.url', cjs: '__filename' };
 const virtualModules = (format) => ({
@@ -70,7 +81,7 @@ for (const [format, outfile] of [
     format,
     ...readable,
     outfile: join(dist, outfile),
-    plugins: [virtualModules(format)],
+    plugins: [comlinkGlobals, virtualModules(format)],
     banner: { js: '/*! sds-persistence-worker, MIT; contains Comlink, Apache-2.0: see THIRD-PARTY-NOTICES.md */' },
   });
 }

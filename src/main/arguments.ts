@@ -1,6 +1,7 @@
 /** Checks of what callers pass: nothing of a bad call is queued, nothing of it is stored. */
 import { types } from 'node:util';
 import { defaultSettings, type ProviderSettings, type SDS_ProviderOptions } from '../protocol/options.ts';
+import { Buffer } from '../protocol/surroundings.ts';
 import { isAttached, lengthOf } from './view.ts';
 
 /** Longer keys are no hashes; they would not fit beside the patches. */

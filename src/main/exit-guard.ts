@@ -25,12 +25,13 @@ const CLOSE_PATIENCE_MS = 2000;
 /** Of one copy of this module. Copies of other versions call these, so they stay as they are. */
 interface Guard {
   beforeExit(): void;
+  drain(): void;
   exit(): void;
 }
 
 /**
- * All copies of this module in the process share its two listeners: tools that load modules anew with each change would
- * add two each time.
+ * All copies of this module in the process share its listeners: tools that load modules anew with each change would add
+ * some each time.
  */
 const GUARDS = Symbol.for('sds-persistence-worker.exit-guards');
 
@@ -42,6 +43,12 @@ function guardsOfProcess(): Set<Guard> {
   Object.defineProperty(process, GUARDS, { value: guards });
   process.on('beforeExit', () => each(guards, (one) => one.beforeExit()));
   process.on('exit', () => each(guards, (one) => one.exit()));
+  if (process.versions.deno !== undefined) {
+    // Deno has no `exit` event after an error that nobody catches, nor after its own `Deno.exit`
+    const drain = () => each(guards, (one) => one.drain());
+    process.on('uncaughtExceptionMonitor', drain);
+    (globalThis as unknown as EventTarget).addEventListener('unload', drain);
+  }
   return guards;
 }
 
@@ -72,15 +79,19 @@ export function guardExit(connections: readonly Guarded[]): void {
   if (connections.length === 0 || guard !== undefined) return;
   // the first provider of all may be made in an `exit` listener: then ours would come too late
   if ((process as { _exiting?: boolean })._exiting === true) exiting = true;
+  const drain = () => {
+    // copies: one that is given up meanwhile is taken out
+    for (const connection of [...connections]) drainAtExit(connection);
+  };
   guard = {
     // nothing is left to do: as long as calls are under way their failures can still be told
     beforeExit() {
       for (const connection of connections) connection.endWhenCommitted();
     },
+    drain,
     exit() {
       exiting = true;
-      // copies: one that is given up meanwhile is taken out
-      for (const connection of [...connections]) drainAtExit(connection);
+      drain();
       for (const connection of [...connections]) connection.retire(CLOSE_PATIENCE_MS);
     },
   };

@@ -24,6 +24,7 @@ import {
   type SDS_OperationProgress,
   STOP,
 } from '../protocol/maintenance.ts';
+import { later, Promise } from '../protocol/surroundings.ts';
 import { workerOptions } from './connection/start-worker.ts';
 import { traffic } from './observe/traffic.ts';
 
@@ -38,7 +39,8 @@ interface Thread {
   /** Whether it got as far as to run anything. */
   began: boolean;
   cells: Int32Array;
-  timer: NodeJS.Timeout | undefined;
+  /** Lets it live on, if it is about to be ended. */
+  keep: () => void;
 }
 
 const idle: Thread[] = [];
@@ -47,7 +49,7 @@ function startThread(code: string): Thread {
   const cells = new SharedArrayBuffer(8);
   const data: MaintenanceData = { owner: OWNER, cells, traffic: traffic.buffer };
   const worker = new Worker(code, workerOptions('sds-maintenance', data));
-  const thread: Thread = { worker, began: false, cells: new Int32Array(cells), timer: undefined };
+  const thread: Thread = { worker, began: false, cells: new Int32Array(cells), keep: () => {} };
   worker.once('online', () => {
     thread.began = true;
   });
@@ -56,14 +58,14 @@ function startThread(code: string): Thread {
 }
 
 function forget(thread: Thread): void {
-  clearTimeout(thread.timer);
+  thread.keep();
   const index = idle.indexOf(thread);
   if (index >= 0) idle.splice(index, 1);
 }
 
 function takeThread(): Thread {
   const thread = idle.pop() ?? startThread(maintenanceCode());
-  clearTimeout(thread.timer);
+  thread.keep();
   thread.worker.ref();
   thread.cells.fill(0);
   return thread;
@@ -72,10 +74,10 @@ function takeThread(): Thread {
 /** It has closed its files: ending it now can't be in the middle of anything. */
 function giveBack(thread: Thread): void {
   thread.worker.unref();
-  thread.timer = setTimeout(() => {
+  thread.keep = later(() => {
     forget(thread);
     void thread.worker.terminate();
-  }, KEEP_MS).unref();
+  }, KEEP_MS);
   idle.push(thread);
 }
 
@@ -246,31 +248,31 @@ export function runTask<Task extends MaintenanceTask>(
 /** Progress of native calls, which say nothing themselves: seen from outside while they run. */
 class Gauges {
   readonly #tell: (progress: SDS_OperationProgress) => void;
-  #timer: NodeJS.Timeout | undefined;
+  #followed: Gauge | undefined;
 
   constructor(tell: (progress: SDS_OperationProgress) => void) {
     this.#tell = tell;
   }
 
   follow(progress: SDS_OperationProgress, gauge: Gauge | undefined): void {
-    this.stop();
+    this.#followed = gauge;
     if (gauge === undefined) return;
     let start: number | undefined;
     let done = 0;
-    const timer = setInterval(async () => {
+    const look = async () => {
       const measured = await measure(gauge);
-      if (this.#timer !== timer) return;
+      if (this.#followed !== gauge) return;
       start ??= gauge.file === undefined ? (measured ?? 0) : 0;
       // what is read twice, or written beside the data, counts as well
       done = Math.max(done, Math.min((measured ?? 0) - start, progress.Total));
       this.#tell({ ...progress, Done: done });
-    }, GAUGE_EVERY_MS);
-    this.#timer = timer.unref();
+      later(look, GAUGE_EVERY_MS);
+    };
+    later(look, GAUGE_EVERY_MS);
   }
 
   stop(): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+    this.#followed = undefined;
   }
 }
 

@@ -1,5 +1,6 @@
 /** Opening a provider's database: attempts, one at a time, and waiting for a store that another process has. */
 import type { Report } from '../protocol/service.ts';
+import { pause, performance } from '../protocol/surroundings.ts';
 import type { Connection } from './connection/connection.ts';
 import type { FileQueue } from './queue/file-queue.ts';
 import type { Member } from './queue/member.ts';
@@ -32,7 +33,7 @@ export class Opening {
   /** What came of it; a store that another process has is waited for as long as `BusyTimeoutMs` says, unless `isOver`. */
   async outcome(isOver: () => boolean): Promise<Report> {
     const giveUpAt = performance.now() + this.#member.settings.BusyTimeoutMs;
-    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       if (this.#failed) {
         this.#failed = false;
         this.#attempt = this.#connection.attach(this.#queue, this.#member);
@@ -42,7 +43,7 @@ export class Opening {
       this.#failed = !this.#connection.lost;
       const left = giveUpAt - performance.now();
       if (report.error.code !== 'fenced' || !this.mayComeFree || left <= 0 || isOver()) return report;
-      await new Promise((resolve) => setTimeout(resolve, Math.min(pause * (0.5 + Math.random()), left)));
+      await pause(Math.min(pauseMs * (0.5 + Math.random()), left));
       // closed meanwhile: the worker must not hear of it again
       if (isOver()) return report;
     }

@@ -15,6 +15,7 @@ import type {
   SDS_VerifyResult,
 } from '../protocol/maintenance.ts';
 import { isPostgresqlUrl, labelOf } from '../protocol/postgresql-url.ts';
+import { Promise, performance } from '../protocol/surroundings.ts';
 import { describe } from './arguments.ts';
 import { changed, runTask } from './maintenance-worker.ts';
 import { begin, finish, log, said } from './observe/channels.ts';

@@ -15,6 +15,7 @@ import type { SDS_BackupOptions, SDS_BackupResult } from '../protocol/maintenanc
 import type { ProviderSettings, SDS_ProviderOptions } from '../protocol/options.ts';
 import { isPostgresqlUrl } from '../protocol/postgresql-url.ts';
 import type { SDS_Statistics } from '../protocol/statistics.ts';
+import { Promise } from '../protocol/surroundings.ts';
 import { describe, faultOfBytes, faultOfClock, faultOfHash, readOptions } from './arguments.ts';
 import type { Connection } from './connection/connection.ts';
 import { type OpenFile, openFile, releaseFile } from './connection/worker-pool.ts';
@@ -25,6 +26,13 @@ import { backupFile } from './operations.ts';
 import { locate, OWN_LOCKS, pathOf } from './place.ts';
 import type { FileQueue } from './queue/file-queue.ts';
 import { Member } from './queue/member.ts';
+
+declare global {
+  /** Every Node that this runs on has it; not so every library that a compiler is set to. */
+  interface SymbolConstructor {
+    readonly asyncDispose: unique symbol;
+  }
+}
 
 /**
  * Persists one store in an SQLite file, from a worker thread: the drop-in for the synchronous
@@ -41,7 +49,7 @@ import { Member } from './queue/member.ts';
  * const Patches = await Provider.loadPatchesSince(0)
  * await Provider.close()
  */
-export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, AsyncDisposable {
+export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   readonly #queue: FileQueue;
   readonly #connection: Connection;
   readonly #member: Member;
@@ -250,8 +258,11 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
 
   async #close(): Promise<void> {
     const [queue, connection] = [this.#queue, this.#connection];
-    // whatever failed has rejected its own promise, or is told at the end
-    await queue.barrier(this.#member).catch(() => undefined);
+    try {
+      await queue.barrier(this.#member);
+    } catch {
+      // whatever failed has rejected its own promise, or is told at the end
+    }
     const { error } = await connection.detach(this.#member);
     queue.leave(this.#member);
     releaseFile({ queue, connection });

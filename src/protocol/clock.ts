@@ -1,7 +1,8 @@
 /**
  * A clock that all threads of a process read alike, in a cell of shared memory: `performance.now()` counts from the start
- * of each thread, from the system's clock that never goes back (`process.hrtime`).
+ * of each thread, `uptime` from that of the process.
  */
+import { performance, uptime } from './surroundings.ts';
 
 /**
  * From `performance.now()` of this thread to that clock, in milliseconds. The first call of either clock takes up to a
@@ -20,6 +21,5 @@ export function msBetween(from: number, to: number): number {
 }
 
 function offset(): number {
-  const [seconds, nanoseconds] = process.hrtime();
-  return seconds * 1000 + nanoseconds / 1e6 - performance.now();
+  return uptime() * 1000 - performance.now();
 }

@@ -61,7 +61,7 @@ export class SDS_PersistenceError extends Error {
   override readonly name = 'SDS_Error';
   readonly code: SDS_PersistenceErrorCode;
 
-  constructor(Code: SDS_PersistenceErrorCode, Message: string, Options?: ErrorOptions) {
+  constructor(Code: SDS_PersistenceErrorCode, Message: string, Options?: { cause?: unknown }) {
     super(Message, Options);
     this.code = Code;
   }

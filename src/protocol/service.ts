@@ -101,7 +101,7 @@ export interface WorkerService {
   loadPatchesSince(ticket: LoadTicket, clock: number): Promise<Answer<PatchBlocks>>;
   loadValue(ticket: LoadTicket, hash: string): Promise<Answer<Uint8Array | undefined>>;
   /** Finds out what became of a write whose bytes went down with the worker before. */
-  recall(ticket: WriteTicket): Promise<void>;
+  recall(ticket: WriteTicket, operation: number): Promise<void>;
 
   /** A write resolves once it is finished; its slot says what became of it. */
   saveSnapshot(ticket: WriteTicket, data: Bytes, clock: number): Promise<void>;

@@ -15,6 +15,7 @@ import {
   SLAB_USED,
   usedOf,
 } from '../protocol/slabs.ts';
+import { Promise } from '../protocol/surroundings.ts';
 import type { Arena } from './arena.ts';
 import { BatchReader } from './batch-reader.ts';
 import { noteSnapshot } from './behind-a-snapshot.ts';

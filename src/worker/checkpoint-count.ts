@@ -2,6 +2,7 @@
 
 import { OFFSET_MS } from '../protocol/clock.ts';
 import { CHECKPOINT_MICROSECONDS, CHECKPOINTS, checkpointAt, checkpointNumbers } from '../protocol/control.ts';
+import { performance } from '../protocol/surroundings.ts';
 
 let cells: Int32Array | undefined;
 let numbers: Float64Array | undefined;

@@ -6,6 +6,7 @@
 import { cellTime } from '../protocol/clock.ts';
 import { reportedOf } from '../protocol/errors.ts';
 import type { Failure, PatchBlocks } from '../protocol/service.ts';
+import { Promise, performance } from '../protocol/surroundings.ts';
 
 export type MaybePromise<T> = T | Promise<T>;
 

@@ -4,6 +4,7 @@
  */
 import { cellTime } from '../protocol/clock.ts';
 import type { Answer, Report, WriteTicket } from '../protocol/service.ts';
+import { Promise, performance } from '../protocol/surroundings.ts';
 import { Batches, type BatchesHost, type GatheredBatch } from './batches.ts';
 import { noteSnapshot } from './behind-a-snapshot.ts';
 import { type Caller, type CommitPoint, commit, type Engine, EngineError, type MaybePromise } from './engine.ts';
@@ -214,6 +215,7 @@ export class WorkerFile {
       this.#patiently(() =>
         then(this.#engine.wasCommitted(point), (was) => {
           if (!was) throw new EngineError('worker-lost', { message: 'its bytes went down with the worker thread' });
+          noteSnapshot(write.operation, write.caller, undefined);
         }),
       ),
     );

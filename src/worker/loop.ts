@@ -18,6 +18,7 @@ import {
   WANTED_LATER,
   WORKER_STATE,
 } from '../protocol/control.ts';
+import { clearTimeout, performance, setImmediate, setTimeout } from '../protocol/surroundings.ts';
 import type { RingReader } from './ring-reader.ts';
 
 /** How long a batch that nobody waits for lies in the ring: calls are added to it meanwhile. */

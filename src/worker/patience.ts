@@ -1,4 +1,5 @@
 /** Waiting without holding up other files: for a promise, and for another process to let go of a file. */
+import { Promise, performance } from '../protocol/surroundings.ts';
 import { EngineError, type MaybePromise } from './engine.ts';
 
 /** What a task waits for: a time at which to go on, or a promise. */

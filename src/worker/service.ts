@@ -15,6 +15,7 @@ import type {
   WorkerService,
   WriteTicket,
 } from '../protocol/service.ts';
+import { Promise } from '../protocol/surroundings.ts';
 import { Arena } from './arena.ts';
 import { type Engine, EngineError, type MaybePromise } from './engine.ts';
 import { type FileHost, type Member, WorkerFile } from './file.ts';
@@ -31,8 +32,7 @@ export interface ServingThread extends Shared {
   serve(shared: SharedMemory, port: MessagePort): void;
 }
 
-/** What is recalled is done with: only its slot counts. */
-const NO_OPERATION = 0;
+/** What is recalled has none any more. */
 const noBytes: Bytes = { buffer: new SharedArrayBuffer(0), start: 0, length: 0 };
 
 export class Service implements WorkerService, FileHost, Work {
@@ -132,11 +132,11 @@ export class Service implements WorkerService, FileHost, Work {
     return this.#write(ticket, SAVE_VALUE, hash, 0, data);
   }
 
-  recall(ticket: WriteTicket): Promise<void> {
+  recall(ticket: WriteTicket, operation: number): Promise<void> {
     this.#begin();
     if (ticket.dropped > 0) accountFor(ticket.dropped);
     const member = this.#memberOf(ticket.member);
-    const write = new LargeWrite(NO_OPERATION, member, '', 0, noBytes, this.#outcomes, ticket.slot, 0);
+    const write = new LargeWrite(operation, member, '', 0, noBytes, this.#outcomes, ticket.slot, 0);
     return this.#answer(member.file, (done) => member.file.recall(ticket, write, done));
   }
 

@@ -4,6 +4,7 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { expose, transfer } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { BOOTED, type SharedMemory, THREAD_ID } from '../protocol/control.ts';
+import { setImmediate } from '../protocol/surroundings.ts';
 import { type NewEngine, Service } from './service.ts';
 
 /** By this a blocked main thread can see whether this one still lives; only Linux tells it. */

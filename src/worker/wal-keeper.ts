@@ -7,6 +7,7 @@
  */
 import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
+import { performance } from '../protocol/surroundings.ts';
 import { countCheckpoint } from './checkpoint-count.ts';
 import { LogSync } from './log-sync.ts';
 import { firstRow } from './node-sqlite.ts';

@@ -5,7 +5,11 @@ import { describe, expect, it } from 'vitest';
 import { installed, place, runNode } from '../package/a-fresh-machine.ts';
 
 const root = join(import.meta.dirname, '../..');
-const tsc = join(root, 'node_modules/typescript/bin/tsc');
+/** The oldest that the declarations are for, and the one that made them. */
+const compilers = {
+  '5.4': join(root, 'tests/nodes/node_modules/typescript-5.4/bin/tsc'),
+  '7': join(root, 'node_modules/typescript/bin/tsc'),
+};
 
 /** How applications are compiled, and which of the consumers can be. */
 const settings: [name: string, options: Record<string, unknown>, files: string[]][] = [
@@ -32,7 +36,11 @@ const settings: [name: string, options: Record<string, unknown>, files: string[]
 ];
 
 /** Compiles files in a folder where the package is installed; returns what the compiler has to say. */
-async function compile(options: Record<string, unknown>, files: Record<string, string>): Promise<string> {
+async function compile(
+  options: Record<string, unknown>,
+  files: Record<string, string>,
+  compiler = compilers['7'],
+): Promise<string> {
   const folder = await installed();
   cpSync(join(root, 'node_modules/@types/node'), join(folder, 'node_modules/@types/node'), { recursive: true });
   cpSync(join(root, 'node_modules/undici-types'), join(folder, 'node_modules/undici-types'), { recursive: true });
@@ -49,7 +57,7 @@ async function compile(options: Record<string, unknown>, files: Record<string, s
     ...options,
   };
   place(folder, 'tsconfig.json', JSON.stringify({ compilerOptions, files: Object.keys(files) }));
-  const { stdout, stderr } = await runNode([tsc, '-p', folder, '--pretty', 'false'], { cwd: folder });
+  const { stdout, stderr } = await runNode([compiler, '-p', folder, '--pretty', 'false'], { cwd: folder });
   return stdout + stderr;
 }
 
@@ -61,6 +69,17 @@ describe('an application compiles against the installed package', () => {
     const sources = Object.fromEntries(files.map((name) => [name, fixture(name)]));
     expect(await compile(options, sources)).toBe('');
   });
+
+  describe.each(Object.entries(compilers))(
+    'by TypeScript %s, without the declarations of Node',
+    (_version, compiler) => {
+      it.each(['es2017', 'es2021', 'es2022', 'esnext'])('and with the library of %s', async (lib) => {
+        const files = ['an-es-module.mts', 'a-commonjs-module.cts'].map((name) => [name, fixture(name)]);
+        const options = { module: 'nodenext', moduleResolution: 'nodenext', types: [], lib: [lib] };
+        expect(await compile(options, Object.fromEntries(files), compiler)).toBe('');
+      });
+    },
+  );
 
   it('and the compiler does look: a wrong use that is not marked as such is an error', async () => {
     const folder = await installed();

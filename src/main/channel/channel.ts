@@ -178,16 +178,19 @@ export class Channel {
     const wait = Atomics.waitAsync(this.#control, PROGRESS, seen);
     if (!wait.async) return false;
     this.#listening = true;
-    void wait.value.then(() => {
-      this.#listening = false;
-      onProgress();
-    });
+    void this.#listen(wait.value, onProgress);
     return true;
   }
 
   /** Calls back who still listens: nobody else will any more. */
   stopListening(): void {
     Atomics.notify(this.#control, PROGRESS);
+  }
+
+  async #listen(progress: Promise<unknown>, onProgress: () => void): Promise<void> {
+    await progress;
+    this.#listening = false;
+    onProgress();
   }
 
   /** Where a large write's outcome is to be noted; `undefined` if too many are under way. */

@@ -1,4 +1,5 @@
 /** Waiting for a worker in a thread that is blocked meanwhile: no event reaches it. */
+import { performance } from '../../protocol/surroundings.ts';
 import type { Channel } from '../channel/channel.ts';
 
 /** It looks this often whether its worker still lives. */

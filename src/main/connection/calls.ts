@@ -1,4 +1,5 @@
 /** What can't be gathered, as Comlink calls: large writes and loads. */
+import { types } from 'node:util';
 import { type Remote, transfer } from 'comlink';
 import { cellTime } from '../../protocol/clock.ts';
 import { APPEND_PATCH, LOAD_PATCHES, LOAD_SNAPSHOT, SAVE_SNAPSHOT } from '../../protocol/entries.ts';
@@ -19,10 +20,10 @@ export function callWrite(
   const { member, number, slot, flags, operation, key, clock, data, askedAt } = write;
   const ticket = { member: member.id, number, slot, flags, dropped, askedAt: cellTime(askedAt) };
   if (write.isGone) {
-    session.call((service) => service.recall(ticket), onAnswer);
+    session.call((service) => service.recall(ticket, operation), onAnswer);
     return;
   }
-  const bytes = data.buffer instanceof ArrayBuffer ? transfer(data, [data.buffer]) : data;
+  const bytes = types.isArrayBuffer(data.buffer) ? transfer(data, [data.buffer]) : data;
   const call = (service: Remote<WorkerService>) => {
     if (operation === SAVE_SNAPSHOT) return service.saveSnapshot(ticket, bytes, clock);
     if (operation === APPEND_PATCH) return service.appendPatch(ticket, bytes, clock);

@@ -5,6 +5,7 @@
 
 import { WANTED_BY_BLOCKED, WANTED_LATER, WANTED_NOW } from '../../protocol/control.ts';
 import { accountForAtOnce } from '../../protocol/dropped-memory.ts';
+import { later, soon } from '../../protocol/surroundings.ts';
 import type { Channel } from '../channel/channel.ts';
 import { PendingMemory } from '../memory/pending-memory.ts';
 import { CheckpointObserver } from '../observe/checkpoints.ts';
@@ -40,7 +41,8 @@ export class Dispatcher implements QueueHost {
   #hurry = false;
   /** Batches, not settled, that somebody waits for. */
   #waitedFor = 0;
-  #arenaTimer: NodeJS.Timeout | undefined;
+  /** Calls off the exchange of the arena, if one is to come. */
+  #keepArena: (() => void) | undefined;
   /** The program has nothing else to do: it ends as soon as all is committed. */
   #ending = false;
 
@@ -72,7 +74,7 @@ export class Dispatcher implements QueueHost {
   #schedulePump(): void {
     if (this.#pumpScheduled || this.blocked) return;
     this.#pumpScheduled = true;
-    queueMicrotask(this.#scheduledPump);
+    void soon(this.#scheduledPump);
   }
 
   #scheduledPump = (): void => {
@@ -111,8 +113,8 @@ export class Dispatcher implements QueueHost {
 
   /** Gives the pages of an arena back that a flood has filled, once it was not in use for a while. */
   #renewArenaLater(): void {
-    this.#arenaTimer ??= setTimeout(() => {
-      this.#arenaTimer = undefined;
+    this.#keepArena ??= later(() => {
+      this.#keepArena = undefined;
       if (!this.memory.isSwollen || this.#wantToSend.size > 0) return; // asked again once it is settled
       const arena = this.memory.renewArena();
       if (arena === undefined) return;
@@ -120,7 +122,7 @@ export class Dispatcher implements QueueHost {
         (service) => service.useArena(arena),
         () => {},
       );
-    }, SWOLLEN_FOR_MS).unref();
+    }, SWOLLEN_FOR_MS);
   }
 
   // these are called at each turn, and are made once
@@ -235,7 +237,7 @@ export class Dispatcher implements QueueHost {
   /** There is no worker any more, and nothing pending: lets go of the memory. */
   end(): void {
     this.session = undefined;
-    clearTimeout(this.#arenaTimer);
+    this.#keepArena?.();
     this.#channel.stopListening();
     accountForAtOnce(this.memory.arena.byteLength + this.memory.blocks.bytes);
   }

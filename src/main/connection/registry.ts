@@ -1,6 +1,7 @@
 /** The providers that a worker knows, or is to know: each from its attach to its detach. */
 import { reportedOf, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import { type Failure, type ProviderMessage, type Report, UNKNOWN_EPOCH } from '../../protocol/service.ts';
+import { Promise } from '../../protocol/surroundings.ts';
 import type { FileQueue } from '../queue/file-queue.ts';
 import type { Member } from '../queue/member.ts';
 import type { Session } from './session.ts';

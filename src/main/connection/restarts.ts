@@ -1,4 +1,5 @@
 /** Whether a lost thread gets a successor, and whether the file that it was lost with is given to it: not again and again in vain. */
+import { performance } from '../../protocol/surroundings.ts';
 
 /** After so many in a row that died young and had finished nothing, there is no other. */
 const MOST_VAIN_STARTS = 5;

@@ -7,6 +7,7 @@ import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threa
 import { type Endpoint, type Remote, transfer, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { WorkerService } from '../../protocol/service.ts';
+import { performance } from '../../protocol/surroundings.ts';
 import type { Channel } from '../channel/channel.ts';
 import type { EngineKind } from './start-worker.ts';
 import { WorkerThread } from './thread.ts';
@@ -87,15 +88,25 @@ export class Session {
     if (this.#over) return;
     this.#calls++;
     this.keepAlive(true);
-    const ended = <A>(tell: (outcome: A) => void) => {
-      return (outcome: A) => {
-        if (this.#over) return; // all that a lost worker left unanswered is asked again
-        this.#calls--;
-        tell(outcome);
-        this.#owner.onAnswered();
-      };
-    };
-    method(this.#service).then(ended(onAnswer), ended(onFailure));
+    void this.#await(method, onAnswer, onFailure);
+  }
+
+  async #await<T>(
+    method: (service: Remote<WorkerService>) => Promise<T>,
+    onAnswer: (answer: T) => void,
+    onFailure: (error: unknown) => void,
+  ): Promise<void> {
+    let tell: () => void;
+    try {
+      const answer = await method(this.#service);
+      tell = () => onAnswer(answer);
+    } catch (error) {
+      tell = () => onFailure(error);
+    }
+    if (this.#over) return; // all that a lost worker left unanswered is asked again
+    this.#calls--;
+    tell();
+    this.#owner.onAnswered();
   }
 
   get hasCalls(): boolean {

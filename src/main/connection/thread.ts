@@ -14,6 +14,9 @@ interface Served {
   ended(reason: unknown): void;
 }
 
+/** Deno has no event-loop times of a worker; Bun answers with zeros, and prints a stack when it is asked. */
+const tellsTimes = process.versions.deno === undefined && process.versions.bun === undefined;
+
 export class WorkerThread {
   readonly worker: Worker;
   /** Who has started it comes first. */
@@ -57,10 +60,12 @@ export class WorkerThread {
    * Whether it has ended, for a blocked thread, which hears no event. On Linux it looks for the thread itself.
    * Elsewhere, a thread that has ended reports a negative idle time, or, if it is asked for the first time only
    * then, no time at all; but so does one whose `online` event did not come yet (Node, lib/internal/worker.js).
+   * Where neither is told a thread that has begun counts as alive.
    */
   hasEnded({ booted, threadId }: Channel): boolean {
-    const { idle, active } = this.worker.performance.eventLoopUtilization();
     if (threadId > 0) return !existsSync(`/proc/self/task/${threadId}`);
+    if (!tellsTimes) return false;
+    const { idle, active } = this.worker.performance.eventLoopUtilization();
     return idle < 0 || (booted && this.#online && idle === 0 && active === 0);
   }
 

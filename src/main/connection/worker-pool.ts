@@ -5,7 +5,7 @@
  * program may say otherwise by the environment variable SDS_PERSISTENCE_WORKERS (1 to 64).
  */
 import { availableParallelism } from 'node:os';
-import { clearTimeout, setTimeout } from 'node:timers';
+import { later, performance } from '../../protocol/surroundings.ts';
 import { guardExit } from '../exit-guard.ts';
 import type { Place } from '../place.ts';
 import type { FileQueue } from '../queue/file-queue.ts';
@@ -54,17 +54,18 @@ export function releaseFile({ queue, connection }: OpenFile): void {
   if (connection.fileCount === 0) endLater(connection);
 }
 
-const ends = new WeakMap<Connection, NodeJS.Timeout>();
+/** By connection, what calls its end off. */
+const ends = new WeakMap<Connection, () => void>();
 
 function endLater(connection: Connection): void {
-  clearTimeout(ends.get(connection));
-  const end = setTimeout(() => {
+  ends.get(connection)?.();
+  const stay = later(() => {
     // one thread may be that of others, for which there was none
     if (connection.fileCount > 0 || connection.lost || connection.isGuest || connection.servesOthers) return;
     pool.forget(connection);
     connection.end();
   }, QUIET_MS);
-  ends.set(connection, end.unref());
+  ends.set(connection, stay);
 }
 
 /** A worker is started for a new file as long as every other one of its kind has one, and there is room for another thread. */

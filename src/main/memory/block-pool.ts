@@ -4,6 +4,7 @@
  * `design-copy-64mb`), and dropped shared memory is slow to come back (`protocol/dropped-memory.ts`).
  */
 import { accountFor, accountForAtOnce } from '../../protocol/dropped-memory.ts';
+import { later, performance } from '../../protocol/surroundings.ts';
 
 const MiB = 1024 * 1024;
 /** As long as there is more, in use or kept, room for a new block is made by dropping what is kept. */
@@ -23,7 +24,7 @@ export class BlockPool {
   #freeBytes = 0;
   #usedBytes = 0;
   #dropped = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #willLetGo = false;
   readonly #onLetGo: (bytes: number) => void;
 
   /** `onLetGo` is told what was dropped while nothing else may go on. */
@@ -93,11 +94,13 @@ export class BlockPool {
     if (oldest === undefined || this.#freeBytes <= KEPT_WHEN_QUIET) return;
     // one that came back long ago was no reason as long as there was little: it may be dropped at once
     const inMs = Math.max(oldest.since + WHILE_MS - performance.now(), 1);
-    this.#timer ??= setTimeout(this.#letGo, inMs).unref();
+    if (this.#willLetGo) return;
+    this.#willLetGo = true;
+    later(this.#letGo, inMs);
   }
 
   #letGo = (): void => {
-    this.#timer = undefined;
+    this.#willLetGo = false;
     const bytes = this.#dropIdle();
     if (bytes > 0) {
       // here, and not where the blocks are in variables: garbage may be collected at once

@@ -2,6 +2,7 @@
 
 import { accountForAtOnce } from '../../protocol/dropped-memory.ts';
 import { NO_SLAB, SLAB_COMMITTED_AT, SLAB_FLAGS } from '../../protocol/slabs.ts';
+import { Buffer } from '../../protocol/surroundings.ts';
 import { BlockPool } from './block-pool.ts';
 import { SlabPool } from './slab-pool.ts';
 

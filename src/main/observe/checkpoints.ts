@@ -1,5 +1,6 @@
 /** Tells of a worker's checkpoints. It runs them between batches and only notes them: they are told with the next progress. */
 import { CHECKPOINTS_KEPT } from '../../protocol/control.ts';
+import { performance } from '../../protocol/surroundings.ts';
 import type { Channel } from '../channel/channel.ts';
 import { begin, finish, traced } from './channels.ts';
 

@@ -1,6 +1,7 @@
 /** Counts what goes through a file's queue, and tells of its commits and loads. */
 import { cellTime, msBetween } from '../../protocol/clock.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
+import { performance } from '../../protocol/surroundings.ts';
 import { begin, finish, type TraceContext, tellOfError } from './channels.ts';
 import { Delays } from './delays.ts';
 import { traffic } from './traffic.ts';

@@ -10,6 +10,7 @@
  * else any more: V8 does `Promise.all` over many calls at a third of the cost (the benchmark's
  * `design-promise-all`).
  */
+import { Promise } from '../../protocol/surroundings.ts';
 
 /** What is to be hurried when somebody waits. */
 export interface Hurried {
@@ -18,8 +19,6 @@ export interface Hurried {
 
 /** What `constructor` answers to: somebody outside; our own call of `then`; the same, for a promise that passes on who waits. */
 let asks: 'outside' | 'then' | 'catch' = 'outside';
-
-const nativeThen = Promise.prototype.then;
 
 export class Acknowledgement<T> extends Promise<T> {
   #behind: Hurried | undefined;
@@ -47,9 +46,16 @@ export class Acknowledgement<T> extends Promise<T> {
     if (typeof onFulfilled === 'function') Acknowledgement.waitFor(this);
     const behind = this.#behind;
     asks = behind === undefined ? 'then' : 'catch';
-    const next = nativeThen.call(this, onFulfilled, onRejected) as Promise<A | B>;
-    asks = 'outside';
-    if (behind !== undefined) (next as Acknowledgement<A | B>).#behind = behind;
+    let next: Promise<A | B>;
+    try {
+      next = super.then(onFulfilled, onRejected);
+    } finally {
+      asks = 'outside';
+    }
+    if (behind === undefined) return next;
+    const made: object = next;
+    if (#behind in made) made.#behind = behind;
+    else Acknowledgement.waitFor(this); // the program's own `then`: who waits for what it returns is not seen
     return next;
   }
 }

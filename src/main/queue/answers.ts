@@ -1,17 +1,22 @@
 /** Turns what the worker found into what a load's promise resolves with. */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { PatchBlocks } from '../../protocol/service.ts';
+import { nextTurn } from '../../protocol/surroundings.ts';
 
 /** Making views of so many patches takes about a millisecond; then the event loop has its turn. */
 const VIEWS_A_TURN = 8192;
 
-export function resolveWith(
+/** What it resolves with is of the realm of this code, as its callers' own bytes are; a message is of the main one. */
+export async function resolveWith(
   found: Uint8Array | PatchBlocks | undefined,
   resolve: (value: unknown) => void,
   reject: (error: unknown) => void,
-): void {
-  if (Array.isArray(found)) void patchesOf(found).then(resolve, reject);
-  else resolve(found);
+): Promise<void> {
+  try {
+    if (Array.isArray(found)) resolve(await patchesOf(found));
+    else resolve(found && new Uint8Array(found.buffer, found.byteOffset, found.byteLength));
+  } catch (error) {
+    reject(error);
+  }
 }
 
 async function patchesOf(blocks: PatchBlocks): Promise<Uint8Array[]> {

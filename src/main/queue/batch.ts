@@ -2,6 +2,7 @@
 
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { NO_SLAB } from '../../protocol/slabs.ts';
+import { Promise } from '../../protocol/surroundings.ts';
 import type { Watched } from '../observe/file-observer.ts';
 import { Acknowledgement, type Hurried } from './acknowledgement.ts';
 import type { Member, Settling, Watcher } from './member.ts';

@@ -5,6 +5,7 @@
 import { reached } from '../../protocol/control.ts';
 import { operationNames } from '../../protocol/entries.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
+import { Promise } from '../../protocol/surroundings.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import { FileObserver } from '../observe/file-observer.ts';
 import type { Place } from '../place.ts';
@@ -249,10 +250,12 @@ export class FileQueue implements Findings, GatheringOwner {
       if (item.kind === 'batch') item.hurry();
       return new Promise<Parameters<Watcher>[0]>((resolve) => item.watchers.push(resolve));
     });
-    for (const failures of await Promise.all(settled)) {
-      const failure = failures?.get(member);
-      if (failure !== undefined) throw failure;
+    let failure: SDS_PersistenceError | undefined;
+    for (const one of settled) {
+      const failures = await one;
+      failure ??= failures?.get(member);
     }
+    if (failure !== undefined) throw failure;
   }
 
   // ---- after the loss of a worker -------------------------------------------------------------

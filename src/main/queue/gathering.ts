@@ -11,6 +11,7 @@ import {
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Bytes } from '../../protocol/service.ts';
 import { INLINE_LIMIT, NO_SLAB } from '../../protocol/slabs.ts';
+import { Buffer, Promise } from '../../protocol/surroundings.ts';
 import { takeMark, takeOver } from '../ownership.ts';
 import { lengthOf } from '../view.ts';
 import { Admission, type Admitting, type Room } from './admission.ts';

@@ -1,8 +1,10 @@
 /** A write whose bytes are too long to be gathered: it crosses by itself, through Comlink. */
 
+import { types } from 'node:util';
 import { SAVE_VALUE } from '../../protocol/entries.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Bytes } from '../../protocol/service.ts';
+import { Promise, performance } from '../../protocol/surroundings.ts';
 import type { Watched } from '../observe/file-observer.ts';
 import type { Member, Watcher } from './member.ts';
 
@@ -65,6 +67,6 @@ export class LargeWrite {
 
   /** Whether its bytes were handed over to a worker: if that one is lost, so are they. */
   get isGone(): boolean {
-    return this.data.buffer instanceof ArrayBuffer && this.data.buffer.detached;
+    return types.isArrayBuffer(this.data.buffer) && this.data.buffer.detached;
   }
 }

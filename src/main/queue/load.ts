@@ -1,5 +1,6 @@
 /** A load: it crosses by itself, through Comlink, behind all writes that were called before it. */
 import type { Answer, PatchBlocks } from '../../protocol/service.ts';
+import { Promise, performance } from '../../protocol/surroundings.ts';
 import type { TraceContext } from '../observe/channels.ts';
 import type { Member, Watcher } from './member.ts';
 

@@ -3,6 +3,7 @@ import { APPEND_PATCH, PRUNE_PATCHES, RELEASE_VALUE, SAVE_SNAPSHOT, SAVE_VALUE }
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { ProviderSettings } from '../../protocol/options.ts';
 import { looksLikeSha256 } from '../../protocol/sha-256.ts';
+import { Promise } from '../../protocol/surroundings.ts';
 import { warnOfCollision, warnOfFailure } from '../warnings.ts';
 import type { Store } from './store.ts';
 

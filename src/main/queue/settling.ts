@@ -1,4 +1,5 @@
 /** Settles what the worker has finished: reads what became of each call, and gives the memory back. */
+import { types } from 'node:util';
 import { SLOT_COLLIDED, SLOT_FOREIGN_WRITER } from '../../protocol/control.ts';
 import { ENTRY_COLLIDED, entryBytes, FIRST_ERROR, operationNames } from '../../protocol/entries.ts';
 import { errorCodes, makeError, reviveError, type SDS_PersistenceError } from '../../protocol/errors.ts';
@@ -153,7 +154,7 @@ function endWrite(write: LargeWrite, error: SDS_PersistenceError | undefined, { 
 
 function giveBytesBack({ data: { buffer, length } }: LargeWrite, finished: boolean, memory: PendingMemory): void {
   memory.pendingBytes -= length;
-  if (!(buffer instanceof SharedArrayBuffer)) return;
+  if (!types.isSharedArrayBuffer(buffer)) return;
   if (finished) memory.blocks.giveBack(buffer);
   else memory.blocks.abandon(buffer);
 }
@@ -166,7 +167,7 @@ export function settleLoad(load: Load, loaded: Loaded, findings: Findings): void
     return;
   }
   const noMemory = 'there is no memory for what was found';
-  resolveWith(loaded.found, load.resolve, (error) =>
+  void resolveWith(loaded.found, load.resolve, (error) =>
     load.reject(makeError('io-error', call, findings.dbPath, noMemory, error)),
   );
   findings.observer.endedLoad(load.trace);

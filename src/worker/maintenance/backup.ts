@@ -1,6 +1,7 @@
 /** Makes a copy of a database under another name: a backup, or a restored one. */
 import { closeSync, openSync, statSync } from 'node:fs';
 import type { SDS_BackupResult } from '../../protocol/maintenance.ts';
+import { performance } from '../../protocol/surroundings.ts';
 import { firstRow } from '../node-sqlite.ts';
 import { copyPages } from './copy-pages.ts';
 import { OperationError } from './failure.ts';

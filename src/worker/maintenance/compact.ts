@@ -1,6 +1,7 @@
 /** Gives the free pages of a database back: it is written anew, and the new file takes the place of the old one. */
 import { statSync } from 'node:fs';
 import type { SDS_CompactResult } from '../../protocol/maintenance.ts';
+import { performance } from '../../protocol/surroundings.ts';
 import { DatabaseSync } from '../node-sqlite.ts';
 import { OperationError, toFailure } from './failure.ts';
 import { locate } from './look.ts';

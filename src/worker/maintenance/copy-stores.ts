@@ -1,6 +1,7 @@
 /** Copies stores from one file into another, in one transaction of the target. */
 import type { DatabaseSync as Database } from 'node:sqlite';
 import type { SDS_CopyResult } from '../../protocol/maintenance.ts';
+import { performance } from '../../protocol/surroundings.ts';
 import { firstRow } from '../node-sqlite.ts';
 import { checkSchema, createTables, hasAllTables } from '../schema.ts';
 import { OperationError, toFailure } from './failure.ts';

@@ -1,5 +1,6 @@
 /** Tells the main thread how far an operation is, and learns from it whether to stop. */
 import { type Gauge, HEARD, type LookWay, type SDS_OperationProgress, STOP } from '../../protocol/maintenance.ts';
+import { performance } from '../../protocol/surroundings.ts';
 import { Stopped } from './failure.ts';
 import type { MakingRoom } from './making-room.ts';
 

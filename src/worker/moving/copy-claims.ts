@@ -3,6 +3,7 @@
  * copy itself, under a name that no store has, so that two of one source do not both add to the same values.
  */
 import { randomUUID } from 'node:crypto';
+import { clearInterval, Promise, performance, setInterval, setTimeout } from '../../protocol/surroundings.ts';
 import { OperationError } from '../maintenance/failure.ts';
 import type { Statement } from '../postgresql/connection.ts';
 import { Holder } from '../postgresql/holder.ts';

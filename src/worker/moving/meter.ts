@@ -1,4 +1,5 @@
 /** How far a copy is: told now and then, also while a server is waited for. Between two steps other work of the thread gets its turn. */
+import { clearInterval, Promise, performance, setImmediate, setInterval } from '../../protocol/surroundings.ts';
 import { Stopped } from '../maintenance/failure.ts';
 import type { Progress } from '../maintenance/progress.ts';
 

@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import type { MoveTask, Place, SDS_CopyResult } from '../../protocol/maintenance.ts';
 import { identityOf } from '../../protocol/postgresql-url.ts';
+import { Promise, performance } from '../../protocol/surroundings.ts';
 import { ChangedMeanwhile, OperationError } from '../maintenance/failure.ts';
 import { locate, openLook } from '../maintenance/look.ts';
 import type { Progress } from '../maintenance/progress.ts';

@@ -1,6 +1,7 @@
 /** A connection of a copy to a PostgreSQL database: its failures are those of operations, and its transactions are tried again. */
 import type { PostgresqlTarget } from '../../protocol/postgresql-url.ts';
 import { labelOf } from '../../protocol/postgresql-url.ts';
+import { clearTimeout, Promise, setTimeout } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
 import { OperationError } from '../maintenance/failure.ts';
 import { connect } from '../postgresql/connect.ts';

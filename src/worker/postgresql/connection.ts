@@ -4,6 +4,14 @@
  * connection, `lost` is true, and nothing more can be asked of it.
  */
 import type { Client, Connection as PgConnection } from 'pg';
+import {
+  clearInterval,
+  clearTimeout,
+  Promise,
+  performance,
+  setInterval,
+  setTimeout,
+} from '../../protocol/surroundings.ts';
 import { type CopyRow, CopyRows, copyData, copyEnd, copyHead, copyRowHead } from './copy-format.ts';
 import { toServerError } from './sqlstates.ts';
 

@@ -7,6 +7,7 @@
  * lost is found out. The session's name is made on the main side and outlives a lost worker.
  */
 import { reached } from '../../protocol/control.ts';
+import { performance } from '../../protocol/surroundings.ts';
 import { type CommitPoint, EngineError } from '../engine.ts';
 import type { Connection, Statement } from './connection.ts';
 import { ServerError } from './sqlstates.ts';

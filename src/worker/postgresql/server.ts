@@ -4,6 +4,7 @@
  */
 import { cellTime, msBetween } from '../../protocol/clock.ts';
 import type { PostgresqlSettings } from '../../protocol/service.ts';
+import { clearInterval, Promise, performance, setInterval, setTimeout } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
 import type { Claims } from './claims.ts';
 import { connect } from './connect.ts';
