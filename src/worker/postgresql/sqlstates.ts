@@ -37,6 +37,7 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   '42703': ['schema-mismatch', 'no'],
   '42804': ['schema-mismatch', 'no'],
   '25006': ['read-only', 'reconnect'], // a standby: the primary is somewhere else by now
+  '25P04': ['database-busy', 'no'], // the transaction took longer than its time-out, which ends the connection
   '25P03': ['connection-failed', 'reconnect'], // idle for too long within a transaction: this process was paused
   '53100': ['database-full', 'no'],
   '53200': ['io-error', 'no'],
