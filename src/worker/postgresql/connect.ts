@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { Client, ClientConfig } from 'pg';
 import type { PostgresqlTarget } from '../../protocol/postgresql-url.ts';
 import { EngineError } from '../engine.ts';
+import { backendOf, stateOf } from './backend.ts';
 import { Connection, type Patience } from './connection.ts';
 import type { Pg } from './load-pg.ts';
 import { ServerError, toServerError } from './sqlstates.ts';
@@ -91,30 +92,15 @@ async function connectTo(
     if (readOnly?.rows[0]?.[0] === 'on') {
       throw new ServerError('read-only', 'reconnect', `${host}:${port} does not take writes`, '25006');
     }
+    connection.backend = await backendOf(connection, client).catch((error) => {
+      if (connection.lost) throw error;
+      return undefined; // an engine that has no such things
+    });
     return { connection, synchronous: synchronous?.rows[0]?.[0] !== 'off' };
   } catch (error) {
     connection.drop();
     throw withoutName(toServerError(error), client.user);
   }
-}
-
-/**
- * What the server does with a connection that says nothing. If it waits for a request, ours has not arrived. A pooler
- * gives numbers of its own, and other engines show nothing: then it can't be told.
- */
-async function stateOf(silent: Client, other: Client): Promise<'at work' | 'gone' | 'unknown'> {
-  const { rows } = await other.query({
-    text: 'SELECT pg_backend_pid(), (SELECT state FROM pg_stat_activity WHERE pid = $1)',
-    values: [processOf(silent)],
-    rowMode: 'array',
-  });
-  const [own, state] = rows[0] ?? [];
-  if (own !== processOf(other)) return 'unknown';
-  return state === 'active' ? 'at work' : 'gone';
-}
-
-function processOf(client: Client): number | null {
-  return (client as Client & { processID: number | null }).processID;
 }
 
 /** Not told by the types of `pg`. */

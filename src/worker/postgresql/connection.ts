@@ -4,6 +4,7 @@
  * connection, `lost` is true, and nothing more can be asked of it.
  */
 import type { Client, Connection as PgConnection } from 'pg';
+import type { Backend } from './backend.ts';
 import { type CopyRow, CopyRows, copyData, copyEnd, copyHead, copyRowHead } from './copy-format.ts';
 import { toServerError } from './sqlstates.ts';
 
@@ -73,6 +74,8 @@ export class Connection {
   lost = false;
   /** Since when the server had said nothing, if it was lost for that. */
   silentSince: number | undefined;
+  /** The process that serves it, where that is known. */
+  backend: Backend | undefined;
   /** Whether it was lost since no other one was to be had either. */
   unreachable = false;
   readonly #client: Client;

@@ -62,6 +62,7 @@ export class PostgresqlEngine implements Engine {
     this.#callers.set(stored, callers.add(caller));
     // 0 would wait for ever
     this.#limits.lockMs = Math.max(this.#limits.lockMs, caller.busyTimeoutMs);
+    this.#server.offer(caller.password);
     await this.#server.use((connection) => this.#claim(connection, caller));
     return this.#claims.epochOf(storeId);
   }

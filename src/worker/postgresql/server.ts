@@ -5,12 +5,13 @@
 import { cellTime, msBetween } from '../../protocol/clock.ts';
 import type { PostgresqlSettings } from '../../protocol/service.ts';
 import { EngineError } from '../engine.ts';
+import { endWaiting } from './backend.ts';
 import type { Claims } from './claims.ts';
 import { connect } from './connect.ts';
 import type { Connection } from './connection.ts';
 import { type Holder, isFenced } from './holder.ts';
 import { loadPg, type Pg } from './load-pg.ts';
-import { ServerError } from './sqlstates.ts';
+import { isRefusal, ServerError } from './sqlstates.ts';
 import { prepareTables } from './tables.ts';
 
 /** Between attempts. The longest is short enough that a server that is back is found within a fraction of a second. */
@@ -21,6 +22,9 @@ const MOST_LOST = 5;
 /** To find out whether the server is still there takes no longer than calls wait for it, or this. */
 const LEAST_PROBE_MS = 1000;
 
+/** So many are tried: a server may lock a role out that is refused again and again. */
+const MOST_PASSWORDS = 4;
+
 /** What a server says that has no COPY in binary form: not supported, or no syntax of its. */
 const NO_COPY = new Set(['0A000', '42601']);
 
@@ -29,6 +33,9 @@ export class Server {
   readonly #settings: PostgresqlSettings;
   readonly #holder: Holder;
   readonly #claims: Claims;
+  /** Those that providers came with: first the one that was accepted last, if there is one, then the newest. */
+  #passwords: (string | undefined)[] = [];
+  #accepted = false;
   #pg: Pg | undefined;
   #connection: Connection | undefined;
   /** Renews the lease while the other one is busy for long. */
@@ -147,9 +154,12 @@ export class Server {
   async #ready(): Promise<Connection> {
     let connection = this.#connection;
     if (connection === undefined || connection.lost) {
+      const backend = connection?.backend;
       connection = await this.#connect();
       this.#connection = connection;
       this.#known = false;
+      // without the right to do so it takes until the server notices by itself
+      if (backend !== undefined) await endWaiting(connection, backend).catch(() => undefined);
     }
     try {
       await this.#onceKnown(connection, async () => undefined);
@@ -187,9 +197,31 @@ export class Server {
     const { target, connectTimeoutMs, retryForMs, places } = this.#settings;
     const patience = { silenceMs: Math.max(retryForMs, connectTimeoutMs), retryForMs, probeMs: this.#probeMs };
     this.#pg ??= loadPg(places);
-    const { connection, synchronous } = await connect(this.#pg, target, connectTimeoutMs, patience);
-    this.#synchronous = synchronous;
-    return connection;
+    let refusal: unknown;
+    for (const password of this.#passwords) {
+      try {
+        const found = await connect(this.#pg, { ...target, password }, connectTimeoutMs, patience);
+        this.#accept(password);
+        this.#synchronous = found.synchronous;
+        return found.connection;
+      } catch (error) {
+        refusal ??= error;
+        if (!isRefusal(error)) throw error;
+      }
+    }
+    throw refusal;
+  }
+
+  /** A password for the next connection; one that is wrong does no harm to those who came with another. */
+  offer(password: string | undefined): void {
+    if (this.#passwords.includes(password)) return;
+    this.#passwords.splice(this.#accepted ? 1 : 0, 0, password);
+    this.#passwords.length = Math.min(this.#passwords.length, MOST_PASSWORDS);
+  }
+
+  #accept(password: string | undefined): void {
+    this.#accepted = true;
+    this.#passwords = [password, ...this.#passwords.filter((other) => other !== password)];
   }
 
   // ---- the lease -------------------------------------------------------------------------------------

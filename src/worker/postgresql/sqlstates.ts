@@ -54,6 +54,11 @@ const verdicts: Readonly<Record<string, Verdict>> = {
 /** What a TLS connection that can't be verified reports, in OpenSSL's and Node's words. */
 const tlsTrouble = /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^ERR_(SSL|TLS|OSSL)|^EPROTO$/;
 
+/** Whether another password may help. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof ServerError && error.code === 'open-failed' && (error.sqlState?.startsWith('28') ?? true);
+}
+
 export function toServerError(thrown: unknown): EngineError {
   if (thrown instanceof EngineError) return thrown;
   const { message, code } = (thrown instanceof Error ? thrown : new Error(String(thrown))) as Error & { code?: string };
