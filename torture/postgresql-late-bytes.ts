@@ -155,14 +155,17 @@ class Scene {
   async #reopenAll(): Promise<void> {
     const random = this.#random;
     const stores = [...this.#mine.keys()];
+    const joins = random.chance(0.7);
+    if (joins) this.#proxy.answerMs = 15;
     const closed = Promise.all([...this.#mine.values()].map((provider) => provider.close()));
-    const when = random.below(3);
-    if (when === 0) await closed;
-    else if (when === 1) await new Promise((resolve) => setTimeout(resolve, random.next() * 8));
+    await (joins ? new Promise((resolve) => setTimeout(resolve, random.next() * 60)) : closed);
     for (const store of stores) this.#open(store);
     await closed;
-    this.#report.count('times that all providers were closed and made again');
+    this.#proxy.answerMs = 0;
+    this.#report.count(`times that all providers were made again ${joins ? 'while they were closed' : 'once they were closed'}`);
     for (let left = random.below(4); left > 0; left--) this.#call();
+    await this.#settled();
+    await this.deliver(random.below(3));
   }
 
   async #reopenOne(): Promise<void> {

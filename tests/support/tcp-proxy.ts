@@ -20,6 +20,8 @@ interface Line {
   kept: Buffer[] | undefined;
   /** Answers are dropped: the program is cut off once this one has come. */
   deafUntil: string | undefined;
+  /** When the last answer goes on. */
+  answersAt: number;
   /** The end of what was sent, since a text may come in two pieces. */
   tail: Buffer;
 }
@@ -30,6 +32,8 @@ const TAIL_BYTES = 200;
 export class TcpProxy {
   /** How many bytes went through, of all connections. */
   readonly bytes: Record<Direction, number> = { up: 0, down: 0 };
+  /** For how long answers are on their way. */
+  answerMs = 0;
   /** How many connections were made, and how many cut. */
   made = 0;
   cut = 0;
@@ -169,11 +173,11 @@ export class TcpProxy {
     this.made++;
     const server = connect({ ...this.#target, noDelay: true });
     client.setNoDelay(true);
-    const line: Line = { client, server, kept: undefined, deafUntil: undefined, tail: Buffer.alloc(0) };
+    const line: Line = { client, server, kept: undefined, deafUntil: undefined, answersAt: 0, tail: Buffer.alloc(0) };
     this.#lines.add(line);
     server.on('error', () => undefined);
     client.on('data', (chunk) => this.#forward(line, 'up', chunk));
-    server.on('data', (chunk) => this.#forward(line, 'down', chunk));
+    server.on('data', (chunk) => this.#answer(line, chunk));
     client.on('close', () => {
       if (this.#lines.has(line)) this.#close(line);
     });
@@ -181,6 +185,14 @@ export class TcpProxy {
       if (this.#lines.has(line)) this.#close(line);
     });
     if (this.#paused) for (const socket of [client, server]) socket.pause();
+  }
+
+  /** In their order, also if their way has become shorter meanwhile. */
+  #answer(line: Line, chunk: Buffer): void {
+    const now = performance.now();
+    line.answersAt = Math.max(line.answersAt, now + this.answerMs);
+    if (line.answersAt <= now) return this.#forward(line, 'down', chunk);
+    setTimeout(() => this.#forward(line, 'down', chunk), line.answersAt - now);
   }
 
   #forward(line: Line, direction: Direction, chunk: Buffer): void {
