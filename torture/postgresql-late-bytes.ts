@@ -156,13 +156,16 @@ class Scene {
     const random = this.#random;
     const stores = [...this.#mine.keys()];
     const joins = random.chance(0.7);
-    if (joins) this.#proxy.answerMs = 15;
+    if (joins) this.#proxy.answerMs = 20;
+    const leaves = this.#proxy.passes('DELETE FROM sds_holders WHERE session');
     const closed = Promise.all([...this.#mine.values()].map((provider) => provider.close()));
-    await (joins ? new Promise((resolve) => setTimeout(resolve, random.next() * 60)) : closed);
+    await (joins ? Promise.race([leaves, closed]) : closed);
     for (const store of stores) this.#open(store);
     await closed;
     this.#proxy.answerMs = 0;
-    this.#report.count(`times that all providers were made again ${joins ? 'while they were closed' : 'once they were closed'}`);
+    this.#report.count(
+      `times that all providers were made again ${joins ? 'while they were closed' : 'once they were closed'}`,
+    );
     for (let left = random.below(4); left > 0; left--) this.#call();
     await this.#settled();
     await this.deliver(random.below(3));
@@ -222,7 +225,11 @@ class Scene {
   }
 
   async #ask(store: string, what: 'open' | 'close'): Promise<void> {
-    const answer = await within(PATIENCE_MS, `${what} by the other`, this.#other.request(this.#place, store, what, lasting));
+    const answer = await within(
+      PATIENCE_MS,
+      `${what} by the other`,
+      this.#other.request(this.#place, store, what, lasting),
+    );
     if (answer !== undefined) throw new Error(`the other process: ${what} of store ${store}: ${String(answer)}`);
   }
 

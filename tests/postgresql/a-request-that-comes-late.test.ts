@@ -1,8 +1,19 @@
 /** What a connection that was lost has sent is carried out after it was sent again over the next one: it must not be committed twice. */
-import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
+import { OtherProcess } from '../../torture/other-process.ts';
 import { patchOf } from '../support/files.ts';
 import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
+
+/** Whether another process may have a store. */
+async function isFree(database: string, store: string): Promise<boolean> {
+  const other = new OtherProcess();
+  onTestFinished(() => other.end());
+  const answer = await other.request(server.url(database), store, 'open', { BusyTimeoutMs: 0 });
+  expect([undefined, 'fenced']).toContain(answer);
+  await other.request(server.url(database), store, 'close');
+  return answer === undefined;
+}
 
 describeOnPostgresql('a request that comes late', () => {
   it('does nothing once another connection has done its work', async () => {
@@ -40,9 +51,100 @@ describeOnPostgresql('a request that comes late', () => {
     await again.appendPatch(patchOf(1), 1);
     await deliver();
 
-    // by another line, so that this is another owner
-    const other = new SDS_DesktopPersistenceProvider(server.url(database), 'store', { BusyTimeoutMs: 0 });
-    onTestFinished(() => other.close());
-    await expect(other.ready()).rejects.toMatchObject({ code: 'fenced' });
+    expect(await isFree(database, 'store')).toBe(false);
+  });
+
+  it('does nothing after the last provider was closed while the next one was made', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const first = new SDS_DesktopPersistenceProvider(url, 'store');
+    await first.ready();
+    const held = proxy.holdBack('INTO sds_values');
+    const calls = [
+      first.saveValue('value', patchOf('value')),
+      first.saveSnapshot(patchOf('old'), 1),
+      first.appendPatch(patchOf(5), 5),
+    ];
+    const deliver = await held;
+    await Promise.all(calls);
+    await Promise.all([first.saveSnapshot(patchOf('new'), 2), first.prunePatches(6)]);
+
+    // it joins the queue whose end the server has carried out, and nobody has heard of
+    proxy.answerMs = 100;
+    const leaves = proxy.passes('DELETE FROM sds_holders WHERE session');
+    const closed = first.close();
+    await leaves;
+    const next = new SDS_DesktopPersistenceProvider(url, 'store');
+    onTestFinished(() => next.close());
+    await closed;
+    proxy.answerMs = 0;
+    await next.appendPatch(patchOf(7), 7);
+    await deliver();
+
+    const { blobs, snapshots, patches } = await postgresql.rowsOf(server.url(database));
+    expect(blobs).toMatchObject([{ ref_count: 1 }]);
+    expect(snapshots).toMatchObject([{ clock: 2 }]);
+    expect(patches).toMatchObject([{ clock: 7 }]);
+  });
+
+  it('claims no store that nobody has open any more', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const kept = new SDS_DesktopPersistenceProvider(url, 'kept', { LeaseMs: 600_000, RetryForMs: 300 });
+    onTestFinished(() => kept.close());
+    await kept.ready();
+    const held = proxy.holdBack('INSERT INTO sds_claims');
+    proxy.refuse();
+    const left = new SDS_DesktopPersistenceProvider(url, 'left');
+    const deliver = await held;
+    await left.close();
+    proxy.accept();
+    await kept.appendPatch(patchOf(1), 1);
+    await deliver();
+    expect(await isFree(database, 'left')).toBe(true);
+  });
+
+  it('nor one that was still this process’s when it sent that, after it had been fenced', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const options: SDS_ProviderOptions = { LeaseMs: 600_000, RetryForMs: 300 };
+    const [kept, left] = ['kept', 'left'].map((store) => new SDS_DesktopPersistenceProvider(url, store, options));
+    if (kept === undefined || left === undefined) throw new Error('there are two');
+    onTestFinished(() => kept.close());
+    await Promise.all([kept.ready(), left.ready()]);
+    await server.query('UPDATE sds_holders SET fenced = true', [], database);
+    await server.query("DELETE FROM sds_claims WHERE store_id = 'kept'", [], database);
+    const held = proxy.holdBack('INSERT INTO sds_claims');
+    proxy.refuse();
+    const lost = left.appendPatch(patchOf(1), 1);
+    const deliver = await held;
+    await expect(lost).rejects.toMatchObject({ code: 'connection-failed' });
+    await left.close();
+    proxy.accept();
+    await expect(kept.appendPatch(patchOf(1), 1)).rejects.toMatchObject({ code: 'fenced' });
+    await deliver();
+    expect(await isFree(database, 'left')).toBe(true);
+  });
+
+  it('of which half has come keeps nobody waiting for the rest', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store');
+    onTestFinished(() => provider.close());
+    await provider.ready();
+    // the server has the value's row locked, and waits for the end of the transaction
+    const half = proxy.keepFrom('UPDATE sds_holders');
+    const saved = provider.saveValue('value', patchOf('value'));
+    (await half).cut();
+    await saved;
+    await (await half).deliver();
+    expect((await postgresql.rowsOf(server.url(database))).blobs).toMatchObject([{ ref_count: 1 }]);
+  });
+
+  it('of which half has come, over a line that has gone silent: the same', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { RetryForMs: 20_000 });
+    onTestFinished(() => provider.close());
+    await provider.ready();
+    const half = proxy.keepFrom('UPDATE sds_holders');
+    await provider.saveValue('value', patchOf('value'));
+    await (await half).deliver();
+    expect((await postgresql.rowsOf(server.url(database))).blobs).toMatchObject([{ ref_count: 1 }]);
   });
 });

@@ -82,9 +82,9 @@ describeOnPostgresql('one process', () => {
     await deliver();
     expect(await next.loadSnapshot()).toEqual(patchOf('next'));
     await next.saveSnapshot(patchOf('after'), 4);
-    expect(
-      await server.query<{ clock: string }>('SELECT clock::int FROM sds_snapshots', [], database),
-    ).toEqual([{ clock: 4 }]);
+    expect(await server.query<{ clock: string }>('SELECT clock::int FROM sds_snapshots', [], database)).toEqual([
+      { clock: 4 },
+    ]);
   });
 
   it('goes on with the password that was set last, and with one connection', async () => {

@@ -49,6 +49,7 @@ export class TcpProxy {
   #cutAt: { direction: Direction; byte: number; done: () => void } | undefined;
   /** From where on of a chunk, if so, a line is to be kept. */
   #keeping: { from: (chunk: Buffer) => number | undefined; done: (late: Late | undefined) => void } | undefined;
+  #watched: { text: string; done: () => void } | undefined;
   #losing: { answers: Record<string, string>; cuts: boolean; done: () => void } | undefined;
 
   private constructor(listener: Server, target: { host: string; port: number }) {
@@ -83,6 +84,13 @@ export class TcpProxy {
     return promise;
   }
 
+  /** Resolves once a request with this text goes through. */
+  passes(text: string): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#watched = { text, done: resolve };
+    return promise;
+  }
+
   /** Takes back `cutAfter`, `keepAfter` and `loseAnswerTo`. */
   spare(): void {
     this.#cutAt = undefined;
@@ -110,6 +118,13 @@ export class TcpProxy {
     if (late === undefined) throw new Error(`nothing with '${text}' was sent`);
     late.cut();
     return late.deliver;
+  }
+
+  /** Keeps what comes from this text on, of the next request that has it. */
+  async keepFrom(text: string): Promise<Late> {
+    const late = await this.#keep((chunk) => (chunk.includes(text) ? chunk.indexOf(text) : undefined));
+    if (late === undefined) throw new Error(`nothing with '${text}' was sent`);
+    return late;
   }
 
   /**
@@ -208,6 +223,10 @@ export class TcpProxy {
       if (losing?.cuts !== false) this.#end(line);
       losing?.done();
       return;
+    }
+    if (direction === 'up' && this.#watched !== undefined && chunk.includes(this.#watched.text)) {
+      this.#watched.done();
+      this.#watched = undefined;
     }
     const from = direction === 'up' ? this.#keeping?.from(chunk) : undefined;
     if (from !== undefined) {
