@@ -278,7 +278,13 @@ export class TcpProxy {
     // no end of either side is the other's any more
     this.#lines.delete(line);
     this.#halves.add(server);
-    const closed = once(server, 'close').finally(() => this.#halves.delete(server));
+    // not `once` of node:events, which fails if the server has ended it before
+    const closed = new Promise<void>((resolve) => {
+      server.once('close', () => {
+        this.#halves.delete(server);
+        resolve();
+      });
+    });
     return {
       cut: () => {
         this.cut++;
