@@ -5,6 +5,13 @@ import { OtherProcess } from '../../torture/other-process.ts';
 import { patchOf } from '../support/files.ts';
 import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
 
+/** Its promises stand for commits. */
+function open(url: string, store: string, options: SDS_ProviderOptions = {}): SDS_DesktopPersistenceProvider {
+  const provider = new SDS_DesktopPersistenceProvider(url, store, { Acknowledge: 'committed', ...options });
+  onTestFinished(() => provider.close());
+  return provider;
+}
+
 /** Whether another process may have a store. */
 async function isFree(database: string, store: string): Promise<boolean> {
   const other = new OtherProcess();
@@ -23,8 +30,7 @@ async function mayEndNothing(database: string): Promise<void> {
 describeOnPostgresql('a request that comes late', () => {
   it('does nothing once another connection has done its work', async () => {
     const { proxy, url, database } = await proxiedPlace();
-    const provider = new SDS_DesktopPersistenceProvider(url, 'store');
-    onTestFinished(() => provider.close());
+    const provider = open(url, 'store');
     await provider.saveValue('value', patchOf('value'));
 
     const held = proxy.holdBack('INTO sds_values');
@@ -42,17 +48,15 @@ describeOnPostgresql('a request that comes late', () => {
 
   it('does not give a store back that was claimed again meanwhile', async () => {
     const { proxy, url, database } = await proxiedPlace();
-    const kept = new SDS_DesktopPersistenceProvider(url, 'kept');
-    const first = new SDS_DesktopPersistenceProvider(url, 'store');
-    onTestFinished(() => kept.close());
+    const kept = open(url, 'kept');
+    const first = open(url, 'store');
     await Promise.all([kept.ready(), first.ready()]);
 
     const held = proxy.holdBack('DELETE FROM sds_claims');
     const closed = first.close();
     const deliver = await held;
     await closed;
-    const again = new SDS_DesktopPersistenceProvider(url, 'store');
-    onTestFinished(() => again.close());
+    const again = open(url, 'store');
     await again.appendPatch(patchOf(1), 1);
     await deliver();
 
@@ -61,7 +65,7 @@ describeOnPostgresql('a request that comes late', () => {
 
   it('does nothing after the last provider was closed while the next one was made', async () => {
     const { proxy, url, database } = await proxiedPlace();
-    const first = new SDS_DesktopPersistenceProvider(url, 'store');
+    const first = open(url, 'store');
     await first.ready();
     const held = proxy.holdBack('INTO sds_values');
     const calls = [
@@ -71,15 +75,15 @@ describeOnPostgresql('a request that comes late', () => {
     ];
     const deliver = await held;
     await Promise.all(calls);
-    await Promise.all([first.saveSnapshot(patchOf('new'), 2), first.prunePatches(6)]);
+    await first.saveSnapshot(patchOf('new'), 6);
+    await first.prunePatches(6);
 
     // it joins the queue whose end the server has carried out, and nobody has heard of
     proxy.answerMs = 100;
     const leaves = proxy.passes('DELETE FROM sds_holders WHERE session');
     const closed = first.close();
     await leaves;
-    const next = new SDS_DesktopPersistenceProvider(url, 'store');
-    onTestFinished(() => next.close());
+    const next = open(url, 'store');
     await closed;
     proxy.answerMs = 0;
     await next.appendPatch(patchOf(7), 7);
@@ -87,19 +91,18 @@ describeOnPostgresql('a request that comes late', () => {
 
     const { blobs, snapshots, patches } = await postgresql.rowsOf(server.url(database));
     expect(blobs).toMatchObject([{ ref_count: 1 }]);
-    expect(snapshots).toMatchObject([{ clock: 2 }]);
+    expect(snapshots).toMatchObject([{ clock: 6 }]);
     expect(patches).toMatchObject([{ clock: 7 }]);
   });
 
   it('claims no store that nobody has open any more', async () => {
     const { proxy, url, database } = await proxiedPlace();
-    const kept = new SDS_DesktopPersistenceProvider(url, 'kept', { LeaseMs: 600_000, RetryForMs: 300 });
-    onTestFinished(() => kept.close());
+    const kept = open(url, 'kept', { LeaseMs: 600_000, RetryForMs: 300 });
     await kept.ready();
     await mayEndNothing(database);
     const held = proxy.holdBack('INSERT INTO sds_claims');
     proxy.refuse();
-    const left = new SDS_DesktopPersistenceProvider(url, 'left');
+    const left = open(url, 'left');
     const deliver = await held;
     await left.close();
     proxy.accept();
@@ -111,9 +114,8 @@ describeOnPostgresql('a request that comes late', () => {
   it('nor one that was still this process’s when it sent that, after it had been fenced', async () => {
     const { proxy, url, database } = await proxiedPlace();
     const options: SDS_ProviderOptions = { LeaseMs: 600_000, RetryForMs: 300 };
-    const [kept, left] = ['kept', 'left'].map((store) => new SDS_DesktopPersistenceProvider(url, store, options));
+    const [kept, left] = ['kept', 'left'].map((store) => open(url, store, options));
     if (kept === undefined || left === undefined) throw new Error('there are two');
-    onTestFinished(() => kept.close());
     await Promise.all([kept.ready(), left.ready()]);
     await mayEndNothing(database);
     await server.query('UPDATE sds_holders SET fenced = true', [], database);
@@ -132,8 +134,7 @@ describeOnPostgresql('a request that comes late', () => {
 
   it('of which half has come keeps nobody waiting for the rest', async () => {
     const { proxy, url, database } = await proxiedPlace();
-    const provider = new SDS_DesktopPersistenceProvider(url, 'store');
-    onTestFinished(() => provider.close());
+    const provider = open(url, 'store');
     await provider.ready();
     // the server has the value's row locked, and waits for the end of the transaction
     const half = proxy.keepFrom('UPDATE sds_holders');
@@ -146,8 +147,7 @@ describeOnPostgresql('a request that comes late', () => {
 
   it('of which half has come, over a line that has gone silent: the same', async () => {
     const { proxy, url, database } = await proxiedPlace();
-    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { RetryForMs: 20_000 });
-    onTestFinished(() => provider.close());
+    const provider = open(url, 'store', { RetryForMs: 20_000 });
     await provider.ready();
     const half = proxy.keepFrom('UPDATE sds_holders');
     await provider.saveValue('value', patchOf('value'));

@@ -7,7 +7,7 @@ import { describeOnPostgresql, ownPlace, proxiedPlace, server } from '../support
 import { databaseOf } from '../support/postgresql-engine.ts';
 
 function open(url: string, store: string, options: SDS_ProviderOptions = {}): SDS_DesktopPersistenceProvider {
-  const provider = new SDS_DesktopPersistenceProvider(url, store, options);
+  const provider = new SDS_DesktopPersistenceProvider(url, store, { Acknowledge: 'committed', ...options });
   onTestFinished(() => provider.close());
   return provider;
 }
@@ -68,7 +68,7 @@ describeOnPostgresql('one process', () => {
 
   it('gets its store back at once where the server did not hear of its close, and nothing that was sent before comes through', async () => {
     const { proxy, url, database } = await proxiedPlace();
-    const first = new SDS_DesktopPersistenceProvider(url, 'store', { RetryForMs: 0, LeaseMs: 600_000 });
+    const first = open(url, 'store', { RetryForMs: 0, LeaseMs: 600_000 });
     await first.saveSnapshot(patchOf('first'), 1);
     const held = proxy.holdBack('INTO sds_snapshots');
     const saved = first.saveSnapshot(patchOf('late'), 2).catch((error) => error.code);
