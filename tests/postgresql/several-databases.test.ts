@@ -43,4 +43,25 @@ describeOnPostgresql('several databases', () => {
     await away.flush();
     expect(failed).toEqual([]);
   });
+
+  it('an answer that can not be read ends its connection, and not the thread that others are on as well', async () => {
+    const { proxy, url } = await proxiedPlace();
+    const [garbled, there] = [open(url), open(await ownPlace())];
+    await Promise.all([garbled.appendPatch(patchOf(1), 1), there.appendPatch(patchOf(1), 1)]);
+    const lost: unknown[] = [];
+    const listener = (message: unknown) => lost.push(message);
+    subscribe('sds-persistence:worker-lost', listener);
+    onTestFinished(() => void unsubscribe('sds-persistence:worker-lost', listener));
+    for (let clock = 2; clock < 5; clock++) {
+      const { made } = proxy;
+      // a row with nothing in it, not even the number of its values
+      proxy.say(new Uint8Array([0x44, 0, 0, 0, 4]));
+      await expect.poll(() => proxy.connections).toBe(0);
+      await Promise.all([garbled.appendPatch(patchOf(clock), clock), there.appendPatch(patchOf(clock), clock)]);
+      expect(proxy.made).toBe(made + 1);
+    }
+    expect(await garbled.loadPatchesSince(0)).toHaveLength(4);
+    expect(await there.loadPatchesSince(0)).toHaveLength(4);
+    expect(lost).toEqual([]);
+  });
 });

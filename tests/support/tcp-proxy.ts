@@ -152,6 +152,11 @@ export class TcpProxy {
     for (const line of this.#lines) this.#end(line);
   }
 
+  /** Programs get these bytes as if they were the server's. */
+  say(bytes: Uint8Array): void {
+    for (const { client } of this.#lines) client.write(bytes);
+  }
+
   /** Nothing goes through, in silence, until `resume`. */
   pause(): void {
     this.#paused = true;

@@ -85,6 +85,7 @@ async function connectTo(
   const connection = new Connection(client, askElsewhere, patience);
   try {
     await client.connect();
+    connection.guard();
     const [readOnly, synchronous] = await connection.run(
       { text: 'SHOW transaction_read_only' },
       { text: 'SHOW synchronous_commit' },

@@ -4,6 +4,7 @@
  * connection, `lost` is true, and nothing more can be asked of it.
  */
 import type { Client, Connection as PgConnection } from 'pg';
+import { EngineError } from '../engine.ts';
 import type { Backend } from './backend.ts';
 import { type CopyRow, CopyRows, copyData, copyEnd, copyHead, copyRowHead } from './copy-format.ts';
 import { toServerError } from './sqlstates.ts';
@@ -95,6 +96,26 @@ export class Connection {
     client.on('end', () => {
       this.lost = true;
     });
+  }
+
+  /**
+   * Told once the client is connected. What `pg` can't read, such as a text that is longer than a string may be, it throws out of
+   * the socket's event, where nobody can catch it: it would end the thread, and so reach the databases beside this one.
+   */
+  guard(): void {
+    const { stream } = this.#wire;
+    for (const read of stream.listeners('data')) {
+      stream.off('data', read as (chunk: Buffer) => void);
+      stream.on('data', (chunk: Buffer) => {
+        try {
+          read.call(stream, chunk);
+        } catch (error) {
+          const message = `what the server has sent can not be read: ${(error as Error).message}`;
+          // told to whoever has asked for it; asked again, it would only be the same
+          stream.destroy(new EngineError('io-error', { message }));
+        }
+      });
+    }
   }
 
   /** Carries out statements in one round trip. Unless they begin a transaction they are one, or are undone together. */
@@ -190,6 +211,9 @@ export class Connection {
           stream.cork();
           try {
             submit(this.#wire);
+          } catch (error) {
+            // half of it may be sent: nothing that is asked after that would be answered
+            stream.destroy(new EngineError('io-error', { message: `it can not be sent: ${(error as Error).message}` }));
           } finally {
             stream.uncork();
           }

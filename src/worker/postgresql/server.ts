@@ -116,7 +116,7 @@ export class Server {
         this.#awaySince = this.#failure = undefined;
         return result;
       } catch (error) {
-        if (!(error instanceof ServerError)) throw error;
+        if (!(error instanceof ServerError)) throw asFailure(error);
         const isLost = isFenced(error);
         if (isLost) this.#known = false;
         else if (error.retry === 'no') {
@@ -280,4 +280,9 @@ export class Server {
     this.#connection = this.#keeper = undefined;
     this.#claims.forget();
   }
+}
+
+/** Whatever is thrown in the middle of a call is that call's failure, and reaches nobody else. */
+function asFailure(error: unknown): EngineError {
+  return error instanceof EngineError ? error : new EngineError('io-error', { message: String(error) });
 }
