@@ -211,7 +211,7 @@ export class TcpProxy {
   #answer(line: Line, chunk: Buffer): void {
     const now = performance.now();
     line.answersAt = Math.max(line.answersAt, now + this.answerMs);
-    if (line.answersAt <= now) return this.#forward(line, 'down', chunk);
+    if (line.answersAt <= now) return void this.#forward(line, 'down', chunk);
     setTimeout(() => this.#forward(line, 'down', chunk), line.answersAt - now);
   }
 
