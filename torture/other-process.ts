@@ -1,6 +1,7 @@
 /** Providers in another process, called from this one. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
+import type { SDS_ProviderOptions } from 'sds-persistence-worker';
 import type { Call } from './model.ts';
 
 export interface Request {
@@ -8,6 +9,8 @@ export interface Request {
   path: string;
   store: string;
   what: 'open' | 'close' | Call;
+  /** Of the provider that is opened. */
+  options: SDS_ProviderOptions;
 }
 
 export class OtherProcess {
@@ -31,11 +34,16 @@ export class OtherProcess {
   }
 
   /** Resolves with the answer, or with the code of the error; requests keep their order. */
-  request(path: string, store: string, what: Request['what']): Promise<unknown> {
+  request(
+    path: string,
+    store: string,
+    what: Request['what'],
+    options: SDS_ProviderOptions = { Ownership: 'shared' },
+  ): Promise<unknown> {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      this.#child.send({ id, path, store, what } satisfies Request);
+      this.#child.send({ id, path, store, what, options } satisfies Request);
     });
   }
 

@@ -110,6 +110,11 @@ export const rigs: Record<string, RigEntry> = {
     load: () => import('./postgresql-lost-connections.ts'),
     mostMinutes: 45,
   },
+  'postgresql-late-bytes': {
+    what: 'PostgreSQL: what a cut connection had sent arrives at a random later time',
+    load: () => import('./postgresql-late-bytes.ts'),
+    mostMinutes: 60,
+  },
   'postgresql-lost-workers': {
     what: 'PostgreSQL: worker threads terminated at random moments under mixed calls',
     load: () => import('./postgresql-lost-workers.ts'),

@@ -11,6 +11,7 @@ import packageLocation from 'virtual:package-location';
 import { makeError, SDS_PersistenceError } from '../protocol/errors.ts';
 import { type FileUrl, hasOwnLocks, isFileUrl, readFileUrl } from '../protocol/file-url.ts';
 import type { ProviderSettings } from '../protocol/options.ts';
+import { newSession } from '../protocol/postgresql-session.ts';
 import {
   isPostgresqlUrl,
   keyOf,
@@ -48,7 +49,7 @@ function locateServer(url: string, settings: ProviderSettings): Place {
   if (typeof target === 'string') throw makeError('invalid-argument', 'constructor', 'a PostgreSQL database', target);
   const server: PostgresqlSettings = {
     target,
-    session: randomUUID(),
+    session: newSession(thisProcess()),
     leaseMs: settings.LeaseMs,
     createTables: settings.CreateTables,
     connectTimeoutMs: settings.ConnectTimeoutMs,
@@ -69,6 +70,18 @@ export function readServer(url: string): PostgresqlTarget | string {
   } catch {
     return 'its certificates have relative paths, and the working directory is gone';
   }
+}
+
+const PROCESS = Symbol.for('sds-persistence-worker.process');
+
+/**
+ * By which a server knows this thread of this process, whatever URLs and however many copies of this package it uses. Drawn when the
+ * first database is opened, not when this is loaded: a snapshot of a started program (`--build-snapshot`) is started many times.
+ */
+function thisProcess(): string {
+  const known = globalThis as { [PROCESS]?: string };
+  known[PROCESS] ??= randomUUID();
+  return known[PROCESS];
 }
 
 /** What the system calls whoever runs this, as libpq takes it. */

@@ -23,7 +23,7 @@ import { drainAtExit, exiting } from './exit-guard.ts';
 import { statisticsOf } from './observe/statistics.ts';
 import { Opening } from './opening.ts';
 import { backupFile } from './operations.ts';
-import { locate, OWN_LOCKS, pathOf } from './place.ts';
+import { locate, OWN_LOCKS, type Place, pathOf } from './place.ts';
 import type { FileQueue } from './queue/file-queue.ts';
 import { Member } from './queue/member.ts';
 
@@ -78,8 +78,10 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
       const place = typeof DbPath === 'string' && !isPostgresqlUrl(DbPath) ? DbPath : '?';
       throw makeError('invalid-argument', 'constructor', place, String(fault));
     }
-    const { queue, connection } = open(DbPath, settings);
+    const place = locate(DbPath, settings);
+    const { queue, connection } = open(place, settings);
     const member = new Member(connection.newMemberId(), queue.dbPath, queue.store(StoreId), StoreId, settings);
+    member.password = place.server?.target.password;
     queue.join(member);
     this.#queue = queue;
     this.#connection = connection;
@@ -344,8 +346,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
 }
 
 /** A machine that has no room for another thread's memory says so with errors of its own. */
-function open(dbPath: string, settings: ProviderSettings): OpenFile {
-  const place = locate(dbPath, settings);
+function open(place: Place, settings: ProviderSettings): OpenFile {
   try {
     return openFile(place, settings.MaxPendingBytes);
   } catch (error) {

@@ -146,7 +146,7 @@ export function identityOf({ hosts, database, user, options }: PostgresqlTarget)
   return JSON.stringify(['postgresql', hosts, database, user, options]);
 }
 
-/** The same for all URLs by which the same database is reached in the same way. It holds the password: not for people. */
+/** The same for all URLs by which the same database is reached in the same way, whatever the password: that may be changed any time. */
 export function keyOf(target: PostgresqlTarget): string {
-  return JSON.stringify(['postgresql', target]);
+  return JSON.stringify(['postgresql', { ...target, password: undefined }]);
 }

@@ -32,6 +32,8 @@ export interface ProviderMessage {
   snapshotFailure: Failure | undefined;
   /** Where the database is, if it is no file. */
   server?: PostgresqlSettings;
+  /** The one that this provider came with, if so. */
+  password: string | undefined;
 }
 
 /** Of all providers of one PostgreSQL database: as the first of them has it. */

@@ -67,6 +67,8 @@ export interface Caller {
   knownEpoch: number | undefined;
   /** Why the last snapshot of this provider was not stored, if so: a prune that relies on it must not be carried out. */
   snapshotFailure: EngineError | undefined;
+  /** For a server. */
+  password?: string | undefined;
 }
 
 /** A cursor over writes: `next()` moves to one, whose parts are then in the fields. */

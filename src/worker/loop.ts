@@ -161,12 +161,12 @@ export class Loop {
         return;
       }
       if (Atomics.load(control, DOORBELL) !== seen) continue;
+      const now = performance.now();
+      this.#doWhatIsDue(now);
       if (this.#work.waitsForPromise) {
         this.#await(retryAt);
         return;
       }
-      const now = performance.now();
-      this.#doWhatIsDue(now);
       if (isDue && now < this.#batchAt + TRAFFIC_MS && this.#work.pause()) {
         this.schedule();
         return;

@@ -71,6 +71,7 @@ export class Service implements WorkerService, FileHost, Work {
   attach(message: ProviderMessage): Promise<Report> {
     this.#begin();
     const { member: id, storeId, verifyValues, exclusive, knownEpoch, full, busyTimeoutMs, snapshotFailure } = message;
+    const { password } = message;
     let file = this.#files.get(message.file);
     if (file === undefined) {
       file = new WorkerFile(message.file, this.#newEngine(message), this);
@@ -86,6 +87,7 @@ export class Service implements WorkerService, FileHost, Work {
       full,
       busyTimeoutMs,
       snapshotFailure: snapshotFailure && new EngineError(snapshotFailure.code, snapshotFailure.cause),
+      password,
       file,
     };
     this.members.set(id, member);

@@ -1,14 +1,36 @@
 /** What a connection that was lost has sent is carried out after it was sent again over the next one: it must not be committed twice. */
-import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
+import { OtherProcess } from '../../torture/other-process.ts';
 import { patchOf } from '../support/files.ts';
 import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
+
+/** Its promises stand for commits. */
+function open(url: string, store: string, options: SDS_ProviderOptions = {}): SDS_DesktopPersistenceProvider {
+  const provider = new SDS_DesktopPersistenceProvider(url, store, { Acknowledge: 'committed', ...options });
+  onTestFinished(() => provider.close());
+  return provider;
+}
+
+/** Whether another process may have a store. */
+async function isFree(database: string, store: string): Promise<boolean> {
+  const other = new OtherProcess();
+  onTestFinished(() => other.end());
+  const answer = await other.request(server.url(database), store, 'open', { BusyTimeoutMs: 0 });
+  expect([undefined, 'fenced']).toContain(answer);
+  await other.request(server.url(database), store, 'close');
+  return answer === undefined;
+}
+
+/** What a lost connection has begun is not ended by the one that follows: so that it still has a transaction to come late in. */
+async function mayEndNothing(database: string): Promise<void> {
+  await server.query('REVOKE EXECUTE ON FUNCTION pg_terminate_backend FROM PUBLIC', [], database);
+}
 
 describeOnPostgresql('a request that comes late', () => {
   it('does nothing once another connection has done its work', async () => {
     const { proxy, url, database } = await proxiedPlace();
-    const provider = new SDS_DesktopPersistenceProvider(url, 'store');
-    onTestFinished(() => provider.close());
+    const provider = open(url, 'store');
     await provider.saveValue('value', patchOf('value'));
 
     const held = proxy.holdBack('INTO sds_values');
@@ -26,23 +48,110 @@ describeOnPostgresql('a request that comes late', () => {
 
   it('does not give a store back that was claimed again meanwhile', async () => {
     const { proxy, url, database } = await proxiedPlace();
-    const kept = new SDS_DesktopPersistenceProvider(url, 'kept');
-    const first = new SDS_DesktopPersistenceProvider(url, 'store');
-    onTestFinished(() => kept.close());
+    const kept = open(url, 'kept');
+    const first = open(url, 'store');
     await Promise.all([kept.ready(), first.ready()]);
 
     const held = proxy.holdBack('DELETE FROM sds_claims');
     const closed = first.close();
     const deliver = await held;
     await closed;
-    const again = new SDS_DesktopPersistenceProvider(url, 'store');
-    onTestFinished(() => again.close());
+    const again = open(url, 'store');
     await again.appendPatch(patchOf(1), 1);
     await deliver();
 
-    // by another line, so that this is another owner
-    const other = new SDS_DesktopPersistenceProvider(server.url(database), 'store', { BusyTimeoutMs: 0 });
-    onTestFinished(() => other.close());
-    await expect(other.ready()).rejects.toMatchObject({ code: 'fenced' });
+    expect(await isFree(database, 'store')).toBe(false);
+  });
+
+  it('does nothing after the last provider was closed while the next one was made', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const first = open(url, 'store');
+    await first.ready();
+    const held = proxy.holdBack('INTO sds_values');
+    const calls = [
+      first.saveValue('value', patchOf('value')),
+      first.saveSnapshot(patchOf('old'), 1),
+      first.appendPatch(patchOf(5), 5),
+    ];
+    const deliver = await held;
+    await Promise.all(calls);
+    await first.saveSnapshot(patchOf('new'), 6);
+    await first.prunePatches(6);
+
+    // it joins the queue whose end the server has carried out, and nobody has heard of
+    proxy.answerMs = 100;
+    const leaves = proxy.passes('DELETE FROM sds_holders WHERE session');
+    const closed = first.close();
+    await leaves;
+    const next = open(url, 'store');
+    await closed;
+    proxy.answerMs = 0;
+    await next.appendPatch(patchOf(7), 7);
+    await deliver();
+
+    const { blobs, snapshots, patches } = await postgresql.rowsOf(server.url(database));
+    expect(blobs).toMatchObject([{ ref_count: 1 }]);
+    expect(snapshots).toMatchObject([{ clock: 6 }]);
+    expect(patches).toMatchObject([{ clock: 7 }]);
+  });
+
+  it('claims no store that nobody has open any more', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const kept = open(url, 'kept', { LeaseMs: 600_000, RetryForMs: 300 });
+    await kept.ready();
+    await mayEndNothing(database);
+    const held = proxy.holdBack('INSERT INTO sds_claims');
+    proxy.refuse();
+    const left = open(url, 'left');
+    const deliver = await held;
+    await left.close();
+    proxy.accept();
+    await kept.appendPatch(patchOf(1), 1);
+    await deliver();
+    expect(await isFree(database, 'left')).toBe(true);
+  });
+
+  it('nor one that was still this process’s when it sent that, after it had been fenced', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const options: SDS_ProviderOptions = { LeaseMs: 600_000, RetryForMs: 300 };
+    const [kept, left] = ['kept', 'left'].map((store) => open(url, store, options));
+    if (kept === undefined || left === undefined) throw new Error('there are two');
+    await Promise.all([kept.ready(), left.ready()]);
+    await mayEndNothing(database);
+    await server.query('UPDATE sds_holders SET fenced = true', [], database);
+    await server.query("DELETE FROM sds_claims WHERE store_id = 'kept'", [], database);
+    const held = proxy.holdBack('INSERT INTO sds_claims');
+    proxy.refuse();
+    const lost = left.appendPatch(patchOf(1), 1);
+    const deliver = await held;
+    await expect(lost).rejects.toMatchObject({ code: 'connection-failed' });
+    await left.close();
+    proxy.accept();
+    await expect(kept.appendPatch(patchOf(1), 1)).rejects.toMatchObject({ code: 'fenced' });
+    await deliver();
+    expect(await isFree(database, 'left')).toBe(true);
+  });
+
+  it('of which half has come keeps nobody waiting for the rest', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const provider = open(url, 'store');
+    await provider.ready();
+    // the server has the value's row locked, and waits for the end of the transaction
+    const half = proxy.keepFrom('UPDATE sds_holders');
+    const saved = provider.saveValue('value', patchOf('value'));
+    (await half).cut();
+    await saved;
+    await (await half).deliver();
+    expect((await postgresql.rowsOf(server.url(database))).blobs).toMatchObject([{ ref_count: 1 }]);
+  });
+
+  it('of which half has come, over a line that has gone silent: the same', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const provider = open(url, 'store', { RetryForMs: 20_000 });
+    await provider.ready();
+    const half = proxy.keepFrom('UPDATE sds_holders');
+    await provider.saveValue('value', patchOf('value'));
+    await (await half).deliver();
+    expect((await postgresql.rowsOf(server.url(database))).blobs).toMatchObject([{ ref_count: 1 }]);
   });
 });

@@ -87,6 +87,24 @@ describeOnPostgresql('a server that is away', () => {
     expect(settled).toEqual(['all', 'three times as patient']);
   });
 
+  it('a server that has fallen silent is away for those who do not want to wait, long before it is for others', async () => {
+    const { provider, proxy } = await cutOff({ RetryForMs: 1000, ConnectTimeoutMs: 1000 });
+    proxy.accept();
+    await provider.appendPatch(patchOf(2), 2);
+    const other = await proxiedPlace();
+    for (const line of [proxy, other.proxy]) line.pause();
+    const order: unknown[] = [];
+    const call = async (one: SDS_DesktopPersistenceProvider, what: string) => {
+      const [outcome] = await Promise.allSettled([one.appendPatch(patchOf(3), 3)]);
+      order.push(what, codeOf(outcome));
+    };
+    const patient = new SDS_DesktopPersistenceProvider(other.url, 'store', { RetryForMs: 0, ConnectTimeoutMs: 4500 });
+    onTestFinished(() => patient.close());
+    await Promise.all([call(patient, 'one attempt, of 4.5 s'), call(provider, 'one second')]);
+    expect(order).toEqual(['one second', 'connection-failed', 'one attempt, of 4.5 s', 'connection-failed']);
+    for (const line of [proxy, other.proxy]) line.resume();
+  });
+
   it('a server that said nothing is asked again by each call, however little patience that has', async () => {
     const { provider, proxy } = await cutOff({ RetryForMs: 0, ConnectTimeoutMs: 300 });
     proxy.accept();

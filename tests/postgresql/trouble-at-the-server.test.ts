@@ -59,6 +59,45 @@ describeOnPostgresql('trouble at the server', () => {
     expect((await postgresql.rowsOf(url)).patches.map(({ clock }) => clock)).toEqual([1, 4, 6]);
   });
 
+  it('a transaction that takes longer than the server allows: it is tried again for as long as BusyTimeoutMs says, as a statement is', async ({
+    skip,
+  }) => {
+    const url = await ownPlace();
+    const settings = await server.query("SELECT FROM pg_settings WHERE name = 'transaction_timeout'");
+    if (settings.length === 0) skip('it came with PostgreSQL 17');
+    // not for whoever keeps it waiting
+    await server.query(`ALTER ROLE "${USER}" IN DATABASE ${databaseOf(url)} SET transaction_timeout = '300ms'`);
+    const [hasty, patient] = [0, 60_000].map((BusyTimeoutMs) => {
+      const provider = new SDS_DesktopPersistenceProvider(url, `store ${BusyTimeoutMs}`, { BusyTimeoutMs });
+      onTestFinished(() => provider.close());
+      return provider;
+    });
+    await Promise.all([hasty?.ready(), patient?.ready()]);
+    const other = await otherProgram(url);
+    await other.run('LOCK TABLE sds_patches IN ACCESS EXCLUSIVE MODE');
+    const waiting = () =>
+      server.query<{ pid: number }>(
+        `SELECT pid FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`,
+        [databaseOf(url)],
+      );
+    const call = patient?.appendPatch(patchOf(1), 1);
+    await expect.poll(waiting).toHaveLength(1);
+    const [first] = await waiting();
+    // another connection waits: the first one was ended
+    await expect
+      .poll(async () => (await waiting()).some(({ pid }) => pid !== first?.pid), { timeout: 10_000 })
+      .toBe(true);
+    await other.run('ROLLBACK');
+    await call;
+    expect((await postgresql.rowsOf(url)).patches).toHaveLength(1);
+
+    await patient?.close(); // the providers of a database wait as long as the most patient one
+    await other.run('BEGIN; LOCK TABLE sds_patches IN ACCESS EXCLUSIVE MODE');
+    await expect(hasty?.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'database-busy' });
+    await other.run('ROLLBACK');
+    await hasty?.appendPatch(patchOf(3), 3);
+  });
+
   it('a deadlock with another program: the transaction is undone and carried out again, and nobody hears of it', async () => {
     const url = await ownPlace();
     const provider = new SDS_DesktopPersistenceProvider(url, 'store', { BusyTimeoutMs: 60_000 });

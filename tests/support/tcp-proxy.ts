@@ -5,11 +5,23 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 /** `up` is what the program sends, `down` what the server answers. */
 export type Direction = 'up' | 'down';
 
+/** What a program has sent over a connection and has not arrived. */
+export interface Late {
+  /** Cuts the program off; whatever it has sent until then is kept. */
+  cut(): void;
+  /** Lets it arrive, after all; resolves once the server has carried it out, as far as it does, and its side is closed. */
+  deliver(): Promise<void>;
+}
+
 interface Line {
   client: Socket;
   server: Socket;
+  /** What the program has sent is kept, and no answer comes through any more. */
+  kept: Buffer[] | undefined;
   /** Answers are dropped: the program is cut off once this one has come. */
   deafUntil: string | undefined;
+  /** When the last answer goes on. */
+  answersAt: number;
   /** The end of what was sent, since a text may come in two pieces. */
   tail: Buffer;
 }
@@ -20,6 +32,8 @@ const TAIL_BYTES = 200;
 export class TcpProxy {
   /** How many bytes went through, of all connections. */
   readonly bytes: Record<Direction, number> = { up: 0, down: 0 };
+  /** For how long answers are on their way. */
+  answerMs = 0;
   /** How many connections were made, and how many cut. */
   made = 0;
   cut = 0;
@@ -27,11 +41,15 @@ export class TcpProxy {
   readonly #lines = new Set<Line>();
   /** Those that are on their way out besides. */
   readonly #accepted = new Set<Socket>();
+  /** Whose program was cut off, while the server does not know it. */
+  readonly #halves = new Set<Socket>();
   #target: { host: string; port: number };
   #refusing = false;
   #paused = false;
   #cutAt: { direction: Direction; byte: number; done: () => void } | undefined;
-  #holding: { text: string; done: (deliver: () => Promise<void>) => void } | undefined;
+  /** From where on of a chunk, if so, a line is to be kept. */
+  #keeping: { from: (chunk: Buffer) => number | undefined; done: (late: Late | undefined) => void } | undefined;
+  #watched: { text: string; done: () => void } | undefined;
   #losing: { answers: Record<string, string>; cuts: boolean; done: () => void } | undefined;
 
   private constructor(listener: Server, target: { host: string; port: number }) {
@@ -66,9 +84,18 @@ export class TcpProxy {
     return promise;
   }
 
-  /** Takes back `cutAfter` and `loseAnswerTo`. */
+  /** Resolves once a request with this text goes through. */
+  passes(text: string): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#watched = { text, done: resolve };
+    return promise;
+  }
+
+  /** Takes back `cutAfter`, `keepAfter` and `loseAnswerTo`. */
   spare(): void {
     this.#cutAt = undefined;
+    this.#keeping?.done(undefined);
+    this.#keeping = undefined;
     this.#losing = undefined;
   }
 
@@ -85,19 +112,49 @@ export class TcpProxy {
     return promise;
   }
 
+  /** Keeps the next request with this text, and cuts its sender off. */
+  async holdBack(text: string): Promise<() => Promise<void>> {
+    const late = await this.#keep((chunk) => (chunk.includes(text) ? 0 : undefined));
+    if (late === undefined) throw new Error(`nothing with '${text}' was sent`);
+    late.cut();
+    return late.deliver;
+  }
+
+  /** Keeps what comes from this text on, of the next request that has it. */
+  async keepFrom(text: string): Promise<Late> {
+    const late = await this.#keep((chunk) => (chunk.includes(text) ? chunk.indexOf(text) : undefined));
+    if (late === undefined) throw new Error(`nothing with '${text}' was sent`);
+    return late;
+  }
+
   /**
-   * Keeps the next request with this text back, and cuts its sender off. What is returned delivers it, after all, and resolves
-   * once the server has answered and its side is closed.
+   * Keeps what comes after the n-th byte from now on, over the connection that carries it; resolves then, or with nothing if that
+   * is taken back.
+   *
+   * @param whole - nothing of the request that has this byte in it arrives
    */
-  holdBack(text: string): Promise<() => Promise<void>> {
-    const { promise, resolve } = Promise.withResolvers<() => Promise<void>>();
-    this.#holding = { text, done: resolve };
+  keepAfter(bytes: number, whole = false): Promise<Late | undefined> {
+    const first = this.bytes.up + bytes;
+    return this.#keep((chunk) => {
+      if (this.bytes.up + chunk.length <= first) return undefined;
+      return whole ? 0 : Math.max(first - this.bytes.up, 0);
+    });
+  }
+
+  #keep(from: (chunk: Buffer) => number | undefined): Promise<Late | undefined> {
+    const { promise, resolve } = Promise.withResolvers<Late | undefined>();
+    this.#keeping = { from, done: resolve };
     return promise;
   }
 
   /** Ends all connections now. */
   cutNow(): void {
     for (const line of this.#lines) this.#end(line);
+  }
+
+  /** Programs get these bytes as if they were the server's. */
+  say(bytes: Uint8Array): void {
+    for (const { client } of this.#lines) client.write(bytes);
   }
 
   /** Nothing goes through, in silence, until `resume`. */
@@ -124,7 +181,7 @@ export class TcpProxy {
     const closed = once(this.#listener, 'close');
     this.#listener.close();
     this.cutNow();
-    for (const socket of this.#accepted) socket.destroy();
+    for (const socket of [...this.#accepted, ...this.#halves]) socket.destroy();
     await closed;
   }
 
@@ -136,20 +193,34 @@ export class TcpProxy {
     this.made++;
     const server = connect({ ...this.#target, noDelay: true });
     client.setNoDelay(true);
-    const line: Line = { client, server, deafUntil: undefined, tail: Buffer.alloc(0) };
+    const line: Line = { client, server, kept: undefined, deafUntil: undefined, answersAt: 0, tail: Buffer.alloc(0) };
     this.#lines.add(line);
     server.on('error', () => undefined);
     client.on('data', (chunk) => this.#forward(line, 'up', chunk));
-    server.on('data', (chunk) => this.#forward(line, 'down', chunk));
+    server.on('data', (chunk) => this.#answer(line, chunk));
     client.on('close', () => {
       if (this.#lines.has(line)) this.#close(line);
     });
-    server.on('close', () => this.#close(line));
+    server.on('close', () => {
+      if (this.#lines.has(line)) this.#close(line);
+    });
     if (this.#paused) for (const socket of [client, server]) socket.pause();
+  }
+
+  /** In their order, also if their way has become shorter meanwhile. */
+  #answer(line: Line, chunk: Buffer): void {
+    const now = performance.now();
+    line.answersAt = Math.max(line.answersAt, now + this.answerMs);
+    if (line.answersAt <= now) return void this.#forward(line, 'down', chunk);
+    setTimeout(() => this.#forward(line, 'down', chunk), line.answersAt - now);
   }
 
   #forward(line: Line, direction: Direction, chunk: Buffer): void {
     const target = direction === 'up' ? line.server : line.client;
+    if (line.kept !== undefined) {
+      if (direction === 'up') line.kept.push(chunk);
+      return;
+    }
     const losing = this.#losing;
     if (line.deafUntil !== undefined && direction === 'down') {
       if (!chunk.includes(line.deafUntil) && !chunk.includes('ERROR')) return;
@@ -158,14 +229,17 @@ export class TcpProxy {
       losing?.done();
       return;
     }
-    if (direction === 'up' && this.#holding !== undefined && chunk.includes(this.#holding.text)) {
-      const { done } = this.#holding;
-      this.#holding = undefined;
-      this.#lines.delete(line);
-      this.cut++;
-      line.client.resetAndDestroy();
-      line.server.removeAllListeners('close');
-      done(() => this.#deliver(line.server, chunk));
+    if (direction === 'up' && this.#watched !== undefined && chunk.includes(this.#watched.text)) {
+      this.#watched.done();
+      this.#watched = undefined;
+    }
+    const from = direction === 'up' ? this.#keeping?.from(chunk) : undefined;
+    if (from !== undefined) {
+      const done = this.#keeping?.done;
+      this.#keeping = undefined;
+      if (from > 0) line.server.write(chunk.subarray(0, from));
+      this.bytes.up += chunk.length;
+      done?.(this.#late(line, [chunk.subarray(from)]));
       return;
     }
     const cutAt = this.#cutAt;
@@ -183,11 +257,11 @@ export class TcpProxy {
       line.deafUntil = asked?.[1] ?? line.deafUntil;
       line.tail = Buffer.from(chunk.subarray(-TAIL_BYTES));
     }
-    const from = direction === 'up' ? line.client : line.server;
+    const source = direction === 'up' ? line.client : line.server;
     if (target.write(chunk)) return;
-    from.pause();
+    source.pause();
     target.once('drain', () => {
-      if (!this.#paused) from.resume();
+      if (!this.#paused) source.resume();
     });
   }
 
@@ -203,16 +277,30 @@ export class TcpProxy {
     await promise;
   }
 
-  async #deliver(server: Socket, request: Buffer): Promise<void> {
-    // the one who would take the answers is gone: what comes after the first must not wait for it
-    server.removeAllListeners('data');
-    const closed = once(server, 'close');
-    const answered = once(server, 'data');
-    server.write(request);
-    await answered;
-    server.resume();
-    server.end();
-    await closed;
+  #late(line: Line, kept: Buffer[]): Late {
+    const { client, server } = line;
+    line.kept = kept;
+    // no end of either side is the other's any more
+    this.#lines.delete(line);
+    this.#halves.add(server);
+    // not `once` of node:events, which fails if the server has ended it before
+    const closed = new Promise<void>((resolve) => {
+      server.once('close', () => {
+        this.#halves.delete(server);
+        resolve();
+      });
+    });
+    return {
+      cut: () => {
+        this.cut++;
+        client.resetAndDestroy();
+      },
+      deliver: async () => {
+        client.resetAndDestroy();
+        server.end(Buffer.concat(kept));
+        await closed;
+      },
+    };
   }
 
   /** One side has closed: what it sent before is still on its way. */

@@ -7,13 +7,10 @@ import { codeOf } from '../rig.ts';
 
 const providers = new Map<string, SDS_DesktopPersistenceProvider>();
 
-function carryOut({ path, store, what }: Request): Promise<unknown> {
+function carryOut({ path, store, what, options }: Request): Promise<unknown> {
   const name = JSON.stringify([path, store]);
   if (what === 'open') {
-    const provider = new SDS_DesktopPersistenceProvider(path, store, {
-      Ownership: 'shared',
-      OnClockCollision: 'ignore',
-    });
+    const provider = new SDS_DesktopPersistenceProvider(path, store, { OnClockCollision: 'ignore', ...options });
     providers.set(name, provider);
     return provider.ready();
   }

@@ -103,6 +103,7 @@ function messageOf({ member, queue }: Registration): ProviderMessage {
     parameters: queue.place.parameters,
     transient: queue.transient,
     ...(queue.place.server === undefined ? {} : { server: queue.place.server }),
+    password: member.password,
     storeId: member.storeId,
     full: settings.Durability === 'full',
     busyTimeoutMs: settings.BusyTimeoutMs,

@@ -30,6 +30,8 @@ export class Member {
   readonly dbPath: string;
   readonly storeId: string;
   readonly settings: ProviderSettings;
+  /** What its URL, or the environment, says to a server; another provider of the same database may have another one. */
+  password: string | undefined;
   /** The batch whose patches share `promise`; a call in between that is no patch ends the run. */
   run: object | undefined;
   runSettler = 0;

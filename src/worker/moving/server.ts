@@ -13,6 +13,7 @@ import { leaveOutDigests, md5 } from './digest.ts';
 const CONNECT_MS = 5000;
 /** A server that is not seen to work says nothing for no longer than this. */
 const SILENCE_MS = 60_000;
+const PATIENCE = { silenceMs: SILENCE_MS, retryForMs: SILENCE_MS, probeMs: CONNECT_MS };
 const GOODBYE_MS = 1000;
 /** Of a copy whose machine is gone the server hears nothing: the next one would wait for its rows. */
 const IDLE_MS = 60_000;
@@ -40,7 +41,7 @@ export class Server {
   static async open(pg: Pg, target: PostgresqlTarget): Promise<Server> {
     const place = labelOf(target);
     try {
-      const { connection } = await connect(pg, target, CONNECT_MS, SILENCE_MS);
+      const { connection } = await connect(pg, target, CONNECT_MS, PATIENCE);
       open.add(connection);
       return new Server(place, connection, () => Server.open(pg, target));
     } catch (error) {

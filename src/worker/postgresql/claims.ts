@@ -1,11 +1,18 @@
 /**
  * Which stores this process may write. Each is claimed in a transaction that locks the store's row in `sds_leases`, so
- * that claims of one store come one after the other; its `epoch` counts how often it changed hands.
+ * that claims of one store come one after the other; its `epoch` counts how often it changed hands, from process to process.
+ *
+ * Queues of one process that reach a database by different URLs have a claim each and are no others to one another. But what one of them
+ * has sent and nobody waits for any more must not be committed behind what the other one writes: so a claim cuts them off, and
+ * those that are still there register anew.
  */
 import { storedName } from '../../protocol/postgresql-names.ts';
+import { ownerOf, ownerOfSession } from '../../protocol/postgresql-session.ts';
 import { UNKNOWN_EPOCH } from '../../protocol/service.ts';
-import type { Connection, Result } from './connection.ts';
+import { textArray } from './arrays.ts';
+import type { Connection, Result, Statement } from './connection.ts';
 import { fencedError, type Holder } from './holder.ts';
+import { namesOf } from './long-names.ts';
 import { begin, inTransaction, type Limits } from './transactions.ts';
 
 interface Claim {
@@ -65,17 +72,11 @@ export class Claims {
    */
   async claim(connection: Connection, storeId: string, exclusive: boolean, knownEpoch?: number): Promise<void> {
     const { stored, whole } = storedName(storeId);
-    if (whole !== undefined) {
-      await connection.one(
-        'INSERT INTO sds_long_names (short, name) VALUES ($1, $2) ON CONFLICT (short) DO NOTHING',
-        stored,
-        whole,
-      );
-    }
     if (this.#refused.has(stored) && (await this.#isTaken(connection, stored, exclusive))) throw fencedError(storeId);
     await inTransaction(connection, async () => {
-      const [, , , , lease = nothing, claims = nothing] = await connection.run(
+      const results = await connection.run(
         ...begin(this.#limits),
+        ...namesOf(whole === undefined ? [] : [[stored, whole]]),
         {
           text: 'INSERT INTO sds_leases (store_id, epoch, shared) VALUES ($1, 0, false) ON CONFLICT (store_id) DO NOTHING',
           values: [stored],
@@ -83,10 +84,15 @@ export class Claims {
         { text: 'SELECT epoch, shared::int FROM sds_leases WHERE store_id = $1 FOR UPDATE', values: [stored] },
         { text: 'SELECT session, generation FROM sds_claims WHERE store_id = $1', values: [stored] },
       );
+      const [lease = nothing, claims = nothing] = results.slice(-2);
       const [epochBefore, shared] = (lease.rows[0] ?? []).map(Number);
-      const { session, generation } = this.#holder;
-      const others = claims.rows.filter((row) => row[0] !== session) as [string, string][];
-      const mine = claims.rows.some((row) => row[0] === session);
+      const { session, owner } = this.#holder;
+      const found = claims.rows as [string, string][];
+      const mine = found.some(([other]) => other === session);
+      const isSibling = ([other]: [string, string]) => other !== session && ownerOf(other) === owner;
+      // shared and exclusive do not go together, also not within a process
+      const others = found.filter((row) => row[0] !== session && !(isSibling(row) && (exclusive || shared === 1)));
+      const siblings = found.filter((row) => isSibling(row) && !others.includes(row));
       let epoch = epochBefore ?? 0;
       const isKnown = knownEpoch === UNKNOWN_EPOCH ? mine || epoch === 0 : knownEpoch === epoch;
       if (knownEpoch !== undefined && exclusive && !isKnown) {
@@ -98,19 +104,15 @@ export class Claims {
         this.#refused.add(stored);
         throw fencedError(storeId);
       }
-      if (!mine) epoch++;
+      if (!mine && siblings.length === 0) epoch++;
       await connection.run(
-        alone
-          ? { text: 'DELETE FROM sds_claims WHERE store_id = $1', values: [stored] }
-          : { text: 'DELETE FROM sds_claims WHERE store_id = $1 AND session = $2', values: [stored, session] },
-        {
-          text: 'INSERT INTO sds_claims (store_id, session, generation) VALUES ($1, $2, $3)',
-          values: [stored, session, String(generation)],
-        },
+        ...this.#entry(stored, alone ? others : []),
         {
           text: 'UPDATE sds_leases SET epoch = $2, shared = $3 WHERE store_id = $1',
           values: [stored, String(epoch), String(!exclusive)],
         },
+        ...siblings.map(([sibling]) => cutOff(sibling)),
+        this.#holder.fence(),
         { text: 'COMMIT' },
       );
       this.#claims.set(stored, { storeId, stored, exclusive, epoch, lost: false });
@@ -124,10 +126,11 @@ export class Claims {
     const { rows } = await connection.one(
       'SELECT 1 FROM sds_claims c, sds_holders h, sds_leases l WHERE c.store_id = $1 AND l.store_id = $1 AND c.session <> $2 ' +
         'AND h.session = c.session AND h.generation = c.generation AND NOT h.fenced AND h.expires >= clock_timestamp() ' +
-        'AND ($3::boolean OR NOT l.shared) LIMIT 1',
+        `AND CASE WHEN $3::boolean THEN ${ownerOfSession('c.session')} <> $4 ELSE NOT l.shared END LIMIT 1`,
       stored,
       this.#holder.session,
       String(exclusive),
+      this.#holder.owner,
     );
     return rows.length > 0;
   }
@@ -157,7 +160,7 @@ export class Claims {
     for (const claim of this.#claims.values()) {
       if (claim.lost) continue;
       const { stored, exclusive } = claim;
-      const { session, generation } = this.#holder;
+      const { session } = this.#holder;
       await inTransaction(connection, async () => {
         const [, , , lease = nothing, claims = nothing] = await connection.run(
           ...begin(this.#limits),
@@ -171,14 +174,7 @@ export class Claims {
           await connection.run({ text: 'ROLLBACK' });
           return;
         }
-        await connection.run(
-          { text: 'DELETE FROM sds_claims WHERE store_id = $1 AND session = $2', values: [stored, session] },
-          {
-            text: 'INSERT INTO sds_claims (store_id, session, generation) VALUES ($1, $2, $3)',
-            values: [stored, session, String(generation)],
-          },
-          { text: 'COMMIT' },
-        );
+        await connection.run(...this.#entry(stored, []), this.#holder.fence(), { text: 'COMMIT' });
       });
     }
   }
@@ -192,14 +188,37 @@ export class Claims {
   }
 
   async giveBack(connection: Connection): Promise<void> {
-    const { session } = this.#holder;
     for (const stored of this.#leaving) {
-      const { condition, values } = this.#holder.isPresent(3);
-      const text = `DELETE FROM sds_claims WHERE store_id = $1 AND session = $2 AND ${condition}`;
-      await connection.one(text, stored, session, ...values);
+      // one transaction
+      await connection.run(this.#removal(stored, []), this.#holder.fence());
       this.#leaving.delete(stored);
     }
   }
+
+  #removal(stored: string, others: readonly (readonly [string, string])[]): Statement {
+    const sessions = [this.#holder.session, ...others.map(([session]) => session)];
+    return {
+      text: 'DELETE FROM sds_claims WHERE store_id = $1 AND session = ANY($2::text[])',
+      values: [stored, textArray(sessions)],
+    };
+  }
+
+  /** This process's claim, in the place of its earlier one and of those of others. */
+  #entry(stored: string, others: readonly (readonly [string, string])[]): Statement[] {
+    const { session, generation } = this.#holder;
+    return [
+      this.#removal(stored, others),
+      {
+        text: 'INSERT INTO sds_claims (store_id, session, generation) VALUES ($1, $2, $3)',
+        values: [stored, session, String(generation)],
+      },
+    ];
+  }
+}
+
+/** Nothing that a session has sent and that is not committed yet will be; it registers anew if it is still there. */
+function cutOff(session: string): Statement {
+  return { text: "UPDATE sds_holders SET incarnation = '' WHERE session = $1", values: [session] };
 }
 
 /** Sees to it that none of them can write any more; false if one of them lives. */

@@ -1,9 +1,11 @@
 /** Connects to the first host of a URL that takes writes. */
 import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import type { Client, ClientConfig } from 'pg';
 import type { PostgresqlTarget } from '../../protocol/postgresql-url.ts';
 import { EngineError } from '../engine.ts';
-import { Connection } from './connection.ts';
+import { backendOf, stateOf } from './backend.ts';
+import { Connection, type Patience } from './connection.ts';
 import type { Pg } from './load-pg.ts';
 import { ServerError, toServerError } from './sqlstates.ts';
 
@@ -26,12 +28,12 @@ export async function connect(
   pg: Pg,
   target: PostgresqlTarget,
   timeoutMs: number,
-  silenceMs: number,
+  patience: Patience,
 ): Promise<Connected> {
   let failure: EngineError | undefined;
   for (const host of target.hosts) {
     try {
-      return await connectTo(pg, target, host, timeoutMs, silenceMs);
+      return await connectTo(pg, target, host, timeoutMs, patience);
     } catch (error) {
       const found = toServerError(error);
       // what another host may still make good is worth less than a server that has refused
@@ -46,7 +48,7 @@ async function connectTo(
   target: PostgresqlTarget,
   { host, port }: { host: string; port: number },
   timeoutMs: number,
-  silenceMs: number,
+  patience: Patience,
 ): Promise<Connected> {
   const { user, database, password, options } = target;
   const config: ClientConfig = {
@@ -65,20 +67,25 @@ async function connectTo(
   };
   const client = new Client(config);
   const askElsewhere = async (silent: Client) => {
-    const other = new Client(config);
+    const limits = { connectionTimeoutMillis: patience.probeMs, query_timeout: patience.probeMs };
+    const other = new Client({ ...config, ...limits });
     other.on('error', () => {}); // told by `connect`, or of no interest any more
     try {
       await other.connect();
-      return await stateOf(silent, other);
-    } catch (error) {
-      return toServerError(error).code === 'connection-failed' && codeOf(error) !== TOO_MANY ? 'gone' : 'unknown';
-    } finally {
+      const found = await stateOf(silent, other);
       other.end().catch(() => {}); // it has answered
+      return found;
+    } catch (error) {
+      streamOf(other).destroy();
+      return toServerError(error).code === 'connection-failed' && codeOf(error) !== TOO_MANY
+        ? 'unreachable'
+        : 'unknown';
     }
   };
-  const connection = new Connection(client, askElsewhere, silenceMs);
+  const connection = new Connection(client, askElsewhere, patience);
   try {
     await client.connect();
+    connection.guard();
     const [readOnly, synchronous] = await connection.run(
       { text: 'SHOW transaction_read_only' },
       { text: 'SHOW synchronous_commit' },
@@ -86,6 +93,10 @@ async function connectTo(
     if (readOnly?.rows[0]?.[0] === 'on') {
       throw new ServerError('read-only', 'reconnect', `${host}:${port} does not take writes`, '25006');
     }
+    connection.backend = await backendOf(connection, client).catch((error) => {
+      if (connection.lost) throw error;
+      return undefined; // an engine that has no such things
+    });
     return { connection, synchronous: synchronous?.rows[0]?.[0] !== 'off' };
   } catch (error) {
     connection.drop();
@@ -93,23 +104,9 @@ async function connectTo(
   }
 }
 
-/**
- * What the server does with a connection that says nothing. If it waits for a request, ours has not arrived. A pooler
- * gives numbers of its own, and other engines show nothing: then it can't be told.
- */
-async function stateOf(silent: Client, other: Client): Promise<'at work' | 'gone' | 'unknown'> {
-  const { rows } = await other.query({
-    text: 'SELECT pg_backend_pid(), (SELECT state FROM pg_stat_activity WHERE pid = $1)',
-    values: [processOf(silent)],
-    rowMode: 'array',
-  });
-  const [own, state] = rows[0] ?? [];
-  if (own !== processOf(other)) return 'unknown';
-  return state === 'active' ? 'at work' : 'gone';
-}
-
-function processOf(client: Client): number | null {
-  return (client as Client & { processID: number | null }).processID;
+/** Not told by the types of `pg`. */
+function streamOf(client: Client): Socket {
+  return (client as unknown as { connection: { stream: Socket } }).connection.stream;
 }
 
 function codeOf(error: unknown): string | undefined {

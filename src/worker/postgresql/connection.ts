@@ -12,6 +12,8 @@ import {
   setInterval,
   setTimeout,
 } from '../../protocol/surroundings.ts';
+import { EngineError } from '../engine.ts';
+import type { Backend } from './backend.ts';
 import { type CopyRow, CopyRows, copyData, copyEnd, copyHead, copyRowHead } from './copy-format.ts';
 import { toServerError } from './sqlstates.ts';
 
@@ -55,37 +57,73 @@ interface Wire {
 
 const noValues: readonly string[] = [];
 
-/** How often it is looked whether the server still says something, and after how long it is asked elsewhere. */
-const LOOK_MS = 1000;
+/** After how long a silence the server is asked elsewhere: for those who do not want to wait for it, after a part of what they do. */
 const ASK_AFTER_MS = 5000;
+const ASK_SOONEST_MS = 500;
+const ASKS_WITHIN_PATIENCE = 4;
+/** How often it is looked in that time whether it still says something. */
+const LOOKS = 5;
 /** A goodbye that nobody answers is not waited for any longer. */
 const GOODBYE_MS = 500;
 
-/** What can be seen of a connection over another one. */
-export type AskElsewhere = (client: Client) => Promise<'at work' | 'gone' | 'unknown'>;
+/** What can be seen of a connection over another one, if there is one to be had. */
+export type AskElsewhere = (client: Client) => Promise<'at work' | 'gone' | 'unknown' | 'unreachable'>;
+
+/** What becomes of a connection over which nothing comes. */
+export interface Patience {
+  /** For how long the server may say nothing where it can't be told whether it is at work. */
+  silenceMs: number;
+  /** For how long callers want to wait for a server that is away. */
+  retryForMs: number;
+  /** How long it may take to ask elsewhere. */
+  probeMs: number;
+}
 
 export class Connection {
   lost = false;
+  /** Since when the server had said nothing, if it was lost for that. */
+  silentSince: number | undefined;
+  /** The process that serves it, where that is known. */
+  backend: Backend | undefined;
+  /** Whether it was lost since no other one was to be had either. */
+  unreachable = false;
   readonly #client: Client;
   readonly #wire: Wire;
   readonly #askElsewhere: AskElsewhere;
-  readonly #silenceMs: number;
+  readonly #patience: Patience;
 
-  /**
-   * @param askElsewhere - asked when the server says nothing: it may be at work for long, or the network be cut
-   * @param silenceMs - for how long it may say nothing where that can't be told
-   */
-  constructor(client: Client, askElsewhere: AskElsewhere, silenceMs: number) {
+  /** @param askElsewhere - asked when the server says nothing: it may be at work for long, or the network be cut */
+  constructor(client: Client, askElsewhere: AskElsewhere, patience: Patience) {
     this.#client = client;
     this.#wire = (client as unknown as { connection: Wire }).connection;
     this.#askElsewhere = askElsewhere;
-    this.#silenceMs = silenceMs;
+    this.#patience = patience;
     client.on('error', () => {
       this.lost = true; // what is under way is told of it
     });
     client.on('end', () => {
       this.lost = true;
     });
+  }
+
+  /**
+   * Told once the client is connected. What `pg` can't read, such as a text that is longer than a string may be, it throws out of
+   * the socket's event, where nobody can catch it: it would end the thread, and so reach the databases beside this one.
+   */
+  guard(): void {
+    const { stream } = this.#wire;
+    for (const read of stream.listeners('data')) {
+      stream.off('data', read as (chunk: Buffer) => void);
+      stream.on('data', (chunk: Buffer) => {
+        try {
+          read.call(stream, chunk);
+        } catch (error) {
+          const message = `what the server has sent can not be read: ${(error as Error).message}`;
+          // told to whoever has asked for it; asked again, it would only be the same
+          stream.destroy(new EngineError('io-error', { message }));
+        }
+      });
+    }
   }
 
   /** Carries out statements in one round trip. Unless they begin a transaction they are one, or are undone together. */
@@ -181,6 +219,9 @@ export class Connection {
           stream.cork();
           try {
             submit(this.#wire);
+          } catch (error) {
+            // half of it may be sent: nothing that is asked after that would be answered
+            stream.destroy(new EngineError('io-error', { message: `it can not be sent: ${(error as Error).message}` }));
           } finally {
             stream.uncork();
           }
@@ -203,22 +244,35 @@ export class Connection {
   #watch(isOver: () => boolean): NodeJS.Timeout {
     let [moved, since] = [-1, performance.now()];
     let asking = false;
+    const { silenceMs, retryForMs } = this.#patience;
+    const askAfter = Math.min(Math.max(retryForMs / ASKS_WITHIN_PATIENCE, ASK_SOONEST_MS), ASK_AFTER_MS);
+    let pause = askAfter;
+    let askAt = since + pause;
     return setInterval(() => {
       const { bytesRead, bytesWritten } = this.#wire.stream;
       const now = performance.now();
-      if (bytesRead + bytesWritten !== moved) [moved, since] = [bytesRead + bytesWritten, now];
-      if (asking || now - since < ASK_AFTER_MS) return;
+      if (bytesRead + bytesWritten !== moved) {
+        [moved, since] = [bytesRead + bytesWritten, now];
+        askAt = now + pause;
+      }
+      if (asking || now < askAt) return;
       asking = true;
       const silent = moved;
       void this.#askElsewhere(this.#client).then((found) => {
         asking = false;
-        if (found === 'at work' || (found === 'unknown' && performance.now() - since < this.#silenceMs)) return;
+        const asked = performance.now();
+        // the longer it works, the seldomer it is asked
+        pause = Math.min(pause * 2, ASK_AFTER_MS);
+        askAt = asked + pause;
+        if (found === 'at work' || (found === 'unknown' && asked - since < silenceMs)) return;
         // it has answered while the other one was asked, and has been at rest since
         const { bytesRead, bytesWritten } = this.#wire.stream;
         if (isOver() || bytesRead + bytesWritten !== silent) return;
+        this.silentSince = since;
+        this.unreachable = found === 'unreachable';
         this.#wire.stream.destroy(new Error('the server says nothing, and does not work on what it was asked'));
       });
-    }, LOOK_MS);
+    }, askAfter / LOOKS);
   }
 
   escapeLiteral(text: string): string {

@@ -9,7 +9,8 @@ import { verifyValue } from '../verify-value.ts';
 import { Changes } from './changes.ts';
 import { Claims } from './claims.ts';
 import type { Connection, Statement } from './connection.ts';
-import { Fenced, Holder, isFenced } from './holder.ts';
+import { Holder } from './holder.ts';
+import { namesOf } from './long-names.ts';
 import type { PackedPatches } from './packed-patches.ts';
 import { loadPatchesSince } from './patch-loads.ts';
 import { CarefulInsertion, collidedOf, insertion, insertionOfAll, pruning } from './patches.ts';
@@ -61,6 +62,7 @@ export class PostgresqlEngine implements Engine {
     this.#callers.set(stored, callers.add(caller));
     // 0 would wait for ever
     this.#limits.lockMs = Math.max(this.#limits.lockMs, caller.busyTimeoutMs);
+    this.#server.offer(caller.password);
     await this.#server.use((connection) => this.#claim(connection, caller));
     return this.#claims.epochOf(storeId);
   }
@@ -129,20 +131,16 @@ export class PostgresqlEngine implements Engine {
   #deleteReplaced(store: string): void {
     this.#replaced.add(store);
     void this.#server.useOnce(async (connection) => {
-      await connection.run(...begin(this.#limits), deletionOfOthers(store), { text: 'COMMIT' });
+      await connection.run(...begin(this.#limits), deletionOfOthers(store), this.#holder.fence(), { text: 'COMMIT' });
       this.#replaced.delete(store);
     });
   }
 
   async #write(connection: Connection, changes: Changes, point: CommitPoint): Promise<number[]> {
     const { onlyPatches } = changes;
-    try {
-      if (this.#takesBoth && onlyPatches?.ascends && (await this.#insert(connection, onlyPatches, point))) return [];
-      if (changes.isLong) return await this.#writeLong(connection, changes, point);
-      return await this.#writeTogether(connection, changes, point);
-    } catch (error) {
-      throw isFenced(error) ? new Fenced() : error;
-    }
+    if (this.#takesBoth && onlyPatches?.ascends && (await this.#insert(connection, onlyPatches, point))) return [];
+    if (changes.isLong) return this.#writeLong(connection, changes, point);
+    return this.#writeTogether(connection, changes, point);
   }
 
   /**
@@ -151,9 +149,8 @@ export class PostgresqlEngine implements Engine {
    */
   async #insert(connection: Connection, packed: PackedPatches, point: CommitPoint): Promise<boolean> {
     const holder = this.#holder;
-    const held = { update: (parameter: number) => holder.update(parameter), values: holder.fenceValues(point) };
     try {
-      const statements = [...begin(this.#limits), insertionOfAll(packed, held), { text: 'COMMIT' }];
+      const statements = [...begin(this.#limits), insertionOfAll(packed, holder, point), { text: 'COMMIT' }];
       const results = await inTransaction(connection, () => connection.run(...statements));
       if (results.at(-2)?.count !== packed.count) return false;
       holder.committed(point);
@@ -168,7 +165,7 @@ export class PostgresqlEngine implements Engine {
 
   /** All in one round trip, and one transaction. */
   async #writeTogether(connection: Connection, changes: Changes, point: CommitPoint): Promise<number[]> {
-    const statements: Statement[] = [...begin(this.#limits), ...namesOf(changes)];
+    const statements: Statement[] = [...begin(this.#limits), ...namesOf(changes.longNames)];
     const lost: number[] = [];
     const inserted: { packed: PackedPatches; positions: readonly number[] | 'all'; at: number }[] = [];
     for (const step of changes.patches) {
@@ -199,7 +196,7 @@ export class PostgresqlEngine implements Engine {
     const copy = this.#server.mayCopy;
     const lost: number[] = [];
     return inTransaction(connection, async () => {
-      await connection.run(...begin(this.#limits), ...namesOf(changes));
+      await connection.run(...begin(this.#limits), ...namesOf(changes.longNames));
       const careful = new CarefulInsertion(connection);
       for (const step of changes.patches) {
         if (step instanceof Map) {
@@ -283,11 +280,4 @@ export class PostgresqlEngine implements Engine {
   close(): Promise<void> {
     return this.#server.close();
   }
-}
-
-function namesOf({ longNames }: Changes): Statement[] {
-  return [...longNames].map(([stored, whole]) => ({
-    text: 'INSERT INTO sds_long_names (short, name) VALUES ($1, $2) ON CONFLICT (short) DO NOTHING',
-    values: [stored, whole],
-  }));
 }

@@ -2,11 +2,24 @@
  * What this process is to the others: a row of `sds_holders`, with the time at which it is given up for lost, and
  * the number of what it has committed last.
  *
- * Each transaction that writes updates this row. That one statement is the fence (a row that somebody has
- * fenced is not updated, and the transaction is undone), the renewal, and the record by which a commit whose answer was
- * lost is found out. The session's name is made on the main side and outlives a lost worker.
+ * **What a connection sends changes something only while the row bears that connection's incarnation and nobody has fenced it, and
+ * no incarnation is ever drawn twice.** So nothing that a lost connection has sent takes effect once another one has
+ * registered, or the row is gone, however late it arrives and whatever was closed or made again meanwhile.
+ *
+ * | word        | what it is                                                                       | ends                                    |
+ * | ----------- | -------------------------------------------------------------------------------- | --------------------------------------- |
+ * | owner       | a process; all it has open is one owner's, whatever URLs it used                 | with the process                        |
+ * | session     | a queue of that process: the same for a worker and its successors                | with its last provider                  |
+ * | generation  | counts the rows of a session: each after the first one since that one was fenced | when it is fenced                       |
+ * | incarnation | a connection that has registered, by a random name                               | when another one registers, or cuts off |
+ *
+ * Each transaction that changes something updates this row, on the condition above. That one statement is the fence (it finds no
+ * row, fails, and the transaction is undone), the renewal, and the record by which a commit whose answer was lost is found
+ * out. That it locks the row matters: whoever registers waits for a transaction that has come to its fence.
  */
+import { randomUUID } from 'node:crypto';
 import { reached } from '../../protocol/control.ts';
+import { ownerOf } from '../../protocol/postgresql-session.ts';
 import { performance } from '../../protocol/surroundings.ts';
 import { type CommitPoint, EngineError } from '../engine.ts';
 import type { Connection, Statement } from './connection.ts';
@@ -23,26 +36,27 @@ const FORGET_AFTER = '7 days';
 
 const DIVISION_BY_ZERO = '22012';
 
+/** Only what a lost connection of this very session still sends can come between; without end, there is something else wrong. */
+const MOST_ATTEMPTS = 10;
+
 export class Holder {
   readonly session: string;
+  /** By which all sessions of this process are known. */
+  readonly owner: string;
   generation = -1;
-  /** Counts connections: what one that was lost has sent, and the server carries out later, must not be committed. */
-  #incarnation = 0;
+  #incarnation = '';
   readonly #leaseMs: number;
   #mark: Mark | undefined;
   #renewedAt = Number.NEGATIVE_INFINITY;
 
   constructor(session: string, leaseMs: number) {
     this.session = session;
+    this.owner = ownerOf(session);
     this.#leaseMs = leaseMs;
   }
 
   get leaseMs(): number {
     return this.#leaseMs;
-  }
-
-  get isRegistered(): boolean {
-    return this.generation >= 0;
   }
 
   /** When it was renewed last, as far as is known here. */
@@ -70,150 +84,153 @@ export class Holder {
   // ---- its row -----------------------------------------------------------------------------------
 
   /**
-   * Makes itself known over a new connection, and learns what was committed. A transaction of a connection before is waited
-   * for if it has come to its fence, and fails there if it comes to it later. Returns false if it was fenced meanwhile: see `succeed`.
+   * Makes itself known over this connection, under an incarnation of its own, and learns what was committed. If it was fenced, or
+   * forgotten, that is under a new generation, which goes on where the last one had to stop.
    */
-  async register(connection: Connection): Promise<boolean> {
-    const wasRegistered = this.isRegistered;
-    const { rows } = await connection.one(
-      'SELECT generation FROM sds_holders WHERE session = $1 ORDER BY generation DESC LIMIT 1',
-      this.session,
-    );
-    const found = rows[0] === undefined ? undefined : Number(rows[0][0]);
-    if (found === undefined && wasRegistered) return false; // it was away for so long that it was forgotten
-    this.generation = found ?? 0;
-    if (found === undefined) {
-      await connection.run(
-        { text: `DELETE FROM sds_holders WHERE expires < clock_timestamp() - interval '${FORGET_AFTER}'` },
-        this.#insertion(0, this.#mark),
-      );
-    }
-    const renewed = await connection.one(
-      `UPDATE sds_holders SET expires = ${this.#newExpiry('$3')}, incarnation = incarnation + 1 ` +
-        'WHERE session = $1 AND generation = $2 AND NOT fenced RETURNING batch, part, incarnation',
-      this.session,
-      String(this.generation),
-      String(this.#leaseMs),
-    );
-    const [row] = renewed.rows;
-    if (row === undefined) return false;
-    this.#renewedAt = performance.now();
-    this.#incarnation = Number(row[2]);
-    this.#setMark(row);
-    return true;
-  }
-
-  #insertion(generation: number, mark: Mark | undefined): Statement {
-    return {
-      text:
-        'INSERT INTO sds_holders (session, generation, expires, fenced, batch, part) ' +
-        `VALUES ($1, $2, ${this.#newExpiry('$3')}, false, $4, $5) ON CONFLICT (session, generation) DO NOTHING`,
-      values: [
+  async register(connection: Connection): Promise<void> {
+    const incarnation = randomUUID();
+    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      const { rows } = await connection.one(
+        'SELECT generation, fenced::int, incarnation, batch, part FROM sds_holders WHERE session = $1 ORDER BY generation DESC LIMIT 1',
         this.session,
-        String(generation),
-        String(this.#leaseMs),
-        mark === undefined ? null : String(mark.batch),
-        mark === undefined ? null : String(mark.part),
-      ],
-    };
+      );
+      const [row] = rows;
+      const [generation = null, fenced, seen = null, ...mark] = row ?? [];
+      const isNew = fenced !== '0'; // or there is none
+      if (isNew) this.#setMark(mark); // what was fenced can't commit any more
+      const wanted = isNew ? Math.max(Number(generation ?? -1), this.generation) + 1 : Number(generation);
+      if (
+        !(await (isNew
+          ? this.#make(connection, wanted, incarnation)
+          : this.#take(connection, wanted, incarnation, seen)))
+      )
+        continue;
+      this.generation = wanted;
+      this.#incarnation = incarnation;
+      this.#renewedAt = performance.now();
+      return;
+    }
+    throw new EngineError('io-error', { message: "this process's row in sds_holders can not be updated" });
   }
 
-  /** Keeps it alive; false if it was fenced. */
-  async renew(connection: Connection): Promise<boolean> {
-    const { count } = await connection.one(
-      `UPDATE sds_holders SET expires = ${this.#newExpiry('$3')} WHERE session = $1 AND generation = $2 AND NOT fenced`,
-      this.session,
-      String(this.generation),
-      String(this.#leaseMs),
+  async #make(connection: Connection, generation: number, incarnation: string): Promise<boolean> {
+    const mark = this.#mark;
+    const [, inserted] = await connection.run(
+      { text: `DELETE FROM sds_holders WHERE expires < clock_timestamp() - interval '${FORGET_AFTER}'` },
+      {
+        text:
+          'INSERT INTO sds_holders (session, generation, incarnation, expires, fenced, batch, part) ' +
+          `VALUES ($1, $2, $3, ${newExpiry('$4')}, false, $5, $6) ON CONFLICT (session, generation) DO NOTHING`,
+        values: [
+          this.session,
+          String(generation),
+          incarnation,
+          String(this.#leaseMs),
+          mark === undefined ? null : String(mark.batch),
+          mark === undefined ? null : String(mark.part),
+        ],
+      },
     );
-    if (count === 0) return false;
-    this.#renewedAt = performance.now();
+    return inserted?.count === 1;
+  }
+
+  /** Takes the row over from the connection before; not if that has come to bear another incarnation since it was looked at. */
+  async #take(connection: Connection, generation: number, incarnation: string, seen: string | null): Promise<boolean> {
+    const { rows } = await connection.one(
+      `UPDATE sds_holders SET expires = ${newExpiry('$3')}, incarnation = $4 ` +
+        'WHERE session = $1 AND generation = $2 AND incarnation = $5 AND NOT fenced RETURNING batch, part',
+      this.session,
+      String(generation),
+      String(this.#leaseMs),
+      incarnation,
+      seen,
+    );
+    if (rows[0] === undefined) return false;
+    this.#setMark(rows[0]);
     return true;
   }
 
-  #setMark([batch, part]: (string | null)[]): void {
+  #setMark([batch = null, part = null]: (string | null)[]): void {
     const known = this.#mark;
-    if (batch === null || batch === undefined) return;
+    if (batch === null) return;
     const found = { batch: Number(batch), part: Number(part) };
     // what was heard of here may be more than what is on record: the row may have been forgotten, and made anew
     if (known !== undefined && !reached(found.batch, known.batch)) return;
     if (known === undefined || found.batch !== known.batch || found.part > known.part) this.#mark = found;
   }
 
-  /**
-   * After it was fenced: a new generation, which goes on where the last one had to stop. What that has committed is
-   * final, since it can't commit any more.
-   */
-  async succeed(connection: Connection): Promise<void> {
-    const { rows } = await connection.one(
-      'SELECT batch, part FROM sds_holders WHERE session = $1 AND generation = $2',
-      this.session,
-      String(this.generation),
-    );
-    if (rows[0] !== undefined) this.#setMark(rows[0]);
-    this.generation++;
-    this.#incarnation = 0;
-    await connection.run(this.#insertion(this.generation, this.#mark));
+  /** Keeps it alive; false if it must register anew. Also over another connection than the one that has registered. */
+  async renew(connection: Connection): Promise<boolean> {
+    const { text, values } = this.#update(1);
+    const { count } = await connection.one(text, ...values);
+    if (count === 0) return false;
     this.#renewedAt = performance.now();
+    return true;
   }
 
-  /** It has left: should it come back, it makes itself known anew. */
-  left(): void {
-    this.generation = -1;
-  }
-
-  /** What makes another statement take effect only over this connection, not later over one that was lost. */
-  isPresent(first: number): { condition: string; values: string[] } {
-    const [session, generation, incarnation] = [first, first + 1, first + 2].map((i) => `$${i}`);
-    return {
-      condition:
-        `EXISTS (SELECT 1 FROM sds_holders WHERE session = ${session} AND generation = ${generation} ` +
-        `AND incarnation = ${incarnation})`,
-      values: [this.session, String(this.generation), String(this.#incarnation)],
-    };
-  }
-
-  /** Leaves: nobody has to wait until it is given up for lost. */
+  /** Leaves: nobody has to wait until it is given up for lost. Fails as a fence does. */
   leaving(): Statement[] {
-    const { condition, values } = this.isPresent(2);
-    return ['sds_claims', 'sds_holders'].map((table) => ({
-      text: `DELETE FROM ${table} WHERE session = $1 AND ${condition}`,
-      values: [this.session, ...values],
-    }));
+    const { session } = this;
+    return [
+      {
+        text: onlyIf(`DELETE FROM sds_holders WHERE ${this.#itself(1)} RETURNING 1`),
+        values: this.#identity,
+      },
+      ...['sds_claims', 'sds_holders'].map((table) => ({
+        text: `DELETE FROM ${table} WHERE session = $1`,
+        values: [session],
+      })),
+    ];
   }
 
-  // ---- in each transaction that writes -----------------------------------------------------------------
+  // ---- in each transaction that changes something ------------------------------------------------------
 
-  /** Fails with a division by zero if it was fenced, so that what follows in the same round trip is not carried out. */
-  fence({ number, part }: Pick<CommitPoint, 'number' | 'part'>): Statement {
-    return {
-      text: `WITH held AS (${this.update(1)} RETURNING 1) SELECT 1 / count(*) FROM held`,
-      values: this.fenceValues({ number, part }),
-    };
+  /**
+   * The end of a transaction: fails with a division by zero if it came over a connection that may not change anything any more,
+   * so that what follows in the same round trip is not carried out. See `isFenced`.
+   *
+   * @param point - what is on record as committed from then on
+   */
+  fence(point?: Pick<CommitPoint, 'number' | 'part'>): Statement {
+    const { text, values } = this.update(1, point);
+    return { text: onlyIf(`${text} RETURNING 1`), values };
   }
 
   /** The update by itself, whose parameters begin with the one of this number. */
-  update(first: number): string {
-    const [session, generation, lease, batch, part, incarnation] = [0, 1, 2, 3, 4, 5].map((i) => `$${first + i}`);
-    return (
-      `UPDATE sds_holders SET expires = ${this.#newExpiry(lease ?? '')}, batch = ${batch}, part = ${part} ` +
-      `WHERE session = ${session} AND generation = ${generation} AND incarnation = ${incarnation} AND NOT fenced`
-    );
+  update(first: number, point?: Pick<CommitPoint, 'number' | 'part'>): { text: string; values: readonly string[] } {
+    if (point === undefined) return this.#update(first);
+    const record = `, batch = $${first + 4}, part = $${first + 5}`;
+    const { text, values } = this.#update(first, record);
+    return { text, values: [...values, String(point.number), String(point.part)] };
   }
 
-  fenceValues({ number, part }: Pick<CommitPoint, 'number' | 'part'>): string[] {
-    return [this.session, ...[this.generation, this.#leaseMs, number, part, this.#incarnation].map(String)];
+  #update(first: number, record = ''): { text: string; values: readonly string[] } {
+    return {
+      text: `UPDATE sds_holders SET expires = ${newExpiry(`$${first + 3}`)}${record} WHERE ${this.#itself(first)} AND NOT fenced`,
+      values: [...this.#identity, String(this.#leaseMs)],
+    };
   }
 
-  /** Always by the server's clock: those of the processes differ. */
-  #newExpiry(lease: string): string {
-    return `clock_timestamp() + ${lease}::int * interval '1 millisecond'`;
+  #itself(first: number): string {
+    return `session = $${first} AND generation = $${first + 1} AND incarnation = $${first + 2}`;
+  }
+
+  get #identity(): string[] {
+    return [this.session, String(this.generation), this.#incarnation];
   }
 }
 
-/** This process was fenced: it makes itself a new generation, and goes on with the stores that are left to it. */
-export class Fenced extends Error {}
+/** Always by the server's clock: those of the processes differ. */
+function newExpiry(lease: string): string {
+  return `clock_timestamp() + ${lease}::int * interval '1 millisecond'`;
+}
 
+/** Fails if a statement that returns a row for each that it has changed has changed none. */
+function onlyIf(changes: string): string {
+  return `WITH held AS (${changes}) SELECT 1 / count(*) FROM held`;
+}
+
+/** Whether a transaction was undone since its connection may not change anything any more: this process has to register anew. */
 export function isFenced(error: unknown): boolean {
   return error instanceof ServerError && error.sqlState === DIVISION_BY_ZERO;
 }

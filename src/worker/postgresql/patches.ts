@@ -1,7 +1,8 @@
 /** Statements on patches: many in one, those of numbers that were taken, and where both are to be kept. */
-import { EngineError } from '../engine.ts';
+import { type CommitPoint, EngineError } from '../engine.ts';
 import { textArray } from './arrays.ts';
 import type { Connection, Statement } from './connection.ts';
+import type { Holder } from './holder.ts';
 import type { PackedPatches, Positions } from './packed-patches.ts';
 
 /** How a statement reads packed patches: each as `c` (number), `d` (bytes), and in its order `n`. */
@@ -25,28 +26,25 @@ export function insertion(packed: PackedPatches, positions: Positions): Statemen
   };
 }
 
-/** An update of the holder's row, as part of another statement; its parameters begin with a number that it is given. */
-export interface Held {
-  update(parameter: number): string;
-  values: readonly string[];
-}
-
 /**
  * Inserts all of them or none, in one statement with the fence: none if this process was fenced or, of
  * one store, if there may be a taken number among them; of several, a taken number is an error (23505). Without `ON CONFLICT`, which
  * costs the server two thirds more for each row (measured for 4,096 patches of 200 bytes: 196,000 a second against 334,000).
  */
-export function insertionOfAll(packed: PackedPatches, { update, values }: Held): Statement {
+export function insertionOfAll(
+  packed: PackedPatches,
+  holder: Holder,
+  point: Pick<CommitPoint, 'number' | 'part'>,
+): Statement {
   const parameters = packed.parameters('all');
-  const first = parameters.length + 1;
-  const next = first + values.length;
+  const { text, values } = holder.update(parameters.length + 1, point);
+  const next = parameters.length + 1 + values.length;
   const { store, from } = source(packed, false);
   const free = packed.isOfOneStore
     ? ` AND NOT EXISTS (SELECT 1 FROM sds_patches WHERE store_id = $1::text AND clock BETWEEN $${next} AND $${next + 1})`
     : '';
   return {
-    text:
-      `WITH held AS (${update(first)}${free} RETURNING 1) ` + `${INTO} SELECT ${store}, u.c, u.d FROM ${from}, held`,
+    text: `WITH held AS (${text}${free} RETURNING 1) ` + `${INTO} SELECT ${store}, u.c, u.d FROM ${from}, held`,
     values: [...parameters, ...values, ...(packed.isOfOneStore ? packed.range.map(String) : [])],
   };
 }

@@ -6,19 +6,25 @@ import { cellTime, msBetween } from '../../protocol/clock.ts';
 import type { PostgresqlSettings } from '../../protocol/service.ts';
 import { clearInterval, Promise, performance, setInterval, setTimeout } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
+import { endWaiting } from './backend.ts';
 import type { Claims } from './claims.ts';
 import { connect } from './connect.ts';
 import type { Connection } from './connection.ts';
-import { Fenced, type Holder } from './holder.ts';
+import { type Holder, isFenced } from './holder.ts';
 import { loadPg, type Pg } from './load-pg.ts';
-import { ServerError } from './sqlstates.ts';
+import { isRefusal, ServerError } from './sqlstates.ts';
 import { prepareTables } from './tables.ts';
 
 /** Between attempts. The longest is short enough that a server that is back is found within a fraction of a second. */
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 250;
-/** Fenced again and again within one call, there is something else wrong. */
-const MOST_FENCED = 5;
+/** It is made known anew so often at once; after that with pauses, and within `RetryForMs`. */
+const MOST_LOST = 5;
+/** To find out whether the server is still there takes no longer than calls wait for it, or this. */
+const LEAST_PROBE_MS = 1000;
+
+/** So many are tried: a server may lock a role out that is refused again and again. */
+const MOST_PASSWORDS = 4;
 
 /** What a server says that has no COPY in binary form: not supported, or no syntax of its. */
 const NO_COPY = new Set(['0A000', '42601']);
@@ -28,13 +34,17 @@ export class Server {
   readonly #settings: PostgresqlSettings;
   readonly #holder: Holder;
   readonly #claims: Claims;
+  /** Those that providers came with: first the one that was accepted last, if there is one, then the newest. */
+  #passwords: (string | undefined)[] = [];
+  #accepted = false;
   #pg: Pg | undefined;
   #connection: Connection | undefined;
   /** Renews the lease while the other one is busy for long. */
   #keeper: Connection | undefined;
   #synchronous = true;
   #prepared = false;
-  #fenced = false;
+  /** Whether this process has registered over the connection, and may write as far as is known. */
+  #known = false;
   /** When what is carried out now was called, as in `clock.ts`. */
   askedAt = 0;
   /** Since when the server is known to be away. */
@@ -70,7 +80,11 @@ export class Server {
       const connection = this.#connection;
       if (connection === undefined || connection.lost) return;
       try {
-        await work(connection);
+        await this.#onceKnown(connection, work).catch((error) => {
+          if (!isFenced(error)) throw error;
+          this.#known = false;
+          return this.#onceKnown(connection, work);
+        });
       } catch {
         connection.drop(); // the lease runs out by itself
       }
@@ -92,7 +106,7 @@ export class Server {
     const isBehind = this.#failure !== undefined && askedAt <= this.#gaveUpAt;
     if (isBehind && hasWaited(begunAt) >= this.#settings.retryForMs) throw this.#failure;
     let pause = FIRST_PAUSE_MS;
-    let fenced = 0;
+    let lost = 0;
     for (;;) {
       const triedAt = performance.now();
       const before = this.#connection;
@@ -103,27 +117,31 @@ export class Server {
         this.#awaySince = this.#failure = undefined;
         return result;
       } catch (error) {
-        if (error instanceof Fenced) {
-          this.#fenced = true;
-          if (++fenced < MOST_FENCED) continue;
-          throw new EngineError('io-error', { message: "this process's row in sds_holders can not be updated" });
+        if (!(error instanceof ServerError)) throw asFailure(error);
+        const isLost = isFenced(error);
+        if (isLost) this.#known = false;
+        else if (error.retry === 'no') {
+          if (!this.mayCopy || !NO_COPY.has(error.sqlState ?? '')) throw error;
+          this.mayCopy = false;
+          continue;
         }
-        if (!(error instanceof ServerError) || error.retry === 'no') {
-          if (error instanceof ServerError && this.mayCopy && NO_COPY.has(error.sqlState ?? '')) {
-            this.mayCopy = false;
-            continue;
-          }
-          throw error;
-        }
-        if (error.retry === 'reconnect') this.#connection?.drop();
         const now = performance.now();
-        if (error.retry === 'reconnect') this.#awaySince ??= now;
-        const waited = error.retry === 'reconnect' ? hasWaited(now) : now - begunAt;
-        // of one that was there before it is not known when it was lost: a new one is tried in any case
-        const wasOld = error.retry === 'reconnect' && used !== undefined && used === before;
+        const isAway = error.retry === 'reconnect';
+        if (isAway) {
+          this.#connection?.drop();
+          // one that has said nothing was away before that was noticed, and so was one that took no connection
+          this.#awaySince ??= this.#connection?.silentSince ?? (used === undefined ? triedAt : now);
+        }
+        const waited = isAway ? hasWaited(now) : now - begunAt;
+        // of one that was there before it is not known when it was lost: a new one is tried in any case, unless that was done to find out
+        const wasOld = isAway && used !== undefined && used === before && !used.unreachable;
+        if (isLost && ++lost < MOST_LOST) continue;
         if (waited >= this.#settings.retryForMs && !wasOld) {
-          const wasSlow = now - triedAt >= this.#settings.connectTimeoutMs; // one that refuses at once may be asked again
-          if (error.retry === 'reconnect') [this.#gaveUpAt, this.#failure] = [now, wasSlow ? error : undefined];
+          if (isLost) {
+            throw new EngineError('io-error', { message: "this process's row in sds_holders can not be updated" });
+          }
+          const wasSlow = now - triedAt >= this.#probeMs; // one that refuses at once may be asked again
+          if (isAway) [this.#gaveUpAt, this.#failure] = [now, wasSlow ? error : undefined];
           throw error;
         }
         // not in step with other processes that wait for the same server
@@ -137,29 +155,34 @@ export class Server {
   async #ready(): Promise<Connection> {
     let connection = this.#connection;
     if (connection === undefined || connection.lost) {
+      const backend = connection?.backend;
       connection = await this.#connect();
       this.#connection = connection;
-      try {
-        if (!this.#prepared) await prepareTables(connection, this.#settings.createTables);
-        this.#prepared = true;
-        if (!(await this.#holder.register(connection))) this.#fenced = true;
-        else {
-          if (!(await this.#claims.areKnown(connection))) await this.#claims.keepWhatIsLeft(connection);
-          await this.#claims.giveBack(connection);
-        }
-      } catch (error) {
-        connection.drop();
-        throw error;
-      }
-      this.#closed = false;
-      this.#timer ??= setInterval(() => this.#renew(), this.#holder.leaseMs / 3);
+      this.#known = false;
+      // without the right to do so it takes until the server notices by itself
+      if (backend !== undefined) await endWaiting(connection, backend).catch(() => undefined);
     }
-    while (this.#fenced) {
-      await this.#holder.succeed(connection);
-      await this.#claims.keepWhatIsLeft(connection);
-      this.#fenced = false;
+    try {
+      await this.#onceKnown(connection, async () => undefined);
+    } catch (error) {
+      if (!isFenced(error)) connection.drop();
+      throw error;
     }
+    this.#closed = false;
+    this.#timer ??= setInterval(() => this.#renew(), this.#holder.leaseMs / 3);
     return connection;
+  }
+
+  async #onceKnown<T>(connection: Connection, work: (connection: Connection) => Promise<T>): Promise<T> {
+    if (!this.#known) {
+      if (!this.#prepared) await prepareTables(connection, this.#settings.createTables);
+      this.#prepared = true;
+      await this.#holder.register(connection);
+      if (!(await this.#claims.areKnown(connection))) await this.#claims.keepWhatIsLeft(connection);
+      await this.#claims.giveBack(connection);
+      this.#known = true;
+    }
+    return work(connection);
   }
 
   /** Whether a commit waits until it is safe. */
@@ -167,13 +190,39 @@ export class Server {
     return this.#synchronous;
   }
 
+  get #probeMs(): number {
+    return Math.min(this.#settings.connectTimeoutMs, Math.max(this.#settings.retryForMs, LEAST_PROBE_MS));
+  }
+
   async #connect(): Promise<Connection> {
     const { target, connectTimeoutMs, retryForMs, places } = this.#settings;
-    const silenceMs = Math.max(retryForMs, connectTimeoutMs);
+    const patience = { silenceMs: Math.max(retryForMs, connectTimeoutMs), retryForMs, probeMs: this.#probeMs };
     this.#pg ??= loadPg(places);
-    const { connection, synchronous } = await connect(this.#pg, target, connectTimeoutMs, silenceMs);
-    this.#synchronous = synchronous;
-    return connection;
+    let refusal: unknown;
+    for (const password of this.#passwords) {
+      try {
+        const found = await connect(this.#pg, { ...target, password }, connectTimeoutMs, patience);
+        this.#accept(password);
+        this.#synchronous = found.synchronous;
+        return found.connection;
+      } catch (error) {
+        refusal ??= error;
+        if (!isRefusal(error)) throw error;
+      }
+    }
+    throw refusal;
+  }
+
+  /** A password for the next connection; one that is wrong does no harm to those who came with another. */
+  offer(password: string | undefined): void {
+    if (this.#passwords.includes(password)) return;
+    this.#passwords.splice(this.#accepted ? 1 : 0, 0, password);
+    this.#passwords.length = Math.min(this.#passwords.length, MOST_PASSWORDS);
+  }
+
+  #accept(password: string | undefined): void {
+    this.#accepted = true;
+    this.#passwords = [password, ...this.#passwords.filter((other) => other !== password)];
   }
 
   // ---- the lease -------------------------------------------------------------------------------------
@@ -195,7 +244,10 @@ export class Server {
     return this.#inTurn(async () => {
       const connection = await this.#ready();
       try {
-        if (!(await this.#holder.renew(connection))) this.#fenced = true;
+        if (!(await this.#holder.renew(connection))) {
+          this.#known = false;
+          await this.#ready();
+        }
         this.#awaySince = this.#failure = undefined;
       } catch (error) {
         connection.drop();
@@ -227,7 +279,11 @@ export class Server {
     await this.useOnce((connection) => connection.run(...this.#holder.leaving()));
     await Promise.all([this.#connection?.close(), this.#keeper?.close()]);
     this.#connection = this.#keeper = undefined;
-    this.#holder.left();
     this.#claims.forget();
   }
+}
+
+/** Whatever is thrown in the middle of a call is that call's failure, and reaches nobody else. */
+function asFailure(error: unknown): EngineError {
+  return error instanceof EngineError ? error : new EngineError('io-error', { message: String(error) });
 }

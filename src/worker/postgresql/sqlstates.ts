@@ -37,6 +37,7 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   '42703': ['schema-mismatch', 'no'],
   '42804': ['schema-mismatch', 'no'],
   '25006': ['read-only', 'reconnect'], // a standby: the primary is somewhere else by now
+  '25P04': ['database-busy', 'no'], // the transaction took longer than its time-out, which ends the connection
   '25P03': ['connection-failed', 'reconnect'], // idle for too long within a transaction: this process was paused
   '53100': ['database-full', 'no'],
   '53200': ['io-error', 'no'],
@@ -52,6 +53,11 @@ const verdicts: Readonly<Record<string, Verdict>> = {
 
 /** What a TLS connection that can't be verified reports, in OpenSSL's and Node's words. */
 const tlsTrouble = /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^ERR_(SSL|TLS|OSSL)|^EPROTO$/;
+
+/** Whether another password may help. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof ServerError && error.code === 'open-failed' && (error.sqlState?.startsWith('28') ?? true);
+}
 
 export function toServerError(thrown: unknown): EngineError {
   if (thrown instanceof EngineError) return thrown;

@@ -1,0 +1,14 @@
+/** How a PostgreSQL server knows a process: by a session for each of its queues, whose names begin alike. */
+import { randomUUID } from 'node:crypto';
+
+/** @param owner - the process */
+export function newSession(owner: string): string {
+  return `${owner}/${randomUUID()}`;
+}
+
+export function ownerOf(session: string): string {
+  return session.split('/', 1)[0] ?? session;
+}
+
+/** The same in SQL. */
+export const ownerOfSession = (column: string): string => `split_part(${column}, '/', 1)`;

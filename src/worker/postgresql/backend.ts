@@ -1,0 +1,59 @@
+/**
+ * The process by which a server serves a connection, as seen over another one. It may outlive what it serves for long: half
+ * a request has arrived, the network is cut, and it waits for the rest with all its locks. A pooler has
+ * numbers of its own, and other engines show nothing: then nothing is known of it, and nothing done to it.
+ */
+import type { Client } from 'pg';
+import type { Connection } from './connection.ts';
+
+export interface Backend {
+  pid: string;
+  /** Numbers come again. */
+  since: string;
+}
+
+/** So soon, in seconds, the server is to notice that a program's machine can't be reached any more; by default after two hours. */
+const keepAlive = { idle: 5, interval: 2, count: 3 };
+
+/** Which one serves a connection. Fails where that is not told. */
+export async function backendOf(connection: Connection, client: Client): Promise<Backend | undefined> {
+  const [own] = await connection.run(
+    { text: 'SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()' },
+    ...Object.entries(keepAlive).map(([what, value]) => ({ text: `SET tcp_keepalives_${what} = ${value}` })),
+  );
+  const [pid, since] = own?.rows[0] ?? [];
+  return typeof pid === 'string' && typeof since === 'string' && Number(pid) === processOf(client)
+    ? { pid, since }
+    : undefined;
+}
+
+/**
+ * Ends one whose connection is lost, if it waits for more of a transaction. That might come: it would find
+ * itself fenced, but until then it keeps its locks. Whatever works, or waits for a standby in its commit, is left alone.
+ */
+export async function endWaiting(connection: Connection, { pid, since }: Backend): Promise<void> {
+  await connection.one(
+    'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2 ' +
+      "AND wait_event = 'ClientRead' AND state <> 'idle'",
+    pid,
+    since,
+  );
+}
+
+/** What one does whose connection says nothing: if it waits for a request, or the rest of one, ours has not arrived. */
+export async function stateOf(silent: Client, other: Client): Promise<'at work' | 'gone' | 'unknown'> {
+  const { rows } = await other.query({
+    text:
+      "SELECT pg_backend_pid(), (SELECT state = 'active' AND wait_event IS DISTINCT FROM 'ClientRead' " +
+      'FROM pg_stat_activity WHERE pid = $1)',
+    values: [processOf(silent)],
+    rowMode: 'array',
+  });
+  const [own, works] = rows[0] ?? [];
+  if (own !== processOf(other)) return 'unknown';
+  return works === true ? 'at work' : 'gone';
+}
+
+function processOf(client: Client): number | null {
+  return (client as Client & { processID: number | null }).processID;
+}

@@ -1,0 +1,120 @@
+/** One process is one owner, by whatever URLs and with whatever passwords it reaches a database. */
+import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
+import { expect, it, onTestFinished } from 'vitest';
+import { OtherProcess } from '../../torture/other-process.ts';
+import { patchOf } from '../support/files.ts';
+import { describeOnPostgresql, ownPlace, proxiedPlace, server } from '../support/postgresql.ts';
+import { databaseOf } from '../support/postgresql-engine.ts';
+
+function open(url: string, store: string, options: SDS_ProviderOptions = {}): SDS_DesktopPersistenceProvider {
+  const provider = new SDS_DesktopPersistenceProvider(url, store, { Acknowledge: 'committed', ...options });
+  onTestFinished(() => provider.close());
+  return provider;
+}
+
+function otherProcess(): OtherProcess {
+  const other = new OtherProcess();
+  onTestFinished(() => other.end());
+  return other;
+}
+
+/** A role whose password a test may change. */
+async function freshRole(database: string, password: string): Promise<string> {
+  const user = `changing_${process.pid}_${database}`;
+  await server.query(`CREATE ROLE "${user}" LOGIN PASSWORD '${password}'`);
+  await server.query(`GRANT ALL ON DATABASE ${database} TO "${user}"`);
+  await server.query(`GRANT ALL ON SCHEMA public TO "${user}"`, [], database);
+  onTestFinished(async () => {
+    await server.query(`DROP OWNED BY "${user}" CASCADE`, [], database);
+    await server.query(`DROP OWNED BY "${user}" CASCADE`);
+    await server.query(`DROP ROLE "${user}"`);
+  });
+  return user;
+}
+
+describeOnPostgresql('one process', () => {
+  it('has a store by two URLs at once, and each sees what the other has stored', async () => {
+    const { url, database } = await proxiedPlace();
+    const [one, other] = [open(url, 'store'), open(server.url(database), 'store', { BusyTimeoutMs: 0 })];
+    for (let clock = 1; clock <= 20; clock += 2) {
+      await one.appendPatch(patchOf(clock), clock);
+      await other.appendPatch(patchOf(clock + 1), clock + 1);
+    }
+    await Promise.all([one.saveValue('value', patchOf('value')), other.saveValue('value', patchOf('value'))]);
+    expect(await one.loadPatchesSince(0)).toHaveLength(20);
+    await one.releaseValue('value');
+    expect(await other.loadValue('value')).toEqual(patchOf('value'));
+    await other.releaseValue('value');
+    expect(await one.loadValue('value')).toBeUndefined();
+  });
+
+  it('and any other process is refused until the last of them is closed', async () => {
+    const { url, database } = await proxiedPlace();
+    const [one, other] = [open(url, 'store'), open(server.url(database), 'store')];
+    await Promise.all([one.appendPatch(patchOf(1), 1), other.appendPatch(patchOf(2), 2)]);
+    const stranger = otherProcess();
+    const ask = async () => {
+      const answer = await stranger.request(server.url(database), 'store', 'open', { BusyTimeoutMs: 0 });
+      await stranger.request(server.url(database), 'store', 'close');
+      return answer ?? 'opened';
+    };
+    expect(await ask()).toBe('fenced');
+    await one.close();
+    expect(await ask()).toBe('fenced');
+    await other.appendPatch(patchOf(3), 3);
+    await other.close();
+    expect(await ask()).toBe('opened');
+  });
+
+  it('gets its store back at once where the server did not hear of its close, and nothing that was sent before comes through', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const first = open(url, 'store', { RetryForMs: 0, LeaseMs: 600_000 });
+    await first.saveSnapshot(patchOf('first'), 1);
+    const held = proxy.holdBack('INTO sds_snapshots');
+    const saved = first.saveSnapshot(patchOf('late'), 2).catch((error) => error.code);
+    proxy.refuse();
+    const deliver = await held;
+    expect(await saved).toBe('connection-failed');
+    await first.close();
+    proxy.accept();
+    const next = open(url, 'store', { BusyTimeoutMs: 0 });
+    await next.saveSnapshot(patchOf('next'), 3);
+    await deliver();
+    expect(await next.loadSnapshot()).toEqual(patchOf('next'));
+    await next.saveSnapshot(patchOf('after'), 4);
+    expect(await server.query<{ clock: string }>('SELECT clock::int FROM sds_snapshots', [], database)).toEqual([
+      { clock: 4 },
+    ]);
+  });
+
+  it('goes on with the password that was set last, and with one connection', async () => {
+    const database = databaseOf(await ownPlace());
+    const user = await freshRole(database, 'before');
+    const [before, after] = ['before', 'after'].map((password) => server.url(database, { user, password }));
+    const old = open(String(before), 'store');
+    await old.appendPatch(patchOf(1), 1);
+    await server.query(`ALTER ROLE "${user}" PASSWORD 'after'`);
+    const renewed = open(String(after), 'store', { BusyTimeoutMs: 0 });
+    await renewed.appendPatch(patchOf(2), 2);
+    expect(await server.connectionsOf(database)).toBe(1);
+    await server.killBackends(database);
+    // called before it, so it is stored before it, by whichever connection
+    const calls = [old.appendPatch(patchOf(3), 3), renewed.loadPatchesSince(0)];
+    expect(await calls[1]).toHaveLength(3);
+    await calls[0];
+  });
+
+  it('goes on with the password that was right, whatever another provider says', async () => {
+    const database = databaseOf(await ownPlace());
+    const user = await freshRole(database, 'right');
+    const [right, wrong] = ['right', 'wrong'].map((password) => server.url(database, { user, password }));
+    const bad = open(String(wrong), 'other', { RetryForMs: 0 });
+    await expect(bad.ready()).rejects.toMatchObject({ code: 'open-failed' });
+    const good = open(String(right), 'store');
+    await good.appendPatch(patchOf(1), 1);
+    open(server.url(database, { user, password: 'also wrong' }), 'store');
+    await server.killBackends(database);
+    await good.appendPatch(patchOf(2), 2);
+    expect(await good.loadPatchesSince(0)).toHaveLength(2);
+  });
+});

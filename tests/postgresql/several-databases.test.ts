@@ -1,0 +1,67 @@
+/** Several databases on one worker: what one server does is nothing to the others. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
+import { expect, it, onTestFinished } from 'vitest';
+import { patchOf } from '../support/files.ts';
+import { describeOnPostgresql, ownPlace, proxiedPlace } from '../support/postgresql.ts';
+
+// read when a worker is started: all of this file's databases are on one
+process.env.SDS_PERSISTENCE_WORKERS = '1';
+
+function open(url: string, options: SDS_ProviderOptions = {}): SDS_DesktopPersistenceProvider {
+  const provider = new SDS_DesktopPersistenceProvider(url, 'store', options);
+  onTestFinished(() => provider.close());
+  return provider;
+}
+
+/** Resolves once the process has heard of a commit in a database. */
+function commitTold(database: string): Promise<void> {
+  const name = 'tracing:sds-persistence:commit:asyncEnd';
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const listener = (message: unknown) => {
+    if (String((message as { Path: string }).Path).includes(database)) resolve();
+  };
+  subscribe(name, listener);
+  onTestFinished(() => void unsubscribe(name, listener));
+  return promise;
+}
+
+describeOnPostgresql('several databases', () => {
+  it('one server that is away does not keep the commits of another one from being told, waited for or not', async () => {
+    const { proxy, url } = await proxiedPlace();
+    const [away, there] = [open(url, { RetryForMs: 600_000 }), open(await ownPlace())];
+    await Promise.all([away.appendPatch(patchOf(1), 1), there.appendPatch(patchOf(1), 1)]);
+    proxy.refuse();
+    proxy.cutNow();
+    // a listener for its failure alone does not wait for a commit
+    const failed: unknown[] = [];
+    away.appendPatch(patchOf(2), 2).catch((error) => failed.push(error));
+    const told = commitTold(there.statistics().Path);
+    there.appendPatch(patchOf(2), 2).catch((error) => failed.push(error));
+    await told;
+    proxy.accept();
+    await away.flush();
+    expect(failed).toEqual([]);
+  });
+
+  it('an answer that can not be read ends its connection, and not the thread that others are on as well', async () => {
+    const { proxy, url } = await proxiedPlace();
+    const [garbled, there] = [open(url), open(await ownPlace())];
+    await Promise.all([garbled.appendPatch(patchOf(1), 1), there.appendPatch(patchOf(1), 1)]);
+    const lost: unknown[] = [];
+    const listener = (message: unknown) => lost.push(message);
+    subscribe('sds-persistence:worker-lost', listener);
+    onTestFinished(() => void unsubscribe('sds-persistence:worker-lost', listener));
+    for (let clock = 2; clock < 5; clock++) {
+      const { made } = proxy;
+      // a row with nothing in it, not even the number of its values
+      proxy.say(new Uint8Array([0x44, 0, 0, 0, 4]));
+      await expect.poll(() => proxy.connections).toBe(0);
+      await Promise.all([garbled.appendPatch(patchOf(clock), clock), there.appendPatch(patchOf(clock), clock)]);
+      expect(proxy.made).toBe(made + 1);
+    }
+    expect(await garbled.loadPatchesSince(0)).toHaveLength(4);
+    expect(await there.loadPatchesSince(0)).toHaveLength(4);
+    expect(lost).toEqual([]);
+  });
+});
