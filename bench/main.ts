@@ -128,6 +128,10 @@ async function main(): Promise<void> {
   }
 }
 
+// between two events, so never while a process is started and not yet bound to this one's end
+for (const [signal, code] of [['SIGINT', 130] as const, ['SIGTERM', 143] as const]) {
+  process.once(signal, () => process.exit(code));
+}
 if (options.help) console.log(help);
 else {
   try {

@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { endsWithUs } from '../tests/support/ends-with-us.ts';
 import type { Order } from './child.ts';
 import { drivers } from './drivers/index.ts';
 import { BenchServer, whyNoServer } from './postgresql-server.ts';
@@ -29,6 +30,7 @@ function runProcess<T>(
       execArgv: ['--disable-warning=ExperimentalWarning', ...(scenario.nodeOptions ?? [])],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
+    child.once('exit', endsWithUs(child.pid, 'KILL'));
     let words = '';
     child.stderr?.on('data', (text) => {
       words += text;

@@ -3,6 +3,7 @@ import { execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { endsWithUs } from '../tests/support/ends-with-us.ts';
 import { type DelaySummary, summarize } from './heartbeat.ts';
 import type { Played, PlayJob, PlayMessage } from './play-process.ts';
 import type { Restored } from './restore-process.ts';
@@ -49,6 +50,7 @@ export async function runSide(
 
 async function play(job: PlayJob, onProgress: (stage: Stage, share: number) => void): Promise<Played> {
   const child = fork(join(import.meta.dirname, 'play-process.ts'), { serialization: 'advanced' });
+  child.once('exit', endsWithUs(child.pid, 'KILL'));
   let played: Played | undefined;
   let reason: string | undefined;
   child.on('message', (message: PlayMessage) => {
@@ -67,10 +69,12 @@ async function play(job: PlayJob, onProgress: (stage: Stage, share: number) => v
 function restore({ side, dbPath }: PlayJob, { expectedPath, binariesPath }: Expected): Promise<Restored> {
   const program = join(import.meta.dirname, 'restore-process.ts');
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, [program, side, dbPath, expectedPath, binariesPath], (error, stdout, stderr) => {
+    const args = [program, side, dbPath, expectedPath, binariesPath];
+    const child = execFile(process.execPath, args, (error, stdout, stderr) => {
       // a document that differs is a result too, with exit code 1
       if (stdout !== '') resolve(JSON.parse(stdout) as Restored);
       else reject(new SideError(stderr.trim() || String(error)));
     });
+    child.once('exit', endsWithUs(child.pid, 'KILL'));
   });
 }

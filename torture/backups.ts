@@ -100,7 +100,7 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
 
     async function one(target: string, all: readonly Store[], index: number): Promise<void> {
       const least = all.map(({ acknowledged }) => acknowledged);
-      const options = { PagesPerStep: 1 + random.below(300), LeaveUntouched: random.chance(0.5) };
+      const options = { PagesPerStep: 1 + random.below(300) };
       const inHere = random.chance(0.25);
       const kills = !inHere && random.chance(0.5);
       if (inHere) {

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
+import { endsWithUs } from '../tests/support/ends-with-us.ts';
 import { type Outcome, writeFigures } from './figures.ts';
 import type { Findings } from './rig.ts';
 import { type RigEntry, rigs } from './rigs.ts';
@@ -28,6 +29,10 @@ ${Object.entries(rigs)
 The exit code is 1 if a promise was not kept, 2 for bad arguments. Figures are kept in
 torture/results.json, and written into docs/reliability.md; those of --quick are not.`;
 
+// between two events, so never while a process is started and not yet bound to this one's end
+for (const [signal, code] of [['SIGINT', 130] as const, ['SIGTERM', 143] as const]) {
+  process.once(signal, () => process.exit(code));
+}
 const options = readArguments();
 if (options === undefined) process.exit(2);
 if (options.help) {
@@ -81,7 +86,10 @@ async function runApart(name: string, rig: RigEntry, seed: number): Promise<Outc
   const flags = ['--disable-warning=SDS_CLOCK_COLLISION'];
   const rigProcess = spawn(process.execPath, [...flags, runRig, name, String(seed), String(scale)], {
     stdio: ['ignore', 'inherit', 'inherit', 'pipe'],
+    // a group of its own, with all the processes of the rig: it ends with this one, however that ends
+    detached: true,
   });
+  const release = endsWithUs(rigProcess.pid === undefined ? undefined : -rigProcess.pid, 'KILL');
   let late = false;
   const timer = setTimeout(() => {
     late = true;
@@ -92,6 +100,7 @@ async function runApart(name: string, rig: RigEntry, seed: number): Promise<Outc
   const json = written === null ? '' : await text(written);
   const [code, signal] = (await exit) as [number | null, string | null];
   clearTimeout(timer);
+  release();
   const seconds = (performance.now() - start) / 1000;
   if (json !== '' && code === 0) return { name, what: rig.what, seconds, findings: JSON.parse(json) as Findings };
   const end = late ? `took longer than ${rig.mostMinutes} minutes` : `ended with ${signal ?? `code ${code}`}`;

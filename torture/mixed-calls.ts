@@ -134,7 +134,9 @@ export class MixedCalls {
     const length = random.chance(0.03)
       ? 130_000 + random.below(300_000)
       : random.below(random.chance(0.2) ? 9000 : 120);
-    const bytes = random.longBytes(length);
+    // some patches come again and again, under numbers that are near each other, so that both meet
+    const repeats = keeps && random.chance(0.5);
+    const bytes = repeats ? new Uint8Array(40).fill(random.below(6)) : random.longBytes(length);
     let handedOver = random.chance(0.2);
     let refusable = false;
     const given = () => (handedOver ? handOver(bytes) : bytes.slice());
@@ -142,7 +144,7 @@ export class MixedCalls {
       outcome.catch(() => undefined); // judged later
       return { storeId, call, handedOver, refusable, keep: keeps, outcome };
     };
-    const clock = random.below(3000) + 1;
+    const clock = random.below(repeats ? 60 : 3000) + 1;
     const kind = random.below(100);
     if (kind < 55) return finish({ kind: 'appendPatch', clock, bytes }, provider.appendPatch(given(), clock));
     if (kind < 60) {

@@ -46,6 +46,7 @@ export class Model {
       case 'appendPatch': {
         const hex = hexOf(call.bytes);
         let { clock } = call;
+        // also under a number that is passed over the same bytes are taken for this patch, kept there before
         while (store.patches.has(clock)) {
           if (!keep || store.patches.get(clock) === hex) return undefined;
           clock++;

@@ -37,7 +37,7 @@ export const commands: Readonly<Record<string, Command>> = {
     takes: [1, MANY],
     options: { recursive },
     examples: ['info notes.db', 'info --json notes.db', 'info --recursive /var/lib/notes'],
-    more: 'Changes nothing, makes nothing, and may look at a file that a program is writing.',
+    more: 'Changes neither the file nor its log, and may look at a file that a program is writing.',
     run: (session, names, values) => info(session, names, values.recursive === true),
   },
   verify: {
@@ -46,7 +46,7 @@ export const commands: Readonly<Record<string, Command>> = {
     takes: [1, MANY],
     options: { recursive },
     examples: ['verify notes.db', 'verify --quiet /var/lib/notes || alert'],
-    more: 'Changes nothing, and may look at a file that a program is writing. Each finding says what to do.',
+    more: 'Changes neither the file nor its log, and may look at a file that a program is writing. Each finding says what to do.',
     run: (session, names, values) => verify(session, names, values.recursive === true),
   },
   backup: {

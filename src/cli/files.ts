@@ -1,9 +1,16 @@
 /** Which database files a name on the command line stands for, and the folders that copies go into. */
 import { closeSync, type Dirent, mkdirSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { hasOwnLocks, isFileUrl, readFileUrl } from '../protocol/file-url.ts';
 import { Failure, type Session } from './session.ts';
 
 const MAGIC = 'SQLite format 3\0';
+
+/** What a file: URL stands for; one that can't be read, or stands for no file, is refused by what is called with it. */
+export function pathIn(name: string): string {
+  const url = isFileUrl(name) ? readFileUrl(name) : name;
+  return typeof url === 'string' || url.memory || url.path === '' || hasOwnLocks(url.parameters) ? name : url.path;
+}
 
 /** The file itself, or the databases in a folder, sorted; what is there at all is found out by opening it. */
 function filesAt(session: Session, name: string, recursive: boolean): string[] {

@@ -27,7 +27,6 @@ export async function info(session: Session, names: readonly string[], recursive
   for (const path of files) {
     const found = await session.work(path, () =>
       describeDatabase(path, {
-        LeaveUntouched: true,
         Signal: session.signal,
         OnProgress: (progress) => session.progress.show(path, progress),
       }),
@@ -92,7 +91,6 @@ export async function verify(session: Session, names: readonly string[], recursi
       path,
       () =>
         verifyDatabase(path, {
-          LeaveUntouched: true,
           Signal: session.signal,
           OnProgress: (progress) => session.progress.show(path, progress),
         }),

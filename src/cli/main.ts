@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { commands, type Values } from './commands.ts';
+import { pathIn } from './files.ts';
+import { keepWorkingWithoutReaders, output } from './output.ts';
 import { plain, styled } from './screen.ts';
 import { refusal, Session, WrongArguments } from './session.ts';
 
@@ -63,7 +65,7 @@ async function run(args: readonly string[]): Promise<number> {
     throw new WrongArguments(`it is: ${name} ${command.form}`);
   }
   const session = new Session(name, { json: values.json === true, quiet: values.quiet === true });
-  await command.run(session, positionals, values);
+  await command.run(session, positionals.map(pathIn), values);
   return session.end();
 }
 
@@ -101,11 +103,17 @@ function version(): string {
     .version;
 }
 
-// whoever reads the output may have seen enough
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(0);
-});
+/** Of an output that found no room, say, a script must not believe that it is whole. */
+function tellUnwritten(): void {
+  if (output.failure === undefined) return;
+  process.stderr.write(
+    `${styled('red', 'error:', process.stderr)} the output could not be written: ${plain(output.failure.message)}\n`,
+  );
+  process.exitCode ||= 1;
+}
+
+keepWorkingWithoutReaders();
+process.once('exit', tellUnwritten); // a write may fail after the last line of this program
 const args = process.argv.slice(2);
 try {
   process.exitCode = await run(args);

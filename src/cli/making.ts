@@ -107,7 +107,6 @@ export function schema(session: Session): void {
 
 function common(session: Session, path: string) {
   return {
-    LeaveUntouched: true,
     Signal: session.signal,
     OnProgress: (progress: Parameters<typeof session.progress.show>[1]) => session.progress.show(path, progress),
   };

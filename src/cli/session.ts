@@ -124,8 +124,5 @@ function describe(error: unknown): { code: string; message: string } {
     return { code: 'failed', message: error instanceof Error ? error.message : String(error) };
   }
   const [, path = '', detail = error.message] = /^\w+ \('([\s\S]*)'\): ([\s\S]*)$/.exec(error.message) ?? [];
-  // what SQLite said, where the sentence does not say it
-  const { errcode, message = '' } = (error.cause ?? {}) as { errcode?: number; message?: string };
-  const cause = errcode === undefined || detail.includes(message) ? '' : ` (${message})`;
-  return { code: error.code, message: `${detail}${cause}${path.includes('sds-partial-') ? ' (the new file)' : ''}` };
+  return { code: error.code, message: `${detail}${path.includes('sds-partial-') ? ' (the new file)' : ''}` };
 }

@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describeDatabase, type SDS_DatabaseDescription } from '../main/index.ts';
+import { output } from './output.ts';
 import { bytes, number, plain, quoted } from './screen.ts';
 import type { Session } from './session.ts';
 
@@ -22,11 +23,10 @@ export async function watch(session: Session, path: string, everyMs: number, cou
   await session.work(path, async () => {
     let state = '';
     let found: SDS_DatabaseDescription | undefined;
-    for (let i = 0; i < count && !session.signal.aborted; i++) {
+    for (let i = 0; i < count && !session.signal.aborted && output.isRead; i++) {
       const now = stateOf(path);
       // a file that has not changed is not opened: its owner may be closing it
-      if (found === undefined || now !== state)
-        found = await describeDatabase(path, { Quick: true, LeaveUntouched: true });
+      if (found === undefined || now !== state) found = await describeDatabase(path, { Quick: true });
       state = now;
       const sample = sampleOf(found, samples.at(-1));
       // for a person the last one matters, a program gets them all

@@ -22,26 +22,69 @@ const PATIENCE_MS = 10_000;
 /** A worker that takes longer to close a file is ended while it is at it: nothing is lost by that. */
 const CLOSE_PATIENCE_MS = 2000;
 
-let guarded = false;
+/** Of one copy of this module. Copies of other versions call these, so they stay as they are. */
+interface Guard {
+  beforeExit(): void;
+  exit(): void;
+}
+
+/**
+ * All copies of this module in the process share its two listeners: tools that load modules anew with each change would
+ * add two each time.
+ */
+const GUARDS = Symbol.for('sds-persistence-worker.exit-guards');
+
+function guardsOfProcess(): Set<Guard> {
+  const holder = process as { [GUARDS]?: Set<Guard> };
+  const known = holder[GUARDS];
+  if (known !== undefined) return known;
+  const guards = new Set<Guard>();
+  Object.defineProperty(process, GUARDS, { value: guards });
+  process.on('beforeExit', () => each(guards, (one) => one.beforeExit()));
+  process.on('exit', () => each(guards, (one) => one.exit()));
+  return guards;
+}
+
+/** A copy that fails keeps no other from its work. */
+function each(guards: ReadonlySet<Guard>, call: (guard: Guard) => void): void {
+  const failures: unknown[] = [];
+  for (const one of [...guards]) {
+    try {
+      call(one);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
+let guard: Guard | undefined;
 /** True once the process is in its `exit` event: from now on nothing asynchronous happens. */
 export let exiting = false;
 
-/** Makes the `exit` event wait, once for all connections. */
+/** Makes the `exit` event wait, for all connections that are in the list then, until it is called with an empty one. */
 export function guardExit(connections: readonly Guarded[]): void {
-  if (guarded) return;
-  guarded = true;
+  if (connections.length === 0 && guard !== undefined) {
+    // nothing of this copy is held by the process any more
+    guardsOfProcess().delete(guard);
+    guard = undefined;
+  }
+  if (connections.length === 0 || guard !== undefined) return;
   // the first provider of all may be made in an `exit` listener: then ours would come too late
   if ((process as { _exiting?: boolean })._exiting === true) exiting = true;
-  // nothing is left to do: as long as calls are under way their failures can still be told
-  process.on('beforeExit', () => {
-    for (const connection of connections) connection.endWhenCommitted();
-  });
-  process.on('exit', () => {
-    exiting = true;
-    // copies: one that is given up meanwhile is taken out
-    for (const connection of [...connections]) drainAtExit(connection);
-    for (const connection of [...connections]) connection.retire(CLOSE_PATIENCE_MS);
-  });
+  guard = {
+    // nothing is left to do: as long as calls are under way their failures can still be told
+    beforeExit() {
+      for (const connection of connections) connection.endWhenCommitted();
+    },
+    exit() {
+      exiting = true;
+      // copies: one that is given up meanwhile is taken out
+      for (const connection of [...connections]) drainAtExit(connection);
+      for (const connection of [...connections]) connection.retire(CLOSE_PATIENCE_MS);
+    },
+  };
+  guardsOfProcess().add(guard);
 }
 
 /** Blocks until a connection has committed everything; also for calls made by later `exit` listeners. */

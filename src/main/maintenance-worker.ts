@@ -3,6 +3,7 @@
  * that commits. A thread that has nothing to do is used again if another operation comes soon.
  */
 import { readFile, stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 // the bundled src/worker/maintenance/entry.ts, put here by the build
 import maintenanceCode from 'virtual:maintenance-code';
@@ -29,9 +30,13 @@ import { traffic } from './observe/traffic.ts';
 /** Starting a thread takes some 30 ms: a folder of a thousand files would wait for half a minute. */
 const KEEP_MS = 1000;
 const GAUGE_EVERY_MS = 250;
+/** More at once are slower, and each is a thread with its memory: the others wait for their turn. */
+const MOST_AT_ONCE = Math.min(Math.max(availableParallelism(), 2), 4);
 
 interface Thread {
   worker: Worker;
+  /** Whether it got as far as to run anything. */
+  began: boolean;
   cells: Int32Array;
   timer: NodeJS.Timeout | undefined;
 }
@@ -42,7 +47,10 @@ function startThread(code: string): Thread {
   const cells = new SharedArrayBuffer(8);
   const data: MaintenanceData = { owner: OWNER, cells, traffic: traffic.buffer };
   const worker = new Worker(code, workerOptions('sds-maintenance', data));
-  const thread = { worker, cells: new Int32Array(cells), timer: undefined };
+  const thread: Thread = { worker, began: false, cells: new Int32Array(cells), timer: undefined };
+  worker.once('online', () => {
+    thread.began = true;
+  });
   worker.on('exit', () => forget(thread));
   return thread;
 }
@@ -71,9 +79,69 @@ function giveBack(thread: Thread): void {
   idle.push(thread);
 }
 
+interface Turn {
+  /** Throws if there is no thread to be had. */
+  begin(): void;
+  fail(error: unknown): void;
+}
+
+/** Who may work: some at a time, the others after them. */
+class Turns {
+  readonly #waiting: Turn[] = [];
+  #working = 0;
+
+  ask(turn: Turn, isNext: boolean): void {
+    if (isNext) this.#waiting.unshift(turn);
+    else this.#waiting.push(turn);
+    this.#goOn();
+  }
+
+  /** Returns whether it was still waiting. */
+  giveUp(turn: Turn): boolean {
+    const index = this.#waiting.indexOf(turn);
+    if (index >= 0) this.#waiting.splice(index, 1);
+    return index >= 0;
+  }
+
+  ended(): void {
+    this.#working--;
+    this.#goOn();
+  }
+
+  /** For one whose thread could not begin: it gets that of another one, if there is any. */
+  beginAgain(turn: Turn): boolean {
+    if (this.#working === 1 && idle.length === 0) return false;
+    this.#working--;
+    this.#waiting.unshift(turn);
+    if (idle.length > 0) this.#goOn();
+    return true;
+  }
+
+  #goOn(): void {
+    while (this.#working < MOST_AT_ONCE) {
+      const [turn] = this.#waiting;
+      if (turn === undefined) return;
+      try {
+        turn.begin();
+        this.#working++;
+      } catch (error) {
+        if (this.#working > 0) return; // as `beginAgain`
+        turn.fail(error);
+      }
+      this.#waiting.shift();
+    }
+  }
+}
+
+const onFiles = new Turns();
+/** Most of the time these wait for a server. */
+const onServers = new Turns();
+
 export interface TaskOptions extends SDS_OperationOptions {
   /** Told once the file is open, and how it is read. */
   OnOpened?: (way: LookWay) => void;
+  /** The other half of one that is at work: it goes before those that have not begun. */
+  IsNext?: boolean;
 }
 
 /** A file changed while it was read without a lock: trying again may help. */
@@ -86,22 +154,22 @@ export function runTask<Task extends MaintenanceTask>(
   given: MaintenanceTasks[Task]['given'],
   options: TaskOptions,
 ): Promise<MaintenanceTasks[Task]['result']> {
-  const { OnProgress, Signal, OnOpened, LeaveUntouched = false } = options;
+  const { OnProgress, Signal, OnOpened, IsNext = false } = options;
+  const turns = task === 'move' ? onServers : onFiles;
   const path = 'path' in given ? given.path : given.source;
   return new Promise((resolve, reject) => {
     if (Signal?.aborted) return reject(Signal.reason as Error);
-    let thread: Thread;
-    try {
-      // what moves stores does so once
-      thread = task === 'move' ? startThread(movingCode()) : takeThread();
-    } catch (error) {
-      return reject(makeError('worker-lost', call, path, 'no thread could be started', error));
-    }
-    const { worker, cells } = thread;
+    let thread: Thread | undefined;
     const gauges = new Gauges(tell);
     let thrown: { error: unknown } | undefined;
     let settle: (() => void) | undefined;
-    const ask = () => Atomics.store(cells, STOP, 1);
+    const ask = () => {
+      if (thread !== undefined) Atomics.store(thread.cells, STOP, 1);
+      else if (turns.giveUp(turn)) {
+        end();
+        reject(Signal?.reason as Error);
+      }
+    };
 
     function tell(progress: SDS_OperationProgress): void {
       if (thrown !== undefined) return;
@@ -112,24 +180,27 @@ export function runTask<Task extends MaintenanceTask>(
         ask();
       }
     }
+    const leave = () => thread?.worker.off('message', onMessage).off('error', onError).off('exit', onExit);
     const end = () => {
       gauges.stop();
       Signal?.removeEventListener('abort', ask);
-      worker.off('message', onMessage).off('error', onError).off('exit', onExit);
+      leave();
     };
     const onMessage = (reply: MaintenanceReply) => {
       if (reply.kind === 'progress') {
         gauges.follow(reply.progress, reply.gauge);
         tell(reply.progress);
-        Atomics.add(cells, HEARD, 1);
-        Atomics.notify(cells, HEARD);
+        if (thread === undefined) return;
+        Atomics.add(thread.cells, HEARD, 1);
+        Atomics.notify(thread.cells, HEARD);
         return;
       }
       if (reply.kind === 'opened') return OnOpened?.(reply.way);
       settle = () => finish(reply);
       if (reply.endThread) return; // its end closes the file
       end();
-      giveBack(thread);
+      if (thread !== undefined) giveBack(thread);
+      turns.ended();
       settle();
     };
     const finish = (reply: Exclude<MaintenanceReply, { kind: 'progress' | 'opened' }>) => {
@@ -145,14 +216,30 @@ export function runTask<Task extends MaintenanceTask>(
       settle ??= () => reject(makeError('worker-lost', call, path, 'its thread was lost; try again', error));
     };
     const onExit = () => {
+      const [hasBegun, told] = [thread?.began, settle];
+      leave();
+      thread = settle = undefined;
+      if (hasBegun === false && turns.beginAgain(turn)) return;
       end();
-      if (settle !== undefined) return settle();
+      turns.ended();
+      if (told !== undefined) return told();
       reject(makeError('worker-lost', call, path, 'its thread ended before the work was done; try again'));
     };
-    worker.on('message', onMessage).on('error', onError).on('exit', onExit);
+    const turn: Turn = {
+      begin() {
+        // what moves stores does so once
+        thread = task === 'move' ? startThread(movingCode()) : takeThread();
+        thread.worker.on('message', onMessage).on('error', onError).on('exit', onExit);
+        const request: MaintenanceRequest = { task, call, given };
+        thread.worker.postMessage(request);
+      },
+      fail(error) {
+        end();
+        reject(makeError('worker-lost', call, path, 'no thread could be started', error));
+      },
+    };
     Signal?.addEventListener('abort', ask);
-    const request: MaintenanceRequest = { task, call, given, untouched: LeaveUntouched };
-    worker.postMessage(request);
+    turns.ask(turn, IsNext);
   });
 }
 

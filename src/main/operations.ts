@@ -1,5 +1,4 @@
 /** Operations on whole database files, for programs and for the command line. */
-import { fileURLToPath } from 'node:url';
 import { makeError, SDS_PersistenceError } from '../protocol/errors.ts';
 import type {
   PartialCheck,
@@ -15,11 +14,11 @@ import type {
   SDS_RestoreOptions,
   SDS_VerifyResult,
 } from '../protocol/maintenance.ts';
-import { isPostgresqlUrl, labelOf, parsePostgresqlUrl } from '../protocol/postgresql-url.ts';
+import { isPostgresqlUrl, labelOf } from '../protocol/postgresql-url.ts';
 import { describe } from './arguments.ts';
 import { changed, runTask } from './maintenance-worker.ts';
 import { begin, finish, log, said } from './observe/channels.ts';
-import { placesToLookFrom, userName } from './place.ts';
+import { pathOf, placesToLookFrom, readServer } from './place.ts';
 
 const MOST_PAGES_PER_STEP = 16_384;
 /** So often a verification begins anew if the file changes while it is read without a lock. */
@@ -41,18 +40,17 @@ export async function backupDatabase(
   TargetPath: string,
   Options: SDS_BackupOptions = {},
 ): Promise<SDS_BackupResult> {
-  return backupFile('backupDatabase', SourcePath, TargetPath, Options);
+  const call = 'backupDatabase';
+  return backupFile(call, pathOf(SourcePath, call, 'SourcePath'), pathOf(TargetPath, call, 'TargetPath'), Options);
 }
 
-/** For messages under the name of the call. */
+/** The same with real paths, for messages under the name of the call. */
 export async function backupFile(
   call: string,
-  SourcePath: string,
-  TargetPath: string,
+  source: string,
+  target: string,
   Options: SDS_BackupOptions,
 ): Promise<SDS_BackupResult> {
-  const source = pathOf(SourcePath, call, 'SourcePath');
-  const target = pathOf(TargetPath, call, call === 'backup' ? 'Path' : 'TargetPath');
   const accepted = { PagesPerStep: pages, Overwrite: yesOrNo };
   const { PagesPerStep = 1024, Overwrite = false } = checked(Options, call, source, accepted);
   const trace = begin('backup', () => ({ Path: source, TargetPath: target }));
@@ -141,7 +139,9 @@ async function checkBoth(
       {
         ...options,
         OnOpened(way) {
-          rows ??= Promise.allSettled([runTask('rows', call, { path, way }, options)]).then(([outcome]) => outcome);
+          rows ??= Promise.allSettled([runTask('rows', call, { path, way }, { ...options, IsNext: true })]).then(
+            ([outcome]) => outcome,
+          );
         },
       },
     ),
@@ -221,7 +221,7 @@ export async function copyStores(
 
 function placeOf(value: unknown, call: string, name: string): Place {
   if (typeof value !== 'string' || !isPostgresqlUrl(value)) return { file: pathOf(value, call, name) };
-  const server = parsePostgresqlUrl(value, process.env, userName());
+  const server = readServer(value);
   if (typeof server !== 'string') return { server };
   throw new SDS_PersistenceError('invalid-argument', `${call}: ${name}: ${server}`);
 }
@@ -250,7 +250,7 @@ const lease: Acceptance = {
   what: 'an integer from 1000 on',
   test: (value) => Number.isSafeInteger(value) && (value as number) >= 1000 && (value as number) <= 2_147_483_647,
 };
-const everywhere = { OnProgress: aFunction, Signal: aSignal, LeaveUntouched: yesOrNo };
+const everywhere = { OnProgress: aFunction, Signal: aSignal };
 
 function checked<T extends object>(options: T, call: string, path: string, own: Record<string, Acceptance>): T {
   const accepted: Record<string, Acceptance> = { ...everywhere, ...own };
@@ -266,22 +266,4 @@ function checked<T extends object>(options: T, call: string, path: string, own: 
     if (!accepts.test(value)) throw refuse(`${name} must be ${accepts.what}, not ${describe(value)}`);
   }
   return options;
-}
-
-const FOR_FILES =
-  'a PostgreSQL database, which is looked after by its own tools: pg_dump and pg_restore, VACUUM, pg_stat_activity and SQL';
-
-/** Files only: a database in memory belongs to its connection. */
-function pathOf(value: unknown, call: string, name: string): string {
-  const refuse = (detail: string) =>
-    new SDS_PersistenceError('invalid-argument', `${call}: ${name} must be the path of a file, not ${detail}`);
-  if (typeof value !== 'string' || value === '' || value.includes('\0')) throw refuse(describe(value));
-  if (value === ':memory:') throw refuse('a database in memory');
-  if (isPostgresqlUrl(value)) throw refuse(FOR_FILES);
-  if (!value.startsWith('file:')) return value;
-  try {
-    return fileURLToPath(value.replace(/[?#].*$/s, ''));
-  } catch (error) {
-    throw refuse(`${describe(value)}: ${(error as Error).message}`);
-  }
 }

@@ -1,6 +1,7 @@
 /** Whose bytes are whose: what is copied at the call, and what the caller hands over. */
 import { types } from 'node:util';
-import { isMarkedAsUntransferable } from 'node:worker_threads';
+// as a whole: a module that names what Node 20 does not export could not even be loaded there, to say which Node is needed
+import * as threads from 'node:worker_threads';
 import type { Bytes } from '../protocol/service.ts';
 import { bufferOf, lengthOf, startOf } from './view.ts';
 
@@ -38,7 +39,7 @@ export function takeMark(bytes: Uint8Array): boolean {
 export function takeOver(bytes: Uint8Array): Bytes | undefined {
   const [buffer, start, length] = [bufferOf(bytes), startOf(bytes), lengthOf(bytes)];
   // Node marks the pool of small Buffers: moving it would take the neighbours' bytes away
-  if (types.isSharedArrayBuffer(buffer) || isMarkedAsUntransferable(buffer)) return undefined;
+  if (types.isSharedArrayBuffer(buffer) || threads.isMarkedAsUntransferable(buffer)) return undefined;
   try {
     return { buffer: buffer.transferToFixedLength(), start, length };
   } catch {

@@ -10,6 +10,7 @@ import {
   SAVE_VALUE,
 } from '../protocol/entries.ts';
 import { makeError, reviveError, SDS_PersistenceError } from '../protocol/errors.ts';
+import { hasOwnLocks } from '../protocol/file-url.ts';
 import type { SDS_BackupOptions, SDS_BackupResult } from '../protocol/maintenance.ts';
 import type { ProviderSettings, SDS_ProviderOptions } from '../protocol/options.ts';
 import { isPostgresqlUrl } from '../protocol/postgresql-url.ts';
@@ -21,7 +22,7 @@ import { drainAtExit, exiting } from './exit-guard.ts';
 import { statisticsOf } from './observe/statistics.ts';
 import { Opening } from './opening.ts';
 import { backupFile } from './operations.ts';
-import { locate } from './place.ts';
+import { locate, OWN_LOCKS, pathOf } from './place.ts';
 import type { FileQueue } from './queue/file-queue.ts';
 import { Member } from './queue/member.ts';
 
@@ -50,8 +51,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
   /**
    * Starts opening the database; `ready()` tells how that went.
    *
-   * @param DbPath - the database file; it is made if it is not there, its folder is not. `':memory:'`
-   *   is a database of this provider's own, gone once it is closed. A `postgres://` URL is a database on a
+   * @param DbPath - the database file, by its path or a `file:` URL; it is made if it is not there, its folder is not.
+   *   `':memory:'` is a database of this provider's own, gone once it is closed. A `postgres://` URL is a database on a
    *   server, which takes the package `pg` beside this one
    * @param StoreId - the store within the file
    * @param Options - see `SDS_ProviderOptions`
@@ -273,8 +274,12 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider, 
       const detail = 'a database on a server has no file to copy: use pg_dump, or copyStores into a file';
       throw makeError('invalid-argument', 'backup', dbPath, detail);
     }
+    if (hasOwnLocks(place.parameters)) {
+      throw makeError('invalid-argument', 'backup', dbPath, `${OWN_LOCKS} can't be copied while it is in use`);
+    }
+    const target = pathOf(Path, 'backup', 'Path');
     await this.flush();
-    return backupFile('backup', dbPath, Path, Options);
+    return backupFile('backup', dbPath, target, Options);
   }
 
   /** Figures of this provider, its file and its worker; asking for them looks at the sizes of the files, nothing more. */

@@ -28,10 +28,9 @@ export function warnOfCollision(dbPath: string, storeId: string, collisions: num
 
 /** A call has failed whose promise had resolved once it was queued. */
 export function warnOfFailure(dbPath: string, storeId: string, error: SDS_PersistenceError): void {
-  const { code, message, cause } = error;
-  const reason = cause instanceof Error ? `${message} (${cause.message})` : message;
-  tell('write-failed', { Path: dbPath, StoreId: storeId, Code: code, Message: reason, Error: error });
-  const warning = `a call that was acknowledged when it was queued has failed: ${reason}`;
+  const { code, message } = error;
+  tell('write-failed', { Path: dbPath, StoreId: storeId, Code: code, Message: message, Error: error });
+  const warning = `a call that was acknowledged when it was queued has failed: ${message}`;
   // no event comes any more in which the warning would be printed
   if (exiting) writeSync(2, `(SDS_PersistenceWarning) ${warning}\n`);
   else once('SDS_WRITE_FAILED', `${code} ${storeId} ${dbPath}`, warning);

@@ -24,20 +24,21 @@ export const errorCodes = [
 
 export type SDS_PersistenceErrorCode = (typeof errorCodes)[number];
 
+/** What is the matter, and after a semicolon what to do; the reason that SQLite or the system gave is put in between. */
 const sentences: Record<SDS_PersistenceErrorCode, string> = {
   'invalid-argument': 'an argument is not acceptable',
-  closed: 'the provider is closed',
-  'open-failed':
-    'the database could not be opened; check that its folder exists and that it is an SQLite database, or what the cause says',
-  'schema-mismatch': 'the file has tables of another shape, or triggers on them; it was left untouched',
-  'database-busy': 'another process kept the database locked for longer than BusyTimeoutMs; nothing was stored',
+  closed: 'the provider is closed; make another one for the same store',
+  'open-failed': 'the database could not be opened; check the path, and that it is an SQLite database or a new one',
+  'schema-mismatch': 'this is no file of this package; it was left untouched: name another one',
+  'database-busy':
+    'another process kept the database locked for longer than BusyTimeoutMs; nothing was stored: call again',
   'database-full': 'the disk or the database is full; make room and call again',
   'database-corrupt': 'the database file is damaged; restore it from a copy',
   'read-only': 'the database can not be written; check the permissions of the file and its folder',
-  'io-error': 'the operating system reported an error while accessing the file',
-  'worker-lost': 'the worker thread was lost before the call could be carried out; nothing was stored',
+  'io-error': 'the operating system reported an error while accessing the file; check the disk, and call again',
+  'worker-lost': 'the worker thread was lost before the call could be carried out; nothing was stored: call again',
   'queue-full': 'more bytes are waiting than MaxPendingBytes allows; await earlier calls first',
-  'file-exists': 'what would be made is there already; it was left as it is',
+  'file-exists': 'what would be made is there already; it was left as it is: Overwrite replaces it',
   'connection-failed':
     'the server could not be reached, or was lost, for longer than RetryForMs; a call that was under way may be stored or not',
   fenced:
@@ -45,8 +46,8 @@ const sentences: Record<SDS_PersistenceErrorCode, string> = {
 };
 
 /**
- * The only error this package rejects with. `code` tells the kind, the message names the call and
- * the database file, and `cause` is what SQLite or Node reported, where there was such a report.
+ * The only error this package rejects with. `code` tells the kind, the message names the call,
+ * the database file, the reason and what to do, and `cause` is what SQLite or Node reported, where there was such a report.
  * Messages may change from version to version; codes do not.
  *
  * @example
@@ -71,13 +72,14 @@ export const SERVER_LABEL = 'PostgreSQL database';
 
 /** Of a database on a server, some codes mean something else. */
 const serverSentences: Partial<Record<SDS_PersistenceErrorCode, string>> = {
-  'open-failed': 'the database could not be opened; the cause says why',
-  'schema-mismatch': 'the database has tables of another shape, or of another version',
-  'database-busy': 'a lock was not to be had, or a statement took longer than the server allows; nothing was stored',
+  'open-failed': 'the database could not be opened; check the URL and its account',
+  'schema-mismatch': 'the database has tables of another shape, or of another version; name another one',
+  'database-busy':
+    'a lock was not to be had, or a statement took longer than the server allows; nothing was stored: call again',
   'database-full': "the server's disk is full; make room and call again",
   'database-corrupt': 'the database is damaged; restore it from a copy',
   'read-only': 'the database can not be written; check the rights of the user, and that the server is no standby',
-  'io-error': 'the server reported an error',
+  'io-error': "the server reported an error; see the server's log",
 };
 
 /** What SQLite or Node said, in a form that crosses threads with nothing lost. */
@@ -100,7 +102,10 @@ export function reportedOf(thrown: unknown): ReportedCause {
   };
 }
 
-/** Makes the error for `Call` on `DbPath`; the detail replaces the code's general sentence. */
+/**
+ * Makes the error for `Call` on `DbPath`; the detail replaces the code's general sentence. Programs print the message
+ * alone, so it names the reason that the cause gives.
+ */
 export function makeError(
   code: SDS_PersistenceErrorCode,
   call: string,
@@ -109,8 +114,15 @@ export function makeError(
   cause?: unknown,
 ): SDS_PersistenceError {
   const sentence = (dbPath.startsWith(SERVER_LABEL) ? serverSentences[code] : undefined) ?? sentences[code];
-  const message = `${call} ('${dbPath}'): ${detail ?? sentence}`;
+  const message = `${call} ('${dbPath}'): ${withReason(detail ?? sentence, cause)}`;
   return new SDS_PersistenceError(code, message, cause === undefined ? undefined : { cause });
+}
+
+function withReason(sentence: string, cause: unknown): string {
+  const reason = (cause as Partial<Error> | undefined)?.message;
+  if (typeof reason !== 'string' || reason === '' || sentence.includes(reason)) return sentence;
+  const [what, ...advice] = sentence.split('; ');
+  return [`${what} (${reason})`, ...advice].join('; ');
 }
 
 /** What a program gets of a failure that a worker has reported. */

@@ -34,14 +34,6 @@ export interface SDS_OperationOptions {
   OnProgress?: (Progress: SDS_OperationProgress) => void;
   /** Stops the operation, which then rejects with the signal's reason and leaves nothing behind. */
   Signal?: SDS_StopSignal;
-  /**
-   * True: not a byte of a file that is only read is changed, nor of its `-wal` and `-shm`, and none of them is
-   * made, also if others have it open. It holds for a process in which nothing else opens that file, such as a
-   * command-line tool: a provider that opens it meanwhile in the same process would find it read-only. Default false:
-   * the same, but in the `-shm` of a file that some program has open SQLite notes that there is one more reader;
-   * and of a backup's or a copy's source `-shm` may be updated, `-wal` and `-shm` be made and removed.
-   */
-  LeaveUntouched?: boolean;
 }
 
 export interface SDS_BackupOptions extends SDS_OperationOptions {
@@ -207,11 +199,10 @@ export interface MoveTask {
 export type MaintenanceTask = keyof MaintenanceTasks;
 
 /**
- * Ways to read a file. `reads`: as any SQLite program, read-only. `joins`: the same, but able to remove the log's
- * files that it makes. `quiet`: nothing is written to the log's index. `still`: nobody has it open, only the file
- * itself is read, and looked at again afterwards. `copy`: a private copy is read.
+ * Ways to read a file. `reads`: as any SQLite program, read-only. `still`: one that has no log; only the file itself is
+ * read, without a lock, and looked at again afterwards. `alone`: the same with a log whose index can't be made.
  */
-export type LookWay = 'reads' | 'joins' | 'quiet' | 'still' | 'copy';
+export type LookWay = 'reads' | 'still' | 'alone';
 
 /** One half of a verification: the structure is checked by one thread, the rows by another. */
 export interface PartialCheck {
@@ -225,7 +216,6 @@ export interface MaintenanceRequest {
   /** For error messages: the function that was called. */
   call: string;
   given: MaintenanceTasks[MaintenanceTask]['given'];
-  untouched: boolean;
 }
 
 /** Cells that are shared with the worker. Main: 1 asks it to stop. */

@@ -48,7 +48,8 @@ export interface SDS_ProviderOptions {
    * so once per store. `'keep'` stores it under the next free number. `'keep-concurrent'` (default) does that where
    * several providers of this process append to the store while they are open side by side, so that none can know
    * the other's numbers: for numbers above all that the provider has used before; else it is `'ignore'`.
-   * A repeated identical patch is stored once in any mode.
+   * A patch that is repeated under its number is stored once in any mode, one that was kept under a higher number too:
+   * the same bytes under a number that is passed over are taken for it. Under a free number it is stored always.
    */
   OnClockCollision?: 'ignore' | 'keep' | 'keep-concurrent';
   /**

@@ -17,6 +17,8 @@ export interface ProviderMessage {
   member: number;
   file: number;
   dbPath: string;
+  /** With which the file is opened, as in a URL. */
+  parameters: string;
   /** Whether the database is in memory, and gone with its connection. */
   transient: boolean;
   storeId: string;

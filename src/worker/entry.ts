@@ -7,7 +7,7 @@ import { start } from './start.ts';
 const LINGER_MS = 900;
 
 start(
-  ({ dbPath, transient }) => new SqliteEngine(dbPath, transient),
+  ({ dbPath, parameters, transient }) => new SqliteEngine(dbPath, parameters, transient),
   LINGER_MS,
   ({ control }) => countCheckpointsIn(control),
 );

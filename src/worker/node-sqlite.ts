@@ -47,3 +47,21 @@ export function keepsStatementsOpen(): boolean {
     return false; // finalized, as it should be
   }
 }
+
+let known: boolean | undefined;
+
+/** Whether this Node lets SQLite read names as URLs (since 22.15). */
+export function knowsUrls(): boolean {
+  known ??= tryUrl();
+  return known;
+}
+
+/** Where it is no URL, it is the path of a file in a folder named `file:`, which is not there. */
+function tryUrl(): boolean {
+  try {
+    new DatabaseSync('file:/no/such/folder/at/all?mode=memory').close();
+    return true;
+  } catch {
+    return false; // it was no URL to it
+  }
+}

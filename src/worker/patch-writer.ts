@@ -103,7 +103,11 @@ export class PatchWriter {
     return bytes instanceof Uint8Array && Buffer.compare(bytes, data) === 0;
   }
 
-  /** Stores a patch under its number, or the next free one, unless the same bytes are there on the way. */
+  /**
+   * Stores a patch under its number, or the next free one, unless the same bytes are there on the way: they can't be told
+   * from this very patch, kept there when it was called before (a caller that has not heard of the outcome calls again).
+   * Whoever writes the same bytes twice and means two patches loses one where numbers meet already: see `#isStored`.
+   */
   #keep(storeId: string, clock: number, data: Uint8Array, at: number): void {
     let highest = this.#highest.get(storeId);
     if (highest === undefined) {

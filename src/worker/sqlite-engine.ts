@@ -3,7 +3,8 @@ import { APPEND_PATCH, PRUNE_PATCHES, RELEASE_VALUE, SAVE_SNAPSHOT, SAVE_VALUE }
 import type { PatchBlocks } from '../protocol/service.ts';
 import { hasWalResetFault } from '../protocol/sqlite-version.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from './engine.ts';
-import { closeDatabase } from './node-sqlite.ts';
+import { orFull } from './no-room.ts';
+import { closeDatabase, keepsStatementsOpen } from './node-sqlite.ts';
 import { type OpenedDatabase, openDatabase } from './open-database.ts';
 import { PatchLoader } from './patch-loader.ts';
 import { insertOf, PatchWriter } from './patch-writer.ts';
@@ -29,13 +30,15 @@ interface Connection {
 
 export class SqliteEngine implements Engine {
   readonly #path: string;
+  readonly #parameters: string;
   readonly #transient: boolean;
   #connection: Connection | undefined;
   #full = false;
   version = '';
 
-  constructor(path: string, transient: boolean) {
+  constructor(path: string, parameters: string, transient: boolean) {
     this.#path = path;
+    this.#parameters = parameters;
     this.#transient = transient;
   }
 
@@ -61,18 +64,10 @@ export class SqliteEngine implements Engine {
 
   #connect(): Connection {
     if (this.#connection !== undefined) return this.#connection;
-    const opened = openDatabase(this.#path, this.#transient, this.#full);
-    const { database, isUtf8, location } = opened;
-    const statements = new Statements(database);
+    const opened = openDatabase(this.#path, this.#parameters, this.#transient, this.#full);
     this.version = opened.version;
-    this.#connection = {
-      opened,
-      statements,
-      writer: new PatchWriter(statements),
-      loader: new PatchLoader(database, isUtf8),
-      wal: location === '' ? undefined : new WalKeeper(database, location),
-      dataVersion: undefined,
-    };
+    const { database, location } = opened;
+    this.#connection = connectionOn(opened, location === '' ? undefined : new WalKeeper(database, location));
     return this.#connection;
   }
 
@@ -155,10 +150,36 @@ export class SqliteEngine implements Engine {
     });
   }
 
-  /** In one transaction: what several statements find belongs together. */
   #read<T>(read: (connection: Connection) => T): T {
     this.#comeBackToFile();
-    const connection = this.#connect();
+    let connection: Connection;
+    try {
+      connection = this.#connect();
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.code !== 'database-full') throw error;
+      return this.#readWithoutRoom(read, error);
+    }
+    return this.#readBy(connection, read);
+  }
+
+  /** There is no room for what a connection needs beside the file, or makes in it: reading it needs neither. */
+  #readWithoutRoom<T>(read: (connection: Connection) => T, failure: EngineError): T {
+    if (this.#transient || keepsStatementsOpen()) throw failure; // such a Node would go on locking everybody out
+    let opened: OpenedDatabase;
+    try {
+      opened = openDatabase(this.#path, this.#parameters, false, this.#full, true);
+    } catch {
+      throw failure; // there is nothing to read yet, or it is not to be had alone: what failed first says what to do
+    }
+    try {
+      return this.#readBy(connectionOn(opened, undefined), read);
+    } finally {
+      opened.database.close();
+    }
+  }
+
+  /** In one transaction: what several statements find belongs together. */
+  #readBy<T>(connection: Connection, read: (connection: Connection) => T): T {
     const { statements } = connection;
     let begun = false;
     try {
@@ -197,7 +218,7 @@ export class SqliteEngine implements Engine {
 
   /** After errors that may leave a connection in doubt, the next call begins with a new one. */
   #classify(error: unknown): EngineError {
-    const failure = toEngineError(error);
+    const failure = orFull(toEngineError(error), this.#connection?.opened.location ?? '');
     const inDoubt = failure.code === 'io-error' || failure.code === 'database-corrupt' || failure.code === 'read-only';
     if (inDoubt && failure !== error) this.#abandon();
     return failure;
@@ -233,6 +254,13 @@ export class SqliteEngine implements Engine {
     connection.wal?.close();
     closeDatabase(connection.opened.database);
   }
+}
+
+function connectionOn(opened: OpenedDatabase, wal: WalKeeper | undefined): Connection {
+  const { database, isUtf8 } = opened;
+  const statements = new Statements(database);
+  const writer = new PatchWriter(statements);
+  return { opened, statements, writer, loader: new PatchLoader(database, isUtf8), wal, dataVersion: undefined };
 }
 
 /** Carries out one call; returns how many bytes it wrote. */

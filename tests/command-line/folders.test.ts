@@ -22,7 +22,9 @@ it('a thousand files are described and verified; one that is damaged is told, an
   const before = bytesIn(folder);
   const info = await command(['info', 'all'], { cwd });
   expect(info.stdout.split('\n').at(-2)).toBe('999 files, 41 MB, 59,940 patches');
-  expect(info.stderr).toBe("error: 'all/damaged.db': this is not an SQLite database (file is not a database)\n");
+  expect(info.stderr).toBe(
+    "error: 'all/damaged.db': this is not an SQLite database (file is not a database); name another file\n",
+  );
   const verified = await documentOf(['verify', 'all'], { cwd });
   expect(verified.Results.filter(({ Ok }) => Ok)).toHaveLength(999);
   expect(verified.exitCode).toBe(1);

@@ -133,22 +133,22 @@ it('a file whose name begins with a dash, as a target', async () => {
   expect(rowsOf(join(cwd, '-copy.db'))).toEqual(rowsOf(join(cwd, '-rf.db')));
 });
 
-it("a file that another process has open, by these tests' own synchronous provider: all but compact and restore work, and leave it as it is", async () => {
+it("a file that another process has open, by these tests' own synchronous provider: all but compact and restore work, and leave it and its log as they are", async () => {
   const cwd = freshFolder();
   const dbPath = join(cwd, 'file.db');
   const writer = spawn(process.execPath, [join(import.meta.dirname, '../support/holding-a-store.ts'), dbPath]);
   await once(writer.stdout, 'data');
-  // this process must not read a file by itself that is open in it
-  const before = bytesIn(cwd);
+  // but the log's index, which every reader writes
+  const bytes = () => Object.fromEntries(Object.entries(bytesIn(cwd)).filter(([name]) => !name.endsWith('-shm')));
+  const before = bytes();
   const codes: Record<string, string> = {};
   for (const name of all.filter((other) => other !== 'restore')) codes[name] = await codeOf(name, 'file.db', cwd);
   const { restore: _, ...others } = each('fine');
   expect(codes).toEqual({ ...others, compact: 'database-busy' });
   const replaced = await command(['restore', '--overwrite', 'target.db', 'file.db'], { cwd });
   expect(replaced.stderr).toContain('close it there and try again');
-  const { made, after } = bytesAndTargets(cwd);
-  expect(after).toEqual(before);
-  expect(made).toEqual(targets);
+  expect(bytes()).toMatchObject(before);
+  expect(bytesAndTargets(cwd).made).toEqual(targets);
   const ended = once(writer, 'exit');
   writer.stdin.end();
   await ended;

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 const folder = import.meta.dirname;
-const versions = ['node-22.5', 'node-22.12', 'node-26'];
+const versions = ['node-20', 'node-22.5', 'node-22.12', 'node-26'];
 if (!versions.every((name) => existsSync(join(folder, 'node_modules', name, 'bin', 'node')))) {
   execFileSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder, stdio: 'inherit' });
 }

@@ -14,18 +14,16 @@ await provider.flush();
 await backupDatabase('store.db', 'backup.db');
 await provider.close();
 const checks = [];
-const bytes = (name) => ['', '-wal', '-shm', '-journal'].map((end) => existsSync(name + end) && readFileSync(name + end, 'latin1')).join('|');
-for (const name of ['half.db', 'killed.db']) {
-  const before = bytes(name);
-  await describeDatabase(name);
-  await verifyDatabase(name);
-  checks.push(bytes(name) === before);
-}
-for (const options of [{}, { LeaveUntouched: true }]) {
-  const { Stores } = await describeDatabase('backup.db', options);
-  checks.push(Stores.map(({ StoreId, Patches }) => [StoreId, Patches]));
-  checks.push((await verifyDatabase('backup.db', options)).Findings);
-}
+const bytes = (name) => ['', '-wal', '-journal'].map((end) => existsSync(name + end) && readFileSync(name + end, 'latin1')).join('|');
+const before = ['half.db', 'killed.db'].map(bytes);
+const patches = ({ Stores }) => Stores.map(({ Patches }) => Patches);
+checks.push(await describeDatabase('half.db').then(patches, ({ code }) => code));
+checks.push(patches(await describeDatabase('killed.db')));
+await verifyDatabase('killed.db');
+checks.push(['half.db', 'killed.db'].map((name, i) => bytes(name) === before[i]));
+const found = await describeDatabase('backup.db');
+checks.push(found.Stores.map(({ StoreId, Patches }) => [StoreId, Patches]));
+checks.push((await verifyDatabase('backup.db')).Findings);
 await copyStores('backup.db', 'copy.db', { Stores: ['mine'] });
 await copyStores('backup.db', 'copy.db', { Stores: ['mine'], Overwrite: true });
 await restoreDatabase('copy.db', 'store.db', { Overwrite: true });
@@ -35,7 +33,7 @@ checks.push(Stores.map(({ StoreId, Patches }) => [StoreId, Patches]));
 console.log(JSON.stringify(checks));
 `;
 
-it.each(Object.entries(nodes))('Node %s', async (_, node) => {
+it.each(Object.entries(nodes))('Node %s', async (version, node) => {
   const folder = await installed();
   makeStoreFile(join(folder, 'store.db'));
   await makeHalfWrittenFile(join(folder, 'half.db'));
@@ -46,9 +44,18 @@ it.each(Object.entries(nodes))('Node %s', async (_, node) => {
     ['notes', 30],
     ['tasks', 30],
   ];
+  // Node can tell SQLite to read only since 22.12: before, it takes in or back what killed programs have left
+  const left =
+    version === '22.5'
+      ? [
+          [30, 30],
+          [30, 31],
+          [false, false],
+        ]
+      : ['open-failed', [30, 31], [true, true]];
   const ended = await runNode([main], { cwd: folder, node });
   const printed = { ...ended, stderr: ended.stderr.replace(/.*SDS_SQLITE_WAL_RESET.*\n.*\n/, '') };
-  expect(resultOf(printed, main)).toEqual([true, true, stores, [], stores, [], [['mine', 500]]]);
+  expect(resultOf(printed, main)).toEqual([...left, stores, [], [['mine', 500]]]);
   const files = readdirSync(folder).filter((name) => /\.db|sds-partial/.test(name) && !/^(half|killed)/.test(name));
   expect(files.sort()).toEqual(['backup.db', 'copy.db', 'store.db']);
 });

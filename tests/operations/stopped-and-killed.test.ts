@@ -1,6 +1,4 @@
 /** Operations that are stopped, or whose process was killed: nothing half-done is found under the final name. */
-import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { backupDatabase, compactDatabase, copyStores, restoreDatabase, verifyDatabase } from 'sds-persistence-worker';
 import { expect, it } from 'vitest';
@@ -43,27 +41,6 @@ it.each(works)('%s rejects with what OnProgress throws', async (_, work) => {
   });
   await expect(failed).rejects.toBe(thrown);
   expect(filesBeside(target)).toEqual([]);
-});
-
-it('what a killed process has left is removed by the next, what a living one makes is not', async () => {
-  const dbPath = makeStoreFile(freshFile(), large);
-  const folder = freshFolder();
-  const { signal } = await runProgram(
-    `const { backupDatabase } = await import(${JSON.stringify(join(import.meta.dirname, '../../dist/index.js'))});
-await backupDatabase(file, ${JSON.stringify(join(folder, 'killed.db'))}, { PagesPerStep: 1,
-  OnProgress: () => process.kill(process.pid, 'SIGKILL') });`,
-    dbPath,
-  );
-  expect(signal).toBe('SIGKILL');
-  const [left, ...more] = filesBeside(join(folder, 'x'));
-  expect(more).toEqual([]);
-  expect(left).toMatch(/^sds-partial-/);
-  const name = (pid: number | undefined) => String(left).replace(/-\d+-/, `-${pid}-`);
-  const living = name(process.ppid);
-  const dead = name(spawnSync(process.execPath, ['--version']).pid);
-  for (const other of [living, dead, 'sds-partial-of-somebody-else.db']) writeFileSync(join(folder, other), '');
-  await backupDatabase(dbPath, join(folder, 'whole.db'));
-  expect(filesBeside(join(folder, 'x'))).toEqual([living, 'sds-partial-of-somebody-else.db', 'whole.db'].sort());
 });
 
 it('a process that has begun an operation and waits for nothing else ends when it is done', async () => {

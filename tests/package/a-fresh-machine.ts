@@ -85,6 +85,9 @@ export const nodes = {
   '26': other('node-26'),
 } as const;
 
+/** One that has no SQLite. */
+export const nodeWithoutSqlite = other('node-20');
+
 /** Fails with all that a program said, if it did not end well and silently; else returns what it printed, parsed. */
 export function resultOf(ended: Ended, program: string): unknown {
   const { exitCode, signal, stdout, stderr } = ended;

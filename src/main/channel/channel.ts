@@ -185,6 +185,11 @@ export class Channel {
     return true;
   }
 
+  /** Calls back who still listens: nobody else will any more. */
+  stopListening(): void {
+    Atomics.notify(this.#control, PROGRESS);
+  }
+
   /** Where a large write's outcome is to be noted; `undefined` if too many are under way. */
   takeSlot(): number | undefined {
     const slot = this.#freeSlots.pop();

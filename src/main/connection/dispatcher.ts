@@ -2,7 +2,9 @@
  * Between the files' queues and one worker: sends what they have gathered, has settled what the worker has
  * finished, and blocks the thread where that is asked for. It knows the worker's present thread, not its life.
  */
+
 import { WANTED_BY_BLOCKED, WANTED_LATER, WANTED_NOW } from '../../protocol/control.ts';
+import { accountForAtOnce } from '../../protocol/dropped-memory.ts';
 import type { Channel } from '../channel/channel.ts';
 import { PendingMemory } from '../memory/pending-memory.ts';
 import { CheckpointObserver } from '../observe/checkpoints.ts';
@@ -228,6 +230,14 @@ export class Dispatcher implements QueueHost {
       (service) => service.wake(dropped),
       () => {},
     );
+  }
+
+  /** There is no worker any more, and nothing pending: lets go of the memory. */
+  end(): void {
+    this.session = undefined;
+    clearTimeout(this.#arenaTimer);
+    this.#channel.stopListening();
+    accountForAtOnce(this.memory.arena.byteLength + this.memory.blocks.bytes);
   }
 
   /** A new worker has been told of all files: it gets what is pending. */

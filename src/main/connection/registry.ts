@@ -99,6 +99,7 @@ function messageOf({ member, queue }: Registration): ProviderMessage {
     member: member.id,
     file: queue.id,
     dbPath: queue.dbPath,
+    parameters: queue.place.parameters,
     transient: queue.transient,
     ...(queue.place.server === undefined ? {} : { server: queue.place.server }),
     storeId: member.storeId,

@@ -127,6 +127,22 @@ export class Session {
     this.#thread.end();
   }
 
+  /** The same where nothing is left to do: a thread of another connection goes on with what that one has. */
+  depart(): void {
+    if ('close' in this.#port) {
+      this.#over = true;
+      this.#thread.servesNoMore(this);
+      this.#port.close();
+    } else {
+      this.leave();
+    }
+  }
+
+  /** Whether the thread, its own, serves other connections besides. */
+  get hasGuests(): boolean {
+    return !this.isGuest && this.#thread.guests > 0;
+  }
+
   /** Told by the thread. */
   ended(reason: unknown): void {
     if (this.#over) return;

@@ -43,6 +43,14 @@ export class WorkerThread {
     this.#served.add(served);
   }
 
+  servesNoMore(served: Served): void {
+    this.#served.delete(served);
+  }
+
+  get guests(): number {
+    return this.#served.size - 1;
+  }
+
   /** Ends it: its `exit` tells all that it serves. */
   end(reason?: unknown): void {
     this.#reason ??= reason;

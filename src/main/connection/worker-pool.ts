@@ -5,6 +5,7 @@
  * program may say otherwise by the environment variable SDS_PERSISTENCE_WORKERS (1 to 64).
  */
 import { availableParallelism } from 'node:os';
+import { clearTimeout, setTimeout } from 'node:timers';
 import { guardExit } from '../exit-guard.ts';
 import type { Place } from '../place.ts';
 import type { FileQueue } from '../queue/file-queue.ts';
@@ -12,6 +13,8 @@ import { Connection, type Pool } from './connection.ts';
 import type { EngineKind } from './start-worker.ts';
 
 const MOST_WORKERS = 64;
+/** A thread without files ends after so long: starting one takes some 30 ms. */
+const QUIET_MS = 3000;
 /** Where another thread was not to be had, it is not asked for again for so long. */
 const NO_ROOM_FOR_MS = 10_000;
 
@@ -33,12 +36,12 @@ function poolSize(): number {
 
 /** A file: as it is open already, or opened on the worker with the fewest files. */
 export function openFile(place: Place, maxPendingBytes: number): OpenFile {
-  const { key, transient, server } = place;
-  const open = transient ? undefined : openFiles.get(key);
+  const { key, server } = place;
+  const open = key === undefined ? undefined : openFiles.get(key);
   if (open !== undefined) return open;
   const connection = connectionForNewFile(server === undefined ? 'sqlite' : 'postgresql', maxPendingBytes);
   const file = { queue: connection.openFile(place), connection };
-  if (!transient && !connection.lost) openFiles.set(key, file);
+  if (key !== undefined && !connection.lost) openFiles.set(key, file);
   return file;
 }
 
@@ -46,8 +49,22 @@ export function openFile(place: Place, maxPendingBytes: number): OpenFile {
 export function releaseFile({ queue, connection }: OpenFile): void {
   if (queue.members.size > 0) return; // there is another provider on the file
   const { key } = queue.place;
-  if (openFiles.get(key)?.queue === queue) openFiles.delete(key);
+  if (key !== undefined && openFiles.get(key)?.queue === queue) openFiles.delete(key);
   connection.closeFile(queue);
+  if (connection.fileCount === 0) endLater(connection);
+}
+
+const ends = new WeakMap<Connection, NodeJS.Timeout>();
+
+function endLater(connection: Connection): void {
+  clearTimeout(ends.get(connection));
+  const end = setTimeout(() => {
+    if (connection.fileCount > 0 || connection.lost) return;
+    if (connection.hasGuests) return endLater(connection);
+    pool.forget(connection);
+    connection.end();
+  }, QUIET_MS);
+  ends.set(connection, end.unref());
 }
 
 /** A worker is started for a new file as long as every other one of its kind has one, and there is room for another thread. */
@@ -92,6 +109,7 @@ const pool: Pool = {
   forget(given) {
     const at = connections.indexOf(given as Connection);
     if (at >= 0) connections.splice(at, 1);
+    guardExit(connections);
     for (const [key, { connection, queue }] of openFiles) {
       if (connection === given || queue === given) openFiles.delete(key);
     }

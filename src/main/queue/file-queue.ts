@@ -272,7 +272,9 @@ export class FileQueue implements Findings, GatheringOwner {
         refuseLoad(item, makeError('worker-lost', operationNames[item.operation] ?? '', this.dbPath, detail), this);
       } else if (item.kind === 'write' && item.isGone && this.place.server === undefined) {
         // in a file a commit is published as it is made; a server is asked by the next worker
-        refuseWrite(item, makeError('worker-lost', operationNames[item.operation] ?? '', this.dbPath), this);
+        const detail =
+          'the bytes that were handed over went down with the worker thread; nothing was stored: call again';
+        refuseWrite(item, makeError('worker-lost', operationNames[item.operation] ?? '', this.dbPath, detail), this);
       } else {
         again.push(item);
       }

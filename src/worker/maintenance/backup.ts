@@ -19,20 +19,19 @@ export interface BackupTask {
   overwrite: boolean;
   /** Whether SQLite looks through the source first. */
   verify: boolean;
-  untouched: boolean;
 }
 
 export function backup(task: BackupTask, progress: Progress): SDS_BackupResult {
   const begun = performance.now();
-  const { stats } = locate(task.source);
+  const stats = locate(task.source);
   const target = placeFor(task.target);
   refuseSame(stats, target);
   refuseTaken(target, task.overwrite);
-  return withLook({ path: task.source, untouched: task.untouched, looks: false, progress }, (look) => {
+  return withLook({ path: task.source, progress }, (look) => {
     requireStoreFile(look.database, look.path);
     if (task.verify) requireSound(look, progress);
     const bytes = numberOf(look.database, 'page_size') * numberOf(look.database, 'page_count');
-    const partial = new PartialFile(target.path);
+    const partial = new PartialFile(target.path, stats.mode);
     try {
       partial.needs(bytes);
       const pages = partial.fill(bytes, () => copyInto(look, partial.path, task.pagesPerStep, progress));
@@ -68,7 +67,7 @@ function copyInto(look: Look, path: string, pagesPerStep: number, progress: Prog
 }
 
 function requireSound(look: Look, progress: Progress): void {
-  progress.native('structure', statSync(look.readPath).size, { thread: currentThread() });
+  progress.native('structure', statSync(look.path).size, { thread: currentThread() });
   const answer = Object.values(firstRow(look.database.prepare('PRAGMA quick_check(1)')) ?? {})[0];
   if (answer === 'ok') return;
   const detail = `it is damaged (${String(answer).split('\n').pop()}); take another backup, or restore it all the same without the check`;

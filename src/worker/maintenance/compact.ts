@@ -10,9 +10,9 @@ import type { Progress } from './progress.ts';
 import { leaveLogMode, likeBefore, type Owned, openAlone } from './replace-file.ts';
 import { requireStoreFile } from './store-file.ts';
 
-export function compact({ path: given }: { path: string }, progress: Progress): SDS_CompactResult {
+export function compact({ path }: { path: string }, progress: Progress): SDS_CompactResult {
   const begun = performance.now();
-  const { path, stats } = locate(given);
+  const stats = locate(path);
   if (stats.nlink > 1) {
     const detail = `the file has ${stats.nlink} names (hard links), and only this one would get the new file; remove the others first`;
     throw new OperationError('invalid-argument', path, detail);
@@ -41,7 +41,7 @@ function rebuild(owned: Owned, path: string, progress: Progress): { BytesBefore:
   const before = statSync(path);
   const { pageBytes, pages, usedBytes: needed } = pageCounts(database, path);
   const BytesBefore = pages * pageBytes;
-  const partial = new PartialFile(path);
+  const partial = new PartialFile(path, before.mode);
   try {
     partial.needs(needed);
     progress.native('rebuild', needed, { file: partial.path });

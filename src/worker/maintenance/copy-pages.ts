@@ -34,7 +34,7 @@ export function copyPages(
   pagesPerStep: number,
   progress: Progress,
 ): Copied | undefined {
-  const file = databaseFile(look.readPath);
+  const file = databaseFile(look.path);
   if (file === undefined) return undefined;
   try {
     return copyAll(look, file, descriptor, pagesPerStep, progress);
@@ -62,14 +62,13 @@ function copyAll(look: Look, file: DatabaseFile, target: number, pagesPerStep: n
   }
   const pages = overlayLog(look, file, target, pageBytes) ?? snapshotPages;
   ftruncateSync(target, pages * pageBytes);
-  file.check();
   progress.step('copy', pages * pageBytes, pages * pageBytes, 'bytes');
   return { pages, pageBytes };
 }
 
 /** Returns how many pages the database has by the log; `undefined` if there is nothing in it, or no log. */
 function overlayLog(look: Look, file: DatabaseFile, target: number, pageBytes: number): number | undefined {
-  const logPath = `${look.readPath}-wal`;
+  const logPath = `${look.path}-wal`;
   const isEmpty = (statSync(logPath, { throwIfNoEntry: false })?.size ?? 0) === 0;
   if (look.way === 'still' || isEmpty || !usesLog(look)) return undefined;
   const log = new LogFile(logPath);

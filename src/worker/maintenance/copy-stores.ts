@@ -19,7 +19,6 @@ export interface CopyTask {
   stores: string[] | undefined;
   overwrite: boolean;
   values: boolean;
-  untouched: boolean;
 }
 
 export const BUSY_MS = 5000;
@@ -31,23 +30,23 @@ type Counts = Pick<SDS_CopyResult, 'Stores' | 'Snapshots' | 'Patches' | 'Values'
 
 export function copyStores(task: CopyTask, progress: Progress): SDS_CopyResult {
   const begun = performance.now();
-  const { stats } = locate(task.source);
+  const stats = locate(task.source);
   const target = placeFor(task.target);
   refuseSame(stats, target);
-  return withLook({ path: task.source, untouched: task.untouched, looks: false, progress }, (look) => {
+  return withLook({ path: task.source, progress }, (look) => {
     requireStoreFile(look.database, look.path);
     const counts =
       target.existing === undefined
-        ? intoNewFile(look, target.path, task, progress)
+        ? intoNewFile(look, target.path, stats.mode, task, progress)
         : into(look, target.path, task, progress);
     return { Path: target.path, ...counts, Milliseconds: performance.now() - begun };
   });
 }
 
 /** A file that is not there yet appears when it is whole. */
-function intoNewFile(look: Look, path: string, task: CopyTask, progress: Progress): Counts {
+function intoNewFile(look: Look, path: string, mode: number, task: CopyTask, progress: Progress): Counts {
   refuseForeignLog(path);
-  const partial = new PartialFile(path);
+  const partial = new PartialFile(path, mode);
   const free = numberOf(look.database, 'freelist_count');
   const pages = numberOf(look.database, 'page_count');
   // of a damaged file all is saved that can be read, whatever it says of itself
@@ -103,14 +102,18 @@ function copyAll(look: Look, database: Database, path: string, task: CopyTask, p
   for (const name of wanted) {
     const id = stores.get(name);
     if (id === undefined) {
-      throw new OperationError('invalid-argument', look.path, `there is no store ${JSON.stringify(name)} in this file`);
+      throw new OperationError(
+        'invalid-argument',
+        look.path,
+        `there is no store ${JSON.stringify(name)} in this file; 'info' tells which there are`,
+      );
     }
     if (has.all(name, name).length > 0) {
       if (!task.overwrite) {
         throw new OperationError(
           'file-exists',
           path,
-          `the store ${JSON.stringify(name)} is there already; it was left as it is`,
+          `the store ${JSON.stringify(name)} is there already; it was left as it is: Overwrite replaces it`,
         );
       }
       database.prepare('DELETE FROM patches WHERE store_id = ?').run(name);

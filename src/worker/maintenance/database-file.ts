@@ -5,8 +5,6 @@ export interface DatabaseFile {
   /** Reads up to `length` bytes into `buffer`; fewer only at the end of the file. */
   read(buffer: Uint8Array, length: number, position: number): number;
   size(): number;
-  /** Throws if the descriptor is no longer the file's, so that what was read may be another's. */
-  check(): void;
   close(): void;
 }
 
@@ -27,22 +25,34 @@ export function databaseFile(path: string): DatabaseFile | undefined {
     }
   };
   const own = process.platform === 'win32' ? openSync(path, 'r') : undefined;
-  const descriptor = own ?? openDescriptors().find(isFile);
+  let descriptor = own ?? openDescriptors().find(isFile);
   if (descriptor === undefined) return undefined;
-  return {
-    read(buffer, length, position) {
-      let done = 0;
-      while (done < length) {
-        const count = readSync(descriptor, buffer, done, length - done, position + done);
-        if (count === 0) break;
-        done += count;
+  /** The one that was found may be another thread's, which closes it; another file may then have its number. */
+  const use = <T>(work: (descriptor: number) => T): T => {
+    for (;;) {
+      const used = descriptor;
+      if (used === undefined) throw new Error('the descriptor of the file is not open any more');
+      try {
+        const result = work(used);
+        if (isFile(used)) return result;
+      } catch (error) {
+        if (isFile(used)) throw error;
       }
-      return done;
-    },
-    size: () => fstatSync(descriptor).size,
-    check() {
-      if (!isFile(descriptor)) throw new Error('the descriptor of the file was closed while it was read');
-    },
+      descriptor = openDescriptors().find(isFile);
+    }
+  };
+  return {
+    read: (buffer, length, position) =>
+      use((used) => {
+        let done = 0;
+        while (done < length) {
+          const count = readSync(used, buffer, done, length - done, position + done);
+          if (count === 0) break;
+          done += count;
+        }
+        return done;
+      }),
+    size: () => use((used) => fstatSync(used).size),
     close() {
       if (own !== undefined) closeSync(own);
     },

@@ -13,11 +13,10 @@ import { encodingOf, textOf } from './text.ts';
 export interface DescribeTask {
   path: string;
   quick: boolean;
-  untouched: boolean;
 }
 
-export function describe({ path, quick, untouched }: DescribeTask, progress: Progress): SDS_DatabaseDescription {
-  return withLook({ path, untouched, looks: true, progress }, (look) => {
+export function describe({ path, quick }: DescribeTask, progress: Progress): SDS_DatabaseDescription {
+  return withLook({ path, progress }, (look) => {
     const { database } = look;
     const sizeOf = (end: string) => statSync(look.path + end, { throwIfNoEntry: false })?.size ?? 0;
     const Schema = schemaOf(database);

@@ -18,11 +18,9 @@ import { Progress } from './progress.ts';
 import { stepBack } from './this-thread.ts';
 import { checkRows, checkStructure } from './verify.ts';
 
-type Given<Task extends MaintenanceTask> = MaintenanceTasks[Task]['given'] & { untouched: boolean };
-
 const tasks: {
   [Task in Exclude<MaintenanceTask, 'move'>]: (
-    given: Given<Task>,
+    given: MaintenanceTasks[Task]['given'],
     progress: Progress,
   ) => MaintenanceTasks[Task]['result'];
 } = {
@@ -35,14 +33,10 @@ const tasks: {
   copy: copyStores,
 };
 
-function answer(
-  { task, given, untouched }: MaintenanceRequest,
-  progress: Progress,
-  endThread: boolean,
-): MaintenanceReply {
+function answer({ task, given }: MaintenanceRequest, progress: Progress, endThread: boolean): MaintenanceReply {
   try {
     const run = tasks[task as keyof typeof tasks] as (given: object, progress: Progress) => unknown;
-    return { kind: 'done', result: run({ ...given, untouched }, progress), endThread };
+    return { kind: 'done', result: run(given, progress), endThread };
   } catch (error) {
     if (error instanceof Stopped) return { kind: 'stopped', endThread };
     const paths = given as { path?: string; source?: string };

@@ -1,24 +1,27 @@
 /**
- * Opens a database to read it. Which way is right depends on who else may be using the file; each relies on
- * how SQLite treats the files beside a database (https://sqlite.org/wal.html#read_only_databases and
- * https://sqlite.org/uri.html).
+ * Opens a database to read it, and leaves it, its log and its journal as they are (https://sqlite.org/wal.html#read_only_databases
+ * and https://sqlite.org/uri.html).
  *
  * A database file must never be opened and closed by anything but SQLite here: on POSIX systems that would
  * take away the locks of every connection that this process has on it (https://sqlite.org/howtocorrupt.html, 2.2).
  */
-import { realpathSync, type Stats, statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, type Stats, statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import type { LookWay } from '../../protocol/maintenance.ts';
-import { firstRow } from '../node-sqlite.ts';
+import { firstRow, knowsUrls } from '../node-sqlite.ts';
 import { ChangedMeanwhile, OperationError, Stopped, toFailure } from './failure.ts';
-import { chooseWay, isFilled, wayParameters } from './look-way.ts';
 import { openFile } from './open.ts';
-import { makePrivateCopy, removePrivateCopy, stateOf } from './private-copy.ts';
 import type { Progress } from './progress.ts';
 
-/** So often a file may change while it is read without a lock. */
+const parameters: Record<LookWay, string> = {
+  reads: 'mode=ro',
+  still: 'immutable=1',
+  alone: `mode=ro&vfs=${process.platform === 'win32' ? 'win32-none' : 'unix-none'}`,
+};
+
+/** So often a file may change while it is read without a lock, and so often one without a log is read like that. */
 const MOST_TRIES = 6;
+const STILL_TRIES = 3;
 const BUSY_MS = 5000;
 const HOT_JOURNAL = 776;
 const CANNOT_OPEN = 14;
@@ -27,18 +30,12 @@ const PROTOCOL = 15;
 
 export interface Look {
   readonly database: Database;
-  /** The real path of the file that was asked for. */
   readonly path: string;
-  /** The file that is read: another one if a copy had to be made. */
-  readonly readPath: string;
   readonly way: LookWay;
 }
 
 export interface LookOptions {
   path: string;
-  untouched: boolean;
-  /** Nothing is made from what is read, so that it may be read again, and need not be kept as it is meanwhile. */
-  looks: boolean;
   progress: Progress;
   /** A way that was found already. */
   way?: LookWay;
@@ -73,49 +70,68 @@ function lookOnce<T>(options: LookOptions, tries: number, read: (look: Look) => 
 
 /** For a reader that takes its time: `check` throws if the file has changed while it was read without a lock. */
 export function openLook(options: LookOptions, tries: number): { look: Look; check(): void; close(): void } {
-  const { path, stats } = locate(options.path);
-  const way = options.way ?? chooseWay(path, stats, options, tries);
-  const before = way === 'still' ? stateOf(path) : undefined;
-  let look: Look;
-  try {
-    look = open(path, way, options);
-  } catch (error) {
-    if (!isUnreadableThisWay(error)) throw toFailure(error, path);
-    // an index that has no place for a reader has one soon
-    if (way === 'quiet' && isReadOnly(error) && tries < MOST_TRIES) throw new ChangedMeanwhile(path);
-    // what is beside the file can't be used without changing it, which may not be permitted either
-    look = openAnyway(path, way, options);
-  }
+  const { path } = options;
+  const { size } = locate(path);
+  const before = stateOf(path);
+  const look = open(path, options.way ?? chooseWay(path, size, tries));
   options.progress.opened(look.way);
   return {
     look,
     check() {
-      if (before !== undefined && before !== stateOf(path)) throw new ChangedMeanwhile(path);
+      if (look.way !== 'reads' && before !== stateOf(path)) throw new ChangedMeanwhile(path);
     },
-    close: () => close(look),
+    close: () => look.database.close(),
   };
 }
 
-/** The file behind a name, if it is an ordinary one; anything else is never opened (a pipe would not answer). */
-export function locate(given: string): { path: string; stats: Stats } {
-  const name = resolve(given);
+/** The file of that path, if it is an ordinary one; anything else is never opened (a pipe would not answer). */
+export function locate(path: string): Stats {
   try {
-    const path = realpathSync.native(name);
     const stats = statSync(path);
-    if (stats.isFile()) return { path, stats };
+    if (stats.isFile()) return stats;
     const what = stats.isDirectory() ? 'this is a folder, not a database file' : 'this is not an ordinary file';
-    throw new OperationError('open-failed', name, what);
+    throw new OperationError('open-failed', path, what);
   } catch (error) {
-    throw toFailure(error, name);
+    throw toFailure(error, path);
   }
 }
 
-function open(path: string, way: LookWay, options: LookOptions): Look {
-  if (way === 'copy') return openCopy(path, options);
-  const database = openFile(path, wayParameters[way]);
+function chooseWay(path: string, size: number, tries: number): LookWay {
+  // SQLite removes the log beside a database of no pages, so it must not see it
+  if (size === 0) return 'still';
+  // what is in no log is in the file; a reader like others would leave an empty log there
+  const isPlain = !existsSync(`${path}-wal`) && !isFilled(`${path}-journal`);
+  return isPlain && tries <= STILL_TRIES ? 'still' : 'reads';
+}
+
+function open(path: string, way: LookWay): Look {
   try {
+    return openIn(way, path);
+  } catch (error) {
+    const errcode = (error as { errcode?: number }).errcode ?? 0;
+    if (errcode === HOT_JOURNAL) {
+      const detail =
+        'a program that was killed has left a rollback journal beside it, without which it is half-written: open it once with a program that may write to it, such as a provider';
+      throw new OperationError('open-failed', path, detail, { message: (error as Error).message, errcode });
+    }
+    // the log's index can't be made, or not be written: rights, or a file system that is read-only
+    const isUnreadable = way === 'reads' && [CANNOT_OPEN, READ_ONLY, PROTOCOL].includes(errcode & 0xff);
+    if (!isUnreadable || !knowsUrls()) throw toFailure(error, path);
+    try {
+      return openIn(existsSync(`${path}-wal`) ? 'alone' : 'still', path);
+    } catch (again) {
+      throw toFailure(again, path);
+    }
+  }
+}
+
+function openIn(way: LookWay, path: string): Look {
+  const database = openFile(path, parameters[way]);
+  try {
+    // the index of its log is in this thread's memory then
+    if (way === 'alone') database.exec('PRAGMA locking_mode = EXCLUSIVE');
     setUpReading(database);
-    return { database, path, readPath: path, way };
+    return { database, path, way };
   } catch (error) {
     database.close();
     throw error;
@@ -133,39 +149,16 @@ function setUpReading(database: Database): void {
   firstRow(database.prepare('SELECT count(*) FROM sqlite_schema'));
 }
 
-function openAnyway(path: string, failed: LookWay, options: LookOptions): Look {
-  const isPlain = failed !== 'still' && !isFilled(`${path}-wal`) && !isFilled(`${path}-journal`);
-  try {
-    return open(path, isPlain ? 'still' : 'copy', options);
-  } catch (error) {
-    throw toFailure(error, path);
-  }
+function isFilled(path: string): boolean {
+  return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
 }
 
-function openCopy(path: string, options: LookOptions): Look {
-  const readPath = makePrivateCopy(path, options.progress);
-  try {
-    return { ...open(readPath, 'joins', options), path, way: 'copy' };
-  } catch (error) {
-    removePrivateCopy(readPath);
-    throw error;
-  }
-}
-
-function close({ database, path, readPath }: Look): void {
-  try {
-    database.close();
-  } finally {
-    if (readPath !== path) removePrivateCopy(readPath);
-  }
-}
-
-function isReadOnly(error: unknown): boolean {
-  return ((error as { errcode?: number }).errcode ?? 0) % 256 === READ_ONLY;
-}
-
-/** Rights, a journal that must be rolled back, an index that nobody may write: another way may do. */
-function isUnreadableThisWay(error: unknown): boolean {
-  const errcode = (error as { errcode?: number }).errcode ?? 0;
-  return errcode === HOT_JOURNAL || [CANNOT_OPEN, READ_ONLY, PROTOCOL].includes(errcode & 0xff);
+/** By what a change of the file shows; a log that has come since holds what the file does not. */
+function stateOf(path: string): string {
+  const parts = ['', '-wal', '-journal'].map((end) => {
+    const stats = statSync(path + end, { bigint: true, throwIfNoEntry: false });
+    if (stats === undefined || (end !== '' && stats.size === 0n)) return '-';
+    return [stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join();
+  });
+  return parts.join(' ');
 }

@@ -1,43 +1,48 @@
 /**
  * A file that is being made: it has a name of its own until it is whole and on the disk, and is then renamed.
- * What a killed process has left of one is recognised by the number of that process in its name.
  */
-import { createHash, randomBytes } from 'node:crypto';
 import {
+  chmodSync,
   closeSync,
+  constants,
   existsSync,
   fsyncSync,
   linkSync,
   openSync,
-  readdirSync,
+  readSync,
   renameSync,
   rmSync,
   statfsSync,
   statSync,
+  writeSync,
 } from 'node:fs';
-import { hostname } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { ChangedMeanwhile, OperationError, toFailure } from './failure.ts';
+import { Hold } from './hold.ts';
 
-const host = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
-const names = new RegExp(`^sds-partial-${host}-(\\d+)-[0-9a-f]{12}\\.db(-wal|-shm|-journal)?$`);
 const NO_LINKS_HERE = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL'];
 
 export class PartialFile {
   /** Where it shall be in the end. */
   readonly target: string;
   readonly path: string;
+  readonly #hold: Hold;
+  readonly #mode: number | undefined;
 
-  constructor(target: string) {
+  /** @param mode - the rights of what it is made from, which it gets as well: until it is finished nobody else may read it */
+  constructor(target: string, mode: number | undefined) {
     this.target = target;
-    const folder = dirname(target);
+    this.#mode = mode;
+    let hold: Hold | undefined;
     try {
-      removeLeftovers(folder);
-      this.path = join(folder, `sds-partial-${host}-${process.pid}-${randomBytes(6).toString('hex')}.db`);
-      closeSync(openSync(this.path, 'wx'));
+      hold = Hold.take(dirname(target));
+      closeSync(openSync(hold.path, 'wx', mode === undefined ? 0o666 : 0o600));
     } catch (error) {
+      hold?.release();
       throw toFailure(error, target);
     }
+    this.#hold = hold;
+    this.path = hold.path;
   }
 
   /** Refuses to begin what can't end well: says how much is needed and how much there is. */
@@ -61,6 +66,8 @@ export class PartialFile {
   /** Brings it to the disk, and then under its final name; with `replace` in the place of what is there. */
   publish(replace: boolean): void {
     try {
+      // one that it takes the place of has given it its rights
+      if (!replace && this.#mode !== undefined) setRights(this.path, (this.#mode & 0o777) | 0o600);
       sync(this.path);
       if (replace) renameSync(this.path, this.target);
       else renameToNewName(this.path, this.target);
@@ -72,7 +79,19 @@ export class PartialFile {
 
   /** Removes it, unless it has got its final name. */
   remove(): void {
-    for (const end of ['', '-wal', '-shm', '-journal']) rmSync(this.path + end, { force: true });
+    this.#hold.release();
+  }
+}
+
+function setRights(path: string, mode: number): void {
+  if ((statSync(path).mode & 0o777) === mode) return;
+  try {
+    chmodSync(path, mode);
+  } catch (error) {
+    // a file system without rights of its own
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+      throw error;
+    }
   }
 }
 
@@ -95,7 +114,7 @@ function renameToNewName(path: string, target: string): void {
   rmSync(path);
 }
 
-const EXISTS = 'a file of this name is there already; it was left as it is';
+const EXISTS = 'a file of this name is there already; it was left as it is: Overwrite replaces it';
 
 /** Before any work: what would stop it at the end. */
 export function refuseExisting(target: string): void {
@@ -113,32 +132,36 @@ export function refuseForeignLog(target: string): void {
   }
 }
 
-function removeLeftovers(folder: string): void {
-  for (const name of readdirSync(folder)) {
-    const pid = Number(names.exec(name)?.[1] ?? Number.NaN);
-    if (Number.isNaN(pid) || isInUse(pid, join(folder, name))) continue;
-    rmSync(join(folder, name), { force: true });
-  }
-}
-
-function isInUse(pid: number, path: string): boolean {
-  if (pid === process.pid) {
-    // this process may have the number of one before it
-    const begun = Date.now() - process.uptime() * 1000;
-    return (statSync(path, { throwIfNoEntry: false })?.ctimeMs ?? 0) >= begun - 1000;
-  }
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'; // somebody else's
-  }
-}
+const WRITE_BYTES = 1024 * 1024;
 
 function sync(path: string): void {
   const file = openSync(path, 'r+');
   try {
     fsyncSync(file);
+  } catch (error) {
+    if (!isForbidden(error)) throw error;
+    writeThrough(path);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Node's permission model forbids fsync, whatever is allowed: since Node 26 in each of its forms. */
+function isForbidden(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ERR_ACCESS_DENIED';
+}
+
+/** Writes each byte once more, as it is, through a descriptor whose writes end on the disk. */
+function writeThrough(path: string): void {
+  const file = openSync(path, constants.O_RDWR | (constants.O_SYNC ?? 0));
+  try {
+    const buffer = new Uint8Array(WRITE_BYTES);
+    for (let position = 0; ; ) {
+      const length = readSync(file, buffer, 0, buffer.length, position);
+      if (length === 0) return;
+      for (let done = 0; done < length; ) done += writeSync(file, buffer, done, length - done, position + done);
+      position += length;
+    }
   } finally {
     closeSync(file);
   }
@@ -151,8 +174,10 @@ function syncFolder(path: string): void {
   try {
     fsyncSync(folder);
   } catch (error) {
-    // some network file systems know no such call
-    if (!['EINVAL', 'ENOTSUP', 'EBADF'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    // forbidden: the name is on the disk some seconds later, and until then the old file would be. Some network
+    // file systems know no such call
+    if (!isForbidden(error) && !['EINVAL', 'ENOTSUP', 'EBADF'].includes((error as NodeJS.ErrnoException).code ?? ''))
+      throw error;
   } finally {
     closeSync(folder);
   }

@@ -1,6 +1,6 @@
 /** Puts a finished file under its final name, also where a database is there that others must not be using. */
-import { chmodSync, chownSync, realpathSync, rmSync, type Stats, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { chmodSync, chownSync, rmSync, type Stats, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { firstRow, keepsStatementsOpen } from '../node-sqlite.ts';
 import { OperationError, toFailure } from './failure.ts';
@@ -10,30 +10,24 @@ import { type PartialFile, refuseExisting, refuseForeignLog } from './partial-fi
 const NOT_A_DATABASE = 26;
 const CORRUPT = 11;
 
-/** Where a file is to be made: its real path, with its folder, which must be there. */
-export function placeFor(given: string): { path: string; existing: Stats | undefined } {
-  const name = resolve(given);
+/** What is where a file is to be made; its folder must be there. */
+export function placeFor(path: string): { path: string; existing: Stats | undefined } {
   try {
-    const existing = statSync(name, { throwIfNoEntry: false });
-    if (existing !== undefined && !existing.isFile()) {
+    const existing = statSync(path, { throwIfNoEntry: false });
+    if (existing === undefined) statSync(dirname(path));
+    else if (!existing.isFile()) {
       const what = existing.isDirectory() ? 'this is a folder; name the file in it' : 'this is not an ordinary file';
-      throw new OperationError('open-failed', name, what);
+      throw new OperationError('open-failed', path, what);
     }
-    const path =
-      existing === undefined ? join(realpathSync.native(dirname(name)), lastPart(name)) : realpathSync.native(name);
     return { path, existing };
   } catch (error) {
-    throw toFailure(error, name);
+    throw toFailure(error, path);
   }
-}
-
-function lastPart(name: string): string {
-  return name.slice(dirname(name).length).replace(/^[/\\]+/, '');
 }
 
 export function refuseSame(source: Stats, target: { path: string; existing: Stats | undefined }): void {
   if (target.existing?.ino !== source.ino || target.existing.dev !== source.dev) return;
-  throw new OperationError('invalid-argument', target.path, 'source and target are the same file');
+  throw new OperationError('invalid-argument', target.path, 'source and target are the same file; name another target');
 }
 
 /** What would forbid putting a file there, said before the work is done. */

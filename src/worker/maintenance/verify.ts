@@ -17,8 +17,6 @@ import { checkValues } from './verify-values.ts';
 
 /** SQLite stops after so many lines of its own. */
 const MOST_LINES = 100;
-/** So many descriptors of the file may be closed while they are read. */
-const MOST_DESCRIPTORS = 5;
 
 /** Runs a check; damage that stops it is a finding. */
 function finding(findings: Findings, check: () => void): void {
@@ -32,12 +30,9 @@ function finding(findings: Findings, check: () => void): void {
   }
 }
 
-export function checkStructure(
-  { path, untouched }: { path: string; untouched: boolean },
-  progress: Progress,
-): PartialCheck {
+export function checkStructure({ path }: { path: string }, progress: Progress): PartialCheck {
   try {
-    return structureOf({ path, untouched }, progress);
+    return structureOf(path, progress);
   } catch (error) {
     if (!(error instanceof OperationError) || error.code !== 'database-corrupt') throw error;
     const findings = new Findings();
@@ -46,10 +41,10 @@ export function checkStructure(
   }
 }
 
-function structureOf({ path, untouched }: { path: string; untouched: boolean }, progress: Progress): PartialCheck {
-  return withLook({ path, untouched, looks: true, progress }, (look) => {
+function structureOf(path: string, progress: Progress): PartialCheck {
+  return withLook({ path, progress }, (look) => {
     const findings = new Findings();
-    const Bytes = statSync(look.readPath).size;
+    const Bytes = statSync(look.path).size;
     finding(findings, () => {
       if (Bytes === 0) return findings.add('empty-file', '', () => 'the file is empty');
       checkTables(look, findings);
@@ -68,26 +63,20 @@ function structureOf({ path, untouched }: { path: string; untouched: boolean }, 
 }
 
 /** A file of a later format (https://sqlite.org/fileformat2.html, bytes 18 and 19) can be read, and every write fails. */
-function checkFormat({ readPath }: Look, findings: Findings): void {
-  const version = formatOf(readPath);
+function checkFormat({ path }: Look, findings: Findings): void {
+  const version = formatOf(path);
   if (version <= 2) return;
   findings.add('structure', 'format', () => `its first page says that no SQLite of today may write to it (${version})`);
 }
 
-/** The thread that checks the rows has the file open as well: its descriptor may be found here, and closed by it meanwhile. */
 function formatOf(path: string): number {
-  for (let tries = 1; ; tries++) {
-    const file = databaseFile(path);
-    const header = new Uint8Array(20);
-    try {
-      file?.read(header, 20, 0);
-      file?.check();
-      return header[18] ?? 0;
-    } catch (error) {
-      if (tries === MOST_DESCRIPTORS) throw error;
-    } finally {
-      file?.close();
-    }
+  const file = databaseFile(path);
+  const header = new Uint8Array(20);
+  try {
+    file?.read(header, 20, 0);
+    return header[18] ?? 0;
+  } finally {
+    file?.close();
   }
 }
 
@@ -102,11 +91,8 @@ function checkTables({ database }: Look, findings: Findings): void {
   }
 }
 
-export function checkRows(
-  { path, way, untouched }: { path: string; way: LookWay; untouched: boolean },
-  progress: Progress,
-): PartialCheck {
-  return withLook({ path, untouched, looks: true, progress, way }, (look) => {
+export function checkRows({ path, way }: { path: string; way: LookWay }, progress: Progress): PartialCheck {
+  return withLook({ path, progress, way }, (look) => {
     const findings = new Findings();
     const checked = { Patches: 0, Snapshots: 0, Values: 0, ValuesWithHash: 0 };
     finding(findings, () => {

@@ -13,10 +13,10 @@ import { Progress } from '../maintenance/progress.ts';
 import { stepBack } from '../maintenance/this-thread.ts';
 import { move } from './move.ts';
 
-async function answer(given: MoveTask, untouched: boolean, progress: Progress): Promise<MaintenanceReply> {
+async function answer(given: MoveTask, progress: Progress): Promise<MaintenanceReply> {
   const endThread = true;
   try {
-    return { kind: 'done', result: await move({ ...given, untouched }, progress), endThread };
+    return { kind: 'done', result: await move(given, progress), endThread };
   } catch (error) {
     // what was cut off since the caller wants no more fails in many ways
     if (error instanceof Stopped || Atomics.load(progress.cells, STOP) !== 0) return { kind: 'stopped', endThread };
@@ -37,9 +37,9 @@ if (parentPort !== null) {
     () => {},
   );
   stepBack();
-  port.once('message', async ({ given, untouched }: MaintenanceRequest) => {
+  port.once('message', async ({ given }: MaintenanceRequest) => {
     progress.begin();
-    port.postMessage(await answer(given as MoveTask, untouched, progress));
+    port.postMessage(await answer(given as MoveTask, progress));
     // of this thread: a connection that is cut off while it is made would keep it alive
     process.exit();
   });

@@ -33,7 +33,7 @@ export class FileReader implements Reader {
   }
 
   get #look(): Look {
-    return { database: this.#database, path: this.place, readPath: this.place, way: 'reads' };
+    return { database: this.#database, path: this.place, way: 'reads' };
   }
 
   #idOf(store: string): Uint8Array {

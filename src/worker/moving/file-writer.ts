@@ -18,14 +18,20 @@ export class FileWriter implements Writer {
   readonly #partial: PartialFile | undefined;
   #database: Database | undefined;
 
-  constructor({ path, existing }: ReturnType<typeof placeFor>, overwrite: boolean, meter: Meter) {
+  /** @param mode - the rights of the files that it is made from, if there are any */
+  constructor(
+    { path, existing }: ReturnType<typeof placeFor>,
+    mode: number | undefined,
+    overwrite: boolean,
+    meter: Meter,
+  ) {
     this.place = path;
     this.#overwrite = overwrite;
     this.#meter = meter;
     if (existing !== undefined) return;
     refuseForeignLog(path);
     // it appears under its name when it is whole
-    this.#partial = new PartialFile(path);
+    this.#partial = new PartialFile(path, mode);
   }
 
   get reader(): FileReader {
@@ -123,6 +129,6 @@ export class FileWriter implements Writer {
 }
 
 export function isThere(place: string, name: string): OperationError {
-  const detail = `the store ${JSON.stringify(name)} is there already; it was left as it is`;
+  const detail = `the store ${JSON.stringify(name)} is there already; it was left as it is: Overwrite replaces it`;
   return new OperationError('file-exists', place, detail);
 }

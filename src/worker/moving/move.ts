@@ -24,9 +24,7 @@ const GROUP_BYTES = 8 * 1024 * 1024;
 const GROUP_PATCHES = 20_000;
 const GROUP_STORES = 500;
 
-type Options = MoveTask & { untouched: boolean };
-
-export async function move(task: Options, progress: Progress): Promise<SDS_CopyResult> {
+export async function move(task: MoveTask, progress: Progress): Promise<SDS_CopyResult> {
   const begun = performance.now();
   for (let tries = 1; ; tries++) {
     const copy = new Copy(task, progress, tries);
@@ -41,7 +39,7 @@ export async function move(task: Options, progress: Progress): Promise<SDS_CopyR
 }
 
 class Copy {
-  readonly #task: Options;
+  readonly #task: MoveTask;
   readonly #progress: Progress;
   readonly #tries: number;
   readonly #meter: Meter;
@@ -49,7 +47,7 @@ class Copy {
   #pg: Pg | undefined;
   #targetDatabase: string | undefined;
 
-  constructor(task: Options, progress: Progress, tries: number) {
+  constructor(task: MoveTask, progress: Progress, tries: number) {
     this.#task = task;
     this.#progress = progress;
     this.#tries = tries;
@@ -105,15 +103,18 @@ class Copy {
       const server = await this.#openServer(place.server);
       const database = await server.whichDatabase();
       if (database === this.#targetDatabase) {
-        throw new OperationError('invalid-argument', server.place, 'source and target are the same database');
+        throw new OperationError(
+          'invalid-argument',
+          server.place,
+          'source and target are the same database; name another target',
+        );
       }
       const reader = new DatabaseReader(server, () => this.#meter.step());
       await reader.holdStill();
       const [row] = await server.rows('SELECT current_schema()');
       return { reader, identity: `${identityOf(place.server)} ${row?.[0]}`, stores: await reader.stores() };
     }
-    const options = { path: place.file, untouched: this.#task.untouched, looks: false, progress: this.#progress };
-    const { look, check, close } = openLook(options, this.#tries);
+    const { look, check, close } = openLook({ path: place.file, progress: this.#progress }, this.#tries);
     this.#closing.push(close);
     requireStoreFile(look.database, look.path);
     const reader = new FileReader(look.database, look.path, () => this.#meter.step(), check);
@@ -135,8 +136,11 @@ class Copy {
       return (meter) => new DatabaseWriter(server, overwrite, leaseMs, meter);
     }
     const place = placeFor(target.file);
-    for (const { file } of sources) if (file !== undefined) refuseSame(locate(file).stats, place);
-    return (meter) => new FileWriter(place, overwrite, meter);
+    const files = sources.flatMap(({ file }) => (file === undefined ? [] : [locate(file)]));
+    for (const file of files) refuseSame(file, place);
+    // who may read all of them
+    const mode = files.length === 0 ? undefined : files.reduce((rights, file) => rights & file.mode, 0o777);
+    return (meter) => new FileWriter(place, mode, overwrite, meter);
   }
 
   async #openServer(target: NonNullable<Place['server']>): Promise<Server> {

@@ -142,6 +142,7 @@ export class CarefulInsertion {
     }
   }
 
+  /** As in an SQLite file: see `PatchWriter`, which says why the same bytes on the way count. */
   async #keep(store: string, clock: number, bytes: Buffer): Promise<void> {
     for (;;) {
       const free = await this.#firstFree(store, clock);

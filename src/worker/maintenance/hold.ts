@@ -1,0 +1,119 @@
+/**
+ * Whether a file in the making belongs to somebody who lives. Process numbers say nothing in another container and
+ * names of hosts nothing for long, but the system knows who holds a lock, and lets go of it with its process. So beside
+ * each such file lies a small one that is locked for as long as the other is made.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { DatabaseSync as Database } from 'node:sqlite';
+import { openFile } from './open.ts';
+
+/** Locks of another machine may not be seen: what it has not written to for so long is nobody's. */
+const QUIET_MS = 60 * 60 * 1000;
+const BUSY = 5;
+
+const names = /^(sds-partial-[0-9a-f]{8}-(?:\d+-)?[0-9a-f]{12})\.(?:db(?:-wal|-shm|-journal)?|lock)$/;
+const ends = ['.db', '.db-wal', '.db-shm', '.db-journal'];
+
+/** The same for all processes of one kernel, which see each other's locks whatever container they are in. */
+function kernel(): string {
+  let id: string;
+  try {
+    id = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8');
+  } catch {
+    id = hostname(); // no Linux
+  }
+  return createHash('sha256').update(id).digest('hex').slice(0, 8);
+}
+
+export class Hold {
+  /** Of the file that is made. */
+  readonly path: string;
+  readonly #stem: string;
+  readonly #lock: Lock;
+
+  private constructor(stem: string, lock: Lock) {
+    this.path = `${stem}.db`;
+    this.#stem = stem;
+    this.#lock = lock;
+  }
+
+  /** Removes what killed processes have left in the folder, and begins a file in it. */
+  static take(folder: string): Hold {
+    for (;;) {
+      const stem = join(folder, `sds-partial-${kernel()}-${randomBytes(6).toString('hex')}`);
+      closeSync(openSync(`${stem}.lock`, 'wx'));
+      const lock = lockFile(`${stem}.lock`);
+      // another process may have taken it for one that was left, before it was locked
+      if (lock === 'held' || !existsSync(`${stem}.lock`)) {
+        if (typeof lock === 'object') lock.close();
+        continue;
+      }
+      const hold = new Hold(stem, lock);
+      hold.#removeLeftovers(folder);
+      return hold;
+    }
+  }
+
+  /** Removes all that is still under its name. */
+  release(): void {
+    remove(this.#stem, this.#lock);
+  }
+
+  #removeLeftovers(folder: string): void {
+    const stems = new Set(readdirSync(folder).flatMap((name) => names.exec(name)?.[1] ?? []));
+    // by the clock of the file system, which may be another machine's
+    const now = statSync(`${this.#stem}.lock`).mtimeMs;
+    for (const name of stems) {
+      const stem = join(folder, name);
+      if (stem === this.#stem) continue;
+      try {
+        removeLeftover(stem, now, name.includes(`-${kernel()}-`));
+      } catch (error) {
+        // another user's, or being removed by another process: no reason not to make this one
+        if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+      }
+    }
+  }
+}
+
+function removeLeftover(stem: string, now: number, isOfThisKernel: boolean): void {
+  const changed = [...ends, '.lock'].map((end) => statSync(stem + end, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+  const isQuiet = now - Math.max(...changed) > QUIET_MS;
+  if (!isOfThisKernel && !isQuiet) return;
+  const lock = existsSync(`${stem}.lock`) ? lockFile(`${stem}.lock`) : undefined;
+  if (lock === 'held' || (lock === 'unknown' && !isQuiet)) return;
+  remove(stem, lock);
+}
+
+/** Held by this thread, held by another, or on a file system that knows no locks. */
+type Lock = Database | 'held' | 'unknown';
+
+/** A lock of SQLite, since Node has none; nothing is written to the file. */
+function lockFile(path: string): Lock {
+  let database: Database | undefined;
+  try {
+    database = openFile(path, 'mode=rw');
+    database.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+    return database;
+  } catch (error) {
+    database?.close();
+    return ((error as { errcode?: number }).errcode ?? 0) % 256 === BUSY ? 'held' : 'unknown';
+  }
+}
+
+/** The lock goes last, and its file before it is unlocked: else another process could lock a file that is not there any more. */
+function remove(stem: string, lock: Lock | undefined): void {
+  const unlock = () => {
+    if (typeof lock === 'object') lock.close();
+  };
+  try {
+    for (const end of ends) rmSync(stem + end, { force: true });
+    if (process.platform === 'win32') unlock(); // a file that is open can't be removed there
+    rmSync(`${stem}.lock`, { force: true });
+  } finally {
+    if (process.platform !== 'win32') unlock();
+  }
+}

@@ -1,0 +1,90 @@
+/** A container's stop, or Ctrl-C, reaches npm: what it runs for the project's commands ends with it, and nothing is left. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { cpSync, existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { freshFolder } from '../support/files.ts';
+
+const root = join(import.meta.dirname, '../..');
+const seesProcesses = existsSync('/proc/self/environ');
+
+/** A checkout of its own, since each command builds: other tests are loading what is built here. */
+function checkout(): string {
+  const folder = freshFolder();
+  for (const name of readdirSync(root)) {
+    if (['.git', 'dist', 'node_modules', 'out'].includes(name)) continue;
+    const filter = (path: string) => !/\/(node_modules|out)$/.test(path);
+    cpSync(join(root, name), join(folder, name), { recursive: true, filter });
+  }
+  for (const place of ['node_modules', 'examples/live/node_modules', 'bench/node_modules']) {
+    if (existsSync(join(root, place))) symlinkSync(join(root, place), join(folder, place));
+  }
+  return folder;
+}
+
+/** The processes that were given this mark, or inherited it. */
+function marked(mark: string): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        if (!readFileSync(`/proc/${pid}/environ`, 'latin1').includes(mark)) return [];
+        return [readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')];
+      } catch {
+        return []; // it has ended meanwhile
+      }
+    });
+}
+
+function said(child: ChildProcess, what: RegExp): Promise<void> {
+  let text = '';
+  return new Promise((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (more: string) => {
+        text += more;
+        if (what.test(text)) resolve();
+      });
+    }
+    child.once('close', () => reject(new Error(`it ended before it said ${what}: ${text}`)));
+  });
+}
+
+const commands: [string, string[], RegExp][] = [
+  ['start', ['--', '--edits', '100000'], /prestart/],
+  ['live', ['--', '--port', '0'], /Ctrl-C ends it/],
+  ['two-servers', ['--', '--edits', '5000'], /\d s {2}/],
+  ['torture', ['--', '--only', 'backpressure'], /backpressure: .+ …/],
+  ['bench', ['--', '--only', 'burst'], /linux/],
+];
+// its peers take minutes to install
+const ready = commands.filter(([name]) => name !== 'bench' || existsSync(join(root, 'bench/node_modules')));
+
+it
+  .skipIf(!seesProcesses)
+  .each(
+    ready.flatMap(([name, args, begun]) =>
+      (['SIGTERM', 'SIGINT'] as const).map((signal) => ({ name, args, begun, signal })),
+    ),
+  )('npm run $name: nothing is left after $signal', async ({ name, args, begun, signal }) => {
+  const mark = `${name}-${signal}-${process.pid}-${Math.random()}`;
+  const npm = spawn('npm', ['run', name, ...args], {
+    cwd: checkout(),
+    env: { ...process.env, MARKED_AS: mark },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // a terminal would send the signal to all of them: here npm alone gets it
+    detached: true,
+  });
+  onTestFinished(() => {
+    for (const left of marked(mark)) console.error(`left: ${left}`);
+    try {
+      if (npm.pid !== undefined) process.kill(-npm.pid, 'SIGKILL');
+    } catch {
+      // nothing is left of its group, as it should be
+    }
+  });
+  const ended = new Promise((resolve) => npm.once('close', resolve));
+  await said(npm, begun);
+  npm.kill(signal);
+  await expect.poll(() => marked(mark)).toEqual([]);
+  await ended;
+});

@@ -1,0 +1,76 @@
+/** Operations that are asked for together: as many work as pay, the others wait for their turn, and none is lost. */
+import { copyFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { backupDatabase, verifyDatabase } from 'sds-persistence-worker';
+import { expect, it } from 'vitest';
+import { freshFolder } from '../support/files.ts';
+import { runProgram } from '../support/programs.ts';
+import { makeStoreFile } from '../support/store-files.ts';
+
+const packagePath = JSON.stringify(join(import.meta.dirname, '../../dist/index.js'));
+
+it('many backups and verifications at once take a few threads', async () => {
+  const folder = freshFolder();
+  makeStoreFile(join(folder, '0.db'));
+  for (let i = 1; i < 40; i++) copyFileSync(join(folder, '0.db'), join(folder, `${i}.db`));
+  const { stdout, stderr } = await runProgram(
+    `const { backupDatabase, verifyDatabase } = await import(${packagePath});
+let workers = 0;
+process.on('worker', () => workers++);
+const works = Array.from({ length: 40 }, (_, i) => [backupDatabase(i + '.db', i + '.saved'), verifyDatabase(i + '.db')]).flat();
+await Promise.all(works);
+console.log(workers);`.replaceAll("i + '", `${JSON.stringify(`${folder}/`)} + i + '`),
+    'unused',
+  );
+  expect(stderr).toBe('');
+  expect(Number(stdout)).toBeGreaterThan(0);
+  expect(Number(stdout)).toBeLessThanOrEqual(4);
+  expect(readdirSync(folder).filter((name) => name.endsWith('.saved'))).toHaveLength(40);
+});
+
+it('one that waits is given up by its signal, and no other', async () => {
+  const folder = freshFolder();
+  const source = makeStoreFile(join(folder, 'store.db'), { patches: 500, patchBytes: 2000 });
+  const control = new AbortController();
+  const reason = new Error('not any more');
+  const works = Array.from({ length: 20 }, (_, i) =>
+    backupDatabase(source, join(folder, `${i}.saved`), i === 15 ? { Signal: control.signal } : {}),
+  );
+  control.abort(reason);
+  await expect(works[15]).rejects.toBe(reason);
+  const outcomes = await Promise.allSettled(works);
+  expect(outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))).toEqual([reason]);
+  const saved = readdirSync(folder).filter((name) => name !== 'store.db');
+  expect(saved).toHaveLength(19);
+  expect(saved).not.toContain('15.saved');
+});
+
+it('verifications at once are each whole, though two threads share each of them', async () => {
+  const folder = freshFolder();
+  const source = makeStoreFile(join(folder, 'store.db'));
+  const found = await Promise.all(Array.from({ length: 12 }, () => verifyDatabase(source)));
+  expect(found.map(({ Sound, Checked }) => [Sound, Checked.Patches])).toEqual(found.map(() => [true, 60]));
+});
+
+it('where no other thread is to be had, those that are there do all of it', async () => {
+  const folder = freshFolder();
+  const source = makeStoreFile(join(folder, 'store.db'), { patches: 500, patchBytes: 2000 });
+  const gone = freshFolder();
+  const { stdout, stderr } = await runProgram(
+    `import { rmdirSync } from 'node:fs';
+const { backupDatabase } = await import(${packagePath});
+process.chdir(${JSON.stringify(gone)});
+const backup = (i, options) => backupDatabase(${JSON.stringify(source)}, ${JSON.stringify(folder)} + '/' + i + '.saved', options);
+const works = [];
+works.push(backup(0, { PagesPerStep: 1, OnProgress() {
+  if (works.length > 1) return;
+  rmdirSync(${JSON.stringify(gone)}); // without its working directory a process can start no thread
+  works.push(backup(1), backup(2));
+} }));
+await works[0];
+const outcomes = await Promise.allSettled(works);
+console.log(outcomes.map(({ status, reason }) => reason?.message ?? status).join());`,
+    'unused',
+  );
+  expect({ stdout, stderr }).toEqual({ stdout: 'fulfilled,fulfilled,fulfilled\n', stderr: '' });
+});

@@ -1,0 +1,75 @@
+/** Programs print `error.message` alone: what the server or the network said is in it, and the database, and no secret. */
+import { SDS_DesktopPersistenceProvider, type SDS_PersistenceError } from 'sds-persistence-worker';
+import { expect, it, onTestFinished } from 'vitest';
+import { Program } from '../../torture/child-process.ts';
+import { patchOf } from '../support/files.ts';
+import { describeOnPostgresql, ownPlace, postgresql, server } from '../support/postgresql.ts';
+import { freePort, PASSWORD, USER } from '../support/postgresql-address.ts';
+import { databaseOf } from '../support/postgresql-engine.ts';
+
+async function messagesAt(url: string): Promise<string[]> {
+  const provider = new SDS_DesktopPersistenceProvider(url, 'store', {
+    RetryForMs: 300,
+    ConnectTimeoutMs: 2000,
+    BusyTimeoutMs: 0,
+    Acknowledge: 'committed',
+  });
+  const messages: string[] = [];
+  for (const call of [
+    () => provider.ready(),
+    () => provider.appendPatch(patchOf(1), 1),
+    () => provider.saveSnapshot(new Uint8Array(300_000), 1),
+    () => provider.loadPatchesSince(0),
+  ]) {
+    messages.push(
+      await call().then(
+        () => 'done',
+        (error: SDS_PersistenceError) => error.message,
+      ),
+    );
+  }
+  await provider.close();
+  return messages;
+}
+
+describeOnPostgresql('the message names the reason', () => {
+  it.each<[string, () => Promise<string>, RegExp]>([
+    ['a server that is not there', async () => server.url('any', { port: await freePort() }), /\(.*ECONNREFUSED.*\)/],
+    [
+      'a wrong password',
+      async () => server.url(databaseOf(await ownPlace()), { password: 'wrong' }),
+      /\(password authentication failed for .*\); check the URL/,
+    ],
+    ['a database that is not there', () => postgresql.brokenPlace(), /\(database ".*" does not exist\); check the URL/],
+    [
+      'tables of another shape',
+      async () => {
+        const url = await ownPlace();
+        await server.query('CREATE TABLE sds_schema (id int, version int)', [], databaseOf(url));
+        await server.query('INSERT INTO sds_schema VALUES (1, 99)', [], databaseOf(url));
+        await server.query('GRANT ALL ON sds_schema TO public', [], databaseOf(url));
+        return url;
+      },
+      /another version \(its tables are of version 99, .*\); name another one$/,
+    ],
+  ])('%s', async (_, place, reason) => {
+    const url = await place();
+    for (const message of await messagesAt(url)) {
+      expect(message).toMatch(reason);
+      expect(message).toMatch(/^\w+ \('PostgreSQL database \w+ on [\w.]+:\d+'\): /);
+      for (const secret of [PASSWORD, encodeURIComponent(PASSWORD), USER, 'postgres://'])
+        expect(message).not.toContain(secret);
+    }
+  });
+
+  it('a store that another process owns', async () => {
+    const url = await postgresql.freshPlace();
+    const owner = new Program('owning', [url, 'store', 'owner', '1', '{}']);
+    onTestFinished(() => owner.end());
+    owner.tell('again');
+    await owner.line((line) => line === 'value');
+    const sentence =
+      /the store belongs to another process \(store 'store' belongs to another process\); nothing was stored/;
+    for (const message of await messagesAt(url)) expect(message).toMatch(sentence);
+  });
+});
