@@ -24,8 +24,8 @@ import { describe } from './arguments.ts';
 
 /** As many links as Linux follows. */
 const MOST_LINKS = 40;
-/** No system takes a longer one (Windows: 32,767 characters, Linux: 4,096 bytes). */
-const LONGEST_PATH = 32_767;
+/** No system takes a longer one. */
+const LONGEST_PATH = process.platform === 'win32' ? 32_767 : 4096;
 
 export interface Place {
   /** As it is named in messages: a path, or what says where a server's database is. */
@@ -179,7 +179,9 @@ function absolute(path: string): string {
 function follow(path: string, links: number): string {
   try {
     return realpathSync.native(path);
-  } catch {
+  } catch (error) {
+    // links in a circle lead nowhere, however far they are followed: opening it will tell
+    if ((error as NodeJS.ErrnoException).code === 'ELOOP') return path;
     const target = links < MOST_LINKS ? linkTarget(path) : undefined;
     if (target !== undefined) return follow(isAbsolute(target) ? target : `${dirname(path)}/${target}`, links + 1);
     const folder = dirname(path);

@@ -23,21 +23,13 @@ const codes: Record<number, SDS_PersistenceErrorCode> = {
   [SQLITE_NOTADB]: 'database-corrupt',
 };
 
-/** What the system reports where we ask it ourselves, and SQLite does not. */
-const systemCodes: Record<string, SDS_PersistenceErrorCode> = {
-  ENOSPC: 'database-full',
-  EDQUOT: 'database-full',
-  EROFS: 'read-only',
-};
-
 /** Gives whatever was thrown a code; SQLite's own words stay with it. */
 export function toEngineError(thrown: unknown): EngineError {
   if (thrown instanceof EngineError) return thrown;
   const reported = reportedOf(thrown);
-  const { code = '', errcode } = reported;
+  const { errcode } = reported;
   // the extended code's low byte is the primary one
-  const kind = errcode === undefined ? systemCodes[code] : codes[errcode & 0xff];
-  return new EngineError(kind ?? 'io-error', reported);
+  return new EngineError((errcode === undefined ? undefined : codes[errcode & 0xff]) ?? 'io-error', reported);
 }
 
 /** While opening, whatever is no trouble of another kind means that it could not be opened. */

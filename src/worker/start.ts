@@ -37,6 +37,7 @@ export function start(newEngine: NewEngine, lingerMs: number, begin: (shared: Sh
       port.on('messageerror', (error) => {
         throw error;
       });
+      port.on('close', () => connections--);
       // from the event loop: the main side tells by the loop's times whether this thread has ended
       setImmediate(() => Atomics.store(new Int32Array(shared.control), BOOTED, 1));
     },

@@ -110,6 +110,32 @@ describe.skipIf(process.platform === 'win32')('where no thread can be started', 
     }
   });
 
+  it('a thread that has served others besides ends all the same, once none has a file', async () => {
+    const { code, stdout, stderr } = await runProgram(
+      `${beginning}
+      import { once } from 'node:events';
+      const a = open('a');
+      await a.ready();
+      removeFolder();
+      const b = open('b');
+      await b.appendPatch(patchOf(1), 1);
+      const [worker] = workers;
+      const ended = once(worker, 'exit');
+      const alive = setInterval(() => {}, 1000); // a thread without work keeps no program waiting
+      await b.close();
+      await a.appendPatch(patchOf(1), 1);
+      await a.close();
+      await ended;
+      clearInterval(alive);
+      process.chdir(file);
+      const again = open('b');
+      console.log((await again.loadPatchesSince(0)).length);
+      await again.close();`,
+      freshFolder(),
+    );
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '1\n', stderr: '' });
+  });
+
   it('and there is no memory for what it would share, files go to one that runs', async () => {
     const folder = freshFolder();
     const { code, stdout, stderr } = await runProgram(

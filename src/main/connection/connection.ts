@@ -3,7 +3,7 @@
  * told of all providers and given all that was left undone.
  */
 import { MAX_FILES } from '../../protocol/control.ts';
-import { makeError, reportedOf, reviveError } from '../../protocol/errors.ts';
+import { makeError, reviveError } from '../../protocol/errors.ts';
 import type { Report } from '../../protocol/service.ts';
 import { Channel } from '../channel/channel.ts';
 import { begin, finish, log, tell } from '../observe/channels.ts';
@@ -17,6 +17,7 @@ import { Restarts } from './restarts.ts';
 import { Session, type SessionOwner } from './session.ts';
 import type { EngineKind } from './start-worker.ts';
 
+const NO_THREAD = 'there is no worker thread, and none could be started; nothing was stored';
 const MEMORY_LOST = 'the worker thread was lost, and this database, kept in memory, with it';
 
 /** What a connection needs of the others. */
@@ -59,9 +60,9 @@ export class Connection implements SessionOwner {
     return this.#session?.isGuest ?? false;
   }
 
-  /** Whether other connections are guests in its thread. */
-  get servesOthers(): boolean {
-    return this.#session?.servesOthers ?? false;
+  /** Whether its thread serves other connections besides. */
+  get hasGuests(): boolean {
+    return this.#session?.hasGuests ?? false;
   }
 
   /** Its own thread, if that is alive. */
@@ -100,7 +101,7 @@ export class Connection implements SessionOwner {
     }
     const queue = new FileQueue(id, this.#dispatcher, place);
     this.#queues.add(queue);
-    if (this.lost) this.#giveUpQueue(queue, this.#lostReason, noThread(this.#lostReason));
+    if (this.lost) this.#giveUpQueue(queue, this.#lostReason, NO_THREAD);
     return queue;
   }
 
@@ -165,7 +166,7 @@ export class Connection implements SessionOwner {
   /** Ends its thread, which has no file; there will be no other one. */
   end(): void {
     log('a worker without files ends');
-    this.#session?.leave();
+    this.#session?.depart();
     this.#dispatcher.end();
   }
 
@@ -250,7 +251,7 @@ export class Connection implements SessionOwner {
     this.#lostReason = reason;
     this.#pool.forget(this);
     for (const queue of this.#queues) {
-      this.#giveUpQueue(queue, reason, noThread(reason));
+      this.#giveUpQueue(queue, reason, NO_THREAD);
       this.#registry.forget(queue, reason);
     }
   }
@@ -259,8 +260,4 @@ export class Connection implements SessionOwner {
     queue.giveUp((call) => makeError('worker-lost', call, queue.dbPath, detail, reason));
     this.#dispatcher.forget(queue);
   }
-}
-
-function noThread(reason: unknown): string {
-  return `there is no worker thread, and none could be started; nothing was stored (${reportedOf(reason).message})`;
 }

@@ -126,10 +126,6 @@ export class Session {
     return !this.channel.booted && performance.now() - this.#startedAt > START_PATIENCE_MS ? 'never began' : 'alive';
   }
 
-  get servesOthers(): boolean {
-    return this.#thread.servesOthers;
-  }
-
   /** Whether the thread, which has ended, was carrying something out, for whichever connection. */
   get wasAtWork(): boolean {
     return this.#thread.wasAtWork;
@@ -140,6 +136,22 @@ export class Session {
     this.#over = true;
     this.keepAlive(false);
     this.#thread.end();
+  }
+
+  /** The same where nothing is left to do: a thread of another connection goes on with what that one has. */
+  depart(): void {
+    if ('close' in this.#port) {
+      this.#over = true;
+      this.#thread.servesNoMore(this);
+      this.#port.close();
+    } else {
+      this.leave();
+    }
+  }
+
+  /** Whether the thread, its own, serves other connections besides. */
+  get hasGuests(): boolean {
+    return !this.isGuest && this.#thread.guests > 0;
   }
 
   /** Told by the thread. */

@@ -42,12 +42,16 @@ export class WorkerThread {
     });
   }
 
-  get servesOthers(): boolean {
-    return this.#served.size > 1;
-  }
-
   serves(served: Served): void {
     this.#served.add(served);
+  }
+
+  servesNoMore(served: Served): void {
+    this.#served.delete(served);
+  }
+
+  get guests(): number {
+    return this.#served.size - 1;
   }
 
   /** Ends it: its `exit` tells all that it serves. */

@@ -60,8 +60,8 @@ const ends = new WeakMap<Connection, () => void>();
 function endLater(connection: Connection): void {
   ends.get(connection)?.();
   const stay = later(() => {
-    // one thread may be that of others, for which there was none
-    if (connection.fileCount > 0 || connection.lost || connection.isGuest || connection.servesOthers) return;
+    if (connection.fileCount > 0 || connection.lost) return;
+    if (connection.hasGuests) return endLater(connection);
     pool.forget(connection);
     connection.end();
   }, QUIET_MS);
