@@ -3,6 +3,7 @@
  * uncaught error, an unhandled rejection or a signal that the program handles.
  */
 import { writeSync } from 'node:fs';
+import { tellAtExit } from './observe/notes.ts';
 
 /** What has to be done before the process ends, of each connection to a worker. */
 export interface Guarded {
@@ -81,7 +82,9 @@ export function guardExit(connections: readonly Guarded[]): void {
       exiting = true;
       // copies: one that is given up meanwhile is taken out
       for (const connection of [...connections]) drainAtExit(connection);
+      tellAtExit(); // no microtask will do so any more; what is called within is drained at once
       for (const connection of [...connections]) connection.retire(CLOSE_PATIENCE_MS);
+      tellAtExit();
     },
   };
   guardsOfProcess().add(guard);

@@ -33,6 +33,7 @@ import {
   WANTED,
   WORKER_STATE,
 } from '../../protocol/control.ts';
+import { outsideOfCalls } from '../async-context.ts';
 import { ErrorBoard } from './error-board.ts';
 
 /** A checkpoint that has ended, in milliseconds. */
@@ -170,10 +171,14 @@ export class Channel {
     const wait = Atomics.waitAsync(this.#control, PROGRESS, seen);
     if (!wait.async) return false;
     this.#listening = true;
-    void wait.value.then(() => {
-      this.#listening = false;
-      onProgress();
-    });
+    // whoever happens to be the first to listen: all that is done then is of many calls
+    outsideOfCalls(
+      () =>
+        void wait.value.then(() => {
+          this.#listening = false;
+          onProgress();
+        }),
+    );
     return true;
   }
 

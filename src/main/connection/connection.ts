@@ -6,7 +6,8 @@ import { MAX_FILES } from '../../protocol/control.ts';
 import { makeError, reviveError } from '../../protocol/errors.ts';
 import type { Report } from '../../protocol/service.ts';
 import { Channel } from '../channel/channel.ts';
-import { begin, finish, log, tell } from '../observe/channels.ts';
+import { begin, log, tell } from '../observe/channels.ts';
+import { inTheMiddle } from '../observe/notes.ts';
 import type { WorkerFigures } from '../observe/statistics.ts';
 import type { Place } from '../place.ts';
 import { FileQueue } from '../queue/file-queue.ts';
@@ -39,6 +40,7 @@ export class Connection {
     this.#dispatcher = new Dispatcher(pendingBytes, this.#channel, () => this.#checkLife());
     try {
       this.#start();
+      this.#dispatcher.updateReference(); // as long as it serves no file, it keeps nothing alive
     } catch (error) {
       this.#lostReason = error;
     }
@@ -97,7 +99,7 @@ export class Connection {
       this.#session === undefined
         ? lostReport(member.dbPath)
         : await this.#registry.attach(this.#session, queue, member);
-    finish('open', trace, report.error && reviveError(report.error, 'open', member.dbPath));
+    trace?.end({}, report.error && reviveError(report.error, 'open', member.dbPath));
     log('open %s: %s', member.dbPath, report.error?.code ?? 'fine');
     if (report.sqliteVersion !== undefined) this.#dispatcher.sqliteVersion = report.sqliteVersion;
     return report;
@@ -172,6 +174,12 @@ export class Connection {
     if (this.lost) return;
     this.#session?.leave();
     this.#lost++;
+    // Node tells of a new thread within its constructor: who hears of it and calls is served once all is in place
+    inTheMiddle(() => this.#replace(reason));
+    if (!this.lost) this.#dispatcher.startAgain();
+  }
+
+  #replace(reason: unknown): void {
     tell('worker-lost', { Message: String(reason), Files: this.#queues.size });
     if (!this.#restarts.mayGoOn(this.#channel.progress)) {
       this.#giveUp(reason);
@@ -189,7 +197,6 @@ export class Connection {
     for (const queue of this.#queues) queue.resume();
     if (this.#session !== undefined) this.#registry.attachAll(this.#session);
     if (this.#session !== undefined) this.#registry.detachAgain(this.#session);
-    this.#dispatcher.startAgain();
   }
 
   #giveUp(reason: unknown): void {

@@ -8,7 +8,9 @@ import type { Worker } from 'node:worker_threads';
 import { type Remote, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { WorkerService } from '../../protocol/service.ts';
+import { outsideOfCalls } from '../async-context.ts';
 import type { Channel } from '../channel/channel.ts';
+import { inTheMiddle } from '../observe/notes.ts';
 import { type EngineKind, startWorker } from './start-worker.ts';
 
 /** A worker that did not start within this is taken for lost by a blocked thread, which hears of no exit. */
@@ -57,6 +59,10 @@ export class Session {
     if (this.#over) return;
     this.#calls++;
     this.keepAlive(true);
+    outsideOfCalls(() => inTheMiddle(() => this.#call(method, onAnswer)));
+  }
+
+  #call<T>(method: (service: Remote<WorkerService>) => Promise<T>, onAnswer: (answer: T) => void): void {
     let answer: Promise<T>;
     try {
       answer = method(this.#service);

@@ -4,6 +4,7 @@
  * `design-copy-64mb`), and dropped shared memory is slow to come back (`protocol/dropped-memory.ts`).
  */
 import { accountFor, accountForAtOnce } from '../../protocol/dropped-memory.ts';
+import { outsideOfCalls } from '../async-context.ts';
 
 const MiB = 1024 * 1024;
 /** As long as there is more, in use or kept, room for a new block is made by dropping what is kept. */
@@ -93,7 +94,7 @@ export class BlockPool {
     if (oldest === undefined || this.#freeBytes <= KEPT_WHEN_QUIET) return;
     // one that came back long ago was no reason as long as there was little: it may be dropped at once
     const inMs = Math.max(oldest.since + WHILE_MS - performance.now(), 1);
-    this.#timer ??= setTimeout(this.#letGo, inMs).unref();
+    this.#timer ??= outsideOfCalls(() => setTimeout(this.#letGo, inMs).unref());
   }
 
   #letGo = (): void => {

@@ -1,7 +1,7 @@
 /** Tells of a worker's checkpoints. It runs them between batches and only notes them: they are told with the next progress. */
 import { CHECKPOINTS_KEPT } from '../../protocol/control.ts';
 import type { Channel } from '../channel/channel.ts';
-import { begin, finish, traced } from './channels.ts';
+import { begin, traced } from './channels.ts';
 
 export class CheckpointObserver {
   readonly #channel: Channel;
@@ -23,13 +23,12 @@ export class CheckpointObserver {
 
   #tell(number: number): void {
     const { begunAt, duration, inAll } = this.#channel.checkpoint(number - 1);
-    const trace = begin('checkpoint', () => ({
+    begin('checkpoint', () => ({
       Checkpoints: number >>> 0,
       Milliseconds: inAll,
       // clocks of two threads agree to some microseconds: its end is not to be in the future
       BegunAt: Math.min(begunAt, performance.now() - duration),
       DurationMs: duration,
-    }));
-    finish('checkpoint', trace);
+    }))?.end({});
   }
 }

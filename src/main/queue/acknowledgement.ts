@@ -16,19 +16,26 @@ export interface Hurried {
   hurry(): void;
 }
 
-/** What `constructor` answers to: somebody outside; our own call of `then`; the same, for a promise that passes on who waits. */
-let asks: 'outside' | 'then' | 'catch' = 'outside';
+/** Whether it is our own call of `then` that asks for the `constructor`, for a promise that passes on who waits. */
+let passesOn = false;
 
 const nativeThen = Promise.prototype.then;
 
 export class Acknowledgement<T> extends Promise<T> {
   #behind: Hurried | undefined;
 
-  /** A promise, and the functions that settle it, for what `behind` will do. */
-  static of<T>(behind: Hurried): PromiseWithResolvers<T> {
+  /**
+   * A promise, and the functions that settle it, for what `behind` will do; it may be named later. Hooks of promises
+   * (`node:async_hooks`) run in here, and may call: so the promise is made before its call has a place anywhere.
+   */
+  static of<T>(behind?: Hurried): PromiseWithResolvers<T> {
     const made = Promise.withResolvers.call(Acknowledgement) as PromiseWithResolvers<T>;
     (made.promise as Acknowledgement<T>).#behind = behind;
     return made;
+  }
+
+  static standsFor(promise: Promise<unknown>, behind: Hurried): void {
+    (promise as Acknowledgement<unknown>).#behind = behind;
   }
 
   /** Somebody waits for this promise. */
@@ -46,19 +53,25 @@ export class Acknowledgement<T> extends Promise<T> {
   ): Promise<A | B> {
     if (typeof onFulfilled === 'function') Acknowledgement.waitFor(this);
     const behind = this.#behind;
-    asks = behind === undefined ? 'then' : 'catch';
-    const next = nativeThen.call(this, onFulfilled, onRejected) as Promise<A | B>;
-    asks = 'outside';
-    if (behind !== undefined) (next as Acknowledgement<A | B>).#behind = behind;
-    return next;
+    if (behind === undefined) return nativeThen.call(this, onFulfilled, onRejected) as Promise<A | B>;
+    passesOn = true; // until `constructor` is asked for, which comes first: species and hooks of promises run after that
+    try {
+      const next = nativeThen.call(this, onFulfilled, onRejected);
+      if (#behind in next) next.#behind = behind; // a foreign species makes promises of its own
+      return next as Promise<A | B>;
+    } finally {
+      passesOn = false; // also where somebody has given this promise a `constructor` of its own
+    }
   }
 }
 
 Object.defineProperty(Acknowledgement.prototype, 'constructor', {
   configurable: true,
   get(this: object) {
-    if (asks === 'catch') return Acknowledgement;
-    if (asks === 'outside') Acknowledgement.waitFor(this);
+    const asked = passesOn;
+    passesOn = false;
+    if (asked) return Acknowledgement;
+    Acknowledgement.waitFor(this);
     return Promise;
   },
 });

@@ -22,7 +22,7 @@ export class LargeWrite {
   readonly askedAt = performance.now();
   /** As those of an entry. */
   readonly flags: number;
-  /** Whether its promise has resolved at the call. */
+  /** Whether its promise resolves at the call. */
   readonly isAcknowledged: boolean;
   readonly promise: Promise<unknown>;
   resolve: (value: unknown) => void;
@@ -43,6 +43,7 @@ export class LargeWrite {
     clock: number,
     data: Bytes,
     flags: number,
+    settlers: PromiseWithResolvers<unknown>,
   ) {
     this.number = number;
     this.member = member;
@@ -51,16 +52,14 @@ export class LargeWrite {
     this.clock = clock;
     this.data = data;
     this.flags = flags;
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const { promise, resolve, reject } = settlers;
     this.promise = promise;
     this.resolve = resolve;
     this.reject = reject;
     // a value that is handed over would be lost with its worker
     const mayGoDown = operation === SAVE_VALUE && data.buffer instanceof ArrayBuffer;
     this.isAcknowledged = !mayGoDown && member.acknowledgesQueued(operation, key);
-    if (!this.isAcknowledged) return;
-    resolve(undefined);
-    this.reject = (error) => member.failedUnheard(error);
+    if (this.isAcknowledged) this.reject = (error) => member.failedUnheard(error);
   }
 
   /** Whether its bytes were handed over to a worker: if that one is lost, so are they. */

@@ -32,7 +32,7 @@ export class Member {
   /** The batch whose patches share `promise`; a call in between that is no patch ends the run. */
   run: object | undefined;
   runSettler = 0;
-  runPromise: Promise<void> = Promise.resolve();
+  runPromise: Promise<void> | undefined;
   /** How often the store had changed hands when this process came to own it, if it is told. */
   epoch: number | undefined;
   /** Whether a call of it was carried out: then its store was this process's, whether the epoch is told or not. */
@@ -63,6 +63,11 @@ export class Member {
     this.#appendsBefore = store.appends;
     this.storeId = storeId;
     this.settings = settings;
+  }
+
+  /** Its next patch gets a promise of its own. One that is settled is let go: before Node 24 it keeps its call's asynchronous context. */
+  endRun(): void {
+    this.run = this.runPromise = undefined;
   }
 
   // ---- patches ----------------------------------------------------------------------------------
