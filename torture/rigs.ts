@@ -35,6 +35,11 @@ export const rigs: Record<string, RigEntry> = {
     load: () => import('./model-commands.ts'),
     mostMinutes: 15,
   },
+  'calls-from-within': {
+    what: 'random calls made from within subscribers, callbacks, getters and hooks',
+    load: () => import('./calls-from-within.ts'),
+    mostMinutes: 15,
+  },
   backpressure: {
     what: 'far more appended in one go than may be pending',
     load: () => import('./backpressure.ts'),

@@ -39,12 +39,8 @@ export function readOptions(options: SDS_ProviderOptions | undefined): ProviderS
   if (typeof settings === 'string' || options === undefined) return settings as unknown as ProviderSettings | string;
   if (typeof options !== 'object' || options === null || isArray(options))
     return `Options must be an object, not ${describe(options)}`;
-  let given: [string, unknown][];
-  try {
-    given = Object.entries(options);
-  } catch (error) {
-    return `Options can not be read: ${String(error)}`; // a revoked proxy, a getter that throws
-  }
+  const given = entriesOf(options);
+  if (typeof given === 'string') return given;
   for (const [name, value] of given) {
     if (value === undefined) continue;
     const accepts = Object.hasOwn(accepted, name) ? accepted[name as keyof SDS_ProviderOptions] : undefined;
@@ -76,6 +72,26 @@ function readEnvironment(): Record<string, unknown> | string {
     settings[name] = value;
   }
   return settings;
+}
+
+/**
+ * What an object of options has, and its arrays have, each read once; or why it can't be read: a revoked proxy, a getter that
+ * throws.
+ */
+export function entriesOf(options: object): [string, unknown][] | string {
+  try {
+    return Object.entries(options).map(([name, value]) => [name, isArray(value) ? Array.from(value) : value]);
+  } catch (error) {
+    return `Options can not be read: ${textOf(error)}`;
+  }
+}
+
+function textOf(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return describe(thrown); // it has no text, or one that throws
+  }
 }
 
 interface Acceptance {
@@ -130,7 +146,7 @@ export function describe(value: unknown): string {
   }
 }
 
-function isArray(value: unknown): boolean {
+function isArray(value: unknown): value is unknown[] {
   try {
     return Array.isArray(value);
   } catch {

@@ -3,6 +3,7 @@
  * uncaught error, an unhandled rejection or a signal that the program handles.
  */
 import { writeSync } from 'node:fs';
+import { tellAtExit } from './observe/notes.ts';
 
 /** What has to be done before the process ends, of each connection to a worker. */
 export interface Guarded {
@@ -92,7 +93,9 @@ export function guardExit(connections: readonly Guarded[]): void {
     exit() {
       exiting = true;
       drain();
+      tellAtExit(); // no microtask will do so any more; what is called within is drained at once
       for (const connection of [...connections]) connection.retire(CLOSE_PATIENCE_MS);
+      tellAtExit();
     },
   };
   guardsOfProcess().add(guard);

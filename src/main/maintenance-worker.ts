@@ -4,7 +4,7 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 // the bundled src/worker/maintenance/entry.ts, put here by the build
 import maintenanceCode from 'virtual:maintenance-code';
 // the bundled src/worker/moving/entry.ts
@@ -22,10 +22,12 @@ import {
   type MaintenanceTasks,
   type SDS_OperationOptions,
   type SDS_OperationProgress,
+  type SDS_StopSignal,
   STOP,
 } from '../protocol/maintenance.ts';
 import { later, Promise } from '../protocol/surroundings.ts';
-import { workerOptions } from './connection/start-worker.ts';
+import { startThread } from './connection/start-worker.ts';
+import { note } from './observe/notes.ts';
 import { traffic } from './observe/traffic.ts';
 
 /** Starting a thread takes some 30 ms: a folder of a thousand files would wait for half a minute. */
@@ -45,10 +47,10 @@ interface Thread {
 
 const idle: Thread[] = [];
 
-function startThread(code: string): Thread {
+function newThread(code: string): Thread {
   const cells = new SharedArrayBuffer(8);
   const data: MaintenanceData = { owner: OWNER, cells, traffic: traffic.buffer };
-  const worker = new Worker(code, workerOptions('sds-maintenance', data));
+  const worker = startThread(code, 'sds-maintenance', data);
   const thread: Thread = { worker, began: false, cells: new Int32Array(cells), keep: () => {} };
   worker.once('online', () => {
     thread.began = true;
@@ -64,7 +66,7 @@ function forget(thread: Thread): void {
 }
 
 function takeThread(): Thread {
-  const thread = idle.pop() ?? startThread(maintenanceCode());
+  const thread = idle.pop() ?? newThread(maintenanceCode());
   thread.keep();
   thread.worker.ref();
   thread.cells.fill(0);
@@ -121,16 +123,19 @@ class Turns {
 
   #goOn(): void {
     while (this.#working < MOST_AT_ONCE) {
-      const [turn] = this.#waiting;
+      const turn = this.#waiting.shift();
       if (turn === undefined) return;
+      this.#working++; // before it begins: Node tells of its thread, and who hears of that may ask for a turn
       try {
         turn.begin();
-        this.#working++;
       } catch (error) {
-        if (this.#working > 0) return; // as `beginAgain`
+        this.#working--;
+        if (this.#working > 0) {
+          this.#waiting.unshift(turn); // as `beginAgain`
+          return;
+        }
         turn.fail(error);
       }
-      this.#waiting.shift();
     }
   }
 }
@@ -149,7 +154,10 @@ export interface TaskOptions extends SDS_OperationOptions {
 /** A file changed while it was read without a lock: trying again may help. */
 export const changed = new WeakSet<object>();
 
-/** Carries out a task; rejects with the signal's reason once everything of a stopped one is cleaned up. */
+/**
+ * Carries out a task; rejects with the signal's reason once everything of a stopped one is cleaned up. `options` are
+ * plain properties: nothing runs when they are read.
+ */
 export function runTask<Task extends MaintenanceTask>(
   task: Task,
   call: string,
@@ -160,16 +168,18 @@ export function runTask<Task extends MaintenanceTask>(
   const turns = task === 'move' ? onServers : onFiles;
   const path = 'path' in given ? given.path : given.source;
   return new Promise((resolve, reject) => {
-    if (Signal?.aborted) return reject(Signal.reason as Error);
+    if (Signal?.aborted) return reject(reasonOf(Signal));
     let thread: Thread | undefined;
     const gauges = new Gauges(tell);
     let thrown: { error: unknown } | undefined;
     let settle: (() => void) | undefined;
+    let stopped = false;
     const ask = () => {
+      stopped = true;
       if (thread !== undefined) Atomics.store(thread.cells, STOP, 1);
       else if (turns.giveUp(turn)) {
         end();
-        reject(Signal?.reason as Error);
+        reject(reasonOf(Signal));
       }
     };
 
@@ -185,7 +195,7 @@ export function runTask<Task extends MaintenanceTask>(
     const leave = () => thread?.worker.off('message', onMessage).off('error', onError).off('exit', onExit);
     const end = () => {
       gauges.stop();
-      Signal?.removeEventListener('abort', ask);
+      if (Signal !== undefined) note(() => Signal.removeEventListener('abort', ask));
       leave();
     };
     const onMessage = (reply: MaintenanceReply) => {
@@ -208,7 +218,7 @@ export function runTask<Task extends MaintenanceTask>(
     const finish = (reply: Exclude<MaintenanceReply, { kind: 'progress' | 'opened' }>) => {
       if (thrown !== undefined) return reject(thrown.error as Error);
       if (reply.kind === 'done') return resolve(reply.result as MaintenanceTasks[Task]['result']);
-      if (reply.kind === 'stopped') return reject(Signal?.reason as Error);
+      if (reply.kind === 'stopped') return reject(reasonOf(Signal));
       const cause = reply.cause === undefined ? undefined : reviveCause(reply.cause);
       const error = makeError(reply.code, call, reply.path, reply.detail, cause);
       if (reply.changed) changed.add(error);
@@ -230,7 +240,8 @@ export function runTask<Task extends MaintenanceTask>(
     const turn: Turn = {
       begin() {
         // what moves stores does so once
-        thread = task === 'move' ? startThread(movingCode()) : takeThread();
+        thread = task === 'move' ? newThread(movingCode()) : takeThread();
+        if (stopped) ask(); // while there was none
         thread.worker.on('message', onMessage).on('error', onError).on('exit', onExit);
         const request: MaintenanceRequest = { task, call, given };
         thread.worker.postMessage(request);
@@ -240,9 +251,22 @@ export function runTask<Task extends MaintenanceTask>(
         reject(makeError('worker-lost', call, path, 'no thread could be started', error));
       },
     };
-    Signal?.addEventListener('abort', ask);
+    Signal?.addEventListener('abort', ask); // it may throw: nothing is begun yet
+    if (stopped) {
+      end();
+      return reject(reasonOf(Signal));
+    }
     turns.ask(turn, IsNext);
   });
+}
+
+/** A signal may be of anybody's making. */
+function reasonOf(signal: SDS_StopSignal | undefined): unknown {
+  try {
+    return signal?.reason;
+  } catch (error) {
+    return error;
+  }
 }
 
 /** Progress of native calls, which say nothing themselves: seen from outside while they run. */

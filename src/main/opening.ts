@@ -13,7 +13,8 @@ export class Opening {
   readonly #connection: Connection;
   readonly #queue: FileQueue;
   readonly #member: Member;
-  #attempt: Promise<Report>;
+  /** Under way, or what came of it: before Node 24 a promise that is kept keeps its call's asynchronous context. */
+  #attempt: Promise<Report> | Report;
   /** Whether the failure of `#attempt` was told, so that the next one who asks tries again. */
   #failed = false;
 
@@ -21,7 +22,15 @@ export class Opening {
     this.#connection = connection;
     this.#queue = queue;
     this.#member = member;
-    this.#attempt = connection.attach(queue, member);
+    this.#attempt = this.#begin();
+  }
+
+  #begin(): Promise<Report> {
+    const attempt = this.#connection.attach(this.#queue, this.#member);
+    void attempt.then((report) => {
+      if (this.#attempt === attempt) this.#attempt = report;
+    });
+    return attempt;
   }
 
   /** Whether another process may give the store back: it was never this one's. */
@@ -36,7 +45,7 @@ export class Opening {
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       if (this.#failed) {
         this.#failed = false;
-        this.#attempt = this.#connection.attach(this.#queue, this.#member);
+        this.#attempt = this.#begin();
       }
       const report = await this.#attempt;
       if (report.error === undefined) return report;

@@ -16,9 +16,11 @@ import type {
 } from '../protocol/maintenance.ts';
 import { isPostgresqlUrl, labelOf } from '../protocol/postgresql-url.ts';
 import { Promise, performance } from '../protocol/surroundings.ts';
-import { describe } from './arguments.ts';
+import { describe, entriesOf } from './arguments.ts';
+import { currentContext } from './async-context.ts';
 import { changed, runTask } from './maintenance-worker.ts';
-import { begin, finish, log, said } from './observe/channels.ts';
+import { begin, log, said } from './observe/channels.ts';
+import { tellNoted } from './observe/notes.ts';
 import { pathOf, placesToLookFrom, readServer } from './place.ts';
 
 const MOST_PAGES_PER_STEP = 16_384;
@@ -45,25 +47,29 @@ export async function backupDatabase(
   return backupFile(call, pathOf(SourcePath, call, 'SourcePath'), pathOf(TargetPath, call, 'TargetPath'), Options);
 }
 
-/** The same with real paths, for messages under the name of the call. */
+/** The same with real paths, for messages under the name of the call; `before` is waited for once all that was given is read. */
 export async function backupFile(
   call: string,
   source: string,
   target: string,
   Options: SDS_BackupOptions,
+  before?: () => Promise<void>,
 ): Promise<SDS_BackupResult> {
   const accepted = { PagesPerStep: pages, Overwrite: yesOrNo };
-  const { PagesPerStep = 1024, Overwrite = false } = checked(Options, call, source, accepted);
+  const options = checked(Options, call, source, accepted);
+  const { PagesPerStep = 1024, Overwrite = false } = options;
+  if (before !== undefined) await before(); // else it begins within the call
   const trace = begin('backup', () => ({ Path: source, TargetPath: target }));
   const given = { source, target, pagesPerStep: PagesPerStep, overwrite: Overwrite };
   try {
-    const result = await runTask('backup', call, given, Options);
-    if (trace !== undefined) Object.assign(trace, { Bytes: result.Bytes });
-    finish('backup', trace);
+    const running = runTask('backup', call, given, options);
+    tellNoted();
+    const result = await running;
+    trace?.end({ Bytes: result.Bytes });
     log('backup of %s to %s: %d bytes', source, target, result.Bytes);
     return result;
   } catch (error) {
-    finish('backup', trace, error);
+    trace?.end({}, error);
     log('backup of %s to %s: %s', source, target, said(error));
     throw error;
   }
@@ -83,8 +89,9 @@ export async function restoreDatabase(
   const call = 'restoreDatabase';
   const source = pathOf(BackupPath, call, 'BackupPath');
   const target = pathOf(TargetPath, call, 'TargetPath');
-  const { Overwrite = false, Verify = true } = checked(Options, call, source, { Overwrite: yesOrNo, Verify: yesOrNo });
-  return runTask('restore', call, { source, target, overwrite: Overwrite, verify: Verify }, Options);
+  const options = checked(Options, call, source, { Overwrite: yesOrNo, Verify: yesOrNo });
+  const { Overwrite = false, Verify = true } = options;
+  return runTask('restore', call, { source, target, overwrite: Overwrite, verify: Verify }, options);
 }
 
 /**
@@ -98,10 +105,10 @@ export async function restoreDatabase(
 export async function verifyDatabase(Path: string, Options: SDS_OperationOptions = {}): Promise<SDS_VerifyResult> {
   const call = 'verifyDatabase';
   const path = pathOf(Path, call, 'Path');
-  checked(Options, call, path, {});
+  const options = checked(Options, call, path, {});
   const begun = performance.now();
   for (let tries = 1; ; tries++) {
-    const [structure, rows] = await checkBoth(path, call, Options);
+    const [structure, rows] = await checkBoth(path, call, options);
     const failure = structure.status === 'rejected' ? structure : rows?.status === 'rejected' ? rows : undefined;
     if (failure !== undefined) {
       const { reason } = failure as { reason: object };
@@ -161,8 +168,7 @@ async function checkBoth(
 export async function compactDatabase(Path: string, Options: SDS_OperationOptions = {}): Promise<SDS_CompactResult> {
   const call = 'compactDatabase';
   const path = pathOf(Path, call, 'Path');
-  checked(Options, call, path, {});
-  return runTask('compact', call, { path }, Options);
+  return runTask('compact', call, { path }, checked(Options, call, path, {}));
 }
 
 /**
@@ -176,8 +182,8 @@ export async function describeDatabase(
 ): Promise<SDS_DatabaseDescription> {
   const call = 'describeDatabase';
   const path = pathOf(Path, call, 'Path');
-  const { Quick = false } = checked(Options, call, path, { Quick: yesOrNo });
-  return runTask('describe', call, { path, quick: Quick }, Options);
+  const options = checked(Options, call, path, { Quick: yesOrNo });
+  return runTask('describe', call, { path, quick: options.Quick ?? false }, options);
 }
 
 /**
@@ -201,23 +207,19 @@ export async function copyStores(
   Options: SDS_CopyOptions = {},
 ): Promise<SDS_CopyResult> {
   const call = 'copyStores';
-  const sources = (Array.isArray(From) ? From : [From]).map((place) => placeOf(place, call, 'From'));
+  const sources = Array.from(Array.isArray(From) ? From : [From], (place) => placeOf(place, call, 'From'));
   const [source] = sources;
   if (source === undefined) throw new SDS_PersistenceError('invalid-argument', `${call}: From has no path in it`);
   const target = placeOf(To, call, 'To');
   const path = source.file ?? labelOf(source.server);
   const accepted = { Stores: names, Overwrite: yesOrNo, Values: yesOrNo, LeaseMs: lease };
-  const {
-    Stores: stores,
-    Overwrite: overwrite = false,
-    Values: values = true,
-    LeaseMs: leaseMs = 10_000,
-  } = checked(Options, call, path, accepted);
+  const options = checked(Options, call, path, accepted);
+  const { Stores: stores, Overwrite: overwrite = false, Values: values = true, LeaseMs: leaseMs = 10_000 } = options;
   if (sources.length === 1 && source.file !== undefined && target.file !== undefined) {
-    return runTask('copy', call, { source: source.file, target: target.file, stores, overwrite, values }, Options);
+    return runTask('copy', call, { source: source.file, target: target.file, stores, overwrite, values }, options);
   }
   const given = { path, sources, target, stores, overwrite, values, leaseMs, modules: placesToLookFrom() };
-  return runTask('move', call, given, Options);
+  return runTask('move', call, given, options);
 }
 
 function placeOf(value: unknown, call: string, name: string): Place {
@@ -253,18 +255,37 @@ const lease: Acceptance = {
 };
 const everywhere = { OnProgress: aFunction, Signal: aSignal };
 
-function checked<T extends object>(options: T, call: string, path: string, own: Record<string, Acceptance>): T {
+/**
+ * The options as plain properties, each read once, at the call: what they are read from may be of getters. `OnProgress` runs
+ * in the asynchronous context of the call.
+ */
+function checked<T extends SDS_OperationOptions>(
+  options: T,
+  call: string,
+  path: string,
+  own: Record<string, Acceptance>,
+): T {
   const accepted: Record<string, Acceptance> = { ...everywhere, ...own };
   const refuse = (detail: string) => makeError('invalid-argument', call, path, detail);
   if (typeof options !== 'object' || options === null)
     throw refuse(`Options must be an object, not ${describe(options)}`);
-  for (const [name, value] of Object.entries(options)) {
+  const given = entriesOf(options);
+  if (typeof given === 'string') throw refuse(given);
+  const settings: Record<string, unknown> = {};
+  for (const [name, value] of given) {
     if (value === undefined) continue;
     const accepts = Object.hasOwn(accepted, name) ? accepted[name] : undefined;
     if (accepts === undefined) {
       throw refuse(`there is no option '${name}'; there are ${Object.keys(accepted).join(', ')}`);
     }
     if (!accepts.test(value)) throw refuse(`${name} must be ${accepts.what}, not ${describe(value)}`);
+    settings[name] = value;
   }
-  return options;
+  const checkedOptions = settings as T;
+  const { OnProgress } = checkedOptions;
+  if (OnProgress !== undefined) {
+    const inContextOfCall = currentContext();
+    checkedOptions.OnProgress = (progress) => inContextOfCall(() => OnProgress(progress));
+  }
+  return checkedOptions;
 }

@@ -6,8 +6,11 @@ import type { Bytes } from '../protocol/service.ts';
 import { bufferOf, lengthOf, startOf } from './view.ts';
 
 /** The marks of `transfer`: private to this package, so that no other copy of Comlink meets them. */
-const handedOver = new WeakMap<object, readonly unknown[]>();
+const handedOver = new WeakSet<object>();
 let everMarked = false;
+
+/** The language's own, whatever property somebody has put on a buffer. */
+const { transferToFixedLength } = ArrayBuffer.prototype;
 
 /**
  * Hands over one byte argument to the next call it is passed to, in the form that Comlink uses. At
@@ -22,17 +25,21 @@ let everMarked = false;
  * await Provider.saveValue(Hash, transfer(Bytes, [Bytes.buffer]))
  */
 export function transfer<T extends object>(Bytes: T, Transferables: readonly unknown[]): T {
-  handedOver.set(Bytes, Transferables);
-  everMarked = true;
+  // looked at now: in the call that takes the bytes nothing of the caller's may run
+  const names = types.isUint8Array(Bytes) && Array.isArray(Transferables) && Transferables.includes(bufferOf(Bytes));
+  if (names) {
+    handedOver.add(Bytes);
+    everMarked = true;
+  } else {
+    handedOver.delete(Bytes);
+  }
   return Bytes;
 }
 
 /** Whether this argument was handed over; asking takes the mark away. */
 export function takeMark(bytes: Uint8Array): boolean {
   if (!everMarked) return false;
-  const marked = handedOver.get(bytes)?.includes(bufferOf(bytes)) ?? false;
-  handedOver.delete(bytes);
-  return marked;
+  return handedOver.delete(bytes);
 }
 
 /** Moves a handed-over view's buffer out of the caller's reach, `undefined` where that is impossible. */
@@ -41,7 +48,7 @@ export function takeOver(bytes: Uint8Array): Bytes | undefined {
   // Node marks the pool of small Buffers: moving it would take the neighbours' bytes away
   if (types.isSharedArrayBuffer(buffer) || threads.isMarkedAsUntransferable(buffer)) return undefined;
   try {
-    return { buffer: buffer.transferToFixedLength(), start, length };
+    return { buffer: transferToFixedLength.call(buffer), start, length };
   } catch {
     return undefined; // WebAssembly memory refuses (it has a detach key): the caller's call copies it
   }

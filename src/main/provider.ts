@@ -20,6 +20,7 @@ import { describe, faultOfBytes, faultOfClock, faultOfHash, readOptions } from '
 import type { Connection } from './connection/connection.ts';
 import { type OpenFile, openFile, releaseFile } from './connection/worker-pool.ts';
 import { drainAtExit, exiting } from './exit-guard.ts';
+import { tellNoted } from './observe/notes.ts';
 import { statisticsOf } from './observe/statistics.ts';
 import { Opening } from './opening.ts';
 import { backupFile } from './operations.ts';
@@ -87,6 +88,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     this.#connection = connection;
     this.#member = member;
     this.#opening = new Opening(connection, queue, member);
+    tellNoted();
   }
 
   /**
@@ -156,6 +158,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     if (this.#closing !== undefined) return Promise.reject(this.#error('closed', 'appendPatch'));
     const promise = this.#queue.gathering.appendPatch(this.#member, Patch, Clock);
     if (exiting) drainAtExit(this.#connection);
+    tellNoted();
     return promise;
   }
 
@@ -243,7 +246,9 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     const { failures } = this.#member;
     const finished = connection.block(() => this.#queue.finished, Number.POSITIVE_INFINITY, TimeoutMs);
     const { failures: after, untold } = this.#member;
-    return finished && this.#queue.refusalOf('flushSync') === undefined && after === failures && untold === undefined;
+    const isStored = finished && this.#queue.refusalOf('flushSync') === undefined && this.#queue.finished;
+    tellNoted();
+    return isStored && after === failures && untold === undefined;
   }
 
   /**
@@ -293,9 +298,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     if (hasOwnLocks(place.parameters)) {
       throw makeError('invalid-argument', 'backup', dbPath, `${OWN_LOCKS} can't be copied while it is in use`);
     }
-    const target = pathOf(Path, 'backup', 'Path');
-    await this.flush();
-    return backupFile('backup', dbPath, target, Options);
+    return backupFile('backup', dbPath, pathOf(Path, 'backup', 'Path'), Options, () => this.flush());
   }
 
   /** Figures of this provider, its file and its worker; asking for them looks at the sizes of the files, nothing more. */
@@ -314,13 +317,16 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     if (this.#closing !== undefined) return Promise.reject(this.#error('closed', name));
     const promise = this.#queue.gathering.addWrite(this.#member, operation, key, clock, data, takeOver);
     if (exiting) drainAtExit(this.#connection);
+    tellNoted();
     return promise;
   }
 
   #load(name: string, operation: number, key: string, clock: number): Promise<unknown> {
     if (this.#closing !== undefined) return Promise.reject(this.#error('closed', name));
     const load = () => this.#queue.gathering.addLoad(this.#member, operation, key, clock);
-    return this.#opening.mayComeFree ? this.#onceOwned(load) : load();
+    const promise = this.#opening.mayComeFree ? this.#onceOwned(load) : load();
+    tellNoted();
+    return promise;
   }
 
   /** A load before the store was ever this process's: what another one still writes belongs to it, so it waits for that. */

@@ -1,7 +1,9 @@
 /** Process warnings: said once each, with a code that a program can filter by. */
 import type { SDS_PersistenceError } from '../protocol/errors.ts';
+import { outsideOfCalls } from './async-context.ts';
 import { exiting, sayAtExit } from './exit-guard.ts';
 import { tell } from './observe/channels.ts';
+import { note } from './observe/notes.ts';
 
 /** Files and stores that were spoken of already. */
 const said = new Set<string>();
@@ -10,8 +12,8 @@ function once(code: string, subject: string, message: string): void {
   const key = `${code} ${subject}`;
   if (said.has(key)) return;
   said.add(key);
-  if (exiting) sayAtExit(message);
-  else process.emitWarning(message, { type: 'SDS_PersistenceWarning', code });
+  const warn = () => process.emitWarning(message, { type: 'SDS_PersistenceWarning', code });
+  note(() => (exiting ? sayAtExit(message) : outsideOfCalls(warn)));
 }
 
 /** A patch is lost since its number is taken by other bytes. */

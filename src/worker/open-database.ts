@@ -128,6 +128,8 @@ function isSame(a: Stats, b: Stats): boolean {
   return a.ino === b.ino && a.dev === b.dev;
 }
 
+const notPermitted = ['EACCES', 'EPERM', 'EROFS'];
+
 /** SQLite says no more than "unable to open", also where it may read the file but not write beside it; the system says why. */
 function whyNotOpen(failed: EngineError, path: string, transient: boolean): EngineError {
   if (transient) return failed;

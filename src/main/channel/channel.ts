@@ -35,6 +35,7 @@ import {
   WORKER_STATE,
 } from '../../protocol/control.ts';
 import { ErrorBoard } from '../../protocol/error-board.ts';
+import { outsideOfCalls } from '../async-context.ts';
 
 /** A checkpoint that has ended, in milliseconds. */
 export interface Checkpoint {
@@ -178,7 +179,8 @@ export class Channel {
     const wait = Atomics.waitAsync(this.#control, PROGRESS, seen);
     if (!wait.async) return false;
     this.#listening = true;
-    void this.#listen(wait.value, onProgress);
+    // whoever happens to be the first to listen: all that is done then is of many calls
+    outsideOfCalls(() => void this.#listen(wait.value, onProgress));
     return true;
   }
 

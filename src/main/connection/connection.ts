@@ -6,7 +6,8 @@ import { MAX_FILES } from '../../protocol/control.ts';
 import { makeError, reviveError } from '../../protocol/errors.ts';
 import type { Report } from '../../protocol/service.ts';
 import { Channel } from '../channel/channel.ts';
-import { begin, finish, log, tell } from '../observe/channels.ts';
+import { begin, log, tell } from '../observe/channels.ts';
+import { inTheMiddle } from '../observe/notes.ts';
 import type { WorkerFigures } from '../observe/statistics.ts';
 import type { Place } from '../place.ts';
 import { FileQueue } from '../queue/file-queue.ts';
@@ -49,6 +50,7 @@ export class Connection implements SessionOwner {
     this.#pool = pool;
     this.#dispatcher = new Dispatcher(pendingBytes, this.channel, () => this.#checkLife());
     this.#lostReason = this.#start();
+    this.#dispatcher.updateReference(); // as long as it serves no file, it keeps nothing alive
   }
 
   get lost(): boolean {
@@ -120,7 +122,7 @@ export class Connection implements SessionOwner {
       this.#session === undefined
         ? lostReport(this.#lostReason)
         : await this.#registry.attach(this.#session, queue, member);
-    finish('open', trace, report.error && reviveError(report.error, 'open', member.dbPath));
+    trace?.end({}, report.error && reviveError(report.error, 'open', member.dbPath));
     log('open %s: %s', member.dbPath, report.error?.code ?? 'fine');
     if (report.sqliteVersion !== undefined) this.#dispatcher.sqliteVersion = report.sqliteVersion;
     return report;
@@ -216,6 +218,18 @@ export class Connection implements SessionOwner {
     const { wasAtWork } = lost;
     lost.leave();
     this.#lost++;
+    // Node tells of a new thread within its constructor: who hears of it and calls is served once all is in place
+    inTheMiddle(() => this.#replace(lost, fileAtWork, wasAtWork, reason, mayStart));
+    if (!this.lost) this.#dispatcher.startAgain();
+  }
+
+  #replace(
+    lost: Session,
+    fileAtWork: number | undefined,
+    wasAtWork: boolean,
+    reason: unknown,
+    mayStart: boolean,
+  ): void {
     tell('worker-lost', { Message: String(reason), Files: this.#queues.size });
     for (const queue of this.#queues) if (queue.id === fileAtWork) this.#tryAgain(queue, reason);
     // a thread that ended at a file's work says nothing about the next one, nor does that of another connection
@@ -243,7 +257,6 @@ export class Connection implements SessionOwner {
     for (const queue of this.#queues) queue.resume();
     if (this.#session !== undefined) this.#registry.attachAll(this.#session);
     if (this.#session !== undefined) this.#registry.detachAgain(this.#session);
-    this.#dispatcher.startAgain();
   }
 
   #giveUp(reason: unknown): void {

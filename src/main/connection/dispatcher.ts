@@ -6,15 +6,16 @@
 import { WANTED_BY_BLOCKED, WANTED_LATER, WANTED_NOW } from '../../protocol/control.ts';
 import { accountForAtOnce } from '../../protocol/dropped-memory.ts';
 import { later, soon } from '../../protocol/surroundings.ts';
+import { outsideOfCalls } from '../async-context.ts';
 import type { Channel } from '../channel/channel.ts';
 import { PendingMemory } from '../memory/pending-memory.ts';
 import { CheckpointObserver } from '../observe/checkpoints.ts';
+import { isInTheMiddle } from '../observe/notes.ts';
 import type { Batch } from '../queue/batch.ts';
 import type { FileQueue, QueueHost } from '../queue/file-queue.ts';
 import { type LargeWrite, NO_SLOT } from '../queue/large-write.ts';
-import type { Load } from '../queue/load.ts';
 import { QueueSet } from '../queue/queue-set.ts';
-import { WORTH_SENDING } from '../queue/under-way.ts';
+import { type Item, WORTH_SENDING } from '../queue/under-way.ts';
 import { blockUntil } from './blocking.ts';
 import { callLoad, callWrite } from './calls.ts';
 import type { Session } from './session.ts';
@@ -79,11 +80,14 @@ export class Dispatcher implements QueueHost {
 
   #scheduledPump = (): void => {
     this.#pumpScheduled = false;
-    this.pump();
+    outsideOfCalls(this.#pumpNow); // what it settles and sends is of many calls
   };
+
+  #pumpNow = (): void => this.pump();
 
   /** Sends what may be sent, settles what is finished, and sees to it that the rest is heard of. */
   pump(): void {
+    if (isInTheMiddle()) return; // called by a hook: what that calls is sent at the end of the turn
     for (let again = false; ; again = true) {
       this.#wantToSend.forEach(this.#trySend);
       this.#ring();
@@ -141,29 +145,46 @@ export class Dispatcher implements QueueHost {
     this.#haveUnderWay.add(queue);
   }
 
-  sendBatch(queue: FileQueue, batch: Batch): boolean {
-    if (!this.#push(queue, batch)) return false;
-    this.#sent = true;
-    if (batch.urgent) this.#hurry = true;
-    if (batch.bytes >= WORTH_SENDING) {
-      // perhaps in mid-turn: the worker begins while the next one is gathered
-      this.#hurry = true;
-      this.#ring();
-    }
-    return true;
+  reserve({ id }: FileQueue, item: Item): boolean {
+    if (isInTheMiddle()) return false;
+    if (item.kind === 'batch') return this.#channel.push(id, item.number, item.firstSlab, item.watched.begunAt);
+    if (item.kind === 'write' && item.slot === NO_SLOT) item.slot = this.#channel.takeSlot() ?? NO_SLOT;
+    return item.kind === 'load' || item.slot !== NO_SLOT;
   }
 
-  sendShared(queue: FileQueue, batch: Batch): boolean {
-    if (!this.#push(queue, batch)) return false;
+  send(queue: FileQueue, item: Item): void {
+    if (item.kind === 'batch') this.#wasPushed(item);
+    else if (this.session === undefined)
+      return; // it is refused with all that is pending
+    else if (item.kind === 'write') {
+      const onFailure = (error: unknown) => {
+        queue.refuse(item, error);
+        this.pump();
+      };
+      callWrite(this.session, item, this.memory.blocks.takeDropped(), () => this.pump(), onFailure);
+    } else {
+      callLoad(this.session, item, (loaded) => {
+        this.#settle(); // the writes before it
+        queue.answer(item, loaded);
+        this.pump();
+      });
+    }
+  }
+
+  #wasPushed(batch: Batch): void {
+    this.#sent = true;
+    if (batch.urgent) this.#hurry = true;
+    if (batch.bytes < WORTH_SENDING) return;
+    // perhaps in mid-turn: the worker begins while the next one is gathered
+    this.#hurry = true;
+    this.#ring();
+  }
+
+  wasShared(): void {
     if (!this.#channel.ring(false)) this.#wake(0);
     if (this.#ending) this.#schedulePump(); // another listener of `beforeExit` has called
     // what nobody waits for is told of after a pause in the traffic
     if (!this.#channel.listen(this.#channel.progress, this.#progressed)) this.#schedulePump();
-    return true;
-  }
-
-  #push({ id }: FileQueue, { number, firstSlab, watched }: Batch): boolean {
-    return this.#channel.push(id, number, firstSlab, watched.begunAt);
   }
 
   settleSoon(): void {
@@ -171,29 +192,7 @@ export class Dispatcher implements QueueHost {
   }
 
   settleNow(): void {
-    this.#settle();
-  }
-
-  sendWrite(queue: FileQueue, write: LargeWrite): boolean {
-    if (write.slot === NO_SLOT) write.slot = this.#channel.takeSlot() ?? NO_SLOT;
-    if (write.slot === NO_SLOT) return false;
-    if (this.session !== undefined) {
-      const onFailure = (error: unknown) => {
-        queue.refuse(write, error);
-        this.pump();
-      };
-      callWrite(this.session, write, this.memory.blocks.takeDropped(), () => this.pump(), onFailure);
-    }
-    return true;
-  }
-
-  sendLoad(queue: FileQueue, load: Load): void {
-    if (this.session === undefined) return; // it is refused with all that is pending
-    callLoad(this.session, load, (loaded) => {
-      this.#settle(); // the writes before it
-      queue.answer(load, loaded);
-      this.pump();
-    });
+    outsideOfCalls(this.#settle);
   }
 
   takeOutcome(write: LargeWrite): number {
@@ -256,10 +255,10 @@ export class Dispatcher implements QueueHost {
 
   // ---- settling -------------------------------------------------------------------------------
 
-  #settle(): void {
+  #settle = (): void => {
     this.#haveUnderWay.forEach(this.#settleQueue);
     this.#checkpoints.look();
-  }
+  };
 
   get #wanted(): number {
     if (this.blocked) return WANTED_BY_BLOCKED;
@@ -293,7 +292,7 @@ export class Dispatcher implements QueueHost {
 
   /**
    * Blocks this thread, sending and settling as the worker proceeds, until a condition holds or there is no
-   * worker any more (true), or nothing has proceeded for so long (false).
+   * worker any more, or it is called by a hook in the middle of sending (true), or nothing has proceeded for so long (false).
    */
   block(until: () => boolean, patienceMs: number, totalMs: number = Number.POSITIVE_INFINITY): boolean {
     const wasBlocked = this.blocked;
@@ -302,12 +301,12 @@ export class Dispatcher implements QueueHost {
     this.#channel.want(this.#wanted);
     const isDone = () => {
       this.pump();
-      if (!until() && this.session !== undefined) return false;
+      if (!until() && this.session !== undefined && !isInTheMiddle()) return false;
       this.#settle(); // what finished since the last look
       return true;
     };
     try {
-      return blockUntil(isDone, this.#channel, this.#checkLife, patienceMs, totalMs);
+      return outsideOfCalls(() => blockUntil(isDone, this.#channel, this.#checkLife, patienceMs, totalMs));
     } finally {
       this.blocked = wasBlocked;
       // the rest is heard of as usual

@@ -8,7 +8,9 @@ import { type Endpoint, type Remote, transfer, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { WorkerService } from '../../protocol/service.ts';
 import { performance } from '../../protocol/surroundings.ts';
+import { outsideOfCalls } from '../async-context.ts';
 import type { Channel } from '../channel/channel.ts';
+import { inTheMiddle } from '../observe/notes.ts';
 import type { EngineKind } from './start-worker.ts';
 import { WorkerThread } from './thread.ts';
 
@@ -88,7 +90,7 @@ export class Session {
     if (this.#over) return;
     this.#calls++;
     this.keepAlive(true);
-    void this.#await(method, onAnswer, onFailure);
+    outsideOfCalls(() => inTheMiddle(() => void this.#await(method, onAnswer, onFailure)));
   }
 
   async #await<T>(

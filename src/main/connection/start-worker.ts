@@ -4,6 +4,7 @@ import { Worker, type WorkerOptions, workerData } from 'node:worker_threads';
 import postgresqlCode from 'virtual:postgresql-code';
 import workerCode from 'virtual:worker-code';
 import { OWNER, type SharedMemory } from '../../protocol/control.ts';
+import { outsideOfCalls } from '../async-context.ts';
 
 /** What a worker speaks to; each has code of its own. */
 export type EngineKind = 'sqlite' | 'postgresql';
@@ -16,10 +17,15 @@ const resourceLimits = { maxYoungGenerationSizeMb: 8 };
 
 /** Starting from source text works in any bundle, archive or single executable: no file is looked up. */
 export function startWorker(kind: EngineKind, shared: SharedMemory): Worker {
-  return new Worker(kind === 'sqlite' ? workerCode() : postgresqlCode(), workerOptions('sds-persistence', shared));
+  return startThread(kind === 'sqlite' ? workerCode() : postgresqlCode(), 'sds-persistence', shared);
 }
 
-export function workerOptions(name: string, data: { owner: string }): WorkerOptions {
+/** A thread belongs to no call, nor do its events. */
+export function startThread(code: string, name: string, data: { owner: string }): Worker {
+  return outsideOfCalls(() => new Worker(code, workerOptions(name, data)));
+}
+
+function workerOptions(name: string, data: { owner: string }): WorkerOptions {
   if ((workerData as Partial<SharedMemory> | null)?.owner === OWNER) {
     // a file that the program preloads (`--require`) runs in this thread too: it must not start another
     throw new Error('this thread is a worker of sds-persistence-worker itself');

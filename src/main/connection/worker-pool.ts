@@ -37,9 +37,16 @@ function poolSize(): number {
 /** A file: as it is open already, or opened on the worker with the fewest files. */
 export function openFile(place: Place, maxPendingBytes: number): OpenFile {
   const { key, server } = place;
-  const open = key === undefined ? undefined : openFiles.get(key);
-  if (open !== undefined) return open;
+  const open = () => (key === undefined ? undefined : openFiles.get(key));
+  const before = open();
+  if (before !== undefined) return before;
   const connection = connectionForNewFile(server === undefined ? 'sqlite' : 'postgresql', maxPendingBytes);
+  // Node tells of a new thread, and of listeners, as they are made: who hears of that may have opened the file
+  const meanwhile = open();
+  if (meanwhile !== undefined) {
+    if (connection.fileCount === 0) endLater(connection);
+    return meanwhile;
+  }
   const file = { queue: connection.openFile(place), connection };
   if (key !== undefined && !connection.lost) openFiles.set(key, file);
   return file;

@@ -5,6 +5,7 @@
  */
 import { accountFor, accountForAtOnce } from '../../protocol/dropped-memory.ts';
 import { later, performance } from '../../protocol/surroundings.ts';
+import { outsideOfCalls } from '../async-context.ts';
 
 const MiB = 1024 * 1024;
 /** As long as there is more, in use or kept, room for a new block is made by dropping what is kept. */
@@ -96,7 +97,7 @@ export class BlockPool {
     const inMs = Math.max(oldest.since + WHILE_MS - performance.now(), 1);
     if (this.#willLetGo) return;
     this.#willLetGo = true;
-    later(this.#letGo, inMs);
+    outsideOfCalls(() => later(this.#letGo, inMs));
   }
 
   #letGo = (): void => {

@@ -1,10 +1,12 @@
 /**
  * What the provider tells whoever listens: channels of `node:diagnostics_channel`, and lines of NODE_DEBUG. With
- * nobody listening, nothing is made that could be told.
+ * nobody listening, nothing is made that could be told. When it is told: see `notes.ts`.
  */
-import { channel, tracingChannel } from 'node:diagnostics_channel';
+import { channel, type TracingChannel, tracingChannel } from 'node:diagnostics_channel';
 import { debuglog } from 'node:util';
 import { SDS_PersistenceError } from '../../protocol/errors.ts';
+import { currentContext, outsideOfCalls } from '../async-context.ts';
+import { note } from './notes.ts';
 
 const PREFIX = 'sds-persistence';
 
@@ -31,7 +33,9 @@ const debug = debuglog(PREFIX);
 
 /** One line an event of the life of files and workers, also where the name of a file has a line break in it. */
 export function log(format: string, ...values: unknown[]): void {
-  if (debug.enabled) debug(format, ...values.map((value) => (typeof value === 'string' ? onOneLine(value) : value)));
+  if (!debug.enabled) return;
+  const shown = values.map((value) => (typeof value === 'string' ? onOneLine(value) : value));
+  note(() => outsideOfCalls(() => debug(format, ...shown)));
 }
 
 const onOneLine = (text: string): string => text.replaceAll('\r', '\\r').replaceAll('\n', '\\n');
@@ -44,30 +48,56 @@ export function said(thrown: unknown): string {
 /** What the events of one call share; keys are added while it goes on. */
 export type TraceContext = Record<string, unknown>;
 
-/** Begins a call; `undefined` if nobody listens. */
-export function begin(name: keyof typeof traced, make: () => TraceContext): TraceContext | undefined {
-  const tracing = traced[name];
-  if (!tracing.hasSubscribers) return undefined;
-  const context = make();
-  tracing.start.publish(context);
-  tracing.end.publish(context);
-  return context;
-}
+/** A call that is told of, in its own asynchronous context: its beginning first, whatever is called meanwhile. */
+export class Trace {
+  readonly #tracing: TracingChannel;
+  readonly #context: TraceContext;
+  readonly #inContext = currentContext();
+  #begun = false;
+  #tellEnd: (() => void) | undefined;
 
-export function finish(name: keyof typeof traced, context: TraceContext | undefined, error?: unknown): void {
-  if (context === undefined) return;
-  const tracing = traced[name];
-  if (error !== undefined) {
-    context.error = error;
-    tracing.error.publish(context);
+  constructor(tracing: TracingChannel, context: TraceContext) {
+    this.#tracing = tracing;
+    this.#context = context;
+    note(() => this.#inContext(() => this.#begin()));
   }
-  tracing.asyncStart.publish(context);
-  tracing.asyncEnd.publish(context);
+
+  #begin(): void {
+    this.#tracing.start.publish(this.#context);
+    this.#tracing.end.publish(this.#context);
+    this.#begun = true;
+    this.#tellEnd?.(); // it was settled before that
+  }
+
+  /** It is settled, with an error if it has failed; `facts` are added to what is told. */
+  end(facts: TraceContext, error?: unknown): void {
+    const tell = () => this.#inContext(() => this.#end(error === undefined ? facts : { ...facts, error }, error));
+    if (this.#begun) note(tell);
+    else this.#tellEnd = tell;
+  }
+
+  #end(facts: TraceContext, error: unknown): void {
+    for (const [key, value] of Object.entries(facts)) {
+      // whatever a subscriber has made of it: nothing of that is run, and one that it has frozen stays as it is
+      Reflect.defineProperty(this.#context, key, { value, configurable: true, enumerable: true, writable: true });
+    }
+    if (error !== undefined) this.#tracing.error.publish(this.#context);
+    this.#tracing.asyncStart.publish(this.#context);
+    this.#tracing.asyncEnd.publish(this.#context);
+  }
 }
 
+/** Begins a call; `undefined` if nobody listens. */
+export function begin(name: keyof typeof traced, make: () => TraceContext): Trace | undefined {
+  const tracing = traced[name];
+  return tracing.hasSubscribers ? new Trace(tracing, make()) : undefined;
+}
+
+/** Tells of an event, which belongs to no call: a batch that fails has the calls of many. */
 export function tell(name: keyof typeof told, message: TraceContext): void {
-  if (told[name].hasSubscribers) told[name].publish(message);
   log('%s %j', name, message);
+  const listened = told[name];
+  if (listened.hasSubscribers) note(() => outsideOfCalls(() => listened.publish(message)));
 }
 
 /** Errors that an operator wants to hear of, besides whoever made the call. */

@@ -2,7 +2,7 @@
 import { CHECKPOINTS_KEPT } from '../../protocol/control.ts';
 import { performance } from '../../protocol/surroundings.ts';
 import type { Channel } from '../channel/channel.ts';
-import { begin, finish, traced } from './channels.ts';
+import { begin, traced } from './channels.ts';
 
 export class CheckpointObserver {
   readonly #channel: Channel;
@@ -24,13 +24,12 @@ export class CheckpointObserver {
 
   #tell(number: number): void {
     const { begunAt, duration, inAll } = this.#channel.checkpoint(number - 1);
-    const trace = begin('checkpoint', () => ({
+    begin('checkpoint', () => ({
       Checkpoints: number >>> 0,
       Milliseconds: inAll,
       // clocks of two threads agree to some microseconds: its end is not to be in the future
       BegunAt: Math.min(begunAt, performance.now() - duration),
       DurationMs: duration,
-    }));
-    finish('checkpoint', trace);
+    }))?.end({});
   }
 }

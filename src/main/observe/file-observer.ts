@@ -2,7 +2,7 @@
 import { cellTime, msBetween } from '../../protocol/clock.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { performance } from '../../protocol/surroundings.ts';
-import { begin, finish, type TraceContext, tellOfError } from './channels.ts';
+import { begin, type Trace, tellOfError } from './channels.ts';
 import { Delays } from './delays.ts';
 import { traffic } from './traffic.ts';
 
@@ -12,7 +12,7 @@ export interface Watched {
   /** How many patches, and bytes of them, were appended when nothing was added to it any more. */
   patches: number;
   bytes: number;
-  trace: TraceContext | undefined;
+  trace: Trace | undefined;
 }
 
 export class FileObserver {
@@ -36,8 +36,12 @@ export class FileObserver {
   }
 
   began(): Watched {
-    const trace = begin('commit', () => ({ Path: this.#path }));
-    return { begunAt: performance.now(), patches: 0, bytes: 0, trace };
+    return { begunAt: performance.now(), patches: 0, bytes: 0, trace: undefined };
+  }
+
+  /** It has its place in the queue: only now may others hear of it. */
+  registered(watched: Watched): void {
+    watched.trace = begin('commit', () => ({ Path: this.#path }));
   }
 
   completed(watched: Watched): void {
@@ -62,18 +66,16 @@ export class FileObserver {
     const delayMs = delayOf(watched, committedAt);
     // a batch in which some calls failed was committed all the same
     if (error === undefined || committedAt !== 0) this.delays.add(delayMs);
-    if (watched.trace === undefined) return;
-    Object.assign(watched.trace, { Patches: patches, Bytes: bytes, DelayMs: delayMs });
-    finish('commit', watched.trace, error);
+    watched.trace?.end({ Patches: patches, Bytes: bytes, DelayMs: delayMs }, error);
   }
 
-  beganLoad(call: string): TraceContext | undefined {
+  beganLoad(call: string): Trace | undefined {
     return begin('load', () => ({ Path: this.#path, Call: call }));
   }
 
-  endedLoad(trace: TraceContext | undefined, error?: SDS_PersistenceError): void {
+  endedLoad(trace: Trace | undefined, error?: SDS_PersistenceError): void {
     if (error !== undefined) tellOfError(error, this.#path);
-    finish('load', trace, error);
+    trace?.end({}, error);
   }
 
   /** Holds a caller, and counts for how long. */

@@ -17,17 +17,24 @@ export interface Hurried {
   hurry(): void;
 }
 
-/** What `constructor` answers to: somebody outside; our own call of `then`; the same, for a promise that passes on who waits. */
-let asks: 'outside' | 'then' | 'catch' = 'outside';
+/** Whether it is our own call of `then` that asks for the `constructor`, for a promise that passes on who waits. */
+let passesOn = false;
 
 export class Acknowledgement<T> extends Promise<T> {
   #behind: Hurried | undefined;
 
-  /** A promise, and the functions that settle it, for what `behind` will do. */
-  static of<T>(behind: Hurried): PromiseWithResolvers<T> {
+  /**
+   * A promise, and the functions that settle it, for what `behind` will do; it may be named later. Hooks of promises
+   * (`node:async_hooks`) run in here, and may call: so the promise is made before its call has a place anywhere.
+   */
+  static of<T>(behind?: Hurried): PromiseWithResolvers<T> {
     const made = Promise.withResolvers.call(Acknowledgement) as PromiseWithResolvers<T>;
     (made.promise as Acknowledgement<T>).#behind = behind;
     return made;
+  }
+
+  static standsFor(promise: Promise<unknown>, behind: Hurried): void {
+    (promise as Acknowledgement<unknown>).#behind = behind;
   }
 
   /** Somebody waits for this promise. */
@@ -45,26 +52,27 @@ export class Acknowledgement<T> extends Promise<T> {
   ): Promise<A | B> {
     if (typeof onFulfilled === 'function') Acknowledgement.waitFor(this);
     const behind = this.#behind;
-    asks = behind === undefined ? 'then' : 'catch';
-    let next: Promise<A | B>;
+    if (behind === undefined) return super.then(onFulfilled, onRejected);
+    passesOn = true; // until `constructor` is asked for, which comes first: species and hooks of promises run after that
     try {
-      next = super.then(onFulfilled, onRejected);
+      const next = super.then(onFulfilled, onRejected);
+      const made: object = next;
+      if (#behind in made) made.#behind = behind;
+      else Acknowledgement.waitFor(this); // the program's own `then`, or species: who waits for what it returns is not seen
+      return next;
     } finally {
-      asks = 'outside';
+      passesOn = false; // also where somebody has given this promise a `constructor` of its own
     }
-    if (behind === undefined) return next;
-    const made: object = next;
-    if (#behind in made) made.#behind = behind;
-    else Acknowledgement.waitFor(this); // the program's own `then`: who waits for what it returns is not seen
-    return next;
   }
 }
 
 Object.defineProperty(Acknowledgement.prototype, 'constructor', {
   configurable: true,
   get(this: object) {
-    if (asks === 'catch') return Acknowledgement;
-    if (asks === 'outside') Acknowledgement.waitFor(this);
+    const asked = passesOn;
+    passesOn = false;
+    if (asked) return Acknowledgement;
+    Acknowledgement.waitFor(this);
     return Promise;
   },
 });

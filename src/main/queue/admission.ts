@@ -46,6 +46,9 @@ export class Admission {
   holdOrRefuse(hasRoom: () => boolean, { settings }: Member, call: string): SDS_PersistenceError | undefined {
     if (settings.Overflow === 'reject') return makeError('queue-full', call, this.#queue.dbPath);
     this.#queue.observer.hold(() => this.#room.hold(hasRoom));
+    // called by a hook in the middle of sending, which goes on only once this call has returned
+    if (!hasRoom() && this.#queue.refusalOf(call) === undefined)
+      return makeError('queue-full', call, this.#queue.dbPath);
     return undefined;
   }
 }

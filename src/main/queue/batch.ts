@@ -2,7 +2,6 @@
 
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { NO_SLAB } from '../../protocol/slabs.ts';
-import { Promise } from '../../protocol/surroundings.ts';
 import type { Watched } from '../observe/file-observer.ts';
 import { Acknowledgement, type Hurried } from './acknowledgement.ts';
 import type { Member, Settling, Watcher } from './member.ts';
@@ -45,19 +44,16 @@ export class Batch implements Hurried {
     return this.slabs[0] ?? NO_SLAB;
   }
 
-  /** Adds a promise; returns its index among those of the batch. */
-  addPromise(member: Member, operation: number): { promise: Promise<unknown>; index: number } {
-    const { promise, resolve, reject } = Acknowledgement.of<unknown>(this);
-    return { promise, index: this.settlers.push({ member, operation, resolve, reject }) - 1 };
+  /** Adds the promise of a call; returns its index among those of the batch. */
+  addPromise(member: Member, operation: number, { promise, resolve, reject }: PromiseWithResolvers<unknown>): number {
+    Acknowledgement.standsFor(promise, this);
+    return this.settlers.push({ member, operation, resolve, reject }) - 1;
   }
 
   /** The same for a call that is acknowledged already: who is told of its failure is the provider. */
-  addAcknowledged(member: Member, operation: number): { promise: Promise<unknown>; index: number } {
+  addAcknowledged(member: Member, operation: number): number {
     const reject = (error: SDS_PersistenceError) => member.failedUnheard(error);
-    return {
-      promise: Promise.resolve(),
-      index: this.settlers.push({ member, operation, resolve: ignore, reject }) - 1,
-    };
+    return this.settlers.push({ member, operation, resolve: ignore, reject }) - 1;
   }
 
   /** Takes back the promise that was added last: its call did not become part of the batch. */

@@ -41,14 +41,14 @@ export interface QueueHost extends Room {
   /** There is something to send, at the end of the current job. */
   wantsToSend(queue: FileQueue): void;
   hasUnderWay(queue: FileQueue): void;
-  /** Sends one thing; false if there is no room for it now. */
-  sendBatch(queue: FileQueue, batch: Batch): boolean;
-  /** Sends a batch within the turn that the worker need not look at before it does so by itself. */
-  sendShared(queue: FileQueue, batch: Batch): boolean;
+  /** Takes what it needs to send a thing: a batch's place in the ring, a write's slot; false if there is none now. */
+  reserve(queue: FileQueue, item: Item): boolean;
+  /** Sends a thing that is registered as under way. */
+  send(queue: FileQueue, item: Item): void;
+  /** A batch was put into the ring within the turn: the worker need not look before it does so by itself. */
+  wasShared(): void;
   /** There is much to settle. */
   settleSoon(): void;
-  sendWrite(queue: FileQueue, write: LargeWrite): boolean;
-  sendLoad(queue: FileQueue, load: Load): void;
   /** What the worker noted of a write that is finished; its slot may be used anew. */
   takeOutcome(write: LargeWrite): number;
   causeOf(file: number, number: number, settler: number, outcome: number): Error | undefined;
@@ -152,9 +152,11 @@ export class FileQueue implements Findings, GatheringOwner {
 
   #sendNext(): boolean {
     const item = this.gathering.completeNext();
-    if (item === undefined || !this.#send(item)) return false;
+    if (item === undefined || !this.#host.reserve(this, item)) return false;
+    // registered before anything else: hooks of promises and of messages run while it is sent, and may call
     this.gathering.wasTaken();
     this.#wasSent(item);
+    this.#host.send(this, item);
     return true;
   }
 
@@ -167,11 +169,12 @@ export class FileQueue implements Findings, GatheringOwner {
     const mayShare = this.gathering.isClear && loads === 0 && length < MOST_SMALL;
     if (!mayShare || batch.bytes > LARGEST_SHARED || this.#host.blocked) return false;
     this.gathering.share();
-    if (!this.#host.sendShared(this, batch)) {
+    if (!this.#host.reserve(this, batch)) {
       this.gathering.completeOpen(); // no room in the ring: it waits like any other
       return false;
     }
     this.#wasSent(batch);
+    this.#host.wasShared();
     if (this.#underWay.length >= SETTLE_TOGETHER) this.#host.settleSoon();
     return true;
   }
@@ -179,13 +182,6 @@ export class FileQueue implements Findings, GatheringOwner {
   #wasSent(item: Item): void {
     this.#underWay.add(item);
     this.#host.hasUnderWay(this);
-  }
-
-  #send(item: Item): boolean {
-    if (item.kind === 'batch') return this.#host.sendBatch(this, item);
-    if (item.kind === 'write') return this.#host.sendWrite(this, item);
-    this.#host.sendLoad(this, item);
-    return true;
   }
 
   /** Somebody waits for a batch, which may be under way already. */

@@ -12,8 +12,10 @@ import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Bytes } from '../../protocol/service.ts';
 import { INLINE_LIMIT, NO_SLAB } from '../../protocol/slabs.ts';
 import { Buffer, Promise } from '../../protocol/surroundings.ts';
+import { inTheMiddle } from '../observe/notes.ts';
 import { takeMark, takeOver } from '../ownership.ts';
 import { lengthOf } from '../view.ts';
+import { Acknowledgement } from './acknowledgement.ts';
 import { Admission, type Admitting, type Room } from './admission.ts';
 import { Batch } from './batch.ts';
 import { BatchWriter } from './batch-writer.ts';
@@ -72,32 +74,36 @@ export class Gathering {
     const flags = member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
     if (length > INLINE_LIMIT) return this.#addLarge(member, APPEND_PATCH, '', clock, patch, handedOver, flags);
     const need = entryBytes(0, length);
-    for (;;) {
+    for (let made: PromiseWithResolvers<unknown> | undefined; ; ) {
       let batch = this.#open;
       if (batch === undefined || !this.#writer.hasRoom(need)) {
+        made ??= Acknowledgement.of();
         const refusal = this.#makeRoom(need, member, 'appendPatch');
         if (refusal !== undefined) return Promise.reject(refusal);
         batch = this.#open as Batch; // #makeRoom has opened one
       }
       const joins = member.run === batch;
       if (!joins) {
-        const { promise, index } = batch.addPromise(member, APPEND_PATCH);
+        if (made === undefined) {
+          made = Acknowledgement.of();
+          continue; // whoever was told of a new promise may have called
+        }
         member.run = batch;
-        member.runSettler = index;
-        member.runPromise = promise as Promise<void>;
+        member.runSettler = batch.addPromise(member, APPEND_PATCH, made);
+        member.runPromise = made.promise as Promise<void>;
       }
       if (this.#writer.write(APPEND_PATCH, flags, member.id, member.runSettler, clock, patch, length, '', 0)) {
+        member.appended(clock);
+        this.#owner.observer.appended++;
+        this.#owner.observer.appendedBytes += length;
+        if (handedOver) takeOver(patch); // copied, which costs less than a message, and detached as announced
+        const { runPromise } = member;
         if (!batch.announced) this.#announce(batch);
-        break;
+        return runPromise as Promise<void>; // there is one, since it is part of a run
       }
       if (!joins) batch.takeBackPromise();
       this.completeOpen(); // the worker has begun with it
     }
-    member.appended(clock);
-    this.#owner.observer.appended++;
-    this.#owner.observer.appendedBytes += length;
-    if (handedOver) takeOver(patch); // copied, which costs less than a message, and detached as announced
-    return member.runPromise;
   }
 
   /** Adds a write that is no patch; `takeOverBytes` hands the caller's buffer over although it is not marked. */
@@ -115,6 +121,7 @@ export class Gathering {
       return this.#addLarge(member, operation, key, clock, data, handedOver, 0);
     }
     const keyLength = key === '' ? 0 : Buffer.byteLength(key);
+    const made = Acknowledgement.of<unknown>();
     for (;;) {
       const refusal = this.#makeRoom(entryBytes(keyLength, length), member, operationNames[operation] ?? '');
       if (refusal !== undefined) return Promise.reject(refusal);
@@ -122,16 +129,19 @@ export class Gathering {
       // not before: it may have held the caller, and settled what this depends on
       const flags = operation === PRUNE_PATCHES && member.snapshotWasQueued ? ENTRY_NEEDS_SNAPSHOT : 0;
       const isAcknowledged = member.acknowledgesQueued(operation, key);
-      const { promise, index } = isAcknowledged
+      const index = isAcknowledged
         ? batch.addAcknowledged(member, operation)
-        : batch.addPromise(member, operation);
-      member.run = undefined; // calls of a provider keep their order, also if some fail
+        : batch.addPromise(member, operation, made);
+      member.endRun(); // calls of a provider keep their order, also if some fail
       if (this.#writer.write(operation, flags, member.id, index, clock, data, length, key, keyLength)) {
         const settler = batch.settlers[index];
-        if (operation === SAVE_SNAPSHOT && settler !== undefined) member.snapshotCalled(clock, settler, isAcknowledged);
-        if (!batch.announced) this.#announce(batch);
+        if (operation === SAVE_SNAPSHOT && settler !== undefined) {
+          inTheMiddle(() => member.snapshotCalled(clock, settler, isAcknowledged));
+        }
         if (data !== undefined && handedOver) takeOver(data);
-        return promise as Promise<void>;
+        if (!batch.announced) this.#announce(batch);
+        if (isAcknowledged) made.resolve(undefined);
+        return made.promise as Promise<void>;
       }
       batch.takeBackPromise();
       this.completeOpen(); // the worker has begun with it
@@ -149,6 +159,8 @@ export class Gathering {
     flags: number,
   ): Promise<void> {
     const call = operationNames[operation] ?? '';
+    // first of all: hooks of promises may call, and this write has no number yet
+    const settlers = Promise.withResolvers<unknown>();
     const refusal = this.#admission.admit(lengthOf(data), member, call);
     if (refusal !== undefined) return Promise.reject(refusal);
     let bytes: Bytes;
@@ -160,8 +172,7 @@ export class Gathering {
     }
     this.completeOpen();
     this.#host.memory.pendingBytes += bytes.length;
-    const write = new LargeWrite(this.#nextNumber(), member, operation, key, clock, bytes, flags);
-    if (operation === SAVE_SNAPSHOT) member.snapshotCalled(clock, write, write.isAcknowledged);
+    const write = new LargeWrite(this.#nextNumber(), member, operation, key, clock, bytes, flags, settlers);
     if (operation === APPEND_PATCH) {
       member.appended(clock);
       this.#owner.observer.appended++;
@@ -170,8 +181,11 @@ export class Gathering {
     write.watched = this.#owner.observer.began();
     this.#owner.observer.completed(write.watched);
     this.#complete.push(write);
-    member.run = undefined;
+    member.endRun();
+    if (operation === SAVE_SNAPSHOT) inTheMiddle(() => member.snapshotCalled(clock, write, write.isAcknowledged));
     this.#owner.wantsToSend();
+    this.#owner.observer.registered(write.watched);
+    if (write.isAcknowledged) settlers.resolve(undefined);
     return write.promise as Promise<void>;
   }
 
@@ -186,11 +200,11 @@ export class Gathering {
   addLoad(member: Member, operation: number, key: string, clock: number): Promise<unknown> {
     const refusal = this.#owner.refusalOf(operationNames[operation] ?? '');
     if (refusal !== undefined) return Promise.reject(refusal);
-    this.completeOpen();
     const load = new Load(member, operation, key, clock);
-    load.trace = this.#owner.observer.beganLoad(operationNames[operation] ?? '');
+    this.completeOpen();
     this.#complete.push(load);
     this.#owner.wantsToSend();
+    load.trace = this.#owner.observer.beganLoad(operationNames[operation] ?? '');
     return load.promise;
   }
 
@@ -219,7 +233,7 @@ export class Gathering {
       }
       if (!settled) {
         settled = true;
-        this.#host.settleNow(); // whoever is told by that may call as well: begin anew
+        this.#host.settleNow();
         continue;
       }
       const full = this.#admission.holdOrRefuse(() => memory.hasRoom(need, MaxPendingBytes), member, call);
@@ -251,6 +265,7 @@ export class Gathering {
   #announce(batch: Batch): void {
     batch.announced = true;
     if (!this.#owner.share(batch)) this.#owner.wantsToSend();
+    this.#owner.observer.registered(batch.watched);
   }
 
   // ---- what is gathered -----------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import { types } from 'node:util';
 import { SAVE_VALUE } from '../../protocol/entries.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Bytes } from '../../protocol/service.ts';
-import { Promise, performance } from '../../protocol/surroundings.ts';
+import { type Promise, performance } from '../../protocol/surroundings.ts';
 import type { Watched } from '../observe/file-observer.ts';
 import type { Member, Watcher } from './member.ts';
 
@@ -24,7 +24,7 @@ export class LargeWrite {
   readonly askedAt = performance.now();
   /** As those of an entry. */
   readonly flags: number;
-  /** Whether its promise has resolved at the call. */
+  /** Whether its promise resolves at the call. */
   readonly isAcknowledged: boolean;
   readonly promise: Promise<unknown>;
   resolve: (value: unknown) => void;
@@ -45,6 +45,7 @@ export class LargeWrite {
     clock: number,
     data: Bytes,
     flags: number,
+    settlers: PromiseWithResolvers<unknown>,
   ) {
     this.number = number;
     this.member = member;
@@ -53,16 +54,14 @@ export class LargeWrite {
     this.clock = clock;
     this.data = data;
     this.flags = flags;
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const { promise, resolve, reject } = settlers;
     this.promise = promise;
     this.resolve = resolve;
     this.reject = reject;
     // a value that is handed over would be lost with its worker
-    const mayGoDown = operation === SAVE_VALUE && data.buffer instanceof ArrayBuffer;
+    const mayGoDown = operation === SAVE_VALUE && types.isArrayBuffer(data.buffer);
     this.isAcknowledged = !mayGoDown && member.acknowledgesQueued(operation, key);
-    if (!this.isAcknowledged) return;
-    resolve(undefined);
-    this.reject = (error) => member.failedUnheard(error);
+    if (this.isAcknowledged) this.reject = (error) => member.failedUnheard(error);
   }
 
   /** Whether its bytes were handed over to a worker: if that one is lost, so are they. */

@@ -1,7 +1,7 @@
 /** A load: it crosses by itself, through Comlink, behind all writes that were called before it. */
 import type { Answer, PatchBlocks } from '../../protocol/service.ts';
 import { Promise, performance } from '../../protocol/surroundings.ts';
-import type { TraceContext } from '../observe/channels.ts';
+import type { Trace } from '../observe/channels.ts';
 import type { Member, Watcher } from './member.ts';
 
 export type Loaded = Answer<Uint8Array | undefined> | Answer<PatchBlocks>;
@@ -21,7 +21,7 @@ export class Load {
   /** Whether writes that were called after it went to the worker: then it can't be asked again. */
   passed = false;
   readonly watchers: Watcher[] = [];
-  trace: TraceContext | undefined;
+  trace: Trace | undefined;
 
   constructor(member: Member, operation: number, key: string, clock: number) {
     this.member = member;

@@ -3,7 +3,7 @@ import { APPEND_PATCH, PRUNE_PATCHES, RELEASE_VALUE, SAVE_SNAPSHOT, SAVE_VALUE }
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { ProviderSettings } from '../../protocol/options.ts';
 import { looksLikeSha256 } from '../../protocol/sha-256.ts';
-import { Promise } from '../../protocol/surroundings.ts';
+import { type Promise, soon } from '../../protocol/surroundings.ts';
 import { warnOfCollision, warnOfFailure } from '../warnings.ts';
 import type { Store } from './store.ts';
 
@@ -15,8 +15,6 @@ export type Watcher = (failures: ReadonlyMap<Member, SDS_PersistenceError> | und
  * patch it never awaits, so that promise can stand for the commit.
  */
 const mayBeQueued: ReadonlySet<number> = new Set([SAVE_SNAPSHOT, PRUNE_PATCHES, SAVE_VALUE, RELEASE_VALUE]);
-
-const settled = Promise.resolve();
 
 /** By which a call's outcome is told. */
 export interface Settling {
@@ -35,7 +33,7 @@ export class Member {
   /** The batch whose patches share `promise`; a call in between that is no patch ends the run. */
   run: object | undefined;
   runSettler = 0;
-  runPromise: Promise<void> = Promise.resolve();
+  runPromise: Promise<void> | undefined;
   /** How often the store had changed hands when this process came to own it, if it is told. */
   epoch: number | undefined;
   /** Whether a call of it was carried out: then its store was this process's, whether the epoch is told or not. */
@@ -66,6 +64,11 @@ export class Member {
     this.#appendsBefore = store.appends;
     this.storeId = storeId;
     this.settings = settings;
+  }
+
+  /** Its next patch gets a promise of its own. One that is settled is let go: before Node 24 it keeps its call's asynchronous context. */
+  endRun(): void {
+    this.run = this.runPromise = undefined;
   }
 
   // ---- patches ----------------------------------------------------------------------------------
@@ -119,7 +122,7 @@ export class Member {
     };
     if (this.settings.Acknowledge === 'committed') begin();
     // as with a promise that resolves at once: only what follows the present run of the program comes meanwhile
-    else void settled.then(begin);
+    else void soon(begin);
     settler.resolve = (value) => {
       end(true);
       resolve(value);

@@ -37,10 +37,12 @@ export function settleBatch(batch: Batch, findings: Findings): void {
   const committedAt = findings.memory.committedAt(batch.firstSlab);
   giveSlabsBack(batch, findings.memory);
   batch.settled = true;
+  findings.observer.ended(batch.watched, failed?.values().next().value, committedAt); // told before anybody goes on
   const { settlers } = batch;
   // by index: this runs for each promise, and iterators of pairs are garbage that holds up the event loop
   for (let index = 0; index < settlers.length; index++) {
     const settler = settlers[index] as Settler; // index is below the length
+    if (settler.member.run === batch) settler.member.endRun();
     const error = failed?.get(index);
     if (error !== undefined) {
       settler.member.failed(settler.operation, error);
@@ -51,22 +53,22 @@ export function settleBatch(batch: Batch, findings: Findings): void {
     settler.resolve(undefined);
   }
   tellWatchers(batch, failed);
-  findings.observer.ended(batch.watched, failed?.values().next().value, committedAt);
 }
 
 /** Rejects all that is not finished of a batch. */
 export function refuseBatch(batch: Batch, reason: (call: string) => SDS_PersistenceError, findings: Findings): void {
   giveSlabsBack(batch, findings.memory);
   batch.settled = true;
+  findings.observer.ended(batch.watched, reason(''), 0);
   const failed: Failures = new Map();
   for (const [index, { member, operation, reject }] of batch.settlers.entries()) {
+    if (member.run === batch) member.endRun();
     const error = reason(operationNames[operation] ?? '');
     failed.set(index, error);
     member.failed(operation, error);
     reject(error);
   }
   tellWatchers(batch, failed);
-  findings.observer.ended(batch.watched, reason(''), 0);
 }
 
 function tellWatchers({ settlers, watchers }: Batch, failed: Failures | undefined): void {
@@ -166,11 +168,11 @@ export function settleLoad(load: Load, loaded: Loaded, findings: Findings): void
     refuseLoad(load, reviveError(loaded.failure, call, findings.dbPath), findings);
     return;
   }
+  findings.observer.endedLoad(load.trace);
   const noMemory = 'there is no memory for what was found';
   void resolveWith(loaded.found, load.resolve, (error) =>
     load.reject(makeError('io-error', call, findings.dbPath, noMemory, error)),
   );
-  findings.observer.endedLoad(load.trace);
   end(load, undefined);
 }
 

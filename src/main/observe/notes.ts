@@ -1,0 +1,66 @@
+/**
+ * When foreign code runs that is told something: subscribers, and whatever a program has put in the place of
+ * `process.emitWarning` and stderr. What is to be told is noted while queues and connections change, and told when
+ * none of our code is in the middle of anything: as the last thing of the call that brought it about (a subscriber that
+ * guards itself against recursion is then told of its own calls within them), or else in a microtask of its own.
+ */
+
+import { soon } from '../../protocol/surroundings.ts';
+
+type Note = () => void;
+
+let notes: Note[] = [];
+let telling = false;
+let ending = false;
+let depth = 0;
+
+/** Whatever `tell` throws is an uncaught error, as Node has it for subscribers. */
+export function note(tell: Note): void {
+  if (notes.push(tell) === 1) void soon(tellNoted);
+}
+
+/** The last thing that each public call does. What is noted meanwhile, by calls from within, is told by these. */
+export function tellNoted(): void {
+  if (notes.length === 0 || depth > 0 || (telling && ending)) return;
+  const due = notes;
+  const wasTelling = telling;
+  notes = [];
+  telling = true;
+  for (const tell of due) {
+    try {
+      tell();
+    } catch (error) {
+      void soon(() => {
+        throw error;
+      });
+    }
+  }
+  telling = wasTelling;
+}
+
+/**
+ * Does what must be whole before anything else is sent: a message to a worker, or a new worker with all that the lost one
+ * left. Hooks of promises and of threads run in there, which no note can put off: what these call is gathered, and sent
+ * afterwards; nobody is told of it within, and nothing waits within.
+ */
+export function inTheMiddle<T>(work: () => T): T {
+  depth++;
+  try {
+    return work();
+  } finally {
+    depth--;
+  }
+}
+
+export function isInTheMiddle(): boolean {
+  return depth > 0;
+}
+
+/**
+ * The process is in its `exit` event, where a call is committed before it returns: a subscriber that calls whenever something
+ * is committed would never come to an end if it were told of that within.
+ */
+export function tellAtExit(): void {
+  ending = true;
+  tellNoted();
+}

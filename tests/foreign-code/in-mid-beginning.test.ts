@@ -1,0 +1,128 @@
+/** Code that Node runs while a thread is started or a listener is added, and hooks of promises: in the middle of our calls. */
+import { createHook } from 'node:async_hooks';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { expect, it, onTestFinished } from 'vitest';
+import { livingWorkers } from '../../torture/living-workers.ts';
+import { freshFile, patchOf, rowsOf } from '../support/files.ts';
+import { runProgram } from '../support/programs.ts';
+
+const inOrder = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
+const clocksIn = (file: string) => rowsOf(file).patches.map(({ clock }) => clock);
+
+/** Two providers of one file in one order: what one has called, the other one sees. */
+const seesTheOther = `
+const calls = [];
+for (let clock = 1; clock <= 200; clock++) {
+  void inner.appendPatch(patchOf(clock), clock);
+  calls.push(outer.loadPatchesSince(clock - 1).then((patches) => patches.length));
+}
+console.log((await Promise.all(calls)).every((length) => length === 1), inner.statistics().Patches.Appended === outer.statistics().Patches.Appended);
+await Promise.all([inner.close(), outer.close()]);`;
+
+it('a file that is opened again while its thread is being started is opened once', async () => {
+  const program = `import { subscribe } from 'node:diagnostics_channel';
+let inner, asked = false;
+subscribe('worker_threads', () => {
+  if (asked) return;
+  asked = true;
+  inner = new SDS_DesktopPersistenceProvider(file, 'store');
+});
+const outer = new SDS_DesktopPersistenceProvider(file, 'store');
+${seesTheOther}`;
+  expect(await runProgram(program, freshFile())).toMatchObject({ code: 0, stderr: '', stdout: 'true true\n' });
+});
+
+it('and while the listeners for the end of the process are being added', async () => {
+  const program = `let inner, asked = false;
+process.on('newListener', () => {
+  if (asked) return;
+  asked = true;
+  inner = new SDS_DesktopPersistenceProvider(file, 'store');
+});
+const outer = new SDS_DesktopPersistenceProvider(file, 'store');
+${seesTheOther}`;
+  expect(await runProgram(program, freshFile())).toMatchObject({ code: 0, stderr: '', stdout: 'true true\n' });
+});
+
+it('calls while a lost thread is being replaced: each is carried out once', async () => {
+  const file = freshFile();
+  await using provider = new SDS_DesktopPersistenceProvider(file, 'store');
+  await provider.appendPatch(patchOf(1), 1);
+  const within: Promise<unknown>[] = [];
+  const started = () => {
+    if (within.length > 0) return;
+    within.push(provider.appendPatch(patchOf(2), 2), provider.saveValue('small', patchOf('value')));
+    within.push(provider.saveValue('large', new Uint8Array(300_000)), provider.loadPatchesSince(0));
+    // there is nobody to wait for
+    expect(provider.flushSync()).toBe(false);
+  };
+  subscribe('worker_threads', started);
+  onTestFinished(() => void unsubscribe('worker_threads', started));
+  await Promise.all([...livingWorkers].map((worker) => worker.terminate()));
+  await expect.poll(() => within).toHaveLength(4);
+  const answers = await Promise.all(within);
+  expect(answers[3]).toHaveLength(2);
+  expect(clocksIn(file)).toEqual([1, 2]);
+  expect(rowsOf(file).blobs.map(({ ref_count }) => ref_count)).toEqual([1, 1]);
+});
+
+it('a hook of promises that calls: each patch has its own bytes, also those that were too long to be gathered', async () => {
+  const file = freshFile();
+  await using provider = new SDS_DesktopPersistenceProvider(file, 'store');
+  await provider.ready();
+  let clock = 1000;
+  let inside = false;
+  const within: Promise<void>[] = [];
+  const hook = createHook({
+    init() {
+      if (inside || within.length >= 100) return;
+      inside = true;
+      const large = ++clock % 10 === 0;
+      within.push(provider.appendPatch(large ? new Uint8Array(200_000).fill(1) : patchOf(clock), clock));
+      if (clock % 7 === 0) provider.flushSync();
+      inside = false;
+    },
+  });
+  hook.enable();
+  onTestFinished(() => void hook.disable());
+  const calls: Promise<unknown>[] = [];
+  for (let number = 1; number <= 60; number++) {
+    calls.push(provider.appendPatch(number % 9 === 0 ? new Uint8Array(200_000) : patchOf(number), number));
+    if (number % 5 === 0) calls.push(provider.saveValue('value', patchOf('value')));
+    if (number % 8 === 0) calls.push(provider.loadPatchesSince(number - 1));
+    if (number % 3 === 0) await calls.at(-1);
+  }
+  hook.disable();
+  await Promise.all([...calls, ...within]);
+  const patches = await provider.loadPatchesSince(0);
+  expect(patches.slice(0, 60).map((patch, index) => (patch.byteLength > 100 ? index + 1 : textOf(patch)))).toEqual(
+    inOrder(60).map((number) => (number % 9 === 0 ? number : `patch ${number}`)),
+  );
+  expect(patches).toHaveLength(160);
+});
+
+const textOf = (patch: Uint8Array) => new TextDecoder().decode(patch);
+
+it('a species of promises that fails once, and one that calls: who waits is known afterwards as before', async () => {
+  await using provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store');
+  await provider.ready();
+  const native = Object.getOwnPropertyDescriptor(Promise, Symbol.species) as PropertyDescriptor;
+  onTestFinished(() => void Object.defineProperty(Promise, Symbol.species, native));
+  const promise = provider.appendPatch(patchOf(1), 1);
+  let seen: unknown;
+  const species = (get: () => unknown) => Object.defineProperty(Promise, Symbol.species, { ...native, get });
+  species(() => {
+    throw new Error('no species');
+  });
+  expect(() => promise.then(undefined, () => undefined)).toThrow('no species');
+  species(() => {
+    seen = provider.appendPatch(patchOf(2), 2).constructor;
+    return Promise;
+  });
+  promise.catch(() => undefined);
+  Object.defineProperty(Promise, Symbol.species, native);
+  expect(seen).toBe(Promise);
+  expect(provider.appendPatch(patchOf(3), 3).constructor).toBe(Promise);
+  expect(await provider.loadPatchesSince(0)).toHaveLength(3);
+});
