@@ -3,9 +3,15 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, copyFileSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { backupDatabase, SDS_DesktopPersistenceProvider, type SDS_PersistenceError } from 'sds-persistence-worker';
+import {
+  backupDatabase,
+  describeDatabase,
+  SDS_DesktopPersistenceProvider,
+  type SDS_PersistenceError,
+  verifyDatabase,
+} from 'sds-persistence-worker';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { freshFolder, patchOf } from '../support/files.ts';
+import { freshFolder, patchOf, rowsOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 import { makeLogWithoutIndex } from '../support/store-files.ts';
 
@@ -122,6 +128,21 @@ describe.skipIf(!canMount)('a full disk', () => {
     const provider = new SDS_DesktopPersistenceProvider(join(disk, 'new.db'), 'store');
     await provider.appendPatch(patchOf(1), 1);
     await provider.close();
+  });
+
+  it('a file with its log is looked at, checked, and saved elsewhere', async () => {
+    const disk = smallDisk() as string; // mounting is permitted
+    const elsewhere = await makeLogWithoutIndex(join(freshFolder(), 'killed.db'));
+    const dbPath = join(disk, 'killed.db');
+    for (const end of ['', '-wal']) copyFileSync(elsewhere + end, dbPath + end);
+    fill(disk);
+    const { Stores } = await describeDatabase(dbPath);
+    expect(Stores?.find(({ StoreId }) => StoreId === 'tasks')).toMatchObject({ Patches: 31 });
+    const { Findings } = await verifyDatabase(dbPath);
+    expect(Findings.map(({ Code }) => Code)).toEqual(['patch-gap']); // of the patch that is in the log alone
+    const target = join(freshFolder(), 'saved.db');
+    await backupDatabase(dbPath, target);
+    expect(rowsOf(target)).toEqual(rowsOf(elsewhere));
   });
 
   it('the target of an operation: the same code, and how much is needed', async () => {

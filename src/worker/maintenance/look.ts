@@ -27,6 +27,8 @@ const HOT_JOURNAL = 776;
 const CANNOT_OPEN = 14;
 const READ_ONLY = 8;
 const PROTOCOL = 15;
+/** SQLITE_IOERR_SHMOPEN, _SHMSIZE and _SHMMAP. */
+const NO_INDEX = [4618, 4874, 5386];
 
 export interface Look {
   readonly database: Database;
@@ -114,9 +116,9 @@ function open(path: string, way: LookWay): Look {
         'a program that was killed has left a rollback journal beside it, without which it is half-written: open it once with a program that may write to it, such as a provider';
       throw new OperationError('open-failed', path, detail, { message: (error as Error).message, errcode });
     }
-    // the log's index can't be made, or not be written: rights, or a file system that is read-only
-    const isUnreadable = way === 'reads' && [CANNOT_OPEN, READ_ONLY, PROTOCOL].includes(errcode & 0xff);
-    if (!isUnreadable || !knowsUrls()) throw toFailure(error, path);
+    // the log's index can't be made, or not be written: rights, a file system that is read-only, or a full one
+    const isUnreadable = [CANNOT_OPEN, READ_ONLY, PROTOCOL].includes(errcode & 0xff) || NO_INDEX.includes(errcode);
+    if (way !== 'reads' || !isUnreadable || !knowsUrls()) throw toFailure(error, path);
     try {
       return openIn(existsSync(`${path}-wal`) ? 'alone' : 'still', path);
     } catch (again) {
@@ -158,7 +160,9 @@ function stateOf(path: string): string {
   const parts = ['', '-wal', '-journal'].map((end) => {
     const stats = statSync(path + end, { bigint: true, throwIfNoEntry: false });
     if (stats === undefined || (end !== '' && stats.size === 0n)) return '-';
-    return [stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join();
+    // by opening a log SQLite gives it its owner anew, as root
+    const changedAt = end === '-wal' ? '' : stats.ctimeNs;
+    return [stats.dev, stats.ino, stats.size, stats.mtimeNs, changedAt].join();
   });
   return parts.join(' ');
 }
