@@ -29,7 +29,7 @@ const held = (retryForMs: number) => `
 
 async function cutOff(options: SDS_ProviderOptions) {
   const { proxy, url, database } = await proxiedPlace();
-  const provider = new SDS_DesktopPersistenceProvider(url, 'store', options);
+  const provider = new SDS_DesktopPersistenceProvider(url, 'store', { Acknowledge: 'committed', ...options });
   onTestFinished(() => provider.close());
   await provider.appendPatch(patchOf(1), 1);
   proxy.refuse();
@@ -106,7 +106,7 @@ describeOnPostgresql('a server that is away', () => {
   });
 
   it('a server that said nothing is asked again by each call, however little patience that has', async () => {
-    const { provider, proxy } = await cutOff({ RetryForMs: 0, ConnectTimeoutMs: 300 });
+    const { provider, proxy } = await cutOff({ RetryForMs: 0, ConnectTimeoutMs: 1000 });
     proxy.accept();
     proxy.pause(); // connections are made, and nobody answers
     await expect(provider.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'connection-failed' });

@@ -7,7 +7,10 @@ import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../suppo
 describeOnPostgresql('a transaction that outlives its connection', () => {
   it('is carried out once', async () => {
     const { proxy, url, database } = await proxiedPlace();
-    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { BusyTimeoutMs: 30_000 });
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', {
+      Acknowledge: 'committed',
+      BusyTimeoutMs: 30_000,
+    });
     onTestFinished(() => provider.close());
     await provider.saveValue('value', patchOf('value'));
     const other = await server.connect(database);

@@ -51,7 +51,10 @@ describeOnPostgresql('a worker that is lost after its commit', () => {
 
   it('of a batch that is carried out call by call: what has failed stays failed', async () => {
     const { proxy, url, database } = await proxiedPlace();
-    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { BusyTimeoutMs: 50_000 });
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', {
+      Acknowledge: 'committed',
+      BusyTimeoutMs: 50_000,
+    });
     onTestFinished(() => provider.close());
     await provider.ready();
     await server.query("ALTER TABLE sds_values ADD CHECK (hash <> 'a refused one')", undefined, database);

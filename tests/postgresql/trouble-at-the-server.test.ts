@@ -36,7 +36,7 @@ describeOnPostgresql('trouble at the server', () => {
 
   it('tables that another program has locked: database-busy after BusyTimeoutMs, or after a statement timeout', async () => {
     const url = await ownPlace();
-    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { BusyTimeoutMs: 300 });
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { Acknowledge: 'committed', BusyTimeoutMs: 300 });
     onTestFinished(() => provider.close());
     await provider.appendPatch(patchOf(1), 1);
     const other = await server.connect(databaseOf(url));
@@ -100,7 +100,10 @@ describeOnPostgresql('trouble at the server', () => {
 
   it('a deadlock with another program: the transaction is undone and carried out again, and nobody hears of it', async () => {
     const url = await ownPlace();
-    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { BusyTimeoutMs: 60_000 });
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', {
+      Acknowledge: 'committed',
+      BusyTimeoutMs: 60_000,
+    });
     onTestFinished(() => provider.close());
     await provider.saveValue('before', patchOf('before'));
     const [first, middle, last] = await Promise.all([otherProgram(url), otherProgram(url), otherProgram(url)]);
@@ -133,7 +136,7 @@ describeOnPostgresql('trouble at the server', () => {
     async (level) => {
       const url = await ownPlace();
       await server.query(`ALTER DATABASE ${databaseOf(url)} SET default_transaction_isolation = '${level}'`);
-      const provider = new SDS_DesktopPersistenceProvider(url, 'store');
+      const provider = new SDS_DesktopPersistenceProvider(url, 'store', { Acknowledge: 'committed' });
       onTestFinished(() => provider.close());
       await provider.saveValue('value', patchOf('value'));
       const other = await otherProgram(url);

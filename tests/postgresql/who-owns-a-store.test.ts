@@ -9,7 +9,7 @@ import { databaseOf } from '../support/postgresql-engine.ts';
 import { codeOf, codesOf } from './outcomes.ts';
 
 function open(url: string, store: string, options: SDS_ProviderOptions = {}): SDS_DesktopPersistenceProvider {
-  const provider = new SDS_DesktopPersistenceProvider(url, store, options);
+  const provider = new SDS_DesktopPersistenceProvider(url, store, { Acknowledge: 'committed', ...options });
   onTestFinished(() => provider.close());
   return provider;
 }
