@@ -20,7 +20,7 @@ const found = [];
 for (const path of globSync('src/{main,worker,protocol}/**/*.ts', { cwd: folder })) {
   const file = path.split(sep).join('/');
   if (file === 'src/protocol/surroundings.ts') continue;
-  const names = file.startsWith('src/main/') ? [...everywhere, ...inMain] : everywhere;
+  const names = file.startsWith('src/worker/') ? everywhere : [...everywhere, ...inMain];
   const forms = names.flatMap((name) => [name, `globalThis.${name}`]);
   const define = Object.fromEntries(forms.map((form, index) => [form, `refused_${index}_`]));
   const { code } = await transform(readFileSync(join(folder, path), 'utf8'), { loader: 'ts', define });

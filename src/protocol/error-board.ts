@@ -4,6 +4,7 @@
  * there as long as no more than `RECORDS` others, of one worker, came after it; beyond that an error has none, never another's.
  */
 import { type ReportedCause, reviveCause } from './errors.ts';
+import { Buffer } from './surroundings.ts';
 
 /** Which promises of a batch: one, by its index, or all. */
 export type Settlers = number | 'all';

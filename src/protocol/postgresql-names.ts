@@ -4,6 +4,7 @@
  * table `sds_long_names` has it whole. All others stand there as they are.
  */
 import { createHash } from 'node:crypto';
+import { Buffer } from './surroundings.ts';
 
 const LONGEST = 1000;
 const LONG = '\\#';

@@ -5,7 +5,8 @@ import { freshFile, patchOf } from '../support/files.ts';
 
 describe('a huge write', () => {
   it('is overtaken by a small one on another file, called later', async () => {
-    const [large, small] = [1, 2].map(() => new SDS_DesktopPersistenceProvider(freshFile(), 'store')) as [
+    const options = { Acknowledge: 'committed' } as const;
+    const [large, small] = [1, 2].map(() => new SDS_DesktopPersistenceProvider(freshFile(), 'store', options)) as [
       SDS_DesktopPersistenceProvider,
       SDS_DesktopPersistenceProvider,
     ];

@@ -27,10 +27,12 @@ export class BlockPool {
   #dropped = 0;
   #willLetGo = false;
   readonly #onLetGo: (bytes: number) => void;
+  readonly #whileMs: number;
 
-  /** `onLetGo` is told what was dropped while nothing else may go on. */
-  constructor(onLetGo: (bytes: number) => void) {
+  /** `onLetGo` is told what was dropped while nothing else may go on; `whileMs` is how long blocks are kept when idle. */
+  constructor(onLetGo: (bytes: number) => void, whileMs = WHILE_MS) {
     this.#onLetGo = onLetGo;
+    this.#whileMs = whileMs;
   }
 
   /** Bytes of blocks that are in use or kept. */
@@ -94,7 +96,7 @@ export class BlockPool {
     const [oldest] = this.#free;
     if (oldest === undefined || this.#freeBytes <= KEPT_WHEN_QUIET) return;
     // one that came back long ago was no reason as long as there was little: it may be dropped at once
-    const inMs = Math.max(oldest.since + WHILE_MS - performance.now(), 1);
+    const inMs = Math.max(oldest.since + this.#whileMs - performance.now(), 1);
     if (this.#willLetGo) return;
     this.#willLetGo = true;
     outsideOfCalls(() => later(this.#letGo, inMs));
@@ -113,7 +115,7 @@ export class BlockPool {
 
   /** Drops what was not used for a while, the largest blocks first; returns how many bytes there are to account for. */
   #dropIdle(): number {
-    const longAgo = performance.now() - WHILE_MS + 1; // a timer may come a millisecond early
+    const longAgo = performance.now() - this.#whileMs + 1; // a timer may come a millisecond early
     const idle = this.#free.filter(({ since }) => since <= longAgo);
     const dropped = new Set<FreeBlock>();
     for (const free of idle.sort((a, b) => b.block.byteLength - a.block.byteLength)) {
