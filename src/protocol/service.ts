@@ -3,7 +3,6 @@
  * of large bytes), and the life of providers and files. Gathered writes cross by shared memory instead:
  * see `control.ts` (ring), `slabs.ts` and `entries.ts`.
  */
-import type { MessagePort } from 'node:worker_threads';
 import type { SharedMemory } from './control.ts';
 import type { ReportedCause, SDS_PersistenceErrorCode } from './errors.ts';
 import type { PostgresqlTarget } from './postgresql-url.ts';
@@ -115,7 +114,7 @@ export interface WorkerService {
   /** From now on batches lie in this arena. */
   useArena(arena: SharedArrayBuffer): void;
   /** Serves another connection besides, through this port: there is no thread to be had for it. */
-  serve(shared: SharedMemory, port: MessagePort): void;
+  serve(shared: SharedMemory, port: object): void;
   /** Closes all files, as the process ends. */
   retire(): void;
 }

@@ -5,7 +5,7 @@
  * guards itself against recursion is then told of its own calls within them), or else in a microtask of its own.
  */
 
-import { soon } from '../../protocol/surroundings.ts';
+import { setImmediate, soon } from '../../protocol/surroundings.ts';
 
 type Note = () => void;
 
@@ -30,7 +30,8 @@ export function tellNoted(): void {
     try {
       tell();
     } catch (error) {
-      void soon(() => {
+      // from here on it is nobody's but the program's
+      setImmediate(() => {
         throw error;
       });
     }
