@@ -35,6 +35,8 @@ interface Task {
 /** Small batches that wait for each other are committed together, up to so many bytes. */
 const TOGETHER_BYTES = 256 * 1024;
 
+const nothing: readonly GatheredBatch[] = [];
+
 export class WorkerFile {
   readonly id: number;
   readonly members = new Set<Member>();
@@ -46,8 +48,8 @@ export class WorkerFile {
   readonly #batches: Batches;
   readonly #tasks: (Task | GatheredBatch)[] = [];
   #current: Generator<Wait, void, unknown> | undefined;
-  /** What is being carried out. */
-  #inHand: Task | readonly GatheredBatch[] = [];
+  /** What is being carried out; nothing of it is held any longer than that: it may be large. */
+  #inHand: Task | readonly GatheredBatch[] = nothing;
   /** When the current task wants to go on; Infinity while it waits for a promise. */
   #resumeAt = 0;
 
@@ -72,6 +74,7 @@ export class WorkerFile {
       const wait = this.#step(this.#current);
       if (wait === undefined) {
         this.#current = undefined;
+        this.#inHand = nothing;
       } else if (typeof wait === 'number') {
         this.#resumeAt = wait;
       } else {
