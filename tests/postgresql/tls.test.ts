@@ -1,6 +1,6 @@
 /** Encrypted connections: verified unless that is switched off by name. */
 import { chmodSync, chownSync, copyFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { type Certificates, howToHaveOpenssl, makeCertificates } from '../support/certificates.ts';
@@ -8,6 +8,7 @@ import { freshFolder } from '../support/files.ts';
 import { describeOnPostgresql, itOnOwnServer, ownServer, server } from '../support/postgresql.ts';
 import { identity } from '../support/postgresql-binaries.ts';
 import type { PostgresqlServer } from '../support/postgresql-server.ts';
+import { runProgram } from '../support/programs.ts';
 import { codesOf } from './outcomes.ts';
 
 /** A server with a certificate for `localhost`, signed by an authority that nobody knows. */
@@ -61,6 +62,23 @@ describeOnPostgresql('TLS', () => {
       expect(await codesWith(`sslmode=verify-full&${root}`, 'localhost')).toEqual(['carried out', 'encrypted']);
       // on this machine nothing has to be said
       expect(await codesWith('')).toEqual(['carried out', 'plain']);
+    },
+  );
+
+  itOnOwnServer(
+    'the path of a certificate is relative to the working directory at the call, whatever that is at a connection',
+    async ({ annotate }) => {
+      const with_ = await encrypting();
+      if (with_ === undefined) return void (await annotate(howToHaveOpenssl, 'skipped'));
+      const { own, made } = with_;
+      const parameters = `sslmode=verify-ca&sslrootcert=${encodeURIComponent(basename(made.authority))}`;
+      const url = JSON.stringify(own.url(await own.freshDatabase(), { parameters }));
+      const program = `process.chdir(${JSON.stringify(dirname(made.authority))});
+        await using provider = new SDS_DesktopPersistenceProvider(${url}, 'store');
+        process.chdir('/');
+        await provider.appendPatch(patchOf(1), 1);
+        console.log((await provider.loadPatchesSince(0)).length);`;
+      expect(await runProgram(program, 'unused')).toMatchObject({ code: 0, stdout: '1\n', stderr: '' });
     },
   );
 
