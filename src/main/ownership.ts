@@ -36,13 +36,13 @@ export function transfer<T extends object>(Bytes: T, Transferables: readonly unk
   return Bytes;
 }
 
-/** Whether this argument was handed over; asking takes the mark away. */
+/** @internal Whether this argument was handed over; asking takes the mark away. */
 export function takeMark(bytes: Uint8Array): boolean {
   if (!everMarked) return false;
   return handedOver.delete(bytes);
 }
 
-/** Moves a handed-over view's buffer out of the caller's reach, `undefined` where that is impossible. */
+/** @internal Moves a handed-over view's buffer out of the caller's reach, `undefined` where that is impossible. */
 export function takeOver(bytes: Uint8Array): Bytes | undefined {
   const [buffer, start, length] = [bufferOf(bytes), startOf(bytes), lengthOf(bytes)];
   // Node marks the pool of small Buffers: moving it would take the neighbours' bytes away

@@ -162,7 +162,7 @@ export interface SDS_DatabaseDescription {
   Values: { Count: number; Bytes: number; References: number } | undefined;
 }
 
-/** Task name: what the worker gets, and what it answers. */
+/** @internal Task name: what the worker gets, and what it answers. */
 export interface MaintenanceTasks {
   backup: {
     given: { source: string; target: string; pagesPerStep: number; overwrite: boolean };
@@ -180,9 +180,10 @@ export interface MaintenanceTasks {
   move: { given: MoveTask; result: SDS_CopyResult };
 }
 
-/** A database file, or a PostgreSQL database. */
+/** @internal A database file, or a PostgreSQL database. */
 export type Place = { file: string; server?: undefined } | { file?: undefined; server: PostgresqlTarget };
 
+/** @internal */
 export interface MoveTask {
   /** For messages: what the first source is. */
   path: string;
@@ -196,21 +197,24 @@ export interface MoveTask {
   modules: string[];
 }
 
+/** @internal */
 export type MaintenanceTask = keyof MaintenanceTasks;
 
 /**
+ * @internal
  * Ways to read a file. `reads`: as any SQLite program, read-only. `still`: one that has no log; only the file itself is
  * read, without a lock, and looked at again afterwards. `alone`: the same with a log whose index can't be made.
  */
 export type LookWay = 'reads' | 'still' | 'alone';
 
-/** One half of a verification: the structure is checked by one thread, the rows by another. */
+/** @internal One half of a verification: the structure is checked by one thread, the rows by another. */
 export interface PartialCheck {
   path: string;
   findings: SDS_Finding[];
   checked: Partial<SDS_VerifyResult['Checked']>;
 }
 
+/** @internal */
 export interface MaintenanceRequest {
   task: MaintenanceTask;
   /** For error messages: the function that was called. */
@@ -218,11 +222,12 @@ export interface MaintenanceRequest {
   given: MaintenanceTasks[MaintenanceTask]['given'];
 }
 
-/** Cells that are shared with the worker. Main: 1 asks it to stop. */
+/** @internal Cells that are shared with the worker. Main: 1 asks it to stop. */
 export const STOP = 0;
-/** Main: how many messages of progress its caller was told of. */
+/** @internal Main: how many messages of progress its caller was told of. */
 export const HEARD = 1;
 
+/** @internal */
 export interface MaintenanceData {
   owner: string;
   cells: SharedArrayBuffer;
@@ -230,12 +235,13 @@ export interface MaintenanceData {
   traffic: SharedArrayBuffer;
 }
 
-/** Where a native call that says nothing of itself is: bytes read by a thread, or the size of a file. */
+/** @internal Where a native call that says nothing of itself is: bytes read by a thread, or the size of a file. */
 export interface Gauge {
   thread?: number;
   file?: string;
 }
 
+/** @internal */
 export type MaintenanceReply =
   | { kind: 'progress'; progress: SDS_OperationProgress; gauge?: Gauge }
   /** The rows may now be checked by another thread, that reads in the same way. */
