@@ -53,7 +53,7 @@ function uncaught(): string[] {
   return messages;
 }
 
-const everywhere = { OnProgress: () => undefined, Signal: new AbortController().signal, LeaveUntouched: false };
+const everywhere = { OnProgress: () => undefined, Signal: new AbortController().signal };
 
 it.each([
   [
