@@ -127,7 +127,8 @@ class Round {
     const bytes = random.longBytes(size);
     const kind = random.below(16);
     if (kind < 8) return { kind: 'appendPatch', clock, bytes };
-    if (kind === 8) return { kind: 'saveSnapshot', clock, bytes };
+    // of a snapshot with a number prunes would keep what was called while it was on its way
+    if (kind === 8) return { kind: 'saveSnapshot', clock: 0, bytes };
     if (kind === 9) return { kind: 'prunePatches', clock };
     if (kind < 12) return { kind: 'saveValue', hash, bytes };
     if (kind === 12) return { kind: 'releaseValue', hash };
@@ -154,6 +155,8 @@ class Round {
       get BusyTimeoutMs() {
         return within(30_000);
       },
+      OnClockCollision: 'ignore',
+      Acknowledge: this.#random.pick(['queued', 'committed']),
     };
     return new SDS_DesktopPersistenceProvider(this.#paths[file] as string, store, options);
   }
