@@ -44,7 +44,8 @@ describe('few threads, many files', () => {
       join(folder, 'linked', 'a.db'),
       join(folder, 'real', '..', 'real', 'a.db'),
     ];
-    const providers = names.map((name) => new SDS_DesktopPersistenceProvider(name, 'store'));
+    const options = { OnClockCollision: 'ignore' } as const;
+    const providers = names.map((name) => new SDS_DesktopPersistenceProvider(name, 'store', options));
     const [first, second, third] = providers as [
       SDS_DesktopPersistenceProvider,
       SDS_DesktopPersistenceProvider,
