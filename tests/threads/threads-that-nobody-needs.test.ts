@@ -75,6 +75,28 @@ console.log(counts.started === counts.ended);`,
   for (const n of [1, 2]) expect(rowsOf(file + n).patches).toHaveLength(12);
 });
 
+it('what a worker that has ended was known by is garbage, its memory included', async () => {
+  const ended = await runProgram(
+    `${watching}
+const workers = [];
+process.on('worker', (worker) => workers.push(new WeakRef(worker)));
+for (let i = 1; i <= 3; i++) {
+  const providers = [1, 2].map((n) => new SDS_DesktopPersistenceProvider(file + n, 'store'));
+  for (const provider of providers) provider.appendPatch(patchOf(i), i).catch(() => {});
+  await Promise.all(providers.map((provider) => provider.close()));
+}
+await ended;
+for (let tries = 0; tries < 50 && workers.some((worker) => worker.deref() !== undefined); tries++) {
+  await new Promise((resolve) => setTimeout(resolve, 20)); // what is weak is let go of between two jobs
+  gc();
+}
+console.log(workers.length, workers.filter((worker) => worker.deref() !== undefined).length);`,
+    freshFile(),
+    { flags: ['--expose-gc'] },
+  );
+  expect(ended).toMatchObject({ code: 0, stdout: '2 0\n', stderr: '' });
+});
+
 it.each(['process.exit(3)', 'throw new Error("on purpose")', ''])(
   'what was called on any of the copies is committed at the end of the process: %s',
   async (end) => {

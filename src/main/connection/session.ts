@@ -4,7 +4,7 @@
  * `onAnswered` is told after each answer: the process may have nothing left to wait for.
  */
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
-import { type Endpoint, type Remote, transfer, wrap } from 'comlink';
+import { type Endpoint, type Remote, releaseProxy, transfer, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { WorkerService } from '../../protocol/service.ts';
 import { performance } from '../../protocol/surroundings.ts';
@@ -56,6 +56,7 @@ export class Session {
       ...endpoint,
       // counted once it is sent: of one that can't be, the worker hears nothing, and must not wait for it
       postMessage: (...message: Parameters<Endpoint['postMessage']>) => {
+        if (this.#over) return;
         endpoint.postMessage(...message);
         this.channel.called();
       },
@@ -135,7 +136,7 @@ export class Session {
 
   /** Takes no notice of the thread any more, and ends it: it must not do what was refused, or is done by another. */
   leave(): void {
-    this.#over = true;
+    this.#isOver();
     this.keepAlive(false);
     this.#thread.end();
   }
@@ -143,7 +144,7 @@ export class Session {
   /** The same where nothing is left to do: a thread of another connection goes on with what that one has. */
   depart(): void {
     if ('close' in this.#port) {
-      this.#over = true;
+      this.#isOver();
       this.#thread.servesNoMore(this);
       this.#port.close();
     } else {
@@ -159,7 +160,14 @@ export class Session {
   /** Told by the thread. */
   ended(reason: unknown): void {
     if (this.#over) return;
-    this.#over = true;
+    this.#isOver();
     this.#owner.onEnd(reason);
+  }
+
+  /** Comlink keeps what a proxy speaks to until the proxy is garbage: it would never be, since that leads back to it. */
+  #isOver(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#service[releaseProxy]();
   }
 }
