@@ -65,7 +65,7 @@ class Round {
   /** Whether threads are lost in this round: then loads of a blocked thread may have no answer. */
   #loses = false;
   #losses = 0;
-  /** Called from hooks of promises, which run before a call has taken its place: of a store of its own, so that order does not matter. */
+  /** Called from hooks, which may run before a call has taken its place: of a store of its own, so that order does not matter. */
   #aside: SDS_DesktopPersistenceProvider | undefined;
   #calledAside = 0;
   #isAside = false;
@@ -214,7 +214,13 @@ class Round {
   /** Runs where foreign code runs; returns `value`. */
   #within<T>(where: string, value: T): T {
     const random = this.#random;
-    if (this.#over || this.#depth >= DEEPEST || this.fromWithin >= MOST_FROM_WITHIN || !random.chance(0.4))
+    if (
+      this.#over ||
+      this.#isAside ||
+      this.#depth >= DEEPEST ||
+      this.fromWithin >= MOST_FROM_WITHIN ||
+      !random.chance(0.4)
+    )
       return value;
     this.#depth++;
     try {
@@ -235,7 +241,7 @@ class Round {
   #callAside(): void {
     if (this.#over || this.#isAside || this.#aside === undefined || !this.#random.chance(0.05)) return;
     this.#isAside = true;
-    this.#count('from hooks of promises');
+    this.#count('from hooks');
     const clock = ++this.#calledAside;
     const call: Call = { kind: 'appendPatch', clock, bytes: this.#random.longBytes(clock % 50 === 0 ? 140_000 : 20) };
     const wanted = this.#models[0].apply('aside', call);
@@ -252,7 +258,8 @@ class Round {
       if (random.chance(0.05)) Object.freeze(context);
     };
     for (const name of names) subscribe(name, listener);
-    const ofThreads = () => this.#within('a new thread', undefined);
+    // one that takes the place of a lost one may be started within a call that is held
+    const ofThreads = () => (this.#loses ? this.#callAside() : this.#within('a new thread', undefined));
     subscribe('worker_threads', ofThreads);
     const { emitWarning } = process;
     process.emitWarning = () => this.#within('emitWarning', undefined);

@@ -2,6 +2,7 @@
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
+import { isInTheMiddle } from '../observe/notes.ts';
 import type { Member } from './member.ts';
 
 /** What admission needs of the queue that it is part of. */
@@ -44,11 +45,10 @@ export class Admission {
 
   /** Holds the caller until there is room, or refuses, as its provider is set to. */
   holdOrRefuse(hasRoom: () => boolean, { settings }: Member, call: string): SDS_PersistenceError | undefined {
-    if (settings.Overflow === 'reject') return makeError('queue-full', call, this.#queue.dbPath);
+    // in the middle of sending, which goes on once this call, of a hook, has returned: there is nothing to wait for
+    const refuses = settings.Overflow === 'reject' || isInTheMiddle();
+    if (refuses) return makeError('queue-full', call, this.#queue.dbPath);
     this.#queue.observer.hold(() => this.#room.hold(hasRoom));
-    // called by a hook in the middle of sending, which goes on only once this call has returned
-    if (!hasRoom() && this.#queue.refusalOf(call) === undefined)
-      return makeError('queue-full', call, this.#queue.dbPath);
     return undefined;
   }
 }
