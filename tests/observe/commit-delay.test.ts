@@ -44,7 +44,8 @@ it.each(calls)('of %s', async (_, call) => {
   await turn();
   const seenAt = blockUntilSeen(file, 2);
   await provider.flush().catch(() => {});
-  expect(delays).toHaveLength(1);
-  expect(delays[0]).toBeGreaterThan(0);
-  expect(delays[0]).toBeLessThan(seenAt - calledAt);
+  // the worker may have begun with the call beside it: then they are two batches, and this is the second one's
+  const delay = delays.at(-1);
+  expect(delay).toBeGreaterThan(0);
+  expect(delay).toBeLessThan(seenAt - calledAt);
 });

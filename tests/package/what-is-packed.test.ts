@@ -30,7 +30,15 @@ function packed(): Map<string, string> {
 
 it('holds the code, its types and the papers, and nothing else', () => {
   const names = [...packed().keys()];
-  const papers = ['CHANGELOG.md', 'LICENSE', 'README.md', 'THIRD-PARTY-NOTICES.md', 'docs/api.md', 'docs/swap.md', 'package.json'];
+  const papers = [
+    'CHANGELOG.md',
+    'LICENSE',
+    'README.md',
+    'THIRD-PARTY-NOTICES.md',
+    'docs/api.md',
+    'docs/swap.md',
+    'package.json',
+  ];
   const code = ['dist/index.js', 'dist/index.cjs', 'dist/index.d.ts', 'dist/index.d.cts', 'dist/bin.js', 'dist/cli.js'];
   const isDeclaration = (name: string) => /^dist\/types\/(main|protocol)\/[a-z-]+\.d\.cts$/.test(name);
   expect(names).toEqual(expect.arrayContaining([...papers.filter((name) => existsSync(join(root, name))), ...code]));

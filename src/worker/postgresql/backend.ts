@@ -4,13 +4,7 @@
  * numbers of its own, and other engines show nothing: then nothing is known of it, and nothing done to it.
  */
 import type { Client } from 'pg';
-import type { Connection } from './connection.ts';
-
-export interface Backend {
-  pid: string;
-  /** Numbers come again. */
-  since: string;
-}
+import type { Backend, Connection } from './connection.ts';
 
 /** So soon, in seconds, the server is to notice that a program's machine can't be reached any more; by default after two hours. */
 const keepAlive = { idle: 5, interval: 2, count: 3 };

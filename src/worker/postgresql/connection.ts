@@ -13,9 +13,15 @@ import {
   setTimeout,
 } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
-import type { Backend } from './backend.ts';
 import { type CopyRow, CopyRows, copyData, copyEnd, copyHead, copyRowHead } from './copy-format.ts';
 import { toServerError } from './sqlstates.ts';
+
+/** The process by which the server serves a connection. */
+export interface Backend {
+  pid: string;
+  /** Numbers come again. */
+  since: string;
+}
 
 export interface Statement {
   text: string;
