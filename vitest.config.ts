@@ -6,8 +6,8 @@ export default defineConfig({
     globalSetup: ['./tests/package/pack-once.ts', './tests/support/start-postgresql.ts'],
     reporters: ['default', './tests/support/plain-summary.ts'],
     // real threads, processes and disks: a slow machine is no failure
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     expect: { poll: { timeout: 30_000 } },
     pool: 'forks',
     // most of what a test does is wait: for a lease, a disk, a process
