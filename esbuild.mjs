@@ -37,10 +37,10 @@ mkdirSync(dist);
 // `packed` code is a third as long and is unpacked when it is first asked for, in less than a millisecond: what is
 // started with nearly every process stays plain
 const workers = {
-  'virtual:worker-code': { entry: 'src/worker/entry.ts', packed: false },
+  'virtual:worker-code': { entry: 'src/worker/sqlite/entry.ts', packed: false },
   'virtual:postgresql-code': { entry: 'src/worker/postgresql/entry.ts', packed: true },
-  'virtual:maintenance-code': { entry: 'src/worker/maintenance/entry.ts', packed: true },
-  'virtual:moving-code': { entry: 'src/worker/moving/entry.ts', packed: true },
+  'virtual:maintenance-code': { entry: 'src/worker/operations/files/entry.ts', packed: true },
+  'virtual:moving-code': { entry: 'src/worker/operations/copying/entry.ts', packed: true },
 };
 const workerModules = new Map();
 for (const [name, { entry, packed }] of Object.entries(workers)) {

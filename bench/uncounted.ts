@@ -46,7 +46,7 @@ export async function uncountedBuild(): Promise<typeof SDS_DesktopPersistencePro
     setup({ onResolve, onLoad }) {
       onResolve({ filter: /^virtual:/ }, ({ path }) => ({ path, namespace: 'code' }));
       onLoad({ filter: /worker-code/, namespace: 'code' }, async () => ({
-        contents: `export default () => ${JSON.stringify(await codeOf('src/worker/entry.ts'))}`,
+        contents: `export default () => ${JSON.stringify(await codeOf('src/worker/sqlite/entry.ts'))}`,
       }));
       // no operation on a whole file, and no other engine, is measured here
       onLoad({ filter: /.*/, namespace: 'code' }, () => ({ contents: "export default () => ''" }));

@@ -1,7 +1,8 @@
 /** The commands: their arguments, options, examples, and what they run. */
-import { info, verify } from './looking.ts';
-import { backup, compact, copy, restore, schema } from './making.ts';
-import { type Session, WrongArguments } from './session.ts';
+
+import { backup, compact, copy, restore, schema } from './change.ts';
+import { info, verify } from './inspect.ts';
+import { type Session, WrongArguments } from './run.ts';
 import { watch } from './watch.ts';
 
 export type Values = Record<string, string | boolean | string[] | undefined>;

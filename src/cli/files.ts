@@ -2,7 +2,7 @@
 import { closeSync, type Dirent, mkdirSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasOwnLocks, isFileUrl, readFileUrl } from '../protocol/file-url.ts';
-import { Failure, type Session } from './session.ts';
+import { Failure, type Session } from './run.ts';
 
 const MAGIC = 'SQLite format 3\0';
 

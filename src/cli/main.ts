@@ -5,8 +5,8 @@ import { parseArgs } from 'node:util';
 import { commands, type Values } from './commands.ts';
 import { pathIn } from './files.ts';
 import { keepWorkingWithoutReaders, output } from './output.ts';
+import { refusal, Session, WrongArguments } from './run.ts';
 import { plain, styled } from './screen.ts';
-import { refusal, Session, WrongArguments } from './session.ts';
 
 const PROGRAM = 'sds-persistence-worker';
 const every = {

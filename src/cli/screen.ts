@@ -1,7 +1,7 @@
 /** What people see: text without control characters, sizes and times in units, colours and a bar on a terminal. */
 import { styleText } from 'node:util';
 import type { SDS_OperationProgress } from '../main/index.ts';
-import { isPostgresqlUrl, labelOf, parsePostgresqlUrl } from '../protocol/postgresql-url.ts';
+import { isPostgresqlUrl, labelOf, parsePostgresqlUrl } from '../protocol/postgresql/url.ts';
 
 const BAR_CELLS = 24;
 /** On what is no terminal: a line for so many hundredths. */

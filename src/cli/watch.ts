@@ -3,8 +3,8 @@ import { statSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describeDatabase, type SDS_DatabaseDescription } from '../main/index.ts';
 import { output } from './output.ts';
+import type { Session } from './run.ts';
 import { bytes, number, plain, quoted } from './screen.ts';
-import type { Session } from './session.ts';
 
 export interface Sample {
   /** When, in milliseconds since 1970. */

@@ -19,9 +19,9 @@ export type {
   SDS_StopSignal,
   SDS_StoreDescription,
   SDS_VerifyResult,
-} from '../protocol/maintenance.ts';
+} from '../protocol/operations.ts';
 export type { SDS_ProviderOptions } from '../protocol/options.ts';
-export { postgresqlSchema } from '../protocol/postgresql-schema.ts';
+export { postgresqlSchema } from '../protocol/postgresql/schema.ts';
 export type { SDS_Statistics } from '../protocol/statistics.ts';
 export {
   backupDatabase,
@@ -30,6 +30,6 @@ export {
   describeDatabase,
   restoreDatabase,
   verifyDatabase,
-} from './operations.ts';
-export { transfer } from './ownership.ts';
+} from './operations/operations.ts';
 export { SDS_DesktopPersistenceProvider } from './provider.ts';
+export { transfer } from './transfer.ts';

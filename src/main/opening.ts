@@ -1,9 +1,9 @@
 /** Opening a provider's database: attempts, one at a time, and waiting for a store that another process has. */
 import type { Report } from '../protocol/service.ts';
 import { pause, performance } from '../protocol/surroundings.ts';
-import type { Connection } from './connection/connection.ts';
 import type { FileQueue } from './queue/file-queue.ts';
 import type { Member } from './queue/member.ts';
+import type { Connection } from './workers/worker-handle.ts';
 
 /** Between attempts to get a store that another process has: a thousand stores that wait for one must not keep others from work. */
 const FIRST_PAUSE_MS = 50;

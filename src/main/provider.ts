@@ -11,22 +11,22 @@ import {
 } from '../protocol/entries.ts';
 import { makeError, reviveError, SDS_PersistenceError } from '../protocol/errors.ts';
 import { hasOwnLocks } from '../protocol/file-url.ts';
-import type { SDS_BackupOptions, SDS_BackupResult } from '../protocol/maintenance.ts';
+import type { SDS_BackupOptions, SDS_BackupResult } from '../protocol/operations.ts';
 import type { ProviderSettings, SDS_ProviderOptions } from '../protocol/options.ts';
-import { isPostgresqlUrl } from '../protocol/postgresql-url.ts';
+import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
 import type { SDS_Statistics } from '../protocol/statistics.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { describe, faultOfBytes, faultOfClock, faultOfHash, readOptions } from './arguments.ts';
-import type { Connection } from './connection/connection.ts';
-import { type OpenFile, openFile, releaseFile } from './connection/worker-pool.ts';
-import { drainAtExit, exiting } from './exit-guard.ts';
+import { locate, OWN_LOCKS, type Place, pathOf } from './location.ts';
 import { tellNoted } from './observe/notes.ts';
 import { statisticsOf } from './observe/statistics.ts';
 import { Opening } from './opening.ts';
-import { backupFile } from './operations.ts';
-import { locate, OWN_LOCKS, type Place, pathOf } from './place.ts';
+import { backupFile } from './operations/operations.ts';
 import type { FileQueue } from './queue/file-queue.ts';
 import { Member } from './queue/member.ts';
+import { drainAtExit, exiting } from './workers/exit-guard.ts';
+import type { Connection } from './workers/worker-handle.ts';
+import { type OpenFile, openFile, releaseFile } from './workers/worker-pool.ts';
 
 declare global {
   /** Every Node that this runs on has it; not so every library that a compiler is set to. */

@@ -5,7 +5,7 @@
  */
 import type { SharedMemory } from './control.ts';
 import type { ReportedCause, SDS_PersistenceErrorCode } from './errors.ts';
-import type { PostgresqlTarget } from './postgresql-url.ts';
+import type { PostgresqlTarget } from './postgresql/url.ts';
 
 /** Of a store that this process has owned, with a worker that was lost before it told the epoch. */
 export const UNKNOWN_EPOCH = -1;

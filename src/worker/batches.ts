@@ -16,9 +16,9 @@ import {
   usedOf,
 } from '../protocol/slabs.ts';
 import { Promise } from '../protocol/surroundings.ts';
-import type { Arena } from './arena.ts';
-import { BatchReader } from './batch-reader.ts';
 import { noteSnapshot } from './behind-a-snapshot.ts';
+import type { Arena } from './channel/arena.ts';
+import { BatchReader } from './channel/batch-reader.ts';
 import {
   type Caller,
   type CommitPoint,

@@ -7,8 +7,8 @@ import type { Answer, Report, WriteTicket } from '../protocol/service.ts';
 import { Promise, performance } from '../protocol/surroundings.ts';
 import { Batches, type BatchesHost, type GatheredBatch } from './batches.ts';
 import { noteSnapshot } from './behind-a-snapshot.ts';
+import type { LargeWrite } from './channel/large-write-cursor.ts';
 import { type Caller, type CommitPoint, commit, type Engine, EngineError, type MaybePromise } from './engine.ts';
-import type { LargeWrite } from './large-write.ts';
 import { failureOf, Outcomes, type OutcomesHost } from './outcomes.ts';
 import { patiently, settled, type Wait } from './patience.ts';
 

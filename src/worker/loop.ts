@@ -19,7 +19,7 @@ import {
   WORKER_STATE,
 } from '../protocol/control.ts';
 import { clearTimeout, performance, setImmediate, setTimeout } from '../protocol/surroundings.ts';
-import type { RingReader } from './ring-reader.ts';
+import type { RingReader } from './channel/ring-reader.ts';
 
 /** How long a batch that nobody waits for lies in the ring: calls are added to it meanwhile. */
 const GATHER_MS = 3.5;

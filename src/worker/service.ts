@@ -1,9 +1,9 @@
 /** What the main side talks to: takes batches from the ring and calls through Comlink, and gives them to their files. */
 import type { MessagePort } from 'node:worker_threads';
 import { BOOTED, FILE_AT_WORK, RETIRED, type SharedMemory } from '../protocol/control.ts';
-import { accountFor, accountForAtOnce } from '../protocol/dropped-memory.ts';
 import { APPEND_PATCH, SAVE_SNAPSHOT, SAVE_VALUE } from '../protocol/entries.ts';
 import { ErrorBoard, type Settlers } from '../protocol/error-board.ts';
+import { accountFor, accountForAtOnce } from '../protocol/gc-pressure.ts';
 import type {
   Answer,
   Bytes,
@@ -16,12 +16,12 @@ import type {
   WriteTicket,
 } from '../protocol/service.ts';
 import { Promise } from '../protocol/surroundings.ts';
-import { Arena } from './arena.ts';
+import { Arena } from './channel/arena.ts';
+import { LargeWrite } from './channel/large-write-cursor.ts';
+import { RingReader } from './channel/ring-reader.ts';
 import { type Engine, EngineError, type MaybePromise } from './engine.ts';
 import { type FileHost, type Member, WorkerFile } from './file.ts';
-import { LargeWrite } from './large-write.ts';
 import { Loop, type Shared, type Work } from './loop.ts';
-import { RingReader } from './ring-reader.ts';
 
 export type NewEngine = (provider: ProviderMessage) => Engine;
 /** Makes Comlink move buffers instead of copying them. */

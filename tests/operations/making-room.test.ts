@@ -1,6 +1,6 @@
 /** Beside traffic an operation sleeps between its pieces as long as they took; without, it does not. */
 import { expect, it } from 'vitest';
-import { MakingRoom } from '../../src/worker/maintenance/making-room.ts';
+import { MakingRoom } from '../../src/worker/operations/throttle.ts';
 
 function work(): void {
   for (const start = performance.now(); performance.now() - start < 5; );

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { freshFile } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 
-const rowsUrl = pathToFileURL(join(import.meta.dirname, '../../src/worker/patch-rows.ts')).href;
+const rowsUrl = pathToFileURL(join(import.meta.dirname, '../../src/worker/sqlite/patch-rows.ts')).href;
 
 it('rows are let go of, whether they were inserted or given up', async () => {
   const { code, stdout, stderr } = await runProgram(

@@ -1,7 +1,7 @@
 /** Where a database is, by its URL and the standard variables: what each part means, and which of two counts. */
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { describe, expect, it, vi } from 'vitest';
-import { labelOf, type PostgresqlTarget, parsePostgresqlUrl } from '../../src/protocol/postgresql-url.ts';
+import { labelOf, type PostgresqlTarget, parsePostgresqlUrl } from '../../src/protocol/postgresql/url.ts';
 
 type Environment = Record<string, string>;
 

@@ -3,7 +3,7 @@
  * memory that was written to before is copied into six times as fast as fresh memory (the benchmark's
  * `design-copy-64mb`), and dropped shared memory is slow to come back (`protocol/dropped-memory.ts`).
  */
-import { accountFor, accountForAtOnce } from '../../protocol/dropped-memory.ts';
+import { accountFor, accountForAtOnce } from '../../protocol/gc-pressure.ts';
 import { later, performance } from '../../protocol/surroundings.ts';
 import { outsideOfCalls } from '../async-context.ts';
 

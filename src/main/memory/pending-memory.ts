@@ -1,6 +1,6 @@
 /** The memory in which calls wait for their commit: the arena's slabs, blocks beside them, and how much is in use. */
 
-import { accountForAtOnce } from '../../protocol/dropped-memory.ts';
+import { accountForAtOnce } from '../../protocol/gc-pressure.ts';
 import { NO_SLAB, SLAB_COMMITTED_AT, SLAB_FLAGS } from '../../protocol/slabs.ts';
 import { Buffer } from '../../protocol/surroundings.ts';
 import { BlockPool } from './block-pool.ts';

@@ -1,7 +1,7 @@
 /** Puts together what `statistics()` returns. */
 import { statSync } from 'node:fs';
 import type { SDS_Statistics } from '../../protocol/statistics.ts';
-import type { Place } from '../place.ts';
+import type { Place } from '../location.ts';
 import type { FileObserver } from './file-observer.ts';
 
 /** Of the worker, as the connection to it knows it. */

@@ -6,15 +6,16 @@ import { reached } from '../../protocol/control.ts';
 import { operationNames } from '../../protocol/entries.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import { Promise } from '../../protocol/surroundings.ts';
+import type { Place } from '../location.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import { FileObserver } from '../observe/file-observer.ts';
-import type { Place } from '../place.ts';
-import type { Room } from './admission.ts';
+import type { Room } from './backpressure.ts';
 import type { Batch } from './batch.ts';
-import { Gathering, type GatheringOwner, LARGEST_SHARED } from './gathering.ts';
+import { type Item, MOST_SMALL, UnderWay } from './in-flight.ts';
 import type { LargeWrite } from './large-write.ts';
 import type { Load, Loaded } from './load.ts';
 import type { Member, Watcher } from './member.ts';
+import { Gathering, type GatheringOwner, LARGEST_SHARED } from './open-batch.ts';
 import {
   type Findings,
   refuseBatch,
@@ -25,7 +26,6 @@ import {
   settleWrite,
 } from './settling.ts';
 import { Store } from './store.ts';
-import { type Item, MOST_SMALL, UnderWay } from './under-way.ts';
 
 /** What nobody waits for is settled when so many batches are under way: many at once cost less than each by itself. */
 const SETTLE_TOGETHER = 16;

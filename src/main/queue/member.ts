@@ -4,7 +4,7 @@ import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { ProviderSettings } from '../../protocol/options.ts';
 import { looksLikeSha256 } from '../../protocol/sha-256.ts';
 import { type Promise, soon } from '../../protocol/surroundings.ts';
-import { warnOfCollision, warnOfFailure } from '../warnings.ts';
+import { warnOfCollision, warnOfFailure } from '../observe/warnings.ts';
 import type { Store } from './store.ts';
 
 /** Told once something is settled: of the first failure of each provider, if there was one. */

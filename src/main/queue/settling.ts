@@ -13,7 +13,7 @@ import {
 } from '../../protocol/slabs.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
-import { warnOfForeignWriter } from '../warnings.ts';
+import { warnOfForeignWriter } from '../observe/warnings.ts';
 import { resolveWith } from './answers.ts';
 import type { Batch, Settler } from './batch.ts';
 import type { LargeWrite } from './large-write.ts';

@@ -1,9 +1,9 @@
 /** What a transaction is to do: the writes of its calls, sorted by what few statements can carry out together. */
 import { APPEND_PATCH, PRUNE_PATCHES, RELEASE_VALUE, SAVE_SNAPSHOT, SAVE_VALUE } from '../../protocol/entries.ts';
-import { storedName } from '../../protocol/postgresql-names.ts';
 import type { Caller, Writes } from '../engine.ts';
 import { verifyValue } from '../verify-value.ts';
 import { MOST_INLINE } from './chunks.ts';
+import { storedName } from './names.ts';
 import { PackedPatches } from './packed-patches.ts';
 import type { Snapshot } from './snapshots.ts';
 import { ValueChanges } from './values.ts';

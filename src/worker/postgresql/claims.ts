@@ -6,13 +6,14 @@
  * has sent and nobody waits for any more must not be committed behind what the other one writes: so a claim cuts them off, and
  * those that are still there register anew.
  */
-import { storedName } from '../../protocol/postgresql-names.ts';
-import { ownerOf, ownerOfSession } from '../../protocol/postgresql-session.ts';
+
+import { ownerOf, ownerOfSession } from '../../protocol/postgresql/session.ts';
 import { UNKNOWN_EPOCH } from '../../protocol/service.ts';
 import { textArray } from './arrays.ts';
 import type { Connection, Result, Statement } from './connection.ts';
 import { fencedError, type Holder } from './holder.ts';
 import { namesOf } from './long-names.ts';
+import { storedName } from './names.ts';
 import { begin, inTransaction, type Limits } from './transactions.ts';
 
 interface Claim {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Client, ClientConfig } from 'pg';
-import type { PostgresqlTarget } from '../../protocol/postgresql-url.ts';
+import type { PostgresqlTarget } from '../../protocol/postgresql/url.ts';
 import { EngineError } from '../engine.ts';
 import { backendOf, stateOf } from './backend.ts';
 import { Connection, type Patience } from './connection.ts';

@@ -2,7 +2,7 @@
  * The engine for PostgreSQL databases: which calls go together, what is tried again, and what was committed although
  * nobody said so. The files beside this one know the statements.
  */
-import { storedName } from '../../protocol/postgresql-names.ts';
+
 import type { PatchBlocks, PostgresqlSettings } from '../../protocol/service.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
 import { verifyValue } from '../verify-value.ts';
@@ -11,10 +11,11 @@ import { Claims } from './claims.ts';
 import type { Connection, Statement } from './connection.ts';
 import { Holder } from './holder.ts';
 import { namesOf } from './long-names.ts';
+import { storedName } from './names.ts';
 import type { PackedPatches } from './packed-patches.ts';
 import { loadPatchesSince } from './patch-loads.ts';
 import { CarefulInsertion, collidedOf, insertion, insertionOfAll, pruning } from './patches.ts';
-import { Server } from './server.ts';
+import { Server } from './server-link.ts';
 import { deletionOfOthers, isLarge, largeSnapshot, loadSnapshot, smallSnapshot } from './snapshots.ts';
 import { ServerError } from './sqlstates.ts';
 import { begin, inTransaction, type Limits } from './transactions.ts';

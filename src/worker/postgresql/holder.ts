@@ -19,7 +19,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { reached } from '../../protocol/control.ts';
-import { ownerOf } from '../../protocol/postgresql-session.ts';
+import { ownerOf } from '../../protocol/postgresql/session.ts';
 import { performance } from '../../protocol/surroundings.ts';
 import { type CommitPoint, EngineError } from '../engine.ts';
 import type { Connection, Statement } from './connection.ts';

@@ -1,5 +1,5 @@
 /** Sees to it that the tables are there and of the shape that is expected; several processes may do so at once. */
-import { SCHEMA_VERSION, schemaStatements } from '../../protocol/postgresql-schema.ts';
+import { SCHEMA_VERSION, schemaStatements } from '../../protocol/postgresql/schema.ts';
 import { Promise, setTimeout } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
 import type { Connection } from './connection.ts';

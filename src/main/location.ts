@@ -1,0 +1,200 @@
+/**
+ * Where a database is: a file by its real path, one in memory, or one on a server. All names of databases and of
+ * files are read here, at the call: neither the working directory nor a link that changes later moves what was meant.
+ */
+import { randomUUID } from 'node:crypto';
+import { existsSync, readlinkSync, realpathSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
+// where this package lies, put here by the build
+import packageLocation from 'virtual:package-location';
+import { makeError, SDS_PersistenceError } from '../protocol/errors.ts';
+import { type FileUrl, hasOwnLocks, isFileUrl, readFileUrl } from '../protocol/file-url.ts';
+import type { ProviderSettings } from '../protocol/options.ts';
+import { newSession } from '../protocol/postgresql/session.ts';
+import {
+  isPostgresqlUrl,
+  keyOf,
+  labelOf,
+  type PostgresqlTarget,
+  parsePostgresqlUrl,
+} from '../protocol/postgresql/url.ts';
+import type { PostgresqlSettings } from '../protocol/service.ts';
+import { describe } from './arguments.ts';
+
+/** As many links as Linux follows. */
+const MOST_LINKS = 40;
+/** No system takes a longer one. */
+const LONGEST_PATH = process.platform === 'win32' ? 32_767 : 4096;
+
+export interface Place {
+  /** As it is named in messages: a path, or what says where a server's database is. */
+  path: string;
+  /** What SQLite is told besides, as in a URL; empty but for `file:` URLs that ask for a connection of its own kind. */
+  parameters: string;
+  /** The same for all that lead to the same database in the same way; `undefined` for one that nobody else can reach. */
+  key: string | undefined;
+  /** Gone with its connection. */
+  transient: boolean;
+  server?: PostgresqlSettings;
+}
+
+/** @throws `invalid-argument` for a URL that can't be read; the message has nothing of one with a password */
+export function locate(dbPath: string, settings: ProviderSettings): Place {
+  return isPostgresqlUrl(dbPath) ? locateServer(dbPath, settings) : locateFile(dbPath);
+}
+
+function locateServer(url: string, settings: ProviderSettings): Place {
+  const target = readServer(url);
+  if (typeof target === 'string') throw makeError('invalid-argument', 'constructor', 'a PostgreSQL database', target);
+  const server: PostgresqlSettings = {
+    target,
+    session: newSession(thisProcess()),
+    leaseMs: settings.LeaseMs,
+    createTables: settings.CreateTables,
+    connectTimeoutMs: settings.ConnectTimeoutMs,
+    retryForMs: settings.RetryForMs,
+    places: placesToLookFrom(),
+  };
+  return { path: labelOf(target), parameters: '', key: keyOf(target), transient: false, server };
+}
+
+/** Its certificates are read at each connection; where they lie is known from now on. Returns a sentence if it can't be read. */
+export function readServer(url: string): PostgresqlTarget | string {
+  const target = parsePostgresqlUrl(url, process.env, userName());
+  if (typeof target === 'string') return target;
+  try {
+    // not by their real paths: certificates are renewed by changing links
+    const files = Object.entries(target.tlsFiles).map(([name, path]) => [name, absolute(path)]);
+    return { ...target, tlsFiles: Object.fromEntries(files) };
+  } catch {
+    return 'its certificates have relative paths, and the working directory is gone';
+  }
+}
+
+const PROCESS = Symbol.for('sds-persistence-worker.process');
+
+/**
+ * By which a server knows this thread of this process, whatever URLs and however many copies of this package it uses. Drawn when the
+ * first database is opened, not when this is loaded: a snapshot of a started program (`--build-snapshot`) is started many times.
+ */
+function thisProcess(): string {
+  const known = globalThis as { [PROCESS]?: string };
+  known[PROCESS] ??= randomUUID();
+  return known[PROCESS];
+}
+
+/** What the system calls whoever runs this, as libpq takes it. */
+function userName(): string | undefined {
+  try {
+    return userInfo().username;
+  } catch {
+    return undefined; // a container whose user has no name
+  }
+}
+
+/** From where `pg` is looked for: this package, the program, the working directory. */
+export function placesToLookFrom(): string[] {
+  const [, program] = process.argv;
+  const places = [packageLocation, program === undefined ? undefined : dirname(program), workingFolder()];
+  return places.filter((place) => typeof place === 'string' && place !== '') as string[];
+}
+
+function workingFolder(): string | undefined {
+  try {
+    return process.cwd();
+  } catch {
+    return undefined; // it was removed
+  }
+}
+
+// ---- files ---------------------------------------------------------------------------------------------
+
+function locateFile(name: string): Place {
+  const call = 'constructor';
+  const { path, memory, shared, mustExist, parameters } = readName(name, (detail) =>
+    makeError('invalid-argument', call, name, detail),
+  );
+  // '' is a temporary file of SQLite's own
+  if (path === '' || (memory && !shared)) {
+    return { path: memory ? ':memory:' : '', parameters: '', key: undefined, transient: true };
+  }
+  // SQLite finds it by its whole name, in all threads
+  if (memory) return { path: name, parameters: '', key: `:memory: ${path} ${parameters}`, transient: true };
+  const real = realPath(path, call);
+  const own = [mustExist && !existsSync(real) ? 'mode=rw' : '', parameters].filter((one) => one !== '').join('&');
+  return { path: real, parameters: own, key: own === '' ? real : `${real}?${own}`, transient: false };
+}
+
+/**
+ * The real path of a file that an operation is to work on.
+ *
+ * @param what - the argument's name
+ * @throws `invalid-argument` for what is no file: a database in memory belongs to its connection
+ */
+export function pathOf(name: unknown, call: string, what: string): string {
+  const refuse = (detail: string) =>
+    new SDS_PersistenceError('invalid-argument', `${call}: ${what} must be the path of a file, not ${detail}`);
+  if (typeof name !== 'string' || name === '' || name.includes('\0')) throw refuse(describe(name));
+  if (isPostgresqlUrl(name)) throw refuse(FOR_FILES);
+  const { path, memory, parameters } = readName(name, (detail) => refuse(`${describe(name)}: ${detail}`));
+  if (memory) throw refuse('a database in memory');
+  if (path === '') throw refuse(describe(name));
+  if (hasOwnLocks(parameters)) throw refuse(OWN_LOCKS);
+  return realPath(path, call);
+}
+
+export const OWN_LOCKS = "a file with locks of its own kind (the URL's vfs or nolock)";
+
+const FOR_FILES =
+  'a PostgreSQL database, which is looked after by its own tools: pg_dump and pg_restore, VACUUM, pg_stat_activity and SQL';
+
+function readName(name: string, refuse: (detail: string) => SDS_PersistenceError): FileUrl {
+  const plain = { shared: false, mustExist: false, parameters: '' };
+  if (!isFileUrl(name)) return { ...plain, path: name, memory: name === ':memory:' };
+  const url = readFileUrl(name);
+  if (typeof url === 'string') throw refuse(url);
+  return url;
+}
+
+function realPath(path: string, call: string): string {
+  if (path.length > LONGEST_PATH) return path; // opening it will tell
+  try {
+    // a slash at the end is nothing to SQLite
+    return follow(absolute(path.replace(/(?<=.)\/+$/, '')), 0);
+  } catch (error) {
+    // everything else is seen when it is opened
+    const detail = 'this path is relative, and the working directory is gone';
+    throw makeError('open-failed', call, path, detail, error);
+  }
+}
+
+/** `..` stays, except on Windows: it leads to the folder that a link leads from. */
+function absolute(path: string): string {
+  if (process.platform === 'win32') return resolve(path);
+  return isAbsolute(path) ? path : `${process.cwd()}/${path}`;
+}
+
+/** Follows links as far as there is something, also a link to a file that is not there yet. */
+function follow(path: string, links: number): string {
+  try {
+    return realpathSync.native(path);
+  } catch (error) {
+    // links in a circle lead nowhere, however far they are followed: opening it will tell
+    if ((error as NodeJS.ErrnoException).code === 'ELOOP') return path;
+    const target = links < MOST_LINKS ? linkTarget(path) : undefined;
+    if (target !== undefined) return follow(isAbsolute(target) ? target : `${dirname(path)}/${target}`, links + 1);
+    const folder = dirname(path);
+    if (folder === path) return path;
+    const found = join(follow(folder, links), basename(path));
+    return found === path || links >= MOST_LINKS ? found : follow(found, links + 1);
+  }
+}
+
+function linkTarget(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined; // no link, or nothing there: opening it will tell
+  }
+}

@@ -1,0 +1,48 @@
+/** Process warnings: said once each, with a code that a program can filter by. */
+import type { SDS_PersistenceError } from '../../protocol/errors.ts';
+import { outsideOfCalls } from '../async-context.ts';
+import { exiting, sayAtExit } from '../workers/exit-guard.ts';
+import { tell } from './channels.ts';
+import { note } from './notes.ts';
+
+/** Files and stores that were spoken of already. */
+const said = new Set<string>();
+
+function once(code: string, subject: string, message: string): void {
+  const key = `${code} ${subject}`;
+  if (said.has(key)) return;
+  said.add(key);
+  const warn = () => process.emitWarning(message, { type: 'SDS_PersistenceWarning', code });
+  note(() => (exiting ? sayAtExit(message) : outsideOfCalls(warn)));
+}
+
+/** A patch is lost since its number is taken by other bytes. */
+export function warnOfCollision(dbPath: string, storeId: string, collisions: number): void {
+  tell('collision', { Path: dbPath, StoreId: storeId, Collisions: collisions });
+  once(
+    'SDS_CLOCK_COLLISION',
+    `${storeId} ${dbPath}`,
+    `a patch of store ${JSON.stringify(storeId)} in '${dbPath}' was lost: its number is taken by a ` +
+      "patch with other bytes, and the first one wins. The option OnClockCollision: 'keep', or the environment variable " +
+      'SDS_PERSISTENCE_ON_CLOCK_COLLISION=keep, stores both.',
+  );
+}
+
+/** A call has failed whose promise had resolved once it was queued. */
+export function warnOfFailure(dbPath: string, storeId: string, error: SDS_PersistenceError): void {
+  const { code, message } = error;
+  tell('write-failed', { Path: dbPath, StoreId: storeId, Code: code, Message: message, Error: error });
+  const warning = `a call that was acknowledged when it was queued has failed: ${message}`;
+  once('SDS_WRITE_FAILED', `${code} ${storeId} ${dbPath}`, warning);
+}
+
+/** Another process writes to a file, and the SQLite at hand has a fault in that case. */
+export function warnOfForeignWriter(dbPath: string, sqliteVersion: string): void {
+  once(
+    'SDS_SQLITE_WAL_RESET',
+    '',
+    `another process writes to '${dbPath}', and SQLite ${sqliteVersion}, which is part of Node ${process.version}, ` +
+      'can damage the write-ahead log in that case (fixed in 3.51.3, 3.50.7 and 3.44.6): update Node, or let only ' +
+      'one process at a time have the file open.',
+  );
+}

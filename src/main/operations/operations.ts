@@ -1,0 +1,291 @@
+/** Operations on whole database files, for programs and for the command line. */
+import { makeError, SDS_PersistenceError } from '../../protocol/errors.ts';
+import type {
+  PartialCheck,
+  Place,
+  SDS_BackupOptions,
+  SDS_BackupResult,
+  SDS_CompactResult,
+  SDS_CopyOptions,
+  SDS_CopyResult,
+  SDS_DatabaseDescription,
+  SDS_DescribeOptions,
+  SDS_OperationOptions,
+  SDS_RestoreOptions,
+  SDS_VerifyResult,
+} from '../../protocol/operations.ts';
+import { isPostgresqlUrl, labelOf } from '../../protocol/postgresql/url.ts';
+import { Promise, performance } from '../../protocol/surroundings.ts';
+import { describe, entriesOf } from '../arguments.ts';
+import { currentContext } from '../async-context.ts';
+import { pathOf, placesToLookFrom, readServer } from '../location.ts';
+import { begin, log, said } from '../observe/channels.ts';
+import { tellNoted } from '../observe/notes.ts';
+import { changed, runTask } from './task-thread.ts';
+
+const MOST_PAGES_PER_STEP = 16_384;
+/** So often a verification begins anew if the file changes while it is read without a lock. */
+const MOST_TRIES = 4;
+
+/**
+ * Copies a database into a new file while others go on writing, also in other processes. What is copied is one
+ * state: of each store a prefix of what was acknowledged. The file appears under its name when it is whole
+ * and on the disk; if the process is killed before, the next backup into that folder removes what is left.
+ *
+ * @param SourcePath - the database file
+ * @param TargetPath - the file to make; its folder must be there, with room for it
+ * @throws SDS_PersistenceError `invalid-argument`, `open-failed`, `schema-mismatch`, `file-exists`, `database-busy`,
+ *   `database-full` (the message says how much room is needed), `database-corrupt`, `read-only`, `io-error`,
+ *   `worker-lost`; or the signal's reason
+ */
+export async function backupDatabase(
+  SourcePath: string,
+  TargetPath: string,
+  Options: SDS_BackupOptions = {},
+): Promise<SDS_BackupResult> {
+  const call = 'backupDatabase';
+  return backupFile(call, pathOf(SourcePath, call, 'SourcePath'), pathOf(TargetPath, call, 'TargetPath'), Options);
+}
+
+/** The same with real paths, for messages under the name of the call; `before` is waited for once all that was given is read. */
+export async function backupFile(
+  call: string,
+  source: string,
+  target: string,
+  Options: SDS_BackupOptions,
+  before?: () => Promise<void>,
+): Promise<SDS_BackupResult> {
+  const accepted = { PagesPerStep: pages, Overwrite: yesOrNo };
+  const options = checked(Options, call, source, accepted);
+  const { PagesPerStep = 1024, Overwrite = false } = options;
+  if (before !== undefined) await before(); // else it begins within the call
+  const trace = begin('backup', () => ({ Path: source, TargetPath: target }));
+  const given = { source, target, pagesPerStep: PagesPerStep, overwrite: Overwrite };
+  try {
+    const running = runTask('backup', call, given, options);
+    tellNoted();
+    const result = await running;
+    trace?.end({ Bytes: result.Bytes });
+    log('backup of %s to %s: %d bytes', source, target, result.Bytes);
+    return result;
+  } catch (error) {
+    trace?.end({}, error);
+    log('backup of %s to %s: %s', source, target, said(error));
+    throw error;
+  }
+}
+
+/**
+ * Puts a backup in the place of a database. With `Overwrite` a database that is there is replaced at one moment,
+ * with its log; nobody may have it open, and until then it stays as it is.
+ *
+ * @throws the same as `backupDatabase`; `database-busy` if the target is open anywhere
+ */
+export async function restoreDatabase(
+  BackupPath: string,
+  TargetPath: string,
+  Options: SDS_RestoreOptions = {},
+): Promise<SDS_BackupResult> {
+  const call = 'restoreDatabase';
+  const source = pathOf(BackupPath, call, 'BackupPath');
+  const target = pathOf(TargetPath, call, 'TargetPath');
+  const options = checked(Options, call, source, { Overwrite: yesOrNo, Verify: yesOrNo });
+  const { Overwrite = false, Verify = true } = options;
+  return runTask('restore', call, { source, target, overwrite: Overwrite, verify: Verify }, options);
+}
+
+/**
+ * Checks a database in two threads: its structure by SQLite's own check, and every row: types, patch numbers,
+ * reference counts, and values against their SHA-256 where their hash looks like one. Others may go on writing.
+ *
+ * @returns what was found; a damaged file is no error, a file that can't be looked at is one
+ * @throws SDS_PersistenceError `invalid-argument`, `open-failed` (also if it is no SQLite database),
+ *   `database-busy`, `read-only`, `io-error`, `worker-lost`; or the signal's reason
+ */
+export async function verifyDatabase(Path: string, Options: SDS_OperationOptions = {}): Promise<SDS_VerifyResult> {
+  const call = 'verifyDatabase';
+  const path = pathOf(Path, call, 'Path');
+  const options = checked(Options, call, path, {});
+  const begun = performance.now();
+  for (let tries = 1; ; tries++) {
+    const [structure, rows] = await checkBoth(path, call, options);
+    const failure = structure.status === 'rejected' ? structure : rows?.status === 'rejected' ? rows : undefined;
+    if (failure !== undefined) {
+      const { reason } = failure as { reason: object };
+      if (changed.has(reason) && tries < MOST_TRIES) continue;
+      throw reason;
+    }
+    const halves = [structure, rows].flatMap((half) => (half?.status === 'fulfilled' ? [half.value] : []));
+    const Findings = halves.flatMap(({ findings }) => findings);
+    return {
+      Path: halves[0]?.path ?? path,
+      Sound: Findings.length === 0,
+      Findings,
+      Checked: Object.assign(
+        { Bytes: 0, Patches: 0, Snapshots: 0, Values: 0, ValuesWithHash: 0 },
+        ...halves.map((half) => half.checked),
+      ),
+      Milliseconds: performance.now() - begun,
+    };
+  }
+}
+
+type Outcome = PromiseSettledResult<PartialCheck>;
+
+/** The second thread reads in the way that the first has found; without one that opens the file there is no second. */
+async function checkBoth(
+  path: string,
+  call: string,
+  options: SDS_OperationOptions,
+): Promise<[Outcome, Outcome | undefined]> {
+  let rows: Promise<Outcome> | undefined;
+  const [structure] = await Promise.allSettled([
+    runTask(
+      'structure',
+      call,
+      { path },
+      {
+        ...options,
+        OnOpened(way) {
+          rows ??= Promise.allSettled([runTask('rows', call, { path, way }, { ...options, IsNext: true })]).then(
+            ([outcome]) => outcome,
+          );
+        },
+      },
+    ),
+  ]);
+  return [structure, await rows];
+}
+
+/**
+ * Gives the free pages of a database back to the file system: it is written anew and takes the old one's place at
+ * one moment. Nobody may have it open, and its folder needs room for the new file.
+ *
+ * @throws SDS_PersistenceError `invalid-argument`, `open-failed`, `schema-mismatch`, `database-busy` if the file is
+ *   open anywhere, `database-full`, `database-corrupt`, `read-only`, `io-error`, `worker-lost`; or the signal's
+ *   reason: SQLite writes the new file in one go, the signal is looked at before and after that
+ */
+export async function compactDatabase(Path: string, Options: SDS_OperationOptions = {}): Promise<SDS_CompactResult> {
+  const call = 'compactDatabase';
+  const path = pathOf(Path, call, 'Path');
+  return runTask('compact', call, { path }, checked(Options, call, path, {}));
+}
+
+/**
+ * Tells what is in a database: sizes, stores, values. With `Quick` only what is known without a look at every row.
+ *
+ * @throws the same as `verifyDatabase`, and `database-corrupt`
+ */
+export async function describeDatabase(
+  Path: string,
+  Options: SDS_DescribeOptions = {},
+): Promise<SDS_DatabaseDescription> {
+  const call = 'describeDatabase';
+  const path = pathOf(Path, call, 'Path');
+  const options = checked(Options, call, path, { Quick: yesOrNo });
+  return runTask('describe', call, { path, quick: options.Quick ?? false }, options);
+}
+
+/**
+ * Copies stores from one file into another, all of them or none, in one transaction of the target, which others
+ * may have open: their writes wait meanwhile. A file that is not there is made. Values belong to a file and
+ * not to a store, so all of them come along; one that is there already gets both reference counts.
+ *
+ * Either side may be a PostgreSQL database, named by its URL, and there may be several sources. What was copied is
+ * then compared with them. Into a PostgreSQL database it goes in many transactions, of whole stores: if it is cut off, call
+ * it again, and it goes on from there.
+ *
+ * @param From - the path of a file, the URL of a PostgreSQL database, or an array of them
+ * @param To - the path of a file, or the URL of a PostgreSQL database
+ * @throws the same as `backupDatabase`; `file-exists` if a store is there already; `invalid-argument` for a store
+ *   that no source has, or two have; `database-corrupt` if what was copied is not what was read; of PostgreSQL
+ *   databases also `connection-failed`, and `fenced` if another process owns one of the stores there
+ */
+export async function copyStores(
+  From: string | readonly string[],
+  To: string,
+  Options: SDS_CopyOptions = {},
+): Promise<SDS_CopyResult> {
+  const call = 'copyStores';
+  const sources = Array.from(Array.isArray(From) ? From : [From], (place) => placeOf(place, call, 'From'));
+  const [source] = sources;
+  if (source === undefined) throw new SDS_PersistenceError('invalid-argument', `${call}: From has no path in it`);
+  const target = placeOf(To, call, 'To');
+  const path = source.file ?? labelOf(source.server);
+  const accepted = { Stores: names, Overwrite: yesOrNo, Values: yesOrNo, LeaseMs: lease };
+  const options = checked(Options, call, path, accepted);
+  const { Stores: stores, Overwrite: overwrite = false, Values: values = true, LeaseMs: leaseMs = 10_000 } = options;
+  if (sources.length === 1 && source.file !== undefined && target.file !== undefined) {
+    return runTask('copy', call, { source: source.file, target: target.file, stores, overwrite, values }, options);
+  }
+  const given = { path, sources, target, stores, overwrite, values, leaseMs, modules: placesToLookFrom() };
+  return runTask('move', call, given, options);
+}
+
+function placeOf(value: unknown, call: string, name: string): Place {
+  if (typeof value !== 'string' || !isPostgresqlUrl(value)) return { file: pathOf(value, call, name) };
+  const server = readServer(value);
+  if (typeof server !== 'string') return { server };
+  throw new SDS_PersistenceError('invalid-argument', `${call}: ${name}: ${server}`);
+}
+
+interface Acceptance {
+  what: string;
+  test: (value: unknown) => boolean;
+}
+
+const yesOrNo: Acceptance = { what: 'true or false', test: (value) => typeof value === 'boolean' };
+const aFunction: Acceptance = { what: 'a function', test: (value) => typeof value === 'function' };
+// of whatever realm: a signal of another one is no instance of this one's class
+const aSignal: Acceptance = {
+  what: 'an AbortSignal',
+  test: (value) => typeof (value as Partial<AbortSignal> | null)?.addEventListener === 'function',
+};
+const names: Acceptance = {
+  what: 'an array of strings',
+  test: (value) => Array.isArray(value) && value.every((name) => typeof name === 'string'),
+};
+const pages: Acceptance = {
+  what: `an integer from 1 to ${MOST_PAGES_PER_STEP}`,
+  test: (value) => Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= MOST_PAGES_PER_STEP,
+};
+const lease: Acceptance = {
+  what: 'an integer from 1000 on',
+  test: (value) => Number.isSafeInteger(value) && (value as number) >= 1000 && (value as number) <= 2_147_483_647,
+};
+const everywhere = { OnProgress: aFunction, Signal: aSignal };
+
+/**
+ * The options as plain properties, each read once, at the call: what they are read from may be of getters. `OnProgress` runs
+ * in the asynchronous context of the call.
+ */
+function checked<T extends SDS_OperationOptions>(
+  options: T,
+  call: string,
+  path: string,
+  own: Record<string, Acceptance>,
+): T {
+  const accepted: Record<string, Acceptance> = { ...everywhere, ...own };
+  const refuse = (detail: string) => makeError('invalid-argument', call, path, detail);
+  if (typeof options !== 'object' || options === null)
+    throw refuse(`Options must be an object, not ${describe(options)}`);
+  const given = entriesOf(options);
+  if (typeof given === 'string') throw refuse(given);
+  const settings: Record<string, unknown> = {};
+  for (const [name, value] of given) {
+    if (value === undefined) continue;
+    const accepts = Object.hasOwn(accepted, name) ? accepted[name] : undefined;
+    if (accepts === undefined) {
+      throw refuse(`there is no option '${name}'; there are ${Object.keys(accepted).join(', ')}`);
+    }
+    if (!accepts.test(value)) throw refuse(`${name} must be ${accepts.what}, not ${describe(value)}`);
+    settings[name] = value;
+  }
+  const checkedOptions = settings as T;
+  const { OnProgress } = checkedOptions;
+  if (OnProgress !== undefined) {
+    const inContextOfCall = currentContext();
+    checkedOptions.OnProgress = (progress) => inContextOfCall(() => OnProgress(progress));
+  }
+  return checkedOptions;
+}

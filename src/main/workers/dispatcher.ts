@@ -1,0 +1,316 @@
+/**
+ * Between the files' queues and one worker: sends what they have gathered, has settled what the worker has
+ * finished, and blocks the thread where that is asked for. It knows the worker's present thread, not its life.
+ */
+
+import { WANTED_BY_BLOCKED, WANTED_LATER, WANTED_NOW } from '../../protocol/control.ts';
+import { accountForAtOnce } from '../../protocol/gc-pressure.ts';
+import { later, soon } from '../../protocol/surroundings.ts';
+import { outsideOfCalls } from '../async-context.ts';
+import type { Channel } from '../channel/channel.ts';
+import { PendingMemory } from '../memory/pending-memory.ts';
+import { CheckpointObserver } from '../observe/checkpoints.ts';
+import { isInTheMiddle } from '../observe/notes.ts';
+import type { Batch } from '../queue/batch.ts';
+import type { FileQueue, QueueHost } from '../queue/file-queue.ts';
+import { type Item, WORTH_SENDING } from '../queue/in-flight.ts';
+import { type LargeWrite, NO_SLOT } from '../queue/large-write.ts';
+import { QueueSet } from '../queue/queue-set.ts';
+import { blockUntil } from './blocking.ts';
+import { callLoad, callWrite } from './calls.ts';
+import type { Session } from './worker-link.ts';
+
+/** An arena that a flood has filled is exchanged after so much quiet. */
+const SWOLLEN_FOR_MS = 5000;
+
+export class Dispatcher implements QueueHost {
+  readonly memory: PendingMemory;
+  sqliteVersion = '';
+  /** The worker's thread; `undefined` once there will be none any more. */
+  session: Session | undefined;
+  /** True while the thread is blocked in here: then no message can arrive. */
+  blocked = false;
+
+  readonly #channel: Channel;
+  readonly #checkLife: () => void;
+  readonly #wantToSend = new QueueSet();
+  readonly #haveUnderWay = new QueueSet();
+  readonly #checkpoints: CheckpointObserver;
+  #pumpScheduled = false;
+  /** Whether something was sent since the worker was made to look, and whether it is to look at once. */
+  #sent = false;
+  #hurry = false;
+  /** Batches, not settled, that somebody waits for. */
+  #waitedFor = 0;
+  /** Calls off the exchange of the arena, if one is to come. */
+  #keepArena: (() => void) | undefined;
+  /** The program has nothing else to do: it ends as soon as all is committed. */
+  #ending = false;
+
+  /** `checkLife` replaces a worker that is gone, for a blocked thread, which hears of no exit. */
+  constructor(pendingBytes: number, channel: Channel, checkLife: () => void) {
+    this.#channel = channel;
+    this.#checkpoints = new CheckpointObserver(channel);
+    this.#checkLife = checkLife;
+    this.memory = new PendingMemory(pendingBytes, (dropped) => this.#wake(dropped));
+  }
+
+  get commitPoints(): Int32Array {
+    return this.#channel.commitPoints;
+  }
+
+  /** Whether all that was called is finished. */
+  get idle(): boolean {
+    return this.#wantToSend.size === 0 && this.#haveUnderWay.every((queue) => queue.finished);
+  }
+
+  // ---- sending --------------------------------------------------------------------------------
+
+  /** At the end of the current job, so that what is called in it goes in one batch. */
+  wantsToSend(queue: FileQueue): void {
+    this.#wantToSend.add(queue);
+    this.#schedulePump();
+  }
+
+  #schedulePump(): void {
+    if (this.#pumpScheduled || this.blocked) return;
+    this.#pumpScheduled = true;
+    void soon(this.#scheduledPump);
+  }
+
+  #scheduledPump = (): void => {
+    this.#pumpScheduled = false;
+    outsideOfCalls(this.#pumpNow); // what it settles and sends is of many calls
+  };
+
+  #pumpNow = (): void => this.pump();
+
+  /** Sends what may be sent, settles what is finished, and sees to it that the rest is heard of. */
+  pump(): void {
+    if (isInTheMiddle()) return; // called by a hook: what that calls is sent at the end of the turn
+    for (let again = false; ; again = true) {
+      this.#wantToSend.forEach(this.#trySend);
+      this.#ring();
+      const seen = this.#channel.progress;
+      // says who waits before it looks how far the worker is: the worker tells of what is finished after that
+      this.#channel.want(this.#wanted);
+      this.#settle();
+      // What was under way may have finished after its queue was asked whether it may send: then no
+      // progress is to come that would send the rest. If it may not send once more, it waits for others.
+      const waits = this.#wantToSend.every(this.#hasUnderWay) || (again && this.#haveUnderWay.size > 0);
+      if (this.session === undefined || (waits && this.#listen(seen))) break;
+    }
+    this.#channel.want(this.#wanted);
+    if (this.memory.isSwollen) this.#renewArenaLater();
+    this.updateReference();
+  }
+
+  /** Waits for the next progress without blocking; false if there was some meanwhile. */
+  #listen(seen: number): boolean {
+    return this.blocked || this.#haveUnderWay.size === 0 || this.#channel.listen(seen, this.#progressed);
+  }
+
+  #progressed = (): void => {
+    this.pump();
+    if (this.#haveUnderWay.size === 0) this.#ending = false;
+  };
+
+  /** Gives the pages of an arena back that a flood has filled, once it was not in use for a while. */
+  #renewArenaLater(): void {
+    this.#keepArena ??= later(() => {
+      this.#keepArena = undefined;
+      if (!this.memory.isSwollen || this.#wantToSend.size > 0) return; // asked again once it is settled
+      const arena = this.memory.renewArena();
+      if (arena === undefined) return;
+      this.session?.call(
+        (service) => service.useArena(arena),
+        () => {},
+      );
+    }, SWOLLEN_FOR_MS);
+  }
+
+  // these are called at each turn, and are made once
+  #trySend = (queue: FileQueue): void => {
+    queue.trySend();
+    if (!queue.waitsToBeSent) this.#wantToSend.delete(queue);
+  };
+
+  #hasUnderWay = (queue: FileQueue): boolean => this.#haveUnderWay.has(queue);
+
+  #settleQueue = (queue: FileQueue): void => {
+    if (!queue.settle()) this.#haveUnderWay.delete(queue);
+  };
+
+  hasUnderWay(queue: FileQueue): void {
+    this.#haveUnderWay.add(queue);
+  }
+
+  reserve({ id }: FileQueue, item: Item): boolean {
+    if (isInTheMiddle()) return false;
+    if (item.kind === 'batch') return this.#channel.push(id, item.number, item.firstSlab, item.watched.begunAt);
+    if (item.kind === 'write' && item.slot === NO_SLOT) item.slot = this.#channel.takeSlot() ?? NO_SLOT;
+    return item.kind === 'load' || item.slot !== NO_SLOT;
+  }
+
+  send(queue: FileQueue, item: Item): void {
+    if (item.kind === 'batch') this.#wasPushed(item);
+    else if (this.session === undefined)
+      return; // it is refused with all that is pending
+    else if (item.kind === 'write') {
+      const onFailure = (error: unknown) => {
+        queue.refuse(item, error);
+        this.pump();
+      };
+      callWrite(this.session, item, this.memory.blocks.takeDropped(), () => this.pump(), onFailure);
+    } else {
+      callLoad(this.session, item, (loaded) => {
+        this.#settle(); // the writes before it
+        queue.answer(item, loaded);
+        this.pump();
+      });
+    }
+  }
+
+  #wasPushed(batch: Batch): void {
+    this.#sent = true;
+    if (batch.urgent) this.#hurry = true;
+    if (batch.bytes < WORTH_SENDING) return;
+    // perhaps in mid-turn: the worker begins while the next one is gathered
+    this.#hurry = true;
+    this.#ring();
+  }
+
+  wasShared(): void {
+    if (!this.#channel.ring(false)) this.#wake(0);
+    if (this.#ending) this.#schedulePump(); // another listener of `beforeExit` has called
+    // what nobody waits for is told of after a pause in the traffic
+    if (!this.#channel.listen(this.#channel.progress, this.#progressed)) this.#schedulePump();
+  }
+
+  settleSoon(): void {
+    this.#schedulePump();
+  }
+
+  settleNow(): void {
+    outsideOfCalls(this.#settle);
+  }
+
+  takeOutcome(write: LargeWrite): number {
+    if (write.slot === NO_SLOT) return 0;
+    write.committedAt = this.#channel.committedAt(write.slot);
+    const outcome = this.#channel.giveBackSlot(write.slot);
+    write.slot = NO_SLOT;
+    return outcome;
+  }
+
+  causeOf(file: number, number: number, settler: number, outcome: number): Error | undefined {
+    return this.#channel.errorBoard.causeOf(file, number, settler, outcome);
+  }
+
+  hurry(): void {
+    this.#waitedFor++;
+    this.#hurry = true;
+    this.#schedulePump();
+  }
+
+  hurried(): void {
+    this.#waitedFor--;
+  }
+
+  /** Makes the worker look at what was sent, at once if somebody waits for it. */
+  #ring(): void {
+    const atOnce = this.#hurry || this.blocked || this.#ending;
+    const needed = this.#sent || (atOnce && this.#haveUnderWay.size > 0);
+    this.#sent = this.#hurry = false;
+    if (needed && !this.#channel.ring(atOnce)) this.#wake(0);
+  }
+
+  /** Calls the worker from its event loop. */
+  #wake(dropped: number): void {
+    this.session?.call(
+      (service) => service.wake(dropped),
+      () => {},
+    );
+  }
+
+  /** There is no worker any more, and nothing pending: lets go of the memory. */
+  end(): void {
+    this.session = undefined;
+    this.#keepArena?.();
+    this.#channel.stopListening();
+    accountForAtOnce(this.memory.arena.byteLength + this.memory.blocks.bytes);
+  }
+
+  /** A new worker has been told of all files: it gets what is pending. */
+  startAgain(): void {
+    this.#hurry = true;
+    this.pump();
+  }
+
+  /** Nothing of a queue is pending any more. */
+  forget(queue: FileQueue): void {
+    this.#wantToSend.delete(queue);
+    this.#haveUnderWay.delete(queue);
+  }
+
+  // ---- settling -------------------------------------------------------------------------------
+
+  #settle = (): void => {
+    this.#haveUnderWay.forEach(this.#settleQueue);
+    this.#checkpoints.look();
+  };
+
+  get #wanted(): number {
+    if (this.blocked) return WANTED_BY_BLOCKED;
+    return this.#waitedFor > 0 || this.#wantToSend.size > 0 || this.#ending ? WANTED_NOW : WANTED_LATER;
+  }
+
+  /**
+   * The worker keeps the process alive exactly while somebody waits. What nobody waits for is committed
+   * all the same before the process ends: see `endWhenCommitted`.
+   */
+  updateReference(): void {
+    const session = this.session;
+    if (session === undefined) return;
+    const pending = this.#waitedFor > 0 || this.#wantToSend.size > 0 || session.hasCalls;
+    session.keepAlive(pending || (this.#ending && this.#haveUnderWay.size > 0));
+  }
+
+  /** The program has nothing left to do: what nobody waits for is hurried, so that its failures are told. */
+  endWhenCommitted(): void {
+    this.#ending = true;
+    if (this.#haveUnderWay.size === 0) return;
+    this.#hurry = true;
+    this.pump();
+  }
+
+  // ---- blocking -------------------------------------------------------------------------------
+
+  hold(until: () => boolean): void {
+    this.block(until, Number.POSITIVE_INFINITY);
+  }
+
+  /**
+   * Blocks this thread, sending and settling as the worker proceeds, until a condition holds or there is no
+   * worker any more, or it is called by a hook in the middle of sending (true), or nothing has proceeded for so long (false).
+   */
+  block(until: () => boolean, patienceMs: number, totalMs: number = Number.POSITIVE_INFINITY): boolean {
+    const wasBlocked = this.blocked;
+    this.blocked = true;
+    this.#hurry = true;
+    this.#channel.want(this.#wanted);
+    const isDone = () => {
+      this.pump();
+      if (!until() && this.session !== undefined && !isInTheMiddle()) return false;
+      this.#settle(); // what finished since the last look
+      return true;
+    };
+    try {
+      return outsideOfCalls(() => blockUntil(isDone, this.#channel, this.#checkLife, patienceMs, totalMs));
+    } finally {
+      this.blocked = wasBlocked;
+      // the rest is heard of as usual
+      if (!wasBlocked) this.#schedulePump();
+    }
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * What was called before the process ends is committed before it ends: after `process.exit()`, an
+ * uncaught error, an unhandled rejection or a signal that the program handles.
+ */
+import { writeSync } from 'node:fs';
+import { tellAtExit } from '../observe/notes.ts';
+
+/** What has to be done before the process ends, of each connection to a worker. */
+export interface Guarded {
+  /** Whether all that was called is finished. */
+  readonly idle: boolean;
+  /** Hurries what nobody waits for; keeps the process alive meanwhile. */
+  endWhenCommitted(): void;
+  /** Blocks until all is committed; false if nothing was for so long. */
+  drain(patienceMs: number): boolean;
+  /** Blocks until the worker has closed its files. */
+  retire(patienceMs: number): void;
+}
+
+/** How long exit waits for a worker that commits nothing: longer than the default BusyTimeoutMs. */
+const PATIENCE_MS = 10_000;
+
+/** A worker that takes longer to close a file is ended while it is at it: nothing is lost by that. */
+const CLOSE_PATIENCE_MS = 2000;
+
+/** Of one copy of this module. Copies of other versions call these, so they stay as they are. */
+interface Guard {
+  beforeExit(): void;
+  drain(): void;
+  exit(): void;
+}
+
+/**
+ * All copies of this module in the process share its listeners: tools that load modules anew with each change would add
+ * some each time.
+ */
+const GUARDS = Symbol.for('sds-persistence-worker.exit-guards');
+
+function guardsOfProcess(): Set<Guard> {
+  const holder = process as { [GUARDS]?: Set<Guard> };
+  const known = holder[GUARDS];
+  if (known !== undefined) return known;
+  const guards = new Set<Guard>();
+  Object.defineProperty(process, GUARDS, { value: guards });
+  process.on('beforeExit', () => each(guards, (one) => one.beforeExit()));
+  process.on('exit', () => each(guards, (one) => one.exit()));
+  if (process.versions.deno !== undefined) {
+    // Deno has no `exit` event after an error that nobody catches, nor after its own `Deno.exit`
+    const drain = () => each(guards, (one) => one.drain());
+    process.on('uncaughtExceptionMonitor', drain);
+    (globalThis as unknown as EventTarget).addEventListener('unload', drain);
+  }
+  return guards;
+}
+
+/** A copy that fails keeps no other from its work. */
+function each(guards: ReadonlySet<Guard>, call: (guard: Guard) => void): void {
+  const failures: unknown[] = [];
+  for (const one of [...guards]) {
+    try {
+      call(one);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
+let guard: Guard | undefined;
+/** True once the process is in its `exit` event: from now on nothing asynchronous happens. */
+export let exiting = false;
+
+/** Makes the `exit` event wait, for all connections that are in the list then, until it is called with an empty one. */
+export function guardExit(connections: readonly Guarded[]): void {
+  if (connections.length === 0 && guard !== undefined) {
+    // nothing of this copy is held by the process any more
+    guardsOfProcess().delete(guard);
+    guard = undefined;
+  }
+  if (connections.length === 0 || guard !== undefined) return;
+  // the first provider of all may be made in an `exit` listener: then ours would come too late
+  if ((process as { _exiting?: boolean })._exiting === true) exiting = true;
+  const drain = () => {
+    // copies: one that is given up meanwhile is taken out
+    for (const connection of [...connections]) drainAtExit(connection);
+  };
+  guard = {
+    // nothing is left to do: as long as calls are under way their failures can still be told
+    beforeExit() {
+      for (const connection of connections) connection.endWhenCommitted();
+    },
+    drain,
+    exit() {
+      exiting = true;
+      drain();
+      tellAtExit(); // no microtask will do so any more; what is called within is drained at once
+      for (const connection of [...connections]) connection.retire(CLOSE_PATIENCE_MS);
+      tellAtExit();
+    },
+  };
+  guardsOfProcess().add(guard);
+}
+
+/** Blocks until a connection has committed everything; also for calls made by later `exit` listeners. */
+export function drainAtExit(connection: Guarded): void {
+  if (connection.idle || connection.drain(PATIENCE_MS)) return;
+  const message = `the worker committed nothing for ${PATIENCE_MS} ms at exit; calls that were not acknowledged may be lost`;
+  sayAtExit(message);
+}
+
+/** Nothing asynchronous runs any more in which a process warning would be printed: it goes to stderr at once. */
+export function sayAtExit(warning: string): void {
+  try {
+    writeSync(2, `(SDS_PersistenceWarning) ${warning}\n`);
+  } catch {
+    // stderr is closed or full: nobody can be told, and what is still to be committed must be all the same
+  }
+}

@@ -1,0 +1,126 @@
+/** The providers that a worker knows, or is to know: each from its attach to its detach. */
+import { reportedOf, type SDS_PersistenceError } from '../../protocol/errors.ts';
+import { type Failure, type ProviderMessage, type Report, UNKNOWN_EPOCH } from '../../protocol/service.ts';
+import { Promise } from '../../protocol/surroundings.ts';
+import type { FileQueue } from '../queue/file-queue.ts';
+import type { Member } from '../queue/member.ts';
+import type { Session } from './worker-link.ts';
+
+interface Registration {
+  member: Member;
+  queue: FileQueue;
+  /** Who waits for the attach that is under way. */
+  onAttach: ((report: Report) => void)[];
+  attaching: boolean;
+  onDetach: ((report: Report) => void) | undefined;
+}
+
+export class Registry {
+  readonly #registrations = new Map<number, Registration>();
+  #nextId = 1;
+
+  newId(): number {
+    return this.#nextId++;
+  }
+
+  /** Makes a provider known to the worker, which opens its file; again, if that failed before. */
+  attach(session: Session, queue: FileQueue, member: Member): Promise<Report> {
+    return new Promise((resolve) => {
+      let registration = this.#registrations.get(member.id);
+      if (registration === undefined) {
+        registration = { member, queue, attaching: false, onAttach: [], onDetach: undefined };
+        this.#registrations.set(member.id, registration);
+      }
+      registration.onAttach.push(resolve);
+      if (!registration.attaching) this.#sendAttach(session, registration);
+    });
+  }
+
+  #sendAttach(session: Session, registration: Registration): void {
+    registration.attaching = true;
+    const message = messageOf(registration);
+    session.call(
+      (service) => service.attach(message),
+      (report) => {
+        registration.attaching = false;
+        if (report.error === undefined) registration.member.wasOpened = true;
+        if (report.epoch !== undefined) registration.member.epoch = report.epoch;
+        for (const settle of registration.onAttach.splice(0)) settle(report);
+      },
+    );
+  }
+
+  /** Makes the worker forget a provider; with a file's last one, it closes the file. */
+  detach(session: Session, member: Member): Promise<Report> {
+    return new Promise((resolve) => {
+      const registration = this.#registrations.get(member.id);
+      if (registration === undefined) return resolve({});
+      registration.onDetach = resolve;
+      this.#sendDetach(session, registration);
+    });
+  }
+
+  #sendDetach(session: Session, registration: Registration): void {
+    const { id } = registration.member;
+    session.call(
+      (service) => service.detach(id),
+      (report) => {
+        this.#registrations.delete(id);
+        registration.onDetach?.(report);
+      },
+    );
+  }
+
+  /** Tells a new worker of all providers. */
+  attachAll(session: Session): void {
+    for (const registration of this.#registrations.values()) this.#sendAttach(session, registration);
+  }
+
+  /** Asks a new worker again for what the lost one did not answer. Nothing is pending of these providers. */
+  detachAgain(session: Session): void {
+    for (const registration of this.#registrations.values()) {
+      if (registration.onDetach !== undefined) this.#sendDetach(session, registration);
+    }
+  }
+
+  /** The providers of a queue, which is given up, are known to no other worker. */
+  forget(queue: FileQueue, reason: unknown): void {
+    for (const registration of this.#registrations.values()) {
+      if (registration.queue !== queue) continue;
+      this.#registrations.delete(registration.member.id);
+      for (const settle of registration.onAttach.splice(0)) settle(lostReport(reason));
+      registration.onDetach?.({});
+    }
+  }
+}
+
+function messageOf({ member, queue }: Registration): ProviderMessage {
+  const { settings } = member;
+  return {
+    member: member.id,
+    file: queue.id,
+    dbPath: queue.dbPath,
+    parameters: queue.place.parameters,
+    transient: queue.transient,
+    ...(queue.place.server === undefined ? {} : { server: queue.place.server }),
+    password: member.password,
+    storeId: member.storeId,
+    full: settings.Durability === 'full',
+    busyTimeoutMs: settings.BusyTimeoutMs,
+    verifyValues: settings.VerifyValues,
+    exclusive: settings.Ownership === 'exclusive',
+    // a store may be claimed by a call after an attach that failed: nobody hears of its epoch then
+    knownEpoch: member.epoch ?? (member.served ? UNKNOWN_EPOCH : undefined),
+    snapshotFailure: member.snapshotFailure && failureOf(member.snapshotFailure),
+  };
+}
+
+/** What a worker has to know of a failure that another one has reported. */
+function failureOf({ code, message, cause }: SDS_PersistenceError): Failure {
+  return { code, cause: { message: cause instanceof Error ? cause.message : message } };
+}
+
+/** What an attach comes to without a worker. */
+export function lostReport(reason: unknown): Report {
+  return { error: { code: 'worker-lost', cause: reportedOf(reason) } };
+}

@@ -1,0 +1,54 @@
+/** Starts a worker thread from the code that travels inside this file. */
+import { Worker, type WorkerOptions, workerData } from 'node:worker_threads';
+// the bundled src/worker/sqlite/entry.ts and src/worker/postgresql/entry.ts, put here by the build
+import postgresqlCode from 'virtual:postgresql-code';
+import workerCode from 'virtual:worker-code';
+import { OWNER, type SharedMemory } from '../../protocol/control.ts';
+import { outsideOfCalls } from '../async-context.ts';
+
+/** What a worker speaks to; each has code of its own. */
+export type EngineKind = 'sqlite' | 'postgresql';
+
+/**
+ * V8 lets a heap's young generation grow to 48 MB, for all the garbage that a flood makes, and keeps it; with
+ * 8 MB a burst is as fast, and a process some 25 MB smaller after it.
+ */
+const resourceLimits = { maxYoungGenerationSizeMb: 8 };
+
+/** Starting from source text works in any bundle, archive or single executable: no file is looked up. */
+export function startWorker(kind: EngineKind, shared: SharedMemory): Worker {
+  return startThread(kind === 'sqlite' ? workerCode() : postgresqlCode(), 'sds-persistence', shared);
+}
+
+/** A thread belongs to no call, nor do its events. */
+export function startThread(code: string, name: string, data: { owner: string }): Worker {
+  return outsideOfCalls(() => new Worker(code, workerOptions(name, data)));
+}
+
+function workerOptions(name: string, data: { owner: string }): WorkerOptions {
+  if ((workerData as Partial<SharedMemory> | null)?.owner === OWNER) {
+    // a file that the program preloads (`--require`) runs in this thread too: it must not start another
+    throw new Error('this thread is a worker of sds-persistence-worker itself');
+  }
+  const options = execArgv();
+  return {
+    eval: true,
+    name,
+    workerData: data,
+    resourceLimits,
+    ...(options === undefined ? {} : { execArgv: options }),
+  };
+}
+
+/** The program's own options are inherited wherever that is possible; naming any replaces them all. */
+function execArgv(): string[] | undefined {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  // `node:sqlite` needs its flag from 22.5 to 22.12 (Node's changelog); a worker may have it alone
+  const options = major === 22 && minor < 13 ? ['--experimental-sqlite'] : [];
+  // the code is CommonJS; these options, inherited, would have it read as a module
+  const changesForm = (option: string) => /^--(input-type|experimental-default-type)\b/.test(option);
+  if ([...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)].some(changesForm)) {
+    options.push('--input-type=commonjs');
+  }
+  return options.length > 0 ? options : undefined;
+}

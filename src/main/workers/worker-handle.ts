@@ -1,0 +1,276 @@
+/**
+ * What belongs to one worker, from its files to its life: a thread that is lost gets a successor, which is
+ * told of all providers and given all that was left undone.
+ */
+import { MAX_FILES } from '../../protocol/control.ts';
+import { makeError, reviveError } from '../../protocol/errors.ts';
+import type { Report } from '../../protocol/service.ts';
+import { Channel } from '../channel/channel.ts';
+import type { Place } from '../location.ts';
+import { begin, log, tell } from '../observe/channels.ts';
+import { inTheMiddle } from '../observe/notes.ts';
+import type { WorkerFigures } from '../observe/statistics.ts';
+import { FileQueue } from '../queue/file-queue.ts';
+import type { Member } from '../queue/member.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { lostReport, Registry } from './registry.ts';
+import { Restarts } from './restarts.ts';
+import type { EngineKind } from './start-worker.ts';
+import { Session, type SessionOwner } from './worker-link.ts';
+
+const NO_THREAD = 'there is no worker thread, and none could be started; nothing was stored';
+const MEMORY_LOST = 'the worker thread was lost, and this database, kept in memory, with it';
+
+/** What a connection needs of the others. */
+export interface Pool {
+  /** A thread of another connection, of the same kind, that can serve this one besides. */
+  hostFor(connection: Connection): Session | undefined;
+  /** Nothing new goes to a connection that was given up, or to a queue: its providers have been told. */
+  forget(given: Connection | FileQueue): void;
+}
+
+export class Connection implements SessionOwner {
+  readonly kind: EngineKind;
+  readonly channel = new Channel();
+  readonly #dispatcher: Dispatcher;
+  readonly #registry = new Registry();
+  readonly #restarts = new Restarts();
+  readonly #queues = new Set<FileQueue>();
+  readonly #freeFileIds: number[] = [];
+  readonly #pool: Pool;
+  #nextFileId = 0;
+  /** How many threads were lost, and why there will be no other one, if so. */
+  #lost = 0;
+  #lostReason: unknown;
+  #isRecovering = false;
+
+  /** Without a thread, if none can be started: see `lost`. */
+  constructor(kind: EngineKind, pendingBytes: number, pool: Pool) {
+    this.kind = kind;
+    this.#pool = pool;
+    this.#dispatcher = new Dispatcher(pendingBytes, this.channel, () => this.#checkLife());
+    this.#lostReason = this.#start();
+    this.#dispatcher.updateReference(); // as long as it serves no file, it keeps nothing alive
+  }
+
+  get lost(): boolean {
+    return this.#session === undefined;
+  }
+
+  /** Whether it has no thread of its own, but is served by that of another connection. */
+  get isGuest(): boolean {
+    return this.#session?.isGuest ?? false;
+  }
+
+  /** Whether its thread serves other connections besides. */
+  get hasGuests(): boolean {
+    return this.#session?.hasGuests ?? false;
+  }
+
+  /** Its own thread, if that is alive. */
+  get ownThread(): Session | undefined {
+    if (!this.#isRecovering) this.#checkLife();
+    return this.#isRecovering || this.isGuest ? undefined : this.#session;
+  }
+
+  get #session(): Session | undefined {
+    return this.#dispatcher.session;
+  }
+
+  get fileCount(): number {
+    return this.#queues.size;
+  }
+
+  get figures(): WorkerFigures {
+    const { checkpoints, checkpointMicroseconds } = this.channel;
+    const { pendingBytes, arena, blocks } = this.#dispatcher.memory;
+    return {
+      restarts: this.#lost,
+      checkpoints,
+      checkpointMs: checkpointMicroseconds / 1000,
+      pendingBytes,
+      sharedBytes: arena.byteLength + blocks.bytes,
+    };
+  }
+
+  // ---- files and providers ------------------------------------------------------------------
+
+  openFile(place: Place): FileQueue {
+    const { path: dbPath } = place;
+    const id = this.#freeFileIds.pop() ?? this.#nextFileId++;
+    if (id >= MAX_FILES) {
+      throw makeError('open-failed', 'open', dbPath, `this worker has ${MAX_FILES} files open already`);
+    }
+    const queue = new FileQueue(id, this.#dispatcher, place);
+    this.#queues.add(queue);
+    if (this.lost) this.#giveUpQueue(queue, this.#lostReason, NO_THREAD);
+    return queue;
+  }
+
+  closeFile(queue: FileQueue): void {
+    this.#queues.delete(queue);
+    this.#freeFileIds.push(queue.id);
+  }
+
+  newMemberId(): number {
+    return this.#registry.newId();
+  }
+
+  async attach(queue: FileQueue, member: Member): Promise<Report> {
+    const trace = begin('open', () => ({ Path: member.dbPath, StoreId: member.storeId }));
+    const report =
+      this.#session === undefined
+        ? lostReport(this.#lostReason)
+        : await this.#registry.attach(this.#session, queue, member);
+    trace?.end({}, report.error && reviveError(report.error, 'open', member.dbPath));
+    log('open %s: %s', member.dbPath, report.error?.code ?? 'fine');
+    if (report.sqliteVersion !== undefined) this.#dispatcher.sqliteVersion = report.sqliteVersion;
+    return report;
+  }
+
+  async detach(member: Member): Promise<Report> {
+    if (this.#session === undefined) return {};
+    const report = await this.#registry.detach(this.#session, member);
+    log('close %s: %s', member.dbPath, report.error?.code ?? 'fine');
+    return report;
+  }
+
+  // ---- blocking, and the end of the process ----------------------------------------------------
+
+  /** Blocks until a condition holds: see `Dispatcher.block`. */
+  block(until: () => boolean, patienceMs: number, totalMs?: number): boolean {
+    return this.#dispatcher.block(until, patienceMs, totalMs);
+  }
+
+  /** Blocks until all that was called on any file is committed. */
+  drain(patienceMs: number): boolean {
+    return this.block(() => [...this.#queues].every((queue) => queue.finished), patienceMs);
+  }
+
+  /** Blocks until the worker has closed its files, so that none of them is cut off in mid-work. */
+  retire(patienceMs: number): void {
+    if (this.#session === undefined || !this.channel.booted) return;
+    this.#session.call(
+      (service) => service.retire(),
+      () => {},
+    );
+    this.block(() => this.channel.retired, patienceMs);
+  }
+
+  endWhenCommitted(): void {
+    this.#dispatcher.endWhenCommitted();
+  }
+
+  get idle(): boolean {
+    return this.#dispatcher.idle;
+  }
+
+  /** Ends its thread, which has no file; there will be no other one. */
+  end(): void {
+    log('a worker without files ends');
+    this.#session?.depart();
+    this.#dispatcher.end();
+  }
+
+  // ---- the worker's life ------------------------------------------------------------------------
+
+  onAnswered(): void {
+    this.#dispatcher.updateReference();
+  }
+
+  onEnd(reason: unknown): void {
+    this.#recover(reason);
+  }
+
+  #checkLife(): void {
+    const life = this.#session?.checkLife() ?? 'alive';
+    if (life === 'ended') this.#recover(new Error('the worker thread has ended'));
+    else if (life === 'never began') this.#recover(new Error('the worker thread did not start'), false);
+  }
+
+  /** Starts a thread; returns why that failed, if so. */
+  #start(): unknown {
+    log('a worker starts');
+    this.#restarts.started(this.channel.progress);
+    try {
+      this.#dispatcher.session = Session.start(this.kind, this.#dispatcher.memory.arena, this);
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  }
+
+  /** Fewer threads: that of another connection serves this one too. Returns whether there is one. */
+  #becomeGuest(): boolean {
+    const host = this.#pool.hostFor(this);
+    if (host === undefined) return false;
+    log('a worker serves the files of another one, for which there is no thread');
+    this.#dispatcher.session = host.serveAlso(this.#dispatcher.memory.arena, this);
+    return true;
+  }
+
+  /** Goes on in another thread, and gives it all that the lost one left undone; perhaps not in one of its own. */
+  #recover(reason: unknown, mayStart = true): void {
+    const lost = this.#session;
+    if (lost === undefined || this.#isRecovering) return;
+    this.#isRecovering = true;
+    const { fileAtWork } = this.channel;
+    const { wasAtWork } = lost;
+    lost.leave();
+    this.#lost++;
+    // Node tells of a new thread within its constructor: who hears of it and calls is served once all is in place
+    inTheMiddle(() => this.#replace(lost, fileAtWork, wasAtWork, reason, mayStart));
+    if (!this.lost) this.#dispatcher.startAgain();
+  }
+
+  #replace(
+    lost: Session,
+    fileAtWork: number | undefined,
+    wasAtWork: boolean,
+    reason: unknown,
+    mayStart: boolean,
+  ): void {
+    tell('worker-lost', { Message: String(reason), Files: this.#queues.size });
+    for (const queue of this.#queues) if (queue.id === fileAtWork) this.#tryAgain(queue, reason);
+    // a thread that ended at a file's work says nothing about the next one, nor does that of another connection
+    const vain = !wasAtWork && !lost.isGuest && !this.#restarts.mayGoOn(this.channel.progress);
+    const failed = mayStart && !vain ? this.#start() : reason;
+    const hasThread = failed === undefined || this.#becomeGuest();
+    this.#isRecovering = false;
+    if (hasThread) this.#goOn(reason);
+    else this.#giveUp(failed);
+  }
+
+  /** A thread ended in the middle of a queue's work: the next one is given it too, but not again and again. */
+  #tryAgain(queue: FileQueue, reason: unknown): void {
+    queue.settle();
+    if (this.#restarts.mayTryAgain(queue)) return;
+    this.#pool.forget(queue);
+    this.#giveUpQueue(queue, reason, 'worker threads ended again and again while they were at the work of this file');
+    this.#registry.forget(queue, reason);
+  }
+
+  #goOn(reason: unknown): void {
+    tell('worker-replaced', { Files: this.#queues.size });
+    for (const queue of this.#queues) if (queue.transient) this.#giveUpQueue(queue, reason, MEMORY_LOST);
+    // first, since a provider is told of with what became of its calls
+    for (const queue of this.#queues) queue.resume();
+    if (this.#session !== undefined) this.#registry.attachAll(this.#session);
+    if (this.#session !== undefined) this.#registry.detachAgain(this.#session);
+  }
+
+  #giveUp(reason: unknown): void {
+    this.#dispatcher.session = undefined;
+    this.#lostReason = reason;
+    this.#pool.forget(this);
+    for (const queue of this.#queues) {
+      this.#giveUpQueue(queue, reason, NO_THREAD);
+      this.#registry.forget(queue, reason);
+    }
+  }
+
+  #giveUpQueue(queue: FileQueue, reason: unknown, detail: string): void {
+    queue.giveUp((call) => makeError('worker-lost', call, queue.dbPath, detail, reason));
+    this.#dispatcher.forget(queue);
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * What one worker thread does for one connection, and the Comlink calls to it. Comlink's promises never
+ * settle once their worker is gone: then `onEnd` is told, and nothing of this session is heard any more.
+ * `onAnswered` is told after each answer: the process may have nothing left to wait for.
+ */
+import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
+import { type Endpoint, type Remote, releaseProxy, transfer, wrap } from 'comlink';
+import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import type { WorkerService } from '../../protocol/service.ts';
+import { performance } from '../../protocol/surroundings.ts';
+import { outsideOfCalls } from '../async-context.ts';
+import type { Channel } from '../channel/channel.ts';
+import { inTheMiddle } from '../observe/notes.ts';
+import type { EngineKind } from './start-worker.ts';
+import { WorkerThread } from './worker-thread.ts';
+
+/** A worker that did not start within this is taken for lost by a blocked thread, which hears of no exit. */
+const START_PATIENCE_MS = 30_000;
+
+/** Who is told of a session. */
+export interface SessionOwner {
+  readonly channel: Channel;
+  onEnd(reason: unknown): void;
+  onAnswered(): void;
+}
+
+export class Session {
+  /** Whether the thread was started for another connection. */
+  readonly isGuest: boolean;
+  readonly channel: Channel;
+  readonly #thread: WorkerThread;
+  readonly #port: Worker | MessagePort;
+  readonly #service: Remote<WorkerService>;
+  readonly #owner: SessionOwner;
+  readonly #startedAt = performance.now();
+  #over = false;
+  #referenced = true;
+  /** Calls that are not answered. */
+  #calls = 0;
+
+  /** In a thread of its own. @throws what Node throws where none can be started */
+  static start(kind: EngineKind, arena: SharedArrayBuffer, owner: SessionOwner): Session {
+    owner.channel.reset();
+    const thread = new WorkerThread(kind, owner.channel.sharedWith(arena));
+    return new Session(thread, thread.worker, owner);
+  }
+
+  private constructor(thread: WorkerThread, port: Worker | MessagePort, owner: SessionOwner) {
+    this.#thread = thread;
+    this.#port = port;
+    this.isGuest = port !== thread.worker;
+    this.#owner = owner;
+    this.channel = owner.channel;
+    const endpoint = nodeEndpoint(port);
+    this.#service = wrap<WorkerService>({
+      ...endpoint,
+      // counted once it is sent: of one that can't be, the worker hears nothing, and must not wait for it
+      postMessage: (...message: Parameters<Endpoint['postMessage']>) => {
+        if (this.#over) return;
+        endpoint.postMessage(...message);
+        this.channel.called();
+      },
+    });
+    if (this.isGuest) port.on('messageerror', (error) => thread.end(error));
+    thread.serves(this);
+  }
+
+  /** In the thread of this session, besides. */
+  serveAlso(arena: SharedArrayBuffer, owner: SessionOwner): Session {
+    owner.channel.reset();
+    const { port1, port2 } = new MessageChannel();
+    const shared = owner.channel.sharedWith(arena);
+    this.call(
+      (service) => service.serve(shared, transfer(port2, [port2])),
+      () => {},
+    );
+    return new Session(this.#thread, port1, owner);
+  }
+
+  /**
+   * Calls the worker. The process goes on living until it has answered.
+   *
+   * @param onFailure - told of a call that can't be sent, or has thrown. Without it the worker can't go on without the
+   *   call: it ends, and its successor is asked anew
+   */
+  call<T>(
+    method: (service: Remote<WorkerService>) => Promise<T>,
+    onAnswer: (answer: T) => void,
+    onFailure: (error: unknown) => void = (error) => this.#thread.end(error),
+  ): void {
+    if (this.#over) return;
+    this.#calls++;
+    this.keepAlive(true);
+    outsideOfCalls(() => inTheMiddle(() => void this.#await(method, onAnswer, onFailure)));
+  }
+
+  async #await<T>(
+    method: (service: Remote<WorkerService>) => Promise<T>,
+    onAnswer: (answer: T) => void,
+    onFailure: (error: unknown) => void,
+  ): Promise<void> {
+    let tell: () => void;
+    try {
+      const answer = await method(this.#service);
+      tell = () => onAnswer(answer);
+    } catch (error) {
+      tell = () => onFailure(error);
+    }
+    if (this.#over) return; // all that a lost worker left unanswered is asked again
+    this.#calls--;
+    tell();
+    this.#owner.onAnswered();
+  }
+
+  get hasCalls(): boolean {
+    return this.#calls > 0;
+  }
+
+  keepAlive(wanted: boolean): void {
+    if (wanted === this.#referenced) return;
+    this.#referenced = wanted;
+    if (wanted) this.#port.ref();
+    else this.#port.unref();
+  }
+
+  /** Whether the worker is gone, for a blocked thread, which hears no event; and why. */
+  checkLife(): 'alive' | 'ended' | 'never began' {
+    if (this.#thread.hasEnded(this.channel)) return 'ended';
+    return !this.channel.booted && performance.now() - this.#startedAt > START_PATIENCE_MS ? 'never began' : 'alive';
+  }
+
+  /** Whether the thread, which has ended, was carrying something out, for whichever connection. */
+  get wasAtWork(): boolean {
+    return this.#thread.wasAtWork;
+  }
+
+  /** Takes no notice of the thread any more, and ends it: it must not do what was refused, or is done by another. */
+  leave(): void {
+    this.#isOver();
+    this.keepAlive(false);
+    this.#thread.end();
+  }
+
+  /** The same where nothing is left to do: a thread of another connection goes on with what that one has. */
+  depart(): void {
+    if ('close' in this.#port) {
+      this.#isOver();
+      this.#thread.servesNoMore(this);
+      this.#port.close();
+    } else {
+      this.leave();
+    }
+  }
+
+  /** Whether the thread, its own, serves other connections besides. */
+  get hasGuests(): boolean {
+    return !this.isGuest && this.#thread.guests > 0;
+  }
+
+  /** Told by the thread. */
+  ended(reason: unknown): void {
+    if (this.#over) return;
+    this.#isOver();
+    this.#owner.onEnd(reason);
+  }
+
+  /** Comlink keeps what a proxy speaks to until the proxy is garbage: it would never be, since that leads back to it. */
+  #isOver(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#service[releaseProxy]();
+  }
+}

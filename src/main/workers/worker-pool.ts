@@ -1,0 +1,125 @@
+/**
+ * Which worker serves which file. A few workers serve any number of files: two so that a file with a
+ * huge write does not hold up all the others, up to four where the machine has the cores, since
+ * more writers do not make a disk faster and each costs a thread and some 10 MB. Whoever runs the
+ * program may say otherwise by the environment variable SDS_PERSISTENCE_WORKERS (1 to 64).
+ */
+import { availableParallelism } from 'node:os';
+import { later, performance } from '../../protocol/surroundings.ts';
+import type { Place } from '../location.ts';
+import type { FileQueue } from '../queue/file-queue.ts';
+import { guardExit } from './exit-guard.ts';
+import type { EngineKind } from './start-worker.ts';
+import { Connection, type Pool } from './worker-handle.ts';
+
+const MOST_WORKERS = 64;
+/** A thread without files ends after so long: starting one takes some 30 ms. */
+const QUIET_MS = 3000;
+/** Where another thread was not to be had, it is not asked for again for so long. */
+const NO_ROOM_FOR_MS = 10_000;
+
+const connections: Connection[] = [];
+let nextThreadAt = 0;
+/** By what is the same for all names of a file; providers on the same file share a queue, and with it the connection. */
+const openFiles = new Map<string, OpenFile>();
+
+export interface OpenFile {
+  queue: FileQueue;
+  connection: Connection;
+}
+
+function poolSize(): number {
+  const wanted = process.env.SDS_PERSISTENCE_WORKERS;
+  if (wanted !== undefined && /^\d+$/.test(wanted)) return Math.min(Math.max(Number(wanted), 1), MOST_WORKERS);
+  return Math.min(Math.max(availableParallelism() - 1, 2), 4);
+}
+
+/** A file: as it is open already, or opened on the worker with the fewest files. */
+export function openFile(place: Place, maxPendingBytes: number): OpenFile {
+  const { key, server } = place;
+  const open = () => (key === undefined ? undefined : openFiles.get(key));
+  const before = open();
+  if (before !== undefined) return before;
+  const connection = connectionForNewFile(server === undefined ? 'sqlite' : 'postgresql', maxPendingBytes);
+  // Node tells of a new thread, and of listeners, as they are made: who hears of that may have opened the file
+  const meanwhile = open();
+  if (meanwhile !== undefined) {
+    if (connection.fileCount === 0) endLater(connection);
+    return meanwhile;
+  }
+  const file = { queue: connection.openFile(place), connection };
+  if (key !== undefined && !connection.lost) openFiles.set(key, file);
+  return file;
+}
+
+/** Called when a provider of a file is gone. */
+export function releaseFile({ queue, connection }: OpenFile): void {
+  if (queue.members.size > 0) return; // there is another provider on the file
+  const { key } = queue.place;
+  if (key !== undefined && openFiles.get(key)?.queue === queue) openFiles.delete(key);
+  connection.closeFile(queue);
+  if (connection.fileCount === 0) endLater(connection);
+}
+
+/** By connection, what calls its end off. */
+const ends = new WeakMap<Connection, () => void>();
+
+function endLater(connection: Connection): void {
+  ends.get(connection)?.();
+  const stay = later(() => {
+    if (connection.fileCount > 0 || connection.lost) return;
+    if (connection.hasGuests) return endLater(connection);
+    pool.forget(connection);
+    connection.end();
+  }, QUIET_MS);
+  ends.set(connection, stay);
+}
+
+/** A worker is started for a new file as long as every other one of its kind has one, and there is room for another thread. */
+function connectionForNewFile(kind: EngineKind, maxPendingBytes: number): Connection {
+  const ofKind = connections.filter((connection) => connection.kind === kind);
+  const best = ofKind.reduce<Connection | undefined>(better, undefined);
+  if (best === undefined) return addConnection(kind, maxPendingBytes);
+  if (best.fileCount === 0 || ofKind.length >= poolSize() || performance.now() < nextThreadAt) return best;
+  try {
+    const another = addConnection(kind, maxPendingBytes);
+    if (!another.lost) return another;
+  } catch {
+    // no memory for another one: those that there are serve this file too
+  }
+  nextThreadAt = performance.now() + NO_ROOM_FOR_MS;
+  return best;
+}
+
+/** The one with a thread of its own, and fewer files. */
+function better(a: Connection | undefined, b: Connection): Connection {
+  if (a === undefined || (a.isGuest && !b.isGuest)) return b;
+  return a.isGuest === b.isGuest && b.fileCount < a.fileCount ? b : a;
+}
+
+function addConnection(kind: EngineKind, maxPendingBytes: number): Connection {
+  const connection = new Connection(kind, maxPendingBytes, pool);
+  if (!connection.lost) connections.push(connection);
+  guardExit(connections);
+  return connection;
+}
+
+const pool: Pool = {
+  hostFor(guest) {
+    // a copy: one that turns out to be lost is taken out
+    for (const connection of [...connections]) {
+      const thread = connection !== guest && connection.kind === guest.kind ? connection.ownThread : undefined;
+      if (thread !== undefined) return thread;
+    }
+    return undefined;
+  },
+
+  forget(given) {
+    const at = connections.indexOf(given as Connection);
+    if (at >= 0) connections.splice(at, 1);
+    guardExit(connections);
+    for (const [key, { connection, queue }] of openFiles) {
+      if (connection === given || queue === given) openFiles.delete(key);
+    }
+  },
+};

@@ -1,0 +1,260 @@
+/**
+ * Operations on whole files: what callers give and get, and the messages between the main thread and the
+ * worker that carries them out. That worker is not one of those that commit.
+ */
+import type { ReportedCause, SDS_PersistenceErrorCode } from './errors.ts';
+import type { PostgresqlTarget } from './postgresql/url.ts';
+
+/** How far an operation is. */
+export interface SDS_OperationProgress {
+  /**
+   * What it is doing: `'copy'` bytes of a file, check its `'structure'` (SQLite's own check), go through its
+   * `'values'` or `'rows'`, or `'rebuild'` it.
+   */
+  Phase: 'copy' | 'structure' | 'values' | 'rows' | 'rebuild';
+  /** How much of `Total` is done, in `Unit`. Begins anew if another program changed the file meanwhile. */
+  Done: number;
+  Total: number;
+  Unit: 'bytes' | 'rows';
+  /** Of copies from or to a PostgreSQL database, or from several sources: how many stores are copied, of how many. */
+  Stores?: number;
+  StoresInAll?: number;
+}
+
+/** An `AbortSignal`, which not every set of type declarations knows. */
+export interface SDS_StopSignal {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(type: 'abort', listener: () => void): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
+export interface SDS_OperationOptions {
+  /** Called at most ten times a second, on the calling thread. If it throws, the operation is stopped. */
+  OnProgress?: (Progress: SDS_OperationProgress) => void;
+  /** Stops the operation, which then rejects with the signal's reason and leaves nothing behind. */
+  Signal?: SDS_StopSignal;
+}
+
+export interface SDS_BackupOptions extends SDS_OperationOptions {
+  /** How many pages are copied between two looks at `Signal`. Default 1024, at most 16384. */
+  PagesPerStep?: number;
+  /** Whether a file under the final name is replaced. Default false: `file-exists`. */
+  Overwrite?: boolean;
+}
+
+export interface SDS_RestoreOptions extends SDS_OperationOptions {
+  /** Whether a database under the final name is replaced, which nobody may have open. Default false. */
+  Overwrite?: boolean;
+  /** Whether the backup goes through SQLite's quick check first. Default true. */
+  Verify?: boolean;
+}
+
+export interface SDS_CopyOptions extends SDS_OperationOptions {
+  /** The stores to copy. Default: all. */
+  Stores?: string[];
+  /** Whether stores of these names are replaced in the target. Default false: `file-exists`. */
+  Overwrite?: boolean;
+  /** Whether the values are copied too, all of the file's, since no store owns any. Default true. */
+  Values?: boolean;
+  /**
+   * Into a PostgreSQL database: a copy that was not heard of for so many milliseconds is taken for dead, and the next
+   * call goes on from there; 1000 or more. Default 10000.
+   */
+  LeaseMs?: number;
+}
+
+export interface SDS_DescribeOptions extends SDS_OperationOptions {
+  /** True: no stores and values are counted, which takes a look at every row. Default false. */
+  Quick?: boolean;
+}
+
+export interface SDS_BackupResult {
+  /** The real path of the finished file. */
+  Path: string;
+  Bytes: number;
+  Pages: number;
+  Milliseconds: number;
+}
+
+export interface SDS_CompactResult {
+  Path: string;
+  BytesBefore: number;
+  BytesAfter: number;
+  Milliseconds: number;
+}
+
+export interface SDS_CopyResult {
+  Path: string;
+  Stores: number;
+  Snapshots: number;
+  Patches: number;
+  Values: number;
+  Milliseconds: number;
+}
+
+/** Something that is wrong with a file, or odd. */
+export interface SDS_Finding {
+  /** What kind: see the table in docs/operations.md. Codes are frozen. */
+  Code: SDS_FindingCode;
+  /** `'error'`: data is damaged, or can't be read; `'odd'`: no program of this package leaves a file like this. */
+  Severity: 'error' | 'odd';
+  Message: string;
+  /** What to do about it. */
+  Advice: string;
+  /** How many rows are concerned; the message names the first. */
+  Count: number;
+}
+
+export type SDS_FindingCode =
+  | 'empty-file'
+  | 'unreadable'
+  | 'structure'
+  | 'schema'
+  | 'tables-missing'
+  | 'wrong-type'
+  | 'clock-range'
+  | 'reference-count'
+  | 'value-mismatch'
+  | 'patches-without-start'
+  | 'patch-gap';
+
+export interface SDS_VerifyResult {
+  Path: string;
+  /** Whether nothing was found. */
+  Sound: boolean;
+  Findings: SDS_Finding[];
+  /** What was looked at. */
+  Checked: { Bytes: number; Patches: number; Snapshots: number; Values: number; ValuesWithHash: number };
+  Milliseconds: number;
+}
+
+export interface SDS_StoreDescription {
+  StoreId: string;
+  /** Bytes and patch number of the snapshot; `undefined` if there is none. */
+  SnapshotBytes: number | undefined;
+  SnapshotClock: number | undefined;
+  Patches: number;
+  PatchBytes: number;
+  FirstClock: number | undefined;
+  LastClock: number | undefined;
+}
+
+export interface SDS_DatabaseDescription {
+  Path: string;
+  /** Size of the file, of its log (`-wal`), and of the log's index (`-shm`); 0 if there is none. */
+  Bytes: number;
+  LogBytes: number;
+  IndexBytes: number;
+  ModifiedAt: string;
+  /** What SQLite says of the file: size of a page, pages, pages without content, text encoding. */
+  PageBytes: number;
+  Pages: number;
+  FreePages: number;
+  Encoding: string;
+  /** Whether the tables are those of this package; if not, what is there instead. */
+  IsStoreFile: boolean;
+  Schema: string;
+  /** The patch that was stored last, by its row number, which grows with each; `undefined` if there is none. */
+  NewestPatch: { Row: number; StoreId: string; Clock: number; Bytes: number } | undefined;
+  /** `undefined` with `Quick`, and if it is no store file. */
+  Stores: SDS_StoreDescription[] | undefined;
+  Values: { Count: number; Bytes: number; References: number } | undefined;
+}
+
+/** @internal Task name: what the worker gets, and what it answers. */
+export interface MaintenanceTasks {
+  backup: {
+    given: { source: string; target: string; pagesPerStep: number; overwrite: boolean };
+    result: SDS_BackupResult;
+  };
+  restore: { given: { source: string; target: string; overwrite: boolean; verify: boolean }; result: SDS_BackupResult };
+  structure: { given: { path: string }; result: PartialCheck };
+  rows: { given: { path: string; way: LookWay }; result: PartialCheck };
+  compact: { given: { path: string }; result: SDS_CompactResult };
+  describe: { given: { path: string; quick: boolean }; result: SDS_DatabaseDescription };
+  copy: {
+    given: { source: string; target: string; stores: string[] | undefined; overwrite: boolean; values: boolean };
+    result: SDS_CopyResult;
+  };
+  move: { given: MoveTask; result: SDS_CopyResult };
+}
+
+/** @internal A database file, or a PostgreSQL database. */
+export type Place = { file: string; server?: undefined } | { file?: undefined; server: PostgresqlTarget };
+
+/** @internal */
+export interface MoveTask {
+  /** For messages: what the first source is. */
+  path: string;
+  sources: Place[];
+  target: Place;
+  stores: string[] | undefined;
+  overwrite: boolean;
+  values: boolean;
+  leaseMs: number;
+  /** Where the package `pg` is looked for. */
+  modules: string[];
+}
+
+/** @internal */
+export type MaintenanceTask = keyof MaintenanceTasks;
+
+/**
+ * @internal
+ * Ways to read a file. `reads`: as any SQLite program, read-only. `still`: one that has no log; only the file itself is
+ * read, without a lock, and looked at again afterwards. `alone`: the same with a log whose index can't be made.
+ */
+export type LookWay = 'reads' | 'still' | 'alone';
+
+/** @internal One half of a verification: the structure is checked by one thread, the rows by another. */
+export interface PartialCheck {
+  path: string;
+  findings: SDS_Finding[];
+  checked: Partial<SDS_VerifyResult['Checked']>;
+}
+
+/** @internal */
+export interface MaintenanceRequest {
+  task: MaintenanceTask;
+  /** For error messages: the function that was called. */
+  call: string;
+  given: MaintenanceTasks[MaintenanceTask]['given'];
+}
+
+/** @internal Cells that are shared with the worker. Main: 1 asks it to stop. */
+export const STOP = 0;
+/** @internal Main: how many messages of progress its caller was told of. */
+export const HEARD = 1;
+
+/** @internal */
+export interface MaintenanceData {
+  owner: string;
+  cells: SharedArrayBuffer;
+  /** A cell that changes whenever something was committed for the calling thread. */
+  traffic: SharedArrayBuffer;
+}
+
+/** @internal Where a native call that says nothing of itself is: bytes read by a thread, or the size of a file. */
+export interface Gauge {
+  thread?: number;
+  file?: string;
+}
+
+/** @internal */
+export type MaintenanceReply =
+  | { kind: 'progress'; progress: SDS_OperationProgress; gauge?: Gauge }
+  /** The rows may now be checked by another thread, that reads in the same way. */
+  | { kind: 'opened'; way: LookWay }
+  | { kind: 'done'; result: unknown; endThread: boolean }
+  | { kind: 'stopped'; endThread: boolean }
+  | {
+      kind: 'failed';
+      code: SDS_PersistenceErrorCode;
+      path: string;
+      detail: string;
+      cause: ReportedCause | undefined;
+      /** The file changed while it was read without a lock: trying again may help. */
+      changed: boolean;
+      endThread: boolean;
+    };

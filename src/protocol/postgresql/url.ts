@@ -1,0 +1,152 @@
+/**
+ * Reads where a PostgreSQL database is from its URL and the standard `PG…` variables. What comes out of it
+ * that people see (`labelOf`) has neither the URL nor a password in it.
+ */
+
+import { SERVER_LABEL } from '../errors.ts';
+
+export interface PostgresqlTarget {
+  /** In the order in which they are tried. A host that begins with `/` is a folder with a socket. */
+  hosts: readonly { host: string; port: number }[];
+  user: string | undefined;
+  password: string | undefined;
+  database: string;
+  tls: 'disable' | 'require' | 'verify-ca' | 'verify-full';
+  /** Paths of files in PEM form. */
+  tlsFiles: { ca?: string; cert?: string; key?: string };
+  /** Run-time parameters for the server, as in `-c search_path=app`. */
+  options: string | undefined;
+  /** Whether large bytes and many patches go by `COPY … (FORMAT binary)`. */
+  copy: boolean;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const DEFAULT_PORT = 5432;
+
+/** Nothing of the URL is quoted: what is read as a host may be a password. */
+const UNREADABLE =
+  'this is no URL of a PostgreSQL database: postgres://USER:PASSWORD@HOST:PORT/DATABASE, where / ? # @ : % ' +
+  'within a part are written as %2F %3F %23 %40 %3A %25';
+
+/** Also of one with a blank or a quote before it, from a file of settings: as a path it would be told with its password. */
+export function isPostgresqlUrl(place: string): boolean {
+  return /^(postgres(ql)?:|[\s"'`<]+postgres(ql)?:\/\/)/i.test(place);
+}
+
+/** What a URL leaves out comes from the environment. Returns a sentence, without the URL, if it can't be read. */
+export function parsePostgresqlUrl(
+  url: string,
+  environment: Environment,
+  userName?: string,
+): PostgresqlTarget | string {
+  // what comes before the last @ of the authority is the account, as in any URL
+  const parts = /^postgres(?:ql)?:(?:\/\/(?:([^/?#]*)@)?([^@/?#]*))?(?:\/([^@?#]*))?(?:\?([^#]*))?$/i.exec(url);
+  if (parts === null) return UNREADABLE;
+  const [, account = '', authority = '', path = '', query = ''] = parts;
+  try {
+    const parameters = new URLSearchParams(query);
+    const given = (name: string, variable: string) => parameters.get(name) ?? nonEmpty(environment[variable]);
+    const [user, password] = splitAccount(account);
+    const hosts = hostsOf(
+      parameters.get('host') ?? (authority === '' ? nonEmpty(environment.PGHOST) : undefined) ?? authority,
+      parameters.get('port') ?? nonEmpty(environment.PGPORT),
+    );
+    if (typeof hosts === 'string') return hosts;
+    const named = user ?? given('user', 'PGUSER') ?? userName;
+    const database = nonEmpty(decodeURIComponent(path)) ?? given('dbname', 'PGDATABASE') ?? named;
+    if (database === undefined) return 'no database is named, in the URL or by PGDATABASE';
+    const tls = given('sslmode', 'PGSSLMODE') ?? (hosts.every(isLocal) ? 'disable' : 'verify-full');
+    if (tls !== 'disable' && tls !== 'require' && tls !== 'verify-ca' && tls !== 'verify-full') {
+      return 'sslmode must be disable, require, verify-ca or verify-full';
+    }
+    const copy = parameters.get('copy') ?? 'on';
+    if (copy !== 'on' && copy !== 'off') return 'copy must be on or off';
+    const unknown = [...parameters.keys()].find((name) => !known.has(name));
+    if (unknown !== undefined) return `the URL has a parameter that is not known; there are ${[...known].join(', ')}`;
+    const file = (name: string, variable: string) => given(name, variable);
+    return {
+      hosts,
+      user: named,
+      password: password ?? parameters.get('password') ?? environment.PGPASSWORD,
+      database,
+      tls,
+      tlsFiles: {
+        ...optional('ca', file('sslrootcert', 'PGSSLROOTCERT')),
+        ...optional('cert', file('sslcert', 'PGSSLCERT')),
+        ...optional('key', file('sslkey', 'PGSSLKEY')),
+      },
+      options: given('options', 'PGOPTIONS'),
+      copy: copy === 'on',
+    };
+  } catch {
+    return 'the URL holds a % that does not begin an escaped character'; // from decodeURIComponent
+  }
+}
+
+const known = new Set([
+  'host',
+  'port',
+  'user',
+  'password',
+  'dbname',
+  'sslmode',
+  'sslrootcert',
+  'sslcert',
+  'sslkey',
+  'options',
+  'copy',
+]);
+
+function splitAccount(account: string): [string | undefined, string | undefined] {
+  if (account === '') return [undefined, undefined];
+  const at = account.indexOf(':');
+  if (at < 0) return [decodeURIComponent(account), undefined];
+  return [nonEmpty(decodeURIComponent(account.slice(0, at))), decodeURIComponent(account.slice(at + 1))];
+}
+
+/** `a:1,b,[::1]:3`; ports beside them (`1,2` or one for all) count where a host has none. */
+function hostsOf(text: string, ports: string | undefined): { host: string; port: number }[] | string {
+  const beside = ports?.split(',') ?? [];
+  const hosts: { host: string; port: number }[] = [];
+  const listed = decodeURIComponent(text).split(',');
+  for (const [index, one] of listed.entries()) {
+    const parts = one.startsWith('/') ? [one, one] : /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(one);
+    if (parts === null || one.includes('@')) return UNREADABLE;
+    const host = (parts[1] ?? '').replace(/^\[|\]$/g, '') || 'localhost';
+    const port = Number(
+      (one.startsWith('/') ? undefined : parts[2]) ?? beside[beside.length === 1 ? 0 : index] ?? DEFAULT_PORT,
+    );
+    if (!Number.isInteger(port) || port < 1 || port > 65_535) return 'a port of the URL is none from 1 to 65535';
+    hosts.push({ host, port });
+  }
+  return hosts;
+}
+
+function isLocal({ host }: { host: string }): boolean {
+  return host.startsWith('/') || host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text;
+}
+
+function optional<K extends string>(key: K, value: string | undefined): Partial<Record<K, string>> {
+  return (value === undefined ? {} : { [key]: value }) as Partial<Record<K, string>>;
+}
+
+/** How a database is named in messages, logs and statistics. */
+export function labelOf({ database, hosts }: PostgresqlTarget): string {
+  const places = hosts.map(({ host, port }) => (host.startsWith('/') ? host : `${host}:${port}`));
+  return `${SERVER_LABEL} ${database} on ${places.join(',')}`;
+}
+
+/** The same whenever the same database is reached by the same hosts as the same user, whatever the password. */
+export function identityOf({ hosts, database, user, options }: PostgresqlTarget): string {
+  return JSON.stringify(['postgresql', hosts, database, user, options]);
+}
+
+/** The same for all URLs by which the same database is reached in the same way, whatever the password: that may be changed any time. */
+export function keyOf(target: PostgresqlTarget): string {
+  return JSON.stringify(['postgresql', { ...target, password: undefined }]);
+}

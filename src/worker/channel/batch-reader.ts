@@ -1,0 +1,230 @@
+/** Reads the writes of one or several batches where they lie, in the slabs of the arena, without an object for each. */
+import {
+  APPEND_PATCH,
+  ENTRY_COLLIDED,
+  ENTRY_HEADER,
+  ENTRY_KEEPS_BOTH,
+  ENTRY_NEEDS_SNAPSHOT,
+  entryBytes,
+  FIRST_ERROR,
+  OUTCOME_OPEN,
+  SAVE_SNAPSHOT,
+} from '../../protocol/entries.ts';
+import { errorCodes } from '../../protocol/errors.ts';
+import {
+  BATCH_COLLIDED,
+  BATCH_FOREIGN_WRITER,
+  NO_SLAB,
+  SLAB_FLAGS,
+  SLAB_HEADER,
+  SLAB_NEXT,
+  SLAB_USED,
+  usedOf,
+} from '../../protocol/slabs.ts';
+import { noteSnapshot, refusePrune } from '../behind-a-snapshot.ts';
+import { type Caller, EngineError, type Writes } from '../engine.ts';
+import type { Arena } from './arena.ts';
+
+const nobody: Caller = {
+  storeId: '',
+  verifyValues: false,
+  full: false,
+  busyTimeoutMs: 0,
+  exclusive: true,
+  knownEpoch: undefined,
+  snapshotFailure: undefined,
+};
+
+export class BatchReader implements Writes {
+  /** Start of the call's entry in the arena. */
+  at = 0;
+  operation = 0;
+  #flags = 0;
+  #outcome = OUTCOME_OPEN;
+  settler = 0;
+  clock = 0;
+  caller: Caller = nobody;
+
+  readonly #arena: Arena;
+  /** The first slab of each batch; of several batches, each has just that one. */
+  readonly #firstSlabs: readonly number[];
+  readonly #callers: ReadonlyMap<number, Caller>;
+  /** Only the calls of this promise, or all. */
+  #only: number | 'all' = 'all';
+  /** Whether calls with an outcome are read as well. */
+  #recalls = false;
+  /** Whether the calls are read to be carried out. */
+  #carriesOut = false;
+  #batch = 0;
+  #slab = NO_SLAB;
+  #following = 0;
+  #end = 0;
+  #keyLength = 0;
+  #dataLength = 0;
+  #callerId = -1;
+  /** While it is finite, failures of promises from this one on are taken back. */
+  #reopenFrom = Number.POSITIVE_INFINITY;
+
+  constructor(arena: Arena, firstSlabs: readonly number[], callers: ReadonlyMap<number, Caller>) {
+    this.#arena = arena;
+    this.#firstSlabs = firstSlabs;
+    this.#callers = callers;
+  }
+
+  /** Starts over: at all calls without an outcome, or those of one promise. */
+  rewind(only: number | 'all' = 'all'): this {
+    this.#carriesOut = false;
+    this.#only = only;
+    this.#batch = 0;
+    this.#enter(this.#firstSlabs[0] ?? NO_SLAB);
+    return this;
+  }
+
+  /** The same, to carry them out; `next` throws at one that must not be. */
+  attempt(only: number | 'all' = 'all'): this {
+    this.rewind(only);
+    this.#carriesOut = true;
+    return this;
+  }
+
+  /** Takes back the failures that a lost worker has noted, of promises from this one on. */
+  reopen(from: number): void {
+    this.#reopenFrom = from;
+    this.rewind();
+    while (this.next());
+    this.#reopenFrom = Number.POSITIVE_INFINITY;
+  }
+
+  #enter(slab: number): void {
+    this.#slab = slab;
+    if (slab === NO_SLAB) return;
+    const start = this.#arena.startOf(slab);
+    this.#following = start + SLAB_HEADER;
+    this.#end = start + usedOf(this.#arena.cell((start >> 2) + SLAB_USED));
+  }
+
+  #leaveSlab(): void {
+    const next = this.#arena.cell((this.#arena.startOf(this.#slab) >> 2) + SLAB_NEXT);
+    this.#enter(next !== NO_SLAB ? next : (this.#firstSlabs[++this.#batch] ?? NO_SLAB));
+  }
+
+  /**
+   * Of a batch that a lost worker has begun to carry out promise by promise: what became of the snapshots among those
+   * that are dealt with, in order, so that a prune behind them is judged as that worker would have judged it.
+   */
+  recallSnapshots(below: number): void {
+    this.rewind();
+    this.#recalls = true;
+    while (this.next()) {
+      if (this.operation !== SAVE_SNAPSHOT || this.settler >= below) continue;
+      const code = errorCodes[this.#outcome - FIRST_ERROR];
+      const message = 'it could not be stored by a worker thread that was lost after that';
+      noteSnapshot(this.operation, this.caller, code && new EngineError(code, { message }));
+    }
+    this.#recalls = false;
+  }
+
+  next(): boolean {
+    const arena = this.#arena;
+    while (this.#slab !== NO_SLAB) {
+      if (this.#following >= this.#end) {
+        this.#leaveSlab();
+        continue;
+      }
+      const at = this.#following;
+      const cell = at >> 2;
+      const word = arena.cell(cell);
+      const keyLength = arena.cell(cell + 2);
+      const dataLength = arena.cell(cell + 3);
+      this.#following = at + entryBytes(keyLength, dataLength);
+      const settler = arena.cell(cell + 4);
+      if (settler >= this.#reopenFrom) arena.cells[cell] = word & ~0xff00;
+      else if (((word >> 8) & 0xff) !== OUTCOME_OPEN && !this.#recalls) continue; // failed before a worker was lost
+      if (this.#only !== 'all' && settler !== this.#only) continue;
+      this.at = at;
+      this.operation = word & 0xff;
+      this.#outcome = (word >> 8) & 0xff;
+      this.#flags = word >> 16;
+      this.settler = settler;
+      this.#keyLength = keyLength;
+      this.#dataLength = dataLength;
+      this.clock = arena.doubles[(at >> 3) + 3] ?? 0;
+      const callerId = arena.cell(cell + 1);
+      if (callerId !== this.#callerId) {
+        this.#callerId = callerId;
+        const caller = this.#callers.get(callerId);
+        if (caller === undefined) throw new Error(`there is no provider ${callerId}`); // a fault of this program
+        this.caller = caller;
+      }
+      if (this.#carriesOut && this.operation !== APPEND_PATCH) {
+        noteSnapshot(this.operation, this.caller, undefined);
+        if (this.#flags & ENTRY_NEEDS_SNAPSHOT) refusePrune(this.caller);
+      }
+      return true;
+    }
+    return false;
+  }
+
+  get isLast(): boolean {
+    if (this.#only !== 'all' || this.#following < this.#end || this.#batch + 1 < this.#firstSlabs.length) return false;
+    return this.#arena.cell((this.#arena.startOf(this.#slab) >> 2) + SLAB_NEXT) === NO_SLAB;
+  }
+
+  get keepsBoth(): boolean {
+    return (this.#flags & ENTRY_KEEPS_BOTH) !== 0;
+  }
+
+  get key(): string {
+    const start = this.at + ENTRY_HEADER;
+    return this.#arena.text.toString('utf8', start, start + this.#keyLength);
+  }
+
+  /** A view of the arena. */
+  get data(): Uint8Array {
+    return new Uint8Array(this.#arena.buffer, this.at + ENTRY_HEADER + this.#keyLength, this.#dataLength);
+  }
+
+  /** Notes a failure as the outcome of the present call, if it has none. */
+  fail(outcome: number): void {
+    const cell = this.at >> 2;
+    if (((this.#arena.cell(cell) >> 8) & 0xff) === OUTCOME_OPEN) {
+      this.#arena.cells[cell] = this.#arena.cell(cell) | (outcome << 8);
+    }
+  }
+
+  markCollided(at: number): void {
+    const cell = at >> 2;
+    this.#arena.cells[cell] = this.#arena.cell(cell) | (ENTRY_COLLIDED << 16);
+    this.#flagSlab(this.#firstSlabOf(at), BATCH_COLLIDED);
+  }
+
+  unmarkCollided(at: number): void {
+    const cell = at >> 2;
+    this.#arena.cells[cell] = this.#arena.cell(cell) & ~(ENTRY_COLLIDED << 16);
+  }
+
+  markForeignWriter(): void {
+    this.flag(BATCH_FOREIGN_WRITER);
+  }
+
+  /** Sets a flag of the (first) batch. Only before its commit: after that the slab may be used anew. */
+  flag(flag: number): void {
+    this.#flagSlab(this.#firstSlabs[0] ?? 0, flag);
+  }
+
+  hasFlag(flag: number): boolean {
+    return (this.#arena.cell((this.#arena.startOf(this.#firstSlabs[0] ?? 0) >> 2) + SLAB_FLAGS) & flag) !== 0;
+  }
+
+  #flagSlab(slab: number, flag: number): void {
+    const flagsAt = (this.#arena.startOf(slab) >> 2) + SLAB_FLAGS;
+    this.#arena.cells[flagsAt] = this.#arena.cell(flagsAt) | flag;
+  }
+
+  #firstSlabOf(at: number): number {
+    if (this.#firstSlabs.length === 1) return this.#firstSlabs[0] ?? 0;
+    const within = (slab: number) =>
+      at >= this.#arena.startOf(slab) && at < this.#arena.startOf(slab) + this.#arena.sizeOf(slab);
+    return this.#firstSlabs.find(within) ?? 0;
+  }
+}

@@ -1,0 +1,85 @@
+/** A write that crossed by itself, as the engine sees it: a cursor over one call, whose marks go to its slot. */
+import { COMMITTED_AT, SLOT_COLLIDED, SLOT_FOREIGN_WRITER } from '../../protocol/control.ts';
+import { ENTRY_KEEPS_BOTH } from '../../protocol/entries.ts';
+import type { Bytes } from '../../protocol/service.ts';
+import type { Caller, Writes } from '../engine.ts';
+
+export class LargeWrite implements Writes {
+  readonly operation: number;
+  readonly caller: Caller;
+  readonly clock: number;
+  readonly key: string;
+  readonly keepsBoth: boolean;
+  readonly at = 0;
+  readonly isLast = true;
+  readonly #bytes: Bytes;
+  readonly outcomes: Int32Array;
+  readonly #slot: number;
+  #read = false;
+
+  constructor(
+    operation: number,
+    caller: Caller,
+    key: string,
+    clock: number,
+    bytes: Bytes,
+    outcomes: Int32Array,
+    slot: number,
+    flags: number,
+  ) {
+    this.keepsBoth = (flags & ENTRY_KEEPS_BOTH) !== 0;
+    this.operation = operation;
+    this.caller = caller;
+    this.key = key;
+    this.clock = clock;
+    this.#bytes = bytes;
+    this.outcomes = outcomes;
+    this.#slot = slot;
+  }
+
+  rewind(): this {
+    this.#read = false;
+    return this;
+  }
+
+  next(): boolean {
+    const first = !this.#read;
+    this.#read = true;
+    return first;
+  }
+
+  get data(): Uint8Array {
+    return new Uint8Array(this.#bytes.buffer, this.#bytes.start, this.#bytes.length);
+  }
+
+  /** Only before it is published: after that the slot may be used anew. */
+  fail(outcome: number): void {
+    this.outcomes[this.#slot] = outcome;
+  }
+
+  markCollided(): void {
+    this.outcomes[this.#slot] = (this.outcomes[this.#slot] ?? 0) | SLOT_COLLIDED;
+  }
+
+  unmarkCollided(): void {
+    this.outcomes[this.#slot] = (this.outcomes[this.#slot] ?? 0) & ~SLOT_COLLIDED;
+  }
+
+  markForeignWriter(): void {
+    this.outcomes[this.#slot] = (this.outcomes[this.#slot] ?? 0) | SLOT_FOREIGN_WRITER;
+  }
+
+  /** Where the time of its commit is noted. */
+  get timesAt(): readonly number[] {
+    return [this.#slot + COMMITTED_AT];
+  }
+
+  /**
+   * What was handed over is done with: its memory goes back now. Else it would stay until the garbage is
+   * collected, be a reason to do so, and that takes the main thread's core for milliseconds.
+   */
+  free(): void {
+    const { buffer } = this.#bytes;
+    if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+  }
+}

@@ -1,0 +1,152 @@
+/** A connection of a copy to a PostgreSQL database: its failures are those of operations, and its transactions are tried again. */
+import type { PostgresqlTarget } from '../../../protocol/postgresql/url.ts';
+import { labelOf } from '../../../protocol/postgresql/url.ts';
+import { clearTimeout, Promise, setTimeout } from '../../../protocol/surroundings.ts';
+import { EngineError } from '../../engine.ts';
+import { connect } from '../../postgresql/connect.ts';
+import type { Connection, Result, Statement } from '../../postgresql/connection.ts';
+import type { Pg } from '../../postgresql/load-pg.ts';
+import { ServerError } from '../../postgresql/sqlstates.ts';
+import { OperationError } from '../failure.ts';
+import { leaveOutDigests, md5 } from './digest.ts';
+
+const CONNECT_MS = 5000;
+/** A server that is not seen to work says nothing for no longer than this. */
+const SILENCE_MS = 60_000;
+const PATIENCE = { silenceMs: SILENCE_MS, retryForMs: SILENCE_MS, probeMs: CONNECT_MS };
+const GOODBYE_MS = 1000;
+/** Of a copy whose machine is gone the server hears nothing: the next one would wait for its rows. */
+const IDLE_MS = 60_000;
+const MOST_ATTEMPTS = 10;
+const LONGEST_PAUSE_MS = 200;
+
+/** Those that the thread has open, to be cut if the caller does not want to wait for them. */
+const open = new Set<Connection>();
+
+export function cutConnections(): void {
+  for (const connection of open) connection.drop();
+}
+
+export class Server {
+  readonly place: string;
+  readonly connection: Connection;
+  readonly #again: () => Promise<Server>;
+
+  private constructor(place: string, connection: Connection, again: () => Promise<Server>) {
+    this.place = place;
+    this.connection = connection;
+    this.#again = again;
+  }
+
+  static async open(pg: Pg, target: PostgresqlTarget): Promise<Server> {
+    const place = labelOf(target);
+    try {
+      const { connection } = await connect(pg, target, CONNECT_MS, PATIENCE);
+      open.add(connection);
+      return new Server(place, connection, () => Server.open(pg, target));
+    } catch (error) {
+      throw failureOf(error, place);
+    }
+  }
+
+  /** Another connection to the same database. */
+  another(): Promise<Server> {
+    return this.#again();
+  }
+
+  async use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    try {
+      return await work(this.connection);
+    } catch (error) {
+      throw failureOf(error, this.place);
+    }
+  }
+
+  run(...statements: Statement[]): Promise<Result[]> {
+    return this.use((connection) => connection.run(...statements));
+  }
+
+  async one(text: string, ...values: (string | Buffer | null)[]): Promise<Result> {
+    const [result] = await this.run({ text, values });
+    return result ?? { rows: [], count: 0 };
+  }
+
+  /** The rows of a query, as texts. */
+  async rows(text: string, ...values: (string | Buffer | null)[]): Promise<(string | null)[][]> {
+    return (await this.one(text, ...values)).rows;
+  }
+
+  /**
+   * Carries out `work` in a transaction, again if the server had to undo it for another's sake.
+   *
+   * @param last - statements that go along with the commit
+   */
+  async transaction<T>(work: () => Promise<T>, ...last: Statement[]): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.run({ text: 'BEGIN' }, { text: `SET LOCAL idle_in_transaction_session_timeout = ${IDLE_MS}` });
+        const result = await work();
+        await this.run(...last, { text: 'COMMIT' });
+        return result;
+      } catch (error) {
+        await this.#rollBack();
+        if (!(error instanceof ServerFailure) || error.retry !== 'again' || attempt === MOST_ATTEMPTS) throw error;
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * LONGEST_PAUSE_MS));
+      }
+    }
+  }
+
+  async #rollBack(): Promise<void> {
+    if (this.connection.lost) return;
+    // in doubt the server does it when the connection ends; the failure that led here counts
+    await this.connection.one('ROLLBACK').catch(() => this.connection.drop());
+  }
+
+  /** Compared by digests is only what the server digests as this program does. */
+  async tryDigests(): Promise<void> {
+    const digest = await this.rows("SELECT md5('\\x00'::bytea)").catch(() => []);
+    if (digest[0]?.[0] !== md5(new Uint8Array(1))) leaveOutDigests();
+  }
+
+  /** The same for any URL that leads to the same tables. */
+  async whichDatabase(): Promise<string> {
+    const sql =
+      "SELECT current_database(), current_schema(), to_regclass('sds_patches')::oid, pg_postmaster_start_time(), inet_server_port()";
+    return JSON.stringify(await this.rows(sql));
+  }
+
+  async close(): Promise<void> {
+    open.delete(this.connection);
+    // a server that is halted does not answer to a goodbye
+    const timer = setTimeout(() => this.connection.drop(), GOODBYE_MS);
+    await this.connection.close().catch(() => this.connection.drop()); // it is lost: that is an end as well
+    clearTimeout(timer);
+  }
+}
+
+export class ServerFailure extends OperationError {
+  readonly retry: ServerError['retry'];
+  readonly sqlState: string | undefined;
+
+  constructor(error: ServerError, place: string) {
+    super(error.code, place, error.message, error.reported);
+    this.retry = error.retry;
+    this.sqlState = error.sqlState;
+  }
+}
+
+function failureOf(error: unknown, place: string): unknown {
+  if (error instanceof ServerError) return new ServerFailure(error, place);
+  if (error instanceof EngineError) return new OperationError(error.code, place, error.message, error.reported);
+  return error;
+}
+
+/** As a parameter of the type `text[]`. */
+export function textArray(texts: readonly string[]): string {
+  return `{${texts.map((text) => `"${text.replace(/[\\"]/g, '\\$&')}"`).join()}}`;
+}
+
+/** From the digits in which the server writes it. */
+export function bytesOf(text: string | null | undefined): Buffer {
+  return Buffer.from(text?.slice(2) ?? '', 'hex');
+}

@@ -1,0 +1,222 @@
+/** Moves house: copies stores and values from database files or PostgreSQL databases into one, and compares them afterwards. */
+import { statSync } from 'node:fs';
+import type { MoveTask, Place, SDS_CopyResult } from '../../../protocol/operations.ts';
+import { identityOf } from '../../../protocol/postgresql/url.ts';
+import { Promise, performance } from '../../../protocol/surroundings.ts';
+import { loadPg, type Pg } from '../../postgresql/load-pg.ts';
+import { ChangedMeanwhile, OperationError } from '../failure.ts';
+import { locate, openLook } from '../files/open-to-read.ts';
+import { placeFor, refuseSame } from '../files/replace-file.ts';
+import { requireStoreFile } from '../files/store-file.ts';
+import type { Progress } from '../progress.ts';
+import { compareStores, compareValues } from './compare.ts';
+import { cutConnections, Server } from './copy-connection.ts';
+import { DatabaseReader } from './database-reader.ts';
+import { DatabaseWriter } from './database-writer.ts';
+import type { Reader, Source, StorePrint, StoreSize, Writer } from './ends.ts';
+import { FileReader } from './file-reader.ts';
+import { FileWriter } from './file-writer.ts';
+import { Meter } from './meter.ts';
+
+/** So often a file may change while it is read without a lock. */
+const MOST_TRIES = 6;
+/** Stores that are copied together: whole ones, until they are so large or so many. */
+const GROUP_BYTES = 8 * 1024 * 1024;
+const GROUP_PATCHES = 20_000;
+const GROUP_STORES = 500;
+
+export async function move(task: MoveTask, progress: Progress): Promise<SDS_CopyResult> {
+  const begun = performance.now();
+  for (let tries = 1; ; tries++) {
+    const copy = new Copy(task, progress, tries);
+    try {
+      return { ...(await copy.run()), Milliseconds: performance.now() - begun };
+    } catch (error) {
+      if (!(error instanceof ChangedMeanwhile) || tries === MOST_TRIES) throw error;
+    } finally {
+      await copy.close();
+    }
+  }
+}
+
+class Copy {
+  readonly #task: MoveTask;
+  readonly #progress: Progress;
+  readonly #tries: number;
+  readonly #meter: Meter;
+  readonly #closing: (() => unknown)[] = [];
+  #pg: Pg | undefined;
+  #targetDatabase: string | undefined;
+
+  constructor(task: MoveTask, progress: Progress, tries: number) {
+    this.#task = task;
+    this.#progress = progress;
+    this.#tries = tries;
+    this.#meter = new Meter(progress, cutConnections);
+  }
+
+  async run(): Promise<Omit<SDS_CopyResult, 'Milliseconds'>> {
+    // what can be seen without a server
+    for (const { file } of this.#task.sources) if (file !== undefined) locate(file);
+    const sources: Source[] = [];
+    const target = await this.#openTarget();
+    for (const place of this.#task.sources) sources.push(await this.#openSource(place));
+    this.#choose(sources);
+    const values = this.#task.values ? await Promise.all(sources.map(({ reader }) => reader.valueSize())) : [];
+    const sizes = sources.flatMap(({ stores }) => [...stores.values()]);
+    const valueCount = sum(values.map(({ count }) => count));
+    const bytes = sum(sizes.map((size) => size.bytes)) + sum(values.map((size) => size.bytes));
+    this.#meter.begin('copy', bytes, sizes.length);
+    const writer = target(this.#meter);
+    this.#closing.unshift(() => writer.close());
+    await writer.begin(sources);
+    const prints = new Map<Source, Map<string, StorePrint>>();
+    for (const source of sources) prints.set(source, await this.#copyStores(source, writer));
+    if (this.#task.values) for (const source of sources) await writer.copyValues(source);
+    this.#meter.begin('rows', sizes.length, sizes.length);
+    for (const source of sources) await compareStores(source, writer, prints.get(source) ?? new Map(), this.#meter);
+    if (this.#task.values) {
+      this.#meter.begin('values', valueCount, sizes.length);
+      for (const source of sources) await compareValues(source, writer, this.#meter);
+    }
+    await this.#meter.step();
+    this.#progress.lastChance();
+    for (const { reader } of sources) reader.check();
+    await writer.finish(this.#task.values);
+    return {
+      Path: writer.place,
+      Stores: sizes.length,
+      Snapshots: sizes.filter(({ hasSnapshot }) => hasSnapshot).length,
+      Patches: sum(sizes.map(({ patches }) => patches)),
+      Values: valueCount,
+    };
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closing) await close();
+    this.#meter.stop();
+  }
+
+  // ---- what is copied, and where to ------------------------------------------------------------------
+
+  async #openSource(place: Place): Promise<Source> {
+    if (place.server !== undefined) {
+      const server = await this.#openServer(place.server);
+      const database = await server.whichDatabase();
+      if (database === this.#targetDatabase) {
+        throw new OperationError(
+          'invalid-argument',
+          server.place,
+          'source and target are the same database; name another target',
+        );
+      }
+      const reader = new DatabaseReader(server, () => this.#meter.step());
+      await reader.holdStill();
+      const [row] = await server.rows('SELECT current_schema()');
+      return { reader, identity: `${identityOf(place.server)} ${row?.[0]}`, stores: await reader.stores() };
+    }
+    const { look, check, close } = openLook({ path: place.file, progress: this.#progress }, this.#tries);
+    this.#closing.push(close);
+    requireStoreFile(look.database, look.path);
+    const reader = new FileReader(look.database, look.path, () => this.#meter.step(), check);
+    // a file of the same name, on another machine or at another time, is another one
+    const { ino, birthtimeMs } = statSync(look.path);
+    return { reader, identity: `${look.path} ${ino} ${birthtimeMs}`, stores: await reader.stores() };
+  }
+
+  #loadPg(): Pg {
+    this.#pg ??= loadPg(this.#task.modules);
+    return this.#pg;
+  }
+
+  async #openTarget(): Promise<(meter: Meter) => Writer> {
+    const { target, overwrite, leaseMs, sources } = this.#task;
+    if (target.server !== undefined) {
+      const server = await this.#openServer(target.server);
+      this.#targetDatabase = await server.whichDatabase();
+      return (meter) => new DatabaseWriter(server, overwrite, leaseMs, meter);
+    }
+    const place = placeFor(target.file);
+    const files = sources.flatMap(({ file }) => (file === undefined ? [] : [locate(file)]));
+    for (const file of files) refuseSame(file, place);
+    // who may read all of them
+    const mode = files.length === 0 ? undefined : files.reduce((rights, file) => rights & file.mode, 0o777);
+    return (meter) => new FileWriter(place, mode, overwrite, meter);
+  }
+
+  async #openServer(target: NonNullable<Place['server']>): Promise<Server> {
+    const server = await Server.open(this.#loadPg(), target);
+    this.#closing.push(() => server.close());
+    await server.tryDigests();
+    return server;
+  }
+
+  /** Leaves only the stores that are wanted, each of which must be in one of the sources. */
+  #choose(sources: readonly Source[]): void {
+    const { stores } = this.#task;
+    const wanted = stores === undefined ? undefined : new Set(stores);
+    const chosen = new Map<string, Reader>();
+    for (const source of sources) {
+      const own = new Map<string, StoreSize>();
+      for (const [name, size] of source.stores) {
+        if (wanted?.has(name) === false) continue;
+        const other = chosen.get(name)?.place;
+        if (other !== undefined) {
+          const detail = `the store ${JSON.stringify(name)} is in '${other}' too; name the stores to copy, and copy the sources one by one`;
+          throw new OperationError('invalid-argument', source.reader.place, detail);
+        }
+        chosen.set(name, source.reader);
+        own.set(name, size);
+      }
+      source.stores = own;
+    }
+    for (const name of wanted ?? []) {
+      if (chosen.has(name)) continue;
+      const where = sources.length > 1 ? 'in these sources' : 'in this source';
+      const detail = `there is no store ${JSON.stringify(name)} ${where}`;
+      throw new OperationError('invalid-argument', sources[0]?.reader.place ?? '', detail);
+    }
+  }
+
+  // ---- copying ---------------------------------------------------------------------------------------
+
+  async #copyStores(source: Source, writer: Writer): Promise<Map<string, StorePrint>> {
+    const prints = new Map<string, StorePrint>();
+    for (const group of groupsOf(source.stores)) {
+      const found = await source.reader.prints(group);
+      for (const [name, count] of group) {
+        if (found.get(name)?.patches === count) continue;
+        const detail = `not all patches of the store ${JSON.stringify(name)} can be found by its name; 'verify' says more`;
+        source.reader.check();
+        throw new OperationError('database-corrupt', source.reader.place, detail);
+      }
+      if (group.size > 1) await source.reader.readAhead?.([...group.keys()]);
+      await writer.copyStores(source, found);
+      this.#meter.storesDone(group.size);
+      for (const [name, print] of found) prints.set(name, print);
+    }
+    return prints;
+  }
+}
+
+/** Names of stores that are copied together, with the number of their patches. */
+function* groupsOf(stores: ReadonlyMap<string, StoreSize>): Generator<Map<string, number>> {
+  let group = new Map<string, number>();
+  let [bytes, patches] = [0, 0];
+  for (const [name, size] of stores) {
+    const isFull =
+      bytes + size.bytes > GROUP_BYTES || patches + size.patches > GROUP_PATCHES || group.size === GROUP_STORES;
+    if (isFull && group.size > 0) {
+      yield group;
+      [group, bytes, patches] = [new Map(), 0, 0];
+    }
+    group.set(name, size.patches);
+    bytes += size.bytes;
+    patches += size.patches;
+  }
+  if (group.size > 0) yield group;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((all, one) => all + one, 0);
+}

@@ -1,0 +1,134 @@
+/** Writes what is moved into a database file, all of it or nothing: in one transaction, which ends after it was compared. */
+import type { DatabaseSync as Database } from 'node:sqlite';
+import { firstRow } from '../../sqlite/node-sqlite.ts';
+import { checkSchema, createTables, hasAllTables } from '../../sqlite/schema.ts';
+import { OperationError, toFailure } from '../failure.ts';
+import { BUSY_MS, closeTarget } from '../files/copy-stores.ts';
+import { openFile } from '../files/open.ts';
+import { PartialFile, refuseForeignLog } from '../files/partial-file.ts';
+import type { placeFor } from '../files/replace-file.ts';
+import type { Source, StorePrint, Writer } from './ends.ts';
+import { FileReader } from './file-reader.ts';
+import type { Meter } from './meter.ts';
+
+export class FileWriter implements Writer {
+  readonly place: string;
+  readonly #overwrite: boolean;
+  readonly #meter: Meter;
+  readonly #partial: PartialFile | undefined;
+  #database: Database | undefined;
+
+  /** @param mode - the rights of the files that it is made from, if there are any */
+  constructor(
+    { path, existing }: ReturnType<typeof placeFor>,
+    mode: number | undefined,
+    overwrite: boolean,
+    meter: Meter,
+  ) {
+    this.place = path;
+    this.#overwrite = overwrite;
+    this.#meter = meter;
+    if (existing !== undefined) return;
+    refuseForeignLog(path);
+    // it appears under its name when it is whole
+    this.#partial = new PartialFile(path, mode);
+  }
+
+  get reader(): FileReader {
+    return new FileReader(this.#opened, this.place, () => this.#meter.step());
+  }
+
+  get #opened(): Database {
+    if (this.#database === undefined) throw new Error('the file is not open');
+    return this.#database;
+  }
+
+  async begin(sources: readonly Source[]): Promise<void> {
+    this.#partial?.needs(this.#meter.bytes);
+    this.#try(() => {
+      const database = openFile(this.#partial?.path ?? this.place, 'mode=rw');
+      this.#database = database;
+      database.exec(`PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = ${BUSY_MS}; PRAGMA cell_size_check = ON`);
+      checkSchema(database);
+      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+      if (!hasAllTables(database)) createTables(database);
+      database.exec('BEGIN IMMEDIATE');
+      for (const { stores } of sources) for (const name of stores.keys()) this.#makeRoomFor(database, name);
+    });
+  }
+
+  #makeRoomFor(database: Database, name: string): void {
+    const has = database.prepare(
+      'SELECT 1 FROM patches WHERE store_id = ? UNION ALL SELECT 1 FROM snapshots WHERE store_id = ? LIMIT 1',
+    );
+    if (firstRow(has, name, name) === undefined) return;
+    if (!this.#overwrite) throw isThere(this.place, name);
+    database.prepare('DELETE FROM patches WHERE store_id = ?').run(name);
+    database.prepare('DELETE FROM snapshots WHERE store_id = ?').run(name);
+  }
+
+  async copyStores({ reader }: Source, group: ReadonlyMap<string, StorePrint>): Promise<void> {
+    const database = this.#opened;
+    const patch = database.prepare('INSERT INTO patches (store_id, clock, data) VALUES (?, ?, ?)');
+    const snapshot = database.prepare('INSERT INTO snapshots (store_id, clock, data) VALUES (?, ?, ?)');
+    for (const name of group.keys()) {
+      const found = await reader.snapshot(name);
+      if (found !== undefined) {
+        this.#try(() => snapshot.run(name, found.clock, found.data));
+        await this.#meter.add(found.data.byteLength);
+      }
+      for await (const patches of reader.patches(name)) {
+        this.#try(() => {
+          for (const { clock, data } of patches) patch.run(name, clock, data);
+        });
+        await this.#meter.add(patches.reduce((sum, { data }) => sum + data.byteLength, 0));
+      }
+    }
+  }
+
+  async copyValues({ reader }: Source): Promise<void> {
+    const insert = this.#opened.prepare(
+      'INSERT INTO blobs (hash, data, ref_count) VALUES (?, ?, ?) ON CONFLICT (hash) DO UPDATE SET ref_count = ref_count + excluded.ref_count',
+    );
+    for await (const values of reader.values()) {
+      this.#try(() => {
+        for (const { hash, data, refCount } of values) insert.run(hash, data, refCount);
+      });
+      await this.#meter.add(values.reduce((sum, { data }) => sum + data.byteLength, 0));
+    }
+  }
+
+  async finish(): Promise<void> {
+    this.#try(() => {
+      this.#opened.exec('COMMIT');
+      this.#closeDatabase();
+    });
+    this.#partial?.publish(false);
+  }
+
+  async close(): Promise<void> {
+    // rolls back what was not committed
+    this.#closeDatabase();
+    this.#partial?.remove();
+  }
+
+  #closeDatabase(): void {
+    if (this.#database !== undefined) closeTarget(this.#database);
+    this.#database = undefined;
+  }
+
+  /** A disk that is full is told with what would have been needed. */
+  #try(write: () => void): void {
+    try {
+      if (this.#partial === undefined) write();
+      else this.#partial.fill(this.#meter.bytes, write);
+    } catch (error) {
+      throw toFailure(error, this.place);
+    }
+  }
+}
+
+export function isThere(place: string, name: string): OperationError {
+  const detail = `the store ${JSON.stringify(name)} is there already; it was left as it is: Overwrite replaces it`;
+  return new OperationError('file-exists', place, detail);
+}

@@ -1,0 +1,113 @@
+/** What an operation fails with, and how errors of SQLite and of the system become that. */
+import type { ReportedCause, SDS_PersistenceErrorCode } from '../../protocol/errors.ts';
+import { EngineError } from '../engine.ts';
+import { toEngineError } from '../sqlite/errors.ts';
+import { orFull, systemError } from '../sqlite/no-room.ts';
+
+/** `path` is the file that the failure is about: source and target of an operation differ. */
+export class OperationError extends Error {
+  readonly code: SDS_PersistenceErrorCode;
+  readonly path: string;
+  readonly reported: ReportedCause | undefined;
+
+  constructor(code: SDS_PersistenceErrorCode, path: string, detail: string, reported?: ReportedCause) {
+    super(detail);
+    this.code = code;
+    this.path = path;
+    this.reported = reported;
+  }
+}
+
+/** The file was written while it was read without a lock, so what was read may be no state of it at all. */
+export class ChangedMeanwhile extends OperationError {
+  constructor(path: string) {
+    super('database-busy', path, 'another program goes on changing the file while it is read; try again');
+  }
+}
+
+/** The caller's signal has asked for an end. */
+export class Stopped extends Error {}
+
+const sentences: Partial<Record<SDS_PersistenceErrorCode, string>> = {
+  'database-busy':
+    'another program, or a provider of this one, has the file open or locked; close it there and try again',
+  'database-corrupt': "the file is damaged; 'verify' says where, 'restore' puts a backup in its place",
+  'database-full': 'the disk is full; make room and try again',
+  'read-only':
+    "writing is not permitted; check the rights of the file and its folder, and 'verify' it: a damaged first page may forbid it too",
+};
+
+const NOT_A_DATABASE = 26;
+const CANNOT_OPEN = 14;
+
+/** Gives whatever was thrown while working on `path` a code and a sentence; keeps what has both. */
+export function toFailure(thrown: unknown, path: string): Error {
+  if (thrown instanceof OperationError || thrown instanceof Stopped) return thrown;
+  const system = thrown as NodeJS.ErrnoException;
+  if (!(thrown instanceof EngineError) && system.syscall !== undefined) return systemFailure(system, path);
+  if (system.code === 'ERR_ACCESS_DENIED') return notAllowed(thrown as NotAllowed, path);
+  const { code, reported } = orFull(toEngineError(thrown), path);
+  const primary = (reported.errcode ?? 0) & 0xff;
+  if (code === 'schema-mismatch') {
+    return new OperationError(
+      code,
+      path,
+      `this is no file of this package: ${reported.message}; name another one`,
+      reported,
+    );
+  }
+  if (primary === NOT_A_DATABASE) {
+    return new OperationError('open-failed', path, 'this is not an SQLite database; name another file', reported);
+  }
+  if (primary === CANNOT_OPEN && code !== 'database-full') {
+    return new OperationError(
+      'open-failed',
+      path,
+      'the file, or one beside it, can not be opened; check the rights of the file and its folder',
+      reported,
+    );
+  }
+  return new OperationError(code, path, sentences[code] ?? reported.message, reported);
+}
+
+const NO_RIGHTS =
+  'the rights of the file or its folder do not permit this; change them, or run this as a user who has them';
+
+const systemCodes: Record<string, [SDS_PersistenceErrorCode, string]> = {
+  ENOENT: ['open-failed', 'there is no such file or folder; check the path'],
+  ENOTDIR: ['open-failed', 'a part of the path is not a folder; check the path'],
+  EISDIR: ['open-failed', 'this is a folder, not a database file; name the file in it'],
+  ELOOP: ['open-failed', 'there are too many symbolic links; name the file itself'],
+  ENAMETOOLONG: ['open-failed', 'the name is too long; name a shorter one'],
+  EACCES: ['read-only', NO_RIGHTS],
+  EPERM: ['read-only', NO_RIGHTS],
+  EROFS: ['read-only', 'the file system is read-only; name a place that can be written'],
+  ENOSPC: ['database-full', 'the disk is full; make room and try again'],
+  EDQUOT: ['database-full', 'the quota of this user is used up; make room and try again'],
+  EFBIG: ['database-full', 'the file system permits no file as large as this; name a place on another one'],
+  EEXIST: ['file-exists', 'a file of this name is there already; it was left as it is: name another one'],
+};
+
+/** What Node's permission model throws. */
+interface NotAllowed extends Error {
+  code: string;
+  permission?: string;
+  resource?: string;
+}
+
+function notAllowed(thrown: NotAllowed, path: string): OperationError {
+  const { message, code, permission, resource = path } = thrown;
+  const writes = permission === 'FileSystemWrite';
+  const option = `--allow-fs-${writes ? 'write' : 'read'}=${resource}`;
+  const sentence = `Node's permission model does not allow this; start Node with ${option}`;
+  return new OperationError(writes ? 'read-only' : 'open-failed', path, sentence, { message, code });
+}
+
+function systemFailure(thrown: NodeJS.ErrnoException, path: string): OperationError {
+  const { code, message } = systemError(thrown);
+  const [kind, sentence] = systemCodes[code] ?? [
+    'io-error',
+    `the operating system reported ${code} (${thrown.syscall})`,
+  ];
+  return new OperationError(kind, path, sentence, { message, code });
+}

@@ -1,0 +1,76 @@
+/** Gives the free pages of a database back: it is written anew, and the new file takes the place of the old one. */
+import { statSync } from 'node:fs';
+import type { SDS_CompactResult } from '../../../protocol/operations.ts';
+import { performance } from '../../../protocol/surroundings.ts';
+import { DatabaseSync } from '../../sqlite/node-sqlite.ts';
+import { OperationError, toFailure } from '../failure.ts';
+import type { Progress } from '../progress.ts';
+import { locate } from './open-to-read.ts';
+import { pageCounts } from './page-counts.ts';
+import { PartialFile } from './partial-file.ts';
+import { leaveLogMode, likeBefore, type Owned, openAlone } from './replace-file.ts';
+import { requireStoreFile } from './store-file.ts';
+
+export function compact({ path }: { path: string }, progress: Progress): SDS_CompactResult {
+  const begun = performance.now();
+  const stats = locate(path);
+  if (stats.nlink > 1) {
+    const detail = `the file has ${stats.nlink} names (hard links), and only this one would get the new file; remove the others first`;
+    throw new OperationError('invalid-argument', path, detail);
+  }
+  if (stats.size === 0)
+    throw new OperationError('schema-mismatch', path, 'the file is empty: there is nothing to compact');
+  let owned: Owned;
+  try {
+    owned = openAlone(path);
+  } catch (error) {
+    throw toFailure(error, path);
+  }
+  try {
+    const result = rebuild(owned, path, progress);
+    return { ...result, Path: path, Milliseconds: performance.now() - begun };
+  } catch (error) {
+    throw toFailure(error, path);
+  } finally {
+    owned.release();
+  }
+}
+
+function rebuild(owned: Owned, path: string, progress: Progress): { BytesBefore: number; BytesAfter: number } {
+  const { database } = owned;
+  requireStoreFile(database, path);
+  const before = statSync(path);
+  const { pageBytes, pages, usedBytes: needed } = pageCounts(database, path);
+  const BytesBefore = pages * pageBytes;
+  const partial = new PartialFile(path, before.mode);
+  try {
+    partial.needs(needed);
+    progress.native('rebuild', needed, { file: partial.path });
+    partial.fill(needed, () => {
+      database.prepare('VACUUM INTO ?').run(partial.path);
+      if (owned.mode === 'wal') keepsLog(partial.path);
+    });
+    progress.step('rebuild', needed, needed, 'bytes');
+    likeBefore(partial.path, before);
+    progress.lastChance();
+    partial.fill(needed, () => {
+      leaveLogMode(owned, path);
+      // elsewhere a file that is open may be renamed onto, so that nobody gets in between
+      if (process.platform === 'win32') owned.release();
+      partial.publish(true);
+    });
+    return { BytesBefore, BytesAfter: statSync(path).size };
+  } finally {
+    partial.remove();
+  }
+}
+
+/** The new file begins without a log. */
+function keepsLog(path: string): void {
+  const database = new DatabaseSync(path);
+  try {
+    database.exec('PRAGMA journal_mode = WAL');
+  } finally {
+    database.close();
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * A file that is being made: it has a name of its own until it is whole and on the disk, and is then renamed.
+ */
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { ChangedMeanwhile, OperationError, toFailure } from '../failure.ts';
+import { Hold } from './hold.ts';
+
+const NO_LINKS_HERE = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL'];
+
+export class PartialFile {
+  /** Where it shall be in the end. */
+  readonly target: string;
+  readonly path: string;
+  readonly #hold: Hold;
+  readonly #mode: number | undefined;
+
+  /** @param mode - the rights of what it is made from, which it gets as well: until it is finished nobody else may read it */
+  constructor(target: string, mode: number | undefined) {
+    this.target = target;
+    this.#mode = mode;
+    let hold: Hold | undefined;
+    try {
+      hold = Hold.take(dirname(target));
+      closeSync(openSync(hold.path, 'wx', mode === undefined ? 0o666 : 0o600));
+    } catch (error) {
+      hold?.release();
+      throw toFailure(error, target);
+    }
+    this.#hold = hold;
+    this.path = hold.path;
+  }
+
+  /** Refuses to begin what can't end well: says how much is needed and how much there is. */
+  needs(bytes: number): void {
+    const { bavail, bsize } = statfsSync(dirname(this.target));
+    if (bavail * bsize < bytes) throw noRoom(this.target, bytes, bavail * bsize);
+  }
+
+  /** Calls `write`; a disk that is full after all is told with what would have been needed. */
+  fill<T>(bytes: number, write: () => T): T {
+    try {
+      return write();
+    } catch (error) {
+      if (error instanceof ChangedMeanwhile) throw error;
+      const failure = toFailure(error, this.target);
+      if (!(failure instanceof OperationError) || failure.code !== 'database-full') throw failure;
+      throw noRoom(this.target, bytes, undefined, failure);
+    }
+  }
+
+  /** Brings it to the disk, and then under its final name; with `replace` in the place of what is there. */
+  publish(replace: boolean): void {
+    try {
+      // one that it takes the place of has given it its rights
+      if (!replace && this.#mode !== undefined) setRights(this.path, (this.#mode & 0o777) | 0o600);
+      sync(this.path);
+      if (replace) renameSync(this.path, this.target);
+      else renameToNewName(this.path, this.target);
+      syncFolder(dirname(this.target));
+    } catch (error) {
+      throw toFailure(error, this.target);
+    }
+  }
+
+  /** Removes it, unless it has got its final name. */
+  remove(): void {
+    this.#hold.release();
+  }
+}
+
+function setRights(path: string, mode: number): void {
+  if ((statSync(path).mode & 0o777) === mode) return;
+  try {
+    chmodSync(path, mode);
+  } catch (error) {
+    // a file system without rights of its own
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) {
+      throw error;
+    }
+  }
+}
+
+function noRoom(target: string, bytes: number, free: number | undefined, failure?: OperationError): OperationError {
+  const there = free === undefined ? '' : `, ${free.toLocaleString('en')} bytes are free`;
+  const detail = `the disk is full: ${bytes.toLocaleString('en')} bytes are needed in this folder${there}; make room and try again`;
+  return new OperationError('database-full', target, detail, failure?.reported);
+}
+
+/** Fails if there is a file of that name, also if it came just now. */
+function renameToNewName(path: string, target: string): void {
+  try {
+    linkSync(path, target);
+  } catch (error) {
+    if (!NO_LINKS_HERE.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    if (existsSync(target)) throw new OperationError('file-exists', target, EXISTS);
+    renameSync(path, target);
+    return;
+  }
+  rmSync(path);
+}
+
+const EXISTS = 'a file of this name is there already; it was left as it is: Overwrite replaces it';
+
+/** Before any work: what would stop it at the end. */
+export function refuseExisting(target: string): void {
+  if (statSync(target, { throwIfNoEntry: false }) !== undefined) {
+    throw new OperationError('file-exists', target, EXISTS);
+  }
+}
+
+/** Another database's log beside the new file would be taken for its own. */
+export function refuseForeignLog(target: string): void {
+  for (const end of ['-wal', '-journal']) {
+    if ((statSync(target + end, { throwIfNoEntry: false })?.size ?? 0) === 0) continue;
+    const detail = `'${target}${end}' is there without its database, and would be taken for the new file's; move it away first`;
+    throw new OperationError('file-exists', target, detail);
+  }
+}
+
+const WRITE_BYTES = 1024 * 1024;
+
+function sync(path: string): void {
+  const file = openSync(path, 'r+');
+  try {
+    fsyncSync(file);
+  } catch (error) {
+    if (!isForbidden(error)) throw error;
+    writeThrough(path);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Node's permission model forbids fsync, whatever is allowed: since Node 26 in each of its forms. */
+function isForbidden(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ERR_ACCESS_DENIED';
+}
+
+/** Writes each byte once more, as it is, through a descriptor whose writes end on the disk. */
+function writeThrough(path: string): void {
+  const file = openSync(path, constants.O_RDWR | (constants.O_SYNC ?? 0));
+  try {
+    const buffer = new Uint8Array(WRITE_BYTES);
+    for (let position = 0; ; ) {
+      const length = readSync(file, buffer, 0, buffer.length, position);
+      if (length === 0) return;
+      for (let done = 0; done < length; ) done += writeSync(file, buffer, done, length - done, position + done);
+      position += length;
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** A name is on the disk once its folder is; Windows has no such call, and no need of it. */
+function syncFolder(path: string): void {
+  if (process.platform === 'win32') return;
+  const folder = openSync(path, 'r');
+  try {
+    fsyncSync(folder);
+  } catch (error) {
+    // forbidden: the name is on the disk some seconds later, and until then the old file would be. Some network
+    // file systems know no such call
+    if (!isForbidden(error) && !['EINVAL', 'ENOTSUP', 'EBADF'].includes((error as NodeJS.ErrnoException).code ?? ''))
+      throw error;
+  } finally {
+    closeSync(folder);
+  }
+}

@@ -1,0 +1,144 @@
+/** Puts a finished file under its final name, also where a database is there that others must not be using. */
+import { chmodSync, chownSync, rmSync, type Stats, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { DatabaseSync as Database } from 'node:sqlite';
+import { firstRow, keepsStatementsOpen } from '../../sqlite/node-sqlite.ts';
+import { OperationError, toFailure } from '../failure.ts';
+import { openFile } from './open.ts';
+import { type PartialFile, refuseExisting, refuseForeignLog } from './partial-file.ts';
+
+const NOT_A_DATABASE = 26;
+const CORRUPT = 11;
+
+/** What is where a file is to be made; its folder must be there. */
+export function placeFor(path: string): { path: string; existing: Stats | undefined } {
+  try {
+    const existing = statSync(path, { throwIfNoEntry: false });
+    if (existing === undefined) statSync(dirname(path));
+    else if (!existing.isFile()) {
+      const what = existing.isDirectory() ? 'this is a folder; name the file in it' : 'this is not an ordinary file';
+      throw new OperationError('open-failed', path, what);
+    }
+    return { path, existing };
+  } catch (error) {
+    throw toFailure(error, path);
+  }
+}
+
+export function refuseSame(source: Stats, target: { path: string; existing: Stats | undefined }): void {
+  if (target.existing?.ino !== source.ino || target.existing.dev !== source.dev) return;
+  throw new OperationError('invalid-argument', target.path, 'source and target are the same file; name another target');
+}
+
+/** What would forbid putting a file there, said before the work is done. */
+export function refuseTaken(
+  { path, existing }: { path: string; existing: Stats | undefined },
+  overwrite: boolean,
+): void {
+  if (existing === undefined) {
+    refuseForeignLog(path);
+  } else {
+    if (!overwrite) refuseExisting(path);
+    refuseInUse(path);
+  }
+}
+
+/** Nothing of the file is changed yet; where closing does not close it, this would keep it from being replaced. */
+function refuseInUse(path: string): void {
+  if (keepsStatementsOpen()) return;
+  try {
+    openAlone(path).release();
+  } catch (error) {
+    if (!isNoDatabase(error)) throw toFailure(error, path);
+  }
+}
+
+function isNoDatabase(error: unknown): boolean {
+  return [NOT_A_DATABASE, CORRUPT].includes(((error as { errcode?: number }).errcode ?? 0) & 0xff);
+}
+
+/** Publishes the file; with `overwrite` in the place of a database that nobody may have open. */
+export function putInPlace(partial: PartialFile, existing: Stats | undefined, overwrite: boolean): void {
+  if (existing === undefined || !overwrite) {
+    partial.publish(false);
+    return;
+  }
+  const owned = takeOver(partial.target);
+  try {
+    likeBefore(partial.path, existing);
+    // only Windows can't rename onto a file that is open; elsewhere nobody gets in between
+    if (process.platform === 'win32') owned?.release();
+    if (owned === undefined) removeBeside(partial.target);
+    partial.publish(true);
+  } finally {
+    owned?.release();
+  }
+}
+
+export interface Owned {
+  database: Database;
+  /** How the file kept its journal. */
+  mode: string;
+  release(): void;
+}
+
+/**
+ * Opens a database so that nobody else has it open or can open it, and brings its log into it, so that no file is
+ * left beside it. Returns `undefined` for what is no sound database: it can't be in use as one.
+ */
+function takeOver(path: string): Owned | undefined {
+  try {
+    const owned = openAlone(path);
+    leaveLogMode(owned, path);
+    return owned;
+  } catch (error) {
+    if (isNoDatabase(error)) return undefined;
+    throw toFailure(error, path);
+  }
+}
+
+/** Nothing of the file is changed by this alone. */
+export function openAlone(path: string): Owned {
+  const database = openFile(path, 'mode=rw');
+  let isOpen = true;
+  const release = () => {
+    if (isOpen) database.close();
+    isOpen = false;
+  };
+  try {
+    database.exec('PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 0; PRAGMA temp_store = MEMORY');
+    // before the first look at the file: then its lock keeps everybody out, and its log needs no shared index
+    database.exec('PRAGMA locking_mode = EXCLUSIVE');
+    firstRow(database.prepare('SELECT count(*) FROM sqlite_schema'));
+    const mode = String(Object.values(firstRow(database.prepare('PRAGMA journal_mode')) ?? {})[0]);
+    // a file without a log is locked by writing only
+    if (mode !== 'wal') database.exec('BEGIN EXCLUSIVE; COMMIT');
+    return { database, mode, release };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** Closing a database removes its log by name: by then another file may have that name. */
+export function leaveLogMode({ database, mode }: Owned, path: string): void {
+  if (mode !== 'wal') return;
+  database.exec('PRAGMA journal_mode = DELETE');
+  // what a killed process has left; nobody can have it open
+  rmSync(`${path}-shm`, { force: true });
+}
+
+/** The same rights and owner as the file that it takes the place of. */
+export function likeBefore(path: string, { mode, uid, gid }: Stats): void {
+  try {
+    const now = statSync(path);
+    if (now.uid !== uid || now.gid !== gid) chownSync(path, uid, gid);
+    chmodSync(path, mode & 0o7777);
+  } catch (error) {
+    throw toFailure(error, path);
+  }
+}
+
+function removeBeside(path: string): void {
+  for (const end of ['-wal', '-shm', '-journal']) rmSync(path + end, { force: true });
+}

@@ -1,0 +1,27 @@
+/** Names that are read as bytes: before Node 24.16 a text is cut at a NUL. */
+import type { DatabaseSync as Database } from 'node:sqlite';
+import { TextDecoder } from 'node:util';
+import { firstRow } from '../../sqlite/node-sqlite.ts';
+import type { Look } from './open-to-read.ts';
+
+const decoders: Record<string, TextDecoder> = {
+  'UTF-8': new TextDecoder(),
+  'UTF-16le': new TextDecoder('utf-16le'),
+  'UTF-16be': new TextDecoder('utf-16be'),
+};
+
+const encodings = new WeakMap<Database, string>();
+
+export function encodingOf(database: Database): string {
+  const known = encodings.get(database);
+  if (known !== undefined) return known;
+  const encoding = String(Object.values(firstRow(database.prepare('PRAGMA encoding')) ?? {})[0]);
+  encodings.set(database, encoding);
+  return encoding;
+}
+
+/** The text whose bytes, in the database's encoding, these are. */
+export function textOf({ database }: Look, bytes: unknown): string {
+  if (!(bytes instanceof Uint8Array)) return String(bytes);
+  return (decoders[encodingOf(database)] ?? new TextDecoder()).decode(bytes);
+}

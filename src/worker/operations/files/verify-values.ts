@@ -1,0 +1,130 @@
+/** Compares values with the SHA-256 that is their hash, at about the speed of that: SQLite joins the bytes of many rows. */
+import { hash } from 'node:crypto';
+import { firstRow } from '../../sqlite/node-sqlite.ts';
+import type { Progress } from '../progress.ts';
+import type { Findings } from './findings.ts';
+import type { Look } from './open-to-read.ts';
+import { encodingOf, textOf } from './text.ts';
+
+/** So many rows are joined at most, as long as they have about so many bytes, and none of them more than this. */
+const MOST_ROWS = 1024;
+const JOINED_BYTES = 1024 * 1024;
+const MOST_BYTES_A_ROW = 64 * 1024;
+/** Rows that are read without being joined: so many bytes at once, or one row. */
+const READ_BYTES = 4 * 1024 * 1024;
+const HASH_LENGTH = 64;
+const FIRST_ROW = '-9223372036854775808';
+
+interface Checked {
+  Values: number;
+  ValuesWithHash: number;
+}
+
+/** A run of rows, or as much of it as could be read at once. */
+interface Range extends Checked {
+  last: string;
+}
+
+export function checkValues(look: Look, findings: Findings, progress: Progress): Checked {
+  const { database } = look;
+  const total = Number(firstRow(database.prepare('SELECT count(*) AS n FROM blobs'))?.n);
+  const eachOf = oneByOne(look, findings);
+  const join = encodingOf(database) === 'UTF-8' ? joining(look, findings) : undefined;
+  const checked = { Values: 0, ValuesWithHash: 0 };
+  for (let after = FIRST_ROW; ; ) {
+    const range = join?.(after) ?? eachOf(after);
+    // in a damaged table what follows may lie before
+    if (range === undefined || BigInt(range.last) <= BigInt(after)) return checked;
+    checked.Values += range.Values;
+    checked.ValuesWithHash += range.ValuesWithHash;
+    progress.step('values', checked.Values, total, 'rows');
+    after = range.last;
+  }
+}
+
+type CheckAfter = (after: string) => Range | undefined;
+
+/** One value of SQLite for many rows; `undefined` if there are none, or not all of them are as a provider writes them. */
+function joining({ database }: Look, findings: Findings): CheckAfter {
+  // In a database in UTF-8, bytes taken for text and back stay what they are. The order is that of the subquery, which
+  // runs as a coroutine since it has a LIMIT.
+  const short = `length(data) <= ${MOST_BYTES_A_ROW}`;
+  const joined = database.prepare(
+    `SELECT CAST(group_concat(iif(${short}, data, NULL), '') AS BLOB) AS bytes, group_concat(length(data)) AS lengths, ` +
+      "group_concat(hash, '') AS hashes, CAST(max(row) AS TEXT) AS last, " +
+      `min(typeof(data) = 'blob' AND ${short} AND typeof(hash) = 'text' AND octet_length(hash) = ${HASH_LENGTH} AND ` +
+      "typeof(ref_count) = 'integer' AND ref_count > 0) AS usual FROM " +
+      '(SELECT rowid AS row, hash, data, ref_count FROM blobs WHERE rowid > CAST(? AS INTEGER) ORDER BY rowid LIMIT ?)',
+  );
+  let rows = 16;
+  return (after) => {
+    const row = firstRow(joined, after, rows);
+    if (row?.usual !== 1) {
+      rows = Math.max(rows >> 2, 1);
+      return undefined;
+    }
+    const bytes = row.bytes as Uint8Array;
+    const hashes = String(row.hashes);
+    let start = 0;
+    let index = 0;
+    let withHash = 0;
+    for (const length of String(row.lengths).split(',')) {
+      const end = start + Number(length);
+      const name = hashes.slice(index * HASH_LENGTH, ++index * HASH_LENGTH);
+      if (compare(name, bytes.subarray(start, end), findings)) withHash++;
+      start = end;
+    }
+    rows = Math.min(Math.ceil((JOINED_BYTES / (bytes.length + 1)) * index), rows * 4, MOST_ROWS);
+    return { Values: index, ValuesWithHash: withHash, last: String(row.last) };
+  };
+}
+
+function oneByOne(look: Look, findings: Findings): CheckAfter {
+  const { database } = look;
+  const heads = database.prepare(
+    'SELECT CAST(rowid AS TEXT) AS row, length(data) AS bytes FROM blobs WHERE rowid > CAST(? AS INTEGER) ORDER BY rowid LIMIT 64',
+  );
+  const read = database.prepare(
+    'SELECT CAST(hash AS BLOB) AS hash, typeof(hash) AS kind, data, typeof(data) AS type, ' +
+      `CAST(ref_count AS TEXT) AS count, typeof(ref_count) = 'integer' AND ref_count > 0 AS positive ` +
+      'FROM blobs WHERE rowid BETWEEN CAST(? AS INTEGER) AND CAST(? AS INTEGER)',
+  );
+  return (after) => {
+    const [first, ...others] = heads.all(after);
+    if (first === undefined) return undefined;
+    let last = String(first.row);
+    let bytes = Number(first.bytes);
+    for (const head of others) {
+      bytes += Number(head.bytes);
+      if (bytes > READ_BYTES) break;
+      last = String(head.row);
+    }
+    const checked = { Values: 0, ValuesWithHash: 0, last };
+    for (const row of read.all(String(first.row), last)) {
+      checked.Values++;
+      if (checkValue(look, row, findings)) checked.ValuesWithHash++;
+    }
+    return checked;
+  };
+}
+
+/** Returns whether its hash was one that could be compared. */
+function checkValue(look: Look, row: Record<string, unknown>, findings: Findings): boolean {
+  const name = textOf(look, row.hash);
+  const where = () => `value ${JSON.stringify(name.slice(0, 80))}`;
+  if (row.kind !== 'text' || !(row.data instanceof Uint8Array)) {
+    findings.add('wrong-type', 'blobs', () => `table blobs, ${where()}: hash is ${row.kind}, data is ${row.type}`);
+    return false;
+  }
+  if (row.positive !== 1) findings.add('reference-count', '', () => `${where()} has the reference count ${row.count}`);
+  return compare(name, row.data, findings);
+}
+
+/** Returns whether its name is a hash. */
+function compare(name: string, bytes: Uint8Array, findings: Findings): boolean {
+  if (name.length !== HASH_LENGTH) return false;
+  if (hash('sha256', bytes) === name.toLowerCase()) return true;
+  if (!/^[0-9a-f]+$/i.test(name)) return false;
+  findings.add('value-mismatch', '', () => `value ${JSON.stringify(name)} has bytes with another SHA-256`);
+  return true;
+}

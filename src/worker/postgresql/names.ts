@@ -1,0 +1,36 @@
+/**
+ * How store ids and hashes are written in PostgreSQL, whose text holds no NUL and whose indexes hold no long
+ * keys: `\` becomes `\\`, NUL `\0`; what is longer than 1,000 bytes is named by `\#` and its SHA-256, and the
+ * table `sds_long_names` has it whole. All others stand there as they are.
+ */
+import { createHash } from 'node:crypto';
+import { Buffer } from '../../protocol/surroundings.ts';
+
+const LONGEST = 1000;
+const LONG = '\\#';
+
+export interface StoredName {
+  stored: string;
+  /** The whole of it, escaped, if `stored` is not that. */
+  whole: string | undefined;
+}
+
+export function storedName(name: string): StoredName {
+  const text = escaped(name);
+  if (text.length * 3 <= LONGEST || Buffer.byteLength(text) <= LONGEST) return { stored: text, whole: undefined };
+  return { stored: LONG + createHash('sha256').update(text).digest('hex'), whole: text };
+}
+
+function escaped(name: string): string {
+  const wellFormed = name.toWellFormed();
+  return /[\\\0]/.test(wellFormed) ? wellFormed.replaceAll('\\', '\\\\').replaceAll('\0', '\\0') : wellFormed;
+}
+
+export function isLongName(stored: string): boolean {
+  return stored.startsWith(LONG);
+}
+
+/** The name behind a stored one; of a long one, behind the whole of it. */
+export function nameOf(escaped: string): string {
+  return escaped.replaceAll(/\\([\\0])/g, (_, character: string) => (character === '0' ? '\0' : '\\'));
+}

@@ -1,0 +1,321 @@
+/** The engine for SQLite files: transactions, statements and what each call does to the tables. */
+import { APPEND_PATCH, PRUNE_PATCHES, RELEASE_VALUE, SAVE_SNAPSHOT, SAVE_VALUE } from '../../protocol/entries.ts';
+import type { PatchBlocks } from '../../protocol/service.ts';
+import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
+import { verifyValue } from '../verify-value.ts';
+import { toEngineError } from './errors.ts';
+import { orFull } from './no-room.ts';
+import { closeDatabase, keepsStatementsOpen } from './node-sqlite.ts';
+import { type OpenedDatabase, openDatabase } from './open-database.ts';
+import { PatchLoader } from './patch-loader.ts';
+import { insertOf, PatchWriter } from './patch-writer.ts';
+import { LARGE_BYTES, Statements } from './statements.ts';
+import { hasWalResetFault } from './version.ts';
+import { WalKeeper } from './wal-keeper.ts';
+
+/** What a row takes besides its bytes, roughly: its entries in the table and its index. */
+const ROW_BYTES = 64;
+/** SQLite's default, and that of the synchronous provider. */
+const PAGE_BYTES = 4096;
+
+/** All that lives as long as a connection. */
+interface Connection {
+  opened: OpenedDatabase;
+  statements: Statements;
+  writer: PatchWriter;
+  loader: PatchLoader;
+  wal: WalKeeper | undefined;
+  dataVersion: number | undefined;
+}
+
+export class SqliteEngine implements Engine {
+  readonly #path: string;
+  readonly #parameters: string;
+  readonly #transient: boolean;
+  #connection: Connection | undefined;
+  #full = false;
+  version = '';
+
+  constructor(path: string, parameters: string, transient: boolean) {
+    this.#path = path;
+    this.#parameters = parameters;
+    this.#transient = transient;
+  }
+
+  attach(): undefined {
+    if (this.#connection !== undefined && this.#connection.opened.whereIsFile() !== 'there') this.#abandon();
+    this.#connect();
+  }
+
+  detach(): void {}
+
+  /** How long a call waits is only counted from its first attempt on. */
+  taskBegins(): void {}
+
+  setDurability(full: boolean): void {
+    if (this.#full === full) return;
+    try {
+      this.#connection?.opened.setSynchronous(full);
+    } catch (error) {
+      throw this.#classify(error);
+    }
+    this.#full = full;
+  }
+
+  #connect(): Connection {
+    if (this.#connection !== undefined) return this.#connection;
+    const opened = openDatabase(this.#path, this.#parameters, this.#transient, this.#full);
+    this.version = opened.version;
+    const { database, location } = opened;
+    this.#connection = connectionOn(opened, location === '' ? undefined : new WalKeeper(database, location));
+    return this.#connection;
+  }
+
+  transact(writes: Writes, commitPoint: CommitPoint): void {
+    this.#comeBackToFile();
+    const connection = this.#connect();
+    const { statements, writer } = connection;
+    let begun = false;
+    let bytes = 0;
+    try {
+      let more = writes.next();
+      if (this.#insertAlone(connection, writes, more, commitPoint)) return;
+      // IMMEDIATE: a read that turns into a write fails at once, whatever the timeout (SQLITE_BUSY_SNAPSHOT)
+      statements.get('BEGIN IMMEDIATE').run();
+      begun = true;
+      for (; more; more = writes.next()) bytes += perform(writes, connection);
+      writer.insert();
+      bytes += PAGE_BYTES * writer.places;
+      if (hasWalResetFault(this.version) && sawForeignWriter(connection)) writes.markForeignWriter();
+      for (const at of writer.collided) writes.markCollided(at);
+      const { cells, index, value } = commitPoint;
+      const commit = statements.get('COMMIT');
+      // A terminated thread ends at the next call or round of a loop (V8's stack checks), `Atomics.store`
+      // included: after it, all of 180 threads ended in mid-commit had committed and not published. A
+      // plain store is no call: none of 180. What is committed is published.
+      commit.run();
+      cells[index] = value;
+      noteCommit(commitPoint);
+    } catch (error) {
+      for (const at of writer.collided) writes.unmarkCollided(at);
+      if (begun) this.#rollBack(connection);
+      throw this.#classify(error);
+    } finally {
+      writer.clear();
+    }
+    connection.wal?.wrote(bytes);
+  }
+
+  /** Never without its publication. */
+  wasCommitted(): boolean {
+    return false;
+  }
+
+  /**
+   * One patch and no more: a statement that commits by itself takes two statements less. Returns false if
+   * nothing was done: it is another case, or the number is taken, which leaves more to find out.
+   */
+  #insertAlone({ statements, wal }: Connection, writes: Writes, any: boolean, commitPoint: CommitPoint): boolean {
+    if (!any || writes.operation !== APPEND_PATCH || !writes.isLast || hasWalResetFault(this.version)) return false;
+    const { caller, clock, data, keepsBoth } = writes;
+    if (keepsBoth || data.byteLength > LARGE_BYTES) return false;
+    const insert = statements.get(insertOf(1));
+    const { cells, index, value } = commitPoint;
+    // published as after COMMIT, and for the same reason
+    const done = insert.run(caller.storeId, clock, data);
+    if (done.changes !== 1) return false;
+    cells[index] = value;
+    noteCommit(commitPoint);
+    wal?.wrote(data.byteLength + ROW_BYTES + 2 * caller.storeId.length);
+    return true;
+  }
+
+  // ---- loads --------------------------------------------------------------------------------------
+
+  loadSnapshot({ storeId }: Caller): Uint8Array | undefined {
+    return this.#read(({ statements }) =>
+      bytesOf(statements.first('SELECT data FROM snapshots WHERE store_id = ?', storeId)),
+    );
+  }
+
+  loadPatchesSince({ storeId }: Caller, clock: number): PatchBlocks {
+    return this.#read(({ loader }) => loader.load(storeId, clock));
+  }
+
+  loadValue({ verifyValues }: Caller, hash: string): Uint8Array | undefined {
+    return this.#read(({ statements }) => {
+      const bytes = bytesOf(statements.first('SELECT data FROM blobs WHERE hash = ?', hash));
+      if (bytes !== undefined && verifyValues) verifyValue(hash, bytes, 'database-corrupt');
+      return bytes;
+    });
+  }
+
+  #read<T>(read: (connection: Connection) => T): T {
+    this.#comeBackToFile();
+    let connection: Connection;
+    try {
+      connection = this.#connect();
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.code !== 'database-full') throw error;
+      return this.#readWithoutRoom(read, error);
+    }
+    return this.#readBy(connection, read);
+  }
+
+  /** There is no room for what a connection needs beside the file, or makes in it: reading it needs neither. */
+  #readWithoutRoom<T>(read: (connection: Connection) => T, failure: EngineError): T {
+    if (this.#transient || keepsStatementsOpen()) throw failure; // such a Node would go on locking everybody out
+    let opened: OpenedDatabase;
+    try {
+      opened = openDatabase(this.#path, this.#parameters, false, this.#full, true);
+    } catch {
+      throw failure; // there is nothing to read yet, or it is not to be had alone: what failed first says what to do
+    }
+    try {
+      return this.#readBy(connectionOn(opened, undefined), read);
+    } finally {
+      opened.database.close();
+    }
+  }
+
+  /** In one transaction: what several statements find belongs together. */
+  #readBy<T>(connection: Connection, read: (connection: Connection) => T): T {
+    const { statements } = connection;
+    let begun = false;
+    try {
+      statements.get('BEGIN').run();
+      begun = true;
+      const found = read(connection);
+      statements.get('COMMIT').run();
+      return found;
+    } catch (error) {
+      if (begun) this.#rollBack(connection);
+      throw this.#classify(error);
+    }
+  }
+
+  // ---- trouble ----------------------------------------------------------------------------------
+
+  /** A file that was taken away: writing on would acknowledge what nobody can read again. */
+  #comeBackToFile(): void {
+    const found = this.#connection?.opened.whereIsFile() ?? 'there';
+    if (found === 'there') return;
+    if (found === 'missing') {
+      const message = 'the file was removed or moved away while it was open; put it back, or open it anew';
+      throw new EngineError('io-error', { message });
+    }
+    this.#abandon(); // there is another file in its place
+  }
+
+  #rollBack({ opened }: Connection): void {
+    try {
+      opened.database.exec('ROLLBACK');
+    } catch (error) {
+      // SQLite rolls back by itself after some errors (full, I/O); a connection in doubt is not kept
+      if (!/no transaction is active/.test((error as Error).message)) this.#abandon();
+    }
+  }
+
+  /** After errors that may leave a connection in doubt, the next call begins with a new one. */
+  #classify(error: unknown): EngineError {
+    const failure = orFull(toEngineError(error), this.#connection?.opened.location ?? '');
+    const inDoubt = failure.code === 'io-error' || failure.code === 'database-corrupt' || failure.code === 'read-only';
+    if (inDoubt && failure !== error) this.#abandon();
+    return failure;
+  }
+
+  /** Lets go of a connection; a database in memory would be gone with it, so that one stays. */
+  #abandon(): void {
+    if (this.#transient) return;
+    const connection = this.#connection;
+    this.#connection = undefined;
+    connection?.wal?.close();
+    try {
+      connection?.opened.database.close();
+    } catch {
+      // the connection is in doubt already, and the failure that led here is the one that is reported
+    }
+  }
+
+  // ---- beside the calls ---------------------------------------------------------------------------
+
+  pause(): boolean {
+    return this.#connection?.wal?.checkpointInPause() ?? false;
+  }
+
+  tidyUp(): boolean {
+    return this.#connection?.wal?.checkpointIfIdle() ?? false;
+  }
+
+  close(): void {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    if (connection === undefined) return;
+    connection.wal?.close();
+    closeDatabase(connection.opened.database);
+  }
+}
+
+function connectionOn(opened: OpenedDatabase, wal: WalKeeper | undefined): Connection {
+  const { database, isUtf8 } = opened;
+  const statements = new Statements(database);
+  const writer = new PatchWriter(statements);
+  return { opened, statements, writer, loader: new PatchLoader(database, isUtf8), wal, dataVersion: undefined };
+}
+
+/** Carries out one call; returns how many bytes it wrote. */
+function perform(call: Writes, { statements, writer }: Connection): number {
+  const { caller, clock } = call;
+  const { storeId } = caller;
+  if (call.operation === APPEND_PATCH) {
+    const { data } = call;
+    writer.add(storeId, clock, data, call.at, call.keepsBoth);
+    return data.byteLength + ROW_BYTES + 2 * storeId.length; // it is stored in the table and in the index
+  }
+  writer.insert();
+  switch (call.operation) {
+    case SAVE_SNAPSHOT: {
+      const { data } = call;
+      statements.write(
+        'INSERT INTO snapshots (data, store_id, clock) SELECT ?, ?, ? WHERE ? ' +
+          'ON CONFLICT (store_id) DO UPDATE SET data = excluded.data, clock = excluded.clock',
+        data,
+        storeId,
+        clock,
+      );
+      return data.byteLength;
+    }
+    case PRUNE_PATCHES:
+      writer.pruned(storeId);
+      return ROW_BYTES * statements.run('DELETE FROM patches WHERE store_id = ? AND clock < ?', storeId, clock);
+    case SAVE_VALUE: {
+      const { data, key } = call;
+      if (caller.verifyValues) verifyValue(key, data, 'invalid-argument');
+      if (statements.run('UPDATE blobs SET ref_count = ref_count + 1 WHERE hash = ?', key) > 0) return ROW_BYTES;
+      statements.write('INSERT INTO blobs (data, hash, ref_count) SELECT ?, ?, 1 WHERE ?', data, key);
+      return data.byteLength + ROW_BYTES;
+    }
+    case RELEASE_VALUE: {
+      const { key } = call;
+      statements.run('UPDATE blobs SET ref_count = ref_count - 1 WHERE hash = ?', key);
+      statements.run('DELETE FROM blobs WHERE hash = ? AND ref_count <= 0', key);
+      return ROW_BYTES;
+    }
+    default:
+      throw new Error(`there is no operation ${call.operation}`);
+  }
+}
+
+/** `data_version` changes when another connection has committed: one of another process. */
+function sawForeignWriter(connection: Connection): boolean {
+  const before = connection.dataVersion;
+  connection.dataVersion = connection.statements.first('PRAGMA data_version')?.data_version as number;
+  return before !== undefined && before !== connection.dataVersion;
+}
+
+/** The bytes of a row; anything but a BLOB was not written by a provider. */
+function bytesOf(row: Record<string, unknown> | undefined): Uint8Array | undefined {
+  if (row === undefined) return undefined;
+  if (row.data instanceof Uint8Array) return row.data;
+  throw new EngineError('database-corrupt', { message: `a column of bytes holds a ${typeof row.data}` });
+}

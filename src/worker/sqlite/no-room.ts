@@ -1,0 +1,48 @@
+/**
+ * A disk that is full, or a quota that is used up, is told by SQLite as such at some calls, and at others as an I/O
+ * error or a file that can't be opened, without the system's own words. So the system is asked again.
+ */
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { constants } from 'node:os';
+import { EngineError } from '../engine.ts';
+
+const CANNOT_OPEN = 14;
+/** SQLITE_IOERR, of which VACUUM tells no more, _WRITE, _FSYNC, _SHMOPEN, _SHMSIZE and _SHMMAP (https://sqlite.org/rescode.html). */
+const whileGrowing = [10, 778, 1034, 4618, 4874, 5386];
+
+/** More than SQLite asks for at a time: a page, or twice as much of the log's index. */
+const PROBE_BYTES = 64 * 1024;
+
+/** The failure as it is; or `database-full`, if that was the reason: nothing can be written beside the file either. */
+export function orFull(failure: EngineError, path: string): EngineError {
+  const { errcode = 0, message } = failure.reported;
+  if ((!whileGrowing.includes(errcode) && (errcode & 0xff) !== CANNOT_OPEN) || path === '') return failure;
+  const reason = whyNoRoom(path);
+  if (reason === undefined) return failure;
+  return new EngineError('database-full', { ...failure.reported, message: `${message}: ${reason}` });
+}
+
+/** What the system said: Node has no name for a quota that is used up, only its number. */
+export function systemError(thrown: unknown): { code: string; message: string } {
+  const { code = '', errno, message, syscall } = thrown as NodeJS.ErrnoException;
+  if (code !== 'UNKNOWN' || errno !== -constants.errno.EDQUOT) return { code, message };
+  return { code: 'EDQUOT', message: `EDQUOT: disk quota exceeded, ${syscall}` };
+}
+
+function whyNoRoom(path: string): string | undefined {
+  const probe = `${path}-probe`;
+  try {
+    const file = openSync(probe, 'w', 0o600);
+    try {
+      rmSync(probe, { force: true }); // at once: if the process is killed, nothing stays
+      const bytes = new Uint8Array(PROBE_BYTES);
+      for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
+    } finally {
+      closeSync(file); // some network file systems tell it only here
+    }
+    return undefined;
+  } catch (error) {
+    const { code, message } = systemError(error);
+    return ['ENOSPC', 'EDQUOT'].includes(code) ? message : undefined; // whatever else: SQLite's own words stay
+  }
+}

@@ -1,0 +1,163 @@
+/** Opens a database file: checks that it is one of ours, sets it up, and knows its place on the disk. */
+import { accessSync, constants, type Stats, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { DatabaseSync as Database } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
+import { EngineError } from '../engine.ts';
+import { toEngineError, toOpenError } from './errors.ts';
+import { orFull } from './no-room.ts';
+import { DatabaseSync, firstRow, knowsUrls } from './node-sqlite.ts';
+import { checkSchema, createTables, hasAllTables } from './schema.ts';
+import { LONGEST_KEPT } from './wal-keeper.ts';
+
+export interface OpenedDatabase {
+  database: Database;
+  /** The path of the file, empty for a database in memory. */
+  location: string;
+  version: string;
+  /** Whether text is stored as UTF-8, so that bytes may be joined as text. */
+  isUtf8: boolean;
+  setSynchronous(full: boolean): void;
+  whereIsFile(): 'there' | 'missing' | 'replaced';
+}
+
+/** @param onlyReads - nothing is made, in the file or beside it; nobody else can have it open meanwhile */
+export function openDatabase(
+  path: string,
+  parameters: string,
+  transient: boolean,
+  full: boolean,
+  onlyReads = false,
+): OpenedDatabase {
+  let database: Database;
+  try {
+    refuseFolder(path, transient);
+    // defensive: SQL that comes with a file can't write to the schema or to shadow tables (Node 24 on)
+    database = new DatabaseSync(nameFor(path, parameters, transient), {
+      enableForeignKeyConstraints: false,
+      enableDoubleQuotedStringLiterals: false,
+      allowExtension: false,
+      defensive: true,
+    } as ConstructorParameters<typeof DatabaseSync>[1]);
+  } catch (error) {
+    throw whyNotOpen(toOpenError(error), path, transient);
+  }
+  try {
+    return setUp(database, transient, full, onlyReads);
+  } catch (error) {
+    const failure = whyNotOpen(toOpenError(error), path, transient);
+    try {
+      database.close(); // plainly: a file that is not ours is left as it is
+    } catch (closeError) {
+      failure.reported.message += `; closing it: ${toEngineError(closeError).message}`;
+    }
+    throw failure;
+  }
+}
+
+/** The file's path, or the URL that says more; SQLite can be given none before Node 22.15. */
+function nameFor(path: string, parameters: string, transient: boolean): string {
+  if (transient) return path.startsWith('file:') && !knowsUrls() ? ':memory:' : path;
+  if (parameters === '') return path;
+  if (knowsUrls()) return `${pathToFileURL(path).href}?${parameters}`;
+  const message = `Node ${process.versions.node} opens no file with the parameters ${parameters}: Node 22.15 and later do`;
+  throw new EngineError('open-failed', { message });
+}
+
+function setUp(database: Database, transient: boolean, full: boolean, onlyReads: boolean): OpenedDatabase {
+  const value = (sql: string): unknown => Object.values(firstRow(database.prepare(sql)) ?? {})[0];
+  // functions and virtual tables that a stranger's schema calls must be harmless ones
+  database.exec('PRAGMA trusted_schema = OFF');
+  // a busy file must not block the other files of this thread: the lane waits, and tries again
+  database.exec('PRAGMA busy_timeout = 0');
+  // damaged pages are noticed when they are read, not believed
+  database.exec('PRAGMA cell_size_check = ON');
+  // before the first look at the file: then the index of its log is kept in memory, not in a file of its own
+  if (onlyReads) database.exec('PRAGMA locking_mode = EXCLUSIVE');
+  checkSchema(database);
+  // readers and the writer do not wait for each other, and a commit appends
+  const mode = value(onlyReads ? 'PRAGMA journal_mode' : 'PRAGMA journal_mode = WAL');
+  const setSynchronous = (wanted: boolean) => {
+    // NORMAL: no wait for the disk at a commit, only at a checkpoint. FULL: an fdatasync at each commit
+    database.exec(`PRAGMA synchronous = ${wanted ? 'FULL' : 'NORMAL'}`);
+  };
+  setSynchronous(full);
+  // checkpoints run between batches, from this thread, so that no commit pays for one
+  database.exec('PRAGMA wal_autocheckpoint = 0');
+  database.exec(`PRAGMA journal_size_limit = ${LONGEST_KEPT}`);
+  // sorting and the like never needs files beside the database
+  database.exec('PRAGMA temp_store = MEMORY');
+  if (!hasAllTables(database)) {
+    if (onlyReads) throw new Error('it has no tables yet');
+    createTables(database);
+  }
+  if (mode !== 'wal' && mode !== 'memory') {
+    // a file system without shared memory, or a file that can't be written: SQLite's rollback journal is as safe
+    database.exec('PRAGMA synchronous = FULL');
+  }
+  const isUtf8 = value('PRAGMA encoding') === 'UTF-8';
+  const version = String(value('SELECT sqlite_version()'));
+  // the file as SQLite knows it
+  const location = String(value("SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
+  const original = transient || location === '' ? undefined : statSync(location);
+  return {
+    database,
+    location,
+    version,
+    isUtf8,
+    setSynchronous: mode === 'wal' || mode === 'memory' ? setSynchronous : () => {},
+    whereIsFile() {
+      if (original === undefined) return 'there';
+      const found = find(location);
+      if (found === undefined) return 'missing';
+      return isSame(found, original) ? 'there' : 'replaced';
+    },
+  };
+}
+
+/** Where the file is now; it may be out of reach. */
+function find(location: string): Stats | undefined {
+  try {
+    return statSync(location, { throwIfNoEntry: false });
+  } catch (error) {
+    throw toEngineError(error);
+  }
+}
+
+function isSame(a: Stats, b: Stats): boolean {
+  return a.ino === b.ino && a.dev === b.dev;
+}
+
+const notPermitted = ['EACCES', 'EPERM', 'EROFS'];
+
+/** SQLite says no more than "unable to open", also where it may read the file but not write beside it; the system says why. */
+function whyNotOpen(failed: EngineError, path: string, transient: boolean): EngineError {
+  if (transient) return failed;
+  const failure = orFull(failed, path);
+  // without a code of SQLite it is the system that has spoken
+  if (failure.code !== 'open-failed' || failure.reported.errcode === undefined) return failure;
+  const isThere = refusalOf(path, constants.F_OK) === undefined;
+  const refusal = (isThere ? refusalOf(path, constants.W_OK) : undefined) ?? refusalOf(dirname(path), constants.W_OK);
+  if (refusal === undefined) return failure;
+  const isForbidden = isThere && notPermitted.includes(refusal.code ?? '');
+  const message = `${failure.reported.message}: ${refusal.message}`;
+  return new EngineError(isForbidden ? 'read-only' : 'open-failed', { ...failure.reported, message });
+}
+
+/** Why the system does not let this be accessed in a way, if so. */
+function refusalOf(path: string, way: number): NodeJS.ErrnoException | undefined {
+  try {
+    accessSync(path, way);
+    return undefined;
+  } catch (error) {
+    return error as NodeJS.ErrnoException;
+  }
+}
+
+/** SQLite says only "unable to open"; this says why. */
+function refuseFolder(path: string, transient: boolean): void {
+  if (transient) return;
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new EngineError('open-failed', { message: 'this is a folder, not a database file', code: 'EISDIR' });
+  }
+}

@@ -1,0 +1,166 @@
+/** Writes patches: many rows a statement, and what becomes of numbers that are taken. */
+import { EngineError } from '../engine.ts';
+import { PatchRows, ROWS_A_STATEMENT, type Rows } from './patch-rows.ts';
+import { LARGE_BYTES, type Statements } from './statements.ts';
+
+/** Rows of one INSERT; what is left over goes in smaller ones. */
+const ROWS = [ROWS_A_STATEMENT, 8, 1] as const;
+
+/** Works within one transaction at a time; `clear` ends it. */
+export class PatchWriter {
+  readonly #statements: Statements;
+  readonly #rows = new PatchRows();
+  /** Entries of patches that are lost, since their number is taken by other bytes. */
+  #collided: number[] = [];
+  #places = 0;
+  /** Highest number of a store within this transaction, for stores that keep both on a collision. */
+  #highest = new Map<string, number>();
+
+  constructor(statements: Statements) {
+    this.#statements = statements;
+  }
+
+  /** Adds a patch, sooner or later; `entry` is where it came from, `keepBoth` what to do on a collision. */
+  add(storeId: string, clock: number, data: Uint8Array, entry: number, keepBoth: boolean): void {
+    if (keepBoth) {
+      this.#keep(storeId, clock, data, entry);
+      return;
+    }
+    // another provider of this store may keep both: what it knows of the highest number is out of date
+    if (this.#highest.size > 0) this.#highest.delete(storeId);
+    this.#append(storeId, clock, data, entry);
+  }
+
+  /** Told when patches of a store are deleted. */
+  pruned(storeId: string): void {
+    this.#highest.delete(storeId);
+  }
+
+  /** In so many places of the index rows were inserted: each is a page that the commit writes. */
+  get places(): number {
+    return this.#places;
+  }
+
+  get collided(): readonly number[] {
+    return this.#collided;
+  }
+
+  clear(): void {
+    this.#places = 0;
+    this.#rows.clear();
+    if (this.#collided.length > 0) this.#collided = [];
+    if (this.#highest.size > 0) this.#highest = new Map();
+  }
+
+  /** Inserts the gathered rows. */
+  insert(): void {
+    if (this.#rows.count === 0) return;
+    this.#places += this.#rows.stores;
+    this.#rows.drain(this.#insertRows);
+  }
+
+  /** A number that is taken is left as it is, any other reason to skip a row is an error. */
+  #insertRows = (rows: Rows): void => {
+    let done = 0;
+    for (const size of ROWS) {
+      for (; rows.count - done >= size; done += size) {
+        const values = rows.isFull ? rows.values : rows.values.slice(done * 3, (done + size) * 3);
+        const { changes } = this.#statements.get(insertOf(size)).run(...values);
+        if (changes !== size) this.#findCollided(rows, done, size);
+      }
+    }
+  };
+
+  /** Gathers a row, or inserts it at once if it would make a statement of many rows hold too much. */
+  #append(storeId: string, clock: number, data: Uint8Array, at: number): void {
+    if (data.byteLength <= LARGE_BYTES) {
+      this.#rows.add(storeId, clock, data, at, this.#insertRows);
+      if (this.#rows.isFull) this.insert();
+      return;
+    }
+    this.insert();
+    const sql = 'INSERT OR IGNORE INTO patches (data, store_id, clock) SELECT ?, ?, ? WHERE ?';
+    if (this.#statements.write(sql, data, storeId, clock) === 1) return;
+    if (!this.#isStored(storeId, clock, data)) this.#collided.push(at);
+  }
+
+  /** Some numbers were taken: by the same bytes (then all is well) or by others (then a patch is lost). */
+  #findCollided({ values, entries }: Rows, first: number, count: number): void {
+    for (let row = first; row < first + count; row++) {
+      const [storeId, clock, data] = values.slice(row * 3, row * 3 + 3) as [string, number, Uint8Array];
+      if (!this.#isStored(storeId, clock, data)) this.#collided.push(entries[row] ?? 0);
+    }
+  }
+
+  /** Whether these very bytes are stored under this number. */
+  #isStored(storeId: string, clock: number, data: Uint8Array): boolean {
+    const row = this.#statements.first('SELECT data FROM patches WHERE store_id = ? AND clock = ?', storeId, clock);
+    if (row === undefined) {
+      // IGNORE skips rows for any constraint; the schema had no other one when it was checked
+      throw new EngineError('schema-mismatch', { message: "a constraint on table 'patches' kept a patch out" });
+    }
+    const bytes = row.data;
+    return bytes instanceof Uint8Array && Buffer.compare(bytes, data) === 0;
+  }
+
+  /**
+   * Stores a patch under its number, or the next free one, unless the same bytes are there on the way: they can't be told
+   * from this very patch, kept there when it was called before (a caller that has not heard of the outcome calls again).
+   * Whoever writes the same bytes twice and means two patches loses one where numbers meet already: see `#isStored`.
+   */
+  #keep(storeId: string, clock: number, data: Uint8Array, at: number): void {
+    let highest = this.#highest.get(storeId);
+    if (highest === undefined) {
+      this.insert(); // rows of this store may be among those gathered
+      const row = this.#statements.first('SELECT max(clock) AS highest FROM patches WHERE store_id = ?', storeId);
+      highest = (row?.highest as number | null) ?? Number.NEGATIVE_INFINITY;
+    }
+    if (clock > highest) {
+      this.#highest.set(storeId, clock);
+      this.#append(storeId, clock, data, at);
+      return;
+    }
+    this.insert();
+    const free = this.#firstFree(storeId, clock);
+    const same = this.#statements.first(
+      'SELECT 1 FROM patches WHERE store_id = ? AND clock >= ? AND clock < ? AND data = ? LIMIT 1',
+      storeId,
+      clock,
+      free,
+      data,
+    );
+    if (same === undefined) this.#append(storeId, free, data, at);
+    this.#highest.set(storeId, Math.max(highest, free));
+  }
+
+  #firstFree(storeId: string, clock: number): number {
+    const taken = this.#statements.first('SELECT 1 FROM patches WHERE store_id = ? AND clock = ?', storeId, clock);
+    if (taken === undefined) return clock;
+    const next = this.#statements.first(
+      // as a REAL: beyond the largest safe integer, an INTEGER could not be read
+      'SELECT CAST(clock + 1 AS REAL) AS free FROM patches AS p WHERE store_id = ? AND clock >= ? AND NOT EXISTS ' +
+        '(SELECT 1 FROM patches AS q WHERE q.store_id = p.store_id AND q.clock = p.clock + 1) ORDER BY clock LIMIT 1',
+      storeId,
+      clock,
+    );
+    const free = Number(next?.free);
+    if (!Number.isSafeInteger(free)) {
+      throw new EngineError('invalid-argument', { message: `there is no free number above ${clock}` });
+    }
+    return free;
+  }
+}
+
+const inserts = new Map<number, string>();
+
+/** The statement that inserts so many rows, where a number that is taken is left as it is. */
+export function insertOf(rows: number): string {
+  let sql = inserts.get(rows);
+  if (sql === undefined) {
+    const values = Array(rows).fill('(?, ?, ?)').join(', ');
+    // faster by a twentieth than ON CONFLICT (store_id, clock) DO NOTHING
+    sql = `INSERT OR IGNORE INTO patches (store_id, clock, data) VALUES ${values}`;
+    inserts.set(rows, sql);
+  }
+  return sql;
+}

@@ -1,0 +1,93 @@
+/** The three tables that are shared with the synchronous provider, and the check that a file has no others in their place. */
+import type { DatabaseSync } from 'node:sqlite';
+import { EngineError } from '../engine.ts';
+import { firstRow } from './node-sqlite.ts';
+
+const tables: Record<string, string> = {
+  snapshots: 'store_id TEXT PRIMARY KEY, data BLOB NOT NULL, clock INTEGER NOT NULL',
+  patches: 'store_id TEXT NOT NULL, clock INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (store_id, clock)',
+  blobs: 'hash TEXT PRIMARY KEY, data BLOB NOT NULL, ref_count INTEGER NOT NULL DEFAULT 0',
+};
+
+/** name, type, NOT NULL, default, place in the primary key (0: none), as `PRAGMA table_xinfo` tells them. */
+const columns: Record<string, string[]> = {
+  snapshots: ['store_id TEXT 0 - 1', 'data BLOB 1 - 0', 'clock INTEGER 1 - 0'],
+  patches: ['store_id TEXT 1 - 1', 'clock INTEGER 1 - 2', 'data BLOB 1 - 0'],
+  blobs: ['hash TEXT 0 - 1', 'data BLOB 1 - 0', 'ref_count INTEGER 1 0 0'],
+};
+
+interface SchemaRow {
+  type: string;
+  name: string;
+  tbl_name: string;
+  sql: string | null;
+}
+
+export function hasAllTables(database: DatabaseSync): boolean {
+  const names = new Set(rowsOf(database).map(({ name }) => name.toLowerCase()));
+  return Object.keys(tables).every((name) => names.has(name));
+}
+
+export function createTables(database: DatabaseSync): void {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    for (const [name, definition] of Object.entries(tables)) {
+      database.exec(`CREATE TABLE IF NOT EXISTS ${name} (${definition})`);
+    }
+    database.exec('COMMIT');
+  } catch (error) {
+    // closing the connection, which is what follows, rolls back
+    checkSchema(database);
+    throw error;
+  }
+}
+
+function rowsOf(database: DatabaseSync): SchemaRow[] {
+  return database.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema').all() as unknown as SchemaRow[];
+}
+
+/**
+ * Refuses a file in which our statements would do something else than they say: tables of another
+ * shape, constraints that would make SQLite skip rows, triggers and views in the way.
+ */
+export function checkSchema(database: DatabaseSync): void {
+  for (const { type, name, tbl_name, sql } of rowsOf(database)) {
+    const ours = Object.hasOwn(tables, name.toLowerCase());
+    const onOurs = Object.hasOwn(tables, String(tbl_name).toLowerCase());
+    if (ours && type !== 'table') mismatch(`'${name}' is a ${type}`);
+    if (onOurs && type === 'trigger') mismatch(`there is a trigger '${name}' on '${tbl_name}'`);
+    if (ours) checkTable(database, name, sql ?? '');
+  }
+}
+
+function checkTable(database: DatabaseSync, name: string, sql: string): void {
+  const table = name.toLowerCase();
+  const found = database
+    .prepare(
+      `SELECT lower(name) || ' ' || upper(type) || ' ' || "notnull" || ' ' || coalesce(dflt_value, '-') || ' ' || pk || ` +
+        `CASE hidden WHEN 0 THEN '' ELSE ' hidden' END AS form FROM pragma_table_xinfo('${table}')`,
+    )
+    .all()
+    .map(({ form }) => String(form));
+  const wanted = columns[table] ?? [];
+  if (found.length !== wanted.length || wanted.some((form) => !found.includes(form))) {
+    mismatch(`table '${name}' has the columns (${found.join(', ')}), not (${wanted.join(', ')})`);
+  }
+  // names in quotes and comments say nothing, and may hide each other
+  const plain = sql.replace(/'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/g, ' ');
+  const odd = /\b(CHECK|GENERATED|COLLATE|REFERENCES|CONFLICT|UNIQUE|VIRTUAL)\b/i.exec(plain);
+  if (odd !== null) mismatch(`table '${name}' has a ${odd[0].toUpperCase()} clause`);
+  const indexes = database.prepare(`SELECT name, "unique", origin, partial FROM pragma_index_list('${table}')`).all();
+  for (const index of indexes) {
+    if (index.origin !== 'pk' && (index.unique !== 0 || index.partial !== 0)) {
+      mismatch(`table '${name}' has an index '${index.name}' that is unique or partial`);
+    }
+    const count = database.prepare('SELECT count(*) AS expressions FROM pragma_index_xinfo(?) WHERE cid = -2');
+    if (firstRow(count, String(index.name))?.expressions !== 0)
+      mismatch(`table '${name}' has an index '${index.name}' on an expression`);
+  }
+}
+
+function mismatch(what: string): never {
+  throw new EngineError('schema-mismatch', { message: what });
+}

@@ -1,0 +1,143 @@
+/**
+ * Keeps the write-ahead log small. No commit pays for a checkpoint: one runs when the worker has
+ * nothing to do, and between two batches only once the log has grown large.
+ *
+ * After a checkpoint SQLite writes the log from its start again, over what is there. That costs
+ * less than a file that grows (the benchmark's `design-insert`), so the file is cut only after a while in which little was written.
+ */
+import { statSync } from 'node:fs';
+import type { DatabaseSync } from 'node:sqlite';
+import { performance } from '../../protocol/surroundings.ts';
+import { countCheckpoint } from './checkpoint-count.ts';
+import { LogSync } from './log-sync.ts';
+import { firstRow } from './node-sqlite.ts';
+
+const MiB = 1024 * 1024;
+/** So much in the log is worth a checkpoint as soon as there is nothing else to do. */
+const WORTH_IT = 2 * MiB;
+/** So much is taken into the database in a pause of some milliseconds: it takes about as long, most of it for the disk. */
+const WORTH_A_PAUSE = 2 * MiB;
+/** Not more often than this: pages that are written again and again are taken into the database each time. */
+const PAUSES_APART_MS = 250;
+/** So much is taken into the database between two batches, whatever is waiting. */
+const LARGE = 48 * MiB;
+/**
+ * With so much, since somebody was reading or writing at each checkpoint, the next ones keep other
+ * processes from writing meanwhile.
+ */
+const FAR_TOO_LARGE = 2 * LARGE;
+/** When SQLite begins to write the log anew, it cuts the file to this (`journal_size_limit`). */
+export const LONGEST_KEPT = LARGE;
+/** How much is written before the log is looked at again. */
+const LOOK_EVERY = MiB;
+/** A small batch touches some pages of each table and index besides. */
+const OVERHEAD_BYTES = 3 * 4096;
+/** A log that is used again and again keeps its size; after so long with little use it is emptied. */
+const QUIET_MS = 3000;
+
+export class WalKeeper {
+  readonly #database: DatabaseSync;
+  readonly #walPath: string;
+  readonly #logSync: LogSync;
+  /** Estimates of what was written since the last look at the log, and since all of it came into the database. */
+  #sinceLook = 0;
+  #inLog = 0;
+  /** A file that is larger than this is full up to its end: it has grown since it was last written anew. */
+  #reusedSize = 0;
+  /** At this size the next checkpoint comes; larger after one that a reader kept from finishing. */
+  #limit = LARGE;
+  #nextPauseAt = 0;
+  #due = false;
+  /** When there was last so much in the log that a checkpoint was worth it, and came to its end. */
+  #usedAt = 0;
+
+  constructor(database: DatabaseSync, path: string) {
+    this.#database = database;
+    this.#walPath = `${path}-wal`;
+    this.#logSync = new LogSync(this.#walPath);
+  }
+
+  /** Told after each commit; runs a checkpoint here only if the log has become large. */
+  wrote(bytes: number): void {
+    if (bytes === 0) return;
+    this.#due = true;
+    this.#sinceLook += bytes + OVERHEAD_BYTES;
+    if (this.#sinceLook < LOOK_EVERY) return;
+    const used = this.#used();
+    if (used < this.#limit) return;
+    this.#limit = this.#checkpoint(used < FAR_TOO_LARGE ? 'PASSIVE' : 'RESTART') ? LARGE : used + WORTH_IT;
+  }
+
+  /**
+   * Told in a pause between batches, where more are expected: with little in the log, none of them waits for
+   * long. Returns whether a turn of the event loop is wanted.
+   */
+  checkpointInPause(): boolean {
+    if (this.#inLog + this.#sinceLook < WORTH_A_PAUSE) return false;
+    const now = performance.now();
+    if (now < this.#nextPauseAt || this.#used() < WORTH_A_PAUSE) return false;
+    if (!this.#logSync.isDone) return this.#logSync.proceed(now);
+    this.#nextPauseAt = now + PAUSES_APART_MS;
+    this.#checkpoint('PASSIVE'); // as far as readers allow; the rest is for the next pause
+    return false;
+  }
+
+  /** Told when nothing is waiting; returns whether to ask again later. */
+  checkpointIfIdle(): boolean {
+    if (!this.#due) return false;
+    if (this.#used() >= WORTH_IT) {
+      if (!this.#checkpoint('PASSIVE')) return true;
+      this.#limit = LARGE;
+    }
+    if (this.#size() >= WORTH_IT) {
+      const quiet = performance.now() - this.#usedAt >= QUIET_MS;
+      if (!quiet || !this.#checkpoint('TRUNCATE')) return true;
+    }
+    this.#due = false;
+    return false;
+  }
+
+  /** How much of the log is used: nothing after a checkpoint; seen from its size while it grows, else by what was written. */
+  #used(): number {
+    this.#inLog += this.#sinceLook;
+    this.#sinceLook = 0;
+    if (this.#inLog === 0) return 0; // however large the file: it is cut when quiet, or by the next commit
+    const size = this.#size();
+    return size > this.#reusedSize ? size : Math.min(this.#inLog, size);
+  }
+
+  /**
+   * Returns whether all of the log came into the database; then the next commit writes it anew. None of
+   * the modes waits for anybody. PASSIVE does what others allow; RESTART and TRUNCATE keep writers out
+   * meanwhile, if there is none at the moment, and TRUNCATE empties the file, if nobody reads.
+   */
+  #checkpoint(mode: 'PASSIVE' | 'RESTART' | 'TRUNCATE'): boolean {
+    this.#logSync.reset();
+    try {
+      const begunAt = performance.now();
+      const row = firstRow(this.#database.prepare(`PRAGMA wal_checkpoint(${mode})`));
+      countCheckpoint(begunAt);
+      if (row?.busy !== 0 || row.log !== row.checkpointed) return false;
+      this.#inLog = this.#sinceLook = 0;
+      if (mode !== 'TRUNCATE') this.#usedAt = performance.now();
+      this.#reusedSize = Math.min(this.#size(), LONGEST_KEPT);
+      return true;
+    } catch {
+      // another process is at it, or the disk is full: no caller waits for this, nothing is lost by
+      // it, and as `false` says, it is tried again
+      return false;
+    }
+  }
+
+  close(): void {
+    this.#logSync.close();
+  }
+
+  #size(): number {
+    try {
+      return statSync(this.#walPath, { throwIfNoEntry: false })?.size ?? 0;
+    } catch {
+      return 0; // its folder can't be read any more: the next call will tell, this is no call's business
+    }
+  }
+}
