@@ -39,8 +39,8 @@ mkdirSync(dist);
 const workers = {
   'virtual:worker-code': { entry: 'src/worker/sqlite/entry.ts', packed: false },
   'virtual:postgresql-code': { entry: 'src/worker/postgresql/entry.ts', packed: true },
-  'virtual:maintenance-code': { entry: 'src/worker/operations/files/entry.ts', packed: true },
-  'virtual:moving-code': { entry: 'src/worker/operations/copying/entry.ts', packed: true },
+  'virtual:files-code': { entry: 'src/worker/operations/files/entry.ts', packed: true },
+  'virtual:copying-code': { entry: 'src/worker/operations/copying/entry.ts', packed: true },
 };
 const workerModules = new Map();
 for (const [name, { entry, packed }] of Object.entries(workers)) {

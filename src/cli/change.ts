@@ -9,7 +9,7 @@ import {
   type SDS_BackupResult,
 } from '../main/index.ts';
 import { filesOf, isFolder, makeFolder } from './files.ts';
-import type { Session } from './run.ts';
+import type { Run } from './run.ts';
 import { bytes, counted, duration, plain, quoted, shownPlace } from './screen.ts';
 
 interface Pair {
@@ -18,29 +18,27 @@ interface Pair {
 }
 
 /** A folder is copied file by file into a folder, which is made; a file is copied into a folder under its own name. */
-function pairsOf(session: Session, source: string, target: string, recursive: boolean): Pair[] {
+function pairsOf(run: Run, source: string, target: string, recursive: boolean): Pair[] {
   if (!isFolder(source)) {
     return [{ from: source, to: isFolder(target) ? join(target, relative(dirname(source), source)) : target }];
   }
-  const files = filesOf(session, [source], recursive);
+  const files = filesOf(run, [source], recursive);
   const pairs = files.map((from) => ({ from, to: join(target, relative(source, from)) }));
   const folders = new Set(pairs.map(({ to }) => dirname(to)));
-  const made = new Set([...folders].filter((folder) => makeFolder(session, folder)));
+  const made = new Set([...folders].filter((folder) => makeFolder(run, folder)));
   return pairs.filter(({ to }) => made.has(dirname(to)));
 }
 
 async function each(
-  session: Session,
+  run: Run,
   pairs: readonly Pair[],
   copy: (pair: Pair) => Promise<SDS_BackupResult>,
   verb: string,
 ): Promise<void> {
   for (const pair of pairs) {
-    const done = await session.work(pair.from, () => copy(pair));
+    const done = await run.work(pair.from, () => copy(pair));
     if (done === undefined) continue;
-    session.say(
-      `${quoted(pair.from)} ${verb} ${quoted(pair.to)}: ${bytes(done.Bytes)}, ${duration(done.Milliseconds)}`,
-    );
+    run.say(`${quoted(pair.from)} ${verb} ${quoted(pair.to)}: ${bytes(done.Bytes)}, ${duration(done.Milliseconds)}`);
   }
 }
 
@@ -49,65 +47,64 @@ export interface MakingOptions {
   recursive: boolean;
 }
 
-export async function backup(session: Session, source: string, target: string, options: MakingOptions): Promise<void> {
-  const pairs = pairsOf(session, source, target, options.recursive);
-  const copy = ({ from, to }: Pair) =>
-    backupDatabase(from, to, { ...common(session, from), Overwrite: options.overwrite });
-  await each(session, pairs, copy, 'backed up to');
+export async function backup(run: Run, source: string, target: string, options: MakingOptions): Promise<void> {
+  const pairs = pairsOf(run, source, target, options.recursive);
+  const copy = ({ from, to }: Pair) => backupDatabase(from, to, { ...common(run, from), Overwrite: options.overwrite });
+  await each(run, pairs, copy, 'backed up to');
 }
 
 export async function restore(
-  session: Session,
+  run: Run,
   source: string,
   target: string,
   options: MakingOptions & { check: boolean },
 ): Promise<void> {
-  const pairs = pairsOf(session, source, target, options.recursive);
+  const pairs = pairsOf(run, source, target, options.recursive);
   const copy = ({ from, to }: Pair) =>
-    restoreDatabase(from, to, { ...common(session, from), Overwrite: options.overwrite, Verify: options.check });
-  await each(session, pairs, copy, 'restored to');
+    restoreDatabase(from, to, { ...common(run, from), Overwrite: options.overwrite, Verify: options.check });
+  await each(run, pairs, copy, 'restored to');
 }
 
-export async function compact(session: Session, names: readonly string[], recursive: boolean): Promise<void> {
-  for (const path of filesOf(session, names, recursive)) {
-    const done = await session.work(path, () => compactDatabase(path, common(session, path)));
+export async function compact(run: Run, names: readonly string[], recursive: boolean): Promise<void> {
+  for (const path of filesOf(run, names, recursive)) {
+    const done = await run.work(path, () => compactDatabase(path, common(run, path)));
     if (done === undefined) continue;
     const { BytesBefore, BytesAfter, Milliseconds } = done;
-    session.say(
+    run.say(
       `${plain(path)}: ${bytes(BytesBefore)} before, ${bytes(BytesAfter)} after, ${bytes(Math.max(BytesBefore - BytesAfter, 0))} given back, ${duration(Milliseconds)}`,
     );
   }
 }
 
 export async function copy(
-  session: Session,
+  run: Run,
   sources: readonly string[],
   target: string,
   options: { stores: string[] | undefined; overwrite: boolean; values: boolean },
 ): Promise<void> {
   const source = sources.map(shownPlace).join(', ');
-  const done = await session.work(source, () =>
+  const done = await run.work(source, () =>
     copyStores(sources, target, {
-      ...common(session, source),
+      ...common(run, source),
       ...(options.stores === undefined ? {} : { Stores: options.stores }),
       Overwrite: options.overwrite,
       Values: options.values,
     }),
   );
   if (done === undefined) return;
-  session.say(
+  run.say(
     `${quoted(source)} copied into ${quoted(shownPlace(target))}: ${counted(done.Stores, 'store')}, ${counted(done.Snapshots, 'snapshot')}, ` +
       `${counted(done.Patches, 'patch', 'patches')}, ${counted(done.Values, 'value')}, ${duration(done.Milliseconds)}`,
   );
 }
 
-export function schema(session: Session): void {
-  session.print(postgresqlSchema);
+export function schema(run: Run): void {
+  run.print(postgresqlSchema);
 }
 
-function common(session: Session, path: string) {
+function common(run: Run, path: string) {
   return {
-    Signal: session.signal,
-    OnProgress: (progress: Parameters<typeof session.progress.show>[1]) => session.progress.show(path, progress),
+    Signal: run.signal,
+    OnProgress: (progress: Parameters<typeof run.progress.show>[1]) => run.progress.show(path, progress),
   };
 }

@@ -2,7 +2,7 @@
 
 import { backup, compact, copy, restore, schema } from './change.ts';
 import { info, verify } from './inspect.ts';
-import { type Session, WrongArguments } from './run.ts';
+import { type Run, WrongArguments } from './run.ts';
 import { watch } from './watch.ts';
 
 export type Values = Record<string, string | boolean | string[] | undefined>;
@@ -24,7 +24,7 @@ interface Command {
   examples: string[];
   /** A paragraph for its help. */
   more?: string;
-  run(session: Session, names: string[], values: Values): Promise<void>;
+  run(run: Run, names: string[], values: Values): Promise<void>;
 }
 
 const flag = (what: string): Option => ({ type: 'boolean', default: false, what });
@@ -39,7 +39,7 @@ export const commands: Readonly<Record<string, Command>> = {
     options: { recursive },
     examples: ['info notes.db', 'info --json notes.db', 'info --recursive /var/lib/notes'],
     more: 'Changes neither the file nor its log, and may look at a file that a program is writing.',
-    run: (session, names, values) => info(session, names, values.recursive === true),
+    run: (run, names, values) => info(run, names, values.recursive === true),
   },
   verify: {
     form: 'FILE|FOLDER …',
@@ -48,7 +48,7 @@ export const commands: Readonly<Record<string, Command>> = {
     options: { recursive },
     examples: ['verify notes.db', 'verify --quiet /var/lib/notes || alert'],
     more: 'Changes neither the file nor its log, and may look at a file that a program is writing. Each finding says what to do.',
-    run: (session, names, values) => verify(session, names, values.recursive === true),
+    run: (run, names, values) => verify(run, names, values.recursive === true),
   },
   backup: {
     form: 'SOURCE TARGET',
@@ -57,8 +57,8 @@ export const commands: Readonly<Record<string, Command>> = {
     options: { overwrite: flag('replaces the target'), recursive },
     examples: ['backup notes.db /backup/notes.db', 'backup --overwrite /var/lib/notes /backup/notes'],
     more: 'The target appears when it is whole and on the disk. A folder is copied file by file.',
-    run: (session, [source = '', target = ''], values) =>
-      backup(session, source, target, { overwrite: values.overwrite === true, recursive: values.recursive === true }),
+    run: (run, [source = '', target = ''], values) =>
+      backup(run, source, target, { overwrite: values.overwrite === true, recursive: values.recursive === true }),
   },
   restore: {
     form: 'BACKUP TARGET',
@@ -71,8 +71,8 @@ export const commands: Readonly<Record<string, Command>> = {
     },
     examples: ['restore /backup/notes.db notes.db', 'restore --overwrite /backup/notes.db notes.db'],
     more: 'The target is replaced at one moment; if anything fails before that, it stays as it is.',
-    run: (session, [source = '', target = ''], values) =>
-      restore(session, source, target, {
+    run: (run, [source = '', target = ''], values) =>
+      restore(run, source, target, {
         overwrite: values.overwrite === true,
         recursive: values.recursive === true,
         check: values['no-check'] !== true,
@@ -85,7 +85,7 @@ export const commands: Readonly<Record<string, Command>> = {
     options: { recursive },
     examples: ['compact notes.db', 'compact --json /var/lib/notes'],
     more: 'No program may have the file open. Its folder needs room for the new file meanwhile.',
-    run: (session, names, values) => compact(session, names, values.recursive === true),
+    run: (run, names, values) => compact(run, names, values.recursive === true),
   },
   copy: {
     form: 'SOURCE … TARGET',
@@ -106,8 +106,8 @@ export const commands: Readonly<Record<string, Command>> = {
 SOURCE and TARGET may be URLs of PostgreSQL databases. Everybody on the machine can see what is on a command line:
 leave the password out of the URL, and set PGPASSWORD. What was copied is compared with the sources afterwards. Into
 such a database whole stores are copied one after the other; if it is cut off, the same command goes on from there.`,
-    run: (session, names, values) =>
-      copy(session, names.slice(0, -1), names.at(-1) ?? '', {
+    run: (run, names, values) =>
+      copy(run, names.slice(0, -1), names.at(-1) ?? '', {
         stores: values.store as string[] | undefined,
         overwrite: values.overwrite === true,
         values: values['no-values'] !== true,
@@ -120,7 +120,7 @@ such a database whole stores are copied one after the other; if it is cut off, t
     options: {},
     examples: ['schema > tables.sql'],
     more: 'A provider makes them itself, unless its option CreateTables is false.',
-    run: async (session) => schema(session),
+    run: async (run) => schema(run),
   },
   watch: {
     form: 'FILE',
@@ -132,8 +132,8 @@ such a database whole stores are copied one after the other; if it is cut off, t
     },
     examples: ['watch notes.db', 'watch --every 10 --count 6 --json notes.db'],
     more: 'Everything is seen from the file: the program need not know of it, and is not held up.',
-    run: (session, [path = ''], values) =>
-      watch(session, path, positive(values.every, 'every', 1) * 1000, positive(values.count, 'count', MANY)),
+    run: (run, [path = ''], values) =>
+      watch(run, path, positive(values.every, 'every', 1) * 1000, positive(values.count, 'count', MANY)),
   },
 };
 

@@ -2,7 +2,7 @@
 import { closeSync, type Dirent, mkdirSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasOwnLocks, isFileUrl, readFileUrl } from '../protocol/file-url.ts';
-import { Failure, type Session } from './run.ts';
+import { Failure, type Run } from './run.ts';
 
 const MAGIC = 'SQLite format 3\0';
 
@@ -13,23 +13,23 @@ export function pathIn(name: string): string {
 }
 
 /** The file itself, or the databases in a folder, sorted; what is there at all is found out by opening it. */
-function filesAt(session: Session, name: string, recursive: boolean): string[] {
-  return isFolder(name) ? filesIn(session, name, recursive).sort() : [name];
+function filesAt(run: Run, name: string, recursive: boolean): string[] {
+  return isFolder(name) ? filesIn(run, name, recursive).sort() : [name];
 }
 
 /** A folder that can't be listed is a failure of its own: it does not keep the others from being looked at. */
-function filesIn(session: Session, folder: string, recursive: boolean): string[] {
+function filesIn(run: Run, folder: string, recursive: boolean): string[] {
   let entries: Dirent[];
   try {
     entries = readdirSync(folder, { withFileTypes: true });
   } catch (error) {
-    session.fail(folder, new Failure('folder-unreadable', `this folder can not be listed: ${adviceOn(error)}`));
+    run.fail(folder, new Failure('folder-unreadable', `this folder can not be listed: ${adviceOn(error)}`));
     return [];
   }
   return entries.flatMap((entry) => {
     const path = join(folder, entry.name);
     // links to folders are not followed: they may lead in a circle
-    if (entry.isDirectory()) return recursive ? filesIn(session, path, recursive) : [];
+    if (entry.isDirectory()) return recursive ? filesIn(run, path, recursive) : [];
     if (entry.name.startsWith('sds-partial-') || !isFile(entry, path)) return [];
     return /\.(db|sqlite3?)$/i.test(path) || isDatabase(path) ? [path] : [];
   });
@@ -69,23 +69,23 @@ function isDatabase(path: string): boolean {
 }
 
 /** Of files and folders; there being none is a failure. */
-export function filesOf(session: Session, names: readonly string[], recursive: boolean): string[] {
-  const files = names.flatMap((name) => filesAt(session, name, recursive));
-  if (files.length === 0 && !session.hasFailed) {
+export function filesOf(run: Run, names: readonly string[], recursive: boolean): string[] {
+  const files = names.flatMap((name) => filesAt(run, name, recursive));
+  if (files.length === 0 && !run.hasFailed) {
     const advice = recursive ? '' : ', or look into the folders within it, too, with --recursive';
     const sentence = `there is no database in this folder: name another one${advice}`;
-    for (const name of names) session.fail(name, new Failure('no-database', sentence));
+    for (const name of names) run.fail(name, new Failure('no-database', sentence));
   }
   return files;
 }
 
 /** Makes a folder and those that it lies in; returns whether it is there. */
-export function makeFolder(session: Session, folder: string): boolean {
+export function makeFolder(run: Run, folder: string): boolean {
   try {
     mkdirSync(folder, { recursive: true });
     return true;
   } catch (error) {
-    session.fail(folder, new Failure('folder-not-made', `this folder can not be made: ${adviceOn(error)}`));
+    run.fail(folder, new Failure('folder-not-made', `this folder can not be made: ${adviceOn(error)}`));
     return false;
   }
 }

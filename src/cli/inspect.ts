@@ -6,7 +6,7 @@ import {
   verifyDatabase,
 } from '../main/index.ts';
 import { filesOf } from './files.ts';
-import type { Session } from './run.ts';
+import type { Run } from './run.ts';
 import { bytes, counted, duration, number, plain, quoted, styled } from './screen.ts';
 
 /** More stores than a person would read. */
@@ -16,8 +16,8 @@ const MOST_PATH_CELLS = 60;
 /** As wide as sizes get: '999 bytes'. */
 const SIZE_CELLS = 9;
 
-export async function info(session: Session, names: readonly string[], recursive: boolean): Promise<void> {
-  const files = filesOf(session, names, recursive);
+export async function info(run: Run, names: readonly string[], recursive: boolean): Promise<void> {
+  const files = filesOf(run, names, recursive);
   const many = files.length > 1;
   const width = Math.min(
     files.reduce((most, path) => Math.max(most, plain(path).length), 0),
@@ -25,21 +25,20 @@ export async function info(session: Session, names: readonly string[], recursive
   );
   const sum = { files: 0, bytes: 0, patches: 0 };
   for (const path of files) {
-    const found = await session.work(path, () =>
+    const found = await run.work(path, () =>
       describeDatabase(path, {
-        Signal: session.signal,
-        OnProgress: (progress) => session.progress.show(path, progress),
+        Signal: run.signal,
+        OnProgress: (progress) => run.progress.show(path, progress),
       }),
     );
     if (found === undefined) continue;
-    if (many) session.say(lineOf(plain(path).padEnd(width), found));
-    else page(session, path, found);
+    if (many) run.say(lineOf(plain(path).padEnd(width), found));
+    else page(run, path, found);
     sum.files++;
     sum.bytes += found.Bytes + found.LogBytes;
     sum.patches += patchesOf(found);
   }
-  if (many)
-    session.say(`${counted(sum.files, 'file')}, ${bytes(sum.bytes)}, ${counted(sum.patches, 'patch', 'patches')}`);
+  if (many) run.say(`${counted(sum.files, 'file')}, ${bytes(sum.bytes)}, ${counted(sum.patches, 'patch', 'patches')}`);
 }
 
 function patchesOf({ Stores }: SDS_DatabaseDescription): number {
@@ -56,9 +55,9 @@ function lineOf(path: string, found: SDS_DatabaseDescription): string {
   return `${path}  ${cell(found.Bytes)}  ${cell(freeBytes(found))} free  ${cell(found.LogBytes)} log  ${what}`;
 }
 
-function page(session: Session, path: string, found: SDS_DatabaseDescription): void {
-  const row = (name: string, text: string) => session.say(`  ${name.padEnd(10)}${text}`);
-  session.say(styled('bold', plain(path)));
+function page(run: Run, path: string, found: SDS_DatabaseDescription): void {
+  const row = (name: string, text: string) => run.say(`  ${name.padEnd(10)}${text}`);
+  run.say(styled('bold', plain(path)));
   row('size', `${bytes(found.Bytes)}, of which ${bytes(freeBytes(found))} free`);
   row('log', found.LogBytes === 0 ? 'none' : bytes(found.LogBytes));
   row('changed', found.ModifiedAt);
@@ -77,40 +76,40 @@ function page(session: Session, path: string, found: SDS_DatabaseDescription): v
         : `snapshot of ${bytes(store.SnapshotBytes)} at ${store.SnapshotClock}`;
     const range =
       store.Patches === 0 ? '' : `, ${bytes(store.PatchBytes)}, numbers ${store.FirstClock} to ${store.LastClock}`;
-    session.say(`    ${quoted(store.StoreId)}: ${snapshot}; ${counted(store.Patches, 'patch', 'patches')}${range}`);
+    run.say(`    ${quoted(store.StoreId)}: ${snapshot}; ${counted(store.Patches, 'patch', 'patches')}${range}`);
   }
   if (stores.length > MOST_STORES)
-    session.say(`    and ${number(stores.length - MOST_STORES)} more (all of them with --json)`);
+    run.say(`    and ${number(stores.length - MOST_STORES)} more (all of them with --json)`);
 }
 
-export async function verify(session: Session, names: readonly string[], recursive: boolean): Promise<void> {
+export async function verify(run: Run, names: readonly string[], recursive: boolean): Promise<void> {
   let sound = 0;
-  const files = filesOf(session, names, recursive);
+  const files = filesOf(run, names, recursive);
   for (const path of files) {
-    const found = await session.work(
+    const found = await run.work(
       path,
       () =>
         verifyDatabase(path, {
-          Signal: session.signal,
-          OnProgress: (progress) => session.progress.show(path, progress),
+          Signal: run.signal,
+          OnProgress: (progress) => run.progress.show(path, progress),
         }),
       ({ Sound }) => Sound,
     );
     if (found === undefined) continue;
     if (found.Sound) sound++;
-    report(session, path, found);
+    report(run, path, found);
   }
-  if (files.length > 1) session.say(`${number(sound)} of ${counted(files.length, 'file')} sound`);
+  if (files.length > 1) run.say(`${number(sound)} of ${counted(files.length, 'file')} sound`);
 }
 
-function report(session: Session, path: string, { Sound, Findings, Checked, Milliseconds }: SDS_VerifyResult): void {
+function report(run: Run, path: string, { Sound, Findings, Checked, Milliseconds }: SDS_VerifyResult): void {
   const { Bytes, Patches, Values, ValuesWithHash } = Checked;
   const looked = `${bytes(Bytes)}, ${counted(Patches, 'patch', 'patches')}, ${counted(Values, 'value')} (${number(ValuesWithHash)} against their hash)`;
   const verdict = Sound ? styled('green', 'sound') : styled('red', counted(Findings.length, 'finding'));
-  session.say(`${plain(path)}: ${verdict}; ${looked}, ${duration(Milliseconds)}`);
+  run.say(`${plain(path)}: ${verdict}; ${looked}, ${duration(Milliseconds)}`);
   for (const { Code, Severity, Message, Advice, Count } of Findings) {
     const times = Count > 1 ? ` (and ${number(Count - 1)} more)` : '';
-    session.say(`  ${styled(Severity === 'error' ? 'red' : 'yellow', Code)}: ${plain(Message)}${times}`);
-    session.say(`    what to do: ${plain(Advice)}`);
+    run.say(`  ${styled(Severity === 'error' ? 'red' : 'yellow', Code)}: ${plain(Message)}${times}`);
+    run.say(`    what to do: ${plain(Advice)}`);
   }
 }

@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { commands, type Values } from './commands.ts';
 import { pathIn } from './files.ts';
 import { keepWorkingWithoutReaders, output } from './output.ts';
-import { refusal, Session, WrongArguments } from './run.ts';
+import { Run, refusal, WrongArguments } from './run.ts';
 import { plain, styled } from './screen.ts';
 
 const PROGRAM = 'sds-persistence-worker';
@@ -48,11 +48,11 @@ ${samples.join('\n')}`;
 }
 
 /** Returns the exit code. */
-async function run(args: readonly string[]): Promise<number> {
+async function runCommand(args: readonly string[]): Promise<number> {
   const [name = '', ...rest] = args;
   if (name === '--version') return print(version());
   if (name === '--help' || name === '-h' || (name === 'help' && rest[0] === undefined)) return print(overview);
-  if (name === 'help') return run([String(rest[0]), '--help']);
+  if (name === 'help') return runCommand([String(rest[0]), '--help']);
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command === undefined) {
     const wrong = name === '' ? 'a command is missing' : `there is no command '${plain(name)}'`;
@@ -64,9 +64,9 @@ async function run(args: readonly string[]): Promise<number> {
   if (positionals.length < least || positionals.length > most || positionals.includes('')) {
     throw new WrongArguments(`it is: ${name} ${command.form}`);
   }
-  const session = new Session(name, { json: values.json === true, quiet: values.quiet === true });
-  await command.run(session, positionals.map(pathIn), values);
-  return session.end();
+  const run = new Run(name, { json: values.json === true, quiet: values.quiet === true });
+  await command.run(run, positionals.map(pathIn), values);
+  return run.end();
 }
 
 type Options = Parameters<typeof parseArgs>[0] extends infer T
@@ -116,7 +116,7 @@ keepWorkingWithoutReaders();
 process.once('exit', tellUnwritten); // a write may fail after the last line of this program
 const args = process.argv.slice(2);
 try {
-  process.exitCode = await run(args);
+  process.exitCode = await runCommand(args);
 } catch (error) {
   if (!(error instanceof WrongArguments)) throw error;
   refuse(args, `${error.message}; 'npx ${PROGRAM} --help' shows what there is`);

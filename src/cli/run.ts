@@ -28,12 +28,12 @@ function documentOf(command: string, results: readonly Entry[]): string {
   return `${JSON.stringify({ Command: command, Ok, Results: results }, undefined, 2)}\n`;
 }
 
-/** The same for arguments that are wrong, of which there is no session. */
+/** The same for arguments that are wrong, of which there is no run. */
 export function refusal(command: string, message: string): string {
   return documentOf(command, [{ Path: '', Ok: false, Error: { Code: 'wrong-arguments', Message: message } }]);
 }
 
-export class Session {
+export class Run {
   readonly command: string;
   readonly json: boolean;
   readonly quiet: boolean;

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describeDatabase, type SDS_DatabaseDescription } from '../main/index.ts';
 import { output } from './output.ts';
-import type { Session } from './run.ts';
+import type { Run } from './run.ts';
 import { bytes, number, plain, quoted } from './screen.ts';
 
 export interface Sample {
@@ -18,26 +18,26 @@ export interface Sample {
   NewestPatch: SDS_DatabaseDescription['NewestPatch'];
 }
 
-export async function watch(session: Session, path: string, everyMs: number, count: number): Promise<void> {
+export async function watch(run: Run, path: string, everyMs: number, count: number): Promise<void> {
   const samples: Sample[] = [];
-  await session.work(path, async () => {
+  await run.work(path, async () => {
     let state = '';
     let found: SDS_DatabaseDescription | undefined;
-    for (let i = 0; i < count && !session.signal.aborted && output.isRead; i++) {
+    for (let i = 0; i < count && !run.signal.aborted && output.isRead; i++) {
       const now = stateOf(path);
       // a file that has not changed is not opened: its owner may be closing it
       if (found === undefined || now !== state) found = await describeDatabase(path, { Quick: true });
       state = now;
       const sample = sampleOf(found, samples.at(-1));
       // for a person the last one matters, a program gets them all
-      if (!session.json) samples.length = 0;
+      if (!run.json) samples.length = 0;
       samples.push(sample);
-      show(session, path, sample, i === 0);
-      if (i + 1 < count) await pause(everyMs, undefined, { signal: session.signal }).catch(() => undefined); // stopped: the loop ends
+      show(run, path, sample, i === 0);
+      if (i + 1 < count) await pause(everyMs, undefined, { signal: run.signal }).catch(() => undefined); // stopped: the loop ends
     }
     return samples;
   });
-  if (process.stdout.isTTY) session.say();
+  if (process.stdout.isTTY) run.say();
 }
 
 function stateOf(path: string): string {
@@ -69,13 +69,13 @@ function sampleOf(found: SDS_DatabaseDescription, last: Sample | undefined): Sam
   };
 }
 
-function show(session: Session, path: string, sample: Sample, isFirst: boolean): void {
+function show(run: Run, path: string, sample: Sample, isFirst: boolean): void {
   const time = new Date(sample.At).toISOString().slice(11, 19);
   const newest = sample.NewestPatch;
   const last = newest === undefined ? 'no patches' : `newest: ${quoted(newest.StoreId)} ${newest.Clock}`;
   const line = `${time}  ${number(sample.PatchesPerSecond)} patches/s  file ${bytes(sample.Bytes)}  log ${bytes(sample.LogBytes)}  free ${bytes(sample.FreeBytes)}  ${last}`;
-  if (isFirst) session.say(plain(path));
-  if (session.json || session.quiet) return;
+  if (isFirst) run.say(plain(path));
+  if (run.json || run.quiet) return;
   const { isTTY, columns } = process.stdout;
   process.stdout.write(isTTY ? `\r\u001b[K${line.slice(0, columns - 1)}` : `${line}\n`);
 }

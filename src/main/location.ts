@@ -27,7 +27,7 @@ const MOST_LINKS = 40;
 /** No system takes a longer one. */
 const LONGEST_PATH = process.platform === 'win32' ? 32_767 : 4096;
 
-export interface Place {
+export interface Location {
   /** As it is named in messages: a path, or what says where a server's database is. */
   path: string;
   /** What SQLite is told besides, as in a URL; empty but for `file:` URLs that ask for a connection of its own kind. */
@@ -40,11 +40,11 @@ export interface Place {
 }
 
 /** @throws `invalid-argument` for a URL that can't be read; the message has nothing of one with a password */
-export function locate(dbPath: string, settings: ProviderSettings): Place {
+export function locate(dbPath: string, settings: ProviderSettings): Location {
   return isPostgresqlUrl(dbPath) ? locateServer(dbPath, settings) : locateFile(dbPath);
 }
 
-function locateServer(url: string, settings: ProviderSettings): Place {
+function locateServer(url: string, settings: ProviderSettings): Location {
   const target = readServer(url);
   if (typeof target === 'string') throw makeError('invalid-argument', 'constructor', 'a PostgreSQL database', target);
   const server: PostgresqlSettings = {
@@ -97,7 +97,7 @@ function userName(): string | undefined {
 export function placesToLookFrom(): string[] {
   const [, program] = process.argv;
   const places = [packageLocation, program === undefined ? undefined : dirname(program), workingFolder()];
-  return places.filter((place) => typeof place === 'string' && place !== '') as string[];
+  return places.filter((location) => typeof location === 'string' && location !== '') as string[];
 }
 
 function workingFolder(): string | undefined {
@@ -110,7 +110,7 @@ function workingFolder(): string | undefined {
 
 // ---- files ---------------------------------------------------------------------------------------------
 
-function locateFile(name: string): Place {
+function locateFile(name: string): Location {
   const call = 'constructor';
   const { path, memory, shared, mustExist, parameters } = readName(name, (detail) =>
     makeError('invalid-argument', call, name, detail),

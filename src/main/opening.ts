@@ -3,14 +3,14 @@ import type { Report } from '../protocol/service.ts';
 import { pause, performance } from '../protocol/surroundings.ts';
 import type { FileQueue } from './queue/file-queue.ts';
 import type { Member } from './queue/member.ts';
-import type { Connection } from './workers/worker-handle.ts';
+import type { WorkerHandle } from './workers/worker-handle.ts';
 
 /** Between attempts to get a store that another process has: a thousand stores that wait for one must not keep others from work. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1000;
 
 export class Opening {
-  readonly #connection: Connection;
+  readonly #worker: WorkerHandle;
   readonly #queue: FileQueue;
   readonly #member: Member;
   /** Under way, or what came of it: before Node 24 a promise that is kept keeps its call's asynchronous context. */
@@ -18,15 +18,15 @@ export class Opening {
   /** Whether the failure of `#attempt` was told, so that the next one who asks tries again. */
   #failed = false;
 
-  constructor(connection: Connection, queue: FileQueue, member: Member) {
-    this.#connection = connection;
+  constructor(worker: WorkerHandle, queue: FileQueue, member: Member) {
+    this.#worker = worker;
     this.#queue = queue;
     this.#member = member;
     this.#attempt = this.#begin();
   }
 
   #begin(): Promise<Report> {
-    const attempt = this.#connection.attach(this.#queue, this.#member);
+    const attempt = this.#worker.attach(this.#queue, this.#member);
     void attempt.then((report) => {
       if (this.#attempt === attempt) this.#attempt = report;
     });
@@ -36,7 +36,7 @@ export class Opening {
   /** Whether another process may give the store back: it was never this one's. */
   get mayComeFree(): boolean {
     const { epoch, served } = this.#member;
-    return this.#queue.place.server !== undefined && epoch === undefined && !served && !this.#connection.lost;
+    return this.#queue.location.server !== undefined && epoch === undefined && !served && !this.#worker.lost;
   }
 
   /** What came of it; a store that another process has is waited for as long as `BusyTimeoutMs` says, unless `isOver`. */
@@ -49,7 +49,7 @@ export class Opening {
       }
       const report = await this.#attempt;
       if (report.error === undefined) return report;
-      this.#failed = !this.#connection.lost;
+      this.#failed = !this.#worker.lost;
       const left = giveUpAt - performance.now();
       if (report.error.code !== 'fenced' || !this.mayComeFree || left <= 0 || isOver()) return report;
       await pause(Math.min(pauseMs * (0.5 + Math.random()), left));

@@ -17,7 +17,7 @@ import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
 import type { SDS_Statistics } from '../protocol/statistics.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { describe, faultOfBytes, faultOfClock, faultOfHash, readOptions } from './arguments.ts';
-import { locate, OWN_LOCKS, type Place, pathOf } from './location.ts';
+import { type Location, locate, OWN_LOCKS, pathOf } from './location.ts';
 import { tellNoted } from './observe/notes.ts';
 import { statisticsOf } from './observe/statistics.ts';
 import { Opening } from './opening.ts';
@@ -25,7 +25,7 @@ import { backupFile } from './operations/operations.ts';
 import type { FileQueue } from './queue/file-queue.ts';
 import { Member } from './queue/member.ts';
 import { drainAtExit, exiting } from './workers/exit-guard.ts';
-import type { Connection } from './workers/worker-handle.ts';
+import type { WorkerHandle } from './workers/worker-handle.ts';
 import { type OpenFile, openFile, releaseFile } from './workers/worker-pool.ts';
 
 declare global {
@@ -52,7 +52,7 @@ declare global {
  */
 export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   readonly #queue: FileQueue;
-  readonly #connection: Connection;
+  readonly #worker: WorkerHandle;
   readonly #member: Member;
   readonly #opening: Opening;
   #closing: Promise<void> | undefined;
@@ -76,18 +76,18 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
       (typeof StoreId !== 'string' && `StoreId must be a string, not ${describe(StoreId)}`) ||
       (typeof settings === 'string' && settings);
     if (typeof settings === 'string' || fault) {
-      const place = typeof DbPath === 'string' && !isPostgresqlUrl(DbPath) ? DbPath : '?';
-      throw makeError('invalid-argument', 'constructor', place, String(fault));
+      const location = typeof DbPath === 'string' && !isPostgresqlUrl(DbPath) ? DbPath : '?';
+      throw makeError('invalid-argument', 'constructor', location, String(fault));
     }
-    const place = locate(DbPath, settings);
-    const { queue, connection } = open(place, settings);
-    const member = new Member(connection.newMemberId(), queue.dbPath, queue.store(StoreId), StoreId, settings);
-    member.password = place.server?.target.password;
+    const location = locate(DbPath, settings);
+    const { queue, worker } = open(location, settings);
+    const member = new Member(worker.newMemberId(), queue.dbPath, queue.store(StoreId), StoreId, settings);
+    member.password = location.server?.target.password;
     queue.join(member);
     this.#queue = queue;
-    this.#connection = connection;
+    this.#worker = worker;
     this.#member = member;
-    this.#opening = new Opening(connection, queue, member);
+    this.#opening = new Opening(worker, queue, member);
     tellNoted();
   }
 
@@ -157,7 +157,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     if (fault !== undefined) return this.#refuse('appendPatch', fault);
     if (this.#closing !== undefined) return Promise.reject(this.#error('closed', 'appendPatch'));
     const promise = this.#queue.gathering.appendPatch(this.#member, Patch, Clock);
-    if (exiting) drainAtExit(this.#connection);
+    if (exiting) drainAtExit(this.#worker);
     tellNoted();
     return promise;
   }
@@ -242,9 +242,9 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
       throw makeError('invalid-argument', 'flushSync', this.#queue.dbPath, detail);
     }
     if (this.#closing !== undefined) throw this.#error('closed', 'flushSync');
-    const connection = this.#connection;
+    const worker = this.#worker;
     const { failures } = this.#member;
-    const finished = connection.block(() => this.#queue.finished, Number.POSITIVE_INFINITY, TimeoutMs);
+    const finished = worker.block(() => this.#queue.finished, Number.POSITIVE_INFINITY, TimeoutMs);
     const { failures: after, untold } = this.#member;
     const isStored = finished && this.#queue.refusalOf('flushSync') === undefined && this.#queue.finished;
     tellNoted();
@@ -264,15 +264,15 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   }
 
   async #close(): Promise<void> {
-    const [queue, connection] = [this.#queue, this.#connection];
+    const [queue, worker] = [this.#queue, this.#worker];
     try {
       await queue.barrier(this.#member);
     } catch {
       // whatever failed has rejected its own promise, or is told at the end
     }
-    const { error } = await connection.detach(this.#member);
+    const { error } = await worker.detach(this.#member);
     queue.leave(this.#member);
-    releaseFile({ queue, connection });
+    releaseFile({ queue, worker });
     if (this.#member.untold !== undefined) throw this.#member.untold;
     if (error !== undefined) throw reviveError(error, 'close', queue.dbPath);
   }
@@ -289,13 +289,13 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws what `flush` and `backupDatabase` fail with; `invalid-argument` for a database in memory
    */
   async backup(Path: string, Options: SDS_BackupOptions = {}): Promise<SDS_BackupResult> {
-    const { dbPath, transient, place } = this.#queue;
+    const { dbPath, transient, location } = this.#queue;
     if (transient) throw makeError('invalid-argument', 'backup', dbPath, 'a database in memory has no file to copy');
-    if (place.server !== undefined) {
+    if (location.server !== undefined) {
       const detail = 'a database on a server has no file to copy: use pg_dump, or copyStores into a file';
       throw makeError('invalid-argument', 'backup', dbPath, detail);
     }
-    if (hasOwnLocks(place.parameters)) {
+    if (hasOwnLocks(location.parameters)) {
       throw makeError('invalid-argument', 'backup', dbPath, `${OWN_LOCKS} can't be copied while it is in use`);
     }
     return backupFile('backup', dbPath, pathOf(Path, 'backup', 'Path'), Options, () => this.flush());
@@ -304,8 +304,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   /** Figures of this provider, its file and its worker; asking for them looks at the sizes of the files, nothing more. */
   statistics(): SDS_Statistics {
     const { storeId, collisions } = this.#member;
-    const { place, observer } = this.#queue;
-    return statisticsOf(place, storeId, collisions, observer, this.#connection.figures);
+    const { location, observer } = this.#queue;
+    return statisticsOf(location, storeId, collisions, observer, this.#worker.figures);
   }
 
   /** How many patches of this provider were lost since their number was taken by other bytes. */
@@ -316,7 +316,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   #write(name: string, operation: number, key: string, clock: number, data?: Uint8Array, takeOver = false) {
     if (this.#closing !== undefined) return Promise.reject(this.#error('closed', name));
     const promise = this.#queue.gathering.addWrite(this.#member, operation, key, clock, data, takeOver);
-    if (exiting) drainAtExit(this.#connection);
+    if (exiting) drainAtExit(this.#worker);
     tellNoted();
     return promise;
   }
@@ -352,11 +352,11 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
 }
 
 /** A machine that has no room for another thread's memory says so with errors of its own. */
-function open(place: Place, settings: ProviderSettings): OpenFile {
+function open(location: Location, settings: ProviderSettings): OpenFile {
   try {
-    return openFile(place, settings.MaxPendingBytes);
+    return openFile(location, settings.MaxPendingBytes);
   } catch (error) {
     if (error instanceof SDS_PersistenceError) throw error;
-    throw makeError('open-failed', 'constructor', place.path, 'no worker thread could be set up', error);
+    throw makeError('open-failed', 'constructor', location.path, 'no worker thread could be set up', error);
   }
 }

@@ -5,12 +5,12 @@ declare module 'virtual:worker-code' {
   export default code;
 }
 
-declare module 'virtual:maintenance-code' {
+declare module 'virtual:files-code' {
   const code: () => string;
   export default code;
 }
 
-declare module 'virtual:moving-code' {
+declare module 'virtual:copying-code' {
   const code: () => string;
   export default code;
 }

@@ -7,7 +7,7 @@ import type { Answer, Report, WriteTicket } from '../protocol/service.ts';
 import { Promise, performance } from '../protocol/surroundings.ts';
 import { Batches, type BatchesHost, type GatheredBatch } from './batches.ts';
 import { noteSnapshot } from './behind-a-snapshot.ts';
-import type { LargeWrite } from './channel/large-write-cursor.ts';
+import type { LargeWriteCursor } from './channel/large-write-cursor.ts';
 import { type Caller, type CommitPoint, commit, type Engine, EngineError, type MaybePromise } from './engine.ts';
 import { failureOf, Outcomes, type OutcomesHost } from './outcomes.ts';
 import { patiently, settled, type Wait } from './patience.ts';
@@ -205,7 +205,7 @@ export class WorkerFile {
     );
   }
 
-  write(ticket: WriteTicket, write: LargeWrite, done: () => void): void {
+  write(ticket: WriteTicket, write: LargeWriteCursor, done: () => void): void {
     this.#finish(ticket, write, done, (point) => {
       noteSnapshot(write.operation, write.caller, undefined);
       return this.#patiently(() => commit(this.#engine, write.rewind(), point));
@@ -213,7 +213,7 @@ export class WorkerFile {
   }
 
   /** Of a write whose bytes went down with a worker it is only found out whether that one had committed it. */
-  recall(ticket: WriteTicket, write: LargeWrite, done: () => void): void {
+  recall(ticket: WriteTicket, write: LargeWriteCursor, done: () => void): void {
     this.#finish(ticket, write, done, (point) =>
       this.#patiently(() =>
         then(this.#engine.wasCommitted(point), (was) => {
@@ -226,7 +226,7 @@ export class WorkerFile {
 
   #finish(
     { number, askedAt }: WriteTicket,
-    write: LargeWrite,
+    write: LargeWriteCursor,
     done: () => void,
     attempt: (point: CommitPoint) => Generator<Wait, EngineError | undefined, unknown>,
   ): void {

@@ -17,7 +17,7 @@ import type {
 } from '../protocol/service.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { Arena } from './channel/arena.ts';
-import { LargeWrite } from './channel/large-write-cursor.ts';
+import { LargeWriteCursor } from './channel/large-write-cursor.ts';
 import { RingReader } from './channel/ring-reader.ts';
 import { type Engine, EngineError, type MaybePromise } from './engine.ts';
 import { type FileHost, type Member, WorkerFile } from './file.ts';
@@ -138,7 +138,7 @@ export class Service implements WorkerService, FileHost, Work {
     this.#begin();
     if (ticket.dropped > 0) accountFor(ticket.dropped);
     const member = this.#memberOf(ticket.member);
-    const write = new LargeWrite(operation, member, '', 0, noBytes, this.#outcomes, ticket.slot, 0);
+    const write = new LargeWriteCursor(operation, member, '', 0, noBytes, this.#outcomes, ticket.slot, 0);
     return this.#answer(member.file, (done) => member.file.recall(ticket, write, done));
   }
 
@@ -162,7 +162,7 @@ export class Service implements WorkerService, FileHost, Work {
     this.#begin();
     if (ticket.dropped > 0) accountFor(ticket.dropped);
     const member = this.#memberOf(ticket.member);
-    const write = new LargeWrite(operation, member, key, clock, bytes, this.#outcomes, ticket.slot, ticket.flags);
+    const write = new LargeWriteCursor(operation, member, key, clock, bytes, this.#outcomes, ticket.slot, ticket.flags);
     return this.#answer(member.file, (done) => member.file.write(ticket, write, done));
   }
 

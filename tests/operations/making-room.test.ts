@@ -1,6 +1,6 @@
 /** Beside traffic an operation sleeps between its pieces as long as they took; without, it does not. */
 import { expect, it } from 'vitest';
-import { MakingRoom } from '../../src/worker/operations/throttle.ts';
+import { Throttle } from '../../src/worker/operations/throttle.ts';
 
 function work(): void {
   for (const start = performance.now(); performance.now() - start < 5; );
@@ -8,7 +8,7 @@ function work(): void {
 
 it('for as long as a piece took, while the other thread goes on committing', () => {
   const traffic = new Int32Array(new SharedArrayBuffer(4));
-  const room = new MakingRoom(traffic.buffer as SharedArrayBuffer);
+  const room = new Throttle(traffic.buffer as SharedArrayBuffer);
   work();
   expect(room.pause()).toBe(0);
   Atomics.add(traffic, 0, 1);

@@ -1,6 +1,6 @@
 /**
  * When foreign code runs that is told something: subscribers, and whatever a program has put in the place of
- * `process.emitWarning` and stderr. What is to be told is noted while queues and connections change, and told when
+ * `process.emitWarning` and stderr. What is to be told is noted while queues and workers change, and told when
  * none of our code is in the middle of anything: as the last thing of the call that brought it about (a subscriber that
  * guards itself against recursion is then told of its own calls within them), or else in a microtask of its own.
  */

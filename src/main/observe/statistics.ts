@@ -1,10 +1,10 @@
 /** Puts together what `statistics()` returns. */
 import { statSync } from 'node:fs';
 import type { SDS_Statistics } from '../../protocol/statistics.ts';
-import type { Place } from '../location.ts';
+import type { Location } from '../location.ts';
 import type { FileObserver } from './file-observer.ts';
 
-/** Of the worker, as the connection to it knows it. */
+/** Of the worker that serves the file. */
 export interface WorkerFigures {
   restarts: number;
   checkpoints: number;
@@ -14,13 +14,13 @@ export interface WorkerFigures {
 }
 
 export function statisticsOf(
-  place: Place,
+  location: Location,
   storeId: string,
   collisions: number,
   observer: FileObserver,
   worker: WorkerFigures,
 ): SDS_Statistics {
-  const { path, transient, server } = place;
+  const { path, transient, server } = location;
   const isFile = !transient && server === undefined;
   const { appended, appendedBytes, settled, settledBytes, failed, failedBytes, delays } = observer;
   return {

@@ -1,8 +1,7 @@
 /** Operations on whole database files, for programs and for the command line. */
 import { makeError, SDS_PersistenceError } from '../../protocol/errors.ts';
+import type { CopyEnd, PartialCheck } from '../../protocol/operation-messages.ts';
 import type {
-  PartialCheck,
-  Place,
   SDS_BackupOptions,
   SDS_BackupResult,
   SDS_CompactResult,
@@ -207,7 +206,7 @@ export async function copyStores(
   Options: SDS_CopyOptions = {},
 ): Promise<SDS_CopyResult> {
   const call = 'copyStores';
-  const sources = Array.from(Array.isArray(From) ? From : [From], (place) => placeOf(place, call, 'From'));
+  const sources = Array.from(Array.isArray(From) ? From : [From], (location) => placeOf(location, call, 'From'));
   const [source] = sources;
   if (source === undefined) throw new SDS_PersistenceError('invalid-argument', `${call}: From has no path in it`);
   const target = placeOf(To, call, 'To');
@@ -222,7 +221,7 @@ export async function copyStores(
   return runTask('move', call, given, options);
 }
 
-function placeOf(value: unknown, call: string, name: string): Place {
+function placeOf(value: unknown, call: string, name: string): CopyEnd {
   if (typeof value !== 'string' || !isPostgresqlUrl(value)) return { file: pathOf(value, call, name) };
   const server = readServer(value);
   if (typeof server !== 'string') return { server };

@@ -5,26 +5,24 @@
 import { readFile, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
-// the bundled src/worker/operations/files/entry.ts, put here by the build
-import maintenanceCode from 'virtual:maintenance-code';
 // the bundled src/worker/operations/copying/entry.ts
-import movingCode from 'virtual:moving-code';
+import copyingCode from 'virtual:copying-code';
+// the bundled src/worker/operations/files/entry.ts, put here by the build
+import filesCode from 'virtual:files-code';
 import { OWNER } from '../../protocol/control.ts';
 import { makeError, reviveCause } from '../../protocol/errors.ts';
 import {
   type Gauge,
   HEARD,
   type LookWay,
-  type MaintenanceData,
-  type MaintenanceReply,
-  type MaintenanceRequest,
-  type MaintenanceTask,
-  type MaintenanceTasks,
-  type SDS_OperationOptions,
-  type SDS_OperationProgress,
-  type SDS_StopSignal,
+  type OperationData,
+  type OperationReply,
+  type OperationRequest,
+  type OperationTask,
+  type OperationTasks,
   STOP,
-} from '../../protocol/operations.ts';
+} from '../../protocol/operation-messages.ts';
+import type { SDS_OperationOptions, SDS_OperationProgress, SDS_StopSignal } from '../../protocol/operations.ts';
 import { later, Promise } from '../../protocol/surroundings.ts';
 import { note } from '../observe/notes.ts';
 import { traffic } from '../observe/traffic.ts';
@@ -49,7 +47,7 @@ const idle: Thread[] = [];
 
 function newThread(code: string): Thread {
   const cells = new SharedArrayBuffer(8);
-  const data: MaintenanceData = { owner: OWNER, cells, traffic: traffic.buffer };
+  const data: OperationData = { owner: OWNER, cells, traffic: traffic.buffer };
   const worker = startThread(code, 'sds-maintenance', data);
   const thread: Thread = { worker, began: false, cells: new Int32Array(cells), keep: () => {} };
   worker.once('online', () => {
@@ -66,7 +64,7 @@ function forget(thread: Thread): void {
 }
 
 function takeThread(): Thread {
-  const thread = idle.pop() ?? newThread(maintenanceCode());
+  const thread = idle.pop() ?? newThread(filesCode());
   thread.keep();
   thread.worker.ref();
   thread.cells.fill(0);
@@ -158,12 +156,12 @@ export const changed = new WeakSet<object>();
  * Carries out a task; rejects with the signal's reason once everything of a stopped one is cleaned up. `options` are
  * plain properties: nothing runs when they are read.
  */
-export function runTask<Task extends MaintenanceTask>(
+export function runTask<Task extends OperationTask>(
   task: Task,
   call: string,
-  given: MaintenanceTasks[Task]['given'],
+  given: OperationTasks[Task]['given'],
   options: TaskOptions,
-): Promise<MaintenanceTasks[Task]['result']> {
+): Promise<OperationTasks[Task]['result']> {
   const { OnProgress, Signal, OnOpened, IsNext = false } = options;
   const turns = task === 'move' ? onServers : onFiles;
   const path = 'path' in given ? given.path : given.source;
@@ -198,7 +196,7 @@ export function runTask<Task extends MaintenanceTask>(
       if (Signal !== undefined) note(() => Signal.removeEventListener('abort', ask));
       leave();
     };
-    const onMessage = (reply: MaintenanceReply) => {
+    const onMessage = (reply: OperationReply) => {
       if (reply.kind === 'progress') {
         gauges.follow(reply.progress, reply.gauge);
         tell(reply.progress);
@@ -215,9 +213,9 @@ export function runTask<Task extends MaintenanceTask>(
       turns.ended();
       settle();
     };
-    const finish = (reply: Exclude<MaintenanceReply, { kind: 'progress' | 'opened' }>) => {
+    const finish = (reply: Exclude<OperationReply, { kind: 'progress' | 'opened' }>) => {
       if (thrown !== undefined) return reject(thrown.error as Error);
-      if (reply.kind === 'done') return resolve(reply.result as MaintenanceTasks[Task]['result']);
+      if (reply.kind === 'done') return resolve(reply.result as OperationTasks[Task]['result']);
       if (reply.kind === 'stopped') return reject(reasonOf(Signal));
       const cause = reply.cause === undefined ? undefined : reviveCause(reply.cause);
       const error = makeError(reply.code, call, reply.path, reply.detail, cause);
@@ -240,10 +238,10 @@ export function runTask<Task extends MaintenanceTask>(
     const turn: Turn = {
       begin() {
         // what moves stores does so once
-        thread = task === 'move' ? newThread(movingCode()) : takeThread();
+        thread = task === 'move' ? newThread(copyingCode()) : takeThread();
         if (stopped) ask(); // while there was none
         thread.worker.on('message', onMessage).on('error', onError).on('exit', onExit);
-        const request: MaintenanceRequest = { task, call, given };
+        const request: OperationRequest = { task, call, given };
         thread.worker.postMessage(request);
       },
       fail(error) {

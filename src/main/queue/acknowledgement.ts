@@ -25,7 +25,7 @@ export class Acknowledgement<T> extends Promise<T> {
 
   /**
    * A promise, and the functions that settle it, for what `behind` will do; it may be named later. Hooks of promises
-   * (`node:async_hooks`) run in here, and may call: so the promise is made before its call has a place anywhere.
+   * (`node:async_hooks`) run in here, and may call: so the promise is made before its call is queued anywhere.
    */
   static of<T>(behind?: Hurried): PromiseWithResolvers<T> {
     const made = Promise.withResolvers.call(Acknowledgement) as PromiseWithResolvers<T>;

@@ -13,7 +13,7 @@ export interface Admitting {
   refusalOf(call: string): SDS_PersistenceError | undefined;
 }
 
-/** What it needs of the connection. */
+/** What it needs of the dispatcher. */
 export interface Room {
   readonly memory: PendingMemory;
   /** Whatever is finished gives its own back. */

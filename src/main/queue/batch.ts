@@ -17,7 +17,7 @@ const ignore = (): void => {};
 
 export class Batch implements Hurried {
   readonly kind = 'batch';
-  /** Place in the file's order, wraps at 32 bits. */
+  /** Location in the file's order, wraps at 32 bits. */
   readonly number: number;
   readonly slabs: number[] = [];
   readonly settlers: Settler[] = [];

@@ -6,12 +6,12 @@ import { reached } from '../../protocol/control.ts';
 import { operationNames } from '../../protocol/entries.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import { Promise } from '../../protocol/surroundings.ts';
-import type { Place } from '../location.ts';
+import type { Location } from '../location.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import { FileObserver } from '../observe/file-observer.ts';
 import type { Room } from './backpressure.ts';
 import type { Batch } from './batch.ts';
-import { type Item, MOST_SMALL, UnderWay } from './in-flight.ts';
+import { InFlight, type Item, MOST_SMALL } from './in-flight.ts';
 import type { LargeWrite } from './large-write.ts';
 import type { Load, Loaded } from './load.ts';
 import type { Member, Watcher } from './member.ts';
@@ -32,7 +32,7 @@ const SETTLE_TOGETHER = 16;
 
 type GiveUpReason = (call: string) => SDS_PersistenceError;
 
-/** What a queue needs of the connection to its worker. */
+/** What a queue needs of its worker. */
 export interface QueueHost extends Room {
   readonly commitPoints: Int32Array;
   readonly sqliteVersion: string;
@@ -40,8 +40,8 @@ export interface QueueHost extends Room {
   readonly blocked: boolean;
   /** There is something to send, at the end of the current job. */
   wantsToSend(queue: FileQueue): void;
-  hasUnderWay(queue: FileQueue): void;
-  /** Takes what it needs to send a thing: a batch's place in the ring, a write's slot; false if there is none now. */
+  hasInFlight(queue: FileQueue): void;
+  /** Takes what it needs to send a thing: a batch's cell in the ring, a write's slot; false if there is none now. */
   reserve(queue: FileQueue, item: Item): boolean;
   /** Sends a thing that is registered as under way. */
   send(queue: FileQueue, item: Item): void;
@@ -59,7 +59,7 @@ export interface QueueHost extends Room {
 
 export class FileQueue implements Findings, GatheringOwner {
   readonly id: number;
-  readonly place: Place;
+  readonly location: Location;
   readonly members = new Set<Member>();
   readonly #stores = new Map<string, Store>();
   readonly observer: FileObserver;
@@ -68,26 +68,26 @@ export class FileQueue implements Findings, GatheringOwner {
   readonly #host: QueueHost;
   /** Where calls are added. */
   readonly gathering: Gathering;
-  readonly #underWay: UnderWay;
+  readonly #inFlight: InFlight;
   /** Why it can't go on, if so: every call is refused with it. */
   #lost: GiveUpReason | undefined;
 
-  constructor(id: number, host: QueueHost, place: Place) {
+  constructor(id: number, host: QueueHost, location: Location) {
     this.id = id;
     this.#host = host;
-    this.place = place;
-    this.observer = new FileObserver(place.path);
-    this.#underWay = new UnderWay(({ number }) => reached(Atomics.load(host.commitPoints, id), number));
+    this.location = location;
+    this.observer = new FileObserver(location.path);
+    this.#inFlight = new InFlight(({ number }) => reached(Atomics.load(host.commitPoints, id), number));
     this.gathering = new Gathering(this, host, Atomics.load(host.commitPoints, id));
   }
 
   get dbPath(): string {
-    return this.place.path;
+    return this.location.path;
   }
 
   /** `:memory:` and the like: gone with the worker. */
   get transient(): boolean {
-    return this.place.transient;
+    return this.location.transient;
   }
 
   /** Why nothing can be called any more, if so. */
@@ -128,7 +128,7 @@ export class FileQueue implements Findings, GatheringOwner {
 
   /** Whether every write, sent or not, is committed (or has failed). */
   get finished(): boolean {
-    return !this.waitsToBeSent && this.#underWay.isFinished;
+    return !this.waitsToBeSent && this.#inFlight.isFinished;
   }
 
   /** Sends what may be sent, at the end of a turn or when there was progress. */
@@ -147,7 +147,7 @@ export class FileQueue implements Findings, GatheringOwner {
 
   #maySend(mostSmall: number): boolean {
     const { next } = this.gathering;
-    return next !== undefined && this.#underWay.mayFollow(next, mostSmall, this.#host.blocked);
+    return next !== undefined && this.#inFlight.mayFollow(next, mostSmall, this.#host.blocked);
   }
 
   #sendNext(): boolean {
@@ -165,7 +165,7 @@ export class FileQueue implements Findings, GatheringOwner {
    * nobody waits for, one or a few a turn, cost no turn's end and gather over several turns.
    */
   share(batch: Batch): boolean {
-    const { length, loads } = this.#underWay;
+    const { length, loads } = this.#inFlight;
     const mayShare = this.gathering.isClear && loads === 0 && length < MOST_SMALL;
     if (!mayShare || batch.bytes > LARGEST_SHARED || this.#host.blocked) return false;
     this.gathering.share();
@@ -175,13 +175,13 @@ export class FileQueue implements Findings, GatheringOwner {
     }
     this.#wasSent(batch);
     this.#host.wasShared();
-    if (this.#underWay.length >= SETTLE_TOGETHER) this.#host.settleSoon();
+    if (this.#inFlight.length >= SETTLE_TOGETHER) this.#host.settleSoon();
     return true;
   }
 
   #wasSent(item: Item): void {
-    this.#underWay.add(item);
-    this.#host.hasUnderWay(this);
+    this.#inFlight.add(item);
+    this.#host.hasInFlight(this);
   }
 
   /** Somebody waits for a batch, which may be under way already. */
@@ -205,8 +205,8 @@ export class FileQueue implements Findings, GatheringOwner {
 
   /** Settles what the worker has finished; returns whether anything is still under way. */
   settle(): boolean {
-    this.#underWay.takeFinished(this.#settleWrite);
-    return this.#underWay.length > 0;
+    this.#inFlight.takeFinished(this.#settleWrite);
+    return this.#inFlight.length > 0;
   }
 
   #settleWrite = (write: Batch | LargeWrite): void => {
@@ -222,14 +222,14 @@ export class FileQueue implements Findings, GatheringOwner {
 
   /** The worker's answer to a load. */
   answer(load: Load, loaded: Loaded): void {
-    if (!this.#underWay.take(load)) return;
+    if (!this.#inFlight.take(load)) return;
     this.finishedItems++;
     settleLoad(load, loaded, this);
   }
 
   /** A write could not be sent to the worker. */
   refuse(write: LargeWrite, error: unknown): void {
-    if (!this.#underWay.take(write)) return;
+    if (!this.#inFlight.take(write)) return;
     this.#host.takeOutcome(write);
     refuseWrite(
       write,
@@ -241,7 +241,7 @@ export class FileQueue implements Findings, GatheringOwner {
   /** Settles once all that was called so far is finished; rejects with this provider's first failure. */
   async barrier(member: Member): Promise<void> {
     const { waiting } = this.gathering;
-    const items = [...this.#underWay.items, ...waiting];
+    const items = [...this.#inFlight.items, ...waiting];
     const settled = items.map((item) => {
       if (item.kind === 'batch') item.hurry();
       return new Promise<Parameters<Watcher>[0]>((resolve) => item.watchers.push(resolve));
@@ -261,14 +261,14 @@ export class FileQueue implements Findings, GatheringOwner {
     this.settle();
     this.gathering.completeShared();
     const again: Item[] = [];
-    for (const item of this.#underWay.takeAll()) {
+    for (const item of this.#inFlight.takeAll()) {
       item.sent = false;
       if (item.kind === 'write') this.#host.takeOutcome(item); // whatever the lost worker had noted
       if (item.kind === 'load' && item.passed) {
         // the state that it was to see is gone: better no answer than one of a later state
         const detail = 'the answer went down with the worker thread while this thread was blocked; call again';
         refuseLoad(item, makeError('worker-lost', operationNames[item.operation] ?? '', this.dbPath, detail), this);
-      } else if (item.kind === 'write' && item.isGone && this.place.server === undefined) {
+      } else if (item.kind === 'write' && item.isGone && this.location.server === undefined) {
         // in a file a commit is published as it is made; a server is asked by the next worker
         const detail =
           'the bytes that were handed over went down with the worker thread; nothing was stored: call again';
@@ -286,7 +286,7 @@ export class FileQueue implements Findings, GatheringOwner {
     this.#lost = reason;
     this.settle();
     const waiting = this.gathering.takeAll();
-    for (const item of [...this.#underWay.takeAll(), ...waiting]) {
+    for (const item of [...this.#inFlight.takeAll(), ...waiting]) {
       const error = reason(item.kind === 'batch' ? '' : (operationNames[item.operation] ?? ''));
       if (item.kind === 'load') {
         refuseLoad(item, error, this);

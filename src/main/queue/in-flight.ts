@@ -14,7 +14,7 @@ export const WORTH_SENDING = 32 * 1024;
 export const MOST_SMALL = 64;
 const SMALL_BYTES = 8 * WORTH_SENDING;
 
-export class UnderWay {
+export class InFlight {
   readonly #items: Item[] = [];
   readonly #isFinished: (write: Batch | LargeWrite) => boolean;
   #loads = 0;

@@ -8,12 +8,12 @@ import { type Promise, performance } from '../../protocol/surroundings.ts';
 import type { Watched } from '../observe/file-observer.ts';
 import type { Member, Watcher } from './member.ts';
 
-/** It has no place for its outcome yet. */
+/** It has no slot for its outcome yet. */
 export const NO_SLOT = -1;
 
 export class LargeWrite {
   readonly kind = 'write';
-  /** Place in the file's order, wraps at 32 bits. */
+  /** Its number in the file's order; wraps at 32 bits. */
   readonly number: number;
   readonly member: Member;
   readonly operation: number;

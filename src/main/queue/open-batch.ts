@@ -29,7 +29,7 @@ import type { Member } from './member.ts';
  * parts. A transaction of more than SQLite's page cache (2 MB) would have to write pages before its end.
  */
 const FULL_BATCH = 1024 * 1024;
-/** One with so many promises, mostly of many stores, may become larger: each store's place in the index is visited once a batch. */
+/** One with so many promises, mostly of many stores, may become larger: each store's part of the index is visited once a batch. */
 const MANY_PROMISES = 64;
 const FULL_BATCH_OF_MANY = 4 * FULL_BATCH;
 /** A batch is shared with the worker from its first call on if its slab is no larger. */

@@ -25,13 +25,13 @@ export class QueueSet {
   }
 
   delete(queue: FileQueue): void {
-    const place = this.#places[queue.id] ?? 0;
-    if (place === 0) return;
+    const location = this.#places[queue.id] ?? 0;
+    if (location === 0) return;
     this.#places[queue.id] = 0;
     const last = this.#queues.pop();
     if (last === undefined || last === queue) return;
-    this.#queues[place - 1] = last;
-    this.#places[last.id] = place;
+    this.#queues[location - 1] = last;
+    this.#places[last.id] = location;
   }
 
   clear(): void {

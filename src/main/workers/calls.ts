@@ -7,11 +7,11 @@ import { reportedOf } from '../../protocol/errors.ts';
 import type { WorkerService } from '../../protocol/service.ts';
 import type { LargeWrite } from '../queue/large-write.ts';
 import type { Load, Loaded } from '../queue/load.ts';
-import type { Session } from './worker-link.ts';
+import type { WorkerLink } from './worker-link.ts';
 
 /** Sends a write that has a slot for its outcome; `dropped` as in its ticket. `onFailure` is told if it never got there. */
 export function callWrite(
-  session: Session,
+  link: WorkerLink,
   write: LargeWrite,
   dropped: number,
   onAnswer: () => void,
@@ -20,7 +20,7 @@ export function callWrite(
   const { member, number, slot, flags, operation, key, clock, data, askedAt } = write;
   const ticket = { member: member.id, number, slot, flags, dropped, askedAt: cellTime(askedAt) };
   if (write.isGone) {
-    session.call((service) => service.recall(ticket, operation), onAnswer);
+    link.call((service) => service.recall(ticket, operation), onAnswer);
     return;
   }
   const bytes = types.isArrayBuffer(data.buffer) ? transfer(data, [data.buffer]) : data;
@@ -29,10 +29,10 @@ export function callWrite(
     if (operation === APPEND_PATCH) return service.appendPatch(ticket, bytes, clock);
     return service.saveValue(ticket, key, bytes);
   };
-  session.call(call, onAnswer, onFailure);
+  link.call(call, onAnswer, onFailure);
 }
 
-export function callLoad(session: Session, load: Load, onAnswer: (loaded: Loaded) => void): void {
+export function callLoad(link: WorkerLink, load: Load, onAnswer: (loaded: Loaded) => void): void {
   const { member, operation, key, clock, askedAt } = load;
   const ticket = { member: member.id, askedAt: cellTime(askedAt) };
   const call = (service: Remote<WorkerService>): Promise<Loaded> => {
@@ -40,5 +40,5 @@ export function callLoad(session: Session, load: Load, onAnswer: (loaded: Loaded
     if (operation === LOAD_PATCHES) return service.loadPatchesSince(ticket, clock);
     return service.loadValue(ticket, key);
   };
-  session.call(call, onAnswer, (error) => onAnswer({ failure: { code: 'io-error', cause: reportedOf(error) } }));
+  link.call(call, onAnswer, (error) => onAnswer({ failure: { code: 'io-error', cause: reportedOf(error) } }));
 }

@@ -18,7 +18,7 @@ import { type LargeWrite, NO_SLOT } from '../queue/large-write.ts';
 import { QueueSet } from '../queue/queue-set.ts';
 import { blockUntil } from './blocking.ts';
 import { callLoad, callWrite } from './calls.ts';
-import type { Session } from './worker-link.ts';
+import type { WorkerLink } from './worker-link.ts';
 
 /** An arena that a flood has filled is exchanged after so much quiet. */
 const SWOLLEN_FOR_MS = 5000;
@@ -27,14 +27,14 @@ export class Dispatcher implements QueueHost {
   readonly memory: PendingMemory;
   sqliteVersion = '';
   /** The worker's thread; `undefined` once there will be none any more. */
-  session: Session | undefined;
+  link: WorkerLink | undefined;
   /** True while the thread is blocked in here: then no message can arrive. */
   blocked = false;
 
   readonly #channel: Channel;
   readonly #checkLife: () => void;
   readonly #wantToSend = new QueueSet();
-  readonly #haveUnderWay = new QueueSet();
+  readonly #haveInFlight = new QueueSet();
   readonly #checkpoints: CheckpointObserver;
   #pumpScheduled = false;
   /** Whether something was sent since the worker was made to look, and whether it is to look at once. */
@@ -61,7 +61,7 @@ export class Dispatcher implements QueueHost {
 
   /** Whether all that was called is finished. */
   get idle(): boolean {
-    return this.#wantToSend.size === 0 && this.#haveUnderWay.every((queue) => queue.finished);
+    return this.#wantToSend.size === 0 && this.#haveInFlight.every((queue) => queue.finished);
   }
 
   // ---- sending --------------------------------------------------------------------------------
@@ -97,8 +97,8 @@ export class Dispatcher implements QueueHost {
       this.#settle();
       // What was under way may have finished after its queue was asked whether it may send: then no
       // progress is to come that would send the rest. If it may not send once more, it waits for others.
-      const waits = this.#wantToSend.every(this.#hasUnderWay) || (again && this.#haveUnderWay.size > 0);
-      if (this.session === undefined || (waits && this.#listen(seen))) break;
+      const waits = this.#wantToSend.every(this.#hasInFlight) || (again && this.#haveInFlight.size > 0);
+      if (this.link === undefined || (waits && this.#listen(seen))) break;
     }
     this.#channel.want(this.#wanted);
     if (this.memory.isSwollen) this.#renewArenaLater();
@@ -107,12 +107,12 @@ export class Dispatcher implements QueueHost {
 
   /** Waits for the next progress without blocking; false if there was some meanwhile. */
   #listen(seen: number): boolean {
-    return this.blocked || this.#haveUnderWay.size === 0 || this.#channel.listen(seen, this.#progressed);
+    return this.blocked || this.#haveInFlight.size === 0 || this.#channel.listen(seen, this.#progressed);
   }
 
   #progressed = (): void => {
     this.pump();
-    if (this.#haveUnderWay.size === 0) this.#ending = false;
+    if (this.#haveInFlight.size === 0) this.#ending = false;
   };
 
   /** Gives the pages of an arena back that a flood has filled, once it was not in use for a while. */
@@ -122,7 +122,7 @@ export class Dispatcher implements QueueHost {
       if (!this.memory.isSwollen || this.#wantToSend.size > 0) return; // asked again once it is settled
       const arena = this.memory.renewArena();
       if (arena === undefined) return;
-      this.session?.call(
+      this.link?.call(
         (service) => service.useArena(arena),
         () => {},
       );
@@ -135,14 +135,14 @@ export class Dispatcher implements QueueHost {
     if (!queue.waitsToBeSent) this.#wantToSend.delete(queue);
   };
 
-  #hasUnderWay = (queue: FileQueue): boolean => this.#haveUnderWay.has(queue);
+  #hasInFlight = (queue: FileQueue): boolean => this.#haveInFlight.has(queue);
 
   #settleQueue = (queue: FileQueue): void => {
-    if (!queue.settle()) this.#haveUnderWay.delete(queue);
+    if (!queue.settle()) this.#haveInFlight.delete(queue);
   };
 
-  hasUnderWay(queue: FileQueue): void {
-    this.#haveUnderWay.add(queue);
+  hasInFlight(queue: FileQueue): void {
+    this.#haveInFlight.add(queue);
   }
 
   reserve({ id }: FileQueue, item: Item): boolean {
@@ -154,16 +154,16 @@ export class Dispatcher implements QueueHost {
 
   send(queue: FileQueue, item: Item): void {
     if (item.kind === 'batch') this.#wasPushed(item);
-    else if (this.session === undefined)
+    else if (this.link === undefined)
       return; // it is refused with all that is pending
     else if (item.kind === 'write') {
       const onFailure = (error: unknown) => {
         queue.refuse(item, error);
         this.pump();
       };
-      callWrite(this.session, item, this.memory.blocks.takeDropped(), () => this.pump(), onFailure);
+      callWrite(this.link, item, this.memory.blocks.takeDropped(), () => this.pump(), onFailure);
     } else {
-      callLoad(this.session, item, (loaded) => {
+      callLoad(this.link, item, (loaded) => {
         this.#settle(); // the writes before it
         queue.answer(item, loaded);
         this.pump();
@@ -220,14 +220,14 @@ export class Dispatcher implements QueueHost {
   /** Makes the worker look at what was sent, at once if somebody waits for it. */
   #ring(): void {
     const atOnce = this.#hurry || this.blocked || this.#ending;
-    const needed = this.#sent || (atOnce && this.#haveUnderWay.size > 0);
+    const needed = this.#sent || (atOnce && this.#haveInFlight.size > 0);
     this.#sent = this.#hurry = false;
     if (needed && !this.#channel.ring(atOnce)) this.#wake(0);
   }
 
   /** Calls the worker from its event loop. */
   #wake(dropped: number): void {
-    this.session?.call(
+    this.link?.call(
       (service) => service.wake(dropped),
       () => {},
     );
@@ -235,7 +235,7 @@ export class Dispatcher implements QueueHost {
 
   /** There is no worker any more, and nothing pending: lets go of the memory. */
   end(): void {
-    this.session = undefined;
+    this.link = undefined;
     this.#keepArena?.();
     this.#channel.stopListening();
     accountForAtOnce(this.memory.arena.byteLength + this.memory.blocks.bytes);
@@ -250,13 +250,13 @@ export class Dispatcher implements QueueHost {
   /** Nothing of a queue is pending any more. */
   forget(queue: FileQueue): void {
     this.#wantToSend.delete(queue);
-    this.#haveUnderWay.delete(queue);
+    this.#haveInFlight.delete(queue);
   }
 
   // ---- settling -------------------------------------------------------------------------------
 
   #settle = (): void => {
-    this.#haveUnderWay.forEach(this.#settleQueue);
+    this.#haveInFlight.forEach(this.#settleQueue);
     this.#checkpoints.look();
   };
 
@@ -270,16 +270,16 @@ export class Dispatcher implements QueueHost {
    * all the same before the process ends: see `endWhenCommitted`.
    */
   updateReference(): void {
-    const session = this.session;
-    if (session === undefined) return;
-    const pending = this.#waitedFor > 0 || this.#wantToSend.size > 0 || session.hasCalls;
-    session.keepAlive(pending || (this.#ending && this.#haveUnderWay.size > 0));
+    const link = this.link;
+    if (link === undefined) return;
+    const pending = this.#waitedFor > 0 || this.#wantToSend.size > 0 || link.hasCalls;
+    link.keepAlive(pending || (this.#ending && this.#haveInFlight.size > 0));
   }
 
   /** The program has nothing left to do: what nobody waits for is hurried, so that its failures are told. */
   endWhenCommitted(): void {
     this.#ending = true;
-    if (this.#haveUnderWay.size === 0) return;
+    if (this.#haveInFlight.size === 0) return;
     this.#hurry = true;
     this.pump();
   }
@@ -301,7 +301,7 @@ export class Dispatcher implements QueueHost {
     this.#channel.want(this.#wanted);
     const isDone = () => {
       this.pump();
-      if (!until() && this.session !== undefined && !isInTheMiddle()) return false;
+      if (!until() && this.link !== undefined && !isInTheMiddle()) return false;
       this.#settle(); // what finished since the last look
       return true;
     };

@@ -5,7 +5,7 @@
 import { writeSync } from 'node:fs';
 import { tellAtExit } from '../observe/notes.ts';
 
-/** What has to be done before the process ends, of each connection to a worker. */
+/** What has to be done before the process ends, for each worker. */
 export interface Guarded {
   /** Whether all that was called is finished. */
   readonly idle: boolean;
@@ -70,40 +70,40 @@ let guard: Guard | undefined;
 /** True once the process is in its `exit` event: from now on nothing asynchronous happens. */
 export let exiting = false;
 
-/** Makes the `exit` event wait, for all connections that are in the list then, until it is called with an empty one. */
-export function guardExit(connections: readonly Guarded[]): void {
-  if (connections.length === 0 && guard !== undefined) {
+/** Makes the `exit` event wait, for all workers that are in the list then, until it is called with an empty one. */
+export function guardExit(workers: readonly Guarded[]): void {
+  if (workers.length === 0 && guard !== undefined) {
     // nothing of this copy is held by the process any more
     guardsOfProcess().delete(guard);
     guard = undefined;
   }
-  if (connections.length === 0 || guard !== undefined) return;
+  if (workers.length === 0 || guard !== undefined) return;
   // the first provider of all may be made in an `exit` listener: then ours would come too late
   if ((process as { _exiting?: boolean })._exiting === true) exiting = true;
   const drain = () => {
     // copies: one that is given up meanwhile is taken out
-    for (const connection of [...connections]) drainAtExit(connection);
+    for (const worker of [...workers]) drainAtExit(worker);
   };
   guard = {
     // nothing is left to do: as long as calls are under way their failures can still be told
     beforeExit() {
-      for (const connection of connections) connection.endWhenCommitted();
+      for (const worker of workers) worker.endWhenCommitted();
     },
     drain,
     exit() {
       exiting = true;
       drain();
       tellAtExit(); // no microtask will do so any more; what is called within is drained at once
-      for (const connection of [...connections]) connection.retire(CLOSE_PATIENCE_MS);
+      for (const worker of [...workers]) worker.retire(CLOSE_PATIENCE_MS);
       tellAtExit();
     },
   };
   guardsOfProcess().add(guard);
 }
 
-/** Blocks until a connection has committed everything; also for calls made by later `exit` listeners. */
-export function drainAtExit(connection: Guarded): void {
-  if (connection.idle || connection.drain(PATIENCE_MS)) return;
+/** Blocks until a worker has committed everything; also for calls made by later `exit` listeners. */
+export function drainAtExit(worker: Guarded): void {
+  if (worker.idle || worker.drain(PATIENCE_MS)) return;
   const message = `the worker committed nothing for ${PATIENCE_MS} ms at exit; calls that were not acknowledged may be lost`;
   sayAtExit(message);
 }

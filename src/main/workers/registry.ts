@@ -4,7 +4,7 @@ import { type Failure, type ProviderMessage, type Report, UNKNOWN_EPOCH } from '
 import { Promise } from '../../protocol/surroundings.ts';
 import type { FileQueue } from '../queue/file-queue.ts';
 import type { Member } from '../queue/member.ts';
-import type { Session } from './worker-link.ts';
+import type { WorkerLink } from './worker-link.ts';
 
 interface Registration {
   member: Member;
@@ -24,7 +24,7 @@ export class Registry {
   }
 
   /** Makes a provider known to the worker, which opens its file; again, if that failed before. */
-  attach(session: Session, queue: FileQueue, member: Member): Promise<Report> {
+  attach(link: WorkerLink, queue: FileQueue, member: Member): Promise<Report> {
     return new Promise((resolve) => {
       let registration = this.#registrations.get(member.id);
       if (registration === undefined) {
@@ -32,14 +32,14 @@ export class Registry {
         this.#registrations.set(member.id, registration);
       }
       registration.onAttach.push(resolve);
-      if (!registration.attaching) this.#sendAttach(session, registration);
+      if (!registration.attaching) this.#sendAttach(link, registration);
     });
   }
 
-  #sendAttach(session: Session, registration: Registration): void {
+  #sendAttach(link: WorkerLink, registration: Registration): void {
     registration.attaching = true;
     const message = messageOf(registration);
-    session.call(
+    link.call(
       (service) => service.attach(message),
       (report) => {
         registration.attaching = false;
@@ -51,18 +51,18 @@ export class Registry {
   }
 
   /** Makes the worker forget a provider; with a file's last one, it closes the file. */
-  detach(session: Session, member: Member): Promise<Report> {
+  detach(link: WorkerLink, member: Member): Promise<Report> {
     return new Promise((resolve) => {
       const registration = this.#registrations.get(member.id);
       if (registration === undefined) return resolve({});
       registration.onDetach = resolve;
-      this.#sendDetach(session, registration);
+      this.#sendDetach(link, registration);
     });
   }
 
-  #sendDetach(session: Session, registration: Registration): void {
+  #sendDetach(link: WorkerLink, registration: Registration): void {
     const { id } = registration.member;
-    session.call(
+    link.call(
       (service) => service.detach(id),
       (report) => {
         this.#registrations.delete(id);
@@ -72,14 +72,14 @@ export class Registry {
   }
 
   /** Tells a new worker of all providers. */
-  attachAll(session: Session): void {
-    for (const registration of this.#registrations.values()) this.#sendAttach(session, registration);
+  attachAll(link: WorkerLink): void {
+    for (const registration of this.#registrations.values()) this.#sendAttach(link, registration);
   }
 
   /** Asks a new worker again for what the lost one did not answer. Nothing is pending of these providers. */
-  detachAgain(session: Session): void {
+  detachAgain(link: WorkerLink): void {
     for (const registration of this.#registrations.values()) {
-      if (registration.onDetach !== undefined) this.#sendDetach(session, registration);
+      if (registration.onDetach !== undefined) this.#sendDetach(link, registration);
     }
   }
 
@@ -100,9 +100,9 @@ function messageOf({ member, queue }: Registration): ProviderMessage {
     member: member.id,
     file: queue.id,
     dbPath: queue.dbPath,
-    parameters: queue.place.parameters,
+    parameters: queue.location.parameters,
     transient: queue.transient,
-    ...(queue.place.server === undefined ? {} : { server: queue.place.server }),
+    ...(queue.location.server === undefined ? {} : { server: queue.location.server }),
     password: member.password,
     storeId: member.storeId,
     full: settings.Durability === 'full',

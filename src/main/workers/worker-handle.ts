@@ -6,7 +6,7 @@ import { MAX_FILES } from '../../protocol/control.ts';
 import { makeError, reviveError } from '../../protocol/errors.ts';
 import type { Report } from '../../protocol/service.ts';
 import { Channel } from '../channel/channel.ts';
-import type { Place } from '../location.ts';
+import type { Location } from '../location.ts';
 import { begin, log, tell } from '../observe/channels.ts';
 import { inTheMiddle } from '../observe/notes.ts';
 import type { WorkerFigures } from '../observe/statistics.ts';
@@ -16,20 +16,20 @@ import { Dispatcher } from './dispatcher.ts';
 import { lostReport, Registry } from './registry.ts';
 import { Restarts } from './restarts.ts';
 import type { EngineKind } from './start-worker.ts';
-import { Session, type SessionOwner } from './worker-link.ts';
+import { type LinkOwner, WorkerLink } from './worker-link.ts';
 
 const NO_THREAD = 'there is no worker thread, and none could be started; nothing was stored';
 const MEMORY_LOST = 'the worker thread was lost, and this database, kept in memory, with it';
 
-/** What a connection needs of the others. */
+/** What a worker needs of the others. */
 export interface Pool {
-  /** A thread of another connection, of the same kind, that can serve this one besides. */
-  hostFor(connection: Connection): Session | undefined;
-  /** Nothing new goes to a connection that was given up, or to a queue: its providers have been told. */
-  forget(given: Connection | FileQueue): void;
+  /** A thread of another worker, of the same kind, that can serve this one besides. */
+  hostFor(worker: WorkerHandle): WorkerLink | undefined;
+  /** Nothing new goes to a worker that was given up, or to a queue: its providers have been told. */
+  forget(given: WorkerHandle | FileQueue): void;
 }
 
-export class Connection implements SessionOwner {
+export class WorkerHandle implements LinkOwner {
   readonly kind: EngineKind;
   readonly channel = new Channel();
   readonly #dispatcher: Dispatcher;
@@ -54,27 +54,27 @@ export class Connection implements SessionOwner {
   }
 
   get lost(): boolean {
-    return this.#session === undefined;
+    return this.#link === undefined;
   }
 
-  /** Whether it has no thread of its own, but is served by that of another connection. */
+  /** Whether it has no thread of its own, but is served by that of another worker. */
   get isGuest(): boolean {
-    return this.#session?.isGuest ?? false;
+    return this.#link?.isGuest ?? false;
   }
 
-  /** Whether its thread serves other connections besides. */
+  /** Whether its thread serves other workers besides. */
   get hasGuests(): boolean {
-    return this.#session?.hasGuests ?? false;
+    return this.#link?.hasGuests ?? false;
   }
 
   /** Its own thread, if that is alive. */
-  get ownThread(): Session | undefined {
+  get ownThread(): WorkerLink | undefined {
     if (!this.#isRecovering) this.#checkLife();
-    return this.#isRecovering || this.isGuest ? undefined : this.#session;
+    return this.#isRecovering || this.isGuest ? undefined : this.#link;
   }
 
-  get #session(): Session | undefined {
-    return this.#dispatcher.session;
+  get #link(): WorkerLink | undefined {
+    return this.#dispatcher.link;
   }
 
   get fileCount(): number {
@@ -95,13 +95,13 @@ export class Connection implements SessionOwner {
 
   // ---- files and providers ------------------------------------------------------------------
 
-  openFile(place: Place): FileQueue {
-    const { path: dbPath } = place;
+  openFile(location: Location): FileQueue {
+    const { path: dbPath } = location;
     const id = this.#freeFileIds.pop() ?? this.#nextFileId++;
     if (id >= MAX_FILES) {
       throw makeError('open-failed', 'open', dbPath, `this worker has ${MAX_FILES} files open already`);
     }
-    const queue = new FileQueue(id, this.#dispatcher, place);
+    const queue = new FileQueue(id, this.#dispatcher, location);
     this.#queues.add(queue);
     if (this.lost) this.#giveUpQueue(queue, this.#lostReason, NO_THREAD);
     return queue;
@@ -119,9 +119,7 @@ export class Connection implements SessionOwner {
   async attach(queue: FileQueue, member: Member): Promise<Report> {
     const trace = begin('open', () => ({ Path: member.dbPath, StoreId: member.storeId }));
     const report =
-      this.#session === undefined
-        ? lostReport(this.#lostReason)
-        : await this.#registry.attach(this.#session, queue, member);
+      this.#link === undefined ? lostReport(this.#lostReason) : await this.#registry.attach(this.#link, queue, member);
     trace?.end({}, report.error && reviveError(report.error, 'open', member.dbPath));
     log('open %s: %s', member.dbPath, report.error?.code ?? 'fine');
     if (report.sqliteVersion !== undefined) this.#dispatcher.sqliteVersion = report.sqliteVersion;
@@ -129,8 +127,8 @@ export class Connection implements SessionOwner {
   }
 
   async detach(member: Member): Promise<Report> {
-    if (this.#session === undefined) return {};
-    const report = await this.#registry.detach(this.#session, member);
+    if (this.#link === undefined) return {};
+    const report = await this.#registry.detach(this.#link, member);
     log('close %s: %s', member.dbPath, report.error?.code ?? 'fine');
     return report;
   }
@@ -149,8 +147,8 @@ export class Connection implements SessionOwner {
 
   /** Blocks until the worker has closed its files, so that none of them is cut off in mid-work. */
   retire(patienceMs: number): void {
-    if (this.#session === undefined || !this.channel.booted) return;
-    this.#session.call(
+    if (this.#link === undefined || !this.channel.booted) return;
+    this.#link.call(
       (service) => service.retire(),
       () => {},
     );
@@ -168,7 +166,7 @@ export class Connection implements SessionOwner {
   /** Ends its thread, which has no file; there will be no other one. */
   end(): void {
     log('a worker without files ends');
-    this.#session?.depart();
+    this.#link?.depart();
     this.#dispatcher.end();
   }
 
@@ -183,7 +181,7 @@ export class Connection implements SessionOwner {
   }
 
   #checkLife(): void {
-    const life = this.#session?.checkLife() ?? 'alive';
+    const life = this.#link?.checkLife() ?? 'alive';
     if (life === 'ended') this.#recover(new Error('the worker thread has ended'));
     else if (life === 'never began') this.#recover(new Error('the worker thread did not start'), false);
   }
@@ -193,25 +191,25 @@ export class Connection implements SessionOwner {
     log('a worker starts');
     this.#restarts.started(this.channel.progress);
     try {
-      this.#dispatcher.session = Session.start(this.kind, this.#dispatcher.memory.arena, this);
+      this.#dispatcher.link = WorkerLink.start(this.kind, this.#dispatcher.memory.arena, this);
       return undefined;
     } catch (error) {
       return error;
     }
   }
 
-  /** Fewer threads: that of another connection serves this one too. Returns whether there is one. */
+  /** Fewer threads: that of another worker serves this one too. Returns whether there is one. */
   #becomeGuest(): boolean {
     const host = this.#pool.hostFor(this);
     if (host === undefined) return false;
     log('a worker serves the files of another one, for which there is no thread');
-    this.#dispatcher.session = host.serveAlso(this.#dispatcher.memory.arena, this);
+    this.#dispatcher.link = host.serveAlso(this.#dispatcher.memory.arena, this);
     return true;
   }
 
   /** Goes on in another thread, and gives it all that the lost one left undone; perhaps not in one of its own. */
   #recover(reason: unknown, mayStart = true): void {
-    const lost = this.#session;
+    const lost = this.#link;
     if (lost === undefined || this.#isRecovering) return;
     this.#isRecovering = true;
     const { fileAtWork } = this.channel;
@@ -224,7 +222,7 @@ export class Connection implements SessionOwner {
   }
 
   #replace(
-    lost: Session,
+    lost: WorkerLink,
     fileAtWork: number | undefined,
     wasAtWork: boolean,
     reason: unknown,
@@ -232,7 +230,7 @@ export class Connection implements SessionOwner {
   ): void {
     tell('worker-lost', { Message: String(reason), Files: this.#queues.size });
     for (const queue of this.#queues) if (queue.id === fileAtWork) this.#tryAgain(queue, reason);
-    // a thread that ended at a file's work says nothing about the next one, nor does that of another connection
+    // a thread that ended at a file's work says nothing about the next one, nor does that of another worker
     const vain = !wasAtWork && !lost.isGuest && !this.#restarts.mayGoOn(this.channel.progress);
     const failed = mayStart && !vain ? this.#start() : reason;
     const hasThread = failed === undefined || this.#becomeGuest();
@@ -255,12 +253,12 @@ export class Connection implements SessionOwner {
     for (const queue of this.#queues) if (queue.transient) this.#giveUpQueue(queue, reason, MEMORY_LOST);
     // first, since a provider is told of with what became of its calls
     for (const queue of this.#queues) queue.resume();
-    if (this.#session !== undefined) this.#registry.attachAll(this.#session);
-    if (this.#session !== undefined) this.#registry.detachAgain(this.#session);
+    if (this.#link !== undefined) this.#registry.attachAll(this.#link);
+    if (this.#link !== undefined) this.#registry.detachAgain(this.#link);
   }
 
   #giveUp(reason: unknown): void {
-    this.#dispatcher.session = undefined;
+    this.#dispatcher.link = undefined;
     this.#lostReason = reason;
     this.#pool.forget(this);
     for (const queue of this.#queues) {

@@ -1,6 +1,6 @@
 /**
- * What one worker thread does for one connection, and the Comlink calls to it. Comlink's promises never
- * settle once their worker is gone: then `onEnd` is told, and nothing of this session is heard any more.
+ * What one thread does for one worker, and the Comlink calls to it. Comlink's promises never
+ * settle once their worker is gone: then `onEnd` is told, and nothing of this link is heard any more.
  * `onAnswered` is told after each answer: the process may have nothing left to wait for.
  */
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
@@ -17,21 +17,21 @@ import { WorkerThread } from './worker-thread.ts';
 /** A worker that did not start within this is taken for lost by a blocked thread, which hears of no exit. */
 const START_PATIENCE_MS = 30_000;
 
-/** Who is told of a session. */
-export interface SessionOwner {
+/** Who is told of a link. */
+export interface LinkOwner {
   readonly channel: Channel;
   onEnd(reason: unknown): void;
   onAnswered(): void;
 }
 
-export class Session {
-  /** Whether the thread was started for another connection. */
+export class WorkerLink {
+  /** Whether the thread was started for another worker. */
   readonly isGuest: boolean;
   readonly channel: Channel;
   readonly #thread: WorkerThread;
   readonly #port: Worker | MessagePort;
   readonly #service: Remote<WorkerService>;
-  readonly #owner: SessionOwner;
+  readonly #owner: LinkOwner;
   readonly #startedAt = performance.now();
   #over = false;
   #referenced = true;
@@ -39,13 +39,13 @@ export class Session {
   #calls = 0;
 
   /** In a thread of its own. @throws what Node throws where none can be started */
-  static start(kind: EngineKind, arena: SharedArrayBuffer, owner: SessionOwner): Session {
+  static start(kind: EngineKind, arena: SharedArrayBuffer, owner: LinkOwner): WorkerLink {
     owner.channel.reset();
     const thread = new WorkerThread(kind, owner.channel.sharedWith(arena));
-    return new Session(thread, thread.worker, owner);
+    return new WorkerLink(thread, thread.worker, owner);
   }
 
-  private constructor(thread: WorkerThread, port: Worker | MessagePort, owner: SessionOwner) {
+  private constructor(thread: WorkerThread, port: Worker | MessagePort, owner: LinkOwner) {
     this.#thread = thread;
     this.#port = port;
     this.isGuest = port !== thread.worker;
@@ -65,8 +65,8 @@ export class Session {
     thread.serves(this);
   }
 
-  /** In the thread of this session, besides. */
-  serveAlso(arena: SharedArrayBuffer, owner: SessionOwner): Session {
+  /** In the thread of this link, besides. */
+  serveAlso(arena: SharedArrayBuffer, owner: LinkOwner): WorkerLink {
     owner.channel.reset();
     const { port1, port2 } = new MessageChannel();
     const shared = owner.channel.sharedWith(arena);
@@ -74,7 +74,7 @@ export class Session {
       (service) => service.serve(shared, transfer(port2, [port2])),
       () => {},
     );
-    return new Session(this.#thread, port1, owner);
+    return new WorkerLink(this.#thread, port1, owner);
   }
 
   /**
@@ -129,7 +129,7 @@ export class Session {
     return !this.channel.booted && performance.now() - this.#startedAt > START_PATIENCE_MS ? 'never began' : 'alive';
   }
 
-  /** Whether the thread, which has ended, was carrying something out, for whichever connection. */
+  /** Whether the thread, which has ended, was carrying something out, for whichever worker. */
   get wasAtWork(): boolean {
     return this.#thread.wasAtWork;
   }
@@ -141,7 +141,7 @@ export class Session {
     this.#thread.end();
   }
 
-  /** The same where nothing is left to do: a thread of another connection goes on with what that one has. */
+  /** The same where nothing is left to do: a thread of another worker goes on with what that one has. */
   depart(): void {
     if ('close' in this.#port) {
       this.#isOver();
@@ -152,7 +152,7 @@ export class Session {
     }
   }
 
-  /** Whether the thread, its own, serves other connections besides. */
+  /** Whether the thread, its own, serves other workers besides. */
   get hasGuests(): boolean {
     return !this.isGuest && this.#thread.guests > 0;
   }

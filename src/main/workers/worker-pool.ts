@@ -6,11 +6,11 @@
  */
 import { availableParallelism } from 'node:os';
 import { later, performance } from '../../protocol/surroundings.ts';
-import type { Place } from '../location.ts';
+import type { Location } from '../location.ts';
 import type { FileQueue } from '../queue/file-queue.ts';
 import { guardExit } from './exit-guard.ts';
 import type { EngineKind } from './start-worker.ts';
-import { Connection, type Pool } from './worker-handle.ts';
+import { type Pool, WorkerHandle } from './worker-handle.ts';
 
 const MOST_WORKERS = 64;
 /** A thread without files ends after so long: starting one takes some 30 ms. */
@@ -18,14 +18,14 @@ const QUIET_MS = 3000;
 /** Where another thread was not to be had, it is not asked for again for so long. */
 const NO_ROOM_FOR_MS = 10_000;
 
-const connections: Connection[] = [];
+const workers: WorkerHandle[] = [];
 let nextThreadAt = 0;
-/** By what is the same for all names of a file; providers on the same file share a queue, and with it the connection. */
+/** By what is the same for all names of a file; providers on the same file share a queue, and with it the worker. */
 const openFiles = new Map<string, OpenFile>();
 
 export interface OpenFile {
   queue: FileQueue;
-  connection: Connection;
+  worker: WorkerHandle;
 }
 
 function poolSize(): number {
@@ -35,54 +35,54 @@ function poolSize(): number {
 }
 
 /** A file: as it is open already, or opened on the worker with the fewest files. */
-export function openFile(place: Place, maxPendingBytes: number): OpenFile {
-  const { key, server } = place;
+export function openFile(location: Location, maxPendingBytes: number): OpenFile {
+  const { key, server } = location;
   const open = () => (key === undefined ? undefined : openFiles.get(key));
   const before = open();
   if (before !== undefined) return before;
-  const connection = connectionForNewFile(server === undefined ? 'sqlite' : 'postgresql', maxPendingBytes);
+  const worker = workerForNewFile(server === undefined ? 'sqlite' : 'postgresql', maxPendingBytes);
   // Node tells of a new thread, and of listeners, as they are made: who hears of that may have opened the file
   const meanwhile = open();
   if (meanwhile !== undefined) {
-    if (connection.fileCount === 0) endLater(connection);
+    if (worker.fileCount === 0) endLater(worker);
     return meanwhile;
   }
-  const file = { queue: connection.openFile(place), connection };
-  if (key !== undefined && !connection.lost) openFiles.set(key, file);
+  const file = { queue: worker.openFile(location), worker };
+  if (key !== undefined && !worker.lost) openFiles.set(key, file);
   return file;
 }
 
 /** Called when a provider of a file is gone. */
-export function releaseFile({ queue, connection }: OpenFile): void {
+export function releaseFile({ queue, worker }: OpenFile): void {
   if (queue.members.size > 0) return; // there is another provider on the file
-  const { key } = queue.place;
+  const { key } = queue.location;
   if (key !== undefined && openFiles.get(key)?.queue === queue) openFiles.delete(key);
-  connection.closeFile(queue);
-  if (connection.fileCount === 0) endLater(connection);
+  worker.closeFile(queue);
+  if (worker.fileCount === 0) endLater(worker);
 }
 
-/** By connection, what calls its end off. */
-const ends = new WeakMap<Connection, () => void>();
+/** By worker, what calls its end off. */
+const ends = new WeakMap<WorkerHandle, () => void>();
 
-function endLater(connection: Connection): void {
-  ends.get(connection)?.();
+function endLater(worker: WorkerHandle): void {
+  ends.get(worker)?.();
   const stay = later(() => {
-    if (connection.fileCount > 0 || connection.lost) return;
-    if (connection.hasGuests) return endLater(connection);
-    pool.forget(connection);
-    connection.end();
+    if (worker.fileCount > 0 || worker.lost) return;
+    if (worker.hasGuests) return endLater(worker);
+    pool.forget(worker);
+    worker.end();
   }, QUIET_MS);
-  ends.set(connection, stay);
+  ends.set(worker, stay);
 }
 
 /** A worker is started for a new file as long as every other one of its kind has one, and there is room for another thread. */
-function connectionForNewFile(kind: EngineKind, maxPendingBytes: number): Connection {
-  const ofKind = connections.filter((connection) => connection.kind === kind);
-  const best = ofKind.reduce<Connection | undefined>(better, undefined);
-  if (best === undefined) return addConnection(kind, maxPendingBytes);
+function workerForNewFile(kind: EngineKind, maxPendingBytes: number): WorkerHandle {
+  const ofKind = workers.filter((worker) => worker.kind === kind);
+  const best = ofKind.reduce<WorkerHandle | undefined>(better, undefined);
+  if (best === undefined) return addWorker(kind, maxPendingBytes);
   if (best.fileCount === 0 || ofKind.length >= poolSize() || performance.now() < nextThreadAt) return best;
   try {
-    const another = addConnection(kind, maxPendingBytes);
+    const another = addWorker(kind, maxPendingBytes);
     if (!another.lost) return another;
   } catch {
     // no memory for another one: those that there are serve this file too
@@ -92,34 +92,34 @@ function connectionForNewFile(kind: EngineKind, maxPendingBytes: number): Connec
 }
 
 /** The one with a thread of its own, and fewer files. */
-function better(a: Connection | undefined, b: Connection): Connection {
+function better(a: WorkerHandle | undefined, b: WorkerHandle): WorkerHandle {
   if (a === undefined || (a.isGuest && !b.isGuest)) return b;
   return a.isGuest === b.isGuest && b.fileCount < a.fileCount ? b : a;
 }
 
-function addConnection(kind: EngineKind, maxPendingBytes: number): Connection {
-  const connection = new Connection(kind, maxPendingBytes, pool);
-  if (!connection.lost) connections.push(connection);
-  guardExit(connections);
-  return connection;
+function addWorker(kind: EngineKind, maxPendingBytes: number): WorkerHandle {
+  const worker = new WorkerHandle(kind, maxPendingBytes, pool);
+  if (!worker.lost) workers.push(worker);
+  guardExit(workers);
+  return worker;
 }
 
 const pool: Pool = {
   hostFor(guest) {
     // a copy: one that turns out to be lost is taken out
-    for (const connection of [...connections]) {
-      const thread = connection !== guest && connection.kind === guest.kind ? connection.ownThread : undefined;
+    for (const worker of [...workers]) {
+      const thread = worker !== guest && worker.kind === guest.kind ? worker.ownThread : undefined;
       if (thread !== undefined) return thread;
     }
     return undefined;
   },
 
   forget(given) {
-    const at = connections.indexOf(given as Connection);
-    if (at >= 0) connections.splice(at, 1);
-    guardExit(connections);
-    for (const [key, { connection, queue }] of openFiles) {
-      if (connection === given || queue === given) openFiles.delete(key);
+    const at = workers.indexOf(given as WorkerHandle);
+    if (at >= 0) workers.splice(at, 1);
+    guardExit(workers);
+    for (const [key, { worker, queue }] of openFiles) {
+      if (worker === given || queue === given) openFiles.delete(key);
     }
   },
 };

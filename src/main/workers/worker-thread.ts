@@ -1,5 +1,5 @@
 /**
- * One worker thread, from its start to its end: for the connection that has started it, and for others that it serves
+ * One thread, from its start to its end: for the worker that has started it, and for others that it serves
  * besides, where there is no room for another thread.
  */
 import { existsSync } from 'node:fs';
@@ -73,7 +73,7 @@ export class WorkerThread {
     return idle < 0 || (booted && this.#online && idle === 0 && active === 0);
   }
 
-  /** Of one that has ended: whether it was carrying something out, for whichever connection. As it was when first asked. */
+  /** Of one that has ended: whether it was carrying something out, for whichever worker. As it was when first asked. */
   get wasAtWork(): boolean {
     this.#wasAtWork ??= [...this.#served].some(({ channel }) => channel.fileAtWork !== undefined);
     return this.#wasAtWork;

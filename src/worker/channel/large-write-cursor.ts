@@ -4,7 +4,7 @@ import { ENTRY_KEEPS_BOTH } from '../../protocol/entries.ts';
 import type { Bytes } from '../../protocol/service.ts';
 import type { Caller, Writes } from '../engine.ts';
 
-export class LargeWrite implements Writes {
+export class LargeWriteCursor implements Writes {
   readonly operation: number;
   readonly caller: Caller;
   readonly clock: number;

@@ -1,8 +1,9 @@
 /** Tells the main thread how far an operation is, and learns from it whether to stop. */
-import { type Gauge, HEARD, type LookWay, type SDS_OperationProgress, STOP } from '../../protocol/operations.ts';
+import { type Gauge, HEARD, type LookWay, STOP } from '../../protocol/operation-messages.ts';
+import type { SDS_OperationProgress } from '../../protocol/operations.ts';
 import { performance } from '../../protocol/surroundings.ts';
 import { Stopped } from './failure.ts';
-import type { MakingRoom } from './throttle.ts';
+import type { Throttle } from './throttle.ts';
 
 /** Longer than a caller's event loop is ever held up by anything reasonable. */
 const HEARD_MS = 5000;
@@ -11,7 +12,7 @@ const EVERY_MS = 100;
 
 export class Progress {
   readonly cells: Int32Array;
-  readonly #room: MakingRoom;
+  readonly #room: Throttle;
   readonly #tell: (progress: SDS_OperationProgress, gauge?: Gauge) => void;
   /** Told once a file is open, and how. */
   readonly opened: (way: LookWay) => void;
@@ -22,7 +23,7 @@ export class Progress {
 
   constructor(
     cells: SharedArrayBuffer,
-    room: MakingRoom,
+    room: Throttle,
     tell: (progress: SDS_OperationProgress, gauge?: Gauge) => void,
     opened: (way: LookWay) => void,
   ) {

@@ -11,7 +11,7 @@ const MOST_MS = 20;
 /** What nobody waits for is settled, and so counted, up to 100 ms late. */
 const TRAFFIC_MS = 150;
 
-export class MakingRoom {
+export class Throttle {
   readonly #traffic: Int32Array;
   #seen: number;
   #trafficUntil = 0;

@@ -15,7 +15,7 @@ import { storedName } from './names.ts';
 import type { PackedPatches } from './packed-patches.ts';
 import { loadPatchesSince } from './patch-loads.ts';
 import { CarefulInsertion, collidedOf, insertion, insertionOfAll, pruning } from './patches.ts';
-import { Server } from './server-link.ts';
+import { ServerLink } from './server-link.ts';
 import { deletionOfOthers, isLarge, largeSnapshot, loadSnapshot, smallSnapshot } from './snapshots.ts';
 import { ServerError } from './sqlstates.ts';
 import { begin, inTransaction, type Limits } from './transactions.ts';
@@ -28,7 +28,7 @@ const NOT_SUPPORTED = '0A000';
 
 export class PostgresqlEngine implements Engine {
   readonly version = '';
-  readonly #server: Server;
+  readonly #link: ServerLink;
   readonly #holder: Holder;
   readonly #claims: Claims;
   readonly #limits: Limits;
@@ -44,11 +44,11 @@ export class PostgresqlEngine implements Engine {
     this.#holder = new Holder(settings.session, settings.leaseMs);
     this.#limits = { lockMs: 1, idleMs: settings.leaseMs };
     this.#claims = new Claims(this.#holder, this.#limits);
-    this.#server = new Server(settings, this.#holder, this.#claims);
+    this.#link = new ServerLink(settings, this.#holder, this.#claims);
   }
 
   taskBegins(askedAt: number): void {
-    this.#server.askedAt = askedAt;
+    this.#link.askedAt = askedAt;
   }
 
   /** It is the server's; see `#claim`. */
@@ -63,8 +63,8 @@ export class PostgresqlEngine implements Engine {
     this.#callers.set(stored, callers.add(caller));
     // 0 would wait for ever
     this.#limits.lockMs = Math.max(this.#limits.lockMs, caller.busyTimeoutMs);
-    this.#server.offer(caller.password);
-    await this.#server.use((connection) => this.#claim(connection, caller));
+    this.#link.offer(caller.password);
+    await this.#link.use((connection) => this.#claim(connection, caller));
     return this.#claims.epochOf(storeId);
   }
 
@@ -75,12 +75,12 @@ export class PostgresqlEngine implements Engine {
     if (callers === undefined || callers.size > 0) return;
     this.#callers.delete(stored);
     this.#claims.leave(stored);
-    await this.#server.useOnce((connection) => this.#claims.giveBack(connection));
+    await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
   }
 
   /** Whether a provider may do what it was made for. @throws `fenced` if its store was lost, `open-failed` if it wants too much */
   #mayWrite({ storeId, exclusive, full }: Caller): boolean {
-    if (full && !this.#server.isSynchronous) {
+    if (full && !this.#link.isSynchronous) {
       const message = "the server's synchronous_commit is off: with Durability 'full' it must not be";
       throw new EngineError('open-failed', { message }, true);
     }
@@ -102,12 +102,12 @@ export class PostgresqlEngine implements Engine {
   }
 
   wasCommitted(commitPoint: CommitPoint): Promise<boolean> {
-    return this.#server.use(async () => this.#holder.covers(commitPoint));
+    return this.#link.use(async () => this.#holder.covers(commitPoint));
   }
 
   async #transact(changes: Changes, writes: Writes, commitPoint: CommitPoint): Promise<void> {
     let collided: number[] = [];
-    await this.#server.use(async (connection) => {
+    await this.#link.use(async (connection) => {
       if (this.#holder.covers(commitPoint)) {
         // an earlier attempt was committed, and nobody heard of it
         collided = await this.#collidedLater(connection, changes);
@@ -131,7 +131,7 @@ export class PostgresqlEngine implements Engine {
   /** Behind the acknowledgement, since it takes half as long as the snapshot itself; what comes next waits for it. */
   #deleteReplaced(store: string): void {
     this.#replaced.add(store);
-    void this.#server.useOnce(async (connection) => {
+    void this.#link.useOnce(async (connection) => {
       await connection.run(...begin(this.#limits), deletionOfOthers(store), this.#holder.fence(), { text: 'COMMIT' });
       this.#replaced.delete(store);
     });
@@ -194,7 +194,7 @@ export class PostgresqlEngine implements Engine {
 
   /** Step by step, in one transaction. */
   #writeLong(connection: Connection, changes: Changes, point: CommitPoint): Promise<number[]> {
-    const copy = this.#server.mayCopy;
+    const copy = this.#link.mayCopy;
     const lost: number[] = [];
     return inTransaction(connection, async () => {
       await connection.run(...begin(this.#limits), ...namesOf(changes.longNames));
@@ -262,9 +262,9 @@ export class PostgresqlEngine implements Engine {
   }
 
   #load<T>(caller: Caller, read: (connection: Connection, copy: boolean) => Promise<T>): Promise<T> {
-    return this.#server.use(async (connection) => {
+    return this.#link.use(async (connection) => {
       await this.#claim(connection, caller);
-      return read(connection, this.#server.mayCopy);
+      return read(connection, this.#link.mayCopy);
     });
   }
 
@@ -279,6 +279,6 @@ export class PostgresqlEngine implements Engine {
   }
 
   close(): Promise<void> {
-    return this.#server.close();
+    return this.#link.close();
   }
 }

@@ -29,7 +29,7 @@ const MOST_PASSWORDS = 4;
 /** What a server says that has no COPY in binary form: not supported, or no syntax of its. */
 const NO_COPY = new Set(['0A000', '42601']);
 
-export class Server {
+export class ServerLink {
   mayCopy: boolean;
   readonly #settings: PostgresqlSettings;
   readonly #holder: Holder;

@@ -7,7 +7,7 @@ import { clearInterval, Promise, performance, setInterval, setTimeout } from '..
 import type { Statement } from '../../postgresql/connection.ts';
 import { Holder } from '../../postgresql/holder.ts';
 import { OperationError } from '../failure.ts';
-import { type Server, ServerFailure, textArray } from './copy-connection.ts';
+import { type CopyConnection, ServerFailure, textArray } from './copy-connection.ts';
 
 /** Looked at so often whether the holder of a claim has given it back before its time is over. */
 const LOOK_MS = 200;
@@ -25,15 +25,15 @@ interface Claim {
 }
 
 export class CopyClaims {
-  readonly #server: Server;
+  readonly #server: CopyConnection;
   readonly #holder: Holder;
-  #second: Server | undefined;
+  #second: CopyConnection | undefined;
   #timer: NodeJS.Timeout | undefined;
   #renewal: Promise<void> | undefined;
   #lost = false;
   #number = 0;
 
-  constructor(server: Server, leaseMs: number) {
+  constructor(server: CopyConnection, leaseMs: number) {
     this.#server = server;
     this.#holder = new Holder(`copy ${randomUUID()}`, leaseMs);
   }

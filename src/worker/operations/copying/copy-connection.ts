@@ -27,30 +27,30 @@ export function cutConnections(): void {
   for (const connection of open) connection.drop();
 }
 
-export class Server {
+export class CopyConnection {
   readonly place: string;
   readonly connection: Connection;
-  readonly #again: () => Promise<Server>;
+  readonly #again: () => Promise<CopyConnection>;
 
-  private constructor(place: string, connection: Connection, again: () => Promise<Server>) {
+  private constructor(place: string, connection: Connection, again: () => Promise<CopyConnection>) {
     this.place = place;
     this.connection = connection;
     this.#again = again;
   }
 
-  static async open(pg: Pg, target: PostgresqlTarget): Promise<Server> {
+  static async open(pg: Pg, target: PostgresqlTarget): Promise<CopyConnection> {
     const place = labelOf(target);
     try {
       const { connection } = await connect(pg, target, CONNECT_MS, PATIENCE);
       open.add(connection);
-      return new Server(place, connection, () => Server.open(pg, target));
+      return new CopyConnection(place, connection, () => CopyConnection.open(pg, target));
     } catch (error) {
       throw failureOf(error, place);
     }
   }
 
   /** Another connection to the same database. */
-  another(): Promise<Server> {
+  another(): Promise<CopyConnection> {
     return this.#again();
   }
 

@@ -3,12 +3,12 @@
  * off goes on from there. When it has ended, nothing of it is kept.
  */
 import type { Result, Statement } from '../../postgresql/connection.ts';
-import { type Server, textArray } from './copy-connection.ts';
+import { type CopyConnection, textArray } from './copy-connection.ts';
 
 export class CopyRecords {
-  readonly #server: Server;
+  readonly #server: CopyConnection;
 
-  constructor(server: Server) {
+  constructor(server: CopyConnection) {
     this.#server = server;
   }
 

@@ -1,6 +1,7 @@
 /** Moves house: copies stores and values from database files or PostgreSQL databases into one, and compares them afterwards. */
 import { statSync } from 'node:fs';
-import type { MoveTask, Place, SDS_CopyResult } from '../../../protocol/operations.ts';
+import type { CopyEnd, CopyTask } from '../../../protocol/operation-messages.ts';
+import type { SDS_CopyResult } from '../../../protocol/operations.ts';
 import { identityOf } from '../../../protocol/postgresql/url.ts';
 import { Promise, performance } from '../../../protocol/surroundings.ts';
 import { loadPg, type Pg } from '../../postgresql/load-pg.ts';
@@ -10,7 +11,7 @@ import { placeFor, refuseSame } from '../files/replace-file.ts';
 import { requireStoreFile } from '../files/store-file.ts';
 import type { Progress } from '../progress.ts';
 import { compareStores, compareValues } from './compare.ts';
-import { cutConnections, Server } from './copy-connection.ts';
+import { CopyConnection, cutConnections } from './copy-connection.ts';
 import { DatabaseReader } from './database-reader.ts';
 import { DatabaseWriter } from './database-writer.ts';
 import type { Reader, Source, StorePrint, StoreSize, Writer } from './ends.ts';
@@ -25,7 +26,7 @@ const GROUP_BYTES = 8 * 1024 * 1024;
 const GROUP_PATCHES = 20_000;
 const GROUP_STORES = 500;
 
-export async function move(task: MoveTask, progress: Progress): Promise<SDS_CopyResult> {
+export async function copyStores(task: CopyTask, progress: Progress): Promise<SDS_CopyResult> {
   const begun = performance.now();
   for (let tries = 1; ; tries++) {
     const copy = new Copy(task, progress, tries);
@@ -40,7 +41,7 @@ export async function move(task: MoveTask, progress: Progress): Promise<SDS_Copy
 }
 
 class Copy {
-  readonly #task: MoveTask;
+  readonly #task: CopyTask;
   readonly #progress: Progress;
   readonly #tries: number;
   readonly #meter: Meter;
@@ -48,7 +49,7 @@ class Copy {
   #pg: Pg | undefined;
   #targetDatabase: string | undefined;
 
-  constructor(task: MoveTask, progress: Progress, tries: number) {
+  constructor(task: CopyTask, progress: Progress, tries: number) {
     this.#task = task;
     this.#progress = progress;
     this.#tries = tries;
@@ -99,7 +100,7 @@ class Copy {
 
   // ---- what is copied, and where to ------------------------------------------------------------------
 
-  async #openSource(place: Place): Promise<Source> {
+  async #openSource(place: CopyEnd): Promise<Source> {
     if (place.server !== undefined) {
       const server = await this.#openServer(place.server);
       const database = await server.whichDatabase();
@@ -144,8 +145,8 @@ class Copy {
     return (meter) => new FileWriter(place, mode, overwrite, meter);
   }
 
-  async #openServer(target: NonNullable<Place['server']>): Promise<Server> {
-    const server = await Server.open(this.#loadPg(), target);
+  async #openServer(target: NonNullable<CopyEnd['server']>): Promise<CopyConnection> {
+    const server = await CopyConnection.open(this.#loadPg(), target);
     this.#closing.push(() => server.close());
     await server.tryDigests();
     return server;

@@ -1,6 +1,6 @@
 /** Reads stores and values of a PostgreSQL database: of one moment, if it is what is copied. */
 import { isLongName, nameOf, storedName } from '../../postgresql/names.ts';
-import { bytesOf, type Server, textArray } from './copy-connection.ts';
+import { bytesOf, type CopyConnection, textArray } from './copy-connection.ts';
 import { CHUNK_BYTES, digestsAreUsed, joined, PATCHES_A_PAGE } from './digest.ts';
 import type { Patch, Reader, StorePrint, StoreSize, Value, ValuePrint } from './ends.ts';
 
@@ -41,12 +41,12 @@ function wholeOf(row: string, chunks: string): { bytes: string; digest: string }
 
 export class DatabaseReader implements Reader {
   readonly place: string;
-  readonly #server: Server;
+  readonly #server: CopyConnection;
   readonly #pause: () => Promise<void>;
   #ahead = new Map<string, Ahead>();
 
   /** @param pause - called now and then in what takes long */
-  constructor(server: Server, pause: () => Promise<void>) {
+  constructor(server: CopyConnection, pause: () => Promise<void>) {
     this.#server = server;
     this.#pause = pause;
     this.place = server.place;

@@ -8,7 +8,7 @@ import type { Statement } from '../../postgresql/connection.ts';
 import { isLongName, nameOf, type StoredName, storedName } from '../../postgresql/names.ts';
 import { prepareTables } from '../../postgresql/tables.ts';
 import { CopyClaims } from './copy-claims.ts';
-import { type Server, ServerFailure, textArray } from './copy-connection.ts';
+import { type CopyConnection, ServerFailure, textArray } from './copy-connection.ts';
 import { CopyRecords } from './copy-records.ts';
 import { DatabaseReader } from './database-reader.ts';
 import { CHUNK_BYTES, writtenPrint } from './digest.ts';
@@ -25,7 +25,7 @@ const BYTES_AT_A_TIME = 4 * 1024 * 1024;
 export class DatabaseWriter implements Writer {
   readonly place: string;
   readonly reader: DatabaseReader;
-  readonly #server: Server;
+  readonly #server: CopyConnection;
   readonly #overwrite: boolean;
   readonly #meter: Meter;
   readonly #claims: CopyClaims;
@@ -36,7 +36,7 @@ export class DatabaseWriter implements Writer {
   readonly #begunBefore = new Set<string>();
   #hasClaims = false;
 
-  constructor(server: Server, overwrite: boolean, leaseMs: number, meter: Meter) {
+  constructor(server: CopyConnection, overwrite: boolean, leaseMs: number, meter: Meter) {
     this.#server = server;
     this.place = server.place;
     this.reader = new DatabaseReader(server, () => meter.step());

@@ -1,22 +1,22 @@
 /** Where a worker that moves stores begins: from or to a PostgreSQL database, or from several sources. It does so once. */
 import { parentPort, workerData } from 'node:worker_threads';
 import {
-  type MaintenanceData,
-  type MaintenanceReply,
-  type MaintenanceRequest,
-  type MoveTask,
+  type CopyTask,
+  type OperationData,
+  type OperationReply,
+  type OperationRequest,
   STOP,
-} from '../../../protocol/operations.ts';
+} from '../../../protocol/operation-messages.ts';
 import { OperationError, Stopped, toFailure } from '../failure.ts';
 import { Progress } from '../progress.ts';
 import { stepBack } from '../step-back.ts';
-import { MakingRoom } from '../throttle.ts';
-import { move } from './copy.ts';
+import { Throttle } from '../throttle.ts';
+import { copyStores } from './copy.ts';
 
-async function answer(given: MoveTask, progress: Progress): Promise<MaintenanceReply> {
+async function answer(given: CopyTask, progress: Progress): Promise<OperationReply> {
   const endThread = true;
   try {
-    return { kind: 'done', result: await move(given, progress), endThread };
+    return { kind: 'done', result: await copyStores(given, progress), endThread };
   } catch (error) {
     // what was cut off since the caller wants no more fails in many ways
     if (error instanceof Stopped || Atomics.load(progress.cells, STOP) !== 0) return { kind: 'stopped', endThread };
@@ -29,17 +29,17 @@ async function answer(given: MoveTask, progress: Progress): Promise<MaintenanceR
 
 if (parentPort !== null) {
   const port = parentPort;
-  const { cells, traffic } = workerData as MaintenanceData;
+  const { cells, traffic } = workerData as OperationData;
   const progress = new Progress(
     cells,
-    new MakingRoom(traffic),
-    (told) => port.postMessage({ kind: 'progress', progress: told } satisfies MaintenanceReply),
+    new Throttle(traffic),
+    (told) => port.postMessage({ kind: 'progress', progress: told } satisfies OperationReply),
     () => {},
   );
   stepBack();
-  port.once('message', async ({ given }: MaintenanceRequest) => {
+  port.once('message', async ({ given }: OperationRequest) => {
     progress.begin();
-    port.postMessage(await answer(given as MoveTask, progress));
+    port.postMessage(await answer(given as CopyTask, progress));
     // of this thread: a connection that is cut off while it is made would keep it alive
     process.exit();
   });

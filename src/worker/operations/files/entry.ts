@@ -1,17 +1,17 @@
 /** Where a worker for operations on whole files begins: it carries out one at a time, without a turn of its event loop in between. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type {
-  MaintenanceData,
-  MaintenanceReply,
-  MaintenanceRequest,
-  MaintenanceTask,
-  MaintenanceTasks,
-} from '../../../protocol/operations.ts';
+  OperationData,
+  OperationReply,
+  OperationRequest,
+  OperationTask,
+  OperationTasks,
+} from '../../../protocol/operation-messages.ts';
 import { keepsStatementsOpen } from '../../sqlite/node-sqlite.ts';
 import { ChangedMeanwhile, OperationError, Stopped, toFailure } from '../failure.ts';
 import { Progress } from '../progress.ts';
 import { stepBack } from '../step-back.ts';
-import { MakingRoom } from '../throttle.ts';
+import { Throttle } from '../throttle.ts';
 import { backup } from './backup.ts';
 import { compact } from './compact.ts';
 import { copyStores } from './copy-stores.ts';
@@ -19,10 +19,10 @@ import { describe } from './describe.ts';
 import { checkRows, checkStructure } from './verify.ts';
 
 const tasks: {
-  [Task in Exclude<MaintenanceTask, 'move'>]: (
-    given: MaintenanceTasks[Task]['given'],
+  [Task in Exclude<OperationTask, 'move'>]: (
+    given: OperationTasks[Task]['given'],
     progress: Progress,
-  ) => MaintenanceTasks[Task]['result'];
+  ) => OperationTasks[Task]['result'];
 } = {
   backup: (given, progress) => backup({ ...given, verify: false }, progress),
   restore: (given, progress) => backup({ ...given, pagesPerStep: 1024 }, progress),
@@ -33,7 +33,7 @@ const tasks: {
   copy: copyStores,
 };
 
-function answer({ task, given }: MaintenanceRequest, progress: Progress, endThread: boolean): MaintenanceReply {
+function answer({ task, given }: OperationRequest, progress: Progress, endThread: boolean): OperationReply {
   try {
     const run = tasks[task as keyof typeof tasks] as (given: object, progress: Progress) => unknown;
     return { kind: 'done', result: run(given, progress), endThread };
@@ -50,18 +50,18 @@ function answer({ task, given }: MaintenanceRequest, progress: Progress, endThre
 
 if (parentPort !== null) {
   const port = parentPort;
-  const send = (reply: MaintenanceReply) => port.postMessage(reply);
-  const { cells, traffic } = workerData as MaintenanceData;
+  const send = (reply: OperationReply) => port.postMessage(reply);
+  const { cells, traffic } = workerData as OperationData;
   const progress = new Progress(
     cells,
-    new MakingRoom(traffic),
+    new Throttle(traffic),
     (told, gauge) => send({ kind: 'progress', progress: told, ...(gauge === undefined ? {} : { gauge }) }),
     (way) => send({ kind: 'opened', way }),
   );
   stepBack();
   // where closing a database leaves it open, only the end of the thread closes it
   const endThread = keepsStatementsOpen();
-  port.on('message', (request: MaintenanceRequest) => {
+  port.on('message', (request: OperationRequest) => {
     progress.begin();
     send(answer(request, progress, endThread));
     if (endThread) port.close();

@@ -7,7 +7,7 @@
  */
 import { existsSync, type Stats, statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
-import type { LookWay } from '../../../protocol/operations.ts';
+import type { LookWay } from '../../../protocol/operation-messages.ts';
 import { firstRow, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { ChangedMeanwhile, OperationError, Stopped, toFailure } from '../failure.ts';
 import type { Progress } from '../progress.ts';

@@ -1,6 +1,6 @@
 /** The two halves of a verification, each for a thread of its own: SQLite's check of the structure, and a look at every row. */
 import { statSync } from 'node:fs';
-import type { LookWay, PartialCheck } from '../../../protocol/operations.ts';
+import type { LookWay, PartialCheck } from '../../../protocol/operation-messages.ts';
 import { EngineError } from '../../engine.ts';
 import { toEngineError } from '../../sqlite/errors.ts';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
