@@ -24,7 +24,7 @@ const titles: Record<string, string> = {
   'bare-worker': 'a worker that does nothing but commit',
   'empty-worker': 'an empty worker that opens a file',
   'provider-two-files': 'this provider, two files',
-  'postgresql-take-in-a-row': 'this provider on PostgreSQL, TakeSnapshots, without a rest',
+  'postgresql-take-in-a-row': 'this provider on PostgreSQL, TransferSnapshots, without a rest',
   'postgresql-copy-in-a-row': 'COPY alone, without a rest',
 };
 

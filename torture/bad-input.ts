@@ -131,7 +131,7 @@ const uses: readonly [Method, unknown[], number, string[]][] = [
 const options: Record<string, string[]> = {
   Durability: [],
   BusyTimeoutMs: ['0'],
-  TakeSnapshots: ['true'],
+  TransferSnapshots: ['true'],
   MaxPendingBytes: [],
   Overflow: [],
   OnClockCollision: [],

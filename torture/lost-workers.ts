@@ -29,7 +29,9 @@ export async function runOn(engine: Engine, { seed, scale, report }: RigContext)
   }
 
   async function killOverOnePlace(place: string, wanted: number): Promise<number> {
-    const calls = new MixedCalls(engine, place, random, report, { options: { MaxPendingBytes: 8 * 1024 * 1024 } });
+    const calls = new MixedCalls(engine, place, random, report, {
+      options: { MaxPendingBytes: 8 * 1024 * 1024, Overflow: 'block' },
+    });
     let kills = 0;
     for (let round = 0; round < ROUNDS_PER_PLACE && kills < wanted; round++) {
       const times = random.chance(0.2) ? random.below(2000) : random.below(40) + 1;

@@ -30,7 +30,7 @@ export interface Subject {
   takesSnapshots: boolean;
 }
 
-const neverHeld: SDS_ProviderOptions = { MaxPendingBytes: 512 * 1024 * 1024 };
+const neverHeld: SDS_ProviderOptions = { MaxPendingBytes: 512 * 1024 * 1024, Overflow: 'block' };
 
 export class MixedCalls {
   readonly subjects: readonly Subject[];
@@ -66,11 +66,11 @@ export class MixedCalls {
       storeId,
       verifies: own.VerifyValues === true,
       keeps: own.OnClockCollision === 'keep',
-      takesSnapshots: own.TakeSnapshots === true,
+      takesSnapshots: own.TransferSnapshots === true,
     });
     this.subjects = [
       open('one', {}),
-      open('two', { VerifyValues: true, TakeSnapshots: true }),
+      open('two', { VerifyValues: true, TransferSnapshots: true }),
       open('three', { OnClockCollision: 'keep' }),
     ];
   }

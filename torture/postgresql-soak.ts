@@ -38,7 +38,7 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
     const place = await databasesOn(server).freshPlace();
     const stores = Array.from({ length: 6 }, (_, index): Store => {
       return {
-        provider: new SDS_DesktopPersistenceProvider(place, `store ${index}`),
+        provider: new SDS_DesktopPersistenceProvider(place, `store ${index}`, { Overflow: 'block' }),
         index,
         first: 1,
         last: 0,

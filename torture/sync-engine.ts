@@ -54,7 +54,8 @@ export async function runOn(engine: Engine, { seed, scale, report }: RigContext)
     const life: Life = {
       provider: isReference ? 'reference' : 'worker',
       place: await engine.freshPlace(),
-      options: engine.isFile ? {} : { LeaseMs: 1000, BusyTimeoutMs: 20_000 },
+      // it looks at no promise, so it must be held rather than refused
+      options: engine.isFile ? {} : { LeaseMs: 1000, BusyTimeoutMs: 20_000, Overflow: 'block' },
       ending,
       everyMs,
       // for as long as a few checkpoints take

@@ -29,6 +29,7 @@ function driverWith(
           // times are those to the commit, for snapshots as for patches
           const store = new SDS_DesktopPersistenceProvider(onServer ? server : fileIn(folder), id, {
             Acknowledge: 'committed',
+            Overflow: 'block',
             ...options,
           });
           providers.push(store);
@@ -53,12 +54,14 @@ export const providerFull = driverWith(
   'after COMMIT in WAL mode, synchronous = FULL: survives a power cut',
   { options: { Durability: 'full' } },
 );
-export const providerTake = driverWith('this provider, TakeSnapshots', normal, { options: { TakeSnapshots: true } });
+export const providerTake = driverWith('this provider, TransferSnapshots', normal, {
+  options: { TransferSnapshots: true },
+});
 export const providerTransfer = driverWith('this provider, transfer', normal, { handOver: true });
 
 const onDisk = 'after COMMIT on PostgreSQL, synchronous_commit = on: survives a power cut of the server';
 export const postgresql = driverWith('this provider on PostgreSQL', onDisk, { onServer: true });
-export const postgresqlTake = driverWith('this provider on PostgreSQL, TakeSnapshots', onDisk, {
+export const postgresqlTake = driverWith('this provider on PostgreSQL, TransferSnapshots', onDisk, {
   onServer: true,
-  options: { TakeSnapshots: true },
+  options: { TransferSnapshots: true },
 });

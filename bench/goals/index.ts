@@ -149,7 +149,7 @@ export const goals: Goal[] = [
     (how): Goal => ({
       id: `snapshot-${how}`,
       scenario: 'snapshot',
-      work: `snapshot of 64 MB handed over (\`${how === 'take' ? 'TakeSnapshots' : 'transfer'}\`)`,
+      work: `snapshot of 64 MB handed over (\`${how === 'take' ? 'TransferSnapshots' : 'transfer'}\`)`,
       goal: 'blocks the main thread under 0.2 ms',
       reached: (of) => of(`provider-${how}`, 'blockedMs'),
       sense: 'at most',

@@ -78,7 +78,7 @@ export const postgresqlGoals: Goal[] = [
   },
   ...[
     { other: 'provider', name: ours, what: 'kept by the caller' },
-    { other: 'provider-take', name: `${ours}-take`, what: 'handed over (`TakeSnapshots`)' },
+    { other: 'provider-take', name: `${ours}-take`, what: 'handed over (`TransferSnapshots`)' },
   ].map(
     ({ other, name, what }): Goal => ({
       id: `${name}-blocked`,

@@ -1,6 +1,11 @@
 /** Checks of what callers pass: nothing of a bad call is queued, nothing of it is stored. */
 import { types } from 'node:util';
-import { defaultSettings, type ProviderSettings, type SDS_ProviderOptions } from '../protocol/options.ts';
+import {
+  defaultSettings,
+  type ProviderSettings,
+  type SDS_ProviderOptions,
+  serverDefaults,
+} from '../protocol/options.ts';
 import { Buffer } from '../protocol/surroundings.ts';
 import { isAttached, lengthOf } from './view.ts';
 
@@ -33,10 +38,19 @@ export function faultOfHash(value: unknown): string | undefined {
   return undefined;
 }
 
-/** Fills in the defaults, or says which option is wrong. */
-export function readOptions(options: SDS_ProviderOptions | undefined): ProviderSettings | string {
-  const settings = readEnvironment();
-  if (typeof settings === 'string' || options === undefined) return settings as unknown as ProviderSettings | string;
+/** The options with their defaults, and those among them that the caller has given. */
+export interface Options {
+  settings: ProviderSettings;
+  given: ReadonlySet<string>;
+}
+
+/** Fills in the defaults, those of a database on a server or of a file, or says which option is wrong. */
+export function readOptions(options: SDS_ProviderOptions | undefined, isServer: boolean): Options | string {
+  const settings = readEnvironment({ ...defaultSettings, ...(isServer ? serverDefaults : {}) });
+  const named = new Set<string>();
+  const read = { settings: settings as unknown as ProviderSettings, given: named };
+  if (typeof settings === 'string') return settings;
+  if (options === undefined) return read;
   if (typeof options !== 'object' || options === null || isArray(options))
     return `Options must be an object, not ${describe(options)}`;
   const given = entriesOf(options);
@@ -47,8 +61,9 @@ export function readOptions(options: SDS_ProviderOptions | undefined): ProviderS
     if (accepts === undefined) return `there is no option '${name}'; there are ${Object.keys(accepted).join(', ')}`;
     if (!accepts.test(value)) return `${name} must be ${accepts.what}, not ${describe(value)}`;
     settings[name] = value;
+    named.add(name);
   }
-  return settings as unknown as ProviderSettings;
+  return read;
 }
 
 /** Options that a program can be given from outside, by whoever swaps the provider and changes no line of it. */
@@ -60,8 +75,8 @@ const variables = {
 } as const satisfies Partial<Record<keyof SDS_ProviderOptions, string>>;
 
 /** The defaults, where the environment does not say otherwise; or which variable is wrong. */
-function readEnvironment(): Record<string, unknown> | string {
-  const settings: Record<string, unknown> = { ...defaultSettings };
+function readEnvironment(defaults: ProviderSettings): Record<string, unknown> | string {
+  const settings: Record<string, unknown> = { ...defaults };
   for (const [name, variable] of Object.entries(variables)) {
     const text = process.env[variable];
     if (text === undefined || text === '') continue;
@@ -113,9 +128,9 @@ const accepted: Record<keyof SDS_ProviderOptions, Acceptance> = {
   Durability: oneOf('normal', 'full'),
   Acknowledge: oneOf('queued', 'committed'),
   BusyTimeoutMs: integer(0, 2_147_483_647),
-  TakeSnapshots: yesOrNo,
+  TransferSnapshots: yesOrNo,
   MaxPendingBytes: integer(1, Number.MAX_SAFE_INTEGER),
-  Overflow: oneOf('wait', 'reject'),
+  Overflow: oneOf('block', 'reject'),
   OnClockCollision: oneOf('ignore', 'keep', 'keep-concurrent'),
   VerifyValues: yesOrNo,
   Ownership: oneOf('exclusive', 'shared'),

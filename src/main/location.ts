@@ -59,6 +59,24 @@ function locateServer(url: string, settings: ProviderSettings): Location {
   return { path: labelOf(target), parameters: '', key: keyOf(target), transient: false, server };
 }
 
+/** What holds for all providers of a database on a server in this process, and how an option calls it. */
+const sharedOptions = {
+  LeaseMs: 'leaseMs',
+  CreateTables: 'createTables',
+  ConnectTimeoutMs: 'connectTimeoutMs',
+  RetryForMs: 'retryForMs',
+} as const satisfies Partial<Record<keyof ProviderSettings, keyof PostgresqlSettings>>;
+
+/** Says which of the options that were given another provider of the database has given otherwise, `undefined` if none. */
+export function contradictionOf(first: Location, own: Location, given: ReadonlySet<string>): string | undefined {
+  for (const [option, name] of Object.entries(sharedOptions)) {
+    const [theirs, ours] = [first.server?.[name], own.server?.[name]];
+    if (!given.has(option) || theirs === ours) continue;
+    return `${option} is ${ours}, but another provider of this process has opened this database with ${theirs}, which holds for both: give the same, or leave it out`;
+  }
+  return undefined;
+}
+
 /** Its certificates are read at each connection; where they lie is known from now on. Returns a sentence if it can't be read. */
 export function readServer(url: string): PostgresqlTarget | string {
   const target = parsePostgresqlUrl(url, process.env, userName());

@@ -17,7 +17,7 @@ import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
 import type { SDS_Statistics } from '../protocol/statistics.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { describe, faultOfBytes, faultOfClock, faultOfHash, readOptions } from './arguments.ts';
-import { type Location, locate, OWN_LOCKS, pathOf } from './location.ts';
+import { contradictionOf, type Location, locate, OWN_LOCKS, pathOf } from './location.ts';
 import { tellNoted } from './observe/notes.ts';
 import { statisticsOf } from './observe/statistics.ts';
 import { Opening } from './opening.ts';
@@ -56,6 +56,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   readonly #member: Member;
   readonly #opening: Opening;
   #closing: Promise<void> | undefined;
+  #isClosed = false;
 
   /**
    * Starts opening the database; `ready()` tells how that went.
@@ -69,18 +70,22 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    *   directory was removed, and where there is no memory for a worker
    */
   constructor(DbPath: string, StoreId: string, Options?: SDS_ProviderOptions) {
-    const settings = readOptions(Options);
+    const isServer = typeof DbPath === 'string' && isPostgresqlUrl(DbPath);
+    const options = readOptions(Options, isServer);
     const fault =
       (typeof DbPath !== 'string' && `DbPath must be a string, not ${describe(DbPath)}`) ||
       (DbPath.includes('\0') && 'DbPath must not contain a NUL character') ||
       (typeof StoreId !== 'string' && `StoreId must be a string, not ${describe(StoreId)}`) ||
-      (typeof settings === 'string' && settings);
-    if (typeof settings === 'string' || fault) {
-      const location = typeof DbPath === 'string' && !isPostgresqlUrl(DbPath) ? DbPath : '?';
+      (typeof options === 'string' && options);
+    if (typeof options === 'string' || fault) {
+      const location = typeof DbPath === 'string' && !isServer ? DbPath : '?';
       throw makeError('invalid-argument', 'constructor', location, String(fault));
     }
+    const { settings, given } = options;
     const location = locate(DbPath, settings);
     const { queue, worker } = open(location, settings);
+    const contradiction = contradictionOf(queue.location, location, given);
+    if (contradiction !== undefined) throw makeError('invalid-argument', 'constructor', location.path, contradiction);
     const member = new Member(worker.newMemberId(), queue.dbPath, queue.store(StoreId), StoreId, settings);
     member.password = location.server?.target.password;
     queue.join(member);
@@ -120,14 +125,14 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   /**
    * Replaces the store's snapshot. Resolves when that is queued, or once it is committed: see the option `Acknowledge`.
    *
-   * @param Data - the snapshot; copied, or taken over with the option `TakeSnapshots` or by `transfer`
+   * @param Data - the snapshot; copied, or taken over with the option `TransferSnapshots` or by `transfer`
    * @param Clock - the patch number at that moment, an integer
    * @throws `invalid-argument`, `closed`, and all that a write can fail with (see the table of errors)
    */
   saveSnapshot(Data: Uint8Array, Clock = 0): Promise<void> {
     const fault = faultOfBytes(Data, 'Data') ?? faultOfClock(Clock, 'Clock');
     if (fault !== undefined) return this.#refuse('saveSnapshot', fault);
-    return this.#write('saveSnapshot', SAVE_SNAPSHOT, '', Clock, Data, this.#member.settings.TakeSnapshots);
+    return this.#write('saveSnapshot', SAVE_SNAPSHOT, '', Clock, Data, this.#member.settings.TransferSnapshots);
   }
 
   /**
@@ -273,6 +278,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     const { error } = await worker.detach(this.#member);
     queue.leave(this.#member);
     releaseFile({ queue, worker });
+    this.#isClosed = true;
     if (this.#member.untold !== undefined) throw this.#member.untold;
     if (error !== undefined) throw reviveError(error, 'close', queue.dbPath);
   }
@@ -299,6 +305,20 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
       throw makeError('invalid-argument', 'backup', dbPath, `${OWN_LOCKS} can't be copied while it is in use`);
     }
     return backupFile('backup', dbPath, pathOf(Path, 'backup', 'Path'), Options, () => this.flush());
+  }
+
+  /**
+   * `'opening'` until the database was open for the first time, also between failed attempts; `'open'`; `'closing'` from the
+   * call of `close()` on, `'closed'` once all is released.
+   *
+   * @example
+   * const Provider = new SDS_DesktopPersistenceProvider('./notes.db', 'my-store')
+   * if (Provider.status === 'opening') await Provider.ready()
+   * await Provider.close()
+   */
+  get status(): 'opening' | 'open' | 'closing' | 'closed' {
+    if (this.#closing !== undefined) return this.#isClosed ? 'closed' : 'closing';
+    return this.#member.wasOpened ? 'open' : 'opening';
   }
 
   /** Figures of this provider, its file and its worker; asking for them looks at the sizes of the files, nothing more. */

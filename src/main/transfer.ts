@@ -19,15 +19,17 @@ const { transferToFixedLength } = ArrayBuffer.prototype;
  * over (a pooled `Buffer`, WebAssembly or shared memory) is copied instead and stays intact.
  *
  * @param Bytes - the byte argument
- * @param Transferables - `[Bytes.buffer]`; without that entry the call copies as usual
+ * @param Transferables - `[Bytes.buffer]`, as for Comlink's function of this name, and what is meant without it; a
+ *   list that does not have it hands nothing over, and the call copies as usual
  * @returns `Bytes` itself
  * @example
- * await Provider.saveValue(Hash, transfer(Bytes, [Bytes.buffer]))
+ * await Provider.saveValue(Hash, transfer(Bytes))
  */
-export function transfer<T extends object>(Bytes: T, Transferables: readonly unknown[]): T {
+export function transfer<T extends object>(Bytes: T, Transferables?: readonly unknown[]): T {
   // looked at now: in the call that takes the bytes nothing of the caller's may run
-  const names = types.isUint8Array(Bytes) && Array.isArray(Transferables) && Transferables.includes(bufferOf(Bytes));
-  if (names) {
+  const isNamed = (buffer: unknown) =>
+    Transferables === undefined || (Array.isArray(Transferables) && Transferables.includes(buffer));
+  if (types.isUint8Array(Bytes) && isNamed(bufferOf(Bytes))) {
     handedOver.add(Bytes);
     everMarked = true;
   } else {

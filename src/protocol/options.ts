@@ -29,7 +29,7 @@ export interface SDS_ProviderOptions {
    * If true, `saveSnapshot` takes over the caller's buffer: it is detached at the call and crosses
    * without a copy. What can't be taken over is copied. Default false.
    */
-  TakeSnapshots?: boolean;
+  TransferSnapshots?: boolean;
   /**
    * How many bytes may wait for their commit in one worker thread before a call is held (or refused,
    * see `Overflow`). Default 64 MiB. The first provider of a worker also fixes how much of it can be
@@ -37,11 +37,12 @@ export interface SDS_ProviderOptions {
    */
   MaxPendingBytes?: number;
   /**
-   * What happens to a call when `MaxPendingBytes` are waiting: `'wait'` (default) holds the caller
-   * inside the call until there is room, as a synchronous provider would have; `'reject'` rejects it
-   * with `queue-full`.
+   * What happens to a call when `MaxPendingBytes` are waiting: `'block'` holds the caller inside the call until there
+   * is room, as a synchronous provider would have; `'reject'` rejects it with `queue-full`. Default `'block'` for
+   * files, where there is room after the next commit, and `'reject'` on PostgreSQL, where a server that is away would
+   * hold the event loop for `RetryForMs`.
    */
-  Overflow?: 'wait' | 'reject';
+  Overflow?: 'block' | 'reject';
   /**
    * What `appendPatch` does if the number is taken by a patch of other bytes. `'ignore'`: the first one wins, as with
    * the synchronous provider, and the new one is **lost**; a process warning with the code `SDS_CLOCK_COLLISION` says
@@ -65,7 +66,8 @@ export interface SDS_ProviderOptions {
    */
   Ownership?: 'exclusive' | 'shared';
   /**
-   * On PostgreSQL, as the following options; of the providers of one database in a process the first one's count: for how
+   * On PostgreSQL, as the following options, which hold for all providers of a database in a process (one that is given
+   * another value than the first one's is refused): for how
    * many milliseconds this process keeps its stores without a sign of life, by the server's
    * clock. Default 10,000; at least 1,000. A short one lets another process take over sooner.
    */
@@ -90,9 +92,9 @@ export const defaultSettings: Readonly<ProviderSettings> = {
   Durability: 'normal',
   Acknowledge: 'queued',
   BusyTimeoutMs: 5000,
-  TakeSnapshots: false,
+  TransferSnapshots: false,
   MaxPendingBytes: 64 * 1024 * 1024,
-  Overflow: 'wait',
+  Overflow: 'block',
   OnClockCollision: 'keep-concurrent',
   VerifyValues: false,
   Ownership: 'exclusive',
@@ -101,3 +103,6 @@ export const defaultSettings: Readonly<ProviderSettings> = {
   ConnectTimeoutMs: 5000,
   RetryForMs: 30_000,
 };
+
+/** What differs for a database on a server. */
+export const serverDefaults: Readonly<Partial<ProviderSettings>> = { Overflow: 'reject' };

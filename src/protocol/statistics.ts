@@ -21,7 +21,7 @@ export interface SDS_Statistics {
   /** Calls that were held inside the call since `MaxPendingBytes` were waiting, and for how many milliseconds in all. */
   Held: { Calls: number; Milliseconds: number };
   /** Patches of this provider that were lost since their number was taken by other bytes. */
-  Collisions: number;
+  ClockCollisions: number;
   /** Of the worker that serves the file, and others too: */
   Worker: {
     /** how often it was lost and replaced, */

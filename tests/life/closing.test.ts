@@ -27,6 +27,22 @@ describe('close', () => {
     await provider[Symbol.asyncDispose]();
   });
 
+  it('is told by the status, as is the opening', async () => {
+    const provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store');
+    expect(provider.status).toBe('opening');
+    await provider.ready();
+    expect(provider.status).toBe('open');
+    const closing = provider.close();
+    expect(provider.status).toBe('closing');
+    await closing;
+    expect(provider.status).toBe('closed');
+    const nowhere = new SDS_DesktopPersistenceProvider(`${freshFile()}/no-folder/store.db`, 'store');
+    await expect(nowhere.ready()).rejects.toMatchObject({ code: 'open-failed' });
+    expect(nowhere.status).toBe('opening');
+    await nowhere.close();
+    expect(nowhere.status).toBe('closed');
+  });
+
   it('makes every later call reject with closed, from the moment it is called', async () => {
     const provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store');
     const closing = provider.close();

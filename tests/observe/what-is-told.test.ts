@@ -18,7 +18,12 @@ it('figures: patches and bytes from the call to the commit', async () => {
   const after = provider.statistics();
   expect(after.Patches).toEqual({ Appended: 1001, Pending: 0, Committed: 1001, Failed: 0 });
   expect(after.PatchBytes).toEqual({ Appended: 600_000, Pending: 0, Committed: 600_000, Failed: 0 });
-  expect(after).toMatchObject({ Path: file, StoreId: 'store', Collisions: 0, Held: { Calls: 0, Milliseconds: 0 } });
+  expect(after).toMatchObject({
+    Path: file,
+    StoreId: 'store',
+    ClockCollisions: 0,
+    Held: { Calls: 0, Milliseconds: 0 },
+  });
   expect(after.Batches.Finished).toBeGreaterThanOrEqual(2);
   const { P50, P99, Max } = after.CommitDelayMs;
   expect(P50).toBeGreaterThan(0);
@@ -33,10 +38,10 @@ it('figures: calls that were held, collisions, checkpoints', async () => {
   for (let clock = 1; clock <= 200; clock++) void provider.appendPatch(new Uint8Array(30_000), clock);
   void provider.appendPatch(patchOf('other'), 1);
   await provider.flush();
-  const { Held, Collisions } = provider.statistics();
+  const { Held, ClockCollisions } = provider.statistics();
   expect(Held.Calls).toBeGreaterThan(0);
   expect(Held.Milliseconds).toBeGreaterThan(0);
-  expect(Collisions).toBe(1);
+  expect(ClockCollisions).toBe(1);
   // 6 MB in the log are taken into the file as soon as there is nothing else to do
   while (provider.statistics().Worker.Checkpoints === 0) await afterQuiet(provider);
   expect(provider.statistics().Worker.CheckpointMilliseconds).toBeGreaterThan(0);
@@ -74,7 +79,7 @@ it('calls that fail have an error, and what an operator should hear of is told b
   await using provider = new SDS_DesktopPersistenceProvider(file, 'store');
   await provider.appendPatch(patchOf(1), 1);
   await provider.appendPatch(patchOf(2), 1);
-  expect(collisions).toEqual([{ Path: file, StoreId: 'store', Collisions: 1 }]);
+  expect(collisions).toEqual([{ Path: file, StoreId: 'store', ClockCollisions: 1 }]);
   renameSync(file, `${file}.away`);
   await expect(provider.loadSnapshot()).rejects.toMatchObject({ code: 'io-error' });
   expect(loads.events).toEqual(['start', 'end', 'error', 'asyncStart', 'asyncEnd']);

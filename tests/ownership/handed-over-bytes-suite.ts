@@ -75,6 +75,16 @@ export function describeHandedOverBytes(engine: Engine): void {
       expect(bytes.byteLength).toBe(10_000);
     });
 
+    it('without a list its whole buffer is meant, of a subarray as well', async () => {
+      const provider = await openStore();
+      const whole = new Uint8Array(1_000_000).fill(1);
+      const part = whole.subarray(10, 500_000);
+      await provider.appendPatch(transfer(part), 1);
+      expect([whole.byteLength, part.byteLength]).toEqual([0, 0]);
+      const [patch] = await provider.loadPatchesSince(0);
+      expect(all(patch, 1, 499_990)).toBe(true);
+    });
+
     it('a call that is refused does not take the bytes', async () => {
       const provider = await openStore();
       const bytes = new Uint8Array(10_000).fill(1);
@@ -92,8 +102,8 @@ export function describeHandedOverBytes(engine: Engine): void {
       expect(await provider.loadPatchesSince(0)).toHaveLength(1);
     });
 
-    it('TakeSnapshots takes over snapshots, and nothing else', async () => {
-      const provider = await openStore({ TakeSnapshots: true });
+    it('TransferSnapshots takes over snapshots, and nothing else', async () => {
+      const provider = await openStore({ TransferSnapshots: true });
       const snapshot = new Uint8Array(1_000_000).fill(1);
       const patch = new Uint8Array(1_000_000).fill(2);
       const stored = [provider.saveSnapshot(snapshot, 1), provider.appendPatch(patch, 1)];

@@ -9,7 +9,7 @@ import { codeOf } from './outcomes.ts';
 /** The first patch is stored; of those after the signal each is as much as may wait, so the second is held. */
 const held = (retryForMs: number) => `
   import { writeSync } from 'node:fs';
-  const options = { MaxPendingBytes: 60_000, RetryForMs: ${retryForMs} };
+  const options = { MaxPendingBytes: 60_000, Overflow: 'block', RetryForMs: ${retryForMs} };
   const provider = new SDS_DesktopPersistenceProvider(file, 'store', options);
   await provider.appendPatch(patchOf(1), 1);
   const cut = new Promise((resolve) => process.once('SIGUSR2', resolve));
@@ -125,7 +125,7 @@ describeOnPostgresql('a server that is away', () => {
   });
 
   it('what is more than MaxPendingBytes is refused, and nothing else is lost', async () => {
-    const { provider, proxy, rows } = await cutOff({ MaxPendingBytes: 1_000_000, Overflow: 'reject' });
+    const { provider, proxy, rows } = await cutOff({ MaxPendingBytes: 1_000_000 });
     const calls = Array.from({ length: 3000 }, (_, i) => provider.appendPatch(new Uint8Array(1000).fill(i), i + 2));
     const settled = Promise.allSettled(calls);
     await expect(calls.at(-1)).rejects.toMatchObject({ code: 'queue-full' });
@@ -136,7 +136,7 @@ describeOnPostgresql('a server that is away', () => {
     expect((await rows()).patches.map(({ clock }) => clock)).toEqual([1, ...stored]);
   });
 
-  it("with Overflow 'wait' the caller is held within the call until the server is back, and all is carried out in order", async () => {
+  it("with Overflow 'block' the caller is held within the call until the server is back, and all is carried out in order", async () => {
     const { proxy, url, database } = await proxiedPlace();
     // a process of its own: who is held hears nothing, and the line to the server is this one's
     const { stdout, stderr } = await runProgram(held(60_000), url, {

@@ -27,6 +27,20 @@ function commitTold(database: string): Promise<void> {
 }
 
 describeOnPostgresql('several databases', () => {
+  it('what holds for a whole database can not be given in two ways', async () => {
+    const url = await ownPlace();
+    const first = open(url, { LeaseMs: 5000 });
+    expect(() => open(url, { LeaseMs: 6000 })).toThrow(
+      expect.objectContaining({
+        code: 'invalid-argument',
+        message: expect.stringMatching(/LeaseMs is 6000, but .* with 5000, which holds for both/),
+      }),
+    );
+    // who gives none takes the first one's
+    const others = [open(url), open(url, { LeaseMs: 5000 })];
+    await Promise.all([first, ...others].map((provider) => provider.ready()));
+  });
+
   it('one server that is away does not keep the commits of another one from being told, waited for or not', async () => {
     const { proxy, url } = await proxiedPlace();
     const [away, there] = [open(url, { RetryForMs: 600_000 }), open(await ownPlace())];

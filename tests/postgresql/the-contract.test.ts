@@ -12,6 +12,7 @@ describeOnPostgresql('on PostgreSQL', () => {
       new SDS_DesktopPersistenceProvider(url, storeId, {
         Durability: 'full',
         MaxPendingBytes: 1,
+        Overflow: 'block',
         Ownership: 'shared',
         LeaseMs: 1000,
         OnClockCollision: 'ignore',

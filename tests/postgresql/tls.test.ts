@@ -60,6 +60,9 @@ describeOnPostgresql('TLS', () => {
       // the certificate is for another name than this
       expect(await codesWith(`sslmode=verify-full&${root}`)).toEqual(['open-failed', 'no connection']);
       expect(await codesWith(`sslmode=verify-full&${root}`, 'localhost')).toEqual(['carried out', 'encrypted']);
+      // bound to this connection, or not at all
+      expect(await codesWith('sslmode=require&channel_binding=require')).toEqual(['carried out', 'encrypted']);
+      expect(await codesWith('sslmode=disable&channel_binding=require')).toEqual(['open-failed', 'no connection']);
       // on this machine nothing has to be said
       expect(await codesWith('')).toEqual(['carried out', 'plain']);
     },

@@ -55,7 +55,7 @@ export async function beyondTheContract(bytes: Uint8Array): Promise<void> {
   await using provider = new SDS_DesktopPersistenceProvider('file.db', 'store', {
     Durability: 'full',
     BusyTimeoutMs: 100,
-    TakeSnapshots: true,
+    TransferSnapshots: true,
     MaxPendingBytes: 1_000_000,
     Overflow: 'reject',
     OnClockCollision: 'keep',

@@ -14,6 +14,7 @@ let closing = false;
 async function own(): Promise<void> {
   const provider = new SDS_DesktopPersistenceProvider(place, store, {
     Acknowledge: 'committed',
+    Overflow: 'block',
     ...JSON.parse(options),
   });
   try {

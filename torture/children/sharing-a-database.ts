@@ -7,6 +7,7 @@ import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-pe
 const [place = '', store = '', name = '', milliseconds = '1000', options = '{}'] = process.argv.slice(2);
 const provider = new SDS_DesktopPersistenceProvider(place, store, {
   Acknowledge: 'committed',
+  Overflow: 'block',
   ...(JSON.parse(options) as SDS_ProviderOptions),
 });
 await provider.ready();

@@ -17,6 +17,7 @@ const input = createInterface({ input: process.stdin });
 const told = once(input, 'line');
 const provider = new SDS_DesktopPersistenceProvider(place, store, {
   Acknowledge: 'committed',
+  Overflow: 'block',
   ...JSON.parse(options),
 });
 try {

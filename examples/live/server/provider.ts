@@ -9,6 +9,9 @@ const MAX_PENDING_BYTES = 256 * 1024 * 1024;
 export function openProvider(side: Side, dbPath: string, storeId: string): SDS_PersistenceProvider {
   return side === 'worker'
     ? // a snapshot's bytes are made for it and not looked at again, so they can be taken over
-      new SDS_DesktopPersistenceProvider(dbPath, storeId, { TakeSnapshots: true, MaxPendingBytes: MAX_PENDING_BYTES })
+      new SDS_DesktopPersistenceProvider(dbPath, storeId, {
+        TransferSnapshots: true,
+        MaxPendingBytes: MAX_PENDING_BYTES,
+      })
     : new ReferenceProvider(dbPath, storeId);
 }

@@ -36,7 +36,7 @@ export function statisticsOf(
     Batches: { Finished: observer.batches, Failed: observer.failedBatches },
     CommitDelayMs: { P50: delays.percentile(0.5), P99: delays.percentile(0.99), Max: delays.most },
     Held: { Calls: observer.heldCalls, Milliseconds: observer.heldMs },
-    Collisions: collisions,
+    ClockCollisions: collisions,
     Worker: {
       Restarts: worker.restarts,
       Checkpoints: worker.checkpoints,

@@ -18,7 +18,7 @@ function once(code: string, subject: string, message: string): void {
 
 /** A patch is lost since its number is taken by other bytes. */
 export function warnOfCollision(dbPath: string, storeId: string, collisions: number): void {
-  tell('collision', { Path: dbPath, StoreId: storeId, Collisions: collisions });
+  tell('collision', { Path: dbPath, StoreId: storeId, ClockCollisions: collisions });
   once(
     'SDS_CLOCK_COLLISION',
     `${storeId} ${dbPath}`,

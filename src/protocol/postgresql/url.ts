@@ -14,6 +14,8 @@ export interface PostgresqlTarget {
   tls: 'disable' | 'require' | 'verify-ca' | 'verify-full';
   /** Paths of files in PEM form. */
   tlsFiles: { ca?: string; cert?: string; key?: string };
+  /** Whether the password must be proved for this very TLS connection (SCRAM-SHA-256-PLUS). */
+  channelBinding: boolean;
   /** Run-time parameters for the server, as in `-c search_path=app`. */
   options: string | undefined;
   /** Whether large bytes and many patches go by `COPY … (FORMAT binary)`. */
@@ -62,8 +64,10 @@ export function parsePostgresqlUrl(
     }
     const copy = parameters.get('copy') ?? 'on';
     if (copy !== 'on' && copy !== 'off') return 'copy must be on or off';
-    const unknown = [...parameters.keys()].find((name) => !known.has(name));
-    if (unknown !== undefined) return `the URL has a parameter that is not known; there are ${[...known].join(', ')}`;
+    const fault = faultOfParameters(parameters);
+    if (fault !== undefined) return fault;
+    const binding = given('channel_binding', 'PGCHANNELBINDING') ?? 'prefer';
+    if (!/^(disable|prefer|require)$/.test(binding)) return 'channel_binding must be disable, prefer or require';
     const file = (name: string, variable: string) => given(name, variable);
     return {
       hosts,
@@ -76,6 +80,7 @@ export function parsePostgresqlUrl(
         ...optional('cert', file('sslcert', 'PGSSLCERT')),
         ...optional('key', file('sslkey', 'PGSSLKEY')),
       },
+      channelBinding: binding === 'require',
       options: given('options', 'PGOPTIONS'),
       copy: copy === 'on',
     };
@@ -94,9 +99,48 @@ const known = new Set([
   'sslrootcert',
   'sslcert',
   'sslkey',
+  'channel_binding',
   'options',
   'copy',
 ]);
+
+/**
+ * What providers of databases and other clients print besides, and is nothing to this one: how many connections another
+ * client makes (there is one here, which needs no prepared statements), what the URL was made for, and that a server
+ * must take writes, which it must in any case.
+ */
+const ofOthers: Record<string, RegExp> = {
+  pgbouncer: /^(true|false)$/,
+  connection_limit: /^\d+$/,
+  pool_timeout: /^\d+$/,
+  statement_cache_size: /^\d+$/,
+  supa: /^/,
+  workaround: /^/,
+  uselibpqcompat: /^true$/,
+  target_session_attrs: /^(any|read-write|primary)$/,
+};
+
+/** What is written instead of parameters that others have. */
+const instead: Record<string, string> = {
+  connect_timeout: 'the option ConnectTimeoutMs',
+  application_name: 'options=-c%20application_name%3D…',
+  schema: 'options=-c%20search_path%3D…',
+  currentSchema: 'options=-c%20search_path%3D…',
+  statement_timeout: 'options=-c%20statement_timeout%3D…',
+  ssl: 'sslmode=verify-full or sslmode=require',
+};
+
+function faultOfParameters(parameters: URLSearchParams): string | undefined {
+  for (const [name, value] of parameters) {
+    if (known.has(name)) continue;
+    const harmless = Object.hasOwn(ofOthers, name) ? ofOthers[name] : undefined;
+    if (harmless?.test(value)) continue;
+    if (Object.hasOwn(instead, name)) return `the URL has the parameter ${name}: write ${instead[name]} instead`;
+    if (harmless !== undefined) return `the URL's parameter ${name} has a value that can't be had here: leave it out`;
+    return `the URL has a parameter that is not known; there are ${[...known].join(', ')}`;
+  }
+  return undefined;
+}
 
 function splitAccount(account: string): [string | undefined, string | undefined] {
   if (account === '') return [undefined, undefined];

@@ -14,6 +14,11 @@ const KEEP_ALIVE_MS = 5000;
 /** Too many connections: so the server is there. */
 const TOO_MANY = '53300';
 
+/** The way to prove a password that is bound to the TLS connection (RFC 5929, `tls-server-end-point`). */
+const WITH_BINDING = 'SCRAM-SHA-256-PLUS';
+const NO_BINDING =
+  'channel_binding=require, and the server offers none on this connection: it takes TLS and a password of SCRAM-SHA-256; or write channel_binding=prefer';
+
 /** Names this program in `pg_stat_activity`. */
 const APPLICATION_NAME = 'sds-persistence-worker';
 
@@ -50,12 +55,13 @@ async function connectTo(
   timeoutMs: number,
   patience: Patience,
 ): Promise<Connected> {
-  const { user, database, password, options } = target;
+  const { user, database, password, options, channelBinding } = target;
   const config: ClientConfig = {
     host,
     port,
     database,
     ssl: tlsOf(target),
+    enableChannelBinding: channelBinding,
     connectionTimeoutMillis: timeoutMs,
     application_name: APPLICATION_NAME,
     // a peer that is gone is noticed while nothing is asked
@@ -83,9 +89,14 @@ async function connectTo(
     }
   };
   const connection = new Connection(client, askElsewhere, patience);
+  let offersBinding = false;
+  wireOf(client).on('authenticationSASL', ({ mechanisms }) => {
+    offersBinding = mechanisms.includes(WITH_BINDING);
+  });
   try {
     await client.connect();
     connection.guard();
+    if (channelBinding && !offersBinding) throw new EngineError('open-failed', { message: NO_BINDING });
     const [readOnly, synchronous] = await connection.run(
       { text: 'SHOW transaction_read_only' },
       { text: 'SHOW synchronous_commit' },
@@ -104,9 +115,18 @@ async function connectTo(
   }
 }
 
-/** Not told by the types of `pg`. */
+/** What the types of `pg` do not tell: its own connection, and what the server says of ways to prove a password. */
+interface Wire {
+  stream: Socket;
+  on(event: 'authenticationSASL', listener: (message: { mechanisms: string[] }) => void): void;
+}
+
+function wireOf(client: Client): Wire {
+  return (client as unknown as { connection: Wire }).connection;
+}
+
 function streamOf(client: Client): Socket {
-  return (client as unknown as { connection: { stream: Socket } }).connection.stream;
+  return wireOf(client).stream;
 }
 
 function codeOf(error: unknown): string | undefined {
