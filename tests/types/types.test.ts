@@ -73,7 +73,8 @@ describe('an application compiles against the installed package', () => {
   describe.each(Object.entries(compilers))(
     'by TypeScript %s, without the declarations of Node',
     (_version, compiler) => {
-      it.each(['es2017', 'es2021', 'es2022', 'esnext'])('and with the library of %s', async (lib) => {
+      // the least that there is of everything, and the most that there is to contradict
+      it.each(['es2017', 'esnext'])('and with the library of %s', async (lib) => {
         const files = ['an-es-module.mts', 'a-commonjs-module.cts'].map((name) => [name, fixture(name)]);
         const options = { module: 'nodenext', moduleResolution: 'nodenext', types: [], lib: [lib] };
         expect(await compile(options, Object.fromEntries(files), compiler)).toBe('');
