@@ -264,8 +264,21 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws once all is released: the first failure of a call whose promise had resolved, if no `flush` has told it
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    // made first: hooks of promises run in there, and may close as well
+    const closing = this.#closing === undefined ? Promise.withResolvers<void>() : undefined;
+    if (closing !== undefined && this.#closing === undefined) {
+      this.#closing = closing.promise;
+      void this.#settleBy(closing);
+    }
+    return this.#closing as Promise<void>; // there is one by now
+  }
+
+  async #settleBy({ resolve, reject }: PromiseWithResolvers<void>): Promise<void> {
+    try {
+      resolve(await this.#close());
+    } catch (error) {
+      reject(error);
+    }
   }
 
   async #close(): Promise<void> {

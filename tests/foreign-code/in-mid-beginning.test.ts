@@ -102,6 +102,31 @@ it('a hook of promises that calls: each patch has its own bytes, also those that
   expect(patches).toHaveLength(160);
 });
 
+it('a hook of promises that closes the provider while it is being closed: that is the same call', async () => {
+  const file = freshFile();
+  await using other = new SDS_DesktopPersistenceProvider(file, 'store');
+  const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+  await provider.ready();
+  const within: Promise<void>[] = [];
+  let inside = false;
+  const hook = createHook({
+    init() {
+      if (inside) return;
+      inside = true;
+      within.push(provider.close());
+      inside = false;
+    },
+  });
+  hook.enable();
+  const closed = provider.close();
+  hook.disable();
+  expect(within.length).toBeGreaterThan(0);
+  expect(new Set([...within, closed]).size).toBe(1);
+  await closed;
+  await other.appendPatch(patchOf(1), 1);
+  expect(clocksIn(file)).toEqual([1]);
+});
+
 const textOf = (patch: Uint8Array) => new TextDecoder().decode(patch);
 
 it('a species of promises that fails once, and one that calls: who waits is known afterwards as before', async () => {
