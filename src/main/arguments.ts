@@ -74,19 +74,32 @@ const variables = {
   OnClockCollision: 'SDS_PERSISTENCE_ON_CLOCK_COLLISION',
 } as const satisfies Partial<Record<keyof SDS_ProviderOptions, string>>;
 
+/** How many threads there are is no option: it holds for the whole process. */
+const WORKERS = 'SDS_PERSISTENCE_WORKERS';
+
 /** The defaults, where the environment does not say otherwise; or which variable is wrong. */
 function readEnvironment(defaults: ProviderSettings): Record<string, unknown> | string {
   const settings: Record<string, unknown> = { ...defaults };
+  const fault = faultOfVariable(WORKERS, workers);
+  if (fault !== undefined) return fault;
   for (const [name, variable] of Object.entries(variables)) {
-    const text = process.env[variable];
-    if (text === undefined || text === '') continue;
-    const accepts = accepted[name as keyof typeof variables];
-    const value = /^\d+$/.test(text) ? Number(text) : text;
-    if (!accepts.test(value))
-      return `the environment variable ${variable} must be ${accepts.what}, not ${describe(text)}`;
-    settings[name] = value;
+    const fault = faultOfVariable(variable, accepted[name as keyof typeof variables]);
+    if (fault !== undefined) return fault;
+    settings[name] = valueOf(variable) ?? settings[name];
   }
   return settings;
+}
+
+function faultOfVariable(variable: string, accepts: Acceptance): string | undefined {
+  const value = valueOf(variable);
+  if (value === undefined || accepts.test(value)) return undefined;
+  return `the environment variable ${variable} must be ${accepts.what}, not ${describe(process.env[variable])}`;
+}
+
+function valueOf(variable: string): string | number | undefined {
+  const text = process.env[variable];
+  if (text === undefined || text === '') return undefined;
+  return /^\d+$/.test(text) ? Number(text) : text;
 }
 
 /**
@@ -123,6 +136,8 @@ const integer = (least: number, most: number): Acceptance => ({
   what: `an integer from ${least} to ${most}`,
   test: (value) => Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most,
 });
+
+const workers = integer(1, 64);
 
 const accepted: Record<keyof SDS_ProviderOptions, Acceptance> = {
   Durability: oneOf('normal', 'full'),

@@ -38,6 +38,9 @@ it('are told by their name, if they are not acceptable', () => {
     ['SDS_PERSISTENCE_DURABILITY', 'Full'],
     ['SDS_PERSISTENCE_BUSY_TIMEOUT_MS', '-1'],
     ['SDS_PERSISTENCE_ON_CLOCK_COLLISION', '1'],
+    ['SDS_PERSISTENCE_WORKERS', 'two'],
+    ['SDS_PERSISTENCE_WORKERS', '0'],
+    ['SDS_PERSISTENCE_WORKERS', '65'],
   ] as const) {
     vi.stubEnv(variable, value);
     expect(() => open(freshFile())).toThrow(

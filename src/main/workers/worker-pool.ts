@@ -12,7 +12,6 @@ import { guardExit } from './exit-guard.ts';
 import type { EngineKind } from './start-worker.ts';
 import { type Pool, WorkerHandle } from './worker-handle.ts';
 
-const MOST_WORKERS = 64;
 /** A thread without files ends after so long: starting one takes some 30 ms. */
 const QUIET_MS = 3000;
 /** Where another thread was not to be had, it is not asked for again for so long. */
@@ -29,8 +28,9 @@ export interface OpenFile {
 }
 
 function poolSize(): number {
-  const wanted = process.env.SDS_PERSISTENCE_WORKERS;
-  if (wanted !== undefined && /^\d+$/.test(wanted)) return Math.min(Math.max(Number(wanted), 1), MOST_WORKERS);
+  // what is not acceptable is refused with the other variables
+  const wanted = Number(process.env.SDS_PERSISTENCE_WORKERS);
+  if (wanted > 0) return wanted;
   return Math.min(Math.max(availableParallelism() - 1, 2), 4);
 }
 
