@@ -1,4 +1,5 @@
 /** A database that can't be opened rejects every call, and ends nothing. */
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -7,9 +8,27 @@ import { describe, expect, it } from 'vitest';
 import { freshFile, freshFolder, patchOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 
-const cases: { what: string; make: () => string }[] = [
-  { what: 'its folder is missing', make: () => join(freshFolder(), 'no', 'such', 'folder', 'store.db') },
-  { what: 'a folder is in its place', make: () => freshFolder() },
+const cases: { what: string; make: () => string; says?: RegExp }[] = [
+  { what: 'its folder is missing', make: () => join(freshFolder(), 'no', 'such', 'folder', 'store.db'), says: /ENOENT/ },
+  {
+    what: 'its folder is a file',
+    make: () => {
+      const file = freshFile();
+      writeFileSync(file, '');
+      return join(file, 'store.db');
+    },
+    says: /ENOTDIR/,
+  },
+  { what: 'a folder is in its place', make: () => freshFolder(), says: /this is a folder/ },
+  {
+    what: 'a pipe is in its place',
+    make: () => {
+      const file = freshFile();
+      execFileSync('mkfifo', [file]);
+      return file;
+    },
+    says: /this is not an ordinary file/,
+  },
   {
     what: 'it is no database',
     make: () => {
@@ -21,7 +40,7 @@ const cases: { what: string; make: () => string }[] = [
 ];
 
 describe('a database that can not be opened', () => {
-  for (const { what, make } of cases) {
+  for (const { what, make, says = /./ } of cases) {
     it(`rejects every call with open-failed: ${what}`, async () => {
       const file = make();
       const provider = new SDS_DesktopPersistenceProvider(file, 'store');
@@ -46,6 +65,7 @@ describe('a database that can not be opened', () => {
           expect(error, `${name} ${round}`).toBeInstanceOf(SDS_PersistenceError);
           expect(error, `${name} ${round}`).toMatchObject({ code: 'open-failed', name: 'SDS_Error' });
           expect((error as Error).message).toContain(file);
+          expect((error as Error).message).toMatch(says);
           expect((error as Error).message).toContain(name === 'flush' ? 'ready' : name);
         }
       }

@@ -31,7 +31,7 @@ export function openDatabase(
 ): OpenedDatabase {
   let database: Database;
   try {
-    refuseFolder(path, transient);
+    refuseWhatIsNoFile(path, transient);
     // defensive: SQL that comes with a file can't write to the schema or to shadow tables (Node 24 on)
     database = new DatabaseSync(nameFor(path, parameters, transient), {
       enableForeignKeyConstraints: false,
@@ -136,8 +136,12 @@ function whyNotOpen(failed: EngineError, path: string, transient: boolean): Engi
   const failure = orFull(failed, path);
   // without a code of SQLite it is the system that has spoken
   if (failure.code !== 'open-failed' || failure.reported.errcode === undefined) return failure;
-  const isThere = refusalOf(path, constants.F_OK) === undefined;
-  const refusal = (isThere ? refusalOf(path, constants.W_OK) : undefined) ?? refusalOf(dirname(path), constants.W_OK);
+  const outOfReach = refusalOf(path, constants.F_OK);
+  const isThere = outOfReach === undefined;
+  const refusal =
+    (isThere ? refusalOf(path, constants.W_OK) : undefined) ??
+    refusalOf(dirname(path), constants.W_OK) ??
+    (outOfReach?.code === 'ENOENT' ? undefined : outOfReach); // a part of the path may be a file
   if (refusal === undefined) return failure;
   const isForbidden = isThere && notPermitted.includes(refusal.code ?? '');
   const message = `${failure.reported.message}: ${refusal.message}`;
@@ -154,10 +158,13 @@ function refusalOf(path: string, way: number): NodeJS.ErrnoException | undefined
   }
 }
 
-/** SQLite says only "unable to open"; this says why. */
-function refuseFolder(path: string, transient: boolean): void {
+/** SQLite says only "unable to open", or "disk I/O error" once it has written to a device; this says why. */
+function refuseWhatIsNoFile(path: string, transient: boolean): void {
   if (transient) return;
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined || found.isFile()) return;
+  if (found.isDirectory()) {
     throw new EngineError('open-failed', { message: 'this is a folder, not a database file', code: 'EISDIR' });
   }
+  throw new EngineError('open-failed', { message: 'this is not an ordinary file' });
 }
