@@ -43,6 +43,8 @@ export const ENTRY_COLLIDED = 1;
 export const ENTRY_KEEPS_BOTH = 2;
 /** Of a prune: it fails if the snapshot that its provider called before it was not stored. */
 export const ENTRY_NEEDS_SNAPSHOT = 4;
+/** Of a call that is no patch: its promise has resolved already. */
+export const ENTRY_ACKNOWLEDGED = 8;
 
 /** Room that an entry takes. */
 export function entryBytes(keyLength: number, dataLength: number): number {

@@ -17,6 +17,7 @@ import {
 } from '../protocol/slabs.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { noteSnapshot } from './behind-a-snapshot.ts';
+import { noteFailure } from './behind-a-value.ts';
 import type { Arena } from './channel/arena.ts';
 import { BatchReader } from './channel/batch-reader.ts';
 import {
@@ -209,6 +210,7 @@ export class Batches {
       if (calls.settler < done) continue;
       calls.fail(outcome);
       noteSnapshot(calls.operation, calls.caller, error);
+      noteFailure(calls, error);
     }
   }
 }

@@ -7,6 +7,7 @@ import { cellTime } from '../protocol/clock.ts';
 import { reportedOf } from '../protocol/errors.ts';
 import type { Failure, PatchBlocks } from '../protocol/service.ts';
 import { Promise, performance } from '../protocol/surroundings.ts';
+import type { UnsavedValues } from './behind-a-value.ts';
 
 export type MaybePromise<T> = T | Promise<T>;
 
@@ -67,6 +68,8 @@ export interface Caller {
   knownEpoch: number | undefined;
   /** Why the last snapshot of this provider was not stored, if so: a prune that relies on it must not be carried out. */
   snapshotFailure: EngineError | undefined;
+  /** Values that this provider believes to be stored, and are not; `undefined` if there was never one. */
+  unsavedValues?: UnsavedValues;
   /** For a server. */
   password?: string | undefined;
 }
@@ -82,6 +85,8 @@ export interface Writes {
   readonly key: string;
   /** Of a patch: whether it is stored under the next free number if its own is taken by other bytes. */
   readonly keepsBoth: boolean;
+  /** Of a value that is saved: whether its promise has resolved at the call. */
+  readonly isAcknowledged: boolean;
   /** Valid until the transaction ends. */
   readonly data: Uint8Array;
   /** By which a call is told apart from the others of its transaction. */

@@ -7,6 +7,7 @@ import type { Answer, Report, WriteTicket } from '../protocol/service.ts';
 import { Promise, performance } from '../protocol/surroundings.ts';
 import { Batches, type BatchesHost, type GatheredBatch } from './batches.ts';
 import { noteSnapshot } from './behind-a-snapshot.ts';
+import { noteFailure } from './behind-a-value.ts';
 import type { LargeWriteCursor } from './channel/large-write-cursor.ts';
 import { type Caller, type CommitPoint, commit, type Engine, EngineError, type MaybePromise } from './engine.ts';
 import { failureOf, Outcomes, type OutcomesHost } from './outcomes.ts';
@@ -235,6 +236,7 @@ export class WorkerFile {
       if (error !== undefined) {
         write.fail(outcomes.report(number, 'all', error));
         noteSnapshot(write.operation, write.caller, error);
+        noteFailure(write, error);
       }
       outcomes.dealtWith(number); // for one that failed; else it is published already
       write.free();

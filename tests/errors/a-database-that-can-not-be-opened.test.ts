@@ -9,7 +9,11 @@ import { freshFile, freshFolder, patchOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 
 const cases: { what: string; make: () => string; says?: RegExp }[] = [
-  { what: 'its folder is missing', make: () => join(freshFolder(), 'no', 'such', 'folder', 'store.db'), says: /ENOENT/ },
+  {
+    what: 'its folder is missing',
+    make: () => join(freshFolder(), 'no', 'such', 'folder', 'store.db'),
+    says: /ENOENT/,
+  },
   {
     what: 'its folder is a file',
     make: () => {

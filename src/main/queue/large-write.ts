@@ -1,7 +1,7 @@
 /** A write whose bytes are too long to be gathered: it crosses by itself, through Comlink. */
 
 import { types } from 'node:util';
-import { SAVE_VALUE } from '../../protocol/entries.ts';
+import { ENTRY_ACKNOWLEDGED, SAVE_VALUE } from '../../protocol/entries.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Bytes } from '../../protocol/service.ts';
 import { type Promise, performance } from '../../protocol/surroundings.ts';
@@ -53,7 +53,6 @@ export class LargeWrite {
     this.key = key;
     this.clock = clock;
     this.data = data;
-    this.flags = flags;
     const { promise, resolve, reject } = settlers;
     this.promise = promise;
     this.resolve = resolve;
@@ -61,6 +60,7 @@ export class LargeWrite {
     // a value that is handed over would be lost with its worker
     const mayGoDown = operation === SAVE_VALUE && types.isArrayBuffer(data.buffer);
     this.isAcknowledged = !mayGoDown && member.acknowledgesQueued(operation, key);
+    this.flags = this.isAcknowledged ? flags | ENTRY_ACKNOWLEDGED : flags;
     if (this.isAcknowledged) this.reject = (error) => member.failedUnheard(error);
   }
 

@@ -1,6 +1,7 @@
 /** Gathers the calls on one file: writes into the open batch, and what can't be gathered in order behind it. */
 import {
   APPEND_PATCH,
+  ENTRY_ACKNOWLEDGED,
   ENTRY_KEEPS_BOTH,
   ENTRY_NEEDS_SNAPSHOT,
   entryBytes,
@@ -127,8 +128,9 @@ export class Gathering {
       if (refusal !== undefined) return Promise.reject(refusal);
       const batch = this.#open as Batch; // #makeRoom has opened one
       // not before: it may have held the caller, and settled what this depends on
-      const flags = operation === PRUNE_PATCHES && member.snapshotWasQueued ? ENTRY_NEEDS_SNAPSHOT : 0;
+      const needsSnapshot = operation === PRUNE_PATCHES && member.snapshotWasQueued ? ENTRY_NEEDS_SNAPSHOT : 0;
       const isAcknowledged = member.acknowledgesQueued(operation, key);
+      const flags = isAcknowledged ? needsSnapshot | ENTRY_ACKNOWLEDGED : needsSnapshot;
       const index = isAcknowledged
         ? batch.addAcknowledged(member, operation)
         : batch.addPromise(member, operation, made);

@@ -1,6 +1,7 @@
 /** Reads the writes of one or several batches where they lie, in the slabs of the arena, without an object for each. */
 import {
   APPEND_PATCH,
+  ENTRY_ACKNOWLEDGED,
   ENTRY_COLLIDED,
   ENTRY_HEADER,
   ENTRY_KEEPS_BOTH,
@@ -22,6 +23,7 @@ import {
   usedOf,
 } from '../../protocol/slabs.ts';
 import { noteSnapshot, refusePrune } from '../behind-a-snapshot.ts';
+import { refuseRelease } from '../behind-a-value.ts';
 import { type Caller, EngineError, type Writes } from '../engine.ts';
 import type { Arena } from './arena.ts';
 
@@ -159,6 +161,7 @@ export class BatchReader implements Writes {
       if (this.#carriesOut && this.operation !== APPEND_PATCH) {
         noteSnapshot(this.operation, this.caller, undefined);
         if (this.#flags & ENTRY_NEEDS_SNAPSHOT) refusePrune(this.caller);
+        if (this.caller.unsavedValues !== undefined) refuseRelease(this);
       }
       return true;
     }
@@ -172,6 +175,10 @@ export class BatchReader implements Writes {
 
   get keepsBoth(): boolean {
     return (this.#flags & ENTRY_KEEPS_BOTH) !== 0;
+  }
+
+  get isAcknowledged(): boolean {
+    return (this.#flags & ENTRY_ACKNOWLEDGED) !== 0;
   }
 
   get key(): string {

@@ -1,6 +1,6 @@
 /** A write that crossed by itself, as the engine sees it: a cursor over one call, whose marks go to its slot. */
 import { COMMITTED_AT, SLOT_COLLIDED, SLOT_FOREIGN_WRITER } from '../../protocol/control.ts';
-import { ENTRY_KEEPS_BOTH } from '../../protocol/entries.ts';
+import { ENTRY_ACKNOWLEDGED, ENTRY_KEEPS_BOTH } from '../../protocol/entries.ts';
 import type { Bytes } from '../../protocol/service.ts';
 import type { Caller, Writes } from '../engine.ts';
 
@@ -10,6 +10,7 @@ export class LargeWriteCursor implements Writes {
   readonly clock: number;
   readonly key: string;
   readonly keepsBoth: boolean;
+  readonly isAcknowledged: boolean;
   readonly at = 0;
   readonly isLast = true;
   readonly #bytes: Bytes;
@@ -28,6 +29,7 @@ export class LargeWriteCursor implements Writes {
     flags: number,
   ) {
     this.keepsBoth = (flags & ENTRY_KEEPS_BOTH) !== 0;
+    this.isAcknowledged = (flags & ENTRY_ACKNOWLEDGED) !== 0;
     this.operation = operation;
     this.caller = caller;
     this.key = key;

@@ -1,0 +1,86 @@
+/**
+ * A value whose promise has resolved, and that could not be stored after all: the program goes on to release what it
+ * believes to have saved. That must not take the reference of another entry.
+ */
+
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import { DatabaseSync } from 'node:sqlite';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { freshFile, patchOf, rowsOf } from '../support/files.ts';
+
+/** Carries out calls while another process has the file, until so many of them have failed. */
+async function whileLocked(file: string, failures: number, call: () => Promise<unknown>): Promise<void> {
+  const told = new EventTarget();
+  const failed = () => --failures === 0 && told.dispatchEvent(new Event('all'));
+  subscribe('sds-persistence:write-failed', failed);
+  const other = new DatabaseSync(file);
+  other.exec('BEGIN IMMEDIATE');
+  try {
+    const all = once(told, 'all');
+    await call();
+    await all;
+  } finally {
+    other.close();
+    unsubscribe('sds-persistence:write-failed', failed);
+  }
+}
+
+const countOf = (file: string) => rowsOf(file).blobs.map(({ ref_count }) => ref_count);
+const outcomeOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'fine',
+    ({ code, message }: { code: string; message: string }) => `${code}: ${message}`,
+  );
+
+for (const [size, bytes] of [
+  ['small', patchOf('picture')],
+  ['large', new Uint8Array(300_000).fill(7)],
+] as const) {
+  describe(`a value (${size}) that one entry has, and another one could not save`, () => {
+    async function open() {
+      const file = freshFile();
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 50 });
+      onTestFinished(() => provider.close().catch(() => undefined)); // rejects with what is not told yet
+      await provider.ready();
+      await provider.saveValue('hash', bytes);
+      await provider.flush();
+      return { file, provider };
+    }
+
+    it('stays when that one is released, and goes when the first one is', async () => {
+      const { file, provider } = await open();
+      await whileLocked(file, 1, () => provider.saveValue('hash', bytes));
+      await provider.releaseValue('hash');
+      expect(await provider.loadValue('hash')).toEqual(bytes);
+      expect(await outcomeOf(provider.flush())).toMatch(/^database-busy: saveValue/);
+      await provider.releaseValue('hash');
+      expect(await provider.loadValue('hash')).toBeUndefined();
+    });
+
+    it('goes when the first one is, if the release of the other one has failed as its save had', async () => {
+      const { file, provider } = await open();
+      await whileLocked(file, 2, async () => {
+        await provider.saveValue('hash', bytes);
+        await provider.releaseValue('hash');
+      });
+      expect(countOf(file)).toEqual([1]);
+      await provider.releaseValue('hash');
+      expect(await provider.loadValue('hash')).toBeUndefined();
+    });
+
+    it('is counted once for each save that was stored, whatever came between', async () => {
+      const { file, provider } = await open();
+      await whileLocked(file, 1, () => provider.saveValue('hash', bytes));
+      await provider.saveValue('hash', bytes);
+      expect(countOf(file)).toEqual([2]);
+      expect(await outcomeOf(provider.releaseValue('hash'))).toBe('fine');
+      expect(await outcomeOf(provider.flush())).toMatch(/^database-busy: releaseValue.*no reference was taken away/);
+      expect(countOf(file)).toEqual([2]);
+      expect(await outcomeOf(provider.releaseValue('hash'))).toBe('fine');
+      expect(await outcomeOf(provider.flush())).toMatch(/^database-busy: saveValue/);
+      expect(countOf(file)).toEqual([1]);
+    });
+  });
+}
