@@ -89,6 +89,34 @@ describe('a database that can not be opened', () => {
     await provider.close();
   });
 
+  it('names the reason, if the process has too many files open; the ones that are open already go on', async () => {
+    const file = freshFile();
+    const { stdout } = await runProgram(
+      `import { closeSync, openSync } from 'node:fs';
+      const before = new SDS_DesktopPersistenceProvider(file, 'store');
+      await before.ready();
+      const taken = [];
+      try {
+        for (;;) taken.push(openSync('/dev/null'));
+      } catch (error) {
+        console.log(error.code);
+      }
+      const provider = new SDS_DesktopPersistenceProvider(file + '2', 'store');
+      console.log(await provider.ready().catch(({ code, message }) => code + ': ' + message));
+      await before.appendPatch(patchOf(1), 1);
+      console.log((await before.loadPatchesSince(0)).length);
+      for (const descriptor of taken) closeSync(descriptor);
+      await provider.appendPatch(patchOf(1), 1);
+      console.log((await provider.loadPatchesSince(0)).length);`,
+      file,
+      { node: 'sh', flags: ['-c', 'ulimit -n 100; exec "$0" "$@"', process.execPath] },
+    );
+    const [filled, told, ...loaded] = stdout.trim().split('\n');
+    expect(filled).toBe('EMFILE');
+    expect(told).toMatch(/^open-failed: .*EMFILE: too many open files/);
+    expect(loaded).toEqual(['1', '1']);
+  });
+
   it('goes on as soon as the trouble is over', async () => {
     const folder = join(freshFolder(), 'later');
     const provider = new SDS_DesktopPersistenceProvider(join(folder, 'store.db'), 'store');

@@ -1,5 +1,5 @@
 /** Opens a database file: checks that it is one of ours, sets it up, and knows its place on the disk. */
-import { accessSync, constants, type Stats, statSync } from 'node:fs';
+import { accessSync, constants, opendirSync, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
@@ -141,7 +141,8 @@ function whyNotOpen(failed: EngineError, path: string, transient: boolean): Engi
   const refusal =
     (isThere ? refusalOf(path, constants.W_OK) : undefined) ??
     refusalOf(dirname(path), constants.W_OK) ??
-    (outOfReach?.code === 'ENOENT' ? undefined : outOfReach); // a part of the path may be a file
+    (outOfReach?.code === 'ENOENT' ? undefined : outOfReach) ?? // a part of the path may be a file
+    noMoreFiles(dirname(path));
   if (refusal === undefined) return failure;
   const isForbidden = isThere && notPermitted.includes(refusal.code ?? '');
   const message = `${failure.reported.message}: ${refusal.message}`;
@@ -155,6 +156,17 @@ function refusalOf(path: string, way: number): NodeJS.ErrnoException | undefined
     return undefined;
   } catch (error) {
     return error as NodeJS.ErrnoException;
+  }
+}
+
+/** Whether too many files are open. The folder is opened: to close a database file would give up the locks of this process on it. */
+function noMoreFiles(folder: string): NodeJS.ErrnoException | undefined {
+  try {
+    opendirSync(folder).closeSync();
+    return undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === 'EMFILE' || code === 'ENFILE' ? (error as NodeJS.ErrnoException) : undefined;
   }
 }
 
