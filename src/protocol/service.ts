@@ -29,6 +29,8 @@ export interface ProviderMessage {
   knownEpoch: number | undefined;
   /** Why the last snapshot of this provider was not stored, if so; after the loss of a worker. */
   snapshotFailure: Failure | undefined;
+  /** Values that it believes to be stored, and are not, with the number of saves that failed; after the loss of a worker. */
+  unsavedValues: readonly { key: string; saves: number; failure: Failure }[];
   /** Where the database is, if it is no file. */
   server?: PostgresqlSettings;
   /** The one that this provider came with, if so. */

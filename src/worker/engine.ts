@@ -7,7 +7,6 @@ import { cellTime } from '../protocol/clock.ts';
 import { reportedOf } from '../protocol/errors.ts';
 import type { Failure, PatchBlocks } from '../protocol/service.ts';
 import { Promise, performance } from '../protocol/surroundings.ts';
-import type { UnsavedValues } from './behind-a-value.ts';
 
 export type MaybePromise<T> = T | Promise<T>;
 
@@ -54,6 +53,9 @@ function unlessPublished(error: unknown, { cells, index, value }: CommitPoint): 
 /** `part` of what is committed as a whole. */
 export const WHOLE = 2 ** 31 - 1;
 
+/** By hash: how many saves failed whose releases are still to come, and what these fail with. */
+export type UnsavedValues = Map<string, { saves: number; refusal: EngineError }>;
+
 /** What the database has to know of the provider behind a call. */
 export interface Caller {
   storeId: string;
@@ -69,7 +71,7 @@ export interface Caller {
   /** Why the last snapshot of this provider was not stored, if so: a prune that relies on it must not be carried out. */
   snapshotFailure: EngineError | undefined;
   /** Values that this provider believes to be stored, and are not; `undefined` if there was never one. */
-  unsavedValues?: UnsavedValues;
+  unsavedValues?: UnsavedValues | undefined;
   /** For a server. */
   password?: string | undefined;
 }

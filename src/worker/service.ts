@@ -16,6 +16,7 @@ import type {
   WriteTicket,
 } from '../protocol/service.ts';
 import { Promise } from '../protocol/surroundings.ts';
+import { unsavedOf } from './behind-a-value.ts';
 import { Arena } from './channel/arena.ts';
 import { LargeWriteCursor } from './channel/large-write-cursor.ts';
 import { RingReader } from './channel/ring-reader.ts';
@@ -71,7 +72,7 @@ export class Service implements WorkerService, FileHost, Work {
   attach(message: ProviderMessage): Promise<Report> {
     this.#begin();
     const { member: id, storeId, verifyValues, exclusive, knownEpoch, full, busyTimeoutMs, snapshotFailure } = message;
-    const { password } = message;
+    const { password, unsavedValues } = message;
     let file = this.#files.get(message.file);
     if (file === undefined) {
       file = new WorkerFile(message.file, this.#newEngine(message), this);
@@ -87,6 +88,7 @@ export class Service implements WorkerService, FileHost, Work {
       full,
       busyTimeoutMs,
       snapshotFailure: snapshotFailure && new EngineError(snapshotFailure.code, snapshotFailure.cause),
+      unsavedValues: unsavedOf(unsavedValues),
       password,
       file,
     };

@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { DatabaseSync } from 'node:sqlite';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { livingWorkers } from '../../torture/living-workers.ts';
 import { freshFile, patchOf, rowsOf } from '../support/files.ts';
 
 /** Carries out calls while another process has the file, until so many of them have failed. */
@@ -57,6 +58,14 @@ for (const [size, bytes] of [
       expect(await outcomeOf(provider.flush())).toMatch(/^database-busy: saveValue/);
       await provider.releaseValue('hash');
       expect(await provider.loadValue('hash')).toBeUndefined();
+    });
+
+    it('stays also if the worker is lost before that one is released', async () => {
+      const { file, provider } = await open();
+      await whileLocked(file, 1, () => provider.saveValue('hash', bytes));
+      await Promise.all([...livingWorkers].map((worker) => worker.terminate()));
+      await provider.releaseValue('hash');
+      expect(await provider.loadValue('hash')).toEqual(bytes);
     });
 
     it('goes when the first one is, if the release of the other one has failed as its save had', async () => {

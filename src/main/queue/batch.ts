@@ -51,8 +51,8 @@ export class Batch implements Hurried {
   }
 
   /** The same for a call that is acknowledged already: who is told of its failure is the provider. */
-  addAcknowledged(member: Member, operation: number): number {
-    const reject = (error: SDS_PersistenceError) => member.failedUnheard(error);
+  addAcknowledged(member: Member, operation: number, key: string): number {
+    const reject = (error: SDS_PersistenceError) => member.failedUnheard(error, operation, key);
     return this.settlers.push({ member, operation, resolve: ignore, reject }) - 1;
   }
 

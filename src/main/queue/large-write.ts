@@ -61,7 +61,7 @@ export class LargeWrite {
     const mayGoDown = operation === SAVE_VALUE && types.isArrayBuffer(data.buffer);
     this.isAcknowledged = !mayGoDown && member.acknowledgesQueued(operation, key);
     this.flags = this.isAcknowledged ? flags | ENTRY_ACKNOWLEDGED : flags;
-    if (this.isAcknowledged) this.reject = (error) => member.failedUnheard(error);
+    if (this.isAcknowledged) this.reject = (error) => member.failedUnheard(error, operation, key);
   }
 
   /** Whether its bytes were handed over to a worker: if that one is lost, so are they. */

@@ -52,6 +52,8 @@ export class Member {
   /** Why the last snapshot was not stored, if so; and whether its promise resolved before that was known. */
   snapshotFailure: SDS_PersistenceError | undefined;
   snapshotWasQueued = false;
+  /** Values whose save failed after its promise had resolved, and that were not released since: how often, and why. */
+  readonly unsavedValues = new Map<string, { saves: number; error: SDS_PersistenceError }>();
   /** The first failure of a call whose promise had resolved, until `flush` or `close` rejects with it. */
   #untold: SDS_PersistenceError | undefined;
   /** Methods that failed and have not succeeded since. */
@@ -147,8 +149,12 @@ export class Member {
   }
 
   /** A call has failed whose promise had resolved: that must not go unnoticed. */
-  failedUnheard(error: SDS_PersistenceError): void {
+  failedUnheard(error: SDS_PersistenceError, operation: number, key: string): void {
     this.#untold ??= error;
+    const { saves = 0 } = this.unsavedValues.get(key) ?? {};
+    if (operation === SAVE_VALUE) this.unsavedValues.set(key, { saves: saves + 1, error });
+    else if (operation === RELEASE_VALUE && saves > 1) this.unsavedValues.set(key, { saves: saves - 1, error });
+    else if (operation === RELEASE_VALUE) this.unsavedValues.delete(key);
     warnOfFailure(this.dbPath, this.storeId, error);
   }
 

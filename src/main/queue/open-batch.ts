@@ -132,7 +132,7 @@ export class Gathering {
       const isAcknowledged = member.acknowledgesQueued(operation, key);
       const flags = isAcknowledged ? needsSnapshot | ENTRY_ACKNOWLEDGED : needsSnapshot;
       const index = isAcknowledged
-        ? batch.addAcknowledged(member, operation)
+        ? batch.addAcknowledged(member, operation, key)
         : batch.addPromise(member, operation, made);
       member.endRun(); // calls of a provider keep their order, also if some fail
       if (this.#writer.write(operation, flags, member.id, index, clock, data, length, key, keyLength)) {

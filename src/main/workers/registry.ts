@@ -112,6 +112,11 @@ function messageOf({ member, queue }: Registration): ProviderMessage {
     // a store may be claimed by a call after an attach that failed: nobody hears of its epoch then
     knownEpoch: member.epoch ?? (member.served ? UNKNOWN_EPOCH : undefined),
     snapshotFailure: member.snapshotFailure && failureOf(member.snapshotFailure),
+    unsavedValues: Array.from(member.unsavedValues, ([key, { saves, error }]) => ({
+      key,
+      saves,
+      failure: failureOf(error),
+    })),
   };
 }
 
