@@ -78,11 +78,13 @@ export interface Failure {
   cause: ReportedCause;
 }
 
-/** What a load found, or why it failed: of an error, Comlink would carry only the message. */
-export type Answer<T> = { found: T } | { failure: Failure };
-
 /** Patches in order, as bounded blocks and the length of each patch. */
 export type PatchBlocks = { bytes: Uint8Array; lengths: Int32Array }[];
+
+export type Found = Uint8Array | PatchBlocks | undefined;
+
+/** What a load found, or why it failed: of an error, Comlink would carry only the message. */
+export type Loaded = { found: Found } | { failure: Failure };
 
 /** What became of an `attach` or `detach`. */
 export interface Report {
@@ -100,16 +102,12 @@ export interface WorkerService {
   /** Forgets a provider, after all that was called before; with a file's last one, closes the database. */
   detach(member: number): Promise<Report>;
 
-  loadSnapshot(ticket: LoadTicket): Promise<Answer<Uint8Array | undefined>>;
-  loadPatchesSince(ticket: LoadTicket, clock: number): Promise<Answer<PatchBlocks>>;
-  loadValue(ticket: LoadTicket, hash: string): Promise<Answer<Uint8Array | undefined>>;
+  /** Operations are those of `entries.ts`; `key` and `clock` are '' and 0 where an operation has none. */
+  load(ticket: LoadTicket, operation: number, key: string, clock: number): Promise<Loaded>;
+  /** Resolves once the write is finished; its slot says what became of it. */
+  write(ticket: WriteTicket, operation: number, key: string, clock: number, data: Bytes): Promise<void>;
   /** Finds out what became of a write whose bytes went down with the worker before. */
   recall(ticket: WriteTicket, operation: number): Promise<void>;
-
-  /** A write resolves once it is finished; its slot says what became of it. */
-  saveSnapshot(ticket: WriteTicket, data: Bytes, clock: number): Promise<void>;
-  appendPatch(ticket: WriteTicket, patch: Bytes, clock: number): Promise<void>;
-  saveValue(ticket: WriteTicket, hash: string, data: Bytes): Promise<void>;
 
   /** Calls the worker from its event loop to the ring; `dropped` as in a ticket. */
   wake(dropped: number): void;

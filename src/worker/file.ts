@@ -3,7 +3,7 @@
  * has to wait, since the file is busy or its server has not answered yet, does not hold up other files.
  */
 import { cellTime } from '../protocol/clock.ts';
-import type { Answer, Report, WriteTicket } from '../protocol/service.ts';
+import type { Found, Loaded, Report, WriteTicket } from '../protocol/service.ts';
 import { Promise, performance } from '../protocol/surroundings.ts';
 import { Batches, type BatchesHost, type GatheredBatch } from './batches.ts';
 import { noteSnapshot } from './behind-a-snapshot.ts';
@@ -190,12 +190,12 @@ export class WorkerFile {
 
   // ---- calls that cross by themselves -------------------------------------------------------------
 
-  load<T>(askedAt: number, read: (engine: Engine) => MaybePromise<T>, done: (answer: Answer<T>) => void): void {
+  load(askedAt: number, read: (engine: Engine) => MaybePromise<Found>, done: (loaded: Loaded) => void): void {
     const file = this;
     const fail = (error: EngineError) => done({ failure: failureOf(error) });
     this.#add(
       function* () {
-        let found: { found: T } | undefined;
+        let found: { found: Found } | undefined;
         const error = yield* file.#patiently(() => then(read(file.#engine), (value) => (found = { found: value })));
         file.#host.progressed(true);
         if (found !== undefined) done(found);

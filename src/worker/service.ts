@@ -1,15 +1,15 @@
 /** What the main side talks to: takes batches from the ring and calls through Comlink, and gives them to their files. */
 import type { MessagePort } from 'node:worker_threads';
 import { BOOTED, FILE_AT_WORK, RETIRED, type SharedMemory } from '../protocol/control.ts';
-import { APPEND_PATCH, SAVE_SNAPSHOT, SAVE_VALUE } from '../protocol/entries.ts';
+import { LOAD_PATCHES, LOAD_SNAPSHOT } from '../protocol/entries.ts';
 import { ErrorBoard, type Settlers } from '../protocol/error-board.ts';
 import { accountFor, accountForAtOnce } from '../protocol/gc-pressure.ts';
 import type {
-  Answer,
   Bytes,
   Failure,
+  Found,
+  Loaded,
   LoadTicket,
-  PatchBlocks,
   ProviderMessage,
   Report,
   WorkerService,
@@ -112,28 +112,24 @@ export class Service implements WorkerService, FileHost, Work {
 
   // ---- calls from the main side: loads, and writes of large bytes ----------------------------------
 
-  loadSnapshot(ticket: LoadTicket): Promise<Answer<Uint8Array | undefined>> {
-    return this.#load(ticket, (engine, caller) => engine.loadSnapshot(caller), bufferOf);
+  load({ member: id, askedAt }: LoadTicket, operation: number, key: string, clock: number): Promise<Loaded> {
+    this.#begin();
+    const member = this.#memberOf(id);
+    return this.#answer(member.file, (done: (loaded: Loaded) => void) =>
+      member.file.load(
+        askedAt,
+        (engine) => read(engine, member, operation, key, clock),
+        (loaded) => done('found' in loaded ? this.#move(loaded, buffersOf(loaded.found)) : loaded),
+      ),
+    );
   }
 
-  loadPatchesSince(ticket: LoadTicket, clock: number): Promise<Answer<PatchBlocks>> {
-    return this.#load(ticket, (engine, caller) => engine.loadPatchesSince(caller, clock), buffersOf);
-  }
-
-  loadValue(ticket: LoadTicket, hash: string): Promise<Answer<Uint8Array | undefined>> {
-    return this.#load(ticket, (engine, caller) => engine.loadValue(caller, hash), bufferOf);
-  }
-
-  saveSnapshot(ticket: WriteTicket, data: Bytes, clock: number): Promise<void> {
-    return this.#write(ticket, SAVE_SNAPSHOT, '', clock, data);
-  }
-
-  appendPatch(ticket: WriteTicket, patch: Bytes, clock: number): Promise<void> {
-    return this.#write(ticket, APPEND_PATCH, '', clock, patch);
-  }
-
-  saveValue(ticket: WriteTicket, hash: string, data: Bytes): Promise<void> {
-    return this.#write(ticket, SAVE_VALUE, hash, 0, data);
+  write(ticket: WriteTicket, operation: number, key: string, clock: number, data: Bytes): Promise<void> {
+    this.#begin();
+    if (ticket.dropped > 0) accountFor(ticket.dropped);
+    const member = this.#memberOf(ticket.member);
+    const write = new LargeWriteCursor(operation, member, key, clock, data, this.#outcomes, ticket.slot, ticket.flags);
+    return this.#answer(member.file, (done) => member.file.write(ticket, write, done));
   }
 
   recall(ticket: WriteTicket, operation: number): Promise<void> {
@@ -142,30 +138,6 @@ export class Service implements WorkerService, FileHost, Work {
     const member = this.#memberOf(ticket.member);
     const write = new LargeWriteCursor(operation, member, '', 0, noBytes, this.#outcomes, ticket.slot, 0);
     return this.#answer(member.file, (done) => member.file.recall(ticket, write, done));
-  }
-
-  #load<T>(
-    { member: id, askedAt }: LoadTicket,
-    read: (engine: Engine, member: Member) => MaybePromise<T>,
-    buffers: (found: T) => ArrayBuffer[],
-  ): Promise<Answer<T>> {
-    this.#begin();
-    const member = this.#memberOf(id);
-    return this.#answer(member.file, (done) =>
-      member.file.load(
-        askedAt,
-        (engine) => read(engine, member),
-        (answer) => done('found' in answer ? this.#move(answer, buffers(answer.found)) : answer),
-      ),
-    );
-  }
-
-  #write(ticket: WriteTicket, operation: number, key: string, clock: number, bytes: Bytes): Promise<void> {
-    this.#begin();
-    if (ticket.dropped > 0) accountFor(ticket.dropped);
-    const member = this.#memberOf(ticket.member);
-    const write = new LargeWriteCursor(operation, member, key, clock, bytes, this.#outcomes, ticket.slot, ticket.flags);
-    return this.#answer(member.file, (done) => member.file.write(ticket, write, done));
   }
 
   // ---- calls from the main side: the worker itself ---------------------------------------------------
@@ -330,11 +302,15 @@ export class Service implements WorkerService, FileHost, Work {
   }
 }
 
-/** SQLite's answers and lengths lie in buffers of their own: they are handed over. */
-function bufferOf(found: Uint8Array | undefined): ArrayBuffer[] {
-  return found === undefined ? [] : [found.buffer as ArrayBuffer];
+function read(engine: Engine, caller: Member, operation: number, key: string, clock: number): MaybePromise<Found> {
+  if (operation === LOAD_SNAPSHOT) return engine.loadSnapshot(caller);
+  if (operation === LOAD_PATCHES) return engine.loadPatchesSince(caller, clock);
+  return engine.loadValue(caller, key);
 }
 
-function buffersOf(blocks: PatchBlocks): ArrayBuffer[] {
-  return blocks.flatMap(({ bytes, lengths }) => [bytes.buffer as ArrayBuffer, lengths.buffer as ArrayBuffer]);
+/** What an engine has found lies in buffers of its own: they are handed over. */
+function buffersOf(found: Found): ArrayBuffer[] {
+  if (found === undefined) return [];
+  if (!Array.isArray(found)) return [found.buffer as ArrayBuffer];
+  return found.flatMap(({ bytes, lengths }) => [bytes.buffer as ArrayBuffer, lengths.buffer as ArrayBuffer]);
 }

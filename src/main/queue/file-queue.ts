@@ -5,6 +5,7 @@
 import { reached } from '../../protocol/control.ts';
 import { operationNames } from '../../protocol/entries.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
+import type { Loaded } from '../../protocol/service.ts';
 import { Promise } from '../../protocol/surroundings.ts';
 import type { Location } from '../location.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
@@ -13,7 +14,7 @@ import type { Room } from './backpressure.ts';
 import type { Batch } from './batch.ts';
 import { InFlight, type Item, MOST_SMALL } from './in-flight.ts';
 import type { LargeWrite } from './large-write.ts';
-import type { Load, Loaded } from './load.ts';
+import type { Load } from './load.ts';
 import type { Member, Watcher } from './member.ts';
 import { Gathering, type GatheringOwner, LARGEST_SHARED } from './open-batch.ts';
 import {

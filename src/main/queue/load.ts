@@ -1,10 +1,7 @@
 /** A load: it crosses by itself, through Comlink, behind all writes that were called before it. */
-import type { Answer, PatchBlocks } from '../../protocol/service.ts';
 import { Promise, performance } from '../../protocol/surroundings.ts';
 import type { Trace } from '../observe/channels.ts';
 import type { Member, Watcher } from './member.ts';
-
-export type Loaded = Answer<Uint8Array | undefined> | Answer<PatchBlocks>;
 
 export class Load {
   readonly kind = 'load';

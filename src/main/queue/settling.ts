@@ -11,13 +11,14 @@ import {
   SLAB_USED,
   usedOf,
 } from '../../protocol/slabs.ts';
+import type { Loaded } from '../../protocol/service.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
 import { warnOfForeignWriter } from '../observe/warnings.ts';
 import { resolveWith } from './answers.ts';
 import type { Batch, Settler } from './batch.ts';
 import type { LargeWrite } from './large-write.ts';
-import type { Load, Loaded } from './load.ts';
+import type { Load } from './load.ts';
 import type { Member } from './member.ts';
 
 /** What it takes to say what went wrong. */
