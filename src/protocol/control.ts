@@ -47,7 +47,12 @@ export const WANTED_BY_BLOCKED = 2;
 /** Worker: one more than the number of the file whose work it is carrying out; 0 if none. Left as it was by a thread that ends. */
 export const FILE_AT_WORK = 11;
 
-/** A descriptor is (file, batch number, first slab, number of calls made before it, when it began as in `clock.ts`). */
+/** A descriptor's cells: `CALLS` as it was before the batch, and when that began as in `clock.ts`. */
+export const DESCRIPTOR_FILE = 0;
+export const DESCRIPTOR_NUMBER = 1;
+export const DESCRIPTOR_FIRST_SLAB = 2;
+export const DESCRIPTOR_CALLS = 3;
+export const DESCRIPTOR_BEGUN_AT = 4;
 const RING_START = 16;
 export const RING_CAPACITY = 2048;
 const DESCRIPTOR_CELLS = 5;
@@ -84,13 +89,17 @@ export const MAX_FILES = 65_536;
 /**
  * A write that crosses by Comlink says in a slot of its own what became of it, before its commit is
  * published: a blocked thread gets no answers, and a lost worker takes them along. A slot holds 0 for
- * success, or an outcome as in an entry, and SLOT_COLLIDED. Main clears it before it is used again.
+ * success, or an outcome as in an entry, and flags. Main clears it before it is used again.
  */
 export const OUTCOME_SLOTS = 256;
 /** So many cells behind a slot is when the write was committed, as in a slab. */
 export const COMMITTED_AT = OUTCOME_SLOTS;
 export const SLOT_COLLIDED = 1 << 16;
 export const SLOT_FOREIGN_WRITER = 1 << 17;
+
+export function outcomeInSlot(slot: number): number {
+  return slot & 0xff;
+}
 
 /** Whether a wrapping counter at `cell` has come to `wanted`. */
 export function reached(cell: number, wanted: number): boolean {

@@ -11,6 +11,38 @@
  */
 
 export const ENTRY_HEADER = 32;
+export const ENTRY_MEMBER = 1;
+export const ENTRY_KEY_LENGTH = 2;
+export const ENTRY_DATA_LENGTH = 3;
+export const ENTRY_SETTLER = 4;
+/** Counted in doubles. */
+export const ENTRY_CLOCK = 3;
+
+/** The parts of an entry's first cell. */
+export function operationOf(word: number): number {
+  return word & 0xff;
+}
+
+export function outcomeOf(word: number): number {
+  return (word >> 8) & 0xff;
+}
+
+export function flagsOf(word: number): number {
+  return word >> 16;
+}
+
+/** The same cell with another outcome, or with these flags set, or taken back. */
+export function withOutcome(word: number, outcome: number): number {
+  return (word & ~0xff00) | (outcome << 8);
+}
+
+export function withFlags(word: number, flags: number): number {
+  return word | (flags << 16);
+}
+
+export function withoutFlags(word: number, flags: number): number {
+  return word & ~(flags << 16);
+}
 
 export const APPEND_PATCH = 1;
 export const SAVE_SNAPSHOT = 2;

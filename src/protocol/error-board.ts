@@ -10,7 +10,17 @@ import { Buffer } from './surroundings.ts';
 export type Settlers = number | 'all';
 
 const RECORDS = 1024;
-/** Before the words: file, number, first and last promise, outcome, SQLite's code or 0, lengths of Node's code and of the message. */
+/** What comes before the words. */
+const FILE = 0;
+const NUMBER = 1;
+const FIRST_SETTLER = 2;
+const LAST_SETTLER = 3;
+const OUTCOME = 4;
+/** SQLite's code, or 0. */
+const ERRCODE = 5;
+/** Of Node's code. */
+const CODE_LENGTH = 6;
+const MESSAGE_LENGTH = 7;
 const CELLS = 8;
 const RECORD_BYTES = 512;
 /** Pages that no failure was noted in take no memory. */
@@ -46,25 +56,25 @@ export class ErrorBoard {
   ) {
     const words = `${file} ${number} ${outcome} ${errcode} ${code} ${message}`;
     if (which !== 'all' && words === this.#last) {
-      this.#cells[this.#cellOf(this.#next - 1) + 3] = which;
+      this.#cells[this.#cellOf(this.#next - 1) + LAST_SETTLER] = which;
       return;
     }
     this.#last = which === 'all' ? '' : words;
     const record = this.#cellOf(this.#next);
     this.#next = (this.#next + 1) % RECORDS;
     const cells = this.#cells;
-    Atomics.store(cells, record + 4, 0); // nothing of it fits any call while it is being written
+    Atomics.store(cells, record + OUTCOME, 0); // nothing of it fits any call while it is being written
     const start = (record + CELLS) * 4;
     const end = record * 4 + RECORD_BYTES;
     const codeLength = this.#text.write(code, start, LONGEST_CODE);
-    cells[record + 7] = this.#text.write(message, start + codeLength, end - start - codeLength);
-    cells[record + 6] = codeLength;
-    cells[record + 5] = errcode;
-    cells[record] = file;
-    cells[record + 1] = number;
-    cells[record + 2] = which === 'all' ? 0 : which;
-    cells[record + 3] = which === 'all' ? MOST_PROMISES : which;
-    Atomics.store(cells, record + 4, outcome);
+    cells[record + MESSAGE_LENGTH] = this.#text.write(message, start + codeLength, end - start - codeLength);
+    cells[record + CODE_LENGTH] = codeLength;
+    cells[record + ERRCODE] = errcode;
+    cells[record + FILE] = file;
+    cells[record + NUMBER] = number;
+    cells[record + FIRST_SETTLER] = which === 'all' ? 0 : which;
+    cells[record + LAST_SETTLER] = which === 'all' ? MOST_PROMISES : which;
+    Atomics.store(cells, record + OUTCOME, outcome);
   }
 
   #cellOf(record: number): number {
@@ -77,16 +87,16 @@ export class ErrorBoard {
   causeOf(file: number, number: number, settler: number, outcome: number): Error | undefined {
     const cells = this.#cells;
     const fits = (record: number) =>
-      Atomics.load(cells, record + 4) === outcome &&
-      cells[record] === file &&
-      cells[record + 1] === number &&
-      (cells[record + 2] ?? 0) <= settler &&
-      settler <= (cells[record + 3] ?? 0);
+      Atomics.load(cells, record + OUTCOME) === outcome &&
+      cells[record + FILE] === file &&
+      cells[record + NUMBER] === number &&
+      (cells[record + FIRST_SETTLER] ?? 0) <= settler &&
+      settler <= (cells[record + LAST_SETTLER] ?? 0);
     for (let i = 0; i < RECORDS; i++) {
       const record = this.#cellOf(this.#hint + i);
       if (!fits(record)) continue;
       this.#hint = (this.#hint + i) % RECORDS;
-      const [errcode = 0, codeLength = 0, length = 0] = cells.subarray(record + 5, record + CELLS);
+      const [errcode = 0, codeLength = 0, length = 0] = cells.subarray(record + ERRCODE, record + CELLS);
       const start = (record + CELLS) * 4;
       const code = this.#text.toString('utf8', start, start + codeLength);
       const message = this.#text.toString('utf8', start + codeLength, start + codeLength + length);

@@ -11,6 +11,11 @@ import {
   CHECKPOINTS,
   COMMITTED_AT,
   CONTROL_CELLS,
+  DESCRIPTOR_BEGUN_AT,
+  DESCRIPTOR_CALLS,
+  DESCRIPTOR_FILE,
+  DESCRIPTOR_FIRST_SLAB,
+  DESCRIPTOR_NUMBER,
   checkpointAt,
   checkpointNumbers,
   DOORBELL,
@@ -118,11 +123,11 @@ export class Channel {
     const tail = Atomics.load(control, RING_TAIL);
     if (reached(tail, Atomics.load(control, RING_HEAD) + RING_CAPACITY)) return false;
     const at = descriptorAt(tail);
-    control[at] = file;
-    control[at + 1] = batch;
-    control[at + 2] = firstSlab;
-    control[at + 3] = Atomics.load(control, CALLS);
-    control[at + 4] = cellTime(begunAt);
+    control[at + DESCRIPTOR_FILE] = file;
+    control[at + DESCRIPTOR_NUMBER] = batch;
+    control[at + DESCRIPTOR_FIRST_SLAB] = firstSlab;
+    control[at + DESCRIPTOR_CALLS] = Atomics.load(control, CALLS);
+    control[at + DESCRIPTOR_BEGUN_AT] = cellTime(begunAt);
     Atomics.store(control, RING_TAIL, (tail + 1) | 0);
     return true;
   }

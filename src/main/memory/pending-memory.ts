@@ -112,17 +112,4 @@ export class PendingMemory {
   committedAt(slab: number): number {
     return this.cell((this.startOf(slab) >> 2) + SLAB_COMMITTED_AT);
   }
-
-  setFlag(slab: number, flag: number): void {
-    this.cells[(this.startOf(slab) >> 2) + SLAB_FLAGS] = this.flagsOf(slab) | flag;
-  }
-
-  outcomeAt(entry: number): number {
-    return (this.cell(entry >> 2) >> 8) & 0xff;
-  }
-
-  setOutcome(entry: number, outcome: number): void {
-    const cell = entry >> 2;
-    this.cells[cell] = (this.cell(cell) & ~0xff00) | (outcome << 8);
-  }
 }

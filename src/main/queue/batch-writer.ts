@@ -1,5 +1,14 @@
 /** Writes calls into the slabs of the open batch: a header and the bytes, with no object for each. */
-import { ENTRY_HEADER, entryBytes } from '../../protocol/entries.ts';
+import {
+  ENTRY_CLOCK,
+  ENTRY_DATA_LENGTH,
+  ENTRY_HEADER,
+  ENTRY_KEY_LENGTH,
+  ENTRY_MEMBER,
+  ENTRY_SETTLER,
+  entryBytes,
+  withFlags,
+} from '../../protocol/entries.ts';
 import {
   NO_SLAB,
   SLAB_COMMITTED_AT,
@@ -86,12 +95,12 @@ export class BatchWriter {
     const next = at + entryBytes(keyLength, length);
     const { cells, bytes, doubles, text } = this.#memory;
     const cell = at >> 2;
-    cells[cell] = operation | (flags << 16);
-    cells[cell + 1] = member;
-    cells[cell + 2] = keyLength;
-    cells[cell + 3] = length;
-    cells[cell + 4] = settler;
-    doubles[(at >> 3) + 3] = clock;
+    cells[cell] = withFlags(operation, flags);
+    cells[cell + ENTRY_MEMBER] = member;
+    cells[cell + ENTRY_KEY_LENGTH] = keyLength;
+    cells[cell + ENTRY_DATA_LENGTH] = length;
+    cells[cell + ENTRY_SETTLER] = settler;
+    doubles[(at >> 3) + ENTRY_CLOCK] = clock;
     if (keyLength > 0) text.write(key, at + ENTRY_HEADER, keyLength, 'utf8');
     if (data !== undefined) bytes.set(data, at + ENTRY_HEADER + keyLength);
     if (this.#shared) {

@@ -1,7 +1,17 @@
 /** Settles what the worker has finished: reads what became of each call, and gives the memory back. */
 import { types } from 'node:util';
-import { SLOT_COLLIDED, SLOT_FOREIGN_WRITER } from '../../protocol/control.ts';
-import { ENTRY_COLLIDED, entryBytes, FIRST_ERROR, operationNames } from '../../protocol/entries.ts';
+import { outcomeInSlot, SLOT_COLLIDED, SLOT_FOREIGN_WRITER } from '../../protocol/control.ts';
+import {
+  ENTRY_COLLIDED,
+  ENTRY_DATA_LENGTH,
+  ENTRY_KEY_LENGTH,
+  ENTRY_SETTLER,
+  entryBytes,
+  FIRST_ERROR,
+  flagsOf,
+  operationNames,
+  outcomeOf,
+} from '../../protocol/entries.ts';
 import { errorCodes, makeError, reviveError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import {
   BATCH_COLLIDED,
@@ -99,10 +109,10 @@ function failuresOf(batch: Batch, findings: Findings): Failures | undefined {
   for (const at of entriesOf(batch, memory)) {
     const cell = at >> 2;
     const word = memory.cell(cell);
-    const index = memory.cell(cell + 4);
+    const index = memory.cell(cell + ENTRY_SETTLER);
     const { member, operation } = batch.settlers[index] as Settler; // each entry was written with its settler
-    if ((word >> 16) & ENTRY_COLLIDED) member.collided();
-    const outcome = (word >> 8) & 0xff;
+    if (flagsOf(word) & ENTRY_COLLIDED) member.collided();
+    const outcome = outcomeOf(word);
     if (outcome < FIRST_ERROR || failed.has(index)) continue;
     failed.set(index, errorOf(operation, batch.number, index, outcome, findings));
   }
@@ -116,7 +126,7 @@ function* entriesOf(batch: Batch, memory: PendingMemory): Generator<number> {
     const end = start + usedOf(memory.cell((start >> 2) + SLAB_USED));
     for (let at = start + SLAB_HEADER; at < end; ) {
       yield at;
-      at += entryBytes(memory.cell((at >> 2) + 2), memory.cell((at >> 2) + 3));
+      at += entryBytes(memory.cell((at >> 2) + ENTRY_KEY_LENGTH), memory.cell((at >> 2) + ENTRY_DATA_LENGTH));
     }
   }
 }
@@ -138,7 +148,7 @@ export function settleWrite(write: LargeWrite, noted: number, findings: Findings
   giveBytesBack(write, true, findings.memory);
   if (noted & SLOT_FOREIGN_WRITER) warnOfForeignWriter(findings.dbPath, findings.sqliteVersion);
   if (noted & SLOT_COLLIDED) write.member.collided();
-  const outcome = noted & 0xff;
+  const outcome = outcomeInSlot(noted);
   const failed = outcome >= FIRST_ERROR;
   endWrite(write, failed ? errorOf(write.operation, write.number, 0, outcome, findings) : undefined, findings);
 }

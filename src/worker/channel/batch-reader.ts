@@ -2,14 +2,25 @@
 import {
   APPEND_PATCH,
   ENTRY_ACKNOWLEDGED,
+  ENTRY_CLOCK,
   ENTRY_COLLIDED,
+  ENTRY_DATA_LENGTH,
   ENTRY_HEADER,
   ENTRY_KEEPS_BOTH,
+  ENTRY_KEY_LENGTH,
+  ENTRY_MEMBER,
   ENTRY_NEEDS_SNAPSHOT,
+  ENTRY_SETTLER,
   entryBytes,
   FIRST_ERROR,
+  flagsOf,
   OUTCOME_OPEN,
+  operationOf,
+  outcomeOf,
   SAVE_SNAPSHOT,
+  withFlags,
+  withOutcome,
+  withoutFlags,
 } from '../../protocol/entries.ts';
 import { errorCodes } from '../../protocol/errors.ts';
 import {
@@ -136,22 +147,22 @@ export class BatchReader implements Writes {
       const at = this.#following;
       const cell = at >> 2;
       const word = arena.cell(cell);
-      const keyLength = arena.cell(cell + 2);
-      const dataLength = arena.cell(cell + 3);
+      const keyLength = arena.cell(cell + ENTRY_KEY_LENGTH);
+      const dataLength = arena.cell(cell + ENTRY_DATA_LENGTH);
       this.#following = at + entryBytes(keyLength, dataLength);
-      const settler = arena.cell(cell + 4);
-      if (settler >= this.#reopenFrom) arena.cells[cell] = word & ~0xff00;
-      else if (((word >> 8) & 0xff) !== OUTCOME_OPEN && !this.#recalls) continue; // failed before a worker was lost
+      const settler = arena.cell(cell + ENTRY_SETTLER);
+      if (settler >= this.#reopenFrom) arena.cells[cell] = withOutcome(word, OUTCOME_OPEN);
+      else if (outcomeOf(word) !== OUTCOME_OPEN && !this.#recalls) continue; // failed before a worker was lost
       if (this.#only !== 'all' && settler !== this.#only) continue;
       this.at = at;
-      this.operation = word & 0xff;
-      this.#outcome = (word >> 8) & 0xff;
-      this.#flags = word >> 16;
+      this.operation = operationOf(word);
+      this.#outcome = outcomeOf(word);
+      this.#flags = flagsOf(word);
       this.settler = settler;
       this.#keyLength = keyLength;
       this.#dataLength = dataLength;
-      this.clock = arena.doubles[(at >> 3) + 3] ?? 0;
-      const callerId = arena.cell(cell + 1);
+      this.clock = arena.doubles[(at >> 3) + ENTRY_CLOCK] ?? 0;
+      const callerId = arena.cell(cell + ENTRY_MEMBER);
       if (callerId !== this.#callerId) {
         this.#callerId = callerId;
         const caller = this.#callers.get(callerId);
@@ -194,20 +205,19 @@ export class BatchReader implements Writes {
   /** Notes a failure as the outcome of the present call, if it has none. */
   fail(outcome: number): void {
     const cell = this.at >> 2;
-    if (((this.#arena.cell(cell) >> 8) & 0xff) === OUTCOME_OPEN) {
-      this.#arena.cells[cell] = this.#arena.cell(cell) | (outcome << 8);
-    }
+    const word = this.#arena.cell(cell);
+    if (outcomeOf(word) === OUTCOME_OPEN) this.#arena.cells[cell] = withOutcome(word, outcome);
   }
 
   markCollided(at: number): void {
     const cell = at >> 2;
-    this.#arena.cells[cell] = this.#arena.cell(cell) | (ENTRY_COLLIDED << 16);
+    this.#arena.cells[cell] = withFlags(this.#arena.cell(cell), ENTRY_COLLIDED);
     this.#flagSlab(this.#firstSlabOf(at), BATCH_COLLIDED);
   }
 
   unmarkCollided(at: number): void {
     const cell = at >> 2;
-    this.#arena.cells[cell] = this.#arena.cell(cell) & ~(ENTRY_COLLIDED << 16);
+    this.#arena.cells[cell] = withoutFlags(this.#arena.cell(cell), ENTRY_COLLIDED);
   }
 
   markForeignWriter(): void {

@@ -1,7 +1,18 @@
 /** The worker's end of the ring: batches, in order with the Comlink calls that were made between them. */
 
 import { cellTime, msBetween } from '../../protocol/clock.ts';
-import { CALLS, descriptorAt, RING_HEAD, RING_TAIL, reached } from '../../protocol/control.ts';
+import {
+  CALLS,
+  DESCRIPTOR_BEGUN_AT,
+  DESCRIPTOR_CALLS,
+  DESCRIPTOR_FILE,
+  DESCRIPTOR_FIRST_SLAB,
+  DESCRIPTOR_NUMBER,
+  descriptorAt,
+  RING_HEAD,
+  RING_TAIL,
+  reached,
+} from '../../protocol/control.ts';
 
 export class RingReader {
   readonly #control: Int32Array;
@@ -18,11 +29,11 @@ export class RingReader {
     const tail = Atomics.load(control, RING_TAIL);
     for (let head = Atomics.load(control, RING_HEAD); head !== tail; ) {
       const at = descriptorAt(head);
-      if (!reached(this.#handled, Atomics.load(control, at + 3))) return;
-      const file = Atomics.load(control, at);
-      const batch = Atomics.load(control, at + 1);
-      const firstSlab = Atomics.load(control, at + 2);
-      const begunAt = Atomics.load(control, at + 4);
+      if (!reached(this.#handled, Atomics.load(control, at + DESCRIPTOR_CALLS))) return;
+      const file = Atomics.load(control, at + DESCRIPTOR_FILE);
+      const batch = Atomics.load(control, at + DESCRIPTOR_NUMBER);
+      const firstSlab = Atomics.load(control, at + DESCRIPTOR_FIRST_SLAB);
+      const begunAt = Atomics.load(control, at + DESCRIPTOR_BEGUN_AT);
       head = (head + 1) | 0;
       Atomics.store(control, RING_HEAD, head);
       run(file, batch, firstSlab, begunAt);
@@ -36,7 +47,8 @@ export class RingReader {
   /** For how long the oldest batch in it has waited; only while it is not empty. */
   waitedMs(now: number): number {
     const control = this.#control;
-    return msBetween(Atomics.load(control, descriptorAt(Atomics.load(control, RING_HEAD)) + 4), cellTime(now));
+    const oldest = descriptorAt(Atomics.load(control, RING_HEAD));
+    return msBetween(Atomics.load(control, oldest + DESCRIPTOR_BEGUN_AT), cellTime(now));
   }
 
   /** Told of each call, after what the ring held before it was taken. */
