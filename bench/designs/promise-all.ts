@@ -4,7 +4,7 @@ import { Acknowledgement } from '../../src/main/queue/acknowledgement.ts';
 import { measure, median } from '../measure.ts';
 import type { Work } from '../work/work.ts';
 
-const nobody = { hurry: () => {} };
+const nobody = { waitedFor: () => {} };
 const acknowledgement = () => Acknowledgement.of<void>(nobody);
 const native = () => Promise.withResolvers<void>();
 

@@ -5,9 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { Acknowledgement } from '../../src/main/queue/acknowledgement.ts';
 
 function acknowledgement() {
-  let hurried = 0;
-  const made = Acknowledgement.of<void>({ hurry: () => hurried++ });
-  return { ...made, hurried: () => hurried };
+  let told = 0;
+  const made = Acknowledgement.of<void>({ waitedFor: () => told++ });
+  return { ...made, told: () => told };
 }
 
 const ignore = () => {};
@@ -27,17 +27,17 @@ describe('somebody waits', () => {
   };
   for (const [way, wait] of Object.entries(ways)) {
     it(`who uses ${way}`, () => {
-      const { promise, hurried } = acknowledgement();
+      const { promise, told } = acknowledgement();
       wait(promise);
-      expect(hurried()).toBe(1);
+      expect(told()).toBe(1);
     });
   }
 
   it('who returns it from an async function', async () => {
-    const { promise, hurried } = acknowledgement();
+    const { promise, told } = acknowledgement();
     void (async () => promise)();
     await nextTurn();
-    expect(hurried()).toBe(1);
+    expect(told()).toBe(1);
   });
 });
 
@@ -51,10 +51,10 @@ describe('nobody waits', () => {
   };
   for (const [way, look] of Object.entries(ways)) {
     it(`if ${way}`, async () => {
-      const { promise, hurried } = acknowledgement();
+      const { promise, told } = acknowledgement();
       look(promise);
       await nextTurn();
-      expect(hurried()).toBe(0);
+      expect(told()).toBe(0);
     });
   }
 });

@@ -12,35 +12,35 @@
  */
 import { Promise } from '../../protocol/surroundings.ts';
 
-/** What is to be hurried when somebody waits. */
-export interface Hurried {
-  hurry(): void;
+/** Told when somebody waits. */
+export interface Awaited {
+  waitedFor(): void;
 }
 
 /** Whether it is our own call of `then` that asks for the `constructor`, for a promise that passes on who waits. */
 let passesOn = false;
 
 export class Acknowledgement<T> extends Promise<T> {
-  #behind: Hurried | undefined;
+  #behind: Awaited | undefined;
 
   /**
    * A promise, and the functions that settle it, for what `behind` will do; it may be named later. Hooks of promises
    * (`node:async_hooks`) run in here, and may call: so the promise is made before its call is queued anywhere.
    */
-  static of<T>(behind?: Hurried): PromiseWithResolvers<T> {
+  static of<T>(behind?: Awaited): PromiseWithResolvers<T> {
     const made = Promise.withResolvers.call(Acknowledgement) as PromiseWithResolvers<T>;
     (made.promise as Acknowledgement<T>).#behind = behind;
     return made;
   }
 
-  static standsFor(promise: Promise<unknown>, behind: Hurried): void {
+  static standsFor(promise: Promise<unknown>, behind: Awaited): void {
     (promise as Acknowledgement<unknown>).#behind = behind;
   }
 
   /** Somebody waits for this promise. */
   static waitFor(promise: object): void {
     if (!(#behind in promise)) return; // something that inherits from one
-    promise.#behind?.hurry();
+    promise.#behind?.waitedFor();
     promise.#behind = undefined; // once is enough
     Object.setPrototypeOf(promise, Promise.prototype);
   }

@@ -3,7 +3,7 @@
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { NO_SLAB } from '../../protocol/slabs.ts';
 import type { Watched } from '../observe/file-observer.ts';
-import { Acknowledgement, type Hurried } from './acknowledgement.ts';
+import { Acknowledgement, type Awaited } from './acknowledgement.ts';
 import type { Member, Settling, Watcher } from './member.ts';
 
 /** One promise, and what it takes to settle it. Patches of one provider in one batch share one. */
@@ -15,7 +15,7 @@ export interface Settler extends Settling {
 /** Nobody waits for it. */
 const ignore = (): void => {};
 
-export class Batch implements Hurried {
+export class Batch implements Awaited {
   readonly kind = 'batch';
   /** Location in the file's order, wraps at 32 bits. */
   readonly number: number;
@@ -27,17 +27,17 @@ export class Batch implements Hurried {
   announced = false;
   sent = false;
   /** Whether somebody waits for one of its promises. */
-  urgent = false;
+  isWaitedFor = false;
   settled = false;
   /** Called once settled. */
   readonly watchers: Watcher[] = [];
   readonly watched: Watched;
-  readonly #queue: { hurried(batch: Batch): void };
+  readonly #host: Awaited;
 
-  constructor(number: number, queue: { hurried(batch: Batch): void }, watched: Watched) {
+  constructor(number: number, host: Awaited, watched: Watched) {
     this.watched = watched;
     this.number = number;
-    this.#queue = queue;
+    this.#host = host;
   }
 
   get firstSlab(): number {
@@ -61,9 +61,9 @@ export class Batch implements Hurried {
     this.settlers.pop();
   }
 
-  hurry(): void {
-    if (this.urgent || this.settled) return;
-    this.urgent = true;
-    this.#queue.hurried(this);
+  waitedFor(): void {
+    if (this.isWaitedFor || this.settled) return;
+    this.isWaitedFor = true;
+    this.#host.waitedFor();
   }
 }

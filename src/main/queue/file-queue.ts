@@ -10,6 +10,7 @@ import { Promise } from '../../protocol/surroundings.ts';
 import type { Location } from '../location.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import { FileObserver } from '../observe/file-observer.ts';
+import type { Awaited } from './acknowledgement.ts';
 import type { Room } from './backpressure.ts';
 import type { Batch } from './batch.ts';
 import { InFlight, type Item, MOST_SMALL } from './in-flight.ts';
@@ -34,7 +35,7 @@ const SETTLE_TOGETHER = 16;
 type GiveUpReason = (call: string) => SDS_PersistenceError;
 
 /** What a queue needs of its worker. */
-export interface QueueHost extends Room {
+export interface QueueHost extends Room, Awaited {
   readonly commitPoints: Int32Array;
   readonly sqliteVersion: string;
   /** Whether this thread is blocked: then no answer can arrive. */
@@ -53,9 +54,8 @@ export interface QueueHost extends Room {
   /** What the worker noted of a write that is finished; its slot may be used anew. */
   takeOutcome(write: LargeWrite): number;
   causeOf(file: number, number: number, settler: number, outcome: number): Error | undefined;
-  /** Somebody waits for a batch; somebody waited for one that is settled. */
-  hurry(): void;
-  hurried(): void;
+  /** Somebody has waited for a batch that is settled. */
+  noLongerWaitedFor(): void;
 }
 
 export class FileQueue implements Findings, GatheringOwner {
@@ -185,11 +185,6 @@ export class FileQueue implements Findings, GatheringOwner {
     this.#host.hasInFlight(this);
   }
 
-  /** Somebody waits for a batch, which may be under way already. */
-  hurried(_: Batch): void {
-    this.#host.hurry();
-  }
-
   // ---- settling -----------------------------------------------------------------------------
 
   get memory(): PendingMemory {
@@ -218,7 +213,7 @@ export class FileQueue implements Findings, GatheringOwner {
     }
     if (this.gathering.isOpen(write)) this.gathering.completeOpen(); // the worker has sealed it
     settleBatch(write, this);
-    if (write.urgent) this.#host.hurried();
+    if (write.isWaitedFor) this.#host.noLongerWaitedFor();
   };
 
   /** The worker's answer to a load. */
@@ -244,7 +239,7 @@ export class FileQueue implements Findings, GatheringOwner {
     const { waiting } = this.gathering;
     const items = [...this.#inFlight.items, ...waiting];
     const settled = items.map((item) => {
-      if (item.kind === 'batch') item.hurry();
+      if (item.kind === 'batch') item.waitedFor();
       return new Promise<Parameters<Watcher>[0]>((resolve) => item.watchers.push(resolve));
     });
     let failure: SDS_PersistenceError | undefined;
@@ -296,7 +291,7 @@ export class FileQueue implements Findings, GatheringOwner {
         refuseWrite(item, error, this);
       } else {
         refuseBatch(item, reason, this);
-        if (item.urgent) this.#host.hurried();
+        if (item.isWaitedFor) this.#host.noLongerWaitedFor();
       }
     }
   }

@@ -16,7 +16,7 @@ import { Buffer, Promise } from '../../protocol/surroundings.ts';
 import { inTheMiddle } from '../observe/notes.ts';
 import { takeMark, takeOver } from '../transfer.ts';
 import { lengthOf } from '../view.ts';
-import { Acknowledgement } from './acknowledgement.ts';
+import { Acknowledgement, type Awaited } from './acknowledgement.ts';
 import { Admission, type Admitting, type Room } from './backpressure.ts';
 import { Batch } from './batch.ts';
 import { BatchWriter } from './batch-writer.ts';
@@ -38,8 +38,6 @@ export const LARGEST_SHARED = 16 * 1024;
 
 /** What gathering needs of the queue that it is part of. */
 export interface GatheringOwner extends Admitting {
-  /** Somebody waits for a batch. */
-  hurried(batch: Batch): void;
   /** Sends the open batch while calls are still added to it; false if it has to wait. */
   share(batch: Batch): boolean;
   /** There is something to send at the end of the turn; and: send now what is worth it in mid-turn. */
@@ -49,7 +47,7 @@ export interface GatheringOwner extends Admitting {
 
 export class Gathering {
   readonly #owner: GatheringOwner;
-  readonly #host: Room;
+  readonly #host: Room & Awaited;
   readonly #admission: Admission;
   readonly #writer: BatchWriter;
   /** Complete but not sent, oldest first. */
@@ -60,11 +58,11 @@ export class Gathering {
   /** A slab for the next batch is chosen as if it had so much already. */
   #expectedBytes = 0;
 
-  constructor(owner: GatheringOwner, room: Room, lastNumber: number) {
+  constructor(owner: GatheringOwner, host: Room & Awaited, lastNumber: number) {
     this.#owner = owner;
-    this.#host = room;
-    this.#admission = new Admission(owner, room);
-    this.#writer = new BatchWriter(room.memory);
+    this.#host = host;
+    this.#admission = new Admission(owner, host);
+    this.#writer = new BatchWriter(host.memory);
     this.#lastNumber = lastNumber;
   }
 
@@ -244,7 +242,7 @@ export class Gathering {
   }
 
   #enterSlab(slab: number): void {
-    this.#open ??= new Batch(this.#nextNumber(), this.#owner, this.#owner.observer.began());
+    this.#open ??= new Batch(this.#nextNumber(), this.#host, this.#owner.observer.began());
     this.#writer.enter(slab, this.#open);
   }
 

@@ -39,7 +39,7 @@ export class Dispatcher implements QueueHost {
   #pumpScheduled = false;
   /** Whether something was sent since the worker was made to look, and whether it is to look at once. */
   #sent = false;
-  #hurry = false;
+  #atOnce = false;
   /** Batches, not settled, that somebody waits for. */
   #waitedFor = 0;
   /** Calls off the exchange of the arena, if one is to come. */
@@ -173,10 +173,10 @@ export class Dispatcher implements QueueHost {
 
   #wasPushed(batch: Batch): void {
     this.#sent = true;
-    if (batch.urgent) this.#hurry = true;
+    if (batch.isWaitedFor) this.#atOnce = true;
     if (batch.bytes < WORTH_SENDING) return;
     // perhaps in mid-turn: the worker begins while the next one is gathered
-    this.#hurry = true;
+    this.#atOnce = true;
     this.#ring();
   }
 
@@ -207,21 +207,22 @@ export class Dispatcher implements QueueHost {
     return this.#channel.errorBoard.causeOf(file, number, settler, outcome);
   }
 
-  hurry(): void {
+  /** Somebody waits for a batch, which may be under way already. */
+  waitedFor(): void {
     this.#waitedFor++;
-    this.#hurry = true;
+    this.#atOnce = true;
     this.#schedulePump();
   }
 
-  hurried(): void {
+  noLongerWaitedFor(): void {
     this.#waitedFor--;
   }
 
   /** Makes the worker look at what was sent, at once if somebody waits for it. */
   #ring(): void {
-    const atOnce = this.#hurry || this.blocked || this.#ending;
+    const atOnce = this.#atOnce || this.blocked || this.#ending;
     const needed = this.#sent || (atOnce && this.#haveInFlight.size > 0);
-    this.#sent = this.#hurry = false;
+    this.#sent = this.#atOnce = false;
     if (needed && !this.#channel.ring(atOnce)) this.#wake(0);
   }
 
@@ -243,7 +244,7 @@ export class Dispatcher implements QueueHost {
 
   /** A new worker has been told of all files: it gets what is pending. */
   startAgain(): void {
-    this.#hurry = true;
+    this.#atOnce = true;
     this.pump();
   }
 
@@ -276,11 +277,11 @@ export class Dispatcher implements QueueHost {
     link.keepAlive(pending || (this.#ending && this.#haveInFlight.size > 0));
   }
 
-  /** The program has nothing left to do: what nobody waits for is hurried, so that its failures are told. */
+  /** The program has nothing left to do: what nobody waits for is committed at once, so that its failures are told. */
   endWhenCommitted(): void {
     this.#ending = true;
     if (this.#haveInFlight.size === 0) return;
-    this.#hurry = true;
+    this.#atOnce = true;
     this.pump();
   }
 
@@ -297,7 +298,7 @@ export class Dispatcher implements QueueHost {
   block(until: () => boolean, patienceMs: number, totalMs: number = Number.POSITIVE_INFINITY): boolean {
     const wasBlocked = this.blocked;
     this.blocked = true;
-    this.#hurry = true;
+    this.#atOnce = true;
     this.#channel.want(this.#wanted);
     const isDone = () => {
       this.pump();
