@@ -21,15 +21,18 @@ import {
   SLAB_USED,
   usedOf,
 } from '../../protocol/slabs.ts';
-import type { Loaded } from '../../protocol/service.ts';
+import type { Found, Loaded, PatchBlocks } from '../../protocol/service.ts';
+import { nextTurn } from '../../protocol/surroundings.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
 import { warnOfForeignWriter } from '../observe/warnings.ts';
-import { resolveWith } from './answers.ts';
 import type { Batch, Settler } from './batch.ts';
 import type { LargeWrite } from './large-write.ts';
 import type { Load } from './load.ts';
 import type { Member } from './member.ts';
+
+/** Making views of so many patches takes about a millisecond; then the event loop has its turn. */
+const VIEWS_A_TURN = 8192;
 
 /** What it takes to say what went wrong. */
 export interface Findings {
@@ -185,6 +188,39 @@ export function settleLoad(load: Load, loaded: Loaded, findings: Findings): void
     load.reject(makeError('io-error', call, findings.dbPath, noMemory, error)),
   );
   end(load, undefined);
+}
+
+/** What it resolves with is of the realm of this code, as its callers' own bytes are; a message is of the main one. */
+async function resolveWith(
+  found: Found,
+  resolve: (value: unknown) => void,
+  reject: (error: unknown) => void,
+): Promise<void> {
+  try {
+    if (Array.isArray(found)) resolve(await patchesOf(found));
+    else resolve(found && new Uint8Array(found.buffer, found.byteOffset, found.byteLength));
+  } catch (error) {
+    reject(error);
+  }
+}
+
+async function patchesOf(blocks: PatchBlocks): Promise<Uint8Array[]> {
+  const patches: Uint8Array[] = [];
+  let thisTurn = 0;
+  for (const { bytes, lengths } of blocks) {
+    if (thisTurn >= VIEWS_A_TURN) {
+      thisTurn = 0;
+      await nextTurn();
+    }
+    const { buffer } = bytes;
+    let start = bytes.byteOffset;
+    for (const length of lengths) {
+      patches.push(new Uint8Array(buffer, start, length));
+      start += length;
+    }
+    thisTurn += lengths.length;
+  }
+  return patches;
 }
 
 export function refuseLoad(load: Load, error: SDS_PersistenceError, { observer }: Findings): void {
