@@ -64,6 +64,9 @@ export class FileQueue implements Findings, GatheringOwner {
   readonly members = new Set<Member>();
   readonly #stores = new Map<string, Store>();
   readonly observer: FileObserver;
+  /** Whether it is among those of its dispatcher that have something to send, or in flight. */
+  isToSend = false;
+  isInFlight = false;
   /** How many batches, large writes and loads the worker has finished. */
   finishedItems = 0;
   readonly #host: QueueHost;

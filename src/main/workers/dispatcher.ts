@@ -15,7 +15,6 @@ import type { Batch } from '../queue/batch.ts';
 import type { FileQueue, QueueHost } from '../queue/file-queue.ts';
 import { type Item, WORTH_SENDING } from '../queue/in-flight.ts';
 import { type LargeWrite, NO_SLOT } from '../queue/large-write.ts';
-import { QueueSet } from '../queue/queue-set.ts';
 import { blockUntil } from './blocking.ts';
 import { callLoad, callWrite } from './calls.ts';
 import type { WorkerLink } from './worker-link.ts';
@@ -33,8 +32,12 @@ export class Dispatcher implements QueueHost {
 
   readonly #channel: Channel;
   readonly #checkLife: () => void;
-  readonly #wantToSend = new QueueSet();
-  readonly #haveInFlight = new QueueSet();
+  /**
+   * Queues that have something to send, or in flight. A `Set` whose members come and go makes a new table every few
+   * changes, each of which keeps the next one until a full collection of garbage.
+   */
+  readonly #toSend: FileQueue[] = [];
+  readonly #inFlight: FileQueue[] = [];
   readonly #checkpoints: CheckpointObserver;
   #pumpScheduled = false;
   /** Whether something was sent since the worker was made to look, and whether it is to look at once. */
@@ -61,14 +64,15 @@ export class Dispatcher implements QueueHost {
 
   /** Whether all that was called is finished. */
   get idle(): boolean {
-    return this.#wantToSend.size === 0 && this.#haveInFlight.every((queue) => queue.finished);
+    return this.#toSend.length === 0 && this.#inFlight.every((queue) => queue.finished);
   }
 
   // ---- sending --------------------------------------------------------------------------------
 
   /** At the end of the current job, so that what is called in it goes in one batch. */
   wantsToSend(queue: FileQueue): void {
-    this.#wantToSend.add(queue);
+    if (!queue.isToSend) this.#toSend.push(queue);
+    queue.isToSend = true;
     this.#schedulePump();
   }
 
@@ -89,7 +93,7 @@ export class Dispatcher implements QueueHost {
   pump(): void {
     if (isInTheMiddle()) return; // called by a hook: what that calls is sent at the end of the turn
     for (let again = false; ; again = true) {
-      this.#wantToSend.forEach(this.#trySend);
+      forEach(this.#toSend, this.#trySend);
       this.#ring();
       const seen = this.#channel.progress;
       // says who waits before it looks how far the worker is: the worker tells of what is finished after that
@@ -97,7 +101,7 @@ export class Dispatcher implements QueueHost {
       this.#settle();
       // What was under way may have finished after its queue was asked whether it may send: then no
       // progress is to come that would send the rest. If it may not send once more, it waits for others.
-      const waits = this.#wantToSend.every(this.#hasInFlight) || (again && this.#haveInFlight.size > 0);
+      const waits = this.#toSend.every(hasInFlight) || (again && this.#inFlight.length > 0);
       if (this.link === undefined || (waits && this.#listen(seen))) break;
     }
     this.#channel.want(this.#wanted);
@@ -107,19 +111,19 @@ export class Dispatcher implements QueueHost {
 
   /** Waits for the next progress without blocking; false if there was some meanwhile. */
   #listen(seen: number): boolean {
-    return this.blocked || this.#haveInFlight.size === 0 || this.#channel.listen(seen, this.#progressed);
+    return this.blocked || this.#inFlight.length === 0 || this.#channel.listen(seen, this.#progressed);
   }
 
   #progressed = (): void => {
     this.pump();
-    if (this.#haveInFlight.size === 0) this.#ending = false;
+    if (this.#inFlight.length === 0) this.#ending = false;
   };
 
   /** Gives the pages of an arena back that a flood has filled, once it was not in use for a while. */
   #renewArenaLater(): void {
     this.#keepArena ??= later(() => {
       this.#keepArena = undefined;
-      if (!this.memory.isSwollen || this.#wantToSend.size > 0) return; // asked again once it is settled
+      if (!this.memory.isSwollen || this.#toSend.length > 0) return; // asked again once it is settled
       const arena = this.memory.renewArena();
       if (arena === undefined) return;
       this.link?.call(
@@ -132,17 +136,26 @@ export class Dispatcher implements QueueHost {
   // these are called at each turn, and are made once
   #trySend = (queue: FileQueue): void => {
     queue.trySend();
-    if (!queue.waitsToBeSent) this.#wantToSend.delete(queue);
+    if (!queue.waitsToBeSent) this.#hasNothingToSend(queue);
   };
 
-  #hasInFlight = (queue: FileQueue): boolean => this.#haveInFlight.has(queue);
-
   #settleQueue = (queue: FileQueue): void => {
-    if (!queue.settle()) this.#haveInFlight.delete(queue);
+    if (!queue.settle()) this.#hasNothingInFlight(queue);
   };
 
   hasInFlight(queue: FileQueue): void {
-    this.#haveInFlight.add(queue);
+    if (!queue.isInFlight) this.#inFlight.push(queue);
+    queue.isInFlight = true;
+  }
+
+  #hasNothingToSend(queue: FileQueue): void {
+    if (queue.isToSend) takeOut(this.#toSend, queue);
+    queue.isToSend = false;
+  }
+
+  #hasNothingInFlight(queue: FileQueue): void {
+    if (queue.isInFlight) takeOut(this.#inFlight, queue);
+    queue.isInFlight = false;
   }
 
   reserve({ id }: FileQueue, item: Item): boolean {
@@ -221,7 +234,7 @@ export class Dispatcher implements QueueHost {
   /** Makes the worker look at what was sent, at once if somebody waits for it. */
   #ring(): void {
     const atOnce = this.#atOnce || this.blocked || this.#ending;
-    const needed = this.#sent || (atOnce && this.#haveInFlight.size > 0);
+    const needed = this.#sent || (atOnce && this.#inFlight.length > 0);
     this.#sent = this.#atOnce = false;
     if (needed && !this.#channel.ring(atOnce)) this.#wake(0);
   }
@@ -250,20 +263,20 @@ export class Dispatcher implements QueueHost {
 
   /** Nothing of a queue is pending any more. */
   forget(queue: FileQueue): void {
-    this.#wantToSend.delete(queue);
-    this.#haveInFlight.delete(queue);
+    this.#hasNothingToSend(queue);
+    this.#hasNothingInFlight(queue);
   }
 
   // ---- settling -------------------------------------------------------------------------------
 
   #settle = (): void => {
-    this.#haveInFlight.forEach(this.#settleQueue);
+    forEach(this.#inFlight, this.#settleQueue);
     this.#checkpoints.look();
   };
 
   get #wanted(): number {
     if (this.blocked) return WANTED_BY_BLOCKED;
-    return this.#waitedFor > 0 || this.#wantToSend.size > 0 || this.#ending ? WANTED_NOW : WANTED_LATER;
+    return this.#waitedFor > 0 || this.#toSend.length > 0 || this.#ending ? WANTED_NOW : WANTED_LATER;
   }
 
   /**
@@ -273,14 +286,14 @@ export class Dispatcher implements QueueHost {
   updateReference(): void {
     const link = this.link;
     if (link === undefined) return;
-    const pending = this.#waitedFor > 0 || this.#wantToSend.size > 0 || link.hasCalls;
-    link.keepAlive(pending || (this.#ending && this.#haveInFlight.size > 0));
+    const pending = this.#waitedFor > 0 || this.#toSend.length > 0 || link.hasCalls;
+    link.keepAlive(pending || (this.#ending && this.#inFlight.length > 0));
   }
 
   /** The program has nothing left to do: what nobody waits for is committed at once, so that its failures are told. */
   endWhenCommitted(): void {
     this.#ending = true;
-    if (this.#haveInFlight.size === 0) return;
+    if (this.#inFlight.length === 0) return;
     this.#atOnce = true;
     this.pump();
   }
@@ -314,4 +327,23 @@ export class Dispatcher implements QueueHost {
       if (!wasBlocked) this.#schedulePump();
     }
   }
+}
+
+function hasInFlight(queue: FileQueue): boolean {
+  return queue.isInFlight;
+}
+
+/** Calls with each queue that was here, from the last one on; any may be taken out or added meanwhile. */
+function forEach(queues: readonly FileQueue[], visit: (queue: FileQueue) => void): void {
+  for (let index = queues.length - 1; index >= 0; index--) {
+    const queue = queues[index];
+    if (queue !== undefined) visit(queue);
+  }
+}
+
+/** The last queue, which was visited before, comes in its place. */
+function takeOut(queues: FileQueue[], queue: FileQueue): void {
+  const index = queues.lastIndexOf(queue);
+  const last = queues.pop();
+  if (last !== undefined && last !== queue) queues[index] = last;
 }
