@@ -161,7 +161,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     const fault = faultOfBytes(Patch, 'Patch') ?? faultOfClock(Clock, 'Clock');
     if (fault !== undefined) return this.#refuse('appendPatch', fault);
     if (this.#closing !== undefined) return Promise.reject(this.#error('closed', 'appendPatch'));
-    const promise = this.#queue.gathering.appendPatch(this.#member, Patch, Clock);
+    const promise = this.#queue.appendPatch(this.#member, Patch, Clock);
     if (exiting) drainAtExit(this.#worker);
     tellNoted();
     return promise;
@@ -348,7 +348,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
 
   #write(name: string, operation: number, key: string, clock: number, data?: Uint8Array, takeOver = false) {
     if (this.#closing !== undefined) return Promise.reject(this.#error('closed', name));
-    const promise = this.#queue.gathering.addWrite(this.#member, operation, key, clock, data, takeOver);
+    const promise = this.#queue.addWrite(this.#member, operation, key, clock, data, takeOver);
     if (exiting) drainAtExit(this.#worker);
     tellNoted();
     return promise;
@@ -356,7 +356,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
 
   #load(name: string, operation: number, key: string, clock: number): Promise<unknown> {
     if (this.#closing !== undefined) return Promise.reject(this.#error('closed', name));
-    const load = () => this.#queue.gathering.addLoad(this.#member, operation, key, clock);
+    const load = () => this.#queue.addLoad(this.#member, operation, key, clock);
     const promise = this.#opening.mayComeFree ? this.#onceOwned(load) : load();
     tellNoted();
     return promise;

@@ -1,6 +1,6 @@
 /**
  * This side of what is shared with a worker: the ring of batches, its doorbell, how far the worker is, and
- * what it noted of large writes. It knows no files and no promises; `session.ts` has the Comlink side.
+ * what it noted of large writes. It knows no files and no promises; `workers/worker-link.ts` has the Comlink side.
  */
 
 import { cellTime, OFFSET_MS } from '../../protocol/clock.ts';
@@ -11,13 +11,13 @@ import {
   CHECKPOINTS,
   COMMITTED_AT,
   CONTROL_CELLS,
+  checkpointAt,
+  checkpointNumbers,
   DESCRIPTOR_BEGUN_AT,
   DESCRIPTOR_CALLS,
   DESCRIPTOR_FILE,
   DESCRIPTOR_FIRST_SLAB,
   DESCRIPTOR_NUMBER,
-  checkpointAt,
-  checkpointNumbers,
   DOORBELL,
   descriptorAt,
   FILE_AT_WORK,

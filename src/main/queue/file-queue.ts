@@ -3,21 +3,25 @@
  * the worker has published that it is finished, and sent again if a worker was lost.
  */
 import { reached } from '../../protocol/control.ts';
-import { operationNames } from '../../protocol/entries.ts';
+import { APPEND_PATCH, ENTRY_KEEPS_BOTH, operationNames, SAVE_SNAPSHOT } from '../../protocol/entries.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
-import type { Loaded } from '../../protocol/service.ts';
+import type { Bytes, Loaded } from '../../protocol/service.ts';
+import { INLINE_LIMIT } from '../../protocol/slabs.ts';
 import { Promise } from '../../protocol/surroundings.ts';
 import type { Location } from '../location.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import { FileObserver } from '../observe/file-observer.ts';
+import { inTheMiddle } from '../observe/notes.ts';
+import { takeMark } from '../transfer.ts';
+import { lengthOf } from '../view.ts';
 import type { Awaited } from './acknowledgement.ts';
-import type { Room } from './backpressure.ts';
+import { Backpressure, type GiveUpReason, type Room } from './backpressure.ts';
 import type { Batch } from './batch.ts';
-import { InFlight, type Item, MOST_SMALL } from './in-flight.ts';
-import type { LargeWrite } from './large-write.ts';
-import type { Load } from './load.ts';
+import { InFlight, type Item, MOST_SMALL, WORTH_SENDING } from './in-flight.ts';
+import { bytesFor, LargeWrite } from './large-write.ts';
+import { Load } from './load.ts';
 import type { Member, Watcher } from './member.ts';
-import { Gathering, type GatheringOwner, LARGEST_SHARED } from './open-batch.ts';
+import { LARGEST_SHARED, OpenBatch, type OpenBatchOwner } from './open-batch.ts';
 import {
   type Findings,
   refuseBatch,
@@ -31,8 +35,6 @@ import { Store } from './store.ts';
 
 /** What nobody waits for is settled when so many batches are under way: many at once cost less than each by itself. */
 const SETTLE_TOGETHER = 16;
-
-type GiveUpReason = (call: string) => SDS_PersistenceError;
 
 /** What a queue needs of its worker. */
 export interface QueueHost extends Room, Awaited {
@@ -58,7 +60,7 @@ export interface QueueHost extends Room, Awaited {
   noLongerWaitedFor(): void;
 }
 
-export class FileQueue implements Findings, GatheringOwner {
+export class FileQueue implements Findings, OpenBatchOwner {
   readonly id: number;
   readonly location: Location;
   readonly members = new Set<Member>();
@@ -70,11 +72,12 @@ export class FileQueue implements Findings, GatheringOwner {
   /** How many batches, large writes and loads the worker has finished. */
   finishedItems = 0;
   readonly #host: QueueHost;
-  /** Where calls are added. */
-  readonly gathering: Gathering;
+  readonly #backpressure: Backpressure;
+  readonly #openBatch: OpenBatch;
+  /** Complete but not sent, oldest first. */
+  readonly #waiting: Item[] = [];
   readonly #inFlight: InFlight;
-  /** Why it can't go on, if so: every call is refused with it. */
-  #lost: GiveUpReason | undefined;
+  #lastNumber: number;
 
   constructor(id: number, host: QueueHost, location: Location) {
     this.id = id;
@@ -82,7 +85,9 @@ export class FileQueue implements Findings, GatheringOwner {
     this.location = location;
     this.observer = new FileObserver(location.path);
     this.#inFlight = new InFlight(({ number }) => reached(Atomics.load(host.commitPoints, id), number));
-    this.gathering = new Gathering(this, host, Atomics.load(host.commitPoints, id));
+    this.#backpressure = new Backpressure(location.path, this.observer, host);
+    this.#openBatch = new OpenBatch(this, host, this.#backpressure, this.observer);
+    this.#lastNumber = Atomics.load(host.commitPoints, id);
   }
 
   get dbPath(): string {
@@ -96,7 +101,7 @@ export class FileQueue implements Findings, GatheringOwner {
 
   /** Why nothing can be called any more, if so. */
   refusalOf(call: string): SDS_PersistenceError | undefined {
-    return this.#lost?.(call);
+    return this.#backpressure.refusalOf(call);
   }
 
   /**
@@ -104,7 +109,7 @@ export class FileQueue implements Findings, GatheringOwner {
    * that makes this provider known is none of them: so what it calls belongs to the next one.
    */
   join(member: Member): void {
-    this.gathering.completeOpen();
+    this.#openBatch.complete();
     this.members.add(member);
     member.store.providers++;
   }
@@ -124,10 +129,104 @@ export class FileQueue implements Findings, GatheringOwner {
     return store;
   }
 
+  // ---- calls ----------------------------------------------------------------------------------
+
+  appendPatch(member: Member, patch: Uint8Array, clock: number): Promise<void> {
+    const length = lengthOf(patch);
+    const handedOver = takeMark(patch);
+    const flags = member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
+    if (length > INLINE_LIMIT) return this.#addLarge(member, APPEND_PATCH, '', clock, patch, handedOver, flags);
+    return this.#openBatch.appendPatch(member, patch, length, clock, flags, handedOver);
+  }
+
+  /** A write that is no patch; `takesOver` hands the caller's buffer over although it is not marked. */
+  addWrite(
+    member: Member,
+    operation: number,
+    key: string,
+    clock: number,
+    data?: Uint8Array,
+    takesOver = false,
+  ): Promise<void> {
+    const length = data === undefined ? 0 : lengthOf(data);
+    const handedOver = data !== undefined && (takeMark(data) || takesOver);
+    if (data !== undefined && length > INLINE_LIMIT) {
+      return this.#addLarge(member, operation, key, clock, data, handedOver, 0);
+    }
+    return this.#openBatch.addWrite(member, operation, key, clock, data, length, handedOver);
+  }
+
+  /** A write whose bytes cross beside the arena. */
+  #addLarge(
+    member: Member,
+    operation: number,
+    key: string,
+    clock: number,
+    data: Uint8Array,
+    handedOver: boolean,
+    flags: number,
+  ): Promise<void> {
+    const call = operationNames[operation] ?? '';
+    // first of all: hooks of promises may call, and this write has no number yet
+    const settlers = Promise.withResolvers<unknown>();
+    const refusal = this.#backpressure.admit(lengthOf(data), member, call);
+    if (refusal !== undefined) return Promise.reject(refusal);
+    let bytes: Bytes;
+    try {
+      bytes = bytesFor(data, handedOver, this.memory.blocks);
+    } catch (error) {
+      const detail = `there is no memory for a copy of its ${lengthOf(data)} bytes; nothing was stored`;
+      return Promise.reject(makeError('io-error', call, this.dbPath, detail, error));
+    }
+    this.#openBatch.complete();
+    this.memory.pendingBytes += bytes.length;
+    const write = new LargeWrite(this.nextNumber(), member, operation, key, clock, bytes, flags, settlers);
+    if (operation === APPEND_PATCH) {
+      member.appended(clock);
+      this.observer.appended++;
+      this.observer.appendedBytes += bytes.length;
+    }
+    write.watched = this.observer.began();
+    this.observer.completed(write.watched);
+    this.#waiting.push(write);
+    member.endRun();
+    if (operation === SAVE_SNAPSHOT) inTheMiddle(() => member.snapshotCalled(clock, write, write.isAcknowledged));
+    this.wantsToSend();
+    this.observer.registered(write.watched);
+    if (write.isAcknowledged) settlers.resolve(undefined);
+    return write.promise as Promise<void>;
+  }
+
+  addLoad(member: Member, operation: number, key: string, clock: number): Promise<unknown> {
+    const call = operationNames[operation] ?? '';
+    const refusal = this.refusalOf(call);
+    if (refusal !== undefined) return Promise.reject(refusal);
+    const load = new Load(member, operation, key, clock);
+    this.#openBatch.complete();
+    this.#waiting.push(load);
+    this.wantsToSend();
+    load.trace = this.observer.beganLoad(call);
+    return load.promise;
+  }
+
+  nextNumber(): number {
+    this.#lastNumber = (this.#lastNumber + 1) | 0;
+    return this.#lastNumber;
+  }
+
+  completed(batch: Batch): void {
+    this.#waiting.push(batch);
+  }
+
   // ---- sending ------------------------------------------------------------------------------
 
   get waitsToBeSent(): boolean {
-    return this.gathering.next !== undefined;
+    return this.#next !== undefined;
+  }
+
+  /** What is to be sent next; it may be the open batch. */
+  get #next(): Item | undefined {
+    return this.#waiting[0] ?? this.#openBatch.unsent;
   }
 
   /** Whether every write, sent or not, is committed (or has failed). */
@@ -144,21 +243,23 @@ export class FileQueue implements Findings, GatheringOwner {
     this.#host.wantsToSend(this);
   }
 
-  /** The same in mid-turn, where more is to come: only what is worth it. */
+  /** The same in mid-turn, where more is to come: only what is worth a batch of its own. */
   sendWithinTurn(): void {
+    if (this.#waiting.length === 0 && (this.#openBatch.unsent?.bytes ?? 0) < WORTH_SENDING) return;
     while (this.#maySend(0)) if (!this.#sendNext()) return;
   }
 
   #maySend(mostSmall: number): boolean {
-    const { next } = this.gathering;
+    const next = this.#next;
     return next !== undefined && this.#inFlight.mayFollow(next, mostSmall, this.#host.blocked);
   }
 
   #sendNext(): boolean {
-    const item = this.gathering.completeNext();
+    if (this.#waiting.length === 0) this.#openBatch.complete();
+    const [item] = this.#waiting;
     if (item === undefined || !this.#host.reserve(this, item)) return false;
     // registered before anything else: hooks of promises and of messages run while it is sent, and may call
-    this.gathering.wasTaken();
+    this.#waiting.shift();
     this.#wasSent(item);
     this.#host.send(this, item);
     return true;
@@ -170,11 +271,11 @@ export class FileQueue implements Findings, GatheringOwner {
    */
   share(batch: Batch): boolean {
     const { length, loads } = this.#inFlight;
-    const mayShare = this.gathering.isClear && loads === 0 && length < MOST_SMALL;
+    const mayShare = this.#waiting.length === 0 && loads === 0 && length < MOST_SMALL;
     if (!mayShare || batch.bytes > LARGEST_SHARED || this.#host.blocked) return false;
-    this.gathering.share();
+    this.#openBatch.share();
     if (!this.#host.reserve(this, batch)) {
-      this.gathering.completeOpen(); // no room in the ring: it waits like any other
+      this.#openBatch.complete(); // no room in the ring: it waits like any other
       return false;
     }
     this.#wasSent(batch);
@@ -214,7 +315,7 @@ export class FileQueue implements Findings, GatheringOwner {
       settleWrite(write, this.#host.takeOutcome(write), this);
       return;
     }
-    if (this.gathering.isOpen(write)) this.gathering.completeOpen(); // the worker has sealed it
+    if (this.#openBatch.is(write)) this.#openBatch.complete(); // the worker has sealed it
     settleBatch(write, this);
     if (write.isWaitedFor) this.#host.noLongerWaitedFor();
   };
@@ -239,9 +340,8 @@ export class FileQueue implements Findings, GatheringOwner {
 
   /** Settles once all that was called so far is finished; rejects with this provider's first failure. */
   async barrier(member: Member): Promise<void> {
-    const { waiting } = this.gathering;
-    const items = [...this.#inFlight.items, ...waiting];
-    const settled = items.map((item) => {
+    this.#openBatch.complete();
+    const settled = [...this.#inFlight.items, ...this.#waiting].map((item) => {
       if (item.kind === 'batch') item.waitedFor();
       return new Promise<Parameters<Watcher>[0]>((resolve) => item.watchers.push(resolve));
     });
@@ -258,7 +358,7 @@ export class FileQueue implements Findings, GatheringOwner {
   /** What the lost worker did not finish goes to the next one, in order. */
   resume(): void {
     this.settle();
-    this.gathering.completeShared();
+    if (this.#openBatch.unsent === undefined) this.#openBatch.complete(); // it was shared with the worker that is gone
     const again: Item[] = [];
     for (const item of this.#inFlight.takeAll()) {
       item.sent = false;
@@ -276,16 +376,16 @@ export class FileQueue implements Findings, GatheringOwner {
         again.push(item);
       }
     }
-    this.gathering.putBack(again);
+    this.#waiting.unshift(...again);
     if (this.waitsToBeSent) this.#host.wantsToSend(this);
   }
 
   /** Refuses all that is pending and all that will come; what is finished already keeps its result. */
   giveUp(reason: GiveUpReason): void {
-    this.#lost = reason;
+    this.#backpressure.giveUp(reason);
     this.settle();
-    const waiting = this.gathering.takeAll();
-    for (const item of [...this.#inFlight.takeAll(), ...waiting]) {
+    this.#openBatch.complete();
+    for (const item of [...this.#inFlight.takeAll(), ...this.#waiting.splice(0)]) {
       const error = reason(item.kind === 'batch' ? '' : (operationNames[item.operation] ?? ''));
       if (item.kind === 'load') {
         refuseLoad(item, error, this);

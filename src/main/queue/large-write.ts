@@ -5,11 +5,24 @@ import { ENTRY_ACKNOWLEDGED, SAVE_VALUE } from '../../protocol/entries.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Bytes } from '../../protocol/service.ts';
 import { type Promise, performance } from '../../protocol/surroundings.ts';
+import type { BlockPool } from '../memory/block-pool.ts';
 import type { Watched } from '../observe/file-observer.ts';
+import { takeOver } from '../transfer.ts';
+import { lengthOf } from '../view.ts';
 import type { Member, Watcher } from './member.ts';
 
 /** It has no slot for its outcome yet. */
 export const NO_SLOT = -1;
+
+/** Copied into shared memory where they are not handed over, so that a lost worker does not lose them. */
+export function bytesFor(data: Uint8Array, handedOver: boolean, blocks: BlockPool): Bytes {
+  const taken = handedOver ? takeOver(data) : undefined;
+  if (taken !== undefined) return taken;
+  const length = lengthOf(data);
+  const buffer = blocks.take(length);
+  new Uint8Array(buffer, 0, length).set(data);
+  return { buffer, start: 0, length };
+}
 
 export class LargeWrite {
   readonly kind = 'write';

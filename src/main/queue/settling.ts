@@ -13,6 +13,7 @@ import {
   outcomeOf,
 } from '../../protocol/entries.ts';
 import { errorCodes, makeError, reviveError, type SDS_PersistenceError } from '../../protocol/errors.ts';
+import type { Found, Loaded, PatchBlocks } from '../../protocol/service.ts';
 import {
   BATCH_COLLIDED,
   BATCH_FAILED,
@@ -21,7 +22,6 @@ import {
   SLAB_USED,
   usedOf,
 } from '../../protocol/slabs.ts';
-import type { Found, Loaded, PatchBlocks } from '../../protocol/service.ts';
 import { nextTurn } from '../../protocol/surroundings.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
