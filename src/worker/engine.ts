@@ -119,8 +119,8 @@ export interface Engine {
   loadValue(caller: Caller, hash: string): MaybePromise<Uint8Array | undefined>;
   /** The level of durability from now on. */
   setDurability(full: boolean): void;
-  /** Tidies up a little, in a pause of some milliseconds; returns whether that needs a turn of the event loop. */
-  pause(): boolean;
+  /** Tidies up a little, in a pause of some milliseconds. */
+  pause(): void;
   /** Tidies up while there is nothing else to do; returns whether to come again later. */
   tidyUp(): MaybePromise<boolean>;
   close(): MaybePromise<void>;

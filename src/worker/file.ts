@@ -117,11 +117,11 @@ export class WorkerFile {
   }
 
   /** No caller waits for what is tidied up: what can't be is left for the next time. */
-  pause(): boolean {
+  pause(): void {
     try {
-      return this.#engine.pause();
+      this.#engine.pause();
     } catch {
-      return false;
+      // it is tried again
     }
   }
 

@@ -45,8 +45,8 @@ export interface Work {
   proceed(): number;
   /** Whether something waits for a promise, which needs the event loop. */
   readonly waitsForPromise: boolean;
-  /** A pause of some milliseconds, between batches; returns whether a turn of the event loop is wanted. */
-  pause(): boolean;
+  /** A pause of some milliseconds, between batches. */
+  pause(): void;
   /** Tidies up while there is nothing else to do; returns whether to come again later. */
   tidyUp(): boolean;
 }
@@ -167,10 +167,7 @@ export class Loop {
         this.#await(retryAt);
         return;
       }
-      if (isDue && now < this.#batchAt + TRAFFIC_MS && this.#work.pause()) {
-        this.schedule();
-        return;
-      }
+      if (isDue && now < this.#batchAt + TRAFFIC_MS) this.#work.pause();
       if (now >= this.#workedAt + this.#lingerMs && retryAt === Number.POSITIVE_INFINITY) {
         if (this.#leave(this.#tidyAt)) return;
         continue;

@@ -259,16 +259,14 @@ export class Service implements WorkerService, FileHost, Work {
   }
 
   /** Of the files that something was written to since the last pause. */
-  pause(): boolean {
-    let wantsTurn = false;
+  pause(): void {
     for (const file of this.#written) {
       file.written = false;
       this.#isAtWork(file);
-      if (file.idle && file.pause()) wantsTurn = true;
+      if (file.idle) file.pause();
     }
     this.#isAtWork(undefined);
     this.#written.length = 0;
-    return wantsTurn;
   }
 
   /** One file at a time, and no further once there is work. */

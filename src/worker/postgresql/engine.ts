@@ -270,9 +270,7 @@ export class PostgresqlEngine implements Engine {
 
   // ---- beside the calls ------------------------------------------------------------------------------------
 
-  pause(): boolean {
-    return false;
-  }
+  pause(): void {}
 
   tidyUp(): boolean {
     return false;

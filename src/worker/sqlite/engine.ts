@@ -229,7 +229,6 @@ export class SqliteEngine implements Engine {
     if (this.#transient) return;
     const connection = this.#connection;
     this.#connection = undefined;
-    connection?.wal?.close();
     try {
       connection?.opened.database.close();
     } catch {
@@ -239,8 +238,8 @@ export class SqliteEngine implements Engine {
 
   // ---- beside the calls ---------------------------------------------------------------------------
 
-  pause(): boolean {
-    return this.#connection?.wal?.checkpointInPause() ?? false;
+  pause(): void {
+    this.#connection?.wal?.checkpointInPause();
   }
 
   tidyUp(): boolean {
@@ -251,7 +250,6 @@ export class SqliteEngine implements Engine {
     const connection = this.#connection;
     this.#connection = undefined;
     if (connection === undefined) return;
-    connection.wal?.close();
     closeDatabase(connection.opened.database);
   }
 }

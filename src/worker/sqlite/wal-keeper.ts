@@ -9,15 +9,12 @@ import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { performance } from '../../protocol/surroundings.ts';
 import { countCheckpoint } from './checkpoint-count.ts';
-import { LogSync } from './log-sync.ts';
 import { firstRow } from './node-sqlite.ts';
 
 const MiB = 1024 * 1024;
-/** So much in the log is worth a checkpoint as soon as there is nothing else to do. */
+/** A log of this size is worth a checkpoint when there is nothing else to do, or in a pause: it takes some milliseconds, most of it for the disk. */
 const WORTH_IT = 2 * MiB;
-/** So much is taken into the database in a pause of some milliseconds: it takes about as long, most of it for the disk. */
-const WORTH_A_PAUSE = 2 * MiB;
-/** Not more often than this: pages that are written again and again are taken into the database each time. */
+/** In pauses not more often than this: pages that are written again and again are taken into the database each time. */
 const PAUSES_APART_MS = 250;
 /** So much is taken into the database between two batches, whatever is waiting. */
 const LARGE = 48 * MiB;
@@ -38,7 +35,6 @@ const QUIET_MS = 3000;
 export class WalKeeper {
   readonly #database: DatabaseSync;
   readonly #walPath: string;
-  readonly #logSync: LogSync;
   /** Estimates of what was written since the last look at the log, and since all of it came into the database. */
   #sinceLook = 0;
   #inLog = 0;
@@ -54,7 +50,6 @@ export class WalKeeper {
   constructor(database: DatabaseSync, path: string) {
     this.#database = database;
     this.#walPath = `${path}-wal`;
-    this.#logSync = new LogSync(this.#walPath);
   }
 
   /** Told after each commit; runs a checkpoint here only if the log has become large. */
@@ -68,18 +63,13 @@ export class WalKeeper {
     this.#limit = this.#checkpoint(used < FAR_TOO_LARGE ? 'PASSIVE' : 'RESTART') ? LARGE : used + WORTH_IT;
   }
 
-  /**
-   * Told in a pause between batches, where more are expected: with little in the log, none of them waits for
-   * long. Returns whether a turn of the event loop is wanted.
-   */
-  checkpointInPause(): boolean {
-    if (this.#inLog + this.#sinceLook < WORTH_A_PAUSE) return false;
+  /** Told in a pause between batches, where more are expected: with little in the log, none of them waits for long. */
+  checkpointInPause(): void {
+    if (this.#inLog + this.#sinceLook < WORTH_IT) return;
     const now = performance.now();
-    if (now < this.#nextPauseAt || this.#used() < WORTH_A_PAUSE) return false;
-    if (!this.#logSync.isDone) return this.#logSync.proceed(now);
+    if (now < this.#nextPauseAt || this.#used() < WORTH_IT) return;
     this.#nextPauseAt = now + PAUSES_APART_MS;
     this.#checkpoint('PASSIVE'); // as far as readers allow; the rest is for the next pause
-    return false;
   }
 
   /** Told when nothing is waiting; returns whether to ask again later. */
@@ -112,7 +102,6 @@ export class WalKeeper {
    * meanwhile, if there is none at the moment, and TRUNCATE empties the file, if nobody reads.
    */
   #checkpoint(mode: 'PASSIVE' | 'RESTART' | 'TRUNCATE'): boolean {
-    this.#logSync.reset();
     try {
       const begunAt = performance.now();
       const row = firstRow(this.#database.prepare(`PRAGMA wal_checkpoint(${mode})`));
@@ -127,10 +116,6 @@ export class WalKeeper {
       // it, and as `false` says, it is tried again
       return false;
     }
-  }
-
-  close(): void {
-    this.#logSync.close();
   }
 
   #size(): number {
