@@ -8,7 +8,7 @@ import { performance, uptime } from './surroundings.ts';
  * From `performance.now()` of this thread to that clock, in milliseconds. The first call of either clock takes up to a
  * millisecond: of some attempts, the one with the least of it between.
  */
-export const OFFSET_MS = Math.max(offset(), offset(), offset());
+const OFFSET_MS = Math.max(offset(), offset(), offset());
 
 /** The time at which `performance.now()` gave this number: microseconds, which wrap at 32 bits; never 0, which stands for none. */
 export function cellTime(now: number): number {

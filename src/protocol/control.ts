@@ -56,28 +56,11 @@ export const DESCRIPTOR_BEGUN_AT = 4;
 const RING_START = 16;
 export const RING_CAPACITY = 2048;
 const DESCRIPTOR_CELLS = 5;
-const RING_END = RING_START + RING_CAPACITY * DESCRIPTOR_CELLS;
-
-/**
- * Worker: of each of its latest checkpoints three numbers of 64 bits, all in milliseconds: when it began, by the clock of
- * `clock.ts`; how long it took; and how long all of them took, with it. They are there before it is counted.
- */
-export const CHECKPOINTS_KEPT = 64;
-const CHECKPOINT_NUMBERS = 3;
-export const CONTROL_CELLS = RING_END + CHECKPOINTS_KEPT * CHECKPOINT_NUMBERS * 2;
+export const CONTROL_CELLS = RING_START + RING_CAPACITY * DESCRIPTOR_CELLS;
 
 /** Index of the first cell of the descriptor with this running number. */
 export function descriptorAt(running: number): number {
   return RING_START + ((running >>> 0) % RING_CAPACITY) * DESCRIPTOR_CELLS;
-}
-
-export function checkpointNumbers(control: ArrayBufferLike): Float64Array {
-  return new Float64Array(control, RING_END * 4, CHECKPOINTS_KEPT * CHECKPOINT_NUMBERS);
-}
-
-/** Index of the first number of the checkpoint with this running number, the first of all being 0. */
-export function checkpointAt(running: number): number {
-  return ((running >>> 0) % CHECKPOINTS_KEPT) * CHECKPOINT_NUMBERS;
 }
 
 /**

@@ -3,7 +3,7 @@
  * what it noted of large writes. It knows no files and no promises; `workers/worker-link.ts` has the Comlink side.
  */
 
-import { cellTime, OFFSET_MS } from '../../protocol/clock.ts';
+import { cellTime } from '../../protocol/clock.ts';
 import {
   BOOTED,
   CALLS,
@@ -11,8 +11,6 @@ import {
   CHECKPOINTS,
   COMMITTED_AT,
   CONTROL_CELLS,
-  checkpointAt,
-  checkpointNumbers,
   DESCRIPTOR_BEGUN_AT,
   DESCRIPTOR_CALLS,
   DESCRIPTOR_FILE,
@@ -42,20 +40,10 @@ import {
 import { ErrorBoard } from '../../protocol/error-board.ts';
 import { outsideOfCalls } from '../async-context.ts';
 
-/** A checkpoint that has ended, in milliseconds. */
-export interface Checkpoint {
-  /** When it began, by this thread's `performance.now()`. */
-  begunAt: number;
-  duration: number;
-  /** How long it and all before it took; wraps at 2³² microseconds. */
-  inAll: number;
-}
-
 export class Channel {
   readonly commitPoints = new Int32Array(new SharedArrayBuffer(MAX_FILES * 4));
   readonly errorBoard = new ErrorBoard();
   readonly #control = new Int32Array(new SharedArrayBuffer(CONTROL_CELLS * 4));
-  readonly #checkpointNumbers = checkpointNumbers(this.#control.buffer);
   readonly #outcomes = new Int32Array(new SharedArrayBuffer(2 * OUTCOME_SLOTS * 4));
   readonly #freeSlots = Array.from({ length: OUTCOME_SLOTS }, (_, slot) => slot);
   #wanted = 0;
@@ -95,13 +83,6 @@ export class Channel {
 
   get checkpointMicroseconds(): number {
     return Atomics.load(this.#control, CHECKPOINT_MICROSECONDS) >>> 0;
-  }
-
-  /** One of the latest `CHECKPOINTS_KEPT`, the first of all being 0. */
-  checkpoint(running: number): Checkpoint {
-    const at = checkpointAt(running);
-    const [begunAt = 0, duration = 0, inAll = 0] = this.#checkpointNumbers.subarray(at, at + 3);
-    return { begunAt: begunAt - OFFSET_MS, duration, inAll };
   }
 
   /** The system's number of the worker's thread, 0 if it is not known. */

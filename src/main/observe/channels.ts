@@ -15,7 +15,6 @@ export const traced = {
   open: tracingChannel(`${PREFIX}:open`),
   commit: tracingChannel(`${PREFIX}:commit`),
   load: tracingChannel(`${PREFIX}:load`),
-  checkpoint: tracingChannel(`${PREFIX}:checkpoint`),
   backup: tracingChannel(`${PREFIX}:backup`),
 };
 

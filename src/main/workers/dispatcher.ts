@@ -9,7 +9,6 @@ import { later, soon } from '../../protocol/surroundings.ts';
 import { outsideOfCalls } from '../async-context.ts';
 import type { Channel } from '../channel/channel.ts';
 import { PendingMemory } from '../memory/pending-memory.ts';
-import { CheckpointObserver } from '../observe/checkpoints.ts';
 import { isInTheMiddle } from '../observe/notes.ts';
 import type { Batch } from '../queue/batch.ts';
 import type { FileQueue, QueueHost } from '../queue/file-queue.ts';
@@ -38,7 +37,6 @@ export class Dispatcher implements QueueHost {
    */
   readonly #toSend: FileQueue[] = [];
   readonly #inFlight: FileQueue[] = [];
-  readonly #checkpoints: CheckpointObserver;
   #pumpScheduled = false;
   /** Whether something was sent since the worker was made to look, and whether it is to look at once. */
   #sent = false;
@@ -53,7 +51,6 @@ export class Dispatcher implements QueueHost {
   /** `checkLife` replaces a worker that is gone, for a blocked thread, which hears of no exit. */
   constructor(pendingBytes: number, channel: Channel, checkLife: () => void) {
     this.#channel = channel;
-    this.#checkpoints = new CheckpointObserver(channel);
     this.#checkLife = checkLife;
     this.memory = new PendingMemory(pendingBytes, (dropped) => this.#wake(dropped));
   }
@@ -271,7 +268,6 @@ export class Dispatcher implements QueueHost {
 
   #settle = (): void => {
     forEach(this.#inFlight, this.#settleQueue);
-    this.#checkpoints.look();
   };
 
   get #wanted(): number {

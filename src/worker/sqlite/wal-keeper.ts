@@ -105,7 +105,7 @@ export class WalKeeper {
     try {
       const begunAt = performance.now();
       const row = firstRow(this.#database.prepare(`PRAGMA wal_checkpoint(${mode})`));
-      countCheckpoint(begunAt);
+      countCheckpoint(performance.now() - begunAt);
       if (row?.busy !== 0 || row.log !== row.checkpointed) return false;
       this.#inLog = this.#sinceLook = 0;
       if (mode !== 'TRUNCATE') this.#usedAt = performance.now();
