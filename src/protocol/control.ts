@@ -75,8 +75,6 @@ export const MAX_FILES = 65_536;
  * success, or an outcome as in an entry, and flags. Main clears it before it is used again.
  */
 export const OUTCOME_SLOTS = 256;
-/** So many cells behind a slot is when the write was committed, as in a slab. */
-export const COMMITTED_AT = OUTCOME_SLOTS;
 export const SLOT_COLLIDED = 1 << 16;
 export const SLOT_FOREIGN_WRITER = 1 << 17;
 

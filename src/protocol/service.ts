@@ -16,6 +16,8 @@ export interface ProviderMessage {
   member: number;
   file: number;
   dbPath: string;
+  /** Where the delays of the file's commits are counted. */
+  delays: SharedArrayBuffer;
   /** With which the file is opened, as in a URL. */
   parameters: string;
   /** Whether the database is in memory, and gone with its connection. */

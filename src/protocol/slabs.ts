@@ -21,10 +21,9 @@ export const INLINE_LIMIT = 128 * KiB;
 
 /**
  * In front of a slab's entries: bytes used, next slab (or NO_SLAB); and, in the first slab of a batch,
- * the batch's flags, how many of its promises are dealt with, if it is done one by one, and when it was
- * committed, which the worker notes after it has published that: 0 until then. A multiple of eight bytes.
+ * the batch's flags, and how many of its promises are dealt with, if it is done one by one. A multiple of eight bytes.
  */
-export const SLAB_HEADER = 24;
+export const SLAB_HEADER = 16;
 export const SLAB_USED = 0;
 /**
  * Set in `SLAB_USED` once nothing is added any more. A batch of one slab may be sent while calls are still
@@ -39,7 +38,6 @@ export function usedOf(cell: number): number {
 export const SLAB_NEXT = 1;
 export const SLAB_FLAGS = 2;
 export const SLAB_DONE = 3;
-export const SLAB_COMMITTED_AT = 4;
 export const NO_SLAB = -1;
 
 /** Flags of a batch: some call failed; some patch met a number that was taken by another; calls are done one by one. */

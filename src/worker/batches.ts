@@ -7,7 +7,6 @@ import {
   BATCH_FAILED,
   BATCH_ONE_BY_ONE,
   NO_SLAB,
-  SLAB_COMMITTED_AT,
   SLAB_DONE,
   SLAB_FLAGS,
   SLAB_NEXT,
@@ -146,9 +145,8 @@ export class Batches {
 
   /** Of several batches that are committed together. */
   #pointOf(batches: readonly GatheredBatch[]): CommitPoint {
-    const { arena } = this.#host;
-    const timesAt = batches.map(({ firstSlab }) => (arena.startOf(firstSlab) >> 2) + SLAB_COMMITTED_AT);
-    return this.#outcomes.point(batches[0]?.number ?? 0, batches.at(-1)?.number ?? 0, arena.cells, timesAt);
+    const askedAt = batches.map((batch) => batch.askedAt);
+    return this.#outcomes.point(batches[0]?.number ?? 0, batches.at(-1)?.number ?? 0, askedAt);
   }
 
   /** One batch: as a whole, unless that has failed, and then promise by promise. */
@@ -173,12 +171,11 @@ export class Batches {
    * alone. Patches that share a promise share their fate. With each commit, the number of promises
    * dealt with is published, so that a new worker goes on behind them.
    */
-  *#runOneByOne({ number, firstSlab }: GatheredBatch, calls: BatchReader): Generator<Wait, void, unknown> {
+  *#runOneByOne({ number, firstSlab, askedAt }: GatheredBatch, calls: BatchReader): Generator<Wait, void, unknown> {
     const { arena } = this.#host;
     const { cells } = arena;
-    const slabCell = arena.startOf(firstSlab) >> 2;
-    const doneAt = slabCell + SLAB_DONE;
-    const timesAt = [slabCell + SLAB_COMMITTED_AT];
+    const { delays } = this.#outcomes;
+    const doneAt = (arena.startOf(firstSlab) >> 2) + SLAB_DONE;
     const alreadyDone = cells[doneAt] ?? 0;
     const settlers = new Set<number>();
     calls.rewind();
@@ -186,7 +183,7 @@ export class Batches {
     // settlers are numbered in the order of the first call of each, and that is the order here
     for (const settler of settlers) {
       const part = settler + 1;
-      const point = { cells, index: doneAt, value: part, number, first: number, part, times: cells, timesAt };
+      const point = { cells, index: doneAt, value: part, number, first: number, part, askedAt: [askedAt], delays };
       const error = yield* this.#transact(() => calls.attempt(settler), point);
       if (error === undefined) continue;
       this.#failAll(number, firstSlab, settler, error);

@@ -3,7 +3,8 @@
  * Methods that do work may return a promise, so that a database in a network can join: its file then
  * waits, and the thread serves its event loop meanwhile.
  */
-import { cellTime } from '../protocol/clock.ts';
+import { cellTime, msBetween } from '../protocol/clock.ts';
+import type { Delays } from '../protocol/delays.ts';
 import { reportedOf } from '../protocol/errors.ts';
 import type { Failure, PatchBlocks } from '../protocol/service.ts';
 import { Promise, performance } from '../protocol/surroundings.ts';
@@ -18,9 +19,9 @@ export interface CommitPoint {
   cells: Int32Array;
   index: number;
   value: number;
-  /** Where the time of the commit goes, after that: see `noteCommit`. */
-  times: Int32Array;
-  timesAt: readonly number[];
+  /** When that was called, batch by batch, as in `clock.ts`; and where the delay until the commit is counted: see `noteCommit`. */
+  askedAt: readonly number[];
+  delays: Delays;
   /**
    * What that stands for, for a database that keeps a record of it: the batch's number, of several that are
    * committed together the last one's; the first one's; and how many promises of it are dealt with, if it is done one by one.
@@ -31,9 +32,9 @@ export interface CommitPoint {
 }
 
 /** Notes when it was committed. Called right after it is published: a checkpoint may follow. */
-export function noteCommit({ times, timesAt }: CommitPoint): void {
+export function noteCommit({ askedAt, delays }: CommitPoint): void {
   const now = cellTime(performance.now());
-  for (const at of timesAt) times[at] = now;
+  for (const at of askedAt) delays.add(msBetween(at, now));
 }
 
 /** What is thrown after a commit is published is no failure of its writes: they are stored, and may have been told so. */

@@ -3,6 +3,7 @@
  * has to wait, since the file is busy or its server has not answered yet, does not hold up other files.
  */
 import { cellTime } from '../protocol/clock.ts';
+import type { Delays } from '../protocol/delays.ts';
 import type { Found, Loaded, Report, WriteTicket } from '../protocol/service.ts';
 import { Promise, performance } from '../protocol/surroundings.ts';
 import { Batches, type BatchesHost, type GatheredBatch } from './batches.ts';
@@ -54,11 +55,11 @@ export class WorkerFile {
   /** When the current task wants to go on; Infinity while it waits for a promise. */
   #resumeAt = 0;
 
-  constructor(id: number, engine: Engine, host: FileHost) {
+  constructor(id: number, engine: Engine, delays: Delays, host: FileHost) {
     this.id = id;
     this.#engine = engine;
     this.#host = host;
-    this.#outcomes = new Outcomes(id, host);
+    this.#outcomes = new Outcomes(id, delays, host);
     this.#batches = new Batches(engine, host, this.#outcomes, (attempt) => this.#patiently(attempt));
   }
 
@@ -245,7 +246,7 @@ export class WorkerFile {
     };
     this.#add(
       function* () {
-        end(yield* attempt(outcomes.point(number, number, write.outcomes, write.timesAt)));
+        end(yield* attempt(outcomes.point(number, number, [askedAt])));
       },
       end,
       askedAt,

@@ -1,5 +1,6 @@
 /** Where a file's commits and failures are published, and what the main side is told of a failure. */
 import { reached } from '../protocol/control.ts';
+import type { Delays } from '../protocol/delays.ts';
 import { FIRST_ERROR } from '../protocol/entries.ts';
 import type { Settlers } from '../protocol/error-board.ts';
 import { errorCodes } from '../protocol/errors.ts';
@@ -15,17 +16,19 @@ export interface OutcomesHost {
 
 export class Outcomes {
   readonly #file: number;
+  readonly delays: Delays;
   readonly #host: OutcomesHost;
 
-  constructor(file: number, host: OutcomesHost) {
+  constructor(file: number, delays: Delays, host: OutcomesHost) {
     this.#file = file;
+    this.delays = delays;
     this.#host = host;
   }
 
   /** Where the commit of a large write is published, or that of batches that are committed together. */
-  point(first: number, number: number, times: Int32Array, timesAt: readonly number[]): CommitPoint {
+  point(first: number, number: number, askedAt: readonly number[]): CommitPoint {
     const { commitPoints: cells } = this.#host;
-    return { cells, index: this.#file, value: number, times, timesAt, number, first, part: WHOLE };
+    return { cells, index: this.#file, value: number, askedAt, delays: this.delays, number, first, part: WHOLE };
   }
 
   /** Publishes the end of what has failed, as a whole or in part; that of what was committed is published by its engine. */

@@ -1,6 +1,7 @@
 /** What the main side talks to: takes batches from the ring and calls through Comlink, and gives them to their files. */
 import type { MessagePort } from 'node:worker_threads';
 import { BOOTED, FILE_AT_WORK, RETIRED, type SharedMemory } from '../protocol/control.ts';
+import { Delays } from '../protocol/delays.ts';
 import { LOAD_PATCHES, LOAD_SNAPSHOT } from '../protocol/entries.ts';
 import { ErrorBoard, type Settlers } from '../protocol/error-board.ts';
 import { accountFor, accountForAtOnce } from '../protocol/gc-pressure.ts';
@@ -75,7 +76,7 @@ export class Service implements WorkerService, FileHost, Work {
     const { password, unsavedValues } = message;
     let file = this.#files.get(message.file);
     if (file === undefined) {
-      file = new WorkerFile(message.file, this.#newEngine(message), this);
+      file = new WorkerFile(message.file, this.#newEngine(message), new Delays(message.delays), this);
       this.#files.set(message.file, file);
     }
     const opened = file;

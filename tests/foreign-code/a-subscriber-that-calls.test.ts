@@ -116,14 +116,14 @@ it('a subscriber that freezes what it is told, or has put a setter on it: nothin
   const keep = (context: Record<string, unknown>) => {
     contexts.push(context);
     if (contexts.length === 1) Object.freeze(context);
-    else Object.defineProperty(context, 'DelayMs', { configurable: true, set: () => expect.unreachable() });
+    else Object.defineProperty(context, 'Bytes', { configurable: true, set: () => expect.unreachable() });
   };
   const tracing = tracingChannel('sds-persistence:commit');
   tracing.start.subscribe(keep as (context: unknown) => void);
   onTestFinished(() => void tracing.start.unsubscribe(keep as (context: unknown) => void));
   await provider.appendPatch(patchOf(1), 1);
   await provider.appendPatch(patchOf(2), 2);
-  expect(contexts[1]).toMatchObject({ Patches: 1, DelayMs: expect.any(Number) });
+  expect(contexts[1]).toMatchObject({ Patches: 1, Bytes: 7 });
   expect(await provider.loadPatchesSince(0)).toHaveLength(2);
 });
 

@@ -9,7 +9,6 @@ import {
   CALLS,
   CHECKPOINT_MICROSECONDS,
   CHECKPOINTS,
-  COMMITTED_AT,
   CONTROL_CELLS,
   DESCRIPTOR_BEGUN_AT,
   DESCRIPTOR_CALLS,
@@ -44,7 +43,7 @@ export class Channel {
   readonly commitPoints = new Int32Array(new SharedArrayBuffer(MAX_FILES * 4));
   readonly errorBoard = new ErrorBoard();
   readonly #control = new Int32Array(new SharedArrayBuffer(CONTROL_CELLS * 4));
-  readonly #outcomes = new Int32Array(new SharedArrayBuffer(2 * OUTCOME_SLOTS * 4));
+  readonly #outcomes = new Int32Array(new SharedArrayBuffer(OUTCOME_SLOTS * 4));
   readonly #freeSlots = Array.from({ length: OUTCOME_SLOTS }, (_, slot) => slot);
   #wanted = 0;
   #listening = false;
@@ -185,14 +184,8 @@ export class Channel {
   takeSlot(): number | undefined {
     const slot = this.#freeSlots.pop();
     if (slot === undefined) return undefined;
-    this.#outcomes[slot + COMMITTED_AT] = 0;
     Atomics.store(this.#outcomes, slot, 0);
     return slot;
-  }
-
-  /** When the write of this slot was committed, as far as it is noted. */
-  committedAt(slot: number): number {
-    return this.#outcomes[slot + COMMITTED_AT] ?? 0;
   }
 
   /** What was noted; the slot may be used anew. */

@@ -1,7 +1,7 @@
 /** The memory in which calls wait for their commit: the arena's slabs, blocks beside them, and how much is in use. */
 
 import { accountForAtOnce } from '../../protocol/gc-pressure.ts';
-import { NO_SLAB, SLAB_COMMITTED_AT, SLAB_FLAGS } from '../../protocol/slabs.ts';
+import { NO_SLAB, SLAB_FLAGS } from '../../protocol/slabs.ts';
 import { Buffer } from '../../protocol/surroundings.ts';
 import { BlockPool } from './block-pool.ts';
 import { SlabPool } from './slab-pool.ts';
@@ -106,10 +106,5 @@ export class PendingMemory {
   /** The flags of a batch, by its first slab. */
   flagsOf(slab: number): number {
     return this.cell((this.startOf(slab) >> 2) + SLAB_FLAGS);
-  }
-
-  /** When a batch was committed, as far as the worker has noted it. */
-  committedAt(slab: number): number {
-    return this.cell((this.startOf(slab) >> 2) + SLAB_COMMITTED_AT);
   }
 }

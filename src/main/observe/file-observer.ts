@@ -1,9 +1,8 @@
 /** Counts what goes through a file's queue, and tells of its commits and loads. */
-import { cellTime, msBetween } from '../../protocol/clock.ts';
+import { Delays } from '../../protocol/delays.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { performance } from '../../protocol/surroundings.ts';
 import { begin, type Trace, tellOfError } from './channels.ts';
-import { Delays } from './delays.ts';
 import { traffic } from './traffic.ts';
 
 /** One thing under way: a batch, a large write or a load. */
@@ -49,8 +48,7 @@ export class FileObserver {
     watched.bytes = this.appendedBytes;
   }
 
-  /** `committedAt`: as the worker noted it, or 0 if it did not, since it has failed or is known here by the commit point alone. */
-  ended(watched: Watched, error: SDS_PersistenceError | undefined, committedAt: number): void {
+  ended(watched: Watched, error: SDS_PersistenceError | undefined): void {
     const patches = watched.patches - this.settled;
     const bytes = watched.bytes - this.settledBytes;
     this.settled = watched.patches;
@@ -63,10 +61,7 @@ export class FileObserver {
       this.failedBytes += bytes;
       tellOfError(error, this.#path);
     }
-    const delayMs = delayOf(watched, committedAt);
-    // a batch in which some calls failed was committed all the same
-    if (error === undefined || committedAt !== 0) this.delays.add(delayMs);
-    watched.trace?.end({ Patches: patches, Bytes: bytes, DelayMs: delayMs }, error);
+    watched.trace?.end({ Patches: patches, Bytes: bytes }, error);
   }
 
   beganLoad(call: string): Trace | undefined {
@@ -88,13 +83,4 @@ export class FileObserver {
       this.heldMs += performance.now() - begunAt;
     }
   }
-}
-
-/** Until the commit; of one that is not noted yet, this is the moment. */
-function delayOf({ begunAt }: Watched, committedAt: number): number {
-  const untilNow = performance.now() - begunAt;
-  if (committedAt === 0) return untilNow;
-  const delayMs = msBetween(cellTime(begunAt), committedAt);
-  // what a worker notes late may be found in memory that is used anew: then it is of an earlier time
-  return delayMs >= 0 && delayMs <= untilNow ? delayMs : untilNow;
 }

@@ -11,7 +11,6 @@ import {
 } from '../../protocol/entries.ts';
 import {
   NO_SLAB,
-  SLAB_COMMITTED_AT,
   SLAB_DONE,
   SLAB_FLAGS,
   SLAB_HEADER,
@@ -49,7 +48,6 @@ export class BatchWriter {
     batch.bytes += size;
     memory.cells[(start >> 2) + SLAB_FLAGS] = 0;
     memory.cells[(start >> 2) + SLAB_DONE] = 0;
-    memory.cells[(start >> 2) + SLAB_COMMITTED_AT] = 0;
     this.#slabStart = start;
     this.#at = start + SLAB_HEADER;
     this.#end = start + size;

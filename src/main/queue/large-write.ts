@@ -45,8 +45,6 @@ export class LargeWrite {
   sent = false;
   /** Where the worker notes what became of it. */
   slot = NO_SLOT;
-  /** When it was committed, as the worker noted it; 0 if it did not. */
-  committedAt = 0;
   readonly watchers: Watcher[] = [];
   watched: Watched | undefined;
 

@@ -48,10 +48,9 @@ type Failures = Map<number, SDS_PersistenceError>;
 /** Settles the promises of a finished batch. Its slabs go back first: a promise may be told of room. */
 export function settleBatch(batch: Batch, findings: Findings): void {
   const failed = failuresOf(batch, findings);
-  const committedAt = findings.memory.committedAt(batch.firstSlab);
   giveSlabsBack(batch, findings.memory);
   batch.settled = true;
-  findings.observer.ended(batch.watched, failed?.values().next().value, committedAt); // told before anybody goes on
+  findings.observer.ended(batch.watched, failed?.values().next().value); // told before anybody goes on
   const { settlers } = batch;
   // by index: this runs for each promise, and iterators of pairs are garbage that holds up the event loop
   for (let index = 0; index < settlers.length; index++) {
@@ -73,7 +72,7 @@ export function settleBatch(batch: Batch, findings: Findings): void {
 export function refuseBatch(batch: Batch, reason: (call: string) => SDS_PersistenceError, findings: Findings): void {
   giveSlabsBack(batch, findings.memory);
   batch.settled = true;
-  findings.observer.ended(batch.watched, reason(''), 0);
+  findings.observer.ended(batch.watched, reason(''));
   const failed: Failures = new Map();
   for (const [index, { member, operation, reject }] of batch.settlers.entries()) {
     if (member.run === batch) member.endRun();
@@ -163,7 +162,7 @@ export function refuseWrite(write: LargeWrite, error: SDS_PersistenceError, find
 }
 
 function endWrite(write: LargeWrite, error: SDS_PersistenceError | undefined, { observer }: Findings): void {
-  if (write.watched !== undefined) observer.ended(write.watched, error, write.committedAt);
+  if (write.watched !== undefined) observer.ended(write.watched, error);
   if (error === undefined) write.resolve(undefined);
   end(write, error);
 }

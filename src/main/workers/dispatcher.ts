@@ -207,7 +207,6 @@ export class Dispatcher implements QueueHost {
 
   takeOutcome(write: LargeWrite): number {
     if (write.slot === NO_SLOT) return 0;
-    write.committedAt = this.#channel.committedAt(write.slot);
     const outcome = this.#channel.giveBackSlot(write.slot);
     write.slot = NO_SLOT;
     return outcome;

@@ -100,6 +100,7 @@ function messageOf({ member, queue }: Registration): ProviderMessage {
     member: member.id,
     file: queue.id,
     dbPath: queue.dbPath,
+    delays: queue.observer.delays.shared,
     parameters: queue.location.parameters,
     transient: queue.transient,
     ...(queue.location.server === undefined ? {} : { server: queue.location.server }),

@@ -1,5 +1,5 @@
 /** A write that crossed by itself, as the engine sees it: a cursor over one call, whose marks go to its slot. */
-import { COMMITTED_AT, SLOT_COLLIDED, SLOT_FOREIGN_WRITER } from '../../protocol/control.ts';
+import { SLOT_COLLIDED, SLOT_FOREIGN_WRITER } from '../../protocol/control.ts';
 import { ENTRY_ACKNOWLEDGED, ENTRY_KEEPS_BOTH } from '../../protocol/entries.ts';
 import type { Bytes } from '../../protocol/service.ts';
 import type { Caller, Writes } from '../engine.ts';
@@ -14,7 +14,7 @@ export class LargeWriteCursor implements Writes {
   readonly at = 0;
   readonly isLast = true;
   readonly #bytes: Bytes;
-  readonly outcomes: Int32Array;
+  readonly #outcomes: Int32Array;
   readonly #slot: number;
   #read = false;
 
@@ -35,7 +35,7 @@ export class LargeWriteCursor implements Writes {
     this.key = key;
     this.clock = clock;
     this.#bytes = bytes;
-    this.outcomes = outcomes;
+    this.#outcomes = outcomes;
     this.#slot = slot;
   }
 
@@ -56,24 +56,19 @@ export class LargeWriteCursor implements Writes {
 
   /** Only before it is published: after that the slot may be used anew. */
   fail(outcome: number): void {
-    this.outcomes[this.#slot] = outcome;
+    this.#outcomes[this.#slot] = outcome;
   }
 
   markCollided(): void {
-    this.outcomes[this.#slot] = (this.outcomes[this.#slot] ?? 0) | SLOT_COLLIDED;
+    this.#outcomes[this.#slot] = (this.#outcomes[this.#slot] ?? 0) | SLOT_COLLIDED;
   }
 
   unmarkCollided(): void {
-    this.outcomes[this.#slot] = (this.outcomes[this.#slot] ?? 0) & ~SLOT_COLLIDED;
+    this.#outcomes[this.#slot] = (this.#outcomes[this.#slot] ?? 0) & ~SLOT_COLLIDED;
   }
 
   markForeignWriter(): void {
-    this.outcomes[this.#slot] = (this.outcomes[this.#slot] ?? 0) | SLOT_FOREIGN_WRITER;
-  }
-
-  /** Where the time of its commit is noted. */
-  get timesAt(): readonly number[] {
-    return [this.#slot + COMMITTED_AT];
+    this.#outcomes[this.#slot] = (this.#outcomes[this.#slot] ?? 0) | SLOT_FOREIGN_WRITER;
   }
 
   /**

@@ -122,9 +122,8 @@ export class PostgresqlEngine implements Engine {
       collided = await this.#write(connection, changes, commitPoint);
     });
     for (const at of collided) writes.markCollided(at);
-    // not after it is published: the slab may be used anew then, and what was committed is on record
-    noteCommit(commitPoint);
     commitPoint.cells[commitPoint.index] = commitPoint.value;
+    noteCommit(commitPoint);
     for (const [store, snapshot] of changes.snapshots) if (isLarge(snapshot)) this.#deleteReplaced(store);
   }
 
