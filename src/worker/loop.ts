@@ -2,9 +2,8 @@
  * When this thread works, sleeps, or returns to its event loop, and when it tells the main side.
  *
  * While batches come, it dozes: it sleeps for some milliseconds at a time and finds by itself what has
- * come, so that the main side need not wake it; and what nobody waits for it leaves in the ring for as long,
- * so that more of it is committed together. After a pause in the traffic it sleeps until it is rung,
- * and after a longer one it returns to its event loop, where a Comlink call wakes it.
+ * come, so that the main side need not wake it, and calls are added to a batch meanwhile. After a pause in the
+ * traffic it sleeps until it is rung, and after a longer one it returns to its event loop, where a Comlink call wakes it.
  */
 import {
   DOORBELL,
@@ -21,10 +20,8 @@ import {
 import { clearTimeout, performance, setImmediate, setTimeout } from '../protocol/surroundings.ts';
 import type { RingReader } from './channel/ring-reader.ts';
 
-/** How long a batch that nobody waits for lies in the ring: calls are added to it meanwhile. */
-const GATHER_MS = 3.5;
-/** One that is to begin only after so long is by another clock: a program may have put its own in place of `performance.now`. */
-const NOT_YET_MS = -1;
+/** How long it dozes at a time, if nobody waits. */
+const DOZE_MS = 3.5;
 /** For so long after a batch another one is expected. */
 const TRAFFIC_MS = 50;
 /** Quiet for so long, it tells what nobody has waited for. */
@@ -75,8 +72,6 @@ export class Loop {
   #workedAt = 0;
   #batchAt = 0;
   #tidyAt = Number.POSITIVE_INFINITY;
-  /** The doorbell when the ring was last emptied. */
-  #heard = 0;
 
   /** @param lingerMs - quiet for so long, it returns to its event loop */
   constructor(control: Int32Array, ring: RingReader, work: Work, lingerMs: number, thread: Shared) {
@@ -148,11 +143,7 @@ export class Loop {
     Atomics.store(control, WORKER_STATE, STATE_AWAKE);
     for (;;) {
       const seen = Atomics.load(control, DOORBELL);
-      const isDue = this.#isDue(seen);
-      if (isDue) {
-        this.#heard = seen;
-        this.#work.take();
-      }
+      this.#work.take();
       const retryAt = this.#work.proceed();
       this.tellIfWanted();
       if (this.#answered || this.#ring.callWaits) {
@@ -167,7 +158,7 @@ export class Loop {
         this.#await(retryAt);
         return;
       }
-      if (isDue && now < this.#batchAt + TRAFFIC_MS) this.#work.pause();
+      if (now < this.#batchAt + TRAFFIC_MS) this.#work.pause();
       if (now >= this.#workedAt + this.#lingerMs && retryAt === Number.POSITIVE_INFINITY) {
         if (this.#leave(this.#tidyAt)) return;
         continue;
@@ -179,13 +170,6 @@ export class Loop {
       this.#sleep(seen, now, retryAt);
     }
   };
-
-  /** Whether what is in the ring is to be carried out: somebody waits, or has called, or it has waited long enough. */
-  #isDue(seen: number): boolean {
-    if (seen !== this.#heard || this.#ring.isEmpty || this.#ring.callWaits || this.#work.waitsForPromise) return true;
-    const waited = this.#ring.waitedMs(performance.now());
-    return waited >= GATHER_MS || waited < NOT_YET_MS;
-  }
 
   #doWhatIsDue(now: number): void {
     if (this.#untold && now >= this.#workedAt + TELL_LATER_MS) this.tell();
@@ -200,10 +184,9 @@ export class Loop {
 
   #sleep(seen: number, now: number, retryAt: number): void {
     const control = this.#control;
-    const doze = now < this.#batchAt + TRAFFIC_MS || !this.#ring.isEmpty;
+    const doze = now < this.#batchAt + TRAFFIC_MS;
     const due = this.#untold ? this.#workedAt + TELL_LATER_MS : Number.POSITIVE_INFINITY;
-    const lookAt = now + GATHER_MS - (this.#ring.isEmpty ? 0 : this.#ring.waitedMs(now));
-    const until = Math.min(doze ? lookAt : this.#workedAt + this.#lingerMs, retryAt, due, this.#tidyAt);
+    const until = Math.min(doze ? now + DOZE_MS : this.#workedAt + this.#lingerMs, retryAt, due, this.#tidyAt);
     Atomics.store(control, WORKER_STATE, doze ? STATE_DOZING : STATE_ASLEEP);
     // The main side writes to the ring first and reads the state after that, and rings only one that
     // sleeps, or dozes while somebody waits; here it is the other way round.
@@ -216,7 +199,7 @@ export class Loop {
    * batches that have to wait all the same; those of other files are looked for as in a doze.
    */
   #await(retryAt: number): void {
-    this.#timer = setTimeout(this.#serve, Math.max(Math.min(retryAt - performance.now(), GATHER_MS), 1));
+    this.#timer = setTimeout(this.#serve, Math.max(Math.min(retryAt - performance.now(), DOZE_MS), 1));
   }
 
   /** Returns to the event loop until it is called, or it is time; false if a batch has just come. */

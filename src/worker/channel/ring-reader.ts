@@ -1,6 +1,4 @@
 /** The worker's end of the ring: batches, in order with the Comlink calls that were made between them. */
-
-import { cellTime, msBetween } from '../../protocol/clock.ts';
 import {
   CALLS,
   DESCRIPTOR_BEGUN_AT,
@@ -42,13 +40,6 @@ export class RingReader {
 
   get isEmpty(): boolean {
     return Atomics.load(this.#control, RING_HEAD) === Atomics.load(this.#control, RING_TAIL);
-  }
-
-  /** For how long the oldest batch in it has waited; only while it is not empty. */
-  waitedMs(now: number): number {
-    const control = this.#control;
-    const oldest = descriptorAt(Atomics.load(control, RING_HEAD));
-    return msBetween(Atomics.load(control, oldest + DESCRIPTOR_BEGUN_AT), cellTime(now));
   }
 
   /** Told of each call, after what the ring held before it was taken. */
