@@ -5,17 +5,22 @@ import { setTimeout as pause } from 'node:timers/promises';
 export interface Cost {
   /** Processor time of this thread, in µs. */
   mainUs: number;
+  /** The same of all other threads. */
+  othersUs: number;
   wallUs: number;
 }
 
-/** What some work costs this thread, and how long it takes until it is done. */
+/** What some work costs this thread and the others, and how long it takes until it is done. */
 export async function measure(work: () => unknown): Promise<Cost> {
   const before = process.threadCpuUsage();
+  const allBefore = process.cpuUsage();
   const start = performance.now();
   await work();
   const wallUs = (performance.now() - start) * 1000;
   const { user, system } = process.threadCpuUsage(before);
-  return { mainUs: user + system, wallUs };
+  const all = process.cpuUsage(allBefore);
+  const mainUs = user + system;
+  return { mainUs, othersUs: Math.max(all.user + all.system - mainUs, 0), wallUs };
 }
 
 /**

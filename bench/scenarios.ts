@@ -1,5 +1,7 @@
 /** The pieces of work: how large, by which drivers, in how many rounds. */
 
+import { mechanisms } from './drivers/mechanisms.ts';
+
 type Sizes = Record<string, number>;
 
 /** One process of a round: a driver at work. The name is that of the driver unless a scenario has several of one. */
@@ -48,6 +50,9 @@ export function roundsOf({ full, quick, once }: Scenario, isQuick: boolean, aske
   if (once === true) return 1;
   return asked ?? (isQuick ? quick : full).rounds;
 }
+
+/** Each mechanism of the provider off in turn. */
+const eachOff = cases('provider', ...Object.keys(mechanisms));
 
 const onPostgresql = { family: 'postgresql', server: true };
 
@@ -275,6 +280,24 @@ export const scenarios: Scenario[] = [
     cases: observed,
     full: { rounds: 3, sizes: { warmMs: 1000, blocks: 8, blockMs: 320, delaysMs: 300, commitsMs: 300 } },
     quick: { rounds: 1, sizes: { warmMs: 200, blocks: 1, blockMs: 60, delaysMs: 100, commitsMs: 100 } },
+  },
+  {
+    family: 'mechanisms',
+    name: 'mechanisms-paced',
+    title: 'each mechanism off in turn: patches as they come',
+    work: 'paced',
+    cases: eachOff,
+    full: { rounds: 3, sizes: { warmMs: 1000, blocks: 6, blockMs: 320, delaysMs: 500, commitsMs: 600 } },
+    quick: { rounds: 1, sizes: { warmMs: 100, blocks: 1, blockMs: 60, delaysMs: 20, commitsMs: 50 } },
+  },
+  {
+    family: 'mechanisms',
+    name: 'mechanisms-burst',
+    title: 'each mechanism off in turn: a burst of patches of 200 bytes',
+    work: 'burst',
+    cases: eachOff,
+    full: { rounds: 5, sizes: { bytes: 200, count: 100_000, bursts: 4 } },
+    quick: { rounds: 1, sizes: { bytes: 200, count: 10_000, bursts: 2 } },
   },
   ...postgresqlScenarios,
 ];

@@ -4,6 +4,7 @@ import { comlink } from './comlink.ts';
 import type { Driver } from './driver.ts';
 import { copy, nothing, port } from './limits.ts';
 import { lmdb, lmdbCopy } from './lmdb.ts';
+import { mechanisms } from './mechanisms.ts';
 
 import { providerStatistics, providerSubscribed, providerUncounted } from './observed.ts';
 
@@ -36,6 +37,7 @@ export const drivers: Readonly<Record<string, Driver>> = {
   'postgresql-pipelined': postgresqlPipelined,
   'postgresql-insert': postgresqlInsert,
   'postgresql-copy': postgresqlCopy,
+  ...mechanisms,
   port,
   copy,
   nothing,

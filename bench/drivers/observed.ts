@@ -3,19 +3,22 @@ import { subscribe } from 'node:diagnostics_channel';
 import { join } from 'node:path';
 import { SDS_DesktopPersistenceProvider } from '../../dist/index.js';
 import { channelNames } from '../../tests/support/channels.ts';
-import { uncountedBuild } from '../uncounted.ts';
+import { changedBuild } from '../changed-build.ts';
 import type { Driver } from './driver.ts';
 
 type Class = typeof SDS_DesktopPersistenceProvider;
 
-function observed(
+export const AS_THIS_PROVIDER = 'as by this provider';
+
+/** This package as it is loaded here, observed in some way. */
+export function builtAs(
   title: string,
   load: () => Promise<Class>,
-  observe: (stores: SDS_DesktopPersistenceProvider[]) => () => void,
+  observe: (stores: SDS_DesktopPersistenceProvider[]) => () => void = () => () => {},
 ): Driver {
   return {
     title,
-    committed: 'as by this provider',
+    committed: AS_THIS_PROVIDER,
     sharesFile: true,
     async open(folder) {
       const Provider = await load();
@@ -61,13 +64,32 @@ function subscribeToAll(stores: SDS_DesktopPersistenceProvider[]): () => void {
 }
 
 const ours = () => Promise.resolve(SDS_DesktopPersistenceProvider);
-export const providerUncounted = observed('this provider, built without counting', uncountedBuild, () => () => {});
-export const providerStatistics = observed(
+
+/** The same fields, and nothing that happens. */
+const uncounted = `const watched = { begunAt: 0, patches: 0, bytes: 0, trace: undefined };
+export class FileObserver {
+  appended = 0; appendedBytes = 0; settled = 0; settledBytes = 0; failed = 0; failedBytes = 0;
+  batches = 0; failedBatches = 0; heldCalls = 0; heldMs = 0; delays = new Delays();
+  began() { return watched; }
+  registered() {}
+  completed() {}
+  ended() {}
+  beganLoad() {}
+  endedLoad() {}
+  hold(wait) { wait(); }
+}
+class Unused {`;
+const nothingCounted = [
+  { file: 'main/observe/file-observer.ts', from: 'export class FileObserver {', to: uncounted },
+  { file: 'worker/engine.ts', from: 'for (const at of askedAt) delays.add(msBetween(at, now));', to: '' },
+];
+export const providerUncounted = builtAs('this provider, built without counting', () => changedBuild(nothingCounted));
+export const providerStatistics = builtAs(
   'this provider, asked for statistics() ten times a second',
   ours,
   askForStatistics,
 );
-export const providerSubscribed = observed(
+export const providerSubscribed = builtAs(
   'this provider, that and a subscriber on every channel',
   ours,
   subscribeToAll,

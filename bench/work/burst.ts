@@ -35,6 +35,7 @@ export const burst: Work = async ({ driver, folder, sizes }) => {
   const wallUs = median(later.map((cost) => cost.wallUs));
   const metrics: Metrics = {
     mainUs: median(later.map((cost) => cost.mainUs)) / count,
+    othersUs: median(later.map((cost) => cost.othersUs)) / count,
     perSecond: (count / wallUs) * 1e6,
     firstMainUs: (first?.mainUs ?? Number.NaN) / count,
     firstPerSecond: (count / (first?.wallUs ?? Number.NaN)) * 1e6,

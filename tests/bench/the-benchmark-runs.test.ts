@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { mechanisms } from '../../bench/drivers/mechanisms.ts';
 import { bench, run, whyNoPeers } from './quick-run.ts';
 
 describe('the benchmark', { timeout: 240_000 }, () => {
@@ -66,6 +67,16 @@ describe('the benchmark', { timeout: 240_000 }, () => {
       expect.arrayContaining(['paced-main-200', 'paced-p999Ms', 'paced-quiet', 'awaited-p50Us']),
     );
     expect(said).toContain('20,000');
+  });
+
+  test('measures the provider with each of its mechanisms off in turn', { timeout: 600_000 }, () => {
+    const { results } = run('--only', 'mechanisms');
+    expect(results.scenarios.map(({ name }) => name)).toEqual(['mechanisms-paced', 'mechanisms-burst']);
+    for (const { medians, leftOut } of results.scenarios) {
+      // of a mechanism whose line was not found in the source
+      expect(leftOut).toEqual({});
+      expect(Object.keys(medians)).toEqual(['provider', ...Object.keys(mechanisms)]);
+    }
   });
 
   test('refuses a name that it does not know', () => {

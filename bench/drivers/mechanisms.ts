@@ -1,0 +1,86 @@
+/** This provider without one of its mechanisms: what does each of them buy? */
+import { type Change, changedBuild } from '../changed-build.ts';
+import type { Driver } from './driver.ts';
+import { builtAs } from './observed.ts';
+
+const off: Record<string, { title: string; changes: Change[] }> = {
+  'without-acknowledgement': {
+    title: 'every promise counts as waited for',
+    changes: [
+      {
+        file: 'main/queue/batch.ts',
+        from: 'Acknowledgement.standsFor(promise, this);',
+        to: 'Acknowledgement.standsFor(promise, this); this.waitedFor();',
+      },
+    ],
+  },
+  'without-sharing': {
+    title: 'batches are sent at the end of the turn, and complete then',
+    changes: [{ file: 'main/queue/file-queue.ts', from: 'const mayShare =', to: 'const mayShare = false &&' }],
+  },
+  'without-dozing': {
+    title: 'the worker sleeps until it is rung for each batch',
+    changes: [
+      { file: 'worker/loop.ts', from: 'const doze = now < this.#batchAt + TRAFFIC_MS;', to: 'const doze = false;' },
+    ],
+  },
+  'without-settling-together': {
+    title: 'each batch is settled by itself',
+    changes: [
+      { file: 'main/queue/file-queue.ts', from: 'const SETTLE_TOGETHER = 16;', to: 'const SETTLE_TOGETHER = 1;' },
+    ],
+  },
+  'without-committing-together': {
+    title: 'each batch is committed by itself',
+    changes: [{ file: 'worker/file.ts', from: 'const TOGETHER_BYTES = 256 * 1024;', to: 'const TOGETHER_BYTES = 0;' }],
+  },
+  'without-used-slabs-first': {
+    title: 'slabs in turn instead of those used last',
+    changes: [
+      {
+        file: 'main/memory/slab-pool.ts',
+        from: 'slabClass.size === size)]?.push(slab);',
+        to: 'slabClass.size === size)]?.unshift(slab);',
+      },
+    ],
+  },
+  'without-wal-keeper': {
+    title: "SQLite's own checkpoints, in the commits",
+    changes: [
+      {
+        file: 'worker/sqlite/engine.ts',
+        from: "location === '' ? undefined : new WalKeeper(database, location)",
+        to: "location === '' || WalKeeper ? undefined : new WalKeeper(database, location)",
+      },
+      { file: 'worker/sqlite/open-database.ts', from: 'wal_autocheckpoint = 0', to: 'wal_autocheckpoint = 1000' },
+    ],
+  },
+  'without-checkpoints-in-pauses': {
+    title: 'checkpoints only when all is quiet, or the log is large',
+    changes: [
+      {
+        file: 'worker/sqlite/wal-keeper.ts',
+        from: 'checkpointInPause(): void {',
+        to: 'checkpointInPause(): void { if (this) return;',
+      },
+    ],
+  },
+  'without-young-bound': {
+    title: "the worker's young generation as large as V8 lets it grow",
+    changes: [{ file: 'main/workers/start-worker.ts', from: '{ maxYoungGenerationSizeMb: 8 }', to: '{}' }],
+  },
+  'without-one-statement': {
+    title: 'a patch alone is a transaction of three statements',
+    changes: [
+      {
+        file: 'worker/sqlite/engine.ts',
+        from: 'if (this.#insertAlone(connection, writes, more, commitPoint)) return;',
+        to: 'if (!this && this.#insertAlone(connection, writes, more, commitPoint)) return;',
+      },
+    ],
+  },
+};
+
+export const mechanisms: Readonly<Record<string, Driver>> = Object.fromEntries(
+  Object.entries(off).map(([name, { title, changes }]) => [name, builtAs(title, () => changedBuild(changes))]),
+);
