@@ -1,5 +1,5 @@
 /** Checks of what callers pass: nothing of a bad call is queued, nothing of it is stored. */
-import { types } from 'node:util';
+import { types } from '../protocol/builtins.ts';
 import {
   defaultSettings,
   type ProviderSettings,

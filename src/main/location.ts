@@ -2,12 +2,12 @@
  * Where a database is: a file by its real path, one in memory, or one on a server. All names of databases and of
  * files are read here, at the call: neither the working directory nor a link that changes later moves what was meant.
  */
-import { randomUUID } from 'node:crypto';
-import { existsSync, readlinkSync, realpathSync } from 'node:fs';
+
 import { userInfo } from 'node:os';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 // where this package lies, put here by the build
 import packageLocation from 'virtual:package-location';
+import { existsSync, randomUUID, readlinkSync, realpathSync } from '../protocol/builtins.ts';
 import { makeError, SDS_PersistenceError } from '../protocol/errors.ts';
 import { type FileUrl, hasOwnLocks, isFileUrl, readFileUrl } from '../protocol/file-url.ts';
 import type { ProviderSettings } from '../protocol/options.ts';

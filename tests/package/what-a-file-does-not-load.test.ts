@@ -1,4 +1,5 @@
 /** A program that only has files: what is for PostgreSQL, and for whole files, stays packed. */
+import { execFileSync } from 'node:child_process';
 import { expect, it } from 'vitest';
 import { freshFile } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
@@ -22,4 +23,13 @@ it('opening and writing a file unpacks nothing; the first database on a server d
   );
   expect(stderr).toBe('');
   expect(JSON.parse(stdout)).toEqual({ forFiles: false, forServers: true });
+});
+
+it('importing the package has Node compile nothing that a program with files never needs', () => {
+  const program = `const before = new Set(process.moduleLoadList);
+    await import('sds-persistence-worker');
+    console.log(process.moduleLoadList.filter((module) => !before.has(module)).join());`;
+  const loaded = execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
+  expect(loaded, 'or Node does not tell').toContain('NativeModule worker_threads');
+  for (const name of ['crypto', 'readline', 'fs/promises', 'zlib', 'parse_args']) expect(loaded).not.toContain(name);
 });

@@ -2,8 +2,9 @@
  * What the provider tells whoever listens: channels of `node:diagnostics_channel`, and lines of NODE_DEBUG. With
  * nobody listening, nothing is made that could be told. When it is told: see `notes.ts`.
  */
+
 import { channel, type TracingChannel, tracingChannel } from 'node:diagnostics_channel';
-import { debuglog } from 'node:util';
+import { debuglog } from '../../protocol/builtins.ts';
 import { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { currentContext, outsideOfCalls } from '../async-context.ts';
 import { note } from './notes.ts';

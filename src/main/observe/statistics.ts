@@ -1,5 +1,5 @@
 /** Puts together what `statistics()` returns. */
-import { statSync } from 'node:fs';
+import { statSync } from '../../protocol/builtins.ts';
 import type { SDS_Statistics } from '../../protocol/statistics.ts';
 import type { Location } from '../location.ts';
 import type { FileObserver } from './file-observer.ts';

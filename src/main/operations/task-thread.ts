@@ -2,13 +2,13 @@
  * Runs operations on whole files, each in a worker thread of its own, which is neither the calling thread nor one
  * that commits. A thread that has nothing to do is used again if another operation comes soon.
  */
-import { readFile, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
 // the bundled src/worker/operations/copying/entry.ts
 import copyingCode from 'virtual:copying-code';
 // the bundled src/worker/operations/files/entry.ts, put here by the build
 import filesCode from 'virtual:files-code';
+import { fileSystem } from '../../protocol/builtins.ts';
 import { OWNER } from '../../protocol/control.ts';
 import { makeError, reviveCause } from '../../protocol/errors.ts';
 import {
@@ -300,6 +300,7 @@ class Gauges {
 
 async function measure({ thread = 0, file }: Gauge): Promise<number | undefined> {
   try {
+    const { readFile, stat } = fileSystem();
     if (file !== undefined) return (await stat(file)).size;
     if (thread === 0) return undefined;
     return Number(/^rchar: (\d+)/.exec(await readFile(`/proc/self/task/${thread}/io`, 'utf8'))?.[1]);

@@ -1,6 +1,6 @@
 /** A write whose bytes are too long to be gathered: it crosses by itself, through Comlink. */
 
-import { types } from 'node:util';
+import { types } from '../../protocol/builtins.ts';
 import { ENTRY_ACKNOWLEDGED, SAVE_VALUE } from '../../protocol/entries.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Bytes } from '../../protocol/service.ts';

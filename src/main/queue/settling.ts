@@ -1,5 +1,5 @@
 /** Settles what the worker has finished: reads what became of each call, and gives the memory back. */
-import { types } from 'node:util';
+import { types } from '../../protocol/builtins.ts';
 import { outcomeInSlot, SLOT_COLLIDED, SLOT_FOREIGN_WRITER } from '../../protocol/control.ts';
 import {
   ENTRY_COLLIDED,

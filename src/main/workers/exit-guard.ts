@@ -2,7 +2,7 @@
  * What was called before the process ends is committed before it ends: after `process.exit()`, an
  * uncaught error, an unhandled rejection or a signal that the program handles.
  */
-import { writeSync } from 'node:fs';
+import { writeSync } from '../../protocol/builtins.ts';
 import { tellAtExit } from '../observe/notes.ts';
 
 /** What has to be done before the process ends, for each worker. */

@@ -2,8 +2,9 @@
  * One thread, from its start to its end: for the worker that has started it, and for others that it serves
  * besides, where there is no room for another thread.
  */
-import { existsSync } from 'node:fs';
+
 import type { Worker } from 'node:worker_threads';
+import { existsSync } from '../../protocol/builtins.ts';
 import type { SharedMemory } from '../../protocol/control.ts';
 import type { Channel } from '../channel/channel.ts';
 import { type EngineKind, startWorker } from './start-worker.ts';
