@@ -116,10 +116,10 @@ class Copy {
       const [row] = await server.rows('SELECT current_schema()');
       return { reader, identity: `${identityOf(place.server)} ${row?.[0]}`, stores: await reader.stores() };
     }
-    const { look, check, close } = openLook({ path: place.file, progress: this.#progress }, this.#tries);
-    this.#closing.push(close);
+    const look = openLook(place.file, this.#tries > 1);
+    this.#closing.push(look.close);
     requireStoreFile(look.database, look.path);
-    const reader = new FileReader(look.database, look.path, () => this.#meter.step(), check);
+    const reader = new FileReader(look.database, look.path, () => this.#meter.step(), look.check);
     // a file of the same name, on another machine or at another time, is another one
     const { ino, birthtimeMs } = statSync(look.path);
     return { reader, identity: `${look.path} ${ino} ${birthtimeMs}`, stores: await reader.stores() };

@@ -29,12 +29,12 @@ const BYTES_A_READ = 4 * 1024 * 1024;
 
 type Counts = Pick<SDS_CopyResult, 'Stores' | 'Snapshots' | 'Patches' | 'Values'>;
 
-export function copyStores(task: CopyTask, progress: Progress): SDS_CopyResult {
+export async function copyStores(task: CopyTask, progress: Progress): Promise<SDS_CopyResult> {
   const begun = performance.now();
   const stats = locate(task.source);
   const target = placeFor(task.target);
   refuseSame(stats, target);
-  return withLook({ path: task.source, progress }, (look) => {
+  return withLook(task.source, (look) => {
     requireStoreFile(look.database, look.path);
     const counts =
       target.existing === undefined
@@ -129,7 +129,7 @@ function copyAll(look: Look, database: Database, path: string, task: CopyTask, p
 }
 
 /** Names of the stores, and the bytes by which the source finds them. */
-export function storesOf(look: Look): Map<string, Uint8Array> {
+export function storesOf(look: { database: Database }): Map<string, Uint8Array> {
   const stores = new Map<string, Uint8Array>();
   const sql =
     'SELECT DISTINCT CAST(store_id AS BLOB) AS id FROM patches UNION SELECT CAST(store_id AS BLOB) FROM snapshots';

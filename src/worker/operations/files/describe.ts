@@ -15,8 +15,8 @@ export interface DescribeTask {
   quick: boolean;
 }
 
-export function describe({ path, quick }: DescribeTask, progress: Progress): SDS_DatabaseDescription {
-  return withLook({ path, progress }, (look) => {
+export async function describe({ path, quick }: DescribeTask, progress: Progress): Promise<SDS_DatabaseDescription> {
+  return withLook(path, (look) => {
     const { database } = look;
     const sizeOf = (end: string) => statSync(look.path + end, { throwIfNoEntry: false })?.size ?? 0;
     const Schema = schemaOf(database);

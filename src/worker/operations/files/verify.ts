@@ -1,22 +1,67 @@
-/** The two halves of a verification, each for a thread of its own: SQLite's check of the structure, and a look at every row. */
-import { statSync } from 'node:fs';
-import type { LookWay, PartialCheck } from '../../../protocol/operation-messages.ts';
+/** A verification: SQLite's check of the structure, then a look at every row. */
+import type { SDS_VerifyResult } from '../../../protocol/operations.ts';
+import { performance } from '../../../protocol/surroundings.ts';
 import { EngineError } from '../../engine.ts';
 import { toEngineError } from '../../sqlite/errors.ts';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
 import { checkSchema, hasAllTables } from '../../sqlite/schema.ts';
 import { ChangedMeanwhile, OperationError, Stopped } from '../failure.ts';
 import type { Progress } from '../progress.ts';
-import { currentThread } from '../step-back.ts';
-import { databaseFile } from './database-file.ts';
 import { Findings } from './findings.ts';
-import { type Look, withLook } from './open-to-read.ts';
-import { numberOf } from './page-counts.ts';
+import { type Look, locate, withLook } from './open-to-read.ts';
 import { textOf } from './text.ts';
 import { checkValues } from './verify-values.ts';
 
 /** SQLite stops after so many lines of its own. */
 const MOST_LINES = 100;
+
+type Checked = SDS_VerifyResult['Checked'];
+
+export async function verify({ path }: { path: string }, progress: Progress): Promise<SDS_VerifyResult> {
+  const begun = performance.now();
+  const { Findings, Checked } = await check(path, progress);
+  return { Path: path, Sound: Findings.length === 0, Findings, Checked, Milliseconds: performance.now() - begun };
+}
+
+async function check(path: string, progress: Progress): Promise<Pick<SDS_VerifyResult, 'Findings' | 'Checked'>> {
+  let findings = new Findings();
+  let checked = nothing(path);
+  try {
+    await withLook(path, (look) => {
+      [findings, checked] = [new Findings(), nothing(path)]; // anew, if it changes meanwhile
+      checkAll(look, findings, checked, progress);
+    });
+  } catch (error) {
+    if (!(error instanceof OperationError) || error.code !== 'database-corrupt') throw error;
+    findings.add('unreadable', '', () => `SQLite can not read it: ${error.reported?.message ?? error.message}`);
+  }
+  return { Findings: findings.all, Checked: checked };
+}
+
+function nothing(path: string): Checked {
+  return { Bytes: locate(path).size, Patches: 0, Snapshots: 0, Values: 0, ValuesWithHash: 0 };
+}
+
+function checkAll(look: Look, findings: Findings, checked: Checked, progress: Progress): void {
+  if (checked.Bytes === 0) {
+    findings.add('empty-file', '', () => 'the file is empty');
+    return;
+  }
+  let isStoreFile = false;
+  finding(findings, () => {
+    isStoreFile = checkTables(look, findings);
+    checkStructure(look, findings, checked.Bytes, progress);
+  });
+  if (!isStoreFile) return;
+  finding(findings, () => {
+    checked.Snapshots = Number(firstRow(look.database.prepare('SELECT count(*) AS n FROM snapshots'))?.n);
+  });
+  finding(findings, () => checkTypes(look, findings, progress));
+  finding(findings, () => {
+    checked.Patches = checkNumbers(look, findings, progress);
+  });
+  finding(findings, () => Object.assign(checked, checkValues(look, findings, progress)));
+}
 
 /** Runs a check; damage that stops it is a finding. */
 function finding(findings: Findings, check: () => void): void {
@@ -30,93 +75,27 @@ function finding(findings: Findings, check: () => void): void {
   }
 }
 
-export function checkStructure({ path }: { path: string }, progress: Progress): PartialCheck {
-  try {
-    return structureOf(path, progress);
-  } catch (error) {
-    if (!(error instanceof OperationError) || error.code !== 'database-corrupt') throw error;
-    const findings = new Findings();
-    findings.add('unreadable', '', () => `SQLite can not read it: ${error.reported?.message ?? error.message}`);
-    return { path: error.path, findings: findings.all, checked: { Bytes: statSync(error.path).size } };
+/** One native call, which says nothing of how far it is. */
+function checkStructure({ database }: Look, findings: Findings, bytes: number, progress: Progress): void {
+  progress.step('structure', 0, bytes, 'bytes');
+  for (const row of database.prepare(`PRAGMA integrity_check(${MOST_LINES})`).all()) {
+    const line = String(Object.values(row)[0]);
+    if (line !== 'ok') findings.add('structure', line, () => `SQLite's check says: ${line.replaceAll('\n', ' ')}`);
   }
+  progress.step('structure', bytes, bytes, 'bytes');
 }
 
-function structureOf(path: string, progress: Progress): PartialCheck {
-  return withLook({ path, progress }, (look) => {
-    const findings = new Findings();
-    const Bytes = statSync(look.path).size;
-    finding(findings, () => {
-      if (Bytes === 0) return findings.add('empty-file', '', () => 'the file is empty');
-      checkTables(look, findings);
-      checkFormat(look, findings);
-      progress.native('structure', numberOf(look.database, 'page_count') * numberOf(look.database, 'page_size'), {
-        thread: currentThread(),
-      });
-      for (const row of look.database.prepare(`PRAGMA integrity_check(${MOST_LINES})`).all()) {
-        const line = String(Object.values(row)[0]);
-        if (line !== 'ok') findings.add('structure', line, () => `SQLite's check says: ${line.replaceAll('\n', ' ')}`);
-      }
-    });
-    progress.lastChance();
-    return { path: look.path, findings: findings.all, checked: { Bytes } };
-  });
-}
-
-/** A file of a later format (https://sqlite.org/fileformat2.html, bytes 18 and 19) can be read, and every write fails. */
-function checkFormat({ path }: Look, findings: Findings): void {
-  const version = formatOf(path);
-  if (version <= 2) return;
-  findings.add('structure', 'format', () => `its first page says that no SQLite of today may write to it (${version})`);
-}
-
-function formatOf(path: string): number {
-  const file = databaseFile(path);
-  const header = new Uint8Array(20);
-  try {
-    file?.read(header, 20, 0);
-    return header[18] ?? 0;
-  } finally {
-    file?.close();
-  }
-}
-
-function checkTables({ database }: Look, findings: Findings): void {
+/** Returns whether the tables are there whose rows can be looked at. */
+function checkTables({ database }: Look, findings: Findings): boolean {
   try {
     checkSchema(database);
-    if (hasAllTables(database)) return;
+    if (hasAllTables(database)) return true;
     findings.add('tables-missing', '', () => 'not all of the tables snapshots, patches and blobs are there');
   } catch (error) {
     if (!(error instanceof EngineError) || error.code !== 'schema-mismatch') throw error;
     findings.add('schema', '', () => error.reported.message);
   }
-}
-
-export function checkRows({ path, way }: { path: string; way: LookWay }, progress: Progress): PartialCheck {
-  return withLook({ path, progress, way }, (look) => {
-    const findings = new Findings();
-    const checked = { Patches: 0, Snapshots: 0, Values: 0, ValuesWithHash: 0 };
-    finding(findings, () => {
-      if (!isStoreFile(look)) return;
-      checked.Snapshots = Number(firstRow(look.database.prepare('SELECT count(*) AS n FROM snapshots'))?.n);
-      finding(findings, () => checkTypes(look, findings, progress));
-      finding(findings, () => {
-        checked.Patches = checkNumbers(look, findings, progress);
-      });
-      finding(findings, () => Object.assign(checked, checkValues(look, findings, progress)));
-    });
-    progress.lastChance();
-    return { path: look.path, findings: findings.all, checked };
-  });
-}
-
-function isStoreFile({ database }: Look): boolean {
-  try {
-    checkSchema(database);
-    return hasAllTables(database);
-  } catch (error) {
-    if (error instanceof EngineError && error.code === 'schema-mismatch') return false; // the other thread says so
-    throw error;
-  }
+  return false;
 }
 
 const SAFE = 'BETWEEN -9007199254740991 AND 9007199254740991';
