@@ -57,11 +57,11 @@ export async function restore(
   run: Run,
   source: string,
   target: string,
-  options: MakingOptions & { check: boolean },
+  options: MakingOptions & { verify: boolean },
 ): Promise<void> {
   const pairs = pairsOf(run, source, target, options.recursive);
   const copy = ({ from, to }: Pair) =>
-    restoreDatabase(from, to, { ...common(run, from), Overwrite: options.overwrite, Verify: options.check });
+    restoreDatabase(from, to, { ...common(run, from), Overwrite: options.overwrite, Verify: options.verify });
   await each(run, pairs, copy, 'restored to');
 }
 

@@ -68,6 +68,6 @@ function requireSound(look: Look, progress: Progress): void {
   progress.step('structure', 0, statSync(look.path).size, 'bytes');
   const answer = Object.values(firstRow(look.database.prepare('PRAGMA quick_check(1)')) ?? {})[0];
   if (answer === 'ok') return;
-  const detail = `it is damaged (${String(answer).split('\n').pop()}); take another backup, or restore it all the same without the check`;
+  const detail = `it is damaged (${String(answer).split('\n').pop()}); take another backup, or restore it all the same without verifying it (Verify: false)`;
   throw new OperationError('database-corrupt', look.path, detail);
 }
