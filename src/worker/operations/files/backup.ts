@@ -6,7 +6,7 @@ import { performance } from '../../../protocol/surroundings.ts';
 import { backup as copyDatabase, firstRow } from '../../sqlite/node-sqlite.ts';
 import { OperationError } from '../failure.ts';
 import type { Progress } from '../progress.ts';
-import { type Look, locate, withLook } from './open-to-read.ts';
+import { locate, type Reading, withReading } from './open-to-read.ts';
 import { numberOf } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
 import { placeFor, putInPlace, refuseSame, refuseTaken } from './replace-file.ts';
@@ -21,18 +21,18 @@ export async function backup(task: OperationTasks['backup']['given'], progress: 
   const target = placeFor(task.target);
   refuseSame(stats, target);
   refuseTaken(target, task.overwrite);
-  return withLook(task.source, async (look) => {
-    requireStoreFile(look.database, look.path);
-    if (task.verify) requireSound(look, progress);
-    const pageBytes = numberOf(look.database, 'page_size');
-    const bytes = pageBytes * numberOf(look.database, 'page_count');
+  return withReading(task.source, async (reading) => {
+    requireStoreFile(reading.database, reading.path);
+    if (task.verify) requireSound(reading, progress);
+    const pageBytes = numberOf(reading.database, 'page_size');
+    const bytes = pageBytes * numberOf(reading.database, 'page_count');
     const partial = new PartialFile(target.path, stats.mode);
     try {
       partial.needs(bytes);
-      await copyInto(look, partial.path, { bytes, pageBytes }, progress);
+      await copyInto(reading, partial.path, { bytes, pageBytes }, progress);
       progress.step('copy', bytes, bytes, 'bytes');
       progress.lastChance();
-      look.check();
+      reading.check();
       putInPlace(partial, target.existing, task.overwrite);
       const Bytes = statSync(target.path).size;
       return { Path: target.path, Bytes, Pages: Bytes / pageBytes, Milliseconds: performance.now() - begun };
@@ -46,7 +46,7 @@ export async function backup(task: OperationTasks['backup']['given'], progress: 
 
 /** By SQLite's own means: what is copied is the state that the open transaction reads, so nothing makes it begin anew. */
 async function copyInto(
-  { database }: Look,
+  { database }: Reading,
   path: string,
   { bytes, pageBytes }: { bytes: number; pageBytes: number },
   progress: Progress,
@@ -64,10 +64,10 @@ async function copyInto(
   database.prepare('VACUUM INTO ?').run(path);
 }
 
-function requireSound(look: Look, progress: Progress): void {
-  progress.step('structure', 0, statSync(look.path).size, 'bytes');
-  const answer = Object.values(firstRow(look.database.prepare('PRAGMA quick_check(1)')) ?? {})[0];
+function requireSound(reading: Reading, progress: Progress): void {
+  progress.step('structure', 0, statSync(reading.path).size, 'bytes');
+  const answer = Object.values(firstRow(reading.database.prepare('PRAGMA quick_check(1)')) ?? {})[0];
   if (answer === 'ok') return;
   const detail = `it is damaged (${String(answer).split('\n').pop()}); take another backup, or restore it all the same without verifying it (Verify: false)`;
-  throw new OperationError('database-corrupt', look.path, detail);
+  throw new OperationError('database-corrupt', reading.path, detail);
 }

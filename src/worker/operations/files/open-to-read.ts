@@ -23,7 +23,7 @@ const PROTOCOL = 15;
 /** SQLITE_IOERR_SHMOPEN, _SHMSIZE and _SHMMAP. */
 const NO_INDEX = [4618, 4874, 5386];
 
-export interface Look {
+export interface Reading {
   readonly database: Database;
   readonly path: string;
   /** Throws if the file has changed while it was read without a lock. */
@@ -32,32 +32,32 @@ export interface Look {
 }
 
 /** Calls `read` with the open database; once more, with locks, if the file changed while it was read without. */
-export async function withLook<T>(path: string, read: (look: Look) => T | Promise<T>): Promise<T> {
+export async function withReading<T>(path: string, read: (reading: Reading) => T | Promise<T>): Promise<T> {
   try {
-    return await lookOnce(path, false, read);
+    return await readOnce(path, false, read);
   } catch (error) {
     if (!(error instanceof ChangedMeanwhile)) throw error;
-    return await lookOnce(path, true, read);
+    return await readOnce(path, true, read);
   }
 }
 
-async function lookOnce<T>(path: string, locks: boolean, read: (look: Look) => T | Promise<T>): Promise<T> {
-  const look = openLook(path, locks);
+async function readOnce<T>(path: string, locks: boolean, read: (reading: Reading) => T | Promise<T>): Promise<T> {
+  const reading = openForReading(path, locks);
   try {
-    const result = await read(look);
-    look.check();
+    const result = await read(reading);
+    reading.check();
     return result;
   } catch (error) {
     // what was read while it changed may look like damage
-    if (!(error instanceof Stopped)) look.check();
+    if (!(error instanceof Stopped)) reading.check();
     throw toFailure(error, path);
   } finally {
-    look.close();
+    reading.close();
   }
 }
 
 /** @param locks - whether it is read with locks in any case: it has changed while it was read without */
-export function openLook(path: string, locks: boolean): Look {
+export function openForReading(path: string, locks: boolean): Reading {
   const { size } = locate(path);
   const before = stateOf(path);
   const { database, mode } = open(path, size, locks);

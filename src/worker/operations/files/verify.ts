@@ -8,7 +8,7 @@ import { checkSchema, hasAllTables } from '../../sqlite/schema.ts';
 import { ChangedMeanwhile, OperationError, Stopped } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { Findings } from './findings.ts';
-import { type Look, locate, withLook } from './open-to-read.ts';
+import { locate, type Reading, withReading } from './open-to-read.ts';
 import { textOf } from './text.ts';
 import { checkValues } from './verify-values.ts';
 
@@ -27,9 +27,9 @@ async function check(path: string, progress: Progress): Promise<Pick<SDS_VerifyR
   let findings = new Findings();
   let checked = nothing(path);
   try {
-    await withLook(path, (look) => {
+    await withReading(path, (reading) => {
       [findings, checked] = [new Findings(), nothing(path)]; // anew, if it changes meanwhile
-      checkAll(look, findings, checked, progress);
+      checkAll(reading, findings, checked, progress);
     });
   } catch (error) {
     if (!(error instanceof OperationError) || error.code !== 'database-corrupt') throw error;
@@ -42,25 +42,25 @@ function nothing(path: string): Checked {
   return { Bytes: locate(path).size, Patches: 0, Snapshots: 0, Values: 0, ValuesWithHash: 0 };
 }
 
-function checkAll(look: Look, findings: Findings, checked: Checked, progress: Progress): void {
+function checkAll(reading: Reading, findings: Findings, checked: Checked, progress: Progress): void {
   if (checked.Bytes === 0) {
     findings.add('empty-file', '', () => 'the file is empty');
     return;
   }
   let isStoreFile = false;
   finding(findings, () => {
-    isStoreFile = checkTables(look, findings);
-    checkStructure(look, findings, checked.Bytes, progress);
+    isStoreFile = checkTables(reading, findings);
+    checkStructure(reading, findings, checked.Bytes, progress);
   });
   if (!isStoreFile) return;
   finding(findings, () => {
-    checked.Snapshots = Number(firstRow(look.database.prepare('SELECT count(*) AS n FROM snapshots'))?.n);
+    checked.Snapshots = Number(firstRow(reading.database.prepare('SELECT count(*) AS n FROM snapshots'))?.n);
   });
-  finding(findings, () => checkTypes(look, findings, progress));
+  finding(findings, () => checkTypes(reading, findings, progress));
   finding(findings, () => {
-    checked.Patches = checkNumbers(look, findings, progress);
+    checked.Patches = checkNumbers(reading, findings, progress);
   });
-  finding(findings, () => Object.assign(checked, checkValues(look, findings, progress)));
+  finding(findings, () => Object.assign(checked, checkValues(reading, findings, progress)));
 }
 
 /** Runs a check; damage that stops it is a finding. */
@@ -76,7 +76,7 @@ function finding(findings: Findings, check: () => void): void {
 }
 
 /** One native call, which says nothing of how far it is. */
-function checkStructure({ database }: Look, findings: Findings, bytes: number, progress: Progress): void {
+function checkStructure({ database }: Reading, findings: Findings, bytes: number, progress: Progress): void {
   progress.step('structure', 0, bytes, 'bytes');
   for (const row of database.prepare(`PRAGMA integrity_check(${MOST_LINES})`).all()) {
     const line = String(Object.values(row)[0]);
@@ -86,7 +86,7 @@ function checkStructure({ database }: Look, findings: Findings, bytes: number, p
 }
 
 /** Returns whether the tables are there whose rows can be looked at. */
-function checkTables({ database }: Look, findings: Findings): boolean {
+function checkTables({ database }: Reading, findings: Findings): boolean {
   try {
     checkSchema(database);
     if (hasAllTables(database)) return true;
@@ -101,16 +101,16 @@ function checkTables({ database }: Look, findings: Findings): boolean {
 const SAFE = 'BETWEEN -9007199254740991 AND 9007199254740991';
 
 /** Rows that no provider writes. Values are looked at one by one besides. */
-function checkTypes(look: Look, findings: Findings, progress: Progress): void {
+function checkTypes(reading: Reading, findings: Findings, progress: Progress): void {
   for (const table of ['snapshots', 'patches'] as const) {
     const odd =
       `SELECT typeof(store_id) AS id, typeof(clock) AS clock, typeof(data) AS data, CAST(store_id AS BLOB) AS name ` +
       `FROM ${table} NOT INDEXED WHERE rowid BETWEEN ? AND ? AND ` +
       `(typeof(store_id) <> 'text' OR typeof(data) <> 'blob' OR typeof(clock) <> 'integer' OR clock NOT ${SAFE})`;
-    eachRange(look, table, progress, (first, last) => {
-      for (const { id, clock, data, name } of look.database.prepare(odd).all(first, last)) {
+    eachRange(reading, table, progress, (first, last) => {
+      for (const { id, clock, data, name } of reading.database.prepare(odd).all(first, last)) {
         const isTyped = id === 'text' && data === 'blob' && clock === 'integer';
-        const where = `table ${table}, store ${JSON.stringify(textOf(look, name))}`;
+        const where = `table ${table}, store ${JSON.stringify(textOf(reading, name))}`;
         if (isTyped) findings.add('clock-range', table, () => `${where}: a number beyond ±(2^53 - 1)`);
         else findings.add('wrong-type', table, () => `${where}: id is ${id}, number is ${clock}, data is ${data}`);
       }
@@ -120,16 +120,16 @@ function checkTypes(look: Look, findings: Findings, progress: Progress): void {
 
 /** Goes through a table in pieces, between which it may be stopped. */
 function eachRange(
-  look: Look,
+  reading: Reading,
   table: string,
   progress: Progress,
-  look_at: (first: bigint, last: bigint) => void,
+  check: (first: bigint, last: bigint) => void,
 ): void {
   const RANGE = 20_000n;
-  const bounds = look.database.prepare(
+  const bounds = reading.database.prepare(
     `SELECT CAST(min(rowid) AS TEXT) AS a, CAST(max(rowid) AS TEXT) AS b FROM ${table}`,
   );
-  const next = look.database.prepare(`SELECT CAST(min(rowid) AS TEXT) AS a FROM ${table} WHERE rowid > ?`);
+  const next = reading.database.prepare(`SELECT CAST(min(rowid) AS TEXT) AS a FROM ${table} WHERE rowid > ?`);
   const { a, b } = firstRow(bounds) ?? {};
   if (typeof a !== 'string' || typeof b !== 'string') return;
   const last = BigInt(b);
@@ -137,7 +137,7 @@ function eachRange(
   const before = BigInt(a) - 1n;
   for (let first = BigInt(a); first <= last; ) {
     const end = first + RANGE - 1n < last ? first + RANGE - 1n : last;
-    look_at(first, end);
+    check(first, end);
     progress.step('rows', Number(end - before), Number(last - before), 'rows');
     const following = firstRow(next, end)?.a;
     // in a damaged table what follows may lie before
@@ -147,8 +147,8 @@ function eachRange(
 }
 
 /** Each store's patch numbers: what is missing at their start and in between. Returns how many patches there are. */
-function checkNumbers(look: Look, findings: Findings, progress: Progress): number {
-  const { database } = look;
+function checkNumbers(reading: Reading, findings: Findings, progress: Progress): number {
+  const { database } = reading;
   // through the index alone
   const piece = database.prepare(
     'SELECT CAST(store_id AS BLOB) AS id, CAST(clock AS REAL) AS clock FROM patches ' +
@@ -170,7 +170,7 @@ function checkNumbers(look: Look, findings: Findings, progress: Progress): numbe
       const number = Number(clock);
       if (store === undefined || Buffer.compare(store, id) !== 0) {
         store = id;
-        name = JSON.stringify(textOf(look, id));
+        name = JSON.stringify(textOf(reading, id));
         const row = firstRow(snapshot, id);
         saved = row === undefined ? undefined : Number(row.clock);
         // numbers begin at 1, or at 0; what a snapshot holds is pruned
