@@ -27,7 +27,7 @@ export const operations: Work = async ({ folder, sizes }) => {
     },
     async sqliteBackupMs() {
       const database = new DatabaseSync(large);
-      await backup(database, target, { rate: 256 });
+      await backup(database, target, { rate: 1024 });
       database.close();
       execFileSync('sync', [target]);
     },

@@ -181,17 +181,20 @@ export function runTask<Task extends OperationTask>(
       }
     };
     const leave = () => thread?.worker.off('message', onMessage).off('error', onError).off('exit', onExit);
+    /** From here on the thread is another task's, also before the signal's listener is gone. */
     const end = () => {
       if (Signal !== undefined) note(() => Signal.removeEventListener('abort', onAbort));
       leave();
+      thread = undefined;
     };
     const onMessage = (reply: OperationReply) => {
       if (reply.kind === 'progress') return tell(reply.progress);
       if (reply.kind === 'ready') return allow(thread);
       settle = () => finish(reply);
       if (reply.endThread) return; // its end closes the file
+      const used = thread;
       end();
-      if (thread !== undefined) giveBack(thread);
+      if (used !== undefined) giveBack(used);
       turns.ended();
       settle();
     };

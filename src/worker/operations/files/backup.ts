@@ -13,7 +13,7 @@ import { placeFor, putInPlace, refuseSame, refuseTaken } from './replace-file.ts
 import { requireStoreFile } from './store-file.ts';
 
 /** Copied in one go, by a thread of Node's pool; between two pieces it may be stopped, and makes room for traffic. */
-const PIECE_BYTES = 1024 * 1024;
+const PIECE_BYTES = 4 * 1024 * 1024;
 
 export async function backup(task: OperationTasks['backup']['given'], progress: Progress): Promise<SDS_BackupResult> {
   const begun = performance.now();

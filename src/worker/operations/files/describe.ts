@@ -1,6 +1,7 @@
 /** Tells what is in a file. */
 import { statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
+import type { OperationTasks } from '../../../protocol/operation-messages.ts';
 import type { SDS_DatabaseDescription, SDS_StoreDescription } from '../../../protocol/operations.ts';
 import { EngineError } from '../../engine.ts';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
@@ -10,12 +11,10 @@ import { type Reading, withReading } from './open-to-read.ts';
 import { pageCounts } from './page-counts.ts';
 import { encodingOf, textOf } from './text.ts';
 
-export interface DescribeTask {
-  path: string;
-  quick: boolean;
-}
-
-export async function describe({ path, quick }: DescribeTask, progress: Progress): Promise<SDS_DatabaseDescription> {
+export async function describe(
+  { path, quick }: OperationTasks['describe']['given'],
+  progress: Progress,
+): Promise<SDS_DatabaseDescription> {
   return withReading(path, (reading) => {
     const { database } = reading;
     const sizeOf = (end: string) => statSync(reading.path + end, { throwIfNoEntry: false })?.size ?? 0;
