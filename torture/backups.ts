@@ -100,13 +100,11 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
 
     async function one(target: string, all: readonly Store[], index: number): Promise<void> {
       const least = all.map(({ acknowledged }) => acknowledged);
-      const options = { PagesPerStep: 1 + random.below(300) };
       const inHere = random.chance(0.25);
       const kills = !inHere && random.chance(0.5);
       if (inHere) {
-        const { PagesPerStep } = options;
-        await within(60_000, 'a backup', backupDatabase(dbPath, target, { PagesPerStep }));
-      } else if (!(await elsewhere(target, options, kills ? random.below(500) : undefined))) {
+        await within(60_000, 'a backup', backupDatabase(dbPath, target));
+      } else if (!(await elsewhere(target, kills ? random.below(500) : undefined))) {
         report.violation(`backup ${index} failed`);
       }
       const most = all.map(({ calls }) => calls.length);
@@ -135,9 +133,9 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
     }
 
     /** Returns whether it ended as it should. */
-    async function elsewhere(target: string, options: object, killAfter: number | undefined): Promise<boolean> {
+    async function elsewhere(target: string, killAfter: number | undefined): Promise<boolean> {
       const flags = ['--disable-warning=ExperimentalWarning'];
-      const process_ = spawn(process.execPath, [...flags, child, dbPath, target, JSON.stringify(options)]);
+      const process_ = spawn(process.execPath, [...flags, child, dbPath, target]);
       let output = '';
       process_.stdout.setEncoding('utf8').on('data', (text: string) => {
         output += text;

@@ -187,9 +187,8 @@ class Round {
       },
     };
     const [path] = this.#paths as [string];
-    const forBackup = Object.defineProperties({ PagesPerStep: 2 }, Object.getOwnPropertyDescriptors(options));
     const operation = this.#random.chance(0.7)
-      ? backupDatabase(path, join(folder, `backup ${index}.db`), forBackup)
+      ? backupDatabase(path, join(folder, `backup ${index}.db`), options)
       : describeDatabase(path, options);
     // one that begins before the file is there, and one that was stopped, may fail
     this.#others.push(operation.catch(() => undefined));

@@ -16,7 +16,7 @@ const SOURCE_BYTES = 8_000_000;
 
 type Operation = (source: string, target: string, OnProgress: () => void) => Promise<unknown>;
 const operations: Record<string, Operation> = {
-  backup: (source, target, OnProgress) => backupDatabase(source, target, { OnProgress, PagesPerStep: 1 }),
+  backup: (source, target, OnProgress) => backupDatabase(source, target, { OnProgress }),
   restore: (source, target, OnProgress) => restoreDatabase(source, target, { OnProgress, Verify: false }),
   copy: (source, target, OnProgress) => copyStores(source, target, { OnProgress }),
   compact: (source, _, OnProgress) => compactDatabase(source, { OnProgress }),

@@ -49,7 +49,8 @@ export interface MakingOptions {
 
 export async function backup(run: Run, source: string, target: string, options: MakingOptions): Promise<void> {
   const pairs = pairsOf(run, source, target, options.recursive);
-  const copy = ({ from, to }: Pair) => backupDatabase(from, to, { ...common(run, from), Overwrite: options.overwrite });
+  const copy = ({ from, to }: Pair) =>
+    backupDatabase(from, to, { ...run.optionsFor(from), Overwrite: options.overwrite });
   await each(run, pairs, copy, 'backed up to');
 }
 
@@ -57,17 +58,17 @@ export async function restore(
   run: Run,
   source: string,
   target: string,
-  options: MakingOptions & { check: boolean },
+  options: MakingOptions & { verify: boolean },
 ): Promise<void> {
   const pairs = pairsOf(run, source, target, options.recursive);
   const copy = ({ from, to }: Pair) =>
-    restoreDatabase(from, to, { ...common(run, from), Overwrite: options.overwrite, Verify: options.check });
+    restoreDatabase(from, to, { ...run.optionsFor(from), Overwrite: options.overwrite, Verify: options.verify });
   await each(run, pairs, copy, 'restored to');
 }
 
 export async function compact(run: Run, names: readonly string[], recursive: boolean): Promise<void> {
   for (const path of filesOf(run, names, recursive)) {
-    const done = await run.work(path, () => compactDatabase(path, common(run, path)));
+    const done = await run.work(path, () => compactDatabase(path, run.optionsFor(path)));
     if (done === undefined) continue;
     const { BytesBefore, BytesAfter, Milliseconds } = done;
     run.say(
@@ -85,7 +86,7 @@ export async function copy(
   const source = sources.map(shownPlace).join(', ');
   const done = await run.work(source, () =>
     copyStores(sources, target, {
-      ...common(run, source),
+      ...run.optionsFor(source),
       ...(options.stores === undefined ? {} : { Stores: options.stores }),
       Overwrite: options.overwrite,
       Values: options.values,
@@ -100,11 +101,4 @@ export async function copy(
 
 export function schema(run: Run): void {
   run.print(postgresqlSchema);
-}
-
-function common(run: Run, path: string) {
-  return {
-    Signal: run.signal,
-    OnProgress: (progress: Parameters<typeof run.progress.show>[1]) => run.progress.show(path, progress),
-  };
 }

@@ -67,7 +67,7 @@ export const commands: Readonly<Record<string, Command>> = {
     options: {
       overwrite: flag('replaces the target, which no program may have open'),
       recursive,
-      'no-check': flag('does not check the backup first'),
+      'no-verify': flag('does not verify the backup first'),
     },
     examples: ['restore /backup/notes.db notes.db', 'restore --overwrite /backup/notes.db notes.db'],
     more: 'The target is replaced at one moment; if anything fails before that, it stays as it is.',
@@ -75,7 +75,7 @@ export const commands: Readonly<Record<string, Command>> = {
       restore(run, source, target, {
         overwrite: values.overwrite === true,
         recursive: values.recursive === true,
-        check: values['no-check'] !== true,
+        verify: values['no-verify'] !== true,
       }),
   },
   compact: {

@@ -25,12 +25,7 @@ export async function info(run: Run, names: readonly string[], recursive: boolea
   );
   const sum = { files: 0, bytes: 0, patches: 0 };
   for (const path of files) {
-    const found = await run.work(path, () =>
-      describeDatabase(path, {
-        Signal: run.signal,
-        OnProgress: (progress) => run.progress.show(path, progress),
-      }),
-    );
+    const found = await run.work(path, () => describeDatabase(path, run.optionsFor(path)));
     if (found === undefined) continue;
     if (many) run.say(lineOf(plain(path).padEnd(width), found));
     else page(run, path, found);
@@ -88,11 +83,7 @@ export async function verify(run: Run, names: readonly string[], recursive: bool
   for (const path of files) {
     const found = await run.work(
       path,
-      () =>
-        verifyDatabase(path, {
-          Signal: run.signal,
-          OnProgress: (progress) => run.progress.show(path, progress),
-        }),
+      () => verifyDatabase(path, run.optionsFor(path)),
       ({ Sound }) => Sound,
     );
     if (found === undefined) continue;

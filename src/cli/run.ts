@@ -1,5 +1,5 @@
 /** One run of the command line: its options, its result for people and for programs, its exit code. */
-import { SDS_PersistenceError } from '../main/index.ts';
+import { type SDS_OperationOptions, SDS_PersistenceError } from '../main/index.ts';
 import { ProgressLine, plain, quoted, shownPlace, styled } from './screen.ts';
 
 /** The arguments are wrong: exit code 2. */
@@ -37,7 +37,7 @@ export class Run {
   readonly command: string;
   readonly json: boolean;
   readonly quiet: boolean;
-  readonly progress: ProgressLine;
+  readonly #progress: ProgressLine;
   readonly #control = new AbortController();
   readonly #entries: Entry[] = [];
   #saidStopped = false;
@@ -46,7 +46,7 @@ export class Run {
     this.command = command;
     this.json = json;
     this.quiet = quiet;
-    this.progress = new ProgressLine(quiet);
+    this.#progress = new ProgressLine(quiet);
     for (const name of ['SIGINT', 'SIGTERM'] as const) {
       // the second one ends the process at once: what it then leaves, the next run removes
       process.once(name, () => this.#control.abort(new Error(`stopped by ${name}`)));
@@ -55,6 +55,11 @@ export class Run {
 
   get signal(): AbortSignal {
     return this.#control.signal;
+  }
+
+  /** What each operation on a file is given: it may be stopped, and shows how far it is. */
+  optionsFor(path: string): Required<SDS_OperationOptions> {
+    return { Signal: this.signal, OnProgress: (progress) => this.#progress.show(path, progress) };
   }
 
   get hasFailed(): boolean {
@@ -95,12 +100,12 @@ export class Run {
       this.fail(path, error);
       return undefined;
     } finally {
-      this.progress.clear();
+      this.#progress.clear();
     }
   }
 
   fail(path: string, error: unknown): void {
-    this.progress.clear();
+    this.#progress.clear();
     const isStop = this.signal.aborted && error === this.signal.reason;
     this.#saidStopped ||= isStop;
     const { code, message } = isStop ? { code: 'stopped', message: (error as Error).message } : describe(error);

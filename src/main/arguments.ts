@@ -7,6 +7,7 @@ import {
   serverDefaults,
 } from '../protocol/options.ts';
 import { Buffer } from '../protocol/surroundings.ts';
+import { type Acceptance, checkOptions, describe, integer, oneOf, yesOrNo } from './option-checks.ts';
 import { isAttached, lengthOf } from './view.ts';
 
 /** Longer keys are no hashes; they would not fit beside the patches. */
@@ -47,23 +48,13 @@ export interface Options {
 /** Fills in the defaults, those of a database on a server or of a file, or says which option is wrong. */
 export function readOptions(options: SDS_ProviderOptions | undefined, isServer: boolean): Options | string {
   const settings = readEnvironment({ ...defaultSettings, ...(isServer ? serverDefaults : {}) });
-  const named = new Set<string>();
-  const read = { settings: settings as unknown as ProviderSettings, given: named };
   if (typeof settings === 'string') return settings;
-  if (options === undefined) return read;
-  if (typeof options !== 'object' || options === null || isArray(options))
-    return `Options must be an object, not ${describe(options)}`;
-  const given = entriesOf(options);
+  const given = options === undefined ? {} : checkOptions(options, accepted);
   if (typeof given === 'string') return given;
-  for (const [name, value] of given) {
-    if (value === undefined) continue;
-    const accepts = Object.hasOwn(accepted, name) ? accepted[name as keyof SDS_ProviderOptions] : undefined;
-    if (accepts === undefined) return `there is no option '${name}'; there are ${Object.keys(accepted).join(', ')}`;
-    if (!accepts.test(value)) return `${name} must be ${accepts.what}, not ${describe(value)}`;
-    settings[name] = value;
-    named.add(name);
-  }
-  return read;
+  return {
+    settings: { ...settings, ...given } as unknown as ProviderSettings,
+    given: new Set(Object.keys(given)),
+  };
 }
 
 /** Options that a program can be given from outside, by whoever swaps the provider and changes no line of it. */
@@ -102,41 +93,6 @@ function valueOf(variable: string): string | number | undefined {
   return /^\d+$/.test(text) ? Number(text) : text;
 }
 
-/**
- * What an object of options has, and its arrays have, each read once; or why it can't be read: a revoked proxy, a getter that
- * throws.
- */
-export function entriesOf(options: object): [string, unknown][] | string {
-  try {
-    return Object.entries(options).map(([name, value]) => [name, isArray(value) ? Array.from(value) : value]);
-  } catch (error) {
-    return `Options can not be read: ${textOf(error)}`;
-  }
-}
-
-function textOf(thrown: unknown): string {
-  try {
-    return String(thrown);
-  } catch {
-    return describe(thrown); // it has no text, or one that throws
-  }
-}
-
-interface Acceptance {
-  what: string;
-  test: (value: unknown) => boolean;
-}
-
-const oneOf = (...choices: string[]): Acceptance => ({
-  what: choices.map((choice) => `'${choice}'`).join(' or '),
-  test: (value) => typeof value === 'string' && choices.includes(value),
-});
-const yesOrNo: Acceptance = { what: 'true or false', test: (value) => typeof value === 'boolean' };
-const integer = (least: number, most: number): Acceptance => ({
-  what: `an integer from ${least} to ${most}`,
-  test: (value) => Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most,
-});
-
 const workers = integer(1, 64);
 
 const accepted: Record<keyof SDS_ProviderOptions, Acceptance> = {
@@ -154,40 +110,3 @@ const accepted: Record<keyof SDS_ProviderOptions, Acceptance> = {
   ConnectTimeoutMs: integer(1, 2_147_483_647),
   RetryForMs: integer(0, 2_147_483_647),
 };
-
-/** Names a value in an error message, without calling anything of it. */
-export function describe(value: unknown): string {
-  if (value === null) return 'null';
-  switch (typeof value) {
-    case 'string':
-      return `the string ${JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)}`;
-    case 'number':
-    case 'boolean':
-    case 'undefined':
-      return String(value);
-    case 'bigint':
-      return `the bigint ${value}n`;
-    case 'symbol':
-      return 'a symbol';
-    case 'function':
-      return 'a function';
-    default:
-      return isArray(value) ? 'an array' : `an object${kindOf(value)}`;
-  }
-}
-
-function isArray(value: unknown): value is unknown[] {
-  try {
-    return Array.isArray(value);
-  } catch {
-    return false; // a revoked proxy
-  }
-}
-
-function kindOf(value: unknown): string {
-  try {
-    return ` (${Object.prototype.toString.call(value).slice(8, -1)})`;
-  } catch {
-    return ''; // it has a tag that throws
-  }
-}

@@ -20,7 +20,7 @@ import {
   parsePostgresqlUrl,
 } from '../protocol/postgresql/url.ts';
 import type { PostgresqlSettings } from '../protocol/service.ts';
-import { describe } from './arguments.ts';
+import { describe } from './option-checks.ts';
 
 /** As many links as Linux follows. */
 const MOST_LINKS = 40;

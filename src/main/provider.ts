@@ -16,12 +16,13 @@ import type { ProviderSettings, SDS_ProviderOptions } from '../protocol/options.
 import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
 import type { SDS_Statistics } from '../protocol/statistics.ts';
 import { Promise } from '../protocol/surroundings.ts';
-import { describe, faultOfBytes, faultOfClock, faultOfHash, readOptions } from './arguments.ts';
+import { faultOfBytes, faultOfClock, faultOfHash, readOptions } from './arguments.ts';
 import { contradictionOf, type Location, locate, OWN_LOCKS, pathOf } from './location.ts';
 import { tellNoted } from './observe/notes.ts';
 import { statisticsOf } from './observe/statistics.ts';
 import { Opening } from './opening.ts';
 import { backupFile } from './operations/operations.ts';
+import { describe } from './option-checks.ts';
 import type { FileQueue } from './queue/file-queue.ts';
 import { Member } from './queue/member.ts';
 import { drainAtExit, exiting } from './workers/exit-guard.ts';

@@ -5,7 +5,6 @@ import type {
   SDS_CompactResult,
   SDS_CopyResult,
   SDS_DatabaseDescription,
-  SDS_Finding,
   SDS_OperationProgress,
   SDS_VerifyResult,
 } from './operations.ts';
@@ -13,13 +12,9 @@ import type { PostgresqlTarget } from './postgresql/url.ts';
 
 /** Task name: what the worker gets, and what it answers. */
 export interface OperationTasks {
-  backup: {
-    given: { source: string; target: string; pagesPerStep: number; overwrite: boolean };
-    result: SDS_BackupResult;
-  };
-  restore: { given: { source: string; target: string; overwrite: boolean; verify: boolean }; result: SDS_BackupResult };
-  structure: { given: { path: string }; result: PartialCheck };
-  rows: { given: { path: string; way: LookWay }; result: PartialCheck };
+  /** Also of one that is restored: then SQLite looks through it first. */
+  backup: { given: { source: string; target: string; overwrite: boolean; verify: boolean }; result: SDS_BackupResult };
+  verify: { given: { path: string }; result: SDS_VerifyResult };
   compact: { given: { path: string }; result: SDS_CompactResult };
   describe: { given: { path: string; quick: boolean }; result: SDS_DatabaseDescription };
   copy: {
@@ -49,51 +44,30 @@ export interface CopyTask {
 /** */
 export type OperationTask = keyof OperationTasks;
 
-/**
- * Ways to read a file. `reads`: as any SQLite program, read-only. `still`: one that has no log; only the file itself is
- * read, without a lock, and looked at again afterwards. `alone`: the same with a log whose index can't be made.
- */
-export type LookWay = 'reads' | 'still' | 'alone';
-
-/** One half of a verification: the structure is checked by one thread, the rows by another. */
-export interface PartialCheck {
-  path: string;
-  findings: SDS_Finding[];
-  checked: Partial<SDS_VerifyResult['Checked']>;
-}
-
 /** */
 export interface OperationRequest {
   task: OperationTask;
-  /** For error messages: the function that was called. */
-  call: string;
   given: OperationTasks[OperationTask]['given'];
 }
 
-/** Cells that are shared with the worker. Main: 1 asks it to stop. */
-export const STOP = 0;
-/** Main: how many messages of progress its caller was told of. */
-export const HEARD = 1;
+/** What the cell that is shared with the worker holds: the task goes on; nothing of it may appear; its result may appear. */
+export const RUNNING = 0;
+export const STOPPED = 1;
+export const ALLOWED = 2;
 
 /** */
 export interface OperationData {
   owner: string;
-  cells: SharedArrayBuffer;
+  cell: SharedArrayBuffer;
   /** A cell that changes whenever something was committed for the calling thread. */
   traffic: SharedArrayBuffer;
 }
 
-/** Where a native call that says nothing of itself is: bytes read by a thread, or the size of a file. */
-export interface Gauge {
-  thread?: number;
-  file?: string;
-}
-
-/** */
+/** What the worker tells; the last one of a task is its end. With `endThread` its files are closed by the end of the thread. */
 export type OperationReply =
-  | { kind: 'progress'; progress: SDS_OperationProgress; gauge?: Gauge }
-  /** The rows may now be checked by another thread, that reads in the same way. */
-  | { kind: 'opened'; way: LookWay }
+  | { kind: 'progress'; progress: SDS_OperationProgress }
+  /** Its result is about to appear, once the main thread has allowed that. */
+  | { kind: 'ready' }
   | { kind: 'done'; result: unknown; endThread: boolean }
   | { kind: 'stopped'; endThread: boolean }
   | {
@@ -102,7 +76,8 @@ export type OperationReply =
       path: string;
       detail: string;
       cause: ReportedCause | undefined;
-      /** The file changed while it was read without a lock: trying again may help. */
-      changed: boolean;
       endThread: boolean;
     };
+
+/** */
+export type OperationEnd = Exclude<OperationReply, { kind: 'progress' | 'ready' }>;

@@ -32,8 +32,6 @@ export interface SDS_OperationOptions {
 }
 
 export interface SDS_BackupOptions extends SDS_OperationOptions {
-  /** How many pages are copied between two looks at `Signal`. Default 1024, at most 16384. */
-  PagesPerStep?: number;
   /** Whether a file under the final name is replaced. Default false: `file-exists`. */
   Overwrite?: boolean;
 }

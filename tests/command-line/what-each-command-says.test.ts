@@ -1,5 +1,5 @@
 /** Each command once, for people and for programs: its output, its exit code, and what it did. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { nodeWithoutSqlite } from '../package/a-fresh-machine.ts';
@@ -23,6 +23,23 @@ function folderWithFile(): string {
 }
 
 describe('for people', () => {
+  it('restore of a damaged backup: it is refused, and with --no-verify made all the same', async () => {
+    const cwd = folderWithFile();
+    const bytes = readFileSync(join(cwd, 'notes.db'));
+    bytes.fill(0xff, 20_480, 24_576);
+    writeFileSync(join(cwd, 'damaged.db'), bytes);
+    const refused = await command(['restore', 'damaged.db', 'again.db'], { cwd });
+    expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('without verifying it') });
+    expect(existsSync(join(cwd, 'again.db'))).toBe(false);
+    const made = await command(['restore', '--no-verify', 'damaged.db', 'again.db'], { cwd });
+    expect(made).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(
+      readFileSync(join(cwd, 'again.db'))
+        .subarray(20_480, 24_576)
+        .every((byte) => byte === 0xff),
+    ).toBe(true);
+  });
+
   it('info', async () => {
     const cwd = folderWithFile();
     const { stdout, stderr, exitCode } = await command(['info', 'notes.db'], { cwd });

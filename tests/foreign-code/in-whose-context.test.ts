@@ -85,11 +85,9 @@ it('OnProgress of each of several operations runs in the request that called it'
       return call(() => void stores.add(requests.getStore()));
     });
   const target = join(freshFolder(), 'saved.db');
-  await operation('backup', (OnProgress) => backupDatabase(file, target, { OnProgress, PagesPerStep: 1 }));
+  await operation('backup', (OnProgress) => backupDatabase(file, target, { OnProgress }));
   await operation('verify', (OnProgress) => verifyDatabase(file, { OnProgress }));
-  await operation('again', (OnProgress) =>
-    backupDatabase(file, target, { OnProgress, PagesPerStep: 1, Overwrite: true }),
-  );
+  await operation('again', (OnProgress) => backupDatabase(file, target, { OnProgress, Overwrite: true }));
   for (const [request, stores] of Object.entries(found)) expect([...stores], request).toEqual([request]);
 });
 

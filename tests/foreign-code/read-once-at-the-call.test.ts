@@ -59,7 +59,7 @@ it.each([
   [
     'backupDatabase',
     (file: string, other: string, options: object) => backupDatabase(file, other, options),
-    { PagesPerStep: 1, Overwrite: true },
+    { Overwrite: true },
   ],
   [
     'restoreDatabase',
@@ -101,7 +101,7 @@ it('a provider reads what its backup is given at the call, whatever becomes of i
   const options: SDS_BackupOptions = { Overwrite: true };
   const backup = provider.backup(target, options);
   options.Overwrite = false;
-  Object.assign(options, { PagesPerStep: 'all' });
+  Object.assign(options, { Overwrote: 'all' });
   await backup;
   expect(rowsOf(target).blobs).toHaveLength(1);
 });
@@ -138,7 +138,7 @@ it('a signal that has no listeners to take away, and one whose reason throws: th
     },
   };
   expect((await describeDatabase(file, { Signal: signal })).Stores).toHaveLength(1);
-  const stopped = backupDatabase(file, join(freshFolder(), 'backup.db'), { Signal: signal, PagesPerStep: 1 });
+  const stopped = backupDatabase(file, join(freshFolder(), 'backup.db'), { Signal: signal });
   abort();
   await expect(stopped).rejects.toThrow('no reason');
   expect((await describeDatabase(file)).Stores).toHaveLength(1);

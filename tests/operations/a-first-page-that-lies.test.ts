@@ -36,12 +36,9 @@ it.each([0x80, 0x40])('that says that terabytes of pages are free (%i)', async (
 
 it('that says that it may only be read', async () => {
   const dbPath = makeLying(WRITE_VERSION, 9);
-  expect((await verifyDatabase(dbPath)).Findings).toMatchObject([
-    { Code: 'structure', Message: expect.stringContaining('no SQLite of today may write to it') },
-  ]);
   await expect(compactDatabase(dbPath)).rejects.toMatchObject({
     code: 'read-only',
-    message: expect.stringContaining("'verify' it"),
+    message: expect.stringContaining('a damaged first page'),
   });
   expect(existsSync(`${dbPath}-wal`)).toBe(false);
 });

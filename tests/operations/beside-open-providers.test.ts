@@ -45,7 +45,7 @@ it('a backup holds what was acknowledged before it', async () => {
   for (let clock = 1; clock <= 5000; clock++) void provider.appendPatch(patchOf(clock), clock);
   await provider.flush();
   for (let clock = 5001; clock <= 9000; clock++) void provider.appendPatch(patchOf(clock), clock);
-  const { Bytes, Pages } = await backupDatabase(dbPath, target, { PagesPerStep: 1 });
+  const { Bytes, Pages } = await backupDatabase(dbPath, target);
   const clocks = rowsOf(target).patches.map(({ clock }) => Number(clock));
   expect(clocks.length).toBeGreaterThanOrEqual(5000);
   expect(clocks).toEqual(clocks.map((_, i) => i + 1));

@@ -149,7 +149,6 @@ function readOnlyCopy(folder: string): string | undefined {
 
 const onReadOnlyDisks: [string, (dbPath: string) => string | Promise<string>, number][] = [
   ['that was closed properly', (dbPath) => makeStoreFile(dbPath), 30],
-  ['with a log and no index', makeLogWithoutIndex, 31],
   ['with a log and its index', makeKilledFile, 31],
 ];
 
@@ -171,6 +170,23 @@ it.each(onReadOnlyDisks)(
     }
   },
 );
+
+it('a log without an index on a file system that can not be written is refused: what to do is said', async () => {
+  const mounted = readOnlyCopy(dirname(await makeLogWithoutIndex(freshFile())));
+  if (mounted === undefined) return;
+  const target = join(freshFolder(), 'target.db');
+  const path = join(mounted, 'store.db');
+  for (const work of [describeDatabase, verifyDatabase, (source: string) => backupDatabase(source, target)]) {
+    await expect(work(path)).rejects.toMatchObject({
+      code: 'open-failed',
+      message: expect.stringMatching(/its log.*copy the file and its log/),
+    });
+  }
+  expect(filesBeside(target)).toEqual([]);
+  // what the sentence says helps
+  for (const name of filesBeside(path)) copyFileSync(join(mounted, name), join(dirname(target), name));
+  expect((await verifyDatabase(join(dirname(target), 'store.db'))).Checked.Patches).toBe(61);
+});
 
 it('a file that a provider of this process has open: it can write and read it as before, and others find its locks', async () => {
   const dbPath = makeStoreFile(freshFile());

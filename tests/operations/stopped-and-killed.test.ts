@@ -9,7 +9,7 @@ import { bytesBeside, makeStoreFile } from '../support/store-files.ts';
 const large = { patches: 1500, patchBytes: 8000 };
 
 const works: [string, (dbPath: string, target: string, options: object) => Promise<unknown>][] = [
-  ['backup', (dbPath, target, options) => backupDatabase(dbPath, target, { ...options, PagesPerStep: 1 })],
+  ['backup', (dbPath, target, options) => backupDatabase(dbPath, target, options)],
   ['restore', (dbPath, target, options) => restoreDatabase(dbPath, target, options)],
   ['copy', (dbPath, target, options) => copyStores(dbPath, target, options)],
   ['verify', (dbPath, _, options) => verifyDatabase(dbPath, options)],
@@ -41,6 +41,37 @@ it.each(works)('%s rejects with what OnProgress throws', async (_, work) => {
   });
   await expect(failed).rejects.toBe(thrown);
   expect(filesBeside(target)).toEqual([]);
+});
+
+it('one that is stopped when all of it is copied: nothing appears', async () => {
+  const dbPath = makeStoreFile(freshFile(), large);
+  const target = join(freshFolder(), 'target.db');
+  const reason = new Error('not even now');
+  for (const work of [backupDatabase, restoreDatabase]) {
+    const control = new AbortController();
+    const stopped = work(dbPath, target, {
+      Signal: control.signal,
+      OnProgress({ Phase, Done, Total }) {
+        if (Phase === 'copy' && Done === Total) control.abort(reason);
+      },
+    });
+    await expect(stopped).rejects.toBe(reason);
+    expect(filesBeside(target)).toEqual([]);
+  }
+});
+
+it('a process that ends in the middle of a backup does so at once; what it leaves, the next backup removes', async () => {
+  const dbPath = makeStoreFile(freshFile(), large);
+  const target = join(freshFolder(), 'target.db');
+  const { code, signal, stderr } = await runProgram(
+    `const { backupDatabase } = await import(${JSON.stringify(join(import.meta.dirname, '../../dist/index.js'))});
+await backupDatabase(file, ${JSON.stringify(target)}, { OnProgress: () => process.exit(3) });`,
+    dbPath,
+  );
+  expect({ code, signal, stderr }).toEqual({ code: 3, signal: null, stderr: '' });
+  expect(filesBeside(target).filter((name) => !name.startsWith('sds-partial-'))).toEqual([]);
+  await backupDatabase(dbPath, target);
+  expect(filesBeside(target)).toEqual(['target.db']);
 });
 
 it('a process that has begun an operation and waits for nothing else ends when it is done', async () => {

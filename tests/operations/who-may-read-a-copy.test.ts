@@ -9,7 +9,7 @@ import { makeStoreFile } from '../support/store-files.ts';
 const rights = (path: string) => (statSync(path).mode & 0o777).toString(8);
 
 const works: [string, (source: string, target: string, options: object) => Promise<unknown>][] = [
-  ['backupDatabase', (source, target, options) => backupDatabase(source, target, { PagesPerStep: 1, ...options })],
+  ['backupDatabase', backupDatabase],
   ['restoreDatabase', restoreDatabase],
   ['copyStores', copyStores],
   ['copyStores of several', (source, target, options) => copyStores([source, `${source}.more`], target, options)],

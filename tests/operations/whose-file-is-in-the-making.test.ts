@@ -16,7 +16,7 @@ const large = { patches: 1500, patchBytes: 8000 };
 const program = (source: string, target: string, signal?: string) => `
 const { backupDatabase } = await import(${packagePath});
 let told = false;
-await backupDatabase(${JSON.stringify(source)}, ${JSON.stringify(target)}, { PagesPerStep: 1, OnProgress() {
+await backupDatabase(${JSON.stringify(source)}, ${JSON.stringify(target)}, { OnProgress() {
   if (told || ${signal === undefined}) return;
   told = true;
   console.log('in the middle');

@@ -1,10 +1,10 @@
 /** Makes one backup; says on stdout when it begins, and how it ended. */
-import { backupDatabase, type SDS_BackupOptions } from 'sds-persistence-worker';
+import { backupDatabase } from 'sds-persistence-worker';
 
-const [source = '', target = '', options = '{}'] = process.argv.slice(2);
+const [source = '', target = ''] = process.argv.slice(2);
 console.log('begins');
 try {
-  await backupDatabase(source, target, JSON.parse(options) as SDS_BackupOptions);
+  await backupDatabase(source, target);
   console.log('done');
 } catch (error) {
   console.log(String(error));

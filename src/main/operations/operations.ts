@@ -1,6 +1,6 @@
 /** Operations on whole database files, for programs and for the command line. */
 import { makeError, SDS_PersistenceError } from '../../protocol/errors.ts';
-import type { CopyEnd, PartialCheck } from '../../protocol/operation-messages.ts';
+import type { CopyEnd } from '../../protocol/operation-messages.ts';
 import type {
   SDS_BackupOptions,
   SDS_BackupResult,
@@ -14,17 +14,13 @@ import type {
   SDS_VerifyResult,
 } from '../../protocol/operations.ts';
 import { isPostgresqlUrl, labelOf } from '../../protocol/postgresql/url.ts';
-import { Promise, performance } from '../../protocol/surroundings.ts';
-import { describe, entriesOf } from '../arguments.ts';
+import type { Promise } from '../../protocol/surroundings.ts';
 import { currentContext } from '../async-context.ts';
 import { pathOf, placesToLookFrom, readServer } from '../location.ts';
 import { begin, log, said } from '../observe/channels.ts';
 import { tellNoted } from '../observe/notes.ts';
-import { changed, runTask } from './task-thread.ts';
-
-const MOST_PAGES_PER_STEP = 16_384;
-/** So often a verification begins anew if the file changes while it is read without a lock. */
-const MOST_TRIES = 4;
+import { type Acceptance, checkOptions, integer, yesOrNo } from '../option-checks.ts';
+import { runTask } from './task-thread.ts';
 
 /**
  * Copies a database into a new file while others go on writing, also in other processes. What is copied is one
@@ -54,12 +50,10 @@ export async function backupFile(
   Options: SDS_BackupOptions,
   before?: () => Promise<void>,
 ): Promise<SDS_BackupResult> {
-  const accepted = { PagesPerStep: pages, Overwrite: yesOrNo };
-  const options = checked(Options, call, source, accepted);
-  const { PagesPerStep = 1024, Overwrite = false } = options;
+  const options = checked(Options, call, source, { Overwrite: yesOrNo });
   if (before !== undefined) await before(); // else it begins within the call
   const trace = begin('backup', () => ({ Path: source, TargetPath: target }));
-  const given = { source, target, pagesPerStep: PagesPerStep, overwrite: Overwrite };
+  const given = { source, target, overwrite: options.Overwrite ?? false, verify: false };
   try {
     const running = runTask('backup', call, given, options);
     tellNoted();
@@ -90,11 +84,11 @@ export async function restoreDatabase(
   const target = pathOf(TargetPath, call, 'TargetPath');
   const options = checked(Options, call, source, { Overwrite: yesOrNo, Verify: yesOrNo });
   const { Overwrite = false, Verify = true } = options;
-  return runTask('restore', call, { source, target, overwrite: Overwrite, verify: Verify }, options);
+  return runTask('backup', call, { source, target, overwrite: Overwrite, verify: Verify }, options);
 }
 
 /**
- * Checks a database in two threads: its structure by SQLite's own check, and every row: types, patch numbers,
+ * Checks a database: its structure by SQLite's own check, then every row: types, patch numbers,
  * reference counts, and values against their SHA-256 where their hash looks like one. Others may go on writing.
  *
  * @returns what was found; a damaged file is no error, a file that can't be looked at is one
@@ -104,56 +98,7 @@ export async function restoreDatabase(
 export async function verifyDatabase(Path: string, Options: SDS_OperationOptions = {}): Promise<SDS_VerifyResult> {
   const call = 'verifyDatabase';
   const path = pathOf(Path, call, 'Path');
-  const options = checked(Options, call, path, {});
-  const begun = performance.now();
-  for (let tries = 1; ; tries++) {
-    const [structure, rows] = await checkBoth(path, call, options);
-    const failure = structure.status === 'rejected' ? structure : rows?.status === 'rejected' ? rows : undefined;
-    if (failure !== undefined) {
-      const { reason } = failure as { reason: object };
-      if (changed.has(reason) && tries < MOST_TRIES) continue;
-      throw reason;
-    }
-    const halves = [structure, rows].flatMap((half) => (half?.status === 'fulfilled' ? [half.value] : []));
-    const Findings = halves.flatMap(({ findings }) => findings);
-    return {
-      Path: halves[0]?.path ?? path,
-      Sound: Findings.length === 0,
-      Findings,
-      Checked: Object.assign(
-        { Bytes: 0, Patches: 0, Snapshots: 0, Values: 0, ValuesWithHash: 0 },
-        ...halves.map((half) => half.checked),
-      ),
-      Milliseconds: performance.now() - begun,
-    };
-  }
-}
-
-type Outcome = PromiseSettledResult<PartialCheck>;
-
-/** The second thread reads in the way that the first has found; without one that opens the file there is no second. */
-async function checkBoth(
-  path: string,
-  call: string,
-  options: SDS_OperationOptions,
-): Promise<[Outcome, Outcome | undefined]> {
-  let rows: Promise<Outcome> | undefined;
-  const [structure] = await Promise.allSettled([
-    runTask(
-      'structure',
-      call,
-      { path },
-      {
-        ...options,
-        OnOpened(way) {
-          rows ??= Promise.allSettled([runTask('rows', call, { path, way }, { ...options, IsNext: true })]).then(
-            ([outcome]) => outcome,
-          );
-        },
-      },
-    ),
-  ]);
-  return [structure, await rows];
+  return runTask('verify', call, { path }, checked(Options, call, path, {}));
 }
 
 /**
@@ -228,12 +173,6 @@ function placeOf(value: unknown, call: string, name: string): CopyEnd {
   throw new SDS_PersistenceError('invalid-argument', `${call}: ${name}: ${server}`);
 }
 
-interface Acceptance {
-  what: string;
-  test: (value: unknown) => boolean;
-}
-
-const yesOrNo: Acceptance = { what: 'true or false', test: (value) => typeof value === 'boolean' };
 const aFunction: Acceptance = { what: 'a function', test: (value) => typeof value === 'function' };
 // of whatever realm: a signal of another one is no instance of this one's class
 const aSignal: Acceptance = {
@@ -244,42 +183,18 @@ const names: Acceptance = {
   what: 'an array of strings',
   test: (value) => Array.isArray(value) && value.every((name) => typeof name === 'string'),
 };
-const pages: Acceptance = {
-  what: `an integer from 1 to ${MOST_PAGES_PER_STEP}`,
-  test: (value) => Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= MOST_PAGES_PER_STEP,
-};
-const lease: Acceptance = {
-  what: 'an integer from 1000 on',
-  test: (value) => Number.isSafeInteger(value) && (value as number) >= 1000 && (value as number) <= 2_147_483_647,
-};
+const lease = integer(1000, 2_147_483_647);
 const everywhere = { OnProgress: aFunction, Signal: aSignal };
 
-/**
- * The options as plain properties, each read once, at the call: what they are read from may be of getters. `OnProgress` runs
- * in the asynchronous context of the call.
- */
+/** The options as plain properties, read at the call. `OnProgress` runs in the asynchronous context of the call. */
 function checked<T extends SDS_OperationOptions>(
   options: T,
   call: string,
   path: string,
   own: Record<string, Acceptance>,
 ): T {
-  const accepted: Record<string, Acceptance> = { ...everywhere, ...own };
-  const refuse = (detail: string) => makeError('invalid-argument', call, path, detail);
-  if (typeof options !== 'object' || options === null)
-    throw refuse(`Options must be an object, not ${describe(options)}`);
-  const given = entriesOf(options);
-  if (typeof given === 'string') throw refuse(given);
-  const settings: Record<string, unknown> = {};
-  for (const [name, value] of given) {
-    if (value === undefined) continue;
-    const accepts = Object.hasOwn(accepted, name) ? accepted[name] : undefined;
-    if (accepts === undefined) {
-      throw refuse(`there is no option '${name}'; there are ${Object.keys(accepted).join(', ')}`);
-    }
-    if (!accepts.test(value)) throw refuse(`${name} must be ${accepts.what}, not ${describe(value)}`);
-    settings[name] = value;
-  }
+  const settings = checkOptions(options, { ...everywhere, ...own });
+  if (typeof settings === 'string') throw makeError('invalid-argument', call, path, settings);
   const checkedOptions = settings as T;
   const { OnProgress } = checkedOptions;
   if (OnProgress !== undefined) {

@@ -8,19 +8,18 @@ import type { Worker } from 'node:worker_threads';
 import copyingCode from 'virtual:copying-code';
 // the bundled src/worker/operations/files/entry.ts, put here by the build
 import filesCode from 'virtual:files-code';
-import { fileSystem } from '../../protocol/builtins.ts';
 import { OWNER } from '../../protocol/control.ts';
 import { makeError, reviveCause } from '../../protocol/errors.ts';
 import {
-  type Gauge,
-  HEARD,
-  type LookWay,
+  ALLOWED,
   type OperationData,
+  type OperationEnd,
   type OperationReply,
   type OperationRequest,
   type OperationTask,
   type OperationTasks,
-  STOP,
+  RUNNING,
+  STOPPED,
 } from '../../protocol/operation-messages.ts';
 import type { SDS_OperationOptions, SDS_OperationProgress, SDS_StopSignal } from '../../protocol/operations.ts';
 import { later, Promise } from '../../protocol/surroundings.ts';
@@ -30,15 +29,18 @@ import { startThread } from '../workers/start-worker.ts';
 
 /** Starting a thread takes some 30 ms: a folder of a thousand files would wait for half a minute. */
 const KEEP_MS = 1000;
-const GAUGE_EVERY_MS = 250;
-/** More at once are slower, and each is a thread with its memory: the others wait for their turn. */
-const MOST_AT_ONCE = Math.min(Math.max(availableParallelism(), 2), 4);
+/**
+ * More at once are slower, and each is a thread with its memory: the others wait for their turn. A backup works in Node's
+ * pool as well, of four threads: one is left to the program.
+ */
+const MOST_AT_ONCE = Math.min(Math.max(availableParallelism(), 2), 3);
 
 interface Thread {
   worker: Worker;
   /** Whether it got as far as to run anything. */
   began: boolean;
-  cells: Int32Array;
+  /** Whether its task goes on. */
+  cell: Int32Array;
   /** Lets it live on, if it is about to be ended. */
   keep: () => void;
 }
@@ -46,10 +48,10 @@ interface Thread {
 const idle: Thread[] = [];
 
 function newThread(code: string): Thread {
-  const cells = new SharedArrayBuffer(8);
-  const data: OperationData = { owner: OWNER, cells, traffic: traffic.buffer };
+  const cell = new SharedArrayBuffer(4);
+  const data: OperationData = { owner: OWNER, cell, traffic: traffic.buffer };
   const worker = startThread(code, 'sds-maintenance', data);
-  const thread: Thread = { worker, began: false, cells: new Int32Array(cells), keep: () => {} };
+  const thread: Thread = { worker, began: false, cell: new Int32Array(cell), keep: () => {} };
   worker.once('online', () => {
     thread.began = true;
   });
@@ -67,7 +69,7 @@ function takeThread(): Thread {
   const thread = idle.pop() ?? newThread(filesCode());
   thread.keep();
   thread.worker.ref();
-  thread.cells.fill(0);
+  Atomics.store(thread.cell, 0, RUNNING);
   return thread;
 }
 
@@ -92,9 +94,8 @@ class Turns {
   readonly #waiting: Turn[] = [];
   #working = 0;
 
-  ask(turn: Turn, isNext: boolean): void {
-    if (isNext) this.#waiting.unshift(turn);
-    else this.#waiting.push(turn);
+  ask(turn: Turn): void {
+    this.#waiting.push(turn);
     this.#goOn();
   }
 
@@ -142,16 +143,6 @@ const onFiles = new Turns();
 /** Most of the time these wait for a server. */
 const onServers = new Turns();
 
-export interface TaskOptions extends SDS_OperationOptions {
-  /** Told once the file is open, and how it is read. */
-  OnOpened?: (way: LookWay) => void;
-  /** The other half of one that is at work: it goes before those that have not begun. */
-  IsNext?: boolean;
-}
-
-/** A file changed while it was read without a lock: trying again may help. */
-export const changed = new WeakSet<object>();
-
 /**
  * Carries out a task; rejects with the signal's reason once everything of a stopped one is cleaned up. `options` are
  * plain properties: nothing runs when they are read.
@@ -160,67 +151,58 @@ export function runTask<Task extends OperationTask>(
   task: Task,
   call: string,
   given: OperationTasks[Task]['given'],
-  options: TaskOptions,
+  { OnProgress, Signal }: SDS_OperationOptions,
 ): Promise<OperationTasks[Task]['result']> {
-  const { OnProgress, Signal, OnOpened, IsNext = false } = options;
   const turns = task === 'move' ? onServers : onFiles;
   const path = 'path' in given ? given.path : given.source;
   return new Promise((resolve, reject) => {
     if (Signal?.aborted) return reject(reasonOf(Signal));
     let thread: Thread | undefined;
-    const gauges = new Gauges(tell);
-    let thrown: { error: unknown } | undefined;
+    /** With what it ends, if it was stopped: whatever its worker answers then. */
+    let stopped: { reason: unknown } | undefined;
     let settle: (() => void) | undefined;
-    let stopped = false;
-    const ask = () => {
-      stopped = true;
-      if (thread !== undefined) Atomics.store(thread.cells, STOP, 1);
-      else if (turns.giveUp(turn)) {
-        end();
-        reject(reasonOf(Signal));
-      }
-    };
 
-    function tell(progress: SDS_OperationProgress): void {
-      if (thrown !== undefined) return;
+    const stop = (reason: unknown) => {
+      // what may have appeared already is not stopped any more
+      if (thread !== undefined && Atomics.compareExchange(thread.cell, 0, RUNNING, STOPPED) === ALLOWED) return;
+      stopped ??= { reason };
+      if (!turns.giveUp(turn)) return;
+      end();
+      reject(reason);
+    };
+    const onAbort = () => stop(reasonOf(Signal));
+    const tell = (progress: SDS_OperationProgress) => {
+      if (stopped !== undefined) return;
       try {
         OnProgress?.(progress);
       } catch (error) {
-        thrown = { error };
-        ask();
+        stop(error);
+        stopped ??= { reason: error };
       }
-    }
+    };
     const leave = () => thread?.worker.off('message', onMessage).off('error', onError).off('exit', onExit);
+    /** From here on the thread is another task's, also before the signal's listener is gone. */
     const end = () => {
-      gauges.stop();
-      if (Signal !== undefined) note(() => Signal.removeEventListener('abort', ask));
+      if (Signal !== undefined) note(() => Signal.removeEventListener('abort', onAbort));
       leave();
+      thread = undefined;
     };
     const onMessage = (reply: OperationReply) => {
-      if (reply.kind === 'progress') {
-        gauges.follow(reply.progress, reply.gauge);
-        tell(reply.progress);
-        if (thread === undefined) return;
-        Atomics.add(thread.cells, HEARD, 1);
-        Atomics.notify(thread.cells, HEARD);
-        return;
-      }
-      if (reply.kind === 'opened') return OnOpened?.(reply.way);
+      if (reply.kind === 'progress') return tell(reply.progress);
+      if (reply.kind === 'ready') return allow(thread);
       settle = () => finish(reply);
       if (reply.endThread) return; // its end closes the file
+      const used = thread;
       end();
-      if (thread !== undefined) giveBack(thread);
+      if (used !== undefined) giveBack(used);
       turns.ended();
       settle();
     };
-    const finish = (reply: Exclude<OperationReply, { kind: 'progress' | 'opened' }>) => {
-      if (thrown !== undefined) return reject(thrown.error as Error);
+    const finish = (reply: OperationEnd) => {
+      if (stopped !== undefined || reply.kind === 'stopped') return reject(stopped?.reason);
       if (reply.kind === 'done') return resolve(reply.result as OperationTasks[Task]['result']);
-      if (reply.kind === 'stopped') return reject(reasonOf(Signal));
       const cause = reply.cause === undefined ? undefined : reviveCause(reply.cause);
-      const error = makeError(reply.code, call, reply.path, reply.detail, cause);
-      if (reply.changed) changed.add(error);
-      reject(error);
+      reject(makeError(reply.code, call, reply.path, reply.detail, cause));
     };
     const onError = (error: unknown) => {
       settle ??= () => reject(makeError('worker-lost', call, path, 'its thread was lost; try again', error));
@@ -239,9 +221,9 @@ export function runTask<Task extends OperationTask>(
       begin() {
         // what moves stores does so once
         thread = task === 'move' ? newThread(copyingCode()) : takeThread();
-        if (stopped) ask(); // while there was none
+        if (stopped !== undefined) Atomics.store(thread.cell, 0, STOPPED); // while there was none
         thread.worker.on('message', onMessage).on('error', onError).on('exit', onExit);
-        const request: OperationRequest = { task, call, given };
+        const request: OperationRequest = { task, given };
         thread.worker.postMessage(request);
       },
       fail(error) {
@@ -249,13 +231,20 @@ export function runTask<Task extends OperationTask>(
         reject(makeError('worker-lost', call, path, 'no thread could be started', error));
       },
     };
-    Signal?.addEventListener('abort', ask); // it may throw: nothing is begun yet
-    if (stopped) {
+    Signal?.addEventListener('abort', onAbort); // it may throw: nothing is begun yet
+    if (stopped !== undefined) {
       end();
-      return reject(reasonOf(Signal));
+      return reject((stopped as { reason: unknown }).reason);
     }
-    turns.ask(turn, IsNext);
+    turns.ask(turn);
   });
+}
+
+/** The caller has heard of all progress, and has not stopped it. */
+function allow(thread: Thread | undefined): void {
+  if (thread === undefined) return;
+  Atomics.compareExchange(thread.cell, 0, RUNNING, ALLOWED);
+  Atomics.notify(thread.cell, 0);
 }
 
 /** A signal may be of anybody's making. */
@@ -264,47 +253,5 @@ function reasonOf(signal: SDS_StopSignal | undefined): unknown {
     return signal?.reason;
   } catch (error) {
     return error;
-  }
-}
-
-/** Progress of native calls, which say nothing themselves: seen from outside while they run. */
-class Gauges {
-  readonly #tell: (progress: SDS_OperationProgress) => void;
-  #followed: Gauge | undefined;
-
-  constructor(tell: (progress: SDS_OperationProgress) => void) {
-    this.#tell = tell;
-  }
-
-  follow(progress: SDS_OperationProgress, gauge: Gauge | undefined): void {
-    this.#followed = gauge;
-    if (gauge === undefined) return;
-    let start: number | undefined;
-    let done = 0;
-    const look = async () => {
-      const measured = await measure(gauge);
-      if (this.#followed !== gauge) return;
-      start ??= gauge.file === undefined ? (measured ?? 0) : 0;
-      // what is read twice, or written beside the data, counts as well
-      done = Math.max(done, Math.min((measured ?? 0) - start, progress.Total));
-      this.#tell({ ...progress, Done: done });
-      later(look, GAUGE_EVERY_MS);
-    };
-    later(look, GAUGE_EVERY_MS);
-  }
-
-  stop(): void {
-    this.#followed = undefined;
-  }
-}
-
-async function measure({ thread = 0, file }: Gauge): Promise<number | undefined> {
-  try {
-    const { readFile, stat } = fileSystem();
-    if (file !== undefined) return (await stat(file)).size;
-    if (thread === 0) return undefined;
-    return Number(/^rchar: (\d+)/.exec(await readFile(`/proc/self/task/${thread}/io`, 'utf8'))?.[1]);
-  } catch {
-    return undefined; // renamed by now, or not told by this system: the last figure holds
   }
 }

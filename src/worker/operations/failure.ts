@@ -34,7 +34,7 @@ const sentences: Partial<Record<SDS_PersistenceErrorCode, string>> = {
   'database-corrupt': "the file is damaged; 'verify' says where, 'restore' puts a backup in its place",
   'database-full': 'the disk is full; make room and try again',
   'read-only':
-    "writing is not permitted; check the rights of the file and its folder, and 'verify' it: a damaged first page may forbid it too",
+    'writing is not permitted; check the rights of the file and its folder; a damaged first page may forbid it too: then restore a backup',
 };
 
 const NOT_A_DATABASE = 26;

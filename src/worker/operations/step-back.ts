@@ -1,9 +1,9 @@
-/** The system's number of this thread, and its rank among the others. */
+/** The rank of this thread among the others. */
 import { readlinkSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 
-/** 0 where the system does not tell; only Linux does. */
-export function currentThread(): number {
+/** The system's number of it; 0 where that is not told: only Linux does. */
+function currentThread(): number {
   try {
     return Number(/\d+$/.exec(readlinkSync('/proc/thread-self'))?.[0] ?? 0);
   } catch {

@@ -1,19 +1,23 @@
 /** `node:sqlite`, and the peculiarities of its versions. */
 import type { DatabaseSync as Database, SQLInputValue, StatementSync } from 'node:sqlite';
 
+/** `backup` came later than the rest: in Node 22.16 and 23.8. */
+type Sqlite = Pick<typeof import('node:sqlite'), 'DatabaseSync'> &
+  Partial<Pick<typeof import('node:sqlite'), 'backup'>>;
+
 /** Without the warning that it is experimental: that is our business, not the program's. */
-function load(): typeof import('node:sqlite') {
+function load(): Sqlite {
   // this thread's own `process`: nothing of the program's is touched
   const { emitWarning } = process;
   process.emitWarning = () => {};
   try {
-    return require('node:sqlite') as typeof import('node:sqlite');
+    return require('node:sqlite') as Sqlite;
   } finally {
     process.emitWarning = emitWarning;
   }
 }
 
-export const { DatabaseSync } = load();
+export const { DatabaseSync, backup } = load();
 
 /** The first row of a result, if there is one: `get` of Node 22.5 returns a row of nulls for none. */
 export function firstRow(statement: StatementSync, ...values: SQLInputValue[]): Record<string, unknown> | undefined {

@@ -6,7 +6,7 @@ import { identityOf } from '../../../protocol/postgresql/url.ts';
 import { Promise, performance } from '../../../protocol/surroundings.ts';
 import { loadPg, type Pg } from '../../postgresql/load-pg.ts';
 import { ChangedMeanwhile, OperationError } from '../failure.ts';
-import { locate, openLook } from '../files/open-to-read.ts';
+import { locate, openForReading } from '../files/open-to-read.ts';
 import { placeFor, refuseSame } from '../files/replace-file.ts';
 import { requireStoreFile } from '../files/store-file.ts';
 import type { Progress } from '../progress.ts';
@@ -116,13 +116,13 @@ class Copy {
       const [row] = await server.rows('SELECT current_schema()');
       return { reader, identity: `${identityOf(place.server)} ${row?.[0]}`, stores: await reader.stores() };
     }
-    const { look, check, close } = openLook({ path: place.file, progress: this.#progress }, this.#tries);
-    this.#closing.push(close);
-    requireStoreFile(look.database, look.path);
-    const reader = new FileReader(look.database, look.path, () => this.#meter.step(), check);
+    const reading = openForReading(place.file, this.#tries > 1);
+    this.#closing.push(reading.close);
+    requireStoreFile(reading.database, reading.path);
+    const reader = new FileReader(reading.database, reading.path, () => this.#meter.step(), reading.check);
     // a file of the same name, on another machine or at another time, is another one
-    const { ino, birthtimeMs } = statSync(look.path);
-    return { reader, identity: `${look.path} ${ino} ${birthtimeMs}`, stores: await reader.stores() };
+    const { ino, birthtimeMs } = statSync(reading.path);
+    return { reader, identity: `${reading.path} ${ino} ${birthtimeMs}`, stores: await reader.stores() };
   }
 
   #loadPg(): Pg {

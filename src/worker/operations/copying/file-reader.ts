@@ -3,7 +3,6 @@ import type { DatabaseSync as Database, StatementSync } from 'node:sqlite';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
 import { OperationError } from '../failure.ts';
 import { pieces, ROWS_A_READ, storesOf } from '../files/copy-stores.ts';
-import type { Look } from '../files/open-to-read.ts';
 import { textOf } from '../files/text.ts';
 import { digestOf, PatchDigest } from './digest.ts';
 import type { Patch, Reader, StorePrint, StoreSize, Value, ValuePrint } from './ends.ts';
@@ -32,8 +31,8 @@ export class FileReader implements Reader {
     return statement;
   }
 
-  get #look(): Look {
-    return { database: this.#database, path: this.place, way: 'reads' };
+  get #look(): { database: Database } {
+    return { database: this.#database };
   }
 
   #idOf(store: string): Uint8Array {

@@ -1,76 +1,73 @@
 /** Makes a copy of a database under another name: a backup, or a restored one. */
-import { closeSync, openSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
+import type { OperationTasks } from '../../../protocol/operation-messages.ts';
 import type { SDS_BackupResult } from '../../../protocol/operations.ts';
 import { performance } from '../../../protocol/surroundings.ts';
-import { firstRow } from '../../sqlite/node-sqlite.ts';
+import { backup as copyDatabase, firstRow } from '../../sqlite/node-sqlite.ts';
 import { OperationError } from '../failure.ts';
 import type { Progress } from '../progress.ts';
-import { currentThread } from '../step-back.ts';
-import { copyPages } from './copy-pages.ts';
-import { type Look, locate, withLook } from './open-to-read.ts';
+import { locate, type Reading, withReading } from './open-to-read.ts';
 import { numberOf } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
 import { placeFor, putInPlace, refuseSame, refuseTaken } from './replace-file.ts';
 import { requireStoreFile } from './store-file.ts';
 
-export interface BackupTask {
-  source: string;
-  target: string;
-  pagesPerStep: number;
-  overwrite: boolean;
-  /** Whether SQLite looks through the source first. */
-  verify: boolean;
-}
+/** Copied in one go, by a thread of Node's pool; between two pieces it may be stopped, and makes room for traffic. */
+const PIECE_BYTES = 4 * 1024 * 1024;
 
-export function backup(task: BackupTask, progress: Progress): SDS_BackupResult {
+export async function backup(task: OperationTasks['backup']['given'], progress: Progress): Promise<SDS_BackupResult> {
   const begun = performance.now();
   const stats = locate(task.source);
   const target = placeFor(task.target);
   refuseSame(stats, target);
   refuseTaken(target, task.overwrite);
-  return withLook({ path: task.source, progress }, (look) => {
-    requireStoreFile(look.database, look.path);
-    if (task.verify) requireSound(look, progress);
-    const bytes = numberOf(look.database, 'page_size') * numberOf(look.database, 'page_count');
+  return withReading(task.source, async (reading) => {
+    requireStoreFile(reading.database, reading.path);
+    if (task.verify) requireSound(reading, progress);
+    const pageBytes = numberOf(reading.database, 'page_size');
+    const bytes = pageBytes * numberOf(reading.database, 'page_count');
     const partial = new PartialFile(target.path, stats.mode);
     try {
       partial.needs(bytes);
-      const pages = partial.fill(bytes, () => copyInto(look, partial.path, task.pagesPerStep, progress));
+      await copyInto(reading, partial.path, { bytes, pageBytes }, progress);
       progress.step('copy', bytes, bytes, 'bytes');
       progress.lastChance();
-      partial.fill(bytes, () => putInPlace(partial, target.existing, task.overwrite));
-      return {
-        Path: target.path,
-        Bytes: statSync(target.path).size,
-        Pages: pages,
-        Milliseconds: performance.now() - begun,
-      };
+      reading.check();
+      putInPlace(partial, target.existing, task.overwrite);
+      const Bytes = statSync(target.path).size;
+      return { Path: target.path, Bytes, Pages: Bytes / pageBytes, Milliseconds: performance.now() - begun };
+    } catch (error) {
+      throw partial.failureOf(error, bytes);
     } finally {
       partial.remove();
     }
   });
 }
 
-function copyInto(look: Look, path: string, pagesPerStep: number, progress: Progress): number {
-  const file = openSync(path, 'r+');
-  try {
-    const copied = copyPages(look, file, pagesPerStep, progress);
-    if (copied !== undefined) return copied.pages;
-  } finally {
-    closeSync(file);
+/** By SQLite's own means: what is copied is the state that the open transaction reads, so nothing makes it begin anew. */
+async function copyInto(
+  { database }: Reading,
+  path: string,
+  { bytes, pageBytes }: { bytes: number; pageBytes: number },
+  progress: Progress,
+): Promise<void> {
+  progress.step('copy', 0, bytes, 'bytes');
+  if (copyDatabase !== undefined) {
+    await copyDatabase(database, path, {
+      rate: Math.max(1, Math.floor(PIECE_BYTES / pageBytes)),
+      progress: ({ remainingPages }) => progress.step('copy', bytes - remainingPages * pageBytes, bytes, 'bytes'),
+    });
+    return;
   }
-  const pages = numberOf(look.database, 'page_count');
-  progress.native('copy', pages * numberOf(look.database, 'page_size'), { file: path });
   // it reads a state of its own: what is read by this transaction can't be copied by it
-  look.database.exec('COMMIT; PRAGMA query_only = OFF');
-  look.database.prepare('VACUUM INTO ?').run(path);
-  return pages;
+  database.exec('COMMIT; PRAGMA query_only = OFF');
+  database.prepare('VACUUM INTO ?').run(path);
 }
 
-function requireSound(look: Look, progress: Progress): void {
-  progress.native('structure', statSync(look.path).size, { thread: currentThread() });
-  const answer = Object.values(firstRow(look.database.prepare('PRAGMA quick_check(1)')) ?? {})[0];
+function requireSound(reading: Reading, progress: Progress): void {
+  progress.step('structure', 0, statSync(reading.path).size, 'bytes');
+  const answer = Object.values(firstRow(reading.database.prepare('PRAGMA quick_check(1)')) ?? {})[0];
   if (answer === 'ok') return;
-  const detail = `it is damaged (${String(answer).split('\n').pop()}); take another backup, or restore it all the same without the check`;
-  throw new OperationError('database-corrupt', look.path, detail);
+  const detail = `it is damaged (${String(answer).split('\n').pop()}); take another backup, or restore it all the same without verifying it (Verify: false)`;
+  throw new OperationError('database-corrupt', reading.path, detail);
 }

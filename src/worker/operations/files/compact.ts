@@ -45,7 +45,7 @@ function rebuild(owned: Owned, path: string, progress: Progress): { BytesBefore:
   const partial = new PartialFile(path, before.mode);
   try {
     partial.needs(needed);
-    progress.native('rebuild', needed, { file: partial.path });
+    progress.step('rebuild', 0, needed, 'bytes');
     partial.fill(needed, () => {
       database.prepare('VACUUM INTO ?').run(partial.path);
       if (owned.mode === 'wal') keepsLog(partial.path);

@@ -7,7 +7,7 @@ import { checkSchema, createTables, hasAllTables } from '../../sqlite/schema.ts'
 import { OperationError, toFailure } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { openFile } from './open.ts';
-import { type Look, locate, withLook } from './open-to-read.ts';
+import { locate, type Reading, withReading } from './open-to-read.ts';
 import { numberOf } from './page-counts.ts';
 import { PartialFile, refuseForeignLog } from './partial-file.ts';
 import { placeFor, refuseSame } from './replace-file.ts';
@@ -29,12 +29,12 @@ const BYTES_A_READ = 4 * 1024 * 1024;
 
 type Counts = Pick<SDS_CopyResult, 'Stores' | 'Snapshots' | 'Patches' | 'Values'>;
 
-export function copyStores(task: CopyTask, progress: Progress): SDS_CopyResult {
+export async function copyStores(task: CopyTask, progress: Progress): Promise<SDS_CopyResult> {
   const begun = performance.now();
   const stats = locate(task.source);
   const target = placeFor(task.target);
   refuseSame(stats, target);
-  return withLook({ path: task.source, progress }, (look) => {
+  return withReading(task.source, (look) => {
     requireStoreFile(look.database, look.path);
     const counts =
       target.existing === undefined
@@ -45,7 +45,7 @@ export function copyStores(task: CopyTask, progress: Progress): SDS_CopyResult {
 }
 
 /** A file that is not there yet appears when it is whole. */
-function intoNewFile(look: Look, path: string, mode: number, task: CopyTask, progress: Progress): Counts {
+function intoNewFile(look: Reading, path: string, mode: number, task: CopyTask, progress: Progress): Counts {
   refuseForeignLog(path);
   const partial = new PartialFile(path, mode);
   const free = numberOf(look.database, 'freelist_count');
@@ -62,7 +62,7 @@ function intoNewFile(look: Look, path: string, mode: number, task: CopyTask, pro
   }
 }
 
-function into(look: Look, path: string, task: CopyTask, progress: Progress): Counts {
+function into(look: Reading, path: string, task: CopyTask, progress: Progress): Counts {
   const database = openFile(path, 'mode=rw');
   try {
     database.exec(`PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = ${BUSY_MS}; PRAGMA cell_size_check = ON`);
@@ -93,7 +93,7 @@ export function closeTarget(database: Database): void {
   database.close();
 }
 
-function copyAll(look: Look, database: Database, path: string, task: CopyTask, progress: Progress): Counts {
+function copyAll(look: Reading, database: Database, path: string, task: CopyTask, progress: Progress): Counts {
   const counts: Counts = { Stores: 0, Snapshots: 0, Patches: 0, Values: 0 };
   const stores = storesOf(look);
   const wanted = task.stores ?? [...stores.keys()];
@@ -129,7 +129,7 @@ function copyAll(look: Look, database: Database, path: string, task: CopyTask, p
 }
 
 /** Names of the stores, and the bytes by which the source finds them. */
-export function storesOf(look: Look): Map<string, Uint8Array> {
+export function storesOf(look: { database: Database }): Map<string, Uint8Array> {
   const stores = new Map<string, Uint8Array>();
   const sql =
     'SELECT DISTINCT CAST(store_id AS BLOB) AS id FROM patches UNION SELECT CAST(store_id AS BLOB) FROM snapshots';
@@ -139,7 +139,7 @@ export function storesOf(look: Look): Map<string, Uint8Array> {
   return stores;
 }
 
-function copySnapshot(look: Look, database: Database, id: Uint8Array, name: string): number {
+function copySnapshot(look: Reading, database: Database, id: Uint8Array, name: string): number {
   const row = firstRow(look.database.prepare('SELECT clock, data FROM snapshots WHERE store_id = CAST(? AS TEXT)'), id);
   if (row === undefined) return 0;
   const insert = database.prepare('INSERT INTO snapshots (store_id, clock, data) VALUES (?, ?, ?)');
@@ -147,7 +147,7 @@ function copySnapshot(look: Look, database: Database, id: Uint8Array, name: stri
   return 1;
 }
 
-function copyPatches(look: Look, database: Database, id: Uint8Array, name: string, progress: Progress): number {
+function copyPatches(look: Reading, database: Database, id: Uint8Array, name: string, progress: Progress): number {
   const source = look.database;
   const total = Number(
     firstRow(source.prepare('SELECT count(*) AS n FROM patches WHERE store_id = CAST(? AS TEXT)'), id)?.n,
@@ -175,7 +175,7 @@ function copyPatches(look: Look, database: Database, id: Uint8Array, name: strin
   }
 }
 
-function copyValues(look: Look, database: Database, progress: Progress): number {
+function copyValues(look: Reading, database: Database, progress: Progress): number {
   const source = look.database;
   const total = Number(firstRow(source.prepare('SELECT count(*) AS n FROM blobs'))?.n);
   const heads = source.prepare(

@@ -1,30 +1,29 @@
 /** Tells what is in a file. */
 import { statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
+import type { OperationTasks } from '../../../protocol/operation-messages.ts';
 import type { SDS_DatabaseDescription, SDS_StoreDescription } from '../../../protocol/operations.ts';
 import { EngineError } from '../../engine.ts';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
 import { checkSchema, hasAllTables } from '../../sqlite/schema.ts';
 import type { Progress } from '../progress.ts';
-import { type Look, withLook } from './open-to-read.ts';
+import { type Reading, withReading } from './open-to-read.ts';
 import { pageCounts } from './page-counts.ts';
 import { encodingOf, textOf } from './text.ts';
 
-export interface DescribeTask {
-  path: string;
-  quick: boolean;
-}
-
-export function describe({ path, quick }: DescribeTask, progress: Progress): SDS_DatabaseDescription {
-  return withLook({ path, progress }, (look) => {
-    const { database } = look;
-    const sizeOf = (end: string) => statSync(look.path + end, { throwIfNoEntry: false })?.size ?? 0;
+export async function describe(
+  { path, quick }: OperationTasks['describe']['given'],
+  progress: Progress,
+): Promise<SDS_DatabaseDescription> {
+  return withReading(path, (reading) => {
+    const { database } = reading;
+    const sizeOf = (end: string) => statSync(reading.path + end, { throwIfNoEntry: false })?.size ?? 0;
     const Schema = schemaOf(database);
     const IsStoreFile = Schema === '';
-    const file = statSync(look.path);
-    const counts = pageCounts(database, look.path);
+    const file = statSync(reading.path);
+    const counts = pageCounts(database, reading.path);
     return {
-      Path: look.path,
+      Path: reading.path,
       Bytes: file.size,
       LogBytes: sizeOf('-wal'),
       IndexBytes: sizeOf('-shm'),
@@ -35,9 +34,9 @@ export function describe({ path, quick }: DescribeTask, progress: Progress): SDS
       Encoding: encodingOf(database),
       IsStoreFile,
       Schema,
-      NewestPatch: IsStoreFile ? newestPatch(look) : undefined,
-      Stores: IsStoreFile && !quick ? storesOf(look, progress) : undefined,
-      Values: IsStoreFile && !quick ? valuesOf(look) : undefined,
+      NewestPatch: IsStoreFile ? newestPatch(reading) : undefined,
+      Stores: IsStoreFile && !quick ? storesOf(reading, progress) : undefined,
+      Values: IsStoreFile && !quick ? valuesOf(reading) : undefined,
     };
   });
 }
@@ -56,23 +55,23 @@ function schemaOf(database: Database): string {
   return names.length === 0 ? 'there are no tables in it' : `its tables are ${names.join(', ')}`;
 }
 
-function newestPatch(look: Look): SDS_DatabaseDescription['NewestPatch'] {
+function newestPatch(reading: Reading): SDS_DatabaseDescription['NewestPatch'] {
   const row = firstRow(
-    look.database.prepare(
+    reading.database.prepare(
       'SELECT CAST(rowid AS REAL) AS row, CAST(store_id AS BLOB) AS id, CAST(clock AS REAL) AS clock, length(data) AS bytes ' +
         'FROM patches ORDER BY rowid DESC LIMIT 1',
     ),
   );
   if (row === undefined) return undefined;
-  return { Row: Number(row.row), StoreId: textOf(look, row.id), Clock: Number(row.clock), Bytes: Number(row.bytes) };
+  return { Row: Number(row.row), StoreId: textOf(reading, row.id), Clock: Number(row.clock), Bytes: Number(row.bytes) };
 }
 
 /** Store by store, found by leaps through the index; between two of them the caller may stop it. */
-function storesOf(look: Look, progress: Progress): SDS_StoreDescription[] {
-  const { database } = look;
+function storesOf(reading: Reading, progress: Progress): SDS_StoreDescription[] {
+  const { database } = reading;
   const stores = new Map<string, SDS_StoreDescription>();
   const storeOf = (id: unknown): SDS_StoreDescription => {
-    const StoreId = textOf(look, id);
+    const StoreId = textOf(reading, id);
     const store = stores.get(StoreId) ?? {
       StoreId,
       SnapshotBytes: undefined,
@@ -119,7 +118,7 @@ function storesOf(look: Look, progress: Progress): SDS_StoreDescription[] {
   return [...stores.values()].sort((a, b) => (a.StoreId < b.StoreId ? -1 : 1));
 }
 
-function valuesOf({ database }: Look): SDS_DatabaseDescription['Values'] {
+function valuesOf({ database }: Reading): SDS_DatabaseDescription['Values'] {
   const row = firstRow(
     database.prepare('SELECT count(*) AS count, total(length(data)) AS bytes, total(ref_count) AS refs FROM blobs'),
   );

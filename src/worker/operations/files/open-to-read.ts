@@ -7,21 +7,14 @@
  */
 import { existsSync, type Stats, statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
-import type { LookWay } from '../../../protocol/operation-messages.ts';
+import { reportedOf } from '../../../protocol/errors.ts';
 import { firstRow, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { ChangedMeanwhile, OperationError, Stopped, toFailure } from '../failure.ts';
-import type { Progress } from '../progress.ts';
 import { openFile } from './open.ts';
 
-const parameters: Record<LookWay, string> = {
-  reads: 'mode=ro',
-  still: 'immutable=1',
-  alone: `mode=ro&vfs=${process.platform === 'win32' ? 'win32-none' : 'unix-none'}`,
-};
+/** As SQLite's URLs have it: with the locks of any reader, or without a lock, what the file holds and not what a log does. */
+type ReadMode = 'mode=ro' | 'immutable=1';
 
-/** So often a file may change while it is read without a lock, and so often one without a log is read like that. */
-const MOST_TRIES = 6;
-const STILL_TRIES = 3;
 const BUSY_MS = 5000;
 const HOT_JOURNAL = 776;
 const CANNOT_OPEN = 14;
@@ -30,59 +23,51 @@ const PROTOCOL = 15;
 /** SQLITE_IOERR_SHMOPEN, _SHMSIZE and _SHMMAP. */
 const NO_INDEX = [4618, 4874, 5386];
 
-export interface Look {
+export interface Reading {
   readonly database: Database;
   readonly path: string;
-  readonly way: LookWay;
+  /** Throws if the file has changed while it was read without a lock. */
+  check(): void;
+  close(): void;
 }
 
-export interface LookOptions {
-  path: string;
-  progress: Progress;
-  /** A way that was found already. */
-  way?: LookWay;
-}
-
-/** Calls `read` with the open database; again if the file changed while it was read without a lock. */
-export function withLook<T>(options: LookOptions, read: (look: Look) => T): T {
-  for (let tries = 1; ; tries++) {
-    try {
-      return lookOnce(options, tries, read);
-    } catch (error) {
-      const mayTryAgain = error instanceof ChangedMeanwhile && options.way === undefined && tries < MOST_TRIES;
-      if (!mayTryAgain) throw error;
-    }
+/** Calls `read` with the open database; once more, with locks, if the file changed while it was read without. */
+export async function withReading<T>(path: string, read: (reading: Reading) => T | Promise<T>): Promise<T> {
+  try {
+    return await readOnce(path, false, read);
+  } catch (error) {
+    if (!(error instanceof ChangedMeanwhile)) throw error;
+    return await readOnce(path, true, read);
   }
 }
 
-function lookOnce<T>(options: LookOptions, tries: number, read: (look: Look) => T): T {
-  const { look, check, close } = openLook(options, tries);
+async function readOnce<T>(path: string, locks: boolean, read: (reading: Reading) => T | Promise<T>): Promise<T> {
+  const reading = openForReading(path, locks);
   try {
-    const result = read(look);
-    check();
+    const result = await read(reading);
+    reading.check();
     return result;
   } catch (error) {
     // what was read while it changed may look like damage
-    if (!(error instanceof Stopped)) check();
-    throw toFailure(error, look.path);
+    if (!(error instanceof Stopped)) reading.check();
+    throw toFailure(error, path);
   } finally {
-    close();
+    reading.close();
   }
 }
 
-/** For a reader that takes its time: `check` throws if the file has changed while it was read without a lock. */
-export function openLook(options: LookOptions, tries: number): { look: Look; check(): void; close(): void } {
-  const { path } = options;
+/** @param locks - whether it is read with locks in any case: it has changed while it was read without */
+export function openForReading(path: string, locks: boolean): Reading {
   const { size } = locate(path);
   const before = stateOf(path);
-  const look = open(path, options.way ?? chooseWay(path, size, tries));
-  options.progress.opened(look.way);
+  const { database, mode } = open(path, size, locks);
   return {
-    look,
+    database,
+    path,
     check() {
-      if (look.way !== 'reads' && before !== stateOf(path)) throw new ChangedMeanwhile(path);
+      if (mode === 'immutable=1' && before !== stateOf(path)) throw new ChangedMeanwhile(path);
     },
-    close: () => look.database.close(),
+    close: () => database.close(),
   };
 }
 
@@ -98,57 +83,54 @@ export function locate(path: string): Stats {
   }
 }
 
-function chooseWay(path: string, size: number, tries: number): LookWay {
-  // SQLite removes the log beside a database of no pages, so it must not see it
-  if (size === 0) return 'still';
-  // what is in no log is in the file; a reader like others would leave an empty log there
+function open(path: string, size: number, locks: boolean): { database: Database; mode: ReadMode } {
+  // What is in no log is in the file; a reader like others would leave an empty log there. And SQLite removes the log beside
+  // a database of no pages, so it must not see it.
   const isPlain = !existsSync(`${path}-wal`) && !isFilled(`${path}-journal`);
-  return isPlain && tries <= STILL_TRIES ? 'still' : 'reads';
-}
-
-function open(path: string, way: LookWay): Look {
+  const mode = size === 0 || (isPlain && !locks) ? 'immutable=1' : 'mode=ro';
   try {
-    return openIn(way, path);
+    return { database: openIn(mode, path), mode };
   } catch (error) {
     const errcode = (error as { errcode?: number }).errcode ?? 0;
-    if (errcode === HOT_JOURNAL) {
-      const detail =
-        'a program that was killed has left a rollback journal beside it, without which it is half-written: open it once with a program that may write to it, such as a provider';
-      throw new OperationError('open-failed', path, detail, { message: (error as Error).message, errcode });
-    }
-    // the log's index can't be made, or not be written: rights, a file system that is read-only, or a full one
-    const isUnreadable = [CANNOT_OPEN, READ_ONLY, PROTOCOL].includes(errcode & 0xff) || NO_INDEX.includes(errcode);
-    if (way !== 'reads' || !isUnreadable || !knowsUrls()) throw toFailure(error, path);
-    try {
-      return openIn(existsSync(`${path}-wal`) ? 'alone' : 'still', path);
-    } catch (again) {
-      throw toFailure(again, path);
-    }
+    if (errcode === HOT_JOURNAL) throw refused(path, KILLED_IN_THE_MIDDLE, error);
+    const lacksIndex = [CANNOT_OPEN, READ_ONLY, PROTOCOL].includes(errcode & 0xff) || NO_INDEX.includes(errcode);
+    const failure = toFailure(error, path);
+    if (mode === 'immutable=1' || !lacksIndex || (failure as OperationError).code === 'database-full') throw failure;
+    if (isFilled(`${path}-wal`) || !knowsUrls()) throw refused(path, LACKS_INDEX, error);
+  }
+  try {
+    return { database: openIn('immutable=1', path), mode: 'immutable=1' };
+  } catch (error) {
+    throw toFailure(error, path);
   }
 }
 
-function openIn(way: LookWay, path: string): Look {
-  const database = openFile(path, parameters[way]);
+const KILLED_IN_THE_MIDDLE =
+  'a program that was killed has left a rollback journal beside it, without which it is half-written: open it once with a program that may write to it, such as a provider';
+/** In a folder, or on a file system, that can't be written; or the rights do not permit to read it. */
+const LACKS_INDEX =
+  'the file can not be opened, or the index of its log not be made; check the rights, or copy the file and its log (-wal) into a folder that can be written, and look at it there';
+
+function refused(path: string, detail: string, error: unknown): OperationError {
+  return new OperationError('open-failed', path, detail, reportedOf(error));
+}
+
+function openIn(mode: ReadMode, path: string): Database {
+  const database = openFile(path, mode);
   try {
-    // the index of its log is in this thread's memory then
-    if (way === 'alone') database.exec('PRAGMA locking_mode = EXCLUSIVE');
-    setUpReading(database);
-    return { database, path, way };
+    // functions and virtual tables that a stranger's schema calls must be harmless ones
+    database.exec('PRAGMA trusted_schema = OFF; PRAGMA query_only = ON; PRAGMA cell_size_check = ON');
+    // sorting needs no file beside the database, and a cut file can't end the process
+    database.exec('PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0');
+    database.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+    // one state of the file for all that is read
+    database.exec('BEGIN');
+    firstRow(database.prepare('SELECT count(*) FROM sqlite_schema'));
+    return database;
   } catch (error) {
     database.close();
     throw error;
   }
-}
-
-function setUpReading(database: Database): void {
-  // functions and virtual tables that a stranger's schema calls must be harmless ones
-  database.exec('PRAGMA trusted_schema = OFF; PRAGMA query_only = ON; PRAGMA cell_size_check = ON');
-  // sorting needs no file beside the database, and a cut file can't end the process
-  database.exec('PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0');
-  database.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
-  // one state of the file for all that is read
-  database.exec('BEGIN');
-  firstRow(database.prepare('SELECT count(*) FROM sqlite_schema'));
 }
 
 function isFilled(path: string): boolean {
@@ -160,9 +142,7 @@ function stateOf(path: string): string {
   const parts = ['', '-wal', '-journal'].map((end) => {
     const stats = statSync(path + end, { bigint: true, throwIfNoEntry: false });
     if (stats === undefined || (end !== '' && stats.size === 0n)) return '-';
-    // by opening a log SQLite gives it its owner anew, as root
-    const changedAt = end === '-wal' ? '' : stats.ctimeNs;
-    return [stats.dev, stats.ino, stats.size, stats.mtimeNs, changedAt].join();
+    return [stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join();
   });
   return parts.join(' ');
 }

@@ -56,11 +56,16 @@ export class PartialFile {
     try {
       return write();
     } catch (error) {
-      if (error instanceof ChangedMeanwhile) throw error;
-      const failure = toFailure(error, this.target);
-      if (!(failure instanceof OperationError) || failure.code !== 'database-full') throw failure;
-      throw noRoom(this.target, bytes, undefined, failure);
+      throw this.failureOf(error, bytes);
     }
+  }
+
+  /** What was thrown while it was filled. */
+  failureOf(thrown: unknown, bytes: number): Error {
+    if (thrown instanceof ChangedMeanwhile) return thrown;
+    const failure = toFailure(thrown, this.target);
+    if (!(failure instanceof OperationError) || failure.code !== 'database-full') return failure;
+    return noRoom(this.target, bytes, undefined, failure);
   }
 
   /** Brings it to the disk, and then under its final name; with `replace` in the place of what is there. */

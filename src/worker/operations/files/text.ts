@@ -2,7 +2,6 @@
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { TextDecoder } from 'node:util';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
-import type { Look } from './open-to-read.ts';
 
 const decoders: Record<string, TextDecoder> = {
   'UTF-8': new TextDecoder(),
@@ -21,7 +20,7 @@ export function encodingOf(database: Database): string {
 }
 
 /** The text whose bytes, in the database's encoding, these are. */
-export function textOf({ database }: Look, bytes: unknown): string {
+export function textOf({ database }: { database: Database }, bytes: unknown): string {
   if (!(bytes instanceof Uint8Array)) return String(bytes);
   return (decoders[encodingOf(database)] ?? new TextDecoder()).decode(bytes);
 }

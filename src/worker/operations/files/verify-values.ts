@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
 import type { Progress } from '../progress.ts';
 import type { Findings } from './findings.ts';
-import type { Look } from './open-to-read.ts';
+import type { Reading } from './open-to-read.ts';
 import { encodingOf, textOf } from './text.ts';
 
 /** So many rows are joined at most, as long as they have about so many bytes, and none of them more than this. */
@@ -25,11 +25,11 @@ interface Range extends Checked {
   last: string;
 }
 
-export function checkValues(look: Look, findings: Findings, progress: Progress): Checked {
-  const { database } = look;
+export function checkValues(reading: Reading, findings: Findings, progress: Progress): Checked {
+  const { database } = reading;
   const total = Number(firstRow(database.prepare('SELECT count(*) AS n FROM blobs'))?.n);
-  const eachOf = oneByOne(look, findings);
-  const join = encodingOf(database) === 'UTF-8' ? joining(look, findings) : undefined;
+  const eachOf = oneByOne(reading, findings);
+  const join = encodingOf(database) === 'UTF-8' ? joining(reading, findings) : undefined;
   const checked = { Values: 0, ValuesWithHash: 0 };
   for (let after = FIRST_ROW; ; ) {
     const range = join?.(after) ?? eachOf(after);
@@ -45,7 +45,7 @@ export function checkValues(look: Look, findings: Findings, progress: Progress):
 type CheckAfter = (after: string) => Range | undefined;
 
 /** One value of SQLite for many rows; `undefined` if there are none, or not all of them are as a provider writes them. */
-function joining({ database }: Look, findings: Findings): CheckAfter {
+function joining({ database }: Reading, findings: Findings): CheckAfter {
   // In a database in UTF-8, bytes taken for text and back stay what they are. The order is that of the subquery, which
   // runs as a coroutine since it has a LIMIT.
   const short = `length(data) <= ${MOST_BYTES_A_ROW}`;
@@ -79,8 +79,8 @@ function joining({ database }: Look, findings: Findings): CheckAfter {
   };
 }
 
-function oneByOne(look: Look, findings: Findings): CheckAfter {
-  const { database } = look;
+function oneByOne(reading: Reading, findings: Findings): CheckAfter {
+  const { database } = reading;
   const heads = database.prepare(
     'SELECT CAST(rowid AS TEXT) AS row, length(data) AS bytes FROM blobs WHERE rowid > CAST(? AS INTEGER) ORDER BY rowid LIMIT 64',
   );
@@ -102,15 +102,15 @@ function oneByOne(look: Look, findings: Findings): CheckAfter {
     const checked = { Values: 0, ValuesWithHash: 0, last };
     for (const row of read.all(String(first.row), last)) {
       checked.Values++;
-      if (checkValue(look, row, findings)) checked.ValuesWithHash++;
+      if (checkValue(reading, row, findings)) checked.ValuesWithHash++;
     }
     return checked;
   };
 }
 
 /** Returns whether its hash was one that could be compared. */
-function checkValue(look: Look, row: Record<string, unknown>, findings: Findings): boolean {
-  const name = textOf(look, row.hash);
+function checkValue(reading: Reading, row: Record<string, unknown>, findings: Findings): boolean {
+  const name = textOf(reading, row.hash);
   const where = () => `value ${JSON.stringify(name.slice(0, 80))}`;
   if (row.kind !== 'text' || !(row.data instanceof Uint8Array)) {
     findings.add('wrong-type', 'blobs', () => `table blobs, ${where()}: hash is ${row.kind}, data is ${row.type}`);

@@ -1,22 +1,67 @@
-/** The two halves of a verification, each for a thread of its own: SQLite's check of the structure, and a look at every row. */
-import { statSync } from 'node:fs';
-import type { LookWay, PartialCheck } from '../../../protocol/operation-messages.ts';
+/** A verification: SQLite's check of the structure, then a look at every row. */
+import type { SDS_VerifyResult } from '../../../protocol/operations.ts';
+import { performance } from '../../../protocol/surroundings.ts';
 import { EngineError } from '../../engine.ts';
 import { toEngineError } from '../../sqlite/errors.ts';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
 import { checkSchema, hasAllTables } from '../../sqlite/schema.ts';
 import { ChangedMeanwhile, OperationError, Stopped } from '../failure.ts';
 import type { Progress } from '../progress.ts';
-import { currentThread } from '../step-back.ts';
-import { databaseFile } from './database-file.ts';
 import { Findings } from './findings.ts';
-import { type Look, withLook } from './open-to-read.ts';
-import { numberOf } from './page-counts.ts';
+import { locate, type Reading, withReading } from './open-to-read.ts';
 import { textOf } from './text.ts';
 import { checkValues } from './verify-values.ts';
 
 /** SQLite stops after so many lines of its own. */
 const MOST_LINES = 100;
+
+type Checked = SDS_VerifyResult['Checked'];
+
+export async function verify({ path }: { path: string }, progress: Progress): Promise<SDS_VerifyResult> {
+  const begun = performance.now();
+  const { Findings, Checked } = await check(path, progress);
+  return { Path: path, Sound: Findings.length === 0, Findings, Checked, Milliseconds: performance.now() - begun };
+}
+
+async function check(path: string, progress: Progress): Promise<Pick<SDS_VerifyResult, 'Findings' | 'Checked'>> {
+  let findings = new Findings();
+  let checked = nothing(path);
+  try {
+    await withReading(path, (reading) => {
+      [findings, checked] = [new Findings(), nothing(path)]; // anew, if it changes meanwhile
+      checkAll(reading, findings, checked, progress);
+    });
+  } catch (error) {
+    if (!(error instanceof OperationError) || error.code !== 'database-corrupt') throw error;
+    findings.add('unreadable', '', () => `SQLite can not read it: ${error.reported?.message ?? error.message}`);
+  }
+  return { Findings: findings.all, Checked: checked };
+}
+
+function nothing(path: string): Checked {
+  return { Bytes: locate(path).size, Patches: 0, Snapshots: 0, Values: 0, ValuesWithHash: 0 };
+}
+
+function checkAll(reading: Reading, findings: Findings, checked: Checked, progress: Progress): void {
+  if (checked.Bytes === 0) {
+    findings.add('empty-file', '', () => 'the file is empty');
+    return;
+  }
+  let isStoreFile = false;
+  finding(findings, () => {
+    isStoreFile = checkTables(reading, findings);
+    checkStructure(reading, findings, checked.Bytes, progress);
+  });
+  if (!isStoreFile) return;
+  finding(findings, () => {
+    checked.Snapshots = Number(firstRow(reading.database.prepare('SELECT count(*) AS n FROM snapshots'))?.n);
+  });
+  finding(findings, () => checkTypes(reading, findings, progress));
+  finding(findings, () => {
+    checked.Patches = checkNumbers(reading, findings, progress);
+  });
+  finding(findings, () => Object.assign(checked, checkValues(reading, findings, progress)));
+}
 
 /** Runs a check; damage that stops it is a finding. */
 function finding(findings: Findings, check: () => void): void {
@@ -30,108 +75,42 @@ function finding(findings: Findings, check: () => void): void {
   }
 }
 
-export function checkStructure({ path }: { path: string }, progress: Progress): PartialCheck {
-  try {
-    return structureOf(path, progress);
-  } catch (error) {
-    if (!(error instanceof OperationError) || error.code !== 'database-corrupt') throw error;
-    const findings = new Findings();
-    findings.add('unreadable', '', () => `SQLite can not read it: ${error.reported?.message ?? error.message}`);
-    return { path: error.path, findings: findings.all, checked: { Bytes: statSync(error.path).size } };
+/** One native call, which says nothing of how far it is. */
+function checkStructure({ database }: Reading, findings: Findings, bytes: number, progress: Progress): void {
+  progress.step('structure', 0, bytes, 'bytes');
+  for (const row of database.prepare(`PRAGMA integrity_check(${MOST_LINES})`).all()) {
+    const line = String(Object.values(row)[0]);
+    if (line !== 'ok') findings.add('structure', line, () => `SQLite's check says: ${line.replaceAll('\n', ' ')}`);
   }
+  progress.step('structure', bytes, bytes, 'bytes');
 }
 
-function structureOf(path: string, progress: Progress): PartialCheck {
-  return withLook({ path, progress }, (look) => {
-    const findings = new Findings();
-    const Bytes = statSync(look.path).size;
-    finding(findings, () => {
-      if (Bytes === 0) return findings.add('empty-file', '', () => 'the file is empty');
-      checkTables(look, findings);
-      checkFormat(look, findings);
-      progress.native('structure', numberOf(look.database, 'page_count') * numberOf(look.database, 'page_size'), {
-        thread: currentThread(),
-      });
-      for (const row of look.database.prepare(`PRAGMA integrity_check(${MOST_LINES})`).all()) {
-        const line = String(Object.values(row)[0]);
-        if (line !== 'ok') findings.add('structure', line, () => `SQLite's check says: ${line.replaceAll('\n', ' ')}`);
-      }
-    });
-    progress.lastChance();
-    return { path: look.path, findings: findings.all, checked: { Bytes } };
-  });
-}
-
-/** A file of a later format (https://sqlite.org/fileformat2.html, bytes 18 and 19) can be read, and every write fails. */
-function checkFormat({ path }: Look, findings: Findings): void {
-  const version = formatOf(path);
-  if (version <= 2) return;
-  findings.add('structure', 'format', () => `its first page says that no SQLite of today may write to it (${version})`);
-}
-
-function formatOf(path: string): number {
-  const file = databaseFile(path);
-  const header = new Uint8Array(20);
-  try {
-    file?.read(header, 20, 0);
-    return header[18] ?? 0;
-  } finally {
-    file?.close();
-  }
-}
-
-function checkTables({ database }: Look, findings: Findings): void {
+/** Returns whether the tables are there whose rows can be looked at. */
+function checkTables({ database }: Reading, findings: Findings): boolean {
   try {
     checkSchema(database);
-    if (hasAllTables(database)) return;
+    if (hasAllTables(database)) return true;
     findings.add('tables-missing', '', () => 'not all of the tables snapshots, patches and blobs are there');
   } catch (error) {
     if (!(error instanceof EngineError) || error.code !== 'schema-mismatch') throw error;
     findings.add('schema', '', () => error.reported.message);
   }
-}
-
-export function checkRows({ path, way }: { path: string; way: LookWay }, progress: Progress): PartialCheck {
-  return withLook({ path, progress, way }, (look) => {
-    const findings = new Findings();
-    const checked = { Patches: 0, Snapshots: 0, Values: 0, ValuesWithHash: 0 };
-    finding(findings, () => {
-      if (!isStoreFile(look)) return;
-      checked.Snapshots = Number(firstRow(look.database.prepare('SELECT count(*) AS n FROM snapshots'))?.n);
-      finding(findings, () => checkTypes(look, findings, progress));
-      finding(findings, () => {
-        checked.Patches = checkNumbers(look, findings, progress);
-      });
-      finding(findings, () => Object.assign(checked, checkValues(look, findings, progress)));
-    });
-    progress.lastChance();
-    return { path: look.path, findings: findings.all, checked };
-  });
-}
-
-function isStoreFile({ database }: Look): boolean {
-  try {
-    checkSchema(database);
-    return hasAllTables(database);
-  } catch (error) {
-    if (error instanceof EngineError && error.code === 'schema-mismatch') return false; // the other thread says so
-    throw error;
-  }
+  return false;
 }
 
 const SAFE = 'BETWEEN -9007199254740991 AND 9007199254740991';
 
 /** Rows that no provider writes. Values are looked at one by one besides. */
-function checkTypes(look: Look, findings: Findings, progress: Progress): void {
+function checkTypes(reading: Reading, findings: Findings, progress: Progress): void {
   for (const table of ['snapshots', 'patches'] as const) {
     const odd =
       `SELECT typeof(store_id) AS id, typeof(clock) AS clock, typeof(data) AS data, CAST(store_id AS BLOB) AS name ` +
       `FROM ${table} NOT INDEXED WHERE rowid BETWEEN ? AND ? AND ` +
       `(typeof(store_id) <> 'text' OR typeof(data) <> 'blob' OR typeof(clock) <> 'integer' OR clock NOT ${SAFE})`;
-    eachRange(look, table, progress, (first, last) => {
-      for (const { id, clock, data, name } of look.database.prepare(odd).all(first, last)) {
+    eachRange(reading, table, progress, (first, last) => {
+      for (const { id, clock, data, name } of reading.database.prepare(odd).all(first, last)) {
         const isTyped = id === 'text' && data === 'blob' && clock === 'integer';
-        const where = `table ${table}, store ${JSON.stringify(textOf(look, name))}`;
+        const where = `table ${table}, store ${JSON.stringify(textOf(reading, name))}`;
         if (isTyped) findings.add('clock-range', table, () => `${where}: a number beyond ±(2^53 - 1)`);
         else findings.add('wrong-type', table, () => `${where}: id is ${id}, number is ${clock}, data is ${data}`);
       }
@@ -141,16 +120,16 @@ function checkTypes(look: Look, findings: Findings, progress: Progress): void {
 
 /** Goes through a table in pieces, between which it may be stopped. */
 function eachRange(
-  look: Look,
+  reading: Reading,
   table: string,
   progress: Progress,
-  look_at: (first: bigint, last: bigint) => void,
+  check: (first: bigint, last: bigint) => void,
 ): void {
   const RANGE = 20_000n;
-  const bounds = look.database.prepare(
+  const bounds = reading.database.prepare(
     `SELECT CAST(min(rowid) AS TEXT) AS a, CAST(max(rowid) AS TEXT) AS b FROM ${table}`,
   );
-  const next = look.database.prepare(`SELECT CAST(min(rowid) AS TEXT) AS a FROM ${table} WHERE rowid > ?`);
+  const next = reading.database.prepare(`SELECT CAST(min(rowid) AS TEXT) AS a FROM ${table} WHERE rowid > ?`);
   const { a, b } = firstRow(bounds) ?? {};
   if (typeof a !== 'string' || typeof b !== 'string') return;
   const last = BigInt(b);
@@ -158,7 +137,7 @@ function eachRange(
   const before = BigInt(a) - 1n;
   for (let first = BigInt(a); first <= last; ) {
     const end = first + RANGE - 1n < last ? first + RANGE - 1n : last;
-    look_at(first, end);
+    check(first, end);
     progress.step('rows', Number(end - before), Number(last - before), 'rows');
     const following = firstRow(next, end)?.a;
     // in a damaged table what follows may lie before
@@ -168,8 +147,8 @@ function eachRange(
 }
 
 /** Each store's patch numbers: what is missing at their start and in between. Returns how many patches there are. */
-function checkNumbers(look: Look, findings: Findings, progress: Progress): number {
-  const { database } = look;
+function checkNumbers(reading: Reading, findings: Findings, progress: Progress): number {
+  const { database } = reading;
   // through the index alone
   const piece = database.prepare(
     'SELECT CAST(store_id AS BLOB) AS id, CAST(clock AS REAL) AS clock FROM patches ' +
@@ -191,7 +170,7 @@ function checkNumbers(look: Look, findings: Findings, progress: Progress): numbe
       const number = Number(clock);
       if (store === undefined || Buffer.compare(store, id) !== 0) {
         store = id;
-        name = JSON.stringify(textOf(look, id));
+        name = JSON.stringify(textOf(reading, id));
         const row = firstRow(snapshot, id);
         saved = row === undefined ? undefined : Number(row.clock);
         // numbers begin at 1, or at 0; what a snapshot holds is pruned

@@ -1,0 +1,95 @@
+/** Checks of options, those of a provider and those of operations, and names of values for the messages. */
+
+/** What an option may be. */
+export interface Acceptance {
+  what: string;
+  test: (value: unknown) => boolean;
+}
+
+export const yesOrNo: Acceptance = { what: 'true or false', test: (value) => typeof value === 'boolean' };
+
+export const oneOf = (...choices: string[]): Acceptance => ({
+  what: choices.map((choice) => `'${choice}'`).join(' or '),
+  test: (value) => typeof value === 'string' && choices.includes(value),
+});
+
+export const integer = (least: number, most: number): Acceptance => ({
+  what: `an integer from ${least} to ${most}`,
+  test: (value) => Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most,
+});
+
+/**
+ * The options as plain properties, each read once, and each of its arrays' elements once: what they are read from may be of
+ * getters, or a revoked proxy. Options that are `undefined` are left out. Or which of them is wrong.
+ */
+export function checkOptions(
+  options: unknown,
+  accepted: Readonly<Record<string, Acceptance>>,
+): Record<string, unknown> | string {
+  if (typeof options !== 'object' || options === null || isArray(options))
+    return `Options must be an object, not ${describe(options)}`;
+  const given = entriesOf(options);
+  if (typeof given === 'string') return given;
+  const checked: Record<string, unknown> = {};
+  for (const [name, value] of given) {
+    if (value === undefined) continue;
+    const accepts = Object.hasOwn(accepted, name) ? accepted[name] : undefined;
+    if (accepts === undefined) return `there is no option '${name}'; there are ${Object.keys(accepted).join(', ')}`;
+    if (!accepts.test(value)) return `${name} must be ${accepts.what}, not ${describe(value)}`;
+    checked[name] = value;
+  }
+  return checked;
+}
+
+function entriesOf(options: object): [string, unknown][] | string {
+  try {
+    return Object.entries(options).map(([name, value]) => [name, isArray(value) ? Array.from(value) : value]);
+  } catch (error) {
+    return `Options can not be read: ${textOf(error)}`;
+  }
+}
+
+function textOf(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return describe(thrown); // it has no text, or one that throws
+  }
+}
+
+/** Names a value in an error message, without calling anything of it. */
+export function describe(value: unknown): string {
+  if (value === null) return 'null';
+  switch (typeof value) {
+    case 'string':
+      return `the string ${JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)}`;
+    case 'number':
+    case 'boolean':
+    case 'undefined':
+      return String(value);
+    case 'bigint':
+      return `the bigint ${value}n`;
+    case 'symbol':
+      return 'a symbol';
+    case 'function':
+      return 'a function';
+    default:
+      return isArray(value) ? 'an array' : `an object${kindOf(value)}`;
+  }
+}
+
+function isArray(value: unknown): value is unknown[] {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false; // a revoked proxy
+  }
+}
+
+function kindOf(value: unknown): string {
+  try {
+    return ` (${Object.prototype.toString.call(value).slice(8, -1)})`;
+  } catch {
+    return ''; // it has a tag that throws
+  }
+}

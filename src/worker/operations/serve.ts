@@ -1,0 +1,40 @@
+/** What a thread for operations does: it carries out one at a time, as the main thread asks for them. */
+import { parentPort, workerData } from 'node:worker_threads';
+import type { OperationData, OperationReply, OperationRequest } from '../../protocol/operation-messages.ts';
+import { OperationError, Stopped, toFailure } from './failure.ts';
+import { Progress } from './progress.ts';
+import { stepBack } from './step-back.ts';
+import { Throttle } from './throttle.ts';
+
+/**
+ * @param run - carries out a task
+ * @param endThread - whether only the end of the thread closes what a task has opened
+ */
+export function serve(run: (request: OperationRequest, progress: Progress) => unknown, endThread: boolean): void {
+  if (parentPort === null) return;
+  const port = parentPort;
+  const send = (reply: OperationReply) => port.postMessage(reply);
+  const { cell, traffic } = workerData as OperationData;
+  const progress = new Progress(cell, new Throttle(traffic), send);
+  stepBack();
+  port.on('message', async (request: OperationRequest) => {
+    progress.begin();
+    send(await answer(request));
+    // of this thread: a connection that is cut off while it is made would keep it alive
+    if (endThread) process.exit();
+  });
+
+  async function answer(request: OperationRequest): Promise<OperationReply> {
+    try {
+      return { kind: 'done', result: await run(request, progress), endThread };
+    } catch (error) {
+      // what was cut off since the caller wants no more fails in many ways
+      if (error instanceof Stopped || progress.isStopped) return { kind: 'stopped', endThread };
+      const { path, source = '' } = request.given as { path?: string; source?: string };
+      const failure = toFailure(error, path ?? source);
+      if (!(failure instanceof OperationError)) throw failure;
+      const { code, message, reported } = failure;
+      return { kind: 'failed', code, path: failure.path, detail: message, cause: reported, endThread };
+    }
+  }
+}
