@@ -129,7 +129,7 @@ describeOnPostgresql('a move', () => {
     await provider.close();
     const database = databaseOf(url);
     await server.query(
-      "INSERT INTO sds_holders VALUES ('somebody', 0, clock_timestamp(), false, 0, 0); INSERT INTO sds_leases VALUES ('tasks', 1, false); INSERT INTO sds_claims VALUES ('tasks', 'somebody', 0)",
+      "INSERT INTO sds_holders VALUES ('somebody', 0, clock_timestamp(), false, 0, 0); INSERT INTO sds_stores VALUES ('tasks', false); INSERT INTO sds_claims VALUES ('tasks', 'somebody', 0)",
       undefined,
       database,
     );

@@ -27,7 +27,7 @@ function changeFile(dbPath: string, sql: string): void {
 async function leftIn(url: string): Promise<unknown> {
   const [row] = await server.query(
     'SELECT (SELECT count(*)::int FROM sds_copies) AS copies, (SELECT count(*)::int FROM sds_claims) AS claims, ' +
-      "(SELECT count(*)::int FROM sds_holders) AS holders, (SELECT count(*)::int FROM sds_leases WHERE store_id LIKE '\\\\copy%') AS names",
+      "(SELECT count(*)::int FROM sds_holders) AS holders, (SELECT count(*)::int FROM sds_stores WHERE store_id LIKE '\\\\copy%') AS names",
     [],
     databaseOf(url),
   );

@@ -101,10 +101,10 @@ export class CopyClaims {
       await this.#server.transaction(async () => {
         held = undefined;
         await this.#server.one(
-          'INSERT INTO sds_leases (store_id, epoch, shared) SELECT n, 0, false FROM unnest($1::text[]) AS u (n) ORDER BY n ON CONFLICT (store_id) DO NOTHING',
+          'INSERT INTO sds_stores (store_id, shared) SELECT n, false FROM unnest($1::text[]) AS u (n) ORDER BY n ON CONFLICT (store_id) DO NOTHING',
           names,
         );
-        const lock = 'SELECT 1 FROM sds_leases WHERE store_id = ANY($1::text[]) ORDER BY store_id FOR UPDATE';
+        const lock = 'SELECT 1 FROM sds_stores WHERE store_id = ANY($1::text[]) ORDER BY store_id FOR UPDATE';
         await this.#server.one(lock, names);
         for (const claim of await this.#othersOf(names)) {
           if (await this.#isDead(claim)) continue;
@@ -119,7 +119,7 @@ export class CopyClaims {
             values: [names, session, String(generation)],
           },
           {
-            text: 'UPDATE sds_leases SET epoch = epoch + 1, shared = false WHERE store_id = ANY($1::text[])',
+            text: 'UPDATE sds_stores SET shared = false WHERE store_id = ANY($1::text[])',
             values: [names],
           },
         );
@@ -166,7 +166,7 @@ export class CopyClaims {
   leaving(own: readonly string[]): Statement[] {
     return [
       ...this.#holder.leaving(),
-      { text: 'DELETE FROM sds_leases WHERE store_id = ANY($1::text[])', values: [textArray(own)] },
+      { text: 'DELETE FROM sds_stores WHERE store_id = ANY($1::text[])', values: [textArray(own)] },
     ];
   }
 
