@@ -42,10 +42,7 @@ const tables: Readonly<Record<string, readonly [columns: readonly string[], key:
     'store_id, session, generation',
   ],
   sds_long_names: [['short text NOT NULL', 'name text NOT NULL'], 'short'],
-  sds_copies: [
-    ['source text NOT NULL', 'kind text NOT NULL', 'name text NOT NULL', 'ref_count bigint', 'print text'],
-    'source, kind, name',
-  ],
+  sds_copies: [['source text NOT NULL', 'place text NOT NULL', 'print text NOT NULL'], 'source'],
 };
 
 /** Each may run again, also at the same time as in another process. */

@@ -14,12 +14,11 @@ import { stepBack } from '../step-back.ts';
 import { Throttle } from '../throttle.ts';
 import { backup } from './backup.ts';
 import { compact } from './compact.ts';
-import { copyStores } from './copy-stores.ts';
 import { describe } from './describe.ts';
 import { checkRows, checkStructure } from './verify.ts';
 
 const tasks: {
-  [Task in Exclude<OperationTask, 'move'>]: (
+  [Task in Exclude<OperationTask, 'copy'>]: (
     given: OperationTasks[Task]['given'],
     progress: Progress,
   ) => OperationTasks[Task]['result'];
@@ -30,7 +29,6 @@ const tasks: {
   rows: checkRows,
   compact,
   describe,
-  copy: copyStores,
 };
 
 function answer({ task, given }: OperationRequest, progress: Progress, endThread: boolean): OperationReply {
