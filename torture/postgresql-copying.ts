@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { copyStores } from 'sds-persistence-worker';
-import { makeOddFile, makeRandomFile } from '../tests/support/moving.ts';
+import { makeOddFile, makeRandomFile } from '../tests/support/copied-files.ts';
 import type { PostgresqlAddress } from '../tests/support/postgresql-address.ts';
 import { databasesOn } from '../tests/support/postgresql-engine.ts';
 import { linesOf, rowsOf } from '../tests/support/rows.ts';

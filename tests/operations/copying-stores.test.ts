@@ -5,7 +5,7 @@ import { copyStores, postgresqlSchema } from 'sds-persistence-worker';
 import { expect, it } from 'vitest';
 import { differenceOf } from '../../torture/database-rows.ts';
 import { freshFile, freshFolder } from '../support/files.ts';
-import { makeOddFile, makeRandomFile } from '../support/moving.ts';
+import { makeOddFile, makeRandomFile } from '../support/copied-files.ts';
 import { describeOnPostgresql, ownPlace, postgresql, server } from '../support/postgresql.ts';
 import { USER } from '../support/postgresql-address.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
