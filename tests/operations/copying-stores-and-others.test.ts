@@ -19,12 +19,6 @@ import { makeStoreFile } from '../support/store-files.ts';
 /** Enough that it takes several transactions; each row that is compared takes time as well. */
 const large = { patches: 400, patchBytes: 8000 };
 
-/** Returns what a provider says that can't wait for the store. */
-async function tryToWrite(url: string, store: string): Promise<unknown> {
-  await using provider = new SDS_DesktopPersistenceProvider(url, store, { BusyTimeoutMs: 0 });
-  return provider.appendPatch(patchOf('in between'), 9999).catch((error: unknown) => error);
-}
-
 interface Told {
   Phase: string;
   Done: number;

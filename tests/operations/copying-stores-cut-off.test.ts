@@ -4,8 +4,8 @@ import { expect, it } from 'vitest';
 import { differenceOf } from '../../torture/database-rows.ts';
 import { runAt } from '../../torture/postgresql-copying.ts';
 import { findingsOf } from '../../torture/rig.ts';
-import { freshFile } from '../support/files.ts';
 import { makeOddFile } from '../support/copied-files.ts';
+import { freshFile } from '../support/files.ts';
 import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
 import { linesOf, rowsOf } from '../support/rows.ts';
 
