@@ -203,12 +203,11 @@ export class Claims {
   }
 
   async giveBack(connection: Connection): Promise<void> {
-    const { session } = this.#holder;
     const leaving = [...this.#leaving];
     if (leaving.length === 0) return;
-    const claims = leaving.map((store) => ({ store, session, generation: 0 }));
+    const text = 'DELETE FROM sds_claims WHERE store_id = ANY($1::text[]) AND session = $2';
     // one transaction
-    await connection.run(removal(claims), this.#holder.fence());
+    await connection.run({ text, values: [textArray(leaving), this.#holder.session] }, this.#holder.fence());
     for (const stored of leaving) this.#leaving.delete(stored);
   }
 }
