@@ -93,7 +93,7 @@ function figureRows(asked: Target, given: Givens, servers: number): Rows {
     row(what, amount(all, unit), amount(all / processes, unit), amount(all / servers, unit));
   return [
     ['', 'in all', 'a process', 'a database server'],
-    split('stores, and rows in each of `sds_leases`, `sds_claims`, `sds_snapshots`', stores),
+    split('stores, and rows in each of `sds_stores`, `sds_claims`, `sds_snapshots`', stores),
     split('patches a second: rows inserted, and as many pruned', patchesPerSecond),
     split(
       'transactions a second that store patches, a statement each',

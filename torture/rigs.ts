@@ -155,9 +155,9 @@ export const rigs: Record<string, RigEntry> = {
     load: () => import('./postgresql-pgbouncer.ts'),
     mostMinutes: 15,
   },
-  'postgresql-moving-house': {
-    what: 'PostgreSQL: stores that move there, the process killed and the connection cut again and again',
-    load: () => import('./postgresql-moving-house.ts'),
+  'postgresql-copying': {
+    what: 'PostgreSQL: stores that are copied there, the process killed and the connection cut again and again',
+    load: () => import('./postgresql-copying.ts'),
     mostMinutes: 30,
   },
   'postgresql-soak': {

@@ -81,7 +81,7 @@ export async function copy(
   run: Run,
   sources: readonly string[],
   target: string,
-  options: { stores: string[] | undefined; overwrite: boolean; values: boolean },
+  options: { stores: string[] | undefined; overwrite: boolean; values: boolean; salvage: boolean },
 ): Promise<void> {
   const source = sources.map(shownPlace).join(', ');
   const done = await run.work(source, () =>
@@ -90,6 +90,7 @@ export async function copy(
       ...(options.stores === undefined ? {} : { Stores: options.stores }),
       Overwrite: options.overwrite,
       Values: options.values,
+      Salvage: options.salvage,
     }),
   );
   if (done === undefined) return;

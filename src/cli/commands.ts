@@ -95,6 +95,7 @@ export const commands: Readonly<Record<string, Command>> = {
       store: { type: 'string', multiple: true, what: 'this store only (may be repeated)' },
       overwrite: flag('replaces stores of the same name in the target'),
       'no-values': flag('leaves out the values, which belong to no store'),
+      salvage: flag('leaves out what can not be read of a damaged file'),
     },
     examples: [
       'copy notes.db all.db',
@@ -104,13 +105,14 @@ export const commands: Readonly<Record<string, Command>> = {
     more: `Into a file all of it is copied or nothing. It is made if it is not there; others may have it open.
 
 SOURCE and TARGET may be URLs of PostgreSQL databases. Everybody on the machine can see what is on a command line:
-leave the password out of the URL, and set PGPASSWORD. What was copied is compared with the sources afterwards. Into
+leave the password out of the URL, and set PGPASSWORD. What was copied is compared with the sources. Into
 such a database whole stores are copied one after the other; if it is cut off, the same command goes on from there.`,
     run: (run, names, values) =>
       copy(run, names.slice(0, -1), names.at(-1) ?? '', {
         stores: values.store as string[] | undefined,
         overwrite: values.overwrite === true,
         values: values['no-values'] !== true,
+        salvage: values.salvage === true,
       }),
   },
   schema: {

@@ -35,8 +35,7 @@ export class Opening {
 
   /** Whether another process may give the store back: it was never this one's. */
   get mayComeFree(): boolean {
-    const { epoch, served } = this.#member;
-    return this.#queue.location.server !== undefined && epoch === undefined && !served && !this.#worker.lost;
+    return this.#queue.location.server !== undefined && !this.#member.wasOwned && !this.#worker.lost;
   }
 
   /** What came of it; a store that another process has is waited for as long as `BusyTimeoutMs` says, unless `isOver`. */

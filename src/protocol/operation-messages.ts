@@ -17,11 +17,7 @@ export interface OperationTasks {
   verify: { given: { path: string }; result: SDS_VerifyResult };
   compact: { given: { path: string }; result: SDS_CompactResult };
   describe: { given: { path: string; quick: boolean }; result: SDS_DatabaseDescription };
-  copy: {
-    given: { source: string; target: string; stores: string[] | undefined; overwrite: boolean; values: boolean };
-    result: SDS_CopyResult;
-  };
-  move: { given: CopyTask; result: SDS_CopyResult };
+  copy: { given: CopyTask; result: SDS_CopyResult };
 }
 
 /** A database file, or a PostgreSQL database. */
@@ -36,7 +32,7 @@ export interface CopyTask {
   stores: string[] | undefined;
   overwrite: boolean;
   values: boolean;
-  leaseMs: number;
+  salvage: boolean;
   /** Where the package `pg` is looked for. */
   modules: string[];
 }

@@ -11,7 +11,7 @@ export interface SDS_OperationProgress {
   Done: number;
   Total: number;
   Unit: 'bytes' | 'rows';
-  /** Of copies from or to a PostgreSQL database, or from several sources: how many stores are copied, of how many. */
+  /** Of copies of stores: how many are copied, of how many. */
   Stores?: number;
   StoresInAll?: number;
 }
@@ -51,10 +51,10 @@ export interface SDS_CopyOptions extends SDS_OperationOptions {
   /** Whether the values are copied too, all of the file's, since no store owns any. Default true. */
   Values?: boolean;
   /**
-   * Into a PostgreSQL database: a copy that was not heard of for so many milliseconds is taken for dead, and the next
-   * call goes on from there; 1000 or more. Default 10000.
+   * Of files: whether what can't be read, and rows that no provider writes, are left out; else they are
+   * `database-corrupt`, and nothing is copied. Default false.
    */
-  LeaseMs?: number;
+  Salvage?: boolean;
 }
 
 export interface SDS_DescribeOptions extends SDS_OperationOptions {

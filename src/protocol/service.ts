@@ -7,9 +7,6 @@ import type { SharedMemory } from './control.ts';
 import type { ReportedCause, SDS_PersistenceErrorCode } from './errors.ts';
 import type { PostgresqlTarget } from './postgresql/url.ts';
 
-/** Of a store that this process has owned, with a worker that was lost before it told the epoch. */
-export const UNKNOWN_EPOCH = -1;
-
 /** A provider as the worker knows it. */
 export interface ProviderMessage {
   /** Number of the provider within its worker, and of its file. */
@@ -27,8 +24,8 @@ export interface ProviderMessage {
   busyTimeoutMs: number;
   verifyValues: boolean;
   exclusive: boolean;
-  /** See `Report`; after the loss of a worker. `UNKNOWN_EPOCH` if the store was owned all the same. */
-  knownEpoch: number | undefined;
+  /** Whether this process has had the store open, with a worker that was lost. */
+  owned: boolean;
   /** Why the last snapshot of this provider was not stored, if so; after the loss of a worker. */
   snapshotFailure: Failure | undefined;
   /** Values that it believes to be stored, and are not, with the number of saves that failed; after the loss of a worker. */
@@ -93,8 +90,6 @@ export interface Report {
   error?: Failure;
   /** SQLite's version, for the warning about versions with a known fault. */
   sqliteVersion?: string;
-  /** How often the store has changed hands, in a database that several processes share. */
-  epoch?: number;
 }
 
 /** All of it takes effect in the order of the calls, batches of the ring included. */

@@ -67,8 +67,8 @@ export interface Caller {
   busyTimeoutMs: number;
   /** In a database that several processes share: whether no other one may write the store meanwhile. */
   exclusive: boolean;
-  /** The store's epoch when this process came to own it, with a worker that was lost. */
-  knownEpoch: number | undefined;
+  /** In such a database: whether this process has owned the store before, with a worker that was lost. */
+  owned: boolean;
   /** Why the last snapshot of this provider was not stored, if so: a prune that relies on it must not be carried out. */
   snapshotFailure: EngineError | undefined;
   /** Values that this provider believes to be stored, and are not; `undefined` if there was never one. */
@@ -104,11 +104,10 @@ export interface Writes {
 export interface Engine {
   /** Told before each task when it was called, as in `clock.ts`; of several calls, the first one. */
   taskBegins(askedAt: number): void;
-  /**
-   * Opens the database for a provider, if it is not open, or is open but its file is gone. Returns the store's epoch, where
-   * there is such a thing.
-   */
-  attach(caller: Caller): MaybePromise<number | undefined>;
+  /** Told at once of a provider that will be attached, once what was called before is done. */
+  announce?(caller: Caller): void;
+  /** Opens the database for a provider, if it is not open, or is open but its file is gone. */
+  attach(caller: Caller): MaybePromise<void>;
   /** A provider has gone. */
   detach(caller: Caller): MaybePromise<void>;
   /** Carries out writes in one transaction, all or none, and publishes the commit. */

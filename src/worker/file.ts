@@ -153,15 +153,14 @@ export class WorkerFile {
 
   attach(member: Member, done: (report: Report) => void): void {
     this.members.add(member);
+    this.#engine.announce?.(member);
     const file = this;
     const fail = (error: EngineError) => done({ error: failureOf(error) });
     this.#add(function* () {
       const report: Report = {};
       const error = yield* file.#patiently(() => {
         file.#setDurability();
-        return then(file.#engine.attach(member), (epoch) => {
-          if (epoch !== undefined) report.epoch = epoch;
-        });
+        return file.#engine.attach(member);
       }, 'open-failed');
       report.sqliteVersion = file.#engine.version;
       if (error !== undefined) report.error = failureOf(error);

@@ -72,7 +72,7 @@ export class Service implements WorkerService, FileHost, Work {
 
   attach(message: ProviderMessage): Promise<Report> {
     this.#begin();
-    const { member: id, storeId, verifyValues, exclusive, knownEpoch, full, busyTimeoutMs, snapshotFailure } = message;
+    const { member: id, storeId, verifyValues, exclusive, owned, full, busyTimeoutMs, snapshotFailure } = message;
     const { password, unsavedValues } = message;
     let file = this.#files.get(message.file);
     if (file === undefined) {
@@ -85,7 +85,7 @@ export class Service implements WorkerService, FileHost, Work {
       storeId,
       verifyValues,
       exclusive,
-      knownEpoch,
+      owned,
       full,
       busyTimeoutMs,
       snapshotFailure: snapshotFailure && new EngineError(snapshotFailure.code, snapshotFailure.cause),

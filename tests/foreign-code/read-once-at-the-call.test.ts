@@ -72,7 +72,7 @@ it.each([
   [
     'copyStores',
     (file: string, other: string, options: object) => copyStores(file, other, options),
-    { Stores: ['store'], Values: true, Overwrite: false, LeaseMs: 2000 },
+    { Stores: ['store'], Values: true, Overwrite: false, Salvage: false },
   ],
 ] as const)('%s reads each option once', async (_, call, own) => {
   const file = await madeFile();

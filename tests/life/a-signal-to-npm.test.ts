@@ -59,16 +59,14 @@ const commands: [string, string[], RegExp][] = [
 // its peers take minutes to install
 const ready = commands.filter(([name]) => name !== 'bench' || existsSync(join(root, 'bench/node_modules')));
 
-it
-  .skipIf(!seesProcesses)
-  .each(
-    ready.flatMap(([name, args, begun], index) =>
-      // what npm does with a signal does not depend on the command: Ctrl-C is tried with the first
-      (index === 0 ? (['SIGTERM', 'SIGINT'] as const) : (['SIGTERM'] as const)).map((signal) => {
-        return { name, args, begun, signal };
-      }),
-    ),
-  )('npm run $name: nothing is left after $signal', async ({ name, args, begun, signal }) => {
+it.skipIf(!seesProcesses).each(
+  ready.flatMap(([name, args, begun], index) =>
+    // what npm does with a signal does not depend on the command: Ctrl-C is tried with the first
+    (index === 0 ? (['SIGTERM', 'SIGINT'] as const) : (['SIGTERM'] as const)).map((signal) => {
+      return { name, args, begun, signal };
+    }),
+  ),
+)('npm run $name: nothing is left after $signal', async ({ name, args, begun, signal }) => {
   const mark = `${name}-${signal}-${process.pid}-${Math.random()}`;
   const npm = spawn('npm', ['run', name, ...args], {
     cwd: checkout(),

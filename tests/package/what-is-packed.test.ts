@@ -10,7 +10,7 @@ import { freshFolder } from '../support/files.ts';
 const root = join(import.meta.dirname, '../..');
 /**
  * Unpacked, and some room. 609 KB are: twice the library, as an ES module and as CommonJS, of 198 KB each, in which three workers
- * are packed (PostgreSQL 24 KB, moving stores to it and back 27, operations on files 17); 129 KB of README, reference, operations and
+ * are packed (PostgreSQL 24 KB, copying stores 27, operations on files 17); 129 KB of README, reference, operations and
  * scale; 41 of types, 24 of command line, 18 of licences and the like. npm sends 251 KB.
  */
 const MOST_BYTES = 640_000;

@@ -147,17 +147,48 @@ describeOnPostgresql('who owns a store', () => {
     const { proxy, url, database } = await proxiedPlace();
     const [first, second] = [open(url, 'first'), open(url, 'second')];
     await Promise.all([first.appendPatch(patchOf(1), 1), second.appendPatch(patchOf(1), 1)]);
-    await server.query(
-      "UPDATE sds_leases SET epoch = epoch - 1 WHERE store_id = 'first'; DELETE FROM sds_claims WHERE store_id = 'first'",
-      undefined,
-      database,
-    );
+    await server.query("DELETE FROM sds_claims WHERE store_id = 'first'", undefined, database);
     proxy.cutNow();
     await second.appendPatch(patchOf(2), 2);
     const calls = [first.appendPatch(patchOf(2), 2), first.loadPatchesSince(0), first.saveValue('value', patchOf(2))];
     expect((await Promise.allSettled(calls)).map(codeOf)).toEqual(Array(3).fill('fenced'));
     await first.close();
     await open(url, 'first').appendPatch(patchOf(2), 2);
+  });
+
+  it('stores that are opened together are claimed together, but for the one that another process has', async () => {
+    const url = await postgresql.freshPlace();
+    const other = await owner(url, 'store 150', { LeaseMs: 600_000 });
+    const providers = Array.from({ length: 300 }, (_, i) => open(url, `store ${i}`, { BusyTimeoutMs: 50_000 }));
+    const taken = providers[150]?.ready();
+    await Promise.all(providers.filter((_, i) => i !== 150).map((provider) => provider.ready()));
+    const [claims] = await server.query<{ count: number; transactions: number }>(
+      'SELECT count(*)::int AS count, count(DISTINCT xmin::text)::int AS transactions FROM sds_claims',
+      undefined,
+      databaseOf(url),
+    );
+    expect(claims?.count).toBe(300);
+    expect(claims?.transactions).toBeLessThan(30);
+    expect(await opens(url, 'store 299')).toBe('fenced');
+    other.tell('close');
+    await other.line((line) => line === 'closed');
+    await taken;
+    await Promise.all(providers.map((provider, i) => provider.appendPatch(patchOf(i), 1_000_000)));
+  });
+
+  it('and do not wait for one whose row somebody has locked', async () => {
+    const url = await postgresql.freshPlace();
+    const [first] = [open(url, 'first')];
+    await first.ready();
+    const client = await server.connect(databaseOf(url));
+    await client.query("INSERT INTO sds_stores VALUES ('locked', false)");
+    await client.query("BEGIN; SELECT FROM sds_stores WHERE store_id = 'locked' FOR UPDATE");
+    const [a, b, locked] = ['a', 'b', 'locked'].map((name) => open(url, name, { BusyTimeoutMs: 50_000 }));
+    const waiting = locked?.ready();
+    await Promise.all([a?.ready(), b?.ready()]);
+    await client.end();
+    await waiting;
+    expect(await opens(url, 'locked')).toBe('fenced');
   });
 
   it('names that are stored alike are one store, which belongs to this process until the last of them is closed', async () => {

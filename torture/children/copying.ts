@@ -5,7 +5,6 @@ const [from = '', to = '', killAfterMs = ''] = process.argv.slice(2);
 let dying = killAfterMs === '';
 try {
   await copyStores(from.split('|'), to, {
-    LeaseMs: 1000,
     OnProgress({ Done }) {
       if (dying || Done === 0) return;
       dying = true;

@@ -19,7 +19,7 @@ import { currentContext } from '../async-context.ts';
 import { pathOf, placesToLookFrom, readServer } from '../location.ts';
 import { begin, log, said } from '../observe/channels.ts';
 import { tellNoted } from '../observe/notes.ts';
-import { type Acceptance, checkOptions, integer, yesOrNo } from '../option-checks.ts';
+import { type Acceptance, checkOptions, yesOrNo } from '../option-checks.ts';
 import { runTask } from './task-thread.ts';
 
 /**
@@ -131,19 +131,19 @@ export async function describeDatabase(
 }
 
 /**
- * Copies stores from one file into another, all of them or none, in one transaction of the target, which others
- * may have open: their writes wait meanwhile. A file that is not there is made. Values belong to a file and
- * not to a store, so all of them come along; one that is there already gets both reference counts.
+ * Copies stores from files or PostgreSQL databases into one, and compares what was copied. Values belong to a file or
+ * database and not to a store, so all of them come along; one that is there already gets both reference counts.
  *
- * Either side may be a PostgreSQL database, named by its URL, and there may be several sources. What was copied is
- * then compared with them. Into a PostgreSQL database it goes in many transactions, of whole stores: if it is cut off, call
+ * Into a file goes all of it or nothing, in one transaction, which others may have open: their writes wait meanwhile. A file that is
+ * not there is made. Into a PostgreSQL database it goes in many transactions, of whole stores: if it is cut off, call
  * it again, and it goes on from there.
  *
  * @param From - the path of a file, the URL of a PostgreSQL database, or an array of them
  * @param To - the path of a file, or the URL of a PostgreSQL database
  * @throws the same as `backupDatabase`; `file-exists` if a store is there already; `invalid-argument` for a store
- *   that no source has, or two have; `database-corrupt` if what was copied is not what was read; of PostgreSQL
- *   databases also `connection-failed`, and `fenced` if another process owns one of the stores there
+ *   that no source has, or two have; `database-corrupt` if a source has rows that no provider writes (see `Salvage`), or if what was
+ *   copied is not what was read; of PostgreSQL databases also `connection-failed`, and `fenced` if another process owns
+ *   one of the stores there
  */
 export async function copyStores(
   From: string | readonly string[],
@@ -156,14 +156,11 @@ export async function copyStores(
   if (source === undefined) throw new SDS_PersistenceError('invalid-argument', `${call}: From has no path in it`);
   const target = placeOf(To, call, 'To');
   const path = source.file ?? labelOf(source.server);
-  const accepted = { Stores: names, Overwrite: yesOrNo, Values: yesOrNo, LeaseMs: lease };
+  const accepted = { Stores: names, Overwrite: yesOrNo, Values: yesOrNo, Salvage: yesOrNo };
   const options = checked(Options, call, path, accepted);
-  const { Stores: stores, Overwrite: overwrite = false, Values: values = true, LeaseMs: leaseMs = 10_000 } = options;
-  if (sources.length === 1 && source.file !== undefined && target.file !== undefined) {
-    return runTask('copy', call, { source: source.file, target: target.file, stores, overwrite, values }, options);
-  }
-  const given = { path, sources, target, stores, overwrite, values, leaseMs, modules: placesToLookFrom() };
-  return runTask('move', call, given, options);
+  const { Stores: stores, Overwrite: overwrite = false, Values: values = true, Salvage: salvage = false } = options;
+  const given = { path, sources, target, stores, overwrite, values, salvage, modules: placesToLookFrom() };
+  return runTask('copy', call, given, options);
 }
 
 function placeOf(value: unknown, call: string, name: string): CopyEnd {
@@ -183,7 +180,6 @@ const names: Acceptance = {
   what: 'an array of strings',
   test: (value) => Array.isArray(value) && value.every((name) => typeof name === 'string'),
 };
-const lease = integer(1000, 2_147_483_647);
 const everywhere = { OnProgress: aFunction, Signal: aSignal };
 
 /** The options as plain properties, read at the call. `OnProgress` runs in the asynchronous context of the call. */

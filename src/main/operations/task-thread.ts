@@ -153,7 +153,7 @@ export function runTask<Task extends OperationTask>(
   given: OperationTasks[Task]['given'],
   { OnProgress, Signal }: SDS_OperationOptions,
 ): Promise<OperationTasks[Task]['result']> {
-  const turns = task === 'move' ? onServers : onFiles;
+  const turns = task === 'copy' ? onServers : onFiles;
   const path = 'path' in given ? given.path : given.source;
   return new Promise((resolve, reject) => {
     if (Signal?.aborted) return reject(reasonOf(Signal));
@@ -219,8 +219,8 @@ export function runTask<Task extends OperationTask>(
     };
     const turn: Turn = {
       begin() {
-        // what moves stores does so once
-        thread = task === 'move' ? newThread(copyingCode()) : takeThread();
+        // what copies stores does so once
+        thread = task === 'copy' ? newThread(copyingCode()) : takeThread();
         if (stopped !== undefined) Atomics.store(thread.cell, 0, STOPPED); // while there was none
         thread.worker.on('message', onMessage).on('error', onError).on('exit', onExit);
         const request: OperationRequest = { task, given };

@@ -34,10 +34,8 @@ export class Member {
   run: object | undefined;
   runSettler = 0;
   runPromise: Promise<void> | undefined;
-  /** How often the store had changed hands when this process came to own it, if it is told. */
-  epoch: number | undefined;
-  /** Whether a call of it was carried out: then its store was this process's, whether the epoch is told or not. */
-  served = false;
+  /** Whether a call of it was carried out. */
+  #served = false;
   /** Patches lost since their number was taken by other bytes. */
   collisions = 0;
   /** Batches and large writes in which a call of this provider failed. */
@@ -66,6 +64,11 @@ export class Member {
     this.#appendsBefore = store.appends;
     this.storeId = storeId;
     this.settings = settings;
+  }
+
+  /** Whether its store was this process's at some time; it may be claimed by a call after an opening that failed. */
+  get wasOwned(): boolean {
+    return this.wasOpened || this.#served;
   }
 
   /** Its next patch gets a promise of its own. One that is settled is let go: before Node 24 it keeps its call's asynchronous context. */
@@ -137,7 +140,7 @@ export class Member {
 
   /** A call is committed. */
   succeeded(operation: number): void {
-    this.served = true;
+    this.#served = true;
     if (operation === APPEND_PATCH) return;
     if (this.#failing.size > 0) this.#failing.delete(operation);
     if (operation === SAVE_SNAPSHOT) this.snapshotFailure = undefined;

@@ -1,6 +1,6 @@
 /** The providers that a worker knows, or is to know: each from its attach to its detach. */
 import { reportedOf, type SDS_PersistenceError } from '../../protocol/errors.ts';
-import { type Failure, type ProviderMessage, type Report, UNKNOWN_EPOCH } from '../../protocol/service.ts';
+import type { Failure, ProviderMessage, Report } from '../../protocol/service.ts';
 import { Promise } from '../../protocol/surroundings.ts';
 import type { FileQueue } from '../queue/file-queue.ts';
 import type { Member } from '../queue/member.ts';
@@ -44,7 +44,6 @@ export class Registry {
       (report) => {
         registration.attaching = false;
         if (report.error === undefined) registration.member.wasOpened = true;
-        if (report.epoch !== undefined) registration.member.epoch = report.epoch;
         for (const settle of registration.onAttach.splice(0)) settle(report);
       },
     );
@@ -110,8 +109,7 @@ function messageOf({ member, queue }: Registration): ProviderMessage {
     busyTimeoutMs: settings.BusyTimeoutMs,
     verifyValues: settings.VerifyValues,
     exclusive: settings.Ownership === 'exclusive',
-    // a store may be claimed by a call after an attach that failed: nobody hears of its epoch then
-    knownEpoch: member.epoch ?? (member.served ? UNKNOWN_EPOCH : undefined),
+    owned: member.wasOwned,
     snapshotFailure: member.snapshotFailure && failureOf(member.snapshotFailure),
     unsavedValues: Array.from(member.unsavedValues, ([key, { saves, error }]) => ({
       key,

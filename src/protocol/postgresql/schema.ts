@@ -3,23 +3,64 @@
  * extensions or foreign keys. Every table begins with what it would be distributed by.
  */
 
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
+
+/** Of each table, its columns and its primary key. */
+const tables: Readonly<Record<string, readonly [columns: readonly string[], key: string]>> = {
+  sds_patches: [['store_id text NOT NULL', 'clock bigint NOT NULL', 'data bytea NOT NULL'], 'store_id, clock'],
+  sds_snapshots: [
+    ['store_id text NOT NULL', 'clock bigint NOT NULL', 'version text NOT NULL', 'size bigint NOT NULL', 'data bytea'],
+    'store_id',
+  ],
+  sds_snapshot_chunks: [
+    ['store_id text NOT NULL', 'version text NOT NULL', 'chunk int NOT NULL', 'data bytea NOT NULL'],
+    'store_id, version, chunk',
+  ],
+  sds_values: [
+    ['hash text NOT NULL', 'ref_count bigint NOT NULL', 'version text NOT NULL', 'size bigint NOT NULL', 'data bytea'],
+    'hash',
+  ],
+  sds_value_chunks: [
+    ['hash text NOT NULL', 'version text NOT NULL', 'chunk int NOT NULL', 'data bytea NOT NULL'],
+    'hash, version, chunk',
+  ],
+  sds_holders: [
+    [
+      'session text NOT NULL',
+      'generation int NOT NULL',
+      'expires timestamptz NOT NULL',
+      'fenced boolean NOT NULL',
+      'batch int',
+      'part int',
+      "incarnation text NOT NULL DEFAULT ''",
+    ],
+    'session, generation',
+  ],
+  sds_stores: [['store_id text NOT NULL', 'shared boolean NOT NULL'], 'store_id'],
+  sds_claims: [
+    ['store_id text NOT NULL', 'session text NOT NULL', 'generation int NOT NULL'],
+    'store_id, session, generation',
+  ],
+  sds_long_names: [['short text NOT NULL', 'name text NOT NULL'], 'short'],
+  sds_copies: [['source text NOT NULL', 'place text NOT NULL', 'print text NOT NULL'], 'source'],
+};
 
 /** Each may run again, also at the same time as in another process. */
 export const schemaStatements: readonly string[] = [
   'CREATE TABLE IF NOT EXISTS sds_schema (id int PRIMARY KEY, version int NOT NULL)',
-  'CREATE TABLE IF NOT EXISTS sds_patches (store_id text NOT NULL, clock bigint NOT NULL, data bytea NOT NULL, PRIMARY KEY (store_id, clock))',
-  'CREATE TABLE IF NOT EXISTS sds_snapshots (store_id text NOT NULL, clock bigint NOT NULL, version text NOT NULL, size bigint NOT NULL, data bytea, PRIMARY KEY (store_id))',
-  'CREATE TABLE IF NOT EXISTS sds_snapshot_chunks (store_id text NOT NULL, version text NOT NULL, chunk int NOT NULL, data bytea NOT NULL, PRIMARY KEY (store_id, version, chunk))',
-  'CREATE TABLE IF NOT EXISTS sds_values (hash text NOT NULL, ref_count bigint NOT NULL, version text NOT NULL, size bigint NOT NULL, data bytea, PRIMARY KEY (hash))',
-  'CREATE TABLE IF NOT EXISTS sds_value_chunks (hash text NOT NULL, version text NOT NULL, chunk int NOT NULL, data bytea NOT NULL, PRIMARY KEY (hash, version, chunk))',
-  "CREATE TABLE IF NOT EXISTS sds_holders (session text NOT NULL, generation int NOT NULL, expires timestamptz NOT NULL, fenced boolean NOT NULL, batch int, part int, incarnation text NOT NULL DEFAULT '', PRIMARY KEY (session, generation))",
-  'CREATE TABLE IF NOT EXISTS sds_leases (store_id text NOT NULL, epoch bigint NOT NULL, shared boolean NOT NULL, PRIMARY KEY (store_id))',
-  'CREATE TABLE IF NOT EXISTS sds_claims (store_id text NOT NULL, session text NOT NULL, generation int NOT NULL, PRIMARY KEY (store_id, session, generation))',
-  'CREATE TABLE IF NOT EXISTS sds_long_names (short text NOT NULL, name text NOT NULL, PRIMARY KEY (short))',
-  'CREATE TABLE IF NOT EXISTS sds_copies (source text NOT NULL, kind text NOT NULL, name text NOT NULL, ref_count bigint, print text, PRIMARY KEY (source, kind, name))',
+  ...Object.entries(tables).map(
+    ([table, [columns, key]]) => `CREATE TABLE IF NOT EXISTS ${table} (${columns.join(', ')}, PRIMARY KEY (${key}))`,
+  ),
   `INSERT INTO sds_schema (id, version) VALUES (1, ${SCHEMA_VERSION}) ON CONFLICT (id) DO NOTHING`,
 ];
+
+/** Fail where a table or a column is missing; a table that has others besides is fine. */
+export function shapeStatements(): string[] {
+  return Object.entries(tables).map(([table, [columns]]) => {
+    const names = columns.map((column) => column.split(' ', 1)[0]);
+    return `SELECT ${names.join(', ')} FROM ${table} LIMIT 0`;
+  });
+}
 
 /**
  * The SQL that makes the tables, for operators who do that themselves (`CreateTables: false`).

@@ -9,6 +9,3 @@ export function newSession(owner: string): string {
 export function ownerOf(session: string): string {
   return session.split('/', 1)[0] ?? session;
 }
-
-/** The same in SQL. */
-export const ownerOfSession = (column: string): string => `split_part(${column}, '/', 1)`;

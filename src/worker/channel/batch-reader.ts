@@ -44,7 +44,7 @@ const nobody: Caller = {
   full: false,
   busyTimeoutMs: 0,
   exclusive: true,
-  knownEpoch: undefined,
+  owned: false,
   snapshotFailure: undefined,
 };
 

@@ -7,9 +7,9 @@ import { EngineError } from '../engine.ts';
 import type { Connection } from './connection.ts';
 import type { CopyRow } from './copy-format.ts';
 
-/** Up to so many bytes lie in the row itself. */
-export const MOST_INLINE = 256 * 1024;
-const CHUNK_BYTES = 256 * 1024;
+/** What is longer than a chunk lies in chunks; else in the row itself. */
+export const CHUNK_BYTES = 256 * 1024;
+export const MOST_INLINE: number = CHUNK_BYTES;
 /** So many bytes cross with one ordinary statement. */
 const STATEMENT_BYTES = 1024 * 1024;
 

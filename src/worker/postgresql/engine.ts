@@ -9,7 +9,7 @@ import { verifyValue } from '../verify-value.ts';
 import { Changes } from './changes.ts';
 import { Claims } from './claims.ts';
 import type { Connection, Statement } from './connection.ts';
-import { Holder } from './holder.ts';
+import { fencedError, Holder, isFenced } from './holder.ts';
 import { namesOf } from './long-names.ts';
 import { storedName } from './names.ts';
 import type { PackedPatches } from './packed-patches.ts';
@@ -18,7 +18,7 @@ import { CarefulInsertion, collidedOf, insertion, insertionOfAll, pruning } from
 import { ServerLink } from './server-link.ts';
 import { deletionOfOthers, isLarge, largeSnapshot, loadSnapshot, smallSnapshot } from './snapshots.ts';
 import { ServerError } from './sqlstates.ts';
-import { begin, inTransaction, type Limits } from './transactions.ts';
+import { beginStatements, inTransaction, type Limits } from './transactions.ts';
 import { loadValue, saveLargeValue } from './values.ts';
 
 /** A unique key is violated. */
@@ -34,6 +34,9 @@ export class PostgresqlEngine implements Engine {
   readonly #limits: Limits;
   /** Providers by the stored name of their store: the first of a store claims it, the last one gives it back. */
   readonly #callers = new Map<string, Set<Caller>>();
+  /** Those that are to be attached; and those of them whose store was claimed, or refused, along with another one's. */
+  readonly #coming = new Set<Caller>();
+  readonly #decided = new Set<Caller>();
   /** Whether the server takes a statement that changes two tables; until it refuses one. */
   #takesBoth = true;
 
@@ -56,41 +59,66 @@ export class PostgresqlEngine implements Engine {
 
   // ---- providers come and go ---------------------------------------------------------------------
 
-  async attach(caller: Caller): Promise<number | undefined> {
-    const { storeId } = caller;
-    const { stored } = storedName(storeId);
-    const callers = this.#callers.get(stored) ?? new Set();
-    this.#callers.set(stored, callers.add(caller));
+  announce(caller: Caller): void {
+    this.#callersOf(caller).add(caller);
+    this.#coming.add(caller);
+  }
+
+  async attach(caller: Caller): Promise<void> {
+    this.#callersOf(caller).add(caller);
     // 0 would wait for ever
     this.#limits.lockMs = Math.max(this.#limits.lockMs, caller.busyTimeoutMs);
     this.#link.offer(caller.password);
+    if (this.#decided.delete(caller)) {
+      if (this.#mayWrite(caller)) return;
+      throw fencedError(caller.storeId);
+    }
     await this.#link.use((connection) => this.#claim(connection, caller));
-    return this.#claims.epochOf(storeId);
+  }
+
+  #callersOf({ storeId }: Caller): Set<Caller> {
+    const { stored } = storedName(storeId);
+    const callers = this.#callers.get(stored) ?? new Set();
+    this.#callers.set(stored, callers);
+    return callers;
   }
 
   async detach(caller: Caller): Promise<void> {
     const { stored } = storedName(caller.storeId);
-    const callers = this.#callers.get(stored);
-    callers?.delete(caller);
-    if (callers === undefined || callers.size > 0) return;
+    const callers = this.#callersOf(caller);
+    callers.delete(caller);
+    this.#coming.delete(caller);
+    this.#decided.delete(caller);
+    if (callers.size > 0) return;
     this.#callers.delete(stored);
     this.#claims.leave(stored);
     await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
   }
 
   /** Whether a provider may do what it was made for. @throws `fenced` if its store was lost, `open-failed` if it wants too much */
-  #mayWrite({ storeId, exclusive, full }: Caller): boolean {
-    if (full && !this.#link.isSynchronous) {
+  #mayWrite(caller: Caller): boolean {
+    if (caller.full && !this.#link.isSynchronous) {
       const message = "the server's synchronous_commit is off: with Durability 'full' it must not be";
       throw new EngineError('open-failed', { message }, true);
     }
-    return this.#claims.owns(storeId, exclusive);
+    return this.#claims.owns(caller);
   }
 
+  /** Claims a caller's store, and with it those of all who are to be attached after it: a thousand are opened in one transaction. */
   async #claim(connection: Connection, caller: Caller): Promise<void> {
+    this.#coming.delete(caller);
     if (this.#mayWrite(caller)) return;
-    const { storeId, exclusive, knownEpoch } = caller;
-    await this.#claims.claim(connection, storeId, exclusive, knownEpoch);
+    const others = [...this.#coming];
+    try {
+      for (const one of await this.#claims.claim(connection, [caller, ...others])) this.#decided.add(one);
+    } catch (error) {
+      if (others.length === 0 || connection.lost || isFenced(error)) throw error;
+      // it may be another one's store that is in the way
+      await this.#claims.claim(connection, [caller]);
+    }
+    this.#decided.delete(caller);
+    for (const other of others) this.#coming.delete(other);
+    if (!this.#mayWrite(caller)) throw fencedError(caller.storeId);
   }
 
   // ---- writes ----------------------------------------------------------------------------------------
@@ -131,7 +159,9 @@ export class PostgresqlEngine implements Engine {
   #deleteReplaced(store: string): void {
     this.#replaced.add(store);
     void this.#link.useOnce(async (connection) => {
-      await connection.run(...begin(this.#limits), deletionOfOthers(store), this.#holder.fence(), { text: 'COMMIT' });
+      await connection.run(...beginStatements(this.#limits), deletionOfOthers(store), this.#holder.fence(), {
+        text: 'COMMIT',
+      });
       this.#replaced.delete(store);
     });
   }
@@ -150,7 +180,7 @@ export class PostgresqlEngine implements Engine {
   async #insert(connection: Connection, packed: PackedPatches, point: CommitPoint): Promise<boolean> {
     const holder = this.#holder;
     try {
-      const statements = [...begin(this.#limits), insertionOfAll(packed, holder, point), { text: 'COMMIT' }];
+      const statements = [...beginStatements(this.#limits), insertionOfAll(packed, holder, point), { text: 'COMMIT' }];
       const results = await inTransaction(connection, () => connection.run(...statements));
       if (results.at(-2)?.count !== packed.count) return false;
       holder.committed(point);
@@ -165,7 +195,7 @@ export class PostgresqlEngine implements Engine {
 
   /** All in one round trip, and one transaction. */
   async #writeTogether(connection: Connection, changes: Changes, point: CommitPoint): Promise<number[]> {
-    const statements: Statement[] = [...begin(this.#limits), ...namesOf(changes.longNames)];
+    const statements: Statement[] = [...beginStatements(this.#limits), ...namesOf(changes.longNames)];
     const lost: number[] = [];
     const inserted: { packed: PackedPatches; positions: readonly number[] | 'all'; at: number }[] = [];
     for (const step of changes.patches) {
@@ -196,7 +226,7 @@ export class PostgresqlEngine implements Engine {
     const copy = this.#link.mayCopy;
     const lost: number[] = [];
     return inTransaction(connection, async () => {
-      await connection.run(...begin(this.#limits), ...namesOf(changes.longNames));
+      await connection.run(...beginStatements(this.#limits), ...namesOf(changes.longNames));
       const careful = new CarefulInsertion(connection);
       for (const step of changes.patches) {
         if (step instanceof Map) {

@@ -26,6 +26,12 @@ export function insertion(packed: PackedPatches, positions: Positions): Statemen
   };
 }
 
+/** Inserts patches whose numbers are free. */
+export function insertionOfNew(packed: PackedPatches): Statement {
+  const { store, from } = source(packed, false);
+  return { text: `${INTO} SELECT ${store}, u.c, u.d FROM ${from}`, values: packed.parameters('all') };
+}
+
 /**
  * Inserts all of them or none, in one statement with the fence: none if this process was fenced or, of
  * one store, if there may be a taken number among them; of several, a taken number is an error (23505). Without `ON CONFLICT`, which

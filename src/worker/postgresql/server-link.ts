@@ -1,16 +1,17 @@
 /**
  * The connection to the server as long as this process has stores there: made when it is needed, made again when it is
- * lost, for as long as callers want to wait; and the lease, which is renewed whether there is traffic or not.
+ * lost, for as long as callers want to wait. The lease is renewed by `lease.ts`.
  */
 import { cellTime, msBetween } from '../../protocol/clock.ts';
 import type { PostgresqlSettings } from '../../protocol/service.ts';
-import { clearInterval, Promise, performance, setInterval, setTimeout } from '../../protocol/surroundings.ts';
+import { Promise, performance, setTimeout } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
 import { endWaiting } from './backend.ts';
 import type { Claims } from './claims.ts';
 import { connect } from './connect.ts';
 import type { Connection } from './connection.ts';
 import { type Holder, isFenced } from './holder.ts';
+import { Lease, type LeaseLink } from './lease.ts';
 import { loadPg, type Pg } from './load-pg.ts';
 import { isRefusal, ServerError } from './sqlstates.ts';
 import { prepareTables } from './tables.ts';
@@ -29,18 +30,17 @@ const MOST_PASSWORDS = 4;
 /** What a server says that has no COPY in binary form: not supported, or no syntax of its. */
 const NO_COPY = new Set(['0A000', '42601']);
 
-export class ServerLink {
+export class ServerLink implements LeaseLink {
   mayCopy: boolean;
   readonly #settings: PostgresqlSettings;
   readonly #holder: Holder;
   readonly #claims: Claims;
+  readonly #lease: Lease;
   /** Those that providers came with: first the one that was accepted last, if there is one, then the newest. */
   #passwords: (string | undefined)[] = [];
   #accepted = false;
   #pg: Pg | undefined;
   #connection: Connection | undefined;
-  /** Renews the lease while the other one is busy for long. */
-  #keeper: Connection | undefined;
   #synchronous = true;
   #prepared = false;
   /** Whether this process has registered over the connection, and may write as far as is known. */
@@ -52,17 +52,15 @@ export class ServerLink {
   /** Of the last call that gave up, if its attempt took long: what was called before that and has waited as long fails with it. */
   #failure: ServerError | undefined;
   #gaveUpAt = 0;
-  #closed = false;
   /** One at a time. */
   #turn: Promise<unknown> = Promise.resolve();
   #inUse = 0;
-  #renewing = false;
-  #timer: NodeJS.Timeout | undefined;
 
   constructor(settings: PostgresqlSettings, holder: Holder, claims: Claims) {
     this.#settings = settings;
     this.#holder = holder;
     this.#claims = claims;
+    this.#lease = new Lease(holder, this);
     this.mayCopy = settings.target.copy;
   }
 
@@ -168,8 +166,7 @@ export class ServerLink {
       if (!isFenced(error)) connection.drop();
       throw error;
     }
-    this.#closed = false;
-    this.#timer ??= setInterval(() => this.#renew(), this.#holder.leaseMs / 3);
+    this.#lease.begin();
     return connection;
   }
 
@@ -225,22 +222,21 @@ export class ServerLink {
     this.#passwords = [password, ...this.#passwords.filter((other) => other !== password)];
   }
 
-  // ---- the lease -------------------------------------------------------------------------------------
+  // ---- for the lease -------------------------------------------------------------------------------------
 
-  #renew(): void {
-    if (this.#renewing || !this.#claims.any) return;
-    if (performance.now() - this.#holder.renewedAt < this.#holder.leaseMs / 4) return; // a transaction did
-    this.#renewing = true;
-    const renewed = this.#inUse > 0 ? this.#renewBeside() : this.#renewHere();
-    void renewed
-      .catch(() => undefined) // tried again soon; calls tell of trouble
-      .then(() => {
-        this.#renewing = false;
-      });
+  get holdsStores(): boolean {
+    return this.#claims.any;
   }
 
-  /** Also connects again, if nobody else does: the lease must not run out for want of traffic. */
-  #renewHere(): Promise<void> {
+  get isBusy(): boolean {
+    return this.#inUse > 0;
+  }
+
+  get isConnected(): boolean {
+    return this.#connection !== undefined && !this.#connection.lost;
+  }
+
+  renew(): Promise<void> {
     return this.#inTurn(async () => {
       const connection = await this.#ready();
       try {
@@ -256,29 +252,18 @@ export class ServerLink {
     });
   }
 
-  async #renewBeside(): Promise<void> {
-    if (this.#connection === undefined || this.#connection.lost) return; // whoever connects renews
-    if (this.#keeper === undefined || this.#keeper.lost) this.#keeper = await this.#connect();
-    const keeper = this.#keeper;
-    if (this.#closed) return keeper.drop(); // while it was made
-    try {
-      await this.#holder.renew(keeper); // if that is refused, the transaction under way finds it out
-    } catch (error) {
-      keeper.drop();
-      throw error;
-    }
+  connectBeside(): Promise<Connection> {
+    return this.#connect();
   }
 
   // ---- the end -----------------------------------------------------------------------------------------
 
   /** Gives back what this process has there, and says goodbye. */
   async close(): Promise<void> {
-    this.#closed = true;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+    this.#lease.end();
     await this.useOnce((connection) => connection.run(...this.#holder.leaving()));
-    await Promise.all([this.#connection?.close(), this.#keeper?.close()]);
-    this.#connection = this.#keeper = undefined;
+    await Promise.all([this.#connection?.close(), this.#lease.close()]);
+    this.#connection = undefined;
     this.#claims.forget();
   }
 }

@@ -11,7 +11,12 @@ export const isLarge = ({ data }: Snapshot): boolean => data.byteLength > MOST_I
 
 /** Replaces a snapshot by one that fits into a row. */
 export function smallSnapshot(store: string, { clock, data }: Snapshot): Statement[] {
-  return [headOf(store, clock, '', data.byteLength, data), deletionOfOthers(store)];
+  return [snapshotHead(store, clock, data), deletionOfOthers(store)];
+}
+
+/** The row of one that fits into it. */
+export function snapshotHead(store: string, clock: number, data: Buffer): Statement {
+  return headOf(store, clock, '', data.byteLength, data);
 }
 
 /** Writes the chunks of a large one, within a transaction; returns what puts it in the place of the one before, which is to be deleted then. */

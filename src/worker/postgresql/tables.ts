@@ -1,5 +1,5 @@
 /** Sees to it that the tables are there and of the shape that is expected; several processes may do so at once. */
-import { SCHEMA_VERSION, schemaStatements } from '../../protocol/postgresql/schema.ts';
+import { SCHEMA_VERSION, schemaStatements, shapeStatements } from '../../protocol/postgresql/schema.ts';
 import { Promise, setTimeout } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
 import type { Connection } from './connection.ts';
@@ -50,22 +50,7 @@ async function versionOf(connection: Connection): Promise<number | undefined> {
   }
 }
 
-const columns: Readonly<Record<string, string>> = {
-  sds_patches: 'store_id, clock, data',
-  sds_snapshots: 'store_id, clock, version, size, data',
-  sds_snapshot_chunks: 'store_id, version, chunk, data',
-  sds_values: 'hash, ref_count, version, size, data',
-  sds_value_chunks: 'hash, version, chunk, data',
-  sds_holders: 'session, generation, expires, fenced, batch, part, incarnation',
-  sds_leases: 'store_id, epoch, shared',
-  sds_claims: 'store_id, session, generation',
-  sds_long_names: 'short, name',
-  sds_copies: 'source, kind, name, ref_count, print',
-};
-
-/** All columns that are used, in one round trip; a table that has others besides is fine. */
+/** All columns that are used, in one round trip. */
 async function checkShape(connection: Connection): Promise<void> {
-  await connection.run(
-    ...Object.entries(columns).map(([table, names]) => ({ text: `SELECT ${names} FROM ${table} LIMIT 0` })),
-  );
+  await connection.run(...shapeStatements().map((text) => ({ text })));
 }

@@ -9,7 +9,7 @@ export interface Limits {
   idleMs: number;
 }
 
-export function begin({ lockMs, idleMs }: Limits): Statement[] {
+export function beginStatements({ lockMs, idleMs }: Limits): Statement[] {
   return [
     { text: 'BEGIN' },
     { text: `SET LOCAL lock_timeout = ${lockMs}` },

@@ -1,5 +1,5 @@
 /** Values and their reference counts. */
-import { byteaArray, int4Array, textArray } from './arrays.ts';
+import { byteaArray, int4Array, int8Array, textArray } from './arrays.ts';
 import { MOST_INLINE, newVersion, readWhole, writeChunks } from './chunks.ts';
 import type { Connection, Statement } from './connection.ts';
 
@@ -40,11 +40,12 @@ export class ValueChanges {
     const hashes = [...this.#runs.keys()].sort();
     const statements: Statement[] = hashes.length > 1 ? [lockOf(hashes)] : [];
     for (let round = 0; ; round++) {
-      const saves: [string, Run][] = [];
+      const saves: Saved[] = [];
       const releases: [string, Run][] = [];
       for (const hash of hashes) {
         const run = this.#runs.get(hash)?.[round];
-        if (run !== undefined) (run.saves ? saves : releases).push([hash, run]);
+        if (run?.saves) saves.push({ hash, times: run.times, data: run.data ?? Buffer.alloc(0) });
+        else if (run !== undefined) releases.push([hash, run]);
       }
       if (saves.length + releases.length === 0) return statements;
       if (saves.length > 0) statements.push(savesOf(saves));
@@ -60,16 +61,23 @@ function lockOf(hashes: readonly string[]): Statement {
   };
 }
 
-function savesOf(saves: readonly (readonly [string, Run])[]): Statement {
+/** A value that fits into its row, and how often it is saved. */
+export interface Saved {
+  hash: string;
+  times: number;
+  data: Buffer;
+}
+
+export function savesOf(saves: readonly Saved[]): Statement {
   return {
     text:
       'INSERT INTO sds_values (hash, ref_count, version, size, data) ' +
-      "SELECT u.h, u.t, '', octet_length(u.d), u.d FROM unnest($1::text[], $2::int[], $3::bytea[]) AS u(h, t, d) " +
+      "SELECT u.h, u.t, '', octet_length(u.d), u.d FROM unnest($1::text[], $2::bigint[], $3::bytea[]) AS u(h, t, d) " +
       'ON CONFLICT (hash) DO UPDATE SET ref_count = sds_values.ref_count + excluded.ref_count',
     values: [
-      textArray(saves.map(([hash]) => hash)),
-      int4Array(saves.map(([, { times }]) => times)),
-      byteaArray(saves.map(([, { data }]) => data ?? Buffer.alloc(0))),
+      textArray(saves.map(({ hash }) => hash)),
+      int8Array(saves.map(({ times }) => times)),
+      byteaArray(saves.map(({ data }) => data)),
     ],
   };
 }
@@ -94,16 +102,25 @@ function releasesOf(releases: readonly (readonly [string, Run])[]): Statement[] 
 }
 
 /** Saves a large value, within a transaction; its bytes cross only if it is not there. */
-export async function saveLargeValue(connection: Connection, hash: string, data: Buffer, copy: boolean): Promise<void> {
-  const known = await connection.one('UPDATE sds_values SET ref_count = ref_count + 1 WHERE hash = $1', hash);
+export async function saveLargeValue(
+  connection: Connection,
+  hash: string,
+  data: Buffer,
+  copy: boolean,
+  times = 1,
+): Promise<void> {
+  const count = String(times);
+  const text = 'UPDATE sds_values SET ref_count = ref_count + $2 WHERE hash = $1';
+  const known = await connection.one(text, hash, count);
   if (known.count > 0) return;
   const inline = data.byteLength <= MOST_INLINE;
   const version = inline ? '' : newVersion();
   if (!inline) await writeChunks(connection, 'sds_value_chunks', hash, version, data, copy);
   const { rows } = await connection.one(
-    'INSERT INTO sds_values (hash, ref_count, version, size, data) VALUES ($1, 1, $2, $3, $4) ' +
-      'ON CONFLICT (hash) DO UPDATE SET ref_count = sds_values.ref_count + 1 RETURNING version',
+    'INSERT INTO sds_values (hash, ref_count, version, size, data) VALUES ($1, $2, $3, $4, $5) ' +
+      'ON CONFLICT (hash) DO UPDATE SET ref_count = sds_values.ref_count + excluded.ref_count RETURNING version',
     hash,
+    count,
     version,
     String(data.byteLength),
     inline ? data : null,

@@ -1,28 +1,18 @@
 /** Compares what was copied with what it was copied from: counts, bytes, and digests that each side makes of its own. */
 import { OperationError } from '../failure.ts';
 import { writtenPrint } from './digest.ts';
-import type { Source, StorePrint, ValuePrint, Writer } from './ends.ts';
-import type { Meter } from './meter.ts';
-
-const STORES_AT_A_TIME = 200;
+import type { Reader, Source, StorePrint, Value, ValuePrint } from './ends.ts';
 
 export async function compareStores(
   source: Source,
-  writer: Writer,
+  target: Reader,
   prints: ReadonlyMap<string, StorePrint>,
-  meter: Meter,
 ): Promise<void> {
-  const all = [...prints];
-  for (let at = 0; at < all.length; at += STORES_AT_A_TIME) {
-    const some = all.slice(at, at + STORES_AT_A_TIME);
-    const found = await writer.reader.prints(new Map(some.map(([name, { patches }]) => [name, patches])));
-    for (const [name, wanted] of some) {
-      const print = found.get(name);
-      if (writtenPrint(print) !== writtenPrint(wanted)) {
-        throw differs(writer, `the store ${JSON.stringify(name)}`, source, differenceOf(wanted, print));
-      }
-    }
-    await meter.add(some.length);
+  const found = await target.prints(new Map([...prints].map(([name, { patches }]) => [name, patches])));
+  for (const [name, wanted] of prints) {
+    const print = found.get(name);
+    if (writtenPrint(print) === writtenPrint(wanted)) continue;
+    throw differs(target, `the store ${JSON.stringify(name)}`, source, differenceOf(wanted, print));
   }
 }
 
@@ -42,14 +32,11 @@ function differenceOf(wanted: StorePrint, found: StorePrint | undefined): string
   return 'nothing that differs';
 }
 
-export async function compareValues(source: Source, writer: Writer, meter: Meter): Promise<void> {
-  for await (const prints of source.reader.valuePrints()) {
-    const found = await writer.reader.valuePrintsOf([...prints.keys()]);
-    for (const [hash, wanted] of prints) {
-      const difference = valueDifference(wanted, found.get(hash));
-      if (difference !== undefined) throw differs(writer, `the value ${JSON.stringify(hash)}`, source, difference);
-    }
-    await meter.add(prints.size);
+export async function compareValues(source: Source, target: Reader, values: readonly Value[]): Promise<void> {
+  const found = await target.valuePrints(values.map(({ hash }) => hash));
+  for (const { hash, print } of values) {
+    const difference = valueDifference(print, found.get(hash));
+    if (difference !== undefined) throw differs(target, `the value ${JSON.stringify(hash)}`, source, difference);
   }
 }
 
@@ -62,7 +49,7 @@ function valueDifference(wanted: ValuePrint, found: ValuePrint | undefined): str
   return undefined;
 }
 
-function differs(writer: Writer, what: string, source: Source, difference: string): OperationError {
+function differs(target: Reader, what: string, source: Source, difference: string): OperationError {
   const detail = `after copying, ${what} is not here as it is in '${source.reader.place}': there is ${difference}`;
-  return new OperationError('database-corrupt', writer.place, detail);
+  return new OperationError('database-corrupt', target.place, detail);
 }

@@ -7,6 +7,7 @@ import { connect } from '../../postgresql/connect.ts';
 import type { Connection, Result, Statement } from '../../postgresql/connection.ts';
 import type { Pg } from '../../postgresql/load-pg.ts';
 import { ServerError } from '../../postgresql/sqlstates.ts';
+import { inTransaction } from '../../postgresql/transactions.ts';
 import { OperationError } from '../failure.ts';
 import { leaveOutDigests, md5 } from './digest.ts';
 
@@ -30,28 +31,26 @@ export function cutConnections(): void {
 export class CopyConnection {
   readonly place: string;
   readonly connection: Connection;
-  readonly #again: () => Promise<CopyConnection>;
+  /** Whether large bytes go by COPY. */
+  readonly mayCopy: boolean;
+  /** Another connection to the same database. */
+  readonly another: () => Promise<CopyConnection>;
 
-  private constructor(place: string, connection: Connection, again: () => Promise<CopyConnection>) {
-    this.place = place;
+  private constructor(target: PostgresqlTarget, connection: Connection, another: () => Promise<CopyConnection>) {
+    this.place = labelOf(target);
+    this.mayCopy = target.copy;
     this.connection = connection;
-    this.#again = again;
+    this.another = another;
   }
 
   static async open(pg: Pg, target: PostgresqlTarget): Promise<CopyConnection> {
-    const place = labelOf(target);
     try {
       const { connection } = await connect(pg, target, CONNECT_MS, PATIENCE);
       open.add(connection);
-      return new CopyConnection(place, connection, () => CopyConnection.open(pg, target));
+      return new CopyConnection(target, connection, () => CopyConnection.open(pg, target));
     } catch (error) {
-      throw failureOf(error, place);
+      throw failureOf(error, labelOf(target));
     }
-  }
-
-  /** Another connection to the same database. */
-  another(): Promise<CopyConnection> {
-    return this.#again();
   }
 
   async use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
@@ -66,40 +65,27 @@ export class CopyConnection {
     return this.use((connection) => connection.run(...statements));
   }
 
-  async one(text: string, ...values: (string | Buffer | null)[]): Promise<Result> {
-    const [result] = await this.run({ text, values });
-    return result ?? { rows: [], count: 0 };
-  }
-
   /** The rows of a query, as texts. */
   async rows(text: string, ...values: (string | Buffer | null)[]): Promise<(string | null)[][]> {
-    return (await this.one(text, ...values)).rows;
+    const [result] = await this.run({ text, values });
+    return result?.rows ?? [];
   }
 
-  /**
-   * Carries out `work` in a transaction, again if the server had to undo it for another's sake.
-   *
-   * @param last - statements that go along with the commit
-   */
-  async transaction<T>(work: () => Promise<T>, ...last: Statement[]): Promise<T> {
+  /** Carries out `work` in a transaction, again if the server had to undo it for another's sake. */
+  async transaction<T>(work: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.run({ text: 'BEGIN' }, { text: `SET LOCAL idle_in_transaction_session_timeout = ${IDLE_MS}` });
-        const result = await work();
-        await this.run(...last, { text: 'COMMIT' });
-        return result;
+        return await inTransaction(this.connection, async () => {
+          await this.run({ text: 'BEGIN' }, { text: `SET LOCAL idle_in_transaction_session_timeout = ${IDLE_MS}` });
+          const result = await work();
+          await this.run({ text: 'COMMIT' });
+          return result;
+        });
       } catch (error) {
-        await this.#rollBack();
         if (!(error instanceof ServerFailure) || error.retry !== 'again' || attempt === MOST_ATTEMPTS) throw error;
         await new Promise((resolve) => setTimeout(resolve, Math.random() * LONGEST_PAUSE_MS));
       }
     }
-  }
-
-  async #rollBack(): Promise<void> {
-    if (this.connection.lost) return;
-    // in doubt the server does it when the connection ends; the failure that led here counts
-    await this.connection.one('ROLLBACK').catch(() => this.connection.drop());
   }
 
   /** Compared by digests is only what the server digests as this program does. */
@@ -126,12 +112,10 @@ export class CopyConnection {
 
 export class ServerFailure extends OperationError {
   readonly retry: ServerError['retry'];
-  readonly sqlState: string | undefined;
 
   constructor(error: ServerError, place: string) {
     super(error.code, place, error.message, error.reported);
     this.retry = error.retry;
-    this.sqlState = error.sqlState;
   }
 }
 
@@ -139,14 +123,4 @@ function failureOf(error: unknown, place: string): unknown {
   if (error instanceof ServerError) return new ServerFailure(error, place);
   if (error instanceof EngineError) return new OperationError(error.code, place, error.message, error.reported);
   return error;
-}
-
-/** As a parameter of the type `text[]`. */
-export function textArray(texts: readonly string[]): string {
-  return `{${texts.map((text) => `"${text.replace(/[\\"]/g, '\\$&')}"`).join()}}`;
-}
-
-/** From the digits in which the server writes it. */
-export function bytesOf(text: string | null | undefined): Buffer {
-  return Buffer.from(text?.slice(2) ?? '', 'hex');
 }

@@ -1,16 +1,18 @@
-/** Moves house: copies stores and values from database files or PostgreSQL databases into one, and compares them afterwards. */
+/**
+ * Copies stores and values from database files or PostgreSQL databases into one: of each source the values, then its stores, some at
+ * a time. The writers compare what they have written before they commit it.
+ */
 import { statSync } from 'node:fs';
 import type { CopyEnd, CopyTask } from '../../../protocol/operation-messages.ts';
 import type { SDS_CopyResult } from '../../../protocol/operations.ts';
 import { identityOf } from '../../../protocol/postgresql/url.ts';
-import { Promise, performance } from '../../../protocol/surroundings.ts';
+import { performance } from '../../../protocol/surroundings.ts';
 import { loadPg, type Pg } from '../../postgresql/load-pg.ts';
 import { ChangedMeanwhile, OperationError } from '../failure.ts';
 import { locate, openForReading } from '../files/open-to-read.ts';
 import { placeFor, refuseSame } from '../files/replace-file.ts';
 import { requireStoreFile } from '../files/store-file.ts';
 import type { Progress } from '../progress.ts';
-import { compareStores, compareValues } from './compare.ts';
 import { CopyConnection, cutConnections } from './copy-connection.ts';
 import { DatabaseReader } from './database-reader.ts';
 import { DatabaseWriter } from './database-writer.ts';
@@ -63,34 +65,29 @@ class Copy {
     const target = await this.#openTarget();
     for (const place of this.#task.sources) sources.push(await this.#openSource(place));
     this.#choose(sources);
-    const values = this.#task.values ? await Promise.all(sources.map(({ reader }) => reader.valueSize())) : [];
-    const sizes = sources.flatMap(({ stores }) => [...stores.values()]);
-    const valueCount = sum(values.map(({ count }) => count));
-    const bytes = sum(sizes.map((size) => size.bytes)) + sum(values.map((size) => size.bytes));
-    this.#meter.begin('copy', bytes, sizes.length);
+    if (this.#task.values) for (const source of sources) source.values = await source.reader.valueTotals();
+    const sizes = sources.flatMap(({ stores, values }) => [
+      ...stores.values(),
+      ...(values === undefined ? [] : [values]),
+    ]);
+    const stores = sum(sources.map((source) => source.stores.size));
+    this.#meter.begin(sum(sizes.map(({ bytes }) => bytes)), stores);
     const writer = target(this.#meter);
     this.#closing.unshift(() => writer.close());
     await writer.begin(sources);
-    const prints = new Map<Source, Map<string, StorePrint>>();
-    for (const source of sources) prints.set(source, await this.#copyStores(source, writer));
-    if (this.#task.values) for (const source of sources) await writer.copyValues(source);
-    this.#meter.begin('rows', sizes.length, sizes.length);
-    for (const source of sources) await compareStores(source, writer, prints.get(source) ?? new Map(), this.#meter);
-    if (this.#task.values) {
-      this.#meter.begin('values', valueCount, sizes.length);
-      for (const source of sources) await compareValues(source, writer, this.#meter);
+    const copied = { Snapshots: 0, Patches: 0, Values: 0 };
+    for (const source of sources) {
+      copied.Values += await writer.copyValues(source);
+      for await (const { patches, snapshotClock } of this.#copyStores(source, writer)) {
+        copied.Patches += patches;
+        if (snapshotClock !== null) copied.Snapshots++;
+      }
     }
     await this.#meter.step();
     this.#progress.lastChance();
     for (const { reader } of sources) reader.check();
-    await writer.finish(this.#task.values);
-    return {
-      Path: writer.place,
-      Stores: sizes.length,
-      Snapshots: sizes.filter(({ hasSnapshot }) => hasSnapshot).length,
-      Patches: sum(sizes.map(({ patches }) => patches)),
-      Values: valueCount,
-    };
+    await writer.finish();
+    return { Path: writer.place, Stores: stores, ...copied };
   }
 
   async close(): Promise<void> {
@@ -114,15 +111,19 @@ class Copy {
       const reader = new DatabaseReader(server, () => this.#meter.step());
       await reader.holdStill();
       const [row] = await server.rows('SELECT current_schema()');
-      return { reader, identity: `${identityOf(place.server)} ${row?.[0]}`, stores: await reader.stores() };
+      const identity = `${identityOf(place.server)} ${row?.[0]}`;
+      return { reader, identity, stores: await reader.stores(), values: undefined };
     }
     const reading = openForReading(place.file, this.#tries > 1);
     this.#closing.push(reading.close);
     requireStoreFile(reading.database, reading.path);
-    const reader = new FileReader(reading.database, reading.path, () => this.#meter.step(), reading.check);
+    const pause = () => this.#meter.step();
+    const { check } = reading;
+    const reader = new FileReader(reading.database, reading.path, { pause, check, salvages: this.#task.salvage });
     // a file of the same name, on another machine or at another time, is another one
     const { ino, birthtimeMs } = statSync(reading.path);
-    return { reader, identity: `${reading.path} ${ino} ${birthtimeMs}`, stores: await reader.stores() };
+    const identity = `${reading.path} ${ino} ${birthtimeMs}`;
+    return { reader, identity, stores: await reader.stores(), values: undefined };
   }
 
   #loadPg(): Pg {
@@ -131,11 +132,11 @@ class Copy {
   }
 
   async #openTarget(): Promise<(meter: Meter) => Writer> {
-    const { target, overwrite, leaseMs, sources } = this.#task;
+    const { target, overwrite, sources } = this.#task;
     if (target.server !== undefined) {
       const server = await this.#openServer(target.server);
       this.#targetDatabase = await server.whichDatabase();
-      return (meter) => new DatabaseWriter(server, overwrite, leaseMs, meter);
+      return (meter) => new DatabaseWriter(server, overwrite, meter);
     }
     const place = placeFor(target.file);
     const files = sources.flatMap(({ file }) => (file === undefined ? [] : [locate(file)]));
@@ -161,6 +162,10 @@ class Copy {
       const own = new Map<string, StoreSize>();
       for (const [name, size] of source.stores) {
         if (wanted?.has(name) === false) continue;
+        if (size.trouble !== undefined) {
+          const detail = `the store ${JSON.stringify(name)} ${size.trouble}`;
+          throw new OperationError('database-corrupt', source.reader.place, detail);
+        }
         const other = chosen.get(name)?.place;
         if (other !== undefined) {
           const detail = `the store ${JSON.stringify(name)} is in '${other}' too; name the stores to copy, and copy the sources one by one`;
@@ -181,22 +186,22 @@ class Copy {
 
   // ---- copying ---------------------------------------------------------------------------------------
 
-  async #copyStores(source: Source, writer: Writer): Promise<Map<string, StorePrint>> {
-    const prints = new Map<string, StorePrint>();
+  async *#copyStores(source: Source, writer: Writer): AsyncGenerator<StorePrint> {
     for (const group of groupsOf(source.stores)) {
       const found = await source.reader.prints(group);
       for (const [name, count] of group) {
-        if (found.get(name)?.patches === count) continue;
-        const detail = `not all patches of the store ${JSON.stringify(name)} can be found by its name; 'verify' says more`;
+        if (this.#task.salvage || found.get(name)?.patches === count) continue;
+        const detail =
+          `not all patches of the store ${JSON.stringify(name)} can be found by its name; 'verify' says more, ` +
+          'and salvaging leaves them out';
         source.reader.check();
         throw new OperationError('database-corrupt', source.reader.place, detail);
       }
       if (group.size > 1) await source.reader.readAhead?.([...group.keys()]);
       await writer.copyStores(source, found);
       this.#meter.storesDone(group.size);
-      for (const [name, print] of found) prints.set(name, print);
+      yield* found.values();
     }
-    return prints;
   }
 }
 

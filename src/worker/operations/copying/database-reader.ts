@@ -1,14 +1,15 @@
 /** Reads stores and values of a PostgreSQL database: of one moment, if it is what is copied. */
+import { textArray } from '../../postgresql/arrays.ts';
+import { bytesOf, readWhole } from '../../postgresql/chunks.ts';
 import { isLongName, nameOf, storedName } from '../../postgresql/names.ts';
-import { bytesOf, type CopyConnection, textArray } from './copy-connection.ts';
-import { CHUNK_BYTES, digestsAreUsed, joined, PATCHES_A_PAGE } from './digest.ts';
-import type { Patch, Reader, StorePrint, StoreSize, Value, ValuePrint } from './ends.ts';
+import type { CopyConnection } from './copy-connection.ts';
+import { digestsAreUsed, joined, PATCHES_A_PAGE, ValuesDigest } from './digest.ts';
+import type { Patch, Reader, StorePrint, StoreSize, Value, ValuePrint, ValueTotals } from './ends.ts';
+import { BYTES_A_READ, piecesOf } from './pieces.ts';
 
-const BYTES_A_READ = 4 * 1024 * 1024;
 const ROWS_A_COUNT = 100_000;
 const SLICE_BYTES = 16 * 1024 * 1024;
 const ROWS_A_READ = 4096;
-const CHUNKS_A_READ = BYTES_A_READ / CHUNK_BYTES;
 const BEFORE_ALL = String(Number.MIN_SAFE_INTEGER - 1);
 
 type Row = (string | null)[];
@@ -54,9 +55,9 @@ export class DatabaseReader implements Reader {
 
   /** One moment for all that is read from now on; it lasts until the connection ends. */
   async holdStill(): Promise<void> {
-    await this.#server.one('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    await this.#server.run({ text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' });
     // nothing is asked here while much is written elsewhere
-    await this.#server.one("SET LOCAL idle_in_transaction_session_timeout = '10min'");
+    await this.#server.run({ text: "SET LOCAL idle_in_transaction_session_timeout = '10min'" });
   }
 
   check(): void {}
@@ -105,20 +106,13 @@ export class DatabaseReader implements Reader {
     }
   }
 
-  async valueSize(): Promise<{ count: number; bytes: number }> {
-    const all = { count: 0, bytes: 0 };
-    for (let last: string | undefined; ; ) {
-      const where = last === undefined ? '' : 'WHERE hash > $1 ';
-      const [row] = await this.#server.rows(
-        `SELECT count(*), sum(size), max(hash) FROM (SELECT hash, size FROM sds_values ${where}ORDER BY hash LIMIT ${ROWS_A_COUNT}) AS page`,
-        ...(last === undefined ? [] : [last]),
-      );
-      if (row?.[2] === null || row?.[2] === undefined) return all;
-      all.count += Number(row[0]);
-      all.bytes += Number(row[1]);
-      last = row[2];
+  async valueTotals(): Promise<ValueTotals> {
+    const digest = new ValuesDigest();
+    for await (const rows of this.#valuePages('hash, ref_count, size')) {
+      for (const [hash, refCount, size] of rows) digest.add(String(hash), Number(refCount), Number(size));
       await this.#pause();
     }
+    return digest.end();
   }
 
   async readAhead(stores: readonly string[]): Promise<void> {
@@ -130,7 +124,7 @@ export class DatabaseReader implements Reader {
       order: string,
       take: (store: Ahead, patch: Patch, data: string | null) => void,
     ) => {
-      const sql = `SELECT store_id, clock, data FROM ${table} WHERE store_id = ANY($1::text[]) ORDER BY ${order}`;
+      const sql = `SELECT store_id, clock, encode(data, 'hex') FROM ${table} WHERE store_id = ANY($1::text[]) ORDER BY ${order}`;
       for (const [stored, clock, data = null] of await this.#server.rows(sql, those)) {
         const store = this.#ahead.get(names.get(String(stored)) ?? '');
         if (store !== undefined) take(store, { clock: Number(clock), data: bytesOf(data) }, data);
@@ -147,25 +141,13 @@ export class DatabaseReader implements Reader {
     const ahead = this.#ahead.get(store);
     if (ahead?.isInChunks === false) return ahead.snapshot;
     const { stored } = storedName(store);
-    const sql = 'SELECT clock, version, size, data FROM sds_snapshots WHERE store_id = $1';
-    const [row] = await this.#server.rows(sql, stored);
-    if (row === undefined) return undefined;
-    const [clock, version, size, data] = row;
-    if (data !== null) return { clock: Number(clock), data: bytesOf(data) };
-    const chunks = 'FROM sds_snapshot_chunks WHERE store_id = $1';
-    return { clock: Number(clock), data: await this.#joinChunks(chunks, stored, String(version), Number(size)) };
+    const [row] = await this.#server.rows('SELECT clock FROM sds_snapshots WHERE store_id = $1', stored);
+    const data = await this.#whole('sds_snapshots', stored);
+    return row === undefined || data === undefined ? undefined : { clock: Number(row[0]), data };
   }
 
-  async #joinChunks(from: string, key: string, version: string, size: number): Promise<Buffer> {
-    const whole = Buffer.alloc(size);
-    const sql = `SELECT chunk, data ${from} AND version = $2 AND chunk BETWEEN $3 AND $4`;
-    for (let first = 0; first * CHUNK_BYTES < size; first += CHUNKS_A_READ) {
-      const last = String(first + CHUNKS_A_READ - 1);
-      for (const [chunk, data] of await this.#server.rows(sql, key, version, String(first), last)) {
-        whole.set(bytesOf(data), Number(chunk) * CHUNK_BYTES);
-      }
-    }
-    return whole;
+  #whole(table: 'sds_snapshots' | 'sds_values', key: string): Promise<Uint8Array | undefined> {
+    return this.#server.use((connection) => readWhole(connection, table, key, this.#server.mayCopy));
   }
 
   async *patches(store: string): AsyncGenerator<Patch[]> {
@@ -181,14 +163,14 @@ export class DatabaseReader implements Reader {
         stored,
         after,
       );
-      for (const piece of piecesOf(heads, 1)) {
+      for (const piece of piecesOf(heads, ([, bytes]) => Number(bytes))) {
         const [clock, bytes] = piece[0] ?? [];
         if (Number(bytes) > BYTES_A_READ) {
           yield [{ clock: Number(clock), data: await this.#joinSlices(stored, String(clock), Number(bytes)) }];
           continue;
         }
         const rows = await this.#server.rows(
-          'SELECT clock, data FROM sds_patches WHERE store_id = $1 AND clock BETWEEN $2 AND $3 ORDER BY clock',
+          "SELECT clock, encode(data, 'hex') FROM sds_patches WHERE store_id = $1 AND clock BETWEEN $2 AND $3 ORDER BY clock",
           stored,
           String(piece[0]?.[0]),
           String(piece.at(-1)?.[0]),
@@ -204,7 +186,7 @@ export class DatabaseReader implements Reader {
   /** A text of the client has its limits, and bytes in digits are twice as long. */
   async #joinSlices(stored: string, clock: string, bytes: number): Promise<Buffer> {
     const whole = Buffer.alloc(bytes);
-    const sql = `SELECT substring(data FROM $3 FOR ${SLICE_BYTES}) FROM sds_patches WHERE store_id = $1 AND clock = $2`;
+    const sql = `SELECT encode(substring(data FROM $3 FOR ${SLICE_BYTES}), 'hex') FROM sds_patches WHERE store_id = $1 AND clock = $2`;
     for (let at = 0; at < bytes; at += SLICE_BYTES) {
       const [row] = await this.#server.rows(sql, stored, clock, String(at + 1));
       whole.set(bytesOf(row?.[0]), at);
@@ -213,37 +195,29 @@ export class DatabaseReader implements Reader {
   }
 
   async *values(): AsyncGenerator<Value[]> {
-    for await (const heads of this.#pages('hash, ref_count, version, size, data IS NULL AS chunked', 'sds_values')) {
+    for await (const heads of this.#valuePages(`${valueColumns()}, data IS NULL`)) {
       const names = await this.#namesOf(heads.map(([hash]) => String(hash)));
       const nameOfRow = new Map(heads.map((head, i) => [head, names[i] ?? '']));
-      for (const piece of piecesOf(heads, 3)) {
-        const inRows = piece.filter(([, , , , chunked]) => chunked !== 't').map(([hash]) => String(hash));
-        const data = new Map<string, Buffer>();
-        if (inRows.length > 0) {
-          const sql = 'SELECT hash, data FROM sds_values WHERE hash = ANY($1::text[])';
-          for (const [hash, bytes] of await this.#server.rows(sql, textArray(inRows))) {
-            data.set(String(hash), bytesOf(bytes));
-          }
-        }
+      for (const piece of piecesOf(heads, ([, , bytes]) => Number(bytes))) {
+        const inRows = piece.filter(([, , , , isInChunks]) => isInChunks !== 't').map(([hash]) => String(hash));
+        const sql = "SELECT hash, encode(data, 'hex') FROM sds_values WHERE hash = ANY($1::text[])";
+        const found = inRows.length === 0 ? [] : await this.#server.rows(sql, textArray(inRows));
+        const data = new Map<unknown, Uint8Array>(found.map(([hash, bytes]) => [hash, bytesOf(bytes)]));
         const values: Value[] = [];
         for (const head of piece) {
-          const [hash, refCount, version, size] = head;
-          const from = 'FROM sds_value_chunks WHERE hash = $1';
-          values.push({
-            hash: nameOfRow.get(head) ?? '',
-            refCount: Number(refCount),
-            data: data.get(String(hash)) ?? (await this.#joinChunks(from, String(hash), String(version), Number(size))),
-          });
+          const bytes = data.get(head[0]) ?? (await this.#whole('sds_values', String(head[0])));
+          if (bytes === undefined) continue; // not within one moment
+          values.push({ hash: nameOfRow.get(head) ?? '', data: bytes, print: valuePrintOf(head) });
         }
         yield values;
       }
     }
   }
 
-  async *#pages(columns: string, table: string): AsyncGenerator<Row[]> {
+  async *#valuePages(columns: string): AsyncGenerator<Row[]> {
     for (let after: string | undefined; ; ) {
       const where = after === undefined ? '' : 'WHERE hash > $1 ';
-      const sql = `SELECT ${columns} FROM ${table} v ${where}ORDER BY hash LIMIT ${ROWS_A_READ}`;
+      const sql = `SELECT ${columns} FROM sds_values v ${where}ORDER BY hash LIMIT ${ROWS_A_READ}`;
       const rows = await this.#server.rows(sql, ...(after === undefined ? [] : [after]));
       if (rows.length > 0) yield rows;
       if (rows.length < ROWS_A_READ) return;
@@ -308,46 +282,25 @@ export class DatabaseReader implements Reader {
     }
   }
 
-  async *valuePrints(): AsyncGenerator<Map<string, ValuePrint>> {
-    for await (const rows of this.#pages(valueColumns(), 'sds_values')) yield this.#valuePrintsIn(rows);
-  }
-
-  async valuePrintsOf(hashes: readonly string[]): Promise<Map<string, ValuePrint>> {
-    const stored = hashes.map((hash) => storedName(hash).stored);
+  async valuePrints(hashes: readonly string[]): Promise<Map<string, ValuePrint>> {
+    const names = new Map(hashes.map((hash) => [storedName(hash).stored, hash]));
     const sql = `SELECT ${valueColumns()} FROM sds_values v WHERE hash = ANY($1::text[])`;
-    return this.#valuePrintsIn(await this.#server.rows(sql, textArray(stored)));
-  }
-
-  async #valuePrintsIn(rows: Row[]): Promise<Map<string, ValuePrint>> {
-    const names = await this.#namesOf(rows.map(([hash]) => String(hash)));
-    return new Map(
-      rows.map(([, refCount, bytes, digest], i) => [
-        names[i] ?? '',
-        { refCount: Number(refCount), bytes: Number(bytes), digest: String(digest) },
-      ]),
-    );
+    const rows = await this.#server.rows(sql, textArray([...names.keys()]));
+    return new Map(rows.map((row) => [names.get(String(row[0])) ?? '', valuePrintOf(row)]));
   }
 }
 
+/** Hash, references, bytes and digest of a value. */
 function valueColumns(): string {
   const { bytes, digest } = wholeOf('v', 'sds_value_chunks c WHERE c.hash = v.hash');
   return `hash, ref_count, ${bytes}, ${digest}`;
 }
 
+function valuePrintOf([, refCount, bytes, digest]: Row): ValuePrint {
+  return { refCount: Number(refCount), bytes: Number(bytes), digest: String(digest) };
+}
+
 /** Of patches, as `PatchDigest` makes it. */
 function pageDigest(): string {
   return digestsAreUsed() ? "md5(string_agg(clock::text || ' ' || md5(data), ',' ORDER BY clock))" : "''";
-}
-
-/** Rows that are read together, by their bytes in a column. */
-function* piecesOf(rows: readonly Row[], column: number): Generator<Row[]> {
-  for (let start = 0; start < rows.length; ) {
-    let end = start + 1;
-    for (let bytes = Number(rows[start]?.[column]); end < rows.length; end++) {
-      bytes += Number(rows[end]?.[column]);
-      if (bytes > BYTES_A_READ) break;
-    }
-    yield rows.slice(start, end);
-    start = end;
-  }
 }

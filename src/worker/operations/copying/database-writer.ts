@@ -1,77 +1,88 @@
 /**
- * Writes what is moved into a PostgreSQL database: whole stores in each transaction, and with them what was done. The
- * stores belong to the copy until it has ended. A copy that was cut off goes on when it is called again: stores that are there
- * as the source has them are not copied again, and to each value the difference is added to what was added before.
+ * Writes what is copied into a PostgreSQL database: first the values of a source, in one transaction, then whole stores, some in
+ * each transaction. Until a copy has ended there is a row of `sds_copies` for each source: if it is cut off and called again, it
+ * goes on. Then the values are there, and so are the stores that are as the source has them.
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
+import { textArray } from '../../postgresql/arrays.ts';
+import { MOST_INLINE } from '../../postgresql/chunks.ts';
 import type { Statement } from '../../postgresql/connection.ts';
-import { isLongName, nameOf, type StoredName, storedName } from '../../postgresql/names.ts';
+import { namesOf } from '../../postgresql/long-names.ts';
+import { storedName } from '../../postgresql/names.ts';
+import { PackedPatches } from '../../postgresql/packed-patches.ts';
+import { insertionOfNew } from '../../postgresql/patches.ts';
+import { largeSnapshot, snapshotHead } from '../../postgresql/snapshots.ts';
+import { type ClaimRow, fenceHolders, lockedRows, lockStatements, removal } from '../../postgresql/store-rows.ts';
 import { prepareTables } from '../../postgresql/tables.ts';
-import { CopyClaims } from './copy-claims.ts';
-import { type CopyConnection, ServerFailure, textArray } from './copy-connection.ts';
-import { CopyRecords } from './copy-records.ts';
+import { saveLargeValue, savesOf } from '../../postgresql/values.ts';
+import { OperationError } from '../failure.ts';
+import { compareStores, compareValues } from './compare.ts';
+import { type CopyConnection, ServerFailure } from './copy-connection.ts';
 import { DatabaseReader } from './database-reader.ts';
-import { CHUNK_BYTES, writtenPrint } from './digest.ts';
-import type { Series, Source, StorePrint, Value, Writer } from './ends.ts';
+import { writtenPrint } from './digest.ts';
+import type { Source, StorePrint, Value, Writer } from './ends.ts';
 import { isThere } from './file-writer.ts';
 import type { Meter } from './meter.ts';
-import { insertPatches, insertSnapshots, insertValues, PackedRows } from './packed-rows.ts';
 
 const NAMES_AT_A_TIME = 500;
-const CHUNKS_AT_A_TIME = 16;
-const VALUES_AT_A_TIME = 2048;
-const BYTES_AT_A_TIME = 4 * 1024 * 1024;
+/** What crosses with one statement, or one group of them. */
+const MOST_ROWS = 4096;
+const MOST_BYTES = 1024 * 1024;
 
 export class DatabaseWriter implements Writer {
   readonly place: string;
-  readonly reader: DatabaseReader;
+  readonly #reader: DatabaseReader;
   readonly #server: CopyConnection;
   readonly #overwrite: boolean;
   readonly #meter: Meter;
-  readonly #claims: CopyClaims;
-  readonly #records: CopyRecords;
-  /** Sources by their identity; the name under which a copy of it is claimed. */
-  readonly #copies = new Map<string, string>();
-  /** Copies that were cut off. */
+  /** Keys of all sources, and of those of which another copy was begun and has not ended. */
+  readonly #keys = new Map<Source, string>();
   readonly #begunBefore = new Set<string>();
-  #hasClaims = false;
 
-  constructor(server: CopyConnection, overwrite: boolean, leaseMs: number, meter: Meter) {
+  constructor(server: CopyConnection, overwrite: boolean, meter: Meter) {
     this.#server = server;
     this.place = server.place;
-    this.reader = new DatabaseReader(server, () => meter.step());
+    this.#reader = new DatabaseReader(server, () => meter.step());
     this.#overwrite = overwrite;
     this.#meter = meter;
-    this.#claims = new CopyClaims(server, leaseMs);
-    this.#records = new CopyRecords(server);
   }
 
   async begin(sources: readonly Source[]): Promise<void> {
     await this.#server.use((connection) => prepareTables(connection, true));
-    await this.#claims.begin();
-    this.#hasClaims = true;
-    for (const { identity } of sources) this.#copies.set(identity, `\\copy ${keyOf(identity)}`);
-    // a name with a single backslash is no store's
-    await this.#claims.claim([...this.#copies.values()], () => 'a copy of the same source', true);
-    const places = new Map(sources.map(({ identity, reader }) => [keyOf(identity), reader.place]));
-    for (const copy of await this.#records.begin(places, this.#claims.fence())) this.#begunBefore.add(copy);
+    for (const source of sources) this.#keys.set(source, keyOf(source.identity));
+    const sql = 'SELECT source FROM sds_copies WHERE source = ANY($1::text[])';
+    const keys = textArray([...this.#keys.values()]);
+    for (const [key] of await this.#server.rows(sql, keys)) this.#begunBefore.add(String(key));
     for (const source of sources) {
-      for (const names of portionsOf([...source.stores.keys()])) {
-        const stored = new Map(names.map((name) => [storedName(name).stored, name]));
-        const told = (one: string) => `the store ${JSON.stringify(stored.get(one))}`;
-        await this.#claims.claim([...stored.keys()], told, false);
-        if (!this.#overwrite) await this.#refuseThose(source, stored);
+      const names = new Map([...source.stores.keys()].map((name) => [storedName(name).stored, name]));
+      const stored = [...names.keys()];
+      for (let at = 0; at < stored.length; at += NAMES_AT_A_TIME) {
+        await this.#refuse(source, stored.slice(at, at + NAMES_AT_A_TIME), names);
         await this.#meter.step();
       }
     }
   }
 
-  /** Stores that are there already, and were not copied before from this source. */
-  async #refuseThose(source: Source, stored: ReadonlyMap<string, string>): Promise<void> {
-    const records = await this.#records.stores(keyOf(source.identity), [...stored.keys()]);
-    for (const one of await this.#present([...stored.keys()])) {
-      if (!records.has(one)) throw isThere(this.place, stored.get(one) ?? one);
-    }
+  /** What would not be written in the end is refused before anything is. */
+  async #refuse(source: Source, stored: readonly string[], names: ReadonlyMap<string, string>): Promise<void> {
+    const [owned] = await this.#server.rows(
+      'SELECT c.store_id FROM sds_claims c JOIN sds_holders h ON h.session = c.session AND h.generation = c.generation ' +
+        'WHERE c.store_id = ANY($1::text[]) AND NOT h.fenced AND h.expires >= clock_timestamp() LIMIT 1',
+      textArray(stored),
+    );
+    if (owned !== undefined) throw this.#isOwned(names.get(String(owned[0])));
+    if (this.#overwrite || this.#mayBeOurs(source)) return;
+    const [present] = await this.#present(stored);
+    if (present !== undefined) throw isThere(this.place, names.get(present) ?? '');
+  }
+
+  #mayBeOurs(source: Source): boolean {
+    return this.#begunBefore.has(this.#keys.get(source) ?? '');
+  }
+
+  #isOwned(name: string | undefined): OperationError {
+    const detail = `the store ${JSON.stringify(name)} belongs to another process; close it there first`;
+    return new OperationError('fenced', this.place, detail);
   }
 
   async #present(stored: readonly string[]): Promise<string[]> {
@@ -83,256 +94,211 @@ export class DatabaseWriter implements Writer {
     return rows.map(([name]) => String(name));
   }
 
+  // ---- values ----------------------------------------------------------------------------------------
+
+  async copyValues(source: Source): Promise<number> {
+    const key = this.#keys.get(source) ?? '';
+    const { done } = this.#meter;
+    return this.#server.transaction(async () => {
+      this.#meter.goBackTo(done);
+      const [begun] = await this.#server.run({
+        text: "INSERT INTO sds_copies (source, place, print) VALUES ($1, $2, '') ON CONFLICT (source) DO NOTHING",
+        values: [key, source.reader.place],
+      });
+      if (begun?.count === 0) this.#begunBefore.add(key);
+      if (source.values === undefined) return 0;
+      const { count, bytes, print } = source.values;
+      // waits for another copy of this source: they do not both add to the counts
+      const text = 'UPDATE sds_copies SET print = $2 WHERE source = $1 AND print <> $2';
+      const [noted] = await this.#server.run({ text, values: [key, print] });
+      if (noted?.count === 0) {
+        await this.#meter.add(bytes);
+        return count;
+      }
+      let copied = 0;
+      for await (const values of source.reader.values()) {
+        await this.#addValues(values);
+        await compareValues(source, this.#reader, values);
+        copied += values.length;
+      }
+      source.reader.check();
+      return copied;
+    });
+  }
+
+  async #addValues(values: readonly Value[]): Promise<void> {
+    // in one order, whoever does this: so two wait for each other less often
+    const named = values
+      .map(({ hash, data, print }) => ({ ...storedName(hash), data: asBuffer(data), times: print.refCount }))
+      .sort((a, b) => (a.stored < b.stored ? -1 : 1));
+    const small = named.filter(({ data }) => data.byteLength <= MOST_INLINE);
+    await this.#server.run(...longNamesOf(named));
+    for (let at = 0; at < small.length; ) {
+      let bytes = 0;
+      const first = at;
+      while (at < small.length && bytes < MOST_BYTES) bytes += small[at++]?.data.byteLength ?? 0;
+      const some = small.slice(first, at).map(({ stored, data, times }) => ({ hash: stored, data, times }));
+      await this.#server.run(savesOf(some));
+      await this.#meter.add(bytes);
+    }
+    for (const { stored, data, times } of named) {
+      if (data.byteLength <= MOST_INLINE) continue;
+      await this.#server.use((connection) => saveLargeValue(connection, stored, data, this.#server.mayCopy, times));
+      await this.#meter.add(data.byteLength);
+    }
+  }
+
+  // ---- stores ----------------------------------------------------------------------------------------
+
   async copyStores(source: Source, group: ReadonlyMap<string, StorePrint>): Promise<void> {
     const names = new Map([...group.keys()].map((name) => [storedName(name).stored, name]));
-    const records = await this.#records.stores(keyOf(source.identity), [...names.keys()]);
-    const prints = new Map([...names].map(([stored, name]) => [stored, writtenPrint(group.get(name))]));
-    const missing = [...names.keys()].filter((stored) => records.get(stored) !== prints.get(stored));
-    // a store that was changed here since it was copied
-    const changed = await this.#changed(names, records, this.#overwrite ? undefined : missing);
-    if (changed.length > 0 && !this.#overwrite) throw isThere(this.place, names.get(changed[0] ?? '') ?? '');
-    const copied = [...new Set([...missing, ...changed])];
-    const done = [...names].filter(([stored]) => !copied.includes(stored));
-    for (const [, name] of done) await this.#meter.add(source.stores.get(name)?.bytes ?? 0);
-    if (copied.length === 0) return;
-    await this.#transaction(async () => {
-      await this.#remove(await this.#present(copied));
-      await this.#addLongNames(copied.map((stored) => storedName(names.get(stored) ?? '')));
-      await this.#addRows(source, copied, names);
-      await this.#records.addStores(
-        keyOf(source.identity),
-        new Map(copied.map((stored) => [stored, prints.get(stored) ?? ''])),
+    const { done } = this.#meter;
+    await this.#server.transaction(async () => {
+      this.#meter.goBackTo(done);
+      const claims = await this.#lock(names);
+      const present = await this.#present([...names.keys()]);
+      const same = await this.#same(present, names, group);
+      const [changed] = present.filter((stored) => !same.has(stored) || !this.#mayBeOurs(source));
+      if (changed !== undefined && !this.#overwrite) throw isThere(this.place, names.get(changed) ?? '');
+      const copied = [...names.keys()].filter((stored) => !same.has(stored));
+      for (const stored of same) await this.#meter.add(source.stores.get(names.get(stored) ?? '')?.bytes ?? 0);
+      await this.#remove(copied, claims);
+      await this.#addStores(source, copied, names);
+      await compareStores(
+        source,
+        this.#reader,
+        new Map([...group].filter(([name]) => copied.includes(storedName(name).stored))),
       );
       source.reader.check();
     });
   }
 
-  /** Those of the recorded ones that are no longer as they were recorded. */
-  async #changed(
+  /** Until the transaction ends nobody claims these stores; returns the claims of those who are dead. */
+  async #lock(names: ReadonlyMap<string, string>): Promise<ClaimRow[]> {
+    const stored = [...names.keys()];
+    const rows = lockedRows(await this.#server.run(...lockStatements(stored, stored)));
+    const claims = [...rows.values()].flatMap((row) => row.claims);
+    const living = await this.#server.use((connection) => fenceHolders(connection, claims));
+    for (const { store } of living) throw this.#isOwned(names.get(store));
+    return claims;
+  }
+
+  /** Those that are there as the source has them. */
+  async #same(
+    present: readonly string[],
     names: ReadonlyMap<string, string>,
-    records: ReadonlyMap<string, string>,
-    among: readonly string[] | undefined,
-  ): Promise<string[]> {
-    const recorded = [...records.keys()].filter((stored) => among?.includes(stored) ?? true);
-    if (recorded.length === 0) return [];
-    const patches = new Map<string, number>();
-    for (const stored of recorded) {
-      const { patches: count } = JSON.parse(records.get(stored) ?? '') as StorePrint;
-      patches.set(names.get(stored) ?? '', count);
-    }
-    const found = await this.reader.prints(patches);
-    return recorded.filter((stored) => writtenPrint(found.get(names.get(stored) ?? '')) !== records.get(stored));
+    prints: ReadonlyMap<string, StorePrint>,
+  ): Promise<Set<string>> {
+    if (present.length === 0) return new Set();
+    const wanted = (stored: string) => prints.get(names.get(stored) ?? '');
+    const counts = present.map((stored) => [names.get(stored) ?? '', wanted(stored)?.patches ?? 0] as const);
+    const found = await this.#reader.prints(new Map(counts));
+    const isSame = (stored: string) =>
+      writtenPrint(found.get(names.get(stored) ?? '')) === writtenPrint(wanted(stored));
+    return new Set(present.filter(isSame));
   }
 
-  async #transaction(work: () => Promise<void>): Promise<void> {
-    try {
-      await this.#server.transaction(work, this.#claims.fence());
-    } catch (error) {
-      throw this.#claims.meaningOf(error);
-    }
-  }
-
-  async #remove(stored: readonly string[]): Promise<void> {
-    if (stored.length === 0) return;
+  async #remove(stored: readonly string[], claims: readonly ClaimRow[]): Promise<void> {
     const values = [textArray(stored)];
     const of = (table: string) => ({ text: `DELETE FROM ${table} WHERE store_id = ANY($1::text[])`, values });
-    await this.#server.run(of('sds_patches'), of('sds_snapshots'), of('sds_snapshot_chunks'));
+    // whoever was paused for longer than his lease is not to go on with what was replaced
+    await this.#server.run(removal(claims), of('sds_patches'), of('sds_snapshots'), of('sds_snapshot_chunks'));
   }
 
-  async #addLongNames(names: readonly StoredName[]): Promise<void> {
-    for (const { stored, whole } of names) {
-      if (whole === undefined) continue;
-      const text = 'INSERT INTO sds_long_names (short, name) VALUES ($1, $2) ON CONFLICT (short) DO NOTHING';
-      await this.#server.one(text, stored, whole);
-    }
-  }
-
-  async #addRows({ reader }: Source, copied: readonly string[], names: ReadonlyMap<string, string>): Promise<void> {
-    const version = randomUUID();
-    const patches = this.#packed(insertPatches);
-    const snapshots = this.#packed(insertSnapshots, version);
+  async #addStores({ reader }: Source, copied: readonly string[], names: ReadonlyMap<string, string>): Promise<void> {
+    const parts = new Parts(this.#server, this.#meter);
     for (const stored of copied) {
       const name = names.get(stored) ?? '';
+      for (const statement of longNamesOf([storedName(name)])) await parts.add(statement, 0);
       const snapshot = await reader.snapshot(name);
-      if (snapshot !== undefined && snapshot.data.byteLength <= CHUNK_BYTES) {
-        await snapshots.add(stored, snapshot.clock, snapshot.data);
-      } else if (snapshot !== undefined) {
-        const { clock, data } = snapshot;
-        await this.#addChunks('sds_snapshot_chunks (store_id, version, chunk, data)', stored, version, data);
-        await this.#server.one(
-          'INSERT INTO sds_snapshots (store_id, clock, version, size) VALUES ($1, $2, $3, $4)',
-          stored,
-          String(clock),
-          version,
-          String(data.byteLength),
-        );
+      if (snapshot !== undefined) {
+        const { clock, data } = { ...snapshot, data: asBuffer(snapshot.data) };
+        const isSmall = data.byteLength <= MOST_INLINE;
+        const head = isSmall
+          ? snapshotHead(stored, clock, data)
+          : await this.#server.use((connection) =>
+              largeSnapshot(connection, stored, { clock, data }, this.#server.mayCopy),
+            );
+        await parts.add(head, data.byteLength);
       }
-      for await (const some of reader.patches(name)) {
-        for (const { clock, data } of some) await patches.add(stored, clock, data);
+      for await (const patches of reader.patches(name)) {
+        for (const { clock, data } of patches) await parts.addPatch(stored, clock, data);
       }
     }
-    await patches.send();
-    await snapshots.send();
+    await parts.send();
   }
 
-  #packed(text: string, ...more: string[]): PackedRows {
-    return new PackedRows(text, more, async (statement, bytes) => {
-      await this.#server.run(statement);
-      await this.#meter.add(bytes);
-    });
-  }
+  // ---- the end -----------------------------------------------------------------------------------------
 
-  async #addChunks(table: string, key: string, version: string, data: Uint8Array): Promise<void> {
-    const chunks = Math.ceil(data.byteLength / CHUNK_BYTES);
-    for (let first = 0; first < chunks; first += CHUNKS_AT_A_TIME) {
-      const count = Math.min(chunks - first, CHUNKS_AT_A_TIME);
-      const bytes = data.subarray(first * CHUNK_BYTES, (first + count) * CHUNK_BYTES);
-      await this.#server.one(
-        `INSERT INTO ${table} SELECT $1, $2, $3::int + k, substring($4::bytea FROM k * ${CHUNK_BYTES} + 1 FOR ${CHUNK_BYTES}) ` +
-          'FROM generate_series(0, $5::int - 1) AS k',
-        key,
-        version,
-        String(first),
-        Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
-        String(count),
+  /** Values that an earlier call has added stay on record if this one was to leave them out: another one must not add them again. */
+  async finish(): Promise<void> {
+    const forget = (server: CopyConnection) =>
+      server.run(
+        ...[...this.#keys].map(([{ values }, key]) => ({
+          text: `DELETE FROM sds_copies WHERE source = $1${values === undefined ? " AND print = ''" : ''}`,
+          values: [key],
+        })),
       );
-      await this.#meter.add(bytes.byteLength);
-    }
-  }
-
-  async copyValues(source: Source): Promise<void> {
-    for await (const values of gathered(source.reader.values())) await this.#copyValues(source, values);
-    if (this.#begunBefore.has(keyOf(source.identity))) await this.#takeBack(source);
-  }
-
-  async #copyValues(source: Source, values: readonly Value[]): Promise<void> {
-    const copy = keyOf(source.identity);
-    // in one order, whoever does this: so two do not wait for each other
-    const named = values
-      .map((value) => ({ value, name: storedName(value.hash) }))
-      .sort((a, b) => (a.name.stored < b.name.stored ? -1 : 1));
-    await this.#transaction(async () => {
-      const added = await this.#records.values(
-        copy,
-        named.map(({ name }) => name.stored),
-      );
-      const missing = named.filter(({ value, name }) => added.get(name.stored) !== value.refCount);
-      for (const { value } of named.filter((one) => !missing.includes(one))) {
-        await this.#meter.add(value.data.byteLength);
-      }
-      if (missing.length === 0) return;
-      await this.#addLongNames(missing.map(({ name }) => name));
-      const version = randomUUID();
-      const packed = this.#packed(insertValues, version);
-      for (const { value, name } of missing) {
-        const more = value.refCount - (added.get(name.stored) ?? 0);
-        if (value.data.byteLength <= CHUNK_BYTES) await packed.add(name.stored, more, value.data);
-        else await this.#addLargeValue(name.stored, more, version, value.data);
-      }
-      await packed.send();
-      await this.#records.addValues(copy, new Map(missing.map(({ value, name }) => [name.stored, value.refCount])));
-      source.reader.check();
-    });
-  }
-
-  async #addLargeValue(stored: string, count: number, version: string, data: Uint8Array): Promise<void> {
-    const text = 'UPDATE sds_values SET ref_count = ref_count + $2 WHERE hash = $1';
-    const there = await this.#server.one(text, stored, String(count));
-    if (there.count > 0) return this.#meter.add(data.byteLength);
-    await this.#addChunks('sds_value_chunks (hash, version, chunk, data)', stored, version, data);
-    const [row] = await this.#server.rows(
-      'INSERT INTO sds_values (hash, ref_count, version, size) VALUES ($1, $2, $3, $4) ' +
-        'ON CONFLICT (hash) DO UPDATE SET ref_count = sds_values.ref_count + excluded.ref_count RETURNING version',
-      stored,
-      String(count),
-      version,
-      String(data.byteLength),
-    );
-    if (row?.[0] === version) return;
-    // another process has stored it in the meantime
-    await this.#server.one('DELETE FROM sds_value_chunks WHERE hash = $1 AND version = $2', stored, version);
-  }
-
-  /** What was added before it was cut off for values that the source has no more. */
-  async #takeBack(source: Source): Promise<void> {
-    const copy = keyOf(source.identity);
-    for await (const counts of this.#records.allValues(copy, NAMES_AT_A_TIME)) {
-      const names = await this.#namesOf([...counts.keys()]);
-      const there = await source.reader.valuePrintsOf([...names.values()]);
-      for (const [stored, count] of counts) {
-        if (there.has(names.get(stored) ?? '')) continue;
-        await this.#transaction(async () => {
-          const values = [stored];
-          await this.#server.one(
-            'UPDATE sds_values SET ref_count = ref_count - $2 WHERE hash = $1',
-            stored,
-            String(count),
-          );
-          await this.#server.run(
-            {
-              text: 'DELETE FROM sds_value_chunks WHERE hash = $1 AND EXISTS (SELECT 1 FROM sds_values v WHERE v.hash = $1 AND v.ref_count <= 0)',
-              values,
-            },
-            { text: 'DELETE FROM sds_values WHERE hash = $1 AND ref_count <= 0', values },
-          );
-          await this.#records.removeValue(copy, stored);
-        });
-      }
-    }
-  }
-
-  async #namesOf(stored: readonly string[]): Promise<Map<string, string>> {
-    const names = new Map(stored.map((name) => [name, nameOf(name)]));
-    const long = stored.filter(isLongName);
-    if (long.length === 0) return names;
-    const sql = 'SELECT short, name FROM sds_long_names WHERE short = ANY($1::text[])';
-    for (const [short, whole] of await this.#server.rows(sql, textArray(long))) {
-      names.set(String(short), nameOf(String(whole)));
-    }
-    return names;
-  }
-
-  async finish(withValues: boolean): Promise<void> {
-    const copies = [...this.#copies.keys()].map(keyOf);
     try {
-      await this.#records.end(copies, withValues, this.#claims.fence(), ...this.#leaving());
+      await forget(this.#server);
     } catch (error) {
-      const isInDoubt = error instanceof ServerFailure && error.retry === 'reconnect';
-      if (!isInDoubt || !(await this.#claims.haveLeft().catch(() => false))) throw this.#claims.meaningOf(error);
+      if (!(error instanceof ServerFailure) || error.retry !== 'reconnect') throw error;
+      // all is there, and it does no harm to do this twice
+      const again = await this.#server.another();
+      await forget(again).finally(() => again.close());
     }
-    this.#hasClaims = false;
   }
 
-  #leaving(): Statement[] {
-    return this.#claims.leaving([...this.#copies.values()]);
-  }
-
-  async close(): Promise<void> {
-    await this.#claims.close();
-    if (this.#hasClaims && !this.#server.connection.lost) {
-      // else whoever comes next waits until this copy is taken for dead; what led here counts
-      await this.#server.run({ text: 'BEGIN' }, ...this.#leaving(), { text: 'COMMIT' }).catch(() => undefined);
-    }
-    await this.#server.close();
+  close(): Promise<void> {
+    return this.#server.close();
   }
 }
 
-/** Small portions together: each is a transaction. */
-async function* gathered(portions: Series<Value[]>): AsyncGenerator<Value[]> {
-  let values: Value[] = [];
-  let bytes = 0;
-  for await (const portion of portions) {
-    for (const { data } of portion) bytes += data.byteLength;
-    values.push(...portion);
-    if (values.length < VALUES_AT_A_TIME && bytes < BYTES_AT_A_TIME) continue;
-    yield values;
-    [values, bytes] = [[], 0];
+/** Statements that cross together, and patches of several stores that cross with one. */
+class Parts {
+  readonly #server: CopyConnection;
+  readonly #meter: Meter;
+  #statements: Statement[] = [];
+  #patches = new PackedPatches();
+  #bytes = 0;
+
+  constructor(server: CopyConnection, meter: Meter) {
+    this.#server = server;
+    this.#meter = meter;
   }
-  if (values.length > 0) yield values;
+
+  async add(statement: Statement, bytes: number): Promise<void> {
+    this.#statements.push(statement);
+    await this.#added(bytes);
+  }
+
+  async addPatch(stored: string, clock: number, data: Uint8Array): Promise<void> {
+    this.#patches.add(stored, clock, data, 0, false);
+    await this.#added(data.byteLength);
+  }
+
+  async #added(bytes: number): Promise<void> {
+    this.#bytes += bytes;
+    const rows = this.#statements.length + this.#patches.count;
+    if (rows >= MOST_ROWS || this.#bytes >= MOST_BYTES) await this.send();
+  }
+
+  async send(): Promise<void> {
+    const [statements, patches, bytes] = [this.#statements, this.#patches, this.#bytes];
+    if (patches.count > 0) statements.push(insertionOfNew(patches));
+    [this.#statements, this.#patches, this.#bytes] = [[], new PackedPatches(), 0];
+    if (statements.length > 0) await this.#server.run(...statements);
+    patches.free();
+    await this.#meter.add(bytes);
+  }
 }
 
-function* portionsOf(names: readonly string[]): Generator<string[]> {
-  for (let at = 0; at < names.length; at += NAMES_AT_A_TIME) yield names.slice(at, at + NAMES_AT_A_TIME);
+function longNamesOf(names: readonly { stored: string; whole: string | undefined }[]): Statement[] {
+  return namesOf(names.flatMap(({ stored, whole }) => (whole === undefined ? [] : [[stored, whole] as const])));
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** Paths are longer than an index takes. */

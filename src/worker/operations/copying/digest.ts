@@ -2,11 +2,10 @@
  * Digests by which two copies are compared, made in the same way here and by the server, so that nothing has to be
  * sent for it. MD5, since it is the only one that all servers have under one name: it is to find accidents.
  */
-import { hash } from 'node:crypto';
-import type { StorePrint } from './ends.ts';
+import { createHash, hash } from 'node:crypto';
+import { CHUNK_BYTES } from '../../postgresql/chunks.ts';
+import type { StorePrint, ValueTotals } from './ends.ts';
 
-/** Larger snapshots and values lie in rows of so many bytes in PostgreSQL. */
-export const CHUNK_BYTES = 256 * 1024;
 /** Patches whose digests are joined before they are digested again: a text of the server has its limits. */
 export const PATCHES_A_PAGE = 20_000;
 
@@ -34,7 +33,7 @@ export function md5(data: Uint8Array | string): string {
   return inUse ? hash('md5', data) : '';
 }
 
-/** Of bytes that may lie in chunks. */
+/** Of bytes that lie in chunks in PostgreSQL, if they are many. */
 export function digestOf(data: Uint8Array): string {
   if (data.byteLength <= CHUNK_BYTES) return md5(data);
   const digests: string[] = [];
@@ -60,6 +59,23 @@ export class PatchDigest {
   end(): string {
     if (this.#page.length > 0) this.#turn();
     return this.#digest;
+  }
+}
+
+/** Of all values of a source, by which it is known whether they are still the same. */
+export class ValuesDigest {
+  readonly #hash = createHash('sha256');
+  #count = 0;
+  #bytes = 0;
+
+  add(hash: string, refCount: number, bytes: number): void {
+    this.#hash.update(`${JSON.stringify(hash)} ${refCount} ${bytes}\n`);
+    this.#count++;
+    this.#bytes += bytes;
+  }
+
+  end(): ValueTotals {
+    return { count: this.#count, bytes: this.#bytes, print: this.#hash.digest('hex') };
   }
 }
 

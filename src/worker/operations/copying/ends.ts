@@ -1,4 +1,4 @@
-/** What is moved, and between what: an end is a database file or a PostgreSQL database. */
+/** What is copied, and between what: an end is a database file or a PostgreSQL database. */
 
 export interface Patch {
   clock: number;
@@ -7,8 +7,8 @@ export interface Patch {
 
 export interface Value {
   hash: string;
-  refCount: number;
   data: Uint8Array;
+  print: ValuePrint;
 }
 
 /** How much there is of a store. */
@@ -16,6 +16,15 @@ export interface StoreSize {
   patches: number;
   bytes: number;
   hasSnapshot: boolean;
+  /** Why it can't be copied as it is, if so. */
+  trouble?: string;
+}
+
+/** How much there is of all values, and a digest of their hashes, counts and sizes. */
+export interface ValueTotals {
+  count: number;
+  bytes: number;
+  print: string;
 }
 
 /** By which two copies of a store are compared. */
@@ -41,9 +50,8 @@ export interface Reader {
   /** As messages name it. */
   readonly place: string;
   stores(): Promise<Map<string, StoreSize>>;
-  /** How many values there are, and their bytes. */
-  valueSize(): Promise<{ count: number; bytes: number }>;
-  /** @param patches - names of stores, and how many patches they should have */
+  valueTotals(): Promise<ValueTotals>;
+  /** @param patches - names of stores, and about how many patches they have */
   prints(patches: ReadonlyMap<string, number>): Promise<Map<string, StorePrint>>;
   /** Reads small stores together, which are asked for one by one afterwards: a round trip for each takes longer. */
   readAhead?(stores: readonly string[]): Promise<void>;
@@ -52,9 +60,7 @@ export interface Reader {
   patches(store: string): Series<Patch[]>;
   /** All of them, some at a time. */
   values(): Series<Value[]>;
-  /** All of them, some at a time; those of PostgreSQL without their bytes being sent. */
-  valuePrints(): Series<Map<string, ValuePrint>>;
-  valuePrintsOf(hashes: readonly string[]): Promise<Map<string, ValuePrint>>;
+  valuePrints(hashes: readonly string[]): Promise<Map<string, ValuePrint>>;
   /** Throws if it was read without a lock and has changed: what was read is no state of it. */
   check(): void;
 }
@@ -66,19 +72,19 @@ export interface Source {
   identity: string;
   /** What is to be copied of it. */
   stores: Map<string, StoreSize>;
+  /** `undefined` if they are left out. */
+  values: ValueTotals | undefined;
 }
 
-/** Where stores are written to. */
+/** Where stores are written to. What is written it compares with the source before it is committed. */
 export interface Writer {
   readonly place: string;
-  /** Reads what was written. */
-  readonly reader: Reader;
   /** Refuses what can't be copied; nothing is written if it does. */
   begin(sources: readonly Source[]): Promise<void>;
+  /** Before the stores of the source: so whoever finds a store finds its values. Returns how many there are. */
+  copyValues(source: Source): Promise<number>;
   copyStores(source: Source, group: ReadonlyMap<string, StorePrint>): Promise<void>;
-  copyValues(source: Source): Promise<void>;
-  /** After all is there and was compared. */
-  finish(withValues: boolean): Promise<void>;
+  finish(): Promise<void>;
   /** At any end. */
   close(): Promise<void>;
 }

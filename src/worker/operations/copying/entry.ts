@@ -1,4 +1,4 @@
-/** Where a worker that moves stores begins: from or to a PostgreSQL database, or from several sources. It does so once. */
+/** Where a worker that copies stores begins: between files and PostgreSQL databases. It does so once. */
 import type { CopyTask } from '../../../protocol/operation-messages.ts';
 import { serve } from '../serve.ts';
 import { copyStores } from './copy.ts';

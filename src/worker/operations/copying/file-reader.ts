@@ -1,11 +1,31 @@
-/** Reads stores and values of a database file, in pieces that fit into memory. */
-import type { DatabaseSync as Database, StatementSync } from 'node:sqlite';
+/** Reads stores and values of a database file, in pieces that fit into memory. Rows that no provider writes are passed over. */
+import type { DatabaseSync as Database, SQLInputValue, StatementSync } from 'node:sqlite';
+import { toEngineError } from '../../sqlite/errors.ts';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
 import { OperationError } from '../failure.ts';
-import { pieces, ROWS_A_READ, storesOf } from '../files/copy-stores.ts';
 import { textOf } from '../files/text.ts';
-import { digestOf, PatchDigest } from './digest.ts';
-import type { Patch, Reader, StorePrint, StoreSize, Value, ValuePrint } from './ends.ts';
+import { digestOf, PatchDigest, ValuesDigest } from './digest.ts';
+import type { Patch, Reader, StorePrint, StoreSize, Value, ValuePrint, ValueTotals } from './ends.ts';
+import { piecesOf } from './pieces.ts';
+
+const ROWS_A_READ = 256;
+const HEADS_A_READ = 4096;
+
+type Row = Record<string, unknown>;
+
+const isSafe = (column: string) =>
+  `typeof(${column}) = 'integer' AND ${column} BETWEEN ${Number.MIN_SAFE_INTEGER} AND ${Number.MAX_SAFE_INTEGER}`;
+/** Of a patch or a snapshot, and of a value, as a provider writes it. */
+const isUsual = `typeof(store_id) = 'text' AND typeof(data) = 'blob' AND ${isSafe('clock')}`;
+const isUsualValue = `typeof(hash) = 'text' AND typeof(data) = 'blob' AND ${isSafe('ref_count')}`;
+
+export interface FileReaderOptions {
+  /** Called now and then in what takes long. */
+  pause: () => Promise<void>;
+  check?: () => void;
+  /** Reads what can be read of a damaged file, and leaves the rest out. */
+  salvages?: boolean;
+}
 
 export class FileReader implements Reader {
   readonly place: string;
@@ -13,15 +33,16 @@ export class FileReader implements Reader {
   readonly #database: Database;
   readonly #statements = new Map<string, StatementSync>();
   readonly #pause: () => Promise<void>;
+  readonly #salvages: boolean;
   /** Names of the stores, and the bytes by which the file knows them. */
-  #ids: Map<string, Uint8Array> | undefined;
+  readonly #ids = new Map<string, Uint8Array>();
 
-  /** @param pause - called now and then in what takes long */
-  constructor(database: Database, place: string, pause: () => Promise<void>, check: () => void = () => {}) {
+  constructor(database: Database, place: string, { pause, check = () => {}, salvages = false }: FileReaderOptions) {
     this.#database = database;
     this.place = place;
     this.#pause = pause;
     this.check = check;
+    this.#salvages = salvages;
   }
 
   /** Each is asked for every store. */
@@ -31,64 +52,87 @@ export class FileReader implements Reader {
     return statement;
   }
 
-  get #look(): { database: Database } {
-    return { database: this.#database };
+  #textOf(bytes: unknown): string {
+    return textOf({ database: this.#database }, bytes);
   }
 
-  #idOf(store: string): Uint8Array {
-    this.#ids ??= storesOf(this.#look);
-    return this.#ids.get(store) ?? new TextEncoder().encode(store);
+  /** The rows of a query; of a damaged file, none where they can't be read, if it is to be salvaged. */
+  #all(sql: string, ...values: SQLInputValue[]): Row[] {
+    try {
+      return this.#prepare(sql).all(...values);
+    } catch (error) {
+      if (!this.#salvages || toEngineError(error).code !== 'database-corrupt') throw error;
+      return [];
+    }
   }
 
   async stores(): Promise<Map<string, StoreSize>> {
     const sizes = new Map<string, StoreSize>();
-    const rows = this.#database
-      .prepare(
-        'SELECT CAST(store_id AS BLOB) AS id, count(*) AS patches, sum(length(data)) AS bytes, 0 AS snapshots FROM patches GROUP BY store_id ' +
-          'UNION ALL SELECT CAST(store_id AS BLOB), 0, length(data), 1 FROM snapshots WHERE store_id IS NOT NULL',
-      )
-      .all();
-    const spelled = new Map<string, string>();
-    for (const { id, patches, bytes, snapshots } of rows) {
-      const name = textOf(this.#look, id);
-      const spelling = Buffer.from(id as Uint8Array).toString('hex');
-      if ((spelled.get(name) ?? spelling) !== spelling) {
-        this.#refuse(`two stores have the name ${JSON.stringify(name)}, which is no proper text in this file`);
-      }
-      spelled.set(name, spelling);
-      const size = sizes.get(name) ?? { patches: 0, bytes: 0, hasSnapshot: false };
-      sizes.set(name, {
-        patches: size.patches + Number(patches),
-        bytes: size.bytes + Number(bytes),
-        hasSnapshot: size.hasSnapshot || snapshots === 1,
-      });
-    }
+    // of a damaged file only the index is read, which tells neither bytes nor types
+    const patches = this.#salvages
+      ? 'SELECT CAST(store_id AS BLOB) AS id, count(*) AS patches, 0 AS bytes, 0 AS snapshots, 0 AS odd FROM patches GROUP BY store_id'
+      : 'SELECT CAST(store_id AS BLOB) AS id, count(*) AS patches, total(length(data)) AS bytes, 0 AS snapshots, ' +
+        `sum(NOT (${isUsual})) AS odd FROM patches GROUP BY store_id`;
+    const snapshots = this.#salvages
+      ? 'SELECT CAST(store_id AS BLOB) AS id, 0 AS patches, 0 AS bytes, 1 AS snapshots, 0 AS odd FROM snapshots'
+      : 'SELECT CAST(store_id AS BLOB) AS id, 0 AS patches, length(data) AS bytes, 1 AS snapshots, ' +
+        `NOT (${isUsual}) AS odd FROM snapshots`;
+    for (const row of [...this.#all(patches), ...this.#all(snapshots)]) this.#addTo(sizes, row);
     return sizes;
   }
 
-  async valueSize(): Promise<{ count: number; bytes: number }> {
-    const row = firstRow(this.#prepare('SELECT count(*) AS count, total(length(data)) AS bytes FROM blobs'));
-    return { count: Number(row?.count), bytes: Number(row?.bytes) };
+  #addTo(sizes: Map<string, StoreSize>, { id, patches, bytes, snapshots, odd }: Row): void {
+    if (!(id instanceof Uint8Array) && this.#salvages) return; // the snapshot of no store
+    const name = this.#textOf(id);
+    const size = sizes.get(name) ?? { patches: 0, bytes: 0, hasSnapshot: false };
+    sizes.set(name, size);
+    size.patches += Number(patches);
+    size.bytes += Number(bytes);
+    if (snapshots === 1) size.hasSnapshot = true;
+    if (odd !== 0)
+      size.trouble = "has rows that no provider writes; 'verify' says which, and salvaging leaves them out";
+    if (!(id instanceof Uint8Array)) return;
+    const known = this.#ids.get(name) ?? id;
+    this.#ids.set(name, known);
+    if (Buffer.compare(known, id) !== 0)
+      size.trouble = 'is no proper text in this file, and two stores are read as that';
+  }
+
+  async valueTotals(): Promise<ValueTotals> {
+    const digest = new ValuesDigest();
+    const sql =
+      `SELECT rowid AS row, CAST(hash AS BLOB) AS hash, ${isUsualValue} AS usual, CAST(ref_count AS TEXT) AS refs, ` +
+      `length(data) AS bytes FROM blobs WHERE rowid > ? ORDER BY rowid LIMIT ${HEADS_A_READ}`;
+    for (let after = Number.MIN_SAFE_INTEGER; ; ) {
+      const rows = this.#all(sql, after);
+      for (const { hash, usual, refs, bytes } of rows) {
+        if (usual === 1) digest.add(this.#textOf(hash), Number(refs), Number(bytes));
+        else if (!this.#salvages) {
+          const detail = "there are values that no provider writes; 'verify' says which, and salvaging leaves them out";
+          throw new OperationError('database-corrupt', this.place, detail);
+        }
+      }
+      const last = rows.at(-1)?.row;
+      if (typeof last !== 'number' || last <= after) return digest.end();
+      after = last;
+      await this.#pause();
+    }
   }
 
   async snapshot(store: string): Promise<Patch | undefined> {
-    const sql = 'SELECT clock, data FROM snapshots WHERE store_id = CAST(? AS TEXT)';
-    const row = firstRow(this.#prepare(sql), this.#idOf(store));
-    return row === undefined ? undefined : this.#patchOf(row, store);
+    const sql = `SELECT clock, data FROM snapshots WHERE store_id = CAST(? AS TEXT) AND ${isUsual}`;
+    return this.#all(sql, this.#ids.get(store) ?? store)[0] as Patch | undefined;
   }
 
   *patches(store: string): Generator<Patch[]> {
-    const id = this.#idOf(store);
-    const heads = this.#prepare(
-      `SELECT clock, length(data) AS bytes FROM patches WHERE store_id = CAST(? AS TEXT) AND clock > ? ORDER BY clock LIMIT ${ROWS_A_READ}`,
-    );
-    const read = this.#prepare(
-      'SELECT clock, data FROM patches WHERE store_id = CAST(? AS TEXT) AND clock BETWEEN ? AND ? ORDER BY clock',
-    );
+    const id = this.#ids.get(store) ?? store;
+    const those = `FROM patches WHERE store_id = CAST(? AS TEXT) AND ${isUsual} AND clock`;
+    const heads = `SELECT clock, length(data) AS bytes ${those} > ? ORDER BY clock LIMIT ${ROWS_A_READ}`;
+    const read = `SELECT clock, data ${those} BETWEEN ? AND ? ORDER BY clock`;
     for (let after = Number.MIN_SAFE_INTEGER - 1; ; ) {
-      const rows = heads.all(id, after);
-      for (const [first, last] of pieces(rows, 'clock')) {
-        yield read.all(id, first as number, last as number).map((row) => this.#patchOf(row, store));
+      const rows = this.#all(heads, id, after);
+      for (const piece of piecesOf(rows, ({ bytes }) => Number(bytes))) {
+        yield this.#all(read, id, Number(piece[0]?.clock), Number(piece.at(-1)?.clock)) as unknown as Patch[];
       }
       const last = rows.at(-1)?.clock;
       if (typeof last !== 'number' || last <= after) return;
@@ -96,38 +140,24 @@ export class FileReader implements Reader {
     }
   }
 
-  #patchOf({ clock, data }: Record<string, unknown>, store: string): Patch {
-    if (Number.isSafeInteger(clock) && data instanceof Uint8Array) return { clock: clock as number, data };
-    return this.#refuse(`store ${JSON.stringify(store)} has rows that no provider writes; 'verify' says which`);
-  }
-
-  #refuse(detail: string): never {
-    throw new OperationError('database-corrupt', this.place, detail);
-  }
-
   *values(): Generator<Value[]> {
-    const heads = this.#prepare(
-      `SELECT rowid AS row, length(data) AS bytes FROM blobs WHERE rowid > ? ORDER BY rowid LIMIT ${ROWS_A_READ}`,
-    );
-    const read = this.#prepare(
-      'SELECT CAST(hash AS BLOB) AS hash, ref_count, data FROM blobs WHERE rowid BETWEEN ? AND ?',
-    );
+    const those = `FROM blobs WHERE ${isUsualValue} AND rowid`;
+    const heads = `SELECT rowid AS row, length(data) AS bytes ${those} > ? ORDER BY rowid LIMIT ${ROWS_A_READ}`;
+    const read = `SELECT CAST(hash AS BLOB) AS hash, ref_count, data ${those} BETWEEN ? AND ?`;
     for (let after = Number.MIN_SAFE_INTEGER; ; ) {
-      const rows = heads.all(after);
-      for (const [first, last] of pieces(rows, 'row')) {
-        yield read.all(first as number, last as number).map((row) => this.#valueOf(row));
+      const rows = this.#all(heads, after);
+      for (const piece of piecesOf(rows, ({ bytes }) => Number(bytes))) {
+        const found = this.#all(read, Number(piece[0]?.row), Number(piece.at(-1)?.row));
+        yield found.map((row) => ({
+          hash: this.#textOf(row.hash),
+          data: row.data as Uint8Array,
+          print: valuePrintOf(row),
+        }));
       }
       const last = rows.at(-1)?.row;
       if (typeof last !== 'number' || last <= after) return;
       after = last;
     }
-  }
-
-  #valueOf({ hash, ref_count, data }: Record<string, unknown>): Value {
-    if (hash instanceof Uint8Array && Number.isSafeInteger(ref_count) && data instanceof Uint8Array) {
-      return { hash: textOf(this.#look, hash), refCount: ref_count as number, data };
-    }
-    return this.#refuse("there are values that no provider writes; 'verify' says which");
   }
 
   async prints(patches: ReadonlyMap<string, number>): Promise<Map<string, StorePrint>> {
@@ -158,23 +188,18 @@ export class FileReader implements Reader {
     };
   }
 
-  *valuePrints(): Generator<Map<string, ValuePrint>> {
-    for (const values of this.values()) {
-      yield new Map(values.map((value) => [value.hash, printOf(value)]));
-    }
-  }
-
-  async valuePrintsOf(hashes: readonly string[]): Promise<Map<string, ValuePrint>> {
+  async valuePrints(hashes: readonly string[]): Promise<Map<string, ValuePrint>> {
     const read = this.#prepare('SELECT ref_count, data FROM blobs WHERE hash = ?');
     const prints = new Map<string, ValuePrint>();
     for (const hash of hashes) {
       const row = firstRow(read, hash);
-      if (row !== undefined) prints.set(hash, printOf(this.#valueOf({ ...row, hash: new TextEncoder().encode(hash) })));
+      if (row?.data instanceof Uint8Array) prints.set(hash, valuePrintOf(row));
     }
     return prints;
   }
 }
 
-function printOf({ refCount, data }: Pick<Value, 'refCount' | 'data'>): ValuePrint {
-  return { refCount, bytes: data.byteLength, digest: digestOf(data) };
+function valuePrintOf({ ref_count, data }: Row): ValuePrint {
+  const bytes = data as Uint8Array;
+  return { refCount: ref_count as number, bytes: bytes.byteLength, digest: digestOf(bytes) };
 }

@@ -1,15 +1,17 @@
-/** Writes what is moved into a database file, all of it or nothing: in one transaction, which ends after it was compared. */
+/** Writes what is copied into a database file, all of it or nothing: in one transaction, which ends after it was compared. */
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
 import { checkSchema, createTables, hasAllTables } from '../../sqlite/schema.ts';
 import { OperationError, toFailure } from '../failure.ts';
-import { BUSY_MS, closeTarget } from '../files/copy-stores.ts';
 import { openFile } from '../files/open.ts';
 import { PartialFile, refuseForeignLog } from '../files/partial-file.ts';
 import type { placeFor } from '../files/replace-file.ts';
+import { compareStores, compareValues } from './compare.ts';
 import type { Source, StorePrint, Writer } from './ends.ts';
 import { FileReader } from './file-reader.ts';
 import type { Meter } from './meter.ts';
+
+const BUSY_MS = 5000;
 
 export class FileWriter implements Writer {
   readonly place: string;
@@ -34,8 +36,8 @@ export class FileWriter implements Writer {
     this.#partial = new PartialFile(path, mode);
   }
 
-  get reader(): FileReader {
-    return new FileReader(this.#opened, this.place, () => this.#meter.step());
+  get #reader(): FileReader {
+    return new FileReader(this.#opened, this.place, { pause: () => this.#meter.step() });
   }
 
   get #opened(): Database {
@@ -53,11 +55,12 @@ export class FileWriter implements Writer {
       database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
       if (!hasAllTables(database)) createTables(database);
       database.exec('BEGIN IMMEDIATE');
-      for (const { stores } of sources) for (const name of stores.keys()) this.#makeRoomFor(database, name);
+      if (this.#partial === undefined) this.#meter.holdsUpOthers();
+      for (const { stores } of sources) for (const name of stores.keys()) this.#removeExisting(database, name);
     });
   }
 
-  #makeRoomFor(database: Database, name: string): void {
+  #removeExisting(database: Database, name: string): void {
     const has = database.prepare(
       'SELECT 1 FROM patches WHERE store_id = ? UNION ALL SELECT 1 FROM snapshots WHERE store_id = ? LIMIT 1',
     );
@@ -67,35 +70,40 @@ export class FileWriter implements Writer {
     database.prepare('DELETE FROM snapshots WHERE store_id = ?').run(name);
   }
 
-  async copyStores({ reader }: Source, group: ReadonlyMap<string, StorePrint>): Promise<void> {
-    const database = this.#opened;
-    const patch = database.prepare('INSERT INTO patches (store_id, clock, data) VALUES (?, ?, ?)');
-    const snapshot = database.prepare('INSERT INTO snapshots (store_id, clock, data) VALUES (?, ?, ?)');
+  async copyValues(source: Source): Promise<number> {
+    if (source.values === undefined) return 0;
+    const insert = this.#opened.prepare(
+      'INSERT INTO blobs (hash, data, ref_count) VALUES (?, ?, ?) ON CONFLICT (hash) DO UPDATE SET ref_count = ref_count + excluded.ref_count',
+    );
+    let count = 0;
+    for await (const values of source.reader.values()) {
+      this.#try(() => {
+        for (const { hash, data, print } of values) insert.run(hash, data, print.refCount);
+      });
+      await compareValues(source, this.#reader, values);
+      count += values.length;
+      await this.#meter.add(values.reduce((sum, { data }) => sum + data.byteLength, 0));
+    }
+    return count;
+  }
+
+  async copyStores(source: Source, group: ReadonlyMap<string, StorePrint>): Promise<void> {
+    const patch = this.#opened.prepare('INSERT INTO patches (store_id, clock, data) VALUES (?, ?, ?)');
+    const snapshot = this.#opened.prepare('INSERT INTO snapshots (store_id, clock, data) VALUES (?, ?, ?)');
     for (const name of group.keys()) {
-      const found = await reader.snapshot(name);
+      const found = await source.reader.snapshot(name);
       if (found !== undefined) {
         this.#try(() => snapshot.run(name, found.clock, found.data));
         await this.#meter.add(found.data.byteLength);
       }
-      for await (const patches of reader.patches(name)) {
+      for await (const patches of source.reader.patches(name)) {
         this.#try(() => {
           for (const { clock, data } of patches) patch.run(name, clock, data);
         });
         await this.#meter.add(patches.reduce((sum, { data }) => sum + data.byteLength, 0));
       }
     }
-  }
-
-  async copyValues({ reader }: Source): Promise<void> {
-    const insert = this.#opened.prepare(
-      'INSERT INTO blobs (hash, data, ref_count) VALUES (?, ?, ?) ON CONFLICT (hash) DO UPDATE SET ref_count = ref_count + excluded.ref_count',
-    );
-    for await (const values of reader.values()) {
-      this.#try(() => {
-        for (const { hash, data, refCount } of values) insert.run(hash, data, refCount);
-      });
-      await this.#meter.add(values.reduce((sum, { data }) => sum + data.byteLength, 0));
-    }
+    await compareStores(source, this.#reader, group);
   }
 
   async finish(): Promise<void> {
@@ -107,14 +115,19 @@ export class FileWriter implements Writer {
   }
 
   async close(): Promise<void> {
-    // rolls back what was not committed
     this.#closeDatabase();
     this.#partial?.remove();
   }
 
   #closeDatabase(): void {
-    if (this.#database !== undefined) closeTarget(this.#database);
+    const database = this.#database;
     this.#database = undefined;
+    try {
+      database?.exec('ROLLBACK');
+    } catch {
+      // nothing was begun, or all of it is committed: either way there is nothing to roll back
+    }
+    database?.close();
   }
 
   /** A disk that is full is told with what would have been needed. */

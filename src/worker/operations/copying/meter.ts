@@ -5,7 +5,7 @@ import type { Progress } from '../progress.ts';
 
 /** At least once a second, whatever is waited for. */
 const TELL_MS = 500;
-/** Leases are renewed by timers: they must not wait for the end of a large store. */
+/** Connections are heard in the event loop: they must not wait for the end of a large store. */
 const TURN_MS = 20;
 /** So long what is under way may go on after the caller asked for an end; then its connections are cut. */
 const PATIENCE_MS = 1000;
@@ -13,9 +13,7 @@ const PATIENCE_MS = 1000;
 export class Meter {
   readonly #progress: Progress;
   readonly #timer: NodeJS.Timeout;
-  #phase: 'copy' | 'rows' | 'values' = 'copy';
   #done = 0;
-  #total = 0;
   #stores = 0;
   #allStores = 0;
   #turnAt = performance.now();
@@ -38,22 +36,32 @@ export class Meter {
   }
 
   #tell(): void {
-    this.#progress.step(this.#phase, this.#done, this.#total, this.#phase === 'copy' ? 'bytes' : 'rows', {
-      Stores: this.#stores,
-      StoresInAll: this.#allStores,
-    });
+    const stores = { Stores: this.#stores, StoresInAll: this.#allStores };
+    this.#progress.step('copy', this.#done, this.bytes, 'bytes', stores);
   }
 
-  /** A part begins. */
-  begin(phase: 'copy' | 'rows' | 'values', total: number, stores: number): void {
-    [this.#phase, this.#done, this.#total, this.#allStores] = [phase, 0, total, stores];
-    if (phase === 'copy') [this.bytes, this.#stores] = [total, 0];
+  begin(bytes: number, stores: number): void {
+    [this.bytes, this.#allStores] = [bytes, stores];
   }
 
-  /** So much more is done; throws `Stopped` if there shall be no more. */
-  async add(count: number): Promise<void> {
-    this.#done += count;
+  /** Programs wait for the end of the copy: it does not pause for others. */
+  holdsUpOthers(): void {
+    this.#progress.holdsUpOthers = true;
+  }
+
+  /** So many bytes more are done; throws `Stopped` if there shall be no more. */
+  async add(bytes: number): Promise<void> {
+    this.#done += bytes;
     await this.step();
+  }
+
+  /** What is carried out again counts once. */
+  get done(): number {
+    return this.#done;
+  }
+
+  goBackTo(done: number): void {
+    this.#done = done;
   }
 
   async step(): Promise<void> {

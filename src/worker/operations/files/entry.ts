@@ -5,7 +5,6 @@ import type { Progress } from '../progress.ts';
 import { serve } from '../serve.ts';
 import { backup } from './backup.ts';
 import { compact } from './compact.ts';
-import { copyStores } from './copy-stores.ts';
 import { describe } from './describe.ts';
 import { verify } from './verify.ts';
 
@@ -14,12 +13,11 @@ type Run<Task extends OperationTask> = (
   progress: Progress,
 ) => OperationTasks[Task]['result'] | Promise<OperationTasks[Task]['result']>;
 
-const tasks: { [Task in Exclude<OperationTask, 'move'>]: Run<Task> } = {
+const tasks: { [Task in Exclude<OperationTask, 'copy'>]: Run<Task> } = {
   backup,
   verify,
   compact,
   describe,
-  copy: copyStores,
 };
 
 serve(

@@ -20,7 +20,7 @@ export function pageCounts(database: Database, path: string): PageCounts {
   // SQLite itself refuses a file that is shorter than it says, and believes the rest
   if (freePages >= 0 && freePages <= pages)
     return { pageBytes, pages, freePages, usedBytes: (pages - freePages) * pageBytes };
-  const detail = `the file is damaged: by its first page ${freePages >>> 0} of its ${pages} pages are free; 'verify' says what else is, 'copy' saves what can be read`;
+  const detail = `the file is damaged: by its first page ${freePages >>> 0} of its ${pages} pages are free; 'verify' says what else is, 'copy --salvage' saves what can be read`;
   throw new OperationError('database-corrupt', path, detail);
 }
 

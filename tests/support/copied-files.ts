@@ -1,4 +1,4 @@
-/** Files that are moved in tests: what random calls have left, and what is rare. */
+/** Files that are copied in tests: what random calls have left, and what is rare. */
 import { DatabaseSync } from 'node:sqlite';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { randomOf } from './random.ts';
@@ -7,7 +7,7 @@ import { sha256 } from './store-files.ts';
 
 const BLOCK = 4096;
 
-/** @param hashes - what the hashes of its values begin with: files that are moved into one database share none with other bytes */
+/** @param hashes - what the hashes of its values begin with: files that are copied into one database share none with other bytes */
 export async function makeRandomFile(dbPath: string, seed: number, hashes = `hash ${seed}`): Promise<string> {
   const pick = randomOf(seed);
   const providers = [1, 2, 3].map((n) => new SDS_DesktopPersistenceProvider(dbPath, `store ${seed}.${n}`));

@@ -1,15 +1,15 @@
-/** Moves into a PostgreSQL database that are cut off: called again, they end, and nothing is there twice. */
+/** Copies into a PostgreSQL database that are cut off: called again, they end, and nothing is there twice. */
 import { copyStores } from 'sds-persistence-worker';
 import { expect, it } from 'vitest';
 import { differenceOf } from '../../torture/database-rows.ts';
-import { runAt } from '../../torture/postgresql-moving-house.ts';
+import { runAt } from '../../torture/postgresql-copying.ts';
 import { findingsOf } from '../../torture/rig.ts';
+import { makeOddFile } from '../support/copied-files.ts';
 import { freshFile } from '../support/files.ts';
-import { makeOddFile } from '../support/moving.ts';
 import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
 import { linesOf, rowsOf } from '../support/rows.ts';
 
-describeOnPostgresql('a move that is cut off', () => {
+describeOnPostgresql('a copy that is cut off', () => {
   it('by SIGKILL and by a lost connection, 20 times each', { timeout: 600_000 }, async () => {
     const findings = await findingsOf((context) => runAt(server, context), 20_260_201, 0.1);
     expect(findings.violations).toEqual([]);
@@ -17,23 +17,22 @@ describeOnPostgresql('a move that is cut off', () => {
   });
 
   it.each([
-    ['in the middle', 'WITH held AS'],
-    ['at its end', 'DELETE FROM sds_claims WHERE session'],
-  ])('by a connection that loses the answer to a commit %s', async (when, request) => {
+    ['in the middle', 'COMMIT', 'COMMIT'],
+    ['at its end', 'DELETE FROM sds_copies', 'DELETE'],
+  ])('by a connection that loses the answer to a commit %s', async (when, request, answer) => {
     const source = makeOddFile(freshFile(), 0.1);
     const { proxy, database, url } = await proxiedPlace();
     let lost: Promise<void> | undefined;
     const copied = copyStores(source, url, {
-      LeaseMs: 1000,
       OnProgress({ Done }) {
-        if (Done > 0) lost ??= proxy.loseAnswerTo({ [request]: 'COMMIT' });
+        if (Done > 0) lost ??= proxy.loseAnswerTo({ [request]: answer });
       },
     });
     if (when === 'at its end') {
       await copied;
     } else {
       await expect(copied).rejects.toMatchObject({ code: 'connection-failed' });
-      await copyStores(source, url, { LeaseMs: 1000 });
+      await copyStores(source, url);
     }
     await lost;
     const found = await postgresql.rowsOf(server.url(database));

@@ -1,12 +1,12 @@
 /**
- * Stores move from files into a PostgreSQL database, and are cut off again and again: the process killed at
+ * Stores are copied from files into a PostgreSQL database, and that is cut off again and again: the process killed at
  * some moment, the connection cut at some byte. Called again, the copy ends, and all is there once.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { copyStores } from 'sds-persistence-worker';
-import { makeOddFile, makeRandomFile } from '../tests/support/moving.ts';
+import { makeOddFile, makeRandomFile } from '../tests/support/copied-files.ts';
 import type { PostgresqlAddress } from '../tests/support/postgresql-address.ts';
 import { databasesOn } from '../tests/support/postgresql-engine.ts';
 import { linesOf, rowsOf } from '../tests/support/rows.ts';
@@ -18,7 +18,6 @@ import { codeOf, type RigContext, scaled, withFolder, within } from './rig.ts';
 
 const child = join(import.meta.dirname, 'children', 'copying.ts');
 const MOST_MS = 60_000;
-const LeaseMs = 1000;
 
 export async function run(context: RigContext): Promise<void> {
   await withServer(context.report, (server) => runAt(server, context));
@@ -94,7 +93,7 @@ export async function runAt(server: PostgresqlAddress, { seed, scale, report }: 
         // what was copied is not sent again
         void proxy.cutAfter(direction, 1 + random.below(Math.ceil(whole[direction] / 2)));
         try {
-          await within(MOST_MS, 'a copy', copyStores(sources, through(url), { LeaseMs }));
+          await within(MOST_MS, 'a copy', copyStores(sources, through(url)));
         } catch (error) {
           if (codeOf(error) !== 'connection-failed') report.violation(`seed ${seed}: ${String(error)}`);
           cut++;
@@ -105,7 +104,7 @@ export async function runAt(server: PostgresqlAddress, { seed, scale, report }: 
         url = await engine.freshPlace();
       }
       proxy.spare();
-      await copyStores(sources, through(url), { LeaseMs });
+      await copyStores(sources, through(url));
       await compare(url, 'after the last cut');
       await proxy.close();
     }

@@ -1,11 +1,11 @@
-/** Stores that move from files into a PostgreSQL database, and back. */
+/** Stores that are copied from files into a PostgreSQL database, and back. */
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { copyStores, postgresqlSchema } from 'sds-persistence-worker';
 import { expect, it } from 'vitest';
 import { differenceOf } from '../../torture/database-rows.ts';
+import { makeOddFile, makeRandomFile } from '../support/copied-files.ts';
 import { freshFile, freshFolder } from '../support/files.ts';
-import { makeOddFile, makeRandomFile } from '../support/moving.ts';
 import { describeOnPostgresql, ownPlace, postgresql, server } from '../support/postgresql.ts';
 import { USER } from '../support/postgresql-address.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
@@ -27,13 +27,13 @@ function changeFile(dbPath: string, sql: string): void {
 async function leftIn(url: string): Promise<unknown> {
   const [row] = await server.query(
     'SELECT (SELECT count(*)::int FROM sds_copies) AS copies, (SELECT count(*)::int FROM sds_claims) AS claims, ' +
-      "(SELECT count(*)::int FROM sds_holders) AS holders, (SELECT count(*)::int FROM sds_leases WHERE store_id LIKE '\\\\copy%') AS names",
+      '(SELECT count(*)::int FROM sds_holders) AS holders',
     [],
     databaseOf(url),
   );
   return row;
 }
-const nothing = { copies: 0, claims: 0, holders: 0, names: 0 };
+const nothing = { copies: 0, claims: 0, holders: 0 };
 
 /** A database with the tables of an operator, and something of his own besides. */
 async function placeWith(sql: string): Promise<string> {
@@ -42,7 +42,7 @@ async function placeWith(sql: string): Promise<string> {
   return url;
 }
 
-describeOnPostgresql('moving house', () => {
+describeOnPostgresql('copying stores', () => {
   it.each([
     ['what random calls have left', (path: string) => makeRandomFile(path, 5)],
     ['what is rare', async (path: string) => makeOddFile(path)],
@@ -66,7 +66,7 @@ describeOnPostgresql('moving house', () => {
     expectSame(rowsOf(back), rows);
   });
 
-  it('several files move into one database, and values that several have get the references of all', async () => {
+  it('several files are copied into one database, and values that several have get the references of all', async () => {
     const one = makeStoreFile(freshFile(), {
       sql: "DELETE FROM snapshots; DELETE FROM patches WHERE store_id = 'notes'",
     });
@@ -175,71 +175,104 @@ describeOnPostgresql('moving house', () => {
     await expect(failed).rejects.toThrow(new RegExp(`after copying, .*${named}`));
   });
 
-  it('a copy that was stopped goes on with what the file has become meanwhile', async () => {
-    const source = makeStoreFile(freshFile(), { patches: 1500, patchBytes: 8000, values: 3000 });
-    const url = await postgresql.freshPlace();
-    const reason = new Error('enough');
-    const control = new AbortController();
-    const stopped = copyStores(source, url, {
-      Signal: control.signal,
-      // both stores are there, and some of the values
-      OnProgress: ({ Done }) => (Done > 24_005_000 ? control.abort(reason) : undefined),
-    });
-    await expect(stopped).rejects.toBe(reason);
-    const [record] = await server.query<{ values: number }>(
-      "SELECT count(*)::int AS values FROM sds_copies WHERE kind = 'value'",
-      [],
-      databaseOf(url),
-    );
-    expect(record?.values).toBeGreaterThan(0);
-    changeFile(
-      source,
-      "UPDATE blobs SET ref_count = 7 WHERE rowid % 3 = 0; DELETE FROM blobs WHERE rowid % 3 = 1; DELETE FROM patches WHERE store_id = 'tasks' AND clock < 100",
-    );
+  it('a copy that was stopped goes on: what is there is not copied again, and no value is counted twice', async () => {
+    const { source, url } = await stoppedCopy();
+    const rowVersions = () =>
+      server.query('SELECT store_id, clock, xmin::text FROM sds_patches ORDER BY store_id, clock', [], databaseOf(url));
+    const before = await rowVersions();
+    expect(before.length).toBeGreaterThan(0);
+    expect(before.length).toBeLessThan(rowsOf(source).patches.length);
     await copyStores(source, url);
+    expect(await rowVersions()).toEqual(expect.arrayContaining(before));
     expectSame(await postgresql.rowsOf(url), rowsOf(source));
     expect(await leftIn(url)).toEqual(nothing);
   });
 
+  it('what has changed in the source since it was stopped is replaced only if asked for; values get the references of both', async () => {
+    const { source, url } = await stoppedCopy();
+    const [copied] = await server.query<{ store_id: string }>(
+      'SELECT store_id FROM sds_patches LIMIT 1',
+      [],
+      databaseOf(url),
+    );
+    changeFile(
+      source,
+      `UPDATE blobs SET ref_count = 7 WHERE rowid = 1; INSERT INTO blobs VALUES ('a new one', x'17', 2); DELETE FROM patches WHERE store_id = '${copied?.store_id}' AND clock < 100`,
+    );
+    await expect(copyStores(source, url)).rejects.toMatchObject({ code: 'file-exists' });
+    await copyStores(source, url, { Overwrite: true });
+    const [found, wanted] = [await postgresql.rowsOf(url), rowsOf(source)];
+    expectSame({ ...found, blobs: [] }, { ...wanted, blobs: [] });
+    // too many rather than too few: none is deleted while somebody needs it
+    const before = (hash: unknown, now: unknown) => (hash === 'a new one' ? 0 : now === 7 ? 1 : Number(now));
+    expectSame(
+      { ...found, patches: [], snapshots: [] },
+      {
+        patches: [],
+        snapshots: [],
+        blobs: wanted.blobs.map((row) => ({
+          ...row,
+          ref_count: Number(row.ref_count) + before(row.hash, row.ref_count),
+        })),
+      },
+    );
+    expect(await leftIn(url)).toEqual(nothing);
+  });
+
   it('what was written to the target since the copy was cut off is not lost', async () => {
-    const source = makeStoreFile(freshFile(), { patches: 1500, patchBytes: 8000 });
-    const url = await postgresql.freshPlace();
-    const control = new AbortController();
-    const OnProgress = ({ Done }: { Done: number }) => (Done > 16_000_000 ? control.abort() : undefined);
-    await expect(copyStores(source, url, { Signal: control.signal, OnProgress })).rejects.toBeDefined();
+    const { source, url } = await stoppedCopy();
     await server.query(
       "INSERT INTO sds_patches SELECT store_id, 5000, '\\x00' FROM sds_patches LIMIT 1",
       [],
       databaseOf(url),
     );
-    const before = await postgresql.rowsOf(url);
-    await expect(copyStores(source, url)).rejects.toMatchObject({ code: 'database-corrupt' });
-    changeFile(source, "UPDATE patches SET data = x'00' WHERE clock = 20");
     await expect(copyStores(source, url)).rejects.toMatchObject({ code: 'file-exists' });
-    expect((await postgresql.rowsOf(url)).patches).toEqual(
-      expect.arrayContaining(before.patches.filter(({ clock }) => clock === 5000)),
-    );
+    expect((await postgresql.rowsOf(url)).patches.filter(({ clock }) => clock === 5000)).toHaveLength(1);
     await copyStores(source, url, { Overwrite: true });
     expectSame(await postgresql.rowsOf(url), rowsOf(source));
   });
 
   it('a copy goes on when its source is named by another URL of the same database, and adds no value twice', async () => {
-    const source = makeStoreFile(freshFile(), { patches: 1500, patchBytes: 8000, values: 3000 });
-    const [from, url] = [await postgresql.freshPlace(), await postgresql.freshPlace()];
-    await copyStores(source, from);
-    const control = new AbortController();
-    const OnProgress = ({ Done }: { Done: number }) => (Done > 24_005_000 ? control.abort() : undefined);
-    await expect(copyStores(from, url, { Signal: control.signal, OnProgress })).rejects.toThrow('aborted');
-    const [record] = await server.query<{ values: number }>(
-      "SELECT count(*)::int AS values FROM sds_copies WHERE kind = 'value'",
-      [],
-      databaseOf(url),
-    );
-    expect(record?.values).toBeGreaterThan(0);
+    const from = await postgresql.freshPlace();
+    const { source, url } = await stoppedCopy(from);
     // a call without the values does not forget what was added of them
     await copyStores(`${from}&copy=off`, url, { Values: false });
     await copyStores(`${from}&copy=off`, url, { Overwrite: true });
     expectSame(await postgresql.rowsOf(url), rowsOf(source));
     expect(await leftIn(url)).toEqual(nothing);
   });
+
+  it('two copies of one source at once both end, and no value is counted twice', async () => {
+    const source = makeStoreFile(freshFile());
+    const url = await postgresql.freshPlace();
+    await copyStores(source, url, { Stores: [], Values: false });
+    const client = await server.connect(databaseOf(url));
+    await client.query('BEGIN; LOCK TABLE sds_patches IN SHARE MODE');
+    const copies = [1, 2].map(() => copyStores(source, url));
+    const waiting = `SELECT FROM pg_stat_activity WHERE datname = '${databaseOf(url)}' AND wait_event_type = 'Lock'`;
+    while ((await server.query(waiting)).length !== 2);
+    await client.end();
+    await Promise.all(copies);
+    expect(await postgresql.rowsOf(url)).toEqual(rowsOf(source));
+    expect(await leftIn(url)).toEqual(nothing);
+  });
 });
+
+/** A copy of a file into a database, directly or by way of another one, that was stopped once the first stores were there. */
+async function stoppedCopy(by?: string): Promise<{ source: string; url: string }> {
+  // each store takes a transaction
+  const more = ['a', 'b', 'c', 'd'].map(
+    (name) => `INSERT INTO patches SELECT '${name}', clock, data FROM patches WHERE store_id = 'tasks'`,
+  );
+  const source = makeStoreFile(freshFile(), { patches: 1500, patchBytes: 8000, values: 3000, sql: more.join(';') });
+  const url = await postgresql.freshPlace();
+  if (by !== undefined) await copyStores(source, by);
+  const reason = new Error('enough');
+  const control = new AbortController();
+  const stopped = copyStores(by ?? source, url, {
+    Signal: control.signal,
+    OnProgress: ({ Stores = 0 }) => (Stores > 0 ? control.abort(reason) : undefined),
+  });
+  await expect(stopped).rejects.toBe(reason);
+  return { source, url };
+}

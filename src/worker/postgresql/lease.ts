@@ -1,0 +1,71 @@
+/**
+ * Renews this process's lease, whether there is traffic or not: every third of `LeaseMs`, unless a transaction has just done
+ * so. While a long transaction is under way that goes over a second connection, the keeper.
+ */
+import { clearInterval, type Promise, performance, setInterval } from '../../protocol/surroundings.ts';
+import type { Connection } from './connection.ts';
+import type { Holder } from './holder.ts';
+
+/** What renewing a lease needs of the link to the server. */
+export interface LeaseLink {
+  /** Whether there is anything to hold. */
+  readonly holdsStores: boolean;
+  /** Whether something is under way, or waits for its turn. */
+  readonly isBusy: boolean;
+  readonly isConnected: boolean;
+  /** Renews over the link itself; connects for it, if nobody else does: the lease must not run out for want of traffic. */
+  renew(): Promise<void>;
+  connectBeside(): Promise<Connection>;
+}
+
+export class Lease {
+  readonly #holder: Holder;
+  readonly #link: LeaseLink;
+  #keeper: Connection | undefined;
+  #renewing = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(holder: Holder, link: LeaseLink) {
+    this.#holder = holder;
+    this.#link = link;
+  }
+
+  begin(): void {
+    this.#timer ??= setInterval(() => this.#renew(), this.#holder.leaseMs / 3);
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.#keeper?.close();
+    this.#keeper = undefined;
+  }
+
+  #renew(): void {
+    if (this.#renewing || !this.#link.holdsStores) return;
+    if (performance.now() - this.#holder.renewedAt < this.#holder.leaseMs / 4) return; // a transaction did
+    this.#renewing = true;
+    const renewed = this.#link.isBusy ? this.#renewBeside() : this.#link.renew();
+    void renewed
+      .catch(() => undefined) // tried again soon; calls tell of trouble
+      .then(() => {
+        this.#renewing = false;
+      });
+  }
+
+  async #renewBeside(): Promise<void> {
+    if (!this.#link.isConnected) return; // whoever connects renews
+    if (this.#keeper === undefined || this.#keeper.lost) this.#keeper = await this.#link.connectBeside();
+    const keeper = this.#keeper;
+    if (this.#timer === undefined) return keeper.drop(); // ended while it was made
+    try {
+      await this.#holder.renew(keeper); // if that is refused, the transaction under way finds it out
+    } catch (error) {
+      keeper.drop();
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,119 @@
+/** Stores that are copied from one file into another. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { copyStores, SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { describe, expect, it } from 'vitest';
+import { freshFile, freshFolder, patchOf, rowsOf } from '../support/files.ts';
+import { makeStoreFile } from '../support/store-files.ts';
+
+it('all of them, into a file that is made', async () => {
+  const dbPath = makeStoreFile(freshFile(), { patches: 1000, patchBytes: 20_000 });
+  const target = join(freshFolder(), 'copy.db');
+  expect(await copyStores(dbPath, target)).toMatchObject({ Stores: 2, Snapshots: 1, Patches: 2000, Values: 3 });
+  expect(rowsOf(target)).toEqual(rowsOf(dbPath));
+});
+
+it('some of them, into a file that a provider has open, without the values', async () => {
+  const dbPath = makeStoreFile(freshFile());
+  const target = freshFile();
+  await using provider = new SDS_DesktopPersistenceProvider(target, 'mine');
+  await provider.appendPatch(patchOf('mine'), 1);
+  await copyStores(dbPath, target, { Stores: ['tasks'], Values: false });
+  await provider.appendPatch(patchOf('mine'), 2);
+  const { patches, snapshots, blobs } = rowsOf(target);
+  expect(patches.filter(({ store_id }) => store_id === 'tasks')).toHaveLength(30);
+  expect(patches.filter(({ store_id }) => store_id === 'mine')).toHaveLength(2);
+  expect([...snapshots, ...blobs]).toEqual([]);
+});
+
+it('a store that is there already is replaced only if asked for, and else nothing is copied', async () => {
+  const dbPath = makeStoreFile(freshFile());
+  const target = makeStoreFile(freshFile(), {
+    sql: "DELETE FROM patches; INSERT INTO patches VALUES ('tasks', 99, x'00')",
+  });
+  const before = rowsOf(target);
+  await expect(copyStores(dbPath, target)).rejects.toMatchObject({ code: 'file-exists' });
+  expect(rowsOf(target)).toEqual(before);
+  await copyStores(dbPath, target, { Overwrite: true });
+  const after = rowsOf(target);
+  expect(after.patches).toEqual(rowsOf(dbPath).patches);
+  // each value is now used by the stores of both files
+  expect(after.blobs.map(({ ref_count }) => ref_count)).toEqual([2, 2, 2]);
+});
+
+it('names of any kind', async () => {
+  const dbPath = freshFile();
+  const names = ['', 'a\0b', 'a\0c', 'quote\'"', '😀', 'line\nbreak'];
+  for (const name of names) {
+    await using provider = new SDS_DesktopPersistenceProvider(dbPath, name);
+    await provider.appendPatch(patchOf(name), 1);
+    await provider.saveSnapshot(patchOf(name), 1);
+  }
+  const target = join(freshFolder(), 'copy.db');
+  await copyStores(dbPath, target, { Stores: names });
+  for (const name of names) {
+    await using provider = new SDS_DesktopPersistenceProvider(target, name);
+    expect(await provider.loadPatchesSince(0)).toEqual([patchOf(name)]);
+    expect(await provider.loadSnapshot()).toEqual(patchOf(name));
+  }
+});
+
+it('a store that the source does not have is an error', async () => {
+  const dbPath = makeStoreFile(freshFile());
+  const target = join(freshFolder(), 'copy.db');
+  await expect(copyStores(dbPath, target, { Stores: ['tasks', 'no such'] })).rejects.toThrow('no store "no such"');
+});
+
+describe('of a file in which not all is as a provider writes it', () => {
+  it.each([
+    ['a text in the place of a patch', "INSERT INTO patches VALUES ('odd', 2, 'text')"],
+    ['a number that is none', "INSERT INTO patches VALUES ('odd', 'two', x'00')"],
+    ['a number that no program of this family knows', "INSERT INTO patches VALUES ('odd', 9007199254740993, x'00')"],
+    ['a text in the place of a snapshot', "INSERT INTO snapshots VALUES ('odd', 'text', 1)"],
+    ['bytes in the place of a name', "INSERT INTO patches VALUES (x'6F6464', 2, x'00')"],
+    ['a text in the place of a value', "INSERT INTO blobs VALUES ('odd', 'text', 1)"],
+  ])('%s: nothing is copied, unless it is to be salvaged; then that is left out', async (_, odd) => {
+    const usual = "INSERT INTO patches VALUES ('odd', 1, x'01')";
+    const dbPath = makeStoreFile(freshFile(), { sql: `${usual}; ${odd}` });
+    const target = join(freshFolder(), 'copy.db');
+    await expect(copyStores(dbPath, target)).rejects.toMatchObject({
+      code: 'database-corrupt',
+      message: expect.stringContaining('no provider writes'),
+    });
+    expect(existsSync(target)).toBe(false);
+    await copyStores(dbPath, target, { Salvage: true });
+    expect(rowsOf(target)).toEqual(rowsOf(makeStoreFile(freshFile(), { sql: usual })));
+  });
+
+  it('two stores whose names are read alike: neither is dropped in silence; others can be copied by their names', async () => {
+    const dbPath = makeStoreFile(freshFile(), {
+      sql: "INSERT INTO patches VALUES (CAST(x'61FF' AS TEXT), 1, x'01'); INSERT INTO patches VALUES (CAST(x'61FE' AS TEXT), 1, x'02')",
+    });
+    const target = join(freshFolder(), 'copy.db');
+    for (const Salvage of [false, true]) {
+      await expect(copyStores(dbPath, target, { Salvage })).rejects.toMatchObject({
+        code: 'database-corrupt',
+        message: expect.stringContaining('two stores are read as that'),
+      });
+    }
+    expect(await copyStores(dbPath, target, { Stores: ['tasks'] })).toMatchObject({ Stores: 1, Patches: 30 });
+  });
+
+  it('a page that can not be read: of its store what comes before it is salvaged, and all of the others', async () => {
+    const dbPath = makeStoreFile(freshFile(), { patches: 100, patchBytes: 3000 });
+    const whole = rowsOf(dbPath);
+    const bytes = readFileSync(dbPath);
+    // the 50th patch of 'tasks', with its page
+    const at = bytes.indexOf(new Uint8Array(3000).fill(50));
+    bytes.fill(0xa5, at - (at % 4096), at - (at % 4096) + 4096);
+    writeFileSync(dbPath, bytes);
+    const target = join(freshFolder(), 'copy.db');
+    await expect(copyStores(dbPath, target)).rejects.toMatchObject({ code: 'database-corrupt' });
+    const { Patches } = await copyStores(dbPath, target, { Salvage: true });
+    const { patches, snapshots, blobs } = rowsOf(target);
+    expect(patches).toHaveLength(Patches);
+    expect(Patches).toBeGreaterThan(30);
+    expect(whole.patches).toEqual(expect.arrayContaining(patches));
+    expect({ snapshots, blobs }).toEqual({ snapshots: whole.snapshots, blobs: whole.blobs });
+  });
+});
