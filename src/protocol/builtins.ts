@@ -5,6 +5,5 @@
 export const { existsSync, readlinkSync, realpathSync, statSync, writeSync } = process.getBuiltinModule('node:fs');
 export const { debuglog, types } = process.getBuiltinModule('node:util');
 
-/** These are compiled when they are first asked for. */
-export const fileSystem = () => process.getBuiltinModule('node:fs/promises');
+/** It is compiled when it is first asked for. */
 export const randomUUID = (): string => process.getBuiltinModule('node:crypto').randomUUID();
