@@ -28,7 +28,7 @@ export function compact({ path }: { path: string }, progress: Progress): SDS_Com
   }
   try {
     const result = rebuild(owned, path, progress);
-    return { ...result, Path: path, Milliseconds: performance.now() - begun };
+    return { ...result, Path: path, DurationMs: performance.now() - begun };
   } catch (error) {
     throw toFailure(error, path);
   } finally {
