@@ -38,7 +38,7 @@ async function each(
   for (const pair of pairs) {
     const done = await run.work(pair.from, () => copy(pair));
     if (done === undefined) continue;
-    run.say(`${quoted(pair.from)} ${verb} ${quoted(pair.to)}: ${bytes(done.Bytes)}, ${duration(done.Milliseconds)}`);
+    run.say(`${quoted(pair.from)} ${verb} ${quoted(pair.to)}: ${bytes(done.Bytes)}, ${duration(done.DurationMs)}`);
   }
 }
 
@@ -70,9 +70,9 @@ export async function compact(run: Run, names: readonly string[], recursive: boo
   for (const path of filesOf(run, names, recursive)) {
     const done = await run.work(path, () => compactDatabase(path, run.optionsFor(path)));
     if (done === undefined) continue;
-    const { BytesBefore, BytesAfter, Milliseconds } = done;
+    const { BytesBefore, BytesAfter, DurationMs } = done;
     run.say(
-      `${plain(path)}: ${bytes(BytesBefore)} before, ${bytes(BytesAfter)} after, ${bytes(Math.max(BytesBefore - BytesAfter, 0))} given back, ${duration(Milliseconds)}`,
+      `${plain(path)}: ${bytes(BytesBefore)} before, ${bytes(BytesAfter)} after, ${bytes(Math.max(BytesBefore - BytesAfter, 0))} given back, ${duration(DurationMs)}`,
     );
   }
 }
@@ -96,7 +96,7 @@ export async function copy(
   if (done === undefined) return;
   run.say(
     `${quoted(source)} copied into ${quoted(shownPlace(target))}: ${counted(done.Stores, 'store')}, ${counted(done.Snapshots, 'snapshot')}, ` +
-      `${counted(done.Patches, 'patch', 'patches')}, ${counted(done.Values, 'value')}, ${duration(done.Milliseconds)}`,
+      `${counted(done.Patches, 'patch', 'patches')}, ${counted(done.Values, 'value')}, ${duration(done.DurationMs)}`,
   );
 }
 

@@ -93,11 +93,11 @@ export async function verify(run: Run, names: readonly string[], recursive: bool
   if (files.length > 1) run.say(`${number(sound)} of ${counted(files.length, 'file')} sound`);
 }
 
-function report(run: Run, path: string, { Sound, Findings, Checked, Milliseconds }: SDS_VerifyResult): void {
+function report(run: Run, path: string, { Sound, Findings, Checked, DurationMs }: SDS_VerifyResult): void {
   const { Bytes, Patches, Values, ValuesWithHash } = Checked;
   const looked = `${bytes(Bytes)}, ${counted(Patches, 'patch', 'patches')}, ${counted(Values, 'value')} (${number(ValuesWithHash)} against their hash)`;
   const verdict = Sound ? styled('green', 'sound') : styled('red', counted(Findings.length, 'finding'));
-  run.say(`${plain(path)}: ${verdict}; ${looked}, ${duration(Milliseconds)}`);
+  run.say(`${plain(path)}: ${verdict}; ${looked}, ${duration(DurationMs)}`);
   for (const { Code, Severity, Message, Advice, Count } of Findings) {
     const times = Count > 1 ? ` (and ${number(Count - 1)} more)` : '';
     run.say(`  ${styled(Severity === 'error' ? 'red' : 'yellow', Code)}: ${plain(Message)}${times}`);

@@ -1,4 +1,6 @@
 /** One run of the command line: its options, its result for people and for programs, its exit code. */
+import { realpathSync } from 'node:fs';
+import { basename, isAbsolute, resolve } from 'node:path';
 import { type SDS_OperationOptions, SDS_PersistenceError } from '../main/index.ts';
 import { ProgressLine, plain, quoted, shownPlace, styled } from './screen.ts';
 
@@ -108,8 +110,8 @@ export class Run {
     this.#progress.clear();
     const isStop = this.signal.aborted && error === this.signal.reason;
     this.#saidStopped ||= isStop;
-    const { code, message } = isStop ? { code: 'stopped', message: (error as Error).message } : describe(error);
     const shown = shownPlace(path);
+    const { code, message } = isStop ? { code: 'stopped', message: (error as Error).message } : describe(error, path);
     this.#entries.push({ Path: shown, Ok: false, Error: { Code: code, Message: message } });
     if (!this.json)
       process.stderr.write(`${styled('red', 'error:', process.stderr)} ${quoted(shown)}: ${plain(message)}\n`);
@@ -122,12 +124,27 @@ export class Run {
   }
 }
 
-/** Without the name of the function, which a person did not call, and of the file, which stands before it. */
-function describe(error: unknown): { code: string; message: string } {
+/**
+ * Without the name of the function, which a person did not call, and of the file, if it is the one which stands before it;
+ * an option by the name that it has here.
+ */
+function describe(error: unknown, path: string): { code: string; message: string } {
   if (error instanceof Failure) return error;
   if (!(error instanceof SDS_PersistenceError)) {
     return { code: 'failed', message: error instanceof Error ? error.message : String(error) };
   }
-  const [, path = '', detail = error.message] = /^\w+ \('([\s\S]*)'\): ([\s\S]*)$/.exec(error.message) ?? [];
-  return { code: error.code, message: `${detail}${path.includes('sds-partial-') ? ' (the new file)' : ''}` };
+  const [, about = '', detail = error.message] = /^\w+ \('([\s\S]*)'\): ([\s\S]*)$/.exec(error.message) ?? [];
+  const said = detail.replace(/\bOverwrite\b/, '--overwrite');
+  if (about.includes('sds-partial-')) return { code: error.code, message: `${said} (the new file)` };
+  return { code: error.code, message: isAbsolute(about) && !isSame(about, path) ? `${quoted(about)}: ${said}` : said };
+}
+
+/** Whether a name, as it was typed, means the file that is named in a message by its real path. */
+function isSame(real: string, name: string): boolean {
+  if (resolve(name) === real) return true;
+  try {
+    return realpathSync(name) === real;
+  } catch {
+    return basename(name) === basename(real); // what is not there has no real path
+  }
 }

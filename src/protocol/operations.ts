@@ -67,14 +67,14 @@ export interface SDS_BackupResult {
   Path: string;
   Bytes: number;
   Pages: number;
-  Milliseconds: number;
+  DurationMs: number;
 }
 
 export interface SDS_CompactResult {
   Path: string;
   BytesBefore: number;
   BytesAfter: number;
-  Milliseconds: number;
+  DurationMs: number;
 }
 
 export interface SDS_CopyResult {
@@ -83,7 +83,7 @@ export interface SDS_CopyResult {
   Snapshots: number;
   Patches: number;
   Values: number;
-  Milliseconds: number;
+  DurationMs: number;
 }
 
 /** Something that is wrong with a file, or odd. */
@@ -119,7 +119,7 @@ export interface SDS_VerifyResult {
   Findings: SDS_Finding[];
   /** What was looked at. */
   Checked: { Bytes: number; Patches: number; Snapshots: number; Values: number; ValuesWithHash: number };
-  Milliseconds: number;
+  DurationMs: number;
 }
 
 export interface SDS_StoreDescription {

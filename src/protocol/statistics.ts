@@ -19,7 +19,7 @@ export interface SDS_Statistics {
    */
   CommitDelayMs: { P50: number; P99: number; Max: number };
   /** Calls that were held inside the call since `MaxPendingBytes` were waiting, and for how many milliseconds in all. */
-  Held: { Calls: number; Milliseconds: number };
+  Held: { Calls: number; DurationMs: number };
   /** Patches of this provider that were lost since their number was taken by other bytes. */
   ClockCollisions: number;
   /** Of the worker that serves the file, and others too: */
@@ -28,7 +28,7 @@ export interface SDS_Statistics {
     Restarts: number;
     /** how many checkpoints it ran, on all its files, and for how many milliseconds in all, */
     Checkpoints: number;
-    CheckpointMilliseconds: number;
+    CheckpointMs: number;
     /** bytes of calls that wait for their commit, by the memory that they occupy, */
     PendingBytes: number;
     /** and bytes of shared memory reserved for them. */

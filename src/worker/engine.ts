@@ -101,30 +101,34 @@ export interface Writes {
   markForeignWriter(): void;
 }
 
+/** What every engine does; what only some have to do is optional. See docs/engines.md. */
 export interface Engine {
-  /** Told before each task when it was called, as in `clock.ts`; of several calls, the first one. */
-  taskBegins(askedAt: number): void;
-  /** Told at once of a provider that will be attached, once what was called before is done. */
-  announce?(caller: Caller): void;
+  readonly version: string;
   /** Opens the database for a provider, if it is not open, or is open but its file is gone. */
   attach(caller: Caller): MaybePromise<void>;
-  /** A provider has gone. */
-  detach(caller: Caller): MaybePromise<void>;
   /** Carries out writes in one transaction, all or none, and publishes the commit. */
   transact(writes: Writes, commitPoint: CommitPoint): MaybePromise<void>;
-  /** Whether a lost worker has committed this, where a commit and its publication are not one. */
-  wasCommitted(commitPoint: CommitPoint): MaybePromise<boolean>;
   loadSnapshot(caller: Caller): MaybePromise<Uint8Array | undefined>;
   loadPatchesSince(caller: Caller, clock: number): MaybePromise<PatchBlocks>;
   loadValue(caller: Caller, hash: string): MaybePromise<Uint8Array | undefined>;
-  /** The level of durability from now on. */
-  setDurability(full: boolean): void;
-  /** Tidies up a little, in a pause of some milliseconds. */
-  pause(): void;
-  /** Tidies up while there is nothing else to do; returns whether to come again later. */
-  tidyUp(): MaybePromise<boolean>;
   close(): MaybePromise<void>;
-  readonly version: string;
+  /** The level of durability from now on. */
+  setDurability?(full: boolean): void;
+  /** Tidies up a little, in a pause of some milliseconds. */
+  pause?(): void;
+  /** Tidies up while there is nothing else to do; returns whether to come again later. */
+  tidyUp?(): MaybePromise<boolean>;
+
+  // ---- a database that several processes share, over a network
+
+  /** Told before each task when it was called, as in `clock.ts`; of several calls, the first one. */
+  taskBegins?(askedAt: number): void;
+  /** Told at once of a provider that will be attached, once what was called before is done. */
+  announce?(caller: Caller): void;
+  /** A provider has gone. */
+  detach?(caller: Caller): MaybePromise<void>;
+  /** Whether a lost worker has committed this, where a commit and its publication are not one; without it, it has not. */
+  wasCommitted?(commitPoint: CommitPoint): MaybePromise<boolean>;
 }
 
 /** A failure of a database, with the code that callers will see. */

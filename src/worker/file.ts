@@ -120,7 +120,7 @@ export class WorkerFile {
   /** No caller waits for what is tidied up: what can't be is left for the next time. */
   pause(): void {
     try {
-      this.#engine.pause();
+      this.#engine.pause?.();
     } catch {
       // it is tried again
     }
@@ -128,7 +128,7 @@ export class WorkerFile {
 
   tidyUp(): MaybePromise<boolean> {
     try {
-      const later = this.#engine.tidyUp();
+      const later = this.#engine.tidyUp?.() ?? false;
       return later instanceof Promise ? later.catch(() => true) : later;
     } catch {
       return true;
@@ -174,7 +174,7 @@ export class WorkerFile {
     this.#add(function* () {
       file.members.delete(member);
       try {
-        yield* settled(file.#engine.detach(member));
+        yield* settled(file.#engine.detach?.(member));
       } finally {
         // the last one closes the file, whatever its leaving comes to
         if (file.members.size === 0) yield* settled(file.#engine.close());
@@ -185,7 +185,7 @@ export class WorkerFile {
   }
 
   #setDurability(): void {
-    this.#engine.setDurability([...this.members].some((member) => member.full));
+    this.#engine.setDurability?.([...this.members].some((member) => member.full));
   }
 
   // ---- calls that cross by themselves -------------------------------------------------------------
@@ -217,7 +217,7 @@ export class WorkerFile {
   recall(ticket: WriteTicket, write: LargeWriteCursor, done: () => void): void {
     this.#finish(ticket, write, done, (point) =>
       this.#patiently(() =>
-        then(this.#engine.wasCommitted(point), (was) => {
+        then(this.#engine.wasCommitted?.(point) ?? false, (was) => {
           if (!was) throw new EngineError('worker-lost', { message: 'its bytes went down with the worker thread' });
           noteSnapshot(write.operation, write.caller, undefined);
         }),
@@ -262,7 +262,7 @@ export class WorkerFile {
   #begin(): Generator<Wait, void, unknown> | undefined {
     const task = this.#tasks.shift();
     if (task === undefined) return undefined;
-    this.#engine.taskBegins(task.askedAt);
+    this.#engine.taskBegins?.(task.askedAt);
     if ('run' in task) {
       this.#inHand = task;
       return task.run();

@@ -304,7 +304,7 @@ export class Service implements WorkerService, FileHost, Work {
 function read(engine: Engine, caller: Member, operation: number, key: string, clock: number): MaybePromise<Found> {
   if (operation === LOAD_SNAPSHOT) return engine.loadSnapshot(caller);
   if (operation === LOAD_PATCHES) return engine.loadPatchesSince(caller, clock);
-  return engine.loadValue(caller, key);
+  return engine.loadValue(caller, key.toWellFormed()); // that of a write crosses as UTF-8
 }
 
 /** What an engine has found lies in buffers of its own: they are handed over. */

@@ -182,6 +182,19 @@ it.each(['backup', 'restore'])('%s of a folder, where a file has the name of the
   }
 });
 
+it.each(['backup', 'restore', 'copy'])(
+  '%s: what is in the way is named, and the option as it is typed here',
+  async (name) => {
+    const cwd = freshFolder();
+    for (const file of ['file.db', 'target.db']) makeStoreFile(join(cwd, file));
+    const { exitCode, stderr } = await command([name, 'file.db', 'target.db'], { cwd });
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(
+      /^error: 'file\.db': '[^']*\/target\.db': .+ is there already; .+: --overwrite replaces it\n$/,
+    );
+  },
+);
+
 describe('without rights', () => {
   const isRoot = process.getuid?.() === 0;
   const nobody = 65_534;
@@ -215,7 +228,7 @@ describe('without rights', () => {
     const before = isRoot ? bytesIn(cwd) : {};
     const { exitCode, stderr } = await asNobody((commands[name] as (path: string) => string[])('file.db'), cwd);
     expect(exitCode).toBe(1);
-    expect(stderr).toMatch(/^error: 'file\.db': .+/);
+    expect(stderr).toMatch(/^error: 'file\.db': .+EACCES.+/);
     if (isRoot) expect(bytesIn(cwd)).toEqual(before);
   });
 
@@ -229,6 +242,7 @@ describe('without rights', () => {
       const { exitCode, stderr } = await asNobody((commands[name] as (path: string) => string[])('file.db'), cwd);
       const looks = ['info', 'verify', 'watch'].includes(name);
       if (isRoot) expect(exitCode, `${name}: ${stderr}`).toBe(looks ? 0 : 1);
+      if (!looks) expect(stderr, name).toMatch(/EACCES/);
     }
     expect(bytesIn(cwd)).toEqual(before);
     chmodSync(cwd, 0o755);

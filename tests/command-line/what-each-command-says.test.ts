@@ -125,11 +125,11 @@ describe('for programs', () => {
     info: 'Path Bytes LogBytes IndexBytes ModifiedAt PageBytes Pages FreePages Encoding IsStoreFile Schema NewestPatch Stores Values'.split(
       ' ',
     ),
-    verify: ['Path', 'Sound', 'Findings', 'Checked', 'Milliseconds'],
-    backup: ['Path', 'Bytes', 'Pages', 'Milliseconds'],
-    restore: ['Path', 'Bytes', 'Pages', 'Milliseconds'],
-    compact: ['Path', 'BytesBefore', 'BytesAfter', 'Milliseconds'],
-    copy: ['Path', 'Stores', 'Snapshots', 'Patches', 'Values', 'Milliseconds'],
+    verify: ['Path', 'Sound', 'Findings', 'Checked', 'DurationMs'],
+    backup: ['Path', 'Bytes', 'Pages', 'DurationMs'],
+    restore: ['Path', 'Bytes', 'Pages', 'DurationMs'],
+    compact: ['Path', 'BytesBefore', 'BytesAfter', 'DurationMs'],
+    copy: ['Path', 'Stores', 'Snapshots', 'Patches', 'Values', 'DurationMs'],
   };
 
   it.each(Object.entries(keys))('%s --json is one document with these keys', async (name, expected) => {

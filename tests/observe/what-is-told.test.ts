@@ -22,7 +22,7 @@ it('figures: patches and bytes from the call to the commit', async () => {
     Path: file,
     StoreId: 'store',
     ClockCollisions: 0,
-    Held: { Calls: 0, Milliseconds: 0 },
+    Held: { Calls: 0, DurationMs: 0 },
   });
   expect(after.Batches.Finished).toBeGreaterThanOrEqual(2);
   const { P50, P99, Max } = after.CommitDelayMs;
@@ -40,11 +40,11 @@ it('figures: calls that were held, collisions, checkpoints', async () => {
   await provider.flush();
   const { Held, ClockCollisions } = provider.statistics();
   expect(Held.Calls).toBeGreaterThan(0);
-  expect(Held.Milliseconds).toBeGreaterThan(0);
+  expect(Held.DurationMs).toBeGreaterThan(0);
   expect(ClockCollisions).toBe(1);
   // 6 MB in the log are taken into the file as soon as there is nothing else to do
   while (provider.statistics().Worker.Checkpoints === 0) await afterQuiet(provider);
-  expect(provider.statistics().Worker.CheckpointMilliseconds).toBeGreaterThan(0);
+  expect(provider.statistics().Worker.CheckpointMs).toBeGreaterThan(0);
 });
 
 it('calls: each begins, ends, and says what it was about', async () => {

@@ -62,7 +62,7 @@ describeOnPostgresql('copying stores', () => {
     await copyStores(url, again);
     expectSame(await postgresql.rowsOf(again), rows);
     const back = join(freshFolder(), 'back.db');
-    expect(await copyStores(again, back)).toMatchObject({ ...there, Path: back, Milliseconds: expect.any(Number) });
+    expect(await copyStores(again, back)).toMatchObject({ ...there, Path: back, DurationMs: expect.any(Number) });
     expectSame(rowsOf(back), rows);
   });
 

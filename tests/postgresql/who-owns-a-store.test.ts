@@ -1,4 +1,5 @@
 /** One writer a store: another process is refused, or waits in `ready`; in one process providers share what it owns. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { Program } from '../../torture/child-process.ts';
@@ -101,6 +102,27 @@ describeOnPostgresql('who owns a store', () => {
     await waiting;
     await provider.appendPatch(patchOf(3), 3);
     expect(await provider.loadPatchesSince(0)).toHaveLength(3);
+  });
+
+  it('one that another process has taken meanwhile is told of on a channel, once', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const provider = open(url, 'store', { LeaseMs: 1000 });
+    await provider.appendPatch(patchOf(1), 1);
+    const heard: unknown[] = [];
+    const listener = (message: unknown) => heard.push(message);
+    subscribe('sds-persistence:fenced', listener);
+    onTestFinished(() => void unsubscribe('sds-persistence:fenced', listener));
+    proxy.pause();
+    const other = new OtherProcess();
+    onTestFinished(() => other.end());
+    expect(await other.request(server.url(database), 'store', 'open', { BusyTimeoutMs: 60_000 })).toBeUndefined();
+    proxy.resume();
+    for (const clock of [2, 3]) {
+      await expect(provider.appendPatch(patchOf(clock), clock)).rejects.toMatchObject({ code: 'fenced' });
+    }
+    expect(heard).toEqual([
+      { Path: provider.statistics().Path, StoreId: 'store', Message: expect.stringContaining('another process') },
+    ]);
   });
 
   it('a store that was closed while the server was away is given back once it is there again', async () => {

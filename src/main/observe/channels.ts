@@ -26,6 +26,7 @@ export const told = {
   busy: channel(`${PREFIX}:busy`),
   collision: channel(`${PREFIX}:collision`),
   'write-failed': channel(`${PREFIX}:write-failed`),
+  fenced: channel(`${PREFIX}:fenced`),
   'file-gone': channel(`${PREFIX}:file-gone`),
 };
 

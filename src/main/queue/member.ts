@@ -4,6 +4,7 @@ import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { ProviderSettings } from '../../protocol/options.ts';
 import { looksLikeSha256 } from '../../protocol/sha-256.ts';
 import { type Promise, soon } from '../../protocol/surroundings.ts';
+import { tell } from '../observe/channels.ts';
 import { warnOfCollision, warnOfFailure } from '../observe/warnings.ts';
 import type { Store } from './store.ts';
 
@@ -45,6 +46,8 @@ export class Member {
   /** Patches that were appended to the store before this provider came, and by it since. */
   readonly #appendsBefore: number;
   #appends = 0;
+  /** Whether another process has taken its store, and that is told. */
+  #isFenced = false;
   /** Whether its database was open at some time: before that, a failure to open is each call's. */
   wasOpened = false;
   /** Why the last snapshot was not stored, if so; and whether its promise resolved before that was known. */
@@ -141,12 +144,17 @@ export class Member {
   /** A call is committed. */
   succeeded(operation: number): void {
     this.#served = true;
+    this.#isFenced = false;
     if (operation === APPEND_PATCH) return;
     if (this.#failing.size > 0) this.#failing.delete(operation);
     if (operation === SAVE_SNAPSHOT) this.snapshotFailure = undefined;
   }
 
   failed(operation: number, error: SDS_PersistenceError): void {
+    if (error.code === 'fenced' && this.wasOpened && !this.#isFenced) {
+      this.#isFenced = true;
+      tell('fenced', { Path: this.dbPath, StoreId: this.storeId, Message: error.message });
+    }
     if (mayBeQueued.has(operation)) this.#failing.add(operation);
     if (operation === SAVE_SNAPSHOT) this.snapshotFailure = error;
   }

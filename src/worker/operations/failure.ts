@@ -1,6 +1,9 @@
 /** What an operation fails with, and how errors of SQLite and of the system become that. */
+
+import { constants } from 'node:fs';
 import type { ReportedCause, SDS_PersistenceErrorCode } from '../../protocol/errors.ts';
 import { EngineError } from '../engine.ts';
+import { refusedAccess } from '../refused-access.ts';
 import { toEngineError } from '../sqlite/errors.ts';
 import { orFull, systemError } from '../sqlite/no-room.ts';
 
@@ -64,10 +67,14 @@ export function toFailure(thrown: unknown, path: string): Error {
       'open-failed',
       path,
       'the file, or one beside it, can not be opened; check the rights of the file and its folder',
-      reported,
+      withReason(reported, refusedAccess(path, constants.R_OK)),
     );
   }
   return new OperationError(code, path, sentences[code] ?? reported.message, reported);
+}
+
+function withReason(reported: ReportedCause, refusal: Error | undefined): ReportedCause {
+  return refusal === undefined ? reported : { ...reported, message: `${reported.message}: ${refusal.message}` };
 }
 
 const NO_RIGHTS =

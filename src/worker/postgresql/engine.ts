@@ -54,9 +54,6 @@ export class PostgresqlEngine implements Engine {
     this.#link.askedAt = askedAt;
   }
 
-  /** It is the server's; see `#claim`. */
-  setDurability(): void {}
-
   // ---- providers come and go ---------------------------------------------------------------------
 
   announce(caller: Caller): void {
@@ -298,12 +295,6 @@ export class PostgresqlEngine implements Engine {
   }
 
   // ---- beside the calls ------------------------------------------------------------------------------------
-
-  pause(): void {}
-
-  tidyUp(): boolean {
-    return false;
-  }
 
   close(): Promise<void> {
     return this.#link.close();

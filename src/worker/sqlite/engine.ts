@@ -47,11 +47,6 @@ export class SqliteEngine implements Engine {
     this.#connect();
   }
 
-  detach(): void {}
-
-  /** How long a call waits is only counted from its first attempt on. */
-  taskBegins(): void {}
-
   setDurability(full: boolean): void {
     if (this.#full === full) return;
     try {
@@ -104,11 +99,6 @@ export class SqliteEngine implements Engine {
       writer.clear();
     }
     connection.wal?.wrote(bytes);
-  }
-
-  /** Never without its publication. */
-  wasCommitted(): boolean {
-    return false;
   }
 
   /**

@@ -1,9 +1,10 @@
 /** Opens a database file: checks that it is one of ours, sets it up, and knows its place on the disk. */
-import { accessSync, constants, opendirSync, type Stats, statSync } from 'node:fs';
+import { constants, opendirSync, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { EngineError } from '../engine.ts';
+import { refusedAccess } from '../refused-access.ts';
 import { toEngineError, toOpenError } from './errors.ts';
 import { orFull } from './no-room.ts';
 import { DatabaseSync, firstRow, knowsUrls } from './node-sqlite.ts';
@@ -136,27 +137,18 @@ function whyNotOpen(failed: EngineError, path: string, transient: boolean): Engi
   const failure = orFull(failed, path);
   // without a code of SQLite it is the system that has spoken
   if (failure.code !== 'open-failed' || failure.reported.errcode === undefined) return failure;
-  const outOfReach = refusalOf(path, constants.F_OK);
-  const isThere = outOfReach === undefined;
+  const unreadable = refusedAccess(path, constants.R_OK);
+  const isThere = unreadable === undefined;
   const refusal =
-    (isThere ? refusalOf(path, constants.W_OK) : undefined) ??
-    refusalOf(dirname(path), constants.W_OK) ??
-    (outOfReach?.code === 'ENOENT' ? undefined : outOfReach) ?? // a part of the path may be a file
+    (isThere ? refusedAccess(path, constants.W_OK) : undefined) ??
+    (unreadable?.code === 'ENOENT' ? undefined : unreadable) ?? // a part of the path may be a file
+    refusedAccess(dirname(path), constants.W_OK) ??
     noMoreFiles(dirname(path));
   if (refusal === undefined) return failure;
+  // what can't even be read is not to be had; what can be read, but not written, is read-only
   const isForbidden = isThere && notPermitted.includes(refusal.code ?? '');
   const message = `${failure.reported.message}: ${refusal.message}`;
   return new EngineError(isForbidden ? 'read-only' : 'open-failed', { ...failure.reported, message });
-}
-
-/** Why the system does not let this be accessed in a way, if so. */
-function refusalOf(path: string, way: number): NodeJS.ErrnoException | undefined {
-  try {
-    accessSync(path, way);
-    return undefined;
-  } catch (error) {
-    return error as NodeJS.ErrnoException;
-  }
 }
 
 /** Whether too many files are open. The folder is opened: to close a database file would give up the locks of this process on it. */

@@ -33,7 +33,7 @@ export async function copyStores(task: CopyTask, progress: Progress): Promise<SD
   for (let tries = 1; ; tries++) {
     const copy = new Copy(task, progress, tries);
     try {
-      return { ...(await copy.run()), Milliseconds: performance.now() - begun };
+      return { ...(await copy.run()), DurationMs: performance.now() - begun };
     } catch (error) {
       if (!(error instanceof ChangedMeanwhile) || tries === MOST_TRIES) throw error;
     } finally {
@@ -58,7 +58,7 @@ class Copy {
     this.#meter = new Meter(progress, cutConnections);
   }
 
-  async run(): Promise<Omit<SDS_CopyResult, 'Milliseconds'>> {
+  async run(): Promise<Omit<SDS_CopyResult, 'DurationMs'>> {
     // what can be seen without a server
     for (const { file } of this.#task.sources) if (file !== undefined) locate(file);
     const sources: Source[] = [];

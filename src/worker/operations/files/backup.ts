@@ -35,7 +35,7 @@ export async function backup(task: OperationTasks['backup']['given'], progress: 
       reading.check();
       putInPlace(partial, target.existing, task.overwrite);
       const Bytes = statSync(target.path).size;
-      return { Path: target.path, Bytes, Pages: Bytes / pageBytes, Milliseconds: performance.now() - begun };
+      return { Path: target.path, Bytes, Pages: Bytes / pageBytes, DurationMs: performance.now() - begun };
     } catch (error) {
       throw partial.failureOf(error, bytes);
     } finally {

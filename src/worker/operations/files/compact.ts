@@ -1,7 +1,9 @@
 /** Gives the free pages of a database back: it is written anew, and the new file takes the place of the old one. */
-import { statSync } from 'node:fs';
+import { constants, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { SDS_CompactResult } from '../../../protocol/operations.ts';
 import { performance } from '../../../protocol/surroundings.ts';
+import { refusedAccess } from '../../refused-access.ts';
 import { DatabaseSync } from '../../sqlite/node-sqlite.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import type { Progress } from '../progress.ts';
@@ -20,6 +22,9 @@ export function compact({ path }: { path: string }, progress: Progress): SDS_Com
   }
   if (stats.size === 0)
     throw new OperationError('schema-mismatch', path, 'the file is empty: there is nothing to compact');
+  // SQLite would open what can't be written, and say later that the disk has failed
+  const refusal = refusedAccess(path, constants.W_OK) ?? refusedAccess(dirname(path), constants.W_OK);
+  if (refusal !== undefined) throw toFailure(refusal, path);
   let owned: Owned;
   try {
     owned = openAlone(path);
@@ -28,7 +33,7 @@ export function compact({ path }: { path: string }, progress: Progress): SDS_Com
   }
   try {
     const result = rebuild(owned, path, progress);
-    return { ...result, Path: path, Milliseconds: performance.now() - begun };
+    return { ...result, Path: path, DurationMs: performance.now() - begun };
   } catch (error) {
     throw toFailure(error, path);
   } finally {

@@ -20,7 +20,7 @@ type Checked = SDS_VerifyResult['Checked'];
 export async function verify({ path }: { path: string }, progress: Progress): Promise<SDS_VerifyResult> {
   const begun = performance.now();
   const { Findings, Checked } = await check(path, progress);
-  return { Path: path, Sound: Findings.length === 0, Findings, Checked, Milliseconds: performance.now() - begun };
+  return { Path: path, Sound: Findings.length === 0, Findings, Checked, DurationMs: performance.now() - begun };
 }
 
 async function check(path: string, progress: Progress): Promise<Pick<SDS_VerifyResult, 'Findings' | 'Checked'>> {
