@@ -189,6 +189,7 @@ describe('what can not be read', () => {
     ['postgres://db/notes?application_name=mine', {}, /write options=-c%20application_name%3D… instead$/],
     ['postgres://db/notes?schema=sds', {}, /write options=-c%20search_path%3D… instead$/],
     ['postgres://db/notes?ssl=true', {}, /ssl: write sslmode=verify-full or sslmode=require instead$/],
+    ['postgres://localhost/notes?channel_binding=require', {}, /^channel_binding=require takes TLS/],
     ['postgres://db/notes?channel_binding=perhaps', {}, /^channel_binding must be disable, prefer or require$/],
     ['postgres://db:0/notes', {}, /^a port of the URL is none from 1 to 65535$/],
     ['postgres://db:65536/notes', {}, /^a port of the URL/],

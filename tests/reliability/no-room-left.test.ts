@@ -130,12 +130,23 @@ describe.skipIf(!canMount)('a full disk', () => {
     await provider.close();
   });
 
-  it('a file with its log is looked at, checked, and saved elsewhere', async () => {
+  it('a file whose log lacks its index: how to look at it is told, and with some room it is checked, and saved elsewhere', async () => {
     const disk = smallDisk() as string; // mounting is permitted
     const elsewhere = await makeLogWithoutIndex(join(freshFolder(), 'killed.db'));
     const dbPath = join(disk, 'killed.db');
     for (const end of ['', '-wal']) copyFileSync(elsewhere + end, dbPath + end);
-    fill(disk);
+    const rest = fill(disk);
+    for (const operation of [
+      describeDatabase,
+      verifyDatabase,
+      (path: string) => backupDatabase(path, `${elsewhere}2`),
+    ]) {
+      expect(await errorOf(operation(dbPath))).toMatchObject({
+        code: 'database-full',
+        message: expect.stringMatching(/the disk is full .*; make room and try again$/),
+      });
+    }
+    rmSync(rest);
     const { Stores } = await describeDatabase(dbPath);
     expect(Stores?.find(({ StoreId }) => StoreId === 'tasks')).toMatchObject({ Patches: 31 });
     const { Findings } = await verifyDatabase(dbPath);

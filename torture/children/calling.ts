@@ -23,9 +23,10 @@ function carryOut({ path, store, what, options }: Request): Promise<unknown> {
 
 /** The answer, once the other process sees what the call has done. */
 async function performed(provider: SDS_DesktopPersistenceProvider, call: Call): Promise<unknown> {
-  const answer = await perform(provider, call);
-  await provider.flush();
-  return answer;
+  const answering = perform(provider, call);
+  // asked for at once: the next request may be to close. What it rejects with, the call that failed has answered
+  await Promise.allSettled([answering, provider.flush()]);
+  return answering;
 }
 
 process.on('message', (request: Request) => {

@@ -68,6 +68,8 @@ export function parsePostgresqlUrl(
     if (fault !== undefined) return fault;
     const binding = given('channel_binding', 'PGCHANNELBINDING') ?? 'prefer';
     if (!/^(disable|prefer|require)$/.test(binding)) return 'channel_binding must be disable, prefer or require';
+    if (binding === 'require' && tls === 'disable')
+      return 'channel_binding=require takes TLS: name an sslmode that has it';
     const file = (name: string, variable: string) => given(name, variable);
     return {
       hosts,
