@@ -16,7 +16,7 @@ describe('the benchmark', { timeout: 240_000 }, () => {
   test('measures some of its work and writes JSON of the promised form', ({ skip }) => {
     const why = whyNoPeers();
     if (why !== undefined) skip(`the peers that the benchmark compares with can't be installed: ${why}`);
-    const { said, results } = run('--only', 'burst', '--only', 'start');
+    const { said, results } = run('--rounds', '1', '--only', 'burst', '--only', 'start');
 
     expect(results.machine).toMatchObject({ node: process.version, sqlite: process.versions.sqlite });
     expect(results.machine.cores).toBeGreaterThan(0);
@@ -27,7 +27,7 @@ describe('the benchmark', { timeout: 240_000 }, () => {
       expect.arrayContaining(['provider', 'reference', 'comlink', 'lmdb', 'classic-level', 'libsql', 'sqlite', 'copy']),
     );
     for (const { rounds, medians } of results.scenarios) {
-      expect(rounds.length).toBeGreaterThan(1);
+      expect(rounds).toHaveLength(1);
       for (const metrics of [medians, ...rounds].flatMap((round) => Object.values(round))) {
         for (const value of Object.values(metrics)) expect(value).toBeGreaterThanOrEqual(0);
       }
@@ -69,9 +69,8 @@ describe('the benchmark', { timeout: 240_000 }, () => {
     expect(said).toContain('20,000');
   });
 
-  test('measures the provider with each of its mechanisms off in turn', { timeout: 600_000 }, () => {
-    const { results } = run('--only', 'mechanisms');
-    expect(results.scenarios.map(({ name }) => name)).toEqual(['mechanisms-paced', 'mechanisms-burst']);
+  test('measures the provider with each of its mechanisms off in turn', () => {
+    const { results } = run('--only', 'mechanisms-burst');
     for (const { medians, leftOut } of results.scenarios) {
       // of a mechanism whose line was not found in the source
       expect(leftOut).toEqual({});

@@ -1,4 +1,4 @@
-/** A folder of a thousand files; what happens on a terminal, without one, and when it is stopped. */
+/** A folder of a hundred files; what happens on a terminal, without one, and when it is stopped. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -9,24 +9,22 @@ import { command, documentOf } from '../support/command-line.ts';
 import { filesBeside, freshFolder, rowsOf } from '../support/files.ts';
 import { bytesIn, makeStoreFile } from '../support/store-files.ts';
 
-it('a thousand files are described and verified; one that is damaged is told, and the others are done', {
-  timeout: 240_000,
-}, async () => {
+it('a hundred files are described and verified; one that is damaged is told, and the others are done', async () => {
   const cwd = freshFolder();
   const folder = join(cwd, 'all');
   mkdirSync(folder);
   const first = makeStoreFile(join(cwd, 'first.db'));
-  for (let i = 0; i < 999; i++) copyFileSync(first, join(folder, `${i}.db`));
+  for (let i = 0; i < 99; i++) copyFileSync(first, join(folder, `${i}.db`));
   writeFileSync(join(folder, 'damaged.db'), 'SQLite format 3\0 and no more');
   writeFileSync(join(folder, 'readme.txt'), 'no database');
   const before = bytesIn(folder);
   const info = await command(['info', 'all'], { cwd });
-  expect(info.stdout.split('\n').at(-2)).toBe('999 files, 41 MB, 59,940 patches');
+  expect(info.stdout.split('\n').at(-2)).toBe('99 files, 4.1 MB, 5,940 patches');
   expect(info.stderr).toBe(
     "error: 'all/damaged.db': this is not an SQLite database (file is not a database); name another file\n",
   );
   const verified = await documentOf(['verify', 'all'], { cwd });
-  expect(verified.Results.filter(({ Ok }) => Ok)).toHaveLength(999);
+  expect(verified.Results.filter(({ Ok }) => Ok)).toHaveLength(99);
   expect(verified.exitCode).toBe(1);
   expect(bytesIn(folder)).toEqual(before);
 });
