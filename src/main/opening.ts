@@ -3,14 +3,14 @@ import type { Report } from '../protocol/service.ts';
 import { pause, performance } from '../protocol/surroundings.ts';
 import type { FileQueue } from './queue/file-queue.ts';
 import type { Member } from './queue/member.ts';
-import type { WorkerHandle } from './workers/worker-handle.ts';
+import type { ReplaceableWorker } from './workers/replaceable-worker.ts';
 
 /** Between attempts to get a store that another process has: a thousand stores that wait for one must not keep others from work. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1000;
 
 export class Opening {
-  readonly #worker: WorkerHandle;
+  readonly #worker: ReplaceableWorker;
   readonly #queue: FileQueue;
   readonly #member: Member;
   /** Under way, or what came of it: before Node 24 a promise that is kept keeps its call's asynchronous context. */
@@ -18,7 +18,7 @@ export class Opening {
   /** Whether the failure of `#attempt` was told, so that the next one who asks tries again. */
   #failed = false;
 
-  constructor(worker: WorkerHandle, queue: FileQueue, member: Member) {
+  constructor(worker: ReplaceableWorker, queue: FileQueue, member: Member) {
     this.#worker = worker;
     this.#queue = queue;
     this.#member = member;

@@ -26,7 +26,7 @@ import { describe } from './option-checks.ts';
 import type { FileQueue } from './queue/file-queue.ts';
 import { Member } from './queue/member.ts';
 import { drainAtExit, exiting } from './workers/exit-guard.ts';
-import type { WorkerHandle } from './workers/worker-handle.ts';
+import type { ReplaceableWorker } from './workers/replaceable-worker.ts';
 import { type OpenFile, openFile, releaseFile } from './workers/worker-pool.ts';
 
 declare global {
@@ -53,7 +53,7 @@ declare global {
  */
 export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   readonly #queue: FileQueue;
-  readonly #worker: WorkerHandle;
+  readonly #worker: ReplaceableWorker;
   readonly #member: Member;
   readonly #opening: Opening;
   #closing: Promise<void> | undefined;

@@ -9,22 +9,22 @@ import { later, performance } from '../../protocol/surroundings.ts';
 import type { Location } from '../location.ts';
 import type { FileQueue } from '../queue/file-queue.ts';
 import { guardExit } from './exit-guard.ts';
+import { type Pool, ReplaceableWorker } from './replaceable-worker.ts';
 import type { EngineKind } from './start-worker.ts';
-import { type Pool, WorkerHandle } from './worker-handle.ts';
 
 /** A thread without files ends after so long: starting one takes some 30 ms. */
 const QUIET_MS = 3000;
 /** Where another thread was not to be had, it is not asked for again for so long. */
 const NO_ROOM_FOR_MS = 10_000;
 
-const workers: WorkerHandle[] = [];
+const workers: ReplaceableWorker[] = [];
 let nextThreadAt = 0;
 /** By what is the same for all names of a file; providers on the same file share a queue, and with it the worker. */
 const openFiles = new Map<string, OpenFile>();
 
 export interface OpenFile {
   queue: FileQueue;
-  worker: WorkerHandle;
+  worker: ReplaceableWorker;
 }
 
 function poolSize(): number {
@@ -62,9 +62,9 @@ export function releaseFile({ queue, worker }: OpenFile): void {
 }
 
 /** By worker, what calls its end off. */
-const ends = new WeakMap<WorkerHandle, () => void>();
+const ends = new WeakMap<ReplaceableWorker, () => void>();
 
-function endLater(worker: WorkerHandle): void {
+function endLater(worker: ReplaceableWorker): void {
   ends.get(worker)?.();
   const stay = later(() => {
     if (worker.fileCount > 0 || worker.lost) return;
@@ -76,9 +76,9 @@ function endLater(worker: WorkerHandle): void {
 }
 
 /** A worker is started for a new file as long as every other one of its kind has one, and there is room for another thread. */
-function workerForNewFile(kind: EngineKind, maxPendingBytes: number): WorkerHandle {
+function workerForNewFile(kind: EngineKind, maxPendingBytes: number): ReplaceableWorker {
   const ofKind = workers.filter((worker) => worker.kind === kind);
-  const best = ofKind.reduce<WorkerHandle | undefined>(better, undefined);
+  const best = ofKind.reduce<ReplaceableWorker | undefined>(better, undefined);
   if (best === undefined) return addWorker(kind, maxPendingBytes);
   if (best.fileCount === 0 || ofKind.length >= poolSize() || performance.now() < nextThreadAt) return best;
   try {
@@ -92,13 +92,13 @@ function workerForNewFile(kind: EngineKind, maxPendingBytes: number): WorkerHand
 }
 
 /** The one with a thread of its own, and fewer files. */
-function better(a: WorkerHandle | undefined, b: WorkerHandle): WorkerHandle {
+function better(a: ReplaceableWorker | undefined, b: ReplaceableWorker): ReplaceableWorker {
   if (a === undefined || (a.isGuest && !b.isGuest)) return b;
   return a.isGuest === b.isGuest && b.fileCount < a.fileCount ? b : a;
 }
 
-function addWorker(kind: EngineKind, maxPendingBytes: number): WorkerHandle {
-  const worker = new WorkerHandle(kind, maxPendingBytes, pool);
+function addWorker(kind: EngineKind, maxPendingBytes: number): ReplaceableWorker {
+  const worker = new ReplaceableWorker(kind, maxPendingBytes, pool);
   if (!worker.lost) workers.push(worker);
   guardExit(workers);
   return worker;
@@ -115,7 +115,7 @@ const pool: Pool = {
   },
 
   forget(given) {
-    const at = workers.indexOf(given as WorkerHandle);
+    const at = workers.indexOf(given as ReplaceableWorker);
     if (at >= 0) workers.splice(at, 1);
     guardExit(workers);
     for (const [key, { worker, queue }] of openFiles) {

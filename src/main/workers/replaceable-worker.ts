@@ -24,12 +24,12 @@ const MEMORY_LOST = 'the worker thread was lost, and this database, kept in memo
 /** What a worker needs of the others. */
 export interface Pool {
   /** A thread of another worker, of the same kind, that can serve this one besides. */
-  hostFor(worker: WorkerHandle): WorkerLink | undefined;
+  hostFor(worker: ReplaceableWorker): WorkerLink | undefined;
   /** Nothing new goes to a worker that was given up, or to a queue: its providers have been told. */
-  forget(given: WorkerHandle | FileQueue): void;
+  forget(given: ReplaceableWorker | FileQueue): void;
 }
 
-export class WorkerHandle implements LinkOwner {
+export class ReplaceableWorker implements LinkOwner {
   readonly kind: EngineKind;
   readonly channel = new Channel();
   readonly #dispatcher: Dispatcher;
