@@ -77,6 +77,12 @@ export interface SDS_ProviderOptions {
    * `open-failed` where they are; `postgresqlSchema` is what makes them.
    */
   CreateTables?: boolean;
+  /**
+   * On PostgreSQL: asked in this thread for the password of each connection, in the place of the one in the URL: tokens of
+   * databases in the cloud expire after minutes. While it fails, or does not answer within `ConnectTimeoutMs`, the server
+   * counts as away; a blocked thread can't be asked.
+   */
+  Password?: () => Promise<string>;
   /** On PostgreSQL: how many milliseconds an attempt to connect to one host may take. Default 5,000. */
   ConnectTimeoutMs?: number;
   /**
@@ -86,7 +92,7 @@ export interface SDS_ProviderOptions {
   RetryForMs?: number;
 }
 
-export type ProviderSettings = Required<SDS_ProviderOptions>;
+export type ProviderSettings = Required<Omit<SDS_ProviderOptions, 'Password'>> & Pick<SDS_ProviderOptions, 'Password'>;
 
 export const defaultSettings: Readonly<ProviderSettings> = {
   Durability: 'normal',

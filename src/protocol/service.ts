@@ -36,6 +36,11 @@ export interface ProviderMessage {
   password: string | undefined;
 }
 
+/** What the main thread answers by Comlink, on a port of its own, where a provider came with the option `Password`. */
+export interface PasswordSource {
+  password(): Promise<string>;
+}
+
 /** Of all providers of one PostgreSQL database: as the first of them has it. */
 export interface PostgresqlSettings {
   target: PostgresqlTarget;
@@ -94,8 +99,8 @@ export interface Report {
 
 /** All of it takes effect in the order of the calls, batches of the ring included. */
 export interface WorkerService {
-  /** Makes a provider known and opens its database. */
-  attach(provider: ProviderMessage): Promise<Report>;
+  /** Makes a provider known and opens its database; `passwords` is the port of a `PasswordSource`. */
+  attach(provider: ProviderMessage, passwords?: object): Promise<Report>;
   /** Forgets a provider, after all that was called before; with a file's last one, closes the database. */
   detach(member: number): Promise<Report>;
 

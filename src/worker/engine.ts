@@ -3,6 +3,7 @@
  * Methods that do work may return a promise, so that a database in a network can join: its file then
  * waits, and the thread serves its event loop meanwhile.
  */
+import type { MessagePort } from 'node:worker_threads';
 import { cellTime, msBetween } from '../protocol/clock.ts';
 import type { Delays } from '../protocol/delays.ts';
 import { reportedOf } from '../protocol/errors.ts';
@@ -73,8 +74,8 @@ export interface Caller {
   snapshotFailure: EngineError | undefined;
   /** Values that this provider believes to be stored, and are not; `undefined` if there was never one. */
   unsavedValues?: UnsavedValues | undefined;
-  /** For a server. */
-  password?: string | undefined;
+  /** For a server; or the port on which the main thread answers with one. */
+  password?: string | MessagePort | undefined;
 }
 
 /** A cursor over writes: `next()` moves to one, whose parts are then in the fields. */

@@ -70,7 +70,7 @@ export class Service implements WorkerService, FileHost, Work {
 
   // ---- calls from the main side: providers ------------------------------------------------------
 
-  attach(message: ProviderMessage): Promise<Report> {
+  attach(message: ProviderMessage, passwords?: MessagePort): Promise<Report> {
     this.#begin();
     const { member: id, storeId, verifyValues, exclusive, owned, full, busyTimeoutMs, snapshotFailure } = message;
     const { password, unsavedValues } = message;
@@ -81,7 +81,9 @@ export class Service implements WorkerService, FileHost, Work {
     }
     const opened = file;
     // known already, if this is another attempt to open the file
-    const member = this.members.get(id) ?? {
+    const known = this.members.get(id);
+    if (known !== undefined) passwords?.close(); // it has one
+    const member = known ?? {
       storeId,
       verifyValues,
       exclusive,
@@ -90,7 +92,7 @@ export class Service implements WorkerService, FileHost, Work {
       busyTimeoutMs,
       snapshotFailure: snapshotFailure && new EngineError(snapshotFailure.code, snapshotFailure.cause),
       unsavedValues: unsavedOf(unsavedValues),
-      password,
+      password: passwords ?? password,
       file,
     };
     this.members.set(id, member);

@@ -79,6 +79,8 @@ describe('code samples', () => {
       const printed = execFileSync(process.execPath, [program], {
         cwd: folder,
         encoding: 'utf8',
+        // as from a store of secrets
+        env: { ...process.env, ...(wantsServer ? { PGPASSWORD: decodeURIComponent(new URL(database).password) } : {}) },
         stdio: ['ignore', 'pipe', 'pipe'],
         timeout: 60_000, // one that waits for something that never comes
       });

@@ -1,10 +1,12 @@
 /** One process is one owner, by whatever URLs and with whatever passwords it reaches a database. */
 import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
+import { livingWorkers } from '../../torture/living-workers.ts';
 import { OtherProcess } from '../../torture/other-process.ts';
 import { patchOf } from '../support/files.ts';
 import { describeOnPostgresql, ownPlace, proxiedPlace, server } from '../support/postgresql.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
+import { runProgram } from '../support/programs.ts';
 
 function open(url: string, store: string, options: SDS_ProviderOptions = {}): SDS_DesktopPersistenceProvider {
   const provider = new SDS_DesktopPersistenceProvider(url, store, { Acknowledge: 'committed', ...options });
@@ -116,5 +118,71 @@ describeOnPostgresql('one process', () => {
     await server.killBackends(database);
     await good.appendPatch(patchOf(2), 2);
     expect(await good.loadPatchesSince(0)).toHaveLength(2);
+  });
+});
+
+describeOnPostgresql('a password that is asked for', () => {
+  /** What the function says next, and how often it was asked. */
+  async function withToken(): Promise<{ database: string; user: string; source: { token: unknown; asked: number } }> {
+    const database = databaseOf(await ownPlace());
+    return { database, user: await freshRole(database, 'first'), source: { token: 'first', asked: 0 } };
+  }
+
+  it('is asked for at each connection, by the next worker too, so that tokens may expire', async () => {
+    const { database, user, source } = await withToken();
+    const Password = async () => {
+      source.asked++;
+      return String(source.token);
+    };
+    const provider = open(server.url(database, { user, password: 'of the URL, and wrong' }), 'store', { Password });
+    await provider.appendPatch(patchOf(1), 1);
+    expect(source.asked).toBe(1);
+    source.token = 'second';
+    await server.query(`ALTER ROLE "${user}" PASSWORD 'second'`);
+    await server.killBackends(database);
+    await provider.appendPatch(patchOf(2), 2);
+    const { asked } = source;
+    expect(asked).toBeGreaterThan(1);
+    await Promise.all([...livingWorkers].map((worker) => worker.terminate()));
+    await provider.appendPatch(patchOf(3), 3);
+    expect(source.asked).toBeGreaterThan(asked);
+    expect(await provider.loadPatchesSince(0)).toHaveLength(3);
+  });
+
+  it('is waited for as a server that is away, and the reason is told', async () => {
+    const { database, user, source } = await withToken();
+    const url = server.url(database, { user });
+    const ways: [Password: () => Promise<unknown>, reason: RegExp][] = [
+      [() => Promise.reject(new Error('no token today')), /the function Password failed: no token today/],
+      [async () => 5, /the function Password failed: it must resolve with a string, not 5/],
+      [() => new Promise(() => {}), /the function Password failed: it did not answer within 100 ms/],
+    ];
+    for (const [Password, reason] of ways) {
+      const options = { Password, RetryForMs: 300, ConnectTimeoutMs: 100 } as SDS_ProviderOptions;
+      const provider = new SDS_DesktopPersistenceProvider(url, 'store', options);
+      await expect(provider.appendPatch(patchOf(1), 1)).rejects.toMatchObject({
+        code: 'connection-failed',
+        message: expect.stringMatching(reason),
+      });
+      await provider.close();
+    }
+    const provider = open(url, 'store', {
+      async Password() {
+        if (++source.asked < 3) throw new Error('not yet');
+        return 'first';
+      },
+    });
+    await provider.appendPatch(patchOf(1), 1);
+    expect(source.asked).toBe(3);
+  });
+
+  it('keeps no program alive, and is asked for what nobody waited for as well', async () => {
+    const { database, user } = await withToken();
+    const program = `const provider = new SDS_DesktopPersistenceProvider(${JSON.stringify(server.url(database, { user }))}, 'store', {
+      Password: async () => 'first',
+    });
+    void provider.appendPatch(patchOf(1), 1);`;
+    expect(await runProgram(program, database)).toMatchObject({ code: 0, stderr: '' });
+    expect((await server.query('SELECT 1 FROM sds_patches', [], database)).length).toBe(1);
   });
 });

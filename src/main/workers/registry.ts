@@ -1,9 +1,11 @@
 /** The providers that a worker knows, or is to know: each from its attach to its detach. */
+import { transfer } from 'comlink';
 import { reportedOf, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Failure, ProviderMessage, Report } from '../../protocol/service.ts';
 import { Promise } from '../../protocol/surroundings.ts';
 import type { FileQueue } from '../queue/file-queue.ts';
 import type { Member } from '../queue/member.ts';
+import { passwordAnswers } from './password-answers.ts';
 import type { WorkerLink } from './worker-link.ts';
 
 interface Registration {
@@ -39,8 +41,10 @@ export class Registry {
   #sendAttach(link: WorkerLink, registration: Registration): void {
     registration.attaching = true;
     const message = messageOf(registration);
+    const { Password } = registration.member.settings;
+    const port = Password === undefined ? undefined : passwordAnswers(Password);
     link.call(
-      (service) => service.attach(message),
+      (service) => (port === undefined ? service.attach(message) : service.attach(message, transfer(port, [port]))),
       (report) => {
         registration.attaching = false;
         if (report.error === undefined) registration.member.wasOpened = true;

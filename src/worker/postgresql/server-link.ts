@@ -13,6 +13,7 @@ import type { Connection } from './connection.ts';
 import { type Holder, isFenced } from './holder.ts';
 import { Lease, type LeaseLink } from './lease.ts';
 import { loadPg, type Pg } from './load-pg.ts';
+import { type Password, passwordFor } from './password.ts';
 import { isRefusal, ServerError } from './sqlstates.ts';
 import { prepareTables } from './tables.ts';
 
@@ -37,7 +38,7 @@ export class ServerLink implements LeaseLink {
   readonly #claims: Claims;
   readonly #lease: Lease;
   /** Those that providers came with: first the one that was accepted last, if there is one, then the newest. */
-  #passwords: (string | undefined)[] = [];
+  #passwords: Password[] = [];
   #accepted = false;
   #pg: Pg | undefined;
   #connection: Connection | undefined;
@@ -196,10 +197,11 @@ export class ServerLink implements LeaseLink {
     const patience = { silenceMs: Math.max(retryForMs, connectTimeoutMs), retryForMs, probeMs: this.#probeMs };
     this.#pg ??= loadPg(places);
     let refusal: unknown;
-    for (const password of this.#passwords) {
+    for (const given of this.#passwords) {
       try {
+        const password = await passwordFor(given, connectTimeoutMs);
         const found = await connect(this.#pg, { ...target, password }, connectTimeoutMs, patience);
-        this.#accept(password);
+        this.#accept(given);
         this.#synchronous = found.synchronous;
         return found.connection;
       } catch (error) {
@@ -211,13 +213,13 @@ export class ServerLink implements LeaseLink {
   }
 
   /** A password for the next connection; one that is wrong does no harm to those who came with another. */
-  offer(password: string | undefined): void {
+  offer(password: Password): void {
     if (this.#passwords.includes(password)) return;
     this.#passwords.splice(this.#accepted ? 1 : 0, 0, password);
     this.#passwords.length = Math.min(this.#passwords.length, MOST_PASSWORDS);
   }
 
-  #accept(password: string | undefined): void {
+  #accept(password: Password): void {
     this.#accepted = true;
     this.#passwords = [password, ...this.#passwords.filter((other) => other !== password)];
   }
