@@ -10,10 +10,10 @@ import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../suppo
 import { linesOf, rowsOf } from '../support/rows.ts';
 
 describeOnPostgresql('a copy that is cut off', () => {
-  it('by SIGKILL and by a lost connection, 20 times each', { timeout: 600_000 }, async () => {
-    const findings = await findingsOf((context) => runAt(server, context), 20_260_201, 0.1);
+  it('by SIGKILL and by a lost connection, 6 times each', async () => {
+    const findings = await findingsOf((context) => runAt(server, context), 20_260_201, 0.03);
     expect(findings.violations).toEqual([]);
-    expect(findings.counts).toMatchObject({ 'processes killed': 20, 'connections cut': 20 });
+    expect(findings.counts).toMatchObject({ 'processes killed': 6, 'connections cut': 6 });
   });
 
   it.each([
