@@ -7,7 +7,7 @@
 /** V8 begins to collect once there is so much more beside its heap than after the last time. */
 const ENOUGH_TO_COLLECT = 64 * 1024 * 1024;
 
-/** So many bytes of shared memory are garbage: one reason more to collect it. */
+/** Bytes of shared memory that are garbage now: one reason more to collect it. */
 export function accountFor(bytes: number): void {
   try {
     new ArrayBuffer(bytes);

@@ -73,7 +73,7 @@ export interface WriteTicket extends LoadTicket {
   slot: number;
   /** As those of an entry. */
   flags: number;
-  /** So many bytes of shared blocks that crossed before are not used any more. */
+  /** Bytes of shared blocks that crossed before and are not used any more. */
   dropped: number;
 }
 

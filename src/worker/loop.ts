@@ -22,7 +22,7 @@ import type { RingReader } from './channel/ring-reader.ts';
 
 /** How long it dozes at a time, if nobody waits. */
 const DOZE_MS = 3.5;
-/** For so long after a batch another one is expected. */
+/** After a batch another one is expected within this time. */
 const TRAFFIC_MS = 50;
 /** Quiet for so long, it tells what nobody has waited for. */
 const TELL_LATER_MS = 100;

@@ -10,7 +10,7 @@ import { outsideOfCalls } from '../async-context.ts';
 const MiB = 1024 * 1024;
 /** As long as there is more, in use or kept, room for a new block is made by dropping what is kept. */
 const MOST = 96 * MiB;
-/** So much is kept for good, the rest for a while after it was used. */
+/** The bytes that are kept for good; the rest is kept for a while after it was used. */
 const KEPT_WHEN_QUIET = 32 * MiB;
 const WHILE_MS = 10_000;
 

@@ -1,10 +1,10 @@
 /** Whether a lost thread gets a successor, and whether the file that it was lost with is given to it: not again and again in vain. */
 import { performance } from '../../protocol/surroundings.ts';
 
-/** After so many in a row that died young and had finished nothing, there is no other. */
+/** Threads in a row that may die young and finish nothing; after the last of them there is no other. */
 const MOST_VAIN_STARTS = 5;
 const SHORT_LIFE_MS = 10_000;
-/** So many threads may end in the middle of a file's work, and nothing of it finished between. */
+/** Threads that may end in the middle of a file's work, with nothing of it finished between. */
 const MOST_DEATHS_OF_A_FILE = 5;
 
 /** How much of a file's work was finished so far. */

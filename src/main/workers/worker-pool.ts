@@ -1,7 +1,7 @@
 /**
  * Which worker serves which file. A few workers serve any number of files: two so that a file with a
  * huge write does not hold up all the others, up to four where the machine has the cores, since
- * more writers do not make a disk faster and each costs a thread and some 10 MB. Whoever runs the
+ * more writers do not make a disk faster and each costs a thread and some 18 MB. Whoever runs the
  * program may say otherwise by the environment variable SDS_PERSISTENCE_WORKERS (1 to 64).
  */
 import { availableParallelism } from 'node:os';

@@ -10,7 +10,7 @@ import type { CopyRow } from './copy-format.ts';
 /** What is longer than a chunk lies in chunks; else in the row itself. */
 export const CHUNK_BYTES = 256 * 1024;
 export const MOST_INLINE: number = CHUNK_BYTES;
-/** So many bytes cross with one ordinary statement. */
+/** The bytes that cross with one ordinary statement. */
 const STATEMENT_BYTES = 1024 * 1024;
 
 type HeadTable = 'sds_snapshots' | 'sds_values';

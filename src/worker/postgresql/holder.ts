@@ -31,7 +31,7 @@ export interface Mark {
   part: number;
 }
 
-/** So long after they were heard of last, what is left of others is removed. */
+/** What is left of others is removed when they were not heard of for this time. */
 const FORGET_AFTER = '7 days';
 
 const DIVISION_BY_ZERO = '22012';

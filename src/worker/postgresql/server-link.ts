@@ -25,7 +25,7 @@ const MOST_LOST = 5;
 /** To find out whether the server is still there takes no longer than calls wait for it, or this. */
 const LEAST_PROBE_MS = 1000;
 
-/** So many are tried: a server may lock a role out that is refused again and again. */
+/** The most that are tried: a server may lock a role out that is refused again and again. */
 const MOST_PASSWORDS = 4;
 
 /** What a server says that has no COPY in binary form: not supported, or no syntax of its. */

@@ -13,7 +13,7 @@ const nothing = new Uint8Array(0);
  * (measured with 8 to 128).
  */
 export const ROWS_A_STATEMENT = 32;
-/** So many rows are gathered at most. */
+/** The most rows that are gathered. */
 const MOST_ROWS = 16_384;
 /** Room for the rows of so many stores stays between transactions: some 3 KB each, for each file. */
 const MOST_STORES = 64;
@@ -77,7 +77,7 @@ export class PatchRows {
     return this.#count;
   }
 
-  /** Of so many stores there are or were rows: each has its place in the index. */
+  /** The stores of which there are or were rows: each has its place in the index. */
   get stores(): number {
     return this.#used.length;
   }

@@ -36,7 +36,7 @@ export class PatchWriter {
     this.#highest.delete(storeId);
   }
 
-  /** In so many places of the index rows were inserted: each is a page that the commit writes. */
+  /** The places of the index where rows were inserted: each is a page that the commit writes. */
   get places(): number {
     return this.#places;
   }

@@ -16,7 +16,7 @@ const MiB = 1024 * 1024;
 const WORTH_IT = 2 * MiB;
 /** In pauses not more often than this: pages that are written again and again are taken into the database each time. */
 const PAUSES_APART_MS = 250;
-/** So much is taken into the database between two batches, whatever is waiting. */
+/** A log of this size is taken into the database between two batches, whatever is waiting. */
 const LARGE = 48 * MiB;
 /**
  * With so much, since somebody was reading or writing at each checkpoint, the next ones keep other

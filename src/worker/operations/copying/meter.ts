@@ -7,7 +7,7 @@ import type { Progress } from '../progress.ts';
 const TELL_MS = 500;
 /** Connections are heard in the event loop: they must not wait for the end of a large store. */
 const TURN_MS = 20;
-/** So long what is under way may go on after the caller asked for an end; then its connections are cut. */
+/** What is under way when the caller asks for an end may go on for this time; then its connections are cut. */
 const PATIENCE_MS = 1000;
 
 export class Meter {
@@ -49,7 +49,7 @@ export class Meter {
     this.#progress.holdsUpOthers = true;
   }
 
-  /** So many bytes more are done; throws `Stopped` if there shall be no more. */
+  /** These bytes are done as well; throws `Stopped` if there shall be no more. */
   async add(bytes: number): Promise<void> {
     this.#done += bytes;
     await this.step();

@@ -1,6 +1,6 @@
 /** Rows that are read together, by their bytes: as many as fit into memory, or a large one. */
 
-/** So many bytes, or one row. */
+/** The bytes that are read together, or one row. */
 export const BYTES_A_READ = 4 * 1024 * 1024;
 
 export function* piecesOf<T>(rows: readonly T[], bytesOf: (row: T) => number): Generator<T[]> {

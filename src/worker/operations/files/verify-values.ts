@@ -6,7 +6,7 @@ import type { Findings } from './findings.ts';
 import type { Reading } from './open-to-read.ts';
 import { encodingOf, textOf } from './text.ts';
 
-/** So many rows are joined at most, as long as they have about so many bytes, and none of them more than this. */
+/** The most rows that are joined, the bytes that they may have together, and the most that one of them may have. */
 const MOST_ROWS = 1024;
 const JOINED_BYTES = 1024 * 1024;
 const MOST_BYTES_A_ROW = 64 * 1024;
