@@ -18,6 +18,16 @@ interface Served {
 /** Deno has no event-loop times of a worker; Bun answers with zeros, and prints a stack when it is asked. */
 const tellsTimes = process.versions.deno === undefined && process.versions.bun === undefined;
 
+/** Whether a thread is among those of this process; `undefined` where these can't be seen, as under Node's permission model. */
+function isListed(threadId: number): boolean | undefined {
+  try {
+    if (existsSync(`/proc/self/task/${threadId}`)) return true;
+    return existsSync('/proc/self/task') ? false : undefined;
+  } catch {
+    return undefined; // Node 22 throws for what is not allowed
+  }
+}
+
 export class WorkerThread {
   readonly worker: Worker;
   /** Who has started it comes first. */
@@ -62,13 +72,14 @@ export class WorkerThread {
   }
 
   /**
-   * Whether it has ended, for a blocked thread, which hears no event. On Linux it looks for the thread itself.
+   * Whether it has ended, for a blocked thread, which hears no event. Where the system lists its threads it looks there.
    * Elsewhere, a thread that has ended reports a negative idle time, or, if it is asked for the first time only
    * then, no time at all; but so does one whose `online` event did not come yet (Node, lib/internal/worker.js).
    * Where neither is told a thread that has begun counts as alive.
    */
   hasEnded({ booted, threadId }: Channel): boolean {
-    if (threadId > 0) return !existsSync(`/proc/self/task/${threadId}`);
+    const listed = threadId > 0 ? isListed(threadId) : undefined;
+    if (listed !== undefined) return !listed;
     if (!tellsTimes) return false;
     const { idle, active } = this.worker.performance.eventLoopUtilization();
     return idle < 0 || (booted && this.#online && idle === 0 && active === 0);
