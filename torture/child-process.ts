@@ -17,10 +17,11 @@ export class Program {
   readonly ended: Promise<Ended>;
   readonly #listeners = new Set<(line: string | undefined) => void>();
 
-  constructor(name: string, args: readonly string[], flags: readonly string[] = []) {
+  constructor(name: string, args: readonly string[], flags: readonly string[] = [], env: Record<string, string> = {}) {
     const path = join(import.meta.dirname, 'children', `${name}.ts`);
     this.process = spawn(process.execPath, ['--disable-warning=SDS_CLOCK_COLLISION', ...flags, path, ...args], {
       stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
     });
     const release = endsWithUs(this.process.pid, 'KILL');
     this.process.once('exit', release);

@@ -1,7 +1,7 @@
 /*
  * Makes system calls fail on purpose, preloaded into a process. Control is a file that both sides map:
  * cells { kind, countdown, calls, fired, stays, error, concerned }. Only files whose path contains SDS_FAULT_MATCH are
- * touched, and the starts of threads.
+ * touched, and the starts of threads. With SDS_FAULT_SLOW_US their disk is slow: each write and sync takes so long.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -31,6 +31,7 @@ static const int concerned[] = {0, WRITES | SYNCS | TRUNCATES | OPENS, WRITES | 
 struct control { _Atomic int32_t kind, countdown, calls, fired, stays, error, concerned; };
 static struct control *control;
 static const char *match;
+static int slow_us;
 static _Atomic char ours[65536];
 /* sqlite finds calls by dlsym or links them; `real` is what is behind this library either way */
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
@@ -38,6 +39,8 @@ static _Atomic char ours[65536];
 __attribute__((constructor)) static void begin(void) {
   const char *path = getenv("SDS_FAULT_CONTROL");
   match = getenv("SDS_FAULT_MATCH");
+  const char *slow = getenv("SDS_FAULT_SLOW_US");
+  if (slow != NULL) slow_us = atoi(slow);
   if (path == NULL || match == NULL) return;
   int fd = REAL(open)(path, O_RDWR);
   if (fd < 0) return;
@@ -48,6 +51,7 @@ __attribute__((constructor)) static void begin(void) {
 
 /* Whether this call is the one that fails. */
 static int fails(int call) {
+  if (slow_us > 0 && (call & (WRITES | SYNCS))) usleep(slow_us);
   if (control == NULL) return 0;
   int kind = atomic_load(&control->kind);
   if (kind == NONE) return 0;

@@ -27,6 +27,11 @@ export function buildFaultyLibrary(folder: string, report: Report): string | und
   }
 }
 
+/** With these variables the disk is slow under files whose path has `match` in it: each write and sync takes so long. */
+export function slowDisk(library: string, match: string, microseconds: number): Record<string, string> {
+  return { LD_PRELOAD: library, SDS_FAULT_MATCH: match, SDS_FAULT_SLOW_US: String(microseconds) };
+}
+
 export interface Reply {
   /** How many faults happened, by what they were. */
   faults: Record<string, number>;

@@ -1,8 +1,11 @@
 /**
  * The family's sync engine, which relies on promises that settle within the turn of the call, on the synchronous
  * reference and on this provider: ended in every way, at several paces, with documents of 1 and 4 MB, with a file that
- * another process keeps locked now and then. Nothing may be lost that the reference keeps.
+ * another process keeps locked now and then, on a slow disk. Nothing may be lost that the reference keeps.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import type { Engine } from '../tests/support/engine.ts';
@@ -10,6 +13,7 @@ import { ReferenceProvider } from '../tests/support/reference-provider.ts';
 import { restore } from '../tests/support/sync-engine.ts';
 import { Program } from './child-process.ts';
 import { onFiles } from './engines.ts';
+import { buildFaultyLibrary, slowDisk } from './faulty-library.ts';
 import { Random } from './random.ts';
 import { type RigContext, scaled, within } from './rig.ts';
 
@@ -35,17 +39,23 @@ const sizes = [1_000_000, 4_000_000] as const;
 /** Of so many runs one is of the reference. */
 const REFERENCE_EVERY = 8;
 const AT_ONCE = 2;
+/** What each write of a slow disk takes: of a snapshot of 4 MB there are a thousand. */
+const SLOW_US = 150;
+const SQLITE_BUSY = 5;
 const EDIT_MS = { 0: 1, 1: 2, 5: 6, 20: 21 } as const;
 
 export async function runOn(engine: Engine, { seed, scale, report }: RigContext): Promise<void> {
   const runs = scaled(1000, scale, endings.length * 2);
   const random = new Random(seed);
+  const folder = mkdtempSync(join(tmpdir(), 'sds-'));
+  const library = engine.isFile ? buildFaultyLibrary(folder, report) : undefined;
   let next = 0;
   await Promise.all(
     Array.from({ length: AT_ONCE }, async () => {
       while (next < runs) await live(next++);
     }),
   );
+  rmSync(folder, { recursive: true, force: true });
 
   async function live(run: number): Promise<void> {
     const ending = endings[run % endings.length] ?? 'kill';
@@ -67,8 +77,10 @@ export async function runOn(engine: Engine, { seed, scale, report }: RigContext)
       acknowledges: ending === 'kill' && random.chance(0.7),
     };
     const isLocked = engine.isFile && random.chance(0.25);
-    const where = `seed ${seed}, run ${run}: ${JSON.stringify({ ...life, place: '' })}${isLocked ? ', file locked now and then' : ''}`;
-    const program = new Program('syncing', [JSON.stringify(life)]);
+    const isSlow = library !== undefined && random.chance(0.2);
+    const where = `seed ${seed}, run ${run}: ${JSON.stringify({ ...life, place: '' })}${isLocked ? ', file locked now and then' : ''}${isSlow ? ', slow disk' : ''}`;
+    const slow = isSlow ? slowDisk(library, basename(life.place), SLOW_US) : {};
+    const program = new Program('syncing', [JSON.stringify(life)], [], slow);
     await within(
       60_000,
       `being ready (${where})`,
@@ -90,6 +102,7 @@ export async function runOn(engine: Engine, { seed, scale, report }: RigContext)
     const found = await changesAt(life.place, isReference);
     const who = isReference ? ' (reference)' : '';
     report.count(`runs, ended by ${ending}${who}`);
+    if (isSlow) report.count(`of these, on a slow disk${who}`);
     report.count(`changes found again${who}`, found);
     if (found < promised) report.violation(`${where}: ${found} of ${promised} changes are left`);
     await engine.discard(life.place);
@@ -113,14 +126,19 @@ class Locks {
 
   constructor(path: string, random: Random) {
     this.#database = new DatabaseSync(path);
-    this.#database.exec('PRAGMA busy_timeout = 5000');
+    this.#database.exec('PRAGMA busy_timeout = 0');
     this.#random = random;
     this.#lockLater();
   }
 
   #lockLater(): void {
     this.#timer = setTimeout(() => {
-      this.#database.exec('BEGIN IMMEDIATE');
+      try {
+        this.#database.exec('BEGIN IMMEDIATE');
+      } catch (error) {
+        if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw error;
+        return this.#lockLater(); // the program is at work with it
+      }
       this.#timer = setTimeout(() => {
         this.#database.exec('COMMIT');
         this.#lockLater();

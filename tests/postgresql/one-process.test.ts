@@ -152,13 +152,13 @@ describeOnPostgresql('a password that is asked for', () => {
   it('is waited for as a server that is away, and the reason is told', async () => {
     const { database, user, source } = await withToken();
     const url = server.url(database, { user });
-    const ways: [Password: () => Promise<unknown>, reason: RegExp][] = [
+    const ways: [Password: () => Promise<unknown>, reason: RegExp, ConnectTimeoutMs?: number][] = [
       [() => Promise.reject(new Error('no token today')), /the function Password failed: no token today/],
       [async () => 5, /the function Password failed: it must resolve with a string, not 5/],
-      [() => new Promise(() => {}), /the function Password failed: it did not answer within 100 ms/],
+      [() => new Promise(() => {}), /the function Password failed: it did not answer within 100 ms/, 100],
     ];
-    for (const [Password, reason] of ways) {
-      const options = { Password, RetryForMs: 300, ConnectTimeoutMs: 100 } as SDS_ProviderOptions;
+    for (const [Password, reason, ConnectTimeoutMs = 60_000] of ways) {
+      const options = { Password, RetryForMs: 300, ConnectTimeoutMs } as SDS_ProviderOptions;
       const provider = new SDS_DesktopPersistenceProvider(url, 'store', options);
       await expect(provider.appendPatch(patchOf(1), 1)).rejects.toMatchObject({
         code: 'connection-failed',
