@@ -40,6 +40,7 @@ describe.skipIf(noBrowser !== undefined)('the page', async () => {
     // without transitions: a colour on its way has a contrast of its own
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce' });
     const page = await context.newPage();
+    page.setDefaultTimeout(120_000); // a slow machine is no failure
     page.on('console', (message) => {
       if (message.type() !== 'error' && message.type() !== 'warning') return;
       complaints.push(`${message.type()}: ${message.text()}`);
