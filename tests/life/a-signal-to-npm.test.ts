@@ -14,7 +14,8 @@ function checkout(): string {
   for (const name of readdirSync(root)) {
     if (['.git', 'dist', 'node_modules', 'out'].includes(name)) continue;
     const filter = (path: string) => !/\/(node_modules|out)$/.test(path);
-    cpSync(join(root, name), join(folder, name), { recursive: true, filter });
+    // as old as they are: what is linked below would seem to belong to other lock files, and be taken away
+    cpSync(join(root, name), join(folder, name), { recursive: true, filter, preserveTimestamps: true });
   }
   for (const place of ['node_modules', 'examples/live/node_modules', 'bench/node_modules']) {
     if (existsSync(join(root, place))) symlinkSync(join(root, place), join(folder, place));
