@@ -3,9 +3,7 @@
  * reference and on this provider: ended in every way, at several paces, with documents of 1 and 4 MB, with a file that
  * another process keeps locked now and then, on a slow disk. Nothing may be lost that the reference keeps.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import type { Engine } from '../tests/support/engine.ts';
@@ -15,7 +13,7 @@ import { Program } from './child-process.ts';
 import { onFiles } from './engines.ts';
 import { buildFaultyLibrary, slowDisk } from './faulty-library.ts';
 import { Random } from './random.ts';
-import { type RigContext, scaled, within } from './rig.ts';
+import { type RigContext, scaled, withFolder, within } from './rig.ts';
 
 /** One life of the program in `children/syncing.ts`. */
 export interface Life {
@@ -47,15 +45,16 @@ const EDIT_MS = { 0: 1, 1: 2, 5: 6, 20: 21 } as const;
 export async function runOn(engine: Engine, { seed, scale, report }: RigContext): Promise<void> {
   const runs = scaled(1000, scale, endings.length * 2);
   const random = new Random(seed);
-  const folder = mkdtempSync(join(tmpdir(), 'sds-'));
-  const library = engine.isFile ? buildFaultyLibrary(folder, report) : undefined;
+  let library: string | undefined;
   let next = 0;
-  await Promise.all(
-    Array.from({ length: AT_ONCE }, async () => {
-      while (next < runs) await live(next++);
-    }),
-  );
-  rmSync(folder, { recursive: true, force: true });
+  await withFolder(async (folder) => {
+    library = engine.isFile ? buildFaultyLibrary(folder, report) : undefined;
+    await Promise.all(
+      Array.from({ length: AT_ONCE }, async () => {
+        while (next < runs) await live(next++);
+      }),
+    );
+  });
 
   async function live(run: number): Promise<void> {
     const ending = endings[run % endings.length] ?? 'kill';
@@ -77,9 +76,10 @@ export async function runOn(engine: Engine, { seed, scale, report }: RigContext)
       acknowledges: ending === 'kill' && random.chance(0.7),
     };
     const isLocked = engine.isFile && random.chance(0.25);
-    const isSlow = library !== undefined && random.chance(0.2);
+    const slowLibrary = library !== undefined && random.chance(0.2) ? library : undefined;
+    const isSlow = slowLibrary !== undefined;
     const where = `seed ${seed}, run ${run}: ${JSON.stringify({ ...life, place: '' })}${isLocked ? ', file locked now and then' : ''}${isSlow ? ', slow disk' : ''}`;
-    const slow = isSlow ? slowDisk(library, basename(life.place), SLOW_US) : {};
+    const slow = isSlow ? slowDisk(slowLibrary, basename(life.place), SLOW_US) : {};
     const program = new Program('syncing', [JSON.stringify(life)], [], slow);
     await within(
       60_000,

@@ -17,7 +17,7 @@ const ignore = (): void => {};
 
 export class Batch implements Awaited {
   readonly kind = 'batch';
-  /** Location in the file's order, wraps at 32 bits. */
+  /** Its number in the file's order; wraps at 32 bits. */
   readonly number: number;
   readonly slabs: number[] = [];
   readonly settlers: Settler[] = [];

@@ -105,6 +105,6 @@ export class Changes {
 }
 
 /** The same bytes; they stay where they are until the transaction ends. */
-function viewOf(bytes: Uint8Array): Buffer {
+export function viewOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -16,6 +16,12 @@ const columns: Record<string, string[]> = {
   blobs: ['hash TEXT 0 - 1', 'data BLOB 1 - 0', 'ref_count INTEGER 1 0 0'],
 };
 
+const isSafe = (column: string) =>
+  `typeof(${column}) = 'integer' AND ${column} BETWEEN ${Number.MIN_SAFE_INTEGER} AND ${Number.MAX_SAFE_INTEGER}`;
+/** What holds for each row that a provider writes: of a patch or a snapshot, and of a value. */
+export const isUsual = `typeof(store_id) = 'text' AND typeof(data) = 'blob' AND ${isSafe('clock')}`;
+export const isUsualValue = `typeof(hash) = 'text' AND typeof(data) = 'blob' AND ${isSafe('ref_count')}`;
+
 interface SchemaRow {
   type: string;
   name: string;

@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { textArray } from '../../postgresql/arrays.ts';
+import { viewOf } from '../../postgresql/changes.ts';
 import { MOST_INLINE } from '../../postgresql/chunks.ts';
 import type { Statement } from '../../postgresql/connection.ts';
 import { namesOf } from '../../postgresql/long-names.ts';
@@ -129,7 +130,7 @@ export class DatabaseWriter implements Writer {
   async #addValues(values: readonly Value[]): Promise<void> {
     // in one order, whoever does this: so two wait for each other less often
     const named = values
-      .map(({ hash, data, print }) => ({ ...storedName(hash), data: asBuffer(data), times: print.refCount }))
+      .map(({ hash, data, print }) => ({ ...storedName(hash), data: viewOf(data), times: print.refCount }))
       .sort((a, b) => (a.stored < b.stored ? -1 : 1));
     const small = named.filter(({ data }) => data.byteLength <= MOST_INLINE);
     await this.#server.run(...longNamesOf(named));
@@ -212,7 +213,7 @@ export class DatabaseWriter implements Writer {
       for (const statement of longNamesOf([storedName(name)])) await parts.add(statement, 0);
       const snapshot = await reader.snapshot(name);
       if (snapshot !== undefined) {
-        const { clock, data } = { ...snapshot, data: asBuffer(snapshot.data) };
+        const { clock, data } = { ...snapshot, data: viewOf(snapshot.data) };
         const isSmall = data.byteLength <= MOST_INLINE;
         const head = isSmall
           ? snapshotHead(stored, clock, data)
@@ -295,10 +296,6 @@ class Parts {
 
 function longNamesOf(names: readonly { stored: string; whole: string | undefined }[]): Statement[] {
   return namesOf(names.flatMap(({ stored, whole }) => (whole === undefined ? [] : [[stored, whole] as const])));
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** Paths are longer than an index takes. */

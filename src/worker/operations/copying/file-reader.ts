@@ -2,6 +2,7 @@
 import type { DatabaseSync as Database, SQLInputValue, StatementSync } from 'node:sqlite';
 import { toEngineError } from '../../sqlite/errors.ts';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
+import { isUsual, isUsualValue } from '../../sqlite/schema.ts';
 import { OperationError } from '../failure.ts';
 import { textOf } from '../files/text.ts';
 import { digestOf, PatchDigest, ValuesDigest } from './digest.ts';
@@ -12,12 +13,6 @@ const ROWS_A_READ = 256;
 const HEADS_A_READ = 4096;
 
 type Row = Record<string, unknown>;
-
-const isSafe = (column: string) =>
-  `typeof(${column}) = 'integer' AND ${column} BETWEEN ${Number.MIN_SAFE_INTEGER} AND ${Number.MAX_SAFE_INTEGER}`;
-/** Of a patch or a snapshot, and of a value, as a provider writes it. */
-const isUsual = `typeof(store_id) = 'text' AND typeof(data) = 'blob' AND ${isSafe('clock')}`;
-const isUsualValue = `typeof(hash) = 'text' AND typeof(data) = 'blob' AND ${isSafe('ref_count')}`;
 
 export interface FileReaderOptions {
   /** Called now and then in what takes long. */

@@ -4,7 +4,7 @@ import { performance } from '../../../protocol/surroundings.ts';
 import { EngineError } from '../../engine.ts';
 import { toEngineError } from '../../sqlite/errors.ts';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
-import { checkSchema, hasAllTables } from '../../sqlite/schema.ts';
+import { checkSchema, hasAllTables, isUsual } from '../../sqlite/schema.ts';
 import { ChangedMeanwhile, OperationError, Stopped } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { Findings } from './findings.ts';
@@ -98,15 +98,12 @@ function checkTables({ database }: Reading, findings: Findings): boolean {
   return false;
 }
 
-const SAFE = 'BETWEEN -9007199254740991 AND 9007199254740991';
-
 /** Rows that no provider writes. Values are looked at one by one besides. */
 function checkTypes(reading: Reading, findings: Findings, progress: Progress): void {
   for (const table of ['snapshots', 'patches'] as const) {
     const odd =
       `SELECT typeof(store_id) AS id, typeof(clock) AS clock, typeof(data) AS data, CAST(store_id AS BLOB) AS name ` +
-      `FROM ${table} NOT INDEXED WHERE rowid BETWEEN ? AND ? AND ` +
-      `(typeof(store_id) <> 'text' OR typeof(data) <> 'blob' OR typeof(clock) <> 'integer' OR clock NOT ${SAFE})`;
+      `FROM ${table} NOT INDEXED WHERE rowid BETWEEN ? AND ? AND NOT (${isUsual})`;
     eachRange(reading, table, progress, (first, last) => {
       for (const { id, clock, data, name } of reading.database.prepare(odd).all(first, last)) {
         const isTyped = id === 'text' && data === 'blob' && clock === 'integer';
