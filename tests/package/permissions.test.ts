@@ -16,12 +16,12 @@ const provider = new SDS_DesktopPersistenceProvider(at('notes.db'), 'notes');
 for (let clock = 1; clock <= 1000; clock++) provider.appendPatch(new Uint8Array(1000).fill(clock), clock).catch(() => {});
 await note('saveSnapshot', () => provider.saveSnapshot(new Uint8Array(3_000_000), 1000));
 await note('loadPatchesSince', () => provider.loadPatchesSince(0));
-provider.appendPatch(new Uint8Array(1), 1001).catch(() => {});
-// for longer than it takes to ask whether the worker lives, as a lock keeps it from work
+// a lock keeps the worker from committing for longer than it takes to ask whether the worker lives
 const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
 const locker = new DatabaseSync(at('notes.db'));
 locker.exec('BEGIN IMMEDIATE');
-outcomes.heldUp = provider.flushSync(400);
+provider.appendPatch(new Uint8Array(1), 1001).catch(() => {});
+outcomes.committedBehindALock = provider.flushSync(400);
 locker.exec('ROLLBACK');
 locker.close();
 outcomes.flushSync = provider.flushSync();
@@ -75,7 +75,7 @@ describe.each(Object.entries(nodes))('on Node %s', (version, node) => {
     const outcomes = resultOf(await runNode([...flags, main, data], { cwd: folder, node }), main);
     expect(outcomes).toEqual({
       ...Object.fromEntries(all.map((name) => [name, 'done'])),
-      heldUp: false,
+      committedBehindALock: false,
       flushSync: true,
     });
     for (const name of ['notes.db', 'backup.db', 'restored.db', 'copied.db']) {
