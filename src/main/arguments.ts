@@ -1,5 +1,6 @@
 /** Checks of what callers pass: nothing of a bad call is queued, nothing of it is stored. */
 import { types } from '../protocol/builtins.ts';
+import type { SDS_StoreContents } from '../protocol/contents.ts';
 import {
   defaultSettings,
   type ProviderSettings,
@@ -10,8 +11,8 @@ import { Buffer } from '../protocol/surroundings.ts';
 import { type Acceptance, checkOptions, describe, integer, oneOf, yesOrNo } from './option-checks.ts';
 import { isAttached, lengthOf } from './view.ts';
 
-/** Longer keys are no hashes; they would not fit beside the patches. */
-const MAX_HASH_BYTES = 65_536;
+/** Longer keys would not fit beside the patches. */
+const MAX_KEY_BYTES = 65_536;
 /** SQLite's limit for a value (https://sqlite.org/limits.html). */
 const MOST_BYTES = 1_000_000_000;
 
@@ -30,13 +31,25 @@ export function faultOfClock(value: unknown, name: string): string | undefined {
   return `${name} must be an integer within ±(2^53 - 1), not ${describe(value)}`;
 }
 
-/** Says what is wrong with a value's hash, `undefined` if nothing is. */
-export function faultOfHash(value: unknown): string | undefined {
-  if (typeof value !== 'string') return `ValueHash must be a string, not ${describe(value)}`;
-  if (value.length > MAX_HASH_BYTES / 3 && Buffer.byteLength(value) > MAX_HASH_BYTES) {
-    return `ValueHash is longer than ${MAX_HASH_BYTES} bytes`;
+/** Says what is wrong with a value's hash, or with a record's key or the beginning of one; `undefined` if nothing is. */
+export function faultOfKey(value: unknown, name: string): string | undefined {
+  if (typeof value !== 'string') return `${name} must be a string, not ${describe(value)}`;
+  if (value.length > MAX_KEY_BYTES / 3 && Buffer.byteLength(value) > MAX_KEY_BYTES) {
+    return `${name} is longer than ${MAX_KEY_BYTES} bytes`;
   }
   return undefined;
+}
+
+/** Says what is wrong with what a compaction was made from, `undefined` if nothing is. */
+export function faultOfContents(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null)
+    return `Contents must be what loadStore returned, not ${describe(value)}`;
+  const { Patches, SnapshotClock, LastClock } = value as Partial<SDS_StoreContents>;
+  if (!Array.isArray(Patches)) return `Contents.Patches must be an array, not ${describe(Patches)}`;
+  return (
+    (SnapshotClock === undefined ? undefined : faultOfClock(SnapshotClock, 'Contents.SnapshotClock')) ??
+    faultOfClock(LastClock, 'Contents.LastClock')
+  );
 }
 
 /** The options with their defaults, and those among them that the caller has given. */
