@@ -82,6 +82,7 @@ export interface SDS_CopyResult {
   Stores: number;
   Snapshots: number;
   Patches: number;
+  Records: number;
   Values: number;
   DurationMs: number;
 }

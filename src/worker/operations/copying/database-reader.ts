@@ -3,7 +3,7 @@ import { textArray } from '../../postgresql/arrays.ts';
 import { bytesOf, readWhole } from '../../postgresql/chunks.ts';
 import { isLongName, nameOf, storedName } from '../../postgresql/names.ts';
 import type { CopyConnection } from './copy-connection.ts';
-import { digestsAreUsed, joined, PATCHES_A_PAGE, ValuesDigest } from './digest.ts';
+import { digestsAreUsed, joined, ROWS_A_PAGE, ValuesDigest } from './digest.ts';
 import type { Patch, Reader, StorePrint, StoreSize, Value, ValuePrint, ValueTotals } from './ends.ts';
 import { BYTES_A_READ, piecesOf } from './pieces.ts';
 
@@ -229,7 +229,7 @@ export class DatabaseReader implements Reader {
     const prints = new Map<string, StorePrint>();
     const together: string[] = [];
     for (const [store, count] of patches) {
-      if (count <= PATCHES_A_PAGE) together.push(store);
+      if (count <= ROWS_A_PAGE) together.push(store);
       else prints.set(store, await this.#printOfLarge(store));
     }
     const names = new Map(together.map((store) => [storedName(store).stored, store]));
@@ -252,7 +252,7 @@ export class DatabaseReader implements Reader {
     for (let after = BEFORE_ALL; ; ) {
       const [row] = await this.#server.rows(
         `SELECT count(*), sum(octet_length(data)), max(clock), ${pageDigest()} FROM (SELECT clock, data FROM sds_patches ` +
-          `WHERE store_id = $1 AND clock > $2 ORDER BY clock LIMIT ${PATCHES_A_PAGE}) AS page`,
+          `WHERE store_id = $1 AND clock > $2 ORDER BY clock LIMIT ${ROWS_A_PAGE}) AS page`,
         stored,
         after,
       );
@@ -300,7 +300,7 @@ function valuePrintOf([, refCount, bytes, digest]: Row): ValuePrint {
   return { refCount: Number(refCount), bytes: Number(bytes), digest: String(digest) };
 }
 
-/** Of patches, as `PatchDigest` makes it. */
+/** Of patches, as `RowsDigest` makes it. */
 function pageDigest(): string {
   return digestsAreUsed() ? "md5(string_agg(clock::text || ' ' || md5(data), ',' ORDER BY clock))" : "''";
 }

@@ -6,10 +6,10 @@ import type { SDS_DatabaseDescription, SDS_StoreDescription } from '../../../pro
 import { EngineError } from '../../engine.ts';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
 import { checkSchema, hasAllTables } from '../../sqlite/schema.ts';
+import { encodingOf, textOf } from '../../sqlite/text.ts';
 import type { Progress } from '../progress.ts';
 import { type Reading, withReading } from './open-to-read.ts';
 import { pageCounts } from './page-counts.ts';
-import { encodingOf, textOf } from './text.ts';
 
 export async function describe(
   { path, quick }: OperationTasks['describe']['given'],

@@ -5,11 +5,11 @@ import { EngineError } from '../../engine.ts';
 import { toEngineError } from '../../sqlite/errors.ts';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
 import { checkSchema, hasAllTables, isUsual } from '../../sqlite/schema.ts';
+import { textOf } from '../../sqlite/text.ts';
 import { ChangedMeanwhile, OperationError, Stopped } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { Findings } from './findings.ts';
 import { locate, type Reading, withReading } from './open-to-read.ts';
-import { textOf } from './text.ts';
 import { checkValues } from './verify-values.ts';
 
 /** SQLite stops after so many lines of its own. */
