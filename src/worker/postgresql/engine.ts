@@ -20,9 +20,9 @@ import { ServerLink } from './server-link.ts';
 import { deletionOfOthers, loadSnapshot, smallSnapshot } from './snapshots.ts';
 import { ServerError } from './sqlstates.ts';
 import { StepByStep } from './step-by-step.ts';
-import { listStores, loadStore } from './stores.ts';
 import { beginStatements, inTransaction, type Limits } from './transactions.ts';
 import { loadValue } from './values.ts';
+import { listStores, loadStore } from './whole-stores.ts';
 
 /** A unique key is violated. */
 const NUMBER_TAKEN = '23505';

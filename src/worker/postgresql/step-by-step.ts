@@ -4,8 +4,8 @@ import { compact } from './compaction.ts';
 import type { Connection, Statement } from './connection.ts';
 import { CarefulInsertion, pruning } from './patches.ts';
 import { deletionOfOthers, isLarge, largeSnapshot, type Snapshot, smallSnapshot } from './snapshots.ts';
-import { removalOfStore } from './stores.ts';
 import { saveLargeValue } from './values.ts';
+import { removalOfStore } from './whole-stores.ts';
 
 export class StepByStep {
   /** By which the calls are told apart that are to be marked. */
