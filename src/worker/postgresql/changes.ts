@@ -1,5 +1,5 @@
 /** What a transaction is to do: the writes of its calls, sorted by what few statements can carry out together. */
-import { seenOf } from '../../protocol/compaction.ts';
+import { seenOf, snapshotNumber } from '../../protocol/compaction.ts';
 import {
   APPEND_PATCH,
   COMPACT_STORE,
@@ -89,8 +89,10 @@ export class Changes {
         snapshots.set(store, { clock: writes.clock, data: viewOf(writes.data) });
         return;
       case COMPACT_STORE: {
-        const snapshot = { clock: writes.clock, data: viewOf(writes.data) };
-        this.#end({ store, snapshot, seen: seenOf(writes.key), at: writes.at });
+        const { clock, at } = writes;
+        const seen = seenOf(writes.key);
+        const snapshot = { clock: snapshotNumber(clock, seen), data: viewOf(writes.data) };
+        this.#end({ store, clock, snapshot, seen, at });
         return;
       }
       case REMOVE_STORE:

@@ -9,6 +9,8 @@ import { insteadOf, isLarge, largeSnapshot, type Snapshot, snapshotHead } from '
 
 export interface Compaction {
   store: string;
+  /** Up to which number patches are deleted. */
+  clock: number;
   snapshot: Snapshot;
   seen: SeenStore;
   /** By which its call is told apart from the others of its transaction. */
@@ -17,17 +19,17 @@ export interface Compaction {
 
 /** Returns false if it was not carried out. Then nothing of it is left in the transaction, which goes on. */
 export async function compact(connection: Connection, compaction: Compaction, copy: boolean): Promise<boolean> {
-  const { store, snapshot, seen } = compaction;
+  const { store, clock, seen } = compaction;
   const [, deleted, head] = await connection.run(
     { text: 'SAVEPOINT before_compaction' },
     {
       text: 'DELETE FROM sds_patches WHERE store_id = $1 AND clock <= $2',
-      values: [store, String(snapshot.clock)],
+      values: [store, String(clock)],
     },
     { text: 'SELECT clock FROM sds_snapshots WHERE store_id = $1 FOR UPDATE', values: [store] },
   );
-  const clock = head?.rows[0]?.[0];
-  const snapshotClock = typeof clock === 'string' ? Number(clock) : undefined;
+  const number = head?.rows[0]?.[0];
+  const snapshotClock = typeof number === 'string' ? Number(number) : undefined;
   const isAsSeen = deleted?.count === seen.patches && snapshotClock === seen.snapshotClock;
   if (isAsSeen && (await replace(connection, compaction, copy))) return true;
   await connection.run({ text: 'ROLLBACK TO SAVEPOINT before_compaction' });
