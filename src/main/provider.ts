@@ -244,7 +244,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   /**
    * Replaces what `loadStore` found by one snapshot that has it all, in one transaction: the snapshot is stored with the number
    * `Contents.LastClock`, and the patches up to that number are deleted. Patches that were appended since stay. Resolves
-   * once that is committed.
+   * once that is committed. If the snapshot that was found has that number, and there are patches, the new one gets the next: so
+   * of two compactions of one state only the first is carried out.
    *
    * Nothing is changed if the store is not as it was found: another snapshot is there, or another patch with such a number
    * (another process has compacted or appended meanwhile). So no compaction takes away what its maker has not seen.
