@@ -1,0 +1,34 @@
+/** Options of all that keeps documents of Yjs. */
+import { isAbsolute } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type Acceptance, yesOrNo } from '../main/option-checks.ts';
+import type { YjsModule } from './yjs.ts';
+
+export interface YjsOptions<Doc> {
+  /** The module `yjs` that the program uses. */
+  Y?: YjsModule<Doc>;
+  /**
+   * Where the thread that merges documents finds the same Yjs: the URL of a module. Without it, it looks where the program
+   * lies; a program that is bundled has to name it.
+   */
+  yjs?: URL | string;
+  /**
+   * Whether documents that are not open are merged as those with `gc: true`, which drop what was deleted. Default true; an
+   * open one says so itself.
+   */
+  gc?: boolean;
+}
+
+export const yjsOptions: Record<keyof YjsOptions<unknown>, Acceptance> = {
+  Y: {
+    what: 'the module yjs',
+    test: (value) => typeof (value as Partial<YjsModule<unknown>> | null)?.applyUpdate === 'function',
+  },
+  yjs: { what: 'the URL of a module', test: (value) => typeof value === 'string' || value instanceof URL },
+  gc: yesOrNo,
+};
+
+export function urlOf(module: URL | string | undefined): string | undefined {
+  if (module === undefined) return undefined;
+  return typeof module === 'string' && isAbsolute(module) ? pathToFileURL(module).href : String(module);
+}
