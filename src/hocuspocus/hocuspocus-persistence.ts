@@ -1,8 +1,9 @@
 /** Documents of Hocuspocus on SQLite or PostgreSQL. */
 import { type DocumentLog, type DocumentOptions, Documents, type Merging, readDocumentOptions } from '../documents/index.ts';
-import { SDS_PersistenceError } from '../main/index.ts';
+import { SDS_PersistenceError, type SDS_ProviderOptions } from '../main/index.ts';
 import { describe } from '../main/option-checks.ts';
 import type { Yjs as MergingYjs } from '../protocol/merging-yjs.ts';
+import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { YjsMerging } from '../yjs/merging.ts';
 import type { YjsDoc } from '../yjs/yjs.ts';
@@ -84,7 +85,7 @@ export class HocuspocusPersistence {
     const trouble = () => this.#documents.trouble;
     this.#makeMerging = (Y, url) => new YjsMerging(Y as unknown as MergingYjs, url, settings.limits, trouble);
     this.#ofClosed = { run: async (...task) => (await this.#find(undefined)).merging.of(gc).run(...task) };
-    this.#documents = new Documents(database, settings, this.#ofClosed);
+    this.#documents = new Documents(database, { ...settings, provider: patient(database, settings.provider) }, this.#ofClosed);
   }
 
   /** @param document - which it has to have made, if there is one already */
@@ -282,6 +283,12 @@ export class HocuspocusPersistence {
   [Symbol.asyncDispose](): Promise<void> {
     return this.destroy();
   }
+}
+
+/** Clients that are refused don't come back by themselves: so a load waits until the lease of a server that was killed has run out. */
+function patient(database: string, options: SDS_ProviderOptions): SDS_ProviderOptions {
+  const { LeaseMs = 10_000, BusyTimeoutMs = LeaseMs + 5000 } = options;
+  return isPostgresqlUrl(database) ? { ...options, BusyTimeoutMs } : options;
 }
 
 /** Whether what was deleted may be dropped when it is merged: the filter runs where the document is, and is asked without an item. */

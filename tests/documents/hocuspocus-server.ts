@@ -17,7 +17,7 @@ export async function serve(
   options: Partial<HocuspocusPersistenceOptions> & { debounce?: number; others?: Extension[] } = {},
 ): Promise<Served> {
   const { debounce = 20, others = [], ...own } = options;
-  const persistence = new HocuspocusPersistence({ database, ...own });
+  const persistence = new HocuspocusPersistence({ database, leaseMs: 1000, ...own });
   const server = new Server({
     port: 0,
     address: '127.0.0.1',
@@ -45,24 +45,29 @@ export interface Client {
   provider: HocuspocusProvider;
   /** Types at the end, one update for each character. */
   type(text: string): void;
+  /** How many characters that were. */
+  typed(): number;
   text(): string;
   /** Resolves once the server has all that was typed. */
   heard(): Promise<void>;
   leave(): void;
 }
 
-export async function connect(url: string, name = 'notes'): Promise<Client> {
-  const document = new Y.Doc();
+/** @param document - of somebody who was there before */
+export async function connect(url: string, name = 'notes', document = new Y.Doc()): Promise<Client> {
   const provider = new HocuspocusProvider({ url, name, document });
   onTestFinished(() => provider.destroy());
   const text = document.getText('text');
+  let typed = 0;
   await vi.waitFor(() => expect(provider.isSynced).toBe(true), { timeout: 10_000 });
   return {
     document,
     provider,
-    type: (typed) => {
-      for (const one of typed) text.insert(text.length, one);
+    type: (characters) => {
+      for (const one of characters) text.insert(text.length, one);
+      typed += characters.length;
     },
+    typed: () => typed,
     text: () => text.toString(),
     heard: () => vi.waitFor(() => expect(provider.hasUnsyncedChanges).toBe(false), { timeout: 10_000 }),
     leave: () => provider.destroy(),
