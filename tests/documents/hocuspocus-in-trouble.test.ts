@@ -86,7 +86,7 @@ it('a merging thread that is lost: the document stays whole, and is merged the n
     for (const worker of threads(true)) await worker.terminate();
   }
   expect(new Set(errors)).toEqual(new Set(['notes worker-lost']));
-  while (rowsOf(file).snapshots.length === 0) await type();
+  while (rowsOf(file).snapshots.length === 0) for (let i = 0; i < 250; i++) await type();
   await direct.disconnect();
   await served.server.destroy();
   expect(await storedText(file)).toBe('x'.repeat(typed));
