@@ -113,10 +113,9 @@ function start(resourceLimits: ResourceLimits, limits: string): Thread {
 }
 
 function settle({ resolve, reject }: Waiting, reply: MergeReply): void {
-  if ('bytes' in reply) return resolve(reply.bytes);
-  const { failure, missing } = reply;
-  if (missing) return reject(new NoMergeModule(failure.message));
-  reject(mergeFailed(reviveCause(failure)));
+  if ('bytes' in reply) resolve(reply.bytes);
+  else if (reply.missing) reject(new NoMergeModule(reply.failure.message));
+  else reject(mergeFailed(reviveCause(reply.failure)));
 }
 
 /** Whatever has become of the current one: the next one follows. */

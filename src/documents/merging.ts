@@ -33,17 +33,17 @@ export function partsOf({ Snapshot, Patches }: SDS_StoreContents): Uint8Array[] 
   return Snapshot === undefined ? Patches : [Snapshot, ...Patches];
 }
 
-/** Loads a store and merges it; `undefined` if there is no patch to merge. Of what was loaded, the bytes are gone. */
+/** Loads a store and merges it, if there is anything to merge. Of what was loaded, the bytes are gone. */
 export async function loadMerged(
   provider: SDS_DesktopPersistenceProvider,
   merging: Merging,
   task: MergeTask,
   isWaitedFor: boolean,
   against?: Uint8Array,
-): Promise<Merged | undefined> {
+): Promise<Merged> {
   for (let isFirst = true; ; isFirst = false) {
     const contents = await provider.loadStore();
-    if (task === 'merge' && contents.Patches.length === 0) return undefined;
+    if (task === 'merge' && contents.Patches.length === 0) return { contents, bytes: new Uint8Array() };
     try {
       return { contents, bytes: await merging.run(task, partsOf(contents), isWaitedFor, against) };
     } catch (error) {

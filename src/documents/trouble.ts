@@ -38,8 +38,8 @@ export class Trouble {
     const { message } = error;
     tell(channel, { Path: this.database, StoreId: name, Code: error.code, Message: message, Error: error });
     const onError = this.#onError;
-    if (onError !== undefined) return note(() => outsideOfCalls(() => onError(error, name)));
-    this.warn(code, name, `document ${JSON.stringify(name)}: ${what}: ${message}`);
+    if (onError !== undefined) note(() => outsideOfCalls(() => onError(error, name)));
+    else this.warn(code, name, `document ${JSON.stringify(name)}: ${what}: ${message}`);
   }
 
   /** Once for each code and subject. */

@@ -3,7 +3,8 @@ import { isAbsolute } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type DocumentOptions, Documents, readDocumentOptions } from '../documents/index.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
-import { type Acceptance, yesOrNo } from '../main/option-checks.ts';
+import { type Acceptance, describe, yesOrNo } from '../main/option-checks.ts';
+import { types } from '../protocol/builtins.ts';
 import type { Yjs } from '../protocol/merging-yjs.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { applyAll, Binding } from './binding.ts';
@@ -162,6 +163,10 @@ export class YjsPersistence<Doc extends YjsDoc> {
 
   /** Stores an update of a document. Resolves once it is committed; nobody has to wait for it, a failure is told anyway. */
   storeUpdate(name: string, update: Uint8Array): Promise<void> {
+    if (!types.isUint8Array(update)) {
+      const message = `storeUpdate (${JSON.stringify(name)}): update must be a Uint8Array, not ${describe(update)}`;
+      return Promise.reject(new SDS_PersistenceError('invalid-argument', message));
+    }
     try {
       return this.#documents.log(name).append(update);
     } catch (error) {
@@ -218,12 +223,12 @@ export class YjsPersistence<Doc extends YjsDoc> {
     return this.#documents.names();
   }
 
-  /** The names of all documents, with the state vector of each, and the number of what was stored last. */
+  /** The names of all documents, the state vector of each, and the index of its last update, from 0 on since it was compacted. */
   async getAllDocStateVectors(): Promise<{ name: string; sv: Uint8Array; clock: number }[]> {
     const found: { name: string; sv: Uint8Array; clock: number }[] = [];
     for (const name of await this.getAllDocNames()) {
-      const { bytes, lastClock } = await this.#documents.use(name, (log) => log.compute('stateVector'));
-      found.push({ name, sv: bytes, clock: lastClock });
+      const { bytes, updates } = await this.#documents.use(name, (log) => log.compute('stateVector'));
+      found.push({ name, sv: bytes, clock: updates - 1 });
     }
     return found;
   }
