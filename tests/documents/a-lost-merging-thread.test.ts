@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, it } from 'vitest';
 import * as Y from 'yjs';
-import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
 import { place } from '../package/a-fresh-machine.ts';
+import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
 import { mergingThreads, persistenceOn, storedText, textOf, type, updateOf } from './documents.ts';
 
 const yjs = JSON.stringify(import.meta.resolve('yjs'));
@@ -29,7 +29,10 @@ export function encodeStateAsUpdate(...given) {
 
 it.each([
   ['ends by itself', 'process.exit(0);'],
-  ['throws what nobody catches', 'setTimeout(() => { throw new Error("on purpose"); }); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10); process.exit(1)'],
+  [
+    'throws what nobody catches',
+    'setTimeout(() => { throw new Error("on purpose"); }); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10); process.exit(1)',
+  ],
   ['runs out of memory', 'const all = []; for (;;) all.push(new Array(100_000).fill({}));'],
 ])('a thread that %s: the compaction rejects, the next one succeeds', async (_, does) => {
   const file = freshFile();

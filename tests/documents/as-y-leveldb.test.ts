@@ -60,7 +60,14 @@ it('names and state vectors of all documents', async () => {
 
 it('metas come back as they were, of whatever kind, and go with the document', async () => {
   const persistence = persistenceOn(freshFile());
-  const values = { number: 5, text: 'ü', bytes: new Uint8Array([1, 2]), nested: { list: [1, null, undefined] }, date: new Date(0), big: 2n ** 70n };
+  const values = {
+    number: 5,
+    text: 'ü',
+    bytes: new Uint8Array([1, 2]),
+    nested: { list: [1, null, undefined] },
+    date: new Date(0),
+    big: 2n ** 70n,
+  };
   await persistence.storeUpdate('notes', updateOf('x'));
   for (const [key, value] of Object.entries(values)) await persistence.setMeta('notes', key, value);
   await persistence.setMeta('notes', 'number', 6);

@@ -105,7 +105,12 @@ describe.each(Object.entries(packages))('%s', (_name, load) => {
     type(doc, 'good');
     const bad = new WebSocket(`${address}/notes`);
     await once(bad, 'open');
-    for (const bytes of [[0, 2, 250, 255, 255, 255], [0, 2, 4, 1, 255, 255, 7], [9, 9, 9], [0, 1, 1, 0]]) {
+    for (const bytes of [
+      [0, 2, 250, 255, 255, 255],
+      [0, 2, 4, 1, 255, 255, 7],
+      [9, 9, 9],
+      [0, 1, 1, 0],
+    ]) {
       bad.send(new Uint8Array(bytes));
     }
     bad.close();

@@ -18,11 +18,11 @@ it('Yjs 14: a document is bound, merged and opened again', async () => {
   const persistence = new YjsPersistence(file, { Y: Y14, yjs: yjs14 });
   const doc = new Y14.Doc();
   await persistence.bindState('notes', doc);
-  for (const character of 'fourteen') doc.get('text').insert(doc.get('text').length, character);
+  for (const character of 'fourteen') doc.getText('text').insert(doc.getText('text').length, character);
   await persistence.flushDocument('notes');
   await persistence.writeState('notes', doc);
   const again = await persistence.getYDoc('notes');
-  expect(again.get('text').toString()).toContain('fourteen');
+  expect(again.getText('text').toString()).toBe('fourteen');
   expect(await persistence.getStateVector('notes')).toEqual(Y14.encodeStateVector(doc));
   await persistence.destroy();
   expect(rowsOf(file).patches).toEqual([]);
@@ -38,14 +38,16 @@ it('one of another version is not taken: documents are merged in the calling thr
     const persistence = new YjsPersistence(file, { Y: Y14 });
     const doc = new Y14.Doc();
     await persistence.bindState('notes', doc);
-    doc.get('text').insert(0, 'fourteen');
+    doc.getText('text').insert(0, 'fourteen');
     await persistence.flushDocument('notes');
     await persistence.flushDocument('notes');
     await persistence.destroy();`,
     file,
   );
   expect({ code, stderr: stderr.replace(/^\(node.*\n/gm, '') }).toMatchObject({ code: 0 });
-  expect(stdout).toMatch(/^SDS_NO_MERGING_THREAD .*another version than the program's.*The option 'yjs' names the module.*\n$/);
+  expect(stdout).toMatch(
+    /^SDS_NO_MERGING_THREAD .*another version than the program's.*The option 'yjs' names the module.*\n$/,
+  );
   const { snapshots, patches } = rowsOf(file);
   expect({ snapshots: snapshots.length, patches: patches.length }).toEqual({ snapshots: 1, patches: 0 });
 });

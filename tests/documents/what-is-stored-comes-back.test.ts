@@ -89,7 +89,11 @@ it('some hundred updates are merged into one snapshot while the document is edit
 it('a document of many updates is opened as one update, and merged by that', async () => {
   const file = freshFile();
   const source = new Y.Doc();
-  const before = persistenceOn(file, { yjs: 'file:///there-is-none.mjs', onError: () => undefined, resourceLimits: {} });
+  const before = persistenceOn(file, {
+    yjs: 'file:///there-is-none.mjs',
+    onError: () => undefined,
+    resourceLimits: {},
+  });
   source.on('update', (update) => void before.storeUpdate('notes', update));
   type(source, 'c'.repeat(400));
   await before.destroy();
