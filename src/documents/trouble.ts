@@ -3,9 +3,7 @@ import { outsideOfCalls } from '../main/async-context.ts';
 import type { SDS_PersistenceError } from '../main/index.ts';
 import { tell, type told } from '../main/observe/channels.ts';
 import { note } from '../main/observe/notes.ts';
-
-/** Called with each failure that no promise tells, and the document's name. */
-export type OnError = (error: SDS_PersistenceError, name: string) => void;
+import type { OnError } from '../protocol/document-options.ts';
 
 interface Kind {
   channel: keyof typeof told;

@@ -1,10 +1,11 @@
 /** Documents of Yjs on SQLite or PostgreSQL. */
 import { isAbsolute } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type DocumentOptions, Documents, readDocumentOptions } from '../documents/index.ts';
+import { Documents, readDocumentOptions } from '../documents/index.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
 import { type Acceptance, describe, yesOrNo } from '../main/option-checks.ts';
 import { types } from '../protocol/builtins.ts';
+import type { DocumentOptions } from '../protocol/document-options.ts';
 import type { Yjs } from '../protocol/merging-yjs.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { applyAll, Binding } from './binding.ts';
@@ -19,7 +20,7 @@ interface OwnOptions<Doc> {
    * Where the thread that merges documents finds the same Yjs: the URL of a module. Without it, it looks where the program
    * lies; a program that is bundled has to name it.
    */
-  yjs?: URL | string;
+  yjs?: { readonly href: string } | string;
   /**
    * Whether documents that are not bound are merged as those with `gc: true`, which drop what was deleted. Default true; a bound
    * one says so itself.
@@ -31,7 +32,7 @@ export type YjsPersistenceOptions<Doc extends YjsDoc> = OwnOptions<Doc> & Docume
 
 const own: Record<keyof OwnOptions<unknown>, Acceptance> = {
   Y: { what: 'the module yjs', test: (value) => typeof (value as Partial<Yjs> | null)?.applyUpdate === 'function' },
-  yjs: { what: 'the URL of a module', test: (value) => typeof value === 'string' || value instanceof URL },
+  yjs: { what: 'the URL of a module', test: (value) => urlOf(value) !== undefined },
   gc: yesOrNo,
 };
 
@@ -264,7 +265,9 @@ export class YjsPersistence<Doc extends YjsDoc> {
   }
 }
 
-function urlOf(module: URL | string | undefined): string | undefined {
-  if (module === undefined) return undefined;
-  return typeof module === 'string' && isAbsolute(module) ? pathToFileURL(module).href : String(module);
+/** `undefined` if it is none; a URL may be of another realm. */
+function urlOf(module: unknown): string | undefined {
+  if (typeof module === 'string') return isAbsolute(module) ? pathToFileURL(module).href : module;
+  const { href } = (module ?? {}) as { href?: unknown };
+  return typeof href === 'string' ? href : undefined;
 }
