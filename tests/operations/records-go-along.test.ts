@@ -12,6 +12,8 @@ import {
   verifyDatabase,
 } from 'sds-persistence-worker';
 import { describe, expect, it } from 'vitest';
+import { compareStores } from '../../src/worker/operations/copying/compare.ts';
+import type { Reader, Source, StorePrint } from '../../src/worker/operations/copying/ends.ts';
 import { makeOddFile } from '../support/copied-files.ts';
 import { freshFile, freshFolder, patchOf, rowsOf } from '../support/files.ts';
 import { makeStoreFile, recordsTable } from '../support/store-files.ts';
@@ -159,4 +161,28 @@ describe('verified', () => {
     const { Findings } = await verifyDatabase(fileWithRecords(sql));
     expect(Findings.map(({ Code, Count }) => [Code, Count])).toEqual([[code, count]]);
   });
+});
+
+it.each([
+  ['their number', { records: 2 }, '2 records, not 3'],
+  ['their bytes', { recordBytes: 5 }, '5 bytes of records, not 6'],
+  ['what they are, or their order', { recordDigest: 'other' }, 'other as the digest of its records, not same'],
+])('a copy that differs in %s is no copy', async (_, difference, message) => {
+  const wanted: StorePrint = {
+    patches: 1,
+    patchBytes: 2,
+    patchDigest: 'same',
+    snapshotClock: 1,
+    snapshotBytes: 2,
+    snapshotDigest: 'same',
+    records: 3,
+    recordBytes: 6,
+    recordDigest: 'same',
+  };
+  const readerOf = (print: StorePrint) => ({ place: 'file.db', prints: async () => new Map([['store', print]]) });
+  const source = { reader: readerOf(wanted) } as unknown as Source;
+  const compare = (print: StorePrint) =>
+    compareStores(source, readerOf(print) as unknown as Reader, new Map([['store', wanted]]));
+  await compare(wanted);
+  await expect(compare({ ...wanted, ...difference })).rejects.toThrow(message);
 });
