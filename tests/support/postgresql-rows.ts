@@ -39,7 +39,7 @@ export async function rowsFrom(client: pg.Client): Promise<Rows> {
     );
     const blobs = await read(heads('hash', 'ref_count', 'sds_values', 'sds_value_chunks'));
     const { rows: records } = await client.query<{ name: string; key: Buffer; data: Buffer }>(
-      'SELECT store_id AS name, key, data FROM sds_records ORDER BY store_id, position',
+      'SELECT store_id AS name, coalesce(long_key, key) AS key, data FROM sds_records ORDER BY store_id, position, key',
     );
     const loose = Number((await client.query<{ count: string }>(LOOSE_CHUNKS)).rows[0]?.count);
     if (loose > 0) throw new Error(`${loose} chunks belong to nothing`);
