@@ -12,6 +12,7 @@ import { namesOf } from '../../postgresql/long-names.ts';
 import { storedName } from '../../postgresql/names.ts';
 import { PackedPatches } from '../../postgresql/packed-patches.ts';
 import { insertionOfNew } from '../../postgresql/patches.ts';
+import { RecordChanges } from '../../postgresql/records.ts';
 import { largeSnapshot, snapshotHead } from '../../postgresql/snapshots.ts';
 import { type ClaimRow, fenceHolders, lockedRows, lockStatements, removal } from '../../postgresql/store-rows.ts';
 import { prepareTables } from '../../postgresql/tables.ts';
@@ -89,7 +90,7 @@ export class DatabaseWriter implements Writer {
   async #present(stored: readonly string[]): Promise<string[]> {
     const rows = await this.#server.rows(
       'SELECT n FROM unnest($1::text[]) AS u (n) WHERE EXISTS (SELECT 1 FROM sds_patches WHERE store_id = n) ' +
-        'OR EXISTS (SELECT 1 FROM sds_snapshots WHERE store_id = n)',
+        'OR EXISTS (SELECT 1 FROM sds_snapshots WHERE store_id = n) OR EXISTS (SELECT 1 FROM sds_records WHERE store_id = n)',
       textArray(stored),
     );
     return rows.map(([name]) => String(name));
@@ -192,7 +193,9 @@ export class DatabaseWriter implements Writer {
   ): Promise<Set<string>> {
     if (present.length === 0) return new Set();
     const wanted = (stored: string) => prints.get(names.get(stored) ?? '');
-    const counts = present.map((stored) => [names.get(stored) ?? '', wanted(stored)?.patches ?? 0] as const);
+    const counts = present.map(
+      (stored) => [names.get(stored) ?? '', wanted(stored) ?? { patches: 0, records: 0 }] as const,
+    );
     const found = await this.#reader.prints(new Map(counts));
     const isSame = (stored: string) =>
       writtenPrint(found.get(names.get(stored) ?? '')) === writtenPrint(wanted(stored));
@@ -203,7 +206,8 @@ export class DatabaseWriter implements Writer {
     const values = [textArray(stored)];
     const of = (table: string) => ({ text: `DELETE FROM ${table} WHERE store_id = ANY($1::text[])`, values });
     // whoever was paused for longer than his lease is not to go on with what was replaced
-    await this.#server.run(removal(claims), of('sds_patches'), of('sds_snapshots'), of('sds_snapshot_chunks'));
+    const tables = ['sds_patches', 'sds_snapshots', 'sds_snapshot_chunks', 'sds_records'];
+    await this.#server.run(removal(claims), ...tables.map(of));
   }
 
   async #addStores({ reader }: Source, copied: readonly string[], names: ReadonlyMap<string, string>): Promise<void> {
@@ -224,6 +228,9 @@ export class DatabaseWriter implements Writer {
       }
       for await (const patches of reader.patches(name)) {
         for (const { clock, data } of patches) await parts.addPatch(stored, clock, data);
+      }
+      for await (const records of reader.records(name)) {
+        for (const { key, data } of records) await parts.addRecord(stored, key, data);
       }
     }
     await parts.send();
@@ -255,12 +262,14 @@ export class DatabaseWriter implements Writer {
   }
 }
 
-/** Statements that cross together, and patches of several stores that cross with one. */
+/** Statements that cross together, and patches of several stores, or records of one, that cross with one. */
 class Parts {
   readonly #server: CopyConnection;
   readonly #meter: Meter;
   #statements: Statement[] = [];
   #patches = new PackedPatches();
+  #records = new RecordChanges();
+  #rows = 0;
   #bytes = 0;
 
   constructor(server: CopyConnection, meter: Meter) {
@@ -278,16 +287,23 @@ class Parts {
     await this.#added(data.byteLength);
   }
 
+  async addRecord(stored: string, key: string, data: Uint8Array): Promise<void> {
+    this.#records.save(stored, key, viewOf(data));
+    await this.#added(data.byteLength);
+  }
+
   async #added(bytes: number): Promise<void> {
     this.#bytes += bytes;
-    const rows = this.#statements.length + this.#patches.count;
-    if (rows >= MOST_ROWS || this.#bytes >= MOST_BYTES) await this.send();
+    this.#rows++;
+    if (this.#rows >= MOST_ROWS || this.#bytes >= MOST_BYTES) await this.send();
   }
 
   async send(): Promise<void> {
     const [statements, patches, bytes] = [this.#statements, this.#patches, this.#bytes];
     if (patches.count > 0) statements.push(insertionOfNew(patches));
-    [this.#statements, this.#patches, this.#bytes] = [[], new PackedPatches(), 0];
+    statements.push(...this.#records.statements);
+    [this.#statements, this.#patches, this.#records] = [[], new PackedPatches(), new RecordChanges()];
+    [this.#rows, this.#bytes] = [0, 0];
     if (statements.length > 0) await this.#server.run(...statements);
     patches.free();
     await this.#meter.add(bytes);
