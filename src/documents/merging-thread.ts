@@ -46,7 +46,7 @@ let endsNot = () => {};
  * Carries out a merge, after those that were asked for before.
  *
  * @param job - its parts are handed over, with their buffers
- * @throws NoMergeModule; SDS_PersistenceError `merge-failed`, with what was thrown as its cause; `worker-lost` if the thread has
+ * @throws NoMergeModule; SDS_PersistenceError `database-corrupt`, with what was thrown as its cause; `worker-lost` if the thread has
  *   ended, also for want of memory
  */
 export function merge(job: MergeJob): Promise<Uint8Array> {

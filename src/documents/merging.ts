@@ -9,7 +9,7 @@ export class NoMergeModule extends Error {}
 /** Of what a merge has thrown. */
 export function mergeFailed(reason: Error): SDS_PersistenceError {
   const message = `a document's updates could not be merged (${reason.message}); all of them are stored as they are`;
-  return new SDS_PersistenceError('merge-failed', message, { cause: reason });
+  return new SDS_PersistenceError('database-corrupt', message, { cause: reason });
 }
 
 /** Merges the updates of a kind of documents. */

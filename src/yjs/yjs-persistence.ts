@@ -47,7 +47,6 @@ const own: Record<keyof OwnOptions<unknown>, Acceptance> = {
  * @example
  * import * as Y from 'yjs'
  * import { YjsPersistence } from 'sds-persistence-worker/yjs'
- *
  * const persistence = new YjsPersistence('./documents.db', { Y })
  * const doc = new Y.Doc()
  * await persistence.bindState('notes', doc)

@@ -10,7 +10,7 @@ it('what is merged by hand rejects with the reason, and all of it stays', async 
   const persistence = persistenceOn(file);
   await persistence.storeUpdate('notes', updateOf('good'));
   await persistence.storeUpdate('notes', rubbish());
-  const failure = { name: 'SDS_Error', code: 'merge-failed', cause: expect.any(Error) };
+  const failure = { name: 'SDS_Error', code: 'database-corrupt', cause: expect.any(Error) };
   await expect(persistence.flushDocument('notes')).rejects.toMatchObject(failure);
   await expect(persistence.getStateVector('notes')).rejects.toMatchObject(failure);
   await persistence.destroy();
@@ -30,10 +30,10 @@ it('the document is opened without it, edited and stored; each time it is told w
   type(doc, 'x'.repeat(600)); // which begins a compaction, in vain
   await expect.poll(() => errors.length).toBe(2);
   await persistence.writeState('notes', doc);
-  expect(errors).toEqual(['notes merge-failed', 'notes merge-failed']);
+  expect(errors).toEqual(['notes database-corrupt', 'notes database-corrupt']);
   expect(failed).toMatchObject([
-    { Path: file, StoreId: 'notes', Code: 'merge-failed' },
-    { Path: file, StoreId: 'notes', Code: 'merge-failed' },
+    { Path: file, StoreId: 'notes', Code: 'database-corrupt' },
+    { Path: file, StoreId: 'notes', Code: 'database-corrupt' },
   ]);
   expect(rowsOf(file).snapshots).toEqual([]);
   const again = new Y.Doc();
