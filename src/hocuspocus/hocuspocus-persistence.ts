@@ -1,14 +1,16 @@
 /** Documents of Hocuspocus on SQLite or PostgreSQL. */
-import { type DocumentLog, type DocumentOptions, Documents, type Merging, readDocumentOptions } from '../documents/index.ts';
+import { type DocumentLog, Documents, type Merging, readDocumentOptions } from '../documents/index.ts';
 import { SDS_PersistenceError, type SDS_ProviderOptions } from '../main/index.ts';
 import { describe } from '../main/option-checks.ts';
+import { types } from '../protocol/builtins.ts';
+import type { DocumentOptions } from '../protocol/document-options.ts';
 import type { Yjs as MergingYjs } from '../protocol/merging-yjs.ts';
 import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { YjsMerging } from '../yjs/merging.ts';
 import type { YjsDoc } from '../yjs/yjs.ts';
 import { urlOf, type YjsOptions, yjsOptions } from '../yjs/yjs-options.ts';
-import type { DocumentPayload, HocuspocusDocument, HocuspocusServer } from './hocuspocus.ts';
+import type { DocumentPayload, HocuspocusDocument } from './hocuspocus.ts';
 import { OpenDocument } from './open-document.ts';
 import { checkYjs, findYjs, type Yjs } from './server-yjs.ts';
 
@@ -79,13 +81,20 @@ export class HocuspocusPersistence {
     this.#options = settings.own;
     const { database, gc = true } = settings.own;
     if (database === undefined) {
-      throw new SDS_PersistenceError('invalid-argument', "the option database is missing, as in { database: './documents.db' }");
+      throw new SDS_PersistenceError(
+        'invalid-argument',
+        "the option database is missing, as in { database: './documents.db' }",
+      );
     }
     this.#takesFromRedis = settings.provider.Ownership !== 'shared';
     const trouble = () => this.#documents.trouble;
     this.#makeMerging = (Y, url) => new YjsMerging(Y as unknown as MergingYjs, url, settings.limits, trouble);
     this.#ofClosed = { run: async (...task) => (await this.#find(undefined)).merging.of(gc).run(...task) };
-    this.#documents = new Documents(database, { ...settings, provider: patient(database, settings.provider) }, this.#ofClosed);
+    this.#documents = new Documents(
+      database,
+      { ...settings, provider: patient(database, settings.provider) },
+      this.#ofClosed,
+    );
   }
 
   /** @param document - which it has to have made, if there is one already */
@@ -160,7 +169,8 @@ export class HocuspocusPersistence {
     try {
       await open?.store();
     } catch (error) {
-      if (isFenced(error)) instance.closeConnections(payload.documentName); // their clients go where it belongs
+      if (isFenced(error))
+        instance.closeConnections(payload.documentName); // their clients go where it belongs
       else void open?.onceStored(() => void instance.storeDocumentHooks(document as never, payload as never, true));
       throw error;
     }
@@ -233,7 +243,7 @@ export class HocuspocusPersistence {
    * @throws SDS_PersistenceError what a write fails with; `fenced` if the document is open on another server
    */
   async add(name: string, state: Uint8Array, existing: 'skip' | 'merge' = 'skip'): Promise<boolean> {
-    if (!(state instanceof Uint8Array)) {
+    if (!types.isUint8Array(state)) {
       throw new SDS_PersistenceError('invalid-argument', `add: the state must be a Uint8Array, not ${describe(state)}`);
     }
     const own = Uint8Array.from(state);

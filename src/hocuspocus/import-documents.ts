@@ -1,6 +1,6 @@
 /** Takes over what other extensions of Hocuspocus have stored. */
 import { SDS_PersistenceError } from '../main/index.ts';
-import { Promise } from '../protocol/surroundings.ts';
+import type { Promise } from '../protocol/surroundings.ts';
 
 /** A document that comes from elsewhere. */
 export interface ImportedDocument {

@@ -26,7 +26,9 @@ export function importFromSqlite(
 async function* rowsOf(path: string): AsyncGenerator<ImportedDocument> {
   const database = open(path);
   try {
-    const names = read(path, () => database.prepare('SELECT name FROM documents ORDER BY rowid').all()) as { name: string }[];
+    const names = read(path, () => database.prepare('SELECT name FROM documents ORDER BY rowid').all()) as {
+      name: string;
+    }[];
     const row = read(path, () => database.prepare('SELECT data FROM documents WHERE name = ?'));
     for (const { name } of names) {
       const found = read(path, () => row.get(name)) as { data: Uint8Array } | undefined;

@@ -61,7 +61,9 @@ function madeBy(Y: unknown, document: YjsDoc | undefined): Y is Yjs {
 function candidatesFrom(place: string): Candidate[] {
   const here = createRequire(place.startsWith('file:') ? place : join(place, 'x.js'));
   const server = attempt(() => createRequire(here.resolve('@hocuspocus/server')));
-  return [server, here].flatMap((require) => (require === undefined ? [] : (attempt(() => candidateOf(require)) ?? [])));
+  return [server, here].flatMap((require) =>
+    require === undefined ? [] : (attempt(() => candidateOf(require)) ?? []),
+  );
 }
 
 function candidateOf(require: NodeJS.Require): Candidate {

@@ -11,7 +11,7 @@ export interface YjsOptions<Doc> {
    * Where the thread that merges documents finds the same Yjs: the URL of a module. Without it, it looks where the program
    * lies; a program that is bundled has to name it.
    */
-  yjs?: URL | string;
+  yjs?: { readonly href: string } | string;
   /**
    * Whether documents that are not open are merged as those with `gc: true`, which drop what was deleted. Default true; an
    * open one says so itself.
@@ -24,11 +24,13 @@ export const yjsOptions: Record<keyof YjsOptions<unknown>, Acceptance> = {
     what: 'the module yjs',
     test: (value) => typeof (value as Partial<YjsModule<unknown>> | null)?.applyUpdate === 'function',
   },
-  yjs: { what: 'the URL of a module', test: (value) => typeof value === 'string' || value instanceof URL },
+  yjs: { what: 'the URL of a module', test: (value) => urlOf(value) !== undefined },
   gc: yesOrNo,
 };
 
-export function urlOf(module: URL | string | undefined): string | undefined {
-  if (module === undefined) return undefined;
-  return typeof module === 'string' && isAbsolute(module) ? pathToFileURL(module).href : String(module);
+/** `undefined` if it is none; a URL may be of another realm. */
+export function urlOf(module: unknown): string | undefined {
+  if (typeof module === 'string') return isAbsolute(module) ? pathToFileURL(module).href : module;
+  const { href } = (module ?? {}) as { href?: unknown };
+  return typeof href === 'string' ? href : undefined;
 }

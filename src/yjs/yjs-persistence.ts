@@ -1,6 +1,9 @@
 /** Documents of Yjs on SQLite or PostgreSQL. */
-import { type DocumentOptions, Documents, readDocumentOptions } from '../documents/index.ts';
+import { Documents, readDocumentOptions } from '../documents/index.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
+import { describe } from '../main/option-checks.ts';
+import { types } from '../protocol/builtins.ts';
+import type { DocumentOptions } from '../protocol/document-options.ts';
 import type { Yjs } from '../protocol/merging-yjs.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { applyAll, Binding } from './binding.ts';
@@ -25,7 +28,6 @@ export type YjsPersistenceOptions<Doc extends YjsDoc> = OwnOptions<Doc> & Docume
  * @example
  * import * as Y from 'yjs'
  * import { YjsPersistence } from 'sds-persistence-worker/yjs'
- *
  * const persistence = new YjsPersistence('./documents.db', { Y })
  * const doc = new Y.Doc()
  * await persistence.bindState('notes', doc)
@@ -142,6 +144,10 @@ export class YjsPersistence<Doc extends YjsDoc> {
 
   /** Stores an update of a document. Resolves once it is committed; nobody has to wait for it, a failure is told anyway. */
   storeUpdate(name: string, update: Uint8Array): Promise<void> {
+    if (!types.isUint8Array(update)) {
+      const message = `storeUpdate (${JSON.stringify(name)}): update must be a Uint8Array, not ${describe(update)}`;
+      return Promise.reject(new SDS_PersistenceError('invalid-argument', message));
+    }
     try {
       return this.#documents.log(name).append(update);
     } catch (error) {
@@ -198,12 +204,12 @@ export class YjsPersistence<Doc extends YjsDoc> {
     return this.#documents.names();
   }
 
-  /** The names of all documents, with the state vector of each, and the number of what was stored last. */
+  /** The names of all documents, the state vector of each, and the index of its last update, from 0 on since it was compacted. */
   async getAllDocStateVectors(): Promise<{ name: string; sv: Uint8Array; clock: number }[]> {
     const found: { name: string; sv: Uint8Array; clock: number }[] = [];
     for (const name of await this.getAllDocNames()) {
-      const { bytes, lastClock } = await this.#documents.use(name, (log) => log.compute('stateVector'));
-      found.push({ name, sv: bytes, clock: lastClock });
+      const { bytes, updates } = await this.#documents.use(name, (log) => log.compute('stateVector'));
+      found.push({ name, sv: bytes, clock: updates - 1 });
     }
     return found;
   }

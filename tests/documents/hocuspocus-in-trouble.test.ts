@@ -8,7 +8,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import * as Y from 'yjs';
 import { livingWorkers } from '../../torture/living-workers.ts';
 import { freshFile, rowsOf } from '../support/files.ts';
-import { describeOnPostgresql, proxiedPlace, server as postgresqlServer } from '../support/postgresql.ts';
+import { describeOnPostgresql, server as postgresqlServer, proxiedPlace } from '../support/postgresql.ts';
 import { canMount, fill, smallDisk } from '../support/small-disk.ts';
 import { connect, serve, storedText, unloaded } from './hocuspocus-server.ts';
 
@@ -17,12 +17,16 @@ let said: string[] = [];
 /** Hocuspocus says there what its hooks reject with. */
 beforeEach(() => {
   said = [];
-  const spy = vi.spyOn(console, 'error').mockImplementation((...values) => void said.push(values.map(String).join(' ')));
+  const spy = vi
+    .spyOn(console, 'error')
+    .mockImplementation((...values) => void said.push(values.map(String).join(' ')));
   return () => spy.mockRestore();
 });
 
 const threads = (isMerging: boolean) =>
-  [...livingWorkers].filter((worker) => ((worker as { threadName?: string }).threadName === 'sds-merging') === isMerging);
+  [...livingWorkers].filter(
+    (worker) => ((worker as { threadName?: string }).threadName === 'sds-merging') === isMerging,
+  );
 
 /** An update that inserts a text into a document of its own. */
 function updateOf(text: string): Uint8Array {
@@ -100,7 +104,12 @@ it('a client that sends rubbish changes nothing of what is stored', async () => 
   await client.heard();
   const name = [5, ...new TextEncoder().encode('notes')];
   const auth = [...name, 2, 0, 1, 120];
-  for (const bytes of [[9], [...name, 0, 2, 4, 255, 255, 255, 255], [...name, 0, 2, 3, 1, 255, 7], [...name, 4, 1, 1, 0]]) {
+  for (const bytes of [
+    [9],
+    [...name, 0, 2, 4, 255, 255, 255, 255],
+    [...name, 0, 2, 3, 1, 255, 7],
+    [...name, 4, 1, 1, 0],
+  ]) {
     const socket = new WebSocket(served.url);
     await once(socket, 'open');
     socket.send(new Uint8Array(auth));

@@ -11,7 +11,12 @@ import { serve, storedText, unloaded } from './hocuspocus-server.ts';
 /** A file that the real extension has written, a document for each text, under it. */
 async function writtenByExtension(...texts: string[]): Promise<string> {
   const file = freshFile();
-  const server = new Server({ port: 0, quiet: true, stopOnSignals: false, extensions: [new SQLite({ database: file })] });
+  const server = new Server({
+    port: 0,
+    quiet: true,
+    stopOnSignals: false,
+    extensions: [new SQLite({ database: file })],
+  });
   for (const text of texts) {
     const direct = await server.hocuspocus.openDirectConnection(text);
     await direct.transact((document) => document.getText('text').insert(0, text));
@@ -94,11 +99,15 @@ it('both extensions in one server: documents are taken over when they are opened
 
 it.each([
   ['a file that is not there', () => freshFile(), 'open-failed'],
-  ['a file without that table', () => {
-    const file = freshFile();
-    new DatabaseSync(file).exec('CREATE TABLE other (name)');
-    return file;
-  }, 'schema-mismatch'],
+  [
+    'a file without that table',
+    () => {
+      const file = freshFile();
+      new DatabaseSync(file).exec('CREATE TABLE other (name)');
+      return file;
+    },
+    'schema-mismatch',
+  ],
 ])('%s: nothing is imported, and the error says why', async (_, make, code) => {
   const file = make();
   await expect(importFromSqlite(persistenceOn(freshFile()), file)).rejects.toMatchObject({

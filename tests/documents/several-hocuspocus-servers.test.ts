@@ -1,8 +1,8 @@
 /** Several servers: a document belongs to one of them, or they have it together by way of Redis. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from '@hocuspocus/extension-redis';
 import { expect, it, onTestFinished, vi } from 'vitest';
@@ -90,23 +90,28 @@ describeOnPostgresql('PostgreSQL', () => {
     expect((await connect(next.url)).text()).toBe('typed');
   });
 
-  itWithRedis(`two servers that share a database, by way of Redis${hasRedis ? '' : ' (left out: there is no redis-server)'}: each stores its own`, async () => {
-    const place = await postgresql.freshPlace();
-    const port = await startRedis();
-    const servers = await Promise.all(
-      [1, 2].map(() => serve(place, { ownership: 'shared', others: [redisOn(port)] })),
-    );
-    const clients = await Promise.all(servers.map(({ url }) => connect(url)));
-    for (let round = 0; round < 50; round++) for (const client of clients) client.type('x');
-    await vi.waitFor(() => expect(clients.map((client) => client.text().length)).toEqual([100, 100]), { timeout: 10_000 });
-    await Promise.all(clients.map((client) => client.heard()));
-    for (const served of servers) await served.persistence.names(); // all before is stored
-    expect((await postgresql.rowsOf(place)).patches).toHaveLength(100);
-    for (const client of clients) client.leave();
-    for (const served of servers) await unloaded(served);
-    for (const { server } of servers) await server.destroy();
-    expect(await storedText(place)).toHaveLength(100);
-  });
+  itWithRedis(
+    `two servers that share a database, by way of Redis${hasRedis ? '' : ' (left out: there is no redis-server)'}: each stores its own`,
+    async () => {
+      const place = await postgresql.freshPlace();
+      const port = await startRedis();
+      const servers = await Promise.all(
+        [1, 2].map(() => serve(place, { ownership: 'shared', others: [redisOn(port)] })),
+      );
+      const clients = await Promise.all(servers.map(({ url }) => connect(url)));
+      for (let round = 0; round < 50; round++) for (const client of clients) client.type('x');
+      await vi.waitFor(() => expect(clients.map((client) => client.text().length)).toEqual([100, 100]), {
+        timeout: 10_000,
+      });
+      await Promise.all(clients.map((client) => client.heard()));
+      for (const served of servers) await served.persistence.names(); // all before is stored
+      expect((await postgresql.rowsOf(place)).patches).toHaveLength(100);
+      for (const client of clients) client.leave();
+      for (const served of servers) await unloaded(served);
+      for (const { server } of servers) await server.destroy();
+      expect(await storedText(place)).toHaveLength(100);
+    },
+  );
 });
 
 itWithRedis('two servers with a file each, by way of Redis: each file has all', async () => {
@@ -115,7 +120,9 @@ itWithRedis('two servers with a file each, by way of Redis: each file has all', 
   const servers = await Promise.all(files.map((file) => serve(file, { others: [redisOn(port)] })));
   const clients = await Promise.all(servers.map(({ url }) => connect(url)));
   for (let round = 0; round < 50; round++) for (const client of clients) client.type('x');
-  await vi.waitFor(() => expect(clients.map((client) => client.text().length)).toEqual([100, 100]), { timeout: 10_000 });
+  await vi.waitFor(() => expect(clients.map((client) => client.text().length)).toEqual([100, 100]), {
+    timeout: 10_000,
+  });
   await Promise.all(clients.map((client) => client.heard()));
   for (const client of clients) client.leave();
   for (const served of servers) await unloaded(served);

@@ -32,7 +32,11 @@ async function twoType(url: string): Promise<{ clients: Client[]; stop: () => vo
 const suite = (freshPlace: () => Promise<string>) => () => {
   it.each([
     ['process.exit() in mid-typing', 'if (had > 200) process.exit(0);', [0, null]],
-    ['an error that nobody catches', 'if (had > 200) setImmediate(() => { throw new Error("on purpose"); });', [1, null]],
+    [
+      'an error that nobody catches',
+      'if (had > 200) setImmediate(() => { throw new Error("on purpose"); });',
+      [1, null],
+    ],
     ['a rejection that nobody handles', 'if (had > 200) throw new Error("on purpose");', [1, null]],
     ['SIGTERM, which the server handles', 'if (had > 200) process.kill(process.pid, "SIGTERM");', [0, null]],
   ])('%s: all that the server had is stored', async (_, onChange, outcome) => {
@@ -60,11 +64,13 @@ const suite = (freshPlace: () => Promise<string>) => () => {
     expect(text.length).toBeGreaterThanOrEqual(stored);
     // they come back to another server with what they have: all is there again, once
     const next = await ServerProcess.start(server(''), place);
-    const [one, other] = await Promise.all(clients.map(async ({ document }) => {
-      const back = await connect(next.url, 'notes', document);
-      await back.heard();
-      return back;
-    }));
+    const [one, other] = await Promise.all(
+      clients.map(async ({ document }) => {
+        const back = await connect(next.url, 'notes', document);
+        await back.heard();
+        return back;
+      }),
+    );
     await vi.waitFor(() => expect(one?.text()).toBe(other?.text()));
     expect(one?.text()).toHaveLength(clients.reduce((sum, { typed }) => sum + typed(), 0));
   });
