@@ -1,6 +1,7 @@
 /** What the package exports. */
 import './refuse-old-node.ts';
 
+export type { SDS_Record, SDS_StoreContents } from '../protocol/contents.ts';
 export type { SDS_PersistenceProvider } from '../protocol/contract.ts';
 export { SDS_PersistenceError, type SDS_PersistenceErrorCode } from '../protocol/errors.ts';
 export type {

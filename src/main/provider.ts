@@ -1,11 +1,23 @@
 /** The provider: checks what it is given, and hands it to the queue of its file. */
+import { keyOfSeen } from '../protocol/compaction.ts';
+import type { SDS_Record, SDS_StoreContents } from '../protocol/contents.ts';
 import type { SDS_PersistenceProvider } from '../protocol/contract.ts';
 import {
+  COMPACT_STORE,
+  LIST_STORES,
   LOAD_PATCHES,
+  LOAD_RECORD,
+  LOAD_RECORDS,
   LOAD_SNAPSHOT,
+  LOAD_STORE,
   LOAD_VALUE,
+  operationNames,
   PRUNE_PATCHES,
   RELEASE_VALUE,
+  REMOVE_RECORD,
+  REMOVE_RECORDS,
+  REMOVE_STORE,
+  SAVE_RECORD,
   SAVE_SNAPSHOT,
   SAVE_VALUE,
 } from '../protocol/entries.ts';
@@ -16,7 +28,7 @@ import type { ProviderSettings, SDS_ProviderOptions } from '../protocol/options.
 import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
 import type { SDS_Statistics } from '../protocol/statistics.ts';
 import { Promise } from '../protocol/surroundings.ts';
-import { faultOfBytes, faultOfClock, faultOfHash, readOptions } from './arguments.ts';
+import { faultOfBytes, faultOfClock, faultOfKey, readContents, readOptions } from './arguments.ts';
 import { exiting } from './exiting.ts';
 import { contradictionOf, type Location, locate, OWN_LOCKS, pathOf } from './location.ts';
 import { tellNoted } from './observe/notes.ts';
@@ -121,7 +133,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws `closed`, `open-failed`, `schema-mismatch`, `database-corrupt`, `io-error`, `worker-lost`
    */
   loadSnapshot(): Promise<Uint8Array | undefined> {
-    return this.#load('loadSnapshot', LOAD_SNAPSHOT, '', 0) as Promise<Uint8Array | undefined>;
+    return this.#load(LOAD_SNAPSHOT);
   }
 
   /**
@@ -134,7 +146,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   saveSnapshot(Data: Uint8Array, Clock = 0): Promise<void> {
     const fault = faultOfBytes(Data, 'Data') ?? faultOfClock(Clock, 'Clock');
     if (fault !== undefined) return this.#refuse('saveSnapshot', fault);
-    return this.#write('saveSnapshot', SAVE_SNAPSHOT, '', Clock, Data, this.#member.settings.TransferSnapshots);
+    return this.#write(SAVE_SNAPSHOT, '', Clock, Data, this.#member.settings.TransferSnapshots);
   }
 
   /**
@@ -148,7 +160,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   loadPatchesSince(Clock: number): Promise<Uint8Array[]> {
     const fault = faultOfClock(Clock, 'Clock');
     if (fault !== undefined) return this.#refuse('loadPatchesSince', fault);
-    return this.#load('loadPatchesSince', LOAD_PATCHES, '', Clock) as Promise<Uint8Array[]>;
+    return this.#load(LOAD_PATCHES, '', Clock);
   }
 
   /**
@@ -177,7 +189,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   prunePatches(beforeClock: number): Promise<void> {
     const fault = faultOfClock(beforeClock, 'beforeClock');
     if (fault !== undefined) return this.#refuse('prunePatches', fault);
-    return this.#write('prunePatches', PRUNE_PATCHES, '', this.#member.store.pruneLimit(beforeClock));
+    return this.#write(PRUNE_PATCHES, '', this.#member.store.pruneLimit(beforeClock));
   }
 
   /**
@@ -188,9 +200,9 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    *   bytes), and all that a read can fail with
    */
   loadValue(ValueHash: string): Promise<Uint8Array | undefined> {
-    const fault = faultOfHash(ValueHash);
+    const fault = faultOfKey(ValueHash, 'ValueHash');
     if (fault !== undefined) return this.#refuse('loadValue', fault);
-    return this.#load('loadValue', LOAD_VALUE, ValueHash, 0) as Promise<Uint8Array | undefined>;
+    return this.#load(LOAD_VALUE, ValueHash);
   }
 
   /**
@@ -201,9 +213,9 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws `invalid-argument`, `closed`, and all that a write can fail with
    */
   saveValue(ValueHash: string, Data: Uint8Array): Promise<void> {
-    const fault = faultOfHash(ValueHash) ?? faultOfBytes(Data, 'Data');
+    const fault = faultOfKey(ValueHash, 'ValueHash') ?? faultOfBytes(Data, 'Data');
     if (fault !== undefined) return this.#refuse('saveValue', fault);
-    return this.#write('saveValue', SAVE_VALUE, ValueHash, 0, Data);
+    return this.#write(SAVE_VALUE, ValueHash, 0, Data);
   }
 
   /**
@@ -213,10 +225,148 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws `invalid-argument`, `closed`, and all that a write can fail with
    */
   releaseValue(ValueHash: string): Promise<void> {
-    const fault = faultOfHash(ValueHash);
+    const fault = faultOfKey(ValueHash, 'ValueHash');
     if (fault !== undefined) return this.#refuse('releaseValue', fault);
-    return this.#write('releaseValue', RELEASE_VALUE, ValueHash, 0);
+    return this.#write(RELEASE_VALUE, ValueHash);
   }
+
+  // ---- the store as a whole ---------------------------------------------------------------------
+
+  /**
+   * Loads all that lies in the store, as it was at one moment: snapshot, patches and their highest number.
+   *
+   * @returns bytes that belong to the caller; patches share buffers as those of `loadPatchesSince` do
+   * @throws `closed`, and all that a read can fail with
+   */
+  loadStore(): Promise<SDS_StoreContents> {
+    return this.#load(LOAD_STORE);
+  }
+
+  /**
+   * Replaces what `loadStore` found by one snapshot that has it all, in one transaction: the snapshot is stored with the number
+   * `Contents.LastClock`, and the patches up to that number are deleted. Patches that were appended since stay. Resolves
+   * once that is committed. If the snapshot that was found has that number, and there are patches, the new one gets the next: so
+   * of two compactions of one state only the first is carried out.
+   *
+   * Nothing is changed if the store is not as it was found: another snapshot is there, or another patch with such a number
+   * (another process has compacted or appended meanwhile). So no compaction takes away what its maker has not seen.
+   *
+   * @param Data - the snapshot; copied, or handed over by `transfer`
+   * @param Contents - as `loadStore` returned it; of `Patches` only the length counts, its bytes may be gone
+   * @returns whether the store was compacted
+   * @throws `invalid-argument`, `closed`, and all that a write can fail with
+   *
+   * @example
+   * const Provider = new SDS_DesktopPersistenceProvider('./notes.db', 'my-store')
+   * await Provider.appendPatch(new Uint8Array([1, 2]), 1)
+   * await Provider.appendPatch(new Uint8Array([3]), 2)
+   * const Contents = await Provider.loadStore()
+   * // of a document whose patches are merged by putting them one behind the other
+   * const merged = Buffer.concat([Contents.Snapshot ?? new Uint8Array(0), ...Contents.Patches])
+   * console.log(await Provider.compactStore(merged, Contents)) // true
+   * await Provider.close()
+   */
+  compactStore(
+    Data: Uint8Array,
+    Contents: Pick<SDS_StoreContents, 'SnapshotClock' | 'Patches' | 'LastClock'>,
+  ): Promise<boolean> {
+    const contents = readContents(Contents); // first: what it runs may take the bytes away
+    if (typeof contents === 'string') return this.#refuse('compactStore', contents);
+    const fault = faultOfBytes(Data, 'Data');
+    if (fault !== undefined) return this.#refuse('compactStore', fault);
+    return this.#write(COMPACT_STORE, keyOfSeen(contents.seen), contents.lastClock, Data);
+  }
+
+  /**
+   * Deletes the store: its snapshot, its patches and its records. Values belong to the file and stay. What is called
+   * later begins a new store of that name.
+   *
+   * @throws `closed`, and all that a write can fail with
+   */
+  removeStore(): Promise<void> {
+    return this.#write(REMOVE_STORE);
+  }
+
+  /**
+   * The ids of all stores of the database that have a snapshot, patches or records, in the order of their UTF-8 bytes.
+   *
+   * @throws `closed`, and all that a read can fail with
+   */
+  listStores(): Promise<string[]> {
+    return this.#load(LIST_STORES);
+  }
+
+  // ---- records -------------------------------------------------------------------------------------
+
+  /**
+   * Stores bytes under a key of this store, in place of those that are there. Resolves once that is committed. The table of
+   * records is made with the first one: a file without records is as the synchronous provider leaves it.
+   *
+   * @param Key - any text of up to 65,536 bytes of UTF-8
+   * @param Data - copied before the call returns, or handed over by `transfer`
+   * @throws `invalid-argument`, `closed`, and all that a write can fail with
+   *
+   * @example
+   * const Provider = new SDS_DesktopPersistenceProvider('./notes.db', 'my-store')
+   * await Provider.saveRecord('settings', new TextEncoder().encode('dark'))
+   * console.log(new TextDecoder().decode(await Provider.loadRecord('settings'))) // dark
+   * await Provider.close()
+   */
+  saveRecord(Key: string, Data: Uint8Array): Promise<void> {
+    const fault = faultOfKey(Key, 'Key') ?? faultOfBytes(Data, 'Data');
+    if (fault !== undefined) return this.#refuse('saveRecord', fault);
+    return this.#write(SAVE_RECORD, Key, 0, Data);
+  }
+
+  /**
+   * Loads the bytes under a key of this store.
+   *
+   * @returns bytes that belong to the caller, or `undefined` if there are none
+   * @throws `invalid-argument`, `closed`, and all that a read can fail with
+   */
+  loadRecord(Key: string): Promise<Uint8Array | undefined> {
+    const fault = faultOfKey(Key, 'Key');
+    if (fault !== undefined) return this.#refuse('loadRecord', fault);
+    return this.#load(LOAD_RECORD, Key);
+  }
+
+  /**
+   * Loads the records of this store whose key begins with `Prefix`, in the order in which they were first saved.
+   *
+   * @param Prefix - '' for all
+   * @returns bytes that belong to the caller; those of several records share buffers, as patches of one load do
+   * @throws `invalid-argument`, `closed`, and all that a read can fail with
+   */
+  loadRecords(Prefix = ''): Promise<SDS_Record[]> {
+    const fault = faultOfKey(Prefix, 'Prefix');
+    if (fault !== undefined) return this.#refuse('loadRecords', fault);
+    return this.#load(LOAD_RECORDS, Prefix);
+  }
+
+  /**
+   * Deletes the record under a key of this store. A key without one is no error.
+   *
+   * @throws `invalid-argument`, `closed`, and all that a write can fail with
+   */
+  removeRecord(Key: string): Promise<void> {
+    const fault = faultOfKey(Key, 'Key');
+    if (fault !== undefined) return this.#refuse('removeRecord', fault);
+    return this.#write(REMOVE_RECORD, Key);
+  }
+
+  /**
+   * Deletes the records of this store whose key begins with `Prefix`.
+   *
+   * @param Prefix - '' for all
+   * @throws `invalid-argument`, `closed`, and all that a write can fail with
+   */
+  removeRecords(Prefix: string): Promise<void> {
+    const fault = faultOfKey(Prefix, 'Prefix');
+    if (fault !== undefined) return this.#refuse('removeRecords', fault);
+    return this.#write(REMOVE_RECORDS, Prefix);
+  }
+
+  // ---- all that was called before ------------------------------------------------------------------
 
   /**
    * Resolves once all that was called before is committed.
@@ -348,24 +498,25 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     return this.#member.collisions;
   }
 
-  #write(name: string, operation: number, key: string, clock: number, data?: Uint8Array, takeOver = false) {
-    if (this.#closing !== undefined) return Promise.reject(this.#error('closed', name));
+  /** What it resolves with is the operation's to say. */
+  #write<T>(operation: number, key = '', clock = 0, data?: Uint8Array, takeOver = false): Promise<T> {
+    if (this.#closing !== undefined) return Promise.reject(this.#error('closed', operationNames[operation] ?? ''));
     const promise = this.#queue.addWrite(this.#member, operation, key, clock, data, takeOver);
     if (exiting) drainAtExit(this.#worker);
     tellNoted();
-    return promise;
+    return promise as Promise<T>;
   }
 
-  #load(name: string, operation: number, key: string, clock: number): Promise<unknown> {
-    if (this.#closing !== undefined) return Promise.reject(this.#error('closed', name));
-    const load = () => this.#queue.addLoad(this.#member, operation, key, clock);
+  #load<T>(operation: number, key = '', clock = 0): Promise<T> {
+    if (this.#closing !== undefined) return Promise.reject(this.#error('closed', operationNames[operation] ?? ''));
+    const load = () => this.#queue.addLoad(this.#member, operation, key, clock) as Promise<T>;
     const promise = this.#opening.mayComeFree ? this.#onceOwned(load) : load();
     tellNoted();
     return promise;
   }
 
   /** A load before the store was ever this process's: what another one still writes belongs to it, so it waits for that. */
-  async #onceOwned(load: () => Promise<unknown>): Promise<unknown> {
+  async #onceOwned<T>(load: () => Promise<T>): Promise<T> {
     try {
       return await load();
     } catch (error) {

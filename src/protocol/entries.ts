@@ -52,6 +52,15 @@ export const RELEASE_VALUE = 5;
 export const LOAD_SNAPSHOT = 6;
 export const LOAD_PATCHES = 7;
 export const LOAD_VALUE = 8;
+export const COMPACT_STORE = 9;
+export const REMOVE_STORE = 10;
+export const SAVE_RECORD = 11;
+export const REMOVE_RECORD = 12;
+export const REMOVE_RECORDS = 13;
+export const LOAD_STORE = 14;
+export const LIST_STORES = 15;
+export const LOAD_RECORD = 16;
+export const LOAD_RECORDS = 17;
 
 /** The method behind an operation, for messages. */
 export const operationNames: Readonly<Record<number, string>> = {
@@ -63,13 +72,25 @@ export const operationNames: Readonly<Record<number, string>> = {
   [LOAD_SNAPSHOT]: 'loadSnapshot',
   [LOAD_PATCHES]: 'loadPatchesSince',
   [LOAD_VALUE]: 'loadValue',
+  [COMPACT_STORE]: 'compactStore',
+  [REMOVE_STORE]: 'removeStore',
+  [SAVE_RECORD]: 'saveRecord',
+  [REMOVE_RECORD]: 'removeRecord',
+  [REMOVE_RECORDS]: 'removeRecords',
+  [LOAD_STORE]: 'loadStore',
+  [LIST_STORES]: 'listStores',
+  [LOAD_RECORD]: 'loadRecord',
+  [LOAD_RECORDS]: 'loadRecords',
 };
 
 /** Outcomes: none, which is success once the batch is finished, or FIRST_ERROR + the index of an error code. */
 export const OUTCOME_OPEN = 0;
 export const FIRST_ERROR = 1;
 
-/** Flag of an entry: its patch was ignored although its bytes are not those under that number. */
+/**
+ * Flag of an entry: its patch was ignored although its bytes are not those under that number; or its store was not
+ * compacted, since it is not as its caller has seen it.
+ */
 export const ENTRY_COLLIDED = 1;
 /** Of a patch: if its number is taken by other bytes, it is stored under the next free one. */
 export const ENTRY_KEEPS_BOTH = 2;

@@ -85,7 +85,27 @@ export interface Failure {
 /** Patches in order, as bounded blocks and the length of each patch. */
 export type PatchBlocks = { bytes: Uint8Array; lengths: Int32Array }[];
 
-export type Found = Uint8Array | PatchBlocks | undefined;
+/** All that lies in a store. */
+export interface StoreFound {
+  snapshot: Uint8Array | undefined;
+  snapshotClock: number | undefined;
+  /** All of them in order, those included that the snapshot covers. */
+  patches: PatchBlocks;
+  /** The highest number of a patch or the snapshot; 0 if there is neither. */
+  lastClock: number;
+}
+
+/** Records in the order in which they were made: the key of each, and their data as of patches. */
+export interface RecordsFound {
+  keys: string[];
+  data: PatchBlocks;
+}
+
+export interface StoresFound {
+  stores: string[];
+}
+
+export type Found = Uint8Array | PatchBlocks | StoreFound | RecordsFound | StoresFound | undefined;
 
 /** What a load found, or why it failed: of an error, Comlink would carry only the message. */
 export type Loaded = { found: Found } | { failure: Failure };

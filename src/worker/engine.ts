@@ -7,7 +7,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { cellTime, msBetween } from '../protocol/clock.ts';
 import type { Delays } from '../protocol/delays.ts';
 import { reportedOf } from '../protocol/errors.ts';
-import type { Failure, PatchBlocks } from '../protocol/service.ts';
+import type { Failure, PatchBlocks, RecordsFound, StoreFound } from '../protocol/service.ts';
 import { Promise, performance } from '../protocol/surroundings.ts';
 
 export type MaybePromise<T> = T | Promise<T>;
@@ -95,7 +95,10 @@ export interface Writes {
   readonly data: Uint8Array;
   /** By which a call is told apart from the others of its transaction. */
   readonly at: number;
-  /** Marks a patch that was ignored although the one under its number is another. Only before the commit. */
+  /**
+   * Marks a patch that was ignored although the one under its number is another, or a compaction that was not carried out
+   * since the store is not as it was seen. Only before the commit.
+   */
   markCollided(at: number): void;
   unmarkCollided(at: number): void;
   /** Notes that another process wrote to the file, seen by an SQLite with a known fault in that case. */
@@ -112,6 +115,12 @@ export interface Engine {
   loadSnapshot(caller: Caller): MaybePromise<Uint8Array | undefined>;
   loadPatchesSince(caller: Caller, clock: number): MaybePromise<PatchBlocks>;
   loadValue(caller: Caller, hash: string): MaybePromise<Uint8Array | undefined>;
+  loadStore(caller: Caller): MaybePromise<StoreFound>;
+  /** All stores that have a snapshot, patches or records, in ascending order of their names' UTF-8 bytes. */
+  listStores(caller: Caller): MaybePromise<string[]>;
+  loadRecord(caller: Caller, key: string): MaybePromise<Uint8Array | undefined>;
+  /** Those of the caller's store whose key begins so, in the order in which they were made. */
+  loadRecords(caller: Caller, prefix: string): MaybePromise<RecordsFound>;
   close(): MaybePromise<void>;
   /** The level of durability from now on. */
   setDurability?(full: boolean): void;

@@ -2,7 +2,14 @@
 import type { MessagePort } from 'node:worker_threads';
 import { BOOTED, FILE_AT_WORK, RETIRED, type SharedMemory } from '../protocol/control.ts';
 import { Delays } from '../protocol/delays.ts';
-import { LOAD_PATCHES, LOAD_SNAPSHOT } from '../protocol/entries.ts';
+import {
+  LIST_STORES,
+  LOAD_PATCHES,
+  LOAD_RECORD,
+  LOAD_RECORDS,
+  LOAD_SNAPSHOT,
+  LOAD_STORE,
+} from '../protocol/entries.ts';
 import { ErrorBoard, type Settlers } from '../protocol/error-board.ts';
 import { accountFor, accountForAtOnce } from '../protocol/gc-pressure.ts';
 import type {
@@ -306,12 +313,23 @@ export class Service implements WorkerService, FileHost, Work {
 function read(engine: Engine, caller: Member, operation: number, key: string, clock: number): MaybePromise<Found> {
   if (operation === LOAD_SNAPSHOT) return engine.loadSnapshot(caller);
   if (operation === LOAD_PATCHES) return engine.loadPatchesSince(caller, clock);
-  return engine.loadValue(caller, key.toWellFormed()); // that of a write crosses as UTF-8
+  if (operation === LOAD_STORE) return engine.loadStore(caller);
+  if (operation === LIST_STORES) {
+    const stores = engine.listStores(caller);
+    return stores instanceof Promise ? stores.then((names) => ({ stores: names })) : { stores };
+  }
+  const wellFormed = key.toWellFormed(); // that of a write crosses as UTF-8
+  if (operation === LOAD_RECORD) return engine.loadRecord(caller, wellFormed);
+  if (operation === LOAD_RECORDS) return engine.loadRecords(caller, wellFormed);
+  return engine.loadValue(caller, wellFormed);
 }
 
 /** What an engine has found lies in buffers of its own: they are handed over. */
 function buffersOf(found: Found): ArrayBuffer[] {
-  if (found === undefined) return [];
-  if (!Array.isArray(found)) return [found.buffer as ArrayBuffer];
-  return found.flatMap(({ bytes, lengths }) => [bytes.buffer as ArrayBuffer, lengths.buffer as ArrayBuffer]);
+  if (found === undefined || 'stores' in found) return [];
+  if (Array.isArray(found)) {
+    return found.flatMap(({ bytes, lengths }) => [bytes.buffer as ArrayBuffer, lengths.buffer as ArrayBuffer]);
+  }
+  if ('patches' in found) return [...buffersOf(found.snapshot), ...buffersOf(found.patches)];
+  return 'data' in found ? buffersOf(found.data) : [found.buffer as ArrayBuffer];
 }

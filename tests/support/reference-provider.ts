@@ -13,42 +13,42 @@ const schema = `
 `;
 
 export class ReferenceProvider implements SDS_PersistenceProvider {
-  readonly #database: DatabaseSync;
-  readonly #storeId: string;
+  protected readonly database: DatabaseSync;
+  protected readonly storeId: string;
   #closed = false;
 
   constructor(dbPath: string, storeId: string) {
-    this.#database = new DatabaseSync(dbPath);
-    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000');
-    this.#database.exec(schema);
-    this.#storeId = storeId;
+    this.database = new DatabaseSync(dbPath);
+    this.database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000');
+    this.database.exec(schema);
+    this.storeId = storeId;
   }
 
   async loadSnapshot(): Promise<Uint8Array | undefined> {
-    return this.#first('SELECT data FROM snapshots WHERE store_id = ?', this.#storeId);
+    return this.#first('SELECT data FROM snapshots WHERE store_id = ?', this.storeId);
   }
 
   async saveSnapshot(data: Uint8Array, clock = 0): Promise<void> {
-    this.#database
+    this.database
       .prepare('INSERT OR REPLACE INTO snapshots (store_id, data, clock) VALUES (?, ?, ?)')
-      .run(this.#storeId, data, clock);
+      .run(this.storeId, data, clock);
   }
 
   async loadPatchesSince(clock: number): Promise<Uint8Array[]> {
-    return this.#database
+    return this.database
       .prepare('SELECT data FROM patches WHERE store_id = ? AND clock > ? ORDER BY clock')
-      .all(this.#storeId, clock)
+      .all(this.storeId, clock)
       .map(({ data }) => data as Uint8Array);
   }
 
   async appendPatch(patch: Uint8Array, clock: number): Promise<void> {
-    this.#database
+    this.database
       .prepare('INSERT OR IGNORE INTO patches (store_id, clock, data) VALUES (?, ?, ?)')
-      .run(this.#storeId, clock, patch);
+      .run(this.storeId, clock, patch);
   }
 
   async prunePatches(beforeClock: number): Promise<void> {
-    this.#database.prepare('DELETE FROM patches WHERE store_id = ? AND clock < ?').run(this.#storeId, beforeClock);
+    this.database.prepare('DELETE FROM patches WHERE store_id = ? AND clock < ?').run(this.storeId, beforeClock);
   }
 
   async loadValue(hash: string): Promise<Uint8Array | undefined> {
@@ -56,7 +56,7 @@ export class ReferenceProvider implements SDS_PersistenceProvider {
   }
 
   async saveValue(hash: string, data: Uint8Array): Promise<void> {
-    this.#database
+    this.database
       .prepare(
         'INSERT INTO blobs (hash, data, ref_count) VALUES (?, ?, 1) ON CONFLICT (hash) DO UPDATE SET ref_count = ref_count + 1',
       )
@@ -64,17 +64,17 @@ export class ReferenceProvider implements SDS_PersistenceProvider {
   }
 
   async releaseValue(hash: string): Promise<void> {
-    this.#database.prepare('UPDATE blobs SET ref_count = ref_count - 1 WHERE hash = ?').run(hash);
-    this.#database.prepare('DELETE FROM blobs WHERE hash = ? AND ref_count <= 0').run(hash);
+    this.database.prepare('UPDATE blobs SET ref_count = ref_count - 1 WHERE hash = ?').run(hash);
+    this.database.prepare('DELETE FROM blobs WHERE hash = ? AND ref_count <= 0').run(hash);
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#database.close();
+    this.database.close();
   }
 
   #first(sql: string, key: string): Uint8Array | undefined {
-    return this.#database.prepare(sql).all(key)[0]?.data as Uint8Array | undefined;
+    return this.database.prepare(sql).all(key)[0]?.data as Uint8Array | undefined;
   }
 }

@@ -10,6 +10,8 @@ import type { Member, Settling, Watcher } from './member.ts';
 export interface Settler extends Settling {
   member: Member;
   operation: number;
+  /** Of a compaction: whether it left the store as it is. */
+  wasLeft?: boolean;
 }
 
 /** Nobody waits for it. */

@@ -135,7 +135,8 @@ export class FileQueue implements Findings, OpenBatchOwner {
     const length = lengthOf(patch);
     const handedOver = takeMark(patch);
     const flags = member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
-    if (length > INLINE_LIMIT) return this.#addLarge(member, APPEND_PATCH, '', clock, patch, handedOver, flags);
+    if (length > INLINE_LIMIT)
+      return this.#addLarge(member, APPEND_PATCH, '', clock, patch, handedOver, flags) as Promise<void>;
     return this.#openBatch.appendPatch(member, patch, length, clock, flags, handedOver);
   }
 
@@ -147,7 +148,7 @@ export class FileQueue implements Findings, OpenBatchOwner {
     clock: number,
     data?: Uint8Array,
     takesOver = false,
-  ): Promise<void> {
+  ): Promise<unknown> {
     const length = data === undefined ? 0 : lengthOf(data);
     const handedOver = data !== undefined && (takeMark(data) || takesOver);
     if (data !== undefined && length > INLINE_LIMIT) {
@@ -165,7 +166,7 @@ export class FileQueue implements Findings, OpenBatchOwner {
     data: Uint8Array,
     handedOver: boolean,
     flags: number,
-  ): Promise<void> {
+  ): Promise<unknown> {
     const call = operationNames[operation] ?? '';
     // first of all: hooks of promises may call, and this write has no number yet
     const settlers = Promise.withResolvers<unknown>();
@@ -194,7 +195,7 @@ export class FileQueue implements Findings, OpenBatchOwner {
     this.wantsToSend();
     this.observer.registered(write.watched);
     if (write.isAcknowledged) settlers.resolve(undefined);
-    return write.promise as Promise<void>;
+    return write.promise;
   }
 
   addLoad(member: Member, operation: number, key: string, clock: number): Promise<unknown> {

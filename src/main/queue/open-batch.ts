@@ -112,7 +112,7 @@ export class OpenBatch {
     data: Uint8Array | undefined,
     length: number,
     handedOver: boolean,
-  ): Promise<void> {
+  ): Promise<unknown> {
     const keyLength = key === '' ? 0 : Buffer.byteLength(key);
     const made = Acknowledgement.of<unknown>();
     for (;;) {
@@ -135,7 +135,7 @@ export class OpenBatch {
         if (data !== undefined && handedOver) takeOver(data);
         if (!batch.announced) this.#announce(batch);
         if (isAcknowledged) made.resolve(undefined);
-        return made.promise as Promise<void>;
+        return made.promise;
       }
       batch.takeBackPromise();
       this.complete(); // the worker has begun with it

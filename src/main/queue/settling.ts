@@ -2,6 +2,7 @@
 import { types } from '../../protocol/builtins.ts';
 import { outcomeInSlot, SLOT_COLLIDED, SLOT_FOREIGN_WRITER } from '../../protocol/control.ts';
 import {
+  COMPACT_STORE,
   ENTRY_COLLIDED,
   ENTRY_DATA_LENGTH,
   ENTRY_KEY_LENGTH,
@@ -13,7 +14,7 @@ import {
   outcomeOf,
 } from '../../protocol/entries.ts';
 import { errorCodes, makeError, reviveError, type SDS_PersistenceError } from '../../protocol/errors.ts';
-import type { Found, Loaded, PatchBlocks } from '../../protocol/service.ts';
+import type { Loaded } from '../../protocol/service.ts';
 import {
   BATCH_COLLIDED,
   BATCH_FAILED,
@@ -22,17 +23,14 @@ import {
   SLAB_USED,
   usedOf,
 } from '../../protocol/slabs.ts';
-import { nextTurn } from '../../protocol/surroundings.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
 import { warnOfForeignWriter } from '../observe/warnings.ts';
 import type { Batch, Settler } from './batch.ts';
+import { handOut } from './found.ts';
 import type { LargeWrite } from './large-write.ts';
 import type { Load } from './load.ts';
 import type { Member } from './member.ts';
-
-/** Making views of so many patches takes about a millisecond; then the event loop has its turn. */
-const VIEWS_A_TURN = 8192;
 
 /** What it takes to say what went wrong. */
 export interface Findings {
@@ -63,7 +61,7 @@ export function settleBatch(batch: Batch, findings: Findings): void {
       continue;
     }
     settler.member.succeeded(settler.operation);
-    settler.resolve(undefined);
+    settler.resolve(settler.operation === COMPACT_STORE ? settler.wasLeft !== true : undefined);
   }
   tellWatchers(batch, failed);
 }
@@ -112,8 +110,12 @@ function failuresOf(batch: Batch, findings: Findings): Failures | undefined {
     const cell = at >> 2;
     const word = memory.cell(cell);
     const index = memory.cell(cell + ENTRY_SETTLER);
-    const { member, operation } = batch.settlers[index] as Settler; // each entry was written with its settler
-    if (flagsOf(word) & ENTRY_COLLIDED) member.collided();
+    const settler = batch.settlers[index] as Settler; // each entry was written with its settler
+    const { member, operation } = settler;
+    if (flagsOf(word) & ENTRY_COLLIDED) {
+      if (operation === COMPACT_STORE) settler.wasLeft = true;
+      else member.collided();
+    }
     const outcome = outcomeOf(word);
     if (outcome < FIRST_ERROR || failed.has(index)) continue;
     failed.set(index, errorOf(operation, batch.number, index, outcome, findings));
@@ -148,10 +150,12 @@ function errorOf(
 export function settleWrite(write: LargeWrite, noted: number, findings: Findings): void {
   giveBytesBack(write, true, findings.memory);
   if (noted & SLOT_FOREIGN_WRITER) warnOfForeignWriter(findings.dbPath, findings.sqliteVersion);
-  if (noted & SLOT_COLLIDED) write.member.collided();
+  const collided = (noted & SLOT_COLLIDED) !== 0;
+  if (collided && write.operation !== COMPACT_STORE) write.member.collided();
   const outcome = outcomeInSlot(noted);
   const failed = outcome >= FIRST_ERROR;
-  endWrite(write, failed ? errorOf(write.operation, write.number, 0, outcome, findings) : undefined, findings);
+  const error = failed ? errorOf(write.operation, write.number, 0, outcome, findings) : undefined;
+  endWrite(write, error, findings, write.operation === COMPACT_STORE ? !collided : undefined);
 }
 
 /** Rejects a write that was not finished. */
@@ -160,9 +164,14 @@ export function refuseWrite(write: LargeWrite, error: SDS_PersistenceError, find
   endWrite(write, error, findings);
 }
 
-function endWrite(write: LargeWrite, error: SDS_PersistenceError | undefined, { observer }: Findings): void {
+function endWrite(
+  write: LargeWrite,
+  error: SDS_PersistenceError | undefined,
+  { observer }: Findings,
+  result?: boolean,
+): void {
   if (write.watched !== undefined) observer.ended(write.watched, error);
-  if (error === undefined) write.resolve(undefined);
+  if (error === undefined) write.resolve(result);
   end(write, error);
 }
 
@@ -182,43 +191,10 @@ export function settleLoad(load: Load, loaded: Loaded, findings: Findings): void
   }
   findings.observer.endedLoad(load.trace);
   const noMemory = 'there is no memory for what was found';
-  void resolveWith(loaded.found, load.resolve, (error) =>
+  void handOut(loaded.found, load.resolve, (error) =>
     load.reject(makeError('io-error', call, findings.dbPath, noMemory, error)),
   );
   end(load, undefined);
-}
-
-/** What it resolves with is of the realm of this code, as its callers' own bytes are; a message is of the main one. */
-async function resolveWith(
-  found: Found,
-  resolve: (value: unknown) => void,
-  reject: (error: unknown) => void,
-): Promise<void> {
-  try {
-    if (Array.isArray(found)) resolve(await patchesOf(found));
-    else resolve(found && new Uint8Array(found.buffer, found.byteOffset, found.byteLength));
-  } catch (error) {
-    reject(error);
-  }
-}
-
-async function patchesOf(blocks: PatchBlocks): Promise<Uint8Array[]> {
-  const patches: Uint8Array[] = [];
-  let thisTurn = 0;
-  for (const { bytes, lengths } of blocks) {
-    if (thisTurn >= VIEWS_A_TURN) {
-      thisTurn = 0;
-      await nextTurn();
-    }
-    const { buffer } = bytes;
-    let start = bytes.byteOffset;
-    for (const length of lengths) {
-      patches.push(new Uint8Array(buffer, start, length));
-      start += length;
-    }
-    thisTurn += lengths.length;
-  }
-  return patches;
 }
 
 export function refuseLoad(load: Load, error: SDS_PersistenceError, { observer }: Findings): void {

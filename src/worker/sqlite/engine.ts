@@ -1,6 +1,6 @@
-/** The engine for SQLite files: transactions, statements and what each call does to the tables. */
-import { APPEND_PATCH, PRUNE_PATCHES, RELEASE_VALUE, SAVE_SNAPSHOT, SAVE_VALUE } from '../../protocol/entries.ts';
-import type { PatchBlocks } from '../../protocol/service.ts';
+/** The engine for SQLite files: connections, transactions, and what loads read. */
+import { APPEND_PATCH } from '../../protocol/entries.ts';
+import type { PatchBlocks, RecordsFound, StoreFound } from '../../protocol/service.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
 import { verifyValue } from '../verify-value.ts';
 import { toEngineError } from './errors.ts';
@@ -9,20 +9,19 @@ import { closeDatabase, keepsStatementsOpen } from './node-sqlite.ts';
 import { type OpenedDatabase, openDatabase } from './open-database.ts';
 import { PatchLoader } from './patch-loader.ts';
 import { insertOf, PatchWriter } from './patch-writer.ts';
-import { LARGE_BYTES, Statements } from './statements.ts';
+import { perform, ROW_BYTES, type Tables } from './perform.ts';
+import { Records } from './records.ts';
+import { bytesOf, LARGE_BYTES, Statements } from './statements.ts';
 import { hasWalResetFault } from './version.ts';
 import { WalKeeper } from './wal-keeper.ts';
+import { loadStore, storesOf } from './whole-stores.ts';
 
-/** What a row takes besides its bytes, roughly: its entries in the table and its index. */
-const ROW_BYTES = 64;
 /** SQLite's default, and that of the synchronous provider. */
 const PAGE_BYTES = 4096;
 
 /** All that lives as long as a connection. */
-interface Connection {
+interface Connection extends Tables {
   opened: OpenedDatabase;
-  statements: Statements;
-  writer: PatchWriter;
   loader: PatchLoader;
   wal: WalKeeper | undefined;
   dataVersion: number | undefined;
@@ -140,6 +139,24 @@ export class SqliteEngine implements Engine {
     });
   }
 
+  loadStore({ storeId }: Caller): StoreFound {
+    return this.#read(({ statements, loader }) => loadStore(storeId, statements, loader));
+  }
+
+  listStores(): string[] {
+    return this.#read(({ opened: { database, isUtf8 }, statements, records }) =>
+      storesOf(database, isUtf8, statements, records),
+    );
+  }
+
+  loadRecord({ storeId }: Caller, key: string): Uint8Array | undefined {
+    return this.#read(({ records }) => records.load(storeId, key));
+  }
+
+  loadRecords({ storeId }: Caller, prefix: string): RecordsFound {
+    return this.#read(({ records }) => records.loadAll(storeId, prefix));
+  }
+
   #read<T>(read: (connection: Connection) => T): T {
     this.#comeBackToFile();
     let connection: Connection;
@@ -197,7 +214,8 @@ export class SqliteEngine implements Engine {
     this.#abandon(); // there is another file in its place
   }
 
-  #rollBack({ opened }: Connection): void {
+  #rollBack({ opened, records }: Connection): void {
+    records.rolledBack();
     try {
       opened.database.exec('ROLLBACK');
     } catch (error) {
@@ -248,50 +266,9 @@ function connectionOn(opened: OpenedDatabase, wal: WalKeeper | undefined): Conne
   const { database, isUtf8 } = opened;
   const statements = new Statements(database);
   const writer = new PatchWriter(statements);
-  return { opened, statements, writer, loader: new PatchLoader(database, isUtf8), wal, dataVersion: undefined };
-}
-
-/** Carries out one call; returns how many bytes it wrote. */
-function perform(call: Writes, { statements, writer }: Connection): number {
-  const { caller, clock } = call;
-  const { storeId } = caller;
-  if (call.operation === APPEND_PATCH) {
-    const { data } = call;
-    writer.add(storeId, clock, data, call.at, call.keepsBoth);
-    return data.byteLength + ROW_BYTES + 2 * storeId.length; // it is stored in the table and in the index
-  }
-  writer.insert();
-  switch (call.operation) {
-    case SAVE_SNAPSHOT: {
-      const { data } = call;
-      statements.write(
-        'INSERT INTO snapshots (data, store_id, clock) SELECT ?, ?, ? WHERE ? ' +
-          'ON CONFLICT (store_id) DO UPDATE SET data = excluded.data, clock = excluded.clock',
-        data,
-        storeId,
-        clock,
-      );
-      return data.byteLength;
-    }
-    case PRUNE_PATCHES:
-      writer.pruned(storeId);
-      return ROW_BYTES * statements.run('DELETE FROM patches WHERE store_id = ? AND clock < ?', storeId, clock);
-    case SAVE_VALUE: {
-      const { data, key } = call;
-      if (caller.verifyValues) verifyValue(key, data, 'invalid-argument');
-      if (statements.run('UPDATE blobs SET ref_count = ref_count + 1 WHERE hash = ?', key) > 0) return ROW_BYTES;
-      statements.write('INSERT INTO blobs (data, hash, ref_count) SELECT ?, ?, 1 WHERE ?', data, key);
-      return data.byteLength + ROW_BYTES;
-    }
-    case RELEASE_VALUE: {
-      const { key } = call;
-      statements.run('UPDATE blobs SET ref_count = ref_count - 1 WHERE hash = ?', key);
-      statements.run('DELETE FROM blobs WHERE hash = ? AND ref_count <= 0', key);
-      return ROW_BYTES;
-    }
-    default:
-      throw new Error(`there is no operation ${call.operation}`);
-  }
+  const records = new Records(database, isUtf8, statements);
+  const loader = new PatchLoader(database, isUtf8);
+  return { opened, statements, writer, records, loader, wal, dataVersion: undefined };
 }
 
 /** `data_version` changes when another connection has committed: one of another process. */
@@ -299,11 +276,4 @@ function sawForeignWriter(connection: Connection): boolean {
   const before = connection.dataVersion;
   connection.dataVersion = connection.statements.first('PRAGMA data_version')?.data_version as number;
   return before !== undefined && before !== connection.dataVersion;
-}
-
-/** The bytes of a row; anything but a BLOB was not written by a provider. */
-function bytesOf(row: Record<string, unknown> | undefined): Uint8Array | undefined {
-  if (row === undefined) return undefined;
-  if (row.data instanceof Uint8Array) return row.data;
-  throw new EngineError('database-corrupt', { message: `a column of bytes holds a ${typeof row.data}` });
 }

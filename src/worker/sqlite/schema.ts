@@ -1,4 +1,7 @@
-/** The three tables that are shared with the synchronous provider, and the check that a file has no others in their place. */
+/**
+ * The three tables that are shared with the synchronous provider, that of records, which is made with the first one, and the
+ * check that a file has no others in their place.
+ */
 import type { DatabaseSync } from 'node:sqlite';
 import { EngineError } from '../engine.ts';
 import { firstRow } from './node-sqlite.ts';
@@ -8,19 +11,26 @@ const tables: Record<string, string> = {
   patches: 'store_id TEXT NOT NULL, clock INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (store_id, clock)',
   blobs: 'hash TEXT PRIMARY KEY, data BLOB NOT NULL, ref_count INTEGER NOT NULL DEFAULT 0',
 };
+/** With a rowid, by which records are in the order in which they were made. */
+const RECORDS = 'store_id TEXT NOT NULL, key TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (store_id, key)';
+
+/** Finds a row if there is that table. */
+export const RECORDS_TABLE = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'records' COLLATE NOCASE";
 
 /** name, type, NOT NULL, default, place in the primary key (0: none), as `PRAGMA table_xinfo` tells them. */
 const columns: Record<string, string[]> = {
   snapshots: ['store_id TEXT 0 - 1', 'data BLOB 1 - 0', 'clock INTEGER 1 - 0'],
   patches: ['store_id TEXT 1 - 1', 'clock INTEGER 1 - 2', 'data BLOB 1 - 0'],
   blobs: ['hash TEXT 0 - 1', 'data BLOB 1 - 0', 'ref_count INTEGER 1 0 0'],
+  records: ['store_id TEXT 1 - 1', 'key TEXT 1 - 2', 'data BLOB 1 - 0'],
 };
 
 const isSafe = (column: string) =>
   `typeof(${column}) = 'integer' AND ${column} BETWEEN ${Number.MIN_SAFE_INTEGER} AND ${Number.MAX_SAFE_INTEGER}`;
-/** What holds for each row that a provider writes: of a patch or a snapshot, and of a value. */
+/** What holds for each row that a provider writes: of a patch or a snapshot, of a value, and of a record. */
 export const isUsual = `typeof(store_id) = 'text' AND typeof(data) = 'blob' AND ${isSafe('clock')}`;
 export const isUsualValue = `typeof(hash) = 'text' AND typeof(data) = 'blob' AND ${isSafe('ref_count')}`;
+export const isUsualRecord = "typeof(store_id) = 'text' AND typeof(key) = 'text' AND typeof(data) = 'blob'";
 
 interface SchemaRow {
   type: string;
@@ -48,6 +58,15 @@ export function createTables(database: DatabaseSync): void {
   }
 }
 
+export function hasRecords(database: DatabaseSync): boolean {
+  return firstRow(database.prepare(RECORDS_TABLE)) !== undefined;
+}
+
+/** Within a transaction: whoever sees the table sees a record in it. */
+export function createRecords(database: DatabaseSync): void {
+  database.exec(`CREATE TABLE IF NOT EXISTS records (${RECORDS})`);
+}
+
 function rowsOf(database: DatabaseSync): SchemaRow[] {
   return database.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema').all() as unknown as SchemaRow[];
 }
@@ -58,8 +77,8 @@ function rowsOf(database: DatabaseSync): SchemaRow[] {
  */
 export function checkSchema(database: DatabaseSync): void {
   for (const { type, name, tbl_name, sql } of rowsOf(database)) {
-    const ours = Object.hasOwn(tables, name.toLowerCase());
-    const onOurs = Object.hasOwn(tables, String(tbl_name).toLowerCase());
+    const ours = Object.hasOwn(columns, name.toLowerCase());
+    const onOurs = Object.hasOwn(columns, String(tbl_name).toLowerCase());
     if (ours && type !== 'table') mismatch(`'${name}' is a ${type}`);
     if (onOurs && type === 'trigger') mismatch(`there is a trigger '${name}' on '${tbl_name}'`);
     if (ours) checkTable(database, name, sql ?? '');
@@ -83,6 +102,7 @@ function checkTable(database: DatabaseSync, name: string, sql: string): void {
   const plain = sql.replace(/'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/g, ' ');
   const odd = /\b(CHECK|GENERATED|COLLATE|REFERENCES|CONFLICT|UNIQUE|VIRTUAL)\b/i.exec(plain);
   if (odd !== null) mismatch(`table '${name}' has a ${odd[0].toUpperCase()} clause`);
+  if (table === 'records' && /\bWITHOUT\b/i.test(plain)) mismatch(`table '${name}' has no rowid`);
   const indexes = database.prepare(`SELECT name, "unique", origin, partial FROM pragma_index_list('${table}')`).all();
   for (const index of indexes) {
     if (index.origin !== 'pk' && (index.unique !== 0 || index.partial !== 0)) {

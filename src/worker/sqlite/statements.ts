@@ -1,5 +1,6 @@
 /** The prepared statements of a connection. */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import { EngineError } from '../engine.ts';
 import { firstRow } from './node-sqlite.ts';
 
 /** A statement keeps a copy of what it is bound to: of bytes longer than this it must let go. */
@@ -43,4 +44,11 @@ export class Statements {
     if (data.byteLength > LARGE_BYTES) this.run(sql, new Uint8Array(0), ...others, 0);
     return changes;
   }
+}
+
+/** The bytes of a row; anything but a BLOB was not written by a provider. */
+export function bytesOf(row: Record<string, unknown> | undefined): Uint8Array | undefined {
+  if (row === undefined) return undefined;
+  if (row.data instanceof Uint8Array) return row.data;
+  throw new EngineError('database-corrupt', { message: `a column of bytes holds a ${typeof row.data}` });
 }

@@ -8,7 +8,7 @@ export async function compareStores(
   target: Reader,
   prints: ReadonlyMap<string, StorePrint>,
 ): Promise<void> {
-  const found = await target.prints(new Map([...prints].map(([name, { patches }]) => [name, patches])));
+  const found = await target.prints(prints);
   for (const [name, wanted] of prints) {
     const print = found.get(name);
     if (writtenPrint(print) === writtenPrint(wanted)) continue;
@@ -23,6 +23,9 @@ const names: Record<keyof StorePrint, string> = {
   snapshotClock: 'as the number of its snapshot',
   snapshotBytes: 'bytes of its snapshot',
   snapshotDigest: 'as the digest of its snapshot',
+  records: 'records',
+  recordBytes: 'bytes of records',
+  recordDigest: 'as the digest of its records',
 };
 
 function differenceOf(wanted: StorePrint, found: StorePrint | undefined): string {

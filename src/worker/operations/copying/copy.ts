@@ -25,7 +25,7 @@ import { Meter } from './meter.ts';
 const MOST_TRIES = 6;
 /** Stores that are copied together: whole ones, until they are so large or so many. */
 const GROUP_BYTES = 8 * 1024 * 1024;
-const GROUP_PATCHES = 20_000;
+const GROUP_ROWS = 20_000;
 const GROUP_STORES = 500;
 
 export async function copyStores(task: CopyTask, progress: Progress): Promise<SDS_CopyResult> {
@@ -75,11 +75,12 @@ class Copy {
     const writer = target(this.#meter);
     this.#closing.unshift(() => writer.close());
     await writer.begin(sources);
-    const copied = { Snapshots: 0, Patches: 0, Values: 0 };
+    const copied = { Snapshots: 0, Patches: 0, Records: 0, Values: 0 };
     for (const source of sources) {
       copied.Values += await writer.copyValues(source);
-      for await (const { patches, snapshotClock } of this.#copyStores(source, writer)) {
+      for await (const { patches, records, snapshotClock } of this.#copyStores(source, writer)) {
         copied.Patches += patches;
+        copied.Records += records;
         if (snapshotClock !== null) copied.Snapshots++;
       }
     }
@@ -189,10 +190,12 @@ class Copy {
   async *#copyStores(source: Source, writer: Writer): AsyncGenerator<StorePrint> {
     for (const group of groupsOf(source.stores)) {
       const found = await source.reader.prints(group);
-      for (const [name, count] of group) {
-        if (this.#task.salvage || found.get(name)?.patches === count) continue;
+      for (const [name, { patches, records }] of group) {
+        const print = found.get(name);
+        if (this.#task.salvage || (print?.patches === patches && print.records === records)) continue;
+        const what = print?.patches === patches ? 'records' : 'patches';
         const detail =
-          `not all patches of the store ${JSON.stringify(name)} can be found by its name; 'verify' says more, ` +
+          `not all ${what} of the store ${JSON.stringify(name)} can be found by its name; 'verify' says more, ` +
           'and salvaging leaves them out';
         source.reader.check();
         throw new OperationError('database-corrupt', source.reader.place, detail);
@@ -205,20 +208,20 @@ class Copy {
   }
 }
 
-/** Names of stores that are copied together, with the number of their patches. */
-function* groupsOf(stores: ReadonlyMap<string, StoreSize>): Generator<Map<string, number>> {
-  let group = new Map<string, number>();
-  let [bytes, patches] = [0, 0];
+/** Stores that are copied together. */
+function* groupsOf(stores: ReadonlyMap<string, StoreSize>): Generator<Map<string, StoreSize>> {
+  let group = new Map<string, StoreSize>();
+  let [bytes, rows] = [0, 0];
   for (const [name, size] of stores) {
-    const isFull =
-      bytes + size.bytes > GROUP_BYTES || patches + size.patches > GROUP_PATCHES || group.size === GROUP_STORES;
+    const more = size.patches + size.records;
+    const isFull = bytes + size.bytes > GROUP_BYTES || rows + more > GROUP_ROWS || group.size === GROUP_STORES;
     if (isFull && group.size > 0) {
       yield group;
-      [group, bytes, patches] = [new Map(), 0, 0];
+      [group, bytes, rows] = [new Map(), 0, 0];
     }
-    group.set(name, size.patches);
+    group.set(name, size);
     bytes += size.bytes;
-    patches += size.patches;
+    rows += more;
   }
   if (group.size > 0) yield group;
 }

@@ -6,8 +6,8 @@ import { createHash, hash } from 'node:crypto';
 import { CHUNK_BYTES } from '../../postgresql/chunks.ts';
 import type { StorePrint, ValueTotals } from './ends.ts';
 
-/** Patches whose digests are joined before they are digested again: a text of the server has its limits. */
-export const PATCHES_A_PAGE = 20_000;
+/** Rows whose digests are joined before they are digested again: a text of the server has its limits. */
+export const ROWS_A_PAGE = 20_000;
 
 let inUse = isThere();
 
@@ -41,14 +41,15 @@ export function digestOf(data: Uint8Array): string {
   return md5(digests.join());
 }
 
-/** Of the patches of a store, one after the other. */
-export class PatchDigest {
+/** Of the patches of a store in the order of their numbers, or of its records in the order in which they were made. */
+export class RowsDigest {
   #page: string[] = [];
   #digest = '';
 
-  add(clock: number, data: Uint8Array): void {
-    this.#page.push(`${clock} ${md5(data)}`);
-    if (this.#page.length === PATCHES_A_PAGE) this.#turn();
+  /** @param name - a patch's number, or the digest of a record's key as UTF-8 */
+  add(name: number | string, data: Uint8Array): void {
+    this.#page.push(`${name} ${md5(data)}`);
+    if (this.#page.length === ROWS_A_PAGE) this.#turn();
   }
 
   #turn(): void {
@@ -90,6 +91,9 @@ const parts: (keyof StorePrint)[] = [
   'snapshotClock',
   'snapshotBytes',
   'snapshotDigest',
+  'records',
+  'recordBytes',
+  'recordDigest',
 ];
 
 /** The same text for prints that are equal, from which each of them can be read again. */

@@ -11,9 +11,19 @@ export interface Value {
   print: ValuePrint;
 }
 
-/** How much there is of a store. */
-export interface StoreSize {
+export interface StoredRecord {
+  key: string;
+  data: Uint8Array;
+}
+
+/** How many rows of a store there are, or about as many. */
+export interface RowCounts {
   patches: number;
+  records: number;
+}
+
+/** How much there is of a store. */
+export interface StoreSize extends RowCounts {
   bytes: number;
   hasSnapshot: boolean;
   /** Why it can't be copied as it is, if so. */
@@ -35,6 +45,10 @@ export interface StorePrint {
   snapshotClock: number | null;
   snapshotBytes: number;
   snapshotDigest: string;
+  records: number;
+  /** Of their data. */
+  recordBytes: number;
+  recordDigest: string;
 }
 
 export interface ValuePrint {
@@ -51,13 +65,14 @@ export interface Reader {
   readonly place: string;
   stores(): Promise<Map<string, StoreSize>>;
   valueTotals(): Promise<ValueTotals>;
-  /** @param patches - names of stores, and about how many patches they have */
-  prints(patches: ReadonlyMap<string, number>): Promise<Map<string, StorePrint>>;
+  prints(stores: ReadonlyMap<string, RowCounts>): Promise<Map<string, StorePrint>>;
   /** Reads small stores together, which are asked for one by one afterwards: a round trip for each takes longer. */
   readAhead?(stores: readonly string[]): Promise<void>;
   snapshot(store: string): Promise<Patch | undefined>;
   /** In the order of their numbers, some at a time. */
   patches(store: string): Series<Patch[]>;
+  /** In the order in which they were made, some at a time. */
+  records(store: string): Series<StoredRecord[]>;
   /** All of them, some at a time. */
   values(): Series<Value[]>;
   valuePrints(hashes: readonly string[]): Promise<Map<string, ValuePrint>>;

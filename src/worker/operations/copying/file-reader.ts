@@ -2,12 +2,12 @@
 import type { DatabaseSync as Database, SQLInputValue, StatementSync } from 'node:sqlite';
 import { toEngineError } from '../../sqlite/errors.ts';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
-import { isUsual, isUsualValue } from '../../sqlite/schema.ts';
+import { hasRecords, isUsual, isUsualRecord, isUsualValue } from '../../sqlite/schema.ts';
+import { textOf } from '../../sqlite/text.ts';
 import { OperationError } from '../failure.ts';
-import { textOf } from '../files/text.ts';
-import { digestOf, PatchDigest, ValuesDigest } from './digest.ts';
-import type { Patch, Reader, StorePrint, StoreSize, Value, ValuePrint, ValueTotals } from './ends.ts';
-import { piecesOf } from './pieces.ts';
+import { digestOf, md5, RowsDigest, ValuesDigest } from './digest.ts';
+import type { Patch, Reader, StoredRecord, StorePrint, StoreSize, Value, ValuePrint, ValueTotals } from './ends.ts';
+import { BYTES_A_READ, piecesOf } from './pieces.ts';
 
 const ROWS_A_READ = 256;
 const HEADS_A_READ = 4096;
@@ -31,6 +31,7 @@ export class FileReader implements Reader {
   readonly #salvages: boolean;
   /** Names of the stores, and the bytes by which the file knows them. */
   readonly #ids = new Map<string, Uint8Array>();
+  readonly #hasRecords: boolean;
 
   constructor(database: Database, place: string, { pause, check = () => {}, salvages = false }: FileReaderOptions) {
     this.#database = database;
@@ -38,6 +39,7 @@ export class FileReader implements Reader {
     this.#pause = pause;
     this.check = check;
     this.#salvages = salvages;
+    this.#hasRecords = hasRecords(database);
   }
 
   /** Each is asked for every store. */
@@ -64,26 +66,25 @@ export class FileReader implements Reader {
   async stores(): Promise<Map<string, StoreSize>> {
     const sizes = new Map<string, StoreSize>();
     // of a damaged file only the index is read, which tells neither bytes nor types
-    const patches = this.#salvages
-      ? 'SELECT CAST(store_id AS BLOB) AS id, count(*) AS patches, 0 AS bytes, 0 AS snapshots, 0 AS odd FROM patches GROUP BY store_id'
-      : 'SELECT CAST(store_id AS BLOB) AS id, count(*) AS patches, total(length(data)) AS bytes, 0 AS snapshots, ' +
-        `sum(NOT (${isUsual})) AS odd FROM patches GROUP BY store_id`;
-    const snapshots = this.#salvages
-      ? 'SELECT CAST(store_id AS BLOB) AS id, 0 AS patches, 0 AS bytes, 1 AS snapshots, 0 AS odd FROM snapshots'
-      : 'SELECT CAST(store_id AS BLOB) AS id, 0 AS patches, length(data) AS bytes, 1 AS snapshots, ' +
-        `NOT (${isUsual}) AS odd FROM snapshots`;
-    for (const row of [...this.#all(patches), ...this.#all(snapshots)]) this.#addTo(sizes, row);
+    const measure = (isUsualRow: string) =>
+      this.#salvages ? '0 AS bytes, 0 AS odd' : `total(length(data)) AS bytes, sum(NOT (${isUsualRow})) AS odd`;
+    const countIn = (table: string, isUsualRow: string) =>
+      this.#all(
+        `SELECT CAST(store_id AS BLOB) AS id, count(*) AS rows, ${measure(isUsualRow)} FROM ${table} GROUP BY store_id`,
+      );
+    for (const row of countIn('patches', isUsual)) this.#addTo(sizes, row, { patches: Number(row.rows) });
+    for (const row of countIn('snapshots', isUsual)) this.#addTo(sizes, row, { hasSnapshot: true });
+    const records = this.#hasRecords ? countIn('records', isUsualRecord) : [];
+    for (const row of records) this.#addTo(sizes, row, { records: Number(row.rows) });
     return sizes;
   }
 
-  #addTo(sizes: Map<string, StoreSize>, { id, patches, bytes, snapshots, odd }: Row): void {
+  #addTo(sizes: Map<string, StoreSize>, { id, bytes, odd }: Row, found: Partial<StoreSize>): void {
     if (!(id instanceof Uint8Array) && this.#salvages) return; // the snapshot of no store
     const name = this.#textOf(id);
-    const size = sizes.get(name) ?? { patches: 0, bytes: 0, hasSnapshot: false };
-    sizes.set(name, size);
-    size.patches += Number(patches);
+    const size = sizes.get(name) ?? { patches: 0, records: 0, bytes: 0, hasSnapshot: false };
+    sizes.set(name, Object.assign(size, found));
     size.bytes += Number(bytes);
-    if (snapshots === 1) size.hasSnapshot = true;
     if (odd !== 0)
       size.trouble = "has rows that no provider writes; 'verify' says which, and salvaging leaves them out";
     if (!(id instanceof Uint8Array)) return;
@@ -135,6 +136,30 @@ export class FileReader implements Reader {
     }
   }
 
+  *records(store: string): Generator<StoredRecord[]> {
+    if (!this.#hasRecords) return;
+    const those = `FROM records WHERE ${isUsualRecord} AND`;
+    // their numbers in one text, by which the whole order takes a few bytes a record; ordered as a subquery with a LIMIT is
+    const order =
+      `SELECT group_concat(row) AS rows FROM (SELECT rowid AS row ${those} store_id = CAST(? AS TEXT) ` +
+      'ORDER BY rowid LIMIT -1)';
+    const read = `SELECT CAST(key AS BLOB) AS key, data ${those} rowid = CAST(? AS INTEGER)`;
+    const [found] = this.#all(order, this.#ids.get(store) ?? store);
+    if (typeof found?.rows !== 'string') return;
+    let piece: StoredRecord[] = [];
+    let bytes = 0;
+    for (const row of found.rows.split(',')) {
+      for (const { key, data } of this.#all(read, row) as { key: Uint8Array; data: Uint8Array }[]) {
+        piece.push({ key: this.#textOf(key), data });
+        bytes += data.byteLength;
+      }
+      if (bytes < BYTES_A_READ && piece.length < ROWS_A_READ) continue;
+      yield piece;
+      [piece, bytes] = [[], 0];
+    }
+    if (piece.length > 0) yield piece;
+  }
+
   *values(): Generator<Value[]> {
     const those = `FROM blobs WHERE ${isUsualValue} AND rowid`;
     const heads = `SELECT rowid AS row, length(data) AS bytes ${those} > ? ORDER BY rowid LIMIT ${ROWS_A_READ}`;
@@ -155,32 +180,44 @@ export class FileReader implements Reader {
     }
   }
 
-  async prints(patches: ReadonlyMap<string, number>): Promise<Map<string, StorePrint>> {
+  async prints(stores: ReadonlyMap<string, unknown>): Promise<Map<string, StorePrint>> {
     const prints = new Map<string, StorePrint>();
-    for (const store of patches.keys()) prints.set(store, await this.#print(store));
+    for (const store of stores.keys()) prints.set(store, await this.#print(store));
     return prints;
   }
 
   async #print(store: string): Promise<StorePrint> {
-    const digest = new PatchDigest();
-    let [count, bytes] = [0, 0];
-    for (const patches of this.patches(store)) {
-      for (const { clock, data } of patches) {
-        digest.add(clock, data);
-        count++;
-        bytes += data.byteLength;
-      }
-      await this.#pause();
-    }
+    const patches = await this.#printOf(this.patches(store), ({ clock }) => clock);
+    const records = await this.#printOf(this.records(store), ({ key }) => md5(key));
     const snapshot = await this.snapshot(store);
     return {
-      patches: count,
-      patchBytes: bytes,
-      patchDigest: digest.end(),
+      patches: patches.count,
+      patchBytes: patches.bytes,
+      patchDigest: patches.digest,
+      records: records.count,
+      recordBytes: records.bytes,
+      recordDigest: records.digest,
       snapshotClock: snapshot?.clock ?? null,
       snapshotBytes: snapshot?.data.byteLength ?? 0,
       snapshotDigest: snapshot === undefined ? '' : digestOf(snapshot.data),
     };
+  }
+
+  async #printOf<T extends { data: Uint8Array }>(
+    pieces: Iterable<T[]>,
+    nameOf: (row: T) => number | string,
+  ): Promise<{ count: number; bytes: number; digest: string }> {
+    const digest = new RowsDigest();
+    let [count, bytes] = [0, 0];
+    for (const rows of pieces) {
+      for (const row of rows) {
+        digest.add(nameOf(row), row.data);
+        count++;
+        bytes += row.data.byteLength;
+      }
+      await this.#pause();
+    }
+    return { count, bytes, digest: digest.end() };
   }
 
   async valuePrints(hashes: readonly string[]): Promise<Map<string, ValuePrint>> {

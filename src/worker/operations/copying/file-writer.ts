@@ -1,7 +1,7 @@
 /** Writes what is copied into a database file, all of it or nothing: in one transaction, which ends after it was compared. */
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
-import { checkSchema, createTables, hasAllTables } from '../../sqlite/schema.ts';
+import { checkSchema, createRecords, createTables, hasAllTables, hasRecords } from '../../sqlite/schema.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { openFile } from '../files/open.ts';
 import { PartialFile, refuseForeignLog } from '../files/partial-file.ts';
@@ -56,18 +56,19 @@ export class FileWriter implements Writer {
       if (!hasAllTables(database)) createTables(database);
       database.exec('BEGIN IMMEDIATE');
       if (this.#partial === undefined) this.#meter.holdsUpOthers();
+      const sizes = sources.flatMap(({ stores }) => [...stores.values()]);
+      if (sizes.some(({ records }) => records > 0)) createRecords(database);
       for (const { stores } of sources) for (const name of stores.keys()) this.#removeExisting(database, name);
     });
   }
 
   #removeExisting(database: Database, name: string): void {
-    const has = database.prepare(
-      'SELECT 1 FROM patches WHERE store_id = ? UNION ALL SELECT 1 FROM snapshots WHERE store_id = ? LIMIT 1',
-    );
-    if (firstRow(has, name, name) === undefined) return;
+    const tables = ['patches', 'snapshots', ...(hasRecords(database) ? ['records'] : [])];
+    const has = (table: string) =>
+      firstRow(database.prepare(`SELECT 1 FROM ${table} WHERE store_id = ? LIMIT 1`), name) !== undefined;
+    if (!tables.some(has)) return;
     if (!this.#overwrite) throw isThere(this.place, name);
-    database.prepare('DELETE FROM patches WHERE store_id = ?').run(name);
-    database.prepare('DELETE FROM snapshots WHERE store_id = ?').run(name);
+    for (const table of tables) database.prepare(`DELETE FROM ${table} WHERE store_id = ?`).run(name);
   }
 
   async copyValues(source: Source): Promise<number> {
@@ -90,7 +91,7 @@ export class FileWriter implements Writer {
   async copyStores(source: Source, group: ReadonlyMap<string, StorePrint>): Promise<void> {
     const patch = this.#opened.prepare('INSERT INTO patches (store_id, clock, data) VALUES (?, ?, ?)');
     const snapshot = this.#opened.prepare('INSERT INTO snapshots (store_id, clock, data) VALUES (?, ?, ?)');
-    for (const name of group.keys()) {
+    for (const [name, { records }] of group) {
       const found = await source.reader.snapshot(name);
       if (found !== undefined) {
         this.#try(() => snapshot.run(name, found.clock, found.data));
@@ -102,8 +103,20 @@ export class FileWriter implements Writer {
         });
         await this.#meter.add(patches.reduce((sum, { data }) => sum + data.byteLength, 0));
       }
+      if (records > 0) await this.#copyRecords(source, name);
     }
     await compareStores(source, this.#reader, group);
+  }
+
+  /** In their order: a table gives each row a higher number than those that are there. */
+  async #copyRecords(source: Source, name: string): Promise<void> {
+    const record = this.#opened.prepare('INSERT INTO records (store_id, key, data) VALUES (?, ?, ?)');
+    for await (const records of source.reader.records(name)) {
+      this.#try(() => {
+        for (const { key, data } of records) record.run(name, key, data);
+      });
+      await this.#meter.add(records.reduce((sum, { data }) => sum + data.byteLength, 0));
+    }
   }
 
   async finish(): Promise<void> {

@@ -1,10 +1,10 @@
 /** Compares values with the SHA-256 that is their hash, at about the speed of that: SQLite joins the bytes of many rows. */
 import { hash } from 'node:crypto';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
+import { encodingOf, textOf } from '../../sqlite/text.ts';
 import type { Progress } from '../progress.ts';
 import type { Findings } from './findings.ts';
 import type { Reading } from './open-to-read.ts';
-import { encodingOf, textOf } from './text.ts';
 
 /** The most rows that are joined, the bytes that they may have together, and the most that one of them may have. */
 const MOST_ROWS = 1024;

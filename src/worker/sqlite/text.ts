@@ -1,7 +1,7 @@
 /** Names that are read as bytes: before Node 24.16 a text is cut at a NUL. */
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { TextDecoder } from 'node:util';
-import { firstRow } from '../../sqlite/node-sqlite.ts';
+import { firstRow } from './node-sqlite.ts';
 
 const decoders: Record<string, TextDecoder> = {
   'UTF-8': new TextDecoder(),

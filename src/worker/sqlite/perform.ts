@@ -1,0 +1,91 @@
+/** What each call does to the tables. */
+import { seenOf, snapshotNumber } from '../../protocol/compaction.ts';
+import {
+  APPEND_PATCH,
+  COMPACT_STORE,
+  PRUNE_PATCHES,
+  RELEASE_VALUE,
+  REMOVE_RECORD,
+  REMOVE_RECORDS,
+  REMOVE_STORE,
+  SAVE_RECORD,
+  SAVE_SNAPSHOT,
+  SAVE_VALUE,
+} from '../../protocol/entries.ts';
+import type { Writes } from '../engine.ts';
+import { verifyValue } from '../verify-value.ts';
+import type { PatchWriter } from './patch-writer.ts';
+import type { Records } from './records.ts';
+import type { Statements } from './statements.ts';
+import { isAsSeen, removeStore, saveSnapshot } from './whole-stores.ts';
+
+/** What a row takes besides its bytes, roughly: its entries in the table and its index. */
+export const ROW_BYTES = 64;
+
+export interface Tables {
+  statements: Statements;
+  writer: PatchWriter;
+  records: Records;
+}
+
+/** Carries out one call; returns how many bytes it wrote. */
+export function perform(call: Writes, { statements, writer, records }: Tables): number {
+  const { caller, clock } = call;
+  const { storeId } = caller;
+  if (call.operation === APPEND_PATCH) {
+    const { data } = call;
+    writer.add(storeId, clock, data, call.at, call.keepsBoth);
+    return data.byteLength + ROW_BYTES + 2 * storeId.length; // it is stored in the table and in the index
+  }
+  writer.insert();
+  switch (call.operation) {
+    case SAVE_SNAPSHOT: {
+      const { data } = call;
+      saveSnapshot(storeId, data, clock, statements);
+      return data.byteLength;
+    }
+    case PRUNE_PATCHES:
+      writer.pruned(storeId);
+      return ROW_BYTES * statements.run('DELETE FROM patches WHERE store_id = ? AND clock < ?', storeId, clock);
+    case SAVE_VALUE: {
+      const { data, key } = call;
+      if (caller.verifyValues) verifyValue(key, data, 'invalid-argument');
+      if (statements.run('UPDATE blobs SET ref_count = ref_count + 1 WHERE hash = ?', key) > 0) return ROW_BYTES;
+      statements.write('INSERT INTO blobs (data, hash, ref_count) SELECT ?, ?, 1 WHERE ?', data, key);
+      return data.byteLength + ROW_BYTES;
+    }
+    case RELEASE_VALUE: {
+      const { key } = call;
+      statements.run('UPDATE blobs SET ref_count = ref_count - 1 WHERE hash = ?', key);
+      statements.run('DELETE FROM blobs WHERE hash = ? AND ref_count <= 0', key);
+      return ROW_BYTES;
+    }
+    case COMPACT_STORE: {
+      const { at, data } = call;
+      call.unmarkCollided(at); // a worker that was lost before its commit may have marked it
+      const seen = seenOf(call.key);
+      if (!isAsSeen(storeId, clock, seen, statements)) {
+        writer.noteCollided(at);
+        return 0;
+      }
+      saveSnapshot(storeId, data, snapshotNumber(clock, seen), statements);
+      writer.pruned(storeId);
+      const rows = statements.run('DELETE FROM patches WHERE store_id = ? AND clock <= ?', storeId, clock);
+      return data.byteLength + ROW_BYTES * rows;
+    }
+    case REMOVE_STORE:
+      writer.pruned(storeId);
+      return ROW_BYTES * removeStore(storeId, statements, records);
+    case SAVE_RECORD: {
+      const { data, key } = call;
+      records.save(storeId, key, data);
+      return data.byteLength + ROW_BYTES + 2 * (storeId.length + key.length);
+    }
+    case REMOVE_RECORD:
+      return ROW_BYTES * records.remove(storeId, call.key);
+    case REMOVE_RECORDS:
+      return ROW_BYTES * records.removeAll(storeId, call.key);
+    default:
+      throw new Error(`there is no operation ${call.operation}`);
+  }
+}

@@ -1,0 +1,140 @@
+/** Records: bytes under a key of a store, in a table that is made with the first of a file. */
+import type { DatabaseSync } from 'node:sqlite';
+import type { PatchBlocks, RecordsFound } from '../../protocol/service.ts';
+import { EngineError } from '../engine.ts';
+import { toEngineError } from './errors.ts';
+import { checkSchema, createRecords, RECORDS_TABLE } from './schema.ts';
+import { bytesOf, type Statements } from './statements.ts';
+import { textOf } from './text.ts';
+
+/** What a block should hold: records of one block share their memory for as long as one is kept. */
+const BLOCK_BYTES = 1024 * 1024;
+
+type Condition = readonly [sql: string, ...values: (string | Uint8Array)[]];
+
+export class Records {
+  readonly #database: DatabaseSync;
+  readonly #isUtf8: boolean;
+  readonly #statements: Statements;
+  #isKnown = false;
+
+  constructor(database: DatabaseSync, isUtf8: boolean, statements: Statements) {
+    this.#database = database;
+    this.#isUtf8 = isUtf8;
+    this.#statements = statements;
+  }
+
+  /** Whether there is the table. Another process may make it at any time, so only that it is there is kept in mind. */
+  get isThere(): boolean {
+    if (this.#isKnown) return true;
+    if (this.#statements.first(RECORDS_TABLE) === undefined) return false;
+    this.#check();
+    this.#isKnown = true;
+    return true;
+  }
+
+  /** It may not have been there when the file was opened. If it is not ours, that concerns only the calls that need it. */
+  #check(): void {
+    try {
+      checkSchema(this.#database);
+    } catch (error) {
+      const { code, reported } = toEngineError(error);
+      throw new EngineError(code, reported, true);
+    }
+  }
+
+  /** Told when a transaction is rolled back: it may have made the table. */
+  rolledBack(): void {
+    this.#isKnown = false;
+  }
+
+  save(storeId: string, key: string, data: Uint8Array): void {
+    if (!this.isThere) createRecords(this.#database);
+    this.#statements.write(
+      'INSERT INTO records (data, store_id, key) SELECT ?, ?, ? WHERE ? ' +
+        'ON CONFLICT (store_id, key) DO UPDATE SET data = excluded.data',
+      data,
+      storeId,
+      key,
+    );
+  }
+
+  /** Returns how many were there. */
+  remove(storeId: string, key: string): number {
+    if (!this.isThere) return 0;
+    return this.#statements.run('DELETE FROM records WHERE store_id = ? AND key = ?', storeId, key);
+  }
+
+  removeAll(storeId: string, prefix: string): number {
+    if (!this.isThere) return 0;
+    const [sql, ...values] = this.#beginsWith(prefix);
+    return this.#statements.run(`DELETE FROM records WHERE store_id = ? ${sql}`, storeId, ...values);
+  }
+
+  load(storeId: string, key: string): Uint8Array | undefined {
+    if (!this.isThere) return undefined;
+    return bytesOf(this.#statements.first('SELECT data FROM records WHERE store_id = ? AND key = ?', storeId, key));
+  }
+
+  /** In the order in which they were made. Call it within a transaction. */
+  loadAll(storeId: string, prefix: string): RecordsFound {
+    if (!this.isThere) return { keys: [], data: [] };
+    const [sql, ...values] = this.#beginsWith(prefix);
+    // from the index alone: what has to be sorted is only keys
+    const order = `SELECT CAST(key AS BLOB) AS key FROM records WHERE store_id = ? ${sql} ORDER BY rowid`;
+    const keys = this.#statements.get(order).all(storeId, ...values);
+    const read = 'SELECT data FROM records WHERE store_id = ? AND key = CAST(? AS TEXT)';
+    const blocks = new Blocks();
+    for (const { key } of keys) {
+      const data = bytesOf(this.#statements.first(read, storeId, key as Uint8Array));
+      if (data === undefined) throw new EngineError('database-corrupt', { message: 'the key of a record is no text' });
+      blocks.add(data);
+    }
+    return { keys: keys.map(({ key }) => textOf({ database: this.#database }, key)), data: blocks.end() };
+  }
+
+  /** Holds for keys whose bytes begin with those of the prefix. */
+  #beginsWith(prefix: string): Condition {
+    if (prefix === '') return [''];
+    if (!this.#isUtf8) {
+      // no range of such a file's order, which is that of its bytes
+      return ['AND substr(CAST(key AS BLOB), 1, length(CAST(? AS BLOB))) = CAST(? AS BLOB)', prefix, prefix];
+    }
+    // no byte of UTF-8 is 255: what comes behind all of them ends with the next byte
+    const behind = Buffer.from(prefix);
+    behind.writeUInt8(behind.readUInt8(behind.length - 1) + 1, behind.length - 1);
+    return ['AND key >= ? AND key < CAST(? AS TEXT)', prefix, behind];
+  }
+}
+
+/** Bytes in buffers that can be handed over: small ones together. */
+class Blocks {
+  readonly #blocks: PatchBlocks = [];
+  #parts: Uint8Array[] = [];
+  #bytes = 0;
+
+  add(bytes: Uint8Array): void {
+    if (this.#bytes + bytes.byteLength > BLOCK_BYTES) this.#join();
+    this.#parts.push(bytes);
+    this.#bytes += bytes.byteLength;
+  }
+
+  end(): PatchBlocks {
+    this.#join();
+    return this.#blocks;
+  }
+
+  #join(): void {
+    const parts = this.#parts;
+    if (parts.length === 0) return;
+    const [first] = parts;
+    const bytes = parts.length === 1 && first !== undefined ? first : new Uint8Array(this.#bytes);
+    let at = 0;
+    for (const part of parts) {
+      if (part !== bytes) bytes.set(part, at);
+      at += part.byteLength;
+    }
+    this.#blocks.push({ bytes, lengths: Int32Array.from(parts, ({ byteLength }) => byteLength) });
+    [this.#parts, this.#bytes] = [[], 0];
+  }
+}

@@ -1,0 +1,68 @@
+/** What concerns a store as a whole: all of it at once, its compaction, its removal; and which stores there are. */
+import type { DatabaseSync } from 'node:sqlite';
+import type { SeenStore } from '../../protocol/compaction.ts';
+import type { StoreFound } from '../../protocol/service.ts';
+import type { PatchLoader } from './patch-loader.ts';
+import type { Records } from './records.ts';
+import { bytesOf, type Statements } from './statements.ts';
+import { textOf } from './text.ts';
+
+const BELOW_ALL = Number.MIN_SAFE_INTEGER - 1;
+
+/** Call it within a transaction. */
+export function loadStore(storeId: string, statements: Statements, loader: PatchLoader): StoreFound {
+  const snapshot = statements.first('SELECT data, clock FROM snapshots WHERE store_id = ?', storeId);
+  const patches = loader.load(storeId, BELOW_ALL);
+  const last = statements.first('SELECT max(clock) AS clock FROM patches WHERE store_id = ?', storeId);
+  const clocks = [snapshot?.clock, last?.clock].filter((clock) => typeof clock === 'number');
+  return {
+    snapshot: bytesOf(snapshot),
+    snapshotClock: snapshot?.clock as number | undefined,
+    patches,
+    lastClock: clocks.length === 0 ? 0 : Math.max(...clocks),
+  };
+}
+
+export function saveSnapshot(storeId: string, data: Uint8Array, clock: number, statements: Statements): void {
+  statements.write(
+    'INSERT INTO snapshots (data, store_id, clock) SELECT ?, ?, ? WHERE ? ' +
+      'ON CONFLICT (store_id) DO UPDATE SET data = excluded.data, clock = excluded.clock',
+    data,
+    storeId,
+    clock,
+  );
+}
+
+/** Whether a store is as it was when a compaction up to that number was made from it. */
+export function isAsSeen(storeId: string, clock: number, seen: SeenStore, statements: Statements): boolean {
+  const snapshot = statements.first('SELECT clock FROM snapshots WHERE store_id = ?', storeId);
+  if (snapshot?.clock !== seen.snapshotClock) return false;
+  const count = 'SELECT count(*) AS patches FROM patches WHERE store_id = ? AND clock <= ?';
+  return statements.first(count, storeId, clock)?.patches === seen.patches;
+}
+
+/** Returns how many rows there were. */
+export function removeStore(storeId: string, statements: Statements, records: Records): number {
+  return (
+    statements.run('DELETE FROM snapshots WHERE store_id = ?', storeId) +
+    statements.run('DELETE FROM patches WHERE store_id = ?', storeId) +
+    records.removeAll(storeId, '')
+  );
+}
+
+/** In the order of their names' UTF-8 bytes. */
+export function storesOf(database: DatabaseSync, isUtf8: boolean, statements: Statements, records: Records): string[] {
+  // by leaps through the index, from each store to the next: there may be millions of rows
+  const leaps = (name: string, table: string) =>
+    `${name} (id) AS (SELECT min(store_id) FROM ${table} UNION ALL ` +
+    `SELECT (SELECT min(store_id) FROM ${table} WHERE store_id > ${name}.id) FROM ${name} WHERE id IS NOT NULL)`;
+  const sql = records.isThere
+    ? `WITH RECURSIVE ${leaps('a', 'patches')}, ${leaps('b', 'records')} ` +
+      'SELECT id FROM a UNION SELECT id FROM b UNION SELECT store_id FROM snapshots'
+    : `WITH RECURSIVE ${leaps('a', 'patches')} SELECT id FROM a UNION SELECT store_id FROM snapshots`;
+  const rows = statements
+    .get(`SELECT CAST(id AS BLOB) AS name FROM (${sql}) WHERE typeof(id) = 'text' ORDER BY id`)
+    .all();
+  const names = rows.map(({ name }) => textOf({ database }, name));
+  return isUtf8 ? names : names.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+}
