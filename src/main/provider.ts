@@ -29,6 +29,7 @@ import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
 import type { SDS_Statistics } from '../protocol/statistics.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { faultOfBytes, faultOfClock, faultOfKey, readContents, readOptions } from './arguments.ts';
+import { exiting } from './exiting.ts';
 import { contradictionOf, type Location, locate, OWN_LOCKS, pathOf } from './location.ts';
 import { tellNoted } from './observe/notes.ts';
 import { statisticsOf } from './observe/statistics.ts';
@@ -37,7 +38,7 @@ import { backupFile } from './operations/operations.ts';
 import { describe } from './option-checks.ts';
 import type { FileQueue } from './queue/file-queue.ts';
 import { Member } from './queue/member.ts';
-import { drainAtExit, exiting } from './workers/exit-guard.ts';
+import { drainAtExit } from './workers/exit-guard.ts';
 import type { ReplaceableWorker } from './workers/replaceable-worker.ts';
 import { type OpenFile, openFile, releaseFile } from './workers/worker-pool.ts';
 
