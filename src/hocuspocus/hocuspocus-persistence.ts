@@ -41,7 +41,6 @@ interface Found {
  * @example
  * import { Server } from '@hocuspocus/server'
  * import { HocuspocusPersistence } from 'sds-persistence-worker/hocuspocus'
- *
  * const server = new Server({
  *   port: 1234,
  *   quiet: true,

@@ -36,13 +36,11 @@ interface Target {
  *
  * @example
  * import { HocuspocusPersistence, importDocuments } from 'sds-persistence-worker/hocuspocus'
- *
  * const names = ['notes', 'plans']
  * const fetch = async ({ documentName }) => (documentName === 'notes' ? new Uint8Array([0, 0]) : null)
  * async function* documents() {
  *   for (const name of names) yield { name, data: await fetch({ documentName: name }) }
  * }
- *
  * const persistence = new HocuspocusPersistence({ database: './documents.db' })
  * console.log(await importDocuments(persistence, documents())) // { imported: 1, skipped: 1 }
  * await persistence.destroy()

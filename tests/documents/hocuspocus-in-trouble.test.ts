@@ -133,7 +133,9 @@ it('a stored update that can not be applied: the document is not opened, and all
   await provider.close();
   const before = rowsOf(file);
   const served = await serve(file);
-  await expect(served.server.hocuspocus.openDirectConnection('notes')).rejects.toMatchObject({ code: 'merge-failed' });
+  await expect(served.server.hocuspocus.openDirectConnection('notes')).rejects.toMatchObject({
+    code: 'database-corrupt',
+  });
   expect(served.server.hocuspocus.getDocumentsCount()).toBe(0);
   await served.server.destroy();
   expect(rowsOf(file)).toEqual(before);
