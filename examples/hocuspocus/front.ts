@@ -57,7 +57,10 @@ export class Front {
     const { pathname } = new URL(request.url ?? '/', this.address);
     const file = this.#files.get(pathname);
     // other pages of the same browser can't ask for anything here
-    if (`http://${request.headers.host}` !== this.address || (request.headers.origin ?? this.address) !== this.address) {
+    if (
+      `http://${request.headers.host}` !== this.address ||
+      (request.headers.origin ?? this.address) !== this.address
+    ) {
       response.writeHead(403).end();
     } else if (file !== undefined) {
       response.writeHead(200, { 'content-type': file.type }).end(file.text);

@@ -29,7 +29,8 @@ function readArguments(args: string[]) {
     },
   });
   const port = Number(values.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error(`--port must be a port, not '${values.port}'.`);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new Error(`--port must be a port, not '${values.port}'.`);
   return { ...values, port };
 }
 

@@ -15,9 +15,7 @@ const server = new Server({
   address: '127.0.0.1',
   port: Number(port),
   quiet: true,
-  extensions: [
-    side === 'worker' ? new HocuspocusPersistence({ database, leaseMs: 2000 }) : new SQLite({ database }),
-  ],
+  extensions: [side === 'worker' ? new HocuspocusPersistence({ database, leaseMs: 2000 }) : new SQLite({ database })],
 });
 await server.listen();
 report({ kind: 'listening', port: server.address.port });

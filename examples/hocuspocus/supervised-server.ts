@@ -30,7 +30,9 @@ export class SupervisedServer extends EventEmitter<{ state: [State] }> {
   async start(): Promise<void> {
     if (this.#child !== undefined) return;
     const args = [this.side, this.#database, String(this.#lastPort)];
-    const child = fork(join(import.meta.dirname, 'server.ts'), args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    const child = fork(join(import.meta.dirname, 'server.ts'), args, {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
     this.#child = child;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     child.on('message', (report: ServerReport) => {

@@ -84,6 +84,8 @@ const loaded = {
   'dist/cli.js': ['./index.js'],
   'dist/documents.js': ['./index.js'],
   'dist/documents.cjs': ['./index.cjs'],
+  'dist/hocuspocus.js': ['./documents.js', './index.js'],
+  'dist/hocuspocus.cjs': ['./documents.cjs', './index.cjs'],
   'dist/yjs.js': ['./documents.js', './index.js'],
   'dist/yjs.cjs': ['./documents.cjs', './index.cjs'],
 };

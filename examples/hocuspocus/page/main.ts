@@ -52,7 +52,8 @@ class Column {
   hear({ port, delayMs }: State): void {
     this.#button('kill').disabled = port === undefined;
     this.#button('start').disabled = port !== undefined;
-    element(this.#section, '.state').textContent = port === undefined ? 'the server is gone' : `it serves at port ${port}`;
+    element(this.#section, '.state').textContent =
+      port === undefined ? 'the server is gone' : `it serves at port ${port}`;
     if (delayMs !== undefined) this.#showDelay(delayMs);
     if (port === undefined) this.#close();
     else if (this.#editors.length === 0) void this.#open(port);

@@ -39,7 +39,9 @@ it('serves the page to its own origin alone, kills and starts servers, and ends 
   await expect.poll(() => said.stdout).toContain('Ctrl-C');
   const [address = ''] = /http:\S+/.exec(said.stdout) ?? [];
   expect(await (await fetch(address)).text()).toContain('<textarea');
-  expect((await fetch(`${address}/kill/worker`, { method: 'POST', headers: { origin: 'http://elsewhere' } })).status).toBe(403);
+  expect(
+    (await fetch(`${address}/kill/worker`, { method: 'POST', headers: { origin: 'http://elsewhere' } })).status,
+  ).toBe(403);
   expect((await fetch(`${address}/kill/nobody`, { method: 'POST' })).status).toBe(404);
 
   const states = await fetch(`${address}/states`);
