@@ -74,7 +74,7 @@ describeOnPostgresql('copying stores', () => {
     const two = makeStoreFile(freshFile(), {
       sql: "DELETE FROM patches WHERE store_id = 'tasks'; UPDATE blobs SET ref_count = 4",
     });
-    const three = await makeRandomFile(freshFile(), 6);
+    const three = await makeRandomFile(freshFile(), 8);
     const url = await postgresql.freshPlace();
     const { Stores } = await copyStores([one, two, three], url);
     expect(Stores).toBe(5);
@@ -108,7 +108,7 @@ describeOnPostgresql('copying stores', () => {
       message: expect.stringContaining('is in'),
     });
     await expect(copyStores([one, two], url, { Stores: ['no such'] })).rejects.toThrow('no store "no such"');
-    expect(await postgresql.rowsOf(url)).toEqual({ patches: [], snapshots: [], blobs: [] });
+    expect(await postgresql.rowsOf(url)).toEqual({ patches: [], snapshots: [], blobs: [], records: [] });
   });
 
   it('some stores, without the values', async () => {
