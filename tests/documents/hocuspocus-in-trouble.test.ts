@@ -248,3 +248,32 @@ describeOnPostgresql('PostgreSQL', () => {
     expect(await storedText(postgresqlServer.url(database))).toBe('before meanwhile ');
   });
 });
+
+it.each([
+  [
+    'this one',
+    (file: string) => new SDS_DesktopPersistenceProvider(file, 'notes').appendPatch(new Uint8Array(64).fill(255), 1),
+    [],
+  ],
+  ['another one', async () => undefined, [{ onLoadDocument: () => Promise.reject(new Error('on purpose')) }]],
+  [
+    'another one, after the loading',
+    async () => undefined,
+    [{ afterLoadDocument: () => Promise.reject(new Error('on purpose')) }],
+  ],
+])(
+  'a document that can not be loaded since %s fails: nothing of it stays in the server',
+  async (_, prepare, others) => {
+    const file = freshFile();
+    await prepare(file);
+    const documents: { isDestroyed: boolean }[] = [];
+    const watching = {
+      priority: 2000,
+      onLoadDocument: async (payload: { document: { isDestroyed: boolean } }) => void documents.push(payload.document),
+    };
+    const { server } = await serve(file, { others: [watching, ...others] });
+    for (let round = 0; round < 3; round++)
+      await expect(server.hocuspocus.openDirectConnection('notes')).rejects.toThrow();
+    await vi.waitFor(() => expect(documents.map(({ isDestroyed }) => isDestroyed)).toEqual([true, true, true]));
+  },
+);
