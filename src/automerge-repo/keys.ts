@@ -5,8 +5,8 @@ import { SDS_PersistenceError } from '../main/index.ts';
 const END = '\x01';
 const ESCAPE = '\x02';
 /** What stands for something else in there; and lone surrogates, which all become the same character in UTF-8. */
-const ESCAPED = /[\x01\x02]|\p{Surrogate}/gu;
-const ESCAPES = /\x02(.{4})/g;
+const ESCAPED = new RegExp(`[${END}${ESCAPE}]|\\p{Surrogate}`, 'gu');
+const ESCAPES = new RegExp(`${ESCAPE}(.{4})`, 'g');
 
 /** @throws SDS_PersistenceError `invalid-argument` */
 export function textOf(parts: readonly string[]): string {

@@ -50,10 +50,12 @@ export class RepeatedWrites {
   }
 
   #failed(write: Write, error: SDS_PersistenceError): void {
-    if (this.#isLasting(error)) return this.#reject(write, error);
-    if (this.#repeating !== undefined) return;
-    this.#repeating = this.#repeat();
-    write.tell(error);
+    if (this.#isLasting(error)) {
+      this.#reject(write, error);
+    } else if (this.#repeating === undefined) {
+      this.#repeating = this.#repeat();
+      write.tell(error);
+    }
   }
 
   async #repeat(): Promise<void> {
