@@ -1,5 +1,6 @@
 /** Checks of what callers pass: nothing of a bad call is queued, nothing of it is stored. */
 import { types } from '../protocol/builtins.ts';
+import type { SeenStore } from '../protocol/compaction.ts';
 import type { SDS_StoreContents } from '../protocol/contents.ts';
 import {
   defaultSettings,
@@ -8,7 +9,7 @@ import {
   serverDefaults,
 } from '../protocol/options.ts';
 import { Buffer } from '../protocol/surroundings.ts';
-import { type Acceptance, checkOptions, describe, integer, oneOf, yesOrNo } from './option-checks.ts';
+import { type Acceptance, checkOptions, describe, integer, oneOf, textOf, yesOrNo } from './option-checks.ts';
 import { isAttached, lengthOf } from './view.ts';
 
 /** Longer keys would not fit beside the patches. */
@@ -40,16 +41,23 @@ export function faultOfKey(value: unknown, name: string): string | undefined {
   return undefined;
 }
 
-/** Says what is wrong with what a compaction was made from, `undefined` if nothing is. */
-export function faultOfContents(value: unknown): string | undefined {
-  if (typeof value !== 'object' || value === null)
-    return `Contents must be what loadStore returned, not ${describe(value)}`;
-  const { Patches, SnapshotClock, LastClock } = value as Partial<SDS_StoreContents>;
-  if (!Array.isArray(Patches)) return `Contents.Patches must be an array, not ${describe(Patches)}`;
-  return (
-    (SnapshotClock === undefined ? undefined : faultOfClock(SnapshotClock, 'Contents.SnapshotClock')) ??
-    faultOfClock(LastClock, 'Contents.LastClock')
-  );
+/** What a compaction was made from, each property read once: it may be of getters, or a revoked proxy. Or what is wrong with it. */
+export function readContents(contents: unknown): { seen: SeenStore; lastClock: number } | string {
+  if (typeof contents !== 'object' || contents === null)
+    return `Contents must be what loadStore returned, not ${describe(contents)}`;
+  try {
+    const { Patches, SnapshotClock, LastClock } = contents as Partial<SDS_StoreContents>;
+    if (!Array.isArray(Patches)) return `Contents.Patches must be an array, not ${describe(Patches)}`;
+    const { length } = Patches;
+    if (!Number.isSafeInteger(length)) return `Contents.Patches.length must be an integer, not ${describe(length)}`;
+    const fault =
+      (SnapshotClock === undefined ? undefined : faultOfClock(SnapshotClock, 'Contents.SnapshotClock')) ??
+      faultOfClock(LastClock, 'Contents.LastClock');
+    if (fault !== undefined) return fault;
+    return { seen: { snapshotClock: SnapshotClock, patches: length }, lastClock: LastClock as number };
+  } catch (error) {
+    return `Contents can not be read: ${textOf(error)}`;
+  }
 }
 
 /** The options with their defaults, and those among them that the caller has given. */

@@ -49,7 +49,8 @@ function entriesOf(options: object): [string, unknown][] | string {
   }
 }
 
-function textOf(thrown: unknown): string {
+/** The text of whatever was thrown, if it has one. */
+export function textOf(thrown: unknown): string {
   try {
     return String(thrown);
   } catch {

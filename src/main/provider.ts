@@ -28,7 +28,7 @@ import type { ProviderSettings, SDS_ProviderOptions } from '../protocol/options.
 import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
 import type { SDS_Statistics } from '../protocol/statistics.ts';
 import { Promise } from '../protocol/surroundings.ts';
-import { faultOfBytes, faultOfClock, faultOfContents, faultOfKey, readOptions } from './arguments.ts';
+import { faultOfBytes, faultOfClock, faultOfKey, readContents, readOptions } from './arguments.ts';
 import { contradictionOf, type Location, locate, OWN_LOCKS, pathOf } from './location.ts';
 import { tellNoted } from './observe/notes.ts';
 import { statisticsOf } from './observe/statistics.ts';
@@ -244,7 +244,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   /**
    * Replaces what `loadStore` found by one snapshot that has it all, in one transaction: the snapshot is stored with the number
    * `Contents.LastClock`, and the patches up to that number are deleted. Patches that were appended since stay. Resolves
-   * once that is committed.
+   * once that is committed. If the snapshot that was found has that number, and there are patches, the new one gets the next: so
+   * of two compactions of one state only the first is carried out.
    *
    * Nothing is changed if the store is not as it was found: another snapshot is there, or another patch with such a number
    * (another process has compacted or appended meanwhile). So no compaction takes away what its maker has not seen.
@@ -263,11 +264,11 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     Data: Uint8Array,
     Contents: Pick<SDS_StoreContents, 'SnapshotClock' | 'Patches' | 'LastClock'>,
   ): Promise<boolean> {
-    const fault = faultOfBytes(Data, 'Data') ?? faultOfContents(Contents);
+    const contents = readContents(Contents); // first: what it runs may take the bytes away
+    if (typeof contents === 'string') return this.#refuse('compactStore', contents);
+    const fault = faultOfBytes(Data, 'Data');
     if (fault !== undefined) return this.#refuse('compactStore', fault);
-    const { SnapshotClock, Patches, LastClock } = Contents;
-    const seen = keyOfSeen({ snapshotClock: SnapshotClock, patches: Patches.length });
-    return this.#write(COMPACT_STORE, seen, LastClock, Data);
+    return this.#write(COMPACT_STORE, keyOfSeen(contents.seen), contents.lastClock, Data);
   }
 
   /**

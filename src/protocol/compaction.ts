@@ -16,3 +16,14 @@ export function seenOf(key: string): SeenStore {
   const [clock = '', patches] = key.split(' ');
   return { snapshotClock: clock === '' ? undefined : Number(clock), patches: Number(patches) };
 }
+
+/**
+ * The number of the snapshot that a compaction up to `clock` stores: that one, but higher than that of the snapshot that it takes
+ * the place of, if there were patches. Of two compactions of one state the second has to see the first; patches that came late, below
+ * the snapshot's number, would leave that as it was, and as many that came since then would be taken for those that were seen.
+ */
+export function snapshotNumber(clock: number, { snapshotClock, patches }: SeenStore): number {
+  if (snapshotClock === undefined) return clock;
+  const least = patches > 0 ? Math.min(snapshotClock + 1, Number.MAX_SAFE_INTEGER) : snapshotClock;
+  return Math.max(clock, least);
+}

@@ -1,5 +1,5 @@
 /** A database engine of the smallest kind, as docs/engines.md explains it: it keeps everything in the worker's memory. */
-import { seenOf } from '../../src/protocol/compaction.ts';
+import { seenOf, snapshotNumber } from '../../src/protocol/compaction.ts';
 import {
   APPEND_PATCH,
   COMPACT_STORE,
@@ -84,7 +84,7 @@ class MemoryEngine implements Engine {
             writes.markCollided(at);
             return;
           }
-          store.snapshot = { data, clock };
+          store.snapshot = { data, clock: snapshotNumber(clock, seen) };
           removeWhere(store.patches, (one) => one <= clock);
         };
       case REMOVE_STORE:

@@ -193,3 +193,58 @@ it('a list given to transfer, and properties put on bytes and buffers, do not ru
   expect(patches.map((patch) => patch.byteLength)).toEqual([20_000, 300_000]);
   expect(patches.every((patch) => patch.every((byte) => byte === 1))).toBe(true);
 });
+
+it('compactStore reads each property of the contents once, before it looks at the bytes', async () => {
+  await using provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store');
+  await provider.saveSnapshot(patchOf('before'), 3);
+  await provider.appendPatch(patchOf(4), 4);
+  const { SnapshotClock, Patches, LastClock } = await provider.loadStore();
+  const { options: contents, reads } = onceOnly({ SnapshotClock, Patches, LastClock });
+  expect(await provider.compactStore(patchOf('compacted'), contents)).toBe(true);
+  expect(reads).toEqual({ SnapshotClock: 1, Patches: 1, LastClock: 1 });
+  const bytes = new Uint8Array(10_000).fill(1);
+  const taking = {
+    ...(await provider.loadStore()),
+    get LastClock() {
+      structuredClone(bytes, { transfer: [bytes.buffer] });
+      return 4;
+    },
+  };
+  await expect(provider.compactStore(bytes, taking)).rejects.toMatchObject({ code: 'invalid-argument' });
+  expect(await provider.loadSnapshot()).toEqual(patchOf('compacted'));
+});
+
+it('contents that can not be read, or are none, make compactStore reject and change nothing', async () => {
+  await using provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store');
+  await provider.appendPatch(patchOf(1), 1);
+  const { proxy: revoked, revoke } = Proxy.revocable([], {});
+  revoke();
+  const contents = await provider.loadStore();
+  const odd: Record<string, unknown> = {
+    'a getter that throws': Object.defineProperty({ ...contents }, 'Patches', {
+      get() {
+        throw new Error('no patches');
+      },
+    }),
+    'a revoked proxy for patches': { ...contents, Patches: revoked },
+    'patches whose length is no number': {
+      ...contents,
+      Patches: new Proxy([], { get: (_, name) => (name === 'length' ? '1' : undefined) }),
+    },
+    'patches of bytes, not a list of them': { ...contents, Patches: new Uint8Array(1) },
+    'the number of no snapshot as null': { ...contents, SnapshotClock: null },
+    'a number that is none': { ...contents, LastClock: Number.NaN },
+    'no number': { Patches: contents.Patches },
+    nothing: undefined,
+    'a number in their place': 1,
+  };
+  for (const [what, given] of Object.entries(odd)) {
+    let outcome: Promise<boolean> | undefined;
+    expect(() => {
+      outcome = provider.compactStore(patchOf('compacted'), given as typeof contents);
+      outcome.catch(() => 'looked at below');
+    }, what).not.toThrow();
+    await expect(outcome, what).rejects.toMatchObject({ code: 'invalid-argument' });
+  }
+  expect(await provider.loadStore()).toEqual(contents);
+});

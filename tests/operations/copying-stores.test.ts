@@ -210,6 +210,7 @@ describeOnPostgresql('copying stores', () => {
       {
         patches: [],
         snapshots: [],
+        records: wanted.records,
         blobs: wanted.blobs.map((row) => ({
           ...row,
           ref_count: Number(row.ref_count) + before(row.hash, row.ref_count),

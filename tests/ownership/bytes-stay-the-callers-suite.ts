@@ -7,6 +7,8 @@ import { wasmMemory } from '../support/wasm.ts';
 const SMALL = 200;
 const LARGE = 1_000_000; // travels beside the slabs
 
+const emptyStore = { SnapshotClock: undefined, Patches: [], LastClock: 0 };
+
 /** Each way in, and the way to read what it stored. */
 const ways = [
   {
@@ -23,6 +25,16 @@ const ways = [
     method: 'saveValue',
     store: (provider: SDS_DesktopPersistenceProvider, bytes: Uint8Array) => provider.saveValue('hash', bytes),
     read: (provider: SDS_DesktopPersistenceProvider) => provider.loadValue('hash'),
+  },
+  {
+    method: 'compactStore',
+    store: (provider: SDS_DesktopPersistenceProvider, bytes: Uint8Array) => provider.compactStore(bytes, emptyStore),
+    read: async (provider: SDS_DesktopPersistenceProvider) => (await provider.loadStore()).Snapshot,
+  },
+  {
+    method: 'saveRecord',
+    store: (provider: SDS_DesktopPersistenceProvider, bytes: Uint8Array) => provider.saveRecord('key', bytes),
+    read: async (provider: SDS_DesktopPersistenceProvider) => (await provider.loadRecords())[0]?.Data,
   },
 ];
 
@@ -85,6 +97,24 @@ export function describeCallersBytes(engine: Engine): void {
       for (const patch of await provider.loadPatchesSince(0)) patch.fill(9);
       expect((await provider.loadSnapshot())?.[0]).toBe(1);
       expect((await provider.loadPatchesSince(0)).map((patch) => patch[0])).toEqual([1, 1]);
+      await provider.saveRecord('key', new Uint8Array(8).fill(1));
+      const { Snapshot, Patches } = await provider.loadStore();
+      for (const bytes of [Snapshot, ...Patches]) bytes?.fill(9);
+      for (const { Data } of await provider.loadRecords()) Data.fill(9);
+      (await provider.loadRecord('key'))?.fill(9);
+      const found = await provider.loadStore();
+      expect([found.Snapshot, ...found.Patches].map((bytes) => bytes?.[0])).toEqual([1, 1, 1]);
+      expect((await provider.loadRecord('key'))?.[0]).toBe(1);
+    });
+
+    it('records of one load share buffers of a bounded size', async () => {
+      const provider = await openStore();
+      for (let i = 0; i < 5000; i++) void provider.saveRecord(`key ${i}`, new Uint8Array(1000).fill(i));
+      const records = await provider.loadRecords();
+      expect(records).toHaveLength(5000);
+      const buffers = new Set(records.map(({ Data }) => Data.buffer));
+      expect(Math.max(...[...buffers].map(({ byteLength }) => byteLength))).toBeLessThanOrEqual(2 * 1024 * 1024);
+      expect(buffers.size).toBeLessThan(100);
     });
 
     it('patches of one load share buffers of a bounded size', async () => {

@@ -18,19 +18,27 @@ export function describeHandedOverBytes(engine: Engine): void {
     for (const length of [20, 5000, 2_000_000]) {
       it(`are gone at the call and stored, ${length} bytes, through every method`, async () => {
         const provider = await openStore();
-        const [patch, snapshot, value] = [1, 2, 3].map((byte) => new Uint8Array(length).fill(byte)) as [
-          Uint8Array<ArrayBuffer>,
-          Uint8Array<ArrayBuffer>,
-          Uint8Array<ArrayBuffer>,
-        ];
+        const made: Uint8Array<ArrayBuffer>[] = [];
+        /** Bytes of one kind, handed over. */
+        const given = (byte: number) => {
+          const bytes = new Uint8Array(length).fill(byte);
+          made.push(bytes);
+          return transfer(bytes, [bytes.buffer]);
+        };
+        const another = await openStore();
+        const empty = await another.loadStore();
         const stored = [
-          provider.appendPatch(transfer(patch, [patch.buffer]), 1),
-          provider.saveSnapshot(transfer(snapshot, [snapshot.buffer]), 1),
-          provider.saveValue('hash', transfer(value, [value.buffer])),
+          provider.appendPatch(given(1), 1),
+          provider.saveSnapshot(given(2), 1),
+          provider.saveValue('hash', given(3)),
+          provider.saveRecord('key', given(4)),
+          another.compactStore(given(5), empty),
         ];
-        expect([patch, snapshot, value].map(({ byteLength }) => byteLength)).toEqual([0, 0, 0]);
-        expect([patch, snapshot, value].every(({ buffer }) => buffer.detached)).toBe(true);
+        expect(made.map(({ byteLength }) => byteLength)).toEqual([0, 0, 0, 0, 0]);
+        expect(made.every(({ buffer }) => buffer.detached)).toBe(true);
         await Promise.all(stored);
+        expect(all(await provider.loadRecord('key'), 4, length)).toBe(true);
+        expect(all(await another.loadSnapshot(), 5, length)).toBe(true);
         expect(all((await provider.loadPatchesSince(0))[0], 1, length)).toBe(true);
         expect(all(await provider.loadSnapshot(), 2, length)).toBe(true);
         expect(all(await provider.loadValue('hash'), 3, length)).toBe(true);

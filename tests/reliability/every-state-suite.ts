@@ -17,6 +17,15 @@ const methods: Record<string, (provider: Provider) => Promise<unknown>> = {
   loadValue: (provider) => provider.loadValue('hash'),
   saveValue: (provider) => provider.saveValue('hash', bytes),
   releaseValue: (provider) => provider.releaseValue('hash'),
+  loadStore: (provider) => provider.loadStore(),
+  compactStore: (provider) => provider.compactStore(bytes, { SnapshotClock: undefined, Patches: [], LastClock: 0 }),
+  saveRecord: (provider) => provider.saveRecord('key', bytes),
+  loadRecord: (provider) => provider.loadRecord('key'),
+  loadRecords: (provider) => provider.loadRecords('k'),
+  removeRecord: (provider) => provider.removeRecord('key'),
+  removeRecords: (provider) => provider.removeRecords(''),
+  listStores: (provider) => provider.listStores(),
+  removeStore: (provider) => provider.removeStore(),
   flush: (provider) => provider.flush(),
 };
 
@@ -37,6 +46,12 @@ const all = (outcome: string) => Object.fromEntries(Object.keys(methods).map((na
 
 export function describeEveryState(engine: Engine): void {
   describe(`every method in every state, on ${engine.name}`, () => {
+    test('no method is left out', () => {
+      const names = Object.getOwnPropertyNames(SDS_DesktopPersistenceProvider.prototype);
+      const others = ['constructor', 'close', 'flushSync', 'backup', 'statistics', 'status', 'ClockCollisions'];
+      expect(names.filter((name) => !others.includes(name)).sort()).toEqual(Object.keys(methods).sort());
+    });
+
     test('on a provider that is opening, every method waits and is carried out', async () => {
       for (const [name, call] of Object.entries(methods)) {
         const place = await engine.freshPlace();

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { Engine } from '../support/engine.ts';
+import { ExtendedReference } from '../support/extended-reference.ts';
 import { freshFile, rowsOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 import { randomOf } from '../support/random.ts';
 import { lineOf, randomCall } from '../support/random-calls.ts';
-import { ReferenceProvider } from '../support/reference-provider.ts';
 
 const CALLS = 1500;
 const support = (name: string) => JSON.stringify(pathToFileURL(join(import.meta.dirname, '../support', name)).href);
@@ -43,7 +43,7 @@ export function describeSeveralProcesses(engine: Engine, seeds: readonly number[
         );
         const reference = freshFile();
         for (const process of processes) {
-          const providers = storesOf(process).map((store) => new ReferenceProvider(reference, store));
+          const providers = storesOf(process).map((store) => new ExtendedReference(reference, store));
           const pick = randomOf(seed * 10 + process);
           const wanted: string[] = [];
           for (let call = 0; call < CALLS; call++) {

@@ -133,6 +133,20 @@ export function describeWholeStores(
       }
     }
 
+    it('takes away no patch that came late, below the number of the snapshot, since the look at the store', async () => {
+      const provider = store();
+      void provider.appendPatch(patchOf(5), 5);
+      expect(await provider.compactStore(patchOf('5'), await provider.loadStore())).toBe(true);
+      void provider.appendPatch(patchOf('late'), 2);
+      const [seen, seenByAnother] = [await provider.loadStore(), await provider.loadStore()];
+      expect(await provider.compactStore(patchOf('5 and late'), seen)).toBe(true);
+      await provider.appendPatch(patchOf('later'), 2);
+      expect(await provider.compactStore(patchOf('5 and late'), seenByAnother)).toBe(false);
+      // the number of a snapshot does not come twice, or these two states could not be told apart
+      const found = { snapshot: 'patch 5 and late', at: 6, patches: ['patch later'], last: 6 };
+      expect(await contentsOf(provider)).toEqual(found);
+    });
+
     it('compacts in its place between calls that nobody awaits, and its failure to do so is no other call’s', async () => {
       const provider = store();
       for (const clock of [1, 2, 3]) void provider.appendPatch(patchOf(clock), clock);

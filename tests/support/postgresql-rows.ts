@@ -24,7 +24,7 @@ export async function rowsFrom(client: pg.Client): Promise<Rows> {
     const { rows: tables } = await client.query<{ there: boolean }>(
       `SELECT to_regclass('sds_long_names') IS NOT NULL AS there`,
     );
-    if (!tables[0]?.there) return { snapshots: [], patches: [], blobs: [] };
+    if (!tables[0]?.there) return { snapshots: [], patches: [], blobs: [], records: [] };
     const { rows: names } = await client.query<{ short: string; name: string }>(
       'SELECT short, name FROM sds_long_names',
     );
@@ -38,12 +38,22 @@ export async function rowsFrom(client: pg.Client): Promise<Rows> {
       'SELECT store_id AS name, clock AS number, data, NULL AS size, NULL AS chunks FROM sds_patches',
     );
     const blobs = await read(heads('hash', 'ref_count', 'sds_values', 'sds_value_chunks'));
+    const { rows: records } = await client.query<{ name: string; key: Buffer; data: Buffer }>(
+      'SELECT store_id AS name, key, data FROM sds_records ORDER BY store_id, position',
+    );
     const loose = Number((await client.query<{ count: string }>(LOOSE_CHUNKS)).rows[0]?.count);
     if (loose > 0) throw new Error(`${loose} chunks belong to nothing`);
     return {
       snapshots: snapshots.map(({ name, number, data }) => ({ store_id: name, clock: number, data })),
       patches: patches.map(({ name, number, data }) => ({ store_id: name, clock: number, data })),
       blobs: blobs.map(({ name, number, data }) => ({ hash: name, ref_count: number, data })),
+      records: records
+        .map(({ name, key, data }) => ({
+          store_id: nameOf(name, long),
+          key: key.toString(),
+          data: data.toString('hex'),
+        }))
+        .sort((a, b) => Buffer.compare(Buffer.from(a.store_id), Buffer.from(b.store_id))),
     };
   } finally {
     await client.query('COMMIT');

@@ -3,7 +3,7 @@
  * extensions or foreign keys. Every table begins with what it would be distributed by.
  */
 
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 /** Of each table, its columns and its primary key. */
 const tables: Readonly<Record<string, readonly [columns: readonly string[], key: string]>> = {
@@ -23,6 +23,17 @@ const tables: Readonly<Record<string, readonly [columns: readonly string[], key:
   sds_value_chunks: [
     ['hash text NOT NULL', 'version text NOT NULL', 'chunk int NOT NULL', 'data bytea NOT NULL'],
     'hash, version, chunk',
+  ],
+  // a key that is too long for an index stands there shortened, and whole in `long_key`
+  sds_records: [
+    [
+      'store_id text NOT NULL',
+      'key bytea NOT NULL',
+      'long_key bytea',
+      'position bigint NOT NULL',
+      'data bytea NOT NULL',
+    ],
+    'store_id, key',
   ],
   sds_holders: [
     [
@@ -51,6 +62,7 @@ export const schemaStatements: readonly string[] = [
   ...Object.entries(tables).map(
     ([table, [columns, key]]) => `CREATE TABLE IF NOT EXISTS ${table} (${columns.join(', ')}, PRIMARY KEY (${key}))`,
   ),
+  'CREATE INDEX IF NOT EXISTS sds_records_by_position ON sds_records (store_id, position)',
   `INSERT INTO sds_schema (id, version) VALUES (1, ${SCHEMA_VERSION}) ON CONFLICT (id) DO NOTHING`,
 ];
 

@@ -1,19 +1,46 @@
 /** What a transaction is to do: the writes of its calls, sorted by what few statements can carry out together. */
-import { APPEND_PATCH, PRUNE_PATCHES, RELEASE_VALUE, SAVE_SNAPSHOT, SAVE_VALUE } from '../../protocol/entries.ts';
+import { seenOf, snapshotNumber } from '../../protocol/compaction.ts';
+import {
+  APPEND_PATCH,
+  COMPACT_STORE,
+  PRUNE_PATCHES,
+  RELEASE_VALUE,
+  REMOVE_RECORD,
+  REMOVE_RECORDS,
+  REMOVE_STORE,
+  SAVE_RECORD,
+  SAVE_SNAPSHOT,
+  SAVE_VALUE,
+} from '../../protocol/entries.ts';
 import type { Caller, Writes } from '../engine.ts';
 import { verifyValue } from '../verify-value.ts';
 import { MOST_INLINE } from './chunks.ts';
+import type { Compaction } from './compaction.ts';
+import type { Statement } from './connection.ts';
 import { storedName } from './names.ts';
 import { PackedPatches } from './packed-patches.ts';
-import type { Snapshot } from './snapshots.ts';
+import { removalOfRecord, removalOfRecords, savingOfRecord } from './records.ts';
+import { isLarge, type Snapshot } from './snapshots.ts';
 import { ValueChanges } from './values.ts';
 
-/** Patches, snapshots and values lie in tables of their own, so only the order within each of them counts. */
-export class Changes {
+/**
+ * Calls in a row of which only the order within each table counts, since patches, snapshots and records lie in tables of their own;
+ * and the call behind them that touches several tables.
+ */
+export interface Section {
   /** Patches to be inserted, and numbers below which those of a store are deleted, in turn. */
-  readonly patches: (PackedPatches | Map<string, number>)[] = [];
+  readonly patches: (PackedPatches | Map<string, number>)[];
   /** Of each store the last one. */
-  readonly snapshots = new Map<string, Snapshot>();
+  readonly snapshots: Map<string, Snapshot>;
+  readonly records: Statement[];
+  /** What ends it: a compaction, or the store that is removed; nothing ends the last one. */
+  end: Compaction | { removed: string } | undefined;
+}
+
+export class Changes {
+  readonly sections: Section[] = [];
+  /** The one that calls are added to. */
+  #section = this.#begin();
   readonly values = new ValueChanges();
   /** A value that takes a transaction to itself. */
   largeValue: { hash: string; data: Buffer } | undefined;
@@ -37,28 +64,48 @@ export class Changes {
   }
 
   #add(writes: Writes, caller: Caller, store: string): void {
+    const { patches, snapshots, records } = this.#section;
     switch (writes.operation) {
       case APPEND_PATCH: {
-        let last = this.patches.at(-1);
+        let last = patches.at(-1);
         if (!(last instanceof PackedPatches)) {
           last = new PackedPatches();
-          this.patches.push(last);
+          patches.push(last);
         }
         last.add(store, writes.clock, writes.data, writes.at, writes.keepsBoth);
         if (writes.keepsBoth) this.keepsBoth = true;
         return;
       }
       case PRUNE_PATCHES: {
-        let last = this.patches.at(-1);
+        let last = patches.at(-1);
         if (!(last instanceof Map)) {
           last = new Map();
-          this.patches.push(last);
+          patches.push(last);
         }
         last.set(store, Math.max(writes.clock, last.get(store) ?? Number.NEGATIVE_INFINITY));
         return;
       }
       case SAVE_SNAPSHOT:
-        this.snapshots.set(store, { clock: writes.clock, data: viewOf(writes.data) });
+        snapshots.set(store, { clock: writes.clock, data: viewOf(writes.data) });
+        return;
+      case COMPACT_STORE: {
+        const { clock, at } = writes;
+        const seen = seenOf(writes.key);
+        const snapshot = { clock: snapshotNumber(clock, seen), data: viewOf(writes.data) };
+        this.#end({ store, clock, snapshot, seen, at });
+        return;
+      }
+      case REMOVE_STORE:
+        this.#end({ removed: store });
+        return;
+      case SAVE_RECORD:
+        records.push(savingOfRecord(store, writes.key, viewOf(writes.data)));
+        return;
+      case REMOVE_RECORD:
+        records.push(removalOfRecord(store, writes.key));
+        return;
+      case REMOVE_RECORDS:
+        records.push(removalOfRecords(store, writes.key));
         return;
       case SAVE_VALUE: {
         const { key, data } = writes;
@@ -77,30 +124,55 @@ export class Changes {
     }
   }
 
+  #begin(): Section {
+    const section: Section = { patches: [], snapshots: new Map(), records: [], end: undefined };
+    this.sections.push(section);
+    return section;
+  }
+
+  #end(end: Section['end']): void {
+    this.#section.end = end;
+    this.#section = this.#begin();
+  }
+
   #stored(name: string): string {
     const { stored, whole } = storedName(name);
     if (whole !== undefined) this.longNames.set(stored, whole);
     return stored;
   }
 
-  /** Whether all there is to do is to insert patches of one statement. */
-  get onlyPatches(): PackedPatches | undefined {
-    const [only] = this.patches;
-    const others = this.snapshots.size + this.longNames.size > 0 || this.values.any || this.largeValue !== undefined;
-    if (others || this.keepsBoth || this.patches.length !== 1 || !(only instanceof PackedPatches)) return undefined;
-    return only;
+  /** All patches to be inserted. */
+  get inserted(): PackedPatches[] {
+    return this.sections.flatMap(({ patches }) => patches.filter((step) => step instanceof PackedPatches));
   }
 
-  /** Whether it takes several round trips: to find free numbers, or to send what is large. */
+  /** Whether all there is to do is to insert patches of one statement. */
+  get onlyPatches(): PackedPatches | undefined {
+    const { patches, snapshots, records } = this.#section;
+    const [only] = patches;
+    if (this.sections.length !== 1 || patches.length !== 1 || !(only instanceof PackedPatches)) return undefined;
+    const others = snapshots.size + records.length + this.longNames.size > 0 || this.values.any;
+    return others || this.keepsBoth || this.largeValue !== undefined ? undefined : only;
+  }
+
+  /** Whether it takes several round trips: to find free numbers, to look at what is there, or to send what is large. */
   get isLong(): boolean {
-    if (this.keepsBoth || this.largeValue !== undefined) return true;
-    for (const { data } of this.snapshots.values()) if (data.byteLength > MOST_INLINE) return true;
-    return false;
+    if (this.keepsBoth || this.largeValue !== undefined || this.largeSnapshots.length > 0) return true;
+    return this.sections.length > 1;
+  }
+
+  /** Stores that get a snapshot too large for one row. */
+  get largeSnapshots(): string[] {
+    return this.sections.flatMap(({ snapshots, end }) => {
+      const saved =
+        end !== undefined && 'snapshot' in end ? [...snapshots, [end.store, end.snapshot] as const] : [...snapshots];
+      return saved.filter(([, snapshot]) => isLarge(snapshot)).map(([store]) => store);
+    });
   }
 
   /** Done with. */
   free(): void {
-    for (const step of this.patches) if (step instanceof PackedPatches) step.free();
+    for (const packed of this.inserted) packed.free();
   }
 }
 

@@ -76,12 +76,29 @@ export async function readWhole(
     const { rows } = await connection.one(select, key);
     const [head] = rows;
     if (head === undefined) return undefined;
-    const [version, size, data] = head;
-    if (typeof data === 'string') return new Uint8Array(bytesOf(data));
-    const found = await readChunks(connection, table, key, version ?? '', Number(size), copy);
+    const found = await readBehind(connection, heads, key, head, copy);
     if (found !== undefined) return found;
   }
-  throw new EngineError('database-corrupt', { message: `${heads}: '${key}' lacks some of its bytes` });
+  throw lacksBytes(heads, key);
+}
+
+/**
+ * Reads what lies behind a head: version, size, and the bytes as `encode` writes them if they lie there. `undefined` if others have
+ * taken their place since it was read.
+ */
+export async function readBehind(
+  connection: Connection,
+  heads: HeadTable,
+  key: string,
+  [version, size, data]: readonly (string | null)[],
+  copy: boolean,
+): Promise<Uint8Array | undefined> {
+  if (typeof data === 'string') return new Uint8Array(bytesOf(data));
+  return readChunks(connection, chunkTables[heads], key, version ?? '', Number(size), copy);
+}
+
+export function lacksBytes(heads: HeadTable, key: string): EngineError {
+  return new EngineError('database-corrupt', { message: `${heads}: '${key}' lacks some of its bytes` });
 }
 
 /** Reads all of them; `undefined` if others have taken their place since their version was read. */

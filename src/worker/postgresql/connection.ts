@@ -13,7 +13,7 @@ import {
   setTimeout,
 } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
-import { type CopyRow, CopyRows, copyData, copyEnd, copyHead, copyRowHead } from './copy-format.ts';
+import { type CopyRow, CopyRows, copyData, copyEnd, copyHead, copyRowHead, type TakeField } from './copy-format.ts';
 import { toServerError } from './sqlstates.ts';
 
 /** The process by which the server serves a connection. */
@@ -191,9 +191,9 @@ export class Connection {
     });
   }
 
-  /** Takes the rows of a query of one column of bytes, by COPY in binary form; `take` copies what it is given. */
-  async copyOut(query: string, take: (data: Buffer) => void): Promise<void> {
-    const rows = new CopyRows(take);
+  /** Takes the rows of a query of so many columns of bytes, by COPY in binary form; `take` copies what it is given. */
+  async copyOut(query: string, take: TakeField, columns = 1): Promise<void> {
+    const rows = new CopyRows(take, columns);
     await this.#exchange((wire) => wire.query(`COPY (${query}) TO STDOUT (FORMAT binary)`), {
       handleCopyData: ({ chunk }) => rows.add(chunk),
     });

@@ -16,6 +16,9 @@ const signature = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1');
 export const copyHead: Buffer = Buffer.concat([signature, Buffer.alloc(8)]);
 export const copyEnd: Buffer = Buffer.from([0xff, 0xff]);
 
+/** Copies the bytes of a field that it is given. */
+export type TakeField = (data: Buffer, field: number) => void;
+
 /** All of a row but the bytes of its last field. */
 export function copyRowHead({ texts, number, data }: CopyRow): Buffer {
   const head: Buffer[] = [int16(texts.length + 2)];
@@ -46,17 +49,18 @@ function int32(value: number): Buffer {
   return bytes;
 }
 
-const ROW_HEAD = 6;
-
-/** Reads rows of one column out of a stream that may be cut anywhere. */
+/** Reads rows out of a stream that may be cut anywhere. */
 export class CopyRows {
-  readonly #take: (data: Buffer) => void;
+  readonly #take: TakeField;
+  readonly #fields: number;
   #rest: Buffer | undefined;
   #begun = false;
   #ended = false;
 
-  constructor(take: (data: Buffer) => void) {
+  /** @param fields - so many has each row, all of bytes */
+  constructor(take: TakeField, fields: number) {
     this.#take = take;
+    this.#fields = fields;
   }
 
   add(chunk: Buffer): void {
@@ -72,16 +76,35 @@ export class CopyRows {
         this.#ended = true;
         break;
       }
-      if (at + ROW_HEAD > bytes.byteLength) break;
-      const length = bytes.readInt32BE(at + 2);
-      if (fields !== 1 || length < 0)
-        throw new Error(`a row of ${fields} fields, of ${length} bytes, where one of bytes belongs`);
-      if (at + ROW_HEAD + length > bytes.byteLength) break;
-      this.#take(bytes.subarray(at + ROW_HEAD, at + ROW_HEAD + length));
-      at += ROW_HEAD + length;
+      if (fields !== this.#fields) throw new Error(`a row of ${fields} fields, where ${this.#fields} belong`);
+      const end = this.#endOfRow(bytes, at + 2);
+      if (end > bytes.byteLength) break;
+      this.#takeRow(bytes, at + 2);
+      at = end;
     }
     // a copy: what `pg` passes is overwritten by what comes next
     this.#rest = at < bytes.byteLength && !this.#ended ? Buffer.from(bytes.subarray(at)) : undefined;
+  }
+
+  /** Where a row ends whose fields begin there; infinitely far away if that is not known yet. */
+  #endOfRow(bytes: Buffer, start: number): number {
+    let at = start;
+    for (let field = 0; field < this.#fields; field++) {
+      if (at + 4 > bytes.byteLength) return Number.POSITIVE_INFINITY;
+      const length = bytes.readInt32BE(at);
+      if (length < 0) throw new Error('a field without bytes, where bytes belong');
+      at += 4 + length;
+    }
+    return at;
+  }
+
+  #takeRow(bytes: Buffer, start: number): void {
+    let at = start;
+    for (let field = 0; field < this.#fields; field++) {
+      const end = at + 4 + bytes.readInt32BE(at);
+      this.#take(bytes.subarray(at + 4, end), field);
+      at = end;
+    }
   }
 
   /** Whether the end has come. */

@@ -3,7 +3,7 @@
  * nobody said so. The files beside this one know the statements.
  */
 
-import type { PatchBlocks, PostgresqlSettings } from '../../protocol/service.ts';
+import type { PatchBlocks, PostgresqlSettings, RecordsFound, StoreFound } from '../../protocol/service.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
 import { verifyValue } from '../verify-value.ts';
 import { Changes } from './changes.ts';
@@ -14,12 +14,15 @@ import { namesOf } from './long-names.ts';
 import { storedName } from './names.ts';
 import type { PackedPatches } from './packed-patches.ts';
 import { loadPatchesSince } from './patch-loads.ts';
-import { CarefulInsertion, collidedOf, insertion, insertionOfAll, pruning } from './patches.ts';
+import { collidedOf, insertion, insertionOfAll, pruning } from './patches.ts';
+import { loadRecord, loadRecords } from './records.ts';
 import { ServerLink } from './server-link.ts';
-import { deletionOfOthers, isLarge, largeSnapshot, loadSnapshot, smallSnapshot } from './snapshots.ts';
+import { deletionOfOthers, loadSnapshot, smallSnapshot } from './snapshots.ts';
 import { ServerError } from './sqlstates.ts';
+import { StepByStep } from './step-by-step.ts';
 import { beginStatements, inTransaction, type Limits } from './transactions.ts';
-import { loadValue, saveLargeValue } from './values.ts';
+import { loadValue } from './values.ts';
+import { listStores, loadStore } from './whole-stores.ts';
 
 /** A unique key is violated. */
 const NUMBER_TAKEN = '23505';
@@ -149,7 +152,7 @@ export class PostgresqlEngine implements Engine {
     for (const at of collided) writes.markCollided(at);
     commitPoint.cells[commitPoint.index] = commitPoint.value;
     noteCommit(commitPoint);
-    for (const [store, snapshot] of changes.snapshots) if (isLarge(snapshot)) this.#deleteReplaced(store);
+    for (const store of changes.largeSnapshots) this.#deleteReplaced(store);
   }
 
   /** Behind the acknowledgement, since it takes half as long as the snapshot itself; what comes next waits for it. */
@@ -195,17 +198,20 @@ export class PostgresqlEngine implements Engine {
     const statements: Statement[] = [...beginStatements(this.#limits), ...namesOf(changes.longNames)];
     const lost: number[] = [];
     const inserted: { packed: PackedPatches; positions: readonly number[] | 'all'; at: number }[] = [];
-    for (const step of changes.patches) {
-      if (step instanceof Map) {
-        statements.push(...pruning(step));
-        continue;
+    for (const { patches, snapshots, records } of changes.sections) {
+      for (const step of patches) {
+        if (step instanceof Map) {
+          statements.push(...pruning(step));
+          continue;
+        }
+        const { positions, collided } = step.firstOnes();
+        lost.push(...collided.map((position) => step.entries[position] ?? 0));
+        inserted.push({ packed: step, positions, at: statements.length });
+        statements.push(insertion(step, positions));
       }
-      const { positions, collided } = step.firstOnes();
-      lost.push(...collided.map((position) => step.entries[position] ?? 0));
-      inserted.push({ packed: step, positions, at: statements.length });
-      statements.push(insertion(step, positions));
+      for (const [store, snapshot] of snapshots) statements.push(...smallSnapshot(store, snapshot));
+      statements.push(...records);
     }
-    for (const [store, snapshot] of changes.snapshots) statements.push(...smallSnapshot(store, snapshot));
     statements.push(...changes.values.statements, this.#holder.fence(point), { text: 'COMMIT' });
     const results = await inTransaction(connection, () => connection.run(...statements));
     this.#holder.committed(point);
@@ -220,49 +226,29 @@ export class PostgresqlEngine implements Engine {
 
   /** Step by step, in one transaction. */
   #writeLong(connection: Connection, changes: Changes, point: CommitPoint): Promise<number[]> {
-    const copy = this.#link.mayCopy;
-    const lost: number[] = [];
     return inTransaction(connection, async () => {
       await connection.run(...beginStatements(this.#limits), ...namesOf(changes.longNames));
-      const careful = new CarefulInsertion(connection);
-      for (const step of changes.patches) {
-        if (step instanceof Map) {
-          careful.pruned();
-          await connection.run(...pruning(step));
-        } else {
-          const collided = await careful.insert(step);
-          lost.push(...collided.map((position) => step.entries[position] ?? 0));
-        }
-      }
-      const last: Statement[] = [];
-      for (const [store, snapshot] of changes.snapshots) {
-        if (!isLarge(snapshot)) {
-          last.push(...smallSnapshot(store, snapshot));
-          continue;
-        }
-        last.push(await largeSnapshot(connection, store, snapshot, copy));
-        // not done the last time: if it can't be done, this fails as well, or the table would grow without end
-        if (this.#replaced.has(store)) last.push(deletionOfOthers(store));
-      }
-      const { largeValue } = changes;
-      if (largeValue !== undefined) await saveLargeValue(connection, largeValue.hash, largeValue.data, copy);
-      last.push(...changes.values.statements);
-      await connection.run(...last, this.#holder.fence(point), { text: 'COMMIT' });
+      const steps = new StepByStep(connection, this.#link.mayCopy, this.#replaced);
+      for (const section of changes.sections) await steps.carryOut(section);
+      if (changes.largeValue !== undefined) await steps.saveValue(changes.largeValue);
+      await steps.end(...changes.values.statements, this.#holder.fence(point), { text: 'COMMIT' });
       this.#holder.committed(point);
-      return lost;
+      return steps.collided;
     });
   }
 
-  /** Which patches were lost in a commit that was found out later. */
+  /**
+   * Which patches were lost in a commit that was found out later. Of a compaction it is not known any more whether it was carried
+   * out: it counts as if it was, which does no harm, since its store is whole either way.
+   */
   async #collidedLater(connection: Connection, changes: Changes): Promise<number[]> {
     const lost: number[] = [];
-    for (const step of changes.patches) {
-      if (step instanceof Map) continue;
-      const { positions, collided } = step.firstOnes();
-      collided.push(...(await collidedOf(connection, step, positions)));
+    for (const packed of changes.inserted) {
+      const { positions, collided } = packed.firstOnes();
+      collided.push(...(await collidedOf(connection, packed, positions)));
       // those of patches that are kept lie under another number
-      const ignored = collided.filter((position) => !step.keepers.has(position));
-      lost.push(...ignored.map((position) => step.entries[position] ?? 0));
+      const ignored = collided.filter((position) => !packed.keepers.has(position));
+      lost.push(...ignored.map((position) => packed.entries[position] ?? 0));
     }
     return lost;
   }
@@ -285,6 +271,28 @@ export class PostgresqlEngine implements Engine {
       if (bytes !== undefined && caller.verifyValues) verifyValue(hash, bytes, 'database-corrupt');
       return bytes;
     });
+  }
+
+  loadStore(caller: Caller): Promise<StoreFound> {
+    return this.#load(caller, (connection, copy) =>
+      loadStore(connection, storedName(caller.storeId).stored, copy, this.#limits),
+    );
+  }
+
+  listStores(caller: Caller): Promise<string[]> {
+    return this.#load(caller, listStores);
+  }
+
+  loadRecord(caller: Caller, key: string): Promise<Uint8Array | undefined> {
+    return this.#load(caller, (connection, copy) =>
+      loadRecord(connection, storedName(caller.storeId).stored, key, copy),
+    );
+  }
+
+  loadRecords(caller: Caller, prefix: string): Promise<RecordsFound> {
+    return this.#load(caller, (connection, copy) =>
+      loadRecords(connection, storedName(caller.storeId).stored, prefix, copy, this.#limits),
+    );
   }
 
   #load<T>(caller: Caller, read: (connection: Connection, copy: boolean) => Promise<T>): Promise<T> {

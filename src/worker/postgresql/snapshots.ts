@@ -40,13 +40,21 @@ function headOf(store: string, clock: number, version: string, size: number, dat
   };
 }
 
+/** The same head, if the one that it takes the place of has this number; without a number, if there is none. */
+export function insteadOf(clock: number | undefined, { text, values = [] }: Statement): Statement {
+  const seen = clock === undefined ? null : String(clock);
+  return { text: `${text} WHERE sds_snapshots.clock = $${values.length + 1}`, values: [...values, seen] };
+}
+
 /**
- * Deletes the chunks of all versions but the present one, also of those that a process has left that ended before it came
- * to this. It sees chunks and head as they are at one moment, so it takes nothing from whoever may have replaced it since.
+ * Deletes the chunks of all versions but the present one, if there is one, also of those that a process has left that ended before it
+ * came to this. It sees chunks and head as they are at one moment, so it takes nothing from whoever may have replaced it since.
  */
 export function deletionOfOthers(store: string): Statement {
   return {
-    text: 'DELETE FROM sds_snapshot_chunks WHERE store_id = $1 AND version <> (SELECT version FROM sds_snapshots WHERE store_id = $1)',
+    text:
+      'DELETE FROM sds_snapshot_chunks WHERE store_id = $1 AND NOT EXISTS ' +
+      '(SELECT 1 FROM sds_snapshots s WHERE s.store_id = $1 AND s.version = sds_snapshot_chunks.version)',
     values: [store],
   };
 }

@@ -17,6 +17,19 @@ export function beginStatements({ lockMs, idleMs }: Limits): Statement[] {
   ];
 }
 
+/** Reads as the database is at one moment, whatever is committed meanwhile. */
+export function ofOneMoment<T>(connection: Connection, { idleMs }: Limits, read: () => Promise<T>): Promise<T> {
+  return inTransaction(connection, async () => {
+    await connection.run(
+      { text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' },
+      { text: `SET LOCAL idle_in_transaction_session_timeout = ${idleMs}` },
+    );
+    const found = await read();
+    await connection.run({ text: 'COMMIT' });
+    return found;
+  });
+}
+
 /** Rolls back if the work fails, unless the connection is lost, which does the same. */
 export async function inTransaction<T>(connection: Connection, work: () => Promise<T>): Promise<T> {
   try {

@@ -1,5 +1,5 @@
 /** What each call does to the tables. */
-import { seenOf } from '../../protocol/compaction.ts';
+import { seenOf, snapshotNumber } from '../../protocol/compaction.ts';
 import {
   APPEND_PATCH,
   COMPACT_STORE,
@@ -63,11 +63,12 @@ export function perform(call: Writes, { statements, writer, records }: Tables): 
     case COMPACT_STORE: {
       const { at, data } = call;
       call.unmarkCollided(at); // a worker that was lost before its commit may have marked it
-      if (!isAsSeen(storeId, clock, seenOf(call.key), statements)) {
+      const seen = seenOf(call.key);
+      if (!isAsSeen(storeId, clock, seen, statements)) {
         writer.noteCollided(at);
         return 0;
       }
-      saveSnapshot(storeId, data, clock, statements);
+      saveSnapshot(storeId, data, snapshotNumber(clock, seen), statements);
       writer.pruned(storeId);
       const rows = statements.run('DELETE FROM patches WHERE store_id = ? AND clock <= ?', storeId, clock);
       return data.byteLength + ROW_BYTES * rows;

@@ -2,6 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { PatchBlocks, RecordsFound } from '../../protocol/service.ts';
 import { EngineError } from '../engine.ts';
+import { toEngineError } from './errors.ts';
 import { checkSchema, createRecords, RECORDS_TABLE } from './schema.ts';
 import { bytesOf, type Statements } from './statements.ts';
 import { textOf } from './text.ts';
@@ -27,9 +28,19 @@ export class Records {
   get isThere(): boolean {
     if (this.#isKnown) return true;
     if (this.#statements.first(RECORDS_TABLE) === undefined) return false;
-    checkSchema(this.#database); // it may not have been there when the file was opened
+    this.#check();
     this.#isKnown = true;
     return true;
+  }
+
+  /** It may not have been there when the file was opened. If it is not ours, that concerns only the calls that need it. */
+  #check(): void {
+    try {
+      checkSchema(this.#database);
+    } catch (error) {
+      const { code, reported } = toEngineError(error);
+      throw new EngineError(code, reported, true);
+    }
   }
 
   /** Told when a transaction is rolled back: it may have made the table. */

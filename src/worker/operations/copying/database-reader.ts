@@ -3,32 +3,34 @@ import { textArray } from '../../postgresql/arrays.ts';
 import { bytesOf, readWhole } from '../../postgresql/chunks.ts';
 import { isLongName, nameOf, storedName } from '../../postgresql/names.ts';
 import type { CopyConnection } from './copy-connection.ts';
-import { digestsAreUsed, joined, ROWS_A_PAGE, ValuesDigest } from './digest.ts';
-import type { Patch, Reader, StorePrint, StoreSize, Value, ValuePrint, ValueTotals } from './ends.ts';
-import { BYTES_A_READ, piecesOf } from './pieces.ts';
+import { DatabaseRows, patchRows, recordRows, type StoredRow } from './database-rows.ts';
+import { digestsAreUsed, ValuesDigest } from './digest.ts';
+import type {
+  Patch,
+  Reader,
+  RowCounts,
+  StoredRecord,
+  StorePrint,
+  StoreSize,
+  Value,
+  ValuePrint,
+  ValueTotals,
+} from './ends.ts';
+import { piecesOf } from './pieces.ts';
 
-const ROWS_A_COUNT = 100_000;
-const SLICE_BYTES = 16 * 1024 * 1024;
-const ROWS_A_READ = 4096;
-const BEFORE_ALL = String(Number.MIN_SAFE_INTEGER - 1);
+const VALUES_A_READ = 4096;
 
 type Row = (string | null)[];
 
 /** A store whose rows were read together with those of others. */
 interface Ahead {
   patches: Patch[];
+  records: StoredRecord[];
   snapshot: Patch | undefined;
   isInChunks: boolean;
 }
 
-const empty = (patches = 0): StorePrint => ({
-  patches,
-  patchBytes: 0,
-  patchDigest: '',
-  snapshotClock: null,
-  snapshotBytes: 0,
-  snapshotDigest: '',
-});
+const noRows = { count: 0, bytes: 0, digest: '' };
 
 /** Of bytes that lie in their row, or in rows of chunks. */
 function wholeOf(row: string, chunks: string): { bytes: string; digest: string } {
@@ -44,12 +46,16 @@ export class DatabaseReader implements Reader {
   readonly place: string;
   readonly #server: CopyConnection;
   readonly #pause: () => Promise<void>;
+  readonly #patches: DatabaseRows;
+  readonly #records: DatabaseRows;
   #ahead = new Map<string, Ahead>();
 
   /** @param pause - called now and then in what takes long */
   constructor(server: CopyConnection, pause: () => Promise<void>) {
     this.#server = server;
     this.#pause = pause;
+    this.#patches = new DatabaseRows(patchRows, server, pause);
+    this.#records = new DatabaseRows(recordRows, server, pause);
     this.place = server.place;
   }
 
@@ -77,33 +83,19 @@ export class DatabaseReader implements Reader {
 
   async stores(): Promise<Map<string, StoreSize>> {
     const sizes = new Map<string, StoreSize>();
-    for await (const [store, count, bytes] of this.#countPatches()) {
-      const { patches, bytes: before } = sizes.get(store) ?? { patches: 0, bytes: 0 };
-      sizes.set(store, { patches: patches + count, bytes: before + bytes, hasSnapshot: false });
-    }
+    const add = (store: string, bytes: number): StoreSize => {
+      const size = sizes.get(store) ?? { patches: 0, records: 0, bytes: 0, hasSnapshot: false };
+      sizes.set(store, size);
+      size.bytes += bytes;
+      return size;
+    };
+    for await (const [store, count, bytes] of this.#patches.count()) add(store, bytes).patches += count;
+    for await (const [store, count, bytes] of this.#records.count()) add(store, bytes).records += count;
     for (const [store, bytes] of await this.#server.rows('SELECT store_id, size FROM sds_snapshots')) {
-      const size = sizes.get(String(store)) ?? { patches: 0, bytes: 0 };
-      sizes.set(String(store), { patches: size.patches, bytes: size.bytes + Number(bytes), hasSnapshot: true });
+      add(String(store), Number(bytes)).hasSnapshot = true;
     }
     const names = await this.#namesOf([...sizes.keys()]);
     return new Map([...sizes.values()].map((size, i) => [names[i] ?? '', size]));
-  }
-
-  /** A store may come several times. Not all in one query: it would take minutes without a word. */
-  async *#countPatches(): AsyncGenerator<[string, number, number]> {
-    for (let last: string[] | undefined; ; ) {
-      const where = last === undefined ? '' : 'WHERE (store_id, clock) > ($1, $2::bigint) ';
-      const rows = await this.#server.rows(
-        'SELECT store_id, count(*), sum(octet_length(data)), max(clock) FROM (SELECT store_id, clock, data FROM sds_patches ' +
-          `${where}ORDER BY store_id, clock LIMIT ${ROWS_A_COUNT}) AS page GROUP BY store_id ORDER BY store_id`,
-        ...(last ?? []),
-      );
-      for (const [store, count, bytes] of rows) yield [String(store), Number(count), Number(bytes)];
-      const end = rows.at(-1);
-      if (end === undefined) return;
-      last = [String(end[0]), String(end[3])];
-      await this.#pause();
-    }
   }
 
   async valueTotals(): Promise<ValueTotals> {
@@ -117,24 +109,22 @@ export class DatabaseReader implements Reader {
 
   async readAhead(stores: readonly string[]): Promise<void> {
     const names = new Map(stores.map((store) => [storedName(store).stored, store]));
-    const those = textArray([...names.keys()]);
-    this.#ahead = new Map(stores.map((store) => [store, { patches: [], snapshot: undefined, isInChunks: false }]));
-    const rowsOf = async (
-      table: string,
-      order: string,
-      take: (store: Ahead, patch: Patch, data: string | null) => void,
-    ) => {
-      const sql = `SELECT store_id, clock, encode(data, 'hex') FROM ${table} WHERE store_id = ANY($1::text[]) ORDER BY ${order}`;
-      for (const [stored, clock, data = null] of await this.#server.rows(sql, those)) {
-        const store = this.#ahead.get(names.get(String(stored)) ?? '');
-        if (store !== undefined) take(store, { clock: Number(clock), data: bytesOf(data) }, data);
-      }
-    };
-    await rowsOf('sds_patches', 'store_id, clock', ({ patches }, patch) => patches.push(patch));
-    await rowsOf('sds_snapshots', 'store_id', (store, snapshot, data) => {
-      if (data === null) store.isInChunks = true;
-      else store.snapshot = snapshot;
-    });
+    const stored = [...names.keys()];
+    const patches = await this.#patches.ofAll(stored);
+    const records = await this.#records.ofAll(stored);
+    const sql = "SELECT store_id, clock, encode(data, 'hex') FROM sds_snapshots WHERE store_id = ANY($1::text[])";
+    const heads = await this.#server.rows(sql, textArray(stored));
+    const snapshots = new Map(heads.map(([store, ...head]) => [store, head]));
+    this.#ahead = new Map();
+    for (const [stored, name] of names) {
+      const [clock, data] = snapshots.get(stored) ?? [];
+      this.#ahead.set(name, {
+        patches: (patches.get(stored) ?? []).map(patchOf),
+        records: (records.get(stored) ?? []).map(recordOf),
+        snapshot: typeof data === 'string' ? { clock: Number(clock), data: bytesOf(data) } : undefined,
+        isInChunks: data === null,
+      });
+    }
   }
 
   async snapshot(store: string): Promise<Patch | undefined> {
@@ -156,42 +146,16 @@ export class DatabaseReader implements Reader {
       if (ahead.patches.length > 0) yield ahead.patches;
       return;
     }
-    const { stored } = storedName(store);
-    for (let after = BEFORE_ALL; ; ) {
-      const heads = await this.#server.rows(
-        `SELECT clock, octet_length(data) FROM sds_patches WHERE store_id = $1 AND clock > $2 ORDER BY clock LIMIT ${ROWS_A_READ}`,
-        stored,
-        after,
-      );
-      for (const piece of piecesOf(heads, ([, bytes]) => Number(bytes))) {
-        const [clock, bytes] = piece[0] ?? [];
-        if (Number(bytes) > BYTES_A_READ) {
-          yield [{ clock: Number(clock), data: await this.#joinSlices(stored, String(clock), Number(bytes)) }];
-          continue;
-        }
-        const rows = await this.#server.rows(
-          "SELECT clock, encode(data, 'hex') FROM sds_patches WHERE store_id = $1 AND clock BETWEEN $2 AND $3 ORDER BY clock",
-          stored,
-          String(piece[0]?.[0]),
-          String(piece.at(-1)?.[0]),
-        );
-        yield rows.map(([clock, data]) => ({ clock: Number(clock), data: bytesOf(data) }));
-      }
-      const last = heads.at(-1)?.[0];
-      if (last === undefined || last === null) return;
-      after = last;
-    }
+    for await (const rows of this.#patches.of(storedName(store).stored)) yield rows.map(patchOf);
   }
 
-  /** A text of the client has its limits, and bytes in digits are twice as long. */
-  async #joinSlices(stored: string, clock: string, bytes: number): Promise<Buffer> {
-    const whole = Buffer.alloc(bytes);
-    const sql = `SELECT encode(substring(data FROM $3 FOR ${SLICE_BYTES}), 'hex') FROM sds_patches WHERE store_id = $1 AND clock = $2`;
-    for (let at = 0; at < bytes; at += SLICE_BYTES) {
-      const [row] = await this.#server.rows(sql, stored, clock, String(at + 1));
-      whole.set(bytesOf(row?.[0]), at);
+  async *records(store: string): AsyncGenerator<StoredRecord[]> {
+    const ahead = this.#ahead.get(store);
+    if (ahead !== undefined) {
+      if (ahead.records.length > 0) yield ahead.records;
+      return;
     }
-    return whole;
+    for await (const rows of this.#records.of(storedName(store).stored)) yield rows.map(recordOf);
   }
 
   async *values(): AsyncGenerator<Value[]> {
@@ -217,53 +181,35 @@ export class DatabaseReader implements Reader {
   async *#valuePages(columns: string): AsyncGenerator<Row[]> {
     for (let after: string | undefined; ; ) {
       const where = after === undefined ? '' : 'WHERE hash > $1 ';
-      const sql = `SELECT ${columns} FROM sds_values v ${where}ORDER BY hash LIMIT ${ROWS_A_READ}`;
+      const sql = `SELECT ${columns} FROM sds_values v ${where}ORDER BY hash LIMIT ${VALUES_A_READ}`;
       const rows = await this.#server.rows(sql, ...(after === undefined ? [] : [after]));
       if (rows.length > 0) yield rows;
-      if (rows.length < ROWS_A_READ) return;
+      if (rows.length < VALUES_A_READ) return;
       after = String(rows.at(-1)?.[0]);
     }
   }
 
-  async prints(patches: ReadonlyMap<string, number>): Promise<Map<string, StorePrint>> {
+  async prints(stores: ReadonlyMap<string, RowCounts>): Promise<Map<string, StorePrint>> {
+    const counts = [...stores].map(([store, rows]) => ({ store, stored: storedName(store).stored, ...rows }));
+    const patches = await this.#patches.prints(new Map(counts.map(({ stored, patches }) => [stored, patches])));
+    const records = await this.#records.prints(new Map(counts.map(({ stored, records }) => [stored, records])));
     const prints = new Map<string, StorePrint>();
-    const together: string[] = [];
-    for (const [store, count] of patches) {
-      if (count <= ROWS_A_PAGE) together.push(store);
-      else prints.set(store, await this.#printOfLarge(store));
-    }
-    const names = new Map(together.map((store) => [storedName(store).stored, store]));
-    for (const store of together) prints.set(store, empty());
-    const found = await this.#server.rows(
-      `SELECT store_id, count(*), sum(octet_length(data)), ${pageDigest()} FROM sds_patches WHERE store_id = ANY($1::text[]) GROUP BY store_id`,
-      textArray([...names.keys()]),
-    );
-    for (const [stored, count, bytes, digest] of found) {
-      const print = { ...empty(Number(count)), patchBytes: Number(bytes), patchDigest: String(digest) };
-      prints.set(names.get(String(stored)) ?? '', print);
+    for (const { store, stored } of counts) {
+      const [ofPatches, ofRecords] = [patches.get(stored) ?? noRows, records.get(stored) ?? noRows];
+      prints.set(store, {
+        patches: ofPatches.count,
+        patchBytes: ofPatches.bytes,
+        patchDigest: ofPatches.digest,
+        snapshotClock: null,
+        snapshotBytes: 0,
+        snapshotDigest: '',
+        records: ofRecords.count,
+        recordBytes: ofRecords.bytes,
+        recordDigest: ofRecords.digest,
+      });
     }
     await this.#addSnapshots(prints);
     return prints;
-  }
-
-  async #printOfLarge(store: string): Promise<StorePrint> {
-    const { stored } = storedName(store);
-    const print = empty();
-    for (let after = BEFORE_ALL; ; ) {
-      const [row] = await this.#server.rows(
-        `SELECT count(*), sum(octet_length(data)), max(clock), ${pageDigest()} FROM (SELECT clock, data FROM sds_patches ` +
-          `WHERE store_id = $1 AND clock > $2 ORDER BY clock LIMIT ${ROWS_A_PAGE}) AS page`,
-        stored,
-        after,
-      );
-      const [count, bytes, last, digest] = row ?? [];
-      if (Number(count) === 0) return print;
-      print.patches += Number(count);
-      print.patchBytes += Number(bytes);
-      print.patchDigest = joined(print.patchDigest, String(digest));
-      await this.#pause();
-      after = String(last);
-    }
   }
 
   async #addSnapshots(prints: Map<string, StorePrint>): Promise<void> {
@@ -300,7 +246,10 @@ function valuePrintOf([, refCount, bytes, digest]: Row): ValuePrint {
   return { refCount: Number(refCount), bytes: Number(bytes), digest: String(digest) };
 }
 
-/** Of patches, as `RowsDigest` makes it. */
-function pageDigest(): string {
-  return digestsAreUsed() ? "md5(string_agg(clock::text || ' ' || md5(data), ',' ORDER BY clock))" : "''";
+function patchOf({ name, data }: StoredRow): Patch {
+  return { clock: Number(name), data };
+}
+
+function recordOf({ name, data }: StoredRow): StoredRecord {
+  return { key: bytesOf(name).toString(), data };
 }

@@ -12,6 +12,7 @@ import { namesOf } from '../../postgresql/long-names.ts';
 import { storedName } from '../../postgresql/names.ts';
 import { PackedPatches } from '../../postgresql/packed-patches.ts';
 import { insertionOfNew } from '../../postgresql/patches.ts';
+import { savingOfRecord } from '../../postgresql/records.ts';
 import { largeSnapshot, snapshotHead } from '../../postgresql/snapshots.ts';
 import { type ClaimRow, fenceHolders, lockedRows, lockStatements, removal } from '../../postgresql/store-rows.ts';
 import { prepareTables } from '../../postgresql/tables.ts';
@@ -89,7 +90,7 @@ export class DatabaseWriter implements Writer {
   async #present(stored: readonly string[]): Promise<string[]> {
     const rows = await this.#server.rows(
       'SELECT n FROM unnest($1::text[]) AS u (n) WHERE EXISTS (SELECT 1 FROM sds_patches WHERE store_id = n) ' +
-        'OR EXISTS (SELECT 1 FROM sds_snapshots WHERE store_id = n)',
+        'OR EXISTS (SELECT 1 FROM sds_snapshots WHERE store_id = n) OR EXISTS (SELECT 1 FROM sds_records WHERE store_id = n)',
       textArray(stored),
     );
     return rows.map(([name]) => String(name));
@@ -192,7 +193,9 @@ export class DatabaseWriter implements Writer {
   ): Promise<Set<string>> {
     if (present.length === 0) return new Set();
     const wanted = (stored: string) => prints.get(names.get(stored) ?? '');
-    const counts = present.map((stored) => [names.get(stored) ?? '', wanted(stored)?.patches ?? 0] as const);
+    const counts = present.map(
+      (stored) => [names.get(stored) ?? '', wanted(stored) ?? { patches: 0, records: 0 }] as const,
+    );
     const found = await this.#reader.prints(new Map(counts));
     const isSame = (stored: string) =>
       writtenPrint(found.get(names.get(stored) ?? '')) === writtenPrint(wanted(stored));
@@ -203,7 +206,8 @@ export class DatabaseWriter implements Writer {
     const values = [textArray(stored)];
     const of = (table: string) => ({ text: `DELETE FROM ${table} WHERE store_id = ANY($1::text[])`, values });
     // whoever was paused for longer than his lease is not to go on with what was replaced
-    await this.#server.run(removal(claims), of('sds_patches'), of('sds_snapshots'), of('sds_snapshot_chunks'));
+    const tables = ['sds_patches', 'sds_snapshots', 'sds_snapshot_chunks', 'sds_records'];
+    await this.#server.run(removal(claims), ...tables.map(of));
   }
 
   async #addStores({ reader }: Source, copied: readonly string[], names: ReadonlyMap<string, string>): Promise<void> {
@@ -224,6 +228,10 @@ export class DatabaseWriter implements Writer {
       }
       for await (const patches of reader.patches(name)) {
         for (const { clock, data } of patches) await parts.addPatch(stored, clock, data);
+      }
+      for await (const records of reader.records(name)) {
+        for (const { key, data } of records)
+          await parts.add(savingOfRecord(stored, key, viewOf(data)), data.byteLength);
       }
     }
     await parts.send();

@@ -1,0 +1,193 @@
+/** The patches or the records of stores in a PostgreSQL database: counted, read and digested in pages of their order. */
+import { textArray } from '../../postgresql/arrays.ts';
+import { bytesOf } from '../../postgresql/chunks.ts';
+import type { CopyConnection } from './copy-connection.ts';
+import { digestsAreUsed, joined, ROWS_A_PAGE } from './digest.ts';
+import { BYTES_A_READ, piecesOf } from './pieces.ts';
+
+const ROWS_A_COUNT = 100_000;
+const ROWS_A_READ = 4096;
+const SLICE_BYTES = 16 * 1024 * 1024;
+
+/** How the rows of a table are put in order within a store, and told apart. */
+interface RowKind {
+  table: string;
+  /** Columns. */
+  order: string;
+  /** A row's place in that order as one value, the greatest of which is that of the last row. */
+  place: string;
+  /** The values of the columns by which it is ordered, from a parameter that is a place. */
+  valuesOf: (parameter: string) => string;
+  beforeAll: string;
+  /** As which it is read, and as which it is digested: see `RowsDigest`. */
+  name: string;
+  digestedName: string;
+}
+
+const WHOLE_KEY = 'coalesce(long_key, key)';
+const DIGITS = 19;
+
+export const patchRows: RowKind = {
+  table: 'sds_patches',
+  order: 'clock',
+  place: 'clock',
+  valuesOf: (parameter) => `${parameter}::bigint`,
+  beforeAll: String(Number.MIN_SAFE_INTEGER - 1),
+  name: 'clock',
+  digestedName: 'clock::text',
+};
+
+/** Records that several processes make at the same time may have the same position. */
+export const recordRows: RowKind = {
+  table: 'sds_records',
+  order: 'position, key',
+  place: `lpad(position::text, ${DIGITS}, '0') || encode(key, 'hex') COLLATE "C"`,
+  valuesOf: (parameter) =>
+    `substr(${parameter}, 1, ${DIGITS})::bigint, decode(substr(${parameter}, ${DIGITS + 1}), 'hex')`,
+  beforeAll: '0'.repeat(DIGITS),
+  name: `encode(${WHOLE_KEY}, 'hex')`,
+  digestedName: `md5(${WHOLE_KEY})`,
+};
+
+export interface StoredRow {
+  name: string;
+  data: Buffer;
+}
+
+export interface RowsPrint {
+  count: number;
+  bytes: number;
+  digest: string;
+}
+
+export class DatabaseRows {
+  readonly #kind: RowKind;
+  readonly #server: CopyConnection;
+  readonly #pause: () => Promise<void>;
+
+  constructor(kind: RowKind, server: CopyConnection, pause: () => Promise<void>) {
+    this.#kind = kind;
+    this.#server = server;
+    this.#pause = pause;
+  }
+
+  /** A store may come several times. Not all in one query: it would take minutes without a word. */
+  async *count(): AsyncGenerator<[store: string, rows: number, bytes: number]> {
+    const { table, order, place, valuesOf } = this.#kind;
+    for (let after: string[] | undefined; ; ) {
+      const where = after === undefined ? '' : `WHERE (store_id, ${order}) > ($1, ${valuesOf('$2')}) `;
+      const rows = await this.#server.rows(
+        `SELECT store_id, count(*), sum(octet_length(data)), max(${place}) FROM (SELECT store_id, ${order}, data FROM ${table} ` +
+          `${where}ORDER BY store_id, ${order} LIMIT ${ROWS_A_COUNT}) AS page GROUP BY store_id ORDER BY store_id`,
+        ...(after ?? []),
+      );
+      for (const [store, count, bytes] of rows) yield [String(store), Number(count), Number(bytes)];
+      const end = rows.at(-1);
+      if (end === undefined) return;
+      after = [String(end[0]), String(end[3])];
+      await this.#pause();
+    }
+  }
+
+  /** Those of one store, in their order. */
+  async *of(store: string): AsyncGenerator<StoredRow[]> {
+    const { table, order, place, valuesOf, beforeAll, name } = this.#kind;
+    for (let after = beforeAll; ; ) {
+      const heads = await this.#server.rows(
+        `SELECT ${place}, octet_length(data), ${name} FROM ${table} ` +
+          `WHERE store_id = $1 AND (${order}) > (${valuesOf('$2')}) ORDER BY ${order} LIMIT ${ROWS_A_READ}`,
+        store,
+        after,
+      );
+      for (const piece of piecesOf(heads, ([, bytes]) => Number(bytes))) {
+        const [first, bytes, ofFirst] = piece[0] ?? [];
+        if (Number(bytes) > BYTES_A_READ) {
+          yield [{ name: String(ofFirst), data: await this.#joinSlices(store, String(first), Number(bytes)) }];
+          continue;
+        }
+        const rows = await this.#server.rows(
+          `SELECT ${name}, encode(data, 'hex') FROM ${table} ` +
+            `WHERE store_id = $1 AND (${order}) >= (${valuesOf('$2')}) AND (${order}) <= (${valuesOf('$3')}) ORDER BY ${order}`,
+          store,
+          String(first),
+          String(piece.at(-1)?.[0]),
+        );
+        yield rows.map(([name, data]) => ({ name: String(name), data: bytesOf(data) }));
+      }
+      const last = heads.at(-1)?.[0];
+      if (last === undefined || last === null) return;
+      after = last;
+    }
+  }
+
+  /** A text of the client has its limits, and bytes in digits are twice as long. */
+  async #joinSlices(store: string, place: string, bytes: number): Promise<Buffer> {
+    const { table, order, valuesOf } = this.#kind;
+    const whole = Buffer.alloc(bytes);
+    const sql =
+      `SELECT encode(substring(data FROM $3 FOR ${SLICE_BYTES}), 'hex') FROM ${table} ` +
+      `WHERE store_id = $1 AND (${order}) = (${valuesOf('$2')})`;
+    for (let at = 0; at < bytes; at += SLICE_BYTES) {
+      const [row] = await this.#server.rows(sql, store, place, String(at + 1));
+      whole.set(bytesOf(row?.[0]), at);
+    }
+    return whole;
+  }
+
+  /** Those of several small stores, by store and in their order. */
+  async ofAll(stores: readonly string[]): Promise<Map<string, StoredRow[]>> {
+    const { table, order, name } = this.#kind;
+    const found = new Map<string, StoredRow[]>(stores.map((store) => [store, []]));
+    const rows = await this.#server.rows(
+      `SELECT store_id, ${name}, encode(data, 'hex') FROM ${table} WHERE store_id = ANY($1::text[]) ORDER BY store_id, ${order}`,
+      textArray(stores),
+    );
+    for (const [store, name, data] of rows) found.get(String(store))?.push({ name: String(name), data: bytesOf(data) });
+    return found;
+  }
+
+  /** @param counts - about how many there are of each store; of one that is not found, nothing comes back */
+  async prints(counts: ReadonlyMap<string, number>): Promise<Map<string, RowsPrint>> {
+    const prints = new Map<string, RowsPrint>();
+    const together: string[] = [];
+    for (const [store, count] of counts) {
+      if (count <= ROWS_A_PAGE) together.push(store);
+      else prints.set(store, await this.#printOfLarge(store));
+    }
+    const found = await this.#server.rows(
+      `SELECT store_id, count(*), sum(octet_length(data)), ${this.#pageDigest} FROM ${this.#kind.table} ` +
+        'WHERE store_id = ANY($1::text[]) GROUP BY store_id',
+      textArray(together),
+    );
+    for (const [store, count, bytes, digest] of found) {
+      prints.set(String(store), { count: Number(count), bytes: Number(bytes), digest: String(digest) });
+    }
+    return prints;
+  }
+
+  async #printOfLarge(store: string): Promise<RowsPrint> {
+    const { table, order, place, valuesOf, beforeAll } = this.#kind;
+    const print = { count: 0, bytes: 0, digest: '' };
+    for (let after = beforeAll; ; ) {
+      const [row] = await this.#server.rows(
+        `SELECT count(*), sum(octet_length(data)), max(${place}), ${this.#pageDigest} FROM (SELECT * FROM ${table} ` +
+          `WHERE store_id = $1 AND (${order}) > (${valuesOf('$2')}) ORDER BY ${order} LIMIT ${ROWS_A_PAGE}) AS page`,
+        store,
+        after,
+      );
+      const [count, bytes, last, digest] = row ?? [];
+      if (Number(count) === 0) return print;
+      print.count += Number(count);
+      print.bytes += Number(bytes);
+      print.digest = joined(print.digest, String(digest));
+      await this.#pause();
+      after = String(last);
+    }
+  }
+
+  /** As `RowsDigest` makes it. */
+  get #pageDigest(): string {
+    const { order, digestedName } = this.#kind;
+    return digestsAreUsed() ? `md5(string_agg(${digestedName} || ' ' || md5(data), ',' ORDER BY ${order}))` : "''";
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * Replaces what was seen of a store by one snapshot, within a transaction, if nothing else is there. Other processes may write the
+ * store at the same time: so what is looked at is what was deleted, and locked, and no row that was not counted is taken away. A
+ * patch of theirs that is committed meanwhile stays.
+ */
+import type { SeenStore } from '../../protocol/compaction.ts';
+import type { Connection } from './connection.ts';
+import { insteadOf, isLarge, largeSnapshot, type Snapshot, snapshotHead } from './snapshots.ts';
+
+export interface Compaction {
+  store: string;
+  /** Up to which number patches are deleted. */
+  clock: number;
+  snapshot: Snapshot;
+  seen: SeenStore;
+  /** By which its call is told apart from the others of its transaction. */
+  at: number;
+}
+
+/** Returns false if it was not carried out. Then nothing of it is left in the transaction, which goes on. */
+export async function compact(connection: Connection, compaction: Compaction, copy: boolean): Promise<boolean> {
+  const { store, clock, seen } = compaction;
+  const [, deleted, head] = await connection.run(
+    { text: 'SAVEPOINT before_compaction' },
+    {
+      text: 'DELETE FROM sds_patches WHERE store_id = $1 AND clock <= $2',
+      values: [store, String(clock)],
+    },
+    { text: 'SELECT clock FROM sds_snapshots WHERE store_id = $1 FOR UPDATE', values: [store] },
+  );
+  const number = head?.rows[0]?.[0];
+  const snapshotClock = typeof number === 'string' ? Number(number) : undefined;
+  const isAsSeen = deleted?.count === seen.patches && snapshotClock === seen.snapshotClock;
+  if (isAsSeen && (await replace(connection, compaction, copy))) return true;
+  await connection.run({ text: 'ROLLBACK TO SAVEPOINT before_compaction' });
+  return false;
+}
+
+/** Where there was no snapshot there was nothing to lock: false if another process has saved one at this moment. */
+async function replace(connection: Connection, { store, snapshot, seen }: Compaction, copy: boolean): Promise<boolean> {
+  const head = isLarge(snapshot)
+    ? await largeSnapshot(connection, store, snapshot, copy)
+    : snapshotHead(store, snapshot.clock, snapshot.data);
+  const [replaced] = await connection.run(insteadOf(seen.snapshotClock, head));
+  return replaced?.count === 1;
+}

@@ -1,0 +1,55 @@
+/** Stores as a whole: all that lies in one of them, as it is at one moment; their removal; and which there are. */
+import type { StoreFound } from '../../protocol/service.ts';
+import { Buffer } from '../../protocol/surroundings.ts';
+import { lacksBytes, readBehind } from './chunks.ts';
+import type { Connection, Statement } from './connection.ts';
+import { nameOf } from './names.ts';
+import { loadPatchesSince } from './patch-loads.ts';
+import { deletionOfOthers } from './snapshots.ts';
+import { type Limits, ofOneMoment } from './transactions.ts';
+
+const BEFORE_ALL = Number.MIN_SAFE_INTEGER - 1;
+
+export function loadStore(connection: Connection, store: string, copy: boolean, limits: Limits): Promise<StoreFound> {
+  return ofOneMoment(connection, limits, async () => {
+    const values = [store];
+    const [heads, highest] = await connection.run(
+      { text: "SELECT clock, version, size, encode(data, 'hex') FROM sds_snapshots WHERE store_id = $1", values },
+      { text: 'SELECT max(clock) FROM sds_patches WHERE store_id = $1', values },
+    );
+    const [clock, ...head] = heads?.rows[0] ?? [];
+    const hasSnapshot = typeof clock === 'string';
+    const snapshot = hasSnapshot ? await readBehind(connection, 'sds_snapshots', store, head, copy) : undefined;
+    if (hasSnapshot && snapshot === undefined) throw lacksBytes('sds_snapshots', store);
+    const numbers = [clock, highest?.rows[0]?.[0]].filter((number) => typeof number === 'string').map(Number);
+    return {
+      snapshot,
+      snapshotClock: hasSnapshot ? Number(clock) : undefined,
+      patches: await loadPatchesSince(connection, store, BEFORE_ALL, copy),
+      lastClock: numbers.length === 0 ? 0 : Math.max(...numbers),
+    };
+  });
+}
+
+/** What others commit meanwhile stays: each statement takes what it sees. */
+export function removalOfStore(store: string): Statement[] {
+  const tables = ['sds_patches', 'sds_snapshots', 'sds_records'];
+  const removals = tables.map((table) => ({ text: `DELETE FROM ${table} WHERE store_id = $1`, values: [store] }));
+  return [...removals, deletionOfOthers(store)];
+}
+
+/** From one store to the next, by the index: the rows of each are too many to look at all of them. */
+const storesOf = (table: string) =>
+  `(WITH RECURSIVE found AS ((SELECT store_id FROM ${table} ORDER BY store_id LIMIT 1) UNION ALL ` +
+  `SELECT (SELECT store_id FROM ${table} WHERE store_id > found.store_id ORDER BY store_id LIMIT 1) ` +
+  'FROM found WHERE found.store_id IS NOT NULL) SELECT store_id FROM found WHERE store_id IS NOT NULL)';
+
+const LIST =
+  'SELECT coalesce(name, store_id) FROM (SELECT store_id FROM sds_snapshots UNION ' +
+  `${storesOf('sds_patches')} UNION ${storesOf('sds_records')}) AS stores LEFT JOIN sds_long_names ON short = store_id`;
+
+export async function listStores(connection: Connection): Promise<string[]> {
+  const { rows } = await connection.one(LIST);
+  const named = rows.map(([stored]) => nameOf(String(stored))).map((name) => ({ name, bytes: Buffer.from(name) }));
+  return named.sort((a, b) => Buffer.compare(a.bytes, b.bytes)).map(({ name }) => name);
+}
