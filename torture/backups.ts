@@ -56,8 +56,8 @@ class Store {
   prefix(rows: readonly string[], least: number, most: number): number | undefined {
     for (; this.#replayed < least; this.#replayed++) this.#model.apply(this.id, this.calls[this.#replayed] as Call);
     const model = new Model();
-    for (const [id, { snapshot, patches }] of this.#model.stores) {
-      model.stores.set(id, { snapshot, patches: new Map(patches) });
+    for (const [id, { snapshot, patches, records }] of this.#model.stores) {
+      model.stores.set(id, { snapshot, patches: new Map(patches), records: new Map(records) });
     }
     for (const [hash, value] of this.#model.values) model.values.set(hash, { ...value });
     const found = rows.join('\n');

@@ -114,6 +114,7 @@ type Method = Exclude<
 >;
 
 const good = new Uint8Array([1]);
+const emptyStore = { SnapshotClock: undefined, Patches: [], LastClock: 0 };
 /** A method, good arguments for it, which of them is replaced, and odd values that are good there. */
 const uses: readonly [Method, unknown[], number, string[]][] = [
   ['appendPatch', [good, 1], 0, []],
@@ -126,6 +127,14 @@ const uses: readonly [Method, unknown[], number, string[]][] = [
   ['saveValue', ['hash', good], 1, []],
   ['loadValue', ['hash'], 0, ['an empty string', 'a string']],
   ['releaseValue', ['hash'], 0, ['an empty string', 'a string']],
+  ['compactStore', [good, emptyStore], 0, []],
+  ['compactStore', [good, emptyStore], 1, []],
+  ['saveRecord', ['key', good], 0, ['an empty string', 'a string']],
+  ['saveRecord', ['key', good], 1, []],
+  ['loadRecord', ['key'], 0, ['an empty string', 'a string']],
+  ['loadRecords', ['key'], 0, ['an empty string', 'a string', 'undefined']],
+  ['removeRecord', ['key'], 0, ['an empty string', 'a string']],
+  ['removeRecords', ['key'], 0, ['an empty string', 'a string']],
 ];
 
 const options: Record<string, string[]> = {
@@ -201,7 +210,9 @@ export async function runOn(engine: Engine, { report }: RigContext): Promise<voi
         await provider.appendPatch(bytes, clock);
         await provider.saveValue(name, bytes);
         await provider.saveSnapshot(bytes);
+        await provider.saveRecord(name, bytes);
         const found = [
+          await provider.loadRecord(name),
           (await provider.loadPatchesSince(clock - 1))[0],
           await provider.loadValue(name),
           await provider.loadSnapshot(),

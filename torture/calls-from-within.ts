@@ -17,7 +17,7 @@ import {
 import { channelNames } from '../tests/support/channels.ts';
 import { differenceOf, rowsIn } from './database-rows.ts';
 import { livingWorkers, onlineWorkers } from './living-workers.ts';
-import { type Answer, answerOf, type Call, Model } from './model.ts';
+import { type Answer, answerOf, type Call, isLoad, Model } from './model.ts';
 import { perform } from './perform.ts';
 import { Random } from './random.ts';
 import { codeOf, type RigContext, scaled, withFolder, within } from './rig.ts';
@@ -279,7 +279,7 @@ class Round {
     const short = (value: unknown) => String(JSON.stringify(value)).slice(0, 100);
     for (const [index, { call, found, wanted }] of this.made.entries()) {
       const answer = await found;
-      if (this.#loses && answer === 'worker-lost' && call.kind.startsWith('load')) continue;
+      if (this.#loses && answer === 'worker-lost' && isLoad(call)) continue;
       if (short(answerOf(answer)) !== short(wanted)) {
         wrong.push(`call ${index}, ${call.kind}: ${short(answerOf(answer))}, not ${short(wanted)}`);
       }

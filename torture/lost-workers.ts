@@ -7,6 +7,7 @@ import type { Engine } from '../tests/support/engine.ts';
 import { onFiles } from './engines.ts';
 import { livingWorkers, onlineWorkers } from './living-workers.ts';
 import { type Made, MixedCalls, type Subject } from './mixed-calls.ts';
+import { isLoad } from './model.ts';
 import { Random } from './random.ts';
 import { survivesRepeatedDeath } from './repeated-death.ts';
 import { type RigContext, scaled } from './rig.ts';
@@ -61,7 +62,7 @@ export async function runOn(engine: Engine, { seed, scale, report }: RigContext)
   function mayBeLost({ call, handedOver }: Made, code: string, blocks: boolean): boolean {
     if (code !== 'worker-lost') return false;
     // a thread that blocks gets no answers; what is lost of them can't be asked again, since later calls went on
-    if (call.kind.startsWith('load')) return blocks;
+    if (isLoad(call)) return blocks;
     // shorter bytes are copied even if they are handed over, and then can't be lost
     return handedOver && 'bytes' in call && call.bytes.byteLength >= 4096;
   }

@@ -114,7 +114,10 @@ export class MixedCalls {
       if (refusable) report.violation(`${where}: a value that does not match its hash was accepted`);
       const wanted = this.#model.apply(storeId, call, keep);
       const found = answerOf(outcome.value);
+      if (call.kind === 'compactStore') report.count(wanted ? 'compactions' : 'compactions that left the store alone');
       if (JSON.stringify(found) === JSON.stringify(wanted)) continue;
+      // of a commit at a server that is found out later it is not known whether it was left
+      if (call.kind === 'compactStore' && !this.#engine.isFile && found === true) continue;
       const how =
         Array.isArray(found) && Array.isArray(wanted) ? differenceOf(found, wanted) : `${String(found).slice(0, 60)}`;
       report.violation(`${where}: ${call.kind} of store ${storeId} answered otherwise: ${how}`);
@@ -145,7 +148,7 @@ export class MixedCalls {
       return { storeId, call, handedOver, refusable, keep: keeps, outcome };
     };
     const clock = random.below(repeats ? 60 : 3000) + 1;
-    const kind = random.below(100);
+    const kind = random.below(124);
     if (kind < 55) return finish({ kind: 'appendPatch', clock, bytes }, provider.appendPatch(given(), clock));
     if (kind < 60) {
       const data = given();
@@ -162,13 +165,26 @@ export class MixedCalls {
       const data = handedOver ? handOver(value) : value;
       return finish({ kind: 'saveValue', hash, bytes: value }, provider.saveValue(hash, data));
     }
+    const key = random.pick(['a', 'ab', 'b', 'ä']);
+    if (kind < 90) return finish({ kind: 'saveRecord', key, bytes }, provider.saveRecord(key, given()));
+    if (kind < 98) {
+      // from what was there before this round: some of it is out of date, and then nothing is to be changed
+      const seen = this.#model.seen(storeId, random.chance(0.5) ? clock : random.below(10));
+      return finish({ kind: 'compactStore', bytes, seen }, provider.compactStore(given(), seen));
+    }
     handedOver = false;
     const hash = createHash('sha256')
       .update(`${storeId} ${random.below(6)} `)
       .digest('hex');
-    if (kind < 90) return finish({ kind: 'releaseValue', hash }, provider.releaseValue(hash));
-    if (kind < 93) return finish({ kind: 'loadValue', hash }, provider.loadValue(hash));
-    if (kind < 96) return finish({ kind: 'loadSnapshot' }, provider.loadSnapshot());
+    if (kind < 106) return finish({ kind: 'releaseValue', hash }, provider.releaseValue(hash));
+    if (kind < 109) return finish({ kind: 'loadValue', hash }, provider.loadValue(hash));
+    if (kind < 112) return finish({ kind: 'loadSnapshot' }, provider.loadSnapshot());
+    if (kind < 114) return finish({ kind: 'loadStore' }, provider.loadStore());
+    if (kind < 116) return finish({ kind: 'loadRecord', key }, provider.loadRecord(key));
+    if (kind < 117) return finish({ kind: 'loadRecords', key }, provider.loadRecords(key));
+    if (kind < 118) return finish({ kind: 'removeRecord', key }, provider.removeRecord(key));
+    if (kind < 119) return finish({ kind: 'removeRecords', key }, provider.removeRecords(key));
+    if (kind < 120 && random.chance(0.2)) return finish({ kind: 'removeStore' }, provider.removeStore());
     return finish({ kind: 'loadPatchesSince', clock }, provider.loadPatchesSince(clock));
   }
 }

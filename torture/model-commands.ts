@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { SDS_DesktopPersistenceProvider, transfer } from 'sds-persistence-worker';
 import type { Engine } from '../tests/support/engine.ts';
 import { sqliteFiles } from '../tests/support/engine.ts';
-import { ReferenceProvider } from '../tests/support/reference-provider.ts';
+import { ExtendedReference } from '../tests/support/extended-reference.ts';
 import { linesOf } from '../tests/support/rows.ts';
 import { differenceOf } from './database-rows.ts';
 import { onFiles } from './engines.ts';
@@ -24,6 +24,8 @@ interface Step {
   call: Call;
   handsOver: boolean;
   pause: 'none' | 'microtask' | 'tick' | 'await';
+  /** Tells a compaction what lies in the store, and not something else. */
+  sees: boolean;
   /** Closes the provider and opens it again before the call. */
   reopens: boolean;
 }
@@ -38,6 +40,13 @@ const blocks = fc
   .map(([fill, length]) => new Uint8Array(length).fill(fill));
 const patches = fc.oneof({ weight: 12, arbitrary: fc.uint8Array({ maxLength: 12 }) }, { weight: 1, arbitrary: blocks });
 
+const keys = fc.constantFrom('a', 'ab', 'abc', 'b', '', 'ä€😀', 'ä€', '\u{10ffff}', 'ab\uffff');
+const seen = fc.record({
+  SnapshotClock: fc.option(clocks, { nil: undefined }),
+  Patches: fc.array(fc.constant(new Uint8Array(0)), { maxLength: 3 }),
+  LastClock: clocks,
+});
+
 const calls: fc.Arbitrary<Call> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ kind: fc.constant('appendPatch' as const), clock: clocks, bytes: patches }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('saveSnapshot' as const), clock: clocks, bytes: patches }) },
@@ -47,6 +56,18 @@ const calls: fc.Arbitrary<Call> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('loadSnapshot' as const) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('loadPatchesSince' as const), clock: clocks }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('loadValue' as const), hash: hashes }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('loadStore' as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('compactStore' as const), bytes: patches, seen }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('saveRecord' as const), key: keys, bytes: patches }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constantFrom(
+        ...(['loadRecord', 'loadRecords', 'removeRecord', 'removeRecords', 'removeStore'] as const),
+      ),
+      key: keys,
+    }),
+  },
 );
 
 /** Which store of which file each provider speaks for: two share a store, all of a file share its values. */
@@ -73,6 +94,7 @@ const steps: fc.Arbitrary<Step> = fc.record({
     { weight: 30, arbitrary: fc.constant('none' as const) },
     { weight: 2, arbitrary: fc.constantFrom('microtask' as const, 'tick' as const, 'await' as const) },
   ),
+  sees: fc.boolean(),
   reopens: fc.oneof({ weight: 60, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
 });
 
@@ -125,7 +147,7 @@ async function compare(
   // from now on promises resolve as the reference's: before, they wait for the commit
   await Promise.all(subjects.map((subject) => subject.ready()));
   const references = [...providers, ...elsewhere].map(
-    ({ file, store }) => new ReferenceProvider(referencePath(file), store),
+    ({ file, store }) => new ExtendedReference(referencePath(file), store),
   );
   const toOther = ({ file, store }: (typeof elsewhere)[number], what: 'open' | 'close' | Call) =>
     other.request(path(file), store, what);
@@ -133,7 +155,8 @@ async function compare(
   const found: Promise<unknown>[] = [];
   const wanted: unknown[] = [];
   let wasElsewhere = false;
-  for (const { provider, call, handsOver, pause, reopens } of sequence) {
+  for (const step of sequence) {
+    const { provider, handsOver, pause, reopens } = step;
     if (pause === 'microtask') await Promise.resolve();
     if (pause === 'tick') await new Promise(setImmediate);
     if (pause === 'await') await found.at(-1);
@@ -141,7 +164,9 @@ async function compare(
     // the other process sees what is committed
     if (isElsewhere !== wasElsewhere) await Promise.all([...found, ...subjects.map((subject) => subject.flush())]);
     wasElsewhere = isElsewhere;
-    const reference = references[provider] as ReferenceProvider; // all in range
+    const reference = references[provider] as ExtendedReference; // all in range
+    const call =
+      step.call.kind === 'compactStore' && step.sees ? { ...step.call, seen: await reference.loadStore() } : step.call;
     if (isElsewhere) {
       const where = elsewhere[provider - providers.length] as (typeof elsewhere)[number];
       if (reopens) await Promise.all([toOther(where, 'close'), toOther(where, 'open')]);

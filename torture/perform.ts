@@ -1,9 +1,8 @@
 /** Carries out a call of the model on a provider. */
-import type { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
-import type { ReferenceProvider } from '../tests/support/reference-provider.ts';
+import type { ExtendedProvider } from '../tests/support/extended-reference.ts';
 import type { Call } from './model.ts';
 
-export function perform(provider: SDS_DesktopPersistenceProvider | ReferenceProvider, call: Call): Promise<unknown> {
+export function perform(provider: ExtendedProvider, call: Call): Promise<unknown> {
   switch (call.kind) {
     case 'appendPatch':
       return provider.appendPatch(call.bytes, call.clock);
@@ -21,5 +20,21 @@ export function perform(provider: SDS_DesktopPersistenceProvider | ReferenceProv
       return provider.loadPatchesSince(call.clock);
     case 'loadValue':
       return provider.loadValue(call.hash);
+    case 'loadStore':
+      return provider.loadStore();
+    case 'compactStore':
+      return provider.compactStore(call.bytes, call.seen);
+    case 'removeStore':
+      return provider.removeStore();
+    case 'saveRecord':
+      return provider.saveRecord(call.key, call.bytes);
+    case 'loadRecord':
+      return provider.loadRecord(call.key);
+    case 'loadRecords':
+      return provider.loadRecords(call.key);
+    case 'removeRecord':
+      return provider.removeRecord(call.key);
+    case 'removeRecords':
+      return provider.removeRecords(call.key);
   }
 }
