@@ -1,11 +1,11 @@
 /** The storage of automerge-repo: each of its chunks is a record of one store. */
-import { type DocumentOptions, readDocumentOptions, Trouble } from '../documents/index.ts';
+import { readStorageOptions, type StorageOptions, Trouble } from '../documents/index.ts';
 import { SDS_DesktopPersistenceProvider, type SDS_PersistenceError } from '../main/index.ts';
 import { types } from '../protocol/builtins.ts';
 import { partsOf, textOf } from './keys.ts';
 import { RepeatedWrites } from './repeated-writes.ts';
 
-export interface AutomergeRepoStorageOptions extends Omit<DocumentOptions, 'resourceLimits' | 'ownership' | 'onError'> {
+export interface AutomergeRepoStorageOptions extends StorageOptions {
   /** Under which name the chunks lie in the database, beside others. Default 'automerge-repo'. */
   store?: string;
   /**
@@ -57,7 +57,7 @@ export class AutomergeRepoStorage {
    * @throws SDS_PersistenceError `invalid-argument`, `open-failed`; what is only found by opening it, the first call says
    */
   constructor(database: string, options: AutomergeRepoStorageOptions = {}) {
-    const { provider, onError, own } = readDocumentOptions<{ store?: string }>(options, ownOptions);
+    const { provider, onError, own } = readStorageOptions<{ store?: string }>(options, ownOptions);
     const { store = 'automerge-repo' } = own;
     this.#provider = new SDS_DesktopPersistenceProvider(database, store, { Ownership: 'shared', ...provider });
     this.#trouble = new Trouble(this.#provider.statistics().Path, onError);

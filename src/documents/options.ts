@@ -4,7 +4,8 @@ import { SDS_PersistenceError, type SDS_ProviderOptions } from '../main/index.ts
 import { type Acceptance, checkOptions } from '../main/option-checks.ts';
 import type { OnError } from './trouble.ts';
 
-export interface DocumentOptions {
+/** Of whatever stores something in a database. */
+export interface StorageOptions {
   /** `'normal'` (default): what is acknowledged survives the end of the process; `'full'`: also a power cut. */
   durability?: 'normal' | 'full';
   /** For how many milliseconds a write waits for another process's. Default 5000. */
@@ -21,6 +22,9 @@ export interface DocumentOptions {
   connectTimeoutMs?: number;
   retryForMs?: number;
   password?: () => Promise<string>;
+}
+
+export interface DocumentOptions extends StorageOptions {
   /** What the thread that merges documents may use; of what exceeds it, updates stay as they are. Default: as Node has it. */
   resourceLimits?: ResourceLimits;
   /**
@@ -42,19 +46,22 @@ const passedOn = {
   connectTimeoutMs: 'ConnectTimeoutMs',
   retryForMs: 'RetryForMs',
   password: 'Password',
-} as const satisfies Partial<Record<keyof DocumentOptions, keyof SDS_ProviderOptions>>;
+} as const satisfies Record<keyof StorageOptions, keyof SDS_ProviderOptions>;
 
 const anything: Acceptance = { what: 'anything', test: () => true };
 const accepted: Record<string, Acceptance> = {
   ...Object.fromEntries(Object.keys(passedOn).map((name) => [name, anything])),
-  resourceLimits: { what: 'an object', test: (value) => typeof value === 'object' && value !== null },
   onError: { what: 'a function', test: (value) => typeof value === 'function' },
 };
+const anObject: Acceptance = { what: 'an object', test: (value) => typeof value === 'object' && value !== null };
 
-export interface Settings {
+export interface StorageSettings {
   provider: SDS_ProviderOptions;
-  limits: ResourceLimits;
   onError: OnError | undefined;
+}
+
+export interface Settings extends StorageSettings {
+  limits: ResourceLimits;
 }
 
 /**
@@ -62,21 +69,35 @@ export interface Settings {
  *
  * @throws SDS_PersistenceError `invalid-argument`
  */
-export function readDocumentOptions<Own extends object>(
-  options: Own & DocumentOptions,
+export function readStorageOptions<Own extends object>(
+  options: Own & StorageOptions & { onError?: OnError },
   own: Readonly<Record<keyof Own, Acceptance>>,
-): Settings & { own: Own } {
+): StorageSettings & { own: Own } {
   const checked = checkOptions(options, { ...accepted, ...own });
   if (typeof checked === 'string') throw new SDS_PersistenceError('invalid-argument', checked);
-  const { onError, resourceLimits = {} } = checked as DocumentOptions;
   const provider = Object.entries(passedOn).flatMap(([name, theirs]) =>
     name in checked ? [[theirs, checked[name]]] : [],
   );
   return {
-    // no two processes know of each other's numbers
-    provider: { ...Object.fromEntries(provider), OnClockCollision: 'keep' },
-    limits: resourceLimits,
-    onError,
+    provider: Object.fromEntries(provider),
+    onError: checked.onError as OnError | undefined,
     own: checked as Own,
+  };
+}
+
+/** The same for documents that are merged. */
+export function readDocumentOptions<Own extends object>(
+  options: Own & DocumentOptions,
+  own: Readonly<Record<keyof Own, Acceptance>>,
+): Settings & { own: Own } {
+  const settings = readStorageOptions<Own & Pick<DocumentOptions, 'resourceLimits'>>(options, {
+    ...own,
+    resourceLimits: anObject,
+  });
+  return {
+    ...settings,
+    // no two processes know of each other's numbers
+    provider: { ...settings.provider, OnClockCollision: 'keep' },
+    limits: settings.own.resourceLimits ?? {},
   };
 }
