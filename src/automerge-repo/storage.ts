@@ -2,6 +2,7 @@
 import { readStorageOptions, type StorageOptions, Trouble } from '../documents/index.ts';
 import { SDS_DesktopPersistenceProvider, type SDS_PersistenceError } from '../main/index.ts';
 import { types } from '../protocol/builtins.ts';
+import { nextTurn, Promise } from '../protocol/surroundings.ts';
 import { partsOf, textOf } from './keys.ts';
 import { RepeatedWrites } from './repeated-writes.ts';
 
@@ -50,6 +51,9 @@ export class AutomergeRepoStorage {
   readonly #provider: SDS_DesktopPersistenceProvider;
   readonly #trouble: Trouble;
   readonly #repeated: RepeatedWrites | undefined;
+  /** Calls that are under way, and what is done when there are none. */
+  #calls = 0;
+  #whenQuiet = () => {};
   #closing: Promise<void> | undefined;
 
   /**
@@ -66,7 +70,8 @@ export class AutomergeRepoStorage {
 
   /** Loads the bytes under a key, which belong to the caller; `undefined` if there are none. */
   async load(key: StorageKey): Promise<Uint8Array | undefined> {
-    return this.#provider.loadRecord(textOf(key));
+    const text = textOf(key);
+    return this.#do(() => this.#provider.loadRecord(text));
   }
 
   /**
@@ -74,7 +79,8 @@ export class AutomergeRepoStorage {
    * caller, and share buffers: none of these is to be transferred.
    */
   async loadRange(keyPrefix: StorageKey): Promise<Chunk[]> {
-    const records = await this.#provider.loadRecords(textOf(keyPrefix));
+    const text = textOf(keyPrefix);
+    const records = await this.#do(() => this.#provider.loadRecords(text));
     return records.map(({ Key, Data }) => ({ key: partsOf(Key), data: Data }));
   }
 
@@ -104,13 +110,25 @@ export class AutomergeRepoStorage {
   }
 
   #write([documentId = '']: StorageKey, call: () => Promise<void>): Promise<void> {
-    if (this.#repeated === undefined) return call();
-    return this.#repeated.add(call, (error) => this.#trouble.tell('write', documentId, error));
+    return this.#do(() => {
+      if (this.#repeated === undefined) return call();
+      return this.#repeated.add(call, (error) => this.#trouble.tell('write', documentId, error));
+    });
+  }
+
+  async #do<T>(call: () => Promise<T>): Promise<T> {
+    this.#calls++;
+    try {
+      return await call();
+    } finally {
+      if (--this.#calls === 0) this.#whenQuiet();
+    }
   }
 
   /**
-   * Waits for all that was called before, and releases the database. What `onError` was told of is tried once more, and rejects if it
-   * is still not stored. Calls after it reject with `closed`. A repo saves with a delay: `await repo.flush()` comes first.
+   * Waits for all that was called before, and for what the repo calls directly after that (it removes a document in three
+   * steps), then releases the database. What `onError` was told of is tried once more, and rejects if it is still not stored.
+   * Every call after that rejects with `closed`. A repo saves with a delay: `await repo.flush()` comes first.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -119,6 +137,12 @@ export class AutomergeRepoStorage {
 
   async #close(): Promise<void> {
     await this.#repeated?.close();
+    while (this.#calls > 0) {
+      await new Promise<void>((resolve) => {
+        this.#whenQuiet = resolve;
+      });
+      await nextTurn(); // by which whoever waited has gone on
+    }
     await this.#provider.close();
   }
 
