@@ -4,6 +4,8 @@ const snapshots = 'CREATE TABLE snapshots (store_id TEXT PRIMARY KEY, data BLOB 
 const patches =
   'CREATE TABLE patches (store_id TEXT NOT NULL, clock INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (store_id, clock));';
 const blobs = 'CREATE TABLE blobs (hash TEXT PRIMARY KEY, data BLOB NOT NULL, ref_count INTEGER NOT NULL DEFAULT 0);';
+const records =
+  'CREATE TABLE records (store_id TEXT NOT NULL, key TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (store_id, key));';
 const ours = `${snapshots} ${patches} ${blobs}`;
 
 /** Each is refused with `schema-mismatch`, untouched. */
@@ -32,6 +34,9 @@ export const otherSchemas: Record<string, string> = {
   'a view in place of a table': "CREATE VIEW patches AS SELECT 'store' AS store_id, 1 AS clock, x'00' AS data",
   'a view with a trigger': `CREATE VIEW blobs AS SELECT 'a' AS hash, x'00' AS data, 1 AS ref_count; CREATE TRIGGER t INSTEAD OF INSERT ON blobs BEGIN SELECT 1; END`,
   'an index with the name of a table': 'CREATE TABLE other (a); CREATE INDEX snapshots ON other (a)',
+  'records of another program': `${ours} CREATE TABLE records (id INTEGER PRIMARY KEY, text TEXT)`,
+  'records without a rowid': `${ours} ${records.replace(';', ' WITHOUT ROWID;')}`,
+  'a trigger on records': `${ours} ${records} CREATE TRIGGER t AFTER INSERT ON records BEGIN DELETE FROM records; END`,
   'a virtual table': 'CREATE VIRTUAL TABLE patches USING fts5 (store_id, clock, data)',
 };
 
@@ -43,4 +48,5 @@ export const soundSchemas: Record<string, string> = {
   'other tables beside ours': `${ours} CREATE TABLE more (a CHECK (a > 1)); CREATE TRIGGER t AFTER INSERT ON more BEGIN DELETE FROM more; END; CREATE VIEW v AS SELECT * FROM patches`,
   'an index that restricts nothing': `${ours} CREATE INDEX by_clock ON patches (clock)`,
   'only some of the tables': snapshots,
+  'our own schema, with records': `${ours} ${records}`,
 };

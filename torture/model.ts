@@ -112,7 +112,10 @@ export class Model {
         const { SnapshotClock, Patches, LastClock } = call.seen;
         const isAsSeen = store.snapshot?.clock === SnapshotClock && this.#covered(store, LastClock) === Patches.length;
         if (!isAsSeen) return false;
-        store.snapshot = { hex: hexOf(call.bytes), clock: LastClock };
+        // the number of a snapshot does not come twice, and does not fall
+        const least = SnapshotClock === undefined ? LastClock : SnapshotClock + Math.min(Patches.length, 1);
+        const clock = Math.min(Math.max(LastClock, least), Number.MAX_SAFE_INTEGER);
+        store.snapshot = { hex: hexOf(call.bytes), clock };
         removeWhere(store.patches, (clock) => clock <= LastClock);
         return true;
       }

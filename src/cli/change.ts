@@ -94,9 +94,10 @@ export async function copy(
     }),
   );
   if (done === undefined) return;
+  const records = done.Records === 0 ? '' : `${counted(done.Records, 'record')}, `;
   run.say(
     `${quoted(source)} copied into ${quoted(shownPlace(target))}: ${counted(done.Stores, 'store')}, ${counted(done.Snapshots, 'snapshot')}, ` +
-      `${counted(done.Patches, 'patch', 'patches')}, ${counted(done.Values, 'value')}, ${duration(done.DurationMs)}`,
+      `${counted(done.Patches, 'patch', 'patches')}, ${records}${counted(done.Values, 'value')}, ${duration(done.DurationMs)}`,
   );
 }
 

@@ -62,6 +62,8 @@ function page(run: Run, path: string, found: SDS_DatabaseDescription): void {
   }
   const { Count = 0, Bytes = 0, References = 0 } = found.Values ?? {};
   row('values', `${number(Count)}, ${bytes(Bytes)}, with ${counted(References, 'reference')}`);
+  const records = found.Records ?? { Count: 0, Bytes: 0 };
+  if (records.Count > 0) row('records', `${number(records.Count)}, ${bytes(records.Bytes)}`);
   const stores = found.Stores ?? [];
   row('stores', number(stores.length));
   for (const store of stores.slice(0, MOST_STORES)) {
@@ -71,7 +73,10 @@ function page(run: Run, path: string, found: SDS_DatabaseDescription): void {
         : `snapshot of ${bytes(store.SnapshotBytes)} at ${store.SnapshotClock}`;
     const range =
       store.Patches === 0 ? '' : `, ${bytes(store.PatchBytes)}, numbers ${store.FirstClock} to ${store.LastClock}`;
-    run.say(`    ${quoted(store.StoreId)}: ${snapshot}; ${counted(store.Patches, 'patch', 'patches')}${range}`);
+    const records = store.Records === 0 ? '' : `; ${counted(store.Records, 'record')}, ${bytes(store.RecordBytes)}`;
+    run.say(
+      `    ${quoted(store.StoreId)}: ${snapshot}; ${counted(store.Patches, 'patch', 'patches')}${range}${records}`,
+    );
   }
   if (stores.length > MOST_STORES)
     run.say(`    and ${number(stores.length - MOST_STORES)} more (all of them with --json)`);
@@ -94,8 +99,9 @@ export async function verify(run: Run, names: readonly string[], recursive: bool
 }
 
 function report(run: Run, path: string, { Sound, Findings, Checked, DurationMs }: SDS_VerifyResult): void {
-  const { Bytes, Patches, Values, ValuesWithHash } = Checked;
-  const looked = `${bytes(Bytes)}, ${counted(Patches, 'patch', 'patches')}, ${counted(Values, 'value')} (${number(ValuesWithHash)} against their hash)`;
+  const { Bytes, Patches, Records, Values, ValuesWithHash } = Checked;
+  const records = Records === 0 ? '' : `${counted(Records, 'record')}, `;
+  const looked = `${bytes(Bytes)}, ${counted(Patches, 'patch', 'patches')}, ${records}${counted(Values, 'value')} (${number(ValuesWithHash)} against their hash)`;
   const verdict = Sound ? styled('green', 'sound') : styled('red', counted(Findings.length, 'finding'));
   run.say(`${plain(path)}: ${verdict}; ${looked}, ${duration(DurationMs)}`);
   for (const { Code, Severity, Message, Advice, Count } of Findings) {

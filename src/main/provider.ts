@@ -29,6 +29,7 @@ import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
 import type { SDS_Statistics } from '../protocol/statistics.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { faultOfBytes, faultOfClock, faultOfKey, readContents, readOptions } from './arguments.ts';
+import { exiting } from './exiting.ts';
 import { contradictionOf, type Location, locate, OWN_LOCKS, pathOf } from './location.ts';
 import { tellNoted } from './observe/notes.ts';
 import { statisticsOf } from './observe/statistics.ts';
@@ -37,7 +38,7 @@ import { backupFile } from './operations/operations.ts';
 import { describe } from './option-checks.ts';
 import type { FileQueue } from './queue/file-queue.ts';
 import { Member } from './queue/member.ts';
-import { drainAtExit, exiting } from './workers/exit-guard.ts';
+import { drainAtExit } from './workers/exit-guard.ts';
 import type { ReplaceableWorker } from './workers/replaceable-worker.ts';
 import { type OpenFile, openFile, releaseFile } from './workers/worker-pool.ts';
 
@@ -256,9 +257,14 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws `invalid-argument`, `closed`, and all that a write can fail with
    *
    * @example
+   * const Provider = new SDS_DesktopPersistenceProvider('./notes.db', 'my-store')
+   * await Provider.appendPatch(new Uint8Array([1, 2]), 1)
+   * await Provider.appendPatch(new Uint8Array([3]), 2)
    * const Contents = await Provider.loadStore()
-   * const merged = merge([Contents.Snapshot ?? [], ...Contents.Patches])
-   * await Provider.compactStore(merged, Contents)
+   * // of a document whose patches are merged by putting them one behind the other
+   * const merged = Buffer.concat([Contents.Snapshot ?? new Uint8Array(0), ...Contents.Patches])
+   * console.log(await Provider.compactStore(merged, Contents)) // true
+   * await Provider.close()
    */
   compactStore(
     Data: Uint8Array,
@@ -301,8 +307,10 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws `invalid-argument`, `closed`, and all that a write can fail with
    *
    * @example
+   * const Provider = new SDS_DesktopPersistenceProvider('./notes.db', 'my-store')
    * await Provider.saveRecord('settings', new TextEncoder().encode('dark'))
-   * const settings = await Provider.loadRecord('settings')
+   * console.log(new TextDecoder().decode(await Provider.loadRecord('settings'))) // dark
+   * await Provider.close()
    */
   saveRecord(Key: string, Data: Uint8Array): Promise<void> {
     const fault = faultOfKey(Key, 'Key') ?? faultOfBytes(Data, 'Data');

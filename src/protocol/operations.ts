@@ -119,7 +119,14 @@ export interface SDS_VerifyResult {
   Sound: boolean;
   Findings: SDS_Finding[];
   /** What was looked at. */
-  Checked: { Bytes: number; Patches: number; Snapshots: number; Values: number; ValuesWithHash: number };
+  Checked: {
+    Bytes: number;
+    Patches: number;
+    Snapshots: number;
+    Records: number;
+    Values: number;
+    ValuesWithHash: number;
+  };
   DurationMs: number;
 }
 
@@ -132,6 +139,8 @@ export interface SDS_StoreDescription {
   PatchBytes: number;
   FirstClock: number | undefined;
   LastClock: number | undefined;
+  Records: number;
+  RecordBytes: number;
 }
 
 export interface SDS_DatabaseDescription {
@@ -154,4 +163,6 @@ export interface SDS_DatabaseDescription {
   /** `undefined` with `Quick`, and if it is no store file. */
   Stores: SDS_StoreDescription[] | undefined;
   Values: { Count: number; Bytes: number; References: number } | undefined;
+  /** Of all stores. */
+  Records: { Count: number; Bytes: number } | undefined;
 }

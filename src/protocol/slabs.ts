@@ -1,6 +1,7 @@
 /**
  * The arena: one block of shared memory a worker, cut into slabs of a few sizes. Batches are written
- * into slabs, which outlive a lost worker, and come back into use once their batch is finished.
+ * into slabs, which outlive a lost worker, and come back into use once their batch is finished. A slab is
+ * known by the byte that it starts with.
  */
 
 const KiB = 1024;
@@ -47,29 +48,18 @@ export const BATCH_ONE_BY_ONE = 4;
 /** Another process wrote to the file, seen by an SQLite with a known fault in that case. */
 export const BATCH_FOREIGN_WRITER = 8;
 
-/** Start and size of each slab, by its index. */
-export interface ArenaLayout {
-  starts: number[];
-  sizes: number[];
-  /** Slab indices of each class. */
-  classes: number[][];
+/** Where the slabs of each class begin and end, in the order of `slabClasses`. Both sides derive it from the arena's size. */
+export function layOutArena(arenaBytes: number): { start: number; end: number }[] {
+  let end = 0;
+  return slabClasses.map(({ share }) => {
+    const start = end;
+    end += arenaBytes * share;
+    return { start, end };
+  });
 }
 
-/** Both sides derive the same layout from the arena's size. */
-export function layOutArena(arenaBytes: number): ArenaLayout {
-  const layout: ArenaLayout = { starts: [], sizes: [], classes: [] };
-  let start = 0;
-  for (const { size, share } of slabClasses) {
-    const indices: number[] = [];
-    for (let left = Math.floor((arenaBytes * share) / size); left > 0; left--) {
-      indices.push(layout.starts.length);
-      layout.starts.push(start);
-      layout.sizes.push(size);
-      start += size;
-    }
-    layout.classes.push(indices);
-  }
-  return layout;
+export function sizeOfSlab(slab: number, arenaBytes: number): number {
+  return slabClasses[layOutArena(arenaBytes).findIndex(({ end }) => slab < end)]?.size ?? 0;
 }
 
 /** Rounds a wish for pending bytes to an arena that can be cut without a rest. */

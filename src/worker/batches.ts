@@ -77,7 +77,7 @@ export class Batches {
    */
   seal({ firstSlab }: GatheredBatch): number {
     const { arena } = this.#host;
-    const cell = arena.startOf(firstSlab) >> 2;
+    const cell = firstSlab >> 2;
     const small = arena.cell(cell + SLAB_NEXT) === NO_SLAB && arena.cell(cell + SLAB_FLAGS) === 0;
     const used = usedOf(Atomics.or(arena.cells, cell + SLAB_USED, SLAB_SEALED));
     return small ? used : Number.POSITIVE_INFINITY;
@@ -92,11 +92,11 @@ export class Batches {
       members,
     );
     const [first] = batches;
-    const done = first === undefined ? 0 : (arena.cell((arena.startOf(first.firstSlab) >> 2) + SLAB_DONE) ?? 0);
+    const done = first === undefined ? 0 : (arena.cell((first.firstSlab >> 2) + SLAB_DONE) ?? 0);
     if (done > 0) calls.recallSnapshots(done);
     // a worker was lost while it noted failures: what is not dealt with is tried anew, each promise as a whole
     if (first !== undefined && calls.hasFlag(BATCH_FAILED)) {
-      calls.reopen(arena.cell((arena.startOf(first.firstSlab) >> 2) + SLAB_DONE));
+      calls.reopen(arena.cell((first.firstSlab >> 2) + SLAB_DONE));
     }
     if (first !== undefined && calls.hasFlag(BATCH_ONE_BY_ONE)) return this.#runAlone(first);
     const point = this.#pointOf(batches);
@@ -175,7 +175,7 @@ export class Batches {
     const { arena } = this.#host;
     const { cells } = arena;
     const { delays } = this.#outcomes;
-    const doneAt = (arena.startOf(firstSlab) >> 2) + SLAB_DONE;
+    const doneAt = (firstSlab >> 2) + SLAB_DONE;
     const alreadyDone = cells[doneAt] ?? 0;
     const settlers = new Set<number>();
     calls.rewind();
@@ -200,7 +200,7 @@ export class Batches {
     const outcome = this.#outcomes.report(number, which, error);
     const { arena, members } = this.#host;
     const calls = new BatchReader(arena, [firstSlab], members);
-    const done = arena.cell((arena.startOf(firstSlab) >> 2) + SLAB_DONE);
+    const done = arena.cell((firstSlab >> 2) + SLAB_DONE);
     calls.flag(BATCH_FAILED); // first: if the worker is lost in between, no failure is overlooked
     calls.rewind(which);
     while (calls.next()) {

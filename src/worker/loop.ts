@@ -24,7 +24,7 @@ import type { RingReader } from './channel/ring-reader.ts';
 const DOZE_MS = 3.5;
 /** After a batch another one is expected within this time. */
 const TRAFFIC_MS = 50;
-/** Quiet for so long, it tells what nobody has waited for. */
+/** After this much quiet the loop tells what nobody has waited for. */
 const TELL_LATER_MS = 100;
 /**
  * Waking the main side costs both sides more than a small batch does: with many batches in the ring,
@@ -73,7 +73,7 @@ export class Loop {
   #batchAt = 0;
   #tidyAt = Number.POSITIVE_INFINITY;
 
-  /** @param lingerMs - quiet for so long, it returns to its event loop */
+  /** @param lingerMs - after this much quiet it returns to its event loop */
   constructor(control: Int32Array, ring: RingReader, work: Work, lingerMs: number, thread: Shared) {
     this.#control = control;
     this.#ring = ring;

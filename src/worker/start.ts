@@ -18,7 +18,7 @@ function threadId(): number {
 
 /**
  * @param begin - told what both sides share, before anything else
- * @param lingerMs - quiet for so long, the thread returns to its event loop
+ * @param lingerMs - after this much quiet the thread returns to its event loop
  */
 export function start(newEngine: NewEngine, lingerMs: number, begin: (shared: SharedMemory) => void = () => {}): void {
   if (parentPort === null) return;

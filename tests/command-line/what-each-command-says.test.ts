@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { nodeWithoutSqlite } from '../package/a-fresh-machine.ts';
 import { command, documentOf } from '../support/command-line.ts';
 import { freshFolder, rowsOf } from '../support/files.ts';
-import { bytesIn, makeStoreFile } from '../support/store-files.ts';
+import { bytesIn, makeStoreFile, recordsTable } from '../support/store-files.ts';
 
 const names = ['info', 'verify', 'backup', 'restore', 'compact', 'copy', 'schema', 'watch'];
 
@@ -90,6 +90,21 @@ describe('for people', () => {
     expect(rowsOf(join(cwd, 'tasks.db')).patches).toHaveLength(30);
   });
 
+  it('records, where there are some', async () => {
+    const cwd = freshFolder();
+    const sql = `${recordsTable} INSERT INTO records VALUES ('notes', 'a', x'0102'), ('others', 'b', x'03')`;
+    makeStoreFile(join(cwd, 'notes.db'), { sql });
+    const said = async (...args: string[]) => (await command(args, { cwd })).stdout;
+    const lines = (await said('info', 'notes.db')).split('\n');
+    expect(lines).toContain('  records   2, 3 bytes');
+    expect(lines).toContain(
+      "    'notes': snapshot of 5.0 kB at 10; 30 patches, 3.0 kB, numbers 11 to 40; 1 record, 2 bytes",
+    );
+    expect(lines).toContain("    'others': no snapshot; 0 patches; 1 record, 1 byte");
+    expect(await said('verify', 'notes.db')).toMatch(/60 patches, 2 records, 3 values/);
+    expect(await said('copy', 'notes.db', 'copy.db')).toMatch(/60 patches, 2 records, 3 values/);
+  });
+
   it('watch, for so many looks', async () => {
     const cwd = folderWithFile();
     const { stdout, exitCode } = await command(['watch', '--count', '2', '--every', '0.01', 'notes.db'], { cwd });
@@ -122,14 +137,14 @@ describe('for people', () => {
 
 describe('for programs', () => {
   const keys: Record<string, string[]> = {
-    info: 'Path Bytes LogBytes IndexBytes ModifiedAt PageBytes Pages FreePages Encoding IsStoreFile Schema NewestPatch Stores Values'.split(
+    info: 'Path Bytes LogBytes IndexBytes ModifiedAt PageBytes Pages FreePages Encoding IsStoreFile Schema NewestPatch Stores Values Records'.split(
       ' ',
     ),
     verify: ['Path', 'Sound', 'Findings', 'Checked', 'DurationMs'],
     backup: ['Path', 'Bytes', 'Pages', 'DurationMs'],
     restore: ['Path', 'Bytes', 'Pages', 'DurationMs'],
     compact: ['Path', 'BytesBefore', 'BytesAfter', 'DurationMs'],
-    copy: ['Path', 'Stores', 'Snapshots', 'Patches', 'Values', 'DurationMs'],
+    copy: ['Path', 'Stores', 'Snapshots', 'Patches', 'Records', 'Values', 'DurationMs'],
   };
 
   it.each(Object.entries(keys))('%s --json is one document with these keys', async (name, expected) => {

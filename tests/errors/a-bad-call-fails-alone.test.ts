@@ -41,6 +41,22 @@ describe('a bad call fails alone', () => {
     expect(rowsOf(file).patches).toHaveLength(3);
   });
 
+  it('among compactions, each of which is carried out once, or not at all, whatever is tried anew', async () => {
+    await using provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store', { VerifyValues: true });
+    for (const clock of [1, 2]) void provider.appendPatch(patchOf(clock), clock);
+    const seen = await provider.loadStore();
+    const first = provider.compactStore(patchOf('1 and 2'), seen);
+    const patch = provider.appendPatch(patchOf(3), 3);
+    const bad = provider.saveValue('0'.repeat(64), patchOf('another value'));
+    const second = provider.compactStore(patchOf('again'), seen);
+    const record = provider.saveRecord('key', patchOf('record'));
+    await expect(bad).rejects.toMatchObject({ code: 'invalid-argument' });
+    expect(await Promise.all([first, patch, second, record])).toEqual([true, undefined, false, undefined]);
+    const { Snapshot, Patches } = await provider.loadStore();
+    expect([Snapshot, ...Patches]).toEqual([patchOf('1 and 2'), patchOf(3)]);
+    expect(await provider.loadRecords()).toHaveLength(1);
+  });
+
   it('flush and flushSync tell of a call that was pending and failed', async () => {
     const provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store', { VerifyValues: true });
     await provider.ready();

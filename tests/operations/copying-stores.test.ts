@@ -46,7 +46,7 @@ describeOnPostgresql('copying stores', () => {
   it.each([
     ['what random calls have left', (path: string) => makeRandomFile(path, 5)],
     ['what is rare', async (path: string) => makeOddFile(path)],
-  ])('%s comes back as it was', { timeout: 180_000 }, async (_, make) => {
+  ])('%s comes back as it was', { timeout: 300_000 }, async (_, make) => {
     const source = await make(freshFile());
     const rows = rowsOf(source);
     const url = await postgresql.freshPlace();
@@ -55,6 +55,7 @@ describeOnPostgresql('copying stores', () => {
     expect(there).toMatchObject({
       Snapshots: rows.snapshots.length,
       Patches: rows.patches.length,
+      Records: rows.records.length,
       Values: rows.blobs.length,
     });
     expect(await leftIn(url)).toEqual(nothing);

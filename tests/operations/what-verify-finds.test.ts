@@ -18,6 +18,7 @@ it('nothing in a sound file, and says what was looked at', async () => {
     Bytes: readFileSync(dbPath).length,
     Patches: 61,
     Snapshots: 1,
+    Records: 0,
     Values: 4,
     ValuesWithHash: 3,
   });

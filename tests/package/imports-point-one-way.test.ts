@@ -50,3 +50,21 @@ it('there are no circles', () => {
   const done = new Set<string>();
   for (const file of files) expect(circleFrom(file, [], done)).toBeUndefined();
 });
+
+it('nor are there any between rooms: a room below never imports one above', () => {
+  const rooms = new Map<string, Set<string>>();
+  for (const [file, imported] of importsOf) {
+    const room = dirname(file);
+    for (const target of imported.map(dirname)) {
+      // what lies in a side's own folder is its rooms' neighbour, and what they have in common
+      if (target === room || target.split(sep).length < 3) continue;
+      if (room.split(sep).length >= 3) rooms.set(room, (rooms.get(room) ?? new Set()).add(target));
+    }
+  }
+  expect(rooms.size).toBeGreaterThan(5);
+  const above = (room: string, seen = new Set<string>()): Set<string> => {
+    for (const below of rooms.get(room) ?? []) if (!seen.has(below)) above(below, seen.add(below));
+    return seen;
+  };
+  for (const room of rooms.keys()) expect([...above(room)], `${room} leads to itself`).not.toContain(room);
+});

@@ -29,7 +29,28 @@ const writes: Record<string, (provider: Provider) => Promise<unknown>> = {
       provider.appendPatch(patchOf('after'), 2000),
       provider.saveValue('value', patchOf('value')),
     ]),
+  'a compaction': (provider) => compact(provider, patchOf('snapshot')),
+  'a large compaction': (provider) => compact(provider, large),
+  'a store that is removed': (provider) =>
+    Promise.all([
+      provider.appendPatch(patchOf('before'), 1),
+      provider.saveRecord('key', patchOf('before')),
+      provider.removeStore(),
+      provider.appendPatch(patchOf('after'), 1),
+    ]),
+  'records, in their order': (provider) =>
+    Promise.all([
+      ...['b', 'a', 'c'].map((key) => provider.saveRecord(key, patchOf(key))),
+      provider.removeRecord('b'),
+      provider.saveRecord('b', patchOf('made anew')),
+    ]),
+  'a large record': (provider) => provider.saveRecord('large', large),
 };
+
+async function compact(provider: Provider, snapshot: Uint8Array): Promise<void> {
+  const nothing = { SnapshotClock: undefined, Patches: [], LastClock: 0 };
+  expect(await provider.compactStore(snapshot, nothing)).toBe(true);
+}
 
 describeOnPostgresql('an answer to a commit that was lost', () => {
   it.each(Object.entries(writes))('%s: every call resolves, and is carried out once', async (_, write) => {

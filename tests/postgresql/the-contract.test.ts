@@ -22,5 +22,10 @@ describeOnPostgresql('on PostgreSQL', () => {
         }),
       freshPlace,
     );
+    describeSuite(
+      'this provider without COPY',
+      (url, storeId) => new SDS_DesktopPersistenceProvider(`${url}&copy=off`, storeId),
+      freshPlace,
+    );
   }
 });

@@ -39,6 +39,28 @@ describeOnPostgresql('the snapshot before', () => {
     expect(await versionsIn(url)).toBe(0);
   });
 
+  it('is gone with a compaction, large or small', async () => {
+    const url = await postgresql.freshPlace();
+    const provider = open(url);
+    await provider.saveSnapshot(snapshotOf(1), 1);
+    expect(await provider.compactStore(snapshotOf(2), await provider.loadStore())).toBe(true);
+    expect(await provider.loadSnapshot()).toEqual(snapshotOf(2)); // behind the deletion
+    expect(await versionsIn(url)).toBe(1);
+    expect(await provider.compactStore(new Uint8Array(10), await provider.loadStore())).toBe(true);
+    expect(await versionsIn(url)).toBe(0);
+  });
+
+  it('stays, and nothing else does, if a large compaction is not carried out', async () => {
+    const url = await postgresql.freshPlace();
+    const provider = open(url);
+    await provider.saveSnapshot(snapshotOf(1), 1);
+    const seen = await provider.loadStore();
+    await provider.appendPatch(new Uint8Array(10), 1);
+    expect(await provider.compactStore(snapshotOf(2), seen)).toBe(false);
+    expect(await provider.loadSnapshot()).toEqual(snapshotOf(1));
+    expect(await versionsIn(url)).toBe(1);
+  });
+
   it('keeps no caller waiting: if it can not be deleted now, it is with the next one', async () => {
     const url = await postgresql.freshPlace();
     const provider = open(url, { BusyTimeoutMs: 300 });

@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { randomOf } from './random.ts';
 import { randomCall } from './random-calls.ts';
-import { sha256 } from './store-files.ts';
+import { recordsTable, sha256, tables } from './store-files.ts';
 
 const BLOCK = 4096;
 
@@ -30,17 +30,14 @@ export const oddNames = [
 ];
 
 /**
- * Names of any kind, clocks at the bounds, empty bytes, snapshots and values in one row and in many chunks.
+ * Names of any kind, clocks at the bounds, empty bytes, snapshots and values in one row and in many chunks, records.
  *
- * @param scale - 1: a store of more patches than are digested together, and some 20 MB
+ * @param scale - 1: stores of more patches, and of more records, than are digested together, and some 25 MB
  */
 export function makeOddFile(dbPath: string, scale = 1): string {
   const megabytes = (count: number) => Math.round(count * scale * 1024 * 1024);
   const database = new DatabaseSync(dbPath);
-  database.exec(`PRAGMA journal_mode = WAL;
-    CREATE TABLE snapshots (store_id TEXT PRIMARY KEY, data BLOB NOT NULL, clock INTEGER NOT NULL);
-    CREATE TABLE patches (store_id TEXT NOT NULL, clock INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (store_id, clock));
-    CREATE TABLE blobs (hash TEXT PRIMARY KEY, data BLOB NOT NULL, ref_count INTEGER NOT NULL DEFAULT 0); BEGIN`);
+  database.exec(`PRAGMA journal_mode = WAL; ${tables} ${recordsTable} BEGIN`);
   const pick = randomOf(7);
   const block = Uint8Array.from({ length: BLOCK }, () => pick(256));
   const bytes = (size: number) => {
@@ -54,13 +51,20 @@ export function makeOddFile(dbPath: string, scale = 1): string {
   const patch = database.prepare('INSERT INTO patches VALUES (?, ?, ?)');
   const snapshot = database.prepare('INSERT INTO snapshots VALUES (?, ?, ?)');
   const value = database.prepare('INSERT INTO blobs VALUES (?, ?, ?)');
+  const record = database.prepare('INSERT INTO records VALUES (?, ?, ?)');
   for (const [i, name] of oddNames.entries()) {
     for (const clock of [Number.MIN_SAFE_INTEGER, -1, 0, 1, i + 2, Number.MAX_SAFE_INTEGER]) {
       patch.run(name, clock, bytes(clock === 0 ? 0 : pick(500)));
     }
     if (i % 2 === 0) snapshot.run(name, bytes(i * 100), i);
     value.run(`${name} as a hash`, bytes(i), i + 1);
+    // in an order that is not that of their keys, nor that of the stores
+    for (const key of oddNames.slice(0, i).reverse()) record.run(name, key, bytes(pick(300)));
+    record.run('only records', name, bytes(i === 1 ? 0 : i));
   }
+  for (let i = 25_000 * scale; i > 0; i--) record.run('many records', `key ${i}`, bytes(pick(12)));
+  record.run('large', 'large', bytes(megabytes(5)));
+  record.run('large', 'small', bytes(5));
   for (let clock = 1; clock <= 25_000 * scale; clock++) patch.run('many patches', clock * 3, bytes(pick(12)));
   patch.run('large', -Number.MAX_SAFE_INTEGER + 1, bytes(megabytes(6)));
   snapshot.run('large', bytes(megabytes(5) + 17), Number.MAX_SAFE_INTEGER);

@@ -41,9 +41,9 @@ export class ExtendedReference extends ReferenceProvider implements ExtendedProv
     const [snapshot] = this.#all('SELECT clock FROM snapshots WHERE store_id = ?');
     const covered = this.#all('SELECT 1 FROM patches WHERE store_id = ? AND clock <= ?', LastClock);
     if (snapshot?.clock !== SnapshotClock || covered.length !== Patches.length) return false;
-    // a snapshot that had that number already, and patches that came late: the next one
-    const isTaken = SnapshotClock === LastClock && covered.length > 0;
-    void this.saveSnapshot(data, isTaken ? Math.min(LastClock + 1, Number.MAX_SAFE_INTEGER) : LastClock);
+    // the number of a snapshot does not come twice, and does not fall
+    const least = SnapshotClock === undefined ? LastClock : SnapshotClock + Math.min(covered.length, 1);
+    void this.saveSnapshot(data, Math.min(Math.max(LastClock, least), Number.MAX_SAFE_INTEGER));
     this.#all('DELETE FROM patches WHERE store_id = ? AND clock <= ?', LastClock);
     return true;
   }

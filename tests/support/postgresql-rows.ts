@@ -32,14 +32,14 @@ export async function rowsFrom(client: pg.Client): Promise<Rows> {
     const read = async (sql: string) =>
       (await client.query<Stored>(sql)).rows
         .map((row) => ({ name: nameOf(row.name, long), number: Number(row.number), data: bytesOf(row) }))
-        .sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)) || a.number - b.number);
+        .sort((a, b) => orderOf(a.name, b.name) || a.number - b.number);
     const snapshots = await read(heads('store_id', 'clock', 'sds_snapshots', 'sds_snapshot_chunks'));
     const patches = await read(
       'SELECT store_id AS name, clock AS number, data, NULL AS size, NULL AS chunks FROM sds_patches',
     );
     const blobs = await read(heads('hash', 'ref_count', 'sds_values', 'sds_value_chunks'));
     const { rows: records } = await client.query<{ name: string; key: Buffer; data: Buffer }>(
-      'SELECT store_id AS name, key, data FROM sds_records ORDER BY store_id, position',
+      'SELECT store_id AS name, coalesce(long_key, key) AS key, data FROM sds_records ORDER BY store_id, position, key',
     );
     const loose = Number((await client.query<{ count: string }>(LOOSE_CHUNKS)).rows[0]?.count);
     if (loose > 0) throw new Error(`${loose} chunks belong to nothing`);
@@ -53,7 +53,7 @@ export async function rowsFrom(client: pg.Client): Promise<Rows> {
           key: key.toString(),
           data: data.toString('hex'),
         }))
-        .sort((a, b) => Buffer.compare(Buffer.from(a.store_id), Buffer.from(b.store_id))),
+        .sort((a, b) => orderOf(a.store_id, b.store_id)),
     };
   } finally {
     await client.query('COMMIT');
@@ -65,6 +65,10 @@ const LOOSE_CHUNKS = `
   SELECT (SELECT count(*) FROM sds_snapshot_chunks c WHERE NOT EXISTS (SELECT FROM sds_snapshots h WHERE h.store_id = c.store_id))
        + (SELECT count(*) FROM sds_value_chunks c
             WHERE NOT EXISTS (SELECT FROM sds_values h WHERE h.hash = c.hash AND h.version = c.version AND h.data IS NULL)) AS count`;
+
+function orderOf(a: string, b: string): number {
+  return a === b ? 0 : Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
 
 function bytesOf({ name, data, size, chunks }: Stored): string {
   const bytes = data ?? Buffer.concat(chunks ?? []);

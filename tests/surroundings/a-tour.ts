@@ -35,6 +35,11 @@ const parts: [name: string, make: string, expected: string][][] = [
     ['a backup', "provider.backup(folder + '/backup.db').then(({ Pages }) => Pages > 0)", 'true'],
     ['a check', "verifyDatabase(folder + '/backup.db').then(({ Sound }) => Sound)", 'true'],
     ['a description', 'describeDatabase(file).then(({ Stores }) => Stores.length)', '1'],
+    ['a whole store', 'provider.loadStore().then((contents) => (seen = contents).Patches.length)', '12000'],
+    ['a compaction', 'provider.compactStore(bytes(200_000, 1), seen)', 'true'],
+    ['a record', "provider.saveRecord('key', bytes(200_000, 1))", 'done'],
+    ['all records', "provider.loadRecords('k').then(([{ Key, Data }]) => Key + Data.length)", 'key200000'],
+    ['all stores', 'provider.listStores().then(([name]) => name)', 'store'],
     ['a flush', 'provider.flush()', 'done'],
     ['a flush that blocks', 'provider.appendPatch(bytes(3, 7), 50_000) && provider.flushSync()', 'true'],
     ['a flush that has no time', 'flushWhileLocked()', 'false'],
@@ -50,6 +55,7 @@ const [first = '', second = ''] = parts.map((part) =>
 export const expected = parts.flat().map(([name, , result]) => `${name}: ${result}`);
 
 const tools = `
+let seen;
 const bytes = (length, value) => new Uint8Array(length).fill(value);
 async function call(name, make) {
   waitsFor = name;

@@ -49,6 +49,30 @@ describe('in a realm of its own', () => {
     expect(structuredClone(kinds)).toEqual([[...lengths, 0, 3, 300_000], undefined, true]);
   });
 
+  it('so is all that whole stores and records are returned in', async () => {
+    const { run } = realm({ file: freshFile() });
+    const kinds = await run(`(async () => {
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+      await provider.saveSnapshot(new Uint8Array(3), 0);
+      await provider.appendPatch(new Uint8Array(2), 1);
+      await provider.saveRecord('key', new Uint8Array(1));
+      const contents = await provider.loadStore();
+      const records = await provider.loadRecords();
+      const stores = await provider.listStores();
+      const bytes = [contents.Snapshot, ...contents.Patches, records[0].Data, await provider.loadRecord('key')];
+      const compacted = await provider.compactStore(new Uint8Array(4), contents);
+      await provider.close();
+      return [
+        bytes.map((each) => each instanceof Uint8Array && each.length),
+        [contents, records[0]].map((each) => Object.getPrototypeOf(each) === Object.prototype),
+        [contents.Patches, records, stores].map((each) => each instanceof Array),
+        stores.join(),
+        compacted,
+      ];
+    })()`);
+    expect(structuredClone(kinds)).toEqual([[3, 2, 1, 1], [true, true], [true, true, true], 'store', true]);
+  });
+
   it('bytes of any realm are stored, copied or handed over', async () => {
     const { run } = realm({ file: freshFile(), theirs: (length: number) => new Uint8Array(length).fill(length % 251) });
     const result = await run(`(async () => {

@@ -9,6 +9,8 @@ import {
   type SDS_PersistenceErrorCode,
   type SDS_PersistenceProvider,
   type SDS_ProviderOptions,
+  type SDS_Record,
+  type SDS_StoreContents,
   transfer,
 } from 'sds-persistence-worker';
 
@@ -67,6 +69,14 @@ export async function beyondTheContract(bytes: Uint8Array): Promise<void> {
   provider.flushSync(1000);
   const moved: Uint8Array = transfer(bytes, [bytes.buffer]);
   await provider.saveValue('hash', moved);
+  const contents = await provider.loadStore();
+  proved(true satisfies Same<typeof contents, SDS_StoreContents>);
+  // its bytes may be gone, and whoever has merged it in another thread has no more than this
+  const seen = { SnapshotClock: contents.SnapshotClock, Patches: [], LastClock: contents.LastClock };
+  proved(true satisfies Same<ReturnType<typeof provider.compactStore>, Promise<boolean>>);
+  await provider.compactStore(bytes, seen);
+  const records: SDS_Record[] = await provider.loadRecords();
+  await provider.saveRecord('key', records[0]?.Data ?? bytes);
   // bytes of every origin are bytes
   await provider.appendPatch(Buffer.from('text'), 1);
   await provider.appendPatch(new Uint8Array(new SharedArrayBuffer(8)), 2);

@@ -89,10 +89,6 @@ export class PendingMemory {
     this.#slabs.giveBack(slab);
   }
 
-  startOf(slab: number): number {
-    return this.#slabs.startOf(slab);
-  }
-
   sizeOf(slab: number): number {
     return this.#slabs.sizeOf(slab);
   }
@@ -105,6 +101,6 @@ export class PendingMemory {
 
   /** The flags of a batch, by its first slab. */
   flagsOf(slab: number): number {
-    return this.cell((this.startOf(slab) >> 2) + SLAB_FLAGS);
+    return this.cell((slab >> 2) + SLAB_FLAGS);
   }
 }

@@ -1,32 +1,29 @@
 /** Gives out the arena's slabs and takes them back; most recently used first, so that few pages are touched. */
-import {
-  type ArenaLayout,
-  arenaBytesFor,
-  layOutArena,
-  NO_SLAB,
-  SLAB_HEADER,
-  slabClasses,
-} from '../../protocol/slabs.ts';
+import { arenaBytesFor, layOutArena, NO_SLAB, SLAB_HEADER, slabClasses } from '../../protocol/slabs.ts';
+
+/** The slabs of one size. */
+interface SlabClass {
+  size: number;
+  /** Those that came back, the last one on top. */
+  used: number[];
+  /** Those from here to `end` were never given out. */
+  unused: number;
+  end: number;
+}
 
 export class SlabPool {
   arena: SharedArrayBuffer;
-  readonly layout: ArenaLayout;
-  #free: number[][] = [];
+  #classes: SlabClass[];
 
   constructor(pendingBytes: number) {
     this.arena = new SharedArrayBuffer(arenaBytesFor(pendingBytes));
-    this.layout = layOutArena(this.arena.byteLength);
-    this.#fill();
-  }
-
-  #fill(): void {
-    this.#free = this.layout.classes.map((indices) => indices.slice().reverse());
+    this.#classes = classesOf(this.arena);
   }
 
   /** Goes on in fresh memory, which takes no room until it is written to. Only while no slab is given out. */
   renew(): void {
     this.arena = new SharedArrayBuffer(this.arena.byteLength);
-    this.#fill();
+    this.#classes = classesOf(this.arena);
   }
 
   /**
@@ -39,28 +36,43 @@ export class SlabPool {
     let wanted = least;
     while (sizeOfClass(wanted + 1) <= 2 * batchBytes) wanted++;
     for (let c = wanted; c >= least; c--) {
-      const slab = this.#free[c]?.pop();
-      if (slab !== undefined) return slab;
+      const slab = this.#takeOf(c);
+      if (slab !== NO_SLAB) return slab;
     }
     for (let c = wanted + 1; c < slabClasses.length; c++) {
-      const slab = this.#free[c]?.pop();
-      if (slab !== undefined) return slab;
+      const slab = this.#takeOf(c);
+      if (slab !== NO_SLAB) return slab;
     }
     return NO_SLAB;
   }
 
-  giveBack(slab: number): void {
-    const size = this.sizeOf(slab);
-    this.#free[slabClasses.findIndex((slabClass) => slabClass.size === size)]?.push(slab);
+  #takeOf(slabClass: number): number {
+    const slabs = this.#classes[slabClass];
+    if (slabs === undefined) return NO_SLAB;
+    const used = slabs.used.pop();
+    if (used !== undefined) return used;
+    if (slabs.unused >= slabs.end) return NO_SLAB;
+    const slab = slabs.unused;
+    slabs.unused += slabs.size;
+    return slab;
   }
 
-  startOf(slab: number): number {
-    return this.layout.starts[slab] ?? 0;
+  giveBack(slab: number): void {
+    this.#classes.find(({ end }) => slab < end)?.used.push(slab);
   }
 
   sizeOf(slab: number): number {
-    return this.layout.sizes[slab] ?? 0;
+    return this.#classes.find(({ end }) => slab < end)?.size ?? 0;
   }
+}
+
+function classesOf({ byteLength }: SharedArrayBuffer): SlabClass[] {
+  return layOutArena(byteLength).map(({ start, end }, index) => ({
+    size: sizeOfClass(index),
+    used: [],
+    unused: start,
+    end,
+  }));
 }
 
 function sizeOfClass(slabClass: number): number {

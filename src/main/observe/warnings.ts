@@ -1,7 +1,8 @@
 /** Process warnings: said once each, with a code that a program can filter by. */
+import { writeSync } from '../../protocol/builtins.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { outsideOfCalls } from '../async-context.ts';
-import { exiting, sayAtExit } from '../workers/exit-guard.ts';
+import { exiting } from '../exiting.ts';
 import { tell } from './channels.ts';
 import { note } from './notes.ts';
 
@@ -45,4 +46,13 @@ export function warnOfForeignWriter(dbPath: string, sqliteVersion: string): void
       'can damage the write-ahead log in that case (fixed in 3.51.3, 3.50.7 and 3.44.6): update Node, or let only ' +
       'one process at a time have the file open.',
   );
+}
+
+/** Nothing asynchronous runs any more in which a process warning would be printed: it goes to stderr at once. */
+export function sayAtExit(warning: string): void {
+  try {
+    writeSync(2, `(SDS_PersistenceWarning) ${warning}\n`);
+  } catch {
+    // stderr is closed or full: nobody can be told, and what is still to be committed must be all the same
+  }
 }

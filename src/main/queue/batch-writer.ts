@@ -42,15 +42,14 @@ export class BatchWriter {
   enter(slab: number, batch: Batch): void {
     const memory = this.#memory;
     if (batch.slabs.length > 0) this.#leaveSlab(slab);
-    const start = memory.startOf(slab);
     const size = memory.sizeOf(slab);
     batch.slabs.push(slab);
     batch.bytes += size;
-    memory.cells[(start >> 2) + SLAB_FLAGS] = 0;
-    memory.cells[(start >> 2) + SLAB_DONE] = 0;
-    this.#slabStart = start;
-    this.#at = start + SLAB_HEADER;
-    this.#end = start + size;
+    memory.cells[(slab >> 2) + SLAB_FLAGS] = 0;
+    memory.cells[(slab >> 2) + SLAB_DONE] = 0;
+    this.#slabStart = slab;
+    this.#at = slab + SLAB_HEADER;
+    this.#end = slab + size;
   }
 
   #leaveSlab(next: number): void {

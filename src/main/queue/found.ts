@@ -1,4 +1,4 @@
-/** What a load has found, as its caller gets it: in bytes of the realm of this code, as the caller's own are; a message's are of the main one. */
+/** What a load has found, as its caller gets it: in bytes, lists and objects of the realm of this code, as the caller's own are; a message's are of the main one. */
 import type { SDS_Record, SDS_StoreContents } from '../../protocol/contents.ts';
 import type { Found, PatchBlocks } from '../../protocol/service.ts';
 import { nextTurn } from '../../protocol/surroundings.ts';
@@ -25,10 +25,10 @@ function ofThisRealm({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array
 async function partsOf(found: Exclude<Found, undefined>): Promise<unknown> {
   if (Array.isArray(found)) return patchesOf(found);
   if ('buffer' in found) return ofThisRealm(found);
-  if ('stores' in found) return found.stores;
+  if ('stores' in found) return Array.from(found.stores);
   if ('keys' in found) {
     const data = await patchesOf(found.data);
-    return found.keys.map((Key, index): SDS_Record => ({ Key, Data: data[index] as Uint8Array })); // as many as keys
+    return Array.from(found.keys, (Key, index): SDS_Record => ({ Key, Data: data[index] as Uint8Array })); // as many as keys
   }
   const { snapshot, snapshotClock, patches, lastClock } = found;
   return {

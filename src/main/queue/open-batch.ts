@@ -126,7 +126,7 @@ export class OpenBatch {
       const index = isAcknowledged
         ? batch.addAcknowledged(member, operation, key)
         : batch.addPromise(member, operation, made);
-      member.endRun(); // calls of a provider keep their order, also if some fail
+      member.endRun(); // calls of a provider keep their order, even if some fail
       if (this.#writer.write(operation, flags, member.id, index, clock, data, length, key, keyLength)) {
         const settler = batch.settlers[index];
         if (operation === SAVE_SNAPSHOT && settler !== undefined) {

@@ -126,9 +126,8 @@ function failuresOf(batch: Batch, findings: Findings): Failures | undefined {
 /** Where each entry of a complete batch starts in the arena. */
 function* entriesOf(batch: Batch, memory: PendingMemory): Generator<number> {
   for (const slab of batch.slabs) {
-    const start = memory.startOf(slab);
-    const end = start + usedOf(memory.cell((start >> 2) + SLAB_USED));
-    for (let at = start + SLAB_HEADER; at < end; ) {
+    const end = slab + usedOf(memory.cell((slab >> 2) + SLAB_USED));
+    for (let at = slab + SLAB_HEADER; at < end; ) {
       yield at;
       at += entryBytes(memory.cell((at >> 2) + ENTRY_KEY_LENGTH), memory.cell((at >> 2) + ENTRY_DATA_LENGTH));
     }

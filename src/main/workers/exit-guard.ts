@@ -2,8 +2,9 @@
  * What was called before the process ends is committed before it ends: after `process.exit()`, an
  * uncaught error, an unhandled rejection or a signal that the program handles.
  */
-import { writeSync } from '../../protocol/builtins.ts';
+import { exitBegins } from '../exiting.ts';
 import { tellAtExit } from '../observe/notes.ts';
+import { sayAtExit } from '../observe/warnings.ts';
 
 /** What has to be done before the process ends, for each worker. */
 export interface Guarded {
@@ -67,8 +68,6 @@ function each(guards: ReadonlySet<Guard>, call: (guard: Guard) => void): void {
 }
 
 let guard: Guard | undefined;
-/** True once the process is in its `exit` event: from now on nothing asynchronous happens. */
-export let exiting = false;
 
 /** Makes the `exit` event wait, for all workers that are in the list then, until it is called with an empty one. */
 export function guardExit(workers: readonly Guarded[]): void {
@@ -79,7 +78,7 @@ export function guardExit(workers: readonly Guarded[]): void {
   }
   if (workers.length === 0 || guard !== undefined) return;
   // the first provider of all may be made in an `exit` listener: then ours would come too late
-  if ((process as { _exiting?: boolean })._exiting === true) exiting = true;
+  if ((process as { _exiting?: boolean })._exiting === true) exitBegins();
   const drain = () => {
     // copies: one that is given up meanwhile is taken out
     for (const worker of [...workers]) drainAtExit(worker);
@@ -91,7 +90,7 @@ export function guardExit(workers: readonly Guarded[]): void {
     },
     drain,
     exit() {
-      exiting = true;
+      exitBegins();
       drain();
       tellAtExit(); // no microtask will do so any more; what is called within is drained at once
       for (const worker of [...workers]) worker.retire(CLOSE_PATIENCE_MS);
@@ -106,13 +105,4 @@ export function drainAtExit(worker: Guarded): void {
   if (worker.idle || worker.drain(PATIENCE_MS)) return;
   const message = `the worker committed nothing for ${PATIENCE_MS} ms at exit; calls that were not acknowledged may be lost`;
   sayAtExit(message);
-}
-
-/** Nothing asynchronous runs any more in which a process warning would be printed: it goes to stderr at once. */
-export function sayAtExit(warning: string): void {
-  try {
-    writeSync(2, `(SDS_PersistenceWarning) ${warning}\n`);
-  } catch {
-    // stderr is closed or full: nobody can be told, and what is still to be committed must be all the same
-  }
 }

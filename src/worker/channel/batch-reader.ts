@@ -111,13 +111,12 @@ export class BatchReader implements Writes {
   #enter(slab: number): void {
     this.#slab = slab;
     if (slab === NO_SLAB) return;
-    const start = this.#arena.startOf(slab);
-    this.#following = start + SLAB_HEADER;
-    this.#end = start + usedOf(this.#arena.cell((start >> 2) + SLAB_USED));
+    this.#following = slab + SLAB_HEADER;
+    this.#end = slab + usedOf(this.#arena.cell((slab >> 2) + SLAB_USED));
   }
 
   #leaveSlab(): void {
-    const next = this.#arena.cell((this.#arena.startOf(this.#slab) >> 2) + SLAB_NEXT);
+    const next = this.#arena.cell((this.#slab >> 2) + SLAB_NEXT);
     this.#enter(next !== NO_SLAB ? next : (this.#firstSlabs[++this.#batch] ?? NO_SLAB));
   }
 
@@ -181,7 +180,7 @@ export class BatchReader implements Writes {
 
   get isLast(): boolean {
     if (this.#only !== 'all' || this.#following < this.#end || this.#batch + 1 < this.#firstSlabs.length) return false;
-    return this.#arena.cell((this.#arena.startOf(this.#slab) >> 2) + SLAB_NEXT) === NO_SLAB;
+    return this.#arena.cell((this.#slab >> 2) + SLAB_NEXT) === NO_SLAB;
   }
 
   get keepsBoth(): boolean {
@@ -230,18 +229,17 @@ export class BatchReader implements Writes {
   }
 
   hasFlag(flag: number): boolean {
-    return (this.#arena.cell((this.#arena.startOf(this.#firstSlabs[0] ?? 0) >> 2) + SLAB_FLAGS) & flag) !== 0;
+    return (this.#arena.cell(((this.#firstSlabs[0] ?? 0) >> 2) + SLAB_FLAGS) & flag) !== 0;
   }
 
   #flagSlab(slab: number, flag: number): void {
-    const flagsAt = (this.#arena.startOf(slab) >> 2) + SLAB_FLAGS;
+    const flagsAt = (slab >> 2) + SLAB_FLAGS;
     this.#arena.cells[flagsAt] = this.#arena.cell(flagsAt) | flag;
   }
 
   #firstSlabOf(at: number): number {
     if (this.#firstSlabs.length === 1) return this.#firstSlabs[0] ?? 0;
-    const within = (slab: number) =>
-      at >= this.#arena.startOf(slab) && at < this.#arena.startOf(slab) + this.#arena.sizeOf(slab);
+    const within = (slab: number) => at >= slab && at < slab + this.#arena.sizeOf(slab);
     return this.#firstSlabs.find(within) ?? 0;
   }
 }

@@ -16,7 +16,7 @@ export function stepBack(): void {
   const thread = currentThread();
   if (thread === 0) return; // elsewhere this would hold for the whole process
   try {
-    setPriority(thread, constants.priority.PRIORITY_LOW);
+    setPriority(thread, constants.priority.PRIORITY_BELOW_NORMAL);
   } catch {
     // a sandbox may forbid it: then it runs like every other thread
   }

@@ -1,5 +1,5 @@
 /**
- * Leaves the processor to whoever commits: a thread of the lowest priority still gets its slices, and the caches with
+ * Leaves the processor to whoever commits: a thread of low priority still gets its slices, and the caches with
  * them. So while there is traffic in the calling thread, it sleeps between two pieces of work as long as each took.
  */
 import { performance } from '../../protocol/surroundings.ts';

@@ -16,10 +16,9 @@ import type { Caller, Writes } from '../engine.ts';
 import { verifyValue } from '../verify-value.ts';
 import { MOST_INLINE } from './chunks.ts';
 import type { Compaction } from './compaction.ts';
-import type { Statement } from './connection.ts';
 import { storedName } from './names.ts';
 import { PackedPatches } from './packed-patches.ts';
-import { removalOfRecord, removalOfRecords, savingOfRecord } from './records.ts';
+import { RecordChanges } from './records.ts';
 import { isLarge, type Snapshot } from './snapshots.ts';
 import { ValueChanges } from './values.ts';
 
@@ -32,7 +31,7 @@ export interface Section {
   readonly patches: (PackedPatches | Map<string, number>)[];
   /** Of each store the last one. */
   readonly snapshots: Map<string, Snapshot>;
-  readonly records: Statement[];
+  readonly records: RecordChanges;
   /** What ends it: a compaction, or the store that is removed; nothing ends the last one. */
   end: Compaction | { removed: string } | undefined;
 }
@@ -99,13 +98,13 @@ export class Changes {
         this.#end({ removed: store });
         return;
       case SAVE_RECORD:
-        records.push(savingOfRecord(store, writes.key, viewOf(writes.data)));
+        records.save(store, writes.key, viewOf(writes.data));
         return;
       case REMOVE_RECORD:
-        records.push(removalOfRecord(store, writes.key));
+        records.remove(store, writes.key);
         return;
       case REMOVE_RECORDS:
-        records.push(removalOfRecords(store, writes.key));
+        records.removeAll(store, writes.key);
         return;
       case SAVE_VALUE: {
         const { key, data } = writes;
@@ -125,7 +124,7 @@ export class Changes {
   }
 
   #begin(): Section {
-    const section: Section = { patches: [], snapshots: new Map(), records: [], end: undefined };
+    const section: Section = { patches: [], snapshots: new Map(), records: new RecordChanges(), end: undefined };
     this.sections.push(section);
     return section;
   }
@@ -151,7 +150,7 @@ export class Changes {
     const { patches, snapshots, records } = this.#section;
     const [only] = patches;
     if (this.sections.length !== 1 || patches.length !== 1 || !(only instanceof PackedPatches)) return undefined;
-    const others = snapshots.size + records.length + this.longNames.size > 0 || this.values.any;
+    const others = snapshots.size + this.longNames.size > 0 || records.any || this.values.any;
     return others || this.keepsBoth || this.largeValue !== undefined ? undefined : only;
   }
 

@@ -198,7 +198,7 @@ export class Claims {
   /** This process wants a store no longer; `giveBack` tells the server, at once or as soon as it can be reached. */
   leave(stored: string): void {
     this.#claims.delete(stored);
-    // also if it is not known here: the server may have it, and the answer was lost
+    // even if it is not known here: the server may have it, and the answer was lost
     this.#leaving.add(stored);
   }
 

@@ -210,7 +210,7 @@ export class PostgresqlEngine implements Engine {
         statements.push(insertion(step, positions));
       }
       for (const [store, snapshot] of snapshots) statements.push(...smallSnapshot(store, snapshot));
-      statements.push(...records);
+      statements.push(...records.statements);
     }
     statements.push(...changes.values.statements, this.#holder.fence(point), { text: 'COMMIT' });
     const results = await inTransaction(connection, () => connection.run(...statements));

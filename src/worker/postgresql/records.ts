@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { RecordsFound } from '../../protocol/service.ts';
 import { Buffer } from '../../protocol/surroundings.ts';
+import { byteaArray } from './arrays.ts';
 import { Blocks } from './blocks.ts';
 import { bytesOf } from './chunks.ts';
 import type { Connection, Statement } from './connection.ts';
@@ -17,43 +18,82 @@ const PAGE_ROWS = 100;
 
 interface StoredKey {
   key: Buffer;
-  /** All of it, if `key` is not that. */
-  whole: Buffer | null;
+  whole: Buffer;
 }
 
-export function storedKey(key: string): StoredKey {
+function storedKey(key: string): StoredKey {
   const whole = Buffer.from(key);
-  if (whole.byteLength <= LONGEST_KEY) return { key: whole, whole: null };
+  if (whole.byteLength <= LONGEST_KEY) return { key: whole, whole };
   const digest = createHash('sha256').update(whole).digest();
   return { key: Buffer.concat([whole.subarray(0, LONGEST_KEY), digest]), whole };
 }
 
 // ---- writes ------------------------------------------------------------------------------------------
 
-export function savingOfRecord(store: string, name: string, data: Buffer): Statement {
-  const { key, whole } = storedKey(name);
+/** Records that are saved and removed, in order: those of a store that are saved in a row go by one statement. */
+export class RecordChanges {
+  readonly #statements: Statement[] = [];
+  #store = '';
+  /** Those that are saved, by their keys. One that is saved again stays where it is, as it does on the server. */
+  #saved = new Map<string, Buffer>();
+
+  get any(): boolean {
+    return this.#statements.length + this.#saved.size > 0;
+  }
+
+  /** The bytes stay where they are until the transaction ends. */
+  save(store: string, key: string, data: Buffer): void {
+    if (store !== this.#store) this.#endRun();
+    this.#store = store;
+    this.#saved.set(key, data);
+  }
+
+  remove(store: string, key: string): void {
+    this.#endRun();
+    this.#statements.push({
+      text: 'DELETE FROM sds_records WHERE store_id = $1 AND key = $2',
+      values: [store, storedKey(key).key],
+    });
+  }
+
+  removeAll(store: string, prefix: string): void {
+    this.#endRun();
+    const bounds = boundsOf(prefix);
+    const parameters = bounds.map((_, index) => `$${index + 2}::bytea`);
+    this.#statements.push({
+      text: `DELETE FROM sds_records WHERE store_id = $1${conditionOf(parameters)}`,
+      values: [store, ...bounds],
+    });
+  }
+
+  get statements(): readonly Statement[] {
+    this.#endRun();
+    return this.#statements;
+  }
+
+  #endRun(): void {
+    if (this.#saved.size === 0) return;
+    this.#statements.push(savingOf(this.#store, this.#saved));
+    this.#saved = new Map();
+  }
+}
+
+/** New ones come behind all that are there. */
+function savingOf(store: string, records: ReadonlyMap<string, Buffer>): Statement {
+  const keys = [...records.keys()].map(storedKey);
   return {
     text:
       'INSERT INTO sds_records (store_id, key, long_key, position, data) ' +
-      'SELECT $1::text, $2::bytea, $3::bytea, coalesce(max(position), 0) + 1, $4::bytea FROM sds_records WHERE store_id = $1::text ' +
+      `SELECT $1::text, u.k, CASE WHEN octet_length(u.w) > ${LONGEST_KEY} THEN u.w END, ` +
+      'coalesce((SELECT position FROM sds_records WHERE store_id = $1::text ORDER BY position DESC LIMIT 1), 0) + u.n, u.d ' +
+      'FROM unnest($2::bytea[], $3::bytea[], $4::bytea[]) WITH ORDINALITY AS u(k, w, d, n) ' +
       'ON CONFLICT (store_id, key) DO UPDATE SET data = excluded.data',
-    values: [store, key, whole, data],
-  };
-}
-
-export function removalOfRecord(store: string, name: string): Statement {
-  return {
-    text: 'DELETE FROM sds_records WHERE store_id = $1 AND key = $2',
-    values: [store, storedKey(name).key],
-  };
-}
-
-export function removalOfRecords(store: string, prefix: string): Statement {
-  const bounds = boundsOf(prefix);
-  const parameters = bounds.map((_, index) => `$${index + 2}::bytea`);
-  return {
-    text: `DELETE FROM sds_records WHERE store_id = $1${conditionOf(parameters)}`,
-    values: [store, ...bounds],
+    values: [
+      store,
+      byteaArray(keys.map(({ key }) => key)),
+      byteaArray(keys.map(({ whole }) => whole)),
+      byteaArray([...records.values()]),
+    ],
   };
 }
 

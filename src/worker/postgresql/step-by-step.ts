@@ -37,7 +37,7 @@ export class StepByStep {
       }
     }
     for (const [store, snapshot] of snapshots) await this.#saveSnapshot(store, snapshot);
-    this.#statements.push(...records);
+    this.#statements.push(...records.statements);
     if (end === undefined) return;
     this.#careful.pruned();
     if ('removed' in end) {

@@ -4,7 +4,7 @@ import { start } from '../start.ts';
 import { countCheckpointsIn } from './checkpoint-count.ts';
 import { SqliteEngine } from './engine.ts';
 
-/** Quiet for so long, it returns to its event loop: until then, waking it takes no message. */
+/** After this much quiet the thread returns to its event loop: until then, waking it takes no message. */
 const LINGER_MS = 900;
 
 start(

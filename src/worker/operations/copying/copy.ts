@@ -21,7 +21,7 @@ import { FileReader } from './file-reader.ts';
 import { FileWriter } from './file-writer.ts';
 import { Meter } from './meter.ts';
 
-/** So often a file may change while it is read without a lock. */
+/** How often a file may change while it is read without a lock. */
 const MOST_TRIES = 6;
 /** Stores that are copied together: whole ones, until they are so large or so many. */
 const GROUP_BYTES = 8 * 1024 * 1024;

@@ -12,7 +12,7 @@ import { namesOf } from '../../postgresql/long-names.ts';
 import { storedName } from '../../postgresql/names.ts';
 import { PackedPatches } from '../../postgresql/packed-patches.ts';
 import { insertionOfNew } from '../../postgresql/patches.ts';
-import { savingOfRecord } from '../../postgresql/records.ts';
+import { RecordChanges } from '../../postgresql/records.ts';
 import { largeSnapshot, snapshotHead } from '../../postgresql/snapshots.ts';
 import { type ClaimRow, fenceHolders, lockedRows, lockStatements, removal } from '../../postgresql/store-rows.ts';
 import { prepareTables } from '../../postgresql/tables.ts';
@@ -230,8 +230,7 @@ export class DatabaseWriter implements Writer {
         for (const { clock, data } of patches) await parts.addPatch(stored, clock, data);
       }
       for await (const records of reader.records(name)) {
-        for (const { key, data } of records)
-          await parts.add(savingOfRecord(stored, key, viewOf(data)), data.byteLength);
+        for (const { key, data } of records) await parts.addRecord(stored, key, data);
       }
     }
     await parts.send();
@@ -263,12 +262,14 @@ export class DatabaseWriter implements Writer {
   }
 }
 
-/** Statements that cross together, and patches of several stores that cross with one. */
+/** Statements that cross together, and patches of several stores, or records of one, that cross with one. */
 class Parts {
   readonly #server: CopyConnection;
   readonly #meter: Meter;
   #statements: Statement[] = [];
   #patches = new PackedPatches();
+  #records = new RecordChanges();
+  #rows = 0;
   #bytes = 0;
 
   constructor(server: CopyConnection, meter: Meter) {
@@ -286,16 +287,23 @@ class Parts {
     await this.#added(data.byteLength);
   }
 
+  async addRecord(stored: string, key: string, data: Uint8Array): Promise<void> {
+    this.#records.save(stored, key, viewOf(data));
+    await this.#added(data.byteLength);
+  }
+
   async #added(bytes: number): Promise<void> {
     this.#bytes += bytes;
-    const rows = this.#statements.length + this.#patches.count;
-    if (rows >= MOST_ROWS || this.#bytes >= MOST_BYTES) await this.send();
+    this.#rows++;
+    if (this.#rows >= MOST_ROWS || this.#bytes >= MOST_BYTES) await this.send();
   }
 
   async send(): Promise<void> {
     const [statements, patches, bytes] = [this.#statements, this.#patches, this.#bytes];
     if (patches.count > 0) statements.push(insertionOfNew(patches));
-    [this.#statements, this.#patches, this.#bytes] = [[], new PackedPatches(), 0];
+    statements.push(...this.#records.statements);
+    [this.#statements, this.#patches, this.#records] = [[], new PackedPatches(), new RecordChanges()];
+    [this.#rows, this.#bytes] = [0, 0];
     if (statements.length > 0) await this.#server.run(...statements);
     patches.free();
     await this.#meter.add(bytes);

@@ -5,7 +5,7 @@ import type { OperationTasks } from '../../../protocol/operation-messages.ts';
 import type { SDS_DatabaseDescription, SDS_StoreDescription } from '../../../protocol/operations.ts';
 import { EngineError } from '../../engine.ts';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
-import { checkSchema, hasAllTables } from '../../sqlite/schema.ts';
+import { checkSchema, hasAllTables, hasRecords } from '../../sqlite/schema.ts';
 import { encodingOf, textOf } from '../../sqlite/text.ts';
 import type { Progress } from '../progress.ts';
 import { type Reading, withReading } from './open-to-read.ts';
@@ -22,6 +22,7 @@ export async function describe(
     const IsStoreFile = Schema === '';
     const file = statSync(reading.path);
     const counts = pageCounts(database, reading.path);
+    const Stores = IsStoreFile && !quick ? storesOf(reading, progress) : undefined;
     return {
       Path: reading.path,
       Bytes: file.size,
@@ -35,8 +36,9 @@ export async function describe(
       IsStoreFile,
       Schema,
       NewestPatch: IsStoreFile ? newestPatch(reading) : undefined,
-      Stores: IsStoreFile && !quick ? storesOf(reading, progress) : undefined,
+      Stores,
       Values: IsStoreFile && !quick ? valuesOf(reading) : undefined,
+      Records: Stores && recordsOf(Stores),
     };
   });
 }
@@ -66,7 +68,7 @@ function newestPatch(reading: Reading): SDS_DatabaseDescription['NewestPatch'] {
   return { Row: Number(row.row), StoreId: textOf(reading, row.id), Clock: Number(row.clock), Bytes: Number(row.bytes) };
 }
 
-/** Store by store, found by leaps through the index; between two of them the caller may stop it. */
+/** Store by store; between two of them the caller may stop it. */
 function storesOf(reading: Reading, progress: Progress): SDS_StoreDescription[] {
   const { database } = reading;
   const stores = new Map<string, SDS_StoreDescription>();
@@ -80,6 +82,8 @@ function storesOf(reading: Reading, progress: Progress): SDS_StoreDescription[] 
       PatchBytes: 0,
       FirstClock: undefined,
       LastClock: undefined,
+      Records: 0,
+      RecordBytes: 0,
     };
     stores.set(StoreId, store);
     return store;
@@ -92,30 +96,57 @@ function storesOf(reading: Reading, progress: Progress): SDS_StoreDescription[] 
     store.SnapshotBytes = Number(row.bytes);
     store.SnapshotClock = Number(row.clock);
   }
-  const rows = Number(firstRow(database.prepare('SELECT CAST(max(rowid) AS REAL) AS rows FROM patches'))?.rows ?? 0);
-  const next = database.prepare(
-    'SELECT CAST(min(store_id) AS BLOB) AS id FROM patches WHERE store_id > CAST(? AS TEXT)',
-  );
-  const count = database.prepare(
-    'SELECT count(*) AS patches, total(length(data)) AS bytes, CAST(min(clock) AS REAL) AS first, ' +
-      'CAST(max(clock) AS REAL) AS last FROM patches WHERE store_id = CAST(? AS TEXT)',
-  );
-  let id = firstRow(database.prepare('SELECT CAST(min(store_id) AS BLOB) AS id FROM patches'))?.id;
-  for (let counted = 0; id instanceof Uint8Array; ) {
+  for (const [id, row] of countedBy(reading, 'patches', progress)) {
     const store = storeOf(id);
     // in a damaged index the next may be one that was there before
     if (store.Patches > 0) break;
-    const row = firstRow(count, id);
-    store.Patches = Number(row?.patches);
-    store.PatchBytes = Number(row?.bytes);
-    store.FirstClock = Number(row?.first);
-    store.LastClock = Number(row?.last);
-    if (store.Patches === 0) break;
-    counted += store.Patches;
-    progress.step('rows', counted, Math.max(rows, counted), 'rows');
-    id = firstRow(next, id)?.id;
+    store.Patches = Number(row.rows);
+    store.PatchBytes = Number(row.bytes);
+    store.FirstClock = Number(row.first);
+    store.LastClock = Number(row.last);
+  }
+  for (const [id, row] of hasRecords(database) ? countedBy(reading, 'records', progress) : []) {
+    const store = storeOf(id);
+    if (store.Records > 0) break;
+    store.Records = Number(row.rows);
+    store.RecordBytes = Number(row.bytes);
   }
   return [...stores.values()].sort((a, b) => (a.StoreId < b.StoreId ? -1 : 1));
+}
+
+/** What there is of each store in a table, found by leaps through its index. */
+function* countedBy(
+  { database }: Reading,
+  table: 'patches' | 'records',
+  progress: Progress,
+): Generator<[id: Uint8Array, row: Record<string, unknown>]> {
+  const all = Number(firstRow(database.prepare(`SELECT CAST(max(rowid) AS REAL) AS rows FROM ${table}`))?.rows ?? 0);
+  const clocks = table === 'patches' ? ', CAST(min(clock) AS REAL) AS first, CAST(max(clock) AS REAL) AS last' : '';
+  const next = database.prepare(
+    `SELECT CAST(min(store_id) AS BLOB) AS id FROM ${table} WHERE store_id > CAST(? AS TEXT)`,
+  );
+  const count = database.prepare(
+    `SELECT count(*) AS rows, total(length(data)) AS bytes${clocks} FROM ${table} WHERE store_id = CAST(? AS TEXT)`,
+  );
+  let id = firstRow(database.prepare(`SELECT CAST(min(store_id) AS BLOB) AS id FROM ${table}`))?.id;
+  for (let counted = 0; id instanceof Uint8Array; ) {
+    const row = firstRow(count, id) ?? {};
+    const rows = Number(row.rows);
+    yield [id, row];
+    if (rows === 0) return;
+    counted += rows;
+    progress.step('rows', counted, Math.max(all, counted), 'rows');
+    id = firstRow(next, id)?.id;
+  }
+}
+
+function recordsOf(stores: readonly SDS_StoreDescription[]): SDS_DatabaseDescription['Records'] {
+  const sum = { Count: 0, Bytes: 0 };
+  for (const { Records, RecordBytes } of stores) {
+    sum.Count += Records;
+    sum.Bytes += RecordBytes;
+  }
+  return sum;
 }
 
 function valuesOf({ database }: Reading): SDS_DatabaseDescription['Values'] {

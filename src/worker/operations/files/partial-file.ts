@@ -106,7 +106,7 @@ function noRoom(target: string, bytes: number, free: number | undefined, failure
   return new OperationError('database-full', target, detail, failure?.reported);
 }
 
-/** Fails if there is a file of that name, also if it came just now. */
+/** Fails if there is a file of that name, even one that came just now. */
 function renameToNewName(path: string, target: string): void {
   try {
     linkSync(path, target);

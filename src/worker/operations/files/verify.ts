@@ -4,7 +4,7 @@ import { performance } from '../../../protocol/surroundings.ts';
 import { EngineError } from '../../engine.ts';
 import { toEngineError } from '../../sqlite/errors.ts';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
-import { checkSchema, hasAllTables, isUsual } from '../../sqlite/schema.ts';
+import { checkSchema, hasAllTables, hasRecords, isUsual, isUsualRecord } from '../../sqlite/schema.ts';
 import { textOf } from '../../sqlite/text.ts';
 import { ChangedMeanwhile, OperationError, Stopped } from '../failure.ts';
 import type { Progress } from '../progress.ts';
@@ -39,7 +39,7 @@ async function check(path: string, progress: Progress): Promise<Pick<SDS_VerifyR
 }
 
 function nothing(path: string): Checked {
-  return { Bytes: locate(path).size, Patches: 0, Snapshots: 0, Values: 0, ValuesWithHash: 0 };
+  return { Bytes: locate(path).size, Patches: 0, Snapshots: 0, Records: 0, Values: 0, ValuesWithHash: 0 };
 }
 
 function checkAll(reading: Reading, findings: Findings, checked: Checked, progress: Progress): void {
@@ -57,6 +57,9 @@ function checkAll(reading: Reading, findings: Findings, checked: Checked, progre
     checked.Snapshots = Number(firstRow(reading.database.prepare('SELECT count(*) AS n FROM snapshots'))?.n);
   });
   finding(findings, () => checkTypes(reading, findings, progress));
+  finding(findings, () => {
+    if (hasRecords(reading.database)) checked.Records = checkRecords(reading, findings, progress);
+  });
   finding(findings, () => {
     checked.Patches = checkNumbers(reading, findings, progress);
   });
@@ -113,6 +116,22 @@ function checkTypes(reading: Reading, findings: Findings, progress: Progress): v
       }
     });
   }
+}
+
+/** The same of records. Returns how many there are. */
+function checkRecords(reading: Reading, findings: Findings, progress: Progress): number {
+  const { database } = reading;
+  const odd = database.prepare(
+    'SELECT typeof(store_id) AS id, typeof(key) AS key, typeof(data) AS data, CAST(store_id AS BLOB) AS name ' +
+      `FROM records NOT INDEXED WHERE rowid BETWEEN ? AND ? AND NOT (${isUsualRecord})`,
+  );
+  eachRange(reading, 'records', progress, (first, last) => {
+    for (const { id, key, data, name } of odd.all(first, last)) {
+      const where = `table records, store ${JSON.stringify(textOf(reading, name))}`;
+      findings.add('wrong-type', 'records', () => `${where}: id is ${id}, key is ${key}, data is ${data}`);
+    }
+  });
+  return Number(firstRow(database.prepare('SELECT count(*) AS n FROM records'))?.n);
 }
 
 /** Goes through a table in pieces, between which it may be stopped. */
