@@ -82,6 +82,7 @@ const beside = (parts, ending) => ({
 });
 const library = [/\/main\/index\.ts$/, 'index'];
 const documents = [/\/documents\/index\.ts$/, 'documents'];
+const notice = '; contains Comlink, Apache-2.0: see THIRD-PARTY-NOTICES.md';
 /** The library, and what is loaded only by who asks for it. */
 const entries = [
   ['src/main/index.ts', 'index', []],
@@ -101,7 +102,7 @@ for (const [format, ending] of [
       ...readable,
       outfile: join(dist, `${name}.${ending}`),
       plugins: [comlinkGlobals, virtualModules(format), beside(parts, ending)],
-      banner: { js: '/*! sds-persistence-worker, MIT; contains Comlink, Apache-2.0: see THIRD-PARTY-NOTICES.md */' },
+      banner: { js: `/*! sds-persistence-worker, MIT${name === 'index' ? notice : ''} */` },
     });
   }
 }

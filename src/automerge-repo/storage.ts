@@ -1,7 +1,8 @@
 /** The storage of automerge-repo: each of its chunks is a record of one store. */
-import { readStorageOptions, type StorageOptions, Trouble } from '../documents/index.ts';
+import { readStorageOptions, Trouble } from '../documents/index.ts';
 import { SDS_DesktopPersistenceProvider, type SDS_PersistenceError } from '../main/index.ts';
 import { types } from '../protocol/builtins.ts';
+import type { StorageOptions } from '../protocol/document-options.ts';
 import { nextTurn, Promise } from '../protocol/surroundings.ts';
 import { partsOf, textOf } from './keys.ts';
 import { RepeatedWrites } from './repeated-writes.ts';

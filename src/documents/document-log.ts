@@ -69,10 +69,14 @@ export class DocumentLog {
     this.#live?.apply(updates);
   }
 
-  /** The state vector of what is stored, or what another one lacks of it, as the merging thread finds it. */
-  async compute(task: 'stateVector' | 'diff', against?: Uint8Array): Promise<{ bytes: Uint8Array; lastClock: number }> {
-    const merged = await loadMerged(this.provider, this.#merging, task, true, against);
-    return { bytes: merged?.bytes ?? new Uint8Array(), lastClock: merged?.contents.LastClock ?? 0 };
+  /**
+   * The state vector of what is stored, or what another one lacks of it, as the merging thread finds it.
+   *
+   * @returns that, and of how many updates
+   */
+  async compute(task: 'stateVector' | 'diff', against?: Uint8Array): Promise<{ bytes: Uint8Array; updates: number }> {
+    const { bytes, contents } = await loadMerged(this.provider, this.#merging, task, true, against);
+    return { bytes, updates: partsOf(contents).length };
   }
 
   /**
@@ -238,7 +242,8 @@ export class DocumentLog {
   async #compact(isWaitedFor: boolean): Promise<boolean> {
     const clock = this.#nextClock();
     const merged = await loadMerged(this.provider, this.#merging, 'merge', isWaitedFor);
-    return merged === undefined || this.#replace(merged, clock);
+    if (merged.contents.Patches.length === 0) return true;
+    return this.#replace(merged, clock);
   }
 
   async #replace({ contents, bytes }: Merged, clock: number): Promise<boolean> {

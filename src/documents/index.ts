@@ -3,12 +3,6 @@ export { DocumentLog, type LiveDocument } from './document-log.ts';
 export { Documents } from './documents.ts';
 export { type Merging, mergeFailed, NoMergeModule } from './merging.ts';
 export { merge } from './merging-thread.ts';
-export {
-  type DocumentOptions,
-  readDocumentOptions,
-  readStorageOptions,
-  type Settings,
-  type StorageOptions,
-} from './options.ts';
+export { readDocumentOptions, readStorageOptions, type Settings } from './options.ts';
 export { GrowingPause } from './pause.ts';
-export { type OnError, Trouble } from './trouble.ts';
+export { Trouble } from './trouble.ts';

@@ -2,12 +2,13 @@
  * Runs merges in a thread of their own, one a process and started with the first of them: compacting a document takes as long as
  * opening it, and holds up neither the program nor what commits. Whatever becomes of the thread, each merge settles.
  */
-import type { ResourceLimits, Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 // the bundled src/worker/merging/entry.ts, put here by the build
 import mergingCode from 'virtual:merging-code';
 import { SDS_PersistenceError } from '../main/index.ts';
 import { startThread } from '../main/workers/start-worker.ts';
 import { OWNER } from '../protocol/control.ts';
+import type { MergingLimits } from '../protocol/document-options.ts';
 import { reviveCause } from '../protocol/errors.ts';
 import type { MergeReply, MergeRequest, MergingData } from '../protocol/merging.ts';
 import { later, Promise } from '../protocol/surroundings.ts';
@@ -20,7 +21,7 @@ const LONGEST_MS = 300_000;
 
 export interface MergeJob extends MergeRequest {
   /** Of the thread; one that was started with others is replaced. */
-  limits: ResourceLimits;
+  limits: MergingLimits;
   /** Whether somebody waits: it comes before those that nobody waits for, and the process lives until it is done. */
   isWaitedFor: boolean;
 }
@@ -45,7 +46,7 @@ let endsNot = () => {};
  * Carries out a merge, after those that were asked for before.
  *
  * @param job - its parts are handed over, with their buffers
- * @throws NoMergeModule; SDS_PersistenceError `merge-failed`, with what was thrown as its cause; `worker-lost` if the thread has
+ * @throws NoMergeModule; SDS_PersistenceError `database-corrupt`, with what was thrown as its cause; `worker-lost` if the thread has
  *   ended, also for want of memory
  */
 export function merge(job: MergeJob): Promise<Uint8Array> {
@@ -90,7 +91,7 @@ function begin(job: MergeJob): void {
   worker.postMessage(request, [...new Set(parts.map(({ buffer }) => buffer as ArrayBuffer))]);
 }
 
-function start(resourceLimits: ResourceLimits, limits: string): Thread {
+function start(resourceLimits: MergingLimits, limits: string): Thread {
   const data: MergingData = { owner: OWNER };
   const worker = startThread(mergingCode(), 'sds-merging', data, resourceLimits);
   const started = { worker, limits };
@@ -113,10 +114,9 @@ function start(resourceLimits: ResourceLimits, limits: string): Thread {
 }
 
 function settle({ resolve, reject }: Waiting, reply: MergeReply): void {
-  if ('bytes' in reply) return resolve(reply.bytes);
-  const { failure, missing } = reply;
-  if (missing) return reject(new NoMergeModule(failure.message));
-  reject(mergeFailed(reviveCause(failure)));
+  if ('bytes' in reply) resolve(reply.bytes);
+  else if (reply.missing) reject(new NoMergeModule(reply.failure.message));
+  else reject(mergeFailed(reviveCause(reply.failure)));
 }
 
 /** Whatever has become of the current one: the next one follows. */

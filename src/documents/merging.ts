@@ -9,7 +9,7 @@ export class NoMergeModule extends Error {}
 /** Of what a merge has thrown. */
 export function mergeFailed(reason: Error): SDS_PersistenceError {
   const message = `a document's updates could not be merged (${reason.message}); all of them are stored as they are`;
-  return new SDS_PersistenceError('merge-failed', message, { cause: reason });
+  return new SDS_PersistenceError('database-corrupt', message, { cause: reason });
 }
 
 /** Merges the updates of a kind of documents. */
@@ -33,17 +33,17 @@ export function partsOf({ Snapshot, Patches }: SDS_StoreContents): Uint8Array[] 
   return Snapshot === undefined ? Patches : [Snapshot, ...Patches];
 }
 
-/** Loads a store and merges it; `undefined` if there is no patch to merge. Of what was loaded, the bytes are gone. */
+/** Loads a store and merges it, if there is anything to merge. Of what was loaded, the bytes are gone. */
 export async function loadMerged(
   provider: SDS_DesktopPersistenceProvider,
   merging: Merging,
   task: MergeTask,
   isWaitedFor: boolean,
   against?: Uint8Array,
-): Promise<Merged | undefined> {
+): Promise<Merged> {
   for (let isFirst = true; ; isFirst = false) {
     const contents = await provider.loadStore();
-    if (task === 'merge' && contents.Patches.length === 0) return undefined;
+    if (task === 'merge' && contents.Patches.length === 0) return { contents, bytes: new Uint8Array() };
     try {
       return { contents, bytes: await merging.run(task, partsOf(contents), isWaitedFor, against) };
     } catch (error) {

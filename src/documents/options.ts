@@ -1,38 +1,7 @@
 /** Options of what keeps documents: those of the provider behind it, in the form of the world of these documents, and its own. */
-import type { ResourceLimits } from 'node:worker_threads';
 import { SDS_PersistenceError, type SDS_ProviderOptions } from '../main/index.ts';
 import { type Acceptance, checkOptions } from '../main/option-checks.ts';
-import type { OnError } from './trouble.ts';
-
-/** Of whatever stores something in a database. */
-export interface StorageOptions {
-  /** `'normal'` (default): what is acknowledged survives the end of the process; `'full'`: also a power cut. */
-  durability?: 'normal' | 'full';
-  /** For how many milliseconds a write waits for another process's. Default 5000. */
-  busyTimeoutMs?: number;
-  /** How many bytes may wait for their commit. Default 64 MiB. */
-  maxPendingBytes?: number;
-  /** What happens to an update beyond that: `'block'` (default for files) holds the caller, `'reject'` (default on PostgreSQL) rejects it. */
-  overflow?: 'block' | 'reject';
-  /** On PostgreSQL: whether a document belongs to one process, which the server enforces (`'exclusive'`, default), or to any number (`'shared'`). */
-  ownership?: 'exclusive' | 'shared';
-  /** On PostgreSQL, as those that follow: see the options of the provider with these names. */
-  leaseMs?: number;
-  createTables?: boolean;
-  connectTimeoutMs?: number;
-  retryForMs?: number;
-  password?: () => Promise<string>;
-}
-
-export interface DocumentOptions extends StorageOptions {
-  /** What the thread that merges documents may use; of what exceeds it, updates stay as they are. Default: as Node has it. */
-  resourceLimits?: ResourceLimits;
-  /**
-   * Called with what no promise tells, and the document's name: an update was not stored yet, a document not loaded, or not compacted.
-   * Without it, a process warning says so, once each.
-   */
-  onError?: OnError;
-}
+import type { DocumentOptions, MergingLimits, OnError, StorageOptions } from '../protocol/document-options.ts';
 
 /** By the provider's name for it; the provider checks the values. */
 const passedOn = {
@@ -61,7 +30,7 @@ export interface StorageSettings {
 }
 
 export interface Settings extends StorageSettings {
-  limits: ResourceLimits;
+  limits: MergingLimits;
 }
 
 /**

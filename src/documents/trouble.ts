@@ -3,9 +3,7 @@ import { outsideOfCalls } from '../main/async-context.ts';
 import type { SDS_PersistenceError } from '../main/index.ts';
 import { tell, type told } from '../main/observe/channels.ts';
 import { note } from '../main/observe/notes.ts';
-
-/** Called with each failure that no promise tells, and the document's name. */
-export type OnError = (error: SDS_PersistenceError, name: string) => void;
+import type { OnError } from '../protocol/document-options.ts';
 
 interface Kind {
   channel: keyof typeof told;
@@ -38,8 +36,8 @@ export class Trouble {
     const { message } = error;
     tell(channel, { Path: this.database, StoreId: name, Code: error.code, Message: message, Error: error });
     const onError = this.#onError;
-    if (onError !== undefined) return note(() => outsideOfCalls(() => onError(error, name)));
-    this.warn(code, name, `document ${JSON.stringify(name)}: ${what}: ${message}`);
+    if (onError !== undefined) note(() => outsideOfCalls(() => onError(error, name)));
+    else this.warn(code, name, `document ${JSON.stringify(name)}: ${what}: ${message}`);
   }
 
   /** Once for each code and subject. */

@@ -20,7 +20,6 @@ export const errorCodes = [
   'file-exists',
   'connection-failed',
   'fenced',
-  'merge-failed',
 ] as const;
 
 export type SDS_PersistenceErrorCode = (typeof errorCodes)[number];
@@ -44,7 +43,6 @@ const sentences: Record<SDS_PersistenceErrorCode, string> = {
     'the server could not be reached, or was lost, for longer than RetryForMs; a call that was under way may be stored or not',
   fenced:
     'the store belongs to another process; nothing was stored. Close this provider, and open it where the store belongs',
-  'merge-failed': "a document's updates could not be merged; all of them are stored as they are",
 };
 
 /**

@@ -1,7 +1,7 @@
 /** Merges documents of Yjs: in the merging thread, or, where that finds no Yjs, in this one. */
-import type { ResourceLimits } from 'node:worker_threads';
 import { type Merging, merge, mergeFailed, NoMergeModule, type Trouble } from '../documents/index.ts';
 import { placesToLookFrom } from '../main/location.ts';
+import type { MergingLimits } from '../protocol/document-options.ts';
 import type { MergeTask, YjsSource } from '../protocol/merging.ts';
 import { mergingBy, type Yjs } from '../protocol/merging-yjs.ts';
 import type { Promise } from '../protocol/surroundings.ts';
@@ -12,12 +12,12 @@ const NO_EXPORTS = ['default', '__esModule', 'module.exports'];
 export class YjsMerging {
   readonly #Y: Yjs;
   readonly #source: Omit<YjsSource, 'gc'>;
-  readonly #limits: ResourceLimits;
+  readonly #limits: MergingLimits;
   readonly #trouble: () => Trouble;
   #isHere = false;
 
   /** @param url - of the module, if the program names it */
-  constructor(Y: Yjs, url: string | undefined, limits: ResourceLimits, trouble: () => Trouble) {
+  constructor(Y: Yjs, url: string | undefined, limits: MergingLimits, trouble: () => Trouble) {
     this.#Y = Y;
     const names = Object.keys(Y).filter((name) => !NO_EXPORTS.includes(name));
     this.#source = { kind: 'yjs', url, places: placesToLookFrom(), names };

@@ -1,9 +1,11 @@
 /** Documents of Yjs on SQLite or PostgreSQL. */
 import { isAbsolute } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type DocumentOptions, Documents, readDocumentOptions } from '../documents/index.ts';
+import { Documents, readDocumentOptions } from '../documents/index.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
-import { type Acceptance, yesOrNo } from '../main/option-checks.ts';
+import { type Acceptance, describe, yesOrNo } from '../main/option-checks.ts';
+import { types } from '../protocol/builtins.ts';
+import type { DocumentOptions } from '../protocol/document-options.ts';
 import type { Yjs } from '../protocol/merging-yjs.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { applyAll, Binding } from './binding.ts';
@@ -18,7 +20,7 @@ interface OwnOptions<Doc> {
    * Where the thread that merges documents finds the same Yjs: the URL of a module. Without it, it looks where the program
    * lies; a program that is bundled has to name it.
    */
-  yjs?: URL | string;
+  yjs?: { readonly href: string } | string;
   /**
    * Whether documents that are not bound are merged as those with `gc: true`, which drop what was deleted. Default true; a bound
    * one says so itself.
@@ -30,7 +32,7 @@ export type YjsPersistenceOptions<Doc extends YjsDoc> = OwnOptions<Doc> & Docume
 
 const own: Record<keyof OwnOptions<unknown>, Acceptance> = {
   Y: { what: 'the module yjs', test: (value) => typeof (value as Partial<Yjs> | null)?.applyUpdate === 'function' },
-  yjs: { what: 'the URL of a module', test: (value) => typeof value === 'string' || value instanceof URL },
+  yjs: { what: 'the URL of a module', test: (value) => urlOf(value) !== undefined },
   gc: yesOrNo,
 };
 
@@ -45,7 +47,6 @@ const own: Record<keyof OwnOptions<unknown>, Acceptance> = {
  * @example
  * import * as Y from 'yjs'
  * import { YjsPersistence } from 'sds-persistence-worker/yjs'
- *
  * const persistence = new YjsPersistence('./documents.db', { Y })
  * const doc = new Y.Doc()
  * await persistence.bindState('notes', doc)
@@ -162,6 +163,10 @@ export class YjsPersistence<Doc extends YjsDoc> {
 
   /** Stores an update of a document. Resolves once it is committed; nobody has to wait for it, a failure is told anyway. */
   storeUpdate(name: string, update: Uint8Array): Promise<void> {
+    if (!types.isUint8Array(update)) {
+      const message = `storeUpdate (${JSON.stringify(name)}): update must be a Uint8Array, not ${describe(update)}`;
+      return Promise.reject(new SDS_PersistenceError('invalid-argument', message));
+    }
     try {
       return this.#documents.log(name).append(update);
     } catch (error) {
@@ -218,12 +223,12 @@ export class YjsPersistence<Doc extends YjsDoc> {
     return this.#documents.names();
   }
 
-  /** The names of all documents, with the state vector of each, and the number of what was stored last. */
+  /** The names of all documents, the state vector of each, and the index of its last update, from 0 on since it was compacted. */
   async getAllDocStateVectors(): Promise<{ name: string; sv: Uint8Array; clock: number }[]> {
     const found: { name: string; sv: Uint8Array; clock: number }[] = [];
     for (const name of await this.getAllDocNames()) {
-      const { bytes, lastClock } = await this.#documents.use(name, (log) => log.compute('stateVector'));
-      found.push({ name, sv: bytes, clock: lastClock });
+      const { bytes, updates } = await this.#documents.use(name, (log) => log.compute('stateVector'));
+      found.push({ name, sv: bytes, clock: updates - 1 });
     }
     return found;
   }
@@ -259,7 +264,9 @@ export class YjsPersistence<Doc extends YjsDoc> {
   }
 }
 
-function urlOf(module: URL | string | undefined): string | undefined {
-  if (module === undefined) return undefined;
-  return typeof module === 'string' && isAbsolute(module) ? pathToFileURL(module).href : String(module);
+/** `undefined` if it is none; a URL may be of another realm. */
+function urlOf(module: unknown): string | undefined {
+  if (typeof module === 'string') return isAbsolute(module) ? pathToFileURL(module).href : module;
+  const { href } = (module ?? {}) as { href?: unknown };
+  return typeof href === 'string' ? href : undefined;
 }
