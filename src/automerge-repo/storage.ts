@@ -41,7 +41,6 @@ interface Chunk {
  * @example
  * import { Repo } from '@automerge/automerge-repo'
  * import { AutomergeRepoStorage } from 'sds-persistence-worker/automerge-repo'
- *
  * const storage = new AutomergeRepoStorage('./repo.db')
  * const repo = new Repo({ storage })
  * const handle = repo.create({ text: 'hello' })
