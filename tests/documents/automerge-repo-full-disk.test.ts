@@ -10,6 +10,8 @@ import { canMount, fill, smallDisk } from '../support/small-disk.ts';
 import { runRepoProgram } from './automerge-programs.ts';
 
 const large = (fillWith: number) => new Uint8Array(100_000).fill(fillWith);
+/** What tells large chunks apart: their difference, element by element, would take minutes. */
+const printOf = (data: Uint8Array | undefined) => [data?.length, ...new Set(data)];
 
 describe.skipIf(!canMount)('a full disk', () => {
   async function fullDisk(): Promise<{
@@ -45,11 +47,12 @@ describe.skipIf(!canMount)('a full disk', () => {
     expect(await storage.load(['before'])).toEqual(patchOf('before'));
     makeRoom();
     await Promise.all(calls);
-    expect(await storage.loadRange([])).toEqual([
-      { key: ['before'], data: patchOf('before') },
-      { key: ['document', 'b'], data: large(3) },
-      { key: ['gone', 'b'], data: patchOf('anew') },
-      { key: ['later'], data: patchOf('later') },
+    const chunks = await storage.loadRange([]);
+    expect(chunks.map(({ key, data }) => [...key, printOf(data)])).toEqual([
+      ['before', printOf(patchOf('before'))],
+      ['document', 'b', printOf(large(3))],
+      ['gone', 'b', printOf(patchOf('anew'))],
+      ['later', printOf(patchOf('later'))],
     ]);
     expect(told).toHaveLength(1);
     await storage.close();
@@ -63,7 +66,7 @@ describe.skipIf(!canMount)('a full disk', () => {
     await expect.poll(() => told).toHaveLength(1);
     makeRoom();
     await saved;
-    expect(await storage.load(['document'])).toEqual(large(1));
+    expect(printOf(await storage.load(['document']))).toEqual(printOf(large(1)));
     await storage.close();
   });
 
