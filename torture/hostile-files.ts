@@ -184,7 +184,7 @@ function makeSound(dbPath: string, pageSize: number, encoding: string): void {
   database.prepare("INSERT INTO blobs VALUES ('value', ?, 2)").run(bytes(stored.value));
   const insert = database.prepare("INSERT INTO patches VALUES ('store', ?, ?)");
   for (const [i, patch] of stored.patches.entries()) insert.run(i + 1, bytes(patch));
-  const record = database.prepare("INSERT INTO records VALUES ('store', ?, ?)");
+  const record = database.prepare("INSERT INTO sds_records VALUES ('store', ?, ?)");
   for (const line of stored.records)
     record.run(line.slice(0, line.lastIndexOf(' ')), bytes(line.slice(line.lastIndexOf(' ') + 1)));
   database.close();

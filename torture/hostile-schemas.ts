@@ -5,7 +5,7 @@ const patches =
   'CREATE TABLE patches (store_id TEXT NOT NULL, clock INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (store_id, clock));';
 const blobs = 'CREATE TABLE blobs (hash TEXT PRIMARY KEY, data BLOB NOT NULL, ref_count INTEGER NOT NULL DEFAULT 0);';
 const records =
-  'CREATE TABLE records (store_id TEXT NOT NULL, key TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (store_id, key));';
+  'CREATE TABLE sds_records (store_id TEXT NOT NULL, key TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (store_id, key));';
 const ours = `${snapshots} ${patches} ${blobs}`;
 
 /** Each is refused with `schema-mismatch`, untouched. */
@@ -34,9 +34,9 @@ export const otherSchemas: Record<string, string> = {
   'a view in place of a table': "CREATE VIEW patches AS SELECT 'store' AS store_id, 1 AS clock, x'00' AS data",
   'a view with a trigger': `CREATE VIEW blobs AS SELECT 'a' AS hash, x'00' AS data, 1 AS ref_count; CREATE TRIGGER t INSTEAD OF INSERT ON blobs BEGIN SELECT 1; END`,
   'an index with the name of a table': 'CREATE TABLE other (a); CREATE INDEX snapshots ON other (a)',
-  'records of another program': `${ours} CREATE TABLE records (id INTEGER PRIMARY KEY, text TEXT)`,
+  'records of another program': `${ours} CREATE TABLE sds_records (id INTEGER PRIMARY KEY, text TEXT)`,
   'records without a rowid': `${ours} ${records.replace(';', ' WITHOUT ROWID;')}`,
-  'a trigger on records': `${ours} ${records} CREATE TRIGGER t AFTER INSERT ON records BEGIN DELETE FROM records; END`,
+  'a trigger on records': `${ours} ${records} CREATE TRIGGER t AFTER INSERT ON sds_records BEGIN DELETE FROM sds_records; END`,
   'a virtual table': 'CREATE VIRTUAL TABLE patches USING fts5 (store_id, clock, data)',
 };
 

@@ -92,7 +92,7 @@ describe('for people', () => {
 
   it('records, where there are some', async () => {
     const cwd = freshFolder();
-    const sql = `${recordsTable} INSERT INTO records VALUES ('notes', 'a', x'0102'), ('others', 'b', x'03')`;
+    const sql = `${recordsTable} INSERT INTO sds_records VALUES ('notes', 'a', x'0102'), ('others', 'b', x'03')`;
     makeStoreFile(join(cwd, 'notes.db'), { sql });
     const said = async (...args: string[]) => (await command(args, { cwd })).stdout;
     const lines = (await said('info', 'notes.db')).split('\n');

@@ -74,16 +74,18 @@ describeOnPostgresql('copying stores', () => {
     const two = makeStoreFile(freshFile(), {
       sql: "DELETE FROM patches WHERE store_id = 'tasks'; UPDATE blobs SET ref_count = 4",
     });
-    const three = await makeRandomFile(freshFile(), 6);
+    const three = await makeRandomFile(freshFile(), 8);
     const url = await postgresql.freshPlace();
     const { Stores } = await copyStores([one, two, three], url);
-    expect(Stores).toBe(5);
+    const ofThree = rowsOf(three);
+    const rows = [...ofThree.patches, ...ofThree.snapshots, ...ofThree.records];
+    expect(Stores).toBe(2 + new Set(rows.map(({ store_id }) => store_id)).size);
     const file = join(freshFolder(), 'all.db');
     await copyStores([one, two, three], file);
     expectSame(await postgresql.rowsOf(url), rowsOf(file));
     const { patches, snapshots, blobs } = rowsOf(file);
-    expect(patches).toHaveLength(60 + rowsOf(three).patches.length);
-    expect(snapshots).toHaveLength(1 + rowsOf(three).snapshots.length);
+    expect(patches).toHaveLength(60 + ofThree.patches.length);
+    expect(snapshots).toHaveLength(1 + ofThree.snapshots.length);
     const shared = rowsOf(one).blobs.map(({ hash }) => hash);
     expect(blobs.filter(({ hash }) => shared.includes(hash)).map(({ ref_count }) => ref_count)).toEqual([5, 5, 5]);
   });
@@ -108,7 +110,7 @@ describeOnPostgresql('copying stores', () => {
       message: expect.stringContaining('is in'),
     });
     await expect(copyStores([one, two], url, { Stores: ['no such'] })).rejects.toThrow('no store "no such"');
-    expect(await postgresql.rowsOf(url)).toEqual({ patches: [], snapshots: [], blobs: [] });
+    expect(await postgresql.rowsOf(url)).toEqual({ patches: [], snapshots: [], blobs: [], records: [] });
   });
 
   it('some stores, without the values', async () => {

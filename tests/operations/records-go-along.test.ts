@@ -23,15 +23,15 @@ const newFile = () => join(freshFolder(), 'copy.db');
 const fileWithRecords = (more = '') =>
   makeStoreFile(freshFile(), {
     sql: `${recordsTable}
-      INSERT INTO records VALUES ('gone', 'a', x'00'), ('notes', 'c', x'01'), ('only records', 'z', x''), ('notes', 'a', x'0203');
-      INSERT INTO records VALUES ('gone', 'b', x'00'), ('only records', 'b', x'040506'), ('notes', 'b', x'07');
-      DELETE FROM records WHERE store_id = 'gone'; ${more}`,
+      INSERT INTO sds_records VALUES ('gone', 'a', x'00'), ('notes', 'c', x'01'), ('only records', 'z', x''), ('notes', 'a', x'0203');
+      INSERT INTO sds_records VALUES ('gone', 'b', x'00'), ('only records', 'b', x'040506'), ('notes', 'b', x'07');
+      DELETE FROM sds_records WHERE store_id = 'gone'; ${more}`,
   });
 
 const recordsIn = (file: string) => rowsOf(file).records.map(({ store_id, key, data }) => `${store_id} ${key} ${data}`);
 const hasTable = (file: string) => {
   const database = new DatabaseSync(file);
-  const found = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'records'").all();
+  const found = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'sds_records'").all();
   database.close();
   return found.length > 0;
 };
@@ -96,11 +96,11 @@ describe('copied', () => {
   });
 
   it.each([
-    ['a text in the place of bytes', "INSERT INTO records VALUES ('odd', 'two', 'text')"],
-    ['bytes in the place of a key', "INSERT INTO records VALUES ('odd', x'74776F', x'00')"],
-    ['bytes in the place of a name', "INSERT INTO records VALUES (x'6F6464', 'two', x'00')"],
+    ['a text in the place of bytes', "INSERT INTO sds_records VALUES ('odd', 'two', 'text')"],
+    ['bytes in the place of a key', "INSERT INTO sds_records VALUES ('odd', x'74776F', x'00')"],
+    ['bytes in the place of a name', "INSERT INTO sds_records VALUES (x'6F6464', 'two', x'00')"],
   ])('%s: nothing is copied, unless it is to be salvaged; then that is left out', async (_, odd) => {
-    const usual = "INSERT INTO records VALUES ('odd', 'one', x'01')";
+    const usual = "INSERT INTO sds_records VALUES ('odd', 'one', x'01')";
     const source = fileWithRecords(`${usual}; ${odd}`);
     const target = newFile();
     await expect(copyStores(source, target)).rejects.toMatchObject({
@@ -152,11 +152,11 @@ describe('verified', () => {
     [
       'wrong-type',
       'rows that no provider writes',
-      "INSERT INTO records VALUES ('a', 'b', 'text'), (x'61', 'b', x'00')",
+      "INSERT INTO sds_records VALUES ('a', 'b', 'text'), (x'61', 'b', x'00')",
       2,
     ],
-    ['schema', 'a table of another program', 'DROP TABLE records; CREATE TABLE records (other TEXT)', 1],
-    ['schema', 'a trigger on it', 'CREATE TRIGGER t AFTER INSERT ON records BEGIN SELECT 1; END', 1],
+    ['schema', 'a table of another program', 'DROP TABLE sds_records; CREATE TABLE sds_records (other TEXT)', 1],
+    ['schema', 'a trigger on it', 'CREATE TRIGGER t AFTER INSERT ON sds_records BEGIN SELECT 1; END', 1],
   ])('%s: %s', async (code, _, sql, count) => {
     const { Findings } = await verifyDatabase(fileWithRecords(sql));
     expect(Findings.map(({ Code, Count }) => [Code, Count])).toEqual([[code, count]]);

@@ -35,8 +35,8 @@ const statements = [
   ['a look at the store', 'SELECT count(*) AS patches'],
   ['the snapshot', 'INSERT INTO snapshots'],
   ['the deletion of patches', 'DELETE FROM patches WHERE store_id = ? AND clock <='],
-  ['the table of records', 'CREATE TABLE IF NOT EXISTS records'],
-  ['the first record', 'INSERT INTO records'],
+  ['the table of records', 'CREATE TABLE IF NOT EXISTS sds_records'],
+  ['the first record', 'INSERT INTO sds_records'],
 ] as const;
 
 it.each(statements.flatMap(([what, statement]) => [10, 200_000].map((size) => [what, size, statement] as const)))(

@@ -72,15 +72,15 @@ it('finds the records of another process that was the first to save one', async 
   expect((await provider.loadRecords()).map(({ Key }) => Key)).toEqual(['theirs', 'ours']);
 });
 
-/** Tables of the name `records` that are not ours. */
+/** Tables of the name `sds_records` that are not ours. */
 const strange = [
-  'CREATE TABLE records (id INTEGER PRIMARY KEY, text TEXT)',
-  'CREATE TABLE Records (store_id TEXT NOT NULL, key TEXT NOT NULL, data BLOB, PRIMARY KEY (store_id, key))',
-  'CREATE TABLE records (store_id TEXT NOT NULL, key TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (store_id))',
-  "CREATE TABLE records (store_id TEXT NOT NULL, key TEXT NOT NULL, data BLOB NOT NULL CHECK (data <> x'00'), PRIMARY KEY (store_id, key))",
-  'CREATE TABLE records (store_id TEXT NOT NULL, key TEXT NOT NULL COLLATE NOCASE, data BLOB NOT NULL, PRIMARY KEY (store_id, key))',
-  'CREATE TABLE records (store_id TEXT NOT NULL, key TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (store_id, key)) WITHOUT ROWID',
-  'CREATE VIEW records AS SELECT store_id, store_id AS key, data FROM snapshots',
+  'CREATE TABLE sds_records (id INTEGER PRIMARY KEY, text TEXT)',
+  'CREATE TABLE SDS_Records (store_id TEXT NOT NULL, key TEXT NOT NULL, data BLOB, PRIMARY KEY (store_id, key))',
+  'CREATE TABLE sds_records (store_id TEXT NOT NULL, key TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (store_id))',
+  "CREATE TABLE sds_records (store_id TEXT NOT NULL, key TEXT NOT NULL, data BLOB NOT NULL CHECK (data <> x'00'), PRIMARY KEY (store_id, key))",
+  'CREATE TABLE sds_records (store_id TEXT NOT NULL, key TEXT NOT NULL COLLATE NOCASE, data BLOB NOT NULL, PRIMARY KEY (store_id, key))',
+  'CREATE TABLE sds_records (store_id TEXT NOT NULL, key TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (store_id, key)) WITHOUT ROWID',
+  'CREATE VIEW sds_records AS SELECT store_id, store_id AS key, data FROM snapshots',
 ];
 
 it.each(strange)('refuses a file that has something else in their place: %s', async (sql) => {
@@ -89,6 +89,16 @@ it.each(strange)('refuses a file that has something else in their place: %s', as
   change(file, sql);
   await using provider = new SDS_DesktopPersistenceProvider(file, 'store');
   await expect(provider.loadSnapshot()).rejects.toMatchObject({ code: 'schema-mismatch' });
+});
+
+it('a table `records` of the program itself is none of ours, and stays as it is', async () => {
+  const file = freshFile();
+  change(file, "CREATE TABLE records (id INTEGER PRIMARY KEY, text TEXT); INSERT INTO records VALUES (1, 'theirs')");
+  await using provider = new SDS_DesktopPersistenceProvider(file, 'store');
+  await provider.saveRecord('key', patchOf('record'));
+  expect(await provider.loadRecords()).toEqual([{ Key: 'key', Data: patchOf('record') }]);
+  await provider.removeStore();
+  change(file, "INSERT INTO records VALUES (2, 'theirs as well')");
 });
 
 it('a table of the name that comes later, and is not ours, is neither read nor written', async () => {
@@ -107,7 +117,7 @@ it('a table of the name that comes later, and is not ours, is neither read nor w
   const beside = [provider.appendPatch(patchOf(2), 2), provider.saveRecord('key', patchOf('record'))];
   const outcomes = await Promise.allSettled(beside);
   expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
-  change(file, 'DROP TABLE Records');
+  change(file, 'DROP TABLE SDS_Records');
   await provider.saveRecord('key', patchOf('record'));
   expect(await provider.loadRecord('key')).toEqual(patchOf('record'));
   expect(await provider.loadPatchesSince(0)).toHaveLength(2);

@@ -105,7 +105,7 @@ export function describeRecords(
     it('takes any text for a key, long ones and lone surrogates as well', async () => {
       const provider = store();
       const keys = [
-        "'; DROP TABLE records; --",
+        "'; DROP TABLE sds_records; --",
         'ä€𝄞',
         'x'.repeat(65_536),
         'ä'.repeat(32_768),

@@ -51,7 +51,7 @@ export function makeOddFile(dbPath: string, scale = 1): string {
   const patch = database.prepare('INSERT INTO patches VALUES (?, ?, ?)');
   const snapshot = database.prepare('INSERT INTO snapshots VALUES (?, ?, ?)');
   const value = database.prepare('INSERT INTO blobs VALUES (?, ?, ?)');
-  const record = database.prepare('INSERT INTO records VALUES (?, ?, ?)');
+  const record = database.prepare('INSERT INTO sds_records VALUES (?, ?, ?)');
   for (const [i, name] of oddNames.entries()) {
     for (const clock of [Number.MIN_SAFE_INTEGER, -1, 0, 1, i + 2, Number.MAX_SAFE_INTEGER]) {
       patch.run(name, clock, bytes(clock === 0 ? 0 : pick(500)));

@@ -49,12 +49,12 @@ export class ExtendedReference extends ReferenceProvider implements ExtendedProv
   }
 
   async removeStore(): Promise<void> {
-    const tables = ['snapshots', 'patches', ...(this.#hasRecords ? ['records'] : [])];
+    const tables = ['snapshots', 'patches', ...(this.#hasRecords ? ['sds_records'] : [])];
     for (const table of tables) this.#all(`DELETE FROM ${table} WHERE store_id = ?`);
   }
 
   async listStores(): Promise<string[]> {
-    const tables = ['snapshots', 'patches', ...(this.#hasRecords ? ['records'] : [])];
+    const tables = ['snapshots', 'patches', ...(this.#hasRecords ? ['sds_records'] : [])];
     const names = tables.flatMap((table) => this.database.prepare(`SELECT store_id FROM ${table}`).all());
     const stores = new Set(names.map(({ store_id }) => String(store_id)));
     return [...stores].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
@@ -62,11 +62,11 @@ export class ExtendedReference extends ReferenceProvider implements ExtendedProv
 
   async saveRecord(key: string, data: Uint8Array): Promise<void> {
     this.database.exec(
-      'CREATE TABLE IF NOT EXISTS records (store_id TEXT NOT NULL, key TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (store_id, key))',
+      'CREATE TABLE IF NOT EXISTS sds_records (store_id TEXT NOT NULL, key TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (store_id, key))',
     );
     this.database
       .prepare(
-        'INSERT INTO records (store_id, key, data) VALUES (?, ?, ?) ON CONFLICT (store_id, key) DO UPDATE SET data = excluded.data',
+        'INSERT INTO sds_records (store_id, key, data) VALUES (?, ?, ?) ON CONFLICT (store_id, key) DO UPDATE SET data = excluded.data',
       )
       .run(this.storeId, key, data);
   }
@@ -80,7 +80,7 @@ export class ExtendedReference extends ReferenceProvider implements ExtendedProv
   }
 
   async removeRecord(key: string): Promise<void> {
-    if (this.#hasRecords) this.#all('DELETE FROM records WHERE store_id = ? AND key = ?', key);
+    if (this.#hasRecords) this.#all('DELETE FROM sds_records WHERE store_id = ? AND key = ?', key);
   }
 
   async removeRecords(prefix: string): Promise<void> {
@@ -89,13 +89,13 @@ export class ExtendedReference extends ReferenceProvider implements ExtendedProv
 
   #records(prefix: string): SDS_Record[] {
     if (!this.#hasRecords) return [];
-    return this.#all('SELECT key, data FROM records WHERE store_id = ? ORDER BY rowid')
+    return this.#all('SELECT key, data FROM sds_records WHERE store_id = ? ORDER BY rowid')
       .map(({ key, data }) => ({ Key: key as string, Data: data as Uint8Array }))
       .filter(({ Key }) => Key.startsWith(prefix.toWellFormed()));
   }
 
   get #hasRecords(): boolean {
-    return this.database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'records'").all().length > 0;
+    return this.database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'sds_records'").all().length > 0;
   }
 
   /** Of this store, whose name is the first parameter. */

@@ -21,12 +21,12 @@ export function rowsOf(dbPath: string): Rows {
         .prepare(sql)
         .all()
         .map((row) => ({ ...row, data: Buffer.from(row.data as Uint8Array).toString('hex') }));
-    const hasRecords = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'records'").all().length > 0;
+    const hasRecords = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'sds_records'").all().length > 0;
     return {
       snapshots: read('SELECT store_id, clock, data FROM snapshots ORDER BY store_id'),
       patches: read('SELECT store_id, clock, data FROM patches ORDER BY store_id, clock'),
       blobs: read('SELECT hash, ref_count, data FROM blobs ORDER BY hash'),
-      records: hasRecords ? read('SELECT store_id, key, data FROM records ORDER BY store_id, rowid') : [],
+      records: hasRecords ? read('SELECT store_id, key, data FROM sds_records ORDER BY store_id, rowid') : [],
     };
   } finally {
     database.close();

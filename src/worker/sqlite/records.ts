@@ -51,7 +51,7 @@ export class Records {
   save(storeId: string, key: string, data: Uint8Array): void {
     if (!this.isThere) createRecords(this.#database);
     this.#statements.write(
-      'INSERT INTO records (data, store_id, key) SELECT ?, ?, ? WHERE ? ' +
+      'INSERT INTO sds_records (data, store_id, key) SELECT ?, ?, ? WHERE ? ' +
         'ON CONFLICT (store_id, key) DO UPDATE SET data = excluded.data',
       data,
       storeId,
@@ -62,18 +62,18 @@ export class Records {
   /** Returns how many were there. */
   remove(storeId: string, key: string): number {
     if (!this.isThere) return 0;
-    return this.#statements.run('DELETE FROM records WHERE store_id = ? AND key = ?', storeId, key);
+    return this.#statements.run('DELETE FROM sds_records WHERE store_id = ? AND key = ?', storeId, key);
   }
 
   removeAll(storeId: string, prefix: string): number {
     if (!this.isThere) return 0;
     const [sql, ...values] = this.#beginsWith(prefix);
-    return this.#statements.run(`DELETE FROM records WHERE store_id = ? ${sql}`, storeId, ...values);
+    return this.#statements.run(`DELETE FROM sds_records WHERE store_id = ? ${sql}`, storeId, ...values);
   }
 
   load(storeId: string, key: string): Uint8Array | undefined {
     if (!this.isThere) return undefined;
-    return bytesOf(this.#statements.first('SELECT data FROM records WHERE store_id = ? AND key = ?', storeId, key));
+    return bytesOf(this.#statements.first('SELECT data FROM sds_records WHERE store_id = ? AND key = ?', storeId, key));
   }
 
   /** In the order in which they were made. Call it within a transaction. */
@@ -81,9 +81,9 @@ export class Records {
     if (!this.isThere) return { keys: [], data: [] };
     const [sql, ...values] = this.#beginsWith(prefix);
     // from the index alone: what has to be sorted is only keys
-    const order = `SELECT CAST(key AS BLOB) AS key FROM records WHERE store_id = ? ${sql} ORDER BY rowid`;
+    const order = `SELECT CAST(key AS BLOB) AS key FROM sds_records WHERE store_id = ? ${sql} ORDER BY rowid`;
     const keys = this.#statements.get(order).all(storeId, ...values);
-    const read = 'SELECT data FROM records WHERE store_id = ? AND key = CAST(? AS TEXT)';
+    const read = 'SELECT data FROM sds_records WHERE store_id = ? AND key = CAST(? AS TEXT)';
     const blocks = new Blocks();
     for (const { key } of keys) {
       const data = bytesOf(this.#statements.first(read, storeId, key as Uint8Array));

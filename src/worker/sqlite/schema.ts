@@ -11,18 +11,18 @@ const tables: Record<string, string> = {
   patches: 'store_id TEXT NOT NULL, clock INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (store_id, clock)',
   blobs: 'hash TEXT PRIMARY KEY, data BLOB NOT NULL, ref_count INTEGER NOT NULL DEFAULT 0',
 };
-/** With a rowid, by which records are in the order in which they were made. */
+/** Under a name that no table of a program's own has. With a rowid, by which records are in the order in which they were made. */
 const RECORDS = 'store_id TEXT NOT NULL, key TEXT NOT NULL, data BLOB NOT NULL, PRIMARY KEY (store_id, key)';
 
 /** Finds a row if there is that table. */
-export const RECORDS_TABLE = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'records' COLLATE NOCASE";
+export const RECORDS_TABLE = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'sds_records' COLLATE NOCASE";
 
 /** name, type, NOT NULL, default, place in the primary key (0: none), as `PRAGMA table_xinfo` tells them. */
 const columns: Record<string, string[]> = {
   snapshots: ['store_id TEXT 0 - 1', 'data BLOB 1 - 0', 'clock INTEGER 1 - 0'],
   patches: ['store_id TEXT 1 - 1', 'clock INTEGER 1 - 2', 'data BLOB 1 - 0'],
   blobs: ['hash TEXT 0 - 1', 'data BLOB 1 - 0', 'ref_count INTEGER 1 0 0'],
-  records: ['store_id TEXT 1 - 1', 'key TEXT 1 - 2', 'data BLOB 1 - 0'],
+  sds_records: ['store_id TEXT 1 - 1', 'key TEXT 1 - 2', 'data BLOB 1 - 0'],
 };
 
 const isSafe = (column: string) =>
@@ -64,7 +64,7 @@ export function hasRecords(database: DatabaseSync): boolean {
 
 /** Within a transaction: whoever sees the table sees a record in it. */
 export function createRecords(database: DatabaseSync): void {
-  database.exec(`CREATE TABLE IF NOT EXISTS records (${RECORDS})`);
+  database.exec(`CREATE TABLE IF NOT EXISTS sds_records (${RECORDS})`);
 }
 
 function rowsOf(database: DatabaseSync): SchemaRow[] {
@@ -102,7 +102,7 @@ function checkTable(database: DatabaseSync, name: string, sql: string): void {
   const plain = sql.replace(/'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/g, ' ');
   const odd = /\b(CHECK|GENERATED|COLLATE|REFERENCES|CONFLICT|UNIQUE|VIRTUAL)\b/i.exec(plain);
   if (odd !== null) mismatch(`table '${name}' has a ${odd[0].toUpperCase()} clause`);
-  if (table === 'records' && /\bWITHOUT\b/i.test(plain)) mismatch(`table '${name}' has no rowid`);
+  if (table === 'sds_records' && /\bWITHOUT\b/i.test(plain)) mismatch(`table '${name}' has no rowid`);
   const indexes = database.prepare(`SELECT name, "unique", origin, partial FROM pragma_index_list('${table}')`).all();
   for (const index of indexes) {
     if (index.origin !== 'pk' && (index.unique !== 0 || index.partial !== 0)) {

@@ -57,7 +57,7 @@ export function storesOf(database: DatabaseSync, isUtf8: boolean, statements: St
     `${name} (id) AS (SELECT min(store_id) FROM ${table} UNION ALL ` +
     `SELECT (SELECT min(store_id) FROM ${table} WHERE store_id > ${name}.id) FROM ${name} WHERE id IS NOT NULL)`;
   const sql = records.isThere
-    ? `WITH RECURSIVE ${leaps('a', 'patches')}, ${leaps('b', 'records')} ` +
+    ? `WITH RECURSIVE ${leaps('a', 'patches')}, ${leaps('b', 'sds_records')} ` +
       'SELECT id FROM a UNION SELECT id FROM b UNION SELECT store_id FROM snapshots'
     : `WITH RECURSIVE ${leaps('a', 'patches')} SELECT id FROM a UNION SELECT store_id FROM snapshots`;
   const rows = statements

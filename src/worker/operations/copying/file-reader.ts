@@ -74,7 +74,7 @@ export class FileReader implements Reader {
       );
     for (const row of countIn('patches', isUsual)) this.#addTo(sizes, row, { patches: Number(row.rows) });
     for (const row of countIn('snapshots', isUsual)) this.#addTo(sizes, row, { hasSnapshot: true });
-    const records = this.#hasRecords ? countIn('records', isUsualRecord) : [];
+    const records = this.#hasRecords ? countIn('sds_records', isUsualRecord) : [];
     for (const row of records) this.#addTo(sizes, row, { records: Number(row.rows) });
     return sizes;
   }
@@ -138,7 +138,7 @@ export class FileReader implements Reader {
 
   *records(store: string): Generator<StoredRecord[]> {
     if (!this.#hasRecords) return;
-    const those = `FROM records WHERE ${isUsualRecord} AND`;
+    const those = `FROM sds_records WHERE ${isUsualRecord} AND`;
     // their numbers in one text, by which the whole order takes a few bytes a record; ordered as a subquery with a LIMIT is
     const order =
       `SELECT group_concat(row) AS rows FROM (SELECT rowid AS row ${those} store_id = CAST(? AS TEXT) ` +

@@ -63,7 +63,7 @@ export class FileWriter implements Writer {
   }
 
   #removeExisting(database: Database, name: string): void {
-    const tables = ['patches', 'snapshots', ...(hasRecords(database) ? ['records'] : [])];
+    const tables = ['patches', 'snapshots', ...(hasRecords(database) ? ['sds_records'] : [])];
     const has = (table: string) =>
       firstRow(database.prepare(`SELECT 1 FROM ${table} WHERE store_id = ? LIMIT 1`), name) !== undefined;
     if (!tables.some(has)) return;
@@ -110,7 +110,7 @@ export class FileWriter implements Writer {
 
   /** In their order: a table gives each row a higher number than those that are there. */
   async #copyRecords(source: Source, name: string): Promise<void> {
-    const record = this.#opened.prepare('INSERT INTO records (store_id, key, data) VALUES (?, ?, ?)');
+    const record = this.#opened.prepare('INSERT INTO sds_records (store_id, key, data) VALUES (?, ?, ?)');
     for await (const records of source.reader.records(name)) {
       this.#try(() => {
         for (const { key, data } of records) record.run(name, key, data);

@@ -105,7 +105,7 @@ function storesOf(reading: Reading, progress: Progress): SDS_StoreDescription[] 
     store.FirstClock = Number(row.first);
     store.LastClock = Number(row.last);
   }
-  for (const [id, row] of hasRecords(database) ? countedBy(reading, 'records', progress) : []) {
+  for (const [id, row] of hasRecords(database) ? countedBy(reading, 'sds_records', progress) : []) {
     const store = storeOf(id);
     if (store.Records > 0) break;
     store.Records = Number(row.rows);
@@ -117,7 +117,7 @@ function storesOf(reading: Reading, progress: Progress): SDS_StoreDescription[] 
 /** What there is of each store in a table, found by leaps through its index. */
 function* countedBy(
   { database }: Reading,
-  table: 'patches' | 'records',
+  table: 'patches' | 'sds_records',
   progress: Progress,
 ): Generator<[id: Uint8Array, row: Record<string, unknown>]> {
   const all = Number(firstRow(database.prepare(`SELECT CAST(max(rowid) AS REAL) AS rows FROM ${table}`))?.rows ?? 0);

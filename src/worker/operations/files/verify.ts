@@ -123,15 +123,15 @@ function checkRecords(reading: Reading, findings: Findings, progress: Progress):
   const { database } = reading;
   const odd = database.prepare(
     'SELECT typeof(store_id) AS id, typeof(key) AS key, typeof(data) AS data, CAST(store_id AS BLOB) AS name ' +
-      `FROM records NOT INDEXED WHERE rowid BETWEEN ? AND ? AND NOT (${isUsualRecord})`,
+      `FROM sds_records NOT INDEXED WHERE rowid BETWEEN ? AND ? AND NOT (${isUsualRecord})`,
   );
-  eachRange(reading, 'records', progress, (first, last) => {
+  eachRange(reading, 'sds_records', progress, (first, last) => {
     for (const { id, key, data, name } of odd.all(first, last)) {
-      const where = `table records, store ${JSON.stringify(textOf(reading, name))}`;
+      const where = `table sds_records, store ${JSON.stringify(textOf(reading, name))}`;
       findings.add('wrong-type', 'records', () => `${where}: id is ${id}, key is ${key}, data is ${data}`);
     }
   });
-  return Number(firstRow(database.prepare('SELECT count(*) AS n FROM records'))?.n);
+  return Number(firstRow(database.prepare('SELECT count(*) AS n FROM sds_records'))?.n);
 }
 
 /** Goes through a table in pieces, between which it may be stopped. */
