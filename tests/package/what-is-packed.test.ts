@@ -10,8 +10,8 @@ import { freshFolder } from '../support/files.ts';
 const root = join(import.meta.dirname, '../..');
 /**
  * Unpacked, and some room. 738 KB are: twice the library, as an ES module and as CommonJS, of 243 KB each, in which three workers
- * are packed (PostgreSQL 24 KB, copying stores 27, operations on files 17); twice what keeps documents, 21 KB, and that for
- * Yjs, 12; the rest is README, reference, types, command line, licences and the like. npm sends 306 KB.
+ * are packed (PostgreSQL 24 KB, copying stores 27, operations on files 17); twice what keeps documents, 21 KB, and those for
+ * Yjs, 12, and automerge-repo, 6; the rest is README, reference, types, command line, licences and the like. npm sends 306 KB.
  */
 const MOST_BYTES = 780_000;
 
@@ -39,10 +39,14 @@ it('holds the code, its types and the papers, and nothing else', () => {
     'docs/swap.md',
     'package.json',
   ];
-  const parts = ['index', 'documents', 'yjs'].flatMap((name) => [`dist/${name}.js`, `dist/${name}.cjs`]);
-  const types = ['index', 'yjs'].flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.d.cts`]);
+  const parts = ['index', 'documents', 'yjs', 'automerge-repo'].flatMap((name) => [
+    `dist/${name}.js`,
+    `dist/${name}.cjs`,
+  ]);
+  const types = ['index', 'yjs', 'automerge-repo'].flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.d.cts`]);
   const code = [...parts, ...types, 'dist/bin.js', 'dist/cli.js'];
-  const isDeclaration = (name: string) => /^dist\/types\/(main|protocol|yjs)\/([a-z]+\/)?[a-z-]+\.d\.cts$/.test(name);
+  const isDeclaration = (name: string) =>
+    /^dist\/types\/(main|protocol|yjs|automerge-repo)\/([a-z]+\/)?[a-z-]+\.d\.cts$/.test(name);
   expect(names).toEqual(expect.arrayContaining([...papers.filter((name) => existsSync(join(root, name))), ...code]));
   expect(names.filter((name) => ![...papers, ...code].includes(name) && !isDeclaration(name))).toEqual([]);
 });
@@ -85,6 +89,8 @@ const loaded = {
   'dist/documents.cjs': ['./index.cjs'],
   'dist/yjs.js': ['./documents.js', './index.js'],
   'dist/yjs.cjs': ['./documents.cjs', './index.cjs'],
+  'dist/automerge-repo.js': ['./documents.js', './index.js'],
+  'dist/automerge-repo.cjs': ['./documents.cjs', './index.cjs'],
 };
 
 it('its code loads only what is part of Node', () => {
