@@ -12,7 +12,8 @@ export interface MergingLimits {
   stackSizeMb?: number;
 }
 
-export interface DocumentOptions {
+/** Of whatever stores something in a database. */
+export interface StorageOptions {
   /** `'normal'` (default): what is acknowledged survives the end of the process; `'full'`: also a power cut. */
   durability?: 'normal' | 'full';
   /** For how many milliseconds a write waits for another process's. Default 5000. */
@@ -29,6 +30,9 @@ export interface DocumentOptions {
   connectTimeoutMs?: number;
   retryForMs?: number;
   password?: () => Promise<string>;
+}
+
+export interface DocumentOptions extends StorageOptions {
   /** What the thread that merges documents may use; of what exceeds it, updates stay as they are. Default: as Node has it. */
   resourceLimits?: MergingLimits;
   /**
