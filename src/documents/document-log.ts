@@ -217,7 +217,7 @@ export class DocumentLog {
    * Merges all that is stored into a snapshot. Updates go on being appended meanwhile.
    *
    * @returns whether it was stored: not if another process has changed the store meanwhile
-   * @throws SDS_PersistenceError; nothing is changed
+   * @throws SDS_PersistenceError; nothing is changed. `closed` if the log is closed meanwhile
    */
   async compact(): Promise<boolean> {
     while (this.#compacting !== undefined) await join(this.#compacting);
@@ -245,7 +245,6 @@ export class DocumentLog {
   async #replace({ contents, bytes }: Merged, clock: number): Promise<boolean> {
     const { SnapshotClock, Patches, LastClock } = contents;
     this.#lastClock = Math.max(this.#lastClock, LastClock);
-    if (this.#closing !== undefined) return false;
     const { byteLength } = bytes;
     const seen = { SnapshotClock, Patches, LastClock: Math.max(clock, LastClock + 1) };
     const isStored = await this.provider.compactStore(transfer(bytes), seen);

@@ -168,7 +168,13 @@ export class YjsPersistence<Doc extends YjsDoc> {
   /** Merges all that is stored of a document, now; that is done anyway from time to time. */
   async flushDocument(name: string): Promise<void> {
     const [bound] = this.#bound(name);
-    await (bound === undefined ? this.#documents.use(name, (log) => log.compact()) : bound.log.compact());
+    try {
+      await bound?.log.compact();
+    } catch (error) {
+      if (!bound?.isLeaving) throw error;
+    }
+    // one that is left meanwhile may be closed before it is merged
+    if (bound === undefined || bound.isLeaving) await this.#documents.use(name, (log) => log.compact());
   }
 
   /**

@@ -123,6 +123,35 @@ it('a document that keeps what was deleted (gc: false) is merged with it', async
   expect(textOf(Y.createDocFromSnapshot(restored, snapshot))).toBe('first');
 });
 
+it.each([
+  ['', 100],
+  [', behind a compaction that has begun by itself', 700],
+])('a document that its last client leaves while it is merged by hand is merged all the same%s', async (_, length) => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  type(doc, 'd'.repeat(length));
+  const merged = persistence.flushDocument('notes');
+  await persistence.writeState('notes', doc);
+  await merged;
+  expect(rowsOf(file)).toMatchObject({ snapshots: [{}], patches: [] });
+  expect(await storedText(file)).toBe('d'.repeat(length));
+});
+
+it('a document that is merged by hand while all is released: the call says whether it was', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  await persistence.storeUpdate('notes', updateOf('some'));
+  const merged = persistence.flushDocument('notes').then(
+    () => 'merged',
+    ({ code }) => code,
+  );
+  await persistence.destroy();
+  const left = rowsOf(file).patches.length === 0 ? 'merged' : 'closed';
+  expect(await merged).toBe(left);
+});
+
 it('two documents of one name, bound side by side, are both stored', async () => {
   const file = freshFile();
   const persistence = persistenceOn(file);
