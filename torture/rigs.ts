@@ -100,6 +100,11 @@ export const rigs: Record<string, RigEntry> = {
     load: () => import('./soak.ts'),
     mostMinutes: 13,
   },
+  'documents-killed': {
+    what: 'documents of Yjs and Hocuspocus, their programs killed while they append and merge, with lost merging threads, full disks and rubbish',
+    load: () => import('./documents-killed.ts'),
+    mostMinutes: 20,
+  },
   'postgresql-random-calls': {
     what: 'random calls on PostgreSQL, compared with the reference',
     load: () => import('./postgresql-random-calls.ts'),
@@ -159,6 +164,11 @@ export const rigs: Record<string, RigEntry> = {
     what: 'PostgreSQL: stores that are copied there, the process killed and the connection cut again and again',
     load: () => import('./postgresql-copying.ts'),
     mostMinutes: 30,
+  },
+  'postgresql-documents-killed': {
+    what: 'PostgreSQL: documents of Yjs and Hocuspocus, their programs killed while they append and merge, with lost merging threads, a cut line and rubbish',
+    load: () => import('./postgresql-documents-killed.ts'),
+    mostMinutes: 20,
   },
   'postgresql-soak': {
     what: 'PostgreSQL: a mixed load for ten minutes, the server restarted each minute',
