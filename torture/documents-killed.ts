@@ -47,7 +47,6 @@ interface Told {
 const NOTHING: Told = { acknowledged: 0, called: [], killedAt: undefined, isWhole: true };
 
 export async function runOn(engine: Engine, { seed, scale, report }: RigContext): Promise<void> {
-  const random = new Random(seed);
   const kills = scaled(200, scale, 3);
   let killed = 0;
   await withFolder(async (folder) => {

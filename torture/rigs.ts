@@ -103,7 +103,12 @@ export const rigs: Record<string, RigEntry> = {
   'documents-killed': {
     what: 'documents of Yjs and Hocuspocus, their programs killed while they append and merge, with lost merging threads, full disks and rubbish',
     load: () => import('./documents-killed.ts'),
-    mostMinutes: 20,
+    mostMinutes: 45,
+  },
+  'documents-compacting': {
+    what: 'two processes that append to one document and merge it at random, and delete documents that are open',
+    load: () => import('./documents-compacting.ts'),
+    mostMinutes: 25,
   },
   'postgresql-random-calls': {
     what: 'random calls on PostgreSQL, compared with the reference',
@@ -168,7 +173,12 @@ export const rigs: Record<string, RigEntry> = {
   'postgresql-documents-killed': {
     what: 'PostgreSQL: documents of Yjs and Hocuspocus, their programs killed while they append and merge, with lost merging threads, a cut line and rubbish',
     load: () => import('./postgresql-documents-killed.ts'),
-    mostMinutes: 20,
+    mostMinutes: 45,
+  },
+  'postgresql-documents-compacting': {
+    what: 'PostgreSQL: two processes that append to one document and merge it at random, and delete documents that are open',
+    load: () => import('./postgresql-documents-compacting.ts'),
+    mostMinutes: 25,
   },
   'postgresql-soak': {
     what: 'PostgreSQL: a mixed load for ten minutes, the server restarted each minute',

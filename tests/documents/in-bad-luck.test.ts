@@ -1,0 +1,30 @@
+/** Small slices of the rigs torture/documents-killed.ts and torture/documents-compacting.ts, which `npm run torture` runs as a whole. */
+import { describe, expect, it } from 'vitest';
+import { run as compactOnFiles, runOn as compactOn } from '../../torture/documents-compacting.ts';
+import { run as killOnFiles, runOn as killOn } from '../../torture/documents-killed.ts';
+import { findingsOf, type Rig } from '../../torture/rig.ts';
+import { sliceOnPostgresql } from '../postgresql/slices.ts';
+import { describeOnPostgresql } from '../support/postgresql.ts';
+
+const killed =
+  'programs that are killed while they append and merge leave a state at or after the last acknowledged one';
+const compacted =
+  'two processes that merge one document and delete others lose nothing, and nothing deleted comes back';
+
+function slice(name: string, rig: Rig, scale: number): void {
+  it(name, { timeout: 120_000 }, async ({ annotate }) => {
+    const findings = await findingsOf(rig, 20_260_101, scale);
+    for (const reason of findings.skipped) await annotate(reason, 'skipped');
+    expect(findings.violations).toEqual([]);
+  });
+}
+
+describe('SQLite', () => {
+  slice(killed, killOnFiles, 0.015);
+  slice(compacted, compactOnFiles, 0.02);
+});
+
+describeOnPostgresql('PostgreSQL', () => {
+  sliceOnPostgresql(killed, killOn, 0.015);
+  sliceOnPostgresql(compacted, compactOn, 0.02);
+});
