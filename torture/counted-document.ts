@@ -41,6 +41,13 @@ export function changesIn(doc: Y.Doc): number | undefined {
   return isThat ? changes : undefined;
 }
 
+/** How many changes are there without a gap, whatever of later ones is there, too. */
+export function leastIn(doc: Y.Doc): number {
+  const numbers = doc.getArray('numbers').toArray();
+  const gap = numbers.findIndex((number, index) => number !== index);
+  return gap < 0 ? numbers.length : gap;
+}
+
 function editOf(before: number, length: number) {
   const deletes = length > LONGEST_TEXT ? LONGEST_TEXT / 2 : 0;
   return {

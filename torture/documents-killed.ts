@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Engine } from '../tests/support/engine.ts';
 import { Program } from './child-process.ts';
-import { changesIn, documentOf } from './counted-document.ts';
+import { changesIn, documentOf, leastIn } from './counted-document.ts';
 import { integrityOf } from './database-rows.ts';
 import { cutScene, quietScene, type Scene, smallDiskScene } from './document-scenes.ts';
 import { onFiles } from './engines.ts';
@@ -42,9 +42,11 @@ interface Told {
   killedAt: number | undefined;
   /** Whether all that was called has to be there. */
   isWhole: boolean;
+  /** Whether updates were rejected: later ones may be there without them. */
+  hasGaps: boolean;
 }
 
-const NOTHING: Told = { acknowledged: 0, called: [], killedAt: undefined, isWhole: true };
+const NOTHING: Told = { acknowledged: 0, called: [], killedAt: undefined, isWhole: true, hasGaps: false };
 
 export async function runOn(engine: Engine, { seed, scale, report }: RigContext): Promise<void> {
   const kills = scaled(200, scale, 3);
@@ -89,7 +91,8 @@ export async function runOn(engine: Engine, { seed, scale, report }: RigContext)
           `restoring in ${where}`,
           program.line((line) => line.startsWith('restored')),
         );
-        await judge(scene, name, told, restored.slice('restored '.length), where);
+        const found = await judge(scene, name, told, restored.slice('restored '.length), where);
+        if (found === undefined) return;
         hasRubbish ||= !isLast && lifeRandom.chance(0.05) && life.how !== 'served';
         if (hasRubbish && !isLast) order(program, 'rubbish', 'updates stored that can not be merged');
         told = await live(program, scene, life, isLast, lifeRandom, where);
@@ -97,7 +100,8 @@ export async function runOn(engine: Engine, { seed, scale, report }: RigContext)
         await program.end();
       }
       check(program, scene, hasRubbish, where);
-      if (isLast) return judge(scene, name, told, undefined, `${where}, at its end`);
+      if (isLast) await judge(scene, name, told, undefined, `${where}, at its end`);
+      if (isLast) return;
     }
   }
 
@@ -165,6 +169,7 @@ export async function runOn(engine: Engine, { seed, scale, report }: RigContext)
       }),
       killedAt: isTroubled ? undefined : killedAt,
       isWhole: ending !== 'kill',
+      hasGaps: program.lines.some((line) => /^failed (database-full|connection-failed)/.test(line)),
     };
   }
 
@@ -199,34 +204,41 @@ export async function runOn(engine: Engine, { seed, scale, report }: RigContext)
     }
   }
 
-  /** What the store leads to, and what the next program has restored of it. */
+  /** What the store leads to, and what the next program has restored of it. Returns the number of changes, if it is a state to go on from. */
   async function judge(
     scene: Scene,
     name: string,
     told: Told,
     restored: string | undefined,
     where: string,
-  ): Promise<void> {
-    const found = changesIn(documentOf(name, await scene.rows()));
+  ): Promise<number | undefined> {
+    const { acknowledged, called, killedAt, isWhole, hasGaps } = told;
+    const document = documentOf(name, await scene.rows());
     if (engine.isFile) {
       const sound = integrityOf(scene.place);
       if (sound !== 'ok') report.violation(`${where}: integrity_check: ${sound}`);
     }
-    if (found === undefined) return report.violation(`${where}: what is stored is none of the document's states`);
+    const found = changesIn(document);
+    const least = found ?? leastIn(document);
+    if (least < acknowledged)
+      report.violation(`${where}: ${acknowledged} changes were acknowledged, ${least} are there`);
+    if (found === undefined) {
+      if (hasGaps && !isWhole) report.count('killed with updates stored behind rejected ones');
+      else report.violation(`${where}: what is stored is none of the document's states`);
+      return undefined;
+    }
     if (restored !== undefined && restored !== String(found))
       report.violation(`${where}: ${found} changes are stored, and '${restored}' were restored`);
-    const { acknowledged, called, killedAt, isWhole } = told;
-    if (found < acknowledged)
-      report.violation(`${where}: ${acknowledged} changes were acknowledged, ${found} are there`);
     report.count('acknowledged states found again', acknowledged > 0 ? 1 : 0);
     const last = called.at(-1)?.changes ?? 0;
     report.count('changes found again', Math.max(0, found - (called[0]?.changes ?? found)));
     if (isWhole && found < last) report.violation(`${where}: ${last} changes were called, ${found} are there`);
-    if (killedAt === undefined) return;
+    if (killedAt === undefined) return found;
     report.count('changes lost that were called right before SIGKILL', Math.max(0, last - found));
     const oldest = called.find(({ changes }) => changes > found);
     if (oldest !== undefined)
       report.most('most ms from the call of a change to the SIGKILL that took it', Math.ceil(killedAt - oldest.at));
+    return found;
   }
 
   function check(program: Program, scene: Scene, hasRubbish: boolean, where: string): void {

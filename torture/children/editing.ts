@@ -31,8 +31,13 @@ const settings = {
   ...options,
   yjs: new URL(`merging-badly.ts?failing=${failing}`, import.meta.url),
   resourceLimits: { maxOldGenerationSizeMb: 48 },
-  onError: (error: Error) => say(`failed ${codeOf(error)}`),
+  onError: (error: Error) => {
+    isRejected ||= isOfRoom(error);
+    noted(error);
+  },
 };
+/** An update was rejected, so that what comes behind it says nothing of what is stored. */
+let isRejected = false;
 
 const editors = { bound, stored, served };
 
@@ -52,7 +57,7 @@ async function bound(): Promise<Editor> {
     store: async () => {
       // whatever comes of the merging: it reads what is stored, behind all that was called before
       await (random.chance(0.7) ? persistence.flushDocument(name) : persistence.getStateVector(name));
-      return true;
+      return !isRejected;
     },
     reopen: async () => {
       const left = doc;
@@ -230,7 +235,12 @@ async function reopen(): Promise<void> {
   if (found !== changes) say(`wrong: left with ${changes} changes, found with ${found}`);
 }
 
+function isOfRoom(error: unknown): boolean {
+  return ['database-full', 'connection-failed'].includes(codeOf(error));
+}
+
 function noted(error: unknown): void {
+  if (isEnding && codeOf(error) === 'closed') return; // a call that was under way
   say(`failed ${codeOf(error)}`);
 }
 
