@@ -1,7 +1,7 @@
 /** Small slices of the rigs torture/documents-killed.ts and torture/documents-compacting.ts, which `npm run torture` runs as a whole. */
 import { describe, expect, it } from 'vitest';
-import { run as compactOnFiles, runOn as compactOn } from '../../torture/documents-compacting.ts';
-import { run as killOnFiles, runOn as killOn } from '../../torture/documents-killed.ts';
+import { runOn as compactOn, run as compactOnFiles } from '../../torture/documents-compacting.ts';
+import { runOn as killOn, run as killOnFiles } from '../../torture/documents-killed.ts';
 import { findingsOf, type Rig } from '../../torture/rig.ts';
 import { sliceOnPostgresql } from '../postgresql/slices.ts';
 import { describeOnPostgresql } from '../support/postgresql.ts';
