@@ -181,7 +181,7 @@ export async function runOn(engine: Engine, { seed, scale, report }: RigContext)
     await pause(lifeRandom.next() ** 2 * 300);
     if (!lifeRandom.chance(0.5)) return;
     await some(said('merging'));
-    report.count('of these, while something was merged or right after that');
+    report.count('killed while something was merged or right after that');
     await pause(lifeRandom.below(15));
     if (program.process.exitCode !== null) report.violation(`${where}: ended by itself: ${program.errors}`);
   }
