@@ -147,7 +147,8 @@ export class DocumentLog {
     this.#rejections++;
     if (this.#isIncomplete) return; // it was told
     this.#trouble.tell('write', this.name, error);
-    if (this.#live !== undefined) this.#lacksSomething();
+    // what was removed since is not missed
+    if (this.#live !== undefined && !this.#isRemoved) this.#lacksSomething();
   };
 
   #lacksSomething(): void {
@@ -261,6 +262,7 @@ export class DocumentLog {
   /** Deletes all that is stored of it, records too. If the live document is changed after that, all of it is stored again. */
   async removeStored(): Promise<void> {
     const wasIncomplete = this.#isIncomplete;
+    const rejections = this.#rejections;
     this.#isRemoved = this.#live !== undefined;
     this.#isIncomplete = false;
     this.#lastStored = undefined; // whatever became of that
@@ -268,7 +270,8 @@ export class DocumentLog {
     try {
       await this.provider.removeStore();
     } catch (error) {
-      if (wasIncomplete) this.#lacksSomething();
+      this.#isRemoved = false;
+      if (this.#live !== undefined && (wasIncomplete || rejections !== this.#rejections)) this.#lacksSomething();
       throw error;
     }
   }

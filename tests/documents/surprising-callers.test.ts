@@ -139,6 +139,20 @@ console.log('still here');`;
     await persistence.writeState('notes', doc);
     expect(await storedText(file)).toBe('x');
   });
+
+  it('is deleted while an update of it is being rejected: it stays deleted', async () => {
+    const errors: string[] = [];
+    const onError = ({ code }: { code: string }) => void errors.push(code);
+    const file = freshFile();
+    const persistence = persistenceOn(file, { maxPendingBytes: 1_000_000, overflow: 'reject', onError });
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    for (const length of [500_000, 900_000]) doc.getText('text').insert(0, 'x'.repeat(length));
+    await persistence.clearDocument('notes');
+    expect(errors).toEqual(['queue-full']);
+    await persistence.writeState('notes', doc);
+    expect(await persistence.getAllDocNames()).toEqual([]);
+  });
 });
 
 describe('bytes', () => {
