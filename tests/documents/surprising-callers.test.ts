@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { AutomergeRepoStorage } from 'sds-persistence-worker/automerge-repo';
-import { HocuspocusPersistence } from 'sds-persistence-worker/hocuspocus';
+import { HocuspocusPersistence, importDocuments } from 'sds-persistence-worker/hocuspocus';
 import { YjsPersistence } from 'sds-persistence-worker/yjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import * as Y from 'yjs';
@@ -56,6 +56,45 @@ await persistence.destroy();`;
     type(doc, 'here');
     await persistence.writeState('notes', doc);
     expect(textOf(await persistence.getYDoc('notes'))).toBe('here');
+  });
+});
+
+describe('limits of the merging thread', () => {
+  for (const [name, value] of [
+    ['maxOldGenerationSizeMb', 2],
+    ['maxOldGenerationSizeMb', -1],
+    ['maxOldGenerationSizeMb', Number.NaN],
+    ['stackSizeMb', 0.1],
+    ['maxYoungGenerationSizeMb', '8'],
+    ['maxHeapSizeMb', 512],
+  ] as const) {
+    it(`${name} ${JSON.stringify(value)}, by which a thread would end the process or have no limit, is refused`, () => {
+      const persist = () => new YjsPersistence(freshFile(), { Y, resourceLimits: { [name]: value } });
+      expect(persist).toThrow(expect.objectContaining(invalid(new RegExp(`resourceLimits.*${name}`))));
+    });
+  }
+
+  it('that are the least are enough for a thread', async () => {
+    const file = freshFile();
+    const least = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1, codeRangeSizeMb: 0, stackSizeMb: 1 };
+    const persistence = persistenceOn(file, { resourceLimits: least });
+    for (const text of ['a', 'b']) await persistence.storeUpdate('notes', updateOf(text));
+    await persistence.flushDocument('notes');
+    await persistence.destroy();
+    expect(rowsOf(file).patches).toEqual([]);
+  });
+});
+
+describe('documents that are imported', () => {
+  it('with bytes that are none are not taken for empty ones', async () => {
+    const persistence = new HocuspocusPersistence({ database: freshFile(), Y });
+    onTestFinished(() => persistence.destroy());
+    const data = Buffer.from(updateOf('x')).toString('base64') as unknown as Uint8Array;
+    await expect(importDocuments(persistence, [{ name: 'notes', data }])).rejects.toMatchObject(
+      invalid(/"notes".*string/),
+    );
+    const nothing = [undefined, null, new Uint8Array()].map((none) => ({ name: 'notes', data: none }));
+    expect(await importDocuments(persistence, nothing)).toEqual({ imported: 0, skipped: 3 });
   });
 });
 
