@@ -50,9 +50,11 @@ export class RepeatedWrites {
   }
 
   #failed(write: Write, error: SDS_PersistenceError): void {
+    // since another one failed before it ended, it is carried out once more, or was: that is what finishes it
+    if (this.#repeating !== undefined || !this.#writes.includes(write)) return;
     if (this.#isLasting(error)) {
       this.#reject(write, error);
-    } else if (this.#repeating === undefined) {
+    } else {
       this.#repeating = this.#repeat();
       write.tell(error);
     }

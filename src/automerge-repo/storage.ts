@@ -1,7 +1,7 @@
 /** The storage of automerge-repo: each of its chunks is a record of one store. */
 import { readStorageOptions, Trouble } from '../documents/index.ts';
+import { faultOfBytes } from '../main/arguments.ts';
 import { SDS_DesktopPersistenceProvider, type SDS_PersistenceError } from '../main/index.ts';
-import { types } from '../protocol/builtins.ts';
 import type { StorageOptions } from '../protocol/document-options.ts';
 import { nextTurn, Promise } from '../protocol/surroundings.ts';
 import { partsOf, textOf } from './keys.ts';
@@ -93,7 +93,8 @@ export class AutomergeRepoStorage {
   async save(key: StorageKey, data: Uint8Array): Promise<void> {
     const text = textOf(key);
     // what may be stored later, when the caller's bytes are others
-    const bytes = this.#repeated !== undefined && types.isUint8Array(data) ? new Uint8Array(data) : data;
+    const bytes =
+      this.#repeated !== undefined && faultOfBytes(data, 'data') === undefined ? new Uint8Array(data) : data;
     return this.#write(key, () => this.#provider.saveRecord(text, bytes));
   }
 

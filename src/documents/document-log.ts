@@ -147,10 +147,14 @@ export class DocumentLog {
     this.#rejections++;
     if (this.#isIncomplete) return; // it was told
     this.#trouble.tell('write', this.name, error);
-    if (this.#live === undefined) return;
+    // what was removed since is not missed
+    if (this.#live !== undefined && !this.#isRemoved) this.#lacksSomething();
+  };
+
+  #lacksSomething(): void {
     this.#isIncomplete = true;
     if (this.#pause === undefined) void this.#completeLater();
-  };
+  }
 
   /** Whether the database lacks an update, which was rejected. */
   get isIncomplete(): boolean {
@@ -255,11 +259,20 @@ export class DocumentLog {
   // ---- the end ---------------------------------------------------------------------------------------
 
   /** Deletes all that is stored of it, records too. If the live document is changed after that, all of it is stored again. */
-  removeStored(): Promise<void> {
+  async removeStored(): Promise<void> {
+    const wasIncomplete = this.#isIncomplete;
+    const rejections = this.#rejections;
     this.#isRemoved = this.#live !== undefined;
     this.#isIncomplete = false;
+    this.#lastStored = undefined; // whatever became of that
     this.#patches = this.#bytes = this.#snapshotBytes = 0;
-    return this.provider.removeStore();
+    try {
+      await this.provider.removeStore();
+    } catch (error) {
+      this.#isRemoved = false;
+      if (this.#live !== undefined && (wasIncomplete || rejections !== this.#rejections)) this.#lacksSomething();
+      throw error;
+    }
   }
 
   /** Stores what is to be stored, and releases the store. Calling it again is the same call. */

@@ -1,5 +1,6 @@
 /** The documents of one database: a log for each that is open. */
 import { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
+import { lastingName } from '../main/location.ts';
 import { later, Promise } from '../protocol/surroundings.ts';
 import { DocumentLog, type LiveDocument } from './document-log.ts';
 import type { Merging } from './merging.ts';
@@ -34,10 +35,13 @@ export class Documents {
    * @throws SDS_PersistenceError `invalid-argument`, `open-failed`, as the provider's constructor
    */
   constructor(database: string, settings: Settings, merging: Merging) {
-    this.#database = database;
+    this.#database = lastingName(database);
     this.#settings = settings;
     this.#merging = merging;
-    this.#anchor = new SDS_DesktopPersistenceProvider(database, '', { ...settings.provider, Ownership: 'shared' });
+    this.#anchor = new SDS_DesktopPersistenceProvider(this.#database, '', {
+      ...settings.provider,
+      Ownership: 'shared',
+    });
     this.trouble = new Trouble(this.#anchor.statistics().Path, settings.onError);
   }
 
@@ -57,8 +61,11 @@ export class Documents {
 
   /** Closes a log; see `DocumentLog.close`. */
   async close(log: DocumentLog): Promise<void> {
-    this.#open.delete(log);
-    await log.close();
+    try {
+      await log.close();
+    } finally {
+      this.#open.delete(log); // not before: whoever closes all of them waits for this one, too
+    }
   }
 
   /** The log of a document that need not be open, for one call; it is kept for the next one. */

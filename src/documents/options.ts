@@ -27,6 +27,19 @@ const anObject: Acceptance = { what: 'an object', test: (value) => typeof value 
 /** A young generation that may grow, to 48 MB, has taken a process with a document of 5 MB 190 MB, which it kept; this one 60. */
 const defaultLimits: MergingLimits = { maxYoungGenerationSizeMb: 8 };
 
+const megabytes = (least: number): Acceptance => ({
+  what: `a number of ${least} or more`,
+  test: (value) => typeof value === 'number' && value >= least,
+});
+
+/** Node takes any number. With less memory, or a stack of 0.1, a thread that starts takes the process with it (Node 24: below 4). */
+const acceptedLimits: Record<keyof MergingLimits, Acceptance> = {
+  maxOldGenerationSizeMb: megabytes(16),
+  maxYoungGenerationSizeMb: megabytes(1),
+  codeRangeSizeMb: megabytes(0),
+  stackSizeMb: megabytes(1),
+};
+
 export interface StorageSettings {
   provider: SDS_ProviderOptions;
   onError: OnError | undefined;
@@ -66,10 +79,12 @@ export function readDocumentOptions<Own extends object>(
     ...own,
     resourceLimits: anObject,
   });
+  const limits = checkOptions(settings.own.resourceLimits ?? {}, acceptedLimits);
+  if (typeof limits === 'string') throw new SDS_PersistenceError('invalid-argument', `resourceLimits: ${limits}`);
   return {
     ...settings,
     // no two processes know of each other's numbers
     provider: { ...settings.provider, OnClockCollision: 'keep' },
-    limits: { ...defaultLimits, ...settings.own.resourceLimits },
+    limits: { ...defaultLimits, ...limits },
   };
 }

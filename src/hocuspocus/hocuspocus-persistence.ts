@@ -1,8 +1,8 @@
 /** Documents of Hocuspocus on SQLite or PostgreSQL. */
 import { type DocumentLog, Documents, type Merging, readDocumentOptions } from '../documents/index.ts';
+import { faultOfBytes } from '../main/arguments.ts';
 import { SDS_PersistenceError, type SDS_ProviderOptions } from '../main/index.ts';
-import { describe } from '../main/option-checks.ts';
-import { types } from '../protocol/builtins.ts';
+import { describe, oneOf } from '../main/option-checks.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
 import type { Yjs as MergingYjs } from '../protocol/merging-yjs.ts';
 import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
@@ -242,12 +242,15 @@ export class HocuspocusPersistence {
    * @param existing - what to do if something is stored under that name: leave that alone (`'skip'`, default), or add the state
    *   to it (`'merge'`), of which documents that are open see nothing until they are loaded again
    * @returns whether it was stored, once it is committed
-   * @throws SDS_PersistenceError what a write fails with; `fenced` if the document is open on another server
+   * @throws SDS_PersistenceError `invalid-argument`; what a write fails with; `fenced` if the document is open on another server
    */
   async add(name: string, state: Uint8Array, existing: 'skip' | 'merge' = 'skip'): Promise<boolean> {
-    if (!types.isUint8Array(state)) {
-      throw new SDS_PersistenceError('invalid-argument', `add: the state must be a Uint8Array, not ${describe(state)}`);
-    }
+    const fault =
+      faultOfBytes(state, 'state') ??
+      (state.byteLength === 0 ? 'state has no bytes, which is no update' : undefined) ??
+      (existings.test(existing) ? undefined : `existing must be ${existings.what}, not ${describe(existing)}`);
+    if (fault !== undefined)
+      throw new SDS_PersistenceError('invalid-argument', `add (${JSON.stringify(name)}): ${fault}`);
     const own = Uint8Array.from(state);
     return this.#opened(name, async (log) => {
       const { Snapshot, Patches } = await log.provider.loadStore();
@@ -296,6 +299,8 @@ export class HocuspocusPersistence {
     return this.destroy();
   }
 }
+
+const existings = oneOf('skip', 'merge');
 
 /** Clients that are refused don't come back by themselves: so a load waits until the lease of a server that was killed has run out. */
 function patient(database: string, options: SDS_ProviderOptions): SDS_ProviderOptions {

@@ -32,7 +32,7 @@ interface Target {
  *
  * @param documents - for instance what `fetch` of `extension-database` returns for each name; it is asked for the next one once
  *   the one before is committed
- * @throws SDS_PersistenceError what a write fails with; what `documents` throws. Those that came before are stored
+ * @throws SDS_PersistenceError `invalid-argument` for data that are no bytes; what a write fails with; what `documents` throws. Those that came before are stored
  *
  * @example
  * import { HocuspocusPersistence, importDocuments } from 'sds-persistence-worker/hocuspocus'
@@ -56,7 +56,8 @@ export async function importDocuments(
   }
   const result = { imported: 0, skipped: 0 };
   for await (const { name, data } of documents) {
-    const isStored = data?.byteLength ? await persistence.add(name, data, existing) : false;
+    const isEmpty = data === null || data === undefined || data.byteLength === 0;
+    const isStored = !isEmpty && (await persistence.add(name, data, existing));
     result[isStored ? 'imported' : 'skipped']++;
   }
   return result;

@@ -5,6 +5,7 @@
 
 import { userInfo } from 'node:os';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 // where this package lies, put here by the build
 import packageLocation from 'virtual:package-location';
 import { existsSync, randomUUID, readlinkSync, realpathSync } from '../protocol/builtins.ts';
@@ -142,6 +143,24 @@ function locateFile(name: string): Location {
   const real = realPath(path, call);
   const own = [mustExist && !existsSync(real) ? 'mode=rw' : '', parameters].filter((one) => one !== '').join('&');
   return { path: real, parameters: own, key: own === '' ? real : `${real}?${own}`, transient: false };
+}
+
+/**
+ * By which a database is opened again and again: wherever the working directory is by then, it is the same one.
+ *
+ * @throws `invalid-argument` for a database that each of its providers has for itself; `open-failed` as `locate`
+ */
+export function lastingName(dbPath: string): string {
+  if (typeof dbPath !== 'string' || isPostgresqlUrl(dbPath)) return dbPath;
+  const { path, key, transient } = locateFile(dbPath);
+  if (key === undefined) {
+    const detail =
+      'this is a database for one provider alone, and each document has one of its own: give a path, or ' +
+      "'file:name?mode=memory&cache=shared'";
+    throw makeError('invalid-argument', 'constructor', path, detail);
+  }
+  if (transient) return dbPath;
+  return isFileUrl(dbPath) ? pathToFileURL(path).href + (/\?[^#]*/.exec(dbPath)?.[0] ?? '') : path;
 }
 
 /**

@@ -4,7 +4,7 @@ import type { SDS_PersistenceError } from './errors.ts';
 /** Called with each failure that no promise tells, and the document's name. */
 export type OnError = (error: SDS_PersistenceError, name: string) => void;
 
-/** What a thread may use, as `node:worker_threads` has it. */
+/** What a thread may use, as `node:worker_threads` has it: at least 16 MB of old generation, and 1 MB each of young one and stack. */
 export interface MergingLimits {
   maxOldGenerationSizeMb?: number;
   maxYoungGenerationSizeMb?: number;

@@ -16,24 +16,38 @@ export class Binding<Doc extends YjsDoc> {
   readonly #Y: YjsModule<Doc>;
   readonly #documents: Documents;
   readonly #origin: object;
+  readonly #destroyed: () => void;
   #loading: GrowingPause | undefined;
   #leaving: Promise<void> | undefined;
   readonly #untilStored = new GrowingPause();
   #heir: Binding<Doc> | undefined;
   #isLast = false;
 
-  /** @param origin - by which changes are known that come from the database */
-  constructor(name: string, doc: Doc, Y: YjsModule<Doc>, documents: Documents, merging: Merging, origin: object) {
+  /**
+   * @param origin - by which changes are known that come from the database
+   * @param destroyed - called when the document is destroyed
+   */
+  constructor(
+    name: string,
+    doc: Doc,
+    Y: YjsModule<Doc>,
+    documents: Documents,
+    merging: Merging,
+    origin: object,
+    destroyed: () => void,
+  ) {
     this.name = name;
     this.doc = doc;
     this.#Y = Y;
     this.#documents = documents;
     this.#origin = origin;
+    this.#destroyed = destroyed;
     const live = {
       apply: (updates: readonly Uint8Array[]) => this.#apply(updates),
       state: () => Y.encodeStateAsUpdate(doc),
     };
     this.log = documents.open(name, merging, live);
+    doc.on('destroy', destroyed);
     doc.on('update', this.#onUpdate); // in the turn of the change: before anybody else hears of it
     const before = live.state();
     if (before.byteLength > EMPTY_BYTES) void this.log.append(before);
@@ -119,6 +133,7 @@ export class Binding<Doc extends YjsDoc> {
     this.#loading?.end();
     const failure = await this.#store();
     this.doc.off('update', this.#onUpdate);
+    this.doc.off('destroy', this.#destroyed);
     try {
       await this.#documents.close(this.log);
     } catch (error) {

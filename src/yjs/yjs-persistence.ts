@@ -1,5 +1,6 @@
 /** Documents of Yjs on SQLite or PostgreSQL. */
 import { Documents, readDocumentOptions } from '../documents/index.ts';
+import { faultOfBytes } from '../main/arguments.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
 import { describe } from '../main/option-checks.ts';
 import { types } from '../protocol/builtins.ts';
@@ -75,21 +76,38 @@ export class YjsPersistence<Doc extends YjsDoc> {
    *
    * @returns once what is stored is applied. Nobody needs to wait for it: a failure is told by `onError` or a warning, and loading is
    *   tried again
-   * @throws SDS_PersistenceError what a load fails with
+   * @throws SDS_PersistenceError what a load fails with; `invalid-argument` for a document of another Yjs, or one that is bound by
+   *   another name; `closed`
    */
   bindState(name: string, doc: Doc): Promise<void> {
-    const known = this.#bindings.get(doc);
-    if (known !== undefined) return known.loaded;
-    let binding: Binding<Doc>;
     try {
-      binding = new Binding(name, doc, this.#Y, this.#documents, this.#merging.of(doc.gc), this);
+      return (this.#known(name, doc) ?? this.#bind(name, doc)).loaded;
     } catch (error) {
-      return Promise.reject(error);
+      this.#documents.trouble.tell('load', name, error as SDS_PersistenceError);
+      const refused = Promise.reject(error);
+      refused.catch(() => undefined); // servers don't listen
+      return refused;
     }
+  }
+
+  #known(name: string, doc: Doc): Binding<Doc> | undefined {
+    const known = this.#bindings.get(doc);
+    if (known === undefined || known.name === name) return known;
+    const [old, wanted] = [known.name, name].map((one) => JSON.stringify(one));
+    const message = `bindState (${wanted}): this document is bound as ${old}: writeState releases it`;
+    throw new SDS_PersistenceError('invalid-argument', message);
+  }
+
+  #bind(name: string, doc: Doc): Binding<Doc> {
+    if (!(doc instanceof this.#Y.Doc)) {
+      const message = `bindState (${JSON.stringify(name)}): this is no document of the Yjs that was given as the option Y`;
+      throw new SDS_PersistenceError('invalid-argument', message);
+    }
+    const released = () => void this.#destroyed(binding);
+    const binding = new Binding(name, doc, this.#Y, this.#documents, this.#merging.of(doc.gc), this, released);
     this.#bindings.set(doc, binding);
-    doc.on('destroy', () => void this.#destroyed(binding));
     for (const other of this.#leaving) if (other.name === name) other.leaveTo(binding);
-    return binding.loaded;
+    return binding;
   }
 
   /**
@@ -160,9 +178,18 @@ export class YjsPersistence<Doc extends YjsDoc> {
     return (await this.#documents.use(name, (log) => log.compute('stateVector'))).bytes;
   }
 
-  /** What is stored of a document, but not in the state of such a state vector, as an update. */
+  /**
+   * What is stored of a document, but not in the state of such a state vector, as an update.
+   *
+   * @param stateVector - copied before the call returns
+   */
   async getDiff(name: string, stateVector: Uint8Array): Promise<Uint8Array> {
-    return (await this.#documents.use(name, (log) => log.compute('diff', stateVector))).bytes;
+    const fault = faultOfBytes(stateVector, 'stateVector');
+    if (fault !== undefined) {
+      throw new SDS_PersistenceError('invalid-argument', `getDiff (${JSON.stringify(name)}): ${fault}`);
+    }
+    const own = Uint8Array.from(stateVector);
+    return (await this.#documents.use(name, (log) => log.compute('diff', own))).bytes;
   }
 
   /** Merges all that is stored of a document, now; that is done anyway from time to time. */

@@ -1,0 +1,247 @@
+/** What callers do that nobody expects: nothing is lost by it, nothing hangs, and each is told what is wrong. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { AutomergeRepoStorage } from 'sds-persistence-worker/automerge-repo';
+import { HocuspocusPersistence, importDocuments } from 'sds-persistence-worker/hocuspocus';
+import { YjsPersistence } from 'sds-persistence-worker/yjs';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import * as Y from 'yjs';
+import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
+import { persistenceOn, runEditor, storedText, textOf, type, updateOf } from './documents.ts';
+
+const invalid = (message: RegExp) => ({ code: 'invalid-argument', message: expect.stringMatching(message) });
+
+function detached(): Uint8Array {
+  const bytes = new Uint8Array([0, 0]);
+  structuredClone(bytes, { transfer: [bytes.buffer] });
+  return bytes;
+}
+
+describe('the database', () => {
+  for (const [kind, name] of [
+    ['a relative path', './documents.db'],
+    ['a relative URL', 'file:docu%6dents.db?psow=1'],
+  ] as const) {
+    it(`${kind}: the working directory changes, and all documents go on in the same file`, async () => {
+      const folder = freshFolder();
+      const text = `
+const { mkdirSync, existsSync } = await import('node:fs');
+process.chdir(${JSON.stringify(folder)});
+const persistence = new YjsPersistence(${JSON.stringify(name)}, { Y });
+mkdirSync('elsewhere');
+process.chdir('elsewhere');
+const doc = new Y.Doc();
+await persistence.bindState('notes', doc);
+type(doc, 'here');
+console.log(await persistence.getAllDocNames(), existsSync('documents.db'));
+await persistence.destroy();`;
+      expect((await runEditor(text, '')).stdout).toContain("[ 'notes' ] false");
+      expect(await storedText(join(folder, 'documents.db'))).toBe('here');
+    });
+  }
+
+  for (const name of [':memory:', '', 'file::memory:', 'file:x?mode=memory']) {
+    it(`${JSON.stringify(name)}, of which each document would have one for itself, is refused`, () => {
+      const refused = invalid(/for one provider alone.*cache=shared/);
+      expect(() => new YjsPersistence(name, { Y })).toThrow(expect.objectContaining(refused));
+      expect(() => new HocuspocusPersistence({ database: name, Y })).toThrow(expect.objectContaining(refused));
+    });
+  }
+
+  it('in memory, shared by its name: a document that was released is there again', async () => {
+    const persistence = persistenceOn('file:documents-of-a-test?mode=memory&cache=shared');
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    type(doc, 'here');
+    await persistence.writeState('notes', doc);
+    expect(textOf(await persistence.getYDoc('notes'))).toBe('here');
+  });
+});
+
+describe('limits of the merging thread', () => {
+  for (const [name, value] of [
+    ['maxOldGenerationSizeMb', 2],
+    ['maxOldGenerationSizeMb', -1],
+    ['maxOldGenerationSizeMb', Number.NaN],
+    ['stackSizeMb', 0.1],
+    ['maxYoungGenerationSizeMb', '8'],
+    ['maxHeapSizeMb', 512],
+  ] as const) {
+    it(`${name} ${JSON.stringify(value)}, by which a thread would end the process or have no limit, is refused`, () => {
+      const persist = () => new YjsPersistence(freshFile(), { Y, resourceLimits: { [name]: value } });
+      expect(persist).toThrow(expect.objectContaining(invalid(new RegExp(`resourceLimits.*${name}`))));
+    });
+  }
+
+  it('that are the least are enough for a thread', async () => {
+    const file = freshFile();
+    const least = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1, codeRangeSizeMb: 0, stackSizeMb: 1 };
+    const persistence = persistenceOn(file, { resourceLimits: least });
+    for (const text of ['a', 'b']) await persistence.storeUpdate('notes', updateOf(text));
+    await persistence.flushDocument('notes');
+    await persistence.destroy();
+    expect(rowsOf(file).patches).toEqual([]);
+  });
+});
+
+describe('documents that are imported', () => {
+  it('with bytes that are none are not taken for empty ones', async () => {
+    const persistence = new HocuspocusPersistence({ database: freshFile(), Y });
+    onTestFinished(() => persistence.destroy());
+    const data = Buffer.from(updateOf('x')).toString('base64') as unknown as Uint8Array;
+    await expect(importDocuments(persistence, [{ name: 'notes', data }])).rejects.toMatchObject(
+      invalid(/"notes".*string/),
+    );
+    const nothing = [undefined, null, new Uint8Array()].map((none) => ({ name: 'notes', data: none }));
+    expect(await importDocuments(persistence, nothing)).toEqual({ imported: 0, skipped: 3 });
+  });
+});
+
+describe('a document', () => {
+  it('is bound after the end, and nobody listens: that is told, and ends no process', async () => {
+    const text = `
+const persistence = new YjsPersistence(file, { Y, onError: ({ code }, name) => console.log(name, code) });
+await persistence.destroy();
+void persistence.bindState('notes', new Y.Doc());
+await new Promise((resolve) => setImmediate(resolve));
+console.log('still here');`;
+    const { stdout } = await runEditor(text, freshFile());
+    expect(stdout).toMatch(/notes closed\nstill here/);
+  });
+
+  it('that is bound by one name is not bound by another', async () => {
+    const persistence = persistenceOn(freshFile(), { onError: () => undefined });
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    await expect(persistence.bindState('plans', doc)).rejects.toMatchObject(invalid(/bound as "notes"/));
+    await persistence.writeState('notes', doc);
+    await persistence.bindState('plans', doc);
+  });
+
+  it('of another Yjs, or no document at all, is refused, and nothing of it is stored', async () => {
+    const file = freshFile();
+    const persistence = persistenceOn(file, { onError: () => undefined });
+    const { Doc } = (await import(`${import.meta.resolve('yjs')}?another`)) as typeof Y;
+    const other = new Doc();
+    for (const doc of [other, undefined, {}]) {
+      await expect(persistence.bindState('notes', doc as Y.Doc)).rejects.toMatchObject(
+        invalid(/no document of the Yjs/),
+      );
+    }
+    other.getText('text').insert(0, 'lost');
+    await persistence.destroy();
+    expect(rowsOf(file).patches).toEqual([]);
+  });
+
+  it('that is bound and released again and again is left as it was', async () => {
+    const persistence = persistenceOn(freshFile());
+    const doc = new Y.Doc();
+    const listeners = () => ['update', 'destroy'].map((event) => doc._observers.get(event)?.size ?? 0);
+    const before = listeners();
+    for (let times = 0; times < 3; times++) {
+      await persistence.bindState('notes', doc);
+      await persistence.writeState('notes', doc);
+    }
+    expect(listeners()).toEqual(before);
+  });
+
+  it('of which an update was rejected is deleted: it is released, and stays deleted', async () => {
+    const folder = join(freshFolder(), 'later');
+    const file = join(folder, 'documents.db');
+    const errors: string[] = [];
+    const persistence = persistenceOn(file, { onError: ({ code }) => errors.push(code) });
+    const doc = new Y.Doc();
+    const bound = persistence.bindState('notes', doc);
+    type(doc, 'x');
+    await expect(bound).rejects.toMatchObject({ code: 'open-failed' });
+    await expect.poll(() => errors).toHaveLength(2);
+    mkdirSync(folder);
+    await persistence.clearDocument('notes');
+    await persistence.writeState('notes', doc);
+    await persistence.destroy();
+    expect(rowsOf(file).patches).toEqual([]);
+  });
+
+  it('of which an update was rejected can not be deleted either: it is still stored as a whole', async () => {
+    const folder = join(freshFolder(), 'later');
+    const file = join(folder, 'documents.db');
+    const errors: string[] = [];
+    const persistence = persistenceOn(file, { onError: ({ code }) => errors.push(code) });
+    const doc = new Y.Doc();
+    const bound = persistence.bindState('notes', doc);
+    type(doc, 'x');
+    await expect(bound).rejects.toMatchObject({ code: 'open-failed' });
+    await expect.poll(() => errors).toHaveLength(2);
+    await expect(persistence.clearDocument('notes')).rejects.toMatchObject({ code: 'open-failed' });
+    mkdirSync(folder);
+    await persistence.writeState('notes', doc);
+    expect(await storedText(file)).toBe('x');
+  });
+
+  it('is deleted while an update of it is being rejected: it stays deleted', async () => {
+    const errors: string[] = [];
+    const onError = ({ code }: { code: string }) => void errors.push(code);
+    const file = freshFile();
+    const persistence = persistenceOn(file, { maxPendingBytes: 1_000_000, overflow: 'reject', onError });
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    for (const length of [500_000, 900_000]) doc.getText('text').insert(0, 'x'.repeat(length));
+    await persistence.clearDocument('notes');
+    expect(errors).toEqual(['queue-full']);
+    await persistence.writeState('notes', doc);
+    expect(await persistence.getAllDocNames()).toEqual([]);
+  });
+});
+
+describe('bytes', () => {
+  it('of a state vector are the caller’s again when getDiff has returned', async () => {
+    const persistence = persistenceOn(freshFile());
+    const doc = new Y.Doc();
+    type(doc, 'hello');
+    await persistence.storeUpdate('notes', Y.encodeStateAsUpdate(doc));
+    const vector = Y.encodeStateVector(doc);
+    const diff = persistence.getDiff('notes', vector);
+    vector.fill(0);
+    expect(await diff).toEqual(new Uint8Array([0, 0]));
+  });
+
+  it('that are none are an invalid argument, whatever takes them', async () => {
+    const file = freshFile();
+    const persistence = persistenceOn(file);
+    const hocuspocus = new HocuspocusPersistence({ database: file, Y });
+    const storage = new AutomergeRepoStorage(file, { onError: () => undefined });
+    onTestFinished(async () => {
+      await Promise.all([hocuspocus.destroy(), storage.close()]);
+    });
+    for (const bytes of [detached(), undefined, 'text'] as Uint8Array[]) {
+      await expect(persistence.getDiff('notes', bytes)).rejects.toMatchObject(invalid(/stateVector/));
+      await expect(hocuspocus.add('notes', bytes)).rejects.toMatchObject(invalid(/state/));
+      await expect(storage.save(['notes'], bytes)).rejects.toMatchObject(invalid(/Data/));
+    }
+    await expect(hocuspocus.add('notes', new Uint8Array())).rejects.toMatchObject(invalid(/no bytes/));
+    const replace = hocuspocus.add('notes', updateOf('x'), 'replace' as 'merge');
+    await expect(replace).rejects.toMatchObject(invalid(/'skip' or 'merge'/));
+    expect(await hocuspocus.names()).toEqual([]);
+  });
+});
+
+it('a storage of automerge-repo is closed while the first attempt of a write and its second one are under way: all of its promises settle', async () => {
+  const file = freshFile();
+  const errors: string[] = [];
+  const storage = new AutomergeRepoStorage(file, {
+    maxPendingBytes: 1_000_000,
+    overflow: 'reject',
+    busyTimeoutMs: 500,
+    onError: ({ code }) => errors.push(code),
+  });
+  await storage.save(['first'], new Uint8Array(3));
+  const other = new DatabaseSync(file);
+  other.exec('BEGIN IMMEDIATE');
+  onTestFinished(() => other.close());
+  const saved = [storage.save(['a'], new Uint8Array(300_000)), storage.save(['b'], new Uint8Array(900_000))];
+  const outcomes = Promise.allSettled(saved);
+  await expect.poll(() => errors).toEqual(['queue-full']);
+  await storage.close();
+  expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+});
