@@ -41,6 +41,7 @@ const workers = {
   'virtual:worker-code': { entry: 'src/worker/sqlite/entry.ts', packed: false },
   'virtual:postgresql-code': { entry: 'src/worker/postgresql/entry.ts', packed: true },
   'virtual:files-code': { entry: 'src/worker/operations/files/entry.ts', packed: true },
+  'virtual:merging-code': { entry: 'src/worker/merging/entry.ts', packed: false },
   'virtual:copying-code': { entry: 'src/worker/operations/copying/entry.ts', packed: true },
 };
 const workerModules = new Map();
@@ -72,28 +73,40 @@ const virtualModules = (format) => ({
 });
 // names are kept, for stack traces, and lines short: Node prints the one that an error comes from
 const readable = { minifySyntax: true, minifyWhitespace: true, lineLimit: 160 };
-for (const [format, outfile] of [
-  ['esm', 'index.js'],
-  ['cjs', 'index.cjs'],
+/** What lies beside a file of dist and is loaded from there, so that there is one of it, whoever imports it. */
+const beside = (parts, ending) => ({
+  name: 'beside',
+  setup({ onResolve }) {
+    for (const [filter, name] of parts) onResolve({ filter }, () => ({ path: `./${name}.${ending}`, external: true }));
+  },
+});
+const library = [/\/main\/index\.ts$/, 'index'];
+const documents = [/\/documents\/index\.ts$/, 'documents'];
+const notice = '; contains Comlink, Apache-2.0: see THIRD-PARTY-NOTICES.md';
+/** The library, and what is loaded only by who asks for it. */
+const entries = [
+  ['src/main/index.ts', 'index', []],
+  ['src/documents/index.ts', 'documents', [library]],
+  ['src/yjs/index.ts', 'yjs', [library, documents]],
+];
+for (const [format, ending] of [
+  ['esm', 'js'],
+  ['cjs', 'cjs'],
 ]) {
-  await build({
-    ...common,
-    entryPoints: [join(root, 'src/main/index.ts')],
-    format,
-    ...readable,
-    outfile: join(dist, outfile),
-    plugins: [comlinkGlobals, virtualModules(format)],
-    banner: { js: '/*! sds-persistence-worker, MIT; contains Comlink, Apache-2.0: see THIRD-PARTY-NOTICES.md */' },
-  });
+  for (const [entry, name, parts] of entries) {
+    await build({
+      ...common,
+      entryPoints: [join(root, entry)],
+      format,
+      ...readable,
+      outfile: join(dist, `${name}.${ending}`),
+      plugins: [comlinkGlobals, virtualModules(format), beside(parts, ending)],
+      banner: { js: `/*! sds-persistence-worker, MIT${name === 'index' ? notice : ''} */` },
+    });
+  }
 }
 
 // the command line, beside the library and loaded by nothing of it
-const library = {
-  name: 'library',
-  setup({ onResolve }) {
-    onResolve({ filter: /\/main\/index\.ts$/ }, () => ({ path: './index.js', external: true }));
-  },
-};
 for (const [entry, outfile] of [
   ['src/cli/bin.ts', 'bin.js'],
   ['src/cli/main.ts', 'cli.js'],
@@ -106,7 +119,7 @@ for (const [entry, outfile] of [
     target: outfile === 'bin.js' ? 'node14.8' : common.target,
     ...readable,
     outfile: join(dist, outfile),
-    plugins: [library],
+    plugins: [beside([library], 'js')],
   });
 }
 chmodSync(join(dist, 'bin.js'), 0o755);
@@ -127,11 +140,15 @@ const follow = (path) => {
   reachable.set(path, text);
   for (const [, , specifier] of text.matchAll(relativeImport)) follow(join(path, '..', `${specifier}.d.ts`));
 };
-follow(join(types, 'main/index.d.ts'));
+const published = { index: 'main', yjs: 'yjs' };
+for (const folder of Object.values(published)) follow(join(types, folder, 'index.d.ts'));
 rmSync(types, { recursive: true });
 for (const [path, text] of reachable) {
   mkdirSync(join(path, '..'), { recursive: true });
   writeFileSync(path.replace(/\.d\.ts$/, '.d.cts'), text.replaceAll(relativeImport, "$1.cjs'"));
 }
-for (const name of ['index.d.ts', 'index.d.cts'])
-  writeFileSync(join(dist, name), "export * from './types/main/index.cjs';\n");
+for (const [name, folder] of Object.entries(published)) {
+  for (const ending of ['d.ts', 'd.cts']) {
+    writeFileSync(join(dist, `${name}.${ending}`), `export * from './types/${folder}/index.cjs';\n`);
+  }
+}

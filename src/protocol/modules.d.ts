@@ -15,6 +15,11 @@ declare module 'virtual:copying-code' {
   export default code;
 }
 
+declare module 'virtual:merging-code' {
+  const code: () => string;
+  export default code;
+}
+
 declare module 'virtual:postgresql-code' {
   const code: () => string;
   export default code;

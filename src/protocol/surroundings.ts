@@ -20,6 +20,10 @@ export const Promise = (async () => {})().constructor as PromiseConstructor;
 const { now = clock.now } = Object.getPrototypeOf(clock) as Partial<typeof clock>;
 export const performance = { now: now.bind(clock) };
 
+const { now: wallClock } = Date;
+/** Milliseconds of the wall clock, which is the same for all processes, more or less. */
+export const wallTime: () => number = wallClock.bind(Date);
+
 /** Seconds since the process began: all threads of Node read the same clock. */
 export const uptime = process.uptime.bind(process);
 

@@ -16,8 +16,10 @@ const documents = [
   'docs/operations.md',
   'docs/scale.md',
   'docs/swap.md',
+  'docs/yjs.md',
   'examples/README.md',
   'src/main/provider.ts',
+  'src/yjs/yjs-persistence.ts',
 ];
 /** A database in a sample; where it runs, another one takes its place. */
 const someDatabase = /postgres:\/\/[^'\s]+/g;
@@ -71,7 +73,7 @@ describe('code samples', () => {
       const folder = freshFolder();
       mkdirSync(join(folder, 'node_modules'));
       symlinkSync(root, join(folder, 'node_modules', 'sds-persistence-worker'));
-      for (const name of ['@opentelemetry', 'pg', 'prom-client']) {
+      for (const name of ['@opentelemetry', 'pg', 'prom-client', 'y-leveldb', 'y-websocket', 'yjs']) {
         symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name));
       }
       const program = join(folder, language === 'cjs' ? 'sample.cjs' : 'sample.mjs');

@@ -43,7 +43,7 @@ describe('the reference names', () => {
   });
 });
 
-it.each(['docs/api.md', 'docs/operations.md', 'docs/scale.md', 'docs/swap.md'])(
+it.each(['docs/api.md', 'docs/operations.md', 'docs/scale.md', 'docs/swap.md', 'docs/yjs.md'])(
   'links of %s lead to pages and headings that are there',
   (path) => {
     const links = [...read(path).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)];

@@ -36,13 +36,45 @@ it('every import leads to a file', () => {
   }
 });
 
+const index = join('src', 'main', 'index.ts');
+const documents = join('src', 'documents', 'index.ts');
+/** What lies in files of its own imports of others only this: what has an identity or a state comes from their index. */
+const besides: Record<string, readonly string[]> = {
+  cli: [index],
+  documents: [index, 'main'],
+  yjs: [index, documents, 'main'],
+};
+/** What is part of each file that asks for it: nothing in there is to be the same for all. */
+const copied = [
+  'async-context',
+  'location',
+  'observe/channels',
+  'observe/notes',
+  'option-checks',
+  'workers/start-worker',
+];
+
 it('the protocol imports neither side, the sides not each other, the command line only what everybody may', () => {
-  const index = join('src', 'main', 'index.ts');
   for (const [file, imported] of importsOf) {
-    const allowed = [sideOf(file), ...(sideOf(file) === 'cli' ? [index] : []), 'protocol'];
+    const allowed = [sideOf(file), ...(besides[sideOf(file)] ?? []), 'protocol'];
     for (const target of imported) {
-      expect(allowed, `${file} imports ${target}`).toContain(target === index ? index : sideOf(target));
+      const isIndex = target === index || target === documents;
+      expect(allowed, `${file} imports ${target}`).toContain(
+        isIndex && sideOf(target) !== sideOf(file) ? target : sideOf(target),
+      );
     }
+  }
+});
+
+it('what is loaded beside the library has no second provider, and no second class of errors', () => {
+  for (const [file, imported] of importsOf) {
+    if (!['documents', 'yjs'].includes(sideOf(file))) continue;
+    const names = imported.filter((target) => sideOf(target) === 'main' && target !== index);
+    const known = copied.map((name) => join('src', 'main', `${name}.ts`));
+    expect(
+      names.filter((target) => !known.includes(target)),
+      file,
+    ).toEqual([]);
   }
 });
 

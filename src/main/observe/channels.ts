@@ -28,6 +28,8 @@ export const told = {
   'write-failed': channel(`${PREFIX}:write-failed`),
   fenced: channel(`${PREFIX}:fenced`),
   'file-gone': channel(`${PREFIX}:file-gone`),
+  'load-failed': channel(`${PREFIX}:load-failed`),
+  'merge-failed': channel(`${PREFIX}:merge-failed`),
 };
 
 const debug = debuglog(PREFIX);

@@ -1,5 +1,5 @@
 /** Starts a worker thread from the code that travels inside this file. */
-import { Worker, type WorkerOptions, workerData } from 'node:worker_threads';
+import { type ResourceLimits, Worker, type WorkerOptions, workerData } from 'node:worker_threads';
 // the bundled src/worker/sqlite/entry.ts and src/worker/postgresql/entry.ts, put here by the build
 import postgresqlCode from 'virtual:postgresql-code';
 import workerCode from 'virtual:worker-code';
@@ -21,11 +21,16 @@ export function startWorker(kind: EngineKind, shared: SharedMemory): Worker {
 }
 
 /** A thread belongs to no call, nor do its events. */
-export function startThread(code: string, name: string, data: { owner: string }): Worker {
-  return outsideOfCalls(() => new Worker(code, workerOptions(name, data)));
+export function startThread(
+  code: string,
+  name: string,
+  data: { owner: string },
+  limits: ResourceLimits = resourceLimits,
+): Worker {
+  return outsideOfCalls(() => new Worker(code, workerOptions(name, data, limits)));
 }
 
-function workerOptions(name: string, data: { owner: string }): WorkerOptions {
+function workerOptions(name: string, data: { owner: string }, limits: ResourceLimits): WorkerOptions {
   if ((workerData as Partial<SharedMemory> | null)?.owner === OWNER) {
     // a file that the program preloads (`--require`) runs in this thread too: it must not start another
     throw new Error('this thread is a worker of sds-persistence-worker itself');
@@ -35,7 +40,7 @@ function workerOptions(name: string, data: { owner: string }): WorkerOptions {
     eval: true,
     name,
     workerData: data,
-    resourceLimits,
+    resourceLimits: limits,
     ...(options === undefined ? {} : { execArgv: options }),
   };
 }

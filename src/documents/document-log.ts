@@ -1,0 +1,288 @@
+/**
+ * The log of one document: its updates are appended as they come, and merged into a snapshot from time to time. For
+ * documents whose updates may be applied in any order, and more than once.
+ */
+import { type SDS_DesktopPersistenceProvider, type SDS_PersistenceError, transfer } from '../main/index.ts';
+import { type Promise, wallTime } from '../protocol/surroundings.ts';
+import { inTime, loadMerged, type Merged, type Merging, partsOf } from './merging.ts';
+import { GrowingPause } from './pause.ts';
+import type { Trouble } from './trouble.ts';
+
+/** To apply so many one by one takes the main thread less than starting another thread to merge them. */
+const FEW_PATCHES = 64;
+/** A compaction follows so many patches … */
+const MOST_PATCHES = 500;
+/** … or as many bytes of them as the snapshot has, but so many at least. */
+const LEAST_BYTES = 64 * 1024;
+/** Whoever opens a document waits so long for its updates to be merged; then they are applied one by one. */
+const MERGED_WITHIN_MS = 3000;
+
+/** The document in the memory of this thread. */
+export interface LiveDocument {
+  /** Applies what is stored, as one update or as several. */
+  apply(updates: readonly Uint8Array[]): void;
+  /** All of it as one update, what was appended last included. */
+  state(): Uint8Array;
+}
+
+export class DocumentLog {
+  readonly name: string;
+  /** Of the document's store; for records. */
+  readonly provider: SDS_DesktopPersistenceProvider;
+  readonly #merging: Merging;
+  readonly #trouble: Trouble;
+  readonly #live: LiveDocument | undefined;
+  #lastClock = 0;
+  /** Since the last compaction was tried. */
+  #patches = 0;
+  #bytes = 0;
+  #snapshotBytes = 0;
+  /** The promise of the last append; appends in a row may share one. */
+  #lastStored: Promise<void> | undefined;
+  #rejections = 0;
+  #isIncomplete = false;
+  #isRemoved = false;
+  #compacting: Promise<boolean> | undefined;
+  /** Between two attempts to complete the database. */
+  #pause: GrowingPause | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    name: string,
+    provider: SDS_DesktopPersistenceProvider,
+    merging: Merging,
+    trouble: Trouble,
+    live?: LiveDocument,
+  ) {
+    this.name = name;
+    this.provider = provider;
+    this.#merging = merging;
+    this.#trouble = trouble;
+    this.#live = live;
+  }
+
+  // ---- what is stored ---------------------------------------------------------------------------
+
+  /** Has the live document apply what is stored. Updates may be appended before that. */
+  async restore(): Promise<void> {
+    const updates = await this.load();
+    this.#live?.apply(updates);
+  }
+
+  /**
+   * The state vector of what is stored, or what another one lacks of it, as the merging thread finds it.
+   *
+   * @returns that, and of how many updates
+   */
+  async compute(task: 'stateVector' | 'diff', against?: Uint8Array): Promise<{ bytes: Uint8Array; updates: number }> {
+    const { bytes, contents } = await loadMerged(this.provider, this.#merging, task, true, against);
+    return { bytes, updates: partsOf(contents).length };
+  }
+
+  /**
+   * What is stored: one update, or a few, which belong to the caller and may share buffers. Many are merged in the merging
+   * thread first; what that thread can't merge, or not soon, is returned as it is stored.
+   */
+  async load(): Promise<Uint8Array[]> {
+    const clock = this.#nextClock();
+    const contents = await this.provider.loadStore();
+    this.#lastClock = Math.max(this.#lastClock, contents.LastClock);
+    const { Snapshot, Patches } = contents;
+    this.#snapshotBytes = Snapshot?.byteLength ?? 0;
+    this.#patches = Math.max(this.#patches, Patches.length);
+    this.#bytes = Math.max(this.#bytes, sizeOf(Patches));
+    if (Patches.length <= FEW_PATCHES) return this.#loaded(partsOf(contents));
+    const bytes = await inTime(this.#merging.run('merge', partsOf(contents), true), MERGED_WITHIN_MS);
+    if (bytes === undefined) return this.#loaded(partsOf(await this.provider.loadStore()));
+    // a copy is stored: the update is the caller's
+    if (this.#isLong && this.#compacting === undefined) {
+      void this.#compactBy(async () => this.#replace({ contents, bytes: bytes.slice() }, clock));
+    }
+    return [bytes];
+  }
+
+  #loaded(parts: Uint8Array[]): Uint8Array[] {
+    this.#compactIfLong();
+    return parts;
+  }
+
+  // ---- updates --------------------------------------------------------------------------------------
+
+  /**
+   * Stores an update; its bytes are the caller's again when this returns. Nobody has to wait for the promise: a failure
+   * is told of anyway, and what was rejected is made up for by the whole document, as soon as that can be stored.
+   *
+   * @returns once it is committed
+   */
+  append(update: Uint8Array): Promise<void> {
+    // after a removal nothing is there that it could follow
+    const whole = this.#isRemoved ? this.#live?.state() : undefined;
+    this.#isRemoved = false;
+    return this.#store(whole ?? update);
+  }
+
+  #store(update: Uint8Array): Promise<void> {
+    const stored = this.provider.appendPatch(update, this.#nextClock());
+    if (stored !== this.#lastStored) {
+      this.#lastStored = stored;
+      void stored.catch(this.#rejected); // nobody is woken for that
+    }
+    this.#patches++;
+    this.#bytes += update.byteLength;
+    this.#compactIfLong();
+    return stored;
+  }
+
+  /**
+   * Numbers are microseconds, more or less: several processes that write one store don't meet, and what is appended while another one
+   * compacts comes after that.
+   */
+  #nextClock(): number {
+    this.#lastClock = Math.max(this.#lastClock + 1, wallTime() * 1000);
+    return this.#lastClock;
+  }
+
+  #rejected = (error: SDS_PersistenceError): void => {
+    this.#rejections++;
+    if (this.#isIncomplete) return; // it was told
+    this.#trouble.tell('write', this.name, error);
+    if (this.#live === undefined) return;
+    this.#isIncomplete = true;
+    if (this.#pause === undefined) void this.#completeLater();
+  };
+
+  /** Whether the database lacks an update, which was rejected. */
+  get isIncomplete(): boolean {
+    return this.#isIncomplete;
+  }
+
+  /** Stores the whole document, if the database lacks something of it. */
+  async #complete(): Promise<void> {
+    if (!this.#isIncomplete || this.#live === undefined) return;
+    const rejections = this.#rejections;
+    await this.#store(this.#live.state());
+    if (rejections === this.#rejections) this.#isIncomplete = false;
+  }
+
+  async #completeLater(): Promise<void> {
+    const pause = new GrowingPause();
+    this.#pause = pause;
+    while (this.#isIncomplete && this.#closing === undefined) {
+      await pause.next();
+      try {
+        if (this.#closing === undefined) await this.#complete();
+      } catch {
+        // that it is incomplete was told when it began
+      }
+    }
+    this.#pause = undefined;
+  }
+
+  /**
+   * Resolves once all that was appended is stored; if some of that was rejected, the whole document.
+   *
+   * @throws why it could not be stored; it is tried again with the next call, and from time to time
+   */
+  async flush(): Promise<void> {
+    try {
+      await this.#lastStored;
+    } catch (error) {
+      if (!this.#isIncomplete) throw error;
+    }
+    await this.#complete();
+  }
+
+  // ---- compaction ------------------------------------------------------------------------------------
+
+  get #isLong(): boolean {
+    return this.#patches >= MOST_PATCHES || this.#bytes >= Math.max(LEAST_BYTES, this.#snapshotBytes);
+  }
+
+  #compactIfLong(): void {
+    if (!this.#isLong || this.#compacting !== undefined || this.#closing !== undefined) return;
+    void this.#compactBy(() => this.#compact(false));
+  }
+
+  /** One that nobody waits for. */
+  async #compactBy(compact: () => Promise<boolean>): Promise<void> {
+    try {
+      await this.#begin(compact);
+    } catch (error) {
+      if (this.#closing === undefined) this.#trouble.tell('merge', this.name, error as SDS_PersistenceError);
+    }
+  }
+
+  /**
+   * Merges all that is stored into a snapshot. Updates go on being appended meanwhile.
+   *
+   * @returns whether it was stored: not if another process has changed the store meanwhile
+   * @throws SDS_PersistenceError; nothing is changed
+   */
+  async compact(): Promise<boolean> {
+    await this.#settleCompactions();
+    return this.#begin(() => this.#compact(true));
+  }
+
+  /** Those under way tell their failures themselves. */
+  async #settleCompactions(): Promise<void> {
+    while (this.#compacting !== undefined) await inTime(this.#compacting, Number.POSITIVE_INFINITY);
+  }
+
+  async #begin(compact: () => Promise<boolean>): Promise<boolean> {
+    // if it comes to nothing, it is tried again after as many patches again
+    this.#patches = this.#bytes = 0;
+    this.#compacting = compact();
+    try {
+      return await this.#compacting;
+    } finally {
+      this.#compacting = undefined;
+    }
+  }
+
+  async #compact(isWaitedFor: boolean): Promise<boolean> {
+    const clock = this.#nextClock();
+    const merged = await loadMerged(this.provider, this.#merging, 'merge', isWaitedFor);
+    if (merged.contents.Patches.length === 0) return true;
+    return this.#replace(merged, clock);
+  }
+
+  async #replace({ contents, bytes }: Merged, clock: number): Promise<boolean> {
+    const { SnapshotClock, Patches, LastClock } = contents;
+    this.#lastClock = Math.max(this.#lastClock, LastClock);
+    if (this.#closing !== undefined) return false;
+    const { byteLength } = bytes;
+    const seen = { SnapshotClock, Patches, LastClock: Math.max(clock, LastClock + 1) };
+    const isStored = await this.provider.compactStore(transfer(bytes), seen);
+    if (isStored) this.#snapshotBytes = byteLength;
+    return isStored;
+  }
+
+  // ---- the end ---------------------------------------------------------------------------------------
+
+  /** Deletes all that is stored of it, records too. If the live document is changed after that, all of it is stored again. */
+  removeStored(): Promise<void> {
+    this.#isRemoved = this.#live !== undefined;
+    this.#isIncomplete = false;
+    this.#patches = this.#bytes = this.#snapshotBytes = 0;
+    return this.provider.removeStore();
+  }
+
+  /** Stores what is to be stored, and releases the store. Calling it again is the same call. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#pause?.end();
+    try {
+      await this.flush();
+    } finally {
+      await this.provider.close();
+    }
+  }
+}
+
+function sizeOf(patches: readonly Uint8Array[]): number {
+  return patches.reduce((bytes, { byteLength }) => bytes + byteLength, 0);
+}

@@ -1,0 +1,132 @@
+/** The documents of one database: a log for each that is open. */
+import { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
+import { later, Promise } from '../protocol/surroundings.ts';
+import { DocumentLog, type LiveDocument } from './document-log.ts';
+import type { Merging } from './merging.ts';
+import type { Settings } from './options.ts';
+import { Trouble } from './trouble.ts';
+
+/** A log that was opened for a call is kept for the next one: for so long, and up to twice. */
+const KEEP_MS = 5000;
+
+interface Kept {
+  log: DocumentLog;
+  /** Of those that take more than one call of the provider. */
+  calls: number;
+  isUsed: boolean;
+}
+
+export class Documents {
+  readonly trouble: Trouble;
+  readonly #database: string;
+  readonly #settings: Settings;
+  readonly #merging: Merging;
+  /** Keeps the database open, and owns nothing of it. */
+  readonly #anchor: SDS_DesktopPersistenceProvider;
+  readonly #kept = new Map<string, Kept>();
+  readonly #open = new Set<DocumentLog>();
+  #endSweeping = () => {};
+  #isClosed = false;
+
+  /**
+   * @param database - the path of an SQLite file, or a `postgres://` URL
+   * @param merging - of documents that are not open
+   * @throws SDS_PersistenceError `invalid-argument`, `open-failed`, as the provider's constructor
+   */
+  constructor(database: string, settings: Settings, merging: Merging) {
+    this.#database = database;
+    this.#settings = settings;
+    this.#merging = merging;
+    this.#anchor = new SDS_DesktopPersistenceProvider(database, '', { ...settings.provider, Ownership: 'shared' });
+    this.trouble = new Trouble(this.#anchor.statistics().Path, settings.onError);
+  }
+
+  /** Resolves once the database is open; rejects if that fails. Any call tries again. */
+  ready(): Promise<void> {
+    return this.#anchor.ready();
+  }
+
+  /** Opens the log of a document, to be closed by the caller. */
+  open(name: string, merging: Merging, live?: LiveDocument): DocumentLog {
+    if (this.#isClosed) throw new SDS_PersistenceError('closed', `'${this.trouble.database}' is closed`);
+    const provider = new SDS_DesktopPersistenceProvider(this.#database, name, this.#settings.provider);
+    const log = new DocumentLog(name, provider, merging, this.trouble, live);
+    this.#open.add(log);
+    return log;
+  }
+
+  /** Closes a log; see `DocumentLog.close`. */
+  async close(log: DocumentLog): Promise<void> {
+    this.#open.delete(log);
+    await log.close();
+  }
+
+  /** The log of a document that need not be open, for one call; it is kept for the next one. */
+  log(name: string): DocumentLog {
+    return this.#use(name).log;
+  }
+
+  /** The same for more than one call: it stays open until these are done. */
+  async use<T>(name: string, work: (log: DocumentLog) => Promise<T>): Promise<T> {
+    const kept = this.#use(name);
+    kept.calls++;
+    try {
+      return await work(kept.log);
+    } finally {
+      kept.calls--;
+      kept.isUsed = true;
+    }
+  }
+
+  #use(name: string): Kept {
+    let kept = this.#kept.get(name);
+    if (kept === undefined) {
+      kept = { log: this.open(name, this.#merging), calls: 0, isUsed: true };
+      if (this.#kept.size === 0) this.#sweepLater();
+      this.#kept.set(name, kept);
+    }
+    kept.isUsed = true;
+    return kept;
+  }
+
+  #sweepLater(): void {
+    this.#endSweeping = later(() => {
+      for (const [name, kept] of this.#kept) {
+        if (kept.calls === 0 && !kept.isUsed) {
+          this.#kept.delete(name);
+          void this.#closeQuietly(kept.log);
+        }
+        kept.isUsed = false;
+      }
+      if (this.#kept.size > 0) this.#sweepLater();
+    }, KEEP_MS);
+  }
+
+  async #closeQuietly(log: DocumentLog): Promise<void> {
+    try {
+      await this.close(log);
+    } catch (error) {
+      this.trouble.tell('write', log.name, error as SDS_PersistenceError);
+    }
+  }
+
+  /** The names of all documents of which anything is stored, in the order of their UTF-8 bytes. */
+  names(): Promise<string[]> {
+    return this.#anchor.listStores();
+  }
+
+  /**
+   * Closes all logs, and releases the database.
+   *
+   * @throws the first failure, once all is released
+   */
+  async closeAll(): Promise<void> {
+    this.#isClosed = true;
+    this.#endSweeping();
+    this.#kept.clear();
+    const outcomes = await Promise.allSettled([...this.#open].map((log) => this.close(log)));
+    await this.#anchor.close();
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+}

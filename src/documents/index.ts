@@ -1,0 +1,8 @@
+/** Documents whose updates can be merged: what the adapters for each kind of them have in common. */
+export { DocumentLog, type LiveDocument } from './document-log.ts';
+export { Documents } from './documents.ts';
+export { type Merging, mergeFailed, NoMergeModule } from './merging.ts';
+export { merge } from './merging-thread.ts';
+export { readDocumentOptions, type Settings } from './options.ts';
+export { GrowingPause } from './pause.ts';
+export type { Trouble } from './trouble.ts';

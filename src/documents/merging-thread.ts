@@ -1,0 +1,143 @@
+/**
+ * Runs merges in a thread of their own, one a process and started with the first of them: compacting a document takes as long as
+ * opening it, and holds up neither the program nor what commits. Whatever becomes of the thread, each merge settles.
+ */
+import type { Worker } from 'node:worker_threads';
+// the bundled src/worker/merging/entry.ts, put here by the build
+import mergingCode from 'virtual:merging-code';
+import { SDS_PersistenceError } from '../main/index.ts';
+import { startThread } from '../main/workers/start-worker.ts';
+import { OWNER } from '../protocol/control.ts';
+import type { MergingLimits } from '../protocol/document-options.ts';
+import { reviveCause } from '../protocol/errors.ts';
+import type { MergeReply, MergeRequest, MergingData } from '../protocol/merging.ts';
+import { later, Promise } from '../protocol/surroundings.ts';
+import { mergeFailed, NoMergeModule } from './merging.ts';
+
+/** The thread keeps what the largest document took, so it ends after some quiet. */
+const QUIET_MS = 5000;
+/** A merge that takes longer will not end: the thread is at the lowest priority, so this is much more than it computes. */
+const LONGEST_MS = 300_000;
+
+export interface MergeJob extends MergeRequest {
+  /** Of the thread; one that was started with others is replaced. */
+  limits: MergingLimits;
+  /** Whether somebody waits: it comes before those that nobody waits for, and the process lives until it is done. */
+  isWaitedFor: boolean;
+}
+
+interface Waiting {
+  job: MergeJob;
+  resolve(bytes: Uint8Array): void;
+  reject(error: Error): void;
+}
+
+interface Thread {
+  worker: Worker;
+  limits: string;
+}
+
+const waiting: Waiting[] = [];
+let current: Waiting | undefined;
+let thread: Thread | undefined;
+let endsNot = () => {};
+
+/**
+ * Carries out a merge, after those that were asked for before.
+ *
+ * @param job - its parts are handed over, with their buffers
+ * @throws NoMergeModule; SDS_PersistenceError `database-corrupt`, with what was thrown as its cause; `worker-lost` if the thread has
+ *   ended, also for want of memory
+ */
+export function merge(job: MergeJob): Promise<Uint8Array> {
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+  const at = job.isWaitedFor ? waiting.findIndex((other) => !other.job.isWaitedFor) : -1;
+  waiting.splice(at < 0 ? waiting.length : at, 0, { job, resolve, reject });
+  goOn();
+  stayAlive();
+  return promise;
+}
+
+function goOn(): void {
+  while (current === undefined) {
+    const next = waiting.shift();
+    if (next === undefined) return;
+    current = next;
+    try {
+      begin(next.job);
+    } catch (error) {
+      finish((job) => job.reject(lost(error)));
+    }
+  }
+}
+
+/** As long as somebody waits, also behind what nobody waits for. */
+function stayAlive(): void {
+  const isWaitedFor = current?.job.isWaitedFor || waiting.some(({ job }) => job.isWaitedFor);
+  if (isWaitedFor) thread?.worker.ref();
+  else thread?.worker.unref();
+}
+
+function begin(job: MergeJob): void {
+  endsNot();
+  const limits = JSON.stringify(job.limits);
+  if (thread !== undefined && thread.limits !== limits) end();
+  thread ??= start(job.limits, limits);
+  const { worker } = thread;
+  endsNot = later(() => void worker.terminate(), LONGEST_MS);
+  const { source, task, parts, against } = job;
+  const request: MergeRequest = { source, task, parts, against };
+  // parts of one load share buffers
+  worker.postMessage(request, [...new Set(parts.map(({ buffer }) => buffer as ArrayBuffer))]);
+}
+
+function start(resourceLimits: MergingLimits, limits: string): Thread {
+  const data: MergingData = { owner: OWNER };
+  const worker = startThread(mergingCode(), 'sds-merging', data, resourceLimits);
+  const started = { worker, limits };
+  let reason: unknown;
+  worker.on('message', (reply: MergeReply) => {
+    if (thread === started) finish((job) => settle(job, reply));
+  });
+  worker.on('messageerror', (error) => {
+    if (thread === started) finish((job) => job.reject(lost(error)));
+  });
+  worker.on('error', (error) => {
+    reason = error;
+  });
+  worker.on('exit', () => {
+    if (thread !== started) return;
+    thread = undefined;
+    finish((job) => job.reject(lost(reason)));
+  });
+  return started;
+}
+
+function settle({ resolve, reject }: Waiting, reply: MergeReply): void {
+  if ('bytes' in reply) resolve(reply.bytes);
+  else if (reply.missing) reject(new NoMergeModule(reply.failure.message));
+  else reject(mergeFailed(reviveCause(reply.failure)));
+}
+
+/** Whatever has become of the current one: the next one follows. */
+function finish(tell: (job: Waiting) => void): void {
+  endsNot();
+  const job = current;
+  current = undefined;
+  if (job !== undefined) tell(job);
+  goOn();
+  stayAlive();
+  if (current === undefined && thread !== undefined) endsNot = later(end, QUIET_MS);
+}
+
+function end(): void {
+  const ended = thread;
+  thread = undefined;
+  void ended?.worker.terminate();
+}
+
+function lost(reason: unknown): SDS_PersistenceError {
+  const why = reason instanceof Error ? ` (${reason.message})` : '';
+  const message = `the thread that merges documents has ended${why}; nothing was changed: it is tried again`;
+  return new SDS_PersistenceError('worker-lost', message, reason === undefined ? undefined : { cause: reason });
+}

@@ -1,0 +1,50 @@
+/** Tells of what goes wrong where no call of the program waits for it: on channels, and once each as a process warning. */
+import { outsideOfCalls } from '../main/async-context.ts';
+import type { SDS_PersistenceError } from '../main/index.ts';
+import { tell, type told } from '../main/observe/channels.ts';
+import { note } from '../main/observe/notes.ts';
+import type { OnError } from '../protocol/document-options.ts';
+
+interface Kind {
+  channel: keyof typeof told;
+  code: string;
+  what: string;
+}
+
+const kinds = {
+  /** An update was not stored. */
+  write: { channel: 'write-failed', code: 'SDS_WRITE_FAILED', what: 'an update of it is not stored yet' },
+  /** The stored state could not be loaded. */
+  load: { channel: 'load-failed', code: 'SDS_LOAD_FAILED', what: 'what is stored of it is not loaded yet' },
+  /** Its updates could not be merged, in part or at all. */
+  merge: { channel: 'merge-failed', code: 'SDS_MERGE_FAILED', what: 'its updates stay as they are' },
+} as const satisfies Record<string, Kind>;
+
+export class Trouble {
+  /** As messages name it. */
+  readonly database: string;
+  readonly #onError: OnError | undefined;
+  readonly #said = new Set<string>();
+
+  constructor(database: string, onError: OnError | undefined) {
+    this.database = database;
+    this.#onError = onError;
+  }
+
+  tell(kind: keyof typeof kinds, name: string, error: SDS_PersistenceError): void {
+    const { channel, code, what } = kinds[kind];
+    const { message } = error;
+    tell(channel, { Path: this.database, StoreId: name, Code: error.code, Message: message, Error: error });
+    const onError = this.#onError;
+    if (onError !== undefined) note(() => outsideOfCalls(() => onError(error, name)));
+    else this.warn(code, name, `document ${JSON.stringify(name)}: ${what}: ${message}`);
+  }
+
+  /** Once for each code and subject. */
+  warn(code: string, subject: string, message: string): void {
+    const key = `${code} ${subject}`;
+    if (this.#said.has(key)) return;
+    this.#said.add(key);
+    note(() => outsideOfCalls(() => process.emitWarning(message, { type: 'SDS_PersistenceWarning', code })));
+  }
+}

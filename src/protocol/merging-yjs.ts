@@ -1,0 +1,44 @@
+/**
+ * Merges updates of Yjs by applying them to a document: `Y.mergeUpdates` takes time that grows with the square of their
+ * number, and keeps text that was deleted. What waits for updates that are not there yet stays part of the state.
+ */
+import type { MergeTask } from './merging.ts';
+
+/** What is used of a document of Yjs 13 or 14 … */
+interface Doc {
+  transact(change: () => void): unknown;
+  destroy(): void;
+}
+
+/** … and of the module. */
+export interface Yjs {
+  Doc: new (options: { gc: boolean }) => Doc;
+  applyUpdate(doc: Doc, update: Uint8Array): void;
+  encodeStateAsUpdate(doc: Doc, stateVector?: Uint8Array): Uint8Array;
+  encodeStateVector(doc: Doc): Uint8Array;
+}
+
+export type Merge = (parts: Uint8Array[], against?: Uint8Array) => unknown;
+export type MergeModule = { readonly [task in MergeTask]?: Merge };
+
+export function mergingBy(
+  Y: Yjs,
+  gc: boolean,
+): { readonly [task in MergeTask]: (...given: Parameters<Merge>) => Uint8Array } {
+  const withDocument = (parts: Uint8Array[], read: (doc: Doc) => Uint8Array) => {
+    const doc = new Y.Doc({ gc });
+    try {
+      doc.transact(() => {
+        for (const part of parts) Y.applyUpdate(doc, part);
+      });
+      return read(doc);
+    } finally {
+      doc.destroy();
+    }
+  };
+  return {
+    merge: (parts) => withDocument(parts, (doc) => Y.encodeStateAsUpdate(doc)),
+    stateVector: (parts) => withDocument(parts, (doc) => Y.encodeStateVector(doc)),
+    diff: (parts, against) => withDocument(parts, (doc) => Y.encodeStateAsUpdate(doc, against)),
+  };
+}

@@ -1,0 +1,164 @@
+/** A document that is bound: what is stored is applied to it, and what changes it is stored. */
+import { type DocumentLog, type Documents, GrowingPause, type Merging, mergeFailed } from '../documents/index.ts';
+import type { SDS_PersistenceError } from '../main/index.ts';
+import type { Promise } from '../protocol/surroundings.ts';
+import type { YjsDoc, YjsModule } from './yjs.ts';
+
+/** What an empty document is as an update. */
+const EMPTY_BYTES = 2;
+
+export class Binding<Doc extends YjsDoc> {
+  readonly name: string;
+  readonly doc: Doc;
+  readonly log: DocumentLog;
+  /** Resolves once what is stored is applied; its rejection is told anyway. */
+  readonly loaded: Promise<void>;
+  readonly #Y: YjsModule<Doc>;
+  readonly #documents: Documents;
+  readonly #origin: object;
+  #loading: GrowingPause | undefined;
+  #leaving: Promise<void> | undefined;
+  readonly #untilStored = new GrowingPause();
+  #heir: Binding<Doc> | undefined;
+  #isLast = false;
+
+  /** @param origin - by which changes are known that come from the database */
+  constructor(name: string, doc: Doc, Y: YjsModule<Doc>, documents: Documents, merging: Merging, origin: object) {
+    this.name = name;
+    this.doc = doc;
+    this.#Y = Y;
+    this.#documents = documents;
+    this.#origin = origin;
+    const live = {
+      apply: (updates: readonly Uint8Array[]) => this.#apply(updates),
+      state: () => Y.encodeStateAsUpdate(doc),
+    };
+    this.log = documents.open(name, merging, live);
+    doc.on('update', this.#onUpdate); // in the turn of the change: before anybody else hears of it
+    const before = live.state();
+    if (before.byteLength > EMPTY_BYTES) void this.log.append(before);
+    this.loaded = this.#load();
+    void this.#told(this.loaded);
+  }
+
+  get isLeaving(): boolean {
+    return this.#leaving !== undefined;
+  }
+
+  #onUpdate = (update: Uint8Array, origin: unknown): void => {
+    if (origin !== this.#origin) void this.log.append(update);
+  };
+
+  /** Nobody may listen to it: what it fails with is told by the log, or by us. */
+  async #told(promise: Promise<void>): Promise<void> {
+    try {
+      await promise;
+    } catch {
+      // told where it failed
+    }
+  }
+
+  // ---- loading ---------------------------------------------------------------------------------
+
+  async #load(): Promise<void> {
+    try {
+      await this.log.restore();
+    } catch (error) {
+      if (this.isLeaving) throw error;
+      this.#documents.trouble.tell('load', this.name, error as SDS_PersistenceError);
+      void this.#loadLater();
+      throw error;
+    }
+  }
+
+  /** The document is in use meanwhile: what is stored is applied as soon as it can be had. */
+  async #loadLater(): Promise<void> {
+    this.#loading = new GrowingPause();
+    while (!this.isLeaving) {
+      await this.#loading.next();
+      if (this.isLeaving) return;
+      try {
+        return await this.log.restore();
+      } catch {
+        // told at the first time
+      }
+    }
+  }
+
+  #apply(updates: readonly Uint8Array[]): void {
+    applyAll(this.#Y, this.doc, updates, this.#origin, (error) =>
+      this.#documents.trouble.tell('merge', this.name, error),
+    );
+  }
+
+  // ---- leaving ---------------------------------------------------------------------------------
+
+  /**
+   * Resolves once all of the document is stored, however long that takes, and its store released; or another document of
+   * this name has taken its state over.
+   */
+  leave(): Promise<void> {
+    this.#leaving ??= this.#leave();
+    return this.#leaving;
+  }
+
+  /** The same, but one attempt has to do. */
+  leaveNow(): Promise<void> {
+    this.#isLast = true;
+    this.#untilStored.end();
+    return this.leave();
+  }
+
+  /** Another document of this name comes. If this one can't be stored, that one will have to be. */
+  leaveTo(heir: Binding<Doc>): void {
+    this.#heir = heir;
+    if (this.log.isIncomplete) this.#untilStored.end();
+  }
+
+  async #leave(): Promise<void> {
+    this.#loading?.end();
+    const failure = await this.#store();
+    this.doc.off('update', this.#onUpdate);
+    try {
+      await this.#documents.close(this.log);
+    } catch (error) {
+      if (this.#heir === undefined) throw failure ?? error;
+    }
+  }
+
+  /** Returns what it failed with, if it is not to be tried again. */
+  async #store(): Promise<unknown> {
+    for (;;) {
+      try {
+        await this.log.flush();
+        return undefined;
+      } catch (error) {
+        if (this.#heir !== undefined) {
+          this.#Y.applyUpdate(this.#heir.doc, this.#Y.encodeStateAsUpdate(this.doc));
+          return undefined;
+        }
+        if (this.#isLast) return error;
+      }
+      await this.#untilStored.next();
+    }
+  }
+}
+
+/** Applies updates in one transaction. One that can't be applied is told, and keeps none of the others out. */
+export function applyAll<Doc extends YjsDoc>(
+  Y: YjsModule<Doc>,
+  doc: Doc,
+  updates: readonly Uint8Array[],
+  origin: object,
+  fail: (error: SDS_PersistenceError) => void,
+): void {
+  doc.transact(() => {
+    for (const update of updates) {
+      try {
+        Y.applyUpdate(doc, update, origin);
+      } catch (error) {
+        fail(mergeFailed(error as Error));
+      }
+    }
+  }, origin);
+}

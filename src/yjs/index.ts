@@ -1,0 +1,5 @@
+/** What `sds-persistence-worker/yjs` exports. */
+export type { DocumentOptions, MergingLimits, OnError } from '../protocol/document-options.ts';
+export { importFromLeveldb, type LeveldbSource } from './import-from-leveldb.ts';
+export type { YjsDoc, YjsModule } from './yjs.ts';
+export { YjsPersistence, type YjsPersistenceOptions } from './yjs-persistence.ts';

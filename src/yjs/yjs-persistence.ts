@@ -1,0 +1,272 @@
+/** Documents of Yjs on SQLite or PostgreSQL. */
+import { isAbsolute } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Documents, readDocumentOptions } from '../documents/index.ts';
+import { SDS_PersistenceError } from '../main/index.ts';
+import { type Acceptance, describe, yesOrNo } from '../main/option-checks.ts';
+import { types } from '../protocol/builtins.ts';
+import type { DocumentOptions } from '../protocol/document-options.ts';
+import type { Yjs } from '../protocol/merging-yjs.ts';
+import { Promise } from '../protocol/surroundings.ts';
+import { applyAll, Binding } from './binding.ts';
+import { YjsMerging } from './merging.ts';
+import { delMeta, getMeta, getMetas, setMeta } from './metas.ts';
+import type { YjsDoc, YjsModule } from './yjs.ts';
+
+interface OwnOptions<Doc> {
+  /** The module `yjs` that the program uses. */
+  Y: YjsModule<Doc>;
+  /**
+   * Where the thread that merges documents finds the same Yjs: the URL of a module. Without it, it looks where the program
+   * lies; a program that is bundled has to name it.
+   */
+  yjs?: { readonly href: string } | string;
+  /**
+   * Whether documents that are not bound are merged as those with `gc: true`, which drop what was deleted. Default true; a bound
+   * one says so itself.
+   */
+  gc?: boolean;
+}
+
+export type YjsPersistenceOptions<Doc extends YjsDoc> = OwnOptions<Doc> & DocumentOptions;
+
+const own: Record<keyof OwnOptions<unknown>, Acceptance> = {
+  Y: { what: 'the module yjs', test: (value) => typeof (value as Partial<Yjs> | null)?.applyUpdate === 'function' },
+  yjs: { what: 'the URL of a module', test: (value) => urlOf(value) !== undefined },
+  gc: yesOrNo,
+};
+
+/**
+ * Keeps documents of Yjs in an SQLite file, or a PostgreSQL database: for `setPersistence` of `y-websocket` and
+ * `@y/websocket-server`, with the methods of `y-leveldb`, and for documents without any server. A document is a store of the
+ * database, under its name.
+ *
+ * Nothing of an update is waited for: it is committed within some milliseconds. What was called is committed before the process
+ * ends in whatever way but SIGKILL.
+ *
+ * @example
+ * import * as Y from 'yjs'
+ * import { YjsPersistence } from 'sds-persistence-worker/yjs'
+ * const persistence = new YjsPersistence('./documents.db', { Y })
+ * const doc = new Y.Doc()
+ * await persistence.bindState('notes', doc)
+ * doc.getText('text').insert(0, 'Hello')
+ * await persistence.destroy()
+ */
+export class YjsPersistence<Doc extends YjsDoc> {
+  /** Itself, where `setPersistence` wants to know it. */
+  readonly provider = this;
+  readonly #Y: YjsModule<Doc>;
+  readonly #gc: boolean;
+  readonly #merging: YjsMerging;
+  readonly #documents: Documents;
+  readonly #bindings = new Map<Doc, Binding<Doc>>();
+  /** Not bound any more, but not stored yet. */
+  readonly #leaving = new Set<Binding<Doc>>();
+  #destroying: Promise<void> | undefined;
+
+  /**
+   * @param database - the path of an SQLite file, which is made if it is not there, or a `postgres://` URL
+   * @throws SDS_PersistenceError `invalid-argument`; `open-failed` for a relative path without a working directory. What else
+   *   may be wrong with a file, calls tell
+   */
+  constructor(database: string, options: YjsPersistenceOptions<Doc>) {
+    const settings = readDocumentOptions<OwnOptions<Doc>>(options, own);
+    const { Y, yjs, gc = true } = settings.own;
+    if (Y === undefined) {
+      throw new SDS_PersistenceError(
+        'invalid-argument',
+        "the option Y is missing: the module 'yjs' that the program uses",
+      );
+    }
+    this.#Y = Y;
+    this.#gc = gc;
+    const trouble = () => this.#documents.trouble;
+    this.#merging = new YjsMerging(Y as unknown as Yjs, urlOf(yjs), settings.limits, trouble);
+    this.#documents = new Documents(database, settings, this.#merging.of(gc));
+  }
+
+  // ---- for servers ----------------------------------------------------------------------------------
+
+  /**
+   * Applies what is stored of a document to it, and stores each change of it from now on, also before that is loaded. What it has already is
+   * stored, too. Changes that come from the database have this object as their origin. A document that is destroyed is released.
+   *
+   * @returns once what is stored is applied. Nobody needs to wait for it: a failure is told by `onError` or a warning, and loading is
+   *   tried again
+   * @throws SDS_PersistenceError what a load fails with
+   */
+  bindState(name: string, doc: Doc): Promise<void> {
+    const known = this.#bindings.get(doc);
+    if (known !== undefined) return known.loaded;
+    let binding: Binding<Doc>;
+    try {
+      binding = new Binding(name, doc, this.#Y, this.#documents, this.#merging.of(doc.gc), this);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    this.#bindings.set(doc, binding);
+    doc.on('destroy', () => void this.#destroyed(binding));
+    for (const other of this.#leaving) if (other.name === name) other.leaveTo(binding);
+    return binding.loaded;
+  }
+
+  /**
+   * Releases a document, once all of it is stored. As long as that fails, it is tried again; if the document is bound anew
+   * under its name meanwhile, that one takes its state over.
+   *
+   * @throws SDS_PersistenceError only if `destroy` ends it before
+   */
+  async writeState(_name: string, doc: Doc): Promise<void> {
+    const binding = this.#bindings.get(doc);
+    if (binding !== undefined) await this.#release(binding);
+  }
+
+  /** Nobody listens to what it fails with, which is told by its log. */
+  async #destroyed(binding: Binding<Doc>): Promise<void> {
+    try {
+      if (this.#bindings.get(binding.doc) === binding) await this.#release(binding);
+    } catch {
+      // told
+    }
+  }
+
+  async #release(binding: Binding<Doc>): Promise<void> {
+    this.#bindings.delete(binding.doc);
+    this.#leaving.add(binding);
+    const [heir] = this.#bound(binding.name);
+    if (heir !== undefined) binding.leaveTo(heir);
+    try {
+      await binding.leave();
+    } finally {
+      this.#leaving.delete(binding);
+    }
+  }
+
+  #bound(name: string): Binding<Doc>[] {
+    return [...this.#bindings.values()].filter((binding) => binding.name === name);
+  }
+
+  // ---- as y-leveldb has it --------------------------------------------------------------------------
+
+  /**
+   * What is stored of a document, as a new one, which is not bound: empty if nothing is.
+   *
+   * @throws SDS_PersistenceError, as the methods that follow: what the provider's loads and writes fail with; `closed`
+   */
+  async getYDoc(name: string): Promise<Doc> {
+    const updates = await this.#documents.use(name, (log) => log.load());
+    const doc = new this.#Y.Doc({ gc: this.#gc });
+    applyAll(this.#Y, doc, updates, this, (error) => this.#documents.trouble.tell('merge', name, error));
+    return doc;
+  }
+
+  /** Stores an update of a document. Resolves once it is committed; nobody has to wait for it, a failure is told anyway. */
+  storeUpdate(name: string, update: Uint8Array): Promise<void> {
+    if (!types.isUint8Array(update)) {
+      const message = `storeUpdate (${JSON.stringify(name)}): update must be a Uint8Array, not ${describe(update)}`;
+      return Promise.reject(new SDS_PersistenceError('invalid-argument', message));
+    }
+    try {
+      return this.#documents.log(name).append(update);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** The state vector of what is stored of a document. */
+  async getStateVector(name: string): Promise<Uint8Array> {
+    return (await this.#documents.use(name, (log) => log.compute('stateVector'))).bytes;
+  }
+
+  /** What is stored of a document, but not in the state of such a state vector, as an update. */
+  async getDiff(name: string, stateVector: Uint8Array): Promise<Uint8Array> {
+    return (await this.#documents.use(name, (log) => log.compute('diff', stateVector))).bytes;
+  }
+
+  /** Merges all that is stored of a document, now; that is done anyway from time to time. */
+  async flushDocument(name: string): Promise<void> {
+    const [bound] = this.#bound(name);
+    await (bound === undefined ? this.#documents.use(name, (log) => log.compact()) : bound.log.compact());
+  }
+
+  /**
+   * Deletes a document and its metas. If it is bound, it stays as it is in memory: once it is changed after that, all of it
+   * is stored again.
+   */
+  async clearDocument(name: string): Promise<void> {
+    const logs = this.#bound(name).map(({ log }) => log);
+    if (logs.length === 0) logs.push(this.#documents.log(name));
+    await Promise.all(logs.map((log) => log.removeStored()));
+  }
+
+  /** Stores a value beside a document: whatever `structuredClone` takes. Resolves once it is committed. */
+  async setMeta(name: string, key: string, value: unknown): Promise<void> {
+    await setMeta(this.#documents.log(name), key, value);
+  }
+
+  /** `undefined` if there is none. */
+  async getMeta(name: string, key: string): Promise<unknown> {
+    return getMeta(this.#documents.log(name), key);
+  }
+
+  async delMeta(name: string, key: string): Promise<void> {
+    await delMeta(this.#documents.log(name), key);
+  }
+
+  async getMetas(name: string): Promise<Map<string, unknown>> {
+    return getMetas(this.#documents.log(name));
+  }
+
+  /** The names of all documents of which anything is stored, if only metas. */
+  getAllDocNames(): Promise<string[]> {
+    return this.#documents.names();
+  }
+
+  /** The names of all documents, the state vector of each, and the index of its last update, from 0 on since it was compacted. */
+  async getAllDocStateVectors(): Promise<{ name: string; sv: Uint8Array; clock: number }[]> {
+    const found: { name: string; sv: Uint8Array; clock: number }[] = [];
+    for (const name of await this.getAllDocNames()) {
+      const { bytes, updates } = await this.#documents.use(name, (log) => log.compute('stateVector'));
+      found.push({ name, sv: bytes, clock: updates - 1 });
+    }
+    return found;
+  }
+
+  /** Deletes all documents of the database. */
+  async clearAll(): Promise<void> {
+    await Promise.all((await this.getAllDocNames()).map((name) => this.clearDocument(name)));
+  }
+
+  /**
+   * Stores what is to be stored, and releases the database. Calling it again is the same call; every other one after it rejects
+   * with `closed`.
+   *
+   * @throws SDS_PersistenceError once all is released: the first failure
+   */
+  destroy(): Promise<void> {
+    this.#destroying ??= this.#destroy();
+    return this.#destroying;
+  }
+
+  async #destroy(): Promise<void> {
+    const bindings = [...this.#bindings.values(), ...this.#leaving];
+    this.#bindings.clear();
+    const outcomes = await Promise.allSettled(bindings.map((binding) => binding.leaveNow()));
+    await this.#documents.closeAll();
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  /** The same as `destroy()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.destroy();
+  }
+}
+
+/** `undefined` if it is none; a URL may be of another realm. */
+function urlOf(module: unknown): string | undefined {
+  if (typeof module === 'string') return isAbsolute(module) ? pathToFileURL(module).href : module;
+  const { href } = (module ?? {}) as { href?: unknown };
+  return typeof href === 'string' ? href : undefined;
+}

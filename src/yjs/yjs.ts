@@ -1,0 +1,20 @@
+/** What is used of Yjs, 13 or 14. It is handed in and never imported: documents of two Yjs in one process don't fit together. */
+
+/** A `Y.Doc`. */
+export interface YjsDoc {
+  readonly gc: boolean;
+  transact(change: () => void, origin?: unknown): unknown;
+  on(event: 'update', listener: (update: Uint8Array, origin: unknown) => void): unknown;
+  on(event: 'destroy', listener: () => void): unknown;
+  off(event: 'update', listener: (update: Uint8Array, origin: unknown) => void): unknown;
+  off(event: 'destroy', listener: () => void): unknown;
+  destroy(): void;
+}
+
+/** The module `yjs`. */
+export interface YjsModule<Doc> {
+  readonly Doc: new (options?: { gc?: boolean }) => Doc;
+  applyUpdate(doc: NoInfer<Doc>, update: Uint8Array, origin?: unknown): void;
+  encodeStateAsUpdate(doc: NoInfer<Doc>, stateVector?: Uint8Array): Uint8Array;
+  encodeStateVector(doc: NoInfer<Doc>): Uint8Array;
+}

@@ -1,0 +1,63 @@
+/** A document that is deleted is gone; whoever has it open keeps it, and brings it back by changing it. */
+import { expect, it } from 'vitest';
+import * as Y from 'yjs';
+import { freshFile, rowsOf } from '../support/files.ts';
+import { persistenceOn, storedText, textOf, type } from './documents.ts';
+
+it('deleted while it is open, and closed without a change: it is gone', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  type(doc, 'some text');
+  await persistence.setMeta('notes', 'title', 'Notes');
+  await persistence.clearDocument('notes');
+  expect(await persistence.getAllDocNames()).toEqual([]);
+  await persistence.writeState('notes', doc);
+  await persistence.destroy();
+  expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: [] });
+});
+
+it('deleted while it is open, and changed after that: all that is on the screen is stored again', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  type(doc, 'some text');
+  await persistence.clearDocument('notes');
+  type(doc, ' more');
+  await persistence.writeState('notes', doc);
+  expect(await storedText(file)).toBe('some text more');
+});
+
+it('deleted while it is merged: it stays deleted', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  type(doc, 'x'.repeat(900));
+  const merged = persistence.flushDocument('notes');
+  await persistence.clearDocument('notes');
+  await merged;
+  await persistence.writeState('notes', doc);
+  await persistence.destroy();
+  expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: [] });
+});
+
+it('deleted while it is loaded: what was loaded is there until it is closed', async () => {
+  const file = freshFile();
+  const before = persistenceOn(file);
+  const first = new Y.Doc();
+  await before.bindState('notes', first);
+  type(first, 'stored');
+  await before.destroy();
+  const persistence = persistenceOn(file);
+  const doc = new Y.Doc();
+  const bound = persistence.bindState('notes', doc);
+  await persistence.clearDocument('notes');
+  await bound;
+  expect(textOf(doc)).toBe('stored');
+  type(doc, '!');
+  await persistence.writeState('notes', doc);
+  expect(await storedText(file)).toBe('stored!');
+});

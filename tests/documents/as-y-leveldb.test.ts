@@ -1,0 +1,132 @@
+/** The methods of y-leveldb, and the way from there. */
+import { join } from 'node:path';
+import { importFromLeveldb } from 'sds-persistence-worker/yjs';
+import { expect, it, onTestFinished } from 'vitest';
+import { LeveldbPersistence } from 'y-leveldb';
+import * as Y from 'yjs';
+import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
+import { persistenceOn, textOf, type, updateOf } from './documents.ts';
+
+it('what is stored is a state vector, differences, and a document', async () => {
+  const persistence = persistenceOn(freshFile());
+  const source = new Y.Doc();
+  source.on('update', (update) => void persistence.storeUpdate('notes', update));
+  type(source, 'abc');
+  const half = Y.encodeStateVector(source);
+  type(source, 'def');
+  expect(await persistence.getStateVector('notes')).toEqual(Y.encodeStateVector(source));
+  expect(await persistence.getDiff('notes', half)).toEqual(Y.encodeStateAsUpdate(source, half));
+  expect(textOf(await persistence.getYDoc('notes'))).toBe('abcdef');
+});
+
+it('a document that is not there is an empty one', async () => {
+  const persistence = persistenceOn(freshFile());
+  expect(textOf(await persistence.getYDoc('nothing'))).toBe('');
+  expect(await persistence.getStateVector('nothing')).toEqual(new Uint8Array([0]));
+  await persistence.flushDocument('nothing');
+  expect(await persistence.getAllDocNames()).toEqual([]);
+});
+
+it('a flushed document is one row', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  await persistence.storeUpdate('notes', updateOf('abc'));
+  await persistence.storeUpdate('notes', updateOf('def'));
+  await persistence.flushDocument('notes');
+  await persistence.destroy();
+  expect(rowsOf(file)).toMatchObject({ patches: [], snapshots: [{ store_id: 'notes' }] });
+});
+
+it('names and state vectors of all documents', async () => {
+  const persistence = persistenceOn(freshFile());
+  const docs = new Map(['beta', 'alpha', 'ü/ö'].map((name) => [name, new Y.Doc()]));
+  for (const [name, doc] of docs) {
+    type(doc, name);
+    await persistence.storeUpdate(name, Y.encodeStateAsUpdate(doc));
+  }
+  expect(await persistence.getAllDocNames()).toEqual(['alpha', 'beta', 'ü/ö']);
+  const vectors = await persistence.getAllDocStateVectors();
+  expect(vectors.map(({ name, clock }) => ({ name, clock }))).toEqual([
+    { name: 'alpha', clock: 0 },
+    { name: 'beta', clock: 0 },
+    { name: 'ü/ö', clock: 0 },
+  ]);
+  for (const { name, sv } of vectors) expect(sv).toEqual(Y.encodeStateVector(docs.get(name) as Y.Doc));
+  await persistence.clearDocument('beta');
+  expect(await persistence.getAllDocNames()).toEqual(['alpha', 'ü/ö']);
+  await persistence.clearAll();
+  expect(await persistence.getAllDocNames()).toEqual([]);
+});
+
+it('metas come back as they were, of whatever kind, and go with the document', async () => {
+  const persistence = persistenceOn(freshFile());
+  const values = {
+    number: 5,
+    text: 'ü',
+    bytes: new Uint8Array([1, 2]),
+    nested: { list: [1, null, undefined] },
+    date: new Date(0),
+    big: 2n ** 70n,
+  };
+  await persistence.storeUpdate('notes', updateOf('x'));
+  for (const [key, value] of Object.entries(values)) await persistence.setMeta('notes', key, value);
+  await persistence.setMeta('notes', 'number', 6);
+  expect(await persistence.getMetas('notes')).toEqual(new Map(Object.entries({ ...values, number: 6 })));
+  expect(await persistence.getMeta('notes', 'text')).toBe('ü');
+  await persistence.delMeta('notes', 'text');
+  expect(await persistence.getMeta('notes', 'text')).toBeUndefined();
+  expect(await persistence.getMeta('others', 'number')).toBeUndefined();
+  await persistence.clearDocument('notes');
+  expect(await persistence.getMetas('notes')).toEqual(new Map());
+});
+
+it('what can not be cloned is refused, and what was there stays', async () => {
+  const persistence = persistenceOn(freshFile());
+  await persistence.setMeta('notes', 'key', 1);
+  await expect(persistence.setMeta('notes', 'key', () => 1)).rejects.toThrow(/could not be cloned/);
+  expect(await persistence.getMeta('notes', 'key')).toBe(1);
+});
+
+it('an update that is none of bytes is refused', async () => {
+  const persistence = persistenceOn(freshFile(), { onError: () => undefined });
+  for (const update of ['text', undefined, [1, 2]]) {
+    await expect(persistence.storeUpdate('notes', update as never)).rejects.toMatchObject({ code: 'invalid-argument' });
+  }
+  expect(await persistence.getAllDocNames()).toEqual([]);
+});
+
+it('a failure rejects, where y-leveldb says nothing', async () => {
+  const errors: string[] = [];
+  const persistence = persistenceOn(join(freshFolder(), 'missing', 'documents.db'), {
+    onError: ({ code }, name) => errors.push(`${name} ${code}`),
+  });
+  await expect(persistence.storeUpdate('notes', updateOf('x'))).rejects.toMatchObject({ code: 'open-failed' });
+  await expect(persistence.getYDoc('notes')).rejects.toMatchObject({ code: 'open-failed' });
+  expect(errors).toEqual(['notes open-failed']);
+});
+
+it('all documents and metas of a LevelDB come over, also a second time', async () => {
+  const leveldb = new LeveldbPersistence(join(freshFolder(), 'leveldb'));
+  onTestFinished(() => leveldb.destroy());
+  const docs = Array.from({ length: 20 }, () => new Y.Doc());
+  for (const [index, doc] of docs.entries()) {
+    doc.on('update', (update) => void leveldb.storeUpdate(`document ${index}`, update));
+    type(doc, `text of ${index}`);
+    await leveldb.setMeta(`document ${index}`, 'title', { index });
+  }
+  const persistence = persistenceOn(freshFile());
+  expect(await importFromLeveldb(leveldb, persistence)).toEqual({ documents: 20, metas: 20 });
+  type(docs[0] as Y.Doc, ', and more');
+  await importFromLeveldb(leveldb, persistence);
+  for (const [index, doc] of docs.entries()) {
+    expect(textOf(await persistence.getYDoc(`document ${index}`))).toBe(textOf(doc));
+    expect(await persistence.getMeta(`document ${index}`, 'title')).toEqual({ index });
+  }
+});
+
+it('a LevelDB that can not be read is told', async () => {
+  const leveldb = new LeveldbPersistence(join(freshFolder(), 'leveldb'));
+  await leveldb.storeUpdate('notes', updateOf('x'));
+  await leveldb.destroy();
+  await expect(importFromLeveldb(leveldb, persistenceOn(freshFile()))).rejects.toMatchObject({ code: 'io-error' });
+});

@@ -1,0 +1,157 @@
+/** Documents that are bound: what was typed is there when they are opened again, whenever it was typed. */
+import { expect, it } from 'vitest';
+import * as Y from 'yjs';
+import { freshFile, rowsOf } from '../support/files.ts';
+import { persistenceOn, storedText, textOf, type, updateOf } from './documents.ts';
+
+it('what was typed is there in the next program', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  type(doc, 'Hello');
+  await persistence.writeState('notes', doc);
+  expect(await storedText(file)).toBe('Hello');
+});
+
+it('what is typed before the document is loaded is kept, and what was stored before comes to it', async () => {
+  const file = freshFile();
+  const before = persistenceOn(file);
+  await before.storeUpdate('notes', updateOf('stored '));
+  await before.destroy();
+  const persistence = persistenceOn(file);
+  const doc = new Y.Doc();
+  const bound = persistence.bindState('notes', doc);
+  type(doc, 'typed');
+  await bound;
+  expect(textOf(doc)).toHaveLength('stored typed'.length);
+  await persistence.writeState('notes', doc);
+  expect(await storedText(file)).toBe(textOf(doc));
+});
+
+it('what a document has before it is bound is stored, too', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  const doc = new Y.Doc();
+  type(doc, 'from before');
+  await persistence.bindState('notes', doc);
+  await persistence.writeState('notes', doc);
+  expect(await storedText(file)).toBe('from before');
+});
+
+it('what comes from the database has the persistence as its origin, and is not stored again', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  await persistence.storeUpdate('notes', updateOf('stored'));
+  const doc = new Y.Doc();
+  const origins: unknown[] = [];
+  doc.on('update', (_, origin) => origins.push(origin));
+  await persistence.bindState('notes', doc);
+  expect(origins).toEqual([persistence]);
+  await persistence.writeState('notes', doc);
+  await persistence.destroy();
+  expect(rowsOf(file).patches).toHaveLength(1);
+});
+
+it('an update that waits for another one is kept through a compaction', async () => {
+  const file = freshFile();
+  const source = new Y.Doc();
+  const updates: Uint8Array[] = [];
+  source.on('update', (update) => updates.push(update));
+  type(source, 'abc');
+  const [a, b, c] = updates as [Uint8Array, Uint8Array, Uint8Array];
+  const persistence = persistenceOn(file);
+  await persistence.storeUpdate('notes', a);
+  await persistence.storeUpdate('notes', c); // of which the one before is missing
+  await persistence.flushDocument('notes');
+  expect(textOf(await persistence.getYDoc('notes'))).toBe('a');
+  await persistence.storeUpdate('notes', b);
+  await persistence.flushDocument('notes');
+  expect(textOf(await persistence.getYDoc('notes'))).toBe('abc');
+});
+
+it('some hundred updates are merged into one snapshot while the document is edited', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  type(doc, 'a'.repeat(700));
+  await persistence.flushDocument('notes'); // after the one that has begun by itself
+  type(doc, 'b'.repeat(10));
+  await persistence.writeState('notes', doc);
+  await persistence.destroy();
+  const { snapshots, patches } = rowsOf(file);
+  expect(snapshots).toHaveLength(1);
+  expect(patches).toHaveLength(10);
+  expect(await storedText(file)).toBe('a'.repeat(700) + 'b'.repeat(10));
+});
+
+it('a document of many updates is opened as one update, and merged by that', async () => {
+  const file = freshFile();
+  const source = new Y.Doc();
+  const before = persistenceOn(file, {
+    yjs: 'file:///there-is-none.mjs',
+    onError: () => undefined,
+    resourceLimits: {},
+  });
+  source.on('update', (update) => void before.storeUpdate('notes', update));
+  type(source, 'c'.repeat(400));
+  await before.destroy();
+  expect(rowsOf(file).patches).toHaveLength(400);
+  const persistence = persistenceOn(file);
+  const doc = new Y.Doc();
+  let applied = 0;
+  doc.on('update', () => applied++);
+  await persistence.bindState('notes', doc);
+  expect(applied).toBe(1);
+  expect(textOf(doc)).toBe('c'.repeat(400));
+});
+
+it('a document that keeps what was deleted (gc: false) is merged with it', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  const doc = new Y.Doc({ gc: false });
+  await persistence.bindState('notes', doc);
+  type(doc, 'first');
+  const snapshot = Y.snapshot(doc);
+  doc.getText('text').delete(0, 5);
+  await persistence.flushDocument('notes');
+  await persistence.writeState('notes', doc);
+  const restored = new Y.Doc({ gc: false });
+  await persistence.bindState('notes', restored);
+  expect(textOf(restored)).toBe('');
+  expect(textOf(Y.createDocFromSnapshot(restored, snapshot))).toBe('first');
+});
+
+it('two documents of one name, bound side by side, are both stored', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  const [one, other] = [new Y.Doc(), new Y.Doc()];
+  await Promise.all([persistence.bindState('notes', one), persistence.bindState('notes', other)]);
+  type(one, 'aaa');
+  type(other, 'bbb');
+  await Promise.all([persistence.writeState('notes', one), persistence.writeState('notes', other)]);
+  expect([...(await storedText(file))].sort().join('')).toBe('aaabbb');
+});
+
+it('a document that is destroyed is released, and what it had is stored', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  type(doc, 'to the end');
+  doc.destroy();
+  await persistence.destroy();
+  expect(await storedText(file)).toBe('to the end');
+});
+
+it('after destroy() every call rejects, and says so', async () => {
+  const persistence = persistenceOn(freshFile());
+  await persistence.destroy();
+  const closed = { name: 'SDS_Error', code: 'closed' };
+  await expect(persistence.bindState('notes', new Y.Doc())).rejects.toMatchObject(closed);
+  await expect(persistence.getYDoc('notes')).rejects.toMatchObject(closed);
+  await expect(persistence.storeUpdate('notes', updateOf('x'))).rejects.toMatchObject(closed);
+  await expect(persistence.setMeta('notes', 'key', 1)).rejects.toMatchObject(closed);
+  await expect(persistence.getAllDocNames()).rejects.toMatchObject(closed);
+});
