@@ -88,6 +88,7 @@ const entries = [
   ['src/main/index.ts', 'index', []],
   ['src/documents/index.ts', 'documents', [library]],
   ['src/yjs/index.ts', 'yjs', [library, documents]],
+  ['src/hocuspocus/index.ts', 'hocuspocus', [library, documents]],
 ];
 for (const [format, ending] of [
   ['esm', 'js'],
@@ -140,7 +141,7 @@ const follow = (path) => {
   reachable.set(path, text);
   for (const [, , specifier] of text.matchAll(relativeImport)) follow(join(path, '..', `${specifier}.d.ts`));
 };
-const published = { index: 'main', yjs: 'yjs' };
+const published = { index: 'main', yjs: 'yjs', hocuspocus: 'hocuspocus' };
 for (const folder of Object.values(published)) follow(join(types, folder, 'index.d.ts'));
 rmSync(types, { recursive: true });
 for (const [path, text] of reachable) {

@@ -1,9 +1,7 @@
 /** Documents of Yjs on SQLite or PostgreSQL. */
-import { isAbsolute } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { Documents, readDocumentOptions } from '../documents/index.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
-import { type Acceptance, describe, yesOrNo } from '../main/option-checks.ts';
+import { describe } from '../main/option-checks.ts';
 import { types } from '../protocol/builtins.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
 import type { Yjs } from '../protocol/merging-yjs.ts';
@@ -12,29 +10,12 @@ import { applyAll, Binding } from './binding.ts';
 import { YjsMerging } from './merging.ts';
 import { delMeta, getMeta, getMetas, setMeta } from './metas.ts';
 import type { YjsDoc, YjsModule } from './yjs.ts';
+import { urlOf, type YjsOptions, yjsOptions } from './yjs-options.ts';
 
-interface OwnOptions<Doc> {
-  /** The module `yjs` that the program uses. */
-  Y: YjsModule<Doc>;
-  /**
-   * Where the thread that merges documents finds the same Yjs: the URL of a module. Without it, it looks where the program
-   * lies; a program that is bundled has to name it.
-   */
-  yjs?: { readonly href: string } | string;
-  /**
-   * Whether documents that are not bound are merged as those with `gc: true`, which drop what was deleted. Default true; a bound
-   * one says so itself.
-   */
-  gc?: boolean;
-}
+/** `Y` is not left out. */
+type OwnOptions<Doc> = YjsOptions<Doc> & Required<Pick<YjsOptions<Doc>, 'Y'>>;
 
 export type YjsPersistenceOptions<Doc extends YjsDoc> = OwnOptions<Doc> & DocumentOptions;
-
-const own: Record<keyof OwnOptions<unknown>, Acceptance> = {
-  Y: { what: 'the module yjs', test: (value) => typeof (value as Partial<Yjs> | null)?.applyUpdate === 'function' },
-  yjs: { what: 'the URL of a module', test: (value) => urlOf(value) !== undefined },
-  gc: yesOrNo,
-};
 
 /**
  * Keeps documents of Yjs in an SQLite file, or a PostgreSQL database: for `setPersistence` of `y-websocket` and
@@ -71,7 +52,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
    *   may be wrong with a file, calls tell
    */
   constructor(database: string, options: YjsPersistenceOptions<Doc>) {
-    const settings = readDocumentOptions<OwnOptions<Doc>>(options, own);
+    const settings = readDocumentOptions<OwnOptions<Doc>>(options, yjsOptions);
     const { Y, yjs, gc = true } = settings.own;
     if (Y === undefined) {
       throw new SDS_PersistenceError(
@@ -262,11 +243,4 @@ export class YjsPersistence<Doc extends YjsDoc> {
   [Symbol.asyncDispose](): Promise<void> {
     return this.destroy();
   }
-}
-
-/** `undefined` if it is none; a URL may be of another realm. */
-function urlOf(module: unknown): string | undefined {
-  if (typeof module === 'string') return isAbsolute(module) ? pathToFileURL(module).href : module;
-  const { href } = (module ?? {}) as { href?: unknown };
-  return typeof href === 'string' ? href : undefined;
 }

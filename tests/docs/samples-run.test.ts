@@ -13,11 +13,14 @@ const root = join(import.meta.dirname, '../..');
 const documents = [
   'README.md',
   'docs/api.md',
+  'docs/hocuspocus.md',
   'docs/operations.md',
   'docs/scale.md',
   'docs/swap.md',
   'docs/yjs.md',
   'examples/README.md',
+  'src/hocuspocus/hocuspocus-persistence.ts',
+  'src/hocuspocus/import-documents.ts',
   'src/main/provider.ts',
   'src/yjs/yjs-persistence.ts',
 ];
@@ -73,7 +76,7 @@ describe('code samples', () => {
       const folder = freshFolder();
       mkdirSync(join(folder, 'node_modules'));
       symlinkSync(root, join(folder, 'node_modules', 'sds-persistence-worker'));
-      for (const name of ['@opentelemetry', 'pg', 'prom-client', 'y-leveldb', 'y-websocket', 'yjs']) {
+      for (const name of ['@hocuspocus', '@opentelemetry', 'pg', 'prom-client', 'y-leveldb', 'y-websocket', 'yjs']) {
         symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name));
       }
       const program = join(folder, language === 'cjs' ? 'sample.cjs' : 'sample.mjs');

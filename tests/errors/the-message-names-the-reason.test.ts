@@ -1,6 +1,6 @@
 /** Programs print `error.message` alone: it names the call, the file, what SQLite or the system said, and what to do. */
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Worker } from 'node:worker_threads';
@@ -19,6 +19,7 @@ import {
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { freshFile, freshFolder, patchOf } from '../support/files.ts';
 import { ReferenceProvider } from '../support/reference-provider.ts';
+import { canMount, smallDisk } from '../support/small-disk.ts';
 import { makeStoreFile } from '../support/store-files.ts';
 
 /** All that were started here. */
@@ -184,22 +185,10 @@ describe('a provider', () => {
   });
 });
 
-const canMount = (() => {
-  try {
-    execFileSync('unshare', ['--mount', 'true'], { stdio: 'pipe' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
-
 it.skipIf(!canMount)(
   'a file system that is read-only: its own words, for a file that is there and for a new one',
   async () => {
-    const disk = join(freshFolder(), 'disk');
-    mkdirSync(disk);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'none', disk]);
-    onTestFinished(() => void execFileSync('umount', ['-l', disk]));
+    const disk = smallDisk();
     makeStoreFile(join(disk, 'store.db'));
     execFileSync('mount', ['-o', 'remount,ro', disk]);
     const there = await errorOf(open(join(disk, 'store.db')).appendPatch(patchOf(1), 1));

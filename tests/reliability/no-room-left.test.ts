@@ -1,6 +1,6 @@
 /** A full disk and a quota that is used up have one code, whenever they are met; and what is stored can be read meanwhile. */
 import { execFileSync } from 'node:child_process';
-import { closeSync, copyFileSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import {
@@ -13,35 +13,8 @@ import {
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { freshFolder, patchOf, rowsOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
+import { canMount, fill, smallDisk } from '../support/small-disk.ts';
 import { makeLogWithoutIndex } from '../support/store-files.ts';
-
-/** A file system of 4 MB, or why there is none. */
-function smallDisk(): string | undefined {
-  const disk = join(freshFolder(), 'disk');
-  mkdirSync(disk);
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'none', disk], { stdio: 'pipe' });
-  } catch {
-    return undefined;
-  }
-  onTestFinished(() => void execFileSync('umount', ['-l', disk]));
-  return disk;
-}
-
-/** Takes all the room that is left; `rmSync` gives it back. */
-function fill(disk: string): string {
-  const path = join(disk, 'all-the-rest');
-  const file = openSync(path, 'w');
-  for (let size = 65_536; size >= 1; size >>= 1) {
-    try {
-      for (;;) writeSync(file, new Uint8Array(size));
-    } catch (error) {
-      expect(error).toMatchObject({ code: 'ENOSPC' });
-    }
-  }
-  closeSync(file);
-  return path;
-}
 
 const errorOf = (promise: Promise<unknown>) =>
   promise.then(
@@ -57,18 +30,9 @@ async function filled(dbPath: string): Promise<void> {
   await provider.close();
 }
 
-const canMount = (() => {
-  try {
-    execFileSync('unshare', ['--mount', 'true'], { stdio: 'pipe' });
-    return true;
-  } catch {
-    return false;
-  }
-})();
-
 describe.skipIf(!canMount)('a full disk', () => {
   it('a file that is opened on it: everything is loaded, what writes says what is the matter, and goes on once there is room', async () => {
-    const disk = smallDisk() as string; // mounting is permitted
+    const disk = smallDisk();
     const dbPath = join(disk, 'store.db');
     await filled(dbPath);
     const rest = fill(disk);
@@ -103,7 +67,7 @@ describe.skipIf(!canMount)('a full disk', () => {
   });
 
   it('a file that a killed program has left, with its log: all that was acknowledged is loaded', async () => {
-    const disk = smallDisk() as string; // mounting is permitted
+    const disk = smallDisk();
     const elsewhere = await makeLogWithoutIndex(join(freshFolder(), 'killed.db'));
     for (const end of ['', '-wal']) copyFileSync(elsewhere + end, join(disk, `killed.db${end}`));
     fill(disk);
@@ -115,7 +79,7 @@ describe.skipIf(!canMount)('a full disk', () => {
   });
 
   it('a file that is not there yet, or is empty, is no database without a patch: that would be believed', async () => {
-    const disk = smallDisk() as string; // mounting is permitted
+    const disk = smallDisk();
     writeFileSync(join(disk, 'empty.db'), '');
     const rest = fill(disk);
     for (const name of ['empty.db', 'new.db']) {
@@ -131,7 +95,7 @@ describe.skipIf(!canMount)('a full disk', () => {
   });
 
   it('a file whose log lacks its index: how to look at it is told, and with some room it is checked, and saved elsewhere', async () => {
-    const disk = smallDisk() as string; // mounting is permitted
+    const disk = smallDisk();
     const elsewhere = await makeLogWithoutIndex(join(freshFolder(), 'killed.db'));
     const dbPath = join(disk, 'killed.db');
     for (const end of ['', '-wal']) copyFileSync(elsewhere + end, dbPath + end);
@@ -157,7 +121,7 @@ describe.skipIf(!canMount)('a full disk', () => {
   });
 
   it('the target of an operation: the same code, and how much is needed', async () => {
-    const disk = smallDisk() as string; // mounting is permitted
+    const disk = smallDisk();
     const source = join(freshFolder(), 'source.db');
     await filled(source);
     fill(disk);

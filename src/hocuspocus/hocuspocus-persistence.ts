@@ -1,0 +1,314 @@
+/** Documents of Hocuspocus on SQLite or PostgreSQL. */
+import { type DocumentLog, Documents, type Merging, readDocumentOptions } from '../documents/index.ts';
+import { SDS_PersistenceError, type SDS_ProviderOptions } from '../main/index.ts';
+import { describe } from '../main/option-checks.ts';
+import { types } from '../protocol/builtins.ts';
+import type { DocumentOptions } from '../protocol/document-options.ts';
+import type { Yjs as MergingYjs } from '../protocol/merging-yjs.ts';
+import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
+import { Promise } from '../protocol/surroundings.ts';
+import { YjsMerging } from '../yjs/merging.ts';
+import type { YjsDoc } from '../yjs/yjs.ts';
+import { urlOf, type YjsOptions, yjsOptions } from '../yjs/yjs-options.ts';
+import type { DocumentPayload, HocuspocusDocument } from './hocuspocus.ts';
+import { OpenDocument } from './open-document.ts';
+import { checkYjs, findYjs, type Yjs } from './server-yjs.ts';
+
+interface OwnOptions extends YjsOptions<YjsDoc> {
+  /** The path of an SQLite file, which is made if it is not there, or a `postgres://` URL. */
+  database: string;
+}
+
+/**
+ * `Y` is needed only where the server's own Yjs is not to be found: in a program that is bundled. `ownership: 'shared'`
+ * also says that servers which exchange changes by Redis have one database.
+ */
+export type HocuspocusPersistenceOptions = OwnOptions & DocumentOptions;
+
+/** The Yjs of the documents, and what merges them. */
+interface Found {
+  Y: Yjs;
+  merging: YjsMerging;
+}
+
+/**
+ * Keeps the documents of a Hocuspocus server in an SQLite file, or a PostgreSQL database: an extension, which takes the place
+ * of `@hocuspocus/extension-sqlite` or `@hocuspocus/extension-database`. A document is a store of the database, under its name.
+ *
+ * Each change is stored as it comes, and is committed within some milliseconds; never is the whole document encoded for that.
+ * What was changed is committed before the process ends in whatever way but SIGKILL.
+ *
+ * @example
+ * import { Server } from '@hocuspocus/server'
+ * import { HocuspocusPersistence } from 'sds-persistence-worker/hocuspocus'
+ * const server = new Server({
+ *   port: 1234,
+ *   quiet: true,
+ *   extensions: [new HocuspocusPersistence({ database: './documents.db' })],
+ * })
+ * await server.listen()
+ * await server.destroy()
+ */
+export class HocuspocusPersistence {
+  readonly extensionName = 'sds-persistence-worker';
+  /**
+   * Before that of `extension-redis`, which is 1000 and skips the hooks of all that come later where another server stores a
+   * document: what was changed here is stored from here.
+   */
+  readonly priority = 1001;
+  readonly #documents: Documents;
+  readonly #options: OwnOptions;
+  readonly #makeMerging: (Y: Yjs, url: string | undefined) => YjsMerging;
+  /** Of documents that are not open. */
+  readonly #ofClosed: Merging;
+  readonly #takesFromRedis: boolean;
+  readonly #open = new Map<HocuspocusDocument, OpenDocument>();
+  /** Not in the server any more, but not released yet. */
+  readonly #leaving = new Set<OpenDocument>();
+  #found: Promise<Found> | undefined;
+  #destroying: Promise<void> | undefined;
+
+  /**
+   * @throws SDS_PersistenceError `invalid-argument`; `open-failed` for a relative path without a working directory. What else
+   *   may be wrong with a file, `listen` of the server tells, and each load
+   */
+  constructor(options: HocuspocusPersistenceOptions) {
+    const settings = readDocumentOptions<OwnOptions>(options, {
+      ...yjsOptions,
+      database: { what: 'a path or a postgres:// URL', test: (value) => typeof value === 'string' },
+    });
+    this.#options = settings.own;
+    const { database, gc = true } = settings.own;
+    if (database === undefined) {
+      throw new SDS_PersistenceError(
+        'invalid-argument',
+        "the option database is missing, as in { database: './documents.db' }",
+      );
+    }
+    this.#takesFromRedis = settings.provider.Ownership !== 'shared';
+    const trouble = () => this.#documents.trouble;
+    this.#makeMerging = (Y, url) => new YjsMerging(Y as unknown as MergingYjs, url, settings.limits, trouble);
+    this.#ofClosed = { run: async (...task) => (await this.#find(undefined)).merging.of(gc).run(...task) };
+    this.#documents = new Documents(
+      database,
+      { ...settings, provider: patient(database, settings.provider) },
+      this.#ofClosed,
+    );
+  }
+
+  /** @param document - which it has to have made, if there is one already */
+  async #find(document: YjsDoc | undefined): Promise<Found> {
+    const { Y, yjs } = this.#options;
+    if (Y !== undefined && document !== undefined) checkYjs(Y, document);
+    this.#found ??= this.#searched(Y, urlOf(yjs), document);
+    try {
+      return await this.#found;
+    } catch (error) {
+      this.#found = undefined; // it may be there the next time
+      throw error;
+    }
+  }
+
+  async #searched(Y: Yjs | undefined, url: string | undefined, document: YjsDoc | undefined): Promise<Found> {
+    const found = Y === undefined ? await findYjs(document) : { Y, url };
+    return { Y: found.Y, merging: this.#makeMerging(found.Y, url ?? found.url) };
+  }
+
+  // ---- hooks of the server --------------------------------------------------------------------------
+
+  /**
+   * A server whose database can't be opened does not begin to serve.
+   *
+   * @throws SDS_PersistenceError `open-failed`, `schema-mismatch` and the like
+   */
+  onListen(): Promise<void> {
+    return this.#documents.ready();
+  }
+
+  /**
+   * Applies what is stored of a document to it, and stores each change of it from now on. These changes have this object
+   * as their origin.
+   *
+   * @throws SDS_PersistenceError what a load fails with, `fenced` if the document is open on another server: it is not opened
+   */
+  async onLoadDocument({ instance, document, documentName: name }: DocumentPayload): Promise<void> {
+    const { Y, merging } = await this.#find(document);
+    await this.#left(name);
+    const ofIt = merging.of(dropsDeleted(document));
+    const open = new OpenDocument(name, document, Y, this.#documents, ofIt, this, this.#takesFromRedis);
+    this.#open.set(document, open);
+    document.on('destroy', () => void this.#release(open));
+    try {
+      await open.log.restore();
+    } catch (error) {
+      await this.#release(open);
+      throw error;
+    }
+    void this.#releaseUnless(instance.loadingDocuments.get(name), open);
+  }
+
+  /** If another extension fails after this one, the server drops the document without a word. */
+  async #releaseUnless(loading: PromiseLike<unknown> | undefined, open: OpenDocument): Promise<void> {
+    try {
+      await loading;
+    } catch {
+      await this.#release(open);
+    }
+  }
+
+  /**
+   * Resolves once all that was changed is committed; else the server keeps the document in memory. It is tried again from
+   * time to time then, and once that has succeeded the server goes on where it has stopped.
+   *
+   * @throws SDS_PersistenceError why it could not be stored
+   */
+  async onStoreDocument(payload: DocumentPayload): Promise<void> {
+    const { instance, document } = payload;
+    const open = this.#open.get(document);
+    try {
+      await open?.store();
+    } catch (error) {
+      if (isFenced(error))
+        instance.closeConnections(payload.documentName); // their clients go where it belongs
+      else void open?.onceStored(() => void instance.storeDocumentHooks(document as never, payload as never, true));
+      throw error;
+    }
+  }
+
+  /**
+   * As `onStoreDocument`: the server unloads no document that is not stored, unless it belongs to another one by now.
+   *
+   * @throws SDS_PersistenceError why it could not be stored; the server keeps it
+   */
+  async beforeUnloadDocument({ instance, document }: DocumentPayload): Promise<void> {
+    const open = this.#open.get(document);
+    try {
+      await open?.storeAll();
+    } catch (error) {
+      if (isFenced(error)) return;
+      void open?.onceStored(() => void instance.unloadDocument(document as never));
+      throw error;
+    }
+  }
+
+  /** Resolves once the document is released. */
+  async afterUnloadDocument({ documentName }: { documentName: string }): Promise<void> {
+    await this.#left(documentName);
+  }
+
+  /** As `destroy()`. */
+  onDestroy(): Promise<void> {
+    return this.destroy();
+  }
+
+  async #left(name: string): Promise<void> {
+    await Promise.all([...this.#leaving].filter((open) => open.name === name).map((open) => open.leaveQuietly()));
+  }
+
+  async #release(open: OpenDocument): Promise<void> {
+    if (!this.#open.delete(open.document)) return;
+    this.#leaving.add(open);
+    await open.leaveQuietly();
+    this.#leaving.delete(open);
+  }
+
+  // ---- for programs ---------------------------------------------------------------------------------
+
+  /** The names of all documents of which anything is stored, in the order of their UTF-8 bytes. */
+  names(): Promise<string[]> {
+    return this.#documents.names();
+  }
+
+  /**
+   * Deletes what is stored of a document. If it is open, it stays as it is in memory: once it is changed after that, all of it is
+   * stored again. Clients that come back bring their own state along: refuse them (`onAuthenticate`), and close the
+   * document's connections.
+   *
+   * @throws SDS_PersistenceError what a write fails with; `fenced` if the document is open on another server
+   */
+  async delete(name: string): Promise<void> {
+    const open = [...this.#open.values()].filter((one) => one.name === name);
+    if (open.length === 0) return this.#opened(name, (log) => log.removeStored());
+    await Promise.all(open.map(({ log }) => log.removeStored()));
+  }
+
+  /**
+   * Stores the state of a document that comes from elsewhere, in one transaction.
+   *
+   * @param state - an update that has all of it; copied at the call
+   * @param existing - what to do if something is stored under that name: leave that alone (`'skip'`, default), or add the state
+   *   to it (`'merge'`), of which documents that are open see nothing until they are loaded again
+   * @returns whether it was stored, once it is committed
+   * @throws SDS_PersistenceError what a write fails with; `fenced` if the document is open on another server
+   */
+  async add(name: string, state: Uint8Array, existing: 'skip' | 'merge' = 'skip'): Promise<boolean> {
+    if (!types.isUint8Array(state)) {
+      throw new SDS_PersistenceError('invalid-argument', `add: the state must be a Uint8Array, not ${describe(state)}`);
+    }
+    const own = Uint8Array.from(state);
+    return this.#opened(name, async (log) => {
+      const { Snapshot, Patches } = await log.provider.loadStore();
+      if (Snapshot === undefined && Patches.length === 0) {
+        const nothing = { SnapshotClock: undefined, Patches, LastClock: 0 };
+        if (await log.provider.compactStore(own, nothing)) return true;
+      }
+      if (existing === 'skip') return false;
+      await log.append(own);
+      return true;
+    });
+  }
+
+  /** Not for longer than that: on PostgreSQL, the document may be opened by another server after that. */
+  async #opened<T>(name: string, work: (log: DocumentLog) => Promise<T>): Promise<T> {
+    const log = this.#documents.open(name, this.#ofClosed);
+    try {
+      return await work(log);
+    } finally {
+      await this.#documents.close(log);
+    }
+  }
+
+  /**
+   * Stores what is to be stored, and releases the database; the server does it by itself at its end. Calling it again is the
+   * same call; every other one after it rejects with `closed`.
+   *
+   * @throws SDS_PersistenceError once all is released: the first failure
+   */
+  destroy(): Promise<void> {
+    this.#destroying ??= this.#destroy();
+    return this.#destroying;
+  }
+
+  async #destroy(): Promise<void> {
+    const open = [...this.#open.values(), ...this.#leaving];
+    this.#open.clear();
+    const outcomes = await Promise.allSettled(open.map((one) => one.leave()));
+    await this.#documents.closeAll();
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  /** The same as `destroy()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.destroy();
+  }
+}
+
+/** Clients that are refused don't come back by themselves: so a load waits until the lease of a server that was killed has run out. */
+function patient(database: string, options: SDS_ProviderOptions): SDS_ProviderOptions {
+  const { LeaseMs = 10_000, BusyTimeoutMs = LeaseMs + 5000 } = options;
+  return isPostgresqlUrl(database) ? { ...options, BusyTimeoutMs } : options;
+}
+
+/** Whether what was deleted may be dropped when it is merged: the filter runs where the document is, and is asked without an item. */
+function dropsDeleted(document: HocuspocusDocument): boolean {
+  try {
+    return document.gc && (document.gcFilter?.() ?? true);
+  } catch {
+    return false; // it looks at what is deleted: so it keeps some of that
+  }
+}
+
+function isFenced(error: unknown): boolean {
+  return error instanceof SDS_PersistenceError && error.code === 'fenced';
+}

@@ -1,0 +1,30 @@
+/** What is used of Hocuspocus 4, in its own words. It is not imported: who has it hands it over with each hook. */
+import type { YjsDoc } from '../yjs/yjs.ts';
+
+/** A document of the server's. */
+export interface HocuspocusDocument extends YjsDoc {
+  /** Whether something that was deleted may be dropped; Hocuspocus gives each document one. */
+  gcFilter?(item?: unknown): boolean;
+  /** What is applied but waits for updates that are not there yet. */
+  readonly store: { readonly pendingStructs: object | null; readonly pendingDs: object | null };
+}
+
+/** The server: the class `Hocuspocus`. */
+export interface HocuspocusServer {
+  /** Each resolves, or rejects, with the loading of a document. */
+  readonly loadingDocuments: ReadonlyMap<string, PromiseLike<unknown>>;
+  closeConnections(documentName?: string): void;
+  unloadDocument(document: never): PromiseLike<unknown>;
+  storeDocumentHooks(document: never, payload: never, immediately?: boolean): unknown;
+}
+
+export interface DocumentPayload {
+  instance: HocuspocusServer;
+  document: HocuspocusDocument;
+  documentName: string;
+}
+
+/** A change that came from another server, by way of Redis. */
+export function isFromRedis(origin: unknown): boolean {
+  return typeof origin === 'object' && origin !== null && 'source' in origin && origin.source === 'redis';
+}

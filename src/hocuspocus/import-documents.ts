@@ -1,0 +1,63 @@
+/** Takes over what other extensions of Hocuspocus have stored. */
+import { SDS_PersistenceError } from '../main/index.ts';
+import type { Promise } from '../protocol/surroundings.ts';
+
+/** A document that comes from elsewhere. */
+export interface ImportedDocument {
+  name: string;
+  /** All of it as one update, as `extension-database` stores it; of one without, nothing is stored. */
+  data: Uint8Array | null | undefined;
+}
+
+export interface ImportOptions {
+  /** What to do with a document of which something is stored already: leave it alone (`'skip'`, default), or add to it (`'merge'`). */
+  existing?: 'skip' | 'merge';
+}
+
+export interface ImportResult {
+  /** How many documents were stored … */
+  imported: number;
+  /** … and how many were left alone, or had nothing in them. */
+  skipped: number;
+}
+
+/** A `HocuspocusPersistence`. */
+interface Target {
+  add(name: string, state: Uint8Array, existing?: 'skip' | 'merge'): Promise<boolean>;
+}
+
+/**
+ * Stores documents that come from elsewhere, one after the other, each in one transaction. It may be called again after it was cut
+ * off, or while a server serves: what is there already is left alone.
+ *
+ * @param documents - for instance what `fetch` of `extension-database` returns for each name; it is asked for the next one once
+ *   the one before is committed
+ * @throws SDS_PersistenceError what a write fails with; what `documents` throws. Those that came before are stored
+ *
+ * @example
+ * import { HocuspocusPersistence, importDocuments } from 'sds-persistence-worker/hocuspocus'
+ * const names = ['notes', 'plans']
+ * const fetch = async ({ documentName }) => (documentName === 'notes' ? new Uint8Array([0, 0]) : null)
+ * async function* documents() {
+ *   for (const name of names) yield { name, data: await fetch({ documentName: name }) }
+ * }
+ * const persistence = new HocuspocusPersistence({ database: './documents.db' })
+ * console.log(await importDocuments(persistence, documents())) // { imported: 1, skipped: 1 }
+ * await persistence.destroy()
+ */
+export async function importDocuments(
+  persistence: Target,
+  documents: AsyncIterable<ImportedDocument> | Iterable<ImportedDocument>,
+  options: ImportOptions = {},
+): Promise<ImportResult> {
+  const { existing = 'skip' } = options;
+  if (existing !== 'skip' && existing !== 'merge') {
+    throw new SDS_PersistenceError('invalid-argument', "importDocuments: existing must be 'skip' or 'merge'");
+  }
+  const result = { imported: 0, skipped: 0 };
+  for await (const { name, data } of documents) {
+    const isStored = data?.byteLength ? await persistence.add(name, data, existing) : false;
+    result[isStored ? 'imported' : 'skipped']++;
+  }
+  return result;
+}

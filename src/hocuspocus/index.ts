@@ -1,0 +1,5 @@
+/** What `sds-persistence-worker/hocuspocus` exports. */
+export type { DocumentOptions, MergingLimits, OnError } from '../protocol/document-options.ts';
+export { HocuspocusPersistence, type HocuspocusPersistenceOptions } from './hocuspocus-persistence.ts';
+export { type ImportedDocument, type ImportOptions, type ImportResult, importDocuments } from './import-documents.ts';
+export { importFromSqlite } from './import-from-sqlite.ts';

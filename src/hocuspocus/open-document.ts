@@ -1,0 +1,132 @@
+/** A document that the server has open: what is stored is applied to it, and each change of it is stored. */
+import { type DocumentLog, type Documents, GrowingPause, type Merging, mergeFailed } from '../documents/index.ts';
+import type { SDS_PersistenceError } from '../main/index.ts';
+import { type HocuspocusDocument, isFromRedis } from './hocuspocus.ts';
+import type { Yjs } from './server-yjs.ts';
+
+/** What an empty document is as an update. */
+const EMPTY_BYTES = 2;
+
+export class OpenDocument {
+  readonly name: string;
+  readonly document: HocuspocusDocument;
+  readonly log: DocumentLog;
+  readonly #Y: Yjs;
+  readonly #documents: Documents;
+  readonly #origin: object;
+  readonly #takesFromRedis: boolean;
+  /** What waits for other updates, as it was stored. */
+  #storedPending: readonly unknown[] = [null, null];
+  #retrying: GrowingPause | undefined;
+  #leaving: Promise<void> | undefined;
+
+  /**
+   * @param origin - by which changes are known that come from the database
+   * @param takesFromRedis - whether changes of other servers are stored, too
+   */
+  constructor(
+    name: string,
+    document: HocuspocusDocument,
+    Y: Yjs,
+    documents: Documents,
+    merging: Merging,
+    origin: object,
+    takesFromRedis: boolean,
+  ) {
+    this.name = name;
+    this.document = document;
+    this.#Y = Y;
+    this.#documents = documents;
+    this.#origin = origin;
+    this.#takesFromRedis = takesFromRedis;
+    const live = {
+      apply: (updates: readonly Uint8Array[]) => this.#apply(updates),
+      state: () => this.#state(),
+    };
+    this.log = documents.open(name, merging, live);
+    document.on('update', this.#onUpdate); // in the turn of the change: before anybody else hears of it
+    const before = this.#state();
+    if (before.byteLength > EMPTY_BYTES) void this.log.append(before);
+  }
+
+  #state(): Uint8Array {
+    return this.#Y.encodeStateAsUpdate(this.document);
+  }
+
+  #onUpdate = (update: Uint8Array, origin: unknown): void => {
+    if (origin === this.#origin || (!this.#takesFromRedis && isFromRedis(origin))) return;
+    void this.log.append(update);
+  };
+
+  /** @throws SDS_PersistenceError `merge-failed` if a part can't be applied: the document would not be what it was */
+  #apply(updates: readonly Uint8Array[]): void {
+    try {
+      this.document.transact(() => {
+        for (const update of updates) this.#Y.applyUpdate(this.document, update, this.#origin);
+      }, this.#origin);
+    } catch (error) {
+      throw mergeFailed(error as Error);
+    }
+  }
+
+  /** Resolves once all of it is stored, but for what waits for other updates. */
+  store(): Promise<void> {
+    return this.log.flush();
+  }
+
+  /** The same with what waits for updates that never came: nothing has told of that. */
+  async storeAll(): Promise<void> {
+    const { pendingStructs, pendingDs } = this.document.store;
+    const pending = [pendingStructs, pendingDs];
+    if (pending.some((one, index) => one !== this.#storedPending[index])) {
+      void this.log.append(this.#state());
+      this.#storedPending = pending;
+    }
+    await this.store();
+  }
+
+  /** Calls back once all of it is stored, after a call that has failed to do so; the first of those that are given meanwhile. */
+  async onceStored(callback: () => void): Promise<void> {
+    if (this.#retrying !== undefined) return;
+    const pause = new GrowingPause();
+    this.#retrying = pause;
+    while (this.#leaving === undefined && !(await this.#isStoredAfter(pause)));
+    this.#retrying = undefined;
+    if (this.#leaving === undefined) callback();
+  }
+
+  async #isStoredAfter(pause: GrowingPause): Promise<boolean> {
+    await pause.next();
+    try {
+      await this.log.flush();
+      return true;
+    } catch {
+      return false; // the first one was told
+    }
+  }
+
+  /**
+   * Stores what is to be stored, and releases the store. Calling it again is the same call.
+   *
+   * @throws SDS_PersistenceError if something could not be stored, once all is released
+   */
+  leave(): Promise<void> {
+    this.#leaving ??= this.#leave();
+    return this.#leaving;
+  }
+
+  async #leave(): Promise<void> {
+    this.document.off('update', this.#onUpdate);
+    this.#retrying?.end();
+    await this.#documents.close(this.log);
+  }
+
+  /** The same, where nobody can be told but by `onError`. */
+  async leaveQuietly(): Promise<void> {
+    try {
+      await this.leave();
+    } catch (error) {
+      this.#documents.trouble.tell('write', this.name, error as SDS_PersistenceError);
+    }
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * Finds the Yjs that the server uses. There may be several in reach, and the one that a document is made by is the only one that
+ * may be applied to it; to load another one has Yjs complain.
+ */
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { SDS_PersistenceError } from '../main/index.ts';
+import { placesToLookFrom } from '../main/location.ts';
+import type { YjsDoc, YjsModule } from '../yjs/yjs.ts';
+
+export type Yjs = YjsModule<YjsDoc>;
+
+export interface FoundYjs {
+  Y: Yjs;
+  /** Of the module, for other threads; `undefined` if they have to look for it. */
+  url: string | undefined;
+}
+
+interface Candidate {
+  /** What is loaded by `require`, if it is. */
+  required: unknown;
+  /** What is loaded by `require`, and by `import`. */
+  requireUrl: string;
+  importUrl: string;
+}
+
+/** @throws SDS_PersistenceError `invalid-argument` if the Yjs that was handed in is not the one of the document */
+export function checkYjs(Y: Yjs, document: YjsDoc): void {
+  if (madeBy(Y, document)) return;
+  const message = "the option Y is another Yjs than the one that the server's documents are made by: there must be one";
+  throw new SDS_PersistenceError('invalid-argument', message);
+}
+
+/**
+ * @param document - which it has made; `undefined` if there is none yet, then it is the one that is found first
+ * @throws SDS_PersistenceError `invalid-argument` if it is not to be found: it has to be handed in
+ */
+export async function findYjs(document: YjsDoc | undefined): Promise<FoundYjs> {
+  const candidates = placesToLookFrom().reverse().flatMap(candidatesFrom);
+  for (const { required, requireUrl } of candidates) {
+    if (madeBy(required, document)) return { Y: required, url: requireUrl };
+  }
+  for (const { importUrl } of candidates) {
+    const imported: unknown = await import(/* webpackIgnore: true */ /* @vite-ignore */ importUrl);
+    if (madeBy(imported, document)) return { Y: imported, url: importUrl };
+  }
+  throw new SDS_PersistenceError(
+    'invalid-argument',
+    "the Yjs that the server's documents are made by was not found (looked from " +
+      `${placesToLookFrom().join(', ')}): hand it in, as in new HocuspocusPersistence({ database, Y })`,
+  );
+}
+
+function madeBy(Y: unknown, document: YjsDoc | undefined): Y is Yjs {
+  const { Doc } = (Y ?? {}) as Partial<Yjs>;
+  return typeof Doc === 'function' && (document === undefined || document instanceof Doc);
+}
+
+/** The server's, and that of the place itself. */
+function candidatesFrom(place: string): Candidate[] {
+  const here = createRequire(place.startsWith('file:') ? place : join(place, 'x.js'));
+  const server = attempt(() => createRequire(here.resolve('@hocuspocus/server')));
+  return [server, here].flatMap((require) =>
+    require === undefined ? [] : (attempt(() => candidateOf(require)) ?? []),
+  );
+}
+
+function candidateOf(require: NodeJS.Require): Candidate {
+  const path = require.resolve('yjs');
+  const manifest = require.resolve('yjs/package.json');
+  const { exports } = require(manifest) as { exports: { '.': { import: string } } };
+  return {
+    required: require.cache[path]?.exports,
+    requireUrl: pathToFileURL(path).href,
+    importUrl: pathToFileURL(join(manifest, '..', exports['.'].import)).href,
+  };
+}
+
+/** `undefined` for what is not there to be found. */
+function attempt<T>(find: () => T): T | undefined {
+  try {
+    return find();
+  } catch {
+    return undefined;
+  }
+}

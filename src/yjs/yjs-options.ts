@@ -1,0 +1,36 @@
+/** Options of all that keeps documents of Yjs. */
+import { isAbsolute } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type Acceptance, yesOrNo } from '../main/option-checks.ts';
+import type { YjsModule } from './yjs.ts';
+
+export interface YjsOptions<Doc> {
+  /** The module `yjs` that the program uses. */
+  Y?: YjsModule<Doc>;
+  /**
+   * Where the thread that merges documents finds the same Yjs: the URL of a module. Without it, it looks where the program
+   * lies; a program that is bundled has to name it.
+   */
+  yjs?: { readonly href: string } | string;
+  /**
+   * Whether documents that are not open are merged as those with `gc: true`, which drop what was deleted. Default true; an
+   * open one says so itself.
+   */
+  gc?: boolean;
+}
+
+export const yjsOptions: Record<keyof YjsOptions<unknown>, Acceptance> = {
+  Y: {
+    what: 'the module yjs',
+    test: (value) => typeof (value as Partial<YjsModule<unknown>> | null)?.applyUpdate === 'function',
+  },
+  yjs: { what: 'the URL of a module', test: (value) => urlOf(value) !== undefined },
+  gc: yesOrNo,
+};
+
+/** `undefined` if it is none; a URL may be of another realm. */
+export function urlOf(module: unknown): string | undefined {
+  if (typeof module === 'string') return isAbsolute(module) ? pathToFileURL(module).href : module;
+  const { href } = (module ?? {}) as { href?: unknown };
+  return typeof href === 'string' ? href : undefined;
+}

@@ -1,0 +1,250 @@
+/** What goes wrong around a Hocuspocus server costs nothing of what people typed, and shows nobody an empty document. */
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setImmediate as immediate } from 'node:timers/promises';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import * as Y from 'yjs';
+import { livingWorkers } from '../../torture/living-workers.ts';
+import { freshFile, rowsOf } from '../support/files.ts';
+import { describeOnPostgresql, server as postgresqlServer, proxiedPlace } from '../support/postgresql.ts';
+import { canMount, fill, smallDisk } from '../support/small-disk.ts';
+import { connect, serve, storedText, unloaded } from './hocuspocus-server.ts';
+
+let said: string[] = [];
+
+/** Hocuspocus says there what its hooks reject with. */
+beforeEach(() => {
+  said = [];
+  const spy = vi
+    .spyOn(console, 'error')
+    .mockImplementation((...values) => void said.push(values.map(String).join(' ')));
+  return () => spy.mockRestore();
+});
+
+const threads = (isMerging: boolean) =>
+  [...livingWorkers].filter(
+    (worker) => ((worker as { threadName?: string }).threadName === 'sds-merging') === isMerging,
+  );
+
+/** An update that inserts a text into a document of its own. */
+function updateOf(text: string): Uint8Array {
+  const doc = new Y.Doc();
+  doc.getText('text').insert(0, text);
+  return Y.encodeStateAsUpdate(doc);
+}
+
+describe.skipIf(!canMount)('a full disk', () => {
+  it('the document stays in memory, and is stored and unloaded once there is room', async () => {
+    const disk = smallDisk();
+    const file = join(disk, 'documents.db');
+    const errors: string[] = [];
+    const served = await serve(file, { onError: ({ code }, name) => errors.push(`${name} ${code}`) });
+    const client = await connect(served.url);
+    client.type('before');
+    await client.heard();
+    const rest = fill(disk);
+    client.type('x'.repeat(300)); // more than there is room for in the log
+    await client.heard();
+    await vi.waitFor(() => expect(said.join()).toMatch(/onStoreDocument.*is full.*make room/s));
+    client.leave();
+    await vi.waitFor(() => expect(said.join()).toMatch(/stays in memory/));
+    expect(served.server.hocuspocus.getDocumentsCount()).toBe(1);
+    expect(errors).toEqual(['notes database-full']);
+    rmSync(rest);
+    await unloaded(served);
+    await served.server.destroy();
+    expect(await storedText(file)).toBe(`before${'x'.repeat(300)}`);
+  });
+});
+
+it('a worker thread that is lost in mid-typing: nothing is lost', async () => {
+  const file = freshFile();
+  const served = await serve(file);
+  const client = await connect(served.url);
+  for (let round = 0; round < 5; round++) {
+    client.type('0123456789'.repeat(10));
+    await Promise.all(threads(false).map((worker) => worker.terminate()));
+  }
+  await client.heard();
+  client.leave();
+  await unloaded(served);
+  await served.server.destroy();
+  expect(await storedText(file)).toBe('0123456789'.repeat(50));
+});
+
+it('a merging thread that is lost: the document stays whole, and is merged the next time', async () => {
+  const file = freshFile();
+  const errors: string[] = [];
+  const served = await serve(file, { onError: ({ code }, name) => errors.push(`${name} ${code}`) });
+  const direct = await served.server.hocuspocus.openDirectConnection('notes');
+  let typed = 0;
+  const type = async () => {
+    await direct.transact((document) => document.getText('text').insert(0, 'x'));
+    typed++;
+    await immediate();
+  };
+  while (errors.length === 0) {
+    await type();
+    for (const worker of threads(true)) await worker.terminate();
+  }
+  expect(new Set(errors)).toEqual(new Set(['notes worker-lost']));
+  while (rowsOf(file).snapshots.length === 0) for (let i = 0; i < 250; i++) await type();
+  await direct.disconnect();
+  await served.server.destroy();
+  expect(await storedText(file)).toBe('x'.repeat(typed));
+});
+
+it('a client that sends rubbish changes nothing of what is stored', async () => {
+  const file = freshFile();
+  const served = await serve(file);
+  const client = await connect(served.url);
+  client.type('good');
+  await client.heard();
+  const name = [5, ...new TextEncoder().encode('notes')];
+  const auth = [...name, 2, 0, 1, 120];
+  for (const bytes of [
+    [9],
+    [...name, 0, 2, 4, 255, 255, 255, 255],
+    [...name, 0, 2, 3, 1, 255, 7],
+    [...name, 4, 1, 1, 0],
+  ]) {
+    const socket = new WebSocket(served.url);
+    await once(socket, 'open');
+    socket.send(new Uint8Array(auth));
+    socket.send(new Uint8Array(bytes));
+    setTimeout(() => socket.close(), 100); // if the server does not
+    await once(socket, 'close');
+  }
+  client.type(' and on');
+  await client.heard();
+  client.leave();
+  await unloaded(served);
+  await served.server.destroy();
+  expect(await storedText(file)).toBe('good and on');
+});
+
+it('a stored update that can not be applied: the document is not opened, and all of it stays as it is', async () => {
+  const file = freshFile();
+  const provider = new SDS_DesktopPersistenceProvider(file, 'notes');
+  await provider.appendPatch(updateOf('good'), 1);
+  await provider.appendPatch(new Uint8Array(64).fill(255), 2);
+  await provider.close();
+  const before = rowsOf(file);
+  const served = await serve(file);
+  await expect(served.server.hocuspocus.openDirectConnection('notes')).rejects.toMatchObject({
+    code: 'database-corrupt',
+  });
+  expect(served.server.hocuspocus.getDocumentsCount()).toBe(0);
+  await served.server.destroy();
+  expect(rowsOf(file)).toEqual(before);
+});
+
+it('a database that can not be opened: the server does not begin to serve', async () => {
+  await expect(serve(join(freshFile(), 'missing', 'documents.db'))).rejects.toMatchObject({ code: 'open-failed' });
+});
+
+it('another extension that fails to load a document: it is loaded anew the next time, and what is typed then is stored', async () => {
+  const file = freshFile();
+  let fails = true;
+  const onLoadDocument = async () => {
+    if (fails) throw new Error('on purpose');
+  };
+  const served = await serve(file, { others: [{ onLoadDocument }] });
+  const { hocuspocus } = served.server;
+  await expect(hocuspocus.openDirectConnection('notes')).rejects.toThrow('on purpose');
+  fails = false;
+  const direct = await hocuspocus.openDirectConnection('notes');
+  await direct.transact((document) => document.getText('text').insert(0, 'typed'));
+  await direct.disconnect();
+  await served.server.destroy();
+  expect(await storedText(file)).toBe('typed');
+});
+
+it('an update that waits for another one when the document is unloaded is not forgotten', async () => {
+  const file = freshFile();
+  const served = await serve(file);
+  const source = new Y.Doc();
+  const updates: Uint8Array[] = [];
+  source.on('update', (update: Uint8Array) => updates.push(update));
+  source.getText('text').insert(0, 'first ');
+  source.getText('text').insert(6, 'second');
+  for (const update of updates.reverse()) {
+    const direct = await served.server.hocuspocus.openDirectConnection('notes');
+    Y.applyUpdate(direct.document as Y.Doc, update);
+    await direct.disconnect();
+    await unloaded(served);
+  }
+  await served.server.destroy();
+  expect(await storedText(file)).toBe('first second');
+});
+
+it('a document that is deleted while it is open: once it is changed, all of it is stored again', async () => {
+  const file = freshFile();
+  const served = await serve(file);
+  const client = await connect(served.url);
+  client.type('all of it');
+  await client.heard();
+  await served.persistence.delete('notes');
+  expect(await served.persistence.names()).toEqual([]);
+  client.type('!');
+  await client.heard();
+  client.leave();
+  await unloaded(served);
+  expect(await storedText(file)).toBe('all of it!');
+  await served.persistence.delete('notes');
+  await served.server.destroy();
+  expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: [] });
+});
+
+it('a thousand documents, opened and closed: neither threads nor documents stay', async () => {
+  const file = freshFile();
+  const served = await serve(file);
+  const { hocuspocus } = served.server;
+  const documents: WeakRef<object>[] = [];
+  const open = async (name: string) => {
+    const direct = await hocuspocus.openDirectConnection(name);
+    documents.push(new WeakRef(direct.document as object));
+    await direct.transact((document) => document.getText('text').insert(0, name));
+    await direct.disconnect();
+  };
+  const most = threads(false).length;
+  for (let batch = 0; batch < 20; batch++) {
+    await Promise.all(Array.from({ length: 50 }, (_, i) => open(`document ${batch * 50 + i}`)));
+  }
+  await unloaded(served);
+  expect(threads(false).length).toBeLessThanOrEqual(Math.max(most, 2));
+  expect(await served.persistence.names()).toHaveLength(1000);
+  const { setFlagsFromString } = process.getBuiltinModule('node:v8');
+  setFlagsFromString('--expose-gc');
+  const collect = process.getBuiltinModule('node:vm').runInNewContext('gc') as () => void;
+  await vi.waitFor(
+    () => {
+      collect();
+      expect(documents.filter((document) => document.deref() !== undefined).length).toBeLessThan(50);
+    },
+    { timeout: 10_000, interval: 100 },
+  );
+  await served.server.destroy();
+  expect(await storedText(file, 'document 999')).toBe('document 999');
+});
+
+describeOnPostgresql('PostgreSQL', () => {
+  it('a server that is away for a while: what is typed meanwhile is stored once it is back', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const served = await serve(url);
+    const client = await connect(served.url);
+    client.type('before ');
+    await client.heard();
+    proxy.refuse();
+    proxy.cutNow();
+    client.type('meanwhile ');
+    await client.heard();
+    client.leave();
+    proxy.accept();
+    await unloaded(served);
+    await served.server.destroy();
+    expect(await storedText(postgresqlServer.url(database))).toBe('before meanwhile ');
+  });
+});

@@ -1,0 +1,134 @@
+/** Several servers: a document belongs to one of them, or they have it together by way of Redis. */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { Redis } from '@hocuspocus/extension-redis';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
+import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
+import { ServerProcess } from './hocuspocus-process.ts';
+import { connect, serve, storedText, unloaded } from './hocuspocus-server.ts';
+
+const hasRedis = (() => {
+  try {
+    execFileSync('redis-server', ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+})();
+const itWithRedis = hasRedis ? it : it.skip;
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}
+
+/** The port of a server of this test's own. */
+async function startRedis(): Promise<number> {
+  const port = await freePort();
+  const folder = freshFolder();
+  const child = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder]);
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  await vi.waitFor(() => expect(said).toContain('Ready to accept connections'), { timeout: 10_000 });
+  return port;
+}
+
+const redisOn = (port: number) => new Redis({ host: '127.0.0.1', port, disconnectDelay: 100 });
+
+describeOnPostgresql('PostgreSQL', () => {
+  it('a document that is open on one server is refused by another, with a sentence; once it is released, it is not', async () => {
+    const place = await postgresql.freshPlace();
+    const own = await serve(place, { busyTimeoutMs: 200 });
+    const direct = await own.server.hocuspocus.openDirectConnection('notes');
+    await direct.transact((document) => document.getText('text').insert(0, 'mine'));
+    const other = await ServerProcess.start(
+      `const persistence = new HocuspocusPersistence({ database, busyTimeoutMs: 200, leaseMs: 1000 });
+      const server = new Server({ ...common, extensions: [persistence] });
+      const open = async () => {
+        try {
+          const direct = await server.hocuspocus.openDirectConnection('notes');
+          say('opened ' + direct.document.getText('text'));
+        } catch ({ code, message }) {
+          say('refused ' + code + ': ' + message);
+        }
+      };
+      process.on('SIGUSR2', open);
+      await open();`,
+      place,
+    );
+    expect(await other.said(/^refused (.*)$/m)).toMatch(/^fenced: .*belongs to another process/);
+    await direct.transact((document) => document.getText('text').insert(4, ' alone'));
+    await direct.disconnect();
+    await unloaded(own);
+    other.child.kill('SIGUSR2');
+    expect(await other.said(/^opened (.*)$/m)).toBe('mine alone');
+  });
+
+  it('a server that was killed: the next one opens its documents once the lease has run out, and refuses nobody meanwhile', async () => {
+    const place = await postgresql.freshPlace();
+    const killed = await ServerProcess.start(
+      `const server = new Server({ ...common, extensions: [new HocuspocusPersistence({ database, leaseMs: 3000 })], async afterStoreDocument() { say('stored'); } });`,
+      place,
+    );
+    const client = await connect(killed.url);
+    client.type('typed');
+    await killed.said(/^(stored)$/m);
+    killed.child.kill('SIGKILL');
+    await killed.ended;
+    const next = await serve(place, { leaseMs: 3000 });
+    expect((await connect(next.url)).text()).toBe('typed');
+  });
+
+  itWithRedis(
+    `two servers that share a database, by way of Redis${hasRedis ? '' : ' (left out: there is no redis-server)'}: each stores its own`,
+    async () => {
+      const place = await postgresql.freshPlace();
+      const port = await startRedis();
+      const servers = await Promise.all(
+        [1, 2].map(() => serve(place, { ownership: 'shared', others: [redisOn(port)] })),
+      );
+      const clients = await Promise.all(servers.map(({ url }) => connect(url)));
+      for (let round = 0; round < 50; round++) for (const client of clients) client.type('x');
+      await vi.waitFor(() => expect(clients.map((client) => client.text().length)).toEqual([100, 100]), {
+        timeout: 10_000,
+      });
+      await Promise.all(clients.map((client) => client.heard()));
+      for (const served of servers) await served.persistence.names(); // all before is stored
+      expect((await postgresql.rowsOf(place)).patches).toHaveLength(100);
+      for (const client of clients) client.leave();
+      for (const served of servers) await unloaded(served);
+      for (const { server } of servers) await server.destroy();
+      expect(await storedText(place)).toHaveLength(100);
+    },
+  );
+});
+
+itWithRedis('two servers with a file each, by way of Redis: each file has all', async () => {
+  const port = await startRedis();
+  const files = [freshFile(), join(freshFolder(), 'other.db')];
+  const servers = await Promise.all(files.map((file) => serve(file, { others: [redisOn(port)] })));
+  const clients = await Promise.all(servers.map(({ url }) => connect(url)));
+  for (let round = 0; round < 50; round++) for (const client of clients) client.type('x');
+  await vi.waitFor(() => expect(clients.map((client) => client.text().length)).toEqual([100, 100]), {
+    timeout: 10_000,
+  });
+  await Promise.all(clients.map((client) => client.heard()));
+  for (const client of clients) client.leave();
+  for (const served of servers) await unloaded(served);
+  for (const { server } of servers) await server.destroy();
+  for (const file of files) {
+    expect(rowsOf(file).patches.length).toBeGreaterThan(50);
+    expect(await storedText(file)).toHaveLength(100);
+  }
+});

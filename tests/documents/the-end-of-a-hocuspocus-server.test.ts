@@ -1,0 +1,80 @@
+/** However the server ends, what it had of two people's typing is stored. */
+import { describe, expect, it, vi } from 'vitest';
+import { sqlite } from '../support/files.ts';
+import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
+import { ServerProcess } from './hocuspocus-process.ts';
+import { type Client, connect, storedText } from './hocuspocus-server.ts';
+
+/** Says at the end how many characters the server had. */
+const server = (onChange: string) => `
+  let had = 0;
+  const server = new Server({
+    ...common,
+    extensions: [new HocuspocusPersistence({ database, leaseMs: 1000 })],
+    async onChange({ document }) {
+      had = document.getText('text').length;
+      ${onChange}
+    },
+    async afterStoreDocument() { say('stored ' + had); },
+  });
+  process.on('exit', () => say('had ' + had));
+`;
+
+/** Two people type until the server is gone. */
+async function twoType(url: string): Promise<{ clients: Client[]; stop: () => void }> {
+  const clients = [await connect(url), await connect(url)];
+  const typing = setInterval(() => {
+    for (const client of clients) client.type('x');
+  }, 4);
+  return { clients, stop: () => clearInterval(typing) };
+}
+
+const suite = (freshPlace: () => Promise<string>) => () => {
+  it.each([
+    ['process.exit() in mid-typing', 'if (had > 200) process.exit(0);', [0, null]],
+    [
+      'an error that nobody catches',
+      'if (had > 200) setImmediate(() => { throw new Error("on purpose"); });',
+      [1, null],
+    ],
+    ['a rejection that nobody handles', 'if (had > 200) throw new Error("on purpose");', [1, null]],
+    ['SIGTERM, which the server handles', 'if (had > 200) process.kill(process.pid, "SIGTERM");', [0, null]],
+  ])('%s: all that the server had is stored', async (_, onChange, outcome) => {
+    const place = await freshPlace();
+    const started = await ServerProcess.start(server(onChange), place);
+    const { stop } = await twoType(started.url);
+    expect(await started.ended).toEqual(outcome);
+    stop();
+    const had = Number(await started.said(/^had (\d+)$/m));
+    expect(had).toBeGreaterThan(200);
+    expect(await storedText(place)).toHaveLength(had);
+  });
+
+  it('SIGKILL in mid-typing: all that was acknowledged is stored', async () => {
+    const place = await freshPlace();
+    const started = await ServerProcess.start(server(''), place);
+    const { clients, stop } = await twoType(started.url);
+    await vi.waitFor(() => expect(started.stdout.split('stored').length).toBeGreaterThan(5), { timeout: 10_000 });
+    started.child.kill('SIGKILL');
+    expect(await started.ended).toEqual([null, 'SIGKILL']);
+    stop();
+    const stored = Math.max(...[...started.stdout.matchAll(/^stored (\d+)$/gm)].map(([, length]) => Number(length)));
+    expect(stored).toBeGreaterThan(0);
+    const text = await storedText(place);
+    expect(text.length).toBeGreaterThanOrEqual(stored);
+    // they come back to another server with what they have: all is there again, once
+    const next = await ServerProcess.start(server(''), place);
+    const [one, other] = await Promise.all(
+      clients.map(async ({ document }) => {
+        const back = await connect(next.url, 'notes', document);
+        await back.heard();
+        return back;
+      }),
+    );
+    await vi.waitFor(() => expect(one?.text()).toBe(other?.text()));
+    expect(one?.text()).toHaveLength(clients.reduce((sum, { typed }) => sum + typed(), 0));
+  });
+};
+
+describe('SQLite', suite(sqlite.freshPlace));
+describeOnPostgresql('PostgreSQL', suite(postgresql.freshPlace));
