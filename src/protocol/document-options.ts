@@ -29,7 +29,7 @@ export interface DocumentOptions {
   connectTimeoutMs?: number;
   retryForMs?: number;
   password?: () => Promise<string>;
-  /** What the thread that merges documents may use; of what exceeds it, updates stay as they are. Default: as Node has it. */
+  /** What the thread that merges documents may use; of what exceeds it, updates stay as they are. Default: as Node has it, but for a young generation of 8 MB. */
   resourceLimits?: MergingLimits;
   /**
    * Called with what no promise tells, and the document's name: an update was not stored yet, a document not loaded, or not compacted.
