@@ -15,7 +15,7 @@ const updates = [
     title: `documents of Yjs: ${documents} that people type into, ${perSecond.toLocaleString('en-US')} updates a second`,
     work: 'documentUpdates',
     cases: cases('provider-yjs', 'y-leveldb', 'insert-yjs', 'nothing-yjs'),
-    full: { rounds: 3, sizes: { documents, perSecond, blocks: 3, blockMs: 3000 } },
+    full: { rounds: 3, sizes: { documents, perSecond, blocks: 2, blockMs: 2500 } },
     quick: { rounds: 1, sizes: { documents, perSecond, blocks: 1, blockMs: 100 } },
   }),
 );
@@ -33,10 +33,10 @@ export const documentScenarios: Scenario[] = [
     processes: 3,
   },
   ...[
-    { documents: 5, megabytes: 2, perSecond: 100 },
-    { documents: 2, megabytes: 6, perSecond: 50 },
+    { documents: 5, megabytes: 2, perSecond: 100, quietSeconds: 0 },
+    { documents: 2, megabytes: 6, perSecond: 50, quietSeconds: 30 },
   ].map(
-    ({ documents, megabytes, perSecond }): Scenario => ({
+    ({ documents, megabytes, perSecond, quietSeconds }): Scenario => ({
       family: 'documents',
       name: `documents-server-${documents}-of-${megabytes}`,
       title: `documents on a Hocuspocus server: ${documents} of ${megabytes} MB, ${perSecond} changes a second`,
@@ -44,9 +44,19 @@ export const documentScenarios: Scenario[] = [
       cases: cases('provider-hocuspocus', 'extension-sqlite', 'nothing-hocuspocus'),
       full: {
         rounds: 3,
-        sizes: { documents, bytes: megabytes * MB, perSecond, warmMs: 2000, seconds: 30, quietSeconds: 30 },
+        sizes: { documents, bytes: megabytes * MB, perSecond, warmMs: 2000, seconds: 20, quietSeconds },
       },
-      quick: { rounds: 1, sizes: { documents, bytes: 0.1 * MB, perSecond, warmMs: 0, seconds: 1, quietSeconds: 1 } },
+      quick: {
+        rounds: 1,
+        sizes: {
+          documents,
+          bytes: 0.1 * MB,
+          perSecond,
+          warmMs: 0,
+          seconds: 1,
+          quietSeconds: Math.min(quietSeconds, 1),
+        },
+      },
     }),
   ),
   {

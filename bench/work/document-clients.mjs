@@ -4,10 +4,9 @@
  */
 import { HocuspocusProvider } from '@hocuspocus/provider';
 import * as Y from 'yjs';
+import { typeInto } from './type-into.mjs';
 
 const [, , url, names = '', perSecond = '1'] = process.argv;
-/** Keys before the next place. */
-const RUN = 40;
 
 const providers = names.split(',').map((name) => new HocuspocusProvider({ url, name, document: new Y.Doc() }));
 await Promise.all(providers.map((one) => new Promise((resolve) => one.on('synced', resolve))));
@@ -16,12 +15,7 @@ let typed = 0;
 let acknowledged = 0;
 
 function press() {
-  const { document } = providers[typed % providers.length];
-  const paragraphs = document.getXmlFragment('default');
-  const run = Math.floor(typed / providers.length / RUN);
-  const text =
-    paragraphs.length > 0 ? paragraphs.get((run * 7919) % paragraphs.length).get(0) : document.getText('text');
-  text.insert(text.length, 'x');
+  typeInto(providers[typed % providers.length].document, Math.floor(typed / providers.length));
   typed++;
 }
 

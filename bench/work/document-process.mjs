@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import * as Y from 'yjs';
 import { watchTurns } from './turns.mjs';
+import { typeInto } from './type-into.mjs';
 
 const [, , what, who, folder = '.', ...more] = process.argv;
 const file = join(folder, 'documents.db');
@@ -72,16 +73,38 @@ function largeDocument(bytes) {
       }
     }
   });
-  return Y.encodeStateAsUpdate(doc);
+  return doc;
+}
+
+/** What the package merges a document after, but for so many updates: so that it does that while it is watched, one document after the other. */
+const unmergedOf = (stateBytes, index) => Math.max(Math.round(Math.max(500, stateBytes / 1024) - 100 - 60 * index), 0);
+
+/** Stores updates as they come, beside what is stored. */
+async function addUnmerged(name, updates) {
+  const { SDS_DesktopPersistenceProvider } = await import('../../dist/index.js');
+  const provider = new SDS_DesktopPersistenceProvider(file, name);
+  let { LastClock: clock } = await provider.loadStore();
+  for (const update of updates) void provider.appendPatch(update, ++clock);
+  await provider.close();
 }
 
 async function fill() {
   const [count = '1', bytes = '1000'] = more;
   const extension = await extensions[who]();
   await extension.onConfigure?.();
-  const state = largeDocument(Number(bytes));
-  for (let i = 0; i < Number(count); i++) await add[who](extension, `document ${i}`, state);
+  const doc = largeDocument(Number(bytes));
+  const state = Y.encodeStateAsUpdate(doc);
+  const updates = [];
+  doc.on('update', (update) => updates.push(update));
+  doc.clientID = 9;
+  for (let i = unmergedOf(state.byteLength, 0); i > 0; i--) typeInto(doc, i);
+  const isMerged = who !== 'provider-hocuspocus';
+  const stored = isMerged ? Y.encodeStateAsUpdate(doc) : state;
+  for (let i = 0; i < Number(count); i++) await add[who](extension, `document ${i}`, stored);
   await extension.onDestroy?.();
+  for (let i = 0; i < Number(count) && !isMerged; i++) {
+    await addUnmerged(`document ${i}`, updates.slice(0, unmergedOf(state.byteLength, i)));
+  }
   process.send({ stateBytes: state.byteLength }, () => process.exit());
 }
 
