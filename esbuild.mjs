@@ -89,6 +89,7 @@ const entries = [
   ['src/documents/index.ts', 'documents', [library]],
   ['src/yjs/index.ts', 'yjs', [library, documents]],
   ['src/hocuspocus/index.ts', 'hocuspocus', [library, documents]],
+  ['src/automerge-repo/index.ts', 'automerge-repo', [library, documents]],
 ];
 for (const [format, ending] of [
   ['esm', 'js'],
@@ -141,7 +142,7 @@ const follow = (path) => {
   reachable.set(path, text);
   for (const [, , specifier] of text.matchAll(relativeImport)) follow(join(path, '..', `${specifier}.d.ts`));
 };
-const published = { index: 'main', yjs: 'yjs', hocuspocus: 'hocuspocus' };
+const published = { index: 'main', yjs: 'yjs', hocuspocus: 'hocuspocus', 'automerge-repo': 'automerge-repo' };
 for (const folder of Object.values(published)) follow(join(types, folder, 'index.d.ts'));
 rmSync(types, { recursive: true });
 for (const [path, text] of reachable) {

@@ -3,7 +3,11 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts', 'examples/**/tests/*.test.ts'],
-    globalSetup: ['./tests/package/pack-once.ts', './tests/support/start-postgresql.ts'],
+    globalSetup: [
+      './tests/support/compiled-once.ts',
+      './tests/package/pack-once.ts',
+      './tests/support/start-postgresql.ts',
+    ],
     reporters: ['default', './tests/support/plain-summary.ts'],
     // real threads, processes and disks: a slow machine is no failure
     testTimeout: 180_000,

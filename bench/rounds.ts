@@ -94,6 +94,7 @@ async function runRounds(
 ): Promise<ScenarioResult> {
   const { sizes } = options.quick ? scenario.quick : scenario.full;
   const count = roundsOf(scenario, options.quick, options.rounds);
+  const processes = options.quick ? 1 : (scenario.processes ?? 1);
   const measured: Round[] = [];
   const start = performance.now();
   for (let number = 1; number <= count; number++) {
@@ -107,7 +108,7 @@ async function runRounds(
       }
       try {
         const results: Round[] = [];
-        for (let run = 0; run < (scenario.processes ?? 1); run++) {
+        for (let run = 0; run < processes; run++) {
           results.push(
             scenario.together === true
               ? await runCase<Round>(scenario, one, sizes, server)

@@ -21,7 +21,7 @@ export interface Scenario {
   cases: Case[];
   full: { rounds: number; sizes: Sizes };
   quick: { rounds: number; sizes: Sizes };
-  /** How often a case runs within a round, each in a process of its own; its medians count. */
+  /** How often a case runs within a round, each in a process of its own; its medians count. Once in the quick form. */
   processes?: number;
   nodeOptions?: string[];
   /** Whether it has one round, whatever is asked for: it takes long, or repeats what it does within its processes. */
@@ -68,7 +68,7 @@ const postgresqlScenarios: Scenario[] = [
       { name: 'postgresql-insert', driver: 'postgresql-insert', sizes: { count: 2000, bursts: 2 } },
     ],
     full: { rounds: 7, sizes: { bytes: 200, count: 100_000, bursts: 4 } },
-    quick: { rounds: 2, sizes: { bytes: 200, count: 20_000, bursts: 2 } },
+    quick: { rounds: 2, sizes: { bytes: 200, count: 4000, bursts: 2 } },
   },
   {
     ...onPostgresql,
@@ -127,7 +127,7 @@ export const scenarios: Scenario[] = [
     work: 'burst',
     cases: cases(...everyone, 'sqlite', 'copy'),
     full: { rounds: 5, sizes: { bytes: 200, count: 100_000, bursts: 2, allAwaited: 1 } },
-    quick: { rounds: 2, sizes: { bytes: 200, count: 20_000, bursts: 2, allAwaited: 1 } },
+    quick: { rounds: 2, sizes: { bytes: 200, count: 4000, bursts: 2, allAwaited: 1 } },
   },
   {
     name: 'burst-full',
@@ -135,7 +135,7 @@ export const scenarios: Scenario[] = [
     work: 'burst',
     cases: cases('provider-full', 'reference'),
     full: { rounds: 5, sizes: { bytes: 200, count: 100_000, bursts: 2 } },
-    quick: { rounds: 2, sizes: { bytes: 200, count: 20_000, bursts: 2 } },
+    quick: { rounds: 2, sizes: { bytes: 200, count: 4000, bursts: 2 } },
   },
   ...[
     { name: 'size-20', title: 'burst of patches of 20 bytes', bytes: 20, full: 100_000, quick: 10_000 },
@@ -272,7 +272,7 @@ export const scenarios: Scenario[] = [
     work: 'burst',
     cases: observed,
     full: { rounds: 5, sizes: { bytes: 200, count: 100_000, bursts: 8 } },
-    quick: { rounds: 1, sizes: { bytes: 200, count: 10_000, bursts: 2 } },
+    quick: { rounds: 1, sizes: { bytes: 200, count: 4000, bursts: 2 } },
   },
   {
     name: 'observed-paced',
@@ -298,7 +298,7 @@ export const scenarios: Scenario[] = [
     work: 'burst',
     cases: eachOff,
     full: { rounds: 5, sizes: { bytes: 200, count: 100_000, bursts: 4 } },
-    quick: { rounds: 1, sizes: { bytes: 200, count: 10_000, bursts: 2 } },
+    quick: { rounds: 1, sizes: { bytes: 200, count: 4000, bursts: 2 } },
   },
   ...documentScenarios,
   ...postgresqlScenarios,

@@ -39,8 +39,8 @@ const off: Record<string, { title: string; changes: Change[] }> = {
     changes: [
       {
         file: 'main/memory/slab-pool.ts',
-        from: 'slabClass.size === size)]?.push(slab);',
-        to: 'slabClass.size === size)]?.unshift(slab);',
+        from: 'slab < end)?.used.push(slab);',
+        to: 'slab < end)?.used.unshift(slab);',
       },
     ],
   },

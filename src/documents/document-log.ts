@@ -5,6 +5,7 @@
 import { type SDS_DesktopPersistenceProvider, type SDS_PersistenceError, transfer } from '../main/index.ts';
 import { type Promise, wallTime } from '../protocol/surroundings.ts';
 import { inTime, loadMerged, type Merged, type Merging, partsOf } from './merging.ts';
+import { join } from './merging-thread.ts';
 import { GrowingPause } from './pause.ts';
 import type { Trouble } from './trouble.ts';
 
@@ -221,13 +222,8 @@ export class DocumentLog {
    * @throws SDS_PersistenceError; nothing is changed
    */
   async compact(): Promise<boolean> {
-    await this.#settleCompactions();
+    while (this.#compacting !== undefined) await join(this.#compacting);
     return this.#begin(() => this.#compact(true));
-  }
-
-  /** Those under way tell their failures themselves. */
-  async #settleCompactions(): Promise<void> {
-    while (this.#compacting !== undefined) await inTime(this.#compacting, Number.POSITIVE_INFINITY);
   }
 
   async #begin(compact: () => Promise<boolean>): Promise<boolean> {

@@ -3,6 +3,6 @@ export { DocumentLog, type LiveDocument } from './document-log.ts';
 export { Documents } from './documents.ts';
 export { type Merging, mergeFailed, NoMergeModule } from './merging.ts';
 export { merge } from './merging-thread.ts';
-export { readDocumentOptions, type Settings } from './options.ts';
+export { readDocumentOptions, readStorageOptions, type Settings } from './options.ts';
 export { GrowingPause } from './pause.ts';
-export type { Trouble } from './trouble.ts';
+export { Trouble } from './trouble.ts';

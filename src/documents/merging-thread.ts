@@ -44,6 +44,8 @@ const waiting: Waiting[] = [];
 let current: Waiting | undefined;
 let thread: Thread | undefined;
 let endsNot = () => {};
+/** How many wait for a merge that was begun without them. */
+let joined = 0;
 
 /**
  * Carries out a merge, after those that were asked for before.
@@ -58,6 +60,15 @@ export function merge(job: MergeJob): Promise<Uint8Array> {
   goOn();
   stayAlive();
   return promise;
+}
+
+/** Waits for what a merge is part of, which was begun when nobody waited for it, and whose outcome is told elsewhere. */
+export async function join(work: Promise<unknown>): Promise<void> {
+  joined++;
+  stayAlive();
+  await Promise.allSettled([work]);
+  joined--;
+  stayAlive();
 }
 
 function goOn(): void {
@@ -75,7 +86,7 @@ function goOn(): void {
 
 /** As long as somebody waits, also behind what nobody waits for. */
 function stayAlive(): void {
-  const isWaitedFor = current?.job.isWaitedFor || waiting.some(({ job }) => job.isWaitedFor);
+  const isWaitedFor = joined > 0 || current?.job.isWaitedFor || waiting.some(({ job }) => job.isWaitedFor);
   if (isWaitedFor) thread?.worker.ref();
   else thread?.worker.unref();
 }

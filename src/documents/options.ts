@@ -1,7 +1,7 @@
 /** Options of what keeps documents: those of the provider behind it, in the form of the world of these documents, and its own. */
 import { SDS_PersistenceError, type SDS_ProviderOptions } from '../main/index.ts';
 import { type Acceptance, checkOptions } from '../main/option-checks.ts';
-import type { DocumentOptions, MergingLimits, OnError } from '../protocol/document-options.ts';
+import type { DocumentOptions, MergingLimits, OnError, StorageOptions } from '../protocol/document-options.ts';
 
 /** By the provider's name for it; the provider checks the values. */
 const passedOn = {
@@ -15,19 +15,25 @@ const passedOn = {
   connectTimeoutMs: 'ConnectTimeoutMs',
   retryForMs: 'RetryForMs',
   password: 'Password',
-} as const satisfies Partial<Record<keyof DocumentOptions, keyof SDS_ProviderOptions>>;
+} as const satisfies Record<keyof StorageOptions, keyof SDS_ProviderOptions>;
 
 const anything: Acceptance = { what: 'anything', test: () => true };
 const accepted: Record<string, Acceptance> = {
   ...Object.fromEntries(Object.keys(passedOn).map((name) => [name, anything])),
-  resourceLimits: { what: 'an object', test: (value) => typeof value === 'object' && value !== null },
   onError: { what: 'a function', test: (value) => typeof value === 'function' },
 };
+const anObject: Acceptance = { what: 'an object', test: (value) => typeof value === 'object' && value !== null };
 
-export interface Settings {
+/** A young generation that may grow, to 48 MB, has taken a process with a document of 5 MB 190 MB, which it kept; this one 60. */
+const defaultLimits: MergingLimits = { maxYoungGenerationSizeMb: 8 };
+
+export interface StorageSettings {
   provider: SDS_ProviderOptions;
-  limits: MergingLimits;
   onError: OnError | undefined;
+}
+
+export interface Settings extends StorageSettings {
+  limits: MergingLimits;
 }
 
 /**
@@ -35,21 +41,35 @@ export interface Settings {
  *
  * @throws SDS_PersistenceError `invalid-argument`
  */
-export function readDocumentOptions<Own extends object>(
-  options: Own & DocumentOptions,
+export function readStorageOptions<Own extends object>(
+  options: Own & StorageOptions & { onError?: OnError },
   own: Readonly<Record<keyof Own, Acceptance>>,
-): Settings & { own: Own } {
+): StorageSettings & { own: Own } {
   const checked = checkOptions(options, { ...accepted, ...own });
   if (typeof checked === 'string') throw new SDS_PersistenceError('invalid-argument', checked);
-  const { onError, resourceLimits = {} } = checked as DocumentOptions;
   const provider = Object.entries(passedOn).flatMap(([name, theirs]) =>
     name in checked ? [[theirs, checked[name]]] : [],
   );
   return {
-    // no two processes know of each other's numbers
-    provider: { ...Object.fromEntries(provider), OnClockCollision: 'keep' },
-    limits: resourceLimits,
-    onError,
+    provider: Object.fromEntries(provider),
+    onError: checked.onError as OnError | undefined,
     own: checked as Own,
+  };
+}
+
+/** The same for documents that are merged. */
+export function readDocumentOptions<Own extends object>(
+  options: Own & DocumentOptions,
+  own: Readonly<Record<keyof Own, Acceptance>>,
+): Settings & { own: Own } {
+  const settings = readStorageOptions<Own & Pick<DocumentOptions, 'resourceLimits'>>(options, {
+    ...own,
+    resourceLimits: anObject,
+  });
+  return {
+    ...settings,
+    // no two processes know of each other's numbers
+    provider: { ...settings.provider, OnClockCollision: 'keep' },
+    limits: { ...defaultLimits, ...settings.own.resourceLimits },
   };
 }

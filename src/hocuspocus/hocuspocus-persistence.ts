@@ -14,7 +14,9 @@ import type { DocumentPayload, HocuspocusDocument } from './hocuspocus.ts';
 import { OpenDocument } from './open-document.ts';
 import { checkYjs, findYjs, type Yjs } from './server-yjs.ts';
 
-interface OwnOptions extends YjsOptions<YjsDoc> {
+interface OwnOptions extends Omit<YjsOptions<YjsDoc>, 'Y'> {
+  /** The module `yjs` of the server. Without it, the one that has made its documents is looked for. */
+  Y?: Yjs;
   /** The path of an SQLite file, which is made if it is not there, or a `postgres://` URL. */
   database: string;
 }
@@ -131,7 +133,10 @@ export class HocuspocusPersistence {
    *
    * @throws SDS_PersistenceError what a load fails with, `fenced` if the document is open on another server: it is not opened
    */
-  async onLoadDocument({ instance, document, documentName: name }: DocumentPayload): Promise<void> {
+  async onLoadDocument(payload: DocumentPayload): Promise<void> {
+    const { instance, document, documentName: name } = payload;
+    // whichever extension fails: the server drops the document without a word, and its timer goes on
+    void this.#destroyUnless(instance.loadingDocuments.get(name), document);
     const { Y, merging } = await this.#find(document);
     await this.#left(name);
     const ofIt = merging.of(dropsDeleted(document));
@@ -144,15 +149,13 @@ export class HocuspocusPersistence {
       await this.#release(open);
       throw error;
     }
-    void this.#releaseUnless(instance.loadingDocuments.get(name), open);
   }
 
-  /** If another extension fails after this one, the server drops the document without a word. */
-  async #releaseUnless(loading: PromiseLike<unknown> | undefined, open: OpenDocument): Promise<void> {
+  async #destroyUnless(loading: PromiseLike<unknown> | undefined, document: HocuspocusDocument): Promise<void> {
     try {
       await loading;
     } catch {
-      await this.#release(open);
+      document.destroy();
     }
   }
 

@@ -9,7 +9,8 @@ import { SDS_PersistenceError } from '../main/index.ts';
 import { placesToLookFrom } from '../main/location.ts';
 import type { YjsDoc, YjsModule } from '../yjs/yjs.ts';
 
-export type Yjs = YjsModule<YjsDoc>;
+/** What is used of it here; the module itself has to be one, of whatever classes. */
+export type Yjs = Pick<YjsModule<YjsDoc>, 'Doc' | 'applyUpdate' | 'encodeStateAsUpdate'>;
 
 export interface FoundYjs {
   Y: Yjs;
@@ -37,7 +38,9 @@ export function checkYjs(Y: Yjs, document: YjsDoc): void {
  * @throws SDS_PersistenceError `invalid-argument` if it is not to be found: it has to be handed in
  */
 export async function findYjs(document: YjsDoc | undefined): Promise<FoundYjs> {
-  const candidates = placesToLookFrom().reverse().flatMap(candidatesFrom);
+  const [ownPlace = '', ...places] = placesToLookFrom();
+  // a package that is linked lies beside others than the program's
+  const candidates = [...places, ownPlace].flatMap(candidatesFrom);
   for (const { required, requireUrl } of candidates) {
     if (madeBy(required, document)) return { Y: required, url: requireUrl };
   }

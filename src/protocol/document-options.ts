@@ -12,7 +12,8 @@ export interface MergingLimits {
   stackSizeMb?: number;
 }
 
-export interface DocumentOptions {
+/** Of whatever stores something in a database. */
+export interface StorageOptions {
   /** `'normal'` (default): what is acknowledged survives the end of the process; `'full'`: also a power cut. */
   durability?: 'normal' | 'full';
   /** For how many milliseconds a write waits for another process's. Default 5000. */
@@ -29,7 +30,13 @@ export interface DocumentOptions {
   connectTimeoutMs?: number;
   retryForMs?: number;
   password?: () => Promise<string>;
-  /** What the thread that merges documents may use; of what exceeds it, updates stay as they are. Default: as Node has it, but for a young generation of 8 MB. */
+}
+
+export interface DocumentOptions extends StorageOptions {
+  /**
+   * What the thread that merges documents may use; of what exceeds it, updates stay as they are. Default: as Node has it,
+   * but for a young generation of 8 MB.
+   */
   resourceLimits?: MergingLimits;
   /**
    * Called with what no promise tells, and the document's name: an update was not stored yet, a document not loaded, or not compacted.

@@ -37,6 +37,9 @@ export function run(...options: string[]): { said: string; results: Results } {
   return { said, results: JSON.parse(readFileSync(json, 'utf8')) as Results };
 }
 
+/** Each way of a design is a process of its own: those with no more than these are run, so that most kinds of work are. */
+export const FEW_WAYS = 4;
+
 /** Runs designs, and looks whether each of their ways was measured. */
 export function measureDesigns(chosen: readonly Scenario[]): void {
   const names = chosen.map(({ name }) => name);

@@ -1,7 +1,7 @@
 /** Every command on everything that is not a sound file with an ordinary name: an answer, never a crash, a hang or a changed file. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -102,17 +102,37 @@ it('a pipe, which would never answer', async () => {
   for (const name of all) expect(await codeOf(name, 'pipe.db', cwd)).toBe('open-failed');
 });
 
-it.each(['with a space.db', `with a 'quote".db`, 'with a\nnewline.db', 'üñí😀.db', '%41?mode=memory#.db', 'file:x.db'])(
-  'a file with the name %j',
-  async (path) => {
-    for (const name of all) {
-      const cwd = freshFolder();
-      makeStoreFile(`${cwd}/./${path}`.replace('/./file:', '/file:'));
-      const given = path.startsWith('file:') ? `./${path}` : path;
-      expect(await codeOf(name, given, cwd), name).toBe('fine');
+describe('files with names that mean something to a shell or in a URL', () => {
+  const names = [
+    'with a space.db',
+    `with a 'quote".db`,
+    'with a\nnewline.db',
+    'üñí😀.db',
+    '%41?mode=memory#.db',
+    'file:x.db',
+  ];
+
+  /** A folder with all of them, and how they are given to a command. */
+  function filesThere() {
+    const cwd = freshFolder();
+    for (const name of names) makeStoreFile(`${cwd}/./${name}`.replace('/./file:', '/file:'));
+    return { cwd, given: names.map((name) => (name.startsWith('file:') ? `./${name}` : name)) };
+  }
+
+  it.each(['info', 'verify', 'compact'])('%s: all of them at once', async (name) => {
+    const { cwd, given } = filesThere();
+    const { exitCode, Results } = await documentOf([name, ...given], { cwd });
+    expect({ exitCode, Results }).toMatchObject({ exitCode: 0, Results: given.map((Path) => ({ Path, Ok: true })) });
+  });
+
+  it.each(['backup', 'restore', 'copy', 'watch'])('%s: each of them', async (name) => {
+    const { cwd, given } = filesThere();
+    for (const path of given) {
+      expect(await codeOf(name, path, cwd), path).toBe('fine');
+      for (const target of targets) rmSync(join(cwd, target), { force: true });
     }
-  },
-);
+  });
+});
 
 it.each(all)('%s: a file whose name begins with a dash', async (name) => {
   const cwd = freshFolder();

@@ -13,16 +13,33 @@ const root = join(import.meta.dirname, '../..');
 const documents = [
   'README.md',
   'docs/api.md',
+  'docs/automerge-repo.md',
   'docs/hocuspocus.md',
   'docs/operations.md',
+  'docs/recipes.md',
   'docs/scale.md',
   'docs/swap.md',
   'docs/yjs.md',
   'examples/README.md',
   'src/hocuspocus/hocuspocus-persistence.ts',
   'src/hocuspocus/import-documents.ts',
+  'src/automerge-repo/storage.ts',
   'src/main/provider.ts',
   'src/yjs/yjs-persistence.ts',
+];
+/** What samples import beside this package. */
+const packages = [
+  '@automerge',
+  '@hocuspocus',
+  '@opentelemetry',
+  '@tldraw',
+  'loro-crdt',
+  'pg',
+  'prom-client',
+  'tinybase',
+  'y-leveldb',
+  'y-websocket',
+  'yjs',
 ];
 /** A database in a sample; where it runs, another one takes its place. */
 const someDatabase = /postgres:\/\/[^'\s]+/g;
@@ -76,7 +93,7 @@ describe('code samples', () => {
       const folder = freshFolder();
       mkdirSync(join(folder, 'node_modules'));
       symlinkSync(root, join(folder, 'node_modules', 'sds-persistence-worker'));
-      for (const name of ['@hocuspocus', '@opentelemetry', 'pg', 'prom-client', 'y-leveldb', 'y-websocket', 'yjs']) {
+      for (const name of packages) {
         symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name));
       }
       const program = join(folder, language === 'cjs' ? 'sample.cjs' : 'sample.mjs');

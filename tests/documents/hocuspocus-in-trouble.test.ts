@@ -49,8 +49,14 @@ describe.skipIf(!canMount)('a full disk', () => {
     await client.heard();
     await vi.waitFor(() => expect(said.join()).toMatch(/onStoreDocument.*is full.*make room/s));
     client.leave();
-    await vi.waitFor(() => expect(said.join()).toMatch(/stays in memory/));
-    expect(served.server.hocuspocus.getDocumentsCount()).toBe(1);
+    const { hocuspocus } = served.server;
+    const [debounceId, { debouncer }] = ['onStoreDocument-notes', hocuspocus];
+    await vi.waitFor(() => {
+      expect(said.join()).toMatch(/stays in memory/);
+      expect(hocuspocus.getConnectionsCount()).toBe(0);
+      expect(debouncer.isDebounced(debounceId) || debouncer.isCurrentlyExecuting(debounceId)).toBe(false);
+    });
+    expect(hocuspocus.getDocumentsCount()).toBe(1); // and Hocuspocus does nothing more about it
     expect(errors).toEqual(['notes database-full']);
     rmSync(rest);
     await unloaded(served);
@@ -162,6 +168,15 @@ it('another extension that fails to load a document: it is loaded anew the next 
   expect(await storedText(file)).toBe('typed');
 });
 
+it('what an extension before this one puts into a document is stored with it', async () => {
+  const file = freshFile();
+  const onLoadDocument = async ({ document }: { document: Y.Doc }) => document.getText('text').insert(0, 'given');
+  const served = await serve(file, { others: [{ priority: 2000, onLoadDocument }] });
+  await (await served.server.hocuspocus.openDirectConnection('notes')).disconnect();
+  await served.server.destroy();
+  expect(await storedText(file)).toBe('given');
+});
+
 it('an update that waits for another one when the document is unloaded is not forgotten', async () => {
   const file = freshFile();
   const served = await serve(file);
@@ -248,3 +263,32 @@ describeOnPostgresql('PostgreSQL', () => {
     expect(await storedText(postgresqlServer.url(database))).toBe('before meanwhile ');
   });
 });
+
+it.each([
+  [
+    'this one',
+    (file: string) => new SDS_DesktopPersistenceProvider(file, 'notes').appendPatch(new Uint8Array(64).fill(255), 1),
+    [],
+  ],
+  ['another one', async () => undefined, [{ onLoadDocument: () => Promise.reject(new Error('on purpose')) }]],
+  [
+    'another one, after the loading',
+    async () => undefined,
+    [{ afterLoadDocument: () => Promise.reject(new Error('on purpose')) }],
+  ],
+])(
+  'a document that can not be loaded since %s fails: nothing of it stays in the server',
+  async (_, prepare, others) => {
+    const file = freshFile();
+    await prepare(file);
+    const documents: { isDestroyed: boolean }[] = [];
+    const watching = {
+      priority: 2000,
+      onLoadDocument: async (payload: { document: { isDestroyed: boolean } }) => void documents.push(payload.document),
+    };
+    const { server } = await serve(file, { others: [watching, ...others] });
+    for (let round = 0; round < 3; round++)
+      await expect(server.hocuspocus.openDirectConnection('notes')).rejects.toThrow();
+    await vi.waitFor(() => expect(documents.map(({ isDestroyed }) => isDestroyed)).toEqual([true, true, true]));
+  },
+);

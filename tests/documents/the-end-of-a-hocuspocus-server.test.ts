@@ -7,15 +7,18 @@ import { type Client, connect, storedText } from './hocuspocus-server.ts';
 
 /** Says at the end how many characters the server had. */
 const server = (onChange: string) => `
-  let had = 0;
+  let [had, asked] = [0, 0];
   const server = new Server({
     ...common,
-    extensions: [new HocuspocusPersistence({ database, leaseMs: 1000 })],
+    extensions: [
+      { priority: 2000, async onStoreDocument() { asked = had; } },
+      new HocuspocusPersistence({ database, leaseMs: 1000 }),
+    ],
     async onChange({ document }) {
       had = document.getText('text').length;
       ${onChange}
     },
-    async afterStoreDocument() { say('stored ' + had); },
+    async afterStoreDocument() { say('stored ' + asked); },
   });
   process.on('exit', () => say('had ' + had));
 `;

@@ -1,6 +1,6 @@
 /** However a server ends: what was typed is there. */
 import { expect, it } from 'vitest';
-import { freshFile } from '../support/files.ts';
+import { freshFile, rowsOf } from '../support/files.ts';
 import { runEditor, storedText } from './documents.ts';
 
 const editing = `
@@ -25,6 +25,19 @@ it.each([
   expect(ended).toMatchObject({ code, signal: null });
   if (code === 0) expect(ended.stderr).toBe('');
   expect(await storedText(file)).toBe('x'.repeat(1500));
+});
+
+it('a program that waits for a merge behind one that began by itself lives until both are done', async () => {
+  const file = freshFile();
+  const ended = await runEditor(
+    `${editing}
+    await bound; ${typing}
+    await persistence.flushDocument('notes');
+    console.log('merged');`,
+    file,
+  );
+  expect(ended).toMatchObject({ code: 0, stdout: 'merged\n', stderr: '' });
+  expect(rowsOf(file)).toMatchObject({ snapshots: [{ store_id: 'notes' }], patches: [] });
 });
 
 it('SIGTERM that the program handles by exiting: all is there', async () => {

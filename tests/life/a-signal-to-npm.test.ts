@@ -54,6 +54,7 @@ const commands: [string, string[], RegExp][] = [
   ['start', ['--', '--edits', '100000'], /prestart/],
   ['live', ['--', '--port', '0'], /Ctrl-C ends it/],
   ['two-servers', ['--', '--edits', '5000'], /\d s {2}/],
+  ['automerge', ['--', '--kills', '10000'], /killed when/],
   ['torture', ['--', '--only', 'backpressure'], /backpressure: .+ …/],
   ['bench', ['--', '--only', 'burst'], /linux/],
 ];

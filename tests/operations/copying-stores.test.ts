@@ -262,21 +262,35 @@ describeOnPostgresql('copying stores', () => {
   });
 });
 
-/** A copy of a file into a database, directly or by way of another one, that was stopped once the first stores were there. */
+/**
+ * A copy of a file into a database, directly or by way of another one, that was stopped once the first stores were there,
+ * and while it waited for somebody to make up his mind about a row of the last one.
+ */
 async function stoppedCopy(by?: string): Promise<{ source: string; url: string }> {
-  // each store takes a transaction
-  const more = ['a', 'b', 'c', 'd'].map(
-    (name) => `INSERT INTO patches SELECT '${name}', clock, data FROM patches WHERE store_id = 'tasks'`,
-  );
-  const source = makeStoreFile(freshFile(), { patches: 1500, patchBytes: 8000, values: 3000, sql: more.join(';') });
+  // so large that each store takes a transaction
+  const source = makeStoreFile(freshFile(), {
+    patches: 150,
+    patchBytes: 30_000,
+    sql: "INSERT INTO patches SELECT 'another one', clock, data FROM patches WHERE store_id = 'tasks'",
+  });
   const url = await postgresql.freshPlace();
   if (by !== undefined) await copyStores(source, by);
+  // makes the tables
+  await copyStores(source, url, { Stores: [], Values: false });
+  const somebody = await server.connect(databaseOf(url));
+  await somebody.query("BEGIN; INSERT INTO sds_patches VALUES ('tasks', 1, '\\x00')");
   const reason = new Error('enough');
   const control = new AbortController();
+  let left: Promise<void> | undefined;
   const stopped = copyStores(by ?? source, url, {
     Signal: control.signal,
-    OnProgress: ({ Stores = 0 }) => (Stores > 0 ? control.abort(reason) : undefined),
+    OnProgress({ Stores = 0 }) {
+      if (Stores === 0) return;
+      control.abort(reason);
+      left ??= somebody.end();
+    },
   });
   await expect(stopped).rejects.toBe(reason);
+  await left;
   return { source, url };
 }

@@ -52,7 +52,7 @@ export function run(
   args: readonly string[],
   { cwd, env = {} }: { cwd: string; env?: Record<string, string> },
 ): Promise<Ended> {
-  const { NODE_OPTIONS: _, NODE_PATH: __, ...inherited } = process.env;
+  const { NODE_OPTIONS: _, NODE_PATH: __, NODE_COMPILE_CACHE: ___, ...inherited } = process.env;
   const { promise, resolve, reject } = Promise.withResolvers<Ended>();
   const child = spawn(program, args, { cwd, env: { ...inherited, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   const output = { stdout: '', stderr: '' };

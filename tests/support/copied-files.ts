@@ -32,7 +32,8 @@ export const oddNames = [
 /**
  * Names of any kind, clocks at the bounds, empty bytes, snapshots and values in one row and in many chunks, records.
  *
- * @param scale - 1: stores of more patches, and of more records, than are digested together, and some 25 MB
+ * @param scale - 1: stores of more patches, and of more records, than are digested together, and rows of more bytes than
+ *   are read together
  */
 export function makeOddFile(dbPath: string, scale = 1): string {
   const megabytes = (count: number) => Math.round(count * scale * 1024 * 1024);
@@ -62,12 +63,12 @@ export function makeOddFile(dbPath: string, scale = 1): string {
     for (const key of oddNames.slice(0, i).reverse()) record.run(name, key, bytes(pick(300)));
     record.run('only records', name, bytes(i === 1 ? 0 : i));
   }
-  for (let i = 25_000 * scale; i > 0; i--) record.run('many records', `key ${i}`, bytes(pick(12)));
-  record.run('large', 'large', bytes(megabytes(5)));
+  for (let i = 20_500 * scale; i > 0; i--) record.run('many records', `key ${i}`, bytes(pick(12)));
+  record.run('large', 'large', bytes(megabytes(4.2)));
   record.run('large', 'small', bytes(5));
-  for (let clock = 1; clock <= 25_000 * scale; clock++) patch.run('many patches', clock * 3, bytes(pick(12)));
-  patch.run('large', -Number.MAX_SAFE_INTEGER + 1, bytes(megabytes(6)));
-  snapshot.run('large', bytes(megabytes(5) + 17), Number.MAX_SAFE_INTEGER);
+  for (let clock = 1; clock <= 20_500 * scale; clock++) patch.run('many patches', clock * 3, bytes(pick(12)));
+  patch.run('large', -Number.MAX_SAFE_INTEGER + 1, bytes(megabytes(4.2)));
+  snapshot.run('large', bytes(megabytes(3) + 17), Number.MAX_SAFE_INTEGER);
   snapshot.run('empty snapshot', bytes(0), -1);
   for (const size of [256 * 1024, 256 * 1024 + 1, megabytes(3)]) {
     snapshot.run(`snapshot of ${size}`, bytes(size), size);

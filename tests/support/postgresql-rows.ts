@@ -7,13 +7,13 @@ interface Stored {
   number: string;
   data: Buffer | null;
   size: string | null;
-  chunks: Buffer[] | null;
+  chunks: Buffer | null;
 }
 
-/** Rows of a head table with their chunks, in order. */
+/** Rows of a head table with the bytes of their chunks, in order. */
 const heads = (name: string, number: string, table: string, chunks: string) => `
   SELECT ${name} AS name, ${number} AS number, data, size,
-    (SELECT array_agg(c.data ORDER BY c.chunk) FROM ${chunks} c WHERE c.${name} = h.${name} AND c.version = h.version) AS chunks
+    (SELECT string_agg(c.data, '' ORDER BY c.chunk) FROM ${chunks} c WHERE c.${name} = h.${name} AND c.version = h.version) AS chunks
   FROM ${table} h`;
 
 /** All rows, under the names that callers gave them. */
@@ -71,7 +71,7 @@ function orderOf(a: string, b: string): number {
 }
 
 function bytesOf({ name, data, size, chunks }: Stored): string {
-  const bytes = data ?? Buffer.concat(chunks ?? []);
+  const bytes = data ?? chunks ?? Buffer.alloc(0);
   if (size !== null && bytes.length !== Number(size)) {
     throw new Error(`'${name}' has ${bytes.length} bytes, and its row says ${size}`);
   }

@@ -11,7 +11,7 @@ export type EngineKind = 'sqlite' | 'postgresql';
 
 /**
  * V8 lets a heap's young generation grow to 48 MB, for all the garbage that a flood makes, and keeps it; with
- * 8 MB a burst is as fast, and a process some 25 MB smaller after it; a merge of 10 MB as well, and 115 MB smaller.
+ * 8 MB a burst is as fast, and a process some 25 MB smaller after it.
  */
 const resourceLimits = { maxYoungGenerationSizeMb: 8 };
 
@@ -21,7 +21,12 @@ export function startWorker(kind: EngineKind, shared: SharedMemory): Worker {
 }
 
 /** A thread belongs to no call, nor do its events. */
-export function startThread(code: string, name: string, data: { owner: string }, limits: ResourceLimits = {}): Worker {
+export function startThread(
+  code: string,
+  name: string,
+  data: { owner: string },
+  limits: ResourceLimits = resourceLimits,
+): Worker {
   return outsideOfCalls(() => new Worker(code, workerOptions(name, data, limits)));
 }
 
@@ -35,7 +40,7 @@ function workerOptions(name: string, data: { owner: string }, limits: ResourceLi
     eval: true,
     name,
     workerData: data,
-    resourceLimits: { ...resourceLimits, ...limits },
+    resourceLimits: limits,
     ...(options === undefined ? {} : { execArgv: options }),
   };
 }

@@ -1,0 +1,120 @@
+/** A full disk under a repo: without `onError` the process ends with the reason, with it all is stored once there is room. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Repo } from '@automerge/automerge-repo';
+import type { SDS_PersistenceError } from 'sds-persistence-worker';
+import { AutomergeRepoStorage } from 'sds-persistence-worker/automerge-repo';
+import { describe, expect, it } from 'vitest';
+import { patchOf } from '../support/files.ts';
+import { canMount, fill, smallDisk } from '../support/small-disk.ts';
+import { runRepoProgram } from './automerge-programs.ts';
+
+const large = (fillWith: number) => new Uint8Array(100_000).fill(fillWith);
+/** What tells large chunks apart: their difference, element by element, would take minutes. */
+const printOf = (data: Uint8Array | undefined) => [data?.length, ...new Set(data)];
+
+describe.skipIf(!canMount)('a full disk', () => {
+  async function fullDisk(): Promise<{
+    place: string;
+    makeRoom: () => void;
+    told: unknown[][];
+    storage: AutomergeRepoStorage;
+  }> {
+    const disk = smallDisk();
+    const place = join(disk, 'repo.db');
+    const told: unknown[][] = [];
+    const storage = new AutomergeRepoStorage(place, {
+      onError: ({ code }: SDS_PersistenceError, documentId) => told.push([code, documentId]),
+    });
+    await storage.save(['before'], patchOf('before'));
+    await storage.save(['gone', 'a'], large(1));
+    const rest = fill(disk);
+    return { place, makeRoom: () => rmSync(rest), told, storage };
+  }
+
+  it('what is saved meanwhile is told of once, and stored as soon as there is room, in the order of the calls', async () => {
+    const { storage, makeRoom, told } = await fullDisk();
+    const calls = [
+      storage.save(['document', 'a'], large(1)),
+      storage.save(['document', 'b'], large(2)),
+      storage.remove(['document', 'a']),
+      storage.save(['document', 'b'], large(3)),
+      storage.removeRange(['gone']),
+      storage.save(['gone', 'b'], patchOf('anew')),
+    ];
+    await expect.poll(() => told).toEqual([['database-full', 'document']]);
+    calls.push(storage.save(['later'], patchOf('later')));
+    expect(await storage.load(['before'])).toEqual(patchOf('before'));
+    makeRoom();
+    await Promise.all(calls);
+    const chunks = await storage.loadRange([]);
+    expect(chunks.map(({ key, data }) => [...key, printOf(data)])).toEqual([
+      ['before', printOf(patchOf('before'))],
+      ['document', 'b', printOf(large(3))],
+      ['gone', 'b', printOf(patchOf('anew'))],
+      ['later', printOf(patchOf('later'))],
+    ]);
+    expect(told).toHaveLength(1);
+    await storage.close();
+  });
+
+  it('bytes that wait for room are what they were at the call', async () => {
+    const { storage, makeRoom, told } = await fullDisk();
+    const bytes = large(1);
+    const saved = storage.save(['document'], bytes);
+    bytes.fill(9);
+    await expect.poll(() => told).toHaveLength(1);
+    makeRoom();
+    await saved;
+    expect(printOf(await storage.load(['document']))).toEqual(printOf(large(1)));
+    await storage.close();
+  });
+
+  it('a storage that is closed meanwhile tries once more, and rejects what has no room; all else is there', async () => {
+    const { storage, told, place } = await fullDisk();
+    const saved = storage.save(['document'], large(1)).then(
+      () => 'stored',
+      ({ code }: SDS_PersistenceError) => code,
+    );
+    await expect.poll(() => told).toHaveLength(1);
+    await storage.close();
+    expect(await saved).toBe('database-full');
+    await using again = new AutomergeRepoStorage(place);
+    expect(await again.load(['document'])).toBeUndefined();
+    expect(await again.load(['before'])).toEqual(patchOf('before'));
+  });
+
+  it('a repo goes on, and its documents are stored with all that was changed meanwhile', async () => {
+    const { storage, makeRoom, told, place } = await fullDisk();
+    const repo = new Repo({ storage });
+    const handle = repo.create<{ entries: number[]; picture?: Uint8Array }>({ entries: [] });
+    handle.change((doc) => {
+      doc.picture = crypto.getRandomValues(new Uint8Array(60_000)); // Automerge compresses what can be
+    });
+    await expect.poll(() => told.map(([code]) => code)).toContain('database-full');
+    for (let i = 0; i < 100; i++) handle.change((doc) => void doc.entries.push(i));
+    makeRoom();
+    await repo.flush();
+    await storage.close();
+    const later = new AutomergeRepoStorage(place);
+    const found = await new Repo({ storage: later }).find<{ entries: number[]; picture?: Uint8Array }>(handle.url);
+    expect(found.doc().entries).toHaveLength(100);
+    expect(found.doc().picture).toHaveLength(60_000);
+    await later.close();
+  });
+
+  it('without onError the process ends, with the file and the reason; what was saved before can be loaded', async () => {
+    const { place, storage } = await fullDisk();
+    await storage.close();
+    const program = `
+      const repo = new Repo({ storage: new AutomergeRepoStorage(place) });
+      const handle = repo.create({ picture: crypto.getRandomValues(new Uint8Array(65_536)) });
+      setTimeout(() => {}, 60_000); // it would go on`;
+    const { code, stderr } = await runRepoProgram(program, place);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/saveRecord \('.*repo\.db'\): the disk or the database is full/);
+    expect(stderr).toContain("code: 'database-full'");
+    await using again = new AutomergeRepoStorage(place);
+    expect(await again.load(['before'])).toEqual(patchOf('before'));
+  });
+});

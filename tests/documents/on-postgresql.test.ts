@@ -1,0 +1,89 @@
+/** Documents on a PostgreSQL server: the same, in one process and in several. */
+import { YjsPersistence, type YjsPersistenceOptions } from 'sds-persistence-worker/yjs';
+import { expect, it, onTestFinished } from 'vitest';
+import * as Y from 'yjs';
+import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
+import { rubbish, runEditor, textOf, type, updateOf } from './documents.ts';
+
+function persistenceOn(url: string, options: Partial<YjsPersistenceOptions<Y.Doc>> = {}): YjsPersistence<Y.Doc> {
+  const persistence = new YjsPersistence(url, { Y, ...options });
+  onTestFinished(async () => {
+    await persistence.destroy().catch(() => undefined); // a test may have made it fail, or have destroyed it
+  });
+  return persistence;
+}
+
+describeOnPostgresql('documents on a server', () => {
+  it('are stored, merged, listed, opened again and deleted, with their metas', async () => {
+    const url = await postgresql.freshPlace();
+    const persistence = persistenceOn(url);
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    type(doc, 'x'.repeat(700));
+    await persistence.setMeta('notes', 'title', 'Notes');
+    await persistence.flushDocument('notes');
+    type(doc, 'more');
+    await persistence.writeState('notes', doc);
+    const rows = await postgresql.rowsOf(url);
+    expect({ snapshots: rows.snapshots.length, patches: rows.patches.length }).toEqual({ snapshots: 1, patches: 4 });
+    const again = new Y.Doc();
+    await persistence.bindState('notes', again);
+    expect(textOf(again)).toBe(textOf(doc));
+    expect(await persistence.getStateVector('notes')).toEqual(Y.encodeStateVector(doc));
+    expect(await persistence.getAllDocNames()).toEqual(['notes']);
+    expect(await persistence.getMeta('notes', 'title')).toBe('Notes');
+    await persistence.clearDocument('notes');
+    expect(await persistence.getAllDocNames()).toEqual([]);
+    expect(await persistence.getMetas('notes')).toEqual(new Map());
+  });
+
+  it('belong to one process: another one is told, and gets them when they are released', async () => {
+    const url = await postgresql.freshPlace();
+    const here = persistenceOn(url);
+    const doc = new Y.Doc();
+    await here.bindState('notes', doc);
+    type(doc, 'here');
+    const other = `
+      const persistence = new YjsPersistence(${JSON.stringify(url)}, { Y, busyTimeoutMs: 300, onError: () => {} });
+      const doc = new Y.Doc();
+      const error = await persistence.bindState('notes', doc).catch((error) => error);
+      console.log(error?.code ?? doc.getText('text').toString());
+      process.exit(0);`;
+    expect(await runEditor(other, '')).toMatchObject({ code: 0, stdout: 'fenced\n' });
+    await here.writeState('notes', doc);
+    expect(await runEditor(other, '')).toMatchObject({ code: 0, stdout: 'here\n' });
+  });
+
+  it("are written and merged by several at once with ownership: 'shared', and nothing of any is lost", async () => {
+    const url = await postgresql.freshPlace();
+    const writer = (name: string) => `
+      const persistence = new YjsPersistence(${JSON.stringify(url)}, { Y, ownership: 'shared' });
+      const doc = new Y.Doc();
+      await persistence.bindState('notes', doc);
+      const mine = doc.getArray('${name}');
+      for (let round = 0; round < 30; round++) {
+        const merged = persistence.flushDocument('notes');
+        for (let count = Math.random() * 20; count >= 0; count--) mine.push([mine.length]);
+        await merged;
+      }
+      console.log(mine.length);
+      await persistence.destroy();`;
+    const names = ['one', 'two'];
+    const ended = await Promise.all(names.map((name) => runEditor(writer(name), '')));
+    for (const { code, stderr } of ended) expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const doc = await persistenceOn(url, { ownership: 'shared' }).getYDoc('notes');
+    for (const [index, name] of names.entries()) {
+      const length = Number(ended[index]?.stdout);
+      expect(length).toBeGreaterThan(30);
+      expect(doc.getArray(name).toArray()).toEqual(Array.from({ length }, (_, at) => at));
+    }
+  });
+
+  it('what can not be merged stays, and keeps nothing else out', async () => {
+    const persistence = persistenceOn(await postgresql.freshPlace(), { onError: () => undefined });
+    await persistence.storeUpdate('notes', updateOf('good'));
+    await persistence.storeUpdate('notes', rubbish());
+    await expect(persistence.flushDocument('notes')).rejects.toMatchObject({ code: 'database-corrupt' });
+    expect(textOf(await persistence.getYDoc('notes'))).toBe('good');
+  });
+});

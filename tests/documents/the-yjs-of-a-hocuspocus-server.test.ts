@@ -1,0 +1,122 @@
+/** The Yjs of the server is found wherever it lies and however it was loaded, and no other one is loaded beside it. */
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { build } from 'esbuild';
+import { HocuspocusPersistence } from 'sds-persistence-worker/hocuspocus';
+import { expect, it, onTestFinished } from 'vitest';
+import * as Y from 'yjs';
+import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
+import { serve } from './hocuspocus-server.ts';
+
+const root = join(import.meta.dirname, '../..');
+const run = promisify(execFile);
+
+/** Types more than is left unmerged, and says what a second server finds of it. */
+const typing = (persistence: string) => `
+async function open(does) {
+  const server = new Server({ quiet: true, stopOnSignals: false, extensions: [new HocuspocusPersistence(${persistence})] });
+  const direct = await server.hocuspocus.openDirectConnection('notes');
+  await does(direct);
+  await direct.disconnect();
+  await server.hocuspocus.hooks('onDestroy', { instance: server.hocuspocus });
+}
+async function main() {
+  await open(async (direct) => {
+    for (let i = 0; i < 600; i++) await direct.transact((document) => document.getText('text').insert(0, 'x'));
+  });
+  await open(async ({ document }) => console.log(document.getText('text').length));
+}
+main().catch((error) => console.log(error.message));
+`;
+
+/** A folder with packages of its own, as an application has it. */
+function anApplication(): string {
+  const folder = freshFolder();
+  const packages = [
+    '@hocuspocus/common',
+    '@hocuspocus/server',
+    'async-mutex',
+    'crossws',
+    'isomorphic.js',
+    'kleur',
+    'lib0',
+    'tslib',
+    'y-protocols',
+    'yjs',
+  ];
+  for (const name of packages)
+    cpSync(join(root, 'node_modules', name), join(folder, 'node_modules', name), { recursive: true });
+  return folder;
+}
+
+const packageUrl = JSON.stringify(pathToFileURL(join(root, 'dist/hocuspocus.js')).href);
+const packagePath = JSON.stringify(join(root, 'dist/hocuspocus.cjs'));
+const imported = `import { Server } from '@hocuspocus/server';
+import { HocuspocusPersistence } from ${packageUrl};
+`;
+const required = `const { Server } = require('@hocuspocus/server');
+const { HocuspocusPersistence } = require(${packagePath});
+`;
+
+// this package and the working directory have another Yjs in reach
+it.each([
+  ['imported', 'main.mjs', imported],
+  ['required', 'main.cjs', required],
+  [
+    'required, and this package imported',
+    'main.mjs',
+    `${imported.replace(/^.*\n/, '')}
+import { createRequire } from 'node:module';
+const { Server } = createRequire(import.meta.url)('@hocuspocus/server');
+`,
+  ],
+])('a server that is %s', async (_, name, beginning) => {
+  const program = join(anApplication(), name);
+  const file = freshFile();
+  writeFileSync(program, beginning + typing(`{ database: ${JSON.stringify(file)} }`));
+  expect(await run(process.execPath, [program], { cwd: root })).toEqual({ stdout: '600\n', stderr: '' });
+  expect(rowsOf(file).snapshots).toHaveLength(1);
+});
+
+it.each([
+  ['without Yjs says that it has to be handed in', '', /was not found.*HocuspocusPersistence\(\{ database, Y \}\)/],
+  ['that hands in its Yjs works, and says that it has no merging thread', ', Y', /^600\n$/],
+])('a program that is bundled %s', async (_, option, printed) => {
+  const folder = freshFolder();
+  const [source, program, file] = [join(folder, 'source.mjs'), join(folder, 'alone', 'main.mjs'), freshFile()];
+  mkdirSync(join(folder, 'alone'));
+  writeFileSync(
+    source,
+    `import { Server } from ${JSON.stringify(join(root, 'node_modules/@hocuspocus/server/dist/hocuspocus-server.esm.js'))};
+import { HocuspocusPersistence } from ${JSON.stringify(join(root, 'dist/hocuspocus.js'))};
+import * as Y from ${JSON.stringify(join(root, 'node_modules/yjs/dist/yjs.mjs'))};
+console.assert(Y.Doc);
+${typing(`{ database: ${JSON.stringify(file)}${option} }`)}`,
+  );
+  const banner = { js: "import { createRequire as make } from 'node:module'; const require = make(import.meta.url);" };
+  await build({ entryPoints: [source], outfile: program, bundle: true, platform: 'node', format: 'esm', banner });
+  const { stdout, stderr } = await run(process.execPath, [program], { cwd: join(folder, 'alone') });
+  expect(stdout).toMatch(printed);
+  if (option !== '') expect(stderr).toContain('SDS_NO_MERGING_THREAD');
+});
+
+it('another Yjs than the server has is refused, with a sentence', async () => {
+  const other = { ...Y, Doc: class extends Y.Doc {} } as unknown as typeof Y;
+  const { server } = await serve(freshFile(), { Y: other });
+  await expect(server.hocuspocus.openDirectConnection('notes')).rejects.toThrow(/another Yjs than the one/);
+});
+
+it('options are checked, each by its name', () => {
+  const make = (options: object) => () => {
+    const persistence = new HocuspocusPersistence(options as never);
+    onTestFinished(() => persistence.destroy());
+  };
+  expect(make({})).toThrow(/the option database is missing/);
+  expect(make({ database: 1 })).toThrow(/database must be a path/);
+  expect(make({ database: freshFile(), Y: {} })).toThrow(/Y must be the module yjs/);
+  expect(make({ database: freshFile(), databse: 'x' })).toThrow(/there is no option 'databse'/);
+  expect(make({ database: freshFile(), durability: 'none' })).toThrow(/Durability/);
+});
