@@ -12,6 +12,7 @@ import { read } from './designs/read.ts';
 import { starting } from './designs/starting.ts';
 import { wakes } from './designs/wakes.ts';
 import { described, drivers } from './drivers/index.ts';
+import { automergeSaves } from './work/automerge.ts';
 import { awaited } from './work/awaited.ts';
 import { burst } from './work/burst.ts';
 import { documentOpening } from './work/document-opening.ts';
@@ -77,6 +78,7 @@ const works: Record<string, Work> = {
 const togetherWorks: Record<string, Together> = { awaited, awaiting, operationsBeside };
 
 const namedWorks: Record<string, NamedWork> = {
+  automergeSaves,
   documentUpdates,
   documentOpening,
   documentServer,

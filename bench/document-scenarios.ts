@@ -68,4 +68,14 @@ export const documentScenarios: Scenario[] = [
     full: { rounds: 3, sizes: { perSecond: 40, seconds: 8 } },
     quick: { rounds: 1, sizes: { perSecond: 40, seconds: 0.5 } },
   },
+  {
+    family: 'documents',
+    name: 'documents-automerge',
+    title:
+      'storage of automerge-repo: chunks of 200 bytes in one go; documents of which each changes, then all are saved',
+    work: 'automergeSaves',
+    cases: cases('provider-automerge', 'storage-nodefs'),
+    full: { rounds: 3, sizes: { chunks: 5000, documents: 20, changes: 50 } },
+    quick: { rounds: 1, sizes: { chunks: 100, documents: 2, changes: 5 } },
+  },
 ];

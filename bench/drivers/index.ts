@@ -1,4 +1,5 @@
 /** All drivers by name. */
+import { automergeDrivers } from './automerge.ts';
 import { classicLevel } from './classic-level.ts';
 import { comlink } from './comlink.ts';
 import { documentDrivers, documentServers } from './documents.ts';
@@ -49,4 +50,5 @@ export const described: Readonly<Record<string, Described>> = {
   ...drivers,
   ...documentDrivers,
   ...documentServers,
+  ...automergeDrivers,
 };

@@ -5,7 +5,13 @@ import { documentGoals } from '../../bench/goals/documents.ts';
 import { run, whyNoPeers } from './quick-run.ts';
 
 /** The others do the same with other sizes. */
-const measured = ['documents-20-at-1000', 'documents-opening', 'documents-server-2-of-6', 'documents-killed'];
+const measured = [
+  'documents-20-at-1000',
+  'documents-opening',
+  'documents-server-2-of-6',
+  'documents-killed',
+  'documents-automerge',
+];
 
 describe('the benchmark of documents', { timeout: 240_000 }, () => {
   const why = whyNoPeers();
