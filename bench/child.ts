@@ -11,9 +11,13 @@ import { promiseAll } from './designs/promise-all.ts';
 import { read } from './designs/read.ts';
 import { starting } from './designs/starting.ts';
 import { wakes } from './designs/wakes.ts';
-import { drivers } from './drivers/index.ts';
+import { described, drivers } from './drivers/index.ts';
+import { automergeSaves } from './work/automerge.ts';
 import { awaited } from './work/awaited.ts';
 import { burst } from './work/burst.ts';
+import { documentOpening } from './work/document-opening.ts';
+import { documentServer, documentServerKilled } from './work/document-server.ts';
+import { documentUpdates } from './work/document-updates.ts';
 import { failover } from './work/failover.ts';
 import { growth } from './work/growth.ts';
 import { load } from './work/load.ts';
@@ -27,7 +31,7 @@ import { paced } from './work/paced.ts';
 import { pacedMany } from './work/paced-many.ts';
 import { snapshot } from './work/snapshot.ts';
 import { start, startEmptyWorker, startReference } from './work/start.ts';
-import type { Together, Work } from './work/work.ts';
+import type { NamedWork, Together, Work } from './work/work.ts';
 
 export interface Order {
   work: string;
@@ -73,11 +77,25 @@ const works: Record<string, Work> = {
 
 const togetherWorks: Record<string, Together> = { awaited, awaiting, operationsBeside };
 
+const namedWorks: Record<string, NamedWork> = {
+  automergeSaves,
+  documentUpdates,
+  documentOpening,
+  documentServer,
+  documentServerKilled,
+};
+
 process.once('message', async (order: Order) => {
+  const { folder, sizes, server } = order;
+  const named = namedWorks[order.work];
+  if (named !== undefined && order.driver in described) {
+    const metrics = await named({ who: order.driver, folder, sizes });
+    process.send?.(metrics, () => process.exit());
+    return;
+  }
   const work = works[order.work] ?? togetherWorks[order.work];
   const driver = drivers[order.driver];
   if (work === undefined || driver === undefined) throw new Error(`no work ${order.work} for ${order.driver}`);
-  const { folder, sizes, server } = order;
   const metrics = await work({
     driver: { ...driver, open: (where) => driver.open(where, server) },
     folder,

@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { designs } from './designs/index.ts';
-import { drivers } from './drivers/index.ts';
+import { described } from './drivers/index.ts';
 import { goals } from './goals/index.ts';
 import { installPeers } from './install.ts';
 import { describeMachine, machineLine } from './machine.ts';
@@ -31,7 +31,7 @@ const help = `npm run bench -- [options]
 
 scenarios: ${works.map(({ name }) => name).join(', ')}
 designs:   ${designs.map(({ name }) => name).join(', ')}
-drivers:   ${Object.keys(drivers).join(', ')}
+drivers:   ${Object.keys(described).join(', ')}
 `;
 
 const { values: options } = parseArgs({
@@ -52,12 +52,12 @@ const rounds = options.rounds === undefined ? undefined : Math.max(Math.trunc(Nu
 function choose(only: readonly string[]): Scenario[] {
   const isNamed = ({ name, family }: Scenario) => only.includes(name) || only.includes(family ?? '');
   const unknown = only.filter(
-    (one) => !(one in drivers) && !scenarios.some(({ name, family }) => name === one || family === one),
+    (one) => !(one in described) && !scenarios.some(({ name, family }) => name === one || family === one),
   );
   if (unknown.length > 0) throw new Error(`there is no scenario or driver ${unknown.join(', ')}; see --help`);
   const named = scenarios.filter(isNamed);
   // `postgresql` is a driver, and a family of scenarios: then the family is meant
-  const driversNamed = only.filter((one) => one in drivers && !scenarios.some(({ family }) => family === one));
+  const driversNamed = only.filter((one) => one in described && !scenarios.some(({ family }) => family === one));
   const chosen = named.length > 0 ? named : scenarios;
   if (driversNamed.length === 0) return chosen;
   return chosen

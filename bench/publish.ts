@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { drivers } from './drivers/index.ts';
+import { described } from './drivers/index.ts';
 import { AS_THIS_PROVIDER } from './drivers/observed.ts';
 import { fillIn } from './fill-in.ts';
 import { LEAST_NOTICEABLE_US } from './goals/traffic.ts';
@@ -46,7 +46,7 @@ function measurements(results: Results, ofDesigns: boolean): string {
 function committedTable(): string {
   return markdown([
     ['driver', 'committed means'],
-    ...Object.values(drivers)
+    ...Object.values(described)
       .filter(({ committed }) => committed !== AS_THIS_PROVIDER)
       .map(({ title, committed }) => [title, committed]),
   ]);

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { endsWithUs } from '../tests/support/ends-with-us.ts';
 import type { Order } from './child.ts';
-import { drivers } from './drivers/index.ts';
+import { described } from './drivers/index.ts';
 import { BenchServer, whyNoServer } from './postgresql-server.ts';
 import { mediansOf, type Round, type ScenarioResult } from './results.ts';
 import { type Case, roundsOf, type Scenario } from './scenarios.ts';
@@ -101,7 +101,7 @@ async function runRounds(
     const round: Round = {};
     for (const one of turned(scenario.cases, number)) {
       options.onStep(scenario, number, one.name);
-      const why = options.missing[drivers[one.driver]?.peer ?? ''] ?? leftOut[one.name];
+      const why = options.missing[described[one.driver]?.peer ?? ''] ?? leftOut[one.name];
       if (why !== undefined) {
         leftOut[one.name] = why;
         continue;

@@ -1,5 +1,6 @@
 /** The pieces of work: how large, by which drivers, in how many rounds. */
 
+import { documentScenarios } from './document-scenarios.ts';
 import { mechanisms } from './drivers/mechanisms.ts';
 
 type Sizes = Record<string, number>;
@@ -299,5 +300,6 @@ export const scenarios: Scenario[] = [
     full: { rounds: 5, sizes: { bytes: 200, count: 100_000, bursts: 4 } },
     quick: { rounds: 1, sizes: { bytes: 200, count: 4000, bursts: 2 } },
   },
+  ...documentScenarios,
   ...postgresqlScenarios,
 ];

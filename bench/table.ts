@@ -1,5 +1,5 @@
 /** Results as rows of text: for the terminal and, in Markdown, for the README. */
-import { drivers } from './drivers/index.ts';
+import { described } from './drivers/index.ts';
 import type { Goal } from './goals/goal.ts';
 import { goals as allGoals } from './goals/index.ts';
 import { median } from './measure.ts';
@@ -29,7 +29,7 @@ const titles: Record<string, string> = {
 };
 
 export function titleOf(name: string): string {
-  return drivers[name]?.title ?? titles[name] ?? name;
+  return described[name]?.title ?? titles[name] ?? name;
 }
 
 /** The median of the ratios to the first case that are computed within each round. */
@@ -125,7 +125,7 @@ export function pacedRows(scenario: ScenarioResult): Rows {
 }
 
 function storesNothing(name: string): boolean {
-  return drivers[name]?.committed.startsWith('nothing') ?? false;
+  return described[name]?.committed.startsWith('nothing') ?? false;
 }
 
 export function rowsOf(scenario: ScenarioResult): Rows {

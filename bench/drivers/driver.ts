@@ -15,12 +15,16 @@ export interface Database {
   close(): unknown;
 }
 
-export interface Driver {
+/** What the output says of a driver, and what it needs. */
+export interface Described {
   title: string;
   /** What "committed" means here, for the README. */
   committed: string;
   /** The npm package in `bench/node_modules` that it needs. */
   peer?: string;
+}
+
+export interface Driver extends Described {
   /** Whether its file is the SQLite file of the provider. */
   sharesFile?: boolean;
   /** @param server - URL of a PostgreSQL database without tables, where the scenario has a server */

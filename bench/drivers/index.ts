@@ -1,7 +1,9 @@
 /** All drivers by name. */
+import { automergeDrivers } from './automerge.ts';
 import { classicLevel } from './classic-level.ts';
 import { comlink } from './comlink.ts';
-import type { Driver } from './driver.ts';
+import { documentDrivers, documentServers } from './documents.ts';
+import type { Described, Driver } from './driver.ts';
 import { copy, nothing, port } from './limits.ts';
 import { lmdb, lmdbCopy } from './lmdb.ts';
 import { mechanisms } from './mechanisms.ts';
@@ -41,4 +43,12 @@ export const drivers: Readonly<Record<string, Driver>> = {
   port,
   copy,
   nothing,
+};
+
+/** Also those that store documents, which have other calls. */
+export const described: Readonly<Record<string, Described>> = {
+  ...drivers,
+  ...documentDrivers,
+  ...documentServers,
+  ...automergeDrivers,
 };

@@ -1,5 +1,6 @@
 /** What the provider is to reach, each as a number that is computed within one round. */
 import type { Metrics } from '../work/work.ts';
+import { documentGoals } from './documents.ts';
 import type { Goal, Of } from './goal.ts';
 import { operationsGoals } from './operations.ts';
 import { postgresqlGoals } from './postgresql.ts';
@@ -277,5 +278,6 @@ export const goals: Goal[] = [
     }),
   ),
   ...operationsGoals,
+  ...documentGoals,
   ...postgresqlGoals,
 ];

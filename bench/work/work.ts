@@ -13,5 +13,7 @@ export interface Task {
 /** Numbers by name; the unit is the end of the name. */
 export type Metrics = Record<string, number>;
 export type Work = (task: Task) => Promise<Metrics>;
+/** Work that knows the drivers by their names: of documents, whose calls are others. */
+export type NamedWork = (task: Omit<Task, 'driver' | 'server'> & { who: string }) => Promise<Metrics>;
 /** Several cases in one process, in turn. */
 export type Together = (task: Task) => Promise<Record<string, Metrics>>;

@@ -11,8 +11,9 @@ import type { Trouble } from './trouble.ts';
 
 /** To apply so many one by one takes the main thread less than starting another thread to merge them. */
 const FEW_PATCHES = 64;
-/** A compaction follows so many patches … */
+/** A compaction follows so many patches, of a large snapshot one for so many of its bytes: all of it is written again … */
 const MOST_PATCHES = 500;
+const SNAPSHOT_BYTES_A_PATCH = 1024;
 /** … or as many bytes of them as the snapshot has, but so many at least. */
 const LEAST_BYTES = 64 * 1024;
 /** Whoever opens a document waits so long for its updates to be merged; then they are applied one by one. */
@@ -200,7 +201,8 @@ export class DocumentLog {
   // ---- compaction ------------------------------------------------------------------------------------
 
   get #isLong(): boolean {
-    return this.#patches >= MOST_PATCHES || this.#bytes >= Math.max(LEAST_BYTES, this.#snapshotBytes);
+    const mostPatches = Math.max(MOST_PATCHES, this.#snapshotBytes / SNAPSHOT_BYTES_A_PATCH);
+    return this.#patches >= mostPatches || this.#bytes >= Math.max(LEAST_BYTES, this.#snapshotBytes);
   }
 
   #compactIfLong(): void {

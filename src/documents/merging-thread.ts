@@ -11,6 +11,7 @@ import { OWNER } from '../protocol/control.ts';
 import type { MergingLimits } from '../protocol/document-options.ts';
 import { reviveCause } from '../protocol/errors.ts';
 import type { MergeReply, MergeRequest, MergingData } from '../protocol/merging.ts';
+import { pack } from '../protocol/packed-parts.ts';
 import { later, Promise } from '../protocol/surroundings.ts';
 import { mergeFailed, NoMergeModule } from './merging.ts';
 
@@ -19,7 +20,9 @@ const QUIET_MS = 5000;
 /** A merge that takes longer will not end: the thread is at the lowest priority, so this is much more than it computes. */
 const LONGEST_MS = 300_000;
 
-export interface MergeJob extends MergeRequest {
+export interface MergeJob extends Omit<MergeRequest, 'parts'> {
+  /** Handed over, with their buffers. */
+  parts: Uint8Array[];
   /** Of the thread; one that was started with others is replaced. */
   limits: MergingLimits;
   /** Whether somebody waits: it comes before those that nobody waits for, and the process lives until it is done. */
@@ -47,7 +50,6 @@ let joined = 0;
 /**
  * Carries out a merge, after those that were asked for before.
  *
- * @param job - its parts are handed over, with their buffers
  * @throws NoMergeModule; SDS_PersistenceError `database-corrupt`, with what was thrown as its cause; `worker-lost` if the thread has
  *   ended, also for want of memory
  */
@@ -96,10 +98,10 @@ function begin(job: MergeJob): void {
   thread ??= start(job.limits, limits);
   const { worker } = thread;
   endsNot = later(() => void worker.terminate(), LONGEST_MS);
-  const { source, task, parts, against } = job;
+  const { source, task, against } = job;
+  const parts = pack(job.parts);
   const request: MergeRequest = { source, task, parts, against };
-  // parts of one load share buffers
-  worker.postMessage(request, [...new Set(parts.map(({ buffer }) => buffer as ArrayBuffer))]);
+  worker.postMessage(request, [...parts.buffers, parts.spans.buffer]);
 }
 
 function start(resourceLimits: MergingLimits, limits: string): Thread {

@@ -1,6 +1,7 @@
 /** Merging updates of documents: the messages between the main thread and the thread that merges. */
 import type { OWNER } from './control.ts';
 import type { ReportedCause } from './errors.ts';
+import type { PackedParts } from './packed-parts.ts';
 
 /** What is to be made of a document's updates: one update, its state vector, or what a state vector lacks. */
 export type MergeTask = 'merge' | 'stateVector' | 'diff';
@@ -31,7 +32,7 @@ export interface MergeRequest {
   source: MergeSource;
   task: MergeTask;
   /** Handed over. */
-  parts: Uint8Array[];
+  parts: PackedParts;
   /** Of a diff: the state vector that it is made for. */
   against: Uint8Array | undefined;
 }

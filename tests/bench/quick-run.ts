@@ -9,6 +9,8 @@ import { freshFolder } from '../support/files.ts';
 
 export const bench = join(import.meta.dirname, '../../bench');
 
+const optional = ['better-sqlite3', '@hocuspocus/extension-sqlite'];
+
 /** Why bench's own dependencies can't be installed, `undefined` if they are there. */
 export function whyNoPeers(): string | undefined {
   try {
@@ -19,7 +21,7 @@ export function whyNoPeers(): string | undefined {
       timeout: 240_000,
     });
     const missing = JSON.parse(said.trim().split('\n').at(-1) ?? '{}') as Record<string, string>;
-    const why = Object.entries(missing).filter(([name]) => name !== 'better-sqlite3'); // that one is optional
+    const why = Object.entries(missing).filter(([name]) => !optional.includes(name));
     return why.length === 0 ? undefined : why.map(([name, reason]) => `${name}: ${reason}`).join('; ');
   } catch (error) {
     return (error as Error).message;

@@ -92,6 +92,17 @@ it('a compaction that fails by itself is told once, and tried again after as man
   expect(await storedText(file)).toBe('x'.repeat(500) + 'y'.repeat(500));
 });
 
+it("a thread's young heap is small, also where the program bounds the old one", async () => {
+  const persistence = persistenceOn(join(freshFolder(), 'documents.db'), {
+    resourceLimits: { maxOldGenerationSizeMb: 100 },
+  });
+  await persistence.storeUpdate('notes', updateOf('x'));
+  await persistence.flushDocument('notes');
+  expect(mergingThreads().map(({ resourceLimits }) => resourceLimits)).toMatchObject([
+    { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 100 },
+  ]);
+});
+
 it('a thread that is not needed any more ends', async () => {
   const persistence = persistenceOn(join(freshFolder(), 'documents.db'));
   await persistence.storeUpdate('notes', updateOf('x'));

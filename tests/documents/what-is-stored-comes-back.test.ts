@@ -86,6 +86,22 @@ it('some hundred updates are merged into one snapshot while the document is edit
   expect(await storedText(file)).toBe('a'.repeat(700) + 'b'.repeat(10));
 });
 
+it('a large document is not merged for a few hundred updates, which are nothing beside it', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  const [large, small] = [new Y.Doc(), new Y.Doc()];
+  await persistence.storeUpdate('large', updateOf('z'.repeat(1_000_000)));
+  await persistence.flushDocument('large');
+  await persistence.bindState('large', large);
+  await persistence.bindState('small', small);
+  type(large, 'a'.repeat(600));
+  type(small, 'a'.repeat(600));
+  // merges follow one another
+  await expect.poll(() => rowsOf(file).snapshots.length).toBe(2);
+  const { patches } = rowsOf(file);
+  expect(patches.filter(({ store_id }) => store_id === 'large')).toHaveLength(600);
+});
+
 it('a document of many updates is opened as one update, and merged by that', async () => {
   const file = freshFile();
   const source = new Y.Doc();

@@ -2,6 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import { reportedOf } from '../../protocol/errors.ts';
 import type { MergeReply, MergeRequest } from '../../protocol/merging.ts';
+import { unpack } from '../../protocol/packed-parts.ts';
 import { stepBack } from '../operations/step-back.ts';
 import { load, MissingModule } from './modules.ts';
 
@@ -15,7 +16,7 @@ async function answer({ source, task, parts, against }: MergeRequest): Promise<M
   try {
     const { [task]: merge } = await load(source);
     if (merge === undefined) throw new MissingModule(`the module has no function '${task}'`);
-    return { bytes: ownBytes(await merge(parts, against)) };
+    return { bytes: ownBytes(await merge(unpack(parts), against)) };
   } catch (error) {
     return { failure: reportedOf(error), missing: error instanceof MissingModule };
   }
