@@ -55,7 +55,7 @@ describe('copied', () => {
     const source = makeOddFile(freshFile());
     const target = newFile();
     const { Records } = await copyStores(source, target);
-    expect(Records).toBeGreaterThan(25_000);
+    expect(Records).toBeGreaterThan(20_000); // which is a page
     const [found, wanted] = [rowsOf(target), rowsOf(source)];
     expect(found.records.length).toBe(Records);
     // not by `toEqual`, which would take minutes to tell how lists of that length differ

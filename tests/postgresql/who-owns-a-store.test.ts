@@ -181,8 +181,15 @@ describeOnPostgresql('who owns a store', () => {
   it('stores that are opened together are claimed together, but for the one that another process has', async () => {
     const url = await postgresql.freshPlace();
     const other = await owner(url, 'store 150', { LeaseMs: 600_000 });
+    // keeps the first claim until all the others wait behind it
+    const client = await server.connect(databaseOf(url));
+    await client.query("BEGIN; INSERT INTO sds_stores VALUES ('store 0', false)");
     const providers = Array.from({ length: 300 }, (_, i) => open(url, `store ${i}`, { BusyTimeoutMs: 50_000 }));
     const taken = providers[150]?.ready();
+    const waits = `SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`;
+    await expect.poll(async () => (await server.query(waits, [databaseOf(url)])).length).toBe(1);
+    await client.query('COMMIT');
+    await client.end();
     await Promise.all(providers.filter((_, i) => i !== 150).map((provider) => provider.ready()));
     const [claims] = await server.query<{ count: number; transactions: number }>(
       'SELECT count(*)::int AS count, count(DISTINCT xmin::text)::int AS transactions FROM sds_claims',
