@@ -1,6 +1,6 @@
 /** Documents of Hocuspocus on SQLite or PostgreSQL. */
 import { type DocumentLog, Documents, type Merging, readDocumentOptions } from '../documents/index.ts';
-import { faultOfBytes } from '../main/arguments.ts';
+import { faultOfBytes } from '../main/byte-argument.ts';
 import { SDS_PersistenceError, type SDS_ProviderOptions } from '../main/index.ts';
 import { describe, oneOf } from '../main/option-checks.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';

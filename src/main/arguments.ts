@@ -1,5 +1,4 @@
 /** Checks of what callers pass: nothing of a bad call is queued, nothing of it is stored. */
-import { types } from '../protocol/builtins.ts';
 import type { SeenStore } from '../protocol/compaction.ts';
 import type { SDS_StoreContents } from '../protocol/contents.ts';
 import {
@@ -10,21 +9,9 @@ import {
 } from '../protocol/options.ts';
 import { Buffer } from '../protocol/surroundings.ts';
 import { type Acceptance, checkOptions, describe, integer, oneOf, textOf, yesOrNo } from './option-checks.ts';
-import { isAttached, lengthOf } from './view.ts';
 
 /** Longer keys would not fit beside the patches. */
 const MAX_KEY_BYTES = 65_536;
-/** SQLite's limit for a value (https://sqlite.org/limits.html). */
-const MOST_BYTES = 1_000_000_000;
-
-/** Says what is wrong with a byte argument, `undefined` if nothing is. */
-export function faultOfBytes(value: unknown, name: string): string | undefined {
-  if (!types.isUint8Array(value)) return `${name} must be a Uint8Array, not ${describe(value)}`;
-  if (lengthOf(value) === 0 && !isAttached(value)) return `${name} is detached: its bytes are gone`;
-  if (lengthOf(value) > MOST_BYTES)
-    return `${name} is longer than ${MOST_BYTES} bytes, which is all that SQLite stores`;
-  return undefined;
-}
 
 /** Says what is wrong with a patch number, `undefined` if nothing is. */
 export function faultOfClock(value: unknown, name: string): string | undefined {

@@ -28,7 +28,8 @@ import type { ProviderSettings, SDS_ProviderOptions } from '../protocol/options.
 import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
 import type { SDS_Statistics } from '../protocol/statistics.ts';
 import { Promise } from '../protocol/surroundings.ts';
-import { faultOfBytes, faultOfClock, faultOfKey, readContents, readOptions } from './arguments.ts';
+import { faultOfClock, faultOfKey, readContents, readOptions } from './arguments.ts';
+import { faultOfBytes } from './byte-argument.ts';
 import { exiting } from './exiting.ts';
 import { contradictionOf, type Location, locate, OWN_LOCKS, pathOf } from './location.ts';
 import { tellNoted } from './observe/notes.ts';

@@ -1,6 +1,6 @@
 /** Documents of Yjs on SQLite or PostgreSQL. */
 import { Documents, readDocumentOptions } from '../documents/index.ts';
-import { faultOfBytes } from '../main/arguments.ts';
+import { faultOfBytes } from '../main/byte-argument.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
 import { describe } from '../main/option-checks.ts';
 import { types } from '../protocol/builtins.ts';

@@ -44,11 +44,12 @@ const besides: Record<string, readonly string[]> = {
   documents: [index, 'main'],
   yjs: [index, documents, 'main'],
   hocuspocus: [index, documents, 'main', 'yjs'],
-  'automerge-repo': [index, documents],
+  'automerge-repo': [index, documents, 'main'],
 };
 /** What is part of each file that asks for it: nothing in there is to be the same for all. */
 const copied = [
   'async-context',
+  'byte-argument',
   'location',
   'observe/channels',
   'observe/notes',
