@@ -3,7 +3,7 @@
  * documents whose updates may be applied in any order, and more than once.
  */
 import { type SDS_DesktopPersistenceProvider, type SDS_PersistenceError, transfer } from '../main/index.ts';
-import { type Promise, wallTime } from '../protocol/surroundings.ts';
+import { type Promise, wallTimeUs } from '../protocol/surroundings.ts';
 import { inTime, loadMerged, type Merged, type Merging, partsOf } from './merging.ts';
 import { join } from './merging-thread.ts';
 import { GrowingPause } from './pause.ts';
@@ -140,7 +140,7 @@ export class DocumentLog {
    * compacts comes after that.
    */
   #nextClock(): number {
-    this.#lastClock = Math.max(this.#lastClock + 1, wallTime() * 1000);
+    this.#lastClock = Math.max(this.#lastClock + 1, wallTimeUs());
     return this.#lastClock;
   }
 

@@ -20,9 +20,9 @@ export const Promise = (async () => {})().constructor as PromiseConstructor;
 const { now = clock.now } = Object.getPrototypeOf(clock) as Partial<typeof clock>;
 export const performance = { now: now.bind(clock) };
 
-const { now: wallClock } = Date;
-/** Milliseconds of the wall clock, which is the same for all processes, more or less. */
-export const wallTime: () => number = wallClock.bind(Date);
+const { timeOrigin = 0 } = clock;
+/** Whole microseconds of the wall clock, the same for all processes, more or less: by the clock that nobody sets. */
+export const wallTimeUs = (): number => Math.floor((timeOrigin + performance.now()) * 1000);
 
 /** Seconds since the process began: all threads of Node read the same clock. */
 export const uptime = process.uptime.bind(process);
