@@ -78,12 +78,15 @@ describeOnPostgresql('PostgreSQL', () => {
   it('a server that was killed: the next one opens its documents once the lease has run out, and refuses nobody meanwhile', async () => {
     const place = await postgresql.freshPlace();
     const killed = await ServerProcess.start(
-      `const server = new Server({ ...common, extensions: [new HocuspocusPersistence({ database, leaseMs: 3000 })], async afterStoreDocument() { say('stored'); } });`,
+      `let begun;
+const first = { priority: 2000, async onStoreDocument({ document }) { begun = document.getText('text').toString(); } };
+const extensions = [first, new HocuspocusPersistence({ database, leaseMs: 3000 })];
+const server = new Server({ ...common, extensions, async afterStoreDocument() { say('stored ' + begun); } });`,
       place,
     );
     const client = await connect(killed.url);
     client.type('typed');
-    await killed.said(/^(stored)$/m);
+    await killed.said(/^stored (typed)$/m);
     killed.child.kill('SIGKILL');
     await killed.ended;
     const next = await serve(place, { leaseMs: 3000 });
