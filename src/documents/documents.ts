@@ -123,17 +123,18 @@ export class Documents {
   }
 
   /**
-   * Closes all logs, and releases the database.
+   * Waits for documents that are leaving, closes all logs, and releases the database.
    *
    * @throws the first failure, once all is released
    */
-  async closeAll(): Promise<void> {
+  async closeAll(leaving: readonly Promise<void>[]): Promise<void> {
+    const left = await Promise.allSettled(leaving);
     this.#isClosed = true;
     this.#endSweeping();
     this.#kept.clear();
-    const outcomes = await Promise.allSettled([...this.#open].map((log) => this.close(log)));
+    const closed = await Promise.allSettled([...this.#open].map((log) => this.close(log)));
     await this.#anchor.close();
-    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    const failed = [...closed, ...left].find((outcome) => outcome.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   }
 }

@@ -288,10 +288,7 @@ export class HocuspocusPersistence {
   async #destroy(): Promise<void> {
     const open = [...this.#open.values(), ...this.#leaving];
     this.#open.clear();
-    const outcomes = await Promise.allSettled(open.map((one) => one.leave()));
-    await this.#documents.closeAll();
-    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    await this.#documents.closeAll(open.map((one) => one.leave()));
   }
 
   /** The same as `destroy()`, for `await using`. */

@@ -1,11 +1,9 @@
 /** A document that the server has open: what is stored is applied to it, and each change of it is stored. */
 import { type DocumentLog, type Documents, GrowingPause, type Merging, mergeFailed } from '../documents/index.ts';
 import type { SDS_PersistenceError } from '../main/index.ts';
+import { EMPTY_BYTES } from '../yjs/yjs.ts';
 import { type HocuspocusDocument, isFromRedis } from './hocuspocus.ts';
 import type { Yjs } from './server-yjs.ts';
-
-/** What an empty document is as an update. */
-const EMPTY_BYTES = 2;
 
 export class OpenDocument {
   readonly name: string;
@@ -58,7 +56,7 @@ export class OpenDocument {
     void this.log.append(update);
   };
 
-  /** @throws SDS_PersistenceError `merge-failed` if a part can't be applied: the document would not be what it was */
+  /** @throws SDS_PersistenceError `database-corrupt` if a part can't be applied: the document would not be what it was */
   #apply(updates: readonly Uint8Array[]): void {
     try {
       this.document.transact(() => {

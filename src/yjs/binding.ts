@@ -2,10 +2,7 @@
 import { type DocumentLog, type Documents, GrowingPause, type Merging, mergeFailed } from '../documents/index.ts';
 import type { SDS_PersistenceError } from '../main/index.ts';
 import type { Promise } from '../protocol/surroundings.ts';
-import type { YjsDoc, YjsModule } from './yjs.ts';
-
-/** What an empty document is as an update. */
-const EMPTY_BYTES = 2;
+import { EMPTY_BYTES, type YjsDoc, type YjsModule } from './yjs.ts';
 
 export class Binding<Doc extends YjsDoc> {
   readonly name: string;

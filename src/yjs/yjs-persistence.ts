@@ -266,10 +266,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
   async #destroy(): Promise<void> {
     const bindings = [...this.#bindings.values(), ...this.#leaving];
     this.#bindings.clear();
-    const outcomes = await Promise.allSettled(bindings.map((binding) => binding.leaveNow()));
-    await this.#documents.closeAll();
-    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    await this.#documents.closeAll(bindings.map((binding) => binding.leaveNow()));
   }
 
   /** The same as `destroy()`, for `await using`. */

@@ -1,5 +1,8 @@
 /** What is used of Yjs, 13 or 14. It is handed in and never imported: documents of two Yjs in one process don't fit together. */
 
+/** What an empty document is as an update. */
+export const EMPTY_BYTES = 2;
+
 /** A `Y.Doc`. */
 export interface YjsDoc {
   readonly gc: boolean;

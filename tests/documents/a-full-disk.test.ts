@@ -1,55 +1,18 @@
 /** The disk is full, or the file can't be had: whoever can hear it is told, and nothing is lost once it is better. */
-import { execFileSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import * as Y from 'yjs';
 import { freshFolder } from '../support/files.ts';
+import { canMount, fill, smallDisk } from '../support/small-disk.ts';
 import { persistenceOn, storedText, textOf, type } from './documents.ts';
-
-/** A file system of 4 MB, or none. */
-function smallDisk(): string | undefined {
-  const disk = join(freshFolder(), 'disk');
-  mkdirSync(disk);
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'none', disk], { stdio: 'pipe' });
-  } catch {
-    return undefined;
-  }
-  onTestFinished(() => void execFileSync('umount', ['-l', disk]));
-  return disk;
-}
-
-const canMount = (() => {
-  try {
-    execFileSync('unshare', ['-m', 'true'], { stdio: 'pipe' });
-    return process.getuid?.() === 0;
-  } catch {
-    return false;
-  }
-})();
-
-/** Takes all the room that is left; what it returns gives it back. */
-function fill(disk: string): () => void {
-  const path = join(disk, 'all-the-rest');
-  const file = openSync(path, 'w');
-  for (let size = 65_536; size >= 1; size >>= 1) {
-    try {
-      for (;;) writeSync(file, new Uint8Array(size));
-    } catch (error) {
-      expect(error).toMatchObject({ code: 'ENOSPC' });
-    }
-  }
-  closeSync(file);
-  return () => rmSync(path);
-}
 
 /** More than the log of the database has room for before it grows. */
 const MUCH = 'x'.repeat(300_000);
 
 describe.skipIf(!canMount)('a disk that is full for a while', () => {
   it('is told once, and once there is room the whole document is stored', async () => {
-    const disk = smallDisk() as string;
+    const disk = smallDisk();
     const file = join(disk, 'documents.db');
     const errors: string[] = [];
     const persistence = persistenceOn(file, { onError: ({ code }, name) => errors.push(`${name} ${code}`) });
@@ -57,11 +20,11 @@ describe.skipIf(!canMount)('a disk that is full for a while', () => {
     await persistence.bindState('notes', doc);
     type(doc, 'before ');
     await persistence.flushDocument('notes');
-    const makeRoom = fill(disk);
+    const rest = fill(disk);
     doc.getText('text').insert(0, MUCH);
     await expect.poll(() => errors).toEqual(['notes database-full']);
     for (let index = 0; index < 3; index++) doc.getText('text').insert(0, MUCH.slice(0, 100_000));
-    makeRoom();
+    rmSync(rest);
     type(doc, 'after');
     await persistence.writeState('notes', doc); // which does not resolve before all is stored
     await persistence.destroy();
@@ -70,26 +33,26 @@ describe.skipIf(!canMount)('a disk that is full for a while', () => {
   });
 
   it('the last client leaves meanwhile, and another one comes: that one has all of it', async () => {
-    const disk = smallDisk() as string;
+    const disk = smallDisk();
     const file = join(disk, 'documents.db');
     const persistence = persistenceOn(file, { onError: () => undefined });
     const doc = new Y.Doc();
     await persistence.bindState('notes', doc);
-    const makeRoom = fill(disk);
+    const rest = fill(disk);
     doc.getText('text').insert(0, MUCH);
     const written = persistence.writeState('notes', doc);
     const next = new Y.Doc();
     await persistence.bindState('notes', next);
     await written;
     expect(textOf(next)).toBe(MUCH);
-    makeRoom();
+    rmSync(rest);
     type(next, '!');
     await persistence.writeState('notes', next);
     expect(await storedText(file)).toBe(`${MUCH}!`);
   });
 
   it('destroy() says what could not be stored, and so does every call that waits', async () => {
-    const disk = smallDisk() as string;
+    const disk = smallDisk();
     const persistence = persistenceOn(join(disk, 'documents.db'), { onError: () => undefined });
     const doc = new Y.Doc();
     await persistence.bindState('notes', doc);

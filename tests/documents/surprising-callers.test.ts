@@ -18,6 +18,20 @@ function detached(): Uint8Array {
   return bytes;
 }
 
+/** A bound document whose one update was rejected, since the folder of its file is not there yet. */
+async function withARejectedUpdate() {
+  const folder = join(freshFolder(), 'later');
+  const file = join(folder, 'documents.db');
+  const errors: string[] = [];
+  const persistence = persistenceOn(file, { onError: ({ code }) => errors.push(code) });
+  const doc = new Y.Doc();
+  const bound = persistence.bindState('notes', doc);
+  type(doc, 'x');
+  await expect(bound).rejects.toMatchObject({ code: 'open-failed' });
+  await expect.poll(() => errors).toHaveLength(2);
+  return { persistence, doc, folder, file };
+}
+
 describe('the database', () => {
   for (const [kind, name] of [
     ['a relative path', './documents.db'],
@@ -147,15 +161,7 @@ console.log('still here');`;
   });
 
   it('of which an update was rejected is deleted: it is released, and stays deleted', async () => {
-    const folder = join(freshFolder(), 'later');
-    const file = join(folder, 'documents.db');
-    const errors: string[] = [];
-    const persistence = persistenceOn(file, { onError: ({ code }) => errors.push(code) });
-    const doc = new Y.Doc();
-    const bound = persistence.bindState('notes', doc);
-    type(doc, 'x');
-    await expect(bound).rejects.toMatchObject({ code: 'open-failed' });
-    await expect.poll(() => errors).toHaveLength(2);
+    const { persistence, doc, folder, file } = await withARejectedUpdate();
     mkdirSync(folder);
     await persistence.clearDocument('notes');
     await persistence.writeState('notes', doc);
@@ -164,15 +170,7 @@ console.log('still here');`;
   });
 
   it('of which an update was rejected can not be deleted either: it is still stored as a whole', async () => {
-    const folder = join(freshFolder(), 'later');
-    const file = join(folder, 'documents.db');
-    const errors: string[] = [];
-    const persistence = persistenceOn(file, { onError: ({ code }) => errors.push(code) });
-    const doc = new Y.Doc();
-    const bound = persistence.bindState('notes', doc);
-    type(doc, 'x');
-    await expect(bound).rejects.toMatchObject({ code: 'open-failed' });
-    await expect.poll(() => errors).toHaveLength(2);
+    const { persistence, doc, folder, file } = await withARejectedUpdate();
     await expect(persistence.clearDocument('notes')).rejects.toMatchObject({ code: 'open-failed' });
     mkdirSync(folder);
     await persistence.writeState('notes', doc);

@@ -58,11 +58,15 @@ export class SlabPool {
   }
 
   giveBack(slab: number): void {
-    this.#classes.find(({ end }) => slab < end)?.used.push(slab);
+    this.#classOf(slab)?.used.push(slab);
   }
 
   sizeOf(slab: number): number {
-    return this.#classes.find(({ end }) => slab < end)?.size ?? 0;
+    return this.#classOf(slab)?.size ?? 0;
+  }
+
+  #classOf(slab: number): SlabClass | undefined {
+    return this.#classes.find(({ end }) => slab < end);
   }
 }
 
