@@ -39,8 +39,8 @@ const off: Record<string, { title: string; changes: Change[] }> = {
     changes: [
       {
         file: 'main/memory/slab-pool.ts',
-        from: 'slab < end)?.used.push(slab);',
-        to: 'slab < end)?.used.unshift(slab);',
+        from: '#classOf(slab)?.used.push(slab);',
+        to: '#classOf(slab)?.used.unshift(slab);',
       },
     ],
   },
