@@ -40,7 +40,13 @@ export function describeMachine(folder: string): Machine {
   };
 }
 
+/** All of it in a line, the date last. */
 export function machineLine(machine: Machine): string {
   const { cpu, cores, memoryGiB, system, fileSystem, node, sqlite, date } = machine;
   return `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}, ${fileSystem}; Node ${node}, SQLite ${sqlite}; ${date}`;
+}
+
+/** The same without what changes from day to day: the date, and the release of the kernel. */
+export function lastingLine(line: string): string {
+  return line.replace(/; [\d-]+$/, '').replace(/, (linux|darwin|win32) \S+ /, ', $1 ');
 }

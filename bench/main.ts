@@ -14,7 +14,7 @@ import { publish, publishedResults } from './publish.ts';
 import { judge, type Results } from './results.ts';
 import { outFolder, runScenario } from './rounds.ts';
 import { roundsOf, type Scenario, scenarios as works } from './scenarios.ts';
-import { goalRows, plain, rowsOf } from './table.ts';
+import { goalRows, plain, tablesOf } from './table.ts';
 
 const scenarios = [...works, ...designs];
 
@@ -25,7 +25,7 @@ const help = `npm run bench -- [options]
   --rounds N      another number of rounds than the scenario's own; growth and designs always have one
   --json FILE     where the results go besides bench/out/results.json
   --svg FILE      where the picture of the burst goes besides bench/out/benchmark.svg
-  --publish       take the results into bench/README.md, bench/results.json, README.md and docs/;
+  --publish       take the results into bench/README.md, bench/results, bench/results.json, README.md and docs/;
                   with --only, the others stay as they are
   --help          this
 
@@ -106,11 +106,11 @@ async function main(): Promise<void> {
   results.goals = judge(results.scenarios);
   for (const scenario of results.scenarios) {
     console.log(`\n${scenario.title} (medians; in brackets the ratio to the first, within a round)\n`);
-    console.log(plain(rowsOf(scenario)));
+    console.log(tablesOf(scenario).map(plain).join('\n\n'));
     for (const [name, why] of Object.entries(scenario.leftOut)) console.log(`without ${name}: ${why}`);
   }
   const asked = goals.filter(({ scenario }) => chosen.some(({ name }) => name === scenario));
-  if (asked.length > 0) console.log(`\n${plain(goalRows(results, {}, asked))}`);
+  if (asked.length > 0) console.log(`\n${plain(goalRows(results, asked))}`);
 
   const jsonFile = join(outFolder, 'results.json');
   writeFileSync(jsonFile, `${JSON.stringify(results, undefined, 2)}\n`);

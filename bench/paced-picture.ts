@@ -3,7 +3,7 @@ import { init } from 'echarts';
 import { LEAST_NOTICEABLE_US } from './goals/traffic.ts';
 import type { Results } from './results.ts';
 import { svgOf } from './svg.ts';
-import { digits, pacedRates, titleOf } from './table.ts';
+import { digits, titleOf } from './table.ts';
 import { RATES } from './work/paced.ts';
 
 const WIDTH = 960;
@@ -22,19 +22,18 @@ export function drawPacedPicture(results: Results): string | undefined {
   const series = Object.entries(styles).flatMap(([name, { color, width, labelled }]) => {
     const metrics = scenario.medians[name];
     if (metrics === undefined) return [];
-    const rates = pacedRates(scenario);
-    const points = rates.map((rate) => {
+    const points = RATES.map((rate) => {
       const value = metrics[`mainUs at ${rate}`] ?? Number.NaN;
       const words = value < LEAST_NOTICEABLE_US ? `< ${LEAST_NOTICEABLE_US}` : digits(value);
       return {
-        value: [Number(rate), Math.max(value, LEAST_NOTICEABLE_US)],
+        value: [rate, Math.max(value, LEAST_NOTICEABLE_US)],
         // the last one leaves its place to the name of the line
         label: {
           formatter: `${words} µs`,
           show: labelled,
           color,
           fontSize: 12,
-          align: rate === rates.at(-1) ? 'right' : 'center',
+          align: rate === RATES.at(-1) ? 'right' : 'center',
         },
       };
     });

@@ -1,110 +1,75 @@
 /**
- * Writes what the READMEs show from the output of a run: `node bench/publish.ts [FILE]` takes
+ * Writes what the pages show from the output of a run: `node bench/publish.ts [FILE]` takes
  * `bench/results.json` unless told otherwise. Numbers stand between markers and nowhere else.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { described } from './drivers/index.ts';
-import { AS_THIS_PROVIDER } from './drivers/observed.ts';
 import { fillIn } from './fill-in.ts';
-import { LEAST_NOTICEABLE_US } from './goals/traffic.ts';
-import { machineLine } from './machine.ts';
+import { lastingLine, machineLine } from './machine.ts';
 import { markdown } from './markdown.ts';
-import { median } from './measure.ts';
+import { type Explanations, missedGoals } from './missed.ts';
 import { drawPacedPicture } from './paced-picture.ts';
+import { writePages } from './pages.ts';
 import { drawPicture } from './picture.ts';
-import type { Results, ScenarioResult } from './results.ts';
+import { judge, type Results } from './results.ts';
 import { publishScale } from './scale.ts';
-import { digits, formatReached, goalRows, rowsOf, titleOf } from './table.ts';
-import { RATES } from './work/paced.ts';
+import { summaryRows } from './summary.ts';
+import { digits } from './table.ts';
 
 const readme = join(import.meta.dirname, 'README.md');
 const projectReadme = join(import.meta.dirname, '../README.md');
+const guarantees = join(import.meta.dirname, '../docs/guarantees.md');
 export const publishedResults = join(import.meta.dirname, 'results.json');
 
-function explanations(): Record<string, string> {
-  return JSON.parse(readFileSync(join(import.meta.dirname, 'explanations.json'), 'utf8')) as Record<string, string>;
+function explanationsMade(): Explanations {
+  return JSON.parse(readFileSync(join(import.meta.dirname, 'explanations.json'), 'utf8')) as Explanations;
 }
 
-function measurements(results: Results, ofDesigns: boolean): string {
-  const explained = explanations();
-  return results.scenarios
-    .filter(({ isDesign }) => isDesign === ofDesigns)
-    .map((scenario) => {
-      const sizes = Object.entries(scenario.sizes).map(([name, value]) => `${name} ${value.toLocaleString('en-US')}`);
-      const leftOut = Object.entries(scenario.leftOut).map(([name, why]) => `Left out: ${titleOf(name)} (${why}).`);
-      const rounds = scenario.rounds.length === 1 ? 'one round' : `${scenario.rounds.length} rounds`;
-      const about = [rounds, ...sizes].join(', ');
-      const why = explained[scenario.name];
-      const said = why === undefined ? [] : [why];
-      if (scenario.measuredOn !== undefined) said.push(`Measured on: ${scenario.measuredOn}.`);
-      return [`### ${scenario.title}`, ...said, `${about}.`, markdown(rowsOf(scenario)), ...leftOut].join('\n\n');
-    })
-    .join('\n\n');
-}
-
-function committedTable(): string {
-  return markdown([
-    ['driver', 'committed means'],
-    ...Object.values(described)
-      .filter(({ committed }) => committed !== AS_THIS_PROVIDER)
-      .map(({ title, committed }) => [title, committed]),
-  ]);
-}
-
-/** Where the provider saves main-thread time, and where it does not. */
-function trafficTable({ scenarios }: Results): string {
-  const rowOf = (name: string, metric: string, traffic: string) => {
-    const scenario = scenarios.find((one) => one.name === name);
-    if (scenario === undefined) return [];
-    const { provider, reference } = scenario.medians;
-    const ours = provider?.[metric] ?? Number.NaN;
-    const theirs = reference?.[metric] ?? Number.NaN;
-    if (Number.isNaN(ours + theirs)) return [];
-    const ratio = medianRatio(scenario, metric);
-    return [[traffic, formatCost(ours), formatCost(theirs), formatReached(ratio, 'fraction')]];
+/** What the first screen of the project says: where the package is faster, and where it is not. */
+function frontFigures({ scenarios }: Results): string {
+  const figure = (scenario: string, name: string, metric: string) => {
+    const value = scenarios.find((one) => one.name === scenario)?.medians[name]?.[metric];
+    return digits(value ?? Number.NaN);
   };
-  const formatCost = (us: number) =>
-    us < LEAST_NOTICEABLE_US ? `under ${LEAST_NOTICEABLE_US} µs` : `${digits(us)} µs`;
-  return markdown([
-    ['main-thread time a patch', 'this provider', 'synchronous', 'in relation'],
-    ...RATES.flatMap((rate) =>
-      rowOf('paced', `mainUs at ${rate}`, `as they come, ${rate.toLocaleString('en-US')} a second`),
-    ),
-    ...rowOf('burst', 'mainUs', 'a burst of 100,000 in one turn'),
-    ...rowOf('awaited', 'mainUs', 'one awaited at a time, back to back'),
-    ...rowOf('awaited', 'spaced mainUs', 'one awaited every 4 ms'),
-  ]);
+  const both = (scenario: string, metric: string, unit: string) =>
+    `**${figure(scenario, 'provider', metric)} ${unit}** instead of ${figure(scenario, 'reference', metric)}`;
+  return [
+    `- At 1,000 patches a second, as a server gets them, a patch costs the main thread ${both('paced', 'mainUs at 1000', 'µs')}.`,
+    `- A snapshot of 64 MB holds the event loop up for ${both('snapshot', 'blockedMs', 'ms')}.`,
+    `- A single call that is awaited takes ${both('awaited', 'p50Us', 'µs')}: two threads have to be woken.`,
+  ].join('\n');
 }
 
-/** How many times as much the reference costs, computed within each round as for the goals. */
-function medianRatio({ rounds }: ScenarioResult, metric: string): number {
-  return median(
-    rounds.flatMap(({ provider, reference }) => {
-      const ratio =
-        (reference?.[metric] ?? Number.NaN) / Math.max(provider?.[metric] ?? Number.NaN, LEAST_NOTICEABLE_US);
-      return Number.isFinite(ratio) ? [ratio] : [];
-    }),
-  );
+/** Resident memory of whole processes. */
+function memoryTable({ scenarios }: Results): string {
+  const medians = scenarios.find(({ name }) => name === 'memory')?.medians ?? {};
+  const size = (name: string, metric: string) => `${digits(medians[name]?.[metric] ?? Number.NaN)} MiB`;
+  return markdown([
+    ['a process', 'this package', 'synchronous'],
+    ['with one file, idle', size('provider', 'idleMiB'), size('reference', 'idleMiB')],
+    ['with two files, idle', size('provider-two-files', 'idleMiB'), '–'],
+    [
+      'after a burst of 500,000 patches and 10 s of quiet',
+      size('provider', 'afterBurstMiB'),
+      size('reference', 'afterBurstMiB'),
+    ],
+  ]);
 }
 
 export function publish(file: string): void {
-  const results = JSON.parse(readFileSync(file, 'utf8')) as Results;
-  const elsewhere = [...new Set(results.scenarios.flatMap(({ measuredOn }) => measuredOn ?? []))];
-  const machine = [
-    `Measured on: ${machineLine(results.machine)}.`,
-    ...elsewhere.map((line) => `Some of it before that, as its table says, on: ${line}.`),
-  ].join(' ');
+  const measured = JSON.parse(readFileSync(file, 'utf8')) as Results;
+  const results: Results = { ...measured, goals: judge(measured.scenarios) };
+  // goals may have changed since they were judged
+  if (file === publishedResults) writeFileSync(file, `${JSON.stringify(results, undefined, 2)}\n`);
+  const explanations = explanationsMade();
   let text = readFileSync(readme, 'utf8');
-  text = fillIn(text, 'machine', machine);
-  text = fillIn(text, 'committed', committedTable());
-  text = fillIn(text, 'goals', markdown(goalRows(results, explanations())));
-  text = fillIn(text, 'measurements', measurements(results, false));
-  text = fillIn(text, 'designs', measurements(results, true));
+  text = fillIn(text, 'machine', `Measured on: ${lastingLine(machineLine(results.machine))}.`);
+  text = fillIn(text, 'summary', markdown(summaryRows(results)));
+  text = fillIn(text, 'missed', missedGoals(results, explanations));
   writeFileSync(readme, text);
-  let project = fillIn(readFileSync(projectReadme, 'utf8'), 'machine', machine);
-  project = fillIn(project, 'traffic', trafficTable(results));
-  writeFileSync(projectReadme, project);
+  writePages(results, explanations);
+  writeFileSync(projectReadme, fillIn(readFileSync(projectReadme, 'utf8'), 'figures', frontFigures(results)));
+  writeFileSync(guarantees, fillIn(readFileSync(guarantees, 'utf8'), 'memory', memoryTable(results)));
   if (file === publishedResults) publishScale();
   const picture = drawPicture(results);
   const docs = join(import.meta.dirname, '../docs');

@@ -1,5 +1,6 @@
-/** Results as rows of text: for the terminal and, in Markdown, for the README. */
+/** Results as rows of text: for the terminal and, in Markdown, for the pages. */
 import { described } from './drivers/index.ts';
+import { figureOf } from './figures.ts';
 import type { Goal } from './goals/goal.ts';
 import { goals as allGoals } from './goals/index.ts';
 import { median } from './measure.ts';
@@ -44,116 +45,97 @@ export function ratioToFirst(scenario: ScenarioResult, name: string, metric: str
 
 type Rows = string[][];
 
-/** One line a case, one column a metric: the median, and how it compares with the first case. */
-export function scenarioRows(scenario: ScenarioResult): Rows {
-  const names = Object.keys(scenario.medians);
-  const metrics = [...new Set(names.flatMap((name) => Object.keys(scenario.medians[name] ?? {})))];
-  const head = ['', ...metrics];
-  const body = names.map((name) => [
-    titleOf(name),
-    ...metrics.map((metric) => {
-      const value = scenario.medians[name]?.[metric] ?? Number.NaN;
-      const ratio = ratioToFirst(scenario, name, metric);
-      return name === names[0] || !Number.isFinite(ratio) ? digits(value) : `${digits(value)} (${digits(ratio)} ×)`;
-    }),
-  ]);
-  return [head, ...body];
-}
+/** So many columns fit a page. */
+const MOST_COLUMNS = 6;
 
-/** A store that grows has a line a size instead. */
-export function growthRows(scenario: ScenarioResult): Rows {
-  const names = Object.keys(scenario.medians);
-  const metrics = [...new Set(names.flatMap((name) => Object.keys(scenario.medians[name] ?? {})))];
-  const levels = [...new Set(metrics.flatMap((metric) => metric.split(' at ')[1] ?? []))];
-  const kinds = [
-    ...new Set(metrics.flatMap((metric) => (metric.includes(' at ') ? [metric.split(' at ')[0] ?? ''] : []))),
-  ];
-  const columns = names.flatMap((name) => kinds.map((kind) => ({ name, kind })));
-  return [
-    ['patches', ...columns.map(({ name, kind }) => `${titleOf(name)}: ${kind}`)],
-    ...levels.map((level) => [
-      level,
-      ...columns.map(({ name, kind }) => digits(scenario.medians[name]?.[`${kind} at ${level}`] ?? Number.NaN)),
-    ]),
-  ];
-}
-
-const pacedColumns: Record<string, string> = {
-  mainUs: 'main thread, µs a patch',
-  p99Ms: 'event-loop delay, ms: p99',
-  p999Ms: 'p99.9',
-  maxMs: 'max',
-  commitP50Ms: 'call to commit, ms: p50',
-  commitP99Ms: 'p99',
-  workerPercent: 'other threads, % of a core',
+/** What a figure was taken at, where a scenario has several: `mainUs at 200`. */
+const levelsOf: Record<string, string> = {
+  growth: 'patches stored',
+  'design-postgresql-holder': 'updates before',
 };
+const leveled = /^(.+) ((?:at|after) [\de.,]+)$/;
 
-export function pacedRates({ medians }: ScenarioResult): string[] {
-  const [metrics = {}] = Object.values(medians);
-  return Object.keys(metrics).flatMap((metric) => metric.match(/^mainUs at (.+)/)?.[1] ?? []);
+/**
+ * The tables of a scenario: a line a case, or a line a level and case; medians, and how they compare with the first case. What does not
+ * fit into six columns goes on in another table.
+ */
+export function tablesOf(scenario: ScenarioResult): Rows[] {
+  const metrics = [...new Set(Object.values(scenario.medians).flatMap((figures) => Object.keys(figures)))];
+  const plainOnes = metrics.filter((metric) => !leveled.test(metric));
+  const kinds = [...new Set(metrics.flatMap((metric) => metric.match(leveled)?.[1] ?? []))];
+  const level = levelsOf[scenario.name] ?? 'patches a second';
+  return [
+    ...inParts(kinds, MOST_COLUMNS - 2).map((part) => leveledRows(scenario, level, part)),
+    ...inParts(plainOnes, MOST_COLUMNS - 1).map((part) => caseRows(scenario, part)),
+  ];
 }
 
-/** Patches at a pace have a line a rate and case. */
-export function pacedRows(scenario: ScenarioResult): Rows {
-  const names = Object.keys(scenario.medians);
-  const [first = ''] = names;
-  const rates = pacedRates(scenario);
-  const cell = (name: string, kind: string, rate: string) => {
-    const metric = `${kind} at ${rate}`;
-    const value = scenario.medians[name]?.[metric] ?? Number.NaN;
-    const ratio = ratioToFirst(scenario, name, metric);
-    const compared = kind === 'mainUs' && name !== first && !storesNothing(name) && Number.isFinite(ratio);
-    return compared ? `${digits(value)} (${digits(ratio)} ×)` : digits(value);
-  };
+function inParts(metrics: readonly string[], most: number): string[][] {
+  const parts = Math.ceil(metrics.length / most);
+  const size = Math.ceil(metrics.length / parts);
+  return Array.from({ length: parts }, (_, index) => metrics.slice(index * size, (index + 1) * size));
+}
+
+function caseRows(scenario: ScenarioResult, metrics: readonly string[]): Rows {
+  const names = Object.keys(scenario.medians).filter((name) => hasAny(scenario, name, metrics));
   return [
-    ['patches a second', '', ...Object.values(pacedColumns)],
-    ...rates.flatMap((rate) =>
+    ['', ...metrics.map((metric) => figureOf(metric).heading)],
+    ...names.map((name) => [titleOf(name), ...metrics.map((metric) => cell(scenario, name, metric, metric))]),
+  ];
+}
+
+function leveledRows(scenario: ScenarioResult, level: string, kinds: readonly string[]): Rows {
+  const names = Object.keys(scenario.medians);
+  return [
+    [level, '', ...kinds.map((kind) => figureOf(kind).heading)],
+    ...levelsIn(scenario).flatMap((at) =>
       names.map((name) => [
-        Number(rate).toLocaleString('en-US'),
+        numberIn(at).toLocaleString('en-US'),
         titleOf(name),
-        ...Object.keys(pacedColumns).map((kind) => cell(name, kind, rate)),
+        ...kinds.map((kind) => cell(scenario, name, `${kind} ${at}`, kind)),
       ]),
     ),
-    ...names.map((name) => [
-      '0, after a second of quiet',
-      titleOf(name),
-      ...Object.keys(pacedColumns).map((kind) =>
-        kind === 'workerPercent' ? digits((scenario.medians[name]?.quietMs ?? Number.NaN) / 10) : '',
-      ),
-    ]),
   ];
 }
 
+function hasAny({ medians }: ScenarioResult, name: string, metrics: readonly string[]): boolean {
+  return metrics.some((metric) => medians[name]?.[metric] !== undefined);
+}
+
+/** The ends of names of figures: `at 200`. */
+function levelsIn({ medians }: ScenarioResult): string[] {
+  const metrics = Object.values(medians).flatMap((figures) => Object.keys(figures));
+  return [...new Set(metrics.flatMap((metric) => metric.match(leveled)?.[2] ?? []))];
+}
+
+function numberIn(level: string): number {
+  return Number(level.replace(/^\w+ |,/g, ''));
+}
+
+function cell(scenario: ScenarioResult, name: string, metric: string, kind: string): string {
+  const value = scenario.medians[name]?.[metric] ?? Number.NaN;
+  const [first] = Object.keys(scenario.medians);
+  const ratio = ratioToFirst(scenario, name, metric);
+  const isCompared = name !== first && figureOf(kind).isCompared && !storesNothing(name) && Number.isFinite(ratio);
+  return isCompared ? `${digits(value)} (${digits(ratio)} ×)` : digits(value);
+}
+
+/** A program that stores nothing shows what is not the store's. */
 function storesNothing(name: string): boolean {
   return described[name]?.committed.startsWith('nothing') ?? false;
 }
 
-export function rowsOf(scenario: ScenarioResult): Rows {
-  if (scenario.name === 'paced') return pacedRows(scenario);
-  return scenario.name === 'growth' ? growthRows(scenario) : scenarioRows(scenario);
-}
-
 /** A row for each goal, also for one of which there is no result. */
-export function goalRows(
-  results: Results,
-  explanations: Readonly<Record<string, string>>,
-  goals: readonly Goal[] = allGoals,
-): Rows {
+export function goalRows(results: Results, goals: readonly Goal[] = allGoals): Rows {
   const judged = new Map(results.goals.map((result) => [result.id, result]));
   return [
-    ['work', 'goal', 'reached', 'rounds', '', 'what stands in the way'],
+    ['work', 'goal', 'reached', 'lowest … highest of the rounds', ''],
     ...goals.map(({ id, work, goal }) => {
       const result = judged.get(id);
-      if (result === undefined) return [work, goal, '', '', 'not measured', ''];
+      if (result === undefined) return [work, goal, '', '', 'not measured'];
       const { reached, format, met } = result;
-      return [
-        result.work,
-        result.goal,
-        formatReached(reached.median, format),
-        `${formatReached(reached.lowest, format)} … ${formatReached(reached.highest, format)}`,
-        met ? 'met' : '**missed**',
-        met ? '' : (explanations[id] ?? ''),
-      ];
+      const range = `${formatReached(reached.lowest, format)} … ${formatReached(reached.highest, format)}`;
+      return [result.work, result.goal, formatReached(reached.median, format), range, met ? 'met' : '**missed**'];
     }),
   ];
 }

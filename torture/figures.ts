@@ -6,7 +6,6 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { cpus, release, type } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { markdown } from '../bench/markdown.ts';
 import type { Findings } from './rig.ts';
 import { rigs } from './rigs.ts';
 
@@ -64,20 +63,19 @@ function describeRun(seed: number): string {
 
 function figures(kept: readonly Kept[]): string {
   const runs = [...new Set(kept.map(({ run }) => run))];
-  const rows = Object.entries(rigs).map(([name, { what }]) => {
+  const sections = Object.entries(rigs).map(([name, { what }]) => {
     const one = kept.find((each) => each.name === name);
-    if (one === undefined) return [what, '**not run**', '', '', ''];
-    const { counts, violations, skipped } = one.findings;
-    const tried = Object.entries(counts).map(([counted, count]) => `${count.toLocaleString('en')} ${counted}`);
-    tried.push(...skipped.map((reason) => `skipped: ${reason}`));
-    const numbers = [violations.length, one.seconds.toFixed(0), runs.indexOf(one.run) + 1];
-    return [one.what, tried.join('<br>'), ...numbers.map(String)];
+    const told = one === undefined ? ['**Not run.**'] : toldOf(one, runs.indexOf(one.run) + 1);
+    return [`### \`${name}\``, `${what[0]?.toUpperCase()}${what.slice(1)}.`, ...told].join('\n\n');
   });
-  return [
-    ...runs.map((run, index) => `${index + 1}. Run of ${run}.`),
-    '',
-    markdown([['what was broken', 'tried', 'not kept', 'seconds', 'run'], ...rows]),
-  ].join('\n');
+  return [runs.map((run, index) => `${index + 1}. Run of ${run}.`).join('\n'), ...sections].join('\n\n');
+}
+
+function toldOf({ findings, seconds }: Kept, run: number): string[] {
+  const { counts, violations, skipped } = findings;
+  const tried = Object.entries(counts).map(([counted, count]) => `- ${count.toLocaleString('en')} ${counted}`);
+  tried.push(...skipped.map((reason) => `- skipped: ${reason}`));
+  return [tried.join('\n'), `**Promises not kept: ${violations.length}.** ${seconds.toFixed(0)} s, run ${run}.`];
 }
 
 if (import.meta.main) await writePage();

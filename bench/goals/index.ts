@@ -89,7 +89,7 @@ export const goals: Goal[] = [
     ({ other, goal, target }): Goal => ({
       id: `burst-all-${other}`,
       scenario: 'burst',
-      work: 'the same, all of them awaited by `Promise.all`: main-thread time a patch',
+      work: 'burst, patches of 200 bytes, all of them awaited by `Promise.all`: main-thread time a patch',
       goal,
       reached: (of) => of(other, 'allMainUs') / of('provider', 'allMainUs'),
       sense: 'at least',
@@ -105,7 +105,7 @@ export const goals: Goal[] = [
     ({ other, goal, target }): Goal => ({
       id: `burst-rate-${other}`,
       scenario: 'burst',
-      work: 'the same: committed a second',
+      work: `${burst}: committed a second`,
       goal,
       reached: (of) => rate(of, other),
       sense: 'at least',
@@ -116,7 +116,7 @@ export const goals: Goal[] = [
   {
     id: 'burst-full',
     scenario: 'burst-full',
-    work: "the same with `Durability: 'full'`: committed a second",
+    work: "burst, patches of 200 bytes, `Durability: 'full'`: committed a second",
     goal: '10 times the synchronous reference at its weaker `NORMAL`',
     reached: (of) => of('provider-full', 'perSecond') / of('reference', 'perSecond'),
     sense: 'at least',
@@ -139,7 +139,7 @@ export const goals: Goal[] = [
   {
     id: 'one-main',
     scenario: 'one',
-    work: 'the same: main-thread time',
+    work: 'one at a time, awaited: main-thread time',
     goal: '1.5 × a bare message there and back',
     reached: (of) => of('provider', 'mainUs') / of('port', 'mainUs'),
     sense: 'at most',
@@ -220,7 +220,7 @@ export const goals: Goal[] = [
     { id: 'memory-one', what: 'an idle process with one file', name: 'provider', metric: 'idleMiB', target: 12 },
     {
       id: 'memory-two',
-      what: 'the same with a second file',
+      what: 'an idle process with two files',
       name: 'provider-two-files',
       metric: 'idleMiB',
       target: 12,

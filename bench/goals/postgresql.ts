@@ -49,7 +49,7 @@ export const postgresqlGoals: Goal[] = [
   {
     id: `${ours}-connections`,
     scenario: 'postgresql-paced',
-    work: 'the same: connections, as the server counts them',
+    work: 'PostgreSQL: 1,000 stores, patches as they come: connections, as the server counts them',
     goal: '8',
     reached: (of) => of(ours, 'connections'),
     sense: 'at most',
@@ -114,7 +114,7 @@ export const postgresqlGoals: Goal[] = [
   {
     id: `${ours}-service`,
     scenario: 'postgresql-failover',
-    work: 'the same: from the promotion to the next commit',
+    work: 'PostgreSQL: synchronous standby promoted: from the promotion to the next commit',
     goal: 'one second',
     reached: (of) => of(ours, 'promotionToCommitMs'),
     sense: 'at most',

@@ -1,17 +1,20 @@
-/** What bench/README.md says of each goal: reached, missed and why, or not measured. */
+/** What the benchmark's pages say: of each goal, whether it was reached, and what stands in the way; of each scenario, its figures. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { fillIn } from '../../bench/fill-in.ts';
 import { goals } from '../../bench/goals/index.ts';
 import { markdown } from '../../bench/markdown.ts';
+import { type Explanations, explanationOf, missedGoals } from '../../bench/missed.ts';
+import { pages } from '../../bench/pages.ts';
 import type { Results } from '../../bench/results.ts';
 import { scenarios } from '../../bench/scenarios.ts';
+import { summaryRows } from '../../bench/summary.ts';
 import { goalRows } from '../../bench/table.ts';
 
 const read = (name: string) => readFileSync(join(import.meta.dirname, '../../bench', name), 'utf8');
 const results = JSON.parse(read('results.json')) as Results;
-const explanations = JSON.parse(read('explanations.json')) as Record<string, string>;
+const explanations = JSON.parse(read('explanations.json')) as Explanations;
 const ids = goals.map(({ id }) => id);
 
 test('each goal is of a scenario that there is, and has an id of its own', () => {
@@ -21,7 +24,7 @@ test('each goal is of a scenario that there is, and has an id of its own', () =>
 });
 
 test('each goal has a row, with what was reached, or the words that it was not measured', () => {
-  const [, ...rows] = goalRows(results, explanations);
+  const [, ...rows] = goalRows(results);
   expect(rows).toHaveLength(goals.length);
   const measured = new Set(results.goals.map(({ id }) => id));
   for (const [index, [work, goal, reached, , verdict]] of rows.entries()) {
@@ -35,8 +38,8 @@ test('each goal has a row, with what was reached, or the words that it was not m
 
 test('of a goal that no round has the figures for, the row says so', () => {
   const [first, ...others] = results.goals;
-  const [, ...rows] = goalRows({ ...results, goals: others }, explanations);
-  expect(rows[ids.indexOf(first?.id ?? '')]).toEqual([first?.work, first?.goal, '', '', 'not measured', '']);
+  const [, ...rows] = goalRows({ ...results, goals: others });
+  expect(rows[ids.indexOf(first?.id ?? '')]).toEqual([first?.work, first?.goal, '', '', 'not measured']);
 });
 
 test('no result is of a goal that there is no more', () => {
@@ -46,10 +49,23 @@ test('no result is of a goal that there is no more', () => {
 test('each goal that is missed has an explanation', () => {
   const missed = results.goals.filter(({ met }) => !met);
   expect(missed.length).toBeGreaterThan(0);
-  for (const { id } of missed) expect(explanations[id], id).toMatch(/\w/);
+  for (const { id } of missed) expect(explanationOf(id, explanations), id).toMatch(/\w \w/);
 });
 
-test('the table is the one that is made from the results', () => {
+test('the pages have what is made from the results', () => {
   const page = read('README.md');
-  expect(fillIn(page, 'goals', markdown(goalRows(results, explanations)))).toBe(page);
+  expect(fillIn(page, 'summary', markdown(summaryRows(results)))).toBe(page);
+  expect(fillIn(page, 'missed', missedGoals(results, explanations))).toBe(page);
+  expect(read('results/goals.md')).toContain(markdown(goalRows(results)));
+});
+
+test('each scenario has its place on one page, whose tables have six columns at most', () => {
+  for (const { title } of results.scenarios) {
+    const at = pages.filter(({ name }) => read(`results/${name}.md`).includes(`## ${title}\n`));
+    expect(at, title).toHaveLength(1);
+  }
+  for (const { name } of pages) {
+    const rows = read(`results/${name}.md`).match(/^\|.*\|$/gm) ?? [];
+    for (const row of rows) expect(row.split(/(?<!\\)\|/).length - 2, row).toBeLessThanOrEqual(6);
+  }
 });

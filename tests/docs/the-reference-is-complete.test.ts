@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import * as exported from 'sds-persistence-worker';
 import { describe, expect, it } from 'vitest';
 import { channelNames } from '../support/channels.ts';
-import { anchorsOf } from './anchors.ts';
 
 const root = join(import.meta.dirname, '../..');
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -41,21 +40,4 @@ describe('the reference names', () => {
     const channels = channelNames().map((name) => name.replace(/^tracing:(.*):\w+$/, '$1'));
     expect([...new Set(channels)].filter((name) => !named.has(name))).toEqual([]);
   });
-});
-
-it.each([
-  'docs/api.md',
-  'docs/automerge-repo.md',
-  'docs/operations.md',
-  'docs/recipes.md',
-  'docs/scale.md',
-  'docs/swap.md',
-  'docs/yjs.md',
-])('links of %s lead to pages and headings that are there', (path) => {
-  const links = [...read(path).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)];
-  expect(links.length).toBeGreaterThan(0);
-  for (const [, file = '', anchor] of links) {
-    const page = read(file === '' ? path : join(path, '..', file));
-    if (anchor !== undefined) expect(anchorsOf(page), `${file}#${anchor}`).toContain(anchor);
-  }
 });

@@ -1,4 +1,4 @@
-/** Under Node's permission model: exactly the flags that the README names are enough, for providers and for every operation. */
+/** Under Node's permission model: exactly the flags that docs/surroundings.md names are enough, for providers and for every operation. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -36,6 +36,7 @@ it('holds the code, its types and the papers, and nothing else', () => {
     'README.md',
     'THIRD-PARTY-NOTICES.md',
     'docs/api.md',
+    'docs/guarantees.md',
     'docs/swap.md',
     'package.json',
   ];
