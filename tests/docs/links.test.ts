@@ -11,7 +11,7 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
 };
 const repository = manifest.repository.url.replace(/^git\+|\.git$/g, '');
 const raw = repository.replace('github.com', 'raw.githubusercontent.com');
-const pages = globSync('{*,docs/*,bench/*,bench/results/*,examples/*,examples/*/*}.md', { cwd: root }).filter(
+const pages = globSync('{*,.github/*,docs/*,bench/*,bench/results/*,examples/*,examples/*/*}.md', { cwd: root }).filter(
   (page) => !page.includes('node_modules'),
 );
 

@@ -30,6 +30,7 @@ it.each([
   'tests/nodes/package-lock.json',
   'bench/package-lock.json',
   'examples/live/package-lock.json',
+  'docs/site/package-lock.json',
 ])('%s', (file) => {
   if (!existsSync(join(root, file))) return;
   const { packages } = JSON.parse(readFileSync(join(root, file), 'utf8')) as Lock;
