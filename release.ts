@@ -34,7 +34,7 @@ function release(folder: string, asked: string): string {
   const today = new Date().toISOString().slice(0, 10);
   writeFileSync(path, `${before}${UNRELEASED}\n\n## [${version}] - ${today}\n${after}`);
   run(folder, 'git', 'commit', '--quiet', '--all', '--message', `Release ${version}`);
-  run(folder, 'git', 'tag', '--annotate', `v${version}`, '--message', changes.trim());
+  run(folder, 'git', 'tag', '--annotate', '--cleanup=whitespace', `v${version}`, '--message', changes.trim());
   return version;
 }
 
