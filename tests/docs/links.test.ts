@@ -1,4 +1,4 @@
-/** No link of the documents is dead: files, headings, and the addresses of this repository; what the package contains leads nowhere else. */
+/** No link of the documents is dead: files, headings, and the addresses of this repository; what the package contains leads nowhere else; files that pages name exist. */
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -71,3 +71,16 @@ it('each error code and each warning has a heading of its own', () => {
   expect(codes.length).toBeGreaterThan(10);
   expect(headings).toEqual(expect.arrayContaining(codes));
 });
+
+it.each(['docs/architecture.md', 'docs/architecture-postgresql.md', 'docs/engines.md'])(
+  '%s names no file of the source that was moved or removed',
+  (page) => {
+    const text = readFileSync(join(root, page), 'utf8');
+    const named = [...text.matchAll(/`([\w./-]+\.(?:ts|mjs))`/g)].map(([, path = '']) => path);
+    expect(named.length).toBeGreaterThan(3);
+    const sources = globSync('{*,src/**/*,torture/*,tests/engines/*}.{ts,mjs}', { cwd: root }).map(
+      (path) => `/${path.replaceAll('\\', '/')}`,
+    );
+    expect(named.filter((path) => !sources.some((source) => source.endsWith(`/${path}`)))).toEqual([]);
+  },
+);

@@ -1,4 +1,4 @@
-/** Every command of docs/operations.md runs, in the order of the page, and has the keys of its table; what the README shows of a run is what a run shows. */
+/** Every command of docs/operations.md runs, in the order of the page, and has the keys that it says; what the README shows of a run is what a run shows. */
 import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -45,7 +45,7 @@ it('the commands of the page', async () => {
 });
 
 it('the keys that each command has in its document', async () => {
-  const table = page.slice(page.indexOf('## One document for programs'));
+  const section = page.slice(page.indexOf('## One document for programs'));
   const cwd = freshFolder();
   // with something for `verify` to find
   makeStoreFile(join(cwd, 'notes.db'), { sql: "INSERT INTO blobs VALUES ('a', x'00', 0)" });
@@ -59,7 +59,7 @@ it('the keys that each command has in its document', async () => {
     watch: ['--count', '1'],
   };
   for (const [name, more] of Object.entries(commands)) {
-    const [, told = ''] = new RegExp(`^\\| \`${name}\` +\\| \`([^\`]+)\``, 'm').exec(table) ?? [];
+    const [, told = ''] = new RegExp(`^### \`${name}\`\n[^#]*?^\`\`\`text\n([^\`]+)^\`\`\``, 'm').exec(section) ?? [];
     // `{ Path, Stores: [{ Patches }] }`: a key without anything within it gets a 0
     const keys = JSON.parse(told.replace(/(\w+)(:?)/g, (_, key, colon) => (colon ? `"${key}":` : `"${key}":0`)));
     const { Results } = await documentOf([name, 'notes.db', ...more], { cwd });
