@@ -124,7 +124,8 @@ function sectionOf(scenario: ScenarioResult, { machine }: Results, why: string |
   const leftOut = Object.entries(scenario.leftOut).map(([name, reason]) => `Left out: ${titleOf(name)} (${reason}).`);
   return [
     `## ${scenario.title}`,
-    ...(why === undefined ? [] : [why]),
+    // written for bench/README.md
+    ...(why === undefined ? [] : [why.replaceAll('](results/', '](')]),
     `Measured on ${when}, ${[rounds, ...sizes].join(', ')}.`,
     ...tablesOf(scenario).map(markdown),
     ...leftOut,
