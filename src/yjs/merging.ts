@@ -1,9 +1,11 @@
 /** Merges documents of Yjs: in the merging thread, or, where that finds no Yjs, in this one. */
-import { type Merging, merge, mergeFailed, NoMergeModule, type Trouble } from '../documents/index.ts';
+import { type Merging, merge, mergeFailed, NoMergeModule, type Trouble, Turns } from '../documents/index.ts';
 import { placesToLookFrom } from '../main/location.ts';
 import type { MergingLimits } from '../protocol/document-options.ts';
 import type { MergeTask, YjsSource } from '../protocol/merging.ts';
 import { mergingBy, type Yjs } from '../protocol/merging-yjs.ts';
+import { open, type Parcel, seal } from '../protocol/parcel.ts';
+import { blockOf, viewsOf } from '../protocol/patch-blocks.ts';
 import type { Promise } from '../protocol/surroundings.ts';
 
 /** What modules have besides the names that they export. */
@@ -14,6 +16,8 @@ export class YjsMerging {
   readonly #source: Omit<YjsSource, 'gc'>;
   readonly #limits: MergingLimits;
   readonly #trouble: () => Trouble;
+  /** One document is loaded and merged at a time. A database that is away for long holds up no other one. */
+  readonly #turns = new Turns();
   #isHere = false;
 
   /** @param url - of the module, if the program names it */
@@ -27,16 +31,26 @@ export class YjsMerging {
 
   /** For documents that drop what was deleted, or keep it. */
   of(gc: boolean): Merging {
-    return { run: (task, parts, isWaitedFor, against) => this.#run(gc, task, parts, isWaitedFor, against) };
+    return {
+      run: async (task, load, isWaitedFor, against) => {
+        await this.#turns.take(isWaitedFor);
+        try {
+          const parts = await load();
+          return parts && (await this.#run(gc, task, parts, isWaitedFor, against));
+        } finally {
+          this.#turns.pass();
+        }
+      },
+    };
   }
 
   async #run(
     gc: boolean,
     task: MergeTask,
-    parts: Uint8Array[],
+    parts: Parcel,
     isWaitedFor: boolean,
     against: Uint8Array | undefined,
-  ): Promise<Uint8Array> {
+  ): Promise<Parcel> {
     if (this.#isHere) return this.#runHere(gc, task, parts, against);
     const limits = this.#limits;
     try {
@@ -47,9 +61,9 @@ export class YjsMerging {
     }
   }
 
-  #runHere(gc: boolean, task: MergeTask, parts: Uint8Array[], against: Uint8Array | undefined): Uint8Array {
+  #runHere(gc: boolean, task: MergeTask, parts: Parcel, against: Uint8Array | undefined): Parcel {
     try {
-      return mergingBy(this.#Y, gc)[task](parts, against);
+      return seal([blockOf(mergingBy(this.#Y, gc)[task](viewsOf(open(parts)), against))]);
     } catch (error) {
       throw mergeFailed(error as Error);
     }

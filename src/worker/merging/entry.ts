@@ -2,21 +2,23 @@
 import { parentPort } from 'node:worker_threads';
 import { reportedOf } from '../../protocol/errors.ts';
 import type { MergeReply, MergeRequest } from '../../protocol/merging.ts';
-import { unpack } from '../../protocol/packed-parts.ts';
+import { discard, open, seal } from '../../protocol/parcel.ts';
+import { blockOf, viewsOf } from '../../protocol/patch-blocks.ts';
 import { stepBack } from '../operations/step-back.ts';
 import { load, MissingModule } from './modules.ts';
 
 stepBack();
 parentPort?.on('message', async (request: MergeRequest) => {
   const reply = await answer(request);
-  parentPort?.postMessage(reply, 'bytes' in reply ? [reply.bytes.buffer as ArrayBuffer] : []);
+  discard(request.parts);
+  parentPort?.postMessage(reply, 'merged' in reply ? [reply.merged.port] : []);
 });
 
 async function answer({ source, task, parts, against }: MergeRequest): Promise<MergeReply> {
   try {
     const { [task]: merge } = await load(source);
     if (merge === undefined) throw new MissingModule(`the module has no function '${task}'`);
-    return { bytes: ownBytes(await merge(unpack(parts), against)) };
+    return { merged: seal([blockOf(ownBytes(await merge(viewsOf(open(parts)), against)))]) };
   } catch (error) {
     return { failure: reportedOf(error), missing: error instanceof MissingModule };
   }
