@@ -3,8 +3,8 @@
  * documents whose updates may be applied in any order, and more than once.
  */
 import type { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
-import { discard, open, type Parcel, seal } from '../protocol/parcel.ts';
-import { blockOf, viewsOf } from '../protocol/patch-blocks.ts';
+import { discard, open, type Parcel } from '../protocol/parcel.ts';
+import { viewsOf } from '../protocol/patch-blocks.ts';
 import type { StoreInParcel } from '../protocol/service.ts';
 import { type Promise, wallTimeUs } from '../protocol/surroundings.ts';
 import { inTime, loadMerged, type Merging } from './merging.ts';
@@ -80,7 +80,7 @@ export class DocumentLog {
    * @returns that, and of how many updates
    */
   async compute(task: 'stateVector' | 'diff', against?: Uint8Array): Promise<{ bytes: Uint8Array; updates: number }> {
-    const { store, merged } = await loadMerged(this.provider, this.#merging, task, true, against);
+    const { store, merged } = await loadMerged(this.provider, this.#merging, { task, against }, true);
     return { bytes: bytesIn(merged as Parcel), updates: updatesOf(store) }; // of a merge alone there may be nothing to do
   }
 
@@ -96,22 +96,20 @@ export class DocumentLog {
     this.#patches = Math.max(this.#patches, store.patches);
     this.#bytes = Math.max(this.#bytes, store.patchBytes);
     if (store.patches <= FEW_PATCHES) return this.#loaded(store);
-    const bytes = await inTime(this.#merge(store), MERGED_WITHIN_MS);
-    if (bytes === undefined) return this.#loaded(await this.provider.loadParcel());
-    if (this.#isLong && this.#compacting === undefined) {
-      // a copy is stored: the update is the caller's
-      void this.#compactBy(() => this.#replace(store, seal([blockOf(bytes.slice())]), clock));
-    }
-    return [bytes];
+    const bytes = await inTime(this.#merge(store, clock), MERGED_WITHIN_MS);
+    return bytes === undefined ? this.#loaded(await this.provider.loadParcel()) : [bytes];
   }
 
-  /** Also where nobody waits for the outcome any more, nothing of it is left. */
-  async #merge({ parcel }: StoreInParcel): Promise<Uint8Array> {
+  /** Merges what was loaded, and stores that as well if it is long: also where it comes too late for whoever opens the document. */
+  async #merge(store: StoreInParcel, clock: number): Promise<Uint8Array> {
     try {
-      const merged = await this.#merging.run('merge', async () => parcel, true);
+      const order = { task: 'merge', copies: this.#isLong ? 2 : 1 } as const;
+      const [merged, copy] = await this.#merging.run(order, async () => store.parcel, true);
+      if (copy !== undefined && this.#compacting !== undefined) discard(copy);
+      else if (copy !== undefined) void this.#compactBy(() => this.#replace(store, copy, clock));
       return bytesIn(merged as Parcel); // there were parts
     } finally {
-      discard(parcel);
+      discard(store.parcel);
     }
   }
 
@@ -255,7 +253,7 @@ export class DocumentLog {
 
   async #compact(isWaitedFor: boolean): Promise<boolean> {
     const clock = this.#nextClock();
-    const { store, merged } = await loadMerged(this.provider, this.#merging, 'merge', isWaitedFor);
+    const { store, merged } = await loadMerged(this.provider, this.#merging, { task: 'merge' }, isWaitedFor);
     return merged === undefined || this.#replace(store, merged, clock);
   }
 

@@ -29,7 +29,7 @@ export interface MergeJob extends MergeRequest {
 
 interface Waiting {
   job: MergeJob;
-  resolve(merged: Parcel): void;
+  resolve(merged: Parcel[]): void;
   reject(error: Error): void;
 }
 
@@ -51,8 +51,8 @@ let joined = 0;
  * @throws NoMergeModule; SDS_PersistenceError `database-corrupt`, with what was thrown as its cause; `worker-lost` if the thread has
  *   ended, also for want of memory
  */
-export function merge(job: MergeJob): Promise<Parcel> {
-  const { promise, resolve, reject } = Promise.withResolvers<Parcel>();
+export function merge(job: MergeJob): Promise<Parcel[]> {
+  const { promise, resolve, reject } = Promise.withResolvers<Parcel[]>();
   const at = job.isWaitedFor ? waiting.findIndex((other) => !other.job.isWaitedFor) : -1;
   waiting.splice(at < 0 ? waiting.length : at, 0, { job, resolve, reject });
   goOn();
@@ -96,8 +96,8 @@ function begin(job: MergeJob): void {
   thread ??= start(job.limits, limits);
   const { worker } = thread;
   endsNot = later(() => void worker.terminate(), LONGEST_MS);
-  const { source, task, parts, against } = job;
-  const request: MergeRequest = { source, task, parts, against };
+  const { source, order, parts } = job;
+  const request: MergeRequest = { source, order, parts };
   worker.postMessage(request, [parts.port]);
 }
 

@@ -1,6 +1,6 @@
 /** What is stored of a document, merged. */
 import { type SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
-import type { MergeTask } from '../protocol/merging.ts';
+import type { MergeOrder } from '../protocol/merging.ts';
 import { discard, type Parcel } from '../protocol/parcel.ts';
 import type { StoreInParcel } from '../protocol/service.ts';
 import { later, Promise } from '../protocol/surroundings.ts';
@@ -20,16 +20,10 @@ export interface Merging {
    * @param load - called when its turn has come: brings the parts, in any order, or nothing if there is nothing to do.
    *   Whatever this comes to, its caller discards them
    * @param isWaitedFor - whether somebody waits for it
-   * @param against - of a diff: the state vector
-   * @returns the caller's to open, to pass on or to discard; `undefined` if there was nothing to do
+   * @returns as many as were ordered, the caller's to open, to pass on or to discard; none if there was nothing to do
    * @throws SDS_PersistenceError, as `load` does; NoMergeModule, if it will find another way the next time
    */
-  run(
-    task: MergeTask,
-    load: () => Promise<Parcel | undefined>,
-    isWaitedFor: boolean,
-    against?: Uint8Array,
-  ): Promise<Parcel | undefined>;
+  run(order: MergeOrder, load: () => Promise<Parcel | undefined>, isWaitedFor: boolean): Promise<Parcel[]>;
 }
 
 export interface Merged {
@@ -43,19 +37,18 @@ export interface Merged {
 export async function loadMerged(
   provider: SDS_DesktopPersistenceProvider,
   merging: Merging,
-  task: MergeTask,
+  order: Omit<MergeOrder, 'copies'>,
   isWaitedFor: boolean,
-  against?: Uint8Array,
 ): Promise<Merged> {
   for (let isFirst = true; ; isFirst = false) {
     const loaded: { store?: StoreInParcel } = {};
     const load = async () => {
       const store = await provider.loadParcel();
       loaded.store = store;
-      return task === 'merge' && store.patches === 0 ? undefined : store.parcel;
+      return order.task === 'merge' && store.patches === 0 ? undefined : store.parcel;
     };
     try {
-      const merged = await merging.run(task, load, isWaitedFor, against);
+      const [merged] = await merging.run({ ...order, copies: 1 }, load, isWaitedFor);
       return { store: loaded.store as StoreInParcel, merged }; // it was loaded for that
     } catch (error) {
       if (!isFirst || !(error instanceof NoMergeModule)) throw error;

@@ -28,16 +28,22 @@ export interface YjsSource {
 
 export type MergeSource = ModuleSource | YjsSource;
 
+export interface MergeOrder {
+  task: MergeTask;
+  /** Of a diff: the state vector that it is made for. */
+  against?: Uint8Array | undefined;
+  /** In how many parcels the result is wanted. */
+  copies: number;
+}
+
 export interface MergeRequest {
   source: MergeSource;
-  task: MergeTask;
+  order: MergeOrder;
   parts: Parcel;
-  /** Of a diff: the state vector that it is made for. */
-  against: Uint8Array | undefined;
 }
 
 /** `missing`: its module was not found. */
-export type MergeReply = { merged: Parcel } | { failure: ReportedCause; missing: boolean };
+export type MergeReply = { merged: Parcel[] } | { failure: ReportedCause; missing: boolean };
 
 export interface MergingData {
   owner: typeof OWNER;

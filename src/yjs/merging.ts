@@ -2,10 +2,10 @@
 import { type Merging, merge, mergeFailed, NoMergeModule, type Trouble, Turns } from '../documents/index.ts';
 import { placesToLookFrom } from '../main/location.ts';
 import type { MergingLimits } from '../protocol/document-options.ts';
-import type { MergeTask, YjsSource } from '../protocol/merging.ts';
+import { mergeParcel } from '../protocol/merge-parcel.ts';
+import type { MergeOrder, YjsSource } from '../protocol/merging.ts';
 import { mergingBy, type Yjs } from '../protocol/merging-yjs.ts';
-import { open, type Parcel, seal } from '../protocol/parcel.ts';
-import { blockOf, viewsOf } from '../protocol/patch-blocks.ts';
+import type { Parcel } from '../protocol/parcel.ts';
 import type { Promise } from '../protocol/surroundings.ts';
 
 /** What modules have besides the names that they export. */
@@ -32,11 +32,11 @@ export class YjsMerging {
   /** For documents that drop what was deleted, or keep it. */
   of(gc: boolean): Merging {
     return {
-      run: async (task, load, isWaitedFor, against) => {
+      run: async (order, load, isWaitedFor) => {
         await this.#turns.take(isWaitedFor);
         try {
           const parts = await load();
-          return parts && (await this.#run(gc, task, parts, isWaitedFor, against));
+          return parts === undefined ? [] : await this.#run(gc, order, parts, isWaitedFor);
         } finally {
           this.#turns.pass();
         }
@@ -44,26 +44,20 @@ export class YjsMerging {
     };
   }
 
-  async #run(
-    gc: boolean,
-    task: MergeTask,
-    parts: Parcel,
-    isWaitedFor: boolean,
-    against: Uint8Array | undefined,
-  ): Promise<Parcel> {
-    if (this.#isHere) return this.#runHere(gc, task, parts, against);
+  async #run(gc: boolean, order: MergeOrder, parts: Parcel, isWaitedFor: boolean): Promise<Parcel[]> {
+    if (this.#isHere) return this.#runHere(gc, order, parts);
     const limits = this.#limits;
     try {
-      return await merge({ source: { ...this.#source, gc }, task, parts, against, isWaitedFor, limits });
+      return await merge({ source: { ...this.#source, gc }, order, parts, isWaitedFor, limits });
     } catch (error) {
       if (error instanceof NoMergeModule) this.#mergeHere(error.message);
       throw error;
     }
   }
 
-  #runHere(gc: boolean, task: MergeTask, parts: Parcel, against: Uint8Array | undefined): Parcel {
+  async #runHere(gc: boolean, order: MergeOrder, parts: Parcel): Promise<Parcel[]> {
     try {
-      return seal([blockOf(mergingBy(this.#Y, gc)[task](viewsOf(open(parts)), against))]);
+      return await mergeParcel(mergingBy(this.#Y, gc)[order.task], order, parts);
     } catch (error) {
       throw mergeFailed(error as Error);
     }
