@@ -17,6 +17,8 @@ import { mergeFailed, NoMergeModule } from './merging.ts';
 
 /** The thread keeps what the largest document took, so it ends after some quiet. */
 const QUIET_MS = 5000;
+/** Nor does one that has merged so much merge another document: it would hold what is left of the one beside that. */
+const LARGE_BYTES = 1024 * 1024;
 /** A merge that takes longer will not end: the thread is at the lowest priority, so this is much more than it computes. */
 const LONGEST_MS = 300_000;
 
@@ -36,6 +38,8 @@ interface Waiting {
 interface Thread {
   worker: Worker;
   limits: string;
+  /** Whether what it has merged was large. */
+  isUsedUp: boolean;
 }
 
 const waiting: Waiting[] = [];
@@ -97,6 +101,7 @@ function begin(job: MergeJob): void {
   const { worker } = thread;
   endsNot = later(() => void worker.terminate(), LONGEST_MS);
   const { source, order, parts } = job;
+  thread.isUsedUp = parts.length >= LARGE_BYTES;
   const request: MergeRequest = { source, order, parts };
   worker.postMessage(request, [parts.port]);
 }
@@ -104,7 +109,7 @@ function begin(job: MergeJob): void {
 function start(resourceLimits: MergingLimits, limits: string): Thread {
   const data: MergingData = { owner: OWNER };
   const worker = startThread(mergingCode(), 'sds-merging', data, resourceLimits);
-  const started = { worker, limits };
+  const started = { worker, limits, isUsedUp: false };
   let reason: unknown;
   worker.on('message', (reply: MergeReply) => {
     if (thread === started) finish((job) => settle(job, reply));
@@ -134,6 +139,7 @@ function finish(tell: (job: Waiting) => void): void {
   endsNot();
   const job = current;
   current = undefined;
+  if (thread?.isUsedUp) end();
   if (job !== undefined) tell(job);
   goOn();
   stayAlive();
