@@ -17,8 +17,7 @@ export interface Parcel {
 export function seal(blocks: PatchBlocks): Parcel {
   const length = blocks.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
   const { port1, port2 } = new MessageChannel();
-  port1.postMessage(blocks, buffersOf(blocks));
-  port1.close(); // what was posted stays in the other one
+  port1.postMessage(blocks, buffersOf(blocks)); // closed with the other one: Deno would take back what was posted
   return { port: port2, length };
 }
 
