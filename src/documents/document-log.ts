@@ -2,9 +2,12 @@
  * The log of one document: its updates are appended as they come, and merged into a snapshot from time to time. For
  * documents whose updates may be applied in any order, and more than once.
  */
-import { type SDS_DesktopPersistenceProvider, type SDS_PersistenceError, transfer } from '../main/index.ts';
+import type { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
+import { discard, open, type Parcel } from '../protocol/parcel.ts';
+import { viewsOf } from '../protocol/patch-blocks.ts';
+import type { StoreInParcel } from '../protocol/service.ts';
 import { type Promise, wallTimeUs } from '../protocol/surroundings.ts';
-import { inTime, loadMerged, type Merged, type Merging, partsOf } from './merging.ts';
+import { inTime, loadMerged, type Merging } from './merging.ts';
 import { join } from './merging-thread.ts';
 import { GrowingPause } from './pause.ts';
 import type { Trouble } from './trouble.ts';
@@ -77,8 +80,8 @@ export class DocumentLog {
    * @returns that, and of how many updates
    */
   async compute(task: 'stateVector' | 'diff', against?: Uint8Array): Promise<{ bytes: Uint8Array; updates: number }> {
-    const { bytes, contents } = await loadMerged(this.provider, this.#merging, task, true, against);
-    return { bytes, updates: partsOf(contents).length };
+    const { store, merged } = await loadMerged(this.provider, this.#merging, { task, against }, true);
+    return { bytes: bytesIn(merged as Parcel), updates: updatesOf(store) }; // of a merge alone there may be nothing to do
   }
 
   /**
@@ -87,25 +90,32 @@ export class DocumentLog {
    */
   async load(): Promise<Uint8Array[]> {
     const clock = this.#nextClock();
-    const contents = await this.provider.loadStore();
-    this.#lastClock = Math.max(this.#lastClock, contents.LastClock);
-    const { Snapshot, Patches } = contents;
-    this.#snapshotBytes = Snapshot?.byteLength ?? 0;
-    this.#patches = Math.max(this.#patches, Patches.length);
-    this.#bytes = Math.max(this.#bytes, sizeOf(Patches));
-    if (Patches.length <= FEW_PATCHES) return this.#loaded(partsOf(contents));
-    const bytes = await inTime(this.#merging.run('merge', partsOf(contents), true), MERGED_WITHIN_MS);
-    if (bytes === undefined) return this.#loaded(partsOf(await this.provider.loadStore()));
-    // a copy is stored: the update is the caller's
-    if (this.#isLong && this.#compacting === undefined) {
-      void this.#compactBy(async () => this.#replace({ contents, bytes: bytes.slice() }, clock));
-    }
-    return [bytes];
+    const store = await this.provider.loadParcel();
+    this.#lastClock = Math.max(this.#lastClock, store.lastClock);
+    this.#snapshotBytes = store.snapshotBytes;
+    this.#patches = Math.max(this.#patches, store.patches);
+    this.#bytes = Math.max(this.#bytes, store.patchBytes);
+    if (store.patches <= FEW_PATCHES) return this.#loaded(store);
+    const bytes = await inTime(this.#merge(store, clock), MERGED_WITHIN_MS);
+    return bytes === undefined ? this.#loaded(await this.provider.loadParcel()) : [bytes];
   }
 
-  #loaded(parts: Uint8Array[]): Uint8Array[] {
+  /** Merges what was loaded, and stores that as well if it is long: also where it comes too late for whoever opens the document. */
+  async #merge(store: StoreInParcel, clock: number): Promise<Uint8Array> {
+    try {
+      const order = { task: 'merge', copies: this.#isLong ? 2 : 1 } as const;
+      const [merged, copy] = await this.#merging.run(order, async () => store.parcel, true);
+      if (copy !== undefined && this.#compacting !== undefined) discard(copy);
+      else if (copy !== undefined) void this.#compactBy(() => this.#replace(store, copy, clock));
+      return bytesIn(merged as Parcel); // there were parts
+    } finally {
+      discard(store.parcel);
+    }
+  }
+
+  #loaded({ parcel }: StoreInParcel): Uint8Array[] {
     this.#compactIfLong();
-    return parts;
+    return viewsOf(open(parcel));
   }
 
   // ---- updates --------------------------------------------------------------------------------------
@@ -243,19 +253,19 @@ export class DocumentLog {
 
   async #compact(isWaitedFor: boolean): Promise<boolean> {
     const clock = this.#nextClock();
-    const merged = await loadMerged(this.provider, this.#merging, 'merge', isWaitedFor);
-    if (merged.contents.Patches.length === 0) return true;
-    return this.#replace(merged, clock);
+    const { store, merged } = await loadMerged(this.provider, this.#merging, { task: 'merge' }, isWaitedFor);
+    return merged === undefined || this.#replace(store, merged, clock);
   }
 
-  async #replace({ contents, bytes }: Merged, clock: number): Promise<boolean> {
-    const { SnapshotClock, Patches, LastClock } = contents;
-    this.#lastClock = Math.max(this.#lastClock, LastClock);
-    const { byteLength } = bytes;
-    const seen = { SnapshotClock, Patches, LastClock: Math.max(clock, LastClock + 1) };
-    const isStored = await this.provider.compactStore(transfer(bytes), seen);
-    if (isStored) this.#snapshotBytes = byteLength;
-    return isStored;
+  async #replace(seen: StoreInParcel, merged: Parcel, clock: number): Promise<boolean> {
+    this.#lastClock = Math.max(this.#lastClock, seen.lastClock);
+    try {
+      const isStored = await this.provider.compactByParcel(merged, seen, Math.max(clock, seen.lastClock + 1));
+      if (isStored) this.#snapshotBytes = merged.length;
+      return isStored;
+    } finally {
+      discard(merged);
+    }
   }
 
   // ---- the end ---------------------------------------------------------------------------------------
@@ -293,6 +303,10 @@ export class DocumentLog {
   }
 }
 
-function sizeOf(patches: readonly Uint8Array[]): number {
-  return patches.reduce((bytes, { byteLength }) => bytes + byteLength, 0);
+function updatesOf({ snapshotClock, patches }: StoreInParcel): number {
+  return snapshotClock === undefined ? patches : patches + 1;
+}
+
+function bytesIn(merged: Parcel): Uint8Array {
+  return viewsOf(open(merged))[0] as Uint8Array; // one was sealed
 }

@@ -6,3 +6,4 @@ export { merge } from './merging-thread.ts';
 export { readDocumentOptions, readStorageOptions, type Settings } from './options.ts';
 export { GrowingPause } from './pause.ts';
 export { Trouble } from './trouble.ts';
+export { Turns } from './turns.ts';

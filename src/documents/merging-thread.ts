@@ -11,18 +11,18 @@ import { OWNER } from '../protocol/control.ts';
 import type { MergingLimits } from '../protocol/document-options.ts';
 import { reviveCause } from '../protocol/errors.ts';
 import type { MergeReply, MergeRequest, MergingData } from '../protocol/merging.ts';
-import { pack } from '../protocol/packed-parts.ts';
+import type { Parcel } from '../protocol/parcel.ts';
 import { later, Promise } from '../protocol/surroundings.ts';
 import { mergeFailed, NoMergeModule } from './merging.ts';
 
 /** The thread keeps what the largest document took, so it ends after some quiet. */
 const QUIET_MS = 5000;
+/** Nor does one that has merged so much merge another document: it would hold what is left of the one beside that. */
+const LARGE_BYTES = 1024 * 1024;
 /** A merge that takes longer will not end: the thread is at the lowest priority, so this is much more than it computes. */
 const LONGEST_MS = 300_000;
 
-export interface MergeJob extends Omit<MergeRequest, 'parts'> {
-  /** Handed over, with their buffers. */
-  parts: Uint8Array[];
+export interface MergeJob extends MergeRequest {
   /** Of the thread; one that was started with others is replaced. */
   limits: MergingLimits;
   /** Whether somebody waits: it comes before those that nobody waits for, and the process lives until it is done. */
@@ -31,13 +31,15 @@ export interface MergeJob extends Omit<MergeRequest, 'parts'> {
 
 interface Waiting {
   job: MergeJob;
-  resolve(bytes: Uint8Array): void;
+  resolve(merged: Parcel[]): void;
   reject(error: Error): void;
 }
 
 interface Thread {
   worker: Worker;
   limits: string;
+  /** Whether what it has merged was large. */
+  isUsedUp: boolean;
 }
 
 const waiting: Waiting[] = [];
@@ -48,13 +50,13 @@ let endsNot = () => {};
 let joined = 0;
 
 /**
- * Carries out a merge, after those that were asked for before.
+ * Carries out a merge, after those that were asked for before. Its parts are passed on once it begins.
  *
  * @throws NoMergeModule; SDS_PersistenceError `database-corrupt`, with what was thrown as its cause; `worker-lost` if the thread has
  *   ended, also for want of memory
  */
-export function merge(job: MergeJob): Promise<Uint8Array> {
-  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+export function merge(job: MergeJob): Promise<Parcel[]> {
+  const { promise, resolve, reject } = Promise.withResolvers<Parcel[]>();
   const at = job.isWaitedFor ? waiting.findIndex((other) => !other.job.isWaitedFor) : -1;
   waiting.splice(at < 0 ? waiting.length : at, 0, { job, resolve, reject });
   goOn();
@@ -98,16 +100,16 @@ function begin(job: MergeJob): void {
   thread ??= start(job.limits, limits);
   const { worker } = thread;
   endsNot = later(() => void worker.terminate(), LONGEST_MS);
-  const { source, task, against } = job;
-  const parts = pack(job.parts);
-  const request: MergeRequest = { source, task, parts, against };
-  worker.postMessage(request, [...parts.buffers, parts.spans.buffer]);
+  const { source, order, parts } = job;
+  thread.isUsedUp = parts.length >= LARGE_BYTES;
+  const request: MergeRequest = { source, order, parts };
+  worker.postMessage(request, [parts.port]);
 }
 
 function start(resourceLimits: MergingLimits, limits: string): Thread {
   const data: MergingData = { owner: OWNER };
   const worker = startThread(mergingCode(), 'sds-merging', data, resourceLimits);
-  const started = { worker, limits };
+  const started = { worker, limits, isUsedUp: false };
   let reason: unknown;
   worker.on('message', (reply: MergeReply) => {
     if (thread === started) finish((job) => settle(job, reply));
@@ -127,7 +129,7 @@ function start(resourceLimits: MergingLimits, limits: string): Thread {
 }
 
 function settle({ resolve, reject }: Waiting, reply: MergeReply): void {
-  if ('bytes' in reply) resolve(reply.bytes);
+  if ('merged' in reply) resolve(reply.merged);
   else if (reply.missing) reject(new NoMergeModule(reply.failure.message));
   else reject(mergeFailed(reviveCause(reply.failure)));
 }
@@ -137,6 +139,7 @@ function finish(tell: (job: Waiting) => void): void {
   endsNot();
   const job = current;
   current = undefined;
+  if (thread?.isUsedUp) end();
   if (job !== undefined) tell(job);
   goOn();
   stayAlive();

@@ -1,6 +1,8 @@
 /** What is stored of a document, merged. */
-import { type SDS_DesktopPersistenceProvider, SDS_PersistenceError, type SDS_StoreContents } from '../main/index.ts';
-import type { MergeTask } from '../protocol/merging.ts';
+import { type SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
+import type { MergeOrder } from '../protocol/merging.ts';
+import { discard, type Parcel } from '../protocol/parcel.ts';
+import type { StoreInParcel } from '../protocol/service.ts';
 import { later, Promise } from '../protocol/surroundings.ts';
 
 /** There is no module to merge with. */
@@ -15,39 +17,43 @@ export function mergeFailed(reason: Error): SDS_PersistenceError {
 /** Merges the updates of a kind of documents. */
 export interface Merging {
   /**
-   * @param parts - in any order; handed over, with their buffers
+   * @param load - called when its turn has come: brings the parts, in any order, or nothing if there is nothing to do.
+   *   Whatever this comes to, its caller discards them
    * @param isWaitedFor - whether somebody waits for it
-   * @param against - of a diff: the state vector
-   * @throws SDS_PersistenceError; NoMergeModule, if it will find another way the next time
+   * @returns as many as were ordered, the caller's to open, to pass on or to discard; none if there was nothing to do
+   * @throws SDS_PersistenceError, as `load` does; NoMergeModule, if it will find another way the next time
    */
-  run(task: MergeTask, parts: Uint8Array[], isWaitedFor: boolean, against?: Uint8Array): Promise<Uint8Array>;
+  run(order: MergeOrder, load: () => Promise<Parcel | undefined>, isWaitedFor: boolean): Promise<Parcel[]>;
 }
 
 export interface Merged {
-  contents: SDS_StoreContents;
-  bytes: Uint8Array;
+  /** Its parcel is gone. */
+  store: StoreInParcel;
+  /** The caller's; `undefined` if there was nothing to merge. */
+  merged: Parcel | undefined;
 }
 
-/** Snapshot and patches of a store. */
-export function partsOf({ Snapshot, Patches }: SDS_StoreContents): Uint8Array[] {
-  return Snapshot === undefined ? Patches : [Snapshot, ...Patches];
-}
-
-/** Loads a store and merges it, if there is anything to merge. Of what was loaded, the bytes are gone. */
+/** Loads a store and merges it, if there is anything to merge. */
 export async function loadMerged(
   provider: SDS_DesktopPersistenceProvider,
   merging: Merging,
-  task: MergeTask,
+  order: Omit<MergeOrder, 'copies'>,
   isWaitedFor: boolean,
-  against?: Uint8Array,
 ): Promise<Merged> {
   for (let isFirst = true; ; isFirst = false) {
-    const contents = await provider.loadStore();
-    if (task === 'merge' && contents.Patches.length === 0) return { contents, bytes: new Uint8Array() };
+    const loaded: { store?: StoreInParcel } = {};
+    const load = async () => {
+      const store = await provider.loadParcel();
+      loaded.store = store;
+      return order.task === 'merge' && store.patches === 0 ? undefined : store.parcel;
+    };
     try {
-      return { contents, bytes: await merging.run(task, partsOf(contents), isWaitedFor, against) };
+      const [merged] = await merging.run({ ...order, copies: 1 }, load, isWaitedFor);
+      return { store: loaded.store as StoreInParcel, merged }; // it was loaded for that
     } catch (error) {
       if (!isFirst || !(error instanceof NoMergeModule)) throw error;
+    } finally {
+      if (loaded.store !== undefined) discard(loaded.store.parcel);
     }
   }
 }

@@ -1,10 +1,11 @@
 /** The provider: checks what it is given, and hands it to the queue of its file. */
-import { keyOfSeen } from '../protocol/compaction.ts';
+import { keyOfSeen, type SeenStore } from '../protocol/compaction.ts';
 import type { SDS_Record, SDS_StoreContents } from '../protocol/contents.ts';
 import type { SDS_PersistenceProvider } from '../protocol/contract.ts';
 import {
   COMPACT_STORE,
   LIST_STORES,
+  LOAD_PARCEL,
   LOAD_PATCHES,
   LOAD_RECORD,
   LOAD_RECORDS,
@@ -25,7 +26,9 @@ import { makeError, reviveError, SDS_PersistenceError } from '../protocol/errors
 import { hasOwnLocks } from '../protocol/file-url.ts';
 import type { SDS_BackupOptions, SDS_BackupResult } from '../protocol/operations.ts';
 import type { ProviderSettings, SDS_ProviderOptions } from '../protocol/options.ts';
+import type { Parcel } from '../protocol/parcel.ts';
 import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
+import type { StoreInParcel } from '../protocol/service.ts';
 import type { SDS_Statistics } from '../protocol/statistics.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { faultOfClock, faultOfKey, readContents, readOptions } from './arguments.ts';
@@ -278,6 +281,16 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     return this.#write(COMPACT_STORE, keyOfSeen(contents.seen), contents.lastClock, Data);
   }
 
+  /** @internal As `loadStore`, with the bytes in a parcel, which belongs to the caller. */
+  loadParcel(): Promise<StoreInParcel> {
+    return this.#load(LOAD_PARCEL);
+  }
+
+  /** @internal As `compactStore` up to a number, by what is in a parcel; whatever this comes to, its caller discards it. */
+  compactByParcel(data: Parcel, seen: SeenStore, lastClock: number): Promise<boolean> {
+    return this.#write(COMPACT_STORE, keyOfSeen(seen), lastClock, data);
+  }
+
   /**
    * Deletes the store: its snapshot, its patches and its records. Values belong to the file and stay. What is called
    * later begins a new store of that name.
@@ -500,7 +513,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   }
 
   /** What it resolves with is the operation's to say. */
-  #write<T>(operation: number, key = '', clock = 0, data?: Uint8Array, takeOver = false): Promise<T> {
+  #write<T>(operation: number, key = '', clock = 0, data?: Uint8Array | Parcel, takeOver = false): Promise<T> {
     if (this.#closing !== undefined) return Promise.reject(this.#error('closed', operationNames[operation] ?? ''));
     const promise = this.#queue.addWrite(this.#member, operation, key, clock, data, takeOver);
     if (exiting) drainAtExit(this.#worker);

@@ -61,6 +61,8 @@ export const LOAD_STORE = 14;
 export const LIST_STORES = 15;
 export const LOAD_RECORD = 16;
 export const LOAD_RECORDS = 17;
+/** As LOAD_STORE, with the bytes in a parcel. */
+export const LOAD_PARCEL = 18;
 
 /** The method behind an operation, for messages. */
 export const operationNames: Readonly<Record<number, string>> = {
@@ -78,6 +80,7 @@ export const operationNames: Readonly<Record<number, string>> = {
   [REMOVE_RECORD]: 'removeRecord',
   [REMOVE_RECORDS]: 'removeRecords',
   [LOAD_STORE]: 'loadStore',
+  [LOAD_PARCEL]: 'loadStore',
   [LIST_STORES]: 'listStores',
   [LOAD_RECORD]: 'loadRecord',
   [LOAD_RECORDS]: 'loadRecords',

@@ -1,7 +1,7 @@
 /** Merging updates of documents: the messages between the main thread and the thread that merges. */
 import type { OWNER } from './control.ts';
 import type { ReportedCause } from './errors.ts';
-import type { PackedParts } from './packed-parts.ts';
+import type { Parcel } from './parcel.ts';
 
 /** What is to be made of a document's updates: one update, its state vector, or what a state vector lacks. */
 export type MergeTask = 'merge' | 'stateVector' | 'diff';
@@ -28,17 +28,22 @@ export interface YjsSource {
 
 export type MergeSource = ModuleSource | YjsSource;
 
+export interface MergeOrder {
+  task: MergeTask;
+  /** Of a diff: the state vector that it is made for. */
+  against?: Uint8Array | undefined;
+  /** In how many parcels the result is wanted. */
+  copies: number;
+}
+
 export interface MergeRequest {
   source: MergeSource;
-  task: MergeTask;
-  /** Handed over. */
-  parts: PackedParts;
-  /** Of a diff: the state vector that it is made for. */
-  against: Uint8Array | undefined;
+  order: MergeOrder;
+  parts: Parcel;
 }
 
 /** `missing`: its module was not found. */
-export type MergeReply = { bytes: Uint8Array } | { failure: ReportedCause; missing: boolean };
+export type MergeReply = { merged: Parcel[] } | { failure: ReportedCause; missing: boolean };
 
 export interface MergingData {
   owner: typeof OWNER;

@@ -3,8 +3,10 @@
  * of large bytes), and the life of providers and files. Gathered writes cross by shared memory instead:
  * see `control.ts` (ring), `slabs.ts` and `entries.ts`.
  */
+import type { MessagePort } from 'node:worker_threads';
 import type { SharedMemory } from './control.ts';
 import type { ReportedCause, SDS_PersistenceErrorCode } from './errors.ts';
+import type { Parcel } from './parcel.ts';
 import type { PostgresqlTarget } from './postgresql/url.ts';
 
 /** A provider as the worker knows it. */
@@ -54,9 +56,9 @@ export interface PostgresqlSettings {
   places: readonly string[];
 }
 
-/** Large bytes: a view's buffer, handed over or shared. */
+/** Large bytes: a view's buffer, handed over or shared; or the port of a parcel, which has all of them. */
 export interface Bytes {
-  buffer: ArrayBuffer | SharedArrayBuffer;
+  buffer: ArrayBuffer | SharedArrayBuffer | MessagePort;
   start: number;
   length: number;
 }
@@ -95,6 +97,17 @@ export interface StoreFound {
   lastClock: number;
 }
 
+/** The same with its bytes in a parcel: the snapshot, if there is one, and the patches behind it. */
+export interface StoreInParcel {
+  parcel: Parcel;
+  snapshotClock: number | undefined;
+  snapshotBytes: number;
+  /** How many there are. */
+  patches: number;
+  patchBytes: number;
+  lastClock: number;
+}
+
 /** Records in the order in which they were made: the key of each, and their data as of patches. */
 export interface RecordsFound {
   keys: string[];
@@ -105,7 +118,7 @@ export interface StoresFound {
   stores: string[];
 }
 
-export type Found = Uint8Array | PatchBlocks | StoreFound | RecordsFound | StoresFound | undefined;
+export type Found = Uint8Array | PatchBlocks | StoreFound | StoreInParcel | RecordsFound | StoresFound | undefined;
 
 /** What a load found, or why it failed: of an error, Comlink would carry only the message. */
 export type Loaded = { found: Found } | { failure: Failure };

@@ -4,6 +4,7 @@ import { BOOTED, FILE_AT_WORK, RETIRED, type SharedMemory } from '../protocol/co
 import { Delays } from '../protocol/delays.ts';
 import {
   LIST_STORES,
+  LOAD_PARCEL,
   LOAD_PATCHES,
   LOAD_RECORD,
   LOAD_RECORDS,
@@ -12,6 +13,8 @@ import {
 } from '../protocol/entries.ts';
 import { ErrorBoard, type Settlers } from '../protocol/error-board.ts';
 import { accountFor, accountForAtOnce } from '../protocol/gc-pressure.ts';
+import { seal } from '../protocol/parcel.ts';
+import { blockOf, buffersOf } from '../protocol/patch-blocks.ts';
 import type {
   Bytes,
   Failure,
@@ -20,6 +23,8 @@ import type {
   LoadTicket,
   ProviderMessage,
   Report,
+  StoreFound,
+  StoreInParcel,
   WorkerService,
   WriteTicket,
 } from '../protocol/service.ts';
@@ -33,8 +38,8 @@ import { type FileHost, type Member, WorkerFile } from './file.ts';
 import { Loop, type Shared, type Work } from './loop.ts';
 
 export type NewEngine = (provider: ProviderMessage) => Engine;
-/** Makes Comlink move buffers instead of copying them. */
-export type Move = <T extends object>(value: T, buffers: ArrayBuffer[]) => T;
+/** Makes Comlink move buffers and ports instead of copying them. */
+export type Move = <T extends object>(value: T, transferables: (ArrayBuffer | MessagePort)[]) => T;
 
 /** What a service needs of the thread that it runs in. */
 export interface ServingThread extends Shared {
@@ -129,9 +134,15 @@ export class Service implements WorkerService, FileHost, Work {
       member.file.load(
         askedAt,
         (engine) => read(engine, member, operation, key, clock),
-        (loaded) => done('found' in loaded ? this.#move(loaded, buffersOf(loaded.found)) : loaded),
+        (loaded) => done('found' in loaded ? this.#handedOver(loaded.found, operation) : loaded),
       ),
     );
+  }
+
+  /** What an engine has found lies in buffers of its own. */
+  #handedOver(found: Found, operation: number): Loaded {
+    const answer = operation === LOAD_PARCEL ? inParcel(found as StoreFound) : found;
+    return this.#move({ found: answer }, transferablesOf(answer));
   }
 
   write(ticket: WriteTicket, operation: number, key: string, clock: number, data: Bytes): Promise<void> {
@@ -313,7 +324,7 @@ export class Service implements WorkerService, FileHost, Work {
 function read(engine: Engine, caller: Member, operation: number, key: string, clock: number): MaybePromise<Found> {
   if (operation === LOAD_SNAPSHOT) return engine.loadSnapshot(caller);
   if (operation === LOAD_PATCHES) return engine.loadPatchesSince(caller, clock);
-  if (operation === LOAD_STORE) return engine.loadStore(caller);
+  if (operation === LOAD_STORE || operation === LOAD_PARCEL) return engine.loadStore(caller);
   if (operation === LIST_STORES) {
     const stores = engine.listStores(caller);
     return stores instanceof Promise ? stores.then((names) => ({ stores: names })) : { stores };
@@ -324,12 +335,18 @@ function read(engine: Engine, caller: Member, operation: number, key: string, cl
   return engine.loadValue(caller, wellFormed);
 }
 
-/** What an engine has found lies in buffers of its own: they are handed over. */
-function buffersOf(found: Found): ArrayBuffer[] {
+function inParcel({ snapshot, snapshotClock, patches, lastClock }: StoreFound): StoreInParcel {
+  const snapshotBytes = snapshot?.byteLength ?? 0;
+  const count = patches.reduce((sum, { lengths }) => sum + lengths.length, 0);
+  const parcel = seal(snapshot === undefined ? patches : [blockOf(snapshot), ...patches]);
+  const patchBytes = parcel.length - snapshotBytes;
+  return { parcel, snapshotClock, snapshotBytes, patches: count, patchBytes, lastClock };
+}
+
+function transferablesOf(found: Found): (ArrayBuffer | MessagePort)[] {
   if (found === undefined || 'stores' in found) return [];
-  if (Array.isArray(found)) {
-    return found.flatMap(({ bytes, lengths }) => [bytes.buffer as ArrayBuffer, lengths.buffer as ArrayBuffer]);
-  }
-  if ('patches' in found) return [...buffersOf(found.snapshot), ...buffersOf(found.patches)];
+  if (Array.isArray(found)) return buffersOf(found);
+  if ('parcel' in found) return [found.parcel.port];
+  if ('patches' in found) return [...transferablesOf(found.snapshot), ...buffersOf(found.patches)];
   return 'data' in found ? buffersOf(found.data) : [found.buffer as ArrayBuffer];
 }

@@ -1,9 +1,11 @@
 /** Merges documents of Yjs: in the merging thread, or, where that finds no Yjs, in this one. */
-import { type Merging, merge, mergeFailed, NoMergeModule, type Trouble } from '../documents/index.ts';
+import { type Merging, merge, mergeFailed, NoMergeModule, type Trouble, Turns } from '../documents/index.ts';
 import { placesToLookFrom } from '../main/location.ts';
 import type { MergingLimits } from '../protocol/document-options.ts';
-import type { MergeTask, YjsSource } from '../protocol/merging.ts';
+import { mergeParcel } from '../protocol/merge-parcel.ts';
+import type { MergeOrder, YjsSource } from '../protocol/merging.ts';
 import { mergingBy, type Yjs } from '../protocol/merging-yjs.ts';
+import type { Parcel } from '../protocol/parcel.ts';
 import type { Promise } from '../protocol/surroundings.ts';
 
 /** What modules have besides the names that they export. */
@@ -14,6 +16,8 @@ export class YjsMerging {
   readonly #source: Omit<YjsSource, 'gc'>;
   readonly #limits: MergingLimits;
   readonly #trouble: () => Trouble;
+  /** One document is loaded and merged at a time. A database that is away for long holds up no other one. */
+  readonly #turns = new Turns();
   #isHere = false;
 
   /** @param url - of the module, if the program names it */
@@ -27,29 +31,33 @@ export class YjsMerging {
 
   /** For documents that drop what was deleted, or keep it. */
   of(gc: boolean): Merging {
-    return { run: (task, parts, isWaitedFor, against) => this.#run(gc, task, parts, isWaitedFor, against) };
+    return {
+      run: async (order, load, isWaitedFor) => {
+        await this.#turns.take(isWaitedFor);
+        try {
+          const parts = await load();
+          return parts === undefined ? [] : await this.#run(gc, order, parts, isWaitedFor);
+        } finally {
+          this.#turns.pass();
+        }
+      },
+    };
   }
 
-  async #run(
-    gc: boolean,
-    task: MergeTask,
-    parts: Uint8Array[],
-    isWaitedFor: boolean,
-    against: Uint8Array | undefined,
-  ): Promise<Uint8Array> {
-    if (this.#isHere) return this.#runHere(gc, task, parts, against);
+  async #run(gc: boolean, order: MergeOrder, parts: Parcel, isWaitedFor: boolean): Promise<Parcel[]> {
+    if (this.#isHere) return this.#runHere(gc, order, parts);
     const limits = this.#limits;
     try {
-      return await merge({ source: { ...this.#source, gc }, task, parts, against, isWaitedFor, limits });
+      return await merge({ source: { ...this.#source, gc }, order, parts, isWaitedFor, limits });
     } catch (error) {
       if (error instanceof NoMergeModule) this.#mergeHere(error.message);
       throw error;
     }
   }
 
-  #runHere(gc: boolean, task: MergeTask, parts: Uint8Array[], against: Uint8Array | undefined): Uint8Array {
+  async #runHere(gc: boolean, order: MergeOrder, parts: Parcel): Promise<Parcel[]> {
     try {
-      return mergingBy(this.#Y, gc)[task](parts, against);
+      return await mergeParcel(mergingBy(this.#Y, gc)[order.task], order, parts);
     } catch (error) {
       throw mergeFailed(error as Error);
     }

@@ -103,6 +103,21 @@ it("a thread's young heap is small, also where the program bounds the old one", 
   ]);
 });
 
+it('a thread that has merged a large document merges no other one beside what is left of that', async () => {
+  const persistence = persistenceOn(join(freshFolder(), 'documents.db'));
+  const merge = async (name: string, text: string) => {
+    await persistence.storeUpdate(name, updateOf(text));
+    await persistence.flushDocument(name);
+  };
+  await merge('small', 'x');
+  const [first] = mergingThreads();
+  await merge('another small one', 'x');
+  expect(mergingThreads()).toEqual([first]);
+  await merge('large', 'x'.repeat(2 ** 20));
+  await merge('small', 'y');
+  expect(mergingThreads().filter((thread) => thread !== first)).toHaveLength(1);
+});
+
 it('a thread that is not needed any more ends', async () => {
   const persistence = persistenceOn(join(freshFolder(), 'documents.db'));
   await persistence.storeUpdate('notes', updateOf('x'));

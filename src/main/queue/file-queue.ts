@@ -2,9 +2,11 @@
  * All that is called on one database file, in order: what was gathered is sent when it may be, settled once
  * the worker has published that it is finished, and sent again if a worker was lost.
  */
+import { types } from '../../protocol/builtins.ts';
 import { reached } from '../../protocol/control.ts';
 import { APPEND_PATCH, ENTRY_KEEPS_BOTH, operationNames, SAVE_SNAPSHOT } from '../../protocol/entries.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
+import type { Parcel } from '../../protocol/parcel.ts';
 import type { Bytes, Loaded } from '../../protocol/service.ts';
 import { INLINE_LIMIT } from '../../protocol/slabs.ts';
 import { Promise } from '../../protocol/surroundings.ts';
@@ -17,6 +19,7 @@ import { lengthOf } from '../view.ts';
 import type { Awaited } from './acknowledgement.ts';
 import { Backpressure, type GiveUpReason, type Room } from './backpressure.ts';
 import type { Batch } from './batch.ts';
+import { drop } from './found.ts';
 import { InFlight, type Item, MOST_SMALL, WORTH_SENDING } from './in-flight.ts';
 import { bytesFor, LargeWrite } from './large-write.ts';
 import { Load } from './load.ts';
@@ -146,9 +149,12 @@ export class FileQueue implements Findings, OpenBatchOwner {
     operation: number,
     key: string,
     clock: number,
-    data?: Uint8Array,
+    data?: Uint8Array | Parcel,
     takesOver = false,
   ): Promise<unknown> {
+    if (data !== undefined && !types.isUint8Array(data)) {
+      return this.#addLarge(member, operation, key, clock, data, true, 0);
+    }
     const length = data === undefined ? 0 : lengthOf(data);
     const handedOver = data !== undefined && (takeMark(data) || takesOver);
     if (data !== undefined && length > INLINE_LIMIT) {
@@ -163,20 +169,21 @@ export class FileQueue implements Findings, OpenBatchOwner {
     operation: number,
     key: string,
     clock: number,
-    data: Uint8Array,
+    data: Uint8Array | Parcel,
     handedOver: boolean,
     flags: number,
   ): Promise<unknown> {
+    const length = types.isUint8Array(data) ? lengthOf(data) : data.length;
     const call = operationNames[operation] ?? '';
     // first of all: hooks of promises may call, and this write has no number yet
     const settlers = Promise.withResolvers<unknown>();
-    const refusal = this.#backpressure.admit(lengthOf(data), member, call);
+    const refusal = this.#backpressure.admit(length, member, call);
     if (refusal !== undefined) return Promise.reject(refusal);
     let bytes: Bytes;
     try {
       bytes = bytesFor(data, handedOver, this.memory.blocks);
     } catch (error) {
-      const detail = `there is no memory for a copy of its ${lengthOf(data)} bytes; nothing was stored`;
+      const detail = `there is no memory for a copy of its ${length} bytes; nothing was stored`;
       return Promise.reject(makeError('io-error', call, this.dbPath, detail, error));
     }
     this.#openBatch.complete();
@@ -323,7 +330,10 @@ export class FileQueue implements Findings, OpenBatchOwner {
 
   /** The worker's answer to a load. */
   answer(load: Load, loaded: Loaded): void {
-    if (!this.#inFlight.take(load)) return;
+    if (!this.#inFlight.take(load)) {
+      drop(loaded);
+      return;
+    }
     this.finishedItems++;
     settleLoad(load, loaded, this);
   }

@@ -1,6 +1,8 @@
 /** What a load has found, as its caller gets it: in bytes, lists and objects of the realm of this code, as the caller's own are; a message's are of the main one. */
 import type { SDS_Record, SDS_StoreContents } from '../../protocol/contents.ts';
-import type { Found, PatchBlocks } from '../../protocol/service.ts';
+import { discard } from '../../protocol/parcel.ts';
+import { addViews } from '../../protocol/patch-blocks.ts';
+import type { Found, Loaded, PatchBlocks } from '../../protocol/service.ts';
 import { nextTurn } from '../../protocol/surroundings.ts';
 
 /** Making views of so many patches takes about a millisecond; then the event loop has its turn. */
@@ -18,6 +20,12 @@ export async function handOut(
   }
 }
 
+/** Nobody gets it. */
+export function drop(loaded: Loaded): void {
+  const found = 'found' in loaded ? loaded.found : undefined;
+  if (found !== undefined && 'parcel' in found) discard(found.parcel);
+}
+
 function ofThisRealm({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
@@ -30,6 +38,7 @@ async function partsOf(found: Exclude<Found, undefined>): Promise<unknown> {
     const data = await patchesOf(found.data);
     return Array.from(found.keys, (Key, index): SDS_Record => ({ Key, Data: data[index] as Uint8Array })); // as many as keys
   }
+  if ('parcel' in found) return found;
   const { snapshot, snapshotClock, patches, lastClock } = found;
   return {
     Snapshot: snapshot && ofThisRealm(snapshot),
@@ -42,18 +51,13 @@ async function partsOf(found: Exclude<Found, undefined>): Promise<unknown> {
 async function patchesOf(blocks: PatchBlocks): Promise<Uint8Array[]> {
   const patches: Uint8Array[] = [];
   let thisTurn = 0;
-  for (const { bytes, lengths } of blocks) {
+  for (const block of blocks) {
     if (thisTurn >= VIEWS_A_TURN) {
       thisTurn = 0;
       await nextTurn();
     }
-    const { buffer } = bytes;
-    let start = bytes.byteOffset;
-    for (const length of lengths) {
-      patches.push(new Uint8Array(buffer, start, length));
-      start += length;
-    }
-    thisTurn += lengths.length;
+    addViews(patches, block);
+    thisTurn += block.lengths.length;
   }
   return patches;
 }

@@ -3,6 +3,7 @@
 import { types } from '../../protocol/builtins.ts';
 import { ENTRY_ACKNOWLEDGED, SAVE_VALUE } from '../../protocol/entries.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
+import type { Parcel } from '../../protocol/parcel.ts';
 import type { Bytes } from '../../protocol/service.ts';
 import { type Promise, performance } from '../../protocol/surroundings.ts';
 import type { BlockPool } from '../memory/block-pool.ts';
@@ -15,7 +16,8 @@ import type { Member, Watcher } from './member.ts';
 export const NO_SLOT = -1;
 
 /** Copied into shared memory where they are not handed over, so that a lost worker does not lose them. */
-export function bytesFor(data: Uint8Array, handedOver: boolean, blocks: BlockPool): Bytes {
+export function bytesFor(data: Uint8Array | Parcel, handedOver: boolean, blocks: BlockPool): Bytes {
+  if (!types.isUint8Array(data)) return { buffer: data.port, start: 0, length: data.length };
   const taken = handedOver ? takeOver(data) : undefined;
   if (taken !== undefined) return taken;
   const length = lengthOf(data);
@@ -43,6 +45,8 @@ export class LargeWrite {
   resolve: (value: unknown) => void;
   reject: (error: SDS_PersistenceError) => void;
   sent = false;
+  /** Whether a parcel went to a worker: its port does not tell. */
+  parcelIsGone = false;
   /** Where the worker notes what became of it. */
   slot = NO_SLOT;
   readonly watchers: Watcher[] = [];
@@ -77,6 +81,7 @@ export class LargeWrite {
 
   /** Whether its bytes were handed over to a worker: if that one is lost, so are they. */
   get isGone(): boolean {
-    return types.isArrayBuffer(this.data.buffer) && this.data.buffer.detached;
+    const { buffer } = this.data;
+    return types.isArrayBuffer(buffer) ? buffer.detached : this.parcelIsGone;
   }
 }

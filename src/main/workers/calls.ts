@@ -5,6 +5,7 @@ import { types } from '../../protocol/builtins.ts';
 import { cellTime } from '../../protocol/clock.ts';
 import { reportedOf } from '../../protocol/errors.ts';
 import type { Loaded } from '../../protocol/service.ts';
+import { drop } from '../queue/found.ts';
 import type { LargeWrite } from '../queue/large-write.ts';
 import type { Load } from '../queue/load.ts';
 import type { WorkerLink } from './worker-link.ts';
@@ -23,13 +24,16 @@ export function callWrite(
     link.call((service) => service.recall(ticket, operation), onAnswer);
     return;
   }
-  const bytes = types.isArrayBuffer(data.buffer) ? transfer(data, [data.buffer]) : data;
+  const { buffer } = data;
+  const isShared = types.isSharedArrayBuffer(buffer);
+  const bytes = isShared ? data : transfer(data, [buffer]);
   link.call((service) => service.write(ticket, operation, key, clock, bytes), onAnswer, onFailure);
+  write.parcelIsGone = !isShared && !types.isArrayBuffer(buffer);
 }
 
 export function callLoad(link: WorkerLink, load: Load, onAnswer: (loaded: Loaded) => void): void {
   const { member, operation, key, clock, askedAt } = load;
   const ticket = { member: member.id, askedAt: cellTime(askedAt) };
   const onFailure = (error: unknown) => onAnswer({ failure: { code: 'io-error', cause: reportedOf(error) } });
-  link.call((service) => service.load(ticket, operation, key, clock), onAnswer, onFailure);
+  link.call((service) => service.load(ticket, operation, key, clock), onAnswer, onFailure, drop);
 }

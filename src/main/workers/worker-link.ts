@@ -82,26 +82,30 @@ export class WorkerLink {
    *
    * @param onFailure - told of a call that can't be sent, or has thrown. Without it the worker can't go on without the
    *   call: it ends, and its successor is asked anew
+   * @param drop - given the answer of a worker that counts as lost already
    */
   call<T>(
     method: (service: Remote<WorkerService>) => Promise<T>,
     onAnswer: (answer: T) => void,
     onFailure: (error: unknown) => void = (error) => this.#thread.end(error),
+    drop: (answer: T) => void = () => {},
   ): void {
     if (this.#over) return;
     this.#calls++;
     this.keepAlive(true);
-    outsideOfCalls(() => inTheMiddle(() => void this.#await(method, onAnswer, onFailure)));
+    outsideOfCalls(() => inTheMiddle(() => void this.#await(method, onAnswer, onFailure, drop)));
   }
 
   async #await<T>(
     method: (service: Remote<WorkerService>) => Promise<T>,
     onAnswer: (answer: T) => void,
     onFailure: (error: unknown) => void,
+    drop: (answer: T) => void,
   ): Promise<void> {
     let tell: () => void;
     try {
       const answer = await method(this.#service);
+      if (this.#over) drop(answer);
       tell = () => onAnswer(answer);
     } catch (error) {
       tell = () => onFailure(error);

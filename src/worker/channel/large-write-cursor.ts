@@ -1,6 +1,8 @@
 /** A write that crossed by itself, as the engine sees it: a cursor over one call, whose marks go to its slot. */
+import { MessagePort } from 'node:worker_threads';
 import { SLOT_COLLIDED, SLOT_FOREIGN_WRITER } from '../../protocol/control.ts';
 import { ENTRY_ACKNOWLEDGED, ENTRY_KEEPS_BOTH } from '../../protocol/entries.ts';
+import { discard, open } from '../../protocol/parcel.ts';
 import type { Bytes } from '../../protocol/service.ts';
 import type { Caller, Writes } from '../engine.ts';
 
@@ -13,7 +15,7 @@ export class LargeWriteCursor implements Writes {
   readonly isAcknowledged: boolean;
   readonly at = 0;
   readonly isLast = true;
-  readonly #bytes: Bytes;
+  #bytes: Bytes;
   readonly #outcomes: Int32Array;
   readonly #slot: number;
   #read = false;
@@ -51,7 +53,15 @@ export class LargeWriteCursor implements Writes {
   }
 
   get data(): Uint8Array {
-    return new Uint8Array(this.#bytes.buffer, this.#bytes.start, this.#bytes.length);
+    const { buffer, start, length } = this.#bytes;
+    return buffer instanceof MessagePort ? this.#open(buffer) : new Uint8Array(buffer, start, length);
+  }
+
+  /** Of a parcel. What was sealed before this call was made is there. */
+  #open(port: MessagePort): Uint8Array {
+    const bytes = open({ port })[0]?.bytes ?? new Uint8Array();
+    this.#bytes = { buffer: bytes.buffer, start: bytes.byteOffset, length: bytes.byteLength };
+    return bytes;
   }
 
   /** Only before it is published: after that the slot may be used anew. */
@@ -78,5 +88,6 @@ export class LargeWriteCursor implements Writes {
   free(): void {
     const { buffer } = this.#bytes;
     if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+    if (buffer instanceof MessagePort) discard({ port: buffer });
   }
 }

@@ -1,0 +1,21 @@
+/** Merges what is in a parcel, in whichever thread has the module for that. */
+import type { MergeOrder } from './merging.ts';
+import type { Merge } from './merging-yjs.ts';
+import { open, type Parcel, seal } from './parcel.ts';
+import { blockOf, viewsOf } from './patch-blocks.ts';
+import type { Promise } from './surroundings.ts';
+
+/** @throws what the module throws, and if it does not return bytes */
+export async function mergeParcel(merge: Merge, { against, copies }: MergeOrder, parts: Parcel): Promise<Parcel[]> {
+  const merged = ownBytes(await merge(viewsOf(open(parts)), against));
+  const each = Array.from({ length: copies }, (_, index) => (index === 0 ? merged : merged.slice()));
+  return each.map((bytes) => seal([blockOf(bytes)]));
+}
+
+/** In a buffer of its own, to be handed over: a module may return a part of one that it goes on using. */
+function ownBytes(merged: unknown): Uint8Array {
+  if (!(merged instanceof Uint8Array)) throw new TypeError(`a merge must return a Uint8Array, not ${typeof merged}`);
+  const { buffer, byteLength } = merged;
+  const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
+  return isWhole && Object.getPrototypeOf(merged) === Uint8Array.prototype ? merged : Uint8Array.from(merged);
+}

@@ -1,0 +1,35 @@
+/**
+ * Bytes on their way from one thread to another through a third one, which holds a port only: a message that waits in there. V8
+ * counts bytes that it is given as memory of that thread, and the more of that comes, the more often it looks through all of its heap for garbage.
+ */
+import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
+import { buffersOf } from './patch-blocks.ts';
+import type { PatchBlocks } from './service.ts';
+
+/** Belongs to one thread at a time, which opens it, passes its port on, or discards it: till then its bytes stay. */
+export interface Parcel {
+  port: MessagePort;
+  /** Bytes in it. */
+  length: number;
+}
+
+/** The blocks' buffers are handed over. */
+export function seal(blocks: PatchBlocks): Parcel {
+  const length = blocks.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
+  const { port1, port2 } = new MessageChannel();
+  port1.postMessage(blocks, buffersOf(blocks)); // closed with the other one: Deno would take back what was posted
+  return { port: port2, length };
+}
+
+/** @throws if it was opened before, or was not sealed */
+export function open({ port }: Pick<Parcel, 'port'>): PatchBlocks {
+  const received = receiveMessageOnPort(port);
+  port.close();
+  if (received === undefined) throw new Error('there are no bytes in a port that should have brought some');
+  return received.message;
+}
+
+/** Lets go of a parcel; nothing happens to one that was opened, or passed on. */
+export function discard({ port }: Pick<Parcel, 'port'>): void {
+  port.close();
+}
