@@ -71,6 +71,16 @@ export class YjsPersistence<Doc extends YjsDoc> {
   // ---- for servers ----------------------------------------------------------------------------------
 
   /**
+   * Resolves once the database is open. Nobody has to wait for it: each call tries anew; but a server that does so first does
+   * not begin to serve what it can't store.
+   *
+   * @throws SDS_PersistenceError `open-failed`, `schema-mismatch` and the like
+   */
+  ready(): Promise<void> {
+    return this.#documents.ready();
+  }
+
+  /**
    * Applies what is stored of a document to it, and stores each change of it from now on, also before that is loaded. What it has already is
    * stored, too. Changes that come from the database have this object as their origin. A document that is destroyed is released.
    *
