@@ -6,7 +6,7 @@ import { describe, oneOf } from '../main/option-checks.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
 import type { Yjs as MergingYjs } from '../protocol/merging-yjs.ts';
 import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
-import { Promise } from '../protocol/surroundings.ts';
+import { nextTurn, Promise } from '../protocol/surroundings.ts';
 import { YjsMerging } from '../yjs/merging.ts';
 import type { YjsDoc } from '../yjs/yjs.ts';
 import { urlOf, type YjsOptions, yjsOptions } from '../yjs/yjs-options.ts';
@@ -161,7 +161,8 @@ export class HocuspocusPersistence {
 
   /**
    * Resolves once all that was changed is committed; else the server keeps the document in memory. It is tried again from
-   * time to time then, and once that has succeeded the server goes on where it has stopped.
+   * time to time then, and once that has succeeded the server goes on where it has stopped. What can't be stored here any more is
+   * unloaded: it belongs to another server, or this extension was destroyed before this server.
    *
    * @throws SDS_PersistenceError why it could not be stored
    */
@@ -171,15 +172,29 @@ export class HocuspocusPersistence {
     try {
       await open?.store();
     } catch (error) {
-      if (isFenced(error))
+      if (this.#isLasting(error)) {
         instance.closeConnections(payload.documentName); // their clients go where it belongs
-      else void open?.onceStored(() => void instance.storeDocumentHooks(document as never, payload as never, true));
-      throw error;
+        void this.#unload(payload);
+      } else {
+        void open?.onceStored(() => void instance.storeDocumentHooks(document as never, payload as never, true));
+      }
+      throw this.#destroying === undefined ? error : destroyedBefore(payload.documentName, error);
     }
   }
 
+  /** Whether a document that could not be stored never will be, from here. */
+  #isLasting(error: unknown): boolean {
+    return this.#destroying !== undefined || (error instanceof SDS_PersistenceError && error.code === 'fenced');
+  }
+
+  /** Once the hook that asks for it is over; else its clients would find it as they have left it. */
+  async #unload({ instance, document }: DocumentPayload): Promise<void> {
+    await nextTurn();
+    await instance.unloadDocument(document as never);
+  }
+
   /**
-   * As `onStoreDocument`: the server unloads no document that is not stored, unless it belongs to another one by now.
+   * As `onStoreDocument`: the server unloads no document that is not stored, but one that can't be stored here any more.
    *
    * @throws SDS_PersistenceError why it could not be stored; the server keeps it
    */
@@ -188,7 +203,7 @@ export class HocuspocusPersistence {
     try {
       await open?.storeAll();
     } catch (error) {
-      if (isFenced(error)) return;
+      if (this.#isLasting(error)) return;
       void open?.onceStored(() => void instance.unloadDocument(document as never));
       throw error;
     }
@@ -209,7 +224,7 @@ export class HocuspocusPersistence {
   }
 
   async #release(open: OpenDocument): Promise<void> {
-    if (!this.#open.delete(open.document)) return;
+    if (!this.#open.delete(open.document) || this.#destroying !== undefined) return;
     this.#leaving.add(open);
     await open.leaveQuietly();
     this.#leaving.delete(open);
@@ -287,7 +302,6 @@ export class HocuspocusPersistence {
 
   async #destroy(): Promise<void> {
     const open = [...this.#open.values(), ...this.#leaving];
-    this.#open.clear();
     await this.#documents.closeAll(open.map((one) => one.leave()));
   }
 
@@ -314,6 +328,8 @@ function dropsDeleted(document: HocuspocusDocument): boolean {
   }
 }
 
-function isFenced(error: unknown): boolean {
-  return error instanceof SDS_PersistenceError && error.code === 'fenced';
+function destroyedBefore(name: string, cause: unknown): SDS_PersistenceError {
+  const document = JSON.stringify(name);
+  const message = `document ${document} is not stored: the extension was destroyed before; server.destroy() destroys both in their order`;
+  return new SDS_PersistenceError('closed', message, { cause });
 }

@@ -19,6 +19,8 @@ export class Binding<Doc extends YjsDoc> {
   readonly #untilStored = new GrowingPause();
   #heir: Binding<Doc> | undefined;
   #isLast = false;
+  #isReleased = false;
+  #isChangedSince = false;
 
   /**
    * @param origin - by which changes are known that come from the database
@@ -56,8 +58,14 @@ export class Binding<Doc extends YjsDoc> {
     return this.#leaving !== undefined;
   }
 
+  /** Whether the document was changed after `leaveNow` had released it. */
+  get isChangedSince(): boolean {
+    return this.#isChangedSince;
+  }
+
   #onUpdate = (update: Uint8Array, origin: unknown): void => {
-    if (origin !== this.#origin) void this.log.append(update);
+    if (this.#isReleased) this.#isChangedSince = true;
+    else if (origin !== this.#origin) void this.log.append(update);
   };
 
   /** Nobody may listen to it: what it fails with is told by the log, or by us. */
@@ -129,7 +137,8 @@ export class Binding<Doc extends YjsDoc> {
   async #leave(): Promise<void> {
     this.#loading?.end();
     const failure = await this.#store();
-    this.doc.off('update', this.#onUpdate);
+    this.#isReleased = true;
+    if (!this.#isLast) this.doc.off('update', this.#onUpdate);
     this.doc.off('destroy', this.#destroyed);
     try {
       await this.#documents.close(this.log);

@@ -45,6 +45,8 @@ export class YjsPersistence<Doc extends YjsDoc> {
   readonly #bindings = new Map<Doc, Binding<Doc>>();
   /** Not bound any more, but not stored yet. */
   readonly #leaving = new Set<Binding<Doc>>();
+  /** Those that `destroy` has released. */
+  readonly #ended = new WeakMap<Doc, Binding<Doc>>();
   #destroying: Promise<void> | undefined;
 
   /**
@@ -124,11 +126,17 @@ export class YjsPersistence<Doc extends YjsDoc> {
    * Releases a document, once all of it is stored. As long as that fails, it is tried again; if the document is bound anew
    * under its name meanwhile, that one takes its state over.
    *
-   * @throws SDS_PersistenceError only if `destroy` ends it before
+   * @throws SDS_PersistenceError only if `destroy` ends it before; `closed` if the document was changed after that
    */
-  async writeState(_name: string, doc: Doc): Promise<void> {
+  async writeState(name: string, doc: Doc): Promise<void> {
     const binding = this.#bindings.get(doc);
-    if (binding !== undefined) await this.#release(binding);
+    if (binding !== undefined) return this.#release(binding);
+    const ended = this.#ended.get(doc);
+    await ended?.leave();
+    if (ended?.isChangedSince) {
+      const message = `writeState (${JSON.stringify(name)}): the document was changed after destroy(), which is not stored`;
+      throw new SDS_PersistenceError('closed', message);
+    }
   }
 
   /** Nobody listens to what it fails with, which is told by its log. */
@@ -275,6 +283,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
 
   async #destroy(): Promise<void> {
     const bindings = [...this.#bindings.values(), ...this.#leaving];
+    for (const binding of bindings) this.#ended.set(binding.doc, binding);
     this.#bindings.clear();
     await this.#documents.closeAll(bindings.map((binding) => binding.leaveNow()));
   }

@@ -200,3 +200,20 @@ it('after destroy() every call rejects, and says so', async () => {
   await expect(persistence.setMeta('notes', 'key', 1)).rejects.toMatchObject(closed);
   await expect(persistence.getAllDocNames()).rejects.toMatchObject(closed);
 });
+
+it('a document that is changed after destroy() is not taken for stored: writeState says so, for that one alone', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  const [changed, other] = [new Y.Doc(), new Y.Doc()];
+  await persistence.bindState('notes', changed);
+  await persistence.bindState('plans', other);
+  type(changed, 'before');
+  await persistence.destroy();
+  type(changed, ' and after');
+  await expect(persistence.writeState('notes', changed)).rejects.toMatchObject({
+    code: 'closed',
+    message: expect.stringMatching(/"notes".*after destroy\(\)/),
+  });
+  await persistence.writeState('plans', other);
+  expect(await storedText(file)).toBe('before');
+});
