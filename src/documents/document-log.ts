@@ -190,10 +190,13 @@ export class DocumentLog {
    * @throws why it could not be stored; it is tried again with the next call, and from time to time
    */
   async flush(): Promise<void> {
+    const rejections = this.#rejections;
     try {
       await this.#lastStored;
     } catch (error) {
-      if (!this.#isIncomplete) throw error;
+      // whoever waits has waited for the server just now, for as long as he wanted to
+      const isAway = (error as SDS_PersistenceError).code === 'connection-failed' && rejections !== this.#rejections;
+      if (!this.#isIncomplete || isAway) throw error;
     }
     await this.#complete();
   }

@@ -2,7 +2,7 @@
 import { YjsPersistence, type YjsPersistenceOptions } from 'sds-persistence-worker/yjs';
 import { expect, it, onTestFinished } from 'vitest';
 import * as Y from 'yjs';
-import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
+import { describeOnPostgresql, postgresql, proxiedPlace } from '../support/postgresql.ts';
 import { rubbish, runEditor, textOf, type, updateOf } from './documents.ts';
 
 function persistenceOn(url: string, options: Partial<YjsPersistenceOptions<Y.Doc>> = {}): YjsPersistence<Y.Doc> {
@@ -77,6 +77,32 @@ describeOnPostgresql('documents on a server', () => {
       expect(length).toBeGreaterThan(30);
       expect(doc.getArray(name).toArray()).toEqual(Array.from({ length }, (_, at) => at));
     }
+  });
+
+  it('a server that is away at the end: destroy() waits for it once, not for each attempt anew, and rejects', async () => {
+    const [{ proxy, url }, other] = [await proxiedPlace(), await proxiedPlace()];
+    const retryForMs = 2000;
+    const persistence = persistenceOn(url, { retryForMs, onError: () => undefined });
+    const docs = ['notes', 'plans'].map((name) => ({ name, doc: new Y.Doc() }));
+    for (const { name, doc } of docs) await persistence.bindState(name, doc);
+    const twiceAsPatient = persistenceOn(other.url, { retryForMs: 2 * retryForMs, onError: () => undefined });
+    await twiceAsPatient.ready();
+    for (const one of [proxy, other.proxy]) {
+      one.refuse();
+      one.cutNow();
+    }
+    for (const { doc } of docs) type(doc, 'not stored');
+    const outcomes: string[] = [];
+    const noted = async (what: string, promise: Promise<unknown>) => {
+      await expect(promise).rejects.toMatchObject({ code: 'connection-failed' });
+      outcomes.push(what);
+    };
+    await Promise.all([
+      noted('another call that may wait for twice as long', twiceAsPatient.storeUpdate('notes', updateOf('x'))),
+      noted('destroy()', persistence.destroy()),
+    ]);
+    expect(outcomes[0]).toBe('destroy()');
+    for (const { name, doc } of docs) await expect(persistence.writeState(name, doc)).rejects.toThrow();
   });
 
   it('what can not be merged stays, and keeps nothing else out', async () => {
