@@ -7,6 +7,7 @@ import type { DocumentOptions } from '../protocol/document-options.ts';
 import type { Yjs as MergingYjs } from '../protocol/merging-yjs.ts';
 import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
 import { nextTurn, Promise } from '../protocol/surroundings.ts';
+import { faultOfUpdate } from '../yjs/fault-of-update.ts';
 import { YjsMerging } from '../yjs/merging.ts';
 import type { YjsDoc } from '../yjs/yjs.ts';
 import { urlOf, type YjsOptions, yjsOptions } from '../yjs/yjs-options.ts';
@@ -257,19 +258,27 @@ export class HocuspocusPersistence {
    * @param existing - what to do if something is stored under that name: leave that alone (`'skip'`, default), or add the state
    *   to it (`'merge'`), of which documents that are open see nothing until they are loaded again
    * @returns whether it was stored, once it is committed
-   * @throws SDS_PersistenceError `invalid-argument`; what a write fails with; `fenced` if the document is open on another server
+   * @throws SDS_PersistenceError `invalid-argument`, also if `state` is no update, of which nothing is stored; what a write fails with;
+   *   `fenced` if the document is open on another server
    */
   async add(name: string, state: Uint8Array, existing: 'skip' | 'merge' = 'skip'): Promise<boolean> {
-    const fault =
-      faultOfBytes(state, 'state') ??
-      (state.byteLength === 0 ? 'state has no bytes, which is no update' : undefined) ??
-      (existings.test(existing) ? undefined : `existing must be ${existings.what}, not ${describe(existing)}`);
-    if (fault !== undefined)
+    const refuse = (fault: string | undefined) => {
+      if (fault === undefined) return;
       throw new SDS_PersistenceError('invalid-argument', `add (${JSON.stringify(name)}): ${fault}`);
+    };
+    refuse(
+      faultOfBytes(state, 'state') ??
+        (state.byteLength === 0 ? 'state has no bytes, which is no update' : undefined) ??
+        (existings.test(existing) ? undefined : `existing must be ${existings.what}, not ${describe(existing)}`),
+    );
     const own = Uint8Array.from(state);
     return this.#opened(name, async (log) => {
       const { Snapshot, Patches } = await log.provider.loadStore();
-      if (Snapshot === undefined && Patches.length === 0) {
+      const isThere = Snapshot !== undefined || Patches.length > 0;
+      if (isThere && existing === 'skip') return false;
+      const fault = await faultOfUpdate(this.#ofClosed, own);
+      refuse(fault === undefined ? undefined : `state ${fault}`);
+      if (!isThere) {
         const nothing = { SnapshotClock: undefined, Patches, LastClock: 0 };
         if (await log.provider.compactStore(own, nothing)) return true;
       }

@@ -31,10 +31,10 @@ function persistenceOn(database: string): HocuspocusPersistence {
   return persistence;
 }
 
-function updateOf(text: string): Uint8Array {
+function updateOf(text: string, encode = Y.encodeStateAsUpdate): Uint8Array {
   const doc = new Y.Doc();
   doc.getText('text').insert(0, text);
-  return Y.encodeStateAsUpdate(doc);
+  return encode(doc);
 }
 
 it('the file of extension-sqlite: its documents are snapshots with number 0, and open as they were', async () => {
@@ -81,6 +81,66 @@ it('what fetch of extension-database returns: null is no document', async () => 
   }
   expect(await importDocuments(persistence, documents())).toEqual({ imported: 1, skipped: 1 });
   expect(await persistence.names()).toEqual(['notes']);
+});
+
+const noUpdates: [string, Uint8Array, RegExp][] = [
+  ['rubbish', new Uint8Array(64).fill(255), /no update of Yjs/],
+  ['an update that was cut off', updateOf('whole').subarray(0, 9), /no update of Yjs/],
+  ['JSON', new TextEncoder().encode('{"type":"doc"}'), /no update of Yjs/],
+  ['an update of version 2, which is read as an empty one', updateOf('whole', Y.encodeStateAsUpdateV2), /version 2/],
+  ['zeros', new Uint8Array(100), /nothing/],
+];
+
+it.each(noUpdates)('%s is refused, and nothing of it is stored', async (_, bytes, reason) => {
+  const persistence = persistenceOn(freshFile());
+  for (const existing of ['skip', 'merge'] as const) {
+    await expect(persistence.add('notes', bytes, existing)).rejects.toMatchObject({
+      code: 'invalid-argument',
+      message: expect.stringMatching(new RegExp(`"notes".*${reason.source}`)),
+    });
+  }
+  expect(await persistence.names()).toEqual([]);
+});
+
+it('an update that waits for others, or only deletes something, is one', async () => {
+  const persistence = persistenceOn(freshFile());
+  const doc = new Y.Doc();
+  const updates: Uint8Array[] = [];
+  doc.on('update', (update) => updates.push(update));
+  for (const at of [0, 1]) doc.getText('text').insert(at, 'x');
+  doc.getText('text').delete(0, 1);
+  const [first, second, deletion] = updates as [Uint8Array, Uint8Array, Uint8Array];
+  expect(await persistence.add('notes', second)).toBe(true);
+  for (const update of [deletion, first, new Uint8Array([0, 0])]) {
+    expect(await persistence.add('notes', update, 'merge')).toBe(true);
+  }
+});
+
+it('the file of extension-sqlite, in which some documents are damaged: all others are imported, and those are named', async () => {
+  const [from, to] = [await writtenByExtension('one', 'two', 'three', 'four'), freshFile()];
+  const database = new DatabaseSync(from);
+  const damage = database.prepare('UPDATE documents SET data = ? WHERE name = ?');
+  damage.run(new Uint8Array(64).fill(255), 'two');
+  damage.run('text', 'three');
+  database.close();
+  const persistence = persistenceOn(to);
+  const importing = importFromSqlite(persistence, from);
+  await expect(importing).rejects.toMatchObject({
+    code: 'invalid-argument',
+    message: expect.stringMatching(
+      /2 documents are left out.*"two".*no update of Yjs.*"three".*Uint8Array.*2 were imported now/,
+    ),
+  });
+  expect(await persistence.names()).toEqual(['four', 'one']);
+  // and those that are mended since come with the next call
+  const mended = new DatabaseSync(from);
+  for (const name of ['two', 'three']) {
+    mended.prepare('UPDATE documents SET data = ? WHERE name = ?').run(updateOf(name), name);
+  }
+  mended.close();
+  expect(await importFromSqlite(persistence, from)).toEqual({ imported: 2, skipped: 2 });
+  await persistence.destroy();
+  expect(await storedText(to, 'two')).toBe('two');
 });
 
 it('both extensions in one server: documents are taken over when they are opened', async () => {
