@@ -9,7 +9,7 @@ import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
 import { nextTurn, Promise } from '../protocol/surroundings.ts';
 import { faultOfUpdate } from '../yjs/fault-of-update.ts';
 import { YjsMerging } from '../yjs/merging.ts';
-import type { YjsDoc } from '../yjs/yjs.ts';
+import { dropsDeleted, type YjsDoc } from '../yjs/yjs.ts';
 import { urlOf, type YjsOptions, yjsOptions } from '../yjs/yjs-options.ts';
 import type { DocumentPayload, HocuspocusDocument } from './hocuspocus.ts';
 import { OpenDocument } from './open-document.ts';
@@ -326,15 +326,6 @@ const existings = oneOf('skip', 'merge');
 function patient(database: string, options: SDS_ProviderOptions): SDS_ProviderOptions {
   const { LeaseMs = 10_000, BusyTimeoutMs = LeaseMs + 5000 } = options;
   return isPostgresqlUrl(database) ? { ...options, BusyTimeoutMs } : options;
-}
-
-/** Whether what was deleted may be dropped when it is merged: the filter runs where the document is, and is asked without an item. */
-function dropsDeleted(document: HocuspocusDocument): boolean {
-  try {
-    return document.gc && (document.gcFilter?.() ?? true);
-  } catch {
-    return false; // it looks at what is deleted: so it keeps some of that
-  }
 }
 
 function destroyedBefore(name: string, cause: unknown): SDS_PersistenceError {

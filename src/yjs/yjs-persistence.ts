@@ -10,7 +10,7 @@ import { Promise } from '../protocol/surroundings.ts';
 import { applyAll, Binding } from './binding.ts';
 import { YjsMerging } from './merging.ts';
 import { delMeta, getMeta, getMetas, setMeta } from './metas.ts';
-import type { YjsDoc, YjsModule } from './yjs.ts';
+import { dropsDeleted, type YjsDoc, type YjsModule } from './yjs.ts';
 import { urlOf, type YjsOptions, yjsOptions } from './yjs-options.ts';
 
 /** `Y` is not left out. */
@@ -116,7 +116,15 @@ export class YjsPersistence<Doc extends YjsDoc> {
       throw new SDS_PersistenceError('invalid-argument', message);
     }
     const released = () => void this.#destroyed(binding);
-    const binding = new Binding(name, doc, this.#Y, this.#documents, this.#merging.of(doc.gc), this, released);
+    const binding = new Binding(
+      name,
+      doc,
+      this.#Y,
+      this.#documents,
+      this.#merging.of(dropsDeleted(doc)),
+      this,
+      released,
+    );
     this.#bindings.set(doc, binding);
     for (const other of this.#leaving) if (other.name === name) other.leaveTo(binding);
     return binding;
