@@ -1,11 +1,15 @@
 /** What people have stored by other extensions of Hocuspocus is taken over, also in several attempts. */
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { SQLite } from '@hocuspocus/extension-sqlite';
 import { Server } from '@hocuspocus/server';
 import { HocuspocusPersistence, importDocuments, importFromSqlite } from 'sds-persistence-worker/hocuspocus';
 import { expect, it, onTestFinished } from 'vitest';
 import * as Y from 'yjs';
-import { freshFile, rowsOf } from '../support/files.ts';
+import { nodes, resultOf, runNode } from '../package/a-fresh-machine.ts';
+import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
 import { serve, storedText, unloaded } from './hocuspocus-server.ts';
 
 /** A file that the real extension has written, a document for each text, under it. */
@@ -175,3 +179,33 @@ it.each([
     message: expect.stringContaining(file),
   });
 });
+
+it.each([
+  ['22.5', []],
+  ['22.5', ['--experimental-sqlite']],
+  ['22.12', []],
+] as const)(
+  'Node %s %j: what it can not read is refused by what it takes, and no file is made',
+  async (version, flags) => {
+    const [folder, root] = [freshFolder(), join(import.meta.dirname, '../..')];
+    const urlOf = (...path: string[]) => JSON.stringify(pathToFileURL(join(root, ...path)).href);
+    const program = join(folder, 'import.mjs');
+    writeFileSync(
+      program,
+      `import * as Y from ${urlOf('node_modules/yjs/dist/yjs.mjs')};
+import { HocuspocusPersistence, importFromSqlite } from ${urlOf('dist/hocuspocus.js')};
+const persistence = new HocuspocusPersistence({ database: './documents.db', Y });
+const { code, message } = await importFromSqlite(persistence, './old.sqlite').catch((error) => error);
+console.log(JSON.stringify({ code, message }));
+await persistence.destroy();`,
+    );
+    const ended = await runNode([...flags, program], { cwd: folder, node: nodes[version] });
+    expect(resultOf(ended, program)).toEqual({
+      code: 'open-failed',
+      message: expect.stringMatching(
+        new RegExp(`'./old.sqlite'.*Node ${version}.*run the import on Node 22.13 or later`),
+      ),
+    });
+    expect(readdirSync(folder)).not.toContain('old.sqlite');
+  },
+);
