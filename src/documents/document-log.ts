@@ -47,6 +47,8 @@ export class DocumentLog {
   #compacting: Promise<boolean> | undefined;
   /** Between two attempts to complete the database. */
   #pause: GrowingPause | undefined;
+  /** Whether the last update that came meanwhile was rejected as well. */
+  #isRejecting = false;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -120,7 +122,9 @@ export class DocumentLog {
     // after a removal nothing is there that it could follow
     const whole = this.#isRemoved ? this.#live?.state() : undefined;
     this.#isRemoved = false;
-    return this.#store(whole ?? update);
+    const stored = this.#store(whole ?? update);
+    if (this.#isIncomplete) void this.#completeAfter(stored);
+    return stored;
   }
 
   #store(update: Uint8Array): Promise<void> {
@@ -153,7 +157,7 @@ export class DocumentLog {
   };
 
   #lacksSomething(): void {
-    this.#isIncomplete = true;
+    this.#isIncomplete = this.#isRejecting = true;
     if (this.#pause === undefined) void this.#completeLater();
   }
 
@@ -182,6 +186,17 @@ export class DocumentLog {
       }
     }
     this.#pause = undefined;
+  }
+
+  /** One that is stored behind one that was not: there is room again. More of them say nothing new: the whole document may be too large. */
+  async #completeAfter(stored: Promise<void>): Promise<void> {
+    try {
+      await stored;
+      if (this.#isRejecting) this.#pause?.end();
+      this.#isRejecting = false;
+    } catch {
+      this.#isRejecting = true; // as was told of the first one
+    }
   }
 
   /**
@@ -234,9 +249,9 @@ export class DocumentLog {
   }
 
   async #begin(compact: () => Promise<boolean>): Promise<boolean> {
+    this.#compacting = compact();
     // if it comes to nothing, it is tried again after as many patches again
     this.#patches = this.#bytes = 0;
-    this.#compacting = compact();
     try {
       return await this.#compacting;
     } finally {
@@ -246,9 +261,18 @@ export class DocumentLog {
 
   async #compact(isWaitedFor: boolean): Promise<boolean> {
     const clock = this.#nextClock();
+    const patches = this.#patches;
     const merged = await loadMerged(this.provider, this.#merging, 'merge', isWaitedFor);
-    if (merged.contents.Patches.length === 0) return true;
+    const { Snapshot, Patches } = merged.contents;
+    if (Snapshot === undefined && (this.#snapshotBytes > 0 || Patches.length < patches)) this.#wasRemoved();
+    if (Patches.length === 0) return true;
     return this.#replace(merged, clock);
+  }
+
+  /** By another process: what was appended since can't be applied without what was before. */
+  #wasRemoved(): void {
+    this.#snapshotBytes = 0;
+    if (this.#live !== undefined && !this.#isRemoved) void this.#store(this.#live.state());
   }
 
   async #replace({ contents, bytes }: Merged, clock: number): Promise<boolean> {
