@@ -3,7 +3,7 @@
  * documents whose updates may be applied in any order, and more than once.
  */
 import { type SDS_DesktopPersistenceProvider, type SDS_PersistenceError, transfer } from '../main/index.ts';
-import { type Promise, wallTimeUs } from '../protocol/surroundings.ts';
+import { Promise, wallTimeUs } from '../protocol/surroundings.ts';
 import { inTime, loadMerged, type Merged, type Merging, partsOf } from './merging.ts';
 import { join } from './merging-thread.ts';
 import { GrowingPause } from './pause.ts';
@@ -29,8 +29,8 @@ export interface LiveDocument {
 
 export class DocumentLog {
   readonly name: string;
-  /** Of the document's store; for records. */
-  readonly provider: SDS_DesktopPersistenceProvider;
+  readonly #open: () => SDS_DesktopPersistenceProvider;
+  #provider: SDS_DesktopPersistenceProvider;
   readonly #merging: Merging;
   readonly #trouble: Trouble;
   readonly #live: LiveDocument | undefined;
@@ -44,6 +44,8 @@ export class DocumentLog {
   #rejections = 0;
   #isIncomplete = false;
   #isRemoved = false;
+  /** Whether the store belongs to another process (`fenced`). */
+  #isLost = false;
   #compacting: Promise<boolean> | undefined;
   /** Between two attempts to complete the database. */
   #pause: GrowingPause | undefined;
@@ -51,26 +53,52 @@ export class DocumentLog {
   #isRejecting = false;
   #closing: Promise<void> | undefined;
 
+  /** @param open - makes a provider of the document's store */
   constructor(
     name: string,
-    provider: SDS_DesktopPersistenceProvider,
+    open: () => SDS_DesktopPersistenceProvider,
     merging: Merging,
     trouble: Trouble,
     live?: LiveDocument,
   ) {
     this.name = name;
-    this.provider = provider;
+    this.#open = open;
+    this.#provider = open();
     this.#merging = merging;
     this.#trouble = trouble;
     this.#live = live;
   }
 
+  /** Of the document's store; for records. */
+  get provider(): SDS_DesktopPersistenceProvider {
+    return this.#provider;
+  }
+
   // ---- what is stored ---------------------------------------------------------------------------
 
-  /** Has the live document apply what is stored. Updates may be appended before that. */
+  /** Has the live document apply what is stored. Updates may be appended before that. A store that was lost is opened anew for it. */
   async restore(): Promise<void> {
-    const updates = await this.load();
-    this.#live?.apply(updates);
+    if (this.#isLost) await this.#openAnew();
+    try {
+      const updates = await this.load();
+      this.#live?.apply(updates);
+    } catch (error) {
+      this.#noteLoss(error as SDS_PersistenceError);
+      throw error;
+    }
+  }
+
+  #noteLoss({ code }: SDS_PersistenceError): void {
+    if (code === 'fenced') this.#isLost = true;
+  }
+
+  /** Only a provider that is made once the one that has lost the store is closed may have it again. */
+  async #openAnew(): Promise<void> {
+    const lost = this.#provider;
+    await Promise.allSettled([lost.close()]); // what it could not store was told
+    if (this.#closing !== undefined || this.#provider !== lost) return;
+    this.#provider = this.#open();
+    this.#isLost = false;
   }
 
   /**
@@ -150,6 +178,7 @@ export class DocumentLog {
 
   #rejected = (error: SDS_PersistenceError): void => {
     this.#rejections++;
+    this.#noteLoss(error);
     if (this.#isIncomplete) return; // it was told
     this.#trouble.tell('write', this.name, error);
     // what was removed since is not missed
@@ -180,6 +209,7 @@ export class DocumentLog {
     while (this.#isIncomplete && this.#closing === undefined) {
       await pause.next();
       try {
+        if (this.#isLost && this.#closing === undefined) await this.restore();
         if (this.#closing === undefined) await this.#complete();
       } catch {
         // that it is incomplete was told when it began

@@ -121,6 +121,10 @@ const server = new Server({ ...common, extensions, async afterStoreDocument() { 
     const back = await connect(next.url, 'notes', client.document);
     await vi.waitFor(() => expect([...other.text()].sort().join('')).toBe([...'one two three '].sort().join('')));
     expect(back.text()).toBe(other.text());
+    // and once it is free there, it may be opened again where it was lost
+    for (const one of [back, other]) one.leave();
+    await unloaded(next);
+    expect((await connect(paused.url)).text()).toBe(other.text());
     paused.child.kill('SIGUSR2');
     await paused.said(/^destroyed (ok)$/m);
   });
