@@ -104,7 +104,7 @@ const server = new Server({ ...common, extensions, async afterStoreDocument() { 
     );
     const client = await connect(paused.url);
     client.type('one ');
-    await client.heard();
+    await expect.poll(async () => (await postgresql.rowsOf(place)).patches).toHaveLength('one '.length);
     const closed = new Promise((resolve) => client.provider.on('close', resolve));
     paused.child.kill('SIGSTOP'); // for longer than its lease
     const next = await serve(place, { leaseMs: 1000 });
