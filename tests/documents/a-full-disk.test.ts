@@ -97,12 +97,13 @@ it('an update that is stored where others were not ends the pause before the nex
       await expect(persistence.bindState(name, doc)).rejects.toMatchObject({ code: 'open-failed' });
       one.attempts = 0;
       type(doc, 'before ');
-      return one;
+      return Object.assign(one, { persistence });
     }),
   );
-  const [notes, plans] = documents as [(typeof documents)[0], (typeof documents)[0]];
-  // behind the second attempt there is a pause of four seconds
+  const [notes, plans] = documents as [(typeof documents)[0], (typeof documents)[0]]; // of as many names
   await expect.poll(() => documents.map(({ attempts }) => attempts)).toEqual([2, 2]);
+  // behind the second attempt, once it has failed as what follows it does, there is a pause of four seconds
+  for (const { persistence, name } of documents) await expect(persistence.getMeta(name, 'title')).rejects.toThrow();
   mkdirSync(folder);
   type(notes.doc, 'and after');
   await expect.poll(() => storedText(file)).toBe('before and after');
