@@ -71,6 +71,10 @@ export class RepeatedWrites {
   /** Whether all are finished. */
   async #carryOut(): Promise<boolean> {
     for (let write = this.#writes[0]; write !== undefined; write = this.#writes[0]) {
+      if (this.#isClosing) {
+        await Promise.all([...this.#writes].map((one) => this.#carryOutLast(one)));
+        continue; // with what was called meanwhile
+      }
       try {
         await write.call();
         this.#writes.shift();
@@ -81,6 +85,17 @@ export class RepeatedWrites {
       }
     }
     return true;
+  }
+
+  /** The last attempt: none waits for what becomes of those before it, each of which may wait long for a server. */
+  async #carryOutLast(write: Write): Promise<void> {
+    try {
+      await write.call();
+      this.#writes.splice(this.#writes.indexOf(write), 1);
+      write.resolve();
+    } catch (error) {
+      this.#reject(write, error as SDS_PersistenceError);
+    }
   }
 
   #isLasting({ code }: SDS_PersistenceError): boolean {

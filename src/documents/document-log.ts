@@ -6,7 +6,7 @@ import type { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../ma
 import { discard, open, type Parcel } from '../protocol/parcel.ts';
 import { viewsOf } from '../protocol/patch-blocks.ts';
 import type { StoreInParcel } from '../protocol/service.ts';
-import { type Promise, wallTimeUs } from '../protocol/surroundings.ts';
+import { Promise, wallTimeUs } from '../protocol/surroundings.ts';
 import { inTime, loadMerged, type Merging } from './merging.ts';
 import { join } from './merging-thread.ts';
 import { GrowingPause } from './pause.ts';
@@ -32,8 +32,8 @@ export interface LiveDocument {
 
 export class DocumentLog {
   readonly name: string;
-  /** Of the document's store; for records. */
-  readonly provider: SDS_DesktopPersistenceProvider;
+  readonly #open: () => SDS_DesktopPersistenceProvider;
+  #provider: SDS_DesktopPersistenceProvider;
   readonly #merging: Merging;
   readonly #trouble: Trouble;
   readonly #live: LiveDocument | undefined;
@@ -47,31 +47,61 @@ export class DocumentLog {
   #rejections = 0;
   #isIncomplete = false;
   #isRemoved = false;
+  /** Whether the store belongs to another process (`fenced`). */
+  #isLost = false;
   #compacting: Promise<boolean> | undefined;
   /** Between two attempts to complete the database. */
   #pause: GrowingPause | undefined;
+  /** Whether the last update that came meanwhile was rejected as well. */
+  #isRejecting = false;
   #closing: Promise<void> | undefined;
 
+  /** @param open - makes a provider of the document's store */
   constructor(
     name: string,
-    provider: SDS_DesktopPersistenceProvider,
+    open: () => SDS_DesktopPersistenceProvider,
     merging: Merging,
     trouble: Trouble,
     live?: LiveDocument,
   ) {
     this.name = name;
-    this.provider = provider;
+    this.#open = open;
+    this.#provider = open();
     this.#merging = merging;
     this.#trouble = trouble;
     this.#live = live;
   }
 
+  /** Of the document's store; for records. */
+  get provider(): SDS_DesktopPersistenceProvider {
+    return this.#provider;
+  }
+
   // ---- what is stored ---------------------------------------------------------------------------
 
-  /** Has the live document apply what is stored. Updates may be appended before that. */
+  /** Has the live document apply what is stored. Updates may be appended before that. A store that was lost is opened anew for it. */
   async restore(): Promise<void> {
-    const updates = await this.load();
-    this.#live?.apply(updates);
+    if (this.#isLost) await this.#openAnew();
+    try {
+      const updates = await this.load();
+      this.#live?.apply(updates);
+    } catch (error) {
+      this.#noteLoss(error as SDS_PersistenceError);
+      throw error;
+    }
+  }
+
+  #noteLoss({ code }: SDS_PersistenceError): void {
+    if (code === 'fenced') this.#isLost = true;
+  }
+
+  /** Only a provider that is made once the one that has lost the store is closed may have it again. */
+  async #openAnew(): Promise<void> {
+    const lost = this.#provider;
+    await Promise.allSettled([lost.close()]); // what it could not store was told
+    if (this.#closing !== undefined || this.#provider !== lost) return;
+    this.#provider = this.#open();
+    this.#isLost = false;
   }
 
   /**
@@ -130,7 +160,9 @@ export class DocumentLog {
     // after a removal nothing is there that it could follow
     const whole = this.#isRemoved ? this.#live?.state() : undefined;
     this.#isRemoved = false;
-    return this.#store(whole ?? update);
+    const stored = this.#store(whole ?? update);
+    if (this.#isIncomplete) void this.#completeAfter(stored);
+    return stored;
   }
 
   #store(update: Uint8Array): Promise<void> {
@@ -156,6 +188,7 @@ export class DocumentLog {
 
   #rejected = (error: SDS_PersistenceError): void => {
     this.#rejections++;
+    this.#noteLoss(error);
     if (this.#isIncomplete) return; // it was told
     this.#trouble.tell('write', this.name, error);
     // what was removed since is not missed
@@ -163,7 +196,7 @@ export class DocumentLog {
   };
 
   #lacksSomething(): void {
-    this.#isIncomplete = true;
+    this.#isIncomplete = this.#isRejecting = true;
     if (this.#pause === undefined) void this.#completeLater();
   }
 
@@ -186,6 +219,7 @@ export class DocumentLog {
     while (this.#isIncomplete && this.#closing === undefined) {
       await pause.next();
       try {
+        if (this.#isLost && this.#closing === undefined) await this.restore();
         if (this.#closing === undefined) await this.#complete();
       } catch {
         // that it is incomplete was told when it began
@@ -194,16 +228,30 @@ export class DocumentLog {
     this.#pause = undefined;
   }
 
+  /** One that is stored behind one that was not: there is room again. More of them say nothing new: the whole document may be too large. */
+  async #completeAfter(stored: Promise<void>): Promise<void> {
+    try {
+      await stored;
+      if (this.#isRejecting) this.#pause?.end();
+      this.#isRejecting = false;
+    } catch {
+      this.#isRejecting = true; // as was told of the first one
+    }
+  }
+
   /**
    * Resolves once all that was appended is stored; if some of that was rejected, the whole document.
    *
    * @throws why it could not be stored; it is tried again with the next call, and from time to time
    */
   async flush(): Promise<void> {
+    const rejections = this.#rejections;
     try {
       await this.#lastStored;
     } catch (error) {
-      if (!this.#isIncomplete) throw error;
+      // whoever waits has waited for the server just now, for as long as he wanted to
+      const isAway = (error as SDS_PersistenceError).code === 'connection-failed' && rejections !== this.#rejections;
+      if (!this.#isIncomplete || isAway) throw error;
     }
     await this.#complete();
   }
@@ -241,9 +289,9 @@ export class DocumentLog {
   }
 
   async #begin(compact: () => Promise<boolean>): Promise<boolean> {
+    this.#compacting = compact();
     // if it comes to nothing, it is tried again after as many patches again
     this.#patches = this.#bytes = 0;
-    this.#compacting = compact();
     try {
       return await this.#compacting;
     } finally {
@@ -253,8 +301,16 @@ export class DocumentLog {
 
   async #compact(isWaitedFor: boolean): Promise<boolean> {
     const clock = this.#nextClock();
+    const patches = this.#patches;
     const { store, merged } = await loadMerged(this.provider, this.#merging, { task: 'merge' }, isWaitedFor);
+    if (store.snapshotClock === undefined && (this.#snapshotBytes > 0 || store.patches < patches)) this.#wasRemoved();
     return merged === undefined || this.#replace(store, merged, clock);
+  }
+
+  /** By another process: what was appended since can't be applied without what was before. */
+  #wasRemoved(): void {
+    this.#snapshotBytes = 0;
+    if (this.#live !== undefined && !this.#isRemoved) void this.#store(this.#live.state());
   }
 
   async #replace(seen: StoreInParcel, merged: Parcel, clock: number): Promise<boolean> {

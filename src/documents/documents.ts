@@ -53,7 +53,7 @@ export class Documents {
   /** Opens the log of a document, to be closed by the caller. */
   open(name: string, merging: Merging, live?: LiveDocument): DocumentLog {
     if (this.#isClosed) throw new SDS_PersistenceError('closed', `'${this.trouble.database}' is closed`);
-    const provider = new SDS_DesktopPersistenceProvider(this.#database, name, this.#settings.provider);
+    const provider = () => new SDS_DesktopPersistenceProvider(this.#database, name, this.#settings.provider);
     const log = new DocumentLog(name, provider, merging, this.trouble, live);
     this.#open.add(log);
     return log;

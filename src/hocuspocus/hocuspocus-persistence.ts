@@ -6,9 +6,10 @@ import { describe, oneOf } from '../main/option-checks.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
 import type { Yjs as MergingYjs } from '../protocol/merging-yjs.ts';
 import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
-import { Promise } from '../protocol/surroundings.ts';
+import { nextTurn, Promise } from '../protocol/surroundings.ts';
+import { faultOfUpdate } from '../yjs/fault-of-update.ts';
 import { YjsMerging } from '../yjs/merging.ts';
-import type { YjsDoc } from '../yjs/yjs.ts';
+import { dropsDeleted, type YjsDoc } from '../yjs/yjs.ts';
 import { urlOf, type YjsOptions, yjsOptions } from '../yjs/yjs-options.ts';
 import type { DocumentPayload, HocuspocusDocument } from './hocuspocus.ts';
 import { OpenDocument } from './open-document.ts';
@@ -161,7 +162,8 @@ export class HocuspocusPersistence {
 
   /**
    * Resolves once all that was changed is committed; else the server keeps the document in memory. It is tried again from
-   * time to time then, and once that has succeeded the server goes on where it has stopped.
+   * time to time then, and once that has succeeded the server goes on where it has stopped. What can't be stored here any more is
+   * unloaded: it belongs to another server, or this extension was destroyed before this server.
    *
    * @throws SDS_PersistenceError why it could not be stored
    */
@@ -171,15 +173,29 @@ export class HocuspocusPersistence {
     try {
       await open?.store();
     } catch (error) {
-      if (isFenced(error))
+      if (this.#isLasting(error)) {
         instance.closeConnections(payload.documentName); // their clients go where it belongs
-      else void open?.onceStored(() => void instance.storeDocumentHooks(document as never, payload as never, true));
-      throw error;
+        void this.#unload(payload);
+      } else {
+        void open?.onceStored(() => void instance.storeDocumentHooks(document as never, payload as never, true));
+      }
+      throw this.#destroying === undefined ? error : destroyedBefore(payload.documentName, error);
     }
   }
 
+  /** Whether a document that could not be stored never will be, from here. */
+  #isLasting(error: unknown): boolean {
+    return this.#destroying !== undefined || (error instanceof SDS_PersistenceError && error.code === 'fenced');
+  }
+
+  /** Once the hook that asks for it is over; else its clients would find it as they have left it. */
+  async #unload({ instance, document }: DocumentPayload): Promise<void> {
+    await nextTurn();
+    await instance.unloadDocument(document as never);
+  }
+
   /**
-   * As `onStoreDocument`: the server unloads no document that is not stored, unless it belongs to another one by now.
+   * As `onStoreDocument`: the server unloads no document that is not stored, but one that can't be stored here any more.
    *
    * @throws SDS_PersistenceError why it could not be stored; the server keeps it
    */
@@ -188,7 +204,7 @@ export class HocuspocusPersistence {
     try {
       await open?.storeAll();
     } catch (error) {
-      if (isFenced(error)) return;
+      if (this.#isLasting(error)) return;
       void open?.onceStored(() => void instance.unloadDocument(document as never));
       throw error;
     }
@@ -209,7 +225,7 @@ export class HocuspocusPersistence {
   }
 
   async #release(open: OpenDocument): Promise<void> {
-    if (!this.#open.delete(open.document)) return;
+    if (!this.#open.delete(open.document) || this.#destroying !== undefined) return;
     this.#leaving.add(open);
     await open.leaveQuietly();
     this.#leaving.delete(open);
@@ -242,19 +258,27 @@ export class HocuspocusPersistence {
    * @param existing - what to do if something is stored under that name: leave that alone (`'skip'`, default), or add the state
    *   to it (`'merge'`), of which documents that are open see nothing until they are loaded again
    * @returns whether it was stored, once it is committed
-   * @throws SDS_PersistenceError `invalid-argument`; what a write fails with; `fenced` if the document is open on another server
+   * @throws SDS_PersistenceError `invalid-argument`, also if `state` is no update, of which nothing is stored; what a write fails with;
+   *   `fenced` if the document is open on another server
    */
   async add(name: string, state: Uint8Array, existing: 'skip' | 'merge' = 'skip'): Promise<boolean> {
-    const fault =
-      faultOfBytes(state, 'state') ??
-      (state.byteLength === 0 ? 'state has no bytes, which is no update' : undefined) ??
-      (existings.test(existing) ? undefined : `existing must be ${existings.what}, not ${describe(existing)}`);
-    if (fault !== undefined)
+    const refuse = (fault: string | undefined) => {
+      if (fault === undefined) return;
       throw new SDS_PersistenceError('invalid-argument', `add (${JSON.stringify(name)}): ${fault}`);
+    };
+    refuse(
+      faultOfBytes(state, 'state') ??
+        (state.byteLength === 0 ? 'state has no bytes, which is no update' : undefined) ??
+        (existings.test(existing) ? undefined : `existing must be ${existings.what}, not ${describe(existing)}`),
+    );
     const own = Uint8Array.from(state);
     return this.#opened(name, async (log) => {
       const { Snapshot, Patches } = await log.provider.loadStore();
-      if (Snapshot === undefined && Patches.length === 0) {
+      const isThere = Snapshot !== undefined || Patches.length > 0;
+      if (isThere && existing === 'skip') return false;
+      const fault = await faultOfUpdate(this.#ofClosed, own);
+      refuse(fault === undefined ? undefined : `state ${fault}`);
+      if (!isThere) {
         const nothing = { SnapshotClock: undefined, Patches, LastClock: 0 };
         if (await log.provider.compactStore(own, nothing)) return true;
       }
@@ -287,7 +311,6 @@ export class HocuspocusPersistence {
 
   async #destroy(): Promise<void> {
     const open = [...this.#open.values(), ...this.#leaving];
-    this.#open.clear();
     await this.#documents.closeAll(open.map((one) => one.leave()));
   }
 
@@ -305,15 +328,8 @@ function patient(database: string, options: SDS_ProviderOptions): SDS_ProviderOp
   return isPostgresqlUrl(database) ? { ...options, BusyTimeoutMs } : options;
 }
 
-/** Whether what was deleted may be dropped when it is merged: the filter runs where the document is, and is asked without an item. */
-function dropsDeleted(document: HocuspocusDocument): boolean {
-  try {
-    return document.gc && (document.gcFilter?.() ?? true);
-  } catch {
-    return false; // it looks at what is deleted: so it keeps some of that
-  }
-}
-
-function isFenced(error: unknown): boolean {
-  return error instanceof SDS_PersistenceError && error.code === 'fenced';
+function destroyedBefore(name: string, cause: unknown): SDS_PersistenceError {
+  const document = JSON.stringify(name);
+  const message = `document ${document} is not stored: the extension was destroyed before; server.destroy() destroys both in their order`;
+  return new SDS_PersistenceError('closed', message, { cause });
 }

@@ -3,8 +3,6 @@ import type { YjsDoc } from '../yjs/yjs.ts';
 
 /** A document of the server's. */
 export interface HocuspocusDocument extends YjsDoc {
-  /** Whether something that was deleted may be dropped; Hocuspocus gives each document one. */
-  gcFilter?(item?: unknown): boolean;
   /** What is applied but waits for updates that are not there yet. */
   readonly store: { readonly pendingStructs: object | null; readonly pendingDs: object | null };
 }

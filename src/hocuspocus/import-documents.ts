@@ -1,4 +1,5 @@
 /** Takes over what other extensions of Hocuspocus have stored. */
+import { LeftOut } from '../documents/index.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
 import type { Promise } from '../protocol/surroundings.ts';
 
@@ -32,7 +33,8 @@ interface Target {
  *
  * @param documents - for instance what `fetch` of `extension-database` returns for each name; it is asked for the next one once
  *   the one before is committed
- * @throws SDS_PersistenceError `invalid-argument` for data that are no bytes; what a write fails with; what `documents` throws. Those that came before are stored
+ * @throws SDS_PersistenceError `invalid-argument` at the end, if data of some documents are no update: it names them, and all others are
+ *   stored. At once: what a write fails with, and what `documents` throws; those that came before are stored
  *
  * @example
  * import { HocuspocusPersistence, importDocuments } from 'sds-persistence-worker/hocuspocus'
@@ -55,10 +57,17 @@ export async function importDocuments(
     throw new SDS_PersistenceError('invalid-argument', "importDocuments: existing must be 'skip' or 'merge'");
   }
   const result = { imported: 0, skipped: 0 };
+  const leftOut = new LeftOut();
   for await (const { name, data } of documents) {
-    const isEmpty = data === null || data === undefined || data.byteLength === 0;
-    const isStored = !isEmpty && (await persistence.add(name, data, existing));
-    result[isStored ? 'imported' : 'skipped']++;
+    try {
+      const isEmpty = data === null || data === undefined || data.byteLength === 0;
+      const isStored = !isEmpty && (await persistence.add(name, data, existing));
+      result[isStored ? 'imported' : 'skipped']++;
+    } catch (error) {
+      if (!(error instanceof SDS_PersistenceError) || error.code !== 'invalid-argument') throw error;
+      leftOut.add(name, error);
+    }
   }
+  leftOut.throwIfAny('importDocuments', 'invalid-argument', result.imported);
   return result;
 }

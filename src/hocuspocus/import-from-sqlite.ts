@@ -6,7 +6,7 @@ import { type ImportedDocument, type ImportOptions, type ImportResult, importDoc
 
 /**
  * Stores the documents of a file that `@hocuspocus/extension-sqlite` has written, which is only read: as `importDocuments`
- * does, so it may be called again. The file is read on the calling thread, one document at a time.
+ * does, so it may be called again. The file is read on the calling thread, one document at a time. It takes Node 22.13 or later.
  *
  * @param path - of the file, with its table `documents`
  * @throws SDS_PersistenceError `open-failed`, `schema-mismatch` if there is no such table, `io-error`; what a write fails with
@@ -40,13 +40,17 @@ async function* rowsOf(path: string): AsyncGenerator<ImportedDocument> {
 }
 
 function open(path: string): DatabaseSync {
-  // Node has it without a flag since 22.13
-  const sqlite = process.getBuiltinModule('node:sqlite') as typeof import('node:sqlite') | undefined;
-  if (sqlite === undefined) throw failed('open-failed', path, 'reading it takes Node 22.13, or --experimental-sqlite');
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  // before that it takes a flag, and 22.11 would not only read the file
+  if (major < 22 || (major === 22 && minor < 13)) {
+    const message = `importFromSqlite ('${path}'): Node ${process.versions.node} can not read it: run the import on Node 22.13 or later`;
+    throw new SDS_PersistenceError('open-failed', message);
+  }
+  const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
   try {
-    return new sqlite.DatabaseSync(path, { readOnly: true });
+    return new DatabaseSync(path, { readOnly: true });
   } catch (error) {
-    throw failed('open-failed', path, (error as Error).message, error);
+    throw failed('open-failed', path, error as Error);
   }
 }
 
@@ -54,13 +58,12 @@ function read<T>(path: string, ask: () => T): T {
   try {
     return ask();
   } catch (error) {
-    const { message } = error as Error;
-    const isOther = /no such (table|column)/.test(message);
-    throw failed(isOther ? 'schema-mismatch' : 'io-error', path, message, error);
+    const isOther = /no such (table|column)/.test((error as Error).message);
+    throw failed(isOther ? 'schema-mismatch' : 'io-error', path, error as Error);
   }
 }
 
-function failed(code: 'open-failed' | 'schema-mismatch' | 'io-error', path: string, reason: string, cause?: unknown) {
-  const message = `importFromSqlite ('${path}'): this is no file of @hocuspocus/extension-sqlite that can be read (${reason})`;
-  return new SDS_PersistenceError(code, message, cause === undefined ? undefined : { cause });
+function failed(code: 'open-failed' | 'schema-mismatch' | 'io-error', path: string, cause: Error) {
+  const message = `importFromSqlite ('${path}'): this is no file of @hocuspocus/extension-sqlite that can be read (${cause.message})`;
+  return new SDS_PersistenceError(code, message, { cause });
 }

@@ -104,7 +104,8 @@ export class OpenDocument {
   }
 
   /**
-   * Stores what is to be stored, and releases the store. Calling it again is the same call.
+   * Stores what is to be stored, and releases the store. Calling it again is the same call. Where the document lives on, a change of it
+   * is rejected after that (`closed`), which `store` says.
    *
    * @throws SDS_PersistenceError if something could not be stored, once all is released
    */
@@ -114,13 +115,13 @@ export class OpenDocument {
   }
 
   async #leave(): Promise<void> {
-    this.document.off('update', this.#onUpdate);
     this.#retrying?.end();
     await this.#documents.close(this.log);
   }
 
-  /** The same, where nobody can be told but by `onError`. */
+  /** The same for a document that ends as well. Nobody can be told but by `onError`. */
   async leaveQuietly(): Promise<void> {
+    this.document.off('update', this.#onUpdate);
     try {
       await this.leave();
     } catch (error) {

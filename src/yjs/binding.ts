@@ -19,6 +19,8 @@ export class Binding<Doc extends YjsDoc> {
   readonly #untilStored = new GrowingPause();
   #heir: Binding<Doc> | undefined;
   #isLast = false;
+  #isReleased = false;
+  #isChangedSince = false;
 
   /**
    * @param origin - by which changes are known that come from the database
@@ -56,8 +58,14 @@ export class Binding<Doc extends YjsDoc> {
     return this.#leaving !== undefined;
   }
 
+  /** Whether the document was changed after `leaveNow` had released it. */
+  get isChangedSince(): boolean {
+    return this.#isChangedSince;
+  }
+
   #onUpdate = (update: Uint8Array, origin: unknown): void => {
-    if (origin !== this.#origin) void this.log.append(update);
+    if (this.#isReleased) this.#isChangedSince = true;
+    else if (origin !== this.#origin) void this.log.append(update);
   };
 
   /** Nobody may listen to it: what it fails with is told by the log, or by us. */
@@ -128,30 +136,29 @@ export class Binding<Doc extends YjsDoc> {
 
   async #leave(): Promise<void> {
     this.#loading?.end();
-    const failure = await this.#store();
-    this.doc.off('update', this.#onUpdate);
+    await this.#store();
+    this.#isReleased = true;
+    if (!this.#isLast) this.doc.off('update', this.#onUpdate);
     this.doc.off('destroy', this.#destroyed);
     try {
       await this.#documents.close(this.log);
     } catch (error) {
-      if (this.#heir === undefined) throw failure ?? error;
+      if (this.#heir === undefined || this.#isLast) throw error;
     }
   }
 
-  /** Returns what it failed with, if it is not to be tried again. */
-  async #store(): Promise<unknown> {
-    for (;;) {
+  /** Until all is stored, or another document has it; the last attempt is the end of the log itself. */
+  async #store(): Promise<void> {
+    while (!this.#isLast) {
       try {
-        await this.log.flush();
-        return undefined;
-      } catch (error) {
+        return await this.log.flush();
+      } catch {
+        // told by the log
         if (this.#heir !== undefined) {
-          this.#Y.applyUpdate(this.#heir.doc, this.#Y.encodeStateAsUpdate(this.doc));
-          return undefined;
+          return this.#Y.applyUpdate(this.#heir.doc, this.#Y.encodeStateAsUpdate(this.doc));
         }
-        if (this.#isLast) return error;
       }
-      await this.#untilStored.next();
+      if (!this.#isLast) await this.#untilStored.next();
     }
   }
 }

@@ -1,4 +1,5 @@
 /** Takes over what y-leveldb has stored. */
+import { LeftOut } from '../documents/index.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
 import type { Promise } from '../protocol/surroundings.ts';
 import type { YjsDoc } from './yjs.ts';
@@ -20,7 +21,8 @@ const NOTHING = new Uint8Array([0]);
  *
  * @param leveldb - an open `LeveldbPersistence`; it is not closed
  * @returns how many documents and metas were copied, once they are committed
- * @throws SDS_PersistenceError `io-error` if y-leveldb can't read a document; what writes fail with
+ * @throws SDS_PersistenceError `io-error` at the end, if y-leveldb can't read some documents: it names them, and all others are copied. At
+ *   once: if it can't read anything; what writes fail with
  *
  * @example
  * const leveldb = new LeveldbPersistence('./leveldb')
@@ -31,19 +33,41 @@ export async function importFromLeveldb(
   leveldb: LeveldbSource,
   persistence: YjsPersistence<YjsDoc>,
 ): Promise<{ documents: number; metas: number }> {
-  // y-leveldb resolves with null where it fails
-  const read = async <T>(what: string, found: PromiseLike<T | null>): Promise<T> => {
-    const value = await found;
-    if (value !== null && value !== undefined) return value;
-    throw new SDS_PersistenceError('io-error', `importFromLeveldb: y-leveldb could not read ${what}; see its warning`);
-  };
-  const names = await read('the names of its documents', leveldb.getAllDocNames());
-  let metas = 0;
+  const names = await read(leveldb.getAllDocNames());
+  const copied = { documents: 0, metas: 0 };
+  const leftOut = new LeftOut();
   for (const name of names) {
-    const found = await read(`the metas of ${JSON.stringify(name)}`, leveldb.getMetas(name));
-    for (const [key, value] of found) await persistence.setMeta(name, key, value);
-    metas += found.size;
-    await persistence.storeUpdate(name, await read(`document ${JSON.stringify(name)}`, leveldb.getDiff(name, NOTHING)));
+    const found = await readDocument(leveldb, name);
+    if (found instanceof Error) {
+      leftOut.add(name, found);
+      continue;
+    }
+    for (const [key, value] of found.metas) await persistence.setMeta(name, key, value);
+    await persistence.storeUpdate(name, found.update);
+    copied.documents++;
+    copied.metas += found.metas.size;
   }
-  return { documents: names.length, metas };
+  leftOut.throwIfAny('importFromLeveldb', 'io-error', copied.documents);
+  return copied;
+}
+
+/** Or why y-leveldb can't read it. */
+async function readDocument(leveldb: LeveldbSource, name: string) {
+  try {
+    return { metas: await read(leveldb.getMetas(name)), update: await read(leveldb.getDiff(name, NOTHING)) };
+  } catch (error) {
+    return error instanceof SDS_PersistenceError ? error : notRead(error);
+  }
+}
+
+/** y-leveldb resolves with null where it fails, or stumbles over that itself. */
+async function read<T>(found: PromiseLike<T | null>): Promise<T> {
+  const value = await found;
+  if (value !== null && value !== undefined) return value;
+  throw notRead();
+}
+
+function notRead(cause?: unknown): SDS_PersistenceError {
+  const message = 'importFromLeveldb: y-leveldb could not read it; see its warning';
+  return new SDS_PersistenceError('io-error', message, cause === undefined ? undefined : { cause });
 }

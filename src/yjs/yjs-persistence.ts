@@ -10,7 +10,7 @@ import { Promise } from '../protocol/surroundings.ts';
 import { applyAll, Binding } from './binding.ts';
 import { YjsMerging } from './merging.ts';
 import { delMeta, getMeta, getMetas, setMeta } from './metas.ts';
-import type { YjsDoc, YjsModule } from './yjs.ts';
+import { dropsDeleted, type YjsDoc, type YjsModule } from './yjs.ts';
 import { urlOf, type YjsOptions, yjsOptions } from './yjs-options.ts';
 
 /** `Y` is not left out. */
@@ -45,6 +45,8 @@ export class YjsPersistence<Doc extends YjsDoc> {
   readonly #bindings = new Map<Doc, Binding<Doc>>();
   /** Not bound any more, but not stored yet. */
   readonly #leaving = new Set<Binding<Doc>>();
+  /** Those that `destroy` has released. */
+  readonly #ended = new WeakMap<Doc, Binding<Doc>>();
   #destroying: Promise<void> | undefined;
 
   /**
@@ -69,6 +71,16 @@ export class YjsPersistence<Doc extends YjsDoc> {
   }
 
   // ---- for servers ----------------------------------------------------------------------------------
+
+  /**
+   * Resolves once the database is open. Nobody has to wait for it: each call tries anew; but a server that does so first does
+   * not begin to serve what it can't store.
+   *
+   * @throws SDS_PersistenceError `open-failed`, `schema-mismatch` and the like
+   */
+  ready(): Promise<void> {
+    return this.#documents.ready();
+  }
 
   /**
    * Applies what is stored of a document to it, and stores each change of it from now on, also before that is loaded. What it has already is
@@ -104,7 +116,15 @@ export class YjsPersistence<Doc extends YjsDoc> {
       throw new SDS_PersistenceError('invalid-argument', message);
     }
     const released = () => void this.#destroyed(binding);
-    const binding = new Binding(name, doc, this.#Y, this.#documents, this.#merging.of(doc.gc), this, released);
+    const binding = new Binding(
+      name,
+      doc,
+      this.#Y,
+      this.#documents,
+      this.#merging.of(dropsDeleted(doc)),
+      this,
+      released,
+    );
     this.#bindings.set(doc, binding);
     for (const other of this.#leaving) if (other.name === name) other.leaveTo(binding);
     return binding;
@@ -114,11 +134,17 @@ export class YjsPersistence<Doc extends YjsDoc> {
    * Releases a document, once all of it is stored. As long as that fails, it is tried again; if the document is bound anew
    * under its name meanwhile, that one takes its state over.
    *
-   * @throws SDS_PersistenceError only if `destroy` ends it before
+   * @throws SDS_PersistenceError only if `destroy` ends it before; `closed` if the document was changed after that
    */
-  async writeState(_name: string, doc: Doc): Promise<void> {
+  async writeState(name: string, doc: Doc): Promise<void> {
     const binding = this.#bindings.get(doc);
-    if (binding !== undefined) await this.#release(binding);
+    if (binding !== undefined) return this.#release(binding);
+    const ended = this.#ended.get(doc);
+    await ended?.leave();
+    if (ended?.isChangedSince) {
+      const message = `writeState (${JSON.stringify(name)}): the document was changed after destroy(), which is not stored`;
+      throw new SDS_PersistenceError('closed', message);
+    }
   }
 
   /** Nobody listens to what it fails with, which is told by its log. */
@@ -265,6 +291,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
 
   async #destroy(): Promise<void> {
     const bindings = [...this.#bindings.values(), ...this.#leaving];
+    for (const binding of bindings) this.#ended.set(binding.doc, binding);
     this.#bindings.clear();
     await this.#documents.closeAll(bindings.map((binding) => binding.leaveNow()));
   }

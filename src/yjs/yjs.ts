@@ -6,6 +6,8 @@ export const EMPTY_BYTES = 2;
 /** A `Y.Doc`. */
 export interface YjsDoc {
   readonly gc: boolean;
+  /** Which of what was deleted is dropped; each document has one. */
+  gcFilter?(item?: unknown): boolean;
   transact(change: () => void, origin?: unknown): unknown;
   on(event: 'update', listener: (update: Uint8Array, origin: unknown) => void): unknown;
   on(event: 'destroy', listener: () => void): unknown;
@@ -20,4 +22,10 @@ export interface YjsModule<Doc> {
   applyUpdate(doc: NoInfer<Doc>, update: Uint8Array, origin?: unknown): void;
   encodeStateAsUpdate(doc: NoInfer<Doc>, stateVector?: Uint8Array): Uint8Array;
   encodeStateVector(doc: NoInfer<Doc>): Uint8Array;
+}
+
+/** Whether all that was deleted of it may be dropped, also where its filter does not run: one that takes an item keeps some. */
+export function dropsDeleted(doc: YjsDoc): boolean {
+  if (!doc.gc || doc.gcFilter === undefined) return doc.gc;
+  return doc.gcFilter.length === 0 && doc.gcFilter();
 }

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import * as Y from 'yjs';
 import { freshFile, rowsOf } from '../support/files.ts';
-import { persistenceOn, storedText, textOf, type } from './documents.ts';
+import { persistenceOn, runEditor, storedText, textOf, type } from './documents.ts';
 
 it('deleted while it is open, and closed without a change: it is gone', async () => {
   const file = freshFile();
@@ -61,3 +61,26 @@ it('deleted while it is loaded: what was loaded is there until it is closed', as
   await persistence.writeState('notes', doc);
   expect(await storedText(file)).toBe('stored!');
 });
+
+it.each([
+  ['merged before', true],
+  ['never merged', false],
+])(
+  'deleted by another process while it is open, %s: with the next compaction all that is on the screen is stored again',
+  async (_, isMerged) => {
+    const file = freshFile();
+    const persistence = persistenceOn(file);
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    type(doc, 'some text');
+    if (isMerged) await persistence.flushDocument('notes');
+    const deleting = `const persistence = new YjsPersistence(file, { Y });
+    await persistence.clearDocument('notes');
+    await persistence.destroy();`;
+    expect(await runEditor(deleting, file)).toMatchObject({ code: 0, stderr: '' });
+    type(doc, ' and more');
+    await persistence.flushDocument('notes');
+    await persistence.writeState('notes', doc);
+    expect(await storedText(file)).toBe('some text and more');
+  },
+);

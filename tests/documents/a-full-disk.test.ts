@@ -79,6 +79,38 @@ it('a folder that is not there yet: the document is served, and stored and loade
   expect(await storedText(file)).toBe('typed meanwhile');
 });
 
+it('an update that is stored where others were not ends the pause before the next attempt: the whole document follows at once', async () => {
+  const folder = join(freshFolder(), 'later');
+  const file = join(folder, 'documents.db');
+  const documents = await Promise.all(
+    ['notes', 'plans'].map(async (name) => {
+      const doc = new Y.Doc();
+      const one = { name, doc, attempts: 0 };
+      const counting = {
+        ...Y,
+        encodeStateAsUpdate: (...given: Parameters<typeof Y.encodeStateAsUpdate>) => {
+          one.attempts++;
+          return Y.encodeStateAsUpdate(...given);
+        },
+      };
+      const persistence = persistenceOn(file, { Y: counting, onError: () => undefined });
+      await expect(persistence.bindState(name, doc)).rejects.toMatchObject({ code: 'open-failed' });
+      one.attempts = 0;
+      type(doc, 'before ');
+      return Object.assign(one, { persistence });
+    }),
+  );
+  const [notes, plans] = documents as [(typeof documents)[0], (typeof documents)[0]]; // of as many names
+  await expect.poll(() => documents.map(({ attempts }) => attempts)).toEqual([2, 2]);
+  // behind the second attempt, once it has failed as what follows it does, there is a pause of four seconds
+  for (const { persistence, name } of documents) await expect(persistence.getMeta(name, 'title')).rejects.toThrow();
+  mkdirSync(folder);
+  type(notes.doc, 'and after');
+  await expect.poll(() => storedText(file)).toBe('before and after');
+  expect(notes.attempts).toBe(3);
+  expect(plans.attempts).toBe(2);
+});
+
 it('without onError a warning says once for each document that it is not stored', async () => {
   const warnings: string[] = [];
   const warn = (warning: Error & { code?: string }) => void warnings.push(`${warning.code}: ${warning.message}`);

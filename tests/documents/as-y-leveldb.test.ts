@@ -1,11 +1,11 @@
 /** The methods of y-leveldb, and the way from there. */
 import { join } from 'node:path';
 import { importFromLeveldb } from 'sds-persistence-worker/yjs';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { LeveldbPersistence } from 'y-leveldb';
 import * as Y from 'yjs';
 import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
-import { persistenceOn, textOf, type, updateOf } from './documents.ts';
+import { persistenceOn, rubbish, textOf, type, updateOf } from './documents.ts';
 
 it('what is stored is a state vector, differences, and a document', async () => {
   const persistence = persistenceOn(freshFile());
@@ -129,4 +129,24 @@ it('a LevelDB that can not be read is told', async () => {
   await leveldb.storeUpdate('notes', updateOf('x'));
   await leveldb.destroy();
   await expect(importFromLeveldb(leveldb, persistenceOn(freshFile()))).rejects.toMatchObject({ code: 'io-error' });
+});
+
+it('a LevelDB with a document that can not be read: all others come over, and that one is named, with nothing of it', async () => {
+  const leveldb = new LeveldbPersistence(join(freshFolder(), 'leveldb'));
+  onTestFinished(() => leveldb.destroy());
+  for (const name of ['a', 'bad', 'c']) {
+    await leveldb.storeUpdate(name, updateOf(name));
+    await leveldb.setMeta(name, 'title', name);
+  }
+  await leveldb.storeUpdate('bad', rubbish());
+  const persistence = persistenceOn(freshFile());
+  const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined); // by which y-leveldb tells
+  onTestFinished(() => warn.mockRestore());
+  await expect(importFromLeveldb(leveldb, persistence)).rejects.toMatchObject({
+    code: 'io-error',
+    message: expect.stringMatching(/1 document is left out.*"bad".*2 were imported now/),
+  });
+  expect(await persistence.getAllDocNames()).toEqual(['a', 'c']);
+  expect(textOf(await persistence.getYDoc('c'))).toBe('c');
+  expect(await persistence.getMeta('c', 'title')).toBe('c');
 });

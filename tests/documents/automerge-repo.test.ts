@@ -6,7 +6,7 @@ import { AutomergeRepoStorage } from 'sds-persistence-worker/automerge-repo';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Engine } from '../support/engine.ts';
 import { filesBeside, freshFile, patchOf, sqlite } from '../support/files.ts';
-import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
+import { describeOnPostgresql, postgresql, proxiedPlace } from '../support/postgresql.ts';
 import { lastNumberOf, runRepoProgram } from './automerge-programs.ts';
 
 interface Doc {
@@ -249,4 +249,33 @@ it('a database that can not be opened: whoever loads is told which, and why', as
   await using storage = new AutomergeRepoStorage(await sqlite.brokenPlace());
   await expect(storage.load(['a'])).rejects.toMatchObject({ code: 'open-failed' });
   await expect(storage.save(['a'], patchOf(1))).rejects.toThrow(/missing.*store\.db/);
+});
+
+describeOnPostgresql('a database server that is away', () => {
+  it('close() tries what waits once more, all of it together, and rejects it', async () => {
+    const [{ proxy, url }, patient] = [await proxiedPlace(), await proxiedPlace()];
+    const told: string[] = [];
+    const onError = ({ code }: { code: string }) => void told.push(code);
+    const storage = new AutomergeRepoStorage(url, { retryForMs: 1000, onError });
+    await storage.save(['a'], patchOf(0));
+    const other = new AutomergeRepoStorage(patient.url, { retryForMs: 4000 });
+    await other.save(['a'], patchOf(0));
+    for (const one of [proxy, patient.proxy]) {
+      one.refuse();
+      one.cutNow();
+    }
+    const outcomes: string[] = [];
+    const saves = ['a', 'b', 'c', 'd', 'e'].map((key) => storage.save([key], patchOf(1)));
+    for (const save of saves) save.catch(({ code }) => outcomes.push(code));
+    await expect.poll(() => told).toEqual(['connection-failed']);
+    const mayWaitLonger = expect(other.save(['a'], patchOf(1))).rejects.toMatchObject({ code: 'connection-failed' });
+    void mayWaitLonger.then(() => outcomes.push('a call that may wait for longer'));
+    const closing = storage.close();
+    const late = expect(storage.save(['f'], patchOf(1))).rejects.toMatchObject({ code: 'connection-failed' });
+    await closing;
+    expect(outcomes).toEqual(saves.map(() => 'connection-failed'));
+    await late;
+    await mayWaitLonger;
+    await other.close();
+  });
 });

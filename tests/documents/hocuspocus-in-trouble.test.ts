@@ -213,6 +213,42 @@ it('a document that is deleted while it is open: once it is changed, all of it i
   expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: [] });
 });
 
+describe('an extension that is destroyed before its server', () => {
+  it('a document that was not changed after that is unloaded as ever', async () => {
+    const served = await serve(freshFile());
+    const client = await connect(served.url);
+    client.type('before');
+    await client.heard();
+    await served.persistence.destroy();
+    client.leave();
+    await unloaded(served);
+    await served.server.destroy();
+    expect(said).toEqual([]);
+  });
+
+  it('one that was changed is not taken for stored: the hook rejects and says so, its people are sent away, and the server ends', async () => {
+    const file = freshFile();
+    const errors: string[] = [];
+    const stored: string[] = [];
+    const others = [{ afterStoreDocument: async () => void stored.push('stored') }];
+    const served = await serve(file, { others, onError: ({ code }, name) => errors.push(`${name} ${code}`) });
+    const client = await connect(served.url);
+    client.type('before');
+    await client.heard();
+    await vi.waitFor(() => expect(stored).toHaveLength(1));
+    const closed = new Promise((resolve) => client.provider.on('close', resolve));
+    await served.persistence.destroy();
+    client.type(' and after');
+    await closed;
+    expect(said.join()).toMatch(/onStoreDocument.*was destroyed before; server\.destroy\(\)/s);
+    expect(errors).toEqual(['notes closed']);
+    expect(stored).toHaveLength(1);
+    await unloaded(served);
+    await served.server.destroy();
+    expect(await storedText(file)).toBe('before');
+  });
+});
+
 it('a thousand documents, opened and closed: neither threads nor documents stay', async () => {
   const file = freshFile();
   const served = await serve(file);

@@ -14,9 +14,13 @@ export interface Served {
 /** A server that is stopped when the test has ended. */
 export async function serve(
   database: string,
-  options: Partial<HocuspocusPersistenceOptions> & { debounce?: number; others?: Extension[] } = {},
+  options: Partial<HocuspocusPersistenceOptions> & {
+    debounce?: number;
+    others?: Extension[];
+    yDocOptions?: { gc: boolean; gcFilter: () => boolean };
+  } = {},
 ): Promise<Served> {
-  const { debounce = 20, others = [], ...own } = options;
+  const { debounce = 20, others = [], yDocOptions = { gc: true, gcFilter: () => true }, ...own } = options;
   const persistence = new HocuspocusPersistence({ database, leaseMs: 1000, ...own });
   const server = new Server({
     port: 0,
@@ -24,6 +28,7 @@ export async function serve(
     quiet: true,
     stopOnSignals: false,
     debounce,
+    yDocOptions,
     extensions: [persistence, ...others],
   });
   const served = { server, persistence, url: '' };

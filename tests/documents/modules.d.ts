@@ -7,6 +7,7 @@ declare module 'y-leveldb' {
     getAllDocNames(): Promise<string[]>;
     getDiff(name: string, stateVector: Uint8Array): Promise<Uint8Array>;
     getMetas(name: string): Promise<Map<string, unknown>>;
+    getYDoc(name: string): Promise<import('yjs').Doc>;
     storeUpdate(name: string, update: Uint8Array): Promise<number>;
     setMeta(name: string, key: string, value: unknown): Promise<void>;
     destroy(): Promise<void>;

@@ -1,11 +1,15 @@
 /** What people have stored by other extensions of Hocuspocus is taken over, also in several attempts. */
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { SQLite } from '@hocuspocus/extension-sqlite';
 import { Server } from '@hocuspocus/server';
 import { HocuspocusPersistence, importDocuments, importFromSqlite } from 'sds-persistence-worker/hocuspocus';
 import { expect, it, onTestFinished } from 'vitest';
 import * as Y from 'yjs';
-import { freshFile, rowsOf } from '../support/files.ts';
+import { nodes, resultOf, runNode } from '../package/a-fresh-machine.ts';
+import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
 import { serve, storedText, unloaded } from './hocuspocus-server.ts';
 
 /** A file that the real extension has written, a document for each text, under it. */
@@ -31,10 +35,10 @@ function persistenceOn(database: string): HocuspocusPersistence {
   return persistence;
 }
 
-function updateOf(text: string): Uint8Array {
+function updateOf(text: string, encode = Y.encodeStateAsUpdate): Uint8Array {
   const doc = new Y.Doc();
   doc.getText('text').insert(0, text);
-  return Y.encodeStateAsUpdate(doc);
+  return encode(doc);
 }
 
 it('the file of extension-sqlite: its documents are snapshots with number 0, and open as they were', async () => {
@@ -83,6 +87,66 @@ it('what fetch of extension-database returns: null is no document', async () => 
   expect(await persistence.names()).toEqual(['notes']);
 });
 
+const noUpdates: [string, Uint8Array, RegExp][] = [
+  ['rubbish', new Uint8Array(64).fill(255), /no update of Yjs/],
+  ['an update that was cut off', updateOf('whole').subarray(0, 9), /no update of Yjs/],
+  ['JSON', new TextEncoder().encode('{"type":"doc"}'), /no update of Yjs/],
+  ['an update of version 2, which is read as an empty one', updateOf('whole', Y.encodeStateAsUpdateV2), /version 2/],
+  ['zeros', new Uint8Array(100), /nothing/],
+];
+
+it.each(noUpdates)('%s is refused, and nothing of it is stored', async (_, bytes, reason) => {
+  const persistence = persistenceOn(freshFile());
+  for (const existing of ['skip', 'merge'] as const) {
+    await expect(persistence.add('notes', bytes, existing)).rejects.toMatchObject({
+      code: 'invalid-argument',
+      message: expect.stringMatching(new RegExp(`"notes".*${reason.source}`)),
+    });
+  }
+  expect(await persistence.names()).toEqual([]);
+});
+
+it('an update that waits for others, or only deletes something, is one', async () => {
+  const persistence = persistenceOn(freshFile());
+  const doc = new Y.Doc();
+  const updates: Uint8Array[] = [];
+  doc.on('update', (update) => updates.push(update));
+  for (const at of [0, 1]) doc.getText('text').insert(at, 'x');
+  doc.getText('text').delete(0, 1);
+  const [first, second, deletion] = updates as [Uint8Array, Uint8Array, Uint8Array];
+  expect(await persistence.add('notes', second)).toBe(true);
+  for (const update of [deletion, first, new Uint8Array([0, 0])]) {
+    expect(await persistence.add('notes', update, 'merge')).toBe(true);
+  }
+});
+
+it('the file of extension-sqlite, in which some documents are damaged: all others are imported, and those are named', async () => {
+  const [from, to] = [await writtenByExtension('one', 'two', 'three', 'four'), freshFile()];
+  const database = new DatabaseSync(from);
+  const damage = database.prepare('UPDATE documents SET data = ? WHERE name = ?');
+  damage.run(new Uint8Array(64).fill(255), 'two');
+  damage.run('text', 'three');
+  database.close();
+  const persistence = persistenceOn(to);
+  const importing = importFromSqlite(persistence, from);
+  await expect(importing).rejects.toMatchObject({
+    code: 'invalid-argument',
+    message: expect.stringMatching(
+      /2 documents are left out.*"two".*no update of Yjs.*"three".*Uint8Array.*2 were imported now/,
+    ),
+  });
+  expect(await persistence.names()).toEqual(['four', 'one']);
+  // and those that are mended since come with the next call
+  const mended = new DatabaseSync(from);
+  for (const name of ['two', 'three']) {
+    mended.prepare('UPDATE documents SET data = ? WHERE name = ?').run(updateOf(name), name);
+  }
+  mended.close();
+  expect(await importFromSqlite(persistence, from)).toEqual({ imported: 2, skipped: 2 });
+  await persistence.destroy();
+  expect(await storedText(to, 'two')).toBe('two');
+});
+
 it('both extensions in one server: documents are taken over when they are opened', async () => {
   const [from, to] = [await writtenByExtension('one'), freshFile()];
   const served = await serve(to, { others: [new SQLite({ database: from })] });
@@ -115,3 +179,33 @@ it.each([
     message: expect.stringContaining(file),
   });
 });
+
+it.each([
+  ['22.5', []],
+  ['22.5', ['--experimental-sqlite']],
+  ['22.12', []],
+] as const)(
+  'Node %s %j: what it can not read is refused by what it takes, and no file is made',
+  async (version, flags) => {
+    const [folder, root] = [freshFolder(), join(import.meta.dirname, '../..')];
+    const urlOf = (...path: string[]) => JSON.stringify(pathToFileURL(join(root, ...path)).href);
+    const program = join(folder, 'import.mjs');
+    writeFileSync(
+      program,
+      `import * as Y from ${urlOf('node_modules/yjs/dist/yjs.mjs')};
+import { HocuspocusPersistence, importFromSqlite } from ${urlOf('dist/hocuspocus.js')};
+const persistence = new HocuspocusPersistence({ database: './documents.db', Y });
+const { code, message } = await importFromSqlite(persistence, './old.sqlite').catch((error) => error);
+console.log(JSON.stringify({ code, message }));
+await persistence.destroy();`,
+    );
+    const ended = await runNode([...flags, program], { cwd: folder, node: nodes[version] });
+    expect(resultOf(ended, program)).toEqual({
+      code: 'open-failed',
+      message: expect.stringMatching(
+        new RegExp(`'./old.sqlite'.*Node ${version}.*run the import on Node 22.13 or later`),
+      ),
+    });
+    expect(readdirSync(folder)).not.toContain('old.sqlite');
+  },
+);

@@ -2,7 +2,7 @@
 import { YjsPersistence, type YjsPersistenceOptions } from 'sds-persistence-worker/yjs';
 import { expect, it, onTestFinished } from 'vitest';
 import * as Y from 'yjs';
-import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
+import { describeOnPostgresql, postgresql, server as postgresqlServer, proxiedPlace } from '../support/postgresql.ts';
 import { rubbish, runEditor, textOf, type, updateOf } from './documents.ts';
 
 function persistenceOn(url: string, options: Partial<YjsPersistenceOptions<Y.Doc>> = {}): YjsPersistence<Y.Doc> {
@@ -78,6 +78,72 @@ describeOnPostgresql('documents on a server', () => {
       expect(doc.getArray(name).toArray()).toEqual(Array.from({ length }, (_, at) => at));
     }
   });
+
+  it('a server that is away at the end: destroy() waits for it once, not for each attempt anew, and rejects', async () => {
+    const [{ proxy, url }, other] = [await proxiedPlace(), await proxiedPlace()];
+    const retryForMs = 2000;
+    const persistence = persistenceOn(url, { retryForMs, onError: () => undefined });
+    const docs = ['notes', 'plans'].map((name) => ({ name, doc: new Y.Doc() }));
+    for (const { name, doc } of docs) await persistence.bindState(name, doc);
+    const twiceAsPatient = persistenceOn(other.url, { retryForMs: 2 * retryForMs, onError: () => undefined });
+    await twiceAsPatient.ready();
+    for (const one of [proxy, other.proxy]) {
+      one.refuse();
+      one.cutNow();
+    }
+    for (const { doc } of docs) type(doc, 'not stored');
+    const outcomes: string[] = [];
+    const noted = async (what: string, promise: Promise<unknown>) => {
+      await expect(promise).rejects.toMatchObject({ code: 'connection-failed' });
+      outcomes.push(what);
+    };
+    await Promise.all([
+      noted('another call that may wait for twice as long', twiceAsPatient.storeUpdate('notes', updateOf('x'))),
+      noted('destroy()', persistence.destroy()),
+    ]);
+    expect(outcomes[0]).toBe('destroy()');
+    for (const { name, doc } of docs) await expect(persistence.writeState(name, doc)).rejects.toThrow();
+  });
+
+  const editings = ['stays open', 'is left, and bound again by the next client'] as const;
+  it.each(editings)(
+    'a document that another process took over while this one was cut off, and that %s: once it is free again it has what both wrote',
+    async (whatFollows) => {
+      const { proxy, url, database } = await proxiedPlace();
+      const told: string[] = [];
+      const persistence = persistenceOn(url, {
+        leaseMs: 1000,
+        busyTimeoutMs: 1000,
+        onError: ({ code }, name) => told.push(`${name} ${code}`),
+      });
+      const doc = new Y.Doc();
+      await persistence.bindState('notes', doc);
+      type(doc, 'one ');
+      await persistence.getAllDocNames(); // what was called before is stored
+      proxy.refuse();
+      proxy.cutNow();
+      const other = `const persistence = new YjsPersistence(file, { Y, leaseMs: 1000, busyTimeoutMs: 20_000 });
+      const doc = new Y.Doc();
+      await persistence.bindState('notes', doc);
+      type(doc, 'two ');
+      await persistence.destroy();`;
+      expect(await runEditor(other, postgresqlServer.url(database))).toMatchObject({ code: 0, stderr: '' });
+      proxy.accept();
+      type(doc, 'three ');
+      await expect.poll(() => told).toContain('notes fenced');
+      let current = doc;
+      if (whatFollows !== 'stays open') {
+        const left = persistence.writeState('notes', doc);
+        current = new Y.Doc();
+        await persistence.bindState('notes', current).catch(() => undefined); // it is loaded later
+        await left;
+      }
+      const sorted = (text: string) => [...text].sort().join('');
+      await expect.poll(() => sorted(textOf(current))).toBe(sorted('one two three '));
+      await persistence.writeState('notes', current);
+      expect(textOf(await persistence.getYDoc('notes'))).toBe(textOf(current));
+    },
+  );
 
   it('what can not be merged stays, and keeps nothing else out', async () => {
     const persistence = persistenceOn(await postgresql.freshPlace(), { onError: () => undefined });

@@ -93,6 +93,42 @@ const server = new Server({ ...common, extensions, async afterStoreDocument() { 
     expect((await connect(next.url)).text()).toBe('typed');
   });
 
+  it('a server that has lost a document while people had it open: it closes their connections and lets it go, and what they have comes along', async () => {
+    const place = await postgresql.freshPlace();
+    const paused = await ServerProcess.start(
+      `const onError = ({ code }, name) => say('told ' + name + ' ' + code);
+      const persistence = new HocuspocusPersistence({ database, leaseMs: 1000, onError });
+      const server = new Server({ ...common, extensions: [persistence], async afterUnloadDocument() { say('unloaded ok'); } });
+      process.on('SIGUSR2', async () => { await server.destroy(); say('destroyed ok'); });`,
+      place,
+    );
+    const client = await connect(paused.url);
+    client.type('one ');
+    await expect.poll(async () => (await postgresql.rowsOf(place)).patches).toHaveLength('one '.length);
+    const closed = new Promise((resolve) => client.provider.on('close', resolve));
+    paused.child.kill('SIGSTOP'); // for longer than its lease
+    const next = await serve(place, { leaseMs: 1000 });
+    const other = await connect(next.url);
+    expect(other.text()).toBe('one ');
+    other.type('two ');
+    await other.heard();
+    paused.child.kill('SIGCONT');
+    client.type('three ');
+    expect(await closed).toMatchObject({ event: { reason: 'Reset Connection' } });
+    await paused.said(/^unloaded (ok)$/m);
+    expect(await paused.said(/^told (.*)$/m)).toBe('notes fenced');
+    // its window goes where the document belongs, and has it all
+    const back = await connect(next.url, 'notes', client.document);
+    await vi.waitFor(() => expect([...other.text()].sort().join('')).toBe([...'one two three '].sort().join('')));
+    expect(back.text()).toBe(other.text());
+    // and once it is free there, it may be opened again where it was lost
+    for (const one of [back, other]) one.leave();
+    await unloaded(next);
+    expect((await connect(paused.url)).text()).toBe(other.text());
+    paused.child.kill('SIGUSR2');
+    await paused.said(/^destroyed (ok)$/m);
+  });
+
   itWithRedis(
     `two servers that share a database, by way of Redis${hasRedis ? '' : ' (left out: there is no redis-server)'}: each stores its own`,
     async () => {

@@ -63,6 +63,14 @@ await persistence.destroy();`;
     });
   }
 
+  it('that can not be opened: ready says so before a server serves it, and resolves once it can be', async () => {
+    const folder = join(freshFolder(), 'later');
+    const persistence = persistenceOn(join(folder, 'documents.db'));
+    await expect(persistence.ready()).rejects.toMatchObject({ code: 'open-failed' });
+    mkdirSync(folder);
+    await persistence.ready();
+  });
+
   it('in memory, shared by its name: a document that was released is there again', async () => {
     const persistence = persistenceOn('file:documents-of-a-test?mode=memory&cache=shared');
     const doc = new Y.Doc();

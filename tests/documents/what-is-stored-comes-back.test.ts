@@ -140,6 +140,27 @@ it('a document that keeps what was deleted (gc: false) is merged with it', async
 });
 
 it.each([
+  ['that answers without looking', () => false],
+  ['that looks at what was deleted', ({ content }: Y.Item) => content instanceof Y.ContentFormat],
+  ['that asks for one thing that it keeps', (item: Y.Item) => item?.length !== 'first'.length],
+])('a document with a gcFilter %s is merged with what that keeps', async (_, gcFilter) => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  const doc = new Y.Doc({ gc: true, gcFilter });
+  await persistence.bindState('notes', doc);
+  doc.getText('text').insert(0, 'first');
+  const snapshot = Y.snapshot(doc);
+  doc.getText('text').delete(0, 5);
+  await persistence.flushDocument('notes');
+  await persistence.writeState('notes', doc);
+  expect(rowsOf(file)).toMatchObject({ snapshots: [{}], patches: [] });
+  const restored = new Y.Doc({ gc: false });
+  await persistence.bindState('notes', restored);
+  expect(textOf(restored)).toBe('');
+  expect(textOf(Y.createDocFromSnapshot(restored, snapshot))).toBe('first');
+});
+
+it.each([
   ['', 100],
   [', behind a compaction that has begun by itself', 700],
 ])('a document that its last client leaves while it is merged by hand is merged all the same%s', async (_, length) => {
@@ -199,4 +220,21 @@ it('after destroy() every call rejects, and says so', async () => {
   await expect(persistence.storeUpdate('notes', updateOf('x'))).rejects.toMatchObject(closed);
   await expect(persistence.setMeta('notes', 'key', 1)).rejects.toMatchObject(closed);
   await expect(persistence.getAllDocNames()).rejects.toMatchObject(closed);
+});
+
+it('a document that is changed after destroy() is not taken for stored: writeState says so, for that one alone', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  const [changed, other] = [new Y.Doc(), new Y.Doc()];
+  await persistence.bindState('notes', changed);
+  await persistence.bindState('plans', other);
+  type(changed, 'before');
+  await persistence.destroy();
+  type(changed, ' and after');
+  await expect(persistence.writeState('notes', changed)).rejects.toMatchObject({
+    code: 'closed',
+    message: expect.stringMatching(/"notes".*after destroy\(\)/),
+  });
+  await persistence.writeState('plans', other);
+  expect(await storedText(file)).toBe('before');
 });

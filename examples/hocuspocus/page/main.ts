@@ -1,106 +1,12 @@
-/** Both servers side by side: their editors, their event loops, and what is left once they were killed. */
-import { type Side, type State, sides } from '../protocol.ts';
-import { Editor } from './editor.ts';
+/** Editors on two servers of Hocuspocus. */
+import { HocuspocusProvider } from '@hocuspocus/provider';
+import { showColumns } from '../../killed-server/page/columns.ts';
+import { DOCUMENT } from '../../killed-server/protocol.ts';
 
-const SHOWN_MS = 20_000;
-const titles: Record<Side, string> = { worker: 'sds-persistence-worker', 'extension-sqlite': 'extension-sqlite' };
-
-function element<E extends Element>(parent: ParentNode, selector: string): E {
-  const found = parent.querySelector<E>(selector);
-  if (found === null) throw new Error(`the page has no ${selector}`);
-  return found;
-}
-
-class Column {
-  readonly #section: HTMLElement;
-  #editors: Editor[] = [];
-  /** Of all characters, when the server was killed. */
-  #before: number | undefined;
-  readonly #delays: { at: number; ms: number }[] = [];
-
-  constructor(side: Side) {
-    const template = element<HTMLTemplateElement>(document, 'template');
-    const copy = template.content.cloneNode(true) as DocumentFragment;
-    this.#section = element(copy, 'section');
-    this.#section.id = side;
-    element(copy, 'h2').textContent = titles[side];
-    element(document, 'main').append(copy);
-    const order = (name: string) => void fetch(`/${name}/${side}`, { method: 'POST' });
-    this.#button('kill').onclick = () => {
-      this.#before = this.length;
-      order('kill');
-    };
-    this.#button('start').onclick = () => order('start');
-  }
-
-  #button(name: 'kill' | 'start'): HTMLButtonElement {
-    return element(this.#section, `.${name}`);
-  }
-
-  get length(): number {
-    return Math.max(0, ...this.#editors.map((editor) => editor.length));
-  }
-
-  type(text: string): void {
-    this.#editors[0]?.type(text);
-  }
-
-  makeLarge(): void {
-    this.#editors[0]?.makeLarge();
-  }
-
-  hear({ port, delayMs }: State): void {
-    this.#button('kill').disabled = port === undefined;
-    this.#button('start').disabled = port !== undefined;
-    element(this.#section, '.state').textContent =
-      port === undefined ? 'the server is gone' : `it serves at port ${port}`;
-    if (delayMs !== undefined) this.#showDelay(delayMs);
-    if (port === undefined) this.#close();
-    else if (this.#editors.length === 0) void this.#open(port);
-  }
-
-  #showDelay(ms: number): void {
-    const now = performance.now();
-    this.#delays.push({ at: now, ms });
-    while (this.#delays[0] !== undefined && this.#delays[0].at < now - SHOWN_MS) this.#delays.shift();
-    const longest = Math.max(...this.#delays.map((delay) => delay.ms));
-    element(this.#section, '.delay').textContent = longest.toFixed(1);
-  }
-
-  async #open(port: number): Promise<void> {
-    const areas = this.#section.querySelectorAll('textarea');
-    this.#editors = [...areas].map((area) => new Editor(area, `ws://127.0.0.1:${port}`));
-    await Promise.all(this.#editors.map((editor) => editor.loaded()));
-    if (this.#before === undefined) return;
-    const lost = Math.max(0, this.#before - this.length);
-    const outcome = element<HTMLElement>(this.#section, '.outcome');
-    outcome.textContent = `${lost} of ${this.#before} characters were lost`;
-    outcome.dataset.lost = lost > 0 ? 'yes' : 'no';
-    this.#before = undefined;
-  }
-
-  /** Its people have closed their windows: only the server could know what they typed. */
-  #close(): void {
-    for (const editor of this.#editors) editor.close();
-    this.#editors = [];
-  }
-}
-
-const columns = new Map(sides.map((side) => [side, new Column(side)]));
-
-new EventSource('/states').onmessage = ({ data }) => {
-  const state = JSON.parse(data) as State;
-  columns.get(state.side)?.hear(state);
-};
-
-element<HTMLButtonElement>(document, '#large').onclick = () => {
-  for (const column of columns.values()) column.makeLarge();
-};
-
-const words = 'the quick brown fox jumps over the lazy dog ';
-let typed = 0;
-setInterval(() => {
-  if (!element<HTMLInputElement>(document, '#typing').checked) return;
-  for (const column of columns.values()) column.type(words[typed % words.length] as string); // one of its places
-  typed++;
-}, 20);
+showColumns('extension-sqlite', (url, document) => {
+  const provider = new HocuspocusProvider({ url, name: DOCUMENT, document });
+  return {
+    loaded: new Promise((resolve) => provider.on('synced', () => resolve())),
+    end: () => provider.destroy(),
+  };
+});

@@ -1,8 +1,8 @@
 /** What the processes and the page say to each other. */
 
-export const sides = ['worker', 'extension-sqlite'] as const;
-/** Which extension a server has: this package's, or the one of Hocuspocus. */
-export type Side = (typeof sides)[number];
+/** Which persistence a server has: this package's, or by its name the other one. */
+export type Side = string;
+export const WORKER: Side = 'worker';
 
 /** A server's, to its supervisor. */
 export type ServerReport = { kind: 'listening'; port: number } | { kind: 'delay'; ms: number };

@@ -1,19 +1,20 @@
 /** A server's process: started, killed, and started again. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
-import { join } from 'node:path';
 import type { ServerReport, Side, State } from './protocol.ts';
 
 export class SupervisedServer extends EventEmitter<{ state: [State] }> {
   readonly side: Side;
+  readonly #program: string;
   readonly #database: string;
   #child: ChildProcess | undefined;
   #port: number | undefined;
   /** Where it listens after a restart as well. */
   #lastPort = 0;
 
-  constructor(side: Side, database: string) {
+  constructor(program: string, side: Side, database: string) {
     super();
+    this.#program = program;
     this.side = side;
     this.#database = database;
   }
@@ -30,7 +31,7 @@ export class SupervisedServer extends EventEmitter<{ state: [State] }> {
   async start(): Promise<void> {
     if (this.#child !== undefined) return;
     const args = [this.side, this.#database, String(this.#lastPort)];
-    const child = fork(join(import.meta.dirname, 'server.ts'), args, {
+    const child = fork(this.#program, args, {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     this.#child = child;

@@ -1,18 +1,25 @@
 /** A textarea that shows a text of Yjs, and a client of the server. */
-import { HocuspocusProvider } from '@hocuspocus/provider';
 import * as Y from 'yjs';
-import { DOCUMENT } from '../protocol.ts';
+
+/** A client of a server, which keeps a document in step with the one that is there. */
+export interface Connection {
+  /** Resolves once the document has what the server has. */
+  readonly loaded: Promise<void>;
+  end(): void;
+}
+
+export type Connect = (url: string, document: Y.Doc) => Connection;
 
 export class Editor {
   readonly #area: HTMLTextAreaElement;
   readonly #document = new Y.Doc();
   readonly #text = this.#document.getText('text');
-  readonly #provider: HocuspocusProvider;
+  readonly #connection: Connection;
   readonly #end = new AbortController();
 
-  constructor(area: HTMLTextAreaElement, url: string) {
+  constructor(area: HTMLTextAreaElement, connection: (document: Y.Doc) => Connection) {
     this.#area = area;
-    this.#provider = new HocuspocusProvider({ url, name: DOCUMENT, document: this.#document });
+    this.#connection = connection(this.#document);
     area.value = '';
     this.#text.observe((_, { local }) => {
       if (!local) this.#show();
@@ -25,13 +32,13 @@ export class Editor {
   }
 
   /** Resolves once it has what the server has. */
-  async loaded(): Promise<void> {
-    if (this.#provider.isSynced) return;
-    await new Promise<void>((resolve) => this.#provider.on('synced', () => resolve()));
+  get loaded(): Promise<void> {
+    return this.#connection.loaded;
   }
 
+  /** One update for each character. */
   type(text: string): void {
-    this.#text.insert(this.#text.length, text);
+    for (const character of text) this.#text.insert(this.#text.length, character);
     this.#show();
   }
 
@@ -66,7 +73,7 @@ export class Editor {
   /** As if its window were closed: what only it has is gone. */
   close(): void {
     this.#end.abort();
-    this.#provider.destroy();
+    this.#connection.end();
     this.#document.destroy();
   }
 }

@@ -5,15 +5,23 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { type Side, type State, sides } from './protocol.ts';
+import { type Side, type State, WORKER } from './protocol.ts';
 import { SupervisedServer } from './supervised-server.ts';
 
-const page = join(import.meta.dirname, 'page');
+/** A server that is run twice, with this package and with another persistence. */
+export interface Example {
+  /** Folder of its `server.ts`, and of the script of its page, `page/main.ts`. */
+  folder: string;
+  /** The other persistence, which is also the name of its database. */
+  other: Side;
+}
 
 export interface FrontOptions {
   port: number;
-  /** For each side: a path, or a `postgres://` URL. */
-  databases: Record<Side, string>;
+  /** Where this package keeps its documents: a path, or a `postgres://` URL. */
+  database: string;
+  /** Where the other one does. */
+  otherDatabase: string;
 }
 
 export class Front {
@@ -22,22 +30,26 @@ export class Front {
   readonly #pages = new Set<ServerResponse>();
   readonly #files: ReadonlyMap<string, { type: string; text: string }>;
 
-  private constructor(options: FrontOptions, script: string) {
-    const html = readFileSync(join(page, 'index.html'), 'utf8');
+  private constructor(example: Example, options: FrontOptions, script: string) {
+    const html = readFileSync(join(import.meta.dirname, 'page/index.html'), 'utf8');
     this.#files = new Map([
       ['/', { type: 'text/html; charset=utf-8', text: html }],
       ['/main.js', { type: 'text/javascript; charset=utf-8', text: script }],
     ]);
-    this.servers = sides.map((side) => new SupervisedServer(side, options.databases[side]));
+    const program = join(example.folder, 'server.ts');
+    this.servers = [
+      new SupervisedServer(program, WORKER, options.database),
+      new SupervisedServer(program, example.other, options.otherDatabase),
+    ];
     for (const server of this.servers) server.on('state', (state) => this.#tell(state));
     this.#http = createServer((request, response) => this.#answer(request, response));
   }
 
   /** @throws Error if the port is taken, or a server can't be started */
-  static async start(options: FrontOptions): Promise<Front> {
-    const entry = join(page, 'main.ts');
+  static async start(example: Example, options: FrontOptions): Promise<Front> {
+    const entry = join(example.folder, 'page/main.ts');
     const { outputFiles } = await build({ entryPoints: [entry], bundle: true, write: false, format: 'esm' });
-    const front = new Front(options, outputFiles[0]?.text ?? '');
+    const front = new Front(example, options, outputFiles[0]?.text ?? '');
     front.#http.listen(options.port, '127.0.0.1');
     await once(front.#http, 'listening');
     try {
