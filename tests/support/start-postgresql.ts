@@ -32,7 +32,10 @@ export default async function startPostgresql(project: TestProject): Promise<() 
   // to make a cluster takes longer than to copy one
   const pristine = await PostgresqlServer.start();
   await pristine.stop();
-  const server = await PostgresqlServer.start({ copyOf: pristine.folder, settings: { max_connections: 200, autovacuum: 'off' } });
+  const server = await PostgresqlServer.start({
+    copyOf: pristine.folder,
+    settings: { max_connections: 200, autovacuum: 'off' },
+  });
   project.provide('postgresql', { port: server.port, pristine: pristine.folder });
   return async () => {
     await server.remove();
