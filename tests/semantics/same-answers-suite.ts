@@ -9,7 +9,7 @@ import { lineOf, randomCall } from '../support/random-calls.ts';
 
 const stores = ['one', 'two', 'three'];
 
-export function describeSameAnswers(engine: Engine, seeds: readonly number[], callsInHalf = 1000): void {
+export function describeSameAnswers(engine: Engine, seeds: readonly number[], callsInHalf = 500): void {
   describe(`random work on ${engine.name} gives the same answers and the same rows as the reference`, () => {
     for (const seed of seeds) {
       const halfway = engine.isFile ? 'files exchanged halfway' : 'opened anew halfway';
