@@ -26,13 +26,16 @@ export class PostgresqlAddress {
   readonly port: number;
   readonly host: string;
   readonly #superuser: Superuser;
+  readonly #strategy: string;
   #admin: pg.Client | undefined;
   #databases = 0;
 
-  constructor(port: number, host = HERE, superuser = ours) {
+  /** @param strategy - how databases are made, if not in the server's own way */
+  constructor(port: number, host = HERE, superuser = ours, strategy?: 'file_copy') {
     this.port = port;
     this.host = host;
     this.#superuser = superuser;
+    this.#strategy = strategy === undefined ? '' : `STRATEGY ${strategy}`;
   }
 
   /** @param port - another one than the server's is of what listens on this machine */
@@ -98,9 +101,7 @@ export class PostgresqlAddress {
   async freshDatabase(): Promise<string> {
     this.#databases++;
     const name = `fresh_${process.pid}_${this.#databases}_${randomBytes(3).toString('hex')}`;
-    // takes a third of the processor time of writing all of it to the log; others may not know the word
-    const strategy = this.#superuser === ours ? 'STRATEGY file_copy' : '';
-    await this.query(`CREATE DATABASE ${name} OWNER "${USER}" TEMPLATE template0 ${strategy}`);
+    await this.query(`CREATE DATABASE ${name} OWNER "${USER}" TEMPLATE template0 ${this.#strategy}`);
     return name;
   }
 

@@ -31,6 +31,8 @@ export const server = new PostgresqlAddress(
   'missing' in given ? 0 : given.port,
   givenServer?.host,
   givenServer?.superuser,
+  // a third of the processor time; where there is a standby, it would have the database late
+  givenServer === undefined ? 'file_copy' : undefined,
 );
 
 const databases = databasesOn(server);
