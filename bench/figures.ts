@@ -8,6 +8,7 @@ interface Figure {
 
 const compared: Record<string, string> = {
   mainUs: 'main thread, µs',
+  othersUs: 'other threads, µs',
   perSecond: 'committed a second',
   firstMainUs: 'first burst: main thread, µs',
   firstPerSecond: 'first burst: committed a second',

@@ -1,11 +1,11 @@
-/** Runs the benchmark in its quick form, for tests of what it says. */
+/** Runs the benchmark in its quick form, once for all tests of a file: most of its time is that of starting processes. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { Results } from '../../bench/results.ts';
 import type { Scenario } from '../../bench/scenarios.ts';
-import { freshFolder } from '../support/files.ts';
 
 export const bench = join(import.meta.dirname, '../../bench');
 
@@ -29,12 +29,17 @@ export function whyNoPeers(): string | undefined {
 }
 
 export function run(...options: string[]): { said: string; results: Results } {
-  const json = join(freshFolder(), 'results.json');
-  const said = execFileSync(process.execPath, [join(bench, 'main.ts'), '--quick', '--json', json, ...options], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  return { said, results: JSON.parse(readFileSync(json, 'utf8')) as Results };
+  const folder = mkdtempSync(join(tmpdir(), 'sds-'));
+  try {
+    const json = join(folder, 'results.json');
+    const said = execFileSync(process.execPath, [join(bench, 'main.ts'), '--quick', '--json', json, ...options], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    return { said, results: JSON.parse(readFileSync(json, 'utf8')) as Results };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** Each way of a design is a process of its own: those with no more than these are run, so that most kinds of work are. */

@@ -1,7 +1,8 @@
 /** The benchmark of documents runs, and says what it measured. What the numbers are is no matter of a test. */
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { documentScenarios } from '../../bench/document-scenarios.ts';
 import { documentGoals } from '../../bench/goals/documents.ts';
+import type { Results } from '../../bench/results.ts';
 import { run, whyNoPeers } from './quick-run.ts';
 
 /** The others do the same with other sizes. */
@@ -16,11 +17,15 @@ const measured = [
 describe('the benchmark of documents', { timeout: 240_000 }, () => {
   const why = whyNoPeers();
   const chosen = documentScenarios.filter(({ name }) => measured.includes(name));
+  let results: Results;
+  beforeAll(() => {
+    if (why === undefined) ({ results } = run(...measured.flatMap((name) => ['--only', name])));
+  }, 240_000);
+
   for (const { name, cases } of chosen) {
     test(`measures ${name}`, ({ skip }) => {
       if (why !== undefined) skip(`the peers that the benchmark compares with can't be installed: ${why}`);
-      const { results } = run('--only', name);
-      const [scenario] = results.scenarios;
+      const scenario = results.scenarios.find((one) => one.name === name);
       const { medians = {}, leftOut = {} } = scenario ?? {};
       expect(Object.keys({ ...medians, ...leftOut })).toEqual(expect.arrayContaining(cases.map((one) => one.name)));
       // others may be missing where they can't be built
@@ -30,8 +35,8 @@ describe('the benchmark of documents', { timeout: 240_000 }, () => {
         for (const value of Object.values(metrics)) expect(value).toEqual(expect.any(Number));
       }
       if (Object.keys(leftOut).length > 0) return;
-      const ofIt = documentGoals.filter(({ scenario }) => scenario === name).map(({ id }) => id);
-      expect(results.goals.map(({ id }) => id)).toEqual(ofIt);
+      const ofIt = documentGoals.filter((goal) => goal.scenario === name).map(({ id }) => id);
+      expect(results.goals.map(({ id }) => id).filter((id) => ofIt.includes(id))).toEqual(ofIt);
     });
   }
 });

@@ -12,9 +12,7 @@ const SERVER_MS = 600_000;
 function whyNoServer(): string | undefined {
   const here = inject('postgresql');
   if ('missing' in here) return here.missing;
-  return here.given === undefined
-    ? undefined
-    : 'the benchmark starts servers of its own, and leaves the given one alone';
+  return 'pristine' in here ? undefined : 'the benchmark starts servers of its own, and leaves the given one alone';
 }
 
 /** Folders of servers that the benchmark has started. */

@@ -1,18 +1,18 @@
 /** A container's stop, or Ctrl-C, reaches npm: what it runs for the project's commands ends with it, and nothing is left. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { freshFolder } from '../support/files.ts';
 
 const root = join(import.meta.dirname, '../..');
 const seesProcesses = existsSync('/proc/self/environ');
 
-/** A checkout of its own, since each command builds: other tests are loading what is built here. */
-function checkout(): string {
-  const folder = freshFolder();
+/** A checkout of its own, since commands build: other tests are loading what is built here. */
+function checkout(folder: string, without: string[] = []): string {
   for (const name of readdirSync(root)) {
-    if (['.git', 'dist', 'node_modules', 'out'].includes(name)) continue;
+    if (['.git', 'node_modules', 'out', ...without].includes(name)) continue;
     const filter = (path: string) => !/\/(node_modules|out)$/.test(path);
     // as old as they are: what is linked below would seem to belong to other lock files, and be taken away
     cpSync(join(root, name), join(folder, name), { recursive: true, filter, preserveTimestamps: true });
@@ -22,6 +22,11 @@ function checkout(): string {
   }
   return folder;
 }
+
+/** One for all commands that are not ended while they build: what is built is copied, and not built once more by each. */
+const built = mkdtempSync(join(tmpdir(), 'sds-built-'));
+beforeAll(() => void checkout(built));
+afterAll(() => rmSync(built, { recursive: true, force: true }));
 
 /** The processes that were given this mark, or inherited it. */
 function marked(mark: string): string[] {
@@ -50,6 +55,7 @@ function said(child: ChildProcess, what: RegExp): Promise<void> {
   });
 }
 
+/** What it says once it is in the middle of its work; the first one is ended while it builds. */
 const commands: [string, string[], RegExp][] = [
   ['start', ['--', '--edits', '100000'], /prestart/],
   ['live', ['--', '--port', '0'], /Ctrl-C ends it/],
@@ -65,13 +71,13 @@ it.skipIf(!seesProcesses).each(
   ready.flatMap(([name, args, begun], index) =>
     // what npm does with a signal does not depend on the command: Ctrl-C is tried with the first
     (index === 0 ? (['SIGTERM', 'SIGINT'] as const) : (['SIGTERM'] as const)).map((signal) => {
-      return { name, args, begun, signal };
+      return { name, args, begun, signal, builds: index === 0 };
     }),
   ),
-)('npm run $name: nothing is left after $signal', async ({ name, args, begun, signal }) => {
+)('npm run $name: nothing is left after $signal', async ({ name, args, begun, signal, builds }) => {
   const mark = `${name}-${signal}-${process.pid}-${Math.random()}`;
-  const npm = spawn('npm', ['run', name, ...args], {
-    cwd: checkout(),
+  const npm = spawn('npm', ['run', ...(builds ? [] : ['--ignore-scripts']), name, ...args], {
+    cwd: builds ? checkout(freshFolder(), ['dist']) : built,
     env: { ...process.env, MARKED_AS: mark },
     stdio: ['ignore', 'pipe', 'pipe'],
     // a terminal would send the signal to all of them: here npm alone gets it

@@ -64,9 +64,9 @@ describe('the write-ahead log', () => {
   });
 
   const loads = {
-    'patches of 500 bytes': { storeId: 'store', bytes: 500, rounds: 40 },
+    'patches of 500 bytes': { storeId: 'store', bytes: 500, rounds: 25 },
     // a small patch is mostly what it takes besides its bytes: nobody may take the log for smaller than it is
-    'patches of 10 bytes under a long name': { storeId: 'n'.repeat(300), bytes: 10, rounds: 40 },
+    'patches of 10 bytes under a long name': { storeId: 'n'.repeat(300), bytes: 10, rounds: 25 },
   };
   for (const [what, { storeId, bytes, rounds }] of Object.entries(loads)) {
     it(`stays bounded while writes never pause: ${what}`, async () => {
@@ -120,7 +120,7 @@ describe('the write-ahead log', () => {
     expect(sizeOf(`${file}-wal`)).toBeGreaterThan(80 * MiB);
     let clock = 0;
     let largest = 0;
-    for (let round = 0; round < 30; round++) {
+    for (let round = 0; round < 15; round++) {
       for (let i = 0; i < 10_000; i++) void provider.appendPatch(new Uint8Array(100), ++clock);
       await provider.flush();
       if (round > 0) largest = Math.max(largest, sizeOf(`${file}-wal`));

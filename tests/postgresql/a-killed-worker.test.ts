@@ -4,5 +4,5 @@ import { describeOnPostgresql } from '../support/postgresql.ts';
 import { sliceOnPostgresql } from './slices.ts';
 
 describeOnPostgresql('on PostgreSQL', () => {
-  sliceOnPostgresql('a worker that is terminated costs nothing but what was handed over to it', runOn, 0.04);
+  sliceOnPostgresql('a worker that is terminated costs nothing but what was handed over to it', runOn, 0.025);
 });

@@ -4,6 +4,6 @@ import { describeSeveralProcesses } from '../semantics/several-processes-suite.t
 import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
 
 describeOnPostgresql('on PostgreSQL', () => {
-  describeSameAnswers(postgresql, [1, 2], 500);
+  describeSameAnswers(postgresql, [1, 2]);
   describeSeveralProcesses(postgresql, [11]);
 });

@@ -4,5 +4,5 @@ import { describeOnPostgresql } from '../support/postgresql.ts';
 import { slice } from './slices.ts';
 
 describeOnPostgresql('on PostgreSQL', () => {
-  slice('all of it works through PgBouncer in transaction mode', run, 0.03);
+  slice('all of it works through PgBouncer in transaction mode', run, 0.02);
 });

@@ -7,7 +7,7 @@ import type { Engine } from '../support/engine.ts';
 import { runProgram } from '../support/programs.ts';
 import { text } from './contract-suite.ts';
 
-const ROUNDS = 100;
+const ROUNDS = 60;
 const support = (name: string) => JSON.stringify(pathToFileURL(join(import.meta.dirname, '../support', name)).href);
 
 /**

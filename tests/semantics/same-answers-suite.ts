@@ -8,12 +8,15 @@ import { randomOf } from '../support/random.ts';
 import { lineOf, randomCall } from '../support/random-calls.ts';
 
 const stores = ['one', 'two', 'three'];
+const CALLS_IN_HALF = 500;
 
-export function describeSameAnswers(engine: Engine, seeds: readonly number[], callsInHalf = 1000): void {
+export function describeSameAnswers(engine: Engine, seeds: readonly number[]): void {
   describe(`random work on ${engine.name} gives the same answers and the same rows as the reference`, () => {
     for (const seed of seeds) {
       const halfway = engine.isFile ? 'files exchanged halfway' : 'opened anew halfway';
-      it(`seed ${seed}: ${2 * callsInHalf} calls, now and then awaited, ${halfway}`, { timeout: 120_000 }, async () => {
+      it(`seed ${seed}: ${2 * CALLS_IN_HALF} calls, now and then awaited, ${halfway}`, {
+        timeout: 120_000,
+      }, async () => {
         const pick = randomOf(seed);
         let [ourPlace, theirPlace] = [await engine.freshPlace(), freshFile()];
         const answers: { ours: Promise<unknown>; theirs: Promise<unknown>; call: number }[] = [];
@@ -22,9 +25,9 @@ export function describeSameAnswers(engine: Engine, seeds: readonly number[], ca
           const theirs = stores.map((store) => new ExtendedReference(theirPlace, store));
           // what compactions are made from: now and then out of date by the time of the call
           let seen: readonly Seen[] = [];
-          for (let call = 0; call < callsInHalf; call++) {
+          for (let call = 0; call < CALLS_IN_HALF; call++) {
             const make = randomCall(pick, stores.length);
-            answers.push({ ours: make(ours, seen), theirs: make(theirs, seen), call: half * callsInHalf + call });
+            answers.push({ ours: make(ours, seen), theirs: make(theirs, seen), call: half * CALLS_IN_HALF + call });
             if (pick(25) > 0) continue;
             await Promise.all(answers.map(({ ours: answer }) => answer));
             seen = await Promise.all(theirs.map((provider) => provider.loadStore()));

@@ -9,7 +9,7 @@ import { runProgram } from '../support/programs.ts';
 import { randomOf } from '../support/random.ts';
 import { lineOf, randomCall } from '../support/random-calls.ts';
 
-const CALLS = 1500;
+const CALLS = 800;
 const support = (name: string) => JSON.stringify(pathToFileURL(join(import.meta.dirname, '../support', name)).href);
 const storesOf = (process: number) => [1, 2].map((store) => `store ${store} of process ${process}`);
 

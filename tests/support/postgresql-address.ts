@@ -19,21 +19,23 @@ export interface Superuser {
   database: string;
 }
 
+/** Of a server that was started for tests. */
+const ours: Superuser = { user: SUPERUSER, password: PASSWORD, database: 'postgres' };
+
 export class PostgresqlAddress {
   readonly port: number;
   readonly host: string;
   readonly #superuser: Superuser;
+  readonly #strategy: string;
   #admin: pg.Client | undefined;
   #databases = 0;
 
-  constructor(
-    port: number,
-    host = HERE,
-    superuser: Superuser = { user: SUPERUSER, password: PASSWORD, database: 'postgres' },
-  ) {
+  /** @param strategy - how databases are made, if not in the server's own way */
+  constructor(port: number, host = HERE, superuser = ours, strategy?: 'file_copy') {
     this.port = port;
     this.host = host;
     this.#superuser = superuser;
+    this.#strategy = strategy === undefined ? '' : `STRATEGY ${strategy}`;
   }
 
   /** @param port - another one than the server's is of what listens on this machine */
@@ -99,7 +101,7 @@ export class PostgresqlAddress {
   async freshDatabase(): Promise<string> {
     this.#databases++;
     const name = `fresh_${process.pid}_${this.#databases}_${randomBytes(3).toString('hex')}`;
-    await this.query(`CREATE DATABASE ${name} OWNER "${USER}" TEMPLATE template0`);
+    await this.query(`CREATE DATABASE ${name} OWNER "${USER}" TEMPLATE template0 ${this.#strategy}`);
     return name;
   }
 

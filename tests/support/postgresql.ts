@@ -8,7 +8,7 @@ import { TcpProxy } from './tcp-proxy.ts';
 
 const given = inject('postgresql');
 /** The one that SDS_POSTGRESQL_URL names. */
-const givenServer = 'missing' in given ? undefined : given.given;
+const givenServer = 'given' in given ? given.given : undefined;
 
 /** Runs its tests where there is a PostgreSQL server; elsewhere their name says why they are left out. */
 export function describeOnPostgresql(name: string, body: () => void): void {
@@ -31,6 +31,8 @@ export const server = new PostgresqlAddress(
   'missing' in given ? 0 : given.port,
   givenServer?.host,
   givenServer?.superuser,
+  // a third of the processor time; where there is a standby, it would have the database late
+  givenServer === undefined ? 'file_copy' : undefined,
 );
 
 const databases = databasesOn(server);
@@ -61,7 +63,7 @@ export async function ownPlace(): Promise<string> {
 
 /** A server that a test may stop, kill and set up as it likes: for `itOnOwnServer`. */
 export async function ownServer(options: ServerOptions = {}): Promise<PostgresqlServer> {
-  const own = await PostgresqlServer.start(options);
+  const own = await PostgresqlServer.start('pristine' in given ? { copyOf: given.pristine, ...options } : options);
   onTestFinished(() => own.remove());
   return own;
 }

@@ -9,8 +9,14 @@ import { PostgresqlServer } from './postgresql-server.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** A running PostgreSQL server, `given` if it was not started for the tests; or why there is none. */
-    postgresql: { port: number; given?: { host: string; superuser: Superuser } } | { missing: string };
+    /**
+     * A running PostgreSQL server, `given` if it was not started for the tests, else with the folder of one that was
+     * stopped in time, for others to be copies of; or why there is none.
+     */
+    postgresql:
+      | { port: number; pristine: string }
+      | { port: number; given: { host: string; superuser: Superuser } }
+      | { missing: string };
   }
 }
 
@@ -23,9 +29,18 @@ export default async function startPostgresql(project: TestProject): Promise<() 
     project.provide('postgresql', { missing });
     return async () => undefined;
   }
-  const server = await PostgresqlServer.start({ settings: { max_connections: 200 } });
-  project.provide('postgresql', { port: server.port });
-  return () => server.remove();
+  // to make a cluster takes longer than to copy one
+  const pristine = await PostgresqlServer.start();
+  await pristine.stop();
+  const server = await PostgresqlServer.start({
+    copyOf: pristine.folder,
+    settings: { max_connections: 200, autovacuum: 'off' },
+  });
+  project.provide('postgresql', { port: server.port, pristine: pristine.folder });
+  return async () => {
+    await server.remove();
+    await pristine.remove();
+  };
 }
 
 /** A user and databases are made there, and taken away again; what the server is, is asked of itself. */

@@ -63,12 +63,19 @@ describe.skipIf(noBrowser !== undefined)('the page', async () => {
       return copy.textContent;
     });
 
+  /** For what takes a while: with every frame, as is usual, a look takes more processor time than what is looked at. */
+  const RARELY = { polling: 100 };
+
   /** Once the document on a page has so many of each letter. */
   async function whenItHas(page: Page, letters: Record<string, number>): Promise<void> {
-    await page.waitForFunction((wanted) => {
-      const text = document.querySelector('.cm-content')?.textContent ?? '';
-      return Object.entries(wanted).every(([letter, number]) => text.split(letter).length - 1 === number);
-    }, letters);
+    await page.waitForFunction(
+      (wanted) => {
+        const text = document.querySelector('.cm-content')?.textContent ?? '';
+        return Object.entries(wanted).every(([letter, number]) => text.split(letter).length - 1 === number);
+      },
+      letters,
+      RARELY,
+    );
   }
 
   const whenLogged = (page: Page, text: string) =>
@@ -82,12 +89,12 @@ describe.skipIf(noBrowser !== undefined)('the page', async () => {
 
   it('two people type at the same time, and have the same document, also after a reload', async () => {
     const [ada, bob] = await Promise.all([open('/?room=two'), open('/?room=two')]);
-    await Promise.all([type(ada, 'q', 60), type(bob, 'z', 60)]);
-    await Promise.all([ada, bob].map((page) => whenItHas(page, { q: 60, z: 60 })));
+    await Promise.all([type(ada, 'q', 40), type(bob, 'z', 40)]);
+    await Promise.all([ada, bob].map((page) => whenItHas(page, { q: 40, z: 40 })));
     expect(await textOf(ada)).toBe(await textOf(bob));
     await whenDurable(ada);
     await ada.reload();
-    await whenItHas(ada, { q: 60, z: 60 });
+    await whenItHas(ada, { q: 40, z: 40 });
     expect(await textOf(ada)).toBe(await textOf(bob));
     // the cursor of somebody else is shown
     await bob.locator('.cm-content').press('End');
@@ -103,12 +110,12 @@ describe.skipIf(noBrowser !== undefined)('the page', async () => {
         await page.locator(`input[name="side"][value="${side}"]`).check();
         await whenDurable(page);
       }
-      const typing = Promise.all([type(ada, 'q', 100), type(bob, 'z', 100)]);
-      await ada.waitForFunction(() => Number(document.querySelector<HTMLElement>('#durable')?.dataset.durable) > 30);
+      const typing = Promise.all([type(ada, 'q', 60), type(bob, 'z', 60)]);
+      await ada.waitForFunction(() => Number(document.querySelector<HTMLElement>('#durable')?.dataset.durable) > 20);
       const back = up(side);
       await ada.locator('#kill-server').evaluate((button: HTMLElement) => button.click());
       await Promise.all([typing, back]);
-      await Promise.all([ada, bob].map((page) => whenItHas(page, { q: 100, z: 100 })));
+      await Promise.all([ada, bob].map((page) => whenItHas(page, { q: 60, z: 60 })));
       expect(await textOf(ada)).toBe(await textOf(bob));
       for (const page of [ada, bob]) {
         await whenLogged(page, 'The server is back after');
@@ -130,39 +137,43 @@ describe.skipIf(noBrowser !== undefined)('the page', async () => {
   it('the worker is killed while 200 simulated editors type: no key press is lost, and the page says so', async () => {
     const page = await open('/?room=worker');
     await whenTheyAreHere(page, 200);
-    const typing = type(page, 'q', 80);
-    await page.waitForFunction(() => Number(document.querySelector<HTMLElement>('#durable')?.dataset.durable) > 30);
+    const typing = type(page, 'q', 50);
+    await page.waitForFunction(() => Number(document.querySelector<HTMLElement>('#durable')?.dataset.durable) > 20);
     await page.locator('#kill-worker').evaluate((button: HTMLElement) => button.click());
     await whenLogged(page, 'All of them are in the file after');
     await typing;
-    await page.locator('#durable', { hasText: 'all 80 key presses durable' }).waitFor();
+    await page.locator('#durable', { hasText: 'all 50 key presses durable' }).waitFor();
     // what was acknowledged to the 200 is compared with the file once their server has read it anew
     const back = up('worker');
     front.server('worker').kill();
     await back;
     await whenLogged(page, 'acknowledged to 200 simulated editors were in its file');
     expect(await page.locator('#log').textContent()).not.toContain('MISSING');
-    await whenItHas(page, { q: 80 });
+    await whenItHas(page, { q: 50 });
     await page.context().close();
   });
 
-  it('with 200 editors and snapshots of 8 MB, the page shows how long 400 key presses took on each server', async () => {
+  it('with 50 editors and snapshots of 8 MB, the page shows how long 100 key presses took on each server', async () => {
     const page = await open('/?room=measured&measure-every=25', { withoutMeasuring: false });
-    await whenTheyAreHere(page, 200);
+    await whenTheyAreHere(page, 50);
     const saving = setInterval(() => {
       for (const side of ['worker', 'synchronous'] as const) {
         front.server(side).order({ kind: 'save-snapshot', room: 'measured', megabytes: 8 });
       }
     }, 600);
-    const figures = await page.waitForFunction(() => {
-      const all = JSON.parse(document.body.dataset.figures ?? '{}');
-      return all.worker?.roundTrips > 400 && all.synchronous?.roundTrips > 400 ? all : undefined;
-    });
+    const figures = await page.waitForFunction(
+      () => {
+        const all = JSON.parse(document.body.dataset.figures ?? '{}');
+        return all.worker?.roundTrips > 100 && all.synchronous?.roundTrips > 100 ? all : undefined;
+      },
+      undefined,
+      RARELY,
+    );
     clearInterval(saving);
     const { worker, synchronous } = await figures.jsonValue();
     const line = ({ roundTripP50, roundTripP99, roundTrips }: typeof worker) =>
       `p50 ${roundTripP50.toFixed(1)} ms, p99 ${roundTripP99.toFixed(1)} ms of ${roundTrips}`;
-    console.log(`key presses with 200 editors: this package ${line(worker)}; synchronous ${line(synchronous)}`);
+    console.log(`key presses with 50 editors: this package ${line(worker)}; synchronous ${line(synchronous)}`);
     // which one is faster is not asserted: beside other work a clock says nothing about either
     const shown = page.locator('[data-plot="roundTrip"] dl');
     for (const { roundTripP99 } of [worker, synchronous]) expect(roundTripP99).toBeGreaterThan(0);

@@ -108,7 +108,7 @@ describe.skipIf(noPackages !== undefined)('npm run live, once its packages are t
   );
 
   it('a short soak: memory is flat, no socket and no log is left, the file is small', async () => {
-    const { code, stdout, stderr } = await live(['--soak', '0.1']);
+    const { code, stdout, stderr } = await live(['--soak', '0.05']);
     expect({ code, stderr, stdout }).toEqual({
       code: 0,
       stderr: '',
