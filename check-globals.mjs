@@ -17,9 +17,12 @@ const modules = /\bfrom\s*["'](?:node:)?(timers|timers\/promises|perf_hooks)["']
 
 const [folder = import.meta.dirname] = process.argv.slice(2);
 const found = [];
-for (const path of globSync('src/{main,worker,protocol,documents,yjs,hocuspocus,automerge-repo}/**/*.ts', {
-  cwd: folder,
-})) {
+for (const path of globSync(
+  'src/{main,worker,protocol,documents,yjs,hocuspocus,automerge-repo,merged-documents}/**/*.ts',
+  {
+    cwd: folder,
+  },
+)) {
   const file = path.split(sep).join('/');
   if (file === 'src/protocol/surroundings.ts') continue;
   const names = file.startsWith('src/worker/') ? everywhere : [...everywhere, ...inMain];

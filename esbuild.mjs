@@ -90,6 +90,7 @@ const entries = [
   ['src/yjs/index.ts', 'yjs', [library, documents]],
   ['src/hocuspocus/index.ts', 'hocuspocus', [library, documents]],
   ['src/automerge-repo/index.ts', 'automerge-repo', [library, documents]],
+  ['src/merged-documents/index.ts', 'merged-documents', [library, documents]],
 ];
 for (const [format, ending] of [
   ['esm', 'js'],
@@ -142,7 +143,10 @@ const follow = (path) => {
   reachable.set(path, text);
   for (const [, , specifier] of text.matchAll(relativeImport)) follow(join(path, '..', `${specifier}.d.ts`));
 };
-const published = { index: 'main', yjs: 'yjs', hocuspocus: 'hocuspocus', 'automerge-repo': 'automerge-repo' };
+const published = {
+  index: 'main',
+  ...Object.fromEntries(['yjs', 'hocuspocus', 'automerge-repo', 'merged-documents'].map((name) => [name, name])),
+};
 for (const folder of Object.values(published)) follow(join(types, folder, 'index.d.ts'));
 rmSync(types, { recursive: true });
 for (const [path, text] of reachable) {

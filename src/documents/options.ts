@@ -1,4 +1,6 @@
 /** Options of what keeps documents: those of the provider behind it, in the form of the world of these documents, and its own. */
+import { isAbsolute } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { SDS_PersistenceError, type SDS_ProviderOptions } from '../main/index.ts';
 import { type Acceptance, checkOptions } from '../main/option-checks.ts';
 import type { DocumentOptions, MergingLimits, OnError, StorageOptions } from '../protocol/document-options.ts';
@@ -87,4 +89,11 @@ export function readDocumentOptions<Own extends object>(
     provider: { ...settings.provider, OnClockCollision: 'keep' },
     limits: { ...defaultLimits, ...limits },
   };
+}
+
+/** `undefined` if it is none; a URL may be of another realm. */
+export function urlOf(module: unknown): string | undefined {
+  if (typeof module === 'string') return isAbsolute(module) ? pathToFileURL(module).href : module;
+  const { href } = (module ?? {}) as { href?: unknown };
+  return typeof href === 'string' ? href : undefined;
 }

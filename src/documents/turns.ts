@@ -1,5 +1,8 @@
 /** Who comes next, where one can be served at a time. */
+import type { MergeOrder } from '../protocol/merging.ts';
+import type { Parcel } from '../protocol/parcel.ts';
 import { Promise } from '../protocol/surroundings.ts';
+import type { Merging } from './merging.ts';
 import { join } from './merging-thread.ts';
 
 interface Waiting {
@@ -28,4 +31,22 @@ export class Turns {
     if (next === undefined) this.#isTaken = false;
     else next.begin();
   }
+}
+
+/** Loads and merges one document at a time. */
+export function inTurns(
+  turns: Turns,
+  merge: (order: MergeOrder, parts: Parcel, isWaitedFor: boolean) => Promise<Parcel[]>,
+): Merging {
+  return {
+    run: async (order, load, isWaitedFor) => {
+      await turns.take(isWaitedFor);
+      try {
+        const parts = await load();
+        return parts === undefined ? [] : await merge(order, parts, isWaitedFor);
+      } finally {
+        turns.pass();
+      }
+    },
+  };
 }

@@ -1,5 +1,5 @@
 /** Documents of Hocuspocus on SQLite or PostgreSQL. */
-import { type DocumentLog, Documents, type Merging, readDocumentOptions } from '../documents/index.ts';
+import { type DocumentLog, Documents, type Merging, readDocumentOptions, urlOf } from '../documents/index.ts';
 import { faultOfBytes } from '../main/byte-argument.ts';
 import { SDS_PersistenceError, type SDS_ProviderOptions } from '../main/index.ts';
 import { describe, oneOf } from '../main/option-checks.ts';
@@ -10,7 +10,7 @@ import { nextTurn, Promise } from '../protocol/surroundings.ts';
 import { faultOfUpdate } from '../yjs/fault-of-update.ts';
 import { YjsMerging } from '../yjs/merging.ts';
 import { dropsDeleted, type YjsDoc } from '../yjs/yjs.ts';
-import { urlOf, type YjsOptions, yjsOptions } from '../yjs/yjs-options.ts';
+import { type YjsOptions, yjsOptions } from '../yjs/yjs-options.ts';
 import type { DocumentPayload, HocuspocusDocument } from './hocuspocus.ts';
 import { OpenDocument } from './open-document.ts';
 import { checkYjs, findYjs, type Yjs } from './server-yjs.ts';

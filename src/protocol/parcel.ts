@@ -3,8 +3,7 @@
  * counts bytes that it is given as memory of that thread, and the more of that comes, the more often it looks through all of its heap for garbage.
  */
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
-import { buffersOf } from './patch-blocks.ts';
-import type { PatchBlocks } from './service.ts';
+import { buffersOf, type PatchBlocks } from './patch-blocks.ts';
 
 /** Belongs to one thread at a time, which opens it, passes its port on, or discards it: till then its bytes stay. */
 export interface Parcel {

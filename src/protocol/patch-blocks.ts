@@ -1,5 +1,7 @@
 /** Patches in blocks of bytes, each of which is shared by many: so they cross in a few messages' parts. */
-import type { PatchBlocks } from './service.ts';
+
+/** Patches in order, as bounded blocks and the length of each patch. */
+export type PatchBlocks = { bytes: Uint8Array; lengths: Int32Array }[];
 
 type PatchBlock = PatchBlocks[number];
 

@@ -7,6 +7,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { SharedMemory } from './control.ts';
 import type { ReportedCause, SDS_PersistenceErrorCode } from './errors.ts';
 import type { Parcel } from './parcel.ts';
+import type { PatchBlocks } from './patch-blocks.ts';
 import type { PostgresqlTarget } from './postgresql/url.ts';
 
 /** A provider as the worker knows it. */
@@ -83,9 +84,6 @@ export interface Failure {
   code: SDS_PersistenceErrorCode;
   cause: ReportedCause;
 }
-
-/** Patches in order, as bounded blocks and the length of each patch. */
-export type PatchBlocks = { bytes: Uint8Array; lengths: Int32Array }[];
 
 /** All that lies in a store. */
 export interface StoreFound {

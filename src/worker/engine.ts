@@ -7,7 +7,8 @@ import type { MessagePort } from 'node:worker_threads';
 import { cellTime, msBetween } from '../protocol/clock.ts';
 import type { Delays } from '../protocol/delays.ts';
 import { reportedOf } from '../protocol/errors.ts';
-import type { Failure, PatchBlocks, RecordsFound, StoreFound } from '../protocol/service.ts';
+import type { PatchBlocks } from '../protocol/patch-blocks.ts';
+import type { Failure, RecordsFound, StoreFound } from '../protocol/service.ts';
 import { Promise, performance } from '../protocol/surroundings.ts';
 
 export type MaybePromise<T> = T | Promise<T>;

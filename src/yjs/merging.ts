@@ -1,5 +1,5 @@
 /** Merges documents of Yjs: in the merging thread, or, where that finds no Yjs, in this one. */
-import { type Merging, merge, mergeFailed, NoMergeModule, type Trouble, Turns } from '../documents/index.ts';
+import { inTurns, type Merging, merge, mergeFailed, NoMergeModule, type Trouble, Turns } from '../documents/index.ts';
 import { placesToLookFrom } from '../main/location.ts';
 import type { MergingLimits } from '../protocol/document-options.ts';
 import { mergeParcel } from '../protocol/merge-parcel.ts';
@@ -31,17 +31,7 @@ export class YjsMerging {
 
   /** For documents that drop what was deleted, or keep it. */
   of(gc: boolean): Merging {
-    return {
-      run: async (order, load, isWaitedFor) => {
-        await this.#turns.take(isWaitedFor);
-        try {
-          const parts = await load();
-          return parts === undefined ? [] : await this.#run(gc, order, parts, isWaitedFor);
-        } finally {
-          this.#turns.pass();
-        }
-      },
-    };
+    return inTurns(this.#turns, (order, parts, isWaitedFor) => this.#run(gc, order, parts, isWaitedFor));
   }
 
   async #run(gc: boolean, order: MergeOrder, parts: Parcel, isWaitedFor: boolean): Promise<Parcel[]> {

@@ -1,6 +1,5 @@
 /** Options of all that keeps documents of Yjs. */
-import { isAbsolute } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { urlOf } from '../documents/index.ts';
 import { type Acceptance, yesOrNo } from '../main/option-checks.ts';
 import type { YjsModule } from './yjs.ts';
 
@@ -27,10 +26,3 @@ export const yjsOptions: Record<keyof YjsOptions<unknown>, Acceptance> = {
   yjs: { what: 'the URL of a module', test: (value) => urlOf(value) !== undefined },
   gc: yesOrNo,
 };
-
-/** `undefined` if it is none; a URL may be of another realm. */
-export function urlOf(module: unknown): string | undefined {
-  if (typeof module === 'string') return isAbsolute(module) ? pathToFileURL(module).href : module;
-  const { href } = (module ?? {}) as { href?: unknown };
-  return typeof href === 'string' ? href : undefined;
-}

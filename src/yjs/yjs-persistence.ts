@@ -1,5 +1,5 @@
 /** Documents of Yjs on SQLite or PostgreSQL. */
-import { Documents, readDocumentOptions } from '../documents/index.ts';
+import { Documents, readDocumentOptions, urlOf } from '../documents/index.ts';
 import { faultOfBytes } from '../main/byte-argument.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
 import { describe } from '../main/option-checks.ts';
@@ -11,7 +11,7 @@ import { applyAll, Binding } from './binding.ts';
 import { YjsMerging } from './merging.ts';
 import { delMeta, getMeta, getMetas, setMeta } from './metas.ts';
 import { dropsDeleted, type YjsDoc, type YjsModule } from './yjs.ts';
-import { urlOf, type YjsOptions, yjsOptions } from './yjs-options.ts';
+import { type YjsOptions, yjsOptions } from './yjs-options.ts';
 
 /** `Y` is not left out. */
 type OwnOptions<Doc> = YjsOptions<Doc> & Required<Pick<YjsOptions<Doc>, 'Y'>>;

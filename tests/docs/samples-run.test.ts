@@ -24,6 +24,7 @@ const documents = [
   'src/hocuspocus/hocuspocus-persistence.ts',
   'src/hocuspocus/import-documents.ts',
   'src/automerge-repo/storage.ts',
+  'src/merged-documents/merged-documents.ts',
   'src/main/provider.ts',
   'src/yjs/yjs-persistence.ts',
 ];
@@ -55,6 +56,9 @@ async function databaseWithTables(): Promise<string> {
   return place;
 }
 
+/** A sample that begins with its name is a file that others of its document import. */
+const named = /^\/\/ ([\w-]+\.mjs)\n/;
+
 interface Sample {
   document: string;
   language: string;
@@ -79,7 +83,8 @@ function samplesOf(document: string): Sample[] {
 }
 
 describe('code samples', () => {
-  const samples = documents.flatMap(samplesOf);
+  const all = documents.flatMap(samplesOf);
+  const samples = all.filter(({ code }) => !named.test(code));
 
   it('there are some in each document', () => {
     expect(new Set(samples.map(({ document }) => document))).toEqual(new Set(documents));
@@ -95,6 +100,10 @@ describe('code samples', () => {
       symlinkSync(root, join(folder, 'node_modules', 'sds-persistence-worker'));
       for (const name of packages) {
         symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name));
+      }
+      for (const other of all) {
+        const [, name] = named.exec(other.code) ?? [];
+        if (name !== undefined && other.document === document) writeFileSync(join(folder, name), other.code);
       }
       const program = join(folder, language === 'cjs' ? 'sample.cjs' : 'sample.mjs');
       writeFileSync(program, code.replaceAll(someDatabase, database));

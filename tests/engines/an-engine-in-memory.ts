@@ -12,7 +12,8 @@ import {
   SAVE_SNAPSHOT,
   SAVE_VALUE,
 } from '../../src/protocol/entries.ts';
-import type { PatchBlocks, RecordsFound, StoreFound } from '../../src/protocol/service.ts';
+import type { PatchBlocks } from '../../src/protocol/patch-blocks.ts';
+import type { RecordsFound, StoreFound } from '../../src/protocol/service.ts';
 import { type Caller, type CommitPoint, type Engine, noteCommit, type Writes } from '../../src/worker/engine.ts';
 import { start } from '../../src/worker/start.ts';
 

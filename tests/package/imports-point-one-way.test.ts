@@ -45,6 +45,7 @@ const besides: Record<string, readonly string[]> = {
   yjs: [index, documents, 'main'],
   hocuspocus: [index, documents, 'main', 'yjs'],
   'automerge-repo': [index, documents, 'main'],
+  'merged-documents': [index, documents, 'main'],
 };
 /** What is part of each file that asks for it: nothing in there is to be the same for all. */
 const copied = [
@@ -71,7 +72,7 @@ it('the protocol imports neither side, the sides not each other, the command lin
 
 it('what is loaded beside the library has no second provider, and no second class of errors', () => {
   for (const [file, imported] of importsOf) {
-    if (!['documents', 'yjs', 'hocuspocus', 'automerge-repo'].includes(sideOf(file))) continue;
+    if (!['documents', 'yjs', 'hocuspocus', 'automerge-repo', 'merged-documents'].includes(sideOf(file))) continue;
     const names = imported.filter((target) => sideOf(target) === 'main' && target !== index);
     const known = copied.map((name) => join('src', 'main', `${name}.ts`));
     expect(

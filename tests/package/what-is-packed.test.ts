@@ -40,17 +40,19 @@ it('holds the code, its types and the papers, and nothing else', () => {
     'docs/swap.md',
     'package.json',
   ];
-  const parts = ['index', 'documents', 'yjs', 'hocuspocus', 'automerge-repo'].flatMap((name) => [
+  const parts = ['index', 'documents', 'yjs', 'hocuspocus', 'automerge-repo', 'merged-documents'].flatMap((name) => [
     `dist/${name}.js`,
     `dist/${name}.cjs`,
   ]);
-  const types = ['index', 'yjs', 'hocuspocus', 'automerge-repo'].flatMap((name) => [
+  const types = ['index', 'yjs', 'hocuspocus', 'automerge-repo', 'merged-documents'].flatMap((name) => [
     `dist/${name}.d.ts`,
     `dist/${name}.d.cts`,
   ]);
   const code = [...parts, ...types, 'dist/bin.js', 'dist/cli.js'];
   const isDeclaration = (name: string) =>
-    /^dist\/types\/(main|protocol|yjs|hocuspocus|automerge-repo)\/([a-z]+\/)?[a-z-]+\.d\.cts$/.test(name);
+    /^dist\/types\/(main|protocol|yjs|hocuspocus|automerge-repo|merged-documents)\/([a-z]+\/)?[a-z-]+\.d\.cts$/.test(
+      name,
+    );
   expect(names).toEqual(expect.arrayContaining([...papers.filter((name) => existsSync(join(root, name))), ...code]));
   expect(names.filter((name) => ![...papers, ...code].includes(name) && !isDeclaration(name))).toEqual([]);
 });
@@ -97,6 +99,8 @@ const loaded = {
   'dist/yjs.cjs': ['./documents.cjs', './index.cjs'],
   'dist/automerge-repo.js': ['./documents.js', './index.js'],
   'dist/automerge-repo.cjs': ['./documents.cjs', './index.cjs'],
+  'dist/merged-documents.js': ['./documents.js', './index.js'],
+  'dist/merged-documents.cjs': ['./documents.cjs', './index.cjs'],
 };
 
 it('its code loads only what is part of Node', () => {

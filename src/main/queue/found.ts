@@ -1,8 +1,8 @@
 /** What a load has found, as its caller gets it: in bytes, lists and objects of the realm of this code, as the caller's own are; a message's are of the main one. */
 import type { SDS_Record, SDS_StoreContents } from '../../protocol/contents.ts';
 import { discard } from '../../protocol/parcel.ts';
-import { addViews } from '../../protocol/patch-blocks.ts';
-import type { Found, Loaded, PatchBlocks } from '../../protocol/service.ts';
+import { addViews, type PatchBlocks } from '../../protocol/patch-blocks.ts';
+import type { Found, Loaded } from '../../protocol/service.ts';
 import { nextTurn } from '../../protocol/surroundings.ts';
 
 /** Making views of so many patches takes about a millisecond; then the event loop has its turn. */

@@ -1,5 +1,5 @@
 /** What a load has found, as blocks of about a megabyte and the length of each patch or record. */
-import type { PatchBlocks } from '../../protocol/service.ts';
+import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
 
 const BLOCK_BYTES = 1024 * 1024;
 

@@ -3,7 +3,8 @@
  * nobody said so. The files beside this one know the statements.
  */
 
-import type { PatchBlocks, PostgresqlSettings, RecordsFound, StoreFound } from '../../protocol/service.ts';
+import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
+import type { PostgresqlSettings, RecordsFound, StoreFound } from '../../protocol/service.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
 import { verifyValue } from '../verify-value.ts';
 import { Changes } from './changes.ts';

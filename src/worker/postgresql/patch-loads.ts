@@ -1,5 +1,5 @@
 /** Loads the patches of a store above a number. */
-import type { PatchBlocks } from '../../protocol/service.ts';
+import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
 import { Blocks } from './blocks.ts';
 import { bytesOf } from './chunks.ts';
 import type { Connection } from './connection.ts';

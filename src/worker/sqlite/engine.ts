@@ -1,6 +1,7 @@
 /** The engine for SQLite files: connections, transactions, and what loads read. */
 import { APPEND_PATCH } from '../../protocol/entries.ts';
-import type { PatchBlocks, RecordsFound, StoreFound } from '../../protocol/service.ts';
+import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
+import type { RecordsFound, StoreFound } from '../../protocol/service.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
 import { verifyValue } from '../verify-value.ts';
 import { toEngineError } from './errors.ts';

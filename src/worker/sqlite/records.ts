@@ -1,6 +1,7 @@
 /** Records: bytes under a key of a store, in a table that is made with the first of a file. */
 import type { DatabaseSync } from 'node:sqlite';
-import type { PatchBlocks, RecordsFound } from '../../protocol/service.ts';
+import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
+import type { RecordsFound } from '../../protocol/service.ts';
 import { EngineError } from '../engine.ts';
 import { toEngineError } from './errors.ts';
 import { checkSchema, createRecords, RECORDS_TABLE } from './schema.ts';

@@ -1,0 +1,2 @@
+/** The entry `sds-persistence-worker/merged-documents`. */
+export { MergedDocuments, type MergedDocumentsOptions } from './merged-documents.ts';

@@ -1,0 +1,154 @@
+/** Documents of any kind whose updates a module of the program's can merge. */
+import {
+  Documents,
+  inTurns,
+  type MergeJob,
+  merge,
+  NoMergeModule,
+  readDocumentOptions,
+  Turns,
+  urlOf,
+} from '../documents/index.ts';
+import { faultOfBytes } from '../main/byte-argument.ts';
+import { SDS_PersistenceError } from '../main/index.ts';
+import type { Acceptance } from '../main/option-checks.ts';
+import type { DocumentOptions } from '../protocol/document-options.ts';
+import type { Parcel } from '../protocol/parcel.ts';
+import { Promise } from '../protocol/surroundings.ts';
+
+export interface MergedDocumentsOptions extends DocumentOptions {
+  /**
+   * URL of a module that exports `merge(parts)`: it makes one update of an array of updates (`Uint8Array`), the first of which may be the
+   * result of an earlier merge, and returns it or a promise of it. It is loaded in a thread of its own, not in this one.
+   */
+  merge: URL | string;
+}
+
+const ownOptions: Readonly<Record<'merge', Acceptance>> = {
+  merge: {
+    what: "the URL of a module, for instance new URL('./merge.mjs', import.meta.url)",
+    test: (value) => urlOf(value) !== undefined,
+  },
+};
+
+/**
+ * Stores documents whose updates may be applied in any order, and more than once, in an SQLite file or a PostgreSQL database.
+ * Updates are appended as they come; from time to time, and when many are loaded, a thread of its own merges them by the program's module.
+ * What it can't merge stays as it is, and nothing is lost.
+ *
+ * Promises reject with an `SDS_PersistenceError`: `invalid-argument`, `closed`, and all that a provider's calls can fail with.
+ *
+ * @example
+ * import { MergedDocuments } from 'sds-persistence-worker/merged-documents'
+ * const joined = 'export const merge = (parts) => Buffer.concat(parts)'
+ * const documents = new MergedDocuments('./logs.db', { merge: `data:text/javascript,${joined}` })
+ * documents.append('today', new TextEncoder().encode('one, '))
+ * documents.append('today', new TextEncoder().encode('two'))
+ * await documents.compact('today')
+ * console.log((await documents.load('today')).map((update) => new TextDecoder().decode(update))) // [ 'one, two' ]
+ * await documents.destroy()
+ */
+export class MergedDocuments {
+  readonly #documents: Documents;
+  #destroying: Promise<void> | undefined;
+
+  /**
+   * @param database - the path of an SQLite file, which is made if it is not there, or a `postgres://` URL
+   * @throws SDS_PersistenceError `invalid-argument`, `open-failed`; what is only found by opening it, the first call says
+   */
+  constructor(database: string, options: MergedDocumentsOptions) {
+    const { own, ...settings } = readDocumentOptions<{ merge: URL | string }>(options, ownOptions);
+    const url = urlOf(own.merge);
+    if (url === undefined) {
+      throw new SDS_PersistenceError('invalid-argument', `the option merge is missing: ${ownOptions.merge.what}`);
+    }
+    const source = { kind: 'module', url } as const;
+    const merging = inTurns(new Turns(), (order, parts, isWaitedFor) =>
+      mergeByModule({ source, order, parts, isWaitedFor, limits: settings.limits }),
+    );
+    this.#documents = new Documents(database, settings, merging);
+  }
+
+  /**
+   * Resolves once the database is open. Nobody has to wait for it: each call tries anew.
+   *
+   * @throws SDS_PersistenceError `open-failed`, `schema-mismatch` and the like
+   */
+  ready(): Promise<void> {
+    return this.#documents.ready();
+  }
+
+  /**
+   * Stores an update of a document; its bytes are the caller's again when this returns. Nobody has to wait for the promise: a failure
+   * is told by `onError` or a warning anyway.
+   *
+   * @returns once it is committed
+   */
+  append(name: string, update: Uint8Array): Promise<void> {
+    const fault = faultOfBytes(update, 'update');
+    if (fault !== undefined) {
+      const message = `append (${JSON.stringify(name)}): ${fault}`;
+      return Promise.reject(new SDS_PersistenceError('invalid-argument', message));
+    }
+    try {
+      return this.#documents.log(name).append(update);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * What is stored of a document: one update, or a few, with all that was appended before; none if nothing is. They belong to the caller,
+   * and may share buffers.
+   */
+  load(name: string): Promise<Uint8Array[]> {
+    return this.#documents.use(name, (log) => log.load());
+  }
+
+  /**
+   * Merges all that is stored of a document, now; that is done anyway from time to time. Updates may be appended meanwhile.
+   *
+   * @returns whether it was stored: not if another process has changed the document meanwhile
+   * @throws SDS_PersistenceError also `database-corrupt` with what the module has thrown as its cause, and `invalid-argument` if there is no
+   *   such module; nothing is changed then
+   */
+  compact(name: string): Promise<boolean> {
+    return this.#documents.use(name, (log) => log.compact());
+  }
+
+  /** Deletes all that is stored of a document. */
+  async remove(name: string): Promise<void> {
+    await this.#documents.log(name).removeStored();
+  }
+
+  /** The names of all documents of which anything is stored. */
+  names(): Promise<string[]> {
+    return this.#documents.names();
+  }
+
+  /**
+   * Stores what is to be stored, and releases the database. Calling it again is the same call; every other one after it rejects
+   * with `closed`.
+   *
+   * @throws SDS_PersistenceError once all is released: the first failure
+   */
+  destroy(): Promise<void> {
+    this.#destroying ??= this.#documents.closeAll([]);
+    return this.#destroying;
+  }
+
+  /** The same as `destroy()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.destroy();
+  }
+}
+
+async function mergeByModule(job: MergeJob): Promise<Parcel[]> {
+  try {
+    return await merge(job);
+  } catch (error) {
+    if (!(error instanceof NoMergeModule)) throw error;
+    const message = `a document's updates could not be merged: ${error.message}; all of them are stored as they are`;
+    throw new SDS_PersistenceError('invalid-argument', message, { cause: error });
+  }
+}
