@@ -1,0 +1,12 @@
+import { join } from 'node:path';
+import { defineConfig } from 'vitest/config';
+import base from '../../vitest.config.ts';
+
+export default defineConfig({
+  root: join(import.meta.dirname, '../..'),
+  test: {
+    ...base.test,
+    include: ['tests/programs/*.test.ts', 'examples/*/tests/in-a-browser.test.ts'],
+    exclude: ['**/node_modules/**'],
+  },
+});
