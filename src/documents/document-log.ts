@@ -30,6 +30,11 @@ export interface LiveDocument {
   state(): Uint8Array;
 }
 
+interface LoadedStore extends StoreInParcel {
+  /** Above the numbers of all that was loaded, and below those of what is appended after that. */
+  upTo: number;
+}
+
 export class DocumentLog {
   readonly name: string;
   readonly #open: () => SDS_DesktopPersistenceProvider;
@@ -110,7 +115,7 @@ export class DocumentLog {
    * @returns that, and of how many updates
    */
   async compute(task: 'stateVector' | 'diff', against?: Uint8Array): Promise<{ bytes: Uint8Array; updates: number }> {
-    const { store, merged } = await loadMerged(this.provider, this.#merging, { task, against }, true);
+    const { store, merged } = await loadMerged(this.#load, this.#merging, { task, against }, true);
     return { bytes: bytesIn(merged as Parcel), updates: updatesOf(store) }; // of a merge alone there may be nothing to do
   }
 
@@ -119,24 +124,30 @@ export class DocumentLog {
    * thread first; what that thread can't merge, or not soon, is returned as it is stored.
    */
   async load(): Promise<Uint8Array[]> {
-    const clock = this.#nextClock();
-    const store = await this.provider.loadParcel();
-    this.#lastClock = Math.max(this.#lastClock, store.lastClock);
+    const store = await this.#load();
     this.#snapshotBytes = store.snapshotBytes;
     this.#patches = Math.max(this.#patches, store.patches);
     this.#bytes = Math.max(this.#bytes, store.patchBytes);
     if (store.patches <= FEW_PATCHES) return this.#loaded(store);
-    const bytes = await inTime(this.#merge(store, clock), MERGED_WITHIN_MS);
-    return bytes === undefined ? this.#loaded(await this.provider.loadParcel()) : [bytes];
+    const bytes = await inTime(this.#merge(store), MERGED_WITHIN_MS);
+    return bytes === undefined ? this.#loaded(await this.#load()) : [bytes];
   }
 
+  #load = async (): Promise<LoadedStore> => {
+    const clock = this.#nextClock();
+    const store = await this.provider.loadParcel();
+    const upTo = Math.max(clock, store.lastClock + 1);
+    this.#lastClock = Math.max(this.#lastClock, upTo);
+    return { ...store, upTo };
+  };
+
   /** Merges what was loaded, and stores that as well if it is long: also where it comes too late for whoever opens the document. */
-  async #merge(store: StoreInParcel, clock: number): Promise<Uint8Array> {
+  async #merge(store: LoadedStore): Promise<Uint8Array> {
     try {
       const order = { task: 'merge', copies: this.#isLong ? 2 : 1 } as const;
       const [merged, copy] = await this.#merging.run(order, async () => store.parcel, true);
       if (copy !== undefined && this.#compacting !== undefined) discard(copy);
-      else if (copy !== undefined) void this.#compactBy(() => this.#replace(store, copy, clock));
+      else if (copy !== undefined) void this.#compactBy(() => this.#replace(store, copy));
       return bytesIn(merged as Parcel); // there were parts
     } finally {
       discard(store.parcel);
@@ -300,11 +311,10 @@ export class DocumentLog {
   }
 
   async #compact(isWaitedFor: boolean): Promise<boolean> {
-    const clock = this.#nextClock();
     const patches = this.#patches;
-    const { store, merged } = await loadMerged(this.provider, this.#merging, { task: 'merge' }, isWaitedFor);
+    const { store, merged } = await loadMerged(this.#load, this.#merging, { task: 'merge' }, isWaitedFor);
     if (store.snapshotClock === undefined && (this.#snapshotBytes > 0 || store.patches < patches)) this.#wasRemoved();
-    return merged === undefined || this.#replace(store, merged, clock);
+    return merged === undefined || this.#replace(store, merged);
   }
 
   /** By another process: what was appended since can't be applied without what was before. */
@@ -313,10 +323,9 @@ export class DocumentLog {
     if (this.#live !== undefined && !this.#isRemoved) void this.#store(this.#live.state());
   }
 
-  async #replace(seen: StoreInParcel, merged: Parcel, clock: number): Promise<boolean> {
-    this.#lastClock = Math.max(this.#lastClock, seen.lastClock);
+  async #replace(seen: LoadedStore, merged: Parcel): Promise<boolean> {
     try {
-      const isStored = await this.provider.compactByParcel(merged, seen, Math.max(clock, seen.lastClock + 1));
+      const isStored = await this.provider.compactByParcel(merged, seen, seen.upTo);
       if (isStored) this.#snapshotBytes = merged.length;
       return isStored;
     } finally {
