@@ -3,11 +3,12 @@
  * documents whose updates may be applied in any order, and more than once.
  */
 import type { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
+import type { MergeOrder } from '../protocol/merging.ts';
 import { discard, open, type Parcel } from '../protocol/parcel.ts';
 import { viewsOf } from '../protocol/patch-blocks.ts';
 import type { StoreInParcel } from '../protocol/service.ts';
 import { Promise, wallTimeUs } from '../protocol/surroundings.ts';
-import { inTime, loadMerged, type Merging } from './merging.ts';
+import { inTime, loadMerged, type Merged, type Merging } from './merging.ts';
 import { join } from './merging-thread.ts';
 import { GrowingPause } from './pause.ts';
 import type { Trouble } from './trouble.ts';
@@ -87,17 +88,13 @@ export class DocumentLog {
   /** Has the live document apply what is stored. Updates may be appended before that. A store that was lost is opened anew for it. */
   async restore(): Promise<void> {
     if (this.#isLost) await this.#openAnew();
-    try {
-      const updates = await this.load();
-      this.#live?.apply(updates);
-    } catch (error) {
-      this.#noteLoss(error as SDS_PersistenceError);
-      throw error;
-    }
+    if (this.#live !== undefined) this.#live.apply(await this.load());
   }
 
   #noteLoss({ code }: SDS_PersistenceError): void {
-    if (code === 'fenced') this.#isLost = true;
+    if (code !== 'fenced') return;
+    this.#isLost = true;
+    if (this.#live === undefined) this.#completeLater(); // a live one is restored, or what is rejected has it completed
   }
 
   /** Only a provider that is made once the one that has lost the store is closed may have it again. */
@@ -115,7 +112,7 @@ export class DocumentLog {
    * @returns that, and of how many updates
    */
   async compute(task: 'stateVector' | 'diff', against?: Uint8Array): Promise<{ bytes: Uint8Array; updates: number }> {
-    const { store, merged } = await loadMerged(this.#load, this.#merging, { task, against }, true);
+    const { store, merged } = await this.#loadMerged({ task, against }, true);
     return { bytes: bytesIn(merged as Parcel), updates: updatesOf(store) }; // of a merge alone there may be nothing to do
   }
 
@@ -135,11 +132,31 @@ export class DocumentLog {
 
   #load = async (): Promise<LoadedStore> => {
     const clock = this.#nextClock();
-    const store = await this.provider.loadParcel();
-    const upTo = Math.max(clock, store.lastClock + 1);
-    this.#lastClock = Math.max(this.#lastClock, upTo);
-    return { ...store, upTo };
+    try {
+      const store = await this.provider.loadParcel();
+      const upTo = Math.max(clock, store.lastClock + 1);
+      this.#lastClock = Math.max(this.#lastClock, upTo);
+      return { ...store, upTo };
+    } catch (error) {
+      this.#noteLoss(error as SDS_PersistenceError);
+      throw error;
+    }
   };
+
+  async #loadMerged(order: Omit<MergeOrder, 'copies'>, isWaitedFor: boolean): Promise<Merged<LoadedStore>> {
+    await this.#owned();
+    return loadMerged(this.#load, this.#merging, order, isWaitedFor);
+  }
+
+  /** What another process has is waited for before the turn to be merged comes, which others would have to wait for. */
+  async #owned(): Promise<void> {
+    try {
+      if (this.provider.status === 'opening') await this.provider.ready();
+    } catch (error) {
+      this.#noteLoss(error as SDS_PersistenceError);
+      if (this.#isLost) throw error; // else it is the load's to say: it may succeed on a disk that is full
+    }
+  }
 
   /** Merges what was loaded, and stores that as well if it is long: also where it comes too late for whoever opens the document. */
   async #merge(store: LoadedStore): Promise<Uint8Array> {
@@ -208,7 +225,7 @@ export class DocumentLog {
 
   #lacksSomething(): void {
     this.#isIncomplete = this.#isRejecting = true;
-    if (this.#pause === undefined) void this.#completeLater();
+    this.#completeLater();
   }
 
   /** Whether the database lacks an update, which was rejected. */
@@ -224,10 +241,14 @@ export class DocumentLog {
     if (rejections === this.#rejections) this.#isIncomplete = false;
   }
 
-  async #completeLater(): Promise<void> {
-    const pause = new GrowingPause();
-    this.#pause = pause;
-    while (this.#isIncomplete && this.#closing === undefined) {
+  #completeLater(): void {
+    if (this.#pause !== undefined) return;
+    this.#pause = new GrowingPause();
+    void this.#completeAtLast(this.#pause);
+  }
+
+  async #completeAtLast(pause: GrowingPause): Promise<void> {
+    while ((this.#isIncomplete || this.#isLost) && this.#closing === undefined) {
       await pause.next();
       try {
         if (this.#isLost && this.#closing === undefined) await this.restore();
@@ -312,7 +333,7 @@ export class DocumentLog {
 
   async #compact(isWaitedFor: boolean): Promise<boolean> {
     const patches = this.#patches;
-    const { store, merged } = await loadMerged(this.#load, this.#merging, { task: 'merge' }, isWaitedFor);
+    const { store, merged } = await this.#loadMerged({ task: 'merge' }, isWaitedFor);
     if (store.snapshotClock === undefined && (this.#snapshotBytes > 0 || store.patches < patches)) this.#wasRemoved();
     return merged === undefined || this.#replace(store, merged);
   }
