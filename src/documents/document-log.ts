@@ -3,11 +3,12 @@
  * documents whose updates may be applied in any order, and more than once.
  */
 import type { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
+import type { MergeOrder } from '../protocol/merging.ts';
 import { discard, open, type Parcel } from '../protocol/parcel.ts';
 import { viewsOf } from '../protocol/patch-blocks.ts';
 import type { StoreInParcel } from '../protocol/service.ts';
 import { Promise, wallTimeUs } from '../protocol/surroundings.ts';
-import { inTime, loadMerged, type Merging } from './merging.ts';
+import { inTime, loadMerged, type Merged, type Merging } from './merging.ts';
 import { join } from './merging-thread.ts';
 import { GrowingPause } from './pause.ts';
 import type { Trouble } from './trouble.ts';
@@ -28,6 +29,11 @@ export interface LiveDocument {
   apply(updates: readonly Uint8Array[]): void;
   /** All of it as one update, what was appended last included. */
   state(): Uint8Array;
+}
+
+interface LoadedStore extends StoreInParcel {
+  /** Above the numbers of all that was loaded, and below those of what is appended after that. */
+  upTo: number;
 }
 
 export class DocumentLog {
@@ -82,17 +88,13 @@ export class DocumentLog {
   /** Has the live document apply what is stored. Updates may be appended before that. A store that was lost is opened anew for it. */
   async restore(): Promise<void> {
     if (this.#isLost) await this.#openAnew();
-    try {
-      const updates = await this.load();
-      this.#live?.apply(updates);
-    } catch (error) {
-      this.#noteLoss(error as SDS_PersistenceError);
-      throw error;
-    }
+    if (this.#live !== undefined) this.#live.apply(await this.load());
   }
 
   #noteLoss({ code }: SDS_PersistenceError): void {
-    if (code === 'fenced') this.#isLost = true;
+    if (code !== 'fenced') return;
+    this.#isLost = true;
+    if (this.#live === undefined) this.#completeLater(); // a live one is restored, or what is rejected has it completed
   }
 
   /** Only a provider that is made once the one that has lost the store is closed may have it again. */
@@ -110,7 +112,7 @@ export class DocumentLog {
    * @returns that, and of how many updates
    */
   async compute(task: 'stateVector' | 'diff', against?: Uint8Array): Promise<{ bytes: Uint8Array; updates: number }> {
-    const { store, merged } = await loadMerged(this.provider, this.#merging, { task, against }, true);
+    const { store, merged } = await this.#loadMerged({ task, against }, true);
     return { bytes: bytesIn(merged as Parcel), updates: updatesOf(store) }; // of a merge alone there may be nothing to do
   }
 
@@ -119,24 +121,50 @@ export class DocumentLog {
    * thread first; what that thread can't merge, or not soon, is returned as it is stored.
    */
   async load(): Promise<Uint8Array[]> {
-    const clock = this.#nextClock();
-    const store = await this.provider.loadParcel();
-    this.#lastClock = Math.max(this.#lastClock, store.lastClock);
+    const store = await this.#load();
     this.#snapshotBytes = store.snapshotBytes;
     this.#patches = Math.max(this.#patches, store.patches);
     this.#bytes = Math.max(this.#bytes, store.patchBytes);
     if (store.patches <= FEW_PATCHES) return this.#loaded(store);
-    const bytes = await inTime(this.#merge(store, clock), MERGED_WITHIN_MS);
-    return bytes === undefined ? this.#loaded(await this.provider.loadParcel()) : [bytes];
+    const bytes = await inTime(this.#merge(store), MERGED_WITHIN_MS);
+    return bytes === undefined ? this.#loaded(await this.#load()) : [bytes];
+  }
+
+  #load = async (): Promise<LoadedStore> => {
+    const clock = this.#nextClock();
+    try {
+      const store = await this.provider.loadParcel();
+      const upTo = Math.max(clock, store.lastClock + 1);
+      this.#lastClock = Math.max(this.#lastClock, upTo);
+      return { ...store, upTo };
+    } catch (error) {
+      this.#noteLoss(error as SDS_PersistenceError);
+      throw error;
+    }
+  };
+
+  async #loadMerged(order: Omit<MergeOrder, 'copies'>, isWaitedFor: boolean): Promise<Merged<LoadedStore>> {
+    await this.#owned();
+    return loadMerged(this.#load, this.#merging, order, isWaitedFor);
+  }
+
+  /** What another process has is waited for before the turn to be merged comes, which others would have to wait for. */
+  async #owned(): Promise<void> {
+    try {
+      if (this.provider.status === 'opening') await this.provider.ready();
+    } catch (error) {
+      this.#noteLoss(error as SDS_PersistenceError);
+      if (this.#isLost) throw error; // else it is the load's to say: it may succeed on a disk that is full
+    }
   }
 
   /** Merges what was loaded, and stores that as well if it is long: also where it comes too late for whoever opens the document. */
-  async #merge(store: StoreInParcel, clock: number): Promise<Uint8Array> {
+  async #merge(store: LoadedStore): Promise<Uint8Array> {
     try {
       const order = { task: 'merge', copies: this.#isLong ? 2 : 1 } as const;
       const [merged, copy] = await this.#merging.run(order, async () => store.parcel, true);
       if (copy !== undefined && this.#compacting !== undefined) discard(copy);
-      else if (copy !== undefined) void this.#compactBy(() => this.#replace(store, copy, clock));
+      else if (copy !== undefined) void this.#compactBy(() => this.#replace(store, copy));
       return bytesIn(merged as Parcel); // there were parts
     } finally {
       discard(store.parcel);
@@ -197,7 +225,7 @@ export class DocumentLog {
 
   #lacksSomething(): void {
     this.#isIncomplete = this.#isRejecting = true;
-    if (this.#pause === undefined) void this.#completeLater();
+    this.#completeLater();
   }
 
   /** Whether the database lacks an update, which was rejected. */
@@ -213,10 +241,14 @@ export class DocumentLog {
     if (rejections === this.#rejections) this.#isIncomplete = false;
   }
 
-  async #completeLater(): Promise<void> {
-    const pause = new GrowingPause();
-    this.#pause = pause;
-    while (this.#isIncomplete && this.#closing === undefined) {
+  #completeLater(): void {
+    if (this.#pause !== undefined) return;
+    this.#pause = new GrowingPause();
+    void this.#completeAtLast(this.#pause);
+  }
+
+  async #completeAtLast(pause: GrowingPause): Promise<void> {
+    while ((this.#isIncomplete || this.#isLost) && this.#closing === undefined) {
       await pause.next();
       try {
         if (this.#isLost && this.#closing === undefined) await this.restore();
@@ -300,11 +332,10 @@ export class DocumentLog {
   }
 
   async #compact(isWaitedFor: boolean): Promise<boolean> {
-    const clock = this.#nextClock();
     const patches = this.#patches;
-    const { store, merged } = await loadMerged(this.provider, this.#merging, { task: 'merge' }, isWaitedFor);
+    const { store, merged } = await this.#loadMerged({ task: 'merge' }, isWaitedFor);
     if (store.snapshotClock === undefined && (this.#snapshotBytes > 0 || store.patches < patches)) this.#wasRemoved();
-    return merged === undefined || this.#replace(store, merged, clock);
+    return merged === undefined || this.#replace(store, merged);
   }
 
   /** By another process: what was appended since can't be applied without what was before. */
@@ -313,10 +344,9 @@ export class DocumentLog {
     if (this.#live !== undefined && !this.#isRemoved) void this.#store(this.#live.state());
   }
 
-  async #replace(seen: StoreInParcel, merged: Parcel, clock: number): Promise<boolean> {
-    this.#lastClock = Math.max(this.#lastClock, seen.lastClock);
+  async #replace(seen: LoadedStore, merged: Parcel): Promise<boolean> {
     try {
-      const isStored = await this.provider.compactByParcel(merged, seen, Math.max(clock, seen.lastClock + 1));
+      const isStored = await this.provider.compactByParcel(merged, seen, seen.upTo);
       if (isStored) this.#snapshotBytes = merged.length;
       return isStored;
     } finally {

@@ -128,8 +128,8 @@ export class Documents {
    * @throws the first failure, once all is released
    */
   async closeAll(leaving: readonly Promise<void>[]): Promise<void> {
-    const left = await Promise.allSettled(leaving);
     this.#isClosed = true;
+    const left = await Promise.allSettled(leaving);
     this.#endSweeping();
     this.#kept.clear();
     const closed = await Promise.allSettled([...this.#open].map((log) => this.close(log)));

@@ -1,5 +1,5 @@
 /** What is stored of a document, merged. */
-import { type SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
+import { SDS_PersistenceError } from '../main/index.ts';
 import type { MergeOrder } from '../protocol/merging.ts';
 import { discard, type Parcel } from '../protocol/parcel.ts';
 import type { StoreInParcel } from '../protocol/service.ts';
@@ -26,30 +26,30 @@ export interface Merging {
   run(order: MergeOrder, load: () => Promise<Parcel | undefined>, isWaitedFor: boolean): Promise<Parcel[]>;
 }
 
-export interface Merged {
+export interface Merged<Store extends StoreInParcel> {
   /** Its parcel is gone. */
-  store: StoreInParcel;
+  store: Store;
   /** The caller's; `undefined` if there was nothing to merge. */
   merged: Parcel | undefined;
 }
 
-/** Loads a store and merges it, if there is anything to merge. */
-export async function loadMerged(
-  provider: SDS_DesktopPersistenceProvider,
+/** Loads a store, when its turn has come, and merges it, if there is anything to merge. */
+export async function loadMerged<Store extends StoreInParcel>(
+  loadStore: () => Promise<Store>,
   merging: Merging,
   order: Omit<MergeOrder, 'copies'>,
   isWaitedFor: boolean,
-): Promise<Merged> {
+): Promise<Merged<Store>> {
   for (let isFirst = true; ; isFirst = false) {
-    const loaded: { store?: StoreInParcel } = {};
+    const loaded: { store?: Store } = {};
     const load = async () => {
-      const store = await provider.loadParcel();
+      const store = await loadStore();
       loaded.store = store;
       return order.task === 'merge' && store.patches === 0 ? undefined : store.parcel;
     };
     try {
       const [merged] = await merging.run({ ...order, copies: 1 }, load, isWaitedFor);
-      return { store: loaded.store as StoreInParcel, merged }; // it was loaded for that
+      return { store: loaded.store as Store, merged }; // it was loaded for that
     } catch (error) {
       if (!isFirst || !(error instanceof NoMergeModule)) throw error;
     } finally {

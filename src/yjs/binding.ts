@@ -64,8 +64,9 @@ export class Binding<Doc extends YjsDoc> {
   }
 
   #onUpdate = (update: Uint8Array, origin: unknown): void => {
+    if (origin === this.#origin) return;
     if (this.#isReleased) this.#isChangedSince = true;
-    else if (origin !== this.#origin) void this.log.append(update);
+    else void this.log.append(update);
   };
 
   /** Nobody may listen to it: what it fails with is told by the log, or by us. */

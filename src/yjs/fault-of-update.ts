@@ -12,8 +12,8 @@ import { EMPTY_BYTES } from './yjs.ts';
  */
 export async function faultOfUpdate(merging: Merging, bytes: Uint8Array): Promise<string | undefined> {
   for (let isFirst = true; ; isFirst = false) {
+    const parts = seal([blockOf(Uint8Array.from(bytes))]);
     try {
-      const parts = seal([blockOf(Uint8Array.from(bytes))]);
       const [merged] = await merging.run({ task: 'merge', copies: 1 }, async () => parts, true);
       const { length } = merged as Parcel; // there were parts
       discard(merged as Parcel);
@@ -23,6 +23,8 @@ export async function faultOfUpdate(merging: Merging, bytes: Uint8Array): Promis
       if (isFirst && error instanceof NoMergeModule) continue;
       if (!(error instanceof SDS_PersistenceError) || error.code !== 'database-corrupt') throw error;
       return `is no update of Yjs (${(error.cause as Error).message})`;
+    } finally {
+      discard(parts);
     }
   }
 }

@@ -54,6 +54,60 @@ describeOnPostgresql('documents on a server', () => {
     expect(await runEditor(other, '')).toMatchObject({ code: 0, stdout: 'here\n' });
   });
 
+  it('that another process has open are waited for, and hold up the merges of no other one', async () => {
+    const url = await postgresql.freshPlace();
+    const { promise: opened, resolve: isOpen } = Promise.withResolvers<() => void>();
+    const other = runEditor(
+      `
+      const persistence = new YjsPersistence(${JSON.stringify(url)}, { Y });
+      await persistence.bindState('theirs', new Y.Doc());
+      process.on('SIGUSR2', () => persistence.destroy().then(() => process.exit(0)));
+      setInterval(() => console.log('open'), 100);`,
+      '',
+      { onOutput: (_, kill) => isOpen(() => kill('SIGUSR2')) },
+    );
+    const release = await opened;
+    const persistence = persistenceOn(url, { busyTimeoutMs: 60_000 });
+    const theirs = persistence.getStateVector('theirs');
+    await persistence.storeUpdate('mine', updateOf('x'));
+    await persistence.flushDocument('mine');
+    expect((await postgresql.rowsOf(url)).patches).toEqual([]);
+    release();
+    expect(await theirs).toEqual(Y.encodeStateVector(new Y.Doc()));
+    expect((await other).code).toBe(0);
+  });
+
+  it('that a process has lost while it stood still, and only stores updates of, are had again once they are free', async () => {
+    const url = await postgresql.freshPlace();
+    const { promise: stopped, resolve: isStopped } = Promise.withResolvers<() => void>();
+    const { promise: fenced, resolve: isFenced } = Promise.withResolvers<void>();
+    const other = runEditor(
+      `
+      const persistence = new YjsPersistence(${JSON.stringify(url)}, { Y, leaseMs: 1000, busyTimeoutMs: 100, onError: () => {} });
+      const store = () => persistence.storeUpdate('notes', new Uint8Array([0, 0])).then(() => 'stored', ({ code }) => code);
+      for (const wanted of ['stored', 'fenced', 'stored']) {
+        while ((await store()) !== wanted) await new Promise((resolve) => setTimeout(resolve, 50));
+        console.log(wanted);
+      }
+      process.exit(0);`,
+      '',
+      {
+        onOutput: (output, kill) => {
+          if (output === 'stored\n') kill('SIGSTOP');
+          isStopped(() => kill('SIGCONT'));
+          if (output.includes('fenced')) isFenced();
+        },
+      },
+    );
+    const goOn = await stopped;
+    const persistence = persistenceOn(url, { busyTimeoutMs: 60_000 });
+    await persistence.getStateVector('notes'); // once the lease has run out
+    goOn();
+    await fenced;
+    await persistence.destroy();
+    expect(await other).toMatchObject({ code: 0, stdout: 'stored\nfenced\nstored\n' });
+  });
+
   it("are written and merged by several at once with ownership: 'shared', and nothing of any is lost", async () => {
     const url = await postgresql.freshPlace();
     const writer = (name: string) => `

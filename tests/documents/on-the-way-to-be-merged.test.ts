@@ -3,13 +3,14 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Worker } from 'node:worker_threads';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it } from 'vitest';
 import * as Y from 'yjs';
 import { livingWorkers } from '../../torture/living-workers.ts';
 import { Random } from '../../torture/random.ts';
 import { place } from '../package/a-fresh-machine.ts';
 import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
-import { mergingThreads, persistenceOn, rubbish, storedText, type, updateOf } from './documents.ts';
+import { mergingThreads, persistenceOn, rubbish, storedText, textOf, type, updateOf } from './documents.ts';
 
 const large = 'x'.repeat(400_000);
 
@@ -97,6 +98,34 @@ it('a document is loaded when its turn to be merged has come, and not while othe
   goOn();
   await Promise.all(merged);
   expect(rowsOf(file).patches.map(({ store_id }) => store_id)).toEqual(['one']);
+});
+
+it('updates with numbers ahead of the clock: the document is merged while it is edited, also if it had to wait for its turn', async () => {
+  const file = freshFile();
+  const { yjs, begins, goOn } = yjsThatWaits();
+  const provider = new SDS_DesktopPersistenceProvider(file, 'notes');
+  await provider.appendPatch(updateOf('x'), (Date.now() + 86_400_000) * 1000); // microseconds, of tomorrow
+  await provider.close();
+  const persistence = persistenceOn(file, { yjs });
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  await persistence.storeUpdate('plans', updateOf('y'));
+  const plans = persistence.flushDocument('plans');
+  await begins();
+  let isMerged = false;
+  const notes = persistence.flushDocument('notes').then(() => {
+    isMerged = true;
+  });
+  type(doc, 'while it waits');
+  goOn();
+  while (!isMerged) {
+    type(doc, '.');
+    await new Promise(setImmediate);
+  }
+  await Promise.all([plans, notes]);
+  expect(rowsOf(file).snapshots.map(({ store_id }) => store_id)).toContain('notes');
+  await persistence.writeState('notes', doc);
+  expect(await storedText(file)).toBe(textOf(doc));
 });
 
 it('a database that can not be read for a while holds up the merges of no other one', async () => {

@@ -103,6 +103,27 @@ ${typing(`{ database: ${JSON.stringify(file)}${option} }`)}`,
   if (option !== '') expect(stderr).toContain('SDS_NO_MERGING_THREAD');
 });
 
+it('a document is added where there is no Yjs to check it with: that is told, and none of its bytes stay', async () => {
+  const folder = freshFolder();
+  cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true });
+  const program = join(folder, 'main.mjs');
+  writeFileSync(
+    program,
+    `import { HocuspocusPersistence } from './dist/hocuspocus.js';
+const persistence = new HocuspocusPersistence({ database: ${JSON.stringify(freshFile())} });
+const add = () => persistence.add('notes', new Uint8Array([0, 0])).catch(({ code }) => console.log(code));
+const ports = () => process.report.getReport().libuv.filter(({ type }) => type === 'async').length;
+await add();
+const before = ports();
+for (let round = 0; round < 20; round++) await add();
+await new Promise((resolve) => setTimeout(resolve)); // ports are closed at the end of a turn
+console.log(ports() <= before);
+await persistence.destroy();`,
+  );
+  const { stdout } = await run(process.execPath, [program], { cwd: folder });
+  expect(stdout).toBe(`${'invalid-argument\n'.repeat(21)}true\n`);
+});
+
 it('another Yjs than the server has is refused, with a sentence', async () => {
   const other = { ...Y, Doc: class extends Y.Doc {} } as unknown as typeof Y;
   const { server } = await serve(freshFile(), { Y: other });

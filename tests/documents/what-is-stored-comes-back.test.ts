@@ -238,3 +238,30 @@ it('a document that is changed after destroy() is not taken for stored: writeSta
   await persistence.writeState('plans', other);
   expect(await storedText(file)).toBe('before');
 });
+
+it('a document that is bound as soon as destroy() was called is refused, and releasing it waits for nothing', async () => {
+  const persistence = persistenceOn(freshFile(), { onError: () => {} });
+  const doc = new Y.Doc();
+  const destroyed = persistence.destroy();
+  await expect(persistence.bindState('notes', doc)).rejects.toMatchObject({ code: 'closed' });
+  await destroyed;
+  type(doc, 'x');
+  await persistence.writeState('notes', doc);
+});
+
+it('what is stored comes to a document after destroy() was called: that is no change of it', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  const before = new Y.Doc();
+  await persistence.bindState('notes', before);
+  type(before, 'x'.repeat(100)); // so many are merged first
+  await persistence.destroy();
+  const next = persistenceOn(file);
+  const doc = new Y.Doc();
+  const loaded = next.bindState('notes', doc);
+  const destroyed = next.destroy();
+  await loaded;
+  await destroyed;
+  expect(textOf(doc)).toHaveLength(100);
+  await next.writeState('notes', doc);
+});
