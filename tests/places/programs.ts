@@ -7,7 +7,7 @@ const imports = "import { SDS_DesktopPersistenceProvider } from 'sds-persistence
 const burst = `
 const patchOf = (text) => new TextEncoder().encode('patch ' + text);
 const provider = new SDS_DesktopPersistenceProvider('store.db', 'store');
-for (let clock = 1; clock <= 3000; clock++) provider.appendPatch(patchOf(clock), clock).catch(() => {});
+for (let clock = 1; clock <= 500; clock++) provider.appendPatch(patchOf(clock), clock).catch(() => {});
 provider.saveValue('hash', new Uint8Array(300_000).fill(7)).catch(() => {});`;
 
 export interface End {
