@@ -157,9 +157,10 @@ describe.runIf(hasWine)('Windows', () => {
       const file = path.join(folder, 'y'.repeat(296 - folder.length) + '.db');
       const provider = open(file);
       await provider.appendPatch(bytes, 1);
-      await provider.backup(file.replace('y', 'z'));
+      const backup = path.join(folder, 'backup.db');
+      await provider.backup(backup);
       await provider.close();
-      const { Stores } = await describeDatabase(file.replace('y', 'z'));
+      const { Stores } = await describeDatabase(backup);
       print({ length: file.length, patches: Stores[0].Patches });
     `);
     expect(value).toEqual({ length: 300, patches: 1 });
