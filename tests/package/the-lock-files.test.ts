@@ -29,6 +29,7 @@ it.each([
   'package-lock.json',
   'tests/nodes/package-lock.json',
   'tests/places/tools/package-lock.json',
+  'tests/places/next/package-lock.json',
   'tests/places/windows/package-lock.json',
   'bench/package-lock.json',
   'examples/live/package-lock.json',

@@ -4,7 +4,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 // `--force`: that of Windows is for another system than this one
-for (const [name, flags] of Object.entries({ tools: [], windows: ['--force'] })) {
+for (const [name, flags] of Object.entries({ tools: [], next: [], windows: ['--force'] })) {
   const folder = join(import.meta.dirname, name);
   // what npm writes when all is in its place
   const installed = join(folder, 'node_modules/.package-lock.json');
