@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { freshFolder, patchOf, rowsOf } from '../support/files.ts';
+import { leaveOut } from './left-out.ts';
 
-const leftOut =
-  'left out: this file system tells upper from lower case, and none that does not can be mounted (as root: ext4 with casefold, or vfat)';
+const howToHaveOne =
+  'file systems that ignore case: this one tells upper from lower, and no other can be mounted (as root, ext4 with casefold or vfat)';
 
 /** Ways to make such a file system in a file, and whether a folder has to be told. */
 const systems = [
@@ -45,9 +46,9 @@ function folderThatIgnoresCase(): string | undefined {
   return undefined;
 }
 
-it('two spellings of a file', async ({ skip }) => {
+it('two spellings of a file', async (context) => {
   const folder = folderThatIgnoresCase();
-  if (folder === undefined) return skip(leftOut);
+  if (folder === undefined) return leaveOut(context, howToHaveOne);
   const spellings = ['Notes.db', 'nOTES.db'].map((name) => join(folder, name));
   for (const first of [1, 101]) {
     const providers = spellings.map((path) => new SDS_DesktopPersistenceProvider(path, 'store'));

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { installed, place, resultOf } from '../package/a-fresh-machine.ts';
 import { rowsOf } from '../support/rows.ts';
+import { leaveOut } from './left-out.ts';
 import { describeRuntime } from './runtime-suite.ts';
 import { beginWine, endWine, hasWine, howToHaveWine, runInWine } from './wine.ts';
 
@@ -26,7 +27,7 @@ async function printed(text: string): Promise<{ folder: string; value: unknown }
   return { folder, value: resultOf(await runInWine(folder, ['program.mjs']), 'program.mjs') };
 }
 
-it.skipIf(hasWine)(howToHaveWine, ({ skip }) => skip());
+it.runIf(!hasWine)('Windows', (context) => leaveOut(context, howToHaveWine));
 
 describe.runIf(hasWine)('Windows', () => {
   beforeAll(beginWine);

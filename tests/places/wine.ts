@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Ended } from '../package/a-fresh-machine.ts';
 import { freshFolder } from '../support/files.ts';
 
-export const howToHaveWine = 'Windows is left out, for Wine is not installed: apt-get install wine64';
+export const howToHaveWine = 'Windows, since Wine is not installed (apt-get install wine64)';
 
 const folder = '/usr/lib/wine';
 export const hasWine = existsSync(join(folder, 'wine64'));
