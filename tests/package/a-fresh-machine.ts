@@ -4,6 +4,7 @@ import { cpSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { inject } from 'vitest';
 import { freshFolder } from '../support/files.ts';
+import { npm } from '../support/npm.ts';
 
 /** A folder with the package in its `node_modules`, under its own name or another. */
 export async function installed(alias = 'sds-persistence-worker'): Promise<string> {
@@ -26,8 +27,9 @@ async function install(alias: string): Promise<string> {
   const folder = mkdtempSync(join(dirname(tarball), 'installed-'));
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'an-application', version: '1.0.0' }));
   // the package brings nothing along, so that nothing has to be fetched
-  const args = ['install', '--offline', '--no-audit', '--no-fund', `${alias}@file:${tarball}`];
-  const { exitCode, stderr } = await run('npm', args, { cwd: folder });
+  const [program, ...args] = npm;
+  args.push('install', '--offline', '--no-audit', '--no-fund', `${alias}@file:${tarball}`);
+  const { exitCode, stderr } = await run(program, args, { cwd: folder });
   if (exitCode !== 0) throw new Error(`npm install failed: ${stderr}`);
   return folder;
 }

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
+import { npm } from '../support/npm.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -14,8 +15,9 @@ declare module 'vitest' {
 
 export default function packOnce(project: TestProject): () => void {
   const folder = mkdtempSync(join(tmpdir(), 'sds-packed-'));
+  const [program, ...args] = npm;
   // without scripts: `prepack` would build anew, while tests may already load what is built
-  const output = execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], {
+  const output = execFileSync(program, [...args, 'pack', '--json', '--ignore-scripts', '--pack-destination', folder], {
     cwd: join(import.meta.dirname, '../..'),
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -28,6 +28,9 @@ function* placesOf(name: string, from: string): Generator<string> {
 it.each([
   'package-lock.json',
   'tests/nodes/package-lock.json',
+  'tests/places/tools/package-lock.json',
+  'tests/places/next/package-lock.json',
+  'tests/places/windows/package-lock.json',
   'bench/package-lock.json',
   'examples/live/package-lock.json',
   'docs/site/package-lock.json',

@@ -17,7 +17,32 @@ function load(): Sqlite {
   }
 }
 
-export const { DatabaseSync, backup } = load();
+const sqlite = load();
+export const { backup } = sqlite;
+
+const NO_BYTES = new Uint8Array(0);
+const isEmpty = (value: unknown) => value instanceof Uint8Array && value.byteLength === 0;
+const withEmptyBytes = (values: SQLInputValue[]): SQLInputValue[] =>
+  values.some(isEmpty) ? values.map((value) => (isEmpty(value) ? NO_BYTES : value)) : values;
+
+/**
+ * Node 22 binds empty bytes as NULL if they came out of a database themselves: a name that is read as bytes and asked for
+ * again, a value that is copied.
+ */
+class WithEmptyBytes extends sqlite.DatabaseSync {
+  override prepare(sql: string): StatementSync {
+    const statement = super.prepare(sql);
+    // the two that are used here
+    const run: (...values: SQLInputValue[]) => unknown = statement.run.bind(statement);
+    const all: (...values: SQLInputValue[]) => unknown = statement.all.bind(statement);
+    return Object.assign(statement, {
+      run: (...values: SQLInputValue[]) => run(...withEmptyBytes(values)),
+      all: (...values: SQLInputValue[]) => all(...withEmptyBytes(values)),
+    });
+  }
+}
+
+export const DatabaseSync = Number.parseInt(process.versions.node, 10) < 24 ? WithEmptyBytes : sqlite.DatabaseSync;
 
 /** The first row of a result, if there is one: `get` of Node 22.5 returns a row of nulls for none. */
 export function firstRow(statement: StatementSync, ...values: SQLInputValue[]): Record<string, unknown> | undefined {

@@ -1,9 +1,10 @@
 /** Opens a database file: checks that it is one of ours, sets it up, and knows its place on the disk. */
-import { constants, opendirSync, type Stats, statSync } from 'node:fs';
+import { constants, opendirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { EngineError } from '../engine.ts';
+import { type Identity, identityOf, isSame, whyNoFile } from '../ordinary-file.ts';
 import { refusedAccess } from '../refused-access.ts';
 import { toEngineError, toOpenError } from './errors.ts';
 import { orFull } from './no-room.ts';
@@ -100,7 +101,7 @@ function setUp(database: Database, transient: boolean, full: boolean, onlyReads:
   const version = String(value('SELECT sqlite_version()'));
   // the file as SQLite knows it
   const location = String(value("SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
-  const original = transient || location === '' ? undefined : statSync(location);
+  const original = transient || location === '' ? undefined : statSync(location, { bigint: true });
   return {
     database,
     location,
@@ -117,16 +118,12 @@ function setUp(database: Database, transient: boolean, full: boolean, onlyReads:
 }
 
 /** Where the file is now; it may be out of reach. */
-function find(location: string): Stats | undefined {
+function find(location: string): Identity | undefined {
   try {
-    return statSync(location, { throwIfNoEntry: false });
+    return identityOf(location);
   } catch (error) {
     throw toEngineError(error);
   }
-}
-
-function isSame(a: Stats, b: Stats): boolean {
-  return a.ino === b.ino && a.dev === b.dev;
 }
 
 const notPermitted = ['EACCES', 'EPERM', 'EROFS'];
@@ -166,9 +163,7 @@ function noMoreFiles(folder: string): NodeJS.ErrnoException | undefined {
 function refuseWhatIsNoFile(path: string, transient: boolean): void {
   if (transient) return;
   const found = statSync(path, { throwIfNoEntry: false });
-  if (found === undefined || found.isFile()) return;
-  if (found.isDirectory()) {
-    throw new EngineError('open-failed', { message: 'this is a folder, not a database file', code: 'EISDIR' });
-  }
-  throw new EngineError('open-failed', { message: 'this is not an ordinary file' });
+  const message = whyNoFile(path, found);
+  if (message === undefined) return;
+  throw new EngineError('open-failed', found?.isDirectory() ? { message, code: 'EISDIR' } : { message });
 }

@@ -140,10 +140,11 @@ class Copy {
       return (meter) => new DatabaseWriter(server, overwrite, meter);
     }
     const place = placeFor(target.file);
-    const files = sources.flatMap(({ file }) => (file === undefined ? [] : [locate(file)]));
-    for (const file of files) refuseSame(file, place);
+    const files = sources.flatMap(({ file }) => file ?? []);
+    const rights = files.map((file) => locate(file).mode);
+    for (const file of files) refuseSame(file, place.path);
     // who may read all of them
-    const mode = files.length === 0 ? undefined : files.reduce((rights, file) => rights & file.mode, 0o777);
+    const mode = files.length === 0 ? undefined : rights.reduce((all, one) => all & one, 0o777);
     return (meter) => new FileWriter(place, mode, overwrite, meter);
   }
 

@@ -1,6 +1,6 @@
 /** Writes what is copied into a database file, all of it or nothing: in one transaction, which ends after it was compared. */
 import type { DatabaseSync as Database } from 'node:sqlite';
-import { firstRow } from '../../sqlite/node-sqlite.ts';
+import { closeDatabase, firstRow } from '../../sqlite/node-sqlite.ts';
 import { checkSchema, createRecords, createTables, hasAllTables, hasRecords } from '../../sqlite/schema.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { openFile } from '../files/open.ts';
@@ -121,8 +121,12 @@ export class FileWriter implements Writer {
 
   async finish(): Promise<void> {
     this.#try(() => {
-      this.#opened.exec('COMMIT');
-      this.#closeDatabase();
+      const database = this.#opened;
+      database.exec('COMMIT');
+      this.#database = undefined;
+      // a new file gets its name once all that its log holds is in it; others may have the log of another one open
+      if (this.#partial !== undefined) closeDatabase(database);
+      else database.close();
     });
     this.#partial?.publish(false);
   }

@@ -19,7 +19,7 @@ export async function backup(task: OperationTasks['backup']['given'], progress: 
   const begun = performance.now();
   const stats = locate(task.source);
   const target = placeFor(task.target);
-  refuseSame(stats, target);
+  refuseSame(task.source, target.path);
   refuseTaken(target, task.overwrite);
   return withReading(task.source, async (reading) => {
     requireStoreFile(reading.database, reading.path);

@@ -8,6 +8,7 @@
 import { existsSync, type Stats, statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { reportedOf } from '../../../protocol/errors.ts';
+import { whyNoFile } from '../../ordinary-file.ts';
 import { firstRow, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { ChangedMeanwhile, OperationError, Stopped, toFailure } from '../failure.ts';
 import { openFile } from './open.ts';
@@ -75,8 +76,8 @@ export function openForReading(path: string, locks: boolean): Reading {
 export function locate(path: string): Stats {
   try {
     const stats = statSync(path);
-    if (stats.isFile()) return stats;
-    const what = stats.isDirectory() ? 'this is a folder, not a database file' : 'this is not an ordinary file';
+    const what = whyNoFile(path, stats);
+    if (what === undefined) return stats;
     throw new OperationError('open-failed', path, what);
   } catch (error) {
     throw toFailure(error, path);

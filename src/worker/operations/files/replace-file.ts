@@ -2,6 +2,7 @@
 import { chmodSync, chownSync, rmSync, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
+import { identityOf, isSame, whyNoFile } from '../../ordinary-file.ts';
 import { firstRow, keepsStatementsOpen } from '../../sqlite/node-sqlite.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { openFile } from './open.ts';
@@ -15,19 +16,17 @@ export function placeFor(path: string): { path: string; existing: Stats | undefi
   try {
     const existing = statSync(path, { throwIfNoEntry: false });
     if (existing === undefined) statSync(dirname(path));
-    else if (!existing.isFile()) {
-      const what = existing.isDirectory() ? 'this is a folder; name the file in it' : 'this is not an ordinary file';
-      throw new OperationError('open-failed', path, what);
-    }
+    const what = existing?.isDirectory() ? 'this is a folder; name the file in it' : whyNoFile(path, existing);
+    if (what !== undefined) throw new OperationError('open-failed', path, what);
     return { path, existing };
   } catch (error) {
     throw toFailure(error, path);
   }
 }
 
-export function refuseSame(source: Stats, target: { path: string; existing: Stats | undefined }): void {
-  if (target.existing?.ino !== source.ino || target.existing.dev !== source.dev) return;
-  throw new OperationError('invalid-argument', target.path, 'source and target are the same file; name another target');
+export function refuseSame(source: string, target: string): void {
+  if (!isSame(identityOf(source), identityOf(target))) return;
+  throw new OperationError('invalid-argument', target, 'source and target are the same file; name another target');
 }
 
 /** What would forbid putting a file there, said before the work is done. */

@@ -1,0 +1,31 @@
+/** What a path leads to: whether it may be a database file, and which one it is. */
+import { type BigIntStats, type Stats, statSync } from 'node:fs';
+import { basename } from 'node:path';
+
+/** Why it is none, if so; asked before anything is opened: a pipe, or a serial port, would not answer. */
+export function whyNoFile(path: string, found: Stats | BigIntStats | undefined): string | undefined {
+  if (found?.isDirectory()) return 'this is a folder, not a database file';
+  if (found !== undefined && !found.isFile()) return 'this is not an ordinary file';
+  return process.platform === 'win32' ? otherMeaning(basename(path)) : undefined;
+}
+
+/** What Windows makes of a name that would be a file's elsewhere (https://learn.microsoft.com/windows/win32/fileio/naming-a-file). */
+function otherMeaning(name: string): string | undefined {
+  if (/^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]) *([.:]|$)/i.test(name)) {
+    return `for Windows '${name}' is a device, whatever its folder; give the file another name`;
+  }
+  if (/[. ]$/.test(name)) return `Windows leaves out what '${name}' ends with; leave it out as well`;
+  return undefined;
+}
+
+/** By which a file is known; its numbers may be too large for JavaScript's ordinary ones (NTFS, ZFS, overlayfs). */
+export type Identity = Pick<BigIntStats, 'ino' | 'dev'>;
+
+/** `undefined` if there is nothing. */
+export function identityOf(path: string): Identity | undefined {
+  return statSync(path, { bigint: true, throwIfNoEntry: false });
+}
+
+export function isSame(a: Identity | undefined, b: Identity | undefined): boolean {
+  return a !== undefined && a.ino === b?.ino && a.dev === b.dev;
+}
