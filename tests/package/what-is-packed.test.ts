@@ -9,11 +9,12 @@ import { freshFolder } from '../support/files.ts';
 
 const root = join(import.meta.dirname, '../..');
 /**
- * Unpacked, and some room. 845 KB are: twice the library, as an ES module and as CommonJS, of 250 KB each, in which three workers
- * are packed (PostgreSQL 24 KB, copying stores 27, operations on files 17); twice what keeps documents, 24 KB, and those for
- * Yjs, 12, Hocuspocus, 15, and automerge-repo, 6; the rest is README, reference, types, command line, licences and the like. npm sends 306 KB.
+ * Unpacked, and some room. 870 KB are: twice the library, as an ES module and as CommonJS, of 250 KB each, in which three workers
+ * are packed (PostgreSQL 24 KB, copying stores 27, operations on files 17); twice what keeps documents, 30 KB, and those for
+ * Yjs, 13, Hocuspocus, 16, automerge-repo, 7, and documents of other kinds, 5; the rest is README, guarantees, reference, types,
+ * command line, licences and the like. npm sends 350 KB.
  */
-const MOST_BYTES = 870_000;
+const MOST_BYTES = 890_000;
 
 /** The files of the package, by name. */
 function packed(): Map<string, string> {

@@ -1,4 +1,5 @@
 /** Every method on a provider that is opening, open, closing, closed, or that could not be opened. */
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from 'sds-persistence-worker';
 import { describe, expect, test } from 'vitest';
 import type { Engine } from '../support/engine.ts';
@@ -27,7 +28,31 @@ const methods: Record<string, (provider: Provider) => Promise<unknown>> = {
   listStores: (provider) => provider.listStores(),
   removeStore: (provider) => provider.removeStore(),
   flush: (provider) => provider.flush(),
+  loadParcel: async (provider) =>
+    ofDocuments(provider)
+      .loadParcel()
+      .then(({ parcel }) => parcel.port.close()),
+  compactByParcel: async (provider) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.postMessage([{ bytes, lengths: Int32Array.of(bytes.byteLength) }]);
+    const seen = { snapshotClock: undefined, patches: 0 };
+    try {
+      return await ofDocuments(provider).compactByParcel({ port: port2, length: bytes.byteLength }, seen, 0);
+    } finally {
+      port2.close();
+    }
+  },
 };
+
+/** What only the package itself calls. */
+interface OfDocuments {
+  loadParcel(): Promise<{ parcel: { port: MessagePort } }>;
+  compactByParcel(parcel: { port: MessagePort; length: number }, seen: object, clock: number): Promise<boolean>;
+}
+
+function ofDocuments(provider: Provider): OfDocuments {
+  return provider as unknown as OfDocuments;
+}
 
 /** What becomes of each method: 'carried out', or the code with which it rejects; throwing is neither. */
 async function outcomesOn(provider: Provider): Promise<Record<string, string>> {
