@@ -2,9 +2,9 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: ['tests/**/*.test.ts', 'examples/**/tests/*.test.ts'],
+    include: ['tests/**/*.test.ts'],
     // they have commands of their own
-    exclude: ['**/node_modules/**', 'tests/places/**', 'tests/programs/**', 'examples/*/tests/in-a-browser.test.ts'],
+    exclude: ['**/node_modules/**', 'tests/places/**', 'tests/programs/**', 'tests/demo/**'],
     globalSetup: [
       './tests/support/compiled-once.ts',
       './tests/package/pack-once.ts',

@@ -6,7 +6,7 @@ export default defineConfig({
   root: join(import.meta.dirname, '../..'),
   test: {
     ...base.test,
-    include: ['tests/programs/*.test.ts', 'examples/*/tests/in-a-browser.test.ts'],
+    include: ['tests/programs/*.test.ts', 'tests/demo/*.test.ts', 'examples/**/tests/*.test.ts'],
     exclude: ['**/node_modules/**'],
   },
 });
