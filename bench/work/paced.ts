@@ -31,12 +31,14 @@ async function commitDelays({ driver, folder }: Task, program: Program, rate: nu
     return watch.end();
   }
   const took: number[] = [];
+  const told: Promise<unknown>[] = [];
   await program.receive(rate, ms, (patch) => {
     const start = performance.now();
     const note = () => took.push(performance.now() - start);
-    void (program.append(patch) as Promise<unknown>).then(note, note); // a failure is noted by the program
+    told.push((program.append(patch) as Promise<unknown>).then(note, note)); // a failure is noted by the program
   });
   await program.settle();
+  await Promise.all(told); // a load may be answered before them
   return { p50: quantile(took, 0.5), p99: quantile(took, 0.99) };
 }
 
