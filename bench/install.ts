@@ -1,8 +1,9 @@
 /** Installs the peers that the provider is compared with, once; says which of them are there. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { isInstalled } from '../tests/support/is-installed.ts';
 
 const folder = import.meta.dirname;
 const { resolve } = createRequire(import.meta.url);
@@ -12,15 +13,9 @@ interface Manifest {
   optionalDependencies: Record<string, string>;
 }
 
-/** npm writes this file last; one that is older than the lock file belongs to another installation. */
-function isInstalled(): boolean {
-  const mark = join(folder, 'node_modules/.package-lock.json');
-  return existsSync(mark) && statSync(mark).mtimeMs >= statSync(join(folder, 'package-lock.json')).mtimeMs;
-}
-
 /** Returns why a peer can't be used, by its name; one that could not be built is left out. */
 export function installPeers(): Record<string, string> {
-  if (!isInstalled()) {
+  if (!isInstalled(folder)) {
     const args = ['ci', '--prefix', folder, '--no-audit', '--no-fund', '--loglevel=error'];
     const { status } = spawnSync('npm', args, {
       stdio: ['ignore', 'inherit', 'inherit'],

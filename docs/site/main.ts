@@ -3,18 +3,11 @@
  * leads nowhere is an error. What it is made with is installed here, once; after that it needs no network.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { isInstalled } from '../../tests/support/is-installed.ts';
 
 const folder = import.meta.dirname;
 
-/** npm writes this file last; one that is older than the lock file belongs to another installation. */
-function isInstalled(): boolean {
-  const mark = join(folder, 'node_modules/.package-lock.json');
-  return existsSync(mark) && statSync(mark).mtimeMs >= statSync(join(folder, 'package-lock.json')).mtimeMs;
-}
-
-if (!isInstalled()) {
+if (!isInstalled(folder)) {
   console.error('Installing what the site is made with, this once (some 150 MB) ...');
   const args = ['ci', '--prefix', folder, '--no-audit', '--no-fund', '--loglevel=error'];
   const { status } = spawnSync('npm', args, {
