@@ -244,8 +244,12 @@ export class Front {
     }
   }
 
-  /** Ends every process that was started; documents are saved first. */
-  async stop(): Promise<void> {
+  /**
+   * Ends every process that was started; documents are saved first.
+   *
+   * @returns whether both servers ended by themselves
+   */
+  async stop(): Promise<boolean> {
     clearInterval(this.#telling);
     const crowdEnded = new Promise<void>((resolve) => {
       if (this.#crowd.exitCode !== null || this.#crowd.signalCode !== null) resolve();
@@ -255,9 +259,10 @@ export class Front {
     for (const page of this.#pages) page.close(1001, 'the program ends');
     this.#http.close();
     await crowdEnded;
-    await Promise.all(sides.map((side) => this.#servers[side].stop()));
+    const ended = await Promise.all(sides.map((side) => this.#servers[side].stop()));
     for (const page of this.#pages) page.terminate();
     this.#http.closeAllConnections();
+    return ended.every((byItself) => byItself);
   }
 }
 

@@ -145,18 +145,25 @@ export class SupervisedServer extends EventEmitter<Events> {
     return Math.max(0, grown);
   }
 
-  /** Saves every document; a server that does not end in time is killed, and that is said. */
-  async stop(): Promise<void> {
+  /**
+   * Saves every document; a server that does not end in time is killed, and that is said.
+   *
+   * @returns whether it ended by itself
+   */
+  async stop(): Promise<boolean> {
     this.#stopping = true;
     const child = this.#child;
-    if (child === undefined) return;
+    if (child === undefined) return true;
+    let byItself = true;
     const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
     child.kill('SIGTERM');
     const patience = setTimeout(() => {
+      byItself = false;
       console.error(`The server with the ${this.#place.side} provider did not end within 30 s and is killed.`);
       child.kill('SIGKILL');
     }, STOP_PATIENCE_MS);
     await ended;
     clearTimeout(patience);
+    return byItself;
   }
 }

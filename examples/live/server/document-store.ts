@@ -38,6 +38,7 @@ export class DocumentStore {
   #changedSinceSnapshot = false;
   #saving: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
+  #closing = false;
   readonly #awaited: { upTo: number; resolve: () => void }[] = [];
 
   private constructor(provider: SDS_PersistenceProvider, clock: number, kept: Kept) {
@@ -141,9 +142,13 @@ export class DocumentStore {
 
   #failed(error: unknown): void {
     this.#kept.failed(error);
-    this.#retry ??= setTimeout(() => {
+    // the last save of a store that closes is the last there is
+    if (this.#closing) return;
+    this.#retry ??= setTimeout(async () => {
+      // one that is on its way may have begun before what was rejected
+      await this.#saving;
       this.#retry = undefined;
-      void this.saveSnapshot();
+      if (!this.#closing) await this.saveSnapshot();
     }, RETRY_AFTER_MS);
   }
 
@@ -156,9 +161,10 @@ export class DocumentStore {
 
   /** As `stop()` of a sync engine: a last snapshot if there is something new, then the provider is closed. */
   async close(): Promise<void> {
+    this.#closing = true;
+    clearTimeout(this.#retry);
     await this.#saving;
     if (this.#changedSinceSnapshot) await this.saveSnapshot();
-    clearTimeout(this.#retry);
     await this.#provider.close();
   }
 }

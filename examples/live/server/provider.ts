@@ -8,8 +8,10 @@ const MAX_PENDING_BYTES = 256 * 1024 * 1024;
 
 export function openProvider(side: Side, dbPath: string, storeId: string): SDS_PersistenceProvider {
   return side === 'worker'
-    ? // a snapshot's bytes are made for it and not looked at again, so they can be taken over
-      new SDS_DesktopPersistenceProvider(dbPath, storeId, {
+    ? new SDS_DesktopPersistenceProvider(dbPath, storeId, {
+        // people are told what is durable, so a save is over once it is
+        Acknowledge: 'committed',
+        // a snapshot's bytes are made for it and not looked at again, so they can be taken over
         TransferSnapshots: true,
         MaxPendingBytes: MAX_PENDING_BYTES,
       })

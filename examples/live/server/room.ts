@@ -125,8 +125,12 @@ export class Room {
 
   async close(code: number, reason: string): Promise<void> {
     for (const connection of this.#connections) connection.close(code, reason);
-    await this.#store?.close();
-    this.#awareness.destroy();
-    this.doc.destroy();
+    try {
+      await this.#store?.close();
+    } finally {
+      // its timer would keep the process alive
+      this.#awareness.destroy();
+      this.doc.destroy();
+    }
   }
 }

@@ -56,7 +56,7 @@ export async function soak(minutes: number): Promise<number> {
       memories.push(memory);
       console.log(`round ${round}: ${keys.toLocaleString('en')} key presses; nobody left; ${describe(memory)}`);
     }
-    await server.stop();
+    if (!(await server.stop())) unexpected.push('the server had to be killed');
     return judge(memories, databaseIn(folder), unexpected);
   } finally {
     await server.stop();
