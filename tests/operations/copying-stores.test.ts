@@ -246,6 +246,27 @@ describeOnPostgresql('copying stores', () => {
     expect(await leftIn(url)).toEqual(nothing);
   });
 
+  it('a copy that finds its stores written by another one meanwhile, as the source has them, ends as if it had written them', async () => {
+    const source = makeStoreFile(freshFile());
+    const url = await postgresql.freshPlace();
+    await copyStores(source, url, { Values: false });
+    const client = await server.connect(databaseOf(url));
+    const tables = ['sds_patches', 'sds_snapshots', 'sds_snapshot_chunks', 'sds_records'];
+    for (const table of tables) {
+      await client.query(`CREATE TEMP TABLE kept_${table} AS SELECT * FROM ${table}; DELETE FROM ${table}`);
+    }
+    await client.query('BEGIN; LOCK TABLE sds_stores IN SHARE MODE');
+    const copied = copyStores(source, url, { Values: false });
+    const waiting = `SELECT FROM pg_stat_activity WHERE datname = '${databaseOf(url)}' AND wait_event_type = 'Lock' AND backend_type = 'client backend'`;
+    await expect.poll(() => server.query(waiting)).toHaveLength(1);
+    for (const table of tables) await client.query(`INSERT INTO ${table} SELECT * FROM kept_${table}`);
+    await client.query('COMMIT');
+    await client.end();
+    await copied;
+    const { patches, snapshots } = rowsOf(source);
+    expect(await postgresql.rowsOf(url)).toMatchObject({ patches, snapshots });
+  });
+
   it('two copies of one source at once both end, and no value is counted twice', async () => {
     const source = makeStoreFile(freshFile());
     const url = await postgresql.freshPlace();

@@ -37,7 +37,7 @@ export class DatabaseWriter implements Writer {
   readonly #server: CopyConnection;
   readonly #overwrite: boolean;
   readonly #meter: Meter;
-  /** Keys of all sources, and of those of which another copy was begun and has not ended. */
+  /** Keys of all sources, and of those of which a copy was begun before and has not ended. */
   readonly #keys = new Map<Source, string>();
   readonly #begunBefore = new Set<string>();
 
@@ -73,13 +73,9 @@ export class DatabaseWriter implements Writer {
       textArray(stored),
     );
     if (owned !== undefined) throw this.#isOwned(names.get(String(owned[0])));
-    if (this.#overwrite || this.#mayBeOurs(source)) return;
+    if (this.#overwrite || this.#begunBefore.has(this.#keys.get(source) ?? '')) return;
     const [present] = await this.#present(stored);
     if (present !== undefined) throw isThere(this.place, names.get(present) ?? '');
-  }
-
-  #mayBeOurs(source: Source): boolean {
-    return this.#begunBefore.has(this.#keys.get(source) ?? '');
   }
 
   #isOwned(name: string | undefined): OperationError {
@@ -103,11 +99,10 @@ export class DatabaseWriter implements Writer {
     const { done } = this.#meter;
     return this.#server.transaction(async () => {
       this.#meter.goBackTo(done);
-      const [begun] = await this.#server.run({
+      await this.#server.run({
         text: "INSERT INTO sds_copies (source, place, print) VALUES ($1, $2, '') ON CONFLICT (source) DO NOTHING",
         values: [key, source.reader.place],
       });
-      if (begun?.count === 0) this.#begunBefore.add(key);
       if (source.values === undefined) return 0;
       const { count, bytes, print } = source.values;
       // waits for another copy of this source: they do not both add to the counts
@@ -160,7 +155,8 @@ export class DatabaseWriter implements Writer {
       const claims = await this.#lock(names);
       const present = await this.#present([...names.keys()]);
       const same = await this.#same(present, names, group);
-      const [changed] = present.filter((stored) => !same.has(stored) || !this.#mayBeOurs(source));
+      // what is as the source has it was written by an earlier copy, or by another one at the same time
+      const [changed] = present.filter((stored) => !same.has(stored));
       if (changed !== undefined && !this.#overwrite) throw isThere(this.place, names.get(changed) ?? '');
       const copied = [...names.keys()].filter((stored) => !same.has(stored));
       for (const stored of same) await this.#meter.add(source.stores.get(names.get(stored) ?? '')?.bytes ?? 0);
