@@ -14,10 +14,17 @@ import { serve } from './hocuspocus-server.ts';
 const root = join(import.meta.dirname, '../..');
 const run = promisify(execFile);
 
-/** Types more than is left unmerged, and says what a second server finds of it. */
-const typing = (persistence: string) => `
+/** Types more than is left unmerged, waits until that is merged, and says what a second server finds of it. */
+const typing = (file: string, options = '') => `
+async function merged() {
+  const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
+  const database = new DatabaseSync(${JSON.stringify(file)}, { readOnly: true });
+  const row = database.prepare('SELECT 1 FROM snapshots');
+  while (row.get() === undefined) await new Promise((resolve) => setTimeout(resolve, 10));
+  database.close();
+}
 async function open(does) {
-  const server = new Server({ quiet: true, stopOnSignals: false, extensions: [new HocuspocusPersistence(${persistence})] });
+  const server = new Server({ quiet: true, stopOnSignals: false, extensions: [new HocuspocusPersistence({ database: ${JSON.stringify(file)}${options} })] });
   const direct = await server.hocuspocus.openDirectConnection('notes');
   await does(direct);
   await direct.disconnect();
@@ -26,6 +33,7 @@ async function open(does) {
 async function main() {
   await open(async (direct) => {
     for (let i = 0; i < 600; i++) await direct.transact((document) => document.getText('text').insert(0, 'x'));
+    await merged();
   });
   await open(async ({ document }) => console.log(document.getText('text').length));
 }
@@ -76,7 +84,7 @@ const { Server } = createRequire(import.meta.url)('@hocuspocus/server');
 ])('a server that is %s', async (_, name, beginning) => {
   const program = join(anApplication(), name);
   const file = freshFile();
-  writeFileSync(program, beginning + typing(`{ database: ${JSON.stringify(file)} }`));
+  writeFileSync(program, beginning + typing(file));
   expect(await run(process.execPath, [program], { cwd: root })).toEqual({ stdout: '600\n', stderr: '' });
   expect(rowsOf(file).snapshots).toHaveLength(1);
 });
@@ -94,7 +102,7 @@ it.each([
 import { HocuspocusPersistence } from ${JSON.stringify(join(root, 'dist/hocuspocus.js'))};
 import * as Y from ${JSON.stringify(join(root, 'node_modules/yjs/dist/yjs.mjs'))};
 console.assert(Y.Doc);
-${typing(`{ database: ${JSON.stringify(file)}${option} }`)}`,
+${typing(file, option)}`,
   );
   const banner = { js: "import { createRequire as make } from 'node:module'; const require = make(import.meta.url);" };
   await build({ entryPoints: [source], outfile: program, bundle: true, platform: 'node', format: 'esm', banner });
