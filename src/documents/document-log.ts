@@ -8,18 +8,15 @@ import { discard, open, type Parcel } from '../protocol/parcel.ts';
 import { viewsOf } from '../protocol/patch-blocks.ts';
 import type { StoreInParcel } from '../protocol/service.ts';
 import { Promise, wallTimeUs } from '../protocol/surroundings.ts';
-import { inTime, loadMerged, type Merged, type Merging } from './merging.ts';
-import { join } from './merging-thread.ts';
+import { Growth } from './growth.ts';
+import { inTime } from './in-time.ts';
+import type { Merging } from './merging.ts';
+import { keptAlive } from './merging-thread.ts';
 import { GrowingPause } from './pause.ts';
 import type { Trouble } from './trouble.ts';
 
 /** To apply so many one by one takes the main thread less than starting another thread to merge them. */
 const FEW_PATCHES = 64;
-/** A compaction follows so many patches, of a large snapshot one for so many of its bytes: all of it is written again … */
-const MOST_PATCHES = 500;
-const SNAPSHOT_BYTES_A_PATCH = 1024;
-/** … or as many bytes of them as the snapshot has, but so many at least. */
-const LEAST_BYTES = 64 * 1024;
 /** Whoever opens a document waits so long for its updates to be merged; then they are applied one by one. */
 const MERGED_WITHIN_MS = 3000;
 
@@ -44,10 +41,7 @@ export class DocumentLog {
   readonly #trouble: Trouble;
   readonly #live: LiveDocument | undefined;
   #lastClock = 0;
-  /** Since the last compaction was tried. */
-  #patches = 0;
-  #bytes = 0;
-  #snapshotBytes = 0;
+  readonly #growth = new Growth();
   /** The promise of the last append; appends in a row may share one. */
   #lastStored: Promise<void> | undefined;
   #rejections = 0;
@@ -112,8 +106,8 @@ export class DocumentLog {
    * @returns that, and of how many updates
    */
   async compute(task: 'stateVector' | 'diff', against?: Uint8Array): Promise<{ bytes: Uint8Array; updates: number }> {
-    const { store, merged } = await this.#loadMerged({ task, against }, true);
-    return { bytes: bytesIn(merged as Parcel), updates: updatesOf(store) }; // of a merge alone there may be nothing to do
+    const { store, merged } = await this.#loadMerged({ task, against, copies: 1 }, true);
+    return { bytes: bytesIn(merged[0] as Parcel), updates: updatesOf(store) }; // of a merge alone there may be nothing to do
   }
 
   /**
@@ -122,11 +116,9 @@ export class DocumentLog {
    */
   async load(): Promise<Uint8Array[]> {
     const store = await this.#load();
-    this.#snapshotBytes = store.snapshotBytes;
-    this.#patches = Math.max(this.#patches, store.patches);
-    this.#bytes = Math.max(this.#bytes, store.patchBytes);
+    this.#growth.loaded(store);
     if (store.patches <= FEW_PATCHES) return this.#loaded(store);
-    const bytes = await inTime(this.#merge(store), MERGED_WITHIN_MS);
+    const bytes = await inTime(this.#mergeLoaded(store), MERGED_WITHIN_MS);
     return bytes === undefined ? this.#loaded(await this.#load()) : [bytes];
   }
 
@@ -143,9 +135,28 @@ export class DocumentLog {
     }
   };
 
-  async #loadMerged(order: Omit<MergeOrder, 'copies'>, isWaitedFor: boolean): Promise<Merged<LoadedStore>> {
-    await this.#owned();
-    return loadMerged(this.#load, this.#merging, order, isWaitedFor);
+  /**
+   * Loads the store, when its turn has come, and merges it, if there is anything to merge.
+   *
+   * @param first - what was loaded before
+   */
+  async #loadMerged(
+    order: MergeOrder,
+    isWaitedFor: boolean,
+    first?: LoadedStore,
+  ): Promise<{ store: LoadedStore; merged: Parcel[] }> {
+    if (first === undefined) await this.#owned();
+    let store = first;
+    let isLoaded = first !== undefined;
+    const load = async () => {
+      if (!isLoaded || store === undefined) store = await this.#load();
+      isLoaded = false; // for one attempt
+      if (order.task !== 'merge' || store.patches > 0) return store.parcel;
+      discard(store.parcel);
+      return undefined;
+    };
+    const merged = await this.#merging.run(order, load, isWaitedFor);
+    return { store: store as LoadedStore, merged }; // it was loaded for that
   }
 
   /** What another process has is waited for before the turn to be merged comes, which others would have to wait for. */
@@ -159,16 +170,16 @@ export class DocumentLog {
   }
 
   /** Merges what was loaded, and stores that as well if it is long: also where it comes too late for whoever opens the document. */
-  async #merge(store: LoadedStore): Promise<Uint8Array> {
-    try {
-      const order = { task: 'merge', copies: this.#isLong ? 2 : 1 } as const;
-      const [merged, copy] = await this.#merging.run(order, async () => store.parcel, true);
-      if (copy !== undefined && this.#compacting !== undefined) discard(copy);
-      else if (copy !== undefined) void this.#compactBy(() => this.#replace(store, copy));
-      return bytesIn(merged as Parcel); // there were parts
-    } finally {
-      discard(store.parcel);
-    }
+  async #mergeLoaded(first: LoadedStore): Promise<Uint8Array | undefined> {
+    const { store, merged } = await this.#loadMerged(
+      { task: 'merge', copies: this.#growth.isLong ? 2 : 1 },
+      true,
+      first,
+    );
+    const [own, copy] = merged;
+    if (copy !== undefined && this.#compacting !== undefined) discard(copy);
+    else if (copy !== undefined) void this.#compactBy(() => this.#replace(store, copy));
+    return own === undefined ? undefined : bytesIn(own);
   }
 
   #loaded({ parcel }: StoreInParcel): Uint8Array[] {
@@ -199,8 +210,7 @@ export class DocumentLog {
       this.#lastStored = stored;
       void stored.catch(this.#rejected); // nobody is woken for that
     }
-    this.#patches++;
-    this.#bytes += update.byteLength;
+    this.#growth.appended(update);
     this.#compactIfLong();
     return stored;
   }
@@ -290,13 +300,8 @@ export class DocumentLog {
 
   // ---- compaction ------------------------------------------------------------------------------------
 
-  get #isLong(): boolean {
-    const mostPatches = Math.max(MOST_PATCHES, this.#snapshotBytes / SNAPSHOT_BYTES_A_PATCH);
-    return this.#patches >= mostPatches || this.#bytes >= Math.max(LEAST_BYTES, this.#snapshotBytes);
-  }
-
   #compactIfLong(): void {
-    if (!this.#isLong || this.#compacting !== undefined || this.#closing !== undefined) return;
+    if (!this.#growth.isLong || this.#compacting !== undefined || this.#closing !== undefined) return;
     void this.#compactBy(() => this.#compact(false));
   }
 
@@ -316,14 +321,14 @@ export class DocumentLog {
    * @throws SDS_PersistenceError; nothing is changed. `closed` if the log is closed meanwhile
    */
   async compact(): Promise<boolean> {
-    while (this.#compacting !== undefined) await join(this.#compacting);
+    // what becomes of one that was begun by itself is told elsewhere
+    while (this.#compacting !== undefined) await keptAlive(Promise.allSettled([this.#compacting]));
     return this.#begin(() => this.#compact(true));
   }
 
   async #begin(compact: () => Promise<boolean>): Promise<boolean> {
     this.#compacting = compact();
-    // if it comes to nothing, it is tried again after as many patches again
-    this.#patches = this.#bytes = 0;
+    this.#growth.beginAnew();
     try {
       return await this.#compacting;
     } finally {
@@ -332,22 +337,24 @@ export class DocumentLog {
   }
 
   async #compact(isWaitedFor: boolean): Promise<boolean> {
-    const patches = this.#patches;
-    const { store, merged } = await this.#loadMerged({ task: 'merge' }, isWaitedFor);
-    if (store.snapshotClock === undefined && (this.#snapshotBytes > 0 || store.patches < patches)) this.#wasRemoved();
-    return merged === undefined || this.#replace(store, merged);
+    const { patches } = this.#growth; // of which there are none once it has begun
+    const { store, merged } = await this.#loadMerged({ task: 'merge', copies: 1 }, isWaitedFor);
+    const [parcel] = merged;
+    const hadMore = this.#growth.snapshotBytes > 0 || store.patches < patches;
+    if (store.snapshotClock === undefined && hadMore) this.#wasRemoved();
+    return parcel === undefined || this.#replace(store, parcel);
   }
 
   /** By another process: what was appended since can't be applied without what was before. */
   #wasRemoved(): void {
-    this.#snapshotBytes = 0;
+    this.#growth.snapshotBytes = 0;
     if (this.#live !== undefined && !this.#isRemoved) void this.#store(this.#live.state());
   }
 
   async #replace(seen: LoadedStore, merged: Parcel): Promise<boolean> {
     try {
       const isStored = await this.provider.compactByParcel(merged, seen, seen.upTo);
-      if (isStored) this.#snapshotBytes = merged.length;
+      if (isStored) this.#growth.snapshotBytes = merged.length;
       return isStored;
     } finally {
       discard(merged);
@@ -363,7 +370,8 @@ export class DocumentLog {
     this.#isRemoved = this.#live !== undefined;
     this.#isIncomplete = false;
     this.#lastStored = undefined; // whatever became of that
-    this.#patches = this.#bytes = this.#snapshotBytes = 0;
+    this.#growth.beginAnew();
+    this.#growth.snapshotBytes = 0;
     try {
       await this.provider.removeStore();
     } catch (error) {

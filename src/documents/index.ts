@@ -1,10 +1,11 @@
 /** Documents whose updates can be merged: what the adapters for each kind of them have in common. */
 export { DocumentLog, type LiveDocument } from './document-log.ts';
 export { Documents } from './documents.ts';
+export { inTurns } from './in-turns.ts';
 export { LeftOut } from './left-out.ts';
 export { type Merging, mergeFailed, NoMergeModule } from './merging.ts';
 export { type MergeJob, merge } from './merging-thread.ts';
 export { readDocumentOptions, readStorageOptions, type Settings, urlOf } from './options.ts';
 export { GrowingPause } from './pause.ts';
 export { Trouble } from './trouble.ts';
-export { inTurns, Turns } from './turns.ts';
+export { Turns } from './turns.ts';

@@ -14,6 +14,7 @@ import type { MergeReply, MergeRequest, MergingData } from '../protocol/merging.
 import type { Parcel } from '../protocol/parcel.ts';
 import { later, Promise } from '../protocol/surroundings.ts';
 import { mergeFailed, NoMergeModule } from './merging.ts';
+import { Turns } from './turns.ts';
 
 /** The thread keeps what the largest document took, so it ends after some quiet. */
 const QUIET_MS = 5000;
@@ -25,29 +26,22 @@ const LONGEST_MS = 300_000;
 export interface MergeJob extends MergeRequest {
   /** Of the thread; one that was started with others is replaced. */
   limits: MergingLimits;
-  /** Whether somebody waits: it comes before those that nobody waits for, and the process lives until it is done. */
+  /** Whether somebody waits: it comes before those that nobody waits for. */
   isWaitedFor: boolean;
-}
-
-interface Waiting {
-  job: MergeJob;
-  resolve(merged: Parcel[]): void;
-  reject(error: Error): void;
 }
 
 interface Thread {
   worker: Worker;
   limits: string;
-  /** Whether what it has merged was large. */
-  isUsedUp: boolean;
+  /** Settles the reply to what it was asked last. */
+  settle: Pick<PromiseWithResolvers<MergeReply>, 'resolve' | 'reject'> | undefined;
 }
 
-const waiting: Waiting[] = [];
-let current: Waiting | undefined;
+const turns = new Turns();
 let thread: Thread | undefined;
 let endsNot = () => {};
-/** How many wait for a merge that was begun without them. */
-let joined = 0;
+/** How much somebody waits for. */
+let waitedFor = 0;
 
 /**
  * Carries out a merge, after those that were asked for before. Its parts are passed on once it begins.
@@ -55,95 +49,70 @@ let joined = 0;
  * @throws NoMergeModule; SDS_PersistenceError `database-corrupt`, with what was thrown as its cause; `worker-lost` if the thread has
  *   ended, also for want of memory
  */
-export function merge(job: MergeJob): Promise<Parcel[]> {
-  const { promise, resolve, reject } = Promise.withResolvers<Parcel[]>();
-  const at = job.isWaitedFor ? waiting.findIndex((other) => !other.job.isWaitedFor) : -1;
-  waiting.splice(at < 0 ? waiting.length : at, 0, { job, resolve, reject });
-  goOn();
-  stayAlive();
-  return promise;
+export async function merge(job: MergeJob): Promise<Parcel[]> {
+  const reply = await turns.take(job.isWaitedFor, () => replyTo(job));
+  if ('merged' in reply) return reply.merged;
+  throw reply.missing ? new NoMergeModule(reply.failure.message) : mergeFailed(reviveCause(reply.failure));
 }
 
-/** Waits for what a merge is part of, which was begun when nobody waited for it, and whose outcome is told elsewhere. */
-export async function join(work: Promise<unknown>): Promise<void> {
-  joined++;
+/** Keeps the process alive until what a merge is part of is done. */
+export async function keptAlive<T>(work: Promise<T>): Promise<T> {
+  waitedFor++;
   stayAlive();
-  await Promise.allSettled([work]);
-  joined--;
-  stayAlive();
-}
-
-function goOn(): void {
-  while (current === undefined) {
-    const next = waiting.shift();
-    if (next === undefined) return;
-    current = next;
-    try {
-      begin(next.job);
-    } catch (error) {
-      finish((job) => job.reject(lost(error)));
-    }
+  try {
+    return await work;
+  } finally {
+    waitedFor--;
+    stayAlive();
   }
 }
 
-/** As long as somebody waits, also behind what nobody waits for. */
 function stayAlive(): void {
-  const isWaitedFor = joined > 0 || current?.job.isWaitedFor || waiting.some(({ job }) => job.isWaitedFor);
-  if (isWaitedFor) thread?.worker.ref();
+  if (waitedFor > 0) thread?.worker.ref();
   else thread?.worker.unref();
 }
 
-function begin(job: MergeJob): void {
+async function replyTo({ source, order, parts, limits }: MergeJob): Promise<MergeReply> {
   endsNot();
-  const limits = JSON.stringify(job.limits);
-  if (thread !== undefined && thread.limits !== limits) end();
-  thread ??= start(job.limits, limits);
-  const { worker } = thread;
-  endsNot = later(() => void worker.terminate(), LONGEST_MS);
-  const { source, order, parts } = job;
-  thread.isUsedUp = parts.length >= LARGE_BYTES;
-  const request: MergeRequest = { source, order, parts };
-  worker.postMessage(request, [parts.port]);
+  const wanted = JSON.stringify(limits);
+  if (thread !== undefined && thread.limits !== wanted) end();
+  try {
+    thread ??= start(limits, wanted);
+    return await ask(thread, { source, order, parts });
+  } catch (reason) {
+    throw lost(reason);
+  } finally {
+    endsNot();
+    if (parts.length >= LARGE_BYTES) end();
+    else endsNot = later(end, QUIET_MS);
+  }
 }
 
 function start(resourceLimits: MergingLimits, limits: string): Thread {
   const data: MergingData = { owner: OWNER };
   const worker = startThread(mergingCode(), 'sds-merging', data, resourceLimits);
-  const started = { worker, limits, isUsedUp: false };
+  const started: Thread = { worker, limits, settle: undefined };
   let reason: unknown;
-  worker.on('message', (reply: MergeReply) => {
-    if (thread === started) finish((job) => settle(job, reply));
-  });
-  worker.on('messageerror', (error) => {
-    if (thread === started) finish((job) => job.reject(lost(error)));
-  });
+  worker.on('message', (reply: MergeReply) => started.settle?.resolve(reply));
+  worker.on('messageerror', (error) => started.settle?.reject(error));
   worker.on('error', (error) => {
     reason = error;
   });
   worker.on('exit', () => {
-    if (thread !== started) return;
-    thread = undefined;
-    finish((job) => job.reject(lost(reason)));
+    if (thread === started) thread = undefined;
+    started.settle?.reject(reason);
   });
   return started;
 }
 
-function settle({ resolve, reject }: Waiting, reply: MergeReply): void {
-  if ('merged' in reply) resolve(reply.merged);
-  else if (reply.missing) reject(new NoMergeModule(reply.failure.message));
-  else reject(mergeFailed(reviveCause(reply.failure)));
-}
-
-/** Whatever has become of the current one: the next one follows. */
-function finish(tell: (job: Waiting) => void): void {
-  endsNot();
-  const job = current;
-  current = undefined;
-  if (thread?.isUsedUp) end();
-  if (job !== undefined) tell(job);
-  goOn();
+/** Rejects with why the thread has ended, or with nothing. */
+function ask(asked: Thread, request: MergeRequest): Promise<MergeReply> {
+  const { promise, resolve, reject } = Promise.withResolvers<MergeReply>();
+  asked.settle = { resolve, reject };
+  asked.worker.postMessage(request, [request.parts.port]);
   stayAlive();
-  if (current === undefined && thread !== undefined) endsNot = later(end, QUIET_MS);
+  endsNot = later(() => void asked.worker.terminate(), LONGEST_MS);
+  return promise;
 }
 
 function end(): void {
