@@ -36,7 +36,7 @@ function frontFigures({ scenarios }: Results): string {
   return [
     `- At 1,000 patches a second, as a server gets them, a patch costs the main thread ${both('paced', 'mainUs at 1000', 'µs')}.`,
     `- A snapshot of 64 MB holds the event loop up for ${both('snapshot', 'blockedMs', 'ms')}.`,
-    `- A single call that is awaited takes ${both('awaited', 'p50Us', 'µs')}: two threads have to be woken.`,
+    `- A single call that is awaited takes ${both('one', 'p50Us', 'µs')}: two threads have to be woken.`,
   ].join('\n');
 }
 
