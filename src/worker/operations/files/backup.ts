@@ -17,11 +17,11 @@ const PIECE_BYTES = 4 * 1024 * 1024;
 
 export async function backup(task: OperationTasks['backup']['given'], progress: Progress): Promise<SDS_BackupResult> {
   const begun = performance.now();
-  const stats = locate(task.source);
+  const stats = locate(task.path);
   const target = placeFor(task.target);
-  refuseSame(task.source, target.path);
+  refuseSame(task.path, target.path);
   refuseTaken(target, task.overwrite);
-  return withReading(task.source, async (reading) => {
+  return withReading(task.path, async (reading) => {
     requireStoreFile(reading.database, reading.path);
     if (task.verify) requireSound(reading, progress);
     const pageBytes = numberOf(reading.database, 'page_size');
