@@ -86,11 +86,13 @@ export interface Owned {
  * left beside it. Returns `undefined` for what is no sound database: it can't be in use as one.
  */
 function takeOver(path: string): Owned | undefined {
+  let owned: Owned | undefined;
   try {
-    const owned = openAlone(path);
+    owned = openAlone(path);
     leaveLogMode(owned, path);
     return owned;
   } catch (error) {
+    owned?.release();
     if (isNoDatabase(error)) return undefined;
     throw toFailure(error, path);
   }
