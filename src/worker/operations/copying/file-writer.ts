@@ -127,8 +127,8 @@ export class FileWriter implements Writer {
       // a new file gets its name once all that its log holds is in it; others may have the log of another one open
       if (this.#partial !== undefined) closeDatabase(database);
       else database.close();
+      this.#partial?.publish(false);
     });
-    this.#partial?.publish(false);
   }
 
   async close(): Promise<void> {
@@ -150,10 +150,9 @@ export class FileWriter implements Writer {
   /** A disk that is full is told with what would have been needed. */
   #try(write: () => void): void {
     try {
-      if (this.#partial === undefined) write();
-      else this.#partial.fill(this.#meter.bytes, write);
+      write();
     } catch (error) {
-      throw toFailure(error, this.place);
+      throw this.#partial?.failureOf(error) ?? toFailure(error, this.place);
     }
   }
 }

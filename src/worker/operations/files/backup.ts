@@ -33,11 +33,11 @@ export async function backup(task: OperationTasks['backup']['given'], progress: 
       progress.step('copy', bytes, bytes, 'bytes');
       progress.lastChance();
       reading.check();
-      putInPlace(partial, target.existing, task.overwrite);
+      putInPlace(partial, target.existing);
       const Bytes = statSync(target.path).size;
       return { Path: target.path, Bytes, Pages: Bytes / pageBytes, DurationMs: performance.now() - begun };
     } catch (error) {
-      throw partial.failureOf(error, bytes);
+      throw partial.failureOf(error);
     } finally {
       partial.remove();
     }
