@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { commands, type Values } from './commands.ts';
+import { commands } from './commands.ts';
 import { pathIn } from './files.ts';
 import { keepWorkingWithoutReaders, output } from './output.ts';
-import { Run, refusal, WrongArguments } from './run.ts';
+import { Run, refusal, type Values, WrongArguments } from './run.ts';
 import { plain, styled } from './screen.ts';
 
 const PROGRAM = 'sds-persistence-worker';
@@ -64,7 +64,7 @@ async function runCommand(args: readonly string[]): Promise<number> {
   if (positionals.length < least || positionals.length > most || positionals.includes('')) {
     throw new WrongArguments(`it is: ${name} ${command.form}`);
   }
-  const run = new Run(name, { json: values.json === true, quiet: values.quiet === true });
+  const run = new Run(name, values);
   await command.run(run, positionals.map(pathIn), values);
   return run.end();
 }
