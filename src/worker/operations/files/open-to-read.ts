@@ -17,6 +17,8 @@ import { openFile } from './open.ts';
 type ReadMode = 'mode=ro' | 'immutable=1';
 
 const BUSY_MS = 5000;
+/** How often a file may change while it is read, where no lock is to be had. */
+const MOST_TRIES = 6;
 const HOT_JOURNAL = 776;
 const CANNOT_OPEN = 14;
 const READ_ONLY = 8;
@@ -32,14 +34,20 @@ export interface Reading {
   close(): void;
 }
 
-/** Calls `read` with the open database; once more, with locks, if the file changed while it was read without. */
-export async function withReading<T>(path: string, read: (reading: Reading) => T | Promise<T>): Promise<T> {
-  try {
-    return await readOnce(path, false, read);
-  } catch (error) {
-    if (!(error instanceof ChangedMeanwhile)) throw error;
-    return await readOnce(path, true, read);
+/** Calls `work`; again, with locks, if a file has changed while it was read without. */
+export async function untilUnchanged<T>(work: (locks: boolean) => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work(tries > 1);
+    } catch (error) {
+      if (!(error instanceof ChangedMeanwhile) || tries === MOST_TRIES) throw error;
+    }
   }
+}
+
+/** Calls `read` with the open database, as `untilUnchanged`. */
+export function withReading<T>(path: string, read: (reading: Reading) => T | Promise<T>): Promise<T> {
+  return untilUnchanged((locks) => readOnce(path, locks, read));
 }
 
 async function readOnce<T>(path: string, locks: boolean, read: (reading: Reading) => T | Promise<T>): Promise<T> {
