@@ -102,14 +102,14 @@ function renameToNewName(path: string, target: string): void {
     linkSync(path, target);
   } catch (error) {
     if (!NO_LINKS_HERE.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    if (existsSync(target)) throw isThere(target);
+    if (existsSync(target)) throw alreadyTaken(target);
     renameSync(path, target);
     return;
   }
   rmSync(path);
 }
 
-export function isThere(target: string): OperationError {
+export function alreadyTaken(target: string): OperationError {
   const detail = 'a file of this name is there already; it was left as it is: Overwrite replaces it';
   return new OperationError('file-exists', target, detail);
 }

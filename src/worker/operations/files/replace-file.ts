@@ -6,7 +6,7 @@ import { identityOf, isSame, whyNoFile } from '../../ordinary-file.ts';
 import { firstRow, keepsStatementsOpen } from '../../sqlite/node-sqlite.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { openFile } from './open.ts';
-import { isThere, type PartialFile, refuseForeignLog } from './partial-file.ts';
+import { alreadyTaken, type PartialFile, refuseForeignLog } from './partial-file.ts';
 
 const NOT_A_DATABASE = 26;
 const CORRUPT = 11;
@@ -37,7 +37,7 @@ export function refuseTaken(
   if (existing === undefined) {
     refuseForeignLog(path);
   } else {
-    if (!overwrite) throw isThere(path);
+    if (!overwrite) throw alreadyTaken(path);
     refuseInUse(path);
   }
 }
