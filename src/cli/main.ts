@@ -1,7 +1,7 @@
 /** The command line: reads the arguments, shows help, ends with 0 (fine), 1 (found something, or failed) or 2 (wrong arguments). */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import { commands } from './commands.ts';
 import { pathIn } from './files.ts';
 import { keepWorkingWithoutReaders, output } from './output.ts';
@@ -69,11 +69,7 @@ async function runCommand(args: readonly string[]): Promise<number> {
   return run.end();
 }
 
-type Options = Parameters<typeof parseArgs>[0] extends infer T
-  ? NonNullable<NonNullable<T>['options' & keyof NonNullable<T>]>
-  : never;
-
-function read(args: string[], options: Options): { values: Values; positionals: string[] } {
+function read(args: string[], options: ParseArgsOptionsConfig): { values: Values; positionals: string[] } {
   try {
     return parseArgs({ args, options, allowPositionals: true }) as { values: Values; positionals: string[] };
   } catch (error) {
