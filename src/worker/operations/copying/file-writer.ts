@@ -33,7 +33,7 @@ export class FileWriter implements Writer {
     if (existing !== undefined) return;
     refuseForeignLog(path);
     // it appears under its name when it is whole
-    this.#partial = new PartialFile(path, mode);
+    this.#partial = new PartialFile(path, meter.bytes, mode);
   }
 
   get #reader(): FileReader {
@@ -46,7 +46,6 @@ export class FileWriter implements Writer {
   }
 
   async begin(sources: readonly Source[]): Promise<void> {
-    this.#partial?.needs(this.#meter.bytes);
     this.#try(() => {
       const database = openFile(this.#partial?.path ?? this.place, 'mode=rw');
       this.#database = database;

@@ -26,9 +26,8 @@ export async function backup(task: OperationTasks['backup']['given'], progress: 
     if (task.verify) requireSound(reading, progress);
     const pageBytes = numberOf(reading.database, 'page_size');
     const bytes = pageBytes * numberOf(reading.database, 'page_count');
-    const partial = new PartialFile(target.path, stats.mode);
+    const partial = new PartialFile(target.path, bytes, stats.mode);
     try {
-      partial.needs(bytes);
       await copyInto(reading, partial.path, { bytes, pageBytes }, progress);
       progress.step('copy', bytes, bytes, 'bytes');
       progress.lastChance();

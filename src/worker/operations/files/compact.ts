@@ -40,9 +40,8 @@ function rebuild(owned: Owned, path: string, progress: Progress): { BytesBefore:
   const before = statSync(path);
   const { pageBytes, pages, usedBytes: needed } = pageCounts(database, path);
   const BytesBefore = pages * pageBytes;
-  const partial = new PartialFile(path, before.mode);
+  const partial = new PartialFile(path, needed, before.mode);
   try {
-    partial.needs(needed);
     progress.step('rebuild', 0, needed, 'bytes');
     database.prepare('VACUUM INTO ?').run(partial.path);
     if (owned.mode === 'wal') keepsLog(partial.path);

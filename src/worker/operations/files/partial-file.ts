@@ -29,15 +29,23 @@ export class PartialFile {
   readonly path: string;
   readonly #hold: Hold;
   readonly #mode: number | undefined;
-  #bytes = 0;
+  readonly #bytes: number;
 
-  /** @param mode - the rights of what it is made from, which it gets as well: until it is finished nobody else may read it */
-  constructor(target: string, mode: number | undefined) {
+  /**
+   * Refuses to begin what can't end well: says how much is needed and how much there is.
+   *
+   * @param mode - the rights of what it is made from, which it gets as well: until it is finished nobody else may read it
+   */
+  constructor(target: string, bytes: number, mode: number | undefined) {
     this.target = target;
+    this.#bytes = bytes;
     this.#mode = mode;
     let hold: Hold | undefined;
     try {
+      // which removes what killed processes have left, and so gives room
       hold = Hold.take(dirname(target));
+      const { bavail, bsize } = statfsSync(dirname(target));
+      if (bavail * bsize < bytes) throw this.#noRoom(`, ${(bavail * bsize).toLocaleString('en')} bytes are free`);
       closeSync(openSync(hold.path, 'wx', mode === undefined ? 0o666 : 0o600));
     } catch (error) {
       hold?.release();
@@ -45,13 +53,6 @@ export class PartialFile {
     }
     this.#hold = hold;
     this.path = hold.path;
-  }
-
-  /** Refuses to begin what can't end well: says how much is needed and how much there is. */
-  needs(bytes: number): void {
-    this.#bytes = bytes;
-    const { bavail, bsize } = statfsSync(dirname(this.target));
-    if (bavail * bsize < bytes) throw this.#noRoom(`, ${(bavail * bsize).toLocaleString('en')} bytes are free`);
   }
 
   /** What was thrown while it was made: a disk that is full after all is told with what is needed. */
