@@ -86,6 +86,7 @@ export async function copy(run: Run, names: readonly string[], values: Values): 
   );
 }
 
-export function schema(run: Run): void {
-  run.print(postgresqlSchema);
+export async function schema(run: Run): Promise<void> {
+  const text = await run.work('', async () => postgresqlSchema);
+  if (text !== undefined) run.say(text.trimEnd());
 }

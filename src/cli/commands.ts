@@ -108,7 +108,7 @@ such a database whole stores are copied one after the other; if it is cut off, t
     options: {},
     examples: ['schema > tables.sql'],
     more: 'A provider makes them itself, unless its option CreateTables is false.',
-    run: async (run) => schema(run),
+    run: schema,
   },
   watch: {
     form: 'FILE',

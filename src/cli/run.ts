@@ -79,12 +79,6 @@ export class Run {
     if (!this.json && !this.quiet) process.stdout.write(`${line}\n`);
   }
 
-  /** A result that is for people and for programs the same text. */
-  print(text: string): void {
-    if (this.json) this.#entries.push({ Path: '', Ok: true, Result: text });
-    else if (!this.quiet) process.stdout.write(text);
-  }
-
   /**
    * Carries out a piece of work on a file, and keeps its result or its error.
    *
