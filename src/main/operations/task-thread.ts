@@ -55,6 +55,8 @@ function newThread(code: string): Thread {
   worker.once('online', () => {
     thread.began = true;
   });
+  // while it has a task, that hears of it as well; without, nobody else does, and nobody misses it
+  worker.on('error', () => forget(thread));
   worker.on('exit', () => forget(thread));
   return thread;
 }
