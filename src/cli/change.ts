@@ -9,7 +9,7 @@ import {
   type SDS_BackupResult,
 } from '../main/index.ts';
 import { filesOf, isFolder, makeFolder } from './files.ts';
-import type { Run } from './run.ts';
+import type { Run, Values } from './run.ts';
 import { bytes, counted, duration, plain, quoted, shownPlace } from './screen.ts';
 
 interface Pair {
@@ -18,11 +18,11 @@ interface Pair {
 }
 
 /** A folder is copied file by file into a folder, which is made; a file is copied into a folder under its own name. */
-function pairsOf(run: Run, source: string, target: string, recursive: boolean): Pair[] {
+function pairsOf(run: Run, source: string, target: string): Pair[] {
   if (!isFolder(source)) {
     return [{ from: source, to: isFolder(target) ? join(target, relative(dirname(source), source)) : target }];
   }
-  const files = filesOf(run, [source], recursive);
+  const files = filesOf(run, [source]);
   const pairs = files.map((from) => ({ from, to: join(target, relative(source, from)) }));
   const folders = new Set(pairs.map(({ to }) => dirname(to)));
   const made = new Set([...folders].filter((folder) => makeFolder(run, folder)));
@@ -31,43 +31,31 @@ function pairsOf(run: Run, source: string, target: string, recursive: boolean): 
 
 async function each(
   run: Run,
-  pairs: readonly Pair[],
-  copy: (pair: Pair) => Promise<SDS_BackupResult>,
+  [source = '', target = '']: readonly string[],
+  copy: (from: string, to: string) => Promise<SDS_BackupResult>,
   verb: string,
 ): Promise<void> {
-  for (const pair of pairs) {
-    const done = await run.work(pair.from, () => copy(pair));
+  for (const { from, to } of pairsOf(run, source, target)) {
+    const done = await run.work(from, () => copy(from, to));
     if (done === undefined) continue;
-    run.say(`${quoted(pair.from)} ${verb} ${quoted(pair.to)}: ${bytes(done.Bytes)}, ${duration(done.DurationMs)}`);
+    run.say(`${quoted(from)} ${verb} ${quoted(to)}: ${bytes(done.Bytes)}, ${duration(done.DurationMs)}`);
   }
 }
 
-export interface MakingOptions {
-  overwrite: boolean;
-  recursive: boolean;
+export async function backup(run: Run, names: readonly string[], values: Values): Promise<void> {
+  const Overwrite = values.overwrite === true;
+  const copy = (from: string, to: string) => backupDatabase(from, to, { ...run.optionsFor(from), Overwrite });
+  await each(run, names, copy, 'backed up to');
 }
 
-export async function backup(run: Run, source: string, target: string, options: MakingOptions): Promise<void> {
-  const pairs = pairsOf(run, source, target, options.recursive);
-  const copy = ({ from, to }: Pair) =>
-    backupDatabase(from, to, { ...run.optionsFor(from), Overwrite: options.overwrite });
-  await each(run, pairs, copy, 'backed up to');
+export async function restore(run: Run, names: readonly string[], values: Values): Promise<void> {
+  const own = { Overwrite: values.overwrite === true, Verify: values['no-verify'] !== true };
+  const copy = (from: string, to: string) => restoreDatabase(from, to, { ...run.optionsFor(from), ...own });
+  await each(run, names, copy, 'restored to');
 }
 
-export async function restore(
-  run: Run,
-  source: string,
-  target: string,
-  options: MakingOptions & { verify: boolean },
-): Promise<void> {
-  const pairs = pairsOf(run, source, target, options.recursive);
-  const copy = ({ from, to }: Pair) =>
-    restoreDatabase(from, to, { ...run.optionsFor(from), Overwrite: options.overwrite, Verify: options.verify });
-  await each(run, pairs, copy, 'restored to');
-}
-
-export async function compact(run: Run, names: readonly string[], recursive: boolean): Promise<void> {
-  for (const path of filesOf(run, names, recursive)) {
+export async function compact(run: Run, names: readonly string[]): Promise<void> {
+  for (const path of filesOf(run, names)) {
     const done = await run.work(path, () => compactDatabase(path, run.optionsFor(path)));
     if (done === undefined) continue;
     const { BytesBefore, BytesAfter, DurationMs } = done;
@@ -77,20 +65,17 @@ export async function compact(run: Run, names: readonly string[], recursive: boo
   }
 }
 
-export async function copy(
-  run: Run,
-  sources: readonly string[],
-  target: string,
-  options: { stores: string[] | undefined; overwrite: boolean; values: boolean; salvage: boolean },
-): Promise<void> {
+export async function copy(run: Run, names: readonly string[], values: Values): Promise<void> {
+  const sources = names.slice(0, -1);
+  const target = names.at(-1) ?? '';
   const source = sources.map(shownPlace).join(', ');
   const done = await run.work(source, () =>
     copyStores(sources, target, {
       ...run.optionsFor(source),
-      ...(options.stores === undefined ? {} : { Stores: options.stores }),
-      Overwrite: options.overwrite,
-      Values: options.values,
-      Salvage: options.salvage,
+      ...(values.store === undefined ? {} : { Stores: values.store as string[] }),
+      Overwrite: values.overwrite === true,
+      Values: values['no-values'] !== true,
+      Salvage: values.salvage === true,
     }),
   );
   if (done === undefined) return;
@@ -101,6 +86,7 @@ export async function copy(
   );
 }
 
-export function schema(run: Run): void {
-  run.print(postgresqlSchema);
+export async function schema(run: Run): Promise<void> {
+  const text = await run.work('', async () => postgresqlSchema);
+  if (text !== undefined) run.say(text.trimEnd());
 }

@@ -2,10 +2,8 @@
 
 import { backup, compact, copy, restore, schema } from './change.ts';
 import { info, verify } from './inspect.ts';
-import { type Run, WrongArguments } from './run.ts';
+import { type Run, type Values, WrongArguments } from './run.ts';
 import { watch } from './watch.ts';
-
-export type Values = Record<string, string | boolean | string[] | undefined>;
 
 interface Option {
   type: 'string' | 'boolean';
@@ -39,7 +37,7 @@ export const commands: Readonly<Record<string, Command>> = {
     options: { recursive },
     examples: ['info notes.db', 'info --json notes.db', 'info --recursive /var/lib/notes'],
     more: 'Changes neither the file nor its log, and may look at a file that a program is writing.',
-    run: (run, names, values) => info(run, names, values.recursive === true),
+    run: info,
   },
   verify: {
     form: 'FILE|FOLDER …',
@@ -48,7 +46,7 @@ export const commands: Readonly<Record<string, Command>> = {
     options: { recursive },
     examples: ['verify notes.db', 'verify --quiet /var/lib/notes || alert'],
     more: 'Changes neither the file nor its log, and may look at a file that a program is writing. Each finding says what to do.',
-    run: (run, names, values) => verify(run, names, values.recursive === true),
+    run: verify,
   },
   backup: {
     form: 'SOURCE TARGET',
@@ -57,8 +55,7 @@ export const commands: Readonly<Record<string, Command>> = {
     options: { overwrite: flag('replaces the target'), recursive },
     examples: ['backup notes.db /backup/notes.db', 'backup --overwrite /var/lib/notes /backup/notes'],
     more: 'The target appears when it is whole and on the disk. A folder is copied file by file.',
-    run: (run, [source = '', target = ''], values) =>
-      backup(run, source, target, { overwrite: values.overwrite === true, recursive: values.recursive === true }),
+    run: backup,
   },
   restore: {
     form: 'BACKUP TARGET',
@@ -71,12 +68,7 @@ export const commands: Readonly<Record<string, Command>> = {
     },
     examples: ['restore /backup/notes.db notes.db', 'restore --overwrite /backup/notes.db notes.db'],
     more: 'The target is replaced at one moment; if anything fails before that, it stays as it is.',
-    run: (run, [source = '', target = ''], values) =>
-      restore(run, source, target, {
-        overwrite: values.overwrite === true,
-        recursive: values.recursive === true,
-        verify: values['no-verify'] !== true,
-      }),
+    run: restore,
   },
   compact: {
     form: 'FILE|FOLDER …',
@@ -85,7 +77,7 @@ export const commands: Readonly<Record<string, Command>> = {
     options: { recursive },
     examples: ['compact notes.db', 'compact --json /var/lib/notes'],
     more: 'No program may have the file open. Its folder needs room for the new file meanwhile.',
-    run: (run, names, values) => compact(run, names, values.recursive === true),
+    run: compact,
   },
   copy: {
     form: 'SOURCE … TARGET',
@@ -107,13 +99,7 @@ export const commands: Readonly<Record<string, Command>> = {
 SOURCE and TARGET may be URLs of PostgreSQL databases. Everybody on the machine can see what is on a command line:
 leave the password out of the URL, and set PGPASSWORD. What was copied is compared with the sources. Into
 such a database whole stores are copied one after the other; if it is cut off, the same command goes on from there.`,
-    run: (run, names, values) =>
-      copy(run, names.slice(0, -1), names.at(-1) ?? '', {
-        stores: values.store as string[] | undefined,
-        overwrite: values.overwrite === true,
-        values: values['no-values'] !== true,
-        salvage: values.salvage === true,
-      }),
+    run: copy,
   },
   schema: {
     form: '',
@@ -122,7 +108,7 @@ such a database whole stores are copied one after the other; if it is cut off, t
     options: {},
     examples: ['schema > tables.sql'],
     more: 'A provider makes them itself, unless its option CreateTables is false.',
-    run: async (run) => schema(run),
+    run: schema,
   },
   watch: {
     form: 'FILE',

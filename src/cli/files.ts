@@ -12,13 +12,8 @@ export function pathIn(name: string): string {
   return typeof url === 'string' || url.memory || url.path === '' || hasOwnLocks(url.parameters) ? name : url.path;
 }
 
-/** The file itself, or the databases in a folder, sorted; what is there at all is found out by opening it. */
-function filesAt(run: Run, name: string, recursive: boolean): string[] {
-  return isFolder(name) ? filesIn(run, name, recursive).sort() : [name];
-}
-
 /** A folder that can't be listed is a failure of its own: it does not keep the others from being looked at. */
-function filesIn(run: Run, folder: string, recursive: boolean): string[] {
+function filesIn(run: Run, folder: string): string[] {
   let entries: Dirent[];
   try {
     entries = readdirSync(folder, { withFileTypes: true });
@@ -29,7 +24,7 @@ function filesIn(run: Run, folder: string, recursive: boolean): string[] {
   return entries.flatMap((entry) => {
     const path = join(folder, entry.name);
     // links to folders are not followed: they may lead in a circle
-    if (entry.isDirectory()) return recursive ? filesIn(run, path, recursive) : [];
+    if (entry.isDirectory()) return run.recursive ? filesIn(run, path) : [];
     if (entry.name.startsWith('sds-partial-') || !isFile(entry, path)) return [];
     return /\.(db|sqlite3?)$/i.test(path) || isDatabase(path) ? [path] : [];
   });
@@ -68,11 +63,11 @@ function isDatabase(path: string): boolean {
   }
 }
 
-/** Of files and folders; there being none is a failure. */
-export function filesOf(run: Run, names: readonly string[], recursive: boolean): string[] {
-  const files = names.flatMap((name) => filesAt(run, name, recursive));
+/** The files themselves, and the databases in folders, sorted; there being none is a failure. What is there at all is found out by opening it. */
+export function filesOf(run: Run, names: readonly string[]): string[] {
+  const files = names.flatMap((name) => (isFolder(name) ? filesIn(run, name).sort() : [name]));
   if (files.length === 0 && !run.hasFailed) {
-    const advice = recursive ? '' : ', or look into the folders within it, too, with --recursive';
+    const advice = run.recursive ? '' : ', or look into the folders within it, too, with --recursive';
     const sentence = `there is no database in this folder: name another one${advice}`;
     for (const name of names) run.fail(name, new Failure('no-database', sentence));
   }

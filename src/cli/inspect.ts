@@ -16,8 +16,8 @@ const MOST_PATH_CELLS = 60;
 /** As wide as sizes get: '999 bytes'. */
 const SIZE_CELLS = 9;
 
-export async function info(run: Run, names: readonly string[], recursive: boolean): Promise<void> {
-  const files = filesOf(run, names, recursive);
+export async function info(run: Run, names: readonly string[]): Promise<void> {
+  const files = filesOf(run, names);
   const many = files.length > 1;
   const width = Math.min(
     files.reduce((most, path) => Math.max(most, plain(path).length), 0),
@@ -82,9 +82,9 @@ function page(run: Run, path: string, found: SDS_DatabaseDescription): void {
     run.say(`    and ${number(stores.length - MOST_STORES)} more (all of them with --json)`);
 }
 
-export async function verify(run: Run, names: readonly string[], recursive: boolean): Promise<void> {
+export async function verify(run: Run, names: readonly string[]): Promise<void> {
   let sound = 0;
-  const files = filesOf(run, names, recursive);
+  const files = filesOf(run, names);
   for (const path of files) {
     const found = await run.work(
       path,

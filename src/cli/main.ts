@@ -1,11 +1,11 @@
 /** The command line: reads the arguments, shows help, ends with 0 (fine), 1 (found something, or failed) or 2 (wrong arguments). */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { commands, type Values } from './commands.ts';
+import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
+import { commands } from './commands.ts';
 import { pathIn } from './files.ts';
 import { keepWorkingWithoutReaders, output } from './output.ts';
-import { Run, refusal, WrongArguments } from './run.ts';
+import { Run, refusal, type Values, WrongArguments } from './run.ts';
 import { plain, styled } from './screen.ts';
 
 const PROGRAM = 'sds-persistence-worker';
@@ -64,16 +64,12 @@ async function runCommand(args: readonly string[]): Promise<number> {
   if (positionals.length < least || positionals.length > most || positionals.includes('')) {
     throw new WrongArguments(`it is: ${name} ${command.form}`);
   }
-  const run = new Run(name, { json: values.json === true, quiet: values.quiet === true });
+  const run = new Run(name, values);
   await command.run(run, positionals.map(pathIn), values);
   return run.end();
 }
 
-type Options = Parameters<typeof parseArgs>[0] extends infer T
-  ? NonNullable<NonNullable<T>['options' & keyof NonNullable<T>]>
-  : never;
-
-function read(args: string[], options: Options): { values: Values; positionals: string[] } {
+function read(args: string[], options: ParseArgsOptionsConfig): { values: Values; positionals: string[] } {
   try {
     return parseArgs({ args, options, allowPositionals: true }) as { values: Values; positionals: string[] };
   } catch (error) {

@@ -35,20 +35,26 @@ export function refusal(command: string, message: string): string {
   return documentOf(command, [{ Path: '', Ok: false, Error: { Code: 'wrong-arguments', Message: message } }]);
 }
 
+/** The options on the command line. */
+export type Values = Readonly<Record<string, string | boolean | string[] | undefined>>;
+
 export class Run {
   readonly command: string;
   readonly json: boolean;
   readonly quiet: boolean;
+  /** Whether a folder stands for the folders in it as well. */
+  readonly recursive: boolean;
   readonly #progress: ProgressLine;
   readonly #control = new AbortController();
   readonly #entries: Entry[] = [];
   #saidStopped = false;
 
-  constructor(command: string, { json, quiet }: { json: boolean; quiet: boolean }) {
+  constructor(command: string, { json, quiet, recursive }: Values) {
     this.command = command;
-    this.json = json;
-    this.quiet = quiet;
-    this.#progress = new ProgressLine(quiet);
+    this.json = json === true;
+    this.quiet = quiet === true;
+    this.recursive = recursive === true;
+    this.#progress = new ProgressLine(this.quiet);
     for (const name of ['SIGINT', 'SIGTERM'] as const) {
       // the second one ends the process at once: what it then leaves, the next run removes
       process.once(name, () => this.#control.abort(new Error(`stopped by ${name}`)));
@@ -71,12 +77,6 @@ export class Run {
   /** A line of the result, for people. */
   say(line = ''): void {
     if (!this.json && !this.quiet) process.stdout.write(`${line}\n`);
-  }
-
-  /** A result that is for people and for programs the same text. */
-  print(text: string): void {
-    if (this.json) this.#entries.push({ Path: '', Ok: true, Result: text });
-    else if (!this.quiet) process.stdout.write(text);
   }
 
   /**
@@ -134,7 +134,7 @@ function describe(error: unknown, path: string): { code: string; message: string
     return { code: 'failed', message: error instanceof Error ? error.message : String(error) };
   }
   const [, about = '', detail = error.message] = /^\w+ \('([\s\S]*)'\): ([\s\S]*)$/.exec(error.message) ?? [];
-  const said = detail.replace(/\bOverwrite\b/, '--overwrite');
+  const said = detail.replace(/\bOverwrite\b/, '--overwrite').replace('Verify: false', '--no-verify');
   if (about.includes('sds-partial-')) return { code: error.code, message: `${said} (the new file)` };
   return { code: error.code, message: isAbsolute(about) && !isSame(about, path) ? `${quoted(about)}: ${said}` : said };
 }

@@ -10,10 +10,10 @@ import type {
 } from './operations.ts';
 import type { PostgresqlTarget } from './postgresql/url.ts';
 
-/** Task name: what the worker gets, and what it answers. */
+/** Task name: what the worker gets, and what it answers. `path` is the file that a failure is about, if it is about no other. */
 export interface OperationTasks {
   /** Also of one that is restored: then SQLite looks through it first. */
-  backup: { given: { source: string; target: string; overwrite: boolean; verify: boolean }; result: SDS_BackupResult };
+  backup: { given: { path: string; target: string; overwrite: boolean; verify: boolean }; result: SDS_BackupResult };
   verify: { given: { path: string }; result: SDS_VerifyResult };
   compact: { given: { path: string }; result: SDS_CompactResult };
   describe: { given: { path: string; quick: boolean }; result: SDS_DatabaseDescription };
@@ -23,9 +23,8 @@ export interface OperationTasks {
 /** A database file, or a PostgreSQL database. */
 export type CopyEnd = { file: string; server?: undefined } | { file?: undefined; server: PostgresqlTarget };
 
-/** */
 export interface CopyTask {
-  /** For messages: what the first source is. */
+  /** What the first source is. */
   path: string;
   sources: CopyEnd[];
   target: CopyEnd;
@@ -37,10 +36,8 @@ export interface CopyTask {
   modules: string[];
 }
 
-/** */
 export type OperationTask = keyof OperationTasks;
 
-/** */
 export interface OperationRequest {
   task: OperationTask;
   given: OperationTasks[OperationTask]['given'];
@@ -51,7 +48,6 @@ export const RUNNING = 0;
 export const STOPPED = 1;
 export const ALLOWED = 2;
 
-/** */
 export interface OperationData {
   owner: string;
   cell: SharedArrayBuffer;
@@ -75,5 +71,4 @@ export type OperationReply =
       endThread: boolean;
     };
 
-/** */
 export type OperationEnd = Exclude<OperationReply, { kind: 'progress' | 'ready' }>;

@@ -29,7 +29,10 @@ describe('for people', () => {
     bytes.fill(0xff, 20_480, 24_576);
     writeFileSync(join(cwd, 'damaged.db'), bytes);
     const refused = await command(['restore', 'damaged.db', 'again.db'], { cwd });
-    expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('without verifying it') });
+    expect(refused).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining('without verifying it (--no-verify)'),
+    });
     expect(existsSync(join(cwd, 'again.db'))).toBe(false);
     const made = await command(['restore', '--no-verify', 'damaged.db', 'again.db'], { cwd });
     expect(made).toMatchObject({ exitCode: 0, stderr: '' });

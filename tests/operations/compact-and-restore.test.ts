@@ -1,5 +1,16 @@
 /** A file is compacted, a backup takes its place: what is in it afterwards, and what stays if that can't be. */
-import { chmodSync, existsSync, linkSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
   backupDatabase,
@@ -54,6 +65,14 @@ describe('compact', () => {
   });
 });
 
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return ''; // it was closed meanwhile
+  }
+}
+
 describe('restore', () => {
   async function backupOf(dbPath: string): Promise<string> {
     const path = join(freshFolder(), 'backup.db');
@@ -93,6 +112,20 @@ describe('restore', () => {
     writeFileSync(target, 'no database at all');
     writeFileSync(`${target}-wal`, new Uint8Array(5000).fill(3));
     await restoreDatabase(backup, target, { Overwrite: true });
+    expect(filesBeside(target)).toEqual(['store.db']);
+    expect(rowsOf(target)).toEqual(rowsOf(backup));
+  });
+
+  it('replaces a file that was cut, whose log can not be taken into it any more, and keeps nothing of it open', async ({
+    skip,
+  }) => {
+    if (!existsSync('/proc/self/fd')) return skip('only Linux tells which files are open');
+    const backup = makeStoreFile(freshFile(), { patches: 7 });
+    const target = await makeKilledFile(freshFile(), { patches: 500, patchBytes: 2000 });
+    truncateSync(target, 4096);
+    await restoreDatabase(backup, target, { Overwrite: true });
+    const open = readdirSync('/proc/self/fd').map((file) => linkOf(join('/proc/self/fd', file)));
+    expect(open.filter((path) => path.startsWith(target))).toEqual([]);
     expect(filesBeside(target)).toEqual(['store.db']);
     expect(rowsOf(target)).toEqual(rowsOf(backup));
   });

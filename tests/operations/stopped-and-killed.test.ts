@@ -1,4 +1,5 @@
 /** Operations that are stopped, or whose process was killed: nothing half-done is found under the final name. */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { backupDatabase, compactDatabase, copyStores, restoreDatabase, verifyDatabase } from 'sds-persistence-worker';
 import { expect, it } from 'vitest';
@@ -82,4 +83,27 @@ verifyDatabase(file).then(({ Sound }) => console.log(Sound));`,
     dbPath,
   );
   expect({ code, stdout }).toEqual({ code: 0, stdout: 'true\n' });
+});
+
+it('a thread that is lost while it has nothing to do is missed by nobody', async () => {
+  const preloaded = join(freshFolder(), 'preloaded.cjs');
+  writeFileSync(
+    preloaded,
+    `if (!require('node:worker_threads').isMainThread) {
+  new BroadcastChannel('fail').onmessage = () => { throw new Error('of a preloaded file'); };
+}`,
+  );
+  const { code, stdout, stderr } = await runProgram(
+    `const { verifyDatabase } = await import(${JSON.stringify(join(import.meta.dirname, '../../dist/index.js'))});
+const exited = new Promise((resolve) => process.once('worker', (worker) => worker.once('exit', resolve)));
+const channel = new BroadcastChannel('fail');
+await verifyDatabase(file);
+channel.postMessage('now');
+await exited;
+channel.close();
+console.log((await verifyDatabase(file)).Sound);`,
+    makeStoreFile(freshFile()),
+    { flags: ['--require', preloaded] },
+  );
+  expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'true\n', stderr: '' });
 });

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import {
   backupDatabase,
+  copyStores,
   describeDatabase,
+  restoreDatabase,
   SDS_DesktopPersistenceProvider,
   type SDS_PersistenceError,
   verifyDatabase,
@@ -120,14 +122,18 @@ describe.skipIf(!canMount)('a full disk', () => {
     expect(rowsOf(target)).toEqual(rowsOf(elsewhere));
   });
 
-  it('the target of an operation: the same code, and how much is needed', async () => {
+  it('the target of an operation: the same code, how much is needed, and how much there is', async () => {
     const disk = smallDisk();
     const source = join(freshFolder(), 'source.db');
     await filled(source);
     fill(disk);
-    const error = await errorOf(backupDatabase(source, join(disk, 'target.db')));
-    expect(error).toMatchObject({ code: 'database-full' });
-    expect(error?.message).toMatch(/target\.db'\): the disk is full: [\d,]+ bytes are needed in this folder/);
+    for (const operation of [backupDatabase, restoreDatabase, copyStores]) {
+      const error = await errorOf(operation(source, join(disk, 'target.db')));
+      expect(error).toMatchObject({ code: 'database-full' });
+      expect(error?.message).toMatch(
+        /target\.db'\): the disk is full: [\d,]+ bytes are needed in this folder, [\d,]+ bytes are free; make room/,
+      );
+    }
   });
 });
 

@@ -48,8 +48,8 @@ export function makeStoreFile(
 }
 
 /** A file whose process was killed: the log and its index are still there, with commits that are in the log alone. */
-export async function makeKilledFile(dbPath: string): Promise<string> {
-  makeStoreFile(dbPath);
+export async function makeKilledFile(dbPath: string, contents: Contents = {}): Promise<string> {
+  makeStoreFile(dbPath, contents);
   const { signal } = await runProgram(
     `const { DatabaseSync } = await import('node:sqlite');
 const database = new DatabaseSync(file);

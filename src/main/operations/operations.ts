@@ -53,7 +53,7 @@ export async function backupFile(
   const options = checked(Options, call, source, { Overwrite: yesOrNo });
   if (before !== undefined) await before(); // else it begins within the call
   const trace = begin('backup', () => ({ Path: source, TargetPath: target }));
-  const given = { source, target, overwrite: options.Overwrite ?? false, verify: false };
+  const given = { path: source, target, overwrite: options.Overwrite ?? false, verify: false };
   try {
     const running = runTask('backup', call, given, options);
     tellNoted();
@@ -84,7 +84,7 @@ export async function restoreDatabase(
   const target = pathOf(TargetPath, call, 'TargetPath');
   const options = checked(Options, call, source, { Overwrite: yesOrNo, Verify: yesOrNo });
   const { Overwrite = false, Verify = true } = options;
-  return runTask('backup', call, { source, target, overwrite: Overwrite, verify: Verify }, options);
+  return runTask('backup', call, { path: source, target, overwrite: Overwrite, verify: Verify }, options);
 }
 
 /**

@@ -55,6 +55,8 @@ function newThread(code: string): Thread {
   worker.once('online', () => {
     thread.began = true;
   });
+  // while it has a task, that hears of it as well; without, nobody else does, and nobody misses it
+  worker.on('error', () => forget(thread));
   worker.on('exit', () => forget(thread));
   return thread;
 }
@@ -154,7 +156,6 @@ export function runTask<Task extends OperationTask>(
   { OnProgress, Signal }: SDS_OperationOptions,
 ): Promise<OperationTasks[Task]['result']> {
   const turns = task === 'copy' ? onServers : onFiles;
-  const path = 'path' in given ? given.path : given.source;
   return new Promise((resolve, reject) => {
     if (Signal?.aborted) return reject(reasonOf(Signal));
     let thread: Thread | undefined;
@@ -205,7 +206,7 @@ export function runTask<Task extends OperationTask>(
       reject(makeError(reply.code, call, reply.path, reply.detail, cause));
     };
     const onError = (error: unknown) => {
-      settle ??= () => reject(makeError('worker-lost', call, path, 'its thread was lost; try again', error));
+      settle ??= () => reject(makeError('worker-lost', call, given.path, 'its thread was lost; try again', error));
     };
     const onExit = () => {
       const [hasBegun, told] = [thread?.began, settle];
@@ -215,7 +216,7 @@ export function runTask<Task extends OperationTask>(
       end();
       turns.ended();
       if (told !== undefined) return told();
-      reject(makeError('worker-lost', call, path, 'its thread ended before the work was done; try again'));
+      reject(makeError('worker-lost', call, given.path, 'its thread ended before the work was done; try again'));
     };
     const turn: Turn = {
       begin() {
@@ -228,7 +229,7 @@ export function runTask<Task extends OperationTask>(
       },
       fail(error) {
         end();
-        reject(makeError('worker-lost', call, path, 'no thread could be started', error));
+        reject(makeError('worker-lost', call, given.path, 'no thread could be started', error));
       },
     };
     Signal?.addEventListener('abort', onAbort); // it may throw: nothing is begun yet

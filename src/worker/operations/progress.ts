@@ -25,12 +25,6 @@ export class Progress {
     this.#send = send;
   }
 
-  /** Before the next operation of this thread. */
-  begin(): void {
-    this.holdsUpOthers = false;
-    this.#phase = undefined;
-  }
-
   get isStopped(): boolean {
     return Atomics.load(this.#cell, 0) === STOPPED;
   }

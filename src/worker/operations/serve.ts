@@ -15,23 +15,21 @@ export function serve(run: (request: OperationRequest, progress: Progress) => un
   const port = parentPort;
   const send = (reply: OperationReply) => port.postMessage(reply);
   const { cell, traffic } = workerData as OperationData;
-  const progress = new Progress(cell, new Throttle(traffic), send);
+  const throttle = new Throttle(traffic);
   stepBack();
   port.on('message', async (request: OperationRequest) => {
-    progress.begin();
-    send(await answer(request));
+    send(await answer(request, new Progress(cell, throttle, send)));
     // of this thread: a connection that is cut off while it is made would keep it alive
     if (endThread) process.exit();
   });
 
-  async function answer(request: OperationRequest): Promise<OperationReply> {
+  async function answer(request: OperationRequest, progress: Progress): Promise<OperationReply> {
     try {
       return { kind: 'done', result: await run(request, progress), endThread };
     } catch (error) {
       // what was cut off since the caller wants no more fails in many ways
       if (error instanceof Stopped || progress.isStopped) return { kind: 'stopped', endThread };
-      const { path, source = '' } = request.given as { path?: string; source?: string };
-      const failure = toFailure(error, path ?? source);
+      const failure = toFailure(error, request.given.path);
       if (!(failure instanceof OperationError)) throw failure;
       const { code, message, reported } = failure;
       return { kind: 'failed', code, path: failure.path, detail: message, cause: reported, endThread };

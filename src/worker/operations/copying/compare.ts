@@ -1,6 +1,5 @@
 /** Compares what was copied with what it was copied from: counts, bytes, and digests that each side makes of its own. */
 import { OperationError } from '../failure.ts';
-import { writtenPrint } from './digest.ts';
 import type { Reader, Source, StorePrint, Value, ValuePrint } from './ends.ts';
 
 export async function compareStores(
@@ -10,9 +9,8 @@ export async function compareStores(
 ): Promise<void> {
   const found = await target.prints(prints);
   for (const [name, wanted] of prints) {
-    const print = found.get(name);
-    if (writtenPrint(print) === writtenPrint(wanted)) continue;
-    throw differs(target, `the store ${JSON.stringify(name)}`, source, differenceOf(wanted, print));
+    const difference = storeDifference(wanted, found.get(name));
+    if (difference !== undefined) throw differs(target, `the store ${JSON.stringify(name)}`, source, difference);
   }
 }
 
@@ -28,11 +26,11 @@ const names: Record<keyof StorePrint, string> = {
   recordDigest: 'as the digest of its records',
 };
 
-function differenceOf(wanted: StorePrint, found: StorePrint | undefined): string {
+export function storeDifference(wanted: StorePrint, found: StorePrint | undefined): string | undefined {
   for (const [key, what] of Object.entries(names) as [keyof StorePrint, string][]) {
     if (found?.[key] !== wanted[key]) return `${found?.[key] ?? 'nothing'} ${what}, not ${wanted[key] ?? 'nothing'}`;
   }
-  return 'nothing that differs';
+  return undefined;
 }
 
 export async function compareValues(source: Source, target: Reader, values: readonly Value[]): Promise<void> {

@@ -7,9 +7,9 @@ import type { CopyEnd, CopyTask } from '../../../protocol/operation-messages.ts'
 import type { SDS_CopyResult } from '../../../protocol/operations.ts';
 import { identityOf } from '../../../protocol/postgresql/url.ts';
 import { performance } from '../../../protocol/surroundings.ts';
-import { loadPg, type Pg } from '../../postgresql/load-pg.ts';
-import { ChangedMeanwhile, OperationError } from '../failure.ts';
-import { locate, openForReading } from '../files/open-to-read.ts';
+import { loadPg } from '../../postgresql/load-pg.ts';
+import { OperationError } from '../failure.ts';
+import { locate, openForReading, untilUnchanged } from '../files/open-to-read.ts';
 import { placeFor, refuseSame } from '../files/replace-file.ts';
 import { requireStoreFile } from '../files/store-file.ts';
 import type { Progress } from '../progress.ts';
@@ -21,8 +21,6 @@ import { FileReader } from './file-reader.ts';
 import { FileWriter } from './file-writer.ts';
 import { Meter } from './meter.ts';
 
-/** How often a file may change while it is read without a lock. */
-const MOST_TRIES = 6;
 /** Stores that are copied together: whole ones, until they are so large or so many. */
 const GROUP_BYTES = 8 * 1024 * 1024;
 const GROUP_ROWS = 20_000;
@@ -30,31 +28,25 @@ const GROUP_STORES = 500;
 
 export async function copyStores(task: CopyTask, progress: Progress): Promise<SDS_CopyResult> {
   const begun = performance.now();
-  for (let tries = 1; ; tries++) {
-    const copy = new Copy(task, progress, tries);
-    try {
-      return { ...(await copy.run()), DurationMs: performance.now() - begun };
-    } catch (error) {
-      if (!(error instanceof ChangedMeanwhile) || tries === MOST_TRIES) throw error;
-    } finally {
-      await copy.close();
-    }
-  }
+  const copied = await untilUnchanged(async (locks) => {
+    const copy = new Copy(task, progress, locks);
+    return copy.run().finally(() => copy.close());
+  });
+  return { ...copied, DurationMs: performance.now() - begun };
 }
 
 class Copy {
   readonly #task: CopyTask;
   readonly #progress: Progress;
-  readonly #tries: number;
+  readonly #locks: boolean;
   readonly #meter: Meter;
   readonly #closing: (() => unknown)[] = [];
-  #pg: Pg | undefined;
   #targetDatabase: string | undefined;
 
-  constructor(task: CopyTask, progress: Progress, tries: number) {
+  constructor(task: CopyTask, progress: Progress, locks: boolean) {
     this.#task = task;
     this.#progress = progress;
-    this.#tries = tries;
+    this.#locks = locks;
     this.#meter = new Meter(progress, cutConnections);
   }
 
@@ -72,7 +64,7 @@ class Copy {
     ]);
     const stores = sum(sources.map((source) => source.stores.size));
     this.#meter.begin(sum(sizes.map(({ bytes }) => bytes)), stores);
-    const writer = target(this.#meter);
+    const writer = target();
     this.#closing.unshift(() => writer.close());
     await writer.begin(sources);
     const copied = { Snapshots: 0, Patches: 0, Records: 0, Values: 0 };
@@ -86,7 +78,7 @@ class Copy {
     }
     await this.#meter.step();
     this.#progress.lastChance();
-    for (const { reader } of sources) reader.check();
+    for (const { check } of sources) check();
     await writer.finish();
     return { Path: writer.place, Stores: stores, ...copied };
   }
@@ -113,31 +105,25 @@ class Copy {
       await reader.holdStill();
       const [row] = await server.rows('SELECT current_schema()');
       const identity = `${identityOf(place.server)} ${row?.[0]}`;
-      return { reader, identity, stores: await reader.stores(), values: undefined };
+      return { reader, identity, stores: await reader.stores(), values: undefined, check: () => {} };
     }
-    const reading = openForReading(place.file, this.#tries > 1);
+    const reading = openForReading(place.file, this.#locks);
     this.#closing.push(reading.close);
     requireStoreFile(reading.database, reading.path);
-    const pause = () => this.#meter.step();
-    const { check } = reading;
-    const reader = new FileReader(reading.database, reading.path, { pause, check, salvages: this.#task.salvage });
+    const { check, database, path } = reading;
+    const reader = new FileReader(database, path, () => this.#meter.step(), this.#task.salvage);
     // a file of the same name, on another machine or at another time, is another one
-    const { ino, birthtimeMs } = statSync(reading.path);
-    const identity = `${reading.path} ${ino} ${birthtimeMs}`;
-    return { reader, identity, stores: await reader.stores(), values: undefined };
+    const { ino, birthtimeMs } = statSync(path);
+    const identity = `${path} ${ino} ${birthtimeMs}`;
+    return { reader, identity, stores: await reader.stores(), values: undefined, check };
   }
 
-  #loadPg(): Pg {
-    this.#pg ??= loadPg(this.#task.modules);
-    return this.#pg;
-  }
-
-  async #openTarget(): Promise<(meter: Meter) => Writer> {
+  async #openTarget(): Promise<() => Writer> {
     const { target, overwrite, sources } = this.#task;
     if (target.server !== undefined) {
       const server = await this.#openServer(target.server);
       this.#targetDatabase = await server.whichDatabase();
-      return (meter) => new DatabaseWriter(server, overwrite, meter);
+      return () => new DatabaseWriter(server, overwrite, this.#meter);
     }
     const place = placeFor(target.file);
     const files = sources.flatMap(({ file }) => file ?? []);
@@ -145,11 +131,11 @@ class Copy {
     for (const file of files) refuseSame(file, place.path);
     // who may read all of them
     const mode = files.length === 0 ? undefined : rights.reduce((all, one) => all & one, 0o777);
-    return (meter) => new FileWriter(place, mode, overwrite, meter);
+    return () => new FileWriter(place, mode, overwrite, this.#meter);
   }
 
   async #openServer(target: NonNullable<CopyEnd['server']>): Promise<CopyConnection> {
-    const server = await CopyConnection.open(this.#loadPg(), target);
+    const server = await CopyConnection.open(loadPg(this.#task.modules), target);
     this.#closing.push(() => server.close());
     await server.tryDigests();
     return server;
@@ -198,7 +184,7 @@ class Copy {
         const detail =
           `not all ${what} of the store ${JSON.stringify(name)} can be found by its name; 'verify' says more, ` +
           'and salvaging leaves them out';
-        source.reader.check();
+        source.check();
         throw new OperationError('database-corrupt', source.reader.place, detail);
       }
       if (group.size > 1) await source.reader.readAhead?.([...group.keys()]);

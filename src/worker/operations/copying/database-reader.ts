@@ -66,8 +66,6 @@ export class DatabaseReader implements Reader {
     await this.#server.run({ text: "SET LOCAL idle_in_transaction_session_timeout = '10min'" });
   }
 
-  check(): void {}
-
   /** Names as callers know them, of names as they are stored. */
   async #namesOf(stored: readonly string[]): Promise<string[]> {
     const long = stored.filter(isLongName);
@@ -84,7 +82,7 @@ export class DatabaseReader implements Reader {
   async stores(): Promise<Map<string, StoreSize>> {
     const sizes = new Map<string, StoreSize>();
     const add = (store: string, bytes: number): StoreSize => {
-      const size = sizes.get(store) ?? { patches: 0, records: 0, bytes: 0, hasSnapshot: false };
+      const size = sizes.get(store) ?? { patches: 0, records: 0, bytes: 0 };
       sizes.set(store, size);
       size.bytes += bytes;
       return size;
@@ -92,7 +90,7 @@ export class DatabaseReader implements Reader {
     for await (const [store, count, bytes] of this.#patches.count()) add(store, bytes).patches += count;
     for await (const [store, count, bytes] of this.#records.count()) add(store, bytes).records += count;
     for (const [store, bytes] of await this.#server.rows('SELECT store_id, size FROM sds_snapshots')) {
-      add(String(store), Number(bytes)).hasSnapshot = true;
+      add(String(store), Number(bytes));
     }
     const names = await this.#namesOf([...sizes.keys()]);
     return new Map([...sizes.values()].map((size, i) => [names[i] ?? '', size]));

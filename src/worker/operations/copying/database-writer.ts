@@ -18,10 +18,9 @@ import { type ClaimRow, fenceHolders, lockedRows, lockStatements, removal } from
 import { prepareTables } from '../../postgresql/tables.ts';
 import { saveLargeValue, savesOf } from '../../postgresql/values.ts';
 import { OperationError } from '../failure.ts';
-import { compareStores, compareValues } from './compare.ts';
+import { compareStores, compareValues, storeDifference } from './compare.ts';
 import { type CopyConnection, ServerFailure } from './copy-connection.ts';
 import { DatabaseReader } from './database-reader.ts';
-import { writtenPrint } from './digest.ts';
 import type { Source, StorePrint, Value, Writer } from './ends.ts';
 import { isThere } from './file-writer.ts';
 import type { Meter } from './meter.ts';
@@ -118,7 +117,7 @@ export class DatabaseWriter implements Writer {
         await compareValues(source, this.#reader, values);
         copied += values.length;
       }
-      source.reader.check();
+      source.check();
       return copied;
     });
   }
@@ -154,7 +153,7 @@ export class DatabaseWriter implements Writer {
       this.#meter.goBackTo(done);
       const claims = await this.#lock(names);
       const present = await this.#present([...names.keys()]);
-      const same = await this.#same(present, names, group);
+      const same = await this.#same(present, group);
       // what is as the source has it was written by an earlier copy, or by another one at the same time
       const [changed] = present.filter((stored) => !same.has(stored));
       if (changed !== undefined && !this.#overwrite) throw isThere(this.place, names.get(changed) ?? '');
@@ -167,7 +166,7 @@ export class DatabaseWriter implements Writer {
         this.#reader,
         new Map([...group].filter(([name]) => copied.includes(storedName(name).stored))),
       );
-      source.reader.check();
+      source.check();
     });
   }
 
@@ -182,20 +181,12 @@ export class DatabaseWriter implements Writer {
   }
 
   /** Those that are there as the source has them. */
-  async #same(
-    present: readonly string[],
-    names: ReadonlyMap<string, string>,
-    prints: ReadonlyMap<string, StorePrint>,
-  ): Promise<Set<string>> {
+  async #same(present: readonly string[], prints: ReadonlyMap<string, StorePrint>): Promise<Set<string>> {
     if (present.length === 0) return new Set();
-    const wanted = (stored: string) => prints.get(names.get(stored) ?? '');
-    const counts = present.map(
-      (stored) => [names.get(stored) ?? '', wanted(stored) ?? { patches: 0, records: 0 }] as const,
-    );
-    const found = await this.#reader.prints(new Map(counts));
-    const isSame = (stored: string) =>
-      writtenPrint(found.get(names.get(stored) ?? '')) === writtenPrint(wanted(stored));
-    return new Set(present.filter(isSame));
+    const wanted = new Map([...prints].filter(([name]) => present.includes(storedName(name).stored)));
+    const found = await this.#reader.prints(wanted);
+    const isSame = ([name, print]: [string, StorePrint]) => storeDifference(print, found.get(name)) === undefined;
+    return new Set([...wanted].filter(isSame).map(([name]) => storedName(name).stored));
   }
 
   async #remove(stored: readonly string[], claims: readonly ClaimRow[]): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import { createHash, hash } from 'node:crypto';
 import { CHUNK_BYTES } from '../../postgresql/chunks.ts';
-import type { StorePrint, ValueTotals } from './ends.ts';
+import type { ValueTotals } from './ends.ts';
 
 /** Rows whose digests are joined before they are digested again: a text of the server has its limits. */
 export const ROWS_A_PAGE = 20_000;
@@ -82,21 +82,4 @@ export class ValuesDigest {
 
 export function joined(before: string, page: string): string {
   return before === '' ? page : md5(before + page);
-}
-
-const parts: (keyof StorePrint)[] = [
-  'patches',
-  'patchBytes',
-  'patchDigest',
-  'snapshotClock',
-  'snapshotBytes',
-  'snapshotDigest',
-  'records',
-  'recordBytes',
-  'recordDigest',
-];
-
-/** The same text for prints that are equal, from which each of them can be read again. */
-export function writtenPrint(print: StorePrint | undefined): string {
-  return print === undefined ? '' : JSON.stringify(print, parts);
 }

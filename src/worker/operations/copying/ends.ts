@@ -25,7 +25,6 @@ export interface RowCounts {
 /** How much there is of a store. */
 export interface StoreSize extends RowCounts {
   bytes: number;
-  hasSnapshot: boolean;
   /** Why it can't be copied as it is, if so. */
   trouble?: string;
 }
@@ -76,8 +75,6 @@ export interface Reader {
   /** All of them, some at a time. */
   values(): Series<Value[]>;
   valuePrints(hashes: readonly string[]): Promise<Map<string, ValuePrint>>;
-  /** Throws if it was read without a lock and has changed: what was read is no state of it. */
-  check(): void;
 }
 
 /** A source of stores, by which a copy that was cut off is known again. */
@@ -89,6 +86,8 @@ export interface Source {
   stores: Map<string, StoreSize>;
   /** `undefined` if they are left out. */
   values: ValueTotals | undefined;
+  /** Throws if it was read without a lock and has changed: what was read is no state of it. */
+  check: () => void;
 }
 
 /** Where stores are written to. What is written it compares with the source before it is committed. */

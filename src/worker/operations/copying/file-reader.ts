@@ -14,17 +14,8 @@ const HEADS_A_READ = 4096;
 
 type Row = Record<string, unknown>;
 
-export interface FileReaderOptions {
-  /** Called now and then in what takes long. */
-  pause: () => Promise<void>;
-  check?: () => void;
-  /** Reads what can be read of a damaged file, and leaves the rest out. */
-  salvages?: boolean;
-}
-
 export class FileReader implements Reader {
   readonly place: string;
-  readonly check: () => void;
   readonly #database: Database;
   readonly #statements = new Map<string, StatementSync>();
   readonly #pause: () => Promise<void>;
@@ -33,11 +24,14 @@ export class FileReader implements Reader {
   readonly #ids = new Map<string, Uint8Array>();
   readonly #hasRecords: boolean;
 
-  constructor(database: Database, place: string, { pause, check = () => {}, salvages = false }: FileReaderOptions) {
+  /**
+   * @param pause - called now and then in what takes long
+   * @param salvages - reads what can be read of a damaged file, and leaves the rest out
+   */
+  constructor(database: Database, place: string, pause: () => Promise<void>, salvages = false) {
     this.#database = database;
     this.place = place;
     this.#pause = pause;
-    this.check = check;
     this.#salvages = salvages;
     this.#hasRecords = hasRecords(database);
   }
@@ -73,16 +67,16 @@ export class FileReader implements Reader {
         `SELECT CAST(store_id AS BLOB) AS id, count(*) AS rows, ${measure(isUsualRow)} FROM ${table} GROUP BY store_id`,
       );
     for (const row of countIn('patches', isUsual)) this.#addTo(sizes, row, { patches: Number(row.rows) });
-    for (const row of countIn('snapshots', isUsual)) this.#addTo(sizes, row, { hasSnapshot: true });
+    for (const row of countIn('snapshots', isUsual)) this.#addTo(sizes, row);
     const records = this.#hasRecords ? countIn('sds_records', isUsualRecord) : [];
     for (const row of records) this.#addTo(sizes, row, { records: Number(row.rows) });
     return sizes;
   }
 
-  #addTo(sizes: Map<string, StoreSize>, { id, bytes, odd }: Row, found: Partial<StoreSize>): void {
+  #addTo(sizes: Map<string, StoreSize>, { id, bytes, odd }: Row, found: Partial<StoreSize> = {}): void {
     if (!(id instanceof Uint8Array) && this.#salvages) return; // the snapshot of no store
     const name = this.#textOf(id);
-    const size = sizes.get(name) ?? { patches: 0, records: 0, bytes: 0, hasSnapshot: false };
+    const size = sizes.get(name) ?? { patches: 0, records: 0, bytes: 0 };
     sizes.set(name, Object.assign(size, found));
     size.bytes += Number(bytes);
     if (odd !== 0)

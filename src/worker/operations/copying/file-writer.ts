@@ -33,11 +33,11 @@ export class FileWriter implements Writer {
     if (existing !== undefined) return;
     refuseForeignLog(path);
     // it appears under its name when it is whole
-    this.#partial = new PartialFile(path, mode);
+    this.#partial = new PartialFile(path, meter.bytes, mode);
   }
 
   get #reader(): FileReader {
-    return new FileReader(this.#opened, this.place, { pause: () => this.#meter.step() });
+    return new FileReader(this.#opened, this.place, () => this.#meter.step());
   }
 
   get #opened(): Database {
@@ -46,7 +46,6 @@ export class FileWriter implements Writer {
   }
 
   async begin(sources: readonly Source[]): Promise<void> {
-    this.#partial?.needs(this.#meter.bytes);
     this.#try(() => {
       const database = openFile(this.#partial?.path ?? this.place, 'mode=rw');
       this.#database = database;
@@ -78,45 +77,38 @@ export class FileWriter implements Writer {
     );
     let count = 0;
     for await (const values of source.reader.values()) {
-      this.#try(() => {
-        for (const { hash, data, print } of values) insert.run(hash, data, print.refCount);
-      });
+      await this.#add(values, ({ hash, data, print }) => insert.run(hash, data, print.refCount));
       await compareValues(source, this.#reader, values);
       count += values.length;
-      await this.#meter.add(values.reduce((sum, { data }) => sum + data.byteLength, 0));
     }
     return count;
   }
 
   async copyStores(source: Source, group: ReadonlyMap<string, StorePrint>): Promise<void> {
+    const { reader } = source;
     const patch = this.#opened.prepare('INSERT INTO patches (store_id, clock, data) VALUES (?, ?, ?)');
     const snapshot = this.#opened.prepare('INSERT INTO snapshots (store_id, clock, data) VALUES (?, ?, ?)');
     for (const [name, { records }] of group) {
-      const found = await source.reader.snapshot(name);
-      if (found !== undefined) {
-        this.#try(() => snapshot.run(name, found.clock, found.data));
-        await this.#meter.add(found.data.byteLength);
+      const found = await reader.snapshot(name);
+      if (found !== undefined) await this.#add([found], ({ clock, data }) => snapshot.run(name, clock, data));
+      for await (const patches of reader.patches(name)) {
+        await this.#add(patches, ({ clock, data }) => patch.run(name, clock, data));
       }
-      for await (const patches of source.reader.patches(name)) {
-        this.#try(() => {
-          for (const { clock, data } of patches) patch.run(name, clock, data);
-        });
-        await this.#meter.add(patches.reduce((sum, { data }) => sum + data.byteLength, 0));
+      if (records === 0) continue;
+      const record = this.#opened.prepare('INSERT INTO sds_records (store_id, key, data) VALUES (?, ?, ?)');
+      // in their order: a table gives each row a higher number than those that are there
+      for await (const some of reader.records(name)) {
+        await this.#add(some, ({ key, data }) => record.run(name, key, data));
       }
-      if (records > 0) await this.#copyRecords(source, name);
     }
     await compareStores(source, this.#reader, group);
   }
 
-  /** In their order: a table gives each row a higher number than those that are there. */
-  async #copyRecords(source: Source, name: string): Promise<void> {
-    const record = this.#opened.prepare('INSERT INTO sds_records (store_id, key, data) VALUES (?, ?, ?)');
-    for await (const records of source.reader.records(name)) {
-      this.#try(() => {
-        for (const { key, data } of records) record.run(name, key, data);
-      });
-      await this.#meter.add(records.reduce((sum, { data }) => sum + data.byteLength, 0));
-    }
+  async #add<T extends { data: Uint8Array }>(rows: readonly T[], insert: (row: T) => unknown): Promise<void> {
+    this.#try(() => {
+      for (const row of rows) insert(row);
+    });
+    await this.#meter.add(rows.reduce((sum, { data }) => sum + data.byteLength, 0));
   }
 
   async finish(): Promise<void> {
@@ -127,8 +119,8 @@ export class FileWriter implements Writer {
       // a new file gets its name once all that its log holds is in it; others may have the log of another one open
       if (this.#partial !== undefined) closeDatabase(database);
       else database.close();
+      this.#partial?.publish(false);
     });
-    this.#partial?.publish(false);
   }
 
   async close(): Promise<void> {
@@ -150,10 +142,9 @@ export class FileWriter implements Writer {
   /** A disk that is full is told with what would have been needed. */
   #try(write: () => void): void {
     try {
-      if (this.#partial === undefined) write();
-      else this.#partial.fill(this.#meter.bytes, write);
+      write();
     } catch (error) {
-      throw toFailure(error, this.place);
+      throw this.#partial?.failureOf(error) ?? toFailure(error, this.place);
     }
   }
 }

@@ -17,27 +17,26 @@ const PIECE_BYTES = 4 * 1024 * 1024;
 
 export async function backup(task: OperationTasks['backup']['given'], progress: Progress): Promise<SDS_BackupResult> {
   const begun = performance.now();
-  const stats = locate(task.source);
+  const stats = locate(task.path);
   const target = placeFor(task.target);
-  refuseSame(task.source, target.path);
+  refuseSame(task.path, target.path);
   refuseTaken(target, task.overwrite);
-  return withReading(task.source, async (reading) => {
+  return withReading(task.path, async (reading) => {
     requireStoreFile(reading.database, reading.path);
     if (task.verify) requireSound(reading, progress);
     const pageBytes = numberOf(reading.database, 'page_size');
     const bytes = pageBytes * numberOf(reading.database, 'page_count');
-    const partial = new PartialFile(target.path, stats.mode);
+    const partial = new PartialFile(target.path, bytes, stats.mode);
     try {
-      partial.needs(bytes);
       await copyInto(reading, partial.path, { bytes, pageBytes }, progress);
       progress.step('copy', bytes, bytes, 'bytes');
       progress.lastChance();
       reading.check();
-      putInPlace(partial, target.existing, task.overwrite);
+      putInPlace(partial, target.existing);
       const Bytes = statSync(target.path).size;
       return { Path: target.path, Bytes, Pages: Bytes / pageBytes, DurationMs: performance.now() - begun };
     } catch (error) {
-      throw partial.failureOf(error, bytes);
+      throw partial.failureOf(error);
     } finally {
       partial.remove();
     }

@@ -5,7 +5,7 @@ import type { SDS_CompactResult } from '../../../protocol/operations.ts';
 import { performance } from '../../../protocol/surroundings.ts';
 import { refusedAccess } from '../../refused-access.ts';
 import { DatabaseSync } from '../../sqlite/node-sqlite.ts';
-import { OperationError, toFailure } from '../failure.ts';
+import { OperationError } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { locate } from './open-to-read.ts';
 import { pageCounts } from './page-counts.ts';
@@ -24,18 +24,11 @@ export function compact({ path }: { path: string }, progress: Progress): SDS_Com
     throw new OperationError('schema-mismatch', path, 'the file is empty: there is nothing to compact');
   // SQLite would open what can't be written, and say later that the disk has failed
   const refusal = refusedAccess(path, constants.W_OK) ?? refusedAccess(dirname(path), constants.W_OK);
-  if (refusal !== undefined) throw toFailure(refusal, path);
-  let owned: Owned;
-  try {
-    owned = openAlone(path);
-  } catch (error) {
-    throw toFailure(error, path);
-  }
+  if (refusal !== undefined) throw refusal;
+  const owned = openAlone(path);
   try {
     const result = rebuild(owned, path, progress);
     return { ...result, Path: path, DurationMs: performance.now() - begun };
-  } catch (error) {
-    throw toFailure(error, path);
   } finally {
     owned.release();
   }
@@ -47,24 +40,21 @@ function rebuild(owned: Owned, path: string, progress: Progress): { BytesBefore:
   const before = statSync(path);
   const { pageBytes, pages, usedBytes: needed } = pageCounts(database, path);
   const BytesBefore = pages * pageBytes;
-  const partial = new PartialFile(path, before.mode);
+  const partial = new PartialFile(path, needed, before.mode);
   try {
-    partial.needs(needed);
     progress.step('rebuild', 0, needed, 'bytes');
-    partial.fill(needed, () => {
-      database.prepare('VACUUM INTO ?').run(partial.path);
-      if (owned.mode === 'wal') keepsLog(partial.path);
-    });
+    database.prepare('VACUUM INTO ?').run(partial.path);
+    if (owned.mode === 'wal') keepsLog(partial.path);
     progress.step('rebuild', needed, needed, 'bytes');
     likeBefore(partial.path, before);
     progress.lastChance();
-    partial.fill(needed, () => {
-      leaveLogMode(owned, path);
-      // elsewhere a file that is open may be renamed onto, so that nobody gets in between
-      if (process.platform === 'win32') owned.release();
-      partial.publish(true);
-    });
+    leaveLogMode(owned, path);
+    // elsewhere a file that is open may be renamed onto, so that nobody gets in between
+    if (process.platform === 'win32') owned.release();
+    partial.publish(true);
     return { BytesBefore, BytesAfter: statSync(path).size };
+  } catch (error) {
+    throw partial.failureOf(error);
   } finally {
     partial.remove();
   }

@@ -7,7 +7,6 @@
  */
 import { existsSync, type Stats, statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
-import { reportedOf } from '../../../protocol/errors.ts';
 import { whyNoFile } from '../../ordinary-file.ts';
 import { firstRow, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { ChangedMeanwhile, OperationError, Stopped, toFailure } from '../failure.ts';
@@ -17,6 +16,8 @@ import { openFile } from './open.ts';
 type ReadMode = 'mode=ro' | 'immutable=1';
 
 const BUSY_MS = 5000;
+/** How often a file may change while it is read, where no lock is to be had. */
+const MOST_TRIES = 6;
 const HOT_JOURNAL = 776;
 const CANNOT_OPEN = 14;
 const READ_ONLY = 8;
@@ -32,14 +33,20 @@ export interface Reading {
   close(): void;
 }
 
-/** Calls `read` with the open database; once more, with locks, if the file changed while it was read without. */
-export async function withReading<T>(path: string, read: (reading: Reading) => T | Promise<T>): Promise<T> {
-  try {
-    return await readOnce(path, false, read);
-  } catch (error) {
-    if (!(error instanceof ChangedMeanwhile)) throw error;
-    return await readOnce(path, true, read);
+/** Calls `work`; again, with locks, if a file has changed while it was read without. */
+export async function untilUnchanged<T>(work: (locks: boolean) => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work(tries > 1);
+    } catch (error) {
+      if (!(error instanceof ChangedMeanwhile) || tries === MOST_TRIES) throw error;
+    }
   }
+}
+
+/** Calls `read` with the open database, as `untilUnchanged`. */
+export function withReading<T>(path: string, read: (reading: Reading) => T | Promise<T>): Promise<T> {
+  return untilUnchanged((locks) => readOnce(path, locks, read));
 }
 
 async function readOnce<T>(path: string, locks: boolean, read: (reading: Reading) => T | Promise<T>): Promise<T> {
@@ -92,18 +99,14 @@ function open(path: string, size: number, locks: boolean): { database: Database;
   try {
     return { database: openIn(mode, path), mode };
   } catch (error) {
-    const errcode = (error as { errcode?: number }).errcode ?? 0;
-    if (errcode === HOT_JOURNAL) throw refused(path, KILLED_IN_THE_MIDDLE, error);
+    const { code, reported } = error as OperationError;
+    const errcode = reported?.errcode ?? 0;
+    if (errcode === HOT_JOURNAL) throw new OperationError('open-failed', path, KILLED_IN_THE_MIDDLE, reported);
     const lacksIndex = [CANNOT_OPEN, READ_ONLY, PROTOCOL].includes(errcode & 0xff) || NO_INDEX.includes(errcode);
-    const failure = toFailure(error, path);
-    if (mode === 'immutable=1' || !lacksIndex || (failure as OperationError).code === 'database-full') throw failure;
-    if (isFilled(`${path}-wal`) || !knowsUrls()) throw refused(path, LACKS_INDEX, error);
+    if (mode === 'immutable=1' || !lacksIndex || code === 'database-full') throw error;
+    if (isFilled(`${path}-wal`) || !knowsUrls()) throw new OperationError('open-failed', path, LACKS_INDEX, reported);
   }
-  try {
-    return { database: openIn('immutable=1', path), mode: 'immutable=1' };
-  } catch (error) {
-    throw toFailure(error, path);
-  }
+  return { database: openIn('immutable=1', path), mode: 'immutable=1' };
 }
 
 const KILLED_IN_THE_MIDDLE =
@@ -112,13 +115,11 @@ const KILLED_IN_THE_MIDDLE =
 const LACKS_INDEX =
   'the file can not be opened, or the index of its log not be made; check the rights, or copy the file and its log (-wal) into a folder that can be written, and look at it there';
 
-function refused(path: string, detail: string, error: unknown): OperationError {
-  return new OperationError('open-failed', path, detail, reportedOf(error));
-}
-
+/** @throws OperationError */
 function openIn(mode: ReadMode, path: string): Database {
-  const database = openFile(path, mode);
+  let database: Database | undefined;
   try {
+    database = openFile(path, mode);
     // functions and virtual tables that a stranger's schema calls must be harmless ones
     database.exec('PRAGMA trusted_schema = OFF; PRAGMA query_only = ON; PRAGMA cell_size_check = ON');
     // sorting needs no file beside the database, and a cut file can't end the process
@@ -129,8 +130,8 @@ function openIn(mode: ReadMode, path: string): Database {
     firstRow(database.prepare('SELECT count(*) FROM sqlite_schema'));
     return database;
   } catch (error) {
-    database.close();
-    throw error;
+    database?.close();
+    throw toFailure(error, path);
   }
 }
 

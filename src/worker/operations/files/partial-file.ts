@@ -17,7 +17,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { ChangedMeanwhile, OperationError, toFailure } from '../failure.ts';
+import type { ReportedCause } from '../../../protocol/errors.ts';
+import { OperationError, toFailure } from '../failure.ts';
 import { Hold } from './hold.ts';
 
 const NO_LINKS_HERE = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL'];
@@ -28,14 +29,23 @@ export class PartialFile {
   readonly path: string;
   readonly #hold: Hold;
   readonly #mode: number | undefined;
+  readonly #bytes: number;
 
-  /** @param mode - the rights of what it is made from, which it gets as well: until it is finished nobody else may read it */
-  constructor(target: string, mode: number | undefined) {
+  /**
+   * Refuses to begin what can't end well: says how much is needed and how much there is.
+   *
+   * @param mode - the rights of what it is made from, which it gets as well: until it is finished nobody else may read it
+   */
+  constructor(target: string, bytes: number, mode: number | undefined) {
     this.target = target;
+    this.#bytes = bytes;
     this.#mode = mode;
     let hold: Hold | undefined;
     try {
+      // which removes what killed processes have left, and so gives room
       hold = Hold.take(dirname(target));
+      const { bavail, bsize } = statfsSync(dirname(target));
+      if (bavail * bsize < bytes) throw this.#noRoom(`, ${(bavail * bsize).toLocaleString('en')} bytes are free`);
       closeSync(openSync(hold.path, 'wx', mode === undefined ? 0o666 : 0o600));
     } catch (error) {
       hold?.release();
@@ -45,41 +55,28 @@ export class PartialFile {
     this.path = hold.path;
   }
 
-  /** Refuses to begin what can't end well: says how much is needed and how much there is. */
-  needs(bytes: number): void {
-    const { bavail, bsize } = statfsSync(dirname(this.target));
-    if (bavail * bsize < bytes) throw noRoom(this.target, bytes, bavail * bsize);
-  }
-
-  /** Calls `write`; a disk that is full after all is told with what would have been needed. */
-  fill<T>(bytes: number, write: () => T): T {
-    try {
-      return write();
-    } catch (error) {
-      throw this.failureOf(error, bytes);
-    }
-  }
-
-  /** What was thrown while it was filled. */
-  failureOf(thrown: unknown, bytes: number): Error {
-    if (thrown instanceof ChangedMeanwhile) return thrown;
+  /** What was thrown while it was made: a disk that is full after all is told with what is needed. */
+  failureOf(thrown: unknown): Error {
+    if (thrown instanceof OperationError) return thrown;
     const failure = toFailure(thrown, this.target);
     if (!(failure instanceof OperationError) || failure.code !== 'database-full') return failure;
-    return noRoom(this.target, bytes, undefined, failure);
+    return this.#noRoom('', failure.reported);
+  }
+
+  #noRoom(free: string, reported?: ReportedCause): OperationError {
+    const needed = this.#bytes.toLocaleString('en');
+    const detail = `the disk is full: ${needed} bytes are needed in this folder${free}; make room and try again`;
+    return new OperationError('database-full', this.target, detail, reported);
   }
 
   /** Brings it to the disk, and then under its final name; with `replace` in the place of what is there. */
   publish(replace: boolean): void {
-    try {
-      // one that it takes the place of has given it its rights
-      if (!replace && this.#mode !== undefined) setRights(this.path, (this.#mode & 0o777) | 0o600);
-      sync(this.path);
-      if (replace) renameSync(this.path, this.target);
-      else renameToNewName(this.path, this.target);
-      syncFolder(dirname(this.target));
-    } catch (error) {
-      throw toFailure(error, this.target);
-    }
+    // one that it takes the place of has given it its rights
+    if (!replace && this.#mode !== undefined) setRights(this.path, (this.#mode & 0o777) | 0o600);
+    sync(this.path);
+    if (replace) renameSync(this.path, this.target);
+    else renameToNewName(this.path, this.target);
+    syncFolder(dirname(this.target));
   }
 
   /** Removes it, unless it has got its final name. */
@@ -100,32 +97,22 @@ function setRights(path: string, mode: number): void {
   }
 }
 
-function noRoom(target: string, bytes: number, free: number | undefined, failure?: OperationError): OperationError {
-  const there = free === undefined ? '' : `, ${free.toLocaleString('en')} bytes are free`;
-  const detail = `the disk is full: ${bytes.toLocaleString('en')} bytes are needed in this folder${there}; make room and try again`;
-  return new OperationError('database-full', target, detail, failure?.reported);
-}
-
 /** Fails if there is a file of that name, even one that came just now. */
 function renameToNewName(path: string, target: string): void {
   try {
     linkSync(path, target);
   } catch (error) {
     if (!NO_LINKS_HERE.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    if (existsSync(target)) throw new OperationError('file-exists', target, EXISTS);
+    if (existsSync(target)) throw alreadyTaken(target);
     renameSync(path, target);
     return;
   }
   rmSync(path);
 }
 
-const EXISTS = 'a file of this name is there already; it was left as it is: Overwrite replaces it';
-
-/** Before any work: what would stop it at the end. */
-export function refuseExisting(target: string): void {
-  if (statSync(target, { throwIfNoEntry: false }) !== undefined) {
-    throw new OperationError('file-exists', target, EXISTS);
-  }
+export function alreadyTaken(target: string): OperationError {
+  const detail = 'a file of this name is there already; it was left as it is: Overwrite replaces it';
+  return new OperationError('file-exists', target, detail);
 }
 
 /** Another database's log beside the new file would be taken for its own. */

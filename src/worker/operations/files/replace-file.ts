@@ -6,7 +6,7 @@ import { identityOf, isSame, whyNoFile } from '../../ordinary-file.ts';
 import { firstRow, keepsStatementsOpen } from '../../sqlite/node-sqlite.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { openFile } from './open.ts';
-import { type PartialFile, refuseExisting, refuseForeignLog } from './partial-file.ts';
+import { alreadyTaken, type PartialFile, refuseForeignLog } from './partial-file.ts';
 
 const NOT_A_DATABASE = 26;
 const CORRUPT = 11;
@@ -37,7 +37,7 @@ export function refuseTaken(
   if (existing === undefined) {
     refuseForeignLog(path);
   } else {
-    if (!overwrite) refuseExisting(path);
+    if (!overwrite) throw alreadyTaken(path);
     refuseInUse(path);
   }
 }
@@ -56,9 +56,9 @@ function isNoDatabase(error: unknown): boolean {
   return [NOT_A_DATABASE, CORRUPT].includes(((error as { errcode?: number }).errcode ?? 0) & 0xff);
 }
 
-/** Publishes the file; with `overwrite` in the place of a database that nobody may have open. */
-export function putInPlace(partial: PartialFile, existing: Stats | undefined, overwrite: boolean): void {
-  if (existing === undefined || !overwrite) {
+/** Publishes the file; in the place of one that is there, which is no database that anybody has open. */
+export function putInPlace(partial: PartialFile, existing: Stats | undefined): void {
+  if (existing === undefined) {
     partial.publish(false);
     return;
   }
@@ -86,13 +86,15 @@ export interface Owned {
  * left beside it. Returns `undefined` for what is no sound database: it can't be in use as one.
  */
 function takeOver(path: string): Owned | undefined {
+  let owned: Owned | undefined;
   try {
-    const owned = openAlone(path);
+    owned = openAlone(path);
     leaveLogMode(owned, path);
     return owned;
   } catch (error) {
+    owned?.release();
     if (isNoDatabase(error)) return undefined;
-    throw toFailure(error, path);
+    throw error;
   }
 }
 
@@ -129,13 +131,9 @@ export function leaveLogMode({ database, mode }: Owned, path: string): void {
 
 /** The same rights and owner as the file that it takes the place of. */
 export function likeBefore(path: string, { mode, uid, gid }: Stats): void {
-  try {
-    const now = statSync(path);
-    if (now.uid !== uid || now.gid !== gid) chownSync(path, uid, gid);
-    chmodSync(path, mode & 0o7777);
-  } catch (error) {
-    throw toFailure(error, path);
-  }
+  const now = statSync(path);
+  if (now.uid !== uid || now.gid !== gid) chownSync(path, uid, gid);
+  chmodSync(path, mode & 0o7777);
 }
 
 function removeBeside(path: string): void {

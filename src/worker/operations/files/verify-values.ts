@@ -1,5 +1,6 @@
 /** Compares values with the SHA-256 that is their hash, at about the speed of that: SQLite joins the bytes of many rows. */
 import { hash } from 'node:crypto';
+import type { DatabaseSync as Database } from 'node:sqlite';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
 import { encodingOf, textOf } from '../../sqlite/text.ts';
 import type { Progress } from '../progress.ts';
@@ -10,8 +11,8 @@ import type { Reading } from './open-to-read.ts';
 const MOST_ROWS = 1024;
 const JOINED_BYTES = 1024 * 1024;
 const MOST_BYTES_A_ROW = 64 * 1024;
-/** Rows that are read without being joined: so many bytes at once, or one row. */
-const READ_BYTES = 4 * 1024 * 1024;
+/** Rows that are read one by one where some could not be joined: trying to costs more than reading one. */
+const MOST_ALONE = 64;
 const HASH_LENGTH = 64;
 const FIRST_ROW = '-9223372036854775808';
 
@@ -27,12 +28,12 @@ interface Range extends Checked {
 
 export function checkValues(reading: Reading, findings: Findings, progress: Progress): Checked {
   const { database } = reading;
-  const total = Number(firstRow(database.prepare('SELECT count(*) AS n FROM blobs'))?.n);
-  const eachOf = oneByOne(reading, findings);
+  const total = countOf(database, 'blobs');
+  const one = oneByOne(reading, findings);
   const join = encodingOf(database) === 'UTF-8' ? joining(reading, findings) : undefined;
   const checked = { Values: 0, ValuesWithHash: 0 };
   for (let after = FIRST_ROW; ; ) {
-    const range = join?.(after) ?? eachOf(after);
+    const range = join?.(after) ?? one(after);
     // in a damaged table what follows may lie before
     if (range === undefined || BigInt(range.last) <= BigInt(after)) return checked;
     checked.Values += range.Values;
@@ -40,6 +41,10 @@ export function checkValues(reading: Reading, findings: Findings, progress: Prog
     progress.step('values', checked.Values, total, 'rows');
     after = range.last;
   }
+}
+
+export function countOf(database: Database, table: string): number {
+  return Number(firstRow(database.prepare(`SELECT count(*) AS n FROM ${table}`))?.n);
 }
 
 type CheckAfter = (after: string) => Range | undefined;
@@ -57,10 +62,12 @@ function joining({ database }: Reading, findings: Findings): CheckAfter {
       '(SELECT rowid AS row, hash, data, ref_count FROM blobs WHERE rowid > CAST(? AS INTEGER) ORDER BY rowid LIMIT ?)',
   );
   let rows = 16;
+  let alone = 0;
   return (after) => {
+    if (alone-- > 0) return undefined;
     const row = firstRow(joined, after, rows);
     if (row?.usual !== 1) {
-      rows = Math.max(rows >> 2, 1);
+      [rows, alone] = [Math.max(rows >> 2, 1), MOST_ALONE];
       return undefined;
     }
     const bytes = row.bytes as Uint8Array;
@@ -80,31 +87,15 @@ function joining({ database }: Reading, findings: Findings): CheckAfter {
 }
 
 function oneByOne(reading: Reading, findings: Findings): CheckAfter {
-  const { database } = reading;
-  const heads = database.prepare(
-    'SELECT CAST(rowid AS TEXT) AS row, length(data) AS bytes FROM blobs WHERE rowid > CAST(? AS INTEGER) ORDER BY rowid LIMIT 64',
-  );
-  const read = database.prepare(
-    'SELECT CAST(hash AS BLOB) AS hash, typeof(hash) AS kind, data, typeof(data) AS type, ' +
+  const next = reading.database.prepare(
+    'SELECT CAST(rowid AS TEXT) AS last, CAST(hash AS BLOB) AS hash, typeof(hash) AS kind, data, typeof(data) AS type, ' +
       `CAST(ref_count AS TEXT) AS count, typeof(ref_count) = 'integer' AND ref_count > 0 AS positive ` +
-      'FROM blobs WHERE rowid BETWEEN CAST(? AS INTEGER) AND CAST(? AS INTEGER)',
+      'FROM blobs WHERE rowid > CAST(? AS INTEGER) ORDER BY rowid LIMIT 1',
   );
   return (after) => {
-    const [first, ...others] = heads.all(after);
-    if (first === undefined) return undefined;
-    let last = String(first.row);
-    let bytes = Number(first.bytes);
-    for (const head of others) {
-      bytes += Number(head.bytes);
-      if (bytes > READ_BYTES) break;
-      last = String(head.row);
-    }
-    const checked = { Values: 0, ValuesWithHash: 0, last };
-    for (const row of read.all(String(first.row), last)) {
-      checked.Values++;
-      if (checkValue(reading, row, findings)) checked.ValuesWithHash++;
-    }
-    return checked;
+    const row = firstRow(next, after);
+    if (row === undefined) return undefined;
+    return { Values: 1, ValuesWithHash: checkValue(reading, row, findings) ? 1 : 0, last: String(row.last) };
   };
 }
 

@@ -10,7 +10,7 @@ import { ChangedMeanwhile, OperationError, Stopped } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { Findings } from './findings.ts';
 import { locate, type Reading, withReading } from './open-to-read.ts';
-import { checkValues } from './verify-values.ts';
+import { checkValues, countOf } from './verify-values.ts';
 
 /** SQLite stops after so many lines of its own. */
 const MOST_LINES = 100;
@@ -19,11 +19,6 @@ type Checked = SDS_VerifyResult['Checked'];
 
 export async function verify({ path }: { path: string }, progress: Progress): Promise<SDS_VerifyResult> {
   const begun = performance.now();
-  const { Findings, Checked } = await check(path, progress);
-  return { Path: path, Sound: Findings.length === 0, Findings, Checked, DurationMs: performance.now() - begun };
-}
-
-async function check(path: string, progress: Progress): Promise<Pick<SDS_VerifyResult, 'Findings' | 'Checked'>> {
   let findings = new Findings();
   let checked = nothing(path);
   try {
@@ -35,7 +30,9 @@ async function check(path: string, progress: Progress): Promise<Pick<SDS_VerifyR
     if (!(error instanceof OperationError) || error.code !== 'database-corrupt') throw error;
     findings.add('unreadable', '', () => `SQLite can not read it: ${error.reported?.message ?? error.message}`);
   }
-  return { Findings: findings.all, Checked: checked };
+  const { all } = findings;
+  const DurationMs = performance.now() - begun;
+  return { Path: path, Sound: all.length === 0, Findings: all, Checked: checked, DurationMs };
 }
 
 function nothing(path: string): Checked {
@@ -43,6 +40,7 @@ function nothing(path: string): Checked {
 }
 
 function checkAll(reading: Reading, findings: Findings, checked: Checked, progress: Progress): void {
+  const { database } = reading;
   if (checked.Bytes === 0) {
     findings.add('empty-file', '', () => 'the file is empty');
     return;
@@ -54,11 +52,16 @@ function checkAll(reading: Reading, findings: Findings, checked: Checked, progre
   });
   if (!isStoreFile) return;
   finding(findings, () => {
-    checked.Snapshots = Number(firstRow(reading.database.prepare('SELECT count(*) AS n FROM snapshots'))?.n);
+    checked.Snapshots = countOf(database, 'snapshots');
   });
-  finding(findings, () => checkTypes(reading, findings, progress));
   finding(findings, () => {
-    if (hasRecords(reading.database)) checked.Records = checkRecords(reading, findings, progress);
+    checkTypes(reading, 'snapshots', isUsual, findings, progress);
+    checkTypes(reading, 'patches', isUsual, findings, progress);
+  });
+  finding(findings, () => {
+    if (!hasRecords(database)) return;
+    checkTypes(reading, 'sds_records', isUsualRecord, findings, progress);
+    checked.Records = countOf(database, 'sds_records');
   });
   finding(findings, () => {
     checked.Patches = checkNumbers(reading, findings, progress);
@@ -102,36 +105,21 @@ function checkTables({ database }: Reading, findings: Findings): boolean {
 }
 
 /** Rows that no provider writes. Values are looked at one by one besides. */
-function checkTypes(reading: Reading, findings: Findings, progress: Progress): void {
-  for (const table of ['snapshots', 'patches'] as const) {
-    const odd =
-      `SELECT typeof(store_id) AS id, typeof(clock) AS clock, typeof(data) AS data, CAST(store_id AS BLOB) AS name ` +
-      `FROM ${table} NOT INDEXED WHERE rowid BETWEEN ? AND ? AND NOT (${isUsual})`;
-    eachRange(reading, table, progress, (first, last) => {
-      for (const { id, clock, data, name } of reading.database.prepare(odd).all(first, last)) {
-        const isTyped = id === 'text' && data === 'blob' && clock === 'integer';
-        const where = `table ${table}, store ${JSON.stringify(textOf(reading, name))}`;
-        if (isTyped) findings.add('clock-range', table, () => `${where}: a number beyond ±(2^53 - 1)`);
-        else findings.add('wrong-type', table, () => `${where}: id is ${id}, number is ${clock}, data is ${data}`);
-      }
-    });
-  }
-}
-
-/** The same of records. Returns how many there are. */
-function checkRecords(reading: Reading, findings: Findings, progress: Progress): number {
-  const { database } = reading;
-  const odd = database.prepare(
-    'SELECT typeof(store_id) AS id, typeof(key) AS key, typeof(data) AS data, CAST(store_id AS BLOB) AS name ' +
-      `FROM sds_records NOT INDEXED WHERE rowid BETWEEN ? AND ? AND NOT (${isUsualRecord})`,
+function checkTypes(reading: Reading, table: string, isUsualRow: string, findings: Findings, progress: Progress): void {
+  const second = table === 'sds_records' ? 'key' : 'clock';
+  const odd = reading.database.prepare(
+    `SELECT typeof(store_id) AS id, typeof(${second}) AS second, typeof(data) AS data, CAST(store_id AS BLOB) AS name ` +
+      `FROM ${table} NOT INDEXED WHERE rowid BETWEEN ? AND ? AND NOT (${isUsualRow})`,
   );
-  eachRange(reading, 'sds_records', progress, (first, last) => {
-    for (const { id, key, data, name } of odd.all(first, last)) {
-      const where = `table sds_records, store ${JSON.stringify(textOf(reading, name))}`;
-      findings.add('wrong-type', 'records', () => `${where}: id is ${id}, key is ${key}, data is ${data}`);
+  eachRange(reading, table, progress, (first, last) => {
+    for (const row of odd.all(first, last)) {
+      const where = `table ${table}, store ${JSON.stringify(textOf(reading, row.name))}`;
+      const what = `id is ${row.id}, ${second === 'key' ? 'key' : 'number'} is ${row.second}, data is ${row.data}`;
+      const isTyped = row.id === 'text' && row.data === 'blob' && row.second === 'integer' && second === 'clock';
+      if (isTyped) findings.add('clock-range', table, () => `${where}: a number beyond ±(2^53 - 1)`);
+      else findings.add('wrong-type', table, () => `${where}: ${what}`);
     }
   });
-  return Number(firstRow(database.prepare('SELECT count(*) AS n FROM sds_records'))?.n);
 }
 
 /** Goes through a table in pieces, between which it may be stopped. */
@@ -173,7 +161,7 @@ function checkNumbers(reading: Reading, findings: Findings, progress: Progress):
   const snapshot = database.prepare(
     'SELECT CAST(clock AS REAL) AS clock FROM snapshots WHERE store_id = CAST(? AS TEXT)',
   );
-  const total = Number(firstRow(database.prepare('SELECT count(*) AS n FROM patches'))?.n);
+  const total = countOf(database, 'patches');
   let count = 0;
   let store: Uint8Array | undefined;
   let name = '';
