@@ -18,7 +18,7 @@ export interface PostgresqlTarget {
   channelBinding: boolean;
   /** Run-time parameters for the server, as in `-c search_path=app`. */
   options: string | undefined;
-  /** Whether large bytes and many patches go by `COPY … (FORMAT binary)`. */
+  /** Whether what is loaded comes by `COPY … (FORMAT binary)`. */
   copy: boolean;
 }
 

@@ -1,11 +1,10 @@
 /**
  * Bytes too many for one row: in rows of 256 KiB under a version of their own, so that what is read belongs together.
- * They go by binary COPY; where a server has none (CockroachDB), by ordinary statements.
+ * They are read by binary COPY; where a server has none (CockroachDB), by ordinary statements.
  */
 import { randomUUID } from 'node:crypto';
 import { EngineError } from '../engine.ts';
 import type { Connection } from './connection.ts';
-import type { CopyRow } from './copy-format.ts';
 
 /** What is longer than a chunk lies in chunks; else in the row itself. */
 export const CHUNK_BYTES = 256 * 1024;
@@ -33,13 +32,8 @@ export async function writeChunks(
   key: string,
   version: string,
   bytes: Buffer,
-  copy: boolean,
 ): Promise<void> {
   const column = keyColumns[table];
-  if (copy) {
-    await connection.copyIn(`${table} (${column}, version, chunk, data)`, rowsOf(key, version, bytes));
-    return;
-  }
   for (let start = 0; start < bytes.byteLength; start += STATEMENT_BYTES) {
     await connection.one(
       `INSERT INTO ${table} (${column}, version, chunk, data) ` +
@@ -51,12 +45,6 @@ export async function writeChunks(
       bytes.subarray(start, start + STATEMENT_BYTES),
       String(Math.ceil(Math.min(bytes.byteLength - start, STATEMENT_BYTES) / CHUNK_BYTES)),
     );
-  }
-}
-
-function* rowsOf(key: string, version: string, bytes: Buffer): Generator<CopyRow> {
-  for (let start = 0, number = 0; start < bytes.byteLength; start += CHUNK_BYTES, number++) {
-    yield { texts: [key, version], number, data: bytes.subarray(start, start + CHUNK_BYTES) };
   }
 }
 

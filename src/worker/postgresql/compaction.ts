@@ -18,7 +18,7 @@ export interface Compaction {
 }
 
 /** Returns false if it was not carried out. Then nothing of it is left in the transaction, which goes on. */
-export async function compact(connection: Connection, compaction: Compaction, copy: boolean): Promise<boolean> {
+export async function compact(connection: Connection, compaction: Compaction): Promise<boolean> {
   const { store, clock, seen } = compaction;
   const [, deleted, head] = await connection.run(
     { text: 'SAVEPOINT before_compaction' },
@@ -31,15 +31,15 @@ export async function compact(connection: Connection, compaction: Compaction, co
   const number = head?.rows[0]?.[0];
   const snapshotClock = typeof number === 'string' ? Number(number) : undefined;
   const isAsSeen = deleted?.count === seen.patches && snapshotClock === seen.snapshotClock;
-  if (isAsSeen && (await replace(connection, compaction, copy))) return true;
+  if (isAsSeen && (await replace(connection, compaction))) return true;
   await connection.run({ text: 'ROLLBACK TO SAVEPOINT before_compaction' });
   return false;
 }
 
 /** Where there was no snapshot there was nothing to lock: false if another process has saved one at this moment. */
-async function replace(connection: Connection, { store, snapshot, seen }: Compaction, copy: boolean): Promise<boolean> {
+async function replace(connection: Connection, { store, snapshot, seen }: Compaction): Promise<boolean> {
   const head = isLarge(snapshot)
-    ? await largeSnapshot(connection, store, snapshot, copy)
+    ? await largeSnapshot(connection, store, snapshot)
     : snapshotHead(store, snapshot.clock, snapshot.data);
   const [replaced] = await connection.run(insteadOf(seen.snapshotClock, head));
   return replaced?.count === 1;

@@ -1,9 +1,9 @@
 /**
- * One connection: groups of statements that cross in one round trip, and COPY in either direction. What fails is a
+ * One connection: groups of statements that cross in one round trip, and rows of bytes that come by COPY. What fails is a
  * `ServerError`. After a failure within a transaction the caller rolls back; after one that lost the
  * connection, `lost` is true, and nothing more can be asked of it.
  */
-import type { Client, Connection as PgConnection } from 'pg';
+import type { Client } from 'pg';
 import {
   clearInterval,
   clearTimeout,
@@ -13,7 +13,7 @@ import {
   setTimeout,
 } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
-import { type CopyRow, CopyRows, copyData, copyEnd, copyHead, copyRowHead, type TakeField } from './copy-format.ts';
+import { CopyRows, type TakeField } from './copy-format.ts';
 import { toServerError } from './sqlstates.ts';
 
 /** The process by which the server serves a connection. */
@@ -37,15 +37,12 @@ export interface Result {
 
 /** What `pg` asks of an object that takes part in its protocol, beside its own queries. */
 interface Exchange {
-  submit(connection: PgConnection): void;
+  submit(): void;
   handleError(error: Error): void;
   handleReadyForQuery(): void;
   handleRowDescription(): void;
   handleDataRow(message: { fields: (string | null)[] }): void;
   handleCommandComplete(message: { text: string }): void;
-  handleEmptyQuery(): void;
-  handlePortalSuspended(): void;
-  handleCopyInResponse(connection: PgConnection): void;
   handleCopyData(message: { chunk: Buffer }): void;
 }
 
@@ -57,8 +54,6 @@ interface Wire {
   execute(portal: object): void;
   sync(): void;
   query(text: string): void;
-  endCopyFrom(): void;
-  sendCopyFail(reason: string): void;
 }
 
 const noValues: readonly string[] = [];
@@ -163,34 +158,6 @@ export class Connection {
     return result ?? { rows: [], count: 0 };
   }
 
-  /** Inserts rows by COPY in binary form. */
-  async copyIn(table: string, rows: Iterable<CopyRow>): Promise<void> {
-    let over = false;
-    const send = async (wire: Wire) => {
-      const { stream } = wire;
-      stream.write(copyData(copyHead));
-      for (const row of rows) {
-        // past `pg`, which would copy the bytes
-        stream.cork();
-        stream.write(copyData(copyRowHead(row), row.data.byteLength));
-        stream.write(row.data);
-        stream.uncork();
-        if (stream.writableNeedDrain) await drained(stream);
-        // told as the failure of the exchange; what is sent after that would go to whatever follows
-        if (this.lost || over) return;
-      }
-      stream.write(copyData(copyEnd));
-      wire.endCopyFrom();
-    };
-    await this.#exchange((wire) => wire.query(`COPY ${table} FROM STDIN (FORMAT binary)`), {
-      handleCopyInResponse: () => {
-        send(this.#wire).catch((error: Error) => this.#wire.sendCopyFail(error.message));
-      },
-    }).finally(() => {
-      over = true;
-    });
-  }
-
   /** Takes the rows of a query of so many columns of bytes, by COPY in binary form; `take` copies what it is given. */
   async copyOut(query: string, take: TakeField, columns = 1): Promise<void> {
     const rows = new CopyRows(take, columns);
@@ -237,9 +204,6 @@ export class Connection {
         handleRowDescription: () => {},
         handleDataRow: guarded(parts.handleDataRow),
         handleCommandComplete: guarded(parts.handleCommandComplete),
-        handleEmptyQuery: () => {},
-        handlePortalSuspended: () => {},
-        handleCopyInResponse: parts.handleCopyInResponse ?? (() => this.#wire.sendCopyFail('nothing is sent here')),
         handleCopyData: guarded(parts.handleCopyData),
       };
       this.#client.query(exchange as unknown as Parameters<Client['query']>[0]);
@@ -299,14 +263,4 @@ export class Connection {
     await this.#client.end();
     clearTimeout(limit);
   }
-}
-
-function drained(stream: import('node:net').Socket): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      stream.off('drain', done).off('close', done);
-      resolve();
-    };
-    stream.on('drain', done).on('close', done);
-  });
 }

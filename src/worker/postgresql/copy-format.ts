@@ -1,53 +1,10 @@
-/**
- * PostgreSQL's binary form of COPY (https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format"), and the
- * message that carries it (https://www.postgresql.org/docs/current/protocol-message-formats.html, "CopyData").
- */
+/** PostgreSQL's binary form of COPY (https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format"). */
 
-/** A row that begins with texts and a number and ends with bytes. */
-export interface CopyRow {
-  texts: readonly string[];
-  number: number;
-  data: Buffer;
-}
-
-const signature = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1');
-
-/** The signature, no flags, no extension. */
-export const copyHead: Buffer = Buffer.concat([signature, Buffer.alloc(8)]);
-export const copyEnd: Buffer = Buffer.from([0xff, 0xff]);
+/** The signature, flags, and the length of an extension. */
+const HEAD_BYTES = 11 + 4 + 4;
 
 /** Copies the bytes of a field that it is given. */
 export type TakeField = (data: Buffer, field: number) => void;
-
-/** All of a row but the bytes of its last field. */
-export function copyRowHead({ texts, number, data }: CopyRow): Buffer {
-  const head: Buffer[] = [int16(texts.length + 2)];
-  for (const text of texts) {
-    const bytes = Buffer.from(text);
-    head.push(int32(bytes.byteLength), bytes);
-  }
-  head.push(int32(4), int32(number), int32(data.byteLength));
-  return Buffer.concat(head);
-}
-
-const COPY_DATA = Buffer.from('d');
-
-/** A message with these bytes and as many as `following`, which are written after it from where they lie. */
-export function copyData(bytes: Buffer, following = 0): Buffer {
-  return Buffer.concat([COPY_DATA, int32(4 + bytes.byteLength + following), bytes]);
-}
-
-function int16(value: number): Buffer {
-  const bytes = Buffer.allocUnsafe(2);
-  bytes.writeInt16BE(value);
-  return bytes;
-}
-
-function int32(value: number): Buffer {
-  const bytes = Buffer.allocUnsafe(4);
-  bytes.writeInt32BE(value);
-  return bytes;
-}
 
 /** Reads rows out of a stream that may be cut anywhere. */
 export class CopyRows {
@@ -66,9 +23,9 @@ export class CopyRows {
   add(chunk: Buffer): void {
     const bytes = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
     let at = 0;
-    if (!this.#begun && bytes.byteLength >= copyHead.byteLength) {
+    if (!this.#begun && bytes.byteLength >= HEAD_BYTES) {
       this.#begun = true;
-      at = copyHead.byteLength + bytes.readInt32BE(copyHead.byteLength - 4);
+      at = HEAD_BYTES + bytes.readInt32BE(HEAD_BYTES - 4);
     }
     while (this.#begun && !this.#ended && at + 2 <= bytes.byteLength) {
       const fields = bytes.readInt16BE(at);

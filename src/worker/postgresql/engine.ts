@@ -229,7 +229,7 @@ export class PostgresqlEngine implements Engine {
   #writeLong(connection: Connection, changes: Changes, point: CommitPoint): Promise<number[]> {
     return inTransaction(connection, async () => {
       await connection.run(...beginStatements(this.#limits), ...namesOf(changes.longNames));
-      const steps = new StepByStep(connection, this.#link.mayCopy, this.#replaced);
+      const steps = new StepByStep(connection, this.#replaced);
       for (const section of changes.sections) await steps.carryOut(section);
       if (changes.largeValue !== undefined) await steps.saveValue(changes.largeValue);
       await steps.end(...changes.values.statements, this.#holder.fence(point), { text: 'COMMIT' });

@@ -24,10 +24,9 @@ export async function largeSnapshot(
   connection: Connection,
   store: string,
   { clock, data }: Snapshot,
-  copy: boolean,
 ): Promise<Statement> {
   const version = newVersion();
-  await writeChunks(connection, 'sds_snapshot_chunks', store, version, data, copy);
+  await writeChunks(connection, 'sds_snapshot_chunks', store, version, data);
   return headOf(store, clock, version, data.byteLength, null);
 }
 

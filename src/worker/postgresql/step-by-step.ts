@@ -11,16 +11,14 @@ export class StepByStep {
   /** By which the calls are told apart that are to be marked. */
   readonly collided: number[] = [];
   readonly #connection: Connection;
-  readonly #copy: boolean;
   readonly #replaced: ReadonlySet<string>;
   readonly #careful: CarefulInsertion;
   /** To be sent with what comes next. */
   #statements: Statement[] = [];
 
   /** @param replaced - stores with chunks of snapshots that were to be deleted after the last one of them */
-  constructor(connection: Connection, copy: boolean, replaced: ReadonlySet<string>) {
+  constructor(connection: Connection, replaced: ReadonlySet<string>) {
     this.#connection = connection;
-    this.#copy = copy;
     this.#replaced = replaced;
     this.#careful = new CarefulInsertion(connection);
   }
@@ -45,7 +43,7 @@ export class StepByStep {
       return;
     }
     await this.#send();
-    if (!(await compact(this.#connection, end, this.#copy))) this.collided.push(end.at);
+    if (!(await compact(this.#connection, end))) this.collided.push(end.at);
     else if (!isLarge(end.snapshot) || this.#replaced.has(end.store))
       this.#statements.push(deletionOfOthers(end.store));
   }
@@ -56,14 +54,14 @@ export class StepByStep {
       return;
     }
     await this.#send();
-    this.#statements.push(await largeSnapshot(this.#connection, store, snapshot, this.#copy));
+    this.#statements.push(await largeSnapshot(this.#connection, store, snapshot));
     // not done the last time: if it can't be done, this fails as well, or the table would grow without end
     if (this.#replaced.has(store)) this.#statements.push(deletionOfOthers(store));
   }
 
   async saveValue({ hash, data }: { hash: string; data: Buffer }): Promise<void> {
     await this.#send();
-    await saveLargeValue(this.#connection, hash, data, this.#copy);
+    await saveLargeValue(this.#connection, hash, data);
   }
 
   /** What is left to do, and what ends the transaction. */

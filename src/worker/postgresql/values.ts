@@ -102,20 +102,14 @@ function releasesOf(releases: readonly (readonly [string, Run])[]): Statement[] 
 }
 
 /** Saves a large value, within a transaction; its bytes cross only if it is not there. */
-export async function saveLargeValue(
-  connection: Connection,
-  hash: string,
-  data: Buffer,
-  copy: boolean,
-  times = 1,
-): Promise<void> {
+export async function saveLargeValue(connection: Connection, hash: string, data: Buffer, times = 1): Promise<void> {
   const count = String(times);
   const text = 'UPDATE sds_values SET ref_count = ref_count + $2 WHERE hash = $1';
   const known = await connection.one(text, hash, count);
   if (known.count > 0) return;
   const inline = data.byteLength <= MOST_INLINE;
   const version = inline ? '' : newVersion();
-  if (!inline) await writeChunks(connection, 'sds_value_chunks', hash, version, data, copy);
+  if (!inline) await writeChunks(connection, 'sds_value_chunks', hash, version, data);
   const { rows } = await connection.one(
     'INSERT INTO sds_values (hash, ref_count, version, size, data) VALUES ($1, $2, $3, $4, $5) ' +
       'ON CONFLICT (hash) DO UPDATE SET ref_count = sds_values.ref_count + excluded.ref_count RETURNING version',

@@ -31,7 +31,7 @@ export function cutConnections(): void {
 export class CopyConnection {
   readonly place: string;
   readonly connection: Connection;
-  /** Whether large bytes go by COPY. */
+  /** Whether large bytes come by COPY. */
   readonly mayCopy: boolean;
   /** Another connection to the same database. */
   readonly another: () => Promise<CopyConnection>;

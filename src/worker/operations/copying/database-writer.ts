@@ -139,7 +139,7 @@ export class DatabaseWriter implements Writer {
     }
     for (const { stored, data, times } of named) {
       if (data.byteLength <= MOST_INLINE) continue;
-      await this.#server.use((connection) => saveLargeValue(connection, stored, data, this.#server.mayCopy, times));
+      await this.#server.use((connection) => saveLargeValue(connection, stored, data, times));
       await this.#meter.add(data.byteLength);
     }
   }
@@ -208,9 +208,7 @@ export class DatabaseWriter implements Writer {
         const isSmall = data.byteLength <= MOST_INLINE;
         const head = isSmall
           ? snapshotHead(stored, clock, data)
-          : await this.#server.use((connection) =>
-              largeSnapshot(connection, stored, { clock, data }, this.#server.mayCopy),
-            );
+          : await this.#server.use((connection) => largeSnapshot(connection, stored, { clock, data }));
         await parts.add(head, data.byteLength);
       }
       for await (const patches of reader.patches(name)) {
