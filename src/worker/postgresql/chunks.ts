@@ -1,10 +1,9 @@
 /**
  * Bytes too many for one row: in rows of 256 KiB under a version of their own, so that what is read belongs together.
- * They are read by binary COPY; where a server has none (CockroachDB), by ordinary statements.
  */
 import { randomUUID } from 'node:crypto';
 import { EngineError } from '../engine.ts';
-import type { Connection } from './connection.ts';
+import { bytesOf, type Connection } from './connection.ts';
 
 /** What is longer than a chunk lies in chunks; else in the row itself. */
 export const CHUNK_BYTES = 256 * 1024;
@@ -56,7 +55,6 @@ export async function readWhole(
   connection: Connection,
   heads: HeadTable,
   key: string,
-  copy: boolean,
 ): Promise<Uint8Array | undefined> {
   const table = chunkTables[heads];
   const select = `SELECT version, size, encode(data, 'hex') FROM ${heads} WHERE ${keyColumns[table]} = $1`;
@@ -64,7 +62,7 @@ export async function readWhole(
     const { rows } = await connection.one(select, key);
     const [head] = rows;
     if (head === undefined) return undefined;
-    const found = await readBehind(connection, heads, key, head, copy);
+    const found = await readBehind(connection, heads, key, head);
     if (found !== undefined) return found;
   }
   throw lacksBytes(heads, key);
@@ -79,60 +77,23 @@ export async function readBehind(
   heads: HeadTable,
   key: string,
   [version, size, data]: readonly (string | null)[],
-  copy: boolean,
 ): Promise<Uint8Array | undefined> {
   if (typeof data === 'string') return new Uint8Array(bytesOf(data));
-  return readChunks(connection, chunkTables[heads], key, version ?? '', Number(size), copy);
+  const table = chunkTables[heads];
+  const found = new Uint8Array(Number(size));
+  let filled = 0;
+  const [ofKey, ofVersion] = [connection.escapeLiteral(key), connection.escapeLiteral(version ?? '')];
+  const those = `FROM ${table} WHERE ${keyColumns[table]} = ${ofKey} AND version = ${ofVersion} ORDER BY chunk`;
+  await connection.read(['data'], those, (chunk) => {
+    if (filled + chunk.byteLength > found.byteLength) {
+      throw new EngineError('database-corrupt', { message: `table ${table} has more bytes than its head says` });
+    }
+    found.set(chunk, filled);
+    filled += chunk.byteLength;
+  });
+  return filled === found.byteLength ? found : undefined;
 }
 
 export function lacksBytes(heads: HeadTable, key: string): EngineError {
   return new EngineError('database-corrupt', { message: `${heads}: '${key}' lacks some of its bytes` });
-}
-
-/** Reads all of them; `undefined` if others have taken their place since their version was read. */
-async function readChunks(
-  connection: Connection,
-  table: ChunkTable,
-  key: string,
-  version: string,
-  size: number,
-  copy: boolean,
-): Promise<Uint8Array | undefined> {
-  const found = new Uint8Array(size);
-  let filled = 0;
-  const take = (data: Buffer) => {
-    if (filled + data.byteLength > size) throw tooMany(table);
-    found.set(data, filled);
-    filled += data.byteLength;
-  };
-  const column = keyColumns[table];
-  if (copy) {
-    const [ofKey, ofVersion] = [connection.escapeLiteral(key), connection.escapeLiteral(version)];
-    await connection.copyOut(
-      `SELECT data FROM ${table} WHERE ${column} = ${ofKey} AND version = ${ofVersion} ORDER BY chunk`,
-      take,
-    );
-  } else {
-    const perStatement = STATEMENT_BYTES / CHUNK_BYTES;
-    for (let chunk = 0; chunk * CHUNK_BYTES < size; chunk += perStatement) {
-      const { rows } = await connection.one(
-        `SELECT encode(data, 'hex') FROM ${table} WHERE ${column} = $1 AND version = $2 AND chunk >= $3 AND chunk < $4 ORDER BY chunk`,
-        key,
-        version,
-        String(chunk),
-        String(chunk + perStatement),
-      );
-      for (const [data] of rows) take(bytesOf(data));
-    }
-  }
-  return filled === size ? found : undefined;
-}
-
-/** Bytes that were asked for by `encode`, which depends on no setting of the server. */
-export function bytesOf(hex: string | null | undefined): Buffer {
-  return Buffer.from(hex ?? '', 'hex');
-}
-
-function tooMany(table: string): EngineError {
-  return new EngineError('database-corrupt', { message: `table ${table} has more bytes than its head says` });
 }

@@ -89,6 +89,7 @@ async function connectTo(
     }
   };
   const connection = new Connection(client, askElsewhere, patience);
+  connection.mayCopy = target.copy;
   let offersBinding = false;
   wireOf(client).on('authenticationSASL', ({ mechanisms }) => {
     offersBinding = mechanisms.includes(WITH_BINDING);

@@ -28,6 +28,11 @@ export interface Statement {
   values?: readonly (string | Buffer | null)[];
 }
 
+/** Bytes that were asked for by `encode`, which depends on no setting of the server. */
+export function bytesOf(hex: string | null | undefined): Buffer {
+  return Buffer.from(hex ?? '', 'hex');
+}
+
 export interface Result {
   /** Each value as the server writes it, bytes in hexadecimal digits. */
   rows: (string | null)[][];
@@ -82,6 +87,8 @@ export interface Patience {
 
 export class Connection {
   lost = false;
+  /** Whether bytes come by COPY in binary form, a third of the work; otherwise as hexadecimal digits. */
+  mayCopy = true;
   /** Since when the server had said nothing, if it was lost for that. */
   silentSince: number | undefined;
   /** The process that serves it, where that is known. */
@@ -158,12 +165,28 @@ export class Connection {
     return result ?? { rows: [], count: 0 };
   }
 
-  /** Takes the rows of a query of so many columns of bytes, by COPY in binary form; `take` copies what it is given. */
-  async copyOut(query: string, take: TakeField, columns = 1): Promise<void> {
-    const rows = new CopyRows(take, columns);
-    await this.#exchange((wire) => wire.query(`COPY (${query}) TO STDOUT (FORMAT binary)`), {
-      handleCopyData: ({ chunk }) => rows.add(chunk),
-    });
+  /**
+   * Takes the rows of a query, all of whose columns are bytes, as they come; `take` copies what it is given.
+   *
+   * @param from - the query without its columns
+   */
+  async read(columns: readonly string[], from: string, take: TakeField): Promise<void> {
+    if (!this.mayCopy) {
+      const digits = columns.map((column) => `encode(${column}, 'hex')`);
+      await this.#exchange((wire) => wire.query(`SELECT ${digits.join(', ')} ${from}`), {
+        handleDataRow: ({ fields }) => {
+          for (const [field, hex] of fields.entries()) take(bytesOf(hex), field);
+        },
+      });
+      return;
+    }
+    const rows = new CopyRows(take, columns.length);
+    await this.#exchange(
+      (wire) => wire.query(`COPY (SELECT ${columns.join(', ')} ${from}) TO STDOUT (FORMAT binary)`),
+      {
+        handleCopyData: ({ chunk }) => rows.add(chunk),
+      },
+    );
     if (!rows.ended) throw toServerError(new Error('the server ended a COPY in the middle'));
   }
 

@@ -257,27 +257,23 @@ export class PostgresqlEngine implements Engine {
   // ---- loads -------------------------------------------------------------------------------------------
 
   loadSnapshot(caller: Caller): Promise<Uint8Array | undefined> {
-    return this.#load(caller, (connection, copy) => loadSnapshot(connection, storedName(caller.storeId).stored, copy));
+    return this.#load(caller, loadSnapshot);
   }
 
   loadPatchesSince(caller: Caller, clock: number): Promise<PatchBlocks> {
-    return this.#load(caller, (connection, copy) =>
-      loadPatchesSince(connection, storedName(caller.storeId).stored, clock, copy),
-    );
+    return this.#load(caller, (connection, store) => loadPatchesSince(connection, store, clock));
   }
 
   loadValue(caller: Caller, hash: string): Promise<Uint8Array | undefined> {
-    return this.#load(caller, async (connection, copy) => {
-      const bytes = await loadValue(connection, storedName(hash).stored, copy);
+    return this.#load(caller, async (connection) => {
+      const bytes = await loadValue(connection, storedName(hash).stored);
       if (bytes !== undefined && caller.verifyValues) verifyValue(hash, bytes, 'database-corrupt');
       return bytes;
     });
   }
 
   loadStore(caller: Caller): Promise<StoreFound> {
-    return this.#load(caller, (connection, copy) =>
-      loadStore(connection, storedName(caller.storeId).stored, copy, this.#limits),
-    );
+    return this.#load(caller, (connection, store) => loadStore(connection, store, this.#limits));
   }
 
   listStores(caller: Caller): Promise<string[]> {
@@ -285,21 +281,17 @@ export class PostgresqlEngine implements Engine {
   }
 
   loadRecord(caller: Caller, key: string): Promise<Uint8Array | undefined> {
-    return this.#load(caller, (connection, copy) =>
-      loadRecord(connection, storedName(caller.storeId).stored, key, copy),
-    );
+    return this.#load(caller, (connection, store) => loadRecord(connection, store, key));
   }
 
   loadRecords(caller: Caller, prefix: string): Promise<RecordsFound> {
-    return this.#load(caller, (connection, copy) =>
-      loadRecords(connection, storedName(caller.storeId).stored, prefix, copy, this.#limits),
-    );
+    return this.#load(caller, (connection, store) => loadRecords(connection, store, prefix));
   }
 
-  #load<T>(caller: Caller, read: (connection: Connection, copy: boolean) => Promise<T>): Promise<T> {
+  #load<T>(caller: Caller, read: (connection: Connection, store: string) => Promise<T>): Promise<T> {
     return this.#link.use(async (connection) => {
       await this.#claim(connection, caller);
-      return read(connection, this.#link.mayCopy);
+      return read(connection, storedName(caller.storeId).stored);
     });
   }
 

@@ -7,14 +7,10 @@ import type { RecordsFound } from '../../protocol/service.ts';
 import { Buffer } from '../../protocol/surroundings.ts';
 import { byteaArray } from './arrays.ts';
 import { Blocks } from './blocks.ts';
-import { bytesOf } from './chunks.ts';
 import type { Connection, Statement } from './connection.ts';
-import { type Limits, ofOneMoment } from './transactions.ts';
 
 /** An index entry has at most 2,704 bytes, of which the store's name may take 1,000. */
 const LONGEST_KEY = 1000;
-/** Where there is no COPY: so many at a time, which may be large. */
-const PAGE_ROWS = 100;
 
 interface StoredKey {
   key: Buffer;
@@ -117,58 +113,24 @@ function conditionOf([first, behind, whole]: readonly string[]): string {
 
 // ---- loads ---------------------------------------------------------------------------------------------
 
-export async function loadRecord(
-  connection: Connection,
-  store: string,
-  name: string,
-  copy: boolean,
-): Promise<Uint8Array | undefined> {
+export async function loadRecord(connection: Connection, store: string, name: string): Promise<Uint8Array | undefined> {
   const { key } = storedKey(name);
   let found: Uint8Array | undefined;
-  if (copy) {
-    await connection.copyOut(
-      `SELECT data FROM sds_records WHERE store_id = ${connection.escapeLiteral(store)} AND key = ${literal(key)}`,
-      (data) => {
-        found = new Uint8Array(data);
-      },
-    );
-    return found;
-  }
-  const sql = "SELECT encode(data, 'hex') FROM sds_records WHERE store_id = $1 AND key = $2";
-  const { rows } = await connection.one(sql, store, key);
-  return rows[0] && new Uint8Array(bytesOf(rows[0][0]));
+  const that = `FROM sds_records WHERE store_id = ${connection.escapeLiteral(store)} AND key = ${literal(key)}`;
+  await connection.read(['data'], that, (data) => {
+    found = new Uint8Array(data);
+  });
+  return found;
 }
 
-export async function loadRecords(
-  connection: Connection,
-  store: string,
-  prefix: string,
-  copy: boolean,
-  limits: Limits,
-): Promise<RecordsFound> {
+export async function loadRecords(connection: Connection, store: string, prefix: string): Promise<RecordsFound> {
   const keys: string[] = [];
   const blocks = new Blocks();
   const bounds = boundsOf(prefix).map(literal);
   const those = `FROM sds_records WHERE store_id = ${connection.escapeLiteral(store)}${conditionOf(bounds)}`;
-  if (copy) {
-    const take = (bytes: Buffer, field: number) => {
-      if (field === 0) keys.push(bytes.toString());
-      else blocks.add(bytes);
-    };
-    await connection.copyOut(`SELECT coalesce(long_key, key), data ${those} ORDER BY position, key`, take, 2);
-    return { keys, data: blocks.end() };
-  }
-  await ofOneMoment(connection, limits, async () => {
-    for (let offset = 0; ; offset += PAGE_ROWS) {
-      const { rows } = await connection.one(
-        `SELECT encode(coalesce(long_key, key), 'hex'), encode(data, 'hex') ${those} ORDER BY position, key LIMIT ${PAGE_ROWS} OFFSET ${offset}`,
-      );
-      for (const [key, data] of rows) {
-        keys.push(bytesOf(key).toString());
-        blocks.add(bytesOf(data));
-      }
-      if (rows.length < PAGE_ROWS) return;
-    }
+  await connection.read(['coalesce(long_key, key)', 'data'], `${those} ORDER BY position, key`, (bytes, field) => {
+    if (field === 0) keys.push(bytes.toString());
+    else blocks.add(bytes);
   });
   return { keys, data: blocks.end() };
 }

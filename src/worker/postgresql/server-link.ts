@@ -3,6 +3,7 @@
  * lost, for as long as callers want to wait. The lease is renewed by `lease.ts`.
  */
 import { cellTime, msBetween } from '../../protocol/clock.ts';
+import type { PostgresqlTarget } from '../../protocol/postgresql/url.ts';
 import type { PostgresqlSettings } from '../../protocol/service.ts';
 import { Promise, performance, setTimeout } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
@@ -32,8 +33,8 @@ const MOST_PASSWORDS = 4;
 const NO_COPY = new Set(['0A000', '42601']);
 
 export class ServerLink implements LeaseLink {
-  mayCopy: boolean;
   readonly #settings: PostgresqlSettings;
+  #target: PostgresqlTarget;
   readonly #holder: Holder;
   readonly #claims: Claims;
   readonly #lease: Lease;
@@ -62,7 +63,7 @@ export class ServerLink implements LeaseLink {
     this.#holder = holder;
     this.#claims = claims;
     this.#lease = new Lease(holder, this);
-    this.mayCopy = settings.target.copy;
+    this.#target = settings.target;
   }
 
   /**
@@ -120,8 +121,9 @@ export class ServerLink implements LeaseLink {
         const isLost = isFenced(error);
         if (isLost) this.#known = false;
         else if (error.retry === 'no') {
-          if (!this.mayCopy || !NO_COPY.has(error.sqlState ?? '')) throw error;
-          this.mayCopy = false;
+          if (!used?.mayCopy || !NO_COPY.has(error.sqlState ?? '')) throw error;
+          used.mayCopy = false;
+          this.#target = { ...this.#target, copy: false };
           continue;
         }
         const now = performance.now();
@@ -193,14 +195,14 @@ export class ServerLink implements LeaseLink {
   }
 
   async #connect(): Promise<Connection> {
-    const { target, connectTimeoutMs, retryForMs, places } = this.#settings;
+    const { connectTimeoutMs, retryForMs, places } = this.#settings;
     const patience = { silenceMs: Math.max(retryForMs, connectTimeoutMs), retryForMs, probeMs: this.#probeMs };
     this.#pg ??= loadPg(places);
     let refusal: unknown;
     for (const given of this.#passwords) {
       try {
         const password = await passwordFor(given, connectTimeoutMs);
-        const found = await connect(this.#pg, { ...target, password }, connectTimeoutMs, patience);
+        const found = await connect(this.#pg, { ...this.#target, password }, connectTimeoutMs, patience);
         this.#accept(given);
         this.#synchronous = found.synchronous;
         return found.connection;

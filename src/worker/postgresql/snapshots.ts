@@ -58,6 +58,6 @@ export function deletionOfOthers(store: string): Statement {
   };
 }
 
-export function loadSnapshot(connection: Connection, store: string, copy: boolean): Promise<Uint8Array | undefined> {
-  return readWhole(connection, 'sds_snapshots', store, copy);
+export function loadSnapshot(connection: Connection, store: string): Promise<Uint8Array | undefined> {
+  return readWhole(connection, 'sds_snapshots', store);
 }

@@ -124,6 +124,6 @@ export async function saveLargeValue(connection: Connection, hash: string, data:
   await connection.one('DELETE FROM sds_value_chunks WHERE hash = $1 AND version = $2', hash, version);
 }
 
-export function loadValue(connection: Connection, hash: string, copy: boolean): Promise<Uint8Array | undefined> {
-  return readWhole(connection, 'sds_values', hash, copy);
+export function loadValue(connection: Connection, hash: string): Promise<Uint8Array | undefined> {
+  return readWhole(connection, 'sds_values', hash);
 }

@@ -31,14 +31,11 @@ export function cutConnections(): void {
 export class CopyConnection {
   readonly place: string;
   readonly connection: Connection;
-  /** Whether large bytes come by COPY. */
-  readonly mayCopy: boolean;
   /** Another connection to the same database. */
   readonly another: () => Promise<CopyConnection>;
 
   private constructor(target: PostgresqlTarget, connection: Connection, another: () => Promise<CopyConnection>) {
     this.place = labelOf(target);
-    this.mayCopy = target.copy;
     this.connection = connection;
     this.another = another;
   }

@@ -1,6 +1,7 @@
 /** Reads stores and values of a PostgreSQL database: of one moment, if it is what is copied. */
 import { textArray } from '../../postgresql/arrays.ts';
-import { bytesOf, readWhole } from '../../postgresql/chunks.ts';
+import { readWhole } from '../../postgresql/chunks.ts';
+import { bytesOf } from '../../postgresql/connection.ts';
 import { isLongName, nameOf, storedName } from '../../postgresql/names.ts';
 import type { CopyConnection } from './copy-connection.ts';
 import { DatabaseRows, patchRows, recordRows, type StoredRow } from './database-rows.ts';
@@ -135,7 +136,7 @@ export class DatabaseReader implements Reader {
   }
 
   #whole(table: 'sds_snapshots' | 'sds_values', key: string): Promise<Uint8Array | undefined> {
-    return this.#server.use((connection) => readWhole(connection, table, key, this.#server.mayCopy));
+    return this.#server.use((connection) => readWhole(connection, table, key));
   }
 
   async *patches(store: string): AsyncGenerator<Patch[]> {

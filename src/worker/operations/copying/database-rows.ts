@@ -1,6 +1,6 @@
 /** The patches or the records of stores in a PostgreSQL database: counted, read and digested in pages of their order. */
 import { textArray } from '../../postgresql/arrays.ts';
-import { bytesOf } from '../../postgresql/chunks.ts';
+import { bytesOf } from '../../postgresql/connection.ts';
 import type { CopyConnection } from './copy-connection.ts';
 import { digestsAreUsed, joined, ROWS_A_PAGE } from './digest.ts';
 import { BYTES_A_READ, piecesOf } from './pieces.ts';
