@@ -5,34 +5,33 @@ import { randomUUID } from 'node:crypto';
 import { EngineError } from '../engine.ts';
 import { bytesOf, type Connection } from './connection.ts';
 
-/** What is longer than a chunk lies in chunks; else in the row itself. */
 export const CHUNK_BYTES = 256 * 1024;
-export const MOST_INLINE: number = CHUNK_BYTES;
+
+/** What is longer than a chunk lies in chunks; else in the row itself. */
+export function isLarge({ byteLength }: Uint8Array): boolean {
+  return byteLength > CHUNK_BYTES;
+}
+
 /** The bytes that cross with one ordinary statement. */
 const STATEMENT_BYTES = 1024 * 1024;
 
-type HeadTable = 'sds_snapshots' | 'sds_values';
-type ChunkTable = 'sds_snapshot_chunks' | 'sds_value_chunks';
-
-const chunkTables: Readonly<Record<HeadTable, ChunkTable>> = {
-  sds_snapshots: 'sds_snapshot_chunks',
-  sds_values: 'sds_value_chunks',
+/** Of each table with heads, that of the chunks, and the key that both have. */
+const chunksOf = {
+  sds_snapshots: { table: 'sds_snapshot_chunks', column: 'store_id' },
+  sds_values: { table: 'sds_value_chunks', column: 'hash' },
 };
-/** Of the head's table and of the chunks'. */
-const keyColumns: Readonly<Record<ChunkTable, string>> = { sds_snapshot_chunks: 'store_id', sds_value_chunks: 'hash' };
 
-export function newVersion(): string {
-  return randomUUID();
-}
+type HeadTable = keyof typeof chunksOf;
 
+/** Writes them under a new version, which it returns; they count once the head names it. */
 export async function writeChunks(
   connection: Connection,
-  table: ChunkTable,
+  heads: HeadTable,
   key: string,
-  version: string,
   bytes: Buffer,
-): Promise<void> {
-  const column = keyColumns[table];
+): Promise<string> {
+  const { table, column } = chunksOf[heads];
+  const version = randomUUID();
   for (let start = 0; start < bytes.byteLength; start += STATEMENT_BYTES) {
     await connection.one(
       `INSERT INTO ${table} (${column}, version, chunk, data) ` +
@@ -45,6 +44,7 @@ export async function writeChunks(
       String(Math.ceil(Math.min(bytes.byteLength - start, STATEMENT_BYTES) / CHUNK_BYTES)),
     );
   }
+  return version;
 }
 
 /** How often the bytes may be replaced by another process while they are read. */
@@ -56,8 +56,7 @@ export async function readWhole(
   heads: HeadTable,
   key: string,
 ): Promise<Uint8Array | undefined> {
-  const table = chunkTables[heads];
-  const select = `SELECT version, size, encode(data, 'hex') FROM ${heads} WHERE ${keyColumns[table]} = $1`;
+  const select = `SELECT version, size, encode(data, 'hex') FROM ${heads} WHERE ${chunksOf[heads].column} = $1`;
   for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
     const { rows } = await connection.one(select, key);
     const [head] = rows;
@@ -79,11 +78,11 @@ export async function readBehind(
   [version, size, data]: readonly (string | null)[],
 ): Promise<Uint8Array | undefined> {
   if (typeof data === 'string') return new Uint8Array(bytesOf(data));
-  const table = chunkTables[heads];
+  const { table, column } = chunksOf[heads];
   const found = new Uint8Array(Number(size));
   let filled = 0;
   const [ofKey, ofVersion] = [connection.escapeLiteral(key), connection.escapeLiteral(version ?? '')];
-  const those = `FROM ${table} WHERE ${keyColumns[table]} = ${ofKey} AND version = ${ofVersion} ORDER BY chunk`;
+  const those = `FROM ${table} WHERE ${column} = ${ofKey} AND version = ${ofVersion} ORDER BY chunk`;
   await connection.read(['data'], those, (chunk) => {
     if (filled + chunk.byteLength > found.byteLength) {
       throw new EngineError('database-corrupt', { message: `table ${table} has more bytes than its head says` });

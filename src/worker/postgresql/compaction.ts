@@ -5,7 +5,7 @@
  */
 import type { SeenStore } from '../../protocol/compaction.ts';
 import type { Connection } from './connection.ts';
-import { insteadOf, isLarge, largeSnapshot, type Snapshot, snapshotHead } from './snapshots.ts';
+import { insteadOf, type Snapshot, snapshotHead } from './snapshots.ts';
 
 export interface Compaction {
   store: string;
@@ -38,9 +38,7 @@ export async function compact(connection: Connection, compaction: Compaction): P
 
 /** Where there was no snapshot there was nothing to lock: false if another process has saved one at this moment. */
 async function replace(connection: Connection, { store, snapshot, seen }: Compaction): Promise<boolean> {
-  const head = isLarge(snapshot)
-    ? await largeSnapshot(connection, store, snapshot)
-    : snapshotHead(store, snapshot.clock, snapshot.data);
+  const head = await snapshotHead(connection, store, snapshot);
   const [replaced] = await connection.run(insteadOf(seen.snapshotClock, head));
   return replaced?.count === 1;
 }

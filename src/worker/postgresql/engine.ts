@@ -9,16 +9,16 @@ import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, ty
 import { verifyValue } from '../verify-value.ts';
 import { Changes } from './changes.ts';
 import { Claims } from './claims.ts';
-import type { Connection, Statement } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { fencedError, Holder, isFenced } from './holder.ts';
 import { namesOf } from './long-names.ts';
 import { storedName } from './names.ts';
 import type { PackedPatches } from './packed-patches.ts';
 import { loadPatchesSince } from './patch-loads.ts';
-import { collidedOf, insertion, insertionOfAll, pruning } from './patches.ts';
+import { collidedOf, insertionOfAll } from './patches.ts';
 import { loadRecord, loadRecords } from './records.ts';
 import { ServerLink } from './server-link.ts';
-import { deletionOfOthers, loadSnapshot, smallSnapshot } from './snapshots.ts';
+import { deletionOfOthers, loadSnapshot } from './snapshots.ts';
 import { ServerError } from './sqlstates.ts';
 import { StepByStep } from './step-by-step.ts';
 import { beginStatements, inTransaction, type Limits } from './transactions.ts';
@@ -170,8 +170,15 @@ export class PostgresqlEngine implements Engine {
   async #write(connection: Connection, changes: Changes, point: CommitPoint): Promise<number[]> {
     const { onlyPatches } = changes;
     if (this.#takesBoth && onlyPatches?.ascends && (await this.#insert(connection, onlyPatches, point))) return [];
-    if (changes.isLong) return this.#writeLong(connection, changes, point);
-    return this.#writeTogether(connection, changes, point);
+    return inTransaction(connection, async () => {
+      const begin = [...beginStatements(this.#limits), ...namesOf(changes.longNames)];
+      const steps = new StepByStep(connection, this.#replaced, begin);
+      for (const section of changes.sections) await steps.carryOut(section);
+      if (changes.largeValue !== undefined) await steps.saveValue(changes.largeValue);
+      const end = [...changes.values.statements, this.#holder.fence(point), { text: 'COMMIT' }];
+      await steps.end(end, () => this.#holder.committed(point));
+      return steps.collided;
+    });
   }
 
   /**
@@ -192,50 +199,6 @@ export class PostgresqlEngine implements Engine {
       else if (error.sqlState !== NUMBER_TAKEN) throw error;
       return false;
     }
-  }
-
-  /** All in one round trip, and one transaction. */
-  async #writeTogether(connection: Connection, changes: Changes, point: CommitPoint): Promise<number[]> {
-    const statements: Statement[] = [...beginStatements(this.#limits), ...namesOf(changes.longNames)];
-    const lost: number[] = [];
-    const inserted: { packed: PackedPatches; positions: readonly number[] | 'all'; at: number }[] = [];
-    for (const { patches, snapshots, records } of changes.sections) {
-      for (const step of patches) {
-        if (step instanceof Map) {
-          statements.push(...pruning(step));
-          continue;
-        }
-        const { positions, collided } = step.firstOnes();
-        lost.push(...collided.map((position) => step.entries[position] ?? 0));
-        inserted.push({ packed: step, positions, at: statements.length });
-        statements.push(insertion(step, positions));
-      }
-      for (const [store, snapshot] of snapshots) statements.push(...smallSnapshot(store, snapshot));
-      statements.push(...records.statements);
-    }
-    statements.push(...changes.values.statements, this.#holder.fence(point), { text: 'COMMIT' });
-    const results = await inTransaction(connection, () => connection.run(...statements));
-    this.#holder.committed(point);
-    for (const { packed, positions, at } of inserted) {
-      const wanted = positions === 'all' ? packed.count : positions.length;
-      if (results[at]?.count === wanted) continue;
-      const collided = await collidedOf(connection, packed, positions);
-      lost.push(...collided.map((position) => packed.entries[position] ?? 0));
-    }
-    return lost;
-  }
-
-  /** Step by step, in one transaction. */
-  #writeLong(connection: Connection, changes: Changes, point: CommitPoint): Promise<number[]> {
-    return inTransaction(connection, async () => {
-      await connection.run(...beginStatements(this.#limits), ...namesOf(changes.longNames));
-      const steps = new StepByStep(connection, this.#replaced);
-      for (const section of changes.sections) await steps.carryOut(section);
-      if (changes.largeValue !== undefined) await steps.saveValue(changes.largeValue);
-      await steps.end(...changes.values.statements, this.#holder.fence(point), { text: 'COMMIT' });
-      this.#holder.committed(point);
-      return steps.collided;
-    });
   }
 
   /**

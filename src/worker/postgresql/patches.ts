@@ -90,8 +90,8 @@ export class CarefulInsertion {
     this.#connection = connection;
   }
 
-  /** Told when patches of stores are deleted. */
-  pruned(): void {
+  /** Told when patches of stores are deleted, or inserted elsewhere. */
+  forget(): void {
     this.#highest.clear();
   }
 

@@ -1,6 +1,6 @@
 /** Values and their reference counts. */
 import { byteaArray, int4Array, int8Array, textArray } from './arrays.ts';
-import { MOST_INLINE, newVersion, readWhole, writeChunks } from './chunks.ts';
+import { readWhole, writeChunks } from './chunks.ts';
 import type { Connection, Statement } from './connection.ts';
 
 interface Run {
@@ -107,19 +107,16 @@ export async function saveLargeValue(connection: Connection, hash: string, data:
   const text = 'UPDATE sds_values SET ref_count = ref_count + $2 WHERE hash = $1';
   const known = await connection.one(text, hash, count);
   if (known.count > 0) return;
-  const inline = data.byteLength <= MOST_INLINE;
-  const version = inline ? '' : newVersion();
-  if (!inline) await writeChunks(connection, 'sds_value_chunks', hash, version, data);
+  const version = await writeChunks(connection, 'sds_values', hash, data);
   const { rows } = await connection.one(
-    'INSERT INTO sds_values (hash, ref_count, version, size, data) VALUES ($1, $2, $3, $4, $5) ' +
+    'INSERT INTO sds_values (hash, ref_count, version, size) VALUES ($1, $2, $3, $4) ' +
       'ON CONFLICT (hash) DO UPDATE SET ref_count = sds_values.ref_count + excluded.ref_count RETURNING version',
     hash,
     count,
     version,
     String(data.byteLength),
-    inline ? data : null,
   );
-  if (inline || rows[0]?.[0] === version) return;
+  if (rows[0]?.[0] === version) return;
   // another process has saved it meanwhile
   await connection.one('DELETE FROM sds_value_chunks WHERE hash = $1 AND version = $2', hash, version);
 }

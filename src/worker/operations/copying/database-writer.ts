@@ -6,14 +6,14 @@
 import { createHash } from 'node:crypto';
 import { textArray } from '../../postgresql/arrays.ts';
 import { viewOf } from '../../postgresql/changes.ts';
-import { MOST_INLINE } from '../../postgresql/chunks.ts';
+import { isLarge } from '../../postgresql/chunks.ts';
 import type { Statement } from '../../postgresql/connection.ts';
 import { namesOf } from '../../postgresql/long-names.ts';
 import { storedName } from '../../postgresql/names.ts';
 import { PackedPatches } from '../../postgresql/packed-patches.ts';
 import { insertionOfNew } from '../../postgresql/patches.ts';
 import { RecordChanges } from '../../postgresql/records.ts';
-import { largeSnapshot, snapshotHead } from '../../postgresql/snapshots.ts';
+import { snapshotHead } from '../../postgresql/snapshots.ts';
 import { type ClaimRow, fenceHolders, lockedRows, lockStatements, removal } from '../../postgresql/store-rows.ts';
 import { prepareTables } from '../../postgresql/tables.ts';
 import { saveLargeValue, savesOf } from '../../postgresql/values.ts';
@@ -127,7 +127,7 @@ export class DatabaseWriter implements Writer {
     const named = values
       .map(({ hash, data, print }) => ({ ...storedName(hash), data: viewOf(data), times: print.refCount }))
       .sort((a, b) => (a.stored < b.stored ? -1 : 1));
-    const small = named.filter(({ data }) => data.byteLength <= MOST_INLINE);
+    const small = named.filter(({ data }) => !isLarge(data));
     await this.#server.run(...longNamesOf(named));
     for (let at = 0; at < small.length; ) {
       let bytes = 0;
@@ -138,7 +138,7 @@ export class DatabaseWriter implements Writer {
       await this.#meter.add(bytes);
     }
     for (const { stored, data, times } of named) {
-      if (data.byteLength <= MOST_INLINE) continue;
+      if (!isLarge(data)) continue;
       await this.#server.use((connection) => saveLargeValue(connection, stored, data, times));
       await this.#meter.add(data.byteLength);
     }
@@ -204,12 +204,9 @@ export class DatabaseWriter implements Writer {
       for (const statement of longNamesOf([storedName(name)])) await parts.add(statement, 0);
       const snapshot = await reader.snapshot(name);
       if (snapshot !== undefined) {
-        const { clock, data } = { ...snapshot, data: viewOf(snapshot.data) };
-        const isSmall = data.byteLength <= MOST_INLINE;
-        const head = isSmall
-          ? snapshotHead(stored, clock, data)
-          : await this.#server.use((connection) => largeSnapshot(connection, stored, { clock, data }));
-        await parts.add(head, data.byteLength);
+        const found = { ...snapshot, data: viewOf(snapshot.data) };
+        const head = await this.#server.use((connection) => snapshotHead(connection, stored, found));
+        await parts.add(head, found.data.byteLength);
       }
       for await (const patches of reader.patches(name)) {
         for (const { clock, data } of patches) await parts.addPatch(stored, clock, data);
