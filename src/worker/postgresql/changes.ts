@@ -16,7 +16,7 @@ import type { Caller, Writes } from '../engine.ts';
 import { verifyValue } from '../verify-value.ts';
 import { isLarge } from './chunks.ts';
 import type { Compaction } from './compaction.ts';
-import { storedName } from './names.ts';
+import { type StoredName, storedName } from './names.ts';
 import { PackedPatches } from './packed-patches.ts';
 import { RecordChanges } from './records.ts';
 import type { Snapshot } from './snapshots.ts';
@@ -43,8 +43,8 @@ export class Changes {
   readonly values = new ValueChanges();
   /** A value that takes a transaction to itself. */
   largeValue: { hash: string; data: Buffer } | undefined;
-  /** Names too long for a key, and what they stand for. */
-  readonly longNames = new Map<string, string>();
+  /** Names too long for a key. */
+  readonly longNames = new Map<string, StoredName>();
   readonly callers = new Set<Caller>();
 
   constructor(writes: Writes) {
@@ -133,9 +133,9 @@ export class Changes {
   }
 
   #stored(name: string): string {
-    const { stored, whole } = storedName(name);
-    if (whole !== undefined) this.longNames.set(stored, whole);
-    return stored;
+    const found = storedName(name);
+    if (found.whole !== undefined) this.longNames.set(found.stored, found);
+    return found.stored;
   }
 
   /** All patches to be inserted. */

@@ -11,8 +11,7 @@ import { Changes } from './changes.ts';
 import { Claims } from './claims.ts';
 import type { Connection } from './connection.ts';
 import { fencedError, Holder, isFenced } from './holder.ts';
-import { namesOf } from './long-names.ts';
-import { storedName } from './names.ts';
+import { namesOf, storedName } from './names.ts';
 import type { PackedPatches } from './packed-patches.ts';
 import { loadPatchesSince } from './patch-loads.ts';
 import { collidedOf, insertionOfAll } from './patches.ts';
@@ -171,7 +170,7 @@ export class PostgresqlEngine implements Engine {
     const { onlyPatches } = changes;
     if (this.#takesBoth && onlyPatches?.ascends && (await this.#insert(connection, onlyPatches, point))) return [];
     return inTransaction(connection, async () => {
-      const begin = [...beginStatements(this.#limits), ...namesOf(changes.longNames)];
+      const begin = [...beginStatements(this.#limits), ...namesOf(changes.longNames.values())];
       const steps = new StepByStep(connection, this.#replaced, begin);
       for (const section of changes.sections) await steps.carryOut(section);
       if (changes.largeValue !== undefined) await steps.saveValue(changes.largeValue);

@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { Buffer } from '../../protocol/surroundings.ts';
+import type { Statement } from './connection.ts';
 
 const LONGEST = 1000;
 const LONG = '\\#';
@@ -24,6 +25,16 @@ export function storedName(name: string): StoredName {
 function escaped(name: string): string {
   const wellFormed = name.toWellFormed();
   return /[\\\0]/.test(wellFormed) ? wellFormed.replaceAll('\\', '\\\\').replaceAll('\0', '\\0') : wellFormed;
+}
+
+/** Notes what those of them stand for that are too long. */
+export function namesOf(names: Iterable<StoredName>): Statement[] {
+  return [...names]
+    .filter(({ whole }) => whole !== undefined)
+    .map(({ stored, whole = null }) => ({
+      text: 'INSERT INTO sds_long_names (short, name) VALUES ($1, $2) ON CONFLICT (short) DO NOTHING',
+      values: [stored, whole],
+    }));
 }
 
 export function isLongName(stored: string): boolean {

@@ -8,8 +8,7 @@ import { textArray } from '../../postgresql/arrays.ts';
 import { viewOf } from '../../postgresql/changes.ts';
 import { isLarge } from '../../postgresql/chunks.ts';
 import type { Statement } from '../../postgresql/connection.ts';
-import { namesOf } from '../../postgresql/long-names.ts';
-import { storedName } from '../../postgresql/names.ts';
+import { namesOf, storedName } from '../../postgresql/names.ts';
 import { PackedPatches } from '../../postgresql/packed-patches.ts';
 import { insertionOfNew } from '../../postgresql/patches.ts';
 import { RecordChanges } from '../../postgresql/records.ts';
@@ -128,7 +127,7 @@ export class DatabaseWriter implements Writer {
       .map(({ hash, data, print }) => ({ ...storedName(hash), data: viewOf(data), times: print.refCount }))
       .sort((a, b) => (a.stored < b.stored ? -1 : 1));
     const small = named.filter(({ data }) => !isLarge(data));
-    await this.#server.run(...longNamesOf(named));
+    await this.#server.run(...namesOf(named));
     for (let at = 0; at < small.length; ) {
       let bytes = 0;
       const first = at;
@@ -201,7 +200,7 @@ export class DatabaseWriter implements Writer {
     const parts = new Parts(this.#server, this.#meter);
     for (const stored of copied) {
       const name = names.get(stored) ?? '';
-      for (const statement of longNamesOf([storedName(name)])) await parts.add(statement, 0);
+      for (const statement of namesOf([storedName(name)])) await parts.add(statement, 0);
       const snapshot = await reader.snapshot(name);
       if (snapshot !== undefined) {
         const found = { ...snapshot, data: viewOf(snapshot.data) };
@@ -290,10 +289,6 @@ class Parts {
     patches.free();
     await this.#meter.add(bytes);
   }
-}
-
-function longNamesOf(names: readonly { stored: string; whole: string | undefined }[]): Statement[] {
-  return namesOf(names.flatMap(({ stored, whole }) => (whole === undefined ? [] : [[stored, whole] as const])));
 }
 
 /** Paths are longer than an index takes. */
