@@ -3,6 +3,7 @@
  * `ServerError`. After a failure within a transaction the caller rolls back; after one that lost the
  * connection, `lost` is true, and nothing more can be asked of it.
  */
+import type { Socket } from 'node:net';
 import type { Client } from 'pg';
 import {
   clearInterval,
@@ -51,14 +52,20 @@ interface Exchange {
   handleCopyData(message: { chunk: Buffer }): void;
 }
 
-/** What the types of `pg` do not tell of its connection. */
+/** What the types of `pg` do not tell of a client's connection. */
 interface Wire {
-  readonly stream: import('node:net').Socket;
+  readonly stream: Socket;
+  /** What the server says of ways to prove a password. */
+  on(event: 'authenticationSASL', listener: (message: { mechanisms: string[] }) => void): void;
   parse(statement: { text: string }): void;
   bind(portal: { values: readonly (string | Buffer | null)[] }): void;
   execute(portal: object): void;
   sync(): void;
   query(text: string): void;
+}
+
+export function wireOf(client: Client): Wire {
+  return (client as unknown as { connection: Wire }).connection;
 }
 
 const noValues: readonly string[] = [];
@@ -89,6 +96,8 @@ export class Connection {
   lost = false;
   /** Whether bytes come by COPY in binary form, a third of the work; otherwise as hexadecimal digits. */
   mayCopy = true;
+  /** Whether a commit waits until it is safe: the server's `synchronous_commit`. */
+  synchronous = true;
   /** Since when the server had said nothing, if it was lost for that. */
   silentSince: number | undefined;
   /** The process that serves it, where that is known. */
@@ -103,7 +112,7 @@ export class Connection {
   /** @param askElsewhere - asked when the server says nothing: it may be at work for long, or the network be cut */
   constructor(client: Client, askElsewhere: AskElsewhere, patience: Patience) {
     this.#client = client;
-    this.#wire = (client as unknown as { connection: Wire }).connection;
+    this.#wire = wireOf(client);
     this.#askElsewhere = askElsewhere;
     this.#patience = patience;
     client.on('error', () => {

@@ -43,7 +43,6 @@ export class ServerLink implements LeaseLink {
   #accepted = false;
   #pg: Pg | undefined;
   #connection: Connection | undefined;
-  #synchronous = true;
   #prepared = false;
   /** Whether this process has registered over the connection, and may write as far as is known. */
   #known = false;
@@ -117,7 +116,7 @@ export class ServerLink implements LeaseLink {
         this.#awaySince = this.#failure = undefined;
         return result;
       } catch (error) {
-        if (!(error instanceof ServerError)) throw asFailure(error);
+        if (!(error instanceof ServerError)) throw EngineError.of(error, 'io-error'); // this call's failure alone
         const isLost = isFenced(error);
         if (isLost) this.#known = false;
         else if (error.retry === 'no') {
@@ -157,7 +156,7 @@ export class ServerLink implements LeaseLink {
     let connection = this.#connection;
     if (connection === undefined || connection.lost) {
       const backend = connection?.backend;
-      connection = await this.#connect();
+      connection = await this.connect();
       this.#connection = connection;
       this.#known = false;
       // without the right to do so it takes until the server notices by itself
@@ -187,14 +186,14 @@ export class ServerLink implements LeaseLink {
 
   /** Whether a commit waits until it is safe. */
   get isSynchronous(): boolean {
-    return this.#synchronous;
+    return this.#connection?.synchronous ?? true;
   }
 
   get #probeMs(): number {
     return Math.min(this.#settings.connectTimeoutMs, Math.max(this.#settings.retryForMs, LEAST_PROBE_MS));
   }
 
-  async #connect(): Promise<Connection> {
+  async connect(): Promise<Connection> {
     const { connectTimeoutMs, retryForMs, places } = this.#settings;
     const patience = { silenceMs: Math.max(retryForMs, connectTimeoutMs), retryForMs, probeMs: this.#probeMs };
     this.#pg ??= loadPg(places);
@@ -202,10 +201,9 @@ export class ServerLink implements LeaseLink {
     for (const given of this.#passwords) {
       try {
         const password = await passwordFor(given, connectTimeoutMs);
-        const found = await connect(this.#pg, { ...this.#target, password }, connectTimeoutMs, patience);
+        const connection = await connect(this.#pg, { ...this.#target, password }, connectTimeoutMs, patience);
         this.#accept(given);
-        this.#synchronous = found.synchronous;
-        return found.connection;
+        return connection;
       } catch (error) {
         refusal ??= error;
         if (!isRefusal(error)) throw error;
@@ -256,10 +254,6 @@ export class ServerLink implements LeaseLink {
     });
   }
 
-  connectBeside(): Promise<Connection> {
-    return this.#connect();
-  }
-
   // ---- the end -----------------------------------------------------------------------------------------
 
   /** Gives back what this process has there, and says goodbye. */
@@ -270,9 +264,4 @@ export class ServerLink implements LeaseLink {
     this.#connection = undefined;
     this.#claims.forget();
   }
-}
-
-/** Whatever is thrown in the middle of a call is that call's failure, and reaches nobody else. */
-function asFailure(error: unknown): EngineError {
-  return error instanceof EngineError ? error : new EngineError('io-error', { message: String(error) });
 }

@@ -42,7 +42,7 @@ export class CopyConnection {
 
   static async open(pg: Pg, target: PostgresqlTarget): Promise<CopyConnection> {
     try {
-      const { connection } = await connect(pg, target, CONNECT_MS, PATIENCE);
+      const connection = await connect(pg, target, CONNECT_MS, PATIENCE);
       open.add(connection);
       return new CopyConnection(target, connection, () => CopyConnection.open(pg, target));
     } catch (error) {
