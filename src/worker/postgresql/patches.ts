@@ -1,8 +1,8 @@
 /** Statements on patches: many in one, those of numbers that were taken, and where both are to be kept. */
-import { type CommitPoint, EngineError } from '../engine.ts';
+import { EngineError } from '../engine.ts';
 import { textArray } from './arrays.ts';
 import type { Connection, Statement } from './connection.ts';
-import type { Holder } from './holder.ts';
+import type { Holder, Mark } from './holder.ts';
 import type { PackedPatches, Positions } from './packed-patches.ts';
 
 /** How a statement reads packed patches: each as `c` (number), `d` (bytes), and in its order `n`. */
@@ -37,11 +37,7 @@ export function insertionOfNew(packed: PackedPatches): Statement {
  * one store, if there may be a taken number among them; of several, a taken number is an error (23505). Without `ON CONFLICT`, which
  * costs the server two thirds more for each row (measured for 4,096 patches of 200 bytes: 196,000 a second against 334,000).
  */
-export function insertionOfAll(
-  packed: PackedPatches,
-  holder: Holder,
-  point: Pick<CommitPoint, 'number' | 'part'>,
-): Statement {
+export function insertionOfAll(packed: PackedPatches, holder: Holder, point: Mark): Statement {
   const parameters = packed.parameters('all');
   const { text, values } = holder.update(parameters.length + 1, point);
   const next = parameters.length + 1 + values.length;

@@ -11,7 +11,7 @@ import { endWaiting } from './backend.ts';
 import type { Claims } from './claims.ts';
 import { connect } from './connect.ts';
 import type { Connection } from './connection.ts';
-import { type Holder, isFenced } from './holder.ts';
+import { type Holder, isFenced, notUpdated } from './holder.ts';
 import { Lease, type LeaseLink } from './lease.ts';
 import { loadPg, type Pg } from './load-pg.ts';
 import { type Password, passwordFor } from './password.ts';
@@ -137,9 +137,7 @@ export class ServerLink implements LeaseLink {
         const wasOld = isAway && used !== undefined && used === before && !used.unreachable;
         if (isLost && ++lost < MOST_LOST) continue;
         if (waited >= this.#settings.retryForMs && !wasOld) {
-          if (isLost) {
-            throw new EngineError('io-error', { message: "this process's row in sds_holders can not be updated" });
-          }
+          if (isLost) throw notUpdated();
           const wasSlow = now - triedAt >= this.#probeMs; // one that refuses at once may be asked again
           if (isAway) [this.#gaveUpAt, this.#failure] = [now, wasSlow ? error : undefined];
           throw error;
