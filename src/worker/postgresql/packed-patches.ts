@@ -22,8 +22,7 @@ export class PackedPatches {
   readonly storeOf: number[] = [];
   readonly clocks: number[] = [];
   readonly entries: number[] = [];
-  /** Where the bytes of each begin and end. */
-  readonly #starts: number[] = [];
+  /** Where the bytes of each end; its length lies between those of the one before and its own. */
   readonly #ends: number[] = [];
   #bytes: Buffer;
   #used = ARRAY_HEADER;
@@ -65,7 +64,6 @@ export class PackedPatches {
     this.storeOf.push(index);
     this.clocks.push(clock);
     this.entries.push(entry);
-    this.#starts.push(start);
     this.#used = start + length;
     this.#ends.push(this.#used);
   }
@@ -91,7 +89,7 @@ export class PackedPatches {
   }
 
   bytesOf(position: number): Buffer {
-    return this.#bytes.subarray(this.#starts[position], this.#ends[position]);
+    return this.#bytes.subarray((this.#ends[position - 1] ?? ARRAY_HEADER) + 4, this.#ends[position]);
   }
 
   storeAt(position: number): string {

@@ -1,6 +1,8 @@
-/** Statements on patches: many in one, those of numbers that were taken, and where both are to be kept. */
+/** Statements on patches: many in one, those of numbers that were taken, and where both are to be kept; and their load. */
+import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
 import { EngineError } from '../engine.ts';
 import { textArray } from './arrays.ts';
+import { Blocks } from './blocks.ts';
 import type { Connection, Statement } from './connection.ts';
 import type { Holder, Mark } from './holder.ts';
 import type { PackedPatches, Positions } from './packed-patches.ts';
@@ -63,6 +65,13 @@ export async function collidedOf(
     ...packed.parameters(positions),
   );
   return rows.map(([n]) => (positions === 'all' ? Number(n) - 1 : (positions[Number(n) - 1] ?? 0)));
+}
+
+export async function loadPatchesSince(connection: Connection, store: string, clock: number): Promise<PatchBlocks> {
+  const blocks = new Blocks();
+  const those = `FROM sds_patches WHERE store_id = ${connection.escapeLiteral(store)} AND clock > ${clock} ORDER BY clock`;
+  await connection.read(['data'], those, (data) => blocks.add(data));
+  return blocks.end();
 }
 
 /** Deletes the patches below a number, of each of several stores. */

@@ -54,11 +54,9 @@ export class RecordChanges {
 
   removeAll(store: string, prefix: string): void {
     this.#endRun();
-    const bounds = boundsOf(prefix);
-    const parameters = bounds.map((_, index) => `$${index + 2}::bytea`);
     this.#statements.push({
-      text: `DELETE FROM sds_records WHERE store_id = $1${conditionOf(parameters)}`,
-      values: [store, ...bounds],
+      text: `DELETE FROM sds_records WHERE store_id = $1${conditionOf(prefix)}`,
+      values: [store],
     });
   }
 
@@ -93,22 +91,23 @@ function savingOf(store: string, records: ReadonlyMap<string, Buffer>): Statemen
   };
 }
 
-/** What is compared with keys that begin so: nothing, or the first one and the first one behind them, and all of a long beginning. */
-function boundsOf(prefix: string): Buffer[] {
-  if (prefix === '') return [];
+// ---- keys that begin alike -----------------------------------------------------------------------------
+
+/** They lie between the first one that does and the first one behind them; a long beginning is compared with the whole. */
+function conditionOf(prefix: string): string {
+  if (prefix === '') return '';
   const whole = Buffer.from(prefix);
   const first = whole.subarray(0, LONGEST_KEY);
   const behind = Buffer.from(first);
   const last = behind.byteLength - 1;
   behind[last] = (behind[last] ?? 0) + 1; // there is no 255 in UTF-8
-  return whole.byteLength > LONGEST_KEY ? [first, behind, whole] : [first, behind];
+  const range = ` AND key >= ${literal(first)} AND key < ${literal(behind)}`;
+  if (whole.byteLength <= LONGEST_KEY) return range;
+  return `${range} AND substring(long_key FROM 1 FOR ${whole.byteLength}) = ${literal(whole)}`;
 }
 
-/** @param bounds - expressions for them */
-function conditionOf([first, behind, whole]: readonly string[]): string {
-  if (first === undefined) return '';
-  const begins = whole === undefined ? '' : ` AND substring(long_key FROM 1 FOR octet_length(${whole})) = ${whole}`;
-  return ` AND key >= ${first} AND key < ${behind}${begins}`;
+function literal(bytes: Buffer): string {
+  return `decode('${bytes.toString('hex')}', 'hex')`;
 }
 
 // ---- loads ---------------------------------------------------------------------------------------------
@@ -126,15 +125,10 @@ export async function loadRecord(connection: Connection, store: string, name: st
 export async function loadRecords(connection: Connection, store: string, prefix: string): Promise<RecordsFound> {
   const keys: string[] = [];
   const blocks = new Blocks();
-  const bounds = boundsOf(prefix).map(literal);
-  const those = `FROM sds_records WHERE store_id = ${connection.escapeLiteral(store)}${conditionOf(bounds)}`;
+  const those = `FROM sds_records WHERE store_id = ${connection.escapeLiteral(store)}${conditionOf(prefix)}`;
   await connection.read(['coalesce(long_key, key)', 'data'], `${those} ORDER BY position, key`, (bytes, field) => {
     if (field === 0) keys.push(bytes.toString());
     else blocks.add(bytes);
   });
   return { keys, data: blocks.end() };
-}
-
-function literal(bytes: Buffer): string {
-  return `decode('${bytes.toString('hex')}', 'hex')`;
 }

@@ -4,7 +4,7 @@ import { Buffer } from '../../protocol/surroundings.ts';
 import { lacksBytes, readBehind } from './chunks.ts';
 import type { Connection, Statement } from './connection.ts';
 import { nameOf } from './names.ts';
-import { loadPatchesSince } from './patch-loads.ts';
+import { loadPatchesSince } from './patches.ts';
 import { deletionOfOthers } from './snapshots.ts';
 import { type Limits, ofOneMoment } from './transactions.ts';
 
