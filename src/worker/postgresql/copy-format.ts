@@ -12,7 +12,8 @@ export class CopyRows {
   readonly #fields: number;
   #rest: Buffer | undefined;
   #begun = false;
-  #ended = false;
+  /** Whether the end has come. */
+  ended = false;
 
   /** @param fields - so many has each row, all of bytes */
   constructor(take: TakeField, fields: number) {
@@ -27,45 +28,26 @@ export class CopyRows {
       this.#begun = true;
       at = HEAD_BYTES + bytes.readInt32BE(HEAD_BYTES - 4);
     }
-    while (this.#begun && !this.#ended && at + 2 <= bytes.byteLength) {
+    while (this.#begun && !this.ended && at + 2 <= bytes.byteLength) {
       const fields = bytes.readInt16BE(at);
       if (fields === -1) {
-        this.#ended = true;
+        this.ended = true;
         break;
       }
       if (fields !== this.#fields) throw new Error(`a row of ${fields} fields, where ${this.#fields} belong`);
-      const end = this.#endOfRow(bytes, at + 2);
-      if (end > bytes.byteLength) break;
-      this.#takeRow(bytes, at + 2);
+      const row: Buffer[] = [];
+      let end = at + 2;
+      while (row.length < fields && end + 4 <= bytes.byteLength) {
+        const length = bytes.readInt32BE(end);
+        if (length < 0) throw new Error('a field without bytes, where bytes belong');
+        row.push(bytes.subarray(end + 4, end + 4 + length));
+        end += 4 + length;
+      }
+      if (row.length < fields || end > bytes.byteLength) break;
+      for (const [field, data] of row.entries()) this.#take(data, field);
       at = end;
     }
     // a copy: what `pg` passes is overwritten by what comes next
-    this.#rest = at < bytes.byteLength && !this.#ended ? Buffer.from(bytes.subarray(at)) : undefined;
-  }
-
-  /** Where a row ends whose fields begin there; infinitely far away if that is not known yet. */
-  #endOfRow(bytes: Buffer, start: number): number {
-    let at = start;
-    for (let field = 0; field < this.#fields; field++) {
-      if (at + 4 > bytes.byteLength) return Number.POSITIVE_INFINITY;
-      const length = bytes.readInt32BE(at);
-      if (length < 0) throw new Error('a field without bytes, where bytes belong');
-      at += 4 + length;
-    }
-    return at;
-  }
-
-  #takeRow(bytes: Buffer, start: number): void {
-    let at = start;
-    for (let field = 0; field < this.#fields; field++) {
-      const end = at + 4 + bytes.readInt32BE(at);
-      this.#take(bytes.subarray(at + 4, end), field);
-      at = end;
-    }
-  }
-
-  /** Whether the end has come. */
-  get ended(): boolean {
-    return this.#ended;
+    this.#rest = at < bytes.byteLength && !this.ended ? Buffer.from(bytes.subarray(at)) : undefined;
   }
 }
