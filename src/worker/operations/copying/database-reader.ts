@@ -133,13 +133,12 @@ export class DatabaseReader implements Reader {
   }
 
   async *values(): AsyncGenerator<Value[]> {
-    for await (const heads of this.#valuePages(`${valueColumns()}, data IS NULL`)) {
+    const sql = "SELECT hash, encode(data, 'hex') FROM sds_values WHERE hash = ANY($1::text[]) AND data IS NOT NULL";
+    for await (const heads of this.#valuePages(valueColumns())) {
       const names = await this.#namesOf(heads.map(([hash]) => String(hash)));
       const nameOfRow = new Map(heads.map((head, i) => [head, names[i] ?? '']));
       for (const piece of piecesOf(heads, ([, , bytes]) => Number(bytes))) {
-        const inRows = piece.filter(([, , , , isInChunks]) => isInChunks !== 't').map(([hash]) => String(hash));
-        const sql = "SELECT hash, encode(data, 'hex') FROM sds_values WHERE hash = ANY($1::text[])";
-        const found = inRows.length === 0 ? [] : await this.#server.rows(sql, textArray(inRows));
+        const found = await this.#server.rows(sql, textArray(piece.map(([hash]) => String(hash))));
         const data = new Map<unknown, Uint8Array>(found.map(([hash, bytes]) => [hash, bytesOf(bytes)]));
         const values: Value[] = [];
         for (const head of piece) {

@@ -127,15 +127,9 @@ export class DatabaseWriter implements Writer {
       .map(({ hash, data, print }) => ({ ...storedName(hash), data: viewOf(data), times: print.refCount }))
       .sort((a, b) => (a.stored < b.stored ? -1 : 1));
     const small = named.filter(({ data }) => !isLarge(data));
-    await this.#server.run(...namesOf(named));
-    for (let at = 0; at < small.length; ) {
-      let bytes = 0;
-      const first = at;
-      while (at < small.length && bytes < MOST_BYTES) bytes += small[at++]?.data.byteLength ?? 0;
-      const some = small.slice(first, at).map(({ stored, data, times }) => ({ hash: stored, data, times }));
-      await this.#server.run(savesOf(some));
-      await this.#meter.add(bytes);
-    }
+    const saves = savesOf(small.map(({ stored, data, times }) => ({ hash: stored, data, times })));
+    await this.#server.run(...namesOf(named), saves);
+    await this.#meter.add(small.reduce((sum, { data }) => sum + data.byteLength, 0));
     for (const { stored, data, times } of named) {
       if (!isLarge(data)) continue;
       await this.#server.use((connection) => saveLargeValue(connection, stored, data, times));
