@@ -122,36 +122,22 @@ export class PostgresqlEngine implements Engine {
 
   // ---- writes ----------------------------------------------------------------------------------------
 
-  transact(writes: Writes, commitPoint: CommitPoint): Promise<void> {
-    // reads the writes at once: they lie where they are only for this attempt's length
+  async transact(writes: Writes, commitPoint: CommitPoint): Promise<void> {
+    // before anything is waited for: the writes lie where they are only for this attempt's length
     const changes = new Changes(writes);
-    return this.#transact(changes, writes, commitPoint).finally(() => changes.free());
+    try {
+      const collided = await this.#link.use((connection) => this.#carryOut(connection, changes, commitPoint));
+      for (const at of collided) writes.markCollided(at);
+      commitPoint.cells[commitPoint.index] = commitPoint.value;
+      noteCommit(commitPoint);
+      for (const store of changes.largeSnapshots) this.#deleteReplaced(store);
+    } finally {
+      changes.free();
+    }
   }
 
   wasCommitted(commitPoint: CommitPoint): Promise<boolean> {
     return this.#link.use(async () => this.#holder.covers(commitPoint));
-  }
-
-  async #transact(changes: Changes, writes: Writes, commitPoint: CommitPoint): Promise<void> {
-    let collided: number[] = [];
-    await this.#link.use(async (connection) => {
-      if (this.#holder.covers(commitPoint)) {
-        // an earlier attempt was committed, and nobody heard of it
-        collided = await this.#collidedLater(connection, changes);
-        return;
-      }
-      if (this.#holder.coversSome(commitPoint)) {
-        // never seen by a caller: the batches are tried one by one
-        throw new EngineError('io-error', { message: 'some of these batches were committed before' });
-      }
-      // here, not when the writes are read: a store may be lost meanwhile, and this process have a new generation
-      for (const caller of changes.callers) if (!this.#mayWrite(caller)) await this.#claim(connection, caller);
-      collided = await this.#write(connection, changes, commitPoint);
-    });
-    for (const at of collided) writes.markCollided(at);
-    commitPoint.cells[commitPoint.index] = commitPoint.value;
-    noteCommit(commitPoint);
-    for (const store of changes.largeSnapshots) this.#deleteReplaced(store);
   }
 
   /** Behind the acknowledgement, since it takes half as long as the snapshot itself; what comes next waits for it. */
@@ -165,7 +151,16 @@ export class PostgresqlEngine implements Engine {
     });
   }
 
-  async #write(connection: Connection, changes: Changes, point: CommitPoint): Promise<number[]> {
+  /** Returns which calls are to be marked. */
+  async #carryOut(connection: Connection, changes: Changes, point: CommitPoint): Promise<number[]> {
+    // an earlier attempt was committed, and nobody heard of it
+    if (this.#holder.covers(point)) return this.#collidedLater(connection, changes);
+    if (this.#holder.coversSome(point)) {
+      // never seen by a caller: the batches are tried one by one
+      throw new EngineError('io-error', { message: 'some of these batches were committed before' });
+    }
+    // here, not when the writes are read: a store may be lost meanwhile, and this process have a new generation
+    for (const caller of changes.callers) if (!this.#mayWrite(caller)) await this.#claim(connection, caller);
     const { onlyPatches } = changes;
     if (this.#takesBoth && onlyPatches?.ascends && (await this.#insert(connection, onlyPatches, point))) return [];
     return inTransaction(connection, async () => {

@@ -19,19 +19,16 @@ function source(packed: PackedPatches, ordered: boolean): { store: string; from:
 
 const INTO = 'INSERT INTO sds_patches (store_id, clock, data)';
 
-/** Inserts patches; a number that is taken is left as it is. */
-export function insertion(packed: PackedPatches, positions: Positions): Statement {
+/** Inserts patches whose numbers are free. */
+export function insertionOfNew(packed: PackedPatches, positions: Positions = 'all'): Statement {
   const { store, from } = source(packed, false);
-  return {
-    text: `${INTO} SELECT ${store}, u.c, u.d FROM ${from} ON CONFLICT (store_id, clock) DO NOTHING`,
-    values: packed.parameters(positions),
-  };
+  return { text: `${INTO} SELECT ${store}, u.c, u.d FROM ${from}`, values: packed.parameters(positions) };
 }
 
-/** Inserts patches whose numbers are free. */
-export function insertionOfNew(packed: PackedPatches): Statement {
-  const { store, from } = source(packed, false);
-  return { text: `${INTO} SELECT ${store}, u.c, u.d FROM ${from}`, values: packed.parameters('all') };
+/** Inserts patches; a number that is taken is left as it is. */
+export function insertion(packed: PackedPatches, positions: Positions): Statement {
+  const { text, values = [] } = insertionOfNew(packed, positions);
+  return { text: `${text} ON CONFLICT (store_id, clock) DO NOTHING`, values };
 }
 
 /**
