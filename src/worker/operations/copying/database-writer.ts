@@ -171,18 +171,18 @@ export class DatabaseWriter implements Writer {
     return claims;
   }
 
+  /** Takes away what is to be written anew. */
   async #remove(names: ReadonlyMap<string, string>, claims: readonly ClaimRow[]): Promise<void> {
     const values = [textArray([...names.keys()])];
     const of = (table: string) => ({ text: `DELETE FROM ${table} WHERE store_id = ANY($1::text[])`, values });
     // whoever was paused for longer than his lease is not to go on with what was replaced
     const tables = ['sds_patches', 'sds_snapshots', 'sds_snapshot_chunks', 'sds_records'];
-    await this.#server.run(removal(claims), ...tables.map(of));
+    await this.#server.run(removal(claims), ...tables.map(of), ...namesOf(Array.from(names.values(), storedName)));
   }
 
   async #addStores({ reader }: Source, names: ReadonlyMap<string, string>): Promise<void> {
     const parts = new Parts(this.#server, this.#meter);
     for (const [stored, name] of names) {
-      for (const statement of namesOf([storedName(name)])) await parts.add(statement, 0);
       const snapshot = await reader.snapshot(name);
       if (snapshot !== undefined) {
         const found = { ...snapshot, data: viewOf(snapshot.data) };
