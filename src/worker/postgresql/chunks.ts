@@ -12,8 +12,8 @@ export function isLarge({ byteLength }: Uint8Array): boolean {
   return byteLength > CHUNK_BYTES;
 }
 
-/** The bytes that cross with one ordinary statement. */
-const STATEMENT_BYTES = 1024 * 1024;
+/** The bytes that cross with one statement, which the server takes apart: each takes a round trip. */
+const STATEMENT_BYTES = 4 * 1024 * 1024;
 
 /** Of each table with heads, that of the chunks, and the key that both have. */
 const chunksOf = {
