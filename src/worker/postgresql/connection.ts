@@ -52,9 +52,16 @@ interface Exchange {
   handleCopyData(message: { chunk: Buffer }): void;
 }
 
+/** By which Node's own time-outs of sockets see whether a write goes on. */
+interface Handle {
+  readonly writeQueueSize?: number;
+  /** Of a TLS connection, the one below it. */
+  readonly _parent?: Handle;
+}
+
 /** What the types of `pg` do not tell of a client's connection. */
 interface Wire {
-  readonly stream: Socket;
+  readonly stream: Socket & { readonly _handle?: Handle | null };
   /** What the server says of ways to prove a password. */
   on(event: 'authenticationSASL', listener: (message: { mechanisms: string[] }) => void): void;
   parse(statement: { text: string }): void;
@@ -242,6 +249,12 @@ export class Connection {
     });
   }
 
+  /** Changes as bytes come and go. What a socket was given counts as written at once, although it may take long until it is on its way. */
+  get #moved(): number {
+    const { bytesRead, bytesWritten, _handle: handle } = this.#wire.stream;
+    return bytesRead + bytesWritten - ((handle?._parent ?? handle)?.writeQueueSize ?? 0);
+  }
+
   /** Ends the connection if the server does not work on what it was asked: a network that is cut tells nobody. */
   #watch(isOver: () => boolean): NodeJS.Timeout {
     let [moved, since] = [-1, performance.now()];
@@ -251,10 +264,9 @@ export class Connection {
     let pause = askAfter;
     let askAt = since + pause;
     return setInterval(() => {
-      const { bytesRead, bytesWritten } = this.#wire.stream;
       const now = performance.now();
-      if (bytesRead + bytesWritten !== moved) {
-        [moved, since] = [bytesRead + bytesWritten, now];
+      if (this.#moved !== moved) {
+        [moved, since] = [this.#moved, now];
         askAt = now + pause;
       }
       if (asking || now < askAt) return;
@@ -268,8 +280,7 @@ export class Connection {
         askAt = asked + pause;
         if (found === 'at work' || (found === 'unknown' && asked - since < silenceMs)) return;
         // it has answered while the other one was asked, and has been at rest since
-        const { bytesRead, bytesWritten } = this.#wire.stream;
-        if (isOver() || bytesRead + bytesWritten !== silent) return;
+        if (isOver() || this.#moved !== silent) return;
         this.silentSince = since;
         this.unreachable = found === 'unreachable';
         this.#wire.stream.destroy(new Error('the server says nothing, and does not work on what it was asked'));
