@@ -1,35 +1,12 @@
 /** Encrypted connections: verified unless that is switched off by name. */
-import { chmodSync, chownSync, copyFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
-import { type Certificates, howToHaveOpenssl, makeCertificates } from '../support/certificates.ts';
-import { freshFolder } from '../support/files.ts';
-import { describeOnPostgresql, itOnOwnServer, ownServer, server } from '../support/postgresql.ts';
-import { identity } from '../support/postgresql-binaries.ts';
-import type { PostgresqlServer } from '../support/postgresql-server.ts';
+import { howToHaveOpenssl } from '../support/certificates.ts';
+import { encrypting } from '../support/encrypting-server.ts';
+import { describeOnPostgresql, itOnOwnServer, server } from '../support/postgresql.ts';
 import { runProgram } from '../support/programs.ts';
 import { codesOf } from './outcomes.ts';
-
-/** A server with a certificate for `localhost`, signed by an authority that nobody knows. */
-async function encrypting(): Promise<{ own: PostgresqlServer; made: Certificates } | undefined> {
-  const made = makeCertificates(freshFolder(), 'localhost');
-  if (made === undefined) return undefined;
-  const own = await ownServer();
-  const who = identity();
-  for (const [from, name] of [
-    [made.certificate, 'server.crt'],
-    [made.key, 'server.key'],
-  ] as const) {
-    const path = join(own.data, name);
-    copyFileSync(from, path);
-    chmodSync(path, 0o600);
-    if (who !== undefined) chownSync(path, who.uid, who.gid);
-  }
-  own.settings = { ...own.settings, ssl: 'on' };
-  await own.restart();
-  return { own, made };
-}
 
 describeOnPostgresql('TLS', () => {
   itOnOwnServer(

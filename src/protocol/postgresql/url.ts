@@ -18,7 +18,7 @@ export interface PostgresqlTarget {
   channelBinding: boolean;
   /** Run-time parameters for the server, as in `-c search_path=app`. */
   options: string | undefined;
-  /** Whether large bytes and many patches go by `COPY … (FORMAT binary)`. */
+  /** Whether what is loaded comes by `COPY … (FORMAT binary)`. */
   copy: boolean;
 }
 
@@ -70,7 +70,6 @@ export function parsePostgresqlUrl(
     if (!/^(disable|prefer|require)$/.test(binding)) return 'channel_binding must be disable, prefer or require';
     if (binding === 'require' && tls === 'disable')
       return 'channel_binding=require takes TLS: name an sslmode that has it';
-    const file = (name: string, variable: string) => given(name, variable);
     return {
       hosts,
       user: named,
@@ -78,9 +77,9 @@ export function parsePostgresqlUrl(
       database,
       tls,
       tlsFiles: {
-        ...optional('ca', file('sslrootcert', 'PGSSLROOTCERT')),
-        ...optional('cert', file('sslcert', 'PGSSLCERT')),
-        ...optional('key', file('sslkey', 'PGSSLKEY')),
+        ...optional('ca', given('sslrootcert', 'PGSSLROOTCERT')),
+        ...optional('cert', given('sslcert', 'PGSSLCERT')),
+        ...optional('key', given('sslkey', 'PGSSLKEY')),
       },
       channelBinding: binding === 'require',
       options: given('options', 'PGOPTIONS'),

@@ -7,7 +7,6 @@ export const ARRAY_HEADER = 20;
 /** Types by their number in `pg_type`, which is the same in every database. */
 export const BYTEA = 17;
 const INT8 = 20;
-const INT4 = 23;
 const TEXT = 25;
 
 export function writeArrayHeader(buffer: Buffer, elements: number, type: number): void {
@@ -21,14 +20,6 @@ export function writeArrayHeader(buffer: Buffer, elements: number, type: number)
 function begin(elements: number, type: number, bytes: number): Buffer {
   const buffer = Buffer.allocUnsafe(ARRAY_HEADER + elements * 4 + bytes);
   writeArrayHeader(buffer, elements, type);
-  return buffer;
-}
-
-/** As a parameter of the type `int[]`. */
-export function int4Array(values: readonly number[]): Buffer {
-  const buffer = begin(values.length, INT4, values.length * 4);
-  let at = ARRAY_HEADER;
-  for (const value of values) at = buffer.writeInt32BE(value, buffer.writeInt32BE(4, at));
   return buffer;
 }
 

@@ -14,12 +14,12 @@ import {
 } from '../../protocol/entries.ts';
 import type { Caller, Writes } from '../engine.ts';
 import { verifyValue } from '../verify-value.ts';
-import { MOST_INLINE } from './chunks.ts';
+import { isLarge } from './chunks.ts';
 import type { Compaction } from './compaction.ts';
-import { storedName } from './names.ts';
+import { type StoredName, storedName } from './names.ts';
 import { PackedPatches } from './packed-patches.ts';
 import { RecordChanges } from './records.ts';
-import { isLarge, type Snapshot } from './snapshots.ts';
+import type { Snapshot } from './snapshots.ts';
 import { ValueChanges } from './values.ts';
 
 /**
@@ -43,9 +43,8 @@ export class Changes {
   readonly values = new ValueChanges();
   /** A value that takes a transaction to itself. */
   largeValue: { hash: string; data: Buffer } | undefined;
-  /** Names too long for a key, and what they stand for. */
-  readonly longNames = new Map<string, string>();
-  keepsBoth = false;
+  /** Names too long for a key. */
+  readonly longNames = new Map<string, StoredName>();
   readonly callers = new Set<Caller>();
 
   constructor(writes: Writes) {
@@ -72,7 +71,6 @@ export class Changes {
           patches.push(last);
         }
         last.add(store, writes.clock, writes.data, writes.at, writes.keepsBoth);
-        if (writes.keepsBoth) this.keepsBoth = true;
         return;
       }
       case PRUNE_PATCHES: {
@@ -111,7 +109,7 @@ export class Changes {
         if (caller.verifyValues) verifyValue(key, data, 'invalid-argument');
         const hash = this.#stored(key);
         // larger ones than a batch holds come alone
-        if (data.byteLength > MOST_INLINE) this.largeValue = { hash, data: viewOf(data) };
+        if (isLarge(data)) this.largeValue = { hash, data: viewOf(data) };
         else this.values.save(hash, viewOf(data));
         return;
       }
@@ -135,9 +133,9 @@ export class Changes {
   }
 
   #stored(name: string): string {
-    const { stored, whole } = storedName(name);
-    if (whole !== undefined) this.longNames.set(stored, whole);
-    return stored;
+    const found = storedName(name);
+    if (found.whole !== undefined) this.longNames.set(found.stored, found);
+    return found.stored;
   }
 
   /** All patches to be inserted. */
@@ -150,14 +148,8 @@ export class Changes {
     const { patches, snapshots, records } = this.#section;
     const [only] = patches;
     if (this.sections.length !== 1 || patches.length !== 1 || !(only instanceof PackedPatches)) return undefined;
-    const others = snapshots.size + this.longNames.size > 0 || records.any || this.values.any;
-    return others || this.keepsBoth || this.largeValue !== undefined ? undefined : only;
-  }
-
-  /** Whether it takes several round trips: to find free numbers, to look at what is there, or to send what is large. */
-  get isLong(): boolean {
-    if (this.keepsBoth || this.largeValue !== undefined || this.largeSnapshots.length > 0) return true;
-    return this.sections.length > 1;
+    const others = snapshots.size + this.longNames.size + only.keepers.size > 0 || records.any || this.values.any;
+    return others || this.largeValue !== undefined ? undefined : only;
   }
 
   /** Stores that get a snapshot too large for one row. */
@@ -165,7 +157,7 @@ export class Changes {
     return this.sections.flatMap(({ snapshots, end }) => {
       const saved =
         end !== undefined && 'snapshot' in end ? [...snapshots, [end.store, end.snapshot] as const] : [...snapshots];
-      return saved.filter(([, snapshot]) => isLarge(snapshot)).map(([store]) => store);
+      return saved.filter(([, { data }]) => isLarge(data)).map(([store]) => store);
     });
   }
 

@@ -13,8 +13,7 @@ import type { Caller } from '../engine.ts';
 import { textArray } from './arrays.ts';
 import type { Connection, Statement } from './connection.ts';
 import { fencedError, type Holder } from './holder.ts';
-import { namesOf } from './long-names.ts';
-import { storedName } from './names.ts';
+import { namesOf, type StoredName, storedName } from './names.ts';
 import { type ClaimRow, fenceHolders, lockedRows, lockStatements, removal, type StoreRow } from './store-rows.ts';
 import { beginStatements, inTransaction, type Limits } from './transactions.ts';
 
@@ -75,20 +74,20 @@ export class Claims {
    */
   async claim(connection: Connection, callers: readonly Caller[]): Promise<Caller[]> {
     const wanted = new Map<string, Caller>();
-    const longNames = new Map<string, string>();
+    const names: StoredName[] = [];
     for (const caller of callers) {
-      const { stored, whole } = storedName(caller.storeId);
-      const claim = this.#claims.get(stored);
-      if (claim?.lost || (claim !== undefined && suffices(claim, caller)) || wanted.has(stored)) continue;
-      wanted.set(stored, caller);
-      if (whole !== undefined) longNames.set(stored, whole);
+      const name = storedName(caller.storeId);
+      const claim = this.#claims.get(name.stored);
+      if (claim?.lost || (claim !== undefined && suffices(claim, caller)) || wanted.has(name.stored)) continue;
+      wanted.set(name.stored, caller);
+      names.push(name);
     }
-    const names = [...wanted.keys()];
+    const stored = [...wanted.keys()];
     return inTransaction(connection, async () => {
       const results = await connection.run(
         ...beginStatements(this.#limits),
-        ...namesOf(longNames),
-        ...lockStatements(names, names.slice(0, 1)),
+        ...namesOf(names),
+        ...lockStatements(stored, stored.slice(0, 1)),
       );
       const rows = lockedRows(results);
       const situations = [...wanted].flatMap(([stored, caller]) => {

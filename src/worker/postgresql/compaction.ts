@@ -5,7 +5,7 @@
  */
 import type { SeenStore } from '../../protocol/compaction.ts';
 import type { Connection } from './connection.ts';
-import { insteadOf, isLarge, largeSnapshot, type Snapshot, snapshotHead } from './snapshots.ts';
+import { insteadOf, type Snapshot, snapshotHead } from './snapshots.ts';
 
 export interface Compaction {
   store: string;
@@ -18,8 +18,7 @@ export interface Compaction {
 }
 
 /** Returns false if it was not carried out. Then nothing of it is left in the transaction, which goes on. */
-export async function compact(connection: Connection, compaction: Compaction, copy: boolean): Promise<boolean> {
-  const { store, clock, seen } = compaction;
+export async function compact(connection: Connection, { store, clock, snapshot, seen }: Compaction): Promise<boolean> {
   const [, deleted, head] = await connection.run(
     { text: 'SAVEPOINT before_compaction' },
     {
@@ -31,16 +30,12 @@ export async function compact(connection: Connection, compaction: Compaction, co
   const number = head?.rows[0]?.[0];
   const snapshotClock = typeof number === 'string' ? Number(number) : undefined;
   const isAsSeen = deleted?.count === seen.patches && snapshotClock === seen.snapshotClock;
-  if (isAsSeen && (await replace(connection, compaction, copy))) return true;
+  if (isAsSeen) {
+    const whole = insteadOf(seen.snapshotClock, await snapshotHead(connection, store, snapshot));
+    const [replaced] = await connection.run(whole);
+    // where there was no snapshot there was nothing to lock: another process may have saved one at this moment
+    if (replaced?.count === 1) return true;
+  }
   await connection.run({ text: 'ROLLBACK TO SAVEPOINT before_compaction' });
   return false;
-}
-
-/** Where there was no snapshot there was nothing to lock: false if another process has saved one at this moment. */
-async function replace(connection: Connection, { store, snapshot, seen }: Compaction, copy: boolean): Promise<boolean> {
-  const head = isLarge(snapshot)
-    ? await largeSnapshot(connection, store, snapshot, copy)
-    : snapshotHead(store, snapshot.clock, snapshot.data);
-  const [replaced] = await connection.run(insteadOf(seen.snapshotClock, head));
-  return replaced?.count === 1;
 }

@@ -1,11 +1,10 @@
 /** Connects to the first host of a URL that takes writes. */
 import { readFileSync } from 'node:fs';
-import type { Socket } from 'node:net';
 import type { Client, ClientConfig } from 'pg';
 import type { PostgresqlTarget } from '../../protocol/postgresql/url.ts';
 import { EngineError } from '../engine.ts';
 import { backendOf, stateOf } from './backend.ts';
-import { Connection, type Patience } from './connection.ts';
+import { Connection, type Patience, wireOf } from './connection.ts';
 import type { Pg } from './load-pg.ts';
 import { ServerError, toServerError } from './sqlstates.ts';
 
@@ -22,19 +21,13 @@ const NO_BINDING =
 /** Names this program in `pg_stat_activity`. */
 const APPLICATION_NAME = 'sds-persistence-worker';
 
-export interface Connected {
-  connection: Connection;
-  /** Whether a commit waits until it is safe: the server's `synchronous_commit`. */
-  synchronous: boolean;
-}
-
 /** Tries the hosts in turn; after a failover another one takes the writes. */
 export async function connect(
   pg: Pg,
   target: PostgresqlTarget,
   timeoutMs: number,
   patience: Patience,
-): Promise<Connected> {
+): Promise<Connection> {
   let failure: EngineError | undefined;
   for (const host of target.hosts) {
     try {
@@ -54,12 +47,15 @@ async function connectTo(
   { host, port }: { host: string; port: number },
   timeoutMs: number,
   patience: Patience,
-): Promise<Connected> {
+): Promise<Connection> {
   const { user, database, password, options, channelBinding } = target;
   const config: ClientConfig = {
     host,
     port,
+    user,
+    password,
     database,
+    options,
     ssl: tlsOf(target),
     enableChannelBinding: channelBinding,
     connectionTimeoutMillis: timeoutMs,
@@ -67,9 +63,6 @@ async function connectTo(
     // a peer that is gone is noticed while nothing is asked
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
-    ...(user === undefined ? {} : { user }),
-    ...(password === undefined ? {} : { password }),
-    ...(options === undefined ? {} : { options }),
   };
   const client = new Client(config);
   const askElsewhere = async (silent: Client) => {
@@ -82,13 +75,13 @@ async function connectTo(
       other.end().catch(() => {}); // it has answered
       return found;
     } catch (error) {
-      streamOf(other).destroy();
-      return toServerError(error).code === 'connection-failed' && codeOf(error) !== TOO_MANY
-        ? 'unreachable'
-        : 'unknown';
+      wireOf(other).stream.destroy();
+      const { code, reported } = toServerError(error);
+      return code === 'connection-failed' && reported.code !== TOO_MANY ? 'unreachable' : 'unknown';
     }
   };
   const connection = new Connection(client, askElsewhere, patience);
+  connection.mayCopy = target.copy;
   let offersBinding = false;
   wireOf(client).on('authenticationSASL', ({ mechanisms }) => {
     offersBinding = mechanisms.includes(WITH_BINDING);
@@ -108,29 +101,12 @@ async function connectTo(
       if (connection.lost) throw error;
       return undefined; // an engine that has no such things
     });
-    return { connection, synchronous: synchronous?.rows[0]?.[0] !== 'off' };
+    connection.synchronous = synchronous?.rows[0]?.[0] !== 'off';
+    return connection;
   } catch (error) {
     connection.drop();
     throw withoutName(toServerError(error), client.user);
   }
-}
-
-/** What the types of `pg` do not tell: its own connection, and what the server says of ways to prove a password. */
-interface Wire {
-  stream: Socket;
-  on(event: 'authenticationSASL', listener: (message: { mechanisms: string[] }) => void): void;
-}
-
-function wireOf(client: Client): Wire {
-  return (client as unknown as { connection: Wire }).connection;
-}
-
-function streamOf(client: Client): Socket {
-  return wireOf(client).stream;
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as { code?: string }).code;
 }
 
 /** A server that refuses a user says whom. */

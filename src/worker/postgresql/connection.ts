@@ -1,9 +1,10 @@
 /**
- * One connection: groups of statements that cross in one round trip, and COPY in either direction. What fails is a
+ * One connection: groups of statements that cross in one round trip, and rows of bytes that come by COPY. What fails is a
  * `ServerError`. After a failure within a transaction the caller rolls back; after one that lost the
  * connection, `lost` is true, and nothing more can be asked of it.
  */
-import type { Client, Connection as PgConnection } from 'pg';
+import type { Socket } from 'node:net';
+import type { Client } from 'pg';
 import {
   clearInterval,
   clearTimeout,
@@ -13,7 +14,7 @@ import {
   setTimeout,
 } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
-import { type CopyRow, CopyRows, copyData, copyEnd, copyHead, copyRowHead, type TakeField } from './copy-format.ts';
+import { CopyRows, type TakeField } from './copy-format.ts';
 import { toServerError } from './sqlstates.ts';
 
 /** The process by which the server serves a connection. */
@@ -28,6 +29,11 @@ export interface Statement {
   values?: readonly (string | Buffer | null)[];
 }
 
+/** Bytes that were asked for by `encode`, which depends on no setting of the server. */
+export function bytesOf(hex: string | null | undefined): Buffer {
+  return Buffer.from(hex ?? '', 'hex');
+}
+
 export interface Result {
   /** Each value as the server writes it, bytes in hexadecimal digits. */
   rows: (string | null)[][];
@@ -37,28 +43,36 @@ export interface Result {
 
 /** What `pg` asks of an object that takes part in its protocol, beside its own queries. */
 interface Exchange {
-  submit(connection: PgConnection): void;
+  submit(): void;
   handleError(error: Error): void;
   handleReadyForQuery(): void;
   handleRowDescription(): void;
   handleDataRow(message: { fields: (string | null)[] }): void;
   handleCommandComplete(message: { text: string }): void;
-  handleEmptyQuery(): void;
-  handlePortalSuspended(): void;
-  handleCopyInResponse(connection: PgConnection): void;
   handleCopyData(message: { chunk: Buffer }): void;
 }
 
-/** What the types of `pg` do not tell of its connection. */
+/** By which Node's own time-outs of sockets see whether a write goes on. */
+interface Handle {
+  readonly writeQueueSize?: number;
+  /** Of a TLS connection, the one below it. */
+  readonly _parent?: Handle;
+}
+
+/** What the types of `pg` do not tell of a client's connection. */
 interface Wire {
-  readonly stream: import('node:net').Socket;
+  readonly stream: Socket & { readonly _handle?: Handle | null };
+  /** What the server says of ways to prove a password. */
+  on(event: 'authenticationSASL', listener: (message: { mechanisms: string[] }) => void): void;
   parse(statement: { text: string }): void;
   bind(portal: { values: readonly (string | Buffer | null)[] }): void;
   execute(portal: object): void;
   sync(): void;
   query(text: string): void;
-  endCopyFrom(): void;
-  sendCopyFail(reason: string): void;
+}
+
+export function wireOf(client: Client): Wire {
+  return (client as unknown as { connection: Wire }).connection;
 }
 
 const noValues: readonly string[] = [];
@@ -87,6 +101,10 @@ export interface Patience {
 
 export class Connection {
   lost = false;
+  /** Whether bytes come by COPY in binary form, a third of the work; otherwise as hexadecimal digits. */
+  mayCopy = true;
+  /** Whether a commit waits until it is safe: the server's `synchronous_commit`. */
+  synchronous = true;
   /** Since when the server had said nothing, if it was lost for that. */
   silentSince: number | undefined;
   /** The process that serves it, where that is known. */
@@ -101,7 +119,7 @@ export class Connection {
   /** @param askElsewhere - asked when the server says nothing: it may be at work for long, or the network be cut */
   constructor(client: Client, askElsewhere: AskElsewhere, patience: Patience) {
     this.#client = client;
-    this.#wire = (client as unknown as { connection: Wire }).connection;
+    this.#wire = wireOf(client);
     this.#askElsewhere = askElsewhere;
     this.#patience = patience;
     client.on('error', () => {
@@ -163,40 +181,28 @@ export class Connection {
     return result ?? { rows: [], count: 0 };
   }
 
-  /** Inserts rows by COPY in binary form. */
-  async copyIn(table: string, rows: Iterable<CopyRow>): Promise<void> {
-    let over = false;
-    const send = async (wire: Wire) => {
-      const { stream } = wire;
-      stream.write(copyData(copyHead));
-      for (const row of rows) {
-        // past `pg`, which would copy the bytes
-        stream.cork();
-        stream.write(copyData(copyRowHead(row), row.data.byteLength));
-        stream.write(row.data);
-        stream.uncork();
-        if (stream.writableNeedDrain) await drained(stream);
-        // told as the failure of the exchange; what is sent after that would go to whatever follows
-        if (this.lost || over) return;
-      }
-      stream.write(copyData(copyEnd));
-      wire.endCopyFrom();
-    };
-    await this.#exchange((wire) => wire.query(`COPY ${table} FROM STDIN (FORMAT binary)`), {
-      handleCopyInResponse: () => {
-        send(this.#wire).catch((error: Error) => this.#wire.sendCopyFail(error.message));
+  /**
+   * Takes the rows of a query, all of whose columns are bytes, as they come; `take` copies what it is given.
+   *
+   * @param from - the query without its columns
+   */
+  async read(columns: readonly string[], from: string, take: TakeField): Promise<void> {
+    if (!this.mayCopy) {
+      const digits = columns.map((column) => `encode(${column}, 'hex')`);
+      await this.#exchange((wire) => wire.query(`SELECT ${digits.join(', ')} ${from}`), {
+        handleDataRow: ({ fields }) => {
+          for (const [field, hex] of fields.entries()) take(bytesOf(hex), field);
+        },
+      });
+      return;
+    }
+    const rows = new CopyRows(take, columns.length);
+    await this.#exchange(
+      (wire) => wire.query(`COPY (SELECT ${columns.join(', ')} ${from}) TO STDOUT (FORMAT binary)`),
+      {
+        handleCopyData: ({ chunk }) => rows.add(chunk),
       },
-    }).finally(() => {
-      over = true;
-    });
-  }
-
-  /** Takes the rows of a query of so many columns of bytes, by COPY in binary form; `take` copies what it is given. */
-  async copyOut(query: string, take: TakeField, columns = 1): Promise<void> {
-    const rows = new CopyRows(take, columns);
-    await this.#exchange((wire) => wire.query(`COPY (${query}) TO STDOUT (FORMAT binary)`), {
-      handleCopyData: ({ chunk }) => rows.add(chunk),
-    });
+    );
     if (!rows.ended) throw toServerError(new Error('the server ended a COPY in the middle'));
   }
 
@@ -237,13 +243,16 @@ export class Connection {
         handleRowDescription: () => {},
         handleDataRow: guarded(parts.handleDataRow),
         handleCommandComplete: guarded(parts.handleCommandComplete),
-        handleEmptyQuery: () => {},
-        handlePortalSuspended: () => {},
-        handleCopyInResponse: parts.handleCopyInResponse ?? (() => this.#wire.sendCopyFail('nothing is sent here')),
         handleCopyData: guarded(parts.handleCopyData),
       };
       this.#client.query(exchange as unknown as Parameters<Client['query']>[0]);
     });
+  }
+
+  /** Changes as bytes come and go. What a socket was given counts as written at once, although it may take long until it is on its way. */
+  get #moved(): number {
+    const { bytesRead, bytesWritten, _handle: handle } = this.#wire.stream;
+    return bytesRead + bytesWritten - ((handle?._parent ?? handle)?.writeQueueSize ?? 0);
   }
 
   /** Ends the connection if the server does not work on what it was asked: a network that is cut tells nobody. */
@@ -255,10 +264,9 @@ export class Connection {
     let pause = askAfter;
     let askAt = since + pause;
     return setInterval(() => {
-      const { bytesRead, bytesWritten } = this.#wire.stream;
       const now = performance.now();
-      if (bytesRead + bytesWritten !== moved) {
-        [moved, since] = [bytesRead + bytesWritten, now];
+      if (this.#moved !== moved) {
+        [moved, since] = [this.#moved, now];
         askAt = now + pause;
       }
       if (asking || now < askAt) return;
@@ -272,8 +280,7 @@ export class Connection {
         askAt = asked + pause;
         if (found === 'at work' || (found === 'unknown' && asked - since < silenceMs)) return;
         // it has answered while the other one was asked, and has been at rest since
-        const { bytesRead, bytesWritten } = this.#wire.stream;
-        if (isOver() || bytesRead + bytesWritten !== silent) return;
+        if (isOver() || this.#moved !== silent) return;
         this.silentSince = since;
         this.unreachable = found === 'unreachable';
         this.#wire.stream.destroy(new Error('the server says nothing, and does not work on what it was asked'));
@@ -299,14 +306,4 @@ export class Connection {
     await this.#client.end();
     clearTimeout(limit);
   }
-}
-
-function drained(stream: import('node:net').Socket): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      stream.off('drain', done).off('close', done);
-      resolve();
-    };
-    stream.on('drain', done).on('close', done);
-  });
 }

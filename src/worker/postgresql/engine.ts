@@ -9,16 +9,14 @@ import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, ty
 import { verifyValue } from '../verify-value.ts';
 import { Changes } from './changes.ts';
 import { Claims } from './claims.ts';
-import type { Connection, Statement } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { fencedError, Holder, isFenced } from './holder.ts';
-import { namesOf } from './long-names.ts';
-import { storedName } from './names.ts';
+import { namesOf, storedName } from './names.ts';
 import type { PackedPatches } from './packed-patches.ts';
-import { loadPatchesSince } from './patch-loads.ts';
-import { collidedOf, insertion, insertionOfAll, pruning } from './patches.ts';
+import { collidedOf, insertionOfAll, loadPatchesSince } from './patches.ts';
 import { loadRecord, loadRecords } from './records.ts';
 import { ServerLink } from './server-link.ts';
-import { deletionOfOthers, loadSnapshot, smallSnapshot } from './snapshots.ts';
+import { deletionOfOthers, loadSnapshot } from './snapshots.ts';
 import { ServerError } from './sqlstates.ts';
 import { StepByStep } from './step-by-step.ts';
 import { beginStatements, inTransaction, type Limits } from './transactions.ts';
@@ -124,36 +122,22 @@ export class PostgresqlEngine implements Engine {
 
   // ---- writes ----------------------------------------------------------------------------------------
 
-  transact(writes: Writes, commitPoint: CommitPoint): Promise<void> {
-    // reads the writes at once: they lie where they are only for this attempt's length
+  async transact(writes: Writes, commitPoint: CommitPoint): Promise<void> {
+    // before anything is waited for: the writes lie where they are only for this attempt's length
     const changes = new Changes(writes);
-    return this.#transact(changes, writes, commitPoint).finally(() => changes.free());
+    try {
+      const collided = await this.#link.use((connection) => this.#carryOut(connection, changes, commitPoint));
+      for (const at of collided) writes.markCollided(at);
+      commitPoint.cells[commitPoint.index] = commitPoint.value;
+      noteCommit(commitPoint);
+      for (const store of changes.largeSnapshots) this.#deleteReplaced(store);
+    } finally {
+      changes.free();
+    }
   }
 
   wasCommitted(commitPoint: CommitPoint): Promise<boolean> {
     return this.#link.use(async () => this.#holder.covers(commitPoint));
-  }
-
-  async #transact(changes: Changes, writes: Writes, commitPoint: CommitPoint): Promise<void> {
-    let collided: number[] = [];
-    await this.#link.use(async (connection) => {
-      if (this.#holder.covers(commitPoint)) {
-        // an earlier attempt was committed, and nobody heard of it
-        collided = await this.#collidedLater(connection, changes);
-        return;
-      }
-      if (this.#holder.coversSome(commitPoint)) {
-        // never seen by a caller: the batches are tried one by one
-        throw new EngineError('io-error', { message: 'some of these batches were committed before' });
-      }
-      // here, not when the writes are read: a store may be lost meanwhile, and this process have a new generation
-      for (const caller of changes.callers) if (!this.#mayWrite(caller)) await this.#claim(connection, caller);
-      collided = await this.#write(connection, changes, commitPoint);
-    });
-    for (const at of collided) writes.markCollided(at);
-    commitPoint.cells[commitPoint.index] = commitPoint.value;
-    noteCommit(commitPoint);
-    for (const store of changes.largeSnapshots) this.#deleteReplaced(store);
   }
 
   /** Behind the acknowledgement, since it takes half as long as the snapshot itself; what comes next waits for it. */
@@ -167,11 +151,27 @@ export class PostgresqlEngine implements Engine {
     });
   }
 
-  async #write(connection: Connection, changes: Changes, point: CommitPoint): Promise<number[]> {
+  /** Returns which calls are to be marked. */
+  async #carryOut(connection: Connection, changes: Changes, point: CommitPoint): Promise<number[]> {
+    // an earlier attempt was committed, and nobody heard of it
+    if (this.#holder.covers(point)) return this.#collidedLater(connection, changes);
+    if (this.#holder.coversSome(point)) {
+      // never seen by a caller: the batches are tried one by one
+      throw new EngineError('io-error', { message: 'some of these batches were committed before' });
+    }
+    // here, not when the writes are read: a store may be lost meanwhile, and this process have a new generation
+    for (const caller of changes.callers) if (!this.#mayWrite(caller)) await this.#claim(connection, caller);
     const { onlyPatches } = changes;
     if (this.#takesBoth && onlyPatches?.ascends && (await this.#insert(connection, onlyPatches, point))) return [];
-    if (changes.isLong) return this.#writeLong(connection, changes, point);
-    return this.#writeTogether(connection, changes, point);
+    return inTransaction(connection, async () => {
+      const begin = [...beginStatements(this.#limits), ...namesOf(changes.longNames.values())];
+      const steps = new StepByStep(connection, this.#replaced, begin);
+      for (const section of changes.sections) await steps.carryOut(section);
+      if (changes.largeValue !== undefined) await steps.saveValue(changes.largeValue);
+      const end = [...changes.values.statements, this.#holder.fence(point), { text: 'COMMIT' }];
+      await steps.end(end, () => this.#holder.committed(point));
+      return steps.collided;
+    });
   }
 
   /**
@@ -194,50 +194,6 @@ export class PostgresqlEngine implements Engine {
     }
   }
 
-  /** All in one round trip, and one transaction. */
-  async #writeTogether(connection: Connection, changes: Changes, point: CommitPoint): Promise<number[]> {
-    const statements: Statement[] = [...beginStatements(this.#limits), ...namesOf(changes.longNames)];
-    const lost: number[] = [];
-    const inserted: { packed: PackedPatches; positions: readonly number[] | 'all'; at: number }[] = [];
-    for (const { patches, snapshots, records } of changes.sections) {
-      for (const step of patches) {
-        if (step instanceof Map) {
-          statements.push(...pruning(step));
-          continue;
-        }
-        const { positions, collided } = step.firstOnes();
-        lost.push(...collided.map((position) => step.entries[position] ?? 0));
-        inserted.push({ packed: step, positions, at: statements.length });
-        statements.push(insertion(step, positions));
-      }
-      for (const [store, snapshot] of snapshots) statements.push(...smallSnapshot(store, snapshot));
-      statements.push(...records.statements);
-    }
-    statements.push(...changes.values.statements, this.#holder.fence(point), { text: 'COMMIT' });
-    const results = await inTransaction(connection, () => connection.run(...statements));
-    this.#holder.committed(point);
-    for (const { packed, positions, at } of inserted) {
-      const wanted = positions === 'all' ? packed.count : positions.length;
-      if (results[at]?.count === wanted) continue;
-      const collided = await collidedOf(connection, packed, positions);
-      lost.push(...collided.map((position) => packed.entries[position] ?? 0));
-    }
-    return lost;
-  }
-
-  /** Step by step, in one transaction. */
-  #writeLong(connection: Connection, changes: Changes, point: CommitPoint): Promise<number[]> {
-    return inTransaction(connection, async () => {
-      await connection.run(...beginStatements(this.#limits), ...namesOf(changes.longNames));
-      const steps = new StepByStep(connection, this.#link.mayCopy, this.#replaced);
-      for (const section of changes.sections) await steps.carryOut(section);
-      if (changes.largeValue !== undefined) await steps.saveValue(changes.largeValue);
-      await steps.end(...changes.values.statements, this.#holder.fence(point), { text: 'COMMIT' });
-      this.#holder.committed(point);
-      return steps.collided;
-    });
-  }
-
   /**
    * Which patches were lost in a commit that was found out later. Of a compaction it is not known any more whether it was carried
    * out: it counts as if it was, which does no harm, since its store is whole either way.
@@ -257,27 +213,23 @@ export class PostgresqlEngine implements Engine {
   // ---- loads -------------------------------------------------------------------------------------------
 
   loadSnapshot(caller: Caller): Promise<Uint8Array | undefined> {
-    return this.#load(caller, (connection, copy) => loadSnapshot(connection, storedName(caller.storeId).stored, copy));
+    return this.#load(caller, loadSnapshot);
   }
 
   loadPatchesSince(caller: Caller, clock: number): Promise<PatchBlocks> {
-    return this.#load(caller, (connection, copy) =>
-      loadPatchesSince(connection, storedName(caller.storeId).stored, clock, copy),
-    );
+    return this.#load(caller, (connection, store) => loadPatchesSince(connection, store, clock));
   }
 
   loadValue(caller: Caller, hash: string): Promise<Uint8Array | undefined> {
-    return this.#load(caller, async (connection, copy) => {
-      const bytes = await loadValue(connection, storedName(hash).stored, copy);
+    return this.#load(caller, async (connection) => {
+      const bytes = await loadValue(connection, storedName(hash).stored);
       if (bytes !== undefined && caller.verifyValues) verifyValue(hash, bytes, 'database-corrupt');
       return bytes;
     });
   }
 
   loadStore(caller: Caller): Promise<StoreFound> {
-    return this.#load(caller, (connection, copy) =>
-      loadStore(connection, storedName(caller.storeId).stored, copy, this.#limits),
-    );
+    return this.#load(caller, (connection, store) => loadStore(connection, store, this.#limits));
   }
 
   listStores(caller: Caller): Promise<string[]> {
@@ -285,21 +237,17 @@ export class PostgresqlEngine implements Engine {
   }
 
   loadRecord(caller: Caller, key: string): Promise<Uint8Array | undefined> {
-    return this.#load(caller, (connection, copy) =>
-      loadRecord(connection, storedName(caller.storeId).stored, key, copy),
-    );
+    return this.#load(caller, (connection, store) => loadRecord(connection, store, key));
   }
 
   loadRecords(caller: Caller, prefix: string): Promise<RecordsFound> {
-    return this.#load(caller, (connection, copy) =>
-      loadRecords(connection, storedName(caller.storeId).stored, prefix, copy, this.#limits),
-    );
+    return this.#load(caller, (connection, store) => loadRecords(connection, store, prefix));
   }
 
-  #load<T>(caller: Caller, read: (connection: Connection, copy: boolean) => Promise<T>): Promise<T> {
+  #load<T>(caller: Caller, read: (connection: Connection, store: string) => Promise<T>): Promise<T> {
     return this.#link.use(async (connection) => {
       await this.#claim(connection, caller);
-      return read(connection, this.#link.mayCopy);
+      return read(connection, storedName(caller.storeId).stored);
     });
   }
 

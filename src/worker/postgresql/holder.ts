@@ -25,11 +25,8 @@ import { type CommitPoint, EngineError } from '../engine.ts';
 import type { Connection, Statement } from './connection.ts';
 import { ServerError } from './sqlstates.ts';
 
-/** Where a series of batches is: `part` counts the promises done of a batch that is carried out promise by promise. */
-export interface Mark {
-  batch: number;
-  part: number;
-}
+/** Where a series of batches is: what of it was committed last. */
+export type Mark = Pick<CommitPoint, 'number' | 'part'>;
 
 /** What is left of others is removed when they were not heard of for this time. */
 const FORGET_AFTER = '7 days';
@@ -45,40 +42,32 @@ export class Holder {
   readonly owner: string;
   generation = -1;
   #incarnation = '';
-  readonly #leaseMs: number;
+  readonly leaseMs: number;
   #mark: Mark | undefined;
-  #renewedAt = Number.NEGATIVE_INFINITY;
+  /** When it was renewed last, as far as is known here. */
+  renewedAt = Number.NEGATIVE_INFINITY;
 
   constructor(session: string, leaseMs: number) {
     this.session = session;
     this.owner = ownerOf(session);
-    this.#leaseMs = leaseMs;
-  }
-
-  get leaseMs(): number {
-    return this.#leaseMs;
-  }
-
-  /** When it was renewed last, as far as is known here. */
-  get renewedAt(): number {
-    return this.#renewedAt;
+    this.leaseMs = leaseMs;
   }
 
   /** Whether something was committed before: then it must not be done again. */
   covers({ number, part }: CommitPoint): boolean {
     const mark = this.#mark;
     if (mark === undefined) return false;
-    return mark.batch === number ? mark.part >= part : reached(mark.batch, number);
+    return mark.number === number ? mark.part >= part : reached(mark.number, number);
   }
 
   /** Whether only some of several batches were committed before. */
   coversSome({ first, number }: CommitPoint): boolean {
-    return first !== number && this.#mark !== undefined && reached(this.#mark.batch, first);
+    return first !== number && this.#mark !== undefined && reached(this.#mark.number, first);
   }
 
-  committed({ number, part }: CommitPoint): void {
-    this.#mark = { batch: number, part };
-    this.#renewedAt = performance.now();
+  committed({ number, part }: Mark): void {
+    this.#mark = { number, part };
+    this.renewedAt = performance.now();
   }
 
   // ---- its row -----------------------------------------------------------------------------------
@@ -99,18 +88,16 @@ export class Holder {
       const isNew = fenced !== '0'; // or there is none
       if (isNew) this.#setMark(mark); // what was fenced can't commit any more
       const wanted = isNew ? Math.max(Number(generation ?? -1), this.generation) + 1 : Number(generation);
-      if (
-        !(await (isNew
-          ? this.#make(connection, wanted, incarnation)
-          : this.#take(connection, wanted, incarnation, seen)))
-      )
-        continue;
+      const isOurs = isNew
+        ? await this.#make(connection, wanted, incarnation)
+        : await this.#take(connection, wanted, incarnation, seen);
+      if (!isOurs) continue;
       this.generation = wanted;
       this.#incarnation = incarnation;
-      this.#renewedAt = performance.now();
+      this.renewedAt = performance.now();
       return;
     }
-    throw new EngineError('io-error', { message: "this process's row in sds_holders can not be updated" });
+    throw notUpdated();
   }
 
   async #make(connection: Connection, generation: number, incarnation: string): Promise<boolean> {
@@ -125,8 +112,8 @@ export class Holder {
           this.session,
           String(generation),
           incarnation,
-          String(this.#leaseMs),
-          mark === undefined ? null : String(mark.batch),
+          String(this.leaseMs),
+          mark === undefined ? null : String(mark.number),
           mark === undefined ? null : String(mark.part),
         ],
       },
@@ -141,7 +128,7 @@ export class Holder {
         'WHERE session = $1 AND generation = $2 AND incarnation = $5 AND NOT fenced RETURNING batch, part',
       this.session,
       String(generation),
-      String(this.#leaseMs),
+      String(this.leaseMs),
       incarnation,
       seen,
     );
@@ -153,18 +140,18 @@ export class Holder {
   #setMark([batch = null, part = null]: (string | null)[]): void {
     const known = this.#mark;
     if (batch === null) return;
-    const found = { batch: Number(batch), part: Number(part) };
+    const found = { number: Number(batch), part: Number(part) };
     // what was heard of here may be more than what is on record: the row may have been forgotten, and made anew
-    if (known !== undefined && !reached(found.batch, known.batch)) return;
-    if (known === undefined || found.batch !== known.batch || found.part > known.part) this.#mark = found;
+    if (known !== undefined && !reached(found.number, known.number)) return;
+    if (known === undefined || found.number !== known.number || found.part > known.part) this.#mark = found;
   }
 
   /** Keeps it alive; false if it must register anew. Also over another connection than the one that has registered. */
   async renew(connection: Connection): Promise<boolean> {
-    const { text, values } = this.#update(1);
+    const { text, values } = this.update(1);
     const { count } = await connection.one(text, ...values);
     if (count === 0) return false;
-    this.#renewedAt = performance.now();
+    this.renewedAt = performance.now();
     return true;
   }
 
@@ -191,23 +178,18 @@ export class Holder {
    *
    * @param point - what is on record as committed from then on
    */
-  fence(point?: Pick<CommitPoint, 'number' | 'part'>): Statement {
+  fence(point?: Mark): Statement {
     const { text, values } = this.update(1, point);
     return { text: onlyIf(`${text} RETURNING 1`), values };
   }
 
   /** The update by itself, whose parameters begin with the one of this number. */
-  update(first: number, point?: Pick<CommitPoint, 'number' | 'part'>): { text: string; values: readonly string[] } {
-    if (point === undefined) return this.#update(first);
-    const record = `, batch = $${first + 4}, part = $${first + 5}`;
-    const { text, values } = this.#update(first, record);
-    return { text, values: [...values, String(point.number), String(point.part)] };
-  }
-
-  #update(first: number, record = ''): { text: string; values: readonly string[] } {
+  update(first: number, point?: Mark): { text: string; values: readonly string[] } {
+    const record = point === undefined ? '' : `, batch = $${first + 4}, part = $${first + 5}`;
+    const recorded = point === undefined ? [] : [String(point.number), String(point.part)];
     return {
       text: `UPDATE sds_holders SET expires = ${newExpiry(`$${first + 3}`)}${record} WHERE ${this.#itself(first)} AND NOT fenced`,
-      values: [...this.#identity, String(this.#leaseMs)],
+      values: [...this.#identity, String(this.leaseMs), ...recorded],
     };
   }
 
@@ -228,6 +210,11 @@ function newExpiry(lease: string): string {
 /** Fails if a statement that returns a row for each that it has changed has changed none. */
 function onlyIf(changes: string): string {
   return `WITH held AS (${changes}) SELECT 1 / count(*) FROM held`;
+}
+
+/** Registered again and again, it is fenced each time. */
+export function notUpdated(): EngineError {
+  return new EngineError('io-error', { message: "this process's row in sds_holders can not be updated" });
 }
 
 /** Whether a transaction was undone since its connection may not change anything any more: this process has to register anew. */

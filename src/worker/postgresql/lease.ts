@@ -15,7 +15,8 @@ export interface LeaseLink {
   readonly isConnected: boolean;
   /** Renews over the link itself; connects for it, if nobody else does: the lease must not run out for want of traffic. */
   renew(): Promise<void>;
-  connectBeside(): Promise<Connection>;
+  /** Makes another connection. */
+  connect(): Promise<Connection>;
 }
 
 export class Lease {
@@ -58,7 +59,7 @@ export class Lease {
 
   async #renewBeside(): Promise<void> {
     if (!this.#link.isConnected) return; // whoever connects renews
-    if (this.#keeper === undefined || this.#keeper.lost) this.#keeper = await this.#link.connectBeside();
+    if (this.#keeper === undefined || this.#keeper.lost) this.#keeper = await this.#link.connect();
     const keeper = this.#keeper;
     if (this.#timer === undefined) return keeper.drop(); // ended while it was made
     try {

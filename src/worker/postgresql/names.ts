@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { Buffer } from '../../protocol/surroundings.ts';
+import type { Statement } from './connection.ts';
 
 const LONGEST = 1000;
 const LONG = '\\#';
@@ -21,9 +22,24 @@ export function storedName(name: string): StoredName {
   return { stored: LONG + createHash('sha256').update(text).digest('hex'), whole: text };
 }
 
+/** Names by what stands for them. */
+export function byStoredName(names: Iterable<string>): Map<string, string> {
+  return new Map(Array.from(names, (name) => [storedName(name).stored, name]));
+}
+
 function escaped(name: string): string {
   const wellFormed = name.toWellFormed();
   return /[\\\0]/.test(wellFormed) ? wellFormed.replaceAll('\\', '\\\\').replaceAll('\0', '\\0') : wellFormed;
+}
+
+/** Notes what those of them stand for that are too long. */
+export function namesOf(names: Iterable<StoredName>): Statement[] {
+  return [...names]
+    .filter(({ whole }) => whole !== undefined)
+    .map(({ stored, whole = null }) => ({
+      text: 'INSERT INTO sds_long_names (short, name) VALUES ($1, $2) ON CONFLICT (short) DO NOTHING',
+      values: [stored, whole],
+    }));
 }
 
 export function isLongName(stored: string): boolean {

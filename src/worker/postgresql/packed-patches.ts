@@ -14,25 +14,19 @@ let spare: Buffer | undefined;
 export type Positions = readonly number[] | 'all';
 
 export class PackedPatches {
-  /** Stored names. */
-  readonly stores: string[] = [];
   /** Positions of patches that are kept beside another one of the same number. */
   readonly keepers = new Set<number>();
-  /** Of each patch: its store's index, its number, and by which it is told apart from the others of its transaction. */
-  readonly storeOf: number[] = [];
+  /** Of each patch: its store as it is stored, its number, and by which it is told apart from the others of its transaction. */
+  readonly stores: string[] = [];
   readonly clocks: number[] = [];
   readonly entries: number[] = [];
-  /** Where the bytes of each begin and end. */
-  readonly #starts: number[] = [];
+  /** Where the bytes of each end; its length lies between those of the one before and its own. */
   readonly #ends: number[] = [];
   #bytes: Buffer;
   #used = ARRAY_HEADER;
-  readonly #storeIndex = new Map<string, number>();
   /** Of each store, its highest number here; and whether all came in ascending order, so that none can be there twice. */
-  readonly #highest: number[] = [];
+  readonly #highest = new Map<string, number>();
   #ascending = true;
-  #latestStore: string | undefined;
-  #latestIndex = -1;
 
   constructor() {
     this.#bytes = spare ?? Buffer.allocUnsafe(FIRST_BYTES);
@@ -49,37 +43,23 @@ export class PackedPatches {
   }
 
   get isOfOneStore(): boolean {
-    return this.stores.length === 1;
+    return this.#highest.size === 1;
   }
 
   add(store: string, clock: number, data: Uint8Array, entry: number, keepBoth: boolean): void {
-    const index = store === this.#latestStore ? this.#latestIndex : this.#turnTo(store);
     if (keepBoth) this.keepers.add(this.count);
-    const highest = this.#highest[index];
-    if (highest === undefined || clock > highest) this.#highest[index] = clock;
+    const highest = this.#highest.get(store);
+    if (highest === undefined || clock > highest) this.#highest.set(store, clock);
     else this.#ascending = false;
     const length = data.byteLength;
     this.#makeRoom(4 + length);
     const start = this.#bytes.writeInt32BE(length, this.#used);
     this.#bytes.set(data, start);
-    this.storeOf.push(index);
+    this.stores.push(store);
     this.clocks.push(clock);
     this.entries.push(entry);
-    this.#starts.push(start);
     this.#used = start + length;
     this.#ends.push(this.#used);
-  }
-
-  #turnTo(store: string): number {
-    let index = this.#storeIndex.get(store);
-    if (index === undefined) {
-      index = this.stores.length;
-      this.stores.push(store);
-      this.#storeIndex.set(store, index);
-    }
-    this.#latestStore = store;
-    this.#latestIndex = index;
-    return index;
   }
 
   #makeRoom(length: number): void {
@@ -91,11 +71,11 @@ export class PackedPatches {
   }
 
   bytesOf(position: number): Buffer {
-    return this.#bytes.subarray(this.#starts[position], this.#ends[position]);
+    return this.#bytes.subarray((this.#ends[position - 1] ?? ARRAY_HEADER) + 4, this.#ends[position]);
   }
 
   storeAt(position: number): string {
-    return this.stores[this.storeOf[position] ?? 0] ?? '';
+    return this.stores[position] ?? '';
   }
 
   /**
@@ -108,7 +88,7 @@ export class PackedPatches {
     const positions: number[] = [];
     const collided: number[] = [];
     for (let position = 0; position < this.count; position++) {
-      const key = `${this.storeOf[position]} ${this.clocks[position]}`;
+      const key = `${this.clocks[position]} ${this.stores[position]}`;
       const before = first.get(key);
       if (before === undefined) {
         first.set(key, position);
@@ -120,25 +100,24 @@ export class PackedPatches {
     return { positions, collided };
   }
 
-  /** Of patches of one store, the lowest and the highest number. */
+  /** The lowest and the highest number of patches of one store that ascend. */
   get range(): [number, number] {
-    return [this.clocks.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY), this.#highest[0] ?? 0];
+    return [this.clocks[0] ?? 0, this.clocks.at(-1) ?? 0];
   }
 
   /** The parameters of a statement about these positions: `$1` (its store, or a list of them), numbers, bytes. */
   parameters(positions: Positions): (string | Buffer)[] {
     if (positions === 'all') {
-      const stores = this.isOfOneStore
-        ? (this.stores[0] ?? '')
-        : textArray(this.storeOf.map((index) => this.stores[index] ?? ''));
       writeArrayHeader(this.#bytes, this.count, BYTEA);
-      return [stores, int8Array(this.clocks), this.#bytes.subarray(0, this.#used)];
+      return [this.#storesOf(this.stores), int8Array(this.clocks), this.#bytes.subarray(0, this.#used)];
     }
-    const stores = this.isOfOneStore
-      ? (this.stores[0] ?? '')
-      : textArray(positions.map((position) => this.storeAt(position)));
+    const stores = this.#storesOf(positions.map((position) => this.storeAt(position)));
     const clocks = int8Array(positions.map((position) => this.clocks[position] ?? 0));
     return [stores, clocks, byteaArray(positions.map((position) => this.bytesOf(position)))];
+  }
+
+  #storesOf(stores: readonly string[]): string | Buffer {
+    return this.isOfOneStore ? this.storeAt(0) : textArray(stores);
   }
 
   /** Done with: its memory serves the next one. */

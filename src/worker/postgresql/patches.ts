@@ -1,8 +1,10 @@
-/** Statements on patches: many in one, those of numbers that were taken, and where both are to be kept. */
-import { type CommitPoint, EngineError } from '../engine.ts';
+/** Statements on patches: many in one, those of numbers that were taken, and where both are to be kept; and their load. */
+import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
+import { EngineError } from '../engine.ts';
 import { textArray } from './arrays.ts';
+import { Blocks } from './blocks.ts';
 import type { Connection, Statement } from './connection.ts';
-import type { Holder } from './holder.ts';
+import type { Holder, Mark } from './holder.ts';
 import type { PackedPatches, Positions } from './packed-patches.ts';
 
 /** How a statement reads packed patches: each as `c` (number), `d` (bytes), and in its order `n`. */
@@ -17,19 +19,16 @@ function source(packed: PackedPatches, ordered: boolean): { store: string; from:
 
 const INTO = 'INSERT INTO sds_patches (store_id, clock, data)';
 
-/** Inserts patches; a number that is taken is left as it is. */
-export function insertion(packed: PackedPatches, positions: Positions): Statement {
+/** Inserts patches whose numbers are free. */
+export function insertionOfNew(packed: PackedPatches, positions: Positions = 'all'): Statement {
   const { store, from } = source(packed, false);
-  return {
-    text: `${INTO} SELECT ${store}, u.c, u.d FROM ${from} ON CONFLICT (store_id, clock) DO NOTHING`,
-    values: packed.parameters(positions),
-  };
+  return { text: `${INTO} SELECT ${store}, u.c, u.d FROM ${from}`, values: packed.parameters(positions) };
 }
 
-/** Inserts patches whose numbers are free. */
-export function insertionOfNew(packed: PackedPatches): Statement {
-  const { store, from } = source(packed, false);
-  return { text: `${INTO} SELECT ${store}, u.c, u.d FROM ${from}`, values: packed.parameters('all') };
+/** Inserts patches; a number that is taken is left as it is. */
+export function insertion(packed: PackedPatches, positions: Positions): Statement {
+  const { text, values = [] } = insertionOfNew(packed, positions);
+  return { text: `${text} ON CONFLICT (store_id, clock) DO NOTHING`, values };
 }
 
 /**
@@ -37,11 +36,7 @@ export function insertionOfNew(packed: PackedPatches): Statement {
  * one store, if there may be a taken number among them; of several, a taken number is an error (23505). Without `ON CONFLICT`, which
  * costs the server two thirds more for each row (measured for 4,096 patches of 200 bytes: 196,000 a second against 334,000).
  */
-export function insertionOfAll(
-  packed: PackedPatches,
-  holder: Holder,
-  point: Pick<CommitPoint, 'number' | 'part'>,
-): Statement {
+export function insertionOfAll(packed: PackedPatches, holder: Holder, point: Mark): Statement {
   const parameters = packed.parameters('all');
   const { text, values } = holder.update(parameters.length + 1, point);
   const next = parameters.length + 1 + values.length;
@@ -69,6 +64,13 @@ export async function collidedOf(
   return rows.map(([n]) => (positions === 'all' ? Number(n) - 1 : (positions[Number(n) - 1] ?? 0)));
 }
 
+export async function loadPatchesSince(connection: Connection, store: string, clock: number): Promise<PatchBlocks> {
+  const blocks = new Blocks();
+  const those = `FROM sds_patches WHERE store_id = ${connection.escapeLiteral(store)} AND clock > ${clock} ORDER BY clock`;
+  await connection.read(['data'], those, (data) => blocks.add(data));
+  return blocks.end();
+}
+
 /** Deletes the patches below a number, of each of several stores. */
 export function pruning(numbers: ReadonlyMap<string, number>): Statement[] {
   return [...numbers].map(([store, clock]) => ({
@@ -90,8 +92,8 @@ export class CarefulInsertion {
     this.#connection = connection;
   }
 
-  /** Told when patches of stores are deleted. */
-  pruned(): void {
+  /** Told when patches of stores are deleted, or inserted elsewhere. */
+  forget(): void {
     this.#highest.clear();
   }
 

@@ -7,14 +7,10 @@ import type { RecordsFound } from '../../protocol/service.ts';
 import { Buffer } from '../../protocol/surroundings.ts';
 import { byteaArray } from './arrays.ts';
 import { Blocks } from './blocks.ts';
-import { bytesOf } from './chunks.ts';
 import type { Connection, Statement } from './connection.ts';
-import { type Limits, ofOneMoment } from './transactions.ts';
 
 /** An index entry has at most 2,704 bytes, of which the store's name may take 1,000. */
 const LONGEST_KEY = 1000;
-/** Where there is no COPY: so many at a time, which may be large. */
-const PAGE_ROWS = 100;
 
 interface StoredKey {
   key: Buffer;
@@ -58,11 +54,9 @@ export class RecordChanges {
 
   removeAll(store: string, prefix: string): void {
     this.#endRun();
-    const bounds = boundsOf(prefix);
-    const parameters = bounds.map((_, index) => `$${index + 2}::bytea`);
     this.#statements.push({
-      text: `DELETE FROM sds_records WHERE store_id = $1${conditionOf(parameters)}`,
-      values: [store, ...bounds],
+      text: `DELETE FROM sds_records WHERE store_id = $1${conditionOf(prefix)}`,
+      values: [store],
     });
   }
 
@@ -97,82 +91,44 @@ function savingOf(store: string, records: ReadonlyMap<string, Buffer>): Statemen
   };
 }
 
-/** What is compared with keys that begin so: nothing, or the first one and the first one behind them, and all of a long beginning. */
-function boundsOf(prefix: string): Buffer[] {
-  if (prefix === '') return [];
+// ---- keys that begin alike -----------------------------------------------------------------------------
+
+/** They lie between the first one that does and the first one behind them; a long beginning is compared with the whole. */
+function conditionOf(prefix: string): string {
+  if (prefix === '') return '';
   const whole = Buffer.from(prefix);
   const first = whole.subarray(0, LONGEST_KEY);
   const behind = Buffer.from(first);
   const last = behind.byteLength - 1;
   behind[last] = (behind[last] ?? 0) + 1; // there is no 255 in UTF-8
-  return whole.byteLength > LONGEST_KEY ? [first, behind, whole] : [first, behind];
-}
-
-/** @param bounds - expressions for them */
-function conditionOf([first, behind, whole]: readonly string[]): string {
-  if (first === undefined) return '';
-  const begins = whole === undefined ? '' : ` AND substring(long_key FROM 1 FOR octet_length(${whole})) = ${whole}`;
-  return ` AND key >= ${first} AND key < ${behind}${begins}`;
-}
-
-// ---- loads ---------------------------------------------------------------------------------------------
-
-export async function loadRecord(
-  connection: Connection,
-  store: string,
-  name: string,
-  copy: boolean,
-): Promise<Uint8Array | undefined> {
-  const { key } = storedKey(name);
-  let found: Uint8Array | undefined;
-  if (copy) {
-    await connection.copyOut(
-      `SELECT data FROM sds_records WHERE store_id = ${connection.escapeLiteral(store)} AND key = ${literal(key)}`,
-      (data) => {
-        found = new Uint8Array(data);
-      },
-    );
-    return found;
-  }
-  const sql = "SELECT encode(data, 'hex') FROM sds_records WHERE store_id = $1 AND key = $2";
-  const { rows } = await connection.one(sql, store, key);
-  return rows[0] && new Uint8Array(bytesOf(rows[0][0]));
-}
-
-export async function loadRecords(
-  connection: Connection,
-  store: string,
-  prefix: string,
-  copy: boolean,
-  limits: Limits,
-): Promise<RecordsFound> {
-  const keys: string[] = [];
-  const blocks = new Blocks();
-  const bounds = boundsOf(prefix).map(literal);
-  const those = `FROM sds_records WHERE store_id = ${connection.escapeLiteral(store)}${conditionOf(bounds)}`;
-  if (copy) {
-    const take = (bytes: Buffer, field: number) => {
-      if (field === 0) keys.push(bytes.toString());
-      else blocks.add(bytes);
-    };
-    await connection.copyOut(`SELECT coalesce(long_key, key), data ${those} ORDER BY position, key`, take, 2);
-    return { keys, data: blocks.end() };
-  }
-  await ofOneMoment(connection, limits, async () => {
-    for (let offset = 0; ; offset += PAGE_ROWS) {
-      const { rows } = await connection.one(
-        `SELECT encode(coalesce(long_key, key), 'hex'), encode(data, 'hex') ${those} ORDER BY position, key LIMIT ${PAGE_ROWS} OFFSET ${offset}`,
-      );
-      for (const [key, data] of rows) {
-        keys.push(bytesOf(key).toString());
-        blocks.add(bytesOf(data));
-      }
-      if (rows.length < PAGE_ROWS) return;
-    }
-  });
-  return { keys, data: blocks.end() };
+  const range = ` AND key >= ${literal(first)} AND key < ${literal(behind)}`;
+  if (whole.byteLength <= LONGEST_KEY) return range;
+  return `${range} AND substring(long_key FROM 1 FOR ${whole.byteLength}) = ${literal(whole)}`;
 }
 
 function literal(bytes: Buffer): string {
   return `decode('${bytes.toString('hex')}', 'hex')`;
+}
+
+// ---- loads ---------------------------------------------------------------------------------------------
+
+export async function loadRecord(connection: Connection, store: string, name: string): Promise<Uint8Array | undefined> {
+  const { key } = storedKey(name);
+  let found: Uint8Array | undefined;
+  const that = `FROM sds_records WHERE store_id = ${connection.escapeLiteral(store)} AND key = ${literal(key)}`;
+  await connection.read(['data'], that, (data) => {
+    found = new Uint8Array(data);
+  });
+  return found;
+}
+
+export async function loadRecords(connection: Connection, store: string, prefix: string): Promise<RecordsFound> {
+  const keys: string[] = [];
+  const blocks = new Blocks();
+  const those = `FROM sds_records WHERE store_id = ${connection.escapeLiteral(store)}${conditionOf(prefix)}`;
+  await connection.read(['coalesce(long_key, key)', 'data'], `${those} ORDER BY position, key`, (bytes, field) => {
+    if (field === 0) keys.push(bytes.toString());
+    else blocks.add(bytes);
+  });
+  return { keys, data: blocks.end() };
 }

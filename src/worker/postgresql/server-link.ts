@@ -3,6 +3,7 @@
  * lost, for as long as callers want to wait. The lease is renewed by `lease.ts`.
  */
 import { cellTime, msBetween } from '../../protocol/clock.ts';
+import type { PostgresqlTarget } from '../../protocol/postgresql/url.ts';
 import type { PostgresqlSettings } from '../../protocol/service.ts';
 import { Promise, performance, setTimeout } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
@@ -10,7 +11,7 @@ import { endWaiting } from './backend.ts';
 import type { Claims } from './claims.ts';
 import { connect } from './connect.ts';
 import type { Connection } from './connection.ts';
-import { type Holder, isFenced } from './holder.ts';
+import { type Holder, isFenced, notUpdated } from './holder.ts';
 import { Lease, type LeaseLink } from './lease.ts';
 import { loadPg, type Pg } from './load-pg.ts';
 import { type Password, passwordFor } from './password.ts';
@@ -32,8 +33,8 @@ const MOST_PASSWORDS = 4;
 const NO_COPY = new Set(['0A000', '42601']);
 
 export class ServerLink implements LeaseLink {
-  mayCopy: boolean;
   readonly #settings: PostgresqlSettings;
+  #target: PostgresqlTarget;
   readonly #holder: Holder;
   readonly #claims: Claims;
   readonly #lease: Lease;
@@ -42,7 +43,6 @@ export class ServerLink implements LeaseLink {
   #accepted = false;
   #pg: Pg | undefined;
   #connection: Connection | undefined;
-  #synchronous = true;
   #prepared = false;
   /** Whether this process has registered over the connection, and may write as far as is known. */
   #known = false;
@@ -62,7 +62,7 @@ export class ServerLink implements LeaseLink {
     this.#holder = holder;
     this.#claims = claims;
     this.#lease = new Lease(holder, this);
-    this.mayCopy = settings.target.copy;
+    this.#target = settings.target;
   }
 
   /**
@@ -116,12 +116,13 @@ export class ServerLink implements LeaseLink {
         this.#awaySince = this.#failure = undefined;
         return result;
       } catch (error) {
-        if (!(error instanceof ServerError)) throw asFailure(error);
+        if (!(error instanceof ServerError)) throw EngineError.of(error, 'io-error'); // this call's failure alone
         const isLost = isFenced(error);
         if (isLost) this.#known = false;
         else if (error.retry === 'no') {
-          if (!this.mayCopy || !NO_COPY.has(error.sqlState ?? '')) throw error;
-          this.mayCopy = false;
+          if (!used?.mayCopy || !NO_COPY.has(error.sqlState ?? '')) throw error;
+          used.mayCopy = false;
+          this.#target = { ...this.#target, copy: false };
           continue;
         }
         const now = performance.now();
@@ -136,9 +137,7 @@ export class ServerLink implements LeaseLink {
         const wasOld = isAway && used !== undefined && used === before && !used.unreachable;
         if (isLost && ++lost < MOST_LOST) continue;
         if (waited >= this.#settings.retryForMs && !wasOld) {
-          if (isLost) {
-            throw new EngineError('io-error', { message: "this process's row in sds_holders can not be updated" });
-          }
+          if (isLost) throw notUpdated();
           const wasSlow = now - triedAt >= this.#probeMs; // one that refuses at once may be asked again
           if (isAway) [this.#gaveUpAt, this.#failure] = [now, wasSlow ? error : undefined];
           throw error;
@@ -155,7 +154,7 @@ export class ServerLink implements LeaseLink {
     let connection = this.#connection;
     if (connection === undefined || connection.lost) {
       const backend = connection?.backend;
-      connection = await this.#connect();
+      connection = await this.connect();
       this.#connection = connection;
       this.#known = false;
       // without the right to do so it takes until the server notices by itself
@@ -185,25 +184,24 @@ export class ServerLink implements LeaseLink {
 
   /** Whether a commit waits until it is safe. */
   get isSynchronous(): boolean {
-    return this.#synchronous;
+    return this.#connection?.synchronous ?? true;
   }
 
   get #probeMs(): number {
     return Math.min(this.#settings.connectTimeoutMs, Math.max(this.#settings.retryForMs, LEAST_PROBE_MS));
   }
 
-  async #connect(): Promise<Connection> {
-    const { target, connectTimeoutMs, retryForMs, places } = this.#settings;
+  async connect(): Promise<Connection> {
+    const { connectTimeoutMs, retryForMs, places } = this.#settings;
     const patience = { silenceMs: Math.max(retryForMs, connectTimeoutMs), retryForMs, probeMs: this.#probeMs };
     this.#pg ??= loadPg(places);
     let refusal: unknown;
     for (const given of this.#passwords) {
       try {
         const password = await passwordFor(given, connectTimeoutMs);
-        const found = await connect(this.#pg, { ...target, password }, connectTimeoutMs, patience);
+        const connection = await connect(this.#pg, { ...this.#target, password }, connectTimeoutMs, patience);
         this.#accept(given);
-        this.#synchronous = found.synchronous;
-        return found.connection;
+        return connection;
       } catch (error) {
         refusal ??= error;
         if (!isRefusal(error)) throw error;
@@ -254,10 +252,6 @@ export class ServerLink implements LeaseLink {
     });
   }
 
-  connectBeside(): Promise<Connection> {
-    return this.#connect();
-  }
-
   // ---- the end -----------------------------------------------------------------------------------------
 
   /** Gives back what this process has there, and says goodbye. */
@@ -268,9 +262,4 @@ export class ServerLink implements LeaseLink {
     this.#connection = undefined;
     this.#claims.forget();
   }
-}
-
-/** Whatever is thrown in the middle of a call is that call's failure, and reaches nobody else. */
-function asFailure(error: unknown): EngineError {
-  return error instanceof EngineError ? error : new EngineError('io-error', { message: String(error) });
 }

@@ -1,5 +1,5 @@
 /** A store's snapshot: one row, or a head and chunk rows. */
-import { MOST_INLINE, newVersion, readWhole, writeChunks } from './chunks.ts';
+import { isLarge, readWhole, writeChunks } from './chunks.ts';
 import type { Connection, Statement } from './connection.ts';
 
 export interface Snapshot {
@@ -7,36 +7,21 @@ export interface Snapshot {
   data: Buffer;
 }
 
-export const isLarge = ({ data }: Snapshot): boolean => data.byteLength > MOST_INLINE;
-
-/** Replaces a snapshot by one that fits into a row. */
-export function smallSnapshot(store: string, { clock, data }: Snapshot): Statement[] {
-  return [snapshotHead(store, clock, data), deletionOfOthers(store)];
-}
-
-/** The row of one that fits into it. */
-export function snapshotHead(store: string, clock: number, data: Buffer): Statement {
-  return headOf(store, clock, '', data.byteLength, data);
-}
-
-/** Writes the chunks of a large one, within a transaction; returns what puts it in the place of the one before, which is to be deleted then. */
-export async function largeSnapshot(
+/**
+ * Returns what puts a snapshot in the place of the one before, whose chunks are to be deleted then; those of this one, if it is
+ * large, are written before, within the same transaction.
+ */
+export async function snapshotHead(
   connection: Connection,
   store: string,
   { clock, data }: Snapshot,
-  copy: boolean,
 ): Promise<Statement> {
-  const version = newVersion();
-  await writeChunks(connection, 'sds_snapshot_chunks', store, version, data, copy);
-  return headOf(store, clock, version, data.byteLength, null);
-}
-
-function headOf(store: string, clock: number, version: string, size: number, data: Buffer | null): Statement {
+  const version = isLarge(data) ? await writeChunks(connection, 'sds_snapshots', store, data) : '';
   return {
     text:
       'INSERT INTO sds_snapshots (store_id, clock, version, size, data) VALUES ($1, $2, $3, $4, $5) ' +
       'ON CONFLICT (store_id) DO UPDATE SET clock = excluded.clock, version = excluded.version, size = excluded.size, data = excluded.data',
-    values: [store, String(clock), version, String(size), data],
+    values: [store, String(clock), version, String(data.byteLength), isLarge(data) ? null : data],
   };
 }
 
@@ -59,6 +44,6 @@ export function deletionOfOthers(store: string): Statement {
   };
 }
 
-export function loadSnapshot(connection: Connection, store: string, copy: boolean): Promise<Uint8Array | undefined> {
-  return readWhole(connection, 'sds_snapshots', store, copy);
+export function loadSnapshot(connection: Connection, store: string): Promise<Uint8Array | undefined> {
+  return readWhole(connection, 'sds_snapshots', store);
 }

@@ -2,7 +2,7 @@
  * The rows of `sds_stores`, a lock for each store: whoever claims a store, or replaces what is in it, locks its row first, so
  * that they come one after the other. Whoever was given up for lost is fenced before a store of his is touched.
  */
-import { int4Array, textArray } from './arrays.ts';
+import { int8Array, textArray } from './arrays.ts';
 import type { Connection, Result, Statement } from './connection.ts';
 
 /** A row of `sds_claims`. */
@@ -63,8 +63,8 @@ export function lockedRows(results: readonly Result[]): Map<string, StoreRow> {
  */
 export async function fenceHolders(connection: Connection, claims: readonly ClaimRow[]): Promise<Set<ClaimRow>> {
   if (claims.length === 0) return new Set();
-  const values = [textArray(claims.map(({ session }) => session)), int4Array(claims.map((claim) => claim.generation))];
-  const theirs = '(session, generation) IN (SELECT * FROM unnest($1::text[], $2::int[])) AND NOT fenced';
+  const values = [textArray(claims.map(({ session }) => session)), int8Array(claims.map((claim) => claim.generation))];
+  const theirs = '(session, generation) IN (SELECT * FROM unnest($1::text[], $2::bigint[])) AND NOT fenced';
   const [, living] = await connection.run(
     { text: `UPDATE sds_holders SET fenced = true WHERE ${theirs} AND expires < clock_timestamp()`, values },
     { text: `SELECT session, generation FROM sds_holders WHERE ${theirs}`, values },

@@ -37,7 +37,7 @@ export async function prepareTables(connection: Connection, mayCreate: boolean):
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (0.5 + Math.random())));
     }
   }
-  await checkShape(connection);
+  await connection.run(...shapeStatements().map((text) => ({ text })));
 }
 
 async function versionOf(connection: Connection): Promise<number | undefined> {
@@ -48,9 +48,4 @@ async function versionOf(connection: Connection): Promise<number | undefined> {
     if (error instanceof ServerError && error.sqlState === MISSING_TABLE) return undefined;
     throw error;
   }
-}
-
-/** All columns that are used, in one round trip. */
-async function checkShape(connection: Connection): Promise<void> {
-  await connection.run(...shapeStatements().map((text) => ({ text })));
 }

@@ -1,11 +1,10 @@
 /** Values and their reference counts. */
-import { byteaArray, int4Array, int8Array, textArray } from './arrays.ts';
-import { MOST_INLINE, newVersion, readWhole, writeChunks } from './chunks.ts';
+import { byteaArray, int8Array, textArray } from './arrays.ts';
+import { readWhole, writeChunks } from './chunks.ts';
 import type { Connection, Statement } from './connection.ts';
 
+/** Saves of one value in a row, or releases, which have no data. */
 interface Run {
-  saves: boolean;
-  /** How often in a row. */
   times: number;
   data: Buffer | undefined;
 }
@@ -19,20 +18,20 @@ export class ValueChanges {
   }
 
   save(hash: string, data: Buffer): void {
-    this.#add(hash, true, data);
+    this.#add(hash, data);
   }
 
   release(hash: string): void {
-    this.#add(hash, false, undefined);
+    this.#add(hash, undefined);
   }
 
-  #add(hash: string, saves: boolean, data: Buffer | undefined): void {
-    const runs = this.#runs.get(hash);
-    const last = runs?.at(-1);
-    if (last?.saves === saves)
-      last.times++; // saved n times adds n; released n times, it is gone as it would be after the first that meets 0
-    else if (runs === undefined) this.#runs.set(hash, [{ saves, times: 1, data }]);
-    else runs.push({ saves, times: 1, data });
+  #add(hash: string, data: Buffer | undefined): void {
+    const runs = this.#runs.get(hash) ?? [];
+    this.#runs.set(hash, runs);
+    const last = runs.at(-1);
+    // saved n times adds n; released n times, it is gone as it would be after the first that meets 0
+    if (last !== undefined && (last.data === undefined) === (data === undefined)) last.times++;
+    else runs.push({ times: 1, data });
   }
 
   /** The first run of each value, then the second … In the order of their hashes: so transactions of several processes do not lock each other out. */
@@ -41,11 +40,11 @@ export class ValueChanges {
     const statements: Statement[] = hashes.length > 1 ? [lockOf(hashes)] : [];
     for (let round = 0; ; round++) {
       const saves: Saved[] = [];
-      const releases: [string, Run][] = [];
+      const releases: Released[] = [];
       for (const hash of hashes) {
-        const run = this.#runs.get(hash)?.[round];
-        if (run?.saves) saves.push({ hash, times: run.times, data: run.data ?? Buffer.alloc(0) });
-        else if (run !== undefined) releases.push([hash, run]);
+        const { times, data } = this.#runs.get(hash)?.[round] ?? { times: 0 };
+        if (data !== undefined) saves.push({ hash, times, data });
+        else if (times > 0) releases.push({ hash, times });
       }
       if (saves.length + releases.length === 0) return statements;
       if (saves.length > 0) statements.push(savesOf(saves));
@@ -61,10 +60,13 @@ function lockOf(hashes: readonly string[]): Statement {
   };
 }
 
-/** A value that fits into its row, and how often it is saved. */
-export interface Saved {
+interface Released {
   hash: string;
   times: number;
+}
+
+/** A value that fits into its row, and how often it is saved. */
+export interface Saved extends Released {
   data: Buffer;
 }
 
@@ -82,14 +84,14 @@ export function savesOf(saves: readonly Saved[]): Statement {
   };
 }
 
-function releasesOf(releases: readonly (readonly [string, Run])[]): Statement[] {
-  const hashes = textArray(releases.map(([hash]) => hash));
+function releasesOf(releases: readonly Released[]): Statement[] {
+  const hashes = textArray(releases.map(({ hash }) => hash));
   return [
     {
       text:
         'UPDATE sds_values SET ref_count = sds_values.ref_count - u.t ' +
-        'FROM unnest($1::text[], $2::int[]) AS u(h, t) WHERE hash = u.h',
-      values: [hashes, int4Array(releases.map(([, { times }]) => times))],
+        'FROM unnest($1::text[], $2::bigint[]) AS u(h, t) WHERE hash = u.h',
+      values: [hashes, int8Array(releases.map(({ times }) => times))],
     },
     { text: 'DELETE FROM sds_values WHERE hash = ANY($1::text[]) AND ref_count <= 0', values: [hashes] },
     {
@@ -102,34 +104,25 @@ function releasesOf(releases: readonly (readonly [string, Run])[]): Statement[] 
 }
 
 /** Saves a large value, within a transaction; its bytes cross only if it is not there. */
-export async function saveLargeValue(
-  connection: Connection,
-  hash: string,
-  data: Buffer,
-  copy: boolean,
-  times = 1,
-): Promise<void> {
+export async function saveLargeValue(connection: Connection, hash: string, data: Buffer, times = 1): Promise<void> {
   const count = String(times);
   const text = 'UPDATE sds_values SET ref_count = ref_count + $2 WHERE hash = $1';
   const known = await connection.one(text, hash, count);
   if (known.count > 0) return;
-  const inline = data.byteLength <= MOST_INLINE;
-  const version = inline ? '' : newVersion();
-  if (!inline) await writeChunks(connection, 'sds_value_chunks', hash, version, data, copy);
+  const version = await writeChunks(connection, 'sds_values', hash, data);
   const { rows } = await connection.one(
-    'INSERT INTO sds_values (hash, ref_count, version, size, data) VALUES ($1, $2, $3, $4, $5) ' +
+    'INSERT INTO sds_values (hash, ref_count, version, size) VALUES ($1, $2, $3, $4) ' +
       'ON CONFLICT (hash) DO UPDATE SET ref_count = sds_values.ref_count + excluded.ref_count RETURNING version',
     hash,
     count,
     version,
     String(data.byteLength),
-    inline ? data : null,
   );
-  if (inline || rows[0]?.[0] === version) return;
+  if (rows[0]?.[0] === version) return;
   // another process has saved it meanwhile
   await connection.one('DELETE FROM sds_value_chunks WHERE hash = $1 AND version = $2', hash, version);
 }
 
-export function loadValue(connection: Connection, hash: string, copy: boolean): Promise<Uint8Array | undefined> {
-  return readWhole(connection, 'sds_values', hash, copy);
+export function loadValue(connection: Connection, hash: string): Promise<Uint8Array | undefined> {
+  return readWhole(connection, 'sds_values', hash);
 }

@@ -4,13 +4,13 @@ import { Buffer } from '../../protocol/surroundings.ts';
 import { lacksBytes, readBehind } from './chunks.ts';
 import type { Connection, Statement } from './connection.ts';
 import { nameOf } from './names.ts';
-import { loadPatchesSince } from './patch-loads.ts';
+import { loadPatchesSince } from './patches.ts';
 import { deletionOfOthers } from './snapshots.ts';
 import { type Limits, ofOneMoment } from './transactions.ts';
 
 const BEFORE_ALL = Number.MIN_SAFE_INTEGER - 1;
 
-export function loadStore(connection: Connection, store: string, copy: boolean, limits: Limits): Promise<StoreFound> {
+export function loadStore(connection: Connection, store: string, limits: Limits): Promise<StoreFound> {
   return ofOneMoment(connection, limits, async () => {
     const values = [store];
     const [heads, highest] = await connection.run(
@@ -19,13 +19,13 @@ export function loadStore(connection: Connection, store: string, copy: boolean, 
     );
     const [clock, ...head] = heads?.rows[0] ?? [];
     const hasSnapshot = typeof clock === 'string';
-    const snapshot = hasSnapshot ? await readBehind(connection, 'sds_snapshots', store, head, copy) : undefined;
+    const snapshot = hasSnapshot ? await readBehind(connection, 'sds_snapshots', store, head) : undefined;
     if (hasSnapshot && snapshot === undefined) throw lacksBytes('sds_snapshots', store);
     const numbers = [clock, highest?.rows[0]?.[0]].filter((number) => typeof number === 'string').map(Number);
     return {
       snapshot,
       snapshotClock: hasSnapshot ? Number(clock) : undefined,
-      patches: await loadPatchesSince(connection, store, BEFORE_ALL, copy),
+      patches: await loadPatchesSince(connection, store, BEFORE_ALL),
       lastClock: numbers.length === 0 ? 0 : Math.max(...numbers),
     };
   });

@@ -1,7 +1,7 @@
 /** A connection of a copy to a PostgreSQL database: its failures are those of operations, and its transactions are tried again. */
 import type { PostgresqlTarget } from '../../../protocol/postgresql/url.ts';
 import { labelOf } from '../../../protocol/postgresql/url.ts';
-import { clearTimeout, Promise, setTimeout } from '../../../protocol/surroundings.ts';
+import { Promise, setTimeout } from '../../../protocol/surroundings.ts';
 import { EngineError } from '../../engine.ts';
 import { connect } from '../../postgresql/connect.ts';
 import type { Connection, Result, Statement } from '../../postgresql/connection.ts';
@@ -15,7 +15,6 @@ const CONNECT_MS = 5000;
 /** A server that is not seen to work says nothing for no longer than this. */
 const SILENCE_MS = 60_000;
 const PATIENCE = { silenceMs: SILENCE_MS, retryForMs: SILENCE_MS, probeMs: CONNECT_MS };
-const GOODBYE_MS = 1000;
 /** Of a copy whose machine is gone the server hears nothing: the next one would wait for its rows. */
 const IDLE_MS = 60_000;
 const MOST_ATTEMPTS = 10;
@@ -31,21 +30,18 @@ export function cutConnections(): void {
 export class CopyConnection {
   readonly place: string;
   readonly connection: Connection;
-  /** Whether large bytes go by COPY. */
-  readonly mayCopy: boolean;
   /** Another connection to the same database. */
   readonly another: () => Promise<CopyConnection>;
 
   private constructor(target: PostgresqlTarget, connection: Connection, another: () => Promise<CopyConnection>) {
     this.place = labelOf(target);
-    this.mayCopy = target.copy;
     this.connection = connection;
     this.another = another;
   }
 
   static async open(pg: Pg, target: PostgresqlTarget): Promise<CopyConnection> {
     try {
-      const { connection } = await connect(pg, target, CONNECT_MS, PATIENCE);
+      const connection = await connect(pg, target, CONNECT_MS, PATIENCE);
       open.add(connection);
       return new CopyConnection(target, connection, () => CopyConnection.open(pg, target));
     } catch (error) {
@@ -103,10 +99,7 @@ export class CopyConnection {
 
   async close(): Promise<void> {
     open.delete(this.connection);
-    // a server that is halted does not answer to a goodbye
-    const timer = setTimeout(() => this.connection.drop(), GOODBYE_MS);
-    await this.connection.close().catch(() => this.connection.drop()); // it is lost: that is an end as well
-    clearTimeout(timer);
+    await this.connection.close();
   }
 }
 

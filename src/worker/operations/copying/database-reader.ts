@@ -1,7 +1,8 @@
 /** Reads stores and values of a PostgreSQL database: of one moment, if it is what is copied. */
 import { textArray } from '../../postgresql/arrays.ts';
-import { bytesOf, readWhole } from '../../postgresql/chunks.ts';
-import { isLongName, nameOf, storedName } from '../../postgresql/names.ts';
+import { readWhole } from '../../postgresql/chunks.ts';
+import { bytesOf } from '../../postgresql/connection.ts';
+import { byStoredName, isLongName, nameOf, storedName } from '../../postgresql/names.ts';
 import type { CopyConnection } from './copy-connection.ts';
 import { DatabaseRows, patchRows, recordRows, type StoredRow } from './database-rows.ts';
 import { digestsAreUsed, ValuesDigest } from './digest.ts';
@@ -22,14 +23,6 @@ const VALUES_A_READ = 4096;
 
 type Row = (string | null)[];
 
-/** A store whose rows were read together with those of others. */
-interface Ahead {
-  patches: Patch[];
-  records: StoredRecord[];
-  snapshot: Patch | undefined;
-  isInChunks: boolean;
-}
-
 const noRows = { count: 0, bytes: 0, digest: '' };
 
 /** Of bytes that lie in their row, or in rows of chunks. */
@@ -48,7 +41,8 @@ export class DatabaseReader implements Reader {
   readonly #pause: () => Promise<void>;
   readonly #patches: DatabaseRows;
   readonly #records: DatabaseRows;
-  #ahead = new Map<string, Ahead>();
+  /** By stored names, snapshots that were read together, or that there is none; not those in chunks. */
+  #ahead = new Map<string, Patch | undefined>();
 
   /** @param pause - called now and then in what takes long */
   constructor(server: CopyConnection, pause: () => Promise<void>) {
@@ -106,64 +100,45 @@ export class DatabaseReader implements Reader {
   }
 
   async readAhead(stores: readonly string[]): Promise<void> {
-    const names = new Map(stores.map((store) => [storedName(store).stored, store]));
-    const stored = [...names.keys()];
-    const patches = await this.#patches.ofAll(stored);
-    const records = await this.#records.ofAll(stored);
+    const stored = stores.map((store) => storedName(store).stored);
+    await this.#patches.readAhead(stored);
+    await this.#records.readAhead(stored);
     const sql = "SELECT store_id, clock, encode(data, 'hex') FROM sds_snapshots WHERE store_id = ANY($1::text[])";
-    const heads = await this.#server.rows(sql, textArray(stored));
-    const snapshots = new Map(heads.map(([store, ...head]) => [store, head]));
-    this.#ahead = new Map();
-    for (const [stored, name] of names) {
-      const [clock, data] = snapshots.get(stored) ?? [];
-      this.#ahead.set(name, {
-        patches: (patches.get(stored) ?? []).map(patchOf),
-        records: (records.get(stored) ?? []).map(recordOf),
-        snapshot: typeof data === 'string' ? { clock: Number(clock), data: bytesOf(data) } : undefined,
-        isInChunks: data === null,
-      });
+    const snapshots = await this.#server.rows(sql, textArray(stored));
+    this.#ahead = new Map(stored.map((store) => [store, undefined]));
+    for (const [store, clock, data] of snapshots) {
+      if (typeof data === 'string') this.#ahead.set(String(store), { clock: Number(clock), data: bytesOf(data) });
+      else this.#ahead.delete(String(store));
     }
   }
 
   async snapshot(store: string): Promise<Patch | undefined> {
-    const ahead = this.#ahead.get(store);
-    if (ahead?.isInChunks === false) return ahead.snapshot;
     const { stored } = storedName(store);
+    if (this.#ahead.has(stored)) return this.#ahead.get(stored);
     const [row] = await this.#server.rows('SELECT clock FROM sds_snapshots WHERE store_id = $1', stored);
     const data = await this.#whole('sds_snapshots', stored);
     return row === undefined || data === undefined ? undefined : { clock: Number(row[0]), data };
   }
 
   #whole(table: 'sds_snapshots' | 'sds_values', key: string): Promise<Uint8Array | undefined> {
-    return this.#server.use((connection) => readWhole(connection, table, key, this.#server.mayCopy));
+    return this.#server.use((connection) => readWhole(connection, table, key));
   }
 
   async *patches(store: string): AsyncGenerator<Patch[]> {
-    const ahead = this.#ahead.get(store);
-    if (ahead !== undefined) {
-      if (ahead.patches.length > 0) yield ahead.patches;
-      return;
-    }
     for await (const rows of this.#patches.of(storedName(store).stored)) yield rows.map(patchOf);
   }
 
   async *records(store: string): AsyncGenerator<StoredRecord[]> {
-    const ahead = this.#ahead.get(store);
-    if (ahead !== undefined) {
-      if (ahead.records.length > 0) yield ahead.records;
-      return;
-    }
     for await (const rows of this.#records.of(storedName(store).stored)) yield rows.map(recordOf);
   }
 
   async *values(): AsyncGenerator<Value[]> {
-    for await (const heads of this.#valuePages(`${valueColumns()}, data IS NULL`)) {
+    const sql = "SELECT hash, encode(data, 'hex') FROM sds_values WHERE hash = ANY($1::text[]) AND data IS NOT NULL";
+    for await (const heads of this.#valuePages(valueColumns())) {
       const names = await this.#namesOf(heads.map(([hash]) => String(hash)));
       const nameOfRow = new Map(heads.map((head, i) => [head, names[i] ?? '']));
       for (const piece of piecesOf(heads, ([, , bytes]) => Number(bytes))) {
-        const inRows = piece.filter(([, , , , isInChunks]) => isInChunks !== 't').map(([hash]) => String(hash));
-        const sql = "SELECT hash, encode(data, 'hex') FROM sds_values WHERE hash = ANY($1::text[])";
-        const found = inRows.length === 0 ? [] : await this.#server.rows(sql, textArray(inRows));
+        const found = await this.#server.rows(sql, textArray(piece.map(([hash]) => String(hash))));
         const data = new Map<unknown, Uint8Array>(found.map(([hash, bytes]) => [hash, bytesOf(bytes)]));
         const values: Value[] = [];
         for (const head of piece) {
@@ -211,7 +186,7 @@ export class DatabaseReader implements Reader {
   }
 
   async #addSnapshots(prints: Map<string, StorePrint>): Promise<void> {
-    const names = new Map([...prints.keys()].map((store) => [storedName(store).stored, store]));
+    const names = byStoredName(prints.keys());
     const { bytes, digest } = wholeOf('s', 'sds_snapshot_chunks c WHERE c.store_id = s.store_id');
     const rows = await this.#server.rows(
       `SELECT store_id, clock, ${bytes}, ${digest} FROM sds_snapshots s WHERE store_id = ANY($1::text[])`,
@@ -227,7 +202,7 @@ export class DatabaseReader implements Reader {
   }
 
   async valuePrints(hashes: readonly string[]): Promise<Map<string, ValuePrint>> {
-    const names = new Map(hashes.map((hash) => [storedName(hash).stored, hash]));
+    const names = byStoredName(hashes);
     const sql = `SELECT ${valueColumns()} FROM sds_values v WHERE hash = ANY($1::text[])`;
     const rows = await this.#server.rows(sql, textArray([...names.keys()]));
     return new Map(rows.map((row) => [names.get(String(row[0])) ?? '', valuePrintOf(row)]));

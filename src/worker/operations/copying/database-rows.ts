@@ -1,6 +1,6 @@
 /** The patches or the records of stores in a PostgreSQL database: counted, read and digested in pages of their order. */
 import { textArray } from '../../postgresql/arrays.ts';
-import { bytesOf } from '../../postgresql/chunks.ts';
+import { bytesOf } from '../../postgresql/connection.ts';
 import type { CopyConnection } from './copy-connection.ts';
 import { digestsAreUsed, joined, ROWS_A_PAGE } from './digest.ts';
 import { BYTES_A_READ, piecesOf } from './pieces.ts';
@@ -64,6 +64,7 @@ export class DatabaseRows {
   readonly #kind: RowKind;
   readonly #server: CopyConnection;
   readonly #pause: () => Promise<void>;
+  #ahead = new Map<string, StoredRow[]>();
 
   constructor(kind: RowKind, server: CopyConnection, pause: () => Promise<void>) {
     this.#kind = kind;
@@ -89,8 +90,26 @@ export class DatabaseRows {
     }
   }
 
+  /** Reads those of several small stores together, in the place of those that were read so before. */
+  async readAhead(stores: readonly string[]): Promise<void> {
+    const { table, order, name } = this.#kind;
+    this.#ahead = new Map(stores.map((store) => [store, []]));
+    const rows = await this.#server.rows(
+      `SELECT store_id, ${name}, encode(data, 'hex') FROM ${table} WHERE store_id = ANY($1::text[]) ORDER BY store_id, ${order}`,
+      textArray(stores),
+    );
+    for (const [store, name, data] of rows) {
+      this.#ahead.get(String(store))?.push({ name: String(name), data: bytesOf(data) });
+    }
+  }
+
   /** Those of one store, in their order. */
   async *of(store: string): AsyncGenerator<StoredRow[]> {
+    const ahead = this.#ahead.get(store);
+    if (ahead !== undefined) {
+      if (ahead.length > 0) yield ahead;
+      return;
+    }
     const { table, order, place, valuesOf, beforeAll, name } = this.#kind;
     for (let after = beforeAll; ; ) {
       const heads = await this.#server.rows(
@@ -132,18 +151,6 @@ export class DatabaseRows {
       whole.set(bytesOf(row?.[0]), at);
     }
     return whole;
-  }
-
-  /** Those of several small stores, by store and in their order. */
-  async ofAll(stores: readonly string[]): Promise<Map<string, StoredRow[]>> {
-    const { table, order, name } = this.#kind;
-    const found = new Map<string, StoredRow[]>(stores.map((store) => [store, []]));
-    const rows = await this.#server.rows(
-      `SELECT store_id, ${name}, encode(data, 'hex') FROM ${table} WHERE store_id = ANY($1::text[]) ORDER BY store_id, ${order}`,
-      textArray(stores),
-    );
-    for (const [store, name, data] of rows) found.get(String(store))?.push({ name: String(name), data: bytesOf(data) });
-    return found;
   }
 
   /** @param counts - about how many there are of each store; of one that is not found, nothing comes back */

@@ -6,14 +6,13 @@
 import { createHash } from 'node:crypto';
 import { textArray } from '../../postgresql/arrays.ts';
 import { viewOf } from '../../postgresql/changes.ts';
-import { MOST_INLINE } from '../../postgresql/chunks.ts';
+import { isLarge } from '../../postgresql/chunks.ts';
 import type { Statement } from '../../postgresql/connection.ts';
-import { namesOf } from '../../postgresql/long-names.ts';
-import { storedName } from '../../postgresql/names.ts';
+import { byStoredName, namesOf, storedName } from '../../postgresql/names.ts';
 import { PackedPatches } from '../../postgresql/packed-patches.ts';
 import { insertionOfNew } from '../../postgresql/patches.ts';
 import { RecordChanges } from '../../postgresql/records.ts';
-import { largeSnapshot, snapshotHead } from '../../postgresql/snapshots.ts';
+import { snapshotHead } from '../../postgresql/snapshots.ts';
 import { type ClaimRow, fenceHolders, lockedRows, lockStatements, removal } from '../../postgresql/store-rows.ts';
 import { prepareTables } from '../../postgresql/tables.ts';
 import { saveLargeValue, savesOf } from '../../postgresql/values.ts';
@@ -55,26 +54,25 @@ export class DatabaseWriter implements Writer {
     const keys = textArray([...this.#keys.values()]);
     for (const [key] of await this.#server.rows(sql, keys)) this.#begunBefore.add(String(key));
     for (const source of sources) {
-      const names = new Map([...source.stores.keys()].map((name) => [storedName(name).stored, name]));
-      const stored = [...names.keys()];
-      for (let at = 0; at < stored.length; at += NAMES_AT_A_TIME) {
-        await this.#refuse(source, stored.slice(at, at + NAMES_AT_A_TIME), names);
+      const names = [...source.stores.keys()];
+      for (let at = 0; at < names.length; at += NAMES_AT_A_TIME) {
+        await this.#refuse(source, byStoredName(names.slice(at, at + NAMES_AT_A_TIME)));
         await this.#meter.step();
       }
     }
   }
 
   /** What would not be written in the end is refused before anything is. */
-  async #refuse(source: Source, stored: readonly string[], names: ReadonlyMap<string, string>): Promise<void> {
+  async #refuse(source: Source, names: ReadonlyMap<string, string>): Promise<void> {
     const [owned] = await this.#server.rows(
       'SELECT c.store_id FROM sds_claims c JOIN sds_holders h ON h.session = c.session AND h.generation = c.generation ' +
         'WHERE c.store_id = ANY($1::text[]) AND NOT h.fenced AND h.expires >= clock_timestamp() LIMIT 1',
-      textArray(stored),
+      textArray([...names.keys()]),
     );
     if (owned !== undefined) throw this.#isOwned(names.get(String(owned[0])));
     if (this.#overwrite || this.#begunBefore.has(this.#keys.get(source) ?? '')) return;
-    const [present] = await this.#present(stored);
-    if (present !== undefined) throw isThere(this.place, names.get(present) ?? '');
+    const [present] = await this.#present(names);
+    if (present !== undefined) throw isThere(this.place, present);
   }
 
   #isOwned(name: string | undefined): OperationError {
@@ -82,13 +80,14 @@ export class DatabaseWriter implements Writer {
     return new OperationError('fenced', this.place, detail);
   }
 
-  async #present(stored: readonly string[]): Promise<string[]> {
+  /** Those that are there. */
+  async #present(names: ReadonlyMap<string, string>): Promise<Set<string>> {
     const rows = await this.#server.rows(
       'SELECT n FROM unnest($1::text[]) AS u (n) WHERE EXISTS (SELECT 1 FROM sds_patches WHERE store_id = n) ' +
         'OR EXISTS (SELECT 1 FROM sds_snapshots WHERE store_id = n) OR EXISTS (SELECT 1 FROM sds_records WHERE store_id = n)',
-      textArray(stored),
+      textArray([...names.keys()]),
     );
-    return rows.map(([name]) => String(name));
+    return new Set(rows.map(([stored]) => names.get(String(stored)) ?? ''));
   }
 
   // ---- values ----------------------------------------------------------------------------------------
@@ -127,19 +126,13 @@ export class DatabaseWriter implements Writer {
     const named = values
       .map(({ hash, data, print }) => ({ ...storedName(hash), data: viewOf(data), times: print.refCount }))
       .sort((a, b) => (a.stored < b.stored ? -1 : 1));
-    const small = named.filter(({ data }) => data.byteLength <= MOST_INLINE);
-    await this.#server.run(...longNamesOf(named));
-    for (let at = 0; at < small.length; ) {
-      let bytes = 0;
-      const first = at;
-      while (at < small.length && bytes < MOST_BYTES) bytes += small[at++]?.data.byteLength ?? 0;
-      const some = small.slice(first, at).map(({ stored, data, times }) => ({ hash: stored, data, times }));
-      await this.#server.run(savesOf(some));
-      await this.#meter.add(bytes);
-    }
+    const small = named.filter(({ data }) => !isLarge(data));
+    const saves = savesOf(small.map(({ stored, data, times }) => ({ hash: stored, data, times })));
+    await this.#server.run(...namesOf(named), saves);
+    await this.#meter.add(small.reduce((sum, { data }) => sum + data.byteLength, 0));
     for (const { stored, data, times } of named) {
-      if (data.byteLength <= MOST_INLINE) continue;
-      await this.#server.use((connection) => saveLargeValue(connection, stored, data, this.#server.mayCopy, times));
+      if (!isLarge(data)) continue;
+      await this.#server.use((connection) => saveLargeValue(connection, stored, data, times));
       await this.#meter.add(data.byteLength);
     }
   }
@@ -147,25 +140,23 @@ export class DatabaseWriter implements Writer {
   // ---- stores ----------------------------------------------------------------------------------------
 
   async copyStores(source: Source, group: ReadonlyMap<string, StorePrint>): Promise<void> {
-    const names = new Map([...group.keys()].map((name) => [storedName(name).stored, name]));
     const { done } = this.#meter;
     await this.#server.transaction(async () => {
       this.#meter.goBackTo(done);
+      const names = byStoredName(group.keys());
       const claims = await this.#lock(names);
-      const present = await this.#present([...names.keys()]);
-      const same = await this.#same(present, group);
+      const present = await this.#present(names);
+      const found = await this.#reader.prints(new Map([...group].filter(([name]) => present.has(name))));
       // what is as the source has it was written by an earlier copy, or by another one at the same time
-      const [changed] = present.filter((stored) => !same.has(stored));
-      if (changed !== undefined && !this.#overwrite) throw isThere(this.place, names.get(changed) ?? '');
-      const copied = [...names.keys()].filter((stored) => !same.has(stored));
-      for (const stored of same) await this.#meter.add(source.stores.get(names.get(stored) ?? '')?.bytes ?? 0);
-      await this.#remove(copied, claims);
-      await this.#addStores(source, copied, names);
-      await compareStores(
-        source,
-        this.#reader,
-        new Map([...group].filter(([name]) => copied.includes(storedName(name).stored))),
-      );
+      const isSame = ([name, print]: [string, StorePrint]) => storeDifference(print, found.get(name)) === undefined;
+      const same = new Set([...group].filter(isSame).map(([name]) => name));
+      const changed = [...present].find((name) => !same.has(name));
+      if (changed !== undefined && !this.#overwrite) throw isThere(this.place, changed);
+      for (const name of same) await this.#meter.add(source.stores.get(name)?.bytes ?? 0);
+      const copied = new Map([...group].filter(([name]) => !same.has(name)));
+      await this.#remove(byStoredName(copied.keys()), claims);
+      await this.#addStores(source, byStoredName(copied.keys()));
+      await compareStores(source, this.#reader, copied);
       source.check();
     });
   }
@@ -180,38 +171,23 @@ export class DatabaseWriter implements Writer {
     return claims;
   }
 
-  /** Those that are there as the source has them. */
-  async #same(present: readonly string[], prints: ReadonlyMap<string, StorePrint>): Promise<Set<string>> {
-    if (present.length === 0) return new Set();
-    const wanted = new Map([...prints].filter(([name]) => present.includes(storedName(name).stored)));
-    const found = await this.#reader.prints(wanted);
-    const isSame = ([name, print]: [string, StorePrint]) => storeDifference(print, found.get(name)) === undefined;
-    return new Set([...wanted].filter(isSame).map(([name]) => storedName(name).stored));
-  }
-
-  async #remove(stored: readonly string[], claims: readonly ClaimRow[]): Promise<void> {
-    const values = [textArray(stored)];
+  /** Takes away what is to be written anew. */
+  async #remove(names: ReadonlyMap<string, string>, claims: readonly ClaimRow[]): Promise<void> {
+    const values = [textArray([...names.keys()])];
     const of = (table: string) => ({ text: `DELETE FROM ${table} WHERE store_id = ANY($1::text[])`, values });
     // whoever was paused for longer than his lease is not to go on with what was replaced
     const tables = ['sds_patches', 'sds_snapshots', 'sds_snapshot_chunks', 'sds_records'];
-    await this.#server.run(removal(claims), ...tables.map(of));
+    await this.#server.run(removal(claims), ...tables.map(of), ...namesOf(Array.from(names.values(), storedName)));
   }
 
-  async #addStores({ reader }: Source, copied: readonly string[], names: ReadonlyMap<string, string>): Promise<void> {
+  async #addStores({ reader }: Source, names: ReadonlyMap<string, string>): Promise<void> {
     const parts = new Parts(this.#server, this.#meter);
-    for (const stored of copied) {
-      const name = names.get(stored) ?? '';
-      for (const statement of longNamesOf([storedName(name)])) await parts.add(statement, 0);
+    for (const [stored, name] of names) {
       const snapshot = await reader.snapshot(name);
       if (snapshot !== undefined) {
-        const { clock, data } = { ...snapshot, data: viewOf(snapshot.data) };
-        const isSmall = data.byteLength <= MOST_INLINE;
-        const head = isSmall
-          ? snapshotHead(stored, clock, data)
-          : await this.#server.use((connection) =>
-              largeSnapshot(connection, stored, { clock, data }, this.#server.mayCopy),
-            );
-        await parts.add(head, data.byteLength);
+        const found = { ...snapshot, data: viewOf(snapshot.data) };
+        const head = await this.#server.use((connection) => snapshotHead(connection, stored, found));
+        await parts.add(head, found.data.byteLength);
       }
       for await (const patches of reader.patches(name)) {
         for (const { clock, data } of patches) await parts.addPatch(stored, clock, data);
@@ -295,10 +271,6 @@ class Parts {
     patches.free();
     await this.#meter.add(bytes);
   }
-}
-
-function longNamesOf(names: readonly { stored: string; whole: string | undefined }[]): Statement[] {
-  return namesOf(names.flatMap(({ stored, whole }) => (whole === undefined ? [] : [[stored, whole] as const])));
 }
 
 /** Paths are longer than an index takes. */
