@@ -1,4 +1,5 @@
 /** Settles what the worker has finished: reads what became of each call, and gives the memory back. */
+import type { Arena } from '../../protocol/arena.ts';
 import { types } from '../../protocol/builtins.ts';
 import { outcomeInSlot, SLOT_COLLIDED, SLOT_FOREIGN_WRITER } from '../../protocol/control.ts';
 import {
@@ -19,6 +20,7 @@ import {
   BATCH_COLLIDED,
   BATCH_FAILED,
   BATCH_FOREIGN_WRITER,
+  SLAB_FLAGS,
   SLAB_HEADER,
   SLAB_USED,
   usedOf,
@@ -100,16 +102,17 @@ function giveSlabsBack(batch: Batch, memory: PendingMemory): void {
 
 /** The errors by settler; nearly always there are none and nothing is looked at. */
 function failuresOf(batch: Batch, findings: Findings): Failures | undefined {
-  const { memory, dbPath } = findings;
-  const flags = memory.flagsOf(batch.firstSlab);
+  const { dbPath } = findings;
+  const { arena } = findings.memory;
+  const flags = arena.cell((batch.firstSlab >> 2) + SLAB_FLAGS);
   if (flags === 0) return undefined;
   if (flags & BATCH_FOREIGN_WRITER) warnOfForeignWriter(dbPath, findings.sqliteVersion);
   if ((flags & (BATCH_FAILED | BATCH_COLLIDED)) === 0) return undefined;
   const failed: Failures = new Map();
-  for (const at of entriesOf(batch, memory)) {
+  for (const at of entriesOf(batch, arena)) {
     const cell = at >> 2;
-    const word = memory.cell(cell);
-    const index = memory.cell(cell + ENTRY_SETTLER);
+    const word = arena.cell(cell);
+    const index = arena.cell(cell + ENTRY_SETTLER);
     const settler = batch.settlers[index] as Settler; // each entry was written with its settler
     const { member, operation } = settler;
     if (flagsOf(word) & ENTRY_COLLIDED) {
@@ -124,12 +127,12 @@ function failuresOf(batch: Batch, findings: Findings): Failures | undefined {
 }
 
 /** Where each entry of a complete batch starts in the arena. */
-function* entriesOf(batch: Batch, memory: PendingMemory): Generator<number> {
+function* entriesOf(batch: Batch, arena: Arena): Generator<number> {
   for (const slab of batch.slabs) {
-    const end = slab + usedOf(memory.cell((slab >> 2) + SLAB_USED));
+    const end = slab + usedOf(arena.cell((slab >> 2) + SLAB_USED));
     for (let at = slab + SLAB_HEADER; at < end; ) {
       yield at;
-      at += entryBytes(memory.cell((at >> 2) + ENTRY_KEY_LENGTH), memory.cell((at >> 2) + ENTRY_DATA_LENGTH));
+      at += entryBytes(arena.cell((at >> 2) + ENTRY_KEY_LENGTH), arena.cell((at >> 2) + ENTRY_DATA_LENGTH));
     }
   }
 }

@@ -248,7 +248,7 @@ export class Dispatcher implements QueueHost {
     this.link = undefined;
     this.#keepArena?.();
     this.#channel.stopListening();
-    accountForAtOnce(this.memory.arena.byteLength + this.memory.blocks.bytes);
+    accountForAtOnce(this.memory.arena.buffer.byteLength + this.memory.blocks.bytes);
   }
 
   /** A new worker has been told of all files: it gets what is pending. */

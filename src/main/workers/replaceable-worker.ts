@@ -89,7 +89,7 @@ export class ReplaceableWorker implements LinkOwner {
       checkpoints,
       checkpointMs: checkpointMicroseconds / 1000,
       pendingBytes,
-      sharedBytes: arena.byteLength + blocks.bytes,
+      sharedBytes: arena.buffer.byteLength + blocks.bytes,
     };
   }
 
@@ -191,7 +191,7 @@ export class ReplaceableWorker implements LinkOwner {
     log('a worker starts');
     this.#restarts.started(this.channel.progress);
     try {
-      this.#dispatcher.link = WorkerLink.start(this.kind, this.#dispatcher.memory.arena, this);
+      this.#dispatcher.link = WorkerLink.start(this.kind, this.#dispatcher.memory.arena.buffer, this);
       return undefined;
     } catch (error) {
       return error;
@@ -203,7 +203,7 @@ export class ReplaceableWorker implements LinkOwner {
     const host = this.#pool.hostFor(this);
     if (host === undefined) return false;
     log('a worker serves the files of another one, for which there is no thread');
-    this.#dispatcher.link = host.serveAlso(this.#dispatcher.memory.arena, this);
+    this.#dispatcher.link = host.serveAlso(this.#dispatcher.memory.arena.buffer, this);
     return true;
   }
 
