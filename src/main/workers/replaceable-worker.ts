@@ -5,11 +5,11 @@
 import { MAX_FILES } from '../../protocol/control.ts';
 import { makeError, reviveError } from '../../protocol/errors.ts';
 import type { Report } from '../../protocol/service.ts';
+import type { SDS_Statistics } from '../../protocol/statistics.ts';
 import { Channel } from '../channel/channel.ts';
 import type { Location } from '../location.ts';
 import { begin, log, tell } from '../observe/channels.ts';
 import { inTheMiddle } from '../observe/notes.ts';
-import type { WorkerFigures } from '../observe/statistics.ts';
 import { FileQueue } from '../queue/file-queue.ts';
 import type { Member } from '../queue/member.ts';
 import { Dispatcher } from './dispatcher.ts';
@@ -81,15 +81,15 @@ export class ReplaceableWorker implements LinkOwner {
     return this.#queues.size;
   }
 
-  get figures(): WorkerFigures {
+  get figures(): SDS_Statistics['Worker'] {
     const { checkpoints, checkpointMicroseconds } = this.channel;
     const { pendingBytes, arena, blocks } = this.#dispatcher.memory;
     return {
-      restarts: this.#lost,
-      checkpoints,
-      checkpointMs: checkpointMicroseconds / 1000,
-      pendingBytes,
-      sharedBytes: arena.buffer.byteLength + blocks.bytes,
+      Restarts: this.#lost,
+      Checkpoints: checkpoints,
+      CheckpointMs: checkpointMicroseconds / 1000,
+      PendingBytes: pendingBytes,
+      SharedBytes: arena.buffer.byteLength + blocks.bytes,
     };
   }
 
