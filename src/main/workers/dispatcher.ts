@@ -123,10 +123,7 @@ export class Dispatcher implements QueueHost {
       if (!this.memory.isSwollen || this.#toSend.length > 0) return; // asked again once it is settled
       const arena = this.memory.renewArena();
       if (arena === undefined) return;
-      this.link?.call(
-        (service) => service.useArena(arena),
-        () => {},
-      );
+      this.link?.call((service) => service.useArena(arena));
     }, SWOLLEN_FOR_MS);
   }
 
@@ -237,10 +234,7 @@ export class Dispatcher implements QueueHost {
 
   /** Calls the worker from its event loop. */
   #wake(dropped: number): void {
-    this.link?.call(
-      (service) => service.wake(dropped),
-      () => {},
-    );
+    this.link?.call((service) => service.wake(dropped));
   }
 
   /** There is no worker any more, and nothing pending: lets go of the memory. */

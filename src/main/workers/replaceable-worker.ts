@@ -148,10 +148,7 @@ export class ReplaceableWorker implements LinkOwner {
   /** Blocks until the worker has closed its files, so that none of them is cut off in mid-work. */
   retire(patienceMs: number): void {
     if (this.#link === undefined || !this.channel.booted) return;
-    this.#link.call(
-      (service) => service.retire(),
-      () => {},
-    );
+    this.#link.call((service) => service.retire());
     this.block(() => this.channel.retired, patienceMs);
   }
 

@@ -70,10 +70,7 @@ export class WorkerLink {
     owner.channel.reset();
     const { port1, port2 } = new MessageChannel();
     const shared = owner.channel.sharedWith(arena);
-    this.call(
-      (service) => service.serve(shared, transfer(port2, [port2])),
-      () => {},
-    );
+    this.call((service) => service.serve(shared, transfer(port2, [port2])));
     return new WorkerLink(this.#thread, port1, owner);
   }
 
@@ -86,7 +83,7 @@ export class WorkerLink {
    */
   call<T>(
     method: (service: Remote<WorkerService>) => Promise<T>,
-    onAnswer: (answer: T) => void,
+    onAnswer: (answer: T) => void = () => {},
     onFailure: (error: unknown) => void = (error) => this.#thread.end(error),
     drop: (answer: T) => void = () => {},
   ): void {
