@@ -140,7 +140,7 @@ export class ReplaceableWorker implements LinkOwner {
     return this.#dispatcher.block(until, patienceMs, totalMs);
   }
 
-  /** Blocks until all that was called on any file is committed. */
+  /** Blocks until all that was called on any file is committed; false if nothing was for so long. */
   drain(patienceMs: number): boolean {
     return this.block(() => [...this.#queues].every((queue) => queue.finished), patienceMs);
   }
@@ -152,10 +152,12 @@ export class ReplaceableWorker implements LinkOwner {
     this.block(() => this.channel.retired, patienceMs);
   }
 
+  /** Hurries what nobody waits for; keeps the process alive meanwhile. */
   endWhenCommitted(): void {
     this.#dispatcher.endWhenCommitted();
   }
 
+  /** Whether all that was called is finished. */
   get idle(): boolean {
     return this.#dispatcher.idle;
   }
