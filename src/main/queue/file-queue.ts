@@ -25,15 +25,7 @@ import { bytesFor, LargeWrite } from './large-write.ts';
 import { Load } from './load.ts';
 import type { Member, Watcher } from './member.ts';
 import { LARGEST_SHARED, OpenBatch, type OpenBatchOwner } from './open-batch.ts';
-import {
-  type Findings,
-  refuseBatch,
-  refuseLoad,
-  refuseWrite,
-  settleBatch,
-  settleLoad,
-  settleWrite,
-} from './settling.ts';
+import { type Findings, refuse, settleBatch, settleLoad, settleWrite } from './settling.ts';
 import { Store } from './store.ts';
 
 /** What nobody waits for is settled when so many batches are under way: many at once cost less than each by itself. */
@@ -188,19 +180,19 @@ export class FileQueue implements Findings, OpenBatchOwner {
     }
     this.#openBatch.complete();
     this.memory.pendingBytes += bytes.length;
-    const write = new LargeWrite(this.nextNumber(), member, operation, key, clock, bytes, flags, settlers);
+    const watched = this.observer.began();
+    const write = new LargeWrite(this.nextNumber(), member, operation, key, clock, bytes, flags, settlers, watched);
     if (operation === APPEND_PATCH) {
       member.appended(clock);
       this.observer.appended++;
       this.observer.appendedBytes += bytes.length;
     }
-    write.watched = this.observer.began();
-    this.observer.completed(write.watched);
+    this.observer.completed(watched);
     this.#waiting.push(write);
     member.endRun();
     if (operation === SAVE_SNAPSHOT) inTheMiddle(() => member.snapshotCalled(clock, write, write.isAcknowledged));
     this.wantsToSend();
-    this.observer.registered(write.watched);
+    this.observer.registered(watched);
     if (write.isAcknowledged) settlers.resolve(undefined);
     return write.promise;
   }
@@ -341,12 +333,13 @@ export class FileQueue implements Findings, OpenBatchOwner {
   /** A write could not be sent to the worker. */
   refuse(write: LargeWrite, error: unknown): void {
     if (!this.#inFlight.take(write)) return;
-    this.#host.takeOutcome(write);
-    refuseWrite(
-      write,
-      makeError('io-error', operationNames[write.operation] ?? '', this.dbPath, undefined, error),
-      this,
-    );
+    this.#refuse(write, (call) => makeError('io-error', call, this.dbPath, undefined, error));
+  }
+
+  #refuse(item: Item, reason: GiveUpReason): void {
+    if (item.kind === 'write') this.#host.takeOutcome(item);
+    refuse(item, reason, this);
+    if (item.kind === 'batch' && item.isWaitedFor) this.#host.noLongerWaitedFor();
   }
 
   /** Settles once all that was called so far is finished; rejects with this provider's first failure. */
@@ -374,21 +367,23 @@ export class FileQueue implements Findings, OpenBatchOwner {
     for (const item of this.#inFlight.takeAll()) {
       item.sent = false;
       if (item.kind === 'write') this.#host.takeOutcome(item); // whatever the lost worker had noted
-      if (item.kind === 'load' && item.passed) {
-        // the state that it was to see is gone: better no answer than one of a later state
-        const detail = 'the answer went down with the worker thread while this thread was blocked; call again';
-        refuseLoad(item, makeError('worker-lost', operationNames[item.operation] ?? '', this.dbPath, detail), this);
-      } else if (item.kind === 'write' && item.isGone && this.location.server === undefined) {
-        // in a file a commit is published as it is made; a server is asked by the next worker
-        const detail =
-          'the bytes that were handed over went down with the worker thread; nothing was stored: call again';
-        refuseWrite(item, makeError('worker-lost', operationNames[item.operation] ?? '', this.dbPath, detail), this);
-      } else {
-        again.push(item);
-      }
+      const lost = this.#whatWentDown(item);
+      if (lost === undefined) again.push(item);
+      else this.#refuse(item, (call) => makeError('worker-lost', call, this.dbPath, lost));
     }
     this.#waiting.unshift(...again);
     if (this.waitsToBeSent) this.#host.wantsToSend(this);
+  }
+
+  /** Why an item can't be given to another worker, if so. */
+  #whatWentDown(item: Item): string | undefined {
+    // the state that it was to see is gone: better no answer than one of a later state
+    if (item.kind === 'load' && item.passed)
+      return 'the answer went down with the worker thread while this thread was blocked; call again';
+    // in a file a commit is published as it is made; a server is asked by the next worker
+    if (item.kind === 'write' && item.isGone && this.location.server === undefined)
+      return 'the bytes that were handed over went down with the worker thread; nothing was stored: call again';
+    return undefined;
   }
 
   /** Refuses all that is pending and all that will come; what is finished already keeps its result. */
@@ -396,17 +391,6 @@ export class FileQueue implements Findings, OpenBatchOwner {
     this.#backpressure.giveUp(reason);
     this.settle();
     this.#openBatch.complete();
-    for (const item of [...this.#inFlight.takeAll(), ...this.#waiting.splice(0)]) {
-      const error = reason(item.kind === 'batch' ? '' : (operationNames[item.operation] ?? ''));
-      if (item.kind === 'load') {
-        refuseLoad(item, error, this);
-      } else if (item.kind === 'write') {
-        this.#host.takeOutcome(item);
-        refuseWrite(item, error, this);
-      } else {
-        refuseBatch(item, reason, this);
-        if (item.isWaitedFor) this.#host.noLongerWaitedFor();
-      }
-    }
+    for (const item of [...this.#inFlight.takeAll(), ...this.#waiting.splice(0)]) this.#refuse(item, reason);
   }
 }

@@ -5,7 +5,7 @@ import { ENTRY_ACKNOWLEDGED, SAVE_VALUE } from '../../protocol/entries.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
 import type { Bytes } from '../../protocol/service.ts';
-import { type Promise, performance } from '../../protocol/surroundings.ts';
+import type { Promise } from '../../protocol/surroundings.ts';
 import type { BlockPool } from '../memory/block-pool.ts';
 import type { Watched } from '../observe/file-observer.ts';
 import { takeOver } from '../transfer.ts';
@@ -35,8 +35,6 @@ export class LargeWrite {
   readonly key: string;
   readonly clock: number;
   readonly data: Bytes;
-  /** By `performance.now()`. */
-  readonly askedAt = performance.now();
   /** As those of an entry. */
   readonly flags: number;
   /** Whether its promise resolves at the call. */
@@ -50,7 +48,7 @@ export class LargeWrite {
   /** Where the worker notes what became of it. */
   slot = NO_SLOT;
   readonly watchers: Watcher[] = [];
-  watched: Watched | undefined;
+  readonly watched: Watched;
 
   constructor(
     number: number,
@@ -61,6 +59,7 @@ export class LargeWrite {
     data: Bytes,
     flags: number,
     settlers: PromiseWithResolvers<unknown>,
+    watched: Watched,
   ) {
     this.number = number;
     this.member = member;
@@ -72,6 +71,7 @@ export class LargeWrite {
     this.promise = promise;
     this.resolve = resolve;
     this.reject = reject;
+    this.watched = watched;
     // a value that is handed over would be lost with its worker
     const mayGoDown = operation === SAVE_VALUE && types.isArrayBuffer(data.buffer);
     this.isAcknowledged = !mayGoDown && member.acknowledgesQueued(operation, key);

@@ -18,8 +18,8 @@ export function callWrite(
   onAnswer: () => void,
   onFailure: (error: unknown) => void,
 ): void {
-  const { member, number, slot, flags, operation, key, clock, data, askedAt } = write;
-  const ticket = { member: member.id, number, slot, flags, dropped, askedAt: cellTime(askedAt) };
+  const { member, number, slot, flags, operation, key, clock, data, watched } = write;
+  const ticket = { member: member.id, number, slot, flags, dropped, askedAt: cellTime(watched.begunAt) };
   if (write.isGone) {
     link.call((service) => service.recall(ticket, operation), onAnswer);
     return;
