@@ -474,8 +474,9 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws what `flush` and `backupDatabase` fail with; `invalid-argument` for a database in memory
    */
   async backup(Path: string, Options: SDS_BackupOptions = {}): Promise<SDS_BackupResult> {
-    const { dbPath, transient, location } = this.#queue;
-    if (transient) throw makeError('invalid-argument', 'backup', dbPath, 'a database in memory has no file to copy');
+    const { dbPath, location } = this.#queue;
+    if (location.transient)
+      throw makeError('invalid-argument', 'backup', dbPath, 'a database in memory has no file to copy');
     if (location.server !== undefined) {
       const detail = 'a database on a server has no file to copy: use pg_dump, or copyStores into a file';
       throw makeError('invalid-argument', 'backup', dbPath, detail);

@@ -89,11 +89,6 @@ export class FileQueue implements Findings, OpenBatchOwner {
     return this.location.path;
   }
 
-  /** `:memory:` and the like: gone with the worker. */
-  get transient(): boolean {
-    return this.location.transient;
-  }
-
   /** Why nothing can be called any more, if so. */
   refusalOf(call: string): SDS_PersistenceError | undefined {
     return this.#backpressure.refusalOf(call);
@@ -270,8 +265,8 @@ export class FileQueue implements Findings, OpenBatchOwner {
    * nobody waits for, one or a few a turn, cost no turn's end and gather over several turns.
    */
   share(batch: Batch): boolean {
-    const { length, loads } = this.#inFlight;
-    const mayShare = this.#waiting.length === 0 && loads === 0 && length < MOST_SMALL;
+    const { items, loads } = this.#inFlight;
+    const mayShare = this.#waiting.length === 0 && loads === 0 && items.length < MOST_SMALL;
     if (!mayShare || batch.bytes > LARGEST_SHARED || this.#host.blocked) return false;
     this.#openBatch.share();
     if (!this.#host.reserve(this, batch)) {
@@ -280,7 +275,7 @@ export class FileQueue implements Findings, OpenBatchOwner {
     }
     this.#wasSent(batch);
     this.#host.wasShared();
-    if (this.#inFlight.length >= SETTLE_TOGETHER) this.#host.settleSoon();
+    if (items.length >= SETTLE_TOGETHER) this.#host.settleSoon();
     return true;
   }
 
@@ -306,7 +301,7 @@ export class FileQueue implements Findings, OpenBatchOwner {
   /** Settles what the worker has finished; returns whether anything is still under way. */
   settle(): boolean {
     this.#inFlight.takeFinished(this.#settleWrite);
-    return this.#inFlight.length > 0;
+    return this.#inFlight.items.length > 0;
   }
 
   #settleWrite = (write: Batch | LargeWrite): void => {

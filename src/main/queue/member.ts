@@ -56,7 +56,7 @@ export class Member {
   /** Values whose save failed after its promise had resolved, and that were not released since: how often, and why. */
   readonly unsavedValues = new Map<string, { saves: number; error: SDS_PersistenceError }>();
   /** The first failure of a call whose promise had resolved, until `flush` or `close` rejects with it. */
-  #untold: SDS_PersistenceError | undefined;
+  untold: SDS_PersistenceError | undefined;
   /** Methods that failed and have not succeeded since. */
   readonly #failing = new Set<number>();
 
@@ -161,7 +161,7 @@ export class Member {
 
   /** A call has failed whose promise had resolved: that must not go unnoticed. */
   failedUnheard(error: SDS_PersistenceError, operation: number, key: string): void {
-    this.#untold ??= error;
+    this.untold ??= error;
     const { saves = 0 } = this.unsavedValues.get(key) ?? {};
     if (operation === SAVE_VALUE) this.unsavedValues.set(key, { saves: saves + 1, error });
     else if (operation === RELEASE_VALUE && saves > 1) this.unsavedValues.set(key, { saves: saves - 1, error });
@@ -169,13 +169,8 @@ export class Member {
     warnOfFailure(this.dbPath, this.storeId, error);
   }
 
-  /** The first failure that nobody was told of by a promise. */
-  get untold(): SDS_PersistenceError | undefined {
-    return this.#untold;
-  }
-
   /** A promise has rejected with this: if that was it, it is told. */
   told(error: unknown): void {
-    if (this.#untold === error) this.#untold = undefined;
+    if (this.untold === error) this.untold = undefined;
   }
 }

@@ -81,13 +81,11 @@ export class Dispatcher implements QueueHost {
 
   #scheduledPump = (): void => {
     this.#pumpScheduled = false;
-    outsideOfCalls(this.#pumpNow); // what it settles and sends is of many calls
+    outsideOfCalls(this.pump); // what it settles and sends is of many calls
   };
 
-  #pumpNow = (): void => this.pump();
-
   /** Sends what may be sent, settles what is finished, and sees to it that the rest is heard of. */
-  pump(): void {
+  pump = (): void => {
     if (isInTheMiddle()) return; // called by a hook: what that calls is sent at the end of the turn
     for (let again = false; ; again = true) {
       forEach(this.#toSend, this.#trySend);
@@ -104,7 +102,7 @@ export class Dispatcher implements QueueHost {
     this.#channel.want(this.#wanted);
     if (this.memory.isSwollen) this.#renewArenaLater();
     this.updateReference();
-  }
+  };
 
   /** Waits for the next progress without blocking; false if there was some meanwhile. */
   #listen(seen: number): boolean {
@@ -168,7 +166,7 @@ export class Dispatcher implements QueueHost {
         queue.refuse(item, error);
         this.pump();
       };
-      callWrite(this.link, item, this.memory.blocks.takeDropped(), () => this.pump(), onFailure);
+      callWrite(this.link, item, this.memory.blocks.takeDropped(), this.pump, onFailure);
     } else {
       callLoad(this.link, item, (loaded) => {
         this.#settle(); // the writes before it
@@ -288,10 +286,6 @@ export class Dispatcher implements QueueHost {
   }
 
   // ---- blocking -------------------------------------------------------------------------------
-
-  hold(until: () => boolean): void {
-    this.block(until, Number.POSITIVE_INFINITY);
-  }
 
   /**
    * Blocks this thread, sending and settling as the worker proceeds, until a condition holds or there is no

@@ -105,7 +105,7 @@ function messageOf({ member, queue }: Registration): ProviderMessage {
     dbPath: queue.dbPath,
     delays: queue.observer.delays.shared,
     parameters: queue.location.parameters,
-    transient: queue.transient,
+    transient: queue.location.transient,
     ...(queue.location.server === undefined ? {} : { server: queue.location.server }),
     password: member.password,
     storeId: member.storeId,

@@ -249,7 +249,7 @@ export class ReplaceableWorker implements LinkOwner {
 
   #goOn(reason: unknown): void {
     tell('worker-replaced', { Files: this.#queues.size });
-    for (const queue of this.#queues) if (queue.transient) this.#giveUpQueue(queue, reason, MEMORY_LOST);
+    for (const queue of this.#queues) if (queue.location.transient) this.#giveUpQueue(queue, reason, MEMORY_LOST);
     // first, since a provider is told of with what became of its calls
     for (const queue of this.#queues) queue.resume();
     if (this.#link !== undefined) this.#registry.attachAll(this.#link);
