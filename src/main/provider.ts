@@ -516,7 +516,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   /** What it resolves with is the operation's to say. */
   #write<T>(operation: number, key = '', clock = 0, data?: Uint8Array | Parcel, takeOver = false): Promise<T> {
     if (this.#closing !== undefined) return Promise.reject(this.#error('closed', operationNames[operation] ?? ''));
-    const promise = this.#queue.addWrite(this.#member, operation, key, clock, data, takeOver);
+    const promise = this.#queue.addWrite({ member: this.#member, operation, key, clock }, data, takeOver);
     if (exiting) drainAtExit(this.#worker);
     tellNoted();
     return promise as Promise<T>;
@@ -524,7 +524,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
 
   #load<T>(operation: number, key = '', clock = 0): Promise<T> {
     if (this.#closing !== undefined) return Promise.reject(this.#error('closed', operationNames[operation] ?? ''));
-    const load = () => this.#queue.addLoad(this.#member, operation, key, clock) as Promise<T>;
+    const call = { member: this.#member, operation, key, clock };
+    const load = () => this.#queue.addLoad(call) as Promise<T>;
     const promise = this.#opening.mayComeFree ? this.#onceOwned(load) : load();
     tellNoted();
     return promise;

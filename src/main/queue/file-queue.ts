@@ -23,7 +23,7 @@ import { drop } from './found.ts';
 import { InFlight, type Item, MOST_SMALL, WORTH_SENDING } from './in-flight.ts';
 import { bytesFor, LargeWrite } from './large-write.ts';
 import { Load } from './load.ts';
-import type { Member, Watcher } from './member.ts';
+import type { Call, Member, Watcher } from './member.ts';
 import { LARGEST_SHARED, OpenBatch, type OpenBatchOwner } from './open-batch.ts';
 import { type Findings, refuse, settleBatch, settleLoad, settleWrite } from './settling.ts';
 import { Store } from './store.ts';
@@ -125,58 +125,42 @@ export class FileQueue implements Findings, OpenBatchOwner {
     const length = lengthOf(patch);
     const handedOver = takeMark(patch);
     const flags = member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
-    if (length > INLINE_LIMIT)
-      return this.#addLarge(member, APPEND_PATCH, '', clock, patch, handedOver, flags) as Promise<void>;
+    if (length > INLINE_LIMIT) {
+      const call = { member, operation: APPEND_PATCH, key: '', clock };
+      return this.#addLarge(call, patch, handedOver, flags) as Promise<void>;
+    }
     return this.#openBatch.appendPatch(member, patch, length, clock, flags, handedOver);
   }
 
   /** A write that is no patch; `takesOver` hands the caller's buffer over although it is not marked. */
-  addWrite(
-    member: Member,
-    operation: number,
-    key: string,
-    clock: number,
-    data?: Uint8Array | Parcel,
-    takesOver = false,
-  ): Promise<unknown> {
-    if (data !== undefined && !types.isUint8Array(data)) {
-      return this.#addLarge(member, operation, key, clock, data, true, 0);
-    }
+  addWrite(call: Call, data?: Uint8Array | Parcel, takesOver = false): Promise<unknown> {
+    if (data !== undefined && !types.isUint8Array(data)) return this.#addLarge(call, data, true, 0);
     const length = data === undefined ? 0 : lengthOf(data);
     const handedOver = data !== undefined && (takeMark(data) || takesOver);
-    if (data !== undefined && length > INLINE_LIMIT) {
-      return this.#addLarge(member, operation, key, clock, data, handedOver, 0);
-    }
-    return this.#openBatch.addWrite(member, operation, key, clock, data, length, handedOver);
+    if (data !== undefined && length > INLINE_LIMIT) return this.#addLarge(call, data, handedOver, 0);
+    return this.#openBatch.addWrite(call, data, length, handedOver);
   }
 
   /** A write whose bytes cross beside the arena. */
-  #addLarge(
-    member: Member,
-    operation: number,
-    key: string,
-    clock: number,
-    data: Uint8Array | Parcel,
-    handedOver: boolean,
-    flags: number,
-  ): Promise<unknown> {
+  #addLarge(call: Call, data: Uint8Array | Parcel, handedOver: boolean, flags: number): Promise<unknown> {
+    const { member, operation, clock } = call;
     const length = types.isUint8Array(data) ? lengthOf(data) : data.length;
-    const call = operationNames[operation] ?? '';
+    const name = operationNames[operation] ?? '';
     // first of all: hooks of promises may call, and this write has no number yet
     const settlers = Promise.withResolvers<unknown>();
-    const refusal = this.#backpressure.admit(length, member, call);
+    const refusal = this.#backpressure.admit(length, member, name);
     if (refusal !== undefined) return Promise.reject(refusal);
     let bytes: Bytes;
     try {
       bytes = bytesFor(data, handedOver, this.memory.blocks);
     } catch (error) {
       const detail = `there is no memory for a copy of its ${length} bytes; nothing was stored`;
-      return Promise.reject(makeError('io-error', call, this.dbPath, detail, error));
+      return Promise.reject(makeError('io-error', name, this.dbPath, detail, error));
     }
     this.#openBatch.complete();
     this.memory.pendingBytes += bytes.length;
     const watched = this.observer.began();
-    const write = new LargeWrite(this.nextNumber(), member, operation, key, clock, bytes, flags, settlers, watched);
+    const write = new LargeWrite(this.nextNumber(), call, bytes, flags, settlers, watched);
     if (operation === APPEND_PATCH) {
       member.appended(clock);
       this.observer.appended++;
@@ -192,15 +176,15 @@ export class FileQueue implements Findings, OpenBatchOwner {
     return write.promise;
   }
 
-  addLoad(member: Member, operation: number, key: string, clock: number): Promise<unknown> {
-    const call = operationNames[operation] ?? '';
-    const refusal = this.refusalOf(call);
+  addLoad(call: Call): Promise<unknown> {
+    const name = operationNames[call.operation] ?? '';
+    const refusal = this.refusalOf(name);
     if (refusal !== undefined) return Promise.reject(refusal);
-    const load = new Load(member, operation, key, clock);
+    const load = new Load(call);
     this.#openBatch.complete();
     this.#waiting.push(load);
     this.wantsToSend();
-    load.trace = this.observer.beganLoad(call);
+    load.trace = this.observer.beganLoad(name);
     return load.promise;
   }
 

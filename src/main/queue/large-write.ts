@@ -10,7 +10,7 @@ import type { BlockPool } from '../memory/block-pool.ts';
 import type { Watched } from '../observe/file-observer.ts';
 import { takeOver } from '../transfer.ts';
 import { lengthOf } from '../view.ts';
-import type { Member, Watcher } from './member.ts';
+import type { Call, Watcher } from './member.ts';
 
 /** It has no slot for its outcome yet. */
 export const NO_SLOT = -1;
@@ -30,10 +30,7 @@ export class LargeWrite {
   readonly kind = 'write';
   /** Its number in the file's order; wraps at 32 bits. */
   readonly number: number;
-  readonly member: Member;
-  readonly operation: number;
-  readonly key: string;
-  readonly clock: number;
+  readonly call: Call;
   readonly data: Bytes;
   /** As those of an entry. */
   readonly flags: number;
@@ -52,20 +49,14 @@ export class LargeWrite {
 
   constructor(
     number: number,
-    member: Member,
-    operation: number,
-    key: string,
-    clock: number,
+    call: Call,
     data: Bytes,
     flags: number,
     settlers: PromiseWithResolvers<unknown>,
     watched: Watched,
   ) {
     this.number = number;
-    this.member = member;
-    this.operation = operation;
-    this.key = key;
-    this.clock = clock;
+    this.call = call;
     this.data = data;
     const { promise, resolve, reject } = settlers;
     this.promise = promise;
@@ -73,10 +64,10 @@ export class LargeWrite {
     this.reject = reject;
     this.watched = watched;
     // a value that is handed over would be lost with its worker
-    const mayGoDown = operation === SAVE_VALUE && types.isArrayBuffer(data.buffer);
-    this.isAcknowledged = !mayGoDown && member.acknowledgesQueued(operation, key);
+    const mayGoDown = call.operation === SAVE_VALUE && types.isArrayBuffer(data.buffer);
+    this.isAcknowledged = !mayGoDown && call.member.acknowledgesQueued(call);
     this.flags = this.isAcknowledged ? flags | ENTRY_ACKNOWLEDGED : flags;
-    if (this.isAcknowledged) this.reject = (error) => member.failedUnheard(error, operation, key);
+    if (this.isAcknowledged) this.reject = (error) => call.member.failedUnheard(error, call);
   }
 
   /** Whether its bytes were handed over to a worker: if that one is lost, so are they. */

@@ -17,6 +17,15 @@ export type Watcher = (failures: ReadonlyMap<Member, SDS_PersistenceError> | und
  */
 const mayBeQueued: ReadonlySet<number> = new Set([SAVE_SNAPSHOT, PRUNE_PATCHES, SAVE_VALUE, RELEASE_VALUE]);
 
+/** What is called, and by whom. */
+export interface Call {
+  readonly member: Member;
+  readonly operation: number;
+  /** '' and 0 where the operation has none. */
+  readonly key: string;
+  readonly clock: number;
+}
+
 /** By which a call's outcome is told. */
 export interface Settling {
   resolve(value: unknown): void;
@@ -103,7 +112,7 @@ export class Member {
   // ---- calls that are acknowledged before they are committed --------------------------------------
 
   /** Whether the promise of this call resolves at once; see the option `Acknowledge`. */
-  acknowledgesQueued(operation: number, key: string): boolean {
+  acknowledgesQueued({ operation, key }: Call): boolean {
     const { Acknowledge, VerifyValues } = this.settings;
     if (Acknowledge !== 'queued' || !mayBeQueued.has(operation)) return false;
     // the worker finds out whether the argument was right
@@ -160,7 +169,7 @@ export class Member {
   }
 
   /** A call has failed whose promise had resolved: that must not go unnoticed. */
-  failedUnheard(error: SDS_PersistenceError, operation: number, key: string): void {
+  failedUnheard(error: SDS_PersistenceError, { operation, key }: Call): void {
     this.untold ??= error;
     const { saves = 0 } = this.unsavedValues.get(key) ?? {};
     if (operation === SAVE_VALUE) this.unsavedValues.set(key, { saves: saves + 1, error });

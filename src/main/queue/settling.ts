@@ -137,13 +137,13 @@ function errorOf(
 
 /** Settles a write that crossed by itself; `noted` is what the worker left in its slot. */
 export function settleWrite(write: LargeWrite, noted: number, findings: Findings): void {
-  const { operation, number } = write;
+  const { member, operation } = write.call;
   giveBytesBack(write, true, findings.memory);
   if (noted & SLOT_FOREIGN_WRITER) warnOfForeignWriter(findings.dbPath, findings.sqliteVersion);
   const collided = (noted & SLOT_COLLIDED) !== 0;
-  if (collided && operation !== COMPACT_STORE) write.member.collided();
+  if (collided && operation !== COMPACT_STORE) member.collided();
   const outcome = outcomeInSlot(noted);
-  const error = outcome >= FIRST_ERROR ? errorOf(operation, number, 0, outcome, findings) : undefined;
+  const error = outcome >= FIRST_ERROR ? errorOf(operation, write.number, 0, outcome, findings) : undefined;
   findings.observer.ended(write.watched, error);
   if (error === undefined) write.resolve(operation === COMPACT_STORE ? !collided : undefined);
   end(write, error);
@@ -164,7 +164,7 @@ export function settleLoad(load: Load, loaded: Loaded, findings: Findings): void
     return;
   }
   findings.observer.endedLoad(load.trace);
-  const call = operationNames[load.operation] ?? '';
+  const call = operationNames[load.call.operation] ?? '';
   const noMemory = 'there is no memory for what was found';
   void handOut(loaded.found, load.resolve, (error) =>
     load.reject(makeError('io-error', call, dbPath, noMemory, error)),
@@ -180,7 +180,7 @@ export function refuse(item: Item, reason: GiveUpReason, findings: Findings): vo
     endBatch(item, new Map(item.settlers.map(({ operation }, index) => [index, because(operation)])), findings);
     return;
   }
-  const error = because(item.operation);
+  const error = because(item.call.operation);
   if (item.kind === 'load') {
     observer.endedLoad(item.trace, error);
   } else {
@@ -191,10 +191,8 @@ export function refuse(item: Item, reason: GiveUpReason, findings: Findings): vo
 }
 
 /** Of what crossed by itself: rejects it if it has failed, and tells who watches it. */
-function end(
-  { member, operation, reject, watchers }: LargeWrite | Load,
-  error: SDS_PersistenceError | undefined,
-): void {
+function end({ call, reject, watchers }: LargeWrite | Load, error: SDS_PersistenceError | undefined): void {
+  const { member, operation } = call;
   if (error === undefined) {
     member.succeeded(operation);
   } else {
