@@ -153,7 +153,8 @@ export class OpenBatch {
       this.#owner.sendWithinTurn();
       const slab = memory.takeSlab(need, this.#batch?.bytes ?? this.#expectedBytes, MaxPendingBytes);
       if (slab !== NO_SLAB) {
-        this.#enterSlab(slab);
+        this.#batch ??= new Batch(this.#owner.nextNumber(), this.#host, this.#observer.began());
+        this.#writer.enter(slab, this.#batch);
         return undefined;
       }
       if (!settled) {
@@ -164,11 +165,6 @@ export class OpenBatch {
       const full = this.#backpressure.holdOrRefuse(() => memory.hasRoom(need, MaxPendingBytes), member, call);
       if (full !== undefined) return full;
     }
-  }
-
-  #enterSlab(slab: number): void {
-    this.#batch ??= new Batch(this.#owner.nextNumber(), this.#host, this.#observer.began());
-    this.#writer.enter(slab, this.#batch);
   }
 
   /** Nothing is added to the batch any more; perhaps it was sent already. */

@@ -74,16 +74,12 @@ export class Registry {
     );
   }
 
-  /** Tells a new worker of all providers. */
-  attachAll(link: WorkerLink): void {
-    for (const registration of this.#registrations.values()) this.#sendAttach(link, registration);
-  }
-
-  /** Asks a new worker again for what the lost one did not answer. Nothing is pending of these providers. */
-  detachAgain(link: WorkerLink): void {
-    for (const registration of this.#registrations.values()) {
+  /** Tells a new worker of all providers; then of those that leave, of which nothing is pending. */
+  tellAgain(link: WorkerLink): void {
+    const registrations = [...this.#registrations.values()];
+    for (const registration of registrations) this.#sendAttach(link, registration);
+    for (const registration of registrations)
       if (registration.onDetach !== undefined) this.#sendDetach(link, registration);
-    }
   }
 
   /** The providers of a queue, which is given up, are known to no other worker. */

@@ -252,8 +252,7 @@ export class ReplaceableWorker implements LinkOwner {
     for (const queue of this.#queues) if (queue.location.transient) this.#giveUpQueue(queue, reason, MEMORY_LOST);
     // first, since a provider is told of with what became of its calls
     for (const queue of this.#queues) queue.resume();
-    if (this.#link !== undefined) this.#registry.attachAll(this.#link);
-    if (this.#link !== undefined) this.#registry.detachAgain(this.#link);
+    if (this.#link !== undefined) this.#registry.tellAgain(this.#link);
   }
 
   #giveUp(reason: unknown): void {
