@@ -169,11 +169,11 @@ export class FileQueue implements Findings, OpenBatchOwner {
     this.observer.completed(watched);
     this.#waiting.push(write);
     member.endRun();
-    if (operation === SAVE_SNAPSHOT) inTheMiddle(() => member.snapshotCalled(clock, write, write.isAcknowledged));
+    if (operation === SAVE_SNAPSHOT) inTheMiddle(() => member.snapshotCalled(clock, settlers, write.isAcknowledged));
     this.wantsToSend();
     this.observer.registered(watched);
     if (write.isAcknowledged) settlers.resolve(undefined);
-    return write.promise;
+    return settlers.promise;
   }
 
   addLoad(call: Call): Promise<unknown> {
@@ -185,7 +185,7 @@ export class FileQueue implements Findings, OpenBatchOwner {
     this.#waiting.push(load);
     this.wantsToSend();
     load.trace = this.observer.beganLoad(name);
-    return load.promise;
+    return load.settlers.promise;
   }
 
   nextNumber(): number {

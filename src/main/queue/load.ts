@@ -8,9 +8,7 @@ export class Load {
   readonly call: Call;
   /** By `performance.now()`. */
   readonly askedAt = performance.now();
-  readonly promise: Promise<unknown>;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: unknown) => void;
+  readonly settlers = Promise.withResolvers<unknown>();
   sent = false;
   /** Whether writes that were called after it went to the worker: then it can't be asked again. */
   passed = false;
@@ -19,9 +17,5 @@ export class Load {
 
   constructor(call: Call) {
     this.call = call;
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    this.promise = promise;
-    this.resolve = resolve;
-    this.reject = reject;
   }
 }

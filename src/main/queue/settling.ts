@@ -145,7 +145,7 @@ export function settleWrite(write: LargeWrite, noted: number, findings: Findings
   const outcome = outcomeInSlot(noted);
   const error = outcome >= FIRST_ERROR ? errorOf(operation, write.number, 0, outcome, findings) : undefined;
   findings.observer.ended(write.watched, error);
-  if (error === undefined) write.resolve(operation === COMPACT_STORE ? !collided : undefined);
+  if (error === undefined) write.settlers.resolve(operation === COMPACT_STORE ? !collided : undefined);
   end(write, error);
 }
 
@@ -166,8 +166,8 @@ export function settleLoad(load: Load, loaded: Loaded, findings: Findings): void
   findings.observer.endedLoad(load.trace);
   const call = operationNames[load.call.operation] ?? '';
   const noMemory = 'there is no memory for what was found';
-  void handOut(loaded.found, load.resolve, (error) =>
-    load.reject(makeError('io-error', call, dbPath, noMemory, error)),
+  void handOut(loaded.found, load.settlers.resolve, (error) =>
+    load.settlers.reject(makeError('io-error', call, dbPath, noMemory, error)),
   );
   end(load, undefined);
 }
@@ -191,14 +191,14 @@ export function refuse(item: Item, reason: GiveUpReason, findings: Findings): vo
 }
 
 /** Of what crossed by itself: rejects it if it has failed, and tells who watches it. */
-function end({ call, reject, watchers }: LargeWrite | Load, error: SDS_PersistenceError | undefined): void {
+function end({ call, settlers, watchers }: LargeWrite | Load, error: SDS_PersistenceError | undefined): void {
   const { member, operation } = call;
   if (error === undefined) {
     member.succeeded(operation);
   } else {
     member.failures++;
     member.failed(operation, error);
-    reject(error);
+    settlers.reject(error);
   }
   const failures = error === undefined ? undefined : new Map([[member, error]]);
   for (const watcher of watchers) watcher(failures);
