@@ -211,22 +211,16 @@ export class ReplaceableWorker implements LinkOwner {
     const lost = this.#link;
     if (lost === undefined || this.#isRecovering) return;
     this.#isRecovering = true;
-    const { fileAtWork } = this.channel;
-    const { wasAtWork } = lost;
     lost.leave();
     this.#lost++;
     // Node tells of a new thread within its constructor: who hears of it and calls is served once all is in place
-    inTheMiddle(() => this.#replace(lost, fileAtWork, wasAtWork, reason, mayStart));
+    inTheMiddle(() => this.#replace(lost, reason, mayStart));
     if (!this.lost) this.#dispatcher.startAgain();
   }
 
-  #replace(
-    lost: WorkerLink,
-    fileAtWork: number | undefined,
-    wasAtWork: boolean,
-    reason: unknown,
-    mayStart: boolean,
-  ): void {
+  #replace(lost: WorkerLink, reason: unknown, mayStart: boolean): void {
+    const { wasAtWork } = lost; // of all that it serves, as long as none of them has begun anew
+    const { fileAtWork } = this.channel;
     tell('worker-lost', { Message: String(reason), Files: this.#queues.size });
     for (const queue of this.#queues) if (queue.id === fileAtWork) this.#tryAgain(queue, reason);
     // a thread that ended at a file's work says nothing about the next one, nor does that of another worker
