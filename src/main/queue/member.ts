@@ -32,9 +32,11 @@ export interface Settling {
   reject(error: SDS_PersistenceError): void;
 }
 
+let lastId = 0;
+
 export class Member {
-  /** Number of the provider within its worker. */
-  readonly id: number;
+  /** Its number among the providers of this thread. */
+  readonly id = ++lastId;
   readonly dbPath: string;
   readonly storeId: string;
   readonly settings: ProviderSettings;
@@ -69,8 +71,7 @@ export class Member {
   /** Methods that failed and have not succeeded since. */
   readonly #failing = new Set<number>();
 
-  constructor(id: number, dbPath: string, store: Store, storeId: string, settings: ProviderSettings) {
-    this.id = id;
+  constructor(dbPath: string, store: Store, storeId: string, settings: ProviderSettings) {
     this.dbPath = dbPath;
     this.store = store;
     this.#appendsBefore = store.appends;

@@ -19,11 +19,6 @@ interface Registration {
 
 export class Registry {
   readonly #registrations = new Map<number, Registration>();
-  #nextId = 1;
-
-  newId(): number {
-    return this.#nextId++;
-  }
 
   /** Makes a provider known to the worker, which opens its file; again, if that failed before. */
   attach(link: WorkerLink, queue: FileQueue, member: Member): Promise<Report> {

@@ -112,10 +112,6 @@ export class ReplaceableWorker implements LinkOwner {
     this.#freeFileIds.push(queue.id);
   }
 
-  newMemberId(): number {
-    return this.#registry.newId();
-  }
-
   async attach(queue: FileQueue, member: Member): Promise<Report> {
     const trace = begin('open', () => ({ Path: member.dbPath, StoreId: member.storeId }));
     const report =
