@@ -104,7 +104,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     const { queue, worker } = open(location, settings);
     const contradiction = contradictionOf(queue.location, location, given);
     if (contradiction !== undefined) throw makeError('invalid-argument', 'constructor', location.path, contradiction);
-    const member = new Member(worker.newMemberId(), queue.dbPath, queue.store(StoreId), StoreId, settings);
+    const member = new Member(queue.dbPath, queue.store(StoreId), StoreId, settings);
     member.password = location.server?.target.password;
     queue.join(member);
     this.#queue = queue;
@@ -474,8 +474,9 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws what `flush` and `backupDatabase` fail with; `invalid-argument` for a database in memory
    */
   async backup(Path: string, Options: SDS_BackupOptions = {}): Promise<SDS_BackupResult> {
-    const { dbPath, transient, location } = this.#queue;
-    if (transient) throw makeError('invalid-argument', 'backup', dbPath, 'a database in memory has no file to copy');
+    const { dbPath, location } = this.#queue;
+    if (location.transient)
+      throw makeError('invalid-argument', 'backup', dbPath, 'a database in memory has no file to copy');
     if (location.server !== undefined) {
       const detail = 'a database on a server has no file to copy: use pg_dump, or copyStores into a file';
       throw makeError('invalid-argument', 'backup', dbPath, detail);
@@ -515,7 +516,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   /** What it resolves with is the operation's to say. */
   #write<T>(operation: number, key = '', clock = 0, data?: Uint8Array | Parcel, takeOver = false): Promise<T> {
     if (this.#closing !== undefined) return Promise.reject(this.#error('closed', operationNames[operation] ?? ''));
-    const promise = this.#queue.addWrite(this.#member, operation, key, clock, data, takeOver);
+    const promise = this.#queue.addWrite({ member: this.#member, operation, key, clock }, data, takeOver);
     if (exiting) drainAtExit(this.#worker);
     tellNoted();
     return promise as Promise<T>;
@@ -523,7 +524,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
 
   #load<T>(operation: number, key = '', clock = 0): Promise<T> {
     if (this.#closing !== undefined) return Promise.reject(this.#error('closed', operationNames[operation] ?? ''));
-    const load = () => this.#queue.addLoad(this.#member, operation, key, clock) as Promise<T>;
+    const call = { member: this.#member, operation, key, clock };
+    const load = () => this.#queue.addLoad(call) as Promise<T>;
     const promise = this.#opening.mayComeFree ? this.#onceOwned(load) : load();
     tellNoted();
     return promise;

@@ -2,6 +2,7 @@
  * How gathered batches are carried out: those that wait for each other in one transaction; if that fails, each by
  * itself, and at last each of its promises, so that a bad call fails alone.
  */
+import type { Arena } from '../protocol/arena.ts';
 import type { SDS_PersistenceErrorCode } from '../protocol/errors.ts';
 import {
   BATCH_FAILED,
@@ -17,7 +18,6 @@ import {
 import { Promise } from '../protocol/surroundings.ts';
 import { noteSnapshot } from './behind-a-snapshot.ts';
 import { noteFailure } from './behind-a-value.ts';
-import type { Arena } from './channel/arena.ts';
 import { BatchReader } from './channel/batch-reader.ts';
 import {
   type Caller,

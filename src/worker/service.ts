@@ -1,5 +1,6 @@
 /** What the main side talks to: takes batches from the ring and calls through Comlink, and gives them to their files. */
 import type { MessagePort } from 'node:worker_threads';
+import { Arena } from '../protocol/arena.ts';
 import { BOOTED, FILE_AT_WORK, RETIRED, type SharedMemory } from '../protocol/control.ts';
 import { Delays } from '../protocol/delays.ts';
 import {
@@ -30,7 +31,6 @@ import type {
 } from '../protocol/service.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { unsavedOf } from './behind-a-value.ts';
-import { Arena } from './channel/arena.ts';
 import { LargeWriteCursor } from './channel/large-write-cursor.ts';
 import { RingReader } from './channel/ring-reader.ts';
 import { type Engine, EngineError, type MaybePromise } from './engine.ts';

@@ -27,7 +27,7 @@ it('a worker that is killed is lost, and another one takes over', async () => {
 
 it('where every worker dies as it starts, each is lost, the last is not replaced, and what was called has failed', async () => {
   const [lost, replaced] = [told('worker-lost'), told('worker-replaced')];
-  const opens = traced('open');
+  const [opens, commits] = [traced('open'), traced('commit')];
   const kill = (worker: Worker) => void worker.terminate();
   process.on('worker', kill);
   onTestFinished(() => void process.off('worker', kill));
@@ -43,6 +43,8 @@ it('where every worker dies as it starts, each is lost, the last is not replaced
   expect(Patches).toEqual({ Appended: 1, Pending: 0, Committed: 0, Failed: 1 });
   expect(PatchBytes).toEqual({ Appended: 7, Pending: 0, Committed: 0, Failed: 7 });
   expect(Batches).toEqual({ Finished: 1, Failed: 1 });
+  const message = expect.stringContaining('appendPatch (');
+  expect(commits.contexts).toMatchObject([{ error: { code: 'worker-lost', message } }]);
   await expect(provider.ready()).rejects.toMatchObject({ code: 'worker-lost' });
   expect(opens.events).toEqual(['start', 'end', 'error', 'asyncStart', 'asyncEnd']);
   expect(opens.contexts[0]?.error).toMatchObject({ code: 'worker-lost', name: 'SDS_Error' });

@@ -1,8 +1,8 @@
 /** The memory in which calls wait for their commit: the arena's slabs, blocks beside them, and how much is in use. */
 
+import type { Arena } from '../../protocol/arena.ts';
 import { accountForAtOnce } from '../../protocol/gc-pressure.ts';
-import { NO_SLAB, SLAB_FLAGS } from '../../protocol/slabs.ts';
-import { Buffer } from '../../protocol/surroundings.ts';
+import { NO_SLAB } from '../../protocol/slabs.ts';
 import { BlockPool } from './block-pool.ts';
 import { SlabPool } from './slab-pool.ts';
 
@@ -13,12 +13,7 @@ export class PendingMemory {
   /** Capacity of all slabs in use and size of all attachments: what waits for its commit. */
   pendingBytes = 0;
   readonly blocks: BlockPool;
-  /** The arena as 32-bit cells, bytes, doubles and text. */
-  cells: Int32Array;
-  bytes: Uint8Array;
-  doubles: Float64Array;
-  text: Buffer;
-  readonly #slabs: SlabPool;
+  #slabs: SlabPool;
   /** Capacity of the slabs in use, and the most of it in this arena: about so much of it was written to. */
   #slabBytes = 0;
   #mostSlabBytes = 0;
@@ -26,14 +21,9 @@ export class PendingMemory {
   constructor(pendingBytes: number, onLetGo: (bytes: number) => void) {
     this.blocks = new BlockPool(onLetGo);
     this.#slabs = new SlabPool(pendingBytes);
-    const { arena } = this.#slabs;
-    this.cells = new Int32Array(arena);
-    this.bytes = new Uint8Array(arena);
-    this.doubles = new Float64Array(arena);
-    this.text = Buffer.from(arena);
   }
 
-  get arena(): SharedArrayBuffer {
+  get arena(): Arena {
     return this.#slabs.arena;
   }
 
@@ -44,20 +34,15 @@ export class PendingMemory {
 
   /** Goes on in a fresh arena, if there is room for one. Only while no slab is in use; the worker has to be told of it. */
   renewArena(): SharedArrayBuffer | undefined {
-    const old = this.#slabs.arena.byteLength;
+    const { byteLength } = this.arena.buffer;
     this.#mostSlabBytes = 0;
     try {
-      this.#slabs.renew();
+      this.#slabs = new SlabPool(byteLength);
     } catch {
       return undefined; // no address space for two: the old one goes on serving
     }
-    const { arena } = this.#slabs;
-    this.cells = new Int32Array(arena);
-    this.bytes = new Uint8Array(arena);
-    this.doubles = new Float64Array(arena);
-    this.text = Buffer.from(arena);
-    accountForAtOnce(old);
-    return arena;
+    accountForAtOnce(byteLength);
+    return this.arena.buffer;
   }
 
   // ---- slabs ------------------------------------------------------------------------------------
@@ -91,16 +76,5 @@ export class PendingMemory {
 
   sizeOf(slab: number): number {
     return this.#slabs.sizeOf(slab);
-  }
-
-  // ---- what lies in them ------------------------------------------------------------------------
-
-  cell(index: number): number {
-    return this.cells[index] ?? 0;
-  }
-
-  /** The flags of a batch, by its first slab. */
-  flagsOf(slab: number): number {
-    return this.cell((slab >> 2) + SLAB_FLAGS);
   }
 }

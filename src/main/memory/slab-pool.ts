@@ -1,4 +1,5 @@
 /** Gives out the arena's slabs and takes them back; most recently used first, so that few pages are touched. */
+import { Arena } from '../../protocol/arena.ts';
 import { arenaBytesFor, layOutArena, NO_SLAB, SLAB_HEADER, slabClasses } from '../../protocol/slabs.ts';
 
 /** The slabs of one size. */
@@ -12,18 +13,12 @@ interface SlabClass {
 }
 
 export class SlabPool {
-  arena: SharedArrayBuffer;
-  #classes: SlabClass[];
+  readonly arena: Arena;
+  readonly #classes: SlabClass[];
 
   constructor(pendingBytes: number) {
-    this.arena = new SharedArrayBuffer(arenaBytesFor(pendingBytes));
-    this.#classes = classesOf(this.arena);
-  }
-
-  /** Goes on in fresh memory, which takes no room until it is written to. Only while no slab is given out. */
-  renew(): void {
-    this.arena = new SharedArrayBuffer(this.arena.byteLength);
-    this.#classes = classesOf(this.arena);
+    this.arena = new Arena(new SharedArrayBuffer(arenaBytesFor(pendingBytes)));
+    this.#classes = classesOf(this.arena.buffer);
   }
 
   /**

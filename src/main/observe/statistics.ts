@@ -4,21 +4,12 @@ import type { SDS_Statistics } from '../../protocol/statistics.ts';
 import type { Location } from '../location.ts';
 import type { FileObserver } from './file-observer.ts';
 
-/** Of the worker that serves the file. */
-export interface WorkerFigures {
-  restarts: number;
-  checkpoints: number;
-  checkpointMs: number;
-  pendingBytes: number;
-  sharedBytes: number;
-}
-
 export function statisticsOf(
   location: Location,
   storeId: string,
   collisions: number,
   observer: FileObserver,
-  worker: WorkerFigures,
+  Worker: SDS_Statistics['Worker'],
 ): SDS_Statistics {
   const { path, transient, server } = location;
   const isFile = !transient && server === undefined;
@@ -37,13 +28,7 @@ export function statisticsOf(
     CommitDelayMs: { P50: delays.percentile(0.5), P99: delays.percentile(0.99), Max: delays.most },
     Held: { Calls: observer.heldCalls, DurationMs: observer.heldMs },
     ClockCollisions: collisions,
-    Worker: {
-      Restarts: worker.restarts,
-      Checkpoints: worker.checkpoints,
-      CheckpointMs: worker.checkpointMs,
-      PendingBytes: worker.pendingBytes,
-      SharedBytes: worker.sharedBytes,
-    },
+    Worker,
     FileBytes: isFile ? sizeOf(path) : 0,
     LogBytes: isFile ? sizeOf(`${path}-wal`) : 0,
   };

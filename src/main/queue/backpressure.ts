@@ -12,8 +12,8 @@ export interface Room {
   readonly memory: PendingMemory;
   /** Whatever is finished gives its own back. */
   settleNow(): void;
-  /** Holds the caller until there is room, or the worker is given up. */
-  hold(until: () => boolean): void;
+  /** Holds the caller until there is room, or the worker is given up, or nothing has proceeded for so long. */
+  block(until: () => boolean, patienceMs: number): boolean;
 }
 
 export class Backpressure {
@@ -55,7 +55,7 @@ export class Backpressure {
     // in the middle of sending, which goes on once this call, of a hook, has returned: there is nothing to wait for
     const refuses = settings.Overflow === 'reject' || isInTheMiddle();
     if (refuses) return makeError('queue-full', call, this.#dbPath);
-    this.#observer.hold(() => this.#room.hold(hasRoom));
+    this.#observer.hold(() => this.#room.block(hasRoom, Number.POSITIVE_INFINITY));
     return undefined;
   }
 }

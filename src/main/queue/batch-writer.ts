@@ -45,8 +45,8 @@ export class BatchWriter {
     const size = memory.sizeOf(slab);
     batch.slabs.push(slab);
     batch.bytes += size;
-    memory.cells[(slab >> 2) + SLAB_FLAGS] = 0;
-    memory.cells[(slab >> 2) + SLAB_DONE] = 0;
+    memory.arena.cells[(slab >> 2) + SLAB_FLAGS] = 0;
+    memory.arena.cells[(slab >> 2) + SLAB_DONE] = 0;
     this.#slabStart = slab;
     this.#at = slab + SLAB_HEADER;
     this.#end = slab + size;
@@ -54,8 +54,8 @@ export class BatchWriter {
 
   #leaveSlab(next: number): void {
     const cell = this.#slabStart >> 2;
-    this.#memory.cells[cell + SLAB_USED] = this.#at - this.#slabStart;
-    this.#memory.cells[cell + SLAB_NEXT] = next;
+    this.#memory.arena.cells[cell + SLAB_USED] = this.#at - this.#slabStart;
+    this.#memory.arena.cells[cell + SLAB_NEXT] = next;
   }
 
   /** The batch, of one slab, is about to be sent, and more may be added until the worker seals it. */
@@ -68,7 +68,7 @@ export class BatchWriter {
   complete(): void {
     const used = (this.#slabStart >> 2) + SLAB_USED;
     if (!this.#shared) this.#leaveSlab(NO_SLAB);
-    Atomics.or(this.#memory.cells, used, SLAB_SEALED);
+    Atomics.or(this.#memory.arena.cells, used, SLAB_SEALED);
     this.#shared = false;
     this.#at = this.#end = 0;
   }
@@ -90,7 +90,7 @@ export class BatchWriter {
   ): boolean {
     const at = this.#at;
     const next = at + entryBytes(keyLength, length);
-    const { cells, bytes, doubles, text } = this.#memory;
+    const { cells, doubles, bytes } = this.#memory.arena;
     const cell = at >> 2;
     cells[cell] = withFlags(operation, flags);
     cells[cell + ENTRY_MEMBER] = member;
@@ -98,7 +98,7 @@ export class BatchWriter {
     cells[cell + ENTRY_DATA_LENGTH] = length;
     cells[cell + ENTRY_SETTLER] = settler;
     doubles[(at >> 3) + ENTRY_CLOCK] = clock;
-    if (keyLength > 0) text.write(key, at + ENTRY_HEADER, keyLength, 'utf8');
+    if (keyLength > 0) bytes.write(key, at + ENTRY_HEADER, keyLength, 'utf8');
     if (data !== undefined) bytes.set(data, at + ENTRY_HEADER + keyLength);
     if (this.#shared) {
       const used = at - this.#slabStart;

@@ -4,7 +4,7 @@ import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { NO_SLAB } from '../../protocol/slabs.ts';
 import type { Watched } from '../observe/file-observer.ts';
 import { Acknowledgement, type Awaited } from './acknowledgement.ts';
-import type { Member, Settling, Watcher } from './member.ts';
+import type { Call, Member, Settling, Watcher } from './member.ts';
 
 /** One promise, and what it takes to settle it. Patches of one provider in one batch share one. */
 export interface Settler extends Settling {
@@ -53,8 +53,9 @@ export class Batch implements Awaited {
   }
 
   /** The same for a call that is acknowledged already: who is told of its failure is the provider. */
-  addAcknowledged(member: Member, operation: number, key: string): number {
-    const reject = (error: SDS_PersistenceError) => member.failedUnheard(error, operation, key);
+  addAcknowledged(call: Call): number {
+    const { member, operation } = call;
+    const reject = (error: SDS_PersistenceError) => member.failedUnheard(error, call);
     return this.settlers.push({ member, operation, resolve: ignore, reject }) - 1;
   }
 

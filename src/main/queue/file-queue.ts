@@ -23,17 +23,9 @@ import { drop } from './found.ts';
 import { InFlight, type Item, MOST_SMALL, WORTH_SENDING } from './in-flight.ts';
 import { bytesFor, LargeWrite } from './large-write.ts';
 import { Load } from './load.ts';
-import type { Member, Watcher } from './member.ts';
+import type { Call, Member, Watcher } from './member.ts';
 import { LARGEST_SHARED, OpenBatch, type OpenBatchOwner } from './open-batch.ts';
-import {
-  type Findings,
-  refuseBatch,
-  refuseLoad,
-  refuseWrite,
-  settleBatch,
-  settleLoad,
-  settleWrite,
-} from './settling.ts';
+import { type Findings, refuse, settleBatch, settleLoad, settleWrite } from './settling.ts';
 import { Store } from './store.ts';
 
 /** What nobody waits for is settled when so many batches are under way: many at once cost less than each by itself. */
@@ -97,11 +89,6 @@ export class FileQueue implements Findings, OpenBatchOwner {
     return this.location.path;
   }
 
-  /** `:memory:` and the like: gone with the worker. */
-  get transient(): boolean {
-    return this.location.transient;
-  }
-
   /** Why nothing can be called any more, if so. */
   refusalOf(call: string): SDS_PersistenceError | undefined {
     return this.#backpressure.refusalOf(call);
@@ -138,83 +125,67 @@ export class FileQueue implements Findings, OpenBatchOwner {
     const length = lengthOf(patch);
     const handedOver = takeMark(patch);
     const flags = member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
-    if (length > INLINE_LIMIT)
-      return this.#addLarge(member, APPEND_PATCH, '', clock, patch, handedOver, flags) as Promise<void>;
+    if (length > INLINE_LIMIT) {
+      const call = { member, operation: APPEND_PATCH, key: '', clock };
+      return this.#addLarge(call, patch, handedOver, flags) as Promise<void>;
+    }
     return this.#openBatch.appendPatch(member, patch, length, clock, flags, handedOver);
   }
 
   /** A write that is no patch; `takesOver` hands the caller's buffer over although it is not marked. */
-  addWrite(
-    member: Member,
-    operation: number,
-    key: string,
-    clock: number,
-    data?: Uint8Array | Parcel,
-    takesOver = false,
-  ): Promise<unknown> {
-    if (data !== undefined && !types.isUint8Array(data)) {
-      return this.#addLarge(member, operation, key, clock, data, true, 0);
-    }
+  addWrite(call: Call, data?: Uint8Array | Parcel, takesOver = false): Promise<unknown> {
+    if (data !== undefined && !types.isUint8Array(data)) return this.#addLarge(call, data, true, 0);
     const length = data === undefined ? 0 : lengthOf(data);
     const handedOver = data !== undefined && (takeMark(data) || takesOver);
-    if (data !== undefined && length > INLINE_LIMIT) {
-      return this.#addLarge(member, operation, key, clock, data, handedOver, 0);
-    }
-    return this.#openBatch.addWrite(member, operation, key, clock, data, length, handedOver);
+    if (data !== undefined && length > INLINE_LIMIT) return this.#addLarge(call, data, handedOver, 0);
+    return this.#openBatch.addWrite(call, data, length, handedOver);
   }
 
   /** A write whose bytes cross beside the arena. */
-  #addLarge(
-    member: Member,
-    operation: number,
-    key: string,
-    clock: number,
-    data: Uint8Array | Parcel,
-    handedOver: boolean,
-    flags: number,
-  ): Promise<unknown> {
+  #addLarge(call: Call, data: Uint8Array | Parcel, handedOver: boolean, flags: number): Promise<unknown> {
+    const { member, operation, clock } = call;
     const length = types.isUint8Array(data) ? lengthOf(data) : data.length;
-    const call = operationNames[operation] ?? '';
+    const name = operationNames[operation] ?? '';
     // first of all: hooks of promises may call, and this write has no number yet
     const settlers = Promise.withResolvers<unknown>();
-    const refusal = this.#backpressure.admit(length, member, call);
+    const refusal = this.#backpressure.admit(length, member, name);
     if (refusal !== undefined) return Promise.reject(refusal);
     let bytes: Bytes;
     try {
       bytes = bytesFor(data, handedOver, this.memory.blocks);
     } catch (error) {
       const detail = `there is no memory for a copy of its ${length} bytes; nothing was stored`;
-      return Promise.reject(makeError('io-error', call, this.dbPath, detail, error));
+      return Promise.reject(makeError('io-error', name, this.dbPath, detail, error));
     }
     this.#openBatch.complete();
     this.memory.pendingBytes += bytes.length;
-    const write = new LargeWrite(this.nextNumber(), member, operation, key, clock, bytes, flags, settlers);
+    const watched = this.observer.began();
+    const write = new LargeWrite(this.nextNumber(), call, bytes, flags, settlers, watched);
     if (operation === APPEND_PATCH) {
       member.appended(clock);
       this.observer.appended++;
       this.observer.appendedBytes += bytes.length;
     }
-    write.watched = this.observer.began();
-    this.observer.completed(write.watched);
+    this.observer.completed(watched);
     this.#waiting.push(write);
     member.endRun();
-    if (operation === SAVE_SNAPSHOT) inTheMiddle(() => member.snapshotCalled(clock, write, write.isAcknowledged));
+    if (operation === SAVE_SNAPSHOT) inTheMiddle(() => member.snapshotCalled(clock, settlers, write.isAcknowledged));
     this.wantsToSend();
-    this.observer.registered(write.watched);
+    this.observer.registered(watched);
     if (write.isAcknowledged) settlers.resolve(undefined);
-    return write.promise;
+    return settlers.promise;
   }
 
-  addLoad(member: Member, operation: number, key: string, clock: number): Promise<unknown> {
-    const call = operationNames[operation] ?? '';
-    const refusal = this.refusalOf(call);
+  addLoad(call: Call): Promise<unknown> {
+    const name = operationNames[call.operation] ?? '';
+    const refusal = this.refusalOf(name);
     if (refusal !== undefined) return Promise.reject(refusal);
-    const load = new Load(member, operation, key, clock);
+    const load = new Load(call);
     this.#openBatch.complete();
     this.#waiting.push(load);
     this.wantsToSend();
-    load.trace = this.observer.beganLoad(call);
-    return load.promise;
+    load.trace = this.observer.beganLoad(name);
+    return load.settlers.promise;
   }
 
   nextNumber(): number {
@@ -278,8 +249,8 @@ export class FileQueue implements Findings, OpenBatchOwner {
    * nobody waits for, one or a few a turn, cost no turn's end and gather over several turns.
    */
   share(batch: Batch): boolean {
-    const { length, loads } = this.#inFlight;
-    const mayShare = this.#waiting.length === 0 && loads === 0 && length < MOST_SMALL;
+    const { items, loads } = this.#inFlight;
+    const mayShare = this.#waiting.length === 0 && loads === 0 && items.length < MOST_SMALL;
     if (!mayShare || batch.bytes > LARGEST_SHARED || this.#host.blocked) return false;
     this.#openBatch.share();
     if (!this.#host.reserve(this, batch)) {
@@ -288,7 +259,7 @@ export class FileQueue implements Findings, OpenBatchOwner {
     }
     this.#wasSent(batch);
     this.#host.wasShared();
-    if (this.#inFlight.length >= SETTLE_TOGETHER) this.#host.settleSoon();
+    if (items.length >= SETTLE_TOGETHER) this.#host.settleSoon();
     return true;
   }
 
@@ -314,7 +285,7 @@ export class FileQueue implements Findings, OpenBatchOwner {
   /** Settles what the worker has finished; returns whether anything is still under way. */
   settle(): boolean {
     this.#inFlight.takeFinished(this.#settleWrite);
-    return this.#inFlight.length > 0;
+    return this.#inFlight.items.length > 0;
   }
 
   #settleWrite = (write: Batch | LargeWrite): void => {
@@ -341,12 +312,13 @@ export class FileQueue implements Findings, OpenBatchOwner {
   /** A write could not be sent to the worker. */
   refuse(write: LargeWrite, error: unknown): void {
     if (!this.#inFlight.take(write)) return;
-    this.#host.takeOutcome(write);
-    refuseWrite(
-      write,
-      makeError('io-error', operationNames[write.operation] ?? '', this.dbPath, undefined, error),
-      this,
-    );
+    this.#refuse(write, (call) => makeError('io-error', call, this.dbPath, undefined, error));
+  }
+
+  #refuse(item: Item, reason: GiveUpReason): void {
+    if (item.kind === 'write') this.#host.takeOutcome(item);
+    refuse(item, reason, this);
+    if (item.kind === 'batch' && item.isWaitedFor) this.#host.noLongerWaitedFor();
   }
 
   /** Settles once all that was called so far is finished; rejects with this provider's first failure. */
@@ -374,21 +346,23 @@ export class FileQueue implements Findings, OpenBatchOwner {
     for (const item of this.#inFlight.takeAll()) {
       item.sent = false;
       if (item.kind === 'write') this.#host.takeOutcome(item); // whatever the lost worker had noted
-      if (item.kind === 'load' && item.passed) {
-        // the state that it was to see is gone: better no answer than one of a later state
-        const detail = 'the answer went down with the worker thread while this thread was blocked; call again';
-        refuseLoad(item, makeError('worker-lost', operationNames[item.operation] ?? '', this.dbPath, detail), this);
-      } else if (item.kind === 'write' && item.isGone && this.location.server === undefined) {
-        // in a file a commit is published as it is made; a server is asked by the next worker
-        const detail =
-          'the bytes that were handed over went down with the worker thread; nothing was stored: call again';
-        refuseWrite(item, makeError('worker-lost', operationNames[item.operation] ?? '', this.dbPath, detail), this);
-      } else {
-        again.push(item);
-      }
+      const lost = this.#whatWentDown(item);
+      if (lost === undefined) again.push(item);
+      else this.#refuse(item, (call) => makeError('worker-lost', call, this.dbPath, lost));
     }
     this.#waiting.unshift(...again);
     if (this.waitsToBeSent) this.#host.wantsToSend(this);
+  }
+
+  /** Why an item can't be given to another worker, if so. */
+  #whatWentDown(item: Item): string | undefined {
+    // the state that it was to see is gone: better no answer than one of a later state
+    if (item.kind === 'load' && item.passed)
+      return 'the answer went down with the worker thread while this thread was blocked; call again';
+    // in a file a commit is published as it is made; a server is asked by the next worker
+    if (item.kind === 'write' && item.isGone && this.location.server === undefined)
+      return 'the bytes that were handed over went down with the worker thread; nothing was stored: call again';
+    return undefined;
   }
 
   /** Refuses all that is pending and all that will come; what is finished already keeps its result. */
@@ -396,17 +370,6 @@ export class FileQueue implements Findings, OpenBatchOwner {
     this.#backpressure.giveUp(reason);
     this.settle();
     this.#openBatch.complete();
-    for (const item of [...this.#inFlight.takeAll(), ...this.#waiting.splice(0)]) {
-      const error = reason(item.kind === 'batch' ? '' : (operationNames[item.operation] ?? ''));
-      if (item.kind === 'load') {
-        refuseLoad(item, error, this);
-      } else if (item.kind === 'write') {
-        this.#host.takeOutcome(item);
-        refuseWrite(item, error, this);
-      } else {
-        refuseBatch(item, reason, this);
-        if (item.isWaitedFor) this.#host.noLongerWaitedFor();
-      }
-    }
+    for (const item of [...this.#inFlight.takeAll(), ...this.#waiting.splice(0)]) this.#refuse(item, reason);
   }
 }

@@ -15,7 +15,7 @@ export const MOST_SMALL = 64;
 const SMALL_BYTES = 8 * WORTH_SENDING;
 
 export class InFlight {
-  readonly #items: Item[] = [];
+  readonly items: Item[] = [];
   readonly #isFinished: (write: Batch | LargeWrite) => boolean;
   #loads = 0;
 
@@ -23,33 +23,25 @@ export class InFlight {
     this.#isFinished = isFinished;
   }
 
-  get length(): number {
-    return this.#items.length;
-  }
-
   get loads(): number {
     return this.#loads;
   }
 
-  get items(): readonly Item[] {
-    return this.#items;
-  }
-
   /** Whether every write of it is committed, or has failed. */
   get isFinished(): boolean {
-    return this.#items.every((item) => item.kind === 'load' || this.#isFinished(item));
+    return this.items.every((item) => item.kind === 'load' || this.#isFinished(item));
   }
 
   add(item: Item): void {
     item.sent = true;
     if (item.kind === 'load') this.#loads++;
     else if (this.#loads > 0) this.#passLoads();
-    this.#items.push(item);
+    this.items.push(item);
   }
 
   /** A write went to the worker, from a blocked thread: the loads before it can't be asked again. */
   #passLoads(): void {
-    for (const item of this.#items) if (item.kind === 'load') item.passed = true;
+    for (const item of this.items) if (item.kind === 'load') item.passed = true;
   }
 
   /** Whether an item may be sent now, where so many small batches may be under way. */
@@ -60,7 +52,7 @@ export class InFlight {
     if (next.kind === 'write') return true;
     let unfinished = 0;
     let bytes = 0;
-    for (const item of this.#items) {
+    for (const item of this.items) {
       if (item.kind !== 'batch' || this.#isFinished(item)) continue;
       unfinished++;
       bytes += item.bytes;
@@ -71,30 +63,30 @@ export class InFlight {
 
   /** Takes out what is finished, in order, and has it settled. */
   takeFinished(settle: (write: Batch | LargeWrite) => void): void {
-    if (this.#items.length === this.#loads) return;
-    for (let i = 0; i < this.#items.length; ) {
-      const item = this.#items[i] as Item; // i is below the length
+    if (this.items.length === this.#loads) return;
+    for (let i = 0; i < this.items.length; ) {
+      const item = this.items[i] as Item; // i is below the length
       if (item.kind === 'load') {
         i++;
         continue;
       }
       if (!this.#isFinished(item)) return;
-      this.#items.splice(i, 1);
+      this.items.splice(i, 1);
       settle(item);
     }
   }
 
   /** Takes out a load that is answered, or a write that never went off; false if it was refused meanwhile. */
   take(item: Load | LargeWrite): boolean {
-    const at = this.#items.indexOf(item);
+    const at = this.items.indexOf(item);
     if (at < 0) return false;
-    this.#items.splice(at, 1);
+    this.items.splice(at, 1);
     if (item.kind === 'load') this.#loads--;
     return true;
   }
 
   takeAll(): Item[] {
     this.#loads = 0;
-    return this.#items.splice(0);
+    return this.items.splice(0);
   }
 }

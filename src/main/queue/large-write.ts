@@ -2,15 +2,13 @@
 
 import { types } from '../../protocol/builtins.ts';
 import { ENTRY_ACKNOWLEDGED, SAVE_VALUE } from '../../protocol/entries.ts';
-import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
 import type { Bytes } from '../../protocol/service.ts';
-import { type Promise, performance } from '../../protocol/surroundings.ts';
 import type { BlockPool } from '../memory/block-pool.ts';
 import type { Watched } from '../observe/file-observer.ts';
 import { takeOver } from '../transfer.ts';
 import { lengthOf } from '../view.ts';
-import type { Member, Watcher } from './member.ts';
+import type { Call, Settling, Watcher } from './member.ts';
 
 /** It has no slot for its outcome yet. */
 export const NO_SLOT = -1;
@@ -30,53 +28,32 @@ export class LargeWrite {
   readonly kind = 'write';
   /** Its number in the file's order; wraps at 32 bits. */
   readonly number: number;
-  readonly member: Member;
-  readonly operation: number;
-  readonly key: string;
-  readonly clock: number;
+  readonly call: Call;
   readonly data: Bytes;
-  /** By `performance.now()`. */
-  readonly askedAt = performance.now();
   /** As those of an entry. */
   readonly flags: number;
   /** Whether its promise resolves at the call. */
   readonly isAcknowledged: boolean;
-  readonly promise: Promise<unknown>;
-  resolve: (value: unknown) => void;
-  reject: (error: SDS_PersistenceError) => void;
+  readonly settlers: Settling;
   sent = false;
   /** Whether a parcel went to a worker: its port does not tell. */
   parcelIsGone = false;
   /** Where the worker notes what became of it. */
   slot = NO_SLOT;
   readonly watchers: Watcher[] = [];
-  watched: Watched | undefined;
+  readonly watched: Watched;
 
-  constructor(
-    number: number,
-    member: Member,
-    operation: number,
-    key: string,
-    clock: number,
-    data: Bytes,
-    flags: number,
-    settlers: PromiseWithResolvers<unknown>,
-  ) {
+  constructor(number: number, call: Call, data: Bytes, flags: number, settlers: Settling, watched: Watched) {
     this.number = number;
-    this.member = member;
-    this.operation = operation;
-    this.key = key;
-    this.clock = clock;
+    this.call = call;
     this.data = data;
-    const { promise, resolve, reject } = settlers;
-    this.promise = promise;
-    this.resolve = resolve;
-    this.reject = reject;
+    this.settlers = settlers;
+    this.watched = watched;
     // a value that is handed over would be lost with its worker
-    const mayGoDown = operation === SAVE_VALUE && types.isArrayBuffer(data.buffer);
-    this.isAcknowledged = !mayGoDown && member.acknowledgesQueued(operation, key);
+    const mayGoDown = call.operation === SAVE_VALUE && types.isArrayBuffer(data.buffer);
+    this.isAcknowledged = !mayGoDown && call.member.acknowledgesQueued(call);
     this.flags = this.isAcknowledged ? flags | ENTRY_ACKNOWLEDGED : flags;
-    if (this.isAcknowledged) this.reject = (error) => member.failedUnheard(error, operation, key);
+    if (this.isAcknowledged) this.settlers.reject = (error) => call.member.failedUnheard(error, call);
   }
 
   /** Whether its bytes were handed over to a worker: if that one is lost, so are they. */

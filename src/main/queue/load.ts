@@ -1,33 +1,21 @@
 /** A load: it crosses by itself, through Comlink, behind all writes that were called before it. */
 import { Promise, performance } from '../../protocol/surroundings.ts';
 import type { Trace } from '../observe/channels.ts';
-import type { Member, Watcher } from './member.ts';
+import type { Call, Watcher } from './member.ts';
 
 export class Load {
   readonly kind = 'load';
-  readonly member: Member;
-  readonly operation: number;
-  readonly key: string;
-  readonly clock: number;
+  readonly call: Call;
   /** By `performance.now()`. */
   readonly askedAt = performance.now();
-  readonly promise: Promise<unknown>;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: unknown) => void;
+  readonly settlers = Promise.withResolvers<unknown>();
   sent = false;
   /** Whether writes that were called after it went to the worker: then it can't be asked again. */
   passed = false;
   readonly watchers: Watcher[] = [];
   trace: Trace | undefined;
 
-  constructor(member: Member, operation: number, key: string, clock: number) {
-    this.member = member;
-    this.operation = operation;
-    this.key = key;
-    this.clock = clock;
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    this.promise = promise;
-    this.resolve = resolve;
-    this.reject = reject;
+  constructor(call: Call) {
+    this.call = call;
   }
 }

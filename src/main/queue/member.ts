@@ -17,15 +17,26 @@ export type Watcher = (failures: ReadonlyMap<Member, SDS_PersistenceError> | und
  */
 const mayBeQueued: ReadonlySet<number> = new Set([SAVE_SNAPSHOT, PRUNE_PATCHES, SAVE_VALUE, RELEASE_VALUE]);
 
+/** What is called, and by whom. */
+export interface Call {
+  readonly member: Member;
+  readonly operation: number;
+  /** '' and 0 where the operation has none. */
+  readonly key: string;
+  readonly clock: number;
+}
+
 /** By which a call's outcome is told. */
 export interface Settling {
   resolve(value: unknown): void;
   reject(error: SDS_PersistenceError): void;
 }
 
+let lastId = 0;
+
 export class Member {
-  /** Number of the provider within its worker. */
-  readonly id: number;
+  /** Its number among the providers of this thread. */
+  readonly id = ++lastId;
   readonly dbPath: string;
   readonly storeId: string;
   readonly settings: ProviderSettings;
@@ -56,12 +67,11 @@ export class Member {
   /** Values whose save failed after its promise had resolved, and that were not released since: how often, and why. */
   readonly unsavedValues = new Map<string, { saves: number; error: SDS_PersistenceError }>();
   /** The first failure of a call whose promise had resolved, until `flush` or `close` rejects with it. */
-  #untold: SDS_PersistenceError | undefined;
+  untold: SDS_PersistenceError | undefined;
   /** Methods that failed and have not succeeded since. */
   readonly #failing = new Set<number>();
 
-  constructor(id: number, dbPath: string, store: Store, storeId: string, settings: ProviderSettings) {
-    this.id = id;
+  constructor(dbPath: string, store: Store, storeId: string, settings: ProviderSettings) {
     this.dbPath = dbPath;
     this.store = store;
     this.#appendsBefore = store.appends;
@@ -103,7 +113,7 @@ export class Member {
   // ---- calls that are acknowledged before they are committed --------------------------------------
 
   /** Whether the promise of this call resolves at once; see the option `Acknowledge`. */
-  acknowledgesQueued(operation: number, key: string): boolean {
+  acknowledgesQueued({ operation, key }: Call): boolean {
     const { Acknowledge, VerifyValues } = this.settings;
     if (Acknowledge !== 'queued' || !mayBeQueued.has(operation)) return false;
     // the worker finds out whether the argument was right
@@ -160,8 +170,8 @@ export class Member {
   }
 
   /** A call has failed whose promise had resolved: that must not go unnoticed. */
-  failedUnheard(error: SDS_PersistenceError, operation: number, key: string): void {
-    this.#untold ??= error;
+  failedUnheard(error: SDS_PersistenceError, { operation, key }: Call): void {
+    this.untold ??= error;
     const { saves = 0 } = this.unsavedValues.get(key) ?? {};
     if (operation === SAVE_VALUE) this.unsavedValues.set(key, { saves: saves + 1, error });
     else if (operation === RELEASE_VALUE && saves > 1) this.unsavedValues.set(key, { saves: saves - 1, error });
@@ -169,13 +179,8 @@ export class Member {
     warnOfFailure(this.dbPath, this.storeId, error);
   }
 
-  /** The first failure that nobody was told of by a promise. */
-  get untold(): SDS_PersistenceError | undefined {
-    return this.#untold;
-  }
-
   /** A promise has rejected with this: if that was it, it is told. */
   told(error: unknown): void {
-    if (this.#untold === error) this.#untold = undefined;
+    if (this.untold === error) this.untold = undefined;
   }
 }

@@ -18,7 +18,7 @@ import { Acknowledgement, type Awaited } from './acknowledgement.ts';
 import type { Backpressure, Room } from './backpressure.ts';
 import { Batch } from './batch.ts';
 import { BatchWriter } from './batch-writer.ts';
-import type { Member } from './member.ts';
+import type { Call, Member } from './member.ts';
 
 /**
  * A batch that grew to this goes off by itself, so that a flood is committed, and its slabs come back, in
@@ -104,15 +104,8 @@ export class OpenBatch {
   }
 
   /** Adds a write that is no patch. */
-  addWrite(
-    member: Member,
-    operation: number,
-    key: string,
-    clock: number,
-    data: Uint8Array | undefined,
-    length: number,
-    handedOver: boolean,
-  ): Promise<unknown> {
+  addWrite(call: Call, data: Uint8Array | undefined, length: number, handedOver: boolean): Promise<unknown> {
+    const { member, operation, key, clock } = call;
     const keyLength = key === '' ? 0 : Buffer.byteLength(key);
     const made = Acknowledgement.of<unknown>();
     for (;;) {
@@ -121,11 +114,9 @@ export class OpenBatch {
       const batch = this.#batch as Batch; // #makeRoom has opened one
       // not before: it may have held the caller, and settled what this depends on
       const needsSnapshot = operation === PRUNE_PATCHES && member.snapshotWasQueued ? ENTRY_NEEDS_SNAPSHOT : 0;
-      const isAcknowledged = member.acknowledgesQueued(operation, key);
+      const isAcknowledged = member.acknowledgesQueued(call);
       const flags = isAcknowledged ? needsSnapshot | ENTRY_ACKNOWLEDGED : needsSnapshot;
-      const index = isAcknowledged
-        ? batch.addAcknowledged(member, operation, key)
-        : batch.addPromise(member, operation, made);
+      const index = isAcknowledged ? batch.addAcknowledged(call) : batch.addPromise(member, operation, made);
       member.endRun(); // calls of a provider keep their order, even if some fail
       if (this.#writer.write(operation, flags, member.id, index, clock, data, length, key, keyLength)) {
         const settler = batch.settlers[index];
@@ -162,7 +153,8 @@ export class OpenBatch {
       this.#owner.sendWithinTurn();
       const slab = memory.takeSlab(need, this.#batch?.bytes ?? this.#expectedBytes, MaxPendingBytes);
       if (slab !== NO_SLAB) {
-        this.#enterSlab(slab);
+        this.#batch ??= new Batch(this.#owner.nextNumber(), this.#host, this.#observer.began());
+        this.#writer.enter(slab, this.#batch);
         return undefined;
       }
       if (!settled) {
@@ -173,11 +165,6 @@ export class OpenBatch {
       const full = this.#backpressure.holdOrRefuse(() => memory.hasRoom(need, MaxPendingBytes), member, call);
       if (full !== undefined) return full;
     }
-  }
-
-  #enterSlab(slab: number): void {
-    this.#batch ??= new Batch(this.#owner.nextNumber(), this.#host, this.#observer.began());
-    this.#writer.enter(slab, this.#batch);
   }
 
   /** Nothing is added to the batch any more; perhaps it was sent already. */

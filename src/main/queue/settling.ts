@@ -1,4 +1,5 @@
 /** Settles what the worker has finished: reads what became of each call, and gives the memory back. */
+import type { Arena } from '../../protocol/arena.ts';
 import { types } from '../../protocol/builtins.ts';
 import { outcomeInSlot, SLOT_COLLIDED, SLOT_FOREIGN_WRITER } from '../../protocol/control.ts';
 import {
@@ -19,6 +20,7 @@ import {
   BATCH_COLLIDED,
   BATCH_FAILED,
   BATCH_FOREIGN_WRITER,
+  SLAB_FLAGS,
   SLAB_HEADER,
   SLAB_USED,
   usedOf,
@@ -26,8 +28,10 @@ import {
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
 import { warnOfForeignWriter } from '../observe/warnings.ts';
+import type { GiveUpReason } from './backpressure.ts';
 import type { Batch, Settler } from './batch.ts';
 import { handOut } from './found.ts';
+import type { Item } from './in-flight.ts';
 import type { LargeWrite } from './large-write.ts';
 import type { Load } from './load.ts';
 import type { Member } from './member.ts';
@@ -43,10 +47,14 @@ export interface Findings {
 
 type Failures = Map<number, SDS_PersistenceError>;
 
-/** Settles the promises of a finished batch. Its slabs go back first: a promise may be told of room. */
+/** Settles the promises of a finished batch. */
 export function settleBatch(batch: Batch, findings: Findings): void {
-  const failed = failuresOf(batch, findings);
-  giveSlabsBack(batch, findings.memory);
+  endBatch(batch, failuresOf(batch, findings), findings);
+}
+
+/** The slabs go back first: a promise may be told of room. */
+function endBatch(batch: Batch, failed: Failures | undefined, findings: Findings): void {
+  for (const slab of batch.slabs) findings.memory.giveBackSlab(slab);
   batch.settled = true;
   findings.observer.ended(batch.watched, failed?.values().next().value); // told before anybody goes on
   const { settlers } = batch;
@@ -66,22 +74,6 @@ export function settleBatch(batch: Batch, findings: Findings): void {
   tellWatchers(batch, failed);
 }
 
-/** Rejects all that is not finished of a batch. */
-export function refuseBatch(batch: Batch, reason: (call: string) => SDS_PersistenceError, findings: Findings): void {
-  giveSlabsBack(batch, findings.memory);
-  batch.settled = true;
-  findings.observer.ended(batch.watched, reason(''));
-  const failed: Failures = new Map();
-  for (const [index, { member, operation, reject }] of batch.settlers.entries()) {
-    if (member.run === batch) member.endRun();
-    const error = reason(operationNames[operation] ?? '');
-    failed.set(index, error);
-    member.failed(operation, error);
-    reject(error);
-  }
-  tellWatchers(batch, failed);
-}
-
 function tellWatchers({ settlers, watchers }: Batch, failed: Failures | undefined): void {
   if (failed === undefined && watchers.length === 0) return;
   const first = new Map<Member, SDS_PersistenceError>();
@@ -94,22 +86,19 @@ function tellWatchers({ settlers, watchers }: Batch, failed: Failures | undefine
   for (const watcher of watchers) watcher(first);
 }
 
-function giveSlabsBack(batch: Batch, memory: PendingMemory): void {
-  for (const slab of batch.slabs) memory.giveBackSlab(slab);
-}
-
 /** The errors by settler; nearly always there are none and nothing is looked at. */
 function failuresOf(batch: Batch, findings: Findings): Failures | undefined {
-  const { memory, dbPath } = findings;
-  const flags = memory.flagsOf(batch.firstSlab);
+  const { dbPath } = findings;
+  const { arena } = findings.memory;
+  const flags = arena.cell((batch.firstSlab >> 2) + SLAB_FLAGS);
   if (flags === 0) return undefined;
   if (flags & BATCH_FOREIGN_WRITER) warnOfForeignWriter(dbPath, findings.sqliteVersion);
   if ((flags & (BATCH_FAILED | BATCH_COLLIDED)) === 0) return undefined;
   const failed: Failures = new Map();
-  for (const at of entriesOf(batch, memory)) {
+  for (const at of entriesOf(batch, arena)) {
     const cell = at >> 2;
-    const word = memory.cell(cell);
-    const index = memory.cell(cell + ENTRY_SETTLER);
+    const word = arena.cell(cell);
+    const index = arena.cell(cell + ENTRY_SETTLER);
     const settler = batch.settlers[index] as Settler; // each entry was written with its settler
     const { member, operation } = settler;
     if (flagsOf(word) & ENTRY_COLLIDED) {
@@ -124,12 +113,12 @@ function failuresOf(batch: Batch, findings: Findings): Failures | undefined {
 }
 
 /** Where each entry of a complete batch starts in the arena. */
-function* entriesOf(batch: Batch, memory: PendingMemory): Generator<number> {
+function* entriesOf(batch: Batch, arena: Arena): Generator<number> {
   for (const slab of batch.slabs) {
-    const end = slab + usedOf(memory.cell((slab >> 2) + SLAB_USED));
+    const end = slab + usedOf(arena.cell((slab >> 2) + SLAB_USED));
     for (let at = slab + SLAB_HEADER; at < end; ) {
       yield at;
-      at += entryBytes(memory.cell((at >> 2) + ENTRY_KEY_LENGTH), memory.cell((at >> 2) + ENTRY_DATA_LENGTH));
+      at += entryBytes(arena.cell((at >> 2) + ENTRY_KEY_LENGTH), arena.cell((at >> 2) + ENTRY_DATA_LENGTH));
     }
   }
 }
@@ -148,30 +137,15 @@ function errorOf(
 
 /** Settles a write that crossed by itself; `noted` is what the worker left in its slot. */
 export function settleWrite(write: LargeWrite, noted: number, findings: Findings): void {
+  const { member, operation } = write.call;
   giveBytesBack(write, true, findings.memory);
   if (noted & SLOT_FOREIGN_WRITER) warnOfForeignWriter(findings.dbPath, findings.sqliteVersion);
   const collided = (noted & SLOT_COLLIDED) !== 0;
-  if (collided && write.operation !== COMPACT_STORE) write.member.collided();
+  if (collided && operation !== COMPACT_STORE) member.collided();
   const outcome = outcomeInSlot(noted);
-  const failed = outcome >= FIRST_ERROR;
-  const error = failed ? errorOf(write.operation, write.number, 0, outcome, findings) : undefined;
-  endWrite(write, error, findings, write.operation === COMPACT_STORE ? !collided : undefined);
-}
-
-/** Rejects a write that was not finished. */
-export function refuseWrite(write: LargeWrite, error: SDS_PersistenceError, findings: Findings): void {
-  giveBytesBack(write, false, findings.memory);
-  endWrite(write, error, findings);
-}
-
-function endWrite(
-  write: LargeWrite,
-  error: SDS_PersistenceError | undefined,
-  { observer }: Findings,
-  result?: boolean,
-): void {
-  if (write.watched !== undefined) observer.ended(write.watched, error);
-  if (error === undefined) write.resolve(result);
+  const error = outcome >= FIRST_ERROR ? errorOf(operation, write.number, 0, outcome, findings) : undefined;
+  findings.observer.ended(write.watched, error);
+  if (error === undefined) write.settlers.resolve(operation === COMPACT_STORE ? !collided : undefined);
   end(write, error);
 }
 
@@ -184,35 +158,47 @@ function giveBytesBack({ data: { buffer, length } }: LargeWrite, finished: boole
 
 /** Settles a load by the worker's answer. */
 export function settleLoad(load: Load, loaded: Loaded, findings: Findings): void {
-  const call = operationNames[load.operation] ?? '';
+  const { dbPath } = findings;
   if ('failure' in loaded) {
-    refuseLoad(load, reviveError(loaded.failure, call, findings.dbPath), findings);
+    refuse(load, (call) => reviveError(loaded.failure, call, dbPath), findings);
     return;
   }
   findings.observer.endedLoad(load.trace);
+  const call = operationNames[load.call.operation] ?? '';
   const noMemory = 'there is no memory for what was found';
-  void handOut(loaded.found, load.resolve, (error) =>
-    load.reject(makeError('io-error', call, findings.dbPath, noMemory, error)),
+  void handOut(loaded.found, load.settlers.resolve, (error) =>
+    load.settlers.reject(makeError('io-error', call, dbPath, noMemory, error)),
   );
   end(load, undefined);
 }
 
-export function refuseLoad(load: Load, error: SDS_PersistenceError, { observer }: Findings): void {
-  observer.endedLoad(load.trace, error);
-  end(load, error);
+/** Rejects what was not finished. */
+export function refuse(item: Item, reason: GiveUpReason, findings: Findings): void {
+  const { memory, observer } = findings;
+  const because = (operation: number) => reason(operationNames[operation] ?? '');
+  if (item.kind === 'batch') {
+    endBatch(item, new Map(item.settlers.map(({ operation }, index) => [index, because(operation)])), findings);
+    return;
+  }
+  const error = because(item.call.operation);
+  if (item.kind === 'load') {
+    observer.endedLoad(item.trace, error);
+  } else {
+    giveBytesBack(item, false, memory);
+    observer.ended(item.watched, error);
+  }
+  end(item, error);
 }
 
 /** Of what crossed by itself: rejects it if it has failed, and tells who watches it. */
-function end(
-  { member, operation, reject, watchers }: LargeWrite | Load,
-  error: SDS_PersistenceError | undefined,
-): void {
+function end({ call, settlers, watchers }: LargeWrite | Load, error: SDS_PersistenceError | undefined): void {
+  const { member, operation } = call;
   if (error === undefined) {
     member.succeeded(operation);
   } else {
     member.failures++;
     member.failed(operation, error);
-    reject(error);
+    settlers.reject(error);
   }
   const failures = error === undefined ? undefined : new Map([[member, error]]);
   for (const watcher of watchers) watcher(failures);

@@ -18,8 +18,9 @@ export function callWrite(
   onAnswer: () => void,
   onFailure: (error: unknown) => void,
 ): void {
-  const { member, number, slot, flags, operation, key, clock, data, askedAt } = write;
-  const ticket = { member: member.id, number, slot, flags, dropped, askedAt: cellTime(askedAt) };
+  const { number, slot, flags, data, watched } = write;
+  const { member, operation, key, clock } = write.call;
+  const ticket = { member: member.id, number, slot, flags, dropped, askedAt: cellTime(watched.begunAt) };
   if (write.isGone) {
     link.call((service) => service.recall(ticket, operation), onAnswer);
     return;
@@ -32,8 +33,8 @@ export function callWrite(
 }
 
 export function callLoad(link: WorkerLink, load: Load, onAnswer: (loaded: Loaded) => void): void {
-  const { member, operation, key, clock, askedAt } = load;
-  const ticket = { member: member.id, askedAt: cellTime(askedAt) };
+  const { member, operation, key, clock } = load.call;
+  const ticket = { member: member.id, askedAt: cellTime(load.askedAt) };
   const onFailure = (error: unknown) => onAnswer({ failure: { code: 'io-error', cause: reportedOf(error) } });
   link.call((service) => service.load(ticket, operation, key, clock), onAnswer, onFailure, drop);
 }

@@ -81,13 +81,11 @@ export class Dispatcher implements QueueHost {
 
   #scheduledPump = (): void => {
     this.#pumpScheduled = false;
-    outsideOfCalls(this.#pumpNow); // what it settles and sends is of many calls
+    outsideOfCalls(this.pump); // what it settles and sends is of many calls
   };
 
-  #pumpNow = (): void => this.pump();
-
   /** Sends what may be sent, settles what is finished, and sees to it that the rest is heard of. */
-  pump(): void {
+  pump = (): void => {
     if (isInTheMiddle()) return; // called by a hook: what that calls is sent at the end of the turn
     for (let again = false; ; again = true) {
       forEach(this.#toSend, this.#trySend);
@@ -104,7 +102,7 @@ export class Dispatcher implements QueueHost {
     this.#channel.want(this.#wanted);
     if (this.memory.isSwollen) this.#renewArenaLater();
     this.updateReference();
-  }
+  };
 
   /** Waits for the next progress without blocking; false if there was some meanwhile. */
   #listen(seen: number): boolean {
@@ -123,10 +121,7 @@ export class Dispatcher implements QueueHost {
       if (!this.memory.isSwollen || this.#toSend.length > 0) return; // asked again once it is settled
       const arena = this.memory.renewArena();
       if (arena === undefined) return;
-      this.link?.call(
-        (service) => service.useArena(arena),
-        () => {},
-      );
+      this.link?.call((service) => service.useArena(arena));
     }, SWOLLEN_FOR_MS);
   }
 
@@ -171,7 +166,7 @@ export class Dispatcher implements QueueHost {
         queue.refuse(item, error);
         this.pump();
       };
-      callWrite(this.link, item, this.memory.blocks.takeDropped(), () => this.pump(), onFailure);
+      callWrite(this.link, item, this.memory.blocks.takeDropped(), this.pump, onFailure);
     } else {
       callLoad(this.link, item, (loaded) => {
         this.#settle(); // the writes before it
@@ -237,10 +232,7 @@ export class Dispatcher implements QueueHost {
 
   /** Calls the worker from its event loop. */
   #wake(dropped: number): void {
-    this.link?.call(
-      (service) => service.wake(dropped),
-      () => {},
-    );
+    this.link?.call((service) => service.wake(dropped));
   }
 
   /** There is no worker any more, and nothing pending: lets go of the memory. */
@@ -248,7 +240,7 @@ export class Dispatcher implements QueueHost {
     this.link = undefined;
     this.#keepArena?.();
     this.#channel.stopListening();
-    accountForAtOnce(this.memory.arena.byteLength + this.memory.blocks.bytes);
+    accountForAtOnce(this.memory.arena.buffer.byteLength + this.memory.blocks.bytes);
   }
 
   /** A new worker has been told of all files: it gets what is pending. */
@@ -294,10 +286,6 @@ export class Dispatcher implements QueueHost {
   }
 
   // ---- blocking -------------------------------------------------------------------------------
-
-  hold(until: () => boolean): void {
-    this.block(until, Number.POSITIVE_INFINITY);
-  }
 
   /**
    * Blocks this thread, sending and settling as the worker proceeds, until a condition holds or there is no

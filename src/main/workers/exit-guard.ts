@@ -5,18 +5,7 @@
 import { exitBegins } from '../exiting.ts';
 import { tellAtExit } from '../observe/notes.ts';
 import { sayAtExit } from '../observe/warnings.ts';
-
-/** What has to be done before the process ends, for each worker. */
-export interface Guarded {
-  /** Whether all that was called is finished. */
-  readonly idle: boolean;
-  /** Hurries what nobody waits for; keeps the process alive meanwhile. */
-  endWhenCommitted(): void;
-  /** Blocks until all is committed; false if nothing was for so long. */
-  drain(patienceMs: number): boolean;
-  /** Blocks until the worker has closed its files. */
-  retire(patienceMs: number): void;
-}
+import type { ReplaceableWorker } from './replaceable-worker.ts';
 
 /** How long exit waits for a worker that commits nothing: longer than the default BusyTimeoutMs. */
 const PATIENCE_MS = 10_000;
@@ -70,7 +59,7 @@ function each(guards: ReadonlySet<Guard>, call: (guard: Guard) => void): void {
 let guard: Guard | undefined;
 
 /** Makes the `exit` event wait, for all workers that are in the list then, until it is called with an empty one. */
-export function guardExit(workers: readonly Guarded[]): void {
+export function guardExit(workers: readonly ReplaceableWorker[]): void {
   if (workers.length === 0 && guard !== undefined) {
     // nothing of this copy is held by the process any more
     guardsOfProcess().delete(guard);
@@ -101,7 +90,7 @@ export function guardExit(workers: readonly Guarded[]): void {
 }
 
 /** Blocks until a worker has committed everything; also for calls made by later `exit` listeners. */
-export function drainAtExit(worker: Guarded): void {
+export function drainAtExit(worker: ReplaceableWorker): void {
   if (worker.idle || worker.drain(PATIENCE_MS)) return;
   const message = `the worker committed nothing for ${PATIENCE_MS} ms at exit; calls that were not acknowledged may be lost`;
   sayAtExit(message);

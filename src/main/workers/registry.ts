@@ -19,11 +19,6 @@ interface Registration {
 
 export class Registry {
   readonly #registrations = new Map<number, Registration>();
-  #nextId = 1;
-
-  newId(): number {
-    return this.#nextId++;
-  }
 
   /** Makes a provider known to the worker, which opens its file; again, if that failed before. */
   attach(link: WorkerLink, queue: FileQueue, member: Member): Promise<Report> {
@@ -74,16 +69,12 @@ export class Registry {
     );
   }
 
-  /** Tells a new worker of all providers. */
-  attachAll(link: WorkerLink): void {
-    for (const registration of this.#registrations.values()) this.#sendAttach(link, registration);
-  }
-
-  /** Asks a new worker again for what the lost one did not answer. Nothing is pending of these providers. */
-  detachAgain(link: WorkerLink): void {
-    for (const registration of this.#registrations.values()) {
+  /** Tells a new worker of all providers; then of those that leave, of which nothing is pending. */
+  tellAgain(link: WorkerLink): void {
+    const registrations = [...this.#registrations.values()];
+    for (const registration of registrations) this.#sendAttach(link, registration);
+    for (const registration of registrations)
       if (registration.onDetach !== undefined) this.#sendDetach(link, registration);
-    }
   }
 
   /** The providers of a queue, which is given up, are known to no other worker. */
@@ -105,7 +96,7 @@ function messageOf({ member, queue }: Registration): ProviderMessage {
     dbPath: queue.dbPath,
     delays: queue.observer.delays.shared,
     parameters: queue.location.parameters,
-    transient: queue.transient,
+    transient: queue.location.transient,
     ...(queue.location.server === undefined ? {} : { server: queue.location.server }),
     password: member.password,
     storeId: member.storeId,

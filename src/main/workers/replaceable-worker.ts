@@ -5,11 +5,11 @@
 import { MAX_FILES } from '../../protocol/control.ts';
 import { makeError, reviveError } from '../../protocol/errors.ts';
 import type { Report } from '../../protocol/service.ts';
+import type { SDS_Statistics } from '../../protocol/statistics.ts';
 import { Channel } from '../channel/channel.ts';
 import type { Location } from '../location.ts';
 import { begin, log, tell } from '../observe/channels.ts';
 import { inTheMiddle } from '../observe/notes.ts';
-import type { WorkerFigures } from '../observe/statistics.ts';
 import { FileQueue } from '../queue/file-queue.ts';
 import type { Member } from '../queue/member.ts';
 import { Dispatcher } from './dispatcher.ts';
@@ -81,15 +81,15 @@ export class ReplaceableWorker implements LinkOwner {
     return this.#queues.size;
   }
 
-  get figures(): WorkerFigures {
+  get figures(): SDS_Statistics['Worker'] {
     const { checkpoints, checkpointMicroseconds } = this.channel;
     const { pendingBytes, arena, blocks } = this.#dispatcher.memory;
     return {
-      restarts: this.#lost,
-      checkpoints,
-      checkpointMs: checkpointMicroseconds / 1000,
-      pendingBytes,
-      sharedBytes: arena.byteLength + blocks.bytes,
+      Restarts: this.#lost,
+      Checkpoints: checkpoints,
+      CheckpointMs: checkpointMicroseconds / 1000,
+      PendingBytes: pendingBytes,
+      SharedBytes: arena.buffer.byteLength + blocks.bytes,
     };
   }
 
@@ -110,10 +110,6 @@ export class ReplaceableWorker implements LinkOwner {
   closeFile(queue: FileQueue): void {
     this.#queues.delete(queue);
     this.#freeFileIds.push(queue.id);
-  }
-
-  newMemberId(): number {
-    return this.#registry.newId();
   }
 
   async attach(queue: FileQueue, member: Member): Promise<Report> {
@@ -140,7 +136,7 @@ export class ReplaceableWorker implements LinkOwner {
     return this.#dispatcher.block(until, patienceMs, totalMs);
   }
 
-  /** Blocks until all that was called on any file is committed. */
+  /** Blocks until all that was called on any file is committed; false if nothing was for so long. */
   drain(patienceMs: number): boolean {
     return this.block(() => [...this.#queues].every((queue) => queue.finished), patienceMs);
   }
@@ -148,17 +144,16 @@ export class ReplaceableWorker implements LinkOwner {
   /** Blocks until the worker has closed its files, so that none of them is cut off in mid-work. */
   retire(patienceMs: number): void {
     if (this.#link === undefined || !this.channel.booted) return;
-    this.#link.call(
-      (service) => service.retire(),
-      () => {},
-    );
+    this.#link.call((service) => service.retire());
     this.block(() => this.channel.retired, patienceMs);
   }
 
+  /** Hurries what nobody waits for; keeps the process alive meanwhile. */
   endWhenCommitted(): void {
     this.#dispatcher.endWhenCommitted();
   }
 
+  /** Whether all that was called is finished. */
   get idle(): boolean {
     return this.#dispatcher.idle;
   }
@@ -191,7 +186,7 @@ export class ReplaceableWorker implements LinkOwner {
     log('a worker starts');
     this.#restarts.started(this.channel.progress);
     try {
-      this.#dispatcher.link = WorkerLink.start(this.kind, this.#dispatcher.memory.arena, this);
+      this.#dispatcher.link = WorkerLink.start(this.kind, this.#dispatcher.memory.arena.buffer, this);
       return undefined;
     } catch (error) {
       return error;
@@ -203,7 +198,7 @@ export class ReplaceableWorker implements LinkOwner {
     const host = this.#pool.hostFor(this);
     if (host === undefined) return false;
     log('a worker serves the files of another one, for which there is no thread');
-    this.#dispatcher.link = host.serveAlso(this.#dispatcher.memory.arena, this);
+    this.#dispatcher.link = host.serveAlso(this.#dispatcher.memory.arena.buffer, this);
     return true;
   }
 
@@ -212,22 +207,16 @@ export class ReplaceableWorker implements LinkOwner {
     const lost = this.#link;
     if (lost === undefined || this.#isRecovering) return;
     this.#isRecovering = true;
-    const { fileAtWork } = this.channel;
-    const { wasAtWork } = lost;
     lost.leave();
     this.#lost++;
     // Node tells of a new thread within its constructor: who hears of it and calls is served once all is in place
-    inTheMiddle(() => this.#replace(lost, fileAtWork, wasAtWork, reason, mayStart));
+    inTheMiddle(() => this.#replace(lost, reason, mayStart));
     if (!this.lost) this.#dispatcher.startAgain();
   }
 
-  #replace(
-    lost: WorkerLink,
-    fileAtWork: number | undefined,
-    wasAtWork: boolean,
-    reason: unknown,
-    mayStart: boolean,
-  ): void {
+  #replace(lost: WorkerLink, reason: unknown, mayStart: boolean): void {
+    const { wasAtWork } = lost; // of all that it serves, as long as none of them has begun anew
+    const { fileAtWork } = this.channel;
     tell('worker-lost', { Message: String(reason), Files: this.#queues.size });
     for (const queue of this.#queues) if (queue.id === fileAtWork) this.#tryAgain(queue, reason);
     // a thread that ended at a file's work says nothing about the next one, nor does that of another worker
@@ -250,11 +239,10 @@ export class ReplaceableWorker implements LinkOwner {
 
   #goOn(reason: unknown): void {
     tell('worker-replaced', { Files: this.#queues.size });
-    for (const queue of this.#queues) if (queue.transient) this.#giveUpQueue(queue, reason, MEMORY_LOST);
+    for (const queue of this.#queues) if (queue.location.transient) this.#giveUpQueue(queue, reason, MEMORY_LOST);
     // first, since a provider is told of with what became of its calls
     for (const queue of this.#queues) queue.resume();
-    if (this.#link !== undefined) this.#registry.attachAll(this.#link);
-    if (this.#link !== undefined) this.#registry.detachAgain(this.#link);
+    if (this.#link !== undefined) this.#registry.tellAgain(this.#link);
   }
 
   #giveUp(reason: unknown): void {

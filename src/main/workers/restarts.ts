@@ -1,5 +1,6 @@
 /** Whether a lost thread gets a successor, and whether the file that it was lost with is given to it: not again and again in vain. */
 import { performance } from '../../protocol/surroundings.ts';
+import type { FileQueue } from '../queue/file-queue.ts';
 
 /** Threads in a row that may die young and finish nothing; after the last of them there is no other. */
 const MOST_VAIN_STARTS = 5;
@@ -7,16 +8,11 @@ const SHORT_LIFE_MS = 10_000;
 /** Threads that may end in the middle of a file's work, with nothing of it finished between. */
 const MOST_DEATHS_OF_A_FILE = 5;
 
-/** How much of a file's work was finished so far. */
-interface Work {
-  readonly finishedItems: number;
-}
-
 export class Restarts {
   #progressAtStart = 0;
   #startedAt = 0;
   #vainStarts = 0;
-  readonly #deaths = new WeakMap<Work, { times: number; finishedItems: number }>();
+  readonly #deaths = new WeakMap<FileQueue, { times: number; finishedItems: number }>();
 
   started(progress: number): void {
     this.#progressAtStart = progress;
@@ -31,11 +27,11 @@ export class Restarts {
   }
 
   /** Told of one that has ended in the middle of a file's work; returns whether that work may be tried again. */
-  mayTryAgain(work: Work): boolean {
-    const { finishedItems } = work;
-    const before = this.#deaths.get(work);
+  mayTryAgain(queue: FileQueue): boolean {
+    const { finishedItems } = queue;
+    const before = this.#deaths.get(queue);
     const times = before?.finishedItems === finishedItems ? before.times + 1 : 1;
-    this.#deaths.set(work, { times, finishedItems });
+    this.#deaths.set(queue, { times, finishedItems });
     return times < MOST_DEATHS_OF_A_FILE;
   }
 }

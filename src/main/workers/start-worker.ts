@@ -27,26 +27,16 @@ export function startThread(
   data: { owner: string },
   limits: ResourceLimits = resourceLimits,
 ): Worker {
-  return outsideOfCalls(() => new Worker(code, workerOptions(name, data, limits)));
-}
-
-function workerOptions(name: string, data: { owner: string }, limits: ResourceLimits): WorkerOptions {
   if ((workerData as Partial<SharedMemory> | null)?.owner === OWNER) {
     // a file that the program preloads (`--require`) runs in this thread too: it must not start another
     throw new Error('this thread is a worker of sds-persistence-worker itself');
   }
-  const options = execArgv();
-  return {
-    eval: true,
-    name,
-    workerData: data,
-    resourceLimits: limits,
-    ...(options === undefined ? {} : { execArgv: options }),
-  };
+  const options = { eval: true, name, workerData: data, resourceLimits: limits, ...optionsOfNode() };
+  return outsideOfCalls(() => new Worker(code, options));
 }
 
 /** The program's own options are inherited wherever that is possible; naming any replaces them all. */
-function execArgv(): string[] | undefined {
+function optionsOfNode(): Pick<WorkerOptions, 'execArgv'> {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   // `node:sqlite` needs its flag from 22.5 to 22.12 (Node's changelog); a worker may have it alone
   const options = major === 22 && minor < 13 ? ['--experimental-sqlite'] : [];
@@ -55,5 +45,5 @@ function execArgv(): string[] | undefined {
   if ([...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)].some(changesForm)) {
     options.push('--input-type=commonjs');
   }
-  return options.length > 0 ? options : undefined;
+  return options.length > 0 ? { execArgv: options } : {};
 }

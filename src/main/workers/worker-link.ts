@@ -62,7 +62,7 @@ export class WorkerLink {
       },
     });
     if (this.isGuest) port.on('messageerror', (error) => thread.end(error));
-    thread.serves(this);
+    thread.served.add(this);
   }
 
   /** In the thread of this link, besides. */
@@ -70,10 +70,7 @@ export class WorkerLink {
     owner.channel.reset();
     const { port1, port2 } = new MessageChannel();
     const shared = owner.channel.sharedWith(arena);
-    this.call(
-      (service) => service.serve(shared, transfer(port2, [port2])),
-      () => {},
-    );
+    this.call((service) => service.serve(shared, transfer(port2, [port2])));
     return new WorkerLink(this.#thread, port1, owner);
   }
 
@@ -86,34 +83,28 @@ export class WorkerLink {
    */
   call<T>(
     method: (service: Remote<WorkerService>) => Promise<T>,
-    onAnswer: (answer: T) => void,
+    onAnswer: (answer: T) => void = () => {},
     onFailure: (error: unknown) => void = (error) => this.#thread.end(error),
     drop: (answer: T) => void = () => {},
   ): void {
     if (this.#over) return;
     this.#calls++;
     this.keepAlive(true);
-    outsideOfCalls(() => inTheMiddle(() => void this.#await(method, onAnswer, onFailure, drop)));
-  }
-
-  async #await<T>(
-    method: (service: Remote<WorkerService>) => Promise<T>,
-    onAnswer: (answer: T) => void,
-    onFailure: (error: unknown) => void,
-    drop: (answer: T) => void,
-  ): Promise<void> {
-    let tell: () => void;
-    try {
-      const answer = await method(this.#service);
-      if (this.#over) drop(answer);
-      tell = () => onAnswer(answer);
-    } catch (error) {
-      tell = () => onFailure(error);
-    }
-    if (this.#over) return; // all that a lost worker left unanswered is asked again
-    this.#calls--;
-    tell();
-    this.#owner.onAnswered();
+    const callAndTell = async () => {
+      let tell: () => void;
+      try {
+        const answer = await method(this.#service);
+        if (this.#over) drop(answer);
+        tell = () => onAnswer(answer);
+      } catch (error) {
+        tell = () => onFailure(error);
+      }
+      if (this.#over) return; // all that a lost worker left unanswered is asked again
+      this.#calls--;
+      tell();
+      this.#owner.onAnswered();
+    };
+    outsideOfCalls(() => inTheMiddle(() => void callAndTell()));
   }
 
   get hasCalls(): boolean {
@@ -149,7 +140,7 @@ export class WorkerLink {
   depart(): void {
     if ('close' in this.#port) {
       this.#isOver();
-      this.#thread.servesNoMore(this);
+      this.#thread.served.delete(this);
       this.#port.close();
     } else {
       this.leave();
@@ -158,7 +149,7 @@ export class WorkerLink {
 
   /** Whether the thread, its own, serves other workers besides. */
   get hasGuests(): boolean {
-    return !this.isGuest && this.#thread.guests > 0;
+    return !this.isGuest && this.#thread.served.size > 1;
   }
 
   /** Told by the thread. */

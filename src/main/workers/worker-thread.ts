@@ -31,7 +31,7 @@ function isListed(threadId: number): boolean | undefined {
 export class WorkerThread {
   readonly worker: Worker;
   /** Who has started it comes first. */
-  readonly #served = new Set<Served>();
+  readonly served = new Set<Served>();
   #online = false;
   #reason: unknown;
   #wasAtWork: boolean | undefined;
@@ -49,20 +49,8 @@ export class WorkerThread {
     worker.on('messageerror', (error) => this.end(error));
     worker.on('exit', (code) => {
       const reason = this.#reason ?? new Error(`the worker thread ended with code ${code}`);
-      for (const served of this.#served) served.ended(reason);
+      for (const served of this.served) served.ended(reason);
     });
-  }
-
-  serves(served: Served): void {
-    this.#served.add(served);
-  }
-
-  servesNoMore(served: Served): void {
-    this.#served.delete(served);
-  }
-
-  get guests(): number {
-    return this.#served.size - 1;
   }
 
   /** Ends it: its `exit` tells all that it serves. */
@@ -87,7 +75,7 @@ export class WorkerThread {
 
   /** Of one that has ended: whether it was carrying something out, for whichever worker. As it was when first asked. */
   get wasAtWork(): boolean {
-    this.#wasAtWork ??= [...this.#served].some(({ channel }) => channel.fileAtWork !== undefined);
+    this.#wasAtWork ??= [...this.served].some(({ channel }) => channel.fileAtWork !== undefined);
     return this.#wasAtWork;
   }
 }

@@ -1,4 +1,5 @@
 /** Reads the writes of one or several batches where they lie, in the slabs of the arena, without an object for each. */
+import type { Arena } from '../../protocol/arena.ts';
 import {
   APPEND_PATCH,
   ENTRY_ACKNOWLEDGED,
@@ -36,7 +37,6 @@ import {
 import { noteSnapshot, refusePrune } from '../behind-a-snapshot.ts';
 import { refuseRelease } from '../behind-a-value.ts';
 import { type Caller, EngineError, type Writes } from '../engine.ts';
-import type { Arena } from './arena.ts';
 
 const nobody: Caller = {
   storeId: '',
@@ -193,7 +193,7 @@ export class BatchReader implements Writes {
 
   get key(): string {
     const start = this.at + ENTRY_HEADER;
-    return this.#arena.text.toString('utf8', start, start + this.#keyLength);
+    return this.#arena.bytes.toString('utf8', start, start + this.#keyLength);
   }
 
   /** A view of the arena. */

@@ -1,17 +1,19 @@
-/** The arena as this side sees it. */
-import { sizeOfSlab } from '../../protocol/slabs.ts';
+/** The arena as both sides see it. */
+import { sizeOfSlab } from './slabs.ts';
+import { Buffer } from './surroundings.ts';
 
 export class Arena {
   readonly buffer: SharedArrayBuffer;
   readonly cells: Int32Array;
   readonly doubles: Float64Array;
-  readonly text: Buffer;
+  /** Its bytes, as text or as they are. */
+  readonly bytes: Buffer;
 
   constructor(buffer: SharedArrayBuffer) {
     this.buffer = buffer;
     this.cells = new Int32Array(buffer);
     this.doubles = new Float64Array(buffer);
-    this.text = Buffer.from(buffer);
+    this.bytes = Buffer.from(buffer);
   }
 
   cell(index: number): number {
