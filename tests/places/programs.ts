@@ -88,8 +88,8 @@ async function main() {
   started.at(-1).terminate();
   append(1001, 2000);
   await provider.flush();
+  started.at(-1).terminate(); // first: it may be quick
   append(2001, 3000);
-  started.at(-1).terminate();
   const flushed = provider.flushSync(60_000);
   console.log(JSON.stringify({ flushed, replaced: started.length - 1 }));
   await provider.close();
