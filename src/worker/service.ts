@@ -46,9 +46,6 @@ export interface ServingThread extends Shared {
   serve(shared: SharedMemory, port: MessagePort): void;
 }
 
-/** What is recalled has none any more. */
-const noBytes: Bytes = { buffer: new SharedArrayBuffer(0), start: 0, length: 0 };
-
 export class Service implements WorkerService, FileHost, Work {
   arena: Arena;
   readonly commitPoints: Int32Array;
@@ -145,20 +142,12 @@ export class Service implements WorkerService, FileHost, Work {
     return this.#move({ found: answer }, transferablesOf(answer));
   }
 
-  write(ticket: WriteTicket, operation: number, key: string, clock: number, data: Bytes): Promise<void> {
+  write(ticket: WriteTicket, operation: number, key: string, clock: number, data: Bytes | undefined): Promise<void> {
     this.#begin();
     if (ticket.dropped > 0) accountFor(ticket.dropped);
     const member = this.#memberOf(ticket.member);
-    const write = new LargeWriteCursor(operation, member, key, clock, data, this.#outcomes, ticket.slot, ticket.flags);
-    return this.#answer(member.file, (done) => member.file.write(ticket, write, done));
-  }
-
-  recall(ticket: WriteTicket, operation: number): Promise<void> {
-    this.#begin();
-    if (ticket.dropped > 0) accountFor(ticket.dropped);
-    const member = this.#memberOf(ticket.member);
-    const write = new LargeWriteCursor(operation, member, '', 0, noBytes, this.#outcomes, ticket.slot, 0);
-    return this.#answer(member.file, (done) => member.file.recall(ticket, write, done));
+    const write = new LargeWriteCursor(ticket, operation, member, key, clock, data, this.#outcomes);
+    return this.#answer(member.file, (done) => member.file.write(write, done));
   }
 
   // ---- calls from the main side: the worker itself ---------------------------------------------------
