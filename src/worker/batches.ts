@@ -82,9 +82,8 @@ export class Batches {
     const calls = new BatchReader(arena, slabs, members);
     const [first] = batches;
     const done = arena.cell((first.firstSlab >> 2) + SLAB_DONE);
-    if (done > 0) calls.recallSnapshots(done);
-    // a worker was lost while it noted failures: what is not dealt with is tried anew, each promise as a whole
-    if (calls.hasFlag(BATCH_FAILED)) calls.reopen(done);
+    // a worker was lost before it was done: what is not dealt with is tried anew, each promise as a whole
+    if (done > 0 || calls.hasFlag(BATCH_FAILED)) calls.goOnBehind(done);
     if (!calls.hasFlag(BATCH_ONE_BY_ONE)) {
       const askedAt = batches.map((batch) => batch.askedAt);
       const point = this.#outcomes.point(first.number, (batches.at(-1) ?? first).number, askedAt);
