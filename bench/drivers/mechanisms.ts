@@ -49,8 +49,8 @@ const off: Record<string, { title: string; changes: Change[] }> = {
     changes: [
       {
         file: 'worker/sqlite/engine.ts',
-        from: "location === '' ? undefined : new WalKeeper(database, location)",
-        to: "location === '' || WalKeeper ? undefined : new WalKeeper(database, location)",
+        from: "location === '' ? undefined : new WalKeeper",
+        to: "location === '' || WalKeeper ? undefined : new WalKeeper",
       },
       { file: 'worker/sqlite/open-database.ts', from: 'wal_autocheckpoint = 0', to: 'wal_autocheckpoint = 1000' },
     ],

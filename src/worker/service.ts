@@ -1,5 +1,6 @@
 /** What the main side talks to: takes batches from the ring and calls through Comlink, and gives them to their files. */
 import type { MessagePort } from 'node:worker_threads';
+import { transfer } from 'comlink';
 import { Arena } from '../protocol/arena.ts';
 import { BOOTED, FILE_AT_WORK, RETIRED, type SharedMemory } from '../protocol/control.ts';
 import { Delays } from '../protocol/delays.ts';
@@ -37,9 +38,8 @@ import { type Engine, EngineError, type MaybePromise } from './engine.ts';
 import { type FileHost, type Member, WorkerFile } from './file.ts';
 import { Loop, type Shared, type Work } from './loop.ts';
 
-export type NewEngine = (provider: ProviderMessage) => Engine;
-/** Makes Comlink move buffers and ports instead of copying them. */
-export type Move = <T extends object>(value: T, transferables: (ArrayBuffer | MessagePort)[]) => T;
+/** `control` is the control block of the connection that the engine serves. */
+export type NewEngine = (provider: ProviderMessage, control: Int32Array) => Engine;
 
 /** What a service needs of the thread that it runs in. */
 export interface ServingThread extends Shared {
@@ -54,7 +54,6 @@ export class Service implements WorkerService, FileHost, Work {
   readonly #control: Int32Array;
   readonly #board: ErrorBoard;
   readonly #newEngine: NewEngine;
-  readonly #move: Move;
   readonly #ring: RingReader;
   readonly #loop: Loop;
   readonly #thread: ServingThread;
@@ -64,14 +63,13 @@ export class Service implements WorkerService, FileHost, Work {
   /** Files that batches came for since the last pause. */
   readonly #written: WorkerFile[] = [];
 
-  constructor(shared: SharedMemory, newEngine: NewEngine, move: Move, lingerMs: number, thread: ServingThread) {
+  constructor(shared: SharedMemory, newEngine: NewEngine, lingerMs: number, thread: ServingThread) {
     this.#control = new Int32Array(shared.control);
     this.commitPoints = new Int32Array(shared.commitPoints);
     this.#outcomes = new Int32Array(shared.outcomes);
     this.#board = new ErrorBoard(shared.board);
     this.arena = new Arena(shared.arena);
     this.#newEngine = newEngine;
-    this.#move = move;
     this.#ring = new RingReader(this.#control);
     this.#loop = new Loop(this.#control, this.#ring, this, lingerMs, thread);
     this.#thread = thread;
@@ -85,7 +83,7 @@ export class Service implements WorkerService, FileHost, Work {
     const { password, unsavedValues } = message;
     let file = this.#files.get(message.file);
     if (file === undefined) {
-      file = new WorkerFile(message.file, this.#newEngine(message), new Delays(message.delays), this);
+      file = new WorkerFile(message.file, this.#newEngine(message, this.#control), new Delays(message.delays), this);
       this.#files.set(message.file, file);
     }
     const opened = file;
@@ -139,7 +137,7 @@ export class Service implements WorkerService, FileHost, Work {
   /** What an engine has found lies in buffers of its own. */
   #handedOver(found: Found, operation: number): Loaded {
     const answer = operation === LOAD_PARCEL ? inParcel(found as StoreFound) : found;
-    return this.#move({ found: answer }, transferablesOf(answer));
+    return transfer({ found: answer }, transferablesOf(answer));
   }
 
   write(ticket: WriteTicket, operation: number, key: string, clock: number, data: Bytes | undefined): Promise<void> {

@@ -32,14 +32,17 @@ export class SqliteEngine implements Engine {
   readonly #path: string;
   readonly #parameters: string;
   readonly #transient: boolean;
+  readonly #control: Int32Array;
   #connection: Connection | undefined;
   #full = false;
   version = '';
 
-  constructor(path: string, parameters: string, transient: boolean) {
+  /** @param control - the control block, where checkpoints are counted */
+  constructor(path: string, parameters: string, transient: boolean, control: Int32Array) {
     this.#path = path;
     this.#parameters = parameters;
     this.#transient = transient;
+    this.#control = control;
   }
 
   attach(): undefined {
@@ -62,7 +65,10 @@ export class SqliteEngine implements Engine {
     const opened = openDatabase(this.#path, this.#parameters, this.#transient, this.#full);
     this.version = opened.version;
     const { database, location } = opened;
-    this.#connection = connectionOn(opened, location === '' ? undefined : new WalKeeper(database, location));
+    this.#connection = connectionOn(
+      opened,
+      location === '' ? undefined : new WalKeeper(database, location, this.#control),
+    );
     return this.#connection;
   }
 
