@@ -69,16 +69,6 @@ const off: Record<string, { title: string; changes: Change[] }> = {
     title: "the worker's young generation as large as V8 lets it grow",
     changes: [{ file: 'main/workers/start-worker.ts', from: '{ maxYoungGenerationSizeMb: 8 }', to: '{}' }],
   },
-  'without-one-statement': {
-    title: 'a patch alone is a transaction of three statements',
-    changes: [
-      {
-        file: 'worker/sqlite/engine.ts',
-        from: 'if (this.#insertAlone(connection, writes, more, commitPoint)) return;',
-        to: 'if (!this && this.#insertAlone(connection, writes, more, commitPoint)) return;',
-      },
-    ],
-  },
 };
 
 export const mechanisms: Readonly<Record<string, Driver>> = Object.fromEntries(

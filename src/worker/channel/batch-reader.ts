@@ -170,11 +170,6 @@ export class BatchReader implements Writes {
     return false;
   }
 
-  get isLast(): boolean {
-    if (this.#only !== 'all' || this.#following < this.#end || this.#batch + 1 < this.#firstSlabs.length) return false;
-    return this.#arena.cell((this.#slab >> 2) + SLAB_NEXT) === NO_SLAB;
-  }
-
   get keepsBoth(): boolean {
     return (this.#flags & ENTRY_KEEPS_BOTH) !== 0;
   }

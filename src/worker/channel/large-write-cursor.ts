@@ -15,7 +15,6 @@ export class LargeWriteCursor implements Writes {
   readonly clock: number;
   readonly key: string;
   readonly at = 0;
-  readonly isLast = true;
   /** Whether its bytes went down with the worker before. */
   readonly isGone: boolean;
   #bytes: Bytes;

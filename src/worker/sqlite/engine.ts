@@ -1,5 +1,4 @@
 /** The engine for SQLite files: connections, transactions, and what loads read. */
-import { APPEND_PATCH } from '../../protocol/entries.ts';
 import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
 import type { RecordsFound, StoreFound } from '../../protocol/service.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
@@ -9,10 +8,10 @@ import { orFull } from './no-room.ts';
 import { closeDatabase, keepsStatementsOpen } from './node-sqlite.ts';
 import { type OpenedDatabase, openDatabase } from './open-database.ts';
 import { PatchLoader } from './patch-loader.ts';
-import { insertOf, PatchWriter } from './patch-writer.ts';
-import { perform, ROW_BYTES, type Tables } from './perform.ts';
+import { PatchWriter } from './patch-writer.ts';
+import { perform, type Tables } from './perform.ts';
 import { Records } from './records.ts';
-import { bytesOf, LARGE_BYTES, Statements } from './statements.ts';
+import { bytesOf, Statements } from './statements.ts';
 import { hasWalResetFault } from './version.ts';
 import { WalKeeper } from './wal-keeper.ts';
 import { loadStore, storesOf } from './whole-stores.ts';
@@ -79,12 +78,10 @@ export class SqliteEngine implements Engine {
     let begun = false;
     let bytes = 0;
     try {
-      let more = writes.next();
-      if (this.#insertAlone(connection, writes, more, commitPoint)) return;
       // IMMEDIATE: a read that turns into a write fails at once, whatever the timeout (SQLITE_BUSY_SNAPSHOT)
       statements.get('BEGIN IMMEDIATE').run();
       begun = true;
-      for (; more; more = writes.next()) bytes += perform(writes, connection);
+      while (writes.next()) bytes += perform(writes, connection);
       writer.insert();
       bytes += PAGE_BYTES * writer.places;
       if (hasWalResetFault(this.version) && sawForeignWriter(connection)) writes.markForeignWriter();
@@ -105,25 +102,6 @@ export class SqliteEngine implements Engine {
       writer.clear();
     }
     connection.wal?.wrote(bytes);
-  }
-
-  /**
-   * One patch and no more: a statement that commits by itself takes two statements less. Returns false if
-   * nothing was done: it is another case, or the number is taken, which leaves more to find out.
-   */
-  #insertAlone({ statements, wal }: Connection, writes: Writes, any: boolean, commitPoint: CommitPoint): boolean {
-    if (!any || writes.operation !== APPEND_PATCH || !writes.isLast || hasWalResetFault(this.version)) return false;
-    const { caller, clock, data, keepsBoth } = writes;
-    if (keepsBoth || data.byteLength > LARGE_BYTES) return false;
-    const insert = statements.get(insertOf(1));
-    const { cells, index, value } = commitPoint;
-    // published as after COMMIT, and for the same reason
-    const done = insert.run(caller.storeId, clock, data);
-    if (done.changes !== 1) return false;
-    cells[index] = value;
-    noteCommit(commitPoint);
-    wal?.wrote(data.byteLength + ROW_BYTES + 2 * caller.storeId.length);
-    return true;
   }
 
   // ---- loads --------------------------------------------------------------------------------------
