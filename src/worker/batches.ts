@@ -2,7 +2,6 @@
  * How gathered batches are carried out: those that wait for each other in one transaction; if that fails, each by
  * itself, and at last each of its promises, so that a bad call fails alone.
  */
-import type { Arena } from '../protocol/arena.ts';
 import type { SDS_PersistenceErrorCode } from '../protocol/errors.ts';
 import {
   BATCH_FAILED,
@@ -19,7 +18,7 @@ import { noteSnapshot } from './behind-a-snapshot.ts';
 import { noteFailure } from './behind-a-value.ts';
 import { BatchReader } from './channel/batch-reader.ts';
 import { type Caller, type CommitPoint, commit, type Engine, EngineError, type Writes } from './engine.ts';
-import type { Outcomes } from './outcomes.ts';
+import type { FileHost, Outcomes } from './outcomes.ts';
 import { patiently, type Wait } from './patience.ts';
 
 export interface GatheredBatch {
@@ -41,22 +40,14 @@ const wholesale: readonly SDS_PersistenceErrorCode[] = [
   'connection-failed',
 ];
 
-/** What they need of the worker around them. */
-export interface BatchesHost {
-  readonly arena: Arena;
-  readonly members: ReadonlyMap<number, Caller>;
-  /** Something is finished; by an answer the main side hears of it anyway. */
-  progressed(answered: boolean): void;
-}
-
 export class Batches {
   readonly #engine: Engine;
-  readonly #host: BatchesHost;
+  readonly #host: FileHost;
   readonly #outcomes: Outcomes;
   readonly #callers: ReadonlySet<Caller>;
 
   /** @param callers - those of the file, for as long as one of whom a busy file is waited for */
-  constructor(engine: Engine, host: BatchesHost, outcomes: Outcomes, callers: ReadonlySet<Caller>) {
+  constructor(engine: Engine, host: FileHost, outcomes: Outcomes, callers: ReadonlySet<Caller>) {
     this.#engine = engine;
     this.#host = host;
     this.#outcomes = outcomes;

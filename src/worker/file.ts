@@ -6,23 +6,17 @@ import { cellTime } from '../protocol/clock.ts';
 import type { Delays } from '../protocol/delays.ts';
 import type { Found, Loaded, Report } from '../protocol/service.ts';
 import { Promise, performance } from '../protocol/surroundings.ts';
-import { Batches, type BatchesHost, type GatheredBatch, type Together } from './batches.ts';
+import { Batches, type GatheredBatch, type Together } from './batches.ts';
 import { noteSnapshot } from './behind-a-snapshot.ts';
 import { noteFailure } from './behind-a-value.ts';
 import type { LargeWriteCursor } from './channel/large-write-cursor.ts';
 import { type Caller, type CommitPoint, commit, type Engine, EngineError, type MaybePromise } from './engine.ts';
-import { failureOf, Outcomes, type OutcomesHost } from './outcomes.ts';
+import { type FileHost, failureOf, Outcomes } from './outcomes.ts';
 import { patiently, settled, type Wait } from './patience.ts';
 
 /** A provider, with what concerns the whole file. */
 export interface Member extends Caller {
   file: WorkerFile;
-}
-
-/** What a file needs of the worker around it. */
-export interface FileHost extends BatchesHost, OutcomesHost {
-  /** A task that waited for a promise can go on. */
-  resumed(): void;
 }
 
 /** One that takes its time. */

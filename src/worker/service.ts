@@ -35,8 +35,9 @@ import { unsavedOf } from './behind-a-value.ts';
 import { LargeWriteCursor } from './channel/large-write-cursor.ts';
 import { RingReader } from './channel/ring-reader.ts';
 import { type Engine, EngineError, type MaybePromise } from './engine.ts';
-import { type FileHost, type Member, WorkerFile } from './file.ts';
+import { type Member, WorkerFile } from './file.ts';
 import { Loop, type Shared, type Work } from './loop.ts';
+import type { FileHost } from './outcomes.ts';
 
 /** `control` is the control block of the connection that the engine serves. */
 export type NewEngine = (provider: ProviderMessage, control: Int32Array) => Engine;
@@ -109,7 +110,10 @@ export class Service implements WorkerService, FileHost, Work {
   detach(id: number): Promise<Report> {
     this.#begin();
     const member = this.members.get(id);
-    if (member === undefined) return this.#nothing({});
+    if (member === undefined) {
+      this.#loop.schedule();
+      return Promise.resolve({});
+    }
     const { file } = member;
     return this.#answer(file, (done: (report: Report) => void) =>
       file.detach(member, (report) => {
@@ -217,11 +221,6 @@ export class Service implements WorkerService, FileHost, Work {
       this.#proceed(file);
       this.#loop.schedule();
     });
-  }
-
-  #nothing<T>(value: T): Promise<T> {
-    this.#loop.schedule();
-    return Promise.resolve(value);
   }
 
   // ---- what the loop asks for ----------------------------------------------------------------------------
