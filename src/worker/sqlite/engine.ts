@@ -129,9 +129,7 @@ export class SqliteEngine implements Engine {
   }
 
   listStores(): string[] {
-    return this.#read(({ opened: { database, isUtf8 }, statements, records }) =>
-      storesOf(database, isUtf8, statements, records),
-    );
+    return this.#read(({ opened, statements, records }) => storesOf(opened.database, statements, records));
   }
 
   loadRecord({ storeId }: Caller, key: string): Uint8Array | undefined {
@@ -248,11 +246,11 @@ export class SqliteEngine implements Engine {
 }
 
 function connectionOn(opened: OpenedDatabase, wal: WalKeeper | undefined): Connection {
-  const { database, isUtf8 } = opened;
+  const { database } = opened;
   const statements = new Statements(database);
   const writer = new PatchWriter(statements);
-  const records = new Records(database, isUtf8, statements);
-  const loader = new PatchLoader(database, isUtf8);
+  const records = new Records(database, statements);
+  const loader = new PatchLoader(database);
   return { opened, statements, writer, records, loader, wal, dataVersion: undefined };
 }
 

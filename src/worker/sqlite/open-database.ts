@@ -17,8 +17,6 @@ export interface OpenedDatabase {
   /** The path of the file, empty for a database in memory. */
   location: string;
   version: string;
-  /** Whether text is stored as UTF-8, so that bytes may be joined as text. */
-  isUtf8: boolean;
   setSynchronous(full: boolean): void;
   whereIsFile(): 'there' | 'missing' | 'replaced';
 }
@@ -97,7 +95,6 @@ function setUp(database: Database, transient: boolean, full: boolean, onlyReads:
     // a file system without shared memory, or a file that can't be written: SQLite's rollback journal is as safe
     database.exec('PRAGMA synchronous = FULL');
   }
-  const isUtf8 = value('PRAGMA encoding') === 'UTF-8';
   const version = String(value('SELECT sqlite_version()'));
   // the file as SQLite knows it
   const location = String(value("SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
@@ -106,7 +103,6 @@ function setUp(database: Database, transient: boolean, full: boolean, onlyReads:
     database,
     location,
     version,
-    isUtf8,
     setSynchronous: mode === 'wal' || mode === 'memory' ? setSynchronous : () => {},
     whereIsFile() {
       if (original === undefined) return 'there';

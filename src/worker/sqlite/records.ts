@@ -6,7 +6,7 @@ import { EngineError } from '../engine.ts';
 import { toEngineError } from './errors.ts';
 import { checkSchema, createRecords, RECORDS_TABLE } from './schema.ts';
 import { bytesOf, type Statements } from './statements.ts';
-import { textOf } from './text.ts';
+import { isUtf8, textOf } from './text.ts';
 
 /** What a block should hold: records of one block share their memory for as long as one is kept. */
 const BLOCK_BYTES = 1024 * 1024;
@@ -15,13 +15,11 @@ type Condition = readonly [sql: string, ...values: (string | Uint8Array)[]];
 
 export class Records {
   readonly #database: DatabaseSync;
-  readonly #isUtf8: boolean;
   readonly #statements: Statements;
   #isKnown = false;
 
-  constructor(database: DatabaseSync, isUtf8: boolean, statements: Statements) {
+  constructor(database: DatabaseSync, statements: Statements) {
     this.#database = database;
-    this.#isUtf8 = isUtf8;
     this.#statements = statements;
   }
 
@@ -97,7 +95,7 @@ export class Records {
   /** Holds for keys whose bytes begin with those of the prefix. */
   #beginsWith(prefix: string): Condition {
     if (prefix === '') return [''];
-    if (!this.#isUtf8) {
+    if (!isUtf8(this.#database)) {
       // no range of such a file's order, which is that of its bytes
       return ['AND substr(CAST(key AS BLOB), 1, length(CAST(? AS BLOB))) = CAST(? AS BLOB)', prefix, prefix];
     }

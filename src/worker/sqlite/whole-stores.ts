@@ -5,7 +5,7 @@ import type { StoreFound } from '../../protocol/service.ts';
 import type { PatchLoader } from './patch-loader.ts';
 import type { Records } from './records.ts';
 import { bytesOf, type Statements } from './statements.ts';
-import { textOf } from './text.ts';
+import { isUtf8, textOf } from './text.ts';
 
 const BELOW_ALL = Number.MIN_SAFE_INTEGER - 1;
 
@@ -51,7 +51,7 @@ export function removeStore(storeId: string, statements: Statements, records: Re
 }
 
 /** In the order of their names' UTF-8 bytes. */
-export function storesOf(database: DatabaseSync, isUtf8: boolean, statements: Statements, records: Records): string[] {
+export function storesOf(database: DatabaseSync, statements: Statements, records: Records): string[] {
   // by leaps through the index, from each store to the next: there may be millions of rows
   const leaps = (name: string, table: string) =>
     `${name} (id) AS (SELECT min(store_id) FROM ${table} UNION ALL ` +
@@ -64,5 +64,5 @@ export function storesOf(database: DatabaseSync, isUtf8: boolean, statements: St
     .get(`SELECT CAST(id AS BLOB) AS name FROM (${sql}) WHERE typeof(id) = 'text' ORDER BY id`)
     .all();
   const names = rows.map(({ name }) => textOf({ database }, name));
-  return isUtf8 ? names : names.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  return isUtf8(database) ? names : names.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
 }
