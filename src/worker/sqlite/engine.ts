@@ -7,7 +7,7 @@ import { toEngineError } from './errors.ts';
 import { orFull } from './no-room.ts';
 import { closeDatabase, keepsStatementsOpen } from './node-sqlite.ts';
 import { type OpenedDatabase, openDatabase } from './open-database.ts';
-import { PatchLoader } from './patch-loader.ts';
+import { loadPatches } from './patch-loader.ts';
 import { PatchWriter } from './patch-writer.ts';
 import { perform, type Tables } from './perform.ts';
 import { Records } from './records.ts';
@@ -22,7 +22,6 @@ const PAGE_BYTES = 4096;
 /** All that lives as long as a connection. */
 interface Connection extends Tables {
   opened: OpenedDatabase;
-  loader: PatchLoader;
   wal: WalKeeper | undefined;
   dataVersion: number | undefined;
 }
@@ -113,7 +112,7 @@ export class SqliteEngine implements Engine {
   }
 
   loadPatchesSince({ storeId }: Caller, clock: number): PatchBlocks {
-    return this.#read(({ loader }) => loader.load(storeId, clock));
+    return this.#read(({ statements }) => loadPatches(statements, storeId, clock));
   }
 
   loadValue({ verifyValues }: Caller, hash: string): Uint8Array | undefined {
@@ -125,11 +124,11 @@ export class SqliteEngine implements Engine {
   }
 
   loadStore({ storeId }: Caller): StoreFound {
-    return this.#read(({ statements, loader }) => loadStore(storeId, statements, loader));
+    return this.#read(({ statements }) => loadStore(storeId, statements));
   }
 
   listStores(): string[] {
-    return this.#read(({ opened, statements, records }) => storesOf(opened.database, statements, records));
+    return this.#read(({ statements, records }) => storesOf(statements, records));
   }
 
   loadRecord({ storeId }: Caller, key: string): Uint8Array | undefined {
@@ -246,12 +245,10 @@ export class SqliteEngine implements Engine {
 }
 
 function connectionOn(opened: OpenedDatabase, wal: WalKeeper | undefined): Connection {
-  const { database } = opened;
-  const statements = new Statements(database);
+  const statements = new Statements(opened.database);
   const writer = new PatchWriter(statements);
-  const records = new Records(database, statements);
-  const loader = new PatchLoader(database);
-  return { opened, statements, writer, records, loader, wal, dataVersion: undefined };
+  const records = new Records(statements);
+  return { opened, statements, writer, records, wal, dataVersion: undefined };
 }
 
 /** `data_version` changes when another connection has committed: one of another process. */

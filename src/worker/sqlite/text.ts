@@ -20,7 +20,7 @@ export function encodingOf(database: Database): string {
 }
 
 /** Whether text is stored as UTF-8, so that bytes may be joined as text. */
-export function isUtf8(database: Database): boolean {
+export function isUtf8({ database }: { database: Database }): boolean {
   return encodingOf(database) === 'UTF-8';
 }
 
