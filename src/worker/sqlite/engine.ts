@@ -6,7 +6,7 @@ import { verifyValue } from '../verify-value.ts';
 import { toEngineError } from './errors.ts';
 import { orFull } from './no-room.ts';
 import { closeDatabase, keepsStatementsOpen } from './node-sqlite.ts';
-import { type OpenedDatabase, openDatabase } from './open-database.ts';
+import { type DatabaseName, type OpenedDatabase, openDatabase } from './open-database.ts';
 import { loadPatches } from './patch-loader.ts';
 import { PatchWriter } from './patch-writer.ts';
 import { perform, type Tables } from './perform.ts';
@@ -27,19 +27,15 @@ interface Connection extends Tables {
 }
 
 export class SqliteEngine implements Engine {
-  readonly #path: string;
-  readonly #parameters: string;
-  readonly #transient: boolean;
+  readonly #name: DatabaseName;
   readonly #control: Int32Array;
   #connection: Connection | undefined;
   #full = false;
   version = '';
 
   /** @param control - the control block, where checkpoints are counted */
-  constructor(path: string, parameters: string, transient: boolean, control: Int32Array) {
-    this.#path = path;
-    this.#parameters = parameters;
-    this.#transient = transient;
+  constructor(name: DatabaseName, control: Int32Array) {
+    this.#name = name;
     this.#control = control;
   }
 
@@ -60,7 +56,7 @@ export class SqliteEngine implements Engine {
 
   #connect(): Connection {
     if (this.#connection !== undefined) return this.#connection;
-    const opened = openDatabase(this.#path, this.#parameters, this.#transient, this.#full);
+    const opened = openDatabase(this.#name, this.#full);
     this.version = opened.version;
     const { database, location } = opened;
     this.#connection = connectionOn(
@@ -153,10 +149,10 @@ export class SqliteEngine implements Engine {
 
   /** There is no room for what a connection needs beside the file, or makes in it: reading it needs neither. */
   #readWithoutRoom<T>(read: (connection: Connection) => T, failure: EngineError): T {
-    if (this.#transient || keepsStatementsOpen()) throw failure; // such a Node would go on locking everybody out
+    if (this.#name.transient || keepsStatementsOpen()) throw failure; // such a Node would go on locking everybody out
     let opened: OpenedDatabase;
     try {
-      opened = openDatabase(this.#path, this.#parameters, false, this.#full, true);
+      opened = openDatabase(this.#name, this.#full, true);
     } catch {
       throw failure; // there is nothing to read yet, or it is not to be had alone: what failed first says what to do
     }
@@ -216,7 +212,7 @@ export class SqliteEngine implements Engine {
 
   /** Lets go of a connection; a database in memory would be gone with it, so that one stays. */
   #abandon(): void {
-    if (this.#transient) return;
+    if (this.#name.transient) return;
     const connection = this.#connection;
     this.#connection = undefined;
     try {

@@ -6,7 +6,4 @@ import { SqliteEngine } from './engine.ts';
 /** After this much quiet the thread returns to its event loop: until then, waking it takes no message. */
 const LINGER_MS = 900;
 
-start(
-  ({ dbPath, parameters, transient }, control) => new SqliteEngine(dbPath, parameters, transient, control),
-  LINGER_MS,
-);
+start((provider, control) => new SqliteEngine(provider, control), LINGER_MS);

@@ -3,6 +3,7 @@ import { constants, opendirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
+import type { ProviderMessage } from '../../protocol/service.ts';
 import { EngineError } from '../engine.ts';
 import { type Identity, identityOf, isSame, whyNoFile } from '../ordinary-file.ts';
 import { refusedAccess } from '../refused-access.ts';
@@ -11,6 +12,9 @@ import { orFull } from './no-room.ts';
 import { DatabaseSync, firstRow, knowsUrls } from './node-sqlite.ts';
 import { checkSchema, createTables, hasAllTables } from './schema.ts';
 import { LONGEST_KEPT } from './wal-keeper.ts';
+
+/** As a provider names it. */
+export type DatabaseName = Pick<ProviderMessage, 'dbPath' | 'parameters' | 'transient'>;
 
 export interface OpenedDatabase {
   database: Database;
@@ -22,30 +26,24 @@ export interface OpenedDatabase {
 }
 
 /** @param onlyReads - nothing is made, in the file or beside it; nobody else can have it open meanwhile */
-export function openDatabase(
-  path: string,
-  parameters: string,
-  transient: boolean,
-  full: boolean,
-  onlyReads = false,
-): OpenedDatabase {
+export function openDatabase(name: DatabaseName, full: boolean, onlyReads = false): OpenedDatabase {
   let database: Database;
   try {
-    refuseWhatIsNoFile(path, transient);
+    refuseWhatIsNoFile(name);
     // defensive: SQL that comes with a file can't write to the schema or to shadow tables (Node 24 on)
-    database = new DatabaseSync(nameFor(path, parameters, transient), {
+    database = new DatabaseSync(pathOrUrl(name), {
       enableForeignKeyConstraints: false,
       enableDoubleQuotedStringLiterals: false,
       allowExtension: false,
       defensive: true,
     } as ConstructorParameters<typeof DatabaseSync>[1]);
   } catch (error) {
-    throw whyNotOpen(toOpenError(error), path, transient);
+    throw whyNotOpen(toOpenError(error), name);
   }
   try {
-    return setUp(database, transient, full, onlyReads);
+    return setUp(database, name.transient, full, onlyReads);
   } catch (error) {
-    const failure = whyNotOpen(toOpenError(error), path, transient);
+    const failure = whyNotOpen(toOpenError(error), name);
     try {
       database.close(); // plainly: a file that is not ours is left as it is
     } catch (closeError) {
@@ -56,10 +54,10 @@ export function openDatabase(
 }
 
 /** The file's path, or the URL that says more; SQLite can be given none before Node 22.15. */
-function nameFor(path: string, parameters: string, transient: boolean): string {
-  if (transient) return path.startsWith('file:') && !knowsUrls() ? ':memory:' : path;
-  if (parameters === '') return path;
-  if (knowsUrls()) return `${pathToFileURL(path).href}?${parameters}`;
+function pathOrUrl({ dbPath, parameters, transient }: DatabaseName): string {
+  if (transient) return dbPath.startsWith('file:') && !knowsUrls() ? ':memory:' : dbPath;
+  if (parameters === '') return dbPath;
+  if (knowsUrls()) return `${pathToFileURL(dbPath).href}?${parameters}`;
   const message = `Node ${process.versions.node} opens no file with the parameters ${parameters}: Node 22.15 and later do`;
   throw new EngineError('open-failed', { message });
 }
@@ -125,7 +123,7 @@ function find(location: string): Identity | undefined {
 const notPermitted = ['EACCES', 'EPERM', 'EROFS'];
 
 /** SQLite says no more than "unable to open", also where it may read the file but not write beside it; the system says why. */
-function whyNotOpen(failed: EngineError, path: string, transient: boolean): EngineError {
+function whyNotOpen(failed: EngineError, { dbPath: path, transient }: DatabaseName): EngineError {
   if (transient) return failed;
   const failure = orFull(failed, path);
   // without a code of SQLite it is the system that has spoken
@@ -156,7 +154,7 @@ function noMoreFiles(folder: string): NodeJS.ErrnoException | undefined {
 }
 
 /** SQLite says only "unable to open", or "disk I/O error" once it has written to a device; this says why. */
-function refuseWhatIsNoFile(path: string, transient: boolean): void {
+function refuseWhatIsNoFile({ dbPath: path, transient }: DatabaseName): void {
   if (transient) return;
   const found = statSync(path, { throwIfNoEntry: false });
   const message = whyNoFile(path, found);
