@@ -46,7 +46,7 @@ export class Batches {
   readonly #outcomes: Outcomes;
   readonly #callers: ReadonlySet<Caller>;
 
-  /** @param callers - those of the file, for as long as one of whom a busy file is waited for */
+  /** @param callers - the file's providers: while it is busy, it is waited for as long as one of them wants */
   constructor(engine: Engine, host: FileHost, outcomes: Outcomes, callers: ReadonlySet<Caller>) {
     this.#engine = engine;
     this.#host = host;
