@@ -49,8 +49,8 @@ const off: Record<string, { title: string; changes: Change[] }> = {
     changes: [
       {
         file: 'worker/sqlite/engine.ts',
-        from: "location === '' ? undefined : new WalKeeper(database, location)",
-        to: "location === '' || WalKeeper ? undefined : new WalKeeper(database, location)",
+        from: "location === '' ? undefined : new WalKeeper",
+        to: "location === '' || WalKeeper ? undefined : new WalKeeper",
       },
       { file: 'worker/sqlite/open-database.ts', from: 'wal_autocheckpoint = 0', to: 'wal_autocheckpoint = 1000' },
     ],
@@ -68,16 +68,6 @@ const off: Record<string, { title: string; changes: Change[] }> = {
   'without-young-bound': {
     title: "the worker's young generation as large as V8 lets it grow",
     changes: [{ file: 'main/workers/start-worker.ts', from: '{ maxYoungGenerationSizeMb: 8 }', to: '{}' }],
-  },
-  'without-one-statement': {
-    title: 'a patch alone is a transaction of three statements',
-    changes: [
-      {
-        file: 'worker/sqlite/engine.ts',
-        from: 'if (this.#insertAlone(connection, writes, more, commitPoint)) return;',
-        to: 'if (!this && this.#insertAlone(connection, writes, more, commitPoint)) return;',
-      },
-    ],
   },
 };
 

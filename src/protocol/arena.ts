@@ -1,5 +1,4 @@
 /** The arena as both sides see it. */
-import { sizeOfSlab } from './slabs.ts';
 import { Buffer } from './surroundings.ts';
 
 export class Arena {
@@ -18,9 +17,5 @@ export class Arena {
 
   cell(index: number): number {
     return this.cells[index] ?? 0;
-  }
-
-  sizeOf(slab: number): number {
-    return sizeOfSlab(slab, this.buffer.byteLength);
   }
 }

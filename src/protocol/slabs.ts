@@ -48,7 +48,7 @@ export const BATCH_ONE_BY_ONE = 4;
 /** Another process wrote to the file, seen by an SQLite with a known fault in that case. */
 export const BATCH_FOREIGN_WRITER = 8;
 
-/** Where the slabs of each class begin and end, in the order of `slabClasses`. Both sides derive it from the arena's size. */
+/** Where the slabs of each class begin and end, in the order of `slabClasses`. */
 export function layOutArena(arenaBytes: number): { start: number; end: number }[] {
   let end = 0;
   return slabClasses.map(({ share }) => {
@@ -56,10 +56,6 @@ export function layOutArena(arenaBytes: number): { start: number; end: number }[
     end += arenaBytes * share;
     return { start, end };
   });
-}
-
-export function sizeOfSlab(slab: number, arenaBytes: number): number {
-  return slabClasses[layOutArena(arenaBytes).findIndex(({ end }) => slab < end)]?.size ?? 0;
 }
 
 /** Rounds a wish for pending bytes to an arena that can be cut without a rest. */

@@ -2,7 +2,6 @@
  * How gathered batches are carried out: those that wait for each other in one transaction; if that fails, each by
  * itself, and at last each of its promises, so that a bad call fails alone.
  */
-import type { Arena } from '../protocol/arena.ts';
 import type { SDS_PersistenceErrorCode } from '../protocol/errors.ts';
 import {
   BATCH_FAILED,
@@ -15,21 +14,12 @@ import {
   SLAB_USED,
   usedOf,
 } from '../protocol/slabs.ts';
-import { Promise } from '../protocol/surroundings.ts';
 import { noteSnapshot } from './behind-a-snapshot.ts';
 import { noteFailure } from './behind-a-value.ts';
 import { BatchReader } from './channel/batch-reader.ts';
-import {
-  type Caller,
-  type CommitPoint,
-  commit,
-  type Engine,
-  type EngineError,
-  type MaybePromise,
-  type Writes,
-} from './engine.ts';
-import type { Outcomes } from './outcomes.ts';
-import type { Wait } from './patience.ts';
+import { type Caller, type CommitPoint, commit, type Engine, EngineError, type Writes } from './engine.ts';
+import type { FileHost, Outcomes } from './outcomes.ts';
+import { patiently, type Wait } from './patience.ts';
 
 export interface GatheredBatch {
   number: number;
@@ -37,6 +27,9 @@ export interface GatheredBatch {
   /** When its first call was made, as in `clock.ts`. */
   askedAt: number;
 }
+
+/** Those that are committed together. */
+export type Together = [GatheredBatch, ...GatheredBatch[]];
 
 /** Trouble of the whole file: each single call would only meet it again. */
 const wholesale: readonly SDS_PersistenceErrorCode[] = [
@@ -47,28 +40,18 @@ const wholesale: readonly SDS_PersistenceErrorCode[] = [
   'connection-failed',
 ];
 
-/** What they need of the worker around them. */
-export interface BatchesHost {
-  readonly arena: Arena;
-  readonly members: ReadonlyMap<number, Caller>;
-  /** Something is finished; by an answer the main side hears of it anyway. */
-  progressed(answered: boolean): void;
-}
-
-export type Patiently = (attempt: () => MaybePromise<unknown>) => Generator<Wait, EngineError | undefined, unknown>;
-
 export class Batches {
   readonly #engine: Engine;
-  readonly #host: BatchesHost;
+  readonly #host: FileHost;
   readonly #outcomes: Outcomes;
-  readonly #patiently: Patiently;
+  readonly #callers: ReadonlySet<Caller>;
 
-  /** @param patiently - tries again while another process has the file */
-  constructor(engine: Engine, host: BatchesHost, outcomes: Outcomes, patiently: Patiently) {
+  /** @param callers - the file's providers: while it is busy, it is waited for as long as one of them wants */
+  constructor(engine: Engine, host: FileHost, outcomes: Outcomes, callers: ReadonlySet<Caller>) {
     this.#engine = engine;
     this.#host = host;
     this.#outcomes = outcomes;
-    this.#patiently = patiently;
+    this.#callers = callers;
   }
 
   /**
@@ -83,54 +66,29 @@ export class Batches {
     return small ? used : Number.POSITIVE_INFINITY;
   }
 
-  /** Tries to commit batches here and now; returns what is left to do, if that takes patience, or fails. */
-  runAtOnce(batches: readonly GatheredBatch[]): Generator<Wait, void, unknown> | undefined {
-    const { arena, members } = this.#host;
-    const calls = new BatchReader(
-      arena,
-      batches.map(({ firstSlab }) => firstSlab),
-      members,
-    );
-    const [first] = batches;
-    const done = first === undefined ? 0 : (arena.cell((first.firstSlab >> 2) + SLAB_DONE) ?? 0);
-    if (done > 0) calls.recallSnapshots(done);
-    // a worker was lost while it noted failures: what is not dealt with is tried anew, each promise as a whole
-    if (first !== undefined && calls.hasFlag(BATCH_FAILED)) {
-      calls.reopen(arena.cell((first.firstSlab >> 2) + SLAB_DONE));
-    }
-    if (first !== undefined && calls.hasFlag(BATCH_ONE_BY_ONE)) return this.#runAlone(first);
-    const point = this.#pointOf(batches);
-    const attempt = () => commit(this.#engine, calls.attempt(), point);
-    let result: MaybePromise<void>;
-    try {
-      result = attempt();
-    } catch (error) {
-      return this.#runPatiently(
-        batches,
-        onceThen(() => {
-          throw error;
-        }, attempt),
-      );
-    }
-    if (result instanceof Promise)
-      return this.#runPatiently(
-        batches,
-        onceThen(() => result, attempt),
-      );
-    this.#host.progressed(false);
-    return undefined;
-  }
-
   /** Batches in one transaction; if that fails, each by itself, and at last each of its promises. */
-  *#runPatiently(batches: readonly GatheredBatch[], attempt: () => MaybePromise<void>): Generator<Wait, void, unknown> {
-    const error = yield* this.#patiently(attempt);
-    if (error === undefined) {
-      this.#host.progressed(false);
-    } else if (wholesale.includes(error.code) && !error.onlyOfSome) {
-      this.fail(batches, error);
-    } else {
-      for (const batch of batches) yield* this.#runAlone(batch, batches.length === 1);
+  *run(batches: Together): Generator<Wait, void, unknown> {
+    const { arena, members } = this.#host;
+    const slabs = batches.map(({ firstSlab }) => firstSlab);
+    const calls = new BatchReader(arena, slabs, members);
+    const [first] = batches;
+    const done = arena.cell((first.firstSlab >> 2) + SLAB_DONE);
+    // a worker was lost before it was done: what is not dealt with is tried anew, each promise as a whole
+    if (done > 0 || calls.hasFlag(BATCH_FAILED)) calls.goOnBehind(done);
+    if (!calls.hasFlag(BATCH_ONE_BY_ONE)) {
+      const askedAt = batches.map((batch) => batch.askedAt);
+      const point = this.#outcomes.point(first.number, (batches.at(-1) ?? first).number, askedAt);
+      const error = yield* this.#transact(() => calls.attempt(), point);
+      if (error === undefined) return this.#host.progressed(false);
+      if (wholesale.includes(error.code) && !error.onlyOfSome) return this.fail(batches, error);
+      if (batches.length > 1) {
+        for (const batch of batches) yield* this.run([batch]);
+        return;
+      }
     }
+    yield* this.#runOneByOne(first, calls);
+    this.#outcomes.dealtWith(first.number);
+    this.#host.progressed(false);
   }
 
   /** Ends batches by an error that nobody has dealt with; those that are finished already keep their result. */
@@ -140,29 +98,6 @@ export class Batches {
       this.#failAll(number, firstSlab, 'all', error);
       this.#outcomes.dealtWith(number);
     }
-    this.#host.progressed(false);
-  }
-
-  /** Of several batches that are committed together. */
-  #pointOf(batches: readonly GatheredBatch[]): CommitPoint {
-    const askedAt = batches.map((batch) => batch.askedAt);
-    return this.#outcomes.point(batches[0]?.number ?? 0, batches.at(-1)?.number ?? 0, askedAt);
-  }
-
-  /** One batch: as a whole, unless that has failed, and then promise by promise. */
-  *#runAlone(batch: GatheredBatch, hasFailed = false): Generator<Wait, void, unknown> {
-    const { number, firstSlab } = batch;
-    const { arena, members } = this.#host;
-    const calls = new BatchReader(arena, [firstSlab], members);
-    if (!hasFailed && !calls.hasFlag(BATCH_ONE_BY_ONE)) {
-      const batches = [batch];
-      const point = this.#pointOf(batches);
-      yield* this.#runPatiently(batches, () => commit(this.#engine, calls.attempt(), point));
-      return;
-    }
-    calls.flag(BATCH_ONE_BY_ONE);
-    yield* this.#runOneByOne(batch, calls);
-    this.#outcomes.dealtWith(number);
     this.#host.progressed(false);
   }
 
@@ -178,6 +113,7 @@ export class Batches {
     const doneAt = (firstSlab >> 2) + SLAB_DONE;
     const alreadyDone = cells[doneAt] ?? 0;
     const settlers = new Set<number>();
+    calls.flag(BATCH_ONE_BY_ONE);
     calls.rewind();
     while (calls.next()) if (calls.settler >= alreadyDone) settlers.add(calls.settler);
     // settlers are numbered in the order of the first call of each, and that is the order here
@@ -192,8 +128,13 @@ export class Batches {
     }
   }
 
-  #transact(attempt: () => Writes, commitPoint: CommitPoint): Generator<Wait, EngineError | undefined, unknown> {
-    return this.#patiently(() => commit(this.#engine, attempt(), commitPoint));
+  *#transact(attempt: () => Writes, point: CommitPoint): Generator<Wait, EngineError | undefined, unknown> {
+    try {
+      yield* patiently(() => commit(this.#engine, attempt(), point), this.#callers);
+      return undefined;
+    } catch (error) {
+      return EngineError.of(error, 'io-error');
+    }
   }
 
   #failAll(number: number, firstSlab: number, which: number | 'all', error: EngineError): void {
@@ -210,14 +151,4 @@ export class Batches {
       noteFailure(calls, error);
     }
   }
-}
-
-/** Calls one function the first time, and the other one from then on. */
-function onceThen<T>(first: () => T, later: () => T): () => T {
-  let next = first;
-  return () => {
-    const now = next;
-    next = later;
-    return now();
-  };
 }

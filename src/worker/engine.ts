@@ -82,8 +82,6 @@ export interface Caller {
 /** A cursor over writes: `next()` moves to one, whose parts are then in the fields. */
 export interface Writes {
   next(): boolean;
-  /** Whether the present one is the last. */
-  readonly isLast: boolean;
   readonly operation: number;
   readonly caller: Caller;
   readonly clock: number;

@@ -4,25 +4,19 @@
  */
 import { cellTime } from '../protocol/clock.ts';
 import type { Delays } from '../protocol/delays.ts';
-import type { Found, Loaded, Report, WriteTicket } from '../protocol/service.ts';
+import type { Found, Loaded, Report } from '../protocol/service.ts';
 import { Promise, performance } from '../protocol/surroundings.ts';
-import { Batches, type BatchesHost, type GatheredBatch } from './batches.ts';
+import { Batches, type GatheredBatch, type Together } from './batches.ts';
 import { noteSnapshot } from './behind-a-snapshot.ts';
 import { noteFailure } from './behind-a-value.ts';
 import type { LargeWriteCursor } from './channel/large-write-cursor.ts';
 import { type Caller, type CommitPoint, commit, type Engine, EngineError, type MaybePromise } from './engine.ts';
-import { failureOf, Outcomes, type OutcomesHost } from './outcomes.ts';
+import { type FileHost, failureOf, Outcomes } from './outcomes.ts';
 import { patiently, settled, type Wait } from './patience.ts';
 
 /** A provider, with what concerns the whole file. */
 export interface Member extends Caller {
   file: WorkerFile;
-}
-
-/** What a file needs of the worker around it. */
-export interface FileHost extends BatchesHost, OutcomesHost {
-  /** A task that waited for a promise can go on. */
-  resumed(): void;
 }
 
 /** One that takes its time. */
@@ -60,16 +54,16 @@ export class WorkerFile {
     this.#engine = engine;
     this.#host = host;
     this.#outcomes = new Outcomes(id, delays, host);
-    this.#batches = new Batches(engine, host, this.#outcomes, (attempt) => this.#patiently(attempt));
+    this.#batches = new Batches(engine, host, this.#outcomes, this.members);
   }
 
   /** Carries out tasks until there are none or one has to wait; returns when to call again. */
   proceed(): number {
     for (;;) {
       if (this.#current === undefined) {
-        if (this.#tasks.length === 0) return Number.POSITIVE_INFINITY;
-        this.#current = this.#begin();
-        if (this.#current === undefined) continue;
+        const task = this.#tasks.shift();
+        if (task === undefined) return Number.POSITIVE_INFINITY;
+        this.#current = this.#begin(task);
       } else if (this.#resumeAt > performance.now()) {
         return this.#resumeAt;
       }
@@ -157,14 +151,12 @@ export class WorkerFile {
     const file = this;
     const fail = (error: EngineError) => done({ error: failureOf(error) });
     this.#add(function* () {
-      const report: Report = {};
-      const error = yield* file.#patiently(() => {
+      const attempt = () => {
         file.#setDurability();
         return file.#engine.attach(member);
-      }, 'open-failed');
-      report.sqliteVersion = file.#engine.version;
-      if (error !== undefined) report.error = failureOf(error);
-      done(report);
+      };
+      yield* patiently(attempt, file.members, 'open-failed');
+      done({ sqliteVersion: file.#engine.version });
     }, fail);
   }
 
@@ -192,46 +184,23 @@ export class WorkerFile {
 
   load(askedAt: number, read: (engine: Engine) => MaybePromise<Found>, done: (loaded: Loaded) => void): void {
     const file = this;
-    const fail = (error: EngineError) => done({ failure: failureOf(error) });
+    const end = (loaded: Loaded) => {
+      this.#host.progressed(true);
+      done(loaded);
+    };
     this.#add(
       function* () {
-        let found: { found: Found } | undefined;
-        const error = yield* file.#patiently(() => then(read(file.#engine), (value) => (found = { found: value })));
-        file.#host.progressed(true);
-        if (found !== undefined) done(found);
-        else if (error !== undefined) fail(error);
+        end({ found: yield* patiently(() => read(file.#engine), file.members) });
       },
-      fail,
+      (error) => end({ failure: failureOf(error) }),
       askedAt,
     );
   }
 
-  write(ticket: WriteTicket, write: LargeWriteCursor, done: () => void): void {
-    this.#finish(ticket, write, done, (point) => {
-      noteSnapshot(write.operation, write.caller, undefined);
-      return this.#patiently(() => commit(this.#engine, write.rewind(), point));
-    });
-  }
-
-  /** Of a write whose bytes went down with a worker it is only found out whether that one had committed it. */
-  recall(ticket: WriteTicket, write: LargeWriteCursor, done: () => void): void {
-    this.#finish(ticket, write, done, (point) =>
-      this.#patiently(() =>
-        then(this.#engine.wasCommitted?.(point) ?? false, (was) => {
-          if (!was) throw new EngineError('worker-lost', { message: 'its bytes went down with the worker thread' });
-          noteSnapshot(write.operation, write.caller, undefined);
-        }),
-      ),
-    );
-  }
-
-  #finish(
-    { number, askedAt }: WriteTicket,
-    write: LargeWriteCursor,
-    done: () => void,
-    attempt: (point: CommitPoint) => Generator<Wait, EngineError | undefined, unknown>,
-  ): void {
+  write(write: LargeWriteCursor, done: () => void): void {
+    const file = this;
     const outcomes = this.#outcomes;
+    const { number, askedAt } = write.ticket;
     const end = (error?: EngineError) => {
       if (error !== undefined) {
         write.fail(outcomes.report(number, 'all', error));
@@ -245,11 +214,24 @@ export class WorkerFile {
     };
     this.#add(
       function* () {
-        end(yield* attempt(outcomes.point(number, number, [askedAt])));
+        const point = outcomes.point(number, number, [askedAt]);
+        noteSnapshot(write.operation, write.caller, undefined);
+        yield* patiently(() => file.#commit(write, point), file.members);
+        end();
       },
       end,
       askedAt,
     );
+  }
+
+  /** Of a write whose bytes went down with a worker it is only found out whether that one had committed it. */
+  #commit(write: LargeWriteCursor, point: CommitPoint): MaybePromise<void> {
+    if (!write.isGone) return commit(this.#engine, write.rewind(), point);
+    const refuse = (was: boolean) => {
+      if (!was) throw new EngineError('worker-lost', { message: 'its bytes went down with the worker thread' });
+    };
+    const was = this.#engine.wasCommitted?.(point) ?? false;
+    return was instanceof Promise ? was.then(refuse) : refuse(was);
   }
 
   // ---- batches ------------------------------------------------------------------------------------
@@ -258,16 +240,13 @@ export class WorkerFile {
     this.#tasks.push({ number, firstSlab, askedAt });
   }
 
-  /** Begins with what comes next; `undefined` if it is done already, as nearly every batch is. */
-  #begin(): Generator<Wait, void, unknown> | undefined {
-    const task = this.#tasks.shift();
-    if (task === undefined) return undefined;
+  #begin(task: Task | GatheredBatch): Generator<Wait, void, unknown> {
     this.#engine.taskBegins?.(task.askedAt);
     if ('run' in task) {
       this.#inHand = task;
       return task.run();
     }
-    const batches = [task];
+    const batches: Together = [task];
     let bytes = this.#batches.seal(task);
     for (;;) {
       const next = this.#tasks[0];
@@ -278,24 +257,6 @@ export class WorkerFile {
       this.#tasks.shift();
     }
     this.#inHand = batches;
-    try {
-      return this.#batches.runAtOnce(batches);
-    } catch (error) {
-      this.#fail(error);
-      return undefined;
-    }
+    return this.#batches.run(batches);
   }
-
-  /** Tries again while another process has the file, as long as this file's providers want to wait. */
-  #patiently(
-    attempt: () => MaybePromise<unknown>,
-    otherwise: EngineError['code'] = 'io-error',
-  ): Generator<Wait, EngineError | undefined, unknown> {
-    const patienceMs = () => Math.max(...[...this.members].map(({ busyTimeoutMs }) => busyTimeoutMs), 0);
-    return patiently(attempt, patienceMs, otherwise);
-  }
-}
-
-function then<T>(value: MaybePromise<T>, use: (value: T) => unknown): MaybePromise<unknown> {
-  return value instanceof Promise ? value.then(use) : use(value);
 }

@@ -1,15 +1,22 @@
 /** Where a file's commits and failures are published, and what the main side is told of a failure. */
+import type { Arena } from '../protocol/arena.ts';
 import { reached } from '../protocol/control.ts';
 import type { Delays } from '../protocol/delays.ts';
 import { FIRST_ERROR } from '../protocol/entries.ts';
 import type { Settlers } from '../protocol/error-board.ts';
 import { errorCodes } from '../protocol/errors.ts';
 import type { Failure } from '../protocol/service.ts';
-import { type CommitPoint, type EngineError, WHOLE } from './engine.ts';
+import { type Caller, type CommitPoint, type EngineError, WHOLE } from './engine.ts';
 
-/** What it needs of the worker around it. */
-export interface OutcomesHost {
+/** What a file needs of the worker around it. */
+export interface FileHost {
+  readonly arena: Arena;
+  readonly members: ReadonlyMap<number, Caller>;
   readonly commitPoints: Int32Array;
+  /** Something is finished; by an answer the main side hears of it anyway. */
+  progressed(answered: boolean): void;
+  /** A task that waited for a promise can go on. */
+  resumed(): void;
   /** Something failed: the main side is told at once, and what of. */
   report(file: number, number: number, which: Settlers, outcome: number, failure: Failure): void;
 }
@@ -17,9 +24,9 @@ export interface OutcomesHost {
 export class Outcomes {
   readonly #file: number;
   readonly delays: Delays;
-  readonly #host: OutcomesHost;
+  readonly #host: FileHost;
 
-  constructor(file: number, delays: Delays, host: OutcomesHost) {
+  constructor(file: number, delays: Delays, host: FileHost) {
     this.#file = file;
     this.delays = delays;
     this.#host = host;

@@ -1,6 +1,6 @@
 /** Waiting without holding up other files: for a promise, and for another process to let go of a file. */
 import { Promise, performance } from '../protocol/surroundings.ts';
-import { EngineError, type MaybePromise } from './engine.ts';
+import { type Caller, EngineError, type MaybePromise } from './engine.ts';
 
 /** What a task waits for: a time at which to go on, or a promise. */
 export type Wait = number | Promise<unknown>;
@@ -10,27 +10,27 @@ const FIRST_RETRY_MS = 0.5;
 const LONGEST_RETRY_MS = 5;
 
 /**
- * Tries again while the database is busy, for as long as somebody wants to wait; returns the failure, if there is one.
- * Whatever is thrown is a failure of the attempt and of nothing else: with the code `otherwise`, if it has none.
+ * Tries again while the database is busy, for as long as one of these callers wants to wait; returns what the attempt comes to.
+ *
+ * @throws the failure of the attempt, whatever it has thrown: with the code `otherwise`, if it has none
  */
-export function* patiently(
-  attempt: () => MaybePromise<unknown>,
-  patienceMs: () => number,
-  otherwise: EngineError['code'],
-): Generator<Wait, EngineError | undefined, unknown> {
+export function* patiently<T>(
+  attempt: () => MaybePromise<T>,
+  callers: ReadonlySet<Caller>,
+  otherwise: EngineError['code'] = 'io-error',
+): Generator<Wait, T, unknown> {
   // from the first attempt on: a server may have waited for a lock within it
   const begunAt = performance.now();
   for (let pause = FIRST_RETRY_MS; ; pause = Math.min(pause * 2, LONGEST_RETRY_MS)) {
     try {
-      yield* settled(attempt());
-      return undefined;
+      return yield* settled(attempt());
     } catch (thrown) {
       const error = EngineError.of(thrown, otherwise);
       // one that concerns this call alone does not pass with time
-      if (error.code !== 'database-busy' || error.onlyOfSome) return error;
+      if (error.code !== 'database-busy' || error.onlyOfSome) throw error;
       const now = performance.now();
-      const deadline = begunAt + patienceMs();
-      if (now >= deadline) return error;
+      const deadline = begunAt + Math.max(...Array.from(callers, ({ busyTimeoutMs }) => busyTimeoutMs), 0);
+      if (now >= deadline) throw error;
       // not in step with another process that waits as well
       yield Math.min(now + pause * (0.5 + Math.random()), deadline);
     }

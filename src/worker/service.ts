@@ -1,5 +1,6 @@
 /** What the main side talks to: takes batches from the ring and calls through Comlink, and gives them to their files. */
 import type { MessagePort } from 'node:worker_threads';
+import { transfer } from 'comlink';
 import { Arena } from '../protocol/arena.ts';
 import { BOOTED, FILE_AT_WORK, RETIRED, type SharedMemory } from '../protocol/control.ts';
 import { Delays } from '../protocol/delays.ts';
@@ -34,20 +35,17 @@ import { unsavedOf } from './behind-a-value.ts';
 import { LargeWriteCursor } from './channel/large-write-cursor.ts';
 import { RingReader } from './channel/ring-reader.ts';
 import { type Engine, EngineError, type MaybePromise } from './engine.ts';
-import { type FileHost, type Member, WorkerFile } from './file.ts';
+import { type Member, WorkerFile } from './file.ts';
 import { Loop, type Shared, type Work } from './loop.ts';
+import type { FileHost } from './outcomes.ts';
 
-export type NewEngine = (provider: ProviderMessage) => Engine;
-/** Makes Comlink move buffers and ports instead of copying them. */
-export type Move = <T extends object>(value: T, transferables: (ArrayBuffer | MessagePort)[]) => T;
+/** `control` is the control block of the connection that the engine serves. */
+export type NewEngine = (provider: ProviderMessage, control: Int32Array) => Engine;
 
 /** What a service needs of the thread that it runs in. */
 export interface ServingThread extends Shared {
   serve(shared: SharedMemory, port: MessagePort): void;
 }
-
-/** What is recalled has none any more. */
-const noBytes: Bytes = { buffer: new SharedArrayBuffer(0), start: 0, length: 0 };
 
 export class Service implements WorkerService, FileHost, Work {
   arena: Arena;
@@ -57,7 +55,6 @@ export class Service implements WorkerService, FileHost, Work {
   readonly #control: Int32Array;
   readonly #board: ErrorBoard;
   readonly #newEngine: NewEngine;
-  readonly #move: Move;
   readonly #ring: RingReader;
   readonly #loop: Loop;
   readonly #thread: ServingThread;
@@ -67,14 +64,13 @@ export class Service implements WorkerService, FileHost, Work {
   /** Files that batches came for since the last pause. */
   readonly #written: WorkerFile[] = [];
 
-  constructor(shared: SharedMemory, newEngine: NewEngine, move: Move, lingerMs: number, thread: ServingThread) {
+  constructor(shared: SharedMemory, newEngine: NewEngine, lingerMs: number, thread: ServingThread) {
     this.#control = new Int32Array(shared.control);
     this.commitPoints = new Int32Array(shared.commitPoints);
     this.#outcomes = new Int32Array(shared.outcomes);
     this.#board = new ErrorBoard(shared.board);
     this.arena = new Arena(shared.arena);
     this.#newEngine = newEngine;
-    this.#move = move;
     this.#ring = new RingReader(this.#control);
     this.#loop = new Loop(this.#control, this.#ring, this, lingerMs, thread);
     this.#thread = thread;
@@ -88,7 +84,7 @@ export class Service implements WorkerService, FileHost, Work {
     const { password, unsavedValues } = message;
     let file = this.#files.get(message.file);
     if (file === undefined) {
-      file = new WorkerFile(message.file, this.#newEngine(message), new Delays(message.delays), this);
+      file = new WorkerFile(message.file, this.#newEngine(message, this.#control), new Delays(message.delays), this);
       this.#files.set(message.file, file);
     }
     const opened = file;
@@ -114,7 +110,10 @@ export class Service implements WorkerService, FileHost, Work {
   detach(id: number): Promise<Report> {
     this.#begin();
     const member = this.members.get(id);
-    if (member === undefined) return this.#nothing({});
+    if (member === undefined) {
+      this.#loop.schedule();
+      return Promise.resolve({});
+    }
     const { file } = member;
     return this.#answer(file, (done: (report: Report) => void) =>
       file.detach(member, (report) => {
@@ -142,23 +141,15 @@ export class Service implements WorkerService, FileHost, Work {
   /** What an engine has found lies in buffers of its own. */
   #handedOver(found: Found, operation: number): Loaded {
     const answer = operation === LOAD_PARCEL ? inParcel(found as StoreFound) : found;
-    return this.#move({ found: answer }, transferablesOf(answer));
+    return transfer({ found: answer }, transferablesOf(answer));
   }
 
-  write(ticket: WriteTicket, operation: number, key: string, clock: number, data: Bytes): Promise<void> {
+  write(ticket: WriteTicket, operation: number, key: string, clock: number, data: Bytes | undefined): Promise<void> {
     this.#begin();
     if (ticket.dropped > 0) accountFor(ticket.dropped);
     const member = this.#memberOf(ticket.member);
-    const write = new LargeWriteCursor(operation, member, key, clock, data, this.#outcomes, ticket.slot, ticket.flags);
-    return this.#answer(member.file, (done) => member.file.write(ticket, write, done));
-  }
-
-  recall(ticket: WriteTicket, operation: number): Promise<void> {
-    this.#begin();
-    if (ticket.dropped > 0) accountFor(ticket.dropped);
-    const member = this.#memberOf(ticket.member);
-    const write = new LargeWriteCursor(operation, member, '', 0, noBytes, this.#outcomes, ticket.slot, 0);
-    return this.#answer(member.file, (done) => member.file.recall(ticket, write, done));
+    const write = new LargeWriteCursor(ticket, operation, member, key, clock, data, this.#outcomes);
+    return this.#answer(member.file, (done) => member.file.write(write, done));
   }
 
   // ---- calls from the main side: the worker itself ---------------------------------------------------
@@ -230,11 +221,6 @@ export class Service implements WorkerService, FileHost, Work {
       this.#proceed(file);
       this.#loop.schedule();
     });
-  }
-
-  #nothing<T>(value: T): Promise<T> {
-    this.#loop.schedule();
-    return Promise.resolve(value);
   }
 
   // ---- what the loop asks for ----------------------------------------------------------------------------

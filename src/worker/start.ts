@@ -1,7 +1,7 @@
 /** What every kind of worker thread does first: offers the service, and says that it runs. */
 import { readlinkSync } from 'node:fs';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { expose, transfer } from 'comlink';
+import { expose } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { BOOTED, type SharedMemory, THREAD_ID } from '../protocol/control.ts';
 import { setImmediate } from '../protocol/surroundings.ts';
@@ -16,11 +16,8 @@ function threadId(): number {
   }
 }
 
-/**
- * @param begin - told what both sides share, before anything else
- * @param lingerMs - after this much quiet the thread returns to its event loop
- */
-export function start(newEngine: NewEngine, lingerMs: number, begin: (shared: SharedMemory) => void = () => {}): void {
+/** @param lingerMs - after this much quiet the thread returns to its event loop */
+export function start(newEngine: NewEngine, lingerMs: number): void {
   if (parentPort === null) return;
   let connections = 0;
   const thread = {
@@ -30,7 +27,7 @@ export function start(newEngine: NewEngine, lingerMs: number, begin: (shared: Sh
     serve(shared: SharedMemory, port: MessagePort): void {
       connections++;
       Atomics.store(new Int32Array(shared.control), THREAD_ID, threadId());
-      const service = new Service(shared, newEngine, transfer, lingerMs, thread);
+      const service = new Service(shared, newEngine, lingerMs, thread);
       Reflect.deleteProperty(shared, 'arena'); // the service has it, and lets go of it for another one
       expose(service, nodeEndpoint(port));
       // a message that can't be read will never be handled: this worker is replaced
@@ -42,7 +39,5 @@ export function start(newEngine: NewEngine, lingerMs: number, begin: (shared: Sh
       setImmediate(() => Atomics.store(new Int32Array(shared.control), BOOTED, 1));
     },
   };
-  const shared = workerData as SharedMemory;
-  begin(shared);
-  thread.serve(shared, parentPort);
+  thread.serve(workerData as SharedMemory, parentPort);
 }

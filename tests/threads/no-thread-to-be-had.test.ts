@@ -110,6 +110,23 @@ describe.skipIf(process.platform === 'win32')('where no thread can be started', 
     }
   });
 
+  it('checkpoints of a file are counted with the worker that serves it, although another one lends the thread', async () => {
+    const { code, stdout, stderr } = await runProgram(
+      `${beginning}
+      const a = open('a');
+      await a.appendPatch(patchOf(1), 1);
+      removeFolder();
+      const b = open('b');
+      const countOf = (provider) => provider.statistics().Worker.Checkpoints;
+      await b.saveSnapshot(new Uint8Array(4_000_000), 1);
+      while (countOf(a) + countOf(b) === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+      console.log(countOf(a), countOf(b) > 0);
+      await Promise.all([a.close(), b.close()]);`,
+      freshFolder(),
+    );
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '0 true\n', stderr: '' });
+  });
+
   it('a thread that has served others besides ends all the same, once none has a file', async () => {
     const { code, stdout, stderr } = await runProgram(
       `${beginning}

@@ -21,13 +21,9 @@ export function callWrite(
   const { number, slot, flags, data, watched } = write;
   const { member, operation, key, clock } = write.call;
   const ticket = { member: member.id, number, slot, flags, dropped, askedAt: cellTime(watched.begunAt) };
-  if (write.isGone) {
-    link.call((service) => service.recall(ticket, operation), onAnswer);
-    return;
-  }
   const { buffer } = data;
   const isShared = types.isSharedArrayBuffer(buffer);
-  const bytes = isShared ? data : transfer(data, [buffer]);
+  const bytes = write.isGone ? undefined : isShared ? data : transfer(data, [buffer]);
   link.call((service) => service.write(ticket, operation, key, clock, bytes), onAnswer, onFailure);
   write.parcelIsGone = !isShared && !types.isArrayBuffer(buffer);
 }

@@ -65,7 +65,7 @@ export class BatchReader implements Writes {
   /** Only the calls of this promise, or all. */
   #only: number | 'all' = 'all';
   /** Whether calls with an outcome are read as well. */
-  #recalls = false;
+  #readsAll = false;
   /** Whether the calls are read to be carried out. */
   #carriesOut = false;
   #batch = 0;
@@ -75,8 +75,6 @@ export class BatchReader implements Writes {
   #keyLength = 0;
   #dataLength = 0;
   #callerId = -1;
-  /** While it is finite, failures of promises from this one on are taken back. */
-  #reopenFrom = Number.POSITIVE_INFINITY;
 
   constructor(arena: Arena, firstSlabs: readonly number[], callers: ReadonlyMap<number, Caller>) {
     this.#arena = arena;
@@ -100,14 +98,6 @@ export class BatchReader implements Writes {
     return this;
   }
 
-  /** Takes back the failures that a lost worker has noted, of promises from this one on. */
-  reopen(from: number): void {
-    this.#reopenFrom = from;
-    this.rewind();
-    while (this.next());
-    this.#reopenFrom = Number.POSITIVE_INFINITY;
-  }
-
   #enter(slab: number): void {
     this.#slab = slab;
     if (slab === NO_SLAB) return;
@@ -121,19 +111,22 @@ export class BatchReader implements Writes {
   }
 
   /**
-   * Of a batch that a lost worker has begun to carry out promise by promise: what became of the snapshots among those
-   * that are dealt with, in order, so that a prune behind them is judged as that worker would have judged it.
+   * Of a batch that a lost worker has begun to carry out promise by promise: takes back the failures behind the promises that are
+   * dealt with; and notes what became of the snapshots among these, so that a prune is judged as that worker would have judged it.
    */
-  recallSnapshots(below: number): void {
+  goOnBehind(done: number): void {
     this.rewind();
-    this.#recalls = true;
+    this.#readsAll = true;
     while (this.next()) {
-      if (this.operation !== SAVE_SNAPSHOT || this.settler >= below) continue;
-      const code = errorCodes[this.#outcome - FIRST_ERROR];
-      const message = 'it could not be stored by a worker thread that was lost after that';
-      noteSnapshot(this.operation, this.caller, code && new EngineError(code, { message }));
+      if (this.settler >= done) {
+        this.#setOutcome(OUTCOME_OPEN);
+      } else if (this.operation === SAVE_SNAPSHOT) {
+        const code = errorCodes[this.#outcome - FIRST_ERROR];
+        const message = 'it could not be stored by a worker thread that was lost after that';
+        noteSnapshot(this.operation, this.caller, code && new EngineError(code, { message }));
+      }
     }
-    this.#recalls = false;
+    this.#readsAll = false;
   }
 
   next(): boolean {
@@ -150,8 +143,7 @@ export class BatchReader implements Writes {
       const dataLength = arena.cell(cell + ENTRY_DATA_LENGTH);
       this.#following = at + entryBytes(keyLength, dataLength);
       const settler = arena.cell(cell + ENTRY_SETTLER);
-      if (settler >= this.#reopenFrom) arena.cells[cell] = withOutcome(word, OUTCOME_OPEN);
-      else if (outcomeOf(word) !== OUTCOME_OPEN && !this.#recalls) continue; // failed before a worker was lost
+      if (outcomeOf(word) !== OUTCOME_OPEN && !this.#readsAll) continue; // failed before a worker was lost
       if (this.#only !== 'all' && settler !== this.#only) continue;
       this.at = at;
       this.operation = operationOf(word);
@@ -178,11 +170,6 @@ export class BatchReader implements Writes {
     return false;
   }
 
-  get isLast(): boolean {
-    if (this.#only !== 'all' || this.#following < this.#end || this.#batch + 1 < this.#firstSlabs.length) return false;
-    return this.#arena.cell((this.#slab >> 2) + SLAB_NEXT) === NO_SLAB;
-  }
-
   get keepsBoth(): boolean {
     return (this.#flags & ENTRY_KEEPS_BOTH) !== 0;
   }
@@ -203,15 +190,19 @@ export class BatchReader implements Writes {
 
   /** Notes a failure as the outcome of the present call, if it has none. */
   fail(outcome: number): void {
-    const cell = this.at >> 2;
-    const word = this.#arena.cell(cell);
-    if (outcomeOf(word) === OUTCOME_OPEN) this.#arena.cells[cell] = withOutcome(word, outcome);
+    if (outcomeOf(this.#arena.cell(this.at >> 2)) === OUTCOME_OPEN) this.#setOutcome(outcome);
   }
 
+  #setOutcome(outcome: number): void {
+    const cell = this.at >> 2;
+    this.#arena.cells[cell] = withOutcome(this.#arena.cell(cell), outcome);
+  }
+
+  /** All batches are looked through then: it is rare. */
   markCollided(at: number): void {
     const cell = at >> 2;
     this.#arena.cells[cell] = withFlags(this.#arena.cell(cell), ENTRY_COLLIDED);
-    this.#flagSlab(this.#firstSlabOf(at), BATCH_COLLIDED);
+    for (const slab of this.#firstSlabs) this.#flagSlab(slab, BATCH_COLLIDED);
   }
 
   unmarkCollided(at: number): void {
@@ -235,11 +226,5 @@ export class BatchReader implements Writes {
   #flagSlab(slab: number, flag: number): void {
     const flagsAt = (slab >> 2) + SLAB_FLAGS;
     this.#arena.cells[flagsAt] = this.#arena.cell(flagsAt) | flag;
-  }
-
-  #firstSlabOf(at: number): number {
-    if (this.#firstSlabs.length === 1) return this.#firstSlabs[0] ?? 0;
-    const within = (slab: number) => at >= slab && at < slab + this.#arena.sizeOf(slab);
-    return this.#firstSlabs.find(within) ?? 0;
   }
 }

@@ -3,42 +3,49 @@ import { MessagePort } from 'node:worker_threads';
 import { SLOT_COLLIDED, SLOT_FOREIGN_WRITER } from '../../protocol/control.ts';
 import { ENTRY_ACKNOWLEDGED, ENTRY_KEEPS_BOTH } from '../../protocol/entries.ts';
 import { discard, open } from '../../protocol/parcel.ts';
-import type { Bytes } from '../../protocol/service.ts';
+import type { Bytes, WriteTicket } from '../../protocol/service.ts';
 import type { Caller, Writes } from '../engine.ts';
 
+const noBytes: Bytes = { buffer: new SharedArrayBuffer(0), start: 0, length: 0 };
+
 export class LargeWriteCursor implements Writes {
+  readonly ticket: WriteTicket;
   readonly operation: number;
   readonly caller: Caller;
   readonly clock: number;
   readonly key: string;
-  readonly keepsBoth: boolean;
-  readonly isAcknowledged: boolean;
   readonly at = 0;
-  readonly isLast = true;
+  /** Whether its bytes went down with the worker before. */
+  readonly isGone: boolean;
   #bytes: Bytes;
   readonly #outcomes: Int32Array;
-  readonly #slot: number;
   #read = false;
 
   constructor(
+    ticket: WriteTicket,
     operation: number,
     caller: Caller,
     key: string,
     clock: number,
-    bytes: Bytes,
+    bytes: Bytes | undefined,
     outcomes: Int32Array,
-    slot: number,
-    flags: number,
   ) {
-    this.keepsBoth = (flags & ENTRY_KEEPS_BOTH) !== 0;
-    this.isAcknowledged = (flags & ENTRY_ACKNOWLEDGED) !== 0;
+    this.ticket = ticket;
     this.operation = operation;
     this.caller = caller;
     this.key = key;
     this.clock = clock;
-    this.#bytes = bytes;
+    this.isGone = bytes === undefined;
+    this.#bytes = bytes ?? noBytes;
     this.#outcomes = outcomes;
-    this.#slot = slot;
+  }
+
+  get keepsBoth(): boolean {
+    return (this.ticket.flags & ENTRY_KEEPS_BOTH) !== 0;
+  }
+
+  get isAcknowledged(): boolean {
+    return (this.ticket.flags & ENTRY_ACKNOWLEDGED) !== 0;
   }
 
   rewind(): this {
@@ -66,19 +73,19 @@ export class LargeWriteCursor implements Writes {
 
   /** Only before it is published: after that the slot may be used anew. */
   fail(outcome: number): void {
-    this.#outcomes[this.#slot] = outcome;
+    this.#outcomes[this.ticket.slot] = outcome;
   }
 
   markCollided(): void {
-    this.#outcomes[this.#slot] = (this.#outcomes[this.#slot] ?? 0) | SLOT_COLLIDED;
+    this.#outcomes[this.ticket.slot] = (this.#outcomes[this.ticket.slot] ?? 0) | SLOT_COLLIDED;
   }
 
   unmarkCollided(): void {
-    this.#outcomes[this.#slot] = (this.#outcomes[this.#slot] ?? 0) & ~SLOT_COLLIDED;
+    this.#outcomes[this.ticket.slot] = (this.#outcomes[this.ticket.slot] ?? 0) & ~SLOT_COLLIDED;
   }
 
   markForeignWriter(): void {
-    this.#outcomes[this.#slot] = (this.#outcomes[this.#slot] ?? 0) | SLOT_FOREIGN_WRITER;
+    this.#outcomes[this.ticket.slot] = (this.#outcomes[this.ticket.slot] ?? 0) | SLOT_FOREIGN_WRITER;
   }
 
   /**

@@ -1,5 +1,4 @@
 /** The engine for SQLite files: connections, transactions, and what loads read. */
-import { APPEND_PATCH } from '../../protocol/entries.ts';
 import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
 import type { RecordsFound, StoreFound } from '../../protocol/service.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
@@ -7,12 +6,12 @@ import { verifyValue } from '../verify-value.ts';
 import { toEngineError } from './errors.ts';
 import { orFull } from './no-room.ts';
 import { closeDatabase, keepsStatementsOpen } from './node-sqlite.ts';
-import { type OpenedDatabase, openDatabase } from './open-database.ts';
-import { PatchLoader } from './patch-loader.ts';
-import { insertOf, PatchWriter } from './patch-writer.ts';
-import { perform, ROW_BYTES, type Tables } from './perform.ts';
+import { type DatabaseName, type OpenedDatabase, openDatabase } from './open-database.ts';
+import { loadPatches } from './patch-loader.ts';
+import { PatchWriter } from './patch-writer.ts';
+import { perform, type Tables } from './perform.ts';
 import { Records } from './records.ts';
-import { bytesOf, LARGE_BYTES, Statements } from './statements.ts';
+import { bytesOf, Statements } from './statements.ts';
 import { hasWalResetFault } from './version.ts';
 import { WalKeeper } from './wal-keeper.ts';
 import { loadStore, storesOf } from './whole-stores.ts';
@@ -23,23 +22,21 @@ const PAGE_BYTES = 4096;
 /** All that lives as long as a connection. */
 interface Connection extends Tables {
   opened: OpenedDatabase;
-  loader: PatchLoader;
   wal: WalKeeper | undefined;
   dataVersion: number | undefined;
 }
 
 export class SqliteEngine implements Engine {
-  readonly #path: string;
-  readonly #parameters: string;
-  readonly #transient: boolean;
+  readonly #name: DatabaseName;
+  readonly #control: Int32Array;
   #connection: Connection | undefined;
   #full = false;
   version = '';
 
-  constructor(path: string, parameters: string, transient: boolean) {
-    this.#path = path;
-    this.#parameters = parameters;
-    this.#transient = transient;
+  /** @param control - the control block, where checkpoints are counted */
+  constructor(name: DatabaseName, control: Int32Array) {
+    this.#name = name;
+    this.#control = control;
   }
 
   attach(): undefined {
@@ -59,10 +56,13 @@ export class SqliteEngine implements Engine {
 
   #connect(): Connection {
     if (this.#connection !== undefined) return this.#connection;
-    const opened = openDatabase(this.#path, this.#parameters, this.#transient, this.#full);
+    const opened = openDatabase(this.#name, this.#full);
     this.version = opened.version;
     const { database, location } = opened;
-    this.#connection = connectionOn(opened, location === '' ? undefined : new WalKeeper(database, location));
+    this.#connection = connectionOn(
+      opened,
+      location === '' ? undefined : new WalKeeper(database, location, this.#control),
+    );
     return this.#connection;
   }
 
@@ -73,12 +73,10 @@ export class SqliteEngine implements Engine {
     let begun = false;
     let bytes = 0;
     try {
-      let more = writes.next();
-      if (this.#insertAlone(connection, writes, more, commitPoint)) return;
       // IMMEDIATE: a read that turns into a write fails at once, whatever the timeout (SQLITE_BUSY_SNAPSHOT)
       statements.get('BEGIN IMMEDIATE').run();
       begun = true;
-      for (; more; more = writes.next()) bytes += perform(writes, connection);
+      while (writes.next()) bytes += perform(writes, connection);
       writer.insert();
       bytes += PAGE_BYTES * writer.places;
       if (hasWalResetFault(this.version) && sawForeignWriter(connection)) writes.markForeignWriter();
@@ -101,25 +99,6 @@ export class SqliteEngine implements Engine {
     connection.wal?.wrote(bytes);
   }
 
-  /**
-   * One patch and no more: a statement that commits by itself takes two statements less. Returns false if
-   * nothing was done: it is another case, or the number is taken, which leaves more to find out.
-   */
-  #insertAlone({ statements, wal }: Connection, writes: Writes, any: boolean, commitPoint: CommitPoint): boolean {
-    if (!any || writes.operation !== APPEND_PATCH || !writes.isLast || hasWalResetFault(this.version)) return false;
-    const { caller, clock, data, keepsBoth } = writes;
-    if (keepsBoth || data.byteLength > LARGE_BYTES) return false;
-    const insert = statements.get(insertOf(1));
-    const { cells, index, value } = commitPoint;
-    // published as after COMMIT, and for the same reason
-    const done = insert.run(caller.storeId, clock, data);
-    if (done.changes !== 1) return false;
-    cells[index] = value;
-    noteCommit(commitPoint);
-    wal?.wrote(data.byteLength + ROW_BYTES + 2 * caller.storeId.length);
-    return true;
-  }
-
   // ---- loads --------------------------------------------------------------------------------------
 
   loadSnapshot({ storeId }: Caller): Uint8Array | undefined {
@@ -129,7 +108,7 @@ export class SqliteEngine implements Engine {
   }
 
   loadPatchesSince({ storeId }: Caller, clock: number): PatchBlocks {
-    return this.#read(({ loader }) => loader.load(storeId, clock));
+    return this.#read(({ statements }) => loadPatches(statements, storeId, clock));
   }
 
   loadValue({ verifyValues }: Caller, hash: string): Uint8Array | undefined {
@@ -141,13 +120,11 @@ export class SqliteEngine implements Engine {
   }
 
   loadStore({ storeId }: Caller): StoreFound {
-    return this.#read(({ statements, loader }) => loadStore(storeId, statements, loader));
+    return this.#read(({ statements }) => loadStore(storeId, statements));
   }
 
   listStores(): string[] {
-    return this.#read(({ opened: { database, isUtf8 }, statements, records }) =>
-      storesOf(database, isUtf8, statements, records),
-    );
+    return this.#read(({ statements, records }) => storesOf(statements, records));
   }
 
   loadRecord({ storeId }: Caller, key: string): Uint8Array | undefined {
@@ -172,10 +149,10 @@ export class SqliteEngine implements Engine {
 
   /** There is no room for what a connection needs beside the file, or makes in it: reading it needs neither. */
   #readWithoutRoom<T>(read: (connection: Connection) => T, failure: EngineError): T {
-    if (this.#transient || keepsStatementsOpen()) throw failure; // such a Node would go on locking everybody out
+    if (this.#name.transient || keepsStatementsOpen()) throw failure; // such a Node would go on locking everybody out
     let opened: OpenedDatabase;
     try {
-      opened = openDatabase(this.#path, this.#parameters, false, this.#full, true);
+      opened = openDatabase(this.#name, this.#full, true);
     } catch {
       throw failure; // there is nothing to read yet, or it is not to be had alone: what failed first says what to do
     }
@@ -235,7 +212,7 @@ export class SqliteEngine implements Engine {
 
   /** Lets go of a connection; a database in memory would be gone with it, so that one stays. */
   #abandon(): void {
-    if (this.#transient) return;
+    if (this.#name.transient) return;
     const connection = this.#connection;
     this.#connection = undefined;
     try {
@@ -264,12 +241,10 @@ export class SqliteEngine implements Engine {
 }
 
 function connectionOn(opened: OpenedDatabase, wal: WalKeeper | undefined): Connection {
-  const { database, isUtf8 } = opened;
-  const statements = new Statements(database);
+  const statements = new Statements(opened.database);
   const writer = new PatchWriter(statements);
-  const records = new Records(database, isUtf8, statements);
-  const loader = new PatchLoader(database, isUtf8);
-  return { opened, statements, writer, records, loader, wal, dataVersion: undefined };
+  const records = new Records(statements);
+  return { opened, statements, writer, records, wal, dataVersion: undefined };
 }
 
 /** `data_version` changes when another connection has committed: one of another process. */

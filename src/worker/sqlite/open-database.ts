@@ -3,6 +3,7 @@ import { constants, opendirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
+import type { ProviderMessage } from '../../protocol/service.ts';
 import { EngineError } from '../engine.ts';
 import { type Identity, identityOf, isSame, whyNoFile } from '../ordinary-file.ts';
 import { refusedAccess } from '../refused-access.ts';
@@ -12,42 +13,37 @@ import { DatabaseSync, firstRow, knowsUrls } from './node-sqlite.ts';
 import { checkSchema, createTables, hasAllTables } from './schema.ts';
 import { LONGEST_KEPT } from './wal-keeper.ts';
 
+/** As a provider names it. */
+export type DatabaseName = Pick<ProviderMessage, 'dbPath' | 'parameters' | 'transient'>;
+
 export interface OpenedDatabase {
   database: Database;
   /** The path of the file, empty for a database in memory. */
   location: string;
   version: string;
-  /** Whether text is stored as UTF-8, so that bytes may be joined as text. */
-  isUtf8: boolean;
   setSynchronous(full: boolean): void;
   whereIsFile(): 'there' | 'missing' | 'replaced';
 }
 
 /** @param onlyReads - nothing is made, in the file or beside it; nobody else can have it open meanwhile */
-export function openDatabase(
-  path: string,
-  parameters: string,
-  transient: boolean,
-  full: boolean,
-  onlyReads = false,
-): OpenedDatabase {
+export function openDatabase(name: DatabaseName, full: boolean, onlyReads = false): OpenedDatabase {
   let database: Database;
   try {
-    refuseWhatIsNoFile(path, transient);
+    refuseWhatIsNoFile(name);
     // defensive: SQL that comes with a file can't write to the schema or to shadow tables (Node 24 on)
-    database = new DatabaseSync(nameFor(path, parameters, transient), {
+    database = new DatabaseSync(pathOrUrl(name), {
       enableForeignKeyConstraints: false,
       enableDoubleQuotedStringLiterals: false,
       allowExtension: false,
       defensive: true,
     } as ConstructorParameters<typeof DatabaseSync>[1]);
   } catch (error) {
-    throw whyNotOpen(toOpenError(error), path, transient);
+    throw whyNotOpen(toOpenError(error), name);
   }
   try {
-    return setUp(database, transient, full, onlyReads);
+    return setUp(database, name.transient, full, onlyReads);
   } catch (error) {
-    const failure = whyNotOpen(toOpenError(error), path, transient);
+    const failure = whyNotOpen(toOpenError(error), name);
     try {
       database.close(); // plainly: a file that is not ours is left as it is
     } catch (closeError) {
@@ -58,10 +54,10 @@ export function openDatabase(
 }
 
 /** The file's path, or the URL that says more; SQLite can be given none before Node 22.15. */
-function nameFor(path: string, parameters: string, transient: boolean): string {
-  if (transient) return path.startsWith('file:') && !knowsUrls() ? ':memory:' : path;
-  if (parameters === '') return path;
-  if (knowsUrls()) return `${pathToFileURL(path).href}?${parameters}`;
+function pathOrUrl({ dbPath, parameters, transient }: DatabaseName): string {
+  if (transient) return dbPath.startsWith('file:') && !knowsUrls() ? ':memory:' : dbPath;
+  if (parameters === '') return dbPath;
+  if (knowsUrls()) return `${pathToFileURL(dbPath).href}?${parameters}`;
   const message = `Node ${process.versions.node} opens no file with the parameters ${parameters}: Node 22.15 and later do`;
   throw new EngineError('open-failed', { message });
 }
@@ -97,7 +93,6 @@ function setUp(database: Database, transient: boolean, full: boolean, onlyReads:
     // a file system without shared memory, or a file that can't be written: SQLite's rollback journal is as safe
     database.exec('PRAGMA synchronous = FULL');
   }
-  const isUtf8 = value('PRAGMA encoding') === 'UTF-8';
   const version = String(value('SELECT sqlite_version()'));
   // the file as SQLite knows it
   const location = String(value("SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
@@ -106,7 +101,6 @@ function setUp(database: Database, transient: boolean, full: boolean, onlyReads:
     database,
     location,
     version,
-    isUtf8,
     setSynchronous: mode === 'wal' || mode === 'memory' ? setSynchronous : () => {},
     whereIsFile() {
       if (original === undefined) return 'there';
@@ -129,7 +123,7 @@ function find(location: string): Identity | undefined {
 const notPermitted = ['EACCES', 'EPERM', 'EROFS'];
 
 /** SQLite says no more than "unable to open", also where it may read the file but not write beside it; the system says why. */
-function whyNotOpen(failed: EngineError, path: string, transient: boolean): EngineError {
+function whyNotOpen(failed: EngineError, { dbPath: path, transient }: DatabaseName): EngineError {
   if (transient) return failed;
   const failure = orFull(failed, path);
   // without a code of SQLite it is the system that has spoken
@@ -160,7 +154,7 @@ function noMoreFiles(folder: string): NodeJS.ErrnoException | undefined {
 }
 
 /** SQLite says only "unable to open", or "disk I/O error" once it has written to a device; this says why. */
-function refuseWhatIsNoFile(path: string, transient: boolean): void {
+function refuseWhatIsNoFile({ dbPath: path, transient }: DatabaseName): void {
   if (transient) return;
   const found = statSync(path, { throwIfNoEntry: false });
   const message = whyNoFile(path, found);

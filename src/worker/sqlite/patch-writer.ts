@@ -159,7 +159,7 @@ export class PatchWriter {
 const inserts = new Map<number, string>();
 
 /** The statement that inserts so many rows, where a number that is taken is left as it is. */
-export function insertOf(rows: number): string {
+function insertOf(rows: number): string {
   let sql = inserts.get(rows);
   if (sql === undefined) {
     const values = Array(rows).fill('(?, ?, ?)').join(', ');

@@ -20,7 +20,7 @@ import type { Statements } from './statements.ts';
 import { isAsSeen, removeStore, saveSnapshot } from './whole-stores.ts';
 
 /** What a row takes besides its bytes, roughly: its entries in the table and its index. */
-export const ROW_BYTES = 64;
+const ROW_BYTES = 64;
 
 export interface Tables {
   statements: Statements;

@@ -1,12 +1,11 @@
 /** Records: bytes under a key of a store, in a table that is made with the first of a file. */
-import type { DatabaseSync } from 'node:sqlite';
 import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
 import type { RecordsFound } from '../../protocol/service.ts';
 import { EngineError } from '../engine.ts';
 import { toEngineError } from './errors.ts';
 import { checkSchema, createRecords, RECORDS_TABLE } from './schema.ts';
 import { bytesOf, type Statements } from './statements.ts';
-import { textOf } from './text.ts';
+import { isUtf8, textOf } from './text.ts';
 
 /** What a block should hold: records of one block share their memory for as long as one is kept. */
 const BLOCK_BYTES = 1024 * 1024;
@@ -14,14 +13,10 @@ const BLOCK_BYTES = 1024 * 1024;
 type Condition = readonly [sql: string, ...values: (string | Uint8Array)[]];
 
 export class Records {
-  readonly #database: DatabaseSync;
-  readonly #isUtf8: boolean;
   readonly #statements: Statements;
   #isKnown = false;
 
-  constructor(database: DatabaseSync, isUtf8: boolean, statements: Statements) {
-    this.#database = database;
-    this.#isUtf8 = isUtf8;
+  constructor(statements: Statements) {
     this.#statements = statements;
   }
 
@@ -37,7 +32,7 @@ export class Records {
   /** It may not have been there when the file was opened. If it is not ours, that concerns only the calls that need it. */
   #check(): void {
     try {
-      checkSchema(this.#database);
+      checkSchema(this.#statements.database);
     } catch (error) {
       const { code, reported } = toEngineError(error);
       throw new EngineError(code, reported, true);
@@ -50,7 +45,7 @@ export class Records {
   }
 
   save(storeId: string, key: string, data: Uint8Array): void {
-    if (!this.isThere) createRecords(this.#database);
+    if (!this.isThere) createRecords(this.#statements.database);
     this.#statements.write(
       'INSERT INTO sds_records (data, store_id, key) SELECT ?, ?, ? WHERE ? ' +
         'ON CONFLICT (store_id, key) DO UPDATE SET data = excluded.data',
@@ -91,13 +86,13 @@ export class Records {
       if (data === undefined) throw new EngineError('database-corrupt', { message: 'the key of a record is no text' });
       blocks.add(data);
     }
-    return { keys: keys.map(({ key }) => textOf({ database: this.#database }, key)), data: blocks.end() };
+    return { keys: keys.map(({ key }) => textOf(this.#statements, key)), data: blocks.end() };
   }
 
   /** Holds for keys whose bytes begin with those of the prefix. */
   #beginsWith(prefix: string): Condition {
     if (prefix === '') return [''];
-    if (!this.#isUtf8) {
+    if (!isUtf8(this.#statements)) {
       // no range of such a file's order, which is that of its bytes
       return ['AND substr(CAST(key AS BLOB), 1, length(CAST(? AS BLOB))) = CAST(? AS BLOB)', prefix, prefix];
     }

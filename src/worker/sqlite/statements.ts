@@ -7,18 +7,18 @@ import { firstRow } from './node-sqlite.ts';
 export const LARGE_BYTES = 64 * 1024;
 
 export class Statements {
-  readonly #database: DatabaseSync;
+  readonly database: DatabaseSync;
   readonly #prepared = new Map<string, StatementSync>();
 
   constructor(database: DatabaseSync) {
-    this.#database = database;
+    this.database = database;
   }
 
   /** Prepared once. */
   get(sql: string): StatementSync {
     let statement = this.#prepared.get(sql);
     if (statement === undefined) {
-      statement = this.#database.prepare(sql);
+      statement = this.database.prepare(sql);
       this.#prepared.set(sql, statement);
     }
     return statement;

@@ -19,6 +19,11 @@ export function encodingOf(database: Database): string {
   return encoding;
 }
 
+/** Whether text is stored as UTF-8, so that bytes may be joined as text. */
+export function isUtf8({ database }: { database: Database }): boolean {
+  return encodingOf(database) === 'UTF-8';
+}
+
 /** The text whose bytes, in the database's encoding, these are. */
 export function textOf({ database }: { database: Database }, bytes: unknown): string {
   if (!(bytes instanceof Uint8Array)) return String(bytes);

@@ -7,8 +7,8 @@
  */
 import { statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
+import { CHECKPOINT_MICROSECONDS, CHECKPOINTS } from '../../protocol/control.ts';
 import { performance } from '../../protocol/surroundings.ts';
-import { countCheckpoint } from './checkpoint-count.ts';
 import { firstRow } from './node-sqlite.ts';
 
 const MiB = 1024 * 1024;
@@ -35,6 +35,7 @@ const QUIET_MS = 3000;
 export class WalKeeper {
   readonly #database: DatabaseSync;
   readonly #walPath: string;
+  readonly #control: Int32Array;
   /** Estimates of what was written since the last look at the log, and since all of it came into the database. */
   #sinceLook = 0;
   #inLog = 0;
@@ -47,9 +48,10 @@ export class WalKeeper {
   /** When there was last so much in the log that a checkpoint was worth it, and came to its end. */
   #usedAt = 0;
 
-  constructor(database: DatabaseSync, path: string) {
+  constructor(database: DatabaseSync, path: string, control: Int32Array) {
     this.#database = database;
     this.#walPath = `${path}-wal`;
+    this.#control = control;
   }
 
   /** Told after each commit; runs a checkpoint here only if the log has become large. */
@@ -105,7 +107,8 @@ export class WalKeeper {
     try {
       const begunAt = performance.now();
       const row = firstRow(this.#database.prepare(`PRAGMA wal_checkpoint(${mode})`));
-      countCheckpoint(performance.now() - begunAt);
+      Atomics.add(this.#control, CHECKPOINT_MICROSECONDS, Math.round((performance.now() - begunAt) * 1000));
+      Atomics.add(this.#control, CHECKPOINTS, 1);
       if (row?.busy !== 0 || row.log !== row.checkpointed) return false;
       this.#inLog = this.#sinceLook = 0;
       if (mode !== 'TRUNCATE') this.#usedAt = performance.now();

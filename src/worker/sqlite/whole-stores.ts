@@ -1,18 +1,17 @@
 /** What concerns a store as a whole: all of it at once, its compaction, its removal; and which stores there are. */
-import type { DatabaseSync } from 'node:sqlite';
 import type { SeenStore } from '../../protocol/compaction.ts';
 import type { StoreFound } from '../../protocol/service.ts';
-import type { PatchLoader } from './patch-loader.ts';
+import { loadPatches } from './patch-loader.ts';
 import type { Records } from './records.ts';
 import { bytesOf, type Statements } from './statements.ts';
-import { textOf } from './text.ts';
+import { isUtf8, textOf } from './text.ts';
 
 const BELOW_ALL = Number.MIN_SAFE_INTEGER - 1;
 
 /** Call it within a transaction. */
-export function loadStore(storeId: string, statements: Statements, loader: PatchLoader): StoreFound {
+export function loadStore(storeId: string, statements: Statements): StoreFound {
   const snapshot = statements.first('SELECT data, clock FROM snapshots WHERE store_id = ?', storeId);
-  const patches = loader.load(storeId, BELOW_ALL);
+  const patches = loadPatches(statements, storeId, BELOW_ALL);
   const last = statements.first('SELECT max(clock) AS clock FROM patches WHERE store_id = ?', storeId);
   const clocks = [snapshot?.clock, last?.clock].filter((clock) => typeof clock === 'number');
   return {
@@ -51,7 +50,7 @@ export function removeStore(storeId: string, statements: Statements, records: Re
 }
 
 /** In the order of their names' UTF-8 bytes. */
-export function storesOf(database: DatabaseSync, isUtf8: boolean, statements: Statements, records: Records): string[] {
+export function storesOf(statements: Statements, records: Records): string[] {
   // by leaps through the index, from each store to the next: there may be millions of rows
   const leaps = (name: string, table: string) =>
     `${name} (id) AS (SELECT min(store_id) FROM ${table} UNION ALL ` +
@@ -63,6 +62,6 @@ export function storesOf(database: DatabaseSync, isUtf8: boolean, statements: St
   const rows = statements
     .get(`SELECT CAST(id AS BLOB) AS name FROM (${sql}) WHERE typeof(id) = 'text' ORDER BY id`)
     .all();
-  const names = rows.map(({ name }) => textOf({ database }, name));
-  return isUtf8 ? names : names.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  const names = rows.map(({ name }) => textOf(statements, name));
+  return isUtf8(statements) ? names : names.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
 }
