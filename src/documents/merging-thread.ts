@@ -105,12 +105,12 @@ function start(resourceLimits: MergingLimits, limits: string): Thread {
   return started;
 }
 
-/** Rejects with why the thread has ended, or with nothing. */
+/** Rejects with why the thread has ended, or with nothing. @throws if it can't be asked: then no reply is expected */
 function ask(asked: Thread, request: MergeRequest): Promise<MergeReply> {
+  stayAlive();
+  asked.worker.postMessage(request, [request.parts.port]);
   const { promise, resolve, reject } = Promise.withResolvers<MergeReply>();
   asked.settle = { resolve, reject };
-  asked.worker.postMessage(request, [request.parts.port]);
-  stayAlive();
   endsNot = later(() => void asked.worker.terminate(), LONGEST_MS);
   return promise;
 }

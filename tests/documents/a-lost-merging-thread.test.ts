@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 import * as Y from 'yjs';
 import { place } from '../package/a-fresh-machine.ts';
 import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
-import { mergingThreads, persistenceOn, storedText, textOf, type, updateOf } from './documents.ts';
+import { mergingThreads, persistenceOn, runEditor, storedText, textOf, type, updateOf } from './documents.ts';
 
 const yjs = JSON.stringify(import.meta.resolve('yjs'));
 
@@ -123,4 +123,27 @@ it('a thread that is not needed any more ends', async () => {
   await persistence.storeUpdate('notes', updateOf('x'));
   await persistence.flushDocument('notes');
   await expect.poll(() => mergingThreads().length).toBe(0);
+});
+
+it('a thread that can not be asked: that is told once, and the process does not wait for the thread', async () => {
+  const ended = await runEditor(
+    `import { Worker } from 'node:worker_threads';
+    const { postMessage } = Worker.prototype;
+    Worker.prototype.postMessage = function (...given) {
+      if (this.threadName === 'sds-merging') throw new Error('on purpose');
+      return postMessage.apply(this, given);
+    };
+    const failed = Promise.withResolvers();
+    const persistence = new YjsPersistence(file, { Y, onError: failed.resolve });
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    type(doc, 'x'.repeat(500));
+    const { code, cause } = await failed.promise;
+    console.log(code, cause.message);
+    await persistence.destroy();
+    const begun = performance.now();
+    process.on('exit', () => console.log(performance.now() - begun < 3000 ? 'soon' : 'late'));`,
+    join(freshFolder(), 'documents.db'),
+  );
+  expect(ended).toEqual({ code: 0, signal: null, stdout: 'worker-lost on purpose\nsoon\n', stderr: '' });
 });

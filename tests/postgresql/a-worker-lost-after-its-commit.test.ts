@@ -1,8 +1,8 @@
 /** The server has committed, and the worker dies before it hears of it: the next one finds that out. */
 import { once } from 'node:events';
-import type { Worker } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
 import { SDS_DesktopPersistenceProvider, transfer } from 'sds-persistence-worker';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { patchOf } from '../support/files.ts';
 import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
 import { codeOf } from './outcomes.ts';
@@ -47,6 +47,29 @@ describeOnPostgresql('a worker that is lost after its commit', () => {
     const stored = patches.length - 1 + snapshots.length + blobs.length;
     expect({ code, stored: stored > 0 }).toEqual({ code, stored: code === 'carried out' });
     expect(blobs.map(({ ref_count }) => ref_count)).toEqual(blobs.map(() => 1));
+  });
+
+  it('the next one can not be asked either: one more is', async () => {
+    const { postMessage } = Worker.prototype;
+    let asked = 0;
+    vi.spyOn(Worker.prototype, 'postMessage').mockImplementation(function (this: Worker, message, ...more) {
+      const { path, argumentList = [] } = message as { path?: string[]; argumentList?: { value: unknown }[] };
+      const isWithoutBytes = path?.[0] === 'write' && argumentList.at(-1)?.value === undefined;
+      if (isWithoutBytes && ++asked === 1) throw new Error('on purpose');
+      postMessage.call(this, message, ...more);
+    });
+    onTestFinished(() => void vi.restoreAllMocks());
+    const { proxy, url, database } = await proxiedPlace();
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store');
+    onTestFinished(() => provider.close());
+    await provider.ready();
+    const lost = proxy.loseAnswerTo({ COMMIT: 'COMMIT' }, false);
+    const outcome = Promise.allSettled([provider.saveValue('value', handedOver(1_000_000))]);
+    await lost;
+    await endWorkers();
+    expect((await outcome).map(codeOf)).toEqual(['carried out']);
+    expect(asked).toBe(2);
+    expect((await postgresql.rowsOf(server.url(database))).blobs).toMatchObject([{ ref_count: 1 }]);
   });
 
   it('of a batch that is carried out call by call: what has failed stays failed', async () => {

@@ -10,7 +10,10 @@ import type { LargeWrite } from '../queue/large-write.ts';
 import type { Load } from '../queue/load.ts';
 import type { WorkerLink } from './worker-link.ts';
 
-/** Sends a write that has a slot for its outcome; `dropped` as in its ticket. `onFailure` is told if it never got there. */
+/**
+ * Sends a write that has a slot for its outcome; `dropped` as in its ticket. `onFailure` is told if it never got there: not of one
+ * whose bytes are gone, which the worker before may have committed.
+ */
 export function callWrite(
   link: WorkerLink,
   write: LargeWrite,
@@ -23,8 +26,9 @@ export function callWrite(
   const ticket = { member: member.id, number, slot, flags, dropped, askedAt: cellTime(watched.begunAt) };
   const { buffer } = data;
   const isShared = types.isSharedArrayBuffer(buffer);
-  const bytes = write.isGone ? undefined : isShared ? data : transfer(data, [buffer]);
-  link.call((service) => service.write(ticket, operation, key, clock, bytes), onAnswer, onFailure);
+  const { isGone } = write;
+  const bytes = isGone ? undefined : isShared ? data : transfer(data, [buffer]);
+  link.call((service) => service.write(ticket, operation, key, clock, bytes), onAnswer, isGone ? undefined : onFailure);
   write.parcelIsGone = !isShared && !types.isArrayBuffer(buffer);
 }
 

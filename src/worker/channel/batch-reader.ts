@@ -18,7 +18,6 @@ import {
   OUTCOME_OPEN,
   operationOf,
   outcomeOf,
-  SAVE_SNAPSHOT,
   withFlags,
   withOutcome,
   withoutFlags,
@@ -35,7 +34,7 @@ import {
   usedOf,
 } from '../../protocol/slabs.ts';
 import { noteSnapshot, refusePrune } from '../behind-a-snapshot.ts';
-import { refuseRelease } from '../behind-a-value.ts';
+import { noteFailure, refuseRelease } from '../behind-a-value.ts';
 import { type Caller, EngineError, type Writes } from '../engine.ts';
 
 const nobody: Caller = {
@@ -112,7 +111,7 @@ export class BatchReader implements Writes {
 
   /**
    * Of a batch that a lost worker has begun to carry out promise by promise: takes back the failures behind the promises that are
-   * dealt with; and notes what became of the snapshots among these, so that a prune is judged as that worker would have judged it.
+   * dealt with; and notes what became of these, so that a prune or a release is judged as that worker would have judged it.
    */
   goOnBehind(done: number): void {
     this.rewind();
@@ -120,11 +119,13 @@ export class BatchReader implements Writes {
     while (this.next()) {
       if (this.settler >= done) {
         this.#setOutcome(OUTCOME_OPEN);
-      } else if (this.operation === SAVE_SNAPSHOT) {
-        const code = errorCodes[this.#outcome - FIRST_ERROR];
-        const message = 'it could not be stored by a worker thread that was lost after that';
-        noteSnapshot(this.operation, this.caller, code && new EngineError(code, { message }));
+        continue;
       }
+      const code = errorCodes[this.#outcome - FIRST_ERROR];
+      const message = 'it could not be stored by a worker thread that was lost after that';
+      const failure = code && new EngineError(code, { message });
+      noteSnapshot(this.operation, this.caller, failure);
+      if (failure !== undefined) noteFailure(this, failure);
     }
     this.#readsAll = false;
   }

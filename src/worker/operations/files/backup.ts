@@ -21,26 +21,38 @@ export async function backup(task: OperationTasks['backup']['given'], progress: 
   const target = placeFor(task.target);
   refuseSame(task.path, target.path);
   refuseTaken(target, task.overwrite);
-  return withReading(task.path, async (reading) => {
-    requireStoreFile(reading.database, reading.path);
-    if (task.verify) requireSound(reading, progress);
-    const pageBytes = numberOf(reading.database, 'page_size');
-    const bytes = pageBytes * numberOf(reading.database, 'page_count');
-    const partial = new PartialFile(target.path, bytes, stats.mode);
+  const made: { partial?: PartialFile } = {};
+  try {
+    const pageBytes = await withReading(task.path, async (reading) => {
+      made.partial?.remove(); // of what has changed meanwhile
+      delete made.partial;
+      requireStoreFile(reading.database, reading.path);
+      if (task.verify) requireSound(reading, progress);
+      const pageBytes = numberOf(reading.database, 'page_size');
+      const bytes = pageBytes * numberOf(reading.database, 'page_count');
+      const partial = new PartialFile(target.path, bytes, stats.mode);
+      made.partial = partial;
+      try {
+        await copyInto(reading, partial.path, { bytes, pageBytes }, progress);
+        progress.step('copy', bytes, bytes, 'bytes');
+        progress.lastChance();
+      } catch (error) {
+        throw partial.failureOf(error);
+      }
+      return pageBytes;
+    });
+    // from here on the source may change
+    const partial = made.partial as PartialFile; // it was read to make that
     try {
-      await copyInto(reading, partial.path, { bytes, pageBytes }, progress);
-      progress.step('copy', bytes, bytes, 'bytes');
-      progress.lastChance();
-      reading.check();
       putInPlace(partial, target.existing);
       const Bytes = statSync(target.path).size;
       return { Path: target.path, Bytes, Pages: Bytes / pageBytes, DurationMs: performance.now() - begun };
     } catch (error) {
       throw partial.failureOf(error);
-    } finally {
-      partial.remove();
     }
-  });
+  } finally {
+    made.partial?.remove();
+  }
 }
 
 /** By SQLite's own means: what is copied is the state that the open transaction reads, so nothing makes it begin anew. */
