@@ -267,6 +267,35 @@ describeOnPostgresql('copying stores', () => {
     expect(await postgresql.rowsOf(url)).toMatchObject({ patches, snapshots });
   });
 
+  it('a copy whose source another one has copied meanwhile, and ended, adds no value a second time', async () => {
+    const source = makeStoreFile(freshFile());
+    const url = await postgresql.freshPlace();
+    await copyStores(source, url);
+    const whole = linesOf(await postgresql.rowsOf(url));
+    const client = await server.connect(databaseOf(url));
+    const tables = [
+      'sds_patches',
+      'sds_snapshots',
+      'sds_snapshot_chunks',
+      'sds_records',
+      'sds_values',
+      'sds_value_chunks',
+    ];
+    for (const table of tables) {
+      await client.query(`CREATE TEMP TABLE kept_${table} AS SELECT * FROM ${table}; DELETE FROM ${table}`);
+    }
+    await client.query('BEGIN; LOCK TABLE sds_copies IN SHARE MODE');
+    const copied = copyStores(source, url).catch((error: unknown) => error);
+    const waiting = `SELECT FROM pg_stat_activity WHERE datname = '${databaseOf(url)}' AND wait_event_type = 'Lock' AND backend_type = 'client backend'`;
+    await expect.poll(() => server.query(waiting)).toHaveLength(1);
+    for (const table of tables) await client.query(`INSERT INTO ${table} SELECT * FROM kept_${table}`);
+    await client.query('COMMIT');
+    await client.end();
+    expect(await copied).toMatchObject({ code: 'file-exists' });
+    expect(linesOf(await postgresql.rowsOf(url))).toEqual(whole);
+    expect(await leftIn(url)).toEqual(nothing);
+  });
+
   it('two copies of one source at once both end, and no value is counted twice', async () => {
     const source = makeStoreFile(freshFile());
     const url = await postgresql.freshPlace();

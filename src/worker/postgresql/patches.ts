@@ -3,7 +3,7 @@ import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
 import { EngineError } from '../engine.ts';
 import { textArray } from './arrays.ts';
 import { Blocks } from './blocks.ts';
-import type { Connection, Statement } from './connection.ts';
+import type { Connection, Result, Statement } from './connection.ts';
 import type { Holder, Mark } from './holder.ts';
 import type { PackedPatches, Positions } from './packed-patches.ts';
 
@@ -50,18 +50,25 @@ export function insertionOfAll(packed: PackedPatches, holder: Holder, point: Mar
   };
 }
 
-/** Of patches that were to be inserted, the positions of those whose number is taken by other bytes. */
+/** Asks which of the patches that were to be inserted have a number that is taken by other bytes: see `collidedIn`. */
+export function collisions(packed: PackedPatches, positions: Positions): Statement {
+  const { store, from } = source(packed, true);
+  const text = `SELECT u.n FROM ${from} JOIN sds_patches p ON p.store_id = ${store} AND p.clock = u.c WHERE p.data <> u.d`;
+  return { text, values: packed.parameters(positions) };
+}
+
+/** Their positions. */
+export function collidedIn(found: Result | undefined, positions: Positions): number[] {
+  return (found?.rows ?? []).map(([n]) => (positions === 'all' ? Number(n) - 1 : (positions[Number(n) - 1] ?? 0)));
+}
+
 export async function collidedOf(
   connection: Connection,
   packed: PackedPatches,
   positions: Positions,
 ): Promise<number[]> {
-  const { store, from } = source(packed, true);
-  const { rows } = await connection.one(
-    `SELECT u.n FROM ${from} JOIN sds_patches p ON p.store_id = ${store} AND p.clock = u.c WHERE p.data <> u.d`,
-    ...packed.parameters(positions),
-  );
-  return rows.map(([n]) => (positions === 'all' ? Number(n) - 1 : (positions[Number(n) - 1] ?? 0)));
+  const [found] = await connection.run(collisions(packed, positions));
+  return collidedIn(found, positions);
 }
 
 export async function loadPatchesSince(connection: Connection, store: string, clock: number): Promise<PatchBlocks> {

@@ -6,7 +6,7 @@ import { isLarge } from './chunks.ts';
 import { compact } from './compaction.ts';
 import type { Connection, Statement } from './connection.ts';
 import type { PackedPatches, Positions } from './packed-patches.ts';
-import { CarefulInsertion, collidedOf, insertion, pruning } from './patches.ts';
+import { CarefulInsertion, collidedIn, collidedOf, collisions, insertion, pruning } from './patches.ts';
 import { deletionOfOthers, type Snapshot, snapshotHead } from './snapshots.ts';
 import { saveLargeValue } from './values.ts';
 import { removalOfStore } from './whole-stores.ts';
@@ -19,8 +19,10 @@ export class StepByStep {
   readonly #careful: CarefulInsertion;
   /** To be sent with what comes next. */
   #statements: Statement[];
-  /** Those of them that insert patches, and where they are. */
-  #insertions: { packed: PackedPatches; positions: Positions; at: number }[] = [];
+  /** Those of them that insert patches: where they are, how many they are to insert, and what of that is looked at if they do not. */
+  #insertions: { packed: PackedPatches; positions: Positions; wanted: number; at: number }[] = [];
+  /** Those of them that look at patches before something is deleted. */
+  #looks: { packed: PackedPatches; positions: number[]; at: number }[] = [];
 
   /**
    * @param replaced - stores with chunks of snapshots that were to be deleted after the last one of them
@@ -37,6 +39,7 @@ export class StepByStep {
     for (const step of patches) {
       if (step instanceof Map) {
         this.#careful.forget();
+        this.#lookAt((store, clock) => clock < (step.get(store) ?? Number.NEGATIVE_INFINITY));
         this.#statements.push(...pruning(step));
       } else if (step.keepers.size === 0) {
         this.#careful.forget();
@@ -51,7 +54,9 @@ export class StepByStep {
     if (end === undefined) return;
     this.#careful.forget();
     if ('removed' in end) {
-      this.#statements.push(...removalOfStore(end.removed));
+      const { removed } = end;
+      this.#lookAt((store) => store === removed);
+      this.#statements.push(...removalOfStore(removed));
       return;
     }
     await this.#send();
@@ -62,8 +67,25 @@ export class StepByStep {
   #insert(packed: PackedPatches): void {
     const { positions, collided } = packed.firstOnes();
     this.#mark(packed, collided);
-    this.#insertions.push({ packed, positions, at: this.#statements.length });
+    const wanted = positions === 'all' ? packed.count : positions.length;
+    this.#insertions.push({ packed, positions, wanted, at: this.#statements.length });
     this.#statements.push(insertion(packed, positions));
+  }
+
+  /** Whether patches have met others is seen by those, which are about to be deleted. */
+  #lookAt(isDeleted: (store: string, clock: number) => boolean): void {
+    for (const inserted of this.#insertions) {
+      const { packed, positions } = inserted;
+      const gone: number[] = [];
+      const rest: number[] = [];
+      for (const position of positions === 'all' ? packed.clocks.keys() : positions) {
+        (isDeleted(packed.storeAt(position), packed.clocks[position] ?? 0) ? gone : rest).push(position);
+      }
+      if (gone.length === 0) continue;
+      inserted.positions = rest;
+      this.#looks.push({ packed, positions: gone, at: this.#statements.length });
+      this.#statements.push(collisions(packed, gone));
+    }
   }
 
   #mark(packed: PackedPatches, collided: readonly number[]): void {
@@ -97,14 +119,15 @@ export class StepByStep {
   }
 
   async #send(sent?: () => void): Promise<void> {
-    const [statements, insertions] = [this.#statements, this.#insertions];
-    [this.#statements, this.#insertions] = [[], []];
+    const [statements, insertions, looks] = [this.#statements, this.#insertions, this.#looks];
+    [this.#statements, this.#insertions, this.#looks] = [[], [], []];
     if (statements.length === 0) return;
     const results = await this.#connection.run(...statements);
     sent?.();
-    for (const { packed, positions, at } of insertions) {
-      const wanted = positions === 'all' ? packed.count : positions.length;
-      if (results[at]?.count !== wanted) this.#mark(packed, await collidedOf(this.#connection, packed, positions));
+    for (const { packed, positions, at } of looks) this.#mark(packed, collidedIn(results[at], positions));
+    for (const { packed, positions, wanted, at } of insertions) {
+      if (results[at]?.count === wanted || positions.length === 0) continue;
+      this.#mark(packed, await collidedOf(this.#connection, packed, positions));
     }
   }
 }

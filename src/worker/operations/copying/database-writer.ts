@@ -53,17 +53,19 @@ export class DatabaseWriter implements Writer {
     const sql = 'SELECT source FROM sds_copies WHERE source = ANY($1::text[])';
     const keys = textArray([...this.#keys.values()]);
     for (const [key] of await this.#server.rows(sql, keys)) this.#begunBefore.add(String(key));
-    for (const source of sources) {
-      const names = [...source.stores.keys()];
-      for (let at = 0; at < names.length; at += NAMES_AT_A_TIME) {
-        await this.#refuse(source, byStoredName(names.slice(at, at + NAMES_AT_A_TIME)));
-        await this.#meter.step();
-      }
-    }
+    for (const source of sources) await this.#refuse(source);
   }
 
   /** What would not be written in the end is refused before anything is. */
-  async #refuse(source: Source, names: ReadonlyMap<string, string>): Promise<void> {
+  async #refuse(source: Source): Promise<void> {
+    const names = [...source.stores.keys()];
+    for (let at = 0; at < names.length; at += NAMES_AT_A_TIME) {
+      await this.#refuseOf(source, byStoredName(names.slice(at, at + NAMES_AT_A_TIME)));
+      await this.#meter.step();
+    }
+  }
+
+  async #refuseOf(source: Source, names: ReadonlyMap<string, string>): Promise<void> {
     const [owned] = await this.#server.rows(
       'SELECT c.store_id FROM sds_claims c JOIN sds_holders h ON h.session = c.session AND h.generation = c.generation ' +
         'WHERE c.store_id = ANY($1::text[]) AND NOT h.fenced AND h.expires >= clock_timestamp() LIMIT 1',
@@ -97,11 +99,16 @@ export class DatabaseWriter implements Writer {
     const { done } = this.#meter;
     return this.#server.transaction(async () => {
       this.#meter.goBackTo(done);
-      await this.#server.run({
+      const [begun] = await this.#server.run({
         text: "INSERT INTO sds_copies (source, place, print) VALUES ($1, $2, '') ON CONFLICT (source) DO NOTHING",
         values: [key, source.reader.place],
       });
       if (source.values === undefined) return 0;
+      if (begun?.count === 1) {
+        // if another copy of this source has ended since this one began, its stores are there, and its values are counted
+        this.#begunBefore.delete(key);
+        await this.#refuse(source);
+      }
       const { count, bytes, print } = source.values;
       // waits for another copy of this source: they do not both add to the counts
       const text = 'UPDATE sds_copies SET print = $2 WHERE source = $1 AND print <> $2';
