@@ -146,11 +146,10 @@ export class DocumentLog {
     first?: LoadedStore,
   ): Promise<{ store: LoadedStore; merged: Parcel[] }> {
     if (first === undefined) await this.#owned();
-    let store = first;
-    let isLoaded = first !== undefined;
+    let [store, untried] = [first, first];
     const load = async () => {
-      if (!isLoaded || store === undefined) store = await this.#load();
-      isLoaded = false; // for one attempt
+      store = untried ?? (await this.#load());
+      untried = undefined; // another attempt has to load it anew
       if (order.task !== 'merge' || store.patches > 0) return store.parcel;
       discard(store.parcel);
       return undefined;

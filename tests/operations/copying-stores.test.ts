@@ -250,19 +250,8 @@ describeOnPostgresql('copying stores', () => {
     const source = makeStoreFile(freshFile());
     const url = await postgresql.freshPlace();
     await copyStores(source, url, { Values: false });
-    const client = await server.connect(databaseOf(url));
-    const tables = ['sds_patches', 'sds_snapshots', 'sds_snapshot_chunks', 'sds_records'];
-    for (const table of tables) {
-      await client.query(`CREATE TEMP TABLE kept_${table} AS SELECT * FROM ${table}; DELETE FROM ${table}`);
-    }
-    await client.query('BEGIN; LOCK TABLE sds_stores IN SHARE MODE');
-    const copied = copyStores(source, url, { Values: false });
-    const waiting = `SELECT FROM pg_stat_activity WHERE datname = '${databaseOf(url)}' AND wait_event_type = 'Lock' AND backend_type = 'client backend'`;
-    await expect.poll(() => server.query(waiting)).toHaveLength(1);
-    for (const table of tables) await client.query(`INSERT INTO ${table} SELECT * FROM kept_${table}`);
-    await client.query('COMMIT');
-    await client.end();
-    await copied;
+    const copy = () => copyStores(source, url, { Values: false });
+    await whileAllIsWrittenMeanwhile(url, storeTables, 'sds_stores', copy);
     const { patches, snapshots } = rowsOf(source);
     expect(await postgresql.rowsOf(url)).toMatchObject({ patches, snapshots });
   });
@@ -272,26 +261,10 @@ describeOnPostgresql('copying stores', () => {
     const url = await postgresql.freshPlace();
     await copyStores(source, url);
     const whole = linesOf(await postgresql.rowsOf(url));
-    const client = await server.connect(databaseOf(url));
-    const tables = [
-      'sds_patches',
-      'sds_snapshots',
-      'sds_snapshot_chunks',
-      'sds_records',
-      'sds_values',
-      'sds_value_chunks',
-    ];
-    for (const table of tables) {
-      await client.query(`CREATE TEMP TABLE kept_${table} AS SELECT * FROM ${table}; DELETE FROM ${table}`);
-    }
-    await client.query('BEGIN; LOCK TABLE sds_copies IN SHARE MODE');
-    const copied = copyStores(source, url).catch((error: unknown) => error);
-    const waiting = `SELECT FROM pg_stat_activity WHERE datname = '${databaseOf(url)}' AND wait_event_type = 'Lock' AND backend_type = 'client backend'`;
-    await expect.poll(() => server.query(waiting)).toHaveLength(1);
-    for (const table of tables) await client.query(`INSERT INTO ${table} SELECT * FROM kept_${table}`);
-    await client.query('COMMIT');
-    await client.end();
-    expect(await copied).toMatchObject({ code: 'file-exists' });
+    const tables = [...storeTables, 'sds_values', 'sds_value_chunks'];
+    const copy = () => copyStores(source, url).catch((error: unknown) => error);
+    const copied = await whileAllIsWrittenMeanwhile(url, tables, 'sds_copies', copy);
+    expect(copied).toMatchObject({ code: 'file-exists' });
     expect(linesOf(await postgresql.rowsOf(url))).toEqual(whole);
     expect(await leftIn(url)).toEqual(nothing);
   });
@@ -303,15 +276,41 @@ describeOnPostgresql('copying stores', () => {
     const client = await server.connect(databaseOf(url));
     await client.query('BEGIN; LOCK TABLE sds_patches IN SHARE MODE');
     const copies = [1, 2].map(() => copyStores(source, url));
-    // not the server's own, whose upkeep of a table waits for it too
-    const waiting = `SELECT FROM pg_stat_activity WHERE datname = '${databaseOf(url)}' AND wait_event_type = 'Lock' AND backend_type = 'client backend'`;
-    await expect.poll(() => server.query(waiting)).toHaveLength(2);
+    await whenSoManyWait(url, 2);
     await client.end();
     await Promise.all(copies);
     expect(await postgresql.rowsOf(url)).toEqual(rowsOf(source));
     expect(await leftIn(url)).toEqual(nothing);
   });
 });
+
+const storeTables = ['sds_patches', 'sds_snapshots', 'sds_snapshot_chunks', 'sds_records'];
+
+/** Once so many wait for a lock in a database: not the server's own, whose upkeep of a table waits for it too. */
+async function whenSoManyWait(url: string, clients: number): Promise<void> {
+  const waiting = `SELECT FROM pg_stat_activity WHERE datname = '${databaseOf(url)}' AND wait_event_type = 'Lock' AND backend_type = 'client backend'`;
+  await expect.poll(() => server.query(waiting)).toHaveLength(clients);
+}
+
+/** What is in these tables seems to be written, by another copy, while this one waits for the table that is locked. */
+async function whileAllIsWrittenMeanwhile<T>(
+  url: string,
+  tables: readonly string[],
+  locked: string,
+  copy: () => Promise<T>,
+): Promise<T> {
+  const client = await server.connect(databaseOf(url));
+  for (const table of tables) {
+    await client.query(`CREATE TEMP TABLE kept_${table} AS SELECT * FROM ${table}; DELETE FROM ${table}`);
+  }
+  await client.query(`BEGIN; LOCK TABLE ${locked} IN SHARE MODE`);
+  const copied = copy();
+  await whenSoManyWait(url, 1);
+  for (const table of tables) await client.query(`INSERT INTO ${table} SELECT * FROM kept_${table}`);
+  await client.query('COMMIT');
+  await client.end();
+  return copied;
+}
 
 /**
  * A copy of a file into a database, directly or by way of another one, that was stopped once the first stores were there,

@@ -161,8 +161,9 @@ export class DatabaseWriter implements Writer {
       if (changed !== undefined && !this.#overwrite) throw isThere(this.place, changed);
       for (const name of same) await this.#meter.add(source.stores.get(name)?.bytes ?? 0);
       const copied = new Map([...group].filter(([name]) => !same.has(name)));
-      await this.#remove(byStoredName(copied.keys()), claims);
-      await this.#addStores(source, byStoredName(copied.keys()));
+      const written = byStoredName(copied.keys());
+      await this.#remove(written, claims);
+      await this.#addStores(source, written);
       await compareStores(source, this.#reader, copied);
       source.check();
     });
