@@ -47,15 +47,14 @@ describe.skipIf(!canMount)('a full disk', () => {
     const rest = fill(disk);
     client.type('x'.repeat(300)); // more than there is room for in the log
     await client.heard();
-    await vi.waitFor(() => expect(said.join()).toMatch(/onStoreDocument.*is full.*make room/s));
+    await expect.poll(() => said.join()).toMatch(/onStoreDocument.*is full.*make room/s);
     client.leave();
     const { hocuspocus } = served.server;
     const [debounceId, { debouncer }] = ['onStoreDocument-notes', hocuspocus];
-    await vi.waitFor(() => {
-      expect(said.join()).toMatch(/stays in memory/);
-      expect(hocuspocus.getConnectionsCount()).toBe(0);
-      expect(debouncer.isDebounced(debounceId) || debouncer.isCurrentlyExecuting(debounceId)).toBe(false);
-    });
+    await expect.poll(() => said.join()).toMatch(/stays in memory/);
+    await expect.poll(() => hocuspocus.getConnectionsCount()).toBe(0);
+    const isStoring = () => debouncer.isDebounced(debounceId) || debouncer.isCurrentlyExecuting(debounceId);
+    await expect.poll(isStoring).toBe(false);
     expect(hocuspocus.getDocumentsCount()).toBe(1); // and Hocuspocus does nothing more about it
     expect(errors).toEqual(['notes database-full']);
     rmSync(rest);
@@ -235,7 +234,7 @@ describe('an extension that is destroyed before its server', () => {
     const client = await connect(served.url);
     client.type('before');
     await client.heard();
-    await vi.waitFor(() => expect(stored).toHaveLength(1));
+    await expect.poll(() => stored).toHaveLength(1);
     const closed = new Promise((resolve) => client.provider.on('close', resolve));
     await served.persistence.destroy();
     client.type(' and after');
@@ -270,13 +269,11 @@ it('a thousand documents, opened and closed: neither threads nor documents stay'
   const { setFlagsFromString } = process.getBuiltinModule('node:v8');
   setFlagsFromString('--expose-gc');
   const collect = process.getBuiltinModule('node:vm').runInNewContext('gc') as () => void;
-  await vi.waitFor(
-    () => {
-      collect();
-      expect(documents.filter((document) => document.deref() !== undefined).length).toBeLessThan(50);
-    },
-    { timeout: 10_000, interval: 100 },
-  );
+  const inMemory = () => {
+    collect();
+    return documents.filter((document) => document.deref() !== undefined).length;
+  };
+  await expect.poll(inMemory, { interval: 100 }).toBeLessThan(50);
   await served.server.destroy();
   expect(await storedText(file, 'document 999')).toBe('document 999');
 });
@@ -325,6 +322,6 @@ it.each([
     const { server } = await serve(file, { others: [watching, ...others] });
     for (let round = 0; round < 3; round++)
       await expect(server.hocuspocus.openDirectConnection('notes')).rejects.toThrow();
-    await vi.waitFor(() => expect(documents.map(({ isDestroyed }) => isDestroyed)).toEqual([true, true, true]));
+    await expect.poll(() => documents.map(({ isDestroyed }) => isDestroyed)).toEqual([true, true, true]);
   },
 );

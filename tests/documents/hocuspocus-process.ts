@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { expect, onTestFinished, vi } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { freshFolder } from '../support/files.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -53,14 +53,10 @@ say('listening ' + server.webSocketURL);`,
   }
 
   /** Waits for a line; returns what its group has. */
-  said(line: RegExp): Promise<string> {
-    return vi.waitFor(
-      () => {
-        const [, found] = line.exec(this.stdout) ?? [];
-        expect(found, this.stdout + this.stderr).toBeDefined();
-        return found as string; // as it was just seen
-      },
-      { timeout: 20_000, interval: 5 },
-    );
+  async said(line: RegExp): Promise<string> {
+    const all = () => this.stdout + this.stderr;
+    await expect.poll(all, { interval: 5 }).toMatch(line);
+    const [, found = ''] = line.exec(all()) ?? [];
+    return found;
   }
 }

@@ -2,7 +2,7 @@
 import { HocuspocusProvider } from '@hocuspocus/provider';
 import { type Extension, Server } from '@hocuspocus/server';
 import { HocuspocusPersistence, type HocuspocusPersistenceOptions } from 'sds-persistence-worker/hocuspocus';
-import { expect, onTestFinished, vi } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import * as Y from 'yjs';
 
 export interface Served {
@@ -64,7 +64,7 @@ export async function connect(url: string, name = 'notes', document = new Y.Doc(
   onTestFinished(() => provider.destroy());
   const text = document.getText('text');
   let typed = 0;
-  await vi.waitFor(() => expect(provider.isSynced).toBe(true), { timeout: 10_000 });
+  await expect.poll(() => provider.isSynced).toBe(true);
   return {
     document,
     provider,
@@ -74,14 +74,14 @@ export async function connect(url: string, name = 'notes', document = new Y.Doc(
     },
     typed: () => typed,
     text: () => text.toString(),
-    heard: () => vi.waitFor(() => expect(provider.hasUnsyncedChanges).toBe(false), { timeout: 10_000 }),
+    heard: () => expect.poll(() => provider.hasUnsyncedChanges).toBe(false),
     leave: () => provider.destroy(),
   };
 }
 
 /** Once the server has no document in memory. */
 export async function unloaded({ server }: Served): Promise<void> {
-  await vi.waitFor(() => expect(server.hocuspocus.getDocumentsCount()).toBe(0), { timeout: 10_000 });
+  await expect.poll(() => server.hocuspocus.getDocumentsCount()).toBe(0);
   await Promise.all(server.hocuspocus.unloadingDocuments.values());
 }
 

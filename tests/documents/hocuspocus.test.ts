@@ -1,5 +1,5 @@
 /** A real server and real clients: what they type is there for who comes next, and in the next server. */
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import * as Y from 'yjs';
 import type { Engine } from '../support/engine.ts';
 import { sqlite } from '../support/files.ts';
@@ -15,8 +15,8 @@ const suite =
       const [one, other] = [await connect(first.url), await connect(first.url)];
       one.type('one types ');
       other.type('the other too ');
-      await vi.waitFor(() => expect(one.text()).toHaveLength(24));
-      await vi.waitFor(() => expect(other.text()).toBe(one.text()));
+      await expect.poll(() => one.text()).toHaveLength(24);
+      await expect.poll(() => other.text()).toBe(one.text());
       await Promise.all([one.heard(), other.heard()]);
       await first.server.destroy();
       const second = await serve(place);
@@ -57,7 +57,7 @@ const suite =
       const snapshot = Y.snapshot(document);
       text.delete(0, 5);
       for (let i = 0; i < 600; i++) text.insert(i, 'x');
-      await vi.waitFor(async () => expect((await rowsOf(place)).snapshots).toHaveLength(1), { timeout: 20_000 });
+      await expect.poll(async () => (await rowsOf(place)).snapshots).toHaveLength(1);
       await direct.disconnect();
       await unloaded(served);
       await served.server.destroy();

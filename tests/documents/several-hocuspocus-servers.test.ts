@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from '@hocuspocus/extension-redis';
-import { expect, it, onTestFinished, vi } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
 import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
 import { ServerProcess } from './hocuspocus-process.ts';
@@ -40,7 +40,7 @@ async function startRedis(): Promise<number> {
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     said += text;
   });
-  await vi.waitFor(() => expect(said).toContain('Ready to accept connections'), { timeout: 10_000 });
+  await expect.poll(() => said).toContain('Ready to accept connections');
   return port;
 }
 
@@ -119,7 +119,7 @@ const server = new Server({ ...common, extensions, async afterStoreDocument() { 
     expect(await paused.said(/^told (.*)$/m)).toBe('notes fenced');
     // its window goes where the document belongs, and has it all
     const back = await connect(next.url, 'notes', client.document);
-    await vi.waitFor(() => expect([...other.text()].sort().join('')).toBe([...'one two three '].sort().join('')));
+    await expect.poll(() => [...other.text()].sort().join('')).toBe([...'one two three '].sort().join(''));
     expect(back.text()).toBe(other.text());
     // and once it is free there, it may be opened again where it was lost
     for (const one of [back, other]) one.leave();
@@ -139,9 +139,7 @@ const server = new Server({ ...common, extensions, async afterStoreDocument() { 
       );
       const clients = await Promise.all(servers.map(({ url }) => connect(url)));
       for (let round = 0; round < 50; round++) for (const client of clients) client.type('x');
-      await vi.waitFor(() => expect(clients.map((client) => client.text().length)).toEqual([100, 100]), {
-        timeout: 10_000,
-      });
+      await expect.poll(() => clients.map((client) => client.text().length)).toEqual([100, 100]);
       await Promise.all(clients.map((client) => client.heard()));
       for (const served of servers) await served.persistence.names(); // all before is stored
       expect((await postgresql.rowsOf(place)).patches).toHaveLength(100);
@@ -159,9 +157,7 @@ itWithRedis('two servers with a file each, by way of Redis: each file has all', 
   const servers = await Promise.all(files.map((file) => serve(file, { others: [redisOn(port)] })));
   const clients = await Promise.all(servers.map(({ url }) => connect(url)));
   for (let round = 0; round < 50; round++) for (const client of clients) client.type('x');
-  await vi.waitFor(() => expect(clients.map((client) => client.text().length)).toEqual([100, 100]), {
-    timeout: 10_000,
-  });
+  await expect.poll(() => clients.map((client) => client.text().length)).toEqual([100, 100]);
   await Promise.all(clients.map((client) => client.heard()));
   for (const client of clients) client.leave();
   for (const served of servers) await unloaded(served);

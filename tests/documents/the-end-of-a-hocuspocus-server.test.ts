@@ -1,5 +1,5 @@
 /** However the server ends, what it had of two people's typing is stored. */
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { sqlite } from '../support/files.ts';
 import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
 import { ServerProcess } from './hocuspocus-process.ts';
@@ -57,7 +57,7 @@ const suite = (freshPlace: () => Promise<string>) => () => {
     const place = await freshPlace();
     const started = await ServerProcess.start(server(''), place);
     const { clients, stop } = await twoType(started.url);
-    await vi.waitFor(() => expect(started.stdout.split('stored').length).toBeGreaterThan(5), { timeout: 10_000 });
+    await expect.poll(() => started.stdout.split('stored').length).toBeGreaterThan(5);
     started.child.kill('SIGKILL');
     expect(await started.ended).toEqual([null, 'SIGKILL']);
     stop();
@@ -76,8 +76,8 @@ const suite = (freshPlace: () => Promise<string>) => () => {
     );
     const all = clients.reduce((sum, { typed }) => sum + typed(), 0);
     // both are of the same character only: texts that both lack something of may be alike for a moment
-    await vi.waitFor(() => expect(one?.text()).toHaveLength(all), { timeout: 10_000 });
-    await vi.waitFor(() => expect(one?.text()).toBe(other?.text()), { timeout: 10_000 });
+    await expect.poll(() => one?.text()).toHaveLength(all);
+    await expect.poll(() => one?.text()).toBe(other?.text());
     expect(one?.text()).toHaveLength(all);
   });
 };

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { YjsPersistence } from 'sds-persistence-worker/yjs';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { WebsocketProvider } from 'y-websocket';
 import * as Y from 'yjs';
@@ -45,7 +45,7 @@ describe.each(Object.entries(packages))('%s', (_name, load) => {
       for (const client of sockets.clients) client.terminate();
       sockets.close();
       http.close();
-      await vi.waitFor(() => expect(server.docs.size).toBe(0));
+      await expect.poll(() => server.docs.size).toBe(0);
       await persistence.destroy();
     };
     return { address: `ws://127.0.0.1:${(http.address() as AddressInfo).port}`, persistence, end };
@@ -58,7 +58,7 @@ describe.each(Object.entries(packages))('%s', (_name, load) => {
       disableBc: true,
     });
     onTestFinished(() => provider.destroy());
-    await vi.waitFor(() => expect(provider.synced).toBe(true), { timeout: 10_000 });
+    await expect.poll(() => provider.synced).toBe(true);
     return { doc, provider };
   }
 
@@ -68,15 +68,15 @@ describe.each(Object.entries(packages))('%s', (_name, load) => {
     const [one, other] = [await client(first.address), await client(first.address)];
     type(one.doc, 'one types ');
     type(other.doc, 'the other too ');
-    await vi.waitFor(() => expect(textOf(one.doc)).toHaveLength(24));
-    await vi.waitFor(() => expect(textOf(other.doc)).toBe(textOf(one.doc)));
+    await expect.poll(() => textOf(one.doc)).toHaveLength(24);
+    await expect.poll(() => textOf(other.doc)).toBe(textOf(one.doc));
     one.provider.destroy();
     other.provider.destroy();
     await first.end();
     expect(await storedText(file)).toBe(textOf(one.doc));
     const second = await serverOn(file);
     const next = await client(second.address);
-    await vi.waitFor(() => expect(textOf(next.doc)).toBe(textOf(one.doc)));
+    await expect.poll(() => textOf(next.doc)).toBe(textOf(one.doc));
     next.provider.destroy();
     await second.end();
   });
@@ -86,7 +86,7 @@ describe.each(Object.entries(packages))('%s', (_name, load) => {
     const { address, end } = await serverOn(file);
     for (let round = 0; round < 10; round++) {
       const { doc, provider } = await client(address);
-      await vi.waitFor(() => expect(textOf(doc)).toHaveLength(round));
+      await expect.poll(() => textOf(doc)).toHaveLength(round);
       type(doc, String(round));
       const { promise, resolve } = Promise.withResolvers<void>();
       provider.ws?.close(1000); // behind what was sent
@@ -117,7 +117,7 @@ describe.each(Object.entries(packages))('%s', (_name, load) => {
     await once(bad, 'close');
     type(doc, ' and on');
     const watcher = await client(address);
-    await vi.waitFor(() => expect(textOf(watcher.doc)).toBe('good and on'));
+    await expect.poll(() => textOf(watcher.doc)).toBe('good and on');
     provider.destroy();
     watcher.provider.destroy();
     await end();

@@ -28,7 +28,7 @@ describeOnPostgresql('a transaction that outlives its connection', () => {
     const backend = await waiting();
     proxy.cutNow();
     // it has come back, and waits for the lock or for its own transaction
-    await expect.poll(async () => (await waiting()).length, { timeout: 5000 }).toBeGreaterThan(1);
+    await expect.poll(async () => (await waiting()).length).toBeGreaterThan(1);
     expect(await waiting()).toEqual(expect.arrayContaining(backend));
     await other.query('ROLLBACK');
     await Promise.all(calls);

@@ -84,9 +84,7 @@ describeOnPostgresql('trouble at the server', () => {
     await expect.poll(waiting).toHaveLength(1);
     const [first] = await waiting();
     // another connection waits: the first one was ended
-    await expect
-      .poll(async () => (await waiting()).some(({ pid }) => pid !== first?.pid), { timeout: 10_000 })
-      .toBe(true);
+    await expect.poll(async () => (await waiting()).some(({ pid }) => pid !== first?.pid)).toBe(true);
     await other.run('ROLLBACK');
     await call;
     expect((await postgresql.rowsOf(url)).patches).toHaveLength(1);
