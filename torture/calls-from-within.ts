@@ -16,7 +16,7 @@ import {
 } from 'sds-persistence-worker';
 import { channelNames } from '../tests/support/channels.ts';
 import { differenceOf, rowsIn } from './database-rows.ts';
-import { livingWorkers, onlineWorkers } from './living-workers.ts';
+import { livingWorkers, noticedWorkers } from './living-workers.ts';
 import { type Answer, answerOf, type Call, isLoad, Model } from './model.ts';
 import { perform } from './perform.ts';
 import { Random } from './random.ts';
@@ -196,7 +196,7 @@ class Round {
 
   #lose(): void {
     if (++this.#losses > 3) return; // more without progress between them, and they are given up
-    for (const worker of onlineWorkers) if (livingWorkers.has(worker)) this.#others.push(worker.terminate());
+    for (const worker of noticedWorkers) if (livingWorkers.has(worker)) this.#others.push(worker.terminate());
     this.#count('threads lost');
   }
 

@@ -2,11 +2,12 @@
 import type { Worker } from 'node:worker_threads';
 
 export const livingWorkers = new Set<Worker>();
+const onlineWorkers = new Set<Worker>();
 /**
- * Those whose `online` event was heard. A blocked thread can't see another one die (Node tells
- * nothing of its event loop before that), so only these are terminated where a call blocks.
+ * Those that may be terminated where a call blocks. Where the system lists no threads, a blocked one does not see another
+ * one die whose `online` event was not heard (Node tells nothing of its event loop before that): it waits for 30 s.
  */
-export const onlineWorkers = new Set<Worker>();
+export const noticedWorkers = process.platform === 'linux' ? livingWorkers : onlineWorkers;
 
 process.on('worker', (worker: Worker) => {
   livingWorkers.add(worker);

@@ -5,7 +5,7 @@
 import type { Worker } from 'node:worker_threads';
 import type { Engine } from '../tests/support/engine.ts';
 import { onFiles } from './engines.ts';
-import { livingWorkers, onlineWorkers } from './living-workers.ts';
+import { livingWorkers, noticedWorkers } from './living-workers.ts';
 import { type Made, MixedCalls, type Subject } from './mixed-calls.ts';
 import { isLoad } from './model.ts';
 import { Random } from './random.ts';
@@ -42,7 +42,7 @@ export async function runOn(engine: Engine, { seed, scale, report }: RigContext)
       const pauses = random.chance(0.3);
       // many calls are held by backpressure, which blocks as flushSync does
       const blocks = times > 100 || random.chance(0.5);
-      const workers = blocks ? onlineWorkers : livingWorkers;
+      const workers = blocks ? noticedWorkers : livingWorkers;
       for (let i = 0; i <= times; i++) {
         for (const at of killAt) if (at === i) kills += kill(workers);
         if (i < times) calls.make();

@@ -18,7 +18,7 @@ export function whyNoPeers(): string | undefined {
     const said = execFileSync(process.execPath, ['--input-type=module', '-e', code], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 240_000,
+      timeout: 600_000,
     });
     const missing = JSON.parse(said.trim().split('\n').at(-1) ?? '{}') as Record<string, string>;
     const why = Object.entries(missing).filter(([name]) => !optional.includes(name));

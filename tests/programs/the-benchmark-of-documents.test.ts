@@ -14,13 +14,13 @@ const measured = [
   'documents-automerge',
 ];
 
-describe('the benchmark of documents', { timeout: 240_000 }, () => {
+describe('the benchmark of documents', { timeout: 600_000 }, () => {
   const why = whyNoPeers();
   const chosen = documentScenarios.filter(({ name }) => measured.includes(name));
   let results: Results;
   beforeAll(() => {
     if (why === undefined) ({ results } = run(...measured.flatMap((name) => ['--only', name])));
-  }, 240_000);
+  }, 600_000);
 
   for (const { name, cases } of chosen) {
     test(`measures ${name}`, ({ skip }) => {

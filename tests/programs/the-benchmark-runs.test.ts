@@ -8,7 +8,7 @@ import { bench, run, whyNoPeers } from './quick-run.ts';
 
 const measured = ['burst', 'start', 'paced', 'awaited', 'mechanisms-burst'];
 
-describe('the benchmark', { timeout: 240_000 }, () => {
+describe('the benchmark', { timeout: 600_000 }, () => {
   const why = whyNoPeers();
   let said: string;
   let results: Results;
@@ -17,7 +17,7 @@ describe('the benchmark', { timeout: 240_000 }, () => {
 
   beforeAll(() => {
     ({ said, results } = run('--rounds', '1', ...measured.flatMap((name) => ['--only', name])));
-  }, 240_000);
+  }, 600_000);
 
   test('tells its options, scenarios and drivers', () => {
     const help = execFileSync(process.execPath, [join(bench, 'main.ts'), '--help'], { encoding: 'utf8' });

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { freshFile, freshFolder } from '../support/files.ts';
+import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 
 /** Preloaded into each worker thread: ends it at its first INSERT, as a crash in native code would. */
@@ -40,4 +40,25 @@ describe.runIf(process.platform === 'linux')('a thread that is blocked while wor
       expect(ended).toMatchObject({ code: 0, stdout: 'false\nworker-lost\n' });
     });
   }
+});
+
+describe.runIf(process.platform === 'linux')('a worker that ends before its code runs, while this thread', () => {
+  it.each([
+    ['is blocked in flushSync', "console.log(provider.flushSync(20_000) ? 'committed' : 'not committed');"],
+    ['ends the process', "console.log('committed'); process.exit();"],
+  ])('%s: the next one carries all of it out', async (_, end) => {
+    const file = freshFile();
+    const ended = await runProgram(
+      `import { once } from 'node:events';
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+      const [worker] = await once(process, 'worker');
+      void worker.terminate();
+      for (let clock = 1; clock <= 100; clock++) void provider.appendPatch(patchOf(clock), clock);
+      ${end}
+      await provider.close();`,
+      file,
+    );
+    expect(ended).toEqual({ code: 0, signal: null, stdout: 'committed\n', stderr: '' });
+    expect(rowsOf(file).patches).toHaveLength(100);
+  });
 });

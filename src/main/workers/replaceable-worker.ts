@@ -176,9 +176,8 @@ export class ReplaceableWorker implements LinkOwner {
   }
 
   #checkLife(): void {
-    const life = this.#link?.checkLife() ?? 'alive';
-    if (life === 'ended') this.#recover(new Error('the worker thread has ended'));
-    else if (life === 'never began') this.#recover(new Error('the worker thread did not start'), false);
+    const end = this.#link?.checkLife();
+    if (end !== undefined) this.#recover(end);
   }
 
   /** Starts a thread; returns why that failed, if so. */
@@ -203,25 +202,25 @@ export class ReplaceableWorker implements LinkOwner {
   }
 
   /** Goes on in another thread, and gives it all that the lost one left undone; perhaps not in one of its own. */
-  #recover(reason: unknown, mayStart = true): void {
+  #recover(reason: unknown): void {
     const lost = this.#link;
     if (lost === undefined || this.#isRecovering) return;
     this.#isRecovering = true;
     lost.leave();
     this.#lost++;
     // Node tells of a new thread within its constructor: who hears of it and calls is served once all is in place
-    inTheMiddle(() => this.#replace(lost, reason, mayStart));
+    inTheMiddle(() => this.#replace(lost, reason));
     if (!this.lost) this.#dispatcher.startAgain();
   }
 
-  #replace(lost: WorkerLink, reason: unknown, mayStart: boolean): void {
+  #replace(lost: WorkerLink, reason: unknown): void {
     const { wasAtWork } = lost; // of all that it serves, as long as none of them has begun anew
     const { fileAtWork } = this.channel;
     tell('worker-lost', { Message: String(reason), Files: this.#queues.size });
     for (const queue of this.#queues) if (queue.id === fileAtWork) this.#tryAgain(queue, reason);
     // a thread that ended at a file's work says nothing about the next one, nor does that of another worker
-    const vain = !wasAtWork && !lost.isGuest && !this.#restarts.mayGoOn(this.channel.progress);
-    const failed = mayStart && !vain ? this.#start() : reason;
+    const vain = !wasAtWork && !lost.isGuest && !this.#restarts.mayGoOn(this.channel);
+    const failed = vain ? reason : this.#start();
     const hasThread = failed === undefined || this.#becomeGuest();
     this.#isRecovering = false;
     if (hasThread) this.#goOn(reason);

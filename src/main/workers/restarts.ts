@@ -1,8 +1,9 @@
 /** Whether a lost thread gets a successor, and whether the file that it was lost with is given to it: not again and again in vain. */
 import { performance } from '../../protocol/surroundings.ts';
+import type { Channel } from '../channel/channel.ts';
 import type { FileQueue } from '../queue/file-queue.ts';
 
-/** Threads in a row that may die young and finish nothing; after the last of them there is no other. */
+/** Threads in a row that may not begin, or die young and finish nothing; after the last of them there is no other. */
 const MOST_VAIN_STARTS = 5;
 const SHORT_LIFE_MS = 10_000;
 /** Threads that may end in the middle of a file's work, with nothing of it finished between. */
@@ -20,8 +21,8 @@ export class Restarts {
   }
 
   /** Told of a thread that has ended while it was at no file's work; returns whether to start another one. */
-  mayGoOn(progress: number): boolean {
-    const vain = progress === this.#progressAtStart && performance.now() - this.#startedAt < SHORT_LIFE_MS;
+  mayGoOn({ booted, progress }: Channel): boolean {
+    const vain = !booted || (progress === this.#progressAtStart && performance.now() - this.#startedAt < SHORT_LIFE_MS);
     this.#vainStarts = vain ? this.#vainStarts + 1 : 0;
     return this.#vainStarts < MOST_VAIN_STARTS;
   }

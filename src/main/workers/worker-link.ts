@@ -118,10 +118,11 @@ export class WorkerLink {
     else this.#port.unref();
   }
 
-  /** Whether the worker is gone, for a blocked thread, which hears no event; and why. */
-  checkLife(): 'alive' | 'ended' | 'never began' {
-    if (this.#thread.hasEnded(this.channel)) return 'ended';
-    return !this.channel.booted && performance.now() - this.#startedAt > START_PATIENCE_MS ? 'never began' : 'alive';
+  /** For a blocked thread, which hears no event: why the worker is gone, if it is. */
+  checkLife(): Error | undefined {
+    if (this.#thread.hasEnded(this.channel)) return new Error('the worker thread has ended');
+    const isLate = !this.channel.booted && performance.now() - this.#startedAt > START_PATIENCE_MS;
+    return isLate ? new Error('the worker thread did not start') : undefined;
   }
 
   /** Whether the thread, which has ended, was carrying something out, for whichever worker. */

@@ -4,7 +4,7 @@
  */
 
 import type { Worker } from 'node:worker_threads';
-import { existsSync } from '../../protocol/builtins.ts';
+import { readdirSync } from '../../protocol/builtins.ts';
 import type { SharedMemory } from '../../protocol/control.ts';
 import type { Channel } from '../channel/channel.ts';
 import { type EngineKind, startWorker } from './start-worker.ts';
@@ -15,16 +15,18 @@ interface Served {
   ended(reason: unknown): void;
 }
 
-/** Deno has no event-loop times of a worker; Bun answers with zeros, and prints a stack when it is asked. */
-const tellsTimes = process.versions.deno === undefined && process.versions.bun === undefined;
+/**
+ * Node has begun a thread when its constructor returns, and knows the times of its event loop. Deno does not know them; Bun
+ * answers with zeros, and prints a stack when it is asked.
+ */
+const isNode = process.versions.deno === undefined && process.versions.bun === undefined;
 
-/** Whether a thread is among those of this process; `undefined` where these can't be seen, as under Node's permission model. */
-function isListed(threadId: number): boolean | undefined {
+/** The system's numbers of the threads of this process; none where they can't be seen, as under Node's permission model. */
+function listThreads(): string[] {
   try {
-    if (existsSync(`/proc/self/task/${threadId}`)) return true;
-    return existsSync('/proc/self/task') ? false : undefined;
+    return readdirSync('/proc/self/task');
   } catch {
-    return undefined; // Node 22 throws for what is not allowed
+    return [];
   }
 }
 
@@ -32,13 +34,17 @@ export class WorkerThread {
   readonly worker: Worker;
   /** Who has started it comes first. */
   readonly served = new Set<Served>();
+  /** The threads that began with it: it is one of them, and says which one as soon as its code runs. */
+  readonly #begun: ReadonlySet<string>;
   #online = false;
   #reason: unknown;
   #wasAtWork: boolean | undefined;
 
   /** @throws what Node throws where no thread can be started */
   constructor(kind: EngineKind, shared: SharedMemory) {
+    const before = new Set(listThreads());
     const worker = startWorker(kind, shared);
+    this.#begun = new Set(listThreads().filter((thread) => !before.has(thread)));
     this.worker = worker;
     worker.once('online', () => {
       this.#online = true;
@@ -66,9 +72,10 @@ export class WorkerThread {
    * Where neither is told a thread that has begun counts as alive.
    */
   hasEnded({ booted, threadId }: Channel): boolean {
-    const listed = threadId > 0 ? isListed(threadId) : undefined;
-    if (listed !== undefined) return !listed;
-    if (!tellsTimes) return false;
+    const threads = listThreads();
+    if (threads.length > 0 && threadId > 0) return !threads.includes(String(threadId));
+    if (!isNode) return false;
+    if (threads.length > 0 && this.#begun.size > 0) return !threads.some((thread) => this.#begun.has(thread));
     const { idle, active } = this.worker.performance.eventLoopUtilization();
     return idle < 0 || (booted && this.#online && idle === 0 && active === 0);
   }
