@@ -46,6 +46,13 @@ function empty(dbPath: string): string {
   return dbPath;
 }
 
+/** Zeros at the beginning say that the journal holds nothing, as `journal_mode = PERSIST` leaves it. */
+function makeEmptyJournal(dbPath: string): string {
+  makeStoreFile(dbPath);
+  writeFileSync(`${dbPath}-journal`, Buffer.alloc(2000));
+  return dbPath;
+}
+
 /** All that lies beside a file, the indexes of logs left out. */
 function bytesOf(dbPath: string): Record<string, string> {
   return Object.fromEntries(Object.entries(bytesBeside(dbPath)).filter(([name]) => !name.endsWith('-shm')));
@@ -55,6 +62,7 @@ function bytesOf(dbPath: string): Record<string, string> {
 const states: [string, (dbPath: string) => string | Promise<string>, number | undefined][] = [
   ['that was closed properly', (dbPath) => makeStoreFile(dbPath), 30],
   ['with a rollback journal', (dbPath) => makeStoreFile(dbPath, { sql: 'PRAGMA journal_mode = DELETE' }), 30],
+  ['with a rollback journal that holds nothing', makeEmptyJournal, 30],
   ['that another process has open and has written', (dbPath) => makeOpenFile(dbPath, true), 31],
   ['that another process has open', (dbPath) => makeOpenFile(dbPath, false), 30],
   ['that a killed process has left', makeKilledFile, 31],

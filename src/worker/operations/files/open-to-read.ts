@@ -5,7 +5,7 @@
  * A database file must never be opened and closed by anything but SQLite here: on POSIX systems that would
  * take away the locks of every connection that this process has on it (https://sqlite.org/howtocorrupt.html, 2.2).
  */
-import { existsSync, type Stats, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, type Stats, statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { whyNoFile } from '../../ordinary-file.ts';
 import { firstRow, knowsUrls } from '../../sqlite/node-sqlite.ts';
@@ -94,7 +94,7 @@ export function locate(path: string): Stats {
 function open(path: string, size: number, locks: boolean): { database: Database; mode: ReadMode } {
   // What is in no log is in the file; a reader like others would leave an empty log there. And SQLite removes the log beside
   // a database of no pages, so it must not see it.
-  const isPlain = !existsSync(`${path}-wal`) && !isFilled(`${path}-journal`);
+  const isPlain = !existsSync(`${path}-wal`) && !holdsPages(`${path}-journal`);
   const mode = size === 0 || (isPlain && !locks) ? 'immutable=1' : 'mode=ro';
   try {
     return { database: openIn(mode, path), mode };
@@ -137,6 +137,26 @@ function openIn(mode: ReadMode, path: string): Database {
 
 function isFilled(path: string): boolean {
   return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
+}
+
+/**
+ * Whether a rollback journal may have to be played back: its first byte is 0 if it holds nothing
+ * (https://sqlite.org/fileformat2.html#the_rollback_journal). No lock is held on a journal, so it may be opened here.
+ */
+function holdsPages(journal: string): boolean {
+  if (!isFilled(journal)) return false;
+  const first = new Uint8Array(1);
+  try {
+    const file = openSync(journal, 'r');
+    try {
+      readSync(file, first);
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return true; // SQLite says why it can't be read
+  }
+  return first[0] !== 0;
 }
 
 /** By what a change of the file shows; a log that has come since holds what the file does not. */
