@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
 const program = join(import.meta.dirname, '../main.ts');
-const small = ['--documents', '3', '--edits', '15', '--lease', '1000'];
+const small = ['--documents', '3', '--edits', '15', '--lease', '3000'];
 
 /** A folder for temporary files of this run's own, to see what is left in it. */
 function freshFolder(): string {
