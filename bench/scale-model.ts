@@ -95,10 +95,10 @@ export function givens(of: Measured) {
     claimMs: {
       value: opening / 1000,
       unit: 'ms',
-      what: 'to claim a store and load nothing, of 1,000 claimed in a row by one process',
+      what: 'for each of 1,000 stores opened together: claimed in bulk, nothing loaded',
       from: 'postgresql-paced',
     } as Given,
-    gatherMs: assumed(3.5, 'ms', 'for which patches lie that nobody waits for (a constant of the worker)'),
+    gatherMs: assumed(3.5, 'ms', 'between two looks of the worker for patches that nobody waits for (a constant)'),
     leaseMs: assumed(
       10_000,
       'ms',
@@ -152,7 +152,7 @@ export interface Use {
 
 /**
  * One process sends one statement at a time to each database, and gathers meanwhile: so a batch has what comes in while the
- * one before it is under way, and at least what comes in while patches lie.
+ * one before it is under way, and at least what comes in between two of the worker's looks.
  */
 function batching(perSecond: number, { gatherMs, commitMs, serverUs, statementUs }: Givens) {
   const busyMs = perSecond * (serverUs.value / 1e6); // of each ms, so much is the server's work on patches

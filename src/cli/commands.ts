@@ -28,6 +28,9 @@ interface Command {
 const flag = (what: string): Option => ({ type: 'boolean', default: false, what });
 const recursive = flag('folders within a folder, too');
 const MANY = Number.POSITIVE_INFINITY;
+const looks =
+  'Changes neither the file nor its log, and may look at a file that a program is writing.\n' +
+  'Only before Node 22.12, the log of a killed program is taken into the file.';
 
 export const commands: Readonly<Record<string, Command>> = {
   info: {
@@ -36,7 +39,7 @@ export const commands: Readonly<Record<string, Command>> = {
     takes: [1, MANY],
     options: { recursive },
     examples: ['info notes.db', 'info --json notes.db', 'info --recursive /var/lib/notes'],
-    more: 'Changes neither the file nor its log, and may look at a file that a program is writing.',
+    more: looks,
     run: info,
   },
   verify: {
@@ -45,7 +48,7 @@ export const commands: Readonly<Record<string, Command>> = {
     takes: [1, MANY],
     options: { recursive },
     examples: ['verify notes.db', 'verify --quiet /var/lib/notes || alert'],
-    more: 'Changes neither the file nor its log, and may look at a file that a program is writing. Each finding says what to do.',
+    more: `${looks}\nEach finding says what to do.`,
     run: verify,
   },
   backup: {

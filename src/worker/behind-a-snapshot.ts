@@ -14,7 +14,7 @@ export function noteSnapshot(operation: number, caller: Caller, failure: EngineE
 export function refusePrune({ snapshotFailure }: Caller): void {
   if (snapshotFailure === undefined) return;
   const { code, reported } = snapshotFailure;
-  const message = `no patch was deleted, since the snapshot called before was not stored: ${reported.message}`;
+  const message = `no patch was deleted, because the snapshot called before was not stored: ${reported.message}`;
   // it concerns this call alone, whatever the code says in most cases
   throw new EngineError(code, { ...reported, message }, true);
 }

@@ -23,7 +23,7 @@ export function noteFailure(call: Writes, failure: EngineError): void {
 }
 
 function refusalOf(code: Failure['code'], cause: Failure['cause']): EngineError {
-  const message = `no reference was taken away, since the value saved before was not stored: ${cause.message}`;
+  const message = `no reference was taken away, because the value saved before was not stored: ${cause.message}`;
   // it concerns this call alone, whatever the code says in most cases
   return new EngineError(code, { ...cause, message }, true);
 }

@@ -58,7 +58,7 @@ export class YjsMerging {
     this.#trouble().warn(
       'SDS_NO_MERGING_THREAD',
       '',
-      `documents are merged on the calling thread, since the thread that should do so has no Yjs: ${reason}. ` +
+      `documents are merged on the calling thread, because the thread that should do so has no Yjs: ${reason}. ` +
         "The option 'yjs' names the module, for instance: yjs: new URL('./yjs.mjs', import.meta.url)",
     );
   }

@@ -183,7 +183,12 @@ describe('what can not be read', () => {
     ['postgres://db/notes?sslmode=allow', {}, /^sslmode must be/],
     ['postgres://db/notes', { PGSSLMODE: 'prefer' }, /^sslmode must be/],
     ['postgres://db/notes?copy=maybe', {}, /^copy must be on or off$/],
-    ['postgres://db/notes?keepalives=1', {}, /^the URL has a parameter that is not known; there are host,/],
+    [
+      'postgres://db/notes?keepalives=1',
+      {},
+      /^the URL's parameter keepalives is not known: remove it; there are host,/,
+    ],
+    ['postgres://db/notes?sslmod=prefer', {}, /^the URL's parameter sslmod is not known: remove it; there are host,/],
     ['postgres://db/notes?target_session_attrs=standby', {}, /target_session_attrs has a value that can't be had here/],
     ['postgres://db/notes?connect_timeout=10', {}, /connect_timeout: write the option ConnectTimeoutMs instead$/],
     ['postgres://db/notes?application_name=mine', {}, /write options=-c%20application_name%3D… instead$/],
@@ -201,6 +206,20 @@ describe('what can not be read', () => {
     const found = read(url, environment);
     expect(found).toMatch(why);
     expect(found).not.toMatch(/\bann\b|sec.?ret|(?<!disable, )prefer|maybe/);
+  });
+
+  // a password that is not escaped ends where a parameter seems to begin
+  it.each([
+    'postgres://db/notes?user=ann&password=12&sec=ret',
+    'postgres://db/notes?password=12&sec',
+    'postgres://ann:12?sec=ret@db/notes',
+    'postgres://ann:12?sec&ret=@db/notes',
+    'postgres://db/notes?sec',
+    'postgres://db/notes?sec%20ret=1',
+  ])('names no parameter that may be a part of a password: %s', (url) => {
+    const found = read(url, {});
+    expect(found).toMatch(/^the URL has a parameter that is not known: remove it; there are host,/);
+    expect(found).not.toMatch(/\bann\b|sec|ret/);
   });
 
   it('without a user, a database has to be named', () => {

@@ -26,7 +26,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 const DEFAULT_PORT = 5432;
 
-/** Nothing of the URL is quoted: what is read as a host may be a password. */
+/** Nothing of the URL is quoted but the name of a parameter (`isNameOnly`): what is read as a host may be a password. */
 const UNREADABLE =
   'this is no URL of a PostgreSQL database: postgres://USER:PASSWORD@HOST:PORT/DATABASE, where / ? # @ : % ' +
   'within a part are written as %2F %3F %23 %40 %3A %25';
@@ -64,7 +64,7 @@ export function parsePostgresqlUrl(
     }
     const copy = parameters.get('copy') ?? 'on';
     if (copy !== 'on' && copy !== 'off') return 'copy must be on or off';
-    const fault = faultOfParameters(parameters);
+    const fault = faultOfParameters(parameters, query);
     if (fault !== undefined) return fault;
     const binding = given('channel_binding', 'PGCHANNELBINDING') ?? 'prefer';
     if (!/^(disable|prefer|require)$/.test(binding)) return 'channel_binding must be disable, prefer or require';
@@ -131,16 +131,22 @@ const instead: Record<string, string> = {
   ssl: 'sslmode=verify-full or sslmode=require',
 };
 
-function faultOfParameters(parameters: URLSearchParams): string | undefined {
+function faultOfParameters(parameters: URLSearchParams, query: string): string | undefined {
   for (const [name, value] of parameters) {
     if (known.has(name)) continue;
     const harmless = Object.hasOwn(ofOthers, name) ? ofOthers[name] : undefined;
     if (harmless?.test(value)) continue;
     if (Object.hasOwn(instead, name)) return `the URL has the parameter ${name}: write ${instead[name]} instead`;
     if (harmless !== undefined) return `the URL's parameter ${name} has a value that can't be had here: leave it out`;
-    return `the URL has a parameter that is not known; there are ${[...known].join(', ')}`;
+    const which = isNameOnly(name, value, query) ? `the URL's parameter ${name} is` : 'the URL has a parameter that is';
+    return `${which} not known: remove it; there are ${[...known].join(', ')}`;
   }
   return undefined;
+}
+
+/** Whether it can be told: a password with a `?` or `&` that is not escaped goes on in what looks like a parameter. */
+function isNameOnly(name: string, value: string, query: string): boolean {
+  return /^[a-z_]+$/i.test(name) && value !== '' && !/@|password/i.test(query);
 }
 
 function splitAccount(account: string): [string | undefined, string | undefined] {
