@@ -106,7 +106,8 @@ export interface Writes {
 
 /** What every engine does; what only some have to do is optional. See docs/engines.md. */
 export interface Engine {
-  readonly version: string;
+  /** Of SQLite: a warning names it. */
+  readonly version?: string;
   /** Opens the database for a provider, if it is not open, or is open but its file is gone. */
   attach(caller: Caller): MaybePromise<void>;
   /** Carries out writes in one transaction, all or none, and publishes the commit. */

@@ -36,6 +36,7 @@ import {
 import { noteSnapshot, refusePrune } from '../behind-a-snapshot.ts';
 import { noteFailure, refuseRelease } from '../behind-a-value.ts';
 import { type Caller, EngineError, type Writes } from '../engine.ts';
+import { refuseFalseValue } from '../verify-value.ts';
 
 const nobody: Caller = {
   storeId: '',
@@ -165,6 +166,7 @@ export class BatchReader implements Writes {
         noteSnapshot(this.operation, this.caller, undefined);
         if (this.#flags & ENTRY_NEEDS_SNAPSHOT) refusePrune(this.caller);
         if (this.caller.unsavedValues !== undefined) refuseRelease(this);
+        if (this.caller.verifyValues) refuseFalseValue(this);
       }
       return true;
     }

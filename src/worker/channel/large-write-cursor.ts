@@ -5,6 +5,7 @@ import { ENTRY_ACKNOWLEDGED, ENTRY_KEEPS_BOTH } from '../../protocol/entries.ts'
 import { discard, open } from '../../protocol/parcel.ts';
 import type { Bytes, WriteTicket } from '../../protocol/service.ts';
 import type { Caller, Writes } from '../engine.ts';
+import { refuseFalseValue } from '../verify-value.ts';
 
 const noBytes: Bytes = { buffer: new SharedArrayBuffer(0), start: 0, length: 0 };
 
@@ -56,6 +57,7 @@ export class LargeWriteCursor implements Writes {
   next(): boolean {
     const first = !this.#read;
     this.#read = true;
+    if (first && this.caller.verifyValues) refuseFalseValue(this);
     return first;
   }
 
