@@ -96,10 +96,9 @@ export interface Writes {
   readonly at: number;
   /**
    * Marks a patch that was ignored although the one under its number is another, or a compaction that was not carried out
-   * since the store is not as it was seen. Only before the commit.
+   * since the store is not as it was seen. Only before the commit is published. An attempt that fails has marked nothing.
    */
   markCollided(at: number): void;
-  unmarkCollided(at: number): void;
   /** Notes that another process wrote to the file, seen by an SQLite with a known fault in that case. */
   markForeignWriter(): void;
 }

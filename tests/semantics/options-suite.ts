@@ -76,6 +76,21 @@ export function describeOptions(
       expect(await patchesOf(provider)).toEqual(['patch last']);
     });
 
+    it('a compaction that only a refused patch was in the way of is carried out, and says so', async () => {
+      const [one, two] = [store({ OnClockCollision: 'keep' }), store({ OnClockCollision: 'keep' })];
+      const last = Number.MAX_SAFE_INTEGER;
+      await Promise.all([one.appendPatch(patchOf('last'), last), two.ready()]);
+      const seen = await two.loadStore();
+      const inTheWay = codeOf(one.appendPatch(patchOf('new'), 1));
+      const compacted = two.compactStore(patchOf('whole'), seen);
+      expect(await codeOf(one.appendPatch(patchOf('other'), last))).toBe('invalid-argument');
+      // patches of one provider that are gathered share their fate; alone, the first one is stored
+      const wasRefused = (await inTheWay) === 'invalid-argument';
+      expect(await compacted).toBe(wasRefused);
+      expect(text(await one.loadSnapshot())).toBe(wasRefused ? 'patch whole' : 'nothing');
+      expect(await patchesOf(one)).toEqual(wasRefused ? [] : ['patch new', 'patch last']);
+    });
+
     it("with 'ignore', the first one wins, and the loss of another one is counted", async () => {
       const provider = store({ OnClockCollision: 'ignore' });
       for (const patch of ['first', 'first', 'second']) await provider.appendPatch(patchOf(patch), 1);

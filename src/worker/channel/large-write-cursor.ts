@@ -49,7 +49,9 @@ export class LargeWriteCursor implements Writes {
     return (this.ticket.flags & ENTRY_ACKNOWLEDGED) !== 0;
   }
 
+  /** For another attempt: what was marked by one that failed, or whose worker was lost before its commit, is taken back. */
   rewind(): this {
+    this.#outcomes[this.ticket.slot] = (this.#outcomes[this.ticket.slot] ?? 0) & ~SLOT_COLLIDED;
     this.#read = false;
     return this;
   }
@@ -80,10 +82,6 @@ export class LargeWriteCursor implements Writes {
 
   markCollided(): void {
     this.#outcomes[this.ticket.slot] = (this.#outcomes[this.ticket.slot] ?? 0) | SLOT_COLLIDED;
-  }
-
-  unmarkCollided(): void {
-    this.#outcomes[this.ticket.slot] = (this.#outcomes[this.ticket.slot] ?? 0) & ~SLOT_COLLIDED;
   }
 
   markForeignWriter(): void {

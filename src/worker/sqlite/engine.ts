@@ -89,7 +89,6 @@ export class SqliteEngine implements Engine {
       cells[index] = value;
       noteCommit(commitPoint);
     } catch (error) {
-      for (const at of writer.collided) writes.unmarkCollided(at);
       if (begun) this.#rollBack(connection);
       throw this.#classify(error);
     } finally {

@@ -60,7 +60,6 @@ export function perform(call: Writes, { statements, writer, records }: Tables): 
     }
     case COMPACT_STORE: {
       const { at, data } = call;
-      call.unmarkCollided(at); // a worker that was lost before its commit may have marked it
       const seen = seenOf(call.key);
       if (!isAsSeen(storeId, clock, seen, statements)) {
         writer.noteCollided(at);
