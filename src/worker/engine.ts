@@ -62,6 +62,7 @@ export type UnsavedValues = Map<string, { saves: number; refusal: EngineError }>
 /** What the database has to know of the provider behind a call. */
 export interface Caller {
   storeId: string;
+  /** Looked at around the engine, as is what is known of failed calls. */
   verifyValues: boolean;
   /** Whether a commit is to survive a power cut. */
   full: boolean;
