@@ -62,6 +62,7 @@ export type UnsavedValues = Map<string, { saves: number; refusal: EngineError }>
 /** What the database has to know of the provider behind a call. */
 export interface Caller {
   storeId: string;
+  /** Looked at around the engine, as is what is known of failed calls. */
   verifyValues: boolean;
   /** Whether a commit is to survive a power cut. */
   full: boolean;
@@ -96,17 +97,17 @@ export interface Writes {
   readonly at: number;
   /**
    * Marks a patch that was ignored although the one under its number is another, or a compaction that was not carried out
-   * since the store is not as it was seen. Only before the commit.
+   * since the store is not as it was seen. Only before the commit is published. An attempt that fails has marked nothing.
    */
   markCollided(at: number): void;
-  unmarkCollided(at: number): void;
   /** Notes that another process wrote to the file, seen by an SQLite with a known fault in that case. */
   markForeignWriter(): void;
 }
 
 /** What every engine does; what only some have to do is optional. See docs/engines.md. */
 export interface Engine {
-  readonly version: string;
+  /** Of SQLite: a warning names it. */
+  readonly version?: string;
   /** Opens the database for a provider, if it is not open, or is open but its file is gone. */
   attach(caller: Caller): MaybePromise<void>;
   /** Carries out writes in one transaction, all or none, and publishes the commit. */

@@ -156,7 +156,8 @@ export class WorkerFile {
         return file.#engine.attach(member);
       };
       yield* patiently(attempt, file.members, 'open-failed');
-      done({ sqliteVersion: file.#engine.version });
+      const { version } = file.#engine;
+      done(version === undefined ? {} : { sqliteVersion: version });
     }, fail);
   }
 

@@ -38,6 +38,7 @@ import { type Engine, EngineError, type MaybePromise } from './engine.ts';
 import { type Member, WorkerFile } from './file.ts';
 import { Loop, type Shared, type Work } from './loop.ts';
 import type { FileHost } from './outcomes.ts';
+import { verified } from './verify-value.ts';
 
 /** `control` is the control block of the connection that the engine serves. */
 export type NewEngine = (provider: ProviderMessage, control: Int32Array) => Engine;
@@ -318,7 +319,9 @@ function read(engine: Engine, caller: Member, operation: number, key: string, cl
   const wellFormed = key.toWellFormed(); // that of a write crosses as UTF-8
   if (operation === LOAD_RECORD) return engine.loadRecord(caller, wellFormed);
   if (operation === LOAD_RECORDS) return engine.loadRecords(caller, wellFormed);
-  return engine.loadValue(caller, wellFormed);
+  const value = engine.loadValue(caller, wellFormed);
+  if (!caller.verifyValues) return value;
+  return value instanceof Promise ? value.then((data) => verified(wellFormed, data)) : verified(wellFormed, value);
 }
 
 function inParcel({ snapshot, snapshotClock, patches, lastClock }: StoreFound): StoreInParcel {

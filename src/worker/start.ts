@@ -1,20 +1,11 @@
 /** What every kind of worker thread does first: offers the service, and says that it runs. */
-import { readlinkSync } from 'node:fs';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { expose } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { BOOTED, type SharedMemory, THREAD_ID } from '../protocol/control.ts';
 import { setImmediate } from '../protocol/surroundings.ts';
 import { type NewEngine, Service } from './service.ts';
-
-/** By this a blocked main thread can see whether this one still lives; only Linux tells it. */
-function threadId(): number {
-  try {
-    return Number(/\d+$/.exec(readlinkSync('/proc/thread-self'))?.[0] ?? 0);
-  } catch {
-    return 0; // no Linux, or no /proc: Node's own signs have to do
-  }
-}
+import { threadNumber } from './thread-number.ts';
 
 /** @param lingerMs - after this much quiet the thread returns to its event loop */
 export function start(newEngine: NewEngine, lingerMs: number): void {
@@ -26,7 +17,8 @@ export function start(newEngine: NewEngine, lingerMs: number): void {
     },
     serve(shared: SharedMemory, port: MessagePort): void {
       connections++;
-      Atomics.store(new Int32Array(shared.control), THREAD_ID, threadId());
+      // by this a blocked main thread can see whether this one still lives; without it, Node's own signs have to do
+      Atomics.store(new Int32Array(shared.control), THREAD_ID, threadNumber());
       const service = new Service(shared, newEngine, lingerMs, thread);
       Reflect.deleteProperty(shared, 'arena'); // the service has it, and lets go of it for another one
       expose(service, nodeEndpoint(port));

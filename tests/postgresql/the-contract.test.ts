@@ -1,31 +1,28 @@
 /** Runs the contract, and what this package adds to it, over PostgreSQL, with its options each way. */
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
-import { describeContract } from '../semantics/contract-suite.ts';
-import { describeRecords } from '../semantics/records-suite.ts';
-import { describeWholeStores } from '../semantics/whole-stores-suite.ts';
+import { describeEverySuite } from '../semantics/every-suite.ts';
 import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
 
 describeOnPostgresql('on PostgreSQL', () => {
   const { freshPlace } = postgresql;
-  for (const describeSuite of [describeContract, describeWholeStores, describeRecords]) {
-    describeSuite('this provider', (url, storeId) => new SDS_DesktopPersistenceProvider(url, storeId), freshPlace);
-    describeSuite(
-      'this provider with all options turned',
-      (url, storeId) =>
-        new SDS_DesktopPersistenceProvider(url, storeId, {
-          Durability: 'full',
-          MaxPendingBytes: 1,
-          Overflow: 'block',
-          Ownership: 'shared',
-          LeaseMs: 1000,
-          OnClockCollision: 'ignore',
-        }),
-      freshPlace,
-    );
-    describeSuite(
-      'this provider without COPY',
-      (url, storeId) => new SDS_DesktopPersistenceProvider(`${url}&copy=off`, storeId),
-      freshPlace,
-    );
-  }
+  describeEverySuite('this provider', (...place) => new SDS_DesktopPersistenceProvider(...place), freshPlace);
+  describeEverySuite(
+    'this provider with all options turned',
+    (url, storeId, options) =>
+      new SDS_DesktopPersistenceProvider(url, storeId, {
+        Durability: 'full',
+        MaxPendingBytes: 1,
+        Overflow: 'block',
+        Ownership: 'shared',
+        LeaseMs: 1000,
+        OnClockCollision: 'ignore',
+        ...options,
+      }),
+    freshPlace,
+  );
+  describeEverySuite(
+    'this provider without COPY',
+    (url, ...place) => new SDS_DesktopPersistenceProvider(`${url}&copy=off`, ...place),
+    freshPlace,
+  );
 });

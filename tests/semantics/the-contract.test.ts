@@ -3,21 +3,21 @@ import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { ExtendedReference } from '../support/extended-reference.ts';
 import { ReferenceProvider } from '../support/reference-provider.ts';
 import { describeContract } from './contract-suite.ts';
+import { describeEverySuite } from './every-suite.ts';
 import { describeRecords } from './records-suite.ts';
 import { describeWholeStores } from './whole-stores-suite.ts';
 
-for (const describeSuite of [describeContract, describeWholeStores, describeRecords]) {
-  describeSuite('this provider', (dbPath, storeId) => new SDS_DesktopPersistenceProvider(dbPath, storeId));
-  describeSuite(
-    'this provider with all options turned',
-    (dbPath, storeId) =>
-      new SDS_DesktopPersistenceProvider(dbPath, storeId, {
-        Durability: 'full',
-        MaxPendingBytes: 1,
-        BusyTimeoutMs: 100,
-      }),
-  );
-}
+describeEverySuite('this provider', (...place) => new SDS_DesktopPersistenceProvider(...place));
+describeEverySuite(
+  'this provider with all options turned',
+  (dbPath, storeId, options) =>
+    new SDS_DesktopPersistenceProvider(dbPath, storeId, {
+      Durability: 'full',
+      MaxPendingBytes: 1,
+      BusyTimeoutMs: 100,
+      ...options,
+    }),
+);
 describeContract('the synchronous reference', (dbPath, storeId) => new ReferenceProvider(dbPath, storeId));
 for (const describeSuite of [describeWholeStores, describeRecords]) {
   describeSuite('the synchronous reference', (dbPath, storeId) => new ExtendedReference(dbPath, storeId));

@@ -36,6 +36,7 @@ import {
 import { noteSnapshot, refusePrune } from '../behind-a-snapshot.ts';
 import { noteFailure, refuseRelease } from '../behind-a-value.ts';
 import { type Caller, EngineError, type Writes } from '../engine.ts';
+import { refuseFalseValue } from '../verify-value.ts';
 
 const nobody: Caller = {
   storeId: '',
@@ -92,9 +93,16 @@ export class BatchReader implements Writes {
 
   /** The same, to carry them out; `next` throws at one that must not be. */
   attempt(only: number | 'all' = 'all'): this {
+    if (this.#firstSlabs.some((slab) => this.#hasFlag(slab, BATCH_COLLIDED))) this.#unmark(only);
     this.rewind(only);
     this.#carriesOut = true;
     return this;
+  }
+
+  /** Takes back what an attempt has marked that failed, or whose worker was lost before its commit. */
+  #unmark(only: number | 'all'): void {
+    this.rewind(only);
+    while (this.next()) this.#setOutcome(OUTCOME_OPEN);
   }
 
   #enter(slab: number): void {
@@ -165,6 +173,7 @@ export class BatchReader implements Writes {
         noteSnapshot(this.operation, this.caller, undefined);
         if (this.#flags & ENTRY_NEEDS_SNAPSHOT) refusePrune(this.caller);
         if (this.caller.unsavedValues !== undefined) refuseRelease(this);
+        if (this.caller.verifyValues) refuseFalseValue(this);
       }
       return true;
     }
@@ -194,9 +203,10 @@ export class BatchReader implements Writes {
     if (outcomeOf(this.#arena.cell(this.at >> 2)) === OUTCOME_OPEN) this.#setOutcome(outcome);
   }
 
+  /** A mark goes with the attempt that has set it. */
   #setOutcome(outcome: number): void {
     const cell = this.at >> 2;
-    this.#arena.cells[cell] = withOutcome(this.#arena.cell(cell), outcome);
+    this.#arena.cells[cell] = withOutcome(withoutFlags(this.#arena.cell(cell), ENTRY_COLLIDED), outcome);
   }
 
   /** All batches are looked through then: it is rare. */
@@ -204,11 +214,6 @@ export class BatchReader implements Writes {
     const cell = at >> 2;
     this.#arena.cells[cell] = withFlags(this.#arena.cell(cell), ENTRY_COLLIDED);
     for (const slab of this.#firstSlabs) this.#flagSlab(slab, BATCH_COLLIDED);
-  }
-
-  unmarkCollided(at: number): void {
-    const cell = at >> 2;
-    this.#arena.cells[cell] = withoutFlags(this.#arena.cell(cell), ENTRY_COLLIDED);
   }
 
   markForeignWriter(): void {
@@ -221,7 +226,11 @@ export class BatchReader implements Writes {
   }
 
   hasFlag(flag: number): boolean {
-    return (this.#arena.cell(((this.#firstSlabs[0] ?? 0) >> 2) + SLAB_FLAGS) & flag) !== 0;
+    return this.#hasFlag(this.#firstSlabs[0] ?? 0, flag);
+  }
+
+  #hasFlag(slab: number, flag: number): boolean {
+    return (this.#arena.cell((slab >> 2) + SLAB_FLAGS) & flag) !== 0;
   }
 
   #flagSlab(slab: number, flag: number): void {

@@ -5,6 +5,7 @@ import { ENTRY_ACKNOWLEDGED, ENTRY_KEEPS_BOTH } from '../../protocol/entries.ts'
 import { discard, open } from '../../protocol/parcel.ts';
 import type { Bytes, WriteTicket } from '../../protocol/service.ts';
 import type { Caller, Writes } from '../engine.ts';
+import { refuseFalseValue } from '../verify-value.ts';
 
 const noBytes: Bytes = { buffer: new SharedArrayBuffer(0), start: 0, length: 0 };
 
@@ -48,7 +49,9 @@ export class LargeWriteCursor implements Writes {
     return (this.ticket.flags & ENTRY_ACKNOWLEDGED) !== 0;
   }
 
+  /** For another attempt: what was marked by one that failed, or whose worker was lost before its commit, is taken back. */
   rewind(): this {
+    this.#outcomes[this.ticket.slot] = (this.#outcomes[this.ticket.slot] ?? 0) & ~SLOT_COLLIDED;
     this.#read = false;
     return this;
   }
@@ -56,6 +59,7 @@ export class LargeWriteCursor implements Writes {
   next(): boolean {
     const first = !this.#read;
     this.#read = true;
+    if (first && this.caller.verifyValues) refuseFalseValue(this);
     return first;
   }
 
@@ -78,10 +82,6 @@ export class LargeWriteCursor implements Writes {
 
   markCollided(): void {
     this.#outcomes[this.ticket.slot] = (this.#outcomes[this.ticket.slot] ?? 0) | SLOT_COLLIDED;
-  }
-
-  unmarkCollided(): void {
-    this.#outcomes[this.ticket.slot] = (this.#outcomes[this.ticket.slot] ?? 0) & ~SLOT_COLLIDED;
   }
 
   markForeignWriter(): void {

@@ -13,7 +13,6 @@ import {
   SAVE_VALUE,
 } from '../../protocol/entries.ts';
 import type { Caller, Writes } from '../engine.ts';
-import { verifyValue } from '../verify-value.ts';
 import { isLarge } from './chunks.ts';
 import type { Compaction } from './compaction.ts';
 import { type StoredName, storedName } from './names.ts';
@@ -57,11 +56,11 @@ export class Changes {
         this.callers.add(caller);
         store = this.#stored(caller.storeId);
       }
-      this.#add(writes, caller, store);
+      this.#add(writes, store);
     }
   }
 
-  #add(writes: Writes, caller: Caller, store: string): void {
+  #add(writes: Writes, store: string): void {
     const { patches, snapshots, records } = this.#section;
     switch (writes.operation) {
       case APPEND_PATCH: {
@@ -106,7 +105,6 @@ export class Changes {
         return;
       case SAVE_VALUE: {
         const { key, data } = writes;
-        if (caller.verifyValues) verifyValue(key, data, 'invalid-argument');
         const hash = this.#stored(key);
         // larger ones than a batch holds come alone
         if (isLarge(data)) this.largeValue = { hash, data: viewOf(data) };

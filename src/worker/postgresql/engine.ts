@@ -6,7 +6,6 @@
 import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
 import type { PostgresqlSettings, RecordsFound, StoreFound } from '../../protocol/service.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
-import { verifyValue } from '../verify-value.ts';
 import { Changes } from './changes.ts';
 import { Claims } from './claims.ts';
 import type { Connection } from './connection.ts';
@@ -29,7 +28,6 @@ const NUMBER_TAKEN = '23505';
 const NOT_SUPPORTED = '0A000';
 
 export class PostgresqlEngine implements Engine {
-  readonly version = '';
   readonly #link: ServerLink;
   readonly #holder: Holder;
   readonly #claims: Claims;
@@ -221,11 +219,7 @@ export class PostgresqlEngine implements Engine {
   }
 
   loadValue(caller: Caller, hash: string): Promise<Uint8Array | undefined> {
-    return this.#load(caller, async (connection) => {
-      const bytes = await loadValue(connection, storedName(hash).stored);
-      if (bytes !== undefined && caller.verifyValues) verifyValue(hash, bytes, 'database-corrupt');
-      return bytes;
-    });
+    return this.#load(caller, (connection) => loadValue(connection, storedName(hash).stored));
   }
 
   loadStore(caller: Caller): Promise<StoreFound> {

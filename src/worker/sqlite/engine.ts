@@ -2,7 +2,6 @@
 import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
 import type { RecordsFound, StoreFound } from '../../protocol/service.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
-import { verifyValue } from '../verify-value.ts';
 import { toEngineError } from './errors.ts';
 import { orFull } from './no-room.ts';
 import { closeDatabase, keepsStatementsOpen } from './node-sqlite.ts';
@@ -90,7 +89,6 @@ export class SqliteEngine implements Engine {
       cells[index] = value;
       noteCommit(commitPoint);
     } catch (error) {
-      for (const at of writer.collided) writes.unmarkCollided(at);
       if (begun) this.#rollBack(connection);
       throw this.#classify(error);
     } finally {
@@ -111,12 +109,8 @@ export class SqliteEngine implements Engine {
     return this.#read(({ statements }) => loadPatches(statements, storeId, clock));
   }
 
-  loadValue({ verifyValues }: Caller, hash: string): Uint8Array | undefined {
-    return this.#read(({ statements }) => {
-      const bytes = bytesOf(statements.first('SELECT data FROM blobs WHERE hash = ?', hash));
-      if (bytes !== undefined && verifyValues) verifyValue(hash, bytes, 'database-corrupt');
-      return bytes;
-    });
+  loadValue(_: Caller, hash: string): Uint8Array | undefined {
+    return this.#read(({ statements }) => bytesOf(statements.first('SELECT data FROM blobs WHERE hash = ?', hash)));
   }
 
   loadStore({ storeId }: Caller): StoreFound {

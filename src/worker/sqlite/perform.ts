@@ -13,7 +13,6 @@ import {
   SAVE_VALUE,
 } from '../../protocol/entries.ts';
 import type { Writes } from '../engine.ts';
-import { verifyValue } from '../verify-value.ts';
 import type { PatchWriter } from './patch-writer.ts';
 import type { Records } from './records.ts';
 import type { Statements } from './statements.ts';
@@ -30,8 +29,8 @@ export interface Tables {
 
 /** Carries out one call; returns how many bytes it wrote. */
 export function perform(call: Writes, { statements, writer, records }: Tables): number {
-  const { caller, clock } = call;
-  const { storeId } = caller;
+  const { clock } = call;
+  const { storeId } = call.caller;
   if (call.operation === APPEND_PATCH) {
     const { data } = call;
     writer.add(storeId, clock, data, call.at, call.keepsBoth);
@@ -49,7 +48,6 @@ export function perform(call: Writes, { statements, writer, records }: Tables): 
       return ROW_BYTES * statements.run('DELETE FROM patches WHERE store_id = ? AND clock < ?', storeId, clock);
     case SAVE_VALUE: {
       const { data, key } = call;
-      if (caller.verifyValues) verifyValue(key, data, 'invalid-argument');
       if (statements.run('UPDATE blobs SET ref_count = ref_count + 1 WHERE hash = ?', key) > 0) return ROW_BYTES;
       statements.write('INSERT INTO blobs (data, hash, ref_count) SELECT ?, ?, 1 WHERE ?', data, key);
       return data.byteLength + ROW_BYTES;
@@ -62,7 +60,6 @@ export function perform(call: Writes, { statements, writer, records }: Tables): 
     }
     case COMPACT_STORE: {
       const { at, data } = call;
-      call.unmarkCollided(at); // a worker that was lost before its commit may have marked it
       const seen = seenOf(call.key);
       if (!isAsSeen(storeId, clock, seen, statements)) {
         writer.noteCollided(at);
