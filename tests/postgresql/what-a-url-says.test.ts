@@ -218,7 +218,7 @@ describe('what can not be read', () => {
     'postgres://db/notes?sec%20ret=1',
   ])('names no parameter that may be a part of a password: %s', (url) => {
     const found = read(url, {});
-    expect(found).toMatch(/^the URL has a parameter that is not known: remove it; there are host,/);
+    expect(found).toMatch(/^the URL has a parameter that is not known; there are host,.* & as %26$/);
     expect(found).not.toMatch(/\bann\b|sec|ret/);
   });
 

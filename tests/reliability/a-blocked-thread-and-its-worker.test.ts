@@ -42,6 +42,50 @@ describe.runIf(process.platform === 'linux')('a thread that is blocked while wor
   }
 });
 
+/** Preloaded: the list of threads lacks those that live, as the system was seen to make it while others end. */
+const cutLists = `
+const fs = require('node:fs');
+const { readdirSync } = fs;
+fs.readdirSync = (path, ...rest) => (path === '/proc/self/task' ? [String(process.pid)] : readdirSync(path, ...rest));`;
+
+describe.runIf(process.platform === 'linux')('a worker that lives, while this thread is blocked', () => {
+  it('is not taken for one that has ended, whatever the list of threads lacks', async () => {
+    const preload = join(freshFolder(), 'cut-lists.cjs');
+    writeFileSync(preload, cutLists);
+    const file = freshFile();
+    const ended = await runProgram(
+      `const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+      for (let clock = 1; clock <= 400; clock++) void provider.appendPatch(new Uint8Array(200_000), clock);
+      console.log(provider.flushSync(60_000), (await provider.statistics()).Worker.Restarts);
+      await provider.close();`,
+      file,
+      { flags: ['--require', preload] },
+    );
+    expect(ended).toEqual({ code: 0, signal: null, stdout: 'true 0\n', stderr: '' });
+    expect(rowsOf(file).patches).toHaveLength(400);
+  });
+});
+
+describe.runIf(process.platform === 'linux')('at the end of a process', () => {
+  it('worker after worker dies: it is said that calls are lost', async () => {
+    const preload = join(freshFolder(), 'deadly.cjs');
+    writeFileSync(preload, deadly);
+    const file = freshFile();
+    const { code, stderr } = await runProgram(
+      `const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+      void provider.appendPatch(patchOf(1), 1);
+      process.exit();`,
+      file,
+      { flags: ['--disable-warning=ExperimentalWarning', '--require', preload] },
+    );
+    expect(code).toBe(0);
+    expect(stderr).toMatch(
+      /store\.db': worker threads ended again and again .*; calls that were not acknowledged are lost\n$/,
+    );
+    expect(stderr.match(/are lost/g)).toHaveLength(1);
+  });
+});
+
 describe.runIf(process.platform === 'linux')('a worker that ends before its code runs, while this thread', () => {
   it.each([
     ['is blocked in flushSync', "console.log(provider.flushSync(20_000) ? 'committed' : 'not committed');"],

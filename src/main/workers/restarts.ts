@@ -22,8 +22,11 @@ export class Restarts {
 
   /** Told of a thread that has ended while it was at no file's work; returns whether to start another one. */
   mayGoOn({ booted, progress }: Channel): boolean {
-    const vain = !booted || (progress === this.#progressAtStart && performance.now() - this.#startedAt < SHORT_LIFE_MS);
-    this.#vainStarts = vain ? this.#vainStarts + 1 : 0;
+    const isYoung = performance.now() - this.#startedAt < SHORT_LIFE_MS;
+    const vain = !booted || (isYoung && progress === this.#progressAtStart);
+    // one that did not begin in all that time has held up a blocked thread: it is tried once more only
+    const starts = booted || isYoung ? 1 : MOST_VAIN_STARTS / 2;
+    this.#vainStarts = vain ? this.#vainStarts + starts : 0;
     return this.#vainStarts < MOST_VAIN_STARTS;
   }
 

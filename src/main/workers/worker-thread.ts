@@ -4,7 +4,7 @@
  */
 
 import type { Worker } from 'node:worker_threads';
-import { readdirSync } from '../../protocol/builtins.ts';
+import { existsSync, readdirSync } from '../../protocol/builtins.ts';
 import type { SharedMemory } from '../../protocol/control.ts';
 import type { Channel } from '../channel/channel.ts';
 import { type EngineKind, startWorker } from './start-worker.ts';
@@ -30,12 +30,25 @@ function listThreads(): string[] {
   }
 }
 
+/**
+ * Whether a thread is one of this process; `undefined` where that can't be seen. It is asked for by its number: a list may lack
+ * what lives, if another thread ends while the system makes it; and no file is opened, of which there may be too many.
+ */
+function lives(thread: string): boolean | undefined {
+  try {
+    if (existsSync(`/proc/self/task/${thread}`)) return true;
+    return existsSync('/proc/self/task') ? false : undefined;
+  } catch {
+    return undefined; // Node 22 throws for what is not allowed
+  }
+}
+
 export class WorkerThread {
   readonly worker: Worker;
   /** Who has started it comes first. */
   readonly served = new Set<Served>();
   /** The threads that began with it: it is one of them, and says which one as soon as its code runs. */
-  readonly #begun: ReadonlySet<string>;
+  readonly #begun: readonly string[];
   #online = false;
   #reason: unknown;
   #wasAtWork: boolean | undefined;
@@ -44,7 +57,7 @@ export class WorkerThread {
   constructor(kind: EngineKind, shared: SharedMemory) {
     const before = new Set(listThreads());
     const worker = startWorker(kind, shared);
-    this.#begun = new Set(listThreads().filter((thread) => !before.has(thread)));
+    this.#begun = listThreads().filter((thread) => !before.has(thread));
     this.worker = worker;
     worker.once('online', () => {
       this.#online = true;
@@ -72,12 +85,18 @@ export class WorkerThread {
    * Where neither is told a thread that has begun counts as alive.
    */
   hasEnded({ booted, threadId }: Channel): boolean {
-    const threads = listThreads();
-    if (threads.length > 0 && threadId > 0) return !threads.includes(String(threadId));
+    const alive = threadId > 0 ? lives(String(threadId)) : this.#anyBegunLives();
+    if (alive !== undefined) return !alive;
     if (!isNode) return false;
-    if (threads.length > 0 && this.#begun.size > 0) return !threads.some((thread) => this.#begun.has(thread));
     const { idle, active } = this.worker.performance.eventLoopUtilization();
     return idle < 0 || (booted && this.#online && idle === 0 && active === 0);
+  }
+
+  /** As long as it has not said which one it is. */
+  #anyBegunLives(): boolean | undefined {
+    if (!isNode || this.#begun.length === 0) return undefined;
+    const begun = this.#begun.map(lives);
+    return begun.includes(undefined) ? undefined : begun.includes(true);
   }
 
   /** Of one that has ended: whether it was carrying something out, for whichever worker. As it was when first asked. */

@@ -138,8 +138,9 @@ function faultOfParameters(parameters: URLSearchParams, query: string): string |
     if (harmless?.test(value)) continue;
     if (Object.hasOwn(instead, name)) return `the URL has the parameter ${name}: write ${instead[name]} instead`;
     if (harmless !== undefined) return `the URL's parameter ${name} has a value that can't be had here: leave it out`;
-    const which = isNameOnly(name, value, query) ? `the URL's parameter ${name} is` : 'the URL has a parameter that is';
-    return `${which} not known: remove it; there are ${[...known].join(', ')}`;
+    const names = `there are ${[...known].join(', ')}`;
+    if (isNameOnly(name, value, query)) return `the URL's parameter ${name} is not known: remove it; ${names}`;
+    return `the URL has a parameter that is not known; ${names}; within a password, ? is written as %3F and & as %26`;
   }
   return undefined;
 }
