@@ -80,9 +80,9 @@ describe.runIf(process.platform === 'linux')('at the end of a process', () => {
     );
     expect(code).toBe(0);
     expect(stderr).toMatch(
-      /store\.db': worker threads ended again and again .*; calls that were not acknowledged are lost\n$/,
+      /store\.db': worker threads ended again and again .*; what was called and is not committed is lost\n$/,
     );
-    expect(stderr.match(/are lost/g)).toHaveLength(1);
+    expect(stderr.match(/is lost/g)).toHaveLength(1);
   });
 });
 

@@ -259,7 +259,7 @@ export class ReplaceableWorker implements LinkOwner {
   #giveUpQueue(queue: FileQueue, reason: unknown, detail: string): void {
     // no promise tells of it any more
     if (exiting && !queue.finished)
-      sayAtExit(`'${queue.dbPath}': ${detail}; calls that were not acknowledged are lost`);
+      sayAtExit(`'${queue.dbPath}': ${detail}; what was called and is not committed is lost`);
     queue.giveUp((call) => makeError('worker-lost', call, queue.dbPath, detail, reason));
     this.#dispatcher.forget(queue);
   }
