@@ -51,10 +51,13 @@ describe.skipIf(!canMount)('a full disk', () => {
     client.leave();
     const { hocuspocus } = served.server;
     const [debounceId, { debouncer }] = ['onStoreDocument-notes', hocuspocus];
-    await expect.poll(() => said.join()).toMatch(/stays in memory/);
-    await expect.poll(() => hocuspocus.getConnectionsCount()).toBe(0);
-    const isStoring = () => debouncer.isDebounced(debounceId) || debouncer.isCurrentlyExecuting(debounceId);
-    await expect.poll(isStoring).toBe(false);
+    const state = () => ({
+      said: said.join(),
+      connections: hocuspocus.getConnectionsCount(),
+      isStoring: debouncer.isDebounced(debounceId) || debouncer.isCurrentlyExecuting(debounceId),
+    });
+    const expected = { said: expect.stringMatching(/stays in memory/), connections: 0, isStoring: false };
+    await expect.poll(state).toEqual(expected);
     expect(hocuspocus.getDocumentsCount()).toBe(1); // and Hocuspocus does nothing more about it
     expect(errors).toEqual(['notes database-full']);
     rmSync(rest);

@@ -54,9 +54,9 @@ say('listening ' + server.webSocketURL);`,
 
   /** Waits for a line; returns what its group has. */
   async said(line: RegExp): Promise<string> {
-    const all = () => this.stdout + this.stderr;
-    await expect.poll(all, { interval: 5 }).toMatch(line);
-    const [, found = ''] = line.exec(all()) ?? [];
+    const said = () => ({ stdout: this.stdout, stderr: this.stderr });
+    await expect.poll(said, { interval: 5 }).toMatchObject({ stdout: expect.stringMatching(line) });
+    const [, found = ''] = line.exec(this.stdout) ?? [];
     return found;
   }
 }
