@@ -1,5 +1,5 @@
 /** The check of a byte argument. */
-import { types } from '../protocol/builtins.ts';
+import { types } from 'node:util';
 import { describe } from './option-checks.ts';
 import { isAttached, lengthOf } from './view.ts';
 

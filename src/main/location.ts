@@ -3,12 +3,12 @@
  * files are read here, at the call: neither the working directory nor a link that changes later moves what was meant.
  */
 
+import { existsSync, readlinkSync, realpathSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 // where this package lies, put here by the build
 import packageLocation from 'virtual:package-location';
-import { existsSync, randomUUID, readlinkSync, realpathSync } from '../protocol/builtins.ts';
 import { makeError, SDS_PersistenceError } from '../protocol/errors.ts';
 import { type FileUrl, hasOwnLocks, isFileUrl, readFileUrl } from '../protocol/file-url.ts';
 import type { ProviderSettings } from '../protocol/options.ts';
@@ -21,6 +21,7 @@ import {
   parsePostgresqlUrl,
 } from '../protocol/postgresql/url.ts';
 import type { PostgresqlSettings } from '../protocol/service.ts';
+import { randomUUID } from '../protocol/surroundings.ts';
 import { describe } from './option-checks.ts';
 
 /** As many links as Linux follows. */

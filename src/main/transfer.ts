@@ -1,8 +1,8 @@
 /** Whose bytes are whose: what is copied at the call, and what the caller hands over. */
 
+import { types } from 'node:util';
 // as a whole: a module that names what Node 20 does not export could not even be loaded there, to say which Node is needed
 import * as threads from 'node:worker_threads';
-import { types } from '../protocol/builtins.ts';
 import type { Bytes } from '../protocol/service.ts';
 import { bufferOf, lengthOf, startOf } from './view.ts';
 

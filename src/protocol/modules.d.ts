@@ -5,14 +5,10 @@ declare module 'virtual:worker-code' {
   export default code;
 }
 
-declare module 'virtual:files-code' {
-  const code: () => string;
-  export default code;
-}
-
-declare module 'virtual:copying-code' {
-  const code: () => string;
-  export default code;
+/** Of threads that most processes never start. */
+declare module 'virtual:rarely-used-code' {
+  const codeOf: (name: 'postgresql' | 'files' | 'copying') => string;
+  export default codeOf;
 }
 
 declare module 'virtual:merging-code' {
@@ -20,12 +16,7 @@ declare module 'virtual:merging-code' {
   export default code;
 }
 
-declare module 'virtual:postgresql-code' {
-  const code: () => string;
-  export default code;
-}
-
-/** The URL or path of the file that this code is part of; `undefined` in a bundle that can't tell. */
+/** The path of the file that this code is part of; `undefined` in a bundle that can't tell. */
 declare module 'virtual:package-location' {
   const location: string | undefined;
   export default location;

@@ -63,3 +63,6 @@ export function later(callback: () => void, ms: number): () => void {
     Atomics.notify(cell, 0);
   };
 }
+
+/** The module is compiled when it is first asked for. */
+export const randomUUID = (): string => process.getBuiltinModule('node:crypto').randomUUID();

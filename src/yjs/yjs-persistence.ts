@@ -1,9 +1,10 @@
 /** Documents of Yjs on SQLite or PostgreSQL. */
+
+import { types } from 'node:util';
 import { Documents, readDocumentOptions, urlOf } from '../documents/index.ts';
 import { faultOfBytes } from '../main/byte-argument.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
 import { describe } from '../main/option-checks.ts';
-import { types } from '../protocol/builtins.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
 import type { Yjs } from '../protocol/merging-yjs.ts';
 import { Promise } from '../protocol/surroundings.ts';

@@ -4,7 +4,7 @@
  */
 
 import { channel, type TracingChannel, tracingChannel } from 'node:diagnostics_channel';
-import { debuglog } from '../../protocol/builtins.ts';
+import { debuglog } from 'node:util';
 import { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { currentContext, outsideOfCalls } from '../async-context.ts';
 import { note } from './notes.ts';

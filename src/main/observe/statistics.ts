@@ -1,5 +1,5 @@
 /** Puts together what `statistics()` returns. */
-import { statSync } from '../../protocol/builtins.ts';
+import { statSync } from 'node:fs';
 import type { SDS_Statistics } from '../../protocol/statistics.ts';
 import type { Location } from '../location.ts';
 import type { FileObserver } from './file-observer.ts';

@@ -1,5 +1,5 @@
 /** Process warnings: said once each, with a code that a program can filter by. */
-import { writeSync } from '../../protocol/builtins.ts';
+import { writeSync } from 'node:fs';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { outsideOfCalls } from '../async-context.ts';
 import { exiting } from '../exiting.ts';

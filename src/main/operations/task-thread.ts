@@ -4,10 +4,8 @@
  */
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
-// the bundled src/worker/operations/copying/entry.ts
-import copyingCode from 'virtual:copying-code';
-// the bundled src/worker/operations/files/entry.ts, put here by the build
-import filesCode from 'virtual:files-code';
+// the bundled src/worker/operations/files/entry.ts and src/worker/operations/copying/entry.ts, put here by the build
+import codeOf from 'virtual:rarely-used-code';
 import { OWNER } from '../../protocol/control.ts';
 import { makeError, reviveCause } from '../../protocol/errors.ts';
 import {
@@ -68,7 +66,7 @@ function forget(thread: Thread): void {
 }
 
 function takeThread(): Thread {
-  const thread = idle.pop() ?? newThread(filesCode());
+  const thread = idle.pop() ?? newThread(codeOf('files'));
   thread.keep();
   thread.worker.ref();
   Atomics.store(thread.cell, 0, RUNNING);
@@ -221,7 +219,7 @@ export function runTask<Task extends OperationTask>(
     const turn: Turn = {
       begin() {
         // what copies stores does so once
-        thread = task === 'copy' ? newThread(copyingCode()) : takeThread();
+        thread = task === 'copy' ? newThread(codeOf('copying')) : takeThread();
         if (stopped !== undefined) Atomics.store(thread.cell, 0, STOPPED); // while there was none
         thread.worker.on('message', onMessage).on('error', onError).on('exit', onExit);
         const request: OperationRequest = { task, given };

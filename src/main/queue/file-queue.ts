@@ -2,7 +2,7 @@
  * All that is called on one database file, in order: what was gathered is sent when it may be, settled once
  * the worker has published that it is finished, and sent again if a worker was lost.
  */
-import { types } from '../../protocol/builtins.ts';
+import { types } from 'node:util';
 import { reached } from '../../protocol/control.ts';
 import { APPEND_PATCH, ENTRY_KEEPS_BOTH, operationNames, SAVE_SNAPSHOT } from '../../protocol/entries.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';

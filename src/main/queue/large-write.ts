@@ -1,6 +1,6 @@
 /** A write whose bytes are too long to be gathered: it crosses by itself, through Comlink. */
 
-import { types } from '../../protocol/builtins.ts';
+import { types } from 'node:util';
 import { ENTRY_ACKNOWLEDGED, SAVE_VALUE } from '../../protocol/entries.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
 import type { Bytes } from '../../protocol/service.ts';

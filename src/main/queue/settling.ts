@@ -1,6 +1,7 @@
 /** Settles what the worker has finished: reads what became of each call, and gives the memory back. */
+
+import { types } from 'node:util';
 import type { Arena } from '../../protocol/arena.ts';
-import { types } from '../../protocol/builtins.ts';
 import { outcomeInSlot, SLOT_COLLIDED, SLOT_FOREIGN_WRITER } from '../../protocol/control.ts';
 import {
   COMPACT_STORE,

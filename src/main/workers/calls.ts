@@ -1,7 +1,7 @@
 /** What can't be gathered, as Comlink calls: large writes and loads. */
 
+import { types } from 'node:util';
 import { transfer } from 'comlink';
-import { types } from '../../protocol/builtins.ts';
 import { cellTime } from '../../protocol/clock.ts';
 import { reportedOf } from '../../protocol/errors.ts';
 import type { Loaded } from '../../protocol/service.ts';

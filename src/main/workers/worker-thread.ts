@@ -3,8 +3,8 @@
  * besides, where there is no room for another thread.
  */
 
+import { existsSync, readdirSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
-import { existsSync, readdirSync } from '../../protocol/builtins.ts';
 import type { SharedMemory } from '../../protocol/control.ts';
 import type { Channel } from '../channel/channel.ts';
 import { type EngineKind, startWorker } from './start-worker.ts';

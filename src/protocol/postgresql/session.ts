@@ -1,6 +1,6 @@
 /** How a PostgreSQL server knows a process: by a session for each of its queues, whose names begin alike. */
+import { randomUUID } from '../surroundings.ts';
 
-import { randomUUID } from '../builtins.ts';
 /** @param owner - the process */
 export function newSession(owner: string): string {
   return `${owner}/${randomUUID()}`;
