@@ -59,6 +59,8 @@ export class PostgresqlEngine implements Engine {
   announce(caller: Caller): void {
     this.#callersOf(caller).add(caller);
     this.#coming.add(caller);
+    // at once: those before it may be waiting for one
+    this.#link.offer(caller.password);
   }
 
   async attach(caller: Caller): Promise<void> {
@@ -80,14 +82,19 @@ export class PostgresqlEngine implements Engine {
     return callers;
   }
 
+  *#passwords(): Generator<Caller['password']> {
+    for (const callers of this.#callers.values()) for (const { password } of callers) yield password;
+  }
+
   async detach(caller: Caller): Promise<void> {
     const { stored } = storedName(caller.storeId);
     const callers = this.#callersOf(caller);
     callers.delete(caller);
     this.#coming.delete(caller);
     this.#decided.delete(caller);
+    if (callers.size === 0) this.#callers.delete(stored);
+    this.#link.withdraw(caller.password, this.#passwords());
     if (callers.size > 0) return;
-    this.#callers.delete(stored);
     this.#claims.leave(stored);
     await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
   }
