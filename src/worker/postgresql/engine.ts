@@ -27,6 +27,9 @@ const NUMBER_TAKEN = '23505';
 /** What a server says that distributes its tables, of a statement that changes two of them. */
 const NOT_SUPPORTED = '0A000';
 
+/** 0 would wait for ever. */
+const LEAST_LOCK_MS = 1;
+
 export class PostgresqlEngine implements Engine {
   readonly #link: ServerLink;
   readonly #holder: Holder;
@@ -45,7 +48,7 @@ export class PostgresqlEngine implements Engine {
 
   constructor(settings: PostgresqlSettings) {
     this.#holder = new Holder(settings.session, settings.leaseMs);
-    this.#limits = { lockMs: 1, idleMs: settings.leaseMs };
+    this.#limits = { lockMs: LEAST_LOCK_MS, idleMs: settings.leaseMs };
     this.#claims = new Claims(this.#holder, this.#limits);
     this.#link = new ServerLink(settings, this.#holder, this.#claims);
   }
@@ -65,7 +68,6 @@ export class PostgresqlEngine implements Engine {
 
   async attach(caller: Caller): Promise<void> {
     this.#callersOf(caller).add(caller);
-    // 0 would wait for ever
     this.#limits.lockMs = Math.max(this.#limits.lockMs, caller.busyTimeoutMs);
     this.#link.offer(caller.password);
     if (this.#decided.delete(caller)) {
@@ -82,6 +84,17 @@ export class PostgresqlEngine implements Engine {
     return callers;
   }
 
+  #longestWait(): number {
+    let longest = LEAST_LOCK_MS;
+    for (const callers of this.#callers.values()) {
+      for (const { busyTimeoutMs } of callers) {
+        if (busyTimeoutMs === this.#limits.lockMs) return busyTimeoutMs; // there is none that waits longer
+        longest = Math.max(longest, busyTimeoutMs);
+      }
+    }
+    return longest;
+  }
+
   *#passwords(): Generator<Caller['password']> {
     for (const callers of this.#callers.values()) for (const { password } of callers) yield password;
   }
@@ -94,6 +107,7 @@ export class PostgresqlEngine implements Engine {
     this.#decided.delete(caller);
     if (callers.size === 0) this.#callers.delete(stored);
     this.#link.withdraw(caller.password, this.#passwords());
+    if (caller.busyTimeoutMs === this.#limits.lockMs) this.#limits.lockMs = this.#longestWait();
     if (callers.size > 0) return;
     this.#claims.leave(stored);
     await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
