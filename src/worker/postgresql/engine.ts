@@ -15,7 +15,7 @@ import type { PackedPatches } from './packed-patches.ts';
 import { collidedOf, insertionOfAll, loadPatchesSince } from './patches.ts';
 import { loadRecord, loadRecords } from './records.ts';
 import { ServerLink } from './server-link.ts';
-import { deletionOfOthers, loadSnapshot } from './snapshots.ts';
+import { deletionOfSome, loadSnapshot, SLICE_CHUNKS } from './snapshots.ts';
 import { ServerError } from './sqlstates.ts';
 import { StepByStep } from './step-by-step.ts';
 import { beginStatements, inTransaction, type Limits } from './transactions.ts';
@@ -43,7 +43,7 @@ export class PostgresqlEngine implements Engine {
   /** Whether the server takes a statement that changes two tables; until it refuses one. */
   #takesBoth = true;
 
-  /** Stores with chunks of snapshots that were replaced: to be deleted once that is acknowledged, or else with the next one. */
+  /** Stores with chunks of snapshots that were replaced: to be deleted once that is acknowledged, or else before the next one. */
   readonly #replaced = new Set<string>();
 
   constructor(settings: PostgresqlSettings) {
@@ -162,12 +162,17 @@ export class PostgresqlEngine implements Engine {
   /** Behind the acknowledgement, since it takes half as long as the snapshot itself; what comes next waits for it. */
   #deleteReplaced(store: string): void {
     this.#replaced.add(store);
-    void this.#link.useOnce(async (connection) => {
-      await connection.run(...beginStatements(this.#limits), deletionOfOthers(store), this.#holder.fence(), {
-        text: 'COMMIT',
-      });
-      this.#replaced.delete(store);
-    });
+    void this.#link.useOnce((connection) => this.#deleteSlices(connection, store));
+  }
+
+  /** In transactions of their own: what one has deleted need not be deleted again, should the next one take too long. */
+  async #deleteSlices(connection: Connection, store: string): Promise<void> {
+    for (let deleted = SLICE_CHUNKS; deleted === SLICE_CHUNKS; ) {
+      const slice = [deletionOfSome(store), this.#holder.fence(), { text: 'COMMIT' }];
+      const results = await inTransaction(connection, () => connection.run(...beginStatements(this.#limits), ...slice));
+      deleted = results.at(-3)?.count ?? 0;
+    }
+    this.#replaced.delete(store);
   }
 
   /** Returns which calls are to be marked. */
@@ -182,9 +187,13 @@ export class PostgresqlEngine implements Engine {
     for (const caller of changes.callers) if (!this.#mayWrite(caller)) await this.#claim(connection, caller);
     const { onlyPatches } = changes;
     if (this.#takesBoth && onlyPatches?.ascends && (await this.#insert(connection, onlyPatches, point))) return [];
+    // it failed behind the last one: now, or the table would grow without end
+    for (const store of changes.largeSnapshots) {
+      if (this.#replaced.has(store)) await this.#deleteSlices(connection, store);
+    }
     return inTransaction(connection, async () => {
       const begin = [...beginStatements(this.#limits), ...namesOf(changes.longNames.values())];
-      const steps = new StepByStep(connection, this.#replaced, begin);
+      const steps = new StepByStep(connection, begin);
       for (const section of changes.sections) await steps.carryOut(section);
       if (changes.largeValue !== undefined) await steps.saveValue(changes.largeValue);
       const end = [...changes.values.statements, this.#holder.fence(point), { text: 'COMMIT' }];
