@@ -176,6 +176,60 @@ describeOnPostgresql('a password that is asked for', () => {
     expect(source.asked).toBe(3);
   });
 
+  it('that can not be had keeps nobody out who brings another one', async () => {
+    const { database, user, source } = await withToken();
+    const Password = async () => {
+      if (source.token === undefined) throw new Error('no token any more');
+      return String(source.token);
+    };
+    const first = open(server.url(database, { user }), 'store', { Password, RetryForMs: 2000 });
+    await first.appendPatch(patchOf(1), 1);
+    source.token = undefined;
+    await server.killBackends(database);
+    const renewed = open(server.url(database, { user, password: 'first' }), 'other', { RetryForMs: 2000 });
+    await renewed.appendPatch(patchOf(1), 1);
+    // over the same connection
+    await first.appendPatch(patchOf(2), 2);
+    await server.killBackends(database);
+    await Promise.all([first.appendPatch(patchOf(3), 3), renewed.appendPatch(patchOf(2), 2)]);
+  });
+
+  it('that can not be had is waited for, also if another provider has brought a wrong one', async () => {
+    const { database, user, source } = await withToken();
+    const Password = async () => {
+      if (++source.asked === 2) throw new Error('not now');
+      return 'first';
+    };
+    const provider = open(server.url(database, { user }), 'store', { Password });
+    await provider.appendPatch(patchOf(1), 1);
+    open(server.url(database, { user, password: 'wrong' }), 'other');
+    await server.killBackends(database);
+    await provider.appendPatch(patchOf(2), 2);
+    expect(source.asked).toBe(3);
+  });
+
+  it('is asked of no provider that is closed, but of all that are open', async () => {
+    const { database, user } = await withToken();
+    const asked = [0, 0, 0, 0, 0, 0, 0];
+    const providers = asked.map((_, i) =>
+      open(server.url(database, { user }), `store ${i}`, {
+        Password: async () => {
+          asked[i] = (asked[i] ?? 0) + 1;
+          return 'first';
+        },
+      }),
+    );
+    for (const provider of providers) await provider.appendPatch(patchOf(1), 1);
+    expect(asked.filter((times) => times > 0)).toHaveLength(1);
+    // whichever it is that is kept for the next connection
+    const [kept, ...others] = [providers[2], ...providers.filter((_, i) => i !== 2)];
+    for (const other of others) await other.close();
+    const before = [...asked];
+    await server.killBackends(database);
+    await kept?.appendPatch(patchOf(2), 2);
+    expect(asked.map((times, i) => times - (before[i] ?? 0))).toEqual([0, 0, 1, 0, 0, 0, 0]);
+  });
+
   it('keeps no program alive, and is asked for what nobody waited for as well', async () => {
     const { database, user } = await withToken();
     const program = `const provider = new SDS_DesktopPersistenceProvider(${JSON.stringify(server.url(database, { user }))}, 'store', {

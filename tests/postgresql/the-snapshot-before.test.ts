@@ -1,8 +1,10 @@
 /** A large snapshot is acknowledged before the bytes of the one before it are deleted; they do not stay for all that. */
 import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
-import { describeOnPostgresql, postgresql, server } from '../support/postgresql.ts';
+import { CHUNK_BYTES } from '../../src/worker/postgresql/chunks.ts';
+import { describeOnPostgresql, ownPlace, postgresql, server } from '../support/postgresql.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
+import { sqlOfTables } from './outcomes.ts';
 
 const SIZE = 1_000_000;
 
@@ -13,6 +15,15 @@ function open(url: string, options: SDS_ProviderOptions = {}): SDS_DesktopPersis
 }
 
 const snapshotOf = (byte: number) => new Uint8Array(SIZE).fill(byte);
+
+/** Of all chunks of a snapshot together, longer than the server allows. */
+const SLOW_DELETIONS = `
+  CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      PERFORM pg_sleep(0.01);
+      RETURN OLD;
+    END $$;
+  CREATE TRIGGER slow BEFORE DELETE ON sds_snapshot_chunks FOR EACH ROW EXECUTE FUNCTION take_time();`;
 
 /** How many versions of a snapshot have rows there. */
 async function versionsIn(url: string): Promise<number> {
@@ -77,6 +88,21 @@ describeOnPostgresql('the snapshot before', () => {
     await other.end();
     await provider.saveSnapshot(snapshotOf(4), 4);
     await provider.close();
+    expect(await versionsIn(url)).toBe(1);
+  });
+
+  it('goes in parts where the server allows no statement that deletes all of it', async () => {
+    const url = await ownPlace();
+    const database = databaseOf(url);
+    await sqlOfTables(url);
+    await server.query(SLOW_DELETIONS, [], database);
+    await server.query(`ALTER DATABASE ${database} SET statement_timeout = 1000`);
+    const provider = open(url);
+    for (let clock = 1; clock <= 4; clock++) {
+      await provider.saveSnapshot(new Uint8Array(160 * CHUNK_BYTES).fill(clock), clock);
+    }
+    await provider.loadSnapshot(); // behind the deletion
+    await server.query(`ALTER DATABASE ${database} RESET statement_timeout`);
     expect(await versionsIn(url)).toBe(1);
   });
 

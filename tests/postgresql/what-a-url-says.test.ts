@@ -48,6 +48,9 @@ describe('each of them counts by itself', () => {
       },
     ],
     ['postgres://?user=ann&password=secret', {}, { user: 'ann', database: 'ann', password: 'secret' }],
+    // a form on the web would have a blank there
+    ['postgres://a+b:c+d@', {}, { user: 'a+b', database: 'a+b', password: 'c+d' }],
+    ['postgres://?user=a+b&password=c+d%20e', {}, { user: 'a+b', database: 'a+b', password: 'c+d e' }],
     ['postgres://', { PGUSER: 'ann' }, { user: 'ann', database: 'ann' }],
     ['postgres://', { PGPASSWORD: 'secret' }, { password: 'secret' }],
     // the database

@@ -28,8 +28,8 @@ const DEFAULT_PORT = 5432;
 
 /** Nothing of the URL is quoted but the name of a parameter (`isNameOnly`): what is read as a host may be a password. */
 const UNREADABLE =
-  'this is no URL of a PostgreSQL database: postgres://USER:PASSWORD@HOST:PORT/DATABASE, where / ? # @ : % ' +
-  'within a part are written as %2F %3F %23 %40 %3A %25';
+  'this is no URL of a PostgreSQL database: postgres://USER:PASSWORD@HOST:PORT/DATABASE, where / ? # @ : % & ' +
+  'within a part are written as %2F %3F %23 %40 %3A %25 %26';
 
 /** Also of one with a blank or a quote before it, from a file of settings: as a path it would be told with its password. */
 export function isPostgresqlUrl(place: string): boolean {
@@ -47,7 +47,8 @@ export function parsePostgresqlUrl(
   if (parts === null) return UNREADABLE;
   const [, account = '', authority = '', path = '', query = ''] = parts;
   try {
-    const parameters = new URLSearchParams(query);
+    // a + is one, as libpq reads it
+    const parameters = new URLSearchParams(query.replaceAll('+', '%2B'));
     const given = (name: string, variable: string) => parameters.get(name) ?? nonEmpty(environment[variable]);
     const [user, password] = splitAccount(account);
     const hosts = hostsOf(

@@ -9,16 +9,17 @@ import type { Backend, Connection } from './connection.ts';
 /** So soon, in seconds, the server is to notice that a program's machine can't be reached any more; by default after two hours. */
 const keepAlive = { idle: 5, interval: 2, count: 3 };
 
-/** Which one serves a connection. Fails where that is not told. */
+/** Which one serves a connection. Fails where that is not told. A pooler's is left as it is: it serves others as well. */
 export async function backendOf(connection: Connection, client: Client): Promise<Backend | undefined> {
-  const [own] = await connection.run(
-    { text: 'SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()' },
+  const { rows } = await connection.one(
+    'SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()',
+  );
+  const [pid, since] = rows[0] ?? [];
+  if (typeof pid !== 'string' || typeof since !== 'string' || Number(pid) !== processOf(client)) return undefined;
+  await connection.run(
     ...Object.entries(keepAlive).map(([what, value]) => ({ text: `SET tcp_keepalives_${what} = ${value}` })),
   );
-  const [pid, since] = own?.rows[0] ?? [];
-  return typeof pid === 'string' && typeof since === 'string' && Number(pid) === processOf(client)
-    ? { pid, since }
-    : undefined;
+  return { pid, since };
 }
 
 /**

@@ -146,7 +146,7 @@ export class Changes {
     const { patches, snapshots, records } = this.#section;
     const [only] = patches;
     if (this.sections.length !== 1 || patches.length !== 1 || !(only instanceof PackedPatches)) return undefined;
-    const others = snapshots.size + this.longNames.size + only.keepers.size > 0 || records.any || this.values.any;
+    const others = snapshots.size + this.longNames.size > 0 || records.any || this.values.any;
     return others || this.largeValue !== undefined ? undefined : only;
   }
 

@@ -15,7 +15,7 @@ import type { PackedPatches } from './packed-patches.ts';
 import { collidedOf, insertionOfAll, loadPatchesSince } from './patches.ts';
 import { loadRecord, loadRecords } from './records.ts';
 import { ServerLink } from './server-link.ts';
-import { deletionOfOthers, loadSnapshot } from './snapshots.ts';
+import { deletionOfSome, loadSnapshot, SLICE_CHUNKS } from './snapshots.ts';
 import { ServerError } from './sqlstates.ts';
 import { StepByStep } from './step-by-step.ts';
 import { beginStatements, inTransaction, type Limits } from './transactions.ts';
@@ -26,6 +26,9 @@ import { listStores, loadStore } from './whole-stores.ts';
 const NUMBER_TAKEN = '23505';
 /** What a server says that distributes its tables, of a statement that changes two of them. */
 const NOT_SUPPORTED = '0A000';
+
+/** 0 would wait for ever. */
+const LEAST_LOCK_MS = 1;
 
 export class PostgresqlEngine implements Engine {
   readonly #link: ServerLink;
@@ -40,12 +43,12 @@ export class PostgresqlEngine implements Engine {
   /** Whether the server takes a statement that changes two tables; until it refuses one. */
   #takesBoth = true;
 
-  /** Stores with chunks of snapshots that were replaced: to be deleted once that is acknowledged, or else with the next one. */
+  /** Stores with chunks of snapshots that were replaced: to be deleted once that is acknowledged, or else before the next one. */
   readonly #replaced = new Set<string>();
 
   constructor(settings: PostgresqlSettings) {
     this.#holder = new Holder(settings.session, settings.leaseMs);
-    this.#limits = { lockMs: 1, idleMs: settings.leaseMs };
+    this.#limits = { lockMs: LEAST_LOCK_MS, idleMs: settings.leaseMs };
     this.#claims = new Claims(this.#holder, this.#limits);
     this.#link = new ServerLink(settings, this.#holder, this.#claims);
   }
@@ -59,11 +62,12 @@ export class PostgresqlEngine implements Engine {
   announce(caller: Caller): void {
     this.#callersOf(caller).add(caller);
     this.#coming.add(caller);
+    // at once: those before it may be waiting for one
+    this.#link.offer(caller.password);
   }
 
   async attach(caller: Caller): Promise<void> {
     this.#callersOf(caller).add(caller);
-    // 0 would wait for ever
     this.#limits.lockMs = Math.max(this.#limits.lockMs, caller.busyTimeoutMs);
     this.#link.offer(caller.password);
     if (this.#decided.delete(caller)) {
@@ -80,14 +84,31 @@ export class PostgresqlEngine implements Engine {
     return callers;
   }
 
+  #longestWait(): number {
+    let longest = LEAST_LOCK_MS;
+    for (const callers of this.#callers.values()) {
+      for (const { busyTimeoutMs } of callers) {
+        if (busyTimeoutMs === this.#limits.lockMs) return busyTimeoutMs; // there is none that waits longer
+        longest = Math.max(longest, busyTimeoutMs);
+      }
+    }
+    return longest;
+  }
+
+  *#passwords(): Generator<Caller['password']> {
+    for (const callers of this.#callers.values()) for (const { password } of callers) yield password;
+  }
+
   async detach(caller: Caller): Promise<void> {
     const { stored } = storedName(caller.storeId);
     const callers = this.#callersOf(caller);
     callers.delete(caller);
     this.#coming.delete(caller);
     this.#decided.delete(caller);
+    if (callers.size === 0) this.#callers.delete(stored);
+    this.#link.withdraw(caller.password, this.#passwords());
+    if (caller.busyTimeoutMs === this.#limits.lockMs) this.#limits.lockMs = this.#longestWait();
     if (callers.size > 0) return;
-    this.#callers.delete(stored);
     this.#claims.leave(stored);
     await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
   }
@@ -141,12 +162,17 @@ export class PostgresqlEngine implements Engine {
   /** Behind the acknowledgement, since it takes half as long as the snapshot itself; what comes next waits for it. */
   #deleteReplaced(store: string): void {
     this.#replaced.add(store);
-    void this.#link.useOnce(async (connection) => {
-      await connection.run(...beginStatements(this.#limits), deletionOfOthers(store), this.#holder.fence(), {
-        text: 'COMMIT',
-      });
-      this.#replaced.delete(store);
-    });
+    void this.#link.useOnce((connection) => this.#deleteSlices(connection, store));
+  }
+
+  /** In transactions of their own: what one has deleted need not be deleted again, should the next one take too long. */
+  async #deleteSlices(connection: Connection, store: string): Promise<void> {
+    for (let deleted = SLICE_CHUNKS; deleted === SLICE_CHUNKS; ) {
+      const slice = [deletionOfSome(store), this.#holder.fence(), { text: 'COMMIT' }];
+      const results = await inTransaction(connection, () => connection.run(...beginStatements(this.#limits), ...slice));
+      deleted = results.at(-3)?.count ?? 0;
+    }
+    this.#replaced.delete(store);
   }
 
   /** Returns which calls are to be marked. */
@@ -161,9 +187,13 @@ export class PostgresqlEngine implements Engine {
     for (const caller of changes.callers) if (!this.#mayWrite(caller)) await this.#claim(connection, caller);
     const { onlyPatches } = changes;
     if (this.#takesBoth && onlyPatches?.ascends && (await this.#insert(connection, onlyPatches, point))) return [];
+    // it failed behind the last one: now, or the table would grow without end
+    for (const store of changes.largeSnapshots) {
+      if (this.#replaced.has(store)) await this.#deleteSlices(connection, store);
+    }
     return inTransaction(connection, async () => {
       const begin = [...beginStatements(this.#limits), ...namesOf(changes.longNames.values())];
-      const steps = new StepByStep(connection, this.#replaced, begin);
+      const steps = new StepByStep(connection, begin);
       for (const section of changes.sections) await steps.carryOut(section);
       if (changes.largeValue !== undefined) await steps.saveValue(changes.largeValue);
       const end = [...changes.values.statements, this.#holder.fence(point), { text: 'COMMIT' }];

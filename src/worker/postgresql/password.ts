@@ -10,7 +10,14 @@ export type Password = string | MessagePort | undefined;
 
 const sources = new WeakMap<MessagePort, Remote<PasswordSource>>();
 
-/** Without an answer in time the server counts as away: it is tried again for as long as callers want to wait. */
+/** Then the server counts as away: it is tried again for as long as callers want to wait. */
+export class NoPassword extends ServerError {
+  constructor(reason: string) {
+    super('connection-failed', 'reconnect', `the function Password failed: ${reason}`);
+  }
+}
+
+/** @throws NoPassword if the function fails, or does not answer in time */
 export async function passwordFor(given: Password, timeoutMs: number): Promise<string | undefined> {
   if (typeof given !== 'object') return given;
   const source = sources.get(given) ?? wrap<PasswordSource>(nodeEndpoint(given));
@@ -20,8 +27,7 @@ export async function passwordFor(given: Password, timeoutMs: number): Promise<s
   try {
     return await Promise.race([source.password(), tooLate]);
   } catch (error) {
-    const { message } = error as Error;
-    throw new ServerError('connection-failed', 'reconnect', `the function Password failed: ${message}`);
+    throw new NoPassword((error as Error).message);
   } finally {
     clearTimeout(timer);
   }

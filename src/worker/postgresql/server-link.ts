@@ -14,7 +14,7 @@ import type { Connection } from './connection.ts';
 import { type Holder, isFenced, notUpdated } from './holder.ts';
 import { Lease, type LeaseLink } from './lease.ts';
 import { loadPg, type Pg } from './load-pg.ts';
-import { type Password, passwordFor } from './password.ts';
+import { NoPassword, type Password, passwordFor } from './password.ts';
 import { isRefusal, ServerError } from './sqlstates.ts';
 import { prepareTables } from './tables.ts';
 
@@ -195,19 +195,22 @@ export class ServerLink implements LeaseLink {
     const { connectTimeoutMs, retryForMs, places } = this.#settings;
     const patience = { silenceMs: Math.max(retryForMs, connectTimeoutMs), retryForMs, probeMs: this.#probeMs };
     this.#pg ??= loadPg(places);
+    let missing: unknown;
     let refusal: unknown;
-    for (const given of this.#passwords) {
+    for (const given of [...this.#passwords]) {
       try {
         const password = await passwordFor(given, connectTimeoutMs);
         const connection = await connect(this.#pg, { ...this.#target, password }, connectTimeoutMs, patience);
         this.#accept(given);
         return connection;
       } catch (error) {
-        refusal ??= error;
-        if (!isRefusal(error)) throw error;
+        if (error instanceof NoPassword) missing ??= error;
+        else if (isRefusal(error)) refusal ??= error;
+        else throw error;
       }
     }
-    throw refusal;
+    // one that can't be had may be had soon
+    throw missing ?? refusal;
   }
 
   /** A password for the next connection; one that is wrong does no harm to those who came with another. */
@@ -217,7 +220,26 @@ export class ServerLink implements LeaseLink {
     this.#passwords.length = Math.min(this.#passwords.length, MOST_PASSWORDS);
   }
 
+  /**
+   * Its provider has gone: nobody is asked for it any more. A word may be what the others live by, and stays.
+   *
+   * @param others - of the providers that are left, which may not all have had room
+   */
+  withdraw(password: Password, others: Iterable<Password>): void {
+    if (typeof password !== 'object') return;
+    password.close();
+    const at = this.#passwords.indexOf(password);
+    if (at < 0) return;
+    this.#passwords.splice(at, 1);
+    if (at === 0) this.#accepted = false;
+    for (const other of others) {
+      if (this.#passwords.length === MOST_PASSWORDS) break;
+      if (!this.#passwords.includes(other)) this.#passwords.push(other);
+    }
+  }
+
   #accept(password: Password): void {
+    if (!this.#passwords.includes(password)) return; // withdrawn meanwhile
     this.#accepted = true;
     this.#passwords = [password, ...this.#passwords.filter((other) => other !== password)];
   }

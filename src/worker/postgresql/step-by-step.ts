@@ -15,7 +15,6 @@ export class StepByStep {
   /** By which the calls are told apart that are to be marked. */
   readonly collided: number[] = [];
   readonly #connection: Connection;
-  readonly #replaced: ReadonlySet<string>;
   readonly #careful: CarefulInsertion;
   /** To be sent with what comes next. */
   #statements: Statement[];
@@ -24,13 +23,9 @@ export class StepByStep {
   /** Those of them that look at patches before something is deleted. */
   #looks: { packed: PackedPatches; positions: number[]; at: number }[] = [];
 
-  /**
-   * @param replaced - stores with chunks of snapshots that were to be deleted after the last one of them
-   * @param begin - what begins the transaction
-   */
-  constructor(connection: Connection, replaced: ReadonlySet<string>, begin: Statement[]) {
+  /** @param begin - what begins the transaction */
+  constructor(connection: Connection, begin: Statement[]) {
     this.#connection = connection;
-    this.#replaced = replaced;
     this.#careful = new CarefulInsertion(connection);
     this.#statements = begin;
   }
@@ -98,9 +93,9 @@ export class StepByStep {
     this.#deleteOthers(store, snapshot);
   }
 
-  /** Those that a large one replaces are deleted later; if that failed the last time, now, or the table would grow without end. */
+  /** Those that a large one replaces are deleted later. */
   #deleteOthers(store: string, { data }: Snapshot): void {
-    if (!isLarge(data) || this.#replaced.has(store)) this.#statements.push(deletionOfOthers(store));
+    if (!isLarge(data)) this.#statements.push(deletionOfOthers(store));
   }
 
   async saveValue({ hash, data }: { hash: string; data: Buffer }): Promise<void> {
