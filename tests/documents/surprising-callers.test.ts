@@ -2,10 +2,11 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { AutomergeRepoStorage } from 'sds-persistence-worker/automerge-repo';
 import { HocuspocusPersistence, importDocuments } from 'sds-persistence-worker/hocuspocus';
 import { YjsPersistence } from 'sds-persistence-worker/yjs';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as Y from 'yjs';
 import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
 import { persistenceOn, runEditor, storedText, textOf, type, updateOf } from './documents.ts';
@@ -183,6 +184,15 @@ console.log('still here');`;
     mkdirSync(folder);
     await persistence.writeState('notes', doc);
     expect(await storedText(file)).toBe('x');
+  });
+
+  it('of which an update was rejected is deleted after its last client has left: it stays deleted', async () => {
+    const { persistence, doc, folder } = await withARejectedUpdate();
+    const written = persistence.writeState('notes', doc);
+    mkdirSync(folder);
+    await persistence.clearDocument('notes');
+    await written;
+    expect(await persistence.getAllDocNames()).toEqual([]);
   });
 
   it('is deleted while an update of it is being rejected: it stays deleted', async () => {
