@@ -261,3 +261,31 @@ it('a storage of automerge-repo is closed while the first attempt of a write and
   await storage.close();
   expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
 });
+
+it('a storage of automerge-repo is given a chunk in the moment in which it has stored all that had failed: that is stored, too', async () => {
+  const file = freshFile();
+  const storage = new AutomergeRepoStorage(file, {
+    maxPendingBytes: 1_000_000,
+    overflow: 'reject',
+    onError: () => undefined,
+  });
+  await storage.save(['first'], new Uint8Array(3));
+  const { promise: later, resolve: called } = Promise.withResolvers<{ saved: Promise<void> }>();
+  // what another record, of the same transaction, has somebody call
+  const callLater = () => called({ saved: storage.save(['later'], new Uint8Array(3)) });
+  const { saveRecord } = SDS_DesktopPersistenceProvider.prototype;
+  let attempts = 0;
+  const spy = vi.spyOn(SDS_DesktopPersistenceProvider.prototype, 'saveRecord').mockImplementation(function (
+    this: SDS_DesktopPersistenceProvider,
+    key,
+    data,
+  ) {
+    const saved = saveRecord.call(this, key, data);
+    if (data.byteLength === 900_000 && ++attempts === 2) void saved.then(() => undefined).then(callLater);
+    return saved;
+  });
+  onTestFinished(() => spy.mockRestore());
+  await Promise.all([storage.save(['a'], new Uint8Array(300_000)), storage.save(['b'], new Uint8Array(900_000))]);
+  await (await later).saved;
+  await storage.close();
+});
