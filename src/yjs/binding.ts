@@ -2,6 +2,7 @@
 import { type DocumentLog, type Documents, GrowingPause, type Merging, mergeFailed } from '../documents/index.ts';
 import type { SDS_PersistenceError } from '../main/index.ts';
 import type { Promise } from '../protocol/surroundings.ts';
+import { Pending } from './pending.ts';
 import { EMPTY_BYTES, type YjsDoc, type YjsModule } from './yjs.ts';
 
 export class Binding<Doc extends YjsDoc> {
@@ -142,6 +143,7 @@ export class Binding<Doc extends YjsDoc> {
 
   async #leave(): Promise<void> {
     this.#loading?.end();
+    if (new Pending(this.doc).hasChanged()) void this.log.append(this.#Y.encodeStateAsUpdate(this.doc));
     await this.#store();
     this.#isReleased = true;
     if (!this.#isLast) this.doc.off('update', this.#onUpdate);
