@@ -5,6 +5,7 @@ import { SDS_PersistenceError, type SDS_ProviderOptions } from '../main/index.ts
 import { describe, oneOf } from '../main/option-checks.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
 import type { Yjs as MergingYjs } from '../protocol/merging-yjs.ts';
+import { discard } from '../protocol/parcel.ts';
 import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
 import { nextTurn, Promise } from '../protocol/surroundings.ts';
 import { faultOfUpdate } from '../yjs/fault-of-update.ts';
@@ -273,13 +274,14 @@ export class HocuspocusPersistence {
     );
     const own = Uint8Array.from(state);
     return this.#opened(name, async (log) => {
-      const { Snapshot, Patches } = await log.provider.loadStore();
-      const isThere = Snapshot !== undefined || Patches.length > 0;
+      const { parcel, snapshotClock, patches } = await log.provider.loadParcel();
+      discard(parcel); // whether there is anything is all that is asked
+      const isThere = snapshotClock !== undefined || patches > 0;
       if (isThere && existing === 'skip') return false;
       const fault = await faultOfUpdate(this.#ofClosed, own);
       refuse(fault === undefined ? undefined : `state ${fault}`);
       if (!isThere) {
-        const nothing = { SnapshotClock: undefined, Patches, LastClock: 0 };
+        const nothing = { SnapshotClock: undefined, Patches: [], LastClock: 0 };
         if (await log.provider.compactStore(own, nothing)) return true;
       }
       if (existing === 'skip') return false;
