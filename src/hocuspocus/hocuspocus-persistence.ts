@@ -14,7 +14,7 @@ import { dropsDeleted, type YjsDoc } from '../yjs/yjs.ts';
 import { type YjsOptions, yjsOptions } from '../yjs/yjs-options.ts';
 import type { DocumentPayload, HocuspocusDocument } from './hocuspocus.ts';
 import { OpenDocument } from './open-document.ts';
-import { checkYjs, findYjs, type Yjs } from './server-yjs.ts';
+import { checkYjs, findYjs, madeBy, type Yjs } from './server-yjs.ts';
 
 interface OwnOptions extends Omit<YjsOptions<YjsDoc>, 'Y'> {
   /** The module `yjs` of the server. Without it, the one that has made its documents is looked for. */
@@ -105,12 +105,17 @@ export class HocuspocusPersistence {
     const { Y, yjs } = this.#options;
     if (Y !== undefined && document !== undefined) checkYjs(Y, document);
     this.#found ??= this.#searched(Y, urlOf(yjs), document);
+    const finding = this.#found;
     try {
-      return await this.#found;
+      const found = await finding;
+      if (document === undefined || madeBy(found.Y, document)) return found;
     } catch (error) {
       this.#found = undefined; // it may be there the next time
       throw error;
     }
+    // it was found before there was a document to tell which it is
+    if (this.#found === finding) this.#found = undefined;
+    return this.#find(document);
   }
 
   async #searched(Y: Yjs | undefined, url: string | undefined, document: YjsDoc | undefined): Promise<Found> {
