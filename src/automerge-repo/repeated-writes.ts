@@ -60,31 +60,27 @@ export class RepeatedWrites {
     }
   }
 
+  /** Until all are finished: what is called after the last of them is tried on its own, however soon that is. */
   async #repeat(): Promise<void> {
-    const pause = this.#pause;
-    do await pause.next();
-    while (!(await this.#carryOut()));
+    await this.#pause.next();
+    for (let write = this.#writes[0]; write !== undefined; write = this.#writes[0]) {
+      // with what was called meanwhile
+      if (this.#isClosing) await Promise.all([...this.#writes].map((one) => this.#carryOutLast(one)));
+      else await this.#carryOut(write);
+    }
     this.#pause = new GrowingPause();
     this.#repeating = undefined;
   }
 
-  /** Whether all are finished. */
-  async #carryOut(): Promise<boolean> {
-    for (let write = this.#writes[0]; write !== undefined; write = this.#writes[0]) {
-      if (this.#isClosing) {
-        await Promise.all([...this.#writes].map((one) => this.#carryOutLast(one)));
-        continue; // with what was called meanwhile
-      }
-      try {
-        await write.call();
-        this.#writes.shift();
-        write.resolve();
-      } catch (error) {
-        if (!this.#isLasting(error as SDS_PersistenceError)) return false;
-        this.#reject(write, error as SDS_PersistenceError);
-      }
+  async #carryOut(write: Write): Promise<void> {
+    try {
+      await write.call();
+      this.#writes.shift();
+      write.resolve();
+    } catch (error) {
+      if (this.#isLasting(error as SDS_PersistenceError)) this.#reject(write, error as SDS_PersistenceError);
+      else await this.#pause.next();
     }
-    return true;
   }
 
   /** The last attempt: none waits for what becomes of those before it, each of which may wait long for a server. */

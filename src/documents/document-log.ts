@@ -386,6 +386,11 @@ export class DocumentLog {
     return this.#closing;
   }
 
+  /** Whether `close` was called: what is not stored by then is not tried again. */
+  get isClosing(): boolean {
+    return this.#closing !== undefined;
+  }
+
   async #close(): Promise<void> {
     this.#pause?.end();
     try {

@@ -111,7 +111,10 @@ function ask(asked: Thread, request: MergeRequest): Promise<MergeReply> {
   asked.worker.postMessage(request, [request.parts.port]);
   const { promise, resolve, reject } = Promise.withResolvers<MergeReply>();
   asked.settle = { resolve, reject };
-  endsNot = later(() => void asked.worker.terminate(), LONGEST_MS);
+  endsNot = later(() => {
+    reject(new Error(`not within ${LONGEST_MS / 1000} seconds`));
+    void asked.worker.terminate();
+  }, LONGEST_MS);
   return promise;
 }
 
@@ -122,7 +125,7 @@ function end(): void {
 }
 
 function lost(reason: unknown): SDS_PersistenceError {
-  const why = reason instanceof Error ? ` (${reason.message})` : '';
-  const message = `the thread that merges documents has ended${why}; nothing was changed: it is tried again`;
+  const why = reason instanceof Error ? reason.message : 'it has ended';
+  const message = `the thread that merges documents has given no answer (${why}); nothing was changed`;
   return new SDS_PersistenceError('worker-lost', message, reason === undefined ? undefined : { cause: reason });
 }

@@ -5,6 +5,7 @@ import { SDS_PersistenceError, type SDS_ProviderOptions } from '../main/index.ts
 import { describe, oneOf } from '../main/option-checks.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
 import type { Yjs as MergingYjs } from '../protocol/merging-yjs.ts';
+import { discard } from '../protocol/parcel.ts';
 import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
 import { nextTurn, Promise } from '../protocol/surroundings.ts';
 import { faultOfUpdate } from '../yjs/fault-of-update.ts';
@@ -13,7 +14,7 @@ import { dropsDeleted, type YjsDoc } from '../yjs/yjs.ts';
 import { type YjsOptions, yjsOptions } from '../yjs/yjs-options.ts';
 import type { DocumentPayload, HocuspocusDocument } from './hocuspocus.ts';
 import { OpenDocument } from './open-document.ts';
-import { checkYjs, findYjs, type Yjs } from './server-yjs.ts';
+import { checkYjs, findYjs, madeBy, type Yjs } from './server-yjs.ts';
 
 interface OwnOptions extends Omit<YjsOptions<YjsDoc>, 'Y'> {
   /** The module `yjs` of the server. Without it, the one that has made its documents is looked for. */
@@ -104,12 +105,17 @@ export class HocuspocusPersistence {
     const { Y, yjs } = this.#options;
     if (Y !== undefined && document !== undefined) checkYjs(Y, document);
     this.#found ??= this.#searched(Y, urlOf(yjs), document);
+    const finding = this.#found;
     try {
-      return await this.#found;
+      const found = await finding;
+      if (document === undefined || madeBy(found.Y, document)) return found;
     } catch (error) {
       this.#found = undefined; // it may be there the next time
       throw error;
     }
+    // it was found before there was a document to tell which it is
+    if (this.#found === finding) this.#found = undefined;
+    return this.#find(document);
   }
 
   async #searched(Y: Yjs | undefined, url: string | undefined, document: YjsDoc | undefined): Promise<Found> {
@@ -273,13 +279,14 @@ export class HocuspocusPersistence {
     );
     const own = Uint8Array.from(state);
     return this.#opened(name, async (log) => {
-      const { Snapshot, Patches } = await log.provider.loadStore();
-      const isThere = Snapshot !== undefined || Patches.length > 0;
+      const { parcel, snapshotClock, patches } = await log.provider.loadParcel();
+      discard(parcel); // whether there is anything is all that is asked
+      const isThere = snapshotClock !== undefined || patches > 0;
       if (isThere && existing === 'skip') return false;
       const fault = await faultOfUpdate(this.#ofClosed, own);
       refuse(fault === undefined ? undefined : `state ${fault}`);
       if (!isThere) {
-        const nothing = { SnapshotClock: undefined, Patches, LastClock: 0 };
+        const nothing = { SnapshotClock: undefined, Patches: [], LastClock: 0 };
         if (await log.provider.compactStore(own, nothing)) return true;
       }
       if (existing === 'skip') return false;

@@ -2,10 +2,7 @@
 import type { YjsDoc } from '../yjs/yjs.ts';
 
 /** A document of the server's. */
-export interface HocuspocusDocument extends YjsDoc {
-  /** What is applied but waits for updates that are not there yet. */
-  readonly store: { readonly pendingStructs: object | null; readonly pendingDs: object | null };
-}
+export type HocuspocusDocument = YjsDoc;
 
 /** The server: the class `Hocuspocus`. */
 export interface HocuspocusServer {

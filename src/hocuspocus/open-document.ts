@@ -1,6 +1,7 @@
 /** A document that the server has open: what is stored is applied to it, and each change of it is stored. */
 import { type DocumentLog, type Documents, GrowingPause, type Merging, mergeFailed } from '../documents/index.ts';
 import type { SDS_PersistenceError } from '../main/index.ts';
+import { Pending } from '../yjs/pending.ts';
 import { EMPTY_BYTES } from '../yjs/yjs.ts';
 import { type HocuspocusDocument, isFromRedis } from './hocuspocus.ts';
 import type { Yjs } from './server-yjs.ts';
@@ -13,8 +14,7 @@ export class OpenDocument {
   readonly #documents: Documents;
   readonly #origin: object;
   readonly #takesFromRedis: boolean;
-  /** What waits for other updates, as it was stored. */
-  #storedPending: readonly unknown[] = [null, null];
+  readonly #pending: Pending;
   #retrying: GrowingPause | undefined;
   #leaving: Promise<void> | undefined;
 
@@ -33,6 +33,7 @@ export class OpenDocument {
   ) {
     this.name = name;
     this.document = document;
+    this.#pending = new Pending(document);
     this.#Y = Y;
     this.#documents = documents;
     this.#origin = origin;
@@ -74,12 +75,7 @@ export class OpenDocument {
 
   /** The same with what waits for updates that never came: nothing has told of that. */
   async storeAll(): Promise<void> {
-    const { pendingStructs, pendingDs } = this.document.store;
-    const pending = [pendingStructs, pendingDs];
-    if (pending.some((one, index) => one !== this.#storedPending[index])) {
-      void this.log.append(this.#state());
-      this.#storedPending = pending;
-    }
+    if (this.#pending.hasChanged()) void this.log.append(this.#state());
     await this.store();
   }
 

@@ -45,7 +45,7 @@ export async function findYjs(document: YjsDoc | undefined): Promise<FoundYjs> {
     if (madeBy(required, document)) return { Y: required, url: requireUrl };
   }
   for (const { importUrl } of candidates) {
-    const imported: unknown = await import(/* webpackIgnore: true */ /* @vite-ignore */ importUrl);
+    const imported = await imports(importUrl);
     if (madeBy(imported, document)) return { Y: imported, url: importUrl };
   }
   throw new SDS_PersistenceError(
@@ -55,7 +55,16 @@ export async function findYjs(document: YjsDoc | undefined): Promise<FoundYjs> {
   );
 }
 
-function madeBy(Y: unknown, document: YjsDoc | undefined): Y is Yjs {
+/** `undefined` for a copy that can't be loaded: there may be another one. */
+async function imports(url: string): Promise<unknown> {
+  try {
+    return await import(/* webpackIgnore: true */ /* @vite-ignore */ url);
+  } catch {
+    return undefined;
+  }
+}
+
+export function madeBy(Y: unknown, document: YjsDoc | undefined): Y is Yjs {
   const { Doc } = (Y ?? {}) as Partial<Yjs>;
   return typeof Doc === 'function' && (document === undefined || document instanceof Doc);
 }

@@ -2,14 +2,14 @@
 import { type DocumentLog, type Documents, GrowingPause, type Merging, mergeFailed } from '../documents/index.ts';
 import type { SDS_PersistenceError } from '../main/index.ts';
 import type { Promise } from '../protocol/surroundings.ts';
+import { Pending } from './pending.ts';
 import { EMPTY_BYTES, type YjsDoc, type YjsModule } from './yjs.ts';
 
 export class Binding<Doc extends YjsDoc> {
   readonly name: string;
   readonly doc: Doc;
   readonly log: DocumentLog;
-  /** Resolves once what is stored is applied; its rejection is told anyway. */
-  readonly loaded: Promise<void>;
+  #loaded: Promise<void>;
   readonly #Y: YjsModule<Doc>;
   readonly #documents: Documents;
   readonly #origin: object;
@@ -50,8 +50,13 @@ export class Binding<Doc extends YjsDoc> {
     doc.on('update', this.#onUpdate); // in the turn of the change: before anybody else hears of it
     const before = live.state();
     if (before.byteLength > EMPTY_BYTES) void this.log.append(before);
-    this.loaded = this.#load();
-    void this.#told(this.loaded);
+    this.#loaded = this.#load();
+    void this.#told(this.#loaded);
+  }
+
+  /** Resolves once what is stored is applied: of the last attempt. Its rejection is told anyway. */
+  get loaded(): Promise<void> {
+    return this.#loaded;
   }
 
   get isLeaving(): boolean {
@@ -98,7 +103,8 @@ export class Binding<Doc extends YjsDoc> {
       await this.#loading.next();
       if (this.isLeaving) return;
       try {
-        return await this.log.restore();
+        this.#loaded = this.log.restore();
+        return await this.#loaded;
       } catch {
         // told at the first time
       }
@@ -137,6 +143,7 @@ export class Binding<Doc extends YjsDoc> {
 
   async #leave(): Promise<void> {
     this.#loading?.end();
+    if (new Pending(this.doc).hasChanged()) void this.log.append(this.#Y.encodeStateAsUpdate(this.doc));
     await this.#store();
     this.#isReleased = true;
     if (!this.#isLast) this.doc.off('update', this.#onUpdate);

@@ -236,7 +236,9 @@ export class YjsPersistence<Doc extends YjsDoc> {
    * is stored again.
    */
   async clearDocument(name: string): Promise<void> {
-    const logs = this.#bound(name).map(({ log }) => log);
+    const named = [...this.#bindings.values(), ...this.#leaving].filter((binding) => binding.name === name);
+    // one that is left, and not stored yet, would be stored after that
+    const logs = named.map(({ log }) => log).filter((log) => !log.isClosing);
     if (logs.length === 0) logs.push(this.#documents.log(name));
     await Promise.all(logs.map((log) => log.removeStored()));
   }

@@ -6,6 +6,8 @@ export const EMPTY_BYTES = 2;
 /** A `Y.Doc`. */
 export interface YjsDoc {
   readonly gc: boolean;
+  /** What is applied but waits for updates that are not there yet. */
+  readonly store: { readonly pendingStructs: object | null; readonly pendingDs: object | null };
   /** Which of what was deleted is dropped; each document has one. */
   gcFilter?(item?: unknown): boolean;
   transact(change: () => void, origin?: unknown): unknown;

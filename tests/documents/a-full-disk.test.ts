@@ -74,7 +74,14 @@ it('a folder that is not there yet: the document is served, and stored and loade
   await expect(persistence.bindState('notes', doc)).rejects.toMatchObject({ code: 'open-failed' });
   type(doc, 'typed meanwhile');
   await expect.poll(() => errors).toEqual(['open-failed', 'open-failed']); // loading, and storing
+  await expect(persistence.bindState('notes', doc)).rejects.toMatchObject({ code: 'open-failed' });
   mkdirSync(folder);
+  const loaded = () =>
+    persistence.bindState('notes', doc).then(
+      () => 'loaded',
+      () => 'not yet',
+    );
+  await expect.poll(loaded).toBe('loaded');
   await persistence.writeState('notes', doc);
   expect(await storedText(file)).toBe('typed meanwhile');
 });

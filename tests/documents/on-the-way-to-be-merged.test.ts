@@ -4,7 +4,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
-import { expect, it } from 'vitest';
+import { HocuspocusPersistence } from 'sds-persistence-worker/hocuspocus';
+import { expect, it, onTestFinished } from 'vitest';
 import * as Y from 'yjs';
 import { livingWorkers } from '../../torture/living-workers.ts';
 import { Random } from '../../torture/random.ts';
@@ -84,6 +85,15 @@ it('a compaction brings no bytes of the document to the main thread', async () =
   expect(come.bytes).toBeLessThan(10_000);
   expect(rowsOf(file).patches).toEqual([]);
   expect(await storedText(file)).toHaveLength(large.length + 1);
+});
+
+it('a document that is added where there is one brings no bytes of that to the main thread', async () => {
+  const persistence = new HocuspocusPersistence({ database: freshFile(), Y });
+  onTestFinished(() => persistence.destroy());
+  await persistence.add('notes', updateOf(large));
+  Object.assign(come, { bytes: 0, ports: 0 });
+  expect(await persistence.add('notes', updateOf('y'))).toBe(false);
+  expect(come.bytes).toBeLessThan(10_000);
 });
 
 it('a document is loaded when its turn to be merged has come, and not while others are merged', async () => {

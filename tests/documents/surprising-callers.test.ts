@@ -2,10 +2,11 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { AutomergeRepoStorage } from 'sds-persistence-worker/automerge-repo';
 import { HocuspocusPersistence, importDocuments } from 'sds-persistence-worker/hocuspocus';
 import { YjsPersistence } from 'sds-persistence-worker/yjs';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as Y from 'yjs';
 import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
 import { persistenceOn, runEditor, storedText, textOf, type, updateOf } from './documents.ts';
@@ -185,6 +186,15 @@ console.log('still here');`;
     expect(await storedText(file)).toBe('x');
   });
 
+  it('of which an update was rejected is deleted after its last client has left: it stays deleted', async () => {
+    const { persistence, doc, folder } = await withARejectedUpdate();
+    const written = persistence.writeState('notes', doc);
+    mkdirSync(folder);
+    await persistence.clearDocument('notes');
+    await written;
+    expect(await persistence.getAllDocNames()).toEqual([]);
+  });
+
   it('is deleted while an update of it is being rejected: it stays deleted', async () => {
     const errors: string[] = [];
     const onError = ({ code }: { code: string }) => void errors.push(code);
@@ -250,4 +260,32 @@ it('a storage of automerge-repo is closed while the first attempt of a write and
   await expect.poll(() => errors).toEqual(['queue-full']);
   await storage.close();
   expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+});
+
+it('a storage of automerge-repo is given a chunk in the moment in which it has stored all that had failed: that is stored, too', async () => {
+  const file = freshFile();
+  const storage = new AutomergeRepoStorage(file, {
+    maxPendingBytes: 1_000_000,
+    overflow: 'reject',
+    onError: () => undefined,
+  });
+  await storage.save(['first'], new Uint8Array(3));
+  const { promise: later, resolve: called } = Promise.withResolvers<{ saved: Promise<void> }>();
+  // what another record, of the same transaction, has somebody call
+  const callLater = () => called({ saved: storage.save(['later'], new Uint8Array(3)) });
+  const { saveRecord } = SDS_DesktopPersistenceProvider.prototype;
+  let attempts = 0;
+  const spy = vi.spyOn(SDS_DesktopPersistenceProvider.prototype, 'saveRecord').mockImplementation(function (
+    this: SDS_DesktopPersistenceProvider,
+    key,
+    data,
+  ) {
+    const saved = saveRecord.call(this, key, data);
+    if (data.byteLength === 900_000 && ++attempts === 2) void saved.then(() => undefined).then(callLater);
+    return saved;
+  });
+  onTestFinished(() => spy.mockRestore());
+  await Promise.all([storage.save(['a'], new Uint8Array(300_000)), storage.save(['b'], new Uint8Array(900_000))]);
+  await (await later).saved;
+  await storage.close();
 });

@@ -89,6 +89,44 @@ const { Server } = createRequire(import.meta.url)('@hocuspocus/server');
   expect(rowsOf(file).snapshots).toHaveLength(1);
 });
 
+it('a document is added before a server has any, where its Yjs is loaded in both forms: the server gets that of its own', async () => {
+  const program = join(anApplication(), 'main.mjs');
+  writeFileSync(
+    program,
+    `${imported}
+import { createRequire } from 'node:module';
+import * as Y from 'yjs';
+createRequire(import.meta.url)('yjs');
+const source = new Y.Doc();
+source.getMap('map').set('inner', new Y.Map());
+const persistence = new HocuspocusPersistence({ database: ${JSON.stringify(freshFile())} });
+await persistence.add('notes', Y.encodeStateAsUpdate(source));
+const server = new Server({ quiet: true, stopOnSignals: false, extensions: [persistence] });
+const { document, disconnect } = await server.hocuspocus.openDirectConnection('notes');
+console.log(document.getMap('map').get('inner') instanceof Y.Map);
+await persistence.destroy();
+process.exit();`,
+  );
+  const { stdout } = await run(process.execPath, [program], { cwd: root });
+  expect(stdout).toBe('true\n');
+});
+
+it('a copy of Yjs that can not be loaded is passed over', async () => {
+  const application = anApplication();
+  const folder = freshFolder();
+  const [program, file] = [join(folder, 'main.mjs'), freshFile()];
+  const broken = join(folder, 'node_modules/yjs');
+  mkdirSync(broken, { recursive: true });
+  const exported = { './package.json': './package.json', '.': { import: './yjs.mjs', require: './yjs.cjs' } };
+  writeFileSync(join(broken, 'package.json'), JSON.stringify({ name: 'yjs', exports: exported }));
+  writeFileSync(join(broken, 'yjs.mjs'), "throw new Error('broken');");
+  writeFileSync(join(broken, 'yjs.cjs'), "throw new Error('broken');");
+  const server = pathToFileURL(join(application, 'node_modules/@hocuspocus/server/dist/hocuspocus-server.esm.js'));
+  writeFileSync(program, imported.replace("'@hocuspocus/server'", JSON.stringify(server)) + typing(file));
+  const { stdout } = await run(process.execPath, [program], { cwd: application });
+  expect(stdout).toBe('600\n');
+});
+
 it.each([
   ['without Yjs says that it has to be handed in', '', /was not found.*HocuspocusPersistence\(\{ database, Y \}\)/],
   ['that hands in its Yjs works, and says that it has no merging thread', ', Y', /^600\n$/],

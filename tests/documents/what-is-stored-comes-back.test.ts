@@ -70,6 +70,22 @@ it('an update that waits for another one is kept through a compaction', async ()
   expect(textOf(await persistence.getYDoc('notes'))).toBe('abc');
 });
 
+it('an update that waits for another one when its document is released is not forgotten', async () => {
+  const file = freshFile();
+  const source = new Y.Doc();
+  const updates: Uint8Array[] = [];
+  source.on('update', (update) => updates.push(update));
+  type(source, 'ab');
+  const persistence = persistenceOn(file);
+  for (const update of updates.reverse()) {
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    Y.applyUpdate(doc, update);
+    await persistence.writeState('notes', doc);
+  }
+  expect(await storedText(file)).toBe('ab');
+});
+
 it('some hundred updates are merged into one snapshot while the document is edited', async () => {
   const file = freshFile();
   const persistence = persistenceOn(file);
