@@ -81,7 +81,8 @@ export class OpenBatch {
         if (refusal !== undefined) return Promise.reject(refusal);
         batch = this.#batch as Batch; // #makeRoom has opened one
       }
-      const bytes = firstBytesOf(patch, length);
+      // without a new promise nothing else has run since its length was asked for
+      const bytes = made === undefined ? patch : firstBytesOf(patch, length);
       if (bytes === undefined) return this.#refuse(batch, 'appendPatch');
       const joins = member.run === batch;
       if (!joins) {
