@@ -84,6 +84,8 @@ function giveBack(thread: Thread): void {
 }
 
 interface Turn {
+  /** Whether it takes a thread that is idle. */
+  takesIdle: boolean;
   /** Throws if there is no thread to be had. */
   begin(): void;
   fail(error: unknown): void;
@@ -113,10 +115,11 @@ class Turns {
 
   /** For one whose thread could not begin: it gets that of another one, if there is any. */
   beginAgain(turn: Turn): boolean {
-    if (this.#working === 1 && idle.length === 0) return false;
+    const hasThread = turn.takesIdle && idle.length > 0;
+    if (this.#working === 1 && !hasThread) return false;
     this.#working--;
     this.#waiting.unshift(turn);
-    if (idle.length > 0) this.#goOn();
+    if (hasThread) this.#goOn();
     return true;
   }
 
@@ -217,6 +220,7 @@ export function runTask<Task extends OperationTask>(
       reject(makeError('worker-lost', call, given.path, 'its thread ended before the work was done; try again'));
     };
     const turn: Turn = {
+      takesIdle: task !== 'copy',
       begin() {
         // what copies stores does so once
         thread = task === 'copy' ? newThread(codeOf('copying')) : takeThread();

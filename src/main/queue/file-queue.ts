@@ -15,7 +15,7 @@ import type { PendingMemory } from '../memory/pending-memory.ts';
 import { FileObserver } from '../observe/file-observer.ts';
 import { inTheMiddle } from '../observe/notes.ts';
 import { takeMark } from '../transfer.ts';
-import { lengthOf } from '../view.ts';
+import { BYTES_GONE, firstBytesOf, lengthOf } from '../view.ts';
 import type { Awaited } from './acknowledgement.ts';
 import { Backpressure, type GiveUpReason, type Room } from './backpressure.ts';
 import type { Batch } from './batch.ts';
@@ -127,32 +127,39 @@ export class FileQueue implements Findings, OpenBatchOwner {
     const flags = member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
     if (length > INLINE_LIMIT) {
       const call = { member, operation: APPEND_PATCH, key: '', clock };
-      return this.#addLarge(call, patch, handedOver, flags) as Promise<void>;
+      return this.#addLarge(call, patch, length, handedOver, flags) as Promise<void>;
     }
     return this.#openBatch.appendPatch(member, patch, length, clock, flags, handedOver);
   }
 
   /** A write that is no patch; `takesOver` hands the caller's buffer over although it is not marked. */
   addWrite(call: Call, data?: Uint8Array | Parcel, takesOver = false): Promise<unknown> {
-    if (data !== undefined && !types.isUint8Array(data)) return this.#addLarge(call, data, true, 0);
+    if (data !== undefined && !types.isUint8Array(data)) return this.#addLarge(call, data, data.length, true, 0);
     const length = data === undefined ? 0 : lengthOf(data);
     const handedOver = data !== undefined && (takeMark(data) || takesOver);
-    if (data !== undefined && length > INLINE_LIMIT) return this.#addLarge(call, data, handedOver, 0);
+    if (data !== undefined && length > INLINE_LIMIT) return this.#addLarge(call, data, length, handedOver, 0);
     return this.#openBatch.addWrite(call, data, length, handedOver);
   }
 
   /** A write whose bytes cross beside the arena. */
-  #addLarge(call: Call, data: Uint8Array | Parcel, handedOver: boolean, flags: number): Promise<unknown> {
+  #addLarge(
+    call: Call,
+    data: Uint8Array | Parcel,
+    length: number,
+    handedOver: boolean,
+    flags: number,
+  ): Promise<unknown> {
     const { member, operation, clock } = call;
-    const length = types.isUint8Array(data) ? lengthOf(data) : data.length;
     const name = operationNames[operation] ?? '';
     // first of all: hooks of promises may call, and this write has no number yet
     const settlers = Promise.withResolvers<unknown>();
     const refusal = this.#backpressure.admit(length, member, name);
     if (refusal !== undefined) return Promise.reject(refusal);
+    const present = types.isUint8Array(data) ? firstBytesOf(data, length) : data;
+    if (present === undefined) return Promise.reject(makeError('invalid-argument', name, this.dbPath, BYTES_GONE));
     let bytes: Bytes;
     try {
-      bytes = bytesFor(data, handedOver, this.memory.blocks);
+      bytes = bytesFor(present, handedOver, this.memory.blocks);
     } catch (error) {
       const detail = `there is no memory for a copy of its ${length} bytes; nothing was stored`;
       return Promise.reject(makeError('io-error', name, this.dbPath, detail, error));

@@ -8,12 +8,13 @@ import {
   PRUNE_PATCHES,
   SAVE_SNAPSHOT,
 } from '../../protocol/entries.ts';
-import type { SDS_PersistenceError } from '../../protocol/errors.ts';
+import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import { NO_SLAB } from '../../protocol/slabs.ts';
 import { Buffer, Promise } from '../../protocol/surroundings.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
 import { inTheMiddle } from '../observe/notes.ts';
 import { takeOver } from '../transfer.ts';
+import { BYTES_GONE, firstBytesOf } from '../view.ts';
 import { Acknowledgement, type Awaited } from './acknowledgement.ts';
 import type { Backpressure, Room } from './backpressure.ts';
 import { Batch } from './batch.ts';
@@ -33,6 +34,7 @@ export const LARGEST_SHARED = 16 * 1024;
 
 /** What it needs of its file's queue. */
 export interface OpenBatchOwner {
+  readonly dbPath: string;
   nextNumber(): number;
   /** There is a new batch: sends it while calls are still added to it; false if it has to wait. */
   share(batch: Batch): boolean;
@@ -79,6 +81,9 @@ export class OpenBatch {
         if (refusal !== undefined) return Promise.reject(refusal);
         batch = this.#batch as Batch; // #makeRoom has opened one
       }
+      // without a new promise nothing else has run since its length was asked for
+      const bytes = made === undefined ? patch : firstBytesOf(patch, length);
+      if (bytes === undefined) return this.#refuse(batch, 'appendPatch');
       const joins = member.run === batch;
       if (!joins) {
         if (made === undefined) {
@@ -89,7 +94,7 @@ export class OpenBatch {
         member.runSettler = batch.addPromise(member, APPEND_PATCH, made);
         member.runPromise = made.promise as Promise<void>;
       }
-      if (this.#writer.write(APPEND_PATCH, flags, member.id, member.runSettler, clock, patch, length, '', 0)) {
+      if (this.#writer.write(APPEND_PATCH, flags, member.id, member.runSettler, clock, bytes, length, '', 0)) {
         member.appended(clock);
         this.#observer.appended++;
         this.#observer.appendedBytes += length;
@@ -112,13 +117,15 @@ export class OpenBatch {
       const refusal = this.#makeRoom(entryBytes(keyLength, length), member, operationNames[operation] ?? '');
       if (refusal !== undefined) return Promise.reject(refusal);
       const batch = this.#batch as Batch; // #makeRoom has opened one
+      const bytes = data && firstBytesOf(data, length);
+      if (data !== undefined && bytes === undefined) return this.#refuse(batch, operationNames[operation] ?? '');
       // not before: it may have held the caller, and settled what this depends on
       const needsSnapshot = operation === PRUNE_PATCHES && member.snapshotWasQueued ? ENTRY_NEEDS_SNAPSHOT : 0;
       const isAcknowledged = member.acknowledgesQueued(call);
       const flags = isAcknowledged ? needsSnapshot | ENTRY_ACKNOWLEDGED : needsSnapshot;
       const index = isAcknowledged ? batch.addAcknowledged(call) : batch.addPromise(member, operation, made);
       member.endRun(); // calls of a provider keep their order, even if some fail
-      if (this.#writer.write(operation, flags, member.id, index, clock, data, length, key, keyLength)) {
+      if (this.#writer.write(operation, flags, member.id, index, clock, bytes, length, key, keyLength)) {
         const settler = batch.settlers[index];
         if (operation === SAVE_SNAPSHOT && settler !== undefined) {
           inTheMiddle(() => member.snapshotCalled(clock, settler, isAcknowledged));
@@ -131,6 +138,12 @@ export class OpenBatch {
       batch.takeBackPromise();
       this.complete(); // the worker has begun with it
     }
+  }
+
+  /** Bytes of the call are gone; the batch may have been opened for it, and goes its way. */
+  #refuse(batch: Batch, call: string): Promise<never> {
+    if (!batch.announced) this.#announce(batch);
+    return Promise.reject(makeError('invalid-argument', call, this.#owner.dbPath, BYTES_GONE));
   }
 
   /**

@@ -1,0 +1,126 @@
+/**
+ * Memory that grows, shrinks or is detached within the call that stores it: a call may be held, and hooks of promises run in it.
+ */
+import { createHook } from 'node:async_hooks';
+import { Worker } from 'node:worker_threads';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { describe, expect, it } from 'vitest';
+import { freshFile } from '../support/files.ts';
+
+const empty = { SnapshotClock: undefined, Patches: [], LastClock: 0 };
+
+type Provider = SDS_DesktopPersistenceProvider;
+
+const ways: Record<string, (provider: Provider, bytes: Uint8Array) => Promise<unknown>> = {
+  appendPatch: (provider, bytes) => provider.appendPatch(bytes, 2),
+  saveSnapshot: (provider, bytes) => provider.saveSnapshot(bytes, 2),
+  saveValue: (provider, bytes) => provider.saveValue('hash', bytes),
+  saveRecord: (provider, bytes) => provider.saveRecord('key', bytes),
+  compactStore: (provider, bytes) => provider.compactStore(bytes, empty),
+};
+
+const stored: Record<string, (provider: Provider) => Promise<Uint8Array | undefined>> = {
+  appendPatch: async (provider) => (await provider.loadPatchesSince(1))[0],
+  saveSnapshot: (provider) => provider.loadSnapshot(),
+  saveValue: (provider) => provider.loadValue('hash'),
+  saveRecord: (provider) => provider.loadRecord('key'),
+  compactStore: (provider) => provider.loadSnapshot(),
+};
+
+/** Makes a call in the middle of which something happens: as soon as its promise is made. */
+function callDuring(happens: () => void, call: () => Promise<unknown>): Promise<unknown> {
+  let done = false;
+  const hook = createHook({
+    init(_id, type) {
+      if (done || type !== 'PROMISE') return;
+      done = true;
+      happens();
+    },
+  }).enable();
+  try {
+    return call();
+  } finally {
+    hook.disable();
+    expect(done).toBe(true);
+  }
+}
+
+const LENGTHS = { gathered: 1000, large: 300_000 };
+const MOST = 32 * 1024 * 1024;
+
+for (const [method, call] of Object.entries(ways)) {
+  for (const [size, length] of Object.entries(LENGTHS)) {
+    describe(`${method}, ${size}`, () => {
+      it.each([length + 1, length + 50_000, 20_000_000])(
+        'grows to %i bytes: those that were there are stored',
+        async (to) => {
+          await using provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store');
+          await provider.ready();
+          const shared = new SharedArrayBuffer(length, { maxByteLength: MOST });
+          const bytes = new Uint8Array(shared).fill(1);
+          const grow = () => {
+            shared.grow(to);
+            bytes.fill(2, length);
+          };
+          await callDuring(grow, () => call(provider, bytes));
+          expect(await stored[method]?.(provider)).toEqual(new Uint8Array(length).fill(1));
+        },
+      );
+
+      const changes: Record<string, (buffer: ArrayBuffer) => void> = {
+        shrinks: (buffer) => buffer.resize(10),
+        'is detached': (buffer) => void buffer.transfer(),
+      };
+      for (const [what, change] of Object.entries(changes)) {
+        it(`${what}: the call is refused, and what comes after it goes on`, async () => {
+          await using provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store');
+          await provider.ready();
+          const buffer = new ArrayBuffer(length, { maxByteLength: MOST });
+          const bytes = new Uint8Array(buffer).fill(1);
+          const refused = callDuring(
+            () => change(buffer),
+            () => call(provider, bytes),
+          );
+          await expect(refused).rejects.toMatchObject({ code: 'invalid-argument' });
+          expect(provider.flushSync()).toBe(true);
+          expect(await stored[method]?.(provider)).toBe(undefined);
+          await call(provider, new Uint8Array(length).fill(3));
+          expect(await stored[method]?.(provider)).toEqual(new Uint8Array(length).fill(3));
+        });
+      }
+    });
+  }
+}
+
+/** Has the database's lock until the memory has grown. */
+const growing = `
+const { workerData: { file, shared }, parentPort } = require('node:worker_threads');
+const { DatabaseSync } = require('node:sqlite');
+const db = new DatabaseSync(file);
+db.exec('BEGIN IMMEDIATE');
+parentPort.postMessage('locked');
+parentPort.once('message', () => {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+  shared.grow(20_000_000);
+  new Uint8Array(shared).fill(2, 1000);
+  db.exec('COMMIT');
+  db.close();
+});`;
+
+it('another thread lets it grow while the call is held: the patches around it are whole', async () => {
+  const file = freshFile();
+  await using provider = new SDS_DesktopPersistenceProvider(file, 'store', { MaxPendingBytes: 1 });
+  await provider.ready();
+  const shared = new SharedArrayBuffer(1000, { maxByteLength: MOST });
+  const thread = new Worker(growing, { eval: true, workerData: { file, shared } });
+  await new Promise((resolve) => thread.once('message', resolve));
+  thread.postMessage('the calls are being made');
+  const patches = [new Uint8Array(4000).fill(1), new Uint8Array(shared).fill(1), new Uint8Array(4000).fill(3)];
+  await Promise.all(patches.map((patch, index) => provider.appendPatch(patch, index + 1)));
+  expect((await provider.loadPatchesSince(0)).map((patch) => [patch.byteLength, new Set(patch)])).toEqual([
+    [4000, new Set([1])],
+    [1000, new Set([1])],
+    [4000, new Set([3])],
+  ]);
+  await thread.terminate();
+});
