@@ -66,7 +66,7 @@ function setUp(database: Database, transient: boolean, full: boolean, onlyReads:
   const value = (sql: string): unknown => Object.values(firstRow(database.prepare(sql)) ?? {})[0];
   // functions and virtual tables that a stranger's schema calls must be harmless ones
   database.exec('PRAGMA trusted_schema = OFF');
-  // a busy file must not block the other files of this thread: the lane waits, and tries again
+  // a busy file must not block the other files of this thread: its tasks wait, and are tried again
   database.exec('PRAGMA busy_timeout = 0');
   // damaged pages are noticed when they are read, not believed
   database.exec('PRAGMA cell_size_check = ON');
