@@ -127,7 +127,7 @@ export interface Engine {
   /** Tidies up a little, in a pause of some milliseconds. */
   pause?(): void;
   /** Tidies up while there is nothing else to do; returns whether to come again later. */
-  tidyUp?(): MaybePromise<boolean>;
+  tidyUp?(): boolean;
 
   // ---- a database that several processes share, over a network
 
