@@ -156,8 +156,7 @@ export class WorkerFile {
         return file.#engine.attach(member);
       };
       yield* patiently(attempt, file.members, 'open-failed');
-      const { version } = file.#engine;
-      done(version === undefined ? {} : { sqliteVersion: version });
+      done({});
     }, fail);
   }
 

@@ -1,6 +1,6 @@
 /** A write that crossed by itself, as the engine sees it: a cursor over one call, whose marks go to its slot. */
 import { MessagePort } from 'node:worker_threads';
-import { SLOT_COLLIDED, SLOT_FOREIGN_WRITER } from '../../protocol/control.ts';
+import { SLOT_COLLIDED } from '../../protocol/control.ts';
 import { ENTRY_ACKNOWLEDGED, ENTRY_KEEPS_BOTH } from '../../protocol/entries.ts';
 import { discard, open } from '../../protocol/parcel.ts';
 import type { Bytes, WriteTicket } from '../../protocol/service.ts';
@@ -85,10 +85,6 @@ export class LargeWriteCursor implements Writes {
 
   markCollided(): void {
     this.#outcomes[this.ticket.slot] = (this.#outcomes[this.ticket.slot] ?? 0) | SLOT_COLLIDED;
-  }
-
-  markForeignWriter(): void {
-    this.#outcomes[this.ticket.slot] = (this.#outcomes[this.ticket.slot] ?? 0) | SLOT_FOREIGN_WRITER;
   }
 
   /**

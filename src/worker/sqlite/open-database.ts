@@ -11,6 +11,7 @@ import { toEngineError, toOpenError } from './errors.ts';
 import { orFull } from './no-room.ts';
 import { DatabaseSync, firstRow, knowsUrls } from './node-sqlite.ts';
 import { checkSchema, createTables, hasAllTables } from './schema.ts';
+import { numberOf } from './version.ts';
 import { LONGEST_KEPT } from './wal-keeper.ts';
 
 /** As a provider names it. */
@@ -20,7 +21,8 @@ export interface OpenedDatabase {
   database: Database;
   /** The path of the file, empty for a database in memory. */
   location: string;
-  version: string;
+  /** As a number, of which 3.47.1 is 3_047_001. */
+  version: number;
   setSynchronous(full: boolean): void;
   whereIsFile(): 'there' | 'missing' | 'replaced';
 }
@@ -93,7 +95,7 @@ function setUp(database: Database, transient: boolean, full: boolean, onlyReads:
     // a file system without shared memory, or a file that can't be written: SQLite's rollback journal is as safe
     database.exec('PRAGMA synchronous = FULL');
   }
-  const version = String(value('SELECT sqlite_version()'));
+  const version = numberOf(String(value('SELECT sqlite_version()')));
   // the file as SQLite knows it
   const location = String(value("SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
   const original = transient || location === '' ? undefined : statSync(location, { bigint: true });
