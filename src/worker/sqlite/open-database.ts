@@ -9,7 +9,7 @@ import { type Identity, identityOf, isSame, whyNoFile } from '../ordinary-file.t
 import { refusedAccess } from '../refused-access.ts';
 import { toEngineError, toOpenError } from './errors.ts';
 import { orFull } from './no-room.ts';
-import { DatabaseSync, firstRow, knowsUrls } from './node-sqlite.ts';
+import { firstRow, knowsUrls, open } from './node-sqlite.ts';
 import { checkSchema, createTables, hasAllTables } from './schema.ts';
 import { numberOf } from './version.ts';
 import { LONGEST_KEPT } from './wal-keeper.ts';
@@ -32,13 +32,7 @@ export function openDatabase(name: DatabaseName, full: boolean, onlyReads = fals
   let database: Database;
   try {
     refuseWhatIsNoFile(name);
-    // defensive: SQL that comes with a file can't write to the schema or to shadow tables (Node 24 on)
-    database = new DatabaseSync(pathOrUrl(name), {
-      enableForeignKeyConstraints: false,
-      enableDoubleQuotedStringLiterals: false,
-      allowExtension: false,
-      defensive: true,
-    } as ConstructorParameters<typeof DatabaseSync>[1]);
+    database = open(pathOrUrl(name));
   } catch (error) {
     throw whyNotOpen(toOpenError(error), name);
   }
