@@ -11,12 +11,13 @@ export class Blocks {
   #used = 0;
   #lengths: number[] = [];
 
-  /** Copies one. */
+  /** Copies one, unless it is large and has a buffer of its own: that is handed over. */
   add(data: Uint8Array): void {
     const { byteLength } = data;
     if (this.#used + byteLength > BLOCK_BYTES) this.#finish();
     if (byteLength > BLOCK_BYTES) {
-      this.#finished.push(blockOf(new Uint8Array(data)));
+      const ownsBuffer = byteLength === data.buffer.byteLength;
+      this.#finished.push(blockOf(ownsBuffer ? data : new Uint8Array(data)));
       return;
     }
     this.#reserve(this.#used + byteLength);
