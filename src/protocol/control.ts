@@ -47,6 +47,13 @@ export const WANTED_BY_BLOCKED = 2;
 /** Worker: one more than the number of the file whose work it is carrying out; 0 if none. Left as it was by a thread that ends. */
 export const FILE_AT_WORK = 11;
 
+/**
+ * Worker: one more than the number of a file that another process has written to, noted by an SQLite with a known fault in that
+ * case before its own commit is published; 0 if there was none. And that SQLite's version, of which 3.47.1 is 3_047_001.
+ */
+export const FOREIGN_WRITER = 12;
+export const SQLITE_VERSION = 13;
+
 /** A descriptor's cells: `CALLS` as it was before the batch, and when that began as in `clock.ts`. */
 export const DESCRIPTOR_FILE = 0;
 export const DESCRIPTOR_NUMBER = 1;
@@ -76,7 +83,6 @@ export const MAX_FILES = 65_536;
  */
 export const OUTCOME_SLOTS = 256;
 export const SLOT_COLLIDED = 1 << 16;
-export const SLOT_FOREIGN_WRITER = 1 << 17;
 
 export function outcomeInSlot(slot: number): number {
   return slot & 0xff;

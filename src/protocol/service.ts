@@ -124,8 +124,6 @@ export type Loaded = { found: Found } | { failure: Failure };
 /** What became of an `attach` or `detach`. */
 export interface Report {
   error?: Failure;
-  /** SQLite's version, for the warning about versions with a known fault. */
-  sqliteVersion?: string;
 }
 
 /** All of it takes effect in the order of the calls, batches of the ring included. */

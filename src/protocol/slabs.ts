@@ -45,8 +45,6 @@ export const NO_SLAB = -1;
 export const BATCH_FAILED = 1;
 export const BATCH_COLLIDED = 2;
 export const BATCH_ONE_BY_ONE = 4;
-/** Another process wrote to the file, seen by an SQLite with a known fault in that case. */
-export const BATCH_FOREIGN_WRITER = 8;
 
 /** Where the slabs of each class begin and end, in the order of `slabClasses`. */
 export function layOutArena(arenaBytes: number): { start: number; end: number }[] {

@@ -100,14 +100,10 @@ export interface Writes {
    * since the store is not as it was seen. Only before the commit is published. An attempt that fails has marked nothing.
    */
   markCollided(at: number): void;
-  /** Notes that another process wrote to the file, seen by an SQLite with a known fault in that case. */
-  markForeignWriter(): void;
 }
 
 /** What every engine does; what only some have to do is optional. See docs/engines.md. */
 export interface Engine {
-  /** Of SQLite: a warning names it. */
-  readonly version?: string;
   /** Opens the database for a provider, if it is not open, or is open but its file is gone. */
   attach(caller: Caller): MaybePromise<void>;
   /** Carries out writes in one transaction, all or none, and publishes the commit. */
@@ -127,7 +123,7 @@ export interface Engine {
   /** Tidies up a little, in a pause of some milliseconds. */
   pause?(): void;
   /** Tidies up while there is nothing else to do; returns whether to come again later. */
-  tidyUp?(): MaybePromise<boolean>;
+  tidyUp?(): boolean;
 
   // ---- a database that several processes share, over a network
 

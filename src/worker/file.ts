@@ -120,10 +120,10 @@ export class WorkerFile {
     }
   }
 
-  tidyUp(): MaybePromise<boolean> {
+  /** Returns whether to come again later. */
+  tidyUp(): boolean {
     try {
-      const later = this.#engine.tidyUp?.() ?? false;
-      return later instanceof Promise ? later.catch(() => true) : later;
+      return this.#engine.tidyUp?.() ?? false;
     } catch {
       return true;
     }
@@ -156,8 +156,7 @@ export class WorkerFile {
         return file.#engine.attach(member);
       };
       yield* patiently(attempt, file.members, 'open-failed');
-      const { version } = file.#engine;
-      done(version === undefined ? {} : { sqliteVersion: version });
+      done({});
     }, fail);
   }
 

@@ -174,12 +174,7 @@ export class Loop {
   #doWhatIsDue(now: number): void {
     if (this.#untold && now >= this.#workedAt + TELL_LATER_MS) this.tell();
     if (now < this.#tidyAt) return;
-    this.#tidyAt = Number.POSITIVE_INFINITY;
-    if (this.#work.tidyUp()) this.tidyAgain();
-  }
-
-  tidyAgain(): void {
-    this.#tidyAt = performance.now() + TIDY_AGAIN_MS;
+    this.#tidyAt = this.#work.tidyUp() ? performance.now() + TIDY_AGAIN_MS : Number.POSITIVE_INFINITY;
   }
 
   #sleep(seen: number, now: number, retryAt: number): void {

@@ -29,7 +29,9 @@ export function* patiently<T>(
       // one that concerns this call alone does not pass with time
       if (error.code !== 'database-busy' || error.onlyOfSome) throw error;
       const now = performance.now();
-      const deadline = begunAt + Math.max(...Array.from(callers, ({ busyTimeoutMs }) => busyTimeoutMs), 0);
+      let longestMs = 0;
+      for (const { busyTimeoutMs } of callers) longestMs = Math.max(longestMs, busyTimeoutMs);
+      const deadline = begunAt + longestMs;
       if (now >= deadline) throw error;
       // not in step with another process that waits as well
       yield Math.min(now + pause * (0.5 + Math.random()), deadline);

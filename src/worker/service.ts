@@ -284,10 +284,8 @@ export class Service implements WorkerService, FileHost, Work {
       if (!this.#ring.isEmpty) return true;
       if (!file.idle) continue;
       this.#isAtWork(file);
-      const later = file.tidyUp();
+      if (file.tidyUp()) again = true;
       this.#isAtWork(undefined);
-      if (later === true) again = true;
-      else if (later !== false) void later.then((wanted) => wanted && this.#loop.tidyAgain()); // never rejects
     }
     return again;
   }

@@ -1,6 +1,6 @@
 /** A database that can't be opened rejects every call, and ends nothing. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from 'sds-persistence-worker';
@@ -115,6 +115,30 @@ describe('a database that can not be opened', () => {
     expect(filled).toBe('EMFILE');
     expect(told).toMatch(/^open-failed: .*EMFILE: too many open files/);
     expect(loaded).toEqual(['1', '1']);
+  });
+
+  it('leaves its neighbours alone, under whatever name they go', async () => {
+    const folder = freshFolder();
+    const file = join(folder, 'notes');
+    mkdirSync(`${file}-journal`); // SQLite can't open its journal there
+    const neighbour = new SDS_DesktopPersistenceProvider(join(folder, 'notes-probe'), 'store');
+    await neighbour.saveSnapshot(patchOf('of the neighbour'), 1);
+    await neighbour.close();
+    const linked = join(folder, 'other');
+    mkdirSync(`${linked}-journal`);
+    writeFileSync(join(folder, 'target'), 'what the link leads to');
+    symlinkSync('target', `${linked}-probe`);
+    const names = readdirSync(folder);
+    for (const path of [file, linked]) {
+      const provider = new SDS_DesktopPersistenceProvider(path, 'store');
+      await expect(provider.loadSnapshot()).rejects.toMatchObject({ code: 'open-failed' });
+      await provider.close();
+    }
+    expect(readdirSync(folder)).toEqual([...names, 'notes', 'other'].sort());
+    expect(readFileSync(join(folder, 'target'), 'utf8')).toBe('what the link leads to');
+    const again = new SDS_DesktopPersistenceProvider(join(folder, 'notes-probe'), 'store');
+    expect(await again.loadSnapshot()).toEqual(patchOf('of the neighbour'));
+    await again.close();
   });
 
   it('goes on as soon as the trouble is over', async () => {

@@ -18,6 +18,7 @@ import {
   DOORBELL,
   descriptorAt,
   FILE_AT_WORK,
+  FOREIGN_WRITER,
   MAX_FILES,
   OUTCOME_SLOTS,
   OWNER,
@@ -28,6 +29,7 @@ import {
   RING_TAIL,
   reached,
   type SharedMemory,
+  SQLITE_VERSION,
   STATE_ASLEEP,
   STATE_AWAKE,
   STATE_DOZING,
@@ -148,6 +150,15 @@ export class Channel {
   /** Changes with everything that the worker finishes. */
   get progress(): number {
     return Atomics.load(this.#control, PROGRESS);
+  }
+
+  /** The number of a file that another process has written to, if SQLite has a fault in that case; -1 if there was none. */
+  get foreignWriter(): number {
+    return Atomics.load(this.#control, FOREIGN_WRITER) - 1;
+  }
+
+  get sqliteVersion(): number {
+    return this.#control[SQLITE_VERSION] ?? 0;
   }
 
   /** Blocks until there is progress beyond what was seen, or the time is up: then false. */

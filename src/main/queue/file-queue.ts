@@ -34,7 +34,6 @@ const SETTLE_TOGETHER = 16;
 /** What a queue needs of its worker. */
 export interface QueueHost extends Room, Awaited {
   readonly commitPoints: Int32Array;
-  readonly sqliteVersion: string;
   /** Whether this thread is blocked: then no answer can arrive. */
   readonly blocked: boolean;
   /** There is something to send, at the end of the current job. */
@@ -279,10 +278,6 @@ export class FileQueue implements Findings, OpenBatchOwner {
 
   get memory(): PendingMemory {
     return this.#host.memory;
-  }
-
-  get sqliteVersion(): string {
-    return this.#host.sqliteVersion;
   }
 
   causeOf(number: number, settler: number, outcome: number): Error | undefined {

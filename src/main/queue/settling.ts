@@ -2,7 +2,7 @@
 
 import { types } from 'node:util';
 import type { Arena } from '../../protocol/arena.ts';
-import { outcomeInSlot, SLOT_COLLIDED, SLOT_FOREIGN_WRITER } from '../../protocol/control.ts';
+import { outcomeInSlot, SLOT_COLLIDED } from '../../protocol/control.ts';
 import {
   COMPACT_STORE,
   ENTRY_COLLIDED,
@@ -17,18 +17,9 @@ import {
 } from '../../protocol/entries.ts';
 import { errorCodes, makeError, reviveError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Loaded } from '../../protocol/service.ts';
-import {
-  BATCH_COLLIDED,
-  BATCH_FAILED,
-  BATCH_FOREIGN_WRITER,
-  SLAB_FLAGS,
-  SLAB_HEADER,
-  SLAB_USED,
-  usedOf,
-} from '../../protocol/slabs.ts';
+import { BATCH_COLLIDED, BATCH_FAILED, SLAB_FLAGS, SLAB_HEADER, SLAB_USED, usedOf } from '../../protocol/slabs.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
-import { warnOfForeignWriter } from '../observe/warnings.ts';
 import type { GiveUpReason } from './backpressure.ts';
 import type { Batch, Settler } from './batch.ts';
 import { handOut } from './found.ts';
@@ -42,7 +33,6 @@ export interface Findings {
   readonly memory: PendingMemory;
   readonly observer: FileObserver;
   readonly dbPath: string;
-  readonly sqliteVersion: string;
   causeOf(number: number, settler: number, outcome: number): Error | undefined;
 }
 
@@ -89,11 +79,8 @@ function tellWatchers({ settlers, watchers }: Batch, failed: Failures | undefine
 
 /** The errors by settler; nearly always there are none and nothing is looked at. */
 function failuresOf(batch: Batch, findings: Findings): Failures | undefined {
-  const { dbPath } = findings;
   const { arena } = findings.memory;
   const flags = arena.cell((batch.firstSlab >> 2) + SLAB_FLAGS);
-  if (flags === 0) return undefined;
-  if (flags & BATCH_FOREIGN_WRITER) warnOfForeignWriter(dbPath, findings.sqliteVersion);
   if ((flags & (BATCH_FAILED | BATCH_COLLIDED)) === 0) return undefined;
   const failed: Failures = new Map();
   for (const at of entriesOf(batch, arena)) {
@@ -140,7 +127,6 @@ function errorOf(
 export function settleWrite(write: LargeWrite, noted: number, findings: Findings): void {
   const { member, operation } = write.call;
   giveBytesBack(write, true, findings.memory);
-  if (noted & SLOT_FOREIGN_WRITER) warnOfForeignWriter(findings.dbPath, findings.sqliteVersion);
   const collided = (noted & SLOT_COLLIDED) !== 0;
   if (collided && operation !== COMPACT_STORE) member.collided();
   const outcome = outcomeInSlot(noted);

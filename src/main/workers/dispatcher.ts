@@ -10,6 +10,7 @@ import { outsideOfCalls } from '../async-context.ts';
 import type { Channel } from '../channel/channel.ts';
 import { PendingMemory } from '../memory/pending-memory.ts';
 import { isInTheMiddle } from '../observe/notes.ts';
+import { warnOfForeignWriter } from '../observe/warnings.ts';
 import type { Batch } from '../queue/batch.ts';
 import type { FileQueue, QueueHost } from '../queue/file-queue.ts';
 import { type Item, WORTH_SENDING } from '../queue/in-flight.ts';
@@ -23,7 +24,6 @@ const SWOLLEN_FOR_MS = 5000;
 
 export class Dispatcher implements QueueHost {
   readonly memory: PendingMemory;
-  sqliteVersion = '';
   /** The worker's thread; `undefined` once there will be none any more. */
   link: WorkerLink | undefined;
   /** True while the thread is blocked in here: then no message can arrive. */
@@ -132,6 +132,7 @@ export class Dispatcher implements QueueHost {
   };
 
   #settleQueue = (queue: FileQueue): void => {
+    if (this.#channel.foreignWriter === queue.id) warnOfForeignWriter(queue.dbPath, this.#channel.sqliteVersion);
     if (!queue.settle()) this.#hasNothingInFlight(queue);
   };
 

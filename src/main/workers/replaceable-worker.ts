@@ -120,7 +120,6 @@ export class ReplaceableWorker implements LinkOwner {
       this.#link === undefined ? lostReport(this.#lostReason) : await this.#registry.attach(this.#link, queue, member);
     trace?.end({}, report.error && reviveError(report.error, 'open', member.dbPath));
     log('open %s: %s', member.dbPath, report.error?.code ?? 'fine');
-    if (report.sqliteVersion !== undefined) this.#dispatcher.sqliteVersion = report.sqliteVersion;
     return report;
   }
 

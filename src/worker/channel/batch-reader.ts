@@ -25,7 +25,6 @@ import {
 import { errorCodes } from '../../protocol/errors.ts';
 import {
   BATCH_COLLIDED,
-  BATCH_FOREIGN_WRITER,
   NO_SLAB,
   SLAB_FLAGS,
   SLAB_HEADER,
@@ -214,10 +213,6 @@ export class BatchReader implements Writes {
     const cell = at >> 2;
     this.#arena.cells[cell] = withFlags(this.#arena.cell(cell), ENTRY_COLLIDED);
     for (const slab of this.#firstSlabs) this.#flagSlab(slab, BATCH_COLLIDED);
-  }
-
-  markForeignWriter(): void {
-    this.flag(BATCH_FOREIGN_WRITER);
   }
 
   /** Sets a flag of the (first) batch. Only before its commit: after that the slab may be used anew. */

@@ -1,10 +1,10 @@
 /** A write that crossed by itself, as the engine sees it: a cursor over one call, whose marks go to its slot. */
 import { MessagePort } from 'node:worker_threads';
-import { SLOT_COLLIDED, SLOT_FOREIGN_WRITER } from '../../protocol/control.ts';
+import { SLOT_COLLIDED } from '../../protocol/control.ts';
 import { ENTRY_ACKNOWLEDGED, ENTRY_KEEPS_BOTH } from '../../protocol/entries.ts';
 import { discard, open } from '../../protocol/parcel.ts';
 import type { Bytes, WriteTicket } from '../../protocol/service.ts';
-import type { Caller, Writes } from '../engine.ts';
+import { type Caller, EngineError, type Writes } from '../engine.ts';
 import { refuseFalseValue } from '../verify-value.ts';
 
 const noBytes: Bytes = { buffer: new SharedArrayBuffer(0), start: 0, length: 0 };
@@ -70,7 +70,10 @@ export class LargeWriteCursor implements Writes {
 
   /** Of a parcel. What was sealed before this call was made is there. */
   #open(port: MessagePort): Uint8Array {
-    const bytes = open({ port })[0]?.bytes ?? new Uint8Array();
+    const [block] = open({ port });
+    // as no bytes it would take the place of what is stored
+    if (block === undefined) throw new EngineError('io-error', { message: 'there are no bytes in a parcel' });
+    const { bytes } = block;
     this.#bytes = { buffer: bytes.buffer, start: bytes.byteOffset, length: bytes.byteLength };
     return bytes;
   }
@@ -82,10 +85,6 @@ export class LargeWriteCursor implements Writes {
 
   markCollided(): void {
     this.#outcomes[this.ticket.slot] = (this.#outcomes[this.ticket.slot] ?? 0) | SLOT_COLLIDED;
-  }
-
-  markForeignWriter(): void {
-    this.#outcomes[this.ticket.slot] = (this.#outcomes[this.ticket.slot] ?? 0) | SLOT_FOREIGN_WRITER;
   }
 
   /**

@@ -1,8 +1,8 @@
 /** Statements on patches: many in one, those of numbers that were taken, and where both are to be kept; and their load. */
 import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
+import { Blocks } from '../blocks.ts';
 import { EngineError } from '../engine.ts';
 import { textArray } from './arrays.ts';
-import { Blocks } from './blocks.ts';
 import type { Connection, Result, Statement } from './connection.ts';
 import type { Holder, Mark } from './holder.ts';
 import type { PackedPatches, Positions } from './packed-patches.ts';

@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto';
 import type { RecordsFound } from '../../protocol/service.ts';
 import { Buffer } from '../../protocol/surroundings.ts';
+import { Blocks } from '../blocks.ts';
 import { byteaArray } from './arrays.ts';
-import { Blocks } from './blocks.ts';
 import type { Connection, Statement } from './connection.ts';
 
 /** An index entry has at most 2,704 bytes, of which the store's name may take 1,000. */

@@ -1,6 +1,7 @@
 /** The engine for SQLite files: connections, transactions, and what loads read. */
+import { FOREIGN_WRITER, SQLITE_VERSION } from '../../protocol/control.ts';
 import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
-import type { RecordsFound, StoreFound } from '../../protocol/service.ts';
+import type { ProviderMessage, RecordsFound, StoreFound } from '../../protocol/service.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
 import { toEngineError } from './errors.ts';
 import { orFull } from './no-room.ts';
@@ -22,18 +23,18 @@ const PAGE_BYTES = 4096;
 interface Connection extends Tables {
   opened: OpenedDatabase;
   wal: WalKeeper | undefined;
+  hasWalResetFault: boolean;
   dataVersion: number | undefined;
 }
 
 export class SqliteEngine implements Engine {
-  readonly #name: DatabaseName;
+  readonly #name: DatabaseName & Pick<ProviderMessage, 'file'>;
   readonly #control: Int32Array;
   #connection: Connection | undefined;
   #full = false;
-  version = '';
 
-  /** @param control - the control block, where checkpoints are counted */
-  constructor(name: DatabaseName, control: Int32Array) {
+  /** @param control - the control block, where checkpoints are counted, and foreign writers noted */
+  constructor(name: DatabaseName & Pick<ProviderMessage, 'file'>, control: Int32Array) {
     this.#name = name;
     this.#control = control;
   }
@@ -56,7 +57,6 @@ export class SqliteEngine implements Engine {
   #connect(): Connection {
     if (this.#connection !== undefined) return this.#connection;
     const opened = openDatabase(this.#name, this.#full);
-    this.version = opened.version;
     const { database, location } = opened;
     this.#connection = connectionOn(
       opened,
@@ -78,7 +78,7 @@ export class SqliteEngine implements Engine {
       while (writes.next()) bytes += perform(writes, connection);
       writer.insert();
       bytes += PAGE_BYTES * writer.places;
-      if (hasWalResetFault(this.version) && sawForeignWriter(connection)) writes.markForeignWriter();
+      if (connection.hasWalResetFault && sawForeignWriter(connection)) this.#noteForeignWriter(connection);
       for (const at of writer.collided) writes.markCollided(at);
       const { cells, index, value } = commitPoint;
       const commit = statements.get('COMMIT');
@@ -95,6 +95,11 @@ export class SqliteEngine implements Engine {
       writer.clear();
     }
     connection.wal?.wrote(bytes);
+  }
+
+  #noteForeignWriter({ opened }: Connection): void {
+    this.#control[SQLITE_VERSION] = opened.version;
+    Atomics.store(this.#control, FOREIGN_WRITER, this.#name.file + 1);
   }
 
   // ---- loads --------------------------------------------------------------------------------------
@@ -238,7 +243,8 @@ function connectionOn(opened: OpenedDatabase, wal: WalKeeper | undefined): Conne
   const statements = new Statements(opened.database);
   const writer = new PatchWriter(statements);
   const records = new Records(statements);
-  return { opened, statements, writer, records, wal, dataVersion: undefined };
+  const hasFault = hasWalResetFault(opened.version);
+  return { opened, statements, writer, records, wal, hasWalResetFault: hasFault, dataVersion: undefined };
 }
 
 /** `data_version` changes when another connection has committed: one of another process. */

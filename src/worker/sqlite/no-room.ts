@@ -30,9 +30,12 @@ export function systemError(thrown: unknown): { code: string; message: string } 
 }
 
 function whyNoRoom(path: string): string | undefined {
-  const probe = `${path}-probe`;
+  // loaded when it is needed: it would make every worker start later
+  const { randomBytes } = process.getBuiltinModule('node:crypto');
+  // a name that is nobody's, no longer than that of SQLite's journal
+  const probe = `${path}-${randomBytes(3).toString('hex')}`;
   try {
-    const file = openSync(probe, 'w', 0o600);
+    const file = openSync(probe, 'wx', 0o600);
     try {
       rmSync(probe, { force: true }); // at once: if the process is killed, nothing stays
       const bytes = new Uint8Array(PROBE_BYTES);

@@ -44,6 +44,19 @@ class WithEmptyBytes extends sqlite.DatabaseSync {
 
 export const DatabaseSync = Number.parseInt(process.versions.node, 10) < 24 ? WithEmptyBytes : sqlite.DatabaseSync;
 
+/** Opens a database by its path or URL. */
+export function open(place: string, readOnly = false): Database {
+  return new DatabaseSync(place, {
+    // since Node 22.12; older ones take a killed program's log into the file by reading it
+    readOnly,
+    enableForeignKeyConstraints: false,
+    enableDoubleQuotedStringLiterals: false,
+    allowExtension: false,
+    // SQL that comes with a file can't write to the schema or to shadow tables (Node 24 on)
+    defensive: true,
+  } as ConstructorParameters<typeof DatabaseSync>[1]);
+}
+
 /** The first row of a result, if there is one: `get` of Node 22.5 returns a row of nulls for none. */
 export function firstRow(statement: StatementSync, ...values: SQLInputValue[]): Record<string, unknown> | undefined {
   return statement.all(...values)[0] as Record<string, unknown> | undefined;

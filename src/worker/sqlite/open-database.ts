@@ -9,8 +9,9 @@ import { type Identity, identityOf, isSame, whyNoFile } from '../ordinary-file.t
 import { refusedAccess } from '../refused-access.ts';
 import { toEngineError, toOpenError } from './errors.ts';
 import { orFull } from './no-room.ts';
-import { DatabaseSync, firstRow, knowsUrls } from './node-sqlite.ts';
+import { firstRow, knowsUrls, open } from './node-sqlite.ts';
 import { checkSchema, createTables, hasAllTables } from './schema.ts';
+import { numberOf } from './version.ts';
 import { LONGEST_KEPT } from './wal-keeper.ts';
 
 /** As a provider names it. */
@@ -20,7 +21,8 @@ export interface OpenedDatabase {
   database: Database;
   /** The path of the file, empty for a database in memory. */
   location: string;
-  version: string;
+  /** As a number, of which 3.47.1 is 3_047_001. */
+  version: number;
   setSynchronous(full: boolean): void;
   whereIsFile(): 'there' | 'missing' | 'replaced';
 }
@@ -30,13 +32,7 @@ export function openDatabase(name: DatabaseName, full: boolean, onlyReads = fals
   let database: Database;
   try {
     refuseWhatIsNoFile(name);
-    // defensive: SQL that comes with a file can't write to the schema or to shadow tables (Node 24 on)
-    database = new DatabaseSync(pathOrUrl(name), {
-      enableForeignKeyConstraints: false,
-      enableDoubleQuotedStringLiterals: false,
-      allowExtension: false,
-      defensive: true,
-    } as ConstructorParameters<typeof DatabaseSync>[1]);
+    database = open(pathOrUrl(name));
   } catch (error) {
     throw whyNotOpen(toOpenError(error), name);
   }
@@ -66,7 +62,7 @@ function setUp(database: Database, transient: boolean, full: boolean, onlyReads:
   const value = (sql: string): unknown => Object.values(firstRow(database.prepare(sql)) ?? {})[0];
   // functions and virtual tables that a stranger's schema calls must be harmless ones
   database.exec('PRAGMA trusted_schema = OFF');
-  // a busy file must not block the other files of this thread: the lane waits, and tries again
+  // a busy file must not block the other files of this thread: its tasks wait, and are tried again
   database.exec('PRAGMA busy_timeout = 0');
   // damaged pages are noticed when they are read, not believed
   database.exec('PRAGMA cell_size_check = ON');
@@ -93,7 +89,7 @@ function setUp(database: Database, transient: boolean, full: boolean, onlyReads:
     // a file system without shared memory, or a file that can't be written: SQLite's rollback journal is as safe
     database.exec('PRAGMA synchronous = FULL');
   }
-  const version = String(value('SELECT sqlite_version()'));
+  const version = numberOf(String(value('SELECT sqlite_version()')));
   // the file as SQLite knows it
   const location = String(value("SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
   const original = transient || location === '' ? undefined : statSync(location, { bigint: true });

@@ -10,7 +10,7 @@ const ROWS = [ROWS_A_STATEMENT, 8, 1] as const;
 export class PatchWriter {
   readonly #statements: Statements;
   readonly #rows = new PatchRows();
-  /** Entries of patches that are lost, since their number is taken by other bytes; and others that are told of by the same mark. */
+  /** Entries of patches that are lost, since their number is taken by other bytes. */
   #collided: number[] = [];
   #places = 0;
   /** Highest number of a store within this transaction, for stores that keep both on a collision. */
@@ -43,11 +43,6 @@ export class PatchWriter {
 
   get collided(): readonly number[] {
     return this.#collided;
-  }
-
-  /** Another entry that is to be marked. */
-  noteCollided(at: number): void {
-    this.#collided.push(at);
   }
 
   clear(): void {

@@ -62,7 +62,7 @@ export function perform(call: Writes, { statements, writer, records }: Tables): 
       const { at, data } = call;
       const seen = seenOf(call.key);
       if (!isAsSeen(storeId, clock, seen, statements)) {
-        writer.noteCollided(at);
+        call.markCollided(at);
         return 0;
       }
       saveSnapshot(storeId, data, snapshotNumber(clock, seen), statements);

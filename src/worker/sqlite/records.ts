@@ -1,14 +1,11 @@
 /** Records: bytes under a key of a store, in a table that is made with the first of a file. */
-import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
 import type { RecordsFound } from '../../protocol/service.ts';
+import { Blocks } from '../blocks.ts';
 import { EngineError } from '../engine.ts';
 import { toEngineError } from './errors.ts';
 import { checkSchema, createRecords, RECORDS_TABLE } from './schema.ts';
 import { bytesOf, type Statements } from './statements.ts';
 import { isUtf8, textOf } from './text.ts';
-
-/** What a block should hold: records of one block share their memory for as long as one is kept. */
-const BLOCK_BYTES = 1024 * 1024;
 
 type Condition = readonly [sql: string, ...values: (string | Uint8Array)[]];
 
@@ -100,37 +97,5 @@ export class Records {
     const behind = Buffer.from(prefix);
     behind.writeUInt8(behind.readUInt8(behind.length - 1) + 1, behind.length - 1);
     return ['AND key >= ? AND key < CAST(? AS TEXT)', prefix, behind];
-  }
-}
-
-/** Bytes in buffers that can be handed over: small ones together. */
-class Blocks {
-  readonly #blocks: PatchBlocks = [];
-  #parts: Uint8Array[] = [];
-  #bytes = 0;
-
-  add(bytes: Uint8Array): void {
-    if (this.#bytes + bytes.byteLength > BLOCK_BYTES) this.#join();
-    this.#parts.push(bytes);
-    this.#bytes += bytes.byteLength;
-  }
-
-  end(): PatchBlocks {
-    this.#join();
-    return this.#blocks;
-  }
-
-  #join(): void {
-    const parts = this.#parts;
-    if (parts.length === 0) return;
-    const [first] = parts;
-    const bytes = parts.length === 1 && first !== undefined ? first : new Uint8Array(this.#bytes);
-    let at = 0;
-    for (const part of parts) {
-      if (part !== bytes) bytes.set(part, at);
-      at += part.byteLength;
-    }
-    this.#blocks.push({ bytes, lengths: Int32Array.from(parts, ({ byteLength }) => byteLength) });
-    [this.#parts, this.#bytes] = [[], 0];
   }
 }
