@@ -50,12 +50,12 @@ export class FileWriter implements Writer {
       const database = openFile(this.#partial?.path ?? this.place, 'mode=rw');
       this.#database = database;
       database.exec(`PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = ${BUSY_MS}; PRAGMA cell_size_check = ON`);
-      checkSchema(database);
       // Nobody sees a new file yet, so it needs no log. The log would be taken into it at closing, which tells no failure.
-      const journal = this.#partial === undefined ? 'WAL' : 'MEMORY';
-      database.exec(`PRAGMA journal_mode = ${journal}; PRAGMA synchronous = FULL`);
+      // One that is there keeps the journal that it has; EXTRA: also the end of a rollback journal is on the disk
+      if (this.#partial !== undefined) database.exec('PRAGMA journal_mode = MEMORY');
+      database.exec('PRAGMA synchronous = EXTRA; BEGIN IMMEDIATE');
+      checkSchema(database);
       if (!hasAllTables(database)) createTables(database);
-      database.exec('BEGIN IMMEDIATE');
       if (this.#partial === undefined) this.#meter.holdsUpOthers();
       const sizes = sources.flatMap(({ stores }) => [...stores.values()]);
       if (sizes.some(({ records }) => records > 0)) createRecords(database);
