@@ -1,8 +1,10 @@
 /**
  * A disk that is full before an operation, or becomes full at each moment of it: the message says how much is
- * needed, the source is the same as before, byte for byte, and the target is not there.
+ * needed, the source is the same as before, byte for byte, and the target is not there. One that reports success
+ * has made a sound file with all of the rows.
  */
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -61,7 +63,9 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
       let filled = free !== undefined;
       const target = join(disk, 'target.db');
       const before = readFileSync(source);
+      const contents = contentsOf(source);
       const what = `${name} with ${free ?? `${later} later`} bytes free (seed ${seed})`;
+      let made: string | undefined;
       try {
         const done = operation(source, target, () => {
           if (filled || later === undefined) return;
@@ -74,7 +78,8 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
         });
         await within(60_000, what, done);
         report.count(`${name}: had room enough`);
-        if (name !== 'compact' && !existsSync(target)) report.violation(`${what}: done, and the target is not there`);
+        made = name === 'compact' ? source : target;
+        if (!existsSync(made)) report.violation(`${what}: done, and the target is not there`);
       } catch (error) {
         if (codeOf(error) !== 'database-full') report.violation(`${what}: ${String(error)}`);
         else if (!/[\d,]+ bytes are needed/.test(String(error)))
@@ -85,9 +90,31 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
       }
       const left = readdirSync(disk).filter((file) => !['source.db', 'target.db', 'ballast'].includes(file));
       if (left.length > 0) report.violation(`${what}: left ${left.join()}`);
-      for (const path of [ballast, target, `${target}-wal`, `${target}-shm`]) rmSync(path, { force: true });
+      rmSync(ballast, { force: true }); // a reader needs room for an index
+      if (made !== undefined && existsSync(made) && contentsOf(made) !== contents) {
+        report.violation(`${what}: done, and the file is not what its source was`);
+      }
+      for (const path of [target, `${target}-wal`, `${target}-shm`]) rmSync(path, { force: true });
     }
   });
+}
+
+/** Its rows, by their digest; or what is wrong with it. */
+function contentsOf(path: string): string {
+  const database = new DatabaseSync(path);
+  try {
+    const check = Object.values(database.prepare('PRAGMA integrity_check(1)').get() ?? {})[0];
+    if (check !== 'ok') return String(check);
+    const digest = createHash('sha256');
+    for (const { clock, data } of database.prepare('SELECT clock, data FROM patches ORDER BY clock').iterate()) {
+      digest.update(`${clock} `).update(data as Uint8Array);
+    }
+    return digest.digest('hex');
+  } catch (error) {
+    return String(error);
+  } finally {
+    database.close();
+  }
 }
 
 function makeSource(path: string): void {

@@ -63,15 +63,22 @@ function isDatabase(path: string): boolean {
   }
 }
 
-/** The files themselves, and the databases in folders, sorted; there being none is a failure. What is there at all is found out by opening it. */
+/**
+ * The files themselves, and the databases in folders, sorted; a folder without any is a failure. What is there at all is found out
+ * by opening it.
+ */
 export function filesOf(run: Run, names: readonly string[]): string[] {
-  const files = names.flatMap((name) => (isFolder(name) ? filesIn(run, name).sort() : [name]));
-  if (files.length === 0 && !run.hasFailed) {
-    const advice = run.recursive ? '' : ', or look into the folders within it, too, with --recursive';
-    const sentence = `there is no database in this folder: name another one${advice}`;
-    for (const name of names) run.fail(name, new Failure('no-database', sentence));
-  }
-  return files;
+  return names.flatMap((name) => {
+    if (!isFolder(name)) return [name];
+    const failures = run.failures;
+    const files = filesIn(run, name).sort();
+    if (files.length === 0 && run.failures === failures) {
+      const advice = run.recursive ? '' : ', or look into the folders within it, too, with --recursive';
+      const sentence = `there is no database in this folder: name another one${advice}`;
+      run.fail(name, new Failure('no-database', sentence));
+    }
+    return files;
+  });
 }
 
 /** Makes a folder and those that it lies in; returns whether it is there. */

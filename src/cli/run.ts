@@ -70,8 +70,8 @@ export class Run {
     return { Signal: this.signal, OnProgress: (progress) => this.#progress.show(path, progress) };
   }
 
-  get hasFailed(): boolean {
-    return this.#entries.some((entry) => !entry.Ok);
+  get failures(): number {
+    return this.#entries.filter((entry) => !entry.Ok).length;
   }
 
   /** A line of the result, for people. */
@@ -120,7 +120,7 @@ export class Run {
   /** Prints the one document of `--json`, and returns the exit code. */
   end(): number {
     if (this.json) process.stdout.write(documentOf(this.command, this.#entries));
-    return this.hasFailed ? 1 : 0;
+    return this.failures > 0 ? 1 : 0;
   }
 }
 

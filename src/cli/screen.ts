@@ -51,9 +51,10 @@ export const counted = (count: number, one: string, many = `${one}s`): string =>
 
 export function duration(milliseconds: number): string {
   const seconds = milliseconds / 1000;
-  if (seconds < 1) return `${milliseconds.toFixed(0)} ms`;
+  if (milliseconds < 999.5) return `${milliseconds.toFixed(0)} ms`;
   if (seconds < 90) return `${seconds.toFixed(1)} s`;
-  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
 const phases: Record<SDS_OperationProgress['Phase'], string> = {

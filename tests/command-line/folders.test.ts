@@ -40,6 +40,23 @@ it('all files of a folder are backed up, and one that fails does not keep the ot
   expect(readdirSync(join(cwd, 'saved'))).toHaveLength(49);
 });
 
+it('each folder that is named has a database in it: one without is told, and does not keep the others from being done', async () => {
+  const cwd = freshFolder();
+  for (const folder of ['full', 'not-mounted', 'empty']) mkdirSync(join(cwd, folder));
+  makeStoreFile(join(cwd, 'full/a.db'));
+  const { exitCode, stderr } = await command(['verify', '--quiet', 'full', 'not-mounted'], { cwd });
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(/^error: 'not-mounted': there is no database in this folder: .*\n$/);
+  const { Results } = await documentOf(['info', 'empty', 'full/a.db', 'not-mounted', 'full'], { cwd });
+  const found = Results.map(({ Path, Error: failure }) => [Path, failure?.Code]);
+  expect(found).toEqual([
+    ['empty', 'no-database'],
+    ['not-mounted', 'no-database'],
+    ['full/a.db', undefined],
+    ['full/a.db', undefined],
+  ]);
+});
+
 it('folders within a folder only if asked for', async () => {
   const cwd = freshFolder();
   mkdirSync(join(cwd, 'a/b'), { recursive: true });

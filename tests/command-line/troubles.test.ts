@@ -1,7 +1,7 @@
 /** Every command on everything that is not a sound file with an ordinary name: an answer, never a crash, a hang or a changed file. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -293,6 +293,20 @@ describe('without rights', () => {
     expect(inDocument).toMatchObject({ exitCode: 1, stderr: '' });
     const { Results } = JSON.parse(inDocument.stdout) as Document;
     expect(Results).toMatchObject([{ Path: 'closed', Ok: false, Error: { Code: 'folder-unreadable' } }]);
+  });
+
+  it('a backup into a folder that may be written but not listed is refused, and leaves nothing there', async () => {
+    const cwd = freshFolder();
+    makeStoreFile(join(cwd, 'file.db'));
+    const folder = join(cwd, 'unlisted');
+    mkdirSync(folder);
+    if (isRoot) chownSync(folder, nobody, nobody);
+    withoutRights(folder, 0o300);
+    const { exitCode, stderr } = await asNobody(['backup', 'file.db', 'unlisted/backup.db'], cwd);
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(/EACCES/);
+    chmodSync(folder, 0o755);
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   it('a folder within a folder that may not be listed does not keep the others from being looked at', async () => {

@@ -1,10 +1,11 @@
 /** Stores that are copied from one file into another. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { copyStores, SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { describe, expect, it } from 'vitest';
 import { freshFile, freshFolder, patchOf, rowsOf } from '../support/files.ts';
-import { makeStoreFile } from '../support/store-files.ts';
+import { bytesBeside, makeStoreFile, tables } from '../support/store-files.ts';
 
 it('all of them, into a file that is made', async () => {
   const dbPath = makeStoreFile(freshFile(), { patches: 1000, patchBytes: 20_000 });
@@ -39,6 +40,30 @@ it('a store that is there already is replaced only if asked for, and else nothin
   expect(after.patches).toEqual(rowsOf(dbPath).patches);
   // each value is now used by the stores of both files
   expect(after.blobs.map(({ ref_count }) => ref_count)).toEqual([2, 2, 2]);
+});
+
+it.each([
+  ['a file of other tables', 'CREATE TABLE theirs (x)'],
+  ['an empty file', ''],
+  ['a file of stores that keeps no log', `${tables}; INSERT INTO patches VALUES ('tasks', 99, x'00')`],
+])('a copy that is stopped or refused leaves %s as it was', async (_, sql) => {
+  const dbPath = makeStoreFile(freshFile(), { patches: 300, patchBytes: 20_000 });
+  const target = freshFile();
+  const database = new DatabaseSync(target);
+  database.exec(sql);
+  database.close();
+  const before = bytesBeside(target);
+  const control = new AbortController();
+  const OnProgress = ({ Done }: { Done: number }) => Done > 0 && control.abort();
+  const stopped = copyStores(dbPath, target, { Overwrite: true, Signal: control.signal, OnProgress });
+  await expect(stopped).rejects.toThrow('aborted');
+  expect(bytesBeside(target)).toEqual(before);
+  const refused = copyStores(dbPath, target, { Stores: ['tasks', 'no such'] });
+  await expect(refused).rejects.toMatchObject({ code: 'invalid-argument' });
+  if (sql.includes('tasks')) await expect(copyStores(dbPath, target)).rejects.toMatchObject({ code: 'file-exists' });
+  expect(bytesBeside(target)).toEqual(before);
+  await copyStores(dbPath, target, { Overwrite: true });
+  expect(rowsOf(target)).toEqual(rowsOf(dbPath));
 });
 
 it('names of any kind', async () => {

@@ -1,5 +1,6 @@
 /** Each kind of finding, in a file that has just that; and a sound file, in which nothing is found. */
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
 import { verifyDatabase } from 'sds-persistence-worker';
 import { expect, it } from 'vitest';
 import { freshFile } from '../support/files.ts';
@@ -22,6 +23,19 @@ it('nothing in a sound file, and says what was looked at', async () => {
     Values: 4,
     ValuesWithHash: 3,
   });
+});
+
+it('nothing in values under names of 64 bytes that are fewer characters, and so no hashes', async () => {
+  const halves = ['C3', 'A9'].map((half) => `(CAST(x'${half.repeat(64)}' AS TEXT), x'00', 1)`);
+  const odd = [`('${'é'.repeat(32)}', x'00', 1)`, `(char(0) || '${'a'.repeat(63)}', x'00', 1)`, ...halves];
+  const dbPath = makeStoreFile(freshFile(), { sql: `INSERT INTO blobs VALUES ${odd.join()}` });
+  const database = new DatabaseSync(dbPath);
+  for (let i = 0; i < 6; i++) {
+    const value = new Uint8Array([i]);
+    database.prepare('INSERT INTO blobs VALUES (?, ?, 1)').run(sha256(value), value);
+  }
+  database.close();
+  expect(await verifyDatabase(dbPath)).toMatchObject({ Findings: [], Checked: { Values: 13, ValuesWithHash: 9 } });
 });
 
 const found: [string, string, Contents, number][] = [

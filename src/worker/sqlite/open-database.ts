@@ -83,7 +83,15 @@ function setUp(database: Database, transient: boolean, full: boolean, onlyReads:
   database.exec('PRAGMA temp_store = MEMORY');
   if (!hasAllTables(database)) {
     if (onlyReads) throw new Error('it has no tables yet');
-    createTables(database);
+    database.exec('BEGIN IMMEDIATE');
+    try {
+      createTables(database);
+      database.exec('COMMIT');
+    } catch (error) {
+      // closing the connection, which is what follows, rolls back
+      checkSchema(database);
+      throw error;
+    }
   }
   if (mode !== 'wal' && mode !== 'memory') {
     // a file system without shared memory, or a file that can't be written: SQLite's rollback journal is as safe

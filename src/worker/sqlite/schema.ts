@@ -44,17 +44,10 @@ export function hasAllTables(database: DatabaseSync): boolean {
   return Object.keys(tables).every((name) => names.has(name));
 }
 
+/** Within a transaction. */
 export function createTables(database: DatabaseSync): void {
-  database.exec('BEGIN IMMEDIATE');
-  try {
-    for (const [name, definition] of Object.entries(tables)) {
-      database.exec(`CREATE TABLE IF NOT EXISTS ${name} (${definition})`);
-    }
-    database.exec('COMMIT');
-  } catch (error) {
-    // closing the connection, which is what follows, rolls back
-    checkSchema(database);
-    throw error;
+  for (const [name, definition] of Object.entries(tables)) {
+    database.exec(`CREATE TABLE IF NOT EXISTS ${name} (${definition})`);
   }
 }
 

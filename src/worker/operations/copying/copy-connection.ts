@@ -1,7 +1,7 @@
 /** A connection of a copy to a PostgreSQL database: its failures are those of operations, and its transactions are tried again. */
 import type { PostgresqlTarget } from '../../../protocol/postgresql/url.ts';
 import { labelOf } from '../../../protocol/postgresql/url.ts';
-import { Promise, setTimeout } from '../../../protocol/surroundings.ts';
+import { clearInterval, Promise, setInterval, setTimeout } from '../../../protocol/surroundings.ts';
 import { EngineError } from '../../engine.ts';
 import { connect } from '../../postgresql/connect.ts';
 import type { Connection, Result, Statement } from '../../postgresql/connection.ts';
@@ -17,6 +17,8 @@ const SILENCE_MS = 60_000;
 const PATIENCE = { silenceMs: SILENCE_MS, retryForMs: SILENCE_MS, probeMs: CONNECT_MS };
 /** Of a copy whose machine is gone the server hears nothing: the next one would wait for its rows. */
 const IDLE_MS = 60_000;
+/** Far within the time for which a server keeps a transaction in which nothing is asked. */
+const ASK_EVERY_MS = 60_000;
 const MOST_ATTEMPTS = 10;
 const LONGEST_PAUSE_MS = 200;
 
@@ -32,6 +34,7 @@ export class CopyConnection {
   readonly connection: Connection;
   /** Another connection to the same database. */
   readonly another: () => Promise<CopyConnection>;
+  #asking: NodeJS.Timeout | undefined;
 
   private constructor(target: PostgresqlTarget, connection: Connection, another: () => Promise<CopyConnection>) {
     this.place = labelOf(target);
@@ -84,6 +87,21 @@ export class CopyConnection {
     }
   }
 
+  /** Until it is closed, the server is asked something now and then: a transaction stays, however long others take. */
+  keepAsking(): void {
+    let isAsked = false;
+    this.#asking ??= setInterval(async () => {
+      if (isAsked) return;
+      isAsked = true;
+      try {
+        await this.run({ text: 'SELECT 1' });
+      } catch {
+        // whoever asks next is told
+      }
+      isAsked = false;
+    }, ASK_EVERY_MS);
+  }
+
   /** Compared by digests is only what the server digests as this program does. */
   async tryDigests(): Promise<void> {
     const digest = await this.rows("SELECT md5('\\x00'::bytea)").catch(() => []);
@@ -98,6 +116,7 @@ export class CopyConnection {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#asking);
     open.delete(this.connection);
     await this.connection.close();
   }

@@ -77,8 +77,8 @@ class Copy {
       }
     }
     await this.#meter.step();
-    this.#progress.lastChance();
     for (const { check } of sources) check();
+    this.#progress.lastChance();
     await writer.finish();
     return { Path: writer.place, Stores: stores, ...copied };
   }

@@ -56,8 +56,10 @@ export class DatabaseReader implements Reader {
   /** One moment for all that is read from now on; it lasts until the connection ends. */
   async holdStill(): Promise<void> {
     await this.#server.run({ text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' });
-    // nothing is asked here while much is written elsewhere
+    // the server lets go of it if this program's machine is gone
     await this.#server.run({ text: "SET LOCAL idle_in_transaction_session_timeout = '10min'" });
+    // other sources may take longer
+    this.#server.keepAsking();
   }
 
   /** Names as callers know them, of names as they are stored. */

@@ -1,11 +1,11 @@
 /** Writes what is copied into a database file, all of it or nothing: in one transaction, which ends after it was compared. */
 import type { DatabaseSync as Database } from 'node:sqlite';
-import { closeDatabase, firstRow } from '../../sqlite/node-sqlite.ts';
+import { firstRow } from '../../sqlite/node-sqlite.ts';
 import { checkSchema, createRecords, createTables, hasAllTables, hasRecords } from '../../sqlite/schema.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { openFile } from '../files/open.ts';
 import { PartialFile, refuseForeignLog } from '../files/partial-file.ts';
-import type { placeFor } from '../files/replace-file.ts';
+import { keepsLog, type placeFor } from '../files/replace-file.ts';
 import { compareStores, compareValues } from './compare.ts';
 import type { Source, StorePrint, Writer } from './ends.ts';
 import { FileReader } from './file-reader.ts';
@@ -50,10 +50,12 @@ export class FileWriter implements Writer {
       const database = openFile(this.#partial?.path ?? this.place, 'mode=rw');
       this.#database = database;
       database.exec(`PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = ${BUSY_MS}; PRAGMA cell_size_check = ON`);
+      // Nobody sees a new file yet, so it needs no log. The log would be taken into it at closing, which tells no failure.
+      // One that is there keeps the journal that it has; EXTRA: also the end of a rollback journal is on the disk
+      if (this.#partial !== undefined) database.exec('PRAGMA journal_mode = MEMORY');
+      database.exec('PRAGMA synchronous = EXTRA; BEGIN IMMEDIATE');
       checkSchema(database);
-      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
       if (!hasAllTables(database)) createTables(database);
-      database.exec('BEGIN IMMEDIATE');
       if (this.#partial === undefined) this.#meter.holdsUpOthers();
       const sizes = sources.flatMap(({ stores }) => [...stores.values()]);
       if (sizes.some(({ records }) => records > 0)) createRecords(database);
@@ -116,10 +118,10 @@ export class FileWriter implements Writer {
       const database = this.#opened;
       database.exec('COMMIT');
       this.#database = undefined;
-      // a new file gets its name once all that its log holds is in it; others may have the log of another one open
-      if (this.#partial !== undefined) closeDatabase(database);
-      else database.close();
-      this.#partial?.publish(false);
+      database.close();
+      if (this.#partial === undefined) return;
+      keepsLog(this.#partial.path);
+      this.#partial.publish(false);
     });
   }
 

@@ -35,7 +35,6 @@ export async function backup(task: OperationTasks['backup']['given'], progress: 
       try {
         await copyInto(reading, partial.path, { bytes, pageBytes }, progress);
         progress.step('copy', bytes, bytes, 'bytes');
-        progress.lastChance();
       } catch (error) {
         throw partial.failureOf(error);
       }
@@ -44,6 +43,7 @@ export async function backup(task: OperationTasks['backup']['given'], progress: 
     // from here on the source may change
     const partial = made.partial as PartialFile; // it was read to make that
     try {
+      progress.lastChance();
       putInPlace(partial, target.existing);
       const Bytes = statSync(target.path).size;
       return { Path: target.path, Bytes, Pages: Bytes / pageBytes, DurationMs: performance.now() - begun };

@@ -4,13 +4,12 @@ import { dirname } from 'node:path';
 import type { SDS_CompactResult } from '../../../protocol/operations.ts';
 import { performance } from '../../../protocol/surroundings.ts';
 import { refusedAccess } from '../../refused-access.ts';
-import { DatabaseSync } from '../../sqlite/node-sqlite.ts';
 import { OperationError } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { locate } from './open-to-read.ts';
 import { pageCounts } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
-import { leaveLogMode, likeBefore, type Owned, openAlone } from './replace-file.ts';
+import { keepsLog, leaveLogMode, likeBefore, type Owned, openAlone } from './replace-file.ts';
 import { requireStoreFile } from './store-file.ts';
 
 export function compact({ path }: { path: string }, progress: Progress): SDS_CompactResult {
@@ -57,15 +56,5 @@ function rebuild(owned: Owned, path: string, progress: Progress): { BytesBefore:
     throw partial.failureOf(error);
   } finally {
     partial.remove();
-  }
-}
-
-/** The new file begins without a log. */
-function keepsLog(path: string): void {
-  const database = new DatabaseSync(path);
-  try {
-    database.exec('PRAGMA journal_mode = WAL');
-  } finally {
-    database.close();
   }
 }

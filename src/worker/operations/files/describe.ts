@@ -73,9 +73,10 @@ function storesOf(reading: Reading, progress: Progress): SDS_StoreDescription[] 
   const { database } = reading;
   const stores = new Map<string, SDS_StoreDescription>();
   const storeOf = (id: unknown): SDS_StoreDescription => {
-    const StoreId = textOf(reading, id);
-    const store = stores.get(StoreId) ?? {
-      StoreId,
+    // the bytes of a name: others may be read as the same text
+    const key = id instanceof Uint8Array ? Buffer.from(id).toString('hex') : String(id);
+    const store = stores.get(key) ?? {
+      StoreId: textOf(reading, id),
       SnapshotBytes: undefined,
       SnapshotClock: undefined,
       Patches: 0,
@@ -85,7 +86,7 @@ function storesOf(reading: Reading, progress: Progress): SDS_StoreDescription[] 
       Records: 0,
       RecordBytes: 0,
     };
-    stores.set(StoreId, store);
+    stores.set(key, store);
     return store;
   };
   // numbers as REAL: a file from elsewhere may hold some that JavaScript does not

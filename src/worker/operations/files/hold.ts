@@ -52,8 +52,13 @@ export class Hold {
         continue;
       }
       const hold = new Hold(stem, lock);
-      hold.#removeLeftovers(folder);
-      return hold;
+      try {
+        hold.#removeLeftovers(folder);
+        return hold;
+      } catch (error) {
+        hold.release(); // a folder that can't be listed
+        throw error;
+      }
     }
   }
 

@@ -4,17 +4,14 @@
 import {
   chmodSync,
   closeSync,
-  constants,
   existsSync,
   fsyncSync,
   linkSync,
   openSync,
-  readSync,
   renameSync,
   rmSync,
   statfsSync,
   statSync,
-  writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import type { ReportedCause } from '../../../protocol/errors.ts';
@@ -124,15 +121,13 @@ export function refuseForeignLog(target: string): void {
   }
 }
 
-const WRITE_BYTES = 1024 * 1024;
-
+/** SQLite has synced it as well, but knows nothing of its rights; and on macOS, Node's own call alone empties the drive's cache. */
 function sync(path: string): void {
   const file = openSync(path, 'r+');
   try {
     fsyncSync(file);
   } catch (error) {
     if (!isForbidden(error)) throw error;
-    writeThrough(path);
   } finally {
     closeSync(file);
   }
@@ -141,22 +136,6 @@ function sync(path: string): void {
 /** Node's permission model forbids fsync, whatever is allowed: since Node 26 in each of its forms. */
 function isForbidden(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'ERR_ACCESS_DENIED';
-}
-
-/** Writes each byte once more, as it is, through a descriptor whose writes end on the disk. */
-function writeThrough(path: string): void {
-  const file = openSync(path, constants.O_RDWR | (constants.O_SYNC ?? 0));
-  try {
-    const buffer = new Uint8Array(WRITE_BYTES);
-    for (let position = 0; ; ) {
-      const length = readSync(file, buffer, 0, buffer.length, position);
-      if (length === 0) return;
-      for (let done = 0; done < length; ) done += writeSync(file, buffer, done, length - done, position + done);
-      position += length;
-    }
-  } finally {
-    closeSync(file);
-  }
 }
 
 /** A name is on the disk once its folder is; Windows has no such call, and no need of it. */

@@ -129,6 +129,16 @@ export function leaveLogMode({ database, mode }: Owned, path: string): void {
   rmSync(`${path}-shm`, { force: true });
 }
 
+/** What opens the new file begins a log for it; there is none yet. */
+export function keepsLog(path: string): void {
+  const database = openFile(path, 'mode=rw');
+  try {
+    database.exec('PRAGMA journal_mode = WAL');
+  } finally {
+    database.close();
+  }
+}
+
 /** The same rights and owner as the file that it takes the place of. */
 export function likeBefore(path: string, { mode, uid, gid }: Stats): void {
   const now = statSync(path);

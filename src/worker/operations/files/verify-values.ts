@@ -56,7 +56,7 @@ function joining({ database }: Reading, findings: Findings): CheckAfter {
   const short = `length(data) <= ${MOST_BYTES_A_ROW}`;
   const joined = database.prepare(
     `SELECT CAST(group_concat(iif(${short}, data, NULL), '') AS BLOB) AS bytes, group_concat(length(data)) AS lengths, ` +
-      "group_concat(hash, '') AS hashes, CAST(max(row) AS TEXT) AS last, " +
+      "CAST(group_concat(hash, '') AS BLOB) AS hashes, CAST(max(row) AS TEXT) AS last, " +
       `min(typeof(data) = 'blob' AND ${short} AND typeof(hash) = 'text' AND octet_length(hash) = ${HASH_LENGTH} AND ` +
       "typeof(ref_count) = 'integer' AND ref_count > 0) AS usual FROM " +
       '(SELECT rowid AS row, hash, data, ref_count FROM blobs WHERE rowid > CAST(? AS INTEGER) ORDER BY rowid LIMIT ?)',
@@ -71,7 +71,8 @@ function joining({ database }: Reading, findings: Findings): CheckAfter {
       return undefined;
     }
     const bytes = row.bytes as Uint8Array;
-    const hashes = String(row.hashes);
+    // a character for each byte, as they are cut: a name that is no hash may have fewer
+    const hashes = Buffer.from(row.hashes as Uint8Array).toString('latin1');
     let start = 0;
     let index = 0;
     let withHash = 0;
