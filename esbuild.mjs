@@ -42,6 +42,13 @@ async function workerCode(entry) {
   const { outputFiles } = await build(options);
   return outputFiles[0].text;
 }
+/** Long texts, each by what stands for it while esbuild breaks lines. */
+const longTexts = new Map();
+function standsFor(text) {
+  const mark = `"long text ${longTexts.size}"`;
+  longTexts.set(mark, text);
+  return mark;
+}
 // what is started with nearly every process stays plain
 const virtualModules = new Map([
   ['virtual:package-location', "export default typeof __filename === 'string' ? __filename : undefined"],
@@ -50,7 +57,7 @@ for (const [name, entry] of [
   ['virtual:worker-code', 'src/worker/sqlite/entry.ts'],
   ['virtual:merging-code', 'src/worker/merging/entry.ts'],
 ]) {
-  virtualModules.set(name, `export default () => ${JSON.stringify(await workerCode(entry))}`);
+  virtualModules.set(name, `export default () => ${standsFor(await workerCode(entry))}`);
 }
 // the rest has much in common: compressed together it is a quarter as long, and it is unpacked in less than two milliseconds
 const rare = JSON.stringify({
@@ -61,9 +68,9 @@ const rare = JSON.stringify({
 virtualModules.set(
   'virtual:rarely-used-code',
   `import { Buffer } from 'node:buffer';
-  const packed = '${brotliCompressSync(rare).toString('base64')}';
+  const packed = () => ${standsFor(brotliCompressSync(rare).toString('base64'))};
   const unpack = (bytes) => process.getBuiltinModule('node:zlib').brotliDecompressSync(bytes).toString();
-  export default (name) => JSON.parse(unpack(Buffer.from(packed, 'base64')))[name];`,
+  export default (name) => JSON.parse(unpack(Buffer.from(packed(), 'base64')))[name];`,
 );
 const codeOfWorkers = {
   name: 'code-of-workers',
@@ -72,7 +79,7 @@ const codeOfWorkers = {
     onLoad({ filter: /.*/, namespace: 'virtual' }, ({ path }) => ({ contents: virtualModules.get(path) }));
   },
 };
-// names are kept, for stack traces, and lines short: Node prints the one that an error comes from
+// names are kept, for stack traces, and lines short
 const readable = { minifySyntax: true, minifyWhitespace: true, lineLimit: 160 };
 /** What lies beside a file of dist and is loaded from there, so that there is one of it, whoever imports it. */
 const beside = (ending) => ({
@@ -109,7 +116,9 @@ for (const [name, folder] of Object.entries({ ...published, documents: 'document
     // esbuild, if it makes an ES module of this, leaves no `require` of Node's modules that works
     .replaceAll(/\brequire\((?="node:)/g, 'process.getBuiltinModule(')
     // no text goes on in the next line: Rollup indents the lines of a CommonJS module, and would change it
-    .replaceAll(/(?<!\\)((?:\\\\)*)\\\n/g, '$1');
+    .replaceAll(/(?<!\\)((?:\\\\)*)\\\n/g, '$1')
+    // in lines of their own: Node prints the line that an error comes from
+    .replaceAll(/"long text \d+"/g, (mark) => `\n${JSON.stringify(longTexts.get(mark))}\n`);
   writeFileSync(join(dist, `${name}.cjs`), code);
 }
 for (const name of Object.keys(published)) {
