@@ -137,7 +137,6 @@ class Copy {
   async #openServer(target: NonNullable<CopyEnd['server']>): Promise<CopyConnection> {
     const server = await CopyConnection.open(loadPg(this.#task.modules), target);
     this.#closing.push(() => server.close());
-    await server.tryDigests();
     return server;
   }
 

@@ -5,7 +5,7 @@ import { firstRow } from '../../sqlite/node-sqlite.ts';
 import { hasRecords, isUsual, isUsualRecord, isUsualValue } from '../../sqlite/schema.ts';
 import { textOf } from '../../sqlite/text.ts';
 import { OperationError } from '../failure.ts';
-import { digestOf, md5, RowsDigest, ValuesDigest } from './digest.ts';
+import { digestOf, RowsDigest, sha256, ValuesDigest } from './digest.ts';
 import type { Patch, Reader, StoredRecord, StorePrint, StoreSize, Value, ValuePrint, ValueTotals } from './ends.ts';
 import { BYTES_A_READ, piecesOf } from './pieces.ts';
 
@@ -182,7 +182,7 @@ export class FileReader implements Reader {
 
   async #print(store: string): Promise<StorePrint> {
     const patches = await this.#printOf(this.patches(store), ({ clock }) => clock);
-    const records = await this.#printOf(this.records(store), ({ key }) => md5(key));
+    const records = await this.#printOf(this.records(store), ({ key }) => sha256(key));
     const snapshot = await this.snapshot(store);
     return {
       patches: patches.count,
