@@ -174,17 +174,10 @@ export class DatabaseReader implements Reader {
     const records = await this.#records.prints(new Map(counts.map(({ stored, records }) => [stored, records])));
     const prints = new Map<string, StorePrint>();
     for (const { store, stored } of counts) {
-      const [ofPatches, ofRecords] = [patches.get(stored) ?? noRows, records.get(stored) ?? noRows];
       prints.set(store, {
-        patches: ofPatches.count,
-        patchBytes: ofPatches.bytes,
-        patchDigest: ofPatches.digest,
-        snapshotClock: null,
-        snapshotBytes: 0,
-        snapshotDigest: '',
-        records: ofRecords.count,
-        recordBytes: ofRecords.bytes,
-        recordDigest: ofRecords.digest,
+        patches: patches.get(stored) ?? noRows,
+        records: records.get(stored) ?? noRows,
+        snapshot: undefined,
       });
     }
     await this.#addSnapshots(prints);
@@ -200,10 +193,9 @@ export class DatabaseReader implements Reader {
     );
     for (const [stored, clock, size, whole] of rows) {
       const print = prints.get(names.get(String(stored)) ?? '');
-      if (print === undefined) continue;
-      print.snapshotClock = Number(clock);
-      print.snapshotBytes = Number(size);
-      print.snapshotDigest = String(whole);
+      if (print !== undefined) {
+        print.snapshot = { clock: Number(clock), bytes: Number(size), digest: String(whole) };
+      }
     }
   }
 

@@ -3,6 +3,7 @@ import { textArray } from '../../postgresql/arrays.ts';
 import { bytesOf } from '../../postgresql/connection.ts';
 import type { CopyConnection } from './copy-connection.ts';
 import { joined, ROWS_A_PAGE, sha256Of, sha256OfText } from './digest.ts';
+import type { RowsPrint } from './ends.ts';
 import { BYTES_A_READ, piecesOf } from './pieces.ts';
 
 const ROWS_A_COUNT = 100_000;
@@ -52,12 +53,6 @@ export const recordRows: RowKind = {
 export interface StoredRow {
   name: string;
   data: Buffer;
-}
-
-export interface RowsPrint {
-  count: number;
-  bytes: number;
-  digest: string;
 }
 
 export class DatabaseRows {
