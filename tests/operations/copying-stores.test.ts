@@ -10,7 +10,7 @@ import { describeOnPostgresql, ownPlace, postgresql, server } from '../support/p
 import { USER } from '../support/postgresql-address.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
 import { linesOf, type Rows, rowsOf } from '../support/rows.ts';
-import { makeStoreFile } from '../support/store-files.ts';
+import { makeStoreFile, recordsTable } from '../support/store-files.ts';
 
 /** Lists of thousands of lines, quicker than by `toEqual`. */
 function expectSame(found: Rows, wanted: Rows): void {
@@ -41,6 +41,18 @@ async function placeWith(sql: string): Promise<string> {
   await server.query(`SET ROLE "${USER}"; ${postgresqlSchema} ${sql}`, undefined, databaseOf(url));
   return url;
 }
+
+/** As a server answers that may only use what FIPS 140 approves. */
+const withoutMd5 = ['bytea', 'text']
+  .map(
+    (type) =>
+      `CREATE FUNCTION md5(${type}) RETURNS text LANGUAGE plpgsql AS ` +
+      "$$ BEGIN RAISE 'could not compute MD5 hash: unsupported'; END $$; ",
+  )
+  .concat(
+    "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database()); END $$",
+  )
+  .join('');
 
 describeOnPostgresql('copying stores', () => {
   it.each([
@@ -135,6 +147,27 @@ describeOnPostgresql('copying stores', () => {
     expect(await postgresql.rowsOf(url)).toEqual(rowsOf(source));
     await copyStores(source, url, { Overwrite: true });
     expect((await postgresql.rowsOf(url)).blobs.map(({ ref_count }) => ref_count)).toEqual([2, 2, 2]);
+  });
+
+  it.each([
+    ['in rows', 3],
+    ['in chunks', 256 * 1024 + 1],
+  ])('where MD5 is not permitted, what differs only in its bytes is replaced as well: %s', async (_, size) => {
+    const fileOf = (byte: number) => {
+      const bytes = `unhex('${Buffer.alloc(size, byte).toString('hex')}')`;
+      const small = `x'${Buffer.alloc(3, byte).toString('hex')}'`;
+      const sql =
+        'DELETE FROM snapshots; DELETE FROM patches; DELETE FROM blobs; ' +
+        `INSERT INTO snapshots (store_id, clock, data) VALUES ('a snapshot', 1, ${bytes}); ` +
+        `INSERT INTO patches (store_id, clock, data) VALUES ('a patch', 1, ${small}); ` +
+        `INSERT INTO sds_records (store_id, key, data) VALUES ('a record', 'key', ${small})`;
+      return makeStoreFile(freshFile(), { sql: `${recordsTable} ${sql}` });
+    };
+    const [before, source] = [fileOf(1), fileOf(2)];
+    const url = await placeWith(withoutMd5);
+    await copyStores(before, url);
+    await copyStores(source, url, { Overwrite: true });
+    expectSame(await postgresql.rowsOf(url), rowsOf(source));
   });
 
   it('a database is not copied into itself, by whatever URL', async () => {

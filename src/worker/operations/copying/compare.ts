@@ -1,34 +1,40 @@
 /** Compares what was copied with what it was copied from: counts, bytes, and digests that each side makes of its own. */
 import { OperationError } from '../failure.ts';
-import type { Reader, Source, StorePrint, Value, ValuePrint } from './ends.ts';
+import type { Reader, RowCounts, Source, StorePrint, Value, ValuePrint } from './ends.ts';
 
 export async function compareStores(
   source: Source,
   target: Reader,
   prints: ReadonlyMap<string, StorePrint>,
 ): Promise<void> {
-  const found = await target.prints(prints);
+  const found = await target.prints(countsOf(prints));
   for (const [name, wanted] of prints) {
     const difference = storeDifference(wanted, found.get(name));
     if (difference !== undefined) throw differs(target, `the store ${JSON.stringify(name)}`, source, difference);
   }
 }
 
-const names: Record<keyof StorePrint, string> = {
-  patches: 'patches',
-  patchBytes: 'bytes of patches',
-  patchDigest: 'as the digest of its patches',
-  snapshotClock: 'as the number of its snapshot',
-  snapshotBytes: 'bytes of its snapshot',
-  snapshotDigest: 'as the digest of its snapshot',
-  records: 'records',
-  recordBytes: 'bytes of records',
-  recordDigest: 'as the digest of its records',
+export function countsOf(prints: Iterable<[string, StorePrint]>): Map<string, RowCounts> {
+  const counts = ({ patches, records }: StorePrint) => ({ patches: patches.count, records: records.count });
+  return new Map(Array.from(prints, ([name, print]) => [name, counts(print)]));
+}
+
+const parts: Record<string, (print: StorePrint) => number | string | undefined> = {
+  patches: ({ patches }) => patches.count,
+  'bytes of patches': ({ patches }) => patches.bytes,
+  'as the digest of its patches': ({ patches }) => patches.digest,
+  'as the number of its snapshot': ({ snapshot }) => snapshot?.clock,
+  'bytes of its snapshot': ({ snapshot }) => snapshot?.bytes,
+  'as the digest of its snapshot': ({ snapshot }) => snapshot?.digest,
+  records: ({ records }) => records.count,
+  'bytes of records': ({ records }) => records.bytes,
+  'as the digest of its records': ({ records }) => records.digest,
 };
 
 export function storeDifference(wanted: StorePrint, found: StorePrint | undefined): string | undefined {
-  for (const [key, what] of Object.entries(names) as [keyof StorePrint, string][]) {
-    if (found?.[key] !== wanted[key]) return `${found?.[key] ?? 'nothing'} ${what}, not ${wanted[key] ?? 'nothing'}`;
+  for (const [what, partOf] of Object.entries(parts)) {
+    const [is, ought] = [found && partOf(found), partOf(wanted)];
+    if (is !== ought) return `${is ?? 'nothing'} ${what}, not ${ought ?? 'nothing'}`;
   }
   return undefined;
 }

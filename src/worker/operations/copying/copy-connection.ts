@@ -9,7 +9,6 @@ import type { Pg } from '../../postgresql/load-pg.ts';
 import { ServerError } from '../../postgresql/sqlstates.ts';
 import { inTransaction } from '../../postgresql/transactions.ts';
 import { OperationError } from '../failure.ts';
-import { leaveOutDigests, md5 } from './digest.ts';
 
 const CONNECT_MS = 5000;
 /** A server that is not seen to work says nothing for no longer than this. */
@@ -100,12 +99,6 @@ export class CopyConnection {
       }
       isAsked = false;
     }, ASK_EVERY_MS);
-  }
-
-  /** Compared by digests is only what the server digests as this program does. */
-  async tryDigests(): Promise<void> {
-    const digest = await this.rows("SELECT md5('\\x00'::bytea)").catch(() => []);
-    if (digest[0]?.[0] !== md5(new Uint8Array(1))) leaveOutDigests();
   }
 
   /** The same for any URL that leads to the same tables. */

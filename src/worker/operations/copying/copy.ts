@@ -70,10 +70,10 @@ class Copy {
     const copied = { Snapshots: 0, Patches: 0, Records: 0, Values: 0 };
     for (const source of sources) {
       copied.Values += await writer.copyValues(source);
-      for await (const { patches, records, snapshotClock } of this.#copyStores(source, writer)) {
-        copied.Patches += patches;
-        copied.Records += records;
-        if (snapshotClock !== null) copied.Snapshots++;
+      for await (const { patches, records, snapshot } of this.#copyStores(source, writer)) {
+        copied.Patches += patches.count;
+        copied.Records += records.count;
+        if (snapshot !== undefined) copied.Snapshots++;
       }
     }
     await this.#meter.step();
@@ -137,7 +137,6 @@ class Copy {
   async #openServer(target: NonNullable<CopyEnd['server']>): Promise<CopyConnection> {
     const server = await CopyConnection.open(loadPg(this.#task.modules), target);
     this.#closing.push(() => server.close());
-    await server.tryDigests();
     return server;
   }
 
@@ -179,8 +178,9 @@ class Copy {
       const found = await source.reader.prints(group);
       for (const [name, { patches, records }] of group) {
         const print = found.get(name);
-        if (this.#task.salvage || (print?.patches === patches && print.records === records)) continue;
-        const what = print?.patches === patches ? 'records' : 'patches';
+        const hasPatches = print?.patches.count === patches;
+        if (this.#task.salvage || (hasPatches && print.records.count === records)) continue;
+        const what = hasPatches ? 'records' : 'patches';
         const detail =
           `not all ${what} of the store ${JSON.stringify(name)} can be found by its name; 'verify' says more, ` +
           'and salvaging leaves them out';

@@ -5,7 +5,7 @@ import { bytesOf } from '../../postgresql/connection.ts';
 import { byStoredName, isLongName, nameOf, storedName } from '../../postgresql/names.ts';
 import type { CopyConnection } from './copy-connection.ts';
 import { DatabaseRows, patchRows, recordRows, type StoredRow } from './database-rows.ts';
-import { digestsAreUsed, ValuesDigest } from './digest.ts';
+import { sha256Of, sha256OfText, ValuesDigest } from './digest.ts';
 import type {
   Patch,
   Reader,
@@ -28,12 +28,16 @@ const noRows = { count: 0, bytes: 0, digest: '' };
 /** Of bytes that lie in their row, or in rows of chunks. */
 function wholeOf(row: string, chunks: string): { bytes: string; digest: string } {
   const inChunks = (what: string) => `(SELECT ${what} FROM ${chunks} AND c.version = ${row}.version)`;
-  const digest = `coalesce(md5(${row}.data), ${inChunks("md5(string_agg(md5(c.data), ',' ORDER BY c.chunk))")})`;
+  const ofChunks = sha256OfText(`string_agg(${sha256Of('c.data')}, ',' ORDER BY c.chunk)`);
   return {
     bytes: `coalesce(octet_length(${row}.data), ${inChunks('coalesce(sum(octet_length(c.data)), 0)')})`,
-    digest: digestsAreUsed() ? digest : "''",
+    digest: `coalesce(${sha256Of(`${row}.data`)}, ${inChunks(ofChunks)})`,
   };
 }
+
+const wholeValue = wholeOf('v', 'sds_value_chunks c WHERE c.hash = v.hash');
+/** Hash, references, bytes and digest of a value. */
+const VALUE_COLUMNS = `hash, ref_count, ${wholeValue.bytes}, ${wholeValue.digest}`;
 
 export class DatabaseReader implements Reader {
   readonly place: string;
@@ -136,7 +140,7 @@ export class DatabaseReader implements Reader {
 
   async *values(): AsyncGenerator<Value[]> {
     const sql = "SELECT hash, encode(data, 'hex') FROM sds_values WHERE hash = ANY($1::text[]) AND data IS NOT NULL";
-    for await (const heads of this.#valuePages(valueColumns())) {
+    for await (const heads of this.#valuePages(VALUE_COLUMNS)) {
       const names = await this.#namesOf(heads.map(([hash]) => String(hash)));
       const nameOfRow = new Map(heads.map((head, i) => [head, names[i] ?? '']));
       for (const piece of piecesOf(heads, ([, , bytes]) => Number(bytes))) {
@@ -170,17 +174,10 @@ export class DatabaseReader implements Reader {
     const records = await this.#records.prints(new Map(counts.map(({ stored, records }) => [stored, records])));
     const prints = new Map<string, StorePrint>();
     for (const { store, stored } of counts) {
-      const [ofPatches, ofRecords] = [patches.get(stored) ?? noRows, records.get(stored) ?? noRows];
       prints.set(store, {
-        patches: ofPatches.count,
-        patchBytes: ofPatches.bytes,
-        patchDigest: ofPatches.digest,
-        snapshotClock: null,
-        snapshotBytes: 0,
-        snapshotDigest: '',
-        records: ofRecords.count,
-        recordBytes: ofRecords.bytes,
-        recordDigest: ofRecords.digest,
+        patches: patches.get(stored) ?? noRows,
+        records: records.get(stored) ?? noRows,
+        snapshot: undefined,
       });
     }
     await this.#addSnapshots(prints);
@@ -196,25 +193,18 @@ export class DatabaseReader implements Reader {
     );
     for (const [stored, clock, size, whole] of rows) {
       const print = prints.get(names.get(String(stored)) ?? '');
-      if (print === undefined) continue;
-      print.snapshotClock = Number(clock);
-      print.snapshotBytes = Number(size);
-      print.snapshotDigest = String(whole);
+      if (print !== undefined) {
+        print.snapshot = { clock: Number(clock), bytes: Number(size), digest: String(whole) };
+      }
     }
   }
 
   async valuePrints(hashes: readonly string[]): Promise<Map<string, ValuePrint>> {
     const names = byStoredName(hashes);
-    const sql = `SELECT ${valueColumns()} FROM sds_values v WHERE hash = ANY($1::text[])`;
+    const sql = `SELECT ${VALUE_COLUMNS} FROM sds_values v WHERE hash = ANY($1::text[])`;
     const rows = await this.#server.rows(sql, textArray([...names.keys()]));
     return new Map(rows.map((row) => [names.get(String(row[0])) ?? '', valuePrintOf(row)]));
   }
-}
-
-/** Hash, references, bytes and digest of a value. */
-function valueColumns(): string {
-  const { bytes, digest } = wholeOf('v', 'sds_value_chunks c WHERE c.hash = v.hash');
-  return `hash, ref_count, ${bytes}, ${digest}`;
 }
 
 function valuePrintOf([, refCount, bytes, digest]: Row): ValuePrint {

@@ -2,7 +2,8 @@
 import { textArray } from '../../postgresql/arrays.ts';
 import { bytesOf } from '../../postgresql/connection.ts';
 import type { CopyConnection } from './copy-connection.ts';
-import { digestsAreUsed, joined, ROWS_A_PAGE } from './digest.ts';
+import { joined, ROWS_A_PAGE, sha256Of, sha256OfText } from './digest.ts';
+import type { RowsPrint } from './ends.ts';
 import { BYTES_A_READ, piecesOf } from './pieces.ts';
 
 const ROWS_A_COUNT = 100_000;
@@ -46,18 +47,12 @@ export const recordRows: RowKind = {
     `substr(${parameter}, 1, ${DIGITS})::bigint, decode(substr(${parameter}, ${DIGITS + 1}), 'hex')`,
   beforeAll: '0'.repeat(DIGITS),
   name: `encode(${WHOLE_KEY}, 'hex')`,
-  digestedName: `md5(${WHOLE_KEY})`,
+  digestedName: sha256Of(WHOLE_KEY),
 };
 
 export interface StoredRow {
   name: string;
   data: Buffer;
-}
-
-export interface RowsPrint {
-  count: number;
-  bytes: number;
-  digest: string;
 }
 
 export class DatabaseRows {
@@ -195,6 +190,6 @@ export class DatabaseRows {
   /** As `RowsDigest` makes it. */
   get #pageDigest(): string {
     const { order, digestedName } = this.#kind;
-    return digestsAreUsed() ? `md5(string_agg(${digestedName} || ' ' || md5(data), ',' ORDER BY ${order}))` : "''";
+    return sha256OfText(`string_agg(${digestedName} || ' ' || ${sha256Of('data')}, ',' ORDER BY ${order})`);
   }
 }

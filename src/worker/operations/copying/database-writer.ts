@@ -17,7 +17,7 @@ import { type ClaimRow, fenceHolders, lockedRows, lockStatements, removal } from
 import { prepareTables } from '../../postgresql/tables.ts';
 import { saveLargeValue, savesOf } from '../../postgresql/values.ts';
 import { OperationError } from '../failure.ts';
-import { compareStores, compareValues, storeDifference } from './compare.ts';
+import { compareStores, compareValues, countsOf, storeDifference } from './compare.ts';
 import { type CopyConnection, ServerFailure } from './copy-connection.ts';
 import { DatabaseReader } from './database-reader.ts';
 import type { Source, StorePrint, Value, Writer } from './ends.ts';
@@ -153,7 +153,7 @@ export class DatabaseWriter implements Writer {
       const names = byStoredName(group.keys());
       const claims = await this.#lock(names);
       const present = await this.#present(names);
-      const found = await this.#reader.prints(new Map([...group].filter(([name]) => present.has(name))));
+      const found = await this.#reader.prints(countsOf([...group].filter(([name]) => present.has(name))));
       // what is as the source has it was written by an earlier copy, or by another one at the same time
       const isSame = ([name, print]: [string, StorePrint]) => storeDifference(print, found.get(name)) === undefined;
       const same = new Set([...group].filter(isSame).map(([name]) => name));

@@ -1,6 +1,6 @@
 /**
  * Digests by which two copies are compared, made in the same way here and by the server, so that nothing has to be
- * sent for it. MD5, since it is the only one that all servers have under one name: it is to find accidents.
+ * sent for it.
  */
 import { createHash, hash } from 'node:crypto';
 import { CHUNK_BYTES } from '../../postgresql/chunks.ts';
@@ -9,36 +9,25 @@ import type { ValueTotals } from './ends.ts';
 /** Rows whose digests are joined before they are digested again: a text of the server has its limits. */
 export const ROWS_A_PAGE = 20_000;
 
-let inUse = isThere();
-
-/** Not where only approved algorithms may be used: then counts and bytes are all that is compared. */
-function isThere(): boolean {
-  try {
-    return hash('md5', '') !== '';
-  } catch {
-    return false;
-  }
+export function sha256(data: Uint8Array | string): string {
+  return hash('sha256', data);
 }
 
-export function digestsAreUsed(): boolean {
-  return inUse;
+/** The same as SQL, of bytes and of a text. */
+export function sha256Of(bytes: string): string {
+  return `encode(sha256(${bytes}), 'hex')`;
 }
 
-/** For all that is compared from now on: one side is not able to make them. */
-export function leaveOutDigests(): void {
-  inUse = false;
-}
-
-export function md5(data: Uint8Array | string): string {
-  return inUse ? hash('md5', data) : '';
+export function sha256OfText(text: string): string {
+  return sha256Of(`convert_to(${text}, 'UTF8')`);
 }
 
 /** Of bytes that lie in chunks in PostgreSQL, if they are many. */
 export function digestOf(data: Uint8Array): string {
-  if (data.byteLength <= CHUNK_BYTES) return md5(data);
+  if (data.byteLength <= CHUNK_BYTES) return sha256(data);
   const digests: string[] = [];
-  for (let at = 0; at < data.byteLength; at += CHUNK_BYTES) digests.push(md5(data.subarray(at, at + CHUNK_BYTES)));
-  return md5(digests.join());
+  for (let at = 0; at < data.byteLength; at += CHUNK_BYTES) digests.push(sha256(data.subarray(at, at + CHUNK_BYTES)));
+  return sha256(digests.join());
 }
 
 /** Of the patches of a store in the order of their numbers, or of its records in the order in which they were made. */
@@ -48,12 +37,12 @@ export class RowsDigest {
 
   /** @param name - a patch's number, or the digest of a record's key as UTF-8 */
   add(name: number | string, data: Uint8Array): void {
-    this.#page.push(`${name} ${md5(data)}`);
+    this.#page.push(`${name} ${sha256(data)}`);
     if (this.#page.length === ROWS_A_PAGE) this.#turn();
   }
 
   #turn(): void {
-    this.#digest = joined(this.#digest, md5(this.#page.join()));
+    this.#digest = joined(this.#digest, sha256(this.#page.join()));
     this.#page = [];
   }
 
@@ -81,5 +70,5 @@ export class ValuesDigest {
 }
 
 export function joined(before: string, page: string): string {
-  return before === '' ? page : md5(before + page);
+  return before === '' ? page : sha256(before + page);
 }

@@ -38,16 +38,16 @@ export interface ValueTotals {
 
 /** By which two copies of a store are compared. */
 export interface StorePrint {
-  patches: number;
-  patchBytes: number;
-  patchDigest: string;
-  snapshotClock: number | null;
-  snapshotBytes: number;
-  snapshotDigest: string;
-  records: number;
+  patches: RowsPrint;
+  records: RowsPrint;
+  snapshot: { clock: number; bytes: number; digest: string } | undefined;
+}
+
+export interface RowsPrint {
+  count: number;
   /** Of their data. */
-  recordBytes: number;
-  recordDigest: string;
+  bytes: number;
+  digest: string;
 }
 
 export interface ValuePrint {

@@ -5,8 +5,18 @@ import { firstRow } from '../../sqlite/node-sqlite.ts';
 import { hasRecords, isUsual, isUsualRecord, isUsualValue } from '../../sqlite/schema.ts';
 import { textOf } from '../../sqlite/text.ts';
 import { OperationError } from '../failure.ts';
-import { digestOf, md5, RowsDigest, ValuesDigest } from './digest.ts';
-import type { Patch, Reader, StoredRecord, StorePrint, StoreSize, Value, ValuePrint, ValueTotals } from './ends.ts';
+import { digestOf, RowsDigest, sha256, ValuesDigest } from './digest.ts';
+import type {
+  Patch,
+  Reader,
+  RowsPrint,
+  StoredRecord,
+  StorePrint,
+  StoreSize,
+  Value,
+  ValuePrint,
+  ValueTotals,
+} from './ends.ts';
 import { BYTES_A_READ, piecesOf } from './pieces.ts';
 
 const ROWS_A_READ = 256;
@@ -182,25 +192,15 @@ export class FileReader implements Reader {
 
   async #print(store: string): Promise<StorePrint> {
     const patches = await this.#printOf(this.patches(store), ({ clock }) => clock);
-    const records = await this.#printOf(this.records(store), ({ key }) => md5(key));
+    const records = await this.#printOf(this.records(store), ({ key }) => sha256(key));
     const snapshot = await this.snapshot(store);
-    return {
-      patches: patches.count,
-      patchBytes: patches.bytes,
-      patchDigest: patches.digest,
-      records: records.count,
-      recordBytes: records.bytes,
-      recordDigest: records.digest,
-      snapshotClock: snapshot?.clock ?? null,
-      snapshotBytes: snapshot?.data.byteLength ?? 0,
-      snapshotDigest: snapshot === undefined ? '' : digestOf(snapshot.data),
-    };
+    return { patches, records, snapshot: snapshot && snapshotPrintOf(snapshot) };
   }
 
   async #printOf<T extends { data: Uint8Array }>(
     pieces: Iterable<T[]>,
     nameOf: (row: T) => number | string,
-  ): Promise<{ count: number; bytes: number; digest: string }> {
+  ): Promise<RowsPrint> {
     const digest = new RowsDigest();
     let [count, bytes] = [0, 0];
     for (const rows of pieces) {
@@ -223,6 +223,10 @@ export class FileReader implements Reader {
     }
     return prints;
   }
+}
+
+function snapshotPrintOf({ clock, data }: Patch): StorePrint['snapshot'] {
+  return { clock, bytes: data.byteLength, digest: digestOf(data) };
 }
 
 function valuePrintOf({ ref_count, data }: Row): ValuePrint {

@@ -96,7 +96,7 @@ export class FileWriter implements Writer {
       for await (const patches of reader.patches(name)) {
         await this.#add(patches, ({ clock, data }) => patch.run(name, clock, data));
       }
-      if (records === 0) continue;
+      if (records.count === 0) continue;
       const record = this.#opened.prepare('INSERT INTO sds_records (store_id, key, data) VALUES (?, ?, ?)');
       // in their order: a table gives each row a higher number than those that are there
       for await (const some of reader.records(name)) {
