@@ -254,7 +254,7 @@ export class HocuspocusPersistence {
   async delete(name: string): Promise<void> {
     const open = [...this.#open.values()].filter((one) => one.name === name);
     if (open.length === 0) return this.#opened(name, (log) => log.removeStored());
-    await Promise.all(open.map(({ log }) => log.removeStored()));
+    await Promise.all(open.map((one) => one.removeStored()));
   }
 
   /**

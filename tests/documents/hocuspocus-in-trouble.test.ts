@@ -215,6 +215,23 @@ it('a document that is deleted while it is open: once it is changed, all of it i
   expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: [] });
 });
 
+it('a document that is deleted while an update of it waits for another one stays deleted', async () => {
+  const file = freshFile();
+  const served = await serve(file);
+  const source = new Y.Doc();
+  const updates: Uint8Array[] = [];
+  source.on('update', (update: Uint8Array) => updates.push(update));
+  source.getText('text').insert(0, 'first ');
+  source.getText('text').insert(6, 'second');
+  const direct = await served.server.hocuspocus.openDirectConnection('notes');
+  Y.applyUpdate(direct.document as Y.Doc, updates[1] as Uint8Array);
+  await served.persistence.delete('notes');
+  await direct.disconnect();
+  await unloaded(served);
+  await served.server.destroy();
+  expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: [] });
+});
+
 describe('an extension that is destroyed before its server', () => {
   it('a document that was not changed after that is unloaded as ever', async () => {
     const served = await serve(freshFile());
