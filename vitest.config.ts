@@ -15,6 +15,8 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 180_000,
     expect: { poll: { timeout: 30_000 } },
+    // as Node loads it: there is one library, whoever imports or requires a part of it
+    server: { deps: { external: [/\/dist\/[^/]+$/] } },
     pool: 'forks',
     // most of what a test does is wait: for a lease, a disk, a process
     maxWorkers: 4,

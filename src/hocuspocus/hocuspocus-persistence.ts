@@ -252,9 +252,10 @@ export class HocuspocusPersistence {
    * @throws SDS_PersistenceError what a write fails with; `fenced` if the document is open on another server
    */
   async delete(name: string): Promise<void> {
+    await this.#left(name); // which may store it yet
     const open = [...this.#open.values()].filter((one) => one.name === name);
     if (open.length === 0) return this.#opened(name, (log) => log.removeStored());
-    await Promise.all(open.map(({ log }) => log.removeStored()));
+    await Promise.all(open.map((one) => one.removeStored()));
   }
 
   /**

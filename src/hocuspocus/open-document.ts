@@ -79,6 +79,11 @@ export class OpenDocument {
     await this.store();
   }
 
+  /** See `DocumentLog.removeStored`. */
+  removeStored(): Promise<void> {
+    return this.#pending.removedWith(this.log.removeStored());
+  }
+
   /** Calls back once all of it is stored, after a call that has failed to do so; the first of those that are given meanwhile. */
   async onceStored(callback: () => void): Promise<void> {
     if (this.#retrying !== undefined) return;

@@ -44,24 +44,24 @@ export async function findYjs(document: YjsDoc | undefined): Promise<FoundYjs> {
   for (const { required, requireUrl } of candidates) {
     if (madeBy(required, document)) return { Y: required, url: requireUrl };
   }
-  for (const { importUrl } of candidates) {
-    const imported = await imports(importUrl);
-    if (madeBy(imported, document)) return { Y: imported, url: importUrl };
+  const failed: unknown[] = [];
+  const looked = [`looked from ${placesToLookFrom().join(', ')}`];
+  for (const importUrl of new Set(candidates.map((candidate) => candidate.importUrl))) {
+    try {
+      const imported: unknown = await import(/* webpackIgnore: true */ /* @vite-ignore */ importUrl);
+      if (madeBy(imported, document)) return { Y: imported, url: importUrl };
+    } catch (error) {
+      // there may be another one
+      failed.push(error);
+      looked.push(`${importUrl} could not be loaded: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
   throw new SDS_PersistenceError(
     'invalid-argument',
-    "the Yjs that the server's documents are made by was not found (looked from " +
-      `${placesToLookFrom().join(', ')}): hand it in, as in new HocuspocusPersistence({ database, Y })`,
+    `the Yjs that the server's documents are made by was not found (${looked.join('; ')}): ` +
+      'hand it in, as in new HocuspocusPersistence({ database, Y })',
+    failed.length === 0 ? undefined : { cause: failed[0] },
   );
-}
-
-/** `undefined` for a copy that can't be loaded: there may be another one. */
-async function imports(url: string): Promise<unknown> {
-  try {
-    return await import(/* webpackIgnore: true */ /* @vite-ignore */ url);
-  } catch {
-    return undefined;
-  }
 }
 
 export function madeBy(Y: unknown, document: YjsDoc | undefined): Y is Yjs {

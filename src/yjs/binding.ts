@@ -9,6 +9,7 @@ export class Binding<Doc extends YjsDoc> {
   readonly name: string;
   readonly doc: Doc;
   readonly log: DocumentLog;
+  readonly #pending: Pending;
   #loaded: Promise<void>;
   readonly #Y: YjsModule<Doc>;
   readonly #documents: Documents;
@@ -37,6 +38,7 @@ export class Binding<Doc extends YjsDoc> {
   ) {
     this.name = name;
     this.doc = doc;
+    this.#pending = new Pending(doc);
     this.#Y = Y;
     this.#documents = documents;
     this.#origin = origin;
@@ -117,6 +119,11 @@ export class Binding<Doc extends YjsDoc> {
     );
   }
 
+  /** See `DocumentLog.removeStored`. */
+  removeStored(): Promise<void> {
+    return this.#pending.removedWith(this.log.removeStored());
+  }
+
   // ---- leaving ---------------------------------------------------------------------------------
 
   /**
@@ -143,7 +150,7 @@ export class Binding<Doc extends YjsDoc> {
 
   async #leave(): Promise<void> {
     this.#loading?.end();
-    if (new Pending(this.doc).hasChanged()) void this.log.append(this.#Y.encodeStateAsUpdate(this.doc));
+    if (this.#pending.hasChanged()) void this.log.append(this.#Y.encodeStateAsUpdate(this.doc));
     await this.#store();
     this.#isReleased = true;
     if (!this.#isLast) this.doc.off('update', this.#onUpdate);

@@ -236,11 +236,12 @@ export class YjsPersistence<Doc extends YjsDoc> {
    * is stored again.
    */
   async clearDocument(name: string): Promise<void> {
-    const named = [...this.#bindings.values(), ...this.#leaving].filter((binding) => binding.name === name);
     // one that is left, and not stored yet, would be stored after that
-    const logs = named.map(({ log }) => log).filter((log) => !log.isClosing);
-    if (logs.length === 0) logs.push(this.#documents.log(name));
-    await Promise.all(logs.map((log) => log.removeStored()));
+    const named = [...this.#bindings.values(), ...this.#leaving].filter(
+      (binding) => binding.name === name && !binding.log.isClosing,
+    );
+    if (named.length === 0) return this.#documents.log(name).removeStored();
+    await Promise.all(named.map((binding) => binding.removeStored()));
   }
 
   /** Stores a value beside a document: whatever `structuredClone` takes. Resolves once it is committed. */

@@ -30,6 +30,40 @@ it('deleted while it is open, and changed after that: all that is on the screen 
   expect(await storedText(file)).toBe('some text more');
 });
 
+it('deleted while an update of it waits for another one, and closed without a change: it is gone', async () => {
+  const file = freshFile();
+  const updates: Uint8Array[] = [];
+  const source = new Y.Doc();
+  source.on('update', (update) => updates.push(update));
+  type(source, 'ab');
+  const persistence = persistenceOn(file);
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  Y.applyUpdate(doc, updates[1] as Uint8Array);
+  await persistence.clearDocument('notes');
+  await persistence.writeState('notes', doc);
+  await persistence.destroy();
+  expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: [] });
+});
+
+it('deleted, and an update that waits for another one comes after that: all of it is stored again', async () => {
+  const updates: Uint8Array[] = [];
+  const source = new Y.Doc();
+  source.on('update', (update) => updates.push(update));
+  type(source, 'abc');
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  Y.applyUpdate(doc, updates[0] as Uint8Array);
+  await persistence.clearDocument('notes');
+  Y.applyUpdate(doc, updates[2] as Uint8Array);
+  await persistence.writeState('notes', doc);
+  await persistence.storeUpdate('notes', updates[1] as Uint8Array);
+  await persistence.destroy();
+  expect(await storedText(file)).toBe('abc');
+});
+
 it('deleted while it is merged: it stays deleted', async () => {
   const file = freshFile();
   const persistence = persistenceOn(file);

@@ -67,6 +67,23 @@ describe.skipIf(!canMount)('a full disk', () => {
   });
 });
 
+describe.skipIf(!canMount)('a disk that was full', () => {
+  it('a document that is deleted while it is released, with what could not be stored before, stays deleted', async () => {
+    const disk = smallDisk();
+    const errors: string[] = [];
+    const served = await serve(join(disk, 'documents.db'), { onError: ({ code }) => errors.push(code) });
+    const { document } = await served.server.hocuspocus.openDirectConnection('notes');
+    const rest = fill(disk);
+    document?.getText('text').insert(0, 'x'.repeat(300_000)); // more than there is room for in the log
+    await expect.poll(() => errors).toEqual(['database-full']);
+    rmSync(rest);
+    document?.destroy();
+    await served.persistence.delete('notes');
+    await served.persistence.afterUnloadDocument({ documentName: 'notes' });
+    expect(await served.persistence.names()).toEqual([]);
+  });
+});
+
 it('a worker thread that is lost in mid-typing: nothing is lost', async () => {
   const file = freshFile();
   const served = await serve(file);
@@ -211,6 +228,23 @@ it('a document that is deleted while it is open: once it is changed, all of it i
   await unloaded(served);
   expect(await storedText(file)).toBe('all of it!');
   await served.persistence.delete('notes');
+  await served.server.destroy();
+  expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: [] });
+});
+
+it('a document that is deleted while an update of it waits for another one stays deleted', async () => {
+  const file = freshFile();
+  const served = await serve(file);
+  const source = new Y.Doc();
+  const updates: Uint8Array[] = [];
+  source.on('update', (update: Uint8Array) => updates.push(update));
+  source.getText('text').insert(0, 'first ');
+  source.getText('text').insert(6, 'second');
+  const direct = await served.server.hocuspocus.openDirectConnection('notes');
+  Y.applyUpdate(direct.document as Y.Doc, updates[1] as Uint8Array);
+  await served.persistence.delete('notes');
+  await direct.disconnect();
+  await unloaded(served);
   await served.server.destroy();
   expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: [] });
 });

@@ -111,10 +111,10 @@ process.exit();`,
   expect(stdout).toBe('true\n');
 });
 
-it('a copy of Yjs that can not be loaded is passed over', async () => {
-  const application = anApplication();
+/** A program beside a copy of Yjs that can't be loaded, with the server of an application. */
+function besideABrokenYjs(application: string, text: string): string {
   const folder = freshFolder();
-  const [program, file] = [join(folder, 'main.mjs'), freshFile()];
+  const program = join(folder, 'main.mjs');
   const broken = join(folder, 'node_modules/yjs');
   mkdirSync(broken, { recursive: true });
   const exported = { './package.json': './package.json', '.': { import: './yjs.mjs', require: './yjs.cjs' } };
@@ -122,9 +122,22 @@ it('a copy of Yjs that can not be loaded is passed over', async () => {
   writeFileSync(join(broken, 'yjs.mjs'), "throw new Error('broken');");
   writeFileSync(join(broken, 'yjs.cjs'), "throw new Error('broken');");
   const server = pathToFileURL(join(application, 'node_modules/@hocuspocus/server/dist/hocuspocus-server.esm.js'));
-  writeFileSync(program, imported.replace("'@hocuspocus/server'", JSON.stringify(server)) + typing(file));
-  const { stdout } = await run(process.execPath, [program], { cwd: application });
+  writeFileSync(program, imported.replace("'@hocuspocus/server'", JSON.stringify(server)) + text);
+  return program;
+}
+
+it('a copy of Yjs that can not be loaded is passed over', async () => {
+  const application = anApplication();
+  const { stdout } = await run(process.execPath, [besideABrokenYjs(application, typing(freshFile()))], {
+    cwd: application,
+  });
   expect(stdout).toBe('600\n');
+});
+
+it('where the Yjs of the documents is not found, the message says which copies could not be loaded, and why', async () => {
+  const program = besideABrokenYjs(anApplication(), typing(freshFile()));
+  const { stdout } = await run(process.execPath, [program], { cwd: join(program, '..') });
+  expect(stdout).toMatch(/was not found.*node_modules\/yjs\/yjs\.mjs could not be loaded: broken.*hand it in/);
 });
 
 it.each([
