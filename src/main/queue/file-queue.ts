@@ -158,7 +158,7 @@ export class FileQueue implements Findings, OpenBatchOwner {
     if (present === undefined) return Promise.reject(makeError('invalid-argument', name, this.dbPath, BYTES_GONE));
     let bytes: Bytes;
     try {
-      bytes = bytesFor(present, handedOver, this.memory.blocks);
+      bytes = bytesFor(present, length, handedOver, this.memory.blocks);
     } catch (error) {
       const detail = `there is no memory for a copy of its ${length} bytes; nothing was stored`;
       return Promise.reject(makeError('io-error', name, this.dbPath, detail, error));
