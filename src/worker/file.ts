@@ -5,7 +5,7 @@
 import { cellTime } from '../protocol/clock.ts';
 import type { Delays } from '../protocol/delays.ts';
 import type { Found, Loaded, Report } from '../protocol/service.ts';
-import { Promise, performance } from '../protocol/surroundings.ts';
+import { performance } from '../protocol/surroundings.ts';
 import { Batches, type GatheredBatch, type Together } from './batches.ts';
 import { noteSnapshot } from './behind-a-snapshot.ts';
 import { noteFailure } from './behind-a-value.ts';
