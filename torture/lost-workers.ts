@@ -32,6 +32,8 @@ export async function runOn(engine: Engine, { seed, scale, report }: RigContext)
   async function killOverOnePlace(place: string, wanted: number): Promise<number> {
     const calls = new MixedCalls(engine, place, random, report, {
       options: { MaxPendingBytes: 8 * 1024 * 1024, Overflow: 'block' },
+      // on a server, what is lost with its thread may be stored or not
+      handsOver: engine.isFile,
     });
     let kills = 0;
     for (let round = 0; round < ROUNDS_PER_PLACE && kills < wanted; round++) {

@@ -38,11 +38,13 @@ export class MixedCalls {
   readonly #engine: Engine;
   readonly #random: Random;
   readonly #report: Report;
+  readonly #handsOver: boolean;
   readonly #model = new Model();
   #made: Made[] = [];
 
   /**
    * @param opened - where the providers find the database; `place` is where it is looked at
+   * @param handsOver - whether bytes are handed over, besides
    * @param options - of all providers. A call that is held blocks this thread, and what it does for the server besides
    */
   constructor(
@@ -50,12 +52,17 @@ export class MixedCalls {
     place: string,
     random: Random,
     report: Report,
-    { opened = place, options = neverHeld }: { opened?: string; options?: SDS_ProviderOptions } = {},
+    {
+      opened = place,
+      options = neverHeld,
+      handsOver = true,
+    }: { opened?: string; options?: SDS_ProviderOptions; handsOver?: boolean } = {},
   ) {
     this.#place = place;
     this.#engine = engine;
     this.#random = random;
     this.#report = report;
+    this.#handsOver = handsOver;
     const open = (storeId: string, own: SDS_ProviderOptions): Subject => ({
       provider: new SDS_DesktopPersistenceProvider(opened, storeId, {
         // the outcome of every call is compared
@@ -70,7 +77,7 @@ export class MixedCalls {
     });
     this.subjects = [
       open('one', {}),
-      open('two', { VerifyValues: true, TransferSnapshots: true }),
+      open('two', { VerifyValues: true, TransferSnapshots: handsOver }),
       open('three', { OnClockCollision: 'keep' }),
     ];
   }
@@ -140,7 +147,7 @@ export class MixedCalls {
     // some patches come again and again, under numbers that are near each other, so that both meet
     const repeats = keeps && random.chance(0.5);
     const bytes = repeats ? new Uint8Array(40).fill(random.below(6)) : random.longBytes(length);
-    let handedOver = random.chance(0.2);
+    let handedOver = random.chance(0.2) && this.#handsOver;
     let refusable = false;
     const given = () => (handedOver ? handOver(bytes) : bytes.slice());
     const finish = (call: Call, outcome: Promise<unknown>): Made => {

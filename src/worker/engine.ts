@@ -133,8 +133,6 @@ export interface Engine {
   announce?(caller: Caller): void;
   /** A provider has gone. */
   detach?(caller: Caller): MaybePromise<void>;
-  /** Whether a lost worker has committed this, where a commit and its publication are not one; without it, it has not. */
-  wasCommitted?(commitPoint: CommitPoint): MaybePromise<boolean>;
 }
 
 /** A failure of a database, with the code that callers will see. */

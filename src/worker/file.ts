@@ -5,12 +5,12 @@
 import { cellTime } from '../protocol/clock.ts';
 import type { Delays } from '../protocol/delays.ts';
 import type { Found, Loaded, Report } from '../protocol/service.ts';
-import { Promise, performance } from '../protocol/surroundings.ts';
+import { performance } from '../protocol/surroundings.ts';
 import { Batches, type GatheredBatch, type Together } from './batches.ts';
 import { noteSnapshot } from './behind-a-snapshot.ts';
 import { noteFailure } from './behind-a-value.ts';
 import type { LargeWriteCursor } from './channel/large-write-cursor.ts';
-import { type Caller, type CommitPoint, commit, type Engine, EngineError, type MaybePromise } from './engine.ts';
+import { type Caller, commit, type Engine, EngineError, type MaybePromise } from './engine.ts';
 import { type FileHost, failureOf, Outcomes } from './outcomes.ts';
 import { patiently, settled, type Wait } from './patience.ts';
 
@@ -216,22 +216,12 @@ export class WorkerFile {
       function* () {
         const point = outcomes.point(number, number, [askedAt]);
         noteSnapshot(write.operation, write.caller, undefined);
-        yield* patiently(() => file.#commit(write, point), file.members);
+        yield* patiently(() => commit(file.#engine, write.rewind(), point), file.members);
         end();
       },
       end,
       askedAt,
     );
-  }
-
-  /** Of a write whose bytes went down with a worker it is only found out whether that one had committed it. */
-  #commit(write: LargeWriteCursor, point: CommitPoint): MaybePromise<void> {
-    if (!write.isGone) return commit(this.#engine, write.rewind(), point);
-    const refuse = (was: boolean) => {
-      if (!was) throw new EngineError('worker-lost', { message: 'its bytes went down with the worker thread' });
-    };
-    const was = this.#engine.wasCommitted?.(point) ?? false;
-    return was instanceof Promise ? was.then(refuse) : refuse(was);
   }
 
   // ---- batches ------------------------------------------------------------------------------------

@@ -124,3 +124,23 @@ it('another thread lets it grow while the call is held: the patches around it ar
   ]);
   await thread.terminate();
 });
+
+/** Lets memory grow in many small steps. */
+const growingInSteps = `
+const { workerData: shared, parentPort } = require('node:worker_threads');
+parentPort.postMessage('begins');
+while (shared.byteLength < shared.maxByteLength) shared.grow(Math.min(shared.byteLength + 16, shared.maxByteLength));`;
+
+it('another thread lets it grow while large bytes are copied: no call is refused', async () => {
+  await using provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store');
+  await provider.ready();
+  for (let round = 0; round < 10; round++) {
+    const shared = new SharedArrayBuffer(300_000, { maxByteLength: 3_000_000 });
+    const thread = new Worker(growingInSteps, { eval: true, workerData: shared });
+    await new Promise((resolve) => thread.once('message', resolve));
+    const ended = new Promise((resolve) => thread.once('exit', resolve));
+    const bytes = new Uint8Array(shared);
+    while (shared.byteLength < 3_000_000) await provider.saveValue('hash', bytes);
+    await ended;
+  }
+});

@@ -158,7 +158,7 @@ export class FileQueue implements Findings, OpenBatchOwner {
     if (present === undefined) return Promise.reject(makeError('invalid-argument', name, this.dbPath, BYTES_GONE));
     let bytes: Bytes;
     try {
-      bytes = bytesFor(present, handedOver, this.memory.blocks);
+      bytes = bytesFor(present, length, handedOver, this.memory.blocks);
     } catch (error) {
       const detail = `there is no memory for a copy of its ${length} bytes; nothing was stored`;
       return Promise.reject(makeError('io-error', name, this.dbPath, detail, error));
@@ -361,10 +361,11 @@ export class FileQueue implements Findings, OpenBatchOwner {
     // the state that it was to see is gone: better no answer than one of a later state
     if (item.kind === 'load' && item.passed)
       return 'the answer went down with the worker thread while this thread was blocked; call again';
-    // in a file a commit is published as it is made; a server is asked by the next worker
-    if (item.kind === 'write' && item.isGone && this.location.server === undefined)
-      return 'the bytes that were handed over went down with the worker thread; nothing was stored: call again';
-    return undefined;
+    if (item.kind !== 'write' || !item.isGone) return undefined;
+    // in a file a commit is published as it is made; a server may have committed what nobody heard of
+    const outcome =
+      this.location.server === undefined ? 'nothing was stored: call again' : 'the call may be stored or not';
+    return `the bytes that were handed over went down with the worker thread; ${outcome}`;
   }
 
   /** Refuses all that is pending and all that will come; what is finished already keeps its result. */

@@ -7,20 +7,20 @@ import type { Bytes } from '../../protocol/service.ts';
 import type { BlockPool } from '../memory/block-pool.ts';
 import type { Watched } from '../observe/file-observer.ts';
 import { takeOver } from '../transfer.ts';
-import { lengthOf } from '../view.ts';
+import { bufferOf, startOf } from '../view.ts';
 import type { Call, Settling, Watcher } from './member.ts';
 
 /** It has no slot for its outcome yet. */
 export const NO_SLOT = -1;
 
-/** Copied into shared memory where they are not handed over, so that a lost worker does not lose them. */
-export function bytesFor(data: Uint8Array | Parcel, handedOver: boolean, blocks: BlockPool): Bytes {
-  if (!types.isUint8Array(data)) return { buffer: data.port, start: 0, length: data.length };
+/** So many of the bytes; copied into shared memory where they are not handed over, so that a lost worker does not lose them. */
+export function bytesFor(data: Uint8Array | Parcel, length: number, handedOver: boolean, blocks: BlockPool): Bytes {
+  if (!types.isUint8Array(data)) return { buffer: data.port, start: 0, length };
   const taken = handedOver ? takeOver(data) : undefined;
   if (taken !== undefined) return taken;
-  const length = lengthOf(data);
   const buffer = blocks.take(length);
-  new Uint8Array(buffer, 0, length).set(data);
+  // a view of its own: another thread may make shared memory, and so the caller's view of it, larger at any moment
+  new Uint8Array(buffer, 0, length).set(new Uint8Array(bufferOf(data), startOf(data), length));
   return { buffer, start: 0, length };
 }
 

@@ -10,10 +10,7 @@ import type { LargeWrite } from '../queue/large-write.ts';
 import type { Load } from '../queue/load.ts';
 import type { WorkerLink } from './worker-link.ts';
 
-/**
- * Sends a write that has a slot for its outcome; `dropped` as in its ticket. `onFailure` is told if it never got there: not of one
- * whose bytes are gone, which the worker before may have committed.
- */
+/** Sends a write that has a slot for its outcome; `dropped` as in its ticket. `onFailure` is told if it never got there. */
 export function callWrite(
   link: WorkerLink,
   write: LargeWrite,
@@ -26,9 +23,8 @@ export function callWrite(
   const ticket = { member: member.id, number, slot, flags, dropped, askedAt: cellTime(watched.begunAt) };
   const { buffer } = data;
   const isShared = types.isSharedArrayBuffer(buffer);
-  const { isGone } = write;
-  const bytes = isGone ? undefined : isShared ? data : transfer(data, [buffer]);
-  link.call((service) => service.write(ticket, operation, key, clock, bytes), onAnswer, isGone ? undefined : onFailure);
+  const bytes = isShared ? data : transfer(data, [buffer]);
+  link.call((service) => service.write(ticket, operation, key, clock, bytes), onAnswer, onFailure);
   write.parcelIsGone = !isShared && !types.isArrayBuffer(buffer);
 }
 

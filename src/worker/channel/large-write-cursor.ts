@@ -7,8 +7,6 @@ import type { Bytes, WriteTicket } from '../../protocol/service.ts';
 import { type Caller, EngineError, type Writes } from '../engine.ts';
 import { refuseFalseValue } from '../verify-value.ts';
 
-const noBytes: Bytes = { buffer: new SharedArrayBuffer(0), start: 0, length: 0 };
-
 export class LargeWriteCursor implements Writes {
   readonly ticket: WriteTicket;
   readonly operation: number;
@@ -16,8 +14,6 @@ export class LargeWriteCursor implements Writes {
   readonly clock: number;
   readonly key: string;
   readonly at = 0;
-  /** Whether its bytes went down with the worker before. */
-  readonly isGone: boolean;
   #bytes: Bytes;
   readonly #outcomes: Int32Array;
   #read = false;
@@ -28,7 +24,7 @@ export class LargeWriteCursor implements Writes {
     caller: Caller,
     key: string,
     clock: number,
-    bytes: Bytes | undefined,
+    bytes: Bytes,
     outcomes: Int32Array,
   ) {
     this.ticket = ticket;
@@ -36,8 +32,7 @@ export class LargeWriteCursor implements Writes {
     this.caller = caller;
     this.key = key;
     this.clock = clock;
-    this.isGone = bytes === undefined;
-    this.#bytes = bytes ?? noBytes;
+    this.#bytes = bytes;
     this.#outcomes = outcomes;
   }
 

@@ -155,10 +155,6 @@ export class PostgresqlEngine implements Engine {
     }
   }
 
-  wasCommitted(commitPoint: CommitPoint): Promise<boolean> {
-    return this.#link.use(async () => this.#holder.covers(commitPoint));
-  }
-
   /** Behind the acknowledgement, since it takes half as long as the snapshot itself; what comes next waits for it. */
   #deleteReplaced(store: string): void {
     this.#replaced.add(store);
