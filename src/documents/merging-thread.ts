@@ -112,8 +112,8 @@ function ask(asked: Thread, request: MergeRequest): Promise<MergeReply> {
   const { promise, resolve, reject } = Promise.withResolvers<MergeReply>();
   asked.settle = { resolve, reject };
   endsNot = later(() => {
+    end(); // first of all: what comes next has another thread
     reject(new Error(`not within ${LONGEST_MS / 1000} seconds`));
-    void asked.worker.terminate();
   }, LONGEST_MS);
   return promise;
 }

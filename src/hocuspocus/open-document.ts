@@ -39,13 +39,14 @@ export class OpenDocument {
     this.#origin = origin;
     this.#takesFromRedis = takesFromRedis;
     const live = {
-      apply: (updates: readonly Uint8Array[]) => this.#apply(updates),
+      apply: (updates: readonly Uint8Array[]) => this.#pending.applied(() => this.#apply(updates)),
       state: () => this.#state(),
     };
     this.log = documents.open(name, merging, live);
     document.on('update', this.#onUpdate); // in the turn of the change: before anybody else hears of it
     const before = this.#state();
     if (before.byteLength > EMPTY_BYTES) void this.log.append(before);
+    this.#pending.isStored();
   }
 
   #state(): Uint8Array {
@@ -75,7 +76,8 @@ export class OpenDocument {
 
   /** The same with what waits for updates that never came: nothing has told of that. */
   async storeAll(): Promise<void> {
-    if (this.#pending.hasChanged()) void this.log.append(this.#state());
+    if (this.#pending.isNew) void this.log.append(this.#state());
+    this.#pending.isStored();
     await this.store();
   }
 

@@ -44,7 +44,7 @@ export class Binding<Doc extends YjsDoc> {
     this.#origin = origin;
     this.#destroyed = destroyed;
     const live = {
-      apply: (updates: readonly Uint8Array[]) => this.#apply(updates),
+      apply: (updates: readonly Uint8Array[]) => this.#pending.applied(() => this.#apply(updates)),
       state: () => Y.encodeStateAsUpdate(doc),
     };
     this.log = documents.open(name, merging, live);
@@ -52,6 +52,7 @@ export class Binding<Doc extends YjsDoc> {
     doc.on('update', this.#onUpdate); // in the turn of the change: before anybody else hears of it
     const before = live.state();
     if (before.byteLength > EMPTY_BYTES) void this.log.append(before);
+    this.#pending.isStored();
     this.#loaded = this.#load();
     void this.#told(this.#loaded);
   }
@@ -150,8 +151,11 @@ export class Binding<Doc extends YjsDoc> {
 
   async #leave(): Promise<void> {
     this.#loading?.end();
-    if (this.#pending.hasChanged()) void this.log.append(this.#Y.encodeStateAsUpdate(this.doc));
-    await this.#store();
+    do {
+      if (this.#pending.isNew) void this.log.append(this.#Y.encodeStateAsUpdate(this.doc));
+      this.#pending.isStored();
+      await this.#store();
+    } while (this.#pending.isNew); // it came meanwhile
     this.#isReleased = true;
     if (!this.#isLast) this.doc.off('update', this.#onUpdate);
     this.doc.off('destroy', this.#destroyed);

@@ -12,17 +12,31 @@ export class Pending {
     this.#doc = doc;
   }
 
-  /** Whether there is other than at the last call. */
-  hasChanged(): boolean {
+  get #present(): readonly unknown[] {
     const { pendingStructs, pendingDs } = this.#doc.store;
-    const before = this.#seen;
-    this.#seen = [pendingStructs, pendingDs];
-    return this.#seen.some((one, index) => one !== before[index]);
+    return [pendingStructs, pendingDs];
+  }
+
+  /** Whether there is something that is not stored. */
+  get isNew(): boolean {
+    return this.#present.some((one, index) => one !== this.#seen[index]);
+  }
+
+  /** What there is now is stored, with all of the document. */
+  isStored(): void {
+    this.#seen = this.#present;
+  }
+
+  /** Applies what comes from the database: what of it waits is stored already. */
+  applied(apply: () => void): void {
+    const { isNew } = this;
+    apply();
+    if (!isNew) this.isStored();
   }
 
   /** What there is now is removed along with what is stored; if that fails, it is to be stored. */
   async removedWith(removal: Promise<void>): Promise<void> {
-    this.hasChanged();
+    this.isStored();
     try {
       await removal;
     } catch (error) {

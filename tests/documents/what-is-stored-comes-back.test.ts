@@ -86,6 +86,39 @@ it('an update that waits for another one when its document is released is not fo
   expect(await storedText(file)).toBe('ab');
 });
 
+it('a document with an update that waits for another one is not stored again by those who only look at it', async () => {
+  const file = freshFile();
+  const source = new Y.Doc();
+  const updates: Uint8Array[] = [];
+  source.on('update', (update) => updates.push(update));
+  type(source, 'ab');
+  const persistence = persistenceOn(file);
+  await persistence.storeUpdate('notes', updates[1] as Uint8Array);
+  for (let visit = 0; visit < 3; visit++) {
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    await persistence.writeState('notes', doc);
+  }
+  await persistence.destroy();
+  expect(rowsOf(file).patches).toHaveLength(1);
+});
+
+it('an update that waits for another one is stored even if it comes while its document is released', async () => {
+  const file = freshFile();
+  const source = new Y.Doc();
+  const updates: Uint8Array[] = [];
+  source.on('update', (update) => updates.push(update));
+  type(source, 'ab');
+  const persistence = persistenceOn(file);
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  const released = persistence.writeState('notes', doc);
+  Y.applyUpdate(doc, updates[1] as Uint8Array);
+  await released;
+  await persistence.storeUpdate('notes', updates[0] as Uint8Array);
+  expect(await storedText(file)).toBe('ab');
+});
+
 it('some hundred updates are merged into one snapshot while the document is edited', async () => {
   const file = freshFile();
   const persistence = persistenceOn(file);
