@@ -49,9 +49,14 @@ function standsFor(text) {
   longTexts.set(mark, text);
   return mark;
 }
+/** By this name what is imported says where it is: a bundle in the form of an ES module has no `__filename`. */
+const LOCATION = 'sds-persistence-worker.location';
 // what is started with nearly every process stays plain
 const virtualModules = new Map([
-  ['virtual:package-location', "export default typeof __filename === 'string' ? __filename : undefined"],
+  [
+    'virtual:package-location',
+    `export default () => typeof __filename === 'string' ? __filename : globalThis[Symbol.for('${LOCATION}')];`,
+  ],
 ]);
 for (const [name, entry] of [
   ['virtual:worker-code', 'src/worker/sqlite/entry.ts'],
@@ -123,7 +128,10 @@ for (const [name, folder] of Object.entries({ ...published, documents: 'document
 }
 for (const name of Object.keys(published)) {
   const names = Object.keys(require(`./dist/${name}.cjs`));
-  writeFileSync(join(dist, `${name}.js`), `export { ${names.join(', ')} } from './${name}.cjs';\n`);
+  writeFileSync(
+    join(dist, `${name}.js`),
+    `globalThis[Symbol.for('${LOCATION}')] ??= import.meta.url;\nexport { ${names.join(', ')} } from './${name}.cjs';\n`,
+  );
 }
 
 // the command line, beside the library and loaded by nothing of it

@@ -1,4 +1,6 @@
 /** What `sds-persistence-worker/hocuspocus` exports. */
+import '../main/refuse-old-node.ts';
+
 export type { DocumentOptions, MergingLimits, OnError } from '../protocol/document-options.ts';
 export { HocuspocusPersistence, type HocuspocusPersistenceOptions } from './hocuspocus-persistence.ts';
 export { type ImportedDocument, type ImportOptions, type ImportResult, importDocuments } from './import-documents.ts';

@@ -116,7 +116,7 @@ function userName(): string | undefined {
 /** From where `pg` is looked for: this package, the program, the working directory. */
 export function placesToLookFrom(): string[] {
   const [, program] = process.argv;
-  const places = [packageLocation, program === undefined ? undefined : dirname(program), workingFolder()];
+  const places = [packageLocation(), program === undefined ? undefined : dirname(program), workingFolder()];
   return places.filter((location) => typeof location === 'string' && location !== '') as string[];
 }
 

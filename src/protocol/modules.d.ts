@@ -16,9 +16,9 @@ declare module 'virtual:merging-code' {
   export default code;
 }
 
-/** The path of the file that this code is part of; `undefined` in a bundle that can't tell. */
+/** The path or URL of the file that this code is part of; `undefined` in a bundle that can't tell. */
 declare module 'virtual:package-location' {
-  const location: string | undefined;
+  const location: () => string | undefined;
   export default location;
 }
 

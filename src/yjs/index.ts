@@ -1,4 +1,6 @@
 /** What `sds-persistence-worker/yjs` exports. */
+import '../main/refuse-old-node.ts';
+
 export type { DocumentOptions, MergingLimits, OnError } from '../protocol/document-options.ts';
 export { importFromLeveldb, type LeveldbSource } from './import-from-leveldb.ts';
 export type { YjsDoc, YjsModule } from './yjs.ts';

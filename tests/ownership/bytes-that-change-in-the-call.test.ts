@@ -2,6 +2,7 @@
  * Memory that grows, shrinks or is detached within the call that stores it: a call may be held, and hooks of promises run in it.
  */
 import { createHook } from 'node:async_hooks';
+import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { describe, expect, it } from 'vitest';
@@ -143,4 +144,33 @@ it('another thread lets it grow while large bytes are copied: no call is refused
     while (shared.byteLength < 3_000_000) await provider.saveValue('hash', bytes);
     await ended;
   }
+});
+
+it('another thread lets shared memory grow in the moment in which it is copied: all patches around it are stored', async () => {
+  await using provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store');
+  await provider.ready();
+  const COUNT = 16_000;
+  const views = Array.from(
+    { length: COUNT },
+    () => new Uint8Array(new SharedArrayBuffer(16, { maxByteLength: 1 << 20 })),
+  );
+  const next = new Int32Array(new SharedArrayBuffer(4));
+  const worker = new Worker(
+    `const { workerData: { buffers, next } } = require('node:worker_threads');
+    for (const [index, buffer] of buffers.entries()) {
+      while (Atomics.load(next, 0) < index);
+      buffer.grow(1 << 20);
+    }`,
+    { eval: true, workerData: { buffers: views.map(({ buffer }) => buffer), next } },
+  );
+  await once(worker, 'online');
+  const saved: Promise<void>[] = [];
+  for (const [index, view] of views.entries()) {
+    Atomics.store(next, 0, index);
+    // sooner or later, so that some of them meet
+    for (let turns = (index % 200) * 20; turns > 0; turns--) Atomics.load(next, 0);
+    saved.push(provider.appendPatch(view, index + 1));
+  }
+  await Promise.all([...saved, once(worker, 'exit')]);
+  expect(await provider.loadPatchesSince(0)).toHaveLength(COUNT);
 });

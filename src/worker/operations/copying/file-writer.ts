@@ -53,7 +53,8 @@ export class FileWriter implements Writer {
       // Nobody sees a new file yet, so it needs no log. The log would be taken into it at closing, which tells no failure.
       // One that is there keeps the journal that it has; EXTRA: also the end of a rollback journal is on the disk
       if (this.#partial !== undefined) database.exec('PRAGMA journal_mode = MEMORY');
-      database.exec('PRAGMA synchronous = EXTRA; BEGIN IMMEDIATE');
+      // EXCLUSIVE: with a rollback journal the lock is needed as soon as pages leave the cache, and each one would wait for it
+      database.exec('PRAGMA synchronous = EXTRA; BEGIN EXCLUSIVE');
       checkSchema(database);
       if (!hasAllTables(database)) createTables(database);
       if (this.#partial === undefined) this.#meter.holdsUpOthers();
