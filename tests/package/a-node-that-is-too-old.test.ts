@@ -20,6 +20,24 @@ it.each([
   expect(stderr).toMatch(needs);
 });
 
+it.each(['yjs', 'hocuspocus', 'automerge-repo', 'merged-documents'])(
+  '%s says it as well, also on one that lacks more',
+  async (entry) => {
+    const folder = await installed();
+    // it came with Node 20.16
+    place(folder, 'older.cjs', 'delete process.getBuiltinModule;');
+    for (const program of [
+      place(folder, 'main.mjs', `import 'sds-persistence-worker/${entry}';`),
+      place(folder, 'main.cjs', `require('sds-persistence-worker/${entry}');`),
+    ]) {
+      const flags = ['--require', join(folder, 'older.cjs')];
+      const { exitCode, stderr } = await runNode([...flags, program], { cwd: folder, node: nodeWithoutSqlite });
+      expect(exitCode).toBe(1);
+      expect(stderr).toMatch(needs);
+    }
+  },
+);
+
 it('a newer one that was built without SQLite: the same, by import, require and command line', async () => {
   const folder = await installed();
   // what such a build tells of itself

@@ -1,6 +1,7 @@
 /** The package `pg` is the application's own: found beside it, also from a bundle, and missed only where it is needed. */
 import { copyFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { expect, it } from 'vitest';
 import { installed, nodes, place, resultOf, runNode } from '../package/a-fresh-machine.ts';
 import { application, extensionOf, importing, type ModuleFormat, wholeJourney } from '../package/an-application.ts';
@@ -69,6 +70,19 @@ describeOnPostgresql('pg', () => {
       }
     },
   );
+
+  it.each<[name: string, format: ModuleFormat, bundler: Bundler]>([
+    ['esbuild, as an ES module', 'esm', withEsbuild('esm', false)],
+    ['esbuild, as CommonJS', 'cjs', withEsbuild('cjs', false)],
+  ])('beside a bundle (%s) that is loaded by a program from elsewhere, it is used', async (_, format, bundler) => {
+    const source = place(await installed(), `main.${extensionOf[format]}`, application(format));
+    const elsewhere = freshFolder();
+    const bundle = await bundled(elsewhere, source, format, bundler);
+    bringPg(elsewhere);
+    const program = place(freshFolder(), 'run.mjs', `await import(${JSON.stringify(pathToFileURL(bundle).href)});`);
+    const url = await postgresql.freshPlace();
+    expect(resultOf(await runNode([program, url], { cwd: freshFolder() }), program)).toEqual(wholeJourney);
+  });
 
   it('not beside a bundle of one file: files work, and a database says what to install', async () => {
     const source = place(await installed(), 'asking.mjs', asking('esm'));
