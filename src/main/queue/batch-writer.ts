@@ -22,6 +22,8 @@ import type { PendingMemory } from '../memory/pending-memory.ts';
 import { bufferOf, startOf } from '../view.ts';
 import type { Batch } from './batch.ts';
 
+const NO_SLAB_BYTES: Uint8Array = new Uint8Array();
+
 export class BatchWriter {
   readonly #memory: PendingMemory;
   /** Where the next entry goes, and where the current slab begins and ends, as bytes of the arena. */
@@ -29,7 +31,7 @@ export class BatchWriter {
   #end = 0;
   #slabStart = 0;
   /** The current slab: what is longer than it has room for is not written over the ones behind it. */
-  #slab: Uint8Array = new Uint8Array();
+  #slab = NO_SLAB_BYTES;
   /** Whether the worker may seal the slab at any moment. */
   #shared = false;
 
@@ -75,6 +77,7 @@ export class BatchWriter {
     Atomics.or(this.#memory.arena.cells, used, SLAB_SEALED);
     this.#shared = false;
     this.#at = this.#end = 0;
+    this.#slab = NO_SLAB_BYTES; // it would keep an arena that is exchanged
   }
 
   /**
