@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import * as Y from 'yjs';
 import { freshFile, rowsOf } from '../support/files.ts';
-import { persistenceOn, runEditor, storedText, textOf, type } from './documents.ts';
+import { persistenceOn, runEditor, storedText, textOf, type, updatesOf } from './documents.ts';
 
 it('deleted while it is open, and closed without a change: it is gone', async () => {
   const file = freshFile();
@@ -32,10 +32,7 @@ it('deleted while it is open, and changed after that: all that is on the screen 
 
 it('deleted while an update of it waits for another one, and closed without a change: it is gone', async () => {
   const file = freshFile();
-  const updates: Uint8Array[] = [];
-  const source = new Y.Doc();
-  source.on('update', (update) => updates.push(update));
-  type(source, 'ab');
+  const updates = updatesOf('ab');
   const persistence = persistenceOn(file);
   const doc = new Y.Doc();
   await persistence.bindState('notes', doc);
@@ -47,10 +44,7 @@ it('deleted while an update of it waits for another one, and closed without a ch
 });
 
 it('deleted, and an update that waits for another one comes after that: all of it is stored again', async () => {
-  const updates: Uint8Array[] = [];
-  const source = new Y.Doc();
-  source.on('update', (update) => updates.push(update));
-  type(source, 'abc');
+  const updates = updatesOf('abc');
   const file = freshFile();
   const persistence = persistenceOn(file);
   const doc = new Y.Doc();

@@ -39,6 +39,15 @@ export function type(doc: Y.Doc, text: string): void {
   for (const character of text) doc.getText('text').insert(doc.getText('text').length, character);
 }
 
+/** Those of a document into which pieces of text are typed: one for each piece, or for each character of a text. */
+export function updatesOf(pieces: Iterable<string>): Uint8Array[] {
+  const updates: Uint8Array[] = [];
+  const doc = new Y.Doc();
+  doc.on('update', (update: Uint8Array) => updates.push(update));
+  for (const piece of pieces) doc.getText('text').insert(doc.getText('text').length, piece);
+  return updates;
+}
+
 /** An update that inserts a text into a document of its own. */
 export function updateOf(text: string): Uint8Array {
   const doc = new Y.Doc();

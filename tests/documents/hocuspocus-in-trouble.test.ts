@@ -10,6 +10,7 @@ import { livingWorkers } from '../../torture/living-workers.ts';
 import { freshFile, rowsOf } from '../support/files.ts';
 import { describeOnPostgresql, server as postgresqlServer, proxiedPlace } from '../support/postgresql.ts';
 import { canMount, fill, smallDisk } from '../support/small-disk.ts';
+import { updatesOf } from './documents.ts';
 import { connect, serve, storedText, unloaded } from './hocuspocus-server.ts';
 
 let said: string[] = [];
@@ -199,11 +200,7 @@ it('what an extension before this one puts into a document is stored with it', a
 it('an update that waits for another one when the document is unloaded is not forgotten', async () => {
   const file = freshFile();
   const served = await serve(file);
-  const source = new Y.Doc();
-  const updates: Uint8Array[] = [];
-  source.on('update', (update: Uint8Array) => updates.push(update));
-  source.getText('text').insert(0, 'first ');
-  source.getText('text').insert(6, 'second');
+  const updates = updatesOf(['first ', 'second']);
   for (const update of updates.reverse()) {
     const direct = await served.server.hocuspocus.openDirectConnection('notes');
     Y.applyUpdate(direct.document as Y.Doc, update);
@@ -235,11 +232,7 @@ it('a document that is deleted while it is open: once it is changed, all of it i
 it('a document that is deleted while an update of it waits for another one stays deleted', async () => {
   const file = freshFile();
   const served = await serve(file);
-  const source = new Y.Doc();
-  const updates: Uint8Array[] = [];
-  source.on('update', (update: Uint8Array) => updates.push(update));
-  source.getText('text').insert(0, 'first ');
-  source.getText('text').insert(6, 'second');
+  const updates = updatesOf(['first ', 'second']);
   const direct = await served.server.hocuspocus.openDirectConnection('notes');
   Y.applyUpdate(direct.document as Y.Doc, updates[1] as Uint8Array);
   await served.persistence.delete('notes');

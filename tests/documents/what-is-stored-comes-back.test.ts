@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import * as Y from 'yjs';
 import { freshFile, rowsOf } from '../support/files.ts';
-import { persistenceOn, storedText, textOf, type, updateOf } from './documents.ts';
+import { persistenceOn, storedText, textOf, type, updateOf, updatesOf } from './documents.ts';
 
 it('what was typed is there in the next program', async () => {
   const file = freshFile();
@@ -55,10 +55,7 @@ it('what comes from the database has the persistence as its origin, and is not s
 
 it('an update that waits for another one is kept through a compaction', async () => {
   const file = freshFile();
-  const source = new Y.Doc();
-  const updates: Uint8Array[] = [];
-  source.on('update', (update) => updates.push(update));
-  type(source, 'abc');
+  const updates = updatesOf('abc');
   const [a, b, c] = updates as [Uint8Array, Uint8Array, Uint8Array];
   const persistence = persistenceOn(file);
   await persistence.storeUpdate('notes', a);
@@ -72,10 +69,7 @@ it('an update that waits for another one is kept through a compaction', async ()
 
 it('an update that waits for another one when its document is released is not forgotten', async () => {
   const file = freshFile();
-  const source = new Y.Doc();
-  const updates: Uint8Array[] = [];
-  source.on('update', (update) => updates.push(update));
-  type(source, 'ab');
+  const updates = updatesOf('ab');
   const persistence = persistenceOn(file);
   for (const update of updates.reverse()) {
     const doc = new Y.Doc();
@@ -88,10 +82,7 @@ it('an update that waits for another one when its document is released is not fo
 
 it('a document with an update that waits for another one is not stored again by those who only look at it', async () => {
   const file = freshFile();
-  const source = new Y.Doc();
-  const updates: Uint8Array[] = [];
-  source.on('update', (update) => updates.push(update));
-  type(source, 'ab');
+  const updates = updatesOf('ab');
   const persistence = persistenceOn(file);
   await persistence.storeUpdate('notes', updates[1] as Uint8Array);
   for (let visit = 0; visit < 3; visit++) {
@@ -105,10 +96,7 @@ it('a document with an update that waits for another one is not stored again by 
 
 it('an update that waits for another one is stored even if it comes while its document is released', async () => {
   const file = freshFile();
-  const source = new Y.Doc();
-  const updates: Uint8Array[] = [];
-  source.on('update', (update) => updates.push(update));
-  type(source, 'ab');
+  const updates = updatesOf('ab');
   const persistence = persistenceOn(file);
   const doc = new Y.Doc();
   await persistence.bindState('notes', doc);

@@ -6,8 +6,9 @@ import { Delays } from '../../src/protocol/delays.ts';
 import { APPEND_PATCH, ENTRY_ACKNOWLEDGED, RELEASE_VALUE, SAVE_VALUE } from '../../src/protocol/entries.ts';
 import { arenaBytesFor, SLAB_DONE } from '../../src/protocol/slabs.ts';
 import { Batches } from '../../src/worker/batches.ts';
-import { type Caller, type Engine, EngineError, type Writes } from '../../src/worker/engine.ts';
+import { type Engine, EngineError, type Writes } from '../../src/worker/engine.ts';
 import { Outcomes } from '../../src/worker/outcomes.ts';
+import { aCaller } from '../support/a-caller.ts';
 
 const arena = new Arena(new SharedArrayBuffer(arenaBytesFor(0)));
 const commitPoints = new Int32Array(new SharedArrayBuffer(4));
@@ -24,25 +25,16 @@ function operationsIn(writes: Writes): number[] {
 
 /** A worker begins with the batch in the first slab; it goes on until its engine waits for something. */
 function begin(transact: Engine['transact']): void {
-  const caller: Caller = {
-    storeId: 'store',
-    verifyValues: false,
-    full: false,
-    busyTimeoutMs: 0,
-    exclusive: true,
-    owned: false,
-    snapshotFailure: undefined,
-  };
   const host = {
     arena,
     commitPoints,
-    members: new Map([[1, caller]]),
+    members: new Map([[1, aCaller]]),
     progressed: () => {},
     resumed: () => {},
     report: () => {},
   };
   const engine = { transact } as Engine;
-  const batches = new Batches(engine, host, new Outcomes(0, new Delays(), host), new Set([caller]));
+  const batches = new Batches(engine, host, new Outcomes(0, new Delays(), host), new Set([aCaller]));
   batches.run([{ number: 1, firstSlab: 0, askedAt: 0 }]).next();
 }
 

@@ -4,22 +4,13 @@ import { COMPACT_STORE } from '../../src/protocol/entries.ts';
 import { type Parcel, seal } from '../../src/protocol/parcel.ts';
 import { blockOf } from '../../src/protocol/patch-blocks.ts';
 import { LargeWriteCursor } from '../../src/worker/channel/large-write-cursor.ts';
-import type { Caller } from '../../src/worker/engine.ts';
+import { aCaller } from '../support/a-caller.ts';
 
-const caller: Caller = {
-  storeId: 'store',
-  verifyValues: false,
-  full: false,
-  busyTimeoutMs: 0,
-  exclusive: true,
-  owned: false,
-  snapshotFailure: undefined,
-};
 const ticket = { member: 0, askedAt: 0, number: 1, slot: 0, flags: 0, dropped: 0 };
 
 function written({ port, length }: Parcel): LargeWriteCursor {
   const bytes = { buffer: port, start: 0, length };
-  const write = new LargeWriteCursor(ticket, COMPACT_STORE, caller, '', 1, bytes, new Int32Array(1));
+  const write = new LargeWriteCursor(ticket, COMPACT_STORE, aCaller, '', 1, bytes, new Int32Array(1));
   write.next();
   return write;
 }

@@ -1,0 +1,12 @@
+/** A provider as an engine knows it, for tests of what is below the service. */
+import type { Caller } from '../../src/worker/engine.ts';
+
+export const aCaller: Caller = {
+  storeId: 'store',
+  verifyValues: false,
+  full: false,
+  busyTimeoutMs: 0,
+  exclusive: true,
+  owned: false,
+  snapshotFailure: undefined,
+};
