@@ -23,6 +23,8 @@ const prefix = archive.href + '/';
 const kinds = { import: 'module', require: 'commonjs' };
 registerHooks({
   resolve(specifier, context, next) {
+    const beside = /^\\.{1,2}[/]/.test(specifier) && context.parentURL?.startsWith(prefix);
+    if (beside) return { url: new URL(specifier, context.parentURL).href, shortCircuit: true };
     if (specifier.startsWith(prefix)) return { url: specifier, shortCircuit: true };
     if (specifier !== 'sds-persistence-worker') return next(specifier, context);
     const folder = 'node_modules/sds-persistence-worker/';
