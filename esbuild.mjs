@@ -123,7 +123,8 @@ for (const [name, folder] of Object.entries({ ...published, documents: 'document
     // no text goes on in the next line: Rollup indents the lines of a CommonJS module, and would change it
     .replaceAll(/(?<!\\)((?:\\\\)*)\\\n/g, '$1')
     // in lines of their own: Node prints the line that an error comes from
-    .replaceAll(/"long text \d+"/g, (mark) => `\n${JSON.stringify(longTexts.get(mark))}\n`);
+    .replaceAll(/"long text \d+"/g, (mark) => `\n${JSON.stringify(longTexts.get(mark))}\n`)
+    .replaceAll(/(\bif\(missing!==void 0\)throw new Error\([^;]*;)/g, '\n$1\n');
   writeFileSync(join(dist, `${name}.cjs`), code);
 }
 for (const name of Object.keys(published)) {

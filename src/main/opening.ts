@@ -35,19 +35,20 @@ export class Opening {
 
   /** Whether another process may give the store back: it was never this one's. */
   get mayComeFree(): boolean {
-    return this.#queue.location.server !== undefined && !this.#member.wasOwned && !this.#worker.lost;
+    return this.#queue.location.server !== undefined && !this.#member.wasOpened && !this.#worker.lost;
   }
 
   /** What came of it; a store that another process has is waited for as long as `BusyTimeoutMs` says, unless `isOver`. */
   async outcome(isOver: () => boolean): Promise<Report> {
     const giveUpAt = performance.now() + this.#member.settings.BusyTimeoutMs;
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
-      if (this.#failed) {
+      if (this.#member.wasOpened) return {};
+      if (this.#failed && !isOver()) {
         this.#failed = false;
         this.#attempt = this.#begin();
       }
       const report = await this.#attempt;
-      if (report.error === undefined) return report;
+      if (report.error === undefined || this.#member.wasOpened) return {};
       this.#failed = !this.#worker.lost;
       const left = giveUpAt - performance.now();
       if (report.error.code !== 'fenced' || !this.mayComeFree || left <= 0 || isOver()) return report;

@@ -1,4 +1,5 @@
 /** The provider: checks what it is given, and hands it to the queue of its file. */
+import { types } from 'node:util';
 import { keyOfSeen, type SeenStore } from '../protocol/compaction.ts';
 import type { SDS_Record, SDS_StoreContents } from '../protocol/contents.ts';
 import type { SDS_PersistenceProvider } from '../protocol/contract.ts';
@@ -42,6 +43,7 @@ import { backupFile } from './operations/operations.ts';
 import { describe } from './option-checks.ts';
 import type { FileQueue } from './queue/file-queue.ts';
 import { Member } from './queue/member.ts';
+import { takeMark } from './transfer.ts';
 import { drainAtExit } from './workers/exit-guard.ts';
 import type { ReplaceableWorker } from './workers/replaceable-worker.ts';
 import { type OpenFile, openFile, releaseFile } from './workers/worker-pool.ts';
@@ -123,6 +125,10 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    */
   async ready(): Promise<void> {
     if (this.#closing !== undefined) throw this.#error('closed', 'ready');
+    return this.#opened();
+  }
+
+  async #opened(): Promise<void> {
     const refusal = this.#queue.refusalOf('ready');
     if (refusal !== undefined) throw refusal;
     const { error } = await this.#opening.outcome(() => this.#closing !== undefined);
@@ -149,7 +155,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    */
   saveSnapshot(Data: Uint8Array, Clock = 0): Promise<void> {
     const fault = faultOfBytes(Data, 'Data') ?? faultOfClock(Clock, 'Clock');
-    if (fault !== undefined) return this.#refuse('saveSnapshot', fault);
+    if (fault !== undefined) return this.#refuse('saveSnapshot', fault, Data);
     return this.#write(SAVE_SNAPSHOT, '', Clock, Data, this.#member.settings.TransferSnapshots);
   }
 
@@ -177,8 +183,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    */
   appendPatch(Patch: Uint8Array, Clock: number): Promise<void> {
     const fault = faultOfBytes(Patch, 'Patch') ?? faultOfClock(Clock, 'Clock');
-    if (fault !== undefined) return this.#refuse('appendPatch', fault);
-    if (this.#closing !== undefined) return Promise.reject(this.#error('closed', 'appendPatch'));
+    if (fault !== undefined) return this.#refuse('appendPatch', fault, Patch);
+    if (this.#closing !== undefined) return this.#refuse('appendPatch', '', Patch);
     const promise = this.#queue.appendPatch(this.#member, Patch, Clock);
     if (exiting) drainAtExit(this.#worker);
     tellNoted();
@@ -219,7 +225,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    */
   saveValue(ValueHash: string, Data: Uint8Array): Promise<void> {
     const fault = faultOfKey(ValueHash, 'ValueHash') ?? faultOfBytes(Data, 'Data');
-    if (fault !== undefined) return this.#refuse('saveValue', fault);
+    if (fault !== undefined) return this.#refuse('saveValue', fault, Data);
     return this.#write(SAVE_VALUE, ValueHash, 0, Data);
   }
 
@@ -276,9 +282,9 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     Contents: Pick<SDS_StoreContents, 'SnapshotClock' | 'Patches' | 'LastClock'>,
   ): Promise<boolean> {
     const contents = readContents(Contents); // first: what it runs may take the bytes away
-    if (typeof contents === 'string') return this.#refuse('compactStore', contents);
+    if (typeof contents === 'string') return this.#refuse('compactStore', contents, Data);
     const fault = faultOfBytes(Data, 'Data');
-    if (fault !== undefined) return this.#refuse('compactStore', fault);
+    if (fault !== undefined) return this.#refuse('compactStore', fault, Data);
     return this.#write(COMPACT_STORE, keyOfSeen(contents.seen), contents.lastClock, Data);
   }
 
@@ -329,7 +335,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    */
   saveRecord(Key: string, Data: Uint8Array): Promise<void> {
     const fault = faultOfKey(Key, 'Key') ?? faultOfBytes(Data, 'Data');
-    if (fault !== undefined) return this.#refuse('saveRecord', fault);
+    if (fault !== undefined) return this.#refuse('saveRecord', fault, Data);
     return this.#write(SAVE_RECORD, Key, 0, Data);
   }
 
@@ -392,8 +398,15 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    */
   async flush(): Promise<void> {
     if (this.#closing !== undefined) throw this.#error('closed', 'flush');
+    const opening = this.#opened().then(
+      () => undefined,
+      (error: unknown) => error,
+    );
     try {
-      await Promise.all([this.#queue.barrier(this.#member), this.ready()]);
+      await this.#queue.barrier(this.#member);
+      // a call that was carried out has opened it, whatever came of the attempt before
+      const failure = this.#member.wasOpened ? this.#queue.refusalOf('flush') : await opening;
+      if (failure !== undefined) throw failure;
       if (this.#member.untold !== undefined) throw this.#member.untold;
     } catch (error) {
       this.#member.told(error);
@@ -516,7 +529,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
 
   /** What it resolves with is the operation's to say. */
   #write<T>(operation: number, key = '', clock = 0, data?: Uint8Array | Parcel, takeOver = false): Promise<T> {
-    if (this.#closing !== undefined) return Promise.reject(this.#error('closed', operationNames[operation] ?? ''));
+    if (this.#closing !== undefined) return this.#refuse(operationNames[operation] ?? '', '', data);
     const promise = this.#queue.addWrite({ member: this.#member, operation, key, clock }, data, takeOver);
     if (exiting) drainAtExit(this.#worker);
     tellNoted();
@@ -544,8 +557,9 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     }
   }
 
-  /** A bad argument; on a closed provider that it is closed says more. */
-  #refuse(name: string, fault: string): Promise<never> {
+  /** A bad argument; on a closed provider that it is closed says more. The mark of `transfer` was for this call alone. */
+  #refuse(name: string, fault: string, data?: unknown): Promise<never> {
+    if (types.isUint8Array(data)) takeMark(data);
     return Promise.reject(this.#error(this.#closing === undefined ? 'invalid-argument' : 'closed', name, fault));
   }
 

@@ -134,6 +134,14 @@ export function reviveError(
   return makeError(code, call, path, undefined, reviveCause(cause));
 }
 
+/** The reverse: what a worker has to know of it. */
+export function failureOf({ code, message, cause }: SDS_PersistenceError): {
+  code: SDS_PersistenceErrorCode;
+  cause: ReportedCause;
+} {
+  return { code, cause: { message: cause instanceof Error ? cause.message : message } };
+}
+
 /** Turns a reported cause back into an error object, to be some error's `cause`. */
 export function reviveCause(reported: ReportedCause): Error {
   const error = new Error(reported.message);

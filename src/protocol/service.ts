@@ -135,8 +135,8 @@ export interface WorkerService {
 
   /** Operations are those of `entries.ts`; `key` and `clock` are '' and 0 where an operation has none. */
   load(ticket: LoadTicket, operation: number, key: string, clock: number): Promise<Loaded>;
-  /** Resolves once the write is finished; its slot says what became of it. */
-  write(ticket: WriteTicket, operation: number, key: string, clock: number, data: Bytes): Promise<void>;
+  /** Resolves once the write is finished; its slot says what became of it. One whose bytes are lost fails with that, in its place. */
+  write(ticket: WriteTicket, operation: number, key: string, clock: number, data: Bytes | Failure): Promise<void>;
 
   /** Calls the worker from its event loop to the ring; `dropped` as in a ticket. */
   wake(dropped: number): void;

@@ -14,6 +14,7 @@ import {
   SLAB_USED,
   usedOf,
 } from '../protocol/slabs.ts';
+import { performance } from '../protocol/surroundings.ts';
 import { noteSnapshot } from './behind-a-snapshot.ts';
 import { noteFailure } from './behind-a-value.ts';
 import { BatchReader } from './channel/batch-reader.ts';
@@ -39,6 +40,13 @@ const wholesale: readonly SDS_PersistenceErrorCode[] = [
   'read-only',
   'connection-failed',
 ];
+
+function isOfAll({ code, onlyOfSome }: EngineError): boolean {
+  return wholesale.includes(code) && !onlyOfSome;
+}
+
+/** What is carried out promise by promise lets other files have their turn after so long. */
+const TURN_MS = 5;
 
 export class Batches {
   readonly #engine: Engine;
@@ -80,7 +88,7 @@ export class Batches {
       const point = this.#outcomes.point(first.number, (batches.at(-1) ?? first).number, askedAt);
       const error = yield* this.#transact(() => calls.attempt(), point);
       if (error === undefined) return this.#host.progressed(false);
-      if (wholesale.includes(error.code) && !error.onlyOfSome) return this.fail(batches, error);
+      if (isOfAll(error)) return this.fail(batches, error);
       if (batches.length > 1) {
         for (const batch of batches) yield* this.run([batch]);
         return;
@@ -104,7 +112,7 @@ export class Batches {
   /**
    * The batch failed as a whole, so that each promise gets its own attempt and a bad call fails
    * alone. Patches that share a promise share their fate. With each commit, the number of promises
-   * dealt with is published, so that a new worker goes on behind them.
+   * dealt with is published, so that a new worker goes on behind them. Other files have their turn in between.
    */
   *#runOneByOne({ number, firstSlab, askedAt }: GatheredBatch, calls: BatchReader): Generator<Wait, void, unknown> {
     const { arena } = this.#host;
@@ -117,11 +125,18 @@ export class Batches {
     calls.rewind();
     while (calls.next()) if (calls.settler >= alreadyDone) settlers.add(calls.settler);
     // settlers are numbered in the order of the first call of each, and that is the order here
+    let turnEnds = performance.now() + TURN_MS;
     for (const settler of settlers) {
+      if (performance.now() >= turnEnds) {
+        yield 0;
+        turnEnds = performance.now() + TURN_MS;
+      }
       const part = settler + 1;
       const point = { cells, index: doneAt, value: part, number, first: number, part, askedAt: [askedAt], delays };
       const error = yield* this.#transact(() => calls.attempt(settler), point);
+      this.#host.progressed(false); // else whoever is blocked would take so many commits for none
       if (error === undefined) continue;
+      if (isOfAll(error)) return this.#failAll(number, firstSlab, 'all', error);
       this.#failAll(number, firstSlab, settler, error);
       // only then: a new worker takes back what failed behind this, and would find the rest on a server's record
       cells[doneAt] = part;

@@ -73,6 +73,7 @@ export class WorkerFile {
         this.#inHand = nothing;
       } else if (typeof wait === 'number') {
         this.#resumeAt = wait;
+        return wait; // other files first, even if it is time already
       } else {
         this.#resumeAt = Number.POSITIVE_INFINITY;
         const resume = () => {

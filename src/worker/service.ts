@@ -145,7 +145,7 @@ export class Service implements WorkerService, FileHost, Work {
     return transfer({ found: answer }, transferablesOf(answer));
   }
 
-  write(ticket: WriteTicket, operation: number, key: string, clock: number, data: Bytes): Promise<void> {
+  write(ticket: WriteTicket, operation: number, key: string, clock: number, data: Bytes | Failure): Promise<void> {
     this.#begin();
     if (ticket.dropped > 0) accountFor(ticket.dropped);
     const member = this.#memberOf(ticket.member);

@@ -52,6 +52,25 @@ describe('nothing is lost when a program ends', () => {
     expectAll(file, 60_000);
   });
 
+  it('by process.exit() in a hook of promises, wherever that is called', async () => {
+    const ends = Array.from({ length: 10 }, async (_, at) => {
+      const file = freshFile();
+      const ended = await runProgram(
+        `import { createHook } from 'node:async_hooks';
+        const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+        await provider.ready();
+        let left = Number.POSITIVE_INFINITY;
+        createHook({ init(id, type) { if (type === 'PROMISE' && left-- === 0) process.exit(0); } }).enable();
+        for (let clock = 1; clock <= 1000; clock++) provider.appendPatch(new Uint8Array(200), clock).catch(() => {});
+        left = ${at};
+        provider.loadSnapshot().catch(() => {});`,
+        file,
+      );
+      return { at, ...ended, patches: rowsOf(file).patches.length };
+    });
+    for (const ended of await Promise.all(ends)) expect(ended).toMatchObject({ stderr: '', patches: 1000 });
+  });
+
   it('by process.exit() with many files open', async () => {
     const file = freshFile();
     const ended = await runProgram(

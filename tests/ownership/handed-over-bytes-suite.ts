@@ -102,6 +102,29 @@ export function describeHandedOverBytes(engine: Engine): void {
       expect(bytes.byteLength).toBe(10_000);
     });
 
+    it('a call that is refused uses the mark up all the same', async () => {
+      const provider = await openStore();
+      const bytes = new Uint8Array(10_000).fill(1);
+      const refused = [
+        () => provider.appendPatch(transfer(bytes), 0.5),
+        () => provider.saveSnapshot(transfer(bytes), 0.5),
+        () => provider.saveValue(0 as never, transfer(bytes)),
+        () => provider.saveRecord(0 as never, transfer(bytes)),
+        () => provider.compactStore(transfer(bytes), undefined as never),
+      ];
+      for (const call of refused) {
+        await expect(call()).rejects.toMatchObject({ code: 'invalid-argument' });
+        await provider.saveValue('hash', bytes);
+        expect(bytes.byteLength).toBe(10_000);
+      }
+      await provider.close();
+      await expect(provider.appendPatch(transfer(bytes), 1)).rejects.toMatchObject({ code: 'closed' });
+      await expect(provider.saveValue('hash', transfer(bytes))).rejects.toMatchObject({ code: 'closed' });
+      const next = await openStore();
+      await next.saveValue('hash', bytes);
+      expect(bytes.byteLength).toBe(10_000);
+    });
+
     it('bytes that were handed over once can’t be passed again', async () => {
       const provider = await openStore();
       const bytes = new Uint8Array(10_000).fill(1);

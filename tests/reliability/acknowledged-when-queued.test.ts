@@ -134,6 +134,34 @@ describe('a snapshot that can not be stored, after its promise has resolved', ()
     expect({ lines, stderr }).toMatchObject({ lines: ['5', '0'] });
   });
 
+  it('keeps its patches although it went down with the worker, and one before it was stored after that', async () => {
+    const file = freshFile();
+    const { stdout, stderr } = await runProgram(
+      `import { DatabaseSync } from 'node:sqlite';
+      let worker;
+      process.on('worker', (started) => (worker = started));
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store', { TransferSnapshots: true });
+      await provider.ready();
+      for (let clock = 1; clock <= 10; clock++) await provider.appendPatch(patchOf(clock), clock);
+      const other = new DatabaseSync(file);
+      other.exec('BEGIN IMMEDIATE');
+      await provider.saveSnapshot(new Uint8Array(1000), 5); // copied
+      await provider.saveSnapshot(new Uint8Array(300_000), 10); // handed over
+      await provider.prunePatches(11);
+      await new Promise((resolve) => setImmediate(resolve)); // sent
+      await worker.terminate();
+      other.exec('COMMIT');
+      const told = await provider.flush().catch(({ code }) => code);
+      await provider.prunePatches(11).catch(() => undefined); // it is told by then: still no snapshot has them
+      const { SnapshotClock, Patches } = await provider.loadStore();
+      console.log(told, SnapshotClock, Patches.length);
+      await provider.close().catch(() => undefined);`,
+      file,
+      { flags: ['--disable-warning=ExperimentalWarning', '--disable-warning=SDS_WRITE_FAILED'] },
+    );
+    expect({ stdout, stderr }).toEqual({ stdout: 'worker-lost 5 10\n', stderr: '' });
+  });
+
   it('is told on stderr, if the process ends by process.exit()', async () => {
     const file = freshFile();
     const { code, stderr } = await onFullDisk(

@@ -45,12 +45,18 @@ export function tellNoted(): void {
  * afterwards; nobody is told of it within, and nothing waits within.
  */
 export function inTheMiddle<T>(work: () => T): T {
-  depth++;
+  const before = depth;
+  depth = before + 1;
   try {
     return work();
   } finally {
-    depth--;
+    depth = before;
   }
+}
+
+/** The process ends out of a hook: what was in the middle of something never goes on. */
+export function leaveTheMiddle(): void {
+  depth = 0;
 }
 
 export function isInTheMiddle(): boolean {

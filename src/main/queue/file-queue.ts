@@ -28,6 +28,8 @@ import { LARGEST_SHARED, OpenBatch, type OpenBatchOwner } from './open-batch.ts'
 import { type Findings, refuse, settleBatch, settleLoad, settleWrite } from './settling.ts';
 import { Store } from './store.ts';
 
+const ANSWER_GONE = 'the answer went down with the worker thread while this thread was blocked; call again';
+
 /** What nobody waits for is settled when so many batches are under way: many at once cost less than each by itself. */
 const SETTLE_TOGETHER = 16;
 
@@ -347,25 +349,27 @@ export class FileQueue implements Findings, OpenBatchOwner {
     const again: Item[] = [];
     for (const item of this.#inFlight.takeAll()) {
       item.sent = false;
-      if (item.kind === 'write') this.#host.takeOutcome(item); // whatever the lost worker had noted
-      const lost = this.#whatWentDown(item);
-      if (lost === undefined) again.push(item);
-      else this.#refuse(item, (call) => makeError('worker-lost', call, this.dbPath, lost));
+      if (item.kind === 'load' && item.passed) {
+        // the state that it was to see is gone: better no answer than one of a later state
+        this.#refuse(item, (call) => makeError('worker-lost', call, this.dbPath, ANSWER_GONE));
+        continue;
+      }
+      if (item.kind === 'write') this.#isSentAgain(item);
+      again.push(item);
     }
     this.#waiting.unshift(...again);
     if (this.waitsToBeSent) this.#host.wantsToSend(this);
   }
 
-  /** Why an item can't be given to another worker, if so. */
-  #whatWentDown(item: Item): string | undefined {
-    // the state that it was to see is gone: better no answer than one of a later state
-    if (item.kind === 'load' && item.passed)
-      return 'the answer went down with the worker thread while this thread was blocked; call again';
-    if (item.kind !== 'write' || !item.isGone) return undefined;
+  #isSentAgain(write: LargeWrite): void {
+    this.#host.takeOutcome(write); // whatever the lost worker had noted
+    if (!write.isGone) return;
     // in a file a commit is published as it is made; a server may have committed what nobody heard of
     const outcome =
       this.location.server === undefined ? 'nothing was stored: call again' : 'the call may be stored or not';
-    return `the bytes that were handed over went down with the worker thread; ${outcome}`;
+    const call = operationNames[write.call.operation] ?? '';
+    const detail = `the bytes that were handed over went down with the worker thread; ${outcome}`;
+    write.lost ??= makeError('worker-lost', call, this.dbPath, detail);
   }
 
   /** Refuses all that is pending and all that will come; what is finished already keeps its result. */

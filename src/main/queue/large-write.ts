@@ -2,6 +2,7 @@
 
 import { types } from 'node:util';
 import { ENTRY_ACKNOWLEDGED, SAVE_VALUE } from '../../protocol/entries.ts';
+import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
 import type { Bytes } from '../../protocol/service.ts';
 import type { BlockPool } from '../memory/block-pool.ts';
@@ -36,6 +37,8 @@ export class LargeWrite {
   readonly isAcknowledged: boolean;
   readonly settlers: Settling;
   sent = false;
+  /** Why no worker can be given its bytes, if so: it fails in its place, so that calls behind it are not carried out as if it were stored. */
+  lost: SDS_PersistenceError | undefined;
   /** Whether a parcel went to a worker: its port does not tell. */
   parcelIsGone = false;
   /** Where the worker notes what became of it. */

@@ -46,8 +46,6 @@ export class Member {
   run: object | undefined;
   runSettler = 0;
   runPromise: Promise<void> | undefined;
-  /** Whether a call of it was carried out. */
-  #served = false;
   /** Patches lost since their number was taken by other bytes. */
   collisions = 0;
   /** Batches and large writes in which a call of this provider failed. */
@@ -59,7 +57,10 @@ export class Member {
   #appends = 0;
   /** Whether another process has taken its store, and that is told. */
   #isFenced = false;
-  /** Whether its database was open at some time: before that, a failure to open is each call's. */
+  /**
+   * Whether its database was open for it at some time, by an attempt to open it or by a call after one that failed: before
+   * that, a failure to open is each call's; since then, its store was this process's.
+   */
   wasOpened = false;
   /** Why the last snapshot was not stored, if so; and whether its promise resolved before that was known. */
   snapshotFailure: SDS_PersistenceError | undefined;
@@ -77,11 +78,6 @@ export class Member {
     this.#appendsBefore = store.appends;
     this.storeId = storeId;
     this.settings = settings;
-  }
-
-  /** Whether its store was this process's at some time; it may be claimed by a call after an opening that failed. */
-  get wasOwned(): boolean {
-    return this.wasOpened || this.#served;
   }
 
   /** Its next patch gets a promise of its own. One that is settled is let go: before Node 24 it keeps its call's asynchronous context. */
@@ -153,7 +149,7 @@ export class Member {
 
   /** A call is committed. */
   succeeded(operation: number): void {
-    this.#served = true;
+    this.wasOpened = true;
     this.#isFenced = false;
     if (operation === APPEND_PATCH) return;
     if (this.#failing.size > 0) this.#failing.delete(operation);

@@ -130,7 +130,8 @@ export function settleWrite(write: LargeWrite, noted: number, findings: Findings
   const collided = (noted & SLOT_COLLIDED) !== 0;
   if (collided && operation !== COMPACT_STORE) member.collided();
   const outcome = outcomeInSlot(noted);
-  const error = outcome >= FIRST_ERROR ? errorOf(operation, write.number, 0, outcome, findings) : undefined;
+  const failure = () => write.lost ?? errorOf(operation, write.number, 0, outcome, findings);
+  const error = outcome >= FIRST_ERROR ? failure() : undefined;
   findings.observer.ended(write.watched, error);
   if (error === undefined) write.settlers.resolve(operation === COMPACT_STORE ? !collided : undefined);
   end(write, error);

@@ -3,7 +3,7 @@
 import { types } from 'node:util';
 import { transfer } from 'comlink';
 import { cellTime } from '../../protocol/clock.ts';
-import { reportedOf } from '../../protocol/errors.ts';
+import { failureOf, reportedOf } from '../../protocol/errors.ts';
 import type { Loaded } from '../../protocol/service.ts';
 import { drop } from '../queue/found.ts';
 import type { LargeWrite } from '../queue/large-write.ts';
@@ -18,13 +18,13 @@ export function callWrite(
   onAnswer: () => void,
   onFailure: (error: unknown) => void,
 ): void {
-  const { number, slot, flags, data, watched } = write;
+  const { number, slot, flags, data, lost, watched } = write;
   const { member, operation, key, clock } = write.call;
   const ticket = { member: member.id, number, slot, flags, dropped, askedAt: cellTime(watched.begunAt) };
   const { buffer } = data;
   const isShared = types.isSharedArrayBuffer(buffer);
-  const bytes = isShared ? data : transfer(data, [buffer]);
-  link.call((service) => service.write(ticket, operation, key, clock, bytes), onAnswer, onFailure);
+  const given = isShared ? data : lost === undefined ? transfer(data, [buffer]) : failureOf(lost);
+  link.call((service) => service.write(ticket, operation, key, clock, given), onAnswer, onFailure);
   write.parcelIsGone = !isShared && !types.isArrayBuffer(buffer);
 }
 

@@ -3,7 +3,7 @@
  * uncaught error, an unhandled rejection or a signal that the program handles.
  */
 import { exitBegins } from '../exiting.ts';
-import { tellAtExit } from '../observe/notes.ts';
+import { leaveTheMiddle, tellAtExit } from '../observe/notes.ts';
 import { sayAtExit } from '../observe/warnings.ts';
 import type { ReplaceableWorker } from './replaceable-worker.ts';
 
@@ -80,6 +80,7 @@ export function guardExit(workers: readonly ReplaceableWorker[]): void {
     drain,
     exit() {
       exitBegins();
+      leaveTheMiddle();
       drain();
       tellAtExit(); // no microtask will do so any more; what is called within is drained at once
       for (const worker of [...workers]) worker.retire(CLOSE_PATIENCE_MS);

@@ -1,7 +1,7 @@
 /** The providers that a worker knows, or is to know: each from its attach to its detach. */
 import { transfer } from 'comlink';
-import { reportedOf, type SDS_PersistenceError } from '../../protocol/errors.ts';
-import type { Failure, ProviderMessage, Report } from '../../protocol/service.ts';
+import { failureOf, reportedOf } from '../../protocol/errors.ts';
+import type { ProviderMessage, Report } from '../../protocol/service.ts';
 import { Promise } from '../../protocol/surroundings.ts';
 import type { FileQueue } from '../queue/file-queue.ts';
 import type { Member } from '../queue/member.ts';
@@ -104,7 +104,7 @@ function messageOf({ member, queue }: Registration): ProviderMessage {
     busyTimeoutMs: settings.BusyTimeoutMs,
     verifyValues: settings.VerifyValues,
     exclusive: settings.Ownership === 'exclusive',
-    owned: member.wasOwned,
+    owned: member.wasOpened,
     snapshotFailure: member.snapshotFailure && failureOf(member.snapshotFailure),
     unsavedValues: Array.from(member.unsavedValues, ([key, { saves, error }]) => ({
       key,
@@ -112,11 +112,6 @@ function messageOf({ member, queue }: Registration): ProviderMessage {
       failure: failureOf(error),
     })),
   };
-}
-
-/** What a worker has to know of a failure that another one has reported. */
-function failureOf({ code, message, cause }: SDS_PersistenceError): Failure {
-  return { code, cause: { message: cause instanceof Error ? cause.message : message } };
 }
 
 /** What an attach comes to without a worker. */

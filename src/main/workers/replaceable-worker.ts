@@ -23,6 +23,8 @@ import { type LinkOwner, WorkerLink } from './worker-link.ts';
 const NO_THREAD = 'there is no worker thread, and none could be started; nothing was stored';
 const MEMORY_LOST = 'the worker thread was lost, and this database, kept in memory, with it';
 
+const ENDS_THREADS = 'worker threads ended again and again while they were at the work of this file';
+
 /** What a worker needs of the others. */
 export interface Pool {
   /** A thread of another worker, of the same kind, that can serve this one besides. */
@@ -231,15 +233,19 @@ export class ReplaceableWorker implements LinkOwner {
   /** A thread ended in the middle of a queue's work: the next one is given it too, but not again and again. */
   #tryAgain(queue: FileQueue, reason: unknown): void {
     queue.settle();
-    if (this.#restarts.mayTryAgain(queue)) return;
+    if (!this.#restarts.mayTryAgain(queue)) this.#abandon(queue, reason, ENDS_THREADS);
+  }
+
+  /** Gives up a queue of a worker that goes on: whoever opens the database after that gets another one. */
+  #abandon(queue: FileQueue, reason: unknown, detail: string): void {
     this.#pool.forget(queue);
-    this.#giveUpQueue(queue, reason, 'worker threads ended again and again while they were at the work of this file');
+    this.#giveUpQueue(queue, reason, detail);
     this.#registry.forget(queue, reason);
   }
 
   #goOn(reason: unknown): void {
     tell('worker-replaced', { Files: this.#queues.size });
-    for (const queue of this.#queues) if (queue.location.transient) this.#giveUpQueue(queue, reason, MEMORY_LOST);
+    for (const queue of this.#queues) if (queue.location.transient) this.#abandon(queue, reason, MEMORY_LOST);
     // first, since a provider is told of with what became of its calls
     for (const queue of this.#queues) queue.resume();
     if (this.#link !== undefined) this.#registry.tellAgain(this.#link);

@@ -3,9 +3,11 @@ import { MessagePort } from 'node:worker_threads';
 import { SLOT_COLLIDED } from '../../protocol/control.ts';
 import { ENTRY_ACKNOWLEDGED, ENTRY_KEEPS_BOTH } from '../../protocol/entries.ts';
 import { discard, open } from '../../protocol/parcel.ts';
-import type { Bytes, WriteTicket } from '../../protocol/service.ts';
+import type { Bytes, Failure, WriteTicket } from '../../protocol/service.ts';
 import { type Caller, EngineError, type Writes } from '../engine.ts';
 import { refuseFalseValue } from '../verify-value.ts';
+
+const NO_BYTES: Bytes = { buffer: new ArrayBuffer(0), start: 0, length: 0 };
 
 export class LargeWriteCursor implements Writes {
   readonly ticket: WriteTicket;
@@ -15,6 +17,7 @@ export class LargeWriteCursor implements Writes {
   readonly key: string;
   readonly at = 0;
   #bytes: Bytes;
+  readonly #lost: EngineError | undefined;
   readonly #outcomes: Int32Array;
   #read = false;
 
@@ -24,7 +27,7 @@ export class LargeWriteCursor implements Writes {
     caller: Caller,
     key: string,
     clock: number,
-    bytes: Bytes,
+    data: Bytes | Failure,
     outcomes: Int32Array,
   ) {
     this.ticket = ticket;
@@ -32,7 +35,9 @@ export class LargeWriteCursor implements Writes {
     this.caller = caller;
     this.key = key;
     this.clock = clock;
-    this.#bytes = bytes;
+    const isLost = 'code' in data;
+    this.#bytes = isLost ? NO_BYTES : data;
+    this.#lost = isLost ? new EngineError(data.code, data.cause) : undefined;
     this.#outcomes = outcomes;
   }
 
@@ -54,6 +59,7 @@ export class LargeWriteCursor implements Writes {
   next(): boolean {
     const first = !this.#read;
     this.#read = true;
+    if (this.#lost !== undefined) throw this.#lost;
     if (first && this.caller.verifyValues) refuseFalseValue(this);
     return first;
   }

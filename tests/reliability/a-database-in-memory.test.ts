@@ -1,0 +1,32 @@
+/** A database in memory is gone with its worker; whoever opens one of its name after that has a new one. */
+import { expect, it } from 'vitest';
+import { freshFile } from '../support/files.ts';
+import { runProgram } from '../support/programs.ts';
+
+it.each([':memory:', 'file:notes?mode=memory&cache=shared'])('%s after the loss of its worker', async (name) => {
+  const { stdout, stderr } = await runProgram(
+    `const alive = setInterval(() => {}, 1000); // the end of a thread would not keep the program waiting
+    let worker;
+    process.on('worker', (started) => (worker = started));
+    const outcome = (promise) => promise.then(() => 'fine', ({ code }) => code);
+    const open = () => new SDS_DesktopPersistenceProvider(${JSON.stringify(name)}, 'store');
+    const [first, second] = [open(), open()];
+    await first.appendPatch(patchOf(1), 1);
+    await second.ready();
+    await worker.terminate();
+    const told = [await outcome(first.appendPatch(patchOf(2), 2)), await outcome(second.flush())];
+    const next = open(); // as long as the others are there
+    told.push(await outcome(next.appendPatch(patchOf(1), 1)), (await next.loadPatchesSince(0)).length);
+    told.push(await outcome(first.close()), await outcome(second.close()));
+    told.push(await outcome(next.appendPatch(patchOf(2), 2)), (await next.loadPatchesSince(0)).length);
+    console.log(told.join());
+    await next.close();
+    clearInterval(alive);`,
+    freshFile(),
+    { env: { SDS_PERSISTENCE_WORKERS: '1' } },
+  );
+  expect({ stdout, stderr }).toEqual({
+    stdout: 'worker-lost,worker-lost,fine,1,fine,fine,fine,2\n',
+    stderr: '',
+  });
+});
