@@ -33,9 +33,14 @@ export class Opening {
     return attempt;
   }
 
+  /** Whether the last attempt failed, and says nothing any more: it was told, or calls are carried out since. */
+  get #isPast(): boolean {
+    return this.#failed || (this.#member.wasServed && 'error' in this.#attempt);
+  }
+
   /** Whether another process may give the store back: it was never this one's. */
   get mayComeFree(): boolean {
-    return this.#queue.location.server !== undefined && !this.#member.wasOpened && !this.#worker.lost;
+    return this.#queue.location.server !== undefined && !this.#member.wasOwned && !this.#worker.lost;
   }
 
   /** What came of it; a store that another process has is waited for as long as `BusyTimeoutMs` says, unless `isOver`. */
@@ -43,7 +48,7 @@ export class Opening {
     const giveUpAt = performance.now() + this.#member.settings.BusyTimeoutMs;
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       if (this.#member.wasOpened) return {};
-      if (this.#failed && !isOver()) {
+      if (this.#isPast && !isOver()) {
         this.#failed = false;
         this.#attempt = this.#begin();
       }

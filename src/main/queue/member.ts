@@ -58,10 +58,12 @@ export class Member {
   /** Whether another process has taken its store, and that is told. */
   #isFenced = false;
   /**
-   * Whether its database was open for it at some time, by an attempt to open it or by a call after one that failed: before
-   * that, a failure to open is each call's; since then, its store was this process's.
+   * Whether its database was open at some time, by an attempt to open it or by a write after one that failed: before that,
+   * a failure to open is each call's.
    */
   wasOpened = false;
+  /** Whether anything was found in its store, or stored: on a full disk, a database may be read that can't be opened. */
+  wasServed = false;
   /** Why the last snapshot was not stored, if so; and whether its promise resolved before that was known. */
   snapshotFailure: SDS_PersistenceError | undefined;
   snapshotWasQueued = false;
@@ -147,10 +149,21 @@ export class Member {
     };
   }
 
-  /** A call is committed. */
-  succeeded(operation: number): void {
-    this.wasOpened = true;
+  /** Whether its store was this process's at some time; it may be claimed by a call after an opening that failed. */
+  get wasOwned(): boolean {
+    return this.wasOpened || this.wasServed;
+  }
+
+  /** A load is answered. */
+  loaded(): void {
+    this.wasServed = true;
     this.#isFenced = false;
+  }
+
+  /** A write is committed. */
+  succeeded(operation: number): void {
+    this.loaded();
+    this.wasOpened = true;
     if (operation === APPEND_PATCH) return;
     if (this.#failing.size > 0) this.#failing.delete(operation);
     if (operation === SAVE_SNAPSHOT) this.snapshotFailure = undefined;

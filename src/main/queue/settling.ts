@@ -179,10 +179,11 @@ export function refuse(item: Item, reason: GiveUpReason, findings: Findings): vo
 }
 
 /** Of what crossed by itself: rejects it if it has failed, and tells who watches it. */
-function end({ call, settlers, watchers }: LargeWrite | Load, error: SDS_PersistenceError | undefined): void {
+function end({ kind, call, settlers, watchers }: LargeWrite | Load, error: SDS_PersistenceError | undefined): void {
   const { member, operation } = call;
   if (error === undefined) {
-    member.succeeded(operation);
+    if (kind === 'load') member.loaded();
+    else member.succeeded(operation);
   } else {
     member.failures++;
     member.failed(operation, error);

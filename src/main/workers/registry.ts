@@ -104,7 +104,7 @@ function messageOf({ member, queue }: Registration): ProviderMessage {
     busyTimeoutMs: settings.BusyTimeoutMs,
     verifyValues: settings.VerifyValues,
     exclusive: settings.Ownership === 'exclusive',
-    owned: member.wasOpened,
+    owned: member.wasOwned,
     snapshotFailure: member.snapshotFailure && failureOf(member.snapshotFailure),
     unsavedValues: Array.from(member.unsavedValues, ([key, { saves, error }]) => ({
       key,
