@@ -92,7 +92,7 @@ export const FIRST_ERROR = 1;
 
 /**
  * Flag of an entry: its patch was ignored although its bytes are not those under that number; or its store was not
- * compacted, since it is not as its caller has seen it.
+ * compacted, since it is not as its caller has seen it; or its release was refused, since the save before it was not stored.
  */
 export const ENTRY_COLLIDED = 1;
 /** Of a patch: if its number is taken by other bytes, it is stored under the next free one. */

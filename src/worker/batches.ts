@@ -163,7 +163,7 @@ export class Batches {
       if (calls.settler < done) continue;
       calls.fail(outcome);
       noteSnapshot(calls.operation, calls.caller, error);
-      noteFailure(calls, error);
+      if (noteFailure(calls, error)) calls.markCollided(calls.at);
     }
   }
 }

@@ -7,8 +7,11 @@ import { RELEASE_VALUE, SAVE_VALUE } from '../protocol/entries.ts';
 import type { Failure, ProviderMessage } from '../protocol/service.ts';
 import { EngineError, type UnsavedValues, type Writes } from './engine.ts';
 
-/** Told of each call that has failed; of other ones than those of values it takes no notice. */
-export function noteFailure(call: Writes, failure: EngineError): void {
+/**
+ * Told of each call that has failed; of other ones than those of values it takes no notice. Returns whether it is a release
+ * that was refused for that, and whose caller hears of it: the main side counts it then.
+ */
+export function noteFailure(call: Writes, failure: EngineError): boolean {
   const { operation, caller } = call;
   if (operation === SAVE_VALUE && call.isAcknowledged) {
     caller.unsavedValues ??= new Map();
@@ -17,9 +20,11 @@ export function noteFailure(call: Writes, failure: EngineError): void {
   } else if (operation === RELEASE_VALUE && caller.unsavedValues !== undefined) {
     const unsaved = caller.unsavedValues.get(call.key);
     // one that has rejected for another reason is called again
-    if (unsaved === undefined || (unsaved.refusal !== failure && !call.isAcknowledged)) return;
+    if (unsaved === undefined || (unsaved.refusal !== failure && !call.isAcknowledged)) return false;
     if (--unsaved.saves === 0) caller.unsavedValues.delete(call.key);
+    return !call.isAcknowledged;
   }
+  return false;
 }
 
 function refusalOf(code: Failure['code'], cause: Failure['cause']): EngineError {

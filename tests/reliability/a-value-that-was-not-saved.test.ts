@@ -79,6 +79,20 @@ for (const [size, bytes] of [
       expect(await provider.loadValue('hash')).toBeUndefined();
     });
 
+    it('is done with once the refusal of its release was heard, also for the next worker', async () => {
+      const { file, provider } = await open();
+      await whileLocked(file, 2, async () => {
+        await provider.saveValue('other', bytes);
+        await provider.saveValue('hash', bytes);
+      });
+      await provider.releaseValue('other');
+      expect(await outcomeOf(provider.flush())).toMatch(/^database-busy: releaseValue/);
+      expect(await outcomeOf(provider.releaseValue('hash'))).toMatch(/no reference was taken away/);
+      await Promise.all([...livingWorkers].map((worker) => worker.terminate()));
+      expect(await outcomeOf(provider.releaseValue('hash'))).toBe('fine');
+      expect(await provider.loadValue('hash')).toBeUndefined();
+    });
+
     it('is counted once for each save that was stored, whatever came between', async () => {
       const { file, provider } = await open();
       await whileLocked(file, 1, () => provider.saveValue('hash', bytes));

@@ -1,5 +1,6 @@
 /** Gathered writes of one file: they cross at once, by the ring, and are committed together. */
 
+import { RELEASE_VALUE } from '../../protocol/entries.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { NO_SLAB } from '../../protocol/slabs.ts';
 import type { Watched } from '../observe/file-observer.ts';
@@ -10,6 +11,8 @@ import type { Call, Member, Settling, Watcher } from './member.ts';
 export interface Settler extends Settling {
   member: Member;
   operation: number;
+  /** Of a value that is released. */
+  key?: string;
   /** Of a compaction: whether it left the store as it is. */
   wasLeft?: boolean;
 }
@@ -47,9 +50,12 @@ export class Batch implements Awaited {
   }
 
   /** Adds the promise of a call; returns its index among those of the batch. */
-  addPromise(member: Member, operation: number, { promise, resolve, reject }: PromiseWithResolvers<unknown>): number {
+  addPromise(member: Member, operation: number, made: PromiseWithResolvers<unknown>, key = ''): number {
+    const { promise, resolve, reject } = made;
     Acknowledgement.standsFor(promise, this);
-    return this.settlers.push({ member, operation, resolve, reject }) - 1;
+    const settler: Settler = { member, operation, resolve, reject };
+    if (operation === RELEASE_VALUE) settler.key = key;
+    return this.settlers.push(settler) - 1;
   }
 
   /** The same for a call that is acknowledged already: who is told of its failure is the provider. */

@@ -183,9 +183,14 @@ export class Member {
     this.untold ??= error;
     const { saves = 0 } = this.unsavedValues.get(key) ?? {};
     if (operation === SAVE_VALUE) this.unsavedValues.set(key, { saves: saves + 1, error });
-    else if (operation === RELEASE_VALUE && saves > 1) this.unsavedValues.set(key, { saves: saves - 1, error });
-    else if (operation === RELEASE_VALUE) this.unsavedValues.delete(key);
+    else if (operation === RELEASE_VALUE) this.unsavedReleased(key);
     warnOfFailure(this.dbPath, this.storeId, error);
+  }
+
+  /** A release has failed since the save before it had: that reference is done with. */
+  unsavedReleased(key: string): void {
+    const unsaved = this.unsavedValues.get(key);
+    if (unsaved !== undefined && --unsaved.saves === 0) this.unsavedValues.delete(key);
   }
 
   /** A promise has rejected with this: if that was it, it is told. */

@@ -123,7 +123,7 @@ export class OpenBatch {
       const needsSnapshot = operation === PRUNE_PATCHES && member.snapshotWasQueued ? ENTRY_NEEDS_SNAPSHOT : 0;
       const isAcknowledged = member.acknowledgesQueued(call);
       const flags = isAcknowledged ? needsSnapshot | ENTRY_ACKNOWLEDGED : needsSnapshot;
-      const index = isAcknowledged ? batch.addAcknowledged(call) : batch.addPromise(member, operation, made);
+      const index = isAcknowledged ? batch.addAcknowledged(call) : batch.addPromise(member, operation, made, key);
       member.endRun(); // calls of a provider keep their order, even if some fail
       if (this.#writer.write(operation, flags, member.id, index, clock, bytes, length, key, keyLength)) {
         const settler = batch.settlers[index];

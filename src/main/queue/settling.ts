@@ -14,6 +14,7 @@ import {
   flagsOf,
   operationNames,
   outcomeOf,
+  RELEASE_VALUE,
 } from '../../protocol/entries.ts';
 import { errorCodes, makeError, reviveError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Loaded } from '../../protocol/service.ts';
@@ -91,6 +92,7 @@ function failuresOf(batch: Batch, findings: Findings): Failures | undefined {
     const { member, operation } = settler;
     if (flagsOf(word) & ENTRY_COLLIDED) {
       if (operation === COMPACT_STORE) settler.wasLeft = true;
+      else if (operation === RELEASE_VALUE) member.unsavedReleased(settler.key ?? '');
       else member.collided();
     }
     const outcome = outcomeOf(word);
