@@ -67,18 +67,18 @@ const suite = (freshPlace: () => Promise<string>) => () => {
     expect(text.length).toBeGreaterThanOrEqual(stored);
     // they come back to another server with what they have: all is there again, once
     const next = await ServerProcess.start(server(''), place);
-    const [one, other] = await Promise.all(
+    const back = await Promise.all(
       clients.map(async ({ document }) => {
-        const back = await connect(next.url, 'notes', document);
-        await back.heard();
-        return back;
+        const client = await connect(next.url, 'notes', document);
+        await client.heard();
+        return client;
       }),
     );
     const all = clients.reduce((sum, { typed }) => sum + typed(), 0);
-    // both are of the same character only: texts that both lack something of may be alike for a moment
-    await expect.poll(() => one?.text()).toHaveLength(all);
-    await expect.poll(() => one?.text()).toBe(other?.text());
-    expect(one?.text()).toHaveLength(all);
+    const states = () => back.map(({ text, document }) => [text().length, document.store.pendingStructs]);
+    const whole = [all, null];
+    await expect.poll(states).toEqual([whole, whole]);
+    expect(back[0]?.text()).toBe(back[1]?.text());
   });
 };
 
