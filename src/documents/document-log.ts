@@ -380,7 +380,11 @@ export class DocumentLog {
     }
   }
 
-  /** Stores what is to be stored, and releases the store. Calling it again is the same call. */
+  /**
+   * Stores what is to be stored, and releases the store. Calling it again is the same call.
+   *
+   * @throws SDS_PersistenceError why it could not be stored, once all is released
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -393,8 +397,12 @@ export class DocumentLog {
 
   async #close(): Promise<void> {
     this.#pause?.end();
+    const rejections = this.#rejections;
     try {
       await this.flush();
+    } catch (error) {
+      // without a live document nothing makes up for what was rejected before, of which all were told
+      if (this.#live !== undefined || rejections !== this.#rejections) throw error;
     } finally {
       await this.provider.close();
     }
