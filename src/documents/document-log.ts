@@ -106,7 +106,7 @@ export class DocumentLog {
    * @returns that, and of how many updates
    */
   async compute(task: 'stateVector' | 'diff', against?: Uint8Array): Promise<{ bytes: Uint8Array; updates: number }> {
-    const { store, merged } = await this.#loadMerged({ task, against, copies: 1 }, true);
+    const { store, merged } = await keptAlive(this.#loadMerged({ task, against, copies: 1 }, true));
     return { bytes: bytesIn(merged[0] as Parcel), updates: updatesOf(store) }; // of a merge alone there may be nothing to do
   }
 
@@ -118,7 +118,7 @@ export class DocumentLog {
     const store = await this.#load();
     this.#growth.loaded(store);
     if (store.patches <= FEW_PATCHES) return this.#loaded(store);
-    const bytes = await inTime(this.#mergeLoaded(store), MERGED_WITHIN_MS);
+    const bytes = await keptAlive(inTime(this.#mergeLoaded(store), MERGED_WITHIN_MS));
     return bytes === undefined ? this.#loaded(await this.#load()) : [bytes];
   }
 
@@ -319,9 +319,13 @@ export class DocumentLog {
    * @returns whether it was stored: not if another process has changed the store meanwhile
    * @throws SDS_PersistenceError; nothing is changed. `closed` if the log is closed meanwhile
    */
-  async compact(): Promise<boolean> {
+  compact(): Promise<boolean> {
+    return keptAlive(this.#compactNext());
+  }
+
+  async #compactNext(): Promise<boolean> {
     // what becomes of one that was begun by itself is told elsewhere
-    while (this.#compacting !== undefined) await keptAlive(Promise.allSettled([this.#compacting]));
+    while (this.#compacting !== undefined) await Promise.allSettled([this.#compacting]);
     return this.#begin(() => this.#compact(true));
   }
 

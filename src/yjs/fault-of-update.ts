@@ -1,5 +1,5 @@
 /** Whether bytes that come from elsewhere are an update of Yjs. */
-import type { Merging } from '../documents/index.ts';
+import { keptAlive, type Merging } from '../documents/index.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
 import { discard, type Parcel, seal } from '../protocol/parcel.ts';
 import { blockOf } from '../protocol/patch-blocks.ts';
@@ -13,7 +13,7 @@ import { EMPTY_BYTES } from './yjs.ts';
 export async function faultOfUpdate(merging: Merging, bytes: Uint8Array): Promise<string | undefined> {
   const load = async () => seal([blockOf(Uint8Array.from(bytes))]);
   try {
-    const [merged] = await merging.run({ task: 'merge', copies: 1 }, load, true);
+    const [merged] = await keptAlive(merging.run({ task: 'merge', copies: 1 }, load, true));
     const { length } = merged as Parcel; // there were parts
     discard(merged as Parcel);
     if (length > EMPTY_BYTES || bytes.byteLength <= EMPTY_BYTES) return undefined;

@@ -2,11 +2,21 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it } from 'vitest';
 import * as Y from 'yjs';
 import { place } from '../package/a-fresh-machine.ts';
 import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
-import { mergingThreads, persistenceOn, runEditor, storedText, textOf, type, updateOf } from './documents.ts';
+import {
+  mergingThreads,
+  persistenceOn,
+  runEditor,
+  storedText,
+  textOf,
+  type,
+  updateOf,
+  updatesOf,
+} from './documents.ts';
 
 const yjs = JSON.stringify(import.meta.resolve('yjs'));
 
@@ -146,4 +156,21 @@ it('a thread that can not be asked: that is told once, and the process does not 
     join(freshFolder(), 'documents.db'),
   );
   expect(ended).toEqual({ code: 0, signal: null, stdout: 'worker-lost on purpose\nsoon\n', stderr: '' });
+});
+
+it('a merge that hangs: the document is opened without it, the program ends, and all updates stay', async () => {
+  const file = freshFile();
+  const provider = new SDS_DesktopPersistenceProvider(file, 'notes');
+  for (const [at, update] of updatesOf('x'.repeat(600)).entries()) void provider.appendPatch(update, at + 1);
+  await provider.close();
+  const yjs = yjsThat('Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);');
+  const ended = await runEditor(
+    `const persistence = new YjsPersistence(file, { Y, yjs: ${JSON.stringify(yjs)} });
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    console.log(doc.getText('text').length);`,
+    file,
+  );
+  expect(ended).toEqual({ code: 0, signal: null, stdout: '600\n', stderr: '' });
+  expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: { length: 600 } });
 });
