@@ -15,10 +15,8 @@ import { keptAlive } from './merging-thread.ts';
 import { GrowingPause } from './pause.ts';
 import type { Trouble } from './trouble.ts';
 
-/** To apply so many one by one takes the main thread less than starting another thread to merge them. */
-const FEW_PATCHES = 64;
-/** Whoever opens a document waits so long for its updates to be merged; then they are applied one by one. */
-const MERGED_WITHIN_MS = 3000;
+/** Whoever opens a long document waits so long for it to be compacted; then its updates are applied as they are. */
+const COMPACTED_WITHIN_MS = 3000;
 
 /** The document in the memory of this thread. */
 export interface LiveDocument {
@@ -106,20 +104,32 @@ export class DocumentLog {
    * @returns that, and of how many updates
    */
   async compute(task: 'stateVector' | 'diff', against?: Uint8Array): Promise<{ bytes: Uint8Array; updates: number }> {
-    const { store, merged } = await keptAlive(this.#loadMerged({ task, against, copies: 1 }, true));
-    return { bytes: bytesIn(merged[0] as Parcel), updates: updatesOf(store) }; // of a merge alone there may be nothing to do
+    const { store, merged } = await keptAlive(this.#loadMerged({ task, against }, true));
+    const [bytes] = viewsOf(open(merged as Parcel)); // of a merge alone there may be nothing to do
+    return { bytes: bytes as Uint8Array, updates: updatesOf(store) }; // one was sealed
   }
 
   /**
-   * What is stored: one update, or a few, which belong to the caller and may share buffers. Many are merged in the merging
-   * thread first; what that thread can't merge, or not soon, is returned as it is stored.
+   * What is stored, as updates which belong to the caller and may share buffers. A long document is compacted first; what can't be
+   * compacted, or not soon, is returned as it is stored.
    */
   async load(): Promise<Uint8Array[]> {
-    const store = await this.#load();
+    let store = await this.#load();
     this.#growth.loaded(store);
-    if (store.patches <= FEW_PATCHES) return this.#loaded(store);
-    const bytes = await keptAlive(inTime(this.#mergeLoaded(store), MERGED_WITHIN_MS));
-    return bytes === undefined ? this.#loaded(await this.#load()) : [bytes];
+    if (await this.#isCompactedInTime()) {
+      discard(store.parcel);
+      this.#growth.beginAnew(); // what was appended since is loaded, too
+      store = await this.#load();
+      this.#growth.loaded(store);
+    }
+    return viewsOf(open(store.parcel));
+  }
+
+  /** Whether it was long, and is compacted now, which goes on if it takes longer. */
+  async #isCompactedInTime(): Promise<boolean | undefined> {
+    if (!this.#growth.isLong) return false;
+    this.#compactIfLong(true);
+    return this.#compacting && keptAlive(inTime(this.#compacting, COMPACTED_WITHIN_MS));
   }
 
   #load = async (): Promise<LoadedStore> => {
@@ -135,27 +145,21 @@ export class DocumentLog {
     }
   };
 
-  /**
-   * Loads the store, when its turn has come, and merges it, if there is anything to merge.
-   *
-   * @param first - what was loaded before
-   */
+  /** Loads the store, when its turn has come, and merges it, if there is anything to merge. */
   async #loadMerged(
     order: MergeOrder,
     isWaitedFor: boolean,
-    first?: LoadedStore,
-  ): Promise<{ store: LoadedStore; merged: Parcel[] }> {
-    if (first === undefined) await this.#owned();
-    let [store, untried] = [first, first];
+  ): Promise<{ store: LoadedStore; merged: Parcel | undefined }> {
+    await this.#owned();
+    let store: LoadedStore | undefined;
     const load = async () => {
-      store = untried ?? (await this.#load());
-      untried = undefined; // another attempt has to load it anew
+      store = await this.#load();
       if (order.task !== 'merge' || store.patches > 0) return store.parcel;
       discard(store.parcel);
       return undefined;
     };
     const merged = await this.#merging.run(order, load, isWaitedFor);
-    return { store: store as LoadedStore, merged }; // it was loaded for that
+    return { store: store as unknown as LoadedStore, merged }; // it was loaded for that
   }
 
   /** What another process has is waited for before the turn to be merged comes, which others would have to wait for. */
@@ -166,24 +170,6 @@ export class DocumentLog {
       this.#noteLoss(error as SDS_PersistenceError);
       if (this.#isLost) throw error; // else it is the load's to say: it may succeed on a disk that is full
     }
-  }
-
-  /** Merges what was loaded, and stores that as well if it is long: also where it comes too late for whoever opens the document. */
-  async #mergeLoaded(first: LoadedStore): Promise<Uint8Array | undefined> {
-    const { store, merged } = await this.#loadMerged(
-      { task: 'merge', copies: this.#growth.isLong ? 2 : 1 },
-      true,
-      first,
-    );
-    const [own, copy] = merged;
-    if (copy !== undefined && this.#compacting !== undefined) discard(copy);
-    else if (copy !== undefined) void this.#compactBy(() => this.#replace(store, copy));
-    return own === undefined ? undefined : bytesIn(own);
-  }
-
-  #loaded({ parcel }: StoreInParcel): Uint8Array[] {
-    this.#compactIfLong();
-    return viewsOf(open(parcel));
   }
 
   // ---- updates --------------------------------------------------------------------------------------
@@ -210,7 +196,7 @@ export class DocumentLog {
       void stored.catch(this.#rejected); // nobody is woken for that
     }
     this.#growth.appended(update);
-    this.#compactIfLong();
+    this.#compactIfLong(false);
     return stored;
   }
 
@@ -299,15 +285,15 @@ export class DocumentLog {
 
   // ---- compaction ------------------------------------------------------------------------------------
 
-  #compactIfLong(): void {
+  #compactIfLong(isWaitedFor: boolean): void {
     if (!this.#growth.isLong || this.#compacting !== undefined || this.#closing !== undefined) return;
-    void this.#compactBy(() => this.#compact(false));
+    void this.#compactByItself(isWaitedFor);
   }
 
-  /** One that nobody waits for. */
-  async #compactBy(compact: () => Promise<boolean>): Promise<void> {
+  /** No call rejects with what it fails with. */
+  async #compactByItself(isWaitedFor: boolean): Promise<void> {
     try {
-      await this.#begin(compact);
+      await this.#begin(isWaitedFor);
     } catch (error) {
       if (this.#closing === undefined) this.#trouble.tell('merge', this.name, error as SDS_PersistenceError);
     }
@@ -326,11 +312,11 @@ export class DocumentLog {
   async #compactNext(): Promise<boolean> {
     // what becomes of one that was begun by itself is told elsewhere
     while (this.#compacting !== undefined) await Promise.allSettled([this.#compacting]);
-    return this.#begin(() => this.#compact(true));
+    return this.#begin(true);
   }
 
-  async #begin(compact: () => Promise<boolean>): Promise<boolean> {
-    this.#compacting = compact();
+  async #begin(isWaitedFor: boolean): Promise<boolean> {
+    this.#compacting = this.#compact(isWaitedFor);
     this.#growth.beginAnew();
     try {
       return await this.#compacting;
@@ -341,11 +327,10 @@ export class DocumentLog {
 
   async #compact(isWaitedFor: boolean): Promise<boolean> {
     const { patches } = this.#growth; // of which there are none once it has begun
-    const { store, merged } = await this.#loadMerged({ task: 'merge', copies: 1 }, isWaitedFor);
-    const [parcel] = merged;
+    const { store, merged } = await this.#loadMerged({ task: 'merge' }, isWaitedFor);
     const hadMore = this.#growth.snapshotBytes > 0 || store.patches < patches;
     if (store.snapshotClock === undefined && hadMore) this.#wasRemoved();
-    return parcel === undefined || this.#replace(store, parcel);
+    return merged === undefined || this.#replace(store, merged);
   }
 
   /** By another process: what was appended since can't be applied without what was before. */
@@ -415,8 +400,4 @@ export class DocumentLog {
 
 function updatesOf({ snapshotClock, patches }: StoreInParcel): number {
   return snapshotClock === undefined ? patches : patches + 1;
-}
-
-function bytesIn(merged: Parcel): Uint8Array {
-  return viewsOf(open(merged))[0] as Uint8Array; // one was sealed
 }

@@ -5,13 +5,13 @@ import type { Promise } from '../protocol/surroundings.ts';
 import { type Merging, NoMergeModule } from './merging.ts';
 import type { Turns } from './turns.ts';
 
-type Merge = (order: MergeOrder, parts: Parcel, isWaitedFor: boolean) => Promise<Parcel[]>;
+type Merge = (order: MergeOrder, parts: Parcel, isWaitedFor: boolean) => Promise<Parcel>;
 
 /** @param merge - if it throws `NoMergeModule`, it finds another way the next time */
 export function inTurns(turns: Turns, merge: Merge): Merging {
   const run: Merging['run'] = async (order, load, isWaitedFor) => {
     const parts = await load();
-    if (parts === undefined) return [];
+    if (parts === undefined) return undefined;
     try {
       return await merge(order, parts, isWaitedFor);
     } finally {

@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it } from 'vitest';
 import * as Y from 'yjs';
 import { place } from '../package/a-fresh-machine.ts';
@@ -12,6 +11,7 @@ import {
   persistenceOn,
   runEditor,
   storedText,
+  storeUnmerged,
   textOf,
   type,
   updateOf,
@@ -60,15 +60,11 @@ it.each([
 
 it('a thread that is killed while a document is opened: it is opened all the same', async () => {
   const file = freshFile();
-  const source = new Y.Doc();
-  const before = persistenceOn(file);
-  source.on('update', (update) => void before.storeUpdate('notes', update));
-  type(source, 'x'.repeat(300));
-  await before.destroy();
+  await storeUnmerged(file, updatesOf('x'.repeat(600)));
   const persistence = persistenceOn(file, { yjs: yjsThat('process.exit(0);') });
   const doc = new Y.Doc();
   await persistence.bindState('notes', doc);
-  expect(textOf(doc)).toBe('x'.repeat(300));
+  expect(textOf(doc)).toBe('x'.repeat(600));
 });
 
 it('a thread that is terminated from outside, with work in its queue: all of it settles', async () => {
@@ -160,9 +156,7 @@ it('a thread that can not be asked: that is told once, and the process does not 
 
 it('a merge that hangs: the document is opened without it, the program ends, and all updates stay', async () => {
   const file = freshFile();
-  const provider = new SDS_DesktopPersistenceProvider(file, 'notes');
-  for (const [at, update] of updatesOf('x'.repeat(600)).entries()) void provider.appendPatch(update, at + 1);
-  await provider.close();
+  await storeUnmerged(file, updatesOf('x'.repeat(600)));
   const yjs = yjsThat('Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);');
   const ended = await runEditor(
     `const persistence = new YjsPersistence(file, { Y, yjs: ${JSON.stringify(yjs)} });
