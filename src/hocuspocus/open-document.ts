@@ -76,9 +76,12 @@ export class OpenDocument {
 
   /** The same with what waits for updates that never came: nothing has told of that. */
   async storeAll(): Promise<void> {
-    if (this.#pending.isNew) void this.log.append(this.#state());
-    this.#pending.isStored();
+    this.#storePending();
     await this.store();
+  }
+
+  #storePending(): void {
+    this.#pending.storedBy(() => void this.log.append(this.#state()));
   }
 
   /** See `DocumentLog.removeStored`. */
@@ -119,6 +122,7 @@ export class OpenDocument {
 
   async #leave(): Promise<void> {
     this.#retrying?.end();
+    this.#storePending(); // which came since, or nobody has unloaded the document
     await this.#documents.close(this.log);
   }
 
