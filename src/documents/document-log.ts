@@ -50,6 +50,7 @@ export class DocumentLog {
   #compacting: Promise<boolean> | undefined;
   /** Between two attempts to complete the database. */
   #pause: GrowingPause | undefined;
+  #completed: Promise<void> | undefined;
   /** Whether the last update that came meanwhile was rejected as well. */
   #isRejecting = false;
   #closing: Promise<void> | undefined;
@@ -239,7 +240,12 @@ export class DocumentLog {
   #completeLater(): void {
     if (this.#pause !== undefined) return;
     this.#pause = new GrowingPause();
-    void this.#completeAtLast(this.#pause);
+    this.#completed = this.#completeAtLast(this.#pause);
+  }
+
+  /** Resolves once the database lacks nothing that was rejected, which is tried from time to time, or the log is closed. */
+  get completed(): Promise<void> | undefined {
+    return this.#completed;
   }
 
   async #completeAtLast(pause: GrowingPause): Promise<void> {
