@@ -152,7 +152,7 @@ export class DocumentLog {
     isWaitedFor: boolean,
   ): Promise<{ store: LoadedStore; merged: Parcel | undefined }> {
     await this.#owned();
-    let store: LoadedStore | undefined;
+    let store!: LoadedStore; // it is loaded before anything can be merged
     const load = async () => {
       store = await this.#load();
       if (order.task !== 'merge' || store.patches > 0) return store.parcel;
@@ -160,7 +160,7 @@ export class DocumentLog {
       return undefined;
     };
     const merged = await this.#merging.run(order, load, isWaitedFor);
-    return { store: store as unknown as LoadedStore, merged }; // it was loaded for that
+    return { store, merged };
   }
 
   /** What another process has is waited for before the turn to be merged comes, which others would have to wait for. */
