@@ -15,10 +15,8 @@ import { keptAlive } from './merging-thread.ts';
 import { GrowingPause } from './pause.ts';
 import type { Trouble } from './trouble.ts';
 
-/** To apply so many one by one takes the main thread less than starting another thread to merge them. */
-const FEW_PATCHES = 64;
-/** Whoever opens a document waits so long for its updates to be merged; then they are applied one by one. */
-const MERGED_WITHIN_MS = 3000;
+/** Whoever opens a long document waits so long for it to be compacted; then its updates are applied as they are. */
+const COMPACTED_WITHIN_MS = 3000;
 
 /** The document in the memory of this thread. */
 export interface LiveDocument {
@@ -52,6 +50,7 @@ export class DocumentLog {
   #compacting: Promise<boolean> | undefined;
   /** Between two attempts to complete the database. */
   #pause: GrowingPause | undefined;
+  #completed: Promise<void> | undefined;
   /** Whether the last update that came meanwhile was rejected as well. */
   #isRejecting = false;
   #closing: Promise<void> | undefined;
@@ -106,20 +105,32 @@ export class DocumentLog {
    * @returns that, and of how many updates
    */
   async compute(task: 'stateVector' | 'diff', against?: Uint8Array): Promise<{ bytes: Uint8Array; updates: number }> {
-    const { store, merged } = await this.#loadMerged({ task, against, copies: 1 }, true);
-    return { bytes: bytesIn(merged[0] as Parcel), updates: updatesOf(store) }; // of a merge alone there may be nothing to do
+    const { store, merged } = await keptAlive(this.#loadMerged({ task, against }, true));
+    const [bytes] = viewsOf(open(merged as Parcel)); // of a merge alone there may be nothing to do
+    return { bytes: bytes as Uint8Array, updates: updatesOf(store) }; // one was sealed
   }
 
   /**
-   * What is stored: one update, or a few, which belong to the caller and may share buffers. Many are merged in the merging
-   * thread first; what that thread can't merge, or not soon, is returned as it is stored.
+   * What is stored, as updates which belong to the caller and may share buffers. A long document is compacted first; what can't be
+   * compacted, or not soon, is returned as it is stored.
    */
   async load(): Promise<Uint8Array[]> {
-    const store = await this.#load();
+    let store = await this.#load();
     this.#growth.loaded(store);
-    if (store.patches <= FEW_PATCHES) return this.#loaded(store);
-    const bytes = await inTime(this.#mergeLoaded(store), MERGED_WITHIN_MS);
-    return bytes === undefined ? this.#loaded(await this.#load()) : [bytes];
+    if (await this.#isCompactedInTime()) {
+      discard(store.parcel);
+      this.#growth.beginAnew(); // what was appended since is loaded, too
+      store = await this.#load();
+      this.#growth.loaded(store);
+    }
+    return viewsOf(open(store.parcel));
+  }
+
+  /** Whether it was long, and is compacted now, which goes on if it takes longer. */
+  async #isCompactedInTime(): Promise<boolean | undefined> {
+    if (!this.#growth.isLong) return false;
+    this.#compactIfLong(true);
+    return this.#compacting && keptAlive(inTime(this.#compacting, COMPACTED_WITHIN_MS));
   }
 
   #load = async (): Promise<LoadedStore> => {
@@ -135,27 +146,21 @@ export class DocumentLog {
     }
   };
 
-  /**
-   * Loads the store, when its turn has come, and merges it, if there is anything to merge.
-   *
-   * @param first - what was loaded before
-   */
+  /** Loads the store, when its turn has come, and merges it, if there is anything to merge. */
   async #loadMerged(
     order: MergeOrder,
     isWaitedFor: boolean,
-    first?: LoadedStore,
-  ): Promise<{ store: LoadedStore; merged: Parcel[] }> {
-    if (first === undefined) await this.#owned();
-    let [store, untried] = [first, first];
+  ): Promise<{ store: LoadedStore; merged: Parcel | undefined }> {
+    await this.#owned();
+    let store!: LoadedStore; // it is loaded before anything can be merged
     const load = async () => {
-      store = untried ?? (await this.#load());
-      untried = undefined; // another attempt has to load it anew
+      store = await this.#load();
       if (order.task !== 'merge' || store.patches > 0) return store.parcel;
       discard(store.parcel);
       return undefined;
     };
     const merged = await this.#merging.run(order, load, isWaitedFor);
-    return { store: store as LoadedStore, merged }; // it was loaded for that
+    return { store, merged };
   }
 
   /** What another process has is waited for before the turn to be merged comes, which others would have to wait for. */
@@ -166,24 +171,6 @@ export class DocumentLog {
       this.#noteLoss(error as SDS_PersistenceError);
       if (this.#isLost) throw error; // else it is the load's to say: it may succeed on a disk that is full
     }
-  }
-
-  /** Merges what was loaded, and stores that as well if it is long: also where it comes too late for whoever opens the document. */
-  async #mergeLoaded(first: LoadedStore): Promise<Uint8Array | undefined> {
-    const { store, merged } = await this.#loadMerged(
-      { task: 'merge', copies: this.#growth.isLong ? 2 : 1 },
-      true,
-      first,
-    );
-    const [own, copy] = merged;
-    if (copy !== undefined && this.#compacting !== undefined) discard(copy);
-    else if (copy !== undefined) void this.#compactBy(() => this.#replace(store, copy));
-    return own === undefined ? undefined : bytesIn(own);
-  }
-
-  #loaded({ parcel }: StoreInParcel): Uint8Array[] {
-    this.#compactIfLong();
-    return viewsOf(open(parcel));
   }
 
   // ---- updates --------------------------------------------------------------------------------------
@@ -210,7 +197,7 @@ export class DocumentLog {
       void stored.catch(this.#rejected); // nobody is woken for that
     }
     this.#growth.appended(update);
-    this.#compactIfLong();
+    this.#compactIfLong(false);
     return stored;
   }
 
@@ -253,7 +240,12 @@ export class DocumentLog {
   #completeLater(): void {
     if (this.#pause !== undefined) return;
     this.#pause = new GrowingPause();
-    void this.#completeAtLast(this.#pause);
+    this.#completed = this.#completeAtLast(this.#pause);
+  }
+
+  /** Resolves once the database lacks nothing that was rejected, which is tried from time to time, or the log is closed. */
+  get completed(): Promise<void> | undefined {
+    return this.#completed;
   }
 
   async #completeAtLast(pause: GrowingPause): Promise<void> {
@@ -299,15 +291,15 @@ export class DocumentLog {
 
   // ---- compaction ------------------------------------------------------------------------------------
 
-  #compactIfLong(): void {
+  #compactIfLong(isWaitedFor: boolean): void {
     if (!this.#growth.isLong || this.#compacting !== undefined || this.#closing !== undefined) return;
-    void this.#compactBy(() => this.#compact(false));
+    void this.#compactByItself(isWaitedFor);
   }
 
-  /** One that nobody waits for. */
-  async #compactBy(compact: () => Promise<boolean>): Promise<void> {
+  /** No call rejects with what it fails with. */
+  async #compactByItself(isWaitedFor: boolean): Promise<void> {
     try {
-      await this.#begin(compact);
+      await this.#begin(isWaitedFor);
     } catch (error) {
       if (this.#closing === undefined) this.#trouble.tell('merge', this.name, error as SDS_PersistenceError);
     }
@@ -319,14 +311,18 @@ export class DocumentLog {
    * @returns whether it was stored: not if another process has changed the store meanwhile
    * @throws SDS_PersistenceError; nothing is changed. `closed` if the log is closed meanwhile
    */
-  async compact(): Promise<boolean> {
-    // what becomes of one that was begun by itself is told elsewhere
-    while (this.#compacting !== undefined) await keptAlive(Promise.allSettled([this.#compacting]));
-    return this.#begin(() => this.#compact(true));
+  compact(): Promise<boolean> {
+    return keptAlive(this.#compactNext());
   }
 
-  async #begin(compact: () => Promise<boolean>): Promise<boolean> {
-    this.#compacting = compact();
+  async #compactNext(): Promise<boolean> {
+    // what becomes of one that was begun by itself is told elsewhere
+    while (this.#compacting !== undefined) await Promise.allSettled([this.#compacting]);
+    return this.#begin(true);
+  }
+
+  async #begin(isWaitedFor: boolean): Promise<boolean> {
+    this.#compacting = this.#compact(isWaitedFor);
     this.#growth.beginAnew();
     try {
       return await this.#compacting;
@@ -337,11 +333,10 @@ export class DocumentLog {
 
   async #compact(isWaitedFor: boolean): Promise<boolean> {
     const { patches } = this.#growth; // of which there are none once it has begun
-    const { store, merged } = await this.#loadMerged({ task: 'merge', copies: 1 }, isWaitedFor);
-    const [parcel] = merged;
+    const { store, merged } = await this.#loadMerged({ task: 'merge' }, isWaitedFor);
     const hadMore = this.#growth.snapshotBytes > 0 || store.patches < patches;
     if (store.snapshotClock === undefined && hadMore) this.#wasRemoved();
-    return parcel === undefined || this.#replace(store, parcel);
+    return merged === undefined || this.#replace(store, merged);
   }
 
   /** By another process: what was appended since can't be applied without what was before. */
@@ -380,7 +375,11 @@ export class DocumentLog {
     }
   }
 
-  /** Stores what is to be stored, and releases the store. Calling it again is the same call. */
+  /**
+   * Stores what is to be stored, and releases the store. Calling it again is the same call.
+   *
+   * @throws SDS_PersistenceError why it could not be stored, once all is released
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -393,8 +392,12 @@ export class DocumentLog {
 
   async #close(): Promise<void> {
     this.#pause?.end();
+    const rejections = this.#rejections;
     try {
       await this.flush();
+    } catch (error) {
+      // without a live document nothing makes up for what was rejected before, of which all were told
+      if (this.#live !== undefined || rejections !== this.#rejections) throw error;
     } finally {
       await this.provider.close();
     }
@@ -403,8 +406,4 @@ export class DocumentLog {
 
 function updatesOf({ snapshotClock, patches }: StoreInParcel): number {
   return snapshotClock === undefined ? patches : patches + 1;
-}
-
-function bytesIn(merged: Parcel): Uint8Array {
-  return viewsOf(open(merged))[0] as Uint8Array; // one was sealed
 }

@@ -110,6 +110,7 @@ export class Documents {
   }
 
   async #closeQuietly(log: DocumentLog): Promise<void> {
+    await Promise.allSettled([log.flush()]); // a failure is told by the log
     try {
       await this.close(log);
     } catch (error) {

@@ -3,16 +3,15 @@ import type { MergeOrder } from '../protocol/merging.ts';
 import { discard, type Parcel } from '../protocol/parcel.ts';
 import type { Promise } from '../protocol/surroundings.ts';
 import { type Merging, NoMergeModule } from './merging.ts';
-import { keptAlive } from './merging-thread.ts';
 import type { Turns } from './turns.ts';
 
-type Merge = (order: MergeOrder, parts: Parcel, isWaitedFor: boolean) => Promise<Parcel[]>;
+type Merge = (order: MergeOrder, parts: Parcel, isWaitedFor: boolean) => Promise<Parcel>;
 
 /** @param merge - if it throws `NoMergeModule`, it finds another way the next time */
 export function inTurns(turns: Turns, merge: Merge): Merging {
   const run: Merging['run'] = async (order, load, isWaitedFor) => {
     const parts = await load();
-    if (parts === undefined) return [];
+    if (parts === undefined) return undefined;
     try {
       return await merge(order, parts, isWaitedFor);
     } finally {
@@ -20,16 +19,14 @@ export function inTurns(turns: Turns, merge: Merge): Merging {
     }
   };
   return {
-    run: (order, load, isWaitedFor) => {
-      const merged = turns.take(isWaitedFor, async () => {
+    run: (order, load, isWaitedFor) =>
+      turns.take(isWaitedFor, async () => {
         try {
           return await run(order, load, isWaitedFor);
         } catch (error) {
           if (!(error instanceof NoMergeModule)) throw error;
           return await run(order, load, isWaitedFor);
         }
-      });
-      return isWaitedFor ? keptAlive(merged) : merged;
-    },
+      }),
   };
 }

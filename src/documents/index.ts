@@ -4,7 +4,7 @@ export { Documents } from './documents.ts';
 export { inTurns } from './in-turns.ts';
 export { LeftOut } from './left-out.ts';
 export { type Merging, mergeFailed, NoMergeModule } from './merging.ts';
-export { type MergeJob, merge } from './merging-thread.ts';
+export { keptAlive, type MergeJob, merge } from './merging-thread.ts';
 export { readDocumentOptions, readStorageOptions, type Settings, urlOf } from './options.ts';
 export { GrowingPause } from './pause.ts';
 export { Trouble } from './trouble.ts';

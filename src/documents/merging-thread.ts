@@ -49,7 +49,7 @@ let waitedFor = 0;
  * @throws NoMergeModule; SDS_PersistenceError `database-corrupt`, with what was thrown as its cause; `worker-lost` if the thread has
  *   ended, also for want of memory
  */
-export async function merge(job: MergeJob): Promise<Parcel[]> {
+export async function merge(job: MergeJob): Promise<Parcel> {
   const reply = await turns.take(job.isWaitedFor, () => replyTo(job));
   if ('merged' in reply) return reply.merged;
   throw reply.missing ? new NoMergeModule(reply.failure.message) : mergeFailed(reviveCause(reply.failure));

@@ -18,9 +18,9 @@ export interface Merging {
   /**
    * @param load - called when its turn has come, and again if the first attempt finds no module: brings the parts, in any order, or
    *   nothing if there is nothing to do
-   * @param isWaitedFor - whether somebody waits for it: it comes before the rest, and the process lives until it is done
-   * @returns as many as were ordered, the caller's to open, to pass on or to discard; none if there was nothing to do
+   * @param isWaitedFor - whether somebody waits for it: it comes before the rest. Only `keptAlive` has the process live until it is done
+   * @returns the caller's to open, to pass on or to discard; nothing if there was nothing to do
    * @throws SDS_PersistenceError, as `load` does; NoMergeModule
    */
-  run(order: MergeOrder, load: () => Promise<Parcel | undefined>, isWaitedFor: boolean): Promise<Parcel[]>;
+  run(order: MergeOrder, load: () => Promise<Parcel | undefined>, isWaitedFor: boolean): Promise<Parcel | undefined>;
 }

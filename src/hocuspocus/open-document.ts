@@ -1,5 +1,5 @@
 /** A document that the server has open: what is stored is applied to it, and each change of it is stored. */
-import { type DocumentLog, type Documents, GrowingPause, type Merging, mergeFailed } from '../documents/index.ts';
+import { type DocumentLog, type Documents, type Merging, mergeFailed } from '../documents/index.ts';
 import type { SDS_PersistenceError } from '../main/index.ts';
 import { Pending } from '../yjs/pending.ts';
 import { EMPTY_BYTES } from '../yjs/yjs.ts';
@@ -15,7 +15,7 @@ export class OpenDocument {
   readonly #origin: object;
   readonly #takesFromRedis: boolean;
   readonly #pending: Pending;
-  #retrying: GrowingPause | undefined;
+  #isCallingBack = false;
   #leaving: Promise<void> | undefined;
 
   /**
@@ -76,9 +76,12 @@ export class OpenDocument {
 
   /** The same with what waits for updates that never came: nothing has told of that. */
   async storeAll(): Promise<void> {
-    if (this.#pending.isNew) void this.log.append(this.#state());
-    this.#pending.isStored();
+    this.#storePending();
     await this.store();
+  }
+
+  #storePending(): void {
+    this.#pending.storedBy(() => void this.log.append(this.#state()));
   }
 
   /** See `DocumentLog.removeStored`. */
@@ -88,22 +91,11 @@ export class OpenDocument {
 
   /** Calls back once all of it is stored, after a call that has failed to do so; the first of those that are given meanwhile. */
   async onceStored(callback: () => void): Promise<void> {
-    if (this.#retrying !== undefined) return;
-    const pause = new GrowingPause();
-    this.#retrying = pause;
-    while (this.#leaving === undefined && !(await this.#isStoredAfter(pause)));
-    this.#retrying = undefined;
+    if (this.#isCallingBack) return;
+    this.#isCallingBack = true;
+    await this.log.completed;
+    this.#isCallingBack = false;
     if (this.#leaving === undefined) callback();
-  }
-
-  async #isStoredAfter(pause: GrowingPause): Promise<boolean> {
-    await pause.next();
-    try {
-      await this.log.flush();
-      return true;
-    } catch {
-      return false; // the first one was told
-    }
   }
 
   /**
@@ -118,7 +110,7 @@ export class OpenDocument {
   }
 
   async #leave(): Promise<void> {
-    this.#retrying?.end();
+    this.#storePending(); // which came since, or nobody has unloaded the document
     await this.#documents.close(this.log);
   }
 

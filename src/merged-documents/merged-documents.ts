@@ -33,7 +33,7 @@ const ownOptions: Readonly<Record<'merge', Acceptance>> = {
 
 /**
  * Stores documents whose updates may be applied in any order, and more than once, in an SQLite file or a PostgreSQL database.
- * Updates are appended as they come; from time to time, and when many are loaded, a thread of its own merges them by the program's module.
+ * Updates are appended as they come; from time to time, and when a document is loaded that has some hundred, a thread of its own merges them by the program's module.
  * What it can't merge stays as it is, and nothing is lost.
  *
  * Promises reject with an `SDS_PersistenceError`: `invalid-argument`, `closed`, and all that a provider's calls can fail with.
@@ -98,8 +98,8 @@ export class MergedDocuments {
   }
 
   /**
-   * What is stored of a document: one update, or a few, with all that was appended before; none if nothing is. They belong to the caller,
-   * and may share buffers.
+   * What is stored of a document, with all that was appended before: up to some hundred updates, or all of them if they could not be
+   * merged within three seconds; none if nothing is stored. They belong to the caller, and may share buffers.
    */
   load(name: string): Promise<Uint8Array[]> {
     return this.#documents.use(name, (log) => log.load());
@@ -143,7 +143,7 @@ export class MergedDocuments {
   }
 }
 
-async function mergeByModule(job: MergeJob): Promise<Parcel[]> {
+async function mergeByModule(job: MergeJob): Promise<Parcel> {
   try {
     return await merge(job);
   } catch (error) {

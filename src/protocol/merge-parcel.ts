@@ -6,10 +6,8 @@ import { blockOf, viewsOf } from './patch-blocks.ts';
 import type { Promise } from './surroundings.ts';
 
 /** @throws what the module throws, and if it does not return bytes */
-export async function mergeParcel(merge: Merge, { against, copies }: MergeOrder, parts: Parcel): Promise<Parcel[]> {
-  const merged = ownBytes(await merge(viewsOf(open(parts)), against));
-  const each = Array.from({ length: copies }, (_, index) => (index === 0 ? merged : merged.slice()));
-  return each.map((bytes) => seal([blockOf(bytes)]));
+export async function mergeParcel(merge: Merge, { against }: MergeOrder, parts: Parcel): Promise<Parcel> {
+  return seal([blockOf(ownBytes(await merge(viewsOf(open(parts)), against)))]);
 }
 
 /** In a buffer of its own, to be handed over: a module may return a part of one that it goes on using. */

@@ -32,8 +32,6 @@ export interface MergeOrder {
   task: MergeTask;
   /** Of a diff: the state vector that it is made for. */
   against?: Uint8Array | undefined;
-  /** In how many parcels the result is wanted. */
-  copies: number;
 }
 
 export interface MergeRequest {
@@ -43,7 +41,7 @@ export interface MergeRequest {
 }
 
 /** `missing`: its module was not found. */
-export type MergeReply = { merged: Parcel[] } | { failure: ReportedCause; missing: boolean };
+export type MergeReply = { merged: Parcel } | { failure: ReportedCause; missing: boolean };
 
 export interface MergingData {
   owner: typeof OWNER;

@@ -152,8 +152,7 @@ export class Binding<Doc extends YjsDoc> {
   async #leave(): Promise<void> {
     this.#loading?.end();
     do {
-      if (this.#pending.isNew) void this.log.append(this.#Y.encodeStateAsUpdate(this.doc));
-      this.#pending.isStored();
+      this.#pending.storedBy(() => void this.log.append(this.#Y.encodeStateAsUpdate(this.doc)));
       await this.#store();
     } while (this.#pending.isNew); // it came meanwhile
     this.#isReleased = true;

@@ -1,5 +1,5 @@
 /** Whether bytes that come from elsewhere are an update of Yjs. */
-import type { Merging } from '../documents/index.ts';
+import { keptAlive, type Merging } from '../documents/index.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
 import { discard, type Parcel, seal } from '../protocol/parcel.ts';
 import { blockOf } from '../protocol/patch-blocks.ts';
@@ -13,10 +13,9 @@ import { EMPTY_BYTES } from './yjs.ts';
 export async function faultOfUpdate(merging: Merging, bytes: Uint8Array): Promise<string | undefined> {
   const load = async () => seal([blockOf(Uint8Array.from(bytes))]);
   try {
-    const [merged] = await merging.run({ task: 'merge', copies: 1 }, load, true);
-    const { length } = merged as Parcel; // there were parts
-    discard(merged as Parcel);
-    if (length > EMPTY_BYTES || bytes.byteLength <= EMPTY_BYTES) return undefined;
+    const merged = (await keptAlive(merging.run({ task: 'merge' }, load, true))) as Parcel; // there were parts
+    discard(merged);
+    if (merged.length > EMPTY_BYTES || bytes.byteLength <= EMPTY_BYTES) return undefined;
     return 'is read as an update of Yjs with nothing in it; if it is one of version 2, convert it by Y.convertUpdateFormatV2ToV1';
   } catch (error) {
     if (!(error instanceof SDS_PersistenceError) || error.code !== 'database-corrupt') throw error;

@@ -34,7 +34,7 @@ export class YjsMerging {
     return inTurns(this.#turns, (order, parts, isWaitedFor) => this.#run(gc, order, parts, isWaitedFor));
   }
 
-  async #run(gc: boolean, order: MergeOrder, parts: Parcel, isWaitedFor: boolean): Promise<Parcel[]> {
+  async #run(gc: boolean, order: MergeOrder, parts: Parcel, isWaitedFor: boolean): Promise<Parcel> {
     if (this.#isHere) return this.#runHere(gc, order, parts);
     const limits = this.#limits;
     try {
@@ -45,7 +45,7 @@ export class YjsMerging {
     }
   }
 
-  async #runHere(gc: boolean, order: MergeOrder, parts: Parcel): Promise<Parcel[]> {
+  async #runHere(gc: boolean, order: MergeOrder, parts: Parcel): Promise<Parcel> {
     try {
       return await mergeParcel(mergingBy(this.#Y, gc)[order.task], order, parts);
     } catch (error) {

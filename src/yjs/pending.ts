@@ -27,11 +27,20 @@ export class Pending {
     this.#seen = this.#present;
   }
 
-  /** Applies what comes from the database: what of it waits is stored already. */
+  /** Has all of the document stored, if there is something that is not. */
+  storedBy(store: () => void): void {
+    if (this.isNew) store();
+    this.isStored();
+  }
+
+  /** Applies what comes from the database, or a part of it: what of it waits is stored already. */
   applied(apply: () => void): void {
     const { isNew } = this;
-    apply();
-    if (!isNew) this.isStored();
+    try {
+      apply();
+    } finally {
+      if (!isNew) this.isStored();
+    }
   }
 
   /** What there is now is removed along with what is stored; if that fails, it is to be stored. */

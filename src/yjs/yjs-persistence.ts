@@ -140,9 +140,9 @@ export class YjsPersistence<Doc extends YjsDoc> {
   async writeState(name: string, doc: Doc): Promise<void> {
     const binding = this.#bindings.get(doc);
     if (binding !== undefined) return this.#release(binding);
-    const ended = this.#ended.get(doc);
-    await ended?.leave();
-    if (ended?.isChangedSince) {
+    const left = this.#ended.get(doc) ?? [...this.#leaving].find((leaving) => leaving.doc === doc);
+    await left?.leave();
+    if (left?.isChangedSince) {
       const message = `writeState (${JSON.stringify(name)}): the document was changed after destroy(), which is not stored`;
       throw new SDS_PersistenceError('closed', message);
     }

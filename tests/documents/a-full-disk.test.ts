@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import * as Y from 'yjs';
 import { freshFolder } from '../support/files.ts';
 import { canMount, fill, smallDisk } from '../support/small-disk.ts';
-import { persistenceOn, storedText, textOf, type } from './documents.ts';
+import { persistenceOn, storedText, storeUnmerged, textOf, type, updatesOf } from './documents.ts';
 
 /** More than the log of the database has room for before it grows. */
 const MUCH = 'x'.repeat(300_000);
@@ -62,6 +62,23 @@ describe.skipIf(!canMount)('a disk that is full for a while', () => {
     const outcome = expect(written).rejects.toMatchObject({ code: 'database-full' });
     await expect(persistence.destroy()).rejects.toMatchObject({ code: 'database-full' });
     await outcome;
+  });
+});
+
+describe.skipIf(!canMount)('a disk that is full', () => {
+  it('a long document, which can not be compacted, is opened as it is stored', async () => {
+    const disk = smallDisk();
+    const file = join(disk, 'documents.db');
+    const pieces = Array.from({ length: 600 }, () => 'x'.repeat(500));
+    await storeUnmerged(file, updatesOf(pieces));
+    const errors: string[] = [];
+    const persistence = persistenceOn(file, { onError: ({ code }, name) => errors.push(`${name} ${code}`) });
+    await persistence.ready();
+    fill(disk);
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    expect(textOf(doc)).toBe(pieces.join(''));
+    await expect.poll(() => errors).toEqual(['notes database-full']);
   });
 });
 

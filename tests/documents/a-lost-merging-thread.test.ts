@@ -6,7 +6,17 @@ import { expect, it } from 'vitest';
 import * as Y from 'yjs';
 import { place } from '../package/a-fresh-machine.ts';
 import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
-import { mergingThreads, persistenceOn, runEditor, storedText, textOf, type, updateOf } from './documents.ts';
+import {
+  mergingThreads,
+  persistenceOn,
+  runEditor,
+  storedText,
+  storeUnmerged,
+  textOf,
+  type,
+  updateOf,
+  updatesOf,
+} from './documents.ts';
 
 const yjs = JSON.stringify(import.meta.resolve('yjs'));
 
@@ -50,15 +60,11 @@ it.each([
 
 it('a thread that is killed while a document is opened: it is opened all the same', async () => {
   const file = freshFile();
-  const source = new Y.Doc();
-  const before = persistenceOn(file);
-  source.on('update', (update) => void before.storeUpdate('notes', update));
-  type(source, 'x'.repeat(300));
-  await before.destroy();
+  await storeUnmerged(file, updatesOf('x'.repeat(600)));
   const persistence = persistenceOn(file, { yjs: yjsThat('process.exit(0);') });
   const doc = new Y.Doc();
   await persistence.bindState('notes', doc);
-  expect(textOf(doc)).toBe('x'.repeat(300));
+  expect(textOf(doc)).toBe('x'.repeat(600));
 });
 
 it('a thread that is terminated from outside, with work in its queue: all of it settles', async () => {
@@ -146,4 +152,19 @@ it('a thread that can not be asked: that is told once, and the process does not 
     join(freshFolder(), 'documents.db'),
   );
   expect(ended).toEqual({ code: 0, signal: null, stdout: 'worker-lost on purpose\nsoon\n', stderr: '' });
+});
+
+it('a merge that hangs: the document is opened without it, the program ends, and all updates stay', async () => {
+  const file = freshFile();
+  await storeUnmerged(file, updatesOf('x'.repeat(600)));
+  const yjs = yjsThat('Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);');
+  const ended = await runEditor(
+    `const persistence = new YjsPersistence(file, { Y, yjs: ${JSON.stringify(yjs)} });
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    console.log(doc.getText('text').length);`,
+    file,
+  );
+  expect(ended).toEqual({ code: 0, signal: null, stdout: '600\n', stderr: '' });
+  expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: { length: 600 } });
 });

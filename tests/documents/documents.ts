@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Worker } from 'node:worker_threads';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { YjsPersistence, type YjsPersistenceOptions } from 'sds-persistence-worker/yjs';
 import { onTestFinished } from 'vitest';
 import * as Y from 'yjs';
@@ -46,6 +47,13 @@ export function updatesOf(pieces: Iterable<string>): Uint8Array[] {
   doc.on('update', (update: Uint8Array) => updates.push(update));
   for (const piece of pieces) doc.getText('text').insert(doc.getText('text').length, piece);
   return updates;
+}
+
+/** Stores updates of a document as another program has left them, which was killed before it had merged any. */
+export async function storeUnmerged(file: string, updates: readonly Uint8Array[]): Promise<void> {
+  const provider = new SDS_DesktopPersistenceProvider(file, 'notes');
+  for (const [at, update] of updates.entries()) void provider.appendPatch(update, at + 1);
+  await provider.close();
 }
 
 /** An update that inserts a text into a document of its own. */

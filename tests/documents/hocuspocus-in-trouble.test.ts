@@ -10,7 +10,7 @@ import { livingWorkers } from '../../torture/living-workers.ts';
 import { freshFile, rowsOf } from '../support/files.ts';
 import { describeOnPostgresql, server as postgresqlServer, proxiedPlace } from '../support/postgresql.ts';
 import { canMount, fill, smallDisk } from '../support/small-disk.ts';
-import { updatesOf } from './documents.ts';
+import { storeUnmerged, updatesOf } from './documents.ts';
 import { connect, serve, storedText, unloaded } from './hocuspocus-server.ts';
 
 let said: string[] = [];
@@ -253,6 +253,20 @@ describe('an extension that is destroyed before its server', () => {
     await unloaded(served);
     await served.server.destroy();
     expect(said).toEqual([]);
+  });
+
+  it('an update that waits for another one is not forgotten', async () => {
+    const file = freshFile();
+    const updates = updatesOf(['first ', 'second']);
+    const served = await serve(file);
+    const direct = await served.server.hocuspocus.openDirectConnection('notes');
+    Y.applyUpdate(direct.document as Y.Doc, updates[1] as Uint8Array);
+    await served.persistence.destroy();
+    await direct.disconnect();
+    await unloaded(served);
+    await served.server.destroy();
+    await storeUnmerged(file, [updates[0] as Uint8Array]);
+    expect(await storedText(file)).toBe('first second');
   });
 
   it('one that was changed is not taken for stored: the hook rejects and says so, its people are sent away, and the server ends', async () => {

@@ -1,4 +1,5 @@
 /** Documents of any kind: their updates are merged by a module of the program's, in a thread of its own. */
+import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from 'sds-persistence-worker';
@@ -7,6 +8,7 @@ import { expect, it } from 'vitest';
 import { place } from '../package/a-fresh-machine.ts';
 import { freshFile, freshFolder } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
+import { storeUnmerged } from './documents.ts';
 
 /** A set of words, each with a space behind it: its updates may be merged in any order, and more than once. */
 const words = `export function merge(parts) {
@@ -49,6 +51,53 @@ it('many updates are merged without being asked for it, when they are loaded and
   const look = new SDS_DesktopPersistenceProvider(file, 'notes');
   await expect.poll(() => look.loadSnapshot()).toBeDefined();
   await look.close();
+  await documents.destroy();
+});
+
+/** The same with a file beside it that has a byte for each merge that it has begun; it does something before it ends the first. */
+function wordsThat(does: string) {
+  const merge = moduleOf(`import { appendFileSync, existsSync, statSync } from 'node:fs';
+const beside = (name) => new URL(name, import.meta.url);
+${words.replace('{', `{ appendFileSync(beside('begun'), 'x'); if (statSync(beside('begun')).size === 1) { ${does} }`)}`);
+  const beside = (name: string) => new URL(name, merge);
+  return {
+    merge,
+    begun: () => (existsSync(beside('begun')) ? statSync(beside('begun')).size : 0),
+    goOn: () => writeFileSync(beside('may-go-on'), ''),
+  };
+}
+
+const untilItMayGoOn =
+  "while (!existsSync(beside('may-go-on'))) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);";
+
+it('a merge that comes too late for whoever loads the document is not begun anew, and stored when it is done', async () => {
+  const file = freshFile();
+  const { merge, begun, goOn } = wordsThat(untilItMayGoOn);
+  await storeUnmerged(
+    file,
+    Array.from({ length: 600 }, (_, index) => encoded(`w${index}`)),
+  );
+  const documents = documentsOn(file, { merge });
+  expect(await documents.load('notes')).toHaveLength(600);
+  goOn();
+  await documents.compact('notes'); // behind it
+  expect(begun()).toBe(1);
+  expect(await documents.load('notes')).toHaveLength(1);
+  await documents.destroy();
+});
+
+it('a merge that fails is not begun a second time by the same loading', async () => {
+  const file = freshFile();
+  const { merge, begun } = wordsThat('');
+  await storeUnmerged(
+    file,
+    Array.from({ length: 600 }, () => encoded('poison')),
+  );
+  const told: string[] = [];
+  const documents = documentsOn(file, { merge, onError: ({ code }, name) => told.push(`${name}: ${code}`) });
+  expect(await documents.load('notes')).toHaveLength(600);
+  await expect(documents.compact('notes')).rejects.toMatchObject({ code: 'database-corrupt' }); // the second one
+  expect([begun(), told]).toEqual([2, ['notes: database-corrupt']]);
   await documents.destroy();
 });
 

@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { setImmediate as immediate } from 'node:timers/promises';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { AutomergeRepoStorage } from 'sds-persistence-worker/automerge-repo';
 import { HocuspocusPersistence, importDocuments } from 'sds-persistence-worker/hocuspocus';
@@ -167,6 +168,28 @@ console.log('still here');`;
       await persistence.writeState('notes', doc);
     }
     expect(listeners()).toEqual(before);
+  });
+
+  it.each([
+    ['by destroying it', (_: YjsPersistence<Y.Doc>, doc: Y.Doc) => doc.destroy()],
+    ['twice', (persistence: YjsPersistence<Y.Doc>, doc: Y.Doc) => void persistence.writeState('notes', doc)],
+  ])('that is released %s: writeState waits until it is stored', async (_, release) => {
+    const file = freshFile();
+    const persistence = persistenceOn(file);
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    const other = new DatabaseSync(file);
+    onTestFinished(() => other.close());
+    other.exec('BEGIN IMMEDIATE');
+    let isHeld = true;
+    type(doc, 'x');
+    release(persistence, doc);
+    const written = persistence.writeState('notes', doc).then(() => isHeld);
+    await immediate();
+    isHeld = false;
+    other.exec('COMMIT');
+    expect(await written).toBe(false);
+    expect(rowsOf(file).patches).toHaveLength(1);
   });
 
   it('of which an update was rejected is deleted: it is released, and stays deleted', async () => {

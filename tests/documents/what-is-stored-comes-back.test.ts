@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import * as Y from 'yjs';
 import { freshFile, rowsOf } from '../support/files.ts';
-import { persistenceOn, storedText, textOf, type, updateOf, updatesOf } from './documents.ts';
+import { persistenceOn, storedText, storeUnmerged, textOf, type, updateOf, updatesOf } from './documents.ts';
 
 it('what was typed is there in the next program', async () => {
   const file = freshFile();
@@ -139,25 +139,20 @@ it('a large document is not merged for a few hundred updates, which are nothing 
   expect(patches.filter(({ store_id }) => store_id === 'large')).toHaveLength(600);
 });
 
-it('a document of many updates is opened as one update, and merged by that', async () => {
+it.each([
+  ['of many updates is opened as one update, and merged by that', 600, { snapshots: [{}], patches: [] }],
+  ['of some updates is opened as one update, and not merged', 400, { snapshots: [], patches: { length: 400 } }],
+])('a document %s', async (_, length, stored) => {
   const file = freshFile();
-  const source = new Y.Doc();
-  const before = persistenceOn(file, {
-    yjs: 'file:///there-is-none.mjs',
-    onError: () => undefined,
-    resourceLimits: {},
-  });
-  source.on('update', (update) => void before.storeUpdate('notes', update));
-  type(source, 'c'.repeat(400));
-  await before.destroy();
-  expect(rowsOf(file).patches).toHaveLength(400);
+  await storeUnmerged(file, updatesOf('c'.repeat(length)));
   const persistence = persistenceOn(file);
   const doc = new Y.Doc();
   let applied = 0;
   doc.on('update', () => applied++);
   await persistence.bindState('notes', doc);
   expect(applied).toBe(1);
-  expect(textOf(doc)).toBe('c'.repeat(400));
+  expect(textOf(doc)).toBe('c'.repeat(length));
+  expect(rowsOf(file)).toMatchObject(stored);
 });
 
 it('a document that keeps what was deleted (gc: false) is merged with it', async () => {
@@ -288,17 +283,13 @@ it('a document that is bound as soon as destroy() was called is refused, and rel
 
 it('what is stored comes to a document after destroy() was called: that is no change of it', async () => {
   const file = freshFile();
-  const persistence = persistenceOn(file);
-  const before = new Y.Doc();
-  await persistence.bindState('notes', before);
-  type(before, 'x'.repeat(100)); // so many are merged first
-  await persistence.destroy();
+  await storeUnmerged(file, updatesOf('x'.repeat(600))); // so many are merged first
   const next = persistenceOn(file);
   const doc = new Y.Doc();
   const loaded = next.bindState('notes', doc);
   const destroyed = next.destroy();
   await loaded;
   await destroyed;
-  expect(textOf(doc)).toHaveLength(100);
+  expect(textOf(doc)).toHaveLength(600);
   await next.writeState('notes', doc);
 });

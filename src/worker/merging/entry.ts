@@ -11,7 +11,7 @@ stepBack();
 parentPort?.on('message', async (request: MergeRequest) => {
   const reply = await answer(request);
   discard(request.parts);
-  parentPort?.postMessage(reply, 'merged' in reply ? reply.merged.map(({ port }) => port) : []);
+  parentPort?.postMessage(reply, 'merged' in reply ? [reply.merged.port] : []);
 });
 
 async function answer({ source, order, parts }: MergeRequest): Promise<MergeReply> {

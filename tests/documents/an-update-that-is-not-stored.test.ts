@@ -1,0 +1,60 @@
+/** An update of a document that is not open could not be stored: its caller and `onError` are told, each once. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setImmediate as immediate } from 'node:timers/promises';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { freshFile, freshFolder } from '../support/files.ts';
+import { persistenceOn, updateOf } from './documents.ts';
+
+it('the end of the persistence does not tell it again', async () => {
+  const folder = join(freshFolder(), 'later');
+  const errors: string[] = [];
+  const onError = ({ code }: { code: string }, name: string) => void errors.push(`${name} ${code}`);
+  const persistence = persistenceOn(join(folder, 'documents.db'), { onError });
+  await expect(persistence.storeUpdate('notes', updateOf('x'))).rejects.toMatchObject({ code: 'open-failed' });
+  mkdirSync(folder);
+  await persistence.destroy();
+  expect(errors).toEqual(['notes open-failed']);
+});
+
+it('the end of the persistence tells it if it has waited for that itself', async () => {
+  const file = freshFile();
+  const errors: string[] = [];
+  const persistence = persistenceOn(file, { busyTimeoutMs: 500, onError: ({ code }) => void errors.push(code) });
+  await persistence.ready();
+  const other = new DatabaseSync(file);
+  onTestFinished(() => other.close());
+  other.exec('BEGIN IMMEDIATE');
+  const stored = expect(persistence.storeUpdate('notes', updateOf('x'))).rejects.toMatchObject({
+    code: 'database-busy',
+  });
+  await expect(persistence.destroy()).rejects.toMatchObject({ code: 'database-busy' });
+  await stored;
+  expect(errors).toEqual(['database-busy']);
+});
+
+it('the document is released some seconds later, and that does not tell it again', async () => {
+  const file = freshFile();
+  const errors: string[] = [];
+  const persistence = persistenceOn(file, {
+    busyTimeoutMs: 12_000, // it is released while the update waits
+    maxPendingBytes: 1_000_000,
+    overflow: 'reject',
+    onError: ({ code }, name) => void errors.push(`${name} ${code}`),
+  });
+  await persistence.ready();
+  const other = new DatabaseSync(file);
+  onTestFinished(() => other.close());
+  other.exec('BEGIN IMMEDIATE');
+  const closed = vi.spyOn(SDS_DesktopPersistenceProvider.prototype, 'close');
+  onTestFinished(() => closed.mockRestore());
+  const late = expect(persistence.storeUpdate('late', updateOf('x'.repeat(500_000)))).rejects.toThrow();
+  const early = expect(persistence.storeUpdate('early', updateOf('x'.repeat(900_000)))).rejects.toThrow();
+  await Promise.all([late, early]);
+  await expect.poll(() => closed.mock.results).toHaveLength(2);
+  await Promise.all(closed.mock.results.map(({ value }) => value));
+  await immediate();
+  expect(errors).toEqual(['early queue-full', 'late database-busy']);
+});
