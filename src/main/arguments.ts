@@ -117,5 +117,5 @@ const accepted: Record<keyof SDS_ProviderOptions, Acceptance> = {
   CreateTables: yesOrNo,
   ConnectTimeoutMs: integer(1, 2_147_483_647),
   RetryForMs: integer(0, 2_147_483_647),
-  Password: { what: 'a function', test: (value) => typeof value === 'function' },
+  Password: { what: 'a function', test: (value) => typeof value === 'function', isSecret: true },
 };

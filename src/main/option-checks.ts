@@ -4,6 +4,8 @@
 export interface Acceptance {
   what: string;
   test: (value: unknown) => boolean;
+  /** Whether what is given in its place may be secret: a text is not told. */
+  isSecret?: boolean;
 }
 
 export const yesOrNo: Acceptance = { what: 'true or false', test: (value) => typeof value === 'boolean' };
@@ -27,7 +29,7 @@ export function checkOptions(
   accepted: Readonly<Record<string, Acceptance>>,
 ): Record<string, unknown> | string {
   if (typeof options !== 'object' || options === null || isArray(options))
-    return `Options must be an object, not ${describe(options)}`;
+    return `Options must be an object, not ${describeSecret(options)}`;
   const given = entriesOf(options);
   if (typeof given === 'string') return given;
   const checked: Record<string, unknown> = {};
@@ -35,7 +37,10 @@ export function checkOptions(
     if (value === undefined) continue;
     const accepts = Object.hasOwn(accepted, name) ? accepted[name] : undefined;
     if (accepts === undefined) return `there is no option '${name}'; there are ${Object.keys(accepted).join(', ')}`;
-    if (!accepts.test(value)) return `${name} must be ${accepts.what}, not ${describe(value)}`;
+    if (!accepts.test(value)) {
+      const given = (accepts.isSecret ? describeSecret : describe)(value);
+      return `${name} must be ${accepts.what}, not ${given}`;
+    }
     checked[name] = value;
   }
   return checked;
@@ -56,6 +61,11 @@ export function textOf(thrown: unknown): string {
   } catch {
     return describe(thrown); // it has no text, or one that throws
   }
+}
+
+/** The same of what may hold a password, or what a document says. */
+export function describeSecret(value: unknown): string {
+  return typeof value === 'string' ? 'a string' : describe(value);
 }
 
 /** Names a value in an error message, without calling anything of it. */

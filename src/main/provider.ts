@@ -106,7 +106,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     const { queue, worker } = open(location, settings);
     const contradiction = contradictionOf(queue.location, location, given);
     if (contradiction !== undefined) throw makeError('invalid-argument', 'constructor', location.path, contradiction);
-    const member = new Member(queue.dbPath, queue.store(StoreId), StoreId, settings);
+    const storeId = StoreId.toWellFormed(); // as the database keeps it
+    const member = new Member(queue.dbPath, queue.store(storeId), storeId, settings);
     member.password = location.server?.target.password;
     queue.join(member);
     this.#queue = queue;

@@ -37,7 +37,7 @@ const sentences: Record<SDS_PersistenceErrorCode, string> = {
   'read-only': 'the database can not be written; check the permissions of the file and its folder',
   'io-error': 'the operating system reported an error while accessing the file; check the disk, and call again',
   'worker-lost': 'the worker thread was lost before the call could be carried out; nothing was stored: call again',
-  'queue-full': 'more bytes are waiting than MaxPendingBytes allows; await earlier calls first',
+  'queue-full': 'more bytes are waiting than MaxPendingBytes allows; await earlier calls, or flush(), first',
   'file-exists': 'what would be made is there already; it was left as it is: Overwrite replaces it',
   'connection-failed':
     'the server could not be reached, or was lost, for longer than RetryForMs; a call that was under way may be stored or not',
@@ -135,10 +135,8 @@ export function reviveError(
 }
 
 /** The reverse: what a worker has to know of it. */
-export function failureOf({ code, message, cause }: SDS_PersistenceError): {
-  code: SDS_PersistenceErrorCode;
-  cause: ReportedCause;
-} {
+export function failureOf(error: SDS_PersistenceError): { code: SDS_PersistenceErrorCode; cause: ReportedCause } {
+  const { code, message, cause } = error;
   return { code, cause: { message: cause instanceof Error ? cause.message : message } };
 }
 

@@ -71,6 +71,25 @@ describe('nothing is lost when a program ends', () => {
     for (const ended of await Promise.all(ends)) expect(ended).toMatchObject({ stderr: '', patches: 1000 });
   });
 
+  it.each([
+    ['a patch', 'appendPatch(patchOf(1), 1)'],
+    ['a record', "saveRecord('key', patchOf(1))"],
+    ['large bytes', "saveRecord('key', new Uint8Array(300_000))"],
+  ])('by process.exit(), but what fails is named on stderr: %s', async (_, call) => {
+    const ended = await runProgram(
+      `import { DatabaseSync } from 'node:sqlite';
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 50 });
+      await provider.ready();
+      new DatabaseSync(file).exec('BEGIN IMMEDIATE'); // held to the end
+      provider.${call}.catch(() => console.log('heard'));
+      process.exit(0);`,
+      freshFile(),
+      { flags: ['--disable-warning=ExperimentalWarning'] },
+    );
+    const [name] = call.split('(');
+    expect(ended).toMatchObject({ code: 0, stdout: '', stderr: expect.stringMatching(`is lost: ${name}.*locked`) });
+  });
+
   it('by process.exit() with many files open', async () => {
     const file = freshFile();
     const ended = await runProgram(

@@ -33,8 +33,15 @@ export function warnOfCollision(dbPath: string, storeId: string, collisions: num
 export function warnOfFailure(dbPath: string, storeId: string, error: SDS_PersistenceError): void {
   const { code, message } = error;
   tell('write-failed', { Path: dbPath, StoreId: storeId, Code: code, Message: message, Error: error });
+  if (exiting) return; // it is said as of every call
   const warning = `a call that was acknowledged when it was queued has failed: ${message}`;
   once('SDS_WRITE_FAILED', `${code} ${storeId} ${dbPath}`, warning);
+}
+
+/** A call has failed at the end of the process, where its rejection reaches nobody any more. */
+export function warnOfLoss(dbPath: string, storeId: string, { code, message }: SDS_PersistenceError): void {
+  const warning = `a call could not be carried out as the process ends, and is lost: ${message}`;
+  once('SDS_WRITE_FAILED at exit', `${code} ${storeId} ${dbPath}`, warning);
 }
 
 /** Another process writes to a file, and the SQLite at hand has a fault in that case; its version is as in `control.ts`. */

@@ -19,8 +19,10 @@ import {
 import { errorCodes, makeError, reviveError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Loaded } from '../../protocol/service.ts';
 import { BATCH_COLLIDED, BATCH_FAILED, SLAB_FLAGS, SLAB_HEADER, SLAB_USED, usedOf } from '../../protocol/slabs.ts';
+import { exiting } from '../exiting.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
+import { warnOfLoss } from '../observe/warnings.ts';
 import type { GiveUpReason } from './backpressure.ts';
 import type { Batch, Settler } from './batch.ts';
 import { handOut } from './found.ts';
@@ -56,7 +58,7 @@ function endBatch(batch: Batch, failed: Failures | undefined, findings: Findings
     if (settler.member.run === batch) settler.member.endRun();
     const error = failed?.get(index);
     if (error !== undefined) {
-      settler.member.failed(settler.operation, error);
+      writeFailed(settler.member, settler.operation, error);
       settler.reject(error);
       continue;
     }
@@ -64,6 +66,11 @@ function endBatch(batch: Batch, failed: Failures | undefined, findings: Findings
     settler.resolve(settler.operation === COMPACT_STORE ? settler.wasLeft !== true : undefined);
   }
   tellWatchers(batch, failed);
+}
+
+function writeFailed(member: Member, operation: number, error: SDS_PersistenceError): void {
+  member.failed(operation, error);
+  if (exiting) warnOfLoss(member.dbPath, member.storeId, error);
 }
 
 function tellWatchers({ settlers, watchers }: Batch, failed: Failures | undefined): void {
@@ -188,7 +195,8 @@ function end({ kind, call, settlers, watchers }: LargeWrite | Load, error: SDS_P
     else member.succeeded(operation);
   } else {
     member.failures++;
-    member.failed(operation, error);
+    if (kind === 'load') member.failed(operation, error);
+    else writeFailed(member, operation, error);
     settlers.reject(error);
   }
   const failures = error === undefined ? undefined : new Map([[member, error]]);

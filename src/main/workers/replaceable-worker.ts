@@ -7,11 +7,9 @@ import { makeError, reviveError } from '../../protocol/errors.ts';
 import type { Report } from '../../protocol/service.ts';
 import type { SDS_Statistics } from '../../protocol/statistics.ts';
 import { Channel } from '../channel/channel.ts';
-import { exiting } from '../exiting.ts';
 import type { Location } from '../location.ts';
 import { begin, log, tell } from '../observe/channels.ts';
 import { inTheMiddle } from '../observe/notes.ts';
-import { sayAtExit } from '../observe/warnings.ts';
 import { FileQueue } from '../queue/file-queue.ts';
 import type { Member } from '../queue/member.ts';
 import { Dispatcher } from './dispatcher.ts';
@@ -262,9 +260,6 @@ export class ReplaceableWorker implements LinkOwner {
   }
 
   #giveUpQueue(queue: FileQueue, reason: unknown, detail: string): void {
-    // no promise tells of it any more
-    if (exiting && !queue.finished)
-      sayAtExit(`'${queue.dbPath}': ${detail}; what was called and is not committed is lost`);
     queue.giveUp((call) => makeError('worker-lost', call, queue.dbPath, detail, reason));
     this.#dispatcher.forget(queue);
   }

@@ -31,9 +31,12 @@ const UNREADABLE =
   'this is no URL of a PostgreSQL database: postgres://USER:PASSWORD@HOST:PORT/DATABASE, where / ? # @ : % & ' +
   'within a part are written as %2F %3F %23 %40 %3A %25 %26';
 
-/** Also of one with a blank or a quote before it, from a file of settings: as a path it would be told with its password. */
+/**
+ * Also of one with a blank or a quote before it, from a file of settings, and of one for other drivers: as a path it would be
+ * told with its password.
+ */
 export function isPostgresqlUrl(place: string): boolean {
-  return /^(postgres(ql)?:|[\s"'`<]+postgres(ql)?:\/\/)/i.test(place);
+  return /^((jdbc:)?postgres(ql)?(\+\w+)?:|[\s"'`<]+postgres(ql)?:\/\/)/i.test(place);
 }
 
 /** What a URL leaves out comes from the environment. Returns a sentence, without the URL, if it can't be read. */

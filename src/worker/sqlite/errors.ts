@@ -27,7 +27,8 @@ const codes: Record<number, SDS_PersistenceErrorCode> = {
 export function toEngineError(thrown: unknown): EngineError {
   if (thrown instanceof EngineError) return thrown;
   const reported = reportedOf(thrown);
-  const { errcode } = reported;
+  const { code, errcode } = reported;
+  if (code === 'ERR_OUT_OF_RANGE') return new EngineError('database-corrupt', reported); // a number that no provider of ours writes
   // the extended code's low byte is the primary one
   return new EngineError((errcode === undefined ? undefined : codes[errcode & 0xff]) ?? 'io-error', reported);
 }

@@ -16,26 +16,27 @@ const FIRST_ROWS = 1;
 const MORE_ROWS = 16;
 const MOST_ROWS = 8192;
 
-const SINGLE = 'SELECT clock, data FROM patches WHERE store_id = ? AND clock > ? ORDER BY clock LIMIT 1';
+/** A number crosses as a text of all its digits: one beyond 2^53, as the synchronous provider stores it, is no number of JavaScript's. */
+const SINGLE = 'SELECT quote(clock) AS last, data FROM patches WHERE store_id = ? AND clock > ? ORDER BY clock LIMIT 1';
 /**
  * In a database in UTF-8, bytes taken for text and back stay what they are, NUL included. The order is that of the subquery,
  * which runs as a coroutine since it has a LIMIT.
  */
 const JOINED =
   "SELECT CAST(group_concat(data, '') AS BLOB) AS bytes, group_concat(octet_length(data)) AS lengths, " +
-  "max(clock) AS last, count(*) AS count, sum(octet_length(data)) AS total, min(typeof(data) = 'blob') AS sound FROM " +
+  "quote(max(clock)) AS last, count(*) AS count, sum(octet_length(data)) AS total, min(typeof(data) = 'blob') AS sound FROM " +
   '(SELECT clock, data FROM patches WHERE store_id = ? AND clock > ? ORDER BY clock LIMIT ?)';
 
-type LastBlock = PatchBlocks[number] & { last: number };
+type LastBlock = PatchBlocks[number] & { last: string };
 
 /** All patches of a store above a number, in order, as blocks. Call it within a transaction. */
 export function loadPatches(statements: Statements, storeId: string, clock: number): PatchBlocks {
   const blocks: PatchBlocks = [];
-  let after = clock;
+  let after: number | string = clock;
   let rows = FIRST_ROWS;
   for (;;) {
-    const found = isUtf8(statements) ? joinRows(statements, storeId, after, rows) : undefined;
-    const block = found ?? oneRow(statements, storeId, after);
+    const found: LastBlock | undefined = isUtf8(statements) ? joinRows(statements, storeId, after, rows) : undefined;
+    const block: LastBlock | undefined = found ?? oneRow(statements, storeId, after);
     if (block === undefined) return blocks;
     blocks.push({ bytes: block.bytes, lengths: block.lengths });
     if (found !== undefined && block.lengths.length < rows) return blocks;
@@ -46,7 +47,12 @@ export function loadPatches(statements: Statements, storeId: string, clock: numb
 }
 
 /** One value with the bytes of up to `rows` patches; `undefined` if there are none, or too many bytes. */
-function joinRows(statements: Statements, storeId: string, after: number, rows: number): LastBlock | undefined {
+function joinRows(
+  statements: Statements,
+  storeId: string,
+  after: number | string,
+  rows: number,
+): LastBlock | undefined {
   let row: Record<string, unknown> | undefined;
   try {
     row = statements.first(JOINED, storeId, after, rows);
@@ -62,14 +68,14 @@ function joinRows(statements: Statements, storeId: string, after: number, rows: 
   if (bytes.byteLength !== row.total) {
     throw new EngineError('database-corrupt', { message: 'the lengths of patches do not add up' });
   }
-  return { bytes, lengths, last: Number(row.last) };
+  return { bytes, lengths, last: String(row.last) };
 }
 
-function oneRow(statements: Statements, storeId: string, after: number): LastBlock | undefined {
+function oneRow(statements: Statements, storeId: string, after: number | string): LastBlock | undefined {
   const row = statements.first(SINGLE, storeId, after);
   if (row === undefined) return undefined;
   if (!(row.data instanceof Uint8Array)) throw notBytes();
-  return { bytes: row.data, lengths: Int32Array.of(row.data.byteLength), last: Number(row.clock) };
+  return { bytes: row.data, lengths: Int32Array.of(row.data.byteLength), last: String(row.last) };
 }
 
 function notBytes(): EngineError {
