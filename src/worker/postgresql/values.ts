@@ -34,6 +34,11 @@ export class ValueChanges {
     else runs.push({ times: 1, data });
   }
 
+  /** Those that may be gone then, but for chunks. */
+  get released(): string[] {
+    return [...this.#runs].filter(([, runs]) => runs.some(({ data }) => data === undefined)).map(([hash]) => hash);
+  }
+
   /** The first run of each value, then the second … In the order of their hashes: so transactions of several processes do not lock each other out. */
   get statements(): Statement[] {
     const hashes = [...this.#runs.keys()].sort();
@@ -94,12 +99,6 @@ function releasesOf(releases: readonly Released[]): Statement[] {
       values: [hashes, int8Array(releases.map(({ times }) => times))],
     },
     { text: 'DELETE FROM sds_values WHERE hash = ANY($1::text[]) AND ref_count <= 0', values: [hashes] },
-    {
-      text:
-        'DELETE FROM sds_value_chunks WHERE hash = ANY($1::text[]) AND NOT EXISTS ' +
-        '(SELECT 1 FROM sds_values v WHERE v.hash = sds_value_chunks.hash AND v.version = sds_value_chunks.version)',
-      values: [hashes],
-    },
   ];
 }
 
