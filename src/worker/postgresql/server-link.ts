@@ -14,7 +14,7 @@ import type { Connection } from './connection.ts';
 import { type Holder, isFenced, notUpdated } from './holder.ts';
 import { Lease, type LeaseLink } from './lease.ts';
 import { loadPg, type Pg } from './load-pg.ts';
-import { NoPassword, type Password, passwordFor } from './password.ts';
+import { answersOf, type Password } from './password.ts';
 import { isRefusal, ServerError } from './sqlstates.ts';
 import { prepareTables } from './tables.ts';
 
@@ -195,22 +195,22 @@ export class ServerLink implements LeaseLink {
     const { connectTimeoutMs, retryForMs, places } = this.#settings;
     const patience = { silenceMs: Math.max(retryForMs, connectTimeoutMs), retryForMs, probeMs: this.#probeMs };
     this.#pg ??= loadPg(places);
-    let missing: unknown;
+    let noPassword: unknown;
     let refusal: unknown;
-    for (const given of [...this.#passwords]) {
+    for await (const { given, password, missing } of answersOf(() => this.#passwords, connectTimeoutMs)) {
+      noPassword ??= missing;
+      if (missing !== undefined) continue;
       try {
-        const password = await passwordFor(given, connectTimeoutMs);
         const connection = await connect(this.#pg, { ...this.#target, password }, connectTimeoutMs, patience);
         this.#accept(given);
         return connection;
       } catch (error) {
-        if (error instanceof NoPassword) missing ??= error;
-        else if (isRefusal(error)) refusal ??= error;
-        else throw error;
+        if (!isRefusal(error)) throw error;
+        refusal ??= error;
       }
     }
     // one that can't be had may be had soon
-    throw missing ?? refusal;
+    throw noPassword ?? refusal;
   }
 
   /** A password for the next connection; one that is wrong does no harm to those who came with another. */
