@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 import { differenceOf } from '../../torture/database-rows.ts';
 import { makeOddFile, makeRandomFile } from '../support/copied-files.ts';
 import { freshFile, freshFolder } from '../support/files.ts';
-import { describeOnPostgresql, ownPlace, postgresql, server } from '../support/postgresql.ts';
+import { describeOnPostgresql, ownPlace, placeWithoutCopy, postgresql, server } from '../support/postgresql.ts';
 import { USER } from '../support/postgresql-address.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
 import { linesOf, type Rows, rowsOf } from '../support/rows.ts';
@@ -77,6 +77,15 @@ describeOnPostgresql('copying stores', () => {
     const back = join(freshFolder(), 'back.db');
     expect(await copyStores(again, back)).toMatchObject({ ...there, Path: back, DurationMs: expect.any(Number) });
     expectSame(rowsOf(back), rows);
+  });
+
+  it('all comes from a server that has no COPY in binary form, and goes there', async () => {
+    const source = makeStoreFile(freshFile(), { sql: 'UPDATE snapshots SET data = randomblob(1000000)' });
+    const url = await placeWithoutCopy();
+    await copyStores(source, url);
+    const back = join(freshFolder(), 'back.db');
+    await copyStores(url, back);
+    expectSame(rowsOf(back), rowsOf(source));
   });
 
   it('several files are copied into one database, and values that several have get the references of all', async () => {
@@ -273,8 +282,8 @@ describeOnPostgresql('copying stores', () => {
     const from = await postgresql.freshPlace();
     const { source, url } = await stoppedCopy(from);
     // a call without the values does not forget what was added of them
-    await copyStores(`${from}&copy=off`, url, { Values: false });
-    await copyStores(`${from}&copy=off`, url, { Overwrite: true });
+    await copyStores(`${from}&connection_limit=1`, url, { Values: false });
+    await copyStores(`${from}&connection_limit=1`, url, { Overwrite: true });
     expectSame(await postgresql.rowsOf(url), rowsOf(source));
     expect(await leftIn(url)).toEqual(nothing);
   });

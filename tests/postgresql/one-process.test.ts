@@ -194,6 +194,26 @@ describeOnPostgresql('a password that is asked for', () => {
     await Promise.all([first.appendPatch(patchOf(3), 3), renewed.appendPatch(patchOf(2), 2)]);
   });
 
+  it.each([
+    ['a word', { password: 'first' }, {}],
+    ['a function', {}, { Password: async () => 'first' }],
+  ])('that nobody answers keeps no later provider out, who brings %s', async (_, account, options) => {
+    const { database, user } = await withToken();
+    const patience = { ConnectTimeoutMs: 600_000 };
+    for (let i = 0; i < 3; i++) {
+      await new Promise<void>((asked) => {
+        const Password = () => {
+          asked();
+          return new Promise<string>(() => {});
+        };
+        open(server.url(database, { user }), `store ${i}`, { Password, ...patience });
+      });
+    }
+    const later = open(server.url(database, { user, ...account }), 'later', { ...patience, ...options });
+    await later.appendPatch(patchOf(1), 1);
+    expect(await later.loadPatchesSince(0)).toHaveLength(1);
+  });
+
   it('that can not be had is waited for, also if another provider has brought a wrong one', async () => {
     const { database, user, source } = await withToken();
     const Password = async () => {

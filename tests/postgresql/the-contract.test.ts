@@ -1,7 +1,7 @@
 /** Runs the contract, and what this package adds to it, over PostgreSQL, with its options each way. */
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { describeEverySuite } from '../semantics/every-suite.ts';
-import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
+import { describeOnPostgresql, placeWithoutCopy, postgresql } from '../support/postgresql.ts';
 
 describeOnPostgresql('on PostgreSQL', () => {
   const { freshPlace } = postgresql;
@@ -22,7 +22,7 @@ describeOnPostgresql('on PostgreSQL', () => {
   );
   describeEverySuite(
     'this provider without COPY',
-    (url, ...place) => new SDS_DesktopPersistenceProvider(`${url}&copy=off`, ...place),
-    freshPlace,
+    (...place) => new SDS_DesktopPersistenceProvider(...place),
+    placeWithoutCopy,
   );
 });

@@ -1,7 +1,8 @@
 /** A large snapshot is acknowledged before the bytes of the one before it are deleted; they do not stay for all that. */
-import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
+import { copyStores, SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { CHUNK_BYTES } from '../../src/worker/postgresql/chunks.ts';
+import { freshFile } from '../support/files.ts';
 import { describeOnPostgresql, ownPlace, postgresql, server } from '../support/postgresql.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
 import { sqlOfTables } from './outcomes.ts';
@@ -16,14 +17,27 @@ function open(url: string, options: SDS_ProviderOptions = {}): SDS_DesktopPersis
 
 const snapshotOf = (byte: number) => new Uint8Array(SIZE).fill(byte);
 
-/** Of all chunks of a snapshot together, longer than the server allows. */
+/** Of all chunks of a snapshot or a value together, longer than the server allows. */
 const SLOW_DELETIONS = `
   CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
       PERFORM pg_sleep(0.01);
       RETURN OLD;
     END $$;
-  CREATE TRIGGER slow BEFORE DELETE ON sds_snapshot_chunks FOR EACH ROW EXECUTE FUNCTION take_time();`;
+  CREATE TRIGGER slow BEFORE DELETE ON sds_snapshot_chunks FOR EACH ROW EXECUTE FUNCTION take_time();
+  CREATE TRIGGER slow BEFORE DELETE ON sds_value_chunks FOR EACH ROW EXECUTE FUNCTION take_time();`;
+
+const veryLarge = (byte: number) => new Uint8Array(160 * CHUNK_BYTES).fill(byte);
+
+/** A database whose server allows no statement that deletes all of what is very large. */
+async function impatientPlace(): Promise<string> {
+  const url = await ownPlace();
+  const database = databaseOf(url);
+  await sqlOfTables(url);
+  await server.query(SLOW_DELETIONS, [], database);
+  await server.query(`ALTER DATABASE ${database} SET statement_timeout = 1000`);
+  return url;
+}
 
 /** How many versions of a snapshot have rows there. */
 async function versionsIn(url: string): Promise<number> {
@@ -92,18 +106,46 @@ describeOnPostgresql('the snapshot before', () => {
   });
 
   it('goes in parts where the server allows no statement that deletes all of it', async () => {
-    const url = await ownPlace();
-    const database = databaseOf(url);
-    await sqlOfTables(url);
-    await server.query(SLOW_DELETIONS, [], database);
-    await server.query(`ALTER DATABASE ${database} SET statement_timeout = 1000`);
+    const url = await impatientPlace();
     const provider = open(url);
-    for (let clock = 1; clock <= 4; clock++) {
-      await provider.saveSnapshot(new Uint8Array(160 * CHUNK_BYTES).fill(clock), clock);
-    }
+    for (let clock = 1; clock <= 4; clock++) await provider.saveSnapshot(veryLarge(clock), clock);
     await provider.loadSnapshot(); // behind the deletion
-    await server.query(`ALTER DATABASE ${database} RESET statement_timeout`);
     expect(await versionsIn(url)).toBe(1);
+  });
+
+  const replacements: [string, (provider: SDS_DesktopPersistenceProvider) => Promise<unknown>][] = [
+    ['a small one', (provider) => provider.saveSnapshot(new Uint8Array(10), 2)],
+    ['a compaction', async (provider) => provider.compactStore(new Uint8Array(10), await provider.loadStore())],
+    ['the removal of its store', (provider) => provider.removeStore()],
+  ];
+  it.each(replacements)('goes in parts with %s, too', async (_, replace) => {
+    const url = await impatientPlace();
+    const provider = open(url);
+    await provider.saveSnapshot(veryLarge(1), 1);
+    await replace(provider);
+    await provider.loadSnapshot(); // behind the deletion
+    expect(await versionsIn(url)).toBe(0);
+  });
+
+  it('goes in parts where a copy of stores takes its place', async () => {
+    const source = freshFile();
+    await open(source).saveSnapshot(new Uint8Array(10), 2);
+    const url = await impatientPlace();
+    const provider = open(url);
+    await provider.saveSnapshot(veryLarge(1), 1);
+    await provider.close();
+    await copyStores(source, url, { Overwrite: true });
+    expect(await versionsIn(url)).toBe(0);
+    expect((await postgresql.rowsOf(url)).snapshots).toMatchObject([{ clock: 2 }]);
+  });
+
+  it('goes in parts like a value that nobody refers to any more', async () => {
+    const url = await impatientPlace();
+    const provider = open(url);
+    await provider.saveValue('value', veryLarge(1));
+    await provider.releaseValue('value');
+    expect(await provider.loadValue('value')).toBeUndefined();
+    expect(await server.query('SELECT 1 FROM sds_value_chunks', [], databaseOf(url))).toEqual([]);
   });
 
   it('that a process has left, which ended too early, goes with the next one', async () => {

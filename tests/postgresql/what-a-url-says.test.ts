@@ -15,7 +15,6 @@ const nothingSaid: PostgresqlTarget = {
   tlsFiles: {},
   channelBinding: false,
   options: undefined,
-  copy: true,
 };
 
 const read = (url: string, environment: Environment = {}) => parsePostgresqlUrl(url, environment, 'me');
@@ -103,7 +102,6 @@ describe('each of them counts by itself', () => {
     // the rest
     ['postgres://?options=-c%20search_path%3Dsds', {}, { options: '-c search_path=sds' }],
     ['postgres://', { PGOPTIONS: '-c search_path=sds' }, { options: '-c search_path=sds' }],
-    ['postgres://?copy=off', {}, { copy: false }],
     // what is empty says nothing
     ['postgres://?', { PGHOST: '', PGPORT: '', PGUSER: '', PGDATABASE: '', PGSSLMODE: '', PGOPTIONS: '' }, {}],
   ])('%s %o', (url, environment, found) => {
@@ -185,7 +183,6 @@ describe('what can not be read', () => {
     ['postgres://db/notes?sslmode=prefer', {}, /^sslmode must be disable, require, verify-ca or verify-full$/],
     ['postgres://db/notes?sslmode=allow', {}, /^sslmode must be/],
     ['postgres://db/notes', { PGSSLMODE: 'prefer' }, /^sslmode must be/],
-    ['postgres://db/notes?copy=maybe', {}, /^copy must be on or off$/],
     [
       'postgres://db/notes?keepalives=1',
       {},

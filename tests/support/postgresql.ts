@@ -68,6 +68,13 @@ export async function ownServer(options: ServerOptions = {}): Promise<Postgresql
   return own;
 }
 
+/** Refuses what its server would not know if it had no COPY in binary form. */
+export async function placeWithoutCopy(): Promise<string> {
+  const { proxy, url } = await proxiedPlace();
+  proxy.replace('(FORMAT binary)', '[FORMAT binary)');
+  return url;
+}
+
 /** A database, the line to it, and the URL that leads through that. */
 export async function proxiedPlace(
   to: PostgresqlAddress = server,

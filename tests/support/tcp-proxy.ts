@@ -49,6 +49,8 @@ export class TcpProxy {
   #cutAt: { direction: Direction; byte: number; done: () => void } | undefined;
   /** From where on of a chunk, if so, a line is to be kept. */
   #keeping: { from: (chunk: Buffer) => number | undefined; done: (late: Late | undefined) => void } | undefined;
+  /** What is not to arrive, and what arrives instead, of the same length. */
+  #instead: [text: string, other: string] | undefined;
   #watched: { text: string; done: () => void } | undefined;
   #losing: { answers: Record<string, string>; cuts: boolean; done: () => void } | undefined;
 
@@ -89,6 +91,11 @@ export class TcpProxy {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#watched = { text, done: resolve };
     return promise;
+  }
+
+  /** Whatever has this text in it arrives with another one of the same length, as at a server that knows no such words. */
+  replace(text: string, other: string): void {
+    this.#instead = [text, other];
   }
 
   /** Takes back `cutAfter`, `keepAfter` and `loseAnswerTo`. */
@@ -196,7 +203,7 @@ export class TcpProxy {
     const line: Line = { client, server, kept: undefined, deafUntil: undefined, answersAt: 0, tail: Buffer.alloc(0) };
     this.#lines.add(line);
     server.on('error', () => undefined);
-    client.on('data', (chunk) => this.#forward(line, 'up', chunk));
+    client.on('data', (chunk) => this.#forward(line, 'up', this.#replaced(chunk)));
     server.on('data', (chunk) => this.#answer(line, chunk));
     client.on('close', () => {
       if (this.#lines.has(line)) this.#close(line);
@@ -205,6 +212,11 @@ export class TcpProxy {
       if (this.#lines.has(line)) this.#close(line);
     });
     if (this.#paused) for (const socket of [client, server]) socket.pause();
+  }
+
+  #replaced(chunk: Buffer): Buffer {
+    if (this.#instead === undefined || !chunk.includes(this.#instead[0])) return chunk;
+    return Buffer.from(chunk.toString('latin1').replaceAll(...this.#instead), 'latin1');
   }
 
   /** In their order, also if their way has become shorter meanwhile. */

@@ -18,8 +18,6 @@ export interface PostgresqlTarget {
   channelBinding: boolean;
   /** Run-time parameters for the server, as in `-c search_path=app`. */
   options: string | undefined;
-  /** Whether what is loaded comes by `COPY … (FORMAT binary)`. */
-  copy: boolean;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -66,8 +64,6 @@ export function parsePostgresqlUrl(
     if (tls !== 'disable' && tls !== 'require' && tls !== 'verify-ca' && tls !== 'verify-full') {
       return 'sslmode must be disable, require, verify-ca or verify-full';
     }
-    const copy = parameters.get('copy') ?? 'on';
-    if (copy !== 'on' && copy !== 'off') return 'copy must be on or off';
     const fault = faultOfParameters(parameters, query);
     if (fault !== undefined) return fault;
     const binding = given('channel_binding', 'PGCHANNELBINDING') ?? 'prefer';
@@ -87,7 +83,6 @@ export function parsePostgresqlUrl(
       },
       channelBinding: binding === 'require',
       options: given('options', 'PGOPTIONS'),
-      copy: copy === 'on',
     };
   } catch {
     return 'the URL holds a % that does not begin an escaped character'; // from decodeURIComponent
@@ -106,7 +101,6 @@ const known = new Set([
   'sslkey',
   'channel_binding',
   'options',
-  'copy',
 ]);
 
 /**

@@ -150,13 +150,12 @@ export class Changes {
     return others || this.largeValue !== undefined ? undefined : only;
   }
 
-  /** Stores that get a snapshot too large for one row. */
-  get largeSnapshots(): string[] {
-    return this.sections.flatMap(({ snapshots, end }) => {
-      const saved =
-        end !== undefined && 'snapshot' in end ? [...snapshots, [end.store, end.snapshot] as const] : [...snapshots];
-      return saved.filter(([, { data }]) => isLarge(data)).map(([store]) => store);
-    });
+  /** Stores whose snapshot is replaced. */
+  get replaced(): string[] {
+    return this.sections.flatMap(({ snapshots, end }) => [
+      ...snapshots.keys(),
+      ...(end !== undefined && 'snapshot' in end ? [end.store] : []),
+    ]);
   }
 
   /** Done with. */

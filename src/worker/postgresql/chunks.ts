@@ -3,7 +3,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import { EngineError } from '../engine.ts';
-import { bytesOf, type Connection } from './connection.ts';
+import { textArray } from './arrays.ts';
+import { bytesOf, type Connection, type Result, type Statement } from './connection.ts';
 
 export const CHUNK_BYTES = 256 * 1024;
 
@@ -21,7 +22,7 @@ const chunksOf = {
   sds_values: { table: 'sds_value_chunks', column: 'hash' },
 };
 
-type HeadTable = keyof typeof chunksOf;
+export type HeadTable = keyof typeof chunksOf;
 
 /** Writes them under a new version, which it returns; they count once the head names it. */
 export async function writeChunks(
@@ -45,6 +46,38 @@ export async function writeChunks(
     );
   }
   return version;
+}
+
+/** So many are deleted by one statement, however many there are: a server may allow none that takes longer. */
+const SLICE_CHUNKS = 32;
+
+/**
+ * Deletes a slice of the chunks of these keys whose version no head names, or the rest of them; also of those that a process has left
+ * that ended before it came to this. It sees chunks and heads as they are at one moment, so it takes nothing from whoever may have
+ * replaced them since.
+ */
+export function deletionOfUnnamed(heads: HeadTable, keys: readonly string[]): Statement {
+  const { table, column } = chunksOf[heads];
+  const named = `coalesce((SELECT h.version FROM ${heads} h WHERE h.${column} = c.${column}), '')`;
+  return {
+    text:
+      `DELETE FROM ${table} WHERE ${column} = ANY($1::text[]) AND (${column}, version, chunk) IN ` +
+      `(SELECT c.${column}, c.version, c.chunk FROM ${table} c ` +
+      `WHERE c.${column} = ANY($1::text[]) AND c.version <> ${named} LIMIT ${SLICE_CHUNKS})`,
+    values: [textArray(keys)],
+  };
+}
+
+/** Deletes all of them, within a transaction. */
+export async function deleteUnnamed(connection: Connection, heads: HeadTable, keys: readonly string[]): Promise<void> {
+  let deleted: Result | undefined;
+  do [deleted] = await connection.run(deletionOfUnnamed(heads, keys));
+  while (isSlice(deleted));
+}
+
+/** Whether there may be more to delete. */
+export function isSlice(deleted: Result | undefined): boolean {
+  return deleted?.count === SLICE_CHUNKS;
 }
 
 /** How often the bytes may be replaced by another process while they are read. */

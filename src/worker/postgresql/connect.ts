@@ -18,6 +18,10 @@ const WITH_BINDING = 'SCRAM-SHA-256-PLUS';
 const NO_BINDING =
   'channel_binding=require, and the server offers none on this connection: it takes TLS and a password of SCRAM-SHA-256; or write channel_binding=prefer';
 
+const QUESTIONS = [{ text: 'SHOW transaction_read_only' }, { text: 'SHOW synchronous_commit' }];
+/** Not every engine has it. Asked along with them, it takes no round trip. */
+const COPY = { text: "COPY (SELECT ''::bytea) TO STDOUT (FORMAT binary)" };
+
 /** Names this program in `pg_stat_activity`. */
 const APPLICATION_NAME = 'sds-persistence-worker';
 
@@ -81,7 +85,6 @@ async function connectTo(
     }
   };
   const connection = new Connection(client, askElsewhere, patience);
-  connection.mayCopy = target.copy;
   let offersBinding = false;
   wireOf(client).on('authenticationSASL', ({ mechanisms }) => {
     offersBinding = mechanisms.includes(WITH_BINDING);
@@ -90,10 +93,11 @@ async function connectTo(
     await client.connect();
     connection.guard();
     if (channelBinding && !offersBinding) throw new EngineError('open-failed', { message: NO_BINDING });
-    const [readOnly, synchronous] = await connection.run(
-      { text: 'SHOW transaction_read_only' },
-      { text: 'SHOW synchronous_commit' },
-    );
+    const [readOnly, synchronous] = await connection.run(...QUESTIONS, COPY).catch((error) => {
+      if (connection.lost) throw error;
+      connection.mayCopy = false; // if that was not it, it fails again
+      return connection.run(...QUESTIONS);
+    });
     if (readOnly?.rows[0]?.[0] === 'on') {
       throw new ServerError('read-only', 'reconnect', `${host}:${port} does not take writes`, '25006');
     }

@@ -7,15 +7,16 @@ import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
 import type { PostgresqlSettings, RecordsFound, StoreFound } from '../../protocol/service.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
 import { Changes } from './changes.ts';
+import { deletionOfUnnamed, isSlice } from './chunks.ts';
 import { Claims } from './claims.ts';
-import type { Connection } from './connection.ts';
+import type { Connection, Result } from './connection.ts';
 import { fencedError, Holder, isFenced } from './holder.ts';
 import { namesOf, storedName } from './names.ts';
 import type { PackedPatches } from './packed-patches.ts';
 import { collidedOf, insertionOfAll, loadPatchesSince } from './patches.ts';
 import { loadRecord, loadRecords } from './records.ts';
 import { ServerLink } from './server-link.ts';
-import { deletionOfSome, loadSnapshot, SLICE_CHUNKS } from './snapshots.ts';
+import { loadSnapshot } from './snapshots.ts';
 import { ServerError } from './sqlstates.ts';
 import { StepByStep } from './step-by-step.ts';
 import { beginStatements, inTransaction, type Limits } from './transactions.ts';
@@ -29,6 +30,14 @@ const NOT_SUPPORTED = '0A000';
 
 /** 0 would wait for ever. */
 const LEAST_LOCK_MS = 1;
+
+/** What became of a transaction. */
+interface Outcome {
+  /** Calls that are to be marked. */
+  collided: readonly number[];
+  /** Stores that may have chunks of snapshots that were replaced. */
+  replaced: readonly string[];
+}
 
 export class PostgresqlEngine implements Engine {
   readonly #link: ServerLink;
@@ -145,11 +154,13 @@ export class PostgresqlEngine implements Engine {
     // before anything is waited for: the writes lie where they are only for this attempt's length
     const changes = new Changes(writes);
     try {
-      const collided = await this.#link.use((connection) => this.#carryOut(connection, changes, commitPoint));
+      const { collided, replaced } = await this.#link.use((connection) =>
+        this.#carryOut(connection, changes, commitPoint),
+      );
       for (const at of collided) writes.markCollided(at);
       commitPoint.cells[commitPoint.index] = commitPoint.value;
       noteCommit(commitPoint);
-      for (const store of changes.largeSnapshots) this.#deleteReplaced(store);
+      for (const store of replaced) this.#deleteReplaced(store);
     } finally {
       changes.free();
     }
@@ -163,18 +174,20 @@ export class PostgresqlEngine implements Engine {
 
   /** In transactions of their own: what one has deleted need not be deleted again, should the next one take too long. */
   async #deleteSlices(connection: Connection, store: string): Promise<void> {
-    for (let deleted = SLICE_CHUNKS; deleted === SLICE_CHUNKS; ) {
-      const slice = [deletionOfSome(store), this.#holder.fence(), { text: 'COMMIT' }];
+    let deleted: Result | undefined;
+    do {
+      const slice = [deletionOfUnnamed('sds_snapshots', [store]), this.#holder.fence(), { text: 'COMMIT' }];
       const results = await inTransaction(connection, () => connection.run(...beginStatements(this.#limits), ...slice));
-      deleted = results.at(-3)?.count ?? 0;
-    }
+      deleted = results.at(-3);
+    } while (isSlice(deleted));
     this.#replaced.delete(store);
   }
 
-  /** Returns which calls are to be marked. */
-  async #carryOut(connection: Connection, changes: Changes, point: CommitPoint): Promise<number[]> {
+  async #carryOut(connection: Connection, changes: Changes, point: CommitPoint): Promise<Outcome> {
     // an earlier attempt was committed, and nobody heard of it
-    if (this.#holder.covers(point)) return this.#collidedLater(connection, changes);
+    if (this.#holder.covers(point)) {
+      return { collided: await this.#collidedLater(connection, changes), replaced: changes.replaced };
+    }
     if (this.#holder.coversSome(point)) {
       // never seen by a caller: the batches are tried one by one
       throw new EngineError('io-error', { message: 'some of these batches were committed before' });
@@ -182,9 +195,11 @@ export class PostgresqlEngine implements Engine {
     // here, not when the writes are read: a store may be lost meanwhile, and this process have a new generation
     for (const caller of changes.callers) if (!this.#mayWrite(caller)) await this.#claim(connection, caller);
     const { onlyPatches } = changes;
-    if (this.#takesBoth && onlyPatches?.ascends && (await this.#insert(connection, onlyPatches, point))) return [];
+    if (this.#takesBoth && onlyPatches?.ascends && (await this.#insert(connection, onlyPatches, point))) {
+      return { collided: [], replaced: [] };
+    }
     // it failed behind the last one: now, or the table would grow without end
-    for (const store of changes.largeSnapshots) {
+    for (const store of changes.replaced) {
       if (this.#replaced.has(store)) await this.#deleteSlices(connection, store);
     }
     return inTransaction(connection, async () => {
@@ -192,9 +207,10 @@ export class PostgresqlEngine implements Engine {
       const steps = new StepByStep(connection, begin);
       for (const section of changes.sections) await steps.carryOut(section);
       if (changes.largeValue !== undefined) await steps.saveValue(changes.largeValue);
-      const end = [...changes.values.statements, this.#holder.fence(point), { text: 'COMMIT' }];
+      await steps.changeValues(changes.values);
+      const end = [this.#holder.fence(point), { text: 'COMMIT' }];
       await steps.end(end, () => this.#holder.committed(point));
-      return steps.collided;
+      return steps;
     });
   }
 

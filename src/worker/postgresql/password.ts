@@ -1,4 +1,4 @@
-/** The password of a connection: one that is known, or one that the main thread is asked for, through a port of its own. */
+/** Passwords of a connection: those that are known, and those that the main thread is asked for, each through a port of its own. */
 import type { MessagePort } from 'node:worker_threads';
 import { type Remote, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
@@ -8,26 +8,73 @@ import { ServerError } from './sqlstates.ts';
 
 export type Password = string | MessagePort | undefined;
 
+/** One function that gives no answer keeps the next one waiting for so long. */
+const ASK_NEXT_AFTER_MS = 500;
+
 const sources = new WeakMap<MessagePort, Remote<PasswordSource>>();
 
 /** Then the server counts as away: it is tried again for as long as callers want to wait. */
-export class NoPassword extends ServerError {
+class NoPassword extends ServerError {
   constructor(reason: string) {
     super('connection-failed', 'reconnect', `the function Password failed: ${reason}`);
   }
 }
 
-/** @throws NoPassword if the function fails, or does not answer in time */
-export async function passwordFor(given: Password, timeoutMs: number): Promise<string | undefined> {
-  if (typeof given !== 'object') return given;
+interface Answer {
+  given: Password;
+  password?: string | undefined;
+  /** Why there is none: the function has failed, or not answered in time. */
+  missing?: NoPassword;
+}
+
+/**
+ * Asks for one password after the other, and yields the answers as they come.
+ *
+ * @param passwords - looked at each time: providers come and go
+ * @param timeoutMs - for each answer
+ */
+export async function* answersOf(passwords: () => readonly Password[], timeoutMs: number): AsyncGenerator<Answer> {
+  const asked = new Set<Password>();
+  const open = new Map<Password, Promise<Answer>>();
+  const { promise: over, resolve: end } = Promise.withResolvers<undefined>();
+  try {
+    for (;;) {
+      const rest = passwords().filter((one) => !asked.has(one));
+      if (rest.length > 0) {
+        const given = rest[0];
+        asked.add(given);
+        open.set(given, ask(given, timeoutMs, over));
+      }
+      if (open.size === 0) return;
+      const answer = await firstOf(open.values(), ASK_NEXT_AFTER_MS);
+      if (answer === undefined) continue;
+      open.delete(answer.given);
+      yield answer;
+    }
+  } finally {
+    end(undefined);
+  }
+}
+
+async function ask(given: Password, timeoutMs: number, over: Promise<undefined>): Promise<Answer> {
+  if (typeof given !== 'object') return { given, password: given };
   const source = sources.get(given) ?? wrap<PasswordSource>(nodeEndpoint(given));
   sources.set(given, source);
-  const { promise: tooLate, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`it did not answer within ${timeoutMs} ms`)), timeoutMs);
   try {
-    return await Promise.race([source.password(), tooLate]);
+    const password = await firstOf([source.password(), over], timeoutMs);
+    if (password === undefined) throw new Error(`it did not answer within ${timeoutMs} ms`);
+    return { given, password };
   } catch (error) {
-    throw new NoPassword((error as Error).message);
+    return { given, missing: new NoPassword((error as Error).message) };
+  }
+}
+
+/** What comes first; nothing, if nothing has come within that time. */
+async function firstOf<T>(awaited: Iterable<Promise<T>>, withinMs: number): Promise<T | undefined> {
+  const { promise: tooLate, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => resolve(undefined), withinMs);
+  try {
+    return await Promise.race([...awaited, tooLate]);
   } finally {
     clearTimeout(timer);
   }

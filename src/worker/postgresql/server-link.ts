@@ -3,7 +3,6 @@
  * lost, for as long as callers want to wait. The lease is renewed by `lease.ts`.
  */
 import { cellTime, msBetween } from '../../protocol/clock.ts';
-import type { PostgresqlTarget } from '../../protocol/postgresql/url.ts';
 import type { PostgresqlSettings } from '../../protocol/service.ts';
 import { Promise, performance, setTimeout } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
@@ -14,7 +13,7 @@ import type { Connection } from './connection.ts';
 import { type Holder, isFenced, notUpdated } from './holder.ts';
 import { Lease, type LeaseLink } from './lease.ts';
 import { loadPg, type Pg } from './load-pg.ts';
-import { NoPassword, type Password, passwordFor } from './password.ts';
+import { answersOf, type Password } from './password.ts';
 import { isRefusal, ServerError } from './sqlstates.ts';
 import { prepareTables } from './tables.ts';
 
@@ -29,12 +28,8 @@ const LEAST_PROBE_MS = 1000;
 /** The most that are tried: a server may lock a role out that is refused again and again. */
 const MOST_PASSWORDS = 4;
 
-/** What a server says that has no COPY in binary form: not supported, or no syntax of its. */
-const NO_COPY = new Set(['0A000', '42601']);
-
 export class ServerLink implements LeaseLink {
   readonly #settings: PostgresqlSettings;
-  #target: PostgresqlTarget;
   readonly #holder: Holder;
   readonly #claims: Claims;
   readonly #lease: Lease;
@@ -62,7 +57,6 @@ export class ServerLink implements LeaseLink {
     this.#holder = holder;
     this.#claims = claims;
     this.#lease = new Lease(holder, this);
-    this.#target = settings.target;
   }
 
   /**
@@ -119,12 +113,7 @@ export class ServerLink implements LeaseLink {
         if (!(error instanceof ServerError)) throw EngineError.of(error, 'io-error'); // this call's failure alone
         const isLost = isFenced(error);
         if (isLost) this.#known = false;
-        else if (error.retry === 'no') {
-          if (!used?.mayCopy || !NO_COPY.has(error.sqlState ?? '')) throw error;
-          used.mayCopy = false;
-          this.#target = { ...this.#target, copy: false };
-          continue;
-        }
+        else if (error.retry === 'no') throw error;
         const now = performance.now();
         const isAway = error.retry === 'reconnect';
         if (isAway) {
@@ -192,25 +181,25 @@ export class ServerLink implements LeaseLink {
   }
 
   async connect(): Promise<Connection> {
-    const { connectTimeoutMs, retryForMs, places } = this.#settings;
+    const { target, connectTimeoutMs, retryForMs, places } = this.#settings;
     const patience = { silenceMs: Math.max(retryForMs, connectTimeoutMs), retryForMs, probeMs: this.#probeMs };
     this.#pg ??= loadPg(places);
-    let missing: unknown;
+    let noPassword: unknown;
     let refusal: unknown;
-    for (const given of [...this.#passwords]) {
+    for await (const { given, password, missing } of answersOf(() => this.#passwords, connectTimeoutMs)) {
+      noPassword ??= missing;
+      if (missing !== undefined) continue;
       try {
-        const password = await passwordFor(given, connectTimeoutMs);
-        const connection = await connect(this.#pg, { ...this.#target, password }, connectTimeoutMs, patience);
+        const connection = await connect(this.#pg, { ...target, password }, connectTimeoutMs, patience);
         this.#accept(given);
         return connection;
       } catch (error) {
-        if (error instanceof NoPassword) missing ??= error;
-        else if (isRefusal(error)) refusal ??= error;
-        else throw error;
+        if (!isRefusal(error)) throw error;
+        refusal ??= error;
       }
     }
     // one that can't be had may be had soon
-    throw missing ?? refusal;
+    throw noPassword ?? refusal;
   }
 
   /** A password for the next connection; one that is wrong does no harm to those who came with another. */

@@ -31,32 +31,6 @@ export function insteadOf(clock: number | undefined, { text, values = [] }: Stat
   return { text: `${text} WHERE sds_snapshots.clock = $${values.length + 1}`, values: [...values, seen] };
 }
 
-/** Of the chunks of all versions but the present one, if there is one. */
-const OTHERS =
-  'sds_snapshot_chunks c WHERE c.store_id = $1 AND NOT EXISTS ' +
-  '(SELECT 1 FROM sds_snapshots s WHERE s.store_id = $1 AND s.version = c.version)';
-
-/**
- * Deletes the chunks of all versions but the present one, if there is one, also of those that a process has left that ended before it
- * came to this. It sees chunks and head as they are at one moment, so it takes nothing from whoever may have replaced it since.
- */
-export function deletionOfOthers(store: string): Statement {
-  return { text: `DELETE FROM ${OTHERS}`, values: [store] };
-}
-
-/** What a statement is not stopped at that may take some seconds. */
-export const SLICE_CHUNKS = 32;
-
-/** Deletes as many of them as that, or the rest. */
-export function deletionOfSome(store: string): Statement {
-  return {
-    text:
-      'DELETE FROM sds_snapshot_chunks WHERE store_id = $1 AND (version, chunk) IN ' +
-      `(SELECT version, chunk FROM ${OTHERS} LIMIT ${SLICE_CHUNKS})`,
-    values: [store],
-  };
-}
-
 export function loadSnapshot(connection: Connection, store: string): Promise<Uint8Array | undefined> {
   return readWhole(connection, 'sds_snapshots', store);
 }

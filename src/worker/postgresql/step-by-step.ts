@@ -2,18 +2,20 @@
  * Carries out a transaction: all in one round trip, unless it has to be known what is there, or something large is sent by itself.
  */
 import type { Section } from './changes.ts';
-import { isLarge } from './chunks.ts';
+import { deleteUnnamed, deletionOfUnnamed, type HeadTable, isLarge, isSlice } from './chunks.ts';
 import { compact } from './compaction.ts';
-import type { Connection, Statement } from './connection.ts';
+import type { Connection, Result, Statement } from './connection.ts';
 import type { PackedPatches, Positions } from './packed-patches.ts';
 import { CarefulInsertion, collidedIn, collidedOf, collisions, insertion, pruning } from './patches.ts';
-import { deletionOfOthers, type Snapshot, snapshotHead } from './snapshots.ts';
-import { saveLargeValue } from './values.ts';
+import { type Snapshot, snapshotHead } from './snapshots.ts';
+import { saveLargeValue, type ValueChanges } from './values.ts';
 import { removalOfStore } from './whole-stores.ts';
 
 export class StepByStep {
   /** By which the calls are told apart that are to be marked. */
   readonly collided: number[] = [];
+  /** Stores that have chunks of snapshots that were replaced: to be deleted once all this is committed. */
+  readonly replaced: string[] = [];
   readonly #connection: Connection;
   readonly #careful: CarefulInsertion;
   /** To be sent with what comes next. */
@@ -22,6 +24,8 @@ export class StepByStep {
   #insertions: { packed: PackedPatches; positions: Positions; wanted: number; at: number }[] = [];
   /** Those of them that look at patches before something is deleted. */
   #looks: { packed: PackedPatches; positions: number[]; at: number }[] = [];
+  /** Those of them that delete a slice of such chunks. */
+  #slices: { store: string; at: number }[] = [];
 
   /** @param begin - what begins the transaction */
   constructor(connection: Connection, begin: Statement[]) {
@@ -52,6 +56,7 @@ export class StepByStep {
       const { removed } = end;
       this.#lookAt((store) => store === removed);
       this.#statements.push(...removalOfStore(removed));
+      await this.#deleteAll('sds_snapshots', [removed]);
       return;
     }
     await this.#send();
@@ -93,9 +98,26 @@ export class StepByStep {
     this.#deleteOthers(store, snapshot);
   }
 
-  /** Those that a large one replaces are deleted later. */
+  /** What a large one replaces is deleted later, and so is the rest of what a small one does. */
   #deleteOthers(store: string, { data }: Snapshot): void {
-    if (!isLarge(data)) this.#statements.push(deletionOfOthers(store));
+    if (isLarge(data)) {
+      this.replaced.push(store);
+      return;
+    }
+    this.#slices.push({ store, at: this.#statements.length });
+    this.#statements.push(deletionOfUnnamed('sds_snapshots', [store]));
+  }
+
+  async changeValues({ statements, released }: ValueChanges): Promise<void> {
+    this.#statements.push(...statements);
+    if (released.length > 0) await this.#deleteAll('sds_values', released);
+  }
+
+  /** Chunks of what is gone with its head: no later call would find them, if this process ended behind the commit. */
+  async #deleteAll(heads: HeadTable, keys: readonly string[]): Promise<void> {
+    this.#statements.push(deletionOfUnnamed(heads, keys));
+    const results = await this.#send();
+    if (isSlice(results.at(-1))) await deleteUnnamed(this.#connection, heads, keys);
   }
 
   async saveValue({ hash, data }: { hash: string; data: Buffer }): Promise<void> {
@@ -113,16 +135,18 @@ export class StepByStep {
     await this.#send(committed);
   }
 
-  async #send(sent?: () => void): Promise<void> {
-    const [statements, insertions, looks] = [this.#statements, this.#insertions, this.#looks];
-    [this.#statements, this.#insertions, this.#looks] = [[], [], []];
-    if (statements.length === 0) return;
+  async #send(sent?: () => void): Promise<Result[]> {
+    const [statements, insertions, looks, slices] = [this.#statements, this.#insertions, this.#looks, this.#slices];
+    [this.#statements, this.#insertions, this.#looks, this.#slices] = [[], [], [], []];
+    if (statements.length === 0) return [];
     const results = await this.#connection.run(...statements);
     sent?.();
+    for (const { store, at } of slices) if (isSlice(results[at])) this.replaced.push(store);
     for (const { packed, positions, at } of looks) this.#mark(packed, collidedIn(results[at], positions));
     for (const { packed, positions, wanted, at } of insertions) {
       if (results[at]?.count === wanted || positions.length === 0) continue;
       this.#mark(packed, await collidedOf(this.#connection, packed, positions));
     }
+    return results;
   }
 }

@@ -1,55 +1,49 @@
 /** Values and their reference counts. */
 import { byteaArray, int8Array, textArray } from './arrays.ts';
-import { readWhole, writeChunks } from './chunks.ts';
+import { deleteUnnamed, readWhole, writeChunks } from './chunks.ts';
 import type { Connection, Statement } from './connection.ts';
 
-/** Saves of one value in a row, or releases, which have no data. */
-interface Run {
-  times: number;
-  data: Buffer | undefined;
-}
-
-/** Saves and releases of one transaction, in order for each value. */
+/**
+ * Saves and releases of one transaction. In whatever order they come, a value that has `n` references has `max(n − released, 0) + saved`
+ * in the end, since a release takes back a save that came before it, if there is one. So all releases may go before all saves.
+ */
 export class ValueChanges {
-  readonly #runs = new Map<string, Run[]>();
+  /** How often each was released while none of its saves was left. */
+  readonly #released = new Map<string, number>();
+  /** Those that are left, with the bytes of the first of them: they are stored if nothing else is there. */
+  readonly #saved = new Map<string, Saved>();
 
   get any(): boolean {
-    return this.#runs.size > 0;
+    return this.#released.size + this.#saved.size > 0;
   }
 
   save(hash: string, data: Buffer): void {
-    this.#add(hash, data);
+    const saved = this.#saved.get(hash);
+    if (saved === undefined) this.#saved.set(hash, { hash, times: 1, data });
+    else saved.times++;
   }
 
   release(hash: string): void {
-    this.#add(hash, undefined);
+    const saved = this.#saved.get(hash);
+    if (saved === undefined) this.#released.set(hash, (this.#released.get(hash) ?? 0) + 1);
+    else if (--saved.times === 0) this.#saved.delete(hash);
   }
 
-  #add(hash: string, data: Buffer | undefined): void {
-    const runs = this.#runs.get(hash) ?? [];
-    this.#runs.set(hash, runs);
-    const last = runs.at(-1);
-    // saved n times adds n; released n times, it is gone as it would be after the first that meets 0
-    if (last !== undefined && (last.data === undefined) === (data === undefined)) last.times++;
-    else runs.push({ times: 1, data });
+  /** Those that may be gone, but for chunks. */
+  get released(): string[] {
+    return [...this.#released.keys()];
   }
 
-  /** The first run of each value, then the second … In the order of their hashes: so transactions of several processes do not lock each other out. */
+  /** In the order of their hashes: so transactions of several processes do not lock each other out. */
   get statements(): Statement[] {
-    const hashes = [...this.#runs.keys()].sort();
-    const statements: Statement[] = hashes.length > 1 ? [lockOf(hashes)] : [];
-    for (let round = 0; ; round++) {
-      const saves: Saved[] = [];
-      const releases: Released[] = [];
-      for (const hash of hashes) {
-        const { times, data } = this.#runs.get(hash)?.[round] ?? { times: 0 };
-        if (data !== undefined) saves.push({ hash, times, data });
-        else if (times > 0) releases.push({ hash, times });
-      }
-      if (saves.length + releases.length === 0) return statements;
-      if (saves.length > 0) statements.push(savesOf(saves));
-      if (releases.length > 0) statements.push(...releasesOf(releases));
-    }
+    const hashes = [...new Set([...this.#released.keys(), ...this.#saved.keys()])].sort();
+    const releases = hashes.filter((hash) => this.#released.has(hash));
+    const saves = hashes.flatMap((hash) => this.#saved.get(hash) ?? []);
+    return [
+      ...(hashes.length > 1 ? [lockOf(hashes)] : []),
+      ...(releases.length > 0 ? releasesOf(releases, this.#released) : []),
+      ...(saves.length > 0 ? [savesOf(saves)] : []),
+    ];
   }
 }
 
@@ -60,13 +54,10 @@ function lockOf(hashes: readonly string[]): Statement {
   };
 }
 
-interface Released {
+/** A value that fits into its row, and how often it is saved. */
+export interface Saved {
   hash: string;
   times: number;
-}
-
-/** A value that fits into its row, and how often it is saved. */
-export interface Saved extends Released {
   data: Buffer;
 }
 
@@ -84,22 +75,16 @@ export function savesOf(saves: readonly Saved[]): Statement {
   };
 }
 
-function releasesOf(releases: readonly Released[]): Statement[] {
-  const hashes = textArray(releases.map(({ hash }) => hash));
+function releasesOf(released: readonly string[], times: ReadonlyMap<string, number>): Statement[] {
+  const hashes = textArray(released);
   return [
     {
       text:
         'UPDATE sds_values SET ref_count = sds_values.ref_count - u.t ' +
         'FROM unnest($1::text[], $2::bigint[]) AS u(h, t) WHERE hash = u.h',
-      values: [hashes, int8Array(releases.map(({ times }) => times))],
+      values: [hashes, int8Array(released.map((hash) => times.get(hash) ?? 0))],
     },
     { text: 'DELETE FROM sds_values WHERE hash = ANY($1::text[]) AND ref_count <= 0', values: [hashes] },
-    {
-      text:
-        'DELETE FROM sds_value_chunks WHERE hash = ANY($1::text[]) AND NOT EXISTS ' +
-        '(SELECT 1 FROM sds_values v WHERE v.hash = sds_value_chunks.hash AND v.version = sds_value_chunks.version)',
-      values: [hashes],
-    },
   ];
 }
 
@@ -120,7 +105,7 @@ export async function saveLargeValue(connection: Connection, hash: string, data:
   );
   if (rows[0]?.[0] === version) return;
   // another process has saved it meanwhile
-  await connection.one('DELETE FROM sds_value_chunks WHERE hash = $1 AND version = $2', hash, version);
+  await deleteUnnamed(connection, 'sds_values', [hash]);
 }
 
 export function loadValue(connection: Connection, hash: string): Promise<Uint8Array | undefined> {

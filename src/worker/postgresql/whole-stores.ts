@@ -5,7 +5,6 @@ import { lacksBytes, readBehind } from './chunks.ts';
 import type { Connection, Statement } from './connection.ts';
 import { nameOf } from './names.ts';
 import { loadPatchesSince } from './patches.ts';
-import { deletionOfOthers } from './snapshots.ts';
 import { type Limits, ofOneMoment } from './transactions.ts';
 
 const BEFORE_ALL = Number.MIN_SAFE_INTEGER - 1;
@@ -31,11 +30,10 @@ export function loadStore(connection: Connection, store: string, limits: Limits)
   });
 }
 
-/** What others commit meanwhile stays: each statement takes what it sees. */
+/** But for the chunks of its snapshot. What others commit meanwhile stays: each statement takes what it sees. */
 export function removalOfStore(store: string): Statement[] {
   const tables = ['sds_patches', 'sds_snapshots', 'sds_records'];
-  const removals = tables.map((table) => ({ text: `DELETE FROM ${table} WHERE store_id = $1`, values: [store] }));
-  return [...removals, deletionOfOthers(store)];
+  return tables.map((table) => ({ text: `DELETE FROM ${table} WHERE store_id = $1`, values: [store] }));
 }
 
 /** From one store to the next, by the index: the rows of each are too many to look at all of them. */

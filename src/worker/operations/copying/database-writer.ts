@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { textArray } from '../../postgresql/arrays.ts';
 import { viewOf } from '../../postgresql/changes.ts';
-import { isLarge } from '../../postgresql/chunks.ts';
+import { deleteUnnamed, isLarge } from '../../postgresql/chunks.ts';
 import type { Statement } from '../../postgresql/connection.ts';
 import { byStoredName, namesOf, storedName } from '../../postgresql/names.ts';
 import { PackedPatches } from '../../postgresql/packed-patches.ts';
@@ -181,11 +181,13 @@ export class DatabaseWriter implements Writer {
 
   /** Takes away what is to be written anew. */
   async #remove(names: ReadonlyMap<string, string>, claims: readonly ClaimRow[]): Promise<void> {
-    const values = [textArray([...names.keys()])];
+    const stored = [...names.keys()];
+    const values = [textArray(stored)];
     const of = (table: string) => ({ text: `DELETE FROM ${table} WHERE store_id = ANY($1::text[])`, values });
     // whoever was paused for longer than his lease is not to go on with what was replaced
-    const tables = ['sds_patches', 'sds_snapshots', 'sds_snapshot_chunks', 'sds_records'];
+    const tables = ['sds_patches', 'sds_snapshots', 'sds_records'];
     await this.#server.run(removal(claims), ...tables.map(of), ...namesOf(Array.from(names.values(), storedName)));
+    await this.#server.use((connection) => deleteUnnamed(connection, 'sds_snapshots', stored));
   }
 
   async #addStores({ reader }: Source, names: ReadonlyMap<string, string>): Promise<void> {
