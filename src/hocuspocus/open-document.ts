@@ -39,7 +39,7 @@ export class OpenDocument {
     this.#origin = origin;
     this.#takesFromRedis = takesFromRedis;
     const live = {
-      apply: (updates: readonly Uint8Array[]) => this.#pending.applied(() => this.#apply(updates)),
+      apply: (updates: readonly Uint8Array[]) => this.#pending.applied(() => this.#apply(updates), this.#appendAll),
       state: () => this.#state(),
     };
     this.log = documents.open(name, merging, live);
@@ -52,6 +52,8 @@ export class OpenDocument {
   #state(): Uint8Array {
     return this.#Y.encodeStateAsUpdate(this.document);
   }
+
+  #appendAll = (): void => void this.log.append(this.#state());
 
   #onUpdate = (update: Uint8Array, origin: unknown): void => {
     if (origin === this.#origin || (!this.#takesFromRedis && isFromRedis(origin))) return;
@@ -81,7 +83,7 @@ export class OpenDocument {
   }
 
   #storePending(): void {
-    this.#pending.storedBy(() => void this.log.append(this.#state()));
+    this.#pending.storedBy(this.#appendAll);
   }
 
   /** See `DocumentLog.removeStored`. */

@@ -44,13 +44,13 @@ export class Binding<Doc extends YjsDoc> {
     this.#origin = origin;
     this.#destroyed = destroyed;
     const live = {
-      apply: (updates: readonly Uint8Array[]) => this.#pending.applied(() => this.#apply(updates)),
-      state: () => Y.encodeStateAsUpdate(doc),
+      apply: (updates: readonly Uint8Array[]) => this.#pending.applied(() => this.#apply(updates), this.#appendAll),
+      state: () => this.#state(),
     };
     this.log = documents.open(name, merging, live);
     doc.on('destroy', destroyed);
     doc.on('update', this.#onUpdate); // in the turn of the change: before anybody else hears of it
-    const before = live.state();
+    const before = this.#state();
     if (before.byteLength > EMPTY_BYTES) void this.log.append(before);
     this.#pending.isStored();
     this.#loaded = this.#load();
@@ -71,11 +71,20 @@ export class Binding<Doc extends YjsDoc> {
     return this.#isChangedSince;
   }
 
+  #state(): Uint8Array {
+    return this.#Y.encodeStateAsUpdate(this.doc);
+  }
+
   #onUpdate = (update: Uint8Array, origin: unknown): void => {
-    if (origin === this.#origin) return;
+    if (origin !== this.#origin) this.#append(update);
+  };
+
+  #appendAll = (): void => this.#append(this.#state());
+
+  #append(update: Uint8Array): void {
     if (this.#isReleased) this.#isChangedSince = true;
     else void this.log.append(update);
-  };
+  }
 
   /** Nobody may listen to it: what it fails with is told by the log, or by us. */
   async #told(promise: Promise<void>): Promise<void> {
@@ -152,7 +161,7 @@ export class Binding<Doc extends YjsDoc> {
   async #leave(): Promise<void> {
     this.#loading?.end();
     do {
-      this.#pending.storedBy(() => void this.log.append(this.#Y.encodeStateAsUpdate(this.doc)));
+      this.#pending.storedBy(this.#appendAll);
       await this.#store();
     } while (this.#pending.isNew); // it came meanwhile
     this.#isReleased = true;
@@ -173,7 +182,7 @@ export class Binding<Doc extends YjsDoc> {
       } catch {
         // told by the log
         if (this.#heir !== undefined) {
-          return this.#Y.applyUpdate(this.#heir.doc, this.#Y.encodeStateAsUpdate(this.doc));
+          return this.#Y.applyUpdate(this.#heir.doc, this.#state());
         }
       }
       if (!this.#isLast) await this.#untilStored.next();

@@ -7,7 +7,10 @@ export const EMPTY_BYTES = 2;
 export interface YjsDoc {
   readonly gc: boolean;
   /** What is applied but waits for updates that are not there yet. */
-  readonly store: { readonly pendingStructs: object | null; readonly pendingDs: object | null };
+  readonly store: {
+    readonly pendingStructs: { readonly update: Uint8Array } | null;
+    readonly pendingDs: Uint8Array | null;
+  };
   /** Which of what was deleted is dropped; each document has one. */
   gcFilter?(item?: unknown): boolean;
   transact(change: () => void, origin?: unknown): unknown;
