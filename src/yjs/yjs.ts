@@ -3,6 +3,8 @@
 /** What an empty document is as an update. */
 export const EMPTY_BYTES = 2;
 
+type UpdateListener = (update: Uint8Array, origin: unknown, doc: unknown, transaction: object) => void;
+
 /** A `Y.Doc`. */
 export interface YjsDoc {
   readonly gc: boolean;
@@ -14,9 +16,10 @@ export interface YjsDoc {
   /** Which of what was deleted is dropped; each document has one. */
   gcFilter?(item?: unknown): boolean;
   transact(change: () => void, origin?: unknown): unknown;
-  on(event: 'update', listener: (update: Uint8Array, origin: unknown) => void): unknown;
+  on(event: 'beforeTransaction', listener: (transaction: object) => void): unknown;
+  on(event: 'update', listener: UpdateListener): unknown;
   on(event: 'destroy', listener: () => void): unknown;
-  off(event: 'update', listener: (update: Uint8Array, origin: unknown) => void): unknown;
+  off(event: 'update', listener: UpdateListener): unknown;
   off(event: 'destroy', listener: () => void): unknown;
   destroy(): void;
 }
