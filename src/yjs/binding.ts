@@ -19,6 +19,7 @@ export class Binding<Doc extends YjsDoc> {
   #leaving: Promise<void> | undefined;
   readonly #untilStored = new GrowingPause();
   #heir: Binding<Doc> | undefined;
+  #isHandedOver = false;
   #isLast = false;
   #isReleased = false;
   #isChangedSince = false;
@@ -170,7 +171,7 @@ export class Binding<Doc extends YjsDoc> {
     try {
       await this.#documents.close(this.log);
     } catch (error) {
-      if (this.#heir === undefined || this.#isLast) throw error;
+      if (!this.#isHandedOver || this.#isLast) throw error;
     }
   }
 
@@ -180,13 +181,19 @@ export class Binding<Doc extends YjsDoc> {
       try {
         return await this.log.flush();
       } catch {
-        // told by the log
-        if (this.#heir !== undefined) {
-          return this.#Y.applyUpdate(this.#heir.doc, this.#state());
-        }
+        if (this.#handOver()) return; // else it is tried again, as was told by the log
       }
       if (!this.#isLast) await this.#untilStored.next();
     }
+  }
+
+  /** One that is leaving as well may be released before it has stored that. */
+  #handOver(): boolean {
+    const heir = this.#heir;
+    if (heir === undefined || heir.isLeaving) return false;
+    this.#Y.applyUpdate(heir.doc, this.#state());
+    this.#isHandedOver = true;
+    return true;
   }
 }
 
