@@ -183,7 +183,7 @@ export class Binding<Doc extends YjsDoc> {
       } catch {
         if (this.#handOver()) return; // else it is tried again, as was told by the log
       }
-      if (!this.#isLast) await this.#untilStored.next();
+      if (!this.#isLast) await this.#untilStored.next(true);
     }
   }
 
