@@ -151,7 +151,7 @@ const server = new Server({ ...common, extensions, async afterStoreDocument() { 
   );
 });
 
-itWithRedis('two servers with a file each, by way of Redis: each file has all', async () => {
+itWithRedis('two servers with a file each, by way of Redis: each file has all that came while both had it open', async () => {
   const port = await startRedis();
   const files = [freshFile(), join(freshFolder(), 'other.db')];
   const servers = await Promise.all(files.map((file) => serve(file, { others: [redisOn(port)] })));
