@@ -124,6 +124,25 @@ it('all documents and metas of a LevelDB come over, also a second time', async (
   }
 });
 
+it('an import that is repeated leaves alone the metas that were set since, and brings those that are new', async () => {
+  const leveldb = new LeveldbPersistence(join(freshFolder(), 'leveldb'));
+  onTestFinished(() => leveldb.destroy());
+  await leveldb.storeUpdate('notes', updateOf('x'));
+  for (const key of ['title', 'owner']) await leveldb.setMeta('notes', key, 'old');
+  const persistence = persistenceOn(freshFile());
+  expect(await importFromLeveldb(leveldb, persistence)).toEqual({ documents: 1, metas: 2 });
+  await persistence.setMeta('notes', 'title', 'set since');
+  await leveldb.setMeta('notes', 'color', 'new');
+  expect(await importFromLeveldb(leveldb, persistence)).toEqual({ documents: 1, metas: 1 });
+  expect(await persistence.getMetas('notes')).toEqual(
+    new Map([
+      ['color', 'new'],
+      ['owner', 'old'],
+      ['title', 'set since'],
+    ]),
+  );
+});
+
 it('a LevelDB that can not be read is told', async () => {
   const leveldb = new LeveldbPersistence(join(freshFolder(), 'leveldb'));
   await leveldb.storeUpdate('notes', updateOf('x'));
