@@ -17,7 +17,8 @@ const NOTHING = new Uint8Array([0]);
 
 /**
  * Copies all documents of a LevelDB database, with their metas. Documents that are there already are merged with those that come, and
- * metas that are there are left alone: it may be called again, after it was cut off or while a server still writes there.
+ * metas that are there are left alone: it may be called again, after it was cut off or while a server still writes there. Text that was
+ * deleted does not come along: y-leveldb drops it whenever it reads a document.
  *
  * @param leveldb - an open `LeveldbPersistence`; it is not closed
  * @returns how many documents and metas were copied, once they are committed
