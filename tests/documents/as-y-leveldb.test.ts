@@ -95,6 +95,17 @@ it('an update that is none of bytes is refused', async () => {
   expect(await persistence.getAllDocNames()).toEqual([]);
 });
 
+it('a difference to what is no state vector is refused', async () => {
+  const persistence = persistenceOn(freshFile());
+  await persistence.storeUpdate('notes', updateOf('x'));
+  for (const bytes of [[], [255], [5, 1]]) {
+    await expect(persistence.getDiff('notes', new Uint8Array(bytes))).rejects.toMatchObject({
+      code: 'invalid-argument',
+      message: expect.stringMatching(/getDiff \("notes"\): stateVector is no state vector/),
+    });
+  }
+});
+
 it('a failure rejects, where y-leveldb says nothing', async () => {
   const errors: string[] = [];
   const persistence = persistenceOn(join(freshFolder(), 'missing', 'documents.db'), {
