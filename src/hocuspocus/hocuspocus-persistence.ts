@@ -183,7 +183,8 @@ export class HocuspocusPersistence {
         instance.closeConnections(payload.documentName); // their clients go where it belongs
         void this.#unload(payload);
       } else {
-        void open?.onceStored(() => void instance.storeDocumentHooks(document as never, payload as never, true));
+        const tell = () => void instance.storeDocumentHooks(document as never, payload as never, true);
+        void open?.onceStored(tell, true);
       }
       throw this.#destroying === undefined ? error : destroyedBefore(payload.documentName, error);
     }
@@ -211,7 +212,7 @@ export class HocuspocusPersistence {
       await open?.storeAll();
     } catch (error) {
       if (this.#isLasting(error)) return;
-      void open?.onceStored(() => void instance.unloadDocument(document as never));
+      void open?.onceStored(() => void instance.unloadDocument(document as never), false);
       throw error;
     }
   }

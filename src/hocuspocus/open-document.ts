@@ -15,7 +15,7 @@ export class OpenDocument {
   readonly #origin: object;
   readonly #takesFromRedis: boolean;
   readonly #pending: Pending;
-  #isCallingBack = false;
+  #callback: (() => void) | undefined;
   /** Transactions that began while something waited, which they may make part of the document. */
   readonly #mayIntegrate = new WeakSet<object>();
   /** Whether something is left to other servers to be stored, any of which may be killed before. */
@@ -124,13 +124,18 @@ export class OpenDocument {
     }
   }
 
-  /** Calls back once all of it is stored, after a call that has failed to do so; the first of those that are given meanwhile. */
-  async onceStored(callback: () => void): Promise<void> {
-    if (this.#isCallingBack) return;
-    this.#isCallingBack = true;
+  /**
+   * Calls back once all of it is stored, after a call that has failed to do so. Of those that are given meanwhile it is the last one that
+   * tells of a change, by which a server comes to unload the document as well; else the first one.
+   */
+  async onceStored(callback: () => void, tellsOfChange: boolean): Promise<void> {
+    const isWaiting = this.#callback !== undefined;
+    if (!isWaiting || tellsOfChange) this.#callback = callback;
+    if (isWaiting) return;
     await this.log.completed;
-    this.#isCallingBack = false;
-    if (this.#leaving === undefined) callback();
+    const last = this.#callback;
+    this.#callback = undefined;
+    if (this.#leaving === undefined) last?.();
   }
 
   /**
