@@ -62,7 +62,7 @@ export class RepeatedWrites {
 
   /** Until all are finished: what is called after the last of them is tried on its own, however soon that is. */
   async #repeat(): Promise<void> {
-    await this.#pause.next();
+    await this.#pause.next(true);
     for (let write = this.#writes[0]; write !== undefined; write = this.#writes[0]) {
       // with what was called meanwhile
       if (this.#isClosing) await Promise.all([...this.#writes].map((one) => this.#carryOutLast(one)));
@@ -79,7 +79,7 @@ export class RepeatedWrites {
       write.resolve();
     } catch (error) {
       if (this.#isLasting(error as SDS_PersistenceError)) this.#reject(write, error as SDS_PersistenceError);
-      else await this.#pause.next();
+      else await this.#pause.next(true);
     }
   }
 

@@ -183,7 +183,8 @@ export class HocuspocusPersistence {
         instance.closeConnections(payload.documentName); // their clients go where it belongs
         void this.#unload(payload);
       } else {
-        void open?.onceStored(() => void instance.storeDocumentHooks(document as never, payload as never, true));
+        const tell = () => void instance.storeDocumentHooks(document as never, payload as never, true);
+        void open?.onceStored(tell, true);
       }
       throw this.#destroying === undefined ? error : destroyedBefore(payload.documentName, error);
     }
@@ -211,7 +212,7 @@ export class HocuspocusPersistence {
       await open?.storeAll();
     } catch (error) {
       if (this.#isLasting(error)) return;
-      void open?.onceStored(() => void instance.unloadDocument(document as never));
+      void open?.onceStored(() => void instance.unloadDocument(document as never), false);
       throw error;
     }
   }
@@ -265,8 +266,8 @@ export class HocuspocusPersistence {
    * @param existing - what to do if something is stored under that name: leave that alone (`'skip'`, default), or add the state
    *   to it (`'merge'`), of which documents that are open see nothing until they are loaded again
    * @returns whether it was stored, once it is committed
-   * @throws SDS_PersistenceError `invalid-argument`, also if `state` is no update, of which nothing is stored; what a write fails with;
-   *   `fenced` if the document is open on another server
+   * @throws SDS_PersistenceError `invalid-argument`, also if `state` is no update, or one that the merging thread has not enough memory
+   *   for, of which nothing is stored; what a write fails with; `fenced` if the document is open on another server
    */
   async add(name: string, state: Uint8Array, existing: 'skip' | 'merge' = 'skip'): Promise<boolean> {
     const refuse = (fault: string | undefined) => {

@@ -15,7 +15,13 @@ export class OpenDocument {
   readonly #origin: object;
   readonly #takesFromRedis: boolean;
   readonly #pending: Pending;
-  #isCallingBack = false;
+  #callback: (() => void) | undefined;
+  /** Transactions that began while something waited, which they may make part of the document. */
+  readonly #mayIntegrate = new WeakSet<object>();
+  /** Whether something is left to other servers to be stored, any of which may be killed before. */
+  #leavesSomething = false;
+  /** The state vector of what nobody else has to store. */
+  #settled: Uint8Array | undefined;
   #leaving: Promise<void> | undefined;
 
   /**
@@ -38,8 +44,9 @@ export class OpenDocument {
     this.#documents = documents;
     this.#origin = origin;
     this.#takesFromRedis = takesFromRedis;
+    if (!takesFromRedis) document.on('beforeTransaction', this.#onTransaction);
     const live = {
-      apply: (updates: readonly Uint8Array[]) => this.#pending.applied(() => this.#apply(updates)),
+      apply: (updates: readonly Uint8Array[]) => this.#pending.applied(() => this.#apply(updates), this.#appendAll),
       state: () => this.#state(),
     };
     this.log = documents.open(name, merging, live);
@@ -53,9 +60,17 @@ export class OpenDocument {
     return this.#Y.encodeStateAsUpdate(this.document);
   }
 
-  #onUpdate = (update: Uint8Array, origin: unknown): void => {
-    if (origin === this.#origin || (!this.#takesFromRedis && isFromRedis(origin))) return;
-    void this.log.append(update);
+  #appendAll = (): void => void this.log.append(this.#state());
+
+  #onTransaction = (transaction: object): void => {
+    if (this.#pending.isNew) this.#mayIntegrate.add(transaction);
+  };
+
+  #onUpdate = (update: Uint8Array, origin: unknown, _: unknown, transaction: object): void => {
+    if (origin === this.#origin) return;
+    const isOfOthers = !this.#takesFromRedis && isFromRedis(origin) && !this.#mayIntegrate.has(transaction);
+    if (isOfOthers) this.#leavesSomething = true;
+    else void this.log.append(update);
   };
 
   /** @throws SDS_PersistenceError `database-corrupt` if a part can't be applied: the document would not be what it was */
@@ -67,35 +82,60 @@ export class OpenDocument {
     } catch (error) {
       throw mergeFailed(error as Error);
     }
+    this.#isSettled();
   }
 
-  /** Resolves once all of it is stored, but for what waits for other updates. */
+  #isSettled(): void {
+    this.#leavesSomething = false;
+    this.#settled = this.#Y.encodeStateVector(this.document as never);
+  }
+
+  /**
+   * Appends what waits for updates that never came, and all that came since the document was loaded if some of that was left to
+   * other servers: what was changed here may build on it.
+   */
+  #appendRest(): void {
+    if (!this.#pending.isNew && !this.#leavesSomething) return;
+    void this.log.append(this.#Y.encodeStateAsUpdate(this.document, this.#settled));
+    this.#pending.isStored();
+    this.#isSettled();
+  }
+
+  /** Resolves once all of it is stored, but for what waits for other updates, and what other servers store. */
   store(): Promise<void> {
     return this.log.flush();
   }
 
-  /** The same with what waits for updates that never came: nothing has told of that. */
+  /** The same with these. */
   async storeAll(): Promise<void> {
-    this.#storePending();
+    this.#appendRest();
     await this.store();
   }
 
-  #storePending(): void {
-    this.#pending.storedBy(() => void this.log.append(this.#state()));
-  }
-
   /** See `DocumentLog.removeStored`. */
-  removeStored(): Promise<void> {
-    return this.#pending.removedWith(this.log.removeStored());
+  async removeStored(): Promise<void> {
+    const leftSomething = this.#leavesSomething;
+    this.#leavesSomething = false;
+    try {
+      await this.#pending.removedWith(this.log.removeStored());
+    } catch (error) {
+      this.#leavesSomething ||= leftSomething;
+      throw error;
+    }
   }
 
-  /** Calls back once all of it is stored, after a call that has failed to do so; the first of those that are given meanwhile. */
-  async onceStored(callback: () => void): Promise<void> {
-    if (this.#isCallingBack) return;
-    this.#isCallingBack = true;
+  /**
+   * Calls back once all of it is stored, after a call that has failed to do so. Of those that are given meanwhile it is the last one that
+   * tells of a change, by which a server comes to unload the document as well; else the first one.
+   */
+  async onceStored(callback: () => void, tellsOfChange: boolean): Promise<void> {
+    const isWaiting = this.#callback !== undefined;
+    if (!isWaiting || tellsOfChange) this.#callback = callback;
+    if (isWaiting) return;
     await this.log.completed;
-    this.#isCallingBack = false;
-    if (this.#leaving === undefined) callback();
+    const last = this.#callback;
+    this.#callback = undefined;
+    if (this.#leaving === undefined) last?.();
   }
 
   /**
@@ -110,7 +150,7 @@ export class OpenDocument {
   }
 
   async #leave(): Promise<void> {
-    this.#storePending(); // which came since, or nobody has unloaded the document
+    this.#appendRest(); // which came since, or nobody has unloaded the document
     await this.#documents.close(this.log);
   }
 

@@ -10,7 +10,10 @@ import { placesToLookFrom } from '../main/location.ts';
 import type { YjsDoc, YjsModule } from '../yjs/yjs.ts';
 
 /** What is used of it here; the module itself has to be one, of whatever classes. */
-export type Yjs = Pick<YjsModule<YjsDoc>, 'Doc' | 'applyUpdate' | 'encodeStateAsUpdate'>;
+export interface Yjs extends Pick<YjsModule<YjsDoc>, 'Doc' | 'applyUpdate' | 'encodeStateAsUpdate'> {
+  /** It takes other things as well, of which the compiler then says that they are no documents. */
+  encodeStateVector(doc: never): Uint8Array;
+}
 
 export interface FoundYjs {
   Y: Yjs;

@@ -19,6 +19,7 @@ export class Binding<Doc extends YjsDoc> {
   #leaving: Promise<void> | undefined;
   readonly #untilStored = new GrowingPause();
   #heir: Binding<Doc> | undefined;
+  #isHandedOver = false;
   #isLast = false;
   #isReleased = false;
   #isChangedSince = false;
@@ -44,13 +45,13 @@ export class Binding<Doc extends YjsDoc> {
     this.#origin = origin;
     this.#destroyed = destroyed;
     const live = {
-      apply: (updates: readonly Uint8Array[]) => this.#pending.applied(() => this.#apply(updates)),
-      state: () => Y.encodeStateAsUpdate(doc),
+      apply: (updates: readonly Uint8Array[]) => this.#pending.applied(() => this.#apply(updates), this.#appendAll),
+      state: () => this.#state(),
     };
     this.log = documents.open(name, merging, live);
     doc.on('destroy', destroyed);
     doc.on('update', this.#onUpdate); // in the turn of the change: before anybody else hears of it
-    const before = live.state();
+    const before = this.#state();
     if (before.byteLength > EMPTY_BYTES) void this.log.append(before);
     this.#pending.isStored();
     this.#loaded = this.#load();
@@ -71,11 +72,20 @@ export class Binding<Doc extends YjsDoc> {
     return this.#isChangedSince;
   }
 
+  #state(): Uint8Array {
+    return this.#Y.encodeStateAsUpdate(this.doc);
+  }
+
   #onUpdate = (update: Uint8Array, origin: unknown): void => {
-    if (origin === this.#origin) return;
+    if (origin !== this.#origin) this.#append(update);
+  };
+
+  #appendAll = (): void => this.#append(this.#state());
+
+  #append(update: Uint8Array): void {
     if (this.#isReleased) this.#isChangedSince = true;
     else void this.log.append(update);
-  };
+  }
 
   /** Nobody may listen to it: what it fails with is told by the log, or by us. */
   async #told(promise: Promise<void>): Promise<void> {
@@ -152,7 +162,7 @@ export class Binding<Doc extends YjsDoc> {
   async #leave(): Promise<void> {
     this.#loading?.end();
     do {
-      this.#pending.storedBy(() => void this.log.append(this.#Y.encodeStateAsUpdate(this.doc)));
+      this.#pending.storedBy(this.#appendAll);
       await this.#store();
     } while (this.#pending.isNew); // it came meanwhile
     this.#isReleased = true;
@@ -161,7 +171,7 @@ export class Binding<Doc extends YjsDoc> {
     try {
       await this.#documents.close(this.log);
     } catch (error) {
-      if (this.#heir === undefined || this.#isLast) throw error;
+      if (!this.#isHandedOver || this.#isLast) throw error;
     }
   }
 
@@ -171,13 +181,19 @@ export class Binding<Doc extends YjsDoc> {
       try {
         return await this.log.flush();
       } catch {
-        // told by the log
-        if (this.#heir !== undefined) {
-          return this.#Y.applyUpdate(this.#heir.doc, this.#Y.encodeStateAsUpdate(this.doc));
-        }
+        if (this.#handOver()) return; // else it is tried again, as was told by the log
       }
-      if (!this.#isLast) await this.#untilStored.next();
+      if (!this.#isLast) await this.#untilStored.next(true);
     }
+  }
+
+  /** One that is leaving as well may be released before it has stored that. */
+  #handOver(): boolean {
+    const heir = this.#heir;
+    if (heir === undefined || heir.isLeaving) return false;
+    this.#Y.applyUpdate(heir.doc, this.#state());
+    this.#isHandedOver = true;
+    return true;
   }
 }
 

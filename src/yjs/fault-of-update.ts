@@ -6,7 +6,7 @@ import { blockOf } from '../protocol/patch-blocks.ts';
 import { EMPTY_BYTES } from './yjs.ts';
 
 /**
- * What is wrong with them, as the merging thread finds it; `undefined` if they are one.
+ * What is wrong with them, as the merging thread finds it, or why it can't read them; `undefined` if they are one.
  *
  * @throws SDS_PersistenceError if that can't be found out
  */
@@ -18,7 +18,11 @@ export async function faultOfUpdate(merging: Merging, bytes: Uint8Array): Promis
     if (merged.length > EMPTY_BYTES || bytes.byteLength <= EMPTY_BYTES) return undefined;
     return 'is read as an update of Yjs with nothing in it; if it is one of version 2, convert it by Y.convertUpdateFormatV2ToV1';
   } catch (error) {
-    if (!(error instanceof SDS_PersistenceError) || error.code !== 'database-corrupt') throw error;
-    return `is no update of Yjs (${(error.cause as Error).message})`;
+    if (!(error instanceof SDS_PersistenceError)) throw error;
+    if (error.code === 'database-corrupt') return `is no update of Yjs (${(error.cause as Error).message})`;
+    // an update that takes it all memory, or for ever, would take them the main thread as well
+    if (error.code === 'worker-lost')
+      return `could not be read as an update of Yjs: ${error.message}; the option resourceLimits gives the thread more memory`;
+    throw error;
   }
 }

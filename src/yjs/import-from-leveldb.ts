@@ -16,8 +16,9 @@ export interface LeveldbSource {
 const NOTHING = new Uint8Array([0]);
 
 /**
- * Copies all documents of a LevelDB database, with their metas. Documents that are there already are merged with those that come:
- * it may be called again, after it was cut off or while a server still writes there.
+ * Copies all documents of a LevelDB database, with their metas. Documents that are there already are merged with those that come, and
+ * metas that are there are left alone: it may be called again, after it was cut off or while a server still writes there. Text that was
+ * deleted does not come along: y-leveldb drops it whenever it reads a document.
  *
  * @param leveldb - an open `LeveldbPersistence`; it is not closed
  * @returns how many documents and metas were copied, once they are committed
@@ -42,10 +43,14 @@ export async function importFromLeveldb(
       leftOut.add(name, found);
       continue;
     }
-    for (const [key, value] of found.metas) await persistence.setMeta(name, key, value);
+    const known = await persistence.getMetas(name);
+    for (const [key, value] of found.metas) {
+      if (known.has(key)) continue;
+      await persistence.setMeta(name, key, value);
+      copied.metas++;
+    }
     await persistence.storeUpdate(name, found.update);
     copied.documents++;
-    copied.metas += found.metas.size;
   }
   leftOut.throwIfAny('importFromLeveldb', 'io-error', copied.documents);
   return copied;

@@ -14,7 +14,7 @@ export class Pending {
 
   get #present(): readonly unknown[] {
     const { pendingStructs, pendingDs } = this.#doc.store;
-    return [pendingStructs, pendingDs];
+    return [pendingStructs?.update ?? null, pendingDs]; // Yjs adds to the structs by putting another update in there
   }
 
   /** Whether there is something that is not stored. */
@@ -33,13 +33,17 @@ export class Pending {
     this.isStored();
   }
 
-  /** Applies what comes from the database, or a part of it: what of it waits is stored already. */
-  applied(apply: () => void): void {
+  /**
+   * Applies what comes from the database, or a part of it. What of it waits is stored already; what has waited for it becomes part of
+   * the document, which nobody else tells of: then all of it is stored.
+   */
+  applied(apply: () => void, store: () => void): void {
     const { isNew } = this;
     try {
       apply();
     } finally {
-      if (!isNew) this.isStored();
+      if (isNew) store();
+      this.isStored();
     }
   }
 

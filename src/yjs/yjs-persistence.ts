@@ -209,13 +209,21 @@ export class YjsPersistence<Doc extends YjsDoc> {
    * What is stored of a document, but not in the state of such a state vector, as an update.
    *
    * @param stateVector - copied before the call returns
+   * @throws SDS_PersistenceError `invalid-argument`, also if it is no state vector
    */
   async getDiff(name: string, stateVector: Uint8Array): Promise<Uint8Array> {
+    const refused = (fault: string, cause?: unknown) => {
+      const message = `getDiff (${JSON.stringify(name)}): ${fault}`;
+      return new SDS_PersistenceError('invalid-argument', message, cause === undefined ? undefined : { cause });
+    };
     const fault = faultOfBytes(stateVector, 'stateVector');
-    if (fault !== undefined) {
-      throw new SDS_PersistenceError('invalid-argument', `getDiff (${JSON.stringify(name)}): ${fault}`);
-    }
+    if (fault !== undefined) throw refused(fault);
     const own = Uint8Array.from(stateVector);
+    try {
+      this.#Y.encodeStateAsUpdate(new this.#Y.Doc(), own);
+    } catch (error) {
+      throw refused(`stateVector is no state vector of Yjs (${(error as Error).message})`, error);
+    }
     return (await this.#documents.use(name, (log) => log.compute('diff', own))).bytes;
   }
 

@@ -3,17 +3,23 @@
 /** What an empty document is as an update. */
 export const EMPTY_BYTES = 2;
 
+type UpdateListener = (update: Uint8Array, origin: unknown, doc: unknown, transaction: object) => void;
+
 /** A `Y.Doc`. */
 export interface YjsDoc {
   readonly gc: boolean;
   /** What is applied but waits for updates that are not there yet. */
-  readonly store: { readonly pendingStructs: object | null; readonly pendingDs: object | null };
+  readonly store: {
+    readonly pendingStructs: { readonly update: Uint8Array } | null;
+    readonly pendingDs: Uint8Array | null;
+  };
   /** Which of what was deleted is dropped; each document has one. */
   gcFilter?(item?: unknown): boolean;
   transact(change: () => void, origin?: unknown): unknown;
-  on(event: 'update', listener: (update: Uint8Array, origin: unknown) => void): unknown;
+  on(event: 'beforeTransaction', listener: (transaction: object) => void): unknown;
+  on(event: 'update', listener: UpdateListener): unknown;
   on(event: 'destroy', listener: () => void): unknown;
-  off(event: 'update', listener: (update: Uint8Array, origin: unknown) => void): unknown;
+  off(event: 'update', listener: UpdateListener): unknown;
   off(event: 'destroy', listener: () => void): unknown;
   destroy(): void;
 }

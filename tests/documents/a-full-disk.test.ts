@@ -51,6 +51,32 @@ describe.skipIf(!canMount)('a disk that is full for a while', () => {
     expect(await storedText(file)).toBe(`${MUCH}!`);
   });
 
+  it.each([
+    ['only looks', ''],
+    ['types as well', 'y'.repeat(200_000)],
+  ])(
+    'the last client leaves meanwhile, another one comes, %s, and goes: all is stored once there is room',
+    async (_, text) => {
+      const disk = smallDisk();
+      const file = join(disk, 'documents.db');
+      const persistence = persistenceOn(file, { onError: () => undefined });
+      const [doc, next] = [new Y.Doc(), new Y.Doc()];
+      await persistence.bindState('notes', doc);
+      const rest = fill(disk);
+      doc.getText('text').insert(0, MUCH);
+      const written = persistence.writeState('notes', doc);
+      void persistence.bindState('notes', next);
+      next.getText('text').insert(0, text);
+      const others = persistence.writeState('notes', next);
+      // each is over behind all that was called before: storing it, the whole document, and that once more
+      for (let round = 0; round < 5; round++)
+        await expect(persistence.setMeta('notes', 'read', MUCH)).rejects.toThrow();
+      rmSync(rest);
+      await Promise.all([written, others]);
+      expect([...(await storedText(file))].sort().join('')).toBe(MUCH + text);
+    },
+  );
+
   it('destroy() says what could not be stored, and so does every call that waits', async () => {
     const disk = smallDisk();
     const persistence = persistenceOn(join(disk, 'documents.db'), { onError: () => undefined });

@@ -95,6 +95,17 @@ it('an update that is none of bytes is refused', async () => {
   expect(await persistence.getAllDocNames()).toEqual([]);
 });
 
+it('a difference to what is no state vector is refused', async () => {
+  const persistence = persistenceOn(freshFile());
+  await persistence.storeUpdate('notes', updateOf('x'));
+  for (const bytes of [[], [255], [5, 1]]) {
+    await expect(persistence.getDiff('notes', new Uint8Array(bytes))).rejects.toMatchObject({
+      code: 'invalid-argument',
+      message: expect.stringMatching(/getDiff \("notes"\): stateVector is no state vector/),
+    });
+  }
+});
+
 it('a failure rejects, where y-leveldb says nothing', async () => {
   const errors: string[] = [];
   const persistence = persistenceOn(join(freshFolder(), 'missing', 'documents.db'), {
@@ -122,6 +133,25 @@ it('all documents and metas of a LevelDB come over, also a second time', async (
     expect(textOf(await persistence.getYDoc(`document ${index}`))).toBe(textOf(doc));
     expect(await persistence.getMeta(`document ${index}`, 'title')).toEqual({ index });
   }
+});
+
+it('an import that is repeated leaves alone the metas that were set since, and brings those that are new', async () => {
+  const leveldb = new LeveldbPersistence(join(freshFolder(), 'leveldb'));
+  onTestFinished(() => leveldb.destroy());
+  await leveldb.storeUpdate('notes', updateOf('x'));
+  for (const key of ['title', 'owner']) await leveldb.setMeta('notes', key, 'old');
+  const persistence = persistenceOn(freshFile());
+  expect(await importFromLeveldb(leveldb, persistence)).toEqual({ documents: 1, metas: 2 });
+  await persistence.setMeta('notes', 'title', 'set since');
+  await leveldb.setMeta('notes', 'color', 'new');
+  expect(await importFromLeveldb(leveldb, persistence)).toEqual({ documents: 1, metas: 1 });
+  expect(await persistence.getMetas('notes')).toEqual(
+    new Map([
+      ['color', 'new'],
+      ['owner', 'old'],
+      ['title', 'set since'],
+    ]),
+  );
 });
 
 it('a LevelDB that can not be read is told', async () => {

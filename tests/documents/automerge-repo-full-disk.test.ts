@@ -1,11 +1,11 @@
-/** A full disk under a repo: without `onError` the process ends with the reason, with it all is stored once there is room. */
+/** A full disk under a repo, or a file that can't be had: without `onError` the process ends with the reason, with it all is stored later. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Repo } from '@automerge/automerge-repo';
 import type { SDS_PersistenceError } from 'sds-persistence-worker';
 import { AutomergeRepoStorage } from 'sds-persistence-worker/automerge-repo';
 import { describe, expect, it } from 'vitest';
-import { patchOf } from '../support/files.ts';
+import { freshFile, patchOf } from '../support/files.ts';
 import { canMount, fill, smallDisk } from '../support/small-disk.ts';
 import { runRepoProgram } from './automerge-programs.ts';
 
@@ -117,4 +117,22 @@ describe.skipIf(!canMount)('a full disk', () => {
     await using again = new AutomergeRepoStorage(place);
     expect(await again.load(['before'])).toEqual(patchOf('before'));
   });
+});
+
+it('a program that saves while the file can not be had lives until that is stored', async () => {
+  const file = freshFile();
+  const program = `const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
+    const onError = ({ code }) => {
+      console.log(code);
+      lock.exec('COMMIT'); // behind the attempt, and before the next one
+    };
+    const storage = new AutomergeRepoStorage(file, { busyTimeoutMs: 10, onError });
+    await storage.save(['before'], patchOf('before'));
+    const lock = new DatabaseSync(file);
+    lock.exec('BEGIN IMMEDIATE');
+    await storage.save(['meanwhile'], patchOf('meanwhile'));
+    console.log('stored');`;
+  expect(await runRepoProgram(program, file)).toMatchObject({ code: 0, stdout: 'database-busy\nstored\n', stderr: '' });
+  await using again = new AutomergeRepoStorage(file);
+  expect(await again.load(['meanwhile'])).toEqual(patchOf('meanwhile'));
 });

@@ -68,6 +68,30 @@ describe.skipIf(!canMount)('a full disk', () => {
   });
 });
 
+describe.skipIf(!canMount)('a full disk, of which the server hears when it unloads a document', () => {
+  it('what is changed by people who come meanwhile is told as stored once there is room', async () => {
+    const disk = smallDisk();
+    const stored: string[] = [];
+    const afterStoreDocument = async ({ document }: { document: Y.Doc }) =>
+      void stored.push(document.getText('text').toString());
+    const { server } = await serve(join(disk, 'documents.db'), {
+      others: [{ afterStoreDocument }],
+      onError: () => undefined,
+    });
+    const first = await server.hocuspocus.openDirectConnection('notes');
+    const rest = fill(disk);
+    const [, waiting] = updatesOf(['a', 'x'.repeat(300_000)]) as [Uint8Array, Uint8Array]; // more than there is room for
+    Y.applyUpdate(first.document as Y.Doc, waiting); // which is stored when the document is unloaded
+    await first.disconnect();
+    const next = await server.hocuspocus.openDirectConnection('notes');
+    await next.transact((document) => document.getText('text').insert(0, 'y'.repeat(300_000)));
+    await expect.poll(() => said.join()).toMatch(/onStoreDocument.*is full/s);
+    rmSync(rest);
+    await expect.poll(() => stored.map((text) => text.length)).toEqual([0, 300_000]);
+    await next.disconnect();
+  });
+});
+
 describe.skipIf(!canMount)('a disk that was full', () => {
   it('a document that is deleted while it is released, with what could not be stored before, stays deleted', async () => {
     const disk = smallDisk();

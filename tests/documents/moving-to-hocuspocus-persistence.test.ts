@@ -5,7 +5,12 @@ import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { SQLite } from '@hocuspocus/extension-sqlite';
 import { Server } from '@hocuspocus/server';
-import { HocuspocusPersistence, importDocuments, importFromSqlite } from 'sds-persistence-worker/hocuspocus';
+import {
+  HocuspocusPersistence,
+  type HocuspocusPersistenceOptions,
+  importDocuments,
+  importFromSqlite,
+} from 'sds-persistence-worker/hocuspocus';
 import { expect, it, onTestFinished } from 'vitest';
 import * as Y from 'yjs';
 import { nodes, resultOf, runNode } from '../package/a-fresh-machine.ts';
@@ -29,8 +34,8 @@ async function writtenByExtension(...texts: string[]): Promise<string> {
   return file;
 }
 
-function persistenceOn(database: string): HocuspocusPersistence {
-  const persistence = new HocuspocusPersistence({ database });
+function persistenceOn(database: string, options: Partial<HocuspocusPersistenceOptions> = {}): HocuspocusPersistence {
+  const persistence = new HocuspocusPersistence({ database, ...options });
   onTestFinished(() => persistence.destroy());
   return persistence;
 }
@@ -145,6 +150,24 @@ it('the file of extension-sqlite, in which some documents are damaged: all other
   expect(await importFromSqlite(persistence, from)).toEqual({ imported: 2, skipped: 2 });
   await persistence.destroy();
   expect(await storedText(to, 'two')).toBe('two');
+});
+
+it('a document that is too large for the memory of the merging thread keeps no other one out: it is named, with what to do', async () => {
+  const large = new Y.Doc();
+  for (let i = 0; i < 100_000; i++) large.getMap('map').set(`key ${i}`, { i });
+  const documents = [
+    { name: 'large', data: Y.encodeStateAsUpdate(large) },
+    { name: 'small', data: updateOf('small') },
+  ];
+  const file = freshFile();
+  const narrow = persistenceOn(file, { resourceLimits: { maxOldGenerationSizeMb: 16 } });
+  await expect(importDocuments(narrow, documents)).rejects.toMatchObject({
+    code: 'invalid-argument',
+    message: expect.stringMatching(/1 document is left out.*"large".*memory.*resourceLimits.*1 were imported now/),
+  });
+  expect(await narrow.names()).toEqual(['small']);
+  await narrow.destroy();
+  expect(await importDocuments(persistenceOn(file), documents)).toEqual({ imported: 1, skipped: 1 });
 });
 
 it('both extensions in one server: documents are taken over when they are opened', async () => {

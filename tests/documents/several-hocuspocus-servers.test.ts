@@ -151,19 +151,22 @@ const server = new Server({ ...common, extensions, async afterStoreDocument() { 
   );
 });
 
-itWithRedis('two servers with a file each, by way of Redis: each file has all', async () => {
-  const port = await startRedis();
-  const files = [freshFile(), join(freshFolder(), 'other.db')];
-  const servers = await Promise.all(files.map((file) => serve(file, { others: [redisOn(port)] })));
-  const clients = await Promise.all(servers.map(({ url }) => connect(url)));
-  for (let round = 0; round < 50; round++) for (const client of clients) client.type('x');
-  await expect.poll(() => clients.map((client) => client.text().length)).toEqual([100, 100]);
-  await Promise.all(clients.map((client) => client.heard()));
-  for (const client of clients) client.leave();
-  for (const served of servers) await unloaded(served);
-  for (const { server } of servers) await server.destroy();
-  for (const file of files) {
-    expect(rowsOf(file).patches.length).toBeGreaterThan(50);
-    expect(await storedText(file)).toHaveLength(100);
-  }
-});
+itWithRedis(
+  'two servers with a file each, by way of Redis: each file has all that came while both had it open',
+  async () => {
+    const port = await startRedis();
+    const files = [freshFile(), join(freshFolder(), 'other.db')];
+    const servers = await Promise.all(files.map((file) => serve(file, { others: [redisOn(port)] })));
+    const clients = await Promise.all(servers.map(({ url }) => connect(url)));
+    for (let round = 0; round < 50; round++) for (const client of clients) client.type('x');
+    await expect.poll(() => clients.map((client) => client.text().length)).toEqual([100, 100]);
+    await Promise.all(clients.map((client) => client.heard()));
+    for (const client of clients) client.leave();
+    for (const served of servers) await unloaded(served);
+    for (const { server } of servers) await server.destroy();
+    for (const file of files) {
+      expect(rowsOf(file).patches.length).toBeGreaterThan(50);
+      expect(await storedText(file)).toHaveLength(100);
+    }
+  },
+);

@@ -40,6 +40,31 @@ it('a program that waits for a merge behind one that began by itself lives until
   expect(rowsOf(file)).toMatchObject({ snapshots: [{ store_id: 'notes' }], patches: [] });
 });
 
+it('a program that releases a document while the file can not be had lives until it is stored', async () => {
+  const file = freshFile();
+  const ended = await runEditor(
+    `const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
+    let lock;
+    let attempts = 0;
+    const encodeStateAsUpdate = (doc) => {
+      if (lock !== undefined && ++attempts === 2) lock.exec('COMMIT'); // behind the first pause
+      return Y.encodeStateAsUpdate(doc);
+    };
+    const onError = ({ code }) => console.log(code);
+    const persistence = new YjsPersistence(file, { Y: { ...Y, encodeStateAsUpdate }, busyTimeoutMs: 10, onError });
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    lock = new DatabaseSync(file);
+    lock.exec('BEGIN IMMEDIATE');
+    type(doc, 'typed');
+    await persistence.writeState('notes', doc);
+    console.log('stored');`,
+    file,
+  );
+  expect(ended).toMatchObject({ code: 0, stdout: 'database-busy\nstored\n', stderr: '' });
+  expect(await storedText(file)).toBe('typed');
+});
+
 it('SIGTERM that the program handles by exiting: all is there', async () => {
   const file = freshFile();
   const ended = await runEditor(
