@@ -84,6 +84,9 @@ export async function copy(run: Run, names: readonly string[], values: Values): 
     `${quoted(source)} copied into ${quoted(shownPlace(target))}: ${counted(done.Stores, 'store')}, ${counted(done.Snapshots, 'snapshot')}, ` +
       `${counted(done.Patches, 'patch', 'patches')}, ${records}${counted(done.Values, 'value')}, ${duration(done.DurationMs)}`,
   );
+  if (done.LeftOut > 0) {
+    run.say(`left out: at least ${counted(done.LeftOut, 'row')} that can not be read, or that no provider writes`);
+  }
 }
 
 export async function schema(run: Run): Promise<void> {

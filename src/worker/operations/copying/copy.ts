@@ -20,6 +20,7 @@ import type { Reader, Source, StorePrint, StoreSize, Writer } from './ends.ts';
 import { FileReader } from './file-reader.ts';
 import { FileWriter } from './file-writer.ts';
 import { Meter } from './meter.ts';
+import { SalvageReader } from './salvage-reader.ts';
 
 /** Stores that are copied together: whole ones, until they are so large or so many. */
 const GROUP_BYTES = 8 * 1024 * 1024;
@@ -63,6 +64,11 @@ class Copy {
       ...(values === undefined ? [] : [values]),
     ]);
     const stores = sum(sources.map((source) => source.stores.size));
+    const leftOut = () => sum(sources.map(({ reader }) => reader.leftOut ?? 0));
+    if (leftOut() > 0 && sizes.every((size) => 'count' in size && size.count === 0)) {
+      const detail = 'nothing that is in this file can be read; restore a backup';
+      throw new OperationError('database-corrupt', sources[0]?.reader.place ?? '', detail);
+    }
     this.#meter.begin(sum(sizes.map(({ bytes }) => bytes)), stores);
     const writer = target();
     this.#closing.unshift(() => writer.close());
@@ -80,7 +86,7 @@ class Copy {
     for (const { check } of sources) check();
     this.#progress.lastChance();
     await writer.finish();
-    return { Path: writer.place, Stores: stores, ...copied };
+    return { Path: writer.place, Stores: stores, ...copied, LeftOut: leftOut() };
   }
 
   async close(): Promise<void> {
@@ -111,7 +117,11 @@ class Copy {
     this.#closing.push(reading.close);
     requireStoreFile(reading.database, reading.path);
     const { check, database, path } = reading;
-    const reader = new FileReader(database, path, () => this.#meter.step(), this.#task.salvage);
+    const pause = () => this.#meter.step();
+    const reader = this.#task.salvage
+      ? new SalvageReader(database, path, pause)
+      : new FileReader(database, path, pause);
+    if (reader instanceof SalvageReader) this.#closing.push(() => reader.close());
     // a file of the same name, on another machine or at another time, is another one
     const { ino, birthtimeMs } = statSync(path);
     const identity = `${path} ${ino} ${birthtimeMs}`;
