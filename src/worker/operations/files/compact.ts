@@ -15,10 +15,6 @@ import { requireStoreFile } from './store-file.ts';
 export function compact({ path }: { path: string }, progress: Progress): SDS_CompactResult {
   const begun = performance.now();
   const stats = locate(path);
-  if (stats.nlink > 1) {
-    const detail = `the file has ${stats.nlink} names (hard links), and only this one would get the new file; remove the others first`;
-    throw new OperationError('invalid-argument', path, detail);
-  }
   if (stats.size === 0)
     throw new OperationError('schema-mismatch', path, 'the file is empty: there is nothing to compact');
   // SQLite would open what can't be written, and say later that the disk has failed

@@ -10,6 +10,7 @@ import type { DatabaseSync as Database } from 'node:sqlite';
 import { whyNoFile } from '../../ordinary-file.ts';
 import { firstRow, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { ChangedMeanwhile, OperationError, Stopped, toFailure } from '../failure.ts';
+import { refuseOtherNames } from './one-name.ts';
 import { openFile } from './open.ts';
 
 /** As SQLite's URLs have it: with the locks of any reader, or without a lock, what the file holds and not what a log does. */
@@ -79,13 +80,14 @@ export function openForReading(path: string, locks: boolean): Reading {
   };
 }
 
-/** The file of that path, if it is an ordinary one; anything else is never opened (a pipe would not answer). */
+/** The file of that path, if it is an ordinary one of one name; anything else is never opened (a pipe would not answer). */
 export function locate(path: string): Stats {
   try {
     const stats = statSync(path);
     const what = whyNoFile(path, stats);
-    if (what === undefined) return stats;
-    throw new OperationError('open-failed', path, what);
+    if (what !== undefined) throw new OperationError('open-failed', path, what);
+    refuseOtherNames(path, stats);
+    return stats;
   } catch (error) {
     throw toFailure(error, path);
   }

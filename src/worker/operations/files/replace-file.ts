@@ -5,6 +5,7 @@ import type { DatabaseSync as Database } from 'node:sqlite';
 import { identityOf, isSame, whyNoFile } from '../../ordinary-file.ts';
 import { firstRow, keepsStatementsOpen } from '../../sqlite/node-sqlite.ts';
 import { OperationError, toFailure } from '../failure.ts';
+import { refuseOtherNames } from './one-name.ts';
 import { openFile } from './open.ts';
 import { alreadyTaken, type PartialFile, refuseForeignLog } from './partial-file.ts';
 
@@ -18,6 +19,7 @@ export function placeFor(path: string): { path: string; existing: Stats | undefi
     if (existing === undefined) statSync(dirname(path));
     const what = existing?.isDirectory() ? 'this is a folder; name the file in it' : whyNoFile(path, existing);
     if (what !== undefined) throw new OperationError('open-failed', path, what);
+    if (existing !== undefined) refuseOtherNames(path, existing);
     return { path, existing };
   } catch (error) {
     throw toFailure(error, path);
