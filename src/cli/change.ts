@@ -8,7 +8,7 @@ import {
   restoreDatabase,
   type SDS_BackupResult,
 } from '../main/index.ts';
-import { filesOf, isFolder, makeFolder } from './files.ts';
+import { filesOf, isFolder, isMeantAsFolder, makeFolder } from './files.ts';
 import type { Run, Values } from './run.ts';
 import { bytes, counted, duration, plain, quoted, shownPlace } from './screen.ts';
 
@@ -20,9 +20,9 @@ interface Pair {
 /** A folder is copied file by file into a folder, which is made; a file is copied into a folder under its own name. */
 function pairsOf(run: Run, source: string, target: string): Pair[] {
   if (!isFolder(source)) {
-    return [{ from: source, to: isFolder(target) ? join(target, relative(dirname(source), source)) : target }];
+    return [{ from: source, to: isMeantAsFolder(target) ? join(target, relative(dirname(source), source)) : target }];
   }
-  const files = filesOf(run, [source]);
+  const files = filesOf(run, [source], target);
   const pairs = files.map((from) => ({ from, to: join(target, relative(source, from)) }));
   const folders = new Set(pairs.map(({ to }) => dirname(to)));
   const made = new Set([...folders].filter((folder) => makeFolder(run, folder)));
