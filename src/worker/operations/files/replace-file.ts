@@ -3,7 +3,7 @@ import { chmodSync, chownSync, rmSync, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { identityOf, isSame, whyNoFile } from '../../ordinary-file.ts';
-import { firstRow, keepsStatementsOpen } from '../../sqlite/node-sqlite.ts';
+import { firstRow, keepsStatementsOpen, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { refuseOtherNames } from './one-name.ts';
 import { openFile } from './open.ts';
@@ -11,6 +11,7 @@ import { alreadyTaken, type PartialFile, refuseForeignLog } from './partial-file
 
 const NOT_A_DATABASE = 26;
 const CORRUPT = 11;
+const BUSY = 5;
 
 /** What is where a file is to be made; its folder must be there. */
 export function placeFor(path: string): { path: string; existing: Stats | undefined } {
@@ -51,11 +52,30 @@ function refuseInUse(path: string): void {
     openAlone(path).release();
   } catch (error) {
     if (!isNoDatabase(error)) throw toFailure(error, path);
+    refuseHeld(path);
   }
 }
 
-function isNoDatabase(error: unknown): boolean {
-  return [NOT_A_DATABASE, CORRUPT].includes(((error as { errcode?: number }).errcode ?? 0) & 0xff);
+const primaryCode = (error: unknown) => ((error as { errcode?: number }).errcode ?? 0) & 0xff;
+const isNoDatabase = (error: unknown) => [NOT_A_DATABASE, CORRUPT].includes(primaryCode(error));
+
+/**
+ * What is no database any more may still be open in another process, which then has a lock on it. SQLite finds out that it is none
+ * before it asks for the file alone, except by this VFS, which lets no other process have a lock (https://sqlite.org/vfs.html). Who
+ * comes later can't open what is no database; and Windows does not replace what is open.
+ */
+function refuseHeld(path: string): void {
+  if (process.platform === 'win32' || !knowsUrls()) return;
+  let database: Database | undefined;
+  try {
+    database = openFile(path, 'mode=rw&vfs=unix-excl');
+    database.exec('PRAGMA busy_timeout = 0');
+    firstRow(database.prepare('SELECT count(*) FROM sqlite_schema'));
+  } catch (error) {
+    if (primaryCode(error) === BUSY) throw toFailure(error, path);
+  } finally {
+    database?.close();
+  }
 }
 
 /** Publishes the file; in the place of one that is there, which is no database that anybody has open. */
@@ -85,7 +105,7 @@ export interface Owned {
 
 /**
  * Opens a database so that nobody else has it open or can open it, and brings its log into it, so that no file is
- * left beside it. Returns `undefined` for what is no sound database: it can't be in use as one.
+ * left beside it. Returns `undefined` for what is no sound database, and in use by nobody.
  */
 function takeOver(path: string): Owned | undefined {
   let owned: Owned | undefined;
@@ -95,8 +115,9 @@ function takeOver(path: string): Owned | undefined {
     return owned;
   } catch (error) {
     owned?.release();
-    if (isNoDatabase(error)) return undefined;
-    throw error;
+    if (!isNoDatabase(error)) throw error;
+    refuseHeld(path);
+    return undefined;
   }
 }
 
