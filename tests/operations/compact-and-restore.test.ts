@@ -170,6 +170,14 @@ describe('restore', () => {
     expect(existsSync(target)).toBe(false);
   });
 
+  it("a journal that holds nothing any more, as a killed compact may leave it, is in nobody's way", async () => {
+    const backup = makeStoreFile(freshFile());
+    const target = freshFile();
+    writeFileSync(`${target}-journal`, new Uint8Array(4616));
+    await restoreDatabase(backup, target);
+    expect(rowsOf(target)).toEqual(rowsOf(backup));
+  });
+
   it('checks the backup before it takes the place of anything', async () => {
     const backup = makeStoreFile(freshFile(), { patches: 2000 });
     const bytes = readFileSync(backup);

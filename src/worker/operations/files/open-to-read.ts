@@ -106,7 +106,7 @@ function open(path: string, size: number, locks: boolean): { database: Database;
     if (errcode === HOT_JOURNAL) throw new OperationError('open-failed', path, KILLED_IN_THE_MIDDLE, reported);
     const lacksIndex = [CANNOT_OPEN, READ_ONLY, PROTOCOL].includes(errcode & 0xff) || NO_INDEX.includes(errcode);
     if (mode === 'immutable=1' || !lacksIndex || code === 'database-full') throw error;
-    if (isFilled(`${path}-wal`) || !knowsUrls()) throw new OperationError('open-failed', path, LACKS_INDEX, reported);
+    if (holdsBytes(`${path}-wal`) || !knowsUrls()) throw new OperationError('open-failed', path, LACKS_INDEX, reported);
   }
   return { database: openIn('immutable=1', path), mode: 'immutable=1' };
 }
@@ -137,7 +137,7 @@ function openIn(mode: ReadMode, path: string): Database {
   }
 }
 
-function isFilled(path: string): boolean {
+export function holdsBytes(path: string): boolean {
   return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
 }
 
@@ -145,8 +145,8 @@ function isFilled(path: string): boolean {
  * Whether a rollback journal may have to be played back: its first byte is 0 if it holds nothing
  * (https://sqlite.org/fileformat2.html#the_rollback_journal). No lock is held on a journal, so it may be opened here.
  */
-function holdsPages(journal: string): boolean {
-  if (!isFilled(journal)) return false;
+export function holdsPages(journal: string): boolean {
+  if (!holdsBytes(journal)) return false;
   const first = new Uint8Array(1);
   try {
     const file = openSync(journal, 'r');

@@ -162,11 +162,16 @@ export function keepsLog(path: string): void {
   }
 }
 
-/** The same rights and owner as the file that it takes the place of. */
-export function likeBefore(path: string, { mode, uid, gid }: Stats): void {
+/** The same owner as the file that it takes the place of; done first, since it may not be permitted. */
+export function ownedLike(path: string, { uid, gid }: Stats): void {
   const now = statSync(path);
   if (now.uid !== uid || now.gid !== gid) chownSync(path, uid, gid);
-  chmodSync(path, mode & 0o7777);
+}
+
+/** The same owner and rights as the file that it takes the place of. */
+export function likeBefore(path: string, before: Stats): void {
+  ownedLike(path, before);
+  chmodSync(path, before.mode & 0o7777);
 }
 
 function removeBeside(path: string): void {
