@@ -13,6 +13,8 @@ import { printOf, READ_ALIKE, valuePrintOf } from './file-reader.ts';
 import { BYTES_A_READ } from './pieces.ts';
 
 const NUMBERS_A_READ = 4096;
+/** As REAL: a damaged file may hold numbers that JavaScript does not. */
+const ROW = 'CAST(rowid AS REAL)';
 /** Row numbers that are tried one by one next to rows that could be read, where nothing says which there are: a second or so. */
 const MOST_TRIED = 100_000;
 
@@ -90,17 +92,18 @@ export class SalvageReader implements Reader {
   async stores(): Promise<Map<string, StoreSize>> {
     for (const table of ['patches', 'snapshots'] as const) await this.#search(table);
     if (hasRecords(this.#database)) await this.#search('sds_records');
-    const sizes = new Map<string, StoreSize>();
-    const count = this.#found.prepare(
-      "SELECT total(kind = 'patches') AS patches, total(kind = 'sds_records') AS records, total(bytes) AS bytes " +
-        'FROM found WHERE store = ?',
+    const counts = this.#found.prepare(
+      "SELECT store, total(kind = 'patches') AS patches, total(kind = 'sds_records') AS records, total(bytes) AS bytes " +
+        'FROM found GROUP BY store',
     );
-    for (const { name, number } of this.#stores.values()) {
-      const { patches, records, bytes } = firstRow(count, number) ?? {};
+    const names = new Map(Array.from(this.#stores.values(), ({ name, number }) => [number, name]));
+    const sizes = new Map<string, StoreSize>();
+    for (const { store, patches, records, bytes } of counts.all()) {
+      const name = names.get(Number(store)) as string; // each of these has one
       const size: StoreSize = { patches: Number(patches), records: Number(records), bytes: Number(bytes) };
       if (sizes.has(name)) size.trouble = READ_ALIKE;
       sizes.set(name, size);
-      this.#numbers.set(name, number);
+      this.#numbers.set(name, Number(store));
     }
     return sizes;
   }
@@ -150,16 +153,18 @@ export class SalvageReader implements Reader {
 
   /** The numbers of the rows in a table: up to the first page that can't be read, down to the last one, and those in between. */
   *#numbersIn(table: Table): Generator<number[]> {
-    const up = `SELECT rowid AS row FROM ${table} NOT INDEXED WHERE rowid > ? ORDER BY rowid LIMIT ?`;
+    const up = `SELECT ${ROW} AS row FROM ${table} NOT INDEXED WHERE rowid > ? ORDER BY rowid LIMIT ?`;
     const low = yield* this.#walk(up, Number.MIN_SAFE_INTEGER, (row, last) => row > last);
     if (low === undefined) return;
-    const down = `SELECT rowid AS row FROM ${table} NOT INDEXED WHERE rowid < ? ORDER BY rowid DESC LIMIT ?`;
+    const down = `SELECT ${ROW} AS row FROM ${table} NOT INDEXED WHERE rowid < ? ORDER BY rowid DESC LIMIT ?`;
     const high = yield* this.#walk(down, Number.MAX_SAFE_INTEGER, (row, last) => row < last && row > low);
     // the order makes it read the index alone
-    const between = `SELECT rowid AS row FROM ${table} WHERE +rowid > ? AND +rowid < ? ORDER BY ${forms[table].key}`;
+    const between = `SELECT ${ROW} AS row FROM ${table} WHERE +rowid > ? AND +rowid < ? ORDER BY ${forms[table].key}`;
     const listed = this.#try(between, low, high ?? low);
     if (listed !== undefined) {
-      for (const { row } of listed) yield [Number(row)];
+      for (let at = 0; at < listed.length; at += NUMBERS_A_READ) {
+        yield listed.slice(at, at + NUMBERS_A_READ).map(({ row }) => Number(row));
+      }
       return;
     }
     this.#leftOut.add(table); // nobody knows how many
