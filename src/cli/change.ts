@@ -8,7 +8,7 @@ import {
   restoreDatabase,
   type SDS_BackupResult,
 } from '../main/index.ts';
-import { filesOf, isFolder, makeFolder } from './files.ts';
+import { filesOf, isFolder, isMeantAsFolder, makeFolder } from './files.ts';
 import type { Run, Values } from './run.ts';
 import { bytes, counted, duration, plain, quoted, shownPlace } from './screen.ts';
 
@@ -20,9 +20,9 @@ interface Pair {
 /** A folder is copied file by file into a folder, which is made; a file is copied into a folder under its own name. */
 function pairsOf(run: Run, source: string, target: string): Pair[] {
   if (!isFolder(source)) {
-    return [{ from: source, to: isFolder(target) ? join(target, relative(dirname(source), source)) : target }];
+    return [{ from: source, to: isMeantAsFolder(target) ? join(target, relative(dirname(source), source)) : target }];
   }
-  const files = filesOf(run, [source]);
+  const files = filesOf(run, [source], target);
   const pairs = files.map((from) => ({ from, to: join(target, relative(source, from)) }));
   const folders = new Set(pairs.map(({ to }) => dirname(to)));
   const made = new Set([...folders].filter((folder) => makeFolder(run, folder)));
@@ -84,6 +84,9 @@ export async function copy(run: Run, names: readonly string[], values: Values): 
     `${quoted(source)} copied into ${quoted(shownPlace(target))}: ${counted(done.Stores, 'store')}, ${counted(done.Snapshots, 'snapshot')}, ` +
       `${counted(done.Patches, 'patch', 'patches')}, ${records}${counted(done.Values, 'value')}, ${duration(done.DurationMs)}`,
   );
+  if (done.LeftOut > 0) {
+    run.say(`left out: at least ${counted(done.LeftOut, 'row')} that can not be read, or that no provider writes`);
+  }
 }
 
 export async function schema(run: Run): Promise<void> {

@@ -28,6 +28,8 @@ interface Command {
 const flag = (what: string): Option => ({ type: 'boolean', default: false, what });
 const recursive = flag('folders within a folder, too');
 const MANY = Number.POSITIVE_INFINITY;
+/** A timer of Node waits for no more than 2^31 - 1 ms: a longer one fires at once. */
+const MOST_SECONDS = 2_147_483;
 const looks =
   'Changes neither the file nor its log, and may look at a file that a program is writing.\n' +
   'Only before Node 22.12, the log of a killed program is taken into the file.';
@@ -124,13 +126,20 @@ such a database whole stores are copied one after the other; if it is cut off, t
     examples: ['watch notes.db', 'watch --every 10 --count 6 --json notes.db'],
     more: 'Everything is seen from the file: the program need not know of it, and is not held up.',
     run: (run, [path = ''], values) =>
-      watch(run, path, positive(values.every, 'every', 1) * 1000, positive(values.count, 'count', MANY)),
+      watch(run, path, positive(values.every, 'every', 1) * 1000, whole(values.count, 'count', MANY)),
   },
 };
 
 function positive(value: unknown, name: string, otherwise: number): number {
   if (value === undefined) return otherwise;
   const number = Number(value);
-  if (typeof value === 'string' && value.trim() !== '' && number > 0 && number < 1e9) return number;
-  throw new WrongArguments(`--${name} must be a number above 0, not '${String(value)}'`);
+  if (typeof value === 'string' && value.trim() !== '' && number > 0 && number <= MOST_SECONDS) return number;
+  throw new WrongArguments(`--${name} must be a number above 0, at most ${MOST_SECONDS}, not '${String(value)}'`);
+}
+
+function whole(value: unknown, name: string, otherwise: number): number {
+  if (value === undefined) return otherwise;
+  const number = Number(value);
+  if (typeof value === 'string' && value.trim() !== '' && Number.isSafeInteger(number) && number > 0) return number;
+  throw new WrongArguments(`--${name} must be a whole number above 0, not '${String(value)}'`);
 }

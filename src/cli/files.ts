@@ -1,6 +1,6 @@
 /** Which database files a name on the command line stands for, and the folders that copies go into. */
-import { closeSync, type Dirent, mkdirSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, type Dirent, mkdirSync, openSync, readdirSync, readSync, realpathSync, statSync } from 'node:fs';
+import { join, sep } from 'node:path';
 import { hasOwnLocks, isFileUrl, readFileUrl } from '../protocol/file-url.ts';
 import { Failure, type Run } from './run.ts';
 
@@ -13,7 +13,7 @@ export function pathIn(name: string): string {
 }
 
 /** A folder that can't be listed is a failure of its own: it does not keep the others from being looked at. */
-function filesIn(run: Run, folder: string): string[] {
+function filesIn(run: Run, folder: string, leftOut: string | undefined): string[] {
   let entries: Dirent[];
   try {
     entries = readdirSync(folder, { withFileTypes: true });
@@ -24,7 +24,7 @@ function filesIn(run: Run, folder: string): string[] {
   return entries.flatMap((entry) => {
     const path = join(folder, entry.name);
     // links to folders are not followed: they may lead in a circle
-    if (entry.isDirectory()) return run.recursive ? filesIn(run, path) : [];
+    if (entry.isDirectory()) return run.recursive && realPathOf(path) !== leftOut ? filesIn(run, path, leftOut) : [];
     if (entry.name.startsWith('sds-partial-') || !isFile(entry, path)) return [];
     return /\.(db|sqlite3?)$/i.test(path) || isDatabase(path) ? [path] : [];
   });
@@ -37,6 +37,19 @@ function isFile(entry: Dirent, path: string): boolean {
   } catch {
     return true; // it leads nowhere, or out of reach: if it has the name of a database, opening it will tell
   }
+}
+
+function realPathOf(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined; // not there, or out of reach: nothing in it can be found either
+  }
+}
+
+/** Also one that is not there: a slash at the end says that it is meant as one. */
+export function isMeantAsFolder(name: string): boolean {
+  return isFolder(name) || name.endsWith('/') || name.endsWith(sep);
 }
 
 export function isFolder(name: string): boolean {
@@ -66,12 +79,15 @@ function isDatabase(path: string): boolean {
 /**
  * The files themselves, and the databases in folders, sorted; a folder without any is a failure. What is there at all is found out
  * by opening it.
+ *
+ * @param target - a folder into which they are copied: it may lie within one of these, and its copies are not copied again
  */
-export function filesOf(run: Run, names: readonly string[]): string[] {
+export function filesOf(run: Run, names: readonly string[], target?: string): string[] {
+  const leftOut = target === undefined ? undefined : realPathOf(target);
   return names.flatMap((name) => {
     if (!isFolder(name)) return [name];
     const failures = run.failures;
-    const files = filesIn(run, name).sort();
+    const files = filesIn(run, name, leftOut).sort();
     if (files.length === 0 && run.failures === failures) {
       const advice = run.recursive ? '' : ', or look into the folders within it, too, with --recursive';
       const sentence = `there is no database in this folder: name another one${advice}`;

@@ -104,6 +104,13 @@ function report(run: Run, path: string, { Sound, Findings, Checked, DurationMs }
   const looked = `${bytes(Bytes)}, ${counted(Patches, 'patch', 'patches')}, ${records}${counted(Values, 'value')} (${number(ValuesWithHash)} against their hash)`;
   const verdict = Sound ? styled('green', 'sound') : styled('red', counted(Findings.length, 'finding'));
   run.say(`${plain(path)}: ${verdict}; ${looked}, ${duration(DurationMs)}`);
+  if (run.quiet && !Sound) {
+    const codes = new Set(Findings.map(({ Code }) => Code));
+    run.complain(
+      path,
+      `${counted(Findings.length, 'finding')}: ${[...codes].join(', ')}; without --quiet 'verify' says more`,
+    );
+  }
   for (const { Code, Severity, Message, Advice, Count } of Findings) {
     const times = Count > 1 ? ` (and ${number(Count - 1)} more)` : '';
     run.say(`  ${styled(Severity === 'error' ? 'red' : 'yellow', Code)}: ${plain(Message)}${times}`);

@@ -113,8 +113,13 @@ export class Run {
     const shown = shownPlace(path);
     const { code, message } = isStop ? { code: 'stopped', message: (error as Error).message } : describe(error, path);
     this.#entries.push({ Path: shown, Ok: false, Error: { Code: code, Message: message } });
-    if (!this.json)
-      process.stderr.write(`${styled('red', 'error:', process.stderr)} ${quoted(shown)}: ${plain(message)}\n`);
+    this.complain(shown, message);
+  }
+
+  /** A line about what is wrong, for people; also with `--quiet`. */
+  complain(shown: string, message: string): void {
+    if (this.json) return;
+    process.stderr.write(`${styled('red', 'error:', process.stderr)} ${quoted(shown)}: ${plain(message)}\n`);
   }
 
   /** Prints the one document of `--json`, and returns the exit code. */

@@ -1,5 +1,5 @@
 /** `watch`: looks at a file again and again while a program writes it. */
-import { statSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describeDatabase, type SDS_DatabaseDescription } from '../main/index.ts';
 import { output } from './output.ts';
@@ -41,16 +41,25 @@ export async function watch(run: Run, path: string, everyMs: number, count: numb
 }
 
 function stateOf(path: string): string {
+  const real = realPathOf(path); // beside which its log lies
   return ['', '-wal']
     .map((end) => {
       try {
-        const { ino, size, mtimeNs } = statSync(path + end, { bigint: true });
+        const { ino, size, mtimeNs } = statSync(real + end, { bigint: true });
         return `${ino} ${size} ${mtimeNs}`;
       } catch {
         return '-'; // not there, or out of reach: opening the file will tell
       }
     })
     .join();
+}
+
+function realPathOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path; // not there, or out of reach: opening the file will tell
+  }
 }
 
 function sampleOf(found: SDS_DatabaseDescription, last: Sample | undefined): Sample {

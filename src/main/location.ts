@@ -5,7 +5,7 @@
 
 import { existsSync, readlinkSync, realpathSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
+import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 // where this package lies, put here by the build
 import packageLocation from 'virtual:package-location';
@@ -180,6 +180,15 @@ export function pathOf(name: unknown, call: string, what: string): string {
   if (path === '') throw refuse(describe(name));
   if (hasOwnLocks(parameters)) throw refuse(OWN_LOCKS);
   return realPath(path, call);
+}
+
+/** The same of a file that is to be made. A slash at the end is nothing to SQLite, but says that a folder is meant. */
+export function targetOf(name: unknown, call: string, what: string): string {
+  const path = pathOf(name, call, what);
+  const named = isFileUrl(String(name)) ? String(name).replace(/[?#].*$/s, '') : String(name);
+  if (!named.endsWith('/') && !named.endsWith(sep)) return path;
+  const detail = `${call}: ${what} must be the path of a file, not that of a folder: name the file in it`;
+  throw new SDS_PersistenceError('invalid-argument', detail);
 }
 
 export const OWN_LOCKS = "a file with locks of its own kind (the URL's vfs or nolock)";

@@ -51,8 +51,8 @@ export interface SDS_CopyOptions extends SDS_OperationOptions {
   /** Whether the values are copied too, all of the file's, since no store owns any. Default true. */
   Values?: boolean;
   /**
-   * Of files: whether what can't be read, and rows that no provider writes, are left out; else they are
-   * `database-corrupt`, and nothing is copied. Default false.
+   * Of files: whether rows that can't be read, and rows that no provider writes, are left out and counted (`LeftOut`); else they
+   * are `database-corrupt`, and nothing is copied. Slow: each row is read by itself. Default false.
    */
   Salvage?: boolean;
 }
@@ -84,6 +84,8 @@ export interface SDS_CopyResult {
   Patches: number;
   Records: number;
   Values: number;
+  /** With `Salvage`: how many rows were left out, or at least as many, where a damaged file does not tell how many there were. */
+  LeftOut: number;
   DurationMs: number;
 }
 

@@ -67,6 +67,55 @@ it('folders within a folder only if asked for', async () => {
   expect(existsSync(join(cwd, 'saved/b/two.without.ending'))).toBe(true);
 });
 
+it('backups within the folder that is backed up are not backed up again', async () => {
+  const cwd = freshFolder();
+  mkdirSync(join(cwd, 'data/more'), { recursive: true });
+  makeStoreFile(join(cwd, 'data/one.db'));
+  makeStoreFile(join(cwd, 'data/more/two.db'));
+  symlinkSync('data', join(cwd, 'link'));
+  for (const target of ['data/saved', 'data/saved', 'link/saved']) {
+    const { Results } = await documentOf(['backup', '--recursive', '--overwrite', 'data', target], { cwd });
+    expect(Results.map(({ Path, Ok }) => [Path, Ok])).toEqual([
+      ['data/more/two.db', true],
+      ['data/one.db', true],
+    ]);
+  }
+  expect(readdirSync(join(cwd, 'data/saved')).sort()).toEqual(['more', 'one.db']);
+});
+
+it.each(['backup', 'restore', 'copy'])(
+  '%s into what ends with a slash means a folder: one that is not there is an error, and no file gets its name',
+  async (name) => {
+    const cwd = freshFolder();
+    makeStoreFile(join(cwd, 'one.db'));
+    const { exitCode, stderr } = await command([name, 'one.db', 'saved/'], { cwd });
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(name === 'copy' ? /name the file in it/ : /there is no such file or folder/);
+    expect(filesBeside(join(cwd, 'one.db'))).toEqual(['one.db']);
+    if (name === 'copy') return;
+    mkdirSync(join(cwd, 'saved'));
+    expect((await command([name, 'one.db', 'saved/'], { cwd })).exitCode).toBe(0);
+    expect(rowsOf(join(cwd, 'saved/one.db'))).toEqual(rowsOf(join(cwd, 'one.db')));
+  },
+);
+
+it('verify --quiet tells a line for each file with findings, and nothing of the others', async () => {
+  const cwd = freshFolder();
+  mkdirSync(join(cwd, 'all'));
+  makeStoreFile(join(cwd, 'all/a.db'));
+  makeStoreFile(join(cwd, 'all/b.db'), {
+    sql: "DELETE FROM patches WHERE clock = 15; INSERT INTO blobs VALUES ('v', x'00', 0)",
+  });
+  writeFileSync(join(cwd, 'all/c.db'), '');
+  const { exitCode, stdout, stderr } = await command(['verify', '--quiet', 'all'], { cwd });
+  expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
+  expect(stderr.split('\n')).toEqual([
+    expect.stringMatching(/^error: 'all\/b\.db': 2 findings: patch-gap, reference-count; /),
+    expect.stringMatching(/^error: 'all\/c\.db': 1 finding: empty-file; /),
+    '',
+  ]);
+});
+
 it('a line for each of many files, in columns, also with what could be given back', async () => {
   const cwd = freshFolder();
   mkdirSync(join(cwd, 'all'));

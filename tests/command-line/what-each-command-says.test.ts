@@ -1,12 +1,17 @@
 /** Each command once, for people and for programs: its output, its exit code, and what it did. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { createInterface } from 'node:readline';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { nodeWithoutSqlite } from '../package/a-fresh-machine.ts';
 import { command, documentOf } from '../support/command-line.ts';
 import { freshFolder, rowsOf } from '../support/files.ts';
 import { bytesIn, makeStoreFile, recordsTable } from '../support/store-files.ts';
 
+const bin = join(import.meta.dirname, '../../dist/bin.js');
 const names = ['info', 'verify', 'backup', 'restore', 'compact', 'copy', 'schema', 'watch'];
 
 /** A command that ends by itself, on a file that is there. */
@@ -117,6 +122,26 @@ describe('for people', () => {
     expect(stdout).toMatch(new RegExp(`^notes\\.db\n${line}${line}$`));
   });
 
+  it('watch sees what is written, also through a link to the file', async () => {
+    const cwd = freshFolder();
+    const file = join(cwd, 'notes.db');
+    symlinkSync('notes.db', join(cwd, 'link.db'));
+    await using provider = new SDS_DesktopPersistenceProvider(file, 'notes');
+    await provider.appendPatch(new Uint8Array(1), 1);
+    let isWritten = false;
+    const child = spawn(process.execPath, [bin, 'watch', '--every', '0.01', 'link.db'], { cwd });
+    onTestFinished(() => void child.kill());
+    for await (const line of createInterface({ input: child.stdout })) {
+      if (!isWritten && line.includes("newest: 'notes' 1")) {
+        await provider.appendPatch(new Uint8Array(1), 2);
+        isWritten = true;
+      }
+      if (line.includes("newest: 'notes' 2")) break; // without the log, it would never come to that
+    }
+    child.kill();
+    await once(child, 'exit');
+  });
+
   it.each(names)('%s --quiet says nothing if all is well', async (name) => {
     const cwd = folderWithFile();
     expect(await command([...argsOf(name), '--quiet'], { cwd })).toMatchObject({
@@ -147,7 +172,7 @@ describe('for programs', () => {
     backup: ['Path', 'Bytes', 'Pages', 'DurationMs'],
     restore: ['Path', 'Bytes', 'Pages', 'DurationMs'],
     compact: ['Path', 'BytesBefore', 'BytesAfter', 'DurationMs'],
-    copy: ['Path', 'Stores', 'Snapshots', 'Patches', 'Records', 'Values', 'DurationMs'],
+    copy: ['Path', 'Stores', 'Snapshots', 'Patches', 'Records', 'Values', 'LeftOut', 'DurationMs'],
   };
 
   it.each(Object.entries(keys))('%s --json is one document with these keys', async (name, expected) => {
@@ -222,7 +247,9 @@ describe('help and arguments', () => {
     [['backup', 'a.db']],
     [['backup', 'a.db', 'b.db', 'c.db']],
     [['watch', '--every', 'x', 'a.db']],
+    [['watch', '--every', '3000000', 'a.db']],
     [['watch', '--count', '-1', 'a.db']],
+    [['watch', '--count', '2.5', 'a.db']],
     [['info', '']],
     [['__proto__']],
   ])('%j are wrong arguments: exit code 2, one line, nothing made', async (args) => {

@@ -1,24 +1,31 @@
 /** A file is compacted, a backup takes its place: what is in it afterwards, and what stays if that can't be. */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
+  closeSync,
   existsSync,
   linkSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import {
   backupDatabase,
   compactDatabase,
   restoreDatabase,
   SDS_DesktopPersistenceProvider,
 } from 'sds-persistence-worker';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { filesBeside, freshFile, freshFolder, patchOf, rowsOf } from '../support/files.ts';
 import { bytesBeside, makeKilledFile, makeStoreFile } from '../support/store-files.ts';
 
@@ -130,12 +137,45 @@ describe('restore', () => {
     expect(rowsOf(target)).toEqual(rowsOf(backup));
   });
 
+  it.each(['its log beside it', 'its log gone'])(
+    'does not replace a file whose first page is damaged while another process has it open (%s)',
+    async (kept) => {
+      const backup = makeStoreFile(freshFile(), { patches: 7 });
+      const target = makeStoreFile(freshFile());
+      const holder = fork(join(import.meta.dirname, '../support/holding-a-file.ts'), [target, 'false'], {
+        stdio: ['pipe', 'pipe', 'inherit', 'ipc'],
+      });
+      onTestFinished(() => void holder.kill());
+      await once(holder.stdout as Readable, 'data');
+      if (kept === 'its log gone') rmSync(`${target}-wal`);
+      const file = openSync(target, 'r+');
+      writeSync(file, new Uint8Array(100).fill(0x55), 0, 100, 0);
+      closeSync(file);
+      for (const replace of [restoreDatabase, backupDatabase]) {
+        await expect(replace(backup, target, { Overwrite: true })).rejects.toMatchObject({ code: 'database-busy' });
+      }
+      expect(readFileSync(target).subarray(0, 100)).toEqual(Buffer.alloc(100, 0x55));
+      holder.kill();
+      await once(holder, 'exit');
+      await restoreDatabase(backup, target, { Overwrite: true });
+      expect(rowsOf(target)).toEqual(rowsOf(backup));
+    },
+  );
+
   it('does not put a file beside the log of one that is gone', async () => {
     const backup = makeStoreFile(freshFile());
     const target = freshFile();
     writeFileSync(`${target}-wal`, new Uint8Array(5000).fill(3));
     await expect(restoreDatabase(backup, target)).rejects.toThrow('-wal');
     expect(existsSync(target)).toBe(false);
+  });
+
+  it("a journal that holds nothing any more, as a killed compact may leave it, is in nobody's way", async () => {
+    const backup = makeStoreFile(freshFile());
+    const target = freshFile();
+    writeFileSync(`${target}-journal`, new Uint8Array(4616));
+    await restoreDatabase(backup, target);
+    expect(rowsOf(target)).toEqual(rowsOf(backup));
   });
 
   it('checks the backup before it takes the place of anything', async () => {

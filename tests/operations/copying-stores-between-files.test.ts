@@ -1,5 +1,5 @@
 /** Stores that are copied from one file into another. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { copyStores, SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
@@ -64,6 +64,21 @@ it.each([
   expect(bytesBeside(target)).toEqual(before);
   await copyStores(dbPath, target, { Overwrite: true });
   expect(rowsOf(target)).toEqual(rowsOf(dbPath));
+});
+
+it('a source that is named twice, under whatever name, is refused: its values would get their references twice', async () => {
+  const dbPath = makeStoreFile(freshFile());
+  const link = join(freshFolder(), 'link.db');
+  symlinkSync(dbPath, link);
+  const target = join(freshFolder(), 'copy.db');
+  for (const twice of [dbPath, link]) {
+    const refused = copyStores([dbPath, twice], target, { Stores: [] });
+    await expect(refused).rejects.toMatchObject({
+      code: 'invalid-argument',
+      message: expect.stringContaining('twice'),
+    });
+  }
+  expect(existsSync(target)).toBe(false);
 });
 
 it('names of any kind', async () => {

@@ -1,11 +1,13 @@
 /** What an operation makes of a file may be read by those who may read that file, and while it is made by nobody else. */
-import { chmodSync, readdirSync, statSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { backupDatabase, compactDatabase, copyStores, restoreDatabase } from 'sds-persistence-worker';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { freshFolder } from '../support/files.ts';
-import { makeStoreFile } from '../support/store-files.ts';
+import { bytesIn, makeStoreFile } from '../support/store-files.ts';
 
+const index = join(import.meta.dirname, '../../dist/index.js');
 const rights = (path: string) => (statSync(path).mode & 0o777).toString(8);
 
 const works: [string, (source: string, target: string, options: object) => Promise<unknown>][] = [
@@ -46,6 +48,75 @@ it.runIf(process.platform !== 'win32')(
     expect(rights(join(folder, 'restored.db'))).toBe('640');
   },
 );
+
+/** Carries out a work as a user without rights, whose own group is 1000; `undefined` if no such user can be had. */
+function asSomebody(work: string, paths: string[], options: object): string | undefined {
+  const program = (text: string) =>
+    `import(${JSON.stringify(index)}).then(async (all) => { ${text} }).catch((error) => console.log(error.code, error.message));`;
+  const run = (text: string) =>
+    spawnSync(process.execPath, ['-e', program(text)], { uid: 1000, gid: 1000, cwd: '/', encoding: 'utf8' });
+  if (process.getuid?.() !== 0 || run('console.log(1)').stdout !== '1\n') return undefined;
+  const args = paths.map((path) => JSON.stringify(path)).join();
+  return run(`await all.${work}(${args}, ${JSON.stringify(options)}); console.log('done')`).stdout;
+}
+
+describe('made by somebody of another group', () => {
+  it.for(['backupDatabase', 'restoreDatabase', 'copyStores'] as const)(
+    '%s: the group of the source may read it if it can be given to that, else no group may',
+    async (work, { skip }) => {
+      const folder = freshFolder();
+      chmodSync(folder, 0o777);
+      const source = makeStoreFile(join(folder, 'store.db'));
+      chownSync(source, 1000, 4242);
+      chmodSync(source, 0o660);
+      const target = join(folder, 'target.db');
+      const told = asSomebody(work, [source, target], {});
+      if (told === undefined) return skip('only root can be another user');
+      expect(told).toBe('done\n');
+      expect([statSync(target).gid, rights(target)]).toEqual([1000, '600']);
+      chownSync(source, 1000, 1000);
+      const own = join(folder, 'own.db');
+      asSomebody(work, [source, own], {});
+      expect([statSync(own).gid, rights(own)]).toEqual([1000, '660']);
+      chownSync(source, 0, 4242);
+      const byRoot = join(folder, 'by-root.db');
+      await { backupDatabase, restoreDatabase, copyStores }[work](source, byRoot);
+      expect([statSync(byRoot).gid, rights(byRoot)]).toEqual([4242, '660']);
+    },
+  );
+
+  it('copyStores of files of two groups: no group may read it', async ({ skip }) => {
+    if (process.getuid?.() !== 0) return skip('only root can give files to any group');
+    const folder = freshFolder();
+    const sources = ['a.db', 'b.db'].map((name) => makeStoreFile(join(folder, name)));
+    const target = join(folder, 'target.db');
+    sources.forEach((source, index) => {
+      chownSync(source, 0, 4242 + index);
+      chmodSync(source, 0o640);
+    });
+    await copyStores(sources, target, { Stores: [] });
+    expect(rights(target)).toBe('600');
+  });
+
+  it.for(['backupDatabase', 'restoreDatabase', 'compactDatabase'])(
+    '%s does not take the place of a file of another owner: it stays as it was, and that is told before anything is copied',
+    (work, { skip }) => {
+      const folder = freshFolder();
+      chmodSync(folder, 0o777);
+      const source = makeStoreFile(join(folder, 'store.db'));
+      const target = makeStoreFile(join(folder, 'target.db'));
+      for (const path of [source, target]) chmodSync(path, 0o666);
+      const before = bytesIn(folder);
+      const paths = work === 'compactDatabase' ? [target] : [source, target];
+      const told = asSomebody(work, paths, work === 'compactDatabase' ? {} : { Overwrite: true });
+      if (told === undefined) return skip('only root can be another user');
+      expect(told).toMatch(
+        /^read-only \w+ \('.*target\.db'\): the rights of the file or its folder do not permit this/,
+      );
+      expect(bytesIn(folder)).toEqual(before);
+    },
+  );
+});
 
 it.runIf(process.platform !== 'win32')('a file that is replaced keeps its rights', async () => {
   const folder = freshFolder();

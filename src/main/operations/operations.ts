@@ -16,7 +16,7 @@ import type {
 import { isPostgresqlUrl, labelOf } from '../../protocol/postgresql/url.ts';
 import type { Promise } from '../../protocol/surroundings.ts';
 import { currentContext } from '../async-context.ts';
-import { pathOf, placesToLookFrom, readServer } from '../location.ts';
+import { pathOf, placesToLookFrom, readServer, targetOf } from '../location.ts';
 import { begin, log, said } from '../observe/channels.ts';
 import { tellNoted } from '../observe/notes.ts';
 import { type Acceptance, checkOptions, yesOrNo } from '../option-checks.ts';
@@ -39,7 +39,7 @@ export async function backupDatabase(
   Options: SDS_BackupOptions = {},
 ): Promise<SDS_BackupResult> {
   const call = 'backupDatabase';
-  return backupFile(call, pathOf(SourcePath, call, 'SourcePath'), pathOf(TargetPath, call, 'TargetPath'), Options);
+  return backupFile(call, pathOf(SourcePath, call, 'SourcePath'), targetOf(TargetPath, call, 'TargetPath'), Options);
 }
 
 /** The same with real paths, for messages under the name of the call; `before` is waited for once all that was given is read. */
@@ -81,7 +81,7 @@ export async function restoreDatabase(
 ): Promise<SDS_BackupResult> {
   const call = 'restoreDatabase';
   const source = pathOf(BackupPath, call, 'BackupPath');
-  const target = pathOf(TargetPath, call, 'TargetPath');
+  const target = targetOf(TargetPath, call, 'TargetPath');
   const options = checked(Options, call, source, { Overwrite: yesOrNo, Verify: yesOrNo });
   const { Overwrite = false, Verify = true } = options;
   return runTask('backup', call, { path: source, target, overwrite: Overwrite, verify: Verify }, options);
@@ -154,7 +154,7 @@ export async function copyStores(
   const sources = Array.from(Array.isArray(From) ? From : [From], (location) => placeOf(location, call, 'From'));
   const [source] = sources;
   if (source === undefined) throw new SDS_PersistenceError('invalid-argument', `${call}: From has no path in it`);
-  const target = placeOf(To, call, 'To');
+  const target = placeOf(To, call, 'To', targetOf);
   const path = source.file ?? labelOf(source.server);
   const accepted = { Stores: names, Overwrite: yesOrNo, Values: yesOrNo, Salvage: yesOrNo };
   const options = checked(Options, call, path, accepted);
@@ -163,8 +163,8 @@ export async function copyStores(
   return runTask('copy', call, given, options);
 }
 
-function placeOf(value: unknown, call: string, name: string): CopyEnd {
-  if (typeof value !== 'string' || !isPostgresqlUrl(value)) return { file: pathOf(value, call, name) };
+function placeOf(value: unknown, call: string, name: string, fileOf = pathOf): CopyEnd {
+  if (typeof value !== 'string' || !isPostgresqlUrl(value)) return { file: fileOf(value, call, name) };
   const server = readServer(value);
   if (typeof server !== 'string') return { server };
   throw new SDS_PersistenceError('invalid-argument', `${call}: ${name}: ${server}`);

@@ -7,9 +7,11 @@ import type { CopyEnd, CopyTask } from '../../../protocol/operation-messages.ts'
 import type { SDS_CopyResult } from '../../../protocol/operations.ts';
 import { identityOf } from '../../../protocol/postgresql/url.ts';
 import { performance } from '../../../protocol/surroundings.ts';
+import { type Identity, identityOf as identityOfFile, isSame } from '../../ordinary-file.ts';
 import { loadPg } from '../../postgresql/load-pg.ts';
 import { OperationError } from '../failure.ts';
 import { locate, openForReading, untilUnchanged } from '../files/open-to-read.ts';
+import type { Rights } from '../files/partial-file.ts';
 import { placeFor, refuseSame } from '../files/replace-file.ts';
 import { requireStoreFile } from '../files/store-file.ts';
 import type { Progress } from '../progress.ts';
@@ -20,6 +22,7 @@ import type { Reader, Source, StorePrint, StoreSize, Writer } from './ends.ts';
 import { FileReader } from './file-reader.ts';
 import { FileWriter } from './file-writer.ts';
 import { Meter } from './meter.ts';
+import { SalvageReader } from './salvage-reader.ts';
 
 /** Stores that are copied together: whole ones, until they are so large or so many. */
 const GROUP_BYTES = 8 * 1024 * 1024;
@@ -42,6 +45,7 @@ class Copy {
   readonly #meter: Meter;
   readonly #closing: (() => unknown)[] = [];
   #targetDatabase: string | undefined;
+  readonly #sourceDatabases = new Set<string>();
 
   constructor(task: CopyTask, progress: Progress, locks: boolean) {
     this.#task = task;
@@ -52,7 +56,7 @@ class Copy {
 
   async run(): Promise<Omit<SDS_CopyResult, 'DurationMs'>> {
     // what can be seen without a server
-    for (const { file } of this.#task.sources) if (file !== undefined) locate(file);
+    this.#locateFiles();
     const sources: Source[] = [];
     const target = await this.#openTarget();
     for (const place of this.#task.sources) sources.push(await this.#openSource(place));
@@ -63,6 +67,11 @@ class Copy {
       ...(values === undefined ? [] : [values]),
     ]);
     const stores = sum(sources.map((source) => source.stores.size));
+    const leftOut = () => sum(sources.map(({ reader }) => reader.leftOut ?? 0));
+    if (leftOut() > 0 && sizes.every((size) => 'count' in size && size.count === 0)) {
+      const detail = 'nothing that is in this file can be read; restore a backup';
+      throw new OperationError('database-corrupt', sources[0]?.reader.place ?? '', detail);
+    }
     this.#meter.begin(sum(sizes.map(({ bytes }) => bytes)), stores);
     const writer = target();
     this.#closing.unshift(() => writer.close());
@@ -80,7 +89,18 @@ class Copy {
     for (const { check } of sources) check();
     this.#progress.lastChance();
     await writer.finish();
-    return { Path: writer.place, Stores: stores, ...copied };
+    return { Path: writer.place, Stores: stores, ...copied, LeftOut: leftOut() };
+  }
+
+  #locateFiles(): void {
+    const known: Identity[] = [];
+    for (const { file } of this.#task.sources) {
+      if (file === undefined) continue;
+      locate(file);
+      const identity = identityOfFile(file);
+      if (known.some((other) => isSame(other, identity))) throw isTwice(file);
+      if (identity !== undefined) known.push(identity);
+    }
   }
 
   async close(): Promise<void> {
@@ -101,6 +121,8 @@ class Copy {
           'source and target are the same database; name another target',
         );
       }
+      if (this.#sourceDatabases.has(database)) throw isTwice(server.place);
+      this.#sourceDatabases.add(database);
       const reader = new DatabaseReader(server, () => this.#meter.step());
       await reader.holdStill();
       const [row] = await server.rows('SELECT current_schema()');
@@ -111,7 +133,11 @@ class Copy {
     this.#closing.push(reading.close);
     requireStoreFile(reading.database, reading.path);
     const { check, database, path } = reading;
-    const reader = new FileReader(database, path, () => this.#meter.step(), this.#task.salvage);
+    const pause = () => this.#meter.step();
+    const reader = this.#task.salvage
+      ? new SalvageReader(database, path, pause)
+      : new FileReader(database, path, pause);
+    if (reader instanceof SalvageReader) this.#closing.push(() => reader.close());
     // a file of the same name, on another machine or at another time, is another one
     const { ino, birthtimeMs } = statSync(path);
     const identity = `${path} ${ino} ${birthtimeMs}`;
@@ -127,11 +153,9 @@ class Copy {
     }
     const place = placeFor(target.file);
     const files = sources.flatMap(({ file }) => file ?? []);
-    const rights = files.map((file) => locate(file).mode);
+    const rights = rightsOfAll(files.map(locate));
     for (const file of files) refuseSame(file, place.path);
-    // who may read all of them
-    const mode = files.length === 0 ? undefined : rights.reduce((all, one) => all & one, 0o777);
-    return () => new FileWriter(place, mode, overwrite, this.#meter);
+    return () => new FileWriter(place, rights, overwrite, this.#meter);
   }
 
   async #openServer(target: NonNullable<CopyEnd['server']>): Promise<CopyConnection> {
@@ -193,6 +217,19 @@ class Copy {
       yield* found.values();
     }
   }
+}
+
+/** Who may read all of them; a group that is not that of all may not. */
+function rightsOfAll(files: readonly Rights[]): Rights | undefined {
+  const [first] = files;
+  if (first === undefined) return undefined;
+  const groups = files.every(({ gid }) => gid === first.gid) ? 0o777 : 0o707;
+  return { gid: first.gid, mode: files.reduce((all, { mode }) => all & mode, groups) };
+}
+
+/** Its values would get their references twice. */
+function isTwice(place: string): OperationError {
+  return new OperationError('invalid-argument', place, 'this source is named twice; name it once');
 }
 
 /** Stores that are copied together. */

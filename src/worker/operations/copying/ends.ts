@@ -62,6 +62,8 @@ export type Series<T> = Iterable<T> | AsyncIterable<T>;
 export interface Reader {
   /** As messages name it. */
   readonly place: string;
+  /** How many rows it has left out so far because they can't be read, or at least as many. */
+  readonly leftOut?: number;
   stores(): Promise<Map<string, StoreSize>>;
   valueTotals(): Promise<ValueTotals>;
   prints(stores: ReadonlyMap<string, RowCounts>): Promise<Map<string, StorePrint>>;

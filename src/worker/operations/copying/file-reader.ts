@@ -1,6 +1,5 @@
 /** Reads stores and values of a database file, in pieces that fit into memory. Rows that no provider writes are passed over. */
 import type { DatabaseSync as Database, SQLInputValue, StatementSync } from 'node:sqlite';
-import { toEngineError } from '../../sqlite/errors.ts';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
 import { hasRecords, isUsual, isUsualRecord, isUsualValue } from '../../sqlite/schema.ts';
 import { textOf } from '../../sqlite/text.ts';
@@ -10,6 +9,7 @@ import type {
   Patch,
   Reader,
   RowsPrint,
+  Series,
   StoredRecord,
   StorePrint,
   StoreSize,
@@ -21,6 +21,8 @@ import { BYTES_A_READ, piecesOf } from './pieces.ts';
 
 const ROWS_A_READ = 256;
 const HEADS_A_READ = 4096;
+/** What keeps a store from being copied by its name. */
+export const READ_ALIKE = 'is no proper text in this file, and two stores are read as that';
 
 type Row = Record<string, unknown>;
 
@@ -29,20 +31,15 @@ export class FileReader implements Reader {
   readonly #database: Database;
   readonly #statements = new Map<string, StatementSync>();
   readonly #pause: () => Promise<void>;
-  readonly #salvages: boolean;
   /** Names of the stores, and the bytes by which the file knows them. */
   readonly #ids = new Map<string, Uint8Array>();
   readonly #hasRecords: boolean;
 
-  /**
-   * @param pause - called now and then in what takes long
-   * @param salvages - reads what can be read of a damaged file, and leaves the rest out
-   */
-  constructor(database: Database, place: string, pause: () => Promise<void>, salvages = false) {
+  /** @param pause - called now and then in what takes long */
+  constructor(database: Database, place: string, pause: () => Promise<void>) {
     this.#database = database;
     this.place = place;
     this.#pause = pause;
-    this.#salvages = salvages;
     this.#hasRecords = hasRecords(database);
   }
 
@@ -57,24 +54,16 @@ export class FileReader implements Reader {
     return textOf({ database: this.#database }, bytes);
   }
 
-  /** The rows of a query; of a damaged file, none where they can't be read, if it is to be salvaged. */
   #all(sql: string, ...values: SQLInputValue[]): Row[] {
-    try {
-      return this.#prepare(sql).all(...values);
-    } catch (error) {
-      if (!this.#salvages || toEngineError(error).code !== 'database-corrupt') throw error;
-      return [];
-    }
+    return this.#prepare(sql).all(...values);
   }
 
   async stores(): Promise<Map<string, StoreSize>> {
     const sizes = new Map<string, StoreSize>();
-    // of a damaged file only the index is read, which tells neither bytes nor types
-    const measure = (isUsualRow: string) =>
-      this.#salvages ? '0 AS bytes, 0 AS odd' : `total(length(data)) AS bytes, sum(NOT (${isUsualRow})) AS odd`;
     const countIn = (table: string, isUsualRow: string) =>
       this.#all(
-        `SELECT CAST(store_id AS BLOB) AS id, count(*) AS rows, ${measure(isUsualRow)} FROM ${table} GROUP BY store_id`,
+        'SELECT CAST(store_id AS BLOB) AS id, count(*) AS rows, total(length(data)) AS bytes, ' +
+          `sum(NOT (${isUsualRow})) AS odd FROM ${table} GROUP BY store_id`,
       );
     for (const row of countIn('patches', isUsual)) this.#addTo(sizes, row, { patches: Number(row.rows) });
     for (const row of countIn('snapshots', isUsual)) this.#addTo(sizes, row);
@@ -84,7 +73,6 @@ export class FileReader implements Reader {
   }
 
   #addTo(sizes: Map<string, StoreSize>, { id, bytes, odd }: Row, found: Partial<StoreSize> = {}): void {
-    if (!(id instanceof Uint8Array) && this.#salvages) return; // the snapshot of no store
     const name = this.#textOf(id);
     const size = sizes.get(name) ?? { patches: 0, records: 0, bytes: 0 };
     sizes.set(name, Object.assign(size, found));
@@ -94,8 +82,7 @@ export class FileReader implements Reader {
     if (!(id instanceof Uint8Array)) return;
     const known = this.#ids.get(name) ?? id;
     this.#ids.set(name, known);
-    if (Buffer.compare(known, id) !== 0)
-      size.trouble = 'is no proper text in this file, and two stores are read as that';
+    if (Buffer.compare(known, id) !== 0) size.trouble = READ_ALIKE;
   }
 
   async valueTotals(): Promise<ValueTotals> {
@@ -107,7 +94,7 @@ export class FileReader implements Reader {
       const rows = this.#all(sql, after);
       for (const { hash, usual, refs, bytes } of rows) {
         if (usual === 1) digest.add(this.#textOf(hash), Number(refs), Number(bytes));
-        else if (!this.#salvages) {
+        else {
           const detail = "there are values that no provider writes; 'verify' says which, and salvaging leaves them out";
           throw new OperationError('database-corrupt', this.place, detail);
         }
@@ -186,32 +173,8 @@ export class FileReader implements Reader {
 
   async prints(stores: ReadonlyMap<string, unknown>): Promise<Map<string, StorePrint>> {
     const prints = new Map<string, StorePrint>();
-    for (const store of stores.keys()) prints.set(store, await this.#print(store));
+    for (const store of stores.keys()) prints.set(store, await printOf(this, store, this.#pause));
     return prints;
-  }
-
-  async #print(store: string): Promise<StorePrint> {
-    const patches = await this.#printOf(this.patches(store), ({ clock }) => clock);
-    const records = await this.#printOf(this.records(store), ({ key }) => sha256(key));
-    const snapshot = await this.snapshot(store);
-    return { patches, records, snapshot: snapshot && snapshotPrintOf(snapshot) };
-  }
-
-  async #printOf<T extends { data: Uint8Array }>(
-    pieces: Iterable<T[]>,
-    nameOf: (row: T) => number | string,
-  ): Promise<RowsPrint> {
-    const digest = new RowsDigest();
-    let [count, bytes] = [0, 0];
-    for (const rows of pieces) {
-      for (const row of rows) {
-        digest.add(nameOf(row), row.data);
-        count++;
-        bytes += row.data.byteLength;
-      }
-      await this.#pause();
-    }
-    return { count, bytes, digest: digest.end() };
   }
 
   async valuePrints(hashes: readonly string[]): Promise<Map<string, ValuePrint>> {
@@ -225,11 +188,40 @@ export class FileReader implements Reader {
   }
 }
 
+export async function printOf(
+  reader: Pick<Reader, 'patches' | 'records' | 'snapshot'>,
+  store: string,
+  pause: () => Promise<void>,
+): Promise<StorePrint> {
+  const patches = await rowsPrintOf(reader.patches(store), ({ clock }) => clock, pause);
+  const records = await rowsPrintOf(reader.records(store), ({ key }) => sha256(key), pause);
+  const snapshot = await reader.snapshot(store);
+  return { patches, records, snapshot: snapshot && snapshotPrintOf(snapshot) };
+}
+
+async function rowsPrintOf<T extends { data: Uint8Array }>(
+  pieces: Series<T[]>,
+  nameOf: (row: T) => number | string,
+  pause: () => Promise<void>,
+): Promise<RowsPrint> {
+  const digest = new RowsDigest();
+  let [count, bytes] = [0, 0];
+  for await (const rows of pieces) {
+    for (const row of rows) {
+      digest.add(nameOf(row), row.data);
+      count++;
+      bytes += row.data.byteLength;
+    }
+    await pause();
+  }
+  return { count, bytes, digest: digest.end() };
+}
+
 function snapshotPrintOf({ clock, data }: Patch): StorePrint['snapshot'] {
   return { clock, bytes: data.byteLength, digest: digestOf(data) };
 }
 
-function valuePrintOf({ ref_count, data }: Row): ValuePrint {
+export function valuePrintOf({ ref_count, data }: Row): ValuePrint {
   const bytes = data as Uint8Array;
   return { refCount: ref_count as number, bytes: bytes.byteLength, digest: digestOf(bytes) };
 }

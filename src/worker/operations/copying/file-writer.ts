@@ -4,7 +4,7 @@ import { firstRow } from '../../sqlite/node-sqlite.ts';
 import { checkSchema, createRecords, createTables, hasAllTables, hasRecords } from '../../sqlite/schema.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { openFile } from '../files/open.ts';
-import { PartialFile, refuseForeignLog } from '../files/partial-file.ts';
+import { PartialFile, type Rights, refuseForeignLog } from '../files/partial-file.ts';
 import { keepsLog, type placeFor } from '../files/replace-file.ts';
 import { compareStores, compareValues } from './compare.ts';
 import type { Source, StorePrint, Writer } from './ends.ts';
@@ -20,10 +20,10 @@ export class FileWriter implements Writer {
   readonly #partial: PartialFile | undefined;
   #database: Database | undefined;
 
-  /** @param mode - the rights of the files that it is made from, if there are any */
+  /** @param rights - of the files that it is made from, if there are any */
   constructor(
     { path, existing }: ReturnType<typeof placeFor>,
-    mode: number | undefined,
+    rights: Rights | undefined,
     overwrite: boolean,
     meter: Meter,
   ) {
@@ -33,7 +33,7 @@ export class FileWriter implements Writer {
     if (existing !== undefined) return;
     refuseForeignLog(path);
     // it appears under its name when it is whole
-    this.#partial = new PartialFile(path, meter.bytes, mode);
+    this.#partial = new PartialFile(path, meter.bytes, rights);
   }
 
   get #reader(): FileReader {

@@ -9,7 +9,7 @@ import type { Progress } from '../progress.ts';
 import { locate, type Reading, withReading } from './open-to-read.ts';
 import { numberOf } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
-import { placeFor, putInPlace, refuseSame, refuseTaken } from './replace-file.ts';
+import { ownedLike, placeFor, putInPlace, refuseSame, refuseTaken } from './replace-file.ts';
 import { requireStoreFile } from './store-file.ts';
 
 /** Copied in one go, by a thread of Node's pool; between two pieces it may be stopped, and makes room for traffic. */
@@ -30,9 +30,10 @@ export async function backup(task: OperationTasks['backup']['given'], progress: 
       if (task.verify) requireSound(reading, progress);
       const pageBytes = numberOf(reading.database, 'page_size');
       const bytes = pageBytes * numberOf(reading.database, 'page_count');
-      const partial = new PartialFile(target.path, bytes, stats.mode);
+      const partial = new PartialFile(target.path, bytes, stats);
       made.partial = partial;
       try {
+        if (target.existing !== undefined) ownedLike(partial.path, target.existing);
         await copyInto(reading, partial.path, { bytes, pageBytes }, progress);
         progress.step('copy', bytes, bytes, 'bytes');
       } catch (error) {

@@ -9,16 +9,12 @@ import type { Progress } from '../progress.ts';
 import { locate } from './open-to-read.ts';
 import { pageCounts } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
-import { keepsLog, leaveLogMode, likeBefore, type Owned, openAlone } from './replace-file.ts';
+import { keepsLog, leaveLogMode, likeBefore, type Owned, openAlone, ownedLike } from './replace-file.ts';
 import { requireStoreFile } from './store-file.ts';
 
 export function compact({ path }: { path: string }, progress: Progress): SDS_CompactResult {
   const begun = performance.now();
   const stats = locate(path);
-  if (stats.nlink > 1) {
-    const detail = `the file has ${stats.nlink} names (hard links), and only this one would get the new file; remove the others first`;
-    throw new OperationError('invalid-argument', path, detail);
-  }
   if (stats.size === 0)
     throw new OperationError('schema-mismatch', path, 'the file is empty: there is nothing to compact');
   // SQLite would open what can't be written, and say later that the disk has failed
@@ -39,8 +35,9 @@ function rebuild(owned: Owned, path: string, progress: Progress): { BytesBefore:
   const before = statSync(path);
   const { pageBytes, pages, usedBytes: needed } = pageCounts(database, path);
   const BytesBefore = pages * pageBytes;
-  const partial = new PartialFile(path, needed, before.mode);
+  const partial = new PartialFile(path, needed, before);
   try {
+    ownedLike(partial.path, before);
     progress.step('rebuild', 0, needed, 'bytes');
     database.prepare('VACUUM INTO ?').run(partial.path);
     if (owned.mode === 'wal') keepsLog(partial.path);

@@ -8,11 +8,12 @@ const severities: Partial<Record<SDS_FindingCode, 'odd'>> = {
 };
 
 const RESTORE = "stop the programs that use it, keep this file aside, and put a backup in its place ('restore')";
+const OR_SALVAGE = `${RESTORE}; if there is none, 'copy --salvage' its stores into a new file: what can be read is saved`;
 
 const advice: Record<SDS_FindingCode, string> = {
   'empty-file': 'a provider fills it when it opens it; if there was data in it, restore a backup',
-  unreadable: RESTORE,
-  structure: `${RESTORE}; if there is none, 'copy --salvage' its stores into a new file: what can be read is saved`,
+  unreadable: OR_SALVAGE,
+  structure: OR_SALVAGE,
   schema:
     'do not open it with a provider: it is refused. Restore a backup, or find out which program made these tables',
   'tables-missing': 'check that this is the file that was meant; a provider would add its tables to it',

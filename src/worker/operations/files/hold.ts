@@ -17,6 +17,11 @@ const BUSY = 5;
 const names = /^(sds-partial-[0-9a-f]{8}-(?:\d+-)?[0-9a-f]{12})\.(?:db(?:-wal|-shm|-journal)?|lock)$/;
 const ends = ['.db', '.db-wal', '.db-shm', '.db-journal'];
 
+/** Whether this is the name of a file in the making. */
+export function isInTheMaking(name: string): boolean {
+  return names.test(name);
+}
+
 /** The same for all processes of one kernel, which see each other's locks whatever container they are in. */
 function kernel(): string {
   let id: string;

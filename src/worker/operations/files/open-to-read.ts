@@ -10,6 +10,7 @@ import type { DatabaseSync as Database } from 'node:sqlite';
 import { whyNoFile } from '../../ordinary-file.ts';
 import { firstRow, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { ChangedMeanwhile, OperationError, Stopped, toFailure } from '../failure.ts';
+import { refuseOtherNames } from './one-name.ts';
 import { openFile } from './open.ts';
 
 /** As SQLite's URLs have it: with the locks of any reader, or without a lock, what the file holds and not what a log does. */
@@ -79,13 +80,14 @@ export function openForReading(path: string, locks: boolean): Reading {
   };
 }
 
-/** The file of that path, if it is an ordinary one; anything else is never opened (a pipe would not answer). */
+/** The file of that path, if it is an ordinary one of one name; anything else is never opened (a pipe would not answer). */
 export function locate(path: string): Stats {
   try {
     const stats = statSync(path);
     const what = whyNoFile(path, stats);
-    if (what === undefined) return stats;
-    throw new OperationError('open-failed', path, what);
+    if (what !== undefined) throw new OperationError('open-failed', path, what);
+    refuseOtherNames(path, stats);
+    return stats;
   } catch (error) {
     throw toFailure(error, path);
   }
@@ -104,7 +106,7 @@ function open(path: string, size: number, locks: boolean): { database: Database;
     if (errcode === HOT_JOURNAL) throw new OperationError('open-failed', path, KILLED_IN_THE_MIDDLE, reported);
     const lacksIndex = [CANNOT_OPEN, READ_ONLY, PROTOCOL].includes(errcode & 0xff) || NO_INDEX.includes(errcode);
     if (mode === 'immutable=1' || !lacksIndex || code === 'database-full') throw error;
-    if (isFilled(`${path}-wal`) || !knowsUrls()) throw new OperationError('open-failed', path, LACKS_INDEX, reported);
+    if (holdsBytes(`${path}-wal`) || !knowsUrls()) throw new OperationError('open-failed', path, LACKS_INDEX, reported);
   }
   return { database: openIn('immutable=1', path), mode: 'immutable=1' };
 }
@@ -135,7 +137,7 @@ function openIn(mode: ReadMode, path: string): Database {
   }
 }
 
-function isFilled(path: string): boolean {
+export function holdsBytes(path: string): boolean {
   return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0;
 }
 
@@ -143,8 +145,8 @@ function isFilled(path: string): boolean {
  * Whether a rollback journal may have to be played back: its first byte is 0 if it holds nothing
  * (https://sqlite.org/fileformat2.html#the_rollback_journal). No lock is held on a journal, so it may be opened here.
  */
-function holdsPages(journal: string): boolean {
-  if (!isFilled(journal)) return false;
+export function holdsPages(journal: string): boolean {
+  if (!holdsBytes(journal)) return false;
   const first = new Uint8Array(1);
   try {
     const file = openSync(journal, 'r');

@@ -3,6 +3,7 @@
  */
 import {
   chmodSync,
+  chownSync,
   closeSync,
   existsSync,
   fsyncSync,
@@ -10,6 +11,7 @@ import {
   openSync,
   renameSync,
   rmSync,
+  type Stats,
   statfsSync,
   statSync,
 } from 'node:fs';
@@ -17,33 +19,37 @@ import { dirname } from 'node:path';
 import type { ReportedCause } from '../../../protocol/errors.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { Hold } from './hold.ts';
+import { holdsBytes, holdsPages } from './open-to-read.ts';
 
 const NO_LINKS_HERE = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL'];
+
+/** Of a file, for its group and all others. */
+export type Rights = Pick<Stats, 'mode' | 'gid'>;
 
 export class PartialFile {
   /** Where it shall be in the end. */
   readonly target: string;
   readonly path: string;
   readonly #hold: Hold;
-  readonly #mode: number | undefined;
+  readonly #rights: Rights | undefined;
   readonly #bytes: number;
 
   /**
    * Refuses to begin what can't end well: says how much is needed and how much there is.
    *
-   * @param mode - the rights of what it is made from, which it gets as well: until it is finished nobody else may read it
+   * @param rights - of what it is made from, which it gets as well: until it is finished nobody else may read it
    */
-  constructor(target: string, bytes: number, mode: number | undefined) {
+  constructor(target: string, bytes: number, rights: Rights | undefined) {
     this.target = target;
     this.#bytes = bytes;
-    this.#mode = mode;
+    this.#rights = rights;
     let hold: Hold | undefined;
     try {
       // which removes what killed processes have left, and so gives room
       hold = Hold.take(dirname(target));
       const { bavail, bsize } = statfsSync(dirname(target));
       if (bavail * bsize < bytes) throw this.#noRoom(`, ${(bavail * bsize).toLocaleString('en')} bytes are free`);
-      closeSync(openSync(hold.path, 'wx', mode === undefined ? 0o666 : 0o600));
+      closeSync(openSync(hold.path, 'wx', rights === undefined ? 0o666 : 0o600));
     } catch (error) {
       hold?.release();
       throw toFailure(error, target);
@@ -69,7 +75,7 @@ export class PartialFile {
   /** Brings it to the disk, and then under its final name; with `replace` in the place of what is there. */
   publish(replace: boolean): void {
     // one that it takes the place of has given it its rights
-    if (!replace && this.#mode !== undefined) setRights(this.path, (this.#mode & 0o777) | 0o600);
+    if (!replace && this.#rights !== undefined) setRights(this.path, this.#rights);
     sync(this.path);
     if (replace) renameSync(this.path, this.target);
     else renameToNewName(this.path, this.target);
@@ -82,7 +88,10 @@ export class PartialFile {
   }
 }
 
-function setRights(path: string, mode: number): void {
+function setRights(path: string, rights: Rights): void {
+  const wanted = (rights.mode & 0o777) | 0o600;
+  // what the source's group may do is not for another group
+  const mode = hasGroup(path, rights.gid) ? wanted : wanted & ~0o070;
   if ((statSync(path).mode & 0o777) === mode) return;
   try {
     chmodSync(path, mode);
@@ -91,6 +100,16 @@ function setRights(path: string, mode: number): void {
     if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) {
       throw error;
     }
+  }
+}
+
+function hasGroup(path: string, gid: number): boolean {
+  if (statSync(path).gid === gid) return true;
+  try {
+    chownSync(path, -1, gid);
+    return true;
+  } catch {
+    return false; // only members of a group may give files to it, on file systems that have groups
   }
 }
 
@@ -114,8 +133,11 @@ export function alreadyTaken(target: string): OperationError {
 
 /** Another database's log beside the new file would be taken for its own. */
 export function refuseForeignLog(target: string): void {
-  for (const end of ['-wal', '-journal']) {
-    if ((statSync(target + end, { throwIfNoEntry: false })?.size ?? 0) === 0) continue;
+  for (const [end, isFilled] of [
+    ['-wal', holdsBytes],
+    ['-journal', holdsPages],
+  ] as const) {
+    if (!isFilled(target + end)) continue;
     const detail = `'${target}${end}' is there without its database, and would be taken for the new file's; move it away first`;
     throw new OperationError('file-exists', target, detail);
   }

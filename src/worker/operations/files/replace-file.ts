@@ -3,13 +3,15 @@ import { chmodSync, chownSync, rmSync, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { identityOf, isSame, whyNoFile } from '../../ordinary-file.ts';
-import { firstRow, keepsStatementsOpen } from '../../sqlite/node-sqlite.ts';
+import { firstRow, keepsStatementsOpen, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { OperationError, toFailure } from '../failure.ts';
+import { refuseOtherNames } from './one-name.ts';
 import { openFile } from './open.ts';
 import { alreadyTaken, type PartialFile, refuseForeignLog } from './partial-file.ts';
 
 const NOT_A_DATABASE = 26;
 const CORRUPT = 11;
+const BUSY = 5;
 
 /** What is where a file is to be made; its folder must be there. */
 export function placeFor(path: string): { path: string; existing: Stats | undefined } {
@@ -18,6 +20,7 @@ export function placeFor(path: string): { path: string; existing: Stats | undefi
     if (existing === undefined) statSync(dirname(path));
     const what = existing?.isDirectory() ? 'this is a folder; name the file in it' : whyNoFile(path, existing);
     if (what !== undefined) throw new OperationError('open-failed', path, what);
+    if (existing !== undefined) refuseOtherNames(path, existing);
     return { path, existing };
   } catch (error) {
     throw toFailure(error, path);
@@ -49,11 +52,30 @@ function refuseInUse(path: string): void {
     openAlone(path).release();
   } catch (error) {
     if (!isNoDatabase(error)) throw toFailure(error, path);
+    refuseHeld(path);
   }
 }
 
-function isNoDatabase(error: unknown): boolean {
-  return [NOT_A_DATABASE, CORRUPT].includes(((error as { errcode?: number }).errcode ?? 0) & 0xff);
+const primaryCode = (error: unknown) => ((error as { errcode?: number }).errcode ?? 0) & 0xff;
+const isNoDatabase = (error: unknown) => [NOT_A_DATABASE, CORRUPT].includes(primaryCode(error));
+
+/**
+ * What is no database any more may still be open in another process, which then has a lock on it. SQLite finds out that it is none
+ * before it asks for the file alone, except by this VFS, which lets no other process have a lock (https://sqlite.org/vfs.html). Who
+ * comes later can't open what is no database; and Windows does not replace what is open.
+ */
+function refuseHeld(path: string): void {
+  if (process.platform === 'win32' || !knowsUrls()) return;
+  let database: Database | undefined;
+  try {
+    database = openFile(path, 'mode=rw&vfs=unix-excl');
+    database.exec('PRAGMA busy_timeout = 0');
+    firstRow(database.prepare('SELECT count(*) FROM sqlite_schema'));
+  } catch (error) {
+    if (primaryCode(error) === BUSY) throw toFailure(error, path);
+  } finally {
+    database?.close();
+  }
 }
 
 /** Publishes the file; in the place of one that is there, which is no database that anybody has open. */
@@ -83,7 +105,7 @@ export interface Owned {
 
 /**
  * Opens a database so that nobody else has it open or can open it, and brings its log into it, so that no file is
- * left beside it. Returns `undefined` for what is no sound database: it can't be in use as one.
+ * left beside it. Returns `undefined` for what is no sound database, and in use by nobody.
  */
 function takeOver(path: string): Owned | undefined {
   let owned: Owned | undefined;
@@ -93,8 +115,9 @@ function takeOver(path: string): Owned | undefined {
     return owned;
   } catch (error) {
     owned?.release();
-    if (isNoDatabase(error)) return undefined;
-    throw error;
+    if (!isNoDatabase(error)) throw error;
+    refuseHeld(path);
+    return undefined;
   }
 }
 
@@ -139,11 +162,16 @@ export function keepsLog(path: string): void {
   }
 }
 
-/** The same rights and owner as the file that it takes the place of. */
-export function likeBefore(path: string, { mode, uid, gid }: Stats): void {
+/** The same owner as the file that it takes the place of; done first, since it may not be permitted. */
+export function ownedLike(path: string, { uid, gid }: Stats): void {
   const now = statSync(path);
   if (now.uid !== uid || now.gid !== gid) chownSync(path, uid, gid);
-  chmodSync(path, mode & 0o7777);
+}
+
+/** The same owner and rights as the file that it takes the place of. */
+export function likeBefore(path: string, before: Stats): void {
+  ownedLike(path, before);
+  chmodSync(path, before.mode & 0o7777);
 }
 
 function removeBeside(path: string): void {

@@ -1,0 +1,147 @@
+/** A damaged page costs what lies on it, and no more: all else is saved into a new file, and it is told that something is missing. */
+import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { copyStores, SDS_DesktopPersistenceProvider, verifyDatabase } from 'sds-persistence-worker';
+import { expect, it } from 'vitest';
+import { command } from '../support/command-line.ts';
+import { freshFile, freshFolder } from '../support/files.ts';
+
+const PAGE = 4096;
+
+/** Three stores with patches, records and snapshots, and values; one of each kind is larger than a page. */
+async function makeFile(): Promise<string> {
+  const dbPath = freshFile();
+  for (const name of ['a', 'b', 'c']) {
+    await using provider = new SDS_DesktopPersistenceProvider(dbPath, `the store ${name} ${'-'.repeat(100)}`);
+    for (let i = 1; i <= 400; i++) {
+      void provider.appendPatch(new Uint8Array(i === 200 ? 9000 : 200).fill(i), i);
+      void provider.saveRecord(`record ${i}`, new Uint8Array(i === 200 ? 9000 : 200).fill(i));
+    }
+    await provider.saveSnapshot(new Uint8Array(2500).fill(1), 1);
+    for (let i = 1; i <= 100; i++) {
+      await provider.saveValue(`value ${name} ${i}`, new Uint8Array(i === 50 ? 9000 : 300).fill(i));
+    }
+  }
+  return dbPath;
+}
+
+function withDatabase<T>(dbPath: string, use: (database: DatabaseSync) => T): T {
+  const database = new DatabaseSync(dbPath);
+  try {
+    return use(database);
+  } finally {
+    database.close();
+  }
+}
+
+/** The pages of a table or an index, in their order. */
+function pagesOf(dbPath: string, name: string, type = 'leaf'): number[] {
+  const sql = 'SELECT pageno FROM dbstat WHERE name = ? AND pagetype = ? ORDER BY path';
+  return withDatabase(dbPath, (database) =>
+    database
+      .prepare(sql)
+      .all(name, type)
+      .map(({ pageno }) => Number(pageno)),
+  );
+}
+
+function damage(dbPath: string, page: number | undefined, bytes = PAGE): void {
+  if (page === undefined) throw new Error('there is no such page');
+  const file = openSync(dbPath, 'r+');
+  writeSync(file, new Uint8Array(bytes).fill(0xff), 0, bytes, (page - 1) * PAGE);
+  closeSync(file);
+}
+
+const tables = ['patches', 'snapshots', 'sds_records', 'blobs'];
+
+/** Each row that can be read by itself, as text. */
+function readable(dbPath: string): string[] {
+  return withDatabase(dbPath, (database) =>
+    tables.flatMap((table) => {
+      const one = database.prepare(`SELECT * FROM ${table} NOT INDEXED WHERE rowid = ?`);
+      return Array.from({ length: 1300 }, (_, row) => {
+        try {
+          const found = one.get(row);
+          return found === undefined ? [] : [`${table} ${JSON.stringify({ ...found, data: String(found.data) })}`];
+        } catch {
+          return [];
+        }
+      }).flat();
+    }),
+  );
+}
+
+const middle = (pages: number[]) => pages[pages.length >> 1];
+
+it.each<[string, (dbPath: string) => void, number]>([
+  ...tables.flatMap((name): [string, (dbPath: string) => void, number][] => [
+    [`a leaf of ${name}`, (file) => damage(file, middle(pagesOf(file, name))), 1],
+    [`the first leaf of ${name}`, (file) => damage(file, pagesOf(file, name)[0]), 1],
+    [`the last leaf of ${name}`, (file) => damage(file, pagesOf(file, name).at(-1)), 1],
+    [`a leaf of the index of ${name}`, (file) => damage(file, middle(pagesOf(file, `sqlite_autoindex_${name}_1`))), 0],
+  ]),
+  ...['patches', 'sds_records', 'blobs'].map((name): [string, (dbPath: string) => void, number] => [
+    `where a large row of ${name} goes on`,
+    (file) => damage(file, pagesOf(file, name, 'overflow')[0], 4),
+    1,
+  ]),
+  [
+    'two leaves of patches, and one of their index',
+    (file) => {
+      const leaves = pagesOf(file, 'patches');
+      damage(file, leaves[3]);
+      damage(file, leaves[7]);
+      damage(file, middle(pagesOf(file, 'sqlite_autoindex_patches_1')));
+    },
+    1,
+  ],
+])('%s', async (_, spoil, lost) => {
+  const dbPath = await makeFile();
+  const whole = readable(dbPath);
+  spoil(dbPath);
+  const left = readable(dbPath);
+  const target = join(freshFolder(), 'saved.db');
+  const { LeftOut } = await copyStores(dbPath, target, { Salvage: true });
+  expect(readable(target).sort()).toEqual(left.sort());
+  expect((await verifyDatabase(target)).Findings.filter(({ Code }) => !Code.startsWith('patch'))).toEqual([]);
+  const isLost = whole.length > left.length;
+  expect(isLost).toBe(lost > 0);
+  expect([LeftOut > 0, LeftOut <= whole.length - left.length]).toEqual([isLost, true]);
+});
+
+it('a store is found by its name, also if the index does not lead to it', async () => {
+  const dbPath = await makeFile();
+  for (const page of pagesOf(dbPath, 'sqlite_autoindex_patches_1')) damage(dbPath, page);
+  const store = `the store c ${'-'.repeat(100)}`;
+  const target = join(freshFolder(), 'saved.db');
+  expect(await copyStores(dbPath, target, { Salvage: true, Stores: [store] })).toMatchObject({
+    Patches: 400,
+    LeftOut: 0,
+  });
+});
+
+it('the command line says that rows were left out, and what to do about a file that can not be read', async () => {
+  const dbPath = await makeFile();
+  damage(dbPath, middle(pagesOf(dbPath, 'patches')));
+  const saved = await command(['copy', '--salvage', dbPath, join(freshFolder(), 'saved.db')]);
+  expect(saved.exitCode).toBe(0);
+  expect(saved.stdout).toMatch(/left out: at least \d+ rows that can not be read/);
+  const { Findings } = await verifyDatabase(dbPath);
+  const unreadable = Findings.find(({ Code }) => Code === 'unreadable');
+  expect(unreadable?.Advice).toContain('copy --salvage');
+});
+
+it('a file of which nothing can be read is an error, and no empty one is made of it', async () => {
+  const dbPath = freshFile();
+  {
+    await using provider = new SDS_DesktopPersistenceProvider(dbPath, 'notes');
+    await provider.appendPatch(new Uint8Array(10), 1);
+  }
+  damage(dbPath, pagesOf(dbPath, 'patches')[0]);
+  const target = join(freshFolder(), 'saved.db');
+  const saving = await command(['copy', '--salvage', dbPath, target]);
+  expect(saving.exitCode).toBe(1);
+  expect(saving.stderr).toContain('nothing that is in this file can be read');
+  expect(existsSync(target)).toBe(false);
+});
