@@ -214,7 +214,7 @@ export class DocumentLog {
     this.#rejections++;
     this.#noteLoss(error);
     if (this.#isIncomplete) return; // it was told
-    this.#trouble.tell('write', this.name, error);
+    this.#trouble.tell(this.#live === undefined ? 'append' : 'write', this.name, error);
     // what was removed since is not missed
     if (this.#live !== undefined && !this.#isRemoved) this.#lacksSomething();
   };

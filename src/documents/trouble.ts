@@ -14,6 +14,12 @@ interface Kind {
 const kinds = {
   /** An update was not stored. */
   write: { channel: 'write-failed', code: 'SDS_WRITE_FAILED', what: 'an update of it is not stored yet' },
+  /** The same without a document in memory, which could be stored as a whole later. */
+  append: {
+    channel: 'write-failed',
+    code: 'SDS_WRITE_FAILED',
+    what: 'an update of it was not stored: append it again',
+  },
   /** The stored state could not be loaded. */
   load: { channel: 'load-failed', code: 'SDS_LOAD_FAILED', what: 'what is stored of it is not loaded yet' },
   /** Its updates could not be merged, in part or at all. */

@@ -1,4 +1,5 @@
 /** An update of a document that is not open could not be stored: its caller and `onError` are told, each once. */
+import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -17,6 +18,15 @@ it('the end of the persistence does not tell it again', async () => {
   mkdirSync(folder);
   await persistence.destroy();
   expect(errors).toEqual(['notes open-failed']);
+});
+
+it('without onError a warning says what to do: nothing else has that update', async () => {
+  const persistence = persistenceOn(join(freshFolder(), 'missing', 'documents.db'));
+  const warned = once(process, 'warning');
+  await expect(persistence.storeUpdate('notes', updateOf('x'))).rejects.toMatchObject({ code: 'open-failed' });
+  const [{ message }] = await warned;
+  expect(message).toMatch(/^document "notes": an update of it was not stored: append it again: appendPatch/);
+  await persistence.destroy();
 });
 
 it('the end of the persistence tells it if it has waited for that itself', async () => {
