@@ -35,7 +35,7 @@ import { Promise } from '../protocol/surroundings.ts';
 import { faultOfClock, faultOfKey, readContents, readOptions } from './arguments.ts';
 import { faultOfBytes } from './byte-argument.ts';
 import { exiting } from './exiting.ts';
-import { contradictionOf, type Location, locate, OWN_LOCKS, pathOf } from './location.ts';
+import { contradictionOf, type Location, locate, OWN_LOCKS, targetOf } from './location.ts';
 import { tellNoted } from './observe/notes.ts';
 import { statisticsOf } from './observe/statistics.ts';
 import { Opening } from './opening.ts';
@@ -499,7 +499,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     if (hasOwnLocks(location.parameters)) {
       throw makeError('invalid-argument', 'backup', dbPath, `${OWN_LOCKS} can't be copied while it is in use`);
     }
-    return backupFile('backup', dbPath, pathOf(Path, 'backup', 'Path'), Options, () => this.flush());
+    return backupFile('backup', dbPath, targetOf(Path, 'backup', 'Path'), Options, () => this.flush());
   }
 
   /**
@@ -531,7 +531,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   /** What it resolves with is the operation's to say. */
   #write<T>(operation: number, key = '', clock = 0, data?: Uint8Array | Parcel, takeOver = false): Promise<T> {
     if (this.#closing !== undefined) return this.#refuse(operationNames[operation] ?? '', '', data);
-    const promise = this.#queue.addWrite({ member: this.#member, operation, key, clock }, data, takeOver);
+    const call = { member: this.#member, operation, key: key.toWellFormed(), clock };
+    const promise = this.#queue.addWrite(call, data, takeOver);
     if (exiting) drainAtExit(this.#worker);
     tellNoted();
     return promise as Promise<T>;
@@ -539,7 +540,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
 
   #load<T>(operation: number, key = '', clock = 0): Promise<T> {
     if (this.#closing !== undefined) return Promise.reject(this.#error('closed', operationNames[operation] ?? ''));
-    const call = { member: this.#member, operation, key, clock };
+    const call = { member: this.#member, operation, key: key.toWellFormed(), clock };
     const load = () => this.#queue.addLoad(call) as Promise<T>;
     const promise = this.#opening.mayComeFree ? this.#onceOwned(load) : load();
     tellNoted();

@@ -314,12 +314,11 @@ function read(engine: Engine, caller: Member, operation: number, key: string, cl
     const stores = engine.listStores(caller);
     return stores instanceof Promise ? stores.then((names) => ({ stores: names })) : { stores };
   }
-  const wellFormed = key.toWellFormed(); // that of a write crosses as UTF-8
-  if (operation === LOAD_RECORD) return engine.loadRecord(caller, wellFormed);
-  if (operation === LOAD_RECORDS) return engine.loadRecords(caller, wellFormed);
-  const value = engine.loadValue(caller, wellFormed);
+  if (operation === LOAD_RECORD) return engine.loadRecord(caller, key);
+  if (operation === LOAD_RECORDS) return engine.loadRecords(caller, key);
+  const value = engine.loadValue(caller, key);
   if (!caller.verifyValues) return value;
-  return value instanceof Promise ? value.then((data) => verified(wellFormed, data)) : verified(wellFormed, value);
+  return value instanceof Promise ? value.then((data) => verified(key, data)) : verified(key, value);
 }
 
 function inParcel({ snapshot, snapshotClock, patches, lastClock }: StoreFound): StoreInParcel {

@@ -1,8 +1,10 @@
 /** Operations in a process whose providers have the file open: they take no locks away, and nothing waits for them. */
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   backupDatabase,
   compactDatabase,
+  copyStores,
   describeDatabase,
   restoreDatabase,
   SDS_DesktopPersistenceProvider,
@@ -81,4 +83,21 @@ it('compact and restore refuse a file that a provider has open, and leave it as 
   });
   await expect(restoreDatabase(backup, dbPath, { Overwrite: true })).rejects.toMatchObject({ code: 'database-busy' });
   expect(rowsOf(dbPath)).toEqual(rows);
+});
+
+it('into what ends with a slash, which is a folder, none of them makes a file', async () => {
+  const source = freshFile();
+  await makeStoreFile(source);
+  const folder = freshFolder();
+  const target = `${join(folder, 'saved')}/`;
+  await using provider = new SDS_DesktopPersistenceProvider(source, 'store');
+  for (const work of [
+    () => provider.backup(target),
+    () => backupDatabase(source, target),
+    () => restoreDatabase(source, target),
+    () => copyStores(source, target),
+  ]) {
+    await expect(work()).rejects.toMatchObject({ code: 'invalid-argument', message: expect.stringMatching(/folder/) });
+  }
+  expect(readdirSync(folder)).toEqual([]);
 });

@@ -1,6 +1,6 @@
 /** What other programs give and store: texts that are no Unicode, numbers that are none of JavaScript's. */
 import { DatabaseSync } from 'node:sqlite';
-import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { copyStores, SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it } from 'vitest';
 import { freshFile, patchOf } from '../support/files.ts';
 
@@ -15,6 +15,42 @@ it('stores whose names differ in halves of surrogate pairs are one store, whose 
   expect(await second?.loadPatchesSince(0)).toEqual(await first?.loadPatchesSince(0));
   await first?.close();
   await second?.close();
+});
+
+it('keys, hashes and stores that are copied are read in the same way, in small calls and in large ones', async () => {
+  const [file, copy] = [freshFile(), freshFile()];
+  const half = 'h\ud83d';
+  const provider = new SDS_DesktopPersistenceProvider(file, half);
+  for (const bytes of [patchOf('small'), new Uint8Array(300_000)]) {
+    await provider.saveRecord(half, bytes);
+    expect(await provider.loadRecord('h\ufffd')).toEqual(bytes);
+    await provider.saveValue(half, bytes);
+    expect(await provider.loadValue('h\ufffd')).toEqual(bytes);
+    await provider.releaseValue(half);
+    expect(await provider.loadValue(half)).toBeUndefined();
+  }
+  await provider.close();
+  expect(await copyStores(file, copy, { Stores: [half] })).toMatchObject({ Stores: 1, Records: 1 });
+});
+
+it.each([
+  ['a text', 'number'],
+  ['bytes', patchOf('number')],
+])('a number that is %s makes a file damaged', async (_, number) => {
+  for (const encoding of ['UTF-8', 'UTF-16']) {
+    const file = freshFile();
+    const other = new DatabaseSync(file);
+    other.exec(`PRAGMA encoding = '${encoding}'`);
+    other.close();
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    await provider.appendPatch(patchOf(1), 1);
+    await provider.flush();
+    const again = new DatabaseSync(file);
+    again.prepare('INSERT INTO patches (store_id, clock, data) VALUES (?, ?, ?)').run('store', number, patchOf(2));
+    again.close();
+    await expect(provider.loadPatchesSince(0)).rejects.toMatchObject({ code: 'database-corrupt' });
+    await provider.close();
+  }
 });
 
 it('numbers beyond 2^53, as the synchronous provider stores them, are loaded in order', async () => {

@@ -40,7 +40,7 @@ export function warnOfFailure(dbPath: string, storeId: string, error: SDS_Persis
 
 /** A call has failed at the end of the process, where its rejection reaches nobody any more. */
 export function warnOfLoss(dbPath: string, storeId: string, { code, message }: SDS_PersistenceError): void {
-  const warning = `a call could not be carried out as the process ends, and is lost: ${message}`;
+  const warning = `a call could not be carried out as the process ends: ${message}`;
   once('SDS_WRITE_FAILED at exit', `${code} ${storeId} ${dbPath}`, warning);
 }
 

@@ -159,7 +159,8 @@ export async function copyStores(
   const accepted = { Stores: names, Overwrite: yesOrNo, Values: yesOrNo, Salvage: yesOrNo };
   const options = checked(Options, call, path, accepted);
   const { Stores: stores, Overwrite: overwrite = false, Values: values = true, Salvage: salvage = false } = options;
-  const given = { path, sources, target, stores, overwrite, values, salvage, modules: placesToLookFrom() };
+  const wanted = stores?.map((name) => name.toWellFormed()); // as a provider names them
+  const given = { path, sources, target, stores: wanted, overwrite, values, salvage, modules: placesToLookFrom() };
   return runTask('copy', call, given, options);
 }
 

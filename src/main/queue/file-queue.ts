@@ -252,6 +252,11 @@ export class FileQueue implements Findings, OpenBatchOwner {
     return true;
   }
 
+  /** The process ends out of a hook, which ran before a write that is in flight was posted: nothing that follows has been sent. */
+  postRest(): void {
+    for (const item of this.#inFlight.items) if (item.kind === 'write' && !item.posted) this.#host.send(this, item);
+  }
+
   /**
    * Sends a small batch at once, and goes on adding to it until the worker begins with it. So calls that
    * nobody waits for, one or a few a turn, cost no turn's end and gather over several turns.
@@ -363,6 +368,7 @@ export class FileQueue implements Findings, OpenBatchOwner {
 
   #isSentAgain(write: LargeWrite): void {
     this.#host.takeOutcome(write); // whatever the lost worker had noted
+    write.posted = false;
     if (!write.isGone) return;
     // in a file a commit is published as it is made; a server may have committed what nobody heard of
     const outcome =

@@ -37,6 +37,8 @@ export class LargeWrite {
   readonly isAcknowledged: boolean;
   readonly settlers: Settling;
   sent = false;
+  /** Whether the worker will hear of it. */
+  posted = false;
   /** Why no worker can be given its bytes, if so: it fails in its place, so that calls behind it are not carried out as if it were stored. */
   lost: SDS_PersistenceError | undefined;
   /** Whether a parcel went to a worker: its port does not tell. */

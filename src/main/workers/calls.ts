@@ -24,7 +24,10 @@ export function callWrite(
   const { buffer } = data;
   const isShared = types.isSharedArrayBuffer(buffer);
   const given = isShared ? data : lost === undefined ? transfer(data, [buffer]) : failureOf(lost);
-  link.call((service) => service.write(ticket, operation, key, clock, given), onAnswer, onFailure);
+  const onPosted = () => {
+    write.posted = true;
+  };
+  link.call((service) => service.write(ticket, operation, key, clock, given), onAnswer, onFailure, undefined, onPosted);
   write.parcelIsGone = !isShared && !types.isArrayBuffer(buffer);
 }
 

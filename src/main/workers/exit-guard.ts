@@ -81,6 +81,7 @@ export function guardExit(workers: readonly ReplaceableWorker[]): void {
     exit() {
       exitBegins();
       leaveTheMiddle();
+      for (const worker of [...workers]) worker.postRest();
       drain();
       tellAtExit(); // no microtask will do so any more; what is called within is drained at once
       for (const worker of [...workers]) worker.retire(CLOSE_PATIENCE_MS);

@@ -142,6 +142,11 @@ export class ReplaceableWorker implements LinkOwner {
     return this.block(() => [...this.#queues].every((queue) => queue.finished), patienceMs);
   }
 
+  /** See `FileQueue.postRest`. */
+  postRest(): void {
+    for (const queue of this.#queues) queue.postRest();
+  }
+
   /** Blocks until the worker has closed its files, so that none of them is cut off in mid-work. */
   retire(patienceMs: number): void {
     if (this.#link === undefined || !this.channel.booted) return;

@@ -37,6 +37,8 @@ export class WorkerLink {
   #referenced = true;
   /** Calls that are not answered. */
   #calls = 0;
+  /** Told that the call under way is posted. */
+  #onPosted: (() => void) | undefined;
 
   /** In a thread of its own. @throws what Node throws where none can be started */
   static start(kind: EngineKind, arena: SharedArrayBuffer, owner: LinkOwner): WorkerLink {
@@ -58,6 +60,7 @@ export class WorkerLink {
       postMessage: (...message: Parameters<Endpoint['postMessage']>) => {
         if (this.#over) return;
         endpoint.postMessage(...message);
+        this.#onPosted?.();
         this.channel.called();
       },
     });
@@ -80,15 +83,18 @@ export class WorkerLink {
    * @param onFailure - told of a call that can't be sent, or has thrown. Without it the worker can't go on without the
    *   call: it ends, and its successor is asked anew
    * @param drop - given the answer of a worker that counts as lost already
+   * @param onPosted - told as soon as the worker will hear of it: before that, a hook of promises may end the process
    */
   call<T>(
     method: (service: Remote<WorkerService>) => Promise<T>,
     onAnswer: (answer: T) => void = () => {},
     onFailure: (error: unknown) => void = (error) => this.#thread.end(error),
     drop: (answer: T) => void = () => {},
+    onPosted?: () => void,
   ): void {
     if (this.#over) return;
     this.#calls++;
+    this.#onPosted = onPosted;
     this.keepAlive(true);
     const callAndTell = async () => {
       let tell: () => void;

@@ -30,11 +30,11 @@ const UNREADABLE =
   'within a part are written as %2F %3F %23 %40 %3A %25 %26';
 
 /**
- * Also of one with a blank or a quote before it, from a file of settings, and of one for other drivers: as a path it would be
- * told with its password.
+ * Also of one in a line of a file of settings, of one for other drivers, and of any with a password: as a path it would be told with
+ * that.
  */
 export function isPostgresqlUrl(place: string): boolean {
-  return /^((jdbc:)?postgres(ql)?(\+\w+)?:|[\s"'`<]+postgres(ql)?:\/\/)/i.test(place);
+  return /^postgres(ql)?:|postgres(ql)?(\+\w+)?:\/\/|:\/\/[^/]*:[^/]*@/i.test(place);
 }
 
 /** What a URL leaves out comes from the environment. Returns a sentence, without the URL, if it can't be read. */

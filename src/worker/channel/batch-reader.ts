@@ -132,7 +132,10 @@ export class BatchReader implements Writes {
       const message = 'it could not be stored by a worker thread that was lost after that';
       const failure = code && new EngineError(code, { message });
       noteSnapshot(this.operation, this.caller, failure);
-      if (failure !== undefined) noteFailure(this, failure);
+      // a release that is marked was refused
+      const isRefused = (this.#flags & ENTRY_COLLIDED) !== 0;
+      const refusal = isRefused ? this.caller.unsavedValues?.get(this.key)?.refusal : undefined;
+      if (failure !== undefined) noteFailure(this, refusal ?? failure);
     }
     this.#readsAll = false;
   }

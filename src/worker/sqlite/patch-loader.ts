@@ -68,14 +68,21 @@ function joinRows(
   if (bytes.byteLength !== row.total) {
     throw new EngineError('database-corrupt', { message: 'the lengths of patches do not add up' });
   }
-  return { bytes, lengths, last: String(row.last) };
+  return { bytes, lengths, last: numberIn(row.last) };
 }
 
 function oneRow(statements: Statements, storeId: string, after: number | string): LastBlock | undefined {
   const row = statements.first(SINGLE, storeId, after);
   if (row === undefined) return undefined;
   if (!(row.data instanceof Uint8Array)) throw notBytes();
-  return { bytes: row.data, lengths: Int32Array.of(row.data.byteLength), last: String(row.last) };
+  return { bytes: row.data, lengths: Int32Array.of(row.data.byteLength), last: numberIn(row.last) };
+}
+
+/** In the form of an SQL literal. */
+function numberIn(last: unknown): string {
+  if (/^['X]/.test(String(last)))
+    throw new EngineError('database-corrupt', { message: 'the number of a patch is none' });
+  return String(last);
 }
 
 function notBytes(): EngineError {
