@@ -2,11 +2,11 @@
  * Writes that are tried again until they are stored, for a caller that does not survive a rejection. They take effect in the
  * order of the calls: behind one that has failed, all are carried out once more, which changes nothing for those that were stored.
  */
-import { GrowingPause } from '../documents/index.ts';
+import { GrowingPause, mayPass } from '../documents/index.ts';
 import type { SDS_PersistenceError, SDS_PersistenceErrorCode } from '../main/index.ts';
 import { Promise } from '../protocol/surroundings.ts';
 
-/** What no time changes. */
+/** What is not tried again: nor would another file in its place change it. */
 const LASTING: readonly SDS_PersistenceErrorCode[] = ['invalid-argument', 'closed', 'fenced'];
 
 interface Write {
@@ -55,14 +55,14 @@ export class RepeatedWrites {
     if (this.#isLasting(error)) {
       this.#reject(write, error);
     } else {
-      this.#repeating = this.#repeat();
+      this.#repeating = this.#repeat(error);
       write.tell(error);
     }
   }
 
   /** Until all are finished: what is called after the last of them is tried on its own, however soon that is. */
-  async #repeat(): Promise<void> {
-    await this.#pause.next(true);
+  async #repeat(first: SDS_PersistenceError): Promise<void> {
+    await this.#pause.next(mayPass(first));
     for (let write = this.#writes[0]; write !== undefined; write = this.#writes[0]) {
       // with what was called meanwhile
       if (this.#isClosing) await Promise.all([...this.#writes].map((one) => this.#carryOutLast(one)));
@@ -79,7 +79,7 @@ export class RepeatedWrites {
       write.resolve();
     } catch (error) {
       if (this.#isLasting(error as SDS_PersistenceError)) this.#reject(write, error as SDS_PersistenceError);
-      else await this.#pause.next(true);
+      else await this.#pause.next(mayPass(error));
     }
   }
 

@@ -6,6 +6,6 @@ export { LeftOut } from './left-out.ts';
 export { type Merging, mergeFailed, NoMergeModule } from './merging.ts';
 export { keptAlive, type MergeJob, merge } from './merging-thread.ts';
 export { readDocumentOptions, readStorageOptions, type Settings, urlOf } from './options.ts';
-export { GrowingPause } from './pause.ts';
+export { GrowingPause, mayPass } from './pause.ts';
 export { Trouble } from './trouble.ts';
 export { Turns } from './turns.ts';

@@ -1,18 +1,33 @@
 /** Pauses between attempts, each longer than the one before. */
 import { MessageChannel } from 'node:worker_threads';
+import { SDS_PersistenceError, type SDS_PersistenceErrorCode } from '../main/index.ts';
 import { later, Promise } from '../protocol/surroundings.ts';
 
 const FIRST_MS = 1000;
 const LONGEST_MS = 30_000;
 
+/** What the next attempt fails with as well, and the one after: the file is another one, or damaged, or the call is wrong. */
+const LASTING: readonly SDS_PersistenceErrorCode[] = [
+  'invalid-argument',
+  'closed',
+  'open-failed',
+  'schema-mismatch',
+  'database-corrupt',
+];
+
+/** Whether what an attempt has failed with may pass with time: there is room again, a lock or a server is to be had. */
+export function mayPass(error: unknown): boolean {
+  return error instanceof SDS_PersistenceError && !LASTING.includes(error.code);
+}
+
 export class GrowingPause {
   #ms = FIRST_MS;
   #end = () => {};
 
-  /** The process may end meanwhile, but where somebody waits for what comes after. */
-  next(isWaitedFor = false): Promise<void> {
+  /** The process may end meanwhile, but where somebody waits for what comes after, and that is not in vain (`mayPass`). */
+  next(keepsAlive = false): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const letGo = isWaitedFor ? stayAlive() : () => {};
+    const letGo = keepsAlive ? stayAlive() : () => {};
     const end = () => {
       letGo();
       resolve();

@@ -267,7 +267,8 @@ export class HocuspocusPersistence {
    *   to it (`'merge'`), of which documents that are open see nothing until they are loaded again
    * @returns whether it was stored, once it is committed
    * @throws SDS_PersistenceError `invalid-argument`, also if `state` is no update, or one that the merging thread has not enough memory
-   *   for, of which nothing is stored; what a write fails with; `fenced` if the document is open on another server
+   *   for, of which nothing is stored; `worker-lost` if that thread has ended otherwise; what a write fails with; `fenced` if the
+   *   document is open on another server
    */
   async add(name: string, state: Uint8Array, existing: 'skip' | 'merge' = 'skip'): Promise<boolean> {
     const refuse = (fault: string | undefined) => {

@@ -34,8 +34,8 @@ interface Target {
  * @param documents - for instance what `fetch` of `extension-database` returns for each name; it is asked for the next one once
  *   the one before is committed
  * @throws SDS_PersistenceError `invalid-argument` at the end, if data of some documents are no update, or one that the merging thread has
- *   not enough memory for: it names them, and all others are stored. At once: what a write fails with, and what `documents` throws; those
- *   that came before are stored
+ *   not enough memory for: it names them, and all others are stored. At once: what a write fails with, `worker-lost` if that thread has
+ *   ended otherwise, and what `documents` throws; those that came before are stored
  *
  * @example
  * import { HocuspocusPersistence, importDocuments } from 'sds-persistence-worker/hocuspocus'

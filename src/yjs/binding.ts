@@ -1,5 +1,12 @@
 /** A document that is bound: what is stored is applied to it, and what changes it is stored. */
-import { type DocumentLog, type Documents, GrowingPause, type Merging, mergeFailed } from '../documents/index.ts';
+import {
+  type DocumentLog,
+  type Documents,
+  GrowingPause,
+  type Merging,
+  mayPass,
+  mergeFailed,
+} from '../documents/index.ts';
 import type { SDS_PersistenceError } from '../main/index.ts';
 import type { Promise } from '../protocol/surroundings.ts';
 import { Pending } from './pending.ts';
@@ -21,6 +28,8 @@ export class Binding<Doc extends YjsDoc> {
   #heir: Binding<Doc> | undefined;
   #isHandedOver = false;
   #isLast = false;
+  /** Whether somebody waits until it is stored: the process lives on for that, unless it is in vain. */
+  #isWaitedFor = false;
   #isReleased = false;
   #isChangedSince = false;
 
@@ -141,7 +150,11 @@ export class Binding<Doc extends YjsDoc> {
    * Resolves once all of the document is stored, however long that takes, and its store released; or another document of
    * this name has taken its state over.
    */
-  leave(): Promise<void> {
+  leave(isWaitedFor: boolean): Promise<void> {
+    if (isWaitedFor && !this.#isWaitedFor) {
+      this.#isWaitedFor = true;
+      this.#untilStored.end(); // the process might end in it
+    }
     this.#leaving ??= this.#leave();
     return this.#leaving;
   }
@@ -150,7 +163,7 @@ export class Binding<Doc extends YjsDoc> {
   leaveNow(): Promise<void> {
     this.#isLast = true;
     this.#untilStored.end();
-    return this.leave();
+    return this.leave(true);
   }
 
   /** Another document of this name comes. If this one can't be stored, that one will have to be. */
@@ -180,10 +193,10 @@ export class Binding<Doc extends YjsDoc> {
     while (!this.#isLast) {
       try {
         return await this.log.flush();
-      } catch {
+      } catch (error) {
         if (this.#handOver()) return; // else it is tried again, as was told by the log
+        if (!this.#isLast) await this.#untilStored.next(this.#isWaitedFor && mayPass(error));
       }
-      if (!this.#isLast) await this.#untilStored.next(true);
     }
   }
 

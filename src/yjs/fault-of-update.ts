@@ -6,9 +6,9 @@ import { blockOf } from '../protocol/patch-blocks.ts';
 import { EMPTY_BYTES } from './yjs.ts';
 
 /**
- * What is wrong with them, as the merging thread finds it, or why it can't read them; `undefined` if they are one.
+ * What is wrong with them, as the merging thread finds it, or that it has not the memory to read them; `undefined` if they are one.
  *
- * @throws SDS_PersistenceError if that can't be found out
+ * @throws SDS_PersistenceError if that can't be found out, as `worker-lost`
  */
 export async function faultOfUpdate(merging: Merging, bytes: Uint8Array): Promise<string | undefined> {
   const load = async () => seal([blockOf(Uint8Array.from(bytes))]);
@@ -20,8 +20,8 @@ export async function faultOfUpdate(merging: Merging, bytes: Uint8Array): Promis
   } catch (error) {
     if (!(error instanceof SDS_PersistenceError)) throw error;
     if (error.code === 'database-corrupt') return `is no update of Yjs (${(error.cause as Error).message})`;
-    // an update that takes it all memory, or for ever, would take them the main thread as well
-    if (error.code === 'worker-lost')
+    // what takes it all memory would take it the main thread as well; what else may become of a thread says nothing of an update
+    if ((error.cause as NodeJS.ErrnoException | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY')
       return `could not be read as an update of Yjs: ${error.message}; the option resourceLimits gives the thread more memory`;
     throw error;
   }

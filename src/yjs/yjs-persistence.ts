@@ -133,15 +133,16 @@ export class YjsPersistence<Doc extends YjsDoc> {
 
   /**
    * Releases a document, once all of it is stored. As long as that fails, it is tried again; if the document is bound anew
-   * under its name meanwhile, that one takes its state over.
+   * under its name meanwhile, that one takes its state over. The process lives on for that, unless no time helps (`open-failed`,
+   * `schema-mismatch`, `database-corrupt`).
    *
    * @throws SDS_PersistenceError only if `destroy` ends it before; `closed` if the document was changed after that
    */
   async writeState(name: string, doc: Doc): Promise<void> {
     const binding = this.#bindings.get(doc);
-    if (binding !== undefined) return this.#release(binding);
+    if (binding !== undefined) return this.#release(binding, true);
     const left = this.#ended.get(doc) ?? [...this.#leaving].find((leaving) => leaving.doc === doc);
-    await left?.leave();
+    await left?.leave(true);
     if (left?.isChangedSince) {
       const message = `writeState (${JSON.stringify(name)}): the document was changed after destroy(), which is not stored`;
       throw new SDS_PersistenceError('closed', message);
@@ -151,19 +152,19 @@ export class YjsPersistence<Doc extends YjsDoc> {
   /** Nobody listens to what it fails with, which is told by its log. */
   async #destroyed(binding: Binding<Doc>): Promise<void> {
     try {
-      if (this.#bindings.get(binding.doc) === binding) await this.#release(binding);
+      if (this.#bindings.get(binding.doc) === binding) await this.#release(binding, false);
     } catch {
       // told
     }
   }
 
-  async #release(binding: Binding<Doc>): Promise<void> {
+  async #release(binding: Binding<Doc>, isWaitedFor: boolean): Promise<void> {
     this.#bindings.delete(binding.doc);
     this.#leaving.add(binding);
     const [heir] = this.#bound(binding.name);
     if (heir !== undefined) binding.leaveTo(heir);
     try {
-      await binding.leave();
+      await binding.leave(isWaitedFor);
     } finally {
       this.#leaving.delete(binding);
     }

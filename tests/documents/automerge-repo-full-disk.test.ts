@@ -1,6 +1,7 @@
 /** A full disk under a repo, or a file that can't be had: without `onError` the process ends with the reason, with it all is stored later. */
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { Repo } from '@automerge/automerge-repo';
 import type { SDS_PersistenceError } from 'sds-persistence-worker';
 import { AutomergeRepoStorage } from 'sds-persistence-worker/automerge-repo';
@@ -135,4 +136,30 @@ it('a program that saves while the file can not be had lives until that is store
   expect(await runRepoProgram(program, file)).toMatchObject({ code: 0, stdout: 'database-busy\nstored\n', stderr: '' });
   await using again = new AutomergeRepoStorage(file);
   expect(await again.load(['meanwhile'])).toEqual(patchOf('meanwhile'));
+});
+
+it.each([
+  ['a text', 'open-failed', (file: string) => writeFileSync(file, 'this is a text, and no database')],
+  [
+    "another program's",
+    'schema-mismatch',
+    (file: string) => {
+      const database = new DatabaseSync(file);
+      database.exec('CREATE TABLE patches (name TEXT)');
+      database.close();
+    },
+  ],
+])('where the file is %s, which no time changes: a program that has saved ends', async (_, why, make) => {
+  const file = freshFile();
+  make(file);
+  const program = `let attempts = 0;
+    const { saveRecord } = SDS_DesktopPersistenceProvider.prototype;
+    SDS_DesktopPersistenceProvider.prototype.saveRecord = function (...given) {
+      if (++attempts === 3) process.exit(3); // behind the second pause
+      return saveRecord.apply(this, given);
+    };
+    const storage = new AutomergeRepoStorage(file, { onError: ({ code }) => console.log(code) });
+    storage.save(['document'], patchOf('typed'));`;
+  const ended = await runRepoProgram(program, file);
+  expect(ended).toEqual({ code: 0, signal: null, stdout: `${why}\n`, stderr: '' });
 });

@@ -13,7 +13,7 @@ import {
 } from 'sds-persistence-worker/hocuspocus';
 import { expect, it, onTestFinished } from 'vitest';
 import * as Y from 'yjs';
-import { nodes, resultOf, runNode } from '../package/a-fresh-machine.ts';
+import { nodes, place, resultOf, runNode } from '../package/a-fresh-machine.ts';
 import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
 import { serve, storedText, unloaded } from './hocuspocus-server.ts';
 
@@ -169,6 +169,32 @@ it('a document that is too large for the memory of the merging thread keeps no o
   await narrow.destroy();
   expect(await importDocuments(persistenceOn(file), documents)).toEqual({ imported: 1, skipped: 1 });
 });
+
+it.each([
+  ['exits with a code', 'process.exit(3);'],
+  ['throws what nobody catches', 'queueMicrotask(() => { throw new Error("on purpose"); });'],
+])(
+  'a merging thread that %s says nothing about the documents: the import rejects, and the next one has all',
+  async (...given) => {
+    const [, does] = given;
+    const module = place(
+      freshFolder(),
+      'yjs.mjs',
+      `export * from ${JSON.stringify(import.meta.resolve('yjs'))};
+export function encodeStateAsUpdate() { ${does} return new Promise(() => {}); }`,
+    );
+    const documents = ['one', 'two'].map((name) => ({ name, data: updateOf(name) }));
+    const file = freshFile();
+    const persistence = persistenceOn(file, { yjs: pathToFileURL(module) });
+    const refused = await importDocuments(persistence, documents).catch((error: unknown) => error);
+    expect(refused).toMatchObject({
+      code: 'worker-lost',
+      message: expect.not.stringMatching(/left out|resourceLimits/),
+    });
+    expect(await persistence.names()).toEqual([]);
+    expect(await importDocuments(persistenceOn(file), documents)).toEqual({ imported: 2, skipped: 0 });
+  },
+);
 
 it('both extensions in one server: documents are taken over when they are opened', async () => {
   const [from, to] = [await writtenByExtension('one'), freshFile()];

@@ -1,4 +1,6 @@
 /** However a server ends: what was typed is there. */
+import { writeFileSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
 import { freshFile, rowsOf } from '../support/files.ts';
 import { runEditor, storedText } from './documents.ts';
@@ -9,6 +11,30 @@ const doc = new Y.Doc();
 const bound = persistence.bindState('notes', doc);
 `;
 const typing = "type(doc, 'x'.repeat(1500));";
+
+/** With each attempt to store the whole document noted: one that goes on and on is ended. */
+const watched = `
+let attempts = 0;
+let onAttempt = () => {
+  if (attempts === 6) process.exit(3);
+};
+const encodeStateAsUpdate = (...given) => {
+  attempts++;
+  onAttempt();
+  return Y.encodeStateAsUpdate(...given);
+};
+const onError = ({ code }) => console.log(code);
+const persistence = new YjsPersistence(file, { Y: { ...Y, encodeStateAsUpdate }, busyTimeoutMs: 10, onError });
+const doc = new Y.Doc();
+`;
+/** By another program, once the document is bound. */
+const locked = `
+await persistence.bindState('notes', doc);
+const { DatabaseSync } = process.getBuiltinModule('node:sqlite');
+const lock = new DatabaseSync(file);
+lock.exec('BEGIN IMMEDIATE');
+attempts = 0;
+`;
 
 it.each([
   ['process.exit() in the turn of the last character', `await bound; ${typing} process.exit(0)`, 0],
@@ -62,6 +88,64 @@ it('a program that releases a document while the file can not be had lives until
     file,
   );
   expect(ended).toMatchObject({ code: 0, stdout: 'database-busy\nstored\n', stderr: '' });
+  expect(await storedText(file)).toBe('typed');
+});
+
+const isText = (file: string) => writeFileSync(file, 'this is a text, and no database');
+const isOfAnother = (file: string) => {
+  const database = new DatabaseSync(file);
+  database.exec('CREATE TABLE patches (name TEXT)');
+  database.close();
+};
+
+it.each([
+  ['a text', 'doc.destroy()', isText, 'open-failed'],
+  ['a text', "persistence.writeState('notes', doc)", isText, 'open-failed'],
+  ["another program's", 'doc.destroy()', isOfAnother, 'schema-mismatch'],
+  ["another program's", "persistence.writeState('notes', doc)", isOfAnother, 'schema-mismatch'],
+])('the file is %s, which no time changes: a program ends behind %s', async (_, released, make, why) => {
+  const file = freshFile();
+  make(file);
+  const ended = await runEditor(
+    `${watched}
+    persistence.bindState('notes', doc);
+    type(doc, 'typed');
+    ${released};`,
+    file,
+  );
+  expect(ended).toEqual({ code: 0, signal: null, stdout: `${why}\n`, stderr: '' });
+});
+
+it('a document that is destroyed while the file can not be had: nobody waits for it, and the program ends', async () => {
+  const file = freshFile();
+  const ended = await runEditor(
+    `${watched}
+    ${locked}
+    type(doc, 'typed');
+    doc.destroy();`,
+    file,
+  );
+  expect(ended).toEqual({ code: 0, signal: null, stdout: 'database-busy\n', stderr: '' });
+});
+
+it('whoever waits only once a document is destroyed has the program live until it is stored', async () => {
+  const file = freshFile();
+  const ended = await runEditor(
+    `${watched}
+    ${locked}
+    type(doc, 'typed');
+    doc.destroy();
+    process.once('beforeExit', async () => {
+      attempts = 0;
+      onAttempt = () => {
+        if (attempts === 2) lock.exec('COMMIT'); // behind another pause
+      };
+      await persistence.writeState('notes', doc);
+      console.log('stored');
+    });`,
+    file,
+  );
+  expect(ended).toEqual({ code: 0, signal: null, stdout: 'database-busy\nstored\n', stderr: '' });
   expect(await storedText(file)).toBe('typed');
 });
 
