@@ -163,12 +163,11 @@ export class Claims {
     const own = this.#own;
     if (own.length === 0) return true;
     const { session, generation } = this.#holder;
-    const { rows } = await connection.one(
-      'SELECT store_id FROM sds_claims WHERE session = $1 AND generation = $2',
-      session,
-      String(generation),
-    );
-    const known = new Set(rows.map(([stored]) => stored));
+    const [found] = await this.#holder.transact(connection, {
+      text: 'SELECT store_id FROM sds_claims WHERE session = $1 AND generation = $2',
+      values: [session, String(generation)],
+    });
+    const known = new Set(found?.rows.map(([stored]) => stored));
     return own.every(([stored]) => known.has(stored));
   }
 
@@ -205,8 +204,8 @@ export class Claims {
     const leaving = [...this.#leaving];
     if (leaving.length === 0) return;
     const text = 'DELETE FROM sds_claims WHERE store_id = ANY($1::text[]) AND session = $2';
-    // one transaction
-    await connection.run({ text, values: [textArray(leaving), this.#holder.session] }, this.#holder.fence());
+    const values = [textArray(leaving), this.#holder.session];
+    await this.#holder.transact(connection, { text, values }, this.#holder.fence());
     for (const stored of leaving) this.#leaving.delete(stored);
   }
 }

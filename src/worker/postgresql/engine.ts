@@ -19,7 +19,7 @@ import { ServerLink } from './server-link.ts';
 import { loadSnapshot } from './snapshots.ts';
 import { ServerError } from './sqlstates.ts';
 import { StepByStep } from './step-by-step.ts';
-import { beginStatements, inTransaction, type Limits } from './transactions.ts';
+import { beginStatements, inTransaction, type Limits, transact } from './transactions.ts';
 import { loadValue } from './values.ts';
 import { listStores, loadStore } from './whole-stores.ts';
 
@@ -56,8 +56,8 @@ export class PostgresqlEngine implements Engine {
   readonly #replaced = new Set<string>();
 
   constructor(settings: PostgresqlSettings) {
-    this.#holder = new Holder(settings.session, settings.leaseMs);
     this.#limits = { lockMs: LEAST_LOCK_MS, idleMs: settings.leaseMs };
+    this.#holder = new Holder(settings.session, settings.leaseMs, this.#limits);
     this.#claims = new Claims(this.#holder, this.#limits);
     this.#link = new ServerLink(settings, this.#holder, this.#claims);
   }
@@ -176,9 +176,8 @@ export class PostgresqlEngine implements Engine {
   async #deleteSlices(connection: Connection, store: string): Promise<void> {
     let deleted: Result | undefined;
     do {
-      const slice = [deletionOfUnnamed('sds_snapshots', [store]), this.#holder.fence(), { text: 'COMMIT' }];
-      const results = await inTransaction(connection, () => connection.run(...beginStatements(this.#limits), ...slice));
-      deleted = results.at(-3);
+      const slice = [deletionOfUnnamed('sds_snapshots', [store]), this.#holder.fence()];
+      [deleted] = await transact(connection, this.#limits, ...slice);
     } while (isSlice(deleted));
     this.#replaced.delete(store);
   }
@@ -221,9 +220,8 @@ export class PostgresqlEngine implements Engine {
   async #insert(connection: Connection, packed: PackedPatches, point: CommitPoint): Promise<boolean> {
     const holder = this.#holder;
     try {
-      const statements = [...beginStatements(this.#limits), insertionOfAll(packed, holder, point), { text: 'COMMIT' }];
-      const results = await inTransaction(connection, () => connection.run(...statements));
-      if (results.at(-2)?.count !== packed.count) return false;
+      const [inserted] = await transact(connection, this.#limits, insertionOfAll(packed, holder, point));
+      if (inserted?.count !== packed.count) return false;
       holder.committed(point);
       return true;
     } catch (error) {

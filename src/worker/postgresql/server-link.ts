@@ -161,7 +161,10 @@ export class ServerLink implements LeaseLink {
 
   async #onceKnown<T>(connection: Connection, work: (connection: Connection) => Promise<T>): Promise<T> {
     if (!this.#known) {
-      if (!this.#prepared) await prepareTables(connection, this.#settings.createTables);
+      const { createTables } = this.#settings;
+      if (!this.#prepared) {
+        await prepareTables((...statements) => this.#holder.transact(connection, ...statements), createTables);
+      }
       this.#prepared = true;
       await this.#holder.register(connection);
       if (!(await this.#claims.areKnown(connection))) await this.#claims.keepWhatIsLeft(connection);
@@ -268,7 +271,7 @@ export class ServerLink implements LeaseLink {
   /** Gives back what this process has there, and says goodbye. */
   async close(): Promise<void> {
     this.#lease.end();
-    await this.useOnce((connection) => connection.run(...this.#holder.leaving()));
+    await this.useOnce((connection) => this.#holder.transact(connection, ...this.#holder.leaving()));
     await Promise.all([this.#connection?.close(), this.#lease.close()]);
     this.#connection = undefined;
     this.#claims.forget();

@@ -1,5 +1,5 @@
 /** How transactions begin, and what becomes of them if something fails. */
-import type { Connection, Statement } from './connection.ts';
+import type { Connection, Result, Statement } from './connection.ts';
 
 /** Set for one transaction alone: a pooler gives the next one to another connection. */
 export interface Limits {
@@ -9,12 +9,33 @@ export interface Limits {
   idleMs: number;
 }
 
+/**
+ * Each statement sees what was committed before it, also behind a lock that it has waited for: a server's default may be another. The
+ * level is written as the server shows it: whoever looks for the word COMMIT in what crosses is to find the statement alone.
+ */
+export const BEGIN: Statement = { text: 'BEGIN ISOLATION LEVEL read committed' };
+
+/** What lets a process be known, and leave: nobody keeps it waiting for long, and without it no call is carried out. */
+const LEAST_UPKEEP_LOCK_MS = 1000;
+
+export function upkeepOf({ lockMs, idleMs }: Limits): Limits {
+  return { lockMs: Math.max(lockMs, LEAST_UPKEEP_LOCK_MS), idleMs };
+}
+
 export function beginStatements({ lockMs, idleMs }: Limits): Statement[] {
   return [
-    { text: 'BEGIN' },
+    BEGIN,
     { text: `SET LOCAL lock_timeout = ${lockMs}` },
     { text: `SET LOCAL idle_in_transaction_session_timeout = ${idleMs}` },
   ];
+}
+
+/** Carries out statements in one round trip, as a transaction of their own. */
+export async function transact(connection: Connection, limits: Limits, ...statements: Statement[]): Promise<Result[]> {
+  const begin = beginStatements(limits);
+  const all = [...begin, ...statements, { text: 'COMMIT' }];
+  const results = await inTransaction(connection, () => connection.run(...all));
+  return results.slice(begin.length, -1);
 }
 
 /** Reads as the database is at one moment, whatever is committed meanwhile. */
