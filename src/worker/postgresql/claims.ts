@@ -42,10 +42,13 @@ export class Claims {
   readonly #claims = new Map<string, Claim>();
   /** Stored names of those that are still to be given back. */
   readonly #leaving = new Set<string>();
+  /** Stored names of all stores that have a provider. */
+  readonly #wanted: () => Iterable<string>;
 
-  constructor(holder: Holder, limits: Limits) {
+  constructor(holder: Holder, limits: Limits, wanted: () => Iterable<string>) {
     this.#holder = holder;
     this.#limits = limits;
+    this.#wanted = wanted;
   }
 
   /** Whether it is claimed, alone if that is asked for. @throws `fenced` if it was lost */
@@ -207,6 +210,15 @@ export class Claims {
     const values = [textArray(leaving), this.#holder.session];
     await this.#holder.transact(connection, { text, values }, this.#holder.fence());
     for (const stored of leaving) this.#leaving.delete(stored);
+  }
+
+  /** What a lost worker thread, or one that could not reach the server, was still to give back. Once all providers are known again. */
+  async giveBackInherited(connection: Connection): Promise<void> {
+    if (!this.#holder.inherits) return;
+    const text = 'DELETE FROM sds_claims WHERE session = $1 AND store_id <> ALL($2::text[])';
+    const values = [this.#holder.session, textArray([...this.#wanted()])];
+    await this.#holder.transact(connection, { text, values }, this.#holder.fence());
+    this.#holder.inherits = false;
   }
 }
 

@@ -58,7 +58,7 @@ export class PostgresqlEngine implements Engine {
   constructor(settings: PostgresqlSettings) {
     this.#limits = { lockMs: LEAST_LOCK_MS, idleMs: settings.leaseMs };
     this.#holder = new Holder(settings.session, settings.leaseMs, this.#limits);
-    this.#claims = new Claims(this.#holder, this.#limits);
+    this.#claims = new Claims(this.#holder, this.#limits, () => this.#callers.keys());
     this.#link = new ServerLink(settings, this.#holder, this.#claims);
   }
 

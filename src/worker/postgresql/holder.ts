@@ -45,6 +45,9 @@ export class Holder {
   #incarnation = '';
   readonly leaseMs: number;
   readonly #limits: Limits;
+  /** Whether its row was there before: that of a lost worker thread, or of an end that the server has not heard of. */
+  inherits = false;
+  #hasRegistered = false;
   #mark: Mark | undefined;
   /** When it was renewed last, as far as is known here. */
   renewedAt = Number.NEGATIVE_INFINITY;
@@ -100,6 +103,8 @@ export class Holder {
         ? await this.#make(connection, wanted, incarnation)
         : await this.#take(connection, wanted, incarnation, seen);
       if (!isOurs) continue;
+      if (!isNew && !this.#hasRegistered) this.inherits = true;
+      this.#hasRegistered = true;
       this.generation = wanted;
       this.#incarnation = incarnation;
       this.renewedAt = performance.now();
@@ -159,6 +164,11 @@ export class Holder {
     if (renewed?.count !== 1) return false;
     this.renewedAt = performance.now();
     return true;
+  }
+
+  /** Has left, as far as the server could be told. */
+  ended(): void {
+    this.#hasRegistered = false;
   }
 
   /** Leaves: nobody has to wait until it is given up for lost. Fails as a fence does. */

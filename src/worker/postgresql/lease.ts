@@ -15,6 +15,8 @@ export interface LeaseLink {
   readonly isConnected: boolean;
   /** Renews over the link itself; connects for it, if nobody else does: the lease must not run out for want of traffic. */
   renew(): Promise<void>;
+  /** Gives back what was left by the one before, whose row this process has: called once all providers are known. */
+  giveBackInherited(): void;
   /** Makes another connection. */
   connect(): Promise<Connection>;
 }
@@ -32,7 +34,10 @@ export class Lease {
   }
 
   begin(): void {
-    this.#timer ??= setInterval(() => this.#renew(), this.#holder.leaseMs / 3);
+    this.#timer ??= setInterval(() => {
+      this.#renew();
+      if (this.#holder.inherits) this.#link.giveBackInherited();
+    }, this.#holder.leaseMs / 3);
   }
 
   end(): void {

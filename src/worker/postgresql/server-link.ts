@@ -266,6 +266,10 @@ export class ServerLink implements LeaseLink {
     });
   }
 
+  giveBackInherited(): void {
+    void this.useOnce((connection) => this.#claims.giveBackInherited(connection));
+  }
+
   // ---- the end -----------------------------------------------------------------------------------------
 
   /** Gives back what this process has there, and says goodbye. */
@@ -275,5 +279,6 @@ export class ServerLink implements LeaseLink {
     await Promise.all([this.#connection?.close(), this.#lease.close()]);
     this.#connection = undefined;
     this.#claims.forget();
+    this.#holder.ended();
   }
 }
