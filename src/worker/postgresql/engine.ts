@@ -9,7 +9,7 @@ import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, ty
 import { Changes } from './changes.ts';
 import { deletionOfUnnamed, isSlice } from './chunks.ts';
 import { Claims } from './claims.ts';
-import type { Connection, Result } from './connection.ts';
+import type { Connection, Reading, Result } from './connection.ts';
 import { fencedError, Holder, isFenced } from './holder.ts';
 import { namesOf, storedName } from './names.ts';
 import type { PackedPatches } from './packed-patches.ts';
@@ -19,7 +19,7 @@ import { ServerLink } from './server-link.ts';
 import { loadSnapshot } from './snapshots.ts';
 import { ServerError } from './sqlstates.ts';
 import { StepByStep } from './step-by-step.ts';
-import { beginStatements, inTransaction, type Limits, transact } from './transactions.ts';
+import { beginStatements, inTransaction, type Limits, readingBy, transact } from './transactions.ts';
 import { loadValue } from './values.ts';
 import { listStores, loadStore } from './whole-stores.ts';
 
@@ -240,7 +240,7 @@ export class PostgresqlEngine implements Engine {
     const lost: number[] = [];
     for (const packed of changes.inserted) {
       const { positions, collided } = packed.firstOnes();
-      collided.push(...(await collidedOf(connection, packed, positions)));
+      collided.push(...(await collidedOf(readingBy(connection, this.#limits), packed, positions)));
       // those of patches that are kept lie under another number
       const ignored = collided.filter((position) => !packed.keepers.has(position));
       lost.push(...ignored.map((position) => packed.entries[position] ?? 0));
@@ -263,7 +263,7 @@ export class PostgresqlEngine implements Engine {
   }
 
   loadStore(caller: Caller): Promise<StoreFound> {
-    return this.#load(caller, (connection, store) => loadStore(connection, store, this.#limits));
+    return this.#with(caller, (connection, store) => loadStore(connection, store, this.#limits));
   }
 
   listStores(caller: Caller): Promise<string[]> {
@@ -278,7 +278,11 @@ export class PostgresqlEngine implements Engine {
     return this.#load(caller, (connection, store) => loadRecords(connection, store, prefix));
   }
 
-  #load<T>(caller: Caller, read: (connection: Connection, store: string) => Promise<T>): Promise<T> {
+  #load<T>(caller: Caller, read: (reading: Reading, store: string) => Promise<T>): Promise<T> {
+    return this.#with(caller, (connection, store) => read(readingBy(connection, this.#limits), store));
+  }
+
+  #with<T>(caller: Caller, read: (connection: Connection, store: string) => Promise<T>): Promise<T> {
     return this.#link.use(async (connection) => {
       await this.#claim(connection, caller);
       return read(connection, storedName(caller.storeId).stored);
