@@ -28,6 +28,13 @@ const LEAST_PROBE_MS = 1000;
 /** The most that are tried: a server may lock a role out that is refused again and again. */
 const MOST_PASSWORDS = 4;
 
+/** What keeps it from being found out says of other calls that they are not stored, and of this one nothing. */
+function inDoubtFor(error: EngineError): EngineError {
+  if (error.code === 'connection-failed') return error;
+  const message = `the connection was lost in the middle, and the server could not be asked again: ${error.message}`;
+  return new EngineError('connection-failed', { ...error.reported, message });
+}
+
 export class ServerLink implements LeaseLink {
   readonly #settings: PostgresqlSettings;
   readonly #holder: Holder;
@@ -100,22 +107,27 @@ export class ServerLink implements LeaseLink {
     if (isBehind && hasWaited(begunAt) >= this.#settings.retryForMs) throw this.#failure;
     let pause = FIRST_PAUSE_MS;
     let lost = 0;
+    /** Whether work went down with its connection, and it is not known yet whether it was committed. */
+    let inDoubt = false;
+    const failed = (error: EngineError) => (inDoubt ? inDoubtFor(error) : error);
     for (;;) {
       const triedAt = performance.now();
       const before = this.#connection;
       let used: Connection | undefined;
       try {
         used = await this.#ready();
+        inDoubt = false;
         const result = await work(used);
         this.#awaySince = this.#failure = undefined;
         return result;
       } catch (error) {
-        if (!(error instanceof ServerError)) throw EngineError.of(error, 'io-error'); // this call's failure alone
+        if (!(error instanceof ServerError)) throw failed(EngineError.of(error, 'io-error')); // this call's failure alone
         const isLost = isFenced(error);
         if (isLost) this.#known = false;
-        else if (error.retry === 'no') throw error;
+        else if (error.retry === 'no') throw failed(error);
         const now = performance.now();
         const isAway = error.retry === 'reconnect';
+        if (isAway && used !== undefined) inDoubt = true;
         if (isAway) {
           this.#connection?.drop();
           // one that has said nothing was away before that was noticed, and so was one that took no connection
@@ -126,10 +138,10 @@ export class ServerLink implements LeaseLink {
         const wasOld = isAway && used !== undefined && used === before && !used.unreachable;
         if (isLost && ++lost < MOST_LOST) continue;
         if (waited >= this.#settings.retryForMs && !wasOld) {
-          if (isLost) throw notUpdated();
+          if (isLost) throw failed(notUpdated());
           const wasSlow = now - triedAt >= this.#probeMs; // one that refuses at once may be asked again
           if (isAway) [this.#gaveUpAt, this.#failure] = [now, wasSlow ? error : undefined];
-          throw error;
+          throw failed(error);
         }
         // not in step with other processes that wait for the same server
         await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random())));
