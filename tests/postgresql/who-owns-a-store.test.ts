@@ -105,6 +105,19 @@ describeOnPostgresql('who owns a store', () => {
     expect(await provider.loadPatchesSince(0)).toHaveLength(3);
   });
 
+  it('one connection that falls silent while nothing is called costs no store: the lease is renewed over another one', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const provider = open(url, 'store', { LeaseMs: 4000 });
+    await provider.appendPatch(patchOf(1), 1);
+    const late = await proxy.keepFrom('UPDATE sds_holders');
+    const other = new OtherProcess();
+    onTestFinished(() => other.end());
+    // past the end of the lease
+    expect(await other.request(server.url(database), 'store', 'open', { BusyTimeoutMs: 4000 })).toBe('fenced');
+    late.cut();
+    await provider.appendPatch(patchOf(2), 2);
+  });
+
   it('one that another process has taken meanwhile is told of on a channel, once', async () => {
     const { proxy, url, database } = await proxiedPlace();
     const provider = open(url, 'store', { LeaseMs: 1000 });

@@ -25,7 +25,7 @@ export class Lease {
   readonly #holder: Holder;
   readonly #link: LeaseLink;
   #keeper: Connection | undefined;
-  #renewing = false;
+  #renewingBeside = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(holder: Holder, link: LeaseLink) {
@@ -51,14 +51,17 @@ export class Lease {
   }
 
   #renew(): void {
-    if (this.#renewing || !this.#link.holdsStores) return;
+    if (!this.#link.holdsStores) return;
     if (performance.now() - this.#holder.renewedAt < this.#holder.leaseMs / 4) return; // a transaction did
-    this.#renewing = true;
-    const renewed = this.#link.isBusy ? this.#renewBeside() : this.#link.renew();
-    void renewed
-      .catch(() => undefined) // tried again soon; calls tell of trouble
+    // tried again soon; calls tell of trouble
+    if (!this.#link.isBusy) return void this.#link.renew().catch(() => undefined);
+    // one of the link's own may be what it is busy with: its connection may have fallen silent
+    if (this.#renewingBeside) return;
+    this.#renewingBeside = true;
+    void this.#renewBeside()
+      .catch(() => undefined)
       .then(() => {
-        this.#renewing = false;
+        this.#renewingBeside = false;
       });
   }
 
