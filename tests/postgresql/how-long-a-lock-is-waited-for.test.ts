@@ -1,13 +1,19 @@
 /** Locks of other programs are waited for as long as the providers want that are open, and no longer. */
-import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { patchOf } from '../support/files.ts';
-import { describeOnPostgresql, postgresql, server } from '../support/postgresql.ts';
+import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
 import { codeOf } from './outcomes.ts';
 
-function open(url: string, store: string, BusyTimeoutMs: number): SDS_DesktopPersistenceProvider {
-  const provider = new SDS_DesktopPersistenceProvider(url, store, { Acknowledge: 'committed', BusyTimeoutMs });
+function open(
+  url: string,
+  store: string,
+  BusyTimeoutMs: number,
+  options: SDS_ProviderOptions = {},
+): SDS_DesktopPersistenceProvider {
+  const settings = { Acknowledge: 'committed', BusyTimeoutMs, ...options } as const;
+  const provider = new SDS_DesktopPersistenceProvider(url, store, settings);
   onTestFinished(() => provider.close());
   return provider;
 }
@@ -87,5 +93,25 @@ describeOnPostgresql('a lock', () => {
     await other.query('LOCK TABLE sds_claims, sds_holders IN ACCESS EXCLUSIVE MODE');
     for (const provider of providers) await provider.close();
     await other.query('ROLLBACK');
+  });
+
+  it('is waited for over one connection, also where the server does not tell that it is at work', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    await server.query(`ALTER DATABASE ${database} SET track_activities = off`);
+    const options = { RetryForMs: 1000, ConnectTimeoutMs: 1000, LeaseMs: 600_000 };
+    const provider = open(url, 'store', 600_000, options);
+    await provider.saveSnapshot(patchOf(1), 1);
+    const other = await otherProgram(server.url(database));
+    await other.query('SELECT 1 FROM sds_snapshots FOR UPDATE');
+    const call = provider.saveSnapshot(patchOf(2), 2);
+    const waiting = () =>
+      server.query(`SELECT pid FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`, [database]);
+    await expect.poll(waiting).toHaveLength(1);
+    const first = await waiting();
+    const { made } = proxy;
+    await expect.poll(() => proxy.made - made).toBeGreaterThan(2); // so often it was asked elsewhere
+    expect(await waiting()).toEqual(first);
+    await other.query('ROLLBACK');
+    await call;
   });
 });

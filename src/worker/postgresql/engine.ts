@@ -59,7 +59,7 @@ export class PostgresqlEngine implements Engine {
     this.#limits = { lockMs: LEAST_LOCK_MS, idleMs: settings.leaseMs };
     this.#holder = new Holder(settings.session, settings.leaseMs, this.#limits);
     this.#claims = new Claims(this.#holder, this.#limits, () => this.#callers.keys());
-    this.#link = new ServerLink(settings, this.#holder, this.#claims);
+    this.#link = new ServerLink(settings, this.#holder, this.#claims, this.#limits);
   }
 
   taskBegins(askedAt: number): void {

@@ -16,6 +16,7 @@ import { loadPg, type Pg } from './load-pg.ts';
 import { answersOf, type Password } from './password.ts';
 import { isRefusal, ServerError } from './sqlstates.ts';
 import { prepareTables } from './tables.ts';
+import type { Limits } from './transactions.ts';
 
 /** Between attempts. The longest is short enough that a server that is back is found within a fraction of a second. */
 const FIRST_PAUSE_MS = 20;
@@ -39,6 +40,7 @@ export class ServerLink implements LeaseLink {
   readonly #settings: PostgresqlSettings;
   readonly #holder: Holder;
   readonly #claims: Claims;
+  readonly #limits: Limits;
   readonly #lease: Lease;
   /** Those that providers came with: first the one that was accepted last, if there is one, then the newest. */
   #passwords: Password[] = [];
@@ -59,10 +61,11 @@ export class ServerLink implements LeaseLink {
   #turn: Promise<unknown> = Promise.resolve();
   #inUse = 0;
 
-  constructor(settings: PostgresqlSettings, holder: Holder, claims: Claims) {
+  constructor(settings: PostgresqlSettings, holder: Holder, claims: Claims, limits: Limits) {
     this.#settings = settings;
     this.#holder = holder;
     this.#claims = claims;
+    this.#limits = limits;
     this.#lease = new Lease(holder, this);
   }
 
@@ -197,7 +200,15 @@ export class ServerLink implements LeaseLink {
 
   async connect(): Promise<Connection> {
     const { target, connectTimeoutMs, retryForMs, places } = this.#settings;
-    const patience = { silenceMs: Math.max(retryForMs, connectTimeoutMs), retryForMs, probeMs: this.#probeMs };
+    const limits = this.#limits;
+    const patience = {
+      // it may wait for a lock, which providers that come later may want to wait for longer
+      get silenceMs() {
+        return Math.max(retryForMs, connectTimeoutMs) + limits.lockMs;
+      },
+      retryForMs,
+      probeMs: this.#probeMs,
+    };
     this.#pg ??= loadPg(places);
     let noPassword: unknown;
     let refusal: unknown;
