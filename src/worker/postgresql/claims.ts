@@ -137,6 +137,8 @@ export class Claims {
     const siblings = granted.flatMap((one) => one.siblings.map(({ session }) => session));
     return [
       removal(granted.flatMap(({ mine, others }) => [...mine, ...others])),
+      // of processes that shared it, and were forgotten since
+      ...onEach(`${ORPHANS} AND c.store_id`, names),
       this.#insertion(names),
       ...onEach('UPDATE sds_stores SET shared = NOT shared WHERE store_id', turned),
       // nothing that a sibling has sent and that is not committed yet will be
@@ -221,6 +223,9 @@ export class Claims {
     this.#holder.inherits = false;
   }
 }
+
+const ORPHANS =
+  'DELETE FROM sds_claims c WHERE NOT EXISTS (SELECT FROM sds_holders h WHERE h.session = c.session AND h.generation = c.generation)';
 
 function suffices(claim: Claim, { exclusive }: Caller): boolean {
   return claim.exclusive || !exclusive;
