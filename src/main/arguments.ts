@@ -103,6 +103,9 @@ function valueOf(variable: string): string | number | undefined {
 
 const workers = integer(1, 64);
 
+/** Times are told to workers in cells that wrap after little more: see `protocol/clock.ts`. */
+const MOST_RETRY_MS = 30 * 60_000;
+
 const accepted: Record<keyof SDS_ProviderOptions, Acceptance> = {
   Durability: oneOf('normal', 'full'),
   Acknowledge: oneOf('queued', 'committed'),
@@ -116,6 +119,6 @@ const accepted: Record<keyof SDS_ProviderOptions, Acceptance> = {
   LeaseMs: integer(1000, 2_147_483_647),
   CreateTables: yesOrNo,
   ConnectTimeoutMs: integer(1, 2_147_483_647),
-  RetryForMs: integer(0, 2_147_483_647),
+  RetryForMs: integer(0, MOST_RETRY_MS),
   Password: { what: 'a function', test: (value) => typeof value === 'function', isSecret: true },
 };

@@ -87,7 +87,7 @@ export interface SDS_ProviderOptions {
   ConnectTimeoutMs?: number;
   /**
    * On PostgreSQL: for how many milliseconds calls wait for a server that can't be reached, or is lost, before they
-   * reject with `connection-failed`. Default 30,000; 0 tries once.
+   * reject with `connection-failed`. Default 30,000; 0 tries once; at most 1,800,000 (half an hour).
    */
   RetryForMs?: number;
 }

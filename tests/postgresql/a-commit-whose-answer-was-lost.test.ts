@@ -3,6 +3,7 @@ import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { patchOf } from '../support/files.ts';
 import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
+import { USER } from '../support/postgresql-address.ts';
 
 type Provider = SDS_DesktopPersistenceProvider;
 
@@ -47,6 +48,20 @@ const writes: Record<string, (provider: Provider) => Promise<unknown>> = {
   'a large record': (provider) => provider.saveRecord('large', large),
 };
 
+/** Why the next connection can't find out what became of the commit. */
+const refusals = {
+  'and the next connection is refused': {
+    refuse: (database: string) => server.query(`ALTER DATABASE ${database} RENAME TO ${database}_elsewhere`),
+    admit: (database: string) => server.query(`ALTER DATABASE ${database}_elsewhere RENAME TO ${database}`),
+    reason: 'does not exist',
+  },
+  'and the next connection has no rights any more': {
+    refuse: (database: string) => server.query(`REVOKE ALL ON sds_holders FROM "${USER}"`, undefined, database),
+    admit: (database: string) => server.query(`GRANT ALL ON sds_holders TO "${USER}"`, undefined, database),
+    reason: 'permission denied',
+  },
+};
+
 async function compact(provider: Provider, snapshot: Uint8Array): Promise<void> {
   const nothing = { SnapshotClock: undefined, Patches: [], LastClock: 0 };
   expect(await provider.compactStore(snapshot, nothing)).toBe(true);
@@ -74,5 +89,29 @@ describeOnPostgresql('an answer to a commit that was lost', () => {
     await write(other);
     await other.flush();
     expect(await postgresql.rowsOf(server.url(database))).toEqual(await postgresql.rowsOf(place));
+  });
+
+  it.each(Object.entries(refusals))('%s: it may be stored', async (_, { refuse, admit, reason }) => {
+    const { proxy, url, database } = await proxiedPlace();
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { Acknowledge: 'committed' });
+    onTestFinished(() => provider.close());
+    await provider.saveValue('before', patchOf(1));
+    const lost = proxy.loseAnswerTo({ COMMIT: 'COMMIT' }, false);
+    const call = provider.saveValue('value', patchOf(2)).catch((error: unknown) => error);
+    await lost;
+    proxy.refuse();
+    proxy.cutNow();
+    await refuse(database);
+    proxy.accept();
+    expect(await call).toMatchObject({ code: 'connection-failed', message: expect.stringContaining(reason) });
+    // nothing of a later call is in doubt
+    await expect(provider.loadValue('value')).rejects.not.toMatchObject({ code: 'connection-failed' });
+    await admit(database);
+    await provider.saveValue('value', patchOf(2));
+    const { blobs } = await postgresql.rowsOf(server.url(database));
+    expect(blobs.map(({ hash, ref_count }) => [hash, ref_count])).toEqual([
+      ['before', 1],
+      ['value', 2],
+    ]);
   });
 });

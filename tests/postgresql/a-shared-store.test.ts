@@ -1,10 +1,12 @@
 /** Two processes write one store: each sees what the other has committed; numbers that meet do as OnClockCollision says. */
 import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
+import { Program } from '../../torture/child-process.ts';
 import { OtherProcess } from '../../torture/other-process.ts';
 import { text } from '../semantics/contract-suite.ts';
 import { patchOf } from '../support/files.ts';
-import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
+import { describeOnPostgresql, postgresql, server } from '../support/postgresql.ts';
+import { databaseOf } from '../support/postgresql-engine.ts';
 
 async function two(options: SDS_ProviderOptions) {
   const url = await postgresql.freshPlace();
@@ -49,5 +51,36 @@ describeOnPostgresql('a store that two processes share', () => {
     await here.appendPatch(patchOf('there'), 1);
     expect((await here.loadPatchesSince(0)).map(text)).toEqual(['patch there', 'patch there too', 'patch here']);
     expect(here.ClockCollisions).toBe(0);
+  });
+
+  it('claims of processes that were killed and forgotten since go with the next one', async () => {
+    const url = await postgresql.freshPlace();
+    const database = databaseOf(url);
+    for (const name of ['first', 'second']) {
+      const program = new Program('owning', [url, 'store', name, '1', JSON.stringify({ Ownership: 'shared' })]);
+      program.tell('again');
+      await program.line((line) => line === 'value');
+      await program.end();
+    }
+    await server.query("UPDATE sds_holders SET expires = expires - interval '8 days'", undefined, database);
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { Ownership: 'shared' });
+    onTestFinished(() => provider.close());
+    await provider.ready();
+    const holders = await server.query('SELECT session, generation FROM sds_holders', undefined, database);
+    expect(holders).toHaveLength(1);
+    expect(await server.query('SELECT session, generation FROM sds_claims', undefined, database)).toEqual(holders);
+  });
+
+  it('once more, after one of them had it alone for a while', async () => {
+    const { here, other, url } = await two({});
+    await other.request(url, 'store', 'close');
+    const alone = new SDS_DesktopPersistenceProvider(url, 'store');
+    onTestFinished(() => alone.close());
+    await alone.ready();
+    expect(await other.request(url, 'store', 'open', { Ownership: 'shared', BusyTimeoutMs: 0 })).toBe('fenced');
+    await other.request(url, 'store', 'close');
+    await alone.close();
+    expect(await other.request(url, 'store', 'open')).toBeUndefined();
+    await here.appendPatch(patchOf('here'), 1);
   });
 });

@@ -1,15 +1,40 @@
 /** Locks of other programs are waited for as long as the providers want that are open, and no longer. */
-import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { patchOf } from '../support/files.ts';
-import { describeOnPostgresql, postgresql, server } from '../support/postgresql.ts';
+import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
+import { codeOf } from './outcomes.ts';
 
-function open(url: string, store: string, BusyTimeoutMs: number): SDS_DesktopPersistenceProvider {
-  const provider = new SDS_DesktopPersistenceProvider(url, store, { Acknowledge: 'committed', BusyTimeoutMs });
+function open(
+  url: string,
+  store: string,
+  BusyTimeoutMs: number,
+  options: SDS_ProviderOptions = {},
+): SDS_DesktopPersistenceProvider {
+  const settings = { Acknowledge: 'committed', BusyTimeoutMs, ...options } as const;
+  const provider = new SDS_DesktopPersistenceProvider(url, store, settings);
   onTestFinished(() => provider.close());
   return provider;
 }
+
+/** In the middle of a transaction. */
+async function otherProgram(url: string) {
+  const other = await server.connect(databaseOf(url));
+  onTestFinished(() => other.end());
+  await other.query('BEGIN');
+  return other;
+}
+
+const loads: Record<string, (provider: SDS_DesktopPersistenceProvider) => Promise<unknown>> = {
+  loadSnapshot: (provider) => provider.loadSnapshot(),
+  loadPatchesSince: (provider) => provider.loadPatchesSince(0),
+  loadValue: (provider) => provider.loadValue('value'),
+  loadStore: (provider) => provider.loadStore(),
+  listStores: (provider) => provider.listStores(),
+  loadRecord: (provider) => provider.loadRecord('key'),
+  loadRecords: (provider) => provider.loadRecords(''),
+};
 
 describeOnPostgresql('a lock', () => {
   it('is not waited for as long as a provider wanted that is closed', async () => {
@@ -19,12 +44,74 @@ describeOnPostgresql('a lock', () => {
     const patient = open(url, 'other', 600_000);
     await patient.saveSnapshot(patchOf(1), 1);
     await patient.close();
-    const other = await server.connect(databaseOf(url));
-    onTestFinished(() => other.end());
-    await other.query('BEGIN');
+    const other = await otherProgram(url);
     await other.query('SELECT 1 FROM sds_snapshots FOR UPDATE');
     await expect(hasty.saveSnapshot(patchOf(2), 2)).rejects.toMatchObject({ code: 'database-busy' });
     await other.query('ROLLBACK');
     await hasty.saveSnapshot(patchOf(3), 3);
+  });
+
+  it.each(Object.entries(loads))(
+    'is not waited for any longer by %s, whoever has locked the tables',
+    async (_, load) => {
+      const url = await postgresql.freshPlace();
+      const provider = open(url, 'store', 100);
+      await Promise.all([provider.saveSnapshot(new Uint8Array(1_000_000), 1), provider.saveRecord('key', patchOf(1))]);
+      const other = await otherProgram(url);
+      for (const table of ['snapshot_chunks', 'patches', 'values', 'records']) {
+        await other.query(`LOCK TABLE sds_${table} IN ACCESS EXCLUSIVE MODE`);
+      }
+      await expect(load(provider)).rejects.toMatchObject({ code: 'database-busy' });
+      await other.query('ROLLBACK');
+      await load(provider);
+    },
+  );
+
+  it('is not waited for any longer by whoever has to make himself known again', async () => {
+    const url = await postgresql.freshPlace();
+    const provider = open(url, 'store', 100);
+    await provider.appendPatch(patchOf(1), 1);
+    const other = await otherProgram(url);
+    await other.query('SELECT FROM sds_holders FOR UPDATE');
+    await server.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND application_name = 'sds-persistence-worker'",
+      [databaseOf(url)],
+    );
+    const [outcome] = await Promise.allSettled([provider.appendPatch(patchOf(2), 2)]);
+    // the latter if it was sent before the end of its connection was heard of
+    expect(['database-busy', 'connection-failed']).toContain(codeOf(outcome));
+    await other.query('ROLLBACK');
+    await provider.appendPatch(patchOf(3), 3);
+    expect((await postgresql.rowsOf(url)).patches.map(({ clock }) => clock)).toEqual([1, 3]);
+  });
+
+  it('is not waited for any longer by one who leaves', async () => {
+    const url = await postgresql.freshPlace();
+    const providers = ['first', 'last'].map((store) => open(url, store, 100));
+    await Promise.all(providers.map((provider) => provider.appendPatch(patchOf(1), 1)));
+    const other = await otherProgram(url);
+    await other.query('LOCK TABLE sds_claims, sds_holders IN ACCESS EXCLUSIVE MODE');
+    for (const provider of providers) await provider.close();
+    await other.query('ROLLBACK');
+  });
+
+  it('is waited for over one connection, also where the server does not tell that it is at work', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    await server.query(`ALTER DATABASE ${database} SET track_activities = off`);
+    const options = { RetryForMs: 1000, ConnectTimeoutMs: 1000, LeaseMs: 600_000 };
+    const provider = open(url, 'store', 600_000, options);
+    await provider.saveSnapshot(patchOf(1), 1);
+    const other = await otherProgram(server.url(database));
+    await other.query('SELECT 1 FROM sds_snapshots FOR UPDATE');
+    const call = provider.saveSnapshot(patchOf(2), 2);
+    const waiting = () =>
+      server.query(`SELECT pid FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`, [database]);
+    await expect.poll(waiting).toHaveLength(1);
+    const first = await waiting();
+    const { made } = proxy;
+    await expect.poll(() => proxy.made - made).toBeGreaterThan(2); // so often it was asked elsewhere
+    expect(await waiting()).toEqual(first);
+    await other.query('ROLLBACK');
+    await call;
   });
 });

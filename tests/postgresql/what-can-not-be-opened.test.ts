@@ -132,4 +132,15 @@ describeOnPostgresql('what can not be opened', () => {
     onTestFinished(() => provider.close());
     await provider.appendPatch(patchOf(1), 1);
   });
+
+  it('with more patience than the clock of the calls can tell: invalid-argument', async () => {
+    const url = await ownPlace();
+    const halfAnHour = 1_800_000;
+    expect(() => new SDS_DesktopPersistenceProvider(url, 'store', { RetryForMs: halfAnHour + 1 })).toThrow(
+      expect.objectContaining({ code: 'invalid-argument' }),
+    );
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { RetryForMs: halfAnHour });
+    onTestFinished(() => provider.close());
+    await provider.ready();
+  });
 });

@@ -1,5 +1,6 @@
 /** One writer a store: another process is refused, or waits in `ready`; in one process providers share what it owns. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { Worker } from 'node:worker_threads';
 import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { Program } from '../../torture/child-process.ts';
@@ -104,6 +105,19 @@ describeOnPostgresql('who owns a store', () => {
     expect(await provider.loadPatchesSince(0)).toHaveLength(3);
   });
 
+  it('one connection that falls silent while nothing is called costs no store: the lease is renewed over another one', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const provider = open(url, 'store', { LeaseMs: 4000 });
+    await provider.appendPatch(patchOf(1), 1);
+    const late = await proxy.keepFrom('UPDATE sds_holders');
+    const other = new OtherProcess();
+    onTestFinished(() => other.end());
+    // past the end of the lease
+    expect(await other.request(server.url(database), 'store', 'open', { BusyTimeoutMs: 4000 })).toBe('fenced');
+    late.cut();
+    await provider.appendPatch(patchOf(2), 2);
+  });
+
   it('one that another process has taken meanwhile is told of on a channel, once', async () => {
     const { proxy, url, database } = await proxiedPlace();
     const provider = open(url, 'store', { LeaseMs: 1000 });
@@ -135,6 +149,43 @@ describeOnPostgresql('who owns a store', () => {
     proxy.accept();
     await kept.appendPatch(patchOf(1), 1);
     expect(await opens(server.url(database), 'left')).toBe('opened');
+    expect(await opens(server.url(database), 'kept')).toBe('fenced');
+  });
+
+  it('also if the worker that was to give it back is lost before', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const workers = new Set<Worker>();
+    const note = (worker: Worker) => workers.add(worker);
+    process.on('worker', note);
+    onTestFinished(() => void process.off('worker', note));
+    const options = { LeaseMs: 1000 };
+    const [left, kept] = [open(url, 'left', options), open(url, 'kept', options)];
+    await Promise.all([left.ready(), kept.ready()]);
+    proxy.refuse();
+    proxy.cutNow();
+    await left.close();
+    await Promise.all([...workers].map((worker) => worker.terminate()));
+    proxy.accept();
+    await kept.appendPatch(patchOf(1), 1);
+    await expect.poll(() => opens(server.url(database), 'left')).toBe('opened');
+    expect(await opens(server.url(database), 'kept')).toBe('fenced');
+  });
+
+  it('and also if it was the last one, and another one is opened before that is known', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const options = { LeaseMs: 1000, RetryForMs: 1000 };
+    const left = open(url, 'left', options);
+    await left.ready();
+    proxy.refuse();
+    proxy.cutNow();
+    const closing = left.close();
+    await new Promise(setImmediate);
+    const until = performance.now() + 200; // the worker is through with it, and this thread does not hear of that
+    while (performance.now() < until);
+    const kept = open(url, 'kept', options);
+    proxy.accept();
+    await Promise.all([closing, kept.appendPatch(patchOf(1), 1)]);
+    await expect.poll(() => opens(server.url(database), 'left')).toBe('opened');
     expect(await opens(server.url(database), 'kept')).toBe('fenced');
   });
 

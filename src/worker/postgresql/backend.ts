@@ -39,14 +39,15 @@ export async function endWaiting(connection: Connection, { pid, since }: Backend
 export async function stateOf(silent: Client, other: Client): Promise<'at work' | 'gone' | 'unknown'> {
   const { rows } = await other.query({
     text:
-      "SELECT pg_backend_pid(), (SELECT state = 'active' AND wait_event IS DISTINCT FROM 'ClientRead' " +
+      "SELECT pg_backend_pid(), (SELECT CASE WHEN state = 'disabled' THEN 'unknown' " + // track_activities is off
+      "WHEN state = 'active' AND wait_event IS DISTINCT FROM 'ClientRead' THEN 'at work' END " +
       'FROM pg_stat_activity WHERE pid = $1)',
     values: [processOf(silent)],
     rowMode: 'array',
   });
-  const [own, works] = rows[0] ?? [];
+  const [own, found] = rows[0] ?? [];
   if (own !== processOf(other)) return 'unknown';
-  return works === true ? 'at work' : 'gone';
+  return found ?? 'gone';
 }
 
 function processOf(client: Client): number | null {

@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import { EngineError } from '../engine.ts';
 import { textArray } from './arrays.ts';
-import { bytesOf, type Connection, type Result, type Statement } from './connection.ts';
+import { bytesOf, type Connection, type Reading, type Result, type Statement } from './connection.ts';
 
 export const CHUNK_BYTES = 256 * 1024;
 
@@ -84,11 +84,7 @@ export function isSlice(deleted: Result | undefined): boolean {
 const MOST_ATTEMPTS = 10;
 
 /** Reads what lies in its head's row or in chunks, of whichever version there is; `undefined` if there is no head. */
-export async function readWhole(
-  connection: Connection,
-  heads: HeadTable,
-  key: string,
-): Promise<Uint8Array | undefined> {
+export async function readWhole(connection: Reading, heads: HeadTable, key: string): Promise<Uint8Array | undefined> {
   const select = `SELECT version, size, encode(data, 'hex') FROM ${heads} WHERE ${chunksOf[heads].column} = $1`;
   for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
     const { rows } = await connection.one(select, key);
@@ -105,7 +101,7 @@ export async function readWhole(
  * taken their place since it was read.
  */
 export async function readBehind(
-  connection: Connection,
+  connection: Reading,
   heads: HeadTable,
   key: string,
   [version, size, data]: readonly (string | null)[],

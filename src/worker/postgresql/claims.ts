@@ -42,10 +42,13 @@ export class Claims {
   readonly #claims = new Map<string, Claim>();
   /** Stored names of those that are still to be given back. */
   readonly #leaving = new Set<string>();
+  /** Stored names of all stores that have a provider. */
+  readonly #wanted: () => Iterable<string>;
 
-  constructor(holder: Holder, limits: Limits) {
+  constructor(holder: Holder, limits: Limits, wanted: () => Iterable<string>) {
     this.#holder = holder;
     this.#limits = limits;
+    this.#wanted = wanted;
   }
 
   /** Whether it is claimed, alone if that is asked for. @throws `fenced` if it was lost */
@@ -134,6 +137,8 @@ export class Claims {
     const siblings = granted.flatMap((one) => one.siblings.map(({ session }) => session));
     return [
       removal(granted.flatMap(({ mine, others }) => [...mine, ...others])),
+      // of processes that shared it, and were forgotten since
+      ...onEach(`${ORPHANS} AND c.store_id`, names),
       this.#insertion(names),
       ...onEach('UPDATE sds_stores SET shared = NOT shared WHERE store_id', turned),
       // nothing that a sibling has sent and that is not committed yet will be
@@ -163,12 +168,11 @@ export class Claims {
     const own = this.#own;
     if (own.length === 0) return true;
     const { session, generation } = this.#holder;
-    const { rows } = await connection.one(
-      'SELECT store_id FROM sds_claims WHERE session = $1 AND generation = $2',
-      session,
-      String(generation),
-    );
-    const known = new Set(rows.map(([stored]) => stored));
+    const [found] = await this.#holder.transact(connection, {
+      text: 'SELECT store_id FROM sds_claims WHERE session = $1 AND generation = $2',
+      values: [session, String(generation)],
+    });
+    const known = new Set(found?.rows.map(([stored]) => stored));
     return own.every(([stored]) => known.has(stored));
   }
 
@@ -194,6 +198,11 @@ export class Claims {
     });
   }
 
+  /** Nobody here wants a store alone any more; claimed anew, it may be shared with other processes. */
+  loosen(stored: string): void {
+    if (this.#claims.get(stored)?.lost === false) this.#claims.delete(stored);
+  }
+
   /** This process wants a store no longer; `giveBack` tells the server, at once or as soon as it can be reached. */
   leave(stored: string): void {
     this.#claims.delete(stored);
@@ -205,11 +214,23 @@ export class Claims {
     const leaving = [...this.#leaving];
     if (leaving.length === 0) return;
     const text = 'DELETE FROM sds_claims WHERE store_id = ANY($1::text[]) AND session = $2';
-    // one transaction
-    await connection.run({ text, values: [textArray(leaving), this.#holder.session] }, this.#holder.fence());
+    const values = [textArray(leaving), this.#holder.session];
+    await this.#holder.transact(connection, { text, values }, this.#holder.fence());
     for (const stored of leaving) this.#leaving.delete(stored);
   }
+
+  /** What a lost worker thread, or one that could not reach the server, was still to give back. Once all providers are known again. */
+  async giveBackInherited(connection: Connection): Promise<void> {
+    if (!this.#holder.inherits) return;
+    const text = 'DELETE FROM sds_claims WHERE session = $1 AND store_id <> ALL($2::text[])';
+    const values = [this.#holder.session, textArray([...this.#wanted()])];
+    await this.#holder.transact(connection, { text, values }, this.#holder.fence());
+    this.#holder.inherits = false;
+  }
 }
+
+const ORPHANS =
+  'DELETE FROM sds_claims c WHERE NOT EXISTS (SELECT FROM sds_holders h WHERE h.session = c.session AND h.generation = c.generation)';
 
 function suffices(claim: Claim, { exclusive }: Caller): boolean {
   return claim.exclusive || !exclusive;

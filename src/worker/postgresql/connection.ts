@@ -41,6 +41,13 @@ export interface Result {
   count: number;
 }
 
+/** By what loads ask. */
+export interface Reading {
+  one(text: string, ...values: (string | Buffer | null)[]): Promise<Result>;
+  read(columns: readonly string[], from: string, take: TakeField): Promise<void>;
+  escapeLiteral(text: string): string;
+}
+
 /** What `pg` asks of an object that takes part in its protocol, beside its own queries. */
 interface Exchange {
   submit(): void;
@@ -68,7 +75,6 @@ interface Wire {
   bind(portal: { values: readonly (string | Buffer | null)[] }): void;
   execute(portal: object): void;
   sync(): void;
-  query(text: string): void;
 }
 
 export function wireOf(client: Client): Wire {
@@ -76,6 +82,15 @@ export function wireOf(client: Client): Wire {
 }
 
 const noValues: readonly string[] = [];
+
+function send(wire: Wire, statements: readonly Statement[]): void {
+  for (const { text, values = noValues } of statements) {
+    wire.parse({ text });
+    wire.bind({ values });
+    wire.execute({});
+  }
+  wire.sync();
+}
 
 /** After how long a silence the server is asked elsewhere: for those who do not want to wait for it, after a part of what they do. */
 const ASK_AFTER_MS = 5000;
@@ -99,7 +114,7 @@ export interface Patience {
   probeMs: number;
 }
 
-export class Connection {
+export class Connection implements Reading {
   lost = false;
   /** Whether bytes come by COPY in binary form, a third of the work; otherwise as hexadecimal digits. */
   mayCopy = true;
@@ -154,25 +169,15 @@ export class Connection {
   run(...statements: Statement[]): Promise<Result[]> {
     const results: Result[] = [];
     let rows: Result['rows'] = [];
-    return this.#exchange(
-      (wire) => {
-        for (const { text, values = noValues } of statements) {
-          wire.parse({ text });
-          wire.bind({ values });
-          wire.execute({});
-        }
-        wire.sync();
+    return this.#exchange(statements, {
+      handleDataRow({ fields }) {
+        rows.push(fields);
       },
-      {
-        handleDataRow({ fields }) {
-          rows.push(fields);
-        },
-        handleCommandComplete({ text }) {
-          results.push({ rows, count: Number(/\d+$/.exec(text)?.[0] ?? 0) });
-          rows = [];
-        },
+      handleCommandComplete({ text }) {
+        results.push({ rows, count: Number(/\d+$/.exec(text)?.[0] ?? 0) });
+        rows = [];
       },
-    ).then(() => results);
+    }).then(() => results);
   }
 
   /** The result of one statement. */
@@ -185,11 +190,19 @@ export class Connection {
    * Takes the rows of a query, all of whose columns are bytes, as they come; `take` copies what it is given.
    *
    * @param from - the query without its columns
+   * @param before - statements without rows that cross with it, as do those `after` it
    */
-  async read(columns: readonly string[], from: string, take: TakeField): Promise<void> {
+  async read(
+    columns: readonly string[],
+    from: string,
+    take: TakeField,
+    before: readonly Statement[] = [],
+    after: readonly Statement[] = [],
+  ): Promise<void> {
     if (!this.mayCopy) {
       const digits = columns.map((column) => `encode(${column}, 'hex')`);
-      await this.#exchange((wire) => wire.query(`SELECT ${digits.join(', ')} ${from}`), {
+      const text = `SELECT ${digits.join(', ')} ${from}`;
+      await this.#exchange([...before, { text }, ...after], {
         handleDataRow: ({ fields }) => {
           for (const [field, hex] of fields.entries()) take(bytesOf(hex), field);
         },
@@ -197,16 +210,12 @@ export class Connection {
       return;
     }
     const rows = new CopyRows(take, columns.length);
-    await this.#exchange(
-      (wire) => wire.query(`COPY (SELECT ${columns.join(', ')} ${from}) TO STDOUT (FORMAT binary)`),
-      {
-        handleCopyData: ({ chunk }) => rows.add(chunk),
-      },
-    );
+    const text = `COPY (SELECT ${columns.join(', ')} ${from}) TO STDOUT (FORMAT binary)`;
+    await this.#exchange([...before, { text }, ...after], { handleCopyData: ({ chunk }) => rows.add(chunk) });
     if (!rows.ended) throw toServerError(new Error('the server ended a COPY in the middle'));
   }
 
-  #exchange(submit: (wire: Wire) => void, parts: Partial<Exchange>): Promise<void> {
+  #exchange(statements: readonly Statement[], parts: Partial<Exchange>): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       let over = false;
       const watch = this.#watch(() => over);
@@ -230,7 +239,7 @@ export class Connection {
           const { stream } = this.#wire;
           stream.cork();
           try {
-            submit(this.#wire);
+            send(this.#wire, statements);
           } catch (error) {
             // half of it may be sent: nothing that is asked after that would be answered
             stream.destroy(new EngineError('io-error', { message: `it can not be sent: ${(error as Error).message}` }));

@@ -9,7 +9,7 @@ import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, ty
 import { Changes } from './changes.ts';
 import { deletionOfUnnamed, isSlice } from './chunks.ts';
 import { Claims } from './claims.ts';
-import type { Connection, Result } from './connection.ts';
+import type { Connection, Reading, Result } from './connection.ts';
 import { fencedError, Holder, isFenced } from './holder.ts';
 import { namesOf, storedName } from './names.ts';
 import type { PackedPatches } from './packed-patches.ts';
@@ -19,7 +19,7 @@ import { ServerLink } from './server-link.ts';
 import { loadSnapshot } from './snapshots.ts';
 import { ServerError } from './sqlstates.ts';
 import { StepByStep } from './step-by-step.ts';
-import { beginStatements, inTransaction, type Limits } from './transactions.ts';
+import { beginStatements, inTransaction, type Limits, readingBy, transact } from './transactions.ts';
 import { loadValue } from './values.ts';
 import { listStores, loadStore } from './whole-stores.ts';
 
@@ -56,10 +56,10 @@ export class PostgresqlEngine implements Engine {
   readonly #replaced = new Set<string>();
 
   constructor(settings: PostgresqlSettings) {
-    this.#holder = new Holder(settings.session, settings.leaseMs);
     this.#limits = { lockMs: LEAST_LOCK_MS, idleMs: settings.leaseMs };
-    this.#claims = new Claims(this.#holder, this.#limits);
-    this.#link = new ServerLink(settings, this.#holder, this.#claims);
+    this.#holder = new Holder(settings.session, settings.leaseMs, this.#limits);
+    this.#claims = new Claims(this.#holder, this.#limits, () => this.#callers.keys());
+    this.#link = new ServerLink(settings, this.#holder, this.#claims, this.#limits);
   }
 
   taskBegins(askedAt: number): void {
@@ -117,7 +117,13 @@ export class PostgresqlEngine implements Engine {
     if (callers.size === 0) this.#callers.delete(stored);
     this.#link.withdraw(caller.password, this.#passwords());
     if (caller.busyTimeoutMs === this.#limits.lockMs) this.#limits.lockMs = this.#longestWait();
-    if (callers.size > 0) return;
+    const [other] = callers;
+    if (other !== undefined) {
+      if (!caller.exclusive || [...callers].some(({ exclusive }) => exclusive)) return;
+      this.#claims.loosen(stored);
+      await this.#link.useOnce((connection) => this.#claim(connection, other));
+      return;
+    }
     this.#claims.leave(stored);
     await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
   }
@@ -176,9 +182,8 @@ export class PostgresqlEngine implements Engine {
   async #deleteSlices(connection: Connection, store: string): Promise<void> {
     let deleted: Result | undefined;
     do {
-      const slice = [deletionOfUnnamed('sds_snapshots', [store]), this.#holder.fence(), { text: 'COMMIT' }];
-      const results = await inTransaction(connection, () => connection.run(...beginStatements(this.#limits), ...slice));
-      deleted = results.at(-3);
+      const slice = [deletionOfUnnamed('sds_snapshots', [store]), this.#holder.fence()];
+      [deleted] = await transact(connection, this.#limits, ...slice);
     } while (isSlice(deleted));
     this.#replaced.delete(store);
   }
@@ -221,9 +226,8 @@ export class PostgresqlEngine implements Engine {
   async #insert(connection: Connection, packed: PackedPatches, point: CommitPoint): Promise<boolean> {
     const holder = this.#holder;
     try {
-      const statements = [...beginStatements(this.#limits), insertionOfAll(packed, holder, point), { text: 'COMMIT' }];
-      const results = await inTransaction(connection, () => connection.run(...statements));
-      if (results.at(-2)?.count !== packed.count) return false;
+      const [inserted] = await transact(connection, this.#limits, insertionOfAll(packed, holder, point));
+      if (inserted?.count !== packed.count) return false;
       holder.committed(point);
       return true;
     } catch (error) {
@@ -242,7 +246,7 @@ export class PostgresqlEngine implements Engine {
     const lost: number[] = [];
     for (const packed of changes.inserted) {
       const { positions, collided } = packed.firstOnes();
-      collided.push(...(await collidedOf(connection, packed, positions)));
+      collided.push(...(await collidedOf(readingBy(connection, this.#limits), packed, positions)));
       // those of patches that are kept lie under another number
       const ignored = collided.filter((position) => !packed.keepers.has(position));
       lost.push(...ignored.map((position) => packed.entries[position] ?? 0));
@@ -265,7 +269,7 @@ export class PostgresqlEngine implements Engine {
   }
 
   loadStore(caller: Caller): Promise<StoreFound> {
-    return this.#load(caller, (connection, store) => loadStore(connection, store, this.#limits));
+    return this.#with(caller, (connection, store) => loadStore(connection, store, this.#limits));
   }
 
   listStores(caller: Caller): Promise<string[]> {
@@ -280,7 +284,11 @@ export class PostgresqlEngine implements Engine {
     return this.#load(caller, (connection, store) => loadRecords(connection, store, prefix));
   }
 
-  #load<T>(caller: Caller, read: (connection: Connection, store: string) => Promise<T>): Promise<T> {
+  #load<T>(caller: Caller, read: (reading: Reading, store: string) => Promise<T>): Promise<T> {
+    return this.#with(caller, (connection, store) => read(readingBy(connection, this.#limits), store));
+  }
+
+  #with<T>(caller: Caller, read: (connection: Connection, store: string) => Promise<T>): Promise<T> {
     return this.#link.use(async (connection) => {
       await this.#claim(connection, caller);
       return read(connection, storedName(caller.storeId).stored);

@@ -22,8 +22,9 @@ import { reached } from '../../protocol/control.ts';
 import { ownerOf } from '../../protocol/postgresql/session.ts';
 import { performance } from '../../protocol/surroundings.ts';
 import { type CommitPoint, EngineError } from '../engine.ts';
-import type { Connection, Statement } from './connection.ts';
+import type { Connection, Result, Statement } from './connection.ts';
 import { ServerError } from './sqlstates.ts';
+import { type Limits, transact, upkeepOf } from './transactions.ts';
 
 /** Where a series of batches is: what of it was committed last. */
 export type Mark = Pick<CommitPoint, 'number' | 'part'>;
@@ -43,14 +44,19 @@ export class Holder {
   generation = -1;
   #incarnation = '';
   readonly leaseMs: number;
+  readonly #limits: Limits;
+  /** Whether its row was there before: that of a lost worker thread, or of an end that the server has not heard of. */
+  inherits = false;
+  #hasRegistered = false;
   #mark: Mark | undefined;
   /** When it was renewed last, as far as is known here. */
   renewedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(session: string, leaseMs: number) {
+  constructor(session: string, leaseMs: number, limits: Limits) {
     this.session = session;
     this.owner = ownerOf(session);
     this.leaseMs = leaseMs;
+    this.#limits = limits;
   }
 
   /** Whether something was committed before: then it must not be done again. */
@@ -72,6 +78,11 @@ export class Holder {
 
   // ---- its row -----------------------------------------------------------------------------------
 
+  /** Carries out what concerns this process as a whole, in a transaction of its own. */
+  transact(connection: Connection, ...statements: Statement[]): Promise<Result[]> {
+    return transact(connection, upkeepOf(this.#limits), ...statements);
+  }
+
   /**
    * Makes itself known over this connection, under an incarnation of its own, and learns what was committed. If it was fenced, or
    * forgotten, that is under a new generation, which goes on where the last one had to stop.
@@ -79,11 +90,11 @@ export class Holder {
   async register(connection: Connection): Promise<void> {
     const incarnation = randomUUID();
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-      const { rows } = await connection.one(
-        'SELECT generation, fenced::int, incarnation, batch, part FROM sds_holders WHERE session = $1 ORDER BY generation DESC LIMIT 1',
-        this.session,
-      );
-      const [row] = rows;
+      const [found] = await this.transact(connection, {
+        text: 'SELECT generation, fenced::int, incarnation, batch, part FROM sds_holders WHERE session = $1 ORDER BY generation DESC LIMIT 1',
+        values: [this.session],
+      });
+      const row = found?.rows[0];
       const [generation = null, fenced, seen = null, ...mark] = row ?? [];
       const isNew = fenced !== '0'; // or there is none
       if (isNew) this.#setMark(mark); // what was fenced can't commit any more
@@ -92,6 +103,8 @@ export class Holder {
         ? await this.#make(connection, wanted, incarnation)
         : await this.#take(connection, wanted, incarnation, seen);
       if (!isOurs) continue;
+      if (!isNew && !this.#hasRegistered) this.inherits = true;
+      this.#hasRegistered = true;
       this.generation = wanted;
       this.#incarnation = incarnation;
       this.renewedAt = performance.now();
@@ -102,7 +115,8 @@ export class Holder {
 
   async #make(connection: Connection, generation: number, incarnation: string): Promise<boolean> {
     const mark = this.#mark;
-    const [, inserted] = await connection.run(
+    const [, inserted] = await this.transact(
+      connection,
       { text: `DELETE FROM sds_holders WHERE expires < clock_timestamp() - interval '${FORGET_AFTER}'` },
       {
         text:
@@ -123,17 +137,15 @@ export class Holder {
 
   /** Takes the row over from the connection before; not if that has come to bear another incarnation since it was looked at. */
   async #take(connection: Connection, generation: number, incarnation: string, seen: string | null): Promise<boolean> {
-    const { rows } = await connection.one(
-      `UPDATE sds_holders SET expires = ${newExpiry('$3')}, incarnation = $4 ` +
+    const [taken] = await this.transact(connection, {
+      text:
+        `UPDATE sds_holders SET expires = ${newExpiry('$3')}, incarnation = $4 ` +
         'WHERE session = $1 AND generation = $2 AND incarnation = $5 AND NOT fenced RETURNING batch, part',
-      this.session,
-      String(generation),
-      String(this.leaseMs),
-      incarnation,
-      seen,
-    );
-    if (rows[0] === undefined) return false;
-    this.#setMark(rows[0]);
+      values: [this.session, String(generation), String(this.leaseMs), incarnation, seen],
+    });
+    const row = taken?.rows[0];
+    if (row === undefined) return false;
+    this.#setMark(row);
     return true;
   }
 
@@ -148,11 +160,15 @@ export class Holder {
 
   /** Keeps it alive; false if it must register anew. Also over another connection than the one that has registered. */
   async renew(connection: Connection): Promise<boolean> {
-    const { text, values } = this.update(1);
-    const { count } = await connection.one(text, ...values);
-    if (count === 0) return false;
+    const [renewed] = await this.transact(connection, this.update(1));
+    if (renewed?.count !== 1) return false;
     this.renewedAt = performance.now();
     return true;
+  }
+
+  /** Has left, as far as the server could be told. */
+  ended(): void {
+    this.#hasRegistered = false;
   }
 
   /** Leaves: nobody has to wait until it is given up for lost. Fails as a fence does. */

@@ -15,6 +15,8 @@ export interface LeaseLink {
   readonly isConnected: boolean;
   /** Renews over the link itself; connects for it, if nobody else does: the lease must not run out for want of traffic. */
   renew(): Promise<void>;
+  /** Gives back what was left by the one before, whose row this process has: called once all providers are known. */
+  giveBackInherited(): void;
   /** Makes another connection. */
   connect(): Promise<Connection>;
 }
@@ -23,7 +25,7 @@ export class Lease {
   readonly #holder: Holder;
   readonly #link: LeaseLink;
   #keeper: Connection | undefined;
-  #renewing = false;
+  #renewingBeside = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(holder: Holder, link: LeaseLink) {
@@ -32,7 +34,10 @@ export class Lease {
   }
 
   begin(): void {
-    this.#timer ??= setInterval(() => this.#renew(), this.#holder.leaseMs / 3);
+    this.#timer ??= setInterval(() => {
+      this.#renew();
+      if (this.#holder.inherits) this.#link.giveBackInherited();
+    }, this.#holder.leaseMs / 3);
   }
 
   end(): void {
@@ -46,14 +51,17 @@ export class Lease {
   }
 
   #renew(): void {
-    if (this.#renewing || !this.#link.holdsStores) return;
+    if (!this.#link.holdsStores) return;
     if (performance.now() - this.#holder.renewedAt < this.#holder.leaseMs / 4) return; // a transaction did
-    this.#renewing = true;
-    const renewed = this.#link.isBusy ? this.#renewBeside() : this.#link.renew();
-    void renewed
-      .catch(() => undefined) // tried again soon; calls tell of trouble
+    // tried again soon; calls tell of trouble
+    if (!this.#link.isBusy) return void this.#link.renew().catch(() => undefined);
+    // one of the link's own may be what it is busy with: its connection may have fallen silent
+    if (this.#renewingBeside) return;
+    this.#renewingBeside = true;
+    void this.#renewBeside()
+      .catch(() => undefined)
       .then(() => {
-        this.#renewing = false;
+        this.#renewingBeside = false;
       });
   }
 

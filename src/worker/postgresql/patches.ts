@@ -3,7 +3,7 @@ import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
 import { Blocks } from '../blocks.ts';
 import { EngineError } from '../engine.ts';
 import { textArray } from './arrays.ts';
-import type { Connection, Result, Statement } from './connection.ts';
+import type { Connection, Reading, Result, Statement } from './connection.ts';
 import type { Holder, Mark } from './holder.ts';
 import type { PackedPatches, Positions } from './packed-patches.ts';
 
@@ -62,16 +62,12 @@ export function collidedIn(found: Result | undefined, positions: Positions): num
   return (found?.rows ?? []).map(([n]) => (positions === 'all' ? Number(n) - 1 : (positions[Number(n) - 1] ?? 0)));
 }
 
-export async function collidedOf(
-  connection: Connection,
-  packed: PackedPatches,
-  positions: Positions,
-): Promise<number[]> {
-  const [found] = await connection.run(collisions(packed, positions));
-  return collidedIn(found, positions);
+export async function collidedOf(connection: Reading, packed: PackedPatches, positions: Positions): Promise<number[]> {
+  const { text, values = [] } = collisions(packed, positions);
+  return collidedIn(await connection.one(text, ...values), positions);
 }
 
-export async function loadPatchesSince(connection: Connection, store: string, clock: number): Promise<PatchBlocks> {
+export async function loadPatchesSince(connection: Reading, store: string, clock: number): Promise<PatchBlocks> {
   const blocks = new Blocks();
   const those = `FROM sds_patches WHERE store_id = ${connection.escapeLiteral(store)} AND clock > ${clock} ORDER BY clock`;
   await connection.read(['data'], those, (data) => blocks.add(data));

@@ -7,7 +7,7 @@ import type { RecordsFound } from '../../protocol/service.ts';
 import { Buffer } from '../../protocol/surroundings.ts';
 import { Blocks } from '../blocks.ts';
 import { byteaArray } from './arrays.ts';
-import type { Connection, Statement } from './connection.ts';
+import type { Reading, Statement } from './connection.ts';
 
 /** An index entry has at most 2,704 bytes, of which the store's name may take 1,000. */
 const LONGEST_KEY = 1000;
@@ -112,7 +112,7 @@ function literal(bytes: Buffer): string {
 
 // ---- loads ---------------------------------------------------------------------------------------------
 
-export async function loadRecord(connection: Connection, store: string, name: string): Promise<Uint8Array | undefined> {
+export async function loadRecord(connection: Reading, store: string, name: string): Promise<Uint8Array | undefined> {
   const { key } = storedKey(name);
   let found: Uint8Array | undefined;
   const that = `FROM sds_records WHERE store_id = ${connection.escapeLiteral(store)} AND key = ${literal(key)}`;
@@ -122,7 +122,7 @@ export async function loadRecord(connection: Connection, store: string, name: st
   return found;
 }
 
-export async function loadRecords(connection: Connection, store: string, prefix: string): Promise<RecordsFound> {
+export async function loadRecords(connection: Reading, store: string, prefix: string): Promise<RecordsFound> {
   const keys: string[] = [];
   const blocks = new Blocks();
   const those = `FROM sds_records WHERE store_id = ${connection.escapeLiteral(store)}${conditionOf(prefix)}`;

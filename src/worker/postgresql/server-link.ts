@@ -16,6 +16,7 @@ import { loadPg, type Pg } from './load-pg.ts';
 import { answersOf, type Password } from './password.ts';
 import { isRefusal, ServerError } from './sqlstates.ts';
 import { prepareTables } from './tables.ts';
+import type { Limits } from './transactions.ts';
 
 /** Between attempts. The longest is short enough that a server that is back is found within a fraction of a second. */
 const FIRST_PAUSE_MS = 20;
@@ -28,10 +29,18 @@ const LEAST_PROBE_MS = 1000;
 /** The most that are tried: a server may lock a role out that is refused again and again. */
 const MOST_PASSWORDS = 4;
 
+/** What keeps it from being found out says of other calls that they are not stored, and of this one nothing. */
+function inDoubtFor(error: EngineError): EngineError {
+  if (error.code === 'connection-failed') return error;
+  const message = `the connection was lost in the middle, and the server could not be asked again: ${error.message}`;
+  return new EngineError('connection-failed', { ...error.reported, message });
+}
+
 export class ServerLink implements LeaseLink {
   readonly #settings: PostgresqlSettings;
   readonly #holder: Holder;
   readonly #claims: Claims;
+  readonly #limits: Limits;
   readonly #lease: Lease;
   /** Those that providers came with: first the one that was accepted last, if there is one, then the newest. */
   #passwords: Password[] = [];
@@ -52,10 +61,11 @@ export class ServerLink implements LeaseLink {
   #turn: Promise<unknown> = Promise.resolve();
   #inUse = 0;
 
-  constructor(settings: PostgresqlSettings, holder: Holder, claims: Claims) {
+  constructor(settings: PostgresqlSettings, holder: Holder, claims: Claims, limits: Limits) {
     this.#settings = settings;
     this.#holder = holder;
     this.#claims = claims;
+    this.#limits = limits;
     this.#lease = new Lease(holder, this);
   }
 
@@ -100,22 +110,27 @@ export class ServerLink implements LeaseLink {
     if (isBehind && hasWaited(begunAt) >= this.#settings.retryForMs) throw this.#failure;
     let pause = FIRST_PAUSE_MS;
     let lost = 0;
+    /** Whether work went down with its connection, and it is not known yet whether it was committed. */
+    let inDoubt = false;
+    const failed = (error: EngineError) => (inDoubt ? inDoubtFor(error) : error);
     for (;;) {
       const triedAt = performance.now();
       const before = this.#connection;
       let used: Connection | undefined;
       try {
         used = await this.#ready();
+        inDoubt = false;
         const result = await work(used);
         this.#awaySince = this.#failure = undefined;
         return result;
       } catch (error) {
-        if (!(error instanceof ServerError)) throw EngineError.of(error, 'io-error'); // this call's failure alone
+        if (!(error instanceof ServerError)) throw failed(EngineError.of(error, 'io-error')); // this call's failure alone
         const isLost = isFenced(error);
         if (isLost) this.#known = false;
-        else if (error.retry === 'no') throw error;
+        else if (error.retry === 'no') throw failed(error);
         const now = performance.now();
         const isAway = error.retry === 'reconnect';
+        if (isAway && used !== undefined) inDoubt = true;
         if (isAway) {
           this.#connection?.drop();
           // one that has said nothing was away before that was noticed, and so was one that took no connection
@@ -126,10 +141,10 @@ export class ServerLink implements LeaseLink {
         const wasOld = isAway && used !== undefined && used === before && !used.unreachable;
         if (isLost && ++lost < MOST_LOST) continue;
         if (waited >= this.#settings.retryForMs && !wasOld) {
-          if (isLost) throw notUpdated();
+          if (isLost) throw failed(notUpdated());
           const wasSlow = now - triedAt >= this.#probeMs; // one that refuses at once may be asked again
           if (isAway) [this.#gaveUpAt, this.#failure] = [now, wasSlow ? error : undefined];
-          throw error;
+          throw failed(error);
         }
         // not in step with other processes that wait for the same server
         await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random())));
@@ -161,7 +176,10 @@ export class ServerLink implements LeaseLink {
 
   async #onceKnown<T>(connection: Connection, work: (connection: Connection) => Promise<T>): Promise<T> {
     if (!this.#known) {
-      if (!this.#prepared) await prepareTables(connection, this.#settings.createTables);
+      const { createTables } = this.#settings;
+      if (!this.#prepared) {
+        await prepareTables((...statements) => this.#holder.transact(connection, ...statements), createTables);
+      }
       this.#prepared = true;
       await this.#holder.register(connection);
       if (!(await this.#claims.areKnown(connection))) await this.#claims.keepWhatIsLeft(connection);
@@ -182,7 +200,15 @@ export class ServerLink implements LeaseLink {
 
   async connect(): Promise<Connection> {
     const { target, connectTimeoutMs, retryForMs, places } = this.#settings;
-    const patience = { silenceMs: Math.max(retryForMs, connectTimeoutMs), retryForMs, probeMs: this.#probeMs };
+    const limits = this.#limits;
+    const patience = {
+      // it may wait for a lock, which providers that come later may want to wait for longer
+      get silenceMs() {
+        return Math.max(retryForMs, connectTimeoutMs) + limits.lockMs;
+      },
+      retryForMs,
+      probeMs: this.#probeMs,
+    };
     this.#pg ??= loadPg(places);
     let noPassword: unknown;
     let refusal: unknown;
@@ -263,14 +289,19 @@ export class ServerLink implements LeaseLink {
     });
   }
 
+  giveBackInherited(): void {
+    void this.useOnce((connection) => this.#claims.giveBackInherited(connection));
+  }
+
   // ---- the end -----------------------------------------------------------------------------------------
 
   /** Gives back what this process has there, and says goodbye. */
   async close(): Promise<void> {
     this.#lease.end();
-    await this.useOnce((connection) => connection.run(...this.#holder.leaving()));
+    await this.useOnce((connection) => this.#holder.transact(connection, ...this.#holder.leaving()));
     await Promise.all([this.#connection?.close(), this.#lease.close()]);
     this.#connection = undefined;
     this.#claims.forget();
+    this.#holder.ended();
   }
 }

@@ -1,6 +1,6 @@
 /** A store's snapshot: one row, or a head and chunk rows. */
 import { isLarge, readWhole, writeChunks } from './chunks.ts';
-import type { Connection, Statement } from './connection.ts';
+import type { Connection, Reading, Statement } from './connection.ts';
 
 export interface Snapshot {
   clock: number;
@@ -31,6 +31,6 @@ export function insteadOf(clock: number | undefined, { text, values = [] }: Stat
   return { text: `${text} WHERE sds_snapshots.clock = $${values.length + 1}`, values: [...values, seen] };
 }
 
-export function loadSnapshot(connection: Connection, store: string): Promise<Uint8Array | undefined> {
+export function loadSnapshot(connection: Reading, store: string): Promise<Uint8Array | undefined> {
   return readWhole(connection, 'sds_snapshots', store);
 }

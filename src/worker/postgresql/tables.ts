@@ -2,7 +2,7 @@
 import { SCHEMA_VERSION, schemaStatements, shapeStatements } from '../../protocol/postgresql/schema.ts';
 import { Promise, setTimeout } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
-import type { Connection } from './connection.ts';
+import type { Result, Statement } from './connection.ts';
 import { ServerError } from './sqlstates.ts';
 
 const MOST_ATTEMPTS = 20;
@@ -16,9 +16,12 @@ const MISSING_TABLE = '42P01';
  */
 const meanwhile = new Set(['23505', '42P07', '42P06', '42710', '40001', '40P01', 'XX000']);
 
-export async function prepareTables(connection: Connection, mayCreate: boolean): Promise<void> {
+type Run = (...statements: Statement[]) => Promise<Result[]>;
+
+/** @param run - carries out statements together, in a transaction of their own */
+export async function prepareTables(run: Run, mayCreate: boolean): Promise<void> {
   for (let attempt = 1; ; attempt++) {
-    const version = await versionOf(connection);
+    const version = await versionOf(run);
     if (version === SCHEMA_VERSION) break;
     if (version !== undefined) {
       const message = `its tables are of version ${version}, this is a program for version ${SCHEMA_VERSION}`;
@@ -30,20 +33,21 @@ export async function prepareTables(connection: Connection, mayCreate: boolean):
       throw new EngineError('open-failed', { message, code: MISSING_TABLE });
     }
     try {
-      for (const text of schemaStatements) await connection.run({ text });
+      for (const text of schemaStatements) await run({ text });
     } catch (error) {
       if (attempt >= MOST_ATTEMPTS || !(error instanceof ServerError) || !meanwhile.has(error.sqlState ?? ''))
         throw error;
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (0.5 + Math.random())));
     }
   }
-  await connection.run(...shapeStatements().map((text) => ({ text })));
+  await run(...shapeStatements().map((text) => ({ text })));
 }
 
-async function versionOf(connection: Connection): Promise<number | undefined> {
+async function versionOf(run: Run): Promise<number | undefined> {
   try {
-    const { rows } = await connection.one('SELECT version FROM sds_schema WHERE id = 1');
-    return rows[0] === undefined ? undefined : Number(rows[0][0]);
+    const [found] = await run({ text: 'SELECT version FROM sds_schema WHERE id = 1' });
+    const row = found?.rows[0];
+    return row === undefined ? undefined : Number(row[0]);
   } catch (error) {
     if (error instanceof ServerError && error.sqlState === MISSING_TABLE) return undefined;
     throw error;

@@ -1,5 +1,5 @@
 /** How transactions begin, and what becomes of them if something fails. */
-import type { Connection, Statement } from './connection.ts';
+import type { Connection, Reading, Result, Statement } from './connection.ts';
 
 /** Set for one transaction alone: a pooler gives the next one to another connection. */
 export interface Limits {
@@ -9,23 +9,59 @@ export interface Limits {
   idleMs: number;
 }
 
-export function beginStatements({ lockMs, idleMs }: Limits): Statement[] {
+/**
+ * Each statement sees what was committed before it, also behind a lock that it has waited for: a server's default may be another. The
+ * level is written as the server shows it: whoever looks for the word COMMIT in what crosses is to find the statement alone.
+ */
+export const BEGIN: Statement = { text: 'BEGIN ISOLATION LEVEL read committed' };
+
+/** What lets a process be known, and leave: nobody keeps it waiting for long, and without it no call is carried out. */
+const LEAST_UPKEEP_LOCK_MS = 1000;
+
+export function upkeepOf({ lockMs, idleMs }: Limits): Limits {
+  return { lockMs: Math.max(lockMs, LEAST_UPKEEP_LOCK_MS), idleMs };
+}
+
+function limitStatements({ lockMs, idleMs }: Limits): Statement[] {
   return [
-    { text: 'BEGIN' },
     { text: `SET LOCAL lock_timeout = ${lockMs}` },
     { text: `SET LOCAL idle_in_transaction_session_timeout = ${idleMs}` },
   ];
 }
 
+export function beginStatements(limits: Limits): Statement[] {
+  return [BEGIN, ...limitStatements(limits)];
+}
+
+const COMMIT: Statement = { text: 'COMMIT' };
+
+/** Carries out statements in one round trip, as a transaction of their own. */
+export async function transact(connection: Connection, limits: Limits, ...statements: Statement[]): Promise<Result[]> {
+  const begin = beginStatements(limits);
+  const all = [...begin, ...statements, COMMIT];
+  const results = await inTransaction(connection, () => connection.run(...all));
+  return results.slice(begin.length, -1);
+}
+
+/** The same for what is read: each query is a transaction of its own, with limits, and takes one round trip. */
+export function readingBy(connection: Connection, limits: Limits): Reading {
+  return {
+    one: async (text, ...values) => {
+      const [result] = await transact(connection, limits, { text, values });
+      return result ?? { rows: [], count: 0 };
+    },
+    read: (columns, from, take) =>
+      inTransaction(connection, () => connection.read(columns, from, take, beginStatements(limits), [COMMIT])),
+    escapeLiteral: (text) => connection.escapeLiteral(text),
+  };
+}
+
 /** Reads as the database is at one moment, whatever is committed meanwhile. */
-export function ofOneMoment<T>(connection: Connection, { idleMs }: Limits, read: () => Promise<T>): Promise<T> {
+export function ofOneMoment<T>(connection: Connection, limits: Limits, read: () => Promise<T>): Promise<T> {
   return inTransaction(connection, async () => {
-    await connection.run(
-      { text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' },
-      { text: `SET LOCAL idle_in_transaction_session_timeout = ${idleMs}` },
-    );
+    await connection.run({ text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' }, ...limitStatements(limits));
     const found = await read();
-    await connection.run({ text: 'COMMIT' });
+    await connection.run(COMMIT);
     return found;
   });
 }

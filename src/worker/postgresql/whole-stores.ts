@@ -2,7 +2,7 @@
 import type { StoreFound } from '../../protocol/service.ts';
 import { Buffer } from '../../protocol/surroundings.ts';
 import { lacksBytes, readBehind } from './chunks.ts';
-import type { Connection, Statement } from './connection.ts';
+import type { Connection, Reading, Statement } from './connection.ts';
 import { nameOf } from './names.ts';
 import { loadPatchesSince } from './patches.ts';
 import { type Limits, ofOneMoment } from './transactions.ts';
@@ -46,7 +46,7 @@ const LIST =
   'SELECT coalesce(name, store_id) FROM (SELECT store_id FROM sds_snapshots UNION ' +
   `${storesOf('sds_patches')} UNION ${storesOf('sds_records')}) AS stores LEFT JOIN sds_long_names ON short = store_id`;
 
-export async function listStores(connection: Connection): Promise<string[]> {
+export async function listStores(connection: Reading): Promise<string[]> {
   const { rows } = await connection.one(LIST);
   const named = rows.map(([stored]) => nameOf(String(stored))).map((name) => ({ name, bytes: Buffer.from(name) }));
   return named.sort((a, b) => Buffer.compare(a.bytes, b.bytes)).map(({ name }) => name);

@@ -48,7 +48,7 @@ export class DatabaseWriter implements Writer {
   }
 
   async begin(sources: readonly Source[]): Promise<void> {
-    await this.#server.use((connection) => prepareTables(connection, true));
+    await this.#server.use((connection) => prepareTables((...statements) => connection.run(...statements), true));
     for (const source of sources) this.#keys.set(source, keyOf(source.identity));
     const sql = 'SELECT source FROM sds_copies WHERE source = ANY($1::text[])';
     const keys = textArray([...this.#keys.values()]);
@@ -213,13 +213,11 @@ export class DatabaseWriter implements Writer {
 
   /** Values that an earlier call has added stay on record if this one was to leave them out: another one must not add them again. */
   async finish(): Promise<void> {
-    const forget = (server: CopyConnection) =>
-      server.run(
-        ...[...this.#keys].map(([{ values }, key]) => ({
-          text: `DELETE FROM sds_copies WHERE source = $1${values === undefined ? " AND print = ''" : ''}`,
-          values: [key],
-        })),
-      );
+    const statements = [...this.#keys].map(([{ values }, key]) => ({
+      text: `DELETE FROM sds_copies WHERE source = $1${values === undefined ? " AND print = ''" : ''}`,
+      values: [key],
+    }));
+    const forget = (server: CopyConnection) => server.transaction(() => server.run(...statements));
     try {
       await forget(this.#server);
     } catch (error) {
