@@ -1,11 +1,12 @@
 /** A damaged page costs what lies on it, and no more: all else is saved into a new file, and it is told that something is missing. */
-import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { copyStores, SDS_DesktopPersistenceProvider, verifyDatabase } from 'sds-persistence-worker';
 import { expect, it } from 'vitest';
 import { command } from '../support/command-line.ts';
 import { freshFile, freshFolder } from '../support/files.ts';
+import { makeStoreFile } from '../support/store-files.ts';
 
 const PAGE = 4096;
 
@@ -108,6 +109,68 @@ it.each<[string, (dbPath: string) => void, number]>([
   const isLost = whole.length > left.length;
   expect(isLost).toBe(lost > 0);
   expect([LeftOut > 0, LeftOut <= whole.length - left.length]).toEqual([isLost, true]);
+});
+
+/** Gives a row of patches another number where it lies; both take two bytes. */
+function renumber(dbPath: string, row: number, to: number): void {
+  const varint = (number: number) => Buffer.from([0x80 | (number >> 7), number & 0x7f]);
+  const leaves = pagesOf(dbPath, 'patches');
+  const bytes = readFileSync(dbPath);
+  for (const start of leaves.map((page) => (page - 1) * PAGE)) {
+    const cells = bytes.readUInt16BE(start + 3);
+    for (let cell = 0; cell < cells; cell++) {
+      const at = start + bytes.readUInt16BE(start + 8 + 2 * cell) + 1; // behind the size of the row, of a byte
+      if (!bytes.subarray(at, at + 2).equals(varint(row))) continue;
+      varint(to).copy(bytes, at);
+      writeFileSync(dbPath, bytes);
+      return;
+    }
+  }
+  throw new Error('there is no such row');
+}
+
+const PATCHES = 13_000;
+
+/** Which of so many patches are on rows that can be found by a number. */
+function findable(dbPath: string): Set<unknown> {
+  return withDatabase(dbPath, (database) => {
+    const one = database.prepare('SELECT clock FROM patches NOT INDEXED WHERE rowid = ?');
+    const found = new Set<unknown>();
+    for (let row = 1; row <= PATCHES; row++) {
+      try {
+        for (const { clock } of one.all(row)) found.add(clock);
+      } catch {
+        // on a page that can't be read
+      }
+    }
+    return found;
+  });
+}
+
+it.each<[string, (dbPath: string) => void]>([
+  ['a higher number than all others', (file) => renumber(file, 4096, 13_500)],
+  ['the number of another row', (file) => renumber(file, 4096, 12_288)],
+  ['the number of another row, further on', (file) => renumber(file, 4098, 12_288)],
+  ['a lower number', (file) => renumber(file, 8905, 200)],
+  [
+    'a lower number, another one a higher one, and a page can not be read',
+    (file) => {
+      renumber(file, 8905, 200);
+      renumber(file, 12_000, 12_999);
+      damage(file, pagesOf(file, 'patches')[1]);
+    },
+  ],
+])('a damaged row bears %s: the rows between are saved', async (_, spoil) => {
+  const dbPath = freshFile();
+  const numbers = `WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ${PATCHES})`;
+  makeStoreFile(dbPath, {
+    patches: 0,
+    sql: `INSERT INTO patches ${numbers} SELECT 'long', i, zeroblob(40) FROM n`,
+  });
+  spoil(dbPath);
+  const { size } = findable(dbPath);
+  const { LeftOut, Patches } = await copyStores(dbPath, join(freshFolder(), 'saved.db'), { Salvage: true });
+  expect({ Patches, LeftOut }).toEqual({ Patches: size, LeftOut: PATCHES - size });
 });
 
 it('a store is found by its name, also if the index does not lead to it', async () => {

@@ -153,11 +153,11 @@ export class SalvageReader implements Reader {
 
   /** The numbers of the rows in a table: up to the first page that can't be read, down to the last one, and those in between. */
   *#numbersIn(table: Table): Generator<number[]> {
-    const up = `SELECT ${ROW} AS row FROM ${table} NOT INDEXED WHERE rowid > ? ORDER BY rowid LIMIT ?`;
-    const low = yield* this.#walk(up, Number.MIN_SAFE_INTEGER, (row, last) => row > last);
+    const up = `SELECT ${ROW} AS row FROM ${table} NOT INDEXED WHERE rowid >= ? ORDER BY rowid LIMIT ?`;
+    const low = yield* this.#walk(up, Number.MIN_SAFE_INTEGER, (row, before) => row > before);
     if (low === undefined) return;
-    const down = `SELECT ${ROW} AS row FROM ${table} NOT INDEXED WHERE rowid < ? ORDER BY rowid DESC LIMIT ?`;
-    const high = yield* this.#walk(down, Number.MAX_SAFE_INTEGER, (row, last) => row < last && row > low);
+    const down = `SELECT ${ROW} AS row FROM ${table} NOT INDEXED WHERE rowid <= ? ORDER BY rowid DESC LIMIT ?`;
+    const high = yield* this.#walk(down, Number.MAX_SAFE_INTEGER, (row, before) => row < before && row > low);
     // the order makes it read the index alone
     const between = `SELECT ${ROW} AS row FROM ${table} WHERE +rowid > ? AND +rowid < ? ORDER BY ${forms[table].key}`;
     const listed = this.#try(between, low, high ?? low);
@@ -179,27 +179,32 @@ export class SalvageReader implements Reader {
     }
   }
 
-  /** Numbers in their order, as far as they can be read; returns the last one, or `undefined` if these are all. */
+  /**
+   * Numbers in their order, as far as they can be read; returns one of the last, or `undefined` if these are all. A damaged row
+   * may bear any number, also that of another row: it goes on from one that was seen between two that fit, if it finds that one
+   * and the next one again.
+   */
   *#walk(
     sql: string,
     from: number,
-    follows: (row: number, last: number) => boolean,
+    follows: (row: number, before: number) => boolean,
   ): Generator<number[], number | undefined> {
-    let last = from;
+    let seen: number[] = [];
     for (let count = NUMBERS_A_READ; count >= 1; ) {
-      const rows = this.#try(sql, last, count);
-      if (rows === undefined) {
+      const numbers = this.#try(sql, seen[0] ?? from, count + 2)?.map(({ row }) => Number(row));
+      const isFoundAgain = seen.every((row, i) => numbers?.[i] === row);
+      if (!isFoundAgain || !numbers?.every((row, i) => follows(row, numbers[i - 1] ?? from))) {
         count >>= 1;
         continue;
       }
-      const numbers = rows.map(({ row }) => Number(row));
-      if (numbers.length === 0) return undefined;
-      const after = numbers.at(-1) as number; // it has one
-      if (!follows(after, last)) break; // a damaged table may lead anywhere
-      yield numbers;
-      last = after;
+      if (numbers.length < count + 2) {
+        yield numbers;
+        return undefined;
+      }
+      yield numbers.slice(0, -1);
+      seen = numbers.slice(-2);
     }
-    return last;
+    return seen[0] ?? from;
   }
 
   // ---- reading ---------------------------------------------------------------------------------------
@@ -217,9 +222,10 @@ export class SalvageReader implements Reader {
   }
 
   #read(table: Table, sql: string, number: number): Row | undefined {
-    const rows = this.#try(sql, number);
-    if (rows === undefined) this.#leftOut.add(`${table} ${number}`);
-    return rows?.[0];
+    // it may not be found either where it was seen, in a damaged table
+    const row = this.#try(sql, number)?.[0];
+    if (row === undefined) this.#leftOut.add(`${table} ${number}`);
+    return row;
   }
 
   /** What was found of a store in a table, some at a time; patches by their numbers, all else in the order in which it was made. */
