@@ -195,13 +195,16 @@ it('the command line says that rows were left out, and what to do about a file t
   expect(unreadable?.Advice).toContain('copy --salvage');
 });
 
-it('a file of which nothing can be read is an error, and no empty one is made of it', async () => {
+it.each([
+  ['where its rows lie', 10, (file: string) => damage(file, pagesOf(file, 'patches')[0])],
+  ['where its row goes on', 9000, (file: string) => damage(file, pagesOf(file, 'patches', 'overflow')[0], 4)],
+] as const)('a file that can not be read %s is an error, and no empty one is made of it', async (_, size, spoil) => {
   const dbPath = freshFile();
   {
     await using provider = new SDS_DesktopPersistenceProvider(dbPath, 'notes');
-    await provider.appendPatch(new Uint8Array(10), 1);
+    await provider.appendPatch(new Uint8Array(size), 1);
   }
-  damage(dbPath, pagesOf(dbPath, 'patches')[0]);
+  spoil(dbPath);
   const target = join(freshFolder(), 'saved.db');
   const saving = await command(['copy', '--salvage', dbPath, target]);
   expect(saving.exitCode).toBe(1);
