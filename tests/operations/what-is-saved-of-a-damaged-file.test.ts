@@ -129,6 +129,10 @@ function renumber(dbPath: string, row: number, to: number): void {
   throw new Error('there is no such row');
 }
 
+const manyPatches = (count: number) =>
+  `WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ${count})
+  INSERT INTO patches SELECT 'long', i, zeroblob(40) FROM n`;
+
 const PATCHES = 13_000;
 
 /** Which of so many patches are on rows that can be found by a number. */
@@ -162,15 +166,23 @@ it.each<[string, (dbPath: string) => void]>([
   ],
 ])('a damaged row bears %s: the rows between are saved', async (_, spoil) => {
   const dbPath = freshFile();
-  const numbers = `WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ${PATCHES})`;
-  makeStoreFile(dbPath, {
-    patches: 0,
-    sql: `INSERT INTO patches ${numbers} SELECT 'long', i, zeroblob(40) FROM n`,
-  });
+  makeStoreFile(dbPath, { patches: 0, sql: manyPatches(PATCHES) });
   spoil(dbPath);
   const { size } = findable(dbPath);
   const { LeftOut, Patches } = await copyStores(dbPath, join(freshFolder(), 'saved.db'), { Salvage: true });
   expect({ Patches, LeftOut }).toEqual({ Patches: size, LeftOut: PATCHES - size });
+});
+
+it('what lies between two damaged pages may be more rows than fit into memory', async () => {
+  const dbPath = makeStoreFile(freshFile(), { patches: 0, sql: manyPatches(100_000) });
+  const leaves = pagesOf(dbPath, 'patches');
+  damage(dbPath, leaves[1]);
+  damage(dbPath, leaves.at(-2));
+  const target = join(freshFolder(), 'saved.db');
+  // that of the thread as well
+  const saved = await command(['copy', '--salvage', dbPath, target], { flags: ['--max-old-space-size=20'] });
+  expect(saved.exitCode).toBe(0);
+  expect(saved.stdout).toMatch(/ 99,\d{3} patches/);
 });
 
 it('a store is found by its name, also if the index does not lead to it', async () => {
