@@ -1,5 +1,5 @@
 /** Which database files a name on the command line stands for, and the folders that copies go into. */
-import { closeSync, type Dirent, mkdirSync, openSync, readdirSync, readSync, realpathSync, statSync } from 'node:fs';
+import { closeSync, type Dirent, mkdirSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { hasOwnLocks, isFileUrl, readFileUrl } from '../protocol/file-url.ts';
 import { Failure, type Run } from './run.ts';
@@ -24,7 +24,10 @@ function filesIn(run: Run, folder: string, leftOut: string | undefined): string[
   return entries.flatMap((entry) => {
     const path = join(folder, entry.name);
     // links to folders are not followed: they may lead in a circle
-    if (entry.isDirectory()) return run.recursive && realPathOf(path) !== leftOut ? filesIn(run, path, leftOut) : [];
+    if (entry.isDirectory()) {
+      const isLeftOut = leftOut !== undefined && identityOf(path) === leftOut;
+      return run.recursive && !isLeftOut ? filesIn(run, path, leftOut) : [];
+    }
     if (entry.name.startsWith('sds-partial-') || !isFile(entry, path)) return [];
     return /\.(db|sqlite3?)$/i.test(path) || isDatabase(path) ? [path] : [];
   });
@@ -39,11 +42,13 @@ function isFile(entry: Dirent, path: string): boolean {
   }
 }
 
-function realPathOf(path: string): string | undefined {
+/** By which a folder is known, whatever the spelling of its name: numbers that may be too large for JavaScript's ordinary ones. */
+function identityOf(folder: string): string | undefined {
   try {
-    return realpathSync(path);
+    const { dev, ino } = statSync(folder, { bigint: true });
+    return `${dev} ${ino}`;
   } catch {
-    return undefined; // not there, or out of reach: nothing in it can be found either
+    return undefined; // not there, or out of reach: listing it will tell
   }
 }
 
@@ -83,7 +88,7 @@ function isDatabase(path: string): boolean {
  * @param target - a folder into which they are copied: it may lie within one of these, and its copies are not copied again
  */
 export function filesOf(run: Run, names: readonly string[], target?: string): string[] {
-  const leftOut = target === undefined ? undefined : realPathOf(target);
+  const leftOut = target === undefined ? undefined : identityOf(target);
   return names.flatMap((name) => {
     if (!isFolder(name)) return [name];
     const failures = run.failures;

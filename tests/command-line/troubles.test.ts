@@ -325,6 +325,24 @@ describe('without rights', () => {
     ]);
   });
 
+  it.each([['verify'], ['backup', 'saved']])(
+    '%s: a folder within one that may be listed, but not entered, is told',
+    async (name, ...target) => {
+      const cwd = freshFolder();
+      mkdirSync(join(cwd, 'data/closed/within'), { recursive: true });
+      makeStoreFile(join(cwd, 'data/file.db'));
+      makeStoreFile(join(cwd, 'data/closed/within/file.db'));
+      if (isRoot) chownSync(cwd, nobody, nobody);
+      withoutRights(join(cwd, 'data/closed'), 0o444);
+      const { exitCode, stdout } = await asNobody([name, '--json', '--recursive', 'data', ...target], cwd);
+      expect((JSON.parse(stdout) as Document).Results).toMatchObject([
+        { Path: 'data/closed/within', Ok: false, Error: { Code: 'folder-unreadable' } },
+        { Path: 'data/file.db', Ok: true },
+      ]);
+      expect(exitCode).toBe(1);
+    },
+  );
+
   it('a backup into a folder that may not be made', async () => {
     const cwd = freshFolder();
     for (const folder of ['data', 'closed']) mkdirSync(join(cwd, folder));

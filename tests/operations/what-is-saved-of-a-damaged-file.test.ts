@@ -1,11 +1,12 @@
 /** A damaged page costs what lies on it, and no more: all else is saved into a new file, and it is told that something is missing. */
-import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { copyStores, SDS_DesktopPersistenceProvider, verifyDatabase } from 'sds-persistence-worker';
 import { expect, it } from 'vitest';
 import { command } from '../support/command-line.ts';
 import { freshFile, freshFolder } from '../support/files.ts';
+import { makeStoreFile } from '../support/store-files.ts';
 
 const PAGE = 4096;
 
@@ -110,6 +111,80 @@ it.each<[string, (dbPath: string) => void, number]>([
   expect([LeftOut > 0, LeftOut <= whole.length - left.length]).toEqual([isLost, true]);
 });
 
+/** Gives a row of patches another number where it lies; both take two bytes. */
+function renumber(dbPath: string, row: number, to: number): void {
+  const varint = (number: number) => Buffer.from([0x80 | (number >> 7), number & 0x7f]);
+  const leaves = pagesOf(dbPath, 'patches');
+  const bytes = readFileSync(dbPath);
+  for (const start of leaves.map((page) => (page - 1) * PAGE)) {
+    const cells = bytes.readUInt16BE(start + 3);
+    for (let cell = 0; cell < cells; cell++) {
+      const at = start + bytes.readUInt16BE(start + 8 + 2 * cell) + 1; // behind the size of the row, of a byte
+      if (!bytes.subarray(at, at + 2).equals(varint(row))) continue;
+      varint(to).copy(bytes, at);
+      writeFileSync(dbPath, bytes);
+      return;
+    }
+  }
+  throw new Error('there is no such row');
+}
+
+const manyPatches = (count: number) =>
+  `WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ${count})
+  INSERT INTO patches SELECT 'long', i, zeroblob(40) FROM n`;
+
+const PATCHES = 13_000;
+
+/** Which of so many patches are on rows that can be found by a number. */
+function findable(dbPath: string): Set<unknown> {
+  return withDatabase(dbPath, (database) => {
+    const one = database.prepare('SELECT clock FROM patches NOT INDEXED WHERE rowid = ?');
+    const found = new Set<unknown>();
+    for (let row = 1; row <= PATCHES; row++) {
+      try {
+        for (const { clock } of one.all(row)) found.add(clock);
+      } catch {
+        // on a page that can't be read
+      }
+    }
+    return found;
+  });
+}
+
+it.each<[string, (dbPath: string) => void]>([
+  ['a higher number than all others', (file) => renumber(file, 4096, 13_500)],
+  ['the number of another row', (file) => renumber(file, 4096, 12_288)],
+  ['the number of another row, further on', (file) => renumber(file, 4098, 12_288)],
+  ['a lower number', (file) => renumber(file, 8905, 200)],
+  [
+    'a lower number, another one a higher one, and a page can not be read',
+    (file) => {
+      renumber(file, 8905, 200);
+      renumber(file, 12_000, 12_999);
+      damage(file, pagesOf(file, 'patches')[1]);
+    },
+  ],
+])('a damaged row bears %s: the rows between are saved', async (_, spoil) => {
+  const dbPath = freshFile();
+  makeStoreFile(dbPath, { patches: 0, sql: manyPatches(PATCHES) });
+  spoil(dbPath);
+  const { size } = findable(dbPath);
+  const { LeftOut, Patches } = await copyStores(dbPath, join(freshFolder(), 'saved.db'), { Salvage: true });
+  expect({ Patches, LeftOut }).toEqual({ Patches: size, LeftOut: PATCHES - size });
+});
+
+it('what lies between two damaged pages may be more rows than fit into memory', async () => {
+  const dbPath = makeStoreFile(freshFile(), { patches: 0, sql: manyPatches(100_000) });
+  const leaves = pagesOf(dbPath, 'patches');
+  damage(dbPath, leaves[1]);
+  damage(dbPath, leaves.at(-2));
+  const target = join(freshFolder(), 'saved.db');
+  // that of the thread as well
+  const saved = await command(['copy', '--salvage', dbPath, target], { flags: ['--max-old-space-size=20'] });
+  expect(saved.exitCode).toBe(0);
+  expect(saved.stdout).toMatch(/ 99,\d{3} patches/);
+});
+
 it('a store is found by its name, also if the index does not lead to it', async () => {
   const dbPath = await makeFile();
   for (const page of pagesOf(dbPath, 'sqlite_autoindex_patches_1')) damage(dbPath, page);
@@ -132,13 +207,16 @@ it('the command line says that rows were left out, and what to do about a file t
   expect(unreadable?.Advice).toContain('copy --salvage');
 });
 
-it('a file of which nothing can be read is an error, and no empty one is made of it', async () => {
+it.each([
+  ['where its rows lie', 10, (file: string) => damage(file, pagesOf(file, 'patches')[0])],
+  ['where its row goes on', 9000, (file: string) => damage(file, pagesOf(file, 'patches', 'overflow')[0], 4)],
+] as const)('a file that can not be read %s is an error, and no empty one is made of it', async (_, size, spoil) => {
   const dbPath = freshFile();
   {
     await using provider = new SDS_DesktopPersistenceProvider(dbPath, 'notes');
-    await provider.appendPatch(new Uint8Array(10), 1);
+    await provider.appendPatch(new Uint8Array(size), 1);
   }
-  damage(dbPath, pagesOf(dbPath, 'patches')[0]);
+  spoil(dbPath);
   const target = join(freshFolder(), 'saved.db');
   const saving = await command(['copy', '--salvage', dbPath, target]);
   expect(saving.exitCode).toBe(1);

@@ -4,7 +4,9 @@ import { existsSync, mkdirSync, readdirSync, realpathSync, writeFileSync } from 
 import { join } from 'node:path';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
+import { documentOf } from '../support/command-line.ts';
 import { freshFolder, patchOf, rowsOf } from '../support/files.ts';
+import { makeStoreFile } from '../support/store-files.ts';
 import { leaveOut } from './left-out.ts';
 
 const howToHaveOne =
@@ -66,4 +68,16 @@ it('two spellings of a file', async (context) => {
   const files = readdirSync(folder).filter((name) => name.includes('.'));
   expect(files).toHaveLength(1);
   expect(rowsOf(join(folder, files[0] ?? '')).patches).toHaveLength(200);
+});
+
+it('backups within the folder that is backed up, in another spelling, are not backed up again', async (context) => {
+  const folder = folderThatIgnoresCase();
+  if (folder === undefined) return leaveOut(context, howToHaveOne);
+  mkdirSync(join(folder, 'data'));
+  makeStoreFile(join(folder, 'data/one.db'));
+  for (const target of ['data/saved', 'Data/Saved']) {
+    const args = ['backup', '--recursive', '--overwrite', 'data', target];
+    const { Results } = await documentOf(args, { cwd: folder });
+    expect(Results.map(({ Path, Ok }) => [Path, Ok])).toEqual([['data/one.db', true]]);
+  }
 });

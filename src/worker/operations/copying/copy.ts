@@ -68,10 +68,12 @@ class Copy {
     ]);
     const stores = sum(sources.map((source) => source.stores.size));
     const leftOut = () => sum(sources.map(({ reader }) => reader.leftOut ?? 0));
-    if (leftOut() > 0 && sizes.every((size) => 'count' in size && size.count === 0)) {
+    const refuseNothing = (hasAny: boolean) => {
+      if (hasAny || leftOut() === 0) return;
       const detail = 'nothing that is in this file can be read; restore a backup';
       throw new OperationError('database-corrupt', sources[0]?.reader.place ?? '', detail);
-    }
+    };
+    refuseNothing(sizes.some((size) => !('count' in size) || size.count > 0));
     this.#meter.begin(sum(sizes.map(({ bytes }) => bytes)), stores);
     const writer = target();
     this.#closing.unshift(() => writer.close());
@@ -85,6 +87,8 @@ class Copy {
         if (snapshot !== undefined) copied.Snapshots++;
       }
     }
+    // rows that are there may turn out to be unreadable
+    refuseNothing(sum(Object.values(copied)) > 0);
     await this.#meter.step();
     for (const { check } of sources) check();
     this.#progress.lastChance();

@@ -4,7 +4,7 @@
  */
 import type { DatabaseSync as Database, SQLInputValue, StatementSync } from 'node:sqlite';
 import { toEngineError } from '../../sqlite/errors.ts';
-import { firstRow, open } from '../../sqlite/node-sqlite.ts';
+import { open } from '../../sqlite/node-sqlite.ts';
 import { hasRecords, isUsual, isUsualRecord, isUsualValue } from '../../sqlite/schema.ts';
 import { textOf } from '../../sqlite/text.ts';
 import { ValuesDigest } from './digest.ts';
@@ -13,6 +13,8 @@ import { printOf, READ_ALIKE, valuePrintOf } from './file-reader.ts';
 import { BYTES_A_READ } from './pieces.ts';
 
 const NUMBERS_A_READ = 4096;
+/** Of what has to be gone through from its start each time: fewer take longer, more do not fit into memory. */
+const NUMBERS_A_LIST = 250_000;
 /** As REAL: a damaged file may hold numbers that JavaScript does not. */
 const ROW = 'CAST(rowid AS REAL)';
 /** Row numbers that are tried one by one next to rows that could be read, where nothing says which there are: a second or so. */
@@ -153,19 +155,19 @@ export class SalvageReader implements Reader {
 
   /** The numbers of the rows in a table: up to the first page that can't be read, down to the last one, and those in between. */
   *#numbersIn(table: Table): Generator<number[]> {
-    const up = `SELECT ${ROW} AS row FROM ${table} NOT INDEXED WHERE rowid > ? ORDER BY rowid LIMIT ?`;
-    const low = yield* this.#walk(up, Number.MIN_SAFE_INTEGER, (row, last) => row > last);
+    const up = `SELECT ${ROW} AS row FROM ${table} NOT INDEXED WHERE rowid >= ? ORDER BY rowid LIMIT ?`;
+    const low = yield* this.#walk(up, Number.MIN_SAFE_INTEGER, (row, before) => row > before);
     if (low === undefined) return;
-    const down = `SELECT ${ROW} AS row FROM ${table} NOT INDEXED WHERE rowid < ? ORDER BY rowid DESC LIMIT ?`;
-    const high = yield* this.#walk(down, Number.MAX_SAFE_INTEGER, (row, last) => row < last && row > low);
+    const down = `SELECT ${ROW} AS row FROM ${table} NOT INDEXED WHERE rowid <= ? ORDER BY rowid DESC LIMIT ?`;
+    const high = yield* this.#walk(down, Number.MAX_SAFE_INTEGER, (row, before) => row < before && row > low);
     // the order makes it read the index alone
-    const between = `SELECT ${ROW} AS row FROM ${table} WHERE +rowid > ? AND +rowid < ? ORDER BY ${forms[table].key}`;
-    const listed = this.#try(between, low, high ?? low);
-    if (listed !== undefined) {
-      for (let at = 0; at < listed.length; at += NUMBERS_A_READ) {
-        yield listed.slice(at, at + NUMBERS_A_READ).map(({ row }) => Number(row));
-      }
-      return;
+    const between = listed(`${table} WHERE +rowid > ? AND +rowid < ?`, 'rowid AS row', forms[table].key);
+    for (let at = 0; ; at += NUMBERS_A_LIST) {
+      const list = this.#try(between, low, high ?? low, at);
+      if (list === undefined) break;
+      const numbers = numbersOf(list);
+      for (let i = 0; i < numbers.length; i += NUMBERS_A_READ) yield numbers.slice(i, i + NUMBERS_A_READ);
+      if (numbers.length < NUMBERS_A_LIST) return;
     }
     this.#leftOut.add(table); // nobody knows how many
     const [first, last] = [Math.max(low + 1, 1), (high ?? low) - 1];
@@ -175,31 +177,36 @@ export class SalvageReader implements Reader {
       [first, end],
       [Math.max(end + 1, last - MOST_TRIED), last],
     ] as const) {
-      for (const numbers of numbersOf(from, to)) yield numbers.filter((number) => this.#try(one, number)?.length === 1);
+      for (const numbers of rangesOf(from, to)) yield numbers.filter((number) => this.#try(one, number)?.length === 1);
     }
   }
 
-  /** Numbers in their order, as far as they can be read; returns the last one, or `undefined` if these are all. */
+  /**
+   * Numbers in their order, as far as they can be read; returns one of the last, or `undefined` if these are all. A damaged row
+   * may bear any number, also that of another row: it goes on from one that was seen between two that fit, if it finds that one
+   * and the next one again.
+   */
   *#walk(
     sql: string,
     from: number,
-    follows: (row: number, last: number) => boolean,
+    follows: (row: number, before: number) => boolean,
   ): Generator<number[], number | undefined> {
-    let last = from;
+    let seen: number[] = [];
     for (let count = NUMBERS_A_READ; count >= 1; ) {
-      const rows = this.#try(sql, last, count);
-      if (rows === undefined) {
+      const numbers = this.#try(sql, seen[0] ?? from, count + 2)?.map(({ row }) => Number(row));
+      const isFoundAgain = seen.every((row, i) => numbers?.[i] === row);
+      if (!isFoundAgain || !numbers?.every((row, i) => follows(row, numbers[i - 1] ?? from))) {
         count >>= 1;
         continue;
       }
-      const numbers = rows.map(({ row }) => Number(row));
-      if (numbers.length === 0) return undefined;
-      const after = numbers.at(-1) as number; // it has one
-      if (!follows(after, last)) break; // a damaged table may lead anywhere
-      yield numbers;
-      last = after;
+      if (numbers.length < count + 2) {
+        yield numbers;
+        return undefined;
+      }
+      yield numbers.slice(0, -1);
+      seen = numbers.slice(-2);
     }
-    return last;
+    return seen[0] ?? from;
   }
 
   // ---- reading ---------------------------------------------------------------------------------------
@@ -217,31 +224,31 @@ export class SalvageReader implements Reader {
   }
 
   #read(table: Table, sql: string, number: number): Row | undefined {
-    const rows = this.#try(sql, number);
-    if (rows === undefined) this.#leftOut.add(`${table} ${number}`);
-    return rows?.[0];
+    // it may not be found either where it was seen, in a damaged table
+    const row = this.#try(sql, number)?.[0];
+    if (row === undefined) this.#leftOut.add(`${table} ${number}`);
+    return row;
   }
 
   /** What was found of a store in a table, some at a time; patches by their numbers, all else in the order in which it was made. */
   *#rows(table: Table, store: number): Generator<Row[]> {
     const order = table === 'patches' ? 'name' : 'row';
-    // in one text, by which the whole order takes a few bytes a row; ordered as a subquery with a LIMIT is
-    const all =
-      'SELECT group_concat(row) AS rows FROM ' +
-      `(SELECT row FROM found WHERE kind = ? AND store = ? ORDER BY ${order} LIMIT -1)`;
-    const found = firstRow(this.#found.prepare(all), table, store)?.rows;
-    if (typeof found !== 'string') return;
+    const list = this.#found.prepare(listed('found WHERE kind = ? AND store = ?', 'row', order));
     const sql = `SELECT ${forms[table].columns} FROM ${table} NOT INDEXED WHERE rowid = ?`;
     let piece: Row[] = [];
     let bytes = 0;
-    for (const number of found.split(',')) {
-      const row = this.#read(table, sql, Number(number));
-      if (row === undefined) continue;
-      piece.push(row);
-      bytes += (row.data as Uint8Array).byteLength;
-      if (bytes < BYTES_A_READ && piece.length < NUMBERS_A_READ) continue;
-      yield piece;
-      [piece, bytes] = [[], 0];
+    for (let at = 0; ; at += NUMBERS_A_LIST) {
+      const numbers = numbersOf(list.all(table, store, at));
+      for (const number of numbers) {
+        const row = this.#read(table, sql, number);
+        if (row === undefined) continue;
+        piece.push(row);
+        bytes += (row.data as Uint8Array).byteLength;
+        if (bytes < BYTES_A_READ && piece.length < NUMBERS_A_READ) continue;
+        yield piece;
+        [piece, bytes] = [[], 0];
+      }
+      if (numbers.length < NUMBERS_A_LIST) break;
     }
     if (piece.length > 0) yield piece;
   }
@@ -291,7 +298,19 @@ export class SalvageReader implements Reader {
   }
 }
 
-function* numbersOf(first: number, last: number): Generator<number[]> {
+/** Selects row numbers in one text, by which they take a few bytes each; ordered as a subquery with a LIMIT is. */
+function listed(from: string, row: string, order: string): string {
+  return (
+    'SELECT json_group_array(row) AS rows FROM ' +
+    `(SELECT ${row} FROM ${from} ORDER BY ${order} LIMIT ${NUMBERS_A_LIST} OFFSET ?)`
+  );
+}
+
+function numbersOf([list]: readonly Row[]): number[] {
+  return JSON.parse(String(list?.rows)) as number[];
+}
+
+function* rangesOf(first: number, last: number): Generator<number[]> {
   for (let number = first; number <= last; number += NUMBERS_A_READ) {
     yield Array.from({ length: Math.min(NUMBERS_A_READ, last - number + 1) }, (_, i) => number + i);
   }
