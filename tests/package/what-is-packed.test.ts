@@ -36,7 +36,6 @@ it('holds the code, its types and the papers, and nothing else', () => {
     'THIRD-PARTY-NOTICES.md',
     'docs/api.md',
     'docs/guarantees.md',
-    'docs/swap.md',
     'package.json',
   ];
   const parts = ['index', 'yjs', 'hocuspocus', 'automerge-repo', 'merged-documents'].flatMap((name) =>
