@@ -13,6 +13,10 @@ it.each<[string, () => unknown]>([
   ['a URL for options', () => new SDS_DesktopPersistenceProvider(freshFile(), 's', 'postgres://u:secret@h/d' as never)],
   ['a URL of Python', () => new SDS_DesktopPersistenceProvider('postgresql+psycopg://u:secret@h/d', 's')],
   ['a URL of Java', () => new SDS_DesktopPersistenceProvider('jdbc:postgresql://h/d?user=u&password=secret', 's')],
+  [
+    'the same without a host',
+    () => new SDS_DesktopPersistenceProvider('jdbc:postgresql:d?user=u&password=secret', 's'),
+  ],
   ['a URL of a tool', () => new SDS_DesktopPersistenceProvider('prisma+postgres://u:secret@h/d', 's')],
   ['a line of a file', () => new SDS_DesktopPersistenceProvider('DATABASE_URL=postgres://u:secret@h/d', 's')],
   ['a URL of another server', () => new SDS_DesktopPersistenceProvider('mysql://u:secret@h/d', 's')],

@@ -70,17 +70,4 @@ describeOnPostgresql('a store that two processes share', () => {
     expect(holders).toHaveLength(1);
     expect(await server.query('SELECT session, generation FROM sds_claims', undefined, database)).toEqual(holders);
   });
-
-  it('once more, after one of them had it alone for a while', async () => {
-    const { here, other, url } = await two({});
-    await other.request(url, 'store', 'close');
-    const alone = new SDS_DesktopPersistenceProvider(url, 'store');
-    onTestFinished(() => alone.close());
-    await alone.ready();
-    expect(await other.request(url, 'store', 'open', { Ownership: 'shared', BusyTimeoutMs: 0 })).toBe('fenced');
-    await other.request(url, 'store', 'close');
-    await alone.close();
-    expect(await other.request(url, 'store', 'open')).toBeUndefined();
-    await here.appendPatch(patchOf('here'), 1);
-  });
 });

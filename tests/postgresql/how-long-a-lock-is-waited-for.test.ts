@@ -67,22 +67,41 @@ describeOnPostgresql('a lock', () => {
     },
   );
 
+  const ofProvider = "FROM pg_stat_activity WHERE datname = $1 AND application_name = 'sds-persistence-worker'";
+
   it('is not waited for any longer by whoever has to make himself known again', async () => {
     const url = await postgresql.freshPlace();
-    const provider = open(url, 'store', 100);
+    const provider = open(url, 'store', 100, { RetryForMs: 0 });
     await provider.appendPatch(patchOf(1), 1);
     const other = await otherProgram(url);
     await other.query('SELECT FROM sds_holders FOR UPDATE');
-    await server.query(
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND application_name = 'sds-persistence-worker'",
-      [databaseOf(url)],
-    );
+    await server.query(`SELECT pg_terminate_backend(pid) ${ofProvider}`, [databaseOf(url)]);
     const [outcome] = await Promise.allSettled([provider.appendPatch(patchOf(2), 2)]);
     // the latter if it was sent before the end of its connection was heard of
     expect(['database-busy', 'connection-failed']).toContain(codeOf(outcome));
     await other.query('ROLLBACK');
     await provider.appendPatch(patchOf(3), 3);
     expect((await postgresql.rowsOf(url)).patches.map(({ clock }) => clock)).toEqual([1, 3]);
+  });
+
+  it('that a lost connection has left is waited for like the server itself', async () => {
+    const url = await postgresql.freshPlace();
+    const provider = open(url, 'store', 100);
+    await provider.appendPatch(patchOf(1), 1);
+    const other = await otherProgram(url);
+    await other.query('SELECT FROM sds_holders FOR UPDATE'); // as a backend does that is still at work
+    await server.query(`SELECT pg_terminate_backend(pid) ${ofProvider}`, [databaseOf(url)]);
+    const append = provider.appendPatch(patchOf(2), 2);
+    const attempts = new Set<string>();
+    await expect
+      .poll(async () => {
+        const sql = `SELECT query_start::text AS at ${ofProvider} AND wait_event_type = 'Lock'`;
+        for (const { at } of await server.query<{ at: string }>(sql, [databaseOf(url)])) attempts.add(at);
+        return attempts.size;
+      })
+      .toBeGreaterThan(1);
+    await other.query('ROLLBACK');
+    await append;
   });
 
   it('is not waited for any longer by one who leaves', async () => {

@@ -94,12 +94,20 @@ export class WorkerLink {
   ): void {
     if (this.#over) return;
     this.#calls++;
-    this.#onPosted = onPosted;
     this.keepAlive(true);
+    const post = () => {
+      const outer = this.#onPosted; // a hook may call within another call
+      this.#onPosted = onPosted;
+      try {
+        return method(this.#service);
+      } finally {
+        this.#onPosted = outer;
+      }
+    };
     const callAndTell = async () => {
       let tell: () => void;
       try {
-        const answer = await method(this.#service);
+        const answer = await post();
         if (this.#over) drop(answer);
         tell = () => onAnswer(answer);
       } catch (error) {

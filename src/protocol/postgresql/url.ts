@@ -30,11 +30,11 @@ const UNREADABLE =
   'within a part are written as %2F %3F %23 %40 %3A %25 %26';
 
 /**
- * Also of one in a line of a file of settings, of one for other drivers, and of any with a password: as a path it would be told with
- * that.
+ * Also of one in a line of a file of settings, of one for other drivers, and of another kind with a password: as a path it would
+ * be told with that.
  */
 export function isPostgresqlUrl(place: string): boolean {
-  return /^postgres(ql)?:|postgres(ql)?(\+\w+)?:\/\/|:\/\/[^/]*:[^/]*@/i.test(place);
+  return /^(jdbc:)?postgres(ql)?(\+\w+)?:|postgres(ql)?(\+\w+)?:\/\/|:\/\/[^/]*:[^/]*@/i.test(place);
 }
 
 /** What a URL leaves out comes from the environment. Returns a sentence, without the URL, if it can't be read. */

@@ -198,11 +198,6 @@ export class Claims {
     });
   }
 
-  /** Nobody here wants a store alone any more; claimed anew, it may be shared with other processes. */
-  loosen(stored: string): void {
-    if (this.#claims.get(stored)?.lost === false) this.#claims.delete(stored);
-  }
-
   /** This process wants a store no longer; `giveBack` tells the server, at once or as soon as it can be reached. */
   leave(stored: string): void {
     this.#claims.delete(stored);

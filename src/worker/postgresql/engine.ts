@@ -117,13 +117,7 @@ export class PostgresqlEngine implements Engine {
     if (callers.size === 0) this.#callers.delete(stored);
     this.#link.withdraw(caller.password, this.#passwords());
     if (caller.busyTimeoutMs === this.#limits.lockMs) this.#limits.lockMs = this.#longestWait();
-    const [other] = callers;
-    if (other !== undefined) {
-      if (!caller.exclusive || [...callers].some(({ exclusive }) => exclusive)) return;
-      this.#claims.loosen(stored);
-      await this.#link.useOnce((connection) => this.#claim(connection, other));
-      return;
-    }
+    if (callers.size > 0) return;
     this.#claims.leave(stored);
     await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
   }

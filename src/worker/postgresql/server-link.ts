@@ -127,7 +127,9 @@ export class ServerLink implements LeaseLink {
         if (!(error instanceof ServerError)) throw failed(EngineError.of(error, 'io-error')); // this call's failure alone
         const isLost = isFenced(error);
         if (isLost) this.#known = false;
-        else if (error.retry === 'no') throw failed(error);
+        // what a lost connection was at may still keep this process's row locked
+        const isKeptOut = error.code === 'database-busy' && used === undefined && this.#awaySince !== undefined;
+        if (!isLost && error.retry === 'no' && !isKeptOut) throw failed(error);
         const now = performance.now();
         const isAway = error.retry === 'reconnect';
         if (isAway && used !== undefined) inDoubt = true;
