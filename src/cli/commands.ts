@@ -126,20 +126,21 @@ such a database whole stores are copied one after the other; if it is cut off, t
     examples: ['watch notes.db', 'watch --every 10 --count 6 --json notes.db'],
     more: 'Everything is seen from the file: the program need not know of it, and is not held up.',
     run: (run, [path = ''], values) =>
-      watch(run, path, positive(values.every, 'every', 1) * 1000, whole(values.count, 'count', MANY)),
+      watch(
+        run,
+        path,
+        positive(values.every, 'every', 1, seconds) * 1000,
+        positive(values.count, 'count', MANY, whole),
+      ),
   },
 };
 
-function positive(value: unknown, name: string, otherwise: number): number {
-  if (value === undefined) return otherwise;
-  const number = Number(value);
-  if (typeof value === 'string' && value.trim() !== '' && number > 0 && number <= MOST_SECONDS) return number;
-  throw new WrongArguments(`--${name} must be a number above 0, at most ${MOST_SECONDS}, not '${String(value)}'`);
-}
+const seconds = { what: `a number above 0, at most ${MOST_SECONDS}`, test: (number: number) => number <= MOST_SECONDS };
+const whole = { what: 'a whole number above 0', test: Number.isSafeInteger };
 
-function whole(value: unknown, name: string, otherwise: number): number {
+function positive(value: unknown, name: string, otherwise: number, { what, test }: typeof seconds): number {
   if (value === undefined) return otherwise;
   const number = Number(value);
-  if (typeof value === 'string' && value.trim() !== '' && Number.isSafeInteger(number) && number > 0) return number;
-  throw new WrongArguments(`--${name} must be a whole number above 0, not '${String(value)}'`);
+  if (typeof value === 'string' && value.trim() !== '' && number > 0 && test(number)) return number;
+  throw new WrongArguments(`--${name} must be ${what}, not '${String(value)}'`);
 }
