@@ -172,12 +172,14 @@ export class Channel {
    */
   listen(seen: number, onProgress: () => void): boolean {
     if (this.#listening) return true;
-    const wait = Atomics.waitAsync(this.#control, PROGRESS, seen);
-    if (!wait.async) return false;
-    this.#listening = true;
-    // whoever happens to be the first to listen: all that is done then is of many calls
-    outsideOfCalls(() => void this.#listen(wait.value, onProgress));
-    return true;
+    // whoever happens to be the first to listen: the promise lives on, and all that is done then is of many calls
+    return outsideOfCalls(() => {
+      const wait = Atomics.waitAsync(this.#control, PROGRESS, seen);
+      if (!wait.async) return false;
+      this.#listening = true;
+      void this.#listen(wait.value, onProgress);
+      return true;
+    });
   }
 
   /** Calls back who still listens: nobody else will any more. */
