@@ -19,22 +19,29 @@ export function* patiently<T>(
   callers: ReadonlySet<Caller>,
   otherwise: EngineError['code'] = 'io-error',
 ): Generator<Wait, T, unknown> {
-  // from the first attempt on: a server may have waited for a lock within it
-  const begunAt = performance.now();
+  // what counts is the time that was waited: in pauses, and in attempts on a server, which waits for locks by itself
+  let begunAt = performance.now();
   for (let pause = FIRST_RETRY_MS; ; pause = Math.min(pause * 2, LONGEST_RETRY_MS)) {
+    const triedAt = performance.now();
+    let asked: MaybePromise<T> | undefined;
     try {
-      return yield* settled(attempt());
+      asked = attempt();
+      return yield* settled(asked);
     } catch (thrown) {
       const error = EngineError.of(thrown, otherwise);
       // one that concerns this call alone does not pass with time
       if (error.code !== 'database-busy' || error.onlyOfSome) throw error;
       const now = performance.now();
+      if (asked === undefined) begunAt += now - triedAt;
       let longestMs = 0;
       for (const { busyTimeoutMs } of callers) longestMs = Math.max(longestMs, busyTimeoutMs);
       const deadline = begunAt + longestMs;
       if (now >= deadline) throw error;
       // not in step with another process that waits as well
-      yield Math.min(now + pause * (0.5 + Math.random()), deadline);
+      const until = Math.min(now + pause * (0.5 + Math.random()), deadline);
+      yield until;
+      // a process that was stopped meanwhile has not waited; whoever holds the lock may have been stopped as well
+      begunAt += Math.max(0, performance.now() - until);
     }
   }
 }

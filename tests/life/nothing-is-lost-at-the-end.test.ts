@@ -119,6 +119,27 @@ describe('nothing is lost when a program ends', () => {
     expectAll(file);
   });
 
+  it.each([
+    ['throws', "throw new Error('on purpose')"],
+    ['ends the process', 'process.exit(3)'],
+  ])('by process.exit(), where an exit listener of the program, which was there first, %s', async (_, listener) => {
+    const file = freshFile();
+    const program = `process.on('exit', () => { console.log('called'); ${listener}; }); ${burst} process.exit(0)`;
+    expect(await runProgram(program, file)).toMatchObject({ stdout: 'called\n' });
+    expectAll(file);
+  });
+
+  it.each([
+    'process.on("uncaughtException", (error) => { throw error; })',
+    'process.setUncaughtExceptionCaptureCallback((error) => { throw error; })',
+  ])('by an uncaught error, where its handler throws as well, so that there is no exit event: %s', async (handled) => {
+    const file = freshFile();
+    const ended = await runProgram(`${handled}; ${burst} await provider.ready(); setImmediate(() => nowhere())`, file);
+    expect(ended.code).toBe(7);
+    expect(ended.stderr).toContain('nowhere is not defined');
+    expectAll(file);
+  });
+
   it('by an unhandled rejection', async () => {
     const file = freshFile();
     const ended = await runProgram(

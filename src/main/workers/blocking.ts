@@ -16,7 +16,7 @@ export function blockUntil(
   patienceMs: number,
   totalMs: number,
 ): boolean {
-  const start = performance.now();
+  let start = performance.now();
   let lastProgress = start;
   let lastSeen = channel.progress;
   for (;;) {
@@ -29,6 +29,12 @@ export function blockUntil(
     }
     const left = Math.min(lastProgress + patienceMs, start + totalMs) - now;
     if (left <= 0) return false;
-    if (!channel.waitForProgress(seen, Math.min(left, LIFE_CHECK_MS))) checkLife();
+    const waitMs = Math.min(left, LIFE_CHECK_MS);
+    if (channel.waitForProgress(seen, waitMs)) continue;
+    // a process that was stopped meanwhile has not waited: its worker was stopped as well
+    const stoppedMs = Math.max(0, performance.now() - now - waitMs);
+    start += stoppedMs;
+    lastProgress += stoppedMs;
+    checkLife();
   }
 }

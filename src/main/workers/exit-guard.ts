@@ -33,13 +33,13 @@ function guardsOfProcess(): Set<Guard> {
   const guards = new Set<Guard>();
   Object.defineProperty(process, GUARDS, { value: guards });
   process.on('beforeExit', () => each(guards, (one) => one.beforeExit()));
-  process.on('exit', () => each(guards, (one) => one.exit()));
-  if (process.versions.deno !== undefined) {
-    // Deno has no `exit` event after an error that nobody catches, nor after its own `Deno.exit`
-    const drain = () => each(guards, (one) => one.drain());
-    process.on('uncaughtExceptionMonitor', drain);
-    (globalThis as unknown as EventTarget).addEventListener('unload', drain);
-  }
+  // before those of the program: one that throws, or ends the process, is the last one that is called
+  process.prependListener('exit', () => each(guards, (one) => one.exit()));
+  const drain = () => each(guards, (one) => one.drain());
+  // a handler of uncaught errors that throws as well ends the process without an `exit` event; in Deno any such error does
+  process.on('uncaughtExceptionMonitor', drain);
+  // nor has Deno one after its own `Deno.exit`
+  if (process.versions.deno !== undefined) (globalThis as unknown as EventTarget).addEventListener('unload', drain);
   return guards;
 }
 

@@ -30,14 +30,18 @@ export interface OpenedDatabase {
 /** @param onlyReads - nothing is made, in the file or beside it; nobody else can have it open meanwhile */
 export function openDatabase(name: DatabaseName, full: boolean, onlyReads = false): OpenedDatabase {
   let database: Database;
+  let before: Identity | undefined;
   try {
     refuseWhatIsNoFile(name);
+    before = name.transient ? undefined : identityOf(name.dbPath);
     database = open(pathOrUrl(name));
   } catch (error) {
     throw whyNotOpen(toOpenError(error), name);
   }
   try {
-    return setUp(database, name.transient, full, onlyReads);
+    // before anything is read: SQLite finds the log by the file's name, which may be another file's by now
+    if (before !== undefined) refuseAnother(before, name.dbPath);
+    return setUp(database, before, name.transient, full, onlyReads);
   } catch (error) {
     const failure = whyNotOpen(toOpenError(error), name);
     try {
@@ -58,7 +62,19 @@ function pathOrUrl({ dbPath, parameters, transient }: DatabaseName): string {
   throw new EngineError('open-failed', { message });
 }
 
-function setUp(database: Database, transient: boolean, full: boolean, onlyReads: boolean): OpenedDatabase {
+/** Another one is in its place when a compaction or a copy that is put back has just ended: it is opened at the next attempt. */
+function refuseAnother(before: Identity, path: string): void {
+  if (isSame(before, identityOf(path))) return;
+  throw new EngineError('database-busy', { message: 'the file was replaced while it was opened' });
+}
+
+function setUp(
+  database: Database,
+  before: Identity | undefined,
+  transient: boolean,
+  full: boolean,
+  onlyReads: boolean,
+): OpenedDatabase {
   const value = (sql: string): unknown => Object.values(firstRow(database.prepare(sql)) ?? {})[0];
   // functions and virtual tables that a stranger's schema calls must be harmless ones
   database.exec('PRAGMA trusted_schema = OFF');
@@ -101,6 +117,9 @@ function setUp(database: Database, transient: boolean, full: boolean, onlyReads:
   // the file as SQLite knows it
   const location = String(value("SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
   const original = transient || location === '' ? undefined : statSync(location, { bigint: true });
+  if (before !== undefined) refuseAnother(before, location);
+  const log = `${location}-wal`;
+  const originalLog = original === undefined || mode !== 'wal' ? undefined : identityOf(log);
   return {
     database,
     location,
@@ -110,7 +129,9 @@ function setUp(database: Database, transient: boolean, full: boolean, onlyReads:
       if (original === undefined) return 'there';
       const found = find(location);
       if (found === undefined) return 'missing';
-      return isSame(found, original) ? 'there' : 'replaced';
+      if (!isSame(found, original)) return 'replaced';
+      // the locks of files are the process's: another SQLite in it takes itself for the last one, and removes the log of this one
+      return originalLog === undefined || isSame(find(log), originalLog) ? 'there' : 'replaced';
     },
   };
 }
