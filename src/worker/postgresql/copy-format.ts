@@ -6,11 +6,10 @@ const HEAD_BYTES = 11 + 4 + 4;
 /** Copies the bytes of a field that it is given. */
 export type TakeField = (data: Buffer, field: number) => void;
 
-/** Reads rows out of a stream that may be cut anywhere. */
+/** Reads rows as they come, of which none is cut: a server sends each as a message of its own, the first one behind the head. */
 export class CopyRows {
   readonly #take: TakeField;
   readonly #fields: number;
-  #rest: Buffer | undefined;
   #begun = false;
   /** Whether the end has come. */
   ended = false;
@@ -21,33 +20,22 @@ export class CopyRows {
     this.#fields = fields;
   }
 
-  add(chunk: Buffer): void {
-    const bytes = this.#rest === undefined ? chunk : Buffer.concat([this.#rest, chunk]);
-    let at = 0;
-    if (!this.#begun && bytes.byteLength >= HEAD_BYTES) {
-      this.#begun = true;
-      at = HEAD_BYTES + bytes.readInt32BE(HEAD_BYTES - 4);
-    }
-    while (this.#begun && !this.ended && at + 2 <= bytes.byteLength) {
-      const fields = bytes.readInt16BE(at);
-      if (fields === -1) {
-        this.ended = true;
-        break;
-      }
+  add(message: Buffer): void {
+    let at = this.#begun ? 0 : HEAD_BYTES + message.readInt32BE(HEAD_BYTES - 4);
+    this.#begun = true;
+    while (at < message.byteLength) {
+      const fields = message.readInt16BE(at);
+      at += 2;
+      this.ended = fields === -1;
+      if (this.ended) return;
       if (fields !== this.#fields) throw new Error(`a row of ${fields} fields, where ${this.#fields} belong`);
-      const row: Buffer[] = [];
-      let end = at + 2;
-      while (row.length < fields && end + 4 <= bytes.byteLength) {
-        const length = bytes.readInt32BE(end);
-        if (length < 0) throw new Error('a field without bytes, where bytes belong');
-        row.push(bytes.subarray(end + 4, end + 4 + length));
-        end += 4 + length;
+      for (let field = 0; field < fields; field++) {
+        const length = message.readInt32BE(at);
+        const end = at + 4 + length;
+        if (length < 0 || end > message.byteLength) throw new Error('a field without all its bytes');
+        this.#take(message.subarray(at + 4, end), field);
+        at = end;
       }
-      if (row.length < fields || end > bytes.byteLength) break;
-      for (const [field, data] of row.entries()) this.#take(data, field);
-      at = end;
     }
-    // a copy: what `pg` passes is overwritten by what comes next
-    this.#rest = at < bytes.byteLength && !this.ended ? Buffer.from(bytes.subarray(at)) : undefined;
   }
 }

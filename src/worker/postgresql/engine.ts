@@ -7,7 +7,7 @@ import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
 import type { PostgresqlSettings, RecordsFound, StoreFound } from '../../protocol/service.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
 import { Changes } from './changes.ts';
-import { deletionOfUnnamed, isSlice } from './chunks.ts';
+import { deletionOfUnnamed, isSlice, readWhole } from './chunks.ts';
 import { Claims } from './claims.ts';
 import type { Connection, Reading, Result } from './connection.ts';
 import { fencedError, Holder, isFenced } from './holder.ts';
@@ -16,11 +16,9 @@ import type { PackedPatches } from './packed-patches.ts';
 import { collidedOf, insertionOfAll, loadPatchesSince } from './patches.ts';
 import { loadRecord, loadRecords } from './records.ts';
 import { ServerLink } from './server-link.ts';
-import { loadSnapshot } from './snapshots.ts';
 import { ServerError } from './sqlstates.ts';
 import { StepByStep } from './step-by-step.ts';
 import { beginStatements, inTransaction, type Limits, readingBy, transact } from './transactions.ts';
-import { loadValue } from './values.ts';
 import { listStores, loadStore } from './whole-stores.ts';
 
 /** A unique key is violated. */
@@ -251,7 +249,7 @@ export class PostgresqlEngine implements Engine {
   // ---- loads -------------------------------------------------------------------------------------------
 
   loadSnapshot(caller: Caller): Promise<Uint8Array | undefined> {
-    return this.#load(caller, loadSnapshot);
+    return this.#load(caller, (connection, store) => readWhole(connection, 'sds_snapshots', store));
   }
 
   loadPatchesSince(caller: Caller, clock: number): Promise<PatchBlocks> {
@@ -259,7 +257,7 @@ export class PostgresqlEngine implements Engine {
   }
 
   loadValue(caller: Caller, hash: string): Promise<Uint8Array | undefined> {
-    return this.#load(caller, (connection) => loadValue(connection, storedName(hash).stored));
+    return this.#load(caller, (connection) => readWhole(connection, 'sds_values', storedName(hash).stored));
   }
 
   loadStore(caller: Caller): Promise<StoreFound> {

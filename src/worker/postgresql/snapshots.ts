@@ -1,6 +1,6 @@
 /** A store's snapshot: one row, or a head and chunk rows. */
-import { isLarge, readWhole, writeChunks } from './chunks.ts';
-import type { Connection, Reading, Statement } from './connection.ts';
+import { isLarge, writeChunks } from './chunks.ts';
+import type { Connection, Statement } from './connection.ts';
 
 export interface Snapshot {
   clock: number;
@@ -29,8 +29,4 @@ export async function snapshotHead(
 export function insteadOf(clock: number | undefined, { text, values = [] }: Statement): Statement {
   const seen = clock === undefined ? null : String(clock);
   return { text: `${text} WHERE sds_snapshots.clock = $${values.length + 1}`, values: [...values, seen] };
-}
-
-export function loadSnapshot(connection: Reading, store: string): Promise<Uint8Array | undefined> {
-  return readWhole(connection, 'sds_snapshots', store);
 }

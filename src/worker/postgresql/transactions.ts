@@ -56,11 +56,17 @@ export function readingBy(connection: Connection, limits: Limits): Reading {
   };
 }
 
-/** Reads as the database is at one moment, whatever is committed meanwhile. */
-export function ofOneMoment<T>(connection: Connection, limits: Limits, read: () => Promise<T>): Promise<T> {
+/** Reads as the database is at one moment, whatever is committed meanwhile: `first`, and what is asked for with its results. */
+export function ofOneMoment<T>(
+  connection: Connection,
+  limits: Limits,
+  first: readonly Statement[],
+  read: (results: Result[]) => Promise<T>,
+): Promise<T> {
   return inTransaction(connection, async () => {
-    await connection.run({ text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' }, ...limitStatements(limits));
-    const found = await read();
+    const begin = [{ text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' }, ...limitStatements(limits)];
+    const results = await connection.run(...begin, ...first);
+    const found = await read(results.slice(begin.length));
     await connection.run(COMMIT);
     return found;
   });

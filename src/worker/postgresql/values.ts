@@ -1,7 +1,7 @@
 /** Values and their reference counts. */
 import { byteaArray, int8Array, textArray } from './arrays.ts';
-import { deleteUnnamed, readWhole, writeChunks } from './chunks.ts';
-import type { Connection, Reading, Statement } from './connection.ts';
+import { deleteUnnamed, writeChunks } from './chunks.ts';
+import type { Connection, Statement } from './connection.ts';
 
 /**
  * Saves and releases of one transaction. In whatever order they come, a value that has `n` references has `max(n − released, 0) + saved`
@@ -106,8 +106,4 @@ export async function saveLargeValue(connection: Connection, hash: string, data:
   if (rows[0]?.[0] === version) return;
   // another process has saved it meanwhile
   await deleteUnnamed(connection, 'sds_values', [hash]);
-}
-
-export function loadValue(connection: Reading, hash: string): Promise<Uint8Array | undefined> {
-  return readWhole(connection, 'sds_values', hash);
 }
