@@ -72,10 +72,8 @@ export class Claims {
   /**
    * Claims the stores of callers, in one transaction: those that no process has that lives. Of them all the lock on the first
    * one's store is waited for.
-   *
-   * @returns those of whose store it is known now whose it is, as `owns` tells
    */
-  async claim(connection: Connection, callers: readonly Caller[]): Promise<Caller[]> {
+  async claim(connection: Connection, callers: readonly Caller[]): Promise<void> {
     const wanted = new Map<string, Caller>();
     const names: StoredName[] = [];
     for (const caller of callers) {
@@ -86,7 +84,7 @@ export class Claims {
       names.push(name);
     }
     const stored = [...wanted.keys()];
-    return inTransaction(connection, async () => {
+    await inTransaction(connection, async () => {
       const results = await connection.run(
         ...beginStatements(this.#limits),
         ...namesOf(names),
@@ -112,7 +110,6 @@ export class Claims {
         this.#claims.set(stored, { exclusive: wanted.exclusive, lost: false });
         this.#leaving.delete(stored);
       }
-      return situations.map((situation) => situation.wanted);
     });
   }
 

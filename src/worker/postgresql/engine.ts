@@ -42,11 +42,10 @@ export class PostgresqlEngine implements Engine {
   readonly #holder: Holder;
   readonly #claims: Claims;
   readonly #limits: Limits;
-  /** Providers by the stored name of their store: the first of a store claims it, the last one gives it back. */
+  /** Providers by the stored name of their store: the first of a store claims it, the last one gives it back. The newest are last. */
   readonly #callers = new Map<string, Set<Caller>>();
-  /** Those that are to be attached; and those of them whose store was claimed, or refused, along with another one's. */
+  /** Those that are to be attached, and whose store was not asked for along with another one's. */
   readonly #coming = new Set<Caller>();
-  readonly #decided = new Set<Caller>();
   /** Whether the server takes a statement that changes two tables; until it refuses one. */
   #takesBoth = true;
 
@@ -57,7 +56,8 @@ export class PostgresqlEngine implements Engine {
     this.#limits = { lockMs: LEAST_LOCK_MS, idleMs: settings.leaseMs };
     this.#holder = new Holder(settings.session, settings.leaseMs, this.#limits);
     this.#claims = new Claims(this.#holder, this.#limits, () => this.#callers.keys());
-    this.#link = new ServerLink(settings, this.#holder, this.#claims, this.#limits);
+    const passwords = () => Array.from(this.#all(), ({ password }) => password).reverse();
+    this.#link = new ServerLink(settings, this.#holder, this.#claims, this.#limits, passwords);
   }
 
   taskBegins(askedAt: number): void {
@@ -67,55 +67,40 @@ export class PostgresqlEngine implements Engine {
   // ---- providers come and go ---------------------------------------------------------------------
 
   announce(caller: Caller): void {
-    this.#callersOf(caller).add(caller);
-    this.#coming.add(caller);
-    // at once: those before it may be waiting for one
-    this.#link.offer(caller.password);
-  }
-
-  async attach(caller: Caller): Promise<void> {
-    this.#callersOf(caller).add(caller);
-    this.#limits.lockMs = Math.max(this.#limits.lockMs, caller.busyTimeoutMs);
-    this.#link.offer(caller.password);
-    if (this.#decided.delete(caller)) {
-      if (this.#mayWrite(caller)) return;
-      throw fencedError(caller.storeId);
-    }
-    await this.#link.use((connection) => this.#claim(connection, caller));
-  }
-
-  #callersOf({ storeId }: Caller): Set<Caller> {
-    const { stored } = storedName(storeId);
+    const { stored } = storedName(caller.storeId);
     const callers = this.#callers.get(stored) ?? new Set();
-    this.#callers.set(stored, callers);
-    return callers;
+    this.#callers.delete(stored);
+    this.#callers.set(stored, callers.add(caller));
+    this.#coming.add(caller);
+    this.#limits.lockMs = Math.max(this.#limits.lockMs, caller.busyTimeoutMs);
+  }
+
+  *#all(): Generator<Caller> {
+    for (const callers of this.#callers.values()) yield* callers;
   }
 
   #longestWait(): number {
     let longest = LEAST_LOCK_MS;
-    for (const callers of this.#callers.values()) {
-      for (const { busyTimeoutMs } of callers) {
-        if (busyTimeoutMs === this.#limits.lockMs) return busyTimeoutMs; // there is none that waits longer
-        longest = Math.max(longest, busyTimeoutMs);
-      }
+    for (const { busyTimeoutMs } of this.#all()) {
+      longest = Math.max(longest, busyTimeoutMs);
+      if (longest === this.#limits.lockMs) break; // there is none that waits longer
     }
     return longest;
   }
 
-  *#passwords(): Generator<Caller['password']> {
-    for (const callers of this.#callers.values()) for (const { password } of callers) yield password;
+  attach(caller: Caller): Promise<void> {
+    return this.#link.use((connection) => this.#claim(connection, caller));
   }
 
   async detach(caller: Caller): Promise<void> {
     const { stored } = storedName(caller.storeId);
-    const callers = this.#callersOf(caller);
-    callers.delete(caller);
+    const callers = this.#callers.get(stored);
+    callers?.delete(caller);
     this.#coming.delete(caller);
-    this.#decided.delete(caller);
-    if (callers.size === 0) this.#callers.delete(stored);
-    this.#link.withdraw(caller.password, this.#passwords());
     if (caller.busyTimeoutMs === this.#limits.lockMs) this.#limits.lockMs = this.#longestWait();
-    if (callers.size > 0) return;
+    if (typeof caller.password === 'object') caller.password.close();
+    if (callers !== undefined && callers.size > 0) return;
+    this.#callers.delete(stored);
     this.#claims.leave(stored);
     await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
   }
@@ -135,13 +120,12 @@ export class PostgresqlEngine implements Engine {
     if (this.#mayWrite(caller)) return;
     const others = [...this.#coming];
     try {
-      for (const one of await this.#claims.claim(connection, [caller, ...others])) this.#decided.add(one);
+      await this.#claims.claim(connection, [caller, ...others]);
     } catch (error) {
       if (others.length === 0 || connection.lost || isFenced(error)) throw error;
       // it may be another one's store that is in the way
       await this.#claims.claim(connection, [caller]);
     }
-    this.#decided.delete(caller);
     for (const other of others) this.#coming.delete(other);
     if (!this.#mayWrite(caller)) throw fencedError(caller.storeId);
   }

@@ -42,9 +42,10 @@ export class ServerLink implements LeaseLink {
   readonly #claims: Claims;
   readonly #limits: Limits;
   readonly #lease: Lease;
-  /** Those that providers came with: first the one that was accepted last, if there is one, then the newest. */
-  #passwords: Password[] = [];
-  #accepted = false;
+  /** Those that providers came with, the newest first. */
+  readonly #offered: () => readonly Password[];
+  /** The one that was accepted last, if any was. */
+  #accepted: readonly Password[] = [];
   #pg: Pg | undefined;
   #connection: Connection | undefined;
   #prepared = false;
@@ -61,7 +62,14 @@ export class ServerLink implements LeaseLink {
   #turn: Promise<unknown> = Promise.resolve();
   #inUse = 0;
 
-  constructor(settings: PostgresqlSettings, holder: Holder, claims: Claims, limits: Limits) {
+  constructor(
+    settings: PostgresqlSettings,
+    holder: Holder,
+    claims: Claims,
+    limits: Limits,
+    offered: () => readonly Password[],
+  ) {
+    this.#offered = offered;
     this.#settings = settings;
     this.#holder = holder;
     this.#claims = claims;
@@ -219,7 +227,7 @@ export class ServerLink implements LeaseLink {
       if (missing !== undefined) continue;
       try {
         const connection = await connect(this.#pg, { ...target, password }, connectTimeoutMs, patience);
-        this.#accept(given);
+        this.#accepted = [given];
         return connection;
       } catch (error) {
         if (!isRefusal(error)) throw error;
@@ -230,35 +238,11 @@ export class ServerLink implements LeaseLink {
     throw noPassword ?? refusal;
   }
 
-  /** A password for the next connection; one that is wrong does no harm to those who came with another. */
-  offer(password: Password): void {
-    if (this.#passwords.includes(password)) return;
-    this.#passwords.splice(this.#accepted ? 1 : 0, 0, password);
-    this.#passwords.length = Math.min(this.#passwords.length, MOST_PASSWORDS);
-  }
-
-  /**
-   * Its provider has gone: nobody is asked for it any more. A word may be what the others live by, and stays.
-   *
-   * @param others - of the providers that are left, which may not all have had room
-   */
-  withdraw(password: Password, others: Iterable<Password>): void {
-    if (typeof password !== 'object') return;
-    password.close();
-    const at = this.#passwords.indexOf(password);
-    if (at < 0) return;
-    this.#passwords.splice(at, 1);
-    if (at === 0) this.#accepted = false;
-    for (const other of others) {
-      if (this.#passwords.length === MOST_PASSWORDS) break;
-      if (!this.#passwords.includes(other)) this.#passwords.push(other);
-    }
-  }
-
-  #accept(password: Password): void {
-    if (!this.#passwords.includes(password)) return; // withdrawn meanwhile
-    this.#accepted = true;
-    this.#passwords = [password, ...this.#passwords.filter((other) => other !== password)];
+  /** For the next connection. A word may be what others live by than the provider that came with it; nobody who has gone is asked. */
+  get #passwords(): Password[] {
+    const offered = this.#offered();
+    const accepted = this.#accepted.filter((password) => typeof password !== 'object' || offered.includes(password));
+    return [...new Set([...accepted, ...offered])].slice(0, MOST_PASSWORDS);
   }
 
   // ---- for the lease -------------------------------------------------------------------------------------
