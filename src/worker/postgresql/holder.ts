@@ -94,15 +94,13 @@ export class Holder {
         text: 'SELECT generation, fenced::int, incarnation, batch, part FROM sds_holders WHERE session = $1 ORDER BY generation DESC LIMIT 1',
         values: [this.session],
       });
-      const row = found?.rows[0];
-      const [generation = null, fenced, seen = null, ...mark] = row ?? [];
+      const [generation = null, fenced, seen = null, ...mark] = found?.rows[0] ?? [];
       const isNew = fenced !== '0'; // or there is none
       if (isNew) this.#setMark(mark); // what was fenced can't commit any more
       const wanted = isNew ? Math.max(Number(generation ?? -1), this.generation) + 1 : Number(generation);
-      const isOurs = isNew
-        ? await this.#make(connection, wanted, incarnation)
-        : await this.#take(connection, wanted, incarnation, seen);
-      if (!isOurs) continue;
+      const taken = await this.#take(connection, wanted, incarnation, isNew ? null : seen);
+      if (taken === undefined) continue;
+      this.#setMark(taken);
       if (!isNew && !this.#hasRegistered) this.inherits = true;
       this.#hasRegistered = true;
       this.generation = wanted;
@@ -113,15 +111,20 @@ export class Holder {
     throw notUpdated();
   }
 
-  async #make(connection: Connection, generation: number, incarnation: string): Promise<boolean> {
+  /**
+   * Makes the row, or takes it over from the connection before; not if that has come to bear another incarnation since it was looked
+   * at. Returns what is on record as committed, which may be more than at that time.
+   */
+  async #take(connection: Connection, generation: number, incarnation: string, seen: string | null) {
     const mark = this.#mark;
-    const [, inserted] = await this.transact(
+    const [taken] = await this.transact(
       connection,
-      { text: `DELETE FROM sds_holders WHERE expires < clock_timestamp() - interval '${FORGET_AFTER}'` },
       {
         text:
           'INSERT INTO sds_holders (session, generation, incarnation, expires, fenced, batch, part) ' +
-          `VALUES ($1, $2, $3, ${newExpiry('$4')}, false, $5, $6) ON CONFLICT (session, generation) DO NOTHING`,
+          `VALUES ($1, $2, $3, ${newExpiry('$4')}, false, $5, $6) ON CONFLICT (session, generation) ` +
+          'DO UPDATE SET expires = excluded.expires, incarnation = excluded.incarnation ' +
+          'WHERE sds_holders.incarnation = $7 AND NOT sds_holders.fenced RETURNING batch, part',
         values: [
           this.session,
           String(generation),
@@ -129,24 +132,12 @@ export class Holder {
           String(this.leaseMs),
           mark === undefined ? null : String(mark.number),
           mark === undefined ? null : String(mark.part),
+          seen,
         ],
       },
+      { text: `DELETE FROM sds_holders WHERE expires < clock_timestamp() - interval '${FORGET_AFTER}'` },
     );
-    return inserted?.count === 1;
-  }
-
-  /** Takes the row over from the connection before; not if that has come to bear another incarnation since it was looked at. */
-  async #take(connection: Connection, generation: number, incarnation: string, seen: string | null): Promise<boolean> {
-    const [taken] = await this.transact(connection, {
-      text:
-        `UPDATE sds_holders SET expires = ${newExpiry('$3')}, incarnation = $4 ` +
-        'WHERE session = $1 AND generation = $2 AND incarnation = $5 AND NOT fenced RETURNING batch, part',
-      values: [this.session, String(generation), String(this.leaseMs), incarnation, seen],
-    });
-    const row = taken?.rows[0];
-    if (row === undefined) return false;
-    this.#setMark(row);
-    return true;
+    return taken?.rows[0];
   }
 
   #setMark([batch = null, part = null]: (string | null)[]): void {
