@@ -47,7 +47,6 @@ export class Holder {
   readonly #limits: Limits;
   /** Whether its row was there before: that of a lost worker thread, or of an end that the server has not heard of. */
   inherits = false;
-  #hasRegistered = false;
   #mark: Mark | undefined;
   /** When it was renewed last, as far as is known here. */
   renewedAt = Number.NEGATIVE_INFINITY;
@@ -101,8 +100,7 @@ export class Holder {
       const taken = await this.#take(connection, wanted, incarnation, isNew ? null : seen);
       if (taken === undefined) continue;
       this.#setMark(taken);
-      if (!isNew && !this.#hasRegistered) this.inherits = true;
-      this.#hasRegistered = true;
+      if (!isNew && this.#incarnation === '') this.inherits = true;
       this.generation = wanted;
       this.#incarnation = incarnation;
       this.renewedAt = performance.now();
@@ -159,7 +157,7 @@ export class Holder {
 
   /** Has left, as far as the server could be told. */
   ended(): void {
-    this.#hasRegistered = false;
+    this.#incarnation = '';
   }
 
   /** Leaves: nobody has to wait until it is given up for lost. Fails as a fence does. */

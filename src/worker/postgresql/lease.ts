@@ -5,30 +5,16 @@
 import { clearInterval, type Promise, performance, setInterval } from '../../protocol/surroundings.ts';
 import type { Connection } from './connection.ts';
 import type { Holder } from './holder.ts';
-
-/** What renewing a lease needs of the link to the server. */
-export interface LeaseLink {
-  /** Whether there is anything to hold. */
-  readonly holdsStores: boolean;
-  /** Whether something is under way, or waits for its turn. */
-  readonly isBusy: boolean;
-  readonly isConnected: boolean;
-  /** Renews over the link itself; connects for it, if nobody else does: the lease must not run out for want of traffic. */
-  renew(): Promise<void>;
-  /** Gives back what was left by the one before, whose row this process has: called once all providers are known. */
-  giveBackInherited(): void;
-  /** Makes another connection. */
-  connect(): Promise<Connection>;
-}
+import type { ServerLink } from './server-link.ts';
 
 export class Lease {
   readonly #holder: Holder;
-  readonly #link: LeaseLink;
+  readonly #link: ServerLink;
   #keeper: Connection | undefined;
   #renewingBeside = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(holder: Holder, link: LeaseLink) {
+  constructor(holder: Holder, link: ServerLink) {
     this.#holder = holder;
     this.#link = link;
   }

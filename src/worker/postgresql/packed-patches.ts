@@ -24,9 +24,10 @@ export class PackedPatches {
   readonly #ends: number[] = [];
   #bytes: Buffer;
   #used = ARRAY_HEADER;
-  /** Of each store, its highest number here; and whether all came in ascending order, so that none can be there twice. */
+  /** Of each store, its highest number here. */
   readonly #highest = new Map<string, number>();
-  #ascending = true;
+  /** Whether all numbers came in ascending order, so that none can be there twice. */
+  ascends = true;
 
   constructor() {
     this.#bytes = spare ?? Buffer.allocUnsafe(FIRST_BYTES);
@@ -37,11 +38,6 @@ export class PackedPatches {
     return this.clocks.length;
   }
 
-  /** Whether no number is there twice, as far as that is known without looking closer. */
-  get ascends(): boolean {
-    return this.#ascending;
-  }
-
   get isOfOneStore(): boolean {
     return this.#highest.size === 1;
   }
@@ -50,7 +46,7 @@ export class PackedPatches {
     if (keepBoth) this.keepers.add(this.count);
     const highest = this.#highest.get(store);
     if (highest === undefined || clock > highest) this.#highest.set(store, clock);
-    else this.#ascending = false;
+    else this.ascends = false;
     const length = data.byteLength;
     this.#makeRoom(4 + length);
     const start = this.#bytes.writeInt32BE(length, this.#used);
@@ -83,7 +79,7 @@ export class PackedPatches {
    * the ones left out, whose bytes differ from the first one's.
    */
   firstOnes(): { positions: Positions; collided: number[] } {
-    if (this.#ascending) return { positions: 'all', collided: [] };
+    if (this.ascends) return { positions: 'all', collided: [] };
     const first = new Map<string, number>();
     const positions: number[] = [];
     const collided: number[] = [];

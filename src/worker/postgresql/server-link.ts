@@ -11,7 +11,7 @@ import type { Claims } from './claims.ts';
 import { connect } from './connect.ts';
 import type { Connection } from './connection.ts';
 import { type Holder, isFenced, notUpdated } from './holder.ts';
-import { Lease, type LeaseLink } from './lease.ts';
+import { Lease } from './lease.ts';
 import { loadPg, type Pg } from './load-pg.ts';
 import { answersOf, type Password } from './password.ts';
 import { isRefusal, ServerError } from './sqlstates.ts';
@@ -36,7 +36,7 @@ function inDoubtFor(error: EngineError): EngineError {
   return new EngineError('connection-failed', { ...error.reported, message });
 }
 
-export class ServerLink implements LeaseLink {
+export class ServerLink {
   readonly #settings: PostgresqlSettings;
   readonly #holder: Holder;
   readonly #claims: Claims;
@@ -247,10 +247,12 @@ export class ServerLink implements LeaseLink {
 
   // ---- for the lease -------------------------------------------------------------------------------------
 
+  /** Whether there is anything to hold. */
   get holdsStores(): boolean {
     return this.#claims.any;
   }
 
+  /** Whether something is under way, or waits for its turn. */
   get isBusy(): boolean {
     return this.#inUse > 0;
   }
@@ -259,6 +261,7 @@ export class ServerLink implements LeaseLink {
     return this.#connection !== undefined && !this.#connection.lost;
   }
 
+  /** Connects for it, if nobody else does: the lease must not run out for want of traffic. */
   renew(): Promise<void> {
     return this.#inTurn(async () => {
       const connection = await this.#ready();

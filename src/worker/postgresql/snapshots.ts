@@ -24,9 +24,3 @@ export async function snapshotHead(
     values: [store, String(clock), version, String(data.byteLength), isLarge(data) ? null : data],
   };
 }
-
-/** The same head, if the one that it takes the place of has this number; without a number, if there is none. */
-export function insteadOf(clock: number | undefined, { text, values = [] }: Statement): Statement {
-  const seen = clock === undefined ? null : String(clock);
-  return { text: `${text} WHERE sds_snapshots.clock = $${values.length + 1}`, values: [...values, seen] };
-}

@@ -39,19 +39,13 @@ export class ValueChanges {
     const hashes = [...new Set([...this.#released.keys(), ...this.#saved.keys()])].sort();
     const releases = hashes.filter((hash) => this.#released.has(hash));
     const saves = hashes.flatMap((hash) => this.#saved.get(hash) ?? []);
+    const lock = 'SELECT 1 FROM sds_values WHERE hash = ANY($1::text[]) ORDER BY hash FOR UPDATE';
     return [
-      ...(hashes.length > 1 ? [lockOf(hashes)] : []),
+      ...(hashes.length > 1 ? [{ text: lock, values: [textArray(hashes)] }] : []),
       ...(releases.length > 0 ? releasesOf(releases, this.#released) : []),
       ...(saves.length > 0 ? [savesOf(saves)] : []),
     ];
   }
-}
-
-function lockOf(hashes: readonly string[]): Statement {
-  return {
-    text: 'SELECT 1 FROM sds_values WHERE hash = ANY($1::text[]) ORDER BY hash FOR UPDATE',
-    values: [textArray(hashes)],
-  };
 }
 
 /** A value that fits into its row, and how often it is saved. */

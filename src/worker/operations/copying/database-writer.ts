@@ -197,13 +197,20 @@ export class DatabaseWriter implements Writer {
       if (snapshot !== undefined) {
         const found = { ...snapshot, data: viewOf(snapshot.data) };
         const head = await this.#server.use((connection) => snapshotHead(connection, stored, found));
-        await parts.add(head, found.data.byteLength);
+        parts.statements.push(head);
+        await parts.added(found.data);
       }
       for await (const patches of reader.patches(name)) {
-        for (const { clock, data } of patches) await parts.addPatch(stored, clock, data);
+        for (const { clock, data } of patches) {
+          parts.patches.add(stored, clock, data, 0, false);
+          await parts.added(data);
+        }
       }
       for await (const records of reader.records(name)) {
-        for (const { key, data } of records) await parts.addRecord(stored, key, data);
+        for (const { key, data } of records) {
+          parts.records.save(stored, key, viewOf(data));
+          await parts.added(data);
+        }
       }
     }
     await parts.send();
@@ -237,9 +244,9 @@ export class DatabaseWriter implements Writer {
 class Parts {
   readonly #server: CopyConnection;
   readonly #meter: Meter;
-  #statements: Statement[] = [];
-  #patches = new PackedPatches();
-  #records = new RecordChanges();
+  statements: Statement[] = [];
+  patches = new PackedPatches();
+  records = new RecordChanges();
   #rows = 0;
   #bytes = 0;
 
@@ -248,32 +255,19 @@ class Parts {
     this.#meter = meter;
   }
 
-  async add(statement: Statement, bytes: number): Promise<void> {
-    this.#statements.push(statement);
-    await this.#added(bytes);
-  }
-
-  async addPatch(stored: string, clock: number, data: Uint8Array): Promise<void> {
-    this.#patches.add(stored, clock, data, 0, false);
-    await this.#added(data.byteLength);
-  }
-
-  async addRecord(stored: string, key: string, data: Uint8Array): Promise<void> {
-    this.#records.save(stored, key, viewOf(data));
-    await this.#added(data.byteLength);
-  }
-
-  async #added(bytes: number): Promise<void> {
-    this.#bytes += bytes;
+  /** Told of each row, by its bytes. */
+  async added({ byteLength }: Uint8Array): Promise<void> {
+    this.#bytes += byteLength;
     this.#rows++;
     if (this.#rows >= MOST_ROWS || this.#bytes >= MOST_BYTES) await this.send();
   }
 
   async send(): Promise<void> {
-    const [statements, patches, bytes] = [this.#statements, this.#patches, this.#bytes];
+    const { statements, patches, records } = this;
+    const bytes = this.#bytes;
     if (patches.count > 0) statements.push(insertionOfNew(patches));
-    statements.push(...this.#records.statements);
-    [this.#statements, this.#patches, this.#records] = [[], new PackedPatches(), new RecordChanges()];
+    statements.push(...records.statements);
+    [this.statements, this.patches, this.records] = [[], new PackedPatches(), new RecordChanges()];
     [this.#rows, this.#bytes] = [0, 0];
     if (statements.length > 0) await this.#server.run(...statements);
     patches.free();
