@@ -1,7 +1,4 @@
-/**
- * The tables of a PostgreSQL database, in SQL that CockroachDB and Citus take as well: no sequences, triggers,
- * extensions or foreign keys. Every table begins with what it would be distributed by.
- */
+/** The tables, in SQL that CockroachDB and Citus take as well. Every table begins with what it would be distributed by. */
 
 export const SCHEMA_VERSION = 4;
 

@@ -1,7 +1,4 @@
-/**
- * Arrays as parameters, in PostgreSQL's binary form (`array_recv` in its source): a header, then length and value of each. The
- * server reads them faster than text, and no string is made for each number here.
- */
+/** Arrays as parameters in PostgreSQL's binary form (`array_recv` in its source), which server and client make faster than text. */
 
 export const ARRAY_HEADER = 20;
 /** Types by their number in `pg_type`, which is the same in every database. */
@@ -17,7 +14,7 @@ export function writeArrayHeader(buffer: Buffer, elements: number, type: number)
   buffer.writeInt32BE(1, 16); // the first index
 }
 
-/** As a parameter of the type `bigint[]`; safe integers. */
+/** Of safe integers. */
 export function int8Array(values: readonly number[]): Buffer {
   const buffer = Buffer.allocUnsafe(ARRAY_HEADER + values.length * 12);
   writeArrayHeader(buffer, values.length, INT8);
@@ -30,7 +27,6 @@ export function int8Array(values: readonly number[]): Buffer {
   return buffer;
 }
 
-/** As a parameter of the type `text[]`. */
 export function textArray(texts: readonly string[]): Buffer {
   return byteaArray(
     texts.map((text) => Buffer.from(text)),
@@ -38,7 +34,6 @@ export function textArray(texts: readonly string[]): Buffer {
   );
 }
 
-/** As a parameter of the type `bytea[]`. */
 export function byteaArray(values: readonly Buffer[], type = BYTEA): Buffer {
   const length = values.reduce((sum, { byteLength }) => sum + 4 + byteLength, ARRAY_HEADER);
   const buffer = Buffer.allocUnsafe(length);

@@ -1,6 +1,4 @@
-/**
- * Bytes too many for one row: in rows of 256 KiB under a version of their own, so that what is read belongs together.
- */
+/** Bytes too many for one row: in rows of 256 KiB under a version of their own, so that what is read belongs together. */
 import { randomUUID } from 'node:crypto';
 import { EngineError } from '../engine.ts';
 import { textArray } from './arrays.ts';
@@ -52,9 +50,8 @@ export async function writeChunks(
 const SLICE_CHUNKS = 32;
 
 /**
- * Deletes a slice of the chunks of these keys whose version no head names, or the rest of them; also of those that a process has left
- * that ended before it came to this. It sees chunks and heads as they are at one moment, so it takes nothing from whoever may have
- * replaced them since.
+ * Deletes a slice of the chunks of these keys whose version no head names, or the rest of them. It sees chunks and heads as they are
+ * at one moment, so it takes nothing from whoever may have replaced them since.
  */
 export function deletionOfUnnamed(heads: HeadTable, keys: readonly string[]): Statement {
   const { table, column } = chunksOf[heads];
@@ -68,14 +65,12 @@ export function deletionOfUnnamed(heads: HeadTable, keys: readonly string[]): St
   };
 }
 
-/** Deletes all of them, within a transaction. */
 export async function deleteUnnamed(connection: Connection, heads: HeadTable, keys: readonly string[]): Promise<void> {
   let deleted: Result | undefined;
   do [deleted] = await connection.run(deletionOfUnnamed(heads, keys));
   while (isSlice(deleted));
 }
 
-/** Whether there may be more to delete. */
 export function isSlice(deleted: Result | undefined): boolean {
   return deleted?.count === SLICE_CHUNKS;
 }

@@ -1,13 +1,10 @@
 /**
- * Which stores this process may write. They are claimed in transactions that lock the stores' rows (`store-rows.ts`), as many
- * in one as are wanted at the time. Whoever takes a store over removes the claims of those before: so a
- * process has a store as long as its claim is there.
+ * Which stores this process may write. They are claimed in transactions that lock the stores' rows (`store-rows.ts`). Whoever takes
+ * a store over removes the claims of those before: so a process has a store as long as its claim is there.
  *
- * Queues of one process that reach a database by different URLs have a claim each and are no others to one another. But what one of them
- * has sent and nobody waits for any more must not be committed behind what the other one writes: so a claim cuts them off, and
- * those that are still there register anew.
+ * Queues of one process that reach a database by different URLs have a claim each. What one of them has sent and nobody waits for
+ * any more must not be committed behind what another one writes: so a claim cuts its siblings off, and they register anew.
  */
-
 import { ownerOf } from '../../protocol/postgresql/session.ts';
 import type { Caller } from '../engine.ts';
 import { textArray } from './arrays.ts';
@@ -23,7 +20,6 @@ interface Claim {
   lost: boolean;
 }
 
-/** Whose a store is that somebody wants. */
 interface Situation {
   stored: string;
   wanted: Caller;
@@ -40,9 +36,7 @@ export class Claims {
   readonly #limits: Limits;
   /** By the stored names of their stores. */
   readonly #claims = new Map<string, Claim>();
-  /** Stored names of those that are still to be given back. */
   readonly #leaving = new Set<string>();
-  /** Stored names of all stores that have a provider. */
   readonly #wanted: () => Iterable<string>;
 
   constructor(holder: Holder, limits: Limits, wanted: () => Iterable<string>) {
@@ -69,10 +63,7 @@ export class Claims {
     return this.#claims.size + this.#leaving.size > 0;
   }
 
-  /**
-   * Claims the stores of callers, in one transaction: those that no process has that lives. Of them all the lock on the first
-   * one's store is waited for.
-   */
+  /** Claims those of the callers' stores that no living process has. Only the lock on the first one is waited for. */
   async claim(connection: Connection, callers: readonly Caller[]): Promise<void> {
     const wanted = new Map<string, Caller>();
     const names: StoredName[] = [];
@@ -157,10 +148,7 @@ export class Claims {
     return [...this.#claims].filter(([, { lost }]) => !lost);
   }
 
-  /**
-   * Whether the server has all claims of this process. It may not, without anybody having fenced it: a standby that was
-   * promoted lacks what it had not got yet.
-   */
+  /** Whether the server has all claims of this process: a standby that was promoted may lack some. */
   async areKnown(connection: Connection): Promise<boolean> {
     const own = this.#own;
     if (own.length === 0) return true;

@@ -1,7 +1,6 @@
 /**
  * Replaces what was seen of a store by one snapshot, within a transaction, if nothing else is there. Other processes may write the
- * store at the same time: so what is looked at is what was deleted, and locked, and no row that was not counted is taken away. A
- * patch of theirs that is committed meanwhile stays.
+ * store meanwhile: so what is looked at is what was deleted, and locked.
  */
 import type { SeenStore } from '../../protocol/compaction.ts';
 import type { Connection } from './connection.ts';

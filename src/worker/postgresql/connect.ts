@@ -22,7 +22,6 @@ const QUESTIONS = [{ text: 'SHOW transaction_read_only' }, { text: 'SHOW synchro
 /** Not every engine has it. Asked along with them, it takes no round trip. */
 const COPY = { text: "COPY (SELECT ''::bytea) TO STDOUT (FORMAT binary)" };
 
-/** Names this program in `pg_stat_activity`. */
 const APPLICATION_NAME = 'sds-persistence-worker';
 
 /** Tries the hosts in turn; after a failover another one takes the writes. */

@@ -11,7 +11,6 @@ export class CopyRows {
   readonly #take: TakeField;
   readonly #fields: number;
   #begun = false;
-  /** Whether the end has come. */
   ended = false;
 
   /** @param fields - so many has each row, all of bytes */

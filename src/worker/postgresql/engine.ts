@@ -1,8 +1,4 @@
-/**
- * The engine for PostgreSQL databases: which calls go together, what is tried again, and what was committed although
- * nobody said so. The files beside this one know the statements.
- */
-
+/** The engine for PostgreSQL: which calls go together, and what was committed although nobody said so. */
 import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
 import type { PostgresqlSettings, RecordsFound, StoreFound } from '../../protocol/service.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
@@ -21,7 +17,6 @@ import { StepByStep } from './step-by-step.ts';
 import { beginStatements, inTransaction, type Limits, readingBy, transact } from './transactions.ts';
 import { listStores, loadStore } from './whole-stores.ts';
 
-/** A unique key is violated. */
 const NUMBER_TAKEN = '23505';
 /** What a server says that distributes its tables, of a statement that changes two of them. */
 const NOT_SUPPORTED = '0A000';
@@ -29,9 +24,7 @@ const NOT_SUPPORTED = '0A000';
 /** 0 would wait for ever. */
 const LEAST_LOCK_MS = 1;
 
-/** What became of a transaction. */
 interface Outcome {
-  /** Calls that are to be marked. */
   collided: readonly number[];
   /** Stores that may have chunks of snapshots that were replaced. */
   replaced: readonly string[];
@@ -195,10 +188,7 @@ export class PostgresqlEngine implements Engine {
     });
   }
 
-  /**
-   * Only patches: one statement. Returns false if nothing was inserted: this process was fenced, a number is taken, or the server
-   * does not take such a statement.
-   */
+  /** Returns false if nothing was inserted: this process was fenced, a number is taken, or the server takes no such statement. */
   async #insert(connection: Connection, packed: PackedPatches, point: CommitPoint): Promise<boolean> {
     const holder = this.#holder;
     try {
@@ -214,10 +204,7 @@ export class PostgresqlEngine implements Engine {
     }
   }
 
-  /**
-   * Which patches were lost in a commit that was found out later. Of a compaction it is not known any more whether it was carried
-   * out: it counts as if it was, which does no harm, since its store is whole either way.
-   */
+  /** Which patches were lost in a commit that was found out later. A compaction counts as carried out: its store is whole either way. */
   async #collidedLater(connection: Connection, changes: Changes): Promise<number[]> {
     const lost: number[] = [];
     for (const packed of changes.inserted) {
@@ -270,8 +257,6 @@ export class PostgresqlEngine implements Engine {
       return read(connection, storedName(caller.storeId).stored);
     });
   }
-
-  // ---- beside the calls ------------------------------------------------------------------------------------
 
   close(): Promise<void> {
     return this.#link.close();

@@ -1,6 +1,5 @@
 /**
- * What this process is to the others: a row of `sds_holders`, with the time at which it is given up for lost, and
- * the number of what it has committed last.
+ * What this process is to the others: a row of `sds_holders`.
  *
  * **What a connection sends changes something only while the row bears that connection's incarnation and nobody has fenced it, and
  * no incarnation is ever drawn twice.** So nothing that a lost connection has sent takes effect once another one has
@@ -13,9 +12,8 @@
  * | generation  | counts the rows of a session: each after the first one since that one was fenced | when it is fenced                       |
  * | incarnation | a connection that has registered, by a random name                               | when another one registers, or cuts off |
  *
- * Each transaction that changes something updates this row, on the condition above. That one statement is the fence (it finds no
- * row, fails, and the transaction is undone), the renewal, and the record by which a commit whose answer was lost is found
- * out. That it locks the row matters: whoever registers waits for a transaction that has come to its fence.
+ * Each transaction that changes something updates this row on that condition, which is fence, renewal and record of the commit in one,
+ * and locks it: whoever registers waits for a transaction that has come to its fence.
  */
 import { randomUUID } from 'node:crypto';
 import { reached } from '../../protocol/control.ts';
@@ -48,7 +46,6 @@ export class Holder {
   /** Whether its row was there before: that of a lost worker thread, or of an end that the server has not heard of. */
   inherits = false;
   #mark: Mark | undefined;
-  /** When it was renewed last, as far as is known here. */
   renewedAt = Number.NEGATIVE_INFINITY;
 
   constructor(session: string, leaseMs: number, limits: Limits) {
@@ -77,15 +74,11 @@ export class Holder {
 
   // ---- its row -----------------------------------------------------------------------------------
 
-  /** Carries out what concerns this process as a whole, in a transaction of its own. */
   transact(connection: Connection, ...statements: Statement[]): Promise<Result[]> {
     return transact(connection, upkeepOf(this.#limits), ...statements);
   }
 
-  /**
-   * Makes itself known over this connection, under an incarnation of its own, and learns what was committed. If it was fenced, or
-   * forgotten, that is under a new generation, which goes on where the last one had to stop.
-   */
+  /** Makes itself known over this connection, and learns what was committed: under a new generation, if it was fenced or forgotten. */
   async register(connection: Connection): Promise<void> {
     const incarnation = randomUUID();
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
@@ -110,8 +103,8 @@ export class Holder {
   }
 
   /**
-   * Makes the row, or takes it over from the connection before; not if that has come to bear another incarnation since it was looked
-   * at. Returns what is on record as committed, which may be more than at that time.
+   * Makes the row, or takes it over from the connection before if that has still the incarnation that was seen. Returns what is on
+   * record as committed, which may be more than was seen.
    */
   async #take(connection: Connection, generation: number, incarnation: string, seen: string | null) {
     const mark = this.#mark;
@@ -155,7 +148,6 @@ export class Holder {
     return true;
   }
 
-  /** Has left, as far as the server could be told. */
   ended(): void {
     this.#incarnation = '';
   }
@@ -177,12 +169,7 @@ export class Holder {
 
   // ---- in each transaction that changes something ------------------------------------------------------
 
-  /**
-   * The end of a transaction: fails with a division by zero if it came over a connection that may not change anything any more,
-   * so that what follows in the same round trip is not carried out. See `isFenced`.
-   *
-   * @param point - what is on record as committed from then on
-   */
+  /** Fails with a division by zero if its connection may not change anything any more, so that what follows is not carried out. */
   fence(point?: Mark): Statement {
     const { text, values } = this.update(1, point);
     return { text: onlyIf(`${text} RETURNING 1`), values };
@@ -222,7 +209,7 @@ export function notUpdated(): EngineError {
   return new EngineError('io-error', { message: "this process's row in sds_holders can not be updated" });
 }
 
-/** Whether a transaction was undone since its connection may not change anything any more: this process has to register anew. */
+/** Whether a transaction was undone by its fence: this process has to register anew. */
 export function isFenced(error: unknown): boolean {
   return error instanceof ServerError && error.sqlState === DIVISION_BY_ZERO;
 }

@@ -1,7 +1,4 @@
-/**
- * Renews this process's lease, whether there is traffic or not: every third of `LeaseMs`, unless a transaction has just done
- * so. While a long transaction is under way that goes over a second connection, the keeper.
- */
+/** Renews this process's lease, unless a transaction has just done so: over a second connection while a long one is under way. */
 import { clearInterval, type Promise, performance, setInterval } from '../../protocol/surroundings.ts';
 import type { Connection } from './connection.ts';
 import type { Holder } from './holder.ts';
@@ -11,7 +8,7 @@ export class Lease {
   readonly #holder: Holder;
   readonly #link: ServerLink;
   #keeper: Connection | undefined;
-  #renewingBeside = false;
+  #beside: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(holder: Holder, link: ServerLink) {
@@ -42,12 +39,10 @@ export class Lease {
     // tried again soon; calls tell of trouble
     if (!this.#link.isBusy) return void this.#link.renew().catch(() => undefined);
     // one of the link's own may be what it is busy with: its connection may have fallen silent
-    if (this.#renewingBeside) return;
-    this.#renewingBeside = true;
-    void this.#renewBeside()
+    this.#beside ??= this.#renewBeside()
       .catch(() => undefined)
-      .then(() => {
-        this.#renewingBeside = false;
+      .finally(() => {
+        this.#beside = undefined;
       });
   }
 

@@ -22,7 +22,6 @@ export function storedName(name: string): StoredName {
   return { stored: LONG + createHash('sha256').update(text).digest('hex'), whole: text };
 }
 
-/** Names by what stands for them. */
 export function byStoredName(names: Iterable<string>): Map<string, string> {
   return new Map(Array.from(names, (name) => [storedName(name).stored, name]));
 }

@@ -1,14 +1,10 @@
-/**
- * Patches of one statement, copied from where they lie into the arrays that the statement takes: whose they are, their
- * numbers, and their bytes, which are written as a `bytea[]` in binary form from the start.
- */
+/** Patches of one statement, copied from where they lie into the arrays that the statement takes. */
 import { ARRAY_HEADER, BYTEA, byteaArray, int8Array, textArray, writeArrayHeader } from './arrays.ts';
 
 const FIRST_BYTES = 256 * 1024;
 /** What a transaction needed is kept for the next one up to this. */
 const MOST_KEPT = 8 * 1024 * 1024;
 
-/** A buffer that several transactions use one after the other. */
 let spare: Buffer | undefined;
 
 export type Positions = readonly number[] | 'all';
@@ -24,7 +20,6 @@ export class PackedPatches {
   readonly #ends: number[] = [];
   #bytes: Buffer;
   #used = ARRAY_HEADER;
-  /** Of each store, its highest number here. */
   readonly #highest = new Map<string, number>();
   /** Whether all numbers came in ascending order, so that none can be there twice. */
   ascends = true;
@@ -74,10 +69,7 @@ export class PackedPatches {
     return this.stores[position] ?? '';
   }
 
-  /**
-   * The positions to insert: the first of those with the same number, so that a statement meets none twice. And
-   * the ones left out, whose bytes differ from the first one's.
-   */
+  /** The first ones of each number, so that a statement meets none twice; and those left out whose bytes differ. */
   firstOnes(): { positions: Positions; collided: number[] } {
     if (this.ascends) return { positions: 'all', collided: [] };
     const first = new Map<string, number>();

@@ -20,12 +20,7 @@ interface Answer {
   missing?: ServerError;
 }
 
-/**
- * Asks for one password after the other, and yields the answers as they come.
- *
- * @param passwords - looked at each time: providers come and go
- * @param timeoutMs - for each answer
- */
+/** Asks for one password after the other, of those that there are at each time, and yields the answers as they come. */
 export async function* answersOf(passwords: () => readonly Password[], timeoutMs: number): AsyncGenerator<Answer> {
   const asked = new Set<Password>();
   const open = new Map<Password, Promise<Answer>>();
@@ -64,7 +59,6 @@ async function ask(given: Password, timeoutMs: number, over: Promise<undefined>)
   }
 }
 
-/** What comes first; nothing, if nothing has come within that time. */
 async function firstOf<T>(awaited: Iterable<Promise<T>>, withinMs: number): Promise<T | undefined> {
   const { promise: tooLate, resolve } = Promise.withResolvers<undefined>();
   const timer = setTimeout(() => resolve(undefined), withinMs);

@@ -1,6 +1,6 @@
 /**
- * Records of stores. Their keys are stored as UTF-8 bytes, which hold a NUL and lie in the order of their beginnings. Of one that is too
- * long for an index its beginning and its SHA-256 stand in its place, which together are longer than any that stands there as it is.
+ * Records of stores. Keys are stored as UTF-8 bytes, which may hold a NUL and are ordered by their beginnings. In the place of one
+ * that is too long for an index stand its beginning and its SHA-256, together longer than any that stands there as it is.
  */
 import { createHash } from 'node:crypto';
 import type { RecordsFound } from '../../protocol/service.ts';
@@ -23,8 +23,6 @@ function storedKey(key: string): StoredKey {
   const digest = createHash('sha256').update(whole).digest();
   return { key: Buffer.concat([whole.subarray(0, LONGEST_KEY), digest]), whole };
 }
-
-// ---- writes ------------------------------------------------------------------------------------------
 
 /** Records that are saved and removed, in order: those of a store that are saved in a row go by one statement. */
 export class RecordChanges {
@@ -91,8 +89,6 @@ function savingOf(store: string, records: ReadonlyMap<string, Buffer>): Statemen
   };
 }
 
-// ---- keys that begin alike -----------------------------------------------------------------------------
-
 /** They lie between the first one that does and the first one behind them; a long beginning is compared with the whole. */
 function conditionOf(prefix: string): string {
   if (prefix === '') return '';
@@ -109,8 +105,6 @@ function conditionOf(prefix: string): string {
 function literal(bytes: Buffer): string {
   return `decode('${bytes.toString('hex')}', 'hex')`;
 }
-
-// ---- loads ---------------------------------------------------------------------------------------------
 
 export async function loadRecord(connection: Reading, store: string, name: string): Promise<Uint8Array | undefined> {
   const { key } = storedKey(name);

@@ -1,7 +1,4 @@
-/**
- * The connection to the server as long as this process has stores there: made when it is needed, made again when it is
- * lost, for as long as callers want to wait. The lease is renewed by `lease.ts`.
- */
+/** The connection to the server: made when it is needed, and made again when it is lost, for as long as callers want to wait. */
 import { cellTime, msBetween } from '../../protocol/clock.ts';
 import type { PostgresqlSettings } from '../../protocol/service.ts';
 import { Promise, performance, setTimeout } from '../../protocol/surroundings.ts';
@@ -42,7 +39,6 @@ export class ServerLink {
   readonly #claims: Claims;
   readonly #limits: Limits;
   readonly #lease: Lease;
-  /** Those that providers came with, the newest first. */
   readonly #offered: () => readonly Password[];
   /** The one that was accepted last, if any was. */
   #accepted: readonly Password[] = [];
@@ -58,7 +54,6 @@ export class ServerLink {
   /** Of the last call that gave up, if its attempt took long: what was called before that and has waited as long fails with it. */
   #failure: ServerError | undefined;
   #gaveUpAt = 0;
-  /** One at a time. */
   #turn: Promise<unknown> = Promise.resolve();
   #inUse = 0;
 
@@ -77,10 +72,7 @@ export class ServerLink {
     this.#lease = new Lease(holder, this);
   }
 
-  /**
-   * Does something with the server; again, if the connection was lost or the transaction undone, for as long as
-   * `RetryForMs` says. The work is to find out what of an earlier attempt was committed, and whose stores are whose by now.
-   */
+  /** Again, if the connection is lost or the transaction undone: the work has to find out what of an earlier attempt was committed. */
   use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     return this.#inTurn(() => this.#tryAgain(work));
   }
@@ -199,7 +191,6 @@ export class ServerLink {
     return work(connection);
   }
 
-  /** Whether a commit waits until it is safe. */
   get isSynchronous(): boolean {
     return this.#connection?.synchronous ?? true;
   }
@@ -238,7 +229,7 @@ export class ServerLink {
     throw noPassword ?? refusal;
   }
 
-  /** For the next connection. A word may be what others live by than the provider that came with it; nobody who has gone is asked. */
+  /** Those to try. A word may serve others after its provider has gone; nobody who has gone is asked. */
   get #passwords(): Password[] {
     const offered = this.#offered();
     const accepted = this.#accepted.filter((password) => typeof password !== 'object' || offered.includes(password));
@@ -247,7 +238,6 @@ export class ServerLink {
 
   // ---- for the lease -------------------------------------------------------------------------------------
 
-  /** Whether there is anything to hold. */
   get holdsStores(): boolean {
     return this.#claims.any;
   }
@@ -281,8 +271,6 @@ export class ServerLink {
   giveBackInherited(): void {
     void this.useOnce((connection) => this.#claims.giveBackInherited(connection));
   }
-
-  // ---- the end -----------------------------------------------------------------------------------------
 
   /** Gives back what this process has there, and says goodbye. */
   async close(): Promise<void> {

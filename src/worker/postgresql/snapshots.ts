@@ -7,10 +7,7 @@ export interface Snapshot {
   data: Buffer;
 }
 
-/**
- * Returns what puts a snapshot in the place of the one before, whose chunks are to be deleted then; those of this one, if it is
- * large, are written before, within the same transaction.
- */
+/** Writes the chunks of a large snapshot, and returns what puts it in the place of the one before, whose chunks are to be deleted then. */
 export async function snapshotHead(
   connection: Connection,
   store: string,

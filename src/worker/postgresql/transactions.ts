@@ -10,8 +10,8 @@ export interface Limits {
 }
 
 /**
- * Each statement sees what was committed before it, also behind a lock that it has waited for: a server's default may be another. The
- * level is written as the server shows it: whoever looks for the word COMMIT in what crosses is to find the statement alone.
+ * Whatever the server's default, each statement sees what was committed before it, also behind a lock that it has waited for. In small
+ * letters, so that the word COMMIT crosses as the statement alone.
  */
 export const BEGIN: Statement = { text: 'BEGIN ISOLATION LEVEL read committed' };
 
@@ -35,7 +35,6 @@ export function beginStatements(limits: Limits): Statement[] {
 
 const COMMIT: Statement = { text: 'COMMIT' };
 
-/** Carries out statements in one round trip, as a transaction of their own. */
 export async function transact(connection: Connection, limits: Limits, ...statements: Statement[]): Promise<Result[]> {
   const begin = beginStatements(limits);
   const all = [...begin, ...statements, COMMIT];

@@ -48,7 +48,6 @@ export class ValueChanges {
   }
 }
 
-/** A value that fits into its row, and how often it is saved. */
 export interface Saved {
   hash: string;
   times: number;

@@ -31,7 +31,6 @@ export function cutConnections(): void {
 export class CopyConnection {
   readonly place: string;
   readonly connection: Connection;
-  /** Another connection to the same database. */
   readonly another: () => Promise<CopyConnection>;
   #asking: NodeJS.Timeout | undefined;
 
@@ -63,7 +62,6 @@ export class CopyConnection {
     return this.use((connection) => connection.run(...statements));
   }
 
-  /** The rows of a query, as texts. */
   async rows(text: string, ...values: (string | Buffer | null)[]): Promise<(string | null)[][]> {
     const [result] = await this.run({ text, values });
     return result?.rows ?? [];

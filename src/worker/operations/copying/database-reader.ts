@@ -36,7 +36,6 @@ function wholeOf(row: string, chunks: string): { bytes: string; digest: string }
 }
 
 const wholeValue = wholeOf('v', 'sds_value_chunks c WHERE c.hash = v.hash');
-/** Hash, references, bytes and digest of a value. */
 const VALUE_COLUMNS = `hash, ref_count, ${wholeValue.bytes}, ${wholeValue.digest}`;
 
 export class DatabaseReader implements Reader {
@@ -48,7 +47,6 @@ export class DatabaseReader implements Reader {
   /** By stored names, snapshots that were read together, or that there is none; not those in chunks. */
   #ahead = new Map<string, Patch | undefined>();
 
-  /** @param pause - called now and then in what takes long */
   constructor(server: CopyConnection, pause: () => Promise<void>) {
     this.#server = server;
     this.#pause = pause;

@@ -12,7 +12,6 @@ const ROWS_A_READ = 4096;
 /** How the rows of a table are put in order within a store, and told apart. */
 interface RowKind {
   table: string;
-  /** Columns. */
   order: string;
   /** A row's place in that order as one value, the greatest of which is that of the last row. */
   place: string;
@@ -97,7 +96,6 @@ export class DatabaseRows {
     }
   }
 
-  /** Those of one store, in their order. */
   async *of(store: string): AsyncGenerator<StoredRow[]> {
     const ahead = this.#ahead.get(store);
     if (ahead !== undefined) {

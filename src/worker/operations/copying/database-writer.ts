@@ -1,7 +1,6 @@
 /**
- * Writes what is copied into a PostgreSQL database: first the values of a source, in one transaction, then whole stores, some in
- * each transaction. Until a copy has ended there is a row of `sds_copies` for each source: if it is cut off and called again, it
- * goes on. Then the values are there, and so are the stores that are as the source has them.
+ * Writes what is copied into a PostgreSQL database: the values of a source in one transaction, then whole stores, some in each. Until a
+ * copy has ended there is a row of `sds_copies` for each source: called again, it knows that the values are there already.
  */
 import { createHash } from 'node:crypto';
 import { textArray } from '../../postgresql/arrays.ts';
@@ -82,7 +81,6 @@ export class DatabaseWriter implements Writer {
     return new OperationError('fenced', this.place, detail);
   }
 
-  /** Those that are there. */
   async #present(names: ReadonlyMap<string, string>): Promise<Set<string>> {
     const rows = await this.#server.rows(
       'SELECT n FROM unnest($1::text[]) AS u (n) WHERE EXISTS (SELECT 1 FROM sds_patches WHERE store_id = n) ' +
@@ -179,7 +177,6 @@ export class DatabaseWriter implements Writer {
     return claims;
   }
 
-  /** Takes away what is to be written anew. */
   async #remove(names: ReadonlyMap<string, string>, claims: readonly ClaimRow[]): Promise<void> {
     const stored = [...names.keys()];
     const values = [textArray(stored)];
@@ -216,9 +213,7 @@ export class DatabaseWriter implements Writer {
     await parts.send();
   }
 
-  // ---- the end -----------------------------------------------------------------------------------------
-
-  /** Values that an earlier call has added stay on record if this one was to leave them out: another one must not add them again. */
+  /** Values that an earlier call has added stay on record if this one leaves them out: another one must not add them again. */
   async finish(): Promise<void> {
     const statements = [...this.#keys].map(([{ values }, key]) => ({
       text: `DELETE FROM sds_copies WHERE source = $1${values === undefined ? " AND print = ''" : ''}`,
@@ -255,7 +250,6 @@ class Parts {
     this.#meter = meter;
   }
 
-  /** Told of each row, by its bytes. */
   async added({ byteLength }: Uint8Array): Promise<void> {
     this.#bytes += byteLength;
     this.#rows++;
