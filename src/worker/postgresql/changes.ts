@@ -141,7 +141,7 @@ export class Changes {
     const { patches, snapshots, records } = this.#section;
     const [only] = patches;
     if (this.sections.length !== 1 || patches.length !== 1 || !(only instanceof PackedPatches)) return undefined;
-    const others = snapshots.size + this.longNames.size > 0 || records.any || this.values.any;
+    const others = snapshots.size + this.longNames.size + records.statements.length > 0 || this.values.any;
     return others || this.largeValue !== undefined ? undefined : only;
   }
 
@@ -151,10 +151,6 @@ export class Changes {
       ...snapshots.keys(),
       ...(end !== undefined && 'snapshot' in end ? [end.store] : []),
     ]);
-  }
-
-  free(): void {
-    for (const packed of this.inserted) packed.free();
   }
 }
 

@@ -105,11 +105,11 @@ export class Claims {
   }
 
   #situationOf(stored: string, wanted: Caller, { shared, claims }: StoreRow): Situation {
-    const { session, owner } = this.#holder;
+    const { session } = this.#holder;
     const situation: Situation = { stored, wanted, shared, mine: [], siblings: [], others: [] };
     for (const claim of claims) {
       // shared and exclusive do not go together, also not within a process
-      const isSibling = ownerOf(claim.session) === owner && (wanted.exclusive || shared);
+      const isSibling = ownerOf(claim.session) === ownerOf(session) && (wanted.exclusive || shared);
       if (claim.session === session) situation.mine.push(claim);
       else if (isSibling) situation.siblings.push(claim);
       else if (wanted.exclusive || !shared) situation.others.push(claim);
@@ -126,7 +126,11 @@ export class Claims {
     return [
       removal(granted.flatMap(({ mine, others }) => [...mine, ...others])),
       // of processes that shared it, and were forgotten since
-      ...onEach(`${ORPHANS} AND c.store_id`, names),
+      ...onEach(
+        'DELETE FROM sds_claims c WHERE NOT EXISTS (SELECT FROM sds_holders h WHERE h.session = c.session ' +
+          'AND h.generation = c.generation) AND c.store_id',
+        names,
+      ),
       this.#insertion(names),
       ...onEach('UPDATE sds_stores SET shared = NOT shared WHERE store_id', turned),
       // nothing that a sibling has sent and that is not committed yet will be
@@ -208,9 +212,6 @@ export class Claims {
     this.#holder.inherits = false;
   }
 }
-
-const ORPHANS =
-  'DELETE FROM sds_claims c WHERE NOT EXISTS (SELECT FROM sds_holders h WHERE h.session = c.session AND h.generation = c.generation)';
 
 function suffices(claim: Claim, { exclusive }: Caller): boolean {
   return claim.exclusive || !exclusive;

@@ -114,29 +114,21 @@ async function connectTo(
 
 /** A server that refuses a user says whom. */
 function withoutName(error: EngineError, user: string | undefined): EngineError {
-  const quoted = `"${user}"`;
-  if (!error.message.includes(quoted)) return error;
-  const message = error.message.replaceAll(quoted, 'this user');
-  return error instanceof ServerError
-    ? new ServerError(error.code, error.retry, message, error.sqlState)
-    : new EngineError(error.code, { ...error.reported, message });
+  if (!(error instanceof ServerError)) return error;
+  return new ServerError(error.code, error.retry, error.message.replaceAll(`"${user}"`, 'this user'), error.sqlState);
 }
 
 function tlsOf({ tls, tlsFiles }: PostgresqlTarget): ClientConfig['ssl'] {
   if (tls === 'disable') return false;
-  const files: { ca?: string; cert?: string; key?: string } = {};
-  for (const [name, path] of Object.entries(tlsFiles)) {
-    try {
-      files[name as keyof typeof files] = readFileSync(path, 'utf8');
-    } catch (error) {
-      throw new EngineError('open-failed', { message: `TLS: ${(error as Error).message}` });
-    }
+  try {
+    const files = Object.entries(tlsFiles).map(([name, path]) => [name, readFileSync(path, 'utf8')]);
+    return {
+      ...Object.fromEntries(files),
+      rejectUnauthorized: tls !== 'require',
+      // whoever it is, as long as the authority vouches for it
+      ...(tls === 'verify-ca' ? { checkServerIdentity: () => undefined } : {}),
+    };
+  } catch (error) {
+    throw new EngineError('open-failed', { message: `TLS: ${(error as Error).message}` });
   }
-  if (tls === 'require') return { ...files, rejectUnauthorized: false };
-  // verify-ca: whoever it is, as long as the authority vouches for it
-  return {
-    ...files,
-    rejectUnauthorized: true,
-    ...(tls === 'verify-ca' ? { checkServerIdentity: () => undefined } : {}),
-  };
 }

@@ -10,7 +10,7 @@ import {
   setTimeout,
 } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
-import { CopyRows, type TakeField } from './copy-format.ts';
+import { copyReader, type TakeField } from './copy-format.ts';
 import { toServerError } from './sqlstates.ts';
 
 /** The process by which the server serves a connection. */
@@ -75,10 +75,8 @@ export function wireOf(client: Client): Wire {
   return (client as unknown as { connection: Wire }).connection;
 }
 
-const noValues: readonly string[] = [];
-
 function send(wire: Wire, statements: readonly Statement[]): void {
-  for (const { text, values = noValues } of statements) {
+  for (const { text, values = [] } of statements) {
     wire.parse({ text });
     wire.bind({ values });
     wire.execute({});
@@ -196,10 +194,14 @@ export class Connection implements Reading {
       });
       return;
     }
-    const rows = new CopyRows(take, columns.length);
+    let ended = false;
+    const add = copyReader(take, columns.length);
+    const handleCopyData: Exchange['handleCopyData'] = ({ chunk }) => {
+      ended = add(chunk);
+    };
     const text = `COPY (SELECT ${columns.join(', ')} ${from}) TO STDOUT (FORMAT binary)`;
-    await this.#exchange([...before, { text }, ...after], { handleCopyData: ({ chunk }) => rows.add(chunk) });
-    if (!rows.ended) throw toServerError(new Error('the server ended a COPY in the middle'));
+    await this.#exchange([...before, { text }, ...after], { handleCopyData });
+    if (!ended) throw toServerError(new Error('the server ended a COPY in the middle'));
   }
 
   #exchange(statements: readonly Statement[], parts: Partial<Exchange>): Promise<void> {

@@ -24,11 +24,7 @@ const NOT_SUPPORTED = '0A000';
 /** 0 would wait for ever. */
 const LEAST_LOCK_MS = 1;
 
-interface Outcome {
-  collided: readonly number[];
-  /** Stores that may have chunks of snapshots that were replaced. */
-  replaced: readonly string[];
-}
+type Outcome = Pick<StepByStep, 'collided' | 'replaced'>;
 
 export class PostgresqlEngine implements Engine {
   readonly #link: ServerLink;
@@ -128,23 +124,17 @@ export class PostgresqlEngine implements Engine {
   async transact(writes: Writes, commitPoint: CommitPoint): Promise<void> {
     // before anything is waited for: the writes lie where they are only for this attempt's length
     const changes = new Changes(writes);
-    try {
-      const { collided, replaced } = await this.#link.use((connection) =>
-        this.#carryOut(connection, changes, commitPoint),
-      );
-      for (const at of collided) writes.markCollided(at);
-      commitPoint.cells[commitPoint.index] = commitPoint.value;
-      noteCommit(commitPoint);
-      for (const store of replaced) this.#deleteReplaced(store);
-    } finally {
-      changes.free();
+    const { collided, replaced } = await this.#link.use((connection) =>
+      this.#carryOut(connection, changes, commitPoint),
+    );
+    for (const at of collided) writes.markCollided(at);
+    commitPoint.cells[commitPoint.index] = commitPoint.value;
+    noteCommit(commitPoint);
+    for (const store of replaced) {
+      this.#replaced.add(store);
+      // behind the acknowledgement, since it takes half as long as the snapshot itself; what comes next waits for it
+      void this.#link.useOnce((connection) => this.#deleteSlices(connection, store));
     }
-  }
-
-  /** Behind the acknowledgement, since it takes half as long as the snapshot itself; what comes next waits for it. */
-  #deleteReplaced(store: string): void {
-    this.#replaced.add(store);
-    void this.#link.useOnce((connection) => this.#deleteSlices(connection, store));
   }
 
   /** In transactions of their own: what one has deleted need not be deleted again, should the next one take too long. */

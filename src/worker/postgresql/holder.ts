@@ -17,12 +17,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import { reached } from '../../protocol/control.ts';
-import { ownerOf } from '../../protocol/postgresql/session.ts';
 import { performance } from '../../protocol/surroundings.ts';
 import { type CommitPoint, EngineError } from '../engine.ts';
 import type { Connection, Result, Statement } from './connection.ts';
 import { ServerError } from './sqlstates.ts';
-import { type Limits, transact, upkeepOf } from './transactions.ts';
+import { type Limits, transact } from './transactions.ts';
 
 /** Where a series of batches is: what of it was committed last. */
 export type Mark = Pick<CommitPoint, 'number' | 'part'>;
@@ -32,13 +31,14 @@ const FORGET_AFTER = '7 days';
 
 const DIVISION_BY_ZERO = '22012';
 
+/** What lets a process be known, and leave: nobody keeps it waiting for long, and without it no call is carried out. */
+const LEAST_UPKEEP_LOCK_MS = 1000;
+
 /** Only what a lost connection of this very session still sends can come between; without end, there is something else wrong. */
 const MOST_ATTEMPTS = 10;
 
 export class Holder {
   readonly session: string;
-  /** By which all sessions of this process are known. */
-  readonly owner: string;
   generation = -1;
   #incarnation = '';
   readonly leaseMs: number;
@@ -50,7 +50,6 @@ export class Holder {
 
   constructor(session: string, leaseMs: number, limits: Limits) {
     this.session = session;
-    this.owner = ownerOf(session);
     this.leaseMs = leaseMs;
     this.#limits = limits;
   }
@@ -75,7 +74,8 @@ export class Holder {
   // ---- its row -----------------------------------------------------------------------------------
 
   transact(connection: Connection, ...statements: Statement[]): Promise<Result[]> {
-    return transact(connection, upkeepOf(this.#limits), ...statements);
+    const { lockMs, idleMs } = this.#limits;
+    return transact(connection, { lockMs: Math.max(lockMs, LEAST_UPKEEP_LOCK_MS), idleMs }, ...statements);
   }
 
   /** Makes itself known over this connection, and learns what was committed: under a new generation, if it was fenced or forgotten. */

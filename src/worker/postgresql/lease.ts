@@ -23,12 +23,9 @@ export class Lease {
     }, this.#holder.leaseMs / 3);
   }
 
-  end(): void {
+  async end(): Promise<void> {
     clearInterval(this.#timer);
     this.#timer = undefined;
-  }
-
-  async close(): Promise<void> {
     await this.#keeper?.close();
     this.#keeper = undefined;
   }

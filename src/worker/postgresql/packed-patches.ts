@@ -1,11 +1,7 @@
 /** Patches of one statement, copied from where they lie into the arrays that the statement takes. */
 import { ARRAY_HEADER, BYTEA, byteaArray, int8Array, textArray, writeArrayHeader } from './arrays.ts';
 
-const FIRST_BYTES = 256 * 1024;
-/** What a transaction needed is kept for the next one up to this. */
-const MOST_KEPT = 8 * 1024 * 1024;
-
-let spare: Buffer | undefined;
+const FIRST_BYTES = 16 * 1024;
 
 export type Positions = readonly number[] | 'all';
 
@@ -18,16 +14,11 @@ export class PackedPatches {
   readonly entries: number[] = [];
   /** Where the bytes of each end; its length lies between those of the one before and its own. */
   readonly #ends: number[] = [];
-  #bytes: Buffer;
+  #bytes = Buffer.allocUnsafe(FIRST_BYTES);
   #used = ARRAY_HEADER;
   readonly #highest = new Map<string, number>();
   /** Whether all numbers came in ascending order, so that none can be there twice. */
   ascends = true;
-
-  constructor() {
-    this.#bytes = spare ?? Buffer.allocUnsafe(FIRST_BYTES);
-    spare = undefined;
-  }
 
   get count(): number {
     return this.clocks.length;
@@ -88,11 +79,6 @@ export class PackedPatches {
     return { positions, collided };
   }
 
-  /** The lowest and the highest number of patches of one store that ascend. */
-  get range(): [number, number] {
-    return [this.clocks[0] ?? 0, this.clocks.at(-1) ?? 0];
-  }
-
   /** The parameters of a statement about these positions: `$1` (its store, or a list of them), numbers, bytes. */
   parameters(positions: Positions): (string | Buffer)[] {
     if (positions === 'all') {
@@ -106,11 +92,5 @@ export class PackedPatches {
 
   #storesOf(stores: readonly string[]): string | Buffer {
     return this.isOfOneStore ? this.storeAt(0) : textArray(stores);
-  }
-
-  /** Done with: its memory serves the next one. */
-  free(): void {
-    if (this.#bytes.byteLength <= MOST_KEPT) spare = this.#bytes;
-    this.#bytes = Buffer.alloc(0);
   }
 }

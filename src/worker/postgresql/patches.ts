@@ -44,7 +44,11 @@ export function insertionOfAll(packed: PackedPatches, holder: Holder, point: Mar
     : '';
   return {
     text: `WITH held AS (${text}${free} RETURNING 1) ` + `${INTO} SELECT ${store}, u.c, u.d FROM ${from}, held`,
-    values: [...parameters, ...values, ...(packed.isOfOneStore ? packed.range.map(String) : [])],
+    values: [
+      ...parameters,
+      ...values,
+      ...(packed.isOfOneStore ? [String(packed.clocks[0]), String(packed.clocks.at(-1))] : []),
+    ],
   };
 }
 

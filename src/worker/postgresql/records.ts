@@ -12,12 +12,7 @@ import type { Reading, Statement } from './connection.ts';
 /** An index entry has at most 2,704 bytes, of which the store's name may take 1,000. */
 const LONGEST_KEY = 1000;
 
-interface StoredKey {
-  key: Buffer;
-  whole: Buffer;
-}
-
-function storedKey(key: string): StoredKey {
+function storedKey(key: string): { key: Buffer; whole: Buffer } {
   const whole = Buffer.from(key);
   if (whole.byteLength <= LONGEST_KEY) return { key: whole, whole };
   const digest = createHash('sha256').update(whole).digest();
@@ -30,10 +25,6 @@ export class RecordChanges {
   #store = '';
   /** Those that are saved, by their keys. One that is saved again stays where it is, as it does on the server. */
   #saved = new Map<string, Buffer>();
-
-  get any(): boolean {
-    return this.#statements.length + this.#saved.size > 0;
-  }
 
   /** The bytes stay where they are until the transaction ends. */
   save(store: string, key: string, data: Buffer): void {

@@ -6,7 +6,7 @@ import { EngineError } from '../engine.ts';
 import { endWaiting } from './backend.ts';
 import type { Claims } from './claims.ts';
 import { connect } from './connect.ts';
-import type { Connection } from './connection.ts';
+import type { Connection, Statement } from './connection.ts';
 import { type Holder, isFenced, notUpdated } from './holder.ts';
 import { Lease } from './lease.ts';
 import { loadPg, type Pg } from './load-pg.ts';
@@ -25,13 +25,6 @@ const LEAST_PROBE_MS = 1000;
 
 /** The most that are tried: a server may lock a role out that is refused again and again. */
 const MOST_PASSWORDS = 4;
-
-/** What keeps it from being found out says of other calls that they are not stored, and of this one nothing. */
-function inDoubtFor(error: EngineError): EngineError {
-  if (error.code === 'connection-failed') return error;
-  const message = `the connection was lost in the middle, and the server could not be asked again: ${error.message}`;
-  return new EngineError('connection-failed', { ...error.reported, message });
-}
 
 export class ServerLink {
   readonly #settings: PostgresqlSettings;
@@ -82,11 +75,12 @@ export class ServerLink {
     return this.#inTurn(async () => {
       const connection = this.#connection;
       if (connection === undefined || connection.lost) return;
+      const attempt = () => this.#makeKnown(connection).then(() => work(connection));
       try {
-        await this.#onceKnown(connection, work).catch((error) => {
+        await attempt().catch((error) => {
           if (!isFenced(error)) throw error;
           this.#known = false;
-          return this.#onceKnown(connection, work);
+          return attempt();
         });
       } catch {
         connection.drop(); // the lease runs out by itself
@@ -112,7 +106,12 @@ export class ServerLink {
     let lost = 0;
     /** Whether work went down with its connection, and it is not known yet whether it was committed. */
     let inDoubt = false;
-    const failed = (error: EngineError) => (inDoubt ? inDoubtFor(error) : error);
+    const failed = (error: EngineError) => {
+      if (!inDoubt || error.code === 'connection-failed') return error;
+      // what keeps it from being found out says of other calls that they are not stored, and of this one nothing
+      const message = `the connection was lost in the middle, and the server could not be asked again: ${error.message}`;
+      return new EngineError('connection-failed', { ...error.reported, message });
+    };
     for (;;) {
       const triedAt = performance.now();
       const before = this.#connection;
@@ -167,7 +166,7 @@ export class ServerLink {
       if (backend !== undefined) await endWaiting(connection, backend).catch(() => undefined);
     }
     try {
-      await this.#onceKnown(connection, async () => undefined);
+      await this.#makeKnown(connection);
     } catch (error) {
       if (!isFenced(error)) connection.drop();
       throw error;
@@ -176,19 +175,17 @@ export class ServerLink {
     return connection;
   }
 
-  async #onceKnown<T>(connection: Connection, work: (connection: Connection) => Promise<T>): Promise<T> {
-    if (!this.#known) {
-      const { createTables } = this.#settings;
-      if (!this.#prepared) {
-        await prepareTables((...statements) => this.#holder.transact(connection, ...statements), createTables);
-      }
-      this.#prepared = true;
-      await this.#holder.register(connection);
-      if (!(await this.#claims.areKnown(connection))) await this.#claims.keepWhatIsLeft(connection);
-      await this.#claims.giveBack(connection);
-      this.#known = true;
+  async #makeKnown(connection: Connection): Promise<void> {
+    if (this.#known) return;
+    if (!this.#prepared) {
+      const run = (...statements: Statement[]) => this.#holder.transact(connection, ...statements);
+      await prepareTables(run, this.#settings.createTables);
     }
-    return work(connection);
+    this.#prepared = true;
+    await this.#holder.register(connection);
+    if (!(await this.#claims.areKnown(connection))) await this.#claims.keepWhatIsLeft(connection);
+    await this.#claims.giveBack(connection);
+    this.#known = true;
   }
 
   get isSynchronous(): boolean {
@@ -274,9 +271,9 @@ export class ServerLink {
 
   /** Gives back what this process has there, and says goodbye. */
   async close(): Promise<void> {
-    this.#lease.end();
-    await this.useOnce((connection) => this.#holder.transact(connection, ...this.#holder.leaving()));
-    await Promise.all([this.#connection?.close(), this.#lease.close()]);
+    const leaving = this.useOnce((connection) => this.#holder.transact(connection, ...this.#holder.leaving()));
+    await Promise.all([leaving, this.#lease.end()]);
+    await this.#connection?.close();
     this.#connection = undefined;
     this.#claims.forget();
     this.#holder.ended();

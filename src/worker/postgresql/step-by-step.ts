@@ -7,7 +7,7 @@ import type { PackedPatches, Positions } from './packed-patches.ts';
 import { collidedIn, collidedOf, collisions, insertCarefully, insertion, pruning } from './patches.ts';
 import { type Snapshot, snapshotHead } from './snapshots.ts';
 import { saveLargeValue, type ValueChanges } from './values.ts';
-import { removalOfStore } from './whole-stores.ts';
+import { removalOfStores } from './whole-stores.ts';
 
 export class StepByStep {
   /** By which the calls are told apart that are to be marked. */
@@ -40,13 +40,17 @@ export class StepByStep {
         this.#mark(step, await insertCarefully(this.#connection, step));
       }
     }
-    for (const [store, snapshot] of snapshots) await this.#saveSnapshot(store, snapshot);
+    for (const [store, snapshot] of snapshots) {
+      if (isLarge(snapshot.data)) await this.#send();
+      this.#statements.push(await snapshotHead(this.#connection, store, snapshot));
+      this.#deleteOthers(store, snapshot);
+    }
     this.#statements.push(...records.statements);
     if (end === undefined) return;
     if ('removed' in end) {
       const { removed } = end;
       this.#lookAt((store) => store === removed);
-      this.#statements.push(...removalOfStore(removed));
+      this.#statements.push(...removalOfStores([removed]));
       await this.#deleteAll('sds_snapshots', [removed]);
       return;
     }
@@ -81,12 +85,6 @@ export class StepByStep {
 
   #mark(packed: PackedPatches, collided: readonly number[]): void {
     this.collided.push(...collided.map((position) => packed.entries[position] ?? 0));
-  }
-
-  async #saveSnapshot(store: string, snapshot: Snapshot): Promise<void> {
-    if (isLarge(snapshot.data)) await this.#send();
-    this.#statements.push(await snapshotHead(this.#connection, store, snapshot));
-    this.#deleteOthers(store, snapshot);
   }
 
   /** What a large one replaces is deleted later, and so is the rest of what a small one does. */

@@ -15,13 +15,6 @@ export interface Limits {
  */
 export const BEGIN: Statement = { text: 'BEGIN ISOLATION LEVEL read committed' };
 
-/** What lets a process be known, and leave: nobody keeps it waiting for long, and without it no call is carried out. */
-const LEAST_UPKEEP_LOCK_MS = 1000;
-
-export function upkeepOf({ lockMs, idleMs }: Limits): Limits {
-  return { lockMs: Math.max(lockMs, LEAST_UPKEEP_LOCK_MS), idleMs };
-}
-
 function limitStatements({ lockMs, idleMs }: Limits): Statement[] {
   return [
     { text: `SET LOCAL lock_timeout = ${lockMs}` },

@@ -1,6 +1,7 @@
 /** Stores as a whole: all that lies in one of them, as it is at one moment; their removal; and which there are. */
 import type { StoreFound } from '../../protocol/service.ts';
 import { Buffer } from '../../protocol/surroundings.ts';
+import { textArray } from './arrays.ts';
 import { readWhole } from './chunks.ts';
 import type { Connection, Reading, Statement } from './connection.ts';
 import { nameOf } from './names.ts';
@@ -26,10 +27,11 @@ export function loadStore(connection: Connection, store: string, limits: Limits)
   });
 }
 
-/** But for the chunks of its snapshot. What others commit meanwhile stays: each statement takes what it sees. */
-export function removalOfStore(store: string): Statement[] {
-  const tables = ['sds_patches', 'sds_snapshots', 'sds_records'];
-  return tables.map((table) => ({ text: `DELETE FROM ${table} WHERE store_id = $1`, values: [store] }));
+/** But for the chunks of their snapshots. What others commit meanwhile stays: each statement takes what it sees. */
+export function removalOfStores(stores: readonly string[]): Statement[] {
+  const values = [textArray(stores)];
+  const of = (table: string) => ({ text: `DELETE FROM ${table} WHERE store_id = ANY($1::text[])`, values });
+  return ['sds_patches', 'sds_snapshots', 'sds_records'].map(of);
 }
 
 /** From one store to the next, by the index: the rows of each are too many to look at all of them. */

@@ -86,17 +86,8 @@ export class CopyConnection {
 
   /** Until it is closed, the server is asked something now and then: a transaction stays, however long others take. */
   keepAsking(): void {
-    let isAsked = false;
-    this.#asking ??= setInterval(async () => {
-      if (isAsked) return;
-      isAsked = true;
-      try {
-        await this.run({ text: 'SELECT 1' });
-      } catch {
-        // whoever asks next is told
-      }
-      isAsked = false;
-    }, ASK_EVERY_MS);
+    // if it fails, whoever asks next is told
+    this.#asking ??= setInterval(() => void this.run({ text: 'SELECT 1' }).catch(() => undefined), ASK_EVERY_MS);
   }
 
   /** The same for any URL that leads to the same tables. */

@@ -4,7 +4,7 @@ import { readWhole } from '../../postgresql/chunks.ts';
 import { bytesOf } from '../../postgresql/connection.ts';
 import { byStoredName, isLongName, nameOf, storedName } from '../../postgresql/names.ts';
 import type { CopyConnection } from './copy-connection.ts';
-import { DatabaseRows, patchRows, recordRows, type StoredRow } from './database-rows.ts';
+import { DatabaseRows, patchRows, recordRows } from './database-rows.ts';
 import { sha256Of, sha256OfText, ValuesDigest } from './digest.ts';
 import type {
   Patch,
@@ -57,9 +57,9 @@ export class DatabaseReader implements Reader {
 
   /** One moment for all that is read from now on; it lasts until the connection ends. */
   async holdStill(): Promise<void> {
-    await this.#server.run({ text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' });
+    const begin = { text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' };
     // the server lets go of it if this program's machine is gone
-    await this.#server.run({ text: "SET LOCAL idle_in_transaction_session_timeout = '10min'" });
+    await this.#server.run(begin, { text: "SET LOCAL idle_in_transaction_session_timeout = '10min'" });
     // other sources may take longer
     this.#server.keepAsking();
   }
@@ -129,11 +129,15 @@ export class DatabaseReader implements Reader {
   }
 
   async *patches(store: string): AsyncGenerator<Patch[]> {
-    for await (const rows of this.#patches.of(storedName(store).stored)) yield rows.map(patchOf);
+    for await (const rows of this.#patches.of(storedName(store).stored)) {
+      yield rows.map(({ name, data }) => ({ clock: Number(name), data }));
+    }
   }
 
   async *records(store: string): AsyncGenerator<StoredRecord[]> {
-    for await (const rows of this.#records.of(storedName(store).stored)) yield rows.map(recordOf);
+    for await (const rows of this.#records.of(storedName(store).stored)) {
+      yield rows.map(({ name, data }) => ({ key: bytesOf(name).toString(), data }));
+    }
   }
 
   async *values(): AsyncGenerator<Value[]> {
@@ -170,31 +174,25 @@ export class DatabaseReader implements Reader {
     const counts = [...stores].map(([store, rows]) => ({ store, stored: storedName(store).stored, ...rows }));
     const patches = await this.#patches.prints(new Map(counts.map(({ stored, patches }) => [stored, patches])));
     const records = await this.#records.prints(new Map(counts.map(({ stored, records }) => [stored, records])));
-    const prints = new Map<string, StorePrint>();
-    for (const { store, stored } of counts) {
-      prints.set(store, {
-        patches: patches.get(stored) ?? noRows,
-        records: records.get(stored) ?? noRows,
-        snapshot: undefined,
-      });
-    }
-    await this.#addSnapshots(prints);
-    return prints;
-  }
-
-  async #addSnapshots(prints: Map<string, StorePrint>): Promise<void> {
-    const names = byStoredName(prints.keys());
     const { bytes, digest } = wholeOf('s', 'sds_snapshot_chunks c WHERE c.store_id = s.store_id');
     const rows = await this.#server.rows(
       `SELECT store_id, clock, ${bytes}, ${digest} FROM sds_snapshots s WHERE store_id = ANY($1::text[])`,
-      textArray([...names.keys()]),
+      textArray(counts.map(({ stored }) => stored)),
     );
-    for (const [stored, clock, size, whole] of rows) {
-      const print = prints.get(names.get(String(stored)) ?? '');
-      if (print !== undefined) {
-        print.snapshot = { clock: Number(clock), bytes: Number(size), digest: String(whole) };
-      }
+    const snapshots = new Map<unknown, StorePrint['snapshot']>();
+    for (const [stored, clock, bytes, digest] of rows) {
+      snapshots.set(stored, { clock: Number(clock), bytes: Number(bytes), digest: String(digest) });
     }
+    return new Map(
+      counts.map(({ store, stored }) => [
+        store,
+        {
+          patches: patches.get(stored) ?? noRows,
+          records: records.get(stored) ?? noRows,
+          snapshot: snapshots.get(stored),
+        },
+      ]),
+    );
   }
 
   async valuePrints(hashes: readonly string[]): Promise<Map<string, ValuePrint>> {
@@ -207,12 +205,4 @@ export class DatabaseReader implements Reader {
 
 function valuePrintOf([, refCount, bytes, digest]: Row): ValuePrint {
   return { refCount: Number(refCount), bytes: Number(bytes), digest: String(digest) };
-}
-
-function patchOf({ name, data }: StoredRow): Patch {
-  return { clock: Number(name), data };
-}
-
-function recordOf({ name, data }: StoredRow): StoredRecord {
-  return { key: bytesOf(name).toString(), data };
 }

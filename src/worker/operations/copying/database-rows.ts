@@ -67,13 +67,12 @@ export class DatabaseRows {
 
   /** A store may come several times. Not all in one query: it would take minutes without a word. */
   async *count(): AsyncGenerator<[store: string, rows: number, bytes: number]> {
-    const { table, order, place, valuesOf } = this.#kind;
-    for (let after: string[] | undefined; ; ) {
-      const where = after === undefined ? '' : `WHERE (store_id, ${order}) > ($1, ${valuesOf('$2')}) `;
+    const { table, order, place, valuesOf, beforeAll } = this.#kind;
+    for (let after = ['', beforeAll]; ; ) {
       const rows = await this.#server.rows(
         `SELECT store_id, count(*), sum(octet_length(data)), max(${place}) FROM (SELECT store_id, ${order}, data FROM ${table} ` +
-          `${where}ORDER BY store_id, ${order} LIMIT ${ROWS_A_COUNT}) AS page GROUP BY store_id ORDER BY store_id`,
-        ...(after ?? []),
+          `WHERE (store_id, ${order}) > ($1, ${valuesOf('$2')}) ORDER BY store_id, ${order} LIMIT ${ROWS_A_COUNT}) AS page GROUP BY store_id ORDER BY store_id`,
+        ...after,
       );
       for (const [store, count, bytes] of rows) yield [String(store), Number(count), Number(bytes)];
       const end = rows.at(-1);
