@@ -25,16 +25,11 @@ const COPY = { text: "COPY (SELECT ''::bytea) TO STDOUT (FORMAT binary)" };
 const APPLICATION_NAME = 'sds-persistence-worker';
 
 /** Tries the hosts in turn; after a failover another one takes the writes. */
-export async function connect(
-  pg: Pg,
-  target: PostgresqlTarget,
-  timeoutMs: number,
-  patience: Patience,
-): Promise<Connection> {
+export async function connect(pg: Pg, target: PostgresqlTarget, patience: Patience): Promise<Connection> {
   let failure: EngineError | undefined;
   for (const host of target.hosts) {
     try {
-      return await connectTo(pg, target, host, timeoutMs, patience);
+      return await connectTo(pg, target, host, patience);
     } catch (error) {
       const found = toServerError(error);
       // what another host may still make good is worth less than a server that has refused
@@ -48,7 +43,6 @@ async function connectTo(
   { Client }: Pg,
   target: PostgresqlTarget,
   { host, port }: { host: string; port: number },
-  timeoutMs: number,
   patience: Patience,
 ): Promise<Connection> {
   const { user, database, password, options, channelBinding } = target;
@@ -61,7 +55,7 @@ async function connectTo(
     options,
     ssl: tlsOf(target),
     enableChannelBinding: channelBinding,
-    connectionTimeoutMillis: timeoutMs,
+    connectionTimeoutMillis: patience.connectMs,
     application_name: APPLICATION_NAME,
     // a peer that is gone is noticed while nothing is asked
     keepAlive: true,

@@ -97,6 +97,7 @@ const GOODBYE_MS = 500;
 export type AskElsewhere = (client: Client) => Promise<'at work' | 'gone' | 'unknown' | 'unreachable'>;
 
 export interface Patience {
+  connectMs: number;
   /** For how long the server may say nothing where it can't be told whether it is at work. */
   silenceMs: number;
   /** For how long callers want to wait for a server that is away. */
@@ -171,12 +172,7 @@ export class Connection implements Reading {
     return result ?? { rows: [], count: 0 };
   }
 
-  /**
-   * Takes the rows of a query, all of whose columns are bytes, as they come.
-   *
-   * @param from - the query without its columns
-   * @param before - statements without rows that cross with it, as do those `after` it
-   */
+  /** Takes the rows of a query whose columns are all bytes; `before` and `after` are statements without rows that cross with it. */
   async read(
     columns: readonly string[],
     from: string,

@@ -71,8 +71,6 @@ export class Holder {
     this.renewedAt = performance.now();
   }
 
-  // ---- its row -----------------------------------------------------------------------------------
-
   transact(connection: Connection, ...statements: Statement[]): Promise<Result[]> {
     const { lockMs, idleMs } = this.#limits;
     return transact(connection, { lockMs: Math.max(lockMs, LEAST_UPKEEP_LOCK_MS), idleMs }, ...statements);

@@ -200,6 +200,7 @@ export class ServerLink {
     const { target, connectTimeoutMs, retryForMs, places } = this.#settings;
     const limits = this.#limits;
     const patience = {
+      connectMs: connectTimeoutMs,
       // it may wait for a lock, which providers that come later may want to wait for longer
       get silenceMs() {
         return Math.max(retryForMs, connectTimeoutMs) + limits.lockMs;
@@ -214,7 +215,7 @@ export class ServerLink {
       noPassword ??= missing;
       if (missing !== undefined) continue;
       try {
-        const connection = await connect(this.#pg, { ...target, password }, connectTimeoutMs, patience);
+        const connection = await connect(this.#pg, { ...target, password }, patience);
         this.#accepted = [given];
         return connection;
       } catch (error) {

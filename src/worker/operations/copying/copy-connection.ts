@@ -13,7 +13,7 @@ import { OperationError } from '../failure.ts';
 const CONNECT_MS = 5000;
 /** A server that is not seen to work says nothing for no longer than this. */
 const SILENCE_MS = 60_000;
-const PATIENCE = { silenceMs: SILENCE_MS, retryForMs: SILENCE_MS, probeMs: CONNECT_MS };
+const PATIENCE = { connectMs: CONNECT_MS, silenceMs: SILENCE_MS, retryForMs: SILENCE_MS, probeMs: CONNECT_MS };
 /** Of a copy whose machine is gone the server hears nothing: the next one would wait for its rows. */
 const IDLE_MS = 60_000;
 /** Far within the time for which a server keeps a transaction in which nothing is asked. */
@@ -42,7 +42,7 @@ export class CopyConnection {
 
   static async open(pg: Pg, target: PostgresqlTarget): Promise<CopyConnection> {
     try {
-      const connection = await connect(pg, target, CONNECT_MS, PATIENCE);
+      const connection = await connect(pg, target, PATIENCE);
       open.add(connection);
       return new CopyConnection(target, connection, () => CopyConnection.open(pg, target));
     } catch (error) {

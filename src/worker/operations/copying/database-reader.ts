@@ -144,15 +144,18 @@ export class DatabaseReader implements Reader {
     const sql = "SELECT hash, encode(data, 'hex') FROM sds_values WHERE hash = ANY($1::text[]) AND data IS NOT NULL";
     for await (const heads of this.#valuePages(VALUE_COLUMNS)) {
       const names = await this.#namesOf(heads.map(([hash]) => String(hash)));
-      const nameOfRow = new Map(heads.map((head, i) => [head, names[i] ?? '']));
-      for (const piece of piecesOf(heads, ([, , bytes]) => Number(bytes))) {
-        const found = await this.#server.rows(sql, textArray(piece.map(([hash]) => String(hash))));
-        const data = new Map<unknown, Uint8Array>(found.map(([hash, bytes]) => [hash, bytesOf(bytes)]));
+      const all = heads.map((head, i) => ({
+        stored: String(head[0]),
+        hash: names[i] ?? '',
+        print: valuePrintOf(head),
+      }));
+      for (const piece of piecesOf(all, ({ print }) => print.bytes)) {
+        const found = await this.#server.rows(sql, textArray(piece.map(({ stored }) => stored)));
+        const inRows = new Map<unknown, Uint8Array>(found.map(([stored, bytes]) => [stored, bytesOf(bytes)]));
         const values: Value[] = [];
-        for (const head of piece) {
-          const bytes = data.get(head[0]) ?? (await this.#whole('sds_values', String(head[0])));
-          if (bytes === undefined) continue; // not within one moment
-          values.push({ hash: nameOfRow.get(head) ?? '', data: bytes, print: valuePrintOf(head) });
+        for (const { stored, hash, print } of piece) {
+          const data = inRows.get(stored) ?? (await this.#whole('sds_values', stored));
+          if (data !== undefined) values.push({ hash, data, print }); // it is, within one moment
         }
         yield values;
       }

@@ -88,8 +88,6 @@ export class DatabaseWriter implements Writer {
     return new Set(rows.map(([stored]) => names.get(String(stored)) ?? ''));
   }
 
-  // ---- values ----------------------------------------------------------------------------------------
-
   async copyValues(source: Source): Promise<number> {
     const key = keyOf(source);
     const { done } = this.#meter;
@@ -139,8 +137,6 @@ export class DatabaseWriter implements Writer {
       await this.#meter.add(data.byteLength);
     }
   }
-
-  // ---- stores ----------------------------------------------------------------------------------------
 
   async copyStores(source: Source, group: ReadonlyMap<string, StorePrint>): Promise<void> {
     const { done } = this.#meter;
