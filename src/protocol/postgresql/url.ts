@@ -1,8 +1,4 @@
-/**
- * Reads where a PostgreSQL database is from its URL and the standard `PG…` variables. What comes out of it
- * that people see (`labelOf`) has neither the URL nor a password in it.
- */
-
+/** Reads where a PostgreSQL database is from its URL and the standard `PG…` variables. */
 import { SERVER_LABEL } from '../errors.ts';
 
 export interface PostgresqlTarget {
@@ -103,11 +99,7 @@ const known = new Set([
   'options',
 ]);
 
-/**
- * What providers of databases and other clients print besides, and is nothing to this one: how many connections another
- * client makes (there is one here, which needs no prepared statements), what the URL was made for, and that a server
- * must take writes, which it must in any case.
- */
+/** What hosters of databases and other clients print besides, and is nothing to this one, which has one connection that writes. */
 const ofOthers: Record<string, RegExp> = {
   pgbouncer: /^(true|false)$/,
   connection_limit: /^\d+$/,

@@ -1,7 +1,4 @@
-/**
- * Arrays as parameters, in PostgreSQL's binary form (`array_recv` in its source): a header, then length and value of each. The
- * server reads them faster than text, and no string is made for each number here.
- */
+/** Arrays as parameters in PostgreSQL's binary form (`array_recv` in its source), which server and client make faster than text. */
 
 export const ARRAY_HEADER = 20;
 /** Types by their number in `pg_type`, which is the same in every database. */
@@ -17,15 +14,10 @@ export function writeArrayHeader(buffer: Buffer, elements: number, type: number)
   buffer.writeInt32BE(1, 16); // the first index
 }
 
-function begin(elements: number, type: number, bytes: number): Buffer {
-  const buffer = Buffer.allocUnsafe(ARRAY_HEADER + elements * 4 + bytes);
-  writeArrayHeader(buffer, elements, type);
-  return buffer;
-}
-
-/** As a parameter of the type `bigint[]`; safe integers. */
+/** Of safe integers. */
 export function int8Array(values: readonly number[]): Buffer {
-  const buffer = begin(values.length, INT8, values.length * 8);
+  const buffer = Buffer.allocUnsafe(ARRAY_HEADER + values.length * 12);
+  writeArrayHeader(buffer, values.length, INT8);
   let at = ARRAY_HEADER;
   for (const value of values) {
     at = buffer.writeInt32BE(8, at);
@@ -35,29 +27,17 @@ export function int8Array(values: readonly number[]): Buffer {
   return buffer;
 }
 
-/** As a parameter of the type `text[]`. */
 export function textArray(texts: readonly string[]): Buffer {
-  const bytes = texts.map((text) => Buffer.byteLength(text));
-  const buffer = begin(
-    texts.length,
+  return byteaArray(
+    texts.map((text) => Buffer.from(text)),
     TEXT,
-    bytes.reduce((sum, length) => sum + length, 0),
   );
-  let at = ARRAY_HEADER;
-  for (const [index, text] of texts.entries()) {
-    at = buffer.writeInt32BE(bytes[index] ?? 0, at);
-    at += buffer.write(text, at);
-  }
-  return buffer;
 }
 
-/** As a parameter of the type `bytea[]`. */
-export function byteaArray(values: readonly Buffer[]): Buffer {
-  const buffer = begin(
-    values.length,
-    BYTEA,
-    values.reduce((sum, { byteLength }) => sum + byteLength, 0),
-  );
+export function byteaArray(values: readonly Buffer[], type = BYTEA): Buffer {
+  const length = values.reduce((sum, { byteLength }) => sum + 4 + byteLength, ARRAY_HEADER);
+  const buffer = Buffer.allocUnsafe(length);
+  writeArrayHeader(buffer, values.length, type);
   let at = ARRAY_HEADER;
   for (const value of values) {
     at = buffer.writeInt32BE(value.byteLength, at);

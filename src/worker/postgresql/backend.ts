@@ -1,7 +1,6 @@
 /**
- * The process by which a server serves a connection, as seen over another one. It may outlive what it serves for long: half
- * a request has arrived, the network is cut, and it waits for the rest with all its locks. A pooler has
- * numbers of its own, and other engines show nothing: then nothing is known of it, and nothing done to it.
+ * The process by which a server serves a connection, as seen over another one. It may outlive that connection with all its locks,
+ * waiting for the rest of a request. Behind a pooler, and in engines that show none, nothing is known of it, and nothing done to it.
  */
 import type { Client } from 'pg';
 import type { Backend, Connection } from './connection.ts';
@@ -22,10 +21,7 @@ export async function backendOf(connection: Connection, client: Client): Promise
   return { pid, since };
 }
 
-/**
- * Ends one whose connection is lost, if it waits for more of a transaction. That might come: it would find
- * itself fenced, but until then it keeps its locks. Whatever works, or waits for a standby in its commit, is left alone.
- */
+/** Ends one whose connection is lost, if it waits for more of a transaction. What works, or waits for a standby, is left alone. */
 export async function endWaiting(connection: Connection, { pid, since }: Backend): Promise<void> {
   await connection.one(
     'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2 ' +

@@ -21,10 +21,7 @@ import { RecordChanges } from './records.ts';
 import type { Snapshot } from './snapshots.ts';
 import { ValueChanges } from './values.ts';
 
-/**
- * Calls in a row of which only the order within each table counts, since patches, snapshots and records lie in tables of their own;
- * and the call behind them that touches several tables.
- */
+/** Calls in a row of which only the order within each table counts; and the call behind them that touches several tables. */
 export interface Section {
   /** Patches to be inserted, and numbers below which those of a store are deleted, in turn. */
   readonly patches: (PackedPatches | Map<string, number>)[];
@@ -37,7 +34,6 @@ export interface Section {
 
 export class Changes {
   readonly sections: Section[] = [];
-  /** The one that calls are added to. */
   #section = this.#begin();
   readonly values = new ValueChanges();
   /** A value that takes a transaction to itself. */
@@ -136,7 +132,6 @@ export class Changes {
     return found.stored;
   }
 
-  /** All patches to be inserted. */
   get inserted(): PackedPatches[] {
     return this.sections.flatMap(({ patches }) => patches.filter((step) => step instanceof PackedPatches));
   }
@@ -146,7 +141,7 @@ export class Changes {
     const { patches, snapshots, records } = this.#section;
     const [only] = patches;
     if (this.sections.length !== 1 || patches.length !== 1 || !(only instanceof PackedPatches)) return undefined;
-    const others = snapshots.size + this.longNames.size > 0 || records.any || this.values.any;
+    const others = snapshots.size + this.longNames.size + records.statements.length > 0 || this.values.any;
     return others || this.largeValue !== undefined ? undefined : only;
   }
 
@@ -156,11 +151,6 @@ export class Changes {
       ...snapshots.keys(),
       ...(end !== undefined && 'snapshot' in end ? [end.store] : []),
     ]);
-  }
-
-  /** Done with. */
-  free(): void {
-    for (const packed of this.inserted) packed.free();
   }
 }
 

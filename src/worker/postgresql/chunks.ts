@@ -1,6 +1,4 @@
-/**
- * Bytes too many for one row: in rows of 256 KiB under a version of their own, so that what is read belongs together.
- */
+/** Bytes too many for one row: in rows of 256 KiB under a version of their own, so that what is read belongs together. */
 import { randomUUID } from 'node:crypto';
 import { EngineError } from '../engine.ts';
 import { textArray } from './arrays.ts';
@@ -52,9 +50,8 @@ export async function writeChunks(
 const SLICE_CHUNKS = 32;
 
 /**
- * Deletes a slice of the chunks of these keys whose version no head names, or the rest of them; also of those that a process has left
- * that ended before it came to this. It sees chunks and heads as they are at one moment, so it takes nothing from whoever may have
- * replaced them since.
+ * Deletes a slice of the chunks of these keys whose version no head names, or the rest of them. It sees chunks and heads as they are
+ * at one moment, so it takes nothing from whoever may have replaced them since.
  */
 export function deletionOfUnnamed(heads: HeadTable, keys: readonly string[]): Statement {
   const { table, column } = chunksOf[heads];
@@ -68,14 +65,12 @@ export function deletionOfUnnamed(heads: HeadTable, keys: readonly string[]): St
   };
 }
 
-/** Deletes all of them, within a transaction. */
 export async function deleteUnnamed(connection: Connection, heads: HeadTable, keys: readonly string[]): Promise<void> {
   let deleted: Result | undefined;
   do [deleted] = await connection.run(deletionOfUnnamed(heads, keys));
   while (isSlice(deleted));
 }
 
-/** Whether there may be more to delete. */
 export function isSlice(deleted: Result | undefined): boolean {
   return deleted?.count === SLICE_CHUNKS;
 }
@@ -85,43 +80,25 @@ const MOST_ATTEMPTS = 10;
 
 /** Reads what lies in its head's row or in chunks, of whichever version there is; `undefined` if there is no head. */
 export async function readWhole(connection: Reading, heads: HeadTable, key: string): Promise<Uint8Array | undefined> {
-  const select = `SELECT version, size, encode(data, 'hex') FROM ${heads} WHERE ${chunksOf[heads].column} = $1`;
-  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-    const { rows } = await connection.one(select, key);
-    const [head] = rows;
-    if (head === undefined) return undefined;
-    const found = await readBehind(connection, heads, key, head);
-    if (found !== undefined) return found;
-  }
-  throw lacksBytes(heads, key);
-}
-
-/**
- * Reads what lies behind a head: version, size, and the bytes as `encode` writes them if they lie there. `undefined` if others have
- * taken their place since it was read.
- */
-export async function readBehind(
-  connection: Reading,
-  heads: HeadTable,
-  key: string,
-  [version, size, data]: readonly (string | null)[],
-): Promise<Uint8Array | undefined> {
-  if (typeof data === 'string') return new Uint8Array(bytesOf(data));
   const { table, column } = chunksOf[heads];
-  const found = new Uint8Array(Number(size));
-  let filled = 0;
-  const [ofKey, ofVersion] = [connection.escapeLiteral(key), connection.escapeLiteral(version ?? '')];
-  const those = `FROM ${table} WHERE ${column} = ${ofKey} AND version = ${ofVersion} ORDER BY chunk`;
-  await connection.read(['data'], those, (chunk) => {
-    if (filled + chunk.byteLength > found.byteLength) {
-      throw new EngineError('database-corrupt', { message: `table ${table} has more bytes than its head says` });
-    }
-    found.set(chunk, filled);
-    filled += chunk.byteLength;
-  });
-  return filled === found.byteLength ? found : undefined;
-}
-
-export function lacksBytes(heads: HeadTable, key: string): EngineError {
-  return new EngineError('database-corrupt', { message: `${heads}: '${key}' lacks some of its bytes` });
+  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+    const select = `SELECT version, size, encode(data, 'hex') FROM ${heads} WHERE ${column} = $1`;
+    const [head] = (await connection.one(select, key)).rows;
+    if (head === undefined) return undefined;
+    const [version, size, data] = head;
+    if (typeof data === 'string') return new Uint8Array(bytesOf(data));
+    const found = new Uint8Array(Number(size));
+    let filled = 0;
+    const [ofKey, ofVersion] = [connection.escapeLiteral(key), connection.escapeLiteral(version ?? '')];
+    const those = `FROM ${table} WHERE ${column} = ${ofKey} AND version = ${ofVersion} ORDER BY chunk`;
+    await connection.read(['data'], those, (chunk) => {
+      if (filled + chunk.byteLength > found.byteLength) {
+        throw new EngineError('database-corrupt', { message: `table ${table} has more bytes than its head says` });
+      }
+      found.set(chunk, filled);
+      filled += chunk.byteLength;
+    });
+    if (filled === found.byteLength) return found; // otherwise others have taken their place since the head was read
+  }
+  throw new EngineError('database-corrupt', { message: `${heads}: '${key}' lacks some of its bytes` });
 }

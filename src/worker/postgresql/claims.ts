@@ -1,13 +1,10 @@
 /**
- * Which stores this process may write. They are claimed in transactions that lock the stores' rows (`store-rows.ts`), as many
- * in one as are wanted at the time. Whoever takes a store over removes the claims of those before: so a
- * process has a store as long as its claim is there.
+ * Which stores this process may write. They are claimed in transactions that lock the stores' rows (`store-rows.ts`). Whoever takes
+ * a store over removes the claims of those before: so a process has a store as long as its claim is there.
  *
- * Queues of one process that reach a database by different URLs have a claim each and are no others to one another. But what one of them
- * has sent and nobody waits for any more must not be committed behind what the other one writes: so a claim cuts them off, and
- * those that are still there register anew.
+ * Queues of one process that reach a database by different URLs have a claim each. What one of them has sent and nobody waits for
+ * any more must not be committed behind what another one writes: so a claim cuts its siblings off, and they register anew.
  */
-
 import { ownerOf } from '../../protocol/postgresql/session.ts';
 import type { Caller } from '../engine.ts';
 import { textArray } from './arrays.ts';
@@ -23,7 +20,6 @@ interface Claim {
   lost: boolean;
 }
 
-/** Whose a store is that somebody wants. */
 interface Situation {
   stored: string;
   wanted: Caller;
@@ -40,9 +36,7 @@ export class Claims {
   readonly #limits: Limits;
   /** By the stored names of their stores. */
   readonly #claims = new Map<string, Claim>();
-  /** Stored names of those that are still to be given back. */
   readonly #leaving = new Set<string>();
-  /** Stored names of all stores that have a provider. */
   readonly #wanted: () => Iterable<string>;
 
   constructor(holder: Holder, limits: Limits, wanted: () => Iterable<string>) {
@@ -69,13 +63,8 @@ export class Claims {
     return this.#claims.size + this.#leaving.size > 0;
   }
 
-  /**
-   * Claims the stores of callers, in one transaction: those that no process has that lives. Of them all the lock on the first
-   * one's store is waited for.
-   *
-   * @returns those of whose store it is known now whose it is, as `owns` tells
-   */
-  async claim(connection: Connection, callers: readonly Caller[]): Promise<Caller[]> {
+  /** Claims those of the callers' stores that no living process has. Only the lock on the first one is waited for. */
+  async claim(connection: Connection, callers: readonly Caller[]): Promise<void> {
     const wanted = new Map<string, Caller>();
     const names: StoredName[] = [];
     for (const caller of callers) {
@@ -86,7 +75,7 @@ export class Claims {
       names.push(name);
     }
     const stored = [...wanted.keys()];
-    return inTransaction(connection, async () => {
+    await inTransaction(connection, async () => {
       const results = await connection.run(
         ...beginStatements(this.#limits),
         ...namesOf(names),
@@ -112,16 +101,15 @@ export class Claims {
         this.#claims.set(stored, { exclusive: wanted.exclusive, lost: false });
         this.#leaving.delete(stored);
       }
-      return situations.map((situation) => situation.wanted);
     });
   }
 
   #situationOf(stored: string, wanted: Caller, { shared, claims }: StoreRow): Situation {
-    const { session, owner } = this.#holder;
+    const { session } = this.#holder;
     const situation: Situation = { stored, wanted, shared, mine: [], siblings: [], others: [] };
     for (const claim of claims) {
       // shared and exclusive do not go together, also not within a process
-      const isSibling = ownerOf(claim.session) === owner && (wanted.exclusive || shared);
+      const isSibling = ownerOf(claim.session) === ownerOf(session) && (wanted.exclusive || shared);
       if (claim.session === session) situation.mine.push(claim);
       else if (isSibling) situation.siblings.push(claim);
       else if (wanted.exclusive || !shared) situation.others.push(claim);
@@ -138,7 +126,11 @@ export class Claims {
     return [
       removal(granted.flatMap(({ mine, others }) => [...mine, ...others])),
       // of processes that shared it, and were forgotten since
-      ...onEach(`${ORPHANS} AND c.store_id`, names),
+      ...onEach(
+        'DELETE FROM sds_claims c WHERE NOT EXISTS (SELECT FROM sds_holders h WHERE h.session = c.session ' +
+          'AND h.generation = c.generation) AND c.store_id',
+        names,
+      ),
       this.#insertion(names),
       ...onEach('UPDATE sds_stores SET shared = NOT shared WHERE store_id', turned),
       // nothing that a sibling has sent and that is not committed yet will be
@@ -160,10 +152,7 @@ export class Claims {
     return [...this.#claims].filter(([, { lost }]) => !lost);
   }
 
-  /**
-   * Whether the server has all claims of this process. It may not, without anybody having fenced it: a standby that was
-   * promoted lacks what it had not got yet.
-   */
+  /** Whether the server has all claims of this process: a standby that was promoted may lack some. */
   async areKnown(connection: Connection): Promise<boolean> {
     const own = this.#own;
     if (own.length === 0) return true;
@@ -223,9 +212,6 @@ export class Claims {
     this.#holder.inherits = false;
   }
 }
-
-const ORPHANS =
-  'DELETE FROM sds_claims c WHERE NOT EXISTS (SELECT FROM sds_holders h WHERE h.session = c.session AND h.generation = c.generation)';
 
 function suffices(claim: Claim, { exclusive }: Caller): boolean {
   return claim.exclusive || !exclusive;

@@ -1,11 +1,10 @@
 /**
  * Replaces what was seen of a store by one snapshot, within a transaction, if nothing else is there. Other processes may write the
- * store at the same time: so what is looked at is what was deleted, and locked, and no row that was not counted is taken away. A
- * patch of theirs that is committed meanwhile stays.
+ * store meanwhile: so what is looked at is what was deleted, and locked.
  */
 import type { SeenStore } from '../../protocol/compaction.ts';
 import type { Connection } from './connection.ts';
-import { insteadOf, type Snapshot, snapshotHead } from './snapshots.ts';
+import { type Snapshot, snapshotHead } from './snapshots.ts';
 
 export interface Compaction {
   store: string;
@@ -31,10 +30,11 @@ export async function compact(connection: Connection, { store, clock, snapshot, 
   const snapshotClock = typeof number === 'string' ? Number(number) : undefined;
   const isAsSeen = deleted?.count === seen.patches && snapshotClock === seen.snapshotClock;
   if (isAsSeen) {
-    const whole = insteadOf(seen.snapshotClock, await snapshotHead(connection, store, snapshot));
-    const [replaced] = await connection.run(whole);
+    const { text, values = [] } = await snapshotHead(connection, store, snapshot);
     // where there was no snapshot there was nothing to lock: another process may have saved one at this moment
-    if (replaced?.count === 1) return true;
+    const instead = `${text} WHERE sds_snapshots.clock = $${values.length + 1}`;
+    const { count } = await connection.one(instead, ...values, number ?? null);
+    if (count === 1) return true;
   }
   await connection.run({ text: 'ROLLBACK TO SAVEPOINT before_compaction' });
   return false;

@@ -22,20 +22,14 @@ const QUESTIONS = [{ text: 'SHOW transaction_read_only' }, { text: 'SHOW synchro
 /** Not every engine has it. Asked along with them, it takes no round trip. */
 const COPY = { text: "COPY (SELECT ''::bytea) TO STDOUT (FORMAT binary)" };
 
-/** Names this program in `pg_stat_activity`. */
 const APPLICATION_NAME = 'sds-persistence-worker';
 
 /** Tries the hosts in turn; after a failover another one takes the writes. */
-export async function connect(
-  pg: Pg,
-  target: PostgresqlTarget,
-  timeoutMs: number,
-  patience: Patience,
-): Promise<Connection> {
+export async function connect(pg: Pg, target: PostgresqlTarget, patience: Patience): Promise<Connection> {
   let failure: EngineError | undefined;
   for (const host of target.hosts) {
     try {
-      return await connectTo(pg, target, host, timeoutMs, patience);
+      return await connectTo(pg, target, host, patience);
     } catch (error) {
       const found = toServerError(error);
       // what another host may still make good is worth less than a server that has refused
@@ -49,7 +43,6 @@ async function connectTo(
   { Client }: Pg,
   target: PostgresqlTarget,
   { host, port }: { host: string; port: number },
-  timeoutMs: number,
   patience: Patience,
 ): Promise<Connection> {
   const { user, database, password, options, channelBinding } = target;
@@ -62,7 +55,7 @@ async function connectTo(
     options,
     ssl: tlsOf(target),
     enableChannelBinding: channelBinding,
-    connectionTimeoutMillis: timeoutMs,
+    connectionTimeoutMillis: patience.connectMs,
     application_name: APPLICATION_NAME,
     // a peer that is gone is noticed while nothing is asked
     keepAlive: true,
@@ -115,29 +108,21 @@ async function connectTo(
 
 /** A server that refuses a user says whom. */
 function withoutName(error: EngineError, user: string | undefined): EngineError {
-  const quoted = `"${user}"`;
-  if (!error.message.includes(quoted)) return error;
-  const message = error.message.replaceAll(quoted, 'this user');
-  return error instanceof ServerError
-    ? new ServerError(error.code, error.retry, message, error.sqlState)
-    : new EngineError(error.code, { ...error.reported, message });
+  if (!(error instanceof ServerError)) return error;
+  return new ServerError(error.code, error.retry, error.message.replaceAll(`"${user}"`, 'this user'), error.sqlState);
 }
 
 function tlsOf({ tls, tlsFiles }: PostgresqlTarget): ClientConfig['ssl'] {
   if (tls === 'disable') return false;
-  const files: { ca?: string; cert?: string; key?: string } = {};
-  for (const [name, path] of Object.entries(tlsFiles)) {
-    try {
-      files[name as keyof typeof files] = readFileSync(path, 'utf8');
-    } catch (error) {
-      throw new EngineError('open-failed', { message: `TLS: ${(error as Error).message}` });
-    }
+  try {
+    const files = Object.entries(tlsFiles).map(([name, path]) => [name, readFileSync(path, 'utf8')]);
+    return {
+      ...Object.fromEntries(files),
+      rejectUnauthorized: tls !== 'require',
+      // whoever it is, as long as the authority vouches for it
+      ...(tls === 'verify-ca' ? { checkServerIdentity: () => undefined } : {}),
+    };
+  } catch (error) {
+    throw new EngineError('open-failed', { message: `TLS: ${(error as Error).message}` });
   }
-  if (tls === 'require') return { ...files, rejectUnauthorized: false };
-  // verify-ca: whoever it is, as long as the authority vouches for it
-  return {
-    ...files,
-    rejectUnauthorized: true,
-    ...(tls === 'verify-ca' ? { checkServerIdentity: () => undefined } : {}),
-  };
 }

@@ -1,8 +1,4 @@
-/**
- * One connection: groups of statements that cross in one round trip, and rows of bytes that come by COPY. What fails is a
- * `ServerError`. After a failure within a transaction the caller rolls back; after one that lost the
- * connection, `lost` is true, and nothing more can be asked of it.
- */
+/** One connection: groups of statements that cross in one round trip, and rows of bytes that come by COPY. */
 import type { Socket } from 'node:net';
 import type { Client } from 'pg';
 import {
@@ -14,7 +10,7 @@ import {
   setTimeout,
 } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
-import { CopyRows, type TakeField } from './copy-format.ts';
+import { copyReader, type TakeField } from './copy-format.ts';
 import { toServerError } from './sqlstates.ts';
 
 /** The process by which the server serves a connection. */
@@ -37,11 +33,9 @@ export function bytesOf(hex: string | null | undefined): Buffer {
 export interface Result {
   /** Each value as the server writes it, bytes in hexadecimal digits. */
   rows: (string | null)[][];
-  /** Rows found, inserted, changed or deleted. */
   count: number;
 }
 
-/** By what loads ask. */
 export interface Reading {
   one(text: string, ...values: (string | Buffer | null)[]): Promise<Result>;
   read(columns: readonly string[], from: string, take: TakeField): Promise<void>;
@@ -81,10 +75,8 @@ export function wireOf(client: Client): Wire {
   return (client as unknown as { connection: Wire }).connection;
 }
 
-const noValues: readonly string[] = [];
-
 function send(wire: Wire, statements: readonly Statement[]): void {
-  for (const { text, values = noValues } of statements) {
+  for (const { text, values = [] } of statements) {
     wire.parse({ text });
     wire.bind({ values });
     wire.execute({});
@@ -104,13 +96,12 @@ const GOODBYE_MS = 500;
 /** What can be seen of a connection over another one, if there is one to be had. */
 export type AskElsewhere = (client: Client) => Promise<'at work' | 'gone' | 'unknown' | 'unreachable'>;
 
-/** What becomes of a connection over which nothing comes. */
 export interface Patience {
+  connectMs: number;
   /** For how long the server may say nothing where it can't be told whether it is at work. */
   silenceMs: number;
   /** For how long callers want to wait for a server that is away. */
   retryForMs: number;
-  /** How long it may take to ask elsewhere. */
   probeMs: number;
 }
 
@@ -122,7 +113,6 @@ export class Connection implements Reading {
   synchronous = true;
   /** Since when the server had said nothing, if it was lost for that. */
   silentSince: number | undefined;
-  /** The process that serves it, where that is known. */
   backend: Backend | undefined;
   /** Whether it was lost since no other one was to be had either. */
   unreachable = false;
@@ -145,10 +135,7 @@ export class Connection implements Reading {
     });
   }
 
-  /**
-   * Told once the client is connected. What `pg` can't read, such as a text that is longer than a string may be, it throws out of
-   * the socket's event, where nobody can catch it: it would end the thread, and so reach the databases beside this one.
-   */
+  /** Once connected: what `pg` can't read, such as too long a text, it throws out of the socket's event, which would end the thread. */
   guard(): void {
     const { stream } = this.#wire;
     for (const read of stream.listeners('data')) {
@@ -180,18 +167,12 @@ export class Connection implements Reading {
     }).then(() => results);
   }
 
-  /** The result of one statement. */
   async one(text: string, ...values: (string | Buffer | null)[]): Promise<Result> {
     const [result] = await this.run({ text, values });
     return result ?? { rows: [], count: 0 };
   }
 
-  /**
-   * Takes the rows of a query, all of whose columns are bytes, as they come; `take` copies what it is given.
-   *
-   * @param from - the query without its columns
-   * @param before - statements without rows that cross with it, as do those `after` it
-   */
+  /** Takes the rows of a query whose columns are all bytes; `before` and `after` are statements without rows that cross with it. */
   async read(
     columns: readonly string[],
     from: string,
@@ -209,10 +190,14 @@ export class Connection implements Reading {
       });
       return;
     }
-    const rows = new CopyRows(take, columns.length);
+    let ended = false;
+    const add = copyReader(take, columns.length);
+    const handleCopyData: Exchange['handleCopyData'] = ({ chunk }) => {
+      ended = add(chunk);
+    };
     const text = `COPY (SELECT ${columns.join(', ')} ${from}) TO STDOUT (FORMAT binary)`;
-    await this.#exchange([...before, { text }, ...after], { handleCopyData: ({ chunk }) => rows.add(chunk) });
-    if (!rows.ended) throw toServerError(new Error('the server ended a COPY in the middle'));
+    await this.#exchange([...before, { text }, ...after], { handleCopyData });
+    if (!ended) throw toServerError(new Error('the server ended a COPY in the middle'));
   }
 
   #exchange(statements: readonly Statement[], parts: Partial<Exchange>): Promise<void> {
@@ -307,7 +292,6 @@ export class Connection implements Reading {
     this.#wire.stream.destroy();
   }
 
-  /** Says goodbye. */
   async close(): Promise<void> {
     if (this.lost) return;
     this.lost = true;

@@ -1,13 +1,9 @@
-/**
- * The engine for PostgreSQL databases: which calls go together, what is tried again, and what was committed although
- * nobody said so. The files beside this one know the statements.
- */
-
+/** The engine for PostgreSQL: which calls go together, and what was committed although nobody said so. */
 import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
 import type { PostgresqlSettings, RecordsFound, StoreFound } from '../../protocol/service.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
 import { Changes } from './changes.ts';
-import { deletionOfUnnamed, isSlice } from './chunks.ts';
+import { deletionOfUnnamed, isSlice, readWhole } from './chunks.ts';
 import { Claims } from './claims.ts';
 import type { Connection, Reading, Result } from './connection.ts';
 import { fencedError, Holder, isFenced } from './holder.ts';
@@ -16,14 +12,11 @@ import type { PackedPatches } from './packed-patches.ts';
 import { collidedOf, insertionOfAll, loadPatchesSince } from './patches.ts';
 import { loadRecord, loadRecords } from './records.ts';
 import { ServerLink } from './server-link.ts';
-import { loadSnapshot } from './snapshots.ts';
 import { ServerError } from './sqlstates.ts';
 import { StepByStep } from './step-by-step.ts';
 import { beginStatements, inTransaction, type Limits, readingBy, transact } from './transactions.ts';
-import { loadValue } from './values.ts';
 import { listStores, loadStore } from './whole-stores.ts';
 
-/** A unique key is violated. */
 const NUMBER_TAKEN = '23505';
 /** What a server says that distributes its tables, of a statement that changes two of them. */
 const NOT_SUPPORTED = '0A000';
@@ -31,24 +24,17 @@ const NOT_SUPPORTED = '0A000';
 /** 0 would wait for ever. */
 const LEAST_LOCK_MS = 1;
 
-/** What became of a transaction. */
-interface Outcome {
-  /** Calls that are to be marked. */
-  collided: readonly number[];
-  /** Stores that may have chunks of snapshots that were replaced. */
-  replaced: readonly string[];
-}
+type Outcome = Pick<StepByStep, 'collided' | 'replaced'>;
 
 export class PostgresqlEngine implements Engine {
   readonly #link: ServerLink;
   readonly #holder: Holder;
   readonly #claims: Claims;
   readonly #limits: Limits;
-  /** Providers by the stored name of their store: the first of a store claims it, the last one gives it back. */
+  /** Providers by the stored name of their store: the first of a store claims it, the last one gives it back. The newest are last. */
   readonly #callers = new Map<string, Set<Caller>>();
-  /** Those that are to be attached; and those of them whose store was claimed, or refused, along with another one's. */
+  /** Those that are to be attached, and whose store was not asked for along with another one's. */
   readonly #coming = new Set<Caller>();
-  readonly #decided = new Set<Caller>();
   /** Whether the server takes a statement that changes two tables; until it refuses one. */
   #takesBoth = true;
 
@@ -59,7 +45,8 @@ export class PostgresqlEngine implements Engine {
     this.#limits = { lockMs: LEAST_LOCK_MS, idleMs: settings.leaseMs };
     this.#holder = new Holder(settings.session, settings.leaseMs, this.#limits);
     this.#claims = new Claims(this.#holder, this.#limits, () => this.#callers.keys());
-    this.#link = new ServerLink(settings, this.#holder, this.#claims, this.#limits);
+    const passwords = () => Array.from(this.#all(), ({ password }) => password).reverse();
+    this.#link = new ServerLink(settings, this.#holder, this.#claims, this.#limits, passwords);
   }
 
   taskBegins(askedAt: number): void {
@@ -69,55 +56,40 @@ export class PostgresqlEngine implements Engine {
   // ---- providers come and go ---------------------------------------------------------------------
 
   announce(caller: Caller): void {
-    this.#callersOf(caller).add(caller);
-    this.#coming.add(caller);
-    // at once: those before it may be waiting for one
-    this.#link.offer(caller.password);
-  }
-
-  async attach(caller: Caller): Promise<void> {
-    this.#callersOf(caller).add(caller);
-    this.#limits.lockMs = Math.max(this.#limits.lockMs, caller.busyTimeoutMs);
-    this.#link.offer(caller.password);
-    if (this.#decided.delete(caller)) {
-      if (this.#mayWrite(caller)) return;
-      throw fencedError(caller.storeId);
-    }
-    await this.#link.use((connection) => this.#claim(connection, caller));
-  }
-
-  #callersOf({ storeId }: Caller): Set<Caller> {
-    const { stored } = storedName(storeId);
+    const { stored } = storedName(caller.storeId);
     const callers = this.#callers.get(stored) ?? new Set();
-    this.#callers.set(stored, callers);
-    return callers;
+    this.#callers.delete(stored);
+    this.#callers.set(stored, callers.add(caller));
+    this.#coming.add(caller);
+    this.#limits.lockMs = Math.max(this.#limits.lockMs, caller.busyTimeoutMs);
+  }
+
+  *#all(): Generator<Caller> {
+    for (const callers of this.#callers.values()) yield* callers;
   }
 
   #longestWait(): number {
     let longest = LEAST_LOCK_MS;
-    for (const callers of this.#callers.values()) {
-      for (const { busyTimeoutMs } of callers) {
-        if (busyTimeoutMs === this.#limits.lockMs) return busyTimeoutMs; // there is none that waits longer
-        longest = Math.max(longest, busyTimeoutMs);
-      }
+    for (const { busyTimeoutMs } of this.#all()) {
+      longest = Math.max(longest, busyTimeoutMs);
+      if (longest === this.#limits.lockMs) break; // there is none that waits longer
     }
     return longest;
   }
 
-  *#passwords(): Generator<Caller['password']> {
-    for (const callers of this.#callers.values()) for (const { password } of callers) yield password;
+  attach(caller: Caller): Promise<void> {
+    return this.#link.use((connection) => this.#claim(connection, caller));
   }
 
   async detach(caller: Caller): Promise<void> {
     const { stored } = storedName(caller.storeId);
-    const callers = this.#callersOf(caller);
-    callers.delete(caller);
+    const callers = this.#callers.get(stored);
+    callers?.delete(caller);
     this.#coming.delete(caller);
-    this.#decided.delete(caller);
-    if (callers.size === 0) this.#callers.delete(stored);
-    this.#link.withdraw(caller.password, this.#passwords());
     if (caller.busyTimeoutMs === this.#limits.lockMs) this.#limits.lockMs = this.#longestWait();
-    if (callers.size > 0) return;
+    if (typeof caller.password === 'object') caller.password.close();
+    if (callers !== undefined && callers.size > 0) return;
+    this.#callers.delete(stored);
     this.#claims.leave(stored);
     await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
   }
@@ -137,13 +109,12 @@ export class PostgresqlEngine implements Engine {
     if (this.#mayWrite(caller)) return;
     const others = [...this.#coming];
     try {
-      for (const one of await this.#claims.claim(connection, [caller, ...others])) this.#decided.add(one);
+      await this.#claims.claim(connection, [caller, ...others]);
     } catch (error) {
       if (others.length === 0 || connection.lost || isFenced(error)) throw error;
       // it may be another one's store that is in the way
       await this.#claims.claim(connection, [caller]);
     }
-    this.#decided.delete(caller);
     for (const other of others) this.#coming.delete(other);
     if (!this.#mayWrite(caller)) throw fencedError(caller.storeId);
   }
@@ -153,23 +124,17 @@ export class PostgresqlEngine implements Engine {
   async transact(writes: Writes, commitPoint: CommitPoint): Promise<void> {
     // before anything is waited for: the writes lie where they are only for this attempt's length
     const changes = new Changes(writes);
-    try {
-      const { collided, replaced } = await this.#link.use((connection) =>
-        this.#carryOut(connection, changes, commitPoint),
-      );
-      for (const at of collided) writes.markCollided(at);
-      commitPoint.cells[commitPoint.index] = commitPoint.value;
-      noteCommit(commitPoint);
-      for (const store of replaced) this.#deleteReplaced(store);
-    } finally {
-      changes.free();
+    const { collided, replaced } = await this.#link.use((connection) =>
+      this.#carryOut(connection, changes, commitPoint),
+    );
+    for (const at of collided) writes.markCollided(at);
+    commitPoint.cells[commitPoint.index] = commitPoint.value;
+    noteCommit(commitPoint);
+    for (const store of replaced) {
+      this.#replaced.add(store);
+      // behind the acknowledgement, since it takes half as long as the snapshot itself; what comes next waits for it
+      void this.#link.useOnce((connection) => this.#deleteSlices(connection, store));
     }
-  }
-
-  /** Behind the acknowledgement, since it takes half as long as the snapshot itself; what comes next waits for it. */
-  #deleteReplaced(store: string): void {
-    this.#replaced.add(store);
-    void this.#link.useOnce((connection) => this.#deleteSlices(connection, store));
   }
 
   /** In transactions of their own: what one has deleted need not be deleted again, should the next one take too long. */
@@ -213,10 +178,7 @@ export class PostgresqlEngine implements Engine {
     });
   }
 
-  /**
-   * Only patches: one statement. Returns false if nothing was inserted: this process was fenced, a number is taken, or the server
-   * does not take such a statement.
-   */
+  /** Returns false if nothing was inserted: this process was fenced, a number is taken, or the server takes no such statement. */
   async #insert(connection: Connection, packed: PackedPatches, point: CommitPoint): Promise<boolean> {
     const holder = this.#holder;
     try {
@@ -232,10 +194,7 @@ export class PostgresqlEngine implements Engine {
     }
   }
 
-  /**
-   * Which patches were lost in a commit that was found out later. Of a compaction it is not known any more whether it was carried
-   * out: it counts as if it was, which does no harm, since its store is whole either way.
-   */
+  /** Which patches were lost in a commit that was found out later. A compaction counts as carried out: its store is whole either way. */
   async #collidedLater(connection: Connection, changes: Changes): Promise<number[]> {
     const lost: number[] = [];
     for (const packed of changes.inserted) {
@@ -251,7 +210,7 @@ export class PostgresqlEngine implements Engine {
   // ---- loads -------------------------------------------------------------------------------------------
 
   loadSnapshot(caller: Caller): Promise<Uint8Array | undefined> {
-    return this.#load(caller, loadSnapshot);
+    return this.#load(caller, (connection, store) => readWhole(connection, 'sds_snapshots', store));
   }
 
   loadPatchesSince(caller: Caller, clock: number): Promise<PatchBlocks> {
@@ -259,7 +218,7 @@ export class PostgresqlEngine implements Engine {
   }
 
   loadValue(caller: Caller, hash: string): Promise<Uint8Array | undefined> {
-    return this.#load(caller, (connection) => loadValue(connection, storedName(hash).stored));
+    return this.#load(caller, (connection) => readWhole(connection, 'sds_values', storedName(hash).stored));
   }
 
   loadStore(caller: Caller): Promise<StoreFound> {
@@ -288,8 +247,6 @@ export class PostgresqlEngine implements Engine {
       return read(connection, storedName(caller.storeId).stored);
     });
   }
-
-  // ---- beside the calls ------------------------------------------------------------------------------------
 
   close(): Promise<void> {
     return this.#link.close();

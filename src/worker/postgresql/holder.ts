@@ -1,6 +1,5 @@
 /**
- * What this process is to the others: a row of `sds_holders`, with the time at which it is given up for lost, and
- * the number of what it has committed last.
+ * What this process is to the others: a row of `sds_holders`.
  *
  * **What a connection sends changes something only while the row bears that connection's incarnation and nobody has fenced it, and
  * no incarnation is ever drawn twice.** So nothing that a lost connection has sent takes effect once another one has
@@ -13,18 +12,16 @@
  * | generation  | counts the rows of a session: each after the first one since that one was fenced | when it is fenced                       |
  * | incarnation | a connection that has registered, by a random name                               | when another one registers, or cuts off |
  *
- * Each transaction that changes something updates this row, on the condition above. That one statement is the fence (it finds no
- * row, fails, and the transaction is undone), the renewal, and the record by which a commit whose answer was lost is found
- * out. That it locks the row matters: whoever registers waits for a transaction that has come to its fence.
+ * Each transaction that changes something updates this row on that condition, which is fence, renewal and record of the commit in one,
+ * and locks it: whoever registers waits for a transaction that has come to its fence.
  */
 import { randomUUID } from 'node:crypto';
 import { reached } from '../../protocol/control.ts';
-import { ownerOf } from '../../protocol/postgresql/session.ts';
 import { performance } from '../../protocol/surroundings.ts';
 import { type CommitPoint, EngineError } from '../engine.ts';
 import type { Connection, Result, Statement } from './connection.ts';
 import { ServerError } from './sqlstates.ts';
-import { type Limits, transact, upkeepOf } from './transactions.ts';
+import { type Limits, transact } from './transactions.ts';
 
 /** Where a series of batches is: what of it was committed last. */
 export type Mark = Pick<CommitPoint, 'number' | 'part'>;
@@ -34,27 +31,25 @@ const FORGET_AFTER = '7 days';
 
 const DIVISION_BY_ZERO = '22012';
 
+/** What lets a process be known, and leave: nobody keeps it waiting for long, and without it no call is carried out. */
+const LEAST_UPKEEP_LOCK_MS = 1000;
+
 /** Only what a lost connection of this very session still sends can come between; without end, there is something else wrong. */
 const MOST_ATTEMPTS = 10;
 
 export class Holder {
   readonly session: string;
-  /** By which all sessions of this process are known. */
-  readonly owner: string;
   generation = -1;
   #incarnation = '';
   readonly leaseMs: number;
   readonly #limits: Limits;
   /** Whether its row was there before: that of a lost worker thread, or of an end that the server has not heard of. */
   inherits = false;
-  #hasRegistered = false;
   #mark: Mark | undefined;
-  /** When it was renewed last, as far as is known here. */
   renewedAt = Number.NEGATIVE_INFINITY;
 
   constructor(session: string, leaseMs: number, limits: Limits) {
     this.session = session;
-    this.owner = ownerOf(session);
     this.leaseMs = leaseMs;
     this.#limits = limits;
   }
@@ -76,17 +71,12 @@ export class Holder {
     this.renewedAt = performance.now();
   }
 
-  // ---- its row -----------------------------------------------------------------------------------
-
-  /** Carries out what concerns this process as a whole, in a transaction of its own. */
   transact(connection: Connection, ...statements: Statement[]): Promise<Result[]> {
-    return transact(connection, upkeepOf(this.#limits), ...statements);
+    const { lockMs, idleMs } = this.#limits;
+    return transact(connection, { lockMs: Math.max(lockMs, LEAST_UPKEEP_LOCK_MS), idleMs }, ...statements);
   }
 
-  /**
-   * Makes itself known over this connection, under an incarnation of its own, and learns what was committed. If it was fenced, or
-   * forgotten, that is under a new generation, which goes on where the last one had to stop.
-   */
+  /** Makes itself known over this connection, and learns what was committed: under a new generation, if it was fenced or forgotten. */
   async register(connection: Connection): Promise<void> {
     const incarnation = randomUUID();
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
@@ -94,17 +84,14 @@ export class Holder {
         text: 'SELECT generation, fenced::int, incarnation, batch, part FROM sds_holders WHERE session = $1 ORDER BY generation DESC LIMIT 1',
         values: [this.session],
       });
-      const row = found?.rows[0];
-      const [generation = null, fenced, seen = null, ...mark] = row ?? [];
+      const [generation = null, fenced, seen = null, ...mark] = found?.rows[0] ?? [];
       const isNew = fenced !== '0'; // or there is none
       if (isNew) this.#setMark(mark); // what was fenced can't commit any more
       const wanted = isNew ? Math.max(Number(generation ?? -1), this.generation) + 1 : Number(generation);
-      const isOurs = isNew
-        ? await this.#make(connection, wanted, incarnation)
-        : await this.#take(connection, wanted, incarnation, seen);
-      if (!isOurs) continue;
-      if (!isNew && !this.#hasRegistered) this.inherits = true;
-      this.#hasRegistered = true;
+      const taken = await this.#take(connection, wanted, incarnation, isNew ? null : seen);
+      if (taken === undefined) continue;
+      this.#setMark(taken);
+      if (!isNew && this.#incarnation === '') this.inherits = true;
       this.generation = wanted;
       this.#incarnation = incarnation;
       this.renewedAt = performance.now();
@@ -113,15 +100,20 @@ export class Holder {
     throw notUpdated();
   }
 
-  async #make(connection: Connection, generation: number, incarnation: string): Promise<boolean> {
+  /**
+   * Makes the row, or takes it over from the connection before if that has still the incarnation that was seen. Returns what is on
+   * record as committed, which may be more than was seen.
+   */
+  async #take(connection: Connection, generation: number, incarnation: string, seen: string | null) {
     const mark = this.#mark;
-    const [, inserted] = await this.transact(
+    const [taken] = await this.transact(
       connection,
-      { text: `DELETE FROM sds_holders WHERE expires < clock_timestamp() - interval '${FORGET_AFTER}'` },
       {
         text:
           'INSERT INTO sds_holders (session, generation, incarnation, expires, fenced, batch, part) ' +
-          `VALUES ($1, $2, $3, ${newExpiry('$4')}, false, $5, $6) ON CONFLICT (session, generation) DO NOTHING`,
+          `VALUES ($1, $2, $3, ${newExpiry('$4')}, false, $5, $6) ON CONFLICT (session, generation) ` +
+          'DO UPDATE SET expires = excluded.expires, incarnation = excluded.incarnation ' +
+          'WHERE sds_holders.incarnation = $7 AND NOT sds_holders.fenced RETURNING batch, part',
         values: [
           this.session,
           String(generation),
@@ -129,24 +121,12 @@ export class Holder {
           String(this.leaseMs),
           mark === undefined ? null : String(mark.number),
           mark === undefined ? null : String(mark.part),
+          seen,
         ],
       },
+      { text: `DELETE FROM sds_holders WHERE expires < clock_timestamp() - interval '${FORGET_AFTER}'` },
     );
-    return inserted?.count === 1;
-  }
-
-  /** Takes the row over from the connection before; not if that has come to bear another incarnation since it was looked at. */
-  async #take(connection: Connection, generation: number, incarnation: string, seen: string | null): Promise<boolean> {
-    const [taken] = await this.transact(connection, {
-      text:
-        `UPDATE sds_holders SET expires = ${newExpiry('$3')}, incarnation = $4 ` +
-        'WHERE session = $1 AND generation = $2 AND incarnation = $5 AND NOT fenced RETURNING batch, part',
-      values: [this.session, String(generation), String(this.leaseMs), incarnation, seen],
-    });
-    const row = taken?.rows[0];
-    if (row === undefined) return false;
-    this.#setMark(row);
-    return true;
+    return taken?.rows[0];
   }
 
   #setMark([batch = null, part = null]: (string | null)[]): void {
@@ -166,9 +146,8 @@ export class Holder {
     return true;
   }
 
-  /** Has left, as far as the server could be told. */
   ended(): void {
-    this.#hasRegistered = false;
+    this.#incarnation = '';
   }
 
   /** Leaves: nobody has to wait until it is given up for lost. Fails as a fence does. */
@@ -188,12 +167,7 @@ export class Holder {
 
   // ---- in each transaction that changes something ------------------------------------------------------
 
-  /**
-   * The end of a transaction: fails with a division by zero if it came over a connection that may not change anything any more,
-   * so that what follows in the same round trip is not carried out. See `isFenced`.
-   *
-   * @param point - what is on record as committed from then on
-   */
+  /** Fails with a division by zero if its connection may not change anything any more, so that what follows is not carried out. */
   fence(point?: Mark): Statement {
     const { text, values } = this.update(1, point);
     return { text: onlyIf(`${text} RETURNING 1`), values };
@@ -233,7 +207,7 @@ export function notUpdated(): EngineError {
   return new EngineError('io-error', { message: "this process's row in sds_holders can not be updated" });
 }
 
-/** Whether a transaction was undone since its connection may not change anything any more: this process has to register anew. */
+/** Whether a transaction was undone by its fence: this process has to register anew. */
 export function isFenced(error: unknown): boolean {
   return error instanceof ServerError && error.sqlState === DIVISION_BY_ZERO;
 }

@@ -1,34 +1,17 @@
-/**
- * Renews this process's lease, whether there is traffic or not: every third of `LeaseMs`, unless a transaction has just done
- * so. While a long transaction is under way that goes over a second connection, the keeper.
- */
+/** Renews this process's lease, unless a transaction has just done so: over a second connection while a long one is under way. */
 import { clearInterval, type Promise, performance, setInterval } from '../../protocol/surroundings.ts';
 import type { Connection } from './connection.ts';
 import type { Holder } from './holder.ts';
-
-/** What renewing a lease needs of the link to the server. */
-export interface LeaseLink {
-  /** Whether there is anything to hold. */
-  readonly holdsStores: boolean;
-  /** Whether something is under way, or waits for its turn. */
-  readonly isBusy: boolean;
-  readonly isConnected: boolean;
-  /** Renews over the link itself; connects for it, if nobody else does: the lease must not run out for want of traffic. */
-  renew(): Promise<void>;
-  /** Gives back what was left by the one before, whose row this process has: called once all providers are known. */
-  giveBackInherited(): void;
-  /** Makes another connection. */
-  connect(): Promise<Connection>;
-}
+import type { ServerLink } from './server-link.ts';
 
 export class Lease {
   readonly #holder: Holder;
-  readonly #link: LeaseLink;
+  readonly #link: ServerLink;
   #keeper: Connection | undefined;
-  #renewingBeside = false;
+  #beside: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(holder: Holder, link: LeaseLink) {
+  constructor(holder: Holder, link: ServerLink) {
     this.#holder = holder;
     this.#link = link;
   }
@@ -40,12 +23,9 @@ export class Lease {
     }, this.#holder.leaseMs / 3);
   }
 
-  end(): void {
+  async end(): Promise<void> {
     clearInterval(this.#timer);
     this.#timer = undefined;
-  }
-
-  async close(): Promise<void> {
     await this.#keeper?.close();
     this.#keeper = undefined;
   }
@@ -56,12 +36,10 @@ export class Lease {
     // tried again soon; calls tell of trouble
     if (!this.#link.isBusy) return void this.#link.renew().catch(() => undefined);
     // one of the link's own may be what it is busy with: its connection may have fallen silent
-    if (this.#renewingBeside) return;
-    this.#renewingBeside = true;
-    void this.#renewBeside()
+    this.#beside ??= this.#renewBeside()
       .catch(() => undefined)
-      .then(() => {
-        this.#renewingBeside = false;
+      .finally(() => {
+        this.#beside = undefined;
       });
   }
 

@@ -8,9 +8,7 @@ export interface Pg {
   Client: typeof Client;
 }
 
-/**
- * @param places - files and folders to look from: that of this package, the program's, and the working directory
- */
+/** @param places - files and folders to look from: that of this package, the program's, and the working directory */
 export function loadPg(places: readonly string[]): Pg {
   for (const place of places) {
     const require = createRequire(place.startsWith('file:') ? place : join(place, 'x.js'));

@@ -17,19 +17,13 @@ export interface StoredName {
 }
 
 export function storedName(name: string): StoredName {
-  const text = escaped(name);
+  const text = name.toWellFormed().replaceAll('\\', '\\\\').replaceAll('\0', '\\0');
   if (text.length * 3 <= LONGEST || Buffer.byteLength(text) <= LONGEST) return { stored: text, whole: undefined };
   return { stored: LONG + createHash('sha256').update(text).digest('hex'), whole: text };
 }
 
-/** Names by what stands for them. */
 export function byStoredName(names: Iterable<string>): Map<string, string> {
   return new Map(Array.from(names, (name) => [storedName(name).stored, name]));
-}
-
-function escaped(name: string): string {
-  const wellFormed = name.toWellFormed();
-  return /[\\\0]/.test(wellFormed) ? wellFormed.replaceAll('\\', '\\\\').replaceAll('\0', '\\0') : wellFormed;
 }
 
 /** Notes what those of them stand for that are too long. */

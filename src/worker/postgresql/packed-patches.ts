@@ -1,15 +1,7 @@
-/**
- * Patches of one statement, copied from where they lie into the arrays that the statement takes: whose they are, their
- * numbers, and their bytes, which are written as a `bytea[]` in binary form from the start.
- */
+/** Patches of one statement, copied from where they lie into the arrays that the statement takes. */
 import { ARRAY_HEADER, BYTEA, byteaArray, int8Array, textArray, writeArrayHeader } from './arrays.ts';
 
-const FIRST_BYTES = 256 * 1024;
-/** What a transaction needed is kept for the next one up to this. */
-const MOST_KEPT = 8 * 1024 * 1024;
-
-/** A buffer that several transactions use one after the other. */
-let spare: Buffer | undefined;
+const FIRST_BYTES = 16 * 1024;
 
 export type Positions = readonly number[] | 'all';
 
@@ -22,24 +14,14 @@ export class PackedPatches {
   readonly entries: number[] = [];
   /** Where the bytes of each end; its length lies between those of the one before and its own. */
   readonly #ends: number[] = [];
-  #bytes: Buffer;
+  #bytes = Buffer.allocUnsafe(FIRST_BYTES);
   #used = ARRAY_HEADER;
-  /** Of each store, its highest number here; and whether all came in ascending order, so that none can be there twice. */
   readonly #highest = new Map<string, number>();
-  #ascending = true;
-
-  constructor() {
-    this.#bytes = spare ?? Buffer.allocUnsafe(FIRST_BYTES);
-    spare = undefined;
-  }
+  /** Whether all numbers came in ascending order, so that none can be there twice. */
+  ascends = true;
 
   get count(): number {
     return this.clocks.length;
-  }
-
-  /** Whether no number is there twice, as far as that is known without looking closer. */
-  get ascends(): boolean {
-    return this.#ascending;
   }
 
   get isOfOneStore(): boolean {
@@ -50,7 +32,7 @@ export class PackedPatches {
     if (keepBoth) this.keepers.add(this.count);
     const highest = this.#highest.get(store);
     if (highest === undefined || clock > highest) this.#highest.set(store, clock);
-    else this.#ascending = false;
+    else this.ascends = false;
     const length = data.byteLength;
     this.#makeRoom(4 + length);
     const start = this.#bytes.writeInt32BE(length, this.#used);
@@ -78,12 +60,9 @@ export class PackedPatches {
     return this.stores[position] ?? '';
   }
 
-  /**
-   * The positions to insert: the first of those with the same number, so that a statement meets none twice. And
-   * the ones left out, whose bytes differ from the first one's.
-   */
+  /** The first ones of each number, so that a statement meets none twice; and those left out whose bytes differ. */
   firstOnes(): { positions: Positions; collided: number[] } {
-    if (this.#ascending) return { positions: 'all', collided: [] };
+    if (this.ascends) return { positions: 'all', collided: [] };
     const first = new Map<string, number>();
     const positions: number[] = [];
     const collided: number[] = [];
@@ -100,11 +79,6 @@ export class PackedPatches {
     return { positions, collided };
   }
 
-  /** The lowest and the highest number of patches of one store that ascend. */
-  get range(): [number, number] {
-    return [this.clocks[0] ?? 0, this.clocks.at(-1) ?? 0];
-  }
-
   /** The parameters of a statement about these positions: `$1` (its store, or a list of them), numbers, bytes. */
   parameters(positions: Positions): (string | Buffer)[] {
     if (positions === 'all') {
@@ -118,11 +92,5 @@ export class PackedPatches {
 
   #storesOf(stores: readonly string[]): string | Buffer {
     return this.isOfOneStore ? this.storeAt(0) : textArray(stores);
-  }
-
-  /** Done with: its memory serves the next one. */
-  free(): void {
-    if (this.#bytes.byteLength <= MOST_KEPT) spare = this.#bytes;
-    this.#bytes = Buffer.alloc(0);
   }
 }

@@ -13,35 +13,23 @@ const ASK_NEXT_AFTER_MS = 500;
 
 const sources = new WeakMap<MessagePort, Remote<PasswordSource>>();
 
-/** Then the server counts as away: it is tried again for as long as callers want to wait. */
-class NoPassword extends ServerError {
-  constructor(reason: string) {
-    super('connection-failed', 'reconnect', `the function Password failed: ${reason}`);
-  }
-}
-
 interface Answer {
   given: Password;
   password?: string | undefined;
   /** Why there is none: the function has failed, or not answered in time. */
-  missing?: NoPassword;
+  missing?: ServerError;
 }
 
-/**
- * Asks for one password after the other, and yields the answers as they come.
- *
- * @param passwords - looked at each time: providers come and go
- * @param timeoutMs - for each answer
- */
+/** Asks for one password after the other, of those that there are at each time, and yields the answers as they come. */
 export async function* answersOf(passwords: () => readonly Password[], timeoutMs: number): AsyncGenerator<Answer> {
   const asked = new Set<Password>();
   const open = new Map<Password, Promise<Answer>>();
   const { promise: over, resolve: end } = Promise.withResolvers<undefined>();
   try {
     for (;;) {
-      const rest = passwords().filter((one) => !asked.has(one));
-      if (rest.length > 0) {
-        const given = rest[0];
+      for (const given of passwords()
+        .filter((one) => !asked.has(one))
+        .slice(0, 1)) {
         asked.add(given);
         open.set(given, ask(given, timeoutMs, over));
       }
@@ -65,11 +53,12 @@ async function ask(given: Password, timeoutMs: number, over: Promise<undefined>)
     if (password === undefined) throw new Error(`it did not answer within ${timeoutMs} ms`);
     return { given, password };
   } catch (error) {
-    return { given, missing: new NoPassword((error as Error).message) };
+    const message = `the function Password failed: ${(error as Error).message}`;
+    // the server counts as away: it is tried again for as long as callers want to wait
+    return { given, missing: new ServerError('connection-failed', 'reconnect', message) };
   }
 }
 
-/** What comes first; nothing, if nothing has come within that time. */
 async function firstOf<T>(awaited: Iterable<Promise<T>>, withinMs: number): Promise<T | undefined> {
   const { promise: tooLate, resolve } = Promise.withResolvers<undefined>();
   const timer = setTimeout(() => resolve(undefined), withinMs);

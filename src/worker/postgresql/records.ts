@@ -1,6 +1,6 @@
 /**
- * Records of stores. Their keys are stored as UTF-8 bytes, which hold a NUL and lie in the order of their beginnings. Of one that is too
- * long for an index its beginning and its SHA-256 stand in its place, which together are longer than any that stands there as it is.
+ * Records of stores. Keys are stored as UTF-8 bytes, which may hold a NUL and are ordered by their beginnings. In the place of one
+ * that is too long for an index stand its beginning and its SHA-256, together longer than any that stands there as it is.
  */
 import { createHash } from 'node:crypto';
 import type { RecordsFound } from '../../protocol/service.ts';
@@ -12,19 +12,12 @@ import type { Reading, Statement } from './connection.ts';
 /** An index entry has at most 2,704 bytes, of which the store's name may take 1,000. */
 const LONGEST_KEY = 1000;
 
-interface StoredKey {
-  key: Buffer;
-  whole: Buffer;
-}
-
-function storedKey(key: string): StoredKey {
+function storedKey(key: string): { key: Buffer; whole: Buffer } {
   const whole = Buffer.from(key);
   if (whole.byteLength <= LONGEST_KEY) return { key: whole, whole };
   const digest = createHash('sha256').update(whole).digest();
   return { key: Buffer.concat([whole.subarray(0, LONGEST_KEY), digest]), whole };
 }
-
-// ---- writes ------------------------------------------------------------------------------------------
 
 /** Records that are saved and removed, in order: those of a store that are saved in a row go by one statement. */
 export class RecordChanges {
@@ -32,10 +25,6 @@ export class RecordChanges {
   #store = '';
   /** Those that are saved, by their keys. One that is saved again stays where it is, as it does on the server. */
   #saved = new Map<string, Buffer>();
-
-  get any(): boolean {
-    return this.#statements.length + this.#saved.size > 0;
-  }
 
   /** The bytes stay where they are until the transaction ends. */
   save(store: string, key: string, data: Buffer): void {
@@ -91,8 +80,6 @@ function savingOf(store: string, records: ReadonlyMap<string, Buffer>): Statemen
   };
 }
 
-// ---- keys that begin alike -----------------------------------------------------------------------------
-
 /** They lie between the first one that does and the first one behind them; a long beginning is compared with the whole. */
 function conditionOf(prefix: string): string {
   if (prefix === '') return '';
@@ -109,8 +96,6 @@ function conditionOf(prefix: string): string {
 function literal(bytes: Buffer): string {
   return `decode('${bytes.toString('hex')}', 'hex')`;
 }
-
-// ---- loads ---------------------------------------------------------------------------------------------
 
 export async function loadRecord(connection: Reading, store: string, name: string): Promise<Uint8Array | undefined> {
   const { key } = storedKey(name);

@@ -1,7 +1,4 @@
-/**
- * The connection to the server as long as this process has stores there: made when it is needed, made again when it is
- * lost, for as long as callers want to wait. The lease is renewed by `lease.ts`.
- */
+/** The connection to the server: made when it is needed, and made again when it is lost, for as long as callers want to wait. */
 import { cellTime, msBetween } from '../../protocol/clock.ts';
 import type { PostgresqlSettings } from '../../protocol/service.ts';
 import { Promise, performance, setTimeout } from '../../protocol/surroundings.ts';
@@ -9,9 +6,9 @@ import { EngineError } from '../engine.ts';
 import { endWaiting } from './backend.ts';
 import type { Claims } from './claims.ts';
 import { connect } from './connect.ts';
-import type { Connection } from './connection.ts';
+import type { Connection, Statement } from './connection.ts';
 import { type Holder, isFenced, notUpdated } from './holder.ts';
-import { Lease, type LeaseLink } from './lease.ts';
+import { Lease } from './lease.ts';
 import { loadPg, type Pg } from './load-pg.ts';
 import { answersOf, type Password } from './password.ts';
 import { isRefusal, ServerError } from './sqlstates.ts';
@@ -29,22 +26,15 @@ const LEAST_PROBE_MS = 1000;
 /** The most that are tried: a server may lock a role out that is refused again and again. */
 const MOST_PASSWORDS = 4;
 
-/** What keeps it from being found out says of other calls that they are not stored, and of this one nothing. */
-function inDoubtFor(error: EngineError): EngineError {
-  if (error.code === 'connection-failed') return error;
-  const message = `the connection was lost in the middle, and the server could not be asked again: ${error.message}`;
-  return new EngineError('connection-failed', { ...error.reported, message });
-}
-
-export class ServerLink implements LeaseLink {
+export class ServerLink {
   readonly #settings: PostgresqlSettings;
   readonly #holder: Holder;
   readonly #claims: Claims;
   readonly #limits: Limits;
   readonly #lease: Lease;
-  /** Those that providers came with: first the one that was accepted last, if there is one, then the newest. */
-  #passwords: Password[] = [];
-  #accepted = false;
+  readonly #offered: () => readonly Password[];
+  /** The one that was accepted last, if any was. */
+  #accepted: readonly Password[] = [];
   #pg: Pg | undefined;
   #connection: Connection | undefined;
   #prepared = false;
@@ -57,11 +47,17 @@ export class ServerLink implements LeaseLink {
   /** Of the last call that gave up, if its attempt took long: what was called before that and has waited as long fails with it. */
   #failure: ServerError | undefined;
   #gaveUpAt = 0;
-  /** One at a time. */
   #turn: Promise<unknown> = Promise.resolve();
   #inUse = 0;
 
-  constructor(settings: PostgresqlSettings, holder: Holder, claims: Claims, limits: Limits) {
+  constructor(
+    settings: PostgresqlSettings,
+    holder: Holder,
+    claims: Claims,
+    limits: Limits,
+    offered: () => readonly Password[],
+  ) {
+    this.#offered = offered;
     this.#settings = settings;
     this.#holder = holder;
     this.#claims = claims;
@@ -69,10 +65,7 @@ export class ServerLink implements LeaseLink {
     this.#lease = new Lease(holder, this);
   }
 
-  /**
-   * Does something with the server; again, if the connection was lost or the transaction undone, for as long as
-   * `RetryForMs` says. The work is to find out what of an earlier attempt was committed, and whose stores are whose by now.
-   */
+  /** Again, if the connection is lost or the transaction undone: the work has to find out what of an earlier attempt was committed. */
   use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     return this.#inTurn(() => this.#tryAgain(work));
   }
@@ -82,11 +75,12 @@ export class ServerLink implements LeaseLink {
     return this.#inTurn(async () => {
       const connection = this.#connection;
       if (connection === undefined || connection.lost) return;
+      const attempt = () => this.#makeKnown(connection).then(() => work(connection));
       try {
-        await this.#onceKnown(connection, work).catch((error) => {
+        await attempt().catch((error) => {
           if (!isFenced(error)) throw error;
           this.#known = false;
-          return this.#onceKnown(connection, work);
+          return attempt();
         });
       } catch {
         connection.drop(); // the lease runs out by itself
@@ -112,7 +106,12 @@ export class ServerLink implements LeaseLink {
     let lost = 0;
     /** Whether work went down with its connection, and it is not known yet whether it was committed. */
     let inDoubt = false;
-    const failed = (error: EngineError) => (inDoubt ? inDoubtFor(error) : error);
+    const failed = (error: EngineError) => {
+      if (!inDoubt || error.code === 'connection-failed') return error;
+      // what keeps it from being found out says of other calls that they are not stored, and of this one nothing
+      const message = `the connection was lost in the middle, and the server could not be asked again: ${error.message}`;
+      return new EngineError('connection-failed', { ...error.reported, message });
+    };
     for (;;) {
       const triedAt = performance.now();
       const before = this.#connection;
@@ -167,7 +166,7 @@ export class ServerLink implements LeaseLink {
       if (backend !== undefined) await endWaiting(connection, backend).catch(() => undefined);
     }
     try {
-      await this.#onceKnown(connection, async () => undefined);
+      await this.#makeKnown(connection);
     } catch (error) {
       if (!isFenced(error)) connection.drop();
       throw error;
@@ -176,22 +175,19 @@ export class ServerLink implements LeaseLink {
     return connection;
   }
 
-  async #onceKnown<T>(connection: Connection, work: (connection: Connection) => Promise<T>): Promise<T> {
-    if (!this.#known) {
-      const { createTables } = this.#settings;
-      if (!this.#prepared) {
-        await prepareTables((...statements) => this.#holder.transact(connection, ...statements), createTables);
-      }
-      this.#prepared = true;
-      await this.#holder.register(connection);
-      if (!(await this.#claims.areKnown(connection))) await this.#claims.keepWhatIsLeft(connection);
-      await this.#claims.giveBack(connection);
-      this.#known = true;
+  async #makeKnown(connection: Connection): Promise<void> {
+    if (this.#known) return;
+    if (!this.#prepared) {
+      const run = (...statements: Statement[]) => this.#holder.transact(connection, ...statements);
+      await prepareTables(run, this.#settings.createTables);
     }
-    return work(connection);
+    this.#prepared = true;
+    await this.#holder.register(connection);
+    if (!(await this.#claims.areKnown(connection))) await this.#claims.keepWhatIsLeft(connection);
+    await this.#claims.giveBack(connection);
+    this.#known = true;
   }
 
-  /** Whether a commit waits until it is safe. */
   get isSynchronous(): boolean {
     return this.#connection?.synchronous ?? true;
   }
@@ -204,6 +200,7 @@ export class ServerLink implements LeaseLink {
     const { target, connectTimeoutMs, retryForMs, places } = this.#settings;
     const limits = this.#limits;
     const patience = {
+      connectMs: connectTimeoutMs,
       // it may wait for a lock, which providers that come later may want to wait for longer
       get silenceMs() {
         return Math.max(retryForMs, connectTimeoutMs) + limits.lockMs;
@@ -218,8 +215,8 @@ export class ServerLink implements LeaseLink {
       noPassword ??= missing;
       if (missing !== undefined) continue;
       try {
-        const connection = await connect(this.#pg, { ...target, password }, connectTimeoutMs, patience);
-        this.#accept(given);
+        const connection = await connect(this.#pg, { ...target, password }, patience);
+        this.#accepted = [given];
         return connection;
       } catch (error) {
         if (!isRefusal(error)) throw error;
@@ -230,35 +227,11 @@ export class ServerLink implements LeaseLink {
     throw noPassword ?? refusal;
   }
 
-  /** A password for the next connection; one that is wrong does no harm to those who came with another. */
-  offer(password: Password): void {
-    if (this.#passwords.includes(password)) return;
-    this.#passwords.splice(this.#accepted ? 1 : 0, 0, password);
-    this.#passwords.length = Math.min(this.#passwords.length, MOST_PASSWORDS);
-  }
-
-  /**
-   * Its provider has gone: nobody is asked for it any more. A word may be what the others live by, and stays.
-   *
-   * @param others - of the providers that are left, which may not all have had room
-   */
-  withdraw(password: Password, others: Iterable<Password>): void {
-    if (typeof password !== 'object') return;
-    password.close();
-    const at = this.#passwords.indexOf(password);
-    if (at < 0) return;
-    this.#passwords.splice(at, 1);
-    if (at === 0) this.#accepted = false;
-    for (const other of others) {
-      if (this.#passwords.length === MOST_PASSWORDS) break;
-      if (!this.#passwords.includes(other)) this.#passwords.push(other);
-    }
-  }
-
-  #accept(password: Password): void {
-    if (!this.#passwords.includes(password)) return; // withdrawn meanwhile
-    this.#accepted = true;
-    this.#passwords = [password, ...this.#passwords.filter((other) => other !== password)];
+  /** Those to try. A word may serve others after its provider has gone; nobody who has gone is asked. */
+  get #passwords(): Password[] {
+    const offered = this.#offered();
+    const accepted = this.#accepted.filter((password) => typeof password !== 'object' || offered.includes(password));
+    return [...new Set([...accepted, ...offered])].slice(0, MOST_PASSWORDS);
   }
 
   // ---- for the lease -------------------------------------------------------------------------------------
@@ -267,6 +240,7 @@ export class ServerLink implements LeaseLink {
     return this.#claims.any;
   }
 
+  /** Whether something is under way, or waits for its turn. */
   get isBusy(): boolean {
     return this.#inUse > 0;
   }
@@ -275,6 +249,7 @@ export class ServerLink implements LeaseLink {
     return this.#connection !== undefined && !this.#connection.lost;
   }
 
+  /** Connects for it, if nobody else does: the lease must not run out for want of traffic. */
   renew(): Promise<void> {
     return this.#inTurn(async () => {
       const connection = await this.#ready();
@@ -295,13 +270,11 @@ export class ServerLink implements LeaseLink {
     void this.useOnce((connection) => this.#claims.giveBackInherited(connection));
   }
 
-  // ---- the end -----------------------------------------------------------------------------------------
-
   /** Gives back what this process has there, and says goodbye. */
   async close(): Promise<void> {
-    this.#lease.end();
-    await this.useOnce((connection) => this.#holder.transact(connection, ...this.#holder.leaving()));
-    await Promise.all([this.#connection?.close(), this.#lease.close()]);
+    const leaving = this.useOnce((connection) => this.#holder.transact(connection, ...this.#holder.leaving()));
+    await Promise.all([leaving, this.#lease.end()]);
+    await this.#connection?.close();
     this.#connection = undefined;
     this.#claims.forget();
     this.#holder.ended();

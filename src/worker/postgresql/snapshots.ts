@@ -1,16 +1,13 @@
 /** A store's snapshot: one row, or a head and chunk rows. */
-import { isLarge, readWhole, writeChunks } from './chunks.ts';
-import type { Connection, Reading, Statement } from './connection.ts';
+import { isLarge, writeChunks } from './chunks.ts';
+import type { Connection, Statement } from './connection.ts';
 
 export interface Snapshot {
   clock: number;
   data: Buffer;
 }
 
-/**
- * Returns what puts a snapshot in the place of the one before, whose chunks are to be deleted then; those of this one, if it is
- * large, are written before, within the same transaction.
- */
+/** Writes the chunks of a large snapshot, and returns what puts it in the place of the one before, whose chunks are to be deleted then. */
 export async function snapshotHead(
   connection: Connection,
   store: string,
@@ -23,14 +20,4 @@ export async function snapshotHead(
       'ON CONFLICT (store_id) DO UPDATE SET clock = excluded.clock, version = excluded.version, size = excluded.size, data = excluded.data',
     values: [store, String(clock), version, String(data.byteLength), isLarge(data) ? null : data],
   };
-}
-
-/** The same head, if the one that it takes the place of has this number; without a number, if there is none. */
-export function insteadOf(clock: number | undefined, { text, values = [] }: Statement): Statement {
-  const seen = clock === undefined ? null : String(clock);
-  return { text: `${text} WHERE sds_snapshots.clock = $${values.length + 1}`, values: [...values, seen] };
-}
-
-export function loadSnapshot(connection: Reading, store: string): Promise<Uint8Array | undefined> {
-  return readWhole(connection, 'sds_snapshots', store);
 }

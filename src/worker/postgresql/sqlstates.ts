@@ -1,11 +1,7 @@
-/**
- * From what PostgreSQL and the network report (https://www.postgresql.org/docs/current/errcodes-appendix.html)
- * to the codes that callers see, and whether it is worth trying again.
- */
+/** From SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html) and errors of the network to codes for callers. */
 import type { SDS_PersistenceErrorCode } from '../../protocol/errors.ts';
 import { EngineError } from '../engine.ts';
 
-/** Why something failed on the server or on the way to it, and what to do about it. */
 export class ServerError extends EngineError {
   /**
    * `reconnect`: the connection is gone, or leads to a server that does not write; what was under way may be

@@ -1,15 +1,13 @@
-/**
- * Carries out a transaction: all in one round trip, unless it has to be known what is there, or something large is sent by itself.
- */
+/** Carries out a transaction: all in one round trip, unless it has to be known what is there, or something large is sent by itself. */
 import type { Section } from './changes.ts';
 import { deleteUnnamed, deletionOfUnnamed, type HeadTable, isLarge, isSlice } from './chunks.ts';
 import { compact } from './compaction.ts';
 import type { Connection, Result, Statement } from './connection.ts';
 import type { PackedPatches, Positions } from './packed-patches.ts';
-import { CarefulInsertion, collidedIn, collidedOf, collisions, insertion, pruning } from './patches.ts';
+import { collidedIn, collidedOf, collisions, insertCarefully, insertion, pruning } from './patches.ts';
 import { type Snapshot, snapshotHead } from './snapshots.ts';
 import { saveLargeValue, type ValueChanges } from './values.ts';
-import { removalOfStore } from './whole-stores.ts';
+import { removalOfStores } from './whole-stores.ts';
 
 export class StepByStep {
   /** By which the calls are told apart that are to be marked. */
@@ -17,45 +15,42 @@ export class StepByStep {
   /** Stores that have chunks of snapshots that were replaced: to be deleted once all this is committed. */
   readonly replaced: string[] = [];
   readonly #connection: Connection;
-  readonly #careful: CarefulInsertion;
   /** To be sent with what comes next. */
   #statements: Statement[];
   /** Those of them that insert patches: where they are, how many they are to insert, and what of that is looked at if they do not. */
   #insertions: { packed: PackedPatches; positions: Positions; wanted: number; at: number }[] = [];
   /** Those of them that look at patches before something is deleted. */
   #looks: { packed: PackedPatches; positions: number[]; at: number }[] = [];
-  /** Those of them that delete a slice of such chunks. */
   #slices: { store: string; at: number }[] = [];
 
-  /** @param begin - what begins the transaction */
   constructor(connection: Connection, begin: Statement[]) {
     this.#connection = connection;
-    this.#careful = new CarefulInsertion(connection);
     this.#statements = begin;
   }
 
   async carryOut({ patches, snapshots, records, end }: Section): Promise<void> {
     for (const step of patches) {
       if (step instanceof Map) {
-        this.#careful.forget();
         this.#lookAt((store, clock) => clock < (step.get(store) ?? Number.NEGATIVE_INFINITY));
         this.#statements.push(...pruning(step));
       } else if (step.keepers.size === 0) {
-        this.#careful.forget();
         this.#insert(step);
       } else {
         await this.#send();
-        this.#mark(step, await this.#careful.insert(step));
+        this.#mark(step, await insertCarefully(this.#connection, step));
       }
     }
-    for (const [store, snapshot] of snapshots) await this.#saveSnapshot(store, snapshot);
+    for (const [store, snapshot] of snapshots) {
+      if (isLarge(snapshot.data)) await this.#send();
+      this.#statements.push(await snapshotHead(this.#connection, store, snapshot));
+      this.#deleteOthers(store, snapshot);
+    }
     this.#statements.push(...records.statements);
     if (end === undefined) return;
-    this.#careful.forget();
     if ('removed' in end) {
       const { removed } = end;
       this.#lookAt((store) => store === removed);
-      this.#statements.push(...removalOfStore(removed));
+      this.#statements.push(...removalOfStores([removed]));
       await this.#deleteAll('sds_snapshots', [removed]);
       return;
     }
@@ -92,12 +87,6 @@ export class StepByStep {
     this.collided.push(...collided.map((position) => packed.entries[position] ?? 0));
   }
 
-  async #saveSnapshot(store: string, snapshot: Snapshot): Promise<void> {
-    if (isLarge(snapshot.data)) await this.#send();
-    this.#statements.push(await snapshotHead(this.#connection, store, snapshot));
-    this.#deleteOthers(store, snapshot);
-  }
-
   /** What a large one replaces is deleted later, and so is the rest of what a small one does. */
   #deleteOthers(store: string, { data }: Snapshot): void {
     if (isLarge(data)) {
@@ -125,11 +114,7 @@ export class StepByStep {
     await saveLargeValue(this.#connection, hash, data);
   }
 
-  /**
-   * What is left to do, and what ends the transaction.
-   *
-   * @param committed - called as soon as that is known: what comes after it may fail
-   */
+  /** @param committed - called as soon as that is known: what comes after it may fail */
   async end(last: readonly Statement[], committed: () => void): Promise<void> {
     this.#statements.push(...last);
     await this.#send(committed);

@@ -1,29 +1,19 @@
-/**
- * The rows of `sds_stores`, a lock for each store: whoever claims a store, or replaces what is in it, locks its row first, so
- * that they come one after the other. Whoever was given up for lost is fenced before a store of his is touched.
- */
+/** The rows of `sds_stores`: whoever claims a store, or replaces what is in it, locks its row first, and fences whoever has lost it. */
 import { int8Array, textArray } from './arrays.ts';
 import type { Connection, Result, Statement } from './connection.ts';
 
-/** A row of `sds_claims`. */
 export interface ClaimRow {
   store: string;
   session: string;
   generation: number;
 }
 
-/** What the server knows of a store. */
 export interface StoreRow {
   shared: boolean;
   claims: ClaimRow[];
 }
 
-/**
- * Makes the rows of stores that have none, and locks them.
- *
- * @param stored - names as they are stored
- * @param waitedFor - those whose locks are waited for; of the others only those are locked that nobody has locked
- */
+/** @param waitedFor - those whose locks are waited for; of the others only those are locked that nobody has locked */
 export function lockStatements(stored: readonly string[], waitedFor: readonly string[]): Statement[] {
   const values = [textArray(stored)];
   return [
@@ -55,12 +45,7 @@ export function lockedRows(results: readonly Result[]): Map<string, StoreRow> {
   return rows;
 }
 
-/**
- * Sees to it that those whose lease has run out can't write any more, which waits for a transaction of theirs that is
- * under way.
- *
- * @returns those claims whose holder lives
- */
+/** Fences those whose lease has run out, which waits for a transaction of theirs; returns the claims whose holder lives. */
 export async function fenceHolders(connection: Connection, claims: readonly ClaimRow[]): Promise<Set<ClaimRow>> {
   if (claims.length === 0) return new Set();
   const values = [textArray(claims.map(({ session }) => session)), int8Array(claims.map((claim) => claim.generation))];
@@ -73,7 +58,6 @@ export async function fenceHolders(connection: Connection, claims: readonly Clai
   return new Set(claims.filter(({ session, generation }) => alive.has(`${session} ${generation}`)));
 }
 
-/** Takes claims away. */
 export function removal(claims: readonly ClaimRow[]): Statement {
   return {
     text: 'DELETE FROM sds_claims WHERE (store_id, session) IN (SELECT * FROM unnest($1::text[], $2::text[]))',

@@ -10,10 +10,7 @@ const PAUSE_MS = 50;
 
 const MISSING_TABLE = '42P01';
 
-/**
- * `CREATE … IF NOT EXISTS` by several at once fails for some of them: by a row of the catalogue that is there twice,
- * or a name (of a table, or of its row type) that has come to be meanwhile. Then the tables are there, or will be.
- */
+/** `CREATE … IF NOT EXISTS` by several at once fails so for some of them. Then the tables are there, or will be. */
 const meanwhile = new Set(['23505', '42P07', '42P06', '42710', '40001', '40P01', 'XX000']);
 
 type Run = (...statements: Statement[]) => Promise<Result[]>;

@@ -10,17 +10,10 @@ export interface Limits {
 }
 
 /**
- * Each statement sees what was committed before it, also behind a lock that it has waited for: a server's default may be another. The
- * level is written as the server shows it: whoever looks for the word COMMIT in what crosses is to find the statement alone.
+ * Whatever the server's default, each statement sees what was committed before it, also behind a lock that it has waited for. In small
+ * letters, so that the word COMMIT crosses as the statement alone.
  */
 export const BEGIN: Statement = { text: 'BEGIN ISOLATION LEVEL read committed' };
-
-/** What lets a process be known, and leave: nobody keeps it waiting for long, and without it no call is carried out. */
-const LEAST_UPKEEP_LOCK_MS = 1000;
-
-export function upkeepOf({ lockMs, idleMs }: Limits): Limits {
-  return { lockMs: Math.max(lockMs, LEAST_UPKEEP_LOCK_MS), idleMs };
-}
 
 function limitStatements({ lockMs, idleMs }: Limits): Statement[] {
   return [
@@ -35,7 +28,6 @@ export function beginStatements(limits: Limits): Statement[] {
 
 const COMMIT: Statement = { text: 'COMMIT' };
 
-/** Carries out statements in one round trip, as a transaction of their own. */
 export async function transact(connection: Connection, limits: Limits, ...statements: Statement[]): Promise<Result[]> {
   const begin = beginStatements(limits);
   const all = [...begin, ...statements, COMMIT];
@@ -56,11 +48,17 @@ export function readingBy(connection: Connection, limits: Limits): Reading {
   };
 }
 
-/** Reads as the database is at one moment, whatever is committed meanwhile. */
-export function ofOneMoment<T>(connection: Connection, limits: Limits, read: () => Promise<T>): Promise<T> {
+/** Reads as the database is at one moment, whatever is committed meanwhile: `first`, and what is asked for with its results. */
+export function ofOneMoment<T>(
+  connection: Connection,
+  limits: Limits,
+  first: readonly Statement[],
+  read: (results: Result[]) => Promise<T>,
+): Promise<T> {
   return inTransaction(connection, async () => {
-    await connection.run({ text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' }, ...limitStatements(limits));
-    const found = await read();
+    const begin = [{ text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' }, ...limitStatements(limits)];
+    const results = await connection.run(...begin, ...first);
+    const found = await read(results.slice(begin.length));
     await connection.run(COMMIT);
     return found;
   });

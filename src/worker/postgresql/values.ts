@@ -1,7 +1,7 @@
 /** Values and their reference counts. */
 import { byteaArray, int8Array, textArray } from './arrays.ts';
-import { deleteUnnamed, readWhole, writeChunks } from './chunks.ts';
-import type { Connection, Reading, Statement } from './connection.ts';
+import { deleteUnnamed, writeChunks } from './chunks.ts';
+import type { Connection, Statement } from './connection.ts';
 
 /**
  * Saves and releases of one transaction. In whatever order they come, a value that has `n` references has `max(n − released, 0) + saved`
@@ -39,22 +39,15 @@ export class ValueChanges {
     const hashes = [...new Set([...this.#released.keys(), ...this.#saved.keys()])].sort();
     const releases = hashes.filter((hash) => this.#released.has(hash));
     const saves = hashes.flatMap((hash) => this.#saved.get(hash) ?? []);
+    const lock = 'SELECT 1 FROM sds_values WHERE hash = ANY($1::text[]) ORDER BY hash FOR UPDATE';
     return [
-      ...(hashes.length > 1 ? [lockOf(hashes)] : []),
+      ...(hashes.length > 1 ? [{ text: lock, values: [textArray(hashes)] }] : []),
       ...(releases.length > 0 ? releasesOf(releases, this.#released) : []),
       ...(saves.length > 0 ? [savesOf(saves)] : []),
     ];
   }
 }
 
-function lockOf(hashes: readonly string[]): Statement {
-  return {
-    text: 'SELECT 1 FROM sds_values WHERE hash = ANY($1::text[]) ORDER BY hash FOR UPDATE',
-    values: [textArray(hashes)],
-  };
-}
-
-/** A value that fits into its row, and how often it is saved. */
 export interface Saved {
   hash: string;
   times: number;
@@ -106,8 +99,4 @@ export async function saveLargeValue(connection: Connection, hash: string, data:
   if (rows[0]?.[0] === version) return;
   // another process has saved it meanwhile
   await deleteUnnamed(connection, 'sds_values', [hash]);
-}
-
-export function loadValue(connection: Reading, hash: string): Promise<Uint8Array | undefined> {
-  return readWhole(connection, 'sds_values', hash);
 }

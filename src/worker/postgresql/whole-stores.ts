@@ -1,7 +1,8 @@
 /** Stores as a whole: all that lies in one of them, as it is at one moment; their removal; and which there are. */
 import type { StoreFound } from '../../protocol/service.ts';
 import { Buffer } from '../../protocol/surroundings.ts';
-import { lacksBytes, readBehind } from './chunks.ts';
+import { textArray } from './arrays.ts';
+import { readWhole } from './chunks.ts';
 import type { Connection, Reading, Statement } from './connection.ts';
 import { nameOf } from './names.ts';
 import { loadPatchesSince } from './patches.ts';
@@ -10,30 +11,27 @@ import { type Limits, ofOneMoment } from './transactions.ts';
 const BEFORE_ALL = Number.MIN_SAFE_INTEGER - 1;
 
 export function loadStore(connection: Connection, store: string, limits: Limits): Promise<StoreFound> {
-  return ofOneMoment(connection, limits, async () => {
-    const values = [store];
-    const [heads, highest] = await connection.run(
-      { text: "SELECT clock, version, size, encode(data, 'hex') FROM sds_snapshots WHERE store_id = $1", values },
-      { text: 'SELECT max(clock) FROM sds_patches WHERE store_id = $1', values },
-    );
-    const [clock, ...head] = heads?.rows[0] ?? [];
-    const hasSnapshot = typeof clock === 'string';
-    const snapshot = hasSnapshot ? await readBehind(connection, 'sds_snapshots', store, head) : undefined;
-    if (hasSnapshot && snapshot === undefined) throw lacksBytes('sds_snapshots', store);
-    const numbers = [clock, highest?.rows[0]?.[0]].filter((number) => typeof number === 'string').map(Number);
+  const clocks = [
+    { text: 'SELECT clock FROM sds_snapshots WHERE store_id = $1', values: [store] },
+    { text: 'SELECT max(clock) FROM sds_patches WHERE store_id = $1', values: [store] },
+  ];
+  return ofOneMoment(connection, limits, clocks, async (results) => {
+    const [ofSnapshot, highest] = results.map(({ rows }) => rows[0]?.[0] ?? undefined);
+    const numbers = [ofSnapshot, highest].filter((number) => number !== undefined).map(Number);
     return {
-      snapshot,
-      snapshotClock: hasSnapshot ? Number(clock) : undefined,
+      snapshot: ofSnapshot === undefined ? undefined : await readWhole(connection, 'sds_snapshots', store),
+      snapshotClock: ofSnapshot === undefined ? undefined : Number(ofSnapshot),
       patches: await loadPatchesSince(connection, store, BEFORE_ALL),
       lastClock: numbers.length === 0 ? 0 : Math.max(...numbers),
     };
   });
 }
 
-/** But for the chunks of its snapshot. What others commit meanwhile stays: each statement takes what it sees. */
-export function removalOfStore(store: string): Statement[] {
-  const tables = ['sds_patches', 'sds_snapshots', 'sds_records'];
-  return tables.map((table) => ({ text: `DELETE FROM ${table} WHERE store_id = $1`, values: [store] }));
+/** But for the chunks of their snapshots. What others commit meanwhile stays: each statement takes what it sees. */
+export function removalOfStores(stores: readonly string[]): Statement[] {
+  const values = [textArray(stores)];
+  const of = (table: string) => ({ text: `DELETE FROM ${table} WHERE store_id = ANY($1::text[])`, values });
+  return ['sds_patches', 'sds_snapshots', 'sds_records'].map(of);
 }
 
 /** From one store to the next, by the index: the rows of each are too many to look at all of them. */

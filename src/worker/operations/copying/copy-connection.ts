@@ -13,7 +13,7 @@ import { OperationError } from '../failure.ts';
 const CONNECT_MS = 5000;
 /** A server that is not seen to work says nothing for no longer than this. */
 const SILENCE_MS = 60_000;
-const PATIENCE = { silenceMs: SILENCE_MS, retryForMs: SILENCE_MS, probeMs: CONNECT_MS };
+const PATIENCE = { connectMs: CONNECT_MS, silenceMs: SILENCE_MS, retryForMs: SILENCE_MS, probeMs: CONNECT_MS };
 /** Of a copy whose machine is gone the server hears nothing: the next one would wait for its rows. */
 const IDLE_MS = 60_000;
 /** Far within the time for which a server keeps a transaction in which nothing is asked. */
@@ -31,7 +31,6 @@ export function cutConnections(): void {
 export class CopyConnection {
   readonly place: string;
   readonly connection: Connection;
-  /** Another connection to the same database. */
   readonly another: () => Promise<CopyConnection>;
   #asking: NodeJS.Timeout | undefined;
 
@@ -43,7 +42,7 @@ export class CopyConnection {
 
   static async open(pg: Pg, target: PostgresqlTarget): Promise<CopyConnection> {
     try {
-      const connection = await connect(pg, target, CONNECT_MS, PATIENCE);
+      const connection = await connect(pg, target, PATIENCE);
       open.add(connection);
       return new CopyConnection(target, connection, () => CopyConnection.open(pg, target));
     } catch (error) {
@@ -63,7 +62,6 @@ export class CopyConnection {
     return this.use((connection) => connection.run(...statements));
   }
 
-  /** The rows of a query, as texts. */
   async rows(text: string, ...values: (string | Buffer | null)[]): Promise<(string | null)[][]> {
     const [result] = await this.run({ text, values });
     return result?.rows ?? [];
@@ -88,17 +86,8 @@ export class CopyConnection {
 
   /** Until it is closed, the server is asked something now and then: a transaction stays, however long others take. */
   keepAsking(): void {
-    let isAsked = false;
-    this.#asking ??= setInterval(async () => {
-      if (isAsked) return;
-      isAsked = true;
-      try {
-        await this.run({ text: 'SELECT 1' });
-      } catch {
-        // whoever asks next is told
-      }
-      isAsked = false;
-    }, ASK_EVERY_MS);
+    // if it fails, whoever asks next is told
+    this.#asking ??= setInterval(() => void this.run({ text: 'SELECT 1' }).catch(() => undefined), ASK_EVERY_MS);
   }
 
   /** The same for any URL that leads to the same tables. */

@@ -4,7 +4,7 @@ import { readWhole } from '../../postgresql/chunks.ts';
 import { bytesOf } from '../../postgresql/connection.ts';
 import { byStoredName, isLongName, nameOf, storedName } from '../../postgresql/names.ts';
 import type { CopyConnection } from './copy-connection.ts';
-import { DatabaseRows, patchRows, recordRows, type StoredRow } from './database-rows.ts';
+import { DatabaseRows, patchRows, recordRows } from './database-rows.ts';
 import { sha256Of, sha256OfText, ValuesDigest } from './digest.ts';
 import type {
   Patch,
@@ -36,7 +36,6 @@ function wholeOf(row: string, chunks: string): { bytes: string; digest: string }
 }
 
 const wholeValue = wholeOf('v', 'sds_value_chunks c WHERE c.hash = v.hash');
-/** Hash, references, bytes and digest of a value. */
 const VALUE_COLUMNS = `hash, ref_count, ${wholeValue.bytes}, ${wholeValue.digest}`;
 
 export class DatabaseReader implements Reader {
@@ -48,7 +47,6 @@ export class DatabaseReader implements Reader {
   /** By stored names, snapshots that were read together, or that there is none; not those in chunks. */
   #ahead = new Map<string, Patch | undefined>();
 
-  /** @param pause - called now and then in what takes long */
   constructor(server: CopyConnection, pause: () => Promise<void>) {
     this.#server = server;
     this.#pause = pause;
@@ -59,9 +57,9 @@ export class DatabaseReader implements Reader {
 
   /** One moment for all that is read from now on; it lasts until the connection ends. */
   async holdStill(): Promise<void> {
-    await this.#server.run({ text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' });
+    const begin = { text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' };
     // the server lets go of it if this program's machine is gone
-    await this.#server.run({ text: "SET LOCAL idle_in_transaction_session_timeout = '10min'" });
+    await this.#server.run(begin, { text: "SET LOCAL idle_in_transaction_session_timeout = '10min'" });
     // other sources may take longer
     this.#server.keepAsking();
   }
@@ -131,26 +129,33 @@ export class DatabaseReader implements Reader {
   }
 
   async *patches(store: string): AsyncGenerator<Patch[]> {
-    for await (const rows of this.#patches.of(storedName(store).stored)) yield rows.map(patchOf);
+    for await (const rows of this.#patches.of(storedName(store).stored)) {
+      yield rows.map(({ name, data }) => ({ clock: Number(name), data }));
+    }
   }
 
   async *records(store: string): AsyncGenerator<StoredRecord[]> {
-    for await (const rows of this.#records.of(storedName(store).stored)) yield rows.map(recordOf);
+    for await (const rows of this.#records.of(storedName(store).stored)) {
+      yield rows.map(({ name, data }) => ({ key: bytesOf(name).toString(), data }));
+    }
   }
 
   async *values(): AsyncGenerator<Value[]> {
     const sql = "SELECT hash, encode(data, 'hex') FROM sds_values WHERE hash = ANY($1::text[]) AND data IS NOT NULL";
     for await (const heads of this.#valuePages(VALUE_COLUMNS)) {
       const names = await this.#namesOf(heads.map(([hash]) => String(hash)));
-      const nameOfRow = new Map(heads.map((head, i) => [head, names[i] ?? '']));
-      for (const piece of piecesOf(heads, ([, , bytes]) => Number(bytes))) {
-        const found = await this.#server.rows(sql, textArray(piece.map(([hash]) => String(hash))));
-        const data = new Map<unknown, Uint8Array>(found.map(([hash, bytes]) => [hash, bytesOf(bytes)]));
+      const all = heads.map((head, i) => ({
+        stored: String(head[0]),
+        hash: names[i] ?? '',
+        print: valuePrintOf(head),
+      }));
+      for (const piece of piecesOf(all, ({ print }) => print.bytes)) {
+        const found = await this.#server.rows(sql, textArray(piece.map(({ stored }) => stored)));
+        const inRows = new Map<unknown, Uint8Array>(found.map(([stored, bytes]) => [stored, bytesOf(bytes)]));
         const values: Value[] = [];
-        for (const head of piece) {
-          const bytes = data.get(head[0]) ?? (await this.#whole('sds_values', String(head[0])));
-          if (bytes === undefined) continue; // not within one moment
-          values.push({ hash: nameOfRow.get(head) ?? '', data: bytes, print: valuePrintOf(head) });
+        for (const { stored, hash, print } of piece) {
+          const data = inRows.get(stored) ?? (await this.#whole('sds_values', stored));
+          if (data !== undefined) values.push({ hash, data, print }); // it is, within one moment
         }
         yield values;
       }
@@ -172,31 +177,25 @@ export class DatabaseReader implements Reader {
     const counts = [...stores].map(([store, rows]) => ({ store, stored: storedName(store).stored, ...rows }));
     const patches = await this.#patches.prints(new Map(counts.map(({ stored, patches }) => [stored, patches])));
     const records = await this.#records.prints(new Map(counts.map(({ stored, records }) => [stored, records])));
-    const prints = new Map<string, StorePrint>();
-    for (const { store, stored } of counts) {
-      prints.set(store, {
-        patches: patches.get(stored) ?? noRows,
-        records: records.get(stored) ?? noRows,
-        snapshot: undefined,
-      });
-    }
-    await this.#addSnapshots(prints);
-    return prints;
-  }
-
-  async #addSnapshots(prints: Map<string, StorePrint>): Promise<void> {
-    const names = byStoredName(prints.keys());
     const { bytes, digest } = wholeOf('s', 'sds_snapshot_chunks c WHERE c.store_id = s.store_id');
     const rows = await this.#server.rows(
       `SELECT store_id, clock, ${bytes}, ${digest} FROM sds_snapshots s WHERE store_id = ANY($1::text[])`,
-      textArray([...names.keys()]),
+      textArray(counts.map(({ stored }) => stored)),
     );
-    for (const [stored, clock, size, whole] of rows) {
-      const print = prints.get(names.get(String(stored)) ?? '');
-      if (print !== undefined) {
-        print.snapshot = { clock: Number(clock), bytes: Number(size), digest: String(whole) };
-      }
+    const snapshots = new Map<unknown, StorePrint['snapshot']>();
+    for (const [stored, clock, bytes, digest] of rows) {
+      snapshots.set(stored, { clock: Number(clock), bytes: Number(bytes), digest: String(digest) });
     }
+    return new Map(
+      counts.map(({ store, stored }) => [
+        store,
+        {
+          patches: patches.get(stored) ?? noRows,
+          records: records.get(stored) ?? noRows,
+          snapshot: snapshots.get(stored),
+        },
+      ]),
+    );
   }
 
   async valuePrints(hashes: readonly string[]): Promise<Map<string, ValuePrint>> {
@@ -209,12 +208,4 @@ export class DatabaseReader implements Reader {
 
 function valuePrintOf([, refCount, bytes, digest]: Row): ValuePrint {
   return { refCount: Number(refCount), bytes: Number(bytes), digest: String(digest) };
-}
-
-function patchOf({ name, data }: StoredRow): Patch {
-  return { clock: Number(name), data };
-}
-
-function recordOf({ name, data }: StoredRow): StoredRecord {
-  return { key: bytesOf(name).toString(), data };
 }

@@ -4,20 +4,18 @@ import { bytesOf } from '../../postgresql/connection.ts';
 import type { CopyConnection } from './copy-connection.ts';
 import { joined, ROWS_A_PAGE, sha256Of, sha256OfText } from './digest.ts';
 import type { RowsPrint } from './ends.ts';
-import { BYTES_A_READ, piecesOf } from './pieces.ts';
+import { piecesOf } from './pieces.ts';
 
 const ROWS_A_COUNT = 100_000;
 const ROWS_A_READ = 4096;
-const SLICE_BYTES = 16 * 1024 * 1024;
 
 /** How the rows of a table are put in order within a store, and told apart. */
 interface RowKind {
   table: string;
-  /** Columns. */
   order: string;
   /** A row's place in that order as one value, the greatest of which is that of the last row. */
   place: string;
-  /** The values of the columns by which it is ordered, from a parameter that is a place. */
+  /** The values of the columns by which it is ordered, from a parameter or literal that is a place. */
   valuesOf: (parameter: string) => string;
   beforeAll: string;
   /** As which it is read, and as which it is digested: see `RowsDigest`. */
@@ -69,13 +67,12 @@ export class DatabaseRows {
 
   /** A store may come several times. Not all in one query: it would take minutes without a word. */
   async *count(): AsyncGenerator<[store: string, rows: number, bytes: number]> {
-    const { table, order, place, valuesOf } = this.#kind;
-    for (let after: string[] | undefined; ; ) {
-      const where = after === undefined ? '' : `WHERE (store_id, ${order}) > ($1, ${valuesOf('$2')}) `;
+    const { table, order, place, valuesOf, beforeAll } = this.#kind;
+    for (let after = ['', beforeAll]; ; ) {
       const rows = await this.#server.rows(
         `SELECT store_id, count(*), sum(octet_length(data)), max(${place}) FROM (SELECT store_id, ${order}, data FROM ${table} ` +
-          `${where}ORDER BY store_id, ${order} LIMIT ${ROWS_A_COUNT}) AS page GROUP BY store_id ORDER BY store_id`,
-        ...(after ?? []),
+          `WHERE (store_id, ${order}) > ($1, ${valuesOf('$2')}) ORDER BY store_id, ${order} LIMIT ${ROWS_A_COUNT}) AS page GROUP BY store_id ORDER BY store_id`,
+        ...after,
       );
       for (const [store, count, bytes] of rows) yield [String(store), Number(count), Number(bytes)];
       const end = rows.at(-1);
@@ -98,7 +95,6 @@ export class DatabaseRows {
     }
   }
 
-  /** Those of one store, in their order. */
   async *of(store: string): AsyncGenerator<StoredRow[]> {
     const ahead = this.#ahead.get(store);
     if (ahead !== undefined) {
@@ -114,38 +110,21 @@ export class DatabaseRows {
         after,
       );
       for (const piece of piecesOf(heads, ([, bytes]) => Number(bytes))) {
-        const [first, bytes, ofFirst] = piece[0] ?? [];
-        if (Number(bytes) > BYTES_A_READ) {
-          yield [{ name: String(ofFirst), data: await this.#joinSlices(store, String(first), Number(bytes)) }];
-          continue;
-        }
-        const rows = await this.#server.rows(
-          `SELECT ${name}, encode(data, 'hex') FROM ${table} ` +
-            `WHERE store_id = $1 AND (${order}) >= (${valuesOf('$2')}) AND (${order}) <= (${valuesOf('$3')}) ORDER BY ${order}`,
-          store,
-          String(first),
-          String(piece.at(-1)?.[0]),
-        );
-        yield rows.map(([name, data]) => ({ name: String(name), data: bytesOf(data) }));
+        const rows: StoredRow[] = [];
+        await this.#server.use((connection) => {
+          const valuesAt = (row: unknown[] | undefined) => valuesOf(connection.escapeLiteral(String(row?.[0])));
+          const those =
+            `FROM ${table} WHERE store_id = ${connection.escapeLiteral(store)} AND (${order}) ` +
+            `BETWEEN (${valuesAt(piece[0])}) AND (${valuesAt(piece.at(-1))}) ORDER BY ${order}`;
+          const take = (data: Buffer) => rows.push({ name: String(piece[rows.length]?.[2]), data: Buffer.from(data) });
+          return connection.read(['data'], those, take);
+        });
+        yield rows;
       }
       const last = heads.at(-1)?.[0];
       if (last === undefined || last === null) return;
       after = last;
     }
-  }
-
-  /** A text of the client has its limits, and bytes in digits are twice as long. */
-  async #joinSlices(store: string, place: string, bytes: number): Promise<Buffer> {
-    const { table, order, valuesOf } = this.#kind;
-    const whole = Buffer.alloc(bytes);
-    const sql =
-      `SELECT encode(substring(data FROM $3 FOR ${SLICE_BYTES}), 'hex') FROM ${table} ` +
-      `WHERE store_id = $1 AND (${order}) = (${valuesOf('$2')})`;
-    for (let at = 0; at < bytes; at += SLICE_BYTES) {
-      const [row] = await this.#server.rows(sql, store, place, String(at + 1));
-      whole.set(bytesOf(row?.[0]), at);
-    }
-    return whole;
   }
 
   /** @param counts - about how many there are of each store; of one that is not found, nothing comes back */

@@ -1,7 +1,6 @@
 /**
- * Writes what is copied into a PostgreSQL database: first the values of a source, in one transaction, then whole stores, some in
- * each transaction. Until a copy has ended there is a row of `sds_copies` for each source: if it is cut off and called again, it
- * goes on. Then the values are there, and so are the stores that are as the source has them.
+ * Writes what is copied into a PostgreSQL database: the values of a source in one transaction, then whole stores, some in each. Until a
+ * copy has ended there is a row of `sds_copies` for each source: called again, it knows that the values are there already.
  */
 import { createHash } from 'node:crypto';
 import { textArray } from '../../postgresql/arrays.ts';
@@ -16,6 +15,7 @@ import { snapshotHead } from '../../postgresql/snapshots.ts';
 import { type ClaimRow, fenceHolders, lockedRows, lockStatements, removal } from '../../postgresql/store-rows.ts';
 import { prepareTables } from '../../postgresql/tables.ts';
 import { saveLargeValue, savesOf } from '../../postgresql/values.ts';
+import { removalOfStores } from '../../postgresql/whole-stores.ts';
 import { OperationError } from '../failure.ts';
 import { compareStores, compareValues, countsOf, storeDifference } from './compare.ts';
 import { type CopyConnection, ServerFailure } from './copy-connection.ts';
@@ -35,8 +35,8 @@ export class DatabaseWriter implements Writer {
   readonly #server: CopyConnection;
   readonly #overwrite: boolean;
   readonly #meter: Meter;
-  /** Keys of all sources, and of those of which a copy was begun before and has not ended. */
-  readonly #keys = new Map<Source, string>();
+  #sources: readonly Source[] = [];
+  /** Keys of sources of which a copy was begun before and has not ended. */
   readonly #begunBefore = new Set<string>();
 
   constructor(server: CopyConnection, overwrite: boolean, meter: Meter) {
@@ -49,32 +49,29 @@ export class DatabaseWriter implements Writer {
 
   async begin(sources: readonly Source[]): Promise<void> {
     await this.#server.use((connection) => prepareTables((...statements) => connection.run(...statements), true));
-    for (const source of sources) this.#keys.set(source, keyOf(source.identity));
+    this.#sources = sources;
     const sql = 'SELECT source FROM sds_copies WHERE source = ANY($1::text[])';
-    const keys = textArray([...this.#keys.values()]);
-    for (const [key] of await this.#server.rows(sql, keys)) this.#begunBefore.add(String(key));
+    const begun = await this.#server.rows(sql, textArray(sources.map(keyOf)));
+    for (const [key] of begun) this.#begunBefore.add(String(key));
     for (const source of sources) await this.#refuse(source);
   }
 
   /** What would not be written in the end is refused before anything is. */
   async #refuse(source: Source): Promise<void> {
-    const names = [...source.stores.keys()];
-    for (let at = 0; at < names.length; at += NAMES_AT_A_TIME) {
-      await this.#refuseOf(source, byStoredName(names.slice(at, at + NAMES_AT_A_TIME)));
+    const all = [...source.stores.keys()];
+    for (let at = 0; at < all.length; at += NAMES_AT_A_TIME) {
+      const names = byStoredName(all.slice(at, at + NAMES_AT_A_TIME));
+      const [owned] = await this.#server.rows(
+        'SELECT c.store_id FROM sds_claims c JOIN sds_holders h ON h.session = c.session AND h.generation = c.generation ' +
+          'WHERE c.store_id = ANY($1::text[]) AND NOT h.fenced AND h.expires >= clock_timestamp() LIMIT 1',
+        textArray([...names.keys()]),
+      );
+      if (owned !== undefined) throw this.#isOwned(names.get(String(owned[0])));
+      const mayBeThere = this.#overwrite || this.#begunBefore.has(keyOf(source));
+      const [present] = mayBeThere ? [] : await this.#present(names);
+      if (present !== undefined) throw isThere(this.place, present);
       await this.#meter.step();
     }
-  }
-
-  async #refuseOf(source: Source, names: ReadonlyMap<string, string>): Promise<void> {
-    const [owned] = await this.#server.rows(
-      'SELECT c.store_id FROM sds_claims c JOIN sds_holders h ON h.session = c.session AND h.generation = c.generation ' +
-        'WHERE c.store_id = ANY($1::text[]) AND NOT h.fenced AND h.expires >= clock_timestamp() LIMIT 1',
-      textArray([...names.keys()]),
-    );
-    if (owned !== undefined) throw this.#isOwned(names.get(String(owned[0])));
-    if (this.#overwrite || this.#begunBefore.has(this.#keys.get(source) ?? '')) return;
-    const [present] = await this.#present(names);
-    if (present !== undefined) throw isThere(this.place, present);
   }
 
   #isOwned(name: string | undefined): OperationError {
@@ -82,7 +79,6 @@ export class DatabaseWriter implements Writer {
     return new OperationError('fenced', this.place, detail);
   }
 
-  /** Those that are there. */
   async #present(names: ReadonlyMap<string, string>): Promise<Set<string>> {
     const rows = await this.#server.rows(
       'SELECT n FROM unnest($1::text[]) AS u (n) WHERE EXISTS (SELECT 1 FROM sds_patches WHERE store_id = n) ' +
@@ -92,10 +88,8 @@ export class DatabaseWriter implements Writer {
     return new Set(rows.map(([stored]) => names.get(String(stored)) ?? ''));
   }
 
-  // ---- values ----------------------------------------------------------------------------------------
-
   async copyValues(source: Source): Promise<number> {
-    const key = this.#keys.get(source) ?? '';
+    const key = keyOf(source);
     const { done } = this.#meter;
     return this.#server.transaction(async () => {
       this.#meter.goBackTo(done);
@@ -144,8 +138,6 @@ export class DatabaseWriter implements Writer {
     }
   }
 
-  // ---- stores ----------------------------------------------------------------------------------------
-
   async copyStores(source: Source, group: ReadonlyMap<string, StorePrint>): Promise<void> {
     const { done } = this.#meter;
     await this.#server.transaction(async () => {
@@ -179,43 +171,56 @@ export class DatabaseWriter implements Writer {
     return claims;
   }
 
-  /** Takes away what is to be written anew. */
   async #remove(names: ReadonlyMap<string, string>, claims: readonly ClaimRow[]): Promise<void> {
     const stored = [...names.keys()];
-    const values = [textArray(stored)];
-    const of = (table: string) => ({ text: `DELETE FROM ${table} WHERE store_id = ANY($1::text[])`, values });
+    const longNames = namesOf(Array.from(names.values(), storedName));
     // whoever was paused for longer than his lease is not to go on with what was replaced
-    const tables = ['sds_patches', 'sds_snapshots', 'sds_records'];
-    await this.#server.run(removal(claims), ...tables.map(of), ...namesOf(Array.from(names.values(), storedName)));
+    await this.#server.run(removal(claims), ...removalOfStores(stored), ...longNames);
     await this.#server.use((connection) => deleteUnnamed(connection, 'sds_snapshots', stored));
   }
 
   async #addStores({ reader }: Source, names: ReadonlyMap<string, string>): Promise<void> {
-    const parts = new Parts(this.#server, this.#meter);
+    let next = nothing();
+    const send = async () => {
+      const { statements, patches, records, bytes } = next;
+      next = nothing();
+      if (patches.count > 0) statements.push(insertionOfNew(patches));
+      await this.#server.run(...statements, ...records.statements);
+      await this.#meter.add(bytes);
+    };
+    const added = async ({ byteLength }: Uint8Array) => {
+      next.rows++;
+      next.bytes += byteLength;
+      if (next.rows >= MOST_ROWS || next.bytes >= MOST_BYTES) await send();
+    };
     for (const [stored, name] of names) {
       const snapshot = await reader.snapshot(name);
       if (snapshot !== undefined) {
         const found = { ...snapshot, data: viewOf(snapshot.data) };
-        const head = await this.#server.use((connection) => snapshotHead(connection, stored, found));
-        await parts.add(head, found.data.byteLength);
+        next.statements.push(await this.#server.use((connection) => snapshotHead(connection, stored, found)));
+        await added(found.data);
       }
       for await (const patches of reader.patches(name)) {
-        for (const { clock, data } of patches) await parts.addPatch(stored, clock, data);
+        for (const { clock, data } of patches) {
+          next.patches.add(stored, clock, data, 0, false);
+          await added(data);
+        }
       }
       for await (const records of reader.records(name)) {
-        for (const { key, data } of records) await parts.addRecord(stored, key, data);
+        for (const { key, data } of records) {
+          next.records.save(stored, key, viewOf(data));
+          await added(data);
+        }
       }
     }
-    await parts.send();
+    await send();
   }
 
-  // ---- the end -----------------------------------------------------------------------------------------
-
-  /** Values that an earlier call has added stay on record if this one was to leave them out: another one must not add them again. */
+  /** Values that an earlier call has added stay on record if this one leaves them out: another one must not add them again. */
   async finish(): Promise<void> {
-    const statements = [...this.#keys].map(([{ values }, key]) => ({
-      text: `DELETE FROM sds_copies WHERE source = $1${values === undefined ? " AND print = ''" : ''}`,
-      values: [key],
+    const statements = this.#sources.map((source) => ({
+      text: `DELETE FROM sds_copies WHERE source = $1${source.values === undefined ? " AND print = ''" : ''}`,
+      values: [keyOf(source)],
     }));
     const forget = (server: CopyConnection) => server.transaction(() => server.run(...statements));
     try {
@@ -233,55 +238,16 @@ export class DatabaseWriter implements Writer {
   }
 }
 
-/** Statements that cross together, and patches of several stores, or records of one, that cross with one. */
-class Parts {
-  readonly #server: CopyConnection;
-  readonly #meter: Meter;
-  #statements: Statement[] = [];
-  #patches = new PackedPatches();
-  #records = new RecordChanges();
-  #rows = 0;
-  #bytes = 0;
-
-  constructor(server: CopyConnection, meter: Meter) {
-    this.#server = server;
-    this.#meter = meter;
-  }
-
-  async add(statement: Statement, bytes: number): Promise<void> {
-    this.#statements.push(statement);
-    await this.#added(bytes);
-  }
-
-  async addPatch(stored: string, clock: number, data: Uint8Array): Promise<void> {
-    this.#patches.add(stored, clock, data, 0, false);
-    await this.#added(data.byteLength);
-  }
-
-  async addRecord(stored: string, key: string, data: Uint8Array): Promise<void> {
-    this.#records.save(stored, key, viewOf(data));
-    await this.#added(data.byteLength);
-  }
-
-  async #added(bytes: number): Promise<void> {
-    this.#bytes += bytes;
-    this.#rows++;
-    if (this.#rows >= MOST_ROWS || this.#bytes >= MOST_BYTES) await this.send();
-  }
-
-  async send(): Promise<void> {
-    const [statements, patches, bytes] = [this.#statements, this.#patches, this.#bytes];
-    if (patches.count > 0) statements.push(insertionOfNew(patches));
-    statements.push(...this.#records.statements);
-    [this.#statements, this.#patches, this.#records] = [[], new PackedPatches(), new RecordChanges()];
-    [this.#rows, this.#bytes] = [0, 0];
-    if (statements.length > 0) await this.#server.run(...statements);
-    patches.free();
-    await this.#meter.add(bytes);
-  }
-}
+/** Statements that cross together; patches of several stores, and records of one in a row, cross with one. */
+const nothing = () => ({
+  statements: [] as Statement[],
+  patches: new PackedPatches(),
+  records: new RecordChanges(),
+  rows: 0,
+  bytes: 0,
+});
 
 /** Paths are longer than an index takes. */
-function keyOf(identity: string): string {
+function keyOf({ identity }: Source): string {
   return createHash('sha256').update(identity).digest('hex');
 }
