@@ -47,8 +47,11 @@ export class DocumentLog {
   #isRemoved = false;
   /** Whether the store belongs to another process (`fenced`). */
   #isLost = false;
+  #restored: Promise<void> | undefined;
+  /** Whether what is stored could not be applied yet. */
+  #isBehind = false;
   #compacting: Promise<boolean> | undefined;
-  /** Between two attempts to complete the database. */
+  /** Between two attempts to complete the database, or the live document. */
   #pause: GrowingPause | undefined;
   #completed: Promise<void> | undefined;
   /** Whether the last update that came meanwhile was rejected as well. */
@@ -78,16 +81,36 @@ export class DocumentLog {
 
   // ---- what is stored ---------------------------------------------------------------------------
 
-  /** Has the live document apply what is stored. Updates may be appended before that. A store that was lost is opened anew for it. */
-  async restore(): Promise<void> {
-    if (this.#isLost) await this.#openAnew();
-    if (this.#live !== undefined) this.#live.apply(await this.load());
+  /**
+   * Has the live document apply what is stored. Updates may be appended before that.
+   *
+   * @throws what a load fails with; it is tried again from time to time
+   */
+  restore(): Promise<void> {
+    this.#restored = this.#restore();
+    return this.#restored;
+  }
+
+  /** What has become of the last attempt to do so. */
+  get restored(): Promise<void> | undefined {
+    return this.#restored;
+  }
+
+  async #restore(): Promise<void> {
+    try {
+      this.#live?.apply(await this.load());
+      this.#isBehind = false;
+    } catch (error) {
+      this.#isBehind = true;
+      this.#completeLater();
+      throw error;
+    }
   }
 
   #noteLoss({ code }: SDS_PersistenceError): void {
     if (code !== 'fenced') return;
     this.#isLost = true;
-    if (this.#live === undefined) this.#completeLater(); // a live one is restored, or what is rejected has it completed
+    if (this.#live === undefined) this.#completeLater(); // a live one lacks something then, or will
   }
 
   /** Only a provider that is made once the one that has lost the store is closed may have it again. */
@@ -97,6 +120,7 @@ export class DocumentLog {
     if (this.#closing !== undefined || this.#provider !== lost) return;
     this.#provider = this.#open();
     this.#isLost = false;
+    this.#isBehind = this.#live !== undefined; // the other one may have changed it
   }
 
   /**
@@ -249,16 +273,17 @@ export class DocumentLog {
   }
 
   async #completeAtLast(pause: GrowingPause): Promise<void> {
-    while ((this.#isIncomplete || this.#isLost) && this.#closing === undefined) {
+    while ((this.#isIncomplete || this.#isLost || this.#isBehind) && this.#closing === undefined) {
       await pause.next();
-      try {
-        if (this.#isLost && this.#closing === undefined) await this.restore();
-        if (this.#closing === undefined) await this.#complete();
-      } catch {
-        // that it is incomplete was told when it began
-      }
+      await Promise.allSettled([this.#tryToComplete()]); // what it fails with was told when it began
     }
     this.#pause = undefined;
+  }
+
+  async #tryToComplete(): Promise<void> {
+    if (this.#isLost && this.#closing === undefined) await this.#openAnew();
+    if (this.#closing !== undefined) return;
+    await Promise.allSettled([this.#isBehind ? this.restore() : undefined, this.#complete()]);
   }
 
   /** One that is stored behind one that was not: there is room again. More of them say nothing new: the whole document may be too large. */

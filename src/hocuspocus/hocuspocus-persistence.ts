@@ -146,8 +146,9 @@ export class HocuspocusPersistence {
     void this.#destroyUnless(instance.loadingDocuments.get(name), document);
     const { Y, merging } = await this.#find(document);
     await this.#left(name);
-    const ofIt = merging.of(dropsDeleted(document));
-    const open = new OpenDocument(name, document, Y, this.#documents, ofIt, this, this.#takesFromRedis);
+    const documents = this.#documents;
+    const opening = { name, doc: document, Y, documents, merging: merging.of(dropsDeleted(document)), origin: this };
+    const open = new OpenDocument(opening, Y, this.#takesFromRedis);
     this.#open.set(document, open);
     document.on('destroy', () => void this.#release(open));
     try {
@@ -232,7 +233,7 @@ export class HocuspocusPersistence {
   }
 
   async #release(open: OpenDocument): Promise<void> {
-    if (!this.#open.delete(open.document) || this.#destroying !== undefined) return;
+    if (!this.#open.delete(open.doc) || this.#destroying !== undefined) return;
     this.#leaving.add(open);
     await open.leaveQuietly();
     this.#leaving.delete(open);

@@ -8,9 +8,10 @@ import { describe } from '../main/option-checks.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
 import type { Yjs } from '../protocol/merging-yjs.ts';
 import { Promise } from '../protocol/surroundings.ts';
-import { applyAll, Binding } from './binding.ts';
+import { Binding } from './binding.ts';
 import { YjsMerging } from './merging.ts';
 import { delMeta, getMeta, getMetas, setMeta } from './metas.ts';
+import { applyAll } from './stored-document.ts';
 import { dropsDeleted, type YjsDoc, type YjsModule } from './yjs.ts';
 import { type YjsOptions, yjsOptions } from './yjs-options.ts';
 
@@ -94,7 +95,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
    */
   bindState(name: string, doc: Doc): Promise<void> {
     try {
-      return (this.#known(name, doc) ?? this.#bind(name, doc)).loaded;
+      return (this.#known(name, doc) ?? this.#bind(name, doc)).log.restored as Promise<void>; // it has begun
     } catch (error) {
       this.#documents.trouble.tell('load', name, error as SDS_PersistenceError);
       const refused = Promise.reject(error);
@@ -116,16 +117,9 @@ export class YjsPersistence<Doc extends YjsDoc> {
       const message = `bindState (${JSON.stringify(name)}): this is no document of the Yjs that was given as the option Y`;
       throw new SDS_PersistenceError('invalid-argument', message);
     }
-    const released = () => void this.#destroyed(binding);
-    const binding = new Binding(
-      name,
-      doc,
-      this.#Y,
-      this.#documents,
-      this.#merging.of(dropsDeleted(doc)),
-      this,
-      released,
-    );
+    const merging = this.#merging.of(dropsDeleted(doc));
+    const opening = { name, doc, Y: this.#Y, documents: this.#documents, merging, origin: this };
+    const binding = new Binding(opening, () => void this.#destroyed(binding));
     this.#bindings.set(doc, binding);
     for (const other of this.#leaving) if (other.name === name) other.leaveTo(binding);
     return binding;
