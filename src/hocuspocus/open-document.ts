@@ -1,11 +1,10 @@
 /** A document that the server has open: what is stored is applied to it, and each change of it is stored. */
 import type { SDS_PersistenceError } from '../main/index.ts';
 import { type Opening, StoredDocument } from '../yjs/stored-document.ts';
-import { type HocuspocusDocument, isFromRedis } from './hocuspocus.ts';
-import type { Yjs } from './server-yjs.ts';
+import type { YjsDoc } from '../yjs/yjs.ts';
+import { isFromRedis } from './hocuspocus.ts';
 
-export class OpenDocument extends StoredDocument<HocuspocusDocument> {
-  readonly #Y: Yjs;
+export class OpenDocument extends StoredDocument<YjsDoc> {
   readonly #takesFromRedis: boolean;
   #callback: (() => void) | undefined;
   /** Transactions that began while something waited, which they may make part of the document. */
@@ -16,9 +15,8 @@ export class OpenDocument extends StoredDocument<HocuspocusDocument> {
   #settled: Uint8Array | undefined;
 
   /** @param takesFromRedis - whether changes of other servers are stored, too */
-  constructor(opening: Opening<HocuspocusDocument>, Y: Yjs, takesFromRedis: boolean) {
+  constructor(opening: Opening<YjsDoc>, takesFromRedis: boolean) {
     super(opening);
-    this.#Y = Y;
     this.#takesFromRedis = takesFromRedis;
     if (!takesFromRedis) this.doc.on('beforeTransaction', this.#onTransaction);
   }
@@ -45,7 +43,7 @@ export class OpenDocument extends StoredDocument<HocuspocusDocument> {
 
   #isSettled(): void {
     this.#leavesSomething = false;
-    this.#settled = this.#Y.encodeStateVector(this.doc as never);
+    this.#settled = this.Y.encodeStateVector(this.doc as never);
   }
 
   /**
@@ -54,7 +52,7 @@ export class OpenDocument extends StoredDocument<HocuspocusDocument> {
    */
   #appendRest(): void {
     if (!this.lacksWaiting && !this.#leavesSomething) return;
-    this.append(this.#Y.encodeStateAsUpdate(this.doc, this.#settled));
+    this.append(this.Y.encodeStateAsUpdate(this.doc, this.#settled));
     this.waitingIsStored();
     this.#isSettled();
   }

@@ -1,7 +1,4 @@
-/**
- * Finds the Yjs that the server uses. There may be several in reach, and the one that a document is made by is the only one that
- * may be applied to it; to load another one has Yjs complain.
- */
+/** Finds the Yjs that the server uses: of those in reach, only the one that a document is made by may be applied to it. */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -9,16 +6,10 @@ import { SDS_PersistenceError } from '../main/index.ts';
 import { placesToLookFrom } from '../main/location.ts';
 import type { YjsDoc, YjsModule } from '../yjs/yjs.ts';
 
-/** What is used of it here; the module itself has to be one, of whatever classes. */
-export interface Yjs extends Pick<YjsModule<YjsDoc>, 'Doc' | 'applyUpdate' | 'encodeStateAsUpdate'> {
-  /** It takes other things as well, of which the compiler then says that they are no documents. */
-  encodeStateVector(doc: never): Uint8Array;
-}
-
 export interface FoundYjs {
-  Y: Yjs;
-  /** Of the module, for other threads; `undefined` if they have to look for it. */
-  url: string | undefined;
+  Y: YjsModule<YjsDoc>;
+  /** Of the module, for other threads. */
+  url: string;
 }
 
 interface Candidate {
@@ -29,13 +20,6 @@ interface Candidate {
   importUrl: string;
 }
 
-/** @throws SDS_PersistenceError `invalid-argument` if the Yjs that was handed in is not the one of the document */
-export function checkYjs(Y: Yjs, document: YjsDoc): void {
-  if (madeBy(Y, document)) return;
-  const message = "the option Y is another Yjs than the one that the server's documents are made by: there must be one";
-  throw new SDS_PersistenceError('invalid-argument', message);
-}
-
 /**
  * @param document - which it has made; `undefined` if there is none yet, then it is the one that is found first
  * @throws SDS_PersistenceError `invalid-argument` if it is not to be found: it has to be handed in
@@ -44,6 +28,7 @@ export async function findYjs(document: YjsDoc | undefined): Promise<FoundYjs> {
   const [ownPlace = '', ...places] = placesToLookFrom();
   // a package that is linked lies beside others than the program's
   const candidates = [...places, ownPlace].flatMap(candidatesFrom);
+  // first of all what is loaded: to load another one has Yjs complain
   for (const { required, requireUrl } of candidates) {
     if (madeBy(required, document)) return { Y: required, url: requireUrl };
   }
@@ -67,18 +52,22 @@ export async function findYjs(document: YjsDoc | undefined): Promise<FoundYjs> {
   );
 }
 
-export function madeBy(Y: unknown, document: YjsDoc | undefined): Y is Yjs {
-  const { Doc } = (Y ?? {}) as Partial<Yjs>;
+export function madeBy(Y: unknown, document: YjsDoc | undefined): Y is YjsModule<YjsDoc> {
+  const { Doc } = (Y ?? {}) as Partial<YjsModule<YjsDoc>>;
   return typeof Doc === 'function' && (document === undefined || document instanceof Doc);
 }
 
 /** The server's, and that of the place itself. */
 function candidatesFrom(place: string): Candidate[] {
   const here = createRequire(place.startsWith('file:') ? place : join(place, 'x.js'));
-  const server = attempt(() => createRequire(here.resolve('@hocuspocus/server')));
-  return [server, here].flatMap((require) =>
-    require === undefined ? [] : (attempt(() => candidateOf(require)) ?? []),
-  );
+  const server = () => createRequire(here.resolve('@hocuspocus/server'));
+  return [server, () => here].flatMap((find) => {
+    try {
+      return candidateOf(find());
+    } catch {
+      return []; // it is not there
+    }
+  });
 }
 
 function candidateOf(require: NodeJS.Require): Candidate {
@@ -90,13 +79,4 @@ function candidateOf(require: NodeJS.Require): Candidate {
     requireUrl: pathToFileURL(path).href,
     importUrl: pathToFileURL(join(manifest, '..', exports['.'].import)).href,
   };
-}
-
-/** `undefined` for what is not there to be found. */
-function attempt<T>(find: () => T): T | undefined {
-  try {
-    return find();
-  } catch {
-    return undefined;
-  }
 }

@@ -13,8 +13,8 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
   #isLast = false;
   /** Whether somebody waits until it is stored: the process lives on for that, unless it is in vain. */
   #isWaitedFor = false;
-  #isReleased = false;
-  #isChangedSince = false;
+  /** Whether the document was changed after it was released, by `leaveNow`. */
+  isChangedSince = false;
 
   /** @param destroyed - called when the document is destroyed */
   constructor(opening: Opening<Doc>, destroyed: () => void) {
@@ -24,17 +24,12 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
     void this.#load();
   }
 
-  /** Whether the document was changed after `leaveNow` had released it. */
-  get isChangedSince(): boolean {
-    return this.#isChangedSince;
-  }
-
   protected changed(update: Uint8Array): void {
     this.append(update);
   }
 
   protected override append(update: Uint8Array): void {
-    if (this.#isReleased) this.#isChangedSince = true;
+    if (this.log.isClosing) this.isChangedSince = true;
     else super.append(update);
   }
 
@@ -82,7 +77,6 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
       if (this.lacksWaiting) this.appendAll();
       await this.#store();
     } while (this.lacksWaiting); // it came meanwhile
-    this.#isReleased = true;
     if (!this.#isLast) this.doc.off('update', this.onUpdate);
     this.doc.off('destroy', this.#destroyed);
     try {

@@ -21,8 +21,8 @@ export class YjsMerging {
   #isHere = false;
 
   /** @param url - of the module, if the program names it */
-  constructor(Y: Yjs, url: string | undefined, limits: MergingLimits, trouble: () => Trouble) {
-    this.#Y = Y;
+  constructor(Y: object, url: string | undefined, limits: MergingLimits, trouble: () => Trouble) {
+    this.#Y = Y as Yjs;
     const names = Object.keys(Y).filter((name) => !NO_EXPORTS.includes(name));
     this.#source = { kind: 'yjs', url, places: placesToLookFrom(), names };
     this.#limits = limits;
@@ -36,11 +36,13 @@ export class YjsMerging {
 
   async #run(gc: boolean, order: MergeOrder, parts: Parcel, isWaitedFor: boolean): Promise<Parcel> {
     if (this.#isHere) return this.#runHere(gc, order, parts);
-    const limits = this.#limits;
     try {
-      return await merge({ source: { ...this.#source, gc }, order, parts, isWaitedFor, limits });
+      return await merge({ source: { ...this.#source, gc }, order, parts, isWaitedFor, limits: this.#limits });
     } catch (error) {
-      if (error instanceof NoMergeModule) this.#mergeHere(error.message);
+      if (error instanceof NoMergeModule) {
+        this.#isHere = true;
+        this.#trouble().warn('SDS_NO_MERGING_THREAD', '', notInThread(error.cause as Error));
+      }
       throw error;
     }
   }
@@ -52,14 +54,8 @@ export class YjsMerging {
       throw mergeFailed(error as Error);
     }
   }
-
-  #mergeHere(reason: string): void {
-    this.#isHere = true;
-    this.#trouble().warn(
-      'SDS_NO_MERGING_THREAD',
-      '',
-      `documents are merged on the calling thread, because the thread that should do so has no Yjs: ${reason}. ` +
-        "The option 'yjs' names the module, for instance: yjs: new URL('./yjs.mjs', import.meta.url)",
-    );
-  }
 }
+
+const notInThread = ({ message }: Error) =>
+  `documents are merged on the calling thread, because the thread that should do so has no Yjs: ${message}. ` +
+  "The option 'yjs' names the module, for instance: yjs: new URL('./yjs.mjs', import.meta.url)";

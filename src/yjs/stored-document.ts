@@ -8,14 +8,12 @@ import { EMPTY_BYTES, type YjsDoc, type YjsModule } from './yjs.ts';
 export interface Opening<Doc extends YjsDoc> {
   name: string;
   doc: Doc;
-  Y: Applying<Doc>;
+  Y: YjsModule<Doc>;
   documents: Documents;
   merging: Merging;
   /** By which changes are known that come from the database. */
   origin: object;
 }
-
-type Applying<Doc> = Pick<YjsModule<Doc>, 'applyUpdate' | 'encodeStateAsUpdate'>;
 
 const NOTHING: readonly unknown[] = [null, null];
 
@@ -23,7 +21,7 @@ export abstract class StoredDocument<Doc extends YjsDoc> {
   readonly name: string;
   readonly doc: Doc;
   readonly log: DocumentLog;
-  protected readonly Y: Applying<Doc>;
+  protected readonly Y: YjsModule<Doc>;
   protected readonly documents: Documents;
   protected readonly origin: object;
   /** What waits in the document for updates that are not there yet, as far as it is stored: Yjs tells nobody that it came. */
@@ -129,7 +127,7 @@ export abstract class StoredDocument<Doc extends YjsDoc> {
 
 /** Applies updates in one transaction. One that can't be applied is passed to `fail`, and keeps none of the others out. */
 export function applyAll<Doc extends YjsDoc>(
-  Y: Pick<YjsModule<Doc>, 'applyUpdate'>,
+  Y: YjsModule<Doc>,
   doc: Doc,
   updates: readonly Uint8Array[],
   origin: object,
