@@ -7,9 +7,8 @@ import type { MergeOrder } from '../protocol/merging.ts';
 import { discard, open, type Parcel } from '../protocol/parcel.ts';
 import { viewsOf } from '../protocol/patch-blocks.ts';
 import type { StoreInParcel } from '../protocol/service.ts';
-import { Promise, wallTimeUs } from '../protocol/surroundings.ts';
+import { later, Promise, wallTimeUs } from '../protocol/surroundings.ts';
 import { Growth } from './growth.ts';
-import { inTime } from './in-time.ts';
 import { keptAlive } from './kept-alive.ts';
 import type { Merging } from './merging.ts';
 import { GrowingPause } from './pause.ts';
@@ -105,7 +104,7 @@ export class DocumentLog {
 
   /** The state vector of what is stored, or what another one lacks of it; and of how many updates that is. */
   async compute(task: 'stateVector' | 'diff', against?: Uint8Array): Promise<{ bytes: Uint8Array; updates: number }> {
-    const { store, merged } = await keptAlive(this.#loadMerged({ task, against }, true));
+    const { store, merged } = await keptAlive(this.#loadMerged({ task, against, isWaitedFor: true }));
     const [bytes] = viewsOf(open(merged as Parcel)); // of a merge alone there may be nothing to do
     const updates = store.patches + (store.snapshotClock === undefined ? 0 : 1);
     return { bytes: bytes as Uint8Array, updates }; // one was sealed
@@ -128,10 +127,18 @@ export class DocumentLog {
   }
 
   /** Whether it was long, and is compacted now, which goes on if it takes longer. */
-  async #isCompactedInTime(): Promise<boolean | undefined> {
+  async #isCompactedInTime(): Promise<boolean> {
     if (!this.#growth.isLong) return false;
     void this.#compactByItself(true);
-    return this.#compacting && keptAlive(inTime(this.#compacting, COMPACTED_WITHIN_MS));
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const stop = later(resolve, COMPACTED_WITHIN_MS);
+    try {
+      return (await keptAlive(Promise.race([this.#compacting, late]))) ?? false;
+    } catch {
+      return false; // as was told
+    } finally {
+      stop();
+    }
   }
 
   #load = async (): Promise<LoadedStore> => {
@@ -148,10 +155,7 @@ export class DocumentLog {
   };
 
   /** Loads the store, when its turn has come, and merges it, if there is anything to merge. */
-  async #loadMerged(
-    order: MergeOrder,
-    isWaitedFor: boolean,
-  ): Promise<{ store: LoadedStore; merged: Parcel | undefined }> {
+  async #loadMerged(order: MergeOrder): Promise<{ store: LoadedStore; merged: Parcel | undefined }> {
     await this.#owned();
     let store!: LoadedStore; // it is loaded before anything can be merged
     const load = async () => {
@@ -160,7 +164,7 @@ export class DocumentLog {
       discard(store.parcel);
       return undefined;
     };
-    const merged = await this.#merging.run(order, load, isWaitedFor);
+    const merged = await this.#merging.run(order, load);
     return { store, merged };
   }
 
@@ -229,17 +233,17 @@ export class DocumentLog {
   }
 
   #completeLater(): void {
-    if (this.#pause !== undefined) return;
-    this.#pause = new GrowingPause();
-    this.completed = this.#completeAtLast(this.#pause);
+    this.completed ??= this.#completeAtLast();
   }
 
-  async #completeAtLast(pause: GrowingPause): Promise<void> {
+  async #completeAtLast(): Promise<void> {
+    const pause = new GrowingPause();
+    this.#pause = pause;
     while ((this.isIncomplete || this.#isLost || this.#isBehind) && this.#closing === undefined) {
       await pause.next();
       await Promise.allSettled([this.#tryToComplete()]); // what it fails with was told when it began
     }
-    this.#pause = undefined;
+    this.completed = undefined;
   }
 
   async #tryToComplete(): Promise<void> {
@@ -309,7 +313,7 @@ export class DocumentLog {
 
   async #compact(isWaitedFor: boolean): Promise<boolean> {
     const { patches } = this.#growth; // of which there are none once it has begun
-    const { store, merged } = await this.#loadMerged({ task: 'merge' }, isWaitedFor);
+    const { store, merged } = await this.#loadMerged({ task: 'merge', isWaitedFor });
     const hadMore = this.#growth.snapshotBytes > 0 || store.patches < patches;
     if (store.snapshotClock === undefined && hadMore) {
       // another process has removed it: what was appended since can't be applied without what was before

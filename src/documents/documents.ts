@@ -36,10 +36,8 @@ export class Documents {
     this.#database = lastingName(database);
     this.#settings = settings;
     this.#merging = merging;
-    this.#anchor = new SDS_DesktopPersistenceProvider(this.#database, '', {
-      ...settings.provider,
-      Ownership: 'shared',
-    });
+    const shared = { ...settings.provider, Ownership: 'shared' } as const;
+    this.#anchor = new SDS_DesktopPersistenceProvider(this.#database, '', shared);
     this.trouble = new Trouble(this.#anchor.statistics().Path, settings.onError);
   }
 
@@ -83,6 +81,12 @@ export class Documents {
     const refused = Promise.reject<never>(error);
     refused.catch(() => undefined);
     return refused;
+  }
+
+  /** Resolves once the logs of a document that are being closed are closed. */
+  async left(name: string): Promise<void> {
+    const closing = [...this.#open].filter((log) => log.name === name && log.isClosing);
+    await Promise.allSettled(closing.map((log) => log.close()));
   }
 
   /** The log of a document that need not be open, for one call; it is kept for the next one. */

@@ -26,8 +26,6 @@ const LONGEST_MS = 300_000;
 export interface MergeJob extends MergeRequest {
   /** Of the thread; one that was started with others is replaced. */
   limits: MergingLimits;
-  /** Whether somebody waits: it comes before those that nobody waits for. */
-  isWaitedFor: boolean;
 }
 
 interface Thread {
@@ -44,11 +42,10 @@ let endsNot = () => {};
 /**
  * Carries out a merge, after those that were asked for before. Its parts are passed on once it begins.
  *
- * @throws NoMergeModule; SDS_PersistenceError `database-corrupt`, with what was thrown as its cause; `worker-lost` if the thread has
- *   ended, also for want of memory
+ * @throws NoMergeModule; `mergeFailed`; `worker-lost` if the thread has ended, also for want of memory
  */
 export async function merge(job: MergeJob): Promise<Parcel> {
-  const reply = await turns.take(job.isWaitedFor, () => replyTo(job));
+  const reply = await turns.take(job.order.isWaitedFor, () => replyTo(job));
   if ('merged' in reply) return reply.merged;
   const reason = reviveCause(reply.failure);
   throw reply.missing ? new NoMergeModule(reason) : mergeFailed(reason);

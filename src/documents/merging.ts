@@ -25,34 +25,33 @@ export interface Merging {
   /**
    * @param load - called when its turn has come, and again if the first attempt finds no module: brings the parts, in any order, or
    *   nothing if there is nothing to do
-   * @param isWaitedFor - whether somebody waits for it: it comes before the rest. Only `keptAlive` has the process live until it is done
    * @returns the caller's to open, to pass on or to discard; nothing if there was nothing to do
    * @throws SDS_PersistenceError, as `load` does
    */
-  run(order: MergeOrder, load: () => Promise<Parcel | undefined>, isWaitedFor: boolean): Promise<Parcel | undefined>;
+  run(order: MergeOrder, load: () => Promise<Parcel | undefined>): Promise<Parcel | undefined>;
 }
 
-type Merge = (order: MergeOrder, parts: Parcel, isWaitedFor: boolean) => Promise<Parcel>;
+type Merge = (order: MergeOrder, parts: Parcel) => Promise<Parcel>;
 
 /** Loads and merges one document at a time. If `merge` throws `NoMergeModule`, it may find another way the next time. */
 export function inTurns(turns: Turns, merge: Merge): Merging {
-  const run: Merging['run'] = async (order, load, isWaitedFor) => {
+  const run: Merging['run'] = async (order, load) => {
     const parts = await load();
     if (parts === undefined) return undefined;
     try {
-      return await merge(order, parts, isWaitedFor);
+      return await merge(order, parts);
     } finally {
       discard(parts);
     }
   };
   return {
-    run: (order, load, isWaitedFor) =>
-      turns.take(isWaitedFor, async () => {
+    run: (order, load) =>
+      turns.take(order.isWaitedFor, async () => {
         try {
-          return await run(order, load, isWaitedFor);
+          return await run(order, load);
         } catch (error) {
           if (!(error instanceof NoMergeModule)) throw error;
-          return await run(order, load, isWaitedFor);
+          return await run(order, load);
         }
       }),
   };

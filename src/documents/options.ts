@@ -42,12 +42,9 @@ const acceptedLimits: Record<keyof MergingLimits, Acceptance> = {
   stackSizeMb: megabytes(1),
 };
 
-export interface StorageSettings {
+export interface Settings {
   provider: SDS_ProviderOptions;
   onError: OnError | undefined;
-}
-
-export interface Settings extends StorageSettings {
   limits: MergingLimits;
 }
 
@@ -55,7 +52,7 @@ export interface Settings extends StorageSettings {
 export function readStorageOptions<Own extends object>(
   options: Own & StorageOptions & { onError?: OnError },
   own: Readonly<Record<keyof Own, Acceptance>>,
-): StorageSettings & { own: Own } {
+): Omit<Settings, 'limits'> & { own: Own } {
   const checked = checkOptions(options, { ...accepted, ...own });
   if (typeof checked === 'string') throw new SDS_PersistenceError('invalid-argument', checked);
   const provider = Object.entries(passedOn).flatMap(([name, theirs]) =>

@@ -28,11 +28,8 @@ interface OwnOptions extends YjsOptions<YjsDoc> {
  */
 export type HocuspocusPersistenceOptions = OwnOptions & DocumentOptions;
 
-/** The Yjs of the documents, and what merges them. */
-interface Found {
-  Y: YjsModule<YjsDoc>;
-  merging: YjsMerging;
-}
+/** It has the Yjs of the documents, and merges them. */
+type ServerMerging = YjsMerging<YjsModule<YjsDoc>>;
 
 /**
  * Keeps the documents of a Hocuspocus server in an SQLite file, or a PostgreSQL database: an extension, which takes the place
@@ -60,15 +57,13 @@ export class HocuspocusPersistence {
    */
   readonly priority = 1001;
   readonly #documents: Documents;
-  readonly #foundAs: (Y: YjsModule<YjsDoc>, url: string | undefined) => Found;
+  readonly #mergingBy: (Y: YjsModule<YjsDoc>, url: string | undefined) => ServerMerging;
   readonly #isHandedIn: boolean;
   /** Of documents that are not open. */
   readonly #ofClosed: Merging;
   readonly #takesFromRedis: boolean;
   readonly #open = new Map<YjsDoc, OpenDocument>();
-  /** Not in the server any more, but not released yet. */
-  readonly #leaving = new Set<OpenDocument>();
-  #found: Found | undefined;
+  #merging: ServerMerging | undefined;
 
   /**
    * @throws SDS_PersistenceError `invalid-argument`; `open-failed` for a relative path without a working directory. What else
@@ -79,22 +74,17 @@ export class HocuspocusPersistence {
     const { database, Y, yjs, gc = true } = settings.own;
     this.#takesFromRedis = settings.provider.Ownership !== 'shared';
     const trouble = () => this.#documents.trouble;
-    this.#foundAs = (Y, url) => {
-      return { Y, merging: new YjsMerging(Y, urlOf(yjs) ?? url, settings.limits, trouble) };
-    };
+    this.#mergingBy = (Y, url) => new YjsMerging(Y, urlOf(yjs) ?? url, settings.limits, trouble);
     this.#isHandedIn = Y !== undefined;
-    if (Y !== undefined) this.#found = this.#foundAs(Y, undefined);
-    this.#ofClosed = { run: async (...task) => (await this.#find(undefined)).merging.of(gc).run(...task) };
-    this.#documents = new Documents(
-      database,
-      { ...settings, provider: patient(database, settings.provider) },
-      this.#ofClosed,
-    );
+    if (Y !== undefined) this.#merging = this.#mergingBy(Y, undefined);
+    this.#ofClosed = { run: async (...task) => (await this.#find(undefined)).of(gc).run(...task) };
+    const provider = patient(database, settings.provider);
+    this.#documents = new Documents(database, { ...settings, provider }, this.#ofClosed);
   }
 
   /** @param document - which it has to have made, if there is one already */
-  async #find(document: YjsDoc | undefined): Promise<Found> {
-    const isFound = () => madeBy(this.#found?.Y, document);
+  async #find(document: YjsDoc | undefined): Promise<ServerMerging> {
+    const isFound = () => madeBy(this.#merging?.Y, document);
     if (!isFound()) {
       if (this.#isHandedIn) {
         const message =
@@ -102,9 +92,9 @@ export class HocuspocusPersistence {
         throw new SDS_PersistenceError('invalid-argument', message);
       }
       const { Y, url } = await findYjs(document);
-      if (!isFound()) this.#found = this.#foundAs(Y, url); // else another call has found it meanwhile
+      if (!isFound()) this.#merging = this.#mergingBy(Y, url); // else another call has found it meanwhile
     }
-    return this.#found as Found;
+    return this.#merging as ServerMerging;
   }
 
   // ---- hooks of the server --------------------------------------------------------------------------
@@ -128,10 +118,10 @@ export class HocuspocusPersistence {
     const { instance, document, documentName: name } = payload;
     // whichever extension fails: the server drops the document without a word, and its timer goes on
     void this.#destroyUnless(instance.loadingDocuments.get(name), document);
-    const { Y, merging } = await this.#find(document);
-    await this.#left(name);
-    const documents = this.#documents;
-    const opening = { name, doc: document, Y, documents, merging: merging.of(dropsDeleted(document)), origin: this };
+    const ofAll = await this.#find(document);
+    await this.#documents.left(name);
+    const merging = ofAll.of(dropsDeleted(document));
+    const opening = { name, doc: document, Y: ofAll.Y, documents: this.#documents, merging, origin: this };
     const open = new OpenDocument(opening, this.#takesFromRedis);
     this.#open.set(document, open);
     document.on('destroy', () => void this.#release(open));
@@ -162,7 +152,7 @@ export class HocuspocusPersistence {
     const { instance, document } = payload;
     const open = this.#open.get(document);
     try {
-      await open?.store();
+      await open?.log.flush(); // what waits for other updates, and what other servers store, has time until it is unloaded
     } catch (error) {
       if (this.#isLasting(error)) {
         instance.closeConnections(payload.documentName); // their clients go where it belongs
@@ -204,7 +194,7 @@ export class HocuspocusPersistence {
 
   /** Resolves once the document is released. */
   async afterUnloadDocument({ documentName }: { documentName: string }): Promise<void> {
-    await this.#left(documentName);
+    await this.#documents.left(documentName);
   }
 
   /** As `destroy()`. */
@@ -212,15 +202,8 @@ export class HocuspocusPersistence {
     return this.destroy();
   }
 
-  async #left(name: string): Promise<void> {
-    await Promise.all([...this.#leaving].filter((open) => open.name === name).map((open) => open.leaveQuietly()));
-  }
-
   async #release(open: OpenDocument): Promise<void> {
-    if (!this.#open.delete(open.doc) || this.#documents.isClosed) return;
-    this.#leaving.add(open);
-    await open.leaveQuietly();
-    this.#leaving.delete(open);
+    if (this.#open.delete(open.doc) && !this.#documents.isClosed) await open.leaveQuietly();
   }
 
   // ---- for programs ---------------------------------------------------------------------------------
@@ -238,7 +221,7 @@ export class HocuspocusPersistence {
    * @throws SDS_PersistenceError what a write fails with; `fenced` if the document is open on another server
    */
   async delete(name: string): Promise<void> {
-    await this.#left(name); // which may store it yet
+    await this.#documents.left(name); // which may store it yet
     const open = [...this.#open.values()].filter((one) => one.name === name);
     if (open.length === 0) return this.#opened(name, (log) => log.removeStored());
     await Promise.all(open.map((one) => one.removeStored()));
@@ -296,7 +279,7 @@ export class HocuspocusPersistence {
    * @throws SDS_PersistenceError once all is released: the first failure
    */
   destroy(): Promise<void> {
-    return this.#documents.closeAll(() => [...this.#open.values(), ...this.#leaving].map((one) => one.leave()));
+    return this.#documents.closeAll(() => [...this.#open.values()].map((one) => one.leave()));
   }
 
   /** The same as `destroy()`, for `await using`. */

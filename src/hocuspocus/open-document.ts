@@ -57,15 +57,10 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
     this.#isSettled();
   }
 
-  /** Resolves once all of it is stored, but for what waits for other updates, and what other servers store. */
-  store(): Promise<void> {
-    return this.log.flush();
-  }
-
-  /** The same with these. */
+  /** Resolves once all of it is stored, with what waits for other updates, and what was left to other servers. */
   async storeAll(): Promise<void> {
     this.#appendRest();
-    await this.store();
+    await this.log.flush();
   }
 
   override async removeStored(): Promise<void> {
@@ -93,7 +88,7 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
     if (!this.isLeaving) last?.();
   }
 
-  /** Where the document lives on, a change of it is rejected after that (`closed`), which `store` says. */
+  /** Where the document lives on, a change of it is rejected after that (`closed`), which its log says. */
   protected async release(): Promise<void> {
     this.#appendRest(); // which came since, or nobody has unloaded the document
     await this.documents.close(this.log);

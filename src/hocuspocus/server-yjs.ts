@@ -6,25 +6,12 @@ import { SDS_PersistenceError } from '../main/index.ts';
 import { placesToLookFrom } from '../main/location.ts';
 import type { YjsDoc, YjsModule } from '../yjs/yjs.ts';
 
-export interface FoundYjs {
-  Y: YjsModule<YjsDoc>;
-  /** Of the module, for other threads. */
-  url: string;
-}
-
-interface Candidate {
-  /** What is loaded by `require`, if it is. */
-  required: unknown;
-  /** What is loaded by `require`, and by `import`. */
-  requireUrl: string;
-  importUrl: string;
-}
-
 /**
  * @param document - which it has made; `undefined` if there is none yet, then it is the one that is found first
+ * @returns it, and its URL for other threads
  * @throws SDS_PersistenceError `invalid-argument` if it is not to be found: it has to be handed in
  */
-export async function findYjs(document: YjsDoc | undefined): Promise<FoundYjs> {
+export async function findYjs(document: YjsDoc | undefined): Promise<{ Y: YjsModule<YjsDoc>; url: string }> {
   const [ownPlace = '', ...places] = placesToLookFrom();
   // a package that is linked lies beside others than the program's
   const candidates = [...places, ownPlace].flatMap(candidatesFrom);
@@ -32,15 +19,14 @@ export async function findYjs(document: YjsDoc | undefined): Promise<FoundYjs> {
   for (const { required, requireUrl } of candidates) {
     if (madeBy(required, document)) return { Y: required, url: requireUrl };
   }
-  const failed: unknown[] = [];
+  let options: { cause: unknown } | undefined;
   const looked = [`looked from ${placesToLookFrom().join(', ')}`];
   for (const importUrl of new Set(candidates.map((candidate) => candidate.importUrl))) {
     try {
       const imported: unknown = await import(/* webpackIgnore: true */ /* @vite-ignore */ importUrl);
       if (madeBy(imported, document)) return { Y: imported, url: importUrl };
     } catch (error) {
-      // there may be another one
-      failed.push(error);
+      options ??= { cause: error }; // there may be another one
       looked.push(`${importUrl} could not be loaded: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
@@ -48,7 +34,7 @@ export async function findYjs(document: YjsDoc | undefined): Promise<FoundYjs> {
     'invalid-argument',
     `the Yjs that the server's documents are made by was not found (${looked.join('; ')}): ` +
       'hand it in, as in new HocuspocusPersistence({ database, Y })',
-    failed.length === 0 ? undefined : { cause: failed[0] },
+    options,
   );
 }
 
@@ -58,7 +44,7 @@ export function madeBy(Y: unknown, document: YjsDoc | undefined): Y is YjsModule
 }
 
 /** The server's, and that of the place itself. */
-function candidatesFrom(place: string): Candidate[] {
+function candidatesFrom(place: string) {
   const here = createRequire(place.startsWith('file:') ? place : join(place, 'x.js'));
   const server = () => createRequire(here.resolve('@hocuspocus/server'));
   return [server, () => here].flatMap((find) => {
@@ -70,12 +56,12 @@ function candidatesFrom(place: string): Candidate[] {
   });
 }
 
-function candidateOf(require: NodeJS.Require): Candidate {
+function candidateOf(require: NodeJS.Require) {
   const path = require.resolve('yjs');
   const manifest = require.resolve('yjs/package.json');
   const { exports } = require(manifest) as { exports: { '.': { import: string } } };
   return {
-    required: require.cache[path]?.exports,
+    required: require.cache[path]?.exports as unknown, // if it is loaded that way
     requireUrl: pathToFileURL(path).href,
     importUrl: pathToFileURL(join(manifest, '..', exports['.'].import)).href,
   };

@@ -46,9 +46,8 @@ export class MergedDocuments {
   constructor(database: string, options: MergedDocumentsOptions) {
     const { own, ...settings } = readDocumentOptions<{ merge: URL | string }>(options, ownOptions, 'merge');
     const source = { kind: 'module', url: urlOf(own.merge) as string } as const;
-    const merging = inTurns(new Turns(), (order, parts, isWaitedFor) =>
-      merge({ source, order, parts, isWaitedFor, limits: settings.limits }),
-    );
+    const { limits } = settings;
+    const merging = inTurns(new Turns(), (order, parts) => merge({ source, order, parts, limits }));
     this.#documents = new Documents(database, settings, merging);
   }
 

@@ -47,10 +47,7 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
 
   // ---- leaving ---------------------------------------------------------------------------------
 
-  /**
-   * Resolves once all of the document is stored, however long that takes, and its store released; or another document of
-   * this name has taken its state over.
-   */
+  /** Resolves once all of it is stored, however long that takes, and its store released; or another document has its state. */
   override leave(isWaitedFor = false): Promise<void> {
     if (isWaitedFor && !this.#isWaitedFor) {
       this.#isWaitedFor = true;

@@ -43,7 +43,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
   readonly provider = this;
   readonly #Y: YjsModule<Doc>;
   readonly #gc: boolean;
-  readonly #merging: YjsMerging;
+  readonly #merging: YjsMerging<YjsModule<Doc>>;
   readonly #documents: Documents;
   readonly #bindings = new Map<Doc, Binding<Doc>>();
   /** Not bound any more, but not stored yet. */
@@ -61,8 +61,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
     const { Y, yjs, gc = true } = settings.own;
     this.#Y = Y;
     this.#gc = gc;
-    const trouble = () => this.#documents.trouble;
-    this.#merging = new YjsMerging(Y, urlOf(yjs), settings.limits, trouble);
+    this.#merging = new YjsMerging(Y, urlOf(yjs), settings.limits, () => this.#documents.trouble);
     this.#documents = new Documents(database, settings, this.#merging.of(gc));
   }
 
@@ -89,17 +88,13 @@ export class YjsPersistence<Doc extends YjsDoc> {
    */
   bindState(name: string, doc: Doc): Promise<void> {
     try {
-      return (this.#known(name, doc) ?? this.#bind(name, doc)).log.restored as Promise<void>; // it has begun
+      const binding = this.#bindings.get(doc) ?? this.#bind(name, doc);
+      if (binding.name === name) return binding.log.restored as Promise<void>; // it has begun
+      const bound = JSON.stringify(binding.name);
+      throw refusal('bindState', name, `this document is bound as ${bound}: writeState releases it`);
     } catch (error) {
       return this.#documents.refused('load', name, error as SDS_PersistenceError); // servers don't listen
     }
-  }
-
-  #known(name: string, doc: Doc): Binding<Doc> | undefined {
-    const known = this.#bindings.get(doc);
-    if (known === undefined || known.name === name) return known;
-    const old = JSON.stringify(known.name);
-    throw refusal('bindState', name, `this document is bound as ${old}: writeState releases it`);
   }
 
   #bind(name: string, doc: Doc): Binding<Doc> {
@@ -108,7 +103,10 @@ export class YjsPersistence<Doc extends YjsDoc> {
     }
     const merging = this.#merging.of(dropsDeleted(doc));
     const opening = { name, doc, Y: this.#Y, documents: this.#documents, merging, origin: this };
-    const binding = new Binding(opening, () => void this.#destroyed(binding));
+    const binding = new Binding(opening, () => {
+      // nobody listens to what it fails with, which is told by its log
+      if (this.#bindings.get(doc) === binding) void Promise.allSettled([this.#release(binding, false)]);
+    });
     this.#bindings.set(doc, binding);
     for (const other of this.#leaving) if (other.name === name) other.leaveTo(binding);
     return binding;
@@ -129,15 +127,6 @@ export class YjsPersistence<Doc extends YjsDoc> {
     if (left?.isChangedSince) {
       const message = `writeState (${JSON.stringify(name)}): the document was changed after destroy(), which is not stored`;
       throw new SDS_PersistenceError('closed', message);
-    }
-  }
-
-  /** Nobody listens to what it fails with, which is told by its log. */
-  async #destroyed(binding: Binding<Doc>): Promise<void> {
-    try {
-      if (this.#bindings.get(binding.doc) === binding) await this.#release(binding, false);
-    } catch {
-      // told
     }
   }
 
