@@ -63,10 +63,10 @@ export class RepeatedWrites {
   /** Until all are finished: what is called after the last of them is tried on its own, however soon that is. */
   async #repeat(first: SDS_PersistenceError): Promise<void> {
     await this.#pause.next(mayPass(first));
-    for (let write = this.#writes[0]; write !== undefined; write = this.#writes[0]) {
-      // with what was called meanwhile
-      if (this.#isClosing) await Promise.all([...this.#writes].map((one) => this.#carryOutLast(one)));
-      else await this.#carryOut(write);
+    while (this.#writes.length > 0) {
+      // at the last attempt none waits for what becomes of those before it, each of which may wait long for a server
+      const now = this.#isClosing ? [...this.#writes] : this.#writes.slice(0, 1);
+      await Promise.all(now.map((write) => this.#carryOut(write)));
     }
     this.#pause = new GrowingPause();
     this.#repeating = undefined;
@@ -75,22 +75,11 @@ export class RepeatedWrites {
   async #carryOut(write: Write): Promise<void> {
     try {
       await write.call();
-      this.#writes.shift();
+      this.#finish(write);
       write.resolve();
     } catch (error) {
       if (this.#isLasting(error as SDS_PersistenceError)) this.#reject(write, error as SDS_PersistenceError);
       else await this.#pause.next(mayPass(error));
-    }
-  }
-
-  /** The last attempt: none waits for what becomes of those before it, each of which may wait long for a server. */
-  async #carryOutLast(write: Write): Promise<void> {
-    try {
-      await write.call();
-      this.#writes.splice(this.#writes.indexOf(write), 1);
-      write.resolve();
-    } catch (error) {
-      this.#reject(write, error as SDS_PersistenceError);
     }
   }
 
@@ -99,8 +88,12 @@ export class RepeatedWrites {
   }
 
   #reject(write: Write, error: SDS_PersistenceError): void {
-    this.#writes.splice(this.#writes.indexOf(write), 1);
+    this.#finish(write);
     write.reject(error);
+  }
+
+  #finish(write: Write): void {
+    this.#writes.splice(this.#writes.indexOf(write), 1);
   }
 
   /** Tries each once more; then what was not stored is rejected, and nothing is tried again. */

@@ -51,9 +51,8 @@ export class AutomergeRepoStorage {
   readonly #provider: SDS_DesktopPersistenceProvider;
   readonly #trouble: Trouble;
   readonly #repeated: RepeatedWrites | undefined;
-  /** Calls that are under way, and what is done when there are none. */
-  #calls = 0;
-  #whenQuiet = () => {};
+  /** Under way. */
+  readonly #calls = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
   /**
@@ -118,11 +117,12 @@ export class AutomergeRepoStorage {
   }
 
   async #do<T>(call: () => Promise<T>): Promise<T> {
-    this.#calls++;
+    const called = call();
+    this.#calls.add(called);
     try {
-      return await call();
+      return await called;
     } finally {
-      if (--this.#calls === 0) this.#whenQuiet();
+      this.#calls.delete(called);
     }
   }
 
@@ -138,10 +138,8 @@ export class AutomergeRepoStorage {
 
   async #close(): Promise<void> {
     await this.#repeated?.close();
-    while (this.#calls > 0) {
-      await new Promise<void>((resolve) => {
-        this.#whenQuiet = resolve;
-      });
+    while (this.#calls.size > 0) {
+      await Promise.allSettled(this.#calls);
       await nextTurn(); // by which whoever waited has gone on
     }
     await this.#provider.close();

@@ -7,11 +7,10 @@ import type { MergeOrder } from '../protocol/merging.ts';
 import { discard, open, type Parcel } from '../protocol/parcel.ts';
 import { viewsOf } from '../protocol/patch-blocks.ts';
 import type { StoreInParcel } from '../protocol/service.ts';
-import { Promise, wallTimeUs } from '../protocol/surroundings.ts';
+import { later, Promise, wallTimeUs } from '../protocol/surroundings.ts';
 import { Growth } from './growth.ts';
-import { inTime } from './in-time.ts';
+import { keptAlive } from './kept-alive.ts';
 import type { Merging } from './merging.ts';
-import { keptAlive } from './merging-thread.ts';
 import { GrowingPause } from './pause.ts';
 import type { Trouble } from './trouble.ts';
 
@@ -34,7 +33,8 @@ interface LoadedStore extends StoreInParcel {
 export class DocumentLog {
   readonly name: string;
   readonly #open: () => SDS_DesktopPersistenceProvider;
-  #provider: SDS_DesktopPersistenceProvider;
+  /** Of the document's store; for records. Another one after the store was lost. */
+  provider: SDS_DesktopPersistenceProvider;
   readonly #merging: Merging;
   readonly #trouble: Trouble;
   readonly #live: LiveDocument | undefined;
@@ -43,14 +43,20 @@ export class DocumentLog {
   /** The promise of the last append; appends in a row may share one. */
   #lastStored: Promise<void> | undefined;
   #rejections = 0;
-  #isIncomplete = false;
+  /** Whether the database lacks an update, which was rejected. */
+  isIncomplete = false;
   #isRemoved = false;
   /** Whether the store belongs to another process (`fenced`). */
   #isLost = false;
+  /** What has become of the last attempt to restore the live document. */
+  restored: Promise<void> | undefined;
+  /** Whether what is stored could not be applied yet. */
+  #isBehind = false;
   #compacting: Promise<boolean> | undefined;
-  /** Between two attempts to complete the database. */
+  /** Between two attempts to complete the database, or the live document. */
   #pause: GrowingPause | undefined;
-  #completed: Promise<void> | undefined;
+  /** Resolves once the database lacks nothing that was rejected, which is tried from time to time, or the log is closed. */
+  completed: Promise<void> | undefined;
   /** Whether the last update that came meanwhile was rejected as well. */
   #isRejecting = false;
   #closing: Promise<void> | undefined;
@@ -65,49 +71,43 @@ export class DocumentLog {
   ) {
     this.name = name;
     this.#open = open;
-    this.#provider = open();
+    this.provider = open();
     this.#merging = merging;
     this.#trouble = trouble;
     this.#live = live;
   }
 
-  /** Of the document's store; for records. */
-  get provider(): SDS_DesktopPersistenceProvider {
-    return this.#provider;
-  }
-
   // ---- what is stored ---------------------------------------------------------------------------
 
-  /** Has the live document apply what is stored. Updates may be appended before that. A store that was lost is opened anew for it. */
-  async restore(): Promise<void> {
-    if (this.#isLost) await this.#openAnew();
-    if (this.#live !== undefined) this.#live.apply(await this.load());
+  /** Has the live document apply what is stored; if that fails, it is tried again from time to time. Updates may be appended before. */
+  restore(): Promise<void> {
+    this.restored = this.#restore();
+    return this.restored;
+  }
+
+  async #restore(): Promise<void> {
+    try {
+      this.#live?.apply(await this.load());
+      this.#isBehind = false;
+    } catch (error) {
+      this.#isBehind = true;
+      this.#completeLater();
+      throw error;
+    }
   }
 
   #noteLoss({ code }: SDS_PersistenceError): void {
     if (code !== 'fenced') return;
     this.#isLost = true;
-    if (this.#live === undefined) this.#completeLater(); // a live one is restored, or what is rejected has it completed
+    if (this.#live === undefined) this.#completeLater(); // a live one lacks something then, or will
   }
 
-  /** Only a provider that is made once the one that has lost the store is closed may have it again. */
-  async #openAnew(): Promise<void> {
-    const lost = this.#provider;
-    await Promise.allSettled([lost.close()]); // what it could not store was told
-    if (this.#closing !== undefined || this.#provider !== lost) return;
-    this.#provider = this.#open();
-    this.#isLost = false;
-  }
-
-  /**
-   * The state vector of what is stored, or what another one lacks of it, as the merging thread finds it.
-   *
-   * @returns that, and of how many updates
-   */
+  /** The state vector of what is stored, or what another one lacks of it; and of how many updates that is. */
   async compute(task: 'stateVector' | 'diff', against?: Uint8Array): Promise<{ bytes: Uint8Array; updates: number }> {
-    const { store, merged } = await keptAlive(this.#loadMerged({ task, against }, true));
+    const { store, merged } = await keptAlive(this.#loadMerged({ task, against, isWaitedFor: true }));
     const [bytes] = viewsOf(open(merged as Parcel)); // of a merge alone there may be nothing to do
-    return { bytes: bytes as Uint8Array, updates: updatesOf(store) }; // one was sealed
+    const updates = store.patches + (store.snapshotClock === undefined ? 0 : 1);
+    return { bytes: bytes as Uint8Array, updates }; // one was sealed
   }
 
   /**
@@ -127,10 +127,18 @@ export class DocumentLog {
   }
 
   /** Whether it was long, and is compacted now, which goes on if it takes longer. */
-  async #isCompactedInTime(): Promise<boolean | undefined> {
+  async #isCompactedInTime(): Promise<boolean> {
     if (!this.#growth.isLong) return false;
-    this.#compactIfLong(true);
-    return this.#compacting && keptAlive(inTime(this.#compacting, COMPACTED_WITHIN_MS));
+    void this.#compactByItself(true);
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const stop = later(resolve, COMPACTED_WITHIN_MS);
+    try {
+      return (await keptAlive(Promise.race([this.#compacting, late]))) ?? false;
+    } catch {
+      return false; // as was told
+    } finally {
+      stop();
+    }
   }
 
   #load = async (): Promise<LoadedStore> => {
@@ -147,10 +155,7 @@ export class DocumentLog {
   };
 
   /** Loads the store, when its turn has come, and merges it, if there is anything to merge. */
-  async #loadMerged(
-    order: MergeOrder,
-    isWaitedFor: boolean,
-  ): Promise<{ store: LoadedStore; merged: Parcel | undefined }> {
+  async #loadMerged(order: MergeOrder): Promise<{ store: LoadedStore; merged: Parcel | undefined }> {
     await this.#owned();
     let store!: LoadedStore; // it is loaded before anything can be merged
     const load = async () => {
@@ -159,7 +164,7 @@ export class DocumentLog {
       discard(store.parcel);
       return undefined;
     };
-    const merged = await this.#merging.run(order, load, isWaitedFor);
+    const merged = await this.#merging.run(order, load);
     return { store, merged };
   }
 
@@ -178,15 +183,13 @@ export class DocumentLog {
   /**
    * Stores an update; its bytes are the caller's again when this returns. Nobody has to wait for the promise: a failure
    * is told of anyway, and what was rejected is made up for by the whole document, as soon as that can be stored.
-   *
-   * @returns once it is committed
    */
   append(update: Uint8Array): Promise<void> {
     // after a removal nothing is there that it could follow
     const whole = this.#isRemoved ? this.#live?.state() : undefined;
     this.#isRemoved = false;
     const stored = this.#store(whole ?? update);
-    if (this.#isIncomplete) void this.#completeAfter(stored);
+    if (this.isIncomplete) void this.#completeAfter(stored);
     return stored;
   }
 
@@ -197,14 +200,11 @@ export class DocumentLog {
       void stored.catch(this.#rejected); // nobody is woken for that
     }
     this.#growth.appended(update);
-    this.#compactIfLong(false);
+    if (this.#growth.isLong) void this.#compactByItself(false);
     return stored;
   }
 
-  /**
-   * Numbers are microseconds, more or less: several processes that write one store don't meet, and what is appended while another one
-   * compacts comes after that.
-   */
+  /** By the clock: processes that write one store don't meet, and what one appends while another one compacts comes after that. */
   #nextClock(): number {
     this.#lastClock = Math.max(this.#lastClock + 1, wallTimeUs());
     return this.#lastClock;
@@ -213,52 +213,49 @@ export class DocumentLog {
   #rejected = (error: SDS_PersistenceError): void => {
     this.#rejections++;
     this.#noteLoss(error);
-    if (this.#isIncomplete) return; // it was told
+    if (this.isIncomplete) return; // it was told
     this.#trouble.tell(this.#live === undefined ? 'append' : 'write', this.name, error);
     // what was removed since is not missed
     if (this.#live !== undefined && !this.#isRemoved) this.#lacksSomething();
   };
 
   #lacksSomething(): void {
-    this.#isIncomplete = this.#isRejecting = true;
+    this.isIncomplete = this.#isRejecting = true;
     this.#completeLater();
-  }
-
-  /** Whether the database lacks an update, which was rejected. */
-  get isIncomplete(): boolean {
-    return this.#isIncomplete;
   }
 
   /** Stores the whole document, if the database lacks something of it. */
   async #complete(): Promise<void> {
-    if (!this.#isIncomplete || this.#live === undefined) return;
+    if (!this.isIncomplete || this.#live === undefined) return;
     const rejections = this.#rejections;
     await this.#store(this.#live.state());
-    if (rejections === this.#rejections) this.#isIncomplete = false;
+    if (rejections === this.#rejections) this.isIncomplete = false;
   }
 
   #completeLater(): void {
-    if (this.#pause !== undefined) return;
-    this.#pause = new GrowingPause();
-    this.#completed = this.#completeAtLast(this.#pause);
+    this.completed ??= this.#completeAtLast();
   }
 
-  /** Resolves once the database lacks nothing that was rejected, which is tried from time to time, or the log is closed. */
-  get completed(): Promise<void> | undefined {
-    return this.#completed;
-  }
-
-  async #completeAtLast(pause: GrowingPause): Promise<void> {
-    while ((this.#isIncomplete || this.#isLost) && this.#closing === undefined) {
+  async #completeAtLast(): Promise<void> {
+    const pause = new GrowingPause();
+    this.#pause = pause;
+    while ((this.isIncomplete || this.#isLost || this.#isBehind) && this.#closing === undefined) {
       await pause.next();
-      try {
-        if (this.#isLost && this.#closing === undefined) await this.restore();
-        if (this.#closing === undefined) await this.#complete();
-      } catch {
-        // that it is incomplete was told when it began
-      }
+      await Promise.allSettled([this.#tryToComplete()]); // what it fails with was told when it began
     }
-    this.#pause = undefined;
+    this.completed = undefined;
+  }
+
+  async #tryToComplete(): Promise<void> {
+    const wasLost = this.#isLost;
+    if (wasLost) await Promise.allSettled([this.provider.close()]); // what it could not store was told
+    if (this.#closing !== undefined) return;
+    if (wasLost) {
+      this.provider = this.#open(); // one that was made before the lost one was closed would not have the store
+      this.#isLost = false;
+      this.#isBehind = this.#live !== undefined; // the other process may have changed it
+    }
+    await Promise.allSettled([this.#isBehind ? this.restore() : undefined, this.#complete()]);
   }
 
   /** One that is stored behind one that was not: there is room again. More of them say nothing new: the whole document may be too large. */
@@ -272,11 +269,7 @@ export class DocumentLog {
     }
   }
 
-  /**
-   * Resolves once all that was appended is stored; if some of that was rejected, the whole document.
-   *
-   * @throws why it could not be stored; it is tried again with the next call, and from time to time
-   */
+  /** Resolves once all that was appended is stored; if some of that was rejected, the whole document. Another call tries again. */
   async flush(): Promise<void> {
     const rejections = this.#rejections;
     try {
@@ -284,20 +277,16 @@ export class DocumentLog {
     } catch (error) {
       // whoever waits has waited for the server just now, for as long as he wanted to
       const isAway = (error as SDS_PersistenceError).code === 'connection-failed' && rejections !== this.#rejections;
-      if (!this.#isIncomplete || isAway) throw error;
+      if (!this.isIncomplete || isAway) throw error;
     }
     await this.#complete();
   }
 
   // ---- compaction ------------------------------------------------------------------------------------
 
-  #compactIfLong(isWaitedFor: boolean): void {
-    if (!this.#growth.isLong || this.#compacting !== undefined || this.#closing !== undefined) return;
-    void this.#compactByItself(isWaitedFor);
-  }
-
   /** No call rejects with what it fails with. */
   async #compactByItself(isWaitedFor: boolean): Promise<void> {
+    if (this.#compacting !== undefined || this.#closing !== undefined) return;
     try {
       await this.#begin(isWaitedFor);
     } catch (error) {
@@ -305,20 +294,11 @@ export class DocumentLog {
     }
   }
 
-  /**
-   * Merges all that is stored into a snapshot. Updates go on being appended meanwhile.
-   *
-   * @returns whether it was stored: not if another process has changed the store meanwhile
-   * @throws SDS_PersistenceError; nothing is changed. `closed` if the log is closed meanwhile
-   */
-  compact(): Promise<boolean> {
-    return keptAlive(this.#compactNext());
-  }
-
-  async #compactNext(): Promise<boolean> {
+  /** Merges all that is stored into a snapshot, which is not stored (`false`) if another process has changed the store meanwhile. */
+  async compact(): Promise<boolean> {
     // what becomes of one that was begun by itself is told elsewhere
-    while (this.#compacting !== undefined) await Promise.allSettled([this.#compacting]);
-    return this.#begin(true);
+    while (this.#compacting !== undefined) await keptAlive(Promise.allSettled([this.#compacting]));
+    return keptAlive(this.#begin(true));
   }
 
   async #begin(isWaitedFor: boolean): Promise<boolean> {
@@ -333,21 +313,16 @@ export class DocumentLog {
 
   async #compact(isWaitedFor: boolean): Promise<boolean> {
     const { patches } = this.#growth; // of which there are none once it has begun
-    const { store, merged } = await this.#loadMerged({ task: 'merge' }, isWaitedFor);
+    const { store, merged } = await this.#loadMerged({ task: 'merge', isWaitedFor });
     const hadMore = this.#growth.snapshotBytes > 0 || store.patches < patches;
-    if (store.snapshotClock === undefined && hadMore) this.#wasRemoved();
-    return merged === undefined || this.#replace(store, merged);
-  }
-
-  /** By another process: what was appended since can't be applied without what was before. */
-  #wasRemoved(): void {
-    this.#growth.snapshotBytes = 0;
-    if (this.#live !== undefined && !this.#isRemoved) void this.#store(this.#live.state());
-  }
-
-  async #replace(seen: LoadedStore, merged: Parcel): Promise<boolean> {
+    if (store.snapshotClock === undefined && hadMore) {
+      // another process has removed it: what was appended since can't be applied without what was before
+      this.#growth.snapshotBytes = 0;
+      if (this.#live !== undefined && !this.#isRemoved) void this.#store(this.#live.state());
+    }
+    if (merged === undefined) return true;
     try {
-      const isStored = await this.provider.compactByParcel(merged, seen, seen.upTo);
+      const isStored = await this.provider.compactByParcel(merged, store, store.upTo);
       if (isStored) this.#growth.snapshotBytes = merged.length;
       return isStored;
     } finally {
@@ -359,10 +334,10 @@ export class DocumentLog {
 
   /** Deletes all that is stored of it, records too. If the live document is changed after that, all of it is stored again. */
   async removeStored(): Promise<void> {
-    const wasIncomplete = this.#isIncomplete;
+    const wasIncomplete = this.isIncomplete;
     const rejections = this.#rejections;
     this.#isRemoved = this.#live !== undefined;
-    this.#isIncomplete = false;
+    this.isIncomplete = false;
     this.#lastStored = undefined; // whatever became of that
     this.#growth.beginAnew();
     this.#growth.snapshotBytes = 0;
@@ -375,11 +350,7 @@ export class DocumentLog {
     }
   }
 
-  /**
-   * Stores what is to be stored, and releases the store. Calling it again is the same call.
-   *
-   * @throws SDS_PersistenceError why it could not be stored, once all is released
-   */
+  /** Stores what is to be stored, and releases the store, also if it rejects. Calling it again is the same call. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -402,8 +373,4 @@ export class DocumentLog {
       await this.provider.close();
     }
   }
-}
-
-function updatesOf({ snapshotClock, patches }: StoreInParcel): number {
-  return snapshotClock === undefined ? patches : patches + 1;
 }

@@ -1,10 +1,12 @@
 /** The documents of one database: a log for each that is open. */
+import { faultOfBytes } from '../main/byte-argument.ts';
 import { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
 import { lastingName } from '../main/location.ts';
 import { later, Promise } from '../protocol/surroundings.ts';
 import { DocumentLog, type LiveDocument } from './document-log.ts';
 import type { Merging } from './merging.ts';
 import type { Settings } from './options.ts';
+import { refusal } from './refusal.ts';
 import { Trouble } from './trouble.ts';
 
 /** A log that was opened for a call is kept for the next one: for so long, and up to twice. */
@@ -27,21 +29,15 @@ export class Documents {
   readonly #kept = new Map<string, Kept>();
   readonly #open = new Set<DocumentLog>();
   #endSweeping = () => {};
-  #isClosed = false;
+  #closing: Promise<void> | undefined;
 
-  /**
-   * @param database - the path of an SQLite file, or a `postgres://` URL
-   * @param merging - of documents that are not open
-   * @throws SDS_PersistenceError `invalid-argument`, `open-failed`, as the provider's constructor
-   */
+  /** @param merging - of documents that are not open */
   constructor(database: string, settings: Settings, merging: Merging) {
     this.#database = lastingName(database);
     this.#settings = settings;
     this.#merging = merging;
-    this.#anchor = new SDS_DesktopPersistenceProvider(this.#database, '', {
-      ...settings.provider,
-      Ownership: 'shared',
-    });
+    const shared = { ...settings.provider, Ownership: 'shared' } as const;
+    this.#anchor = new SDS_DesktopPersistenceProvider(this.#database, '', shared);
     this.trouble = new Trouble(this.#anchor.statistics().Path, settings.onError);
   }
 
@@ -52,7 +48,7 @@ export class Documents {
 
   /** Opens the log of a document, to be closed by the caller. */
   open(name: string, merging: Merging, live?: LiveDocument): DocumentLog {
-    if (this.#isClosed) throw new SDS_PersistenceError('closed', `'${this.trouble.database}' is closed`);
+    if (this.isClosed) throw new SDS_PersistenceError('closed', `'${this.trouble.database}' is closed`);
     const provider = () => new SDS_DesktopPersistenceProvider(this.#database, name, this.#settings.provider);
     const log = new DocumentLog(name, provider, merging, this.trouble, live);
     this.#open.add(log);
@@ -66,6 +62,31 @@ export class Documents {
     } finally {
       this.#open.delete(log); // not before: whoever closes all of them waits for this one, too
     }
+  }
+
+  /** Stores an update of a document that need not be open. Nobody has to listen to the promise: a failure is told anyway. */
+  append(call: string, name: string, update: Uint8Array): Promise<void> {
+    try {
+      const fault = faultOfBytes(update, 'update');
+      if (fault !== undefined) throw refusal(call, name, fault);
+      return this.log(name).append(update);
+    } catch (error) {
+      return this.refused('append', name, error as SDS_PersistenceError);
+    }
+  }
+
+  /** Rejects with what is told anyway. */
+  refused(...[kind, name, error]: Parameters<Trouble['tell']>): Promise<never> {
+    this.trouble.tell(kind, name, error);
+    const refused = Promise.reject<never>(error);
+    refused.catch(() => undefined);
+    return refused;
+  }
+
+  /** Resolves once the logs of a document that are being closed are closed. */
+  async left(name: string): Promise<void> {
+    const closing = [...this.#open].filter((log) => log.name === name && log.isClosing);
+    await Promise.allSettled(closing.map((log) => log.close()));
   }
 
   /** The log of a document that need not be open, for one call; it is kept for the next one. */
@@ -101,7 +122,7 @@ export class Documents {
       for (const [name, kept] of this.#kept) {
         if (kept.calls === 0 && !kept.isUsed) {
           this.#kept.delete(name);
-          void this.#closeQuietly(kept.log);
+          void Promise.allSettled([this.close(kept.log)]); // what is not stored was told by the log
         }
         kept.isUsed = false;
       }
@@ -109,27 +130,22 @@ export class Documents {
     }, KEEP_MS);
   }
 
-  async #closeQuietly(log: DocumentLog): Promise<void> {
-    await Promise.allSettled([log.flush()]); // a failure is told by the log
-    try {
-      await this.close(log);
-    } catch (error) {
-      this.trouble.tell('write', log.name, error as SDS_PersistenceError);
-    }
-  }
-
   /** The names of all documents of which anything is stored, in the order of their UTF-8 bytes. */
   names(): Promise<string[]> {
     return this.#anchor.listStores();
   }
 
-  /**
-   * Waits for documents that are leaving, closes all logs, and releases the database.
-   *
-   * @throws the first failure, once all is released
-   */
-  async closeAll(leaving: readonly Promise<void>[]): Promise<void> {
-    this.#isClosed = true;
+  get isClosed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** Has documents leave, closes all logs, and releases the database, also if it rejects. Calling it again is the same call. */
+  closeAll(leave: () => readonly Promise<void>[] = () => []): Promise<void> {
+    this.#closing ??= this.#closeAll(leave());
+    return this.#closing;
+  }
+
+  async #closeAll(leaving: readonly Promise<void>[]): Promise<void> {
     const left = await Promise.allSettled(leaving);
     this.#endSweeping();
     this.#kept.clear();

@@ -9,31 +9,27 @@ const LEAST_BYTES = 64 * 1024;
 
 export class Growth {
   snapshotBytes = 0;
-  #patches = 0;
+  patches = 0;
   #bytes = 0;
-
-  get patches(): number {
-    return this.#patches;
-  }
 
   get isLong(): boolean {
     const mostPatches = Math.max(MOST_PATCHES, this.snapshotBytes / SNAPSHOT_BYTES_A_PATCH);
-    return this.#patches >= mostPatches || this.#bytes >= Math.max(LEAST_BYTES, this.snapshotBytes);
+    return this.patches >= mostPatches || this.#bytes >= Math.max(LEAST_BYTES, this.snapshotBytes);
   }
 
   appended({ byteLength }: Uint8Array): void {
-    this.#patches++;
+    this.patches++;
     this.#bytes += byteLength;
   }
 
   loaded({ snapshotBytes, patches, patchBytes }: StoreInParcel): void {
     this.snapshotBytes = snapshotBytes;
-    this.#patches = Math.max(this.#patches, patches);
+    this.patches = Math.max(this.patches, patches);
     this.#bytes = Math.max(this.#bytes, patchBytes);
   }
 
   /** With a compaction that begins: if it comes to nothing, it is tried again after as many patches again. */
   beginAnew(): void {
-    this.#patches = this.#bytes = 0;
+    this.patches = this.#bytes = 0;
   }
 }

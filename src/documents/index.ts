@@ -1,11 +1,12 @@
 /** Documents whose updates can be merged: what the adapters for each kind of them have in common. */
 export { DocumentLog, type LiveDocument } from './document-log.ts';
 export { Documents } from './documents.ts';
-export { inTurns } from './in-turns.ts';
+export { keptAlive } from './kept-alive.ts';
 export { LeftOut } from './left-out.ts';
-export { type Merging, mergeFailed, NoMergeModule } from './merging.ts';
-export { keptAlive, type MergeJob, merge } from './merging-thread.ts';
+export { inTurns, type Merging, mergeFailed, NoMergeModule } from './merging.ts';
+export { merge } from './merging-thread.ts';
 export { readDocumentOptions, readStorageOptions, type Settings, urlOf } from './options.ts';
 export { GrowingPause, mayPass } from './pause.ts';
+export { refusal } from './refusal.ts';
 export { Trouble } from './trouble.ts';
 export { Turns } from './turns.ts';

@@ -26,50 +26,29 @@ const LONGEST_MS = 300_000;
 export interface MergeJob extends MergeRequest {
   /** Of the thread; one that was started with others is replaced. */
   limits: MergingLimits;
-  /** Whether somebody waits: it comes before those that nobody waits for. */
-  isWaitedFor: boolean;
 }
 
 interface Thread {
   worker: Worker;
   limits: string;
   /** Settles the reply to what it was asked last. */
-  settle: Pick<PromiseWithResolvers<MergeReply>, 'resolve' | 'reject'> | undefined;
+  settle: PromiseWithResolvers<MergeReply> | undefined;
 }
 
 const turns = new Turns();
 let thread: Thread | undefined;
 let endsNot = () => {};
-/** How much somebody waits for. */
-let waitedFor = 0;
 
 /**
  * Carries out a merge, after those that were asked for before. Its parts are passed on once it begins.
  *
- * @throws NoMergeModule; SDS_PersistenceError `database-corrupt`, with what was thrown as its cause; `worker-lost` if the thread has
- *   ended, also for want of memory
+ * @throws NoMergeModule; `mergeFailed`; `worker-lost` if the thread has ended, also for want of memory
  */
 export async function merge(job: MergeJob): Promise<Parcel> {
-  const reply = await turns.take(job.isWaitedFor, () => replyTo(job));
+  const reply = await turns.take(job.order.isWaitedFor, () => replyTo(job));
   if ('merged' in reply) return reply.merged;
-  throw reply.missing ? new NoMergeModule(reply.failure.message) : mergeFailed(reviveCause(reply.failure));
-}
-
-/** Keeps the process alive until what a merge is part of is done. */
-export async function keptAlive<T>(work: Promise<T>): Promise<T> {
-  waitedFor++;
-  stayAlive();
-  try {
-    return await work;
-  } finally {
-    waitedFor--;
-    stayAlive();
-  }
-}
-
-function stayAlive(): void {
-  if (waitedFor > 0) thread?.worker.ref();
-  else thread?.worker.unref();
+  const reason = reviveCause(reply.failure);
+  throw reply.missing ? new NoMergeModule(reason) : mergeFailed(reason);
 }
 
 async function replyTo({ source, order, parts, limits }: MergeJob): Promise<MergeReply> {
@@ -102,20 +81,20 @@ function start(resourceLimits: MergingLimits, limits: string): Thread {
     if (thread === started) thread = undefined;
     started.settle?.reject(reason);
   });
+  worker.unref(); // behind the listeners, which count
   return started;
 }
 
 /** Rejects with why the thread has ended, or with nothing. @throws if it can't be asked: then no reply is expected */
 function ask(asked: Thread, request: MergeRequest): Promise<MergeReply> {
-  stayAlive();
   asked.worker.postMessage(request, [request.parts.port]);
-  const { promise, resolve, reject } = Promise.withResolvers<MergeReply>();
-  asked.settle = { resolve, reject };
+  const reply = Promise.withResolvers<MergeReply>();
+  asked.settle = reply;
   endsNot = later(() => {
     end(); // first of all: what comes next has another thread
-    reject(new Error(`not within ${LONGEST_MS / 1000} seconds`));
+    reply.reject(new Error(`not within ${LONGEST_MS / 1000} seconds`));
   }, LONGEST_MS);
-  return promise;
+  return reply.promise;
 }
 
 function end(): void {

@@ -1,26 +1,58 @@
 /** What merges documents, and how it fails. */
 import { SDS_PersistenceError } from '../main/index.ts';
 import type { MergeOrder } from '../protocol/merging.ts';
-import type { Parcel } from '../protocol/parcel.ts';
+import { discard, type Parcel } from '../protocol/parcel.ts';
 import type { Promise } from '../protocol/surroundings.ts';
+import type { Turns } from './turns.ts';
 
 /** There is no module to merge with. */
-export class NoMergeModule extends Error {}
+export class NoMergeModule extends SDS_PersistenceError {
+  constructor(reason: Error) {
+    super('invalid-argument', notMerged(reason), { cause: reason });
+  }
+}
 
 /** Of what a merge has thrown. */
 export function mergeFailed(reason: Error): SDS_PersistenceError {
-  const message = `a document's updates could not be merged (${reason.message}); all of them are stored as they are`;
-  return new SDS_PersistenceError('database-corrupt', message, { cause: reason });
+  return new SDS_PersistenceError('database-corrupt', notMerged(reason), { cause: reason });
 }
+
+const notMerged = ({ message }: Error) =>
+  `a document's updates could not be merged (${message}); all of them are stored as they are`;
 
 /** Merges the updates of a kind of documents. */
 export interface Merging {
   /**
    * @param load - called when its turn has come, and again if the first attempt finds no module: brings the parts, in any order, or
    *   nothing if there is nothing to do
-   * @param isWaitedFor - whether somebody waits for it: it comes before the rest. Only `keptAlive` has the process live until it is done
    * @returns the caller's to open, to pass on or to discard; nothing if there was nothing to do
-   * @throws SDS_PersistenceError, as `load` does; NoMergeModule
+   * @throws SDS_PersistenceError, as `load` does
    */
-  run(order: MergeOrder, load: () => Promise<Parcel | undefined>, isWaitedFor: boolean): Promise<Parcel | undefined>;
+  run(order: MergeOrder, load: () => Promise<Parcel | undefined>): Promise<Parcel | undefined>;
+}
+
+type Merge = (order: MergeOrder, parts: Parcel) => Promise<Parcel>;
+
+/** Loads and merges one document at a time. If `merge` throws `NoMergeModule`, it may find another way the next time. */
+export function inTurns(turns: Turns, merge: Merge): Merging {
+  const run: Merging['run'] = async (order, load) => {
+    const parts = await load();
+    if (parts === undefined) return undefined;
+    try {
+      return await merge(order, parts);
+    } finally {
+      discard(parts);
+    }
+  };
+  return {
+    run: (order, load) =>
+      turns.take(order.isWaitedFor, async () => {
+        try {
+          return await run(order, load);
+        } catch (error) {
+          if (!(error instanceof NoMergeModule)) throw error;
+          return await run(order, load);
+        }
+      }),
+  };
 }

@@ -42,24 +42,17 @@ const acceptedLimits: Record<keyof MergingLimits, Acceptance> = {
   stackSizeMb: megabytes(1),
 };
 
-export interface StorageSettings {
+export interface Settings {
   provider: SDS_ProviderOptions;
   onError: OnError | undefined;
-}
-
-export interface Settings extends StorageSettings {
   limits: MergingLimits;
 }
 
-/**
- * Reads the options, and those of `own`, which are returned as they are.
- *
- * @throws SDS_PersistenceError `invalid-argument`
- */
+/** Reads the options, and those of `own`, which are returned as they are. */
 export function readStorageOptions<Own extends object>(
   options: Own & StorageOptions & { onError?: OnError },
   own: Readonly<Record<keyof Own, Acceptance>>,
-): StorageSettings & { own: Own } {
+): Omit<Settings, 'limits'> & { own: Own } {
   const checked = checkOptions(options, { ...accepted, ...own });
   if (typeof checked === 'string') throw new SDS_PersistenceError('invalid-argument', checked);
   const provider = Object.entries(passedOn).flatMap(([name, theirs]) =>
@@ -72,15 +65,19 @@ export function readStorageOptions<Own extends object>(
   };
 }
 
-/** The same for documents that are merged. */
+/** The same for documents that are merged; `needed` is one of `own`. */
 export function readDocumentOptions<Own extends object>(
   options: Own & DocumentOptions,
   own: Readonly<Record<keyof Own, Acceptance>>,
+  needed: keyof Own & string,
 ): Settings & { own: Own } {
   const settings = readStorageOptions<Own & Pick<DocumentOptions, 'resourceLimits'>>(options, {
     ...own,
     resourceLimits: anObject,
   });
+  if (settings.own[needed] === undefined) {
+    throw new SDS_PersistenceError('invalid-argument', `the option ${needed} is missing: ${own[needed].what}`);
+  }
   const limits = checkOptions(settings.own.resourceLimits ?? {}, acceptedLimits);
   if (typeof limits === 'string') throw new SDS_PersistenceError('invalid-argument', `resourceLimits: ${limits}`);
   return {

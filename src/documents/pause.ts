@@ -1,7 +1,7 @@
 /** Pauses between attempts, each longer than the one before. */
-import { MessageChannel } from 'node:worker_threads';
 import { SDS_PersistenceError, type SDS_PersistenceErrorCode } from '../main/index.ts';
 import { later, Promise } from '../protocol/surroundings.ts';
+import { keptAlive } from './kept-alive.ts';
 
 const FIRST_MS = 1000;
 const LONGEST_MS = 30_000;
@@ -27,29 +27,17 @@ export class GrowingPause {
   /** The process may end meanwhile, but where somebody waits for what comes after, and that is not in vain (`mayPass`). */
   next(keepsAlive = false): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const letGo = keepsAlive ? stayAlive() : () => {};
-    const end = () => {
-      letGo();
-      resolve();
-    };
-    const stop = later(end, this.#ms);
+    const stop = later(resolve, this.#ms);
     this.#end = () => {
       stop();
-      end();
+      resolve();
     };
     this.#ms = Math.min(2 * this.#ms, LONGEST_MS);
-    return promise;
+    return keepsAlive ? keptAlive(promise) : promise;
   }
 
   /** Ends the one that there is now. */
   end(): void {
     this.#end();
   }
-}
-
-/** A port that somebody listens to keeps the process alive. */
-function stayAlive(): () => void {
-  const { port1 } = new MessageChannel();
-  port1.on('message', () => {});
-  return () => port1.close();
 }

@@ -1,30 +1,21 @@
 /** Tells of what goes wrong where no call of the program waits for it: on channels, and once each as a process warning. */
 import { outsideOfCalls } from '../main/async-context.ts';
 import type { SDS_PersistenceError } from '../main/index.ts';
-import { tell, type told } from '../main/observe/channels.ts';
+import { tell } from '../main/observe/channels.ts';
 import { note } from '../main/observe/notes.ts';
 import type { OnError } from '../protocol/document-options.ts';
 
-interface Kind {
-  channel: keyof typeof told;
-  code: string;
-  what: string;
-}
-
 const kinds = {
-  /** An update was not stored. */
   write: { channel: 'write-failed', code: 'SDS_WRITE_FAILED', what: 'an update of it is not stored yet' },
-  /** The same without a document in memory, which could be stored as a whole later. */
+  /** Without a document in memory, which could be stored as a whole later. */
   append: {
     channel: 'write-failed',
     code: 'SDS_WRITE_FAILED',
     what: 'an update of it was not stored: append it again',
   },
-  /** The stored state could not be loaded. */
   load: { channel: 'load-failed', code: 'SDS_LOAD_FAILED', what: 'what is stored of it is not loaded yet' },
-  /** Its updates could not be merged, in part or at all. */
   merge: { channel: 'merge-failed', code: 'SDS_MERGE_FAILED', what: 'its updates stay as they are' },
-} as const satisfies Record<string, Kind>;
+} as const;
 
 export class Trouble {
   /** As messages name it. */

@@ -1,13 +1,8 @@
 /** Who comes next, where one can be served at a time. */
 import { Promise } from '../protocol/surroundings.ts';
 
-interface Waiting {
-  isWaitedFor: boolean;
-  begin: () => void;
-}
-
 export class Turns {
-  readonly #waiting: Waiting[] = [];
+  readonly #waiting: { isWaitedFor: boolean; begin: () => void }[] = [];
   #isTaken = false;
 
   /** Does some work when its turn has come: what somebody waits for comes before the rest. */

@@ -1,24 +1,23 @@
 /** Documents of Hocuspocus on SQLite or PostgreSQL. */
-import { type DocumentLog, Documents, type Merging, readDocumentOptions, urlOf } from '../documents/index.ts';
+import { type DocumentLog, Documents, type Merging, readDocumentOptions, refusal, urlOf } from '../documents/index.ts';
 import { faultOfBytes } from '../main/byte-argument.ts';
 import { SDS_PersistenceError, type SDS_ProviderOptions } from '../main/index.ts';
-import { describe, oneOf } from '../main/option-checks.ts';
+import { type Acceptance, describe, oneOf } from '../main/option-checks.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
-import type { Yjs as MergingYjs } from '../protocol/merging-yjs.ts';
 import { discard } from '../protocol/parcel.ts';
 import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
 import { nextTurn, Promise } from '../protocol/surroundings.ts';
 import { faultOfUpdate } from '../yjs/fault-of-update.ts';
 import { YjsMerging } from '../yjs/merging.ts';
-import { dropsDeleted, type YjsDoc } from '../yjs/yjs.ts';
+import { dropsDeleted, type YjsDoc, type YjsModule } from '../yjs/yjs.ts';
 import { type YjsOptions, yjsOptions } from '../yjs/yjs-options.ts';
-import type { DocumentPayload, HocuspocusDocument } from './hocuspocus.ts';
+import type { DocumentPayload } from './hocuspocus.ts';
 import { OpenDocument } from './open-document.ts';
-import { checkYjs, findYjs, madeBy, type Yjs } from './server-yjs.ts';
+import { findYjs, madeBy } from './server-yjs.ts';
 
-interface OwnOptions extends Omit<YjsOptions<YjsDoc>, 'Y'> {
+interface OwnOptions extends YjsOptions<YjsDoc> {
   /** The module `yjs` of the server. Without it, the one that has made its documents is looked for. */
-  Y?: Yjs;
+  Y?: YjsModule<YjsDoc>;
   /** The path of an SQLite file, which is made if it is not there, or a `postgres://` URL. */
   database: string;
 }
@@ -29,11 +28,8 @@ interface OwnOptions extends Omit<YjsOptions<YjsDoc>, 'Y'> {
  */
 export type HocuspocusPersistenceOptions = OwnOptions & DocumentOptions;
 
-/** The Yjs of the documents, and what merges them. */
-interface Found {
-  Y: Yjs;
-  merging: YjsMerging;
-}
+/** It has the Yjs of the documents, and merges them. */
+type ServerMerging = YjsMerging<YjsModule<YjsDoc>>;
 
 /**
  * Keeps the documents of a Hocuspocus server in an SQLite file, or a PostgreSQL database: an extension, which takes the place
@@ -61,66 +57,44 @@ export class HocuspocusPersistence {
    */
   readonly priority = 1001;
   readonly #documents: Documents;
-  readonly #options: OwnOptions;
-  readonly #makeMerging: (Y: Yjs, url: string | undefined) => YjsMerging;
+  readonly #mergingBy: (Y: YjsModule<YjsDoc>, url: string | undefined) => ServerMerging;
+  readonly #isHandedIn: boolean;
   /** Of documents that are not open. */
   readonly #ofClosed: Merging;
   readonly #takesFromRedis: boolean;
-  readonly #open = new Map<HocuspocusDocument, OpenDocument>();
-  /** Not in the server any more, but not released yet. */
-  readonly #leaving = new Set<OpenDocument>();
-  #found: Promise<Found> | undefined;
-  #destroying: Promise<void> | undefined;
+  readonly #open = new Map<YjsDoc, OpenDocument>();
+  #merging: ServerMerging | undefined;
 
   /**
    * @throws SDS_PersistenceError `invalid-argument`; `open-failed` for a relative path without a working directory. What else
    *   may be wrong with a file, `listen` of the server tells, and each load
    */
   constructor(options: HocuspocusPersistenceOptions) {
-    const settings = readDocumentOptions<OwnOptions>(options, {
-      ...yjsOptions,
-      database: { what: 'a path or a postgres:// URL', test: (value) => typeof value === 'string' },
-    });
-    this.#options = settings.own;
-    const { database, gc = true } = settings.own;
-    if (database === undefined) {
-      throw new SDS_PersistenceError(
-        'invalid-argument',
-        "the option database is missing, as in { database: './documents.db' }",
-      );
-    }
+    const settings = readDocumentOptions<OwnOptions>(options, ownOptions, 'database');
+    const { database, Y, yjs, gc = true } = settings.own;
     this.#takesFromRedis = settings.provider.Ownership !== 'shared';
     const trouble = () => this.#documents.trouble;
-    this.#makeMerging = (Y, url) => new YjsMerging(Y as unknown as MergingYjs, url, settings.limits, trouble);
-    this.#ofClosed = { run: async (...task) => (await this.#find(undefined)).merging.of(gc).run(...task) };
-    this.#documents = new Documents(
-      database,
-      { ...settings, provider: patient(database, settings.provider) },
-      this.#ofClosed,
-    );
+    this.#mergingBy = (Y, url) => new YjsMerging(Y, urlOf(yjs) ?? url, settings.limits, trouble);
+    this.#isHandedIn = Y !== undefined;
+    if (Y !== undefined) this.#merging = this.#mergingBy(Y, undefined);
+    this.#ofClosed = { run: async (...task) => (await this.#find(undefined)).of(gc).run(...task) };
+    const provider = patient(database, settings.provider);
+    this.#documents = new Documents(database, { ...settings, provider }, this.#ofClosed);
   }
 
   /** @param document - which it has to have made, if there is one already */
-  async #find(document: YjsDoc | undefined): Promise<Found> {
-    const { Y, yjs } = this.#options;
-    if (Y !== undefined && document !== undefined) checkYjs(Y, document);
-    this.#found ??= this.#searched(Y, urlOf(yjs), document);
-    const finding = this.#found;
-    try {
-      const found = await finding;
-      if (document === undefined || madeBy(found.Y, document)) return found;
-    } catch (error) {
-      this.#found = undefined; // it may be there the next time
-      throw error;
+  async #find(document: YjsDoc | undefined): Promise<ServerMerging> {
+    const isFound = () => madeBy(this.#merging?.Y, document);
+    if (!isFound()) {
+      if (this.#isHandedIn) {
+        const message =
+          "the option Y is another Yjs than the one that the server's documents are made by: there must be one";
+        throw new SDS_PersistenceError('invalid-argument', message);
+      }
+      const { Y, url } = await findYjs(document);
+      if (!isFound()) this.#merging = this.#mergingBy(Y, url); // else another call has found it meanwhile
     }
-    // it was found before there was a document to tell which it is
-    if (this.#found === finding) this.#found = undefined;
-    return this.#find(document);
-  }
-
-  async #searched(Y: Yjs | undefined, url: string | undefined, document: YjsDoc | undefined): Promise<Found> {
-    const found = Y === undefined ? await findYjs(document) : { Y, url };
-    return { Y: found.Y, merging: this.#makeMerging(found.Y, url ?? found.url) };
+    return this.#merging as ServerMerging;
   }
 
   // ---- hooks of the server --------------------------------------------------------------------------
@@ -144,10 +118,11 @@ export class HocuspocusPersistence {
     const { instance, document, documentName: name } = payload;
     // whichever extension fails: the server drops the document without a word, and its timer goes on
     void this.#destroyUnless(instance.loadingDocuments.get(name), document);
-    const { Y, merging } = await this.#find(document);
-    await this.#left(name);
-    const ofIt = merging.of(dropsDeleted(document));
-    const open = new OpenDocument(name, document, Y, this.#documents, ofIt, this, this.#takesFromRedis);
+    const ofAll = await this.#find(document);
+    await this.#documents.left(name);
+    const merging = ofAll.of(dropsDeleted(document));
+    const opening = { name, doc: document, Y: ofAll.Y, documents: this.#documents, merging, origin: this };
+    const open = new OpenDocument(opening, this.#takesFromRedis);
     this.#open.set(document, open);
     document.on('destroy', () => void this.#release(open));
     try {
@@ -158,7 +133,7 @@ export class HocuspocusPersistence {
     }
   }
 
-  async #destroyUnless(loading: PromiseLike<unknown> | undefined, document: HocuspocusDocument): Promise<void> {
+  async #destroyUnless(loading: PromiseLike<unknown> | undefined, document: YjsDoc): Promise<void> {
     try {
       await loading;
     } catch {
@@ -177,7 +152,7 @@ export class HocuspocusPersistence {
     const { instance, document } = payload;
     const open = this.#open.get(document);
     try {
-      await open?.store();
+      await open?.log.flush(); // what waits for other updates, and what other servers store, has time until it is unloaded
     } catch (error) {
       if (this.#isLasting(error)) {
         instance.closeConnections(payload.documentName); // their clients go where it belongs
@@ -186,13 +161,13 @@ export class HocuspocusPersistence {
         const tell = () => void instance.storeDocumentHooks(document as never, payload as never, true);
         void open?.onceStored(tell, true);
       }
-      throw this.#destroying === undefined ? error : destroyedBefore(payload.documentName, error);
+      throw this.#documents.isClosed ? destroyedBefore(payload.documentName, error) : error;
     }
   }
 
   /** Whether a document that could not be stored never will be, from here. */
   #isLasting(error: unknown): boolean {
-    return this.#destroying !== undefined || (error instanceof SDS_PersistenceError && error.code === 'fenced');
+    return this.#documents.isClosed || (error instanceof SDS_PersistenceError && error.code === 'fenced');
   }
 
   /** Once the hook that asks for it is over; else its clients would find it as they have left it. */
@@ -219,7 +194,7 @@ export class HocuspocusPersistence {
 
   /** Resolves once the document is released. */
   async afterUnloadDocument({ documentName }: { documentName: string }): Promise<void> {
-    await this.#left(documentName);
+    await this.#documents.left(documentName);
   }
 
   /** As `destroy()`. */
@@ -227,15 +202,8 @@ export class HocuspocusPersistence {
     return this.destroy();
   }
 
-  async #left(name: string): Promise<void> {
-    await Promise.all([...this.#leaving].filter((open) => open.name === name).map((open) => open.leaveQuietly()));
-  }
-
   async #release(open: OpenDocument): Promise<void> {
-    if (!this.#open.delete(open.document) || this.#destroying !== undefined) return;
-    this.#leaving.add(open);
-    await open.leaveQuietly();
-    this.#leaving.delete(open);
+    if (this.#open.delete(open.doc) && !this.#documents.isClosed) await open.leaveQuietly();
   }
 
   // ---- for programs ---------------------------------------------------------------------------------
@@ -253,7 +221,7 @@ export class HocuspocusPersistence {
    * @throws SDS_PersistenceError what a write fails with; `fenced` if the document is open on another server
    */
   async delete(name: string): Promise<void> {
-    await this.#left(name); // which may store it yet
+    await this.#documents.left(name); // which may store it yet
     const open = [...this.#open.values()].filter((one) => one.name === name);
     if (open.length === 0) return this.#opened(name, (log) => log.removeStored());
     await Promise.all(open.map((one) => one.removeStored()));
@@ -271,15 +239,11 @@ export class HocuspocusPersistence {
    *   document is open on another server
    */
   async add(name: string, state: Uint8Array, existing: 'skip' | 'merge' = 'skip'): Promise<boolean> {
-    const refuse = (fault: string | undefined) => {
-      if (fault === undefined) return;
-      throw new SDS_PersistenceError('invalid-argument', `add (${JSON.stringify(name)}): ${fault}`);
-    };
-    refuse(
+    const fault =
       faultOfBytes(state, 'state') ??
-        (state.byteLength === 0 ? 'state has no bytes, which is no update' : undefined) ??
-        (existings.test(existing) ? undefined : `existing must be ${existings.what}, not ${describe(existing)}`),
-    );
+      (state.byteLength === 0 ? 'state has no bytes, which is no update' : undefined) ??
+      (existings.test(existing) ? undefined : `existing must be ${existings.what}, not ${describe(existing)}`);
+    if (fault !== undefined) throw refusal('add', name, fault);
     const own = Uint8Array.from(state);
     return this.#opened(name, async (log) => {
       const { parcel, snapshotClock, patches } = await log.provider.loadParcel();
@@ -287,7 +251,7 @@ export class HocuspocusPersistence {
       const isThere = snapshotClock !== undefined || patches > 0;
       if (isThere && existing === 'skip') return false;
       const fault = await faultOfUpdate(this.#ofClosed, own);
-      refuse(fault === undefined ? undefined : `state ${fault}`);
+      if (fault !== undefined) throw refusal('add', name, `state ${fault}`);
       if (!isThere) {
         const nothing = { SnapshotClock: undefined, Patches: [], LastClock: 0 };
         if (await log.provider.compactStore(own, nothing)) return true;
@@ -315,13 +279,7 @@ export class HocuspocusPersistence {
    * @throws SDS_PersistenceError once all is released: the first failure
    */
   destroy(): Promise<void> {
-    this.#destroying ??= this.#destroy();
-    return this.#destroying;
-  }
-
-  async #destroy(): Promise<void> {
-    const open = [...this.#open.values(), ...this.#leaving];
-    await this.#documents.closeAll(open.map((one) => one.leave()));
+    return this.#documents.closeAll(() => [...this.#open.values()].map((one) => one.leave()));
   }
 
   /** The same as `destroy()`, for `await using`. */
@@ -329,6 +287,11 @@ export class HocuspocusPersistence {
     return this.destroy();
   }
 }
+
+const ownOptions: Record<keyof OwnOptions, Acceptance> = {
+  ...yjsOptions,
+  database: { what: 'a path or a postgres:// URL', test: (value) => typeof value === 'string' },
+};
 
 const existings = oneOf('skip', 'merge');
 

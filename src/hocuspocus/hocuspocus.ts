@@ -1,9 +1,6 @@
 /** What is used of Hocuspocus 4, in its own words. It is not imported: who has it hands it over with each hook. */
 import type { YjsDoc } from '../yjs/yjs.ts';
 
-/** A document of the server's. */
-export type HocuspocusDocument = YjsDoc;
-
 /** The server: the class `Hocuspocus`. */
 export interface HocuspocusServer {
   /** Each resolves, or rejects, with the loading of a document. */
@@ -15,7 +12,7 @@ export interface HocuspocusServer {
 
 export interface DocumentPayload {
   instance: HocuspocusServer;
-  document: HocuspocusDocument;
+  document: YjsDoc;
   documentName: string;
 }
 

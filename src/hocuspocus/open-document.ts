@@ -1,20 +1,11 @@
 /** A document that the server has open: what is stored is applied to it, and each change of it is stored. */
-import { type DocumentLog, type Documents, type Merging, mergeFailed } from '../documents/index.ts';
 import type { SDS_PersistenceError } from '../main/index.ts';
-import { Pending } from '../yjs/pending.ts';
-import { EMPTY_BYTES } from '../yjs/yjs.ts';
-import { type HocuspocusDocument, isFromRedis } from './hocuspocus.ts';
-import type { Yjs } from './server-yjs.ts';
+import { type Opening, StoredDocument } from '../yjs/stored-document.ts';
+import type { YjsDoc } from '../yjs/yjs.ts';
+import { isFromRedis } from './hocuspocus.ts';
 
-export class OpenDocument {
-  readonly name: string;
-  readonly document: HocuspocusDocument;
-  readonly log: DocumentLog;
-  readonly #Y: Yjs;
-  readonly #documents: Documents;
-  readonly #origin: object;
+export class OpenDocument extends StoredDocument<YjsDoc> {
   readonly #takesFromRedis: boolean;
-  readonly #pending: Pending;
   #callback: (() => void) | undefined;
   /** Transactions that began while something waited, which they may make part of the document. */
   readonly #mayIntegrate = new WeakSet<object>();
@@ -22,72 +13,37 @@ export class OpenDocument {
   #leavesSomething = false;
   /** The state vector of what nobody else has to store. */
   #settled: Uint8Array | undefined;
-  #leaving: Promise<void> | undefined;
 
-  /**
-   * @param origin - by which changes are known that come from the database
-   * @param takesFromRedis - whether changes of other servers are stored, too
-   */
-  constructor(
-    name: string,
-    document: HocuspocusDocument,
-    Y: Yjs,
-    documents: Documents,
-    merging: Merging,
-    origin: object,
-    takesFromRedis: boolean,
-  ) {
-    this.name = name;
-    this.document = document;
-    this.#pending = new Pending(document);
-    this.#Y = Y;
-    this.#documents = documents;
-    this.#origin = origin;
+  /** @param takesFromRedis - whether changes of other servers are stored, too */
+  constructor(opening: Opening<YjsDoc>, takesFromRedis: boolean) {
+    super(opening);
     this.#takesFromRedis = takesFromRedis;
-    if (!takesFromRedis) document.on('beforeTransaction', this.#onTransaction);
-    const live = {
-      apply: (updates: readonly Uint8Array[]) => this.#pending.applied(() => this.#apply(updates), this.#appendAll),
-      state: () => this.#state(),
-    };
-    this.log = documents.open(name, merging, live);
-    document.on('update', this.#onUpdate); // in the turn of the change: before anybody else hears of it
-    const before = this.#state();
-    if (before.byteLength > EMPTY_BYTES) void this.log.append(before);
-    this.#pending.isStored();
+    if (!takesFromRedis) this.doc.on('beforeTransaction', this.#onTransaction);
   }
-
-  #state(): Uint8Array {
-    return this.#Y.encodeStateAsUpdate(this.document);
-  }
-
-  #appendAll = (): void => void this.log.append(this.#state());
 
   #onTransaction = (transaction: object): void => {
-    if (this.#pending.isNew) this.#mayIntegrate.add(transaction);
+    if (this.lacksWaiting) this.#mayIntegrate.add(transaction);
   };
 
-  #onUpdate = (update: Uint8Array, origin: unknown, _: unknown, transaction: object): void => {
-    if (origin === this.#origin) return;
+  protected changed(update: Uint8Array, origin: unknown, transaction: object): void {
     const isOfOthers = !this.#takesFromRedis && isFromRedis(origin) && !this.#mayIntegrate.has(transaction);
     if (isOfOthers) this.#leavesSomething = true;
-    else void this.log.append(update);
-  };
+    else this.append(update);
+  }
 
-  /** @throws SDS_PersistenceError `database-corrupt` if a part can't be applied: the document would not be what it was */
-  #apply(updates: readonly Uint8Array[]): void {
-    try {
-      this.document.transact(() => {
-        for (const update of updates) this.#Y.applyUpdate(this.document, update, this.#origin);
-      }, this.#origin);
-    } catch (error) {
-      throw mergeFailed(error as Error);
-    }
+  protected override apply(updates: readonly Uint8Array[]): void {
+    super.apply(updates);
     this.#isSettled();
+  }
+
+  /** The document would not be what it was. */
+  protected isNotApplied(error: SDS_PersistenceError): void {
+    throw error;
   }
 
   #isSettled(): void {
     this.#leavesSomething = false;
-    this.#settled = this.#Y.encodeStateVector(this.document as never);
+    this.#settled = this.Y.encodeStateVector(this.doc as never);
   }
 
   /**
@@ -95,29 +51,23 @@ export class OpenDocument {
    * other servers: what was changed here may build on it.
    */
   #appendRest(): void {
-    if (!this.#pending.isNew && !this.#leavesSomething) return;
-    void this.log.append(this.#Y.encodeStateAsUpdate(this.document, this.#settled));
-    this.#pending.isStored();
+    if (!this.lacksWaiting && !this.#leavesSomething) return;
+    this.append(this.Y.encodeStateAsUpdate(this.doc, this.#settled));
+    this.waitingIsStored();
     this.#isSettled();
   }
 
-  /** Resolves once all of it is stored, but for what waits for other updates, and what other servers store. */
-  store(): Promise<void> {
-    return this.log.flush();
-  }
-
-  /** The same with these. */
+  /** Resolves once all of it is stored, with what waits for other updates, and what was left to other servers. */
   async storeAll(): Promise<void> {
     this.#appendRest();
-    await this.store();
+    await this.log.flush();
   }
 
-  /** See `DocumentLog.removeStored`. */
-  async removeStored(): Promise<void> {
+  override async removeStored(): Promise<void> {
     const leftSomething = this.#leavesSomething;
     this.#leavesSomething = false;
     try {
-      await this.#pending.removedWith(this.log.removeStored());
+      await super.removeStored();
     } catch (error) {
       this.#leavesSomething ||= leftSomething;
       throw error;
@@ -135,32 +85,22 @@ export class OpenDocument {
     await this.log.completed;
     const last = this.#callback;
     this.#callback = undefined;
-    if (this.#leaving === undefined) last?.();
+    if (!this.isLeaving) last?.();
   }
 
-  /**
-   * Stores what is to be stored, and releases the store. Calling it again is the same call. Where the document lives on, a change of it
-   * is rejected after that (`closed`), which `store` says.
-   *
-   * @throws SDS_PersistenceError if something could not be stored, once all is released
-   */
-  leave(): Promise<void> {
-    this.#leaving ??= this.#leave();
-    return this.#leaving;
-  }
-
-  async #leave(): Promise<void> {
+  /** Where the document lives on, a change of it is rejected after that (`closed`), which its log says. */
+  protected async release(): Promise<void> {
     this.#appendRest(); // which came since, or nobody has unloaded the document
-    await this.#documents.close(this.log);
+    await this.documents.close(this.log);
   }
 
   /** The same for a document that ends as well. Nobody can be told but by `onError`. */
   async leaveQuietly(): Promise<void> {
-    this.document.off('update', this.#onUpdate);
+    this.doc.off('update', this.onUpdate);
     try {
       await this.leave();
     } catch (error) {
-      this.#documents.trouble.tell('write', this.name, error as SDS_PersistenceError);
+      this.documents.trouble.tell('write', this.name, error as SDS_PersistenceError);
     }
   }
 }

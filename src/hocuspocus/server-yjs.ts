@@ -1,7 +1,4 @@
-/**
- * Finds the Yjs that the server uses. There may be several in reach, and the one that a document is made by is the only one that
- * may be applied to it; to load another one has Yjs complain.
- */
+/** Finds the Yjs that the server uses: of those in reach, only the one that a document is made by may be applied to it. */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -9,53 +6,27 @@ import { SDS_PersistenceError } from '../main/index.ts';
 import { placesToLookFrom } from '../main/location.ts';
 import type { YjsDoc, YjsModule } from '../yjs/yjs.ts';
 
-/** What is used of it here; the module itself has to be one, of whatever classes. */
-export interface Yjs extends Pick<YjsModule<YjsDoc>, 'Doc' | 'applyUpdate' | 'encodeStateAsUpdate'> {
-  /** It takes other things as well, of which the compiler then says that they are no documents. */
-  encodeStateVector(doc: never): Uint8Array;
-}
-
-export interface FoundYjs {
-  Y: Yjs;
-  /** Of the module, for other threads; `undefined` if they have to look for it. */
-  url: string | undefined;
-}
-
-interface Candidate {
-  /** What is loaded by `require`, if it is. */
-  required: unknown;
-  /** What is loaded by `require`, and by `import`. */
-  requireUrl: string;
-  importUrl: string;
-}
-
-/** @throws SDS_PersistenceError `invalid-argument` if the Yjs that was handed in is not the one of the document */
-export function checkYjs(Y: Yjs, document: YjsDoc): void {
-  if (madeBy(Y, document)) return;
-  const message = "the option Y is another Yjs than the one that the server's documents are made by: there must be one";
-  throw new SDS_PersistenceError('invalid-argument', message);
-}
-
 /**
  * @param document - which it has made; `undefined` if there is none yet, then it is the one that is found first
+ * @returns it, and its URL for other threads
  * @throws SDS_PersistenceError `invalid-argument` if it is not to be found: it has to be handed in
  */
-export async function findYjs(document: YjsDoc | undefined): Promise<FoundYjs> {
+export async function findYjs(document: YjsDoc | undefined): Promise<{ Y: YjsModule<YjsDoc>; url: string }> {
   const [ownPlace = '', ...places] = placesToLookFrom();
   // a package that is linked lies beside others than the program's
   const candidates = [...places, ownPlace].flatMap(candidatesFrom);
+  // first of all what is loaded: to load another one has Yjs complain
   for (const { required, requireUrl } of candidates) {
     if (madeBy(required, document)) return { Y: required, url: requireUrl };
   }
-  const failed: unknown[] = [];
+  let options: { cause: unknown } | undefined;
   const looked = [`looked from ${placesToLookFrom().join(', ')}`];
   for (const importUrl of new Set(candidates.map((candidate) => candidate.importUrl))) {
     try {
       const imported: unknown = await import(/* webpackIgnore: true */ /* @vite-ignore */ importUrl);
       if (madeBy(imported, document)) return { Y: imported, url: importUrl };
     } catch (error) {
-      // there may be another one
-      failed.push(error);
+      options ??= { cause: error }; // there may be another one
       looked.push(`${importUrl} could not be loaded: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
@@ -63,40 +34,35 @@ export async function findYjs(document: YjsDoc | undefined): Promise<FoundYjs> {
     'invalid-argument',
     `the Yjs that the server's documents are made by was not found (${looked.join('; ')}): ` +
       'hand it in, as in new HocuspocusPersistence({ database, Y })',
-    failed.length === 0 ? undefined : { cause: failed[0] },
+    options,
   );
 }
 
-export function madeBy(Y: unknown, document: YjsDoc | undefined): Y is Yjs {
-  const { Doc } = (Y ?? {}) as Partial<Yjs>;
+export function madeBy(Y: unknown, document: YjsDoc | undefined): Y is YjsModule<YjsDoc> {
+  const { Doc } = (Y ?? {}) as Partial<YjsModule<YjsDoc>>;
   return typeof Doc === 'function' && (document === undefined || document instanceof Doc);
 }
 
 /** The server's, and that of the place itself. */
-function candidatesFrom(place: string): Candidate[] {
+function candidatesFrom(place: string) {
   const here = createRequire(place.startsWith('file:') ? place : join(place, 'x.js'));
-  const server = attempt(() => createRequire(here.resolve('@hocuspocus/server')));
-  return [server, here].flatMap((require) =>
-    require === undefined ? [] : (attempt(() => candidateOf(require)) ?? []),
-  );
+  const server = () => createRequire(here.resolve('@hocuspocus/server'));
+  return [server, () => here].flatMap((find) => {
+    try {
+      return candidateOf(find());
+    } catch {
+      return []; // it is not there
+    }
+  });
 }
 
-function candidateOf(require: NodeJS.Require): Candidate {
+function candidateOf(require: NodeJS.Require) {
   const path = require.resolve('yjs');
   const manifest = require.resolve('yjs/package.json');
   const { exports } = require(manifest) as { exports: { '.': { import: string } } };
   return {
-    required: require.cache[path]?.exports,
+    required: require.cache[path]?.exports as unknown, // if it is loaded that way
     requireUrl: pathToFileURL(path).href,
     importUrl: pathToFileURL(join(manifest, '..', exports['.'].import)).href,
   };
-}
-
-/** `undefined` for what is not there to be found. */
-function attempt<T>(find: () => T): T | undefined {
-  try {
-    return find();
-  } catch {
-    return undefined;
-  }
 }

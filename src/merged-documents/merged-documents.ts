@@ -1,20 +1,8 @@
 /** Documents of any kind whose updates a module of the program's can merge. */
-import {
-  Documents,
-  inTurns,
-  type MergeJob,
-  merge,
-  NoMergeModule,
-  readDocumentOptions,
-  Turns,
-  urlOf,
-} from '../documents/index.ts';
-import { faultOfBytes } from '../main/byte-argument.ts';
-import { SDS_PersistenceError } from '../main/index.ts';
+import { Documents, inTurns, merge, readDocumentOptions, Turns, urlOf } from '../documents/index.ts';
 import type { Acceptance } from '../main/option-checks.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
-import type { Parcel } from '../protocol/parcel.ts';
-import { Promise } from '../protocol/surroundings.ts';
+import type { Promise } from '../protocol/surroundings.ts';
 
 export interface MergedDocumentsOptions extends DocumentOptions {
   /**
@@ -50,22 +38,16 @@ const ownOptions: Readonly<Record<'merge', Acceptance>> = {
  */
 export class MergedDocuments {
   readonly #documents: Documents;
-  #destroying: Promise<void> | undefined;
 
   /**
    * @param database - the path of an SQLite file, which is made if it is not there, or a `postgres://` URL
    * @throws SDS_PersistenceError `invalid-argument`, `open-failed`; what is only found by opening it, the first call says
    */
   constructor(database: string, options: MergedDocumentsOptions) {
-    const { own, ...settings } = readDocumentOptions<{ merge: URL | string }>(options, ownOptions);
-    const url = urlOf(own.merge);
-    if (url === undefined) {
-      throw new SDS_PersistenceError('invalid-argument', `the option merge is missing: ${ownOptions.merge.what}`);
-    }
-    const source = { kind: 'module', url } as const;
-    const merging = inTurns(new Turns(), (order, parts, isWaitedFor) =>
-      mergeByModule({ source, order, parts, isWaitedFor, limits: settings.limits }),
-    );
+    const { own, ...settings } = readDocumentOptions<{ merge: URL | string }>(options, ownOptions, 'merge');
+    const source = { kind: 'module', url: urlOf(own.merge) as string } as const;
+    const { limits } = settings;
+    const merging = inTurns(new Turns(), (order, parts) => merge({ source, order, parts, limits }));
     this.#documents = new Documents(database, settings, merging);
   }
 
@@ -85,16 +67,7 @@ export class MergedDocuments {
    * @returns once it is committed
    */
   append(name: string, update: Uint8Array): Promise<void> {
-    const fault = faultOfBytes(update, 'update');
-    if (fault !== undefined) {
-      const message = `append (${JSON.stringify(name)}): ${fault}`;
-      return Promise.reject(new SDS_PersistenceError('invalid-argument', message));
-    }
-    try {
-      return this.#documents.log(name).append(update);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return this.#documents.append('append', name, update);
   }
 
   /**
@@ -133,22 +106,11 @@ export class MergedDocuments {
    * @throws SDS_PersistenceError once all is released: the first failure
    */
   destroy(): Promise<void> {
-    this.#destroying ??= this.#documents.closeAll([]);
-    return this.#destroying;
+    return this.#documents.closeAll();
   }
 
   /** The same as `destroy()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.destroy();
-  }
-}
-
-async function mergeByModule(job: MergeJob): Promise<Parcel> {
-  try {
-    return await merge(job);
-  } catch (error) {
-    if (!(error instanceof NoMergeModule)) throw error;
-    const message = `a document's updates could not be merged: ${error.message}; all of them are stored as they are`;
-    throw new SDS_PersistenceError('invalid-argument', message, { cause: error });
   }
 }

@@ -32,6 +32,8 @@ export interface MergeOrder {
   task: MergeTask;
   /** Of a diff: the state vector that it is made for. */
   against?: Uint8Array | undefined;
+  /** Whether somebody waits: it comes before those that nobody waits for. */
+  isWaitedFor: boolean;
 }
 
 export interface MergeRequest {

@@ -5,15 +5,11 @@ import { discard, type Parcel, seal } from '../protocol/parcel.ts';
 import { blockOf } from '../protocol/patch-blocks.ts';
 import { EMPTY_BYTES } from './yjs.ts';
 
-/**
- * What is wrong with them, as the merging thread finds it, or that it has not the memory to read them; `undefined` if they are one.
- *
- * @throws SDS_PersistenceError if that can't be found out, as `worker-lost`
- */
+/** What is wrong with them, as the merging thread finds it, or that it has not the memory to read them; `undefined` if they are one. */
 export async function faultOfUpdate(merging: Merging, bytes: Uint8Array): Promise<string | undefined> {
   const load = async () => seal([blockOf(Uint8Array.from(bytes))]);
   try {
-    const merged = (await keptAlive(merging.run({ task: 'merge' }, load, true))) as Parcel; // there were parts
+    const merged = (await keptAlive(merging.run({ task: 'merge', isWaitedFor: true }, load))) as Parcel; // there were parts
     discard(merged);
     if (merged.length > EMPTY_BYTES || bytes.byteLength <= EMPTY_BYTES) return undefined;
     return 'is read as an update of Yjs with nothing in it; if it is one of version 2, convert it by Y.convertUpdateFormatV2ToV1';

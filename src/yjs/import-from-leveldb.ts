@@ -38,41 +38,40 @@ export async function importFromLeveldb(
   const copied = { documents: 0, metas: 0 };
   const leftOut = new LeftOut();
   for (const name of names) {
-    const found = await readDocument(leveldb, name);
-    if (found instanceof Error) {
-      leftOut.add(name, found);
+    let metas: Map<string, unknown>;
+    let update: Uint8Array;
+    try {
+      metas = await read(leveldb.getMetas(name));
+      update = await read(leveldb.getDiff(name, NOTHING));
+    } catch (error) {
+      leftOut.add(name, error);
       continue;
     }
     const known = await persistence.getMetas(name);
-    for (const [key, value] of found.metas) {
+    for (const [key, value] of metas) {
       if (known.has(key)) continue;
       await persistence.setMeta(name, key, value);
       copied.metas++;
     }
-    await persistence.storeUpdate(name, found.update);
+    await persistence.storeUpdate(name, update);
     copied.documents++;
   }
   leftOut.throwIfAny('importFromLeveldb', 'io-error', copied.documents);
   return copied;
 }
 
-/** Or why y-leveldb can't read it. */
-async function readDocument(leveldb: LeveldbSource, name: string) {
-  try {
-    return { metas: await read(leveldb.getMetas(name)), update: await read(leveldb.getDiff(name, NOTHING)) };
-  } catch (error) {
-    return error instanceof SDS_PersistenceError ? error : notRead(error);
-  }
-}
-
 /** y-leveldb resolves with null where it fails, or stumbles over that itself. */
 async function read<T>(found: PromiseLike<T | null>): Promise<T> {
-  const value = await found;
-  if (value !== null && value !== undefined) return value;
-  throw notRead();
-}
-
-function notRead(cause?: unknown): SDS_PersistenceError {
-  const message = 'importFromLeveldb: y-leveldb could not read it; see its warning';
-  return new SDS_PersistenceError('io-error', message, cause === undefined ? undefined : { cause });
+  let options: { cause: unknown } | undefined;
+  try {
+    const value = await found;
+    if (value !== null && value !== undefined) return value;
+  } catch (cause) {
+    options = { cause };
+  }
+  throw new SDS_PersistenceError(
+    'io-error',
+    'importFromLeveldb: y-leveldb could not read it; see its warning',
+    options,
+  );
 }

@@ -11,8 +11,8 @@ import type { Promise } from '../protocol/surroundings.ts';
 /** What modules have besides the names that they export. */
 const NO_EXPORTS = ['default', '__esModule', 'module.exports'];
 
-export class YjsMerging {
-  readonly #Y: Yjs;
+export class YjsMerging<Module extends object> {
+  readonly Y: Module;
   readonly #source: Omit<YjsSource, 'gc'>;
   readonly #limits: MergingLimits;
   readonly #trouble: () => Trouble;
@@ -21,8 +21,8 @@ export class YjsMerging {
   #isHere = false;
 
   /** @param url - of the module, if the program names it */
-  constructor(Y: Yjs, url: string | undefined, limits: MergingLimits, trouble: () => Trouble) {
-    this.#Y = Y;
+  constructor(Y: Module, url: string | undefined, limits: MergingLimits, trouble: () => Trouble) {
+    this.Y = Y;
     const names = Object.keys(Y).filter((name) => !NO_EXPORTS.includes(name));
     this.#source = { kind: 'yjs', url, places: placesToLookFrom(), names };
     this.#limits = limits;
@@ -31,35 +31,31 @@ export class YjsMerging {
 
   /** For documents that drop what was deleted, or keep it. */
   of(gc: boolean): Merging {
-    return inTurns(this.#turns, (order, parts, isWaitedFor) => this.#run(gc, order, parts, isWaitedFor));
+    return inTurns(this.#turns, (order, parts) => this.#run(gc, order, parts));
   }
 
-  async #run(gc: boolean, order: MergeOrder, parts: Parcel, isWaitedFor: boolean): Promise<Parcel> {
+  async #run(gc: boolean, order: MergeOrder, parts: Parcel): Promise<Parcel> {
     if (this.#isHere) return this.#runHere(gc, order, parts);
-    const limits = this.#limits;
     try {
-      return await merge({ source: { ...this.#source, gc }, order, parts, isWaitedFor, limits });
+      return await merge({ source: { ...this.#source, gc }, order, parts, limits: this.#limits });
     } catch (error) {
-      if (error instanceof NoMergeModule) this.#mergeHere(error.message);
+      if (error instanceof NoMergeModule) {
+        this.#isHere = true;
+        this.#trouble().warn('SDS_NO_MERGING_THREAD', '', notInThread(error.cause as Error));
+      }
       throw error;
     }
   }
 
   async #runHere(gc: boolean, order: MergeOrder, parts: Parcel): Promise<Parcel> {
     try {
-      return await mergeParcel(mergingBy(this.#Y, gc)[order.task], order, parts);
+      return await mergeParcel(mergingBy(this.Y as unknown as Yjs, gc)[order.task], order, parts);
     } catch (error) {
       throw mergeFailed(error as Error);
     }
   }
-
-  #mergeHere(reason: string): void {
-    this.#isHere = true;
-    this.#trouble().warn(
-      'SDS_NO_MERGING_THREAD',
-      '',
-      `documents are merged on the calling thread, because the thread that should do so has no Yjs: ${reason}. ` +
-        "The option 'yjs' names the module, for instance: yjs: new URL('./yjs.mjs', import.meta.url)",
-    );
-  }
 }
+
+const notInThread = ({ message }: Error) =>
+  `documents are merged on the calling thread, because the thread that should do so has no Yjs: ${message}. ` +
+  "The option 'yjs' names the module, for instance: yjs: new URL('./yjs.mjs', import.meta.url)";

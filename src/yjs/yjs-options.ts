@@ -20,7 +20,7 @@ export interface YjsOptions<Doc> {
 
 export const yjsOptions: Record<keyof YjsOptions<unknown>, Acceptance> = {
   Y: {
-    what: 'the module yjs',
+    what: 'the module yjs that the program uses',
     test: (value) => typeof (value as Partial<YjsModule<unknown>> | null)?.applyUpdate === 'function',
   },
   yjs: { what: 'the URL of a module', test: (value) => urlOf(value) !== undefined },

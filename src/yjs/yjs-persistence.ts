@@ -1,18 +1,20 @@
 /** Documents of Yjs on SQLite or PostgreSQL. */
-
-import { types } from 'node:util';
-import { Documents, readDocumentOptions, urlOf } from '../documents/index.ts';
+import { Documents, readDocumentOptions, refusal, urlOf } from '../documents/index.ts';
 import { faultOfBytes } from '../main/byte-argument.ts';
-import { SDS_PersistenceError } from '../main/index.ts';
-import { describe } from '../main/option-checks.ts';
+import { type SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
-import type { Yjs } from '../protocol/merging-yjs.ts';
 import { Promise } from '../protocol/surroundings.ts';
-import { applyAll, Binding } from './binding.ts';
+import { Binding } from './binding.ts';
 import { YjsMerging } from './merging.ts';
-import { delMeta, getMeta, getMetas, setMeta } from './metas.ts';
+import { applyAll } from './stored-document.ts';
 import { dropsDeleted, type YjsDoc, type YjsModule } from './yjs.ts';
 import { type YjsOptions, yjsOptions } from './yjs-options.ts';
+
+/** With what the keys of metas begin, as records of a document's store. */
+const META = 'meta:';
+
+/** It is compiled when it is first asked for. */
+const v8 = () => process.getBuiltinModule('node:v8');
 
 /** `Y` is not left out. */
 type OwnOptions<Doc> = YjsOptions<Doc> & Required<Pick<YjsOptions<Doc>, 'Y'>>;
@@ -41,14 +43,13 @@ export class YjsPersistence<Doc extends YjsDoc> {
   readonly provider = this;
   readonly #Y: YjsModule<Doc>;
   readonly #gc: boolean;
-  readonly #merging: YjsMerging;
+  readonly #merging: YjsMerging<YjsModule<Doc>>;
   readonly #documents: Documents;
   readonly #bindings = new Map<Doc, Binding<Doc>>();
   /** Not bound any more, but not stored yet. */
   readonly #leaving = new Set<Binding<Doc>>();
-  /** Those that `destroy` has released. */
-  readonly #ended = new WeakMap<Doc, Binding<Doc>>();
-  #destroying: Promise<void> | undefined;
+  /** By whom a document was bound that is not bound any more. */
+  readonly #left = new WeakMap<Doc, Binding<Doc>>();
 
   /**
    * @param database - the path of an SQLite file, which is made if it is not there, or a `postgres://` URL
@@ -56,18 +57,11 @@ export class YjsPersistence<Doc extends YjsDoc> {
    *   may be wrong with a file, calls tell
    */
   constructor(database: string, options: YjsPersistenceOptions<Doc>) {
-    const settings = readDocumentOptions<OwnOptions<Doc>>(options, yjsOptions);
+    const settings = readDocumentOptions<OwnOptions<Doc>>(options, yjsOptions, 'Y');
     const { Y, yjs, gc = true } = settings.own;
-    if (Y === undefined) {
-      throw new SDS_PersistenceError(
-        'invalid-argument',
-        "the option Y is missing: the module 'yjs' that the program uses",
-      );
-    }
     this.#Y = Y;
     this.#gc = gc;
-    const trouble = () => this.#documents.trouble;
-    this.#merging = new YjsMerging(Y as unknown as Yjs, urlOf(yjs), settings.limits, trouble);
+    this.#merging = new YjsMerging(Y, urlOf(yjs), settings.limits, () => this.#documents.trouble);
     this.#documents = new Documents(database, settings, this.#merging.of(gc));
   }
 
@@ -94,38 +88,25 @@ export class YjsPersistence<Doc extends YjsDoc> {
    */
   bindState(name: string, doc: Doc): Promise<void> {
     try {
-      return (this.#known(name, doc) ?? this.#bind(name, doc)).loaded;
+      const binding = this.#bindings.get(doc) ?? this.#bind(name, doc);
+      if (binding.name === name) return binding.log.restored as Promise<void>; // it has begun
+      const bound = JSON.stringify(binding.name);
+      throw refusal('bindState', name, `this document is bound as ${bound}: writeState releases it`);
     } catch (error) {
-      this.#documents.trouble.tell('load', name, error as SDS_PersistenceError);
-      const refused = Promise.reject(error);
-      refused.catch(() => undefined); // servers don't listen
-      return refused;
+      return this.#documents.refused('load', name, error as SDS_PersistenceError); // servers don't listen
     }
-  }
-
-  #known(name: string, doc: Doc): Binding<Doc> | undefined {
-    const known = this.#bindings.get(doc);
-    if (known === undefined || known.name === name) return known;
-    const [old, wanted] = [known.name, name].map((one) => JSON.stringify(one));
-    const message = `bindState (${wanted}): this document is bound as ${old}: writeState releases it`;
-    throw new SDS_PersistenceError('invalid-argument', message);
   }
 
   #bind(name: string, doc: Doc): Binding<Doc> {
     if (!(doc instanceof this.#Y.Doc)) {
-      const message = `bindState (${JSON.stringify(name)}): this is no document of the Yjs that was given as the option Y`;
-      throw new SDS_PersistenceError('invalid-argument', message);
+      throw refusal('bindState', name, 'this is no document of the Yjs that was given as the option Y');
     }
-    const released = () => void this.#destroyed(binding);
-    const binding = new Binding(
-      name,
-      doc,
-      this.#Y,
-      this.#documents,
-      this.#merging.of(dropsDeleted(doc)),
-      this,
-      released,
-    );
+    const merging = this.#merging.of(dropsDeleted(doc));
+    const opening = { name, doc, Y: this.#Y, documents: this.#documents, merging, origin: this };
+    const binding = new Binding(opening, () => {
+      // nobody listens to what it fails with, which is told by its log
+      if (this.#bindings.get(doc) === binding) void Promise.allSettled([this.#release(binding, false)]);
+    });
     this.#bindings.set(doc, binding);
     for (const other of this.#leaving) if (other.name === name) other.leaveTo(binding);
     return binding;
@@ -141,7 +122,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
   async writeState(name: string, doc: Doc): Promise<void> {
     const binding = this.#bindings.get(doc);
     if (binding !== undefined) return this.#release(binding, true);
-    const left = this.#ended.get(doc) ?? [...this.#leaving].find((leaving) => leaving.doc === doc);
+    const left = this.#left.get(doc);
     await left?.leave(true);
     if (left?.isChangedSince) {
       const message = `writeState (${JSON.stringify(name)}): the document was changed after destroy(), which is not stored`;
@@ -149,17 +130,9 @@ export class YjsPersistence<Doc extends YjsDoc> {
     }
   }
 
-  /** Nobody listens to what it fails with, which is told by its log. */
-  async #destroyed(binding: Binding<Doc>): Promise<void> {
-    try {
-      if (this.#bindings.get(binding.doc) === binding) await this.#release(binding, false);
-    } catch {
-      // told
-    }
-  }
-
   async #release(binding: Binding<Doc>, isWaitedFor: boolean): Promise<void> {
     this.#bindings.delete(binding.doc);
+    this.#left.set(binding.doc, binding);
     this.#leaving.add(binding);
     const [heir] = this.#bound(binding.name);
     if (heir !== undefined) binding.leaveTo(heir);
@@ -190,15 +163,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
 
   /** Stores an update of a document. Resolves once it is committed; nobody has to wait for it, a failure is told anyway. */
   storeUpdate(name: string, update: Uint8Array): Promise<void> {
-    if (!types.isUint8Array(update)) {
-      const message = `storeUpdate (${JSON.stringify(name)}): update must be a Uint8Array, not ${describe(update)}`;
-      return Promise.reject(new SDS_PersistenceError('invalid-argument', message));
-    }
-    try {
-      return this.#documents.log(name).append(update);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return this.#documents.append('storeUpdate', name, update);
   }
 
   /** The state vector of what is stored of a document. */
@@ -213,17 +178,13 @@ export class YjsPersistence<Doc extends YjsDoc> {
    * @throws SDS_PersistenceError `invalid-argument`, also if it is no state vector
    */
   async getDiff(name: string, stateVector: Uint8Array): Promise<Uint8Array> {
-    const refused = (fault: string, cause?: unknown) => {
-      const message = `getDiff (${JSON.stringify(name)}): ${fault}`;
-      return new SDS_PersistenceError('invalid-argument', message, cause === undefined ? undefined : { cause });
-    };
     const fault = faultOfBytes(stateVector, 'stateVector');
-    if (fault !== undefined) throw refused(fault);
+    if (fault !== undefined) throw refusal('getDiff', name, fault);
     const own = Uint8Array.from(stateVector);
     try {
       this.#Y.encodeStateAsUpdate(new this.#Y.Doc(), own);
     } catch (error) {
-      throw refused(`stateVector is no state vector of Yjs (${(error as Error).message})`, error);
+      throw refusal('getDiff', name, `stateVector is no state vector of Yjs (${(error as Error).message})`, error);
     }
     return (await this.#documents.use(name, (log) => log.compute('diff', own))).bytes;
   }
@@ -255,20 +216,26 @@ export class YjsPersistence<Doc extends YjsDoc> {
 
   /** Stores a value beside a document: whatever `structuredClone` takes. Resolves once it is committed. */
   async setMeta(name: string, key: string, value: unknown): Promise<void> {
-    await setMeta(this.#documents.log(name), key, value);
+    await this.#records(name).saveRecord(META + key, v8().serialize(value));
   }
 
   /** `undefined` if there is none. */
   async getMeta(name: string, key: string): Promise<unknown> {
-    return getMeta(this.#documents.log(name), key);
+    const bytes = await this.#records(name).loadRecord(META + key);
+    return bytes === undefined ? undefined : v8().deserialize(bytes);
   }
 
   async delMeta(name: string, key: string): Promise<void> {
-    await delMeta(this.#documents.log(name), key);
+    await this.#records(name).removeRecord(META + key);
   }
 
   async getMetas(name: string): Promise<Map<string, unknown>> {
-    return getMetas(this.#documents.log(name));
+    const records = await this.#records(name).loadRecords(META);
+    return new Map(records.map(({ Key, Data }) => [Key.slice(META.length), v8().deserialize(Data)]));
+  }
+
+  #records(name: string): SDS_DesktopPersistenceProvider {
+    return this.#documents.log(name).provider;
   }
 
   /** The names of all documents of which anything is stored, if only metas. */
@@ -298,15 +265,12 @@ export class YjsPersistence<Doc extends YjsDoc> {
    * @throws SDS_PersistenceError once all is released: the first failure
    */
   destroy(): Promise<void> {
-    this.#destroying ??= this.#destroy();
-    return this.#destroying;
-  }
-
-  async #destroy(): Promise<void> {
-    const bindings = [...this.#bindings.values(), ...this.#leaving];
-    for (const binding of bindings) this.#ended.set(binding.doc, binding);
-    this.#bindings.clear();
-    await this.#documents.closeAll(bindings.map((binding) => binding.leaveNow()));
+    return this.#documents.closeAll(() => {
+      const bindings = [...this.#bindings.values(), ...this.#leaving];
+      for (const binding of bindings) this.#left.set(binding.doc, binding);
+      this.#bindings.clear();
+      return bindings.map((binding) => binding.leaveNow());
+    });
   }
 
   /** The same as `destroy()`, for `await using`. */

@@ -29,7 +29,8 @@ export interface YjsModule<Doc> {
   readonly Doc: new (options?: { gc?: boolean }) => Doc;
   applyUpdate(doc: NoInfer<Doc>, update: Uint8Array, origin?: unknown): void;
   encodeStateAsUpdate(doc: NoInfer<Doc>, stateVector?: Uint8Array): Uint8Array;
-  encodeStateVector(doc: NoInfer<Doc>): Uint8Array;
+  /** It takes other things as well, of which the compiler would say that they are no documents. */
+  encodeStateVector(doc: never): Uint8Array;
 }
 
 /** Whether all that was deleted of it may be dropped, also where its filter does not run: one that takes an item keeps some. */

@@ -134,6 +134,18 @@ console.log('still here');`;
     expect(stdout).toMatch(/notes closed\nstill here/);
   });
 
+  it('is given bytes that are none, or is gone, and nobody listens: that is told, and ends no process', async () => {
+    const text = `
+const persistence = new YjsPersistence(file, { Y, onError: ({ code }, name) => console.log(name, code) });
+void persistence.storeUpdate('notes', 'text');
+await persistence.destroy();
+void persistence.storeUpdate('others', new Uint8Array(2));
+await new Promise((resolve) => setImmediate(resolve));
+console.log('still here');`;
+    const { stdout } = await runEditor(text, freshFile());
+    expect(stdout).toMatch(/notes invalid-argument\nothers closed\nstill here/);
+  });
+
   it('that is bound by one name is not bound by another', async () => {
     const persistence = persistenceOn(freshFile(), { onError: () => undefined });
     const doc = new Y.Doc();

@@ -1,0 +1,145 @@
+/** A document of Yjs that is open: what is stored is applied to it, and what changes it is stored. */
+import { type DocumentLog, type Documents, type Merging, mergeFailed } from '../documents/index.ts';
+import type { SDS_PersistenceError } from '../main/index.ts';
+import type { Promise } from '../protocol/surroundings.ts';
+import { EMPTY_BYTES, type YjsDoc, type YjsModule } from './yjs.ts';
+
+/** What a document is opened with. */
+export interface Opening<Doc extends YjsDoc> {
+  name: string;
+  doc: Doc;
+  Y: YjsModule<Doc>;
+  documents: Documents;
+  merging: Merging;
+  /** By which changes are known that come from the database. */
+  origin: object;
+}
+
+const NOTHING: readonly unknown[] = [null, null];
+
+export abstract class StoredDocument<Doc extends YjsDoc> {
+  readonly name: string;
+  readonly doc: Doc;
+  readonly log: DocumentLog;
+  protected readonly Y: YjsModule<Doc>;
+  protected readonly documents: Documents;
+  protected readonly origin: object;
+  /** What waits in the document for updates that are not there yet, as far as it is stored: Yjs tells nobody that it came. */
+  #storedOfWaiting = NOTHING;
+  #leaving: Promise<void> | undefined;
+
+  constructor({ name, doc, Y, documents, merging, origin }: Opening<Doc>) {
+    this.name = name;
+    this.doc = doc;
+    this.Y = Y;
+    this.documents = documents;
+    this.origin = origin;
+    const apply = (updates: readonly Uint8Array[]) => this.#restored(updates);
+    this.log = documents.open(name, merging, { apply, state: () => this.#state() });
+    doc.on('update', this.onUpdate); // in the turn of the change: before anybody else hears of it
+    const before = this.#state();
+    if (before.byteLength > EMPTY_BYTES) void this.log.append(before);
+    this.waitingIsStored();
+  }
+
+  #state(): Uint8Array {
+    return this.Y.encodeStateAsUpdate(this.doc);
+  }
+
+  protected readonly onUpdate = (update: Uint8Array, origin: unknown, _: unknown, transaction: object): void => {
+    if (origin !== this.origin) this.changed(update, origin, transaction);
+  };
+
+  /** By anybody but the database. */
+  protected abstract changed(update: Uint8Array, origin: unknown, transaction: object): void;
+
+  protected append(update: Uint8Array): void {
+    void this.log.append(update);
+  }
+
+  protected appendAll(): void {
+    this.append(this.#state());
+    this.waitingIsStored();
+  }
+
+  // ---- what waits for other updates ----------------------------------------------------------------
+
+  get #waiting(): readonly unknown[] {
+    const { pendingStructs, pendingDs } = this.doc.store;
+    return [pendingStructs?.update ?? null, pendingDs]; // Yjs adds to the structs by putting another update in there
+  }
+
+  /** Whether something waits that is not stored. */
+  protected get lacksWaiting(): boolean {
+    return this.#waiting.some((one, index) => one !== this.#storedOfWaiting[index]);
+  }
+
+  protected waitingIsStored(): void {
+    this.#storedOfWaiting = this.#waiting;
+  }
+
+  /**
+   * What of the stored updates waits is stored already; what has waited for them becomes part of the document, which nobody else
+   * tells of: then all of it is stored.
+   */
+  #restored(updates: readonly Uint8Array[]): void {
+    const { lacksWaiting } = this;
+    try {
+      this.apply(updates);
+    } finally {
+      if (lacksWaiting) this.appendAll();
+      else this.waitingIsStored();
+    }
+  }
+
+  protected apply(updates: readonly Uint8Array[]): void {
+    applyAll(this.Y, this.doc, updates, this.origin, (error) => this.isNotApplied(error));
+  }
+
+  /** What comes of an update that can't be applied: the others are, unless this throws. */
+  protected abstract isNotApplied(error: SDS_PersistenceError): void;
+
+  /** See `DocumentLog.removeStored`. What waits is removed along with what is stored; if that fails, it is to be stored. */
+  async removeStored(): Promise<void> {
+    this.waitingIsStored();
+    try {
+      await this.log.removeStored();
+    } catch (error) {
+      this.#storedOfWaiting = NOTHING;
+      throw error;
+    }
+  }
+
+  // ---- leaving -----------------------------------------------------------------------------------
+
+  get isLeaving(): boolean {
+    return this.#leaving !== undefined;
+  }
+
+  /** Stores what is to be stored, and releases the store. Calling it again is the same call. */
+  leave(): Promise<void> {
+    this.#leaving ??= this.release();
+    return this.#leaving;
+  }
+
+  protected abstract release(): Promise<void>;
+}
+
+/** Applies updates in one transaction. One that can't be applied is passed to `fail`, and keeps none of the others out. */
+export function applyAll<Doc extends YjsDoc>(
+  Y: YjsModule<Doc>,
+  doc: Doc,
+  updates: readonly Uint8Array[],
+  origin: object,
+  fail: (error: SDS_PersistenceError) => void,
+): void {
+  doc.transact(() => {
+    for (const update of updates) {
+      try {
+        Y.applyUpdate(doc, update, origin);
+      } catch (error) {
+        fail(mergeFailed(error as Error));
+      }
+    }
+  }, origin);
+}
