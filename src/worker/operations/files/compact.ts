@@ -9,7 +9,7 @@ import type { Progress } from '../progress.ts';
 import { locate } from './open-to-read.ts';
 import { pageCounts } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
-import { keepsLog, leaveLogMode, likeBefore, type Owned, openAlone, ownedLike } from './replace-file.ts';
+import { keepsLog, leaveLogMode, type Owned, openAlone, ownedLike, rightsLike } from './replace-file.ts';
 import { requireStoreFile } from './store-file.ts';
 
 export function compact({ path }: { path: string }, progress: Progress): SDS_CompactResult {
@@ -42,7 +42,7 @@ function rebuild(owned: Owned, path: string, progress: Progress): { BytesBefore:
     database.prepare('VACUUM INTO ?').run(partial.path);
     if (owned.mode === 'wal') keepsLog(partial.path);
     progress.step('rebuild', needed, needed, 'bytes');
-    likeBefore(partial.path, before);
+    rightsLike(partial.path, before);
     progress.lastChance();
     leaveLogMode(owned, path);
     // elsewhere a file that is open may be renamed onto, so that nobody gets in between
