@@ -127,19 +127,13 @@ export class FileWriter implements Writer {
   }
 
   async close(): Promise<void> {
-    this.#closeDatabase();
-    this.#partial?.remove();
-  }
-
-  #closeDatabase(): void {
-    const database = this.#database;
-    this.#database = undefined;
     try {
-      database?.exec('ROLLBACK');
+      this.#database?.exec('ROLLBACK');
     } catch {
       // nothing was begun, or all of it is committed: either way there is nothing to roll back
     }
-    database?.close();
+    this.#database?.close();
+    this.#partial?.remove();
   }
 
   /** A disk that is full is told with what would have been needed. */
