@@ -3,6 +3,7 @@ import type { DatabaseSync as Database, StatementSync } from 'node:sqlite';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
 import { isUsual, isUsualRecord, isUsualValue } from '../../sqlite/schema.ts';
 import { textOf } from '../../sqlite/text.ts';
+import { BEFORE_ALL } from '../files/verify-values.ts';
 import { digestOf, RowsDigest, sha256, ValuesDigest } from './digest.ts';
 import type {
   Patch,
@@ -22,7 +23,6 @@ import { BYTES_A_READ } from './pieces.ts';
 export const ROWS_A_LIST = 250_000;
 /** So that no more than 4096 rows are read together. */
 const LEAST_BYTES_A_ROW = 1024;
-const BEFORE_ALL = '-9223372036854775808';
 /** What keeps a store from being copied by its name. */
 export const READ_ALIKE = 'is no proper text in this file, and two stores are read as that';
 

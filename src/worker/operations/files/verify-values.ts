@@ -11,6 +11,8 @@ import type { Reading } from './open-to-read.ts';
 const ROWS_A_READ = 256;
 const MOST_BYTES_A_ROW = 16 * 1024;
 const HASH_LENGTH = 64;
+/** A row number. */
+export const BEFORE_ALL = '-9223372036854775808';
 
 interface Checked {
   Values: number;
@@ -28,7 +30,7 @@ export function checkValues(reading: Reading, findings: Findings, progress: Prog
   );
   const large = database.prepare('SELECT data FROM blobs WHERE rowid = CAST(? AS INTEGER)');
   const checked = { Values: 0, ValuesWithHash: 0 };
-  for (let after = '-9223372036854775808'; ; ) {
+  for (let after = BEFORE_ALL; ; ) {
     const rows = next.all(after);
     for (const row of rows) {
       const data = row.data ?? firstRow(large, String(row.row))?.data;
