@@ -25,8 +25,8 @@ const nameIn: Record<Table, string> = {
 export class SalvageReader extends RowReader {
   /** Which rows were found, by their numbers. */
   readonly #found = open(':memory:');
-  /** Names of the stores by the bytes by which the file knows them, and their numbers here. */
-  readonly #stores = new Map<string, { name: string; number: number }>();
+  /** Numbers of the stores by the bytes by which the file knows them, from 0 on, and by their names. */
+  readonly #numbersOfIds = new Map<string, number>();
   readonly #numbers = new Map<string, number>();
   readonly #leftOut = new Set<string>();
 
@@ -54,10 +54,10 @@ export class SalvageReader extends RowReader {
       "SELECT store, total(kind = 'patches') AS patches, total(kind = 'sds_records') AS records, total(bytes) AS bytes " +
         'FROM found GROUP BY store',
     );
-    const names = new Map(Array.from(this.#stores.values(), ({ name, number }) => [number, name]));
+    const names = Array.from(this.#numbersOfIds.keys(), (id) => this.textOf(Buffer.from(id, 'hex')));
     const sizes = new Map<string, StoreSize>();
     for (const { store, patches, records, bytes } of counts.all()) {
-      const name = names.get(Number(store)) as string; // each of these has one
+      const name = names[Number(store)] as string; // each of these has one
       const size: StoreSize = { patches: Number(patches), records: Number(records), bytes: Number(bytes) };
       if (sizes.has(name)) size.trouble = READ_ALIKE;
       sizes.set(name, size);
@@ -98,10 +98,9 @@ export class SalvageReader extends RowReader {
   #storeOf(table: Table, id: unknown): number {
     if (table === 'blobs') return 0;
     const key = Buffer.from(id as Uint8Array).toString('hex');
-    const name = this.textOf(id);
-    const store = this.#stores.get(key) ?? { name, number: this.#stores.size + 1 };
-    this.#stores.set(key, store);
-    return store.number;
+    const number = this.#numbersOfIds.get(key) ?? this.#numbersOfIds.size;
+    this.#numbersOfIds.set(key, number);
+    return number;
   }
 
   /** The numbers of the rows in a table: up to the first page that can't be read, down to the last one, and those in between. */
