@@ -1,5 +1,14 @@
 /** Which database files a name on the command line stands for, and the folders that copies go into. */
-import { closeSync, type Dirent, mkdirSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import {
+  type BigIntStats,
+  closeSync,
+  type Dirent,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  statSync,
+} from 'node:fs';
 import { join, sep } from 'node:path';
 import { hasOwnLocks, isFileUrl, readFileUrl } from '../protocol/file-url.ts';
 import { Failure, type Run } from './run.ts';
@@ -33,23 +42,23 @@ function filesIn(run: Run, folder: string, leftOut: string | undefined): string[
   });
 }
 
-function isFile(entry: Dirent, path: string): boolean {
-  if (!entry.isSymbolicLink()) return entry.isFile();
+/** `undefined` for what is not there, or out of reach: opening or listing it will tell. */
+function statsOf(path: string): BigIntStats | undefined {
   try {
-    return statSync(path).isFile();
+    return statSync(path, { bigint: true });
   } catch {
-    return true; // it leads nowhere, or out of reach: if it has the name of a database, opening it will tell
+    return undefined;
   }
+}
+
+function isFile(entry: Dirent, path: string): boolean {
+  return entry.isSymbolicLink() ? (statsOf(path)?.isFile() ?? true) : entry.isFile();
 }
 
 /** By which a folder is known, whatever the spelling of its name: numbers that may be too large for JavaScript's ordinary ones. */
 function identityOf(folder: string): string | undefined {
-  try {
-    const { dev, ino } = statSync(folder, { bigint: true });
-    return `${dev} ${ino}`;
-  } catch {
-    return undefined; // not there, or out of reach: listing it will tell
-  }
+  const stats = statsOf(folder);
+  return stats && `${stats.dev} ${stats.ino}`;
 }
 
 /** Also one that is not there: a slash at the end says that it is meant as one. */
@@ -58,11 +67,7 @@ export function isMeantAsFolder(name: string): boolean {
 }
 
 export function isFolder(name: string): boolean {
-  try {
-    return statSync(name).isDirectory();
-  } catch {
-    return false; // not there, or out of reach: opening it will tell
-  }
+  return statsOf(name)?.isDirectory() ?? false;
 }
 
 /** By its first bytes. Nothing in this process has a database open yet, whose locks this could take away. */

@@ -41,25 +41,16 @@ export async function watch(run: Run, path: string, everyMs: number, count: numb
 }
 
 function stateOf(path: string): string {
-  const real = realPathOf(path); // beside which its log lies
   return ['', '-wal']
     .map((end) => {
       try {
-        const { ino, size, mtimeNs } = statSync(real + end, { bigint: true });
+        const { ino, size, mtimeNs } = statSync(realpathSync(path) + end, { bigint: true }); // beside which its log lies
         return `${ino} ${size} ${mtimeNs}`;
       } catch {
         return '-'; // not there, or out of reach: opening the file will tell
       }
     })
     .join();
-}
-
-function realPathOf(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path; // not there, or out of reach: opening the file will tell
-  }
 }
 
 function sampleOf(found: SDS_DatabaseDescription, last: Sample | undefined): Sample {

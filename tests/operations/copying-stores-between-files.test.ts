@@ -14,6 +14,20 @@ it('all of them, into a file that is made', async () => {
   expect(rowsOf(target)).toEqual(rowsOf(dbPath));
 });
 
+it('a store of more patches than are listed at a time', async () => {
+  const sql = `WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 260000)
+    INSERT INTO patches SELECT 'long', i * 3, zeroblob(i % 50) FROM n`;
+  const dbPath = makeStoreFile(freshFile(), { patches: 0, sql });
+  const target = join(freshFolder(), 'copy.db');
+  expect(await copyStores(dbPath, target)).toMatchObject({ Patches: 260_000 });
+  const sum = 'SELECT count(*) AS count, sum(clock) AS clocks, sum(length(data)) AS bytes FROM patches';
+  const [copied, original] = [target, dbPath].map((path) => {
+    using database = new DatabaseSync(path);
+    return database.prepare(sum).get();
+  });
+  expect(copied).toEqual(original);
+});
+
 it('some of them, into a file that a provider has open, without the values', async () => {
   const dbPath = makeStoreFile(freshFile());
   const target = freshFile();

@@ -63,18 +63,15 @@ export function toFailure(thrown: unknown, path: string): Error {
     return new OperationError('open-failed', path, 'this is not an SQLite database; name another file', reported);
   }
   if (primary === CANNOT_OPEN && code !== 'database-full') {
+    const refusal = refusedAccess(path, constants.R_OK);
     return new OperationError(
       'open-failed',
       path,
       'the file, or one beside it, can not be opened; check the rights of the file and its folder',
-      withReason(reported, refusedAccess(path, constants.R_OK)),
+      refusal === undefined ? reported : { ...reported, message: `${reported.message}: ${refusal.message}` },
     );
   }
   return new OperationError(code, path, sentences[code] ?? reported.message, reported);
-}
-
-function withReason(reported: ReportedCause, refusal: Error | undefined): ReportedCause {
-  return refusal === undefined ? reported : { ...reported, message: `${reported.message}: ${refusal.message}` };
 }
 
 const NO_RIGHTS =

@@ -44,8 +44,8 @@ class Copy {
   readonly #locks: boolean;
   readonly #meter: Meter;
   readonly #closing: (() => unknown)[] = [];
-  #targetDatabase: string | undefined;
-  readonly #sourceDatabases = new Set<string>();
+  /** Those that are opened so far. */
+  readonly #databases = new Map<string, 'source' | 'target'>();
 
   constructor(task: CopyTask, progress: Progress, locks: boolean) {
     this.#task = task;
@@ -74,7 +74,8 @@ class Copy {
       throw new OperationError('database-corrupt', sources[0]?.reader.place ?? '', detail);
     };
     refuseNothing(sizes.some((size) => !('count' in size) || size.count > 0));
-    this.#meter.begin(sum(sizes.map(({ bytes }) => bytes)), stores);
+    this.#meter.bytes = sum(sizes.map(({ bytes }) => bytes));
+    this.#meter.storesInAll = stores;
     const writer = target();
     this.#closing.unshift(() => writer.close());
     await writer.begin(sources);
@@ -118,15 +119,11 @@ class Copy {
     if (place.server !== undefined) {
       const server = await this.#openServer(place.server);
       const database = await server.whichDatabase();
-      if (database === this.#targetDatabase) {
-        throw new OperationError(
-          'invalid-argument',
-          server.place,
-          'source and target are the same database; name another target',
-        );
-      }
-      if (this.#sourceDatabases.has(database)) throw isTwice(server.place);
-      this.#sourceDatabases.add(database);
+      const known = this.#databases.get(database);
+      if (known === 'source') throw isTwice(server.place);
+      if (known === 'target')
+        throw isInvalid(server.place, 'source and target are the same database; name another target');
+      this.#databases.set(database, 'source');
       const reader = new DatabaseReader(server, () => this.#meter.step());
       await reader.holdStill();
       const [row] = await server.rows('SELECT current_schema()');
@@ -152,7 +149,7 @@ class Copy {
     const { target, overwrite, sources } = this.#task;
     if (target.server !== undefined) {
       const server = await this.#openServer(target.server);
-      this.#targetDatabase = await server.whichDatabase();
+      this.#databases.set(await server.whichDatabase(), 'target');
       return () => new DatabaseWriter(server, overwrite, this.#meter);
     }
     const place = placeFor(target.file);
@@ -184,7 +181,7 @@ class Copy {
         const other = chosen.get(name)?.place;
         if (other !== undefined) {
           const detail = `the store ${JSON.stringify(name)} is in '${other}' too; name the stores to copy, and copy the sources one by one`;
-          throw new OperationError('invalid-argument', source.reader.place, detail);
+          throw isInvalid(source.reader.place, detail);
         }
         chosen.set(name, source.reader);
         own.set(name, size);
@@ -195,7 +192,7 @@ class Copy {
       if (chosen.has(name)) continue;
       const where = sources.length > 1 ? 'in these sources' : 'in this source';
       const detail = `there is no store ${JSON.stringify(name)} ${where}`;
-      throw new OperationError('invalid-argument', sources[0]?.reader.place ?? '', detail);
+      throw isInvalid(sources[0]?.reader.place ?? '', detail);
     }
   }
 
@@ -217,7 +214,7 @@ class Copy {
       }
       if (group.size > 1) await source.reader.readAhead?.([...group.keys()]);
       await writer.copyStores(source, found);
-      this.#meter.storesDone(group.size);
+      this.#meter.stores += group.size;
       yield* found.values();
     }
   }
@@ -233,7 +230,11 @@ function rightsOfAll(files: readonly Rights[]): Rights | undefined {
 
 /** Its values would get their references twice. */
 function isTwice(place: string): OperationError {
-  return new OperationError('invalid-argument', place, 'this source is named twice; name it once');
+  return isInvalid(place, 'this source is named twice; name it once');
+}
+
+function isInvalid(place: string, detail: string): OperationError {
+  return new OperationError('invalid-argument', place, detail);
 }
 
 /** Stores that are copied together. */

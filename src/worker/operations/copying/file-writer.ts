@@ -68,8 +68,7 @@ export class FileWriter implements Writer {
     const tables = ['patches', 'snapshots', ...(hasRecords(database) ? ['sds_records'] : [])];
     const has = (table: string) =>
       firstRow(database.prepare(`SELECT 1 FROM ${table} WHERE store_id = ? LIMIT 1`), name) !== undefined;
-    if (!tables.some(has)) return;
-    if (!this.#overwrite) throw isThere(this.place, name);
+    if (!this.#overwrite && tables.some(has)) throw isThere(this.place, name);
     for (const table of tables) database.prepare(`DELETE FROM ${table} WHERE store_id = ?`).run(name);
   }
 
@@ -127,19 +126,13 @@ export class FileWriter implements Writer {
   }
 
   async close(): Promise<void> {
-    this.#closeDatabase();
-    this.#partial?.remove();
-  }
-
-  #closeDatabase(): void {
-    const database = this.#database;
-    this.#database = undefined;
     try {
-      database?.exec('ROLLBACK');
+      this.#database?.exec('ROLLBACK');
     } catch {
       // nothing was begun, or all of it is committed: either way there is nothing to roll back
     }
-    database?.close();
+    this.#database?.close();
+    this.#partial?.remove();
   }
 
   /** A disk that is full is told with what would have been needed. */

@@ -14,11 +14,11 @@ export class Meter {
   readonly #progress: Progress;
   readonly #timer: NodeJS.Timeout;
   #done = 0;
-  #stores = 0;
-  #allStores = 0;
   #turnAt = performance.now();
   /** Bytes of all that is copied. */
   bytes = 0;
+  stores = 0;
+  storesInAll = 0;
 
   /** @param cut - ends what can't be waited for, since the caller wants no more */
   constructor(progress: Progress, cut: () => void) {
@@ -36,12 +36,8 @@ export class Meter {
   }
 
   #tell(): void {
-    const stores = { Stores: this.#stores, StoresInAll: this.#allStores };
+    const stores = { Stores: this.stores, StoresInAll: this.storesInAll };
     this.#progress.step('copy', this.#done, this.bytes, 'bytes', stores);
-  }
-
-  begin(bytes: number, stores: number): void {
-    [this.bytes, this.#allStores] = [bytes, stores];
   }
 
   /** Programs wait for the end of the copy: it does not pause for others. */
@@ -69,10 +65,6 @@ export class Meter {
     if (performance.now() - this.#turnAt < TURN_MS) return;
     await new Promise((resolve) => setImmediate(resolve));
     this.#turnAt = performance.now();
-  }
-
-  storesDone(count: number): void {
-    this.#stores += count;
   }
 
   stop(): void {

@@ -9,7 +9,7 @@ import type { Progress } from '../progress.ts';
 import { locate } from './open-to-read.ts';
 import { pageCounts } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
-import { keepsLog, leaveLogMode, likeBefore, type Owned, openAlone, ownedLike } from './replace-file.ts';
+import { keepsLog, leaveLogMode, openAlone, ownedLike, rightsLike } from './replace-file.ts';
 import { requireStoreFile } from './store-file.ts';
 
 export function compact({ path }: { path: string }, progress: Progress): SDS_CompactResult {
@@ -21,37 +21,29 @@ export function compact({ path }: { path: string }, progress: Progress): SDS_Com
   const refusal = refusedAccess(path, constants.W_OK) ?? refusedAccess(dirname(path), constants.W_OK);
   if (refusal !== undefined) throw refusal;
   const owned = openAlone(path);
+  let partial: PartialFile | undefined;
   try {
-    const result = rebuild(owned, path, progress);
-    return { ...result, Path: path, DurationMs: performance.now() - begun };
-  } finally {
-    owned.release();
-  }
-}
-
-function rebuild(owned: Owned, path: string, progress: Progress): { BytesBefore: number; BytesAfter: number } {
-  const { database } = owned;
-  requireStoreFile(database, path);
-  const before = statSync(path);
-  const { pageBytes, pages, usedBytes: needed } = pageCounts(database, path);
-  const BytesBefore = pages * pageBytes;
-  const partial = new PartialFile(path, needed, before);
-  try {
+    requireStoreFile(owned.database, path);
+    const before = statSync(path);
+    const { pageBytes, pages, usedBytes: needed } = pageCounts(owned.database, path);
+    partial = new PartialFile(path, needed, before);
     ownedLike(partial.path, before);
     progress.step('rebuild', 0, needed, 'bytes');
-    database.prepare('VACUUM INTO ?').run(partial.path);
+    owned.database.prepare('VACUUM INTO ?').run(partial.path);
     if (owned.mode === 'wal') keepsLog(partial.path);
     progress.step('rebuild', needed, needed, 'bytes');
-    likeBefore(partial.path, before);
+    rightsLike(partial.path, before);
     progress.lastChance();
     leaveLogMode(owned, path);
     // elsewhere a file that is open may be renamed onto, so that nobody gets in between
     if (process.platform === 'win32') owned.release();
     partial.publish(true);
-    return { BytesBefore, BytesAfter: statSync(path).size };
+    const DurationMs = performance.now() - begun;
+    return { Path: path, BytesBefore: pages * pageBytes, BytesAfter: statSync(path).size, DurationMs };
   } catch (error) {
-    throw partial.failureOf(error);
+    throw partial?.failureOf(error) ?? error;
   } finally {
-    partial.remove();
+    partial?.remove();
+    owned.release();
   }
 }

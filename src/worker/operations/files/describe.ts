@@ -38,9 +38,13 @@ export async function describe(
       NewestPatch: IsStoreFile ? newestPatch(reading) : undefined,
       Stores,
       Values: IsStoreFile && !quick ? valuesOf(reading) : undefined,
-      Records: Stores && recordsOf(Stores),
+      Records: Stores && { Count: sum(Stores, 'Records'), Bytes: sum(Stores, 'RecordBytes') },
     };
   });
+}
+
+function sum(stores: readonly SDS_StoreDescription[], name: 'Records' | 'RecordBytes'): number {
+  return stores.reduce((all, store) => all + store[name], 0);
 }
 
 /** What is wrong with the tables; an empty text if nothing is. */
@@ -72,7 +76,7 @@ function newestPatch(reading: Reading): SDS_DatabaseDescription['NewestPatch'] {
 function storesOf(reading: Reading, progress: Progress): SDS_StoreDescription[] {
   const { database } = reading;
   const stores = new Map<string, SDS_StoreDescription>();
-  const storeOf = (id: unknown): SDS_StoreDescription => {
+  const add = (id: unknown, found: Partial<SDS_StoreDescription>) => {
     // the bytes of a name: others may be read as the same text
     const key = id instanceof Uint8Array ? Buffer.from(id).toString('hex') : String(id);
     const store = stores.get(key) ?? {
@@ -86,31 +90,19 @@ function storesOf(reading: Reading, progress: Progress): SDS_StoreDescription[] 
       Records: 0,
       RecordBytes: 0,
     };
-    stores.set(key, store);
-    return store;
+    stores.set(key, Object.assign(store, found));
   };
   // numbers as REAL: a file from elsewhere may hold some that JavaScript does not
   const snapshots =
     'SELECT CAST(store_id AS BLOB) AS id, CAST(clock AS REAL) AS clock, length(data) AS bytes FROM snapshots';
-  for (const row of database.prepare(snapshots).all()) {
-    const store = storeOf(row.id);
-    store.SnapshotBytes = Number(row.bytes);
-    store.SnapshotClock = Number(row.clock);
+  for (const { id, clock, bytes } of database.prepare(snapshots).all()) {
+    add(id, { SnapshotBytes: Number(bytes), SnapshotClock: Number(clock) });
   }
-  for (const [id, row] of countedBy(reading, 'patches', progress)) {
-    const store = storeOf(id);
-    // in a damaged index the next may be one that was there before
-    if (store.Patches > 0) break;
-    store.Patches = Number(row.rows);
-    store.PatchBytes = Number(row.bytes);
-    store.FirstClock = Number(row.first);
-    store.LastClock = Number(row.last);
+  for (const { id, rows, bytes, first, last } of countedBy(reading, 'patches', progress)) {
+    add(id, { Patches: rows, PatchBytes: bytes, FirstClock: Number(first), LastClock: Number(last) });
   }
-  for (const [id, row] of hasRecords(database) ? countedBy(reading, 'sds_records', progress) : []) {
-    const store = storeOf(id);
-    if (store.Records > 0) break;
-    store.Records = Number(row.rows);
-    store.RecordBytes = Number(row.bytes);
+  for (const { id, rows, bytes } of hasRecords(database) ? countedBy(reading, 'sds_records', progress) : []) {
+    add(id, { Records: rows, RecordBytes: bytes });
   }
   return [...stores.values()].sort((a, b) => (a.StoreId < b.StoreId ? -1 : 1));
 }
@@ -120,7 +112,7 @@ function* countedBy(
   { database }: Reading,
   table: 'patches' | 'sds_records',
   progress: Progress,
-): Generator<[id: Uint8Array, row: Record<string, unknown>]> {
+): Generator<{ id: Uint8Array; rows: number; bytes: number; first?: unknown; last?: unknown }> {
   const all = Number(firstRow(database.prepare(`SELECT CAST(max(rowid) AS REAL) AS rows FROM ${table}`))?.rows ?? 0);
   const clocks = table === 'patches' ? ', CAST(min(clock) AS REAL) AS first, CAST(max(clock) AS REAL) AS last' : '';
   const next = database.prepare(
@@ -131,23 +123,16 @@ function* countedBy(
   );
   let id = firstRow(database.prepare(`SELECT CAST(min(store_id) AS BLOB) AS id FROM ${table}`))?.id;
   for (let counted = 0; id instanceof Uint8Array; ) {
-    const row = firstRow(count, id) ?? {};
-    const rows = Number(row.rows);
-    yield [id, row];
-    if (rows === 0) return;
+    const found: Record<string, unknown> = firstRow(count, id) ?? {};
+    const rows = Number(found.rows);
+    yield { ...found, id, rows, bytes: Number(found.bytes) };
     counted += rows;
     progress.step('rows', counted, Math.max(all, counted), 'rows');
-    id = firstRow(next, id)?.id;
+    const following: unknown = firstRow(next, id)?.id;
+    // in a damaged index the next may be one that was there before
+    if (rows === 0 || !(following instanceof Uint8Array) || Buffer.compare(following, id) <= 0) return;
+    id = following;
   }
-}
-
-function recordsOf(stores: readonly SDS_StoreDescription[]): SDS_DatabaseDescription['Records'] {
-  const sum = { Count: 0, Bytes: 0 };
-  for (const { Records, RecordBytes } of stores) {
-    sum.Count += Records;
-    sum.Bytes += RecordBytes;
-  }
-  return sum;
 }
 
 function valuesOf({ database }: Reading): SDS_DatabaseDescription['Values'] {

@@ -1,11 +1,7 @@
 /** Collects what a verification finds: one entry a kind and table, with a count, so that a damaged file gives no million lines. */
 import type { SDS_Finding, SDS_FindingCode } from '../../../protocol/operations.ts';
 
-const severities: Partial<Record<SDS_FindingCode, 'odd'>> = {
-  'empty-file': 'odd',
-  'patches-without-start': 'odd',
-  'patch-gap': 'odd',
-};
+const odd: readonly SDS_FindingCode[] = ['empty-file', 'patches-without-start', 'patch-gap'];
 
 const RESTORE = "stop the programs that use it, keep this file aside, and put a backup in its place ('restore')";
 const OR_SALVAGE = `${RESTORE}; if there is none, 'copy --salvage' its stores into a new file: what can be read is saved`;
@@ -39,7 +35,7 @@ export class Findings {
     else
       this.#found.set(key, {
         Code,
-        Severity: severities[Code] ?? 'error',
+        Severity: odd.includes(Code) ? 'odd' : 'error',
         Message: message(),
         Advice: advice[Code],
         Count: 1,

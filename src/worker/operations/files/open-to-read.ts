@@ -47,22 +47,20 @@ export async function untilUnchanged<T>(work: (locks: boolean) => Promise<T>): P
 
 /** Calls `read` with the open database, as `untilUnchanged`. */
 export function withReading<T>(path: string, read: (reading: Reading) => T | Promise<T>): Promise<T> {
-  return untilUnchanged((locks) => readOnce(path, locks, read));
-}
-
-async function readOnce<T>(path: string, locks: boolean, read: (reading: Reading) => T | Promise<T>): Promise<T> {
-  const reading = openForReading(path, locks);
-  try {
-    const result = await read(reading);
-    reading.check();
-    return result;
-  } catch (error) {
-    // what was read while it changed may look like damage
-    if (!(error instanceof Stopped)) reading.check();
-    throw toFailure(error, path);
-  } finally {
-    reading.close();
-  }
+  return untilUnchanged(async (locks) => {
+    const reading = openForReading(path, locks);
+    try {
+      const result = await read(reading);
+      reading.check();
+      return result;
+    } catch (error) {
+      // what was read while it changed may look like damage
+      if (!(error instanceof Stopped)) reading.check();
+      throw toFailure(error, path);
+    } finally {
+      reading.close();
+    }
+  });
 }
 
 /** @param locks - whether it is read with locks in any case: it has changed while it was read without */

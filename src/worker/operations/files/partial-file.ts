@@ -21,7 +21,8 @@ import { OperationError, toFailure } from '../failure.ts';
 import { Hold } from './hold.ts';
 import { holdsBytes, holdsPages } from './open-to-read.ts';
 
-const NO_LINKS_HERE = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EINVAL'];
+/** Of a file system without rights, or links. */
+const NOT_KNOWN_HERE = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'];
 
 /** Of a file, for its group and all others. */
 export type Rights = Pick<Stats, 'mode' | 'gid'>;
@@ -76,10 +77,13 @@ export class PartialFile {
   publish(replace: boolean): void {
     // one that it takes the place of has given it its rights
     if (!replace && this.#rights !== undefined) setRights(this.path, this.#rights);
-    sync(this.path);
+    // SQLite has synced it as well, but knows nothing of its rights; and on macOS, Node's own call alone empties the drive's cache
+    sync(this.path, 'r+', []);
     if (replace) renameSync(this.path, this.target);
     else renameToNewName(this.path, this.target);
-    syncFolder(dirname(this.target));
+    // Windows has no such call for a folder, and no need of it. Where it is forbidden, or a network file system does not know it, the
+    // name is on the disk some seconds later, and until then the old file would be
+    if (process.platform !== 'win32') sync(dirname(this.target), 'r', ['EINVAL', 'ENOTSUP', 'EBADF']);
   }
 
   /** Removes it, unless it has got its final name. */
@@ -96,10 +100,7 @@ function setRights(path: string, rights: Rights): void {
   try {
     chmodSync(path, mode);
   } catch (error) {
-    // a file system without rights of its own
-    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '')) {
-      throw error;
-    }
+    if (!isOneOf(error, NOT_KNOWN_HERE)) throw error;
   }
 }
 
@@ -118,7 +119,7 @@ function renameToNewName(path: string, target: string): void {
   try {
     linkSync(path, target);
   } catch (error) {
-    if (!NO_LINKS_HERE.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    if (!isOneOf(error, [...NOT_KNOWN_HERE, 'EMLINK'])) throw error;
     if (existsSync(target)) throw alreadyTaken(target);
     renameSync(path, target);
     return;
@@ -143,35 +144,18 @@ export function refuseForeignLog(target: string): void {
   }
 }
 
-/** SQLite has synced it as well, but knows nothing of its rights; and on macOS, Node's own call alone empties the drive's cache. */
-function sync(path: string): void {
-  const file = openSync(path, 'r+');
+/** Node's permission model forbids it, whatever is allowed: since Node 26 in each of its forms. */
+function sync(path: string, flags: 'r' | 'r+', unknown: readonly string[]): void {
+  const file = openSync(path, flags);
   try {
     fsyncSync(file);
   } catch (error) {
-    if (!isForbidden(error)) throw error;
+    if (!isOneOf(error, ['ERR_ACCESS_DENIED', ...unknown])) throw error;
   } finally {
     closeSync(file);
   }
 }
 
-/** Node's permission model forbids fsync, whatever is allowed: since Node 26 in each of its forms. */
-function isForbidden(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ERR_ACCESS_DENIED';
-}
-
-/** A name is on the disk once its folder is; Windows has no such call, and no need of it. */
-function syncFolder(path: string): void {
-  if (process.platform === 'win32') return;
-  const folder = openSync(path, 'r');
-  try {
-    fsyncSync(folder);
-  } catch (error) {
-    // forbidden: the name is on the disk some seconds later, and until then the old file would be. Some network
-    // file systems know no such call
-    if (!isForbidden(error) && !['EINVAL', 'ENOTSUP', 'EBADF'].includes((error as NodeJS.ErrnoException).code ?? ''))
-      throw error;
-  } finally {
-    closeSync(folder);
-  }
+function isOneOf(error: unknown, codes: readonly string[]): boolean {
+  return codes.includes((error as NodeJS.ErrnoException).code ?? '');
 }

@@ -86,7 +86,7 @@ export function putInPlace(partial: PartialFile, existing: Stats | undefined): v
   }
   const owned = takeOver(partial.target);
   try {
-    likeBefore(partial.path, existing);
+    rightsLike(partial.path, existing);
     // only Windows can't rename onto a file that is open; elsewhere nobody gets in between
     if (process.platform === 'win32') owned?.release();
     if (owned === undefined) removeBeside(partial.target);
@@ -168,10 +168,9 @@ export function ownedLike(path: string, { uid, gid }: Stats): void {
   if (now.uid !== uid || now.gid !== gid) chownSync(path, uid, gid);
 }
 
-/** The same owner and rights as the file that it takes the place of. */
-export function likeBefore(path: string, before: Stats): void {
-  ownedLike(path, before);
-  chmodSync(path, before.mode & 0o7777);
+/** Done last: they may not let it be written. */
+export function rightsLike(path: string, { mode }: Stats): void {
+  chmodSync(path, mode & 0o7777);
 }
 
 function removeBeside(path: string): void {

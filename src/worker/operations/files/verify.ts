@@ -6,14 +6,15 @@ import { toEngineError } from '../../sqlite/errors.ts';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
 import { checkSchema, hasAllTables, hasRecords, isUsual, isUsualRecord } from '../../sqlite/schema.ts';
 import { textOf } from '../../sqlite/text.ts';
-import { ChangedMeanwhile, OperationError, Stopped } from '../failure.ts';
+import { OperationError, Stopped } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { Findings } from './findings.ts';
 import { locate, type Reading, withReading } from './open-to-read.ts';
-import { checkValues, countOf } from './verify-values.ts';
+import { BEFORE_ALL, checkValues, countOf } from './verify-values.ts';
 
 /** SQLite stops after so many lines of its own. */
 const MOST_LINES = 100;
+const ROWS_A_PIECE = 20_000;
 
 type Checked = SDS_VerifyResult['Checked'];
 
@@ -74,7 +75,7 @@ function finding(findings: Findings, check: () => void): void {
   try {
     check();
   } catch (error) {
-    if (error instanceof Stopped || error instanceof ChangedMeanwhile) throw error;
+    if (error instanceof Stopped) throw error;
     const { code, reported } = toEngineError(error);
     if (code !== 'database-corrupt') throw error;
     findings.add('unreadable', '', () => `SQLite can not read on: ${reported.message}`);
@@ -104,49 +105,33 @@ function checkTables({ database }: Reading, findings: Findings): boolean {
   return false;
 }
 
-/** Rows that no provider writes. Values are looked at one by one besides. */
+/** Rows that no provider writes, in pieces, between which it may be stopped. Values are looked at one by one besides. */
 function checkTypes(reading: Reading, table: string, isUsualRow: string, findings: Findings, progress: Progress): void {
+  const { database } = reading;
   const second = table === 'sds_records' ? 'key' : 'clock';
-  const odd = reading.database.prepare(
-    `SELECT typeof(store_id) AS id, typeof(${second}) AS second, typeof(data) AS data, CAST(store_id AS BLOB) AS name ` +
-      `FROM ${table} NOT INDEXED WHERE rowid BETWEEN ? AND ? AND NOT (${isUsualRow})`,
+  const next = database.prepare(
+    'SELECT CAST(max(row) AS TEXT) AS last, count(*) AS rows FROM ' +
+      `(SELECT rowid AS row FROM ${table} NOT INDEXED WHERE rowid > CAST(? AS INTEGER) ORDER BY rowid LIMIT ${ROWS_A_PIECE})`,
   );
-  eachRange(reading, table, progress, (first, last) => {
-    for (const row of odd.all(first, last)) {
+  const odd = database.prepare(
+    `SELECT typeof(store_id) AS id, typeof(${second}) AS second, typeof(data) AS data, CAST(store_id AS BLOB) AS name FROM ${table} ` +
+      `NOT INDEXED WHERE rowid > CAST(? AS INTEGER) AND rowid <= CAST(? AS INTEGER) AND NOT (${isUsualRow})`,
+  );
+  const total = countOf(database, table);
+  for (let [after, count] = [BEFORE_ALL, 0]; ; ) {
+    const { last, rows } = firstRow(next, after) ?? {};
+    // in a damaged table what follows may lie before
+    if (typeof last !== 'string' || BigInt(last) <= BigInt(after)) return;
+    for (const row of odd.all(after, last)) {
       const where = `table ${table}, store ${JSON.stringify(textOf(reading, row.name))}`;
       const what = `id is ${row.id}, ${second === 'key' ? 'key' : 'number'} is ${row.second}, data is ${row.data}`;
       const isTyped = row.id === 'text' && row.data === 'blob' && row.second === 'integer' && second === 'clock';
       if (isTyped) findings.add('clock-range', table, () => `${where}: a number beyond ±(2^53 - 1)`);
       else findings.add('wrong-type', table, () => `${where}: ${what}`);
     }
-  });
-}
-
-/** Goes through a table in pieces, between which it may be stopped. */
-function eachRange(
-  reading: Reading,
-  table: string,
-  progress: Progress,
-  check: (first: bigint, last: bigint) => void,
-): void {
-  const RANGE = 20_000n;
-  const bounds = reading.database.prepare(
-    `SELECT CAST(min(rowid) AS TEXT) AS a, CAST(max(rowid) AS TEXT) AS b FROM ${table}`,
-  );
-  const next = reading.database.prepare(`SELECT CAST(min(rowid) AS TEXT) AS a FROM ${table} WHERE rowid > ?`);
-  const { a, b } = firstRow(bounds) ?? {};
-  if (typeof a !== 'string' || typeof b !== 'string') return;
-  const last = BigInt(b);
-  // what was pruned before the first row is no part of the way
-  const before = BigInt(a) - 1n;
-  for (let first = BigInt(a); first <= last; ) {
-    const end = first + RANGE - 1n < last ? first + RANGE - 1n : last;
-    check(first, end);
-    progress.step('rows', Number(end - before), Number(last - before), 'rows');
-    const following = firstRow(next, end)?.a;
-    // in a damaged table what follows may lie before
-    if (typeof following !== 'string' || BigInt(following) <= end) return;
-    first = BigInt(following);
+    count += Number(rows);
+    progress.step('rows', count, total, 'rows');
+    after = last;
   }
 }
 

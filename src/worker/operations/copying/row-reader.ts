@@ -1,0 +1,177 @@
+/** Reads stores and values of a database file, in pieces that fit into memory: which rows there are is listed before they are read. */
+import type { DatabaseSync as Database, StatementSync } from 'node:sqlite';
+import { firstRow } from '../../sqlite/node-sqlite.ts';
+import { isUsual, isUsualRecord, isUsualValue } from '../../sqlite/schema.ts';
+import { textOf } from '../../sqlite/text.ts';
+import { BEFORE_ALL } from '../files/verify-values.ts';
+import { digestOf, RowsDigest, sha256, ValuesDigest } from './digest.ts';
+import type {
+  Patch,
+  Reader,
+  RowsPrint,
+  Series,
+  StoredRecord,
+  StorePrint,
+  StoreSize,
+  Value,
+  ValuePrint,
+  ValueTotals,
+} from './ends.ts';
+import { BYTES_A_READ } from './pieces.ts';
+
+/** Of what has to be gone through from its start each time: fewer take longer, more do not fit into memory. */
+export const ROWS_A_LIST = 250_000;
+/** So that no more than 4096 rows are read together. */
+const LEAST_BYTES_A_ROW = 1024;
+/** What keeps a store from being copied by its name. */
+export const READ_ALIKE = 'is no proper text in this file, and two stores are read as that';
+
+export type Row = Record<string, unknown>;
+export type Table = 'patches' | 'snapshots' | 'sds_records' | 'blobs';
+
+interface Form {
+  /** The columns of its index. */
+  key: string;
+  usual: string;
+  /** As it is copied. */
+  columns: string;
+}
+
+const VALUE_HEAD = 'CAST(hash AS BLOB) AS hash, ref_count, length(data) AS bytes';
+export const forms: Record<Table, Form> = {
+  patches: { key: 'store_id, clock', usual: isUsual, columns: 'clock, data' },
+  snapshots: { key: 'store_id', usual: isUsual, columns: 'clock, data' },
+  sds_records: { key: 'store_id, key', usual: isUsualRecord, columns: 'CAST(key AS BLOB) AS key, data' },
+  blobs: { key: 'hash', usual: isUsualValue, columns: `${VALUE_HEAD}, data` },
+};
+
+/** Lists the rows behind a place in their order, as many in each text as are read together: their numbers take a few bytes each. */
+export function listing(row: string, bytes: string, place: string, where: string): string {
+  return (
+    "SELECT group_concat(row, ',' ORDER BY place) AS rows, count(*) AS count, CAST(max(place) AS TEXT) AS last FROM " +
+    `(SELECT row, place, sum(bytes + ${LEAST_BYTES_A_ROW}) OVER (ORDER BY place) / ${BYTES_A_READ} AS piece FROM ` +
+    `(SELECT ${row} AS row, ${bytes} AS bytes, ${place} AS place FROM ${where} AND ${place} > CAST(? AS INTEGER) ` +
+    `ORDER BY place LIMIT ${ROWS_A_LIST})) GROUP BY piece ORDER BY piece`
+  );
+}
+
+export abstract class RowReader implements Reader {
+  readonly place: string;
+  protected readonly database: Database;
+  protected readonly pause: () => Promise<void>;
+  readonly #statements = new Map<string, StatementSync>();
+
+  /** @param pause - called now and then in what takes long */
+  constructor(database: Database, place: string, pause: () => Promise<void>) {
+    this.database = database;
+    this.place = place;
+    this.pause = pause;
+  }
+
+  abstract stores(): Promise<Map<string, StoreSize>>;
+  /** As `listing`: patches in the order of their numbers, all else in the order in which it was made. Values are of no store. */
+  protected abstract list(table: Table, store: string, after: string): Row[];
+  /** Those of the rows with these numbers that can be read, in their order. */
+  protected abstract read(table: Table, columns: string, rows: string): Row[];
+
+  /** Each is asked for every store. */
+  protected prepare(sql: string): StatementSync {
+    const statement = this.#statements.get(sql) ?? this.database.prepare(sql);
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+
+  protected textOf(bytes: unknown): string {
+    return textOf({ database: this.database }, bytes);
+  }
+
+  *#rows(table: Table, store: string, columns = forms[table].columns): Generator<Row[]> {
+    for (let after = BEFORE_ALL; ; ) {
+      const pieces = this.list(table, store, after);
+      for (const { rows } of pieces) yield this.read(table, columns, String(rows));
+      const count = pieces.reduce((sum, piece) => sum + Number(piece.count), 0);
+      const last = String(pieces.at(-1)?.last);
+      // in a damaged table what follows may lie before
+      if (count < ROWS_A_LIST || BigInt(last) <= BigInt(after)) return;
+      after = last;
+    }
+  }
+
+  async snapshot(store: string): Promise<Patch | undefined> {
+    const [rows] = this.#rows('snapshots', store);
+    return rows?.[0] as unknown as Patch | undefined;
+  }
+
+  patches(store: string): Generator<Patch[]> {
+    return this.#rows('patches', store) as unknown as Generator<Patch[]>;
+  }
+
+  *records(store: string): Generator<StoredRecord[]> {
+    for (const rows of this.#rows('sds_records', store)) {
+      yield rows.map(({ key, data }) => ({ key: this.textOf(key), data: data as Uint8Array }));
+    }
+  }
+
+  *values(): Generator<Value[]> {
+    for (const rows of this.#rows('blobs', '')) {
+      yield rows.map((row) => ({
+        hash: this.textOf(row.hash),
+        data: row.data as Uint8Array,
+        print: valuePrintOf(row),
+      }));
+    }
+  }
+
+  async valueTotals(): Promise<ValueTotals> {
+    const digest = new ValuesDigest();
+    for (const rows of this.#rows('blobs', '', VALUE_HEAD)) {
+      for (const { hash, ref_count, bytes } of rows) digest.add(this.textOf(hash), Number(ref_count), Number(bytes));
+      await this.pause();
+    }
+    return digest.end();
+  }
+
+  async prints(stores: ReadonlyMap<string, unknown>): Promise<Map<string, StorePrint>> {
+    const prints = new Map<string, StorePrint>();
+    for (const store of stores.keys()) {
+      const patches = await this.#printOf(this.patches(store), ({ clock }) => clock);
+      const records = await this.#printOf(this.records(store), ({ key }) => sha256(key));
+      const found = await this.snapshot(store);
+      const snapshot = found && { clock: found.clock, bytes: found.data.byteLength, digest: digestOf(found.data) };
+      prints.set(store, { patches, records, snapshot });
+    }
+    return prints;
+  }
+
+  async #printOf<T extends { data: Uint8Array }>(
+    pieces: Series<T[]>,
+    nameOf: (row: T) => number | string,
+  ): Promise<RowsPrint> {
+    const digest = new RowsDigest();
+    let [count, bytes] = [0, 0];
+    for await (const rows of pieces) {
+      for (const row of rows) {
+        digest.add(nameOf(row), row.data);
+        count++;
+        bytes += row.data.byteLength;
+      }
+      await this.pause();
+    }
+    return { count, bytes, digest: digest.end() };
+  }
+
+  async valuePrints(hashes: readonly string[]): Promise<Map<string, ValuePrint>> {
+    const read = this.prepare('SELECT ref_count, data FROM blobs WHERE hash = ?');
+    const prints = new Map<string, ValuePrint>();
+    for (const hash of hashes) {
+      const row = firstRow(read, hash);
+      if (row?.data instanceof Uint8Array) prints.set(hash, valuePrintOf(row));
+    }
+    return prints;
+  }
+}
+
+function valuePrintOf({ ref_count, data }: Row): ValuePrint {
+  const bytes = data as Uint8Array;
+  return { refCount: ref_count as number, bytes: bytes.byteLength, digest: digestOf(bytes) };
+}
