@@ -2,16 +2,30 @@
 import { clearInterval, type Promise, performance, setInterval } from '../../protocol/surroundings.ts';
 import type { Connection } from './connection.ts';
 import type { Holder } from './holder.ts';
-import type { ServerLink } from './server-link.ts';
+
+/** What renewing a lease needs of the link to the server. */
+export interface LeaseLink {
+  /** Whether there is anything to hold. */
+  readonly holdsStores: boolean;
+  /** Whether something is under way, or waits for its turn. */
+  readonly isBusy: boolean;
+  readonly isConnected: boolean;
+  /** Connects for it, if nobody else does: the lease must not run out for want of traffic. */
+  renew(): Promise<void>;
+  /** Gives back what was left by the one before, whose row this process has: called once all providers are known. */
+  giveBackInherited(): void;
+  /** Makes another connection. */
+  connect(): Promise<Connection>;
+}
 
 export class Lease {
   readonly #holder: Holder;
-  readonly #link: ServerLink;
+  readonly #link: LeaseLink;
   #keeper: Connection | undefined;
   #beside: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(holder: Holder, link: ServerLink) {
+  constructor(holder: Holder, link: LeaseLink) {
     this.#holder = holder;
     this.#link = link;
   }

@@ -8,7 +8,7 @@ import type { Claims } from './claims.ts';
 import { connect } from './connect.ts';
 import type { Connection, Statement } from './connection.ts';
 import { type Holder, isFenced, notUpdated } from './holder.ts';
-import { Lease } from './lease.ts';
+import { Lease, type LeaseLink } from './lease.ts';
 import { loadPg, type Pg } from './load-pg.ts';
 import { answersOf, type Password } from './password.ts';
 import { isRefusal, ServerError } from './sqlstates.ts';
@@ -26,7 +26,7 @@ const LEAST_PROBE_MS = 1000;
 /** The most that are tried: a server may lock a role out that is refused again and again. */
 const MOST_PASSWORDS = 4;
 
-export class ServerLink {
+export class ServerLink implements LeaseLink {
   readonly #settings: PostgresqlSettings;
   readonly #holder: Holder;
   readonly #claims: Claims;
@@ -240,7 +240,6 @@ export class ServerLink {
     return this.#claims.any;
   }
 
-  /** Whether something is under way, or waits for its turn. */
   get isBusy(): boolean {
     return this.#inUse > 0;
   }
@@ -249,7 +248,6 @@ export class ServerLink {
     return this.#connection !== undefined && !this.#connection.lost;
   }
 
-  /** Connects for it, if nobody else does: the lease must not run out for want of traffic. */
   renew(): Promise<void> {
     return this.#inTurn(async () => {
       const connection = await this.#ready();
