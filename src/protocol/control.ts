@@ -76,18 +76,6 @@ export function descriptorAt(running: number): number {
  */
 export const MAX_FILES = 65_536;
 
-/**
- * A write that crosses by Comlink says in a slot of its own what became of it, before its commit is
- * published: a blocked thread gets no answers, and a lost worker takes them along. A slot holds 0 for
- * success, or an outcome as in an entry, and flags. Main clears it before it is used again.
- */
-export const OUTCOME_SLOTS = 256;
-export const SLOT_COLLIDED = 1 << 16;
-
-export function outcomeInSlot(slot: number): number {
-  return slot & 0xff;
-}
-
 /** Whether a wrapping counter at `cell` has come to `wanted`. */
 export function reached(cell: number, wanted: number): boolean {
   return ((cell - wanted) | 0) >= 0;
@@ -101,7 +89,6 @@ export interface SharedMemory {
   owner: typeof OWNER;
   control: SharedArrayBuffer;
   commitPoints: SharedArrayBuffer;
-  outcomes: SharedArrayBuffer;
   /** See `error-board.ts`. */
   board: SharedArrayBuffer;
   arena: SharedArrayBuffer;

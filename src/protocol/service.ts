@@ -70,12 +70,12 @@ export interface LoadTicket {
   askedAt: number;
 }
 
-/** The same of a write, with its place in the order of its file, and where its outcome is to be noted. */
-export interface WriteTicket extends LoadTicket {
+/** A large write: its file, and what the ring tells of other batches. */
+export interface WriteTicket {
+  file: number;
   number: number;
-  slot: number;
-  /** As those of an entry. */
-  flags: number;
+  firstSlab: number;
+  askedAt: number;
   /** Bytes of shared blocks that crossed before and are not used any more. */
   dropped: number;
 }
@@ -135,8 +135,8 @@ export interface WorkerService {
 
   /** Operations are those of `entries.ts`; `key` and `clock` are '' and 0 where an operation has none. */
   load(ticket: LoadTicket, operation: number, key: string, clock: number): Promise<Loaded>;
-  /** Resolves once the write is finished; its slot says what became of it. One whose bytes are lost fails with that, in its place. */
-  write(ticket: WriteTicket, operation: number, key: string, clock: number, data: Bytes | Failure): Promise<void>;
+  /** Resolves once the write is finished; its entry says what became of it. One whose bytes are lost fails with that, in its place. */
+  write(ticket: WriteTicket, data: Bytes | Failure): Promise<void>;
 
   /** Calls the worker from its event loop to the ring; `dropped` as in a ticket. */
   wake(dropped: number): void;

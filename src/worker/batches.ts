@@ -18,6 +18,7 @@ import { performance } from '../protocol/surroundings.ts';
 import { noteSnapshot } from './behind-a-snapshot.ts';
 import { noteFailure } from './behind-a-value.ts';
 import { BatchReader } from './channel/batch-reader.ts';
+import type { LargeBytes } from './channel/large-bytes.ts';
 import { type Caller, type CommitPoint, commit, type Engine, EngineError, type Writes } from './engine.ts';
 import type { FileHost, Outcomes } from './outcomes.ts';
 import { patiently, type Wait } from './patience.ts';
@@ -27,6 +28,8 @@ export interface GatheredBatch {
   firstSlab: number;
   /** When its first call was made, as in `clock.ts`. */
   askedAt: number;
+  /** Of one that is a large write. */
+  large?: LargeBytes;
 }
 
 /** Those that are committed together. */
@@ -64,12 +67,13 @@ export class Batches {
 
   /**
    * Seals a batch: nothing is added to it from now on. Returns the bytes of one of one slab that nobody has
-   * begun to carry out; of any other, infinitely many.
+   * begun to carry out; of any other, and of a large write, infinitely many.
    */
-  seal({ firstSlab }: GatheredBatch): number {
+  seal({ firstSlab, large }: GatheredBatch): number {
     const { arena } = this.#host;
     const cell = firstSlab >> 2;
-    const small = arena.cell(cell + SLAB_NEXT) === NO_SLAB && arena.cell(cell + SLAB_FLAGS) === 0;
+    const small =
+      large === undefined && arena.cell(cell + SLAB_NEXT) === NO_SLAB && arena.cell(cell + SLAB_FLAGS) === 0;
     const used = usedOf(Atomics.or(arena.cells, cell + SLAB_USED, SLAB_SEALED));
     return small ? used : Number.POSITIVE_INFINITY;
   }
@@ -78,8 +82,8 @@ export class Batches {
   *run(batches: Together): Generator<Wait, void, unknown> {
     const { arena, members } = this.#host;
     const slabs = batches.map(({ firstSlab }) => firstSlab);
-    const calls = new BatchReader(arena, slabs, members);
     const [first] = batches;
+    const calls = new BatchReader(arena, slabs, members, first.large);
     const done = arena.cell((first.firstSlab >> 2) + SLAB_DONE);
     // a worker was lost before it was done: what is not dealt with is tried anew, each promise as a whole
     if (done > 0 || calls.hasFlag(BATCH_FAILED)) calls.goOnBehind(done);
@@ -87,8 +91,8 @@ export class Batches {
       const askedAt = batches.map((batch) => batch.askedAt);
       const point = this.#outcomes.point(first.number, (batches.at(-1) ?? first).number, askedAt);
       const error = yield* this.#transact(() => calls.attempt(), point);
-      if (error === undefined) return this.#host.progressed(false);
-      if (isOfAll(error)) return this.fail(batches, error);
+      if (error === undefined) return this.#ended(batches);
+      if (isOfAll(error) || first.large !== undefined) return this.fail(batches, error);
       if (batches.length > 1) {
         for (const batch of batches) yield* this.run([batch]);
         return;
@@ -96,7 +100,7 @@ export class Batches {
     }
     yield* this.#runOneByOne(first, calls);
     this.#outcomes.dealtWith(first.number);
-    this.#host.progressed(false);
+    this.#ended(batches);
   }
 
   /** Ends batches by an error that nobody has dealt with; those that are finished already keep their result. */
@@ -106,7 +110,15 @@ export class Batches {
       this.#failAll(number, firstSlab, 'all', error);
       this.#outcomes.dealtWith(number);
     }
-    this.#host.progressed(false);
+    this.#ended(batches);
+  }
+
+  /** Tells of it; by an answer, if it is a large write, which is carried out by itself. */
+  #ended(batches: readonly GatheredBatch[]): void {
+    const large = batches[0]?.large;
+    large?.free();
+    this.#host.progressed(large !== undefined);
+    large?.answer();
   }
 
   /**

@@ -32,7 +32,7 @@ import type {
 } from '../protocol/service.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { unsavedOf } from './behind-a-value.ts';
-import { LargeWriteCursor } from './channel/large-write-cursor.ts';
+import { LargeBytes } from './channel/large-bytes.ts';
 import { RingReader } from './channel/ring-reader.ts';
 import { type Engine, EngineError, type MaybePromise } from './engine.ts';
 import { type Member, WorkerFile } from './file.ts';
@@ -52,7 +52,6 @@ export class Service implements WorkerService, FileHost, Work {
   arena: Arena;
   readonly commitPoints: Int32Array;
   readonly members = new Map<number, Member>();
-  readonly #outcomes: Int32Array;
   readonly #control: Int32Array;
   readonly #board: ErrorBoard;
   readonly #newEngine: NewEngine;
@@ -68,7 +67,6 @@ export class Service implements WorkerService, FileHost, Work {
   constructor(shared: SharedMemory, newEngine: NewEngine, lingerMs: number, thread: ServingThread) {
     this.#control = new Int32Array(shared.control);
     this.commitPoints = new Int32Array(shared.commitPoints);
-    this.#outcomes = new Int32Array(shared.outcomes);
     this.#board = new ErrorBoard(shared.board);
     this.arena = new Arena(shared.arena);
     this.#newEngine = newEngine;
@@ -145,12 +143,13 @@ export class Service implements WorkerService, FileHost, Work {
     return transfer({ found: answer }, transferablesOf(answer));
   }
 
-  write(ticket: WriteTicket, operation: number, key: string, clock: number, data: Bytes | Failure): Promise<void> {
+  write({ file: id, number, firstSlab, askedAt, dropped }: WriteTicket, data: Bytes | Failure): Promise<void> {
     this.#begin();
-    if (ticket.dropped > 0) accountFor(ticket.dropped);
-    const member = this.#memberOf(ticket.member);
-    const write = new LargeWriteCursor(ticket, operation, member, key, clock, data, this.#outcomes);
-    return this.#answer(member.file, (done) => member.file.write(write, done));
+    if (dropped > 0) accountFor(dropped);
+    const file = this.#fileOf(id);
+    return this.#answer(file, (done) =>
+      file.addBatch({ number, firstSlab, askedAt, large: new LargeBytes(data, done) }),
+    );
   }
 
   // ---- calls from the main side: the worker itself ---------------------------------------------------
@@ -213,6 +212,12 @@ export class Service implements WorkerService, FileHost, Work {
     return member;
   }
 
+  #fileOf(id: number): WorkerFile {
+    const file = this.#files.get(id);
+    if (file === undefined) throw new Error(`there is no file ${id}`); // a fault of this program
+    return file;
+  }
+
   #answer<T>(file: WorkerFile, ask: (done: (value: T) => void) => void): Promise<T> {
     return new Promise((resolve) => {
       ask((value) => {
@@ -231,10 +236,9 @@ export class Service implements WorkerService, FileHost, Work {
     for (const file of this.#waiting) this.#proceed(file);
   }
 
-  #addBatch = (id: number, batch: number, firstSlab: number, begunAt: number): void => {
-    const file = this.#files.get(id);
-    if (file === undefined) throw new Error(`there is no file ${id}`); // a fault of this program
-    file.addBatch(batch, firstSlab, begunAt);
+  #addBatch = (id: number, number: number, firstSlab: number, askedAt: number): void => {
+    const file = this.#fileOf(id);
+    file.addBatch({ number, firstSlab, askedAt });
     this.#waiting.add(file);
     if (!file.written) this.#written.push(file);
     file.written = true;

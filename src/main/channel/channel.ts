@@ -1,6 +1,5 @@
 /**
- * This side of what is shared with a worker: the ring of batches, its doorbell, how far the worker is, and
- * what it noted of large writes. It knows no files and no promises; `workers/worker-link.ts` has the Comlink side.
+ * This side of what is shared with a worker: the ring of batches, its doorbell, and how far the worker is. It knows no files and no promises; `workers/worker-link.ts` has the Comlink side.
  */
 
 import { cellTime } from '../../protocol/clock.ts';
@@ -20,7 +19,6 @@ import {
   FILE_AT_WORK,
   FOREIGN_WRITER,
   MAX_FILES,
-  OUTCOME_SLOTS,
   OWNER,
   PROGRESS,
   RETIRED,
@@ -45,8 +43,6 @@ export class Channel {
   readonly commitPoints = new Int32Array(new SharedArrayBuffer(MAX_FILES * 4));
   readonly errorBoard = new ErrorBoard();
   readonly #control = new Int32Array(new SharedArrayBuffer(CONTROL_CELLS * 4));
-  readonly #outcomes = new Int32Array(new SharedArrayBuffer(OUTCOME_SLOTS * 4));
-  readonly #freeSlots = Array.from({ length: OUTCOME_SLOTS }, (_, slot) => slot);
   #wanted = 0;
   #listening = false;
 
@@ -56,7 +52,6 @@ export class Channel {
       owner: OWNER,
       control: this.#control.buffer as SharedArrayBuffer,
       commitPoints: this.commitPoints.buffer as SharedArrayBuffer,
-      outcomes: this.#outcomes.buffer as SharedArrayBuffer,
       board: this.errorBoard.shared,
       arena,
     };
@@ -189,19 +184,5 @@ export class Channel {
     await progress;
     this.#listening = false;
     onProgress();
-  }
-
-  /** Where a large write's outcome is to be noted; `undefined` if too many are under way. */
-  takeSlot(): number | undefined {
-    const slot = this.#freeSlots.pop();
-    if (slot === undefined) return undefined;
-    Atomics.store(this.#outcomes, slot, 0);
-    return slot;
-  }
-
-  /** What was noted; the slot may be used anew. */
-  giveBackSlot(slot: number): number {
-    this.#freeSlots.push(slot);
-    return Atomics.load(this.#outcomes, slot);
   }
 }

@@ -1,10 +1,11 @@
-/** Gathered writes of one file: they cross at once, by the ring, and are committed together. */
+/** Gathered writes of one file: they cross at once, by the ring, and are committed together. Or one write of large bytes. */
 
 import { RELEASE_VALUE } from '../../protocol/entries.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { NO_SLAB } from '../../protocol/slabs.ts';
 import type { Watched } from '../observe/file-observer.ts';
 import { Acknowledgement, type Awaited } from './acknowledgement.ts';
+import type { LargeBytes } from './large-bytes.ts';
 import type { Call, Member, Settling, Watcher } from './member.ts';
 
 /** One promise, and what it takes to settle it. Patches of one provider in one batch share one. */
@@ -28,6 +29,8 @@ export class Batch implements Awaited {
   readonly settlers: Settler[] = [];
   /** Capacity of its slabs. */
   bytes = 0;
+  /** Those of its only write, if it has such: it is announced with them. */
+  large: LargeBytes | undefined;
   /** Whether it is to be sent, and whether it was. */
   announced = false;
   sent = false;

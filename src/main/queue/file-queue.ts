@@ -4,28 +4,27 @@
  */
 import { types } from 'node:util';
 import { reached } from '../../protocol/control.ts';
-import { APPEND_PATCH, ENTRY_KEEPS_BOTH, operationNames, SAVE_SNAPSHOT } from '../../protocol/entries.ts';
+import { APPEND_PATCH, ENTRY_KEEPS_BOTH, operationNames } from '../../protocol/entries.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
-import type { Bytes, Loaded } from '../../protocol/service.ts';
+import type { Loaded } from '../../protocol/service.ts';
 import { INLINE_LIMIT } from '../../protocol/slabs.ts';
 import { Promise } from '../../protocol/surroundings.ts';
 import type { Location } from '../location.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import { FileObserver } from '../observe/file-observer.ts';
-import { inTheMiddle } from '../observe/notes.ts';
 import { takeMark } from '../transfer.ts';
-import { BYTES_GONE, firstBytesOf, lengthOf } from '../view.ts';
+import { lengthOf } from '../view.ts';
 import type { Awaited } from './acknowledgement.ts';
 import { Backpressure, type GiveUpReason, type Room } from './backpressure.ts';
 import type { Batch } from './batch.ts';
 import { drop } from './found.ts';
 import { InFlight, type Item, MOST_SMALL, WORTH_SENDING } from './in-flight.ts';
-import { bytesFor, LargeWrite } from './large-write.ts';
+import type { LargeBytes } from './large-bytes.ts';
 import { Load } from './load.ts';
 import type { Call, Member, Watcher } from './member.ts';
 import { LARGEST_SHARED, OpenBatch, type OpenBatchOwner } from './open-batch.ts';
-import { type Findings, refuse, settleBatch, settleLoad, settleWrite } from './settling.ts';
+import { type Findings, refuse, settleBatch, settleLoad } from './settling.ts';
 import { Store } from './store.ts';
 
 const ANSWER_GONE = 'the answer went down with the worker thread while this thread was blocked; call again';
@@ -41,7 +40,7 @@ export interface QueueHost extends Room, Awaited {
   /** There is something to send, at the end of the current job. */
   wantsToSend(queue: FileQueue): void;
   hasInFlight(queue: FileQueue): void;
-  /** Takes what it needs to send a thing: a batch's cell in the ring, a write's slot; false if there is none now. */
+  /** Takes what it needs to send a thing: of a batch, a cell in the ring; false if there is none now. */
   reserve(queue: FileQueue, item: Item): boolean;
   /** Sends a thing that is registered as under way. */
   send(queue: FileQueue, item: Item): void;
@@ -49,8 +48,6 @@ export interface QueueHost extends Room, Awaited {
   wasShared(): void;
   /** There is much to settle. */
   settleSoon(): void;
-  /** What the worker noted of a write that is finished; its slot may be used anew. */
-  takeOutcome(write: LargeWrite): number;
   causeOf(file: number, number: number, settler: number, outcome: number): Error | undefined;
   /** Somebody has waited for a batch that is settled. */
   noLongerWaitedFor(): void;
@@ -65,7 +62,7 @@ export class FileQueue implements Findings, OpenBatchOwner {
   /** Whether it is among those of its dispatcher that have something to send, or in flight. */
   isToSend = false;
   isInFlight = false;
-  /** How many batches, large writes and loads the worker has finished. */
+  /** How many batches and loads the worker has finished. */
   finishedItems = 0;
   readonly #host: QueueHost;
   readonly #backpressure: Backpressure;
@@ -128,60 +125,16 @@ export class FileQueue implements Findings, OpenBatchOwner {
     const flags = member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
     if (length > INLINE_LIMIT) {
       const call = { member, operation: APPEND_PATCH, key: '', clock };
-      return this.#addLarge(call, patch, length, handedOver, flags) as Promise<void>;
+      return this.#openBatch.addWrite(call, patch, length, handedOver, flags) as Promise<void>;
     }
     return this.#openBatch.appendPatch(member, patch, length, clock, flags, handedOver);
   }
 
   /** A write that is no patch; `takesOver` hands the caller's buffer over although it is not marked. */
   addWrite(call: Call, data?: Uint8Array | Parcel, takesOver = false): Promise<unknown> {
-    if (data !== undefined && !types.isUint8Array(data)) return this.#addLarge(call, data, data.length, true, 0);
-    const length = data === undefined ? 0 : lengthOf(data);
-    const handedOver = data !== undefined && (takeMark(data) || takesOver);
-    if (data !== undefined && length > INLINE_LIMIT) return this.#addLarge(call, data, length, handedOver, 0);
-    return this.#openBatch.addWrite(call, data, length, handedOver);
-  }
-
-  /** A write whose bytes cross beside the arena. */
-  #addLarge(
-    call: Call,
-    data: Uint8Array | Parcel,
-    length: number,
-    handedOver: boolean,
-    flags: number,
-  ): Promise<unknown> {
-    const { member, operation, clock } = call;
-    const name = operationNames[operation] ?? '';
-    // first of all: hooks of promises may call, and this write has no number yet
-    const settlers = Promise.withResolvers<unknown>();
-    const refusal = this.#backpressure.admit(length, member, name);
-    if (refusal !== undefined) return Promise.reject(refusal);
-    const present = types.isUint8Array(data) ? firstBytesOf(data, length) : data;
-    if (present === undefined) return Promise.reject(makeError('invalid-argument', name, this.dbPath, BYTES_GONE));
-    let bytes: Bytes;
-    try {
-      bytes = bytesFor(present, length, handedOver, this.memory.blocks);
-    } catch (error) {
-      const detail = `there is no memory for a copy of its ${length} bytes; nothing was stored`;
-      return Promise.reject(makeError('io-error', name, this.dbPath, detail, error));
-    }
-    this.#openBatch.complete();
-    this.memory.pendingBytes += bytes.length;
-    const watched = this.observer.began();
-    const write = new LargeWrite(this.nextNumber(), call, bytes, flags, settlers, watched);
-    if (operation === APPEND_PATCH) {
-      member.appended(clock);
-      this.observer.appended++;
-      this.observer.appendedBytes += bytes.length;
-    }
-    this.observer.completed(watched);
-    this.#waiting.push(write);
-    member.endRun();
-    if (operation === SAVE_SNAPSHOT) inTheMiddle(() => member.snapshotCalled(clock, settlers, write.isAcknowledged));
-    this.wantsToSend();
-    this.observer.registered(watched);
-    if (write.isAcknowledged) settlers.resolve(undefined);
-    return settlers.promise;
+    if (data === undefined) return this.#openBatch.addWrite(call, data, 0, false);
+    if (!types.isUint8Array(data)) return this.#openBatch.addWrite(call, data, data.length, true);
+    return this.#openBatch.addWrite(call, data, lengthOf(data), takeMark(data) || takesOver);
   }
 
   addLoad(call: Call): Promise<unknown> {
@@ -254,7 +207,9 @@ export class FileQueue implements Findings, OpenBatchOwner {
 
   /** The process ends out of a hook, which ran before a write that is in flight was posted: nothing that follows has been sent. */
   postRest(): void {
-    for (const item of this.#inFlight.items) if (item.kind === 'write' && !item.posted) this.#host.send(this, item);
+    for (const item of this.#inFlight.items) {
+      if (item.kind === 'batch' && item.large?.posted === false) this.#host.send(this, item);
+    }
   }
 
   /**
@@ -293,19 +248,15 @@ export class FileQueue implements Findings, OpenBatchOwner {
 
   /** Settles what the worker has finished; returns whether anything is still under way. */
   settle(): boolean {
-    this.#inFlight.takeFinished(this.#settleWrite);
+    this.#inFlight.takeFinished(this.#settleBatch);
     return this.#inFlight.items.length > 0;
   }
 
-  #settleWrite = (write: Batch | LargeWrite): void => {
+  #settleBatch = (batch: Batch): void => {
     this.finishedItems++;
-    if (write.kind === 'write') {
-      settleWrite(write, this.#host.takeOutcome(write), this);
-      return;
-    }
-    if (this.#openBatch.is(write)) this.#openBatch.complete(); // the worker has sealed it
-    settleBatch(write, this);
-    if (write.isWaitedFor) this.#host.noLongerWaitedFor();
+    if (this.#openBatch.is(batch)) this.#openBatch.complete(); // the worker has sealed it
+    settleBatch(batch, this);
+    if (batch.isWaitedFor) this.#host.noLongerWaitedFor();
   };
 
   /** The worker's answer to a load. */
@@ -318,14 +269,13 @@ export class FileQueue implements Findings, OpenBatchOwner {
     settleLoad(load, loaded, this);
   }
 
-  /** A write could not be sent to the worker. */
-  refuse(write: LargeWrite, error: unknown): void {
-    if (!this.#inFlight.take(write)) return;
-    this.#refuse(write, (call) => makeError('io-error', call, this.dbPath, undefined, error));
+  /** A batch of large bytes could not be sent to the worker. */
+  refuse(batch: Batch, error: unknown): void {
+    if (!this.#inFlight.take(batch)) return;
+    this.#refuse(batch, (call) => makeError('io-error', call, this.dbPath, undefined, error));
   }
 
   #refuse(item: Item, reason: GiveUpReason): void {
-    if (item.kind === 'write') this.#host.takeOutcome(item);
     refuse(item, reason, this);
     if (item.kind === 'batch' && item.isWaitedFor) this.#host.noLongerWaitedFor();
   }
@@ -359,23 +309,22 @@ export class FileQueue implements Findings, OpenBatchOwner {
         this.#refuse(item, (call) => makeError('worker-lost', call, this.dbPath, ANSWER_GONE));
         continue;
       }
-      if (item.kind === 'write') this.#isSentAgain(item);
+      if (item.kind === 'batch' && item.large !== undefined) this.#isSentAgain(item, item.large);
       again.push(item);
     }
     this.#waiting.unshift(...again);
     if (this.waitsToBeSent) this.#host.wantsToSend(this);
   }
 
-  #isSentAgain(write: LargeWrite): void {
-    this.#host.takeOutcome(write); // whatever the lost worker had noted
-    write.posted = false;
-    if (!write.isGone) return;
+  #isSentAgain({ settlers }: Batch, large: LargeBytes): void {
+    large.posted = false;
+    if (!large.isGone) return;
     // in a file a commit is published as it is made; a server may have committed what nobody heard of
     const outcome =
       this.location.server === undefined ? 'nothing was stored: call again' : 'the call may be stored or not';
-    const call = operationNames[write.call.operation] ?? '';
+    const call = operationNames[settlers[0]?.operation ?? 0] ?? '';
     const detail = `the bytes that were handed over went down with the worker thread; ${outcome}`;
-    write.lost ??= makeError('worker-lost', call, this.dbPath, detail);
+    large.lost ??= makeError('worker-lost', call, this.dbPath, detail);
   }
 
   /** Refuses all that is pending and all that will come; what is finished already keeps its result. */

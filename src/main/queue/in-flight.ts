@@ -1,9 +1,8 @@
 /** What was sent and is not settled, oldest first; and what may follow it. */
 import type { Batch } from './batch.ts';
-import type { LargeWrite } from './large-write.ts';
 import type { Load } from './load.ts';
 
-export type Item = Batch | LargeWrite | Load;
+export type Item = Batch | Load;
 
 /**
  * A batch may go off before the end of the turn, or follow a large one under way, if it has at least this
@@ -16,10 +15,10 @@ const SMALL_BYTES = 8 * WORTH_SENDING;
 
 export class InFlight {
   readonly items: Item[] = [];
-  readonly #isFinished: (write: Batch | LargeWrite) => boolean;
+  readonly #isFinished: (batch: Batch) => boolean;
   #loads = 0;
 
-  constructor(isFinished: (write: Batch | LargeWrite) => boolean) {
+  constructor(isFinished: (batch: Batch) => boolean) {
     this.#isFinished = isFinished;
   }
 
@@ -27,7 +26,7 @@ export class InFlight {
     return this.#loads;
   }
 
-  /** Whether every write of it is committed, or has failed. */
+  /** Whether every batch of it is committed, or has failed. */
   get isFinished(): boolean {
     return this.items.every((item) => item.kind === 'load' || this.#isFinished(item));
   }
@@ -49,11 +48,11 @@ export class InFlight {
     if (next.kind === 'load') return true;
     // loads may have to be asked again, so the state must stay; but a blocked thread gets no answers
     if (this.#loads > 0 && !blocked) return false;
-    if (next.kind === 'write') return true;
+    if (next.large !== undefined) return true;
     let unfinished = 0;
     let bytes = 0;
     for (const item of this.items) {
-      if (item.kind !== 'batch' || this.#isFinished(item)) continue;
+      if (item.kind === 'load' || item.large !== undefined || this.#isFinished(item)) continue;
       unfinished++;
       bytes += item.bytes;
     }
@@ -62,7 +61,7 @@ export class InFlight {
   }
 
   /** Takes out what is finished, in order, and has it settled. */
-  takeFinished(settle: (write: Batch | LargeWrite) => void): void {
+  takeFinished(settle: (batch: Batch) => void): void {
     if (this.items.length === this.#loads) return;
     for (let i = 0; i < this.items.length; ) {
       const item = this.items[i] as Item; // i is below the length
@@ -76,8 +75,8 @@ export class InFlight {
     }
   }
 
-  /** Takes out a load that is answered, or a write that never went off; false if it was refused meanwhile. */
-  take(item: Load | LargeWrite): boolean {
+  /** Takes out a load that is answered, or a batch that never went off; false if it was refused meanwhile. */
+  take(item: Item): boolean {
     const at = this.items.indexOf(item);
     if (at < 0) return false;
     this.items.splice(at, 1);

@@ -1,4 +1,5 @@
 /** The open batch of one file: writes are gathered in it until it is complete, or the worker seals it. */
+import { types } from 'node:util';
 import {
   APPEND_PATCH,
   ENTRY_ACKNOWLEDGED,
@@ -7,9 +8,11 @@ import {
   operationNames,
   PRUNE_PATCHES,
   SAVE_SNAPSHOT,
+  SAVE_VALUE,
 } from '../../protocol/entries.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
-import { NO_SLAB } from '../../protocol/slabs.ts';
+import type { Parcel } from '../../protocol/parcel.ts';
+import { INLINE_LIMIT, NO_SLAB } from '../../protocol/slabs.ts';
 import { Buffer, Promise } from '../../protocol/surroundings.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
 import { inTheMiddle } from '../observe/notes.ts';
@@ -19,6 +22,7 @@ import { Acknowledgement, type Awaited } from './acknowledgement.ts';
 import type { Backpressure, Room } from './backpressure.ts';
 import { Batch } from './batch.ts';
 import { BatchWriter } from './batch-writer.ts';
+import { LargeBytes } from './large-bytes.ts';
 import type { Call, Member } from './member.ts';
 
 /**
@@ -83,7 +87,7 @@ export class OpenBatch {
       }
       // without a new promise nothing else has run since its length was asked for
       const bytes = made === undefined ? patch : firstBytesOf(patch, length);
-      if (bytes === undefined) return this.#refuse(batch, 'appendPatch');
+      if (bytes === undefined) return this.#refuse(batch, this.#bytesGone('appendPatch'));
       const joins = member.run === batch;
       if (!joins) {
         if (made === undefined) {
@@ -95,9 +99,7 @@ export class OpenBatch {
         member.runPromise = made.promise as Promise<void>;
       }
       if (this.#writer.write(APPEND_PATCH, flags, member.id, member.runSettler, clock, bytes, length, '', 0)) {
-        member.appended(clock);
-        this.#observer.appended++;
-        this.#observer.appendedBytes += length;
+        this.#appended(member, clock, length);
         if (handedOver) takeOver(patch); // copied, which costs less than a message, and detached as announced
         const { runPromise } = member;
         if (!batch.announced) this.#announce(batch);
@@ -108,29 +110,58 @@ export class OpenBatch {
     }
   }
 
-  /** Adds a write that is no patch. */
-  addWrite(call: Call, data: Uint8Array | undefined, length: number, handedOver: boolean): Promise<unknown> {
+  /** Adds a write that is no patch, or is of large bytes: such a one is a batch by itself, and its bytes cross beside the arena. */
+  addWrite(
+    call: Call,
+    data: Uint8Array | Parcel | undefined,
+    length: number,
+    handedOver: boolean,
+    ofPatch = 0,
+  ): Promise<unknown> {
     const { member, operation, key, clock } = call;
+    const name = operationNames[operation] ?? '';
+    const isLarge = length > INLINE_LIMIT || (data !== undefined && !types.isUint8Array(data));
     const keyLength = key === '' ? 0 : Buffer.byteLength(key);
+    const need = entryBytes(keyLength, isLarge ? 0 : length);
     const made = Acknowledgement.of<unknown>();
     for (;;) {
-      const refusal = this.#makeRoom(entryBytes(keyLength, length), member, operationNames[operation] ?? '');
+      const refusal =
+        (isLarge ? this.#startAnew(length, member, name) : undefined) ?? this.#makeRoom(need, member, name);
       if (refusal !== undefined) return Promise.reject(refusal);
       const batch = this.#batch as Batch; // #makeRoom has opened one
-      const bytes = data && firstBytesOf(data, length);
-      if (data !== undefined && bytes === undefined) return this.#refuse(batch, operationNames[operation] ?? '');
+      if (isLarge && (batch.announced || batch.settlers.length > 0)) continue; // a hook has called meanwhile
+      const present = types.isUint8Array(data) ? firstBytesOf(data, length) : data;
+      if (present === undefined && data !== undefined) return this.#refuse(batch, this.#bytesGone(name));
+      let large: LargeBytes | undefined;
+      try {
+        if (isLarge && present !== undefined) {
+          large = new LargeBytes(present, length, handedOver, this.#host.memory.blocks);
+        }
+      } catch (error) {
+        const detail = `there is no memory for a copy of its ${length} bytes; nothing was stored`;
+        return this.#refuse(batch, makeError('io-error', name, this.#owner.dbPath, detail, error));
+      }
       // not before: it may have held the caller, and settled what this depends on
       const needsSnapshot = operation === PRUNE_PATCHES && member.snapshotWasQueued ? ENTRY_NEEDS_SNAPSHOT : 0;
-      const isAcknowledged = member.acknowledgesQueued(call);
-      const flags = isAcknowledged ? needsSnapshot | ENTRY_ACKNOWLEDGED : needsSnapshot;
+      const mayBeLost = operation === SAVE_VALUE && large?.mayGoDown === true;
+      const isAcknowledged = !mayBeLost && member.acknowledgesQueued(call);
+      const flags = ofPatch | needsSnapshot | (isAcknowledged ? ENTRY_ACKNOWLEDGED : 0);
       const index = isAcknowledged ? batch.addAcknowledged(call) : batch.addPromise(member, operation, made, key);
       member.endRun(); // calls of a provider keep their order, even if some fail
-      if (this.#writer.write(operation, flags, member.id, index, clock, bytes, length, key, keyLength)) {
+      const gathered = large === undefined && types.isUint8Array(present) ? present : undefined;
+      const gatheredLength = gathered === undefined ? 0 : length;
+      if (this.#writer.write(operation, flags, member.id, index, clock, gathered, gatheredLength, key, keyLength)) {
+        if (large !== undefined) {
+          batch.large = large;
+          this.#host.memory.pendingBytes += length;
+          if (operation === APPEND_PATCH) this.#appended(member, clock, length);
+          this.complete();
+        }
         const settler = batch.settlers[index];
         if (operation === SAVE_SNAPSHOT && settler !== undefined) {
           inTheMiddle(() => member.snapshotCalled(clock, settler, isAcknowledged));
         }
-        if (data !== undefined && handedOver) takeOver(data);
+        if (gathered !== undefined && handedOver) takeOver(gathered);
         if (!batch.announced) this.#announce(batch);
         if (isAcknowledged) made.resolve(undefined);
         return made.promise;
@@ -140,10 +171,27 @@ export class OpenBatch {
     }
   }
 
-  /** Bytes of the call are gone; the batch may have been opened for it, and goes its way. */
-  #refuse(batch: Batch, call: string): Promise<never> {
+  /** Waits until so many bytes may be added beside the slabs; what is gathered goes first. */
+  #startAnew(length: number, member: Member, call: string): SDS_PersistenceError | undefined {
+    const refusal = this.#backpressure.admit(length, member, call);
+    if (refusal === undefined) this.complete();
+    return refusal;
+  }
+
+  #appended(member: Member, clock: number, length: number): void {
+    member.appended(clock);
+    this.#observer.appended++;
+    this.#observer.appendedBytes += length;
+  }
+
+  #bytesGone(call: string): SDS_PersistenceError {
+    return makeError('invalid-argument', call, this.#owner.dbPath, BYTES_GONE);
+  }
+
+  /** The batch may have been opened for the call, and goes its way. */
+  #refuse(batch: Batch, error: SDS_PersistenceError): Promise<never> {
     if (!batch.announced) this.#announce(batch);
-    return Promise.reject(makeError('invalid-argument', call, this.#owner.dbPath, BYTES_GONE));
+    return Promise.reject(error);
   }
 
   /**

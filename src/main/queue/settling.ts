@@ -1,8 +1,6 @@
 /** Settles what the worker has finished: reads what became of each call, and gives the memory back. */
 
-import { types } from 'node:util';
 import type { Arena } from '../../protocol/arena.ts';
-import { outcomeInSlot, SLOT_COLLIDED } from '../../protocol/control.ts';
 import {
   COMPACT_STORE,
   ENTRY_COLLIDED,
@@ -27,7 +25,6 @@ import type { GiveUpReason } from './backpressure.ts';
 import type { Batch, Settler } from './batch.ts';
 import { handOut } from './found.ts';
 import type { Item } from './in-flight.ts';
-import type { LargeWrite } from './large-write.ts';
 import type { Load } from './load.ts';
 import type { Member } from './member.ts';
 
@@ -43,11 +40,13 @@ type Failures = Map<number, SDS_PersistenceError>;
 
 /** Settles the promises of a finished batch. */
 export function settleBatch(batch: Batch, findings: Findings): void {
-  endBatch(batch, failuresOf(batch, findings), findings);
+  endBatch(batch, failuresOf(batch, findings), true, findings);
 }
 
-/** The slabs go back first: a promise may be told of room. */
-function endBatch(batch: Batch, failed: Failures | undefined, findings: Findings): void {
+/** Its memory goes back first: a promise may be told of room. */
+function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean, findings: Findings): void {
+  findings.memory.pendingBytes -= batch.large?.data.length ?? 0;
+  batch.large?.giveBack(finished);
   for (const slab of batch.slabs) findings.memory.giveBackSlab(slab);
   batch.settled = true;
   findings.observer.ended(batch.watched, failed?.values().next().value); // told before anybody goes on
@@ -104,7 +103,7 @@ function failuresOf(batch: Batch, findings: Findings): Failures | undefined {
     }
     const outcome = outcomeOf(word);
     if (outcome < FIRST_ERROR || failed.has(index)) continue;
-    failed.set(index, errorOf(operation, batch.number, index, outcome, findings));
+    failed.set(index, batch.large?.lost ?? errorOf(operation, batch.number, index, outcome, findings));
   }
   return failed.size > 0 ? failed : undefined;
 }
@@ -132,27 +131,6 @@ function errorOf(
   return makeError(code, call, findings.dbPath, undefined, findings.causeOf(number, settler, outcome));
 }
 
-/** Settles a write that crossed by itself; `noted` is what the worker left in its slot. */
-export function settleWrite(write: LargeWrite, noted: number, findings: Findings): void {
-  const { member, operation } = write.call;
-  giveBytesBack(write, true, findings.memory);
-  const collided = (noted & SLOT_COLLIDED) !== 0;
-  if (collided && operation !== COMPACT_STORE) member.collided();
-  const outcome = outcomeInSlot(noted);
-  const failure = () => write.lost ?? errorOf(operation, write.number, 0, outcome, findings);
-  const error = outcome >= FIRST_ERROR ? failure() : undefined;
-  findings.observer.ended(write.watched, error);
-  if (error === undefined) write.settlers.resolve(operation === COMPACT_STORE ? !collided : undefined);
-  end(write, error);
-}
-
-function giveBytesBack({ data: { buffer, length } }: LargeWrite, finished: boolean, memory: PendingMemory): void {
-  memory.pendingBytes -= length;
-  if (!types.isSharedArrayBuffer(buffer)) return;
-  if (finished) memory.blocks.giveBack(buffer);
-  else memory.blocks.abandon(buffer);
-}
-
 /** Settles a load by the worker's answer. */
 export function settleLoad(load: Load, loaded: Loaded, findings: Findings): void {
   const { dbPath } = findings;
@@ -166,37 +144,30 @@ export function settleLoad(load: Load, loaded: Loaded, findings: Findings): void
   void handOut(loaded.found, load.settlers.resolve, (error) =>
     load.settlers.reject(makeError('io-error', call, dbPath, noMemory, error)),
   );
-  end(load, undefined);
+  endLoad(load, undefined);
 }
 
 /** Rejects what was not finished. */
 export function refuse(item: Item, reason: GiveUpReason, findings: Findings): void {
-  const { memory, observer } = findings;
   const because = (operation: number) => reason(operationNames[operation] ?? '');
   if (item.kind === 'batch') {
-    endBatch(item, new Map(item.settlers.map(({ operation }, index) => [index, because(operation)])), findings);
+    const failed = new Map(item.settlers.map(({ operation }, index) => [index, because(operation)]));
+    endBatch(item, failed, false, findings);
     return;
   }
   const error = because(item.call.operation);
-  if (item.kind === 'load') {
-    observer.endedLoad(item.trace, error);
-  } else {
-    giveBytesBack(item, false, memory);
-    observer.ended(item.watched, error);
-  }
-  end(item, error);
+  findings.observer.endedLoad(item.trace, error);
+  endLoad(item, error);
 }
 
-/** Of what crossed by itself: rejects it if it has failed, and tells who watches it. */
-function end({ kind, call, settlers, watchers }: LargeWrite | Load, error: SDS_PersistenceError | undefined): void {
+/** Rejects it if it has failed, and tells who watches it. */
+function endLoad({ call, settlers, watchers }: Load, error: SDS_PersistenceError | undefined): void {
   const { member, operation } = call;
   if (error === undefined) {
-    if (kind === 'load') member.loaded();
-    else member.succeeded(operation);
+    member.loaded();
   } else {
     member.failures++;
-    if (kind === 'load') member.failed(operation, error);
-    else writeFailed(member, operation, error);
+    member.failed(operation, error);
     settlers.reject(error);
   }
   const failures = error === undefined ? undefined : new Map([[member, error]]);

@@ -5,30 +5,31 @@ import { transfer } from 'comlink';
 import { cellTime } from '../../protocol/clock.ts';
 import { failureOf, reportedOf } from '../../protocol/errors.ts';
 import type { Loaded } from '../../protocol/service.ts';
+import type { Batch } from '../queue/batch.ts';
 import { drop } from '../queue/found.ts';
-import type { LargeWrite } from '../queue/large-write.ts';
+import type { LargeBytes } from '../queue/large-bytes.ts';
 import type { Load } from '../queue/load.ts';
 import type { WorkerLink } from './worker-link.ts';
 
-/** Sends a write that has a slot for its outcome; `dropped` as in its ticket. `onFailure` is told if it never got there. */
+/** Sends a batch with its large bytes; `dropped` as in its ticket. `onFailure` is told if it never got there. */
 export function callWrite(
   link: WorkerLink,
-  write: LargeWrite,
+  file: number,
+  { number, firstSlab, watched }: Batch,
+  large: LargeBytes,
   dropped: number,
   onAnswer: () => void,
   onFailure: (error: unknown) => void,
 ): void {
-  const { number, slot, flags, data, lost, watched } = write;
-  const { member, operation, key, clock } = write.call;
-  const ticket = { member: member.id, number, slot, flags, dropped, askedAt: cellTime(watched.begunAt) };
-  const { buffer } = data;
-  const isShared = types.isSharedArrayBuffer(buffer);
-  const given = isShared ? data : lost === undefined ? transfer(data, [buffer]) : failureOf(lost);
+  const ticket = { file, number, firstSlab, askedAt: cellTime(watched.begunAt), dropped };
+  const { data, lost } = large;
+  const isShared = types.isSharedArrayBuffer(data.buffer);
+  const given = isShared ? data : lost === undefined ? transfer(data, [data.buffer]) : failureOf(lost);
   const onPosted = () => {
-    write.posted = true;
+    large.posted = true;
   };
-  link.call((service) => service.write(ticket, operation, key, clock, given), onAnswer, onFailure, undefined, onPosted);
-  write.parcelIsGone = !isShared && !types.isArrayBuffer(buffer);
+  link.call((service) => service.write(ticket, given), onAnswer, onFailure, undefined, onPosted);
+  large.parcelIsGone = !isShared && !large.mayGoDown;
 }
 
 export function callLoad(link: WorkerLink, load: Load, onAnswer: (loaded: Loaded) => void): void {

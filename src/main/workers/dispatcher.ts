@@ -14,7 +14,6 @@ import { warnOfForeignWriter } from '../observe/warnings.ts';
 import type { Batch } from '../queue/batch.ts';
 import type { FileQueue, QueueHost } from '../queue/file-queue.ts';
 import { type Item, WORTH_SENDING } from '../queue/in-flight.ts';
-import { type LargeWrite, NO_SLOT } from '../queue/large-write.ts';
 import { blockUntil } from './blocking.ts';
 import { callLoad, callWrite } from './calls.ts';
 import type { WorkerLink } from './worker-link.ts';
@@ -153,22 +152,21 @@ export class Dispatcher implements QueueHost {
 
   reserve({ id }: FileQueue, item: Item): boolean {
     if (isInTheMiddle()) return false;
-    if (item.kind === 'batch') return this.#channel.push(id, item.number, item.firstSlab, item.watched.begunAt);
-    if (item.kind === 'write' && item.slot === NO_SLOT) item.slot = this.#channel.takeSlot() ?? NO_SLOT;
-    return item.kind === 'load' || item.slot !== NO_SLOT;
+    if (item.kind === 'load' || item.large !== undefined) return true;
+    return this.#channel.push(id, item.number, item.firstSlab, item.watched.begunAt);
   }
 
   send(queue: FileQueue, item: Item): void {
-    if (item.kind === 'batch') this.#wasPushed(item);
+    if (item.kind === 'batch' && item.large === undefined) this.#wasPushed(item);
     else if (this.link === undefined)
       return; // it is refused with all that is pending
-    else if (item.kind === 'write') {
+    else if (item.kind === 'batch' && item.large !== undefined) {
       const onFailure = (error: unknown) => {
         queue.refuse(item, error);
         this.pump();
       };
-      callWrite(this.link, item, this.memory.blocks.takeDropped(), this.pump, onFailure);
-    } else {
+      callWrite(this.link, queue.id, item, item.large, this.memory.blocks.takeDropped(), this.pump, onFailure);
+    } else if (item.kind === 'load') {
       callLoad(this.link, item, (loaded) => {
         this.#settle(); // the writes before it
         queue.answer(item, loaded);
@@ -199,13 +197,6 @@ export class Dispatcher implements QueueHost {
 
   settleNow(): void {
     outsideOfCalls(this.#settle);
-  }
-
-  takeOutcome(write: LargeWrite): number {
-    if (write.slot === NO_SLOT) return 0;
-    const outcome = this.#channel.giveBackSlot(write.slot);
-    write.slot = NO_SLOT;
-    return outcome;
   }
 
   causeOf(file: number, number: number, settler: number, outcome: number): Error | undefined {

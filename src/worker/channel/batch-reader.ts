@@ -36,6 +36,7 @@ import { noteSnapshot, refusePrune } from '../behind-a-snapshot.ts';
 import { noteFailure, refuseRelease } from '../behind-a-value.ts';
 import { type Caller, EngineError, type Writes } from '../engine.ts';
 import { refuseFalseValue } from '../verify-value.ts';
+import type { LargeBytes } from './large-bytes.ts';
 
 const nobody: Caller = {
   storeId: '',
@@ -61,6 +62,8 @@ export class BatchReader implements Writes {
   /** The first slab of each batch; of several batches, each has just that one. */
   readonly #firstSlabs: readonly number[];
   readonly #callers: ReadonlyMap<number, Caller>;
+  /** Those of the only call, if they are not in the arena. */
+  readonly #large: LargeBytes | undefined;
   /** Only the calls of this promise, or all. */
   #only: number | 'all' = 'all';
   /** Whether calls with an outcome are read as well. */
@@ -75,10 +78,11 @@ export class BatchReader implements Writes {
   #dataLength = 0;
   #callerId = -1;
 
-  constructor(arena: Arena, firstSlabs: readonly number[], callers: ReadonlyMap<number, Caller>) {
+  constructor(arena: Arena, firstSlabs: readonly number[], callers: ReadonlyMap<number, Caller>, large?: LargeBytes) {
     this.#arena = arena;
     this.#firstSlabs = firstSlabs;
     this.#callers = callers;
+    this.#large = large;
   }
 
   /** Starts over: at all calls without an outcome, or those of one promise. */
@@ -92,6 +96,7 @@ export class BatchReader implements Writes {
 
   /** The same, to carry them out; `next` throws at one that must not be. */
   attempt(only: number | 'all' = 'all'): this {
+    if (this.#large?.lost !== undefined) throw this.#large.lost;
     if (this.#firstSlabs.some((slab) => this.#hasFlag(slab, BATCH_COLLIDED))) this.#unmark(only);
     this.rewind(only);
     this.#carriesOut = true;
@@ -195,8 +200,9 @@ export class BatchReader implements Writes {
     return this.#arena.bytes.toString('utf8', start, start + this.#keyLength);
   }
 
-  /** A view of the arena. */
+  /** A view of the arena, where they are not large. */
   get data(): Uint8Array {
+    if (this.#large !== undefined) return this.#large.data;
     return new Uint8Array(this.#arena.buffer, this.at + ENTRY_HEADER + this.#keyLength, this.#dataLength);
   }
 
