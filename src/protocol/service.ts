@@ -5,6 +5,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import type { SharedMemory } from './control.ts';
+import type { LoadOperation } from './entries.ts';
 import type { ReportedCause, SDS_PersistenceErrorCode } from './errors.ts';
 import type { Parcel } from './parcel.ts';
 import type { PatchBlocks } from './patch-blocks.ts';
@@ -133,8 +134,8 @@ export interface WorkerService {
   /** Forgets a provider, after all that was called before; with a file's last one, closes the database. */
   detach(member: number): Promise<Report>;
 
-  /** Operations are those of `entries.ts`; `key` and `clock` are '' and 0 where an operation has none. */
-  load(ticket: LoadTicket, operation: number, key: string, clock: number): Promise<Loaded>;
+  /** `key` and `clock` are '' and 0 where an operation has none. */
+  load(ticket: LoadTicket, operation: LoadOperation, key: string, clock: number): Promise<Loaded>;
   /** Resolves once the write is finished; its entry says what became of it. One whose bytes are lost fails with that, in its place. */
   write(ticket: WriteTicket, data: Bytes | Failure): Promise<void>;
 

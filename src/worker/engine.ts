@@ -6,6 +6,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { cellTime, msBetween } from '../protocol/clock.ts';
 import type { Delays } from '../protocol/delays.ts';
+import type { WriteOperation } from '../protocol/entries.ts';
 import { reportedOf } from '../protocol/errors.ts';
 import type { PatchBlocks } from '../protocol/patch-blocks.ts';
 import type { Failure, RecordsFound, StoreFound } from '../protocol/service.ts';
@@ -83,7 +84,7 @@ export interface Caller {
 /** A cursor over writes: `next()` moves to one, whose parts are then in the fields. */
 export interface Writes {
   next(): boolean;
-  readonly operation: number;
+  readonly operation: WriteOperation;
   readonly caller: Caller;
   readonly clock: number;
   readonly key: string;

@@ -4,15 +4,7 @@ import { transfer } from 'comlink';
 import { Arena } from '../protocol/arena.ts';
 import { BOOTED, FILE_AT_WORK, RETIRED, type SharedMemory } from '../protocol/control.ts';
 import { Delays } from '../protocol/delays.ts';
-import {
-  LIST_STORES,
-  LOAD_PARCEL,
-  LOAD_PATCHES,
-  LOAD_RECORD,
-  LOAD_RECORDS,
-  LOAD_SNAPSHOT,
-  LOAD_STORE,
-} from '../protocol/entries.ts';
+import { IN_PARCEL, type LoadOperation } from '../protocol/entries.ts';
 import { ErrorBoard, type Settlers } from '../protocol/error-board.ts';
 import { accountFor, accountForAtOnce } from '../protocol/gc-pressure.ts';
 import { seal } from '../protocol/parcel.ts';
@@ -125,21 +117,22 @@ export class Service implements WorkerService, FileHost, Work {
 
   // ---- calls from the main side: loads, and writes of large bytes ----------------------------------
 
-  load({ member: id, askedAt }: LoadTicket, operation: number, key: string, clock: number): Promise<Loaded> {
+  load({ member: id, askedAt }: LoadTicket, operation: LoadOperation, key: string, clock: number): Promise<Loaded> {
     this.#begin();
     const member = this.#memberOf(id);
+    const asParcel = operation === 'loadStore' && key === IN_PARCEL;
     return this.#answer(member.file, (done: (loaded: Loaded) => void) =>
       member.file.load(
         askedAt,
         (engine) => read(engine, member, operation, key, clock),
-        (loaded) => done('found' in loaded ? this.#handedOver(loaded.found, operation) : loaded),
+        (loaded) => done('found' in loaded ? this.#handedOver(loaded.found, asParcel) : loaded),
       ),
     );
   }
 
   /** What an engine has found lies in buffers of its own. */
-  #handedOver(found: Found, operation: number): Loaded {
-    const answer = operation === LOAD_PARCEL ? inParcel(found as StoreFound) : found;
+  #handedOver(found: Found, asParcel: boolean): Loaded {
+    const answer = asParcel ? inParcel(found as StoreFound) : found;
     return transfer({ found: answer }, transferablesOf(answer));
   }
 
@@ -310,16 +303,22 @@ export class Service implements WorkerService, FileHost, Work {
   }
 }
 
-function read(engine: Engine, caller: Member, operation: number, key: string, clock: number): MaybePromise<Found> {
-  if (operation === LOAD_SNAPSHOT) return engine.loadSnapshot(caller);
-  if (operation === LOAD_PATCHES) return engine.loadPatchesSince(caller, clock);
-  if (operation === LOAD_STORE || operation === LOAD_PARCEL) return engine.loadStore(caller);
-  if (operation === LIST_STORES) {
+function read(
+  engine: Engine,
+  caller: Member,
+  operation: LoadOperation,
+  key: string,
+  clock: number,
+): MaybePromise<Found> {
+  if (operation === 'loadSnapshot') return engine.loadSnapshot(caller);
+  if (operation === 'loadPatchesSince') return engine.loadPatchesSince(caller, clock);
+  if (operation === 'loadStore') return engine.loadStore(caller);
+  if (operation === 'listStores') {
     const stores = engine.listStores(caller);
     return stores instanceof Promise ? stores.then((names) => ({ stores: names })) : { stores };
   }
-  if (operation === LOAD_RECORD) return engine.loadRecord(caller, key);
-  if (operation === LOAD_RECORDS) return engine.loadRecords(caller, key);
+  if (operation === 'loadRecord') return engine.loadRecord(caller, key);
+  if (operation === 'loadRecords') return engine.loadRecords(caller, key);
   const value = engine.loadValue(caller, key);
   if (!caller.verifyValues) return value;
   return value instanceof Promise ? value.then((data) => verified(key, data)) : verified(key, value);

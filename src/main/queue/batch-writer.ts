@@ -7,7 +7,9 @@ import {
   ENTRY_MEMBER,
   ENTRY_SETTLER,
   entryBytes,
+  type WriteOperation,
   withFlags,
+  writeOperations,
 } from '../../protocol/entries.ts';
 import {
   NO_SLAB,
@@ -85,7 +87,7 @@ export class BatchWriter {
    * worker has sealed the batch: then the call is not part of it.
    */
   write(
-    operation: number,
+    operation: WriteOperation,
     flags: number,
     member: number,
     settler: number,
@@ -99,7 +101,7 @@ export class BatchWriter {
     const next = at + entryBytes(keyLength, length);
     const { cells, doubles, bytes } = this.#memory.arena;
     const cell = at >> 2;
-    cells[cell] = withFlags(operation, flags);
+    cells[cell] = withFlags(writeOperations.indexOf(operation), flags);
     cells[cell + ENTRY_MEMBER] = member;
     cells[cell + ENTRY_KEY_LENGTH] = keyLength;
     cells[cell + ENTRY_DATA_LENGTH] = length;

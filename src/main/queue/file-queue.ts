@@ -4,7 +4,7 @@
  */
 import { types } from 'node:util';
 import { reached } from '../../protocol/control.ts';
-import { APPEND_PATCH, ENTRY_KEEPS_BOTH, operationNames } from '../../protocol/entries.ts';
+import { ENTRY_KEEPS_BOTH } from '../../protocol/entries.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
 import type { Loaded } from '../../protocol/service.ts';
@@ -22,7 +22,7 @@ import { drop } from './found.ts';
 import { InFlight, type Item, MOST_SMALL, WORTH_SENDING } from './in-flight.ts';
 import type { LargeBytes } from './large-bytes.ts';
 import { Load } from './load.ts';
-import type { Call, Member, Watcher } from './member.ts';
+import type { LoadCall, Member, Watcher, WriteCall } from './member.ts';
 import { LARGEST_SHARED, OpenBatch, type OpenBatchOwner } from './open-batch.ts';
 import { type Findings, refuse, settleBatch, settleLoad } from './settling.ts';
 import { Store } from './store.ts';
@@ -124,28 +124,27 @@ export class FileQueue implements Findings, OpenBatchOwner {
     const handedOver = takeMark(patch);
     const flags = member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
     if (length > INLINE_LIMIT) {
-      const call = { member, operation: APPEND_PATCH, key: '', clock };
+      const call = { member, operation: 'appendPatch', key: '', clock } as const;
       return this.#openBatch.addWrite(call, patch, length, handedOver, flags) as Promise<void>;
     }
     return this.#openBatch.appendPatch(member, patch, length, clock, flags, handedOver);
   }
 
   /** A write that is no patch; `takesOver` hands the caller's buffer over although it is not marked. */
-  addWrite(call: Call, data?: Uint8Array | Parcel, takesOver = false): Promise<unknown> {
+  addWrite(call: WriteCall, data?: Uint8Array | Parcel, takesOver = false): Promise<unknown> {
     if (data === undefined) return this.#openBatch.addWrite(call, data, 0, false);
     if (!types.isUint8Array(data)) return this.#openBatch.addWrite(call, data, data.length, true);
     return this.#openBatch.addWrite(call, data, lengthOf(data), takeMark(data) || takesOver);
   }
 
-  addLoad(call: Call): Promise<unknown> {
-    const name = operationNames[call.operation] ?? '';
-    const refusal = this.refusalOf(name);
+  addLoad(call: LoadCall): Promise<unknown> {
+    const refusal = this.refusalOf(call.operation);
     if (refusal !== undefined) return Promise.reject(refusal);
     const load = new Load(call);
     this.#openBatch.complete();
     this.#waiting.push(load);
     this.wantsToSend();
-    load.trace = this.observer.beganLoad(name);
+    load.trace = this.observer.beganLoad(call.operation);
     return load.settlers.promise;
   }
 
@@ -322,9 +321,8 @@ export class FileQueue implements Findings, OpenBatchOwner {
     // in a file a commit is published as it is made; a server may have committed what nobody heard of
     const outcome =
       this.location.server === undefined ? 'nothing was stored: call again' : 'the call may be stored or not';
-    const call = operationNames[settlers[0]?.operation ?? 0] ?? '';
     const detail = `the bytes that were handed over went down with the worker thread; ${outcome}`;
-    large.lost ??= makeError('worker-lost', call, this.dbPath, detail);
+    large.lost ??= makeError('worker-lost', settlers[0]?.operation ?? '', this.dbPath, detail);
   }
 
   /** Refuses all that is pending and all that will come; what is finished already keeps its result. */

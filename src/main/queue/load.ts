@@ -1,11 +1,11 @@
 /** A load: it crosses by itself, through Comlink, behind all writes that were called before it. */
 import { Promise, performance } from '../../protocol/surroundings.ts';
 import type { Trace } from '../observe/channels.ts';
-import type { Call, Watcher } from './member.ts';
+import type { LoadCall, Watcher } from './member.ts';
 
 export class Load {
   readonly kind = 'load';
-  readonly call: Call;
+  readonly call: LoadCall;
   /** By `performance.now()`. */
   readonly askedAt = performance.now();
   readonly settlers = Promise.withResolvers<unknown>();
@@ -15,7 +15,7 @@ export class Load {
   readonly watchers: Watcher[] = [];
   trace: Trace | undefined;
 
-  constructor(call: Call) {
+  constructor(call: LoadCall) {
     this.call = call;
   }
 }

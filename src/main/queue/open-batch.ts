@@ -1,15 +1,6 @@
 /** The open batch of one file: writes are gathered in it until it is complete, or the worker seals it. */
 import { types } from 'node:util';
-import {
-  APPEND_PATCH,
-  ENTRY_ACKNOWLEDGED,
-  ENTRY_NEEDS_SNAPSHOT,
-  entryBytes,
-  operationNames,
-  PRUNE_PATCHES,
-  SAVE_SNAPSHOT,
-  SAVE_VALUE,
-} from '../../protocol/entries.ts';
+import { ENTRY_ACKNOWLEDGED, ENTRY_NEEDS_SNAPSHOT, entryBytes } from '../../protocol/entries.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
 import { INLINE_LIMIT, NO_SLAB } from '../../protocol/slabs.ts';
@@ -23,7 +14,7 @@ import type { Backpressure, Room } from './backpressure.ts';
 import { Batch } from './batch.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { LargeBytes } from './large-bytes.ts';
-import type { Call, Member } from './member.ts';
+import type { Member, WriteCall } from './member.ts';
 
 /**
  * A batch that grew to this goes off by itself, so that a flood is committed, and its slabs come back, in
@@ -95,10 +86,10 @@ export class OpenBatch {
           continue; // whoever was told of a new promise may have called
         }
         member.run = batch;
-        member.runSettler = batch.addPromise(member, APPEND_PATCH, made);
+        member.runSettler = batch.addPromise(member, 'appendPatch', made);
         member.runPromise = made.promise as Promise<void>;
       }
-      if (this.#writer.write(APPEND_PATCH, flags, member.id, member.runSettler, clock, bytes, length, '', 0)) {
+      if (this.#writer.write('appendPatch', flags, member.id, member.runSettler, clock, bytes, length, '', 0)) {
         this.#appended(member, clock, length);
         if (handedOver) takeOver(patch); // copied, which costs less than a message, and detached as announced
         const { runPromise } = member;
@@ -112,26 +103,25 @@ export class OpenBatch {
 
   /** Adds a write that is no patch, or is of large bytes: such a one is a batch by itself, and its bytes cross beside the arena. */
   addWrite(
-    call: Call,
+    call: WriteCall,
     data: Uint8Array | Parcel | undefined,
     length: number,
     handedOver: boolean,
     ofPatch = 0,
   ): Promise<unknown> {
     const { member, operation, key, clock } = call;
-    const name = operationNames[operation] ?? '';
     const isLarge = length > INLINE_LIMIT || (data !== undefined && !types.isUint8Array(data));
     const keyLength = key === '' ? 0 : Buffer.byteLength(key);
     const need = entryBytes(keyLength, isLarge ? 0 : length);
     const made = Acknowledgement.of<unknown>();
     for (;;) {
       const refusal =
-        (isLarge ? this.#startAnew(length, member, name) : undefined) ?? this.#makeRoom(need, member, name);
+        (isLarge ? this.#startAnew(length, member, operation) : undefined) ?? this.#makeRoom(need, member, operation);
       if (refusal !== undefined) return Promise.reject(refusal);
       const batch = this.#batch as Batch; // #makeRoom has opened one
       if (isLarge && (batch.announced || batch.settlers.length > 0)) continue; // a hook has called meanwhile
       const present = types.isUint8Array(data) ? firstBytesOf(data, length) : data;
-      if (present === undefined && data !== undefined) return this.#refuse(batch, this.#bytesGone(name));
+      if (present === undefined && data !== undefined) return this.#refuse(batch, this.#bytesGone(operation));
       let large: LargeBytes | undefined;
       try {
         if (isLarge && present !== undefined) {
@@ -139,11 +129,11 @@ export class OpenBatch {
         }
       } catch (error) {
         const detail = `there is no memory for a copy of its ${length} bytes; nothing was stored`;
-        return this.#refuse(batch, makeError('io-error', name, this.#owner.dbPath, detail, error));
+        return this.#refuse(batch, makeError('io-error', operation, this.#owner.dbPath, detail, error));
       }
       // not before: it may have held the caller, and settled what this depends on
-      const needsSnapshot = operation === PRUNE_PATCHES && member.snapshotWasQueued ? ENTRY_NEEDS_SNAPSHOT : 0;
-      const mayBeLost = operation === SAVE_VALUE && large?.mayGoDown === true;
+      const needsSnapshot = operation === 'prunePatches' && member.snapshotWasQueued ? ENTRY_NEEDS_SNAPSHOT : 0;
+      const mayBeLost = operation === 'saveValue' && large?.mayGoDown === true;
       const isAcknowledged = !mayBeLost && member.acknowledgesQueued(call);
       const flags = ofPatch | needsSnapshot | (isAcknowledged ? ENTRY_ACKNOWLEDGED : 0);
       const index = isAcknowledged ? batch.addAcknowledged(call) : batch.addPromise(member, operation, made, key);
@@ -154,11 +144,11 @@ export class OpenBatch {
         if (large !== undefined) {
           batch.large = large;
           this.#host.memory.pendingBytes += length;
-          if (operation === APPEND_PATCH) this.#appended(member, clock, length);
+          if (operation === 'appendPatch') this.#appended(member, clock, length);
           this.complete();
         }
         const settler = batch.settlers[index];
-        if (operation === SAVE_SNAPSHOT && settler !== undefined) {
+        if (operation === 'saveSnapshot' && settler !== undefined) {
           inTheMiddle(() => member.snapshotCalled(clock, settler, isAcknowledged));
         }
         if (gathered !== undefined && handedOver) takeOver(gathered);

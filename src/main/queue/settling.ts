@@ -2,7 +2,6 @@
 
 import type { Arena } from '../../protocol/arena.ts';
 import {
-  COMPACT_STORE,
   ENTRY_COLLIDED,
   ENTRY_DATA_LENGTH,
   ENTRY_KEY_LENGTH,
@@ -10,9 +9,8 @@ import {
   entryBytes,
   FIRST_ERROR,
   flagsOf,
-  operationNames,
   outcomeOf,
-  RELEASE_VALUE,
+  type WriteOperation,
 } from '../../protocol/entries.ts';
 import { errorCodes, makeError, reviveError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Loaded } from '../../protocol/service.ts';
@@ -62,12 +60,12 @@ function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean,
       continue;
     }
     settler.member.succeeded(settler.operation);
-    settler.resolve(settler.operation === COMPACT_STORE ? settler.wasLeft !== true : undefined);
+    settler.resolve(settler.operation === 'compactStore' ? settler.wasLeft !== true : undefined);
   }
   tellWatchers(batch, failed);
 }
 
-function writeFailed(member: Member, operation: number, error: SDS_PersistenceError): void {
+function writeFailed(member: Member, operation: WriteOperation, error: SDS_PersistenceError): void {
   member.failed(operation, error);
   if (exiting) warnOfLoss(member.dbPath, member.storeId, error);
 }
@@ -97,8 +95,8 @@ function failuresOf(batch: Batch, findings: Findings): Failures | undefined {
     const settler = batch.settlers[index] as Settler; // each entry was written with its settler
     const { member, operation } = settler;
     if (flagsOf(word) & ENTRY_COLLIDED) {
-      if (operation === COMPACT_STORE) settler.wasLeft = true;
-      else if (operation === RELEASE_VALUE) member.unsavedReleased(settler.key ?? '');
+      if (operation === 'compactStore') settler.wasLeft = true;
+      else if (operation === 'releaseValue') member.unsavedReleased(settler.key ?? '');
       else member.collided();
     }
     const outcome = outcomeOf(word);
@@ -120,15 +118,14 @@ function* entriesOf(batch: Batch, arena: Arena): Generator<number> {
 }
 
 function errorOf(
-  operation: number,
+  operation: WriteOperation,
   number: number,
   settler: number,
   outcome: number,
   findings: Findings,
 ): SDS_PersistenceError {
   const code = errorCodes[outcome - FIRST_ERROR] ?? 'io-error';
-  const call = operationNames[operation] ?? '';
-  return makeError(code, call, findings.dbPath, undefined, findings.causeOf(number, settler, outcome));
+  return makeError(code, operation, findings.dbPath, undefined, findings.causeOf(number, settler, outcome));
 }
 
 /** Settles a load by the worker's answer. */
@@ -139,23 +136,21 @@ export function settleLoad(load: Load, loaded: Loaded, findings: Findings): void
     return;
   }
   findings.observer.endedLoad(load.trace);
-  const call = operationNames[load.call.operation] ?? '';
   const noMemory = 'there is no memory for what was found';
   void handOut(loaded.found, load.settlers.resolve, (error) =>
-    load.settlers.reject(makeError('io-error', call, dbPath, noMemory, error)),
+    load.settlers.reject(makeError('io-error', load.call.operation, dbPath, noMemory, error)),
   );
   endLoad(load, undefined);
 }
 
 /** Rejects what was not finished. */
 export function refuse(item: Item, reason: GiveUpReason, findings: Findings): void {
-  const because = (operation: number) => reason(operationNames[operation] ?? '');
   if (item.kind === 'batch') {
-    const failed = new Map(item.settlers.map(({ operation }, index) => [index, because(operation)]));
+    const failed = new Map(item.settlers.map(({ operation }, index) => [index, reason(operation)]));
     endBatch(item, failed, false, findings);
     return;
   }
-  const error = because(item.call.operation);
+  const error = reason(item.call.operation);
   findings.observer.endedLoad(item.trace, error);
   endLoad(item, error);
 }

@@ -1,7 +1,6 @@
 /** Reads the writes of one or several batches where they lie, in the slabs of the arena, without an object for each. */
 import type { Arena } from '../../protocol/arena.ts';
 import {
-  APPEND_PATCH,
   ENTRY_ACKNOWLEDGED,
   ENTRY_CLOCK,
   ENTRY_COLLIDED,
@@ -18,6 +17,7 @@ import {
   OUTCOME_OPEN,
   operationOf,
   outcomeOf,
+  type WriteOperation,
   withFlags,
   withOutcome,
   withoutFlags,
@@ -51,7 +51,7 @@ const nobody: Caller = {
 export class BatchReader implements Writes {
   /** Start of the call's entry in the arena. */
   at = 0;
-  operation = 0;
+  operation: WriteOperation = 'appendPatch';
   #flags = 0;
   #outcome = OUTCOME_OPEN;
   settler = 0;
@@ -176,7 +176,7 @@ export class BatchReader implements Writes {
         if (caller === undefined) throw new Error(`there is no provider ${callerId}`); // a fault of this program
         this.caller = caller;
       }
-      if (this.#carriesOut && this.operation !== APPEND_PATCH) {
+      if (this.#carriesOut && this.operation !== 'appendPatch') {
         noteSnapshot(this.operation, this.caller, undefined);
         if (this.#flags & ENTRY_NEEDS_SNAPSHOT) refusePrune(this.caller);
         if (this.caller.unsavedValues !== undefined) refuseRelease(this);
