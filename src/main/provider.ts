@@ -390,7 +390,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     if (this.#closing !== undefined) throw this.#error('closed', 'flushSync');
     const worker = this.#worker;
     const { failures } = this.#member;
-    const finished = worker.block(() => this.#queue.finished, Number.POSITIVE_INFINITY, TimeoutMs);
+    const finished = worker.dispatcher.block(() => this.#queue.finished, Number.POSITIVE_INFINITY, TimeoutMs);
     const { failures: after, untold } = this.#member;
     const isStored = finished && this.#queue.refusalOf('flushSync') === undefined && this.#queue.finished;
     tellNoted();

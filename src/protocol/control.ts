@@ -54,21 +54,11 @@ export const FILE_AT_WORK = 11;
 export const FOREIGN_WRITER = 12;
 export const SQLITE_VERSION = 13;
 
-/** A descriptor's cells: `CALLS` as it was before the batch, and when that began as in `clock.ts`. */
-export const DESCRIPTOR_FILE = 0;
-export const DESCRIPTOR_NUMBER = 1;
-export const DESCRIPTOR_FIRST_SLAB = 2;
-export const DESCRIPTOR_CALLS = 3;
-export const DESCRIPTOR_BEGUN_AT = 4;
-const RING_START = 16;
+/** Where the ring begins; see `ring.ts`. */
+export const RING_START = 16;
 export const RING_CAPACITY = 2048;
-const DESCRIPTOR_CELLS = 5;
+export const DESCRIPTOR_CELLS = 5;
 export const CONTROL_CELLS = RING_START + RING_CAPACITY * DESCRIPTOR_CELLS;
-
-/** Index of the first cell of the descriptor with this running number. */
-export function descriptorAt(running: number): number {
-  return RING_START + ((running >>> 0) % RING_CAPACITY) * DESCRIPTOR_CELLS;
-}
 
 /**
  * How many files a worker can have open at once: each has one cell in the block of commit points,

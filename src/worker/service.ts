@@ -9,6 +9,7 @@ import { ErrorBoard, type Settlers } from '../protocol/error-board.ts';
 import { accountFor, accountForAtOnce } from '../protocol/gc-pressure.ts';
 import { seal } from '../protocol/parcel.ts';
 import { blockOf, buffersOf } from '../protocol/patch-blocks.ts';
+import { Ring } from '../protocol/ring.ts';
 import type {
   Bytes,
   Failure,
@@ -25,29 +26,29 @@ import type {
 import { Promise } from '../protocol/surroundings.ts';
 import { unsavedOf } from './behind-a-value.ts';
 import { LargeBytes } from './channel/large-bytes.ts';
-import { RingReader } from './channel/ring-reader.ts';
 import { type Engine, EngineError, type MaybePromise } from './engine.ts';
 import { type Member, WorkerFile } from './file.ts';
-import { Loop, type Shared, type Work } from './loop.ts';
+import { Loop } from './loop.ts';
 import type { FileHost } from './outcomes.ts';
 import { verified } from './verify-value.ts';
 
 /** `control` is the control block of the connection that the engine serves. */
 export type NewEngine = (provider: ProviderMessage, control: Int32Array) => Engine;
 
-/** What a service needs of the thread that it runs in. */
-export interface ServingThread extends Shared {
+/** The thread that it runs in, which may serve several connections: each has a loop of its own, which may sleep where it is the only one. */
+export interface ServingThread {
+  readonly isAlone: boolean;
   serve(shared: SharedMemory, port: MessagePort): void;
 }
 
-export class Service implements WorkerService, FileHost, Work {
+export class Service implements WorkerService, FileHost {
   arena: Arena;
   readonly commitPoints: Int32Array;
   readonly members = new Map<number, Member>();
   readonly #control: Int32Array;
   readonly #board: ErrorBoard;
   readonly #newEngine: NewEngine;
-  readonly #ring: RingReader;
+  readonly #ring: Ring;
   readonly #loop: Loop;
   readonly #thread: ServingThread;
   readonly #files = new Map<number, WorkerFile>();
@@ -62,7 +63,7 @@ export class Service implements WorkerService, FileHost, Work {
     this.#board = new ErrorBoard(shared.board);
     this.arena = new Arena(shared.arena);
     this.#newEngine = newEngine;
-    this.#ring = new RingReader(this.#control);
+    this.#ring = new Ring(this.#control);
     this.#loop = new Loop(this.#control, this.#ring, this, lingerMs, thread);
     this.#thread = thread;
   }
@@ -71,8 +72,7 @@ export class Service implements WorkerService, FileHost, Work {
 
   attach(message: ProviderMessage, passwords?: MessagePort): Promise<Report> {
     this.#begin();
-    const { member: id, storeId, verifyValues, exclusive, owned, full, busyTimeoutMs, snapshotFailure } = message;
-    const { password, unsavedValues } = message;
+    const { member: id, snapshotFailure: failure, unsavedValues, password } = message;
     let file = this.#files.get(message.file);
     if (file === undefined) {
       file = new WorkerFile(message.file, this.#newEngine(message, this.#control), new Delays(message.delays), this);
@@ -83,13 +83,8 @@ export class Service implements WorkerService, FileHost, Work {
     const known = this.members.get(id);
     if (known !== undefined) passwords?.close(); // it has one
     const member = known ?? {
-      storeId,
-      verifyValues,
-      exclusive,
-      owned,
-      full,
-      busyTimeoutMs,
-      snapshotFailure: snapshotFailure && new EngineError(snapshotFailure.code, snapshotFailure.cause),
+      ...message,
+      snapshotFailure: failure && new EngineError(failure.code, failure.cause),
       unsavedValues: unsavedOf(unsavedValues),
       password: passwords ?? password,
       file,
@@ -224,6 +219,7 @@ export class Service implements WorkerService, FileHost, Work {
 
   // ---- what the loop asks for ----------------------------------------------------------------------------
 
+  /** Takes what is in the ring. */
   take(): void {
     this.#ring.take(this.#addBatch);
     for (const file of this.#waiting) this.#proceed(file);
@@ -252,18 +248,20 @@ export class Service implements WorkerService, FileHost, Work {
     return next;
   }
 
+  /** Goes on with what waits; returns when to do so again. */
   proceed(): number {
     let next = Number.POSITIVE_INFINITY;
     for (const file of this.#waiting) next = Math.min(next, this.#proceed(file));
     return next;
   }
 
+  /** Whether something waits for a promise, which needs the event loop. */
   get waitsForPromise(): boolean {
     for (const file of this.#waiting) if (file.waitsForPromise) return true;
     return false;
   }
 
-  /** Of the files that something was written to since the last pause. */
+  /** A pause of some milliseconds, between batches: of the files that something was written to since the last one. */
   pause(): void {
     for (const file of this.#written) {
       file.written = false;
@@ -274,7 +272,7 @@ export class Service implements WorkerService, FileHost, Work {
     this.#written.length = 0;
   }
 
-  /** One file at a time, and no further once there is work. */
+  /** Returns whether to come again later. One file at a time, and no further once there is work. */
   tidyUp(): boolean {
     let again = false;
     for (const file of this.#files.values()) {

@@ -2,30 +2,21 @@
  * This side of what is shared with a worker: the ring of batches, its doorbell, and how far the worker is. It knows no files and no promises; `workers/worker-link.ts` has the Comlink side.
  */
 
-import { cellTime } from '../../protocol/clock.ts';
 import {
   BOOTED,
   CALLS,
   CHECKPOINT_MICROSECONDS,
   CHECKPOINTS,
   CONTROL_CELLS,
-  DESCRIPTOR_BEGUN_AT,
-  DESCRIPTOR_CALLS,
-  DESCRIPTOR_FILE,
-  DESCRIPTOR_FIRST_SLAB,
-  DESCRIPTOR_NUMBER,
   DOORBELL,
-  descriptorAt,
   FILE_AT_WORK,
   FOREIGN_WRITER,
   MAX_FILES,
   OWNER,
   PROGRESS,
   RETIRED,
-  RING_CAPACITY,
   RING_HEAD,
   RING_TAIL,
-  reached,
   type SharedMemory,
   SQLITE_VERSION,
   STATE_ASLEEP,
@@ -37,12 +28,14 @@ import {
   WORKER_STATE,
 } from '../../protocol/control.ts';
 import { ErrorBoard } from '../../protocol/error-board.ts';
+import { Ring } from '../../protocol/ring.ts';
 import { outsideOfCalls } from '../async-context.ts';
 
 export class Channel {
   readonly commitPoints = new Int32Array(new SharedArrayBuffer(MAX_FILES * 4));
   readonly errorBoard = new ErrorBoard();
   readonly #control = new Int32Array(new SharedArrayBuffer(CONTROL_CELLS * 4));
+  readonly batches = new Ring(this.#control);
   #wanted = 0;
   #listening = false;
 
@@ -93,21 +86,6 @@ export class Channel {
   }
 
   // ---- to the worker ----------------------------------------------------------------------------
-
-  /** Puts a batch's descriptor into the ring; false if it is full. */
-  push(file: number, batch: number, firstSlab: number, begunAt: number): boolean {
-    const control = this.#control;
-    const tail = Atomics.load(control, RING_TAIL);
-    if (reached(tail, Atomics.load(control, RING_HEAD) + RING_CAPACITY)) return false;
-    const at = descriptorAt(tail);
-    control[at + DESCRIPTOR_FILE] = file;
-    control[at + DESCRIPTOR_NUMBER] = batch;
-    control[at + DESCRIPTOR_FIRST_SLAB] = firstSlab;
-    control[at + DESCRIPTOR_CALLS] = Atomics.load(control, CALLS);
-    control[at + DESCRIPTOR_BEGUN_AT] = cellTime(begunAt);
-    Atomics.store(control, RING_TAIL, (tail + 1) | 0);
-    return true;
-  }
 
   /**
    * Makes the worker look at the ring, at once or within the moments that it dozes; returns false if it

@@ -16,15 +16,14 @@ import { FileObserver } from '../observe/file-observer.ts';
 import { takeMark } from '../transfer.ts';
 import { lengthOf } from '../view.ts';
 import type { Awaited } from './acknowledgement.ts';
-import { Backpressure, type GiveUpReason, type Room } from './backpressure.ts';
 import type { Batch } from './batch.ts';
 import { drop } from './found.ts';
 import { InFlight, type Item, MOST_SMALL, WORTH_SENDING } from './in-flight.ts';
 import type { LargeBytes } from './large-bytes.ts';
 import { Load } from './load.ts';
 import type { LoadCall, Member, Watcher, WriteCall } from './member.ts';
-import { LARGEST_SHARED, OpenBatch, type OpenBatchOwner } from './open-batch.ts';
-import { type Findings, refuse, settleBatch, settleLoad } from './settling.ts';
+import { LARGEST_SHARED, OpenBatch } from './open-batch.ts';
+import { refuse, settleBatch, settleLoad } from './settling.ts';
 import { Store } from './store.ts';
 
 const ANSWER_GONE = 'the answer went down with the worker thread while this thread was blocked; call again';
@@ -32,8 +31,11 @@ const ANSWER_GONE = 'the answer went down with the worker thread while this thre
 /** What nobody waits for is settled when so many batches are under way: many at once cost less than each by itself. */
 const SETTLE_TOGETHER = 16;
 
+export type GiveUpReason = (call: string) => SDS_PersistenceError;
+
 /** What a queue needs of its worker. */
-export interface QueueHost extends Room, Awaited {
+export interface QueueHost extends Awaited {
+  readonly memory: PendingMemory;
   readonly commitPoints: Int32Array;
   /** Whether this thread is blocked: then no answer can arrive. */
   readonly blocked: boolean;
@@ -48,12 +50,16 @@ export interface QueueHost extends Room, Awaited {
   wasShared(): void;
   /** There is much to settle. */
   settleSoon(): void;
+  /** Whatever is finished gives its memory back. */
+  settleNow(): void;
+  /** Holds the caller until there is room, or the worker is given up, or nothing has proceeded for so long. */
+  block(until: () => boolean, patienceMs: number): boolean;
   causeOf(file: number, number: number, settler: number, outcome: number): Error | undefined;
   /** Somebody has waited for a batch that is settled. */
   noLongerWaitedFor(): void;
 }
 
-export class FileQueue implements Findings, OpenBatchOwner {
+export class FileQueue {
   readonly id: number;
   readonly location: Location;
   readonly members = new Set<Member>();
@@ -65,12 +71,13 @@ export class FileQueue implements Findings, OpenBatchOwner {
   /** How many batches and loads the worker has finished. */
   finishedItems = 0;
   readonly #host: QueueHost;
-  readonly #backpressure: Backpressure;
   readonly #openBatch: OpenBatch;
   /** Complete but not sent, oldest first. */
   readonly #waiting: Item[] = [];
   readonly #inFlight: InFlight;
   #lastNumber: number;
+  /** Why nothing goes on, if so: every call is refused with it. */
+  #lost: GiveUpReason | undefined;
 
   constructor(id: number, host: QueueHost, location: Location) {
     this.id = id;
@@ -78,8 +85,7 @@ export class FileQueue implements Findings, OpenBatchOwner {
     this.location = location;
     this.observer = new FileObserver(location.path);
     this.#inFlight = new InFlight(({ number }) => reached(Atomics.load(host.commitPoints, id), number));
-    this.#backpressure = new Backpressure(location.path, this.observer, host);
-    this.#openBatch = new OpenBatch(this, host, this.#backpressure, this.observer);
+    this.#openBatch = new OpenBatch(this, host);
     this.#lastNumber = Atomics.load(host.commitPoints, id);
   }
 
@@ -89,7 +95,7 @@ export class FileQueue implements Findings, OpenBatchOwner {
 
   /** Why nothing can be called any more, if so. */
   refusalOf(call: string): SDS_PersistenceError | undefined {
-    return this.#backpressure.refusalOf(call);
+    return this.#lost?.(call);
   }
 
   /**
@@ -143,7 +149,7 @@ export class FileQueue implements Findings, OpenBatchOwner {
     const load = new Load(call);
     this.#openBatch.complete();
     this.#waiting.push(load);
-    this.wantsToSend();
+    this.#host.wantsToSend(this);
     load.trace = this.observer.beganLoad(call.operation);
     return load.settlers.promise;
   }
@@ -153,6 +159,7 @@ export class FileQueue implements Findings, OpenBatchOwner {
     return this.#lastNumber;
   }
 
+  /** Nothing is added any more to a batch that was not sent. */
   completed(batch: Batch): void {
     this.#waiting.push(batch);
   }
@@ -176,10 +183,6 @@ export class FileQueue implements Findings, OpenBatchOwner {
   /** Sends what may be sent, at the end of a turn or when there was progress. */
   trySend(): void {
     while (this.#maySend(MOST_SMALL)) if (!this.#sendNext()) return;
-  }
-
-  wantsToSend(): void {
-    this.#host.wantsToSend(this);
   }
 
   /** The same in mid-turn, where more is to come: only what is worth a batch of its own. */
@@ -327,7 +330,7 @@ export class FileQueue implements Findings, OpenBatchOwner {
 
   /** Refuses all that is pending and all that will come; what is finished already keeps its result. */
   giveUp(reason: GiveUpReason): void {
-    this.#backpressure.giveUp(reason);
+    this.#lost = reason;
     this.settle();
     this.#openBatch.complete();
     for (const item of [...this.#inFlight.takeAll(), ...this.#waiting.splice(0)]) this.#refuse(item, reason);

@@ -6,13 +6,13 @@ import type { Parcel } from '../../protocol/parcel.ts';
 import { INLINE_LIMIT, NO_SLAB } from '../../protocol/slabs.ts';
 import { Buffer, Promise } from '../../protocol/surroundings.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
-import { inTheMiddle } from '../observe/notes.ts';
+import { inTheMiddle, isInTheMiddle } from '../observe/notes.ts';
 import { takeOver } from '../transfer.ts';
 import { BYTES_GONE, firstBytesOf } from '../view.ts';
-import { Acknowledgement, type Awaited } from './acknowledgement.ts';
-import type { Backpressure, Room } from './backpressure.ts';
+import { Acknowledgement } from './acknowledgement.ts';
 import { Batch } from './batch.ts';
 import { BatchWriter } from './batch-writer.ts';
+import type { FileQueue, QueueHost } from './file-queue.ts';
 import { LargeBytes } from './large-bytes.ts';
 import type { Member, WriteCall } from './member.ts';
 
@@ -27,34 +27,19 @@ const FULL_BATCH_OF_MANY = 4 * FULL_BATCH;
 /** A batch is shared with the worker from its first call on if its slab is no larger. */
 export const LARGEST_SHARED = 16 * 1024;
 
-/** What it needs of its file's queue. */
-export interface OpenBatchOwner {
-  readonly dbPath: string;
-  nextNumber(): number;
-  /** There is a new batch: sends it while calls are still added to it; false if it has to wait. */
-  share(batch: Batch): boolean;
-  /** Nothing is added any more to a batch that was not sent. */
-  completed(batch: Batch): void;
-  /** There is something to send at the end of the turn; and: send now what is worth it in mid-turn. */
-  wantsToSend(): void;
-  sendWithinTurn(): void;
-}
-
 export class OpenBatch {
-  readonly #owner: OpenBatchOwner;
-  readonly #host: Room & Awaited;
-  readonly #backpressure: Backpressure;
+  readonly #queue: FileQueue;
+  readonly #host: QueueHost;
   readonly #observer: FileObserver;
   readonly #writer: BatchWriter;
   #batch: Batch | undefined;
   /** A slab for the next batch is chosen as if it had so much already. */
   #expectedBytes = 0;
 
-  constructor(owner: OpenBatchOwner, host: Room & Awaited, backpressure: Backpressure, observer: FileObserver) {
-    this.#owner = owner;
+  constructor(queue: FileQueue, host: QueueHost) {
+    this.#queue = queue;
     this.#host = host;
-    this.#backpressure = backpressure;
-    this.#observer = observer;
+    this.#observer = queue.observer;
     this.#writer = new BatchWriter(host.memory);
   }
 
@@ -129,7 +114,7 @@ export class OpenBatch {
         }
       } catch (error) {
         const detail = `there is no memory for a copy of its ${length} bytes; nothing was stored`;
-        return this.#refuse(batch, makeError('io-error', operation, this.#owner.dbPath, detail, error));
+        return this.#refuse(batch, makeError('io-error', operation, this.#queue.dbPath, detail, error));
       }
       // not before: it may have held the caller, and settled what this depends on
       const needsSnapshot = operation === 'prunePatches' && member.snapshotWasQueued ? ENTRY_NEEDS_SNAPSHOT : 0;
@@ -161,11 +146,26 @@ export class OpenBatch {
     }
   }
 
-  /** Waits until so many bytes may be added beside the slabs; what is gathered goes first. */
+  /** Waits until so many bytes may be added beside the slabs, and what is gathered goes first. One call that is larger than all goes alone. */
   #startAnew(length: number, member: Member, call: string): SDS_PersistenceError | undefined {
-    const refusal = this.#backpressure.admit(length, member, call);
+    const { memory } = this.#host;
+    const fits = () => memory.pendingBytes === 0 || memory.pendingBytes + length <= member.settings.MaxPendingBytes;
+    let refusal = this.#queue.refusalOf(call);
+    if (refusal === undefined && !fits()) {
+      this.#host.settleNow();
+      if (!fits()) refusal = this.#holdOrRefuse(fits, member, call) ?? this.#queue.refusalOf(call);
+    }
     if (refusal === undefined) this.complete();
     return refusal;
+  }
+
+  /** Holds the caller until there is room, or refuses, as its provider is set to. */
+  #holdOrRefuse(hasRoom: () => boolean, { settings }: Member, call: string): SDS_PersistenceError | undefined {
+    // in the middle of sending, which goes on once this call, of a hook, has returned: there is nothing to wait for
+    const refuses = settings.Overflow === 'reject' || isInTheMiddle();
+    if (refuses) return makeError('queue-full', call, this.#queue.dbPath);
+    this.#observer.hold(() => this.#host.block(hasRoom, Number.POSITIVE_INFINITY));
+    return undefined;
   }
 
   #appended(member: Member, clock: number, length: number): void {
@@ -175,7 +175,7 @@ export class OpenBatch {
   }
 
   #bytesGone(call: string): SDS_PersistenceError {
-    return makeError('invalid-argument', call, this.#owner.dbPath, BYTES_GONE);
+    return makeError('invalid-argument', call, this.#queue.dbPath, BYTES_GONE);
   }
 
   /** The batch may have been opened for the call, and goes its way. */
@@ -192,7 +192,7 @@ export class OpenBatch {
     const { memory } = this.#host;
     const { MaxPendingBytes } = member.settings;
     for (let settled = false; ; ) {
-      const refusal = this.#backpressure.refusalOf(call);
+      const refusal = this.#queue.refusalOf(call);
       if (refusal !== undefined) return refusal;
       if (this.#batch !== undefined && this.#writer.hasRoom(need)) return undefined;
       if (this.#batch?.sent === true) {
@@ -201,10 +201,10 @@ export class OpenBatch {
       }
       if (this.#batch !== undefined && isFull(this.#batch)) this.complete();
       // a batch is complete, or its slabs are full: the worker may start on it
-      this.#owner.sendWithinTurn();
+      this.#queue.sendWithinTurn();
       const slab = memory.takeSlab(need, this.#batch?.bytes ?? this.#expectedBytes, MaxPendingBytes);
       if (slab !== NO_SLAB) {
-        this.#batch ??= new Batch(this.#owner.nextNumber(), this.#host, this.#observer.began());
+        this.#batch ??= new Batch(this.#queue.nextNumber(), this.#host, this.#observer.began());
         this.#writer.enter(slab, this.#batch);
         return undefined;
       }
@@ -213,7 +213,7 @@ export class OpenBatch {
         this.#host.settleNow();
         continue;
       }
-      const full = this.#backpressure.holdOrRefuse(() => memory.hasRoom(need, MaxPendingBytes), member, call);
+      const full = this.#holdOrRefuse(() => memory.hasRoom(need, MaxPendingBytes), member, call);
       if (full !== undefined) return full;
     }
   }
@@ -225,13 +225,13 @@ export class OpenBatch {
     this.#batch = undefined;
     this.#observer.completed(batch.watched);
     this.#writer.complete();
-    if (!batch.sent) this.#owner.completed(batch);
+    if (!batch.sent) this.#queue.completed(batch);
   }
 
   /** There is a new batch, with its first call: it is shared with the worker, or sent at the end of the turn. */
   #announce(batch: Batch): void {
     batch.announced = true;
-    if (!this.#owner.share(batch)) this.#owner.wantsToSend();
+    if (!this.#queue.share(batch)) this.#host.wantsToSend(this.#queue);
     this.#observer.registered(batch.watched);
   }
 

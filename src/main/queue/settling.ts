@@ -16,38 +16,28 @@ import { errorCodes, makeError, reviveError, type SDS_PersistenceError } from '.
 import type { Loaded } from '../../protocol/service.ts';
 import { BATCH_COLLIDED, BATCH_FAILED, SLAB_FLAGS, SLAB_HEADER, SLAB_USED, usedOf } from '../../protocol/slabs.ts';
 import { exiting } from '../exiting.ts';
-import type { PendingMemory } from '../memory/pending-memory.ts';
-import type { FileObserver } from '../observe/file-observer.ts';
 import { warnOfLoss } from '../observe/warnings.ts';
-import type { GiveUpReason } from './backpressure.ts';
 import type { Batch, Settler } from './batch.ts';
+import type { FileQueue, GiveUpReason } from './file-queue.ts';
 import { handOut } from './found.ts';
 import type { Item } from './in-flight.ts';
 import type { Load } from './load.ts';
 import type { Member } from './member.ts';
 
-/** What it takes to say what went wrong. */
-export interface Findings {
-  readonly memory: PendingMemory;
-  readonly observer: FileObserver;
-  readonly dbPath: string;
-  causeOf(number: number, settler: number, outcome: number): Error | undefined;
-}
-
 type Failures = Map<number, SDS_PersistenceError>;
 
 /** Settles the promises of a finished batch. */
-export function settleBatch(batch: Batch, findings: Findings): void {
-  endBatch(batch, failuresOf(batch, findings), true, findings);
+export function settleBatch(batch: Batch, queue: FileQueue): void {
+  endBatch(batch, failuresOf(batch, queue), true, queue);
 }
 
 /** Its memory goes back first: a promise may be told of room. */
-function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean, findings: Findings): void {
-  findings.memory.pendingBytes -= batch.large?.data.length ?? 0;
+function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean, queue: FileQueue): void {
+  queue.memory.pendingBytes -= batch.large?.data.length ?? 0;
   batch.large?.giveBack(finished);
-  for (const slab of batch.slabs) findings.memory.giveBackSlab(slab);
+  for (const slab of batch.slabs) queue.memory.giveBackSlab(slab);
   batch.settled = true;
-  findings.observer.ended(batch.watched, failed?.values().next().value); // told before anybody goes on
+  queue.observer.ended(batch.watched, failed?.values().next().value); // told before anybody goes on
   const { settlers } = batch;
   // by index: this runs for each promise, and iterators of pairs are garbage that holds up the event loop
   for (let index = 0; index < settlers.length; index++) {
@@ -83,8 +73,8 @@ function tellWatchers({ settlers, watchers }: Batch, failed: Failures | undefine
 }
 
 /** The errors by settler; nearly always there are none and nothing is looked at. */
-function failuresOf(batch: Batch, findings: Findings): Failures | undefined {
-  const { arena } = findings.memory;
+function failuresOf(batch: Batch, queue: FileQueue): Failures | undefined {
+  const { arena } = queue.memory;
   const flags = arena.cell((batch.firstSlab >> 2) + SLAB_FLAGS);
   if ((flags & (BATCH_FAILED | BATCH_COLLIDED)) === 0) return undefined;
   const failed: Failures = new Map();
@@ -101,7 +91,7 @@ function failuresOf(batch: Batch, findings: Findings): Failures | undefined {
     }
     const outcome = outcomeOf(word);
     if (outcome < FIRST_ERROR || failed.has(index)) continue;
-    failed.set(index, batch.large?.lost ?? errorOf(operation, batch.number, index, outcome, findings));
+    failed.set(index, batch.large?.lost ?? errorOf(operation, batch.number, index, outcome, queue));
   }
   return failed.size > 0 ? failed : undefined;
 }
@@ -122,20 +112,20 @@ function errorOf(
   number: number,
   settler: number,
   outcome: number,
-  findings: Findings,
+  queue: FileQueue,
 ): SDS_PersistenceError {
   const code = errorCodes[outcome - FIRST_ERROR] ?? 'io-error';
-  return makeError(code, operation, findings.dbPath, undefined, findings.causeOf(number, settler, outcome));
+  return makeError(code, operation, queue.dbPath, undefined, queue.causeOf(number, settler, outcome));
 }
 
 /** Settles a load by the worker's answer. */
-export function settleLoad(load: Load, loaded: Loaded, findings: Findings): void {
-  const { dbPath } = findings;
+export function settleLoad(load: Load, loaded: Loaded, queue: FileQueue): void {
+  const { dbPath } = queue;
   if ('failure' in loaded) {
-    refuse(load, (call) => reviveError(loaded.failure, call, dbPath), findings);
+    refuse(load, (call) => reviveError(loaded.failure, call, dbPath), queue);
     return;
   }
-  findings.observer.endedLoad(load.trace);
+  queue.observer.endedLoad(load.trace);
   const noMemory = 'there is no memory for what was found';
   void handOut(loaded.found, load.settlers.resolve, (error) =>
     load.settlers.reject(makeError('io-error', load.call.operation, dbPath, noMemory, error)),
@@ -144,14 +134,14 @@ export function settleLoad(load: Load, loaded: Loaded, findings: Findings): void
 }
 
 /** Rejects what was not finished. */
-export function refuse(item: Item, reason: GiveUpReason, findings: Findings): void {
+export function refuse(item: Item, reason: GiveUpReason, queue: FileQueue): void {
   if (item.kind === 'batch') {
     const failed = new Map(item.settlers.map(({ operation }, index) => [index, reason(operation)]));
-    endBatch(item, failed, false, findings);
+    endBatch(item, failed, false, queue);
     return;
   }
   const error = reason(item.call.operation);
-  findings.observer.endedLoad(item.trace, error);
+  queue.observer.endedLoad(item.trace, error);
   endLoad(item, error);
 }
 

@@ -3,6 +3,7 @@
  * finished, and blocks the thread where that is asked for. It knows the worker's present thread, not its life.
  */
 
+import { cellTime } from '../../protocol/clock.ts';
 import { WANTED_BY_BLOCKED, WANTED_LATER, WANTED_NOW } from '../../protocol/control.ts';
 import { accountForAtOnce } from '../../protocol/gc-pressure.ts';
 import { later, soon } from '../../protocol/surroundings.ts';
@@ -153,7 +154,7 @@ export class Dispatcher implements QueueHost {
   reserve({ id }: FileQueue, item: Item): boolean {
     if (isInTheMiddle()) return false;
     if (item.kind === 'load' || item.large !== undefined) return true;
-    return this.#channel.push(id, item.number, item.firstSlab, item.watched.begunAt);
+    return this.#channel.batches.push(id, item.number, item.firstSlab, cellTime(item.watched.begunAt));
   }
 
   send(queue: FileQueue, item: Item): void {

@@ -16,7 +16,7 @@ import { Dispatcher } from './dispatcher.ts';
 import { lostReport, Registry } from './registry.ts';
 import { Restarts } from './restarts.ts';
 import type { EngineKind } from './start-worker.ts';
-import { type LinkOwner, WorkerLink } from './worker-link.ts';
+import { WorkerLink } from './worker-link.ts';
 
 const NO_THREAD = 'there is no worker thread, and none could be started; nothing was stored';
 const MEMORY_LOST = 'the worker thread was lost, and this database, kept in memory, with it';
@@ -31,10 +31,10 @@ export interface Pool {
   forget(given: ReplaceableWorker | FileQueue): void;
 }
 
-export class ReplaceableWorker implements LinkOwner {
+export class ReplaceableWorker {
   readonly kind: EngineKind;
   readonly channel = new Channel();
-  readonly #dispatcher: Dispatcher;
+  readonly dispatcher: Dispatcher;
   readonly #registry = new Registry();
   readonly #restarts = new Restarts();
   readonly #queues = new Set<FileQueue>();
@@ -50,9 +50,9 @@ export class ReplaceableWorker implements LinkOwner {
   constructor(kind: EngineKind, pendingBytes: number, pool: Pool) {
     this.kind = kind;
     this.#pool = pool;
-    this.#dispatcher = new Dispatcher(pendingBytes, this.channel, () => this.#checkLife());
+    this.dispatcher = new Dispatcher(pendingBytes, this.channel, () => this.#checkLife());
     this.#lostReason = this.#start();
-    this.#dispatcher.updateReference(); // as long as it serves no file, it keeps nothing alive
+    this.dispatcher.updateReference(); // as long as it serves no file, it keeps nothing alive
   }
 
   get lost(): boolean {
@@ -76,7 +76,7 @@ export class ReplaceableWorker implements LinkOwner {
   }
 
   get #link(): WorkerLink | undefined {
-    return this.#dispatcher.link;
+    return this.dispatcher.link;
   }
 
   get fileCount(): number {
@@ -85,7 +85,7 @@ export class ReplaceableWorker implements LinkOwner {
 
   get figures(): SDS_Statistics['Worker'] {
     const { checkpoints, checkpointMicroseconds } = this.channel;
-    const { pendingBytes, arena, blocks } = this.#dispatcher.memory;
+    const { pendingBytes, arena, blocks } = this.dispatcher.memory;
     return {
       Restarts: this.#lost,
       Checkpoints: checkpoints,
@@ -103,7 +103,7 @@ export class ReplaceableWorker implements LinkOwner {
     if (id >= MAX_FILES) {
       throw makeError('open-failed', 'open', dbPath, `this worker has ${MAX_FILES} files open already`);
     }
-    const queue = new FileQueue(id, this.#dispatcher, location);
+    const queue = new FileQueue(id, this.dispatcher, location);
     this.#queues.add(queue);
     if (this.lost) this.#giveUpQueue(queue, this.#lostReason, NO_THREAD);
     return queue;
@@ -132,14 +132,9 @@ export class ReplaceableWorker implements LinkOwner {
 
   // ---- blocking, and the end of the process ----------------------------------------------------
 
-  /** Blocks until a condition holds: see `Dispatcher.block`. */
-  block(until: () => boolean, patienceMs: number, totalMs?: number): boolean {
-    return this.#dispatcher.block(until, patienceMs, totalMs);
-  }
-
   /** Blocks until all that was called on any file is committed; false if nothing was for so long. */
   drain(patienceMs: number): boolean {
-    return this.block(() => [...this.#queues].every((queue) => queue.finished), patienceMs);
+    return this.dispatcher.block(() => [...this.#queues].every((queue) => queue.finished), patienceMs);
   }
 
   /** See `FileQueue.postRest`. */
@@ -151,39 +146,21 @@ export class ReplaceableWorker implements LinkOwner {
   retire(patienceMs: number): void {
     if (this.#link === undefined || !this.channel.booted) return;
     this.#link.call((service) => service.retire());
-    this.block(() => this.channel.retired, patienceMs);
-  }
-
-  /** Hurries what nobody waits for; keeps the process alive meanwhile. */
-  endWhenCommitted(): void {
-    this.#dispatcher.endWhenCommitted();
-  }
-
-  /** Whether all that was called is finished. */
-  get idle(): boolean {
-    return this.#dispatcher.idle;
+    this.dispatcher.block(() => this.channel.retired, patienceMs);
   }
 
   /** Ends its thread, which has no file; there will be no other one. */
   end(): void {
     log('a worker without files ends');
     this.#link?.depart();
-    this.#dispatcher.end();
+    this.dispatcher.end();
   }
 
   // ---- the worker's life ------------------------------------------------------------------------
 
-  onAnswered(): void {
-    this.#dispatcher.updateReference();
-  }
-
-  onEnd(reason: unknown): void {
-    this.#recover(reason);
-  }
-
   #checkLife(): void {
     const end = this.#link?.checkLife();
-    if (end !== undefined) this.#recover(end);
+    if (end !== undefined) this.recover(end);
   }
 
   /** Starts a thread; returns why that failed, if so. */
@@ -191,7 +168,7 @@ export class ReplaceableWorker implements LinkOwner {
     log('a worker starts');
     this.#restarts.started(this.channel.progress);
     try {
-      this.#dispatcher.link = WorkerLink.start(this.kind, this.#dispatcher.memory.arena.buffer, this);
+      this.dispatcher.link = WorkerLink.start(this.kind, this.dispatcher.memory.arena.buffer, this);
       return undefined;
     } catch (error) {
       return error;
@@ -203,12 +180,12 @@ export class ReplaceableWorker implements LinkOwner {
     const host = this.#pool.hostFor(this);
     if (host === undefined) return false;
     log('a worker serves the files of another one, for which there is no thread');
-    this.#dispatcher.link = host.serveAlso(this.#dispatcher.memory.arena.buffer, this);
+    this.dispatcher.link = host.serveAlso(this.dispatcher.memory.arena.buffer, this);
     return true;
   }
 
   /** Goes on in another thread, and gives it all that the lost one left undone; perhaps not in one of its own. */
-  #recover(reason: unknown): void {
+  recover(reason: unknown): void {
     const lost = this.#link;
     if (lost === undefined || this.#isRecovering) return;
     this.#isRecovering = true;
@@ -216,7 +193,7 @@ export class ReplaceableWorker implements LinkOwner {
     this.#lost++;
     // Node tells of a new thread within its constructor: who hears of it and calls is served once all is in place
     inTheMiddle(() => this.#replace(lost, reason));
-    if (!this.lost) this.#dispatcher.startAgain();
+    if (!this.lost) this.dispatcher.startAgain();
   }
 
   #replace(lost: WorkerLink, reason: unknown): void {
@@ -255,7 +232,7 @@ export class ReplaceableWorker implements LinkOwner {
   }
 
   #giveUp(reason: unknown): void {
-    this.#dispatcher.link = undefined;
+    this.dispatcher.link = undefined;
     this.#lostReason = reason;
     this.#pool.forget(this);
     for (const queue of this.#queues) {
@@ -266,6 +243,6 @@ export class ReplaceableWorker implements LinkOwner {
 
   #giveUpQueue(queue: FileQueue, reason: unknown, detail: string): void {
     queue.giveUp((call) => makeError('worker-lost', call, queue.dbPath, detail, reason));
-    this.#dispatcher.forget(queue);
+    this.dispatcher.forget(queue);
   }
 }

@@ -8,12 +8,7 @@ import type { Worker } from 'node:worker_threads';
 import type { SharedMemory } from '../../protocol/control.ts';
 import type { Channel } from '../channel/channel.ts';
 import { type EngineKind, startWorker } from './start-worker.ts';
-
-/** What is told of its end. */
-interface Served {
-  readonly channel: Channel;
-  ended(reason: unknown): void;
-}
+import type { WorkerLink } from './worker-link.ts';
 
 /**
  * Node has begun a thread when its constructor returns, and knows the times of its event loop. Deno does not know them; Bun
@@ -46,7 +41,7 @@ function lives(thread: string): boolean | undefined {
 export class WorkerThread {
   readonly worker: Worker;
   /** Who has started it comes first. */
-  readonly served = new Set<Served>();
+  readonly served = new Set<WorkerLink>();
   /** The threads that began with it: it is one of them, and says which one as soon as its code runs. */
   readonly #begun: readonly string[];
   #online = false;
