@@ -478,9 +478,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
 
   /** Figures of this provider, its file and its worker; asking for them looks at the sizes of the files, nothing more. */
   statistics(): SDS_Statistics {
-    const { storeId, collisions } = this.#member;
-    const { location, observer } = this.#queue;
-    return statisticsOf(location, storeId, collisions, observer, this.#worker.figures);
+    return statisticsOf(this.#member, this.#queue, this.#worker.figures);
   }
 
   /** How many patches of this provider were lost since their number was taken by other bytes. */

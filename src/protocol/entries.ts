@@ -1,6 +1,6 @@
 /**
  * How one call lies in a slab: a header of 32 bytes, the key (a value's hash as UTF-8), then the
- * data, padded to 8 bytes.
+ * data, padded to 8 bytes; none of a large write, whose bytes cross by Comlink.
  *
  *     cell 0  operation, outcome << 8, flags << 16      cell 4      settler (which promise)
  *     cell 1  member (which provider)                   cell 5      not used
@@ -31,17 +31,13 @@ export function flagsOf(word: number): number {
   return word >> 16;
 }
 
-/** The same cell with another outcome, or with these flags set, or taken back. */
+/** The same cell with another outcome; a mark goes with the attempt that has set it. */
 export function withOutcome(word: number, outcome: number): number {
-  return (word & ~0xff00) | (outcome << 8);
+  return (word & ~(0xff00 | (ENTRY_COLLIDED << 16))) | (outcome << 8);
 }
 
 export function withFlags(word: number, flags: number): number {
   return word | (flags << 16);
-}
-
-export function withoutFlags(word: number, flags: number): number {
-  return word & ~(flags << 16);
 }
 
 /** What an entry's operation stands for: a method of the provider, by its index in here. */

@@ -11,8 +11,23 @@ import type { Parcel } from './parcel.ts';
 import type { PatchBlocks } from './patch-blocks.ts';
 import type { PostgresqlTarget } from './postgresql/url.ts';
 
+/** What an engine has to know of a provider. */
+export interface ProviderFacts {
+  storeId: string;
+  /** Whether values are verified, which is done around the engine. */
+  verifyValues: boolean;
+  /** Whether a commit is to survive a power cut. */
+  full: boolean;
+  /** For how long a lock of another process is waited for. */
+  busyTimeoutMs: number;
+  /** In a database that several processes share: whether no other one may write the store meanwhile. */
+  exclusive: boolean;
+  /** In such a database: whether this process has owned the store before, with a worker that was lost. */
+  owned: boolean;
+}
+
 /** A provider as the worker knows it. */
-export interface ProviderMessage {
+export interface ProviderMessage extends ProviderFacts {
   /** Number of the provider within its worker, and of its file. */
   member: number;
   file: number;
@@ -23,13 +38,6 @@ export interface ProviderMessage {
   parameters: string;
   /** Whether the database is in memory, and gone with its connection. */
   transient: boolean;
-  storeId: string;
-  full: boolean;
-  busyTimeoutMs: number;
-  verifyValues: boolean;
-  exclusive: boolean;
-  /** Whether this process has had the store open, with a worker that was lost. */
-  owned: boolean;
   /** Why the last snapshot of this provider was not stored, if so; after the loss of a worker. */
   snapshotFailure: Failure | undefined;
   /** Values that it believes to be stored, and are not, with the number of saves that failed; after the loss of a worker. */

@@ -4,11 +4,10 @@
  */
 import { cellTime } from '../protocol/clock.ts';
 import type { Delays } from '../protocol/delays.ts';
-import type { Found, Loaded, Report } from '../protocol/service.ts';
+import type { Failure, Found, Loaded, Report } from '../protocol/service.ts';
 import { performance } from '../protocol/surroundings.ts';
-import { Batches, type GatheredBatch, type Together } from './batches.ts';
+import { Batches, type FileHost, type GatheredBatch, type Together } from './batches.ts';
 import { type Caller, type Engine, EngineError, type MaybePromise } from './engine.ts';
-import { type FileHost, failureOf, Outcomes } from './outcomes.ts';
 import { patiently, settled, type Wait } from './patience.ts';
 
 /** A provider, with what concerns the whole file. */
@@ -49,7 +48,7 @@ export class WorkerFile {
     this.id = id;
     this.#engine = engine;
     this.#host = host;
-    this.#batches = new Batches(engine, host, new Outcomes(id, delays, host), this.members);
+    this.#batches = new Batches(id, engine, host, delays, this.members);
   }
 
   /** Carries out tasks until there are none or one has to wait; returns when to call again. */
@@ -139,8 +138,6 @@ export class WorkerFile {
     this.proceed();
   }
 
-  // ---- providers come and go --------------------------------------------------------------------
-
   attach(member: Member, done: (report: Report) => void): void {
     this.members.add(member);
     this.#engine.announce?.(member);
@@ -176,8 +173,6 @@ export class WorkerFile {
     this.#engine.setDurability?.([...this.members].some((member) => member.full));
   }
 
-  // ---- loads --------------------------------------------------------------------------------------
-
   load(askedAt: number, read: (engine: Engine) => MaybePromise<Found>, done: (loaded: Loaded) => void): void {
     const file = this;
     const end = (loaded: Loaded) => {
@@ -192,8 +187,6 @@ export class WorkerFile {
       askedAt,
     );
   }
-
-  // ---- batches ------------------------------------------------------------------------------------
 
   addBatch(batch: GatheredBatch): void {
     this.#tasks.push(batch);
@@ -218,4 +211,8 @@ export class WorkerFile {
     this.#inHand = batches;
     return this.#batches.run(batches);
   }
+}
+
+function failureOf({ code, reported }: EngineError): Failure {
+  return { code, cause: reported };
 }

@@ -63,8 +63,6 @@ export class Loop {
     this.#thread = thread;
   }
 
-  // ---- told by the service -----------------------------------------------------------------------
-
   /** Serves again, once the event loop has had its turn. */
   schedule(): void {
     if (this.#scheduled) return;
@@ -112,8 +110,6 @@ export class Loop {
     this.#toldAt = performance.now();
     Atomics.notify(this.#control, PROGRESS);
   }
-
-  // ---- serving -----------------------------------------------------------------------------------
 
   /** Works, and sleeps on the doorbell, until a Comlink call comes or all is quiet. */
   #serve = (): void => {

@@ -6,6 +6,7 @@ import { BOOTED, FILE_AT_WORK, RETIRED, type SharedMemory } from '../protocol/co
 import { Delays } from '../protocol/delays.ts';
 import { IN_PARCEL, type LoadOperation } from '../protocol/entries.ts';
 import { ErrorBoard, type Settlers } from '../protocol/error-board.ts';
+import type { ReportedCause } from '../protocol/errors.ts';
 import { accountFor, accountForAtOnce } from '../protocol/gc-pressure.ts';
 import { seal } from '../protocol/parcel.ts';
 import { blockOf, buffersOf } from '../protocol/patch-blocks.ts';
@@ -24,12 +25,12 @@ import type {
   WriteTicket,
 } from '../protocol/service.ts';
 import { Promise } from '../protocol/surroundings.ts';
+import type { FileHost } from './batches.ts';
 import { unsavedOf } from './behind-a-value.ts';
 import { LargeBytes } from './channel/large-bytes.ts';
 import { type Engine, EngineError, type MaybePromise } from './engine.ts';
 import { type Member, WorkerFile } from './file.ts';
 import { Loop } from './loop.ts';
-import type { FileHost } from './outcomes.ts';
 import { verified } from './verify-value.ts';
 
 /** `control` is the control block of the connection that the engine serves. */
@@ -67,8 +68,6 @@ export class Service implements WorkerService, FileHost {
     this.#loop = new Loop(this.#control, this.#ring, this, lingerMs, thread);
     this.#thread = thread;
   }
-
-  // ---- calls from the main side: providers ------------------------------------------------------
 
   attach(message: ProviderMessage, passwords?: MessagePort): Promise<Report> {
     this.#begin();
@@ -110,8 +109,6 @@ export class Service implements WorkerService, FileHost {
     );
   }
 
-  // ---- calls from the main side: loads, and writes of large bytes ----------------------------------
-
   load({ member: id, askedAt }: LoadTicket, operation: LoadOperation, key: string, clock: number): Promise<Loaded> {
     this.#begin();
     const member = this.#memberOf(id);
@@ -139,8 +136,6 @@ export class Service implements WorkerService, FileHost {
       file.addBatch({ number, firstSlab, askedAt, large: new LargeBytes(data, done) }),
     );
   }
-
-  // ---- calls from the main side: the worker itself ---------------------------------------------------
 
   wake(dropped: number): void {
     this.#begin();
@@ -184,8 +179,6 @@ export class Service implements WorkerService, FileHost {
     this.#loop.tell();
   }
 
-  // ---- how calls are handled ---------------------------------------------------------------------------
-
   /** Begins to handle a call: what came by the ring before it goes first. */
   #begin(): void {
     this.take();
@@ -216,8 +209,6 @@ export class Service implements WorkerService, FileHost {
       this.#loop.schedule();
     });
   }
-
-  // ---- what the loop asks for ----------------------------------------------------------------------------
 
   /** Takes what is in the ring. */
   take(): void {
@@ -285,8 +276,6 @@ export class Service implements WorkerService, FileHost {
     return again;
   }
 
-  // ---- what files say ----------------------------------------------------------------------------------------
-
   progressed(answered: boolean): void {
     this.#loop.progressed(answered);
   }
@@ -295,7 +284,7 @@ export class Service implements WorkerService, FileHost {
     this.#loop.schedule();
   }
 
-  report(file: number, number: number, which: Settlers, outcome: number, { cause }: Failure): void {
+  report(file: number, number: number, which: Settlers, outcome: number, cause: ReportedCause): void {
     this.#board.note(file, number, which, outcome, cause);
     this.#loop.failed();
   }

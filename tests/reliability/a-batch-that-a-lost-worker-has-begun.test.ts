@@ -7,7 +7,6 @@ import { ENTRY_ACKNOWLEDGED } from '../../src/protocol/entries.ts';
 import { arenaBytesFor, SLAB_DONE } from '../../src/protocol/slabs.ts';
 import { Batches } from '../../src/worker/batches.ts';
 import { type Engine, EngineError, type Writes } from '../../src/worker/engine.ts';
-import { Outcomes } from '../../src/worker/outcomes.ts';
 import { aCaller } from '../support/a-caller.ts';
 
 const arena = new Arena(new SharedArrayBuffer(arenaBytesFor(0)));
@@ -34,7 +33,7 @@ function begin(transact: Engine['transact']): void {
     report: () => {},
   };
   const engine = { transact } as Engine;
-  const batches = new Batches(engine, host, new Outcomes(0, new Delays(), host), new Set([aCaller]));
+  const batches = new Batches(0, engine, host, new Delays(), new Set([aCaller]));
   batches.run([{ number: 1, firstSlab: 0, askedAt: 0 }]).next();
 }
 

@@ -85,8 +85,6 @@ export class Channel {
     return cell === 0 ? undefined : cell - 1;
   }
 
-  // ---- to the worker ----------------------------------------------------------------------------
-
   /**
    * Makes the worker look at the ring, at once or within the moments that it dozes; returns false if it
    * must be called from its event loop. It tells its state before it sleeps and looks once more after
@@ -117,8 +115,6 @@ export class Channel {
     this.#wanted = wanted;
     Atomics.store(this.#control, WANTED, wanted);
   }
-
-  // ---- from the worker ----------------------------------------------------------------------------
 
   /** Changes with everything that the worker finishes. */
   get progress(): number {

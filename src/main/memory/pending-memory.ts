@@ -45,8 +45,6 @@ export class PendingMemory {
     return this.arena.buffer;
   }
 
-  // ---- slabs ------------------------------------------------------------------------------------
-
   /** A slab for an entry of so many bytes, for a batch that has so many; NO_SLAB if too much is pending. */
   takeSlab(need: number, batchBytes: number, mostPending: number): number {
     if (this.pendingBytes >= mostPending) return NO_SLAB;

@@ -1,6 +1,6 @@
 /** Gives out the arena's slabs and takes them back; most recently used first, so that few pages are touched. */
 import { Arena } from '../../protocol/arena.ts';
-import { arenaBytesFor, layOutArena, NO_SLAB, SLAB_HEADER, slabClasses } from '../../protocol/slabs.ts';
+import { arenaBytesFor, NO_SLAB, SLAB_HEADER, slabClasses } from '../../protocol/slabs.ts';
 
 /** The slabs of one size. */
 interface SlabClass {
@@ -66,12 +66,12 @@ export class SlabPool {
 }
 
 function classesOf({ byteLength }: SharedArrayBuffer): SlabClass[] {
-  return layOutArena(byteLength).map(({ start, end }, index) => ({
-    size: sizeOfClass(index),
-    used: [],
-    unused: start,
-    end,
-  }));
+  let end = 0;
+  return slabClasses.map(({ size, share }) => {
+    const unused = end;
+    end += byteLength * share;
+    return { size, used: [], unused, end };
+  });
 }
 
 function sizeOfClass(slabClass: number): number {

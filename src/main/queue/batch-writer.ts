@@ -72,7 +72,6 @@ export class BatchWriter {
     this.#shared = true;
   }
 
-  /** Nothing is added to the batch any more. */
   complete(): void {
     const used = (this.#slabStart >> 2) + SLAB_USED;
     if (!this.#shared) this.#leaveSlab(NO_SLAB);

@@ -18,7 +18,6 @@ export interface Settler extends Settling {
   wasLeft?: boolean;
 }
 
-/** Nobody waits for it. */
 const ignore = (): void => {};
 
 export class Batch implements Awaited {
@@ -37,7 +36,6 @@ export class Batch implements Awaited {
   /** Whether somebody waits for one of its promises. */
   isWaitedFor = false;
   settled = false;
-  /** Called once settled. */
   readonly watchers: Watcher[] = [];
   readonly watched: Watched;
   readonly #host: Awaited;

@@ -46,10 +46,8 @@ export interface QueueHost extends Awaited {
   reserve(queue: FileQueue, item: Item): boolean;
   /** Sends a thing that is registered as under way. */
   send(queue: FileQueue, item: Item): void;
-  /** A batch was put into the ring within the turn: the worker need not look before it does so by itself. */
-  wasShared(): void;
-  /** There is much to settle. */
-  settleSoon(): void;
+  /** A batch was put into the ring within the turn: the worker need not look before it does so by itself. Perhaps there is much to settle. */
+  wasShared(isMuch: boolean): void;
   /** Whatever is finished gives its memory back. */
   settleNow(): void;
   /** Holds the caller until there is room, or the worker is given up, or nothing has proceeded for so long. */
@@ -93,7 +91,6 @@ export class FileQueue {
     return this.location.path;
   }
 
-  /** Why nothing can be called any more, if so. */
   refusalOf(call: string): SDS_PersistenceError | undefined {
     return this.#lost?.(call);
   }
@@ -113,7 +110,6 @@ export class FileQueue {
     if (--member.store.providers === 0) this.#stores.delete(member.storeId);
   }
 
-  /** A store of this file, the same for all its providers. */
   store(id: string): Store {
     let store = this.#stores.get(id);
     if (store === undefined) {
@@ -122,8 +118,6 @@ export class FileQueue {
     }
     return store;
   }
-
-  // ---- calls ----------------------------------------------------------------------------------
 
   appendPatch(member: Member, patch: Uint8Array, clock: number): Promise<void> {
     const length = lengthOf(patch);
@@ -159,7 +153,6 @@ export class FileQueue {
     return this.#lastNumber;
   }
 
-  /** Nothing is added any more to a batch that was not sent. */
   completed(batch: Batch): void {
     this.#waiting.push(batch);
   }
@@ -228,8 +221,7 @@ export class FileQueue {
       return false;
     }
     this.#wasSent(batch);
-    this.#host.wasShared();
-    if (items.length >= SETTLE_TOGETHER) this.#host.settleSoon();
+    this.#host.wasShared(items.length >= SETTLE_TOGETHER);
     return true;
   }
 
@@ -261,7 +253,6 @@ export class FileQueue {
     if (batch.isWaitedFor) this.#host.noLongerWaitedFor();
   };
 
-  /** The worker's answer to a load. */
   answer(load: Load, loaded: Loaded): void {
     if (!this.#inFlight.take(load)) {
       drop(loaded);
@@ -305,13 +296,14 @@ export class FileQueue {
     if (this.#openBatch.unsent === undefined) this.#openBatch.complete(); // it was shared with the worker that is gone
     const again: Item[] = [];
     for (const item of this.#inFlight.takeAll()) {
-      item.sent = false;
-      if (item.kind === 'load' && item.passed) {
+      if (item.kind === 'batch') {
+        item.sent = false;
+        if (item.large !== undefined) this.#isSentAgain(item, item.large);
+      } else if (item.passed) {
         // the state that it was to see is gone: better no answer than one of a later state
         this.#refuse(item, (call) => makeError('worker-lost', call, this.dbPath, ANSWER_GONE));
         continue;
       }
-      if (item.kind === 'batch' && item.large !== undefined) this.#isSentAgain(item, item.large);
       again.push(item);
     }
     this.#waiting.unshift(...again);

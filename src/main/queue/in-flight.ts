@@ -16,14 +16,11 @@ const SMALL_BYTES = 8 * WORTH_SENDING;
 export class InFlight {
   readonly items: Item[] = [];
   readonly #isFinished: (batch: Batch) => boolean;
-  #loads = 0;
+  /** How many of them are loads. */
+  loads = 0;
 
   constructor(isFinished: (batch: Batch) => boolean) {
     this.#isFinished = isFinished;
-  }
-
-  get loads(): number {
-    return this.#loads;
   }
 
   /** Whether every batch of it is committed, or has failed. */
@@ -32,10 +29,13 @@ export class InFlight {
   }
 
   add(item: Item): void {
-    item.sent = true;
-    if (item.kind === 'load') this.#loads++;
-    else if (this.#loads > 0) this.#passLoads();
     this.items.push(item);
+    if (item.kind === 'load') {
+      this.loads++;
+    } else {
+      item.sent = true;
+      if (this.loads > 0) this.#passLoads();
+    }
   }
 
   /** A write went to the worker, from a blocked thread: the loads before it can't be asked again. */
@@ -47,7 +47,7 @@ export class InFlight {
   mayFollow(next: Item, mostSmall: number, blocked: boolean): boolean {
     if (next.kind === 'load') return true;
     // loads may have to be asked again, so the state must stay; but a blocked thread gets no answers
-    if (this.#loads > 0 && !blocked) return false;
+    if (this.loads > 0 && !blocked) return false;
     if (next.large !== undefined) return true;
     let unfinished = 0;
     let bytes = 0;
@@ -60,9 +60,8 @@ export class InFlight {
     return unfinished < mostSmall && bytes + next.bytes <= SMALL_BYTES;
   }
 
-  /** Takes out what is finished, in order, and has it settled. */
   takeFinished(settle: (batch: Batch) => void): void {
-    if (this.items.length === this.#loads) return;
+    if (this.items.length === this.loads) return;
     for (let i = 0; i < this.items.length; ) {
       const item = this.items[i] as Item; // i is below the length
       if (item.kind === 'load') {
@@ -80,12 +79,12 @@ export class InFlight {
     const at = this.items.indexOf(item);
     if (at < 0) return false;
     this.items.splice(at, 1);
-    if (item.kind === 'load') this.#loads--;
+    if (item.kind === 'load') this.loads--;
     return true;
   }
 
   takeAll(): Item[] {
-    this.#loads = 0;
+    this.loads = 0;
     return this.items.splice(0);
   }
 }

@@ -9,7 +9,6 @@ export class Load {
   /** By `performance.now()`. */
   readonly askedAt = performance.now();
   readonly settlers = Promise.withResolvers<unknown>();
-  sent = false;
   /** Whether writes that were called after it went to the worker: then it can't be asked again. */
   passed = false;
   readonly watchers: Watcher[] = [];

@@ -17,7 +17,6 @@ export type Watcher = (failures: ReadonlyMap<Member, SDS_PersistenceError> | und
  */
 const mayBeQueued: ReadonlySet<Operation> = new Set(['saveSnapshot', 'prunePatches', 'saveValue', 'releaseValue']);
 
-/** What is called, and by whom. */
 export interface Call<O extends Operation> {
   readonly member: Member;
   readonly operation: O;
@@ -29,7 +28,6 @@ export interface Call<O extends Operation> {
 export type WriteCall = Call<WriteOperation>;
 export type LoadCall = Call<LoadOperation>;
 
-/** By which a call's outcome is told. */
 export interface Settling {
   resolve(value: unknown): void;
   reject(error: SDS_PersistenceError): void;
@@ -90,8 +88,6 @@ export class Member {
     this.run = this.runPromise = undefined;
   }
 
-  // ---- patches ----------------------------------------------------------------------------------
-
   /** Whether a patch is to be stored under another number, if its own is taken by other bytes. */
   get keepsBoth(): boolean {
     const { OnClockCollision } = this.settings;
@@ -105,13 +101,10 @@ export class Member {
     this.store.appended(clock);
   }
 
-  /** A patch of it was lost since its number is taken by other bytes. */
   collided(): void {
     this.collisions++;
     warnOfCollision(this.dbPath, this.storeId, this.collisions);
   }
-
-  // ---- calls that are acknowledged before they are committed --------------------------------------
 
   /** Whether the promise of this call resolves at once; see the option `Acknowledge`. */
   acknowledgesQueued({ operation, key }: WriteCall): boolean {
@@ -157,7 +150,6 @@ export class Member {
     return this.wasOpened || this.wasServed;
   }
 
-  /** A load is answered. */
   loaded(): void {
     this.wasServed = true;
     this.#isFenced = false;

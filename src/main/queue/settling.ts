@@ -26,7 +26,6 @@ import type { Member } from './member.ts';
 
 type Failures = Map<number, SDS_PersistenceError>;
 
-/** Settles the promises of a finished batch. */
 export function settleBatch(batch: Batch, queue: FileQueue): void {
   endBatch(batch, failuresOf(batch, queue), true, queue);
 }
@@ -118,7 +117,6 @@ function errorOf(
   return makeError(code, operation, queue.dbPath, undefined, queue.causeOf(number, settler, outcome));
 }
 
-/** Settles a load by the worker's answer. */
 export function settleLoad(load: Load, loaded: Loaded, queue: FileQueue): void {
   const { dbPath } = queue;
   if ('failure' in loaded) {

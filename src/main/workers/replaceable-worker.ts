@@ -17,19 +17,12 @@ import { lostReport, Registry } from './registry.ts';
 import { Restarts } from './restarts.ts';
 import type { EngineKind } from './start-worker.ts';
 import { WorkerLink } from './worker-link.ts';
+import type { pool } from './worker-pool.ts';
 
 const NO_THREAD = 'there is no worker thread, and none could be started; nothing was stored';
 const MEMORY_LOST = 'the worker thread was lost, and this database, kept in memory, with it';
 
 const ENDS_THREADS = 'worker threads ended again and again while they were at the work of this file';
-
-/** What a worker needs of the others. */
-export interface Pool {
-  /** A thread of another worker, of the same kind, that can serve this one besides. */
-  hostFor(worker: ReplaceableWorker): WorkerLink | undefined;
-  /** Nothing new goes to a worker that was given up, or to a queue: its providers have been told. */
-  forget(given: ReplaceableWorker | FileQueue): void;
-}
 
 export class ReplaceableWorker {
   readonly kind: EngineKind;
@@ -39,7 +32,7 @@ export class ReplaceableWorker {
   readonly #restarts = new Restarts();
   readonly #queues = new Set<FileQueue>();
   readonly #freeFileIds: number[] = [];
-  readonly #pool: Pool;
+  readonly #pool: typeof pool;
   #nextFileId = 0;
   /** How many threads were lost, and why there will be no other one, if so. */
   #lost = 0;
@@ -47,9 +40,9 @@ export class ReplaceableWorker {
   #isRecovering = false;
 
   /** Without a thread, if none can be started: see `lost`. */
-  constructor(kind: EngineKind, pendingBytes: number, pool: Pool) {
+  constructor(kind: EngineKind, pendingBytes: number, others: typeof pool) {
     this.kind = kind;
-    this.#pool = pool;
+    this.#pool = others;
     this.dispatcher = new Dispatcher(pendingBytes, this.channel, () => this.#checkLife());
     this.#lostReason = this.#start();
     this.dispatcher.updateReference(); // as long as it serves no file, it keeps nothing alive
@@ -95,8 +88,6 @@ export class ReplaceableWorker {
     };
   }
 
-  // ---- files and providers ------------------------------------------------------------------
-
   openFile(location: Location): FileQueue {
     const { path: dbPath } = location;
     const id = this.#freeFileIds.pop() ?? this.#nextFileId++;
@@ -130,14 +121,11 @@ export class ReplaceableWorker {
     return report;
   }
 
-  // ---- blocking, and the end of the process ----------------------------------------------------
-
   /** Blocks until all that was called on any file is committed; false if nothing was for so long. */
   drain(patienceMs: number): boolean {
     return this.dispatcher.block(() => [...this.#queues].every((queue) => queue.finished), patienceMs);
   }
 
-  /** See `FileQueue.postRest`. */
   postRest(): void {
     for (const queue of this.#queues) queue.postRest();
   }
@@ -155,8 +143,6 @@ export class ReplaceableWorker {
     this.#link?.depart();
     this.dispatcher.end();
   }
-
-  // ---- the worker's life ------------------------------------------------------------------------
 
   #checkLife(): void {
     const end = this.#link?.checkLife();

@@ -28,8 +28,8 @@ export class WorkerLink {
   readonly #startedAt = performance.now();
   #over = false;
   #referenced = true;
-  /** Calls that are not answered. */
-  #calls = 0;
+  /** That are not answered. */
+  calls = 0;
   /** Told that the call under way is posted. */
   #onPosted: (() => void) | undefined;
 
@@ -86,7 +86,7 @@ export class WorkerLink {
     onPosted?: () => void,
   ): void {
     if (this.#over) return;
-    this.#calls++;
+    this.calls++;
     this.keepAlive(true);
     const post = () => {
       const outer = this.#onPosted; // a hook may call within another call
@@ -107,15 +107,11 @@ export class WorkerLink {
         tell = () => onFailure(error);
       }
       if (this.#over) return; // all that a lost worker left unanswered is asked again
-      this.#calls--;
+      this.calls--;
       tell();
       this.#owner.dispatcher.updateReference(); // the process may have nothing left to wait for
     };
     outsideOfCalls(() => inTheMiddle(() => void callAndTell()));
-  }
-
-  get hasCalls(): boolean {
-    return this.#calls > 0;
   }
 
   keepAlive(wanted: boolean): void {
@@ -160,7 +156,6 @@ export class WorkerLink {
     return !this.isGuest && this.#thread.served.size > 1;
   }
 
-  /** Told by the thread. */
   ended(reason: unknown): void {
     if (this.#over) return;
     this.#isOver();

@@ -5,9 +5,12 @@
 
 import { existsSync, readdirSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
+// the bundled src/worker/postgresql/entry.ts and src/worker/sqlite/entry.ts, put here by the build
+import codeOf from 'virtual:rarely-used-code';
+import workerCode from 'virtual:worker-code';
 import type { SharedMemory } from '../../protocol/control.ts';
 import type { Channel } from '../channel/channel.ts';
-import { type EngineKind, startWorker } from './start-worker.ts';
+import { type EngineKind, startThread } from './start-worker.ts';
 import type { WorkerLink } from './worker-link.ts';
 
 /**
@@ -51,7 +54,7 @@ export class WorkerThread {
   /** @throws what Node throws where no thread can be started */
   constructor(kind: EngineKind, shared: SharedMemory) {
     const before = new Set(listThreads());
-    const worker = startWorker(kind, shared);
+    const worker = startThread(kind === 'sqlite' ? workerCode() : codeOf('postgresql'), 'sds-persistence', shared);
     this.#begun = listThreads().filter((thread) => !before.has(thread));
     this.worker = worker;
     worker.once('online', () => {

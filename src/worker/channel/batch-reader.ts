@@ -20,7 +20,6 @@ import {
   type WriteOperation,
   withFlags,
   withOutcome,
-  withoutFlags,
 } from '../../protocol/entries.ts';
 import { errorCodes } from '../../protocol/errors.ts';
 import {
@@ -38,16 +37,6 @@ import { type Caller, EngineError, type Writes } from '../engine.ts';
 import { refuseFalseValue } from '../verify-value.ts';
 import type { LargeBytes } from './large-bytes.ts';
 
-const nobody: Caller = {
-  storeId: '',
-  verifyValues: false,
-  full: false,
-  busyTimeoutMs: 0,
-  exclusive: true,
-  owned: false,
-  snapshotFailure: undefined,
-};
-
 export class BatchReader implements Writes {
   /** Start of the call's entry in the arena. */
   at = 0;
@@ -56,7 +45,7 @@ export class BatchReader implements Writes {
   #outcome = OUTCOME_OPEN;
   settler = 0;
   clock = 0;
-  caller: Caller = nobody;
+  caller!: Caller;
 
   readonly #arena: Arena;
   /** The first slab of each batch; of several batches, each has just that one. */
@@ -211,10 +200,9 @@ export class BatchReader implements Writes {
     if (outcomeOf(this.#arena.cell(this.at >> 2)) === OUTCOME_OPEN) this.#setOutcome(outcome);
   }
 
-  /** A mark goes with the attempt that has set it. */
   #setOutcome(outcome: number): void {
     const cell = this.at >> 2;
-    this.#arena.cells[cell] = withOutcome(withoutFlags(this.#arena.cell(cell), ENTRY_COLLIDED), outcome);
+    this.#arena.cells[cell] = withOutcome(this.#arena.cell(cell), outcome);
   }
 
   /** All batches are looked through then: it is rare. */
