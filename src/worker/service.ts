@@ -111,7 +111,8 @@ export class Service implements WorkerService, FileHost {
 
   load({ member: id, askedAt }: LoadTicket, operation: LoadOperation, key: string, clock: number): Promise<Loaded> {
     this.#begin();
-    const member = this.#memberOf(id);
+    const member = this.members.get(id);
+    if (member === undefined) throw new Error(`there is no provider ${id}`); // a fault of this program
     const asParcel = operation === 'loadStore' && key === IN_PARCEL;
     return this.#answer(member.file, (done: (loaded: Loaded) => void) =>
       member.file.load(
@@ -185,12 +186,6 @@ export class Service implements WorkerService, FileHost {
     this.#ring.callHandled();
     this.#loop.worked();
     this.#loop.tellIfWanted(); // what the call asks for may take long
-  }
-
-  #memberOf(id: number): Member {
-    const member = this.members.get(id);
-    if (member === undefined) throw new Error(`there is no provider ${id}`); // a fault of this program
-    return member;
   }
 
   #fileOf(id: number): WorkerFile {

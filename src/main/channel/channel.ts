@@ -29,7 +29,11 @@ import {
 } from '../../protocol/control.ts';
 import { ErrorBoard } from '../../protocol/error-board.ts';
 import { Ring } from '../../protocol/ring.ts';
+import { performance } from '../../protocol/surroundings.ts';
 import { outsideOfCalls } from '../async-context.ts';
+
+/** A blocked thread looks this often whether its worker still lives. */
+const LIFE_CHECK_MS = 50;
 
 export class Channel {
   readonly commitPoints = new Int32Array(new SharedArrayBuffer(MAX_FILES * 4));
@@ -130,9 +134,27 @@ export class Channel {
     return this.#control[SQLITE_VERSION] ?? 0;
   }
 
-  /** Blocks until there is progress beyond what was seen, or the time is up: then false. */
-  waitForProgress(seen: number, timeoutMs: number): boolean {
-    return Atomics.wait(this.#control, PROGRESS, seen, timeoutMs) !== 'timed-out';
+  /**
+   * Blocks this thread, which hears of no event meanwhile: calls `isDone` again whenever the worker has proceeded, until that is
+   * so (true), or nothing has proceeded for `patienceMs`, or `totalMs` are over (false).
+   */
+  blockUntil(isDone: () => boolean, checkLife: () => void, patienceMs: number, totalMs: number): boolean {
+    const start = performance.now();
+    let lastProgress = start;
+    let lastSeen = this.progress;
+    for (;;) {
+      const seen = this.progress;
+      if (isDone()) return true;
+      const now = performance.now();
+      if (seen !== lastSeen) {
+        lastSeen = seen;
+        lastProgress = now;
+      }
+      const left = Math.min(lastProgress + patienceMs, start + totalMs) - now;
+      if (left <= 0) return false;
+      const waited = Atomics.wait(this.#control, PROGRESS, seen, Math.min(left, LIFE_CHECK_MS));
+      if (waited === 'timed-out') checkLife();
+    }
   }
 
   /**

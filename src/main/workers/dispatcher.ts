@@ -22,7 +22,6 @@ import { drop } from '../queue/found.ts';
 import { type Item, WORTH_SENDING } from '../queue/in-flight.ts';
 import type { LargeBytes } from '../queue/large-bytes.ts';
 import type { Load } from '../queue/load.ts';
-import { blockUntil } from './blocking.ts';
 import type { WorkerLink } from './worker-link.ts';
 
 /** An arena that a flood has filled is exchanged after so much quiet. */
@@ -306,7 +305,7 @@ export class Dispatcher implements QueueHost {
       return true;
     };
     try {
-      return outsideOfCalls(() => blockUntil(isDone, this.#channel, this.#checkLife, patienceMs, totalMs));
+      return outsideOfCalls(() => this.#channel.blockUntil(isDone, this.#checkLife, patienceMs, totalMs));
     } finally {
       this.blocked = wasBlocked;
       // the rest is heard of as usual
