@@ -29,18 +29,13 @@ export class InFlight {
   }
 
   add(item: Item): void {
-    this.items.push(item);
-    if (item.kind === 'load') {
-      this.loads++;
-    } else {
-      item.sent = true;
-      if (this.loads > 0) this.#passLoads();
+    if (item.kind === 'load') this.loads++;
+    else item.sent = true;
+    // a write from a blocked thread: the loads before it can't be asked again
+    if (item.kind === 'batch' && this.loads > 0) {
+      for (const before of this.items) if (before.kind === 'load') before.passed = true;
     }
-  }
-
-  /** A write went to the worker, from a blocked thread: the loads before it can't be asked again. */
-  #passLoads(): void {
-    for (const item of this.items) if (item.kind === 'load') item.passed = true;
+    this.items.push(item);
   }
 
   /** Whether an item may be sent now, where so many small batches may be under way. */
