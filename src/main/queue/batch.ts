@@ -72,7 +72,8 @@ export class Batch implements Awaited {
   }
 
   waitedFor(): void {
-    if (this.isWaitedFor || this.settled) return;
+    // a large write crosses by a call, which reaches the worker and is answered whoever waits
+    if (this.isWaitedFor || this.settled || this.large !== undefined) return;
     this.isWaitedFor = true;
     this.#host.waitedFor();
   }
