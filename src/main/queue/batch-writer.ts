@@ -100,7 +100,8 @@ export class BatchWriter {
     const next = at + entryBytes(keyLength, length);
     const { cells, doubles, bytes } = this.#memory.arena;
     const cell = at >> 2;
-    cells[cell] = withFlags(writeOperations.indexOf(operation), flags);
+    const code = operation === 'appendPatch' ? 0 : writeOperations.indexOf(operation); // nearly all are patches
+    cells[cell] = withFlags(code, flags);
     cells[cell + ENTRY_MEMBER] = member;
     cells[cell + ENTRY_KEY_LENGTH] = keyLength;
     cells[cell + ENTRY_DATA_LENGTH] = length;
