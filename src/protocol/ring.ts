@@ -1,4 +1,4 @@
-/** The ring: the main side announces batches in it, and the worker takes them, in order with the Comlink calls that were made between them. */
+/** The ring: the main side announces batches in it, in order with its Comlink calls, and the worker takes them. */
 import { CALLS, DESCRIPTOR_CELLS, RING_CAPACITY, RING_HEAD, RING_START, RING_TAIL, reached } from './control.ts';
 
 /** The cells of what is said of a batch; the last one is `CALLS` as it was before it. */

@@ -144,7 +144,7 @@ export interface WorkerService {
 
   /** `key` and `clock` are '' and 0 where an operation has none. */
   load(ticket: LoadTicket, operation: LoadOperation, key: string, clock: number): Promise<Loaded>;
-  /** Resolves once the write is finished; its entry says what became of it. One whose bytes are lost fails with that, in its place. */
+  /** Resolves once it is finished; its entry says what became of it. One whose bytes are lost fails with that, in its place. */
   write(ticket: WriteTicket, data: Bytes | Failure): Promise<void>;
 
   /** Calls the worker from its event loop to the ring; `dropped` as in a ticket. */

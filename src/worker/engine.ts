@@ -60,7 +60,7 @@ export const WHOLE = 2 ** 31 - 1;
 /** By hash: how many saves failed whose releases are still to come, and what these fail with. */
 export type UnsavedValues = Map<string, { saves: number; refusal: EngineError }>;
 
-/** What the database has to know of the provider behind a call: what the main side tells, and what is known of failed calls. */
+/** What the database has to know of the provider behind a call: as it was told, and what is known of failed calls. */
 export interface Caller extends ProviderFacts {
   /** Why the last snapshot of this provider was not stored, if so: a prune that relies on it must not be carried out. */
   snapshotFailure: EngineError | undefined;

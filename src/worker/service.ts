@@ -36,7 +36,7 @@ import { verified } from './verify-value.ts';
 /** `control` is the control block of the connection that the engine serves. */
 export type NewEngine = (provider: ProviderMessage, control: Int32Array) => Engine;
 
-/** The thread that it runs in, which may serve several connections: each has a loop of its own, which may sleep where it is the only one. */
+/** The thread that it runs in. It may serve several connections, each with a loop, which sleeps only where it is alone. */
 export interface ServingThread {
   readonly isAlone: boolean;
   serve(shared: SharedMemory, port: MessagePort): void;

@@ -1,5 +1,6 @@
 /**
- * This side of what is shared with a worker: the ring of batches, its doorbell, and how far the worker is. It knows no files and no promises; `workers/worker-link.ts` has the Comlink side.
+ * This side of what is shared with a worker: the ring of batches, its doorbell, and how far the worker is. It knows
+ * no files and no promises; `workers/worker-link.ts` has the Comlink side.
  */
 
 import {
@@ -135,8 +136,8 @@ export class Channel {
   }
 
   /**
-   * Blocks this thread, which hears of no event meanwhile: calls `isDone` again whenever the worker has proceeded, until that is
-   * so (true), or nothing has proceeded for `patienceMs`, or `totalMs` are over (false).
+   * Blocks this thread, which hears of no event meanwhile: calls `isDone` again whenever the worker has proceeded, until
+   * that is so (true), or nothing has proceeded for `patienceMs`, or `totalMs` are over (false).
    */
   blockUntil(isDone: () => boolean, checkLife: () => void, patienceMs: number, totalMs: number): boolean {
     const start = performance.now();

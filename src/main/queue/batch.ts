@@ -1,4 +1,4 @@
-/** Gathered writes of one file: they cross at once, by the ring, and are committed together. Or one write of large bytes. */
+/** Gathered writes of one file, which cross at once, by the ring, and are committed together; or one large write. */
 
 import type { WriteOperation } from '../../protocol/entries.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';

@@ -46,7 +46,7 @@ export interface QueueHost extends Awaited {
   reserve(queue: FileQueue, item: Item): boolean;
   /** Sends a thing that is registered as under way. */
   send(queue: FileQueue, item: Item): void;
-  /** A batch was put into the ring within the turn: the worker need not look before it does so by itself. Perhaps there is much to settle. */
+  /** A batch was put into the ring within the turn: the worker may look when it does so by itself. */
   wasShared(isMuch: boolean): void;
   /** Whatever is finished gives its memory back. */
   settleNow(): void;

@@ -12,7 +12,7 @@ export class LargeBytes {
   readonly data: Bytes;
   /** Whether the worker will hear of them. */
   posted = false;
-  /** Why no worker can be given them, if so: the write fails in its place, so that calls behind it are not carried out as if it were stored. */
+  /** Why no worker can be given them, if so: the write fails in its place, and calls behind it are carried out after that. */
   lost: SDS_PersistenceError | undefined;
   /** Whether a parcel went to a worker: its port does not tell. */
   parcelIsGone = false;

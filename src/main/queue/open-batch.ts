@@ -86,7 +86,7 @@ export class OpenBatch {
     }
   }
 
-  /** Adds a write that is no patch, or is of large bytes: such a one is a batch by itself, and its bytes cross beside the arena. */
+  /** Adds a write that is no patch, or a large one, which is a batch by itself: its bytes cross beside the arena. */
   addWrite(
     call: WriteCall,
     data: Uint8Array | Parcel | undefined,
@@ -146,7 +146,7 @@ export class OpenBatch {
     }
   }
 
-  /** Waits until so many bytes may be added beside the slabs, and what is gathered goes first. One call that is larger than all goes alone. */
+  /** Waits until so many bytes may be added beside the slabs: more than all that may be go alone. What is gathered goes first. */
   #startAnew(length: number, member: Member, call: string): SDS_PersistenceError | undefined {
     const { memory } = this.#host;
     const fits = () => memory.pendingBytes === 0 || memory.pendingBytes + length <= member.settings.MaxPendingBytes;

@@ -12,7 +12,10 @@ export type EngineKind = 'sqlite' | 'postgresql';
  */
 const resourceLimits = { maxYoungGenerationSizeMb: 8 };
 
-/** From source text, which works in any bundle, archive or single executable: no file is looked up. A thread belongs to no call, nor do its events. */
+/**
+ * From source text, which works in any bundle, archive or single executable: no file is looked up. A thread belongs to
+ * no call, nor do its events.
+ */
 export function startThread(
   code: string,
   name: string,
