@@ -128,8 +128,6 @@ function workingFolder(): string | undefined {
   }
 }
 
-// ---- files ---------------------------------------------------------------------------------------------
-
 function locateFile(name: string): Location {
   const call = 'constructor';
   const { path, memory, shared, mustExist, parameters } = readName(name, (detail) =>

@@ -3,26 +3,7 @@ import { types } from 'node:util';
 import { keyOfSeen, type SeenStore } from '../protocol/compaction.ts';
 import type { SDS_Record, SDS_StoreContents } from '../protocol/contents.ts';
 import type { SDS_PersistenceProvider } from '../protocol/contract.ts';
-import {
-  COMPACT_STORE,
-  LIST_STORES,
-  LOAD_PARCEL,
-  LOAD_PATCHES,
-  LOAD_RECORD,
-  LOAD_RECORDS,
-  LOAD_SNAPSHOT,
-  LOAD_STORE,
-  LOAD_VALUE,
-  operationNames,
-  PRUNE_PATCHES,
-  RELEASE_VALUE,
-  REMOVE_RECORD,
-  REMOVE_RECORDS,
-  REMOVE_STORE,
-  SAVE_RECORD,
-  SAVE_SNAPSHOT,
-  SAVE_VALUE,
-} from '../protocol/entries.ts';
+import { IN_PARCEL, type LoadOperation, type WriteOperation } from '../protocol/entries.ts';
 import { makeError, reviveError, SDS_PersistenceError } from '../protocol/errors.ts';
 import { hasOwnLocks } from '../protocol/file-url.ts';
 import type { SDS_BackupOptions, SDS_BackupResult } from '../protocol/operations.ts';
@@ -144,7 +125,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws `closed`, `open-failed`, `schema-mismatch`, `database-corrupt`, `io-error`, `worker-lost`
    */
   loadSnapshot(): Promise<Uint8Array | undefined> {
-    return this.#load(LOAD_SNAPSHOT);
+    return this.#load('loadSnapshot');
   }
 
   /**
@@ -156,8 +137,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    */
   saveSnapshot(Data: Uint8Array, Clock = 0): Promise<void> {
     const fault = faultOfBytes(Data, 'Data') ?? faultOfClock(Clock, 'Clock');
-    if (fault !== undefined) return this.#refuse('saveSnapshot', fault, Data);
-    return this.#write(SAVE_SNAPSHOT, '', Clock, Data, this.#member.settings.TransferSnapshots);
+    return this.#write('saveSnapshot', fault, '', Clock, Data, this.#member.settings.TransferSnapshots);
   }
 
   /**
@@ -169,9 +149,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws `invalid-argument`, `closed`, and all that a read can fail with
    */
   loadPatchesSince(Clock: number): Promise<Uint8Array[]> {
-    const fault = faultOfClock(Clock, 'Clock');
-    if (fault !== undefined) return this.#refuse('loadPatchesSince', fault);
-    return this.#load(LOAD_PATCHES, '', Clock);
+    return this.#load('loadPatchesSince', faultOfClock(Clock, 'Clock'), '', Clock);
   }
 
   /**
@@ -184,8 +162,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    */
   appendPatch(Patch: Uint8Array, Clock: number): Promise<void> {
     const fault = faultOfBytes(Patch, 'Patch') ?? faultOfClock(Clock, 'Clock');
-    if (fault !== undefined) return this.#refuse('appendPatch', fault, Patch);
-    if (this.#closing !== undefined) return this.#refuse('appendPatch', '', Patch);
+    if (fault !== undefined || this.#closing !== undefined) return this.#refuse('appendPatch', fault, Patch);
     const promise = this.#queue.appendPatch(this.#member, Patch, Clock);
     if (exiting) drainAtExit(this.#worker);
     tellNoted();
@@ -201,7 +178,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   prunePatches(beforeClock: number): Promise<void> {
     const fault = faultOfClock(beforeClock, 'beforeClock');
     if (fault !== undefined) return this.#refuse('prunePatches', fault);
-    return this.#write(PRUNE_PATCHES, '', this.#member.store.pruneLimit(beforeClock));
+    return this.#write('prunePatches', undefined, '', this.#member.store.pruneLimit(beforeClock));
   }
 
   /**
@@ -212,9 +189,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    *   bytes), and all that a read can fail with
    */
   loadValue(ValueHash: string): Promise<Uint8Array | undefined> {
-    const fault = faultOfKey(ValueHash, 'ValueHash');
-    if (fault !== undefined) return this.#refuse('loadValue', fault);
-    return this.#load(LOAD_VALUE, ValueHash);
+    return this.#load('loadValue', faultOfKey(ValueHash, 'ValueHash'), ValueHash);
   }
 
   /**
@@ -226,8 +201,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    */
   saveValue(ValueHash: string, Data: Uint8Array): Promise<void> {
     const fault = faultOfKey(ValueHash, 'ValueHash') ?? faultOfBytes(Data, 'Data');
-    if (fault !== undefined) return this.#refuse('saveValue', fault, Data);
-    return this.#write(SAVE_VALUE, ValueHash, 0, Data);
+    return this.#write('saveValue', fault, ValueHash, 0, Data);
   }
 
   /**
@@ -237,9 +211,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws `invalid-argument`, `closed`, and all that a write can fail with
    */
   releaseValue(ValueHash: string): Promise<void> {
-    const fault = faultOfKey(ValueHash, 'ValueHash');
-    if (fault !== undefined) return this.#refuse('releaseValue', fault);
-    return this.#write(RELEASE_VALUE, ValueHash);
+    return this.#write('releaseValue', faultOfKey(ValueHash, 'ValueHash'), ValueHash);
   }
 
   // ---- the store as a whole ---------------------------------------------------------------------
@@ -251,7 +223,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws `closed`, and all that a read can fail with
    */
   loadStore(): Promise<SDS_StoreContents> {
-    return this.#load(LOAD_STORE);
+    return this.#load('loadStore');
   }
 
   /**
@@ -284,19 +256,17 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   ): Promise<boolean> {
     const contents = readContents(Contents); // first: what it runs may take the bytes away
     if (typeof contents === 'string') return this.#refuse('compactStore', contents, Data);
-    const fault = faultOfBytes(Data, 'Data');
-    if (fault !== undefined) return this.#refuse('compactStore', fault, Data);
-    return this.#write(COMPACT_STORE, keyOfSeen(contents.seen), contents.lastClock, Data);
+    return this.#write('compactStore', faultOfBytes(Data, 'Data'), keyOfSeen(contents.seen), contents.lastClock, Data);
   }
 
   /** @internal As `loadStore`, with the bytes in a parcel, which belongs to the caller. */
   loadParcel(): Promise<StoreInParcel> {
-    return this.#load(LOAD_PARCEL);
+    return this.#load('loadStore', undefined, IN_PARCEL);
   }
 
   /** @internal As `compactStore` up to a number, by what is in a parcel; whatever this comes to, its caller discards it. */
   compactByParcel(data: Parcel, seen: SeenStore, lastClock: number): Promise<boolean> {
-    return this.#write(COMPACT_STORE, keyOfSeen(seen), lastClock, data);
+    return this.#write('compactStore', undefined, keyOfSeen(seen), lastClock, data);
   }
 
   /**
@@ -306,7 +276,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws `closed`, and all that a write can fail with
    */
   removeStore(): Promise<void> {
-    return this.#write(REMOVE_STORE);
+    return this.#write('removeStore');
   }
 
   /**
@@ -315,7 +285,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws `closed`, and all that a read can fail with
    */
   listStores(): Promise<string[]> {
-    return this.#load(LIST_STORES);
+    return this.#load('listStores');
   }
 
   // ---- records -------------------------------------------------------------------------------------
@@ -335,9 +305,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * await Provider.close()
    */
   saveRecord(Key: string, Data: Uint8Array): Promise<void> {
-    const fault = faultOfKey(Key, 'Key') ?? faultOfBytes(Data, 'Data');
-    if (fault !== undefined) return this.#refuse('saveRecord', fault, Data);
-    return this.#write(SAVE_RECORD, Key, 0, Data);
+    return this.#write('saveRecord', faultOfKey(Key, 'Key') ?? faultOfBytes(Data, 'Data'), Key, 0, Data);
   }
 
   /**
@@ -347,9 +315,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws `invalid-argument`, `closed`, and all that a read can fail with
    */
   loadRecord(Key: string): Promise<Uint8Array | undefined> {
-    const fault = faultOfKey(Key, 'Key');
-    if (fault !== undefined) return this.#refuse('loadRecord', fault);
-    return this.#load(LOAD_RECORD, Key);
+    return this.#load('loadRecord', faultOfKey(Key, 'Key'), Key);
   }
 
   /**
@@ -360,9 +326,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws `invalid-argument`, `closed`, and all that a read can fail with
    */
   loadRecords(Prefix = ''): Promise<SDS_Record[]> {
-    const fault = faultOfKey(Prefix, 'Prefix');
-    if (fault !== undefined) return this.#refuse('loadRecords', fault);
-    return this.#load(LOAD_RECORDS, Prefix);
+    return this.#load('loadRecords', faultOfKey(Prefix, 'Prefix'), Prefix);
   }
 
   /**
@@ -371,9 +335,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws `invalid-argument`, `closed`, and all that a write can fail with
    */
   removeRecord(Key: string): Promise<void> {
-    const fault = faultOfKey(Key, 'Key');
-    if (fault !== undefined) return this.#refuse('removeRecord', fault);
-    return this.#write(REMOVE_RECORD, Key);
+    return this.#write('removeRecord', faultOfKey(Key, 'Key'), Key);
   }
 
   /**
@@ -383,9 +345,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws `invalid-argument`, `closed`, and all that a write can fail with
    */
   removeRecords(Prefix: string): Promise<void> {
-    const fault = faultOfKey(Prefix, 'Prefix');
-    if (fault !== undefined) return this.#refuse('removeRecords', fault);
-    return this.#write(REMOVE_RECORDS, Prefix);
+    return this.#write('removeRecords', faultOfKey(Prefix, 'Prefix'), Prefix);
   }
 
   // ---- all that was called before ------------------------------------------------------------------
@@ -430,7 +390,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     if (this.#closing !== undefined) throw this.#error('closed', 'flushSync');
     const worker = this.#worker;
     const { failures } = this.#member;
-    const finished = worker.block(() => this.#queue.finished, Number.POSITIVE_INFINITY, TimeoutMs);
+    const finished = worker.dispatcher.block(() => this.#queue.finished, Number.POSITIVE_INFINITY, TimeoutMs);
     const { failures: after, untold } = this.#member;
     const isStored = finished && this.#queue.refusalOf('flushSync') === undefined && this.#queue.finished;
     tellNoted();
@@ -518,9 +478,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
 
   /** Figures of this provider, its file and its worker; asking for them looks at the sizes of the files, nothing more. */
   statistics(): SDS_Statistics {
-    const { storeId, collisions } = this.#member;
-    const { location, observer } = this.#queue;
-    return statisticsOf(location, storeId, collisions, observer, this.#worker.figures);
+    return statisticsOf(this.#member, this.#queue, this.#worker.figures);
   }
 
   /** How many patches of this provider were lost since their number was taken by other bytes. */
@@ -529,8 +487,15 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   }
 
   /** What it resolves with is the operation's to say. */
-  #write<T>(operation: number, key = '', clock = 0, data?: Uint8Array | Parcel, takeOver = false): Promise<T> {
-    if (this.#closing !== undefined) return this.#refuse(operationNames[operation] ?? '', '', data);
+  #write<T>(
+    operation: WriteOperation,
+    fault?: string,
+    key = '',
+    clock = 0,
+    data?: Uint8Array | Parcel,
+    takeOver = false,
+  ): Promise<T> {
+    if (fault !== undefined || this.#closing !== undefined) return this.#refuse(operation, fault, data);
     const call = { member: this.#member, operation, key: key.toWellFormed(), clock };
     const promise = this.#queue.addWrite(call, data, takeOver);
     if (exiting) drainAtExit(this.#worker);
@@ -538,8 +503,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     return promise as Promise<T>;
   }
 
-  #load<T>(operation: number, key = '', clock = 0): Promise<T> {
-    if (this.#closing !== undefined) return Promise.reject(this.#error('closed', operationNames[operation] ?? ''));
+  #load<T>(operation: LoadOperation, fault?: string, key = '', clock = 0): Promise<T> {
+    if (fault !== undefined || this.#closing !== undefined) return this.#refuse(operation, fault);
     const call = { member: this.#member, operation, key: key.toWellFormed(), clock };
     const load = () => this.#queue.addLoad(call) as Promise<T>;
     const promise = this.#opening.mayComeFree ? this.#onceOwned(load) : load();
@@ -560,7 +525,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   }
 
   /** A bad argument; on a closed provider that it is closed says more. The mark of `transfer` was for this call alone. */
-  #refuse(name: string, fault: string, data?: unknown): Promise<never> {
+  #refuse(name: string, fault?: string, data?: unknown): Promise<never> {
     if (types.isUint8Array(data)) takeMark(data);
     return Promise.reject(this.#error(this.#closing === undefined ? 'invalid-argument' : 'closed', name, fault));
   }

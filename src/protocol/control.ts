@@ -54,39 +54,17 @@ export const FILE_AT_WORK = 11;
 export const FOREIGN_WRITER = 12;
 export const SQLITE_VERSION = 13;
 
-/** A descriptor's cells: `CALLS` as it was before the batch, and when that began as in `clock.ts`. */
-export const DESCRIPTOR_FILE = 0;
-export const DESCRIPTOR_NUMBER = 1;
-export const DESCRIPTOR_FIRST_SLAB = 2;
-export const DESCRIPTOR_CALLS = 3;
-export const DESCRIPTOR_BEGUN_AT = 4;
-const RING_START = 16;
+/** Where the ring begins; see `ring.ts`. */
+export const RING_START = 16;
 export const RING_CAPACITY = 2048;
-const DESCRIPTOR_CELLS = 5;
+export const DESCRIPTOR_CELLS = 5;
 export const CONTROL_CELLS = RING_START + RING_CAPACITY * DESCRIPTOR_CELLS;
-
-/** Index of the first cell of the descriptor with this running number. */
-export function descriptorAt(running: number): number {
-  return RING_START + ((running >>> 0) % RING_CAPACITY) * DESCRIPTOR_CELLS;
-}
 
 /**
  * How many files a worker can have open at once: each has one cell in the block of commit points,
  * into which the worker writes the number of what it finished last for it.
  */
 export const MAX_FILES = 65_536;
-
-/**
- * A write that crosses by Comlink says in a slot of its own what became of it, before its commit is
- * published: a blocked thread gets no answers, and a lost worker takes them along. A slot holds 0 for
- * success, or an outcome as in an entry, and flags. Main clears it before it is used again.
- */
-export const OUTCOME_SLOTS = 256;
-export const SLOT_COLLIDED = 1 << 16;
-
-export function outcomeInSlot(slot: number): number {
-  return slot & 0xff;
-}
 
 /** Whether a wrapping counter at `cell` has come to `wanted`. */
 export function reached(cell: number, wanted: number): boolean {
@@ -101,7 +79,6 @@ export interface SharedMemory {
   owner: typeof OWNER;
   control: SharedArrayBuffer;
   commitPoints: SharedArrayBuffer;
-  outcomes: SharedArrayBuffer;
   /** See `error-board.ts`. */
   board: SharedArrayBuffer;
   arena: SharedArrayBuffer;

@@ -1,6 +1,6 @@
 /**
  * How one call lies in a slab: a header of 32 bytes, the key (a value's hash as UTF-8), then the
- * data, padded to 8 bytes.
+ * data, padded to 8 bytes; none of a large write, whose bytes cross by Comlink.
  *
  *     cell 0  operation, outcome << 8, flags << 16      cell 4      settler (which promise)
  *     cell 1  member (which provider)                   cell 5      not used
@@ -19,8 +19,8 @@ export const ENTRY_SETTLER = 4;
 export const ENTRY_CLOCK = 3;
 
 /** The parts of an entry's first cell. */
-export function operationOf(word: number): number {
-  return word & 0xff;
+export function operationOf(word: number): WriteOperation {
+  return writeOperations[word & 0xff] as WriteOperation; // it was written as one
 }
 
 export function outcomeOf(word: number): number {
@@ -31,60 +31,42 @@ export function flagsOf(word: number): number {
   return word >> 16;
 }
 
-/** The same cell with another outcome, or with these flags set, or taken back. */
+/** The same cell with another outcome; a mark goes with the attempt that has set it. */
 export function withOutcome(word: number, outcome: number): number {
-  return (word & ~0xff00) | (outcome << 8);
+  return (word & ~(0xff00 | (ENTRY_COLLIDED << 16))) | (outcome << 8);
 }
 
 export function withFlags(word: number, flags: number): number {
   return word | (flags << 16);
 }
 
-export function withoutFlags(word: number, flags: number): number {
-  return word & ~(flags << 16);
-}
+/** What an entry's operation stands for: a method of the provider, by its index in here. */
+export const writeOperations = [
+  'appendPatch',
+  'saveSnapshot',
+  'prunePatches',
+  'saveValue',
+  'releaseValue',
+  'compactStore',
+  'removeStore',
+  'saveRecord',
+  'removeRecord',
+  'removeRecords',
+] as const;
 
-export const APPEND_PATCH = 1;
-export const SAVE_SNAPSHOT = 2;
-export const PRUNE_PATCHES = 3;
-export const SAVE_VALUE = 4;
-export const RELEASE_VALUE = 5;
-export const LOAD_SNAPSHOT = 6;
-export const LOAD_PATCHES = 7;
-export const LOAD_VALUE = 8;
-export const COMPACT_STORE = 9;
-export const REMOVE_STORE = 10;
-export const SAVE_RECORD = 11;
-export const REMOVE_RECORD = 12;
-export const REMOVE_RECORDS = 13;
-export const LOAD_STORE = 14;
-export const LIST_STORES = 15;
-export const LOAD_RECORD = 16;
-export const LOAD_RECORDS = 17;
-/** As LOAD_STORE, with the bytes in a parcel. */
-export const LOAD_PARCEL = 18;
+export type WriteOperation = (typeof writeOperations)[number];
+export type LoadOperation =
+  | 'loadSnapshot'
+  | 'loadPatchesSince'
+  | 'loadValue'
+  | 'loadStore'
+  | 'listStores'
+  | 'loadRecord'
+  | 'loadRecords';
+export type Operation = WriteOperation | LoadOperation;
 
-/** The method behind an operation, for messages. */
-export const operationNames: Readonly<Record<number, string>> = {
-  [APPEND_PATCH]: 'appendPatch',
-  [SAVE_SNAPSHOT]: 'saveSnapshot',
-  [PRUNE_PATCHES]: 'prunePatches',
-  [SAVE_VALUE]: 'saveValue',
-  [RELEASE_VALUE]: 'releaseValue',
-  [LOAD_SNAPSHOT]: 'loadSnapshot',
-  [LOAD_PATCHES]: 'loadPatchesSince',
-  [LOAD_VALUE]: 'loadValue',
-  [COMPACT_STORE]: 'compactStore',
-  [REMOVE_STORE]: 'removeStore',
-  [SAVE_RECORD]: 'saveRecord',
-  [REMOVE_RECORD]: 'removeRecord',
-  [REMOVE_RECORDS]: 'removeRecords',
-  [LOAD_STORE]: 'loadStore',
-  [LOAD_PARCEL]: 'loadStore',
-  [LIST_STORES]: 'listStores',
-  [LOAD_RECORD]: 'loadRecord',
-  [LOAD_RECORDS]: 'loadRecords',
-};
+/** The key of a `loadStore` whose bytes are to come in a parcel. */
+export const IN_PARCEL = 'in a parcel';
 
 /** Outcomes: none, which is success once the batch is finished, or FIRST_ERROR + the index of an error code. */
 export const OUTCOME_OPEN = 0;

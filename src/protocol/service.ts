@@ -5,13 +5,29 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import type { SharedMemory } from './control.ts';
+import type { LoadOperation } from './entries.ts';
 import type { ReportedCause, SDS_PersistenceErrorCode } from './errors.ts';
 import type { Parcel } from './parcel.ts';
 import type { PatchBlocks } from './patch-blocks.ts';
 import type { PostgresqlTarget } from './postgresql/url.ts';
 
+/** What an engine has to know of a provider. */
+export interface ProviderFacts {
+  storeId: string;
+  /** Whether values are verified, which is done around the engine. */
+  verifyValues: boolean;
+  /** Whether a commit is to survive a power cut. */
+  full: boolean;
+  /** For how long a lock of another process is waited for. */
+  busyTimeoutMs: number;
+  /** In a database that several processes share: whether no other one may write the store meanwhile. */
+  exclusive: boolean;
+  /** In such a database: whether this process has owned the store before, with a worker that was lost. */
+  owned: boolean;
+}
+
 /** A provider as the worker knows it. */
-export interface ProviderMessage {
+export interface ProviderMessage extends ProviderFacts {
   /** Number of the provider within its worker, and of its file. */
   member: number;
   file: number;
@@ -22,13 +38,6 @@ export interface ProviderMessage {
   parameters: string;
   /** Whether the database is in memory, and gone with its connection. */
   transient: boolean;
-  storeId: string;
-  full: boolean;
-  busyTimeoutMs: number;
-  verifyValues: boolean;
-  exclusive: boolean;
-  /** Whether this process has had the store open, with a worker that was lost. */
-  owned: boolean;
   /** Why the last snapshot of this provider was not stored, if so; after the loss of a worker. */
   snapshotFailure: Failure | undefined;
   /** Values that it believes to be stored, and are not, with the number of saves that failed; after the loss of a worker. */
@@ -70,12 +79,12 @@ export interface LoadTicket {
   askedAt: number;
 }
 
-/** The same of a write, with its place in the order of its file, and where its outcome is to be noted. */
-export interface WriteTicket extends LoadTicket {
+/** A large write: its file, and what the ring tells of other batches. */
+export interface WriteTicket {
+  file: number;
   number: number;
-  slot: number;
-  /** As those of an entry. */
-  flags: number;
+  firstSlab: number;
+  askedAt: number;
   /** Bytes of shared blocks that crossed before and are not used any more. */
   dropped: number;
 }
@@ -133,10 +142,10 @@ export interface WorkerService {
   /** Forgets a provider, after all that was called before; with a file's last one, closes the database. */
   detach(member: number): Promise<Report>;
 
-  /** Operations are those of `entries.ts`; `key` and `clock` are '' and 0 where an operation has none. */
-  load(ticket: LoadTicket, operation: number, key: string, clock: number): Promise<Loaded>;
-  /** Resolves once the write is finished; its slot says what became of it. One whose bytes are lost fails with that, in its place. */
-  write(ticket: WriteTicket, operation: number, key: string, clock: number, data: Bytes | Failure): Promise<void>;
+  /** `key` and `clock` are '' and 0 where an operation has none. */
+  load(ticket: LoadTicket, operation: LoadOperation, key: string, clock: number): Promise<Loaded>;
+  /** Resolves once it is finished; its entry says what became of it. One whose bytes are lost fails with that, in its place. */
+  write(ticket: WriteTicket, data: Bytes | Failure): Promise<void>;
 
   /** Calls the worker from its event loop to the ring; `dropped` as in a ticket. */
   wake(dropped: number): void;

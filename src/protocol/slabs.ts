@@ -46,16 +46,6 @@ export const BATCH_FAILED = 1;
 export const BATCH_COLLIDED = 2;
 export const BATCH_ONE_BY_ONE = 4;
 
-/** Where the slabs of each class begin and end, in the order of `slabClasses`. */
-export function layOutArena(arenaBytes: number): { start: number; end: number }[] {
-  let end = 0;
-  return slabClasses.map(({ share }) => {
-    const start = end;
-    end += arenaBytes * share;
-    return { start, end };
-  });
-}
-
 /** Rounds a wish for pending bytes to an arena that can be cut without a rest. */
 export function arenaBytesFor(pendingBytes: number): number {
   const wanted = Math.min(Math.max(pendingBytes, MIN_ARENA_BYTES), MAX_ARENA_BYTES);

@@ -2,7 +2,12 @@
  * How gathered batches are carried out: those that wait for each other in one transaction; if that fails, each by
  * itself, and at last each of its promises, so that a bad call fails alone.
  */
-import type { SDS_PersistenceErrorCode } from '../protocol/errors.ts';
+import type { Arena } from '../protocol/arena.ts';
+import { reached } from '../protocol/control.ts';
+import type { Delays } from '../protocol/delays.ts';
+import { FIRST_ERROR } from '../protocol/entries.ts';
+import type { Settlers } from '../protocol/error-board.ts';
+import { errorCodes, type ReportedCause, type SDS_PersistenceErrorCode } from '../protocol/errors.ts';
 import {
   BATCH_FAILED,
   BATCH_ONE_BY_ONE,
@@ -18,15 +23,30 @@ import { performance } from '../protocol/surroundings.ts';
 import { noteSnapshot } from './behind-a-snapshot.ts';
 import { noteFailure } from './behind-a-value.ts';
 import { BatchReader } from './channel/batch-reader.ts';
-import { type Caller, type CommitPoint, commit, type Engine, EngineError, type Writes } from './engine.ts';
-import type { FileHost, Outcomes } from './outcomes.ts';
+import type { LargeBytes } from './channel/large-bytes.ts';
+import { type Caller, type CommitPoint, commit, type Engine, EngineError, WHOLE, type Writes } from './engine.ts';
 import { patiently, type Wait } from './patience.ts';
+
+/** What a file needs of the worker around it. */
+export interface FileHost {
+  readonly arena: Arena;
+  readonly members: ReadonlyMap<number, Caller>;
+  readonly commitPoints: Int32Array;
+  /** Something is finished; by an answer the main side hears of it anyway. */
+  progressed(answered: boolean): void;
+  /** A task that waited for a promise can go on. */
+  resumed(): void;
+  /** Something failed: the main side is told at once, and what of. */
+  report(file: number, number: number, which: Settlers, outcome: number, cause: ReportedCause): void;
+}
 
 export interface GatheredBatch {
   number: number;
   firstSlab: number;
   /** When its first call was made, as in `clock.ts`. */
   askedAt: number;
+  /** Of one that is a large write. */
+  large?: LargeBytes;
 }
 
 /** Those that are committed together. */
@@ -49,27 +69,30 @@ function isOfAll({ code, onlyOfSome }: EngineError): boolean {
 const TURN_MS = 5;
 
 export class Batches {
+  readonly #file: number;
   readonly #engine: Engine;
   readonly #host: FileHost;
-  readonly #outcomes: Outcomes;
+  readonly #delays: Delays;
   readonly #callers: ReadonlySet<Caller>;
 
   /** @param callers - the file's providers: while it is busy, it is waited for as long as one of them wants */
-  constructor(engine: Engine, host: FileHost, outcomes: Outcomes, callers: ReadonlySet<Caller>) {
+  constructor(file: number, engine: Engine, host: FileHost, delays: Delays, callers: ReadonlySet<Caller>) {
+    this.#file = file;
     this.#engine = engine;
     this.#host = host;
-    this.#outcomes = outcomes;
+    this.#delays = delays;
     this.#callers = callers;
   }
 
   /**
    * Seals a batch: nothing is added to it from now on. Returns the bytes of one of one slab that nobody has
-   * begun to carry out; of any other, infinitely many.
+   * begun to carry out; of any other, and of a large write, infinitely many.
    */
-  seal({ firstSlab }: GatheredBatch): number {
+  seal({ firstSlab, large }: GatheredBatch): number {
     const { arena } = this.#host;
     const cell = firstSlab >> 2;
-    const small = arena.cell(cell + SLAB_NEXT) === NO_SLAB && arena.cell(cell + SLAB_FLAGS) === 0;
+    const small =
+      large === undefined && arena.cell(cell + SLAB_NEXT) === NO_SLAB && arena.cell(cell + SLAB_FLAGS) === 0;
     const used = usedOf(Atomics.or(arena.cells, cell + SLAB_USED, SLAB_SEALED));
     return small ? used : Number.POSITIVE_INFINITY;
   }
@@ -78,35 +101,60 @@ export class Batches {
   *run(batches: Together): Generator<Wait, void, unknown> {
     const { arena, members } = this.#host;
     const slabs = batches.map(({ firstSlab }) => firstSlab);
-    const calls = new BatchReader(arena, slabs, members);
     const [first] = batches;
+    const calls = new BatchReader(arena, slabs, members, first.large);
     const done = arena.cell((first.firstSlab >> 2) + SLAB_DONE);
     // a worker was lost before it was done: what is not dealt with is tried anew, each promise as a whole
     if (done > 0 || calls.hasFlag(BATCH_FAILED)) calls.goOnBehind(done);
     if (!calls.hasFlag(BATCH_ONE_BY_ONE)) {
+      const { number } = batches.at(-1) ?? first;
+      const { commitPoints: cells } = this.#host;
       const askedAt = batches.map((batch) => batch.askedAt);
-      const point = this.#outcomes.point(first.number, (batches.at(-1) ?? first).number, askedAt);
+      const delays = this.#delays;
+      const point = {
+        cells,
+        index: this.#file,
+        value: number,
+        number,
+        first: first.number,
+        part: WHOLE,
+        askedAt,
+        delays,
+      };
       const error = yield* this.#transact(() => calls.attempt(), point);
-      if (error === undefined) return this.#host.progressed(false);
-      if (isOfAll(error)) return this.fail(batches, error);
+      if (error === undefined) return this.#ended(batches);
+      if (isOfAll(error) || first.large !== undefined) return this.fail(batches, error);
       if (batches.length > 1) {
         for (const batch of batches) yield* this.run([batch]);
         return;
       }
     }
     yield* this.#runOneByOne(first, calls);
-    this.#outcomes.dealtWith(first.number);
-    this.#host.progressed(false);
+    this.#dealtWith(first.number);
+    this.#ended(batches);
   }
 
   /** Ends batches by an error that nobody has dealt with; those that are finished already keep their result. */
   fail(batches: readonly GatheredBatch[], error: EngineError): void {
     for (const { number, firstSlab } of batches) {
-      if (this.#outcomes.isDealtWith(number)) continue;
+      if (reached(Atomics.load(this.#host.commitPoints, this.#file), number)) continue;
       this.#failAll(number, firstSlab, 'all', error);
-      this.#outcomes.dealtWith(number);
+      this.#dealtWith(number);
     }
-    this.#host.progressed(false);
+    this.#ended(batches);
+  }
+
+  /** Publishes the end of what has failed, as a whole or in part; that of what was committed is published by its engine. */
+  #dealtWith(number: number): void {
+    Atomics.store(this.#host.commitPoints, this.#file, number);
+  }
+
+  /** Tells of it; by an answer, if it is a large write, which is carried out by itself. */
+  #ended(batches: readonly GatheredBatch[]): void {
+    const large = batches[0]?.large;
+    large?.free();
+    this.#host.progressed(large !== undefined);
+    large?.answer();
   }
 
   /**
@@ -117,7 +165,7 @@ export class Batches {
   *#runOneByOne({ number, firstSlab, askedAt }: GatheredBatch, calls: BatchReader): Generator<Wait, void, unknown> {
     const { arena } = this.#host;
     const { cells } = arena;
-    const { delays } = this.#outcomes;
+    const delays = this.#delays;
     const doneAt = (firstSlab >> 2) + SLAB_DONE;
     const alreadyDone = cells[doneAt] ?? 0;
     const settlers = new Set<number>();
@@ -153,8 +201,9 @@ export class Batches {
   }
 
   #failAll(number: number, firstSlab: number, which: number | 'all', error: EngineError): void {
-    const outcome = this.#outcomes.report(number, which, error);
     const { arena, members } = this.#host;
+    const outcome = FIRST_ERROR + errorCodes.indexOf(error.code);
+    this.#host.report(this.#file, number, which, outcome, error.reported);
     const calls = new BatchReader(arena, [firstSlab], members);
     const done = arena.cell((firstSlab >> 2) + SLAB_DONE);
     calls.flag(BATCH_FAILED); // first: if the worker is lost in between, no failure is overlooked

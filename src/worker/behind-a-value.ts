@@ -3,7 +3,6 @@
  * counted. If it could not be stored, the release would take the reference of somebody else, and with the last one the
  * value that this one still needs; so it takes none, and fails as well.
  */
-import { RELEASE_VALUE, SAVE_VALUE } from '../protocol/entries.ts';
 import type { Failure, ProviderMessage } from '../protocol/service.ts';
 import { EngineError, type UnsavedValues, type Writes } from './engine.ts';
 
@@ -13,11 +12,11 @@ import { EngineError, type UnsavedValues, type Writes } from './engine.ts';
  */
 export function noteFailure(call: Writes, failure: EngineError): boolean {
   const { operation, caller } = call;
-  if (operation === SAVE_VALUE && call.isAcknowledged) {
+  if (operation === 'saveValue' && call.isAcknowledged) {
     caller.unsavedValues ??= new Map();
     const saves = (caller.unsavedValues.get(call.key)?.saves ?? 0) + 1;
     caller.unsavedValues.set(call.key, { saves, refusal: refusalOf(failure.code, failure.reported) });
-  } else if (operation === RELEASE_VALUE && caller.unsavedValues !== undefined) {
+  } else if (operation === 'releaseValue' && caller.unsavedValues !== undefined) {
     const unsaved = caller.unsavedValues.get(call.key);
     // one that has rejected for another reason is called again
     if (unsaved === undefined || (unsaved.refusal !== failure && !call.isAcknowledged)) return false;
@@ -43,6 +42,6 @@ export function unsavedOf(known: ProviderMessage['unsavedValues']): UnsavedValue
 
 /** @throws if a save of this hash that the provider has called before was not stored */
 export function refuseRelease({ operation, caller, key }: Writes): void {
-  const unsaved = operation === RELEASE_VALUE ? caller.unsavedValues?.get(key) : undefined;
+  const unsaved = operation === 'releaseValue' ? caller.unsavedValues?.get(key) : undefined;
   if (unsaved !== undefined) throw unsaved.refusal;
 }

@@ -6,9 +6,10 @@
 import type { MessagePort } from 'node:worker_threads';
 import { cellTime, msBetween } from '../protocol/clock.ts';
 import type { Delays } from '../protocol/delays.ts';
+import type { WriteOperation } from '../protocol/entries.ts';
 import { reportedOf } from '../protocol/errors.ts';
 import type { PatchBlocks } from '../protocol/patch-blocks.ts';
-import type { Failure, RecordsFound, StoreFound } from '../protocol/service.ts';
+import type { Failure, ProviderFacts, RecordsFound, StoreFound } from '../protocol/service.ts';
 import { Promise, performance } from '../protocol/surroundings.ts';
 
 export type MaybePromise<T> = T | Promise<T>;
@@ -59,19 +60,8 @@ export const WHOLE = 2 ** 31 - 1;
 /** By hash: how many saves failed whose releases are still to come, and what these fail with. */
 export type UnsavedValues = Map<string, { saves: number; refusal: EngineError }>;
 
-/** What the database has to know of the provider behind a call. */
-export interface Caller {
-  storeId: string;
-  /** Looked at around the engine, as is what is known of failed calls. */
-  verifyValues: boolean;
-  /** Whether a commit is to survive a power cut. */
-  full: boolean;
-  /** For how long a lock of another process is waited for. */
-  busyTimeoutMs: number;
-  /** In a database that several processes share: whether no other one may write the store meanwhile. */
-  exclusive: boolean;
-  /** In such a database: whether this process has owned the store before, with a worker that was lost. */
-  owned: boolean;
+/** What the database has to know of the provider behind a call: as it was told, and what is known of failed calls. */
+export interface Caller extends ProviderFacts {
   /** Why the last snapshot of this provider was not stored, if so: a prune that relies on it must not be carried out. */
   snapshotFailure: EngineError | undefined;
   /** Values that this provider believes to be stored, and are not; `undefined` if there was never one. */
@@ -83,7 +73,7 @@ export interface Caller {
 /** A cursor over writes: `next()` moves to one, whose parts are then in the fields. */
 export interface Writes {
   next(): boolean;
-  readonly operation: number;
+  readonly operation: WriteOperation;
   readonly caller: Caller;
   readonly clock: number;
   readonly key: string;

@@ -4,14 +4,10 @@
  */
 import { cellTime } from '../protocol/clock.ts';
 import type { Delays } from '../protocol/delays.ts';
-import type { Found, Loaded, Report } from '../protocol/service.ts';
+import type { Failure, Found, Loaded, Report } from '../protocol/service.ts';
 import { performance } from '../protocol/surroundings.ts';
-import { Batches, type GatheredBatch, type Together } from './batches.ts';
-import { noteSnapshot } from './behind-a-snapshot.ts';
-import { noteFailure } from './behind-a-value.ts';
-import type { LargeWriteCursor } from './channel/large-write-cursor.ts';
-import { type Caller, commit, type Engine, EngineError, type MaybePromise } from './engine.ts';
-import { type FileHost, failureOf, Outcomes } from './outcomes.ts';
+import { Batches, type FileHost, type GatheredBatch, type Together } from './batches.ts';
+import { type Caller, type Engine, EngineError, type MaybePromise } from './engine.ts';
 import { patiently, settled, type Wait } from './patience.ts';
 
 /** A provider, with what concerns the whole file. */
@@ -40,7 +36,6 @@ export class WorkerFile {
   written = false;
   readonly #engine: Engine;
   readonly #host: FileHost;
-  readonly #outcomes: Outcomes;
   readonly #batches: Batches;
   readonly #tasks: (Task | GatheredBatch)[] = [];
   #current: Generator<Wait, void, unknown> | undefined;
@@ -53,8 +48,7 @@ export class WorkerFile {
     this.id = id;
     this.#engine = engine;
     this.#host = host;
-    this.#outcomes = new Outcomes(id, delays, host);
-    this.#batches = new Batches(engine, host, this.#outcomes, this.members);
+    this.#batches = new Batches(id, engine, host, delays, this.members);
   }
 
   /** Carries out tasks until there are none or one has to wait; returns when to call again. */
@@ -144,8 +138,6 @@ export class WorkerFile {
     this.proceed();
   }
 
-  // ---- providers come and go --------------------------------------------------------------------
-
   attach(member: Member, done: (report: Report) => void): void {
     this.members.add(member);
     this.#engine.announce?.(member);
@@ -181,8 +173,6 @@ export class WorkerFile {
     this.#engine.setDurability?.([...this.members].some((member) => member.full));
   }
 
-  // ---- calls that cross by themselves -------------------------------------------------------------
-
   load(askedAt: number, read: (engine: Engine) => MaybePromise<Found>, done: (loaded: Loaded) => void): void {
     const file = this;
     const end = (loaded: Loaded) => {
@@ -198,37 +188,8 @@ export class WorkerFile {
     );
   }
 
-  write(write: LargeWriteCursor, done: () => void): void {
-    const file = this;
-    const outcomes = this.#outcomes;
-    const { number, askedAt } = write.ticket;
-    const end = (error?: EngineError) => {
-      if (error !== undefined) {
-        write.fail(outcomes.report(number, 'all', error));
-        noteSnapshot(write.operation, write.caller, error);
-        noteFailure(write, error);
-      }
-      outcomes.dealtWith(number); // for one that failed; else it is published already
-      write.free();
-      this.#host.progressed(true);
-      done();
-    };
-    this.#add(
-      function* () {
-        const point = outcomes.point(number, number, [askedAt]);
-        noteSnapshot(write.operation, write.caller, undefined);
-        yield* patiently(() => commit(file.#engine, write.rewind(), point), file.members);
-        end();
-      },
-      end,
-      askedAt,
-    );
-  }
-
-  // ---- batches ------------------------------------------------------------------------------------
-
-  addBatch(number: number, firstSlab: number, askedAt: number): void {
-    this.#tasks.push({ number, firstSlab, askedAt });
+  addBatch(batch: GatheredBatch): void {
+    this.#tasks.push(batch);
   }
 
   #begin(task: Task | GatheredBatch): Generator<Wait, void, unknown> {
@@ -250,4 +211,8 @@ export class WorkerFile {
     this.#inHand = batches;
     return this.#batches.run(batches);
   }
+}
+
+function failureOf({ code, reported }: EngineError): Failure {
+  return { code, cause: reported };
 }

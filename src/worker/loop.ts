@@ -17,8 +17,9 @@ import {
   WANTED_LATER,
   WORKER_STATE,
 } from '../protocol/control.ts';
+import type { Ring } from '../protocol/ring.ts';
 import { clearTimeout, performance, setImmediate, setTimeout } from '../protocol/surroundings.ts';
-import type { RingReader } from './channel/ring-reader.ts';
+import type { Service, ServingThread } from './service.ts';
 
 /** How long it dozes at a time, if nobody waits. */
 const DOZE_MS = 3.5;
@@ -34,32 +35,12 @@ const TELL_MS = 1;
 /** What could not be tidied up yet, since another process was reading or it is too early, is tried again after this. */
 const TIDY_AGAIN_MS = 1000;
 
-/** What there is to do. */
-export interface Work {
-  /** Takes what is in the ring. */
-  take(): void;
-  /** Goes on with what waits; returns when to do so again. */
-  proceed(): number;
-  /** Whether something waits for a promise, which needs the event loop. */
-  readonly waitsForPromise: boolean;
-  /** A pause of some milliseconds, between batches. */
-  pause(): void;
-  /** Tidies up while there is nothing else to do; returns whether to come again later. */
-  tidyUp(): boolean;
-}
-
-/** A thread that may serve several connections, each with a loop of its own. */
-export interface Shared {
-  /** Whether this loop may sleep in the thread: the only one in it. */
-  readonly isAlone: boolean;
-}
-
 export class Loop {
   readonly #control: Int32Array;
-  readonly #ring: RingReader;
-  readonly #work: Work;
+  readonly #ring: Ring;
+  readonly #work: Service;
   readonly #lingerMs: number;
-  readonly #thread: Shared;
+  readonly #thread: ServingThread;
   #scheduled = false;
   /** Whether an answer waits to be posted, which takes the event loop. */
   #answered = false;
@@ -74,15 +55,13 @@ export class Loop {
   #tidyAt = Number.POSITIVE_INFINITY;
 
   /** @param lingerMs - after this much quiet it returns to its event loop */
-  constructor(control: Int32Array, ring: RingReader, work: Work, lingerMs: number, thread: Shared) {
+  constructor(control: Int32Array, ring: Ring, work: Service, lingerMs: number, thread: ServingThread) {
     this.#control = control;
     this.#ring = ring;
     this.#work = work;
     this.#lingerMs = lingerMs;
     this.#thread = thread;
   }
-
-  // ---- told by the service -----------------------------------------------------------------------
 
   /** Serves again, once the event loop has had its turn. */
   schedule(): void {
@@ -131,8 +110,6 @@ export class Loop {
     this.#toldAt = performance.now();
     Atomics.notify(this.#control, PROGRESS);
   }
-
-  // ---- serving -----------------------------------------------------------------------------------
 
   /** Works, and sleeps on the doorbell, until a Comlink call comes or all is quiet. */
   #serve = (): void => {

@@ -4,19 +4,13 @@ import { transfer } from 'comlink';
 import { Arena } from '../protocol/arena.ts';
 import { BOOTED, FILE_AT_WORK, RETIRED, type SharedMemory } from '../protocol/control.ts';
 import { Delays } from '../protocol/delays.ts';
-import {
-  LIST_STORES,
-  LOAD_PARCEL,
-  LOAD_PATCHES,
-  LOAD_RECORD,
-  LOAD_RECORDS,
-  LOAD_SNAPSHOT,
-  LOAD_STORE,
-} from '../protocol/entries.ts';
+import { IN_PARCEL, type LoadOperation } from '../protocol/entries.ts';
 import { ErrorBoard, type Settlers } from '../protocol/error-board.ts';
+import type { ReportedCause } from '../protocol/errors.ts';
 import { accountFor, accountForAtOnce } from '../protocol/gc-pressure.ts';
 import { seal } from '../protocol/parcel.ts';
 import { blockOf, buffersOf } from '../protocol/patch-blocks.ts';
+import { Ring } from '../protocol/ring.ts';
 import type {
   Bytes,
   Failure,
@@ -31,32 +25,31 @@ import type {
   WriteTicket,
 } from '../protocol/service.ts';
 import { Promise } from '../protocol/surroundings.ts';
+import type { FileHost } from './batches.ts';
 import { unsavedOf } from './behind-a-value.ts';
-import { LargeWriteCursor } from './channel/large-write-cursor.ts';
-import { RingReader } from './channel/ring-reader.ts';
+import { LargeBytes } from './channel/large-bytes.ts';
 import { type Engine, EngineError, type MaybePromise } from './engine.ts';
 import { type Member, WorkerFile } from './file.ts';
-import { Loop, type Shared, type Work } from './loop.ts';
-import type { FileHost } from './outcomes.ts';
+import { Loop } from './loop.ts';
 import { verified } from './verify-value.ts';
 
 /** `control` is the control block of the connection that the engine serves. */
 export type NewEngine = (provider: ProviderMessage, control: Int32Array) => Engine;
 
-/** What a service needs of the thread that it runs in. */
-export interface ServingThread extends Shared {
+/** The thread that it runs in. It may serve several connections, each with a loop, which sleeps only where it is alone. */
+export interface ServingThread {
+  readonly isAlone: boolean;
   serve(shared: SharedMemory, port: MessagePort): void;
 }
 
-export class Service implements WorkerService, FileHost, Work {
+export class Service implements WorkerService, FileHost {
   arena: Arena;
   readonly commitPoints: Int32Array;
   readonly members = new Map<number, Member>();
-  readonly #outcomes: Int32Array;
   readonly #control: Int32Array;
   readonly #board: ErrorBoard;
   readonly #newEngine: NewEngine;
-  readonly #ring: RingReader;
+  readonly #ring: Ring;
   readonly #loop: Loop;
   readonly #thread: ServingThread;
   readonly #files = new Map<number, WorkerFile>();
@@ -68,21 +61,17 @@ export class Service implements WorkerService, FileHost, Work {
   constructor(shared: SharedMemory, newEngine: NewEngine, lingerMs: number, thread: ServingThread) {
     this.#control = new Int32Array(shared.control);
     this.commitPoints = new Int32Array(shared.commitPoints);
-    this.#outcomes = new Int32Array(shared.outcomes);
     this.#board = new ErrorBoard(shared.board);
     this.arena = new Arena(shared.arena);
     this.#newEngine = newEngine;
-    this.#ring = new RingReader(this.#control);
+    this.#ring = new Ring(this.#control);
     this.#loop = new Loop(this.#control, this.#ring, this, lingerMs, thread);
     this.#thread = thread;
   }
 
-  // ---- calls from the main side: providers ------------------------------------------------------
-
   attach(message: ProviderMessage, passwords?: MessagePort): Promise<Report> {
     this.#begin();
-    const { member: id, storeId, verifyValues, exclusive, owned, full, busyTimeoutMs, snapshotFailure } = message;
-    const { password, unsavedValues } = message;
+    const { member: id, snapshotFailure: failure, unsavedValues, password } = message;
     let file = this.#files.get(message.file);
     if (file === undefined) {
       file = new WorkerFile(message.file, this.#newEngine(message, this.#control), new Delays(message.delays), this);
@@ -93,13 +82,8 @@ export class Service implements WorkerService, FileHost, Work {
     const known = this.members.get(id);
     if (known !== undefined) passwords?.close(); // it has one
     const member = known ?? {
-      storeId,
-      verifyValues,
-      exclusive,
-      owned,
-      full,
-      busyTimeoutMs,
-      snapshotFailure: snapshotFailure && new EngineError(snapshotFailure.code, snapshotFailure.cause),
+      ...message,
+      snapshotFailure: failure && new EngineError(failure.code, failure.cause),
       unsavedValues: unsavedOf(unsavedValues),
       password: passwords ?? password,
       file,
@@ -125,35 +109,34 @@ export class Service implements WorkerService, FileHost, Work {
     );
   }
 
-  // ---- calls from the main side: loads, and writes of large bytes ----------------------------------
-
-  load({ member: id, askedAt }: LoadTicket, operation: number, key: string, clock: number): Promise<Loaded> {
+  load({ member: id, askedAt }: LoadTicket, operation: LoadOperation, key: string, clock: number): Promise<Loaded> {
     this.#begin();
-    const member = this.#memberOf(id);
+    const member = this.members.get(id);
+    if (member === undefined) throw new Error(`there is no provider ${id}`); // a fault of this program
+    const asParcel = operation === 'loadStore' && key === IN_PARCEL;
     return this.#answer(member.file, (done: (loaded: Loaded) => void) =>
       member.file.load(
         askedAt,
         (engine) => read(engine, member, operation, key, clock),
-        (loaded) => done('found' in loaded ? this.#handedOver(loaded.found, operation) : loaded),
+        (loaded) => done('found' in loaded ? this.#handedOver(loaded.found, asParcel) : loaded),
       ),
     );
   }
 
   /** What an engine has found lies in buffers of its own. */
-  #handedOver(found: Found, operation: number): Loaded {
-    const answer = operation === LOAD_PARCEL ? inParcel(found as StoreFound) : found;
+  #handedOver(found: Found, asParcel: boolean): Loaded {
+    const answer = asParcel ? inParcel(found as StoreFound) : found;
     return transfer({ found: answer }, transferablesOf(answer));
   }
 
-  write(ticket: WriteTicket, operation: number, key: string, clock: number, data: Bytes | Failure): Promise<void> {
+  write({ file: id, number, firstSlab, askedAt, dropped }: WriteTicket, data: Bytes | Failure): Promise<void> {
     this.#begin();
-    if (ticket.dropped > 0) accountFor(ticket.dropped);
-    const member = this.#memberOf(ticket.member);
-    const write = new LargeWriteCursor(ticket, operation, member, key, clock, data, this.#outcomes);
-    return this.#answer(member.file, (done) => member.file.write(write, done));
+    if (dropped > 0) accountFor(dropped);
+    const file = this.#fileOf(id);
+    return this.#answer(file, (done) =>
+      file.addBatch({ number, firstSlab, askedAt, large: new LargeBytes(data, done) }),
+    );
   }
-
-  // ---- calls from the main side: the worker itself ---------------------------------------------------
 
   wake(dropped: number): void {
     this.#begin();
@@ -197,8 +180,6 @@ export class Service implements WorkerService, FileHost, Work {
     this.#loop.tell();
   }
 
-  // ---- how calls are handled ---------------------------------------------------------------------------
-
   /** Begins to handle a call: what came by the ring before it goes first. */
   #begin(): void {
     this.take();
@@ -207,10 +188,10 @@ export class Service implements WorkerService, FileHost, Work {
     this.#loop.tellIfWanted(); // what the call asks for may take long
   }
 
-  #memberOf(id: number): Member {
-    const member = this.members.get(id);
-    if (member === undefined) throw new Error(`there is no provider ${id}`); // a fault of this program
-    return member;
+  #fileOf(id: number): WorkerFile {
+    const file = this.#files.get(id);
+    if (file === undefined) throw new Error(`there is no file ${id}`); // a fault of this program
+    return file;
   }
 
   #answer<T>(file: WorkerFile, ask: (done: (value: T) => void) => void): Promise<T> {
@@ -224,17 +205,15 @@ export class Service implements WorkerService, FileHost, Work {
     });
   }
 
-  // ---- what the loop asks for ----------------------------------------------------------------------------
-
+  /** Takes what is in the ring. */
   take(): void {
     this.#ring.take(this.#addBatch);
     for (const file of this.#waiting) this.#proceed(file);
   }
 
-  #addBatch = (id: number, batch: number, firstSlab: number, begunAt: number): void => {
-    const file = this.#files.get(id);
-    if (file === undefined) throw new Error(`there is no file ${id}`); // a fault of this program
-    file.addBatch(batch, firstSlab, begunAt);
+  #addBatch = (id: number, number: number, firstSlab: number, askedAt: number): void => {
+    const file = this.#fileOf(id);
+    file.addBatch({ number, firstSlab, askedAt });
     this.#waiting.add(file);
     if (!file.written) this.#written.push(file);
     file.written = true;
@@ -255,18 +234,20 @@ export class Service implements WorkerService, FileHost, Work {
     return next;
   }
 
+  /** Goes on with what waits; returns when to do so again. */
   proceed(): number {
     let next = Number.POSITIVE_INFINITY;
     for (const file of this.#waiting) next = Math.min(next, this.#proceed(file));
     return next;
   }
 
+  /** Whether something waits for a promise, which needs the event loop. */
   get waitsForPromise(): boolean {
     for (const file of this.#waiting) if (file.waitsForPromise) return true;
     return false;
   }
 
-  /** Of the files that something was written to since the last pause. */
+  /** A pause of some milliseconds, between batches: of the files that something was written to since the last one. */
   pause(): void {
     for (const file of this.#written) {
       file.written = false;
@@ -277,7 +258,7 @@ export class Service implements WorkerService, FileHost, Work {
     this.#written.length = 0;
   }
 
-  /** One file at a time, and no further once there is work. */
+  /** Returns whether to come again later. One file at a time, and no further once there is work. */
   tidyUp(): boolean {
     let again = false;
     for (const file of this.#files.values()) {
@@ -290,8 +271,6 @@ export class Service implements WorkerService, FileHost, Work {
     return again;
   }
 
-  // ---- what files say ----------------------------------------------------------------------------------------
-
   progressed(answered: boolean): void {
     this.#loop.progressed(answered);
   }
@@ -300,22 +279,28 @@ export class Service implements WorkerService, FileHost, Work {
     this.#loop.schedule();
   }
 
-  report(file: number, number: number, which: Settlers, outcome: number, { cause }: Failure): void {
+  report(file: number, number: number, which: Settlers, outcome: number, cause: ReportedCause): void {
     this.#board.note(file, number, which, outcome, cause);
     this.#loop.failed();
   }
 }
 
-function read(engine: Engine, caller: Member, operation: number, key: string, clock: number): MaybePromise<Found> {
-  if (operation === LOAD_SNAPSHOT) return engine.loadSnapshot(caller);
-  if (operation === LOAD_PATCHES) return engine.loadPatchesSince(caller, clock);
-  if (operation === LOAD_STORE || operation === LOAD_PARCEL) return engine.loadStore(caller);
-  if (operation === LIST_STORES) {
+function read(
+  engine: Engine,
+  caller: Member,
+  operation: LoadOperation,
+  key: string,
+  clock: number,
+): MaybePromise<Found> {
+  if (operation === 'loadSnapshot') return engine.loadSnapshot(caller);
+  if (operation === 'loadPatchesSince') return engine.loadPatchesSince(caller, clock);
+  if (operation === 'loadStore') return engine.loadStore(caller);
+  if (operation === 'listStores') {
     const stores = engine.listStores(caller);
     return stores instanceof Promise ? stores.then((names) => ({ stores: names })) : { stores };
   }
-  if (operation === LOAD_RECORD) return engine.loadRecord(caller, key);
-  if (operation === LOAD_RECORDS) return engine.loadRecords(caller, key);
+  if (operation === 'loadRecord') return engine.loadRecord(caller, key);
+  if (operation === 'loadRecords') return engine.loadRecords(caller, key);
   const value = engine.loadValue(caller, key);
   if (!caller.verifyValues) return value;
   return value instanceof Promise ? value.then((data) => verified(key, data)) : verified(key, value);

@@ -1,11 +1,10 @@
 /** Whether a value's bytes are those that its hash stands for (`VerifyValues`): looked at here, for every engine. */
-import { SAVE_VALUE } from '../protocol/entries.ts';
 import { looksLikeSha256 } from '../protocol/sha-256.ts';
 import { EngineError, type Writes } from './engine.ts';
 
 /** @throws if the call saves a value whose bytes are others */
 export function refuseFalseValue(call: Writes): void {
-  if (call.operation === SAVE_VALUE) verify(call.key, call.data, 'invalid-argument');
+  if (call.operation === 'saveValue') verify(call.key, call.data, 'invalid-argument');
 }
 
 /** What was loaded, unless the bytes are others. */

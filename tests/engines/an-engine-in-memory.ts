@@ -1,17 +1,5 @@
 /** A database engine of the smallest kind, as docs/engines.md explains it: it keeps everything in the worker's memory. */
 import { seenOf, snapshotNumber } from '../../src/protocol/compaction.ts';
-import {
-  APPEND_PATCH,
-  COMPACT_STORE,
-  PRUNE_PATCHES,
-  RELEASE_VALUE,
-  REMOVE_RECORD,
-  REMOVE_RECORDS,
-  REMOVE_STORE,
-  SAVE_RECORD,
-  SAVE_SNAPSHOT,
-  SAVE_VALUE,
-} from '../../src/protocol/entries.ts';
 import { blockOf, type PatchBlocks } from '../../src/protocol/patch-blocks.ts';
 import type { RecordsFound, StoreFound } from '../../src/protocol/service.ts';
 import {
@@ -119,17 +107,17 @@ function perform(writes: Writes, database: Database): void {
   const { values } = database;
   const store = storeOf(database, writes.caller.storeId);
   const data = writes.data.slice(); // what is handed in is only lent
-  if (operation === APPEND_PATCH) append(writes, store, data);
-  else if (operation === COMPACT_STORE) compact(writes, store, data);
-  else if (operation === SAVE_SNAPSHOT) store.snapshot = { data, clock };
-  else if (operation === PRUNE_PATCHES) removeWhere(store.patches, (one) => one < clock);
-  else if (operation === REMOVE_STORE) database.stores.delete(writes.caller.storeId.toWellFormed());
-  else if (operation === SAVE_RECORD) store.records.set(key, data);
-  else if (operation === REMOVE_RECORD) store.records.delete(key);
-  else if (operation === REMOVE_RECORDS) removeWhere(store.records, (one) => one.startsWith(key));
-  else if (operation === SAVE_VALUE || operation === RELEASE_VALUE) {
+  if (operation === 'appendPatch') append(writes, store, data);
+  else if (operation === 'compactStore') compact(writes, store, data);
+  else if (operation === 'saveSnapshot') store.snapshot = { data, clock };
+  else if (operation === 'prunePatches') removeWhere(store.patches, (one) => one < clock);
+  else if (operation === 'removeStore') database.stores.delete(writes.caller.storeId.toWellFormed());
+  else if (operation === 'saveRecord') store.records.set(key, data);
+  else if (operation === 'removeRecord') store.records.delete(key);
+  else if (operation === 'removeRecords') removeWhere(store.records, (one) => one.startsWith(key));
+  else if (operation === 'saveValue' || operation === 'releaseValue') {
     const value = values.get(key) ?? { data, count: 0 };
-    value.count += operation === SAVE_VALUE ? 1 : -1;
+    value.count += operation === 'saveValue' ? 1 : -1;
     if (value.count > 0) values.set(key, value);
     else values.delete(key);
   } else throw new Error(`there is no operation ${operation}`);

@@ -1,33 +1,23 @@
 /**
- * This side of what is shared with a worker: the ring of batches, its doorbell, how far the worker is, and
- * what it noted of large writes. It knows no files and no promises; `workers/worker-link.ts` has the Comlink side.
+ * This side of what is shared with a worker: the ring of batches, its doorbell, and how far the worker is. It knows
+ * no files and no promises; `workers/worker-link.ts` has the Comlink side.
  */
 
-import { cellTime } from '../../protocol/clock.ts';
 import {
   BOOTED,
   CALLS,
   CHECKPOINT_MICROSECONDS,
   CHECKPOINTS,
   CONTROL_CELLS,
-  DESCRIPTOR_BEGUN_AT,
-  DESCRIPTOR_CALLS,
-  DESCRIPTOR_FILE,
-  DESCRIPTOR_FIRST_SLAB,
-  DESCRIPTOR_NUMBER,
   DOORBELL,
-  descriptorAt,
   FILE_AT_WORK,
   FOREIGN_WRITER,
   MAX_FILES,
-  OUTCOME_SLOTS,
   OWNER,
   PROGRESS,
   RETIRED,
-  RING_CAPACITY,
   RING_HEAD,
   RING_TAIL,
-  reached,
   type SharedMemory,
   SQLITE_VERSION,
   STATE_ASLEEP,
@@ -39,14 +29,18 @@ import {
   WORKER_STATE,
 } from '../../protocol/control.ts';
 import { ErrorBoard } from '../../protocol/error-board.ts';
+import { Ring } from '../../protocol/ring.ts';
+import { performance } from '../../protocol/surroundings.ts';
 import { outsideOfCalls } from '../async-context.ts';
+
+/** A blocked thread looks this often whether its worker still lives. */
+const LIFE_CHECK_MS = 50;
 
 export class Channel {
   readonly commitPoints = new Int32Array(new SharedArrayBuffer(MAX_FILES * 4));
   readonly errorBoard = new ErrorBoard();
   readonly #control = new Int32Array(new SharedArrayBuffer(CONTROL_CELLS * 4));
-  readonly #outcomes = new Int32Array(new SharedArrayBuffer(OUTCOME_SLOTS * 4));
-  readonly #freeSlots = Array.from({ length: OUTCOME_SLOTS }, (_, slot) => slot);
+  readonly batches = new Ring(this.#control);
   #wanted = 0;
   #listening = false;
 
@@ -56,7 +50,6 @@ export class Channel {
       owner: OWNER,
       control: this.#control.buffer as SharedArrayBuffer,
       commitPoints: this.commitPoints.buffer as SharedArrayBuffer,
-      outcomes: this.#outcomes.buffer as SharedArrayBuffer,
       board: this.errorBoard.shared,
       arena,
     };
@@ -97,23 +90,6 @@ export class Channel {
     return cell === 0 ? undefined : cell - 1;
   }
 
-  // ---- to the worker ----------------------------------------------------------------------------
-
-  /** Puts a batch's descriptor into the ring; false if it is full. */
-  push(file: number, batch: number, firstSlab: number, begunAt: number): boolean {
-    const control = this.#control;
-    const tail = Atomics.load(control, RING_TAIL);
-    if (reached(tail, Atomics.load(control, RING_HEAD) + RING_CAPACITY)) return false;
-    const at = descriptorAt(tail);
-    control[at + DESCRIPTOR_FILE] = file;
-    control[at + DESCRIPTOR_NUMBER] = batch;
-    control[at + DESCRIPTOR_FIRST_SLAB] = firstSlab;
-    control[at + DESCRIPTOR_CALLS] = Atomics.load(control, CALLS);
-    control[at + DESCRIPTOR_BEGUN_AT] = cellTime(begunAt);
-    Atomics.store(control, RING_TAIL, (tail + 1) | 0);
-    return true;
-  }
-
   /**
    * Makes the worker look at the ring, at once or within the moments that it dozes; returns false if it
    * must be called from its event loop. It tells its state before it sleeps and looks once more after
@@ -145,8 +121,6 @@ export class Channel {
     Atomics.store(this.#control, WANTED, wanted);
   }
 
-  // ---- from the worker ----------------------------------------------------------------------------
-
   /** Changes with everything that the worker finishes. */
   get progress(): number {
     return Atomics.load(this.#control, PROGRESS);
@@ -161,9 +135,32 @@ export class Channel {
     return this.#control[SQLITE_VERSION] ?? 0;
   }
 
-  /** Blocks until there is progress beyond what was seen, or the time is up: then false. */
-  waitForProgress(seen: number, timeoutMs: number): boolean {
-    return Atomics.wait(this.#control, PROGRESS, seen, timeoutMs) !== 'timed-out';
+  /**
+   * Blocks this thread, which hears of no event meanwhile: calls `isDone` again whenever the worker has proceeded, until
+   * that is so (true), or nothing has proceeded for `patienceMs`, or `totalMs` are over (false).
+   */
+  blockUntil(isDone: () => boolean, checkLife: () => void, patienceMs: number, totalMs: number): boolean {
+    let start = performance.now();
+    let lastProgress = start;
+    let lastSeen = this.progress;
+    for (;;) {
+      const seen = this.progress;
+      if (isDone()) return true;
+      const now = performance.now();
+      if (seen !== lastSeen) {
+        lastSeen = seen;
+        lastProgress = now;
+      }
+      const left = Math.min(lastProgress + patienceMs, start + totalMs) - now;
+      if (left <= 0) return false;
+      const waitMs = Math.min(left, LIFE_CHECK_MS);
+      if (Atomics.wait(this.#control, PROGRESS, seen, waitMs) !== 'timed-out') continue;
+      // a process that was stopped meanwhile has not waited: its worker was stopped as well
+      const stoppedMs = Math.max(0, performance.now() - now - waitMs);
+      start += stoppedMs;
+      lastProgress += stoppedMs;
+      checkLife();
+    }
   }
 
   /**
@@ -191,19 +188,5 @@ export class Channel {
     await progress;
     this.#listening = false;
     onProgress();
-  }
-
-  /** Where a large write's outcome is to be noted; `undefined` if too many are under way. */
-  takeSlot(): number | undefined {
-    const slot = this.#freeSlots.pop();
-    if (slot === undefined) return undefined;
-    Atomics.store(this.#outcomes, slot, 0);
-    return slot;
-  }
-
-  /** What was noted; the slot may be used anew. */
-  giveBackSlot(slot: number): number {
-    this.#freeSlots.push(slot);
-    return Atomics.load(this.#outcomes, slot);
   }
 }

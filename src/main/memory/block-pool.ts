@@ -21,7 +21,7 @@ interface FreeBlock {
 
 export class BlockPool {
   /** In the order in which they came back. */
-  #free: FreeBlock[] = [];
+  readonly #free: FreeBlock[] = [];
   #freeBytes = 0;
   #usedBytes = 0;
   #dropped = 0;
@@ -59,7 +59,8 @@ export class BlockPool {
   /** Told of a block that a worker may still be looking at: it is not used again. */
   abandon(block: SharedArrayBuffer): void {
     this.#usedBytes -= block.byteLength;
-    this.#drop(block.byteLength);
+    this.#dropped += block.byteLength;
+    accountFor(block.byteLength);
   }
 
   /** How many bytes were dropped since this was asked last: the worker has to account for them as well. */
@@ -77,18 +78,16 @@ export class BlockPool {
   }
 
   #make(size: number): SharedArrayBuffer {
-    while (this.#usedBytes + this.#freeBytes + size > MOST) {
-      const oldest = this.#free.shift()?.block.byteLength;
-      if (oldest === undefined) break;
-      this.#freeBytes -= oldest;
-      this.#drop(oldest);
-    }
+    while (this.bytes + size > MOST && this.#free.length > 0) accountFor(this.#dropOldest());
     return new SharedArrayBuffer(size);
   }
 
-  #drop(bytes: number): void {
+  /** Returns its size. */
+  #dropOldest(): number {
+    const bytes = this.#free.shift()?.block.byteLength ?? 0;
+    this.#freeBytes -= bytes;
     this.#dropped += bytes;
-    accountFor(bytes);
+    return bytes;
   }
 
   /** Comes when the block that came back first may be dropped, if there is too much. */
@@ -113,19 +112,12 @@ export class BlockPool {
     this.#letGoLater();
   };
 
-  /** Drops what was not used for a while, the largest blocks first; returns how many bytes there are to account for. */
+  /** Drops what was not used for a while; returns how many bytes there are to account for. */
   #dropIdle(): number {
     const longAgo = performance.now() - this.#whileMs + 1; // a timer may come a millisecond early
-    const idle = this.#free.filter(({ since }) => since <= longAgo);
-    const dropped = new Set<FreeBlock>();
-    for (const free of idle.sort((a, b) => b.block.byteLength - a.block.byteLength)) {
-      if (this.#freeBytes <= KEPT_WHEN_QUIET) break;
-      this.#freeBytes -= free.block.byteLength;
-      this.#dropped += free.block.byteLength;
-      dropped.add(free);
-    }
-    if (dropped.size === 0) return 0;
-    this.#free = this.#free.filter((free) => !dropped.has(free));
-    return this.takeDropped();
+    const isIdle = ({ since }: FreeBlock) => since <= longAgo;
+    let dropped = 0;
+    while (this.#freeBytes > KEPT_WHEN_QUIET && this.#free.slice(0, 1).some(isIdle)) dropped += this.#dropOldest();
+    return dropped > 0 ? this.takeDropped() : 0;
   }
 }

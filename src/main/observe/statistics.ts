@@ -1,14 +1,12 @@
 /** Puts together what `statistics()` returns. */
 import { statSync } from 'node:fs';
 import type { SDS_Statistics } from '../../protocol/statistics.ts';
-import type { Location } from '../location.ts';
-import type { FileObserver } from './file-observer.ts';
+import type { FileQueue } from '../queue/file-queue.ts';
+import type { Member } from '../queue/member.ts';
 
 export function statisticsOf(
-  location: Location,
-  storeId: string,
-  collisions: number,
-  observer: FileObserver,
+  { storeId, collisions }: Member,
+  { location, observer }: FileQueue,
   Worker: SDS_Statistics['Worker'],
 ): SDS_Statistics {
   const { path, transient, server } = location;

@@ -1,5 +1,5 @@
 /**
- * The promise of a gathered write. It knows whether somebody waits for it: then the worker is woken, and
+ * The promise of a write. It knows whether somebody waits for it: then the worker is woken, and
  * tells as soon as it has committed. Where nobody does, both threads are spared: that costs more than the
  * patch itself.
  *

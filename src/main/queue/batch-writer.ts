@@ -7,7 +7,9 @@ import {
   ENTRY_MEMBER,
   ENTRY_SETTLER,
   entryBytes,
+  type WriteOperation,
   withFlags,
+  writeOperations,
 } from '../../protocol/entries.ts';
 import {
   NO_SLAB,
@@ -70,7 +72,6 @@ export class BatchWriter {
     this.#shared = true;
   }
 
-  /** Nothing is added to the batch any more. */
   complete(): void {
     const used = (this.#slabStart >> 2) + SLAB_USED;
     if (!this.#shared) this.#leaveSlab(NO_SLAB);
@@ -85,7 +86,7 @@ export class BatchWriter {
    * worker has sealed the batch: then the call is not part of it.
    */
   write(
-    operation: number,
+    operation: WriteOperation,
     flags: number,
     member: number,
     settler: number,
@@ -99,7 +100,8 @@ export class BatchWriter {
     const next = at + entryBytes(keyLength, length);
     const { cells, doubles, bytes } = this.#memory.arena;
     const cell = at >> 2;
-    cells[cell] = withFlags(operation, flags);
+    const code = operation === 'appendPatch' ? 0 : writeOperations.indexOf(operation); // nearly all are patches
+    cells[cell] = withFlags(code, flags);
     cells[cell + ENTRY_MEMBER] = member;
     cells[cell + ENTRY_KEY_LENGTH] = keyLength;
     cells[cell + ENTRY_DATA_LENGTH] = length;

@@ -1,23 +1,23 @@
-/** Gathered writes of one file: they cross at once, by the ring, and are committed together. */
+/** Gathered writes of one file, which cross at once, by the ring, and are committed together; or one large write. */
 
-import { RELEASE_VALUE } from '../../protocol/entries.ts';
+import type { WriteOperation } from '../../protocol/entries.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { NO_SLAB } from '../../protocol/slabs.ts';
 import type { Watched } from '../observe/file-observer.ts';
 import { Acknowledgement, type Awaited } from './acknowledgement.ts';
-import type { Call, Member, Settling, Watcher } from './member.ts';
+import type { LargeBytes } from './large-bytes.ts';
+import type { Member, Settling, Watcher, WriteCall } from './member.ts';
 
 /** One promise, and what it takes to settle it. Patches of one provider in one batch share one. */
 export interface Settler extends Settling {
   member: Member;
-  operation: number;
+  operation: WriteOperation;
   /** Of a value that is released. */
   key?: string;
   /** Of a compaction: whether it left the store as it is. */
   wasLeft?: boolean;
 }
 
-/** Nobody waits for it. */
 const ignore = (): void => {};
 
 export class Batch implements Awaited {
@@ -28,13 +28,14 @@ export class Batch implements Awaited {
   readonly settlers: Settler[] = [];
   /** Capacity of its slabs. */
   bytes = 0;
+  /** Those of its only write, if it has such: it is announced with them. */
+  large: LargeBytes | undefined;
   /** Whether it is to be sent, and whether it was. */
   announced = false;
   sent = false;
   /** Whether somebody waits for one of its promises. */
   isWaitedFor = false;
   settled = false;
-  /** Called once settled. */
   readonly watchers: Watcher[] = [];
   readonly watched: Watched;
   readonly #host: Awaited;
@@ -50,16 +51,16 @@ export class Batch implements Awaited {
   }
 
   /** Adds the promise of a call; returns its index among those of the batch. */
-  addPromise(member: Member, operation: number, made: PromiseWithResolvers<unknown>, key = ''): number {
+  addPromise(member: Member, operation: WriteOperation, made: PromiseWithResolvers<unknown>, key = ''): number {
     const { promise, resolve, reject } = made;
     Acknowledgement.standsFor(promise, this);
     const settler: Settler = { member, operation, resolve, reject };
-    if (operation === RELEASE_VALUE) settler.key = key;
+    if (operation === 'releaseValue') settler.key = key;
     return this.settlers.push(settler) - 1;
   }
 
   /** The same for a call that is acknowledged already: who is told of its failure is the provider. */
-  addAcknowledged(call: Call): number {
+  addAcknowledged(call: WriteCall): number {
     const { member, operation } = call;
     const reject = (error: SDS_PersistenceError) => member.failedUnheard(error, call);
     return this.settlers.push({ member, operation, resolve: ignore, reject }) - 1;
@@ -71,7 +72,8 @@ export class Batch implements Awaited {
   }
 
   waitedFor(): void {
-    if (this.isWaitedFor || this.settled) return;
+    // a large write crosses by a call, which reaches the worker and is answered whoever waits
+    if (this.isWaitedFor || this.settled || this.large !== undefined) return;
     this.isWaitedFor = true;
     this.#host.waitedFor();
   }

@@ -4,28 +4,26 @@
  */
 import { types } from 'node:util';
 import { reached } from '../../protocol/control.ts';
-import { APPEND_PATCH, ENTRY_KEEPS_BOTH, operationNames, SAVE_SNAPSHOT } from '../../protocol/entries.ts';
+import { ENTRY_KEEPS_BOTH } from '../../protocol/entries.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
-import type { Bytes, Loaded } from '../../protocol/service.ts';
+import type { Loaded } from '../../protocol/service.ts';
 import { INLINE_LIMIT } from '../../protocol/slabs.ts';
 import { Promise } from '../../protocol/surroundings.ts';
 import type { Location } from '../location.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import { FileObserver } from '../observe/file-observer.ts';
-import { inTheMiddle } from '../observe/notes.ts';
 import { takeMark } from '../transfer.ts';
-import { BYTES_GONE, firstBytesOf, lengthOf } from '../view.ts';
+import { lengthOf } from '../view.ts';
 import type { Awaited } from './acknowledgement.ts';
-import { Backpressure, type GiveUpReason, type Room } from './backpressure.ts';
 import type { Batch } from './batch.ts';
 import { drop } from './found.ts';
 import { InFlight, type Item, MOST_SMALL, WORTH_SENDING } from './in-flight.ts';
-import { bytesFor, LargeWrite } from './large-write.ts';
+import type { LargeBytes } from './large-bytes.ts';
 import { Load } from './load.ts';
-import type { Call, Member, Watcher } from './member.ts';
-import { LARGEST_SHARED, OpenBatch, type OpenBatchOwner } from './open-batch.ts';
-import { type Findings, refuse, settleBatch, settleLoad, settleWrite } from './settling.ts';
+import type { LoadCall, Member, Watcher, WriteCall } from './member.ts';
+import { LARGEST_SHARED, OpenBatch } from './open-batch.ts';
+import { refuse, settleBatch, settleLoad } from './settling.ts';
 import { Store } from './store.ts';
 
 const ANSWER_GONE = 'the answer went down with the worker thread while this thread was blocked; call again';
@@ -33,30 +31,33 @@ const ANSWER_GONE = 'the answer went down with the worker thread while this thre
 /** What nobody waits for is settled when so many batches are under way: many at once cost less than each by itself. */
 const SETTLE_TOGETHER = 16;
 
+export type GiveUpReason = (call: string) => SDS_PersistenceError;
+
 /** What a queue needs of its worker. */
-export interface QueueHost extends Room, Awaited {
+export interface QueueHost extends Awaited {
+  readonly memory: PendingMemory;
   readonly commitPoints: Int32Array;
   /** Whether this thread is blocked: then no answer can arrive. */
   readonly blocked: boolean;
   /** There is something to send, at the end of the current job. */
   wantsToSend(queue: FileQueue): void;
   hasInFlight(queue: FileQueue): void;
-  /** Takes what it needs to send a thing: a batch's cell in the ring, a write's slot; false if there is none now. */
+  /** Takes what it needs to send a thing: of a batch, a cell in the ring; false if there is none now. */
   reserve(queue: FileQueue, item: Item): boolean;
   /** Sends a thing that is registered as under way. */
   send(queue: FileQueue, item: Item): void;
-  /** A batch was put into the ring within the turn: the worker need not look before it does so by itself. */
-  wasShared(): void;
-  /** There is much to settle. */
-  settleSoon(): void;
-  /** What the worker noted of a write that is finished; its slot may be used anew. */
-  takeOutcome(write: LargeWrite): number;
+  /** A batch was put into the ring within the turn: the worker may look when it does so by itself. */
+  wasShared(isMuch: boolean): void;
+  /** Whatever is finished gives its memory back. */
+  settleNow(): void;
+  /** Holds the caller until there is room, or the worker is given up, or nothing has proceeded for so long. */
+  block(until: () => boolean, patienceMs: number): boolean;
   causeOf(file: number, number: number, settler: number, outcome: number): Error | undefined;
   /** Somebody has waited for a batch that is settled. */
   noLongerWaitedFor(): void;
 }
 
-export class FileQueue implements Findings, OpenBatchOwner {
+export class FileQueue {
   readonly id: number;
   readonly location: Location;
   readonly members = new Set<Member>();
@@ -65,15 +66,16 @@ export class FileQueue implements Findings, OpenBatchOwner {
   /** Whether it is among those of its dispatcher that have something to send, or in flight. */
   isToSend = false;
   isInFlight = false;
-  /** How many batches, large writes and loads the worker has finished. */
+  /** How many batches and loads the worker has finished. */
   finishedItems = 0;
   readonly #host: QueueHost;
-  readonly #backpressure: Backpressure;
   readonly #openBatch: OpenBatch;
   /** Complete but not sent, oldest first. */
   readonly #waiting: Item[] = [];
   readonly #inFlight: InFlight;
   #lastNumber: number;
+  /** Why nothing goes on, if so: every call is refused with it. */
+  #lost: GiveUpReason | undefined;
 
   constructor(id: number, host: QueueHost, location: Location) {
     this.id = id;
@@ -81,8 +83,7 @@ export class FileQueue implements Findings, OpenBatchOwner {
     this.location = location;
     this.observer = new FileObserver(location.path);
     this.#inFlight = new InFlight(({ number }) => reached(Atomics.load(host.commitPoints, id), number));
-    this.#backpressure = new Backpressure(location.path, this.observer, host);
-    this.#openBatch = new OpenBatch(this, host, this.#backpressure, this.observer);
+    this.#openBatch = new OpenBatch(this, host);
     this.#lastNumber = Atomics.load(host.commitPoints, id);
   }
 
@@ -90,9 +91,8 @@ export class FileQueue implements Findings, OpenBatchOwner {
     return this.location.path;
   }
 
-  /** Why nothing can be called any more, if so. */
   refusalOf(call: string): SDS_PersistenceError | undefined {
-    return this.#backpressure.refusalOf(call);
+    return this.#lost?.(call);
   }
 
   /**
@@ -110,7 +110,6 @@ export class FileQueue implements Findings, OpenBatchOwner {
     if (--member.store.providers === 0) this.#stores.delete(member.storeId);
   }
 
-  /** A store of this file, the same for all its providers. */
   store(id: string): Store {
     let store = this.#stores.get(id);
     if (store === undefined) {
@@ -120,79 +119,32 @@ export class FileQueue implements Findings, OpenBatchOwner {
     return store;
   }
 
-  // ---- calls ----------------------------------------------------------------------------------
-
   appendPatch(member: Member, patch: Uint8Array, clock: number): Promise<void> {
     const length = lengthOf(patch);
     const handedOver = takeMark(patch);
     const flags = member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
     if (length > INLINE_LIMIT) {
-      const call = { member, operation: APPEND_PATCH, key: '', clock };
-      return this.#addLarge(call, patch, length, handedOver, flags) as Promise<void>;
+      const call = { member, operation: 'appendPatch', key: '', clock } as const;
+      return this.#openBatch.addWrite(call, patch, length, handedOver, flags) as Promise<void>;
     }
     return this.#openBatch.appendPatch(member, patch, length, clock, flags, handedOver);
   }
 
   /** A write that is no patch; `takesOver` hands the caller's buffer over although it is not marked. */
-  addWrite(call: Call, data?: Uint8Array | Parcel, takesOver = false): Promise<unknown> {
-    if (data !== undefined && !types.isUint8Array(data)) return this.#addLarge(call, data, data.length, true, 0);
-    const length = data === undefined ? 0 : lengthOf(data);
-    const handedOver = data !== undefined && (takeMark(data) || takesOver);
-    if (data !== undefined && length > INLINE_LIMIT) return this.#addLarge(call, data, length, handedOver, 0);
-    return this.#openBatch.addWrite(call, data, length, handedOver);
+  addWrite(call: WriteCall, data?: Uint8Array | Parcel, takesOver = false): Promise<unknown> {
+    if (data === undefined) return this.#openBatch.addWrite(call, data, 0, false);
+    if (!types.isUint8Array(data)) return this.#openBatch.addWrite(call, data, data.length, true);
+    return this.#openBatch.addWrite(call, data, lengthOf(data), takeMark(data) || takesOver);
   }
 
-  /** A write whose bytes cross beside the arena. */
-  #addLarge(
-    call: Call,
-    data: Uint8Array | Parcel,
-    length: number,
-    handedOver: boolean,
-    flags: number,
-  ): Promise<unknown> {
-    const { member, operation, clock } = call;
-    const name = operationNames[operation] ?? '';
-    // first of all: hooks of promises may call, and this write has no number yet
-    const settlers = Promise.withResolvers<unknown>();
-    const refusal = this.#backpressure.admit(length, member, name);
-    if (refusal !== undefined) return Promise.reject(refusal);
-    const present = types.isUint8Array(data) ? firstBytesOf(data, length) : data;
-    if (present === undefined) return Promise.reject(makeError('invalid-argument', name, this.dbPath, BYTES_GONE));
-    let bytes: Bytes;
-    try {
-      bytes = bytesFor(present, length, handedOver, this.memory.blocks);
-    } catch (error) {
-      const detail = `there is no memory for a copy of its ${length} bytes; nothing was stored`;
-      return Promise.reject(makeError('io-error', name, this.dbPath, detail, error));
-    }
-    this.#openBatch.complete();
-    this.memory.pendingBytes += bytes.length;
-    const watched = this.observer.began();
-    const write = new LargeWrite(this.nextNumber(), call, bytes, flags, settlers, watched);
-    if (operation === APPEND_PATCH) {
-      member.appended(clock);
-      this.observer.appended++;
-      this.observer.appendedBytes += bytes.length;
-    }
-    this.observer.completed(watched);
-    this.#waiting.push(write);
-    member.endRun();
-    if (operation === SAVE_SNAPSHOT) inTheMiddle(() => member.snapshotCalled(clock, settlers, write.isAcknowledged));
-    this.wantsToSend();
-    this.observer.registered(watched);
-    if (write.isAcknowledged) settlers.resolve(undefined);
-    return settlers.promise;
-  }
-
-  addLoad(call: Call): Promise<unknown> {
-    const name = operationNames[call.operation] ?? '';
-    const refusal = this.refusalOf(name);
+  addLoad(call: LoadCall): Promise<unknown> {
+    const refusal = this.refusalOf(call.operation);
     if (refusal !== undefined) return Promise.reject(refusal);
     const load = new Load(call);
     this.#openBatch.complete();
     this.#waiting.push(load);
-    this.wantsToSend();
-    load.trace = this.observer.beganLoad(name);
+    this.#host.wantsToSend(this);
+    load.trace = this.observer.beganLoad(call.operation);
     return load.settlers.promise;
   }
 
@@ -226,10 +178,6 @@ export class FileQueue implements Findings, OpenBatchOwner {
     while (this.#maySend(MOST_SMALL)) if (!this.#sendNext()) return;
   }
 
-  wantsToSend(): void {
-    this.#host.wantsToSend(this);
-  }
-
   /** The same in mid-turn, where more is to come: only what is worth a batch of its own. */
   sendWithinTurn(): void {
     if (this.#waiting.length === 0 && (this.#openBatch.unsent?.bytes ?? 0) < WORTH_SENDING) return;
@@ -254,7 +202,9 @@ export class FileQueue implements Findings, OpenBatchOwner {
 
   /** The process ends out of a hook, which ran before a write that is in flight was posted: nothing that follows has been sent. */
   postRest(): void {
-    for (const item of this.#inFlight.items) if (item.kind === 'write' && !item.posted) this.#host.send(this, item);
+    for (const item of this.#inFlight.items) {
+      if (item.kind === 'batch' && item.large?.posted === false) this.#host.send(this, item);
+    }
   }
 
   /**
@@ -271,8 +221,7 @@ export class FileQueue implements Findings, OpenBatchOwner {
       return false;
     }
     this.#wasSent(batch);
-    this.#host.wasShared();
-    if (items.length >= SETTLE_TOGETHER) this.#host.settleSoon();
+    this.#host.wasShared(items.length >= SETTLE_TOGETHER);
     return true;
   }
 
@@ -293,22 +242,17 @@ export class FileQueue implements Findings, OpenBatchOwner {
 
   /** Settles what the worker has finished; returns whether anything is still under way. */
   settle(): boolean {
-    this.#inFlight.takeFinished(this.#settleWrite);
+    this.#inFlight.takeFinished(this.#settleBatch);
     return this.#inFlight.items.length > 0;
   }
 
-  #settleWrite = (write: Batch | LargeWrite): void => {
+  #settleBatch = (batch: Batch): void => {
     this.finishedItems++;
-    if (write.kind === 'write') {
-      settleWrite(write, this.#host.takeOutcome(write), this);
-      return;
-    }
-    if (this.#openBatch.is(write)) this.#openBatch.complete(); // the worker has sealed it
-    settleBatch(write, this);
-    if (write.isWaitedFor) this.#host.noLongerWaitedFor();
+    if (this.#openBatch.is(batch)) this.#openBatch.complete(); // the worker has sealed it
+    settleBatch(batch, this);
+    if (batch.isWaitedFor) this.#host.noLongerWaitedFor();
   };
 
-  /** The worker's answer to a load. */
   answer(load: Load, loaded: Loaded): void {
     if (!this.#inFlight.take(load)) {
       drop(loaded);
@@ -318,14 +262,13 @@ export class FileQueue implements Findings, OpenBatchOwner {
     settleLoad(load, loaded, this);
   }
 
-  /** A write could not be sent to the worker. */
-  refuse(write: LargeWrite, error: unknown): void {
-    if (!this.#inFlight.take(write)) return;
-    this.#refuse(write, (call) => makeError('io-error', call, this.dbPath, undefined, error));
+  /** A batch of large bytes could not be sent to the worker. */
+  refuse(batch: Batch, error: unknown): void {
+    if (!this.#inFlight.take(batch)) return;
+    this.#refuse(batch, (call) => makeError('io-error', call, this.dbPath, undefined, error));
   }
 
   #refuse(item: Item, reason: GiveUpReason): void {
-    if (item.kind === 'write') this.#host.takeOutcome(item);
     refuse(item, reason, this);
     if (item.kind === 'batch' && item.isWaitedFor) this.#host.noLongerWaitedFor();
   }
@@ -353,34 +296,33 @@ export class FileQueue implements Findings, OpenBatchOwner {
     if (this.#openBatch.unsent === undefined) this.#openBatch.complete(); // it was shared with the worker that is gone
     const again: Item[] = [];
     for (const item of this.#inFlight.takeAll()) {
-      item.sent = false;
-      if (item.kind === 'load' && item.passed) {
+      if (item.kind === 'batch') {
+        item.sent = false;
+        if (item.large !== undefined) this.#isSentAgain(item, item.large);
+      } else if (item.passed) {
         // the state that it was to see is gone: better no answer than one of a later state
         this.#refuse(item, (call) => makeError('worker-lost', call, this.dbPath, ANSWER_GONE));
         continue;
       }
-      if (item.kind === 'write') this.#isSentAgain(item);
       again.push(item);
     }
     this.#waiting.unshift(...again);
     if (this.waitsToBeSent) this.#host.wantsToSend(this);
   }
 
-  #isSentAgain(write: LargeWrite): void {
-    this.#host.takeOutcome(write); // whatever the lost worker had noted
-    write.posted = false;
-    if (!write.isGone) return;
+  #isSentAgain({ settlers }: Batch, large: LargeBytes): void {
+    large.posted = false;
+    if (!large.isGone) return;
     // in a file a commit is published as it is made; a server may have committed what nobody heard of
     const outcome =
       this.location.server === undefined ? 'nothing was stored: call again' : 'the call may be stored or not';
-    const call = operationNames[write.call.operation] ?? '';
     const detail = `the bytes that were handed over went down with the worker thread; ${outcome}`;
-    write.lost ??= makeError('worker-lost', call, this.dbPath, detail);
+    large.lost ??= makeError('worker-lost', settlers[0]?.operation ?? '', this.dbPath, detail);
   }
 
   /** Refuses all that is pending and all that will come; what is finished already keeps its result. */
   giveUp(reason: GiveUpReason): void {
-    this.#backpressure.giveUp(reason);
+    this.#lost = reason;
     this.settle();
     this.#openBatch.complete();
     for (const item of [...this.#inFlight.takeAll(), ...this.#waiting.splice(0)]) this.#refuse(item, reason);

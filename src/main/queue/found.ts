@@ -20,7 +20,6 @@ export async function handOut(
   }
 }
 
-/** Nobody gets it. */
 export function drop(loaded: Loaded): void {
   const found = 'found' in loaded ? loaded.found : undefined;
   if (found !== undefined && 'parcel' in found) discard(found.parcel);

@@ -1,9 +1,8 @@
 /** What was sent and is not settled, oldest first; and what may follow it. */
 import type { Batch } from './batch.ts';
-import type { LargeWrite } from './large-write.ts';
 import type { Load } from './load.ts';
 
-export type Item = Batch | LargeWrite | Load;
+export type Item = Batch | Load;
 
 /**
  * A batch may go off before the end of the turn, or follow a large one under way, if it has at least this
@@ -16,44 +15,39 @@ const SMALL_BYTES = 8 * WORTH_SENDING;
 
 export class InFlight {
   readonly items: Item[] = [];
-  readonly #isFinished: (write: Batch | LargeWrite) => boolean;
-  #loads = 0;
+  readonly #isFinished: (batch: Batch) => boolean;
+  /** How many of them are loads. */
+  loads = 0;
 
-  constructor(isFinished: (write: Batch | LargeWrite) => boolean) {
+  constructor(isFinished: (batch: Batch) => boolean) {
     this.#isFinished = isFinished;
   }
 
-  get loads(): number {
-    return this.#loads;
-  }
-
-  /** Whether every write of it is committed, or has failed. */
+  /** Whether every batch of it is committed, or has failed. */
   get isFinished(): boolean {
     return this.items.every((item) => item.kind === 'load' || this.#isFinished(item));
   }
 
   add(item: Item): void {
-    item.sent = true;
-    if (item.kind === 'load') this.#loads++;
-    else if (this.#loads > 0) this.#passLoads();
+    if (item.kind === 'load') this.loads++;
+    else item.sent = true;
+    // a write from a blocked thread: the loads before it can't be asked again
+    if (item.kind === 'batch' && this.loads > 0) {
+      for (const before of this.items) if (before.kind === 'load') before.passed = true;
+    }
     this.items.push(item);
-  }
-
-  /** A write went to the worker, from a blocked thread: the loads before it can't be asked again. */
-  #passLoads(): void {
-    for (const item of this.items) if (item.kind === 'load') item.passed = true;
   }
 
   /** Whether an item may be sent now, where so many small batches may be under way. */
   mayFollow(next: Item, mostSmall: number, blocked: boolean): boolean {
     if (next.kind === 'load') return true;
     // loads may have to be asked again, so the state must stay; but a blocked thread gets no answers
-    if (this.#loads > 0 && !blocked) return false;
-    if (next.kind === 'write') return true;
+    if (this.loads > 0 && !blocked) return false;
+    if (next.large !== undefined) return true;
     let unfinished = 0;
     let bytes = 0;
     for (const item of this.items) {
-      if (item.kind !== 'batch' || this.#isFinished(item)) continue;
+      if (item.kind === 'load' || item.large !== undefined || this.#isFinished(item)) continue;
       unfinished++;
       bytes += item.bytes;
     }
@@ -61,9 +55,8 @@ export class InFlight {
     return unfinished < mostSmall && bytes + next.bytes <= SMALL_BYTES;
   }
 
-  /** Takes out what is finished, in order, and has it settled. */
-  takeFinished(settle: (write: Batch | LargeWrite) => void): void {
-    if (this.items.length === this.#loads) return;
+  takeFinished(settle: (batch: Batch) => void): void {
+    if (this.items.length === this.loads) return;
     for (let i = 0; i < this.items.length; ) {
       const item = this.items[i] as Item; // i is below the length
       if (item.kind === 'load') {
@@ -76,17 +69,17 @@ export class InFlight {
     }
   }
 
-  /** Takes out a load that is answered, or a write that never went off; false if it was refused meanwhile. */
-  take(item: Load | LargeWrite): boolean {
+  /** Takes out a load that is answered, or a batch that never went off; false if it was refused meanwhile. */
+  take(item: Item): boolean {
     const at = this.items.indexOf(item);
     if (at < 0) return false;
     this.items.splice(at, 1);
-    if (item.kind === 'load') this.#loads--;
+    if (item.kind === 'load') this.loads--;
     return true;
   }
 
   takeAll(): Item[] {
-    this.#loads = 0;
+    this.loads = 0;
     return this.items.splice(0);
   }
 }

@@ -1,5 +1,5 @@
 /** A provider as its file sees it: the store it speaks for, the promise its next patch will share, and what became of its calls. */
-import { APPEND_PATCH, PRUNE_PATCHES, RELEASE_VALUE, SAVE_SNAPSHOT, SAVE_VALUE } from '../../protocol/entries.ts';
+import type { LoadOperation, Operation, WriteOperation } from '../../protocol/entries.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { ProviderSettings } from '../../protocol/options.ts';
 import { looksLikeSha256 } from '../../protocol/sha-256.ts';
@@ -15,18 +15,19 @@ export type Watcher = (failures: ReadonlyMap<Member, SDS_PersistenceError> | und
  * What may be acknowledged before it is committed. A sync engine awaits these between reading its state and using it; a
  * patch it never awaits, so that promise can stand for the commit.
  */
-const mayBeQueued: ReadonlySet<number> = new Set([SAVE_SNAPSHOT, PRUNE_PATCHES, SAVE_VALUE, RELEASE_VALUE]);
+const mayBeQueued: ReadonlySet<Operation> = new Set(['saveSnapshot', 'prunePatches', 'saveValue', 'releaseValue']);
 
-/** What is called, and by whom. */
-export interface Call {
+export interface Call<O extends Operation> {
   readonly member: Member;
-  readonly operation: number;
+  readonly operation: O;
   /** '' and 0 where the operation has none. */
   readonly key: string;
   readonly clock: number;
 }
 
-/** By which a call's outcome is told. */
+export type WriteCall = Call<WriteOperation>;
+export type LoadCall = Call<LoadOperation>;
+
 export interface Settling {
   resolve(value: unknown): void;
   reject(error: SDS_PersistenceError): void;
@@ -72,7 +73,7 @@ export class Member {
   /** The first failure of a call whose promise had resolved, until `flush` or `close` rejects with it. */
   untold: SDS_PersistenceError | undefined;
   /** Methods that failed and have not succeeded since. */
-  readonly #failing = new Set<number>();
+  readonly #failing = new Set<Operation>();
 
   constructor(dbPath: string, store: Store, storeId: string, settings: ProviderSettings) {
     this.dbPath = dbPath;
@@ -87,8 +88,6 @@ export class Member {
     this.run = this.runPromise = undefined;
   }
 
-  // ---- patches ----------------------------------------------------------------------------------
-
   /** Whether a patch is to be stored under another number, if its own is taken by other bytes. */
   get keepsBoth(): boolean {
     const { OnClockCollision } = this.settings;
@@ -102,20 +101,17 @@ export class Member {
     this.store.appended(clock);
   }
 
-  /** A patch of it was lost since its number is taken by other bytes. */
   collided(): void {
     this.collisions++;
     warnOfCollision(this.dbPath, this.storeId, this.collisions);
   }
 
-  // ---- calls that are acknowledged before they are committed --------------------------------------
-
   /** Whether the promise of this call resolves at once; see the option `Acknowledge`. */
-  acknowledgesQueued({ operation, key }: Call): boolean {
+  acknowledgesQueued({ operation, key }: WriteCall): boolean {
     const { Acknowledge, VerifyValues } = this.settings;
     if (Acknowledge !== 'queued' || !mayBeQueued.has(operation)) return false;
     // the worker finds out whether the argument was right
-    if (operation === SAVE_VALUE && VerifyValues && looksLikeSha256(key)) return false;
+    if (operation === 'saveValue' && VerifyValues && looksLikeSha256(key)) return false;
     return this.wasOpened && !this.#failing.has(operation);
   }
 
@@ -154,36 +150,35 @@ export class Member {
     return this.wasOpened || this.wasServed;
   }
 
-  /** A load is answered. */
   loaded(): void {
     this.wasServed = true;
     this.#isFenced = false;
   }
 
   /** A write is committed. */
-  succeeded(operation: number): void {
+  succeeded(operation: Operation): void {
     this.loaded();
     this.wasOpened = true;
-    if (operation === APPEND_PATCH) return;
+    if (operation === 'appendPatch') return;
     if (this.#failing.size > 0) this.#failing.delete(operation);
-    if (operation === SAVE_SNAPSHOT) this.snapshotFailure = undefined;
+    if (operation === 'saveSnapshot') this.snapshotFailure = undefined;
   }
 
-  failed(operation: number, error: SDS_PersistenceError): void {
+  failed(operation: Operation, error: SDS_PersistenceError): void {
     if (error.code === 'fenced' && this.wasOpened && !this.#isFenced) {
       this.#isFenced = true;
       tell('fenced', { Path: this.dbPath, StoreId: this.storeId, Message: error.message });
     }
     if (mayBeQueued.has(operation)) this.#failing.add(operation);
-    if (operation === SAVE_SNAPSHOT) this.snapshotFailure = error;
+    if (operation === 'saveSnapshot') this.snapshotFailure = error;
   }
 
   /** A call has failed whose promise had resolved: that must not go unnoticed. */
-  failedUnheard(error: SDS_PersistenceError, { operation, key }: Call): void {
+  failedUnheard(error: SDS_PersistenceError, { operation, key }: WriteCall): void {
     this.untold ??= error;
     const { saves = 0 } = this.unsavedValues.get(key) ?? {};
-    if (operation === SAVE_VALUE) this.unsavedValues.set(key, { saves: saves + 1, error });
-    else if (operation === RELEASE_VALUE) this.unsavedReleased(key);
+    if (operation === 'saveValue') this.unsavedValues.set(key, { saves: saves + 1, error });
+    else if (operation === 'releaseValue') this.unsavedReleased(key);
     warnOfFailure(this.dbPath, this.storeId, error);
   }
 

@@ -1,25 +1,20 @@
 /** The open batch of one file: writes are gathered in it until it is complete, or the worker seals it. */
-import {
-  APPEND_PATCH,
-  ENTRY_ACKNOWLEDGED,
-  ENTRY_NEEDS_SNAPSHOT,
-  entryBytes,
-  operationNames,
-  PRUNE_PATCHES,
-  SAVE_SNAPSHOT,
-} from '../../protocol/entries.ts';
+import { types } from 'node:util';
+import { ENTRY_ACKNOWLEDGED, ENTRY_NEEDS_SNAPSHOT, entryBytes } from '../../protocol/entries.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
-import { NO_SLAB } from '../../protocol/slabs.ts';
+import type { Parcel } from '../../protocol/parcel.ts';
+import { INLINE_LIMIT, NO_SLAB } from '../../protocol/slabs.ts';
 import { Buffer, Promise } from '../../protocol/surroundings.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
-import { inTheMiddle } from '../observe/notes.ts';
+import { inTheMiddle, isInTheMiddle } from '../observe/notes.ts';
 import { takeOver } from '../transfer.ts';
 import { BYTES_GONE, firstBytesOf } from '../view.ts';
-import { Acknowledgement, type Awaited } from './acknowledgement.ts';
-import type { Backpressure, Room } from './backpressure.ts';
+import { Acknowledgement } from './acknowledgement.ts';
 import { Batch } from './batch.ts';
 import { BatchWriter } from './batch-writer.ts';
-import type { Call, Member } from './member.ts';
+import type { FileQueue, QueueHost } from './file-queue.ts';
+import { LargeBytes } from './large-bytes.ts';
+import type { Member, WriteCall } from './member.ts';
 
 /**
  * A batch that grew to this goes off by itself, so that a flood is committed, and its slabs come back, in
@@ -32,34 +27,19 @@ const FULL_BATCH_OF_MANY = 4 * FULL_BATCH;
 /** A batch is shared with the worker from its first call on if its slab is no larger. */
 export const LARGEST_SHARED = 16 * 1024;
 
-/** What it needs of its file's queue. */
-export interface OpenBatchOwner {
-  readonly dbPath: string;
-  nextNumber(): number;
-  /** There is a new batch: sends it while calls are still added to it; false if it has to wait. */
-  share(batch: Batch): boolean;
-  /** Nothing is added any more to a batch that was not sent. */
-  completed(batch: Batch): void;
-  /** There is something to send at the end of the turn; and: send now what is worth it in mid-turn. */
-  wantsToSend(): void;
-  sendWithinTurn(): void;
-}
-
 export class OpenBatch {
-  readonly #owner: OpenBatchOwner;
-  readonly #host: Room & Awaited;
-  readonly #backpressure: Backpressure;
+  readonly #queue: FileQueue;
+  readonly #host: QueueHost;
   readonly #observer: FileObserver;
   readonly #writer: BatchWriter;
   #batch: Batch | undefined;
   /** A slab for the next batch is chosen as if it had so much already. */
   #expectedBytes = 0;
 
-  constructor(owner: OpenBatchOwner, host: Room & Awaited, backpressure: Backpressure, observer: FileObserver) {
-    this.#owner = owner;
+  constructor(queue: FileQueue, host: QueueHost) {
+    this.#queue = queue;
     this.#host = host;
-    this.#backpressure = backpressure;
-    this.#observer = observer;
+    this.#observer = queue.observer;
     this.#writer = new BatchWriter(host.memory);
   }
 
@@ -83,7 +63,7 @@ export class OpenBatch {
       }
       // without a new promise nothing else has run since its length was asked for
       const bytes = made === undefined ? patch : firstBytesOf(patch, length);
-      if (bytes === undefined) return this.#refuse(batch, 'appendPatch');
+      if (bytes === undefined) return this.#refuse(batch, this.#bytesGone('appendPatch'));
       const joins = member.run === batch;
       if (!joins) {
         if (made === undefined) {
@@ -91,13 +71,11 @@ export class OpenBatch {
           continue; // whoever was told of a new promise may have called
         }
         member.run = batch;
-        member.runSettler = batch.addPromise(member, APPEND_PATCH, made);
+        member.runSettler = batch.addPromise(member, 'appendPatch', made);
         member.runPromise = made.promise as Promise<void>;
       }
-      if (this.#writer.write(APPEND_PATCH, flags, member.id, member.runSettler, clock, bytes, length, '', 0)) {
-        member.appended(clock);
-        this.#observer.appended++;
-        this.#observer.appendedBytes += length;
+      if (this.#writer.write('appendPatch', flags, member.id, member.runSettler, clock, bytes, length, '', 0)) {
+        this.#appended(member, clock, length);
         if (handedOver) takeOver(patch); // copied, which costs less than a message, and detached as announced
         const { runPromise } = member;
         if (!batch.announced) this.#announce(batch);
@@ -108,29 +86,57 @@ export class OpenBatch {
     }
   }
 
-  /** Adds a write that is no patch. */
-  addWrite(call: Call, data: Uint8Array | undefined, length: number, handedOver: boolean): Promise<unknown> {
+  /** Adds a write that is no patch, or a large one, which is a batch by itself: its bytes cross beside the arena. */
+  addWrite(
+    call: WriteCall,
+    data: Uint8Array | Parcel | undefined,
+    length: number,
+    handedOver: boolean,
+    ofPatch = 0,
+  ): Promise<unknown> {
     const { member, operation, key, clock } = call;
+    const isLarge = length > INLINE_LIMIT || (data !== undefined && !types.isUint8Array(data));
     const keyLength = key === '' ? 0 : Buffer.byteLength(key);
+    const need = entryBytes(keyLength, isLarge ? 0 : length);
     const made = Acknowledgement.of<unknown>();
     for (;;) {
-      const refusal = this.#makeRoom(entryBytes(keyLength, length), member, operationNames[operation] ?? '');
+      const refusal =
+        (isLarge ? this.#startAnew(length, member, operation) : undefined) ?? this.#makeRoom(need, member, operation);
       if (refusal !== undefined) return Promise.reject(refusal);
       const batch = this.#batch as Batch; // #makeRoom has opened one
-      const bytes = data && firstBytesOf(data, length);
-      if (data !== undefined && bytes === undefined) return this.#refuse(batch, operationNames[operation] ?? '');
+      if (isLarge && (batch.announced || batch.settlers.length > 0)) continue; // a hook has called meanwhile
+      const present = types.isUint8Array(data) ? firstBytesOf(data, length) : data;
+      if (present === undefined && data !== undefined) return this.#refuse(batch, this.#bytesGone(operation));
+      let large: LargeBytes | undefined;
+      try {
+        if (isLarge && present !== undefined) {
+          large = new LargeBytes(present, length, handedOver, this.#host.memory.blocks);
+        }
+      } catch (error) {
+        const detail = `there is no memory for a copy of its ${length} bytes; nothing was stored`;
+        return this.#refuse(batch, makeError('io-error', operation, this.#queue.dbPath, detail, error));
+      }
       // not before: it may have held the caller, and settled what this depends on
-      const needsSnapshot = operation === PRUNE_PATCHES && member.snapshotWasQueued ? ENTRY_NEEDS_SNAPSHOT : 0;
-      const isAcknowledged = member.acknowledgesQueued(call);
-      const flags = isAcknowledged ? needsSnapshot | ENTRY_ACKNOWLEDGED : needsSnapshot;
+      const needsSnapshot = operation === 'prunePatches' && member.snapshotWasQueued ? ENTRY_NEEDS_SNAPSHOT : 0;
+      const mayBeLost = operation === 'saveValue' && large?.mayGoDown === true;
+      const isAcknowledged = !mayBeLost && member.acknowledgesQueued(call);
+      const flags = ofPatch | needsSnapshot | (isAcknowledged ? ENTRY_ACKNOWLEDGED : 0);
       const index = isAcknowledged ? batch.addAcknowledged(call) : batch.addPromise(member, operation, made, key);
       member.endRun(); // calls of a provider keep their order, even if some fail
-      if (this.#writer.write(operation, flags, member.id, index, clock, bytes, length, key, keyLength)) {
+      const gathered = large === undefined && types.isUint8Array(present) ? present : undefined;
+      const gatheredLength = gathered === undefined ? 0 : length;
+      if (this.#writer.write(operation, flags, member.id, index, clock, gathered, gatheredLength, key, keyLength)) {
+        if (large !== undefined) {
+          batch.large = large;
+          this.#host.memory.pendingBytes += length;
+          if (operation === 'appendPatch') this.#appended(member, clock, length);
+          this.complete();
+        }
         const settler = batch.settlers[index];
-        if (operation === SAVE_SNAPSHOT && settler !== undefined) {
+        if (operation === 'saveSnapshot' && settler !== undefined) {
           inTheMiddle(() => member.snapshotCalled(clock, settler, isAcknowledged));
         }
-        if (data !== undefined && handedOver) takeOver(data);
+        if (gathered !== undefined && handedOver) takeOver(gathered);
         if (!batch.announced) this.#announce(batch);
         if (isAcknowledged) made.resolve(undefined);
         return made.promise;
@@ -140,10 +146,42 @@ export class OpenBatch {
     }
   }
 
-  /** Bytes of the call are gone; the batch may have been opened for it, and goes its way. */
-  #refuse(batch: Batch, call: string): Promise<never> {
+  /** Waits until so many bytes may be added beside the slabs: more than all that may be go alone. What is gathered goes first. */
+  #startAnew(length: number, member: Member, call: string): SDS_PersistenceError | undefined {
+    const { memory } = this.#host;
+    const fits = () => memory.pendingBytes === 0 || memory.pendingBytes + length <= member.settings.MaxPendingBytes;
+    let refusal = this.#queue.refusalOf(call);
+    if (refusal === undefined && !fits()) {
+      this.#host.settleNow();
+      if (!fits()) refusal = this.#holdOrRefuse(fits, member, call) ?? this.#queue.refusalOf(call);
+    }
+    if (refusal === undefined) this.complete();
+    return refusal;
+  }
+
+  /** Holds the caller until there is room, or refuses, as its provider is set to. */
+  #holdOrRefuse(hasRoom: () => boolean, { settings }: Member, call: string): SDS_PersistenceError | undefined {
+    // in the middle of sending, which goes on once this call, of a hook, has returned: there is nothing to wait for
+    const refuses = settings.Overflow === 'reject' || isInTheMiddle();
+    if (refuses) return makeError('queue-full', call, this.#queue.dbPath);
+    this.#observer.hold(() => this.#host.block(hasRoom, Number.POSITIVE_INFINITY));
+    return undefined;
+  }
+
+  #appended(member: Member, clock: number, length: number): void {
+    member.appended(clock);
+    this.#observer.appended++;
+    this.#observer.appendedBytes += length;
+  }
+
+  #bytesGone(call: string): SDS_PersistenceError {
+    return makeError('invalid-argument', call, this.#queue.dbPath, BYTES_GONE);
+  }
+
+  /** The batch may have been opened for the call, and goes its way. */
+  #refuse(batch: Batch, error: SDS_PersistenceError): Promise<never> {
     if (!batch.announced) this.#announce(batch);
-    return Promise.reject(makeError('invalid-argument', call, this.#owner.dbPath, BYTES_GONE));
+    return Promise.reject(error);
   }
 
   /**
@@ -154,7 +192,7 @@ export class OpenBatch {
     const { memory } = this.#host;
     const { MaxPendingBytes } = member.settings;
     for (let settled = false; ; ) {
-      const refusal = this.#backpressure.refusalOf(call);
+      const refusal = this.#queue.refusalOf(call);
       if (refusal !== undefined) return refusal;
       if (this.#batch !== undefined && this.#writer.hasRoom(need)) return undefined;
       if (this.#batch?.sent === true) {
@@ -163,10 +201,10 @@ export class OpenBatch {
       }
       if (this.#batch !== undefined && isFull(this.#batch)) this.complete();
       // a batch is complete, or its slabs are full: the worker may start on it
-      this.#owner.sendWithinTurn();
+      this.#queue.sendWithinTurn();
       const slab = memory.takeSlab(need, this.#batch?.bytes ?? this.#expectedBytes, MaxPendingBytes);
       if (slab !== NO_SLAB) {
-        this.#batch ??= new Batch(this.#owner.nextNumber(), this.#host, this.#observer.began());
+        this.#batch ??= new Batch(this.#queue.nextNumber(), this.#host, this.#observer.began());
         this.#writer.enter(slab, this.#batch);
         return undefined;
       }
@@ -175,7 +213,7 @@ export class OpenBatch {
         this.#host.settleNow();
         continue;
       }
-      const full = this.#backpressure.holdOrRefuse(() => memory.hasRoom(need, MaxPendingBytes), member, call);
+      const full = this.#holdOrRefuse(() => memory.hasRoom(need, MaxPendingBytes), member, call);
       if (full !== undefined) return full;
     }
   }
@@ -187,13 +225,13 @@ export class OpenBatch {
     this.#batch = undefined;
     this.#observer.completed(batch.watched);
     this.#writer.complete();
-    if (!batch.sent) this.#owner.completed(batch);
+    if (!batch.sent) this.#queue.completed(batch);
   }
 
   /** There is a new batch, with its first call: it is shared with the worker, or sent at the end of the turn. */
   #announce(batch: Batch): void {
     batch.announced = true;
-    if (!this.#owner.share(batch)) this.#owner.wantsToSend();
+    if (!this.#queue.share(batch)) this.#host.wantsToSend(this.#queue);
     this.#observer.registered(batch.watched);
   }
 

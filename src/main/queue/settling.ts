@@ -1,10 +1,7 @@
 /** Settles what the worker has finished: reads what became of each call, and gives the memory back. */
 
-import { types } from 'node:util';
 import type { Arena } from '../../protocol/arena.ts';
-import { outcomeInSlot, SLOT_COLLIDED } from '../../protocol/control.ts';
 import {
-  COMPACT_STORE,
   ENTRY_COLLIDED,
   ENTRY_DATA_LENGTH,
   ENTRY_KEY_LENGTH,
@@ -12,45 +9,34 @@ import {
   entryBytes,
   FIRST_ERROR,
   flagsOf,
-  operationNames,
   outcomeOf,
-  RELEASE_VALUE,
+  type WriteOperation,
 } from '../../protocol/entries.ts';
 import { errorCodes, makeError, reviveError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Loaded } from '../../protocol/service.ts';
 import { BATCH_COLLIDED, BATCH_FAILED, SLAB_FLAGS, SLAB_HEADER, SLAB_USED, usedOf } from '../../protocol/slabs.ts';
 import { exiting } from '../exiting.ts';
-import type { PendingMemory } from '../memory/pending-memory.ts';
-import type { FileObserver } from '../observe/file-observer.ts';
 import { warnOfLoss } from '../observe/warnings.ts';
-import type { GiveUpReason } from './backpressure.ts';
 import type { Batch, Settler } from './batch.ts';
+import type { FileQueue, GiveUpReason } from './file-queue.ts';
 import { handOut } from './found.ts';
 import type { Item } from './in-flight.ts';
-import type { LargeWrite } from './large-write.ts';
 import type { Load } from './load.ts';
 import type { Member } from './member.ts';
 
-/** What it takes to say what went wrong. */
-export interface Findings {
-  readonly memory: PendingMemory;
-  readonly observer: FileObserver;
-  readonly dbPath: string;
-  causeOf(number: number, settler: number, outcome: number): Error | undefined;
-}
-
 type Failures = Map<number, SDS_PersistenceError>;
 
-/** Settles the promises of a finished batch. */
-export function settleBatch(batch: Batch, findings: Findings): void {
-  endBatch(batch, failuresOf(batch, findings), findings);
+export function settleBatch(batch: Batch, queue: FileQueue): void {
+  endBatch(batch, failuresOf(batch, queue), true, queue);
 }
 
-/** The slabs go back first: a promise may be told of room. */
-function endBatch(batch: Batch, failed: Failures | undefined, findings: Findings): void {
-  for (const slab of batch.slabs) findings.memory.giveBackSlab(slab);
+/** Its memory goes back first: a promise may be told of room. */
+function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean, queue: FileQueue): void {
+  queue.memory.pendingBytes -= batch.large?.data.length ?? 0;
+  batch.large?.giveBack(finished);
+  for (const slab of batch.slabs) queue.memory.giveBackSlab(slab);
   batch.settled = true;
-  findings.observer.ended(batch.watched, failed?.values().next().value); // told before anybody goes on
+  queue.observer.ended(batch.watched, failed?.values().next().value); // told before anybody goes on
   const { settlers } = batch;
   // by index: this runs for each promise, and iterators of pairs are garbage that holds up the event loop
   for (let index = 0; index < settlers.length; index++) {
@@ -63,12 +49,12 @@ function endBatch(batch: Batch, failed: Failures | undefined, findings: Findings
       continue;
     }
     settler.member.succeeded(settler.operation);
-    settler.resolve(settler.operation === COMPACT_STORE ? settler.wasLeft !== true : undefined);
+    settler.resolve(settler.operation === 'compactStore' ? settler.wasLeft !== true : undefined);
   }
   tellWatchers(batch, failed);
 }
 
-function writeFailed(member: Member, operation: number, error: SDS_PersistenceError): void {
+function writeFailed(member: Member, operation: WriteOperation, error: SDS_PersistenceError): void {
   member.failed(operation, error);
   if (exiting) warnOfLoss(member.dbPath, member.storeId, error);
 }
@@ -86,8 +72,8 @@ function tellWatchers({ settlers, watchers }: Batch, failed: Failures | undefine
 }
 
 /** The errors by settler; nearly always there are none and nothing is looked at. */
-function failuresOf(batch: Batch, findings: Findings): Failures | undefined {
-  const { arena } = findings.memory;
+function failuresOf(batch: Batch, queue: FileQueue): Failures | undefined {
+  const { arena } = queue.memory;
   const flags = arena.cell((batch.firstSlab >> 2) + SLAB_FLAGS);
   if ((flags & (BATCH_FAILED | BATCH_COLLIDED)) === 0) return undefined;
   const failed: Failures = new Map();
@@ -98,13 +84,13 @@ function failuresOf(batch: Batch, findings: Findings): Failures | undefined {
     const settler = batch.settlers[index] as Settler; // each entry was written with its settler
     const { member, operation } = settler;
     if (flagsOf(word) & ENTRY_COLLIDED) {
-      if (operation === COMPACT_STORE) settler.wasLeft = true;
-      else if (operation === RELEASE_VALUE) member.unsavedReleased(settler.key ?? '');
+      if (operation === 'compactStore') settler.wasLeft = true;
+      else if (operation === 'releaseValue') member.unsavedReleased(settler.key ?? '');
       else member.collided();
     }
     const outcome = outcomeOf(word);
     if (outcome < FIRST_ERROR || failed.has(index)) continue;
-    failed.set(index, errorOf(operation, batch.number, index, outcome, findings));
+    failed.set(index, batch.large?.lost ?? errorOf(operation, batch.number, index, outcome, queue));
   }
   return failed.size > 0 ? failed : undefined;
 }
@@ -121,82 +107,50 @@ function* entriesOf(batch: Batch, arena: Arena): Generator<number> {
 }
 
 function errorOf(
-  operation: number,
+  operation: WriteOperation,
   number: number,
   settler: number,
   outcome: number,
-  findings: Findings,
+  queue: FileQueue,
 ): SDS_PersistenceError {
   const code = errorCodes[outcome - FIRST_ERROR] ?? 'io-error';
-  const call = operationNames[operation] ?? '';
-  return makeError(code, call, findings.dbPath, undefined, findings.causeOf(number, settler, outcome));
+  return makeError(code, operation, queue.dbPath, undefined, queue.causeOf(number, settler, outcome));
 }
 
-/** Settles a write that crossed by itself; `noted` is what the worker left in its slot. */
-export function settleWrite(write: LargeWrite, noted: number, findings: Findings): void {
-  const { member, operation } = write.call;
-  giveBytesBack(write, true, findings.memory);
-  const collided = (noted & SLOT_COLLIDED) !== 0;
-  if (collided && operation !== COMPACT_STORE) member.collided();
-  const outcome = outcomeInSlot(noted);
-  const failure = () => write.lost ?? errorOf(operation, write.number, 0, outcome, findings);
-  const error = outcome >= FIRST_ERROR ? failure() : undefined;
-  findings.observer.ended(write.watched, error);
-  if (error === undefined) write.settlers.resolve(operation === COMPACT_STORE ? !collided : undefined);
-  end(write, error);
-}
-
-function giveBytesBack({ data: { buffer, length } }: LargeWrite, finished: boolean, memory: PendingMemory): void {
-  memory.pendingBytes -= length;
-  if (!types.isSharedArrayBuffer(buffer)) return;
-  if (finished) memory.blocks.giveBack(buffer);
-  else memory.blocks.abandon(buffer);
-}
-
-/** Settles a load by the worker's answer. */
-export function settleLoad(load: Load, loaded: Loaded, findings: Findings): void {
-  const { dbPath } = findings;
+export function settleLoad(load: Load, loaded: Loaded, queue: FileQueue): void {
+  const { dbPath } = queue;
   if ('failure' in loaded) {
-    refuse(load, (call) => reviveError(loaded.failure, call, dbPath), findings);
+    refuse(load, (call) => reviveError(loaded.failure, call, dbPath), queue);
     return;
   }
-  findings.observer.endedLoad(load.trace);
-  const call = operationNames[load.call.operation] ?? '';
+  queue.observer.endedLoad(load.trace);
   const noMemory = 'there is no memory for what was found';
   void handOut(loaded.found, load.settlers.resolve, (error) =>
-    load.settlers.reject(makeError('io-error', call, dbPath, noMemory, error)),
+    load.settlers.reject(makeError('io-error', load.call.operation, dbPath, noMemory, error)),
   );
-  end(load, undefined);
+  endLoad(load, undefined);
 }
 
 /** Rejects what was not finished. */
-export function refuse(item: Item, reason: GiveUpReason, findings: Findings): void {
-  const { memory, observer } = findings;
-  const because = (operation: number) => reason(operationNames[operation] ?? '');
+export function refuse(item: Item, reason: GiveUpReason, queue: FileQueue): void {
   if (item.kind === 'batch') {
-    endBatch(item, new Map(item.settlers.map(({ operation }, index) => [index, because(operation)])), findings);
+    const failed = new Map(item.settlers.map(({ operation }, index) => [index, reason(operation)]));
+    endBatch(item, failed, false, queue);
     return;
   }
-  const error = because(item.call.operation);
-  if (item.kind === 'load') {
-    observer.endedLoad(item.trace, error);
-  } else {
-    giveBytesBack(item, false, memory);
-    observer.ended(item.watched, error);
-  }
-  end(item, error);
+  const error = reason(item.call.operation);
+  queue.observer.endedLoad(item.trace, error);
+  endLoad(item, error);
 }
 
-/** Of what crossed by itself: rejects it if it has failed, and tells who watches it. */
-function end({ kind, call, settlers, watchers }: LargeWrite | Load, error: SDS_PersistenceError | undefined): void {
+/** Rejects it if it has failed, and tells who watches it. */
+function endLoad({ call, settlers, watchers }: Load, error: SDS_PersistenceError | undefined): void {
   const { member, operation } = call;
   if (error === undefined) {
-    if (kind === 'load') member.loaded();
-    else member.succeeded(operation);
+    member.loaded();
   } else {
     member.failures++;
-    if (kind === 'load') member.failed(operation, error);
-    else writeFailed(member, operation, error);
+    member.failed(operation, error);
     settlers.reject(error);
   }
   const failures = error === undefined ? undefined : new Map([[member, error]]);

@@ -3,8 +3,13 @@
  * finished, and blocks the thread where that is asked for. It knows the worker's present thread, not its life.
  */
 
+import { types } from 'node:util';
+import { transfer } from 'comlink';
+import { cellTime } from '../../protocol/clock.ts';
 import { WANTED_BY_BLOCKED, WANTED_LATER, WANTED_NOW } from '../../protocol/control.ts';
+import { failureOf, reportedOf } from '../../protocol/errors.ts';
 import { accountForAtOnce } from '../../protocol/gc-pressure.ts';
+import type { Loaded } from '../../protocol/service.ts';
 import { later, soon } from '../../protocol/surroundings.ts';
 import { outsideOfCalls } from '../async-context.ts';
 import type { Channel } from '../channel/channel.ts';
@@ -13,10 +18,10 @@ import { isInTheMiddle } from '../observe/notes.ts';
 import { warnOfForeignWriter } from '../observe/warnings.ts';
 import type { Batch } from '../queue/batch.ts';
 import type { FileQueue, QueueHost } from '../queue/file-queue.ts';
+import { drop } from '../queue/found.ts';
 import { type Item, WORTH_SENDING } from '../queue/in-flight.ts';
-import { type LargeWrite, NO_SLOT } from '../queue/large-write.ts';
-import { blockUntil } from './blocking.ts';
-import { callLoad, callWrite } from './calls.ts';
+import type { LargeBytes } from '../queue/large-bytes.ts';
+import type { Load } from '../queue/load.ts';
 import type { WorkerLink } from './worker-link.ts';
 
 /** An arena that a flood has filled is exchanged after so much quiet. */
@@ -24,6 +29,7 @@ const SWOLLEN_FOR_MS = 5000;
 
 export class Dispatcher implements QueueHost {
   readonly memory: PendingMemory;
+  readonly commitPoints: Int32Array;
   /** The worker's thread; `undefined` once there will be none any more. */
   link: WorkerLink | undefined;
   /** True while the thread is blocked in here: then no message can arrive. */
@@ -51,20 +57,14 @@ export class Dispatcher implements QueueHost {
   /** `checkLife` replaces a worker that is gone, for a blocked thread, which hears of no exit. */
   constructor(pendingBytes: number, channel: Channel, checkLife: () => void) {
     this.#channel = channel;
+    this.commitPoints = channel.commitPoints;
     this.#checkLife = checkLife;
     this.memory = new PendingMemory(pendingBytes, (dropped) => this.#wake(dropped));
   }
 
-  get commitPoints(): Int32Array {
-    return this.#channel.commitPoints;
-  }
-
-  /** Whether all that was called is finished. */
   get idle(): boolean {
     return this.#toSend.length === 0 && this.#inFlight.every((queue) => queue.finished);
   }
-
-  // ---- sending --------------------------------------------------------------------------------
 
   /** At the end of the current job, so that what is called in it goes in one batch. */
   wantsToSend(queue: FileQueue): void {
@@ -153,28 +153,46 @@ export class Dispatcher implements QueueHost {
 
   reserve({ id }: FileQueue, item: Item): boolean {
     if (isInTheMiddle()) return false;
-    if (item.kind === 'batch') return this.#channel.push(id, item.number, item.firstSlab, item.watched.begunAt);
-    if (item.kind === 'write' && item.slot === NO_SLOT) item.slot = this.#channel.takeSlot() ?? NO_SLOT;
-    return item.kind === 'load' || item.slot !== NO_SLOT;
+    if (item.kind === 'load' || item.large !== undefined) return true;
+    return this.#channel.batches.push(id, item.number, item.firstSlab, cellTime(item.watched.begunAt));
   }
 
+  /** Without a link, what is to be sent is refused with all that is pending. */
   send(queue: FileQueue, item: Item): void {
-    if (item.kind === 'batch') this.#wasPushed(item);
-    else if (this.link === undefined)
-      return; // it is refused with all that is pending
-    else if (item.kind === 'write') {
-      const onFailure = (error: unknown) => {
-        queue.refuse(item, error);
-        this.pump();
-      };
-      callWrite(this.link, item, this.memory.blocks.takeDropped(), this.pump, onFailure);
-    } else {
-      callLoad(this.link, item, (loaded) => {
-        this.#settle(); // the writes before it
-        queue.answer(item, loaded);
-        this.pump();
-      });
-    }
+    if (item.kind === 'load') this.#callLoad(queue, item);
+    else if (item.large !== undefined) this.#callWrite(queue, item, item.large);
+    else this.#wasPushed(item);
+  }
+
+  #callLoad(queue: FileQueue, load: Load): void {
+    const { member, operation, key, clock } = load.call;
+    const ticket = { member: member.id, askedAt: cellTime(load.askedAt) };
+    const onAnswer = (loaded: Loaded) => {
+      this.#settle(); // the writes before it
+      queue.answer(load, loaded);
+      this.pump();
+    };
+    const onFailure = (error: unknown) => onAnswer({ failure: { code: 'io-error', cause: reportedOf(error) } });
+    this.link?.call((service) => service.load(ticket, operation, key, clock), onAnswer, onFailure, drop);
+  }
+
+  #callWrite(queue: FileQueue, batch: Batch, large: LargeBytes): void {
+    if (this.link === undefined) return;
+    const { number, firstSlab, watched } = batch;
+    const dropped = this.memory.blocks.takeDropped();
+    const ticket = { file: queue.id, number, firstSlab, askedAt: cellTime(watched.begunAt), dropped };
+    const { data, lost } = large;
+    const isShared = types.isSharedArrayBuffer(data.buffer);
+    const given = isShared ? data : lost === undefined ? transfer(data, [data.buffer]) : failureOf(lost);
+    const onFailure = (error: unknown) => {
+      queue.refuse(batch, error);
+      this.pump();
+    };
+    const onPosted = () => {
+      large.posted = true;
+    };
+    this.link.call((service) => service.write(ticket, given), this.pump, onFailure, undefined, onPosted);
+    large.parcelIsGone = !isShared && !large.mayGoDown;
   }
 
   #wasPushed(batch: Batch): void {
@@ -186,33 +204,21 @@ export class Dispatcher implements QueueHost {
     this.#ring();
   }
 
-  wasShared(): void {
+  wasShared(isMuch: boolean): void {
     if (!this.#channel.ring(false)) this.#wake(0);
-    if (this.#ending) this.#schedulePump(); // another listener of `beforeExit` has called
+    if (this.#ending || isMuch) this.#schedulePump(); // `beforeExit`: another listener of it has called
     // what nobody waits for is told of after a pause in the traffic
     if (!this.#channel.listen(this.#channel.progress, this.#progressed)) this.#schedulePump();
-  }
-
-  settleSoon(): void {
-    this.#schedulePump();
   }
 
   settleNow(): void {
     outsideOfCalls(this.#settle);
   }
 
-  takeOutcome(write: LargeWrite): number {
-    if (write.slot === NO_SLOT) return 0;
-    const outcome = this.#channel.giveBackSlot(write.slot);
-    write.slot = NO_SLOT;
-    return outcome;
-  }
-
   causeOf(file: number, number: number, settler: number, outcome: number): Error | undefined {
     return this.#channel.errorBoard.causeOf(file, number, settler, outcome);
   }
 
-  /** Somebody waits for a batch, which may be under way already. */
   waitedFor(): void {
     this.#waitedFor++;
     this.#atOnce = true;
@@ -250,13 +256,10 @@ export class Dispatcher implements QueueHost {
     this.pump();
   }
 
-  /** Nothing of a queue is pending any more. */
   forget(queue: FileQueue): void {
     this.#hasNothingToSend(queue);
     this.#hasNothingInFlight(queue);
   }
-
-  // ---- settling -------------------------------------------------------------------------------
 
   #settle = (): void => {
     forEach(this.#inFlight, this.#settleQueue);
@@ -274,7 +277,7 @@ export class Dispatcher implements QueueHost {
   updateReference(): void {
     const link = this.link;
     if (link === undefined) return;
-    const pending = this.#waitedFor > 0 || this.#toSend.length > 0 || link.hasCalls;
+    const pending = this.#waitedFor > 0 || this.#toSend.length > 0 || link.calls > 0;
     link.keepAlive(pending || (this.#ending && this.#inFlight.length > 0));
   }
 
@@ -285,8 +288,6 @@ export class Dispatcher implements QueueHost {
     this.#atOnce = true;
     this.pump();
   }
-
-  // ---- blocking -------------------------------------------------------------------------------
 
   /**
    * Blocks this thread, sending and settling as the worker proceeds, until a condition holds or there is no
@@ -304,7 +305,7 @@ export class Dispatcher implements QueueHost {
       return true;
     };
     try {
-      return outsideOfCalls(() => blockUntil(isDone, this.#channel, this.#checkLife, patienceMs, totalMs));
+      return outsideOfCalls(() => this.#channel.blockUntil(isDone, this.#checkLife, patienceMs, totalMs));
     } finally {
       this.blocked = wasBlocked;
       // the rest is heard of as usual

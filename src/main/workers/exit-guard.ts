@@ -75,7 +75,7 @@ export function guardExit(workers: readonly ReplaceableWorker[]): void {
   guard = {
     // nothing is left to do: as long as calls are under way their failures can still be told
     beforeExit() {
-      for (const worker of workers) worker.endWhenCommitted();
+      for (const { dispatcher } of workers) dispatcher.endWhenCommitted();
     },
     drain,
     exit() {
@@ -93,7 +93,7 @@ export function guardExit(workers: readonly ReplaceableWorker[]): void {
 
 /** Blocks until a worker has committed everything; also for calls made by later `exit` listeners. */
 export function drainAtExit(worker: ReplaceableWorker): void {
-  if (worker.idle || worker.drain(PATIENCE_MS)) return;
+  if (worker.dispatcher.idle || worker.drain(PATIENCE_MS)) return;
   const message = `the worker committed nothing for ${PATIENCE_MS} ms at exit; calls that were not acknowledged may be lost`;
   sayAtExit(message);
 }

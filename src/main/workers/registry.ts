@@ -11,9 +11,8 @@ import type { WorkerLink } from './worker-link.ts';
 interface Registration {
   member: Member;
   queue: FileQueue;
-  /** Who waits for the attach that is under way. */
+  /** Who waits for an attach. */
   onAttach: ((report: Report) => void)[];
-  attaching: boolean;
   onDetach: ((report: Report) => void) | undefined;
 }
 
@@ -25,23 +24,21 @@ export class Registry {
     return new Promise((resolve) => {
       let registration = this.#registrations.get(member.id);
       if (registration === undefined) {
-        registration = { member, queue, attaching: false, onAttach: [], onDetach: undefined };
+        registration = { member, queue, onAttach: [], onDetach: undefined };
         this.#registrations.set(member.id, registration);
       }
       registration.onAttach.push(resolve);
-      if (!registration.attaching) this.#sendAttach(link, registration);
+      this.#sendAttach(link, registration);
     });
   }
 
   #sendAttach(link: WorkerLink, registration: Registration): void {
-    registration.attaching = true;
     const message = messageOf(registration);
     const { Password } = registration.member.settings;
     const port = Password === undefined ? undefined : passwordAnswers(Password);
     link.call(
       (service) => (port === undefined ? service.attach(message) : service.attach(message, transfer(port, [port]))),
       (report) => {
-        registration.attaching = false;
         if (report.error === undefined) registration.member.wasOpened = true;
         for (const settle of registration.onAttach.splice(0)) settle(report);
       },

@@ -16,30 +16,23 @@ import { Dispatcher } from './dispatcher.ts';
 import { lostReport, Registry } from './registry.ts';
 import { Restarts } from './restarts.ts';
 import type { EngineKind } from './start-worker.ts';
-import { type LinkOwner, WorkerLink } from './worker-link.ts';
+import { WorkerLink } from './worker-link.ts';
+import type { pool } from './worker-pool.ts';
 
 const NO_THREAD = 'there is no worker thread, and none could be started; nothing was stored';
 const MEMORY_LOST = 'the worker thread was lost, and this database, kept in memory, with it';
 
 const ENDS_THREADS = 'worker threads ended again and again while they were at the work of this file';
 
-/** What a worker needs of the others. */
-export interface Pool {
-  /** A thread of another worker, of the same kind, that can serve this one besides. */
-  hostFor(worker: ReplaceableWorker): WorkerLink | undefined;
-  /** Nothing new goes to a worker that was given up, or to a queue: its providers have been told. */
-  forget(given: ReplaceableWorker | FileQueue): void;
-}
-
-export class ReplaceableWorker implements LinkOwner {
+export class ReplaceableWorker {
   readonly kind: EngineKind;
   readonly channel = new Channel();
-  readonly #dispatcher: Dispatcher;
+  readonly dispatcher: Dispatcher;
   readonly #registry = new Registry();
   readonly #restarts = new Restarts();
   readonly #queues = new Set<FileQueue>();
   readonly #freeFileIds: number[] = [];
-  readonly #pool: Pool;
+  readonly #pool: typeof pool;
   #nextFileId = 0;
   /** How many threads were lost, and why there will be no other one, if so. */
   #lost = 0;
@@ -47,12 +40,12 @@ export class ReplaceableWorker implements LinkOwner {
   #isRecovering = false;
 
   /** Without a thread, if none can be started: see `lost`. */
-  constructor(kind: EngineKind, pendingBytes: number, pool: Pool) {
+  constructor(kind: EngineKind, pendingBytes: number, others: typeof pool) {
     this.kind = kind;
-    this.#pool = pool;
-    this.#dispatcher = new Dispatcher(pendingBytes, this.channel, () => this.#checkLife());
+    this.#pool = others;
+    this.dispatcher = new Dispatcher(pendingBytes, this.channel, () => this.#checkLife());
     this.#lostReason = this.#start();
-    this.#dispatcher.updateReference(); // as long as it serves no file, it keeps nothing alive
+    this.dispatcher.updateReference(); // as long as it serves no file, it keeps nothing alive
   }
 
   get lost(): boolean {
@@ -76,7 +69,7 @@ export class ReplaceableWorker implements LinkOwner {
   }
 
   get #link(): WorkerLink | undefined {
-    return this.#dispatcher.link;
+    return this.dispatcher.link;
   }
 
   get fileCount(): number {
@@ -85,7 +78,7 @@ export class ReplaceableWorker implements LinkOwner {
 
   get figures(): SDS_Statistics['Worker'] {
     const { checkpoints, checkpointMicroseconds } = this.channel;
-    const { pendingBytes, arena, blocks } = this.#dispatcher.memory;
+    const { pendingBytes, arena, blocks } = this.dispatcher.memory;
     return {
       Restarts: this.#lost,
       Checkpoints: checkpoints,
@@ -95,15 +88,13 @@ export class ReplaceableWorker implements LinkOwner {
     };
   }
 
-  // ---- files and providers ------------------------------------------------------------------
-
   openFile(location: Location): FileQueue {
     const { path: dbPath } = location;
     const id = this.#freeFileIds.pop() ?? this.#nextFileId++;
     if (id >= MAX_FILES) {
       throw makeError('open-failed', 'open', dbPath, `this worker has ${MAX_FILES} files open already`);
     }
-    const queue = new FileQueue(id, this.#dispatcher, location);
+    const queue = new FileQueue(id, this.dispatcher, location);
     this.#queues.add(queue);
     if (this.lost) this.#giveUpQueue(queue, this.#lostReason, NO_THREAD);
     return queue;
@@ -130,19 +121,11 @@ export class ReplaceableWorker implements LinkOwner {
     return report;
   }
 
-  // ---- blocking, and the end of the process ----------------------------------------------------
-
-  /** Blocks until a condition holds: see `Dispatcher.block`. */
-  block(until: () => boolean, patienceMs: number, totalMs?: number): boolean {
-    return this.#dispatcher.block(until, patienceMs, totalMs);
-  }
-
   /** Blocks until all that was called on any file is committed; false if nothing was for so long. */
   drain(patienceMs: number): boolean {
-    return this.block(() => [...this.#queues].every((queue) => queue.finished), patienceMs);
+    return this.dispatcher.block(() => [...this.#queues].every((queue) => queue.finished), patienceMs);
   }
 
-  /** See `FileQueue.postRest`. */
   postRest(): void {
     for (const queue of this.#queues) queue.postRest();
   }
@@ -151,39 +134,19 @@ export class ReplaceableWorker implements LinkOwner {
   retire(patienceMs: number): void {
     if (this.#link === undefined || !this.channel.booted) return;
     this.#link.call((service) => service.retire());
-    this.block(() => this.channel.retired, patienceMs);
-  }
-
-  /** Hurries what nobody waits for; keeps the process alive meanwhile. */
-  endWhenCommitted(): void {
-    this.#dispatcher.endWhenCommitted();
-  }
-
-  /** Whether all that was called is finished. */
-  get idle(): boolean {
-    return this.#dispatcher.idle;
+    this.dispatcher.block(() => this.channel.retired, patienceMs);
   }
 
   /** Ends its thread, which has no file; there will be no other one. */
   end(): void {
     log('a worker without files ends');
     this.#link?.depart();
-    this.#dispatcher.end();
-  }
-
-  // ---- the worker's life ------------------------------------------------------------------------
-
-  onAnswered(): void {
-    this.#dispatcher.updateReference();
-  }
-
-  onEnd(reason: unknown): void {
-    this.#recover(reason);
+    this.dispatcher.end();
   }
 
   #checkLife(): void {
     const end = this.#link?.checkLife();
-    if (end !== undefined) this.#recover(end);
+    if (end !== undefined) this.recover(end);
   }
 
   /** Starts a thread; returns why that failed, if so. */
@@ -191,7 +154,7 @@ export class ReplaceableWorker implements LinkOwner {
     log('a worker starts');
     this.#restarts.started(this.channel.progress);
     try {
-      this.#dispatcher.link = WorkerLink.start(this.kind, this.#dispatcher.memory.arena.buffer, this);
+      this.dispatcher.link = WorkerLink.start(this.kind, this.dispatcher.memory.arena.buffer, this);
       return undefined;
     } catch (error) {
       return error;
@@ -203,12 +166,12 @@ export class ReplaceableWorker implements LinkOwner {
     const host = this.#pool.hostFor(this);
     if (host === undefined) return false;
     log('a worker serves the files of another one, for which there is no thread');
-    this.#dispatcher.link = host.serveAlso(this.#dispatcher.memory.arena.buffer, this);
+    this.dispatcher.link = host.serveAlso(this.dispatcher.memory.arena.buffer, this);
     return true;
   }
 
   /** Goes on in another thread, and gives it all that the lost one left undone; perhaps not in one of its own. */
-  #recover(reason: unknown): void {
+  recover(reason: unknown): void {
     const lost = this.#link;
     if (lost === undefined || this.#isRecovering) return;
     this.#isRecovering = true;
@@ -216,7 +179,7 @@ export class ReplaceableWorker implements LinkOwner {
     this.#lost++;
     // Node tells of a new thread within its constructor: who hears of it and calls is served once all is in place
     inTheMiddle(() => this.#replace(lost, reason));
-    if (!this.lost) this.#dispatcher.startAgain();
+    if (!this.lost) this.dispatcher.startAgain();
   }
 
   #replace(lost: WorkerLink, reason: unknown): void {
@@ -255,7 +218,7 @@ export class ReplaceableWorker implements LinkOwner {
   }
 
   #giveUp(reason: unknown): void {
-    this.#dispatcher.link = undefined;
+    this.dispatcher.link = undefined;
     this.#lostReason = reason;
     this.#pool.forget(this);
     for (const queue of this.#queues) {
@@ -266,6 +229,6 @@ export class ReplaceableWorker implements LinkOwner {
 
   #giveUpQueue(queue: FileQueue, reason: unknown, detail: string): void {
     queue.giveUp((call) => makeError('worker-lost', call, queue.dbPath, detail, reason));
-    this.#dispatcher.forget(queue);
+    this.dispatcher.forget(queue);
   }
 }

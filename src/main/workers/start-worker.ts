@@ -1,8 +1,5 @@
 /** Starts a worker thread from the code that travels inside this file. */
 import { type ResourceLimits, Worker, type WorkerOptions, workerData } from 'node:worker_threads';
-// the bundled src/worker/postgresql/entry.ts and src/worker/sqlite/entry.ts, put here by the build
-import codeOf from 'virtual:rarely-used-code';
-import workerCode from 'virtual:worker-code';
 import { OWNER, type SharedMemory } from '../../protocol/control.ts';
 import { outsideOfCalls } from '../async-context.ts';
 
@@ -15,12 +12,10 @@ export type EngineKind = 'sqlite' | 'postgresql';
  */
 const resourceLimits = { maxYoungGenerationSizeMb: 8 };
 
-/** Starting from source text works in any bundle, archive or single executable: no file is looked up. */
-export function startWorker(kind: EngineKind, shared: SharedMemory): Worker {
-  return startThread(kind === 'sqlite' ? workerCode() : codeOf('postgresql'), 'sds-persistence', shared);
-}
-
-/** A thread belongs to no call, nor do its events. */
+/**
+ * From source text, which works in any bundle, archive or single executable: no file is looked up. A thread belongs to
+ * no call, nor do its events.
+ */
 export function startThread(
   code: string,
   name: string,

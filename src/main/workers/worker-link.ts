@@ -1,7 +1,6 @@
 /**
  * What one thread does for one worker, and the Comlink calls to it. Comlink's promises never
- * settle once their worker is gone: then `onEnd` is told, and nothing of this link is heard any more.
- * `onAnswered` is told after each answer: the process may have nothing left to wait for.
+ * settle once their worker is gone: then its owner recovers, and nothing of this link is heard any more.
  */
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import { type Endpoint, type Remote, releaseProxy, transfer, wrap } from 'comlink';
@@ -11,18 +10,12 @@ import { performance } from '../../protocol/surroundings.ts';
 import { outsideOfCalls } from '../async-context.ts';
 import type { Channel } from '../channel/channel.ts';
 import { inTheMiddle } from '../observe/notes.ts';
+import type { ReplaceableWorker } from './replaceable-worker.ts';
 import type { EngineKind } from './start-worker.ts';
 import { WorkerThread } from './worker-thread.ts';
 
 /** A worker that did not start within this is taken for lost by a blocked thread, which hears of no exit. */
 const START_PATIENCE_MS = 30_000;
-
-/** Who is told of a link. */
-export interface LinkOwner {
-  readonly channel: Channel;
-  onEnd(reason: unknown): void;
-  onAnswered(): void;
-}
 
 export class WorkerLink {
   /** Whether the thread was started for another worker. */
@@ -31,23 +24,23 @@ export class WorkerLink {
   readonly #thread: WorkerThread;
   readonly #port: Worker | MessagePort;
   readonly #service: Remote<WorkerService>;
-  readonly #owner: LinkOwner;
+  readonly #owner: ReplaceableWorker;
   readonly #startedAt = performance.now();
   #over = false;
   #referenced = true;
-  /** Calls that are not answered. */
-  #calls = 0;
+  /** That are not answered. */
+  calls = 0;
   /** Told that the call under way is posted. */
   #onPosted: (() => void) | undefined;
 
   /** In a thread of its own. @throws what Node throws where none can be started */
-  static start(kind: EngineKind, arena: SharedArrayBuffer, owner: LinkOwner): WorkerLink {
+  static start(kind: EngineKind, arena: SharedArrayBuffer, owner: ReplaceableWorker): WorkerLink {
     owner.channel.reset();
     const thread = new WorkerThread(kind, owner.channel.sharedWith(arena));
     return new WorkerLink(thread, thread.worker, owner);
   }
 
-  private constructor(thread: WorkerThread, port: Worker | MessagePort, owner: LinkOwner) {
+  private constructor(thread: WorkerThread, port: Worker | MessagePort, owner: ReplaceableWorker) {
     this.#thread = thread;
     this.#port = port;
     this.isGuest = port !== thread.worker;
@@ -69,7 +62,7 @@ export class WorkerLink {
   }
 
   /** In the thread of this link, besides. */
-  serveAlso(arena: SharedArrayBuffer, owner: LinkOwner): WorkerLink {
+  serveAlso(arena: SharedArrayBuffer, owner: ReplaceableWorker): WorkerLink {
     owner.channel.reset();
     const { port1, port2 } = new MessageChannel();
     const shared = owner.channel.sharedWith(arena);
@@ -93,7 +86,7 @@ export class WorkerLink {
     onPosted?: () => void,
   ): void {
     if (this.#over) return;
-    this.#calls++;
+    this.calls++;
     this.keepAlive(true);
     const post = () => {
       const outer = this.#onPosted; // a hook may call within another call
@@ -114,15 +107,11 @@ export class WorkerLink {
         tell = () => onFailure(error);
       }
       if (this.#over) return; // all that a lost worker left unanswered is asked again
-      this.#calls--;
+      this.calls--;
       tell();
-      this.#owner.onAnswered();
+      this.#owner.dispatcher.updateReference(); // the process may have nothing left to wait for
     };
     outsideOfCalls(() => inTheMiddle(() => void callAndTell()));
-  }
-
-  get hasCalls(): boolean {
-    return this.#calls > 0;
   }
 
   keepAlive(wanted: boolean): void {
@@ -167,11 +156,10 @@ export class WorkerLink {
     return !this.isGuest && this.#thread.served.size > 1;
   }
 
-  /** Told by the thread. */
   ended(reason: unknown): void {
     if (this.#over) return;
     this.#isOver();
-    this.#owner.onEnd(reason);
+    this.#owner.recover(reason);
   }
 
   /** Comlink keeps what a proxy speaks to until the proxy is garbage: it would never be, since that leads back to it. */

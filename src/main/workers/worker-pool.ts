@@ -9,8 +9,9 @@ import { later, performance } from '../../protocol/surroundings.ts';
 import type { Location } from '../location.ts';
 import type { FileQueue } from '../queue/file-queue.ts';
 import { guardExit } from './exit-guard.ts';
-import { type Pool, ReplaceableWorker } from './replaceable-worker.ts';
+import { ReplaceableWorker } from './replaceable-worker.ts';
 import type { EngineKind } from './start-worker.ts';
+import type { WorkerLink } from './worker-link.ts';
 
 /** A thread without files ends after so long: starting one takes some 30 ms. */
 const QUIET_MS = 3000;
@@ -52,7 +53,6 @@ export function openFile(location: Location, maxPendingBytes: number): OpenFile 
   return file;
 }
 
-/** Called when a provider of a file is gone. */
 export function releaseFile({ queue, worker }: OpenFile): void {
   if (queue.members.size > 0) return; // there is another provider on the file
   const { key } = queue.location;
@@ -104,8 +104,10 @@ function addWorker(kind: EngineKind, maxPendingBytes: number): ReplaceableWorker
   return worker;
 }
 
-const pool: Pool = {
-  hostFor(guest) {
+/** What a worker needs of the others. */
+export const pool = {
+  /** A thread of another worker, of the same kind, that can serve this one besides. */
+  hostFor(guest: ReplaceableWorker): WorkerLink | undefined {
     // a copy: one that turns out to be lost is taken out
     for (const worker of [...workers]) {
       const thread = worker !== guest && worker.kind === guest.kind ? worker.ownThread : undefined;
@@ -114,7 +116,8 @@ const pool: Pool = {
     return undefined;
   },
 
-  forget(given) {
+  /** Nothing new goes to a worker that was given up, or to a queue: its providers have been told. */
+  forget(given: ReplaceableWorker | FileQueue): void {
     const at = workers.indexOf(given as ReplaceableWorker);
     if (at >= 0) workers.splice(at, 1);
     guardExit(workers);

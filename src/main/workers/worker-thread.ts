@@ -5,15 +5,13 @@
 
 import { existsSync, readdirSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
+// the bundled src/worker/postgresql/entry.ts and src/worker/sqlite/entry.ts, put here by the build
+import codeOf from 'virtual:rarely-used-code';
+import workerCode from 'virtual:worker-code';
 import type { SharedMemory } from '../../protocol/control.ts';
 import type { Channel } from '../channel/channel.ts';
-import { type EngineKind, startWorker } from './start-worker.ts';
-
-/** What is told of its end. */
-interface Served {
-  readonly channel: Channel;
-  ended(reason: unknown): void;
-}
+import { type EngineKind, startThread } from './start-worker.ts';
+import type { WorkerLink } from './worker-link.ts';
 
 /**
  * Node has begun a thread when its constructor returns, and knows the times of its event loop. Deno does not know them; Bun
@@ -46,7 +44,7 @@ function lives(thread: string): boolean | undefined {
 export class WorkerThread {
   readonly worker: Worker;
   /** Who has started it comes first. */
-  readonly served = new Set<Served>();
+  readonly served = new Set<WorkerLink>();
   /** The threads that began with it: it is one of them, and says which one as soon as its code runs. */
   readonly #begun: readonly string[];
   #online = false;
@@ -56,7 +54,7 @@ export class WorkerThread {
   /** @throws what Node throws where no thread can be started */
   constructor(kind: EngineKind, shared: SharedMemory) {
     const before = new Set(listThreads());
-    const worker = startWorker(kind, shared);
+    const worker = startThread(kind === 'sqlite' ? workerCode() : codeOf('postgresql'), 'sds-persistence', shared);
     this.#begun = listThreads().filter((thread) => !before.has(thread));
     this.worker = worker;
     worker.once('online', () => {

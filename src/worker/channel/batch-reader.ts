@@ -1,7 +1,6 @@
 /** Reads the writes of one or several batches where they lie, in the slabs of the arena, without an object for each. */
 import type { Arena } from '../../protocol/arena.ts';
 import {
-  APPEND_PATCH,
   ENTRY_ACKNOWLEDGED,
   ENTRY_CLOCK,
   ENTRY_COLLIDED,
@@ -18,9 +17,9 @@ import {
   OUTCOME_OPEN,
   operationOf,
   outcomeOf,
+  type WriteOperation,
   withFlags,
   withOutcome,
-  withoutFlags,
 } from '../../protocol/entries.ts';
 import { errorCodes } from '../../protocol/errors.ts';
 import {
@@ -36,31 +35,24 @@ import { noteSnapshot, refusePrune } from '../behind-a-snapshot.ts';
 import { noteFailure, refuseRelease } from '../behind-a-value.ts';
 import { type Caller, EngineError, type Writes } from '../engine.ts';
 import { refuseFalseValue } from '../verify-value.ts';
-
-const nobody: Caller = {
-  storeId: '',
-  verifyValues: false,
-  full: false,
-  busyTimeoutMs: 0,
-  exclusive: true,
-  owned: false,
-  snapshotFailure: undefined,
-};
+import type { LargeBytes } from './large-bytes.ts';
 
 export class BatchReader implements Writes {
   /** Start of the call's entry in the arena. */
   at = 0;
-  operation = 0;
+  operation: WriteOperation = 'appendPatch';
   #flags = 0;
   #outcome = OUTCOME_OPEN;
   settler = 0;
   clock = 0;
-  caller: Caller = nobody;
+  caller!: Caller;
 
   readonly #arena: Arena;
   /** The first slab of each batch; of several batches, each has just that one. */
   readonly #firstSlabs: readonly number[];
   readonly #callers: ReadonlyMap<number, Caller>;
+  /** Those of the only call, if they are not in the arena. */
+  readonly #large: LargeBytes | undefined;
   /** Only the calls of this promise, or all. */
   #only: number | 'all' = 'all';
   /** Whether calls with an outcome are read as well. */
@@ -75,10 +67,11 @@ export class BatchReader implements Writes {
   #dataLength = 0;
   #callerId = -1;
 
-  constructor(arena: Arena, firstSlabs: readonly number[], callers: ReadonlyMap<number, Caller>) {
+  constructor(arena: Arena, firstSlabs: readonly number[], callers: ReadonlyMap<number, Caller>, large?: LargeBytes) {
     this.#arena = arena;
     this.#firstSlabs = firstSlabs;
     this.#callers = callers;
+    this.#large = large;
   }
 
   /** Starts over: at all calls without an outcome, or those of one promise. */
@@ -92,6 +85,7 @@ export class BatchReader implements Writes {
 
   /** The same, to carry them out; `next` throws at one that must not be. */
   attempt(only: number | 'all' = 'all'): this {
+    if (this.#large?.lost !== undefined) throw this.#large.lost;
     if (this.#firstSlabs.some((slab) => this.#hasFlag(slab, BATCH_COLLIDED))) this.#unmark(only);
     this.rewind(only);
     this.#carriesOut = true;
@@ -171,7 +165,7 @@ export class BatchReader implements Writes {
         if (caller === undefined) throw new Error(`there is no provider ${callerId}`); // a fault of this program
         this.caller = caller;
       }
-      if (this.#carriesOut && this.operation !== APPEND_PATCH) {
+      if (this.#carriesOut && this.operation !== 'appendPatch') {
         noteSnapshot(this.operation, this.caller, undefined);
         if (this.#flags & ENTRY_NEEDS_SNAPSHOT) refusePrune(this.caller);
         if (this.caller.unsavedValues !== undefined) refuseRelease(this);
@@ -195,8 +189,9 @@ export class BatchReader implements Writes {
     return this.#arena.bytes.toString('utf8', start, start + this.#keyLength);
   }
 
-  /** A view of the arena. */
+  /** A view of the arena, where they are not large. */
   get data(): Uint8Array {
+    if (this.#large !== undefined) return this.#large.data;
     return new Uint8Array(this.#arena.buffer, this.at + ENTRY_HEADER + this.#keyLength, this.#dataLength);
   }
 
@@ -205,10 +200,9 @@ export class BatchReader implements Writes {
     if (outcomeOf(this.#arena.cell(this.at >> 2)) === OUTCOME_OPEN) this.#setOutcome(outcome);
   }
 
-  /** A mark goes with the attempt that has set it. */
   #setOutcome(outcome: number): void {
     const cell = this.at >> 2;
-    this.#arena.cells[cell] = withOutcome(withoutFlags(this.#arena.cell(cell), ENTRY_COLLIDED), outcome);
+    this.#arena.cells[cell] = withOutcome(this.#arena.cell(cell), outcome);
   }
 
   /** All batches are looked through then: it is rare. */

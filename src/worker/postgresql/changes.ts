@@ -1,17 +1,5 @@
 /** What a transaction is to do: the writes of its calls, sorted by what few statements can carry out together. */
 import { seenOf, snapshotNumber } from '../../protocol/compaction.ts';
-import {
-  APPEND_PATCH,
-  COMPACT_STORE,
-  PRUNE_PATCHES,
-  RELEASE_VALUE,
-  REMOVE_RECORD,
-  REMOVE_RECORDS,
-  REMOVE_STORE,
-  SAVE_RECORD,
-  SAVE_SNAPSHOT,
-  SAVE_VALUE,
-} from '../../protocol/entries.ts';
 import type { Caller, Writes } from '../engine.ts';
 import { isLarge } from './chunks.ts';
 import type { Compaction } from './compaction.ts';
@@ -59,7 +47,7 @@ export class Changes {
   #add(writes: Writes, store: string): void {
     const { patches, snapshots, records } = this.#section;
     switch (writes.operation) {
-      case APPEND_PATCH: {
+      case 'appendPatch': {
         let last = patches.at(-1);
         if (!(last instanceof PackedPatches)) {
           last = new PackedPatches();
@@ -68,7 +56,7 @@ export class Changes {
         last.add(store, writes.clock, writes.data, writes.at, writes.keepsBoth);
         return;
       }
-      case PRUNE_PATCHES: {
+      case 'prunePatches': {
         let last = patches.at(-1);
         if (!(last instanceof Map)) {
           last = new Map();
@@ -77,29 +65,29 @@ export class Changes {
         last.set(store, Math.max(writes.clock, last.get(store) ?? Number.NEGATIVE_INFINITY));
         return;
       }
-      case SAVE_SNAPSHOT:
+      case 'saveSnapshot':
         snapshots.set(store, { clock: writes.clock, data: viewOf(writes.data) });
         return;
-      case COMPACT_STORE: {
+      case 'compactStore': {
         const { clock, at } = writes;
         const seen = seenOf(writes.key);
         const snapshot = { clock: snapshotNumber(clock, seen), data: viewOf(writes.data) };
         this.#end({ store, clock, snapshot, seen, at });
         return;
       }
-      case REMOVE_STORE:
+      case 'removeStore':
         this.#end({ removed: store });
         return;
-      case SAVE_RECORD:
+      case 'saveRecord':
         records.save(store, writes.key, viewOf(writes.data));
         return;
-      case REMOVE_RECORD:
+      case 'removeRecord':
         records.remove(store, writes.key);
         return;
-      case REMOVE_RECORDS:
+      case 'removeRecords':
         records.removeAll(store, writes.key);
         return;
-      case SAVE_VALUE: {
+      case 'saveValue': {
         const { key, data } = writes;
         const hash = this.#stored(key);
         // larger ones than a batch holds come alone
@@ -107,11 +95,9 @@ export class Changes {
         else this.values.save(hash, viewOf(data));
         return;
       }
-      case RELEASE_VALUE:
+      case 'releaseValue':
         this.values.release(this.#stored(writes.key));
         return;
-      default:
-        throw new Error(`there is no operation ${writes.operation}`);
     }
   }
 

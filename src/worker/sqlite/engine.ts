@@ -102,8 +102,6 @@ export class SqliteEngine implements Engine {
     Atomics.store(this.#control, FOREIGN_WRITER, this.#name.file + 1);
   }
 
-  // ---- loads --------------------------------------------------------------------------------------
-
   loadSnapshot({ storeId }: Caller): Uint8Array | undefined {
     return this.#read(({ statements }) =>
       bytesOf(statements.first('SELECT data FROM snapshots WHERE store_id = ?', storeId)),
@@ -178,8 +176,6 @@ export class SqliteEngine implements Engine {
     }
   }
 
-  // ---- trouble ----------------------------------------------------------------------------------
-
   /** A file that was taken away: writing on would acknowledge what nobody can read again. */
   #comeBackToFile(): void {
     const found = this.#connection?.opened.whereIsFile() ?? 'there';
@@ -220,8 +216,6 @@ export class SqliteEngine implements Engine {
       // the connection is in doubt already, and the failure that led here is the one that is reported
     }
   }
-
-  // ---- beside the calls ---------------------------------------------------------------------------
 
   pause(): void {
     this.#connection?.wal?.checkpointInPause();

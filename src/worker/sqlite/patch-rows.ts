@@ -71,11 +71,7 @@ export class PatchRows {
   #latest: RowsOfStore | undefined;
   /** Rows of several stores, while they are taken out. */
   readonly #mixed = new Rows();
-  #count = 0;
-
-  get count(): number {
-    return this.#count;
-  }
+  count = 0;
 
   /** The stores of which there are or were rows: each has its place in the index. */
   get stores(): number {
@@ -83,7 +79,7 @@ export class PatchRows {
   }
 
   get isFull(): boolean {
-    return this.#count >= MOST_ROWS;
+    return this.count >= MOST_ROWS;
   }
 
   /** Adds a row; inserts the rows of its store once they fill a statement. */
@@ -91,11 +87,11 @@ export class PatchRows {
     let rows = this.#latest;
     if (rows === undefined || rows.storeId !== storeId) rows = this.#turnTo(storeId);
     rows.add(storeId, clock, data, entry);
-    this.#count++;
+    this.count++;
     if (!rows.isFull) return;
     insert(rows);
     rows.clear();
-    this.#count -= ROWS_A_STATEMENT;
+    this.count -= ROWS_A_STATEMENT;
   }
 
   #turnTo(storeId: string): RowsOfStore {
@@ -135,7 +131,7 @@ export class PatchRows {
     }
     this.#used.length = 0;
     this.#latest = undefined;
-    this.#count = 0;
+    this.count = 0;
     if (this.#stores.size > MOST_STORES) this.#stores = new Map();
   }
 }

@@ -11,8 +11,9 @@ export class PatchWriter {
   readonly #statements: Statements;
   readonly #rows = new PatchRows();
   /** Entries of patches that are lost, since their number is taken by other bytes. */
-  #collided: number[] = [];
-  #places = 0;
+  collided: number[] = [];
+  /** The places of the index where rows were inserted: each is a page that the commit writes. */
+  places = 0;
   /** Highest number of a store within this transaction, for stores that keep both on a collision. */
   #highest = new Map<string, number>();
 
@@ -36,26 +37,17 @@ export class PatchWriter {
     this.#highest.delete(storeId);
   }
 
-  /** The places of the index where rows were inserted: each is a page that the commit writes. */
-  get places(): number {
-    return this.#places;
-  }
-
-  get collided(): readonly number[] {
-    return this.#collided;
-  }
-
   clear(): void {
-    this.#places = 0;
+    this.places = 0;
     this.#rows.clear();
-    if (this.#collided.length > 0) this.#collided = [];
+    if (this.collided.length > 0) this.collided = [];
     if (this.#highest.size > 0) this.#highest = new Map();
   }
 
   /** Inserts the gathered rows. */
   insert(): void {
     if (this.#rows.count === 0) return;
-    this.#places += this.#rows.stores;
+    this.places += this.#rows.stores;
     this.#rows.drain(this.#insertRows);
   }
 
@@ -81,14 +73,14 @@ export class PatchWriter {
     this.insert();
     const sql = 'INSERT OR IGNORE INTO patches (data, store_id, clock) SELECT ?, ?, ? WHERE ?';
     if (this.#statements.write(sql, data, storeId, clock) === 1) return;
-    if (!this.#isStored(storeId, clock, data)) this.#collided.push(at);
+    if (!this.#isStored(storeId, clock, data)) this.collided.push(at);
   }
 
   /** Some numbers were taken: by the same bytes (then all is well) or by others (then a patch is lost). */
   #findCollided({ values, entries }: Rows, first: number, count: number): void {
     for (let row = first; row < first + count; row++) {
       const [storeId, clock, data] = values.slice(row * 3, row * 3 + 3) as [string, number, Uint8Array];
-      if (!this.#isStored(storeId, clock, data)) this.#collided.push(entries[row] ?? 0);
+      if (!this.#isStored(storeId, clock, data)) this.collided.push(entries[row] ?? 0);
     }
   }
 

@@ -1,17 +1,5 @@
 /** What each call does to the tables. */
 import { seenOf, snapshotNumber } from '../../protocol/compaction.ts';
-import {
-  APPEND_PATCH,
-  COMPACT_STORE,
-  PRUNE_PATCHES,
-  RELEASE_VALUE,
-  REMOVE_RECORD,
-  REMOVE_RECORDS,
-  REMOVE_STORE,
-  SAVE_RECORD,
-  SAVE_SNAPSHOT,
-  SAVE_VALUE,
-} from '../../protocol/entries.ts';
 import type { Writes } from '../engine.ts';
 import type { PatchWriter } from './patch-writer.ts';
 import type { Records } from './records.ts';
@@ -31,34 +19,34 @@ export interface Tables {
 export function perform(call: Writes, { statements, writer, records }: Tables): number {
   const { clock } = call;
   const { storeId } = call.caller;
-  if (call.operation === APPEND_PATCH) {
+  if (call.operation === 'appendPatch') {
     const { data } = call;
     writer.add(storeId, clock, data, call.at, call.keepsBoth);
     return data.byteLength + ROW_BYTES + 2 * storeId.length; // it is stored in the table and in the index
   }
   writer.insert();
   switch (call.operation) {
-    case SAVE_SNAPSHOT: {
+    case 'saveSnapshot': {
       const { data } = call;
       saveSnapshot(storeId, data, clock, statements);
       return data.byteLength;
     }
-    case PRUNE_PATCHES:
+    case 'prunePatches':
       writer.pruned(storeId);
       return ROW_BYTES * statements.run('DELETE FROM patches WHERE store_id = ? AND clock < ?', storeId, clock);
-    case SAVE_VALUE: {
+    case 'saveValue': {
       const { data, key } = call;
       if (statements.run('UPDATE blobs SET ref_count = ref_count + 1 WHERE hash = ?', key) > 0) return ROW_BYTES;
       statements.write('INSERT INTO blobs (data, hash, ref_count) SELECT ?, ?, 1 WHERE ?', data, key);
       return data.byteLength + ROW_BYTES;
     }
-    case RELEASE_VALUE: {
+    case 'releaseValue': {
       const { key } = call;
       statements.run('UPDATE blobs SET ref_count = ref_count - 1 WHERE hash = ?', key);
       statements.run('DELETE FROM blobs WHERE hash = ? AND ref_count <= 0', key);
       return ROW_BYTES;
     }
-    case COMPACT_STORE: {
+    case 'compactStore': {
       const { at, data } = call;
       const seen = seenOf(call.key);
       if (!isAsSeen(storeId, clock, seen, statements)) {
@@ -70,19 +58,17 @@ export function perform(call: Writes, { statements, writer, records }: Tables): 
       const rows = statements.run('DELETE FROM patches WHERE store_id = ? AND clock <= ?', storeId, clock);
       return data.byteLength + ROW_BYTES * rows;
     }
-    case REMOVE_STORE:
+    case 'removeStore':
       writer.pruned(storeId);
       return ROW_BYTES * removeStore(storeId, statements, records);
-    case SAVE_RECORD: {
+    case 'saveRecord': {
       const { data, key } = call;
       records.save(storeId, key, data);
       return data.byteLength + ROW_BYTES + 2 * (storeId.length + key.length);
     }
-    case REMOVE_RECORD:
+    case 'removeRecord':
       return ROW_BYTES * records.remove(storeId, call.key);
-    case REMOVE_RECORDS:
+    case 'removeRecords':
       return ROW_BYTES * records.removeAll(storeId, call.key);
-    default:
-      throw new Error(`there is no operation ${call.operation}`);
   }
 }

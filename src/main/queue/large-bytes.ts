@@ -1,0 +1,56 @@
+/** Bytes that are too long to be gathered: they cross beside the batch of their write, through Comlink. */
+
+import { types } from 'node:util';
+import type { SDS_PersistenceError } from '../../protocol/errors.ts';
+import type { Parcel } from '../../protocol/parcel.ts';
+import type { Bytes } from '../../protocol/service.ts';
+import type { BlockPool } from '../memory/block-pool.ts';
+import { takeOver } from '../transfer.ts';
+import { bufferOf, startOf } from '../view.ts';
+
+export class LargeBytes {
+  readonly data: Bytes;
+  /** Whether the worker will hear of them. */
+  posted = false;
+  /** Why no worker can be given them, if so: the write fails in its place, and calls behind it are carried out after that. */
+  lost: SDS_PersistenceError | undefined;
+  /** Whether a parcel went to a worker: its port does not tell. */
+  parcelIsGone = false;
+  readonly #blocks: BlockPool;
+
+  /** @throws where there is no memory for a copy */
+  constructor(data: Uint8Array | Parcel, length: number, handedOver: boolean, blocks: BlockPool) {
+    this.#blocks = blocks;
+    this.data = bytesFor(data, length, handedOver, blocks);
+  }
+
+  /** Whether they would be lost with their worker. */
+  get mayGoDown(): boolean {
+    return types.isArrayBuffer(this.data.buffer);
+  }
+
+  /** Whether they were handed over to a worker: if that one is lost, so are they. */
+  get isGone(): boolean {
+    const { buffer } = this.data;
+    return types.isArrayBuffer(buffer) ? buffer.detached : this.parcelIsGone;
+  }
+
+  /** A worker may still be looking at what it has not finished. */
+  giveBack(finished: boolean): void {
+    const { buffer } = this.data;
+    if (!types.isSharedArrayBuffer(buffer)) return;
+    if (finished) this.#blocks.giveBack(buffer);
+    else this.#blocks.abandon(buffer);
+  }
+}
+
+/** So many of the bytes; copied into shared memory where they are not handed over, so that a lost worker does not lose them. */
+function bytesFor(data: Uint8Array | Parcel, length: number, handedOver: boolean, blocks: BlockPool): Bytes {
+  if (!types.isUint8Array(data)) return { buffer: data.port, start: 0, length };
+  const taken = handedOver ? takeOver(data) : undefined;
+  if (taken !== undefined) return taken;
+  const buffer = blocks.take(length);
+  // a view of its own: another thread may make shared memory, and so the caller's view of it, larger at any moment
+  new Uint8Array(buffer, 0, length).set(new Uint8Array(bufferOf(data), startOf(data), length));
+  return { buffer, start: 0, length };
+}
