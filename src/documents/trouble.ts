@@ -1,8 +1,9 @@
 /** Tells of what goes wrong where no call of the program waits for it: on channels, and once each as a process warning. */
-import { outsideOfCalls } from '../main/async-context.ts';
+
 import type { SDS_PersistenceError } from '../main/index.ts';
 import { tell } from '../main/observe/channels.ts';
 import { note } from '../main/observe/notes.ts';
+import { outsideOfCalls } from '../protocol/async-context.ts';
 import type { OnError } from '../protocol/document-options.ts';
 
 const kinds = {

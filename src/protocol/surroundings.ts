@@ -12,6 +12,7 @@ export { Buffer } from 'node:buffer';
 import { performance as clock } from 'node:perf_hooks';
 import * as timers from 'node:timers';
 import { scheduler } from 'node:timers/promises';
+import { outsideOfCalls } from './async-context.ts';
 
 /** The language's own promise, which an async function returns whatever `Promise` is. */
 export const Promise = (async () => {})().constructor as PromiseConstructor;
@@ -49,15 +50,17 @@ export async function soon(callback: () => void): Promise<void> {
   callback();
 }
 
-/** Calls back after so many milliseconds; the process may end meanwhile. What it returns calls it off. */
+/**
+ * Calls back after so many milliseconds, in no call's context; the process may end meanwhile. What it returns calls it off.
+ */
 export function later(callback: () => void, ms: number): () => void {
   const cell = new Int32Array(new SharedArrayBuffer(4));
   let isOff = false;
-  const timedOut = Atomics.waitAsync(cell, 0, 0, ms).value;
-  void (async () => {
-    await timedOut;
+  const callBack = async () => {
+    await Atomics.waitAsync(cell, 0, 0, ms).value;
     if (!isOff) callback();
-  })();
+  };
+  outsideOfCalls(() => void callBack());
   return () => {
     isOff = true;
     Atomics.notify(cell, 0);

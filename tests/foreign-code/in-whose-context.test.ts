@@ -136,6 +136,11 @@ await request('not awaited', async () => void provider.appendPatch(patchOf(2), 2
 await request('large', () => provider.saveValue('large', new Uint8Array(300_000)));
 await request('loading', () => provider.loadPatchesSince(0));
 await request('backup', () => backupDatabase(file, file + '.saved'));
+await request('closing', async () => {
+  const another = new SDS_DesktopPersistenceProvider(file + '.other', 'store');
+  await another.appendPatch(patchOf(1), 1);
+  await another.close();
+});
 await provider.flush();
 for (let i = 0; i < 5; i++) {
   await new Promise(setImmediate);

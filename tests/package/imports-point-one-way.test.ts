@@ -49,7 +49,6 @@ const besides: Record<string, readonly string[]> = {
 };
 /** What is part of each file that asks for it: nothing in there is to be the same for all. */
 const copied = [
-  'async-context',
   'byte-argument',
   'location',
   'observe/channels',

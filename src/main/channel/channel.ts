@@ -3,6 +3,7 @@
  * no files and no promises; `workers/worker-link.ts` has the Comlink side.
  */
 
+import { outsideOfCalls } from '../../protocol/async-context.ts';
 import {
   BOOTED,
   CALLS,
@@ -31,7 +32,6 @@ import {
 import { ErrorBoard } from '../../protocol/error-board.ts';
 import { Ring } from '../../protocol/ring.ts';
 import { performance } from '../../protocol/surroundings.ts';
-import { outsideOfCalls } from '../async-context.ts';
 
 /** A blocked thread looks this often whether its worker still lives. */
 const LIFE_CHECK_MS = 50;

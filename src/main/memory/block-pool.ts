@@ -5,7 +5,6 @@
  */
 import { accountFor, accountForAtOnce } from '../../protocol/gc-pressure.ts';
 import { later, performance } from '../../protocol/surroundings.ts';
-import { outsideOfCalls } from '../async-context.ts';
 
 const MiB = 1024 * 1024;
 /** As long as there is more, in use or kept, room for a new block is made by dropping what is kept. */
@@ -98,7 +97,7 @@ export class BlockPool {
     const inMs = Math.max(oldest.since + this.#whileMs - performance.now(), 1);
     if (this.#willLetGo) return;
     this.#willLetGo = true;
-    outsideOfCalls(() => later(this.#letGo, inMs));
+    later(this.#letGo, inMs);
   }
 
   #letGo = (): void => {

@@ -5,8 +5,8 @@
 
 import { channel, type TracingChannel, tracingChannel } from 'node:diagnostics_channel';
 import { debuglog } from 'node:util';
+import { currentContext, outsideOfCalls } from '../../protocol/async-context.ts';
 import { SDS_PersistenceError } from '../../protocol/errors.ts';
-import { currentContext, outsideOfCalls } from '../async-context.ts';
 import { note } from './notes.ts';
 
 const PREFIX = 'sds-persistence';

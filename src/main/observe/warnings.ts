@@ -1,7 +1,7 @@
 /** Process warnings: said once each, with a code that a program can filter by. */
 import { writeSync } from 'node:fs';
+import { outsideOfCalls } from '../../protocol/async-context.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
-import { outsideOfCalls } from '../async-context.ts';
 import { exiting } from '../exiting.ts';
 import { tell } from './channels.ts';
 import { note } from './notes.ts';

@@ -1,4 +1,6 @@
 /** Operations on whole database files, for programs and for the command line. */
+
+import { currentContext } from '../../protocol/async-context.ts';
 import { makeError, SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { CopyEnd } from '../../protocol/operation-messages.ts';
 import type {
@@ -15,7 +17,6 @@ import type {
 } from '../../protocol/operations.ts';
 import { isPostgresqlUrl, labelOf } from '../../protocol/postgresql/url.ts';
 import type { Promise } from '../../protocol/surroundings.ts';
-import { currentContext } from '../async-context.ts';
 import { pathOf, placesToLookFrom, readServer, targetOf } from '../location.ts';
 import { begin, log, said } from '../observe/channels.ts';
 import { tellNoted } from '../observe/notes.ts';

@@ -5,13 +5,13 @@
 
 import { types } from 'node:util';
 import { transfer } from 'comlink';
+import { outsideOfCalls } from '../../protocol/async-context.ts';
 import { cellTime } from '../../protocol/clock.ts';
 import { WANTED_BY_BLOCKED, WANTED_LATER, WANTED_NOW } from '../../protocol/control.ts';
 import { failureOf, reportedOf } from '../../protocol/errors.ts';
 import { accountForAtOnce } from '../../protocol/gc-pressure.ts';
 import type { Loaded } from '../../protocol/service.ts';
 import { later, soon } from '../../protocol/surroundings.ts';
-import { outsideOfCalls } from '../async-context.ts';
 import type { Channel } from '../channel/channel.ts';
 import { PendingMemory } from '../memory/pending-memory.ts';
 import { isInTheMiddle } from '../observe/notes.ts';

@@ -2,8 +2,8 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { expose } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import { outsideOfCalls } from '../../protocol/async-context.ts';
 import type { PasswordSource } from '../../protocol/service.ts';
-import { outsideOfCalls } from '../async-context.ts';
 import { describe } from '../option-checks.ts';
 
 /** Returns the port on which the worker asks; it keeps no process alive. */

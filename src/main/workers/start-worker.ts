@@ -1,7 +1,7 @@
 /** Starts a worker thread from the code that travels inside this file. */
 import { type ResourceLimits, Worker, type WorkerOptions, workerData } from 'node:worker_threads';
+import { outsideOfCalls } from '../../protocol/async-context.ts';
 import { OWNER, type SharedMemory } from '../../protocol/control.ts';
-import { outsideOfCalls } from '../async-context.ts';
 
 /** What a worker speaks to; each has code of its own. */
 export type EngineKind = 'sqlite' | 'postgresql';

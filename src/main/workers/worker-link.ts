@@ -5,9 +5,9 @@
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import { type Endpoint, type Remote, releaseProxy, transfer, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import { outsideOfCalls } from '../../protocol/async-context.ts';
 import type { WorkerService } from '../../protocol/service.ts';
 import { performance } from '../../protocol/surroundings.ts';
-import { outsideOfCalls } from '../async-context.ts';
 import type { Channel } from '../channel/channel.ts';
 import { inTheMiddle } from '../observe/notes.ts';
 import type { ReplaceableWorker } from './replaceable-worker.ts';
