@@ -10,7 +10,7 @@ import type { SDS_BackupOptions, SDS_BackupResult } from '../protocol/operations
 import type { ProviderSettings, SDS_ProviderOptions } from '../protocol/options.ts';
 import type { Parcel } from '../protocol/parcel.ts';
 import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
-import type { StoreInParcel } from '../protocol/service.ts';
+import type { Report, StoreInParcel } from '../protocol/service.ts';
 import type { SDS_Statistics } from '../protocol/statistics.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { faultOfClock, faultOfKey, readContents, readOptions } from './arguments.ts';
@@ -95,6 +95,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     this.#worker = worker;
     this.#member = member;
     this.#opening = new Opening(worker, queue, member);
+    unclosed.register(this, { queue, worker, member }, this);
     tellNoted();
   }
 
@@ -423,18 +424,11 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   }
 
   async #close(): Promise<void> {
-    const [queue, worker] = [this.#queue, this.#worker];
-    try {
-      await queue.barrier(this.#member);
-    } catch {
-      // whatever failed has rejected its own promise, or is told at the end
-    }
-    const { error } = await worker.detach(this.#member);
-    queue.leave(this.#member);
-    releaseFile({ queue, worker });
+    unclosed.unregister(this);
+    const error = await release({ queue: this.#queue, worker: this.#worker, member: this.#member });
     this.#isClosed = true;
     if (this.#member.untold !== undefined) throw this.#member.untold;
-    if (error !== undefined) throw reviveError(error, 'close', queue.dbPath);
+    if (error !== undefined) throw reviveError(error, 'close', this.#queue.dbPath);
   }
 
   /** The same as `close()`, for `await using`. */
@@ -544,3 +538,25 @@ function open(location: Location, settings: ProviderSettings): OpenFile {
     throw makeError('open-failed', 'constructor', location.path, 'no worker thread could be set up', error);
   }
 }
+
+interface Held {
+  readonly queue: FileQueue;
+  readonly worker: ReplaceableWorker;
+  readonly member: Member;
+}
+
+/** Waits for what was called before; returns what went wrong with closing the file. */
+async function release({ queue, worker, member }: Held): Promise<Report['error']> {
+  try {
+    await queue.barrier(member);
+  } catch {
+    // whatever failed has rejected its own promise, or is told at the end
+  }
+  const { error } = await worker.detach(member);
+  queue.leave(member);
+  releaseFile({ queue, worker });
+  return error;
+}
+
+/** One that the program lets go without closing it is closed once it is collected, like a connection of SQLite. */
+const unclosed = new FinalizationRegistry((held: Held) => void release(held));

@@ -3,6 +3,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { describe, expect, it } from 'vitest';
 import { filesBeside, freshFile, patchOf, rowsOf } from '../support/files.ts';
+import { runProgram } from '../support/programs.ts';
 import { ReferenceProvider } from '../support/reference-provider.ts';
 
 describe('close', () => {
@@ -124,5 +125,29 @@ describe('close', () => {
       void provider.appendPatch(patchOf(1), 1);
     }
     expect(filesBeside(file)).toEqual(['store.db']);
+  });
+
+  it('comes by itself, once it is collected, for a provider that the program let go: its file is not kept open', async () => {
+    const file = freshFile();
+    const ended = await runProgram(
+      `import { readdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+for (let i = 0; i < 50; i++) {
+  let provider = new SDS_DesktopPersistenceProvider(file + i, 'store');
+  if (i % 2 === 0) await provider.ready();
+  provider.saveSnapshot(patchOf(i), 1);
+  provider = undefined;
+}
+const logs = () => readdirSync(dirname(file)).filter((name) => name.endsWith('-wal'));
+for (let turn = 0; turn < 2000 && logs().length > 0; turn++) {
+  gc();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+}
+console.log('still open:', logs().length);`,
+      file,
+      { flags: ['--expose-gc'] },
+    );
+    expect(ended).toMatchObject({ code: 0, stdout: 'still open: 0\n', stderr: '' });
+    for (let i = 0; i < 50; i++) expect(rowsOf(`${file}${i}`).snapshots, `file ${i}`).toHaveLength(1);
   });
 });
