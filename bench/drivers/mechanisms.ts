@@ -38,9 +38,9 @@ const off: Record<string, { title: string; changes: Change[] }> = {
     title: 'slabs in turn instead of those used last',
     changes: [
       {
-        file: 'main/memory/slab-pool.ts',
-        from: '#classOf(slab)?.used.push(slab);',
-        to: '#classOf(slab)?.used.unshift(slab);',
+        file: 'main/memory/pending-memory.ts',
+        from: '#slabBytes -= size;\n    this.#classOf(slab)?.used.push(slab);',
+        to: '#slabBytes -= size;\n    this.#classOf(slab)?.used.unshift(slab);',
       },
     ],
   },
