@@ -19,7 +19,6 @@ import {
 } from '../protocol/control.ts';
 import type { Ring } from '../protocol/ring.ts';
 import { clearTimeout, performance, setImmediate, setTimeout } from '../protocol/surroundings.ts';
-import type { Service, ServingThread } from './service.ts';
 
 /** How long it dozes at a time, if nobody waits. */
 const DOZE_MS = 3.5;
@@ -35,12 +34,32 @@ const TELL_MS = 1;
 /** What could not be tidied up yet, since another process was reading or it is too early, is tried again after this. */
 const TIDY_AGAIN_MS = 1000;
 
+/** What is to be done in it. */
+interface Work {
+  /** Takes what is in the ring. */
+  take(): void;
+  /** Goes on with what waits; returns when to do so again. */
+  proceed(): number;
+  /** Whether something waits for a promise, which needs the event loop. */
+  readonly waitsForPromise: boolean;
+  /** A pause of some milliseconds, between batches. */
+  pause(): void;
+  /** Tidies up while there is nothing else to do; returns whether to come again later. */
+  tidyUp(): boolean;
+}
+
+/** A thread that may serve several workers, each with a loop of its own. */
+interface Shared {
+  /** Whether this loop may sleep in the thread: the only one in it. */
+  readonly isAlone: boolean;
+}
+
 export class Loop {
   readonly #control: Int32Array;
   readonly #ring: Ring;
-  readonly #work: Service;
+  readonly #work: Work;
   readonly #lingerMs: number;
-  readonly #thread: ServingThread;
+  readonly #thread: Shared;
   #scheduled = false;
   /** Whether an answer waits to be posted, which takes the event loop. */
   #answered = false;
@@ -55,7 +74,7 @@ export class Loop {
   #tidyAt = Number.POSITIVE_INFINITY;
 
   /** @param lingerMs - after this much quiet it returns to its event loop */
-  constructor(control: Int32Array, ring: Ring, work: Service, lingerMs: number, thread: ServingThread) {
+  constructor(control: Int32Array, ring: Ring, work: Work, lingerMs: number, thread: Shared) {
     this.#control = control;
     this.#ring = ring;
     this.#work = work;

@@ -205,7 +205,6 @@ export class Service implements WorkerService, FileHost {
     });
   }
 
-  /** Takes what is in the ring. */
   take(): void {
     this.#ring.take(this.#addBatch);
     for (const file of this.#waiting) this.#proceed(file);
@@ -234,14 +233,12 @@ export class Service implements WorkerService, FileHost {
     return next;
   }
 
-  /** Goes on with what waits; returns when to do so again. */
   proceed(): number {
     let next = Number.POSITIVE_INFINITY;
     for (const file of this.#waiting) next = Math.min(next, this.#proceed(file));
     return next;
   }
 
-  /** Whether something waits for a promise, which needs the event loop. */
   get waitsForPromise(): boolean {
     for (const file of this.#waiting) if (file.waitsForPromise) return true;
     return false;

@@ -15,15 +15,14 @@ import type { PendingMemory } from '../memory/pending-memory.ts';
 import { FileObserver } from '../observe/file-observer.ts';
 import { takeMark } from '../transfer.ts';
 import { lengthOf } from '../view.ts';
-import type { Awaited } from './acknowledgement.ts';
 import type { Batch } from './batch.ts';
 import { drop } from './found.ts';
 import { InFlight, type Item, MOST_SMALL, WORTH_SENDING } from './in-flight.ts';
 import type { LargeBytes } from './large-bytes.ts';
 import { Load } from './load.ts';
 import type { LoadCall, Member, Watcher, WriteCall } from './member.ts';
-import { LARGEST_SHARED, OpenBatch } from './open-batch.ts';
-import { refuse, settleBatch, settleLoad } from './settling.ts';
+import { LARGEST_SHARED, OpenBatch, type OpenBatchOwner, type Room } from './open-batch.ts';
+import { type GiveUpReason, refuse, type Settled, settleBatch, settleLoad } from './settling.ts';
 import { Store } from './store.ts';
 
 const ANSWER_GONE = 'the answer went down with the worker thread while this thread was blocked; call again';
@@ -31,11 +30,8 @@ const ANSWER_GONE = 'the answer went down with the worker thread while this thre
 /** What nobody waits for is settled when so many batches are under way: many at once cost less than each by itself. */
 const SETTLE_TOGETHER = 16;
 
-export type GiveUpReason = (call: string) => SDS_PersistenceError;
-
 /** What a queue needs of its worker. */
-export interface QueueHost extends Awaited {
-  readonly memory: PendingMemory;
+export interface QueueHost extends Room {
   readonly commitPoints: Int32Array;
   /** Whether this thread is blocked: then no answer can arrive. */
   readonly blocked: boolean;
@@ -48,16 +44,12 @@ export interface QueueHost extends Awaited {
   send(queue: FileQueue, item: Item): void;
   /** A batch was put into the ring within the turn: the worker may look when it does so by itself. */
   wasShared(isMuch: boolean): void;
-  /** Whatever is finished gives its memory back. */
-  settleNow(): void;
-  /** Holds the caller until there is room, or the worker is given up, or nothing has proceeded for so long. */
-  block(until: () => boolean, patienceMs: number): boolean;
   causeOf(file: number, number: number, settler: number, outcome: number): Error | undefined;
   /** Somebody has waited for a batch that is settled. */
   noLongerWaitedFor(): void;
 }
 
-export class FileQueue {
+export class FileQueue implements OpenBatchOwner, Settled {
   readonly id: number;
   readonly location: Location;
   readonly members = new Set<Member>();
@@ -143,7 +135,7 @@ export class FileQueue {
     const load = new Load(call);
     this.#openBatch.complete();
     this.#waiting.push(load);
-    this.#host.wantsToSend(this);
+    this.wantsToSend();
     load.trace = this.observer.beganLoad(call.operation);
     return load.settlers.promise;
   }
@@ -171,6 +163,10 @@ export class FileQueue {
   /** Whether every write, sent or not, is committed (or has failed). */
   get finished(): boolean {
     return !this.waitsToBeSent && this.#inFlight.isFinished;
+  }
+
+  wantsToSend(): void {
+    this.#host.wantsToSend(this);
   }
 
   /** Sends what may be sent, at the end of a turn or when there was progress. */
@@ -307,7 +303,7 @@ export class FileQueue {
       again.push(item);
     }
     this.#waiting.unshift(...again);
-    if (this.waitsToBeSent) this.#host.wantsToSend(this);
+    if (this.waitsToBeSent) this.wantsToSend();
   }
 
   #isSentAgain({ settlers }: Batch, large: LargeBytes): void {

@@ -5,14 +5,14 @@ import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
 import { INLINE_LIMIT, NO_SLAB } from '../../protocol/slabs.ts';
 import { Buffer, Promise } from '../../protocol/surroundings.ts';
+import type { PendingMemory } from '../memory/pending-memory.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
 import { inTheMiddle, isInTheMiddle } from '../observe/notes.ts';
 import { takeOver } from '../transfer.ts';
 import { BYTES_GONE, firstBytesOf } from '../view.ts';
-import { Acknowledgement } from './acknowledgement.ts';
+import { Acknowledgement, type Awaited } from './acknowledgement.ts';
 import { Batch } from './batch.ts';
 import { BatchWriter } from './batch-writer.ts';
-import type { FileQueue, QueueHost } from './file-queue.ts';
 import { LargeBytes } from './large-bytes.ts';
 import type { Member, WriteCall } from './member.ts';
 
@@ -27,16 +27,40 @@ const FULL_BATCH_OF_MANY = 4 * FULL_BATCH;
 /** A batch is shared with the worker from its first call on if its slab is no larger. */
 export const LARGEST_SHARED = 16 * 1024;
 
+/** What it needs of its worker. */
+export interface Room extends Awaited {
+  readonly memory: PendingMemory;
+  /** Whatever is finished gives its memory back. */
+  settleNow(): void;
+  /** Holds the caller until there is room, or the worker is given up, or nothing has proceeded for so long. */
+  block(until: () => boolean, patienceMs: number): boolean;
+}
+
+/** What it needs of its queue. */
+export interface OpenBatchOwner {
+  readonly dbPath: string;
+  readonly observer: FileObserver;
+  refusalOf(call: string): SDS_PersistenceError | undefined;
+  nextNumber(): number;
+  /** There is a new batch: sends it while calls are still added to it; false if it has to wait. */
+  share(batch: Batch): boolean;
+  /** Nothing is added any more to a batch that was not sent. */
+  completed(batch: Batch): void;
+  /** There is something to send at the end of the current job; and: sends now what is worth it in mid-turn. */
+  wantsToSend(): void;
+  sendWithinTurn(): void;
+}
+
 export class OpenBatch {
-  readonly #queue: FileQueue;
-  readonly #host: QueueHost;
+  readonly #queue: OpenBatchOwner;
+  readonly #host: Room;
   readonly #observer: FileObserver;
   readonly #writer: BatchWriter;
   #batch: Batch | undefined;
   /** A slab for the next batch is chosen as if it had so much already. */
   #expectedBytes = 0;
 
-  constructor(queue: FileQueue, host: QueueHost) {
+  constructor(queue: OpenBatchOwner, host: Room) {
     this.#queue = queue;
     this.#host = host;
     this.#observer = queue.observer;
@@ -231,7 +255,7 @@ export class OpenBatch {
   /** There is a new batch, with its first call: it is shared with the worker, or sent at the end of the turn. */
   #announce(batch: Batch): void {
     batch.announced = true;
-    if (!this.#queue.share(batch)) this.#host.wantsToSend(this.#queue);
+    if (!this.#queue.share(batch)) this.#queue.wantsToSend();
     this.#observer.registered(batch.watched);
   }
 

@@ -16,9 +16,10 @@ import { errorCodes, makeError, reviveError, type SDS_PersistenceError } from '.
 import type { Loaded } from '../../protocol/service.ts';
 import { BATCH_COLLIDED, BATCH_FAILED, SLAB_FLAGS, SLAB_HEADER, SLAB_USED, usedOf } from '../../protocol/slabs.ts';
 import { exiting } from '../exiting.ts';
+import type { PendingMemory } from '../memory/pending-memory.ts';
+import type { FileObserver } from '../observe/file-observer.ts';
 import { warnOfLoss } from '../observe/warnings.ts';
 import type { Batch, Settler } from './batch.ts';
-import type { FileQueue, GiveUpReason } from './file-queue.ts';
 import { handOut } from './found.ts';
 import type { Item } from './in-flight.ts';
 import type { Load } from './load.ts';
@@ -26,12 +27,22 @@ import type { Member } from './member.ts';
 
 type Failures = Map<number, SDS_PersistenceError>;
 
-export function settleBatch(batch: Batch, queue: FileQueue): void {
+export type GiveUpReason = (call: string) => SDS_PersistenceError;
+
+/** The file whose calls are settled. */
+export interface Settled {
+  readonly dbPath: string;
+  readonly memory: PendingMemory;
+  readonly observer: FileObserver;
+  causeOf(number: number, settler: number, outcome: number): Error | undefined;
+}
+
+export function settleBatch(batch: Batch, queue: Settled): void {
   endBatch(batch, failuresOf(batch, queue), true, queue);
 }
 
 /** Its memory goes back first: a promise may be told of room. */
-function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean, queue: FileQueue): void {
+function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean, queue: Settled): void {
   queue.memory.pendingBytes -= batch.large?.data.length ?? 0;
   batch.large?.giveBack(finished);
   for (const slab of batch.slabs) queue.memory.giveBackSlab(slab);
@@ -72,7 +83,7 @@ function tellWatchers({ settlers, watchers }: Batch, failed: Failures | undefine
 }
 
 /** The errors by settler; nearly always there are none and nothing is looked at. */
-function failuresOf(batch: Batch, queue: FileQueue): Failures | undefined {
+function failuresOf(batch: Batch, queue: Settled): Failures | undefined {
   const { arena } = queue.memory;
   const flags = arena.cell((batch.firstSlab >> 2) + SLAB_FLAGS);
   if ((flags & (BATCH_FAILED | BATCH_COLLIDED)) === 0) return undefined;
@@ -111,13 +122,13 @@ function errorOf(
   number: number,
   settler: number,
   outcome: number,
-  queue: FileQueue,
+  queue: Settled,
 ): SDS_PersistenceError {
   const code = errorCodes[outcome - FIRST_ERROR] ?? 'io-error';
   return makeError(code, operation, queue.dbPath, undefined, queue.causeOf(number, settler, outcome));
 }
 
-export function settleLoad(load: Load, loaded: Loaded, queue: FileQueue): void {
+export function settleLoad(load: Load, loaded: Loaded, queue: Settled): void {
   const { dbPath } = queue;
   if ('failure' in loaded) {
     refuse(load, (call) => reviveError(loaded.failure, call, dbPath), queue);
@@ -132,7 +143,7 @@ export function settleLoad(load: Load, loaded: Loaded, queue: FileQueue): void {
 }
 
 /** Rejects what was not finished. */
-export function refuse(item: Item, reason: GiveUpReason, queue: FileQueue): void {
+export function refuse(item: Item, reason: GiveUpReason, queue: Settled): void {
   if (item.kind === 'batch') {
     const failed = new Map(item.settlers.map(({ operation }, index) => [index, reason(operation)]));
     endBatch(item, failed, false, queue);

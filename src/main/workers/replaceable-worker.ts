@@ -17,12 +17,19 @@ import { lostReport, Registry } from './registry.ts';
 import { Restarts } from './restarts.ts';
 import type { EngineKind } from './start-worker.ts';
 import { WorkerLink } from './worker-link.ts';
-import type { pool } from './worker-pool.ts';
 
 const NO_THREAD = 'there is no worker thread, and none could be started; nothing was stored';
 const MEMORY_LOST = 'the worker thread was lost, and this database, kept in memory, with it';
 
 const ENDS_THREADS = 'worker threads ended again and again while they were at the work of this file';
+
+/** What a worker needs of the others. */
+export interface Pool {
+  /** A thread of another worker, of the same kind, that can serve this one besides. */
+  hostFor(guest: ReplaceableWorker): WorkerLink | undefined;
+  /** Nothing new goes to a worker that was given up, or to a queue: its providers have been told. */
+  forget(given: ReplaceableWorker | FileQueue): void;
+}
 
 export class ReplaceableWorker {
   readonly kind: EngineKind;
@@ -32,7 +39,7 @@ export class ReplaceableWorker {
   readonly #restarts = new Restarts();
   readonly #queues = new Set<FileQueue>();
   readonly #freeFileIds: number[] = [];
-  readonly #pool: typeof pool;
+  readonly #pool: Pool;
   #nextFileId = 0;
   /** How many threads were lost, and why there will be no other one, if so. */
   #lost = 0;
@@ -40,7 +47,7 @@ export class ReplaceableWorker {
   #isRecovering = false;
 
   /** Without a thread, if none can be started: see `lost`. */
-  constructor(kind: EngineKind, pendingBytes: number, others: typeof pool) {
+  constructor(kind: EngineKind, pendingBytes: number, others: Pool) {
     this.kind = kind;
     this.#pool = others;
     this.dispatcher = new Dispatcher(pendingBytes, this.channel, () => this.#checkLife());

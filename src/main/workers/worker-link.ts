@@ -10,12 +10,19 @@ import type { WorkerService } from '../../protocol/service.ts';
 import { performance } from '../../protocol/surroundings.ts';
 import type { Channel } from '../channel/channel.ts';
 import { inTheMiddle } from '../observe/notes.ts';
-import type { ReplaceableWorker } from './replaceable-worker.ts';
 import type { EngineKind } from './start-worker.ts';
 import { WorkerThread } from './worker-thread.ts';
 
 /** A worker that did not start within this is taken for lost by a blocked thread, which hears of no exit. */
 const START_PATIENCE_MS = 30_000;
+
+/** The worker that it is the link to. */
+export interface LinkOwner {
+  readonly channel: Channel;
+  /** Told that the process may have nothing left to wait for. */
+  readonly dispatcher: { updateReference(): void };
+  recover(reason: unknown): void;
+}
 
 export class WorkerLink {
   /** Whether the thread was started for another worker. */
@@ -24,7 +31,7 @@ export class WorkerLink {
   readonly #thread: WorkerThread;
   readonly #port: Worker | MessagePort;
   readonly #service: Remote<WorkerService>;
-  readonly #owner: ReplaceableWorker;
+  readonly #owner: LinkOwner;
   readonly #startedAt = performance.now();
   #over = false;
   #referenced = true;
@@ -34,13 +41,13 @@ export class WorkerLink {
   #onPosted: (() => void) | undefined;
 
   /** In a thread of its own. @throws what Node throws where none can be started */
-  static start(kind: EngineKind, arena: SharedArrayBuffer, owner: ReplaceableWorker): WorkerLink {
+  static start(kind: EngineKind, arena: SharedArrayBuffer, owner: LinkOwner): WorkerLink {
     owner.channel.reset();
     const thread = new WorkerThread(kind, owner.channel.sharedWith(arena));
     return new WorkerLink(thread, thread.worker, owner);
   }
 
-  private constructor(thread: WorkerThread, port: Worker | MessagePort, owner: ReplaceableWorker) {
+  private constructor(thread: WorkerThread, port: Worker | MessagePort, owner: LinkOwner) {
     this.#thread = thread;
     this.#port = port;
     this.isGuest = port !== thread.worker;
@@ -62,7 +69,7 @@ export class WorkerLink {
   }
 
   /** In the thread of this link, besides. */
-  serveAlso(arena: SharedArrayBuffer, owner: ReplaceableWorker): WorkerLink {
+  serveAlso(arena: SharedArrayBuffer, owner: LinkOwner): WorkerLink {
     owner.channel.reset();
     const { port1, port2 } = new MessageChannel();
     const shared = owner.channel.sharedWith(arena);
@@ -109,7 +116,7 @@ export class WorkerLink {
       if (this.#over) return; // all that a lost worker left unanswered is asked again
       this.calls--;
       tell();
-      this.#owner.dispatcher.updateReference(); // the process may have nothing left to wait for
+      this.#owner.dispatcher.updateReference();
     };
     outsideOfCalls(() => inTheMiddle(() => void callAndTell()));
   }

@@ -9,9 +9,8 @@ import { later, performance } from '../../protocol/surroundings.ts';
 import type { Location } from '../location.ts';
 import type { FileQueue } from '../queue/file-queue.ts';
 import { guardExit } from './exit-guard.ts';
-import { ReplaceableWorker } from './replaceable-worker.ts';
+import { type Pool, ReplaceableWorker } from './replaceable-worker.ts';
 import type { EngineKind } from './start-worker.ts';
-import type { WorkerLink } from './worker-link.ts';
 
 /** A thread without files ends after so long: starting one takes some 30 ms. */
 const QUIET_MS = 3000;
@@ -104,10 +103,8 @@ function addWorker(kind: EngineKind, maxPendingBytes: number): ReplaceableWorker
   return worker;
 }
 
-/** What a worker needs of the others. */
-export const pool = {
-  /** A thread of another worker, of the same kind, that can serve this one besides. */
-  hostFor(guest: ReplaceableWorker): WorkerLink | undefined {
+const pool: Pool = {
+  hostFor(guest) {
     // a copy: one that turns out to be lost is taken out
     for (const worker of [...workers]) {
       const thread = worker !== guest && worker.kind === guest.kind ? worker.ownThread : undefined;
@@ -116,8 +113,7 @@ export const pool = {
     return undefined;
   },
 
-  /** Nothing new goes to a worker that was given up, or to a queue: its providers have been told. */
-  forget(given: ReplaceableWorker | FileQueue): void {
+  forget(given) {
     const at = workers.indexOf(given as ReplaceableWorker);
     if (at >= 0) workers.splice(at, 1);
     guardExit(workers);

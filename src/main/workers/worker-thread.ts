@@ -11,7 +11,6 @@ import workerCode from 'virtual:worker-code';
 import type { SharedMemory } from '../../protocol/control.ts';
 import type { Channel } from '../channel/channel.ts';
 import { type EngineKind, startThread } from './start-worker.ts';
-import type { WorkerLink } from './worker-link.ts';
 
 /**
  * Node has begun a thread when its constructor returns, and knows the times of its event loop. Deno does not know them; Bun
@@ -41,10 +40,16 @@ function lives(thread: string): boolean | undefined {
   }
 }
 
+/** What is told of its end. */
+interface Served {
+  readonly channel: Channel;
+  ended(reason: unknown): void;
+}
+
 export class WorkerThread {
   readonly worker: Worker;
   /** Who has started it comes first. */
-  readonly served = new Set<WorkerLink>();
+  readonly served = new Set<Served>();
   /** The threads that began with it: it is one of them, and says which one as soon as its code runs. */
   readonly #begun: readonly string[];
   #online = false;

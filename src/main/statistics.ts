@@ -1,8 +1,8 @@
 /** Puts together what `statistics()` returns. */
 import { statSync } from 'node:fs';
-import type { SDS_Statistics } from '../../protocol/statistics.ts';
-import type { FileQueue } from '../queue/file-queue.ts';
-import type { Member } from '../queue/member.ts';
+import type { SDS_Statistics } from '../protocol/statistics.ts';
+import type { FileQueue } from './queue/file-queue.ts';
+import type { Member } from './queue/member.ts';
 
 export function statisticsOf(
   { storeId, collisions }: Member,
