@@ -15,9 +15,16 @@ export function cellTime(now: number): number {
   return ((now + OFFSET_MS) * 1000) | 0 || 1;
 }
 
-/** How many milliseconds passed between two times in cells, of which neither is half an hour from the other. */
-export function msBetween(from: number, to: number): number {
-  return ((to - from) | 0) / 1000;
+/** What threads read apart is far less. */
+const SKEW_US = 60_000_000;
+
+/**
+ * How many milliseconds passed since a time in a cell: up to 70 minutes, for a machine may sleep meanwhile. Never less than none,
+ * which is what the last minute before the count is full is taken for: threads read the clock a little apart.
+ */
+export function msSince(at: number, now: number): number {
+  const passed = (now - at) >>> 0;
+  return passed < 2 ** 32 - SKEW_US ? passed / 1000 : 0;
 }
 
 function offset(): number {

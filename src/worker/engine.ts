@@ -4,7 +4,7 @@
  * waits, and the thread serves its event loop meanwhile.
  */
 import type { MessagePort } from 'node:worker_threads';
-import { cellTime, msBetween } from '../protocol/clock.ts';
+import { cellTime, msSince } from '../protocol/clock.ts';
 import type { Delays } from '../protocol/delays.ts';
 import type { WriteOperation } from '../protocol/entries.ts';
 import { reportedOf } from '../protocol/errors.ts';
@@ -37,7 +37,7 @@ export interface CommitPoint {
 /** Notes when it was committed. Called right after it is published: a checkpoint may follow. */
 export function noteCommit({ askedAt, delays }: CommitPoint): void {
   const now = cellTime(performance.now());
-  for (const at of askedAt) delays.add(msBetween(at, now));
+  for (const at of askedAt) delays.add(msSince(at, now));
 }
 
 /** What is thrown after a commit is published is no failure of its writes: they are stored, and may have been told so. */

@@ -42,6 +42,17 @@ describeOnPostgresql('pg', () => {
     expect((await postgresql.rowsOf(url)).patches).toHaveLength(200);
   });
 
+  it('with its bindings of C wanted by the program, `pg` is used without them', async () => {
+    const folder = await installed();
+    bringPg(folder);
+    // the variable stays as it is for the program's own `pg`
+    const looking = "process.on('exit', () => process.env.NODE_PG_FORCE_NATIVE ?? console.error('it is gone'));";
+    const program = place(folder, 'main.mjs', application('esm') + looking);
+    const url = await postgresql.freshPlace();
+    const ended = await runNode([program, url], { cwd: folder, env: { NODE_PG_FORCE_NATIVE: 'yes' } });
+    expect(resultOf(ended, program)).toEqual(wholeJourney);
+  });
+
   it('missing: files work, and a database says what to install', async () => {
     const folder = await installed();
     const program = place(folder, 'main.mjs', application('esm'));

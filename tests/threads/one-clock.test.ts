@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
-import { cellTime, msBetween } from '../../src/protocol/clock.ts';
+import { cellTime, msSince } from '../../src/protocol/clock.ts';
 
 const clock = new URL('../../src/protocol/clock.ts', import.meta.url).href;
 const telling = `
@@ -12,8 +12,8 @@ const telling = `
     parentPort.postMessage('online');
   });`;
 
-/** What two clocks are read apart. */
-const LEAST_MS = -0.25;
+/** What two clocks are read apart, in microseconds. */
+const LEAST = -250;
 
 it('threads agree on the time', async () => {
   for (let thread = 0; thread < 5; thread++) {
@@ -23,14 +23,21 @@ it('threads agree on the time', async () => {
     worker.postMessage('tell');
     const [there] = (await once(worker, 'message')) as [number];
     const after = cellTime(performance.now());
-    expect(msBetween(before, there)).toBeGreaterThanOrEqual(LEAST_MS);
-    expect(msBetween(there, after)).toBeGreaterThanOrEqual(LEAST_MS);
+    expect((there - before) | 0).toBeGreaterThanOrEqual(LEAST);
+    expect((after - there) | 0).toBeGreaterThanOrEqual(LEAST);
     await worker.terminate();
   }
 });
 
-it('times are told apart where the count wraps', () => {
-  const last = 2 ** 31 - 1;
-  expect(msBetween(last, (last + 2000) | 0)).toBe(2);
-  expect(msBetween((last + 2000) | 0, last)).toBe(-2);
+it.each([0, 2 ** 31 - 1, -1])('how long ago a time was is told also where the count wraps (%i)', (at) => {
+  const after = (ms: number) => (at + ms * 1000) | 0;
+  expect(msSince(at, after(2))).toBe(2);
+  // of a thread whose clock is read a little ahead
+  expect(msSince(at, after(-2))).toBe(0);
+});
+
+it.each([30, 40, 70])('what was before the machine slept for %i minutes was so long ago', (minutes) => {
+  const slept = minutes * 60_000;
+  const at = cellTime(0);
+  expect(msSince(at, (at + slept * 1000) | 0)).toBe(slept);
 });

@@ -44,6 +44,8 @@ export interface Reading {
 
 /** What `pg` asks of an object that takes part in its protocol, beside its own queries. */
 interface Exchange {
+  /** As its own queries have one: tools that trace queries replace it, and so learn when they end. */
+  callback(error: unknown): void;
   submit(): void;
   handleError(error: Error): void;
   handleReadyForQuery(): void;
@@ -204,10 +206,13 @@ export class Connection implements Reading {
     return new Promise<void>((resolve, reject) => {
       let over = false;
       const watch = this.#watch(() => over);
-      const end = (settle: () => void) => {
+      const end = (error: unknown) => {
+        if (over) return;
         over = true;
         clearInterval(watch);
-        settle();
+        if (error === undefined) resolve();
+        else reject(toServerError(error));
+        exchange.callback(error);
       };
       let failure: unknown;
       const guarded =
@@ -232,14 +237,20 @@ export class Connection implements Reading {
             stream.uncork();
           }
         },
-        handleError: (error) => end(() => reject(toServerError(error))),
-        handleReadyForQuery: () => end(() => (failure === undefined ? resolve() : reject(toServerError(failure)))),
+        callback: () => {},
+        handleError: end,
+        handleReadyForQuery: () => end(failure),
         handleRowDescription: () => {},
         handleDataRow: guarded(parts.handleDataRow),
         handleCommandComplete: guarded(parts.handleCommandComplete),
         handleCopyData: guarded(parts.handleCopyData),
       };
-      this.#client.query(exchange as unknown as Parameters<Client['query']>[0]);
+      try {
+        this.#client.query(exchange as unknown as Parameters<Client['query']>[0]);
+      } catch (error) {
+        this.drop(); // it may be sent: what is asked next would be carried out behind it
+        end(error);
+      }
     });
   }
 

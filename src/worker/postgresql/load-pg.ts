@@ -18,6 +18,8 @@ export function loadPg(places: readonly string[]): Pg {
     } catch {
       continue; // not to be found from here
     }
+    // with it `pg` would be a binding of C, which has no such connections; the environment is this thread's own copy
+    delete process.env.NODE_PG_FORCE_NATIVE;
     try {
       const loaded = require(path) as Pg & { default?: Pg };
       return loaded.default ?? loaded;

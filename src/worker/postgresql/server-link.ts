@@ -1,5 +1,5 @@
 /** The connection to the server: made when it is needed, and made again when it is lost, for as long as callers want to wait. */
-import { cellTime, msBetween } from '../../protocol/clock.ts';
+import { cellTime, msSince } from '../../protocol/clock.ts';
 import type { PostgresqlSettings } from '../../protocol/service.ts';
 import { Promise, performance, setTimeout } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
@@ -97,7 +97,7 @@ export class ServerLink implements LeaseLink {
 
   async #tryAgain<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     const begunAt = performance.now();
-    const askedAt = begunAt - msBetween(this.askedAt, cellTime(begunAt));
+    const askedAt = begunAt - msSince(this.askedAt, cellTime(begunAt));
     // what has waited in the queue while an earlier call waited for the server has waited with it
     const hasWaited = (now: number) => now - Math.max(askedAt, this.#awaySince ?? now);
     const isBehind = this.#failure !== undefined && askedAt <= this.#gaveUpAt;

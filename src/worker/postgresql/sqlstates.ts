@@ -68,6 +68,10 @@ export function toServerError(thrown: unknown): EngineError {
   if (/SASL|password must be a string/i.test(message)) {
     return new ServerError('open-failed', 'no', `the server asks for a password, and none that fits was given`, code);
   }
+  if (thrown instanceof TypeError || thrown instanceof RangeError || thrown instanceof ReferenceError) {
+    // a fault of code, of `pg` or of what wraps it: another connection would meet it again
+    return new EngineError('io-error', { message: String(thrown) });
+  }
   // whatever else happens on a connection ends it
   return new ServerError('connection-failed', 'reconnect', message, code);
 }
