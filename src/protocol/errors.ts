@@ -82,6 +82,10 @@ const serverSentences: Partial<Record<SDS_PersistenceErrorCode, string>> = {
   'io-error': "the server reported an error; see the server's log",
 };
 
+/** Where the system says EMFILE (of this process) or ENFILE (of all). */
+export const TOO_MANY_FILES =
+  'too many files are open; close providers that are not needed any more, or raise the limit (ulimit -n)';
+
 /** What SQLite or Node said, in a form that crosses threads with nothing lost. */
 export interface ReportedCause {
   message: string;
@@ -113,7 +117,9 @@ export function makeError(
   detail?: string,
   cause?: unknown,
 ): SDS_PersistenceError {
-  const sentence = (dbPath.startsWith(SERVER_LABEL) ? serverSentences[code] : undefined) ?? sentences[code];
+  const isTooMany = ['EMFILE', 'ENFILE'].includes((cause as Partial<NodeJS.ErrnoException> | undefined)?.code ?? '');
+  const ofPlace = dbPath.startsWith(SERVER_LABEL) ? serverSentences[code] : undefined;
+  const sentence = code === 'open-failed' && isTooMany ? TOO_MANY_FILES : (ofPlace ?? sentences[code]);
   const message = `${call} ('${dbPath}'): ${withReason(detail ?? sentence, cause)}`;
   return new SDS_PersistenceError(code, message, cause === undefined ? undefined : { cause });
 }

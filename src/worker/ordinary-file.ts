@@ -1,6 +1,7 @@
 /** What a path leads to: whether it may be a database file, and which one it is. */
 import { type BigIntStats, type Stats, statSync } from 'node:fs';
 import { basename } from 'node:path';
+import { EngineError } from './engine.ts';
 
 /** Why it is none, if so; asked before anything is opened: a pipe, or a serial port, would not answer. */
 export function whyNoFile(path: string, found: Stats | BigIntStats | undefined): string | undefined {
@@ -28,4 +29,10 @@ export function identityOf(path: string): Identity | undefined {
 
 export function isSame(a: Identity | undefined, b: Identity | undefined): boolean {
   return a !== undefined && a.ino === b?.ino && a.dev === b.dev;
+}
+
+/** Another one is in its place when a compaction or a copy that is put back has just ended: it is opened at the next attempt. */
+export function refuseAnother(before: Identity, path: string): void {
+  if (isSame(before, identityOf(path))) return;
+  throw new EngineError('database-busy', { message: 'the file was replaced while it was opened' });
 }

@@ -1,5 +1,5 @@
 /** What the system says where SQLite says no more than that it can't open a file. */
-import { accessSync, closeSync, constants, openSync } from 'node:fs';
+import { accessSync, closeSync, constants, type Dir, opendirSync, openSync } from 'node:fs';
 
 /**
  * Why the system does not let this be accessed in a way, if so.
@@ -14,5 +14,22 @@ export function refusedAccess(path: string, way: number): NodeJS.ErrnoException 
     return undefined;
   } catch (error) {
     return error as NodeJS.ErrnoException;
+  }
+}
+
+/**
+ * Whether too many files are open for a database, its log and the index of that. The folder is opened: to close a database file would
+ * give up the locks of this process on it.
+ */
+export function noMoreFiles(folder: string): NodeJS.ErrnoException | undefined {
+  const opened: Dir[] = [];
+  try {
+    while (opened.length < 3) opened.push(opendirSync(folder));
+    return undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === 'EMFILE' || code === 'ENFILE' ? (error as NodeJS.ErrnoException) : undefined;
+  } finally {
+    for (const one of opened) one.closeSync();
   }
 }

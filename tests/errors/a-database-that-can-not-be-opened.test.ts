@@ -8,6 +8,8 @@ import { describe, expect, it } from 'vitest';
 import { freshFile, freshFolder, patchOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 
+const packagePath = join(import.meta.dirname, '../../dist/index.js');
+
 const cases: { what: string; make: () => string; says?: RegExp }[] = [
   {
     what: 'its folder is missing',
@@ -93,8 +95,10 @@ describe('a database that can not be opened', () => {
     const file = freshFile();
     const { stdout } = await runProgram(
       `import { closeSync, openSync } from 'node:fs';
+      const { describeDatabase } = await import(${JSON.stringify(packagePath)});
       const before = new SDS_DesktopPersistenceProvider(file, 'store');
       await before.ready();
+      await describeDatabase(file);
       const taken = [];
       try {
         for (;;) taken.push(openSync('/dev/null'));
@@ -102,7 +106,9 @@ describe('a database that can not be opened', () => {
         console.log(error.code);
       }
       const provider = new SDS_DesktopPersistenceProvider(file + '2', 'store');
-      console.log(await provider.ready().catch(({ code, message }) => code + ': ' + message));
+      const told = ({ code, message }) => code + ': ' + message;
+      console.log(await provider.ready().catch(told));
+      console.log(await describeDatabase(file).catch(told));
       await before.appendPatch(patchOf(1), 1);
       console.log((await before.loadPatchesSince(0)).length);
       for (const descriptor of taken) closeSync(descriptor);
@@ -111,9 +117,10 @@ describe('a database that can not be opened', () => {
       file,
       { node: 'sh', flags: ['-c', 'ulimit -n 100; exec "$0" "$@"', process.execPath] },
     );
-    const [filled, told, ...loaded] = stdout.trim().split('\n');
+    const [filled, told, described, ...loaded] = stdout.trim().split('\n');
     expect(filled).toBe('EMFILE');
-    expect(told).toMatch(/^open-failed: .*EMFILE: too many open files/);
+    expect(told).toMatch(/^open-failed: .*EMFILE: too many open files.*; close providers .* or raise the limit/);
+    expect(described).toMatch(/^open-failed: .*EMFILE: too many open files.*; close providers .* or raise the limit/);
     expect(loaded).toEqual(['1', '1']);
   });
 

@@ -1,9 +1,10 @@
 /** What an operation fails with, and how errors of SQLite and of the system become that. */
 
 import { constants } from 'node:fs';
-import type { ReportedCause, SDS_PersistenceErrorCode } from '../../protocol/errors.ts';
+import { dirname } from 'node:path';
+import { type ReportedCause, type SDS_PersistenceErrorCode, TOO_MANY_FILES } from '../../protocol/errors.ts';
 import { EngineError } from '../engine.ts';
-import { refusedAccess } from '../refused-access.ts';
+import { noMoreFiles, refusedAccess } from '../refused-access.ts';
 import { toEngineError } from '../sqlite/errors.ts';
 import { orFull, systemError } from '../sqlite/no-room.ts';
 
@@ -63,6 +64,8 @@ export function toFailure(thrown: unknown, path: string): Error {
     return new OperationError('open-failed', path, 'this is not an SQLite database; name another file', reported);
   }
   if (primary === CANNOT_OPEN && code !== 'database-full') {
+    const tooMany = noMoreFiles(dirname(path));
+    if (tooMany !== undefined) return systemFailure(tooMany, path);
     const refusal = refusedAccess(path, constants.R_OK);
     return new OperationError(
       'open-failed',
@@ -88,6 +91,8 @@ const systemCodes: Record<string, [SDS_PersistenceErrorCode, string]> = {
   EROFS: ['read-only', 'the file system is read-only; name a place that can be written'],
   ENOSPC: ['database-full', 'the disk is full; make room and try again'],
   EDQUOT: ['database-full', 'the quota of this user is used up; make room and try again'],
+  EMFILE: ['open-failed', TOO_MANY_FILES],
+  ENFILE: ['open-failed', TOO_MANY_FILES],
   EFBIG: ['database-full', 'the file system permits no file as large as this; name a place on another one'],
   EEXIST: ['file-exists', 'a file of this name is there already; it was left as it is: name another one'],
 };

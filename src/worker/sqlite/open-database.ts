@@ -1,12 +1,12 @@
 /** Opens a database file: checks that it is one of ours, sets it up, and knows its place on the disk. */
-import { constants, opendirSync, statSync } from 'node:fs';
+import { constants, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import type { ProviderMessage } from '../../protocol/service.ts';
 import { EngineError } from '../engine.ts';
-import { type Identity, identityOf, isSame, whyNoFile } from '../ordinary-file.ts';
-import { refusedAccess } from '../refused-access.ts';
+import { type Identity, identityOf, isSame, refuseAnother, whyNoFile } from '../ordinary-file.ts';
+import { noMoreFiles, refusedAccess } from '../refused-access.ts';
 import { toEngineError, toOpenError } from './errors.ts';
 import { orFull } from './no-room.ts';
 import { firstRow, knowsUrls, open } from './node-sqlite.ts';
@@ -60,12 +60,6 @@ function pathOrUrl({ dbPath, parameters, transient }: DatabaseName): string {
   if (knowsUrls()) return `${pathToFileURL(dbPath).href}?${parameters}`;
   const message = `Node ${process.versions.node} opens no file with the parameters ${parameters}: Node 22.15 and later do`;
   throw new EngineError('open-failed', { message });
-}
-
-/** Another one is in its place when a compaction or a copy that is put back has just ended: it is opened at the next attempt. */
-function refuseAnother(before: Identity, path: string): void {
-  if (isSame(before, identityOf(path))) return;
-  throw new EngineError('database-busy', { message: 'the file was replaced while it was opened' });
 }
 
 function setUp(
@@ -155,27 +149,18 @@ function whyNotOpen(failed: EngineError, { dbPath: path, transient }: DatabaseNa
   if (failure.code !== 'open-failed' || failure.reported.errcode === undefined) return failure;
   const unreadable = refusedAccess(path, constants.R_OK);
   const isThere = unreadable === undefined;
+  const tooMany = noMoreFiles(dirname(path));
   const refusal =
     (isThere ? refusedAccess(path, constants.W_OK) : undefined) ??
     (unreadable?.code === 'ENOENT' ? undefined : unreadable) ?? // a part of the path may be a file
     refusedAccess(dirname(path), constants.W_OK) ??
-    noMoreFiles(dirname(path));
+    tooMany;
   if (refusal === undefined) return failure;
   // what can't even be read is not to be had; what can be read, but not written, is read-only
   const isForbidden = isThere && notPermitted.includes(refusal.code ?? '');
   const message = `${failure.reported.message}: ${refusal.message}`;
-  return new EngineError(isForbidden ? 'read-only' : 'open-failed', { ...failure.reported, message });
-}
-
-/** Whether too many files are open. The folder is opened: to close a database file would give up the locks of this process on it. */
-function noMoreFiles(folder: string): NodeJS.ErrnoException | undefined {
-  try {
-    opendirSync(folder).closeSync();
-    return undefined;
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    return code === 'EMFILE' || code === 'ENFILE' ? (error as NodeJS.ErrnoException) : undefined;
-  }
+  const code = refusal === tooMany ? refusal.code : failure.reported.code;
+  return new EngineError(isForbidden ? 'read-only' : 'open-failed', { ...failure.reported, message, code });
 }
 
 /** SQLite says only "unable to open", or "disk I/O error" once it has written to a device; this says why. */

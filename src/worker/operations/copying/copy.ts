@@ -156,7 +156,8 @@ class Copy {
     const files = sources.flatMap(({ file }) => file ?? []);
     const rights = rightsOfAll(files.map(locate));
     for (const file of files) refuseSame(file, place.path);
-    return () => new FileWriter(place, rights, overwrite, this.#meter);
+    // it may come, or be moved away, while the sources are read
+    return () => new FileWriter(placeFor(place.path), rights, overwrite, this.#meter);
   }
 
   async #openServer(target: NonNullable<CopyEnd['server']>): Promise<CopyConnection> {

@@ -3,15 +3,13 @@ import type { DatabaseSync as Database } from 'node:sqlite';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
 import { checkSchema, createRecords, createTables, hasAllTables, hasRecords } from '../../sqlite/schema.ts';
 import { OperationError, toFailure } from '../failure.ts';
-import { openFile } from '../files/open.ts';
+import { BUSY_MS, openLocked } from '../files/open.ts';
 import { PartialFile, type Rights, refuseForeignLog } from '../files/partial-file.ts';
 import { keepsLog, type placeFor } from '../files/replace-file.ts';
 import { compareStores, compareValues } from './compare.ts';
 import type { Source, StorePrint, Writer } from './ends.ts';
 import { FileReader } from './file-reader.ts';
 import type { Meter } from './meter.ts';
-
-const BUSY_MS = 5000;
 
 export class FileWriter implements Writer {
   readonly place: string;
@@ -47,14 +45,14 @@ export class FileWriter implements Writer {
 
   async begin(sources: readonly Source[]): Promise<void> {
     this.#try(() => {
-      const database = openFile(this.#partial?.path ?? this.place, 'mode=rw');
+      const database = openLocked(this.#partial?.path ?? this.place, 'mode=rw', BUSY_MS, (database) => {
+        // Nobody sees a new file yet, so it needs no log. The log would be taken into it at closing, which tells no failure.
+        // One that is there keeps the journal that it has; EXTRA: also the end of a rollback journal is on the disk
+        if (this.#partial !== undefined) database.exec('PRAGMA journal_mode = MEMORY');
+        // EXCLUSIVE: with a rollback journal the lock is needed as soon as pages leave the cache, and each one would wait for it
+        database.exec('PRAGMA synchronous = EXTRA; BEGIN EXCLUSIVE');
+      });
       this.#database = database;
-      database.exec(`PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = ${BUSY_MS}; PRAGMA cell_size_check = ON`);
-      // Nobody sees a new file yet, so it needs no log. The log would be taken into it at closing, which tells no failure.
-      // One that is there keeps the journal that it has; EXTRA: also the end of a rollback journal is on the disk
-      if (this.#partial !== undefined) database.exec('PRAGMA journal_mode = MEMORY');
-      // EXCLUSIVE: with a rollback journal the lock is needed as soon as pages leave the cache, and each one would wait for it
-      database.exec('PRAGMA synchronous = EXTRA; BEGIN EXCLUSIVE');
       checkSchema(database);
       if (!hasAllTables(database)) createTables(database);
       if (this.#partial === undefined) this.#meter.holdsUpOthers();

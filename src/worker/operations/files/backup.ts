@@ -45,7 +45,7 @@ export async function backup(task: OperationTasks['backup']['given'], progress: 
     const partial = made.partial as PartialFile; // it was read to make that
     try {
       progress.lastChance();
-      putInPlace(partial, target.existing);
+      putInPlace(partial, task.overwrite);
       const Bytes = statSync(target.path).size;
       return { Path: target.path, Bytes, Pages: Bytes / pageBytes, DurationMs: performance.now() - begun };
     } catch (error) {

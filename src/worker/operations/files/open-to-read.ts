@@ -11,12 +11,11 @@ import { whyNoFile } from '../../ordinary-file.ts';
 import { firstRow, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { ChangedMeanwhile, OperationError, Stopped, toFailure } from '../failure.ts';
 import { refuseOtherNames } from './one-name.ts';
-import { openFile } from './open.ts';
+import { BUSY_MS, openLocked } from './open.ts';
 
 /** As SQLite's URLs have it: with the locks of any reader, or without a lock, what the file holds and not what a log does. */
 type ReadMode = 'mode=ro' | 'immutable=1';
 
-const BUSY_MS = 5000;
 /** How often a file may change while it is read, where no lock is to be had. */
 const MOST_TRIES = 6;
 const HOT_JOURNAL = 776;
@@ -117,20 +116,15 @@ const LACKS_INDEX =
 
 /** @throws OperationError */
 function openIn(mode: ReadMode, path: string): Database {
-  let database: Database | undefined;
   try {
-    database = openFile(path, mode);
-    // functions and virtual tables that a stranger's schema calls must be harmless ones
-    database.exec('PRAGMA trusted_schema = OFF; PRAGMA query_only = ON; PRAGMA cell_size_check = ON');
-    // sorting needs no file beside the database, and a cut file can't end the process
-    database.exec('PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0');
-    database.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
-    // one state of the file for all that is read
-    database.exec('BEGIN');
-    firstRow(database.prepare('SELECT count(*) FROM sqlite_schema'));
-    return database;
+    return openLocked(path, mode, BUSY_MS, (database) => {
+      // a cut file can't end the process
+      database.exec('PRAGMA query_only = ON; PRAGMA mmap_size = 0');
+      // one state of the file for all that is read
+      database.exec('BEGIN');
+      firstRow(database.prepare('SELECT count(*) FROM sqlite_schema'));
+    });
   } catch (error) {
-    database?.close();
     throw toFailure(error, path);
   }
 }

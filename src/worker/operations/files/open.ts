@@ -1,10 +1,67 @@
 /** Opens databases by SQLite's URLs, which say more than a path, where this Node knows them. */
+import { statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
+import { performance } from '../../../protocol/surroundings.ts';
+import { refuseAnother } from '../../ordinary-file.ts';
+import { toEngineError } from '../../sqlite/errors.ts';
 import { knowsUrls, open } from '../../sqlite/node-sqlite.ts';
+
+/** How long an operation waits for a file that is busy. */
+export const BUSY_MS = 5000;
+const BETWEEN_MS = 10;
 
 /** Opens a file that is there; `parameters` as in https://sqlite.org/uri.html. */
 export function openFile(path: string, parameters: string): Database {
   const place = knowsUrls() ? `${pathToFileURL(path).href}?${parameters}` : path;
   return open(place, parameters.startsWith('mode=ro'));
+}
+
+/**
+ * Opens a file that is there; `lock` is the first that looks at it, and locks it. A file that is replaced is locked until the
+ * other one has its name, and SQLite finds a log by its name: what waited with the old file open would read that with
+ * the new one's log, and drop the locks of this process on it. So nothing waits with an open file, and each attempt opens it anew.
+ */
+export function openLocked(
+  path: string,
+  parameters: string,
+  waitMs: number,
+  lock: (database: Database) => void,
+): Database {
+  const until = performance.now() + waitMs;
+  for (;;) {
+    try {
+      const database = openOnce(path, parameters, lock);
+      database.exec(`PRAGMA busy_timeout = ${waitMs}`);
+      return database;
+    } catch (error) {
+      if (!isBusy(error) || performance.now() >= until) throw error;
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BETWEEN_MS);
+  }
+}
+
+function openOnce(path: string, parameters: string, lock: (database: Database) => void): Database {
+  const before = statSync(path, { bigint: true });
+  const database = openFile(path, parameters);
+  try {
+    // functions and virtual tables that a stranger's schema calls must be harmless ones; sorting needs no file beside the database
+    database.exec('PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY');
+    database.exec('PRAGMA busy_timeout = 0');
+    refuseAnother(before, path);
+    try {
+      lock(database);
+    } finally {
+      // also if it has failed: that says nothing about the new file
+      refuseAnother(before, path);
+    }
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+export function isBusy(error: unknown): boolean {
+  return toEngineError(error).code === 'database-busy';
 }

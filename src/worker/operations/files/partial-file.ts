@@ -80,7 +80,10 @@ export class PartialFile {
     // SQLite has synced it as well, but knows nothing of its rights; and on macOS, Node's own call alone empties the drive's cache
     sync(this.path, 'r+', []);
     if (replace) renameSync(this.path, this.target);
-    else renameToNewName(this.path, this.target);
+    else {
+      refuseForeignLog(this.target);
+      renameToNewName(this.path, this.target);
+    }
     // Windows has no such call for a folder, and no need of it. Where it is forbidden, or a network file system does not know it, the
     // name is on the disk some seconds later, and until then the old file would be
     if (process.platform !== 'win32') sync(dirname(this.target), 'r', ['EINVAL', 'ENOTSUP', 'EBADF']);
@@ -119,17 +122,15 @@ function renameToNewName(path: string, target: string): void {
   try {
     linkSync(path, target);
   } catch (error) {
+    if (existsSync(target)) {
+      const detail = 'a file of this name came meanwhile, and was left as it is; try again';
+      throw new OperationError('file-exists', target, detail);
+    }
     if (!isOneOf(error, [...NOT_KNOWN_HERE, 'EMLINK'])) throw error;
-    if (existsSync(target)) throw alreadyTaken(target);
     renameSync(path, target);
     return;
   }
   rmSync(path);
-}
-
-export function alreadyTaken(target: string): OperationError {
-  const detail = 'a file of this name is there already; it was left as it is: Overwrite replaces it';
-  return new OperationError('file-exists', target, detail);
 }
 
 /** Another database's log beside the new file would be taken for its own. */

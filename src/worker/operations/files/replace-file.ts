@@ -6,12 +6,13 @@ import { identityOf, isSame, whyNoFile } from '../../ordinary-file.ts';
 import { firstRow, keepsStatementsOpen, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { refuseOtherNames } from './one-name.ts';
-import { openFile } from './open.ts';
-import { alreadyTaken, type PartialFile, refuseForeignLog } from './partial-file.ts';
+import { isBusy, openFile, openLocked } from './open.ts';
+import { type PartialFile, refuseForeignLog } from './partial-file.ts';
 
 const NOT_A_DATABASE = 26;
 const CORRUPT = 11;
-const BUSY = 5;
+/** How often a name may be taken or given up while a file is put there. */
+const MOST_TRIES = 6;
 
 /** What is where a file is to be made; its folder must be there. */
 export function placeFor(path: string): { path: string; existing: Stats | undefined } {
@@ -40,7 +41,8 @@ export function refuseTaken(
   if (existing === undefined) {
     refuseForeignLog(path);
   } else {
-    if (!overwrite) throw alreadyTaken(path);
+    const detail = 'a file of this name is there already; it was left as it is: Overwrite replaces it';
+    if (!overwrite) throw new OperationError('file-exists', path, detail);
     refuseInUse(path);
   }
 }
@@ -56,8 +58,9 @@ function refuseInUse(path: string): void {
   }
 }
 
-const primaryCode = (error: unknown) => ((error as { errcode?: number }).errcode ?? 0) & 0xff;
-const isNoDatabase = (error: unknown) => [NOT_A_DATABASE, CORRUPT].includes(primaryCode(error));
+const isNoDatabase = (error: unknown) =>
+  [NOT_A_DATABASE, CORRUPT].includes(((error as { errcode?: number }).errcode ?? 0) & 0xff);
+const readSchema = (database: Database) => firstRow(database.prepare('SELECT count(*) FROM sqlite_schema'));
 
 /**
  * What is no database any more may still be open in another process, which then has a lock on it. SQLite finds out that it is none
@@ -66,26 +69,33 @@ const isNoDatabase = (error: unknown) => [NOT_A_DATABASE, CORRUPT].includes(prim
  */
 function refuseHeld(path: string): void {
   if (process.platform === 'win32' || !knowsUrls()) return;
-  let database: Database | undefined;
   try {
-    database = openFile(path, 'mode=rw&vfs=unix-excl');
-    database.exec('PRAGMA busy_timeout = 0');
-    firstRow(database.prepare('SELECT count(*) FROM sqlite_schema'));
+    openLocked(path, 'mode=rw&vfs=unix-excl', 0, readSchema).close();
   } catch (error) {
-    if (primaryCode(error) === BUSY) throw toFailure(error, path);
-  } finally {
-    database?.close();
+    if (isBusy(error)) throw toFailure(error, path);
   }
 }
 
-/** Publishes the file; in the place of one that is there, which is no database that anybody has open. */
-export function putInPlace(partial: PartialFile, existing: Stats | undefined): void {
-  if (existing === undefined) {
-    partial.publish(false);
-    return;
+/** Publishes the file; with `overwrite` in the place of one that is there, which is no database that anybody has open. */
+export function putInPlace(partial: PartialFile, overwrite: boolean): void {
+  for (let tries = 1; ; tries++) {
+    try {
+      if (overwrite && placeFor(partial.target).existing !== undefined) replaceBy(partial);
+      else partial.publish(false);
+      return;
+    } catch (error) {
+      // it came, or was moved away, since it was looked at
+      const { code = '' } = error as NodeJS.ErrnoException;
+      if (!overwrite || tries === MOST_TRIES || !['ENOENT', 'EEXIST', 'file-exists'].includes(code)) throw error;
+    }
   }
+}
+
+function replaceBy(partial: PartialFile): void {
   const owned = takeOver(partial.target);
   try {
+    const existing = statSync(partial.target);
+    ownedLike(partial.path, existing);
     rightsLike(partial.path, existing);
     // only Windows can't rename onto a file that is open; elsewhere nobody gets in between
     if (process.platform === 'win32') owned?.release();
@@ -123,25 +133,21 @@ function takeOver(path: string): Owned | undefined {
 
 /** Nothing of the file is changed by this alone. */
 export function openAlone(path: string): Owned {
-  const database = openFile(path, 'mode=rw');
+  let mode = '';
+  const database = openLocked(path, 'mode=rw', 0, (database) => {
+    // before the first look at the file: then its lock keeps everybody out, and its log needs no shared index
+    database.exec('PRAGMA locking_mode = EXCLUSIVE');
+    readSchema(database);
+    mode = String(Object.values(firstRow(database.prepare('PRAGMA journal_mode')) ?? {})[0]);
+    // a file without a log is locked by writing only
+    if (mode !== 'wal') database.exec('BEGIN EXCLUSIVE; COMMIT');
+  });
   let isOpen = true;
   const release = () => {
     if (isOpen) database.close();
     isOpen = false;
   };
-  try {
-    database.exec('PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = 0; PRAGMA temp_store = MEMORY');
-    // before the first look at the file: then its lock keeps everybody out, and its log needs no shared index
-    database.exec('PRAGMA locking_mode = EXCLUSIVE');
-    firstRow(database.prepare('SELECT count(*) FROM sqlite_schema'));
-    const mode = String(Object.values(firstRow(database.prepare('PRAGMA journal_mode')) ?? {})[0]);
-    // a file without a log is locked by writing only
-    if (mode !== 'wal') database.exec('BEGIN EXCLUSIVE; COMMIT');
-    return { database, mode, release };
-  } catch (error) {
-    database.close();
-    throw error;
-  }
+  return { database, mode, release };
 }
 
 /** Closing a database removes its log by name: by then another file may have that name. */
