@@ -32,7 +32,7 @@ export interface SDS_ProviderOptions {
   TransferSnapshots?: boolean;
   /**
    * How many bytes may wait for their commit in one worker thread before a call is held (or refused,
-   * see `Overflow`). Default 64 MiB. The first provider of a worker also fixes how much of it can be
+   * see `Overflow`), counted by the memory that they lie in. Default 64 MiB. The first provider of a worker also fixes how much of it can be
    * patches, at least 8 MiB.
    */
   MaxPendingBytes?: number;

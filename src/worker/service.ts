@@ -182,8 +182,11 @@ export class Service implements WorkerService, FileHost {
 
   /** Begins to handle a call: what came by the ring before it goes first. */
   #begin(): void {
-    this.take();
-    this.#ring.callHandled();
+    try {
+      this.take();
+    } finally {
+      this.#ring.callHandled(); // whatever happens: what follows in the ring waits for it
+    }
     this.#loop.worked();
     this.#loop.tellIfWanted(); // what the call asks for may take long
   }

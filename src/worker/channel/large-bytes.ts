@@ -4,7 +4,8 @@ import { discard, open } from '../../protocol/parcel.ts';
 import type { Bytes, Failure } from '../../protocol/service.ts';
 import { EngineError } from '../engine.ts';
 
-const NO_BYTES: Bytes = { buffer: new ArrayBuffer(0), start: 0, length: 0 };
+/** Of its own for each: they are freed like any others. */
+const noBytes = (): Bytes => ({ buffer: new ArrayBuffer(0), start: 0, length: 0 });
 
 export class LargeBytes {
   /** Why they did not come, if so. */
@@ -15,7 +16,7 @@ export class LargeBytes {
 
   constructor(given: Bytes | Failure, answer: () => void) {
     const isLost = 'code' in given;
-    this.#bytes = isLost ? NO_BYTES : given;
+    this.#bytes = isLost ? noBytes() : given;
     this.lost = isLost ? new EngineError(given.code, given.cause) : undefined;
     this.answer = answer;
   }

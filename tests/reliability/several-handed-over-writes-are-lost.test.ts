@@ -1,0 +1,34 @@
+/** Bytes that were handed over go down with a worker: each such call says so, and nothing else suffers. */
+import { DatabaseSync } from 'node:sqlite';
+import { setImmediate } from 'node:timers/promises';
+import type { Worker } from 'node:worker_threads';
+import { SDS_DesktopPersistenceProvider, transfer } from 'sds-persistence-worker';
+import { expect, it } from 'vitest';
+import { freshFile, patchOf, rowsOf } from '../support/files.ts';
+
+it('several of them: each call rejects, the worker is replaced once, and another file is written meanwhile', async () => {
+  const workers: Worker[] = [];
+  process.on('worker', (worker) => workers.push(worker));
+  const [file, otherFile] = [freshFile(), freshFile()];
+  await using provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 60_000 });
+  await using other = new SDS_DesktopPersistenceProvider(otherFile, 'store');
+  await Promise.all([provider.ready(), other.ready()]);
+  const holder = new DatabaseSync(file);
+  holder.exec('BEGIN IMMEDIATE');
+  const small = provider.appendPatch(patchOf(1), 1);
+  const lost = [2, 3, 4, 5].map((clock) => provider.appendPatch(transfer(new Uint8Array(300_000)), clock));
+  const outcomes = Promise.allSettled(lost);
+  await setImmediate(); // sent
+  await Promise.all(workers.map((worker) => worker.terminate()));
+  const others = Array.from({ length: 100 }, (_, at) => other.appendPatch(patchOf(at), at + 1));
+  expect(await other.loadValue('nothing')).toBeUndefined();
+  await Promise.all(others);
+  holder.close();
+  expect((await outcomes).map((one) => (one.status === 'rejected' ? one.reason.code : 'stored'))).toEqual(
+    lost.map(() => 'worker-lost'),
+  );
+  await small;
+  expect(provider.statistics().Worker.Restarts).toBe(1);
+  expect(rowsOf(file).patches).toHaveLength(1);
+  expect(rowsOf(otherFile).patches).toHaveLength(100);
+});
