@@ -93,7 +93,7 @@ export class Front {
     const [, order, side] = path.split('/');
     const server = this.servers.find((one) => one.side === side);
     if (server === undefined || (order !== 'kill' && order !== 'start')) return false;
-    if (order === 'kill') server.kill();
+    if (order === 'kill') void server.kill();
     else server.start().catch((error: Error) => console.error(error.message));
     return true;
   }

@@ -54,17 +54,21 @@ export class SupervisedServer extends EventEmitter<{ state: [State] }> {
     await promise;
   }
 
-  /** As the operating system would, if it ran out of memory. */
-  kill(): void {
-    this.#child?.kill('SIGKILL');
+  /** As the operating system would, if it ran out of memory. Resolves once it has ended. */
+  kill(): Promise<void> {
+    return this.#end('SIGKILL');
   }
 
   /** Resolves once it has ended, its documents stored. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    return this.#end('SIGTERM');
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
     const child = this.#child;
     if (child === undefined) return;
     const ended = once(child, 'close');
-    child.kill('SIGTERM');
+    child.kill(signal);
     await ended;
   }
 }

@@ -34,9 +34,7 @@ function itIsThereAgain({ name, freshPlace, rowsOf }: Engine): void {
     // a character each, as long as they are not merged
     await expect.poll(async () => (await rowsOf(database)).patches.length).toBeGreaterThan(100);
     const stored = (await rowsOf(database)).patches.length;
-    const gone = new Promise((resolve) => server.once('state', resolve));
-    server.kill();
-    await gone;
+    await server.kill();
     clearInterval(typing);
     for (const { provider } of [one, other]) provider.destroy();
 
