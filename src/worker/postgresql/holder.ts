@@ -26,7 +26,7 @@ import { type Limits, transact } from './transactions.ts';
 /** Where a series of batches is: what of it was committed last. */
 export type Mark = Pick<CommitPoint, 'number' | 'part'>;
 
-/** What is left of others is removed when they were not heard of for this time. */
+/** Removes what is left of others that were not heard of for a week, unless somebody has locked it. */
 const FORGETTING: Statement = {
   text:
     'DELETE FROM sds_holders WHERE (session, generation) IN (SELECT session, generation FROM sds_holders ' +
