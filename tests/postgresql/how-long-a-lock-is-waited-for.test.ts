@@ -2,9 +2,19 @@
 import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { patchOf } from '../support/files.ts';
-import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
+import { describeOnPostgresql, ownPlace, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
-import { codeOf } from './outcomes.ts';
+import { codeOf, sqlOfTables } from './outcomes.ts';
+
+/** Notes of each process that makes itself known again whether its lease had already run out at that moment. */
+const NOTING = `
+  CREATE TABLE registered (has_time bool);
+  CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+    BEGIN
+      INSERT INTO public.registered VALUES (NEW.expires > clock_timestamp());
+      RETURN NULL;
+    END $$;
+  CREATE TRIGGER noted AFTER UPDATE ON sds_holders FOR EACH ROW WHEN (NEW.incarnation <> OLD.incarnation) EXECUTE FUNCTION note();`;
 
 function open(
   url: string,
@@ -102,6 +112,40 @@ describeOnPostgresql('a lock', () => {
       .toBeGreaterThan(1);
     await other.query('ROLLBACK');
     await append;
+  });
+
+  it("of a process's own row that was waited for longer than its lease leaves it a whole one", async () => {
+    const url = await ownPlace();
+    await sqlOfTables(url);
+    await server.query(NOTING, [], databaseOf(url));
+    const provider = open(url, 'store', 600_000, { LeaseMs: 1000 });
+    await provider.appendPatch(patchOf(1), 1);
+    const other = await otherProgram(url);
+    await other.query('SELECT FROM sds_holders FOR UPDATE');
+    await server.query(`SELECT pg_terminate_backend(pid) ${ofProvider}`, [databaseOf(url)]);
+    const append = provider.appendPatch(patchOf(2), 2);
+    const waitsLong = "wait_event_type = 'Lock' AND clock_timestamp() - query_start > interval '1.5 seconds'";
+    const waiting = () => server.query(`SELECT pid ${ofProvider} AND ${waitsLong}`, [databaseOf(url)]);
+    await expect.poll(waiting, { timeout: 10_000 }).not.toEqual([]); // the lease is renewed over another connection meanwhile
+    await other.query('ROLLBACK');
+    await append;
+    expect(await server.query('SELECT has_time FROM registered', [], databaseOf(url))).toEqual([{ has_time: true }]);
+  });
+
+  it('of what is left of another process is not waited for by one who connects anew, nor by one who comes', async () => {
+    const url = await postgresql.freshPlace();
+    const provider = open(url, 'store', 100, { RetryForMs: 3000 });
+    await provider.appendPatch(patchOf(1), 1);
+    const sql =
+      "INSERT INTO sds_holders (session, generation, expires, fenced) VALUES ($1, 0, now() - interval '8 days', false)";
+    await server.query(sql, ['gone'], databaseOf(url));
+    const other = await otherProgram(url);
+    await other.query("SELECT FROM sds_holders WHERE session = 'gone' FOR UPDATE");
+    await server.query(`SELECT pg_terminate_backend(pid) ${ofProvider}`, [databaseOf(url)]);
+    await provider.appendPatch(patchOf(2), 2);
+    await provider.close();
+    await open(url, 'store', 100).appendPatch(patchOf(3), 3);
+    await other.query('ROLLBACK');
   });
 
   it('is not waited for any longer by one who leaves', async () => {

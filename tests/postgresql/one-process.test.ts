@@ -119,6 +119,34 @@ describeOnPostgresql('one process', () => {
     await good.appendPatch(patchOf(2), 2);
     expect(await good.loadPatchesSince(0)).toHaveLength(2);
   });
+
+  it('goes on with a password that was brought by a provider that is closed, also if it was never needed before', async () => {
+    const database = databaseOf(await ownPlace());
+    const user = await freshRole(database, 'before');
+    const [before, after] = ['before', 'after'].map((password) => server.url(database, { user, password }));
+    const old = open(String(before), 'store');
+    await old.appendPatch(patchOf(1), 1);
+    await server.query(`ALTER ROLE "${user}" PASSWORD 'after'`);
+    const renewed = open(String(after), 'other');
+    await renewed.appendPatch(patchOf(1), 1);
+    await renewed.close();
+    await server.killBackends(database);
+    await old.appendPatch(patchOf(2), 2);
+  });
+
+  it('tries the newest passwords first, whatever store they were brought for', async () => {
+    const database = databaseOf(await ownPlace());
+    const user = await freshRole(database, 'right');
+    const brought = [
+      ['one', '1'],
+      ['one', '2'],
+      ['one', '3'],
+      ['other', 'right'],
+      ['one', '4'],
+    ] as const;
+    const providers = brought.map(([store, password]) => open(server.url(database, { user, password }), store));
+    await Promise.all(providers.map((provider, i) => provider.appendPatch(patchOf(i), i)));
+  });
 });
 
 describeOnPostgresql('a password that is asked for', () => {
@@ -248,6 +276,20 @@ describeOnPostgresql('a password that is asked for', () => {
     await server.killBackends(database);
     await kept?.appendPatch(patchOf(2), 2);
     expect(asked.map((times, i) => times - (before[i] ?? 0))).toEqual([0, 0, 1, 0, 0, 0, 0]);
+  });
+
+  it('keeps nobody out who brought another one later, however many have brought it for one store', async () => {
+    const { database, user, source } = await withToken();
+    const url = server.url(database, { user });
+    const old = { Password: async () => String(source.token), RetryForMs: 2000 };
+    for (let i = 0; i < 5; i++) await open(url, 'store', old).appendPatch(patchOf(i), i);
+    const renewed = open(url, 'other', { Password: async () => 'first' });
+    await renewed.appendPatch(patchOf(1), 1);
+    const last = open(url, 'store', old);
+    await last.appendPatch(patchOf(5), 5);
+    source.token = 'expired';
+    await server.killBackends(database);
+    await Promise.all([renewed.appendPatch(patchOf(2), 2), last.appendPatch(patchOf(6), 6)]);
   });
 
   it('keeps no program alive, and is asked for what nobody waited for as well', async () => {

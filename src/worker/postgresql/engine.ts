@@ -31,7 +31,7 @@ export class PostgresqlEngine implements Engine {
   readonly #holder: Holder;
   readonly #claims: Claims;
   readonly #limits: Limits;
-  /** Providers by the stored name of their store: the first of a store claims it, the last one gives it back. The newest are last. */
+  /** Providers by the stored name of their store: the first of a store claims it, the last one gives it back. */
   readonly #callers = new Map<string, Set<Caller>>();
   /** Those that are to be attached, and whose store was not asked for along with another one's. */
   readonly #coming = new Set<Caller>();
@@ -45,8 +45,7 @@ export class PostgresqlEngine implements Engine {
     this.#limits = { lockMs: LEAST_LOCK_MS, idleMs: settings.leaseMs };
     this.#holder = new Holder(settings.session, settings.leaseMs, this.#limits);
     this.#claims = new Claims(this.#holder, this.#limits, () => this.#callers.keys());
-    const passwords = () => Array.from(this.#all(), ({ password }) => password).reverse();
-    this.#link = new ServerLink(settings, this.#holder, this.#claims, this.#limits, passwords);
+    this.#link = new ServerLink(settings, this.#holder, this.#claims, this.#limits);
   }
 
   taskBegins(askedAt: number): void {
@@ -58,9 +57,9 @@ export class PostgresqlEngine implements Engine {
   announce(caller: Caller): void {
     const { stored } = storedName(caller.storeId);
     const callers = this.#callers.get(stored) ?? new Set();
-    this.#callers.delete(stored);
     this.#callers.set(stored, callers.add(caller));
     this.#coming.add(caller);
+    this.#link.offer(caller.password);
     this.#limits.lockMs = Math.max(this.#limits.lockMs, caller.busyTimeoutMs);
   }
 
@@ -87,7 +86,7 @@ export class PostgresqlEngine implements Engine {
     callers?.delete(caller);
     this.#coming.delete(caller);
     if (caller.busyTimeoutMs === this.#limits.lockMs) this.#limits.lockMs = this.#longestWait();
-    if (typeof caller.password === 'object') caller.password.close();
+    this.#link.withdraw(caller.password);
     if (callers !== undefined && callers.size > 0) return;
     this.#callers.delete(stored);
     this.#claims.leave(stored);

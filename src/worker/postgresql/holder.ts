@@ -26,8 +26,12 @@ import { type Limits, transact } from './transactions.ts';
 /** Where a series of batches is: what of it was committed last. */
 export type Mark = Pick<CommitPoint, 'number' | 'part'>;
 
-/** What is left of others is removed when they were not heard of for this time. */
-const FORGET_AFTER = '7 days';
+/** Removes what is left of others that were not heard of for a week, unless somebody has locked it. */
+const FORGETTING: Statement = {
+  text:
+    'DELETE FROM sds_holders WHERE (session, generation) IN (SELECT session, generation FROM sds_holders ' +
+    "WHERE expires < clock_timestamp() - interval '7 days' FOR UPDATE SKIP LOCKED)",
+};
 
 const DIVISION_BY_ZERO = '22012';
 
@@ -112,7 +116,8 @@ export class Holder {
         text:
           'INSERT INTO sds_holders (session, generation, incarnation, expires, fenced, batch, part) ' +
           `VALUES ($1, $2, $3, ${newExpiry('$4')}, false, $5, $6) ON CONFLICT (session, generation) ` +
-          'DO UPDATE SET expires = excluded.expires, incarnation = excluded.incarnation ' +
+          // not the one above, from before it has waited for the row
+          `DO UPDATE SET expires = ${newExpiry('$4')}, incarnation = excluded.incarnation ` +
           'WHERE sds_holders.incarnation = $7 AND NOT sds_holders.fenced RETURNING batch, part',
         values: [
           this.session,
@@ -124,7 +129,7 @@ export class Holder {
           seen,
         ],
       },
-      { text: `DELETE FROM sds_holders WHERE expires < clock_timestamp() - interval '${FORGET_AFTER}'` },
+      ...(seen === null ? [FORGETTING] : []),
     );
     return taken?.rows[0];
   }

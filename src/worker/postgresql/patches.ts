@@ -94,11 +94,11 @@ export async function insertCarefully(connection: Connection, packed: PackedPatc
     const store = packed.storeAt(position);
     note(store, await keepUnderFree(connection, store, packed.clocks[position] ?? 0, packed.bytesOf(position)));
   };
-  /** Positions that are inserted by one statement: no two of them have the same number. */
-  let run: number[] = [];
+  /** Positions that are inserted by one statement, by their numbers: none is there twice. */
+  const run = new Map<string, number>();
   const insertRun = async () => {
-    const positions = run;
-    run = [];
+    const positions = [...run.values()];
+    run.clear();
     if (positions.length === 0) return;
     const { text, values = [] } = insertion(packed, positions);
     const { count } = await connection.one(text, ...values);
@@ -111,13 +111,15 @@ export async function insertCarefully(connection: Connection, packed: PackedPatc
   };
   for (const [position, clock] of packed.clocks.entries()) {
     const store = packed.storeAt(position);
-    const isAbove = clock > (highest.get(store) ?? Number.NEGATIVE_INFINITY);
-    if (!isAbove) await insertRun();
-    if (!isAbove && packed.keepers.has(position)) {
+    const number = `${clock} ${store}`;
+    const keeps = packed.keepers.has(position);
+    const isFree = keeps ? clock > (highest.get(store) ?? Number.NEGATIVE_INFINITY) : !run.has(number);
+    if (!isFree) await insertRun();
+    if (keeps && !isFree) {
       await keep(position);
       continue;
     }
-    run.push(position);
+    run.set(number, position);
     note(store, clock);
   }
   await insertRun();

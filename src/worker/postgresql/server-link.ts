@@ -32,7 +32,8 @@ export class ServerLink implements LeaseLink {
   readonly #claims: Claims;
   readonly #limits: Limits;
   readonly #lease: Lease;
-  readonly #offered: () => readonly Password[];
+  /** Words that providers have brought, those of providers that have gone as well, and functions of those there are; the newest are last. */
+  readonly #offered = new Set<Password>();
   /** The one that was accepted last, if any was. */
   #accepted: readonly Password[] = [];
   #pg: Pg | undefined;
@@ -50,14 +51,7 @@ export class ServerLink implements LeaseLink {
   #turn: Promise<unknown> = Promise.resolve();
   #inUse = 0;
 
-  constructor(
-    settings: PostgresqlSettings,
-    holder: Holder,
-    claims: Claims,
-    limits: Limits,
-    offered: () => readonly Password[],
-  ) {
-    this.#offered = offered;
+  constructor(settings: PostgresqlSettings, holder: Holder, claims: Claims, limits: Limits) {
     this.#settings = settings;
     this.#holder = holder;
     this.#claims = claims;
@@ -227,11 +221,25 @@ export class ServerLink implements LeaseLink {
     throw noPassword ?? refusal;
   }
 
-  /** Those to try. A word may serve others after its provider has gone; nobody who has gone is asked. */
   get #passwords(): Password[] {
-    const offered = this.#offered();
-    const accepted = this.#accepted.filter((password) => typeof password !== 'object' || offered.includes(password));
-    return [...new Set([...accepted, ...offered])].slice(0, MOST_PASSWORDS);
+    const accepted = this.#accepted.filter((password) => typeof password !== 'object' || this.#offered.has(password));
+    return [...new Set([...accepted, ...[...this.#offered].reverse()])].slice(0, MOST_PASSWORDS);
+  }
+
+  /** A password for the next connection. */
+  offer(password: Password): void {
+    this.#offered.delete(password);
+    this.#offered.add(password);
+    if (typeof password === 'object') return;
+    const words = [...this.#offered].filter((offered) => typeof offered !== 'object');
+    for (const word of words.slice(0, -MOST_PASSWORDS)) this.#offered.delete(word);
+  }
+
+  /** Its provider has gone, and is asked no more. A word may serve others. */
+  withdraw(password: Password): void {
+    if (typeof password !== 'object') return;
+    password.close();
+    this.#offered.delete(password);
   }
 
   // ---- for the lease -------------------------------------------------------------------------------------

@@ -86,8 +86,14 @@ export class CopyConnection {
 
   /** Until it is closed, the server is asked something now and then: a transaction stays, however long others take. */
   keepAsking(): void {
-    // if it fails, whoever asks next is told
-    this.#asking ??= setInterval(() => void this.run({ text: 'SELECT 1' }).catch(() => undefined), ASK_EVERY_MS);
+    let isAsked = false;
+    const ask = async () => {
+      if (isAsked) return;
+      isAsked = true;
+      await this.run({ text: 'SELECT 1' }).catch(() => undefined); // whoever asks next is told
+      isAsked = false;
+    };
+    this.#asking ??= setInterval(() => void ask(), ASK_EVERY_MS);
   }
 
   /** The same for any URL that leads to the same tables. */
