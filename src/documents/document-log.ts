@@ -222,6 +222,7 @@ export class DocumentLog {
   #lacksSomething(): void {
     this.isIncomplete = this.#isRejecting = true;
     this.#completeLater();
+    this.#pause?.beginAnew(); // it may be long after attempts to load
   }
 
   /** Stores the whole document, if the database lacks something of it. */
