@@ -123,7 +123,8 @@ export class HocuspocusPersistence {
    * Applies what is stored of a document to it, and stores each change of it from now on. These changes have this object
    * as their origin.
    *
-   * @throws SDS_PersistenceError what a load fails with, `fenced` if the document is open on another server: it is not opened
+   * @throws SDS_PersistenceError what a load fails with, `fenced` if the document is open on another server: it is not opened.
+   *   What an observer of the document throws, as it is
    */
   async onLoadDocument(payload: DocumentPayload): Promise<void> {
     const { instance, document, documentName: name } = payload;

@@ -84,7 +84,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
    * @returns once what is stored is applied. Nobody needs to wait for it: a failure is told by `onError` or a warning, and loading is
    *   tried again
    * @throws SDS_PersistenceError what a load fails with; `invalid-argument` for a document of another Yjs, or one that is bound by
-   *   another name; `closed`
+   *   another name; `closed`. What an observer of the document throws, as it is
    */
   bindState(name: string, doc: Doc): Promise<void> {
     try {

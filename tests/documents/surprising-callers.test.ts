@@ -12,6 +12,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as Y from 'yjs';
 import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
 import { persistenceOn, runEditor, storedText, textOf, type, updateOf } from './documents.ts';
+import { serve } from './hocuspocus-server.ts';
 
 const invalid = (message: RegExp) => ({ code: 'invalid-argument', message: expect.stringMatching(message) });
 
@@ -178,6 +179,29 @@ console.log('still here');`;
     await expect(
       importDocuments(persistenceOfHocuspocus(), [{ name: 10n as never, data: updateOf('x') }]),
     ).rejects.toMatchObject({ code: 'invalid-argument' });
+  });
+
+  it('has an observer that throws while it is loaded: that is told as it is, and nothing is taken for damaged', async () => {
+    const file = freshFile();
+    const onPurpose = new Error('on purpose');
+    const throwing = (doc: Y.Doc) =>
+      doc.getText('text').observe(() => {
+        throw onPurpose;
+      });
+    const told: unknown[] = [];
+    const persistence = persistenceOn(file, { onError: (error) => told.push(error) });
+    await persistence.storeUpdate('notes', updateOf('stored'));
+    const doc = new Y.Doc();
+    throwing(doc);
+    await expect(persistence.bindState('notes', doc)).rejects.toBe(onPurpose);
+    expect(told).toEqual([onPurpose]);
+    expect(textOf(doc)).toBe('stored');
+    await persistence.writeState('notes', doc);
+    const others = [
+      { priority: 2000, onLoadDocument: async ({ document }: { document: Y.Doc }) => throwing(document) },
+    ];
+    const { server } = await serve(file, { others });
+    await expect(server.hocuspocus.openDirectConnection('notes')).rejects.toBe(onPurpose);
   });
 
   it('that is bound by one name is not bound by another', async () => {
