@@ -55,8 +55,8 @@ export class DocumentLog {
   #compacting: Promise<boolean> | undefined;
   /** Between two attempts to complete the database, or the live document. */
   #pause: GrowingPause | undefined;
-  /** Resolves once the database lacks nothing that was rejected, which is tried from time to time, or the log is closed. */
-  completed: Promise<void> | undefined;
+  /** The one that comes next; it never rejects. */
+  #attempt: Promise<unknown> | undefined;
   /** Whether the last update that came meanwhile was rejected as well. */
   #isRejecting = false;
   #closing: Promise<void> | undefined;
@@ -222,6 +222,7 @@ export class DocumentLog {
   #lacksSomething(): void {
     this.isIncomplete = this.#isRejecting = true;
     this.#completeLater();
+    this.#pause?.beginAnew(); // it may be long after attempts to load
   }
 
   /** Stores the whole document, if the database lacks something of it. */
@@ -233,20 +234,26 @@ export class DocumentLog {
   }
 
   #completeLater(): void {
-    this.completed ??= this.#completeAtLast();
+    if (this.#attempt === undefined) void this.#completeAtLast();
   }
 
   async #completeAtLast(): Promise<void> {
     const pause = new GrowingPause();
     this.#pause = pause;
     while ((this.isIncomplete || this.#isLost || this.#isBehind) && this.#closing === undefined) {
-      await pause.next();
-      await Promise.allSettled([this.#tryToComplete()]); // what it fails with was told when it began
+      this.#attempt = Promise.allSettled([this.#tryToComplete(pause.next())]); // what it fails with was told when it began
+      await this.#attempt;
     }
-    this.completed = undefined;
+    this.#attempt = undefined;
   }
 
-  async #tryToComplete(): Promise<void> {
+  /** Resolves once the database lacks nothing that was rejected, whatever the live document may lack, or the log is closed. */
+  async completed(): Promise<void> {
+    while (this.isIncomplete && this.#closing === undefined) await this.#attempt;
+  }
+
+  async #tryToComplete(pause: Promise<void>): Promise<void> {
+    await pause;
     const wasLost = this.#isLost;
     if (wasLost) await Promise.allSettled([this.provider.close()]); // what it could not store was told
     if (this.#closing !== undefined) return;

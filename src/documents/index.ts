@@ -7,6 +7,6 @@ export { inTurns, type Merging, mergeFailed, NoMergeModule } from './merging.ts'
 export { merge } from './merging-thread.ts';
 export { readDocumentOptions, readStorageOptions, type Settings, urlOf } from './options.ts';
 export { GrowingPause, mayPass } from './pause.ts';
-export { refusal } from './refusal.ts';
+export { refusal, shown } from './refusal.ts';
 export { Trouble } from './trouble.ts';
 export { Turns } from './turns.ts';

@@ -1,14 +1,25 @@
 /** Keeps the process alive: neither timers nor the merging thread do that by themselves. */
 import { MessageChannel } from 'node:worker_threads';
+import { outsideOfCalls } from '../protocol/async-context.ts';
 import type { Promise } from '../protocol/surroundings.ts';
+
+/** With both ports: on Bun, one whose other end is collected does not count. */
+let channel: MessageChannel | undefined;
+let waitedFor = 0;
 
 /** Until somebody's work is done. */
 export async function keptAlive<T>(work: Promise<T>): Promise<T> {
-  const { port1 } = new MessageChannel();
-  port1.on('message', () => {}); // by which it counts
+  channel ??= outsideOfCalls(listeningChannel);
+  if (waitedFor++ === 0) channel.port1.ref();
   try {
     return await work;
   } finally {
-    port1.close();
+    if (--waitedFor === 0) channel.port1.unref();
   }
+}
+
+function listeningChannel(): MessageChannel {
+  const made = new MessageChannel();
+  made.port1.on('message', () => {}); // by which it counts
+  return made;
 }

@@ -1,5 +1,6 @@
 /** The documents that an import leaves out: they keep none of the others from being imported, and are named at its end. */
 import { SDS_PersistenceError, type SDS_PersistenceErrorCode } from '../main/index.ts';
+import { shown } from './refusal.ts';
 
 /** So many are named. */
 const MOST_NAMED = 20;
@@ -12,7 +13,7 @@ export class LeftOut {
   add(name: string, reason: unknown): void {
     this.#count++;
     this.#first ??= reason;
-    if (this.#named.length < MOST_NAMED) this.#named.push(`${JSON.stringify(name)} (${(reason as Error).message})`);
+    if (this.#named.length < MOST_NAMED) this.#named.push(`${shown(name)} (${(reason as Error).message})`);
   }
 
   /** @throws SDS_PersistenceError if there is any */

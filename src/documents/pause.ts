@@ -22,22 +22,32 @@ export function mayPass(error: unknown): boolean {
 
 export class GrowingPause {
   #ms = FIRST_MS;
-  #end = () => {};
+  #resolve = () => {};
+  #stop = () => {};
 
   /** The process may end meanwhile, but where somebody waits for what comes after, and that is not in vain (`mayPass`). */
   next(keepsAlive = false): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const stop = later(resolve, this.#ms);
-    this.#end = () => {
-      stop();
-      resolve();
-    };
-    this.#ms = Math.min(2 * this.#ms, LONGEST_MS);
+    this.#resolve = resolve;
+    this.#begin();
     return keepsAlive ? keptAlive(promise) : promise;
+  }
+
+  #begin(): void {
+    this.#stop();
+    this.#stop = later(this.#resolve, this.#ms);
+    this.#ms = Math.min(2 * this.#ms, LONGEST_MS);
+  }
+
+  /** The one that there is now begins anew, as the first one. */
+  beginAnew(): void {
+    this.#ms = FIRST_MS;
+    this.#begin();
   }
 
   /** Ends the one that there is now. */
   end(): void {
-    this.#end();
+    this.#stop();
+    this.#resolve();
   }
 }

@@ -5,6 +5,7 @@ import { tell } from '../main/observe/channels.ts';
 import { note } from '../main/observe/notes.ts';
 import { outsideOfCalls } from '../protocol/async-context.ts';
 import type { OnError } from '../protocol/document-options.ts';
+import { shown } from './refusal.ts';
 
 const kinds = {
   write: { channel: 'write-failed', code: 'SDS_WRITE_FAILED', what: 'an update of it is not stored yet' },
@@ -35,7 +36,7 @@ export class Trouble {
     tell(channel, { Path: this.database, StoreId: name, Code: error.code, Message: message, Error: error });
     const onError = this.#onError;
     if (onError !== undefined) note(() => outsideOfCalls(() => onError(error, name)));
-    else this.warn(code, name, `document ${JSON.stringify(name)}: ${what}: ${message}`);
+    else this.warn(code, `${shown(name)} ${error.code}`, `document ${shown(name)}: ${what}: ${message}`);
   }
 
   /** Once for each code and subject. */

@@ -1,5 +1,13 @@
 /** Documents of Hocuspocus on SQLite or PostgreSQL. */
-import { type DocumentLog, Documents, type Merging, readDocumentOptions, refusal, urlOf } from '../documents/index.ts';
+import {
+  type DocumentLog,
+  Documents,
+  type Merging,
+  readDocumentOptions,
+  refusal,
+  Turns,
+  urlOf,
+} from '../documents/index.ts';
 import { faultOfBytes } from '../main/byte-argument.ts';
 import { SDS_PersistenceError, type SDS_ProviderOptions } from '../main/index.ts';
 import { type Acceptance, describe, oneOf } from '../main/option-checks.ts';
@@ -63,6 +71,7 @@ export class HocuspocusPersistence {
   readonly #ofClosed: Merging;
   readonly #takesFromRedis: boolean;
   readonly #open = new Map<YjsDoc, OpenDocument>();
+  readonly #searches = new Turns();
   #merging: ServerMerging | undefined;
 
   /**
@@ -84,17 +93,19 @@ export class HocuspocusPersistence {
 
   /** @param document - which it has to have made, if there is one already */
   async #find(document: YjsDoc | undefined): Promise<ServerMerging> {
-    const isFound = () => madeBy(this.#merging?.Y, document);
-    if (!isFound()) {
-      if (this.#isHandedIn) {
-        const message =
-          "the option Y is another Yjs than the one that the server's documents are made by: there must be one";
-        throw new SDS_PersistenceError('invalid-argument', message);
-      }
-      const { Y, url } = await findYjs(document);
-      if (!isFound()) this.#merging = this.#mergingBy(Y, url); // else another call has found it meanwhile
+    const found = () => (madeBy(this.#merging?.Y, document) ? this.#merging : undefined);
+    if (this.#isHandedIn && found() === undefined) {
+      const message =
+        "the option Y is another Yjs than the one that the server's documents are made by: there must be one";
+      throw new SDS_PersistenceError('invalid-argument', message);
     }
-    return this.#merging as ServerMerging;
+    const search = async () => {
+      const { Y, url } = await findYjs(document);
+      this.#merging = this.#mergingBy(Y, url);
+      return this.#merging;
+    };
+    // documents that are loaded at once need one search
+    return found() ?? this.#searches.take(true, async () => found() ?? search());
   }
 
   // ---- hooks of the server --------------------------------------------------------------------------
@@ -112,7 +123,8 @@ export class HocuspocusPersistence {
    * Applies what is stored of a document to it, and stores each change of it from now on. These changes have this object
    * as their origin.
    *
-   * @throws SDS_PersistenceError what a load fails with, `fenced` if the document is open on another server: it is not opened
+   * @throws SDS_PersistenceError what a load fails with, `fenced` if the document is open on another server: it is not opened.
+   *   What an observer of the document throws, as it is
    */
   async onLoadDocument(payload: DocumentPayload): Promise<void> {
     const { instance, document, documentName: name } = payload;

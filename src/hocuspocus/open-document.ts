@@ -36,9 +36,10 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
     this.#isSettled();
   }
 
-  /** The document would not be what it was. */
+  /** The document would not be what it was: it is not opened. Where it is open, a store that was lost and is had again is at fault. */
   protected isNotApplied(error: SDS_PersistenceError): void {
-    throw error;
+    if (this.#settled === undefined) throw error;
+    this.documents.trouble.tell('merge', this.name, error);
   }
 
   #isSettled(): void {
@@ -82,7 +83,7 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
     const isWaiting = this.#callback !== undefined;
     if (!isWaiting || tellsOfChange) this.#callback = callback;
     if (isWaiting) return;
-    await this.log.completed;
+    await this.log.completed();
     const last = this.#callback;
     this.#callback = undefined;
     if (!this.isLeaving) last?.();

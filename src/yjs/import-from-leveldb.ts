@@ -34,15 +34,15 @@ export async function importFromLeveldb(
   leveldb: LeveldbSource,
   persistence: YjsPersistence<YjsDoc>,
 ): Promise<{ documents: number; metas: number }> {
-  const names = await read(leveldb.getAllDocNames());
+  const names = await read(() => leveldb.getAllDocNames());
   const copied = { documents: 0, metas: 0 };
   const leftOut = new LeftOut();
   for (const name of names) {
     let metas: Map<string, unknown>;
     let update: Uint8Array;
     try {
-      metas = await read(leveldb.getMetas(name));
-      update = await read(leveldb.getDiff(name, NOTHING));
+      metas = await read(() => leveldb.getMetas(name));
+      update = await read(() => leveldb.getDiff(name, NOTHING));
     } catch (error) {
       leftOut.add(name, error);
       continue;
@@ -61,10 +61,10 @@ export async function importFromLeveldb(
 }
 
 /** y-leveldb resolves with null where it fails, or stumbles over that itself. */
-async function read<T>(found: PromiseLike<T | null>): Promise<T> {
+async function read<T>(find: () => PromiseLike<T | null>): Promise<T> {
   let options: { cause: unknown } | undefined;
   try {
-    const value = await found;
+    const value = await find();
     if (value !== null && value !== undefined) return value;
   } catch (cause) {
     options = { cause };

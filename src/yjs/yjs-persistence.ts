@@ -1,5 +1,5 @@
 /** Documents of Yjs on SQLite or PostgreSQL. */
-import { Documents, readDocumentOptions, refusal, urlOf } from '../documents/index.ts';
+import { Documents, readDocumentOptions, refusal, shown, urlOf } from '../documents/index.ts';
 import { faultOfBytes } from '../main/byte-argument.ts';
 import { type SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
@@ -84,7 +84,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
    * @returns once what is stored is applied. Nobody needs to wait for it: a failure is told by `onError` or a warning, and loading is
    *   tried again
    * @throws SDS_PersistenceError what a load fails with; `invalid-argument` for a document of another Yjs, or one that is bound by
-   *   another name; `closed`
+   *   another name; `closed`. What an observer of the document throws, as it is
    */
   bindState(name: string, doc: Doc): Promise<void> {
     try {
@@ -125,7 +125,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
     const left = this.#left.get(doc);
     await left?.leave(true);
     if (left?.isChangedSince) {
-      const message = `writeState (${JSON.stringify(name)}): the document was changed after destroy(), which is not stored`;
+      const message = `writeState (${shown(name)}): the document was changed after destroy(), which is not stored`;
       throw new SDS_PersistenceError('closed', message);
     }
   }

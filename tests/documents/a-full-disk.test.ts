@@ -1,7 +1,8 @@
 /** The disk is full, or the file can't be had: whoever can hear it is told, and nothing is lost once it is better. */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as Y from 'yjs';
 import { freshFolder } from '../support/files.ts';
 import { canMount, fill, smallDisk } from '../support/small-disk.ts';
@@ -159,6 +160,24 @@ it('an update that is stored where others were not ends the pause before the nex
   await expect.poll(() => storedText(file)).toBe('before and after');
   expect(notes.attempts).toBe(3);
   expect(plans.attempts).toBe(2);
+});
+
+it('an update that is rejected after vain attempts to load its document is tried again as soon as any other', async () => {
+  const file = join(freshFolder(), 'missing', 'documents.db');
+  type Loading = SDS_DesktopPersistenceProvider & { loadParcel(): unknown }; // which is not for programs
+  const loads = vi.spyOn(SDS_DesktopPersistenceProvider.prototype as Loading, 'loadParcel');
+  onTestFinished(() => loads.mockRestore());
+  const loaded = (name: string) =>
+    loads.mock.contexts.filter((one) => (one as Loading).statistics().StoreId === name).length;
+  const persistence = persistenceOn(file, { onError: () => undefined });
+  const doc = new Y.Doc();
+  await expect(persistence.bindState('notes', doc)).rejects.toMatchObject({ code: 'open-failed' });
+  await expect.poll(() => loaded('notes'), { timeout: 10_000 }).toBe(3);
+  // of the pause of four seconds that there is now, it does not wait for the end
+  type(doc, 'x');
+  await expect(persistence.bindState('plans', new Y.Doc())).rejects.toMatchObject({ code: 'open-failed' });
+  await expect.poll(() => loaded('plans'), { timeout: 10_000 }).toBe(3); // after pauses of one second and two
+  expect(loaded('notes')).toBeGreaterThan(3);
 });
 
 it('without onError a warning says once for each document that it is not stored', async () => {

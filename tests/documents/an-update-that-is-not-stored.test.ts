@@ -29,6 +29,23 @@ it('without onError a warning says what to do: nothing else has that update', as
   await persistence.destroy();
 });
 
+it('without onError a warning comes, too, where another one has told of a call that was refused', async () => {
+  const warnings: string[] = [];
+  const warn = ({ message }: Error) => void warnings.push(message);
+  process.on('warning', warn);
+  onTestFinished(() => void process.off('warning', warn));
+  const persistence = persistenceOn(join(freshFolder(), 'missing', 'documents.db'));
+  await expect(persistence.storeUpdate('notes', 'text' as never)).rejects.toMatchObject({ code: 'invalid-argument' });
+  for (let round = 0; round < 2; round++) {
+    await expect(persistence.storeUpdate('notes', updateOf('x'))).rejects.toMatchObject({ code: 'open-failed' });
+  }
+  await immediate();
+  expect(warnings).toEqual([
+    expect.stringContaining('update must be a Uint8Array'),
+    expect.stringContaining('could not be opened'),
+  ]);
+});
+
 it('the end of the persistence tells it if it has waited for that itself', async () => {
   const file = freshFile();
   const errors: string[] = [];

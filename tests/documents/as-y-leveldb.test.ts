@@ -180,3 +180,19 @@ it('a LevelDB with a document that can not be read: all others come over, and th
   expect(textOf(await persistence.getYDoc('c'))).toBe('c');
   expect(await persistence.getMeta('c', 'title')).toBe('c');
 });
+
+it('a LevelDB that throws what is no error: all others come over, and that one is named', async () => {
+  const leveldb = {
+    getAllDocNames: async () => ['a', 'bad', 'c'],
+    getMetas: async () => new Map(),
+    getDiff: (name: string) => {
+      if (name === 'bad') throw undefined;
+      return Promise.resolve(updateOf(name));
+    },
+  };
+  const persistence = persistenceOn(freshFile());
+  await expect(importFromLeveldb(leveldb, persistence)).rejects.toMatchObject({
+    code: 'io-error',
+    message: expect.stringMatching(/1 document is left out.*"bad".*2 were imported now/),
+  });
+});

@@ -10,7 +10,7 @@ import { livingWorkers } from '../../torture/living-workers.ts';
 import { freshFile, rowsOf } from '../support/files.ts';
 import { describeOnPostgresql, server as postgresqlServer, proxiedPlace } from '../support/postgresql.ts';
 import { canMount, fill, smallDisk } from '../support/small-disk.ts';
-import { storeUnmerged, updatesOf } from './documents.ts';
+import { persistenceOn, runEditor, storeUnmerged, textOf, updatesOf } from './documents.ts';
 import { connect, serve, storedText, unloaded } from './hocuspocus-server.ts';
 
 let said: string[] = [];
@@ -362,6 +362,35 @@ describeOnPostgresql('PostgreSQL', () => {
     await unloaded(served);
     await served.server.destroy();
     expect(await storedText(postgresqlServer.url(database))).toBe('before meanwhile ');
+  });
+
+  it('a server that was away, and a document that was taken over and spoilt meanwhile: what was typed is stored, and the document unloaded', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const told: string[] = [];
+    const onError = ({ code }: { code: string }) => void told.push(code);
+    const served = await serve(url, { busyTimeoutMs: 500, retryForMs: 500, onError });
+    const client = await connect(served.url);
+    client.type('before ');
+    await client.heard();
+    await served.persistence.names(); // what was called before is stored
+    proxy.refuse();
+    proxy.cutNow();
+    client.type('meanwhile ');
+    await client.heard();
+    client.leave();
+    await expect.poll(() => said).toContainEqual(expect.stringContaining('longer than RetryForMs')); // storing it
+    const direct = postgresqlServer.url(database);
+    const other = `const persistence = new YjsPersistence(file, { Y, leaseMs: 1000, busyTimeoutMs: 20_000 });
+    await persistence.getStateVector('notes'); // once the lease has run out
+    await persistence.storeUpdate('notes', new Uint8Array(64).fill(255));
+    await persistence.destroy();`;
+    expect(await runEditor(other, direct)).toMatchObject({ code: 0, stderr: '' });
+    proxy.accept();
+    await unloaded(served);
+    await served.server.destroy();
+    expect(told).toEqual(['connection-failed', 'database-corrupt']);
+    const persistence = persistenceOn(direct, { onError: () => undefined });
+    expect(textOf(await persistence.getYDoc('notes'))).toBe('before meanwhile ');
   });
 });
 

@@ -6,11 +6,13 @@ import { setImmediate as immediate } from 'node:timers/promises';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { AutomergeRepoStorage } from 'sds-persistence-worker/automerge-repo';
 import { HocuspocusPersistence, importDocuments } from 'sds-persistence-worker/hocuspocus';
+import { MergedDocuments } from 'sds-persistence-worker/merged-documents';
 import { YjsPersistence } from 'sds-persistence-worker/yjs';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as Y from 'yjs';
 import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
 import { persistenceOn, runEditor, storedText, textOf, type, updateOf } from './documents.ts';
+import { serve } from './hocuspocus-server.ts';
 
 const invalid = (message: RegExp) => ({ code: 'invalid-argument', message: expect.stringMatching(message) });
 
@@ -18,6 +20,12 @@ function detached(): Uint8Array {
   const bytes = new Uint8Array([0, 0]);
   structuredClone(bytes, { transfer: [bytes.buffer] });
   return bytes;
+}
+
+function persistenceOfHocuspocus(): HocuspocusPersistence {
+  const persistence = new HocuspocusPersistence({ database: freshFile(), Y });
+  onTestFinished(() => persistence.destroy());
+  return persistence;
 }
 
 /** A bound document whose one update was rejected, since the folder of its file is not there yet. */
@@ -144,6 +152,56 @@ await new Promise((resolve) => setImmediate(resolve));
 console.log('still here');`;
     const { stdout } = await runEditor(text, freshFile());
     expect(stdout).toMatch(/notes invalid-argument\nothers closed\nstill here/);
+  });
+
+  it.each([
+    ['with', { onError: () => undefined }],
+    ['without', {}],
+  ])('has a name that is none, %s onError: each call rejects, and nothing is thrown at it', async (_, options) => {
+    const persistence = persistenceOn(freshFile(), options);
+    const merged = new MergedDocuments(freshFile(), { merge: 'data:text/javascript,', ...options });
+    onTestFinished(() => merged.destroy());
+    const circular: Record<string, unknown> = Object.create(null);
+    circular.self = circular;
+    for (const name of [10n, Symbol('name'), circular, undefined] as never[]) {
+      for (const call of [
+        () => persistence.storeUpdate(name, updateOf('x')),
+        () => persistence.storeUpdate(name, 'text' as never),
+        () => persistence.bindState(name, new Y.Doc()),
+        () => persistence.bindState(name, {} as never),
+        () => merged.append(name, new Uint8Array(1)),
+        () => merged.append(name, 'text' as never),
+      ]) {
+        const called = call();
+        await expect(called).rejects.toMatchObject({ code: 'invalid-argument' });
+      }
+    }
+    await expect(
+      importDocuments(persistenceOfHocuspocus(), [{ name: 10n as never, data: updateOf('x') }]),
+    ).rejects.toMatchObject({ code: 'invalid-argument' });
+  });
+
+  it('has an observer that throws while it is loaded: that is told as it is, and nothing is taken for damaged', async () => {
+    const file = freshFile();
+    const onPurpose = new Error('on purpose');
+    const throwing = (doc: Y.Doc) =>
+      doc.getText('text').observe(() => {
+        throw onPurpose;
+      });
+    const told: unknown[] = [];
+    const persistence = persistenceOn(file, { onError: (error) => told.push(error) });
+    await persistence.storeUpdate('notes', updateOf('stored'));
+    const doc = new Y.Doc();
+    throwing(doc);
+    await expect(persistence.bindState('notes', doc)).rejects.toBe(onPurpose);
+    expect(told).toEqual([onPurpose]);
+    expect(textOf(doc)).toBe('stored');
+    await persistence.writeState('notes', doc);
+    const others = [
+      { priority: 2000, onLoadDocument: async ({ document }: { document: Y.Doc }) => throwing(document) },
+    ];
+    const { server } = await serve(file, { others });
+    await expect(server.hocuspocus.openDirectConnection('notes')).rejects.toBe(onPurpose);
   });
 
   it('that is bound by one name is not bound by another', async () => {

@@ -147,3 +147,11 @@ void main();
 `;
 
 export const lastWords = 'last 99 98 97 ';
+
+/** Waits for a merge, as nothing else of it does: neither the merging thread nor its timers keep a process alive. */
+export const waiting = `
+import { MergedDocuments } from 'sds-persistence-worker/merged-documents';
+const merge = 'export const merge = async (parts) => { await new Promise((resolve) => setTimeout(resolve, 500)); return parts[0]; }';
+const documents = new MergedDocuments('documents.db', { merge: 'data:text/javascript,' + merge });
+documents.append('notes', new Uint8Array(1));
+documents.compact('notes').then((isStored) => console.log(isStored));`;

@@ -8,7 +8,7 @@ import { rowsOf } from '../support/rows.ts';
 import { makeStoreFile } from '../support/store-files.ts';
 import { bringYjs } from './bring-yjs.ts';
 import { MOST_OF_THE_CONTRACT, placeContract } from './contract/place-contract.ts';
-import { commands, documents, ends, killed, lastWords, lostWorkers, operations } from './programs.ts';
+import { commands, documents, ends, killed, lastWords, lostWorkers, operations, waiting } from './programs.ts';
 
 export interface Runtime {
   name: string;
@@ -96,6 +96,11 @@ export function describeRuntime({ name, run, hasSignals }: Runtime): void {
       expect(resultOf(await run(folder, [program]), program)).toBe(lastWords);
       // merged into one, and what came after that
       expect(rowsOf(join(folder, 'documents.db'))).toMatchObject({ snapshots: [{}], patches: [{}] });
+    });
+
+    it('lives on until a merge that somebody waits for is done', async () => {
+      const { ended } = await runText(waiting);
+      expect(resultOf(ended, 'program.mjs')).toBe(true);
     });
 
     it('runs each command', async () => {
