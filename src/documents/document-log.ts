@@ -297,7 +297,7 @@ export class DocumentLog {
     try {
       await this.#begin(isWaitedFor);
     } catch (error) {
-      if (this.#closing === undefined) this.#trouble.tell('merge', this.name, error as SDS_PersistenceError);
+      if (this.#closing === undefined) this.#trouble.tell('merge', this.name, error);
     }
   }
 

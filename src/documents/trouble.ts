@@ -1,8 +1,9 @@
 /** Tells of what goes wrong where no call of the program waits for it: on channels, and once each as a process warning. */
 
-import type { SDS_PersistenceError } from '../main/index.ts';
+import { SDS_PersistenceError } from '../main/index.ts';
 import { tell } from '../main/observe/channels.ts';
 import { note } from '../main/observe/notes.ts';
+import { describe } from '../main/option-checks.ts';
 import { outsideOfCalls } from '../protocol/async-context.ts';
 import type { OnError } from '../protocol/document-options.ts';
 import { shown } from './refusal.ts';
@@ -30,8 +31,10 @@ export class Trouble {
     this.#onError = onError;
   }
 
-  tell(kind: keyof typeof kinds, name: string, error: SDS_PersistenceError): void {
+  /** @param thrown - observers of a document are the program's, and may throw anything while what is stored is applied */
+  tell(kind: keyof typeof kinds, name: string, thrown: unknown): void {
     const { channel, code, what } = kinds[kind];
+    const error = thrown instanceof SDS_PersistenceError ? thrown : ofTheProgram(kind, name, thrown);
     const { message } = error;
     tell(channel, { Path: this.database, StoreId: name, Code: error.code, Message: message, Error: error });
     const onError = this.#onError;
@@ -46,4 +49,10 @@ export class Trouble {
     this.#said.add(key);
     note(() => outsideOfCalls(() => process.emitWarning(message, { type: 'SDS_PersistenceWarning', code })));
   }
+}
+
+function ofTheProgram(call: string, name: string, thrown: unknown): SDS_PersistenceError {
+  const said = thrown instanceof Error ? thrown.message : describe(thrown);
+  const message = `${call} (${shown(name)}): code of the program has thrown: ${said}`;
+  return new SDS_PersistenceError('io-error', message, { cause: thrown });
 }

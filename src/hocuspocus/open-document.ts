@@ -101,7 +101,7 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
     try {
       await this.leave();
     } catch (error) {
-      this.documents.trouble.tell('write', this.name, error as SDS_PersistenceError);
+      this.documents.trouble.tell('write', this.name, error);
     }
   }
 }

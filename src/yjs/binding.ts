@@ -37,7 +37,7 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
     try {
       await this.log.restore();
     } catch (error) {
-      if (!this.isLeaving) this.documents.trouble.tell('load', this.name, error as SDS_PersistenceError);
+      if (!this.isLeaving) this.documents.trouble.tell('load', this.name, error);
     }
   }
 

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as immediate } from 'node:timers/promises';
-import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { SDS_DesktopPersistenceProvider, type SDS_PersistenceError } from 'sds-persistence-worker';
 import { AutomergeRepoStorage } from 'sds-persistence-worker/automerge-repo';
 import { HocuspocusPersistence, importDocuments } from 'sds-persistence-worker/hocuspocus';
 import { MergedDocuments } from 'sds-persistence-worker/merged-documents';
@@ -181,28 +181,31 @@ console.log('still here');`;
     ).rejects.toMatchObject({ code: 'invalid-argument' });
   });
 
-  it('has an observer that throws while it is loaded: that is told as it is, and nothing is taken for damaged', async () => {
-    const file = freshFile();
-    const onPurpose = new Error('on purpose');
-    const throwing = (doc: Y.Doc) =>
-      doc.getText('text').observe(() => {
-        throw onPurpose;
-      });
-    const told: unknown[] = [];
-    const persistence = persistenceOn(file, { onError: (error) => told.push(error) });
-    await persistence.storeUpdate('notes', updateOf('stored'));
-    const doc = new Y.Doc();
-    throwing(doc);
-    await expect(persistence.bindState('notes', doc)).rejects.toBe(onPurpose);
-    expect(told).toEqual([onPurpose]);
-    expect(textOf(doc)).toBe('stored');
-    await persistence.writeState('notes', doc);
-    const others = [
-      { priority: 2000, onLoadDocument: async ({ document }: { document: Y.Doc }) => throwing(document) },
-    ];
-    const { server } = await serve(file, { others });
-    await expect(server.hocuspocus.openDirectConnection('notes')).rejects.toBe(onPurpose);
-  });
+  it.each([new Error('on purpose'), undefined])(
+    'has an observer that throws while it is loaded: the call rejects with that, and nothing is taken for damaged: %s',
+    async (onPurpose) => {
+      const file = freshFile();
+      const throwing = (doc: Y.Doc) =>
+        doc.getText('text').observe(() => {
+          throw onPurpose;
+        });
+      const told: SDS_PersistenceError[] = [];
+      const persistence = persistenceOn(file, { onError: (error) => told.push(error) });
+      await persistence.storeUpdate('notes', updateOf('stored'));
+      const doc = new Y.Doc();
+      throwing(doc);
+      await expect(persistence.bindState('notes', doc)).rejects.toBe(onPurpose);
+      expect(told).toMatchObject([{ code: 'io-error', cause: onPurpose }]);
+      expect(told[0]?.message).toMatch(/^load \("notes"\): code of the program has thrown: (on purpose|undefined)$/);
+      expect(textOf(doc)).toBe('stored');
+      await persistence.writeState('notes', doc);
+      const others = [
+        { priority: 2000, onLoadDocument: async ({ document }: { document: Y.Doc }) => throwing(document) },
+      ];
+      const { server } = await serve(file, { others });
+      await expect(server.hocuspocus.openDirectConnection('notes')).rejects.toBe(onPurpose);
+    },
+  );
 
   it('that is bound by one name is not bound by another', async () => {
     const persistence = persistenceOn(freshFile(), { onError: () => undefined });
