@@ -50,6 +50,8 @@ export class FileWriter implements Writer {
       const database = openFile(this.#partial?.path ?? this.place, 'mode=rw');
       this.#database = database;
       database.exec(`PRAGMA trusted_schema = OFF; PRAGMA busy_timeout = ${BUSY_MS}; PRAGMA cell_size_check = ON`);
+      // sorting needs no file besides
+      database.exec('PRAGMA temp_store = MEMORY');
       // Nobody sees a new file yet, so it needs no log. The log would be taken into it at closing, which tells no failure.
       // One that is there keeps the journal that it has; EXTRA: also the end of a rollback journal is on the disk
       if (this.#partial !== undefined) database.exec('PRAGMA journal_mode = MEMORY');
