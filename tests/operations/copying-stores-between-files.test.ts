@@ -94,6 +94,21 @@ it.each([
   expect(rowsOf(target)).toEqual(rowsOf(dbPath));
 });
 
+it('a source that changes while it is read without a lock is no damaged one: it is copied as it is then', async () => {
+  const dbPath = makeStoreFile(freshFile(), { patches: 1500, patchBytes: 5000 });
+  const target = join(freshFolder(), 'copy.db');
+  let isChanged = false;
+  await copyStores(dbPath, target, {
+    OnProgress() {
+      if (isChanged) return;
+      isChanged = true;
+      using database = new DatabaseSync(dbPath);
+      database.exec('UPDATE patches SET clock = clock + 100000');
+    },
+  });
+  expect(rowsOf(target)).toEqual(rowsOf(dbPath));
+});
+
 it('a source that is named twice, under whatever name, is refused: its values would get their references twice', async () => {
   const dbPath = makeStoreFile(freshFile());
   const link = join(freshFolder(), 'link.db');
