@@ -94,9 +94,10 @@ it.each([
   expect(rowsOf(target)).toEqual(rowsOf(dbPath));
 });
 
-it('a source that changes while it is read without a lock is no damaged one: it is copied as it is then', async () => {
+it('a source that changes while it is read without a lock is no damaged one: it is copied as it was at one moment', async () => {
   const dbPath = makeStoreFile(freshFile(), { patches: 1500, patchBytes: 5000 });
   const target = join(freshFolder(), 'copy.db');
+  const before = rowsOf(dbPath);
   let isChanged = false;
   await copyStores(dbPath, target, {
     OnProgress() {
@@ -106,7 +107,7 @@ it('a source that changes while it is read without a lock is no damaged one: it 
       database.exec('UPDATE patches SET clock = clock + 100000');
     },
   });
-  expect(rowsOf(target)).toEqual(rowsOf(dbPath));
+  expect([before, rowsOf(dbPath)]).toContainEqual(rowsOf(target));
 });
 
 it('a source that is named twice, under whatever name, is refused: its values would get their references twice', async () => {
