@@ -6,6 +6,7 @@ import {
   closeSync,
   existsSync,
   linkSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -18,12 +19,14 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import type { Readable } from 'node:stream';
 import {
   backupDatabase,
   compactDatabase,
   restoreDatabase,
   SDS_DesktopPersistenceProvider,
+  SDS_PersistenceError,
 } from 'sds-persistence-worker';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { filesBeside, freshFile, freshFolder, patchOf, rowsOf } from '../support/files.ts';
@@ -62,6 +65,21 @@ describe('compact', () => {
     expect(Path).toBe(dbPath);
     linkSync(dbPath, join(dirname(dbPath), 'second.db'));
     await expect(compactDatabase(dbPath)).rejects.toThrow('2 names');
+  });
+
+  it('lets go of a file that it could not replace, also if what it has made can not be removed', async () => {
+    const dbPath = makeStoreFile(freshFile(), { sql: 'PRAGMA journal_mode = DELETE' });
+    const partial = () => join(dirname(dbPath), filesBeside(dbPath).find((name) => name.endsWith('.lock')) ?? '');
+    const compacting = compactDatabase(dbPath, {
+      OnProgress({ Done }) {
+        const stem = partial().slice(0, -'.lock'.length);
+        mkdirSync(`${stem}.db-shm`, { recursive: true });
+        if (Done > 0) rmSync(`${stem}.db`);
+      },
+    });
+    await expect(compacting).rejects.toThrow(SDS_PersistenceError);
+    using database = new DatabaseSync(dbPath);
+    database.exec('DELETE FROM patches');
   });
 
   it('leaves a file of another program as it is', async () => {

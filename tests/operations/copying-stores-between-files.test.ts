@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { copyStores, SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { describe, expect, it } from 'vitest';
 import { freshFile, freshFolder, patchOf, rowsOf } from '../support/files.ts';
-import { bytesBeside, makeStoreFile, tables } from '../support/store-files.ts';
+import { bytesBeside, makeStoreFile, recordsTable, tables } from '../support/store-files.ts';
 
 it('all of them, into a file that is made', async () => {
   const dbPath = makeStoreFile(freshFile(), { patches: 1000, patchBytes: 20_000 });
@@ -15,17 +15,31 @@ it('all of them, into a file that is made', async () => {
 });
 
 it('a store of more patches than are listed at a time', async () => {
-  const sql = `WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 260000)
+  const sql = `WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 50000)
     INSERT INTO patches SELECT 'long', i * 3, zeroblob(i % 50) FROM n`;
   const dbPath = makeStoreFile(freshFile(), { patches: 0, sql });
   const target = join(freshFolder(), 'copy.db');
-  expect(await copyStores(dbPath, target)).toMatchObject({ Patches: 260_000 });
+  expect(await copyStores(dbPath, target)).toMatchObject({ Patches: 50_000 });
   const sum = 'SELECT count(*) AS count, sum(clock) AS clocks, sum(length(data)) AS bytes FROM patches';
   const [copied, original] = [target, dbPath].map((path) => {
     using database = new DatabaseSync(path);
     return database.prepare(sum).get();
   });
   expect(copied).toEqual(original);
+});
+
+it('what is on the lowest row, and patches of a table without row numbers, as a provider finds them', async () => {
+  const lowest = '-9223372036854775808';
+  const sql = `DROP TABLE patches; CREATE TABLE patches (store_id TEXT NOT NULL, clock INTEGER NOT NULL, data BLOB NOT NULL,
+      PRIMARY KEY (store_id, clock)) WITHOUT ROWID;
+    INSERT INTO patches VALUES ('notes', 13, x'01'), ('notes', -12, x'02');
+    UPDATE snapshots SET rowid = ${lowest}; UPDATE blobs SET rowid = ${lowest} WHERE rowid = 2;
+    ${recordsTable} INSERT INTO sds_records (rowid, store_id, key, data) VALUES (${lowest}, 'notes', 'key', x'03')`;
+  const dbPath = makeStoreFile(freshFile(), { sql });
+  const target = join(freshFolder(), 'copy.db');
+  expect(await copyStores(dbPath, target)).toMatchObject({ Snapshots: 1, Patches: 2, Records: 1, Values: 3 });
+  await using provider = new SDS_DesktopPersistenceProvider(target, 'notes');
+  expect(await provider.loadPatchesSince(-20)).toEqual([new Uint8Array([2]), new Uint8Array([1])]);
 });
 
 it('some of them, into a file that a provider has open, without the values', async () => {
@@ -78,6 +92,22 @@ it.each([
   expect(bytesBeside(target)).toEqual(before);
   await copyStores(dbPath, target, { Overwrite: true });
   expect(rowsOf(target)).toEqual(rowsOf(dbPath));
+});
+
+it('a source that changes while it is read without a lock is no damaged one: it is copied as it was at one moment', async () => {
+  const dbPath = makeStoreFile(freshFile(), { patches: 1500, patchBytes: 5000 });
+  const target = join(freshFolder(), 'copy.db');
+  const before = rowsOf(dbPath);
+  let isChanged = false;
+  await copyStores(dbPath, target, {
+    OnProgress() {
+      if (isChanged) return;
+      isChanged = true;
+      using database = new DatabaseSync(dbPath);
+      database.exec('UPDATE patches SET clock = clock + 100000');
+    },
+  });
+  expect([before, rowsOf(dbPath)]).toContainEqual(rowsOf(target));
 });
 
 it('a source that is named twice, under whatever name, is refused: its values would get their references twice', async () => {

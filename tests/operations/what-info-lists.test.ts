@@ -17,3 +17,12 @@ it.each([
   const each = Stores?.map(({ Patches, Records, SnapshotBytes = 0 }) => Patches + Records + SnapshotBytes);
   expect(each).toEqual([1, 1, 1, 1]);
 });
+
+it.each(['patches', 'sds_records'])('each store in %s, also those whose names are bytes', async (table) => {
+  const names = ["'b'", "'d'", "x''", "x'61'", "x'62'"];
+  const rows = names.map((name) => `(${name}, 1, x'00')`).join();
+  const sql = `${recordsTable} DELETE FROM snapshots; INSERT INTO ${table} VALUES ${rows}`;
+  const { Stores } = await describeDatabase(makeStoreFile(freshFile(), { patches: 0, sql }));
+  const each = Stores?.map(({ StoreId, Patches, Records }) => [StoreId, Patches + Records]);
+  expect(each?.sort()).toEqual(['', 'a', 'b', 'b', 'd'].map((name) => [name, 1]));
+});

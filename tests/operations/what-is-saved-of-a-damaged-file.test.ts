@@ -185,6 +185,12 @@ it('what lies between two damaged pages may be more rows than fit into memory', 
   expect(saved.stdout).toMatch(/ 99,\d{3} patches/);
 });
 
+it('all of a store of more patches than are listed at a time', async () => {
+  const dbPath = makeStoreFile(freshFile(), { patches: 0, sql: manyPatches(20_001) });
+  const target = join(freshFolder(), 'saved.db');
+  expect(await copyStores(dbPath, target, { Salvage: true })).toMatchObject({ Patches: 20_001, LeftOut: 0 });
+});
+
 it('a store is found by its name, also if the index does not lead to it', async () => {
   const dbPath = await makeFile();
   for (const page of pagesOf(dbPath, 'sqlite_autoindex_patches_1')) damage(dbPath, page);

@@ -58,6 +58,12 @@ const found: [string, string, Contents, number][] = [
   ['wrong-type', 'a snapshot without a store', { sql: "INSERT INTO snapshots VALUES (NULL, x'00', 1)" }, 1],
   ['wrong-type', 'a value that is a text', { sql: "INSERT INTO blobs VALUES ('a', 'text', 1)" }, 1],
   [
+    'wrong-type',
+    'a snapshot that is a text, on the lowest row',
+    { sql: "INSERT INTO snapshots (rowid, store_id, data, clock) VALUES (-9223372036854775808, 'a', 'text', 1)" },
+    1,
+  ],
+  [
     'clock-range',
     'a patch number that JavaScript does not have',
     { sql: "INSERT INTO patches VALUES ('other', -9223372036854775808, x'00')" },
@@ -85,6 +91,22 @@ it.each(found)('%s: %s', async (code, _, contents, count) => {
   expect(Sound).toBe(false);
   expect(Findings.map(({ Code }) => Code)).toEqual([code]);
   expect(Findings[0]).toMatchObject({ Count: count, Message: expect.any(String), Advice: expect.any(String) });
+});
+
+it('value-mismatch: also in a value a few rows before one that can not be read', async () => {
+  const dbPath = makeStoreFile(freshFile(), { values: 0 });
+  const database = new DatabaseSync(dbPath);
+  const value = database.prepare('INSERT INTO blobs VALUES (?, ?, 1)');
+  for (let i = 0; i < 50; i++)
+    value.run(i === 10 ? sha256(bytes) : `value ${i}`, new Uint8Array(i === 40 ? 9000 : 100));
+  const damaged = database.prepare("SELECT pageno FROM dbstat WHERE name = 'blobs' AND pagetype = 'overflow' LIMIT 1");
+  const page = Number(damaged.get()?.pageno);
+  database.close();
+  const file = readFileSync(dbPath);
+  file.fill(0xff, (page - 1) * 4096, (page - 1) * 4096 + 4);
+  writeFileSync(dbPath, file);
+  const { Findings } = await verifyDatabase(dbPath);
+  expect(Findings.map(({ Code }) => Code)).toEqual(expect.arrayContaining(['unreadable', 'value-mismatch']));
 });
 
 it('structure: pages of an index that do not fit its table', async () => {

@@ -9,7 +9,7 @@ import { identityOf } from '../../../protocol/postgresql/url.ts';
 import { performance } from '../../../protocol/surroundings.ts';
 import { type Identity, identityOf as identityOfFile, isSame } from '../../ordinary-file.ts';
 import { loadPg } from '../../postgresql/load-pg.ts';
-import { OperationError } from '../failure.ts';
+import { OperationError, Stopped } from '../failure.ts';
 import { locate, openForReading, untilUnchanged } from '../files/open-to-read.ts';
 import type { Rights } from '../files/partial-file.ts';
 import { placeFor, refuseSame } from '../files/replace-file.ts';
@@ -33,7 +33,10 @@ export async function copyStores(task: CopyTask, progress: Progress): Promise<SD
   const begun = performance.now();
   const copied = await untilUnchanged(async (locks) => {
     const copy = new Copy(task, progress, locks);
-    return copy.run().finally(() => copy.close());
+    return copy
+      .run()
+      .catch((error) => copy.failed(error))
+      .finally(() => copy.close());
   });
   return { ...copied, DurationMs: performance.now() - begun };
 }
@@ -44,6 +47,8 @@ class Copy {
   readonly #locks: boolean;
   readonly #meter: Meter;
   readonly #closing: (() => unknown)[] = [];
+  /** Those of the sources. */
+  readonly #checks: (() => void)[] = [];
   /** Those that are opened so far. */
   readonly #databases = new Map<string, 'source' | 'target'>();
 
@@ -91,7 +96,7 @@ class Copy {
     // rows that are there may turn out to be unreadable
     refuseNothing(sum(Object.values(copied)) > 0);
     await this.#meter.step();
-    for (const { check } of sources) check();
+    this.#check();
     this.#progress.lastChance();
     await writer.finish();
     return { Path: writer.place, Stores: stores, ...copied, LeftOut: leftOut() };
@@ -106,6 +111,16 @@ class Copy {
       if (known.some((other) => isSame(other, identity))) throw isTwice(file);
       if (identity !== undefined) known.push(identity);
     }
+  }
+
+  /** What was read while it changed may look like anything. */
+  failed(error: unknown): never {
+    if (!(error instanceof Stopped)) this.#check();
+    throw error;
+  }
+
+  #check(): void {
+    for (const check of this.#checks) check();
   }
 
   async close(): Promise<void> {
@@ -134,6 +149,7 @@ class Copy {
     this.#closing.push(reading.close);
     requireStoreFile(reading.database, reading.path);
     const { check, database, path } = reading;
+    this.#checks.push(check);
     const pause = () => this.#meter.step();
     const reader = this.#task.salvage
       ? new SalvageReader(database, path, pause)
@@ -210,7 +226,6 @@ class Copy {
         const detail =
           `not all ${what} of the store ${JSON.stringify(name)} can be found by its name; 'verify' says more, ` +
           'and salvaging leaves them out';
-        source.check();
         throw new OperationError('database-corrupt', source.reader.place, detail);
       }
       if (group.size > 1) await source.reader.readAhead?.([...group.keys()]);

@@ -50,18 +50,32 @@ export class FileReader extends RowReader {
     throw new OperationError('database-corrupt', this.place, detail);
   }
 
-  protected override list(table: Table, store: string, after: string): Row[] {
+  protected override list(table: Table, store: string, after: string, most: number): Row[] {
     if (table === 'sds_records' && !this.#hasRecords) return [];
-    const place = table === 'patches' ? 'clock' : 'rowid';
-    const [ofStore, id] =
-      table === 'blobs' ? ["? = ''", ''] : ['store_id = CAST(? AS TEXT)', this.#ids.get(store) ?? store];
-    // as one term: no index is searched by the bounds that it names
-    const where = `${table} WHERE ${ofStore} AND +(${forms[table].usual})`;
-    return this.prepare(listing('rowid', 'length(data)', place, where)).all(id, after);
+    const { where, place, id } = this.#rowsOf(table, store);
+    const name = table === 'sds_records' ? 'key' : table === 'blobs' ? 'hash' : "''";
+    return this.prepare(listing(place, `length(data) + octet_length(${name})`, place, where)).all(id, after, most);
   }
 
-  protected override read(table: Table, columns: string, rows: string): Row[] {
-    const all = `SELECT ${columns} FROM (SELECT value FROM json_each(?)) AS listed CROSS JOIN ${table} ON ${table}.rowid = value`;
-    return this.prepare(all).all(`[${rows}]`);
+  protected override read(table: Table, store: string, columns: string, rows: string): Row[] {
+    if (table === 'sds_records') {
+      // among those of other stores
+      const listed =
+        'FROM (SELECT value FROM json_each(?)) AS listed CROSS JOIN sds_records ON sds_records.rowid = value';
+      return this.prepare(`SELECT ${columns} ${listed}`).all(`[${rows}]`);
+    }
+    const { where, place, id } = this.#rowsOf(table, store);
+    const numbers = rows.split(',');
+    const piece = `${where} AND ${place} BETWEEN CAST(? AS INTEGER) AND CAST(? AS INTEGER) ORDER BY ${place}`;
+    return this.prepare(`SELECT ${columns} FROM ${piece}`).all(id, String(numbers[0]), String(numbers.at(-1)));
+  }
+
+  /** Those of a store, and by what one of them is found: a table of patches may have no rowid. */
+  #rowsOf(table: Table, store: string): { where: string; place: string; id: Uint8Array | string } {
+    // as one term: no index is searched by the bounds that it names
+    const usual = `+(${forms[table].usual})`;
+    if (table === 'blobs') return { where: `blobs WHERE ? = '' AND ${usual}`, place: 'rowid', id: '' };
+    const where = `${table} WHERE store_id = CAST(? AS TEXT) AND ${usual}`;
+    return { where, place: table === 'patches' ? 'clock' : 'rowid', id: this.#ids.get(store) ?? store };
   }
 }

@@ -19,8 +19,10 @@ import type {
 } from './ends.ts';
 import { BYTES_A_READ } from './pieces.ts';
 
+/** What is listed at once: who wants to stop waits for its end. */
+const ROWS_A_LIST = 20_000;
 /** Of what has to be gone through from its start each time: fewer take longer, more do not fit into memory. */
-export const ROWS_A_LIST = 250_000;
+export const ROWS_FROM_START = 250_000;
 /** So that no more than 4096 rows are read together. */
 const LEAST_BYTES_A_ROW = 1024;
 /** What keeps a store from being copied by its name. */
@@ -50,8 +52,8 @@ export function listing(row: string, bytes: string, place: string, where: string
   return (
     "SELECT group_concat(row, ',' ORDER BY place) AS rows, count(*) AS count, CAST(max(place) AS TEXT) AS last FROM " +
     `(SELECT row, place, sum(bytes + ${LEAST_BYTES_A_ROW}) OVER (ORDER BY place) / ${BYTES_A_READ} AS piece FROM ` +
-    `(SELECT ${row} AS row, ${bytes} AS bytes, ${place} AS place FROM ${where} AND ${place} > CAST(? AS INTEGER) ` +
-    `ORDER BY place LIMIT ${ROWS_A_LIST})) GROUP BY piece ORDER BY piece`
+    `(SELECT ${row} AS row, ${bytes} AS bytes, ${place} AS place FROM ${where} AND ${place} > CAST(? AS NUMERIC) ` +
+    `ORDER BY place LIMIT ?)) GROUP BY piece ORDER BY piece`
   );
 }
 
@@ -70,9 +72,9 @@ export abstract class RowReader implements Reader {
 
   abstract stores(): Promise<Map<string, StoreSize>>;
   /** As `listing`: patches in the order of their numbers, all else in the order in which it was made. Values are of no store. */
-  protected abstract list(table: Table, store: string, after: string): Row[];
+  protected abstract list(table: Table, store: string, after: string, most: number): Row[];
   /** Those of the rows with these numbers that can be read, in their order. */
-  protected abstract read(table: Table, columns: string, rows: string): Row[];
+  protected abstract read(table: Table, store: string, columns: string, rows: string): Row[];
 
   /** Each is asked for every store. */
   protected prepare(sql: string): StatementSync {
@@ -86,13 +88,14 @@ export abstract class RowReader implements Reader {
   }
 
   *#rows(table: Table, store: string, columns = forms[table].columns): Generator<Row[]> {
+    const most = table === 'sds_records' ? ROWS_FROM_START : ROWS_A_LIST;
     for (let after = BEFORE_ALL; ; ) {
-      const pieces = this.list(table, store, after);
-      for (const { rows } of pieces) yield this.read(table, columns, String(rows));
+      const pieces = this.list(table, store, after, most);
+      for (const { rows } of pieces) yield this.read(table, store, columns, String(rows));
       const count = pieces.reduce((sum, piece) => sum + Number(piece.count), 0);
       const last = String(pieces.at(-1)?.last);
       // in a damaged table what follows may lie before
-      if (count < ROWS_A_LIST || BigInt(last) <= BigInt(after)) return;
+      if (count < most || BigInt(last) <= BigInt(after)) return;
       after = last;
     }
   }

@@ -7,7 +7,7 @@ import { toEngineError } from '../../sqlite/errors.ts';
 import { open } from '../../sqlite/node-sqlite.ts';
 import { hasRecords } from '../../sqlite/schema.ts';
 import type { StoreSize, ValueTotals } from './ends.ts';
-import { forms, listing, READ_ALIKE, ROWS_A_LIST, type Row, RowReader, type Table } from './row-reader.ts';
+import { forms, listing, READ_ALIKE, ROWS_FROM_START, type Row, RowReader, type Table } from './row-reader.ts';
 
 const NUMBERS_A_READ = 4096;
 /** As REAL: a damaged file may hold numbers that JavaScript does not. */
@@ -33,7 +33,7 @@ export class SalvageReader extends RowReader {
   constructor(database: Database, place: string, pause: () => Promise<void>) {
     super(database, place, pause);
     this.#found.exec(
-      'CREATE TABLE found (kind TEXT, store INTEGER, name, row INTEGER, bytes INTEGER, PRIMARY KEY (kind, store, name)) WITHOUT ROWID',
+      'CREATE TABLE found (kind TEXT, store INTEGER, name INTEGER, row INTEGER, bytes INTEGER, PRIMARY KEY (kind, store, name)) WITHOUT ROWID',
     );
   }
 
@@ -113,13 +113,13 @@ export class SalvageReader extends RowReader {
     // the order makes it read the index alone
     const between =
       `SELECT json_group_array(row) AS rows FROM (SELECT rowid AS row FROM ${table} ` +
-      `WHERE +rowid > ? AND +rowid < ? ORDER BY ${forms[table].key} LIMIT ${ROWS_A_LIST} OFFSET ?)`;
-    for (let at = 0; ; at += ROWS_A_LIST) {
+      `WHERE +rowid > ? AND +rowid < ? ORDER BY ${forms[table].key} LIMIT ${ROWS_FROM_START} OFFSET ?)`;
+    for (let at = 0; ; at += ROWS_FROM_START) {
       const [list] = this.#try(between, low, high ?? low, at) ?? [];
       if (list === undefined) break;
       const numbers = JSON.parse(String(list.rows)) as number[];
       for (let i = 0; i < numbers.length; i += NUMBERS_A_READ) yield numbers.slice(i, i + NUMBERS_A_READ);
-      if (numbers.length < ROWS_A_LIST) return;
+      if (numbers.length < ROWS_FROM_START) return;
     }
     this.#leftOut.add(table); // nobody knows how many
     const [first, last] = [Math.max(low + 1, 1), (high ?? low) - 1];
@@ -181,15 +181,15 @@ export class SalvageReader extends RowReader {
     return rows;
   }
 
-  protected override list(table: Table, store: string, after: string): Row[] {
+  protected override list(table: Table, store: string, after: string, most: number): Row[] {
     const place = table === 'patches' ? 'name' : 'row';
     const number = table === 'blobs' ? 0 : (this.#numbers.get(store) ?? -1);
     return this.#found
-      .prepare(listing('row', 'bytes', place, 'found WHERE kind = ? AND store = ?'))
-      .all(table, number, after);
+      .prepare(listing('row', 'bytes + length(name)', place, 'found WHERE kind = ? AND store = ?'))
+      .all(table, number, after, most);
   }
 
-  protected override read(table: Table, columns: string, rows: string): Row[] {
+  protected override read(table: Table, _: string, columns: string, rows: string): Row[] {
     const one = `SELECT ${columns} FROM ${table} NOT INDEXED WHERE rowid = ?`;
     return rows.split(',').flatMap((row) => this.#read(table, one, Number(row)));
   }

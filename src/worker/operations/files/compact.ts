@@ -43,7 +43,10 @@ export function compact({ path }: { path: string }, progress: Progress): SDS_Com
   } catch (error) {
     throw partial?.failureOf(error) ?? error;
   } finally {
-    partial?.remove();
-    owned.release();
+    try {
+      partial?.remove();
+    } finally {
+      owned.release();
+    }
   }
 }

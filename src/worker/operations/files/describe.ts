@@ -72,14 +72,17 @@ function newestPatch(reading: Reading): SDS_DatabaseDescription['NewestPatch'] {
   return { Row: Number(row.row), StoreId: textOf(reading, row.id), Clock: Number(row.clock), Bytes: Number(row.bytes) };
 }
 
+type Row = Record<string, unknown>;
+
+/** The bytes of a store's name, and by what it is told from all others, which may be read as the same text. */
+const NAMED = 'CAST(store_id AS BLOB) AS id, typeof(store_id) || hex(store_id) AS key';
+
 /** Store by store; between two of them the caller may stop it. */
 function storesOf(reading: Reading, progress: Progress): SDS_StoreDescription[] {
   const { database } = reading;
   const stores = new Map<string, SDS_StoreDescription>();
-  const add = (id: unknown, found: Partial<SDS_StoreDescription>) => {
-    // the bytes of a name: others may be read as the same text
-    const key = id instanceof Uint8Array ? Buffer.from(id).toString('hex') : String(id);
-    const store = stores.get(key) ?? {
+  const add = ({ id, key }: Row, found: Partial<SDS_StoreDescription>) => {
+    const store = stores.get(String(key)) ?? {
       StoreId: textOf(reading, id),
       SnapshotBytes: undefined,
       SnapshotClock: undefined,
@@ -90,48 +93,46 @@ function storesOf(reading: Reading, progress: Progress): SDS_StoreDescription[] 
       Records: 0,
       RecordBytes: 0,
     };
-    stores.set(key, Object.assign(store, found));
+    stores.set(String(key), Object.assign(store, found));
   };
   // numbers as REAL: a file from elsewhere may hold some that JavaScript does not
-  const snapshots =
-    'SELECT CAST(store_id AS BLOB) AS id, CAST(clock AS REAL) AS clock, length(data) AS bytes FROM snapshots';
-  for (const { id, clock, bytes } of database.prepare(snapshots).all()) {
-    add(id, { SnapshotBytes: Number(bytes), SnapshotClock: Number(clock) });
+  const snapshots = `SELECT ${NAMED}, CAST(clock AS REAL) AS clock, length(data) AS bytes FROM snapshots`;
+  for (const row of database.prepare(snapshots).all()) {
+    add(row, { SnapshotBytes: Number(row.bytes), SnapshotClock: Number(row.clock) });
   }
-  for (const { id, rows, bytes, first, last } of countedBy(reading, 'patches', progress)) {
-    add(id, { Patches: rows, PatchBytes: bytes, FirstClock: Number(first), LastClock: Number(last) });
+  for (const row of countedBy(reading, 'patches', progress)) {
+    const [FirstClock, LastClock] = [Number(row.first), Number(row.last)];
+    add(row, { Patches: Number(row.rows), PatchBytes: Number(row.bytes), FirstClock, LastClock });
   }
-  for (const { id, rows, bytes } of hasRecords(database) ? countedBy(reading, 'sds_records', progress) : []) {
-    add(id, { Records: rows, RecordBytes: bytes });
+  for (const row of hasRecords(database) ? countedBy(reading, 'sds_records', progress) : []) {
+    add(row, { Records: Number(row.rows), RecordBytes: Number(row.bytes) });
   }
   return [...stores.values()].sort((a, b) => (a.StoreId < b.StoreId ? -1 : 1));
 }
 
 /** What there is of each store in a table, found by leaps through its index. */
-function* countedBy(
-  { database }: Reading,
-  table: 'patches' | 'sds_records',
-  progress: Progress,
-): Generator<{ id: Uint8Array; rows: number; bytes: number; first?: unknown; last?: unknown }> {
+function* countedBy({ database }: Reading, table: 'patches' | 'sds_records', progress: Progress): Generator<Row> {
   const all = Number(firstRow(database.prepare(`SELECT CAST(max(rowid) AS REAL) AS rows FROM ${table}`))?.rows ?? 0);
   const clocks = table === 'patches' ? ', CAST(min(clock) AS REAL) AS first, CAST(max(clock) AS REAL) AS last' : '';
-  const next = database.prepare(
-    `SELECT CAST(min(store_id) AS BLOB) AS id FROM ${table} WHERE store_id > CAST(? AS TEXT)`,
-  );
+  const lowest = `SELECT ${NAMED} FROM (SELECT min(store_id) AS store_id FROM ${table}`;
+  const bound = 'iif(?, ?, CAST(? AS TEXT))';
+  const next = database.prepare(`${lowest} WHERE store_id > ${bound})`);
   const count = database.prepare(
-    `SELECT count(*) AS rows, total(length(data)) AS bytes${clocks} FROM ${table} WHERE store_id = CAST(? AS TEXT)`,
+    `SELECT count(*) AS rows, total(length(data)) AS bytes${clocks} FROM ${table} WHERE store_id = ${bound}`,
   );
-  let id = firstRow(database.prepare(`SELECT CAST(min(store_id) AS BLOB) AS id FROM ${table}`))?.id;
-  for (let counted = 0; id instanceof Uint8Array; ) {
-    const found: Record<string, unknown> = firstRow(count, id) ?? {};
-    const rows = Number(found.rows);
-    yield { ...found, id, rows, bytes: Number(found.bytes) };
-    counted += rows;
-    progress.step('rows', counted, Math.max(all, counted), 'rows');
-    const following: unknown = firstRow(next, id)?.id;
+  const seen = new Set<string>();
+  let counted = 0;
+  for (let named = firstRow(database.prepare(`${lowest})`)); named?.id instanceof Uint8Array; ) {
+    const key = String(named.key);
     // in a damaged index the next may be one that was there before
-    if (rows === 0 || !(following instanceof Uint8Array) || Buffer.compare(following, id) <= 0) return;
-    id = following;
+    if (seen.has(key)) return;
+    seen.add(key);
+    const at = [Number(key.startsWith('blob')), named.id, named.id];
+    const found: Row = firstRow(count, ...at) ?? {};
+    yield { ...named, ...found };
+    counted += Number(found.rows);
+    progress.step('rows', counted, Math.max(all, counted), 'rows');
+    named = firstRow(next, ...at);
   }
 }
 

@@ -11,8 +11,10 @@ import type { Reading } from './open-to-read.ts';
 const ROWS_A_READ = 256;
 const MOST_BYTES_A_ROW = 16 * 1024;
 const HASH_LENGTH = 64;
-/** A row number. */
-export const BEFORE_ALL = '-9223372036854775808';
+/** Of a name, as far as it is told: more than a hash has, in each encoding. */
+const NAME_BYTES = 512;
+/** What is compared with row numbers to begin with: no integer of SQLite's is as low. */
+export const BEFORE_ALL = '-10000000000000000000';
 
 interface Checked {
   Values: number;
@@ -23,23 +25,31 @@ export function checkValues(reading: Reading, findings: Findings, progress: Prog
   const { database } = reading;
   const total = countOf(database, 'blobs');
   const next = database.prepare(
-    'SELECT CAST(rowid AS TEXT) AS row, CAST(hash AS BLOB) AS hash, typeof(hash) AS kind, typeof(data) AS type, ' +
-      `iif(length(data) <= ${MOST_BYTES_A_ROW}, data, NULL) AS data, CAST(ref_count AS TEXT) AS count, ` +
-      "typeof(ref_count) = 'integer' AND ref_count > 0 AS positive " +
-      `FROM blobs WHERE rowid > CAST(? AS INTEGER) ORDER BY rowid LIMIT ${ROWS_A_READ}`,
+    // of no bytes it makes NULL
+    `SELECT CAST(rowid AS TEXT) AS row, ifnull(substr(CAST(hash AS BLOB), 1, ${NAME_BYTES}), CAST(hash AS BLOB)) AS hash, ` +
+      `typeof(hash) AS kind, typeof(data) AS type, iif(typeof(data) = 'blob' AND length(data) <= ${MOST_BYTES_A_ROW}, data, NULL) AS data, ` +
+      "CAST(ref_count AS TEXT) AS count, typeof(ref_count) = 'integer' AND ref_count > 0 AS positive " +
+      'FROM blobs WHERE rowid > CAST(? AS NUMERIC) ORDER BY rowid LIMIT ?',
   );
   const large = database.prepare('SELECT data FROM blobs WHERE rowid = CAST(? AS INTEGER)');
   const checked = { Values: 0, ValuesWithHash: 0 };
-  for (let after = BEFORE_ALL; ; ) {
-    const rows = next.all(after);
+  for (let [after, limit] = [BEFORE_ALL, ROWS_A_READ]; ; ) {
+    let rows: Record<string, unknown>[];
+    try {
+      rows = next.all(after, limit);
+    } catch (error) {
+      if (limit === 1) throw error;
+      limit = 1; // up to the one that can't be read
+      continue;
+    }
     for (const row of rows) {
-      const data = row.data ?? firstRow(large, String(row.row))?.data;
+      const data = row.type === 'blob' ? (row.data ?? firstRow(large, String(row.row))?.data) : undefined;
       if (checkValue(reading, row, data, findings)) checked.ValuesWithHash++;
       progress.step('values', ++checked.Values, total, 'rows');
     }
     const last = String(rows.at(-1)?.row);
     // in a damaged table what follows may lie before
-    if (rows.length < ROWS_A_READ || BigInt(last) <= BigInt(after)) return checked;
+    if (rows.length < limit || BigInt(last) <= BigInt(after)) return checked;
     after = last;
   }
 }

@@ -111,11 +111,11 @@ function checkTypes(reading: Reading, table: string, isUsualRow: string, finding
   const second = table === 'sds_records' ? 'key' : 'clock';
   const next = database.prepare(
     'SELECT CAST(max(row) AS TEXT) AS last, count(*) AS rows FROM ' +
-      `(SELECT rowid AS row FROM ${table} NOT INDEXED WHERE rowid > CAST(? AS INTEGER) ORDER BY rowid LIMIT ${ROWS_A_PIECE})`,
+      `(SELECT rowid AS row FROM ${table} NOT INDEXED WHERE rowid > CAST(? AS NUMERIC) ORDER BY rowid LIMIT ${ROWS_A_PIECE})`,
   );
   const odd = database.prepare(
     `SELECT typeof(store_id) AS id, typeof(${second}) AS second, typeof(data) AS data, CAST(store_id AS BLOB) AS name FROM ${table} ` +
-      `NOT INDEXED WHERE rowid > CAST(? AS INTEGER) AND rowid <= CAST(? AS INTEGER) AND NOT (${isUsualRow})`,
+      `NOT INDEXED WHERE rowid > CAST(? AS NUMERIC) AND rowid <= CAST(? AS INTEGER) AND NOT (${isUsualRow})`,
   );
   const total = countOf(database, table);
   for (let [after, count] = [BEFORE_ALL, 0]; ; ) {
