@@ -34,7 +34,7 @@ export class Trouble {
   /** @param thrown - observers of a document are the program's, and may throw anything while what is stored is applied */
   tell(kind: keyof typeof kinds, name: string, thrown: unknown): void {
     const { channel, code, what } = kinds[kind];
-    const error = thrown instanceof SDS_PersistenceError ? thrown : ofTheProgram(kind, name, thrown);
+    const error = ownError(thrown) ?? ofTheProgram(kind, name, thrown);
     const { message } = error;
     tell(channel, { Path: this.database, StoreId: name, Code: error.code, Message: message, Error: error });
     const onError = this.#onError;
@@ -51,8 +51,24 @@ export class Trouble {
   }
 }
 
+function ownError(thrown: unknown): SDS_PersistenceError | undefined {
+  try {
+    return thrown instanceof SDS_PersistenceError ? thrown : undefined;
+  } catch {
+    return undefined; // a proxy that was revoked
+  }
+}
+
 function ofTheProgram(call: string, name: string, thrown: unknown): SDS_PersistenceError {
-  const said = thrown instanceof Error ? thrown.message : describe(thrown);
-  const message = `${call} (${shown(name)}): code of the program has thrown: ${said}`;
+  const message = `${call} (${shown(name)}): code of the program has thrown: ${saidBy(thrown)}`;
   return new SDS_PersistenceError('io-error', message, { cause: thrown });
+}
+
+function saidBy(thrown: unknown): string {
+  try {
+    const message: unknown = (thrown as Partial<Error> | null | undefined)?.message;
+    return typeof message === 'string' ? message : describe(thrown);
+  } catch {
+    return 'something that tells nothing';
+  }
 }

@@ -9,6 +9,9 @@ export type Wait = number | Promise<unknown>;
 const FIRST_RETRY_MS = 0.5;
 const LONGEST_RETRY_MS = 5;
 
+/** What is later than this was not late for want of a core: the process was stopped, and has not waited meanwhile. */
+const STOPPED_MS = 1000;
+
 /**
  * Tries again while the database is busy, for as long as one of these callers wants to wait; returns what the attempt comes to.
  *
@@ -19,7 +22,7 @@ export function* patiently<T>(
   callers: ReadonlySet<Caller>,
   otherwise: EngineError['code'] = 'io-error',
 ): Generator<Wait, T, unknown> {
-  // what counts is the time that was waited: in pauses, and in attempts on a server, which waits for locks by itself
+  // from the first attempt on: a server may have waited for a lock within it
   let begunAt = performance.now();
   for (let pause = FIRST_RETRY_MS; ; pause = Math.min(pause * 2, LONGEST_RETRY_MS)) {
     const triedAt = performance.now();
@@ -32,7 +35,7 @@ export function* patiently<T>(
       // one that concerns this call alone does not pass with time
       if (error.code !== 'database-busy' || error.onlyOfSome) throw error;
       const now = performance.now();
-      if (asked === undefined) begunAt += now - triedAt;
+      if (asked === undefined && now > triedAt + STOPPED_MS) begunAt += now - triedAt;
       let longestMs = 0;
       for (const { busyTimeoutMs } of callers) longestMs = Math.max(longestMs, busyTimeoutMs);
       const deadline = begunAt + longestMs;
@@ -40,8 +43,8 @@ export function* patiently<T>(
       // not in step with another process that waits as well
       const until = Math.min(now + pause * (0.5 + Math.random()), deadline);
       yield until;
-      // a process that was stopped meanwhile has not waited; whoever holds the lock may have been stopped as well
-      begunAt += Math.max(0, performance.now() - until);
+      const goesOnAt = performance.now();
+      if (goesOnAt > until + STOPPED_MS) begunAt += goesOnAt - until;
     }
   }
 }

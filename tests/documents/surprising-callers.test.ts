@@ -42,6 +42,12 @@ async function withARejectedUpdate() {
   return { persistence, doc, folder, file };
 }
 
+function revokedProxy(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+
 describe('the database', () => {
   for (const [kind, name] of [
     ['a relative path', './documents.db'],
@@ -181,9 +187,13 @@ console.log('still here');`;
     ).rejects.toMatchObject({ code: 'invalid-argument' });
   });
 
-  it.each([new Error('on purpose'), undefined])(
+  it.each([
+    ['an error', new Error('on purpose'), 'on purpose'],
+    ['nothing', undefined, 'undefined'],
+    ['a proxy that was revoked', revokedProxy(), 'something that tells nothing'],
+  ])(
     'has an observer that throws while it is loaded: the call rejects with that, and nothing is taken for damaged: %s',
-    async (onPurpose) => {
+    async (_, onPurpose, said) => {
       const file = freshFile();
       const throwing = (doc: Y.Doc) =>
         doc.getText('text').observe(() => {
@@ -194,18 +204,29 @@ console.log('still here');`;
       await persistence.storeUpdate('notes', updateOf('stored'));
       const doc = new Y.Doc();
       throwing(doc);
-      await expect(persistence.bindState('notes', doc)).rejects.toBe(onPurpose);
-      expect(told).toMatchObject([{ code: 'io-error', cause: onPurpose }]);
-      expect(told[0]?.message).toMatch(/^load \("notes"\): code of the program has thrown: (on purpose|undefined)$/);
+      const thrown = await persistence.bindState('notes', doc).catch((error: unknown) => [error]);
+      expect(Array.isArray(thrown) && thrown[0] === onPurpose).toBe(true);
+      expect(told.map(({ code, cause }) => [code, cause === onPurpose])).toEqual([['io-error', true]]);
+      expect(told[0]?.message).toBe(`load ("notes"): code of the program has thrown: ${said}`);
       expect(textOf(doc)).toBe('stored');
       await persistence.writeState('notes', doc);
-      const others = [
-        { priority: 2000, onLoadDocument: async ({ document }: { document: Y.Doc }) => throwing(document) },
-      ];
-      const { server } = await serve(file, { others });
-      await expect(server.hocuspocus.openDirectConnection('notes')).rejects.toBe(onPurpose);
     },
   );
+
+  it('has an observer that throws while Hocuspocus loads it: that is what the opening rejects with', async () => {
+    const onPurpose = new Error('on purpose');
+    const throwing = (doc: Y.Doc) =>
+      doc.getText('text').observe(() => {
+        throw onPurpose;
+      });
+    const file = freshFile();
+    await persistenceOn(file).storeUpdate('notes', updateOf('stored'));
+    const others = [
+      { priority: 2000, onLoadDocument: async ({ document }: { document: Y.Doc }) => throwing(document) },
+    ];
+    const { server } = await serve(file, { others });
+    await expect(server.hocuspocus.openDirectConnection('notes')).rejects.toBe(onPurpose);
+  });
 
   it('that is bound by one name is not bound by another', async () => {
     const persistence = persistenceOn(freshFile(), { onError: () => undefined });

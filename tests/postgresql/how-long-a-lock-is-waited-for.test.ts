@@ -94,25 +94,29 @@ describeOnPostgresql('a lock', () => {
     expect((await postgresql.rowsOf(url)).patches.map(({ clock }) => clock)).toEqual([1, 3]);
   });
 
-  it('that a lost connection has left is waited for like the server itself', async () => {
-    const url = await postgresql.freshPlace();
-    const provider = open(url, 'store', 100);
-    await provider.appendPatch(patchOf(1), 1);
-    const other = await otherProgram(url);
-    await other.query('SELECT FROM sds_holders FOR UPDATE'); // as a backend does that is still at work
-    await server.query(`SELECT pg_terminate_backend(pid) ${ofProvider}`, [databaseOf(url)]);
-    const append = provider.appendPatch(patchOf(2), 2);
-    const attempts = new Set<string>();
-    await expect
-      .poll(async () => {
+  it.each(['before its loss is noticed', 'while another one is being made to renew the lease'])(
+    'that a lost connection has left is waited for like the server itself, by what is called %s',
+    async (when) => {
+      const url = await postgresql.freshPlace();
+      const provider = open(url, 'store', 100, { LeaseMs: 1000 });
+      await provider.appendPatch(patchOf(1), 1);
+      const other = await otherProgram(url);
+      await other.query('SELECT FROM sds_holders FOR UPDATE'); // as a backend does that is still at work
+      await server.query(`SELECT pg_terminate_backend(pid) ${ofProvider}`, [databaseOf(url)]);
+      const attempts = new Set<string>();
+      const seeAttempts = async () => {
         const sql = `SELECT query_start::text AS at ${ofProvider} AND wait_event_type = 'Lock'`;
         for (const { at } of await server.query<{ at: string }>(sql, [databaseOf(url)])) attempts.add(at);
         return attempts.size;
-      })
-      .toBeGreaterThan(1);
-    await other.query('ROLLBACK');
-    await append;
-  });
+      };
+      if (when.startsWith('while')) await expect.poll(seeAttempts).toBeGreaterThan(0);
+      attempts.clear();
+      const append = provider.appendPatch(patchOf(2), 2);
+      await expect.poll(seeAttempts).toBeGreaterThan(5); // a batch that fails is tried call by call: more than that
+      await other.query('ROLLBACK');
+      await append;
+    },
+  );
 
   it("of a process's own row that was waited for longer than its lease leaves it a whole one", async () => {
     const url = await ownPlace();

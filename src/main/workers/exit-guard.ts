@@ -13,10 +13,14 @@ const PATIENCE_MS = 10_000;
 /** A worker that takes longer to close a file is ended while it is at it: nothing is lost by that. */
 const CLOSE_PATIENCE_MS = 2000;
 
+/** A handler of uncaught errors may end the process or go on; it is not kept waiting for a busy file, or a server that is away. */
+const ERROR_PATIENCE_MS = 100;
+
 /** Of one copy of this module. Copies of other versions call these, so they stay as they are. */
 interface Guard {
   beforeExit(): void;
   drain(): void;
+  uncaught(): void;
   exit(): void;
 }
 
@@ -35,11 +39,18 @@ function guardsOfProcess(): Set<Guard> {
   process.on('beforeExit', () => each(guards, (one) => one.beforeExit()));
   // before those of the program: one that throws, or ends the process, is the last one that is called
   process.prependListener('exit', () => each(guards, (one) => one.exit()));
-  const drain = () => each(guards, (one) => one.drain());
-  // a handler of uncaught errors that throws as well ends the process without an `exit` event; in Deno any such error does
-  process.on('uncaughtExceptionMonitor', drain);
-  // nor has Deno one after its own `Deno.exit`
-  if (process.versions.deno !== undefined) (globalThis as unknown as EventTarget).addEventListener('unload', drain);
+  if (process.versions.deno === undefined) {
+    // a handler of uncaught errors that throws as well ends the process without an `exit` event
+    process.on('uncaughtExceptionMonitor', () => {
+      const isHandled = process.listenerCount('uncaughtException') > 0 || process.hasUncaughtExceptionCaptureCallback();
+      if (isHandled) each(guards, (one) => one.uncaught());
+    });
+  } else {
+    // Deno has none after an error that nobody catches, nor after its own `Deno.exit`
+    const drain = () => each(guards, (one) => one.drain());
+    process.on('uncaughtExceptionMonitor', drain);
+    (globalThis as unknown as EventTarget).addEventListener('unload', drain);
+  }
   return guards;
 }
 
@@ -78,6 +89,9 @@ export function guardExit(workers: readonly ReplaceableWorker[]): void {
       for (const { dispatcher } of workers) dispatcher.endWhenCommitted();
     },
     drain,
+    uncaught() {
+      for (const worker of [...workers]) if (!worker.dispatcher.idle) worker.drain(ERROR_PATIENCE_MS);
+    },
     exit() {
       exitBegins();
       leaveTheMiddle();

@@ -153,6 +153,8 @@ export class ServerLink implements LeaseLink {
     let connection = this.#connection;
     if (connection === undefined || connection.lost) {
       const backend = connection?.backend;
+      // lost while nothing was asked of it
+      if (this.#known) this.#awaySince ??= performance.now();
       connection = await this.connect();
       this.#connection = connection;
       this.#known = false;
