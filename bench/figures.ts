@@ -45,6 +45,12 @@ const compared: Record<string, string> = {
   vacuumUs: 'vacuumed: server, µs',
   vacuumLogBytes: 'vacuumed: log, bytes',
   updateUs: 'update, µs',
+  backupMs: '`backupDatabase`, ms',
+  vacuumIntoMs: '`VACUUM INTO`, ms',
+  sqliteBackupMs: "SQLite's own backup, ms",
+  integrityMs: "SQLite's own check, ms",
+  sha256Ms: 'SHA-256 alone, ms',
+  verifyMs: '`verifyDatabase`, ms',
 };
 
 const alone: Record<string, string> = {
