@@ -27,6 +27,17 @@ export function msSince(at: number, now: number): number {
   return passed < 2 ** 32 - SKEW_US ? passed / 1000 : 0;
 }
 
+/** What is later than this was not late for want of a core: the process was stopped. */
+const STOPPED_MS = 1000;
+
+/**
+ * How long the process was stopped in a wait that took so much longer than it was to: nobody has waited meanwhile, and
+ * who is waited for may have been stopped as well.
+ */
+export function stoppedMs(late: number): number {
+  return late > STOPPED_MS ? late : 0;
+}
+
 function offset(): number {
   return uptime() * 1000 - performance.now();
 }

@@ -32,7 +32,7 @@ export function isSame(a: Identity | undefined, b: Identity | undefined): boolea
 }
 
 /** Another one is in its place when a compaction or a copy that is put back has just ended: it is opened at the next attempt. */
-export function refuseAnother(before: Identity, path: string): void {
-  if (isSame(before, identityOf(path))) return;
+export function refuseAnother(before: Identity, now: Identity | undefined): void {
+  if (isSame(before, now)) return;
   throw new EngineError('database-busy', { message: 'the file was replaced while it was opened' });
 }

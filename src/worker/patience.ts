@@ -1,4 +1,5 @@
 /** Waiting without holding up other files: for a promise, and for another process to let go of a file. */
+import { stoppedMs } from '../protocol/clock.ts';
 import { Promise, performance } from '../protocol/surroundings.ts';
 import { type Caller, EngineError, type MaybePromise } from './engine.ts';
 
@@ -8,9 +9,6 @@ export type Wait = number | Promise<unknown>;
 /** Between attempts on a busy file. Short, since a busy writer leaves only short gaps. */
 const FIRST_RETRY_MS = 0.5;
 const LONGEST_RETRY_MS = 5;
-
-/** What is later than this was not late for want of a core: the process was stopped, and has not waited meanwhile. */
-const STOPPED_MS = 1000;
 
 /**
  * Tries again while the database is busy, for as long as one of these callers wants to wait; returns what the attempt comes to.
@@ -35,7 +33,7 @@ export function* patiently<T>(
       // one that concerns this call alone does not pass with time
       if (error.code !== 'database-busy' || error.onlyOfSome) throw error;
       const now = performance.now();
-      if (asked === undefined && now > triedAt + STOPPED_MS) begunAt += now - triedAt;
+      if (asked === undefined) begunAt += stoppedMs(now - triedAt);
       let longestMs = 0;
       for (const { busyTimeoutMs } of callers) longestMs = Math.max(longestMs, busyTimeoutMs);
       const deadline = begunAt + longestMs;
@@ -43,8 +41,7 @@ export function* patiently<T>(
       // not in step with another process that waits as well
       const until = Math.min(now + pause * (0.5 + Math.random()), deadline);
       yield until;
-      const goesOnAt = performance.now();
-      if (goesOnAt > until + STOPPED_MS) begunAt += goesOnAt - until;
+      begunAt += stoppedMs(performance.now() - until);
     }
   }
 }

@@ -20,6 +20,16 @@ function otherProcess(): OtherProcess {
   return other;
 }
 
+/** A provider that has written, and whose password was changed then; `after` is the URL with the new one. */
+async function withChangedPassword() {
+  const database = databaseOf(await ownPlace());
+  const user = await freshRole(database, 'before');
+  const old = open(server.url(database, { user, password: 'before' }), 'store');
+  await old.appendPatch(patchOf(1), 1);
+  await server.query(`ALTER ROLE "${user}" PASSWORD 'after'`);
+  return { database, old, after: server.url(database, { user, password: 'after' }) };
+}
+
 /** A role whose password a test may change. */
 async function freshRole(database: string, password: string): Promise<string> {
   const user = `changing_${process.pid}_${database}`;
@@ -90,13 +100,8 @@ describeOnPostgresql('one process', () => {
   });
 
   it('goes on with the password that was set last, and with one connection', async () => {
-    const database = databaseOf(await ownPlace());
-    const user = await freshRole(database, 'before');
-    const [before, after] = ['before', 'after'].map((password) => server.url(database, { user, password }));
-    const old = open(String(before), 'store');
-    await old.appendPatch(patchOf(1), 1);
-    await server.query(`ALTER ROLE "${user}" PASSWORD 'after'`);
-    const renewed = open(String(after), 'store', { BusyTimeoutMs: 0 });
+    const { database, old, after } = await withChangedPassword();
+    const renewed = open(after, 'store', { BusyTimeoutMs: 0 });
     await renewed.appendPatch(patchOf(2), 2);
     expect(await server.connectionsOf(database)).toBe(1);
     await server.killBackends(database);
@@ -121,13 +126,8 @@ describeOnPostgresql('one process', () => {
   });
 
   it('goes on with a password that was brought by a provider that is closed, also if it was never needed before', async () => {
-    const database = databaseOf(await ownPlace());
-    const user = await freshRole(database, 'before');
-    const [before, after] = ['before', 'after'].map((password) => server.url(database, { user, password }));
-    const old = open(String(before), 'store');
-    await old.appendPatch(patchOf(1), 1);
-    await server.query(`ALTER ROLE "${user}" PASSWORD 'after'`);
-    const renewed = open(String(after), 'other');
+    const { database, old, after } = await withChangedPassword();
+    const renewed = open(after, 'other');
     await renewed.appendPatch(patchOf(1), 1);
     await renewed.close();
     await server.killBackends(database);

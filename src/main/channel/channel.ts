@@ -4,6 +4,7 @@
  */
 
 import { outsideOfCalls } from '../../protocol/async-context.ts';
+import { stoppedMs } from '../../protocol/clock.ts';
 import {
   BOOTED,
   CALLS,
@@ -155,10 +156,9 @@ export class Channel {
       if (left <= 0) return false;
       const waitMs = Math.min(left, LIFE_CHECK_MS);
       if (Atomics.wait(this.#control, PROGRESS, seen, waitMs) !== 'timed-out') continue;
-      // a process that was stopped meanwhile has not waited: its worker was stopped as well
-      const stoppedMs = Math.max(0, performance.now() - now - waitMs);
-      start += stoppedMs;
-      lastProgress += stoppedMs;
+      const stopped = stoppedMs(performance.now() - now - waitMs);
+      start += stopped;
+      lastProgress += stopped;
       checkLife();
     }
   }

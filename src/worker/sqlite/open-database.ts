@@ -32,15 +32,14 @@ export function openDatabase(name: DatabaseName, full: boolean, onlyReads = fals
   let database: Database;
   let before: Identity | undefined;
   try {
-    refuseWhatIsNoFile(name);
-    before = name.transient ? undefined : identityOf(name.dbPath);
+    before = lookAtFile(name);
     database = open(pathOrUrl(name));
   } catch (error) {
     throw whyNotOpen(toOpenError(error), name);
   }
   try {
     // before anything is read: SQLite finds the log by the file's name, which may be another file's by now
-    if (before !== undefined) refuseAnother(before, name.dbPath);
+    if (before !== undefined) refuseAnother(before, identityOf(name.dbPath));
     return setUp(database, before, name.transient, full, onlyReads);
   } catch (error) {
     const failure = whyNotOpen(toOpenError(error), name);
@@ -111,7 +110,7 @@ function setUp(
   // the file as SQLite knows it
   const location = String(value("SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
   const original = transient || location === '' ? undefined : statSync(location, { bigint: true });
-  if (before !== undefined) refuseAnother(before, location);
+  if (before !== undefined) refuseAnother(before, original);
   const log = `${location}-wal`;
   const originalLog = original === undefined || mode !== 'wal' ? undefined : identityOf(log);
   return {
@@ -163,11 +162,11 @@ function whyNotOpen(failed: EngineError, { dbPath: path, transient }: DatabaseNa
   return new EngineError(isForbidden ? 'read-only' : 'open-failed', { ...failure.reported, message, code });
 }
 
-/** SQLite says only "unable to open", or "disk I/O error" once it has written to a device; this says why. */
-function refuseWhatIsNoFile({ dbPath: path, transient }: DatabaseName): void {
-  if (transient) return;
-  const found = statSync(path, { throwIfNoEntry: false });
+/** The file that is there, if one is; refuses what is none. SQLite says only "unable to open", or "disk I/O error" once it has written to a device. */
+function lookAtFile({ dbPath: path, transient }: DatabaseName): Identity | undefined {
+  if (transient) return undefined;
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
   const message = whyNoFile(path, found);
-  if (message === undefined) return;
+  if (message === undefined) return found;
   throw new EngineError('open-failed', found?.isDirectory() ? { message, code: 'EISDIR' } : { message });
 }

@@ -6,6 +6,9 @@ import type { DatabaseSync } from 'node:sqlite';
 import { EngineError } from '../engine.ts';
 import { firstRow } from './node-sqlite.ts';
 
+/** What is compared with row numbers to begin with: no integer of SQLite's is as low. */
+export const BEFORE_ALL = '-10000000000000000000';
+
 const tables: Record<string, string> = {
   snapshots: 'store_id TEXT PRIMARY KEY, data BLOB NOT NULL, clock INTEGER NOT NULL',
   patches: 'store_id TEXT NOT NULL, clock INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (store_id, clock)',

@@ -1,9 +1,8 @@
 /** Reads stores and values of a database file, in pieces that fit into memory: which rows there are is listed before they are read. */
 import type { DatabaseSync as Database, StatementSync } from 'node:sqlite';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
-import { isUsual, isUsualRecord, isUsualValue } from '../../sqlite/schema.ts';
+import { BEFORE_ALL, isUsual, isUsualRecord, isUsualValue } from '../../sqlite/schema.ts';
 import { textOf } from '../../sqlite/text.ts';
-import { BEFORE_ALL } from '../files/verify-values.ts';
 import { digestOf, RowsDigest, sha256, ValuesDigest } from './digest.ts';
 import type {
   Patch,

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { performance } from '../../../protocol/surroundings.ts';
-import { refuseAnother } from '../../ordinary-file.ts';
+import { identityOf, refuseAnother } from '../../ordinary-file.ts';
 import { toEngineError } from '../../sqlite/errors.ts';
 import { knowsUrls, open } from '../../sqlite/node-sqlite.ts';
 
@@ -48,12 +48,12 @@ function openOnce(path: string, parameters: string, lock: (database: Database) =
     // functions and virtual tables that a stranger's schema calls must be harmless ones; sorting needs no file beside the database
     database.exec('PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY');
     database.exec('PRAGMA busy_timeout = 0');
-    refuseAnother(before, path);
+    refuseAnother(before, identityOf(path));
     try {
       lock(database);
     } finally {
       // also if it has failed: that says nothing about the new file
-      refuseAnother(before, path);
+      refuseAnother(before, identityOf(path));
     }
     return database;
   } catch (error) {

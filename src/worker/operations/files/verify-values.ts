@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
+import { BEFORE_ALL } from '../../sqlite/schema.ts';
 import { textOf } from '../../sqlite/text.ts';
 import type { Progress } from '../progress.ts';
 import type { Findings } from './findings.ts';
@@ -13,8 +14,6 @@ const MOST_BYTES_A_ROW = 16 * 1024;
 const HASH_LENGTH = 64;
 /** Of a name, as far as it is told: more than a hash has, in each encoding. */
 const NAME_BYTES = 512;
-/** What is compared with row numbers to begin with: no integer of SQLite's is as low. */
-export const BEFORE_ALL = '-10000000000000000000';
 
 interface Checked {
   Values: number;

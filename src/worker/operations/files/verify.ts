@@ -4,13 +4,13 @@ import { performance } from '../../../protocol/surroundings.ts';
 import { EngineError } from '../../engine.ts';
 import { toEngineError } from '../../sqlite/errors.ts';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
-import { checkSchema, hasAllTables, hasRecords, isUsual, isUsualRecord } from '../../sqlite/schema.ts';
+import { BEFORE_ALL, checkSchema, hasAllTables, hasRecords, isUsual, isUsualRecord } from '../../sqlite/schema.ts';
 import { textOf } from '../../sqlite/text.ts';
 import { OperationError, Stopped } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { Findings } from './findings.ts';
 import { locate, type Reading, withReading } from './open-to-read.ts';
-import { BEFORE_ALL, checkValues, countOf } from './verify-values.ts';
+import { checkValues, countOf } from './verify-values.ts';
 
 /** SQLite stops after so many lines of its own. */
 const MOST_LINES = 100;
