@@ -1,6 +1,6 @@
 /** Draws the event loop's delay over time, a strip for each side with the same axes, as an SVG. */
 import { init } from 'echarts';
-import { type Beat, summarize } from './heartbeat.ts';
+import type { Beat } from './heartbeat.ts';
 import type { SideResult } from './run-side.ts';
 import { type Side, sideTitles } from './sides.ts';
 
@@ -18,7 +18,9 @@ const strips: readonly { side: Side; colour: string; area: string }[] = [
 /** A display shows a picture so often: what is late by more is seen. */
 const FRAME_MS = 1000 / 60;
 
-export function drawPicture(title: string, results: Readonly<Record<Side, SideResult>>): string {
+type Drawn = Pick<SideResult, 'beats' | 'delay' | 'durationMs'>;
+
+export function drawPicture(title: string, results: Readonly<Record<Side, Drawn>>): string {
   const durationMs = Math.max(results.worker.durationMs, results.reference.durationMs);
   const pointMs = niceStep(durationMs / POINTS);
   const most = Math.max(...strips.map(({ side }) => results[side].delay.max), FRAME_MS);
@@ -105,8 +107,7 @@ export function drawPicture(title: string, results: Readonly<Record<Side, SideRe
   return svg.replace('<svg ', `<svg role="img" aria-label="${label}" `);
 }
 
-function describe(side: Side, { beats }: SideResult): string {
-  const { p99, max } = summarize(beats);
+function describe(side: Side, { delay: { p99, max } }: Drawn): string {
   return `${sideTitles[side]}: p99 ${milliseconds(p99)}, at most ${milliseconds(max)}`;
 }
 

@@ -38,11 +38,8 @@ test('a small run restores both sides, prints one JSON object and keeps what it 
   for (const words of ['this package: p99', 'synchronous: p99', 'time since the session began (s)']) {
     expect(picture).toContain(words);
   }
-  // a strip for each side, both with the same scale
+  // a strip for each side
   expect(picture.match(/delay \(ms\)/g)).toHaveLength(2);
-  const scale = [...picture.matchAll(/text-anchor="end"[^>]*>([\d.]+)</g)].map(([, value]) => value);
-  expect(scale.length).toBeGreaterThan(3);
-  expect(scale.slice(0, scale.length / 2)).toEqual(scale.slice(scale.length / 2));
 });
 
 test('pictures and large values are stored, restored and told of', async () => {
