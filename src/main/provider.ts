@@ -10,15 +10,15 @@ import type { SDS_BackupOptions, SDS_BackupResult } from '../protocol/operations
 import type { ProviderSettings, SDS_ProviderOptions } from '../protocol/options.ts';
 import type { Parcel } from '../protocol/parcel.ts';
 import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
-import type { Report, StoreInParcel } from '../protocol/service.ts';
+import type { StoreInParcel } from '../protocol/service.ts';
 import type { SDS_Statistics } from '../protocol/statistics.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { faultOfClock, faultOfKey, readContents, readOptions } from './arguments.ts';
+import { Attachment } from './attachment.ts';
 import { faultOfBytes } from './byte-argument.ts';
 import { exiting } from './exiting.ts';
 import { contradictionOf, type Location, locate, OWN_LOCKS, targetOf } from './location.ts';
 import { tellNoted } from './observe/notes.ts';
-import { Opening } from './opening.ts';
 import { backupFile } from './operations/operations.ts';
 import { describe } from './option-checks.ts';
 import type { FileQueue } from './queue/file-queue.ts';
@@ -27,7 +27,7 @@ import { statisticsOf } from './statistics.ts';
 import { takeMark } from './transfer.ts';
 import { drainAtExit } from './workers/exit-guard.ts';
 import type { ReplaceableWorker } from './workers/replaceable-worker.ts';
-import { type OpenFile, openFile, releaseFile } from './workers/worker-pool.ts';
+import { type OpenFile, openFile } from './workers/worker-pool.ts';
 
 declare global {
   /** Every Node that this runs on has it; not so every library that a compiler is set to. */
@@ -55,7 +55,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   readonly #queue: FileQueue;
   readonly #worker: ReplaceableWorker;
   readonly #member: Member;
-  readonly #opening: Opening;
+  readonly #attachment: Attachment;
   #closing: Promise<void> | undefined;
   #isClosed = false;
 
@@ -94,8 +94,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     this.#queue = queue;
     this.#worker = worker;
     this.#member = member;
-    this.#opening = new Opening(worker, queue, member);
-    unclosed.register(this, { queue, worker, member }, this);
+    this.#attachment = new Attachment(worker, queue, member);
+    unclosed.register(this, this.#attachment, this);
     tellNoted();
   }
 
@@ -114,7 +114,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   async #opened(): Promise<void> {
     const refusal = this.#queue.refusalOf('ready');
     if (refusal !== undefined) throw refusal;
-    const { error } = await this.#opening.outcome(() => this.#closing !== undefined);
+    const { error } = await this.#attachment.outcome(() => this.#closing !== undefined);
     if (error === undefined) return;
     throw this.#queue.refusalOf('ready') ?? reviveError(error, 'ready', this.#queue.dbPath);
   }
@@ -407,28 +407,24 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    */
   close(): Promise<void> {
     // made first: hooks of promises run in there, and may close as well
-    const closing = this.#closing === undefined ? Promise.withResolvers<void>() : undefined;
-    if (closing !== undefined && this.#closing === undefined) {
-      this.#closing = closing.promise;
-      void this.#settleBy(closing);
-    }
-    return this.#closing as Promise<void>; // there is one by now
+    const closing = Promise.withResolvers<void>();
+    if (this.#closing !== undefined) return this.#closing;
+    this.#closing = closing.promise;
+    void this.#close(closing);
+    return closing.promise;
   }
 
-  async #settleBy({ resolve, reject }: PromiseWithResolvers<void>): Promise<void> {
+  async #close({ resolve, reject }: PromiseWithResolvers<void>): Promise<void> {
+    unclosed.unregister(this);
     try {
-      resolve(await this.#close());
+      const { error } = await this.#attachment.release();
+      this.#isClosed = true;
+      if (this.#member.untold !== undefined) throw this.#member.untold;
+      if (error !== undefined) throw reviveError(error, 'close', this.#queue.dbPath);
+      resolve();
     } catch (error) {
       reject(error);
     }
-  }
-
-  async #close(): Promise<void> {
-    unclosed.unregister(this);
-    const error = await release({ queue: this.#queue, worker: this.#worker, member: this.#member });
-    this.#isClosed = true;
-    if (this.#member.untold !== undefined) throw this.#member.untold;
-    if (error !== undefined) throw reviveError(error, 'close', this.#queue.dbPath);
   }
 
   /** The same as `close()`, for `await using`. */
@@ -501,7 +497,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     if (fault !== undefined || this.#closing !== undefined) return this.#refuse(operation, fault);
     const call = { member: this.#member, operation, key: key.toWellFormed(), clock };
     const load = () => this.#queue.addLoad(call) as Promise<T>;
-    const promise = this.#opening.mayComeFree ? this.#onceOwned(load) : load();
+    const promise = this.#attachment.mayComeFree ? this.#onceOwned(load) : load();
     tellNoted();
     return promise;
   }
@@ -511,8 +507,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     try {
       return await load();
     } catch (error) {
-      if ((error as SDS_PersistenceError).code !== 'fenced' || !this.#opening.mayComeFree) throw error;
-      const report = await this.#opening.outcome(() => this.#closing !== undefined);
+      if ((error as SDS_PersistenceError).code !== 'fenced' || !this.#attachment.mayComeFree) throw error;
+      const report = await this.#attachment.outcome(() => this.#closing !== undefined);
       if (report.error !== undefined || this.#closing !== undefined) throw error;
       return load();
     }
@@ -539,24 +535,5 @@ function open(location: Location, settings: ProviderSettings): OpenFile {
   }
 }
 
-interface Held {
-  readonly queue: FileQueue;
-  readonly worker: ReplaceableWorker;
-  readonly member: Member;
-}
-
-/** Waits for what was called before; returns what went wrong with closing the file. */
-async function release({ queue, worker, member }: Held): Promise<Report['error']> {
-  try {
-    await queue.barrier(member);
-  } catch {
-    // whatever failed has rejected its own promise, or is told at the end
-  }
-  const { error } = await worker.detach(member);
-  queue.leave(member);
-  releaseFile({ queue, worker });
-  return error;
-}
-
 /** One that the program lets go without closing it is closed once it is collected, like a connection of SQLite. */
-const unclosed = new FinalizationRegistry((held: Held) => void release(held));
+const unclosed = new FinalizationRegistry((attachment: Attachment) => void attachment.release());

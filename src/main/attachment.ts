@@ -1,15 +1,16 @@
-/** Opening a provider's database: attempts, one at a time, and waiting for a store that another process has. */
+/** A provider's hold on its database: attempts to open it, one at a time, waiting for a store that another process has, and its release. */
 import type { Report } from '../protocol/service.ts';
 import { pause, performance } from '../protocol/surroundings.ts';
 import type { FileQueue } from './queue/file-queue.ts';
 import type { Member } from './queue/member.ts';
 import type { ReplaceableWorker } from './workers/replaceable-worker.ts';
+import { releaseFile } from './workers/worker-pool.ts';
 
 /** Between attempts to get a store that another process has: a thousand stores that wait for one must not keep others from work. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1000;
 
-export class Opening {
+export class Attachment {
   readonly #worker: ReplaceableWorker;
   readonly #queue: FileQueue;
   readonly #member: Member;
@@ -61,5 +62,17 @@ export class Opening {
       // closed meanwhile: the worker must not hear of it again
       if (isOver()) return report;
     }
+  }
+  /** Waits for what was called before; returns what went wrong with closing the file. */
+  async release(): Promise<Report> {
+    try {
+      await this.#queue.barrier(this.#member);
+    } catch {
+      // whatever failed has rejected its own promise, or is told at the end
+    }
+    const report = await this.#worker.detach(this.#member);
+    this.#queue.leave(this.#member);
+    releaseFile({ queue: this.#queue, worker: this.#worker });
+    return report;
   }
 }
