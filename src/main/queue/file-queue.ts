@@ -307,8 +307,9 @@ export class FileQueue implements OpenBatchOwner, Settled {
   }
 
   #isSentAgain({ settlers }: Batch, large: LargeBytes): void {
+    const isGone = large.posted && !large.isShared;
     large.posted = false;
-    if (!large.isGone) return;
+    if (!isGone) return;
     // in a file a commit is published as it is made; a server may have committed what nobody heard of
     const outcome =
       this.location.server === undefined ? 'nothing was stored: call again' : 'the call may be stored or not';

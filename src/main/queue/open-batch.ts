@@ -142,7 +142,7 @@ export class OpenBatch {
       }
       // not before: it may have held the caller, and settled what this depends on
       const needsSnapshot = operation === 'prunePatches' && member.snapshotWasQueued ? ENTRY_NEEDS_SNAPSHOT : 0;
-      const mayBeLost = operation === 'saveValue' && large?.mayGoDown === true;
+      const mayBeLost = operation === 'saveValue' && large?.isShared === false;
       const isAcknowledged = !mayBeLost && member.acknowledgesQueued(call);
       const flags = ofPatch | needsSnapshot | (isAcknowledged ? ENTRY_ACKNOWLEDGED : 0);
       const index = isAcknowledged ? batch.addAcknowledged(call) : batch.addPromise(member, operation, made, key);

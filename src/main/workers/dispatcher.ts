@@ -3,7 +3,6 @@
  * finished, and blocks the thread where that is asked for. It knows the worker's present thread, not its life.
  */
 
-import { types } from 'node:util';
 import { transfer } from 'comlink';
 import { outsideOfCalls } from '../../protocol/async-context.ts';
 import { cellTime } from '../../protocol/clock.ts';
@@ -181,8 +180,7 @@ export class Dispatcher implements QueueHost {
     const { number, firstSlab, watched } = batch;
     const dropped = this.memory.blocks.takeDropped();
     const ticket = { file: queue.id, number, firstSlab, askedAt: cellTime(watched.begunAt), dropped };
-    const { data, lost } = large;
-    const isShared = types.isSharedArrayBuffer(data.buffer);
+    const { data, lost, isShared } = large;
     const given = isShared ? data : lost === undefined ? transfer(data, [data.buffer]) : failureOf(lost);
     const onFailure = (error: unknown) => {
       queue.refuse(batch, error);
@@ -192,7 +190,6 @@ export class Dispatcher implements QueueHost {
       large.posted = true;
     };
     this.link.call((service) => service.write(ticket, given), this.pump, onFailure, undefined, onPosted);
-    large.parcelIsGone = !isShared && !large.mayGoDown;
   }
 
   #wasPushed(batch: Batch): void {
