@@ -131,18 +131,19 @@ function withReason(sentence: string, cause: unknown): string {
   return [`${what} (${reason})`, ...advice].join('; ');
 }
 
-/** What a program gets of a failure that a worker has reported. */
-export function reviveError(
-  { code, cause }: { code: SDS_PersistenceErrorCode; cause: ReportedCause },
-  call: string,
-  path: string,
-): SDS_PersistenceError {
+/** A failure, as it crosses threads. */
+export interface Failure {
+  code: SDS_PersistenceErrorCode;
+  cause: ReportedCause;
+}
+
+/** What a program gets of one that a worker has reported. */
+export function reviveError({ code, cause }: Failure, call: string, path: string): SDS_PersistenceError {
   return makeError(code, call, path, undefined, reviveCause(cause));
 }
 
 /** The reverse: what a worker has to know of it. */
-export function failureOf(error: SDS_PersistenceError): { code: SDS_PersistenceErrorCode; cause: ReportedCause } {
-  const { code, message, cause } = error;
+export function failureOf({ code, message, cause }: SDS_PersistenceError): Failure {
   return { code, cause: { message: cause instanceof Error ? cause.message : message } };
 }
 

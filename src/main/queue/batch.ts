@@ -6,12 +6,16 @@ import { NO_SLAB } from '../../protocol/slabs.ts';
 import type { Watched } from '../observe/file-observer.ts';
 import { Acknowledgement, type Awaited } from './acknowledgement.ts';
 import type { LargeBytes } from './large-bytes.ts';
-import type { Member, Settling, Watcher, WriteCall } from './member.ts';
+import type { Member, Watcher, WriteCall } from './member.ts';
 
 /** One promise, and what it takes to settle it. Patches of one provider in one batch share one. */
-export interface Settler extends Settling {
+export interface Settler {
   member: Member;
   operation: WriteOperation;
+  resolve(value: unknown): void;
+  reject(error: SDS_PersistenceError): void;
+  /** Of a snapshot: told whether it is stored. */
+  ended?: (isStored: boolean) => void;
   /** Of a value that is released. */
   key?: string;
   /** Of a compaction: whether it left the store as it is. */

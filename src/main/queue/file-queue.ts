@@ -5,13 +5,13 @@
 import { types } from 'node:util';
 import { reached } from '../../protocol/control.ts';
 import { ENTRY_KEEPS_BOTH } from '../../protocol/entries.ts';
+import type { ErrorBoard } from '../../protocol/error-board.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
 import type { Loaded } from '../../protocol/service.ts';
 import { INLINE_LIMIT } from '../../protocol/slabs.ts';
 import { Promise } from '../../protocol/surroundings.ts';
 import type { Location } from '../location.ts';
-import type { PendingMemory } from '../memory/pending-memory.ts';
 import { FileObserver } from '../observe/file-observer.ts';
 import { takeMark } from '../transfer.ts';
 import { lengthOf } from '../view.ts';
@@ -33,6 +33,7 @@ const SETTLE_TOGETHER = 16;
 /** What a queue needs of its worker. */
 export interface QueueHost extends Room {
   readonly commitPoints: Int32Array;
+  readonly errorBoard: ErrorBoard;
   /** Whether this thread is blocked: then no answer can arrive. */
   readonly blocked: boolean;
   /** There is something to send, at the end of the current job. */
@@ -44,7 +45,6 @@ export interface QueueHost extends Room {
   send(queue: FileQueue, item: Item): void;
   /** A batch was put into the ring within the turn: the worker may look when it does so by itself. */
   wasShared(isMuch: boolean): void;
-  causeOf(file: number, number: number, settler: number, outcome: number): Error | undefined;
   /** Somebody has waited for a batch that is settled. */
   noLongerWaitedFor(): void;
 }
@@ -60,23 +60,21 @@ export class FileQueue implements OpenBatchOwner, Settled {
   isInFlight = false;
   /** How many batches and loads the worker has finished. */
   finishedItems = 0;
-  readonly #host: QueueHost;
+  readonly host: QueueHost;
   readonly #openBatch: OpenBatch;
   /** Complete but not sent, oldest first. */
   readonly #waiting: Item[] = [];
   readonly #inFlight: InFlight;
-  #lastNumber: number;
   /** Why nothing goes on, if so: every call is refused with it. */
   #lost: GiveUpReason | undefined;
 
   constructor(id: number, host: QueueHost, location: Location) {
     this.id = id;
-    this.#host = host;
+    this.host = host;
     this.location = location;
     this.observer = new FileObserver(location.path);
     this.#inFlight = new InFlight(({ number }) => reached(Atomics.load(host.commitPoints, id), number));
-    this.#openBatch = new OpenBatch(this, host);
-    this.#lastNumber = Atomics.load(host.commitPoints, id);
+    this.#openBatch = new OpenBatch(this, host, Atomics.load(host.commitPoints, id));
   }
 
   get dbPath(): string {
@@ -140,11 +138,6 @@ export class FileQueue implements OpenBatchOwner, Settled {
     return load.settlers.promise;
   }
 
-  nextNumber(): number {
-    this.#lastNumber = (this.#lastNumber + 1) | 0;
-    return this.#lastNumber;
-  }
-
   completed(batch: Batch): void {
     this.#waiting.push(batch);
   }
@@ -166,7 +159,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
   }
 
   wantsToSend(): void {
-    this.#host.wantsToSend(this);
+    this.host.wantsToSend(this);
   }
 
   /** Sends what may be sent, at the end of a turn or when there was progress. */
@@ -182,24 +175,24 @@ export class FileQueue implements OpenBatchOwner, Settled {
 
   #maySend(mostSmall: number): boolean {
     const next = this.#next;
-    return next !== undefined && this.#inFlight.mayFollow(next, mostSmall, this.#host.blocked);
+    return next !== undefined && this.#inFlight.mayFollow(next, mostSmall, this.host.blocked);
   }
 
   #sendNext(): boolean {
     if (this.#waiting.length === 0) this.#openBatch.complete();
     const [item] = this.#waiting;
-    if (item === undefined || !this.#host.reserve(this, item)) return false;
+    if (item === undefined || !this.host.reserve(this, item)) return false;
     // registered before anything else: hooks of promises and of messages run while it is sent, and may call
     this.#waiting.shift();
     this.#wasSent(item);
-    this.#host.send(this, item);
+    this.host.send(this, item);
     return true;
   }
 
   /** The process ends out of a hook, which ran before a write that is in flight was posted: nothing that follows has been sent. */
   postRest(): void {
     for (const item of this.#inFlight.items) {
-      if (item.kind === 'batch' && item.large?.posted === false) this.#host.send(this, item);
+      if (item.kind === 'batch' && item.large?.posted === false) this.host.send(this, item);
     }
   }
 
@@ -210,31 +203,23 @@ export class FileQueue implements OpenBatchOwner, Settled {
   share(batch: Batch): boolean {
     const { items, loads } = this.#inFlight;
     const mayShare = this.#waiting.length === 0 && loads === 0 && items.length < MOST_SMALL;
-    if (!mayShare || batch.bytes > LARGEST_SHARED || this.#host.blocked) return false;
+    if (!mayShare || batch.bytes > LARGEST_SHARED || this.host.blocked) return false;
     this.#openBatch.share();
-    if (!this.#host.reserve(this, batch)) {
+    if (!this.host.reserve(this, batch)) {
       this.#openBatch.complete(); // no room in the ring: it waits like any other
       return false;
     }
     this.#wasSent(batch);
-    this.#host.wasShared(items.length >= SETTLE_TOGETHER);
+    this.host.wasShared(items.length >= SETTLE_TOGETHER);
     return true;
   }
 
   #wasSent(item: Item): void {
     this.#inFlight.add(item);
-    this.#host.hasInFlight(this);
+    this.host.hasInFlight(this);
   }
 
   // ---- settling -----------------------------------------------------------------------------
-
-  get memory(): PendingMemory {
-    return this.#host.memory;
-  }
-
-  causeOf(number: number, settler: number, outcome: number): Error | undefined {
-    return this.#host.causeOf(this.id, number, settler, outcome);
-  }
 
   /** Settles what the worker has finished; returns whether anything is still under way. */
   settle(): boolean {
@@ -246,7 +231,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
     this.finishedItems++;
     if (this.#openBatch.is(batch)) this.#openBatch.complete(); // the worker has sealed it
     settleBatch(batch, this);
-    if (batch.isWaitedFor) this.#host.noLongerWaitedFor();
+    if (batch.isWaitedFor) this.host.noLongerWaitedFor();
   };
 
   answer(load: Load, loaded: Loaded): void {
@@ -266,7 +251,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
 
   #refuse(item: Item, reason: GiveUpReason): void {
     refuse(item, reason, this);
-    if (item.kind === 'batch' && item.isWaitedFor) this.#host.noLongerWaitedFor();
+    if (item.kind === 'batch' && item.isWaitedFor) this.host.noLongerWaitedFor();
   }
 
   /** Settles once all that was called so far is finished; rejects with this provider's first failure. */

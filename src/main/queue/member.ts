@@ -28,11 +28,6 @@ export interface Call<O extends Operation> {
 export type WriteCall = Call<WriteOperation>;
 export type LoadCall = Call<LoadOperation>;
 
-export interface Settling {
-  resolve(value: unknown): void;
-  reject(error: SDS_PersistenceError): void;
-}
-
 let lastId = 0;
 
 export class Member {
@@ -115,12 +110,11 @@ export class Member {
     return this.wasOpened && !this.#failing.has(operation);
   }
 
-  /** Told of a snapshot that is called, and of whom its outcome is told: what is called meanwhile is kept from prunes. */
-  snapshotCalled(clock: number, settler: Settling, isAcknowledged: boolean): void {
+  /** Told of a snapshot that is called, and by what its end is told: what is called meanwhile is kept from prunes. */
+  snapshotCalled(clock: number, settler: { ended?: (isStored: boolean) => void }, isAcknowledged: boolean): void {
     this.snapshotWasQueued = isAcknowledged;
     if (isAcknowledged || clock === 0) return;
     const { store } = this;
-    const { resolve, reject } = settler;
     let begun = false;
     let ended = false;
     const begin = () => {
@@ -128,21 +122,13 @@ export class Member {
       begun = true;
       store.snapshotBegan();
     };
-    const end = (isStored: boolean) => {
+    settler.ended = (isStored) => {
       ended = true;
       store.snapshotEnded(clock, isStored, begun);
     };
     if (this.settings.Acknowledge === 'committed') begin();
     // as with a promise that resolves at once: only what follows the present run of the program comes meanwhile
     else void soon(begin);
-    settler.resolve = (value) => {
-      end(true);
-      resolve(value);
-    };
-    settler.reject = (error) => {
-      end(false);
-      reject(error);
-    };
   }
 
   /** Whether its store was this process's at some time; it may be claimed by a call after an opening that failed. */

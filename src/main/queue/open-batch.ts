@@ -41,7 +41,6 @@ export interface OpenBatchOwner {
   readonly dbPath: string;
   readonly observer: FileObserver;
   refusalOf(call: string): SDS_PersistenceError | undefined;
-  nextNumber(): number;
   /** There is a new batch: sends it while calls are still added to it; false if it has to wait. */
   share(batch: Batch): boolean;
   /** Nothing is added any more to a batch that was not sent. */
@@ -59,9 +58,11 @@ export class OpenBatch {
   #batch: Batch | undefined;
   /** A slab for the next batch is chosen as if it had so much already. */
   #expectedBytes = 0;
+  #lastNumber: number;
 
-  constructor(queue: OpenBatchOwner, host: Room) {
+  constructor(queue: OpenBatchOwner, host: Room, lastNumber: number) {
     this.#queue = queue;
+    this.#lastNumber = lastNumber;
     this.#host = host;
     this.#observer = queue.observer;
     this.#writer = new BatchWriter(host.memory);
@@ -228,7 +229,10 @@ export class OpenBatch {
       this.#queue.sendWithinTurn();
       const slab = memory.takeSlab(need, this.#batch?.bytes ?? this.#expectedBytes, MaxPendingBytes);
       if (slab !== NO_SLAB) {
-        this.#batch ??= new Batch(this.#queue.nextNumber(), this.#host, this.#observer.began());
+        if (this.#batch === undefined) {
+          this.#lastNumber = (this.#lastNumber + 1) | 0;
+          this.#batch = new Batch(this.#lastNumber, this.#host, this.#observer.began());
+        }
         this.#writer.enter(slab, this.#batch);
         return undefined;
       }

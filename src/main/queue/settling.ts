@@ -12,6 +12,7 @@ import {
   outcomeOf,
   type WriteOperation,
 } from '../../protocol/entries.ts';
+import type { ErrorBoard } from '../../protocol/error-board.ts';
 import { errorCodes, makeError, reviveError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Loaded } from '../../protocol/service.ts';
 import { BATCH_COLLIDED, BATCH_FAILED, SLAB_FLAGS, SLAB_HEADER, SLAB_USED, usedOf } from '../../protocol/slabs.ts';
@@ -31,10 +32,10 @@ export type GiveUpReason = (call: string) => SDS_PersistenceError;
 
 /** The file whose calls are settled. */
 export interface Settled {
+  readonly id: number;
   readonly dbPath: string;
-  readonly memory: PendingMemory;
   readonly observer: FileObserver;
-  causeOf(number: number, settler: number, outcome: number): Error | undefined;
+  readonly host: { readonly memory: PendingMemory; readonly errorBoard: ErrorBoard };
 }
 
 export function settleBatch(batch: Batch, queue: Settled): void {
@@ -43,9 +44,9 @@ export function settleBatch(batch: Batch, queue: Settled): void {
 
 /** Its memory goes back first: a promise may be told of room. */
 function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean, queue: Settled): void {
-  queue.memory.pendingBytes -= batch.large?.data.length ?? 0;
+  queue.host.memory.pendingBytes -= batch.large?.data.length ?? 0;
   batch.large?.giveBack(finished);
-  for (const slab of batch.slabs) queue.memory.giveBackSlab(slab);
+  for (const slab of batch.slabs) queue.host.memory.giveBackSlab(slab);
   batch.settled = true;
   queue.observer.ended(batch.watched, failed?.values().next().value); // told before anybody goes on
   const { settlers } = batch;
@@ -54,6 +55,7 @@ function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean,
     const settler = settlers[index] as Settler; // index is below the length
     if (settler.member.run === batch) settler.member.endRun();
     const error = failed?.get(index);
+    settler.ended?.(error === undefined);
     if (error !== undefined) {
       writeFailed(settler.member, settler.operation, error);
       settler.reject(error);
@@ -84,7 +86,7 @@ function tellWatchers({ settlers, watchers }: Batch, failed: Failures | undefine
 
 /** The errors by settler; nearly always there are none and nothing is looked at. */
 function failuresOf(batch: Batch, queue: Settled): Failures | undefined {
-  const { arena } = queue.memory;
+  const { arena } = queue.host.memory;
   const flags = arena.cell((batch.firstSlab >> 2) + SLAB_FLAGS);
   if ((flags & (BATCH_FAILED | BATCH_COLLIDED)) === 0) return undefined;
   const failed: Failures = new Map();
@@ -125,7 +127,13 @@ function errorOf(
   queue: Settled,
 ): SDS_PersistenceError {
   const code = errorCodes[outcome - FIRST_ERROR] ?? 'io-error';
-  return makeError(code, operation, queue.dbPath, undefined, queue.causeOf(number, settler, outcome));
+  return makeError(
+    code,
+    operation,
+    queue.dbPath,
+    undefined,
+    queue.host.errorBoard.causeOf(queue.id, number, settler, outcome),
+  );
 }
 
 export function settleLoad(load: Load, loaded: Loaded, queue: Settled): void {

@@ -7,6 +7,7 @@ import { transfer } from 'comlink';
 import { outsideOfCalls } from '../../protocol/async-context.ts';
 import { cellTime } from '../../protocol/clock.ts';
 import { WANTED_BY_BLOCKED, WANTED_LATER, WANTED_NOW } from '../../protocol/control.ts';
+import type { ErrorBoard } from '../../protocol/error-board.ts';
 import { failureOf, reportedOf } from '../../protocol/errors.ts';
 import { accountForAtOnce } from '../../protocol/gc-pressure.ts';
 import type { Loaded } from '../../protocol/service.ts';
@@ -29,6 +30,7 @@ const SWOLLEN_FOR_MS = 5000;
 export class Dispatcher implements QueueHost {
   readonly memory: PendingMemory;
   readonly commitPoints: Int32Array;
+  readonly errorBoard: ErrorBoard;
   /** The worker's thread; `undefined` once there will be none any more. */
   link: WorkerLink | undefined;
   /** True while the thread is blocked in here: then no message can arrive. */
@@ -57,6 +59,7 @@ export class Dispatcher implements QueueHost {
   constructor(pendingBytes: number, channel: Channel, checkLife: () => void) {
     this.#channel = channel;
     this.commitPoints = channel.commitPoints;
+    this.errorBoard = channel.errorBoard;
     this.#checkLife = checkLife;
     this.memory = new PendingMemory(pendingBytes, (dropped) => this.#wake(dropped));
   }
@@ -210,10 +213,6 @@ export class Dispatcher implements QueueHost {
 
   settleNow(): void {
     outsideOfCalls(this.#settle);
-  }
-
-  causeOf(file: number, number: number, settler: number, outcome: number): Error | undefined {
-    return this.#channel.errorBoard.causeOf(file, number, settler, outcome);
   }
 
   waitedFor(): void {
