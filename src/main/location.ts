@@ -11,6 +11,7 @@ import { pathToFileURL } from 'node:url';
 import packageLocation from 'virtual:package-location';
 import { makeError, SDS_PersistenceError } from '../protocol/errors.ts';
 import { type FileUrl, hasOwnLocks, isFileUrl, readFileUrl } from '../protocol/file-url.ts';
+import { ifPossible } from '../protocol/if-possible.ts';
 import type { ProviderSettings } from '../protocol/options.ts';
 import { newSession } from '../protocol/postgresql/session.ts';
 import {
@@ -81,7 +82,9 @@ export function contradictionOf(first: Location, own: Location, given: ReadonlyS
 
 /** Its certificates are read at each connection; where they lie is known from now on. Returns a sentence if it can't be read. */
 export function readServer(url: string): PostgresqlTarget | string {
-  const target = parsePostgresqlUrl(url, process.env, userName());
+  // what the system calls whoever runs this, as libpq takes it; in a container the user may have no name
+  const userName = ifPossible(() => userInfo().username);
+  const target = parsePostgresqlUrl(url, process.env, userName);
   if (typeof target === 'string') return target;
   try {
     // not by their real paths: certificates are renewed by changing links
@@ -104,28 +107,12 @@ function thisProcess(): string {
   return known[PROCESS];
 }
 
-/** What the system calls whoever runs this, as libpq takes it. */
-function userName(): string | undefined {
-  try {
-    return userInfo().username;
-  } catch {
-    return undefined; // a container whose user has no name
-  }
-}
-
 /** From where `pg` is looked for: this package, the program, the working directory. */
 export function placesToLookFrom(): string[] {
   const [, program] = process.argv;
-  const places = [packageLocation(), program === undefined ? undefined : dirname(program), workingFolder()];
+  const workingFolder = ifPossible(() => process.cwd()); // it may have been removed
+  const places = [packageLocation(), program === undefined ? undefined : dirname(program), workingFolder];
   return places.filter((location) => typeof location === 'string' && location !== '') as string[];
-}
-
-function workingFolder(): string | undefined {
-  try {
-    return process.cwd();
-  } catch {
-    return undefined; // it was removed
-  }
 }
 
 function locateFile(name: string): Location {
@@ -227,19 +214,12 @@ function follow(path: string, links: number): string {
   } catch (error) {
     // links in a circle lead nowhere, however far they are followed: opening it will tell
     if ((error as NodeJS.ErrnoException).code === 'ELOOP') return path;
-    const target = links < MOST_LINKS ? linkTarget(path) : undefined;
+    // no link, or nothing there: opening it will tell
+    const target = links < MOST_LINKS ? ifPossible(() => readlinkSync(path)) : undefined;
     if (target !== undefined) return follow(isAbsolute(target) ? target : `${dirname(path)}/${target}`, links + 1);
     const folder = dirname(path);
     if (folder === path) return path;
     const found = join(follow(folder, links), basename(path));
     return found === path || links >= MOST_LINKS ? found : follow(found, links + 1);
-  }
-}
-
-function linkTarget(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return undefined; // no link, or nothing there: opening it will tell
   }
 }

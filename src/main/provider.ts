@@ -440,15 +440,11 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    */
   async backup(Path: string, Options: SDS_BackupOptions = {}): Promise<SDS_BackupResult> {
     const { dbPath, location } = this.#queue;
-    if (location.transient)
-      throw makeError('invalid-argument', 'backup', dbPath, 'a database in memory has no file to copy');
-    if (location.server !== undefined) {
-      const detail = 'a database on a server has no file to copy: use pg_dump, or copyStores into a file';
-      throw makeError('invalid-argument', 'backup', dbPath, detail);
-    }
-    if (hasOwnLocks(location.parameters)) {
-      throw makeError('invalid-argument', 'backup', dbPath, `${OWN_LOCKS} can't be copied while it is in use`);
-    }
+    const fault =
+      (location.transient && 'a database in memory has no file to copy') ||
+      (location.server && 'a database on a server has no file to copy: use pg_dump, or copyStores into a file') ||
+      (hasOwnLocks(location.parameters) && `${OWN_LOCKS} can't be copied while it is in use`);
+    if (fault) throw makeError('invalid-argument', 'backup', dbPath, fault);
     return backupFile('backup', dbPath, targetOf(Path, 'backup', 'Path'), Options, () => this.flush());
   }
 

@@ -9,6 +9,7 @@ import type { Worker } from 'node:worker_threads';
 import codeOf from 'virtual:rarely-used-code';
 import workerCode from 'virtual:worker-code';
 import type { SharedMemory } from '../../protocol/control.ts';
+import { ifPossible } from '../../protocol/if-possible.ts';
 import type { Channel } from '../channel/channel.ts';
 import { type EngineKind, startThread } from './start-worker.ts';
 
@@ -20,11 +21,7 @@ const isNode = process.versions.deno === undefined && process.versions.bun === u
 
 /** The system's numbers of the threads of this process; none where they can't be seen, as under Node's permission model. */
 function listThreads(): string[] {
-  try {
-    return readdirSync('/proc/self/task');
-  } catch {
-    return [];
-  }
+  return ifPossible(() => readdirSync('/proc/self/task'), []);
 }
 
 /**
@@ -32,12 +29,9 @@ function listThreads(): string[] {
  * what lives, if another thread ends while the system makes it; and no file is opened, of which there may be too many.
  */
 function lives(thread: string): boolean | undefined {
-  try {
-    if (existsSync(`/proc/self/task/${thread}`)) return true;
-    return existsSync('/proc/self/task') ? false : undefined;
-  } catch {
-    return undefined; // Node 22 throws for what is not allowed
-  }
+  const exists = (path: string) => ifPossible(() => existsSync(path)); // Node 22 throws for what is not allowed
+  if (exists(`/proc/self/task/${thread}`)) return true;
+  return exists('/proc/self/task') ? false : undefined;
 }
 
 /** What is told of its end. */
