@@ -4,7 +4,6 @@
  */
 import { types } from 'node:util';
 import { reached } from '../../protocol/control.ts';
-import { ENTRY_KEEPS_BOTH } from '../../protocol/entries.ts';
 import type { ErrorBoard } from '../../protocol/error-board.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
@@ -109,22 +108,15 @@ export class FileQueue implements OpenBatchOwner, Settled {
     return store;
   }
 
-  appendPatch(member: Member, patch: Uint8Array, clock: number): Promise<void> {
-    const length = lengthOf(patch);
-    const handedOver = takeMark(patch);
-    const flags = member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
-    if (length > INLINE_LIMIT) {
-      const call = { member, operation: 'appendPatch', key: '', clock } as const;
-      return this.#openBatch.addWrite(call, patch, length, handedOver, flags) as Promise<void>;
-    }
-    return this.#openBatch.appendPatch(member, patch, length, clock, flags, handedOver);
-  }
-
-  /** A write that is no patch; `takesOver` hands the caller's buffer over although it is not marked. */
+  /** `takesOver` hands the caller's buffer over although it is not marked. */
   addWrite(call: WriteCall, data?: Uint8Array | Parcel, takesOver = false): Promise<unknown> {
     if (data === undefined) return this.#openBatch.addWrite(call, data, 0, false);
     if (!types.isUint8Array(data)) return this.#openBatch.addWrite(call, data, data.length, true);
-    return this.#openBatch.addWrite(call, data, lengthOf(data), takeMark(data) || takesOver);
+    const length = lengthOf(data);
+    const handedOver = takeMark(data) || takesOver;
+    const isPatch = call.operation === 'appendPatch' && length <= INLINE_LIMIT;
+    if (isPatch) return this.#openBatch.appendPatch(call, data, length, handedOver);
+    return this.#openBatch.addWrite(call, data, length, handedOver);
   }
 
   addLoad(call: LoadCall): Promise<unknown> {

@@ -1,6 +1,6 @@
 /** The open batch of one file: writes are gathered in it until it is complete, or the worker seals it. */
 import { types } from 'node:util';
-import { ENTRY_ACKNOWLEDGED, ENTRY_NEEDS_SNAPSHOT, entryBytes } from '../../protocol/entries.ts';
+import { ENTRY_ACKNOWLEDGED, ENTRY_KEEPS_BOTH, ENTRY_NEEDS_SNAPSHOT, entryBytes } from '../../protocol/entries.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
 import { INLINE_LIMIT, NO_SLAB } from '../../protocol/slabs.ts';
@@ -69,14 +69,8 @@ export class OpenBatch {
   }
 
   /** Copies a patch of so many bytes into the batch. The hot path: one header, one copy, no allocation. */
-  appendPatch(
-    member: Member,
-    patch: Uint8Array,
-    length: number,
-    clock: number,
-    flags: number,
-    handedOver: boolean,
-  ): Promise<void> {
+  appendPatch({ member, clock }: WriteCall, patch: Uint8Array, length: number, handedOver: boolean): Promise<void> {
+    const flags = member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
     const need = entryBytes(0, length);
     for (let made: PromiseWithResolvers<unknown> | undefined; ; ) {
       let batch = this.#batch;
@@ -117,12 +111,12 @@ export class OpenBatch {
     data: Uint8Array | Parcel | undefined,
     length: number,
     handedOver: boolean,
-    ofPatch = 0,
   ): Promise<unknown> {
     const { member, operation, key, clock } = call;
     const isLarge = length > INLINE_LIMIT || (data !== undefined && !types.isUint8Array(data));
     const keyLength = key === '' ? 0 : Buffer.byteLength(key);
     const need = entryBytes(keyLength, isLarge ? 0 : length);
+    const ofPatch = operation === 'appendPatch' && member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
     const made = Acknowledgement.of<unknown>();
     for (;;) {
       const refusal =
