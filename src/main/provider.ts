@@ -107,7 +107,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    *   process still has the store after `BusyTimeoutMs`
    */
   async ready(): Promise<void> {
-    if (this.#closing !== undefined) throw this.#error('closed', 'ready');
+    if (this.#closing !== undefined) throw this.#error('ready');
     return this.#opened();
   }
 
@@ -360,7 +360,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    *   `ready` fails with, if the database could not be opened
    */
   async flush(): Promise<void> {
-    if (this.#closing !== undefined) throw this.#error('closed', 'flush');
+    if (this.#closing !== undefined) throw this.#error('flush');
     const opening = this.#opened().then(
       () => undefined,
       (error: unknown) => error,
@@ -385,14 +385,11 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws SDS_PersistenceError `invalid-argument` for a wrong time, `closed` after `close()`
    */
   flushSync(TimeoutMs: number = Number.POSITIVE_INFINITY): boolean {
-    if (typeof TimeoutMs !== 'number' || !(TimeoutMs >= 0)) {
-      const detail = `TimeoutMs must be a number of milliseconds, not ${describe(TimeoutMs)}`;
-      throw makeError('invalid-argument', 'flushSync', this.#queue.dbPath, detail);
-    }
-    if (this.#closing !== undefined) throw this.#error('closed', 'flushSync');
-    const worker = this.#worker;
+    const isTime = typeof TimeoutMs === 'number' && TimeoutMs >= 0;
+    const fault = isTime ? undefined : `TimeoutMs must be a number of milliseconds, not ${describe(TimeoutMs)}`;
+    if (fault !== undefined || this.#closing !== undefined) throw this.#error('flushSync', fault);
     const { failures } = this.#member;
-    const finished = worker.dispatcher.block(() => this.#queue.finished, Number.POSITIVE_INFINITY, TimeoutMs);
+    const finished = this.#worker.dispatcher.block(() => this.#queue.finished, Number.POSITIVE_INFINITY, TimeoutMs);
     const { failures: after, untold } = this.#member;
     const isStored = finished && this.#queue.refusalOf('flushSync') === undefined && this.#queue.finished;
     tellNoted();
@@ -514,11 +511,13 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   /** A bad argument; on a closed provider that it is closed says more. The mark of `transfer` was for this call alone. */
   #refuse(name: string, fault?: string, data?: unknown): Promise<never> {
     if (types.isUint8Array(data)) takeMark(data);
-    return Promise.reject(this.#error(this.#closing === undefined ? 'invalid-argument' : 'closed', name, fault));
+    return Promise.reject(this.#error(name, fault));
   }
 
-  #error(code: SDS_PersistenceError['code'], call: string, detail?: string) {
-    return makeError(code, call, this.#queue.dbPath, code === 'invalid-argument' ? detail : undefined);
+  #error(call: string, fault?: string): SDS_PersistenceError {
+    const { dbPath } = this.#queue;
+    if (this.#closing !== undefined) return makeError('closed', call, dbPath);
+    return makeError('invalid-argument', call, dbPath, fault);
   }
 }
 

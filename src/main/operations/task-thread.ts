@@ -21,8 +21,8 @@ import {
 } from '../../protocol/operation-messages.ts';
 import type { SDS_OperationOptions, SDS_OperationProgress, SDS_StopSignal } from '../../protocol/operations.ts';
 import { later, Promise } from '../../protocol/surroundings.ts';
+import { traffic } from '../observe/file-observer.ts';
 import { note } from '../observe/notes.ts';
-import { traffic } from '../observe/traffic.ts';
 import { startThread } from '../workers/start-worker.ts';
 
 /** Starting a thread takes some 30 ms: a folder of a thousand files would wait for half a minute. */
@@ -131,11 +131,8 @@ class Turns {
       try {
         turn.begin();
       } catch (error) {
+        if (this.beginAgain(turn)) return;
         this.#working--;
-        if (this.#working > 0) {
-          this.#waiting.unshift(turn); // as `beginAgain`
-          return;
-        }
         turn.fail(error);
       }
     }

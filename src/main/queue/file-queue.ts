@@ -4,7 +4,6 @@
  */
 import { types } from 'node:util';
 import { reached } from '../../protocol/control.ts';
-import type { ErrorBoard } from '../../protocol/error-board.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
 import type { Loaded } from '../../protocol/service.ts';
@@ -21,7 +20,7 @@ import type { LargeBytes } from './large-bytes.ts';
 import { Load } from './load.ts';
 import type { LoadCall, Member, Watcher, WriteCall } from './member.ts';
 import { LARGEST_SHARED, OpenBatch, type OpenBatchOwner, type Room } from './open-batch.ts';
-import { type GiveUpReason, refuse, type Settled, settleBatch, settleLoad } from './settling.ts';
+import { type GiveUpReason, refuse, type Settled, type SettledHost, settleBatch, settleLoad } from './settling.ts';
 import { Store } from './store.ts';
 
 const ANSWER_GONE = 'the answer went down with the worker thread while this thread was blocked; call again';
@@ -30,9 +29,8 @@ const ANSWER_GONE = 'the answer went down with the worker thread while this thre
 const SETTLE_TOGETHER = 16;
 
 /** What a queue needs of its worker. */
-export interface QueueHost extends Room {
+export interface QueueHost extends Room, SettledHost {
   readonly commitPoints: Int32Array;
-  readonly errorBoard: ErrorBoard;
   /** Whether this thread is blocked: then no answer can arrive. */
   readonly blocked: boolean;
   /** There is something to send, at the end of the current job. */
@@ -44,8 +42,6 @@ export interface QueueHost extends Room {
   send(queue: FileQueue, item: Item): void;
   /** A batch was put into the ring within the turn: the worker may look when it does so by itself. */
   wasShared(isMuch: boolean): void;
-  /** Somebody has waited for a batch that is settled. */
-  noLongerWaitedFor(): void;
 }
 
 export class FileQueue implements OpenBatchOwner, Settled {
@@ -223,7 +219,6 @@ export class FileQueue implements OpenBatchOwner, Settled {
     this.finishedItems++;
     if (this.#openBatch.is(batch)) this.#openBatch.complete(); // the worker has sealed it
     settleBatch(batch, this);
-    if (batch.isWaitedFor) this.host.noLongerWaitedFor();
   };
 
   answer(load: Load, loaded: Loaded): void {
@@ -238,12 +233,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
   /** A batch of large bytes could not be sent to the worker. */
   refuse(batch: Batch, error: unknown): void {
     if (!this.#inFlight.take(batch)) return;
-    this.#refuse(batch, (call) => makeError('io-error', call, this.dbPath, undefined, error));
-  }
-
-  #refuse(item: Item, reason: GiveUpReason): void {
-    refuse(item, reason, this);
-    if (item.kind === 'batch' && item.isWaitedFor) this.host.noLongerWaitedFor();
+    refuse(batch, (call) => makeError('io-error', call, this.dbPath, undefined, error), this);
   }
 
   /** Settles once all that was called so far is finished; rejects with this provider's first failure. */
@@ -274,7 +264,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
         if (item.large !== undefined) this.#isSentAgain(item, item.large);
       } else if (item.passed) {
         // the state that it was to see is gone: better no answer than one of a later state
-        this.#refuse(item, (call) => makeError('worker-lost', call, this.dbPath, ANSWER_GONE));
+        refuse(item, (call) => makeError('worker-lost', call, this.dbPath, ANSWER_GONE), this);
         continue;
       }
       again.push(item);
@@ -291,7 +281,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
     const outcome =
       this.location.server === undefined ? 'nothing was stored: call again' : 'the call may be stored or not';
     const detail = `the bytes that were handed over went down with the worker thread; ${outcome}`;
-    large.lost ??= makeError('worker-lost', settlers[0]?.operation ?? '', this.dbPath, detail);
+    large.lost ??= makeError('worker-lost', settlers[0]?.call.operation ?? '', this.dbPath, detail);
   }
 
   /** Refuses all that is pending and all that will come; what is finished already keeps its result. */
@@ -299,6 +289,6 @@ export class FileQueue implements OpenBatchOwner, Settled {
     this.#lost = reason;
     this.settle();
     this.#openBatch.complete();
-    for (const item of [...this.#inFlight.takeAll(), ...this.#waiting.splice(0)]) this.#refuse(item, reason);
+    for (const item of [...this.#inFlight.takeAll(), ...this.#waiting.splice(0)]) refuse(item, reason, this);
   }
 }

@@ -69,7 +69,8 @@ export class OpenBatch {
   }
 
   /** Copies a patch of so many bytes into the batch. The hot path: one header, one copy, no allocation. */
-  appendPatch({ member, clock }: WriteCall, patch: Uint8Array, length: number, handedOver: boolean): Promise<void> {
+  appendPatch(call: WriteCall, patch: Uint8Array, length: number, handedOver: boolean): Promise<void> {
+    const { member, clock } = call;
     const flags = member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
     const need = entryBytes(0, length);
     for (let made: PromiseWithResolvers<unknown> | undefined; ; ) {
@@ -90,7 +91,7 @@ export class OpenBatch {
           continue; // whoever was told of a new promise may have called
         }
         member.run = batch;
-        member.runSettler = batch.addPromise(member, 'appendPatch', made);
+        member.runSettler = batch.addPromise(call, made);
         member.runPromise = made.promise as Promise<void>;
       }
       if (this.#writer.write('appendPatch', flags, member.id, member.runSettler, clock, bytes, length, '', 0)) {
@@ -140,7 +141,7 @@ export class OpenBatch {
       const mayBeLost = operation === 'saveValue' && large?.isShared === false;
       const isAcknowledged = !mayBeLost && member.acknowledgesQueued(call);
       const flags = ofPatch | needsSnapshot | (isAcknowledged ? ENTRY_ACKNOWLEDGED : 0);
-      const index = isAcknowledged ? batch.addAcknowledged(call) : batch.addPromise(member, operation, made, key);
+      const index = isAcknowledged ? batch.addAcknowledged(call) : batch.addPromise(call, made);
       member.endRun(); // calls of a provider keep their order, even if some fail
       const gathered = large === undefined && types.isUint8Array(present) ? present : undefined;
       const gatheredLength = gathered === undefined ? 0 : length;

@@ -30,12 +30,19 @@ type Failures = Map<number, SDS_PersistenceError>;
 
 export type GiveUpReason = (call: string) => SDS_PersistenceError;
 
+export interface SettledHost {
+  readonly memory: PendingMemory;
+  readonly errorBoard: ErrorBoard;
+  /** Somebody has waited for a batch that is settled. */
+  noLongerWaitedFor(): void;
+}
+
 /** The file whose calls are settled. */
 export interface Settled {
   readonly id: number;
   readonly dbPath: string;
   readonly observer: FileObserver;
-  readonly host: { readonly memory: PendingMemory; readonly errorBoard: ErrorBoard };
+  readonly host: SettledHost;
 }
 
 export function settleBatch(batch: Batch, queue: Settled): void {
@@ -48,35 +55,33 @@ function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean,
   batch.large?.giveBack(finished);
   for (const slab of batch.slabs) queue.host.memory.giveBackSlab(slab);
   batch.settled = true;
+  if (batch.isWaitedFor) queue.host.noLongerWaitedFor();
   queue.observer.ended(batch.watched, failed?.values().next().value); // told before anybody goes on
   const { settlers } = batch;
   // by index: this runs for each promise, and iterators of pairs are garbage that holds up the event loop
   for (let index = 0; index < settlers.length; index++) {
     const settler = settlers[index] as Settler; // index is below the length
-    if (settler.member.run === batch) settler.member.endRun();
+    const { member, operation } = settler.call;
+    if (member.run === batch) member.endRun();
     const error = failed?.get(index);
     settler.ended?.(error === undefined);
     if (error !== undefined) {
-      writeFailed(settler.member, settler.operation, error);
+      member.failed(operation, error);
+      if (exiting) warnOfLoss(member.dbPath, member.storeId, error);
       settler.reject(error);
       continue;
     }
-    settler.member.succeeded(settler.operation);
-    settler.resolve(settler.operation === 'compactStore' ? settler.wasLeft !== true : undefined);
+    member.succeeded(operation);
+    settler.resolve(operation === 'compactStore' ? settler.wasLeft !== true : undefined);
   }
   tellWatchers(batch, failed);
-}
-
-function writeFailed(member: Member, operation: WriteOperation, error: SDS_PersistenceError): void {
-  member.failed(operation, error);
-  if (exiting) warnOfLoss(member.dbPath, member.storeId, error);
 }
 
 function tellWatchers({ settlers, watchers }: Batch, failed: Failures | undefined): void {
   if (failed === undefined && watchers.length === 0) return;
   const first = new Map<Member, SDS_PersistenceError>();
   for (const [index, error] of failed ?? []) {
-    const { member } = settlers[index] as Settler; // failures are noted by the index of a settler
+    const { member } = (settlers[index] as Settler).call; // failures are noted by the index of a settler
     if (first.has(member)) continue;
     first.set(member, error);
     member.failures++;
@@ -95,10 +100,10 @@ function failuresOf(batch: Batch, queue: Settled): Failures | undefined {
     const word = arena.cell(cell);
     const index = arena.cell(cell + ENTRY_SETTLER);
     const settler = batch.settlers[index] as Settler; // each entry was written with its settler
-    const { member, operation } = settler;
+    const { member, operation, key } = settler.call;
     if (flagsOf(word) & ENTRY_COLLIDED) {
       if (operation === 'compactStore') settler.wasLeft = true;
-      else if (operation === 'releaseValue') member.unsavedReleased(settler.key ?? '');
+      else if (operation === 'releaseValue') member.unsavedReleased(key);
       else member.collided();
     }
     const outcome = outcomeOf(word);
@@ -153,7 +158,7 @@ export function settleLoad(load: Load, loaded: Loaded, queue: Settled): void {
 /** Rejects what was not finished. */
 export function refuse(item: Item, reason: GiveUpReason, queue: Settled): void {
   if (item.kind === 'batch') {
-    const failed = new Map(item.settlers.map(({ operation }, index) => [index, reason(operation)]));
+    const failed = new Map(item.settlers.map(({ call }, index) => [index, reason(call.operation)]));
     endBatch(item, failed, false, queue);
     return;
   }
