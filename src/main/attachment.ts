@@ -18,6 +18,7 @@ export class Attachment {
   #attempt: Promise<Report> | Report;
   /** Whether the failure of `#attempt` was told, so that the next one who asks tries again. */
   #failed = false;
+  #isOver = false;
 
   constructor(worker: ReplaceableWorker, queue: FileQueue, member: Member) {
     this.#worker = worker;
@@ -44,12 +45,12 @@ export class Attachment {
     return this.#queue.location.server !== undefined && !this.#member.wasOwned && !this.#worker.lost;
   }
 
-  /** What came of it; a store that another process has is waited for as long as `BusyTimeoutMs` says, unless `isOver`. */
-  async outcome(isOver: () => boolean): Promise<Report> {
+  /** What came of it; a store that another process has is waited for as long as `BusyTimeoutMs` says, until it is released. */
+  async outcome(): Promise<Report> {
     const giveUpAt = performance.now() + this.#member.settings.BusyTimeoutMs;
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       if (this.#member.wasOpened) return {};
-      if (this.#isPast && !isOver()) {
+      if (this.#isPast && !this.#isOver) {
         this.#failed = false;
         this.#attempt = this.#begin();
       }
@@ -57,14 +58,16 @@ export class Attachment {
       if (report.error === undefined || this.#member.wasOpened) return {};
       this.#failed = !this.#worker.lost;
       const left = giveUpAt - performance.now();
-      if (report.error.code !== 'fenced' || !this.mayComeFree || left <= 0 || isOver()) return report;
+      if (report.error.code !== 'fenced' || !this.mayComeFree || left <= 0 || this.#isOver) return report;
       await pause(Math.min(pauseMs * (0.5 + Math.random()), left));
       // closed meanwhile: the worker must not hear of it again
-      if (isOver()) return report;
+      if (this.#isOver) return report;
     }
   }
+
   /** Waits for what was called before; returns what went wrong with closing the file. */
   async release(): Promise<Report> {
+    this.#isOver = true;
     try {
       await this.#queue.barrier(this.#member);
     } catch {

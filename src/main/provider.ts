@@ -16,9 +16,8 @@ import { Promise } from '../protocol/surroundings.ts';
 import { faultOfClock, faultOfKey, readContents, readOptions } from './arguments.ts';
 import { Attachment } from './attachment.ts';
 import { faultOfBytes } from './byte-argument.ts';
-import { exiting } from './exiting.ts';
 import { contradictionOf, type Location, locate, OWN_LOCKS, targetOf } from './location.ts';
-import { tellNoted } from './observe/notes.ts';
+import { exiting, tellNoted } from './observe/notes.ts';
 import { backupFile } from './operations/operations.ts';
 import { describe } from './option-checks.ts';
 import type { FileQueue } from './queue/file-queue.ts';
@@ -114,7 +113,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   async #opened(): Promise<void> {
     const refusal = this.#queue.refusalOf('ready');
     if (refusal !== undefined) throw refusal;
-    const { error } = await this.#attachment.outcome(() => this.#closing !== undefined);
+    const { error } = await this.#attachment.outcome();
     if (error === undefined) return;
     throw this.#queue.refusalOf('ready') ?? reviveError(error, 'ready', this.#queue.dbPath);
   }
@@ -502,7 +501,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
       return await load();
     } catch (error) {
       if ((error as SDS_PersistenceError).code !== 'fenced' || !this.#attachment.mayComeFree) throw error;
-      const report = await this.#attachment.outcome(() => this.#closing !== undefined);
+      const report = await this.#attachment.outcome();
       if (report.error !== undefined || this.#closing !== undefined) throw error;
       return load();
     }

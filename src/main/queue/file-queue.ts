@@ -189,8 +189,8 @@ export class FileQueue implements OpenBatchOwner, Settled {
    * nobody waits for, one or a few a turn, cost no turn's end and gather over several turns.
    */
   share(batch: Batch): boolean {
-    const { items, loads } = this.#inFlight;
-    const mayShare = this.#waiting.length === 0 && loads === 0 && items.length < MOST_SMALL;
+    const { items, hasLoads } = this.#inFlight;
+    const mayShare = this.#waiting.length === 0 && !hasLoads && items.length < MOST_SMALL;
     if (!mayShare || batch.bytes > LARGEST_SHARED || this.host.blocked) return false;
     this.#openBatch.share();
     if (!this.host.reserve(this, batch)) {

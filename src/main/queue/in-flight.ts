@@ -16,11 +16,13 @@ const SMALL_BYTES = 8 * WORTH_SENDING;
 export class InFlight {
   readonly items: Item[] = [];
   readonly #isFinished: (batch: Batch) => boolean;
-  /** How many of them are loads. */
-  loads = 0;
 
   constructor(isFinished: (batch: Batch) => boolean) {
     this.#isFinished = isFinished;
+  }
+
+  get hasLoads(): boolean {
+    return this.items.some(({ kind }) => kind === 'load');
   }
 
   /** Whether every batch of it is committed, or has failed. */
@@ -29,10 +31,9 @@ export class InFlight {
   }
 
   add(item: Item): void {
-    if (item.kind === 'load') this.loads++;
-    else item.sent = true;
-    // a write from a blocked thread: the loads before it can't be asked again
-    if (item.kind === 'batch' && this.loads > 0) {
+    if (item.kind === 'batch') {
+      item.sent = true;
+      // a write from a blocked thread: the loads before it can't be asked again
       for (const before of this.items) if (before.kind === 'load') before.passed = true;
     }
     this.items.push(item);
@@ -42,7 +43,7 @@ export class InFlight {
   mayFollow(next: Item, mostSmall: number, blocked: boolean): boolean {
     if (next.kind === 'load') return true;
     // loads may have to be asked again, so the state must stay; but a blocked thread gets no answers
-    if (this.loads > 0 && !blocked) return false;
+    if (!blocked && this.hasLoads) return false;
     if (next.large !== undefined) return true;
     let unfinished = 0;
     let bytes = 0;
@@ -56,7 +57,6 @@ export class InFlight {
   }
 
   takeFinished(settle: (batch: Batch) => void): void {
-    if (this.items.length === this.loads) return;
     for (let i = 0; i < this.items.length; ) {
       const item = this.items[i] as Item; // i is below the length
       if (item.kind === 'load') {
@@ -74,12 +74,10 @@ export class InFlight {
     const at = this.items.indexOf(item);
     if (at < 0) return false;
     this.items.splice(at, 1);
-    if (item.kind === 'load') this.loads--;
     return true;
   }
 
   takeAll(): Item[] {
-    this.loads = 0;
     return this.items.splice(0);
   }
 }

@@ -2,8 +2,7 @@
  * What was called before the process ends is committed before it ends: after `process.exit()`, an
  * uncaught error, an unhandled rejection or a signal that the program handles.
  */
-import { exitBegins } from '../exiting.ts';
-import { leaveTheMiddle, tellAtExit } from '../observe/notes.ts';
+import { exitBegins, tellNoted } from '../observe/notes.ts';
 import { sayAtExit } from '../observe/warnings.ts';
 import type { ReplaceableWorker } from './replaceable-worker.ts';
 
@@ -94,12 +93,11 @@ export function guardExit(workers: readonly ReplaceableWorker[]): void {
     },
     exit() {
       exitBegins();
-      leaveTheMiddle();
       for (const worker of [...workers]) worker.postRest();
       drain();
-      tellAtExit(); // no microtask will do so any more; what is called within is drained at once
+      tellNoted(); // no microtask will do so any more; what is called within is drained at once
       for (const worker of [...workers]) worker.retire(CLOSE_PATIENCE_MS);
-      tellAtExit();
+      tellNoted();
     },
   };
   guardsOfProcess().add(guard);
