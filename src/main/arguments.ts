@@ -50,7 +50,7 @@ export function readContents(contents: unknown): { seen: SeenStore; lastClock: n
 /** The options with their defaults, and those among them that the caller has given. */
 export interface Options {
   settings: ProviderSettings;
-  given: ReadonlySet<string>;
+  given: Readonly<Record<string, unknown>>;
 }
 
 /** Fills in the defaults, those of a database on a server or of a file, or says which option is wrong. */
@@ -59,10 +59,7 @@ export function readOptions(options: SDS_ProviderOptions | undefined, isServer: 
   if (typeof settings === 'string') return settings;
   const given = options === undefined ? {} : checkOptions(options, accepted);
   if (typeof given === 'string') return given;
-  return {
-    settings: { ...settings, ...given } as unknown as ProviderSettings,
-    given: new Set(Object.keys(given)),
-  };
+  return { settings: { ...settings, ...given } as unknown as ProviderSettings, given };
 }
 
 /** The defaults, where the environment does not say otherwise; or which variable is wrong. */

@@ -71,10 +71,10 @@ const sharedOptions = {
 } as const satisfies Partial<Record<keyof ProviderSettings, keyof PostgresqlSettings>>;
 
 /** Says which of the options that were given another provider of the database has given otherwise, `undefined` if none. */
-export function contradictionOf(first: Location, own: Location, given: ReadonlySet<string>): string | undefined {
+export function contradictionOf(first: Location, own: Location, given: object): string | undefined {
   for (const [option, name] of Object.entries(sharedOptions)) {
     const [theirs, ours] = [first.server?.[name], own.server?.[name]];
-    if (!given.has(option) || theirs === ours) continue;
+    if (!Object.hasOwn(given, option) || theirs === ours) continue;
     return `${option} is ${ours}, but another provider of this process has opened this database with ${theirs}, which holds for both: give the same, or leave it out`;
   }
   return undefined;
@@ -97,10 +97,7 @@ export function readServer(url: string): PostgresqlTarget | string {
 
 const PROCESS = Symbol.for('sds-persistence-worker.process');
 
-/**
- * By which a server knows this thread of this process, whatever URLs and however many copies of this package it uses. Drawn when the
- * first database is opened, not when this is loaded: a snapshot of a started program (`--build-snapshot`) is started many times.
- */
+/** A server knows this thread by it. Not drawn at loading: a `--build-snapshot` is started many times. */
 function thisProcess(): string {
   const known = globalThis as { [PROCESS]?: string };
   known[PROCESS] ??= randomUUID();
@@ -131,11 +128,7 @@ function locateFile(name: string): Location {
   return { path: real, parameters: own, key: own === '' ? real : `${real}?${own}`, transient: false };
 }
 
-/**
- * By which a database is opened again and again: wherever the working directory is by then, it is the same one.
- *
- * @throws `invalid-argument` for a database that each of its providers has for itself; `open-failed` as `locate`
- */
+/** What opens it again, wherever the working directory is by then. @throws for a database of one provider alone */
 export function lastingName(dbPath: string): string {
   if (typeof dbPath !== 'string' || isPostgresqlUrl(dbPath)) return dbPath;
   const { path, key, transient } = locateFile(dbPath);
@@ -149,12 +142,7 @@ export function lastingName(dbPath: string): string {
   return isFileUrl(dbPath) ? pathToFileURL(path).href + (/\?[^#]*/.exec(dbPath)?.[0] ?? '') : path;
 }
 
-/**
- * The real path of a file that an operation is to work on.
- *
- * @param what - the argument's name
- * @throws `invalid-argument` for what is no file: a database in memory belongs to its connection
- */
+/** The real path of a file for an operation. @throws `invalid-argument` for what is none, as a database in memory */
 export function pathOf(name: unknown, call: string, what: string): string {
   const refuse = (detail: string) =>
     new SDS_PersistenceError('invalid-argument', `${call}: ${what} must be the path of a file, not ${detail}`);

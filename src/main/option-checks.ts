@@ -21,10 +21,7 @@ export const integer = (least: number, most: number): Acceptance => ({
   test: (value) => Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most,
 });
 
-/**
- * The options as plain properties, each read once, and each of its arrays' elements once: what they are read from may be of
- * getters, or a revoked proxy. Options that are `undefined` are left out. Or which of them is wrong.
- */
+/** Plain properties, each read once (of getters, or a revoked proxy), without those `undefined`; or the fault. */
 export function checkOptions(
   options: unknown,
   accepted: Readonly<Record<string, Acceptance>>,

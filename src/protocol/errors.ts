@@ -106,10 +106,7 @@ export function reportedOf(thrown: unknown): ReportedCause {
   };
 }
 
-/**
- * Makes the error for `Call` on `DbPath`; the detail replaces the code's general sentence. Programs print the message
- * alone, so it names the reason that the cause gives.
- */
+/** `detail` replaces the code's sentence. Programs print the message alone: it names the cause's reason. */
 export function makeError(
   code: SDS_PersistenceErrorCode,
   call: string,

@@ -1,8 +1,4 @@
-/**
- * What a worker offers through Comlink: the contract's calls that can't be gathered (loads, and writes
- * of large bytes), and the life of providers and files. Gathered writes cross by shared memory instead:
- * see `control.ts` (ring), `slabs.ts` and `entries.ts`.
- */
+/** What a worker offers through Comlink; gathered writes cross otherwise (`ring.ts`, `slabs.ts`, `entries.ts`). */
 import type { MessagePort } from 'node:worker_threads';
 import type { SharedMemory } from './control.ts';
 import type { LoadOperation } from './entries.ts';

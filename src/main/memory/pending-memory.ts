@@ -84,10 +84,7 @@ export class PendingMemory {
     return this.#classOf(slab)?.size ?? 0;
   }
 
-  /**
-   * A slab that an entry of `need` bytes fits into, or NO_SLAB. A batch grows by about as much as it
-   * has, so that it never occupies much more than it uses: many files may have one at a time.
-   */
+  /** A slab with so much room, or NO_SLAB. A batch grows by about what it has: many files may have one at a time. */
   #find(need: number, batchBytes: number): number {
     let least = 0;
     while (sizeOfClass(least) - SLAB_HEADER < need) least++;

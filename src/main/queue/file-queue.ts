@@ -1,7 +1,4 @@
-/**
- * All that is called on one database file, in order: what was gathered is sent when it may be, settled once
- * the worker has published that it is finished, and sent again if a worker was lost.
- */
+/** All that is called on one file, in order: sent when it may be, settled when finished, else sent again. */
 import { types } from 'node:util';
 import { reached } from '../../protocol/control.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
@@ -80,10 +77,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
     return this.#lost?.(call);
   }
 
-  /**
-   * A provider comes. A batch that is shared already names the calls that the worker has to handle before it, and the one
-   * that makes this provider known is none of them: so what it calls belongs to the next one.
-   */
+  /** A shared batch comes before the call that makes this provider known: what it calls belongs to the next one. */
   join(member: Member): void {
     this.#openBatch.complete();
     this.members.add(member);
@@ -96,11 +90,8 @@ export class FileQueue implements OpenBatchOwner, Settled {
   }
 
   store(id: string): Store {
-    let store = this.#stores.get(id);
-    if (store === undefined) {
-      store = new Store();
-      this.#stores.set(id, store);
-    }
+    const store = this.#stores.get(id) ?? new Store();
+    this.#stores.set(id, store);
     return store;
   }
 
@@ -184,10 +175,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
     }
   }
 
-  /**
-   * Sends a small batch at once, and goes on adding to it until the worker begins with it. So calls that
-   * nobody waits for, one or a few a turn, cost no turn's end and gather over several turns.
-   */
+  /** Sends a small batch at once, and adds to it until the worker begins: what nobody waits for costs no turn's end. */
   share(batch: Batch): boolean {
     const { items, hasLoads } = this.#inFlight;
     const mayShare = this.#waiting.length === 0 && !hasLoads && items.length < MOST_SMALL;

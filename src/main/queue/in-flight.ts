@@ -4,10 +4,7 @@ import type { Load } from './load.ts';
 
 export type Item = Batch | Load;
 
-/**
- * A batch may go off before the end of the turn, or follow a large one under way, if it has at least this
- * much: the worker need not pause between. Smaller ones would cost more than they save, with many files above all.
- */
+/** Enough to go off before the end of the turn, or behind one under way: smaller ones cost more, with many files. */
 export const WORTH_SENDING = 32 * 1024;
 /** Small batches follow each other without a limit but this: the worker commits together what it finds. */
 export const MOST_SMALL = 64;

@@ -11,10 +11,7 @@ import type { Store } from './store.ts';
 /** Told once something is settled: of the first failure of each provider, if there was one. */
 export type Watcher = (failures: ReadonlyMap<Member, SDS_PersistenceError> | undefined) => void;
 
-/**
- * What may be acknowledged before it is committed. A sync engine awaits these between reading its state and using it; a
- * patch it never awaits, so that promise can stand for the commit.
- */
+/** A sync engine awaits these between reading its state and using it; never a patch, which can stand for its commit. */
 const mayBeQueued: ReadonlySet<Operation> = new Set(['saveSnapshot', 'prunePatches', 'saveValue', 'releaseValue']);
 
 export interface Call<O extends Operation> {
@@ -53,10 +50,7 @@ export class Member {
   #appends = 0;
   /** Whether another process has taken its store, and that is told. */
   #isFenced = false;
-  /**
-   * Whether its database was open at some time, by an attempt to open it or by a write after one that failed: before that,
-   * a failure to open is each call's.
-   */
+  /** Whether its database was ever open, by an attempt or by a write: before that, a failure to open is each call's. */
   wasOpened = false;
   /** Whether anything was found in its store, or stored: on a full disk, a database may be read that can't be opened. */
   wasServed = false;

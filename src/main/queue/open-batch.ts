@@ -16,10 +16,7 @@ import { BatchWriter } from './batch-writer.ts';
 import { LargeBytes } from './large-bytes.ts';
 import type { Member, WriteCall } from './member.ts';
 
-/**
- * A batch that grew to this goes off by itself, so that a flood is committed, and its slabs come back, in
- * parts. A transaction of more than SQLite's page cache (2 MB) would have to write pages before its end.
- */
+/** So much goes off by itself: a flood is committed in parts, none of which exceeds SQLite's page cache (2 MB). */
 const FULL_BATCH = 1024 * 1024;
 /** One with so many promises, mostly of many stores, may become larger: each store's part of the index is visited once a batch. */
 const MANY_PROMISES = 64;
@@ -204,10 +201,7 @@ export class OpenBatch {
     return Promise.reject(error);
   }
 
-  /**
-   * Sees to it that there is a batch with room for an entry. Sends what is complete, and holds
-   * the caller, or refuses, while too much is pending.
-   */
+  /** Opens a batch with room for an entry, if need be; holds the caller, or refuses, while too much is pending. */
   #makeRoom(need: number, member: Member, call: string): SDS_PersistenceError | undefined {
     const { memory } = this.#host;
     const { MaxPendingBytes } = member.settings;

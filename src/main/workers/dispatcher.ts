@@ -1,7 +1,4 @@
-/**
- * Between the files' queues and one worker: sends what they have gathered, has settled what the worker has
- * finished, and blocks the thread where that is asked for. It knows the worker's present thread, not its life.
- */
+/** Between the files' queues and one worker: sends, settles, blocks. It knows the present thread, not its life. */
 
 import { transfer } from 'comlink';
 import { outsideOfCalls } from '../../protocol/async-context.ts';
@@ -38,10 +35,7 @@ export class Dispatcher implements QueueHost {
 
   readonly #channel: Channel;
   readonly #checkLife: () => void;
-  /**
-   * Queues that have something to send, or in flight. A `Set` whose members come and go makes a new table every few
-   * changes, each of which keeps the next one until a full collection of garbage.
-   */
+  /** With something to send, or in flight. A `Set` would leave tables behind, which last until a full collection. */
   readonly #toSend: FileQueue[] = [];
   readonly #inFlight: FileQueue[] = [];
   #pumpScheduled = false;
@@ -266,10 +260,7 @@ export class Dispatcher implements QueueHost {
     return this.#waitedFor > 0 || this.#toSend.length > 0 || this.#ending ? WANTED_NOW : WANTED_LATER;
   }
 
-  /**
-   * The worker keeps the process alive exactly while somebody waits. What nobody waits for is committed
-   * all the same before the process ends: see `endWhenCommitted`.
-   */
+  /** The worker keeps the process alive while somebody waits; for the rest see `endWhenCommitted`. */
   updateReference(): void {
     const link = this.link;
     if (link === undefined) return;
@@ -285,10 +276,7 @@ export class Dispatcher implements QueueHost {
     this.pump();
   }
 
-  /**
-   * Blocks this thread, sending and settling as the worker proceeds, until a condition holds or there is no
-   * worker any more, or it is called by a hook in the middle of sending (true), or nothing has proceeded for so long (false).
-   */
+  /** Blocks until that holds, no worker is left, or a hook calls in mid-sending (true), or time is over (false). */
   block(until: () => boolean, patienceMs: number, totalMs: number = Number.POSITIVE_INFINITY): boolean {
     const wasBlocked = this.blocked;
     this.blocked = true;

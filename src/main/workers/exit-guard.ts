@@ -1,7 +1,4 @@
-/**
- * What was called before the process ends is committed before it ends: after `process.exit()`, an
- * uncaught error, an unhandled rejection or a signal that the program handles.
- */
+/** What was called before `process.exit()`, an uncaught error or a handled signal is committed before the end. */
 import { exitBegins, tellNoted } from '../observe/notes.ts';
 import { sayAtExit } from '../observe/warnings.ts';
 import type { ReplaceableWorker } from './replaceable-worker.ts';
@@ -23,10 +20,7 @@ interface Guard {
   exit(): void;
 }
 
-/**
- * All copies of this module in the process share its listeners: tools that load modules anew with each change would add
- * some each time.
- */
+/** Copies of this module share listeners: tools that load modules anew with each change would add some each time. */
 const GUARDS = Symbol.for('sds-persistence-worker.exit-guards');
 
 function guardsOfProcess(): Set<Guard> {

@@ -1,7 +1,4 @@
-/**
- * What belongs to one worker, from its files to its life: a thread that is lost gets a successor, which is
- * told of all providers and given all that was left undone.
- */
+/** A worker with its files: a thread that is lost gets a successor, with all providers and all that was left undone. */
 import { MAX_FILES } from '../../protocol/control.ts';
 import { makeError, reviveError } from '../../protocol/errors.ts';
 import type { Report } from '../../protocol/service.ts';

@@ -1,7 +1,4 @@
-/**
- * What one thread does for one worker, and the Comlink calls to it. Comlink's promises never
- * settle once their worker is gone: then its owner recovers, and nothing of this link is heard any more.
- */
+/** One thread for one worker, by Comlink, whose promises never settle once it is gone: then its owner recovers. */
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import { type Endpoint, type Remote, releaseProxy, transfer, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
