@@ -163,11 +163,10 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   appendPatch(Patch: Uint8Array, Clock: number): Promise<void> {
     const fault = faultOfBytes(Patch, 'Patch') ?? faultOfClock(Clock, 'Clock');
     if (fault !== undefined || this.#closing !== undefined) return this.#refuse('appendPatch', fault, Patch);
-    const call = { member: this.#member, operation: 'appendPatch', key: '', clock: Clock } as const;
-    const promise = this.#queue.addWrite(call, Patch);
+    const promise = this.#queue.appendPatch(this.#member, Patch, Clock);
     if (exiting) drainAtExit(this.#worker);
     tellNoted();
-    return promise as Promise<void>;
+    return promise;
   }
 
   /**

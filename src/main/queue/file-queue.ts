@@ -95,15 +95,19 @@ export class FileQueue implements OpenBatchOwner, Settled {
     return store;
   }
 
-  /** `takesOver` hands the caller's buffer over although it is not marked. */
+  appendPatch(member: Member, patch: Uint8Array, clock: number): Promise<void> {
+    const length = lengthOf(patch);
+    const handedOver = takeMark(patch);
+    if (length <= INLINE_LIMIT) return this.#openBatch.appendPatch(member, patch, length, clock, handedOver);
+    const call = { member, operation: 'appendPatch', key: '', clock } as const;
+    return this.#openBatch.addWrite(call, patch, length, handedOver) as Promise<void>;
+  }
+
+  /** A write that is no patch; `takesOver` hands the caller's buffer over although it is not marked. */
   addWrite(call: WriteCall, data?: Uint8Array | Parcel, takesOver = false): Promise<unknown> {
     if (data === undefined) return this.#openBatch.addWrite(call, data, 0, false);
     if (!types.isUint8Array(data)) return this.#openBatch.addWrite(call, data, data.length, true);
-    const length = lengthOf(data);
-    const handedOver = takeMark(data) || takesOver;
-    const isPatch = call.operation === 'appendPatch' && length <= INLINE_LIMIT;
-    if (isPatch) return this.#openBatch.appendPatch(call, data, length, handedOver);
-    return this.#openBatch.addWrite(call, data, length, handedOver);
+    return this.#openBatch.addWrite(call, data, lengthOf(data), takeMark(data) || takesOver);
   }
 
   addLoad(call: LoadCall): Promise<unknown> {

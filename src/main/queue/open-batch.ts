@@ -66,8 +66,7 @@ export class OpenBatch {
   }
 
   /** Copies a patch of so many bytes into the batch. The hot path: one header, one copy, no allocation. */
-  appendPatch(call: WriteCall, patch: Uint8Array, length: number, handedOver: boolean): Promise<void> {
-    const { member, clock } = call;
+  appendPatch(member: Member, patch: Uint8Array, length: number, clock: number, handedOver: boolean): Promise<void> {
     const flags = member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
     const need = entryBytes(0, length);
     for (let made: PromiseWithResolvers<unknown> | undefined; ; ) {
@@ -88,7 +87,7 @@ export class OpenBatch {
           continue; // whoever was told of a new promise may have called
         }
         member.run = batch;
-        member.runSettler = batch.addPromise(call, made);
+        member.runSettler = batch.addPromise({ member, operation: 'appendPatch', key: '', clock }, made);
         member.runPromise = made.promise as Promise<void>;
       }
       if (this.#writer.write('appendPatch', flags, member.id, member.runSettler, clock, bytes, length, '', 0)) {
