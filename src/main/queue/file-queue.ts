@@ -238,7 +238,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
     let failure: SDS_PersistenceError | undefined;
     for (const one of settled) {
       const failures = await one;
-      failure ??= failures?.get(member);
+      failure ??= failures.get(member);
     }
     if (failure !== undefined) throw failure;
   }

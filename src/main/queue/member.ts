@@ -8,8 +8,8 @@ import { tell } from '../observe/channels.ts';
 import { warnOfCollision, warnOfFailure } from '../observe/warnings.ts';
 import type { Store } from './store.ts';
 
-/** Told once something is settled: of the first failure of each provider, if there was one. */
-export type Watcher = (failures: ReadonlyMap<Member, SDS_PersistenceError> | undefined) => void;
+/** Told once something is settled, and of each provider's first failure in it, if there was one. */
+export type Watcher = (failures: ReadonlyMap<Member | undefined, SDS_PersistenceError>) => void;
 
 /** A sync engine awaits these between reading its state and using it; never a patch, which can stand for its commit. */
 const mayBeQueued: ReadonlySet<Operation> = new Set(['saveSnapshot', 'prunePatches', 'saveValue', 'releaseValue']);
@@ -41,7 +41,7 @@ export class Member {
   runPromise: Promise<void> | undefined;
   /** Patches lost since their number was taken by other bytes. */
   collisions = 0;
-  /** Batches and large writes in which a call of this provider failed. */
+  /** How many of its calls have failed. */
   failures = 0;
   /** What all providers of its store have in common. */
   readonly store: Store;
@@ -145,6 +145,7 @@ export class Member {
   }
 
   failed(operation: Operation, error: SDS_PersistenceError): void {
+    this.failures++;
     if (error.code === 'fenced' && this.wasOpened && !this.#isFenced) {
       this.#isFenced = true;
       tell('fenced', { Path: this.dbPath, StoreId: this.storeId, Message: error.message });

@@ -24,7 +24,6 @@ import type { Batch, Settler } from './batch.ts';
 import { handOut } from './found.ts';
 import type { Item } from './in-flight.ts';
 import type { Load } from './load.ts';
-import type { Member } from './member.ts';
 
 type Failures = Map<number, SDS_PersistenceError>;
 
@@ -74,19 +73,11 @@ function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean,
     member.succeeded(operation);
     settler.resolve(operation === 'compactStore' ? settler.wasLeft !== true : undefined);
   }
-  tellWatchers(batch, failed);
-}
-
-function tellWatchers({ settlers, watchers }: Batch, failed: Failures | undefined): void {
-  if (failed === undefined && watchers.length === 0) return;
-  const first = new Map<Member, SDS_PersistenceError>();
-  for (const [index, error] of failed ?? []) {
-    const { member } = (settlers[index] as Settler).call; // failures are noted by the index of a settler
-    if (first.has(member)) continue;
-    first.set(member, error);
-    member.failures++;
-  }
-  for (const watcher of watchers) watcher(first);
+  if (batch.watchers.length === 0) return;
+  // from the last on, so that each provider's first one stays
+  const failures = [...(failed ?? [])].reverse();
+  const first = new Map(failures.map(([index, error]) => [settlers[index]?.call.member, error]));
+  for (const watcher of batch.watchers) watcher(first);
 }
 
 /** The errors by settler; nearly always there are none and nothing is looked at. */
@@ -173,10 +164,8 @@ function endLoad({ call, settlers, watchers }: Load, error: SDS_PersistenceError
   if (error === undefined) {
     member.loaded();
   } else {
-    member.failures++;
     member.failed(operation, error);
     settlers.reject(error);
   }
-  const failures = error === undefined ? undefined : new Map([[member, error]]);
-  for (const watcher of watchers) watcher(failures);
+  for (const watcher of watchers) watcher(new Map(error && [[member, error]]));
 }
