@@ -23,9 +23,12 @@ function listThreads(): string[] {
  * what lives, if another thread ends while the system makes it; and no file is opened, of which there may be too many.
  */
 function lives(thread: string): boolean | undefined {
-  const exists = (path: string) => ifPossible(() => existsSync(path)); // Node 22 throws for what is not allowed
-  if (exists(`/proc/self/task/${thread}`)) return true;
-  return exists('/proc/self/task') ? false : undefined;
+  try {
+    if (existsSync(`/proc/self/task/${thread}`)) return true;
+    return existsSync('/proc/self/task') ? false : undefined;
+  } catch {
+    return undefined; // Node 22 throws for what is not allowed
+  }
 }
 
 /** What is told of its end. */
