@@ -140,7 +140,8 @@ export function reviveError({ code, cause }: Failure, call: string, path: string
 }
 
 /** The reverse: what a worker has to know of it. */
-export function failureOf({ code, message, cause }: SDS_PersistenceError): Failure {
+export function failureOf(error: SDS_PersistenceError): Failure {
+  const { code, message, cause } = error;
   return { code, cause: { message: cause instanceof Error ? cause.message : message } };
 }
 
