@@ -386,12 +386,12 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     const isTime = typeof TimeoutMs === 'number' && TimeoutMs >= 0;
     const fault = isTime ? undefined : `TimeoutMs must be a number of milliseconds, not ${describe(TimeoutMs)}`;
     if (fault !== undefined || this.#closing !== undefined) throw this.#error('flushSync', fault);
-    const { failures } = this.#member;
+    const { lastFailed } = this.#member;
     const finished = this.#worker.dispatcher.block(() => this.#queue.finished, Number.POSITIVE_INFINITY, TimeoutMs);
-    const { failures: after, untold } = this.#member;
+    const { lastFailed: after, untold } = this.#member;
     const isStored = finished && this.#queue.refusalOf('flushSync') === undefined && this.#queue.finished;
     tellNoted();
-    return isStored && after === failures && untold === undefined;
+    return isStored && after === lastFailed && untold === undefined;
   }
 
   /**

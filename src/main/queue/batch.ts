@@ -5,7 +5,7 @@ import { NO_SLAB } from '../../protocol/slabs.ts';
 import type { Watched } from '../observe/file-observer.ts';
 import { Acknowledgement, type Awaited } from './acknowledgement.ts';
 import type { LargeBytes } from './large-bytes.ts';
-import type { Watcher, WriteCall } from './member.ts';
+import type { WriteCall } from './member.ts';
 
 /** One promise, and what it takes to settle it. Patches of one provider in one batch share one. */
 export interface Settler {
@@ -24,6 +24,8 @@ export class Batch implements Awaited {
   readonly kind = 'batch';
   /** Its number in the file's order; wraps at 32 bits. */
   readonly number: number;
+  /** Its place among all that was called on its file, once it is shared or complete. */
+  place = 0;
   readonly slabs: number[] = [];
   readonly settlers: Settler[] = [];
   /** Capacity of its slabs. */
@@ -36,7 +38,6 @@ export class Batch implements Awaited {
   /** Whether somebody waits for one of its promises. */
   isWaitedFor = false;
   settled = false;
-  readonly watchers: Watcher[] = [];
   readonly watched: Watched;
   readonly #host: Awaited;
 

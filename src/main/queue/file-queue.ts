@@ -15,7 +15,7 @@ import { drop } from './found.ts';
 import { InFlight, type Item, MOST_SMALL, WORTH_SENDING } from './in-flight.ts';
 import type { LargeBytes } from './large-bytes.ts';
 import { Load } from './load.ts';
-import type { LoadCall, Member, Watcher, WriteCall } from './member.ts';
+import type { LoadCall, Member, WriteCall } from './member.ts';
 import { LARGEST_SHARED, OpenBatch, type OpenBatchOwner, type Room } from './open-batch.ts';
 import { type GiveUpReason, refuse, type Settled, type SettledHost, settleBatch, settleLoad } from './settling.ts';
 import { Store } from './store.ts';
@@ -41,6 +41,11 @@ export interface QueueHost extends Room, SettledHost {
   wasShared(isMuch: boolean): void;
 }
 
+interface Barrier {
+  readonly place: number;
+  end(): void;
+}
+
 export class FileQueue implements OpenBatchOwner, Settled {
   readonly id: number;
   readonly location: Location;
@@ -57,6 +62,9 @@ export class FileQueue implements OpenBatchOwner, Settled {
   /** Complete but not sent, oldest first. */
   readonly #waiting: Item[] = [];
   readonly #inFlight: InFlight;
+  #lastPlace = 0;
+  /** Those that wait until all up to a place is finished, in that order. */
+  readonly #barriers: Barrier[] = [];
   /** Why nothing goes on, if so: every call is refused with it. */
   #lost: GiveUpReason | undefined;
 
@@ -115,6 +123,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
     if (refusal !== undefined) return Promise.reject(refusal);
     const load = new Load(call);
     this.#openBatch.complete();
+    load.place = ++this.#lastPlace;
     this.#waiting.push(load);
     this.wantsToSend();
     load.trace = this.observer.beganLoad(call.operation);
@@ -122,6 +131,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
   }
 
   completed(batch: Batch): void {
+    batch.place = ++this.#lastPlace;
     this.#waiting.push(batch);
   }
 
@@ -189,6 +199,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
       this.#openBatch.complete(); // no room in the ring: it waits like any other
       return false;
     }
+    batch.place = ++this.#lastPlace;
     this.#wasSent(batch);
     this.host.wasShared(items.length >= SETTLE_TOGETHER);
     return true;
@@ -204,6 +215,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
   /** Settles what the worker has finished; returns whether anything is still under way. */
   settle(): boolean {
     this.#inFlight.takeFinished(this.#settleBatch);
+    this.#endBarriers();
     return this.#inFlight.items.length > 0;
   }
 
@@ -220,27 +232,44 @@ export class FileQueue implements OpenBatchOwner, Settled {
     }
     this.finishedItems++;
     settleLoad(load, loaded, this);
+    this.#endBarriers();
   }
 
   /** A batch of large bytes could not be sent to the worker. */
   refuse(batch: Batch, error: unknown): void {
     if (!this.#inFlight.take(batch)) return;
     refuse(batch, (call) => makeError('io-error', call, this.dbPath, undefined, error), this);
+    this.#endBarriers();
+  }
+
+  /** Whether somebody waits for all that was called until now, or some time ago. */
+  get isWaitedFor(): boolean {
+    return this.#barriers.length > 0;
   }
 
   /** Settles once all that was called so far is finished; rejects with this provider's first failure. */
   async barrier(member: Member): Promise<void> {
     this.#openBatch.complete();
-    const settled = [...this.#inFlight.items, ...this.#waiting].map((item) => {
-      if (item.kind === 'batch') item.waitedFor();
-      return new Promise<Parameters<Watcher>[0]>((resolve) => item.watchers.push(resolve));
-    });
-    let failure: SDS_PersistenceError | undefined;
-    for (const one of settled) {
-      const failures = await one;
-      failure ??= failures.get(member);
+    const ended = Promise.withResolvers<void>();
+    const { place } = this.#waiting.at(-1) ?? this.#inFlight.items.at(-1) ?? {};
+    if (place === undefined) return;
+    const { lastFailed } = member;
+    this.#barriers.push({ place, end: ended.resolve });
+    this.host.waitedFor();
+    await ended.promise;
+    let { next: failed } = lastFailed;
+    while (failed !== undefined && failed.place > place) failed = failed.next; // called later, and ended before
+    if (failed !== undefined) throw failed.error;
+  }
+
+  /** By place, since some end before their turn: a call that can't be sent, and writes of a blocked thread, before the loads in front. */
+  #endBarriers(): void {
+    const { place: oldest = Number.POSITIVE_INFINITY } = this.#inFlight.items[0] ?? this.#waiting[0] ?? {};
+    for (let [first] = this.#barriers; first !== undefined && first.place < oldest; [first] = this.#barriers) {
+      this.#barriers.shift();
+      this.host.noLongerWaitedFor();
+      first.end();
     }
-    if (failure !== undefined) throw failure;
   }
 
   // ---- after the loss of a worker -------------------------------------------------------------
@@ -250,18 +279,21 @@ export class FileQueue implements OpenBatchOwner, Settled {
     this.settle();
     if (this.#openBatch.unsent === undefined) this.#openBatch.complete(); // it was shared with the worker that is gone
     const again: Item[] = [];
+    const passed: Load[] = [];
     for (const item of this.#inFlight.takeAll()) {
       if (item.kind === 'batch') {
         item.sent = false;
         if (item.large !== undefined) this.#isSentAgain(item, item.large);
       } else if (item.passed) {
-        // the state that it was to see is gone: better no answer than one of a later state
-        refuse(item, (call) => makeError('worker-lost', call, this.dbPath, ANSWER_GONE), this);
+        passed.push(item);
         continue;
       }
       again.push(item);
     }
     this.#waiting.unshift(...again);
+    // the state that they were to see is gone: better no answer than one of a later state
+    for (const load of passed) refuse(load, (call) => makeError('worker-lost', call, this.dbPath, ANSWER_GONE), this);
+    this.#endBarriers();
     if (this.waitsToBeSent) this.wantsToSend();
   }
 
@@ -282,5 +314,6 @@ export class FileQueue implements OpenBatchOwner, Settled {
     this.settle();
     this.#openBatch.complete();
     for (const item of [...this.#inFlight.takeAll(), ...this.#waiting.splice(0)]) refuse(item, reason, this);
+    this.#endBarriers();
   }
 }

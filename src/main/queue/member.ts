@@ -8,8 +8,13 @@ import { tell } from '../observe/channels.ts';
 import { warnOfCollision, warnOfFailure } from '../observe/warnings.ts';
 import type { Store } from './store.ts';
 
-/** Told once something is settled, and of each provider's first failure in it, if there was one. */
-export type Watcher = (failures: ReadonlyMap<Member | undefined, SDS_PersistenceError>) => void;
+/** A call of a provider that has failed, and the next one: whoever keeps one finds what has failed since. */
+export interface Failed {
+  /** The call's place among all on its file. */
+  readonly place: number;
+  readonly error: SDS_PersistenceError | undefined;
+  next: Failed | undefined;
+}
 
 /** A sync engine awaits these between reading its state and using it; never a patch, which can stand for its commit. */
 const mayBeQueued: ReadonlySet<Operation> = new Set(['saveSnapshot', 'prunePatches', 'saveValue', 'releaseValue']);
@@ -41,8 +46,8 @@ export class Member {
   runPromise: Promise<void> | undefined;
   /** Patches lost since their number was taken by other bytes. */
   collisions = 0;
-  /** How many of its calls have failed. */
-  failures = 0;
+  /** The last of its calls that have failed; at first, none. */
+  lastFailed: Failed = { place: 0, error: undefined, next: undefined };
   /** What all providers of its store have in common. */
   readonly store: Store;
   /** Patches that were appended to the store before this provider came, and by it since. */
@@ -144,8 +149,8 @@ export class Member {
     if (operation === 'saveSnapshot') this.snapshotFailure = undefined;
   }
 
-  failed(operation: Operation, error: SDS_PersistenceError): void {
-    this.failures++;
+  failed(operation: Operation, error: SDS_PersistenceError, place: number): void {
+    this.lastFailed = this.lastFailed.next = { place, error, next: undefined };
     if (error.code === 'fenced' && this.wasOpened && !this.#isFenced) {
       this.#isFenced = true;
       tell('fenced', { Path: this.dbPath, StoreId: this.storeId, Message: error.message });

@@ -65,7 +65,7 @@ function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean,
     const error = failed?.get(index);
     settler.ended?.(error === undefined);
     if (error !== undefined) {
-      member.failed(operation, error);
+      member.failed(operation, error, batch.place);
       if (exiting) warnOfLoss(member.dbPath, member.storeId, error);
       settler.reject(error);
       continue;
@@ -73,11 +73,6 @@ function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean,
     member.succeeded(operation);
     settler.resolve(operation === 'compactStore' ? settler.wasLeft !== true : undefined);
   }
-  if (batch.watchers.length === 0) return;
-  // from the last on, so that each provider's first one stays
-  const failures = [...(failed ?? [])].reverse();
-  const first = new Map(failures.map(([index, error]) => [settlers[index]?.call.member, error]));
-  for (const watcher of batch.watchers) watcher(first);
 }
 
 /** The errors by settler; nearly always there are none and nothing is looked at. */
@@ -143,7 +138,7 @@ export function settleLoad(load: Load, loaded: Loaded, queue: Settled): void {
   void handOut(loaded.found, load.settlers.resolve, (error) =>
     load.settlers.reject(makeError('io-error', load.call.operation, dbPath, noMemory, error)),
   );
-  endLoad(load, undefined);
+  load.call.member.loaded();
 }
 
 /** Rejects what was not finished. */
@@ -153,19 +148,9 @@ export function refuse(item: Item, reason: GiveUpReason, queue: Settled): void {
     endBatch(item, failed, false, queue);
     return;
   }
-  const error = reason(item.call.operation);
+  const { member, operation } = item.call;
+  const error = reason(operation);
   queue.observer.endedLoad(item.trace, error);
-  endLoad(item, error);
-}
-
-/** Rejects it if it has failed, and tells who watches it. */
-function endLoad({ call, settlers, watchers }: Load, error: SDS_PersistenceError | undefined): void {
-  const { member, operation } = call;
-  if (error === undefined) {
-    member.loaded();
-  } else {
-    member.failed(operation, error);
-    settlers.reject(error);
-  }
-  for (const watcher of watchers) watcher(new Map(error && [[member, error]]));
+  member.failed(operation, error, item.place);
+  item.settlers.reject(error);
 }

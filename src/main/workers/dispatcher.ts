@@ -157,7 +157,7 @@ export class Dispatcher implements QueueHost {
   send(queue: FileQueue, item: Item): void {
     if (item.kind === 'load') this.#callLoad(queue, item);
     else if (item.large !== undefined) this.#callWrite(queue, item, item.large);
-    else this.#wasPushed(item);
+    else this.#wasPushed(queue, item);
   }
 
   #callLoad(queue: FileQueue, load: Load): void {
@@ -189,9 +189,9 @@ export class Dispatcher implements QueueHost {
     this.link.call((service) => service.write(ticket, given), this.pump, onFailure, undefined, onPosted);
   }
 
-  #wasPushed(batch: Batch): void {
+  #wasPushed(queue: FileQueue, batch: Batch): void {
     this.#sent = true;
-    if (batch.isWaitedFor) this.#atOnce = true;
+    if (batch.isWaitedFor || queue.isWaitedFor) this.#atOnce = true;
     if (batch.bytes < WORTH_SENDING) return;
     // perhaps in mid-turn: the worker begins while the next one is gathered
     this.#atOnce = true;
