@@ -11,6 +11,7 @@ import { FileObserver } from '../observe/file-observer.ts';
 import { takeMark } from '../transfer.ts';
 import { lengthOf } from '../view.ts';
 import type { Batch } from './batch.ts';
+import { Fifo } from './fifo.ts';
 import { drop } from './found.ts';
 import { InFlight, type Item, MOST_SMALL, WORTH_SENDING } from './in-flight.ts';
 import type { LargeBytes } from './large-bytes.ts';
@@ -60,11 +61,11 @@ export class FileQueue implements OpenBatchOwner, Settled {
   readonly host: QueueHost;
   readonly #openBatch: OpenBatch;
   /** Complete but not sent, oldest first. */
-  readonly #waiting: Item[] = [];
+  readonly #waiting = new Fifo<Item>();
   readonly #inFlight: InFlight;
   #lastPlace = 0;
   /** Those that wait until all up to a place is finished, in that order. */
-  readonly #barriers: Barrier[] = [];
+  readonly #barriers = new Fifo<Barrier>();
   /** Why nothing goes on, if so: every call is refused with it. */
   #lost: GiveUpReason | undefined;
 
@@ -143,7 +144,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
 
   /** What is to be sent next; it may be the open batch. */
   get #next(): Item | undefined {
-    return this.#waiting[0] ?? this.#openBatch.unsent;
+    return this.#waiting.first ?? this.#openBatch.unsent;
   }
 
   /** Whether every write, sent or not, is committed (or has failed). */
@@ -173,7 +174,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
 
   #sendNext(): boolean {
     if (this.#waiting.length === 0) this.#openBatch.complete();
-    const [item] = this.#waiting;
+    const { first: item } = this.#waiting;
     if (item === undefined || !this.host.reserve(this, item)) return false;
     // registered before anything else: hooks of promises and of messages run while it is sent, and may call
     this.#waiting.shift();
@@ -184,15 +185,13 @@ export class FileQueue implements OpenBatchOwner, Settled {
 
   /** The process ends out of a hook, which ran before a write that is in flight was posted: nothing that follows has been sent. */
   postRest(): void {
-    for (const item of this.#inFlight.items) {
-      if (item.kind === 'batch' && item.large?.posted === false) this.host.send(this, item);
-    }
+    for (const batch of this.#inFlight.batches) if (batch.large?.posted === false) this.host.send(this, batch);
   }
 
   /** Sends a small batch at once, and adds to it until the worker begins: what nobody waits for costs no turn's end. */
   share(batch: Batch): boolean {
-    const { items, hasLoads } = this.#inFlight;
-    const mayShare = this.#waiting.length === 0 && !hasLoads && items.length < MOST_SMALL;
+    const { batches, hasLoads } = this.#inFlight;
+    const mayShare = this.#waiting.length === 0 && !hasLoads && batches.length < MOST_SMALL;
     if (!mayShare || batch.bytes > LARGEST_SHARED || this.host.blocked) return false;
     this.#openBatch.share();
     if (!this.host.reserve(this, batch)) {
@@ -201,7 +200,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
     }
     batch.place = ++this.#lastPlace;
     this.#wasSent(batch);
-    this.host.wasShared(items.length >= SETTLE_TOGETHER);
+    this.host.wasShared(batches.length >= SETTLE_TOGETHER);
     return true;
   }
 
@@ -216,7 +215,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
   settle(): boolean {
     this.#inFlight.takeFinished(this.#settleBatch);
     this.#endBarriers();
-    return this.#inFlight.items.length > 0;
+    return !this.#inFlight.isEmpty;
   }
 
   #settleBatch = (batch: Batch): void => {
@@ -251,8 +250,8 @@ export class FileQueue implements OpenBatchOwner, Settled {
   async barrier(member: Member): Promise<void> {
     this.#openBatch.complete();
     const ended = Promise.withResolvers<void>();
-    const { place } = this.#waiting.at(-1) ?? this.#inFlight.items.at(-1) ?? {};
-    if (place === undefined) return;
+    if (!this.waitsToBeSent && this.#inFlight.isEmpty) return;
+    const place = this.#lastPlace;
     const { lastFailed } = member;
     this.#barriers.push({ place, end: ended.resolve });
     this.host.waitedFor();
@@ -264,8 +263,12 @@ export class FileQueue implements OpenBatchOwner, Settled {
 
   /** By place, since some end before their turn: a call that can't be sent, and writes of a blocked thread, before the loads in front. */
   #endBarriers(): void {
-    const { place: oldest = Number.POSITIVE_INFINITY } = this.#inFlight.items[0] ?? this.#waiting[0] ?? {};
-    for (let [first] = this.#barriers; first !== undefined && first.place < oldest; [first] = this.#barriers) {
+    if (!this.isWaitedFor) return;
+    const { place: ofWaiting = Number.POSITIVE_INFINITY } = this.#waiting.first ?? {};
+    const oldest = Math.min(this.#inFlight.oldestPlace, ofWaiting);
+    for (;;) {
+      const { first } = this.#barriers;
+      if (first === undefined || first.place >= oldest) return;
       this.#barriers.shift();
       this.host.noLongerWaitedFor();
       first.end();
@@ -284,13 +287,13 @@ export class FileQueue implements OpenBatchOwner, Settled {
       if (item.kind === 'batch') {
         item.sent = false;
         if (item.large !== undefined) this.#isSentAgain(item, item.large);
-      } else if (item.passed) {
+      } else if (this.#inFlight.isPassed(item)) {
         passed.push(item);
         continue;
       }
       again.push(item);
     }
-    this.#waiting.unshift(...again);
+    this.#waiting.putBack(again);
     // the state that they were to see is gone: better no answer than one of a later state
     for (const load of passed) refuse(load, (call) => makeError('worker-lost', call, this.dbPath, ANSWER_GONE), this);
     this.#endBarriers();
@@ -313,7 +316,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
     this.#lost = reason;
     this.settle();
     this.#openBatch.complete();
-    for (const item of [...this.#inFlight.takeAll(), ...this.#waiting.splice(0)]) refuse(item, reason, this);
+    for (const item of [...this.#inFlight.takeAll(), ...this.#waiting.takeAll()]) refuse(item, reason, this);
     this.#endBarriers();
   }
 }

@@ -11,8 +11,6 @@ export class Load {
   /** By `performance.now()`. */
   readonly askedAt = performance.now();
   readonly settlers = Promise.withResolvers<unknown>();
-  /** Whether writes that were called after it went to the worker: then it can't be asked again. */
-  passed = false;
   trace: Trace | undefined;
 
   constructor(call: LoadCall) {
