@@ -9,8 +9,11 @@ const PATIENCE_MS = 10_000;
 /** A worker that takes longer to close a file is ended while it is at it: nothing is lost by that. */
 const CLOSE_PATIENCE_MS = 2000;
 
-/** A handler of uncaught errors may end the process or go on; it is not kept waiting for a busy file, or a server that is away. */
-const ERROR_PATIENCE_MS = 100;
+/**
+ * A handler of uncaught errors may end the process or go on: it is not kept waiting for as long for a busy file, or a server that
+ * is away. On a machine with much to do a thread may get no core for some 100 ms.
+ */
+const ERROR_PATIENCE_MS = 1000;
 
 /** Of one copy of this module. Copies of other versions call these, so they stay as they are. */
 interface Guard {
