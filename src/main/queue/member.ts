@@ -1,9 +1,9 @@
-/** A provider as its file sees it: the store it speaks for, the promise its next patch will share, and what became of its calls. */
+/** A provider as its file sees it: the store it speaks for, and what became of its calls. */
 import type { LoadOperation, Operation, WriteOperation } from '../../protocol/entries.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { ProviderSettings } from '../../protocol/options.ts';
 import { looksLikeSha256 } from '../../protocol/sha-256.ts';
-import { type Promise, soon } from '../../protocol/surroundings.ts';
+import { soon } from '../../protocol/surroundings.ts';
 import { tell } from '../observe/channels.ts';
 import { warnOfCollision, warnOfFailure } from '../observe/warnings.ts';
 import type { Store } from './store.ts';
@@ -40,10 +40,6 @@ export class Member {
   readonly settings: ProviderSettings;
   /** What its URL, or the environment, says to a server; another provider of the same database may have another one. */
   password: string | undefined;
-  /** The batch whose patches share `promise`; a call in between that is no patch ends the run. */
-  run: object | undefined;
-  runSettler = 0;
-  runPromise: Promise<void> | undefined;
   /** Patches lost since their number was taken by other bytes. */
   collisions = 0;
   /** The last of its calls that have failed; at first, none. */
@@ -75,11 +71,6 @@ export class Member {
     this.#appendsBefore = store.appends;
     this.storeId = storeId;
     this.settings = settings;
-  }
-
-  /** Its next patch gets a promise of its own. One that is settled is let go: before Node 24 it keeps its call's asynchronous context. */
-  endRun(): void {
-    this.run = this.runPromise = undefined;
   }
 
   /** Whether a patch is to be stored under another number, if its own is taken by other bytes. */

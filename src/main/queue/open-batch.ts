@@ -15,6 +15,7 @@ import { Batch } from './batch.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { LargeBytes } from './large-bytes.ts';
 import type { Member, WriteCall } from './member.ts';
+import type { Run } from './store.ts';
 
 /** So much goes off by itself: a flood is committed in parts, none of which exceeds SQLite's page cache (2 MB). */
 const FULL_BATCH = 1024 * 1024;
@@ -80,24 +81,20 @@ export class OpenBatch {
       // without a new promise nothing else has run since its length was asked for
       const bytes = made === undefined ? patch : firstBytesOf(patch, length);
       if (bytes === undefined) return this.#refuse(batch, this.#bytesGone('appendPatch'));
-      const joins = member.run === batch;
-      if (!joins) {
-        if (made === undefined) {
-          made = Acknowledgement.of();
-          continue; // whoever was told of a new promise may have called
-        }
-        member.run = batch;
-        member.runSettler = batch.addPromise({ member, operation: 'appendPatch', key: '', clock }, made);
-        member.runPromise = made.promise as Promise<void>;
+      const { store } = member;
+      const joined = store.run?.batch === batch && store.run.member === member ? store.run : undefined;
+      if (joined === undefined && made === undefined) {
+        made = Acknowledgement.of();
+        continue; // whoever was told of a new promise may have called
       }
-      if (this.#writer.write('appendPatch', flags, member.id, member.runSettler, clock, bytes, length, '', 0)) {
+      const run = joined ?? beginRun(batch, member, clock, made as PromiseWithResolvers<unknown>); // one of the two is there
+      if (this.#writer.write('appendPatch', flags, member.id, run.settler, clock, bytes, length, '', 0)) {
         this.#appended(member, clock, length);
         if (handedOver) takeOver(patch); // copied, which costs less than a message, and detached as announced
-        const { runPromise } = member;
         if (!batch.announced) this.#announce(batch);
-        return runPromise as Promise<void>; // there is one, since it is part of a run
+        return run.promise;
       }
-      if (!joins) batch.takeBackPromise();
+      if (joined === undefined) batch.takeBackPromise();
       this.complete(); // the worker has begun with it
     }
   }
@@ -138,7 +135,7 @@ export class OpenBatch {
       const isAcknowledged = !mayBeLost && member.acknowledgesQueued(call);
       const flags = ofPatch | needsSnapshot | (isAcknowledged ? ENTRY_ACKNOWLEDGED : 0);
       const index = isAcknowledged ? batch.addAcknowledged(call) : batch.addPromise(call, made);
-      member.endRun(); // calls of a provider keep their order, even if some fail
+      member.store.run = undefined; // the calls of a store keep their order, even if some fail
       const gathered = large === undefined && types.isUint8Array(present) ? present : undefined;
       const gatheredLength = gathered === undefined ? 0 : length;
       if (this.#writer.write(operation, flags, member.id, index, clock, gathered, gatheredLength, key, keyLength)) {
@@ -264,6 +261,13 @@ export class OpenBatch {
   share(): void {
     this.#writer.share();
   }
+}
+
+function beginRun(batch: Batch, member: Member, clock: number, made: PromiseWithResolvers<unknown>): Run {
+  const settler = batch.addPromise({ member, operation: 'appendPatch', key: '', clock }, made);
+  const run: Run = { batch, member, settler, promise: made.promise as Promise<void> };
+  member.store.run = run;
+  return run;
 }
 
 function isFull({ bytes, settlers }: Batch): boolean {

@@ -61,7 +61,7 @@ function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean,
   for (let index = 0; index < settlers.length; index++) {
     const settler = settlers[index] as Settler; // index is below the length
     const { member, operation } = settler.call;
-    if (member.run === batch) member.endRun();
+    if (member.store.run?.batch === batch) member.store.run = undefined;
     const error = failed?.get(index);
     settler.ended?.(error === undefined);
     if (error !== undefined) {
