@@ -68,11 +68,7 @@ export class Attachment {
   /** Waits for what was called before; returns what went wrong with closing the file. */
   async release(): Promise<Report> {
     this.#isOver = true;
-    try {
-      await this.#queue.barrier(this.#member);
-    } catch {
-      // whatever failed has rejected its own promise, or is told at the end
-    }
+    await this.#queue.barrier(this.#member); // whatever failed has rejected its own promise, or is told at the end
     const report = await this.#worker.detach(this.#member);
     this.#queue.leave(this.#member);
     releaseFile({ queue: this.#queue, worker: this.#worker });

@@ -363,16 +363,12 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
       () => undefined,
       (error: unknown) => error,
     );
-    try {
-      await this.#queue.barrier(this.#member);
-      // a call that was carried out has opened it, whatever came of the attempt before
-      const failure = this.#member.wasOpened ? this.#queue.refusalOf('flush') : await opening;
-      if (failure !== undefined) throw failure;
-      if (this.#member.untold !== undefined) throw this.#member.untold;
-    } catch (error) {
-      this.#member.told(error);
-      throw error;
-    }
+    const { place, failed } = await this.#queue.barrier(this.#member);
+    // a call that was carried out has opened it, whatever came of the attempt before
+    const refusal = this.#member.wasOpened ? this.#queue.refusalOf('flush') : await opening;
+    const failure = failed?.error ?? refusal ?? this.#member.untold?.error;
+    this.#member.told(failure, place);
+    if (failure !== undefined) throw failure;
   }
 
   /**
@@ -402,6 +398,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws once all is released: the first failure of a call whose promise had resolved, if no `flush` has told it
    */
   close(): Promise<void> {
+    if (this.#closing !== undefined) return this.#closing;
     // made first: hooks of promises run in there, and may close as well
     const closing = Promise.withResolvers<void>();
     if (this.#closing !== undefined) return this.#closing;
@@ -415,7 +412,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     try {
       const { error } = await this.#attachment.release();
       this.#isClosed = true;
-      if (this.#member.untold !== undefined) throw this.#member.untold;
+      if (this.#member.untold !== undefined) throw this.#member.untold.error;
       if (error !== undefined) throw reviveError(error, 'close', this.#queue.dbPath);
       resolve();
     } catch (error) {

@@ -16,7 +16,7 @@ import { drop } from './found.ts';
 import { InFlight, type Item, MOST_SMALL, WORTH_SENDING } from './in-flight.ts';
 import type { LargeBytes } from './large-bytes.ts';
 import { Load } from './load.ts';
-import type { LoadCall, Member, WriteCall } from './member.ts';
+import type { Failed, LoadCall, Member, WriteCall } from './member.ts';
 import { LARGEST_SHARED, OpenBatch, type OpenBatchOwner, type Room } from './open-batch.ts';
 import { type GiveUpReason, refuse, type Settled, type SettledHost, settleBatch, settleLoad } from './settling.ts';
 import { Store } from './store.ts';
@@ -246,19 +246,20 @@ export class FileQueue implements OpenBatchOwner, Settled {
     return this.#barriers.length > 0;
   }
 
-  /** Settles once all that was called so far is finished; rejects with this provider's first failure. */
-  async barrier(member: Member): Promise<void> {
+  /** Resolves once all that was called so far, up to that place, is finished; with this provider's first failure in it. */
+  async barrier(member: Member): Promise<{ place: number; failed: Failed | undefined }> {
     this.#openBatch.complete();
     const ended = Promise.withResolvers<void>();
-    if (!this.waitsToBeSent && this.#inFlight.isEmpty) return;
     const place = this.#lastPlace;
     const { lastFailed } = member;
-    this.#barriers.push({ place, end: ended.resolve });
-    this.host.waitedFor();
-    await ended.promise;
+    if (this.waitsToBeSent || !this.#inFlight.isEmpty) {
+      this.#barriers.push({ place, end: ended.resolve });
+      this.host.waitedFor();
+      await ended.promise;
+    }
     let { next: failed } = lastFailed;
     while (failed !== undefined && failed.place > place) failed = failed.next; // called later, and ended before
-    if (failed !== undefined) throw failed.error;
+    return { place, failed };
   }
 
   /** By place, since some end before their turn: a call that can't be sent, and writes of a blocked thread, before the loads in front. */
@@ -301,7 +302,9 @@ export class FileQueue implements OpenBatchOwner, Settled {
   }
 
   #isSentAgain({ settlers }: Batch, large: LargeBytes): void {
-    const isGone = large.posted && !large.isShared;
+    // a thread that has ended takes nothing, and says nothing of it: what can be seen to be there still was not taken
+    const { detached = true } = large.data.buffer as { detached?: boolean };
+    const isGone = large.posted && !large.isShared && detached;
     large.posted = false;
     if (!isGone) return;
     // in a file a commit is published as it is made; a server may have committed what nobody heard of

@@ -61,7 +61,9 @@ export class Member {
   /** Values whose save failed after its promise had resolved, and that were not released since: how often, and why. */
   readonly unsavedValues = new Map<string, { saves: number; error: SDS_PersistenceError }>();
   /** The first failure of a call whose promise had resolved, until `flush` or `close` rejects with it. */
-  untold: SDS_PersistenceError | undefined;
+  untold: Failed | undefined;
+  /** The last one of them. */
+  #lastUntold: Failed | undefined;
   /** Methods that failed and have not succeeded since. */
   readonly #failing = new Set<Operation>();
 
@@ -152,7 +154,8 @@ export class Member {
 
   /** A call has failed whose promise had resolved: that must not go unnoticed. */
   failedUnheard(error: SDS_PersistenceError, { operation, key }: WriteCall): void {
-    this.untold ??= error;
+    this.#lastUntold = this.lastFailed; // the call that is told of now
+    this.untold ??= this.lastFailed;
     const { saves = 0 } = this.unsavedValues.get(key) ?? {};
     if (operation === 'saveValue') this.unsavedValues.set(key, { saves: saves + 1, error });
     else if (operation === 'releaseValue') this.unsavedReleased(key);
@@ -165,8 +168,9 @@ export class Member {
     if (unsaved !== undefined && --unsaved.saves === 0) this.unsavedValues.delete(key);
   }
 
-  /** A promise has rejected with this: if that was it, it is told. */
-  told(error: unknown): void {
-    if (this.untold === error) this.untold = undefined;
+  /** A `flush` of this place rejects with this: if that was it, what was called before it is told. */
+  told(error: unknown, place: number): void {
+    if (this.untold?.error !== error) return;
+    this.untold = this.#lastUntold !== undefined && this.#lastUntold.place > place ? this.#lastUntold : undefined;
   }
 }
