@@ -50,7 +50,7 @@ export function readContents(contents: unknown): { seen: SeenStore; lastClock: n
 /** The options with their defaults, and those among them that the caller has given. */
 export interface Options {
   settings: ProviderSettings;
-  given: ReadonlySet<string>;
+  given: Readonly<Record<string, unknown>>;
 }
 
 /** Fills in the defaults, those of a database on a server or of a file, or says which option is wrong. */
@@ -59,47 +59,33 @@ export function readOptions(options: SDS_ProviderOptions | undefined, isServer: 
   if (typeof settings === 'string') return settings;
   const given = options === undefined ? {} : checkOptions(options, accepted);
   if (typeof given === 'string') return given;
-  return {
-    settings: { ...settings, ...given } as unknown as ProviderSettings,
-    given: new Set(Object.keys(given)),
-  };
+  return { settings: { ...settings, ...given } as unknown as ProviderSettings, given };
 }
-
-/** Options that a program can be given from outside, by whoever swaps the provider and changes no line of it. */
-const variables = {
-  Durability: 'SDS_PERSISTENCE_DURABILITY',
-  Acknowledge: 'SDS_PERSISTENCE_ACKNOWLEDGE',
-  BusyTimeoutMs: 'SDS_PERSISTENCE_BUSY_TIMEOUT_MS',
-  OnClockCollision: 'SDS_PERSISTENCE_ON_CLOCK_COLLISION',
-} as const satisfies Partial<Record<keyof SDS_ProviderOptions, string>>;
-
-/** How many threads there are is no option: it holds for the whole process. */
-const WORKERS = 'SDS_PERSISTENCE_WORKERS';
 
 /** The defaults, where the environment does not say otherwise; or which variable is wrong. */
 function readEnvironment(defaults: ProviderSettings): Record<string, unknown> | string {
   const settings: Record<string, unknown> = { ...defaults };
-  const fault = faultOfVariable(WORKERS, workers);
-  if (fault !== undefined) return fault;
-  for (const [name, variable] of Object.entries(variables)) {
-    const fault = faultOfVariable(variable, accepted[name as keyof typeof variables]);
-    if (fault !== undefined) return fault;
-    settings[name] = valueOf(variable) ?? settings[name];
+  for (const [variable, option] of Object.entries(variables)) {
+    const text = process.env[variable];
+    if (text === undefined || text === '') continue;
+    const value = /^\d+$/.test(text) ? Number(text) : text;
+    const accepts = option === undefined ? workers : accepted[option];
+    if (!accepts.test(value)) {
+      return `the environment variable ${variable} must be ${accepts.what}, not ${describe(text)}`;
+    }
+    if (option !== undefined) settings[option] = value;
   }
   return settings;
 }
 
-function faultOfVariable(variable: string, accepts: Acceptance): string | undefined {
-  const value = valueOf(variable);
-  if (value === undefined || accepts.test(value)) return undefined;
-  return `the environment variable ${variable} must be ${accepts.what}, not ${describe(process.env[variable])}`;
-}
-
-function valueOf(variable: string): string | number | undefined {
-  const text = process.env[variable];
-  if (text === undefined || text === '') return undefined;
-  return /^\d+$/.test(text) ? Number(text) : text;
-}
+/** From outside, by whoever swaps the provider and changes no line of the program. How many threads there are is no option. */
+const variables: Readonly<Record<string, keyof SDS_ProviderOptions | undefined>> = {
+  SDS_PERSISTENCE_WORKERS: undefined,
+  SDS_PERSISTENCE_DURABILITY: 'Durability',
+  SDS_PERSISTENCE_ACKNOWLEDGE: 'Acknowledge',
+  SDS_PERSISTENCE_BUSY_TIMEOUT_MS: 'BusyTimeoutMs',
+  SDS_PERSISTENCE_ON_CLOCK_COLLISION: 'OnClockCollision',
+};
 
 const workers = integer(1, 64);
 

@@ -11,6 +11,7 @@ import { pathToFileURL } from 'node:url';
 import packageLocation from 'virtual:package-location';
 import { makeError, SDS_PersistenceError } from '../protocol/errors.ts';
 import { type FileUrl, hasOwnLocks, isFileUrl, readFileUrl } from '../protocol/file-url.ts';
+import { ifPossible } from '../protocol/if-possible.ts';
 import type { ProviderSettings } from '../protocol/options.ts';
 import { newSession } from '../protocol/postgresql/session.ts';
 import {
@@ -70,10 +71,10 @@ const sharedOptions = {
 } as const satisfies Partial<Record<keyof ProviderSettings, keyof PostgresqlSettings>>;
 
 /** Says which of the options that were given another provider of the database has given otherwise, `undefined` if none. */
-export function contradictionOf(first: Location, own: Location, given: ReadonlySet<string>): string | undefined {
+export function contradictionOf(first: Location, own: Location, given: object): string | undefined {
   for (const [option, name] of Object.entries(sharedOptions)) {
     const [theirs, ours] = [first.server?.[name], own.server?.[name]];
-    if (!given.has(option) || theirs === ours) continue;
+    if (!Object.hasOwn(given, option) || theirs === ours) continue;
     return `${option} is ${ours}, but another provider of this process has opened this database with ${theirs}, which holds for both: give the same, or leave it out`;
   }
   return undefined;
@@ -81,7 +82,9 @@ export function contradictionOf(first: Location, own: Location, given: ReadonlyS
 
 /** Its certificates are read at each connection; where they lie is known from now on. Returns a sentence if it can't be read. */
 export function readServer(url: string): PostgresqlTarget | string {
-  const target = parsePostgresqlUrl(url, process.env, userName());
+  // what the system calls whoever runs this, as libpq takes it; in a container the user may have no name
+  const userName = ifPossible(() => userInfo().username);
+  const target = parsePostgresqlUrl(url, process.env, userName);
   if (typeof target === 'string') return target;
   try {
     // not by their real paths: certificates are renewed by changing links
@@ -94,38 +97,19 @@ export function readServer(url: string): PostgresqlTarget | string {
 
 const PROCESS = Symbol.for('sds-persistence-worker.process');
 
-/**
- * By which a server knows this thread of this process, whatever URLs and however many copies of this package it uses. Drawn when the
- * first database is opened, not when this is loaded: a snapshot of a started program (`--build-snapshot`) is started many times.
- */
+/** A server knows this thread by it. Not drawn at loading: a `--build-snapshot` is started many times. */
 function thisProcess(): string {
   const known = globalThis as { [PROCESS]?: string };
   known[PROCESS] ??= randomUUID();
   return known[PROCESS];
 }
 
-/** What the system calls whoever runs this, as libpq takes it. */
-function userName(): string | undefined {
-  try {
-    return userInfo().username;
-  } catch {
-    return undefined; // a container whose user has no name
-  }
-}
-
 /** From where `pg` is looked for: this package, the program, the working directory. */
 export function placesToLookFrom(): string[] {
   const [, program] = process.argv;
-  const places = [packageLocation(), program === undefined ? undefined : dirname(program), workingFolder()];
+  const workingFolder = ifPossible(() => process.cwd()); // it may have been removed
+  const places = [packageLocation(), program === undefined ? undefined : dirname(program), workingFolder];
   return places.filter((location) => typeof location === 'string' && location !== '') as string[];
-}
-
-function workingFolder(): string | undefined {
-  try {
-    return process.cwd();
-  } catch {
-    return undefined; // it was removed
-  }
 }
 
 function locateFile(name: string): Location {
@@ -144,11 +128,7 @@ function locateFile(name: string): Location {
   return { path: real, parameters: own, key: own === '' ? real : `${real}?${own}`, transient: false };
 }
 
-/**
- * By which a database is opened again and again: wherever the working directory is by then, it is the same one.
- *
- * @throws `invalid-argument` for a database that each of its providers has for itself; `open-failed` as `locate`
- */
+/** What opens it again, wherever the working directory is by then. @throws for a database of one provider alone */
 export function lastingName(dbPath: string): string {
   if (typeof dbPath !== 'string' || isPostgresqlUrl(dbPath)) return dbPath;
   const { path, key, transient } = locateFile(dbPath);
@@ -162,12 +142,7 @@ export function lastingName(dbPath: string): string {
   return isFileUrl(dbPath) ? pathToFileURL(path).href + (/\?[^#]*/.exec(dbPath)?.[0] ?? '') : path;
 }
 
-/**
- * The real path of a file that an operation is to work on.
- *
- * @param what - the argument's name
- * @throws `invalid-argument` for what is no file: a database in memory belongs to its connection
- */
+/** The real path of a file for an operation. @throws `invalid-argument` for what is none, as a database in memory */
 export function pathOf(name: unknown, call: string, what: string): string {
   const refuse = (detail: string) =>
     new SDS_PersistenceError('invalid-argument', `${call}: ${what} must be the path of a file, not ${detail}`);
@@ -227,19 +202,12 @@ function follow(path: string, links: number): string {
   } catch (error) {
     // links in a circle lead nowhere, however far they are followed: opening it will tell
     if ((error as NodeJS.ErrnoException).code === 'ELOOP') return path;
-    const target = links < MOST_LINKS ? linkTarget(path) : undefined;
+    // no link, or nothing there: opening it will tell
+    const target = links < MOST_LINKS ? ifPossible(() => readlinkSync(path)) : undefined;
     if (target !== undefined) return follow(isAbsolute(target) ? target : `${dirname(path)}/${target}`, links + 1);
     const folder = dirname(path);
     if (folder === path) return path;
     const found = join(follow(folder, links), basename(path));
     return found === path || links >= MOST_LINKS ? found : follow(found, links + 1);
-  }
-}
-
-function linkTarget(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return undefined; // no link, or nothing there: opening it will tell
   }
 }

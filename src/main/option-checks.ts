@@ -1,4 +1,5 @@
 /** Checks of options, those of a provider and those of operations, and names of values for the messages. */
+import { ifPossible } from '../protocol/if-possible.ts';
 
 /** What an option may be. */
 export interface Acceptance {
@@ -20,10 +21,7 @@ export const integer = (least: number, most: number): Acceptance => ({
   test: (value) => Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most,
 });
 
-/**
- * The options as plain properties, each read once, and each of its arrays' elements once: what they are read from may be of
- * getters, or a revoked proxy. Options that are `undefined` are left out. Or which of them is wrong.
- */
+/** Plain properties, each read once (of getters, or a revoked proxy), without those `undefined`; or the fault. */
 export function checkOptions(
   options: unknown,
   accepted: Readonly<Record<string, Acceptance>>,
@@ -54,13 +52,9 @@ function entriesOf(options: object): [string, unknown][] | string {
   }
 }
 
-/** The text of whatever was thrown, if it has one. */
+/** The text of whatever was thrown, if it has one that does not throw. */
 export function textOf(thrown: unknown): string {
-  try {
-    return String(thrown);
-  } catch {
-    return describe(thrown); // it has no text, or one that throws
-  }
+  return ifPossible(() => String(thrown)) ?? describe(thrown);
 }
 
 /** The same of what may hold a password, or what a document says. */
@@ -89,18 +83,12 @@ export function describe(value: unknown): string {
   }
 }
 
+/** A revoked proxy, which can't be asked, is none. */
 function isArray(value: unknown): value is unknown[] {
-  try {
-    return Array.isArray(value);
-  } catch {
-    return false; // a revoked proxy
-  }
+  return ifPossible(() => Array.isArray(value), false);
 }
 
+/** Nothing of what has a tag that throws. */
 function kindOf(value: unknown): string {
-  try {
-    return ` (${Object.prototype.toString.call(value).slice(8, -1)})`;
-  } catch {
-    return ''; // it has a tag that throws
-  }
+  return ifPossible(() => ` (${Object.prototype.toString.call(value).slice(8, -1)})`, '');
 }

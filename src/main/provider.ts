@@ -10,15 +10,14 @@ import type { SDS_BackupOptions, SDS_BackupResult } from '../protocol/operations
 import type { ProviderSettings, SDS_ProviderOptions } from '../protocol/options.ts';
 import type { Parcel } from '../protocol/parcel.ts';
 import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
-import type { Report, StoreInParcel } from '../protocol/service.ts';
+import type { StoreInParcel } from '../protocol/service.ts';
 import type { SDS_Statistics } from '../protocol/statistics.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { faultOfClock, faultOfKey, readContents, readOptions } from './arguments.ts';
+import { Attachment } from './attachment.ts';
 import { faultOfBytes } from './byte-argument.ts';
-import { exiting } from './exiting.ts';
 import { contradictionOf, type Location, locate, OWN_LOCKS, targetOf } from './location.ts';
-import { tellNoted } from './observe/notes.ts';
-import { Opening } from './opening.ts';
+import { exiting, tellNoted } from './observe/notes.ts';
 import { backupFile } from './operations/operations.ts';
 import { describe } from './option-checks.ts';
 import type { FileQueue } from './queue/file-queue.ts';
@@ -27,7 +26,7 @@ import { statisticsOf } from './statistics.ts';
 import { takeMark } from './transfer.ts';
 import { drainAtExit } from './workers/exit-guard.ts';
 import type { ReplaceableWorker } from './workers/replaceable-worker.ts';
-import { type OpenFile, openFile, releaseFile } from './workers/worker-pool.ts';
+import { type OpenFile, openFile } from './workers/worker-pool.ts';
 
 declare global {
   /** Every Node that this runs on has it; not so every library that a compiler is set to. */
@@ -55,7 +54,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   readonly #queue: FileQueue;
   readonly #worker: ReplaceableWorker;
   readonly #member: Member;
-  readonly #opening: Opening;
+  readonly #attachment: Attachment;
   #closing: Promise<void> | undefined;
   #isClosed = false;
 
@@ -94,8 +93,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     this.#queue = queue;
     this.#worker = worker;
     this.#member = member;
-    this.#opening = new Opening(worker, queue, member);
-    unclosed.register(this, { queue, worker, member }, this);
+    this.#attachment = new Attachment(worker, queue, member);
+    unclosed.register(this, this.#attachment, this);
     tellNoted();
   }
 
@@ -107,14 +106,14 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    *   process still has the store after `BusyTimeoutMs`
    */
   async ready(): Promise<void> {
-    if (this.#closing !== undefined) throw this.#error('closed', 'ready');
+    if (this.#closing !== undefined) throw this.#error('ready');
     return this.#opened();
   }
 
   async #opened(): Promise<void> {
     const refusal = this.#queue.refusalOf('ready');
     if (refusal !== undefined) throw refusal;
-    const { error } = await this.#opening.outcome(() => this.#closing !== undefined);
+    const { error } = await this.#attachment.outcome();
     if (error === undefined) return;
     throw this.#queue.refusalOf('ready') ?? reviveError(error, 'ready', this.#queue.dbPath);
   }
@@ -359,21 +358,17 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    *   `ready` fails with, if the database could not be opened
    */
   async flush(): Promise<void> {
-    if (this.#closing !== undefined) throw this.#error('closed', 'flush');
+    if (this.#closing !== undefined) throw this.#error('flush');
     const opening = this.#opened().then(
       () => undefined,
       (error: unknown) => error,
     );
-    try {
-      await this.#queue.barrier(this.#member);
-      // a call that was carried out has opened it, whatever came of the attempt before
-      const failure = this.#member.wasOpened ? this.#queue.refusalOf('flush') : await opening;
-      if (failure !== undefined) throw failure;
-      if (this.#member.untold !== undefined) throw this.#member.untold;
-    } catch (error) {
-      this.#member.told(error);
-      throw error;
-    }
+    const { place, failed } = await this.#queue.barrier(this.#member);
+    // a call that was carried out has opened it, whatever came of the attempt before
+    const refusal = this.#member.wasOpened ? this.#queue.refusalOf('flush') : await opening;
+    const failure = failed?.error ?? refusal ?? this.#member.untold?.error;
+    this.#member.told(failure, place);
+    if (failure !== undefined) throw failure;
   }
 
   /**
@@ -384,18 +379,15 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws SDS_PersistenceError `invalid-argument` for a wrong time, `closed` after `close()`
    */
   flushSync(TimeoutMs: number = Number.POSITIVE_INFINITY): boolean {
-    if (typeof TimeoutMs !== 'number' || !(TimeoutMs >= 0)) {
-      const detail = `TimeoutMs must be a number of milliseconds, not ${describe(TimeoutMs)}`;
-      throw makeError('invalid-argument', 'flushSync', this.#queue.dbPath, detail);
-    }
-    if (this.#closing !== undefined) throw this.#error('closed', 'flushSync');
-    const worker = this.#worker;
-    const { failures } = this.#member;
-    const finished = worker.dispatcher.block(() => this.#queue.finished, Number.POSITIVE_INFINITY, TimeoutMs);
-    const { failures: after, untold } = this.#member;
+    const isTime = typeof TimeoutMs === 'number' && TimeoutMs >= 0;
+    const fault = isTime ? undefined : `TimeoutMs must be a number of milliseconds, not ${describe(TimeoutMs)}`;
+    if (fault !== undefined || this.#closing !== undefined) throw this.#error('flushSync', fault);
+    const { lastFailed } = this.#member;
+    const finished = this.#worker.dispatcher.block(() => this.#queue.finished, Number.POSITIVE_INFINITY, TimeoutMs);
+    const { lastFailed: after, untold } = this.#member;
     const isStored = finished && this.#queue.refusalOf('flushSync') === undefined && this.#queue.finished;
     tellNoted();
-    return isStored && after === failures && untold === undefined;
+    return isStored && after === lastFailed && untold === undefined;
   }
 
   /**
@@ -406,29 +398,26 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws once all is released: the first failure of a call whose promise had resolved, if no `flush` has told it
    */
   close(): Promise<void> {
+    if (this.#closing !== undefined) return this.#closing;
     // made first: hooks of promises run in there, and may close as well
-    const closing = this.#closing === undefined ? Promise.withResolvers<void>() : undefined;
-    if (closing !== undefined && this.#closing === undefined) {
-      this.#closing = closing.promise;
-      void this.#settleBy(closing);
-    }
-    return this.#closing as Promise<void>; // there is one by now
+    const closing = Promise.withResolvers<void>();
+    if (this.#closing !== undefined) return this.#closing;
+    this.#closing = closing.promise;
+    void this.#close(closing);
+    return closing.promise;
   }
 
-  async #settleBy({ resolve, reject }: PromiseWithResolvers<void>): Promise<void> {
+  async #close({ resolve, reject }: PromiseWithResolvers<void>): Promise<void> {
+    unclosed.unregister(this);
     try {
-      resolve(await this.#close());
+      const { error } = await this.#attachment.release();
+      this.#isClosed = true;
+      if (this.#member.untold !== undefined) throw this.#member.untold.error;
+      if (error !== undefined) throw reviveError(error, 'close', this.#queue.dbPath);
+      resolve();
     } catch (error) {
       reject(error);
     }
-  }
-
-  async #close(): Promise<void> {
-    unclosed.unregister(this);
-    const error = await release({ queue: this.#queue, worker: this.#worker, member: this.#member });
-    this.#isClosed = true;
-    if (this.#member.untold !== undefined) throw this.#member.untold;
-    if (error !== undefined) throw reviveError(error, 'close', this.#queue.dbPath);
   }
 
   /** The same as `close()`, for `await using`. */
@@ -444,15 +433,11 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    */
   async backup(Path: string, Options: SDS_BackupOptions = {}): Promise<SDS_BackupResult> {
     const { dbPath, location } = this.#queue;
-    if (location.transient)
-      throw makeError('invalid-argument', 'backup', dbPath, 'a database in memory has no file to copy');
-    if (location.server !== undefined) {
-      const detail = 'a database on a server has no file to copy: use pg_dump, or copyStores into a file';
-      throw makeError('invalid-argument', 'backup', dbPath, detail);
-    }
-    if (hasOwnLocks(location.parameters)) {
-      throw makeError('invalid-argument', 'backup', dbPath, `${OWN_LOCKS} can't be copied while it is in use`);
-    }
+    const fault =
+      (location.transient && 'a database in memory has no file to copy') ||
+      (location.server && 'a database on a server has no file to copy: use pg_dump, or copyStores into a file') ||
+      (hasOwnLocks(location.parameters) && `${OWN_LOCKS} can't be copied while it is in use`);
+    if (fault) throw makeError('invalid-argument', 'backup', dbPath, fault);
     return backupFile('backup', dbPath, targetOf(Path, 'backup', 'Path'), Options, () => this.flush());
   }
 
@@ -501,7 +486,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     if (fault !== undefined || this.#closing !== undefined) return this.#refuse(operation, fault);
     const call = { member: this.#member, operation, key: key.toWellFormed(), clock };
     const load = () => this.#queue.addLoad(call) as Promise<T>;
-    const promise = this.#opening.mayComeFree ? this.#onceOwned(load) : load();
+    const promise = this.#attachment.mayComeFree ? this.#onceOwned(load) : load();
     tellNoted();
     return promise;
   }
@@ -511,8 +496,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     try {
       return await load();
     } catch (error) {
-      if ((error as SDS_PersistenceError).code !== 'fenced' || !this.#opening.mayComeFree) throw error;
-      const report = await this.#opening.outcome(() => this.#closing !== undefined);
+      if ((error as SDS_PersistenceError).code !== 'fenced' || !this.#attachment.mayComeFree) throw error;
+      const report = await this.#attachment.outcome();
       if (report.error !== undefined || this.#closing !== undefined) throw error;
       return load();
     }
@@ -521,11 +506,13 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   /** A bad argument; on a closed provider that it is closed says more. The mark of `transfer` was for this call alone. */
   #refuse(name: string, fault?: string, data?: unknown): Promise<never> {
     if (types.isUint8Array(data)) takeMark(data);
-    return Promise.reject(this.#error(this.#closing === undefined ? 'invalid-argument' : 'closed', name, fault));
+    return Promise.reject(this.#error(name, fault));
   }
 
-  #error(code: SDS_PersistenceError['code'], call: string, detail?: string) {
-    return makeError(code, call, this.#queue.dbPath, code === 'invalid-argument' ? detail : undefined);
+  #error(call: string, fault?: string): SDS_PersistenceError {
+    const { dbPath } = this.#queue;
+    if (this.#closing !== undefined) return makeError('closed', call, dbPath);
+    return makeError('invalid-argument', call, dbPath, fault);
   }
 }
 
@@ -539,24 +526,5 @@ function open(location: Location, settings: ProviderSettings): OpenFile {
   }
 }
 
-interface Held {
-  readonly queue: FileQueue;
-  readonly worker: ReplaceableWorker;
-  readonly member: Member;
-}
-
-/** Waits for what was called before; returns what went wrong with closing the file. */
-async function release({ queue, worker, member }: Held): Promise<Report['error']> {
-  try {
-    await queue.barrier(member);
-  } catch {
-    // whatever failed has rejected its own promise, or is told at the end
-  }
-  const { error } = await worker.detach(member);
-  queue.leave(member);
-  releaseFile({ queue, worker });
-  return error;
-}
-
 /** One that the program lets go without closing it is closed once it is collected, like a connection of SQLite. */
-const unclosed = new FinalizationRegistry((held: Held) => void release(held));
+const unclosed = new FinalizationRegistry((attachment: Attachment) => void attachment.release());

@@ -1,5 +1,6 @@
 /** Puts together what `statistics()` returns. */
 import { statSync } from 'node:fs';
+import { ifPossible } from '../protocol/if-possible.ts';
 import type { SDS_Statistics } from '../protocol/statistics.ts';
 import type { FileQueue } from './queue/file-queue.ts';
 import type { Member } from './queue/member.ts';
@@ -32,10 +33,7 @@ export function statisticsOf(
   };
 }
 
+/** 0 for what is out of reach: calls on the file tell why. */
 function sizeOf(path: string): number {
-  try {
-    return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  } catch {
-    return 0; // out of reach: calls on the file tell why
-  }
+  return ifPossible(() => statSync(path, { throwIfNoEntry: false })?.size) ?? 0;
 }

@@ -1,7 +1,4 @@
-/**
- * What a view of bytes really is, whatever properties somebody has put on it: a subclass may say
- * that it has 5 bytes and hand over 5000.
- */
+/** What a view of bytes really is, whatever its properties say: a subclass may have 5 bytes and hand over 5000. */
 
 const prototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
 

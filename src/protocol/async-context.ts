@@ -1,7 +1,4 @@
-/**
- * In whose asynchronous context (`AsyncLocalStorage`) code runs. Callbacks run in that of the call that they belong to;
- * whatever lives longer than a call, threads above all, belongs to none: it would keep that call's store for good.
- */
+/** Callbacks run in their call's context (`AsyncLocalStorage`); what outlives it, in none: it would keep its store. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 
 export type InContext = <R>(run: () => R) => R;

@@ -1,13 +1,7 @@
-/**
- * A clock that all threads of a process read alike, in a cell of shared memory: `performance.now()` counts from the start
- * of each thread, `uptime` from that of the process.
- */
+/** A clock that all threads read alike: `performance.now()` counts from a thread's start, `uptime` does not. */
 import { performance, uptime } from './surroundings.ts';
 
-/**
- * From `performance.now()` of this thread to that clock, in milliseconds. The first call of either clock takes up to a
- * millisecond: of some attempts, the one with the least of it between.
- */
+/** From `performance.now()` to it, in milliseconds; the best of some, since a first call takes up to one. */
 const OFFSET_MS = Math.max(offset(), offset(), offset());
 
 /** The time at which `performance.now()` gave this number: microseconds, which wrap at 32 bits; never 0, which stands for none. */
@@ -30,10 +24,7 @@ export function msSince(at: number, now: number): number {
 /** What is later than this was not late for want of a core: the process was stopped. */
 const STOPPED_MS = 1000;
 
-/**
- * How long the process was stopped in a wait that took so much longer than it was to: nobody has waited meanwhile, and
- * who is waited for may have been stopped as well.
- */
+/** How long the process was stopped in a wait so late: nobody has waited, and who is waited for was stopped too. */
 export function stoppedMs(late: number): number {
   return late > STOPPED_MS ? late : 0;
 }

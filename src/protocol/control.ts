@@ -60,10 +60,7 @@ export const RING_CAPACITY = 2048;
 export const DESCRIPTOR_CELLS = 5;
 export const CONTROL_CELLS = RING_START + RING_CAPACITY * DESCRIPTOR_CELLS;
 
-/**
- * How many files a worker can have open at once: each has one cell in the block of commit points,
- * into which the worker writes the number of what it finished last for it.
- */
+/** How many files a worker can have open: each has a commit point, the number of what was finished last for it. */
 export const MAX_FILES = 65_536;
 
 /** Whether a wrapping counter at `cell` has come to `wanted`. */

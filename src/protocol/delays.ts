@@ -1,7 +1,4 @@
-/**
- * A histogram of the delays from a file's calls to their commit, in shared memory: the worker adds to it, the main side
- * reads it. Eight steps an octave, so that a percentile is right within a tenth.
- */
+/** A shared histogram of the delays to the commit; with eight steps an octave a percentile is right within a tenth. */
 
 const STEPS = 8;
 /** From a microsecond to an hour. */

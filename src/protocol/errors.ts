@@ -106,10 +106,7 @@ export function reportedOf(thrown: unknown): ReportedCause {
   };
 }
 
-/**
- * Makes the error for `Call` on `DbPath`; the detail replaces the code's general sentence. Programs print the message
- * alone, so it names the reason that the cause gives.
- */
+/** `detail` replaces the code's sentence. Programs print the message alone: it names the cause's reason. */
 export function makeError(
   code: SDS_PersistenceErrorCode,
   call: string,
@@ -131,17 +128,19 @@ function withReason(sentence: string, cause: unknown): string {
   return [`${what} (${reason})`, ...advice].join('; ');
 }
 
-/** What a program gets of a failure that a worker has reported. */
-export function reviveError(
-  { code, cause }: { code: SDS_PersistenceErrorCode; cause: ReportedCause },
-  call: string,
-  path: string,
-): SDS_PersistenceError {
+/** A failure, as it crosses threads. */
+export interface Failure {
+  code: SDS_PersistenceErrorCode;
+  cause: ReportedCause;
+}
+
+/** What a program gets of one that a worker has reported. */
+export function reviveError({ code, cause }: Failure, call: string, path: string): SDS_PersistenceError {
   return makeError(code, call, path, undefined, reviveCause(cause));
 }
 
 /** The reverse: what a worker has to know of it. */
-export function failureOf(error: SDS_PersistenceError): { code: SDS_PersistenceErrorCode; cause: ReportedCause } {
+export function failureOf(error: SDS_PersistenceError): Failure {
   const { code, message, cause } = error;
   return { code, cause: { message: cause instanceof Error ? cause.message : message } };
 }

@@ -1,4 +1,5 @@
 /** Reads a name in the form of a URL as SQLite does (https://sqlite.org/uri.html). */
+import { ifPossible } from './if-possible.ts';
 
 export interface FileUrl {
   /** Decoded; relative or absolute, `''` for a temporary database. */
@@ -55,9 +56,5 @@ export function readFileUrl(url: string, onWindows = process.platform === 'win32
 
 /** As SQLite does, a % that begins no escape is one; `undefined` for bytes that no name in JavaScript can have. */
 function decode(text: string): string | undefined {
-  try {
-    return text.replace(/(?:%[0-9a-f]{2})+/gi, (escaped) => decodeURIComponent(escaped));
-  } catch {
-    return undefined;
-  }
+  return ifPossible(() => text.replace(/(?:%[0-9a-f]{2})+/gi, (escaped) => decodeURIComponent(escaped)));
 }

@@ -1,7 +1,4 @@
-/**
- * Bytes on their way from one thread to another through a third one, which holds a port only: a message that waits in there. V8
- * counts bytes that it is given as memory of that thread, and the more of that comes, the more often it looks through all of its heap for garbage.
- */
+/** Bytes that a third thread passes on in a port: V8 would count received ones, and search its heap for garbage. */
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { buffersOf, type PatchBlocks } from './patch-blocks.ts';
 

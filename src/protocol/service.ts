@@ -1,12 +1,8 @@
-/**
- * What a worker offers through Comlink: the contract's calls that can't be gathered (loads, and writes
- * of large bytes), and the life of providers and files. Gathered writes cross by shared memory instead:
- * see `control.ts` (ring), `slabs.ts` and `entries.ts`.
- */
+/** What a worker offers through Comlink; gathered writes cross otherwise (`ring.ts`, `slabs.ts`, `entries.ts`). */
 import type { MessagePort } from 'node:worker_threads';
 import type { SharedMemory } from './control.ts';
 import type { LoadOperation } from './entries.ts';
-import type { ReportedCause, SDS_PersistenceErrorCode } from './errors.ts';
+import type { Failure } from './errors.ts';
 import type { Parcel } from './parcel.ts';
 import type { PatchBlocks } from './patch-blocks.ts';
 import type { PostgresqlTarget } from './postgresql/url.ts';
@@ -87,11 +83,6 @@ export interface WriteTicket {
   askedAt: number;
   /** Bytes of shared blocks that crossed before and are not used any more. */
   dropped: number;
-}
-
-export interface Failure {
-  code: SDS_PersistenceErrorCode;
-  cause: ReportedCause;
 }
 
 /** All that lies in a store. */

@@ -1,7 +1,6 @@
 /**
- * The arena: one block of shared memory a worker, cut into slabs of a few sizes. Batches are written
- * into slabs, which outlive a lost worker, and come back into use once their batch is finished. A slab is
- * known by the byte that it starts with.
+ * The arena: a worker's block of shared memory, cut into slabs of a few sizes, each known by the byte that it starts with. Slabs
+ * outlive a lost worker, and come back into use once their batch is finished.
  */
 
 const KiB = 1024;

@@ -28,10 +28,7 @@ export const wallTimeUs = (): number => Math.floor((timeOrigin + performance.now
 /** Seconds since the process began: all threads of Node read the same clock. */
 export const uptime = process.uptime.bind(process);
 
-/**
- * For the workers, where only what is preloaded replaces anything. What is thrown in a timer ends the thread, as it must;
- * after an `await` that depends on `--unhandled-rejections`.
- */
+/** For the workers. What a timer throws ends the thread, as it must; after `await` `--unhandled-rejections` decides. */
 export const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate } = timers;
 
 const { wait, yield: giveWay } = Object.getPrototypeOf(scheduler) as typeof scheduler;

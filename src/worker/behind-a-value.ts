@@ -3,7 +3,8 @@
  * counted. If it could not be stored, the release would take the reference of somebody else, and with the last one the
  * value that this one still needs; so it takes none, and fails as well.
  */
-import type { Failure, ProviderMessage } from '../protocol/service.ts';
+import type { Failure } from '../protocol/errors.ts';
+import type { ProviderMessage } from '../protocol/service.ts';
 import { EngineError, type UnsavedValues, type Writes } from './engine.ts';
 
 /**

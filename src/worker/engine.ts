@@ -7,9 +7,9 @@ import type { MessagePort } from 'node:worker_threads';
 import { cellTime, msSince } from '../protocol/clock.ts';
 import type { Delays } from '../protocol/delays.ts';
 import type { WriteOperation } from '../protocol/entries.ts';
-import { reportedOf } from '../protocol/errors.ts';
+import { type Failure, reportedOf } from '../protocol/errors.ts';
 import type { PatchBlocks } from '../protocol/patch-blocks.ts';
-import type { Failure, ProviderFacts, RecordsFound, StoreFound } from '../protocol/service.ts';
+import type { ProviderFacts, RecordsFound, StoreFound } from '../protocol/service.ts';
 import { Promise, performance } from '../protocol/surroundings.ts';
 
 export type MaybePromise<T> = T | Promise<T>;

@@ -4,7 +4,8 @@
  */
 import { cellTime } from '../protocol/clock.ts';
 import type { Delays } from '../protocol/delays.ts';
-import type { Failure, Found, Loaded, Report } from '../protocol/service.ts';
+import type { Failure } from '../protocol/errors.ts';
+import type { Found, Loaded, Report } from '../protocol/service.ts';
 import { performance } from '../protocol/surroundings.ts';
 import { Batches, type FileHost, type GatheredBatch, type Together } from './batches.ts';
 import { type Caller, type Engine, EngineError, type MaybePromise } from './engine.ts';

@@ -6,14 +6,13 @@ import { BOOTED, FILE_AT_WORK, RETIRED, type SharedMemory } from '../protocol/co
 import { Delays } from '../protocol/delays.ts';
 import { IN_PARCEL, type LoadOperation } from '../protocol/entries.ts';
 import { ErrorBoard, type Settlers } from '../protocol/error-board.ts';
-import type { ReportedCause } from '../protocol/errors.ts';
+import type { Failure, ReportedCause } from '../protocol/errors.ts';
 import { accountFor, accountForAtOnce } from '../protocol/gc-pressure.ts';
 import { seal } from '../protocol/parcel.ts';
 import { blockOf, buffersOf } from '../protocol/patch-blocks.ts';
 import { Ring } from '../protocol/ring.ts';
 import type {
   Bytes,
-  Failure,
   Found,
   Loaded,
   LoadTicket,

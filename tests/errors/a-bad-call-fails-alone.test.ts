@@ -57,6 +57,27 @@ describe('a bad call fails alone', () => {
     expect(await provider.loadRecords()).toHaveLength(1);
   });
 
+  it.each(
+    Object.entries({
+      prunePatches: { call: (other) => other.prunePatches(10), left: [2] },
+      removeStore: { call: (other) => other.removeStore(), left: [2] },
+      'appendPatch of the next number': { call: (other) => other.appendPatch(patchOf(99), 2), left: [1, 99, 2] },
+    } satisfies Record<string, { call(other: SDS_DesktopPersistenceProvider): Promise<unknown>; left: number[] }>),
+  )('among calls of two providers of a store, which keep their order: %s', async (_, { call, left }) => {
+    const file = freshFile();
+    await using one = new SDS_DesktopPersistenceProvider(file, 'store', { OnClockCollision: 'keep' });
+    await using other = new SDS_DesktopPersistenceProvider(file, 'store', { OnClockCollision: 'keep' });
+    await using third = new SDS_DesktopPersistenceProvider(file, 'another store', { VerifyValues: true });
+    await Promise.all([one, other, third].map((each) => each.ready()));
+    const before = one.appendPatch(patchOf(1), 1);
+    const between = call(other);
+    const after = one.appendPatch(patchOf(2), 2);
+    const bad = third.saveValue('0'.repeat(64), patchOf('another value'));
+    await expect(bad).rejects.toMatchObject({ code: 'invalid-argument' });
+    await Promise.all([before, between, after]);
+    expect(await one.loadPatchesSince(0)).toEqual(left.map(patchOf));
+  });
+
   it('flush and flushSync tell of a call that was pending and failed', async () => {
     const provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store', { VerifyValues: true });
     await provider.ready();

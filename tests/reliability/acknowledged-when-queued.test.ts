@@ -99,6 +99,19 @@ describe('a snapshot that can not be stored, after its promise has resolved', ()
     });
   }
 
+  it('is told by the next flush, if it was called behind a flush that has told another', async () => {
+    const { lines } = await onFullDisk(
+      `full();
+      await provider.saveSnapshot(${small}, 5);
+      const first = outcome(provider.flush());
+      await provider.saveSnapshot(${small}, 6);
+      provider.flushSync(); // both have failed before this thread hears of either
+      console.log(await first, await outcome(provider.flush()), await outcome(provider.flush()));`,
+      freshFile(),
+    );
+    expect(lines).toEqual(['database-full database-full fine']);
+  });
+
   it('is told by close, if nobody has heard of it before', async () => {
     const file = freshFile();
     const { lines } = await onFullDisk(

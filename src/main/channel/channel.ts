@@ -1,7 +1,4 @@
-/**
- * This side of what is shared with a worker: the ring of batches, its doorbell, and how far the worker is. It knows
- * no files and no promises; `workers/worker-link.ts` has the Comlink side.
- */
+/** This side of what is shared with a worker: ring, doorbell, progress. For Comlink: `worker-link.ts`. */
 
 import { outsideOfCalls } from '../../protocol/async-context.ts';
 import { stoppedMs } from '../../protocol/clock.ts';
@@ -136,10 +133,7 @@ export class Channel {
     return this.#control[SQLITE_VERSION] ?? 0;
   }
 
-  /**
-   * Blocks this thread, which hears of no event meanwhile: calls `isDone` again whenever the worker has proceeded, until
-   * that is so (true), or nothing has proceeded for `patienceMs`, or `totalMs` are over (false).
-   */
+  /** Blocks: true once `isDone`, asked at each progress; false without any for `patienceMs`, or after `totalMs`. */
   blockUntil(isDone: () => boolean, checkLife: () => void, patienceMs: number, totalMs: number): boolean {
     let start = performance.now();
     let lastProgress = start;
@@ -163,10 +157,7 @@ export class Channel {
     }
   }
 
-  /**
-   * Calls back once the worker tells of progress beyond what was seen; one wait at a time. False if there
-   * was some meanwhile. (A message of no content, in its place, was no faster in the whole provider.)
-   */
+  /** Calls back at progress beyond what was seen, one wait at a time; false if there was some meanwhile. */
   listen(seen: number, onProgress: () => void): boolean {
     if (this.#listening) return true;
     // whoever happens to be the first to listen: the promise lives on, and all that is done then is of many calls

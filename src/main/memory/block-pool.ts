@@ -1,7 +1,6 @@
 /**
- * Shared memory for bytes that are too long for a slab, used again as long as there is use for it:
- * memory that was written to before is copied into six times as fast as fresh memory (the benchmark's
- * `design-copy-64mb`), and dropped shared memory is slow to come back (`protocol/gc-pressure.ts`).
+ * Shared memory for bytes that are too long for a slab. It is used again: copying into it is six times as fast as into fresh
+ * memory (`design-copy-64mb`), and dropped shared memory is slow to come back (`protocol/gc-pressure.ts`).
  */
 import { accountFor, accountForAtOnce } from '../../protocol/gc-pressure.ts';
 import { later, performance } from '../../protocol/surroundings.ts';

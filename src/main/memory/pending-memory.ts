@@ -24,6 +24,8 @@ export class PendingMemory {
   readonly blocks: BlockPool;
   arena: Arena;
   #classes: readonly SlabClass[];
+  /** Whether some of the largest slabs were cut into the smallest. */
+  #isCut = false;
   /** Capacity of the slabs in use, and the most of it in this arena: about so much of it was written to. */
   #slabBytes = 0;
   #mostSlabBytes = 0;
@@ -48,7 +50,7 @@ export class PendingMemory {
     } catch {
       return undefined; // no address space for two: the old one goes on serving
     }
-    this.#classes = classesOf(this.arena);
+    this.#cutAnew();
     accountForAtOnce(byteLength);
     return this.arena.buffer;
   }
@@ -78,16 +80,14 @@ export class PendingMemory {
     this.pendingBytes -= size;
     this.#slabBytes -= size;
     this.#classOf(slab)?.used.push(slab);
+    if (this.#isCut && this.#slabBytes === 0) this.#cutAnew();
   }
 
   sizeOf(slab: number): number {
     return this.#classOf(slab)?.size ?? 0;
   }
 
-  /**
-   * A slab that an entry of `need` bytes fits into, or NO_SLAB. A batch grows by about as much as it
-   * has, so that it never occupies much more than it uses: many files may have one at a time.
-   */
+  /** A slab with so much room, or NO_SLAB. A batch grows by about what it has: many files may have one at a time. */
   #find(need: number, batchBytes: number): number {
     let least = 0;
     while (sizeOfClass(least) - SLAB_HEADER < need) least++;
@@ -97,6 +97,7 @@ export class PendingMemory {
       const slab = this.#takeOf(c);
       if (slab !== NO_SLAB) return slab;
     }
+    if (wanted === 0 && this.#cutLargest()) return this.#takeOf(0);
     for (let c = wanted + 1; c < slabClasses.length; c++) {
       const slab = this.#takeOf(c);
       if (slab !== NO_SLAB) return slab;
@@ -115,18 +116,40 @@ export class PendingMemory {
     return slab;
   }
 
+  /** Small batches may be many: each load ends one. They get what was never given out of the largest slabs, but for a quarter. */
+  #cutLargest(): boolean {
+    const [smallest] = this.#classes;
+    const largest = this.#classes.at(-1);
+    if (smallest === undefined || largest === undefined) return false;
+    const end = largest.end - largest.size;
+    if (end < largest.unused || end < this.arena.buffer.byteLength / 2) return false;
+    largest.end = smallest.unused = end;
+    smallest.end = end + largest.size;
+    this.#isCut = true;
+    return true;
+  }
+
+  /** No slab is in use. */
+  #cutAnew(): void {
+    this.#classes = classesOf(this.arena);
+    this.#isCut = false;
+  }
+
   #classOf(slab: number): SlabClass | undefined {
-    return this.#classes.find(({ end }) => slab < end);
+    return this.#classes.find(({ end }, index) => index > 0 && slab < end) ?? this.#classes[0];
   }
 }
 
+/** The smallest ones lie behind the largest, whose end may become theirs. */
 function classesOf({ buffer }: Arena): SlabClass[] {
+  const [smallest, ...larger] = slabClasses;
   let end = 0;
-  return slabClasses.map(({ size, share }) => {
+  const inPlace = [...larger, smallest].map(({ size, share }): SlabClass => {
     const unused = end;
     end += buffer.byteLength * share;
     return { size, used: [], unused, end };
   });
+  return [...inPlace.slice(-1), ...inPlace.slice(0, -1)];
 }
 
 function sizeOfClass(slabClass: number): number {

@@ -1,7 +1,4 @@
-/**
- * What the provider tells whoever listens: channels of `node:diagnostics_channel`, and lines of NODE_DEBUG. With
- * nobody listening, nothing is made that could be told. When it is told: see `notes.ts`.
- */
+/** What listeners are told: channels, and lines of NODE_DEBUG. Without any, nothing is made. When: see `notes.ts`. */
 
 import { channel, type TracingChannel, tracingChannel } from 'node:diagnostics_channel';
 import { debuglog } from 'node:util';

@@ -3,7 +3,9 @@ import { Delays } from '../../protocol/delays.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { performance } from '../../protocol/surroundings.ts';
 import { begin, type Trace, tellOfError } from './channels.ts';
-import { traffic } from './traffic.ts';
+
+/** One cell, counted up with each batch and large write that is settled: operations on whole files make room for them. */
+export const traffic = new Int32Array(new SharedArrayBuffer(4));
 
 /** One thing under way: a batch, a large write or a load. */
 export interface Watched {

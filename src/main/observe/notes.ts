@@ -11,17 +11,21 @@ type Note = () => void;
 
 let notes: Note[] = [];
 let telling = false;
-let ending = false;
 let depth = 0;
+/** Whether the process is in its `exit` event: from then on nothing asynchronous happens. */
+export let exiting = false;
 
 /** Whatever `tell` throws is an uncaught error, as Node has it for subscribers. */
 export function note(tell: Note): void {
   if (notes.push(tell) === 1) void soon(tellNoted);
 }
 
-/** The last thing that each public call does. What is noted meanwhile, by calls from within, is told by these. */
+/**
+ * The last thing that each public call does. What is noted meanwhile, by calls from within, is told by these; but not at exit, where
+ * a call is committed before it returns: a subscriber that calls whenever something is committed would never come to an end.
+ */
 export function tellNoted(): void {
-  if (notes.length === 0 || depth > 0 || (telling && ending)) return;
+  if (notes.length === 0 || depth > 0 || (telling && exiting)) return;
   const due = notes;
   const wasTelling = telling;
   notes = [];
@@ -54,20 +58,12 @@ export function inTheMiddle<T>(work: () => T): T {
   }
 }
 
-/** The process ends out of a hook: what was in the middle of something never goes on. */
-export function leaveTheMiddle(): void {
+/** Perhaps out of a hook: what was in the middle of something never goes on. */
+export function exitBegins(): void {
+  exiting = true;
   depth = 0;
 }
 
 export function isInTheMiddle(): boolean {
   return depth > 0;
-}
-
-/**
- * The process is in its `exit` event, where a call is committed before it returns: a subscriber that calls whenever something
- * is committed would never come to an end if it were told of that within.
- */
-export function tellAtExit(): void {
-  ending = true;
-  tellNoted();
 }

@@ -2,9 +2,8 @@
 import { writeSync } from 'node:fs';
 import { outsideOfCalls } from '../../protocol/async-context.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
-import { exiting } from '../exiting.ts';
 import { tell } from './channels.ts';
-import { note } from './notes.ts';
+import { exiting, note } from './notes.ts';
 
 /** Files and stores that were spoken of already. */
 const said = new Set<string>();

@@ -1,7 +1,4 @@
-/**
- * Runs operations on whole files, each in a worker thread of its own, which is neither the calling thread nor one
- * that commits. A thread that has nothing to do is used again if another operation comes soon.
- */
+/** Runs each operation on whole files in a thread of its own, which is used again if another one comes soon. */
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
 // the bundled src/worker/operations/files/entry.ts and src/worker/operations/copying/entry.ts, put here by the build
@@ -21,16 +18,13 @@ import {
 } from '../../protocol/operation-messages.ts';
 import type { SDS_OperationOptions, SDS_OperationProgress, SDS_StopSignal } from '../../protocol/operations.ts';
 import { later, Promise } from '../../protocol/surroundings.ts';
+import { traffic } from '../observe/file-observer.ts';
 import { note } from '../observe/notes.ts';
-import { traffic } from '../observe/traffic.ts';
 import { startThread } from '../workers/start-worker.ts';
 
 /** Starting a thread takes some 30 ms: a folder of a thousand files would wait for half a minute. */
 const KEEP_MS = 1000;
-/**
- * More at once are slower, and each is a thread with its memory: the others wait for their turn. A backup works in Node's
- * pool as well, of four threads: one is left to the program.
- */
+/** More are slower, and take memory. A backup works in Node's pool of four as well: one is left to the program. */
 const MOST_AT_ONCE = Math.min(Math.max(availableParallelism(), 2), 3);
 
 interface Thread {
@@ -131,11 +125,8 @@ class Turns {
       try {
         turn.begin();
       } catch (error) {
+        if (this.beginAgain(turn)) return;
         this.#working--;
-        if (this.#working > 0) {
-          this.#waiting.unshift(turn); // as `beginAgain`
-          return;
-        }
         turn.fail(error);
       }
     }
@@ -146,10 +137,7 @@ const onFiles = new Turns();
 /** Most of the time these wait for a server. */
 const onServers = new Turns();
 
-/**
- * Carries out a task; rejects with the signal's reason once everything of a stopped one is cleaned up. `options` are
- * plain properties: nothing runs when they are read.
- */
+/** Rejects with the signal's reason once a stopped task is cleaned up. Options are plain: reading them runs nothing. */
 export function runTask<Task extends OperationTask>(
   task: Task,
   call: string,

@@ -1,14 +1,10 @@
 /**
- * The promise of a write. It knows whether somebody waits for it: then the worker is woken, and
- * tells as soon as it has committed. Where nobody does, both threads are spared: that costs more than the
- * patch itself.
+ * The promise of a write. It knows whether somebody waits for it: only then is the worker woken, and tells at once,
+ * which costs both threads more than the patch itself.
  *
- * `await`, `Promise.all` and the like ask a promise for its `constructor`, and `then` is called with a
- * function by whoever wants to be told. `catch` is not waiting: a failure is told at once in any case. What
- * `catch` returns is such a promise again, since that one may be waited for. In all other respects it is
- * the native promise: its class is not seen, and it takes as many ticks. Once somebody waits it is nothing
- * else any more: V8 does `Promise.all` over many calls at a third of the cost (the benchmark's
- * `design-promise-all`).
+ * `await`, `Promise.all` and the like ask a promise for its `constructor`, and `then` is called with a function. `catch` is not
+ * waiting: a failure is told at once in any case; but what it returns may be waited for. In all other respects this is the
+ * native promise, and nothing else once somebody waits: V8 does `Promise.all` at a third of the cost (`design-promise-all`).
  */
 import { Promise } from '../../protocol/surroundings.ts';
 
@@ -23,10 +19,7 @@ let passesOn = false;
 export class Acknowledgement<T> extends Promise<T> {
   #behind: Awaited | undefined;
 
-  /**
-   * A promise, and the functions that settle it, for what `behind` will do; it may be named later. Hooks of promises
-   * (`node:async_hooks`) run in here, and may call: so the promise is made before its call is queued anywhere.
-   */
+  /** For what `behind` will do. Hooks of promises run in here, and may call: it comes before its call is queued. */
   static of<T>(behind?: Awaited): PromiseWithResolvers<T> {
     const made = Promise.withResolvers.call(Acknowledgement) as PromiseWithResolvers<T>;
     (made.promise as Acknowledgement<T>).#behind = behind;

@@ -81,10 +81,7 @@ export class BatchWriter {
     this.#slab = NO_SLAB_BYTES; // it would keep an arena that is exchanged
   }
 
-  /**
-   * Writes a call for which there is room; `keyLength` is that of the key in UTF-8. Returns false if the
-   * worker has sealed the batch: then the call is not part of it.
-   */
+  /** Writes a call for which there is room. False if the worker has sealed the batch: it is not part of that. */
   write(
     operation: WriteOperation,
     flags: number,

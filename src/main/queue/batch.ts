@@ -1,19 +1,19 @@
 /** Gathered writes of one file, which cross at once, by the ring, and are committed together; or one large write. */
 
-import type { WriteOperation } from '../../protocol/entries.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { NO_SLAB } from '../../protocol/slabs.ts';
 import type { Watched } from '../observe/file-observer.ts';
 import { Acknowledgement, type Awaited } from './acknowledgement.ts';
 import type { LargeBytes } from './large-bytes.ts';
-import type { Member, Settling, Watcher, WriteCall } from './member.ts';
+import type { WriteCall } from './member.ts';
 
 /** One promise, and what it takes to settle it. Patches of one provider in one batch share one. */
-export interface Settler extends Settling {
-  member: Member;
-  operation: WriteOperation;
-  /** Of a value that is released. */
-  key?: string;
+export interface Settler {
+  call: WriteCall;
+  resolve(value: unknown): void;
+  reject(error: SDS_PersistenceError): void;
+  /** Of a snapshot: told whether it is stored. */
+  ended?: (isStored: boolean) => void;
   /** Of a compaction: whether it left the store as it is. */
   wasLeft?: boolean;
 }
@@ -24,6 +24,8 @@ export class Batch implements Awaited {
   readonly kind = 'batch';
   /** Its number in the file's order; wraps at 32 bits. */
   readonly number: number;
+  /** Its place among all that was called on its file, once it is shared or complete. */
+  place = 0;
   readonly slabs: number[] = [];
   readonly settlers: Settler[] = [];
   /** Capacity of its slabs. */
@@ -36,7 +38,6 @@ export class Batch implements Awaited {
   /** Whether somebody waits for one of its promises. */
   isWaitedFor = false;
   settled = false;
-  readonly watchers: Watcher[] = [];
   readonly watched: Watched;
   readonly #host: Awaited;
 
@@ -51,19 +52,15 @@ export class Batch implements Awaited {
   }
 
   /** Adds the promise of a call; returns its index among those of the batch. */
-  addPromise(member: Member, operation: WriteOperation, made: PromiseWithResolvers<unknown>, key = ''): number {
-    const { promise, resolve, reject } = made;
+  addPromise(call: WriteCall, { promise, resolve, reject }: PromiseWithResolvers<unknown>): number {
     Acknowledgement.standsFor(promise, this);
-    const settler: Settler = { member, operation, resolve, reject };
-    if (operation === 'releaseValue') settler.key = key;
-    return this.settlers.push(settler) - 1;
+    return this.settlers.push({ call, resolve, reject }) - 1;
   }
 
   /** The same for a call that is acknowledged already: who is told of its failure is the provider. */
   addAcknowledged(call: WriteCall): number {
-    const { member, operation } = call;
-    const reject = (error: SDS_PersistenceError) => member.failedUnheard(error, call);
-    return this.settlers.push({ member, operation, resolve: ignore, reject }) - 1;
+    const reject = (error: SDS_PersistenceError) => call.member.failedUnheard(error, call);
+    return this.settlers.push({ call, resolve: ignore, reject }) - 1;
   }
 
   /** Takes back the promise that was added last: its call did not become part of the batch. */

@@ -1,28 +1,24 @@
-/**
- * All that is called on one database file, in order: what was gathered is sent when it may be, settled once
- * the worker has published that it is finished, and sent again if a worker was lost.
- */
+/** All that is called on one file, in order: sent when it may be, settled when finished, else sent again. */
 import { types } from 'node:util';
 import { reached } from '../../protocol/control.ts';
-import { ENTRY_KEEPS_BOTH } from '../../protocol/entries.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
 import type { Loaded } from '../../protocol/service.ts';
 import { INLINE_LIMIT } from '../../protocol/slabs.ts';
 import { Promise } from '../../protocol/surroundings.ts';
 import type { Location } from '../location.ts';
-import type { PendingMemory } from '../memory/pending-memory.ts';
 import { FileObserver } from '../observe/file-observer.ts';
 import { takeMark } from '../transfer.ts';
 import { lengthOf } from '../view.ts';
 import type { Batch } from './batch.ts';
+import { Fifo } from './fifo.ts';
 import { drop } from './found.ts';
 import { InFlight, type Item, MOST_SMALL, WORTH_SENDING } from './in-flight.ts';
 import type { LargeBytes } from './large-bytes.ts';
 import { Load } from './load.ts';
-import type { LoadCall, Member, Watcher, WriteCall } from './member.ts';
+import type { Failed, LoadCall, Member, WriteCall } from './member.ts';
 import { LARGEST_SHARED, OpenBatch, type OpenBatchOwner, type Room } from './open-batch.ts';
-import { type GiveUpReason, refuse, type Settled, settleBatch, settleLoad } from './settling.ts';
+import { type GiveUpReason, refuse, type Settled, type SettledHost, settleBatch, settleLoad } from './settling.ts';
 import { Store } from './store.ts';
 
 const ANSWER_GONE = 'the answer went down with the worker thread while this thread was blocked; call again';
@@ -31,7 +27,7 @@ const ANSWER_GONE = 'the answer went down with the worker thread while this thre
 const SETTLE_TOGETHER = 16;
 
 /** What a queue needs of its worker. */
-export interface QueueHost extends Room {
+export interface QueueHost extends Room, SettledHost {
   readonly commitPoints: Int32Array;
   /** Whether this thread is blocked: then no answer can arrive. */
   readonly blocked: boolean;
@@ -44,9 +40,11 @@ export interface QueueHost extends Room {
   send(queue: FileQueue, item: Item): void;
   /** A batch was put into the ring within the turn: the worker may look when it does so by itself. */
   wasShared(isMuch: boolean): void;
-  causeOf(file: number, number: number, settler: number, outcome: number): Error | undefined;
-  /** Somebody has waited for a batch that is settled. */
-  noLongerWaitedFor(): void;
+}
+
+interface Barrier {
+  readonly place: number;
+  end(): void;
 }
 
 export class FileQueue implements OpenBatchOwner, Settled {
@@ -60,23 +58,24 @@ export class FileQueue implements OpenBatchOwner, Settled {
   isInFlight = false;
   /** How many batches and loads the worker has finished. */
   finishedItems = 0;
-  readonly #host: QueueHost;
+  readonly host: QueueHost;
   readonly #openBatch: OpenBatch;
   /** Complete but not sent, oldest first. */
-  readonly #waiting: Item[] = [];
+  readonly #waiting = new Fifo<Item>();
   readonly #inFlight: InFlight;
-  #lastNumber: number;
+  #lastPlace = 0;
+  /** Those that wait until all up to a place is finished, in that order. */
+  readonly #barriers = new Fifo<Barrier>();
   /** Why nothing goes on, if so: every call is refused with it. */
   #lost: GiveUpReason | undefined;
 
   constructor(id: number, host: QueueHost, location: Location) {
     this.id = id;
-    this.#host = host;
+    this.host = host;
     this.location = location;
     this.observer = new FileObserver(location.path);
     this.#inFlight = new InFlight(({ number }) => reached(Atomics.load(host.commitPoints, id), number));
-    this.#openBatch = new OpenBatch(this, host);
-    this.#lastNumber = Atomics.load(host.commitPoints, id);
+    this.#openBatch = new OpenBatch(this, host, Atomics.load(host.commitPoints, id));
   }
 
   get dbPath(): string {
@@ -87,10 +86,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
     return this.#lost?.(call);
   }
 
-  /**
-   * A provider comes. A batch that is shared already names the calls that the worker has to handle before it, and the one
-   * that makes this provider known is none of them: so what it calls belongs to the next one.
-   */
+  /** A shared batch comes before the call that makes this provider known: what it calls belongs to the next one. */
   join(member: Member): void {
     this.#openBatch.complete();
     this.members.add(member);
@@ -103,23 +99,17 @@ export class FileQueue implements OpenBatchOwner, Settled {
   }
 
   store(id: string): Store {
-    let store = this.#stores.get(id);
-    if (store === undefined) {
-      store = new Store();
-      this.#stores.set(id, store);
-    }
+    const store = this.#stores.get(id) ?? new Store();
+    this.#stores.set(id, store);
     return store;
   }
 
   appendPatch(member: Member, patch: Uint8Array, clock: number): Promise<void> {
     const length = lengthOf(patch);
     const handedOver = takeMark(patch);
-    const flags = member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
-    if (length > INLINE_LIMIT) {
-      const call = { member, operation: 'appendPatch', key: '', clock } as const;
-      return this.#openBatch.addWrite(call, patch, length, handedOver, flags) as Promise<void>;
-    }
-    return this.#openBatch.appendPatch(member, patch, length, clock, flags, handedOver);
+    if (length <= INLINE_LIMIT) return this.#openBatch.appendPatch(member, patch, length, clock, handedOver);
+    const call = { member, operation: 'appendPatch', key: '', clock } as const;
+    return this.#openBatch.addWrite(call, patch, length, handedOver) as Promise<void>;
   }
 
   /** A write that is no patch; `takesOver` hands the caller's buffer over although it is not marked. */
@@ -134,18 +124,15 @@ export class FileQueue implements OpenBatchOwner, Settled {
     if (refusal !== undefined) return Promise.reject(refusal);
     const load = new Load(call);
     this.#openBatch.complete();
+    load.place = ++this.#lastPlace;
     this.#waiting.push(load);
     this.wantsToSend();
     load.trace = this.observer.beganLoad(call.operation);
     return load.settlers.promise;
   }
 
-  nextNumber(): number {
-    this.#lastNumber = (this.#lastNumber + 1) | 0;
-    return this.#lastNumber;
-  }
-
   completed(batch: Batch): void {
+    batch.place = ++this.#lastPlace;
     this.#waiting.push(batch);
   }
 
@@ -157,7 +144,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
 
   /** What is to be sent next; it may be the open batch. */
   get #next(): Item | undefined {
-    return this.#waiting[0] ?? this.#openBatch.unsent;
+    return this.#waiting.first ?? this.#openBatch.unsent;
   }
 
   /** Whether every write, sent or not, is committed (or has failed). */
@@ -166,7 +153,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
   }
 
   wantsToSend(): void {
-    this.#host.wantsToSend(this);
+    this.host.wantsToSend(this);
   }
 
   /** Sends what may be sent, at the end of a turn or when there was progress. */
@@ -182,71 +169,59 @@ export class FileQueue implements OpenBatchOwner, Settled {
 
   #maySend(mostSmall: number): boolean {
     const next = this.#next;
-    return next !== undefined && this.#inFlight.mayFollow(next, mostSmall, this.#host.blocked);
+    return next !== undefined && this.#inFlight.mayFollow(next, mostSmall, this.host.blocked);
   }
 
   #sendNext(): boolean {
     if (this.#waiting.length === 0) this.#openBatch.complete();
-    const [item] = this.#waiting;
-    if (item === undefined || !this.#host.reserve(this, item)) return false;
+    const { first: item } = this.#waiting;
+    if (item === undefined || !this.host.reserve(this, item)) return false;
     // registered before anything else: hooks of promises and of messages run while it is sent, and may call
     this.#waiting.shift();
     this.#wasSent(item);
-    this.#host.send(this, item);
+    this.host.send(this, item);
     return true;
   }
 
   /** The process ends out of a hook, which ran before a write that is in flight was posted: nothing that follows has been sent. */
   postRest(): void {
-    for (const item of this.#inFlight.items) {
-      if (item.kind === 'batch' && item.large?.posted === false) this.#host.send(this, item);
-    }
+    for (const batch of this.#inFlight.batches) if (batch.large?.posted === false) this.host.send(this, batch);
   }
 
-  /**
-   * Sends a small batch at once, and goes on adding to it until the worker begins with it. So calls that
-   * nobody waits for, one or a few a turn, cost no turn's end and gather over several turns.
-   */
+  /** Sends a small batch at once, and adds to it until the worker begins: what nobody waits for costs no turn's end. */
   share(batch: Batch): boolean {
-    const { items, loads } = this.#inFlight;
-    const mayShare = this.#waiting.length === 0 && loads === 0 && items.length < MOST_SMALL;
-    if (!mayShare || batch.bytes > LARGEST_SHARED || this.#host.blocked) return false;
+    const { batches, hasLoads } = this.#inFlight;
+    const mayShare = this.#waiting.length === 0 && !hasLoads && batches.length < MOST_SMALL;
+    if (!mayShare || batch.bytes > LARGEST_SHARED || this.host.blocked) return false;
     this.#openBatch.share();
-    if (!this.#host.reserve(this, batch)) {
+    if (!this.host.reserve(this, batch)) {
       this.#openBatch.complete(); // no room in the ring: it waits like any other
       return false;
     }
+    batch.place = ++this.#lastPlace;
     this.#wasSent(batch);
-    this.#host.wasShared(items.length >= SETTLE_TOGETHER);
+    this.host.wasShared(batches.length >= SETTLE_TOGETHER);
     return true;
   }
 
   #wasSent(item: Item): void {
     this.#inFlight.add(item);
-    this.#host.hasInFlight(this);
+    this.host.hasInFlight(this);
   }
 
   // ---- settling -----------------------------------------------------------------------------
 
-  get memory(): PendingMemory {
-    return this.#host.memory;
-  }
-
-  causeOf(number: number, settler: number, outcome: number): Error | undefined {
-    return this.#host.causeOf(this.id, number, settler, outcome);
-  }
-
   /** Settles what the worker has finished; returns whether anything is still under way. */
   settle(): boolean {
     this.#inFlight.takeFinished(this.#settleBatch);
-    return this.#inFlight.items.length > 0;
+    this.#endBarriers();
+    return !this.#inFlight.isEmpty;
   }
 
   #settleBatch = (batch: Batch): void => {
     this.finishedItems++;
     if (this.#openBatch.is(batch)) this.#openBatch.complete(); // the worker has sealed it
     settleBatch(batch, this);
-    if (batch.isWaitedFor) this.#host.noLongerWaitedFor();
   };
 
   answer(load: Load, loaded: Loaded): void {
@@ -256,32 +231,49 @@ export class FileQueue implements OpenBatchOwner, Settled {
     }
     this.finishedItems++;
     settleLoad(load, loaded, this);
+    this.#endBarriers();
   }
 
   /** A batch of large bytes could not be sent to the worker. */
   refuse(batch: Batch, error: unknown): void {
     if (!this.#inFlight.take(batch)) return;
-    this.#refuse(batch, (call) => makeError('io-error', call, this.dbPath, undefined, error));
+    refuse(batch, (call) => makeError('io-error', call, this.dbPath, undefined, error), this);
+    this.#endBarriers();
   }
 
-  #refuse(item: Item, reason: GiveUpReason): void {
-    refuse(item, reason, this);
-    if (item.kind === 'batch' && item.isWaitedFor) this.#host.noLongerWaitedFor();
+  /** Whether somebody waits for all that was called until now, or some time ago. */
+  get isWaitedFor(): boolean {
+    return this.#barriers.length > 0;
   }
 
-  /** Settles once all that was called so far is finished; rejects with this provider's first failure. */
-  async barrier(member: Member): Promise<void> {
+  /** Resolves once all that was called so far, up to that place, is finished; with this provider's first failure in it. */
+  async barrier(member: Member): Promise<{ place: number; failed: Failed | undefined }> {
     this.#openBatch.complete();
-    const settled = [...this.#inFlight.items, ...this.#waiting].map((item) => {
-      if (item.kind === 'batch') item.waitedFor();
-      return new Promise<Parameters<Watcher>[0]>((resolve) => item.watchers.push(resolve));
-    });
-    let failure: SDS_PersistenceError | undefined;
-    for (const one of settled) {
-      const failures = await one;
-      failure ??= failures?.get(member);
+    const ended = Promise.withResolvers<void>();
+    const place = this.#lastPlace;
+    const { lastFailed } = member;
+    if (this.waitsToBeSent || !this.#inFlight.isEmpty) {
+      this.#barriers.push({ place, end: ended.resolve });
+      this.host.waitedFor();
+      await ended.promise;
     }
-    if (failure !== undefined) throw failure;
+    let { next: failed } = lastFailed;
+    while (failed !== undefined && failed.place > place) failed = failed.next; // called later, and ended before
+    return { place, failed };
+  }
+
+  /** By place, since some end before their turn: a call that can't be sent, and writes of a blocked thread, before the loads in front. */
+  #endBarriers(): void {
+    if (!this.isWaitedFor) return;
+    const { place: ofWaiting = Number.POSITIVE_INFINITY } = this.#waiting.first ?? {};
+    const oldest = Math.min(this.#inFlight.oldestPlace, ofWaiting);
+    for (;;) {
+      const { first } = this.#barriers;
+      if (first === undefined || first.place >= oldest) return;
+      this.#barriers.shift();
+      this.host.noLongerWaitedFor();
+      first.end();
+    }
   }
 
   // ---- after the loss of a worker -------------------------------------------------------------
@@ -291,29 +283,35 @@ export class FileQueue implements OpenBatchOwner, Settled {
     this.settle();
     if (this.#openBatch.unsent === undefined) this.#openBatch.complete(); // it was shared with the worker that is gone
     const again: Item[] = [];
+    const passed: Load[] = [];
     for (const item of this.#inFlight.takeAll()) {
       if (item.kind === 'batch') {
         item.sent = false;
         if (item.large !== undefined) this.#isSentAgain(item, item.large);
-      } else if (item.passed) {
-        // the state that it was to see is gone: better no answer than one of a later state
-        this.#refuse(item, (call) => makeError('worker-lost', call, this.dbPath, ANSWER_GONE));
+      } else if (this.#inFlight.isPassed(item)) {
+        passed.push(item);
         continue;
       }
       again.push(item);
     }
-    this.#waiting.unshift(...again);
+    this.#waiting.putBack(again);
+    // the state that they were to see is gone: better no answer than one of a later state
+    for (const load of passed) refuse(load, (call) => makeError('worker-lost', call, this.dbPath, ANSWER_GONE), this);
+    this.#endBarriers();
     if (this.waitsToBeSent) this.wantsToSend();
   }
 
   #isSentAgain({ settlers }: Batch, large: LargeBytes): void {
+    // a thread that has ended takes nothing, and says nothing of it: what can be seen to be there still was not taken
+    const { detached = true } = large.data.buffer as { detached?: boolean };
+    const isGone = large.posted && !large.isShared && detached;
     large.posted = false;
-    if (!large.isGone) return;
+    if (!isGone) return;
     // in a file a commit is published as it is made; a server may have committed what nobody heard of
     const outcome =
       this.location.server === undefined ? 'nothing was stored: call again' : 'the call may be stored or not';
     const detail = `the bytes that were handed over went down with the worker thread; ${outcome}`;
-    large.lost ??= makeError('worker-lost', settlers[0]?.operation ?? '', this.dbPath, detail);
+    large.lost ??= makeError('worker-lost', settlers[0]?.call.operation ?? '', this.dbPath, detail);
   }
 
   /** Refuses all that is pending and all that will come; what is finished already keeps its result. */
@@ -321,6 +319,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
     this.#lost = reason;
     this.settle();
     this.#openBatch.complete();
-    for (const item of [...this.#inFlight.takeAll(), ...this.#waiting.splice(0)]) this.#refuse(item, reason);
+    for (const item of [...this.#inFlight.takeAll(), ...this.#waiting.takeAll()]) refuse(item, reason, this);
+    this.#endBarriers();
   }
 }

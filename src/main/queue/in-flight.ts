@@ -1,85 +1,98 @@
-/** What was sent and is not settled, oldest first; and what may follow it. */
+/** What was sent and is not settled; and what may follow it. */
 import type { Batch } from './batch.ts';
+import { Fifo } from './fifo.ts';
 import type { Load } from './load.ts';
 
 export type Item = Batch | Load;
 
-/**
- * A batch may go off before the end of the turn, or follow a large one under way, if it has at least this
- * much: the worker need not pause between. Smaller ones would cost more than they save, with many files above all.
- */
+/** Enough to go off before the end of the turn, or behind one under way: smaller ones cost more, with many files. */
 export const WORTH_SENDING = 32 * 1024;
 /** Small batches follow each other without a limit but this: the worker commits together what it finds. */
 export const MOST_SMALL = 64;
 const SMALL_BYTES = 8 * WORTH_SENDING;
 
 export class InFlight {
-  readonly items: Item[] = [];
+  readonly batches: Batch[] = [];
+  readonly #loads = new Fifo<Load>();
   readonly #isFinished: (batch: Batch) => boolean;
-  /** How many of them are loads. */
-  loads = 0;
+  /** The place of the batch that was sent last. */
+  #lastPlace = 0;
 
   constructor(isFinished: (batch: Batch) => boolean) {
     this.#isFinished = isFinished;
   }
 
+  get hasLoads(): boolean {
+    return this.#loads.length > 0;
+  }
+
+  /** The place of what was called first; Infinity if there is nothing. */
+  get oldestPlace(): number {
+    const { place: ofBatch = Number.POSITIVE_INFINITY } = this.batches[0] ?? {};
+    const { place: ofLoad = Number.POSITIVE_INFINITY } = this.#loads.first ?? {};
+    return Math.min(ofBatch, ofLoad);
+  }
+
+  get isEmpty(): boolean {
+    return this.batches.length === 0 && !this.hasLoads;
+  }
+
   /** Whether every batch of it is committed, or has failed. */
   get isFinished(): boolean {
-    return this.items.every((item) => item.kind === 'load' || this.#isFinished(item));
+    return this.batches.every(this.#isFinished);
   }
 
   add(item: Item): void {
-    if (item.kind === 'load') this.loads++;
-    else item.sent = true;
-    // a write from a blocked thread: the loads before it can't be asked again
-    if (item.kind === 'batch' && this.loads > 0) {
-      for (const before of this.items) if (before.kind === 'load') before.passed = true;
+    if (item.kind === 'load') {
+      this.#loads.push(item);
+      return;
     }
-    this.items.push(item);
+    item.sent = true;
+    this.#lastPlace = item.place;
+    this.batches.push(item);
+  }
+
+  /** Whether a write that was called after it went to the worker, from a blocked thread: then it can't be asked again. */
+  isPassed({ place }: Load): boolean {
+    return place < this.#lastPlace;
   }
 
   /** Whether an item may be sent now, where so many small batches may be under way. */
   mayFollow(next: Item, mostSmall: number, blocked: boolean): boolean {
     if (next.kind === 'load') return true;
     // loads may have to be asked again, so the state must stay; but a blocked thread gets no answers
-    if (this.loads > 0 && !blocked) return false;
+    if (!blocked && this.hasLoads) return false;
     if (next.large !== undefined) return true;
     let unfinished = 0;
     let bytes = 0;
-    for (const item of this.items) {
-      if (item.kind === 'load' || item.large !== undefined || this.#isFinished(item)) continue;
+    for (const batch of this.batches) {
+      if (batch.large !== undefined || this.#isFinished(batch)) continue;
       unfinished++;
-      bytes += item.bytes;
+      bytes += batch.bytes;
     }
     if (unfinished === 0 || (unfinished === 1 && next.bytes >= WORTH_SENDING)) return true;
     return unfinished < mostSmall && bytes + next.bytes <= SMALL_BYTES;
   }
 
+  /** They are finished in order. */
   takeFinished(settle: (batch: Batch) => void): void {
-    if (this.items.length === this.loads) return;
-    for (let i = 0; i < this.items.length; ) {
-      const item = this.items[i] as Item; // i is below the length
-      if (item.kind === 'load') {
-        i++;
-        continue;
-      }
-      if (!this.#isFinished(item)) return;
-      this.items.splice(i, 1);
-      settle(item);
+    for (;;) {
+      const [first] = this.batches;
+      if (first === undefined || !this.#isFinished(first)) return;
+      this.batches.shift();
+      settle(first);
     }
   }
 
   /** Takes out a load that is answered, or a batch that never went off; false if it was refused meanwhile. */
   take(item: Item): boolean {
-    const at = this.items.indexOf(item);
-    if (at < 0) return false;
-    this.items.splice(at, 1);
-    if (item.kind === 'load') this.loads--;
-    return true;
+    if (item.kind === 'load') return this.#loads.remove(item);
+    const at = this.batches.indexOf(item);
+    if (at >= 0) this.batches.splice(at, 1);
+    return at >= 0;
   }
 
   takeAll(): Item[] {
-    this.loads = 0;
-    return this.items.splice(0);
+    return [...this.batches.splice(0), ...this.#loads.takeAll()];
   }
 }

@@ -14,8 +14,6 @@ export class LargeBytes {
   posted = false;
   /** Why no worker can be given them, if so: the write fails in its place, and calls behind it are carried out after that. */
   lost: SDS_PersistenceError | undefined;
-  /** Whether a parcel went to a worker: its port does not tell. */
-  parcelIsGone = false;
   readonly #blocks: BlockPool;
 
   /** @throws where there is no memory for a copy */
@@ -24,15 +22,9 @@ export class LargeBytes {
     this.data = bytesFor(data, length, handedOver, blocks);
   }
 
-  /** Whether they would be lost with their worker. */
-  get mayGoDown(): boolean {
-    return types.isArrayBuffer(this.data.buffer);
-  }
-
-  /** Whether they were handed over to a worker: if that one is lost, so are they. */
-  get isGone(): boolean {
-    const { buffer } = this.data;
-    return types.isArrayBuffer(buffer) ? buffer.detached : this.parcelIsGone;
+  /** Whether this side keeps them: what is handed over to a worker is lost with it. */
+  get isShared(): boolean {
+    return types.isSharedArrayBuffer(this.data.buffer);
   }
 
   /** A worker may still be looking at what it has not finished. */

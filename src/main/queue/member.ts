@@ -1,20 +1,22 @@
-/** A provider as its file sees it: the store it speaks for, the promise its next patch will share, and what became of its calls. */
+/** A provider as its file sees it: the store it speaks for, and what became of its calls. */
 import type { LoadOperation, Operation, WriteOperation } from '../../protocol/entries.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { ProviderSettings } from '../../protocol/options.ts';
 import { looksLikeSha256 } from '../../protocol/sha-256.ts';
-import { type Promise, soon } from '../../protocol/surroundings.ts';
+import { soon } from '../../protocol/surroundings.ts';
 import { tell } from '../observe/channels.ts';
 import { warnOfCollision, warnOfFailure } from '../observe/warnings.ts';
 import type { Store } from './store.ts';
 
-/** Told once something is settled: of the first failure of each provider, if there was one. */
-export type Watcher = (failures: ReadonlyMap<Member, SDS_PersistenceError> | undefined) => void;
+/** A call of a provider that has failed, and the next one: whoever keeps one finds what has failed since. */
+export interface Failed {
+  /** The call's place among all on its file. */
+  readonly place: number;
+  readonly error: SDS_PersistenceError | undefined;
+  next: Failed | undefined;
+}
 
-/**
- * What may be acknowledged before it is committed. A sync engine awaits these between reading its state and using it; a
- * patch it never awaits, so that promise can stand for the commit.
- */
+/** A sync engine awaits these between reading its state and using it; never a patch, which can stand for its commit. */
 const mayBeQueued: ReadonlySet<Operation> = new Set(['saveSnapshot', 'prunePatches', 'saveValue', 'releaseValue']);
 
 export interface Call<O extends Operation> {
@@ -28,11 +30,6 @@ export interface Call<O extends Operation> {
 export type WriteCall = Call<WriteOperation>;
 export type LoadCall = Call<LoadOperation>;
 
-export interface Settling {
-  resolve(value: unknown): void;
-  reject(error: SDS_PersistenceError): void;
-}
-
 let lastId = 0;
 
 export class Member {
@@ -43,14 +40,10 @@ export class Member {
   readonly settings: ProviderSettings;
   /** What its URL, or the environment, says to a server; another provider of the same database may have another one. */
   password: string | undefined;
-  /** The batch whose patches share `promise`; a call in between that is no patch ends the run. */
-  run: object | undefined;
-  runSettler = 0;
-  runPromise: Promise<void> | undefined;
   /** Patches lost since their number was taken by other bytes. */
   collisions = 0;
-  /** Batches and large writes in which a call of this provider failed. */
-  failures = 0;
+  /** The last of its calls that have failed; at first, none. */
+  lastFailed: Failed = { place: 0, error: undefined, next: undefined };
   /** What all providers of its store have in common. */
   readonly store: Store;
   /** Patches that were appended to the store before this provider came, and by it since. */
@@ -58,10 +51,7 @@ export class Member {
   #appends = 0;
   /** Whether another process has taken its store, and that is told. */
   #isFenced = false;
-  /**
-   * Whether its database was open at some time, by an attempt to open it or by a write after one that failed: before that,
-   * a failure to open is each call's.
-   */
+  /** Whether its database was ever open, by an attempt or by a write: before that, a failure to open is each call's. */
   wasOpened = false;
   /** Whether anything was found in its store, or stored: on a full disk, a database may be read that can't be opened. */
   wasServed = false;
@@ -71,7 +61,9 @@ export class Member {
   /** Values whose save failed after its promise had resolved, and that were not released since: how often, and why. */
   readonly unsavedValues = new Map<string, { saves: number; error: SDS_PersistenceError }>();
   /** The first failure of a call whose promise had resolved, until `flush` or `close` rejects with it. */
-  untold: SDS_PersistenceError | undefined;
+  untold: Failed | undefined;
+  /** The last one of them. */
+  #lastUntold: Failed | undefined;
   /** Methods that failed and have not succeeded since. */
   readonly #failing = new Set<Operation>();
 
@@ -81,11 +73,6 @@ export class Member {
     this.#appendsBefore = store.appends;
     this.storeId = storeId;
     this.settings = settings;
-  }
-
-  /** Its next patch gets a promise of its own. One that is settled is let go: before Node 24 it keeps its call's asynchronous context. */
-  endRun(): void {
-    this.run = this.runPromise = undefined;
   }
 
   /** Whether a patch is to be stored under another number, if its own is taken by other bytes. */
@@ -115,12 +102,11 @@ export class Member {
     return this.wasOpened && !this.#failing.has(operation);
   }
 
-  /** Told of a snapshot that is called, and of whom its outcome is told: what is called meanwhile is kept from prunes. */
-  snapshotCalled(clock: number, settler: Settling, isAcknowledged: boolean): void {
+  /** Told of a snapshot that is called, and by what its end is told: what is called meanwhile is kept from prunes. */
+  snapshotCalled(clock: number, settler: { ended?: (isStored: boolean) => void }, isAcknowledged: boolean): void {
     this.snapshotWasQueued = isAcknowledged;
     if (isAcknowledged || clock === 0) return;
     const { store } = this;
-    const { resolve, reject } = settler;
     let begun = false;
     let ended = false;
     const begin = () => {
@@ -128,21 +114,13 @@ export class Member {
       begun = true;
       store.snapshotBegan();
     };
-    const end = (isStored: boolean) => {
+    settler.ended = (isStored) => {
       ended = true;
       store.snapshotEnded(clock, isStored, begun);
     };
     if (this.settings.Acknowledge === 'committed') begin();
     // as with a promise that resolves at once: only what follows the present run of the program comes meanwhile
     else void soon(begin);
-    settler.resolve = (value) => {
-      end(true);
-      resolve(value);
-    };
-    settler.reject = (error) => {
-      end(false);
-      reject(error);
-    };
   }
 
   /** Whether its store was this process's at some time; it may be claimed by a call after an opening that failed. */
@@ -164,7 +142,8 @@ export class Member {
     if (operation === 'saveSnapshot') this.snapshotFailure = undefined;
   }
 
-  failed(operation: Operation, error: SDS_PersistenceError): void {
+  failed(operation: Operation, error: SDS_PersistenceError, place: number): void {
+    this.lastFailed = this.lastFailed.next = { place, error, next: undefined };
     if (error.code === 'fenced' && this.wasOpened && !this.#isFenced) {
       this.#isFenced = true;
       tell('fenced', { Path: this.dbPath, StoreId: this.storeId, Message: error.message });
@@ -175,7 +154,8 @@ export class Member {
 
   /** A call has failed whose promise had resolved: that must not go unnoticed. */
   failedUnheard(error: SDS_PersistenceError, { operation, key }: WriteCall): void {
-    this.untold ??= error;
+    this.#lastUntold = this.lastFailed; // the call that is told of now
+    this.untold ??= this.lastFailed;
     const { saves = 0 } = this.unsavedValues.get(key) ?? {};
     if (operation === 'saveValue') this.unsavedValues.set(key, { saves: saves + 1, error });
     else if (operation === 'releaseValue') this.unsavedReleased(key);
@@ -188,8 +168,9 @@ export class Member {
     if (unsaved !== undefined && --unsaved.saves === 0) this.unsavedValues.delete(key);
   }
 
-  /** A promise has rejected with this: if that was it, it is told. */
-  told(error: unknown): void {
-    if (this.untold === error) this.untold = undefined;
+  /** A `flush` of this place rejects with this: if that was it, what was called before it is told. */
+  told(error: unknown, place: number): void {
+    if (this.untold?.error !== error) return;
+    this.untold = this.#lastUntold !== undefined && this.#lastUntold.place > place ? this.#lastUntold : undefined;
   }
 }

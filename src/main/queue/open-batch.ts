@@ -1,6 +1,6 @@
 /** The open batch of one file: writes are gathered in it until it is complete, or the worker seals it. */
 import { types } from 'node:util';
-import { ENTRY_ACKNOWLEDGED, ENTRY_NEEDS_SNAPSHOT, entryBytes } from '../../protocol/entries.ts';
+import { ENTRY_ACKNOWLEDGED, ENTRY_KEEPS_BOTH, ENTRY_NEEDS_SNAPSHOT, entryBytes } from '../../protocol/entries.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
 import { INLINE_LIMIT, NO_SLAB } from '../../protocol/slabs.ts';
@@ -15,11 +15,9 @@ import { Batch } from './batch.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { LargeBytes } from './large-bytes.ts';
 import type { Member, WriteCall } from './member.ts';
+import type { Run } from './store.ts';
 
-/**
- * A batch that grew to this goes off by itself, so that a flood is committed, and its slabs come back, in
- * parts. A transaction of more than SQLite's page cache (2 MB) would have to write pages before its end.
- */
+/** So much goes off by itself: a flood is committed in parts, none of which exceeds SQLite's page cache (2 MB). */
 const FULL_BATCH = 1024 * 1024;
 /** One with so many promises, mostly of many stores, may become larger: each store's part of the index is visited once a batch. */
 const MANY_PROMISES = 64;
@@ -41,7 +39,6 @@ export interface OpenBatchOwner {
   readonly dbPath: string;
   readonly observer: FileObserver;
   refusalOf(call: string): SDS_PersistenceError | undefined;
-  nextNumber(): number;
   /** There is a new batch: sends it while calls are still added to it; false if it has to wait. */
   share(batch: Batch): boolean;
   /** Nothing is added any more to a batch that was not sent. */
@@ -59,23 +56,19 @@ export class OpenBatch {
   #batch: Batch | undefined;
   /** A slab for the next batch is chosen as if it had so much already. */
   #expectedBytes = 0;
+  #lastNumber: number;
 
-  constructor(queue: OpenBatchOwner, host: Room) {
+  constructor(queue: OpenBatchOwner, host: Room, lastNumber: number) {
     this.#queue = queue;
+    this.#lastNumber = lastNumber;
     this.#host = host;
     this.#observer = queue.observer;
     this.#writer = new BatchWriter(host.memory);
   }
 
   /** Copies a patch of so many bytes into the batch. The hot path: one header, one copy, no allocation. */
-  appendPatch(
-    member: Member,
-    patch: Uint8Array,
-    length: number,
-    clock: number,
-    flags: number,
-    handedOver: boolean,
-  ): Promise<void> {
+  appendPatch(member: Member, patch: Uint8Array, length: number, clock: number, handedOver: boolean): Promise<void> {
+    const flags = member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
     const need = entryBytes(0, length);
     for (let made: PromiseWithResolvers<unknown> | undefined; ; ) {
       let batch = this.#batch;
@@ -88,24 +81,20 @@ export class OpenBatch {
       // without a new promise nothing else has run since its length was asked for
       const bytes = made === undefined ? patch : firstBytesOf(patch, length);
       if (bytes === undefined) return this.#refuse(batch, this.#bytesGone('appendPatch'));
-      const joins = member.run === batch;
-      if (!joins) {
-        if (made === undefined) {
-          made = Acknowledgement.of();
-          continue; // whoever was told of a new promise may have called
-        }
-        member.run = batch;
-        member.runSettler = batch.addPromise(member, 'appendPatch', made);
-        member.runPromise = made.promise as Promise<void>;
+      const { store } = member;
+      const joined = store.run?.batch === batch && store.run.member === member ? store.run : undefined;
+      if (joined === undefined && made === undefined) {
+        made = Acknowledgement.of();
+        continue; // whoever was told of a new promise may have called
       }
-      if (this.#writer.write('appendPatch', flags, member.id, member.runSettler, clock, bytes, length, '', 0)) {
+      const run = joined ?? beginRun(batch, member, clock, made as PromiseWithResolvers<unknown>); // one of the two is there
+      if (this.#writer.write('appendPatch', flags, member.id, run.settler, clock, bytes, length, '', 0)) {
         this.#appended(member, clock, length);
         if (handedOver) takeOver(patch); // copied, which costs less than a message, and detached as announced
-        const { runPromise } = member;
         if (!batch.announced) this.#announce(batch);
-        return runPromise as Promise<void>; // there is one, since it is part of a run
+        return run.promise;
       }
-      if (!joins) batch.takeBackPromise();
+      if (joined === undefined) batch.takeBackPromise();
       this.complete(); // the worker has begun with it
     }
   }
@@ -116,12 +105,12 @@ export class OpenBatch {
     data: Uint8Array | Parcel | undefined,
     length: number,
     handedOver: boolean,
-    ofPatch = 0,
   ): Promise<unknown> {
     const { member, operation, key, clock } = call;
     const isLarge = length > INLINE_LIMIT || (data !== undefined && !types.isUint8Array(data));
     const keyLength = key === '' ? 0 : Buffer.byteLength(key);
     const need = entryBytes(keyLength, isLarge ? 0 : length);
+    const ofPatch = operation === 'appendPatch' && member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
     const made = Acknowledgement.of<unknown>();
     for (;;) {
       const refusal =
@@ -142,11 +131,11 @@ export class OpenBatch {
       }
       // not before: it may have held the caller, and settled what this depends on
       const needsSnapshot = operation === 'prunePatches' && member.snapshotWasQueued ? ENTRY_NEEDS_SNAPSHOT : 0;
-      const mayBeLost = operation === 'saveValue' && large?.mayGoDown === true;
+      const mayBeLost = operation === 'saveValue' && large?.isShared === false;
       const isAcknowledged = !mayBeLost && member.acknowledgesQueued(call);
       const flags = ofPatch | needsSnapshot | (isAcknowledged ? ENTRY_ACKNOWLEDGED : 0);
-      const index = isAcknowledged ? batch.addAcknowledged(call) : batch.addPromise(member, operation, made, key);
-      member.endRun(); // calls of a provider keep their order, even if some fail
+      const index = isAcknowledged ? batch.addAcknowledged(call) : batch.addPromise(call, made);
+      member.store.run = undefined; // the calls of a store keep their order, even if some fail
       const gathered = large === undefined && types.isUint8Array(present) ? present : undefined;
       const gatheredLength = gathered === undefined ? 0 : length;
       if (this.#writer.write(operation, flags, member.id, index, clock, gathered, gatheredLength, key, keyLength)) {
@@ -208,10 +197,7 @@ export class OpenBatch {
     return Promise.reject(error);
   }
 
-  /**
-   * Sees to it that there is a batch with room for an entry. Sends what is complete, and holds
-   * the caller, or refuses, while too much is pending.
-   */
+  /** Opens a batch with room for an entry, if need be; holds the caller, or refuses, while too much is pending. */
   #makeRoom(need: number, member: Member, call: string): SDS_PersistenceError | undefined {
     const { memory } = this.#host;
     const { MaxPendingBytes } = member.settings;
@@ -228,7 +214,10 @@ export class OpenBatch {
       this.#queue.sendWithinTurn();
       const slab = memory.takeSlab(need, this.#batch?.bytes ?? this.#expectedBytes, MaxPendingBytes);
       if (slab !== NO_SLAB) {
-        this.#batch ??= new Batch(this.#queue.nextNumber(), this.#host, this.#observer.began());
+        if (this.#batch === undefined) {
+          this.#lastNumber = (this.#lastNumber + 1) | 0;
+          this.#batch = new Batch(this.#lastNumber, this.#host, this.#observer.began());
+        }
         this.#writer.enter(slab, this.#batch);
         return undefined;
       }
@@ -272,6 +261,13 @@ export class OpenBatch {
   share(): void {
     this.#writer.share();
   }
+}
+
+function beginRun(batch: Batch, member: Member, clock: number, made: PromiseWithResolvers<unknown>): Run {
+  const settler = batch.addPromise({ member, operation: 'appendPatch', key: '', clock }, made);
+  const run: Run = { batch, member, settler, promise: made.promise as Promise<void> };
+  member.store.run = run;
+  return run;
 }
 
 function isFull({ bytes, settlers }: Batch): boolean {

@@ -12,29 +12,36 @@ import {
   outcomeOf,
   type WriteOperation,
 } from '../../protocol/entries.ts';
+import type { ErrorBoard } from '../../protocol/error-board.ts';
 import { errorCodes, makeError, reviveError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Loaded } from '../../protocol/service.ts';
 import { BATCH_COLLIDED, BATCH_FAILED, SLAB_FLAGS, SLAB_HEADER, SLAB_USED, usedOf } from '../../protocol/slabs.ts';
-import { exiting } from '../exiting.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
+import { exiting } from '../observe/notes.ts';
 import { warnOfLoss } from '../observe/warnings.ts';
 import type { Batch, Settler } from './batch.ts';
 import { handOut } from './found.ts';
 import type { Item } from './in-flight.ts';
 import type { Load } from './load.ts';
-import type { Member } from './member.ts';
 
 type Failures = Map<number, SDS_PersistenceError>;
 
 export type GiveUpReason = (call: string) => SDS_PersistenceError;
 
+export interface SettledHost {
+  readonly memory: PendingMemory;
+  readonly errorBoard: ErrorBoard;
+  /** Somebody has waited for a batch that is settled. */
+  noLongerWaitedFor(): void;
+}
+
 /** The file whose calls are settled. */
 export interface Settled {
+  readonly id: number;
   readonly dbPath: string;
-  readonly memory: PendingMemory;
   readonly observer: FileObserver;
-  causeOf(number: number, settler: number, outcome: number): Error | undefined;
+  readonly host: SettledHost;
 }
 
 export function settleBatch(batch: Batch, queue: Settled): void {
@@ -43,48 +50,34 @@ export function settleBatch(batch: Batch, queue: Settled): void {
 
 /** Its memory goes back first: a promise may be told of room. */
 function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean, queue: Settled): void {
-  queue.memory.pendingBytes -= batch.large?.data.length ?? 0;
+  queue.host.memory.pendingBytes -= batch.large?.data.length ?? 0;
   batch.large?.giveBack(finished);
-  for (const slab of batch.slabs) queue.memory.giveBackSlab(slab);
+  for (const slab of batch.slabs) queue.host.memory.giveBackSlab(slab);
   batch.settled = true;
+  if (batch.isWaitedFor) queue.host.noLongerWaitedFor();
   queue.observer.ended(batch.watched, failed?.values().next().value); // told before anybody goes on
   const { settlers } = batch;
   // by index: this runs for each promise, and iterators of pairs are garbage that holds up the event loop
   for (let index = 0; index < settlers.length; index++) {
     const settler = settlers[index] as Settler; // index is below the length
-    if (settler.member.run === batch) settler.member.endRun();
+    const { member, operation } = settler.call;
+    if (member.store.run?.batch === batch) member.store.run = undefined;
     const error = failed?.get(index);
+    settler.ended?.(error === undefined);
     if (error !== undefined) {
-      writeFailed(settler.member, settler.operation, error);
+      member.failed(operation, error, batch.place);
+      if (exiting) warnOfLoss(member.dbPath, member.storeId, error);
       settler.reject(error);
       continue;
     }
-    settler.member.succeeded(settler.operation);
-    settler.resolve(settler.operation === 'compactStore' ? settler.wasLeft !== true : undefined);
+    member.succeeded(operation);
+    settler.resolve(operation === 'compactStore' ? settler.wasLeft !== true : undefined);
   }
-  tellWatchers(batch, failed);
-}
-
-function writeFailed(member: Member, operation: WriteOperation, error: SDS_PersistenceError): void {
-  member.failed(operation, error);
-  if (exiting) warnOfLoss(member.dbPath, member.storeId, error);
-}
-
-function tellWatchers({ settlers, watchers }: Batch, failed: Failures | undefined): void {
-  if (failed === undefined && watchers.length === 0) return;
-  const first = new Map<Member, SDS_PersistenceError>();
-  for (const [index, error] of failed ?? []) {
-    const { member } = settlers[index] as Settler; // failures are noted by the index of a settler
-    if (first.has(member)) continue;
-    first.set(member, error);
-    member.failures++;
-  }
-  for (const watcher of watchers) watcher(first);
 }
 
 /** The errors by settler; nearly always there are none and nothing is looked at. */
 function failuresOf(batch: Batch, queue: Settled): Failures | undefined {
-  const { arena } = queue.memory;
+  const { arena } = queue.host.memory;
   const flags = arena.cell((batch.firstSlab >> 2) + SLAB_FLAGS);
   if ((flags & (BATCH_FAILED | BATCH_COLLIDED)) === 0) return undefined;
   const failed: Failures = new Map();
@@ -93,10 +86,10 @@ function failuresOf(batch: Batch, queue: Settled): Failures | undefined {
     const word = arena.cell(cell);
     const index = arena.cell(cell + ENTRY_SETTLER);
     const settler = batch.settlers[index] as Settler; // each entry was written with its settler
-    const { member, operation } = settler;
+    const { member, operation, key } = settler.call;
     if (flagsOf(word) & ENTRY_COLLIDED) {
       if (operation === 'compactStore') settler.wasLeft = true;
-      else if (operation === 'releaseValue') member.unsavedReleased(settler.key ?? '');
+      else if (operation === 'releaseValue') member.unsavedReleased(key);
       else member.collided();
     }
     const outcome = outcomeOf(word);
@@ -125,7 +118,13 @@ function errorOf(
   queue: Settled,
 ): SDS_PersistenceError {
   const code = errorCodes[outcome - FIRST_ERROR] ?? 'io-error';
-  return makeError(code, operation, queue.dbPath, undefined, queue.causeOf(number, settler, outcome));
+  return makeError(
+    code,
+    operation,
+    queue.dbPath,
+    undefined,
+    queue.host.errorBoard.causeOf(queue.id, number, settler, outcome),
+  );
 }
 
 export function settleLoad(load: Load, loaded: Loaded, queue: Settled): void {
@@ -139,31 +138,19 @@ export function settleLoad(load: Load, loaded: Loaded, queue: Settled): void {
   void handOut(loaded.found, load.settlers.resolve, (error) =>
     load.settlers.reject(makeError('io-error', load.call.operation, dbPath, noMemory, error)),
   );
-  endLoad(load, undefined);
+  load.call.member.loaded();
 }
 
 /** Rejects what was not finished. */
 export function refuse(item: Item, reason: GiveUpReason, queue: Settled): void {
   if (item.kind === 'batch') {
-    const failed = new Map(item.settlers.map(({ operation }, index) => [index, reason(operation)]));
+    const failed = new Map(item.settlers.map(({ call }, index) => [index, reason(call.operation)]));
     endBatch(item, failed, false, queue);
     return;
   }
-  const error = reason(item.call.operation);
+  const { member, operation } = item.call;
+  const error = reason(operation);
   queue.observer.endedLoad(item.trace, error);
-  endLoad(item, error);
-}
-
-/** Rejects it if it has failed, and tells who watches it. */
-function endLoad({ call, settlers, watchers }: Load, error: SDS_PersistenceError | undefined): void {
-  const { member, operation } = call;
-  if (error === undefined) {
-    member.loaded();
-  } else {
-    member.failures++;
-    member.failed(operation, error);
-    settlers.reject(error);
-  }
-  const failures = error === undefined ? undefined : new Map([[member, error]]);
-  for (const watcher of watchers) watcher(failures);
+  member.failed(operation, error, item.place);
+  item.settlers.reject(error);
 }

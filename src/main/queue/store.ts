@@ -8,6 +8,20 @@
  * call leave no meanwhile.
  */
 
+import type { Promise } from '../../protocol/surroundings.ts';
+
+/**
+ * Patches that share a promise, since they were called one after the other: whatever else is called of their store ends the
+ * run. If a call of the batch fails, each promise is carried out by itself, and so the calls of a store keep their order.
+ */
+export interface Run {
+  readonly batch: object;
+  /** The provider that called them. */
+  readonly member: object;
+  readonly settler: number;
+  readonly promise: Promise<void>;
+}
+
 /** Numbers of patches, from the lowest to the highest. */
 interface Range {
   lowest: number;
@@ -20,6 +34,8 @@ export class Store {
   /** How many providers there are, and how many patches they have appended. */
   providers = 0;
   appends = 0;
+  /** What the next patch may be part of. One that is settled is let go: before Node 24 its promise keeps its call's asynchronous context. */
+  run: Run | undefined;
   /** Snapshots on their way, with a number and a caller that waits for them; and the patches called meanwhile. */
   #onTheirWay = 0;
   #meanwhile = none;

@@ -1,13 +1,10 @@
-/**
- * Between the files' queues and one worker: sends what they have gathered, has settled what the worker has
- * finished, and blocks the thread where that is asked for. It knows the worker's present thread, not its life.
- */
+/** Between the files' queues and one worker: sends, settles, blocks. It knows the present thread, not its life. */
 
-import { types } from 'node:util';
 import { transfer } from 'comlink';
 import { outsideOfCalls } from '../../protocol/async-context.ts';
 import { cellTime } from '../../protocol/clock.ts';
 import { WANTED_BY_BLOCKED, WANTED_LATER, WANTED_NOW } from '../../protocol/control.ts';
+import type { ErrorBoard } from '../../protocol/error-board.ts';
 import { failureOf, reportedOf } from '../../protocol/errors.ts';
 import { accountForAtOnce } from '../../protocol/gc-pressure.ts';
 import type { Loaded } from '../../protocol/service.ts';
@@ -30,6 +27,7 @@ const SWOLLEN_FOR_MS = 5000;
 export class Dispatcher implements QueueHost {
   readonly memory: PendingMemory;
   readonly commitPoints: Int32Array;
+  readonly errorBoard: ErrorBoard;
   /** The worker's thread; `undefined` once there will be none any more. */
   link: WorkerLink | undefined;
   /** True while the thread is blocked in here: then no message can arrive. */
@@ -37,10 +35,7 @@ export class Dispatcher implements QueueHost {
 
   readonly #channel: Channel;
   readonly #checkLife: () => void;
-  /**
-   * Queues that have something to send, or in flight. A `Set` whose members come and go makes a new table every few
-   * changes, each of which keeps the next one until a full collection of garbage.
-   */
+  /** With something to send, or in flight. A `Set` would leave tables behind, which last until a full collection. */
   readonly #toSend: FileQueue[] = [];
   readonly #inFlight: FileQueue[] = [];
   #pumpScheduled = false;
@@ -58,6 +53,7 @@ export class Dispatcher implements QueueHost {
   constructor(pendingBytes: number, channel: Channel, checkLife: () => void) {
     this.#channel = channel;
     this.commitPoints = channel.commitPoints;
+    this.errorBoard = channel.errorBoard;
     this.#checkLife = checkLife;
     this.memory = new PendingMemory(pendingBytes, (dropped) => this.#wake(dropped));
   }
@@ -161,7 +157,7 @@ export class Dispatcher implements QueueHost {
   send(queue: FileQueue, item: Item): void {
     if (item.kind === 'load') this.#callLoad(queue, item);
     else if (item.large !== undefined) this.#callWrite(queue, item, item.large);
-    else this.#wasPushed(item);
+    else this.#wasPushed(queue, item);
   }
 
   #callLoad(queue: FileQueue, load: Load): void {
@@ -181,8 +177,7 @@ export class Dispatcher implements QueueHost {
     const { number, firstSlab, watched } = batch;
     const dropped = this.memory.blocks.takeDropped();
     const ticket = { file: queue.id, number, firstSlab, askedAt: cellTime(watched.begunAt), dropped };
-    const { data, lost } = large;
-    const isShared = types.isSharedArrayBuffer(data.buffer);
+    const { data, lost, isShared } = large;
     const given = isShared ? data : lost === undefined ? transfer(data, [data.buffer]) : failureOf(lost);
     const onFailure = (error: unknown) => {
       queue.refuse(batch, error);
@@ -192,12 +187,11 @@ export class Dispatcher implements QueueHost {
       large.posted = true;
     };
     this.link.call((service) => service.write(ticket, given), this.pump, onFailure, undefined, onPosted);
-    large.parcelIsGone = !isShared && !large.mayGoDown;
   }
 
-  #wasPushed(batch: Batch): void {
+  #wasPushed(queue: FileQueue, batch: Batch): void {
     this.#sent = true;
-    if (batch.isWaitedFor) this.#atOnce = true;
+    if (batch.isWaitedFor || queue.isWaitedFor) this.#atOnce = true;
     if (batch.bytes < WORTH_SENDING) return;
     // perhaps in mid-turn: the worker begins while the next one is gathered
     this.#atOnce = true;
@@ -213,10 +207,6 @@ export class Dispatcher implements QueueHost {
 
   settleNow(): void {
     outsideOfCalls(this.#settle);
-  }
-
-  causeOf(file: number, number: number, settler: number, outcome: number): Error | undefined {
-    return this.#channel.errorBoard.causeOf(file, number, settler, outcome);
   }
 
   waitedFor(): void {
@@ -270,10 +260,7 @@ export class Dispatcher implements QueueHost {
     return this.#waitedFor > 0 || this.#toSend.length > 0 || this.#ending ? WANTED_NOW : WANTED_LATER;
   }
 
-  /**
-   * The worker keeps the process alive exactly while somebody waits. What nobody waits for is committed
-   * all the same before the process ends: see `endWhenCommitted`.
-   */
+  /** The worker keeps the process alive while somebody waits; for the rest see `endWhenCommitted`. */
   updateReference(): void {
     const link = this.link;
     if (link === undefined) return;
@@ -289,10 +276,7 @@ export class Dispatcher implements QueueHost {
     this.pump();
   }
 
-  /**
-   * Blocks this thread, sending and settling as the worker proceeds, until a condition holds or there is no
-   * worker any more, or it is called by a hook in the middle of sending (true), or nothing has proceeded for so long (false).
-   */
+  /** Blocks until that holds, no worker is left, or a hook calls in mid-sending (true), or time is over (false). */
   block(until: () => boolean, patienceMs: number, totalMs: number = Number.POSITIVE_INFINITY): boolean {
     const wasBlocked = this.blocked;
     this.blocked = true;

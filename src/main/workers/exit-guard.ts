@@ -1,9 +1,5 @@
-/**
- * What was called before the process ends is committed before it ends: after `process.exit()`, an
- * uncaught error, an unhandled rejection or a signal that the program handles.
- */
-import { exitBegins } from '../exiting.ts';
-import { leaveTheMiddle, tellAtExit } from '../observe/notes.ts';
+/** What was called before `process.exit()`, an uncaught error or a handled signal is committed before the end. */
+import { exitBegins, tellNoted } from '../observe/notes.ts';
 import { sayAtExit } from '../observe/warnings.ts';
 import type { ReplaceableWorker } from './replaceable-worker.ts';
 
@@ -13,8 +9,11 @@ const PATIENCE_MS = 10_000;
 /** A worker that takes longer to close a file is ended while it is at it: nothing is lost by that. */
 const CLOSE_PATIENCE_MS = 2000;
 
-/** A handler of uncaught errors may end the process or go on; it is not kept waiting for a busy file, or a server that is away. */
-const ERROR_PATIENCE_MS = 100;
+/**
+ * A handler of uncaught errors may end the process or go on: it is not kept waiting for as long for a busy file, or a server that
+ * is away. On a machine with much to do a thread may get no core for some 100 ms.
+ */
+const ERROR_PATIENCE_MS = 1000;
 
 /** Of one copy of this module. Copies of other versions call these, so they stay as they are. */
 interface Guard {
@@ -24,10 +23,7 @@ interface Guard {
   exit(): void;
 }
 
-/**
- * All copies of this module in the process share its listeners: tools that load modules anew with each change would add
- * some each time.
- */
+/** Copies of this module share listeners: tools that load modules anew with each change would add some each time. */
 const GUARDS = Symbol.for('sds-persistence-worker.exit-guards');
 
 function guardsOfProcess(): Set<Guard> {
@@ -94,12 +90,11 @@ export function guardExit(workers: readonly ReplaceableWorker[]): void {
     },
     exit() {
       exitBegins();
-      leaveTheMiddle();
       for (const worker of [...workers]) worker.postRest();
       drain();
-      tellAtExit(); // no microtask will do so any more; what is called within is drained at once
+      tellNoted(); // no microtask will do so any more; what is called within is drained at once
       for (const worker of [...workers]) worker.retire(CLOSE_PATIENCE_MS);
-      tellAtExit();
+      tellNoted();
     },
   };
   guardsOfProcess().add(guard);

@@ -22,11 +22,9 @@ export class Registry {
   /** Makes a provider known to the worker, which opens its file; again, if that failed before. */
   attach(link: WorkerLink, queue: FileQueue, member: Member): Promise<Report> {
     return new Promise((resolve) => {
-      let registration = this.#registrations.get(member.id);
-      if (registration === undefined) {
-        registration = { member, queue, onAttach: [], onDetach: undefined };
-        this.#registrations.set(member.id, registration);
-      }
+      const known = this.#registrations.get(member.id);
+      const registration = known ?? { member, queue, onAttach: [], onDetach: undefined };
+      this.#registrations.set(member.id, registration);
       registration.onAttach.push(resolve);
       this.#sendAttach(link, registration);
     });

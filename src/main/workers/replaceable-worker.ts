@@ -1,7 +1,4 @@
-/**
- * What belongs to one worker, from its files to its life: a thread that is lost gets a successor, which is
- * told of all providers and given all that was left undone.
- */
+/** A worker with its files: a thread that is lost gets a successor, with all providers and all that was left undone. */
 import { MAX_FILES } from '../../protocol/control.ts';
 import { makeError, reviveError } from '../../protocol/errors.ts';
 import type { Report } from '../../protocol/service.ts';
@@ -64,9 +61,9 @@ export class ReplaceableWorker {
     return this.#link?.isGuest ?? false;
   }
 
-  /** Whether its thread serves other workers besides. */
+  /** Whether its thread, its own, serves other workers besides. */
   get hasGuests(): boolean {
-    return this.#link?.hasGuests ?? false;
+    return !this.isGuest && (this.#link?.thread.served.size ?? 0) > 1;
   }
 
   /** Its own thread, if that is alive. */
@@ -103,7 +100,7 @@ export class ReplaceableWorker {
     }
     const queue = new FileQueue(id, this.dispatcher, location);
     this.#queues.add(queue);
-    if (this.lost) this.#giveUpQueue(queue, this.#lostReason, NO_THREAD);
+    if (this.lost) this.#abandon(queue, this.#lostReason, NO_THREAD);
     return queue;
   }
 
@@ -190,10 +187,14 @@ export class ReplaceableWorker {
   }
 
   #replace(lost: WorkerLink, reason: unknown): void {
-    const { wasAtWork } = lost; // of all that it serves, as long as none of them has begun anew
+    const { wasAtWork } = lost.thread; // of all that it serves, as long as none of them has begun anew
     const { fileAtWork } = this.channel;
     tell('worker-lost', { Message: String(reason), Files: this.#queues.size });
-    for (const queue of this.#queues) if (queue.id === fileAtWork) this.#tryAgain(queue, reason);
+    for (const queue of this.#queues) {
+      if (queue.id !== fileAtWork) continue;
+      queue.settle();
+      if (!this.#restarts.mayTryAgain(queue)) this.#abandon(queue, reason, ENDS_THREADS);
+    }
     // a thread that ended at a file's work says nothing about the next one, nor does that of another worker
     const vain = !wasAtWork && !lost.isGuest && !this.#restarts.mayGoOn(this.channel);
     const failed = vain ? reason : this.#start();
@@ -203,16 +204,11 @@ export class ReplaceableWorker {
     else this.#giveUp(failed);
   }
 
-  /** A thread ended in the middle of a queue's work: the next one is given it too, but not again and again. */
-  #tryAgain(queue: FileQueue, reason: unknown): void {
-    queue.settle();
-    if (!this.#restarts.mayTryAgain(queue)) this.#abandon(queue, reason, ENDS_THREADS);
-  }
-
-  /** Gives up a queue of a worker that goes on: whoever opens the database after that gets another one. */
+  /** Gives up a queue: whoever opens the database after that gets another one. */
   #abandon(queue: FileQueue, reason: unknown, detail: string): void {
     this.#pool.forget(queue);
-    this.#giveUpQueue(queue, reason, detail);
+    queue.giveUp((call) => makeError('worker-lost', call, queue.dbPath, detail, reason));
+    this.dispatcher.forget(queue);
     this.#registry.forget(queue, reason);
   }
 
@@ -228,14 +224,6 @@ export class ReplaceableWorker {
     this.dispatcher.link = undefined;
     this.#lostReason = reason;
     this.#pool.forget(this);
-    for (const queue of this.#queues) {
-      this.#giveUpQueue(queue, reason, NO_THREAD);
-      this.#registry.forget(queue, reason);
-    }
-  }
-
-  #giveUpQueue(queue: FileQueue, reason: unknown, detail: string): void {
-    queue.giveUp((call) => makeError('worker-lost', call, queue.dbPath, detail, reason));
-    this.dispatcher.forget(queue);
+    for (const queue of this.#queues) this.#abandon(queue, reason, NO_THREAD);
   }
 }

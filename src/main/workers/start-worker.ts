@@ -6,16 +6,10 @@ import { OWNER, type SharedMemory } from '../../protocol/control.ts';
 /** What a worker speaks to; each has code of its own. */
 export type EngineKind = 'sqlite' | 'postgresql';
 
-/**
- * V8 lets a heap's young generation grow to 48 MB, for all the garbage that a flood makes, and keeps it; with
- * 8 MB a burst is as fast, and a process some 25 MB smaller after it.
- */
+/** V8 lets the young generation grow to 48 MB, and keeps it; with 8 MB a burst is as fast, for 25 MB less. */
 const resourceLimits = { maxYoungGenerationSizeMb: 8 };
 
-/**
- * From source text, which works in any bundle, archive or single executable: no file is looked up. A thread belongs to
- * no call, nor do its events.
- */
+/** From source text: that works in any bundle, archive or executable. A thread and its events belong to no call. */
 export function startThread(
   code: string,
   name: string,

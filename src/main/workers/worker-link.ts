@@ -1,7 +1,4 @@
-/**
- * What one thread does for one worker, and the Comlink calls to it. Comlink's promises never
- * settle once their worker is gone: then its owner recovers, and nothing of this link is heard any more.
- */
+/** One thread for one worker, by Comlink, whose promises never settle once it is gone: then its owner recovers. */
 import { MessageChannel, type MessagePort, type Worker } from 'node:worker_threads';
 import { type Endpoint, type Remote, releaseProxy, transfer, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
@@ -28,7 +25,7 @@ export class WorkerLink {
   /** Whether the thread was started for another worker. */
   readonly isGuest: boolean;
   readonly channel: Channel;
-  readonly #thread: WorkerThread;
+  readonly thread: WorkerThread;
   readonly #port: Worker | MessagePort;
   readonly #service: Remote<WorkerService>;
   readonly #owner: LinkOwner;
@@ -48,7 +45,7 @@ export class WorkerLink {
   }
 
   private constructor(thread: WorkerThread, port: Worker | MessagePort, owner: LinkOwner) {
-    this.#thread = thread;
+    this.thread = thread;
     this.#port = port;
     this.isGuest = port !== thread.worker;
     this.#owner = owner;
@@ -74,7 +71,7 @@ export class WorkerLink {
     const { port1, port2 } = new MessageChannel();
     const shared = owner.channel.sharedWith(arena);
     this.call((service) => service.serve(shared, transfer(port2, [port2])));
-    return new WorkerLink(this.#thread, port1, owner);
+    return new WorkerLink(this.thread, port1, owner);
   }
 
   /**
@@ -88,7 +85,7 @@ export class WorkerLink {
   call<T>(
     method: (service: Remote<WorkerService>) => Promise<T>,
     onAnswer: (answer: T) => void = () => {},
-    onFailure: (error: unknown) => void = (error) => this.#thread.end(error),
+    onFailure: (error: unknown) => void = (error) => this.thread.end(error),
     drop: (answer: T) => void = () => {},
     onPosted?: () => void,
   ): void {
@@ -130,37 +127,27 @@ export class WorkerLink {
 
   /** For a blocked thread, which hears no event: why the worker is gone, if it is. */
   checkLife(): Error | undefined {
-    if (this.#thread.hasEnded(this.channel)) return new Error('the worker thread has ended');
+    if (this.thread.hasEnded(this.channel)) return new Error('the worker thread has ended');
     const isLate = !this.channel.booted && performance.now() - this.#startedAt > START_PATIENCE_MS;
     return isLate ? new Error('the worker thread did not start') : undefined;
-  }
-
-  /** Whether the thread, which has ended, was carrying something out, for whichever worker. */
-  get wasAtWork(): boolean {
-    return this.#thread.wasAtWork;
   }
 
   /** Takes no notice of the thread any more, and ends it: it must not do what was refused, or is done by another. */
   leave(): void {
     this.#isOver();
     this.keepAlive(false);
-    this.#thread.end();
+    this.thread.end();
   }
 
   /** The same where nothing is left to do: a thread of another worker goes on with what that one has. */
   depart(): void {
     if ('close' in this.#port) {
       this.#isOver();
-      this.#thread.served.delete(this);
+      this.thread.served.delete(this);
       this.#port.close();
     } else {
       this.leave();
     }
-  }
-
-  /** Whether the thread, its own, serves other workers besides. */
-  get hasGuests(): boolean {
-    return !this.isGuest && this.#thread.served.size > 1;
   }
 
   ended(reason: unknown): void {

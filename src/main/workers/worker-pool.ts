@@ -1,8 +1,6 @@
 /**
- * Which worker serves which file. A few workers serve any number of files: two so that a file with a
- * huge write does not hold up all the others, up to four where the machine has the cores, since
- * more writers do not make a disk faster and each costs a thread and some 18 MB. Whoever runs the
- * program may say otherwise by the environment variable SDS_PERSISTENCE_WORKERS (1 to 64).
+ * Which worker serves which file: two, so that a huge write does not hold up all files, and up to four where there are cores:
+ * more writers make no disk faster, and each costs some 18 MB. SDS_PERSISTENCE_WORKERS says otherwise.
  */
 import { availableParallelism } from 'node:os';
 import { later, performance } from '../../protocol/surroundings.ts';

@@ -1,7 +1,4 @@
-/**
- * One thread, from its start to its end: for the worker that has started it, and for others that it serves
- * besides, where there is no room for another thread.
- */
+/** One thread, for the worker that has started it, and for others where there is no room for another thread. */
 
 import { existsSync, readdirSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
@@ -9,22 +6,16 @@ import type { Worker } from 'node:worker_threads';
 import codeOf from 'virtual:rarely-used-code';
 import workerCode from 'virtual:worker-code';
 import type { SharedMemory } from '../../protocol/control.ts';
+import { ifPossible } from '../../protocol/if-possible.ts';
 import type { Channel } from '../channel/channel.ts';
 import { type EngineKind, startThread } from './start-worker.ts';
 
-/**
- * Node has begun a thread when its constructor returns, and knows the times of its event loop. Deno does not know them; Bun
- * answers with zeros, and prints a stack when it is asked.
- */
+/** Whether a thread has begun when its constructor returns, and its loop's times are known; Bun prints a stack. */
 const isNode = process.versions.deno === undefined && process.versions.bun === undefined;
 
 /** The system's numbers of the threads of this process; none where they can't be seen, as under Node's permission model. */
 function listThreads(): string[] {
-  try {
-    return readdirSync('/proc/self/task');
-  } catch {
-    return [];
-  }
+  return ifPossible(() => readdirSync('/proc/self/task'), []);
 }
 
 /**

@@ -1,7 +1,8 @@
 /** The bytes of a large write, which have crossed beside its batch. */
 import { MessagePort } from 'node:worker_threads';
+import type { Failure } from '../../protocol/errors.ts';
 import { discard, open } from '../../protocol/parcel.ts';
-import type { Bytes, Failure } from '../../protocol/service.ts';
+import type { Bytes } from '../../protocol/service.ts';
 import { EngineError } from '../engine.ts';
 
 /** Of its own for each: they are freed like any others. */

@@ -1,15 +1,16 @@
-/** Opening a provider's database: attempts, one at a time, and waiting for a store that another process has. */
+/** A provider's hold on its database: attempts to open it, one at a time, waiting for a store that another process has, and its release. */
 import type { Report } from '../protocol/service.ts';
 import { pause, performance } from '../protocol/surroundings.ts';
 import type { FileQueue } from './queue/file-queue.ts';
 import type { Member } from './queue/member.ts';
 import type { ReplaceableWorker } from './workers/replaceable-worker.ts';
+import { releaseFile } from './workers/worker-pool.ts';
 
 /** Between attempts to get a store that another process has: a thousand stores that wait for one must not keep others from work. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1000;
 
-export class Opening {
+export class Attachment {
   readonly #worker: ReplaceableWorker;
   readonly #queue: FileQueue;
   readonly #member: Member;
@@ -17,6 +18,7 @@ export class Opening {
   #attempt: Promise<Report> | Report;
   /** Whether the failure of `#attempt` was told, so that the next one who asks tries again. */
   #failed = false;
+  #isOver = false;
 
   constructor(worker: ReplaceableWorker, queue: FileQueue, member: Member) {
     this.#worker = worker;
@@ -43,12 +45,12 @@ export class Opening {
     return this.#queue.location.server !== undefined && !this.#member.wasOwned && !this.#worker.lost;
   }
 
-  /** What came of it; a store that another process has is waited for as long as `BusyTimeoutMs` says, unless `isOver`. */
-  async outcome(isOver: () => boolean): Promise<Report> {
+  /** What came of it; a store that another process has is waited for as long as `BusyTimeoutMs` says, until it is released. */
+  async outcome(): Promise<Report> {
     const giveUpAt = performance.now() + this.#member.settings.BusyTimeoutMs;
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       if (this.#member.wasOpened) return {};
-      if (this.#isPast && !isOver()) {
+      if (this.#isPast && !this.#isOver) {
         this.#failed = false;
         this.#attempt = this.#begin();
       }
@@ -56,10 +58,20 @@ export class Opening {
       if (report.error === undefined || this.#member.wasOpened) return {};
       this.#failed = !this.#worker.lost;
       const left = giveUpAt - performance.now();
-      if (report.error.code !== 'fenced' || !this.mayComeFree || left <= 0 || isOver()) return report;
+      if (report.error.code !== 'fenced' || !this.mayComeFree || left <= 0 || this.#isOver) return report;
       await pause(Math.min(pauseMs * (0.5 + Math.random()), left));
       // closed meanwhile: the worker must not hear of it again
-      if (isOver()) return report;
+      if (this.#isOver) return report;
     }
+  }
+
+  /** Waits for what was called before; returns what went wrong with closing the file. */
+  async release(): Promise<Report> {
+    this.#isOver = true;
+    await this.#queue.barrier(this.#member); // whatever failed has rejected its own promise, or is told at the end
+    const report = await this.#worker.detach(this.#member);
+    this.#queue.leave(this.#member);
+    releaseFile({ queue: this.#queue, worker: this.#worker });
+    return report;
   }
 }
