@@ -62,6 +62,11 @@ export function firstRow(statement: StatementSync, ...values: SQLInputValue[]): 
   return statement.all(...values)[0] as Record<string, unknown> | undefined;
 }
 
+/** The first value of that row. */
+export function firstValue(database: Database, sql: string): unknown {
+  return Object.values(firstRow(database.prepare(sql)) ?? {})[0];
+}
+
 let keepsOpen: boolean | undefined;
 
 /**

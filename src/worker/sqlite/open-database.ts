@@ -9,7 +9,7 @@ import { type Identity, identityOf, isSame, refuseAnother, whyNoFile } from '../
 import { noMoreFiles, refusedAccess } from '../refused-access.ts';
 import { toEngineError, toOpenError } from './errors.ts';
 import { orFull } from './no-room.ts';
-import { firstRow, knowsUrls, open } from './node-sqlite.ts';
+import { firstValue, knowsUrls, open } from './node-sqlite.ts';
 import { checkSchema, createTables, hasAllTables } from './schema.ts';
 import { numberOf } from './version.ts';
 import { LONGEST_KEPT } from './wal-keeper.ts';
@@ -68,7 +68,6 @@ function setUp(
   full: boolean,
   onlyReads: boolean,
 ): OpenedDatabase {
-  const value = (sql: string): unknown => Object.values(firstRow(database.prepare(sql)) ?? {})[0];
   // functions and virtual tables that a stranger's schema calls must be harmless ones
   database.exec('PRAGMA trusted_schema = OFF');
   // a busy file must not block the other files of this thread: its tasks wait, and are tried again
@@ -79,7 +78,7 @@ function setUp(
   if (onlyReads) database.exec('PRAGMA locking_mode = EXCLUSIVE');
   checkSchema(database);
   // readers and the writer do not wait for each other, and a commit appends
-  const mode = value(onlyReads ? 'PRAGMA journal_mode' : 'PRAGMA journal_mode = WAL');
+  const mode = firstValue(database, onlyReads ? 'PRAGMA journal_mode' : 'PRAGMA journal_mode = WAL');
   const setSynchronous = (wanted: boolean) => {
     // NORMAL: no wait for the disk at a commit, only at a checkpoint. FULL: an fdatasync at each commit
     database.exec(`PRAGMA synchronous = ${wanted ? 'FULL' : 'NORMAL'}`);
@@ -106,9 +105,9 @@ function setUp(
     // a file system without shared memory, or a file that can't be written: SQLite's rollback journal is as safe
     database.exec('PRAGMA synchronous = FULL');
   }
-  const version = numberOf(String(value('SELECT sqlite_version()')));
+  const version = numberOf(String(firstValue(database, 'SELECT sqlite_version()')));
   // the file as SQLite knows it
-  const location = String(value("SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
+  const location = String(firstValue(database, "SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
   const original = transient || location === '' ? undefined : statSync(location, { bigint: true });
   if (before !== undefined) refuseAnother(before, original);
   const log = `${location}-wal`;

@@ -2,8 +2,7 @@
 import type { RecordsFound } from '../../protocol/service.ts';
 import { Blocks } from '../blocks.ts';
 import { EngineError } from '../engine.ts';
-import { toEngineError } from './errors.ts';
-import { checkSchema, createRecords, RECORDS_TABLE } from './schema.ts';
+import { createRecords, mismatchOf, RECORDS_TABLE } from './schema.ts';
 import { bytesOf, type Statements } from './statements.ts';
 import { isUtf8, textOf } from './text.ts';
 
@@ -21,19 +20,11 @@ export class Records {
   get isThere(): boolean {
     if (this.#isKnown) return true;
     if (this.#statements.first(RECORDS_TABLE) === undefined) return false;
-    this.#check();
+    const message = mismatchOf(this.#statements.database);
+    // it may not have been there when the file was opened, and concerns only the calls that need it
+    if (message !== undefined) throw new EngineError('schema-mismatch', { message }, true);
     this.#isKnown = true;
     return true;
-  }
-
-  /** It may not have been there when the file was opened. If it is not ours, that concerns only the calls that need it. */
-  #check(): void {
-    try {
-      checkSchema(this.#statements.database);
-    } catch (error) {
-      const { code, reported } = toEngineError(error);
-      throw new EngineError(code, reported, true);
-    }
   }
 
   /** Told when a transaction is rolled back: it may have made the table. */

@@ -1,7 +1,7 @@
 /** Names that are read as bytes: before Node 24.16 a text is cut at a NUL. */
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { TextDecoder } from 'node:util';
-import { firstRow } from './node-sqlite.ts';
+import { firstValue } from './node-sqlite.ts';
 
 const decoders: Record<string, TextDecoder> = {
   'UTF-8': new TextDecoder(),
@@ -14,7 +14,7 @@ const encodings = new WeakMap<Database, string>();
 export function encodingOf(database: Database): string {
   const known = encodings.get(database);
   if (known !== undefined) return known;
-  const encoding = String(Object.values(firstRow(database.prepare('PRAGMA encoding')) ?? {})[0]);
+  const encoding = String(firstValue(database, 'PRAGMA encoding'));
   encodings.set(database, encoding);
   return encoding;
 }

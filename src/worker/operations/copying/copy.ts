@@ -9,11 +9,11 @@ import { identityOf } from '../../../protocol/postgresql/url.ts';
 import { performance } from '../../../protocol/surroundings.ts';
 import { type Identity, identityOf as identityOfFile, isSame } from '../../ordinary-file.ts';
 import { loadPg } from '../../postgresql/load-pg.ts';
+import { requireStoreFile } from '../../sqlite/schema.ts';
 import { OperationError, Stopped } from '../failure.ts';
 import { locate, openForReading, untilUnchanged } from '../files/open-to-read.ts';
 import type { Rights } from '../files/partial-file.ts';
 import { placeFor, refuseSame } from '../files/replace-file.ts';
-import { requireStoreFile } from '../files/store-file.ts';
 import type { Progress } from '../progress.ts';
 import { CopyConnection, cutConnections } from './copy-connection.ts';
 import { DatabaseReader } from './database-reader.ts';
@@ -147,7 +147,7 @@ class Copy {
     }
     const reading = openForReading(place.file, this.#locks);
     this.#closing.push(reading.close);
-    requireStoreFile(reading.database, reading.path);
+    requireStoreFile(reading.database);
     const { check, database, path } = reading;
     this.#checks.push(check);
     const pause = () => this.#meter.step();

@@ -3,14 +3,14 @@ import { statSync } from 'node:fs';
 import type { OperationTasks } from '../../../protocol/operation-messages.ts';
 import type { SDS_BackupResult } from '../../../protocol/operations.ts';
 import { performance } from '../../../protocol/surroundings.ts';
-import { backup as copyDatabase, firstRow } from '../../sqlite/node-sqlite.ts';
+import { backup as copyDatabase, firstValue } from '../../sqlite/node-sqlite.ts';
+import { requireStoreFile } from '../../sqlite/schema.ts';
 import { OperationError } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { locate, type Reading, withReading } from './open-to-read.ts';
 import { numberOf } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
 import { ownedLike, placeFor, putInPlace, refuseSame, refuseTaken } from './replace-file.ts';
-import { requireStoreFile } from './store-file.ts';
 
 /** Copied in one go, by a thread of Node's pool; between two pieces it may be stopped, and makes room for traffic. */
 const PIECE_BYTES = 4 * 1024 * 1024;
@@ -26,7 +26,7 @@ export async function backup(task: OperationTasks['backup']['given'], progress: 
     const pageBytes = await withReading(task.path, async (reading) => {
       made.partial?.remove(); // of what has changed meanwhile
       delete made.partial;
-      requireStoreFile(reading.database, reading.path);
+      requireStoreFile(reading.database);
       if (task.verify) requireSound(reading, progress);
       const pageBytes = numberOf(reading.database, 'page_size');
       const bytes = pageBytes * numberOf(reading.database, 'page_count');
@@ -78,7 +78,7 @@ async function copyInto(
 
 function requireSound(reading: Reading, progress: Progress): void {
   progress.step('structure', 0, statSync(reading.path).size, 'bytes');
-  const answer = Object.values(firstRow(reading.database.prepare('PRAGMA quick_check(1)')) ?? {})[0];
+  const answer = firstValue(reading.database, 'PRAGMA quick_check(1)');
   if (answer === 'ok') return;
   const detail = `it is damaged (${String(answer).split('\n').pop()}); take another backup, or restore it all the same without verifying it (Verify: false)`;
   throw new OperationError('database-corrupt', reading.path, detail);

@@ -8,7 +8,7 @@
 import { closeSync, existsSync, openSync, readSync, type Stats, statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { whyNoFile } from '../../ordinary-file.ts';
-import { firstRow, knowsUrls } from '../../sqlite/node-sqlite.ts';
+import { firstValue, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { ChangedMeanwhile, OperationError, Stopped, toFailure } from '../failure.ts';
 import { refuseOtherNames } from './one-name.ts';
 import { BUSY_MS, openLocked } from './open.ts';
@@ -122,7 +122,7 @@ function openIn(mode: ReadMode, path: string): Database {
       database.exec('PRAGMA query_only = ON; PRAGMA mmap_size = 0');
       // one state of the file for all that is read
       database.exec('BEGIN');
-      firstRow(database.prepare('SELECT count(*) FROM sqlite_schema'));
+      firstValue(database, 'SELECT count(*) FROM sqlite_schema');
     });
   } catch (error) {
     throw toFailure(error, path);

@@ -1,10 +1,9 @@
 /** A verification: SQLite's check of the structure, then a look at every row. */
 import type { SDS_VerifyResult } from '../../../protocol/operations.ts';
 import { performance } from '../../../protocol/surroundings.ts';
-import { EngineError } from '../../engine.ts';
 import { toEngineError } from '../../sqlite/errors.ts';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
-import { BEFORE_ALL, checkSchema, hasAllTables, hasRecords, isUsual, isUsualRecord } from '../../sqlite/schema.ts';
+import { BEFORE_ALL, hasAllTables, hasRecords, isUsual, isUsualRecord, mismatchOf } from '../../sqlite/schema.ts';
 import { textOf } from '../../sqlite/text.ts';
 import { OperationError, Stopped } from '../failure.ts';
 import type { Progress } from '../progress.ts';
@@ -94,14 +93,10 @@ function checkStructure({ database }: Reading, findings: Findings, bytes: number
 
 /** Returns whether the tables are there whose rows can be looked at. */
 function checkTables({ database }: Reading, findings: Findings): boolean {
-  try {
-    checkSchema(database);
-    if (hasAllTables(database)) return true;
-    findings.add('tables-missing', '', () => 'not all of the tables snapshots, patches and blobs are there');
-  } catch (error) {
-    if (!(error instanceof EngineError) || error.code !== 'schema-mismatch') throw error;
-    findings.add('schema', '', () => error.reported.message);
-  }
+  const mismatch = mismatchOf(database);
+  if (mismatch !== undefined) findings.add('schema', '', () => mismatch);
+  else if (hasAllTables(database)) return true;
+  else findings.add('tables-missing', '', () => 'not all of the tables snapshots, patches and blobs are there');
   return false;
 }
 
