@@ -20,8 +20,7 @@ import {
   usedOf,
 } from '../protocol/slabs.ts';
 import { performance } from '../protocol/surroundings.ts';
-import { noteSnapshot } from './behind-a-snapshot.ts';
-import { noteFailure } from './behind-a-value.ts';
+import { noteOutcome } from './behind-a-save.ts';
 import { BatchReader } from './channel/batch-reader.ts';
 import type { LargeBytes } from './channel/large-bytes.ts';
 import { type Caller, type CommitPoint, commit, type Engine, EngineError, WHOLE, type Writes } from './engine.ts';
@@ -211,8 +210,7 @@ export class Batches {
     while (calls.next()) {
       if (calls.settler < done) continue;
       calls.fail(outcome);
-      noteSnapshot(calls.operation, calls.caller, error);
-      if (noteFailure(calls, error)) calls.markCollided(calls.at);
+      if (noteOutcome(calls, error)) calls.markCollided(calls.at);
     }
   }
 }
