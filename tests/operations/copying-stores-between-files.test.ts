@@ -125,6 +125,25 @@ it('a source that is named twice, under whatever name, is refused: its values wo
   expect(existsSync(target)).toBe(false);
 });
 
+it.each([
+  ['is no file of this package', 'CREATE TABLE patches (x)', 'schema-mismatch'],
+  ['is damaged', undefined, 'database-corrupt'],
+])('of several sources, that which %s is named', async (_, sql, code) => {
+  const [sound, other] = [makeStoreFile(freshFile()), freshFile()];
+  if (sql !== undefined) {
+    const database = new DatabaseSync(other);
+    database.exec(sql);
+    database.close();
+  } else {
+    const bytes = readFileSync(makeStoreFile(other, { patches: 2000 }));
+    writeFileSync(other, bytes.fill(0xff, 5 * 4096)); // from the sixth page on
+  }
+  await expect(copyStores([sound, other], freshFile())).rejects.toMatchObject({
+    code,
+    message: expect.stringContaining(`('${other}')`),
+  });
+});
+
 it('names of any kind', async () => {
   const dbPath = freshFile();
   const names = ['', 'a\0b', 'a\0c', 'quote\'"', '😀', 'line\nbreak'];
