@@ -48,18 +48,12 @@ interface Work {
   tidyUp(): boolean;
 }
 
-/** A thread that may serve several workers, each with a loop of its own. */
-interface Shared {
-  /** Whether this loop may sleep in the thread: the only one in it. */
-  readonly isAlone: boolean;
-}
-
 export class Loop {
   readonly #control: Int32Array;
   readonly #ring: Ring;
   readonly #work: Work;
   readonly #lingerMs: number;
-  readonly #thread: Shared;
+  readonly #thread: { readonly isAlone: boolean };
   #scheduled = false;
   /** Whether an answer waits to be posted, which takes the event loop. */
   #answered = false;
@@ -73,8 +67,11 @@ export class Loop {
   #batchAt = 0;
   #tidyAt = Number.POSITIVE_INFINITY;
 
-  /** @param lingerMs - after this much quiet it returns to its event loop */
-  constructor(control: Int32Array, ring: Ring, work: Work, lingerMs: number, thread: Shared) {
+  /**
+   * @param lingerMs - after this much quiet it returns to its event loop
+   * @param thread - whether this loop may sleep in it: the only one there
+   */
+  constructor(control: Int32Array, ring: Ring, work: Work, lingerMs: number, thread: { readonly isAlone: boolean }) {
     this.#control = control;
     this.#ring = ring;
     this.#work = work;

@@ -5,14 +5,13 @@ import type { ProviderMessage, RecordsFound, StoreFound } from '../../protocol/s
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
 import { toEngineError } from './errors.ts';
 import { orFull } from './no-room.ts';
-import { closeDatabase, keepsStatementsOpen } from './node-sqlite.ts';
+import { closeDatabase, hasWalResetFault, keepsStatementsOpen } from './node-sqlite.ts';
 import { type DatabaseName, type OpenedDatabase, openDatabase } from './open-database.ts';
 import { loadPatches } from './patch-loader.ts';
 import { PatchWriter } from './patch-writer.ts';
 import { perform, type Tables } from './perform.ts';
 import { Records } from './records.ts';
 import { bytesOf, Statements } from './statements.ts';
-import { hasWalResetFault } from './version.ts';
 import { WalKeeper } from './wal-keeper.ts';
 import { loadStore, storesOf } from './whole-stores.ts';
 

@@ -1,4 +1,4 @@
-/** `node:sqlite`, and the peculiarities of its versions. */
+/** `node:sqlite`, and the peculiarities of its versions and of SQLite's. */
 import type { DatabaseSync as Database, SQLInputValue, StatementSync } from 'node:sqlite';
 
 /** `backup` came later than the rest: in Node 22.16 and 23.8. */
@@ -67,23 +67,20 @@ export function firstValue(database: Database, sql: string): unknown {
   return Object.values(firstRow(database.prepare(sql)) ?? {})[0];
 }
 
-let keepsOpen: boolean | undefined;
-
 /**
  * Closes a database so that nothing is left beside its file. Node 22.5 does not finalize statements
  * when it closes a database, so SQLite keeps the connection until they are collected as garbage; with
  * a rollback journal that is only a file that is open, with a write-ahead log it is the log as well.
  */
 export function closeDatabase(database: Database): void {
-  keepsOpen ??= keepsStatementsOpen();
   try {
-    if (keepsOpen) database.prepare('PRAGMA journal_mode = DELETE').all();
+    if (keepsStatementsOpen()) database.prepare('PRAGMA journal_mode = DELETE').all();
   } finally {
     database.close();
   }
 }
 
-export function keepsStatementsOpen(): boolean {
+export const keepsStatementsOpen = once(() => {
   const database = new DatabaseSync(':memory:');
   const statement = database.prepare('SELECT 1');
   database.close();
@@ -93,22 +90,36 @@ export function keepsStatementsOpen(): boolean {
   } catch {
     return false; // finalized, as it should be
   }
-}
-
-let known: boolean | undefined;
+});
 
 /** Whether this Node lets SQLite read names as URLs (since 22.15). */
-export function knowsUrls(): boolean {
-  known ??= tryUrl();
-  return known;
-}
-
-/** Where it is no URL, it is the path of a file in a folder named `file:`, which is not there. */
-function tryUrl(): boolean {
+export const knowsUrls = once(() => {
   try {
+    // where it is no URL, it is the path of a file in a folder named `file:`, which is not there
     new DatabaseSync('file:/no/such/folder/at/all?mode=memory').close();
     return true;
   } catch {
-    return false; // it was no URL to it
+    return false;
   }
+});
+
+function once(find: () => boolean): () => boolean {
+  let found: boolean | undefined;
+  return () => {
+    found ??= find();
+    return found;
+  };
+}
+
+/** As SQLite numbers them: 3.47.1 is 3_047_001. */
+export function numberOf(sqliteVersion: string): number {
+  const [major = 0, minor = 0, patch = 0] = sqliteVersion.split('.').map(Number);
+  return (major * 1000 + minor) * 1000 + patch;
+}
+
+/** Before these versions of SQLite, several processes on one file can damage its write-ahead log. */
+export function hasWalResetFault(version: number): boolean {
+  if (version >= 3_051_000) return version < 3_051_003;
+  if (version >= 3_050_000) return version < 3_050_007;
+  return version < 3_044_006 || version >= 3_045_000;
 }

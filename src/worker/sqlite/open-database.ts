@@ -9,9 +9,8 @@ import { type Identity, identityOf, isSame, refuseAnother, whyNoFile } from '../
 import { noMoreFiles, refusedAccess } from '../refused-access.ts';
 import { toEngineError, toOpenError } from './errors.ts';
 import { orFull } from './no-room.ts';
-import { firstValue, knowsUrls, open } from './node-sqlite.ts';
+import { firstValue, knowsUrls, numberOf, open } from './node-sqlite.ts';
 import { checkSchema, createTables, hasAllTables } from './schema.ts';
-import { numberOf } from './version.ts';
 import { LONGEST_KEPT } from './wal-keeper.ts';
 
 /** As a provider names it. */
@@ -29,22 +28,17 @@ export interface OpenedDatabase {
 
 /** @param onlyReads - nothing is made, in the file or beside it; nobody else can have it open meanwhile */
 export function openDatabase(name: DatabaseName, full: boolean, onlyReads = false): OpenedDatabase {
-  let database: Database;
-  let before: Identity | undefined;
+  let database: Database | undefined;
   try {
-    before = lookAtFile(name);
+    const before = lookAtFile(name);
     database = open(pathOrUrl(name));
-  } catch (error) {
-    throw whyNotOpen(toOpenError(error), name);
-  }
-  try {
     // before anything is read: SQLite finds the log by the file's name, which may be another file's by now
     if (before !== undefined) refuseAnother(before, identityOf(name.dbPath));
     return setUp(database, before, name.transient, full, onlyReads);
   } catch (error) {
     const failure = whyNotOpen(toOpenError(error), name);
     try {
-      database.close(); // plainly: a file that is not ours is left as it is
+      database?.close(); // plainly: a file that is not ours is left as it is
     } catch (closeError) {
       failure.reported.message += `; closing it: ${toEngineError(closeError).message}`;
     }

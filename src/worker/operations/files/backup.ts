@@ -43,14 +43,12 @@ export async function backup(task: OperationTasks['backup']['given'], progress: 
     });
     // from here on the source may change
     const partial = made.partial as PartialFile; // it was read to make that
-    try {
-      progress.lastChance();
-      putInPlace(partial, task.overwrite);
-      const Bytes = statSync(target.path).size;
-      return { Path: target.path, Bytes, Pages: Bytes / pageBytes, DurationMs: performance.now() - begun };
-    } catch (error) {
-      throw partial.failureOf(error);
-    }
+    progress.lastChance();
+    putInPlace(partial, task.overwrite);
+    const Bytes = statSync(target.path).size;
+    return { Path: target.path, Bytes, Pages: Bytes / pageBytes, DurationMs: performance.now() - begun };
+  } catch (error) {
+    throw made.partial?.failureOf(error) ?? error;
   } finally {
     made.partial?.remove();
   }
