@@ -1,7 +1,4 @@
-/**
- * One database file as the worker sees it: its providers, its engine, and its tasks, one after the other; one that
- * has to wait, since the file is busy or its server has not answered yet, does not hold up other files.
- */
+/** One database file: its providers, its engine, and its tasks in turn; one that has to wait holds up no other file. */
 import { cellTime } from '../protocol/clock.ts';
 import type { Delays } from '../protocol/delays.ts';
 import type { Failure, Found, Loaded, Report } from '../protocol/service.ts';

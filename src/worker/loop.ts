@@ -26,10 +26,7 @@ const DOZE_MS = 3.5;
 const TRAFFIC_MS = 50;
 /** After this much quiet the loop tells what nobody has waited for. */
 const TELL_LATER_MS = 100;
-/**
- * Waking the main side costs both sides more than a small batch does: with many batches in the ring,
- * it is not told of each.
- */
+/** Waking the main side costs both sides more than a small batch: with many in the ring, it is not told of each. */
 const TELL_MS = 1;
 /** What could not be tidied up yet, since another process was reading or it is too early, is tried again after this. */
 const TIDY_AGAIN_MS = 1000;

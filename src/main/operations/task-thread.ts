@@ -1,7 +1,4 @@
-/**
- * Runs operations on whole files, each in a worker thread of its own, which is neither the calling thread nor one
- * that commits. A thread that has nothing to do is used again if another operation comes soon.
- */
+/** Runs operations, each in a thread that neither calls nor commits; one that is idle is used again if another comes soon. */
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
 // the bundled src/worker/operations/files/entry.ts and src/worker/operations/copying/entry.ts, put here by the build

@@ -25,10 +25,7 @@ const isEmpty = (value: unknown) => value instanceof Uint8Array && value.byteLen
 const withEmptyBytes = (values: SQLInputValue[]): SQLInputValue[] =>
   values.some(isEmpty) ? values.map((value) => (isEmpty(value) ? NO_BYTES : value)) : values;
 
-/**
- * Node 22 binds empty bytes as NULL if they came out of a database themselves: a name that is read as bytes and asked for
- * again, a value that is copied.
- */
+/** Node 22 binds empty bytes as NULL if they came out of a database: a name that is asked for again, a value that is copied. */
 class WithEmptyBytes extends sqlite.DatabaseSync {
   override prepare(sql: string): StatementSync {
     const statement = super.prepare(sql);

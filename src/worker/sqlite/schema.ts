@@ -1,7 +1,4 @@
-/**
- * The three tables that are shared with the synchronous provider, that of records, which is made with the first one, and the
- * check that a file has no others in their place.
- */
+/** The tables: three shared with the synchronous provider, and that of records. No file may have others in their place. */
 import type { DatabaseSync } from 'node:sqlite';
 import { EngineError } from '../engine.ts';
 import { firstRow } from './node-sqlite.ts';

@@ -18,10 +18,7 @@ const WORTH_IT = 2 * MiB;
 const PAUSES_APART_MS = 250;
 /** A log of this size is taken into the database between two batches, whatever is waiting. */
 const LARGE = 48 * MiB;
-/**
- * With so much, since somebody was reading or writing at each checkpoint, the next ones keep other
- * processes from writing meanwhile.
- */
+/** With so much, since somebody read or wrote at each checkpoint, the next ones keep other processes from writing. */
 const FAR_TOO_LARGE = 2 * LARGE;
 /** When SQLite begins to write the log anew, it cuts the file to this (`journal_size_limit`). */
 export const LONGEST_KEPT = LARGE;

@@ -1,7 +1,4 @@
-/**
- * Copies stores and values from database files or PostgreSQL databases into one: of each source the values, then its stores, some at
- * a time. The writers compare what they have written before they commit it.
- */
+/** Copies stores and values into one file or database: of each source the values, then its stores, some at a time. */
 import { statSync } from 'node:fs';
 import type { CopyEnd, CopyTask } from '../../../protocol/operation-messages.ts';
 import type { SDS_CopyResult } from '../../../protocol/operations.ts';
