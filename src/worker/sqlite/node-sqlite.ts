@@ -41,9 +41,9 @@ class WithEmptyBytes extends sqlite.DatabaseSync {
 
 export const DatabaseSync = Number.parseInt(process.versions.node, 10) < 24 ? WithEmptyBytes : sqlite.DatabaseSync;
 
-/** Opens a database by its path or URL. */
+/** Opens a database by its path or URL; nothing is read yet. */
 export function open(place: string, readOnly = false): Database {
-  return new DatabaseSync(place, {
+  const database = new DatabaseSync(place, {
     // since Node 22.12; older ones take a killed program's log into the file by reading it
     readOnly,
     enableForeignKeyConstraints: false,
@@ -52,6 +52,13 @@ export function open(place: string, readOnly = false): Database {
     // SQL that comes with a file can't write to the schema or to shadow tables (Node 24 on)
     defensive: true,
   } as ConstructorParameters<typeof DatabaseSync>[1]);
+  // functions and virtual tables that a stranger's schema calls must be harmless ones
+  database.exec('PRAGMA trusted_schema = OFF');
+  // damaged pages are noticed when they are read, not believed
+  database.exec('PRAGMA cell_size_check = ON');
+  // sorting and the like never needs files beside the database
+  database.exec('PRAGMA temp_store = MEMORY');
+  return database;
 }
 
 /** The first row of a result, if there is one: `get` of Node 22.5 returns a row of nulls for none. */

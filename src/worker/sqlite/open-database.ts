@@ -62,27 +62,23 @@ function setUp(
   full: boolean,
   onlyReads: boolean,
 ): OpenedDatabase {
-  // functions and virtual tables that a stranger's schema calls must be harmless ones
-  database.exec('PRAGMA trusted_schema = OFF');
   // a busy file must not block the other files of this thread: its tasks wait, and are tried again
   database.exec('PRAGMA busy_timeout = 0');
-  // damaged pages are noticed when they are read, not believed
-  database.exec('PRAGMA cell_size_check = ON');
   // before the first look at the file: then the index of its log is kept in memory, not in a file of its own
   if (onlyReads) database.exec('PRAGMA locking_mode = EXCLUSIVE');
   checkSchema(database);
   // readers and the writer do not wait for each other, and a commit appends
   const mode = firstValue(database, onlyReads ? 'PRAGMA journal_mode' : 'PRAGMA journal_mode = WAL');
+  // or a rollback journal: on a file system without shared memory, or if the file can't be written
+  const hasJournal = mode !== 'wal' && mode !== 'memory';
   const setSynchronous = (wanted: boolean) => {
-    // NORMAL: no wait for the disk at a commit, only at a checkpoint. FULL: an fdatasync at each commit
-    database.exec(`PRAGMA synchronous = ${wanted ? 'FULL' : 'NORMAL'}`);
+    // NORMAL: no wait for the disk at a commit, only at a checkpoint. FULL: an fdatasync at each commit, which a journal needs
+    database.exec(`PRAGMA synchronous = ${wanted || hasJournal ? 'FULL' : 'NORMAL'}`);
   };
   setSynchronous(full);
   // checkpoints run between batches, from this thread, so that no commit pays for one
   database.exec('PRAGMA wal_autocheckpoint = 0');
   database.exec(`PRAGMA journal_size_limit = ${LONGEST_KEPT}`);
-  // sorting and the like never needs files beside the database
-  database.exec('PRAGMA temp_store = MEMORY');
   if (!hasAllTables(database)) {
     if (onlyReads) throw new Error('it has no tables yet');
     database.exec('BEGIN IMMEDIATE');
@@ -95,10 +91,6 @@ function setUp(
       throw error;
     }
   }
-  if (mode !== 'wal' && mode !== 'memory') {
-    // a file system without shared memory, or a file that can't be written: SQLite's rollback journal is as safe
-    database.exec('PRAGMA synchronous = FULL');
-  }
   const version = numberOf(String(firstValue(database, 'SELECT sqlite_version()')));
   // the file as SQLite knows it
   const location = String(firstValue(database, "SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
@@ -110,7 +102,7 @@ function setUp(
     database,
     location,
     version,
-    setSynchronous: mode === 'wal' || mode === 'memory' ? setSynchronous : () => {},
+    setSynchronous,
     whereIsFile() {
       if (original === undefined) return 'there';
       const found = find(location);
