@@ -22,7 +22,6 @@ const PAGE_BYTES = 4096;
 interface Connection extends Tables {
   opened: OpenedDatabase;
   wal: WalKeeper | undefined;
-  hasWalResetFault: boolean;
   dataVersion: number | undefined;
 }
 
@@ -57,17 +56,15 @@ export class SqliteEngine implements Engine {
     if (this.#connection !== undefined) return this.#connection;
     const opened = openDatabase(this.#name, this.#full);
     const { database, location } = opened;
-    this.#connection = connectionOn(
-      opened,
-      location === '' ? undefined : new WalKeeper(database, location, this.#control),
-    );
+    const wal = location === '' ? undefined : new WalKeeper(database, location, this.#control);
+    this.#connection = connectionOn(opened, wal);
     return this.#connection;
   }
 
   transact(writes: Writes, commitPoint: CommitPoint): void {
     this.#comeBackToFile();
     const connection = this.#connect();
-    const { statements, writer } = connection;
+    const { opened, statements, writer } = connection;
     let begun = false;
     let bytes = 0;
     try {
@@ -77,7 +74,7 @@ export class SqliteEngine implements Engine {
       while (writes.next()) bytes += perform(writes, connection);
       writer.insert();
       bytes += PAGE_BYTES * writer.places;
-      if (connection.hasWalResetFault && sawForeignWriter(connection)) this.#noteForeignWriter(connection);
+      if (hasWalResetFault(opened.version) && sawForeignWriter(connection)) this.#noteForeignWriter(connection);
       for (const at of writer.collided) writes.markCollided(at);
       const { cells, index, value } = commitPoint;
       const commit = statements.get('COMMIT');
@@ -234,10 +231,8 @@ export class SqliteEngine implements Engine {
 
 function connectionOn(opened: OpenedDatabase, wal: WalKeeper | undefined): Connection {
   const statements = new Statements(opened.database);
-  const writer = new PatchWriter(statements);
-  const records = new Records(statements);
-  const hasFault = hasWalResetFault(opened.version);
-  return { opened, statements, writer, records, wal, hasWalResetFault: hasFault, dataVersion: undefined };
+  const [writer, records] = [new PatchWriter(statements), new Records(statements)];
+  return { opened, statements, writer, records, wal, dataVersion: undefined };
 }
 
 /** `data_version` changes when another connection has committed: one of another process. */
