@@ -1,6 +1,6 @@
 /** What other programs give and store: texts that are no Unicode, numbers that are none of JavaScript's. */
 import { DatabaseSync } from 'node:sqlite';
-import { copyStores, SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { copyStores, describeDatabase, SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it } from 'vitest';
 import { freshFile, patchOf } from '../support/files.ts';
 
@@ -31,6 +31,26 @@ it('keys, hashes and stores that are copied are read in the same way, in small c
   }
   await provider.close();
   expect(await copyStores(file, copy, { Stores: [half] })).toMatchObject({ Stores: 1, Records: 1 });
+});
+
+it.each(['UTF-8', 'UTF-16le', 'UTF-16be'])('a name that begins with U+FEFF keeps it, in %s', async (encoding) => {
+  const [file, copy] = [freshFile(), freshFile()];
+  const other = new DatabaseSync(file);
+  other.exec(`PRAGMA encoding = '${encoding}'; CREATE TABLE its_own (id)`);
+  other.close();
+  const names = ['\ufeffnotes', 'notes'];
+  const providers = names.map((name) => new SDS_DesktopPersistenceProvider(file, name));
+  for (const [i, provider] of providers.entries()) {
+    await provider.appendPatch(patchOf(i), 1);
+    await provider.saveRecord(names[i] ?? '', patchOf(i));
+    expect((await provider.loadRecords()).map(({ Key }) => Key)).toEqual([names[i]]);
+  }
+  expect((await providers[0]?.listStores())?.sort()).toEqual([...names].sort());
+  for (const provider of providers) await provider.close();
+  expect((await describeDatabase(file)).Stores.map(({ StoreId }) => StoreId).sort()).toEqual([...names].sort());
+  expect(await copyStores(file, copy)).toMatchObject({ Stores: 2, Patches: 2, Records: 2 });
+  await using first = new SDS_DesktopPersistenceProvider(copy, '\ufeffnotes');
+  expect(await first.loadPatchesSince(0)).toEqual([patchOf(0)]);
 });
 
 it.each([
