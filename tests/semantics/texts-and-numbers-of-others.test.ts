@@ -47,7 +47,7 @@ it.each(['UTF-8', 'UTF-16le', 'UTF-16be'])('a name that begins with U+FEFF keeps
   }
   expect((await providers[0]?.listStores())?.sort()).toEqual([...names].sort());
   for (const provider of providers) await provider.close();
-  expect((await describeDatabase(file)).Stores.map(({ StoreId }) => StoreId).sort()).toEqual([...names].sort());
+  expect((await describeDatabase(file)).Stores?.map(({ StoreId }) => StoreId).sort()).toEqual([...names].sort());
   expect(await copyStores(file, copy)).toMatchObject({ Stores: 2, Patches: 2, Records: 2 });
   await using first = new SDS_DesktopPersistenceProvider(copy, '\ufeffnotes');
   expect(await first.loadPatchesSince(0)).toEqual([patchOf(0)]);

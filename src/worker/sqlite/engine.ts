@@ -55,8 +55,7 @@ export class SqliteEngine implements Engine {
   #connect(): Connection {
     if (this.#connection !== undefined) return this.#connection;
     const opened = openDatabase(this.#name, this.#full);
-    const { database, location } = opened;
-    const wal = location === '' ? undefined : new WalKeeper(database, location, this.#control);
+    const wal = opened.location === '' ? undefined : new WalKeeper(opened, this.#control);
     this.#connection = connectionOn(opened, wal);
     return this.#connection;
   }
@@ -222,10 +221,11 @@ export class SqliteEngine implements Engine {
   }
 
   close(): void {
-    const connection = this.#connection;
+    const opened = this.#connection?.opened;
     this.#connection = undefined;
-    if (connection === undefined) return;
-    closeDatabase(connection.opened.database);
+    if (opened === undefined) return;
+    if (opened.isThere()) closeDatabase(opened.database);
+    else opened.database.close(); // the log may be another file's
   }
 }
 

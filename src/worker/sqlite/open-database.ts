@@ -23,8 +23,12 @@ export interface OpenedDatabase {
   /** As a number, of which 3.47.1 is 3_047_001. */
   version: number;
   setSynchronous(full: boolean): void;
-  whereIsFile(): 'there' | 'missing' | 'replaced';
+  whereIsFile(): Whereabouts;
+  /** Whether it is known to be where it was. */
+  isThere(): boolean;
 }
+
+type Whereabouts = 'there' | 'missing' | 'replaced';
 
 /** @param onlyReads - nothing is made, in the file or beside it; nobody else can have it open meanwhile */
 export function openDatabase(name: DatabaseName, full: boolean, onlyReads = false): OpenedDatabase {
@@ -98,20 +102,22 @@ function setUp(
   if (before !== undefined) refuseAnother(before, original);
   const log = `${location}-wal`;
   const originalLog = original === undefined || mode !== 'wal' ? undefined : identityOf(log);
-  return {
-    database,
-    location,
-    version,
-    setSynchronous,
-    whereIsFile() {
-      if (original === undefined) return 'there';
-      const found = find(location);
-      if (found === undefined) return 'missing';
-      if (!isSame(found, original)) return 'replaced';
-      // the locks of files are the process's: another SQLite in it takes itself for the last one, and removes the log of this one
-      return originalLog === undefined || isSame(find(log), originalLog) ? 'there' : 'replaced';
-    },
+  const whereIsFile = (): Whereabouts => {
+    if (original === undefined) return 'there';
+    const found = find(location);
+    if (found === undefined) return 'missing';
+    if (!isSame(found, original)) return 'replaced';
+    // the locks of files are the process's: another SQLite in it takes itself for the last one, and removes the log of this one
+    return originalLog === undefined || isSame(find(log), originalLog) ? 'there' : 'replaced';
   };
+  const isThere = () => {
+    try {
+      return whereIsFile() === 'there';
+    } catch {
+      return false;
+    }
+  };
+  return { database, location, version, setSynchronous, whereIsFile, isThere };
 }
 
 /** Where the file is now; it may be out of reach. */
