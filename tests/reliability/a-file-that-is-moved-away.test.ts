@@ -2,7 +2,7 @@
  * A file that is moved away while it is open leaves its log behind. Another file of that name has this log, or its index, so that what a
  * checkpoint took from there could be the other one's.
  */
-import { renameSync, statSync } from 'node:fs';
+import { renameSync, rmSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as nextMillisecond } from 'node:timers/promises';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
@@ -36,4 +36,24 @@ it('a log is not taken into a file that was moved away, and into one that was pu
   await provider.appendPatch(patchOf('of a file that is back'), 0);
   while (statSync(file).size < 2_000_000) await nextMillisecond(1);
   expect(await provider.loadPatchesSince(-1)).toHaveLength(3001);
+});
+
+it('a backup that is put in its place by hand is not read with the log of the file before; once that is removed it is', async () => {
+  const [file, backup] = [freshFile(), freshFile()];
+  {
+    await using before = new SDS_DesktopPersistenceProvider(backup, 'store');
+    await before.appendPatch(patchOf('of the backup'), 1);
+  }
+  await using provider = new SDS_DesktopPersistenceProvider(file, 'store');
+  for (let clock = 1; clock <= 20; clock++) await provider.appendPatch(new Uint8Array(1000), clock);
+  renameSync(backup, file);
+  const refused = { code: 'io-error', message: expect.stringContaining(`remove '${file}-wal'`) };
+  await expect(provider.loadPatchesSince(0)).rejects.toMatchObject(refused);
+  await expect(provider.appendPatch(patchOf(21), 21)).rejects.toMatchObject(refused);
+  const second = new SDS_DesktopPersistenceProvider(file, 'store');
+  await expect(second.ready()).rejects.toMatchObject(refused);
+  for (const end of ['-wal', '-shm']) rmSync(file + end);
+  await provider.appendPatch(patchOf('afterwards'), 2);
+  expect(await second.loadPatchesSince(0)).toEqual([patchOf('of the backup'), patchOf('afterwards')]);
+  await second.close();
 });

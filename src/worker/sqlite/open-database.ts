@@ -106,9 +106,12 @@ function setUp(
     if (original === undefined) return 'there';
     const found = find(location);
     if (found === undefined) return 'missing';
-    if (!isSame(found, original)) return 'replaced';
+    const hasItsLog = originalLog === undefined || isSame(find(log), originalLog);
     // the locks of files are the process's: another SQLite in it takes itself for the last one, and removes the log of this one
-    return originalLog === undefined || isSame(find(log), originalLog) ? 'there' : 'replaced';
+    if (isSame(found, original)) return hasItsLog ? 'there' : 'replaced';
+    if (originalLog === undefined || !hasItsLog) return 'replaced';
+    const message = `another file was put in its place while it was open, beside its log; stop the programs that have it open and remove '${log}'`;
+    throw new EngineError('io-error', { message });
   };
   const isThere = () => {
     try {
