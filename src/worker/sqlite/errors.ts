@@ -3,6 +3,7 @@ import { type ReportedCause, reportedOf, type SDS_PersistenceErrorCode } from '.
 import { EngineError } from '../engine.ts';
 
 const IO_ERROR = 10;
+const CONSTRAINT = 19;
 export const CANNOT_OPEN = 14;
 export const NOT_A_DATABASE = 26;
 
@@ -14,6 +15,7 @@ const codes: Record<number, SDS_PersistenceErrorCode> = {
   13: 'database-full',
   [CANNOT_OPEN]: 'open-failed',
   18: 'invalid-argument', // SQLITE_TOOBIG
+  [CONSTRAINT]: 'invalid-argument',
   [NOT_A_DATABASE]: 'database-corrupt',
 };
 
@@ -27,7 +29,10 @@ export function toEngineError(thrown: unknown): EngineError {
   if (thrown instanceof EngineError) return thrown;
   const reported = reportedOf(thrown);
   if (reported.code === 'ERR_OUT_OF_RANGE') return new EngineError('database-corrupt', reported); // a number that no provider of ours writes
-  return new EngineError(codes[primaryCode(reported)] ?? 'io-error', reported);
+  const primary = primaryCode(reported);
+  // tables of ours have none that a call could break: those of the program may refer to them, or have triggers
+  if (primary === CONSTRAINT) reported.message = `a rule of another table in the file forbids it: ${reported.message}`;
+  return new EngineError(codes[primary] ?? 'io-error', reported);
 }
 
 /** While opening, whatever is no trouble of another kind means that it could not be opened. */

@@ -71,6 +71,8 @@ function setUp(
   // before the first look at the file: then the index of its log is kept in memory, not in a file of its own
   if (onlyReads) database.exec('PRAGMA locking_mode = EXCLUSIVE');
   checkSchema(database);
+  // those of the program's own tables, as for the synchronous provider
+  database.exec('PRAGMA foreign_keys = ON');
   // readers and the writer do not wait for each other, and a commit appends
   const mode = firstValue(database, onlyReads ? 'PRAGMA journal_mode' : 'PRAGMA journal_mode = WAL');
   // or a rollback journal: on a file system without shared memory, or if the file can't be written
