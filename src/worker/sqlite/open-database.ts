@@ -106,9 +106,9 @@ function setUp(
   const originalLog = original === undefined || mode !== 'wal' ? undefined : identityOf(log);
   const whereIsFile = (): Whereabouts => {
     if (original === undefined) return 'there';
-    const found = find(location);
+    const found = find(location, original);
     if (found === undefined) return 'missing';
-    const hasItsLog = originalLog === undefined || isSame(find(log), originalLog);
+    const hasItsLog = originalLog === undefined || isSame(find(log, originalLog), originalLog);
     // the locks of files are the process's: another SQLite in it takes itself for the last one, and removes the log of this one
     if (isSame(found, original)) return hasItsLog ? 'there' : 'replaced';
     if (originalLog === undefined || !hasItsLog) return 'replaced';
@@ -125,11 +125,12 @@ function setUp(
   return { database, location, version, setSynchronous, whereIsFile, isThere };
 }
 
-/** Where the file is now; it may be out of reach. */
-function find(location: string): Identity | undefined {
+/** What is there now; what was there, if the process has given up the right to look: what is open goes on serving. */
+function find(location: string, before: Identity): Identity | undefined {
   try {
     return identityOf(location);
   } catch (error) {
+    if (notPermitted.includes((error as NodeJS.ErrnoException).code ?? '')) return before;
     throw toEngineError(error);
   }
 }
