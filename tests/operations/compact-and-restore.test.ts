@@ -50,6 +50,19 @@ describe('compact', () => {
     await provider.appendPatch(patchOf(1), 9000);
   });
 
+  it('takes along tables of a program’s own whose schema has text in double quotes', async () => {
+    const dbPath = freshFile();
+    const program = new DatabaseSync(dbPath, { enableDoubleQuotedStringLiterals: true });
+    program.exec(`CREATE TABLE kinds (kind TEXT CHECK (kind IN ("a", "b"))); CREATE INDEX by_kind ON kinds (kind) WHERE kind = "a";
+      INSERT INTO kinds VALUES ('a')`);
+    program.close();
+    makeStoreFile(dbPath);
+    await compactDatabase(dbPath);
+    const again = new DatabaseSync(dbPath);
+    expect(again.prepare('SELECT kind FROM kinds').all()).toMatchObject([{ kind: 'a' }]);
+    again.close();
+  });
+
   it('takes what a killed process has left in the log', async () => {
     const dbPath = await makeKilledFile(freshFile());
     await compactDatabase(dbPath);

@@ -47,7 +47,8 @@ export function open(place: string, readOnly = false): Database {
     // since Node 22.12; older ones take a killed program's log into the file by reading it
     readOnly,
     enableForeignKeyConstraints: false,
-    enableDoubleQuotedStringLiterals: false,
+    // the schema of a program's own tables may have them, and VACUUM compiles it; no statement of ours quotes with `"`
+    enableDoubleQuotedStringLiterals: true,
     allowExtension: false,
     // SQL that comes with a file can't write to the schema or to shadow tables (Node 24 on)
     defensive: true,

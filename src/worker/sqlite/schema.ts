@@ -96,7 +96,7 @@ function* mismatchesOf(database: DatabaseSync, name: string, sql: string): Gener
   const table = name.toLowerCase();
   const found = database
     .prepare(
-      `SELECT lower(name) || ' ' || upper(type) || ' ' || "notnull" || ' ' || coalesce(dflt_value, '-') || ' ' || pk || ` +
+      `SELECT lower(name) || ' ' || upper(type) || ' ' || [notnull] || ' ' || coalesce(dflt_value, '-') || ' ' || pk || ` +
         `CASE hidden WHEN 0 THEN '' ELSE ' hidden' END AS form FROM pragma_table_xinfo('${table}')`,
     )
     .all()
@@ -110,7 +110,7 @@ function* mismatchesOf(database: DatabaseSync, name: string, sql: string): Gener
   const odd = /\b(CHECK|GENERATED|COLLATE|REFERENCES|CONFLICT|UNIQUE|VIRTUAL)\b/i.exec(plain);
   if (odd !== null) yield `table '${name}' has a ${odd[0].toUpperCase()} clause`;
   if (table === 'sds_records' && /\bWITHOUT\b/i.test(plain)) yield `table '${name}' has no rowid`;
-  const indexes = database.prepare(`SELECT name, "unique", origin, partial FROM pragma_index_list('${table}')`).all();
+  const indexes = database.prepare(`SELECT name, [unique], origin, partial FROM pragma_index_list('${table}')`).all();
   for (const index of indexes) {
     if (index.origin !== 'pk' && (index.unique !== 0 || index.partial !== 0)) {
       yield `table '${name}' has an index '${index.name}' that is unique or partial`;
