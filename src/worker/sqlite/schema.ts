@@ -107,9 +107,8 @@ function* mismatchesOf(database: DatabaseSync, name: string, sql: string): Gener
   }
   // names in quotes and comments say nothing, and may hide each other
   const plain = sql.replace(/'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/g, ' ');
-  const odd = /\b(CHECK|GENERATED|COLLATE|REFERENCES|CONFLICT|UNIQUE|VIRTUAL)\b/i.exec(plain);
+  const odd = /\b(CHECK|GENERATED|COLLATE|REFERENCES|CONFLICT|UNIQUE|VIRTUAL|WITHOUT)\b/i.exec(plain);
   if (odd !== null) yield `table '${name}' has a ${odd[0].toUpperCase()} clause`;
-  if (table === 'sds_records' && /\bWITHOUT\b/i.test(plain)) yield `table '${name}' has no rowid`;
   const indexes = database.prepare(`SELECT name, [unique], origin, partial FROM pragma_index_list('${table}')`).all();
   for (const index of indexes) {
     if (index.origin !== 'pk' && (index.unique !== 0 || index.partial !== 0)) {

@@ -69,7 +69,7 @@ export class FileReader extends RowReader {
     return this.rows(`SELECT ${columns} FROM ${piece}`, id, String(numbers[0]), String(numbers.at(-1)));
   }
 
-  /** Those of a store, and by what one of them is found: a table of patches may have no rowid. */
+  /** Those of a store, and by what one of them is found. */
   #rowsOf(table: Table, store: string): { where: string; place: string; id: Uint8Array | string } {
     // as one term: no index is searched by the bounds that it names
     const usual = `+(${forms[table].usual})`;
