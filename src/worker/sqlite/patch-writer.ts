@@ -110,8 +110,12 @@ export class PatchWriter {
     let highest = this.#highest.get(storeId);
     if (highest === undefined) {
       this.insert(); // rows of this store may be among those gathered
-      const row = this.#statements.first('SELECT max(clock) AS highest FROM patches WHERE store_id = ?', storeId);
-      highest = (row?.highest as number | null) ?? Number.NEGATIVE_INFINITY;
+      // as a text: the synchronous provider stores numbers beyond 2^53, too
+      const row = this.#statements.first(
+        'SELECT quote(max(clock)) AS highest FROM patches WHERE store_id = ?',
+        storeId,
+      );
+      highest = row?.highest === 'NULL' ? Number.NEGATIVE_INFINITY : Number(row?.highest);
     }
     if (clock > highest) {
       this.#highest.set(storeId, clock);

@@ -2,6 +2,7 @@
 import type { RecordsFound } from '../../protocol/service.ts';
 import { Blocks } from '../blocks.ts';
 import { EngineError } from '../engine.ts';
+import { strangeRow } from './errors.ts';
 import { createRecords, mismatchOf, RECORDS_TABLE } from './schema.ts';
 import { bytesOf, type Statements } from './statements.ts';
 import { isUtf8, textOf } from './text.ts';
@@ -71,7 +72,7 @@ export class Records {
     const blocks = new Blocks();
     for (const { key } of keys) {
       const data = bytesOf(this.#statements.first(read, storeId, key as Uint8Array));
-      if (data === undefined) throw new EngineError('database-corrupt', { message: 'the key of a record is no text' });
+      if (data === undefined) throw strangeRow('the key of a record is no text');
       blocks.add(data);
     }
     return { keys: keys.map(({ key }) => textOf(this.#statements, key)), data: blocks.end() };
