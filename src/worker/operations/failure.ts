@@ -91,6 +91,10 @@ const systemCodes: Record<string, [SDS_PersistenceErrorCode, string]> = {
   EMFILE: ['open-failed', TOO_MANY_FILES],
   ENFILE: ['open-failed', TOO_MANY_FILES],
   EFBIG: ['database-full', 'the file system permits no file as large as this; name a place on another one'],
+  EBUSY: [
+    'io-error',
+    'the file is a mount of its own, or on Windows in use; mount its folder instead, or end the program that has it open',
+  ],
   EEXIST: ['file-exists', 'a file of this name is there already; it was left as it is: name another one'],
 };
 
