@@ -71,7 +71,17 @@ export function toFailure(thrown: unknown, path: string): Error {
       refusal === undefined ? reported : { ...reported, message: `${reported.message}: ${refusal.message}` },
     );
   }
-  return new OperationError(code, path, sentences[code] ?? reported.message, reported);
+  const sentence = needsItsProgram(reported.message) ? ITS_PROGRAM : sentences[code];
+  return new OperationError(code, path, sentence ?? reported.message, reported);
+}
+
+const ITS_PROGRAM =
+  'a table of another program in this file uses a function or an order of texts that only that program has; ' +
+  'this can not be done to such a file, but its stores can be copied into a new one';
+
+/** What SQLite says if a schema names what was not given to this connection. */
+export function needsItsProgram(reason: string): boolean {
+  return /^(no such (collation sequence|function)|unknown function): /.test(reason);
 }
 
 const NO_RIGHTS =

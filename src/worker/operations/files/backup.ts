@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import type { OperationTasks } from '../../../protocol/operation-messages.ts';
 import type { SDS_BackupResult } from '../../../protocol/operations.ts';
 import { performance } from '../../../protocol/surroundings.ts';
-import { backup as copyDatabase, firstValue } from '../../sqlite/node-sqlite.ts';
+import { backup as copyDatabase } from '../../sqlite/node-sqlite.ts';
 import { requireStoreFile } from '../../sqlite/schema.ts';
 import { OperationError } from '../failure.ts';
 import type { Progress } from '../progress.ts';
@@ -11,6 +11,7 @@ import { locate, type Reading, withReading } from './open-to-read.ts';
 import { numberOf } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
 import { ownedLike, placeFor, putInPlace, refuseSame, refuseTaken } from './replace-file.ts';
+import { faultsIn } from './structure.ts';
 
 /** Copied in one go, by a thread of Node's pool; between two pieces it may be stopped, and makes room for traffic. */
 const PIECE_BYTES = 4 * 1024 * 1024;
@@ -76,8 +77,8 @@ async function copyInto(
 
 function requireSound(reading: Reading, progress: Progress): void {
   progress.step('structure', 0, statSync(reading.path).size, 'bytes');
-  const answer = firstValue(reading.database, 'PRAGMA quick_check(1)');
-  if (answer === 'ok') return;
-  const detail = `it is damaged (${String(answer).split('\n').pop()}); take another backup, or restore it all the same without verifying it (Verify: false)`;
+  const [fault] = faultsIn(reading.database, 'quick_check', 1);
+  if (fault === undefined) return;
+  const detail = `it is damaged (${fault.split('\n').pop()}); take another backup, or restore it all the same without verifying it (Verify: false)`;
   throw new OperationError('database-corrupt', reading.path, detail);
 }

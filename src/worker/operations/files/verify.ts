@@ -9,6 +9,7 @@ import { OperationError, Stopped } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { Findings } from './findings.ts';
 import { locate, type Reading, withReading } from './open-to-read.ts';
+import { faultsIn } from './structure.ts';
 import { checkValues, countOf } from './verify-values.ts';
 
 /** SQLite stops after so many lines of its own. */
@@ -81,12 +82,10 @@ function finding(findings: Findings, check: () => void): void {
   }
 }
 
-/** One native call, which says nothing of how far it is. */
 function checkStructure({ database }: Reading, findings: Findings, bytes: number, progress: Progress): void {
   progress.step('structure', 0, bytes, 'bytes');
-  for (const row of database.prepare(`PRAGMA integrity_check(${MOST_LINES})`).all()) {
-    const line = String(Object.values(row)[0]);
-    if (line !== 'ok') findings.add('structure', line, () => `SQLite's check says: ${line.replaceAll('\n', ' ')}`);
+  for (const line of faultsIn(database, 'integrity_check', MOST_LINES)) {
+    findings.add('structure', line, () => `SQLite's check says: ${line.replaceAll('\n', ' ')}`);
   }
   progress.step('structure', bytes, bytes, 'bytes');
 }
