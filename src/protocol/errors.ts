@@ -121,7 +121,8 @@ export function makeError(
   const isServer = dbPath.startsWith(SERVER_LABEL);
   const ofPlace = isServer ? serverSentences[code] : undefined;
   const sentence = code === 'open-failed' && isTooMany ? TOO_MANY_FILES : (ofPlace ?? sentences[code]);
-  const reason = String((cause as Partial<Error> | undefined)?.message ?? '');
+  const found = (cause as Partial<Error> | undefined)?.message;
+  const reason = typeof found === 'string' ? found : '';
   // what was found out of a file, and says what to do, stands for itself
   const said = !isServer && reason.includes('; ') ? reason : sentence;
   const message = `${call} ('${dbPath}'): ${withReason(detail ?? said, reason)}`;
