@@ -79,11 +79,7 @@ export class Run {
     if (!this.json && !this.quiet) process.stdout.write(`${line}\n`);
   }
 
-  /**
-   * Carries out a piece of work on a file, and keeps its result or its error.
-   *
-   * @param isFine - whether the result is one without anything wrong
-   */
+  /** Keeps the result of a piece of work on a file, or its error; `isFine`: whether nothing is wrong in it. */
   async work<T>(
     path: string,
     run: () => Promise<T>,
@@ -129,10 +125,7 @@ export class Run {
   }
 }
 
-/**
- * Without the name of the function, which a person did not call, and of the file, if it is the one which stands before it;
- * an option by the name that it has here.
- */
+/** Without the name of the function, and of the file if it stands before it; an option by the name that it has here. */
 function describe(error: unknown, path: string): { code: string; message: string } {
   if (error instanceof Failure) return error;
   if (!(error instanceof SDS_PersistenceError)) {

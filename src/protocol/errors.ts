@@ -115,15 +115,19 @@ export function makeError(
   cause?: unknown,
 ): SDS_PersistenceError {
   const isTooMany = ['EMFILE', 'ENFILE'].includes((cause as Partial<NodeJS.ErrnoException> | undefined)?.code ?? '');
-  const ofPlace = dbPath.startsWith(SERVER_LABEL) ? serverSentences[code] : undefined;
+  const isServer = dbPath.startsWith(SERVER_LABEL);
+  const ofPlace = isServer ? serverSentences[code] : undefined;
   const sentence = code === 'open-failed' && isTooMany ? TOO_MANY_FILES : (ofPlace ?? sentences[code]);
-  const message = `${call} ('${dbPath}'): ${withReason(detail ?? sentence, cause)}`;
+  const found = (cause as Partial<Error> | undefined)?.message;
+  const reason = typeof found === 'string' ? found : '';
+  // what was found out of a file, and says what to do, stands for itself
+  const said = !isServer && reason.includes('; ') ? reason : sentence;
+  const message = `${call} ('${dbPath}'): ${withReason(detail ?? said, reason)}`;
   return new SDS_PersistenceError(code, message, cause === undefined ? undefined : { cause });
 }
 
-function withReason(sentence: string, cause: unknown): string {
-  const reason = (cause as Partial<Error> | undefined)?.message;
-  if (typeof reason !== 'string' || reason === '' || sentence.includes(reason)) return sentence;
+function withReason(sentence: string, reason: string): string {
+  if (sentence.includes(reason)) return sentence;
   const [what, ...advice] = sentence.split('; ');
   return [`${what} (${reason})`, ...advice].join('; ');
 }

@@ -1,7 +1,4 @@
-/**
- * How gathered batches are carried out: those that wait for each other in one transaction; if that fails, each by
- * itself, and at last each of its promises, so that a bad call fails alone.
- */
+/** Batches that wait are carried out in one transaction; if it fails, each by itself, and at last each of its promises. */
 import type { Arena } from '../protocol/arena.ts';
 import { reached } from '../protocol/control.ts';
 import type { Delays } from '../protocol/delays.ts';
@@ -20,8 +17,7 @@ import {
   usedOf,
 } from '../protocol/slabs.ts';
 import { performance } from '../protocol/surroundings.ts';
-import { noteSnapshot } from './behind-a-snapshot.ts';
-import { noteFailure } from './behind-a-value.ts';
+import { noteOutcome } from './behind-a-save.ts';
 import { BatchReader } from './channel/batch-reader.ts';
 import type { LargeBytes } from './channel/large-bytes.ts';
 import { type Caller, type CommitPoint, commit, type Engine, EngineError, WHOLE, type Writes } from './engine.ts';
@@ -108,20 +104,8 @@ export class Batches {
     if (done > 0 || calls.hasFlag(BATCH_FAILED)) calls.goOnBehind(done);
     if (!calls.hasFlag(BATCH_ONE_BY_ONE)) {
       const { number } = batches.at(-1) ?? first;
-      const { commitPoints: cells } = this.#host;
-      const askedAt = batches.map((batch) => batch.askedAt);
-      const delays = this.#delays;
-      const point = {
-        cells,
-        index: this.#file,
-        value: number,
-        number,
-        first: first.number,
-        part: WHOLE,
-        askedAt,
-        delays,
-      };
-      const error = yield* this.#transact(() => calls.attempt(), point);
+      const published = { cells: this.#host.commitPoints, index: this.#file, value: number };
+      const error = yield* this.#transact(() => calls.attempt(), published, batches);
       if (error === undefined) return this.#ended(batches);
       if (isOfAll(error) || first.large !== undefined) return this.fail(batches, error);
       if (batches.length > 1) {
@@ -162,10 +146,9 @@ export class Batches {
    * alone. Patches that share a promise share their fate. With each commit, the number of promises
    * dealt with is published, so that a new worker goes on behind them. Other files have their turn in between.
    */
-  *#runOneByOne({ number, firstSlab, askedAt }: GatheredBatch, calls: BatchReader): Generator<Wait, void, unknown> {
-    const { arena } = this.#host;
-    const { cells } = arena;
-    const delays = this.#delays;
+  *#runOneByOne(batch: GatheredBatch, calls: BatchReader): Generator<Wait, void, unknown> {
+    const { number, firstSlab } = batch;
+    const { cells } = this.#host.arena;
     const doneAt = (firstSlab >> 2) + SLAB_DONE;
     const alreadyDone = cells[doneAt] ?? 0;
     const settlers = new Set<number>();
@@ -180,8 +163,8 @@ export class Batches {
         turnEnds = performance.now() + TURN_MS;
       }
       const part = settler + 1;
-      const point = { cells, index: doneAt, value: part, number, first: number, part, askedAt: [askedAt], delays };
-      const error = yield* this.#transact(() => calls.attempt(settler), point);
+      const published = { cells, index: doneAt, value: part };
+      const error = yield* this.#transact(() => calls.attempt(settler), published, [batch], part);
       this.#host.progressed(false); // else whoever is blocked would take so many commits for none
       if (error === undefined) continue;
       if (isOfAll(error)) return this.#failAll(number, firstSlab, 'all', error);
@@ -191,7 +174,16 @@ export class Batches {
     }
   }
 
-  *#transact(attempt: () => Writes, point: CommitPoint): Generator<Wait, EngineError | undefined, unknown> {
+  *#transact(
+    attempt: () => Writes,
+    published: Pick<CommitPoint, 'cells' | 'index' | 'value'>,
+    batches: Together,
+    part = WHOLE,
+  ): Generator<Wait, EngineError | undefined, unknown> {
+    const [{ number: first }] = batches;
+    const askedAt = batches.map((batch) => batch.askedAt);
+    const { number } = batches.at(-1) ?? batches[0];
+    const point = { ...published, number, first, part, askedAt, delays: this.#delays };
     try {
       yield* patiently(() => commit(this.#engine, attempt(), point), this.#callers);
       return undefined;
@@ -211,8 +203,7 @@ export class Batches {
     while (calls.next()) {
       if (calls.settler < done) continue;
       calls.fail(outcome);
-      noteSnapshot(calls.operation, calls.caller, error);
-      if (noteFailure(calls, error)) calls.markCollided(calls.at);
+      if (noteOutcome(calls, error)) calls.markCollided(calls.at);
     }
   }
 }

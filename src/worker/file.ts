@@ -1,7 +1,4 @@
-/**
- * One database file as the worker sees it: its providers, its engine, and its tasks, one after the other; one that
- * has to wait, since the file is busy or its server has not answered yet, does not hold up other files.
- */
+/** One database file: its providers, its engine, and its tasks in turn; one that has to wait holds up no other file. */
 import { cellTime } from '../protocol/clock.ts';
 import type { Delays } from '../protocol/delays.ts';
 import type { Failure } from '../protocol/errors.ts';
@@ -16,9 +13,13 @@ export interface Member extends Caller {
   file: WorkerFile;
 }
 
+type Work<T> = Generator<Wait, T, unknown>;
+/** What that comes to. */
+type End<T> = { found: T } | { failure: Failure };
+
 /** One that takes its time. */
 interface Task {
-  run: () => Generator<Wait, void, unknown>;
+  run: () => Work<void>;
   /** Ends it by a failure that `run` has thrown. */
   fail: (error: EngineError) => void;
   /** When it was called, as in `clock.ts`. */
@@ -39,7 +40,7 @@ export class WorkerFile {
   readonly #host: FileHost;
   readonly #batches: Batches;
   readonly #tasks: (Task | GatheredBatch)[] = [];
-  #current: Generator<Wait, void, unknown> | undefined;
+  #current: Work<void> | undefined;
   /** What is being carried out; nothing of it is held any longer than that: it may be large. */
   #inHand: Task | readonly GatheredBatch[] = nothing;
   /** When the current task wants to go on; Infinity while it waits for a promise. */
@@ -81,7 +82,7 @@ export class WorkerFile {
   }
 
   /** Goes on until it waits, or is done. */
-  #step(task: Generator<Wait, void, unknown>): Wait | undefined {
+  #step(task: Work<void>): Wait | undefined {
     try {
       const { done, value } = task.next();
       return done ? undefined : value;
@@ -125,49 +126,43 @@ export class WorkerFile {
     }
   }
 
-  #add(run: Task['run'], fail: Task['fail'], askedAt = cellTime(performance.now())): void {
+  #add<T>(work: () => Work<T>, done: (end: End<T>) => void, askedAt = cellTime(performance.now())): void {
+    const run = function* () {
+      done({ found: yield* work() });
+    };
+    const fail = ({ code, reported }: EngineError) => done({ failure: { code, cause: reported } });
     this.#tasks.push({ run, fail, askedAt });
   }
 
   /** Closes the file as the process ends; a call that comes all the same opens it again. */
   closeForNow(done: () => void): void {
-    const file = this;
-    this.#add(function* () {
-      yield* settled(file.#engine.close());
-      done();
-    }, done);
+    this.#add(() => settled(this.#engine.close()), done);
     this.proceed();
   }
 
   attach(member: Member, done: (report: Report) => void): void {
     this.members.add(member);
     this.#engine.announce?.(member);
-    const file = this;
-    const fail = (error: EngineError) => done({ error: failureOf(error) });
-    this.#add(function* () {
-      const attempt = () => {
-        file.#setDurability();
-        return file.#engine.attach(member);
-      };
-      yield* patiently(attempt, file.members, 'open-failed');
-      done({});
-    }, fail);
+    const attempt = () => {
+      this.#setDurability();
+      return this.#engine.attach(member);
+    };
+    this.#add(() => patiently(attempt, this.members, 'open-failed'), reportTo(done));
   }
 
   detach(member: Member, done: (report: Report) => void): void {
-    const file = this;
-    const fail = (error: EngineError) => done({ error: failureOf(error) });
-    this.#add(function* () {
-      file.members.delete(member);
-      try {
-        yield* settled(file.#engine.detach?.(member));
-      } finally {
-        // the last one closes the file, whatever its leaving comes to
-        if (file.members.size === 0) yield* settled(file.#engine.close());
-      }
-      if (file.members.size > 0) file.#setDurability();
-      done({});
-    }, fail);
+    this.#add(() => this.#letGo(member), reportTo(done));
+  }
+
+  *#letGo(member: Member): Work<void> {
+    this.members.delete(member);
+    try {
+      yield* settled(this.#engine.detach?.(member));
+    } finally {
+      // the last one closes the file, whatever its leaving comes to
+      if (this.members.size === 0) yield* settled(this.#engine.close());
+    }
+    if (this.members.size > 0) this.#setDurability();
   }
 
   #setDurability(): void {
@@ -175,25 +170,18 @@ export class WorkerFile {
   }
 
   load(askedAt: number, read: (engine: Engine) => MaybePromise<Found>, done: (loaded: Loaded) => void): void {
-    const file = this;
     const end = (loaded: Loaded) => {
       this.#host.progressed(true);
       done(loaded);
     };
-    this.#add(
-      function* () {
-        end({ found: yield* patiently(() => read(file.#engine), file.members) });
-      },
-      (error) => end({ failure: failureOf(error) }),
-      askedAt,
-    );
+    this.#add(() => patiently(() => read(this.#engine), this.members), end, askedAt);
   }
 
   addBatch(batch: GatheredBatch): void {
     this.#tasks.push(batch);
   }
 
-  #begin(task: Task | GatheredBatch): Generator<Wait, void, unknown> {
+  #begin(task: Task | GatheredBatch): Work<void> {
     this.#engine.taskBegins?.(task.askedAt);
     if ('run' in task) {
       this.#inHand = task;
@@ -214,6 +202,6 @@ export class WorkerFile {
   }
 }
 
-function failureOf({ code, reported }: EngineError): Failure {
-  return { code, cause: reported };
+function reportTo(done: (report: Report) => void): (end: End<unknown>) => void {
+  return (end) => done('failure' in end ? { error: end.failure } : {});
 }

@@ -26,10 +26,7 @@ const DOZE_MS = 3.5;
 const TRAFFIC_MS = 50;
 /** After this much quiet the loop tells what nobody has waited for. */
 const TELL_LATER_MS = 100;
-/**
- * Waking the main side costs both sides more than a small batch does: with many batches in the ring,
- * it is not told of each.
- */
+/** Waking the main side costs both sides more than a small batch: with many in the ring, it is not told of each. */
 const TELL_MS = 1;
 /** What could not be tidied up yet, since another process was reading or it is too early, is tried again after this. */
 const TIDY_AGAIN_MS = 1000;
@@ -48,18 +45,12 @@ interface Work {
   tidyUp(): boolean;
 }
 
-/** A thread that may serve several workers, each with a loop of its own. */
-interface Shared {
-  /** Whether this loop may sleep in the thread: the only one in it. */
-  readonly isAlone: boolean;
-}
-
 export class Loop {
   readonly #control: Int32Array;
   readonly #ring: Ring;
   readonly #work: Work;
   readonly #lingerMs: number;
-  readonly #thread: Shared;
+  readonly #thread: { readonly isAlone: boolean };
   #scheduled = false;
   /** Whether an answer waits to be posted, which takes the event loop. */
   #answered = false;
@@ -73,8 +64,11 @@ export class Loop {
   #batchAt = 0;
   #tidyAt = Number.POSITIVE_INFINITY;
 
-  /** @param lingerMs - after this much quiet it returns to its event loop */
-  constructor(control: Int32Array, ring: Ring, work: Work, lingerMs: number, thread: Shared) {
+  /**
+   * @param lingerMs - after this much quiet it returns to its event loop
+   * @param thread - whether this loop may sleep in it: the only one there
+   */
+  constructor(control: Int32Array, ring: Ring, work: Work, lingerMs: number, thread: { readonly isAlone: boolean }) {
     this.#control = control;
     this.#ring = ring;
     this.#work = work;

@@ -1,11 +1,7 @@
 /** What the system says where SQLite says no more than that it can't open a file. */
 import { accessSync, closeSync, constants, type Dir, opendirSync, openSync } from 'node:fs';
 
-/**
- * Why the system does not let this be accessed in a way, if so.
- *
- * @param way - as in `constants` of node:fs
- */
+/** Why the system does not let this be accessed in a way, one of `constants` of node:fs, if so. */
 export function refusedAccess(path: string, way: number): NodeJS.ErrnoException | undefined {
   try {
     accessSync(path, way);

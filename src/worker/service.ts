@@ -25,7 +25,7 @@ import type {
 } from '../protocol/service.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import type { FileHost } from './batches.ts';
-import { unsavedOf } from './behind-a-value.ts';
+import { unsavedOf } from './behind-a-save.ts';
 import { LargeBytes } from './channel/large-bytes.ts';
 import { type Engine, EngineError, type MaybePromise } from './engine.ts';
 import { type Member, WorkerFile } from './file.ts';

@@ -1,5 +1,6 @@
 /** Calls that were gathered in one batch with a bad one are carried out all the same. */
 import { createHash } from 'node:crypto';
+import { DatabaseSync } from 'node:sqlite';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { describe, expect, it } from 'vitest';
 import { freshFile, patchOf, rowsOf } from '../support/files.ts';
@@ -24,6 +25,33 @@ describe('a bad call fails alone', () => {
     await expect(provider.flush()).resolves.toBeUndefined();
     await provider.close();
     expect(rowsOf(file).blobs).toMatchObject([{ hash, ref_count: 1 }]);
+  });
+
+  it('a value that a table of the program’s own refers to, whose rules hold as for the synchronous provider', async () => {
+    const file = freshFile();
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store', { Acknowledge: 'committed' });
+    for (const name of ['pinned', 'attached', 'free']) await provider.saveValue(name, patchOf(name));
+    const own = new DatabaseSync(file);
+    own.exec(`CREATE TABLE pins (hash TEXT REFERENCES blobs (hash)); INSERT INTO pins VALUES ('pinned');
+      CREATE TABLE attachments (hash TEXT REFERENCES blobs (hash) ON DELETE CASCADE); INSERT INTO attachments VALUES ('attached')`);
+    const before = provider.appendPatch(patchOf(1), 1);
+    const bad = provider.releaseValue('pinned');
+    const others = [
+      provider.releaseValue('attached'),
+      provider.releaseValue('free'),
+      provider.appendPatch(patchOf(2), 2),
+    ];
+    await expect(bad).rejects.toMatchObject({
+      code: 'invalid-argument',
+      message: expect.stringContaining(
+        ': a rule of another table in the file forbids it (FOREIGN KEY constraint failed); ',
+      ),
+    });
+    await Promise.all([before, ...others]);
+    expect(own.prepare('SELECT * FROM attachments').all()).toEqual([]);
+    own.close();
+    await provider.close();
+    expect(rowsOf(file)).toMatchObject({ patches: [{ clock: 1 }, { clock: 2 }], blobs: [{ hash: 'pinned' }] });
   });
 
   it("a patch that 'keep' has no free number for", async () => {

@@ -2,7 +2,7 @@
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { freshFolder } from '../support/files.ts';
+import { freshFolder, rowsOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 
 interface Case {
@@ -94,6 +94,25 @@ describe.skipIf(process.platform === 'win32')('a file that can not be looked at'
       if (asNobody) chmodSync(dirname(bad), 0o700);
     });
   }
+
+  it.skipIf(process.getuid?.() !== 0)(
+    'goes on being served if the process gives up the right to enter its folder',
+    async () => {
+      const folder = freshFolder(); // which its owner alone may enter
+      const { stdout, stderr } = await runProgram(
+        `const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+      await provider.appendPatch(patchOf(1), 1);
+      process.setgid(65534);
+      process.setuid(65534);
+      await provider.appendPatch(patchOf(2), 2);
+      console.log((await provider.loadPatchesSince(0)).length);
+      await provider.close();`,
+        join(folder, 'store.db'),
+      );
+      expect({ stdout, stderr }).toEqual({ stdout: '2\n', stderr: '' });
+      expect(rowsOf(join(folder, 'store.db')).patches).toHaveLength(2);
+    },
+  );
 
   it("is one that Node's permission model does not allow", async () => {
     const [folder, elsewhere] = [freshFolder(), freshFolder()];

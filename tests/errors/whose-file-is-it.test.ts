@@ -39,6 +39,7 @@ const strangers: Record<string, string> = {
     'data BLOB NOT NULL',
     'data BLOB NOT NULL CONSTRAINT "/*" UNIQUE ON CONFLICT REPLACE CONSTRAINT "*/" NOT NULL',
   ),
+  'no row numbers, which operations go by': `${patches} WITHOUT ROWID`,
   'a unique index': `${patches}; CREATE UNIQUE INDEX u ON patches (data)`,
   'an index on an expression': `${patches}; CREATE INDEX e ON patches (length(data))`,
   'a trigger on one of ours': `${patches}; CREATE TRIGGER t AFTER INSERT ON patches BEGIN DELETE FROM patches; END`,

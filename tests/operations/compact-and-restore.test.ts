@@ -1,5 +1,5 @@
 /** A file is compacted, a backup takes its place: what is in it afterwards, and what stays if that can't be. */
-import { fork } from 'node:child_process';
+import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -30,6 +30,7 @@ import {
 } from 'sds-persistence-worker';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { filesBeside, freshFile, freshFolder, patchOf, rowsOf } from '../support/files.ts';
+import { canMount } from '../support/small-disk.ts';
 import { bytesBeside, makeKilledFile, makeStoreFile } from '../support/store-files.ts';
 
 const half = "DELETE FROM patches WHERE store_id = 'tasks' AND clock < 2000";
@@ -49,6 +50,38 @@ describe('compact', () => {
     await using provider = new SDS_DesktopPersistenceProvider(dbPath, 'tasks');
     await provider.appendPatch(patchOf(1), 9000);
   });
+
+  it('takes along tables of a program’s own whose schema has text in double quotes', async () => {
+    const dbPath = freshFile();
+    const program = new DatabaseSync(dbPath, { enableDoubleQuotedStringLiterals: true });
+    program.exec(`CREATE TABLE kinds (kind TEXT CHECK (kind IN ("a", "b"))); CREATE INDEX by_kind ON kinds (kind) WHERE kind = "a";
+      INSERT INTO kinds VALUES ('a')`);
+    program.close();
+    makeStoreFile(dbPath);
+    await compactDatabase(dbPath);
+    const again = new DatabaseSync(dbPath);
+    expect(again.prepare('SELECT kind FROM kinds').all()).toMatchObject([{ kind: 'a' }]);
+    again.close();
+  });
+
+  it.skipIf(!canMount)(
+    'can not replace a file that is a mount of its own, as in a container, and says so',
+    async () => {
+      const [dbPath, saved] = [
+        makeStoreFile(freshFile(), { patches: 4000, sql: half }),
+        join(freshFolder(), 'saved.db'),
+      ];
+      await backupDatabase(dbPath, saved);
+      execFileSync('mount', ['--bind', dbPath, dbPath]);
+      onTestFinished(() => void execFileSync('umount', ['-l', dbPath]));
+      const refused = { code: 'io-error', message: expect.stringContaining('the file is a mount of its own') };
+      await expect(compactDatabase(dbPath)).rejects.toMatchObject(refused);
+      await expect(restoreDatabase(saved, dbPath, { Overwrite: true })).rejects.toMatchObject(refused);
+      await expect(backupDatabase(saved, dbPath, { Overwrite: true })).rejects.toMatchObject(refused);
+      expect(filesBeside(dbPath)).toEqual(['store.db']);
+      expect(rowsOf(dbPath)).toEqual(rowsOf(saved));
+    },
+  );
 
   it('takes what a killed process has left in the log', async () => {
     const dbPath = await makeKilledFile(freshFile());

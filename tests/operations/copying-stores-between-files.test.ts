@@ -28,11 +28,9 @@ it('a store of more patches than are listed at a time', async () => {
   expect(copied).toEqual(original);
 });
 
-it('what is on the lowest row, and patches of a table without row numbers, as a provider finds them', async () => {
+it('what is on the lowest row, as a provider finds it', async () => {
   const lowest = '-9223372036854775808';
-  const sql = `DROP TABLE patches; CREATE TABLE patches (store_id TEXT NOT NULL, clock INTEGER NOT NULL, data BLOB NOT NULL,
-      PRIMARY KEY (store_id, clock)) WITHOUT ROWID;
-    INSERT INTO patches VALUES ('notes', 13, x'01'), ('notes', -12, x'02');
+  const sql = `DELETE FROM patches; INSERT INTO patches (rowid, store_id, clock, data) VALUES (${lowest}, 'notes', 13, x'01'), (1, 'notes', -12, x'02');
     UPDATE snapshots SET rowid = ${lowest}; UPDATE blobs SET rowid = ${lowest} WHERE rowid = 2;
     ${recordsTable} INSERT INTO sds_records (rowid, store_id, key, data) VALUES (${lowest}, 'notes', 'key', x'03')`;
   const dbPath = makeStoreFile(freshFile(), { sql });
@@ -123,6 +121,25 @@ it('a source that is named twice, under whatever name, is refused: its values wo
     });
   }
   expect(existsSync(target)).toBe(false);
+});
+
+it.each([
+  ['is no file of this package', 'CREATE TABLE patches (x)', 'schema-mismatch'],
+  ['is damaged', undefined, 'database-corrupt'],
+])('of several sources, that which %s is named', async (_, sql, code) => {
+  const [sound, other] = [makeStoreFile(freshFile()), freshFile()];
+  if (sql !== undefined) {
+    const database = new DatabaseSync(other);
+    database.exec(sql);
+    database.close();
+  } else {
+    const bytes = readFileSync(makeStoreFile(other, { patches: 2000 }));
+    writeFileSync(other, bytes.fill(0xff, 5 * 4096)); // from the sixth page on
+  }
+  await expect(copyStores([sound, other], freshFile())).rejects.toMatchObject({
+    code,
+    message: expect.stringContaining(`('${other}')`),
+  });
 });
 
 it('names of any kind', async () => {

@@ -1,7 +1,7 @@
 /** Each kind of finding, in a file that has just that; and a sound file, in which nothing is found. */
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { verifyDatabase } from 'sds-persistence-worker';
+import { compactDatabase, copyStores, verifyDatabase } from 'sds-persistence-worker';
 import { expect, it } from 'vitest';
 import { freshFile } from '../support/files.ts';
 import { type Contents, makeStoreFile, sha256 } from '../support/store-files.ts';
@@ -109,13 +109,37 @@ it('value-mismatch: also in a value a few rows before one that can not be read',
   expect(Findings.map(({ Code }) => Code)).toEqual(expect.arrayContaining(['unreadable', 'value-mismatch']));
 });
 
-it('structure: pages of an index that do not fit its table', async () => {
-  const dbPath = makeStoreFile(freshFile(), { patches: 2000 });
+/** An entry of the index of a table now names another number than the row it stands for. */
+function spoilIndex(dbPath: string): void {
   const file = readFileSync(dbPath);
-  // an entry of the index of a table now names another number than the row it stands for
   const at = file.lastIndexOf(Buffer.from('tasks'));
   file.write('tasky', at);
   writeFileSync(dbPath, file);
+}
+
+it('only what is in our tables, in a file with a table of a program’s own whose index uses a function of that program', async () => {
+  const dbPath = makeStoreFile(freshFile(), { patches: 2000 });
+  const program = new DatabaseSync(dbPath);
+  program.function('norm', { deterministic: true }, (text) => String(text).toLowerCase());
+  program.exec(
+    "CREATE TABLE names (name TEXT); INSERT INTO names VALUES ('B'); CREATE INDEX by_norm ON names (norm(name))",
+  );
+  program.close();
+  expect(await verifyDatabase(dbPath)).toMatchObject({ Sound: true, Findings: [] });
+  await expect(compactDatabase(dbPath)).rejects.toMatchObject({
+    code: 'io-error',
+    message: expect.stringMatching(
+      /a function or an order of texts that only that program has \(no such function: norm\)/,
+    ),
+  });
+  expect(await copyStores(dbPath, freshFile())).toMatchObject({ Stores: 2, Patches: 4000 });
+  spoilIndex(dbPath);
+  expect((await verifyDatabase(dbPath)).Findings.map(({ Code }) => Code)).toContain('structure');
+});
+
+it('structure: pages of an index that do not fit its table', async () => {
+  const dbPath = makeStoreFile(freshFile(), { patches: 2000 });
+  spoilIndex(dbPath);
   const { Findings } = await verifyDatabase(dbPath);
   expect(Findings.map(({ Code }) => Code)).toContain('structure');
 });

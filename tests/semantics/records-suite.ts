@@ -88,6 +88,7 @@ export function describeRecords(
           'a\u{10ffff}b',
         ],
         ...['\u{10ffff}', '\u{10ffff}\u{10ffff}', '\x7f', '\x7fa', '\x80', '\u07ff', '\u0800', '日本', '日本語', '日'],
+        ...['\ufeff', '\ufeffa'],
       ];
       for (const key of keys) void provider.saveRecord(key, patchOf(key));
       for (const prefix of [...keys, 'nothing', 'ab\0', 'a%b', '\u{10fffe}']) {

@@ -1,4 +1,4 @@
-/** Runs each operation on whole files in a thread of its own, which is used again if another one comes soon. */
+/** Runs operations, each in a thread that neither calls nor commits; one that is idle is used again if another comes soon. */
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
 // the bundled src/worker/operations/files/entry.ts and src/worker/operations/copying/entry.ts, put here by the build

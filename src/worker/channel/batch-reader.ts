@@ -31,8 +31,7 @@ import {
   SLAB_USED,
   usedOf,
 } from '../../protocol/slabs.ts';
-import { noteSnapshot, refusePrune } from '../behind-a-snapshot.ts';
-import { noteFailure, refuseRelease } from '../behind-a-value.ts';
+import { noteOutcome, refuseUnfounded } from '../behind-a-save.ts';
 import { type Caller, EngineError, type Writes } from '../engine.ts';
 import { refuseFalseValue } from '../verify-value.ts';
 import type { LargeBytes } from './large-bytes.ts';
@@ -125,11 +124,10 @@ export class BatchReader implements Writes {
       const code = errorCodes[this.#outcome - FIRST_ERROR];
       const message = 'it could not be stored by a worker thread that was lost after that';
       const failure = code && new EngineError(code, { message });
-      noteSnapshot(this.operation, this.caller, failure);
       // a release that is marked was refused
       const isRefused = (this.#flags & ENTRY_COLLIDED) !== 0;
       const refusal = isRefused ? this.caller.unsavedValues?.get(this.key)?.refusal : undefined;
-      if (failure !== undefined) noteFailure(this, refusal ?? failure);
+      noteOutcome(this, failure && (refusal ?? failure));
     }
     this.#readsAll = false;
   }
@@ -166,9 +164,8 @@ export class BatchReader implements Writes {
         this.caller = caller;
       }
       if (this.#carriesOut && this.operation !== 'appendPatch') {
-        noteSnapshot(this.operation, this.caller, undefined);
-        if (this.#flags & ENTRY_NEEDS_SNAPSHOT) refusePrune(this.caller);
-        if (this.caller.unsavedValues !== undefined) refuseRelease(this);
+        noteOutcome(this, undefined);
+        refuseUnfounded(this, (this.#flags & ENTRY_NEEDS_SNAPSHOT) !== 0);
         if (this.caller.verifyValues) refuseFalseValue(this);
       }
       return true;

@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { type ReportedCause, type SDS_PersistenceErrorCode, TOO_MANY_FILES } from '../../protocol/errors.ts';
 import { EngineError } from '../engine.ts';
 import { noMoreFiles, refusedAccess } from '../refused-access.ts';
-import { toEngineError } from '../sqlite/errors.ts';
+import { CANNOT_OPEN, NOT_A_DATABASE, primaryCode, toEngineError } from '../sqlite/errors.ts';
 import { orFull, systemError } from '../sqlite/no-room.ts';
 
 /** `path` is the file that the failure is about: source and target of an operation differ. */
@@ -41,9 +41,6 @@ const sentences: Partial<Record<SDS_PersistenceErrorCode, string>> = {
     'writing is not permitted; check the rights of the file and its folder; a damaged first page may forbid it too: then restore a backup',
 };
 
-const NOT_A_DATABASE = 26;
-const CANNOT_OPEN = 14;
-
 /** Gives whatever was thrown while working on `path` a code and a sentence; keeps what has both. */
 export function toFailure(thrown: unknown, path: string): Error {
   if (thrown instanceof OperationError || thrown instanceof Stopped) return thrown;
@@ -51,7 +48,7 @@ export function toFailure(thrown: unknown, path: string): Error {
   if (!(thrown instanceof EngineError) && system.syscall !== undefined) return systemFailure(system, path);
   if (system.code === 'ERR_ACCESS_DENIED') return notAllowed(thrown as NotAllowed, path);
   const { code, reported } = orFull(toEngineError(thrown), path);
-  const primary = (reported.errcode ?? 0) & 0xff;
+  const primary = primaryCode(reported);
   if (code === 'schema-mismatch') {
     return new OperationError(
       code,
@@ -74,7 +71,17 @@ export function toFailure(thrown: unknown, path: string): Error {
       refusal === undefined ? reported : { ...reported, message: `${reported.message}: ${refusal.message}` },
     );
   }
-  return new OperationError(code, path, sentences[code] ?? reported.message, reported);
+  const sentence = needsItsProgram(reported.message) ? ITS_PROGRAM : sentences[code];
+  return new OperationError(code, path, sentence ?? reported.message, reported);
+}
+
+const ITS_PROGRAM =
+  'a table of another program in this file uses a function or an order of texts that only that program has; ' +
+  'this can not be done to such a file, but its stores can be copied into a new one';
+
+/** What SQLite says if a schema names what was not given to this connection. */
+export function needsItsProgram(reason: string): boolean {
+  return /^(no such (collation sequence|function)|unknown function): /.test(reason);
 }
 
 const NO_RIGHTS =
@@ -94,6 +101,10 @@ const systemCodes: Record<string, [SDS_PersistenceErrorCode, string]> = {
   EMFILE: ['open-failed', TOO_MANY_FILES],
   ENFILE: ['open-failed', TOO_MANY_FILES],
   EFBIG: ['database-full', 'the file system permits no file as large as this; name a place on another one'],
+  EBUSY: [
+    'io-error',
+    'the file is a mount of its own, or on Windows in use; mount its folder instead, or end the program that has it open',
+  ],
   EEXIST: ['file-exists', 'a file of this name is there already; it was left as it is: name another one'],
 };
 

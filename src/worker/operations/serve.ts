@@ -6,10 +6,7 @@ import { Progress } from './progress.ts';
 import { stepBack } from './step-back.ts';
 import { Throttle } from './throttle.ts';
 
-/**
- * @param run - carries out a task
- * @param endThread - whether only the end of the thread closes what a task has opened
- */
+/** @param endThread - whether only the end of the thread closes what a task has opened */
 export function serve(run: (request: OperationRequest, progress: Progress) => unknown, endThread: boolean): void {
   if (parentPort === null) return;
   const port = parentPort;

@@ -5,14 +5,13 @@ import type { ProviderMessage, RecordsFound, StoreFound } from '../../protocol/s
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
 import { toEngineError } from './errors.ts';
 import { orFull } from './no-room.ts';
-import { closeDatabase, keepsStatementsOpen } from './node-sqlite.ts';
+import { closeDatabase, hasWalResetFault, keepsStatementsOpen } from './node-sqlite.ts';
 import { type DatabaseName, type OpenedDatabase, openDatabase } from './open-database.ts';
 import { loadPatches } from './patch-loader.ts';
 import { PatchWriter } from './patch-writer.ts';
 import { perform, type Tables } from './perform.ts';
 import { Records } from './records.ts';
 import { bytesOf, Statements } from './statements.ts';
-import { hasWalResetFault } from './version.ts';
 import { WalKeeper } from './wal-keeper.ts';
 import { loadStore, storesOf } from './whole-stores.ts';
 
@@ -23,7 +22,6 @@ const PAGE_BYTES = 4096;
 interface Connection extends Tables {
   opened: OpenedDatabase;
   wal: WalKeeper | undefined;
-  hasWalResetFault: boolean;
   dataVersion: number | undefined;
 }
 
@@ -57,18 +55,15 @@ export class SqliteEngine implements Engine {
   #connect(): Connection {
     if (this.#connection !== undefined) return this.#connection;
     const opened = openDatabase(this.#name, this.#full);
-    const { database, location } = opened;
-    this.#connection = connectionOn(
-      opened,
-      location === '' ? undefined : new WalKeeper(database, location, this.#control),
-    );
+    const wal = opened.location === '' ? undefined : new WalKeeper(opened, this.#control);
+    this.#connection = connectionOn(opened, wal);
     return this.#connection;
   }
 
   transact(writes: Writes, commitPoint: CommitPoint): void {
     this.#comeBackToFile();
     const connection = this.#connect();
-    const { statements, writer } = connection;
+    const { opened, statements, writer } = connection;
     let begun = false;
     let bytes = 0;
     try {
@@ -78,7 +73,7 @@ export class SqliteEngine implements Engine {
       while (writes.next()) bytes += perform(writes, connection);
       writer.insert();
       bytes += PAGE_BYTES * writer.places;
-      if (connection.hasWalResetFault && sawForeignWriter(connection)) this.#noteForeignWriter(connection);
+      if (hasWalResetFault(opened.version) && sawForeignWriter(connection)) this.#noteForeignWriter(connection);
       for (const at of writer.collided) writes.markCollided(at);
       const { cells, index, value } = commitPoint;
       const commit = statements.get('COMMIT');
@@ -226,19 +221,18 @@ export class SqliteEngine implements Engine {
   }
 
   close(): void {
-    const connection = this.#connection;
+    const opened = this.#connection?.opened;
     this.#connection = undefined;
-    if (connection === undefined) return;
-    closeDatabase(connection.opened.database);
+    if (opened === undefined) return;
+    if (opened.isThere()) closeDatabase(opened.database);
+    else opened.database.close(); // the log may be another file's
   }
 }
 
 function connectionOn(opened: OpenedDatabase, wal: WalKeeper | undefined): Connection {
   const statements = new Statements(opened.database);
-  const writer = new PatchWriter(statements);
-  const records = new Records(statements);
-  const hasFault = hasWalResetFault(opened.version);
-  return { opened, statements, writer, records, wal, hasWalResetFault: hasFault, dataVersion: undefined };
+  const [writer, records] = [new PatchWriter(statements), new Records(statements)];
+  return { opened, statements, writer, records, wal, dataVersion: undefined };
 }
 
 /** `data_version` changes when another connection has committed: one of another process. */

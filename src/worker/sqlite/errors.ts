@@ -1,45 +1,55 @@
 /** From SQLite's result codes (https://sqlite.org/rescode.html) to the codes that callers see. */
-import { reportedOf, type SDS_PersistenceErrorCode } from '../../protocol/errors.ts';
+import { type ReportedCause, reportedOf, type SDS_PersistenceErrorCode } from '../../protocol/errors.ts';
 import { EngineError } from '../engine.ts';
 
-const SQLITE_BUSY = 5;
-const SQLITE_LOCKED = 6;
-const SQLITE_READONLY = 8;
-const SQLITE_IOERR = 10;
-const SQLITE_CORRUPT = 11;
-const SQLITE_FULL = 13;
-const SQLITE_CANTOPEN = 14;
-const SQLITE_TOOBIG = 18;
-const SQLITE_NOTADB = 26;
+const IO_ERROR = 10;
+const CONSTRAINT = 19;
+export const CANNOT_OPEN = 14;
+export const NOT_A_DATABASE = 26;
 
 const codes: Record<number, SDS_PersistenceErrorCode> = {
-  [SQLITE_BUSY]: 'database-busy',
-  [SQLITE_LOCKED]: 'database-busy',
-  [SQLITE_READONLY]: 'read-only',
-  [SQLITE_CORRUPT]: 'database-corrupt',
-  [SQLITE_FULL]: 'database-full',
-  [SQLITE_CANTOPEN]: 'open-failed',
-  [SQLITE_TOOBIG]: 'invalid-argument',
-  [SQLITE_NOTADB]: 'database-corrupt',
+  5: 'database-busy', // SQLITE_BUSY
+  6: 'database-busy', // SQLITE_LOCKED
+  8: 'read-only',
+  11: 'database-corrupt',
+  13: 'database-full',
+  [CANNOT_OPEN]: 'open-failed',
+  18: 'invalid-argument', // SQLITE_TOOBIG
+  [CONSTRAINT]: 'invalid-argument',
+  [NOT_A_DATABASE]: 'database-corrupt',
 };
+
+/** The extended code's low byte; 0 if it was not SQLite that has reported this. */
+export function primaryCode({ errcode = 0 }: ReportedCause): number {
+  return errcode & 0xff;
+}
 
 /** Gives whatever was thrown a code; SQLite's own words stay with it. */
 export function toEngineError(thrown: unknown): EngineError {
   if (thrown instanceof EngineError) return thrown;
   const reported = reportedOf(thrown);
-  const { code, errcode } = reported;
-  if (code === 'ERR_OUT_OF_RANGE') return new EngineError('database-corrupt', reported); // a number that no provider of ours writes
-  // the extended code's low byte is the primary one
-  return new EngineError((errcode === undefined ? undefined : codes[errcode & 0xff]) ?? 'io-error', reported);
+  if (reported.code === 'ERR_OUT_OF_RANGE') return strangeRow(reported.message, reported);
+  const primary = primaryCode(reported);
+  // tables of ours have none that a call could break: those of the program may refer to them, or have triggers
+  if (primary === CONSTRAINT) {
+    reported.message = `a rule of another table in the file forbids it (${reported.message}); look at the foreign keys and triggers there`;
+  }
+  return new EngineError(codes[primary] ?? 'io-error', reported);
+}
+
+/** What is stored where a provider reads, though none of this package writes it so: SQLite finds no fault in the file. */
+export function strangeRow(what: string, reported?: ReportedCause): EngineError {
+  const message = `a row is as no provider of this package writes it (${what}); 'verify' lists such rows, 'copy --salvage' leaves them out`;
+  return new EngineError('database-corrupt', { ...reported, message });
 }
 
 /** While opening, whatever is no trouble of another kind means that it could not be opened. */
 export function toOpenError(thrown: unknown): EngineError {
   const error = toEngineError(thrown);
-  const primary = (error.reported.errcode ?? 0) & 0xff;
+  const primary = primaryCode(error.reported);
   const vague =
-    (error.code === 'io-error' && primary !== SQLITE_IOERR && error.reported.code !== 'EIO') ||
+    (error.code === 'io-error' && primary !== IO_ERROR && error.reported.code !== 'EIO') ||
     error.code === 'invalid-argument' ||
-    primary === SQLITE_NOTADB;
+    primary === NOT_A_DATABASE;
   return vague ? new EngineError('open-failed', error.reported) : error;
 }

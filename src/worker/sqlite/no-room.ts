@@ -5,8 +5,8 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { EngineError } from '../engine.ts';
+import { CANNOT_OPEN, primaryCode } from './errors.ts';
 
-const CANNOT_OPEN = 14;
 /** SQLITE_IOERR, of which VACUUM tells no more, _WRITE, _FSYNC, _SHMOPEN, _SHMSIZE and _SHMMAP (https://sqlite.org/rescode.html). */
 const whileGrowing = [10, 778, 1034, 4618, 4874, 5386];
 
@@ -16,7 +16,7 @@ const PROBE_BYTES = 64 * 1024;
 /** The failure as it is; or `database-full`, if that was the reason: nothing can be written beside the file either. */
 export function orFull(failure: EngineError, path: string): EngineError {
   const { errcode = 0, message } = failure.reported;
-  if ((!whileGrowing.includes(errcode) && (errcode & 0xff) !== CANNOT_OPEN) || path === '') return failure;
+  if ((!whileGrowing.includes(errcode) && primaryCode(failure.reported) !== CANNOT_OPEN) || path === '') return failure;
   const reason = whyNoRoom(path);
   if (reason === undefined) return failure;
   return new EngineError('database-full', { ...failure.reported, message: `${message}: ${reason}` });

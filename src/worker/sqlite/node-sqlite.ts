@@ -1,4 +1,4 @@
-/** `node:sqlite`, and the peculiarities of its versions. */
+/** `node:sqlite`, and the peculiarities of its versions and of SQLite's. */
 import type { DatabaseSync as Database, SQLInputValue, StatementSync } from 'node:sqlite';
 
 /** `backup` came later than the rest: in Node 22.16 and 23.8. */
@@ -25,10 +25,7 @@ const isEmpty = (value: unknown) => value instanceof Uint8Array && value.byteLen
 const withEmptyBytes = (values: SQLInputValue[]): SQLInputValue[] =>
   values.some(isEmpty) ? values.map((value) => (isEmpty(value) ? NO_BYTES : value)) : values;
 
-/**
- * Node 22 binds empty bytes as NULL if they came out of a database themselves: a name that is read as bytes and asked for
- * again, a value that is copied.
- */
+/** Node 22 binds empty bytes as NULL if they came out of a database: a name that is asked for again, a value that is copied. */
 class WithEmptyBytes extends sqlite.DatabaseSync {
   override prepare(sql: string): StatementSync {
     const statement = super.prepare(sql);
@@ -44,17 +41,25 @@ class WithEmptyBytes extends sqlite.DatabaseSync {
 
 export const DatabaseSync = Number.parseInt(process.versions.node, 10) < 24 ? WithEmptyBytes : sqlite.DatabaseSync;
 
-/** Opens a database by its path or URL. */
+/** Opens a database by its path or URL; nothing is read yet. */
 export function open(place: string, readOnly = false): Database {
-  return new DatabaseSync(place, {
+  const database = new DatabaseSync(place, {
     // since Node 22.12; older ones take a killed program's log into the file by reading it
     readOnly,
     enableForeignKeyConstraints: false,
-    enableDoubleQuotedStringLiterals: false,
+    // the schema of a program's own tables may have them, and VACUUM compiles it; no statement of ours quotes with `"`
+    enableDoubleQuotedStringLiterals: true,
     allowExtension: false,
     // SQL that comes with a file can't write to the schema or to shadow tables (Node 24 on)
     defensive: true,
   } as ConstructorParameters<typeof DatabaseSync>[1]);
+  // functions and virtual tables that a stranger's schema calls must be harmless ones
+  database.exec('PRAGMA trusted_schema = OFF');
+  // damaged pages are noticed when they are read, not believed
+  database.exec('PRAGMA cell_size_check = ON');
+  // sorting and the like never needs files beside the database
+  database.exec('PRAGMA temp_store = MEMORY');
+  return database;
 }
 
 /** The first row of a result, if there is one: `get` of Node 22.5 returns a row of nulls for none. */
@@ -62,7 +67,10 @@ export function firstRow(statement: StatementSync, ...values: SQLInputValue[]): 
   return statement.all(...values)[0] as Record<string, unknown> | undefined;
 }
 
-let keepsOpen: boolean | undefined;
+/** The first value of that row. */
+export function firstValue(database: Database, sql: string): unknown {
+  return Object.values(firstRow(database.prepare(sql)) ?? {})[0];
+}
 
 /**
  * Closes a database so that nothing is left beside its file. Node 22.5 does not finalize statements
@@ -70,15 +78,14 @@ let keepsOpen: boolean | undefined;
  * a rollback journal that is only a file that is open, with a write-ahead log it is the log as well.
  */
 export function closeDatabase(database: Database): void {
-  keepsOpen ??= keepsStatementsOpen();
   try {
-    if (keepsOpen) database.prepare('PRAGMA journal_mode = DELETE').all();
+    if (keepsStatementsOpen()) database.prepare('PRAGMA journal_mode = DELETE').all();
   } finally {
     database.close();
   }
 }
 
-export function keepsStatementsOpen(): boolean {
+export const keepsStatementsOpen = once(() => {
   const database = new DatabaseSync(':memory:');
   const statement = database.prepare('SELECT 1');
   database.close();
@@ -88,22 +95,36 @@ export function keepsStatementsOpen(): boolean {
   } catch {
     return false; // finalized, as it should be
   }
-}
-
-let known: boolean | undefined;
+});
 
 /** Whether this Node lets SQLite read names as URLs (since 22.15). */
-export function knowsUrls(): boolean {
-  known ??= tryUrl();
-  return known;
-}
-
-/** Where it is no URL, it is the path of a file in a folder named `file:`, which is not there. */
-function tryUrl(): boolean {
+export const knowsUrls = once(() => {
   try {
+    // where it is no URL, it is the path of a file in a folder named `file:`, which is not there
     new DatabaseSync('file:/no/such/folder/at/all?mode=memory').close();
     return true;
   } catch {
-    return false; // it was no URL to it
+    return false;
   }
+});
+
+function once(find: () => boolean): () => boolean {
+  let found: boolean | undefined;
+  return () => {
+    found ??= find();
+    return found;
+  };
+}
+
+/** As SQLite numbers them: 3.47.1 is 3_047_001. */
+export function numberOf(sqliteVersion: string): number {
+  const [major = 0, minor = 0, patch = 0] = sqliteVersion.split('.').map(Number);
+  return (major * 1000 + minor) * 1000 + patch;
+}
+
+/** Before these versions of SQLite, several processes on one file can damage its write-ahead log. */
+export function hasWalResetFault(version: number): boolean {
+  if (version >= 3_051_000) return version < 3_051_003;
+  if (version >= 3_050_000) return version < 3_050_007;
+  return version < 3_044_006 || version >= 3_045_000;
 }

@@ -9,9 +9,8 @@ import { type Identity, identityOf, isSame, refuseAnother, whyNoFile } from '../
 import { noMoreFiles, refusedAccess } from '../refused-access.ts';
 import { toEngineError, toOpenError } from './errors.ts';
 import { orFull } from './no-room.ts';
-import { firstRow, knowsUrls, open } from './node-sqlite.ts';
+import { firstValue, knowsUrls, numberOf, open } from './node-sqlite.ts';
 import { checkSchema, createTables, hasAllTables } from './schema.ts';
-import { numberOf } from './version.ts';
 import { LONGEST_KEPT } from './wal-keeper.ts';
 
 /** As a provider names it. */
@@ -24,27 +23,26 @@ export interface OpenedDatabase {
   /** As a number, of which 3.47.1 is 3_047_001. */
   version: number;
   setSynchronous(full: boolean): void;
-  whereIsFile(): 'there' | 'missing' | 'replaced';
+  whereIsFile(): Whereabouts;
+  /** Whether it is known to be where it was. */
+  isThere(): boolean;
 }
+
+type Whereabouts = 'there' | 'missing' | 'replaced';
 
 /** @param onlyReads - nothing is made, in the file or beside it; nobody else can have it open meanwhile */
 export function openDatabase(name: DatabaseName, full: boolean, onlyReads = false): OpenedDatabase {
-  let database: Database;
-  let before: Identity | undefined;
+  let database: Database | undefined;
   try {
-    before = lookAtFile(name);
+    const before = lookAtFile(name);
     database = open(pathOrUrl(name));
-  } catch (error) {
-    throw whyNotOpen(toOpenError(error), name);
-  }
-  try {
     // before anything is read: SQLite finds the log by the file's name, which may be another file's by now
     if (before !== undefined) refuseAnother(before, identityOf(name.dbPath));
     return setUp(database, before, name.transient, full, onlyReads);
   } catch (error) {
     const failure = whyNotOpen(toOpenError(error), name);
     try {
-      database.close(); // plainly: a file that is not ours is left as it is
+      database?.close(); // plainly: a file that is not ours is left as it is
     } catch (closeError) {
       failure.reported.message += `; closing it: ${toEngineError(closeError).message}`;
     }
@@ -68,28 +66,25 @@ function setUp(
   full: boolean,
   onlyReads: boolean,
 ): OpenedDatabase {
-  const value = (sql: string): unknown => Object.values(firstRow(database.prepare(sql)) ?? {})[0];
-  // functions and virtual tables that a stranger's schema calls must be harmless ones
-  database.exec('PRAGMA trusted_schema = OFF');
   // a busy file must not block the other files of this thread: its tasks wait, and are tried again
   database.exec('PRAGMA busy_timeout = 0');
-  // damaged pages are noticed when they are read, not believed
-  database.exec('PRAGMA cell_size_check = ON');
   // before the first look at the file: then the index of its log is kept in memory, not in a file of its own
   if (onlyReads) database.exec('PRAGMA locking_mode = EXCLUSIVE');
   checkSchema(database);
+  // those of the program's own tables, as for the synchronous provider
+  database.exec('PRAGMA foreign_keys = ON');
   // readers and the writer do not wait for each other, and a commit appends
-  const mode = value(onlyReads ? 'PRAGMA journal_mode' : 'PRAGMA journal_mode = WAL');
+  const mode = firstValue(database, onlyReads ? 'PRAGMA journal_mode' : 'PRAGMA journal_mode = WAL');
+  // or a rollback journal: on a file system without shared memory, or if the file can't be written
+  const hasJournal = mode !== 'wal' && mode !== 'memory';
   const setSynchronous = (wanted: boolean) => {
-    // NORMAL: no wait for the disk at a commit, only at a checkpoint. FULL: an fdatasync at each commit
-    database.exec(`PRAGMA synchronous = ${wanted ? 'FULL' : 'NORMAL'}`);
+    // NORMAL: no wait for the disk at a commit, only at a checkpoint. FULL: an fdatasync at each commit, which a journal needs
+    database.exec(`PRAGMA synchronous = ${wanted || hasJournal ? 'FULL' : 'NORMAL'}`);
   };
   setSynchronous(full);
   // checkpoints run between batches, from this thread, so that no commit pays for one
   database.exec('PRAGMA wal_autocheckpoint = 0');
   database.exec(`PRAGMA journal_size_limit = ${LONGEST_KEPT}`);
-  // sorting and the like never needs files beside the database
-  database.exec('PRAGMA temp_store = MEMORY');
   if (!hasAllTables(database)) {
     if (onlyReads) throw new Error('it has no tables yet');
     database.exec('BEGIN IMMEDIATE');
@@ -102,38 +97,40 @@ function setUp(
       throw error;
     }
   }
-  if (mode !== 'wal' && mode !== 'memory') {
-    // a file system without shared memory, or a file that can't be written: SQLite's rollback journal is as safe
-    database.exec('PRAGMA synchronous = FULL');
-  }
-  const version = numberOf(String(value('SELECT sqlite_version()')));
+  const version = numberOf(String(firstValue(database, 'SELECT sqlite_version()')));
   // the file as SQLite knows it
-  const location = String(value("SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
+  const location = String(firstValue(database, "SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
   const original = transient || location === '' ? undefined : statSync(location, { bigint: true });
   if (before !== undefined) refuseAnother(before, original);
   const log = `${location}-wal`;
   const originalLog = original === undefined || mode !== 'wal' ? undefined : identityOf(log);
-  return {
-    database,
-    location,
-    version,
-    setSynchronous: mode === 'wal' || mode === 'memory' ? setSynchronous : () => {},
-    whereIsFile() {
-      if (original === undefined) return 'there';
-      const found = find(location);
-      if (found === undefined) return 'missing';
-      if (!isSame(found, original)) return 'replaced';
-      // the locks of files are the process's: another SQLite in it takes itself for the last one, and removes the log of this one
-      return originalLog === undefined || isSame(find(log), originalLog) ? 'there' : 'replaced';
-    },
+  const whereIsFile = (): Whereabouts => {
+    if (original === undefined) return 'there';
+    const found = find(location, original);
+    if (found === undefined) return 'missing';
+    const hasItsLog = originalLog === undefined || isSame(find(log, originalLog), originalLog);
+    // the locks of files are the process's: another SQLite in it takes itself for the last one, and removes the log of this one
+    if (isSame(found, original)) return hasItsLog ? 'there' : 'replaced';
+    if (originalLog === undefined || !hasItsLog) return 'replaced';
+    const message = `another file was put in its place while it was open, beside its log; stop the programs that have it open and remove '${log}'`;
+    throw new EngineError('io-error', { message });
   };
+  const isThere = () => {
+    try {
+      return whereIsFile() === 'there';
+    } catch {
+      return false;
+    }
+  };
+  return { database, location, version, setSynchronous, whereIsFile, isThere };
 }
 
-/** Where the file is now; it may be out of reach. */
-function find(location: string): Identity | undefined {
+/** What is there now; what was there, if the process has given up the right to look: what is open goes on serving. */
+function find(location: string, before: Identity): Identity | undefined {
   try {
     return identityOf(location);
   } catch (error) {
+    if (notPermitted.includes((error as NodeJS.ErrnoException).code ?? '')) return before;
     throw toEngineError(error);
   }
 }

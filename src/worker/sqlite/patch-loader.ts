@@ -5,7 +5,7 @@
  */
 import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
 import { EngineError } from '../engine.ts';
-import { toEngineError } from './errors.ts';
+import { strangeRow, toEngineError } from './errors.ts';
 import type { Statements } from './statements.ts';
 import { isUtf8 } from './text.ts';
 
@@ -26,6 +26,8 @@ const JOINED =
   "SELECT CAST(group_concat(data, '') AS BLOB) AS bytes, group_concat(octet_length(data)) AS lengths, " +
   "quote(max(clock)) AS last, count(*) AS count, sum(octet_length(data)) AS total, min(typeof(data) = 'blob') AS sound FROM " +
   '(SELECT clock, data FROM patches WHERE store_id = ? AND clock > ? ORDER BY clock LIMIT ?)';
+
+const NO_BLOB = 'a patch is no BLOB';
 
 type LastBlock = PatchBlocks[number] & { last: string };
 
@@ -62,7 +64,7 @@ function joinRows(
     throw failure;
   }
   if (row === undefined || row.count === 0) return undefined;
-  if (row.sound !== 1) throw notBytes();
+  if (row.sound !== 1) throw strangeRow(NO_BLOB);
   const bytes = row.bytes as Uint8Array;
   const lengths = parseLengths(String(row.lengths), Number(row.count));
   if (bytes.byteLength !== row.total) {
@@ -74,19 +76,14 @@ function joinRows(
 function oneRow(statements: Statements, storeId: string, after: number | string): LastBlock | undefined {
   const row = statements.first(SINGLE, storeId, after);
   if (row === undefined) return undefined;
-  if (!(row.data instanceof Uint8Array)) throw notBytes();
+  if (!(row.data instanceof Uint8Array)) throw strangeRow(NO_BLOB);
   return { bytes: row.data, lengths: Int32Array.of(row.data.byteLength), last: numberIn(row.last) };
 }
 
 /** In the form of an SQL literal. */
 function numberIn(last: unknown): string {
-  if (/^['X]/.test(String(last)))
-    throw new EngineError('database-corrupt', { message: 'the number of a patch is none' });
+  if (/^['X]/.test(String(last))) throw strangeRow('the number of a patch is none');
   return String(last);
-}
-
-function notBytes(): EngineError {
-  return new EngineError('database-corrupt', { message: 'a patch is no BLOB' });
 }
 
 /** Reads "200,1,35" without making a string of each number. */

@@ -8,10 +8,7 @@
 type Value = string | number | Uint8Array;
 
 const nothing = new Uint8Array(0);
-/**
- * Binding costs less than running, up to some 32 rows a statement; longer ones are slower again
- * (measured with 8 to 128).
- */
+/** Binding costs less than running, up to some 32 rows a statement; longer ones are slower again (8 to 128 measured). */
 export const ROWS_A_STATEMENT = 32;
 /** The most rows that are gathered. */
 const MOST_ROWS = 16_384;

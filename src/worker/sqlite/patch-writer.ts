@@ -3,8 +3,14 @@ import { EngineError } from '../engine.ts';
 import { PatchRows, ROWS_A_STATEMENT, type Rows } from './patch-rows.ts';
 import { LARGE_BYTES, type Statements } from './statements.ts';
 
-/** Rows of one INSERT; what is left over goes in smaller ones. */
-const ROWS = [ROWS_A_STATEMENT, 8, 1] as const;
+/**
+ * INSERTs of so many rows, where a number that is taken is left as it is; what is left over goes in smaller ones.
+ * Faster by a twentieth than ON CONFLICT (store_id, clock) DO NOTHING.
+ */
+const inserts = [ROWS_A_STATEMENT, 8, 1].map((size) => {
+  const values = Array(size).fill('(?, ?, ?)').join(', ');
+  return { size, sql: `INSERT OR IGNORE INTO patches (store_id, clock, data) VALUES ${values}` };
+});
 
 /** Works within one transaction at a time; `clear` ends it. */
 export class PatchWriter {
@@ -54,10 +60,10 @@ export class PatchWriter {
   /** A number that is taken is left as it is, any other reason to skip a row is an error. */
   #insertRows = (rows: Rows): void => {
     let done = 0;
-    for (const size of ROWS) {
+    for (const { size, sql } of inserts) {
       for (; rows.count - done >= size; done += size) {
         const values = rows.isFull ? rows.values : rows.values.slice(done * 3, (done + size) * 3);
-        const { changes } = this.#statements.get(insertOf(size)).run(...values);
+        const { changes } = this.#statements.get(sql).run(...values);
         if (changes !== size) this.#findCollided(rows, done, size);
       }
     }
@@ -104,8 +110,12 @@ export class PatchWriter {
     let highest = this.#highest.get(storeId);
     if (highest === undefined) {
       this.insert(); // rows of this store may be among those gathered
-      const row = this.#statements.first('SELECT max(clock) AS highest FROM patches WHERE store_id = ?', storeId);
-      highest = (row?.highest as number | null) ?? Number.NEGATIVE_INFINITY;
+      // as a text: the synchronous provider stores numbers beyond 2^53, too
+      const row = this.#statements.first(
+        'SELECT quote(max(clock)) AS highest FROM patches WHERE store_id = ?',
+        storeId,
+      );
+      highest = row?.highest === 'NULL' ? Number.NEGATIVE_INFINITY : Number(row?.highest);
     }
     if (clock > highest) {
       this.#highest.set(storeId, clock);
@@ -141,18 +151,4 @@ export class PatchWriter {
     }
     return free;
   }
-}
-
-const inserts = new Map<number, string>();
-
-/** The statement that inserts so many rows, where a number that is taken is left as it is. */
-function insertOf(rows: number): string {
-  let sql = inserts.get(rows);
-  if (sql === undefined) {
-    const values = Array(rows).fill('(?, ?, ?)').join(', ');
-    // faster by a twentieth than ON CONFLICT (store_id, clock) DO NOTHING
-    sql = `INSERT OR IGNORE INTO patches (store_id, clock, data) VALUES ${values}`;
-    inserts.set(rows, sql);
-  }
-  return sql;
 }

@@ -2,8 +2,8 @@
 import type { RecordsFound } from '../../protocol/service.ts';
 import { Blocks } from '../blocks.ts';
 import { EngineError } from '../engine.ts';
-import { toEngineError } from './errors.ts';
-import { checkSchema, createRecords, RECORDS_TABLE } from './schema.ts';
+import { strangeRow } from './errors.ts';
+import { createRecords, mismatchOf, RECORDS_TABLE } from './schema.ts';
 import { bytesOf, type Statements } from './statements.ts';
 import { isUtf8, textOf } from './text.ts';
 
@@ -21,19 +21,11 @@ export class Records {
   get isThere(): boolean {
     if (this.#isKnown) return true;
     if (this.#statements.first(RECORDS_TABLE) === undefined) return false;
-    this.#check();
+    const message = mismatchOf(this.#statements.database);
+    // it may not have been there when the file was opened, and concerns only the calls that need it
+    if (message !== undefined) throw new EngineError('schema-mismatch', { message }, true);
     this.#isKnown = true;
     return true;
-  }
-
-  /** It may not have been there when the file was opened. If it is not ours, that concerns only the calls that need it. */
-  #check(): void {
-    try {
-      checkSchema(this.#statements.database);
-    } catch (error) {
-      const { code, reported } = toEngineError(error);
-      throw new EngineError(code, reported, true);
-    }
   }
 
   /** Told when a transaction is rolled back: it may have made the table. */
@@ -80,7 +72,7 @@ export class Records {
     const blocks = new Blocks();
     for (const { key } of keys) {
       const data = bytesOf(this.#statements.first(read, storeId, key as Uint8Array));
-      if (data === undefined) throw new EngineError('database-corrupt', { message: 'the key of a record is no text' });
+      if (data === undefined) throw strangeRow('the key of a record is no text');
       blocks.add(data);
     }
     return { keys: keys.map(({ key }) => textOf(this.#statements, key)), data: blocks.end() };

@@ -1,7 +1,4 @@
-/**
- * The three tables that are shared with the synchronous provider, that of records, which is made with the first one, and the
- * check that a file has no others in their place.
- */
+/** The tables: three shared with the synchronous provider, and that of records. No file may have others in their place. */
 import type { DatabaseSync } from 'node:sqlite';
 import { EngineError } from '../engine.ts';
 import { firstRow } from './node-sqlite.ts';
@@ -67,49 +64,58 @@ function rowsOf(database: DatabaseSync): SchemaRow[] {
   return database.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema').all() as unknown as SchemaRow[];
 }
 
-/**
- * Refuses a file in which our statements would do something else than they say: tables of another
- * shape, constraints that would make SQLite skip rows, triggers and views in the way.
- */
+/** Refuses a file in which our statements would do something else than they say. */
 export function checkSchema(database: DatabaseSync): void {
+  const message = mismatchOf(database);
+  if (message !== undefined) throw new EngineError('schema-mismatch', { message });
+}
+
+/** Refuses a file that was never one of this package as well. */
+export function requireStoreFile(database: DatabaseSync): void {
+  checkSchema(database);
+  if (hasAllTables(database)) return;
+  throw new EngineError('schema-mismatch', { message: 'it does not have its tables' });
+}
+
+/** Tables of another shape, constraints that would make SQLite skip rows, triggers and views in the way, if there are any. */
+export function mismatchOf(database: DatabaseSync): string | undefined {
+  return mismatches(database).next().value;
+}
+
+function* mismatches(database: DatabaseSync): Generator<string, undefined> {
   for (const { type, name, tbl_name, sql } of rowsOf(database)) {
     const ours = Object.hasOwn(columns, name.toLowerCase());
     const onOurs = Object.hasOwn(columns, String(tbl_name).toLowerCase());
-    if (ours && type !== 'table') mismatch(`'${name}' is a ${type}`);
-    if (onOurs && type === 'trigger') mismatch(`there is a trigger '${name}' on '${tbl_name}'`);
-    if (ours) checkTable(database, name, sql ?? '');
+    if (ours && type !== 'table') yield `'${name}' is a ${type}`;
+    if (onOurs && type === 'trigger') yield `there is a trigger '${name}' on '${tbl_name}'`;
+    if (ours) yield* mismatchesOf(database, name, sql ?? '');
   }
 }
 
-function checkTable(database: DatabaseSync, name: string, sql: string): void {
+function* mismatchesOf(database: DatabaseSync, name: string, sql: string): Generator<string, void> {
   const table = name.toLowerCase();
   const found = database
     .prepare(
-      `SELECT lower(name) || ' ' || upper(type) || ' ' || "notnull" || ' ' || coalesce(dflt_value, '-') || ' ' || pk || ` +
+      `SELECT lower(name) || ' ' || upper(type) || ' ' || [notnull] || ' ' || coalesce(dflt_value, '-') || ' ' || pk || ` +
         `CASE hidden WHEN 0 THEN '' ELSE ' hidden' END AS form FROM pragma_table_xinfo('${table}')`,
     )
     .all()
     .map(({ form }) => String(form));
   const wanted = columns[table] ?? [];
   if (found.length !== wanted.length || wanted.some((form) => !found.includes(form))) {
-    mismatch(`table '${name}' has the columns (${found.join(', ')}), not (${wanted.join(', ')})`);
+    yield `table '${name}' has the columns (${found.join(', ')}), not (${wanted.join(', ')})`;
   }
   // names in quotes and comments say nothing, and may hide each other
   const plain = sql.replace(/'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/g, ' ');
-  const odd = /\b(CHECK|GENERATED|COLLATE|REFERENCES|CONFLICT|UNIQUE|VIRTUAL)\b/i.exec(plain);
-  if (odd !== null) mismatch(`table '${name}' has a ${odd[0].toUpperCase()} clause`);
-  if (table === 'sds_records' && /\bWITHOUT\b/i.test(plain)) mismatch(`table '${name}' has no rowid`);
-  const indexes = database.prepare(`SELECT name, "unique", origin, partial FROM pragma_index_list('${table}')`).all();
+  const odd = /\b(CHECK|GENERATED|COLLATE|REFERENCES|CONFLICT|UNIQUE|VIRTUAL|WITHOUT)\b/i.exec(plain);
+  if (odd !== null) yield `table '${name}' has a ${odd[0].toUpperCase()} clause`;
+  const indexes = database.prepare(`SELECT name, [unique], origin, partial FROM pragma_index_list('${table}')`).all();
   for (const index of indexes) {
     if (index.origin !== 'pk' && (index.unique !== 0 || index.partial !== 0)) {
-      mismatch(`table '${name}' has an index '${index.name}' that is unique or partial`);
+      yield `table '${name}' has an index '${index.name}' that is unique or partial`;
     }
     const count = database.prepare('SELECT count(*) AS expressions FROM pragma_index_xinfo(?) WHERE cid = -2');
     if (firstRow(count, String(index.name))?.expressions !== 0)
-      mismatch(`table '${name}' has an index '${index.name}' on an expression`);
+      yield `table '${name}' has an index '${index.name}' on an expression`;
   }
-}
-
-function mismatch(what: string): never {
-  throw new EngineError('schema-mismatch', { message: what });
 }

@@ -1,6 +1,6 @@
 /** The prepared statements of a connection. */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
-import { EngineError } from '../engine.ts';
+import { strangeRow } from './errors.ts';
 import { firstRow } from './node-sqlite.ts';
 
 /** A statement keeps a copy of what it is bound to: of bytes longer than this it must let go. */
@@ -50,5 +50,5 @@ export class Statements {
 export function bytesOf(row: Record<string, unknown> | undefined): Uint8Array | undefined {
   if (row === undefined) return undefined;
   if (row.data instanceof Uint8Array) return row.data;
-  throw new EngineError('database-corrupt', { message: `a column of bytes holds a ${typeof row.data}` });
+  throw strangeRow(`a column of bytes holds a ${typeof row.data}`);
 }

@@ -1,12 +1,14 @@
 /** Names that are read as bytes: before Node 24.16 a text is cut at a NUL. */
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { TextDecoder } from 'node:util';
-import { firstRow } from './node-sqlite.ts';
+import { firstValue } from './node-sqlite.ts';
 
+/** A name may begin with U+FEFF. */
+const decoderOf = (encoding: string) => new TextDecoder(encoding, { ignoreBOM: true });
+const utf8 = decoderOf('utf-8');
 const decoders: Record<string, TextDecoder> = {
-  'UTF-8': new TextDecoder(),
-  'UTF-16le': new TextDecoder('utf-16le'),
-  'UTF-16be': new TextDecoder('utf-16be'),
+  'UTF-16le': decoderOf('utf-16le'),
+  'UTF-16be': decoderOf('utf-16be'),
 };
 
 const encodings = new WeakMap<Database, string>();
@@ -14,7 +16,7 @@ const encodings = new WeakMap<Database, string>();
 export function encodingOf(database: Database): string {
   const known = encodings.get(database);
   if (known !== undefined) return known;
-  const encoding = String(Object.values(firstRow(database.prepare('PRAGMA encoding')) ?? {})[0]);
+  const encoding = String(firstValue(database, 'PRAGMA encoding'));
   encodings.set(database, encoding);
   return encoding;
 }
@@ -27,5 +29,5 @@ export function isUtf8({ database }: { database: Database }): boolean {
 /** The text whose bytes, in the database's encoding, these are. */
 export function textOf({ database }: { database: Database }, bytes: unknown): string {
   if (!(bytes instanceof Uint8Array)) return String(bytes);
-  return (decoders[encodingOf(database)] ?? new TextDecoder()).decode(bytes);
+  return (decoders[encodingOf(database)] ?? utf8).decode(bytes);
 }

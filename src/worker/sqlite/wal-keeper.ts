@@ -6,10 +6,10 @@
  * less than a file that grows (the benchmark's `design-insert`), so the file is cut only after a while in which little was written.
  */
 import { statSync } from 'node:fs';
-import type { DatabaseSync } from 'node:sqlite';
 import { CHECKPOINT_MICROSECONDS, CHECKPOINTS } from '../../protocol/control.ts';
 import { performance } from '../../protocol/surroundings.ts';
 import { firstRow } from './node-sqlite.ts';
+import type { OpenedDatabase } from './open-database.ts';
 
 const MiB = 1024 * 1024;
 /** A log of this size is worth a checkpoint when there is nothing else to do, or in a pause: it takes some milliseconds, most of it for the disk. */
@@ -18,10 +18,7 @@ const WORTH_IT = 2 * MiB;
 const PAUSES_APART_MS = 250;
 /** A log of this size is taken into the database between two batches, whatever is waiting. */
 const LARGE = 48 * MiB;
-/**
- * With so much, since somebody was reading or writing at each checkpoint, the next ones keep other
- * processes from writing meanwhile.
- */
+/** With so much, since somebody read or wrote at each checkpoint, the next ones keep other processes from writing. */
 const FAR_TOO_LARGE = 2 * LARGE;
 /** When SQLite begins to write the log anew, it cuts the file to this (`journal_size_limit`). */
 export const LONGEST_KEPT = LARGE;
@@ -33,7 +30,7 @@ const OVERHEAD_BYTES = 3 * 4096;
 const QUIET_MS = 3000;
 
 export class WalKeeper {
-  readonly #database: DatabaseSync;
+  readonly #opened: OpenedDatabase;
   readonly #walPath: string;
   readonly #control: Int32Array;
   /** Estimates of what was written since the last look at the log, and since all of it came into the database. */
@@ -48,9 +45,9 @@ export class WalKeeper {
   /** When there was last so much in the log that a checkpoint was worth it, and came to its end. */
   #usedAt = 0;
 
-  constructor(database: DatabaseSync, path: string, control: Int32Array) {
-    this.#database = database;
-    this.#walPath = `${path}-wal`;
+  constructor(opened: OpenedDatabase, control: Int32Array) {
+    this.#opened = opened;
+    this.#walPath = `${opened.location}-wal`;
     this.#control = control;
   }
 
@@ -78,12 +75,12 @@ export class WalKeeper {
   checkpointIfIdle(): boolean {
     if (!this.#due) return false;
     if (this.#used() >= WORTH_IT) {
-      if (!this.#checkpoint('PASSIVE')) return true;
+      if (!this.#checkpoint('PASSIVE')) return this.#due;
       this.#limit = LARGE;
     }
     if (this.#size() >= WORTH_IT) {
       const quiet = performance.now() - this.#usedAt >= QUIET_MS;
-      if (!quiet || !this.#checkpoint('TRUNCATE')) return true;
+      if (!quiet || !this.#checkpoint('TRUNCATE')) return this.#due;
     }
     this.#due = false;
     return false;
@@ -105,8 +102,12 @@ export class WalKeeper {
    */
   #checkpoint(mode: 'PASSIVE' | 'RESTART' | 'TRUNCATE'): boolean {
     try {
+      // The log, or its index, may be that of another file which has the name by now: it would lose what is taken
+      // from there. The next commit, once the file is back, says what is due.
+      this.#due = this.#opened.isThere();
+      if (!this.#due) return false;
       const begunAt = performance.now();
-      const row = firstRow(this.#database.prepare(`PRAGMA wal_checkpoint(${mode})`));
+      const row = firstRow(this.#opened.database.prepare(`PRAGMA wal_checkpoint(${mode})`));
       Atomics.add(this.#control, CHECKPOINT_MICROSECONDS, Math.round((performance.now() - begunAt) * 1000));
       Atomics.add(this.#control, CHECKPOINTS, 1);
       if (row?.busy !== 0 || row.log !== row.checkpointed) return false;

@@ -1,7 +1,4 @@
-/**
- * Copies stores and values from database files or PostgreSQL databases into one: of each source the values, then its stores, some at
- * a time. The writers compare what they have written before they commit it.
- */
+/** Copies stores and values into one file or database: of each source the values, then its stores, some at a time. */
 import { statSync } from 'node:fs';
 import type { CopyEnd, CopyTask } from '../../../protocol/operation-messages.ts';
 import type { SDS_CopyResult } from '../../../protocol/operations.ts';
@@ -9,11 +6,11 @@ import { identityOf } from '../../../protocol/postgresql/url.ts';
 import { performance } from '../../../protocol/surroundings.ts';
 import { type Identity, identityOf as identityOfFile, isSame } from '../../ordinary-file.ts';
 import { loadPg } from '../../postgresql/load-pg.ts';
-import { OperationError, Stopped } from '../failure.ts';
+import { requireStoreFile } from '../../sqlite/schema.ts';
+import { OperationError, Stopped, toFailure } from '../failure.ts';
 import { locate, openForReading, untilUnchanged } from '../files/open-to-read.ts';
 import type { Rights } from '../files/partial-file.ts';
 import { placeFor, refuseSame } from '../files/replace-file.ts';
-import { requireStoreFile } from '../files/store-file.ts';
 import type { Progress } from '../progress.ts';
 import { CopyConnection, cutConnections } from './copy-connection.ts';
 import { DatabaseReader } from './database-reader.ts';
@@ -22,12 +19,12 @@ import type { Reader, Source, StorePrint, StoreSize, Writer } from './ends.ts';
 import { FileReader } from './file-reader.ts';
 import { FileWriter } from './file-writer.ts';
 import { Meter } from './meter.ts';
+import { piecesOf } from './pieces.ts';
 import { SalvageReader } from './salvage-reader.ts';
 
-/** Stores that are copied together: whole ones, until they are so large or so many. */
-const GROUP_BYTES = 8 * 1024 * 1024;
-const GROUP_ROWS = 20_000;
-const GROUP_STORES = 500;
+/** How much of what is copied together a store takes: 8 MiB at the most, or 20,000 rows, or 500 stores. */
+const partOfGroup = ([, { bytes, patches, records }]: [string, StoreSize]) =>
+  bytes / (8 * 1024 * 1024) + (patches + records) / 20_000 + 1 / 500;
 
 export async function copyStores(task: CopyTask, progress: Progress): Promise<SDS_CopyResult> {
   const begun = performance.now();
@@ -46,9 +43,8 @@ class Copy {
   readonly #progress: Progress;
   readonly #locks: boolean;
   readonly #meter: Meter;
+  readonly #sources: Source[] = [];
   readonly #closing: (() => unknown)[] = [];
-  /** Those of the sources. */
-  readonly #checks: (() => void)[] = [];
   /** Those that are opened so far. */
   readonly #databases = new Map<string, 'source' | 'target'>();
 
@@ -62,9 +58,10 @@ class Copy {
   async run(): Promise<Omit<SDS_CopyResult, 'DurationMs'>> {
     // what can be seen without a server
     this.#locateFiles();
-    const sources: Source[] = [];
+    const sources = this.#sources;
     const target = await this.#openTarget();
-    for (const place of this.#task.sources) sources.push(await this.#openSource(place));
+    for (const place of this.#task.sources) await this.#openSource(place);
+    for (const source of sources) source.stores = await source.reader.stores();
     this.#choose(sources);
     if (this.#task.values) for (const source of sources) source.values = await source.reader.valueTotals();
     const sizes = sources.flatMap(({ stores, values }) => [
@@ -120,7 +117,7 @@ class Copy {
   }
 
   #check(): void {
-    for (const check of this.#checks) check();
+    for (const { check } of this.#sources) check();
   }
 
   async close(): Promise<void> {
@@ -130,7 +127,9 @@ class Copy {
 
   // ---- what is copied, and where to ------------------------------------------------------------------
 
-  async #openSource(place: CopyEnd): Promise<Source> {
+  async #openSource(place: CopyEnd): Promise<void> {
+    const add = (source: Pick<Source, 'reader' | 'identity' | 'check'>) =>
+      this.#sources.push({ ...source, stores: new Map(), values: undefined });
     if (place.server !== undefined) {
       const server = await this.#openServer(place.server);
       const database = await server.whichDatabase();
@@ -143,22 +142,21 @@ class Copy {
       await reader.holdStill();
       const [row] = await server.rows('SELECT current_schema()');
       const identity = `${identityOf(place.server)} ${row?.[0]}`;
-      return { reader, identity, stores: await reader.stores(), values: undefined, check: () => {} };
+      add({ reader, identity, check: () => {} });
+      return;
     }
-    const reading = openForReading(place.file, this.#locks);
-    this.#closing.push(reading.close);
-    requireStoreFile(reading.database, reading.path);
-    const { check, database, path } = reading;
-    this.#checks.push(check);
-    const pause = () => this.#meter.step();
-    const reader = this.#task.salvage
-      ? new SalvageReader(database, path, pause)
-      : new FileReader(database, path, pause);
-    if (reader instanceof SalvageReader) this.#closing.push(() => reader.close());
+    const { database, path, check, close } = openForReading(place.file, this.#locks);
+    this.#closing.push(close);
     // a file of the same name, on another machine or at another time, is another one
     const { ino, birthtimeMs } = statSync(path);
-    const identity = `${path} ${ino} ${birthtimeMs}`;
-    return { reader, identity, stores: await reader.stores(), values: undefined, check };
+    const reader = new (this.#task.salvage ? SalvageReader : FileReader)(database, path, () => this.#meter.step());
+    if (reader instanceof SalvageReader) this.#closing.push(() => reader.close());
+    add({ reader, identity: `${path} ${ino} ${birthtimeMs}`, check });
+    try {
+      requireStoreFile(database);
+    } catch (error) {
+      throw toFailure(error, path);
+    }
   }
 
   async #openTarget(): Promise<() => Writer> {
@@ -216,7 +214,8 @@ class Copy {
   // ---- copying ---------------------------------------------------------------------------------------
 
   async *#copyStores(source: Source, writer: Writer): AsyncGenerator<StorePrint> {
-    for (const group of groupsOf(source.stores)) {
+    for (const stores of piecesOf(source.stores, partOfGroup, 1)) {
+      const group = new Map(stores);
       const found = await source.reader.prints(group);
       for (const [name, { patches, records }] of group) {
         const print = found.get(name);
@@ -251,24 +250,6 @@ function isTwice(place: string): OperationError {
 
 function isInvalid(place: string, detail: string): OperationError {
   return new OperationError('invalid-argument', place, detail);
-}
-
-/** Stores that are copied together. */
-function* groupsOf(stores: ReadonlyMap<string, StoreSize>): Generator<Map<string, StoreSize>> {
-  let group = new Map<string, StoreSize>();
-  let [bytes, rows] = [0, 0];
-  for (const [name, size] of stores) {
-    const more = size.patches + size.records;
-    const isFull = bytes + size.bytes > GROUP_BYTES || rows + more > GROUP_ROWS || group.size === GROUP_STORES;
-    if (isFull && group.size > 0) {
-      yield group;
-      [group, bytes, rows] = [new Map(), 0, 0];
-    }
-    group.set(name, size);
-    bytes += size.bytes;
-    rows += more;
-  }
-  if (group.size > 0) yield group;
 }
 
 function sum(numbers: readonly number[]): number {

@@ -92,7 +92,7 @@ export class DatabaseWriter implements Writer {
     const key = keyOf(source);
     const { done } = this.#meter;
     return this.#server.transaction(async () => {
-      this.#meter.goBackTo(done);
+      this.#meter.done = done;
       const [begun] = await this.#server.run({
         text: "INSERT INTO sds_copies (source, place, print) VALUES ($1, $2, '') ON CONFLICT (source) DO NOTHING",
         values: [key, source.reader.place],
@@ -141,7 +141,7 @@ export class DatabaseWriter implements Writer {
   async copyStores(source: Source, group: ReadonlyMap<string, StorePrint>): Promise<void> {
     const { done } = this.#meter;
     await this.#server.transaction(async () => {
-      this.#meter.goBackTo(done);
+      this.#meter.done = done;
       const names = byStoredName(group.keys());
       const claims = await this.#lock(names);
       const present = await this.#present(names);

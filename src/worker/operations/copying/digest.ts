@@ -1,7 +1,4 @@
-/**
- * Digests by which two copies are compared, made in the same way here and by the server, so that nothing has to be
- * sent for it.
- */
+/** Digests by which two copies are compared, made alike here and by the server: nothing has to be sent for it. */
 import { createHash, hash } from 'node:crypto';
 import { CHUNK_BYTES } from '../../postgresql/chunks.ts';
 import type { ValueTotals } from './ends.ts';

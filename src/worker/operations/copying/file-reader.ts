@@ -1,6 +1,6 @@
 /** Reads a sound database file. Rows that no provider writes are passed over. */
 import type { DatabaseSync as Database } from 'node:sqlite';
-import { hasRecords } from '../../sqlite/schema.ts';
+import { RECORDS_TABLE } from '../../sqlite/schema.ts';
 import { OperationError } from '../failure.ts';
 import { countOf } from '../files/verify-values.ts';
 import type { StoreSize, ValueTotals } from './ends.ts';
@@ -13,17 +13,16 @@ export class FileReader extends RowReader {
 
   constructor(database: Database, place: string, pause: () => Promise<void>) {
     super(database, place, pause);
-    this.#hasRecords = hasRecords(database);
+    this.#hasRecords = this.rows(RECORDS_TABLE).length > 0;
   }
 
   async stores(): Promise<Map<string, StoreSize>> {
     const sizes = new Map<string, StoreSize>();
     for (const table of ['patches', 'snapshots', ...(this.#hasRecords ? ['sds_records' as const] : [])] as const) {
-      const counted = this.prepare(
+      const counted =
         'SELECT CAST(store_id AS BLOB) AS id, count(*) AS rows, total(length(data)) AS bytes, ' +
-          `sum(NOT (${forms[table].usual})) AS odd FROM ${table} GROUP BY store_id`,
-      );
-      for (const row of counted.all()) this.#add(sizes, table, row);
+        `sum(NOT (${forms[table].usual})) AS odd FROM ${table} GROUP BY store_id`;
+      for (const row of this.rows(counted)) this.#add(sizes, table, row);
     }
     return sizes;
   }
@@ -45,7 +44,7 @@ export class FileReader extends RowReader {
 
   override async valueTotals(): Promise<ValueTotals> {
     const totals = await super.valueTotals();
-    if (totals.count === countOf(this.database, 'blobs')) return totals;
+    if (totals.count === countOf(this.statements.database, 'blobs')) return totals;
     const detail = "there are values that no provider writes; 'verify' says which, and salvaging leaves them out";
     throw new OperationError('database-corrupt', this.place, detail);
   }
@@ -54,7 +53,7 @@ export class FileReader extends RowReader {
     if (table === 'sds_records' && !this.#hasRecords) return [];
     const { where, place, id } = this.#rowsOf(table, store);
     const name = table === 'sds_records' ? 'key' : table === 'blobs' ? 'hash' : "''";
-    return this.prepare(listing(place, `length(data) + octet_length(${name})`, place, where)).all(id, after, most);
+    return this.rows(listing(place, `length(data) + octet_length(${name})`, place, where), id, after, most);
   }
 
   protected override read(table: Table, store: string, columns: string, rows: string): Row[] {
@@ -62,15 +61,15 @@ export class FileReader extends RowReader {
       // among those of other stores
       const listed =
         'FROM (SELECT value FROM json_each(?)) AS listed CROSS JOIN sds_records ON sds_records.rowid = value';
-      return this.prepare(`SELECT ${columns} ${listed}`).all(`[${rows}]`);
+      return this.rows(`SELECT ${columns} ${listed}`, `[${rows}]`);
     }
     const { where, place, id } = this.#rowsOf(table, store);
     const numbers = rows.split(',');
     const piece = `${where} AND ${place} BETWEEN CAST(? AS INTEGER) AND CAST(? AS INTEGER) ORDER BY ${place}`;
-    return this.prepare(`SELECT ${columns} FROM ${piece}`).all(id, String(numbers[0]), String(numbers.at(-1)));
+    return this.rows(`SELECT ${columns} FROM ${piece}`, id, String(numbers[0]), String(numbers.at(-1)));
   }
 
-  /** Those of a store, and by what one of them is found: a table of patches may have no rowid. */
+  /** Those of a store, and by what one of them is found. */
   #rowsOf(table: Table, store: string): { where: string; place: string; id: Uint8Array | string } {
     // as one term: no index is searched by the bounds that it names
     const usual = `+(${forms[table].usual})`;

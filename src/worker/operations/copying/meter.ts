@@ -13,7 +13,8 @@ const PATIENCE_MS = 1000;
 export class Meter {
   readonly #progress: Progress;
   readonly #timer: NodeJS.Timeout;
-  #done = 0;
+  /** Set back where something is carried out again: it counts once. */
+  done = 0;
   #turnAt = performance.now();
   /** Bytes of all that is copied. */
   bytes = 0;
@@ -37,7 +38,7 @@ export class Meter {
 
   #tell(): void {
     const stores = { Stores: this.stores, StoresInAll: this.storesInAll };
-    this.#progress.step('copy', this.#done, this.bytes, 'bytes', stores);
+    this.#progress.step('copy', this.done, this.bytes, 'bytes', stores);
   }
 
   /** Programs wait for the end of the copy: it does not pause for others. */
@@ -47,17 +48,8 @@ export class Meter {
 
   /** These bytes are done as well; throws `Stopped` if there shall be no more. */
   async add(bytes: number): Promise<void> {
-    this.#done += bytes;
+    this.done += bytes;
     await this.step();
-  }
-
-  /** What is carried out again counts once. */
-  get done(): number {
-    return this.#done;
-  }
-
-  goBackTo(done: number): void {
-    this.#done = done;
   }
 
   async step(): Promise<void> {

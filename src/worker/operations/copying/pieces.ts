@@ -1,19 +1,19 @@
-/** Rows that are read together, by their bytes: as many as fit into memory, or a large one. */
+/** What is read or copied together: as much as fits, or one that does not. */
 
 /** The bytes that are read together, or one row. */
 export const BYTES_A_READ = 4 * 1024 * 1024;
 
-export function* piecesOf<T>(rows: readonly T[], bytesOf: (row: T) => number): Generator<T[]> {
+export function* piecesOf<T>(all: Iterable<T>, sizeOf: (one: T) => number, most = BYTES_A_READ): Generator<T[]> {
   let piece: T[] = [];
-  let bytes = 0;
-  for (const row of rows) {
-    const size = bytesOf(row);
-    if (piece.length > 0 && bytes + size > BYTES_A_READ) {
+  let sum = 0;
+  for (const one of all) {
+    const size = sizeOf(one);
+    if (piece.length > 0 && sum + size > most) {
       yield piece;
-      [piece, bytes] = [[], 0];
+      [piece, sum] = [[], 0];
     }
-    piece.push(row);
-    bytes += size;
+    piece.push(one);
+    sum += size;
   }
   if (piece.length > 0) yield piece;
 }

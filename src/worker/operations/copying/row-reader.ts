@@ -1,8 +1,9 @@
 /** Reads stores and values of a database file, in pieces that fit into memory: which rows there are is listed before they are read. */
-import type { DatabaseSync as Database, StatementSync } from 'node:sqlite';
-import { firstRow } from '../../sqlite/node-sqlite.ts';
+import type { DatabaseSync as Database, SQLInputValue } from 'node:sqlite';
 import { BEFORE_ALL, isUsual, isUsualRecord, isUsualValue } from '../../sqlite/schema.ts';
+import { Statements } from '../../sqlite/statements.ts';
 import { textOf } from '../../sqlite/text.ts';
+import { toFailure } from '../failure.ts';
 import { digestOf, RowsDigest, sha256, ValuesDigest } from './digest.ts';
 import type {
   Patch,
@@ -58,13 +59,12 @@ export function listing(row: string, bytes: string, place: string, where: string
 
 export abstract class RowReader implements Reader {
   readonly place: string;
-  protected readonly database: Database;
+  protected readonly statements: Statements;
   protected readonly pause: () => Promise<void>;
-  readonly #statements = new Map<string, StatementSync>();
 
   /** @param pause - called now and then in what takes long */
   constructor(database: Database, place: string, pause: () => Promise<void>) {
-    this.database = database;
+    this.statements = new Statements(database);
     this.place = place;
     this.pause = pause;
   }
@@ -75,15 +75,17 @@ export abstract class RowReader implements Reader {
   /** Those of the rows with these numbers that can be read, in their order. */
   protected abstract read(table: Table, store: string, columns: string, rows: string): Row[];
 
-  /** Each is asked for every store. */
-  protected prepare(sql: string): StatementSync {
-    const statement = this.#statements.get(sql) ?? this.database.prepare(sql);
-    this.#statements.set(sql, statement);
-    return statement;
+  /** Those that a query finds; a failure of it names this file. */
+  protected rows(sql: string, ...values: SQLInputValue[]): Row[] {
+    try {
+      return this.statements.get(sql).all(...values);
+    } catch (error) {
+      throw toFailure(error, this.place);
+    }
   }
 
   protected textOf(bytes: unknown): string {
-    return textOf({ database: this.database }, bytes);
+    return textOf(this.statements, bytes);
   }
 
   *#rows(table: Table, store: string, columns = forms[table].columns): Generator<Row[]> {
@@ -163,10 +165,9 @@ export abstract class RowReader implements Reader {
   }
 
   async valuePrints(hashes: readonly string[]): Promise<Map<string, ValuePrint>> {
-    const read = this.prepare('SELECT ref_count, data FROM blobs WHERE hash = ?');
     const prints = new Map<string, ValuePrint>();
     for (const hash of hashes) {
-      const row = firstRow(read, hash);
+      const [row] = this.rows('SELECT ref_count, data FROM blobs WHERE hash = ?', hash);
       if (row?.data instanceof Uint8Array) prints.set(hash, valuePrintOf(row));
     }
     return prints;

@@ -49,7 +49,7 @@ export class SalvageReader extends RowReader {
 
   async stores(): Promise<Map<string, StoreSize>> {
     for (const table of ['patches', 'snapshots'] as const) await this.#search(table);
-    if (hasRecords(this.database)) await this.#search('sds_records');
+    if (hasRecords(this.statements.database)) await this.#search('sds_records');
     const counts = this.#found.prepare(
       "SELECT store, total(kind = 'patches') AS patches, total(kind = 'sds_records') AS records, total(bytes) AS bytes " +
         'FROM found GROUP BY store',
@@ -166,7 +166,7 @@ export class SalvageReader extends RowReader {
   /** The rows of a query; `undefined` if a page of the file that it needs can't be read. */
   #try(sql: string, ...values: SQLInputValue[]): Row[] | undefined {
     try {
-      return this.prepare(sql).all(...values) as Row[];
+      return this.statements.get(sql).all(...values);
     } catch (error) {
       if (toEngineError(error).code !== 'database-corrupt') throw error;
       return undefined;

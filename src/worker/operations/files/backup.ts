@@ -3,14 +3,15 @@ import { statSync } from 'node:fs';
 import type { OperationTasks } from '../../../protocol/operation-messages.ts';
 import type { SDS_BackupResult } from '../../../protocol/operations.ts';
 import { performance } from '../../../protocol/surroundings.ts';
-import { backup as copyDatabase, firstRow } from '../../sqlite/node-sqlite.ts';
+import { backup as copyDatabase } from '../../sqlite/node-sqlite.ts';
+import { requireStoreFile } from '../../sqlite/schema.ts';
 import { OperationError } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { locate, type Reading, withReading } from './open-to-read.ts';
 import { numberOf } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
 import { ownedLike, placeFor, putInPlace, refuseSame, refuseTaken } from './replace-file.ts';
-import { requireStoreFile } from './store-file.ts';
+import { faultsIn } from './structure.ts';
 
 /** Copied in one go, by a thread of Node's pool; between two pieces it may be stopped, and makes room for traffic. */
 const PIECE_BYTES = 4 * 1024 * 1024;
@@ -26,7 +27,7 @@ export async function backup(task: OperationTasks['backup']['given'], progress: 
     const pageBytes = await withReading(task.path, async (reading) => {
       made.partial?.remove(); // of what has changed meanwhile
       delete made.partial;
-      requireStoreFile(reading.database, reading.path);
+      requireStoreFile(reading.database);
       if (task.verify) requireSound(reading, progress);
       const pageBytes = numberOf(reading.database, 'page_size');
       const bytes = pageBytes * numberOf(reading.database, 'page_count');
@@ -43,14 +44,12 @@ export async function backup(task: OperationTasks['backup']['given'], progress: 
     });
     // from here on the source may change
     const partial = made.partial as PartialFile; // it was read to make that
-    try {
-      progress.lastChance();
-      putInPlace(partial, task.overwrite);
-      const Bytes = statSync(target.path).size;
-      return { Path: target.path, Bytes, Pages: Bytes / pageBytes, DurationMs: performance.now() - begun };
-    } catch (error) {
-      throw partial.failureOf(error);
-    }
+    progress.lastChance();
+    putInPlace(partial, task.overwrite);
+    const Bytes = statSync(target.path).size;
+    return { Path: target.path, Bytes, Pages: Bytes / pageBytes, DurationMs: performance.now() - begun };
+  } catch (error) {
+    throw made.partial?.failureOf(error) ?? error;
   } finally {
     made.partial?.remove();
   }
@@ -78,8 +77,8 @@ async function copyInto(
 
 function requireSound(reading: Reading, progress: Progress): void {
   progress.step('structure', 0, statSync(reading.path).size, 'bytes');
-  const answer = Object.values(firstRow(reading.database.prepare('PRAGMA quick_check(1)')) ?? {})[0];
-  if (answer === 'ok') return;
-  const detail = `it is damaged (${String(answer).split('\n').pop()}); take another backup, or restore it all the same without verifying it (Verify: false)`;
+  const [fault] = faultsIn(reading.database, 'quick_check', 1);
+  if (fault === undefined) return;
+  const detail = `it is damaged (${fault.split('\n').pop()}); take another backup, or restore it all the same without verifying it (Verify: false)`;
   throw new OperationError('database-corrupt', reading.path, detail);
 }

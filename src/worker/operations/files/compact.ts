@@ -4,13 +4,13 @@ import { dirname } from 'node:path';
 import type { SDS_CompactResult } from '../../../protocol/operations.ts';
 import { performance } from '../../../protocol/surroundings.ts';
 import { refusedAccess } from '../../refused-access.ts';
+import { requireStoreFile } from '../../sqlite/schema.ts';
 import { OperationError } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { locate } from './open-to-read.ts';
 import { pageCounts } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
 import { keepsLog, leaveLogMode, openAlone, ownedLike, rightsLike } from './replace-file.ts';
-import { requireStoreFile } from './store-file.ts';
 
 export function compact({ path }: { path: string }, progress: Progress): SDS_CompactResult {
   const begun = performance.now();
@@ -23,7 +23,7 @@ export function compact({ path }: { path: string }, progress: Progress): SDS_Com
   const owned = openAlone(path);
   let partial: PartialFile | undefined;
   try {
-    requireStoreFile(owned.database, path);
+    requireStoreFile(owned.database);
     const before = statSync(path);
     const { pageBytes, pages, usedBytes: needed } = pageCounts(owned.database, path);
     partial = new PartialFile(path, needed, before);

@@ -3,9 +3,8 @@ import { statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import type { OperationTasks } from '../../../protocol/operation-messages.ts';
 import type { SDS_DatabaseDescription, SDS_StoreDescription } from '../../../protocol/operations.ts';
-import { EngineError } from '../../engine.ts';
-import { firstRow } from '../../sqlite/node-sqlite.ts';
-import { checkSchema, hasAllTables, hasRecords } from '../../sqlite/schema.ts';
+import { firstRow, firstValue } from '../../sqlite/node-sqlite.ts';
+import { hasAllTables, hasRecords, mismatchOf } from '../../sqlite/schema.ts';
 import { encodingOf, textOf } from '../../sqlite/text.ts';
 import type { Progress } from '../progress.ts';
 import { type Reading, withReading } from './open-to-read.ts';
@@ -49,12 +48,8 @@ function sum(stores: readonly SDS_StoreDescription[], name: 'Records' | 'RecordB
 
 /** What is wrong with the tables; an empty text if nothing is. */
 function schemaOf(database: Database): string {
-  try {
-    checkSchema(database);
-  } catch (error) {
-    if (error instanceof EngineError && error.code === 'schema-mismatch') return error.reported.message;
-    throw error;
-  }
+  const mismatch = mismatchOf(database);
+  if (mismatch !== undefined) return mismatch;
   if (hasAllTables(database)) return '';
   const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name LIMIT 6").all();
   const names = tables.map(({ name }) => `'${String(name)}'`);
@@ -112,7 +107,7 @@ function storesOf(reading: Reading, progress: Progress): SDS_StoreDescription[] 
 
 /** What there is of each store in a table, found by leaps through its index. */
 function* countedBy({ database }: Reading, table: 'patches' | 'sds_records', progress: Progress): Generator<Row> {
-  const all = Number(firstRow(database.prepare(`SELECT CAST(max(rowid) AS REAL) AS rows FROM ${table}`))?.rows ?? 0);
+  const all = Number(firstValue(database, `SELECT CAST(max(rowid) AS REAL) FROM ${table}`));
   const clocks = table === 'patches' ? ', CAST(min(clock) AS REAL) AS first, CAST(max(clock) AS REAL) AS last' : '';
   const lowest = `SELECT ${NAMED} FROM (SELECT min(store_id) AS store_id FROM ${table}`;
   const bound = 'iif(?, ?, CAST(? AS TEXT))';

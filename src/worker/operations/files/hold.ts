@@ -8,11 +8,10 @@ import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, sta
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
-import { openFile } from './open.ts';
+import { isBusy, openFile } from './open.ts';
 
 /** Locks of another machine may not be seen: what it has not written to for so long is nobody's. */
 const QUIET_MS = 60 * 60 * 1000;
-const BUSY = 5;
 
 const names = /^(sds-partial-[0-9a-f]{8}-(?:\d+-)?[0-9a-f]{12})\.(?:db(?:-wal|-shm|-journal)?|lock)$/;
 const ends = ['.db', '.db-wal', '.db-shm', '.db-journal'];
@@ -33,58 +32,47 @@ function kernel(): string {
   return createHash('sha256').update(id).digest('hex').slice(0, 8);
 }
 
-export class Hold {
+export interface Hold {
   /** Of the file that is made. */
   readonly path: string;
-  readonly #stem: string;
-  readonly #lock: Lock;
+  /** Removes all that is still under its name. */
+  release(): void;
+}
 
-  private constructor(stem: string, lock: Lock) {
-    this.path = `${stem}.db`;
-    this.#stem = stem;
-    this.#lock = lock;
-  }
-
-  /** Removes what killed processes have left in the folder, and begins a file in it. */
-  static take(folder: string): Hold {
-    for (;;) {
-      const stem = join(folder, `sds-partial-${kernel()}-${randomBytes(6).toString('hex')}`);
-      closeSync(openSync(`${stem}.lock`, 'wx'));
-      const lock = lockFile(`${stem}.lock`);
-      // another process may have taken it for one that was left, before it was locked
-      if (lock === 'held' || !existsSync(`${stem}.lock`)) {
-        if (typeof lock === 'object') lock.close();
-        continue;
-      }
-      const hold = new Hold(stem, lock);
-      try {
-        hold.#removeLeftovers(folder);
-        return hold;
-      } catch (error) {
-        hold.release(); // a folder that can't be listed
-        throw error;
-      }
+/** Removes what killed processes have left in the folder, and begins a file in it. */
+export function takeHold(folder: string): Hold {
+  for (;;) {
+    const stem = join(folder, `sds-partial-${kernel()}-${randomBytes(6).toString('hex')}`);
+    closeSync(openSync(`${stem}.lock`, 'wx'));
+    const lock = lockFile(`${stem}.lock`);
+    // another process may have taken it for one that was left, before it was locked
+    if (lock === 'held' || !existsSync(`${stem}.lock`)) {
+      if (typeof lock === 'object') lock.close();
+      continue;
+    }
+    const release = () => remove(stem, lock);
+    try {
+      removeLeftovers(folder, stem);
+      return { path: `${stem}.db`, release };
+    } catch (error) {
+      release(); // a folder that can't be listed
+      throw error;
     }
   }
+}
 
-  /** Removes all that is still under its name. */
-  release(): void {
-    remove(this.#stem, this.#lock);
-  }
-
-  #removeLeftovers(folder: string): void {
-    const stems = new Set(readdirSync(folder).flatMap((name) => names.exec(name)?.[1] ?? []));
-    // by the clock of the file system, which may be another machine's
-    const now = statSync(`${this.#stem}.lock`).mtimeMs;
-    for (const name of stems) {
-      const stem = join(folder, name);
-      if (stem === this.#stem) continue;
-      try {
-        removeLeftover(stem, now, name.includes(`-${kernel()}-`));
-      } catch (error) {
-        // another user's, or being removed by another process: no reason not to make this one
-        if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
-      }
+function removeLeftovers(folder: string, own: string): void {
+  const stems = new Set(readdirSync(folder).flatMap((name) => names.exec(name)?.[1] ?? []));
+  // by the clock of the file system, which may be another machine's
+  const now = statSync(`${own}.lock`).mtimeMs;
+  for (const name of stems) {
+    const stem = join(folder, name);
+    if (stem === own) continue;
+    try {
+      removeLeftover(stem, now, name.includes(`-${kernel()}-`));
+    } catch (error) {
+      // another user's, or being removed by another process: no reason not to make this one
+      if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
     }
   }
 }
@@ -110,7 +98,7 @@ function lockFile(path: string): Lock {
     return database;
   } catch (error) {
     database?.close();
-    return ((error as { errcode?: number }).errcode ?? 0) % 256 === BUSY ? 'held' : 'unknown';
+    return isBusy(error) ? 'held' : 'unknown';
   }
 }
 

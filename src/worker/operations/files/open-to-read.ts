@@ -8,7 +8,8 @@
 import { closeSync, existsSync, openSync, readSync, type Stats, statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { whyNoFile } from '../../ordinary-file.ts';
-import { firstRow, knowsUrls } from '../../sqlite/node-sqlite.ts';
+import { CANNOT_OPEN } from '../../sqlite/errors.ts';
+import { firstValue, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { ChangedMeanwhile, OperationError, Stopped, toFailure } from '../failure.ts';
 import { refuseOtherNames } from './one-name.ts';
 import { BUSY_MS, openLocked } from './open.ts';
@@ -19,7 +20,6 @@ type ReadMode = 'mode=ro' | 'immutable=1';
 /** How often a file may change while it is read, where no lock is to be had. */
 const MOST_TRIES = 6;
 const HOT_JOURNAL = 776;
-const CANNOT_OPEN = 14;
 const READ_ONLY = 8;
 const PROTOCOL = 15;
 /** SQLITE_IOERR_SHMOPEN, _SHMSIZE and _SHMMAP. */
@@ -122,7 +122,7 @@ function openIn(mode: ReadMode, path: string): Database {
       database.exec('PRAGMA query_only = ON; PRAGMA mmap_size = 0');
       // one state of the file for all that is read
       database.exec('BEGIN');
-      firstRow(database.prepare('SELECT count(*) FROM sqlite_schema'));
+      firstValue(database, 'SELECT count(*) FROM sqlite_schema');
     });
   } catch (error) {
     throw toFailure(error, path);

@@ -45,8 +45,6 @@ function openOnce(path: string, parameters: string, lock: (database: Database) =
   const before = statSync(path, { bigint: true });
   const database = openFile(path, parameters);
   try {
-    // functions and virtual tables that a stranger's schema calls must be harmless ones; sorting needs no file beside the database
-    database.exec('PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY');
     database.exec('PRAGMA busy_timeout = 0');
     refuseAnother(before, identityOf(path));
     try {

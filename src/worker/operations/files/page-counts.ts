@@ -1,6 +1,6 @@
 /** How large a database is, by what its first page says: a damaged one may say anything. */
 import type { DatabaseSync as Database } from 'node:sqlite';
-import { firstRow } from '../../sqlite/node-sqlite.ts';
+import { firstValue } from '../../sqlite/node-sqlite.ts';
 import { OperationError } from '../failure.ts';
 
 /** `usedBytes` of the pages that have content. */
@@ -17,5 +17,5 @@ export function pageCounts(database: Database, path: string) {
 }
 
 export function numberOf(database: Database, pragma: string): number {
-  return Number(Object.values(firstRow(database.prepare(`PRAGMA ${pragma}`)) ?? {})[0]);
+  return Number(firstValue(database, `PRAGMA ${pragma}`));
 }

@@ -1,6 +1,4 @@
-/**
- * A file that is being made: it has a name of its own until it is whole and on the disk, and is then renamed.
- */
+/** A file that is being made: it has a name of its own until it is whole and on the disk, and is then renamed. */
 import {
   chmodSync,
   chownSync,
@@ -18,7 +16,7 @@ import {
 import { dirname } from 'node:path';
 import type { ReportedCause } from '../../../protocol/errors.ts';
 import { OperationError, toFailure } from '../failure.ts';
-import { Hold } from './hold.ts';
+import { type Hold, takeHold } from './hold.ts';
 import { holdsBytes, holdsPages } from './open-to-read.ts';
 
 /** Of a file system without rights, or links. */
@@ -35,11 +33,7 @@ export class PartialFile {
   readonly #rights: Rights | undefined;
   readonly #bytes: number;
 
-  /**
-   * Refuses to begin what can't end well: says how much is needed and how much there is.
-   *
-   * @param rights - of what it is made from, which it gets as well: until it is finished nobody else may read it
-   */
+  /** @param rights - of what it is made from: it gets them in the end, and until then nobody else may read it */
   constructor(target: string, bytes: number, rights: Rights | undefined) {
     this.target = target;
     this.#bytes = bytes;
@@ -47,7 +41,7 @@ export class PartialFile {
     let hold: Hold | undefined;
     try {
       // which removes what killed processes have left, and so gives room
-      hold = Hold.take(dirname(target));
+      hold = takeHold(dirname(target));
       const { bavail, bsize } = statfsSync(dirname(target));
       if (bavail * bsize < bytes) throw this.#noRoom(`, ${(bavail * bsize).toLocaleString('en')} bytes are free`);
       closeSync(openSync(hold.path, 'wx', rights === undefined ? 0o666 : 0o600));

@@ -3,14 +3,13 @@ import { chmodSync, chownSync, rmSync, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { identityOf, isSame, whyNoFile } from '../../ordinary-file.ts';
-import { firstRow, keepsStatementsOpen, knowsUrls } from '../../sqlite/node-sqlite.ts';
+import { toEngineError } from '../../sqlite/errors.ts';
+import { firstValue, keepsStatementsOpen, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { refuseOtherNames } from './one-name.ts';
 import { isBusy, openFile, openLocked } from './open.ts';
 import { type PartialFile, refuseForeignLog } from './partial-file.ts';
 
-const NOT_A_DATABASE = 26;
-const CORRUPT = 11;
 /** How often a name may be taken or given up while a file is put there. */
 const MOST_TRIES = 6;
 
@@ -58,9 +57,8 @@ function refuseInUse(path: string): void {
   }
 }
 
-const isNoDatabase = (error: unknown) =>
-  [NOT_A_DATABASE, CORRUPT].includes(((error as { errcode?: number }).errcode ?? 0) & 0xff);
-const readSchema = (database: Database) => firstRow(database.prepare('SELECT count(*) FROM sqlite_schema'));
+const isNoDatabase = (error: unknown) => toEngineError(error).code === 'database-corrupt';
+const readSchema = (database: Database) => firstValue(database, 'SELECT count(*) FROM sqlite_schema');
 
 /**
  * What is no database any more may still be open in another process, which then has a lock on it. SQLite finds out that it is none
@@ -113,10 +111,7 @@ export interface Owned {
   release(): void;
 }
 
-/**
- * Opens a database so that nobody else has it open or can open it, and brings its log into it, so that no file is
- * left beside it. Returns `undefined` for what is no sound database, and in use by nobody.
- */
+/** Opens it for this thread alone, with its log taken in; `undefined` for what is no sound database, and in use by nobody. */
 function takeOver(path: string): Owned | undefined {
   let owned: Owned | undefined;
   try {
@@ -138,7 +133,7 @@ export function openAlone(path: string): Owned {
     // before the first look at the file: then its lock keeps everybody out, and its log needs no shared index
     database.exec('PRAGMA locking_mode = EXCLUSIVE');
     readSchema(database);
-    mode = String(Object.values(firstRow(database.prepare('PRAGMA journal_mode')) ?? {})[0]);
+    mode = String(firstValue(database, 'PRAGMA journal_mode'));
     // a file without a log is locked by writing only
     if (mode !== 'wal') database.exec('BEGIN EXCLUSIVE; COMMIT');
   });

@@ -1,7 +1,7 @@
 /** Compares values with the SHA-256 that is their hash. */
 import { hash } from 'node:crypto';
 import type { DatabaseSync as Database } from 'node:sqlite';
-import { firstRow } from '../../sqlite/node-sqlite.ts';
+import { firstRow, firstValue } from '../../sqlite/node-sqlite.ts';
 import { BEFORE_ALL } from '../../sqlite/schema.ts';
 import { textOf } from '../../sqlite/text.ts';
 import type { Progress } from '../progress.ts';
@@ -54,7 +54,7 @@ export function checkValues(reading: Reading, findings: Findings, progress: Prog
 }
 
 export function countOf(database: Database, table: string): number {
-  return Number(firstRow(database.prepare(`SELECT count(*) AS n FROM ${table}`))?.n);
+  return Number(firstValue(database, `SELECT count(*) FROM ${table}`));
 }
 
 /** Returns whether its name is a hash, with which it could be compared. */

@@ -1,15 +1,15 @@
 /** A verification: SQLite's check of the structure, then a look at every row. */
 import type { SDS_VerifyResult } from '../../../protocol/operations.ts';
 import { performance } from '../../../protocol/surroundings.ts';
-import { EngineError } from '../../engine.ts';
 import { toEngineError } from '../../sqlite/errors.ts';
 import { firstRow } from '../../sqlite/node-sqlite.ts';
-import { BEFORE_ALL, checkSchema, hasAllTables, hasRecords, isUsual, isUsualRecord } from '../../sqlite/schema.ts';
+import { BEFORE_ALL, hasAllTables, hasRecords, isUsual, isUsualRecord, mismatchOf } from '../../sqlite/schema.ts';
 import { textOf } from '../../sqlite/text.ts';
 import { OperationError, Stopped } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { Findings } from './findings.ts';
 import { locate, type Reading, withReading } from './open-to-read.ts';
+import { faultsIn } from './structure.ts';
 import { checkValues, countOf } from './verify-values.ts';
 
 /** SQLite stops after so many lines of its own. */
@@ -82,26 +82,20 @@ function finding(findings: Findings, check: () => void): void {
   }
 }
 
-/** One native call, which says nothing of how far it is. */
 function checkStructure({ database }: Reading, findings: Findings, bytes: number, progress: Progress): void {
   progress.step('structure', 0, bytes, 'bytes');
-  for (const row of database.prepare(`PRAGMA integrity_check(${MOST_LINES})`).all()) {
-    const line = String(Object.values(row)[0]);
-    if (line !== 'ok') findings.add('structure', line, () => `SQLite's check says: ${line.replaceAll('\n', ' ')}`);
+  for (const line of faultsIn(database, 'integrity_check', MOST_LINES)) {
+    findings.add('structure', line, () => `SQLite's check says: ${line.replaceAll('\n', ' ')}`);
   }
   progress.step('structure', bytes, bytes, 'bytes');
 }
 
 /** Returns whether the tables are there whose rows can be looked at. */
 function checkTables({ database }: Reading, findings: Findings): boolean {
-  try {
-    checkSchema(database);
-    if (hasAllTables(database)) return true;
-    findings.add('tables-missing', '', () => 'not all of the tables snapshots, patches and blobs are there');
-  } catch (error) {
-    if (!(error instanceof EngineError) || error.code !== 'schema-mismatch') throw error;
-    findings.add('schema', '', () => error.reported.message);
-  }
+  const mismatch = mismatchOf(database);
+  if (mismatch !== undefined) findings.add('schema', '', () => mismatch);
+  else if (hasAllTables(database)) return true;
+  else findings.add('tables-missing', '', () => 'not all of the tables snapshots, patches and blobs are there');
   return false;
 }
 

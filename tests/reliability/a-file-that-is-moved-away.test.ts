@@ -1,0 +1,59 @@
+/**
+ * A file that is moved away while it is open leaves its log behind. Another file of that name has this log, or its index, so that what a
+ * checkpoint took from there could be the other one's.
+ */
+import { renameSync, rmSync, statSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as nextMillisecond } from 'node:timers/promises';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { expect, it } from 'vitest';
+import { freshFile, patchOf } from '../support/files.ts';
+
+/** More than makes a checkpoint worth it. */
+function writeMuch(provider: SDS_DesktopPersistenceProvider): Promise<void> {
+  for (let clock = 1; clock <= 3000; clock++) void provider.appendPatch(new Uint8Array(1000), clock);
+  return provider.flush();
+}
+
+it('a log is not taken into a file that was moved away, and into one that was put back it is', async () => {
+  process.env.SDS_PERSISTENCE_WORKERS = '1'; // both files are tidied up in one round, the first one first
+  const [file, other] = [freshFile(), freshFile()];
+  await using provider = new SDS_DesktopPersistenceProvider(file, 'store');
+  await provider.ready();
+  const reader = new DatabaseSync(file);
+  reader.exec('BEGIN; SELECT * FROM patches'); // keeps the log out of the file meanwhile
+  await writeMuch(provider);
+  renameSync(file, `${file}.old`);
+  reader.exec('COMMIT');
+  reader.close();
+
+  await using neighbour = new SDS_DesktopPersistenceProvider(other, 'store');
+  await writeMuch(neighbour);
+  while (statSync(`${other}-wal`).size > 0) await nextMillisecond(10); // emptied, after some seconds of quiet
+  expect(statSync(`${file}.old`).size).toBeLessThan(1_000_000);
+
+  renameSync(`${file}.old`, file);
+  await provider.appendPatch(patchOf('of a file that is back'), 0);
+  while (statSync(file).size < 2_000_000) await nextMillisecond(1);
+  expect(await provider.loadPatchesSince(-1)).toHaveLength(3001);
+});
+
+it('a backup that is put in its place by hand is not read with the log of the file before; once that is removed it is', async () => {
+  const [file, backup] = [freshFile(), freshFile()];
+  {
+    await using before = new SDS_DesktopPersistenceProvider(backup, 'store');
+    await before.appendPatch(patchOf('of the backup'), 1);
+  }
+  await using provider = new SDS_DesktopPersistenceProvider(file, 'store');
+  for (let clock = 1; clock <= 20; clock++) await provider.appendPatch(new Uint8Array(1000), clock);
+  renameSync(backup, file);
+  const refused = { code: 'io-error', message: expect.stringContaining(`remove '${file}-wal'`) };
+  await expect(provider.loadPatchesSince(0)).rejects.toMatchObject(refused);
+  await expect(provider.appendPatch(patchOf(21), 21)).rejects.toMatchObject(refused);
+  const second = new SDS_DesktopPersistenceProvider(file, 'store');
+  await expect(second.ready()).rejects.toMatchObject(refused);
+  for (const end of ['-wal', '-shm']) rmSync(file + end);
+  await provider.appendPatch(patchOf('afterwards'), 2);
+  expect(await second.loadPatchesSince(0)).toEqual([patchOf('of the backup'), patchOf('afterwards')]);
+  await second.close();
+});
