@@ -169,7 +169,6 @@ export class PostgresqlEngine implements Engine {
       const begin = [...beginStatements(this.#limits), ...namesOf(changes.longNames.values())];
       const steps = new StepByStep(connection, begin);
       for (const section of changes.sections) await steps.carryOut(section);
-      if (changes.largeValue !== undefined) await steps.saveValue(changes.largeValue);
       await steps.changeValues(changes.values);
       const end = [this.#holder.fence(point), { text: 'COMMIT' }];
       await steps.end(end, () => this.#holder.committed(point));
@@ -196,7 +195,8 @@ export class PostgresqlEngine implements Engine {
   /** Which patches were lost in a commit that was found out later. A compaction counts as carried out: its store is whole either way. */
   async #collidedLater(connection: Connection, changes: Changes): Promise<number[]> {
     const lost: number[] = [];
-    for (const packed of changes.inserted) {
+    for (const { patches: packed } of changes.sections) {
+      if (packed.count === 0) continue;
       const { positions, collided } = packed.firstOnes();
       collided.push(...(await collidedOf(readingBy(connection, this.#limits), packed, positions)));
       // those of patches that are kept lie under another number

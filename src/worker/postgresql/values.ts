@@ -82,7 +82,7 @@ function releasesOf(released: readonly string[], times: ReadonlyMap<string, numb
 }
 
 /** Saves a large value, within a transaction; its bytes cross only if it is not there. */
-export async function saveLargeValue(connection: Connection, hash: string, data: Buffer, times = 1): Promise<void> {
+export async function saveLargeValue(connection: Connection, { hash, times, data }: Saved): Promise<void> {
   const count = String(times);
   const text = 'UPDATE sds_values SET ref_count = ref_count + $2 WHERE hash = $1';
   const known = await connection.one(text, hash, count);

@@ -133,7 +133,7 @@ export class DatabaseWriter implements Writer {
     await this.#meter.add(small.reduce((sum, { data }) => sum + data.byteLength, 0));
     for (const { stored, data, times } of named) {
       if (!isLarge(data)) continue;
-      await this.#server.use((connection) => saveLargeValue(connection, stored, data, times));
+      await this.#server.use((connection) => saveLargeValue(connection, { hash: stored, times, data }));
       await this.#meter.add(data.byteLength);
     }
   }
