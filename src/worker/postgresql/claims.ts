@@ -148,42 +148,34 @@ export class Claims {
     };
   }
 
-  get #own(): [string, Claim][] {
-    return [...this.#claims].filter(([, { lost }]) => !lost);
-  }
-
-  /** Whether the server has all claims of this process: a standby that was promoted may lack some. */
-  async areKnown(connection: Connection): Promise<boolean> {
-    const own = this.#own;
-    if (own.length === 0) return true;
+  /**
+   * Keeps the stores that nobody has taken, under the holder's generation, if the server lacks a claim under that: this process was
+   * fenced, or a standby was promoted.
+   */
+  async keepWhatIsLeft(connection: Connection): Promise<void> {
+    const own = [...this.#claims].filter(([, { lost }]) => !lost);
+    if (own.length === 0) return;
     const { session, generation } = this.#holder;
     const [found] = await this.#holder.transact(connection, {
       text: 'SELECT store_id FROM sds_claims WHERE session = $1 AND generation = $2',
       values: [session, String(generation)],
     });
     const known = new Set(found?.rows.map(([stored]) => stored));
-    return own.every(([stored]) => known.has(stored));
-  }
-
-  /** After this process was fenced, or some of its claims were lost: keeps the stores that nobody has taken, under the holder's new generation. */
-  async keepWhatIsLeft(connection: Connection): Promise<void> {
-    const names = this.#own.map(([stored]) => stored);
-    if (names.length === 0) return;
-    const { session } = this.#holder;
+    const names = own.map(([stored]) => stored);
+    if (names.every((stored) => known.has(stored))) return;
     await inTransaction(connection, async () => {
       const results = await connection.run(...beginStatements(this.#limits), ...lockStatements(names, names));
       const rows = lockedRows(results);
       const before: ClaimRow[] = [];
       const kept: string[] = [];
-      for (const [stored, claim] of this.#own) {
+      for (const [stored, claim] of own) {
         const mine = rows.get(stored)?.claims.filter((row) => row.session === session) ?? [];
         const isTaken = mine.length === 0 && (claim.exclusive || !rows.get(stored)?.shared);
         if (isTaken) claim.lost = true;
         else kept.push(stored);
         before.push(...mine);
       }
-      const end = [removal(before), this.#insertion(kept), this.#holder.fence(), { text: 'COMMIT' }];
-      await connection.run(...(kept.length === 0 ? [{ text: 'ROLLBACK' }] : end));
+      await connection.run(removal(before), this.#insertion(kept), this.#holder.fence(), { text: 'COMMIT' });
     });
   }
 
@@ -199,7 +191,7 @@ export class Claims {
     if (leaving.length === 0) return;
     const text = 'DELETE FROM sds_claims WHERE store_id = ANY($1::text[]) AND session = $2';
     const values = [textArray(leaving), this.#holder.session];
-    await this.#holder.transact(connection, { text, values }, this.#holder.fence());
+    await this.#holder.change(connection, { text, values });
     for (const stored of leaving) this.#leaving.delete(stored);
   }
 
@@ -208,7 +200,7 @@ export class Claims {
     if (!this.#holder.inherits) return;
     const text = 'DELETE FROM sds_claims WHERE session = $1 AND store_id <> ALL($2::text[])';
     const values = [this.#holder.session, textArray([...this.#wanted()])];
-    await this.#holder.transact(connection, { text, values }, this.#holder.fence());
+    await this.#holder.change(connection, { text, values });
     this.#holder.inherits = false;
   }
 }

@@ -1,12 +1,14 @@
 /** The engine for PostgreSQL: which calls go together, and what was committed although nobody said so. */
 import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
 import type { PostgresqlSettings, RecordsFound, StoreFound } from '../../protocol/service.ts';
+import { Promise } from '../../protocol/surroundings.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
 import { Changes } from './changes.ts';
 import { deletionOfUnnamed, isSlice, readWhole } from './chunks.ts';
 import { Claims } from './claims.ts';
-import type { Connection, Reading, Result } from './connection.ts';
+import type { Connection, Reading, Result, Statement } from './connection.ts';
 import { fencedError, Holder, isFenced } from './holder.ts';
+import { Lease } from './lease.ts';
 import { namesOf, storedName } from './names.ts';
 import type { PackedPatches } from './packed-patches.ts';
 import { collidedOf, insertionOfAll, loadPatchesSince } from './patches.ts';
@@ -14,6 +16,7 @@ import { loadRecord, loadRecords } from './records.ts';
 import { ServerLink } from './server-link.ts';
 import { ServerError } from './sqlstates.ts';
 import { StepByStep } from './step-by-step.ts';
+import { prepareTables } from './tables.ts';
 import { beginStatements, inTransaction, type Limits, readingBy, transact } from './transactions.ts';
 import { listStores, loadStore } from './whole-stores.ts';
 
@@ -30,7 +33,10 @@ export class PostgresqlEngine implements Engine {
   readonly #link: ServerLink;
   readonly #holder: Holder;
   readonly #claims: Claims;
+  readonly #lease: Lease;
   readonly #limits: Limits;
+  /** Whether the tables may be made; until they are known to be there. */
+  #mayCreate: boolean | undefined;
   /** Providers by the stored name of their store: the first of a store claims it, the last one gives it back. */
   readonly #callers = new Map<string, Set<Caller>>();
   /** Those that are to be attached, and whose store was not asked for along with another one's. */
@@ -42,10 +48,21 @@ export class PostgresqlEngine implements Engine {
   readonly #replaced = new Set<string>();
 
   constructor(settings: PostgresqlSettings) {
+    this.#mayCreate = settings.createTables;
     this.#limits = { lockMs: LEAST_LOCK_MS, idleMs: settings.leaseMs };
     this.#holder = new Holder(settings.session, settings.leaseMs, this.#limits);
     this.#claims = new Claims(this.#holder, this.#limits, () => this.#callers.keys());
-    this.#link = new ServerLink(settings, this.#holder, this.#claims, this.#limits);
+    this.#link = new ServerLink(settings, this.#limits, (connection) => this.#introduce(connection));
+    this.#lease = new Lease(this.#holder, this.#claims, this.#link);
+  }
+
+  async #introduce(connection: Connection): Promise<void> {
+    const transact = (...statements: Statement[]) => this.#holder.transact(connection, ...statements);
+    if (this.#mayCreate !== undefined) await prepareTables(transact, this.#mayCreate);
+    this.#mayCreate = undefined;
+    await this.#holder.register(connection);
+    await this.#claims.keepWhatIsLeft(connection);
+    await this.#claims.giveBack(connection);
   }
 
   taskBegins(askedAt: number): void {
@@ -59,7 +76,7 @@ export class PostgresqlEngine implements Engine {
     const callers = this.#callers.get(stored) ?? new Set();
     this.#callers.set(stored, callers.add(caller));
     this.#coming.add(caller);
-    this.#link.offer(caller.password);
+    this.#link.passwords.offer(caller.password);
     this.#limits.lockMs = Math.max(this.#limits.lockMs, caller.busyTimeoutMs);
   }
 
@@ -77,7 +94,10 @@ export class PostgresqlEngine implements Engine {
   }
 
   attach(caller: Caller): Promise<void> {
-    return this.#link.use((connection) => this.#claim(connection, caller));
+    return this.#link.use((connection) => {
+      this.#lease.begin();
+      return this.#claim(connection, caller);
+    });
   }
 
   async detach(caller: Caller): Promise<void> {
@@ -86,7 +106,7 @@ export class PostgresqlEngine implements Engine {
     callers?.delete(caller);
     this.#coming.delete(caller);
     if (caller.busyTimeoutMs === this.#limits.lockMs) this.#limits.lockMs = this.#longestWait();
-    this.#link.withdraw(caller.password);
+    this.#link.passwords.withdraw(caller.password);
     if (callers !== undefined && callers.size > 0) return;
     this.#callers.delete(stored);
     this.#claims.leave(stored);
@@ -247,7 +267,12 @@ export class PostgresqlEngine implements Engine {
     });
   }
 
-  close(): Promise<void> {
-    return this.#link.close();
+  /** Gives back what this process has there, so that nobody has to wait until it is given up for lost. */
+  async close(): Promise<void> {
+    const leaving = this.#link.useOnce((connection) => this.#holder.leave(connection));
+    await Promise.all([leaving, this.#lease.end()]); // nothing is renewed behind it
+    await this.#link.close();
+    this.#claims.forget();
+    this.#holder.ended();
   }
 }

@@ -143,31 +143,20 @@ export class Holder {
     if (known === undefined || found.number !== known.number || found.part > known.part) this.#mark = found;
   }
 
-  /** Keeps it alive; false if it must register anew. Also over another connection than the one that has registered. */
-  async renew(connection: Connection): Promise<boolean> {
-    const [renewed] = await this.transact(connection, this.update(1));
-    if (renewed?.count !== 1) return false;
+  /** Changes something, and renews its lease. */
+  async change(connection: Connection, ...statements: Statement[]): Promise<void> {
+    await this.transact(connection, ...statements, this.fence());
     this.renewedAt = performance.now();
-    return true;
+  }
+
+  /** Leaves: nobody has to wait until it is given up for lost. */
+  async leave(connection: Connection): Promise<void> {
+    const ofSession = (table: string) => ({ text: `DELETE FROM ${table} WHERE session = $1`, values: [this.session] });
+    await this.transact(connection, this.fence(), ...['sds_claims', 'sds_holders'].map(ofSession));
   }
 
   ended(): void {
     this.#incarnation = '';
-  }
-
-  /** Leaves: nobody has to wait until it is given up for lost. Fails as a fence does. */
-  leaving(): Statement[] {
-    const { session } = this;
-    return [
-      {
-        text: onlyIf(`DELETE FROM sds_holders WHERE ${this.#itself(1)} RETURNING 1`),
-        values: this.#identity,
-      },
-      ...['sds_claims', 'sds_holders'].map((table) => ({
-        text: `DELETE FROM ${table} WHERE session = $1`,
-        values: [session],
-      })),
-    ];
   }
 
   // ---- in each transaction that changes something ------------------------------------------------------
@@ -175,7 +164,7 @@ export class Holder {
   /** Fails with a division by zero if its connection may not change anything any more, so that what follows is not carried out. */
   fence(point?: Mark): Statement {
     const { text, values } = this.update(1, point);
-    return { text: onlyIf(`${text} RETURNING 1`), values };
+    return { text: `WITH held AS (${text} RETURNING 1) SELECT 1 / count(*) FROM held`, values };
   }
 
   /** The update by itself, whose parameters begin with the one of this number. */
@@ -183,28 +172,17 @@ export class Holder {
     const record = point === undefined ? '' : `, batch = $${first + 4}, part = $${first + 5}`;
     const recorded = point === undefined ? [] : [String(point.number), String(point.part)];
     return {
-      text: `UPDATE sds_holders SET expires = ${newExpiry(`$${first + 3}`)}${record} WHERE ${this.#itself(first)} AND NOT fenced`,
-      values: [...this.#identity, String(this.leaseMs), ...recorded],
+      text:
+        `UPDATE sds_holders SET expires = ${newExpiry(`$${first + 3}`)}${record} ` +
+        `WHERE session = $${first} AND generation = $${first + 1} AND incarnation = $${first + 2} AND NOT fenced`,
+      values: [this.session, String(this.generation), this.#incarnation, String(this.leaseMs), ...recorded],
     };
-  }
-
-  #itself(first: number): string {
-    return `session = $${first} AND generation = $${first + 1} AND incarnation = $${first + 2}`;
-  }
-
-  get #identity(): string[] {
-    return [this.session, String(this.generation), this.#incarnation];
   }
 }
 
 /** Always by the server's clock: those of the processes differ. */
 function newExpiry(lease: string): string {
   return `clock_timestamp() + ${lease}::int * interval '1 millisecond'`;
-}
-
-/** Fails if a statement that returns a row for each that it has changed has changed none. */
-function onlyIf(changes: string): string {
-  return `WITH held AS (${changes}) SELECT 1 / count(*) FROM held`;
 }
 
 /** Registered again and again, it is fenced each time. */

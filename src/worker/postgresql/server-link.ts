@@ -4,15 +4,12 @@ import type { PostgresqlSettings } from '../../protocol/service.ts';
 import { Promise, performance, setTimeout } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
 import { endWaiting } from './backend.ts';
-import type { Claims } from './claims.ts';
 import { connect } from './connect.ts';
-import type { Connection, Statement } from './connection.ts';
-import { type Holder, isFenced, notUpdated } from './holder.ts';
-import { Lease, type LeaseLink } from './lease.ts';
+import type { Connection } from './connection.ts';
+import { isFenced, notUpdated } from './holder.ts';
 import { loadPg, type Pg } from './load-pg.ts';
-import { answersOf, type Password } from './password.ts';
-import { isRefusal, ServerError } from './sqlstates.ts';
-import { prepareTables } from './tables.ts';
+import { Passwords } from './password.ts';
+import { ServerError } from './sqlstates.ts';
 import type { Limits } from './transactions.ts';
 
 /** Between attempts. The longest is short enough that a server that is back is found within a fraction of a second. */
@@ -23,22 +20,13 @@ const MOST_LOST = 5;
 /** To find out whether the server is still there takes no longer than calls wait for it, or this. */
 const LEAST_PROBE_MS = 1000;
 
-/** The most that are tried: a server may lock a role out that is refused again and again. */
-const MOST_PASSWORDS = 4;
-
-export class ServerLink implements LeaseLink {
+export class ServerLink {
+  readonly passwords = new Passwords();
   readonly #settings: PostgresqlSettings;
-  readonly #holder: Holder;
-  readonly #claims: Claims;
   readonly #limits: Limits;
-  readonly #lease: Lease;
-  /** Words that providers have brought, those of providers that have gone as well, and functions of those there are; the newest are last. */
-  readonly #offered = new Set<Password>();
-  /** The one that was accepted last, if any was. */
-  #accepted: readonly Password[] = [];
+  readonly #introduce: (connection: Connection) => Promise<void>;
   #pg: Pg | undefined;
   #connection: Connection | undefined;
-  #prepared = false;
   /** Whether this process has registered over the connection, and may write as far as is known. */
   #known = false;
   /** When what is carried out now was called, as in `clock.ts`. */
@@ -51,12 +39,11 @@ export class ServerLink implements LeaseLink {
   #turn: Promise<unknown> = Promise.resolve();
   #inUse = 0;
 
-  constructor(settings: PostgresqlSettings, holder: Holder, claims: Claims, limits: Limits) {
+  /** @param introduce - makes this process known over a connection: a new one, or after it was fenced */
+  constructor(settings: PostgresqlSettings, limits: Limits, introduce: (connection: Connection) => Promise<void>) {
     this.#settings = settings;
-    this.#holder = holder;
-    this.#claims = claims;
     this.#limits = limits;
-    this.#lease = new Lease(holder, this);
+    this.#introduce = introduce;
   }
 
   /** Again, if the connection is lost or the transaction undone: the work has to find out what of an earlier attempt was committed. */
@@ -64,12 +51,14 @@ export class ServerLink implements LeaseLink {
     return this.#inTurn(() => this.#tryAgain(work));
   }
 
-  /** Does something if there is a connection; what fails ends it, and is left to others to notice. */
-  useOnce(work: (connection: Connection) => Promise<unknown>): Promise<void> {
+  /** Does something if there is a connection, or one `mayConnect`; what fails ends it, and is left to others to notice. */
+  useOnce(work: (connection: Connection) => Promise<unknown>, mayConnect = false): Promise<void> {
     return this.#inTurn(async () => {
-      const connection = this.#connection;
-      if (connection === undefined || connection.lost) return;
-      const attempt = () => this.#makeKnown(connection).then(() => work(connection));
+      const attempt = async () => {
+        if (!mayConnect && !this.isConnected) return;
+        await work(await this.#ready());
+        this.#awaySince = this.#failure = undefined;
+      };
       try {
         await attempt().catch((error) => {
           if (!isFenced(error)) throw error;
@@ -77,7 +66,7 @@ export class ServerLink implements LeaseLink {
           return attempt();
         });
       } catch {
-        connection.drop(); // the lease runs out by itself
+        this.#connection?.drop(); // the lease runs out by itself
       }
     });
   }
@@ -162,26 +151,22 @@ export class ServerLink implements LeaseLink {
       if (backend !== undefined) await endWaiting(connection, backend).catch(() => undefined);
     }
     try {
-      await this.#makeKnown(connection);
+      if (!this.#known) await this.#introduce(connection);
     } catch (error) {
       if (!isFenced(error)) connection.drop();
       throw error;
     }
-    this.#lease.begin();
+    this.#known = true;
     return connection;
   }
 
-  async #makeKnown(connection: Connection): Promise<void> {
-    if (this.#known) return;
-    if (!this.#prepared) {
-      const run = (...statements: Statement[]) => this.#holder.transact(connection, ...statements);
-      await prepareTables(run, this.#settings.createTables);
-    }
-    this.#prepared = true;
-    await this.#holder.register(connection);
-    if (!(await this.#claims.areKnown(connection))) await this.#claims.keepWhatIsLeft(connection);
-    await this.#claims.giveBack(connection);
-    this.#known = true;
+  get isConnected(): boolean {
+    return this.#connection !== undefined && !this.#connection.lost;
+  }
+
+  /** Whether something is under way, or waits for its turn. */
+  get isBusy(): boolean {
+    return this.#inUse > 0;
   }
 
   get isSynchronous(): boolean {
@@ -192,6 +177,7 @@ export class ServerLink implements LeaseLink {
     return Math.min(this.#settings.connectTimeoutMs, Math.max(this.#settings.retryForMs, LEAST_PROBE_MS));
   }
 
+  /** Makes another connection. */
   async connect(): Promise<Connection> {
     const { target, connectTimeoutMs, retryForMs, places } = this.#settings;
     const limits = this.#limits;
@@ -205,86 +191,13 @@ export class ServerLink implements LeaseLink {
       probeMs: this.#probeMs,
     };
     this.#pg ??= loadPg(places);
-    let noPassword: unknown;
-    let refusal: unknown;
-    for await (const { given, password, missing } of answersOf(() => this.#passwords, connectTimeoutMs)) {
-      noPassword ??= missing;
-      if (missing !== undefined) continue;
-      try {
-        const connection = await connect(this.#pg, { ...target, password }, patience);
-        this.#accepted = [given];
-        return connection;
-      } catch (error) {
-        if (!isRefusal(error)) throw error;
-        refusal ??= error;
-      }
-    }
-    // one that can't be had may be had soon
-    throw noPassword ?? refusal;
+    const pg = this.#pg;
+    return this.passwords.tryEach((password) => connect(pg, { ...target, password }, patience), connectTimeoutMs);
   }
 
-  get #passwords(): Password[] {
-    const accepted = this.#accepted.filter((password) => typeof password !== 'object' || this.#offered.has(password));
-    return [...new Set([...accepted, ...[...this.#offered].reverse()])].slice(0, MOST_PASSWORDS);
-  }
-
-  /** A password for the next connection. */
-  offer(password: Password): void {
-    this.#offered.delete(password);
-    this.#offered.add(password);
-    if (typeof password === 'object') return;
-    const words = [...this.#offered].filter((offered) => typeof offered !== 'object');
-    for (const word of words.slice(0, -MOST_PASSWORDS)) this.#offered.delete(word);
-  }
-
-  /** Its provider has gone, and is asked no more. A word may serve others. */
-  withdraw(password: Password): void {
-    if (typeof password !== 'object') return;
-    password.close();
-    this.#offered.delete(password);
-  }
-
-  // ---- for the lease -------------------------------------------------------------------------------------
-
-  get holdsStores(): boolean {
-    return this.#claims.any;
-  }
-
-  get isBusy(): boolean {
-    return this.#inUse > 0;
-  }
-
-  get isConnected(): boolean {
-    return this.#connection !== undefined && !this.#connection.lost;
-  }
-
-  renew(): Promise<void> {
-    return this.#inTurn(async () => {
-      const connection = await this.#ready();
-      try {
-        if (!(await this.#holder.renew(connection))) {
-          this.#known = false;
-          await this.#ready();
-        }
-        this.#awaySince = this.#failure = undefined;
-      } catch (error) {
-        connection.drop();
-        throw error;
-      }
-    });
-  }
-
-  giveBackInherited(): void {
-    void this.useOnce((connection) => this.#claims.giveBackInherited(connection));
-  }
-
-  /** Gives back what this process has there, and says goodbye. */
+  /** Says goodbye. */
   async close(): Promise<void> {
-    const leaving = this.useOnce((connection) => this.#holder.transact(connection, ...this.#holder.leaving()));
-    await Promise.all([leaving, this.#lease.end()]);
     await this.#connection?.close();
     this.#connection = undefined;
-    this.#claims.forget();
-    this.#holder.ended();
   }
 }
