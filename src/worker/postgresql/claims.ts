@@ -12,7 +12,7 @@ import type { Connection, Statement } from './connection.ts';
 import { fencedError, type Holder } from './holder.ts';
 import { namesOf, type StoredName, storedName } from './names.ts';
 import { type ClaimRow, fenceHolders, lockedRows, lockStatements, removal, type StoreRow } from './store-rows.ts';
-import { beginStatements, inTransaction, type Limits } from './transactions.ts';
+import { beginStatements, inTransaction } from './transactions.ts';
 
 interface Claim {
   exclusive: boolean;
@@ -33,15 +33,13 @@ interface Situation {
 
 export class Claims {
   readonly #holder: Holder;
-  readonly #limits: Limits;
   /** By the stored names of their stores. */
   readonly #claims = new Map<string, Claim>();
   readonly #leaving = new Set<string>();
   readonly #wanted: () => Iterable<string>;
 
-  constructor(holder: Holder, limits: Limits, wanted: () => Iterable<string>) {
+  constructor(holder: Holder, wanted: () => Iterable<string>) {
     this.#holder = holder;
-    this.#limits = limits;
     this.#wanted = wanted;
   }
 
@@ -77,7 +75,7 @@ export class Claims {
     const stored = [...wanted.keys()];
     await inTransaction(connection, async () => {
       const results = await connection.run(
-        ...beginStatements(this.#limits),
+        ...beginStatements(connection),
         ...namesOf(names),
         ...lockStatements(stored, stored.slice(0, 1)),
       );
@@ -164,7 +162,7 @@ export class Claims {
     const names = own.map(([stored]) => stored);
     if (names.every((stored) => known.has(stored))) return;
     await inTransaction(connection, async () => {
-      const results = await connection.run(...beginStatements(this.#limits), ...lockStatements(names, names));
+      const results = await connection.run(...beginStatements(connection), ...lockStatements(names, names));
       const rows = lockedRows(results);
       const before: ClaimRow[] = [];
       const kept: string[] = [];

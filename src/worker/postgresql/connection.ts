@@ -100,11 +100,15 @@ export type AskElsewhere = (client: Client) => Promise<'at work' | 'gone' | 'unk
 
 export interface Patience {
   connectMs: number;
-  /** For how long the server may say nothing where it can't be told whether it is at work. */
+  /** For how long the server may say nothing where it can't be told whether it is at work, beside what locks may take. */
   silenceMs: number;
   /** For how long callers want to wait for a server that is away. */
   retryForMs: number;
   probeMs: number;
+  /** For how long a transaction waits for a lock; providers that come later may want it to wait longer. */
+  lockMs: number;
+  /** For how long a process that is paused in the middle of one keeps its locks. */
+  readonly idleMs: number;
 }
 
 export class Connection implements Reading {
@@ -118,17 +122,17 @@ export class Connection implements Reading {
   backend: Backend | undefined;
   /** Whether it was lost since no other one was to be had either. */
   unreachable = false;
+  readonly patience: Patience;
   readonly #client: Client;
   readonly #wire: Wire;
   readonly #askElsewhere: AskElsewhere;
-  readonly #patience: Patience;
 
   /** @param askElsewhere - asked when the server says nothing: it may be at work for long, or the network be cut */
   constructor(client: Client, askElsewhere: AskElsewhere, patience: Patience) {
     this.#client = client;
     this.#wire = wireOf(client);
     this.#askElsewhere = askElsewhere;
-    this.#patience = patience;
+    this.patience = patience;
     client.on('error', () => {
       this.lost = true; // what is under way is told of it
     });
@@ -264,7 +268,7 @@ export class Connection implements Reading {
   #watch(isOver: () => boolean): NodeJS.Timeout {
     let [moved, since] = [-1, performance.now()];
     let asking = false;
-    const { silenceMs, retryForMs } = this.#patience;
+    const { retryForMs } = this.patience;
     const askAfter = Math.min(Math.max(retryForMs / ASKS_WITHIN_PATIENCE, ASK_SOONEST_MS), ASK_AFTER_MS);
     let pause = askAfter;
     let askAt = since + pause;
@@ -283,7 +287,8 @@ export class Connection implements Reading {
         // the longer it works, the seldomer it is asked
         pause = Math.min(pause * 2, ASK_AFTER_MS);
         askAt = asked + pause;
-        if (found === 'at work' || (found === 'unknown' && asked - since < silenceMs)) return;
+        const { silenceMs, lockMs } = this.patience;
+        if (found === 'at work' || (found === 'unknown' && asked - since < silenceMs + lockMs)) return;
         // it has answered while the other one was asked, and has been at rest since
         if (isOver() || this.#moved !== silent) return;
         this.silentSince = since;

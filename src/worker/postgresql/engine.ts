@@ -17,15 +17,12 @@ import { ServerLink } from './server-link.ts';
 import { ServerError } from './sqlstates.ts';
 import { StepByStep } from './step-by-step.ts';
 import { prepareTables } from './tables.ts';
-import { beginStatements, inTransaction, type Limits, readingBy, transact } from './transactions.ts';
+import { beginStatements, inTransaction, readingBy, transact } from './transactions.ts';
 import { listStores, loadStore } from './whole-stores.ts';
 
 const NUMBER_TAKEN = '23505';
 /** What a server says that distributes its tables, of a statement that changes two of them. */
 const NOT_SUPPORTED = '0A000';
-
-/** 0 would wait for ever. */
-const LEAST_LOCK_MS = 1;
 
 type Outcome = Pick<StepByStep, 'collided' | 'replaced'>;
 
@@ -34,7 +31,6 @@ export class PostgresqlEngine implements Engine {
   readonly #holder: Holder;
   readonly #claims: Claims;
   readonly #lease: Lease;
-  readonly #limits: Limits;
   /** Whether the tables may be made; until they are known to be there. */
   #mayCreate: boolean | undefined;
   /** Providers by the stored name of their store: the first of a store claims it, the last one gives it back. */
@@ -49,10 +45,9 @@ export class PostgresqlEngine implements Engine {
 
   constructor(settings: PostgresqlSettings) {
     this.#mayCreate = settings.createTables;
-    this.#limits = { lockMs: LEAST_LOCK_MS, idleMs: settings.leaseMs };
-    this.#holder = new Holder(settings.session, settings.leaseMs, this.#limits);
-    this.#claims = new Claims(this.#holder, this.#limits, () => this.#callers.keys());
-    this.#link = new ServerLink(settings, this.#limits, (connection) => this.#introduce(connection));
+    this.#holder = new Holder(settings.session, settings.leaseMs);
+    this.#claims = new Claims(this.#holder, () => this.#callers.keys());
+    this.#link = new ServerLink(settings, (connection) => this.#introduce(connection));
     this.#lease = new Lease(this.#holder, this.#claims, this.#link);
   }
 
@@ -77,7 +72,8 @@ export class PostgresqlEngine implements Engine {
     this.#callers.set(stored, callers.add(caller));
     this.#coming.add(caller);
     this.#link.passwords.offer(caller.password);
-    this.#limits.lockMs = Math.max(this.#limits.lockMs, caller.busyTimeoutMs);
+    const { patience } = this.#link;
+    patience.lockMs = Math.max(patience.lockMs, caller.busyTimeoutMs);
   }
 
   *#all(): Generator<Caller> {
@@ -85,10 +81,10 @@ export class PostgresqlEngine implements Engine {
   }
 
   #longestWait(): number {
-    let longest = LEAST_LOCK_MS;
+    let longest = 0;
     for (const { busyTimeoutMs } of this.#all()) {
       longest = Math.max(longest, busyTimeoutMs);
-      if (longest === this.#limits.lockMs) break; // there is none that waits longer
+      if (longest === this.#link.patience.lockMs) break; // there is none that waits longer
     }
     return longest;
   }
@@ -105,7 +101,8 @@ export class PostgresqlEngine implements Engine {
     const callers = this.#callers.get(stored);
     callers?.delete(caller);
     this.#coming.delete(caller);
-    if (caller.busyTimeoutMs === this.#limits.lockMs) this.#limits.lockMs = this.#longestWait();
+    const { patience } = this.#link;
+    if (caller.busyTimeoutMs === patience.lockMs) patience.lockMs = this.#longestWait();
     this.#link.passwords.withdraw(caller.password);
     if (callers !== undefined && callers.size > 0) return;
     this.#callers.delete(stored);
@@ -161,7 +158,7 @@ export class PostgresqlEngine implements Engine {
     let deleted: Result | undefined;
     do {
       const slice = [deletionOfUnnamed('sds_snapshots', [store]), this.#holder.fence()];
-      [deleted] = await transact(connection, this.#limits, ...slice);
+      [deleted] = await transact(connection, slice);
     } while (isSlice(deleted));
     this.#replaced.delete(store);
   }
@@ -186,7 +183,7 @@ export class PostgresqlEngine implements Engine {
       if (this.#replaced.has(store)) await this.#deleteSlices(connection, store);
     }
     return inTransaction(connection, async () => {
-      const begin = [...beginStatements(this.#limits), ...namesOf(changes.longNames.values())];
+      const begin = [...beginStatements(connection), ...namesOf(changes.longNames.values())];
       const steps = new StepByStep(connection, begin);
       for (const section of changes.sections) await steps.carryOut(section);
       await steps.changeValues(changes.values);
@@ -200,7 +197,7 @@ export class PostgresqlEngine implements Engine {
   async #insert(connection: Connection, packed: PackedPatches, point: CommitPoint): Promise<boolean> {
     const holder = this.#holder;
     try {
-      const [inserted] = await transact(connection, this.#limits, insertionOfAll(packed, holder, point));
+      const [inserted] = await transact(connection, [insertionOfAll(packed, holder, point)]);
       if (inserted?.count !== packed.count) return false;
       holder.committed(point);
       return true;
@@ -218,7 +215,7 @@ export class PostgresqlEngine implements Engine {
     for (const { patches: packed } of changes.sections) {
       if (packed.count === 0) continue;
       const { positions, collided } = packed.firstOnes();
-      collided.push(...(await collidedOf(readingBy(connection, this.#limits), packed, positions)));
+      collided.push(...(await collidedOf(readingBy(connection), packed, positions)));
       // those of patches that are kept lie under another number
       const ignored = collided.filter((position) => !packed.keepers.has(position));
       lost.push(...ignored.map((position) => packed.entries[position] ?? 0));
@@ -241,7 +238,7 @@ export class PostgresqlEngine implements Engine {
   }
 
   loadStore(caller: Caller): Promise<StoreFound> {
-    return this.#with(caller, (connection, store) => loadStore(connection, store, this.#limits));
+    return this.#with(caller, loadStore);
   }
 
   listStores(caller: Caller): Promise<string[]> {
@@ -257,7 +254,7 @@ export class PostgresqlEngine implements Engine {
   }
 
   #load<T>(caller: Caller, read: (reading: Reading, store: string) => Promise<T>): Promise<T> {
-    return this.#with(caller, (connection, store) => read(readingBy(connection, this.#limits), store));
+    return this.#with(caller, (connection, store) => read(readingBy(connection), store));
   }
 
   #with<T>(caller: Caller, read: (connection: Connection, store: string) => Promise<T>): Promise<T> {

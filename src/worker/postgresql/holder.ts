@@ -21,7 +21,7 @@ import { performance } from '../../protocol/surroundings.ts';
 import { type CommitPoint, EngineError } from '../engine.ts';
 import type { Connection, Result, Statement } from './connection.ts';
 import { ServerError } from './sqlstates.ts';
-import { type Limits, transact } from './transactions.ts';
+import { transact } from './transactions.ts';
 
 /** Where a series of batches is: what of it was committed last. */
 export type Mark = Pick<CommitPoint, 'number' | 'part'>;
@@ -46,16 +46,14 @@ export class Holder {
   generation = -1;
   #incarnation = '';
   readonly leaseMs: number;
-  readonly #limits: Limits;
   /** Whether its row was there before: that of a lost worker thread, or of an end that the server has not heard of. */
   inherits = false;
   #mark: Mark | undefined;
   renewedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(session: string, leaseMs: number, limits: Limits) {
+  constructor(session: string, leaseMs: number) {
     this.session = session;
     this.leaseMs = leaseMs;
-    this.#limits = limits;
   }
 
   /** Whether something was committed before: then it must not be done again. */
@@ -76,8 +74,7 @@ export class Holder {
   }
 
   transact(connection: Connection, ...statements: Statement[]): Promise<Result[]> {
-    const { lockMs, idleMs } = this.#limits;
-    return transact(connection, { lockMs: Math.max(lockMs, LEAST_UPKEEP_LOCK_MS), idleMs }, ...statements);
+    return transact(connection, statements, LEAST_UPKEEP_LOCK_MS);
   }
 
   /** Makes itself known over this connection, and learns what was committed: under a new generation, if it was fenced or forgotten. */

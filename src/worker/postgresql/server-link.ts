@@ -5,12 +5,11 @@ import { Promise, performance, setTimeout } from '../../protocol/surroundings.ts
 import { EngineError } from '../engine.ts';
 import { endWaiting } from './backend.ts';
 import { connect } from './connect.ts';
-import type { Connection } from './connection.ts';
+import type { Connection, Patience } from './connection.ts';
 import { isFenced, notUpdated } from './holder.ts';
 import { loadPg, type Pg } from './load-pg.ts';
 import { Passwords } from './password.ts';
 import { ServerError } from './sqlstates.ts';
-import type { Limits } from './transactions.ts';
 
 /** Between attempts. The longest is short enough that a server that is back is found within a fraction of a second. */
 const FIRST_PAUSE_MS = 20;
@@ -22,8 +21,8 @@ const LEAST_PROBE_MS = 1000;
 
 export class ServerLink {
   readonly passwords = new Passwords();
+  readonly patience: Patience;
   readonly #settings: PostgresqlSettings;
-  readonly #limits: Limits;
   readonly #introduce: (connection: Connection) => Promise<void>;
   #pg: Pg | undefined;
   #connection: Connection | undefined;
@@ -40,9 +39,17 @@ export class ServerLink {
   #inUse = 0;
 
   /** @param introduce - makes this process known over a connection: a new one, or after it was fenced */
-  constructor(settings: PostgresqlSettings, limits: Limits, introduce: (connection: Connection) => Promise<void>) {
+  constructor(settings: PostgresqlSettings, introduce: (connection: Connection) => Promise<void>) {
+    const { connectTimeoutMs, retryForMs, leaseMs } = settings;
     this.#settings = settings;
-    this.#limits = limits;
+    this.patience = {
+      connectMs: connectTimeoutMs,
+      silenceMs: Math.max(retryForMs, connectTimeoutMs),
+      retryForMs,
+      probeMs: Math.min(connectTimeoutMs, Math.max(retryForMs, LEAST_PROBE_MS)),
+      lockMs: 0,
+      idleMs: leaseMs,
+    };
     this.#introduce = introduce;
   }
 
@@ -84,7 +91,7 @@ export class ServerLink {
     // what has waited in the queue while an earlier call waited for the server has waited with it
     const hasWaited = (now: number) => now - Math.max(askedAt, this.#awaySince ?? now);
     const isBehind = this.#failure !== undefined && askedAt <= this.#gaveUpAt;
-    if (isBehind && hasWaited(begunAt) >= this.#settings.retryForMs) throw this.#failure;
+    if (isBehind && hasWaited(begunAt) >= this.patience.retryForMs) throw this.#failure;
     let pause = FIRST_PAUSE_MS;
     let lost = 0;
     /** Whether work went down with its connection, and it is not known yet whether it was committed. */
@@ -124,9 +131,9 @@ export class ServerLink {
         // of one that was there before it is not known when it was lost: a new one is tried in any case, unless that was done to find out
         const wasOld = isAway && used !== undefined && used === before && !used.unreachable;
         if (isLost && ++lost < MOST_LOST) continue;
-        if (waited >= this.#settings.retryForMs && !wasOld) {
+        if (waited >= this.patience.retryForMs && !wasOld) {
           if (isLost) throw failed(notUpdated());
-          const wasSlow = now - triedAt >= this.#probeMs; // one that refuses at once may be asked again
+          const wasSlow = now - triedAt >= this.patience.probeMs; // one that refuses at once may be asked again
           if (isAway) [this.#gaveUpAt, this.#failure] = [now, wasSlow ? error : undefined];
           throw failed(error);
         }
@@ -173,26 +180,13 @@ export class ServerLink {
     return this.#connection?.synchronous ?? true;
   }
 
-  get #probeMs(): number {
-    return Math.min(this.#settings.connectTimeoutMs, Math.max(this.#settings.retryForMs, LEAST_PROBE_MS));
-  }
-
   /** Makes another connection. */
   async connect(): Promise<Connection> {
-    const { target, connectTimeoutMs, retryForMs, places } = this.#settings;
-    const limits = this.#limits;
-    const patience = {
-      connectMs: connectTimeoutMs,
-      // it may wait for a lock, which providers that come later may want to wait for longer
-      get silenceMs() {
-        return Math.max(retryForMs, connectTimeoutMs) + limits.lockMs;
-      },
-      retryForMs,
-      probeMs: this.#probeMs,
-    };
+    const { target, places } = this.#settings;
     this.#pg ??= loadPg(places);
     const pg = this.#pg;
-    return this.passwords.tryEach((password) => connect(pg, { ...target, password }, patience), connectTimeoutMs);
+    const { patience } = this;
+    return this.passwords.tryEach((password) => connect(pg, { ...target, password }, patience), patience.connectMs);
   }
 
   /** Says goodbye. */
