@@ -2,11 +2,10 @@
 import { seenOf, snapshotNumber } from '../../protocol/compaction.ts';
 import type { Caller, Writes } from '../engine.ts';
 import { isLarge } from './chunks.ts';
-import type { Compaction } from './compaction.ts';
 import { type StoredName, storedName } from './names.ts';
 import { PackedPatches } from './packed-patches.ts';
 import { RecordChanges } from './records.ts';
-import type { Snapshot } from './snapshots.ts';
+import type { Compaction, Snapshot } from './snapshots.ts';
 import { type Saved, ValueChanges } from './values.ts';
 
 /** Calls in a row of which only the order within each table counts; and the call behind them that touches several tables, or is large. */

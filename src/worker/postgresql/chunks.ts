@@ -65,9 +65,14 @@ export function deletionOfUnnamed(heads: HeadTable, keys: readonly string[]): St
   };
 }
 
-export async function deleteUnnamed(connection: Connection, heads: HeadTable, keys: readonly string[]): Promise<void> {
+/** Deletes one slice after the other, each of them by `run`. */
+export async function deleteUnnamed(
+  run: (deletion: Statement) => Promise<Result[]>,
+  heads: HeadTable,
+  keys: readonly string[],
+): Promise<void> {
   let deleted: Result | undefined;
-  do [deleted] = await connection.run(deletionOfUnnamed(heads, keys));
+  do [deleted] = await run(deletionOfUnnamed(heads, keys));
   while (isSlice(deleted));
 }
 

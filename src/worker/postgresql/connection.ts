@@ -77,15 +77,6 @@ export function wireOf(client: Client): Wire {
   return (client as unknown as { connection: Wire }).connection;
 }
 
-function send(wire: Wire, statements: readonly Statement[]): void {
-  for (const { text, values = [] } of statements) {
-    wire.parse({ text });
-    wire.bind({ values });
-    wire.execute({});
-  }
-  wire.sync();
-}
-
 /** After how long a silence the server is asked elsewhere: for those who do not want to wait for it, after a part of what they do. */
 const ASK_AFTER_MS = 5000;
 const ASK_SOONEST_MS = 500;
@@ -186,23 +177,20 @@ export class Connection implements Reading {
     before: readonly Statement[] = [],
     after: readonly Statement[] = [],
   ): Promise<void> {
-    if (!this.mayCopy) {
-      const digits = columns.map((column) => `encode(${column}, 'hex')`);
-      const text = `SELECT ${digits.join(', ')} ${from}`;
-      await this.#exchange([...before, { text }, ...after], {
-        handleDataRow: ({ fields }) => {
-          for (const [field, hex] of fields.entries()) take(bytesOf(hex), field);
-        },
-      });
-      return;
-    }
-    let ended = false;
+    const digits = columns.map((column) => `encode(${column}, 'hex')`);
+    const text = this.mayCopy
+      ? `COPY (SELECT ${columns.join(', ')} ${from}) TO STDOUT (FORMAT binary)`
+      : `SELECT ${digits.join(', ')} ${from}`;
+    let ended = !this.mayCopy;
     const add = copyReader(take, columns.length);
-    const handleCopyData: Exchange['handleCopyData'] = ({ chunk }) => {
-      ended = add(chunk);
-    };
-    const text = `COPY (SELECT ${columns.join(', ')} ${from}) TO STDOUT (FORMAT binary)`;
-    await this.#exchange([...before, { text }, ...after], { handleCopyData });
+    await this.#exchange([...before, { text }, ...after], {
+      handleCopyData: ({ chunk }) => {
+        ended = add(chunk);
+      },
+      handleDataRow: ({ fields }) => {
+        for (const [field, hex] of fields.entries()) take(bytesOf(hex), field);
+      },
+    });
     if (!ended) throw toServerError(new Error('the server ended a COPY in the middle'));
   }
 
@@ -230,10 +218,16 @@ export class Connection implements Reading {
         };
       const exchange: Exchange = {
         submit: () => {
-          const { stream } = this.#wire;
+          const wire = this.#wire;
+          const { stream } = wire;
           stream.cork();
           try {
-            send(this.#wire, statements);
+            for (const { text, values = [] } of statements) {
+              wire.parse({ text });
+              wire.bind({ values });
+              wire.execute({});
+            }
+            wire.sync();
           } catch (error) {
             // half of it may be sent: nothing that is asked after that would be answered
             stream.destroy(new EngineError('io-error', { message: `it can not be sent: ${(error as Error).message}` }));

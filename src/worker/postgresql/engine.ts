@@ -4,9 +4,9 @@ import type { PostgresqlSettings, RecordsFound, StoreFound } from '../../protoco
 import { Promise } from '../../protocol/surroundings.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
 import { Changes } from './changes.ts';
-import { deletionOfUnnamed, isSlice, readWhole } from './chunks.ts';
+import { deleteUnnamed, readWhole } from './chunks.ts';
 import { Claims } from './claims.ts';
-import type { Connection, Reading, Result, Statement } from './connection.ts';
+import type { Connection, Reading, Statement } from './connection.ts';
 import { fencedError, Holder, isFenced } from './holder.ts';
 import { Lease } from './lease.ts';
 import { namesOf, storedName } from './names.ts';
@@ -76,14 +76,10 @@ export class PostgresqlEngine implements Engine {
     patience.lockMs = Math.max(patience.lockMs, caller.busyTimeoutMs);
   }
 
-  *#all(): Generator<Caller> {
-    for (const callers of this.#callers.values()) yield* callers;
-  }
-
   #longestWait(): number {
     let longest = 0;
-    for (const { busyTimeoutMs } of this.#all()) {
-      longest = Math.max(longest, busyTimeoutMs);
+    for (const callers of this.#callers.values()) {
+      for (const { busyTimeoutMs } of callers) longest = Math.max(longest, busyTimeoutMs);
       if (longest === this.#link.patience.lockMs) break; // there is none that waits longer
     }
     return longest;
@@ -111,8 +107,8 @@ export class PostgresqlEngine implements Engine {
   }
 
   /** Whether a provider may do what it was made for. @throws `fenced` if its store was lost, `open-failed` if it wants too much */
-  #mayWrite(caller: Caller): boolean {
-    if (caller.full && !this.#link.isSynchronous) {
+  #mayWrite(connection: Connection, caller: Caller): boolean {
+    if (caller.full && !connection.synchronous) {
       const message = "the server's synchronous_commit is off: with Durability 'full' it must not be";
       throw new EngineError('open-failed', { message }, true);
     }
@@ -122,7 +118,7 @@ export class PostgresqlEngine implements Engine {
   /** Claims a caller's store, and with it those of all who are to be attached after it: a thousand are opened in one transaction. */
   async #claim(connection: Connection, caller: Caller): Promise<void> {
     this.#coming.delete(caller);
-    if (this.#mayWrite(caller)) return;
+    if (this.#mayWrite(connection, caller)) return;
     const others = [...this.#coming];
     try {
       await this.#claims.claim(connection, [caller, ...others]);
@@ -132,7 +128,7 @@ export class PostgresqlEngine implements Engine {
       await this.#claims.claim(connection, [caller]);
     }
     for (const other of others) this.#coming.delete(other);
-    if (!this.#mayWrite(caller)) throw fencedError(caller.storeId);
+    if (!this.#mayWrite(connection, caller)) throw fencedError(caller.storeId);
   }
 
   // ---- writes ----------------------------------------------------------------------------------------
@@ -155,11 +151,8 @@ export class PostgresqlEngine implements Engine {
 
   /** In transactions of their own: what one has deleted need not be deleted again, should the next one take too long. */
   async #deleteSlices(connection: Connection, store: string): Promise<void> {
-    let deleted: Result | undefined;
-    do {
-      const slice = [deletionOfUnnamed('sds_snapshots', [store]), this.#holder.fence()];
-      [deleted] = await transact(connection, slice);
-    } while (isSlice(deleted));
+    const run = (deletion: Statement) => transact(connection, [deletion, this.#holder.fence()]);
+    await deleteUnnamed(run, 'sds_snapshots', [store]);
     this.#replaced.delete(store);
   }
 
@@ -173,7 +166,7 @@ export class PostgresqlEngine implements Engine {
       throw new EngineError('io-error', { message: 'some of these batches were committed before' });
     }
     // here, not when the writes are read: a store may be lost meanwhile, and this process have a new generation
-    for (const caller of changes.callers) if (!this.#mayWrite(caller)) await this.#claim(connection, caller);
+    for (const caller of changes.callers) await this.#claim(connection, caller);
     const { onlyPatches } = changes;
     if (this.#takesBoth && onlyPatches?.ascends && (await this.#insert(connection, onlyPatches, point))) {
       return { collided: [], replaced: [] };

@@ -176,10 +176,6 @@ export class ServerLink {
     return this.#inUse > 0;
   }
 
-  get isSynchronous(): boolean {
-    return this.#connection?.synchronous ?? true;
-  }
-
   /** Makes another connection. */
   async connect(): Promise<Connection> {
     const { target, places } = this.#settings;

@@ -1,11 +1,10 @@
 /** Carries out a transaction: all in one round trip, unless it has to be known what is there, or something large is sent by itself. */
 import type { Section } from './changes.ts';
 import { deleteUnnamed, deletionOfUnnamed, type HeadTable, isLarge, isSlice } from './chunks.ts';
-import { compact } from './compaction.ts';
 import type { Connection, Result, Statement } from './connection.ts';
 import type { PackedPatches, Positions } from './packed-patches.ts';
 import { collidedIn, collidedOf, collisions, insertCarefully, insertion, pruning } from './patches.ts';
-import { type Snapshot, snapshotHead } from './snapshots.ts';
+import { compact, type Snapshot, snapshotHead } from './snapshots.ts';
 import { saveLargeValue, type ValueChanges } from './values.ts';
 import { removalOfStores } from './whole-stores.ts';
 
@@ -107,7 +106,7 @@ export class StepByStep {
   /** Chunks of what is gone with its head: no later call would find them, if this process ended behind the commit. */
   async #deleteAll(heads: HeadTable, keys: readonly string[]): Promise<void> {
     this.#add(deletionOfUnnamed(heads, keys), async (deleted) => {
-      if (isSlice(deleted)) await deleteUnnamed(this.#connection, heads, keys);
+      if (isSlice(deleted)) await deleteUnnamed((slice) => this.#connection.run(slice), heads, keys);
     });
     await this.#send();
   }

@@ -98,5 +98,5 @@ export async function saveLargeValue(connection: Connection, { hash, times, data
   );
   if (rows[0]?.[0] === version) return;
   // another process has saved it meanwhile
-  await deleteUnnamed(connection, 'sds_values', [hash]);
+  await deleteUnnamed((slice) => connection.run(slice), 'sds_values', [hash]);
 }
