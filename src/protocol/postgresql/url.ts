@@ -47,10 +47,11 @@ export function parsePostgresqlUrl(
     // a + is one, as libpq reads it
     const parameters = new URLSearchParams(query.replaceAll('+', '%2B'));
     const given = (name: Name) => parameters.get(name) ?? nonEmpty(environment[variables[name]]);
-    const [user, password] = splitAccount(account);
+    // a password may hold a colon
+    const [user = '', password] = account.split(/:(.*)/s, 2).map(decodeURIComponent);
     const hosts = hostsOf((authority === '' ? given('host') : parameters.get('host')) ?? authority, given('port'));
     if (typeof hosts === 'string') return hosts;
-    const named = user ?? given('user') ?? userName;
+    const named = nonEmpty(user) ?? given('user') ?? userName;
     const database = nonEmpty(decodeURIComponent(path)) ?? given('dbname') ?? named;
     if (database === undefined) return 'no database is named, in the URL or by PGDATABASE';
     const tls = given('sslmode') ?? (hosts.every(isLocal) ? 'disable' : 'verify-full');
@@ -133,13 +134,6 @@ function faultOfParameters(parameters: URLSearchParams, query: string): string |
   return undefined;
 }
 
-function splitAccount(account: string): [string | undefined, string | undefined] {
-  if (account === '') return [undefined, undefined];
-  const at = account.indexOf(':');
-  if (at < 0) return [decodeURIComponent(account), undefined];
-  return [nonEmpty(decodeURIComponent(account.slice(0, at))), decodeURIComponent(account.slice(at + 1))];
-}
-
 /** `a:1,b,[::1]:3`; ports beside them (`1,2` or one for all) count where a host has none. */
 function hostsOf(text: string, ports: string | undefined): { host: string; port: number }[] | string {
   const beside = ports?.split(',') ?? [];
@@ -149,9 +143,7 @@ function hostsOf(text: string, ports: string | undefined): { host: string; port:
     const parts = one.startsWith('/') ? [one, one] : /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(one);
     if (parts === null || one.includes('@')) return UNREADABLE;
     const host = (parts[1] ?? '').replace(/^\[|\]$/g, '') || 'localhost';
-    const port = Number(
-      (one.startsWith('/') ? undefined : parts[2]) ?? beside[beside.length === 1 ? 0 : index] ?? DEFAULT_PORT,
-    );
+    const port = Number(parts[2] ?? beside[beside.length === 1 ? 0 : index] ?? DEFAULT_PORT);
     if (!Number.isInteger(port) || port < 1 || port > 65_535) return 'a port of the URL is none from 1 to 65535';
     hosts.push({ host, port });
   }

@@ -3,13 +3,13 @@
  * waiting for the rest of a request. Behind a pooler, and in engines that show none, nothing is known of it, and nothing done to it.
  */
 import type { Client } from 'pg';
-import type { Backend, Connection } from './connection.ts';
+import type { Connection } from './connection.ts';
 
 /** So soon, in seconds, the server is to notice that a program's machine can't be reached any more; by default after two hours. */
 const keepAlive = { idle: 5, interval: 2, count: 3 };
 
 /** Which one serves a connection. Fails where that is not told. A pooler's is left as it is: it serves others as well. */
-export async function backendOf(connection: Connection, client: Client): Promise<Backend | undefined> {
+export async function backendOf(connection: Connection, client: Client): Promise<Connection['backend']> {
   const { rows } = await connection.one(
     'SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()',
   );
@@ -18,16 +18,15 @@ export async function backendOf(connection: Connection, client: Client): Promise
   await connection.run(
     ...Object.entries(keepAlive).map(([what, value]) => ({ text: `SET tcp_keepalives_${what} = ${value}` })),
   );
-  return { pid, since };
+  return [pid, since];
 }
 
 /** Ends one whose connection is lost, if it waits for more of a transaction. What works, or waits for a standby, is left alone. */
-export async function endWaiting(connection: Connection, { pid, since }: Backend): Promise<void> {
+export async function endWaiting(connection: Connection, backend: readonly string[]): Promise<void> {
   await connection.one(
     'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2 ' +
       "AND wait_event = 'ClientRead' AND state <> 'idle'",
-    pid,
-    since,
+    ...backend,
   );
 }
 

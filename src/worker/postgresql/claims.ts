@@ -10,7 +10,7 @@ import type { Caller } from '../engine.ts';
 import { textArray } from './arrays.ts';
 import type { Connection, Statement } from './connection.ts';
 import { fencedError, type Holder } from './holder.ts';
-import { namesOf, type StoredName, storedName } from './names.ts';
+import { namesOf, storedName } from './names.ts';
 import { type ClaimRow, fenceHolders, lockedRows, lockStatements, removal, type StoreRow } from './store-rows.ts';
 import { beginStatements, inTransaction } from './transactions.ts';
 
@@ -64,19 +64,17 @@ export class Claims {
   /** Claims those of the callers' stores that no living process has. Only the lock on the first one is waited for. */
   async claim(connection: Connection, callers: readonly Caller[]): Promise<void> {
     const wanted = new Map<string, Caller>();
-    const names: StoredName[] = [];
     for (const caller of callers) {
-      const name = storedName(caller.storeId);
-      const claim = this.#claims.get(name.stored);
-      if (claim?.lost || (claim !== undefined && suffices(claim, caller)) || wanted.has(name.stored)) continue;
-      wanted.set(name.stored, caller);
-      names.push(name);
+      const { stored } = storedName(caller.storeId);
+      const claim = this.#claims.get(stored);
+      if (claim?.lost || (claim !== undefined && suffices(claim, caller)) || wanted.has(stored)) continue;
+      wanted.set(stored, caller);
     }
     const stored = [...wanted.keys()];
     await inTransaction(connection, async () => {
       const results = await connection.run(
         ...beginStatements(connection),
-        ...namesOf(names),
+        ...namesOf([...wanted.values()].map(({ storeId }) => storedName(storeId))),
         ...lockStatements(stored, stored.slice(0, 1)),
       );
       const rows = lockedRows(results);

@@ -13,13 +13,6 @@ import { EngineError } from '../engine.ts';
 import { copyReader, type TakeField } from './copy-format.ts';
 import { toServerError } from './sqlstates.ts';
 
-/** The process by which the server serves a connection. */
-export interface Backend {
-  pid: string;
-  /** Numbers come again. */
-  since: string;
-}
-
 export interface Statement {
   text: string;
   values?: readonly (string | Buffer | null)[];
@@ -110,7 +103,8 @@ export class Connection implements Reading {
   synchronous = true;
   /** Since when the server had said nothing, if it was lost for that. */
   silentSince: number | undefined;
-  backend: Backend | undefined;
+  /** The process by which the server serves it, and since when there is one of that number. */
+  backend: readonly [pid: string, since: string] | undefined;
   /** Whether it was lost since no other one was to be had either. */
   unreachable = false;
   readonly patience: Patience;
@@ -124,12 +118,11 @@ export class Connection implements Reading {
     this.#wire = wireOf(client);
     this.#askElsewhere = askElsewhere;
     this.patience = patience;
-    client.on('error', () => {
-      this.lost = true; // what is under way is told of it
-    });
-    client.on('end', () => {
+    const lose = () => {
       this.lost = true;
-    });
+    };
+    client.on('error', lose); // what is under way is told of it
+    client.on('end', lose);
   }
 
   /** Once connected: what `pg` can't read, such as too long a text, it throws out of the socket's event, which would end the thread. */

@@ -1,9 +1,8 @@
 /**
- * What this process is to the others: a row of `sds_holders`.
- *
- * **What a connection sends changes something only while the row bears that connection's incarnation and nobody has fenced it, and
- * no incarnation is ever drawn twice.** So nothing that a lost connection has sent takes effect once another one has
- * registered, or the row is gone, however late it arrives and whatever was closed or made again meanwhile.
+ * What this process is to the others: a row of `sds_holders`. **What a connection sends changes something only while the row bears
+ * that connection's incarnation and nobody has fenced it, and no incarnation is ever drawn twice**, however late it arrives. Each
+ * transaction that changes something updates the row on that condition, which is fence, renewal and record of the commit in one, and
+ * locks it: whoever registers waits for a transaction that has come to its fence.
  *
  * | word        | what it is                                                                       | ends                                    |
  * | ----------- | -------------------------------------------------------------------------------- | --------------------------------------- |
@@ -11,9 +10,6 @@
  * | session     | a queue of that process: the same for a worker and its successors                | with its last provider                  |
  * | generation  | counts the rows of a session: each after the first one since that one was fenced | when it is fenced                       |
  * | incarnation | a connection that has registered, by a random name                               | when another one registers, or cuts off |
- *
- * Each transaction that changes something updates this row on that condition, which is fence, renewal and record of the commit in one,
- * and locks it: whoever registers waits for a transaction that has come to its fence.
  */
 import { randomUUID } from 'node:crypto';
 import { reached } from '../../protocol/control.ts';
@@ -32,6 +28,17 @@ const FORGETTING: Statement = {
     'DELETE FROM sds_holders WHERE (session, generation) IN (SELECT session, generation FROM sds_holders ' +
     "WHERE expires < clock_timestamp() - interval '7 days' FOR UPDATE SKIP LOCKED)",
 };
+
+/**
+ * Makes the row, or takes it over from the connection before if that has still the incarnation that was seen ($7). Returns what is on
+ * record as committed, which may be more than was seen.
+ */
+const TAKING =
+  'INSERT INTO sds_holders (session, generation, incarnation, expires, fenced, batch, part) ' +
+  `VALUES ($1, $2, $3, ${newExpiry('$4')}, false, $5, $6) ON CONFLICT (session, generation) ` +
+  // not the one above, from before it has waited for the row
+  `DO UPDATE SET expires = ${newExpiry('$4')}, incarnation = excluded.incarnation ` +
+  'WHERE sds_holders.incarnation = $7 AND NOT sds_holders.fenced RETURNING batch, part';
 
 const DIVISION_BY_ZERO = '22012';
 
@@ -57,7 +64,7 @@ export class Holder {
   }
 
   /** Whether something was committed before: then it must not be done again. */
-  covers({ number, part }: CommitPoint): boolean {
+  covers({ number, part }: Mark): boolean {
     const mark = this.#mark;
     if (mark === undefined) return false;
     return mark.number === number ? mark.part >= part : reached(mark.number, number);
@@ -89,9 +96,13 @@ export class Holder {
       const isNew = fenced !== '0'; // or there is none
       if (isNew) this.#setMark(mark); // what was fenced can't commit any more
       const wanted = isNew ? Math.max(Number(generation ?? -1), this.generation) + 1 : Number(generation);
-      const taken = await this.#take(connection, wanted, incarnation, isNew ? null : seen);
-      if (taken === undefined) continue;
-      this.#setMark(taken);
+      const { number = null, part = null } = this.#mark ?? {};
+      const values = [this.session, wanted, incarnation, this.leaseMs, number, part, isNew ? null : seen];
+      const taking = { text: TAKING, values: values.map((value) => (value === null ? null : String(value))) };
+      const [taken] = await this.transact(connection, taking, ...(isNew ? [FORGETTING] : []));
+      const [recorded] = taken?.rows ?? [];
+      if (recorded === undefined) continue;
+      this.#setMark(recorded);
       if (!isNew && this.#incarnation === '') this.inherits = true;
       this.generation = wanted;
       this.#incarnation = incarnation;
@@ -101,43 +112,11 @@ export class Holder {
     throw notUpdated();
   }
 
-  /**
-   * Makes the row, or takes it over from the connection before if that has still the incarnation that was seen. Returns what is on
-   * record as committed, which may be more than was seen.
-   */
-  async #take(connection: Connection, generation: number, incarnation: string, seen: string | null) {
-    const mark = this.#mark;
-    const [taken] = await this.transact(
-      connection,
-      {
-        text:
-          'INSERT INTO sds_holders (session, generation, incarnation, expires, fenced, batch, part) ' +
-          `VALUES ($1, $2, $3, ${newExpiry('$4')}, false, $5, $6) ON CONFLICT (session, generation) ` +
-          // not the one above, from before it has waited for the row
-          `DO UPDATE SET expires = ${newExpiry('$4')}, incarnation = excluded.incarnation ` +
-          'WHERE sds_holders.incarnation = $7 AND NOT sds_holders.fenced RETURNING batch, part',
-        values: [
-          this.session,
-          String(generation),
-          incarnation,
-          String(this.leaseMs),
-          mark === undefined ? null : String(mark.number),
-          mark === undefined ? null : String(mark.part),
-          seen,
-        ],
-      },
-      ...(seen === null ? [FORGETTING] : []),
-    );
-    return taken?.rows[0];
-  }
-
   #setMark([batch = null, part = null]: (string | null)[]): void {
-    const known = this.#mark;
     if (batch === null) return;
     const found = { number: Number(batch), part: Number(part) };
     // what was heard of here may be more than what is on record: the row may have been forgotten, and made anew
-    if (known !== undefined && !reached(found.number, known.number)) return;
-    if (known === undefined || found.number !== known.number || found.part > known.part) this.#mark = found;
+    if (!this.covers(found)) this.#mark = found;
   }
 
   /** Changes something, and renews its lease. */
