@@ -1,15 +1,15 @@
 /**
- * Which stores this process may write. They are claimed in transactions that lock the stores' rows (`store-rows.ts`). Whoever takes
- * a store over removes the claims of those before: so a process has a store as long as its claim is there.
+ * Which stores this process may write, for its providers. They are claimed in transactions that lock the stores' rows. Whoever takes a
+ * store over removes the claims of those before: so a process has a store as long as its claim is there.
  *
  * Queues of one process that reach a database by different URLs have a claim each. What one of them has sent and nobody waits for
  * any more must not be committed behind what another one writes: so a claim cuts its siblings off, and they register anew.
  */
 import { ownerOf } from '../../protocol/postgresql/session.ts';
-import type { Caller } from '../engine.ts';
+import { type Caller, EngineError } from '../engine.ts';
 import { textArray } from './arrays.ts';
 import type { Connection, Statement } from './connection.ts';
-import { fencedError, type Holder } from './holder.ts';
+import { fencedError, type Holder, isFenced } from './holder.ts';
 import { namesOf, storedName } from './names.ts';
 import { type ClaimRow, fenceHolders, lockedRows, lockStatements, removal, type StoreRow } from './store-rows.ts';
 import { beginStatements, inTransaction } from './transactions.ts';
@@ -33,21 +33,75 @@ interface Situation {
 
 export class Claims {
   readonly #holder: Holder;
+  /** Providers by the stored name of their store: the first of a store claims it, the last one gives it back. */
+  readonly #callers = new Map<string, Set<Caller>>();
+  /** Those that are to be attached, and whose store was not asked for along with another one's. */
+  readonly #coming = new Set<Caller>();
   /** By the stored names of their stores. */
   readonly #claims = new Map<string, Claim>();
   readonly #leaving = new Set<string>();
-  readonly #wanted: () => Iterable<string>;
 
-  constructor(holder: Holder, wanted: () => Iterable<string>) {
+  constructor(holder: Holder) {
     this.#holder = holder;
-    this.#wanted = wanted;
   }
 
-  /** Whether it is claimed, alone if that is asked for. @throws `fenced` if it was lost */
-  owns(caller: Caller): boolean {
+  /** A provider will want its store. */
+  announce(caller: Caller): void {
+    const { stored } = storedName(caller.storeId);
+    const callers = this.#callers.get(stored) ?? new Set();
+    this.#callers.set(stored, callers.add(caller));
+    this.#coming.add(caller);
+  }
+
+  /** A provider has gone. Returns whether it was the last one of its store: the server is told by `giveBack`, as soon as it can be. */
+  leave(caller: Caller): boolean {
+    const { stored } = storedName(caller.storeId);
+    const callers = this.#callers.get(stored);
+    callers?.delete(caller);
+    this.#coming.delete(caller);
+    if (callers !== undefined && callers.size > 0) return false;
+    this.#callers.delete(stored);
+    this.#claims.delete(stored);
+    // even if it is not known here: the server may have it, and the answer was lost
+    this.#leaving.add(stored);
+    return true;
+  }
+
+  /** For how long the most patient provider waits for a lock: not longer than `most`. */
+  longestWait(most: number): number {
+    let longest = 0;
+    for (const callers of this.#callers.values()) {
+      for (const { busyTimeoutMs } of callers) longest = Math.max(longest, busyTimeoutMs);
+      if (longest === most) break;
+    }
+    return longest;
+  }
+
+  /** Whether a provider may do what it was made for. @throws `fenced` if its store was lost, `open-failed` if it wants too much */
+  #mayWrite(connection: Connection, caller: Caller): boolean {
+    if (caller.full && !connection.synchronous) {
+      const message = "the server's synchronous_commit is off: with Durability 'full' it must not be";
+      throw new EngineError('open-failed', { message }, true);
+    }
     const claim = this.#claims.get(storedName(caller.storeId).stored);
     if (claim?.lost) throw fencedError(caller.storeId);
     return claim !== undefined && suffices(claim, caller);
+  }
+
+  /** Claims a caller's store, and with it those of all who are to be attached after it: a thousand are opened in one transaction. */
+  async claim(connection: Connection, caller: Caller): Promise<void> {
+    this.#coming.delete(caller);
+    if (this.#mayWrite(connection, caller)) return;
+    const others = [...this.#coming];
+    try {
+      await this.#claimAll(connection, [caller, ...others]);
+    } catch (error) {
+      if (others.length === 0 || connection.lost || isFenced(error)) throw error;
+      // it may be another one's store that is in the way
+      await this.#claimAll(connection, [caller]);
+    }
+    for (const other of others) this.#coming.delete(other);
+    if (!this.#mayWrite(connection, caller)) throw fencedError(caller.storeId);
   }
 
   /** All were given back. */
@@ -62,7 +116,7 @@ export class Claims {
   }
 
   /** Claims those of the callers' stores that no living process has. Only the lock on the first one is waited for. */
-  async claim(connection: Connection, callers: readonly Caller[]): Promise<void> {
+  async #claimAll(connection: Connection, callers: readonly Caller[]): Promise<void> {
     const wanted = new Map<string, Caller>();
     for (const caller of callers) {
       const { stored } = storedName(caller.storeId);
@@ -175,13 +229,6 @@ export class Claims {
     });
   }
 
-  /** This process wants a store no longer; `giveBack` tells the server, at once or as soon as it can be reached. */
-  leave(stored: string): void {
-    this.#claims.delete(stored);
-    // even if it is not known here: the server may have it, and the answer was lost
-    this.#leaving.add(stored);
-  }
-
   async giveBack(connection: Connection): Promise<void> {
     const leaving = [...this.#leaving];
     if (leaving.length === 0) return;
@@ -195,7 +242,7 @@ export class Claims {
   async giveBackInherited(connection: Connection): Promise<void> {
     if (!this.#holder.inherits) return;
     const text = 'DELETE FROM sds_claims WHERE session = $1 AND store_id <> ALL($2::text[])';
-    const values = [this.#holder.session, textArray([...this.#wanted()])];
+    const values = [this.#holder.session, textArray([...this.#callers.keys()])];
     await this.#holder.change(connection, { text, values });
     this.#holder.inherits = false;
   }

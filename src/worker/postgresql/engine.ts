@@ -7,7 +7,7 @@ import { Changes } from './changes.ts';
 import { deleteUnnamed, readWhole } from './chunks.ts';
 import { Claims } from './claims.ts';
 import type { Connection, Reading, Statement } from './connection.ts';
-import { fencedError, Holder, isFenced } from './holder.ts';
+import { Holder } from './holder.ts';
 import { Lease } from './lease.ts';
 import { namesOf, storedName } from './names.ts';
 import type { PackedPatches } from './packed-patches.ts';
@@ -33,10 +33,6 @@ export class PostgresqlEngine implements Engine {
   readonly #lease: Lease;
   /** Whether the tables may be made; until they are known to be there. */
   #mayCreate: boolean | undefined;
-  /** Providers by the stored name of their store: the first of a store claims it, the last one gives it back. */
-  readonly #callers = new Map<string, Set<Caller>>();
-  /** Those that are to be attached, and whose store was not asked for along with another one's. */
-  readonly #coming = new Set<Caller>();
   /** Whether the server takes a statement that changes two tables; until it refuses one. */
   #takesBoth = true;
 
@@ -46,7 +42,7 @@ export class PostgresqlEngine implements Engine {
   constructor(settings: PostgresqlSettings) {
     this.#mayCreate = settings.createTables;
     this.#holder = new Holder(settings.session, settings.leaseMs);
-    this.#claims = new Claims(this.#holder, () => this.#callers.keys());
+    this.#claims = new Claims(this.#holder);
     this.#link = new ServerLink(settings, (connection) => this.#introduce(connection));
     this.#lease = new Lease(this.#holder, this.#claims, this.#link);
   }
@@ -67,68 +63,25 @@ export class PostgresqlEngine implements Engine {
   // ---- providers come and go ---------------------------------------------------------------------
 
   announce(caller: Caller): void {
-    const { stored } = storedName(caller.storeId);
-    const callers = this.#callers.get(stored) ?? new Set();
-    this.#callers.set(stored, callers.add(caller));
-    this.#coming.add(caller);
+    this.#claims.announce(caller);
     this.#link.passwords.offer(caller.password);
     const { patience } = this.#link;
     patience.lockMs = Math.max(patience.lockMs, caller.busyTimeoutMs);
   }
 
-  #longestWait(): number {
-    let longest = 0;
-    for (const callers of this.#callers.values()) {
-      for (const { busyTimeoutMs } of callers) longest = Math.max(longest, busyTimeoutMs);
-      if (longest === this.#link.patience.lockMs) break; // there is none that waits longer
-    }
-    return longest;
-  }
-
   attach(caller: Caller): Promise<void> {
     return this.#link.use((connection) => {
       this.#lease.begin();
-      return this.#claim(connection, caller);
+      return this.#claims.claim(connection, caller);
     });
   }
 
   async detach(caller: Caller): Promise<void> {
-    const { stored } = storedName(caller.storeId);
-    const callers = this.#callers.get(stored);
-    callers?.delete(caller);
-    this.#coming.delete(caller);
-    const { patience } = this.#link;
-    if (caller.busyTimeoutMs === patience.lockMs) patience.lockMs = this.#longestWait();
-    this.#link.passwords.withdraw(caller.password);
-    if (callers !== undefined && callers.size > 0) return;
-    this.#callers.delete(stored);
-    this.#claims.leave(stored);
-    await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
-  }
-
-  /** Whether a provider may do what it was made for. @throws `fenced` if its store was lost, `open-failed` if it wants too much */
-  #mayWrite(connection: Connection, caller: Caller): boolean {
-    if (caller.full && !connection.synchronous) {
-      const message = "the server's synchronous_commit is off: with Durability 'full' it must not be";
-      throw new EngineError('open-failed', { message }, true);
-    }
-    return this.#claims.owns(caller);
-  }
-
-  /** Claims a caller's store, and with it those of all who are to be attached after it: a thousand are opened in one transaction. */
-  async #claim(connection: Connection, caller: Caller): Promise<void> {
-    this.#coming.delete(caller);
-    if (this.#mayWrite(connection, caller)) return;
-    const others = [...this.#coming];
-    try {
-      await this.#claims.claim(connection, [caller, ...others]);
-    } catch (error) {
-      if (others.length === 0 || connection.lost || isFenced(error)) throw error;
-      // it may be another one's store that is in the way
-      await this.#claims.claim(connection, [caller]);
-    }
-    for (const other of others) this.#coming.delete(other);
-    if (!this.#mayWrite(connection, caller)) throw fencedError(caller.storeId);
+    const { patience, passwords } = this.#link;
+    const wasLast = this.#claims.leave(caller);
+    if (caller.busyTimeoutMs === patience.lockMs) patience.lockMs = this.#claims.longestWait(patience.lockMs);
+    passwords.withdraw(caller.password);
+    if (wasLast) await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
   }
 
   // ---- writes ----------------------------------------------------------------------------------------
@@ -166,7 +119,7 @@ export class PostgresqlEngine implements Engine {
       throw new EngineError('io-error', { message: 'some of these batches were committed before' });
     }
     // here, not when the writes are read: a store may be lost meanwhile, and this process have a new generation
-    for (const caller of changes.callers) await this.#claim(connection, caller);
+    for (const caller of changes.callers) await this.#claims.claim(connection, caller);
     const { onlyPatches } = changes;
     if (this.#takesBoth && onlyPatches?.ascends && (await this.#insert(connection, onlyPatches, point))) {
       return { collided: [], replaced: [] };
@@ -252,7 +205,7 @@ export class PostgresqlEngine implements Engine {
 
   #with<T>(caller: Caller, read: (connection: Connection, store: string) => Promise<T>): Promise<T> {
     return this.#link.use(async (connection) => {
-      await this.#claim(connection, caller);
+      await this.#claims.claim(connection, caller);
       return read(connection, storedName(caller.storeId).stored);
     });
   }
