@@ -10,9 +10,8 @@ const keepAlive = { idle: 5, interval: 2, count: 3 };
 
 /** Which one serves a connection. Fails where that is not told. A pooler's is left as it is: it serves others as well. */
 export async function backendOf(connection: Connection, client: Client): Promise<Connection['backend']> {
-  const { rows } = await connection.one(
-    'SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()',
-  );
+  const text = 'SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()';
+  const { rows } = await connection.one({ text });
   const [pid, since] = rows[0] ?? [];
   if (typeof pid !== 'string' || typeof since !== 'string' || Number(pid) !== processOf(client)) return undefined;
   await connection.run(
@@ -23,11 +22,12 @@ export async function backendOf(connection: Connection, client: Client): Promise
 
 /** Ends one whose connection is lost, if it waits for more of a transaction. What works, or waits for a standby, is left alone. */
 export async function endWaiting(connection: Connection, backend: readonly string[]): Promise<void> {
-  await connection.one(
-    'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2 ' +
+  await connection.run({
+    text:
+      'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2 ' +
       "AND wait_event = 'ClientRead' AND state <> 'idle'",
-    ...backend,
-  );
+    values: backend,
+  });
 }
 
 /** What one does whose connection says nothing: if it waits for a request, or the rest of one, ours has not arrived. */

@@ -30,7 +30,7 @@ export interface Result {
 }
 
 export interface Reading {
-  one(text: string, ...values: (string | Buffer | null)[]): Promise<Result>;
+  one(statement: Statement): Promise<Result>;
   read(columns: readonly string[], from: string, take: TakeField): Promise<void>;
   escapeLiteral(text: string): string;
 }
@@ -157,8 +157,8 @@ export class Connection implements Reading {
     }).then(() => results);
   }
 
-  async one(text: string, ...values: (string | Buffer | null)[]): Promise<Result> {
-    const [result] = await this.run({ text, values });
+  async one(statement: Statement): Promise<Result> {
+    const [result] = await this.run(statement);
     return result ?? { rows: [], count: 0 };
   }
 

@@ -53,7 +53,7 @@ export async function compact(connection: Connection, { store, clock, snapshot, 
     const { text, values = [] } = await snapshotHead(connection, store, snapshot);
     // where there was no snapshot there was nothing to lock: another process may have saved one at this moment
     const instead = `${text} WHERE sds_snapshots.clock = $${values.length + 1}`;
-    const { count } = await connection.one(instead, ...values, number ?? null);
+    const { count } = await connection.one({ text: instead, values: [...values, number ?? null] });
     if (count === 1) return true;
   }
   await connection.run({ text: 'ROLLBACK TO SAVEPOINT before_compaction' });

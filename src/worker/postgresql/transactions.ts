@@ -39,8 +39,8 @@ export async function transact(
 /** The same for what is read: each query is a transaction of its own, with limits, and takes one round trip. */
 export function readingBy(connection: Connection): Reading {
   return {
-    one: async (text, ...values) => {
-      const [result] = await transact(connection, [{ text, values }]);
+    one: async (statement) => {
+      const [result] = await transact(connection, [statement]);
       return result ?? { rows: [], count: 0 };
     },
     read: (columns, from, take) =>

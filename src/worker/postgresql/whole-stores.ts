@@ -45,7 +45,7 @@ const LIST =
   `${storesOf('sds_patches')} UNION ${storesOf('sds_records')}) AS stores LEFT JOIN sds_long_names ON short = store_id`;
 
 export async function listStores(connection: Reading): Promise<string[]> {
-  const { rows } = await connection.one(LIST);
+  const { rows } = await connection.one({ text: LIST });
   const named = rows.map(([stored]) => nameOf(String(stored))).map((name) => ({ name, bytes: Buffer.from(name) }));
   return named.sort((a, b) => Buffer.compare(a.bytes, b.bytes)).map(({ name }) => name);
 }
