@@ -154,12 +154,13 @@ export class WorkerFile {
   }
 
   detach(member: Member, done: (report: Report) => void): void {
+    const leave = this.#engine.detach?.(member);
     const file = this;
     const fail = (error: EngineError) => done({ error: failureOf(error) });
     this.#add(function* () {
       file.members.delete(member);
       try {
-        yield* settled(file.#engine.detach?.(member));
+        yield* settled(leave?.());
       } finally {
         // the last one closes the file, whatever its leaving comes to
         if (file.members.size === 0) yield* settled(file.#engine.close());

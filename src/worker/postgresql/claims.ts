@@ -47,24 +47,32 @@ export class Claims {
 
   /** A provider will want its store. */
   announce(caller: Caller): void {
-    const { stored } = storedName(caller.storeId);
-    const callers = this.#callers.get(stored) ?? new Set();
-    this.#callers.set(stored, callers.add(caller));
+    this.add(caller);
     this.#coming.add(caller);
   }
 
-  /** A provider has gone. Returns whether it was the last one of its store: the server is told by `giveBack`, as soon as it can be. */
-  leave(caller: Caller): boolean {
+  /** Its store is not given back before it leaves. */
+  add(caller: Caller): void {
+    const { stored } = storedName(caller.storeId);
+    const callers = this.#callers.get(stored) ?? new Set();
+    this.#callers.set(stored, callers.add(caller));
+  }
+
+  /** A provider has gone. If it was the last one of its store, the server is told by `giveBack`, as soon as it can be. */
+  leave(caller: Caller): void {
     const { stored } = storedName(caller.storeId);
     const callers = this.#callers.get(stored);
-    callers?.delete(caller);
     this.#coming.delete(caller);
-    if (callers !== undefined && callers.size > 0) return false;
+    if (!callers?.delete(caller) || callers.size > 0) return;
     this.#callers.delete(stored);
     this.#claims.delete(stored);
     // even if it is not known here: the server may have it, and the answer was lost
     this.#leaving.add(stored);
-    return true;
+  }
+
+  /** Whether there is something to give back. */
+  get anyLeaving(): boolean {
+    return this.#leaving.size > 0;
   }
 
   /** For how long the most patient provider waits for a lock: not longer than `most`. */
@@ -229,9 +237,10 @@ export class Claims {
     });
   }
 
+  /** All that is to be given back by now: a thousand stores that are closed together are given back in one transaction. */
   async giveBack(connection: Connection): Promise<void> {
+    if (!this.anyLeaving) return;
     const leaving = [...this.#leaving];
-    if (leaving.length === 0) return;
     const text = 'DELETE FROM sds_claims WHERE store_id = ANY($1::text[]) AND session = $2';
     const values = [textArray(leaving), this.#holder.session];
     await this.#holder.change(connection, { text, values });

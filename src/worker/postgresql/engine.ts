@@ -70,18 +70,24 @@ export class PostgresqlEngine implements Engine {
   }
 
   attach(caller: Caller): Promise<void> {
-    return this.#link.use((connection) => {
+    const opened = this.#link.use((connection) => {
       this.#lease.begin();
       return this.#claims.claim(connection, caller);
     });
+    // it may have left already, and leaves once more in its turn, what was claimed meanwhile with it
+    return opened.finally(() => this.#claims.add(caller));
   }
 
-  async detach(caller: Caller): Promise<void> {
-    const { patience, passwords } = this.#link;
-    const wasLast = this.#claims.leave(caller);
-    if (caller.busyTimeoutMs === patience.lockMs) patience.lockMs = this.#claims.longestWait(patience.lockMs);
-    passwords.withdraw(caller.password);
-    if (wasLast) await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
+  detach(caller: Caller): () => Promise<void> {
+    this.#claims.leave(caller);
+    return async () => {
+      const { patience, passwords } = this.#link;
+      this.#claims.leave(caller);
+      if (caller.busyTimeoutMs === patience.lockMs) patience.lockMs = this.#claims.longestWait(patience.lockMs);
+      passwords.withdraw(caller.password);
+      // one that left with others may have been given back with them
+      if (this.#claims.anyLeaving) await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
+    };
   }
 
   // ---- writes ----------------------------------------------------------------------------------------
