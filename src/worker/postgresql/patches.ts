@@ -89,9 +89,15 @@ export async function insertCarefully(connection: Connection, packed: PackedPatc
   const lost: number[] = [];
   const highest = await highestOf(connection, new Set(Array.from(packed.keepers, (at) => packed.storeAt(at))));
   const note = (store: string, clock: number) => highest.set(store, Math.max(clock, highest.get(store) ?? clock));
+  const taken = new Map<string, Stretch>();
   const keep = async (position: number) => {
     const store = packed.storeAt(position);
-    note(store, await keepUnderFree(connection, store, packed.clocks[position] ?? 0, packed.bytesOf(position)));
+    const clock = packed.clocks[position] ?? 0;
+    const found = taken.get(store);
+    const stretch =
+      found !== undefined && found.from <= clock && clock <= found.to ? found : { from: clock, to: clock };
+    taken.set(store, stretch);
+    note(store, await keepUnderFree(connection, store, clock, packed.bytesOf(position), stretch));
   };
   /** Positions that are inserted by one statement, by their numbers: none is there twice. */
   const run = new Map<string, number>();
@@ -130,10 +136,23 @@ async function highestOf(connection: Connection, stores: ReadonlySet<string>): P
   return new Map(rows.map(([store, highest]) => [store ?? '', Number(highest)]));
 }
 
+/** Numbers of which all below `to` are taken, so that none of them is looked for in the same transaction again. */
+interface Stretch {
+  from: number;
+  to: number;
+}
+
 /** As in an SQLite file: see `PatchWriter`, which says why the same bytes on the way count. Returns the number where they are. */
-async function keepUnderFree(connection: Connection, store: string, clock: number, bytes: Buffer): Promise<number> {
+async function keepUnderFree(
+  connection: Connection,
+  store: string,
+  clock: number,
+  bytes: Buffer,
+  stretch: Stretch,
+): Promise<number> {
   for (;;) {
-    const free = await firstFree(connection, store, clock);
+    const free = await firstFree(connection, store, stretch.to);
+    stretch.to = free;
     const { rows } = await connection.one({
       text: 'SELECT clock FROM sds_patches WHERE store_id = $1 AND clock >= $2 AND clock < $3 AND data = $4 LIMIT 1',
       values: [store, String(clock), String(free), bytes],
