@@ -1,10 +1,11 @@
 /** Carries out a transaction: all in one round trip, unless it has to be known what is there, or something large is sent by itself. */
 import type { Section } from './changes.ts';
 import { deleteUnnamed, deletionOfUnnamed, type HeadTable, isLarge, isSlice } from './chunks.ts';
-import type { Connection, Result, Statement } from './connection.ts';
+import type { Connection, Reading, Result, Statement } from './connection.ts';
 import type { PackedPatches, Positions } from './packed-patches.ts';
 import { collidedIn, collidedOf, collisions, insertCarefully, insertion, pruning } from './patches.ts';
 import { compact, type Snapshot, snapshotHead } from './snapshots.ts';
+import { readingBy } from './transactions.ts';
 import { saveLargeValue, type ValueChanges } from './values.ts';
 import { removalOfStores } from './whole-stores.ts';
 
@@ -14,6 +15,8 @@ export class StepByStep {
   /** Stores that have chunks of snapshots that were replaced: to be deleted once all this is committed. */
   readonly replaced: string[] = [];
   readonly #connection: Connection;
+  /** By which it is asked what became of patches: within the transaction, and once that is committed within others. */
+  #reading: Reading;
   /** To be sent with what comes next; and what is done with their results then. */
   #statements: Statement[];
   #listeners: ((results: Result[]) => void | Promise<void>)[] = [];
@@ -21,7 +24,7 @@ export class StepByStep {
   #inserted: { packed: PackedPatches; positions: Positions }[] = [];
 
   constructor(connection: Connection, begin: Statement[]) {
-    this.#connection = connection;
+    this.#connection = this.#reading = connection;
     this.#statements = begin;
   }
 
@@ -64,7 +67,7 @@ export class StepByStep {
     this.#inserted.push(inserted);
     this.#add(insertion(packed, positions), async (result) => {
       if (result?.count === wanted || inserted.positions.length === 0) return;
-      this.#mark(packed, await collidedOf(this.#connection, packed, inserted.positions));
+      this.#mark(packed, await collidedOf(this.#reading, packed, inserted.positions));
     });
   }
 
@@ -114,7 +117,10 @@ export class StepByStep {
   /** @param committed - called as soon as that is known: what comes after it may fail */
   async end(last: readonly Statement[], committed: () => void): Promise<void> {
     this.#statements.push(...last);
-    await this.#send(committed);
+    await this.#send(() => {
+      committed();
+      this.#reading = readingBy(this.#connection);
+    });
   }
 
   #add(statement: Statement, heard: (result: Result | undefined) => void | Promise<void>): void {
