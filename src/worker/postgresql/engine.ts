@@ -64,7 +64,7 @@ export class PostgresqlEngine implements Engine {
 
   announce(caller: Caller): void {
     this.#claims.announce(caller);
-    this.#link.passwords.offer(caller.password);
+    this.#link.passwords.offer(caller);
     const { patience } = this.#link;
     patience.lockMs = Math.max(patience.lockMs, caller.busyTimeoutMs);
   }
@@ -84,7 +84,7 @@ export class PostgresqlEngine implements Engine {
       const { patience, passwords } = this.#link;
       this.#claims.leave(caller);
       if (caller.busyTimeoutMs === patience.lockMs) patience.lockMs = this.#claims.longestWait(patience.lockMs);
-      passwords.withdraw(caller.password);
+      passwords.withdraw(caller);
       // one that left with others may have been given back with them
       if (this.#claims.anyLeaving) await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
     };

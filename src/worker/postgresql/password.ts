@@ -4,9 +4,10 @@ import { type Remote, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { PasswordSource } from '../../protocol/service.ts';
 import { clearTimeout, Promise, setTimeout } from '../../protocol/surroundings.ts';
+import type { Caller } from '../engine.ts';
 import { isRefusal, ServerError } from './sqlstates.ts';
 
-type Password = string | MessagePort | undefined;
+type Password = Caller['password'];
 
 /** One function that gives no answer keeps the next one waiting for so long. */
 const ASK_NEXT_AFTER_MS = 500;
@@ -24,30 +25,39 @@ interface Answer {
 }
 
 export class Passwords {
-  /** Words that providers have brought, those of providers that have gone as well, and functions of those there are; the newest are last. */
-  readonly #offered = new Set<Password>();
+  /** Those of the providers that there are, with these, and some words of those that have gone, with nobody; the newest are last. */
+  readonly #offered = new Map<Password, Set<Caller>>();
   /** The one that was accepted last, if any was. */
   #accepted: readonly Password[] = [];
 
   /** One for the next connection. */
-  offer(password: Password): void {
+  offer(caller: Caller): void {
+    const { password } = caller;
+    const callers = this.#offered.get(password) ?? new Set();
     this.#offered.delete(password);
-    this.#offered.add(password);
-    if (typeof password === 'object') return;
-    const words = [...this.#offered].filter((offered) => typeof offered !== 'object');
-    for (const word of words.slice(0, -MOST_PASSWORDS)) this.#offered.delete(word);
+    this.#offered.set(password, callers.add(caller));
   }
 
-  /** Its provider has gone, and is asked no more. A word may serve others. */
-  withdraw(password: Password): void {
-    if (typeof password !== 'object') return;
-    password.close();
-    this.#offered.delete(password);
+  /** A provider has gone, and is asked no more. Its word may serve others. */
+  withdraw(caller: Caller): void {
+    const { password } = caller;
+    if (typeof password === 'object') {
+      password.close();
+      this.#offered.delete(password);
+      return;
+    }
+    this.#offered.get(password)?.delete(caller);
+    const left = [...this.#offered].filter(([, callers]) => callers.size === 0);
+    for (const [word] of left.slice(0, -MOST_PASSWORDS)) this.#offered.delete(word);
   }
 
+  /** The one that was right, the newest one, and those of providers that there are before words of those that have gone. */
   get #best(): Password[] {
     const accepted = this.#accepted.filter((password) => typeof password !== 'object' || this.#offered.has(password));
-    return [...new Set([...accepted, ...[...this.#offered].reverse()])].slice(0, MOST_PASSWORDS);
+    const offered = [...this.#offered.keys()].reverse();
+    const living = offered.filter((password) => this.#offered.get(password)?.size);
+    const best = new Set([...accepted, ...offered.slice(0, 1), ...living, ...offered]);
+    return [...best].slice(0, MOST_PASSWORDS);
   }
 
   /** Connects with one after the other, of those that there are at each time, as they are had, until one is not refused. */
