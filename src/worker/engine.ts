@@ -121,8 +121,8 @@ export interface Engine {
   taskBegins?(askedAt: number): void;
   /** Told at once of a provider that will be attached, once what was called before is done. */
   announce?(caller: Caller): void;
-  /** A provider has gone. */
-  detach?(caller: Caller): MaybePromise<void>;
+  /** Told at once of a provider that goes, of which nothing but an `attach` is under way; what it returns is done in its turn. */
+  detach?(caller: Caller): () => MaybePromise<void>;
 }
 
 /** A failure of a database, with the code that callers will see. */

@@ -151,13 +151,14 @@ export class WorkerFile {
   }
 
   detach(member: Member, done: (report: Report) => void): void {
-    this.#add(() => this.#letGo(member), reportTo(done));
+    const leave = this.#engine.detach?.(member);
+    this.#add(() => this.#letGo(member, leave), reportTo(done));
   }
 
-  *#letGo(member: Member): Work<void> {
+  *#letGo(member: Member, leave: (() => MaybePromise<void>) | undefined): Work<void> {
     this.members.delete(member);
     try {
-      yield* settled(this.#engine.detach?.(member));
+      yield* settled(leave?.());
     } finally {
       // the last one closes the file, whatever its leaving comes to
       if (this.members.size === 0) yield* settled(this.#engine.close());

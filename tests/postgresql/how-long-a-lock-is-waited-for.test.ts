@@ -47,6 +47,22 @@ const loads: Record<string, (provider: SDS_DesktopPersistenceProvider) => Promis
 };
 
 describeOnPostgresql('a lock', () => {
+  it('is waited for within limits by what is asked behind a commit, too: which patches were lost', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const provider = open(url, 'store', 5000, { OnClockCollision: 'ignore' });
+    await provider.appendPatch(patchOf(1), 1);
+    const question = proxy.keepFrom('SELECT u.n FROM');
+    const call = provider.appendPatch(patchOf('other bytes'), 1);
+    const late = await question;
+    // what has come through before it
+    const limited =
+      "SELECT FROM pg_stat_activity WHERE datname = $1 AND xact_start IS NOT NULL AND query LIKE 'SET LOCAL %'";
+    await expect.poll(async () => (await server.query(limited, [database])).length).toBe(1);
+    late.cut();
+    await call;
+    expect(provider.ClockCollisions).toBe(1);
+  });
+
   it('is not waited for as long as a provider wanted that is closed', async () => {
     const url = await postgresql.freshPlace();
     const hasty = open(url, 'store', 100);

@@ -134,6 +134,21 @@ describeOnPostgresql('one process', () => {
     await old.appendPatch(patchOf(2), 2);
   });
 
+  it('tries those of providers that are open, however many others were brought later by some that are closed', async () => {
+    const { database, old, after } = await withChangedPassword();
+    const renewed = open(after, 'other');
+    await renewed.appendPatch(patchOf(1), 1);
+    for (let i = 0; i < 5; i++) {
+      const wrong = new URL(after);
+      wrong.password = `wrong ${i}`;
+      const closed = open(wrong.href, 'other');
+      await closed.appendPatch(patchOf(i + 2), i + 2);
+      await closed.close();
+    }
+    await server.killBackends(database);
+    await Promise.all([old.appendPatch(patchOf(2), 2), renewed.appendPatch(patchOf(9), 9)]);
+  });
+
   it('tries the newest passwords first, whatever store they were brought for', async () => {
     const database = databaseOf(await ownPlace());
     const user = await freshRole(database, 'right');

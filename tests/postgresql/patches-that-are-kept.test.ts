@@ -1,13 +1,35 @@
 /** Numbers that meet, with `OnClockCollision: 'keep'`, on PostgreSQL. */
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { expect, it } from 'vitest';
 import { describeKeptPatches } from '../semantics/patches-that-are-kept-suite.ts';
-import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
+import { patchOf } from '../support/files.ts';
+import { describeOnPostgresql, ownPlace, postgresql, server } from '../support/postgresql.ts';
+import { databaseOf } from '../support/postgresql-engine.ts';
+
+const PATCHES = 300;
+
+const open = (url: string) => new SDS_DesktopPersistenceProvider(url, 'store', { OnClockCollision: 'keep' });
 
 describeOnPostgresql('on PostgreSQL', () => {
-  describeKeptPatches(
-    'a database',
-    (url) => new SDS_DesktopPersistenceProvider(url, 'store', { OnClockCollision: 'keep' }),
-    postgresql.freshPlace,
-    postgresql.rowsOf,
-  );
+  describeKeptPatches('a database', open, postgresql.freshPlace, postgresql.rowsOf);
+
+  it('of many under one number, each one begins to look for a free number where the one before has found one', async () => {
+    const url = await ownPlace();
+    const provider = open(url);
+    const calls = Array.from({ length: PATCHES }, (_, i) => provider.appendPatch(patchOf(i), 1));
+    await Promise.all(calls);
+    expect(await provider.loadPatchesSince(0)).toHaveLength(PATCHES);
+    await provider.close();
+    // how often the server has looked for a number, as it reports when a connection ends
+    const looks = async () => {
+      const [found] = await server.query<{ looks: number }>(
+        "SELECT idx_scan::int AS looks FROM pg_stat_user_tables WHERE relname = 'sds_patches'",
+        [],
+        databaseOf(url),
+      );
+      return found?.looks ?? 0;
+    };
+    await expect.poll(looks).toBeGreaterThan(PATCHES);
+    expect(await looks()).toBeLessThan(20 * PATCHES);
+  });
 });

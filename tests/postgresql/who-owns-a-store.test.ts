@@ -6,7 +6,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { Program } from '../../torture/child-process.ts';
 import { OtherProcess } from '../../torture/other-process.ts';
 import { patchOf } from '../support/files.ts';
-import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
+import { describeOnPostgresql, ownPlace, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
 import { codeOf, codesOf } from './outcomes.ts';
 
@@ -254,6 +254,57 @@ describeOnPostgresql('who owns a store', () => {
     await other.line((line) => line === 'closed');
     await taken;
     await Promise.all(providers.map((provider, i) => provider.appendPatch(patchOf(i), 1_000_000)));
+  });
+
+  it('stores that are closed together are given back together', async () => {
+    const url = await ownPlace();
+    const database = databaseOf(url);
+    const kept = open(url, 'kept', { BusyTimeoutMs: 50_000 });
+    const providers = Array.from({ length: 300 }, (_, i) => open(url, `store ${i}`));
+    await Promise.all([kept, ...providers].map((provider) => provider.ready()));
+    await server.query(
+      `CREATE TABLE given_back (store text, transaction text);
+      CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+        'BEGIN INSERT INTO given_back VALUES (OLD.store_id, txid_current()::text); RETURN NULL; END';
+      CREATE TRIGGER note AFTER DELETE ON sds_claims FOR EACH ROW EXECUTE FUNCTION note()`,
+      [],
+      database,
+    );
+    // keeps the first one until all the others wait behind it
+    const client = await server.connect(database);
+    await client.query("BEGIN; SELECT FROM sds_claims WHERE store_id = 'store 0' FOR UPDATE");
+    const closing = Promise.all(providers.map((provider) => provider.close()));
+    const waits = `SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`;
+    await expect.poll(async () => (await server.query(waits, [database])).length).toBe(1);
+    await client.end();
+    await closing;
+    const [given] = await server.query<{ stores: number; transactions: number }>(
+      'SELECT count(*)::int AS stores, count(DISTINCT transaction)::int AS transactions FROM given_back',
+      [],
+      database,
+    );
+    expect(given?.stores).toBe(300);
+    expect(given?.transactions).toBeLessThan(30);
+    expect(await opens(url, 'store 299')).toBe('opened');
+    expect(await opens(url, 'kept')).toBe('fenced');
+  });
+
+  it('one that is closed while it is opened is given back, whether it was waited for or asked for along with another one', async () => {
+    const url = await ownPlace();
+    const kept = open(url, 'kept', { BusyTimeoutMs: 50_000 });
+    await kept.ready();
+    const client = await server.connect(databaseOf(url));
+    await client.query("BEGIN; INSERT INTO sds_stores VALUES ('store 0', false)");
+    const providers = Array.from({ length: 3 }, (_, i) => open(url, `store ${i}`, { BusyTimeoutMs: 50_000 }));
+    const ready = providers.map((provider) => provider.ready());
+    const waits = `SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`;
+    await expect.poll(async () => (await server.query(waits, [databaseOf(url)])).length).toBe(1);
+    const closing = providers.map((provider) => provider.close());
+    await open(await ownPlace(), 'other').ready(); // a database and a thread are made, while the worker hears of the closes
+    await client.query('COMMIT');
+    await client.end();
+    await Promise.all([...ready, ...closing]);
+    expect(await server.query('SELECT store_id FROM sds_claims', [], databaseOf(url))).toEqual([{ store_id: 'kept' }]);
   });
 
   it('and do not wait for one whose row somebody has locked', async () => {

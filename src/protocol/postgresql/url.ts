@@ -46,58 +46,55 @@ export function parsePostgresqlUrl(
   try {
     // a + is one, as libpq reads it
     const parameters = new URLSearchParams(query.replaceAll('+', '%2B'));
-    const given = (name: string, variable: string) => parameters.get(name) ?? nonEmpty(environment[variable]);
-    const [user, password] = splitAccount(account);
-    const hosts = hostsOf(
-      parameters.get('host') ?? (authority === '' ? nonEmpty(environment.PGHOST) : undefined) ?? authority,
-      parameters.get('port') ?? nonEmpty(environment.PGPORT),
-    );
+    const given = (name: Name) => parameters.get(name) ?? nonEmpty(environment[variables[name]]);
+    // a password may hold a colon
+    const [user = '', password] = account.split(/:(.*)/s, 2).map(decodeURIComponent);
+    const hosts = hostsOf((authority === '' ? given('host') : parameters.get('host')) ?? authority, given('port'));
     if (typeof hosts === 'string') return hosts;
-    const named = user ?? given('user', 'PGUSER') ?? userName;
-    const database = nonEmpty(decodeURIComponent(path)) ?? given('dbname', 'PGDATABASE') ?? named;
+    const named = nonEmpty(user) ?? given('user') ?? userName;
+    const database = nonEmpty(decodeURIComponent(path)) ?? given('dbname') ?? named;
     if (database === undefined) return 'no database is named, in the URL or by PGDATABASE';
-    const tls = given('sslmode', 'PGSSLMODE') ?? (hosts.every(isLocal) ? 'disable' : 'verify-full');
+    const tls = given('sslmode') ?? (hosts.every(isLocal) ? 'disable' : 'verify-full');
     if (tls !== 'disable' && tls !== 'require' && tls !== 'verify-ca' && tls !== 'verify-full') {
       return 'sslmode must be disable, require, verify-ca or verify-full';
     }
     const fault = faultOfParameters(parameters, query);
     if (fault !== undefined) return fault;
-    const binding = given('channel_binding', 'PGCHANNELBINDING') ?? 'prefer';
+    const binding = given('channel_binding') ?? 'prefer';
     if (!/^(disable|prefer|require)$/.test(binding)) return 'channel_binding must be disable, prefer or require';
     if (binding === 'require' && tls === 'disable')
       return 'channel_binding=require takes TLS: name an sslmode that has it';
     return {
       hosts,
       user: named,
-      password: password ?? parameters.get('password') ?? environment.PGPASSWORD,
+      password: password ?? given('password'),
       database,
       tls,
-      tlsFiles: {
-        ...optional('ca', given('sslrootcert', 'PGSSLROOTCERT')),
-        ...optional('cert', given('sslcert', 'PGSSLCERT')),
-        ...optional('key', given('sslkey', 'PGSSLKEY')),
-      },
+      tlsFiles: whatIsGiven({ ca: given('sslrootcert'), cert: given('sslcert'), key: given('sslkey') }),
       channelBinding: binding === 'require',
-      options: given('options', 'PGOPTIONS'),
+      options: given('options'),
     };
   } catch {
     return 'the URL holds a % that does not begin an escaped character'; // from decodeURIComponent
   }
 }
 
-const known = new Set([
-  'host',
-  'port',
-  'user',
-  'password',
-  'dbname',
-  'sslmode',
-  'sslrootcert',
-  'sslcert',
-  'sslkey',
-  'channel_binding',
-  'options',
-]);
+/** Of each parameter, the variable that stands for it where the URL has none. */
+const variables = {
+  host: 'PGHOST',
+  port: 'PGPORT',
+  user: 'PGUSER',
+  password: 'PGPASSWORD',
+  dbname: 'PGDATABASE',
+  sslmode: 'PGSSLMODE',
+  sslrootcert: 'PGSSLROOTCERT',
+  sslcert: 'PGSSLCERT',
+  sslkey: 'PGSSLKEY',
+  channel_binding: 'PGCHANNELBINDING',
+  options: 'PGOPTIONS',
+};
+
+type Name = keyof typeof variables;
 
 /** What hosters of databases and other clients print besides, and is nothing to this one, which has one connection that writes. */
 const ofOthers: Record<string, RegExp> = {
@@ -123,28 +120,18 @@ const instead: Record<string, string> = {
 
 function faultOfParameters(parameters: URLSearchParams, query: string): string | undefined {
   for (const [name, value] of parameters) {
-    if (known.has(name)) continue;
+    if (Object.hasOwn(variables, name)) continue;
     const harmless = Object.hasOwn(ofOthers, name) ? ofOthers[name] : undefined;
     if (harmless?.test(value)) continue;
     if (Object.hasOwn(instead, name)) return `the URL has the parameter ${name}: write ${instead[name]} instead`;
     if (harmless !== undefined) return `the URL's parameter ${name} has a value that can't be had here: leave it out`;
-    const names = `there are ${[...known].join(', ')}`;
-    if (isNameOnly(name, value, query)) return `the URL's parameter ${name} is not known: remove it; ${names}`;
+    const names = `there are ${Object.keys(variables).join(', ')}`;
+    // a password with a `?` or `&` that is not escaped goes on in what looks like a parameter
+    const isNameOnly = /^[a-z_]+$/i.test(name) && value !== '' && !/@|password/i.test(query);
+    if (isNameOnly) return `the URL's parameter ${name} is not known: remove it; ${names}`;
     return `the URL has a parameter that is not known; ${names}; within a password, ? is written as %3F and & as %26`;
   }
   return undefined;
-}
-
-/** Whether it can be told: a password with a `?` or `&` that is not escaped goes on in what looks like a parameter. */
-function isNameOnly(name: string, value: string, query: string): boolean {
-  return /^[a-z_]+$/i.test(name) && value !== '' && !/@|password/i.test(query);
-}
-
-function splitAccount(account: string): [string | undefined, string | undefined] {
-  if (account === '') return [undefined, undefined];
-  const at = account.indexOf(':');
-  if (at < 0) return [decodeURIComponent(account), undefined];
-  return [nonEmpty(decodeURIComponent(account.slice(0, at))), decodeURIComponent(account.slice(at + 1))];
 }
 
 /** `a:1,b,[::1]:3`; ports beside them (`1,2` or one for all) count where a host has none. */
@@ -156,9 +143,7 @@ function hostsOf(text: string, ports: string | undefined): { host: string; port:
     const parts = one.startsWith('/') ? [one, one] : /^(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(one);
     if (parts === null || one.includes('@')) return UNREADABLE;
     const host = (parts[1] ?? '').replace(/^\[|\]$/g, '') || 'localhost';
-    const port = Number(
-      (one.startsWith('/') ? undefined : parts[2]) ?? beside[beside.length === 1 ? 0 : index] ?? DEFAULT_PORT,
-    );
+    const port = Number(parts[2] ?? beside[beside.length === 1 ? 0 : index] ?? DEFAULT_PORT);
     if (!Number.isInteger(port) || port < 1 || port > 65_535) return 'a port of the URL is none from 1 to 65535';
     hosts.push({ host, port });
   }
@@ -173,8 +158,8 @@ function nonEmpty(text: string | undefined): string | undefined {
   return text === '' ? undefined : text;
 }
 
-function optional<K extends string>(key: K, value: string | undefined): Partial<Record<K, string>> {
-  return (value === undefined ? {} : { [key]: value }) as Partial<Record<K, string>>;
+function whatIsGiven(paths: Record<string, string | undefined>): PostgresqlTarget['tlsFiles'] {
+  return Object.fromEntries(Object.entries(paths).filter(([, path]) => path !== undefined));
 }
 
 /** How a database is named in messages, logs and statistics. */

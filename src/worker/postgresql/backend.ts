@@ -3,32 +3,31 @@
  * waiting for the rest of a request. Behind a pooler, and in engines that show none, nothing is known of it, and nothing done to it.
  */
 import type { Client } from 'pg';
-import type { Backend, Connection } from './connection.ts';
+import type { Connection } from './connection.ts';
 
 /** So soon, in seconds, the server is to notice that a program's machine can't be reached any more; by default after two hours. */
 const keepAlive = { idle: 5, interval: 2, count: 3 };
 
 /** Which one serves a connection. Fails where that is not told. A pooler's is left as it is: it serves others as well. */
-export async function backendOf(connection: Connection, client: Client): Promise<Backend | undefined> {
-  const { rows } = await connection.one(
-    'SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()',
-  );
+export async function backendOf(connection: Connection, client: Client): Promise<Connection['backend']> {
+  const text = 'SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()';
+  const { rows } = await connection.one({ text });
   const [pid, since] = rows[0] ?? [];
   if (typeof pid !== 'string' || typeof since !== 'string' || Number(pid) !== processOf(client)) return undefined;
   await connection.run(
     ...Object.entries(keepAlive).map(([what, value]) => ({ text: `SET tcp_keepalives_${what} = ${value}` })),
   );
-  return { pid, since };
+  return [pid, since];
 }
 
 /** Ends one whose connection is lost, if it waits for more of a transaction. What works, or waits for a standby, is left alone. */
-export async function endWaiting(connection: Connection, { pid, since }: Backend): Promise<void> {
-  await connection.one(
-    'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2 ' +
+export async function endWaiting(connection: Connection, backend: readonly string[]): Promise<void> {
+  await connection.run({
+    text:
+      'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2 ' +
       "AND wait_event = 'ClientRead' AND state <> 'idle'",
-    pid,
-    since,
-  );
+    values: backend,
+  });
 }
 
 /** What one does whose connection says nothing: if it waits for a request, or the rest of one, ours has not arrived. */

@@ -2,30 +2,28 @@
 import { seenOf, snapshotNumber } from '../../protocol/compaction.ts';
 import type { Caller, Writes } from '../engine.ts';
 import { isLarge } from './chunks.ts';
-import type { Compaction } from './compaction.ts';
 import { type StoredName, storedName } from './names.ts';
 import { PackedPatches } from './packed-patches.ts';
 import { RecordChanges } from './records.ts';
-import type { Snapshot } from './snapshots.ts';
-import { ValueChanges } from './values.ts';
+import type { Compaction, Snapshot } from './snapshots.ts';
+import { type Saved, ValueChanges } from './values.ts';
 
-/** Calls in a row of which only the order within each table counts; and the call behind them that touches several tables. */
+/** Calls in a row of which only the order within each table counts; and the call behind them that touches several tables, or is large. */
 export interface Section {
-  /** Patches to be inserted, and numbers below which those of a store are deleted, in turn. */
-  readonly patches: (PackedPatches | Map<string, number>)[];
+  readonly patches: PackedPatches;
+  /** Of each store the number below which patches are deleted, those of this section as well: later ones are of the next one. */
+  readonly pruned: Map<string, number>;
   /** Of each store the last one. */
   readonly snapshots: Map<string, Snapshot>;
   readonly records: RecordChanges;
-  /** What ends it: a compaction, or the store that is removed; nothing ends the last one. */
-  end: Compaction | { removed: string } | undefined;
+  /** What ends it: a compaction, the store that is removed, or a large value; nothing ends the last one. */
+  end: Compaction | { removed: string } | Saved | undefined;
 }
 
 export class Changes {
   readonly sections: Section[] = [];
   #section = this.#begin();
   readonly values = new ValueChanges();
-  /** A value that takes a transaction to itself. */
-  largeValue: { hash: string; data: Buffer } | undefined;
   /** Names too long for a key. */
   readonly longNames = new Map<string, StoredName>();
   readonly callers = new Set<Caller>();
@@ -45,26 +43,15 @@ export class Changes {
   }
 
   #add(writes: Writes, store: string): void {
-    const { patches, snapshots, records } = this.#section;
+    const { pruned, snapshots, records } = this.#section;
     switch (writes.operation) {
-      case 'appendPatch': {
-        let last = patches.at(-1);
-        if (!(last instanceof PackedPatches)) {
-          last = new PackedPatches();
-          patches.push(last);
-        }
-        last.add(store, writes.clock, writes.data, writes.at, writes.keepsBoth);
+      case 'appendPatch':
+        if (pruned.size > 0) this.#end(undefined);
+        this.#section.patches.add(store, writes.clock, writes.data, writes.at, writes.keepsBoth);
         return;
-      }
-      case 'prunePatches': {
-        let last = patches.at(-1);
-        if (!(last instanceof Map)) {
-          last = new Map();
-          patches.push(last);
-        }
-        last.set(store, Math.max(writes.clock, last.get(store) ?? Number.NEGATIVE_INFINITY));
+      case 'prunePatches':
+        pruned.set(store, Math.max(writes.clock, pruned.get(store) ?? Number.NEGATIVE_INFINITY));
         return;
-      }
       case 'saveSnapshot':
         snapshots.set(store, { clock: writes.clock, data: viewOf(writes.data) });
         return;
@@ -88,11 +75,10 @@ export class Changes {
         records.removeAll(store, writes.key);
         return;
       case 'saveValue': {
-        const { key, data } = writes;
-        const hash = this.#stored(key);
-        // larger ones than a batch holds come alone
-        if (isLarge(data)) this.largeValue = { hash, data: viewOf(data) };
-        else this.values.save(hash, viewOf(data));
+        const [hash, data] = [this.#stored(writes.key), viewOf(writes.data)];
+        // larger ones than a batch holds come alone: none of the others is of the same value
+        if (isLarge(data)) this.#end({ hash, times: 1, data });
+        else this.values.save(hash, data);
         return;
       }
       case 'releaseValue':
@@ -102,7 +88,13 @@ export class Changes {
   }
 
   #begin(): Section {
-    const section: Section = { patches: [], snapshots: new Map(), records: new RecordChanges(), end: undefined };
+    const section: Section = {
+      patches: new PackedPatches(),
+      pruned: new Map(),
+      snapshots: new Map(),
+      records: new RecordChanges(),
+      end: undefined,
+    };
     this.sections.push(section);
     return section;
   }
@@ -118,17 +110,11 @@ export class Changes {
     return found.stored;
   }
 
-  get inserted(): PackedPatches[] {
-    return this.sections.flatMap(({ patches }) => patches.filter((step) => step instanceof PackedPatches));
-  }
-
   /** Whether all there is to do is to insert patches of one statement. */
   get onlyPatches(): PackedPatches | undefined {
-    const { patches, snapshots, records } = this.#section;
-    const [only] = patches;
-    if (this.sections.length !== 1 || patches.length !== 1 || !(only instanceof PackedPatches)) return undefined;
-    const others = snapshots.size + this.longNames.size + records.statements.length > 0 || this.values.any;
-    return others || this.largeValue !== undefined ? undefined : only;
+    const { patches, pruned, snapshots, records } = this.#section;
+    const others = pruned.size + snapshots.size + this.longNames.size + records.statements.length > 0;
+    return this.sections.length !== 1 || patches.count === 0 || others || this.values.any ? undefined : patches;
   }
 
   /** Stores whose snapshot is replaced. */

@@ -32,16 +32,15 @@ export async function writeChunks(
   const { table, column } = chunksOf[heads];
   const version = randomUUID();
   for (let start = 0; start < bytes.byteLength; start += STATEMENT_BYTES) {
-    await connection.one(
-      `INSERT INTO ${table} (${column}, version, chunk, data) ` +
+    const piece = bytes.subarray(start, start + STATEMENT_BYTES);
+    const chunks = Math.ceil(piece.byteLength / CHUNK_BYTES);
+    await connection.run({
+      text:
+        `INSERT INTO ${table} (${column}, version, chunk, data) ` +
         `SELECT $1::text, $2::text, $3::int + u.i, substring($4::bytea FROM u.i * ${CHUNK_BYTES} + 1 FOR ${CHUNK_BYTES}) ` +
         'FROM generate_series(0, $5::int - 1) AS u(i)',
-      key,
-      version,
-      String(start / CHUNK_BYTES),
-      bytes.subarray(start, start + STATEMENT_BYTES),
-      String(Math.ceil(Math.min(bytes.byteLength - start, STATEMENT_BYTES) / CHUNK_BYTES)),
-    );
+      values: [key, version, String(start / CHUNK_BYTES), piece, String(chunks)],
+    });
   }
   return version;
 }
@@ -65,9 +64,14 @@ export function deletionOfUnnamed(heads: HeadTable, keys: readonly string[]): St
   };
 }
 
-export async function deleteUnnamed(connection: Connection, heads: HeadTable, keys: readonly string[]): Promise<void> {
+/** Deletes one slice after the other, each of them by `run`. */
+export async function deleteUnnamed(
+  run: (deletion: Statement) => Promise<Result[]>,
+  heads: HeadTable,
+  keys: readonly string[],
+): Promise<void> {
   let deleted: Result | undefined;
-  do [deleted] = await connection.run(deletionOfUnnamed(heads, keys));
+  do [deleted] = await run(deletionOfUnnamed(heads, keys));
   while (isSlice(deleted));
 }
 
@@ -82,8 +86,8 @@ const MOST_ATTEMPTS = 10;
 export async function readWhole(connection: Reading, heads: HeadTable, key: string): Promise<Uint8Array | undefined> {
   const { table, column } = chunksOf[heads];
   for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-    const select = `SELECT version, size, encode(data, 'hex') FROM ${heads} WHERE ${column} = $1`;
-    const [head] = (await connection.one(select, key)).rows;
+    const text = `SELECT version, size, encode(data, 'hex') FROM ${heads} WHERE ${column} = $1`;
+    const [head] = (await connection.one({ text, values: [key] })).rows;
     if (head === undefined) return undefined;
     const [version, size, data] = head;
     if (typeof data === 'string') return new Uint8Array(bytesOf(data));

@@ -1,18 +1,18 @@
 /**
- * Which stores this process may write. They are claimed in transactions that lock the stores' rows (`store-rows.ts`). Whoever takes
- * a store over removes the claims of those before: so a process has a store as long as its claim is there.
+ * Which stores this process may write, for its providers. They are claimed in transactions that lock the stores' rows. Whoever takes a
+ * store over removes the claims of those before: so a process has a store as long as its claim is there.
  *
  * Queues of one process that reach a database by different URLs have a claim each. What one of them has sent and nobody waits for
  * any more must not be committed behind what another one writes: so a claim cuts its siblings off, and they register anew.
  */
 import { ownerOf } from '../../protocol/postgresql/session.ts';
-import type { Caller } from '../engine.ts';
+import { type Caller, EngineError } from '../engine.ts';
 import { textArray } from './arrays.ts';
 import type { Connection, Statement } from './connection.ts';
-import { fencedError, type Holder } from './holder.ts';
-import { namesOf, type StoredName, storedName } from './names.ts';
+import { fencedError, type Holder, isFenced } from './holder.ts';
+import { namesOf, storedName } from './names.ts';
 import { type ClaimRow, fenceHolders, lockedRows, lockStatements, removal, type StoreRow } from './store-rows.ts';
-import { beginStatements, inTransaction, type Limits } from './transactions.ts';
+import { beginStatements, inTransaction } from './transactions.ts';
 
 interface Claim {
   exclusive: boolean;
@@ -33,23 +33,83 @@ interface Situation {
 
 export class Claims {
   readonly #holder: Holder;
-  readonly #limits: Limits;
+  /** Providers by the stored name of their store: the first of a store claims it, the last one gives it back. */
+  readonly #callers = new Map<string, Set<Caller>>();
+  /** Those that are to be attached, and whose store was not asked for along with another one's. */
+  readonly #coming = new Set<Caller>();
   /** By the stored names of their stores. */
   readonly #claims = new Map<string, Claim>();
   readonly #leaving = new Set<string>();
-  readonly #wanted: () => Iterable<string>;
 
-  constructor(holder: Holder, limits: Limits, wanted: () => Iterable<string>) {
+  constructor(holder: Holder) {
     this.#holder = holder;
-    this.#limits = limits;
-    this.#wanted = wanted;
   }
 
-  /** Whether it is claimed, alone if that is asked for. @throws `fenced` if it was lost */
-  owns(caller: Caller): boolean {
+  /** A provider will want its store. */
+  announce(caller: Caller): void {
+    this.add(caller);
+    this.#coming.add(caller);
+  }
+
+  /** Its store is not given back before it leaves. */
+  add(caller: Caller): void {
+    const { stored } = storedName(caller.storeId);
+    const callers = this.#callers.get(stored) ?? new Set();
+    this.#callers.set(stored, callers.add(caller));
+  }
+
+  /** A provider has gone. If it was the last one of its store, the server is told by `giveBack`, as soon as it can be. */
+  leave(caller: Caller): void {
+    const { stored } = storedName(caller.storeId);
+    const callers = this.#callers.get(stored);
+    this.#coming.delete(caller);
+    if (!callers?.delete(caller) || callers.size > 0) return;
+    this.#callers.delete(stored);
+    this.#claims.delete(stored);
+    // even if it is not known here: the server may have it, and the answer was lost
+    this.#leaving.add(stored);
+  }
+
+  /** Whether there is something to give back. */
+  get anyLeaving(): boolean {
+    return this.#leaving.size > 0;
+  }
+
+  /** For how long the most patient provider waits for a lock: not longer than `most`. */
+  longestWait(most: number): number {
+    let longest = 0;
+    for (const callers of this.#callers.values()) {
+      for (const { busyTimeoutMs } of callers) longest = Math.max(longest, busyTimeoutMs);
+      if (longest === most) break;
+    }
+    return longest;
+  }
+
+  /** Whether a provider may do what it was made for. @throws `fenced` if its store was lost, `open-failed` if it wants too much */
+  #mayWrite(connection: Connection, caller: Caller): boolean {
+    if (caller.full && !connection.synchronous) {
+      const message = "the server's synchronous_commit is off: with Durability 'full' it must not be";
+      throw new EngineError('open-failed', { message }, true);
+    }
     const claim = this.#claims.get(storedName(caller.storeId).stored);
     if (claim?.lost) throw fencedError(caller.storeId);
     return claim !== undefined && suffices(claim, caller);
+  }
+
+  /** Claims a caller's store, and with it those of all who are to be attached after it: a thousand are opened in one transaction. */
+  async claim(connection: Connection, caller: Caller): Promise<void> {
+    this.#coming.delete(caller);
+    if (this.#mayWrite(connection, caller)) return;
+    const others = [...this.#coming];
+    try {
+      await this.#claimAll(connection, [caller, ...others]);
+    } catch (error) {
+      if (others.length === 0 || connection.lost || isFenced(error)) throw error;
+      // it may be another one's store that is in the way
+      await this.#claimAll(connection, [caller]);
+    }
+    for (const other of others) this.#coming.delete(other);
+    if (!this.#mayWrite(connection, caller)) throw fencedError(caller.storeId);
   }
 
   /** All were given back. */
@@ -64,21 +124,19 @@ export class Claims {
   }
 
   /** Claims those of the callers' stores that no living process has. Only the lock on the first one is waited for. */
-  async claim(connection: Connection, callers: readonly Caller[]): Promise<void> {
+  async #claimAll(connection: Connection, callers: readonly Caller[]): Promise<void> {
     const wanted = new Map<string, Caller>();
-    const names: StoredName[] = [];
     for (const caller of callers) {
-      const name = storedName(caller.storeId);
-      const claim = this.#claims.get(name.stored);
-      if (claim?.lost || (claim !== undefined && suffices(claim, caller)) || wanted.has(name.stored)) continue;
-      wanted.set(name.stored, caller);
-      names.push(name);
+      const { stored } = storedName(caller.storeId);
+      const claim = this.#claims.get(stored);
+      if (claim?.lost || (claim !== undefined && suffices(claim, caller)) || wanted.has(stored)) continue;
+      wanted.set(stored, caller);
     }
     const stored = [...wanted.keys()];
     await inTransaction(connection, async () => {
       const results = await connection.run(
-        ...beginStatements(this.#limits),
-        ...namesOf(names),
+        ...beginStatements(connection),
+        ...namesOf([...wanted.values()].map(({ storeId }) => storedName(storeId))),
         ...lockStatements(stored, stored.slice(0, 1)),
       );
       const rows = lockedRows(results);
@@ -148,58 +206,44 @@ export class Claims {
     };
   }
 
-  get #own(): [string, Claim][] {
-    return [...this.#claims].filter(([, { lost }]) => !lost);
-  }
-
-  /** Whether the server has all claims of this process: a standby that was promoted may lack some. */
-  async areKnown(connection: Connection): Promise<boolean> {
-    const own = this.#own;
-    if (own.length === 0) return true;
+  /**
+   * Keeps the stores that nobody has taken, under the holder's generation, if the server lacks a claim under that: this process was
+   * fenced, or a standby was promoted.
+   */
+  async keepWhatIsLeft(connection: Connection): Promise<void> {
+    const own = [...this.#claims].filter(([, { lost }]) => !lost);
+    if (own.length === 0) return;
     const { session, generation } = this.#holder;
     const [found] = await this.#holder.transact(connection, {
       text: 'SELECT store_id FROM sds_claims WHERE session = $1 AND generation = $2',
       values: [session, String(generation)],
     });
     const known = new Set(found?.rows.map(([stored]) => stored));
-    return own.every(([stored]) => known.has(stored));
-  }
-
-  /** After this process was fenced, or some of its claims were lost: keeps the stores that nobody has taken, under the holder's new generation. */
-  async keepWhatIsLeft(connection: Connection): Promise<void> {
-    const names = this.#own.map(([stored]) => stored);
-    if (names.length === 0) return;
-    const { session } = this.#holder;
+    const names = own.map(([stored]) => stored);
+    if (names.every((stored) => known.has(stored))) return;
     await inTransaction(connection, async () => {
-      const results = await connection.run(...beginStatements(this.#limits), ...lockStatements(names, names));
+      const results = await connection.run(...beginStatements(connection), ...lockStatements(names, names));
       const rows = lockedRows(results);
       const before: ClaimRow[] = [];
       const kept: string[] = [];
-      for (const [stored, claim] of this.#own) {
+      for (const [stored, claim] of own) {
         const mine = rows.get(stored)?.claims.filter((row) => row.session === session) ?? [];
         const isTaken = mine.length === 0 && (claim.exclusive || !rows.get(stored)?.shared);
         if (isTaken) claim.lost = true;
         else kept.push(stored);
         before.push(...mine);
       }
-      const end = [removal(before), this.#insertion(kept), this.#holder.fence(), { text: 'COMMIT' }];
-      await connection.run(...(kept.length === 0 ? [{ text: 'ROLLBACK' }] : end));
+      await connection.run(removal(before), this.#insertion(kept), this.#holder.fence(), { text: 'COMMIT' });
     });
   }
 
-  /** This process wants a store no longer; `giveBack` tells the server, at once or as soon as it can be reached. */
-  leave(stored: string): void {
-    this.#claims.delete(stored);
-    // even if it is not known here: the server may have it, and the answer was lost
-    this.#leaving.add(stored);
-  }
-
+  /** All that is to be given back by now: a thousand stores that are closed together are given back in one transaction. */
   async giveBack(connection: Connection): Promise<void> {
+    if (!this.anyLeaving) return;
     const leaving = [...this.#leaving];
-    if (leaving.length === 0) return;
     const text = 'DELETE FROM sds_claims WHERE store_id = ANY($1::text[]) AND session = $2';
     const values = [textArray(leaving), this.#holder.session];
-    await this.#holder.transact(connection, { text, values }, this.#holder.fence());
+    await this.#holder.change(connection, { text, values });
     for (const stored of leaving) this.#leaving.delete(stored);
   }
 
@@ -207,8 +251,8 @@ export class Claims {
   async giveBackInherited(connection: Connection): Promise<void> {
     if (!this.#holder.inherits) return;
     const text = 'DELETE FROM sds_claims WHERE session = $1 AND store_id <> ALL($2::text[])';
-    const values = [this.#holder.session, textArray([...this.#wanted()])];
-    await this.#holder.transact(connection, { text, values }, this.#holder.fence());
+    const values = [this.#holder.session, textArray([...this.#callers.keys()])];
+    await this.#holder.change(connection, { text, values });
     this.#holder.inherits = false;
   }
 }

@@ -13,13 +13,6 @@ import { EngineError } from '../engine.ts';
 import { copyReader, type TakeField } from './copy-format.ts';
 import { toServerError } from './sqlstates.ts';
 
-/** The process by which the server serves a connection. */
-export interface Backend {
-  pid: string;
-  /** Numbers come again. */
-  since: string;
-}
-
 export interface Statement {
   text: string;
   values?: readonly (string | Buffer | null)[];
@@ -37,7 +30,7 @@ export interface Result {
 }
 
 export interface Reading {
-  one(text: string, ...values: (string | Buffer | null)[]): Promise<Result>;
+  one(statement: Statement): Promise<Result>;
   read(columns: readonly string[], from: string, take: TakeField): Promise<void>;
   escapeLiteral(text: string): string;
 }
@@ -77,15 +70,6 @@ export function wireOf(client: Client): Wire {
   return (client as unknown as { connection: Wire }).connection;
 }
 
-function send(wire: Wire, statements: readonly Statement[]): void {
-  for (const { text, values = [] } of statements) {
-    wire.parse({ text });
-    wire.bind({ values });
-    wire.execute({});
-  }
-  wire.sync();
-}
-
 /** After how long a silence the server is asked elsewhere: for those who do not want to wait for it, after a part of what they do. */
 const ASK_AFTER_MS = 5000;
 const ASK_SOONEST_MS = 500;
@@ -100,11 +84,15 @@ export type AskElsewhere = (client: Client) => Promise<'at work' | 'gone' | 'unk
 
 export interface Patience {
   connectMs: number;
-  /** For how long the server may say nothing where it can't be told whether it is at work. */
+  /** For how long the server may say nothing where it can't be told whether it is at work, beside what locks may take. */
   silenceMs: number;
   /** For how long callers want to wait for a server that is away. */
   retryForMs: number;
   probeMs: number;
+  /** For how long a transaction waits for a lock; providers that come later may want it to wait longer. */
+  lockMs: number;
+  /** For how long a process that is paused in the middle of one keeps its locks. */
+  readonly idleMs: number;
 }
 
 export class Connection implements Reading {
@@ -115,26 +103,26 @@ export class Connection implements Reading {
   synchronous = true;
   /** Since when the server had said nothing, if it was lost for that. */
   silentSince: number | undefined;
-  backend: Backend | undefined;
+  /** The process by which the server serves it, and since when there is one of that number. */
+  backend: readonly [pid: string, since: string] | undefined;
   /** Whether it was lost since no other one was to be had either. */
   unreachable = false;
+  readonly patience: Patience;
   readonly #client: Client;
   readonly #wire: Wire;
   readonly #askElsewhere: AskElsewhere;
-  readonly #patience: Patience;
 
   /** @param askElsewhere - asked when the server says nothing: it may be at work for long, or the network be cut */
   constructor(client: Client, askElsewhere: AskElsewhere, patience: Patience) {
     this.#client = client;
     this.#wire = wireOf(client);
     this.#askElsewhere = askElsewhere;
-    this.#patience = patience;
-    client.on('error', () => {
-      this.lost = true; // what is under way is told of it
-    });
-    client.on('end', () => {
+    this.patience = patience;
+    const lose = () => {
       this.lost = true;
-    });
+    };
+    client.on('error', lose); // what is under way is told of it
+    client.on('end', lose);
   }
 
   /** Once connected: what `pg` can't read, such as too long a text, it throws out of the socket's event, which would end the thread. */
@@ -169,8 +157,8 @@ export class Connection implements Reading {
     }).then(() => results);
   }
 
-  async one(text: string, ...values: (string | Buffer | null)[]): Promise<Result> {
-    const [result] = await this.run({ text, values });
+  async one(statement: Statement): Promise<Result> {
+    const [result] = await this.run(statement);
     return result ?? { rows: [], count: 0 };
   }
 
@@ -182,23 +170,20 @@ export class Connection implements Reading {
     before: readonly Statement[] = [],
     after: readonly Statement[] = [],
   ): Promise<void> {
-    if (!this.mayCopy) {
-      const digits = columns.map((column) => `encode(${column}, 'hex')`);
-      const text = `SELECT ${digits.join(', ')} ${from}`;
-      await this.#exchange([...before, { text }, ...after], {
-        handleDataRow: ({ fields }) => {
-          for (const [field, hex] of fields.entries()) take(bytesOf(hex), field);
-        },
-      });
-      return;
-    }
-    let ended = false;
+    const digits = columns.map((column) => `encode(${column}, 'hex')`);
+    const text = this.mayCopy
+      ? `COPY (SELECT ${columns.join(', ')} ${from}) TO STDOUT (FORMAT binary)`
+      : `SELECT ${digits.join(', ')} ${from}`;
+    let ended = !this.mayCopy;
     const add = copyReader(take, columns.length);
-    const handleCopyData: Exchange['handleCopyData'] = ({ chunk }) => {
-      ended = add(chunk);
-    };
-    const text = `COPY (SELECT ${columns.join(', ')} ${from}) TO STDOUT (FORMAT binary)`;
-    await this.#exchange([...before, { text }, ...after], { handleCopyData });
+    await this.#exchange([...before, { text }, ...after], {
+      handleCopyData: ({ chunk }) => {
+        ended = add(chunk);
+      },
+      handleDataRow: ({ fields }) => {
+        for (const [field, hex] of fields.entries()) take(bytesOf(hex), field);
+      },
+    });
     if (!ended) throw toServerError(new Error('the server ended a COPY in the middle'));
   }
 
@@ -226,10 +211,16 @@ export class Connection implements Reading {
         };
       const exchange: Exchange = {
         submit: () => {
-          const { stream } = this.#wire;
+          const wire = this.#wire;
+          const { stream } = wire;
           stream.cork();
           try {
-            send(this.#wire, statements);
+            for (const { text, values = [] } of statements) {
+              wire.parse({ text });
+              wire.bind({ values });
+              wire.execute({});
+            }
+            wire.sync();
           } catch (error) {
             // half of it may be sent: nothing that is asked after that would be answered
             stream.destroy(new EngineError('io-error', { message: `it can not be sent: ${(error as Error).message}` }));
@@ -264,7 +255,7 @@ export class Connection implements Reading {
   #watch(isOver: () => boolean): NodeJS.Timeout {
     let [moved, since] = [-1, performance.now()];
     let asking = false;
-    const { silenceMs, retryForMs } = this.#patience;
+    const { retryForMs } = this.patience;
     const askAfter = Math.min(Math.max(retryForMs / ASKS_WITHIN_PATIENCE, ASK_SOONEST_MS), ASK_AFTER_MS);
     let pause = askAfter;
     let askAt = since + pause;
@@ -283,7 +274,8 @@ export class Connection implements Reading {
         // the longer it works, the seldomer it is asked
         pause = Math.min(pause * 2, ASK_AFTER_MS);
         askAt = asked + pause;
-        if (found === 'at work' || (found === 'unknown' && asked - since < silenceMs)) return;
+        const { silenceMs, lockMs } = this.patience;
+        if (found === 'at work' || (found === 'unknown' && asked - since < silenceMs + lockMs)) return;
         // it has answered while the other one was asked, and has been at rest since
         if (isOver() || this.#moved !== silent) return;
         this.silentSince = since;

@@ -1,12 +1,14 @@
 /** The engine for PostgreSQL: which calls go together, and what was committed although nobody said so. */
 import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
 import type { PostgresqlSettings, RecordsFound, StoreFound } from '../../protocol/service.ts';
+import { Promise } from '../../protocol/surroundings.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
 import { Changes } from './changes.ts';
-import { deletionOfUnnamed, isSlice, readWhole } from './chunks.ts';
+import { deleteUnnamed, readWhole } from './chunks.ts';
 import { Claims } from './claims.ts';
-import type { Connection, Reading, Result } from './connection.ts';
-import { fencedError, Holder, isFenced } from './holder.ts';
+import type { Connection, Reading, Statement } from './connection.ts';
+import { Holder } from './holder.ts';
+import { Lease } from './lease.ts';
 import { namesOf, storedName } from './names.ts';
 import type { PackedPatches } from './packed-patches.ts';
 import { collidedOf, insertionOfAll, loadPatchesSince } from './patches.ts';
@@ -14,15 +16,13 @@ import { loadRecord, loadRecords } from './records.ts';
 import { ServerLink } from './server-link.ts';
 import { ServerError } from './sqlstates.ts';
 import { StepByStep } from './step-by-step.ts';
-import { beginStatements, inTransaction, type Limits, readingBy, transact } from './transactions.ts';
+import { prepareTables } from './tables.ts';
+import { beginStatements, inTransaction, readingBy, transact } from './transactions.ts';
 import { listStores, loadStore } from './whole-stores.ts';
 
 const NUMBER_TAKEN = '23505';
 /** What a server says that distributes its tables, of a statement that changes two of them. */
 const NOT_SUPPORTED = '0A000';
-
-/** 0 would wait for ever. */
-const LEAST_LOCK_MS = 1;
 
 type Outcome = Pick<StepByStep, 'collided' | 'replaced'>;
 
@@ -30,11 +30,9 @@ export class PostgresqlEngine implements Engine {
   readonly #link: ServerLink;
   readonly #holder: Holder;
   readonly #claims: Claims;
-  readonly #limits: Limits;
-  /** Providers by the stored name of their store: the first of a store claims it, the last one gives it back. */
-  readonly #callers = new Map<string, Set<Caller>>();
-  /** Those that are to be attached, and whose store was not asked for along with another one's. */
-  readonly #coming = new Set<Caller>();
+  readonly #lease: Lease;
+  /** Whether the tables may be made; until they are known to be there. */
+  #mayCreate: boolean | undefined;
   /** Whether the server takes a statement that changes two tables; until it refuses one. */
   #takesBoth = true;
 
@@ -42,10 +40,20 @@ export class PostgresqlEngine implements Engine {
   readonly #replaced = new Set<string>();
 
   constructor(settings: PostgresqlSettings) {
-    this.#limits = { lockMs: LEAST_LOCK_MS, idleMs: settings.leaseMs };
-    this.#holder = new Holder(settings.session, settings.leaseMs, this.#limits);
-    this.#claims = new Claims(this.#holder, this.#limits, () => this.#callers.keys());
-    this.#link = new ServerLink(settings, this.#holder, this.#claims, this.#limits);
+    this.#mayCreate = settings.createTables;
+    this.#holder = new Holder(settings.session, settings.leaseMs);
+    this.#claims = new Claims(this.#holder);
+    this.#link = new ServerLink(settings, (connection) => this.#introduce(connection));
+    this.#lease = new Lease(this.#holder, this.#claims, this.#link);
+  }
+
+  async #introduce(connection: Connection): Promise<void> {
+    const transact = (...statements: Statement[]) => this.#holder.transact(connection, ...statements);
+    if (this.#mayCreate !== undefined) await prepareTables(transact, this.#mayCreate);
+    this.#mayCreate = undefined;
+    await this.#holder.register(connection);
+    await this.#claims.keepWhatIsLeft(connection);
+    await this.#claims.giveBack(connection);
   }
 
   taskBegins(askedAt: number): void {
@@ -55,67 +63,31 @@ export class PostgresqlEngine implements Engine {
   // ---- providers come and go ---------------------------------------------------------------------
 
   announce(caller: Caller): void {
-    const { stored } = storedName(caller.storeId);
-    const callers = this.#callers.get(stored) ?? new Set();
-    this.#callers.set(stored, callers.add(caller));
-    this.#coming.add(caller);
-    this.#link.offer(caller.password);
-    this.#limits.lockMs = Math.max(this.#limits.lockMs, caller.busyTimeoutMs);
-  }
-
-  *#all(): Generator<Caller> {
-    for (const callers of this.#callers.values()) yield* callers;
-  }
-
-  #longestWait(): number {
-    let longest = LEAST_LOCK_MS;
-    for (const { busyTimeoutMs } of this.#all()) {
-      longest = Math.max(longest, busyTimeoutMs);
-      if (longest === this.#limits.lockMs) break; // there is none that waits longer
-    }
-    return longest;
+    this.#claims.announce(caller);
+    this.#link.passwords.offer(caller);
+    const { patience } = this.#link;
+    patience.lockMs = Math.max(patience.lockMs, caller.busyTimeoutMs);
   }
 
   attach(caller: Caller): Promise<void> {
-    return this.#link.use((connection) => this.#claim(connection, caller));
+    const opened = this.#link.use((connection) => {
+      this.#lease.begin();
+      return this.#claims.claim(connection, caller);
+    });
+    // it may have left already, and leaves once more in its turn, what was claimed meanwhile with it
+    return opened.finally(() => this.#claims.add(caller));
   }
 
-  async detach(caller: Caller): Promise<void> {
-    const { stored } = storedName(caller.storeId);
-    const callers = this.#callers.get(stored);
-    callers?.delete(caller);
-    this.#coming.delete(caller);
-    if (caller.busyTimeoutMs === this.#limits.lockMs) this.#limits.lockMs = this.#longestWait();
-    this.#link.withdraw(caller.password);
-    if (callers !== undefined && callers.size > 0) return;
-    this.#callers.delete(stored);
-    this.#claims.leave(stored);
-    await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
-  }
-
-  /** Whether a provider may do what it was made for. @throws `fenced` if its store was lost, `open-failed` if it wants too much */
-  #mayWrite(caller: Caller): boolean {
-    if (caller.full && !this.#link.isSynchronous) {
-      const message = "the server's synchronous_commit is off: with Durability 'full' it must not be";
-      throw new EngineError('open-failed', { message }, true);
-    }
-    return this.#claims.owns(caller);
-  }
-
-  /** Claims a caller's store, and with it those of all who are to be attached after it: a thousand are opened in one transaction. */
-  async #claim(connection: Connection, caller: Caller): Promise<void> {
-    this.#coming.delete(caller);
-    if (this.#mayWrite(caller)) return;
-    const others = [...this.#coming];
-    try {
-      await this.#claims.claim(connection, [caller, ...others]);
-    } catch (error) {
-      if (others.length === 0 || connection.lost || isFenced(error)) throw error;
-      // it may be another one's store that is in the way
-      await this.#claims.claim(connection, [caller]);
-    }
-    for (const other of others) this.#coming.delete(other);
-    if (!this.#mayWrite(caller)) throw fencedError(caller.storeId);
+  detach(caller: Caller): () => Promise<void> {
+    this.#claims.leave(caller);
+    return async () => {
+      const { patience, passwords } = this.#link;
+      this.#claims.leave(caller);
+      if (caller.busyTimeoutMs === patience.lockMs) patience.lockMs = this.#claims.longestWait(patience.lockMs);
+      passwords.withdraw(caller);
+      // one that left with others may have been given back with them
+      if (this.#claims.anyLeaving) await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
+    };
   }
 
   // ---- writes ----------------------------------------------------------------------------------------
@@ -138,11 +110,8 @@ export class PostgresqlEngine implements Engine {
 
   /** In transactions of their own: what one has deleted need not be deleted again, should the next one take too long. */
   async #deleteSlices(connection: Connection, store: string): Promise<void> {
-    let deleted: Result | undefined;
-    do {
-      const slice = [deletionOfUnnamed('sds_snapshots', [store]), this.#holder.fence()];
-      [deleted] = await transact(connection, this.#limits, ...slice);
-    } while (isSlice(deleted));
+    const run = (deletion: Statement) => transact(connection, [deletion, this.#holder.fence()]);
+    await deleteUnnamed(run, 'sds_snapshots', [store]);
     this.#replaced.delete(store);
   }
 
@@ -156,7 +125,7 @@ export class PostgresqlEngine implements Engine {
       throw new EngineError('io-error', { message: 'some of these batches were committed before' });
     }
     // here, not when the writes are read: a store may be lost meanwhile, and this process have a new generation
-    for (const caller of changes.callers) if (!this.#mayWrite(caller)) await this.#claim(connection, caller);
+    for (const caller of changes.callers) await this.#claims.claim(connection, caller);
     const { onlyPatches } = changes;
     if (this.#takesBoth && onlyPatches?.ascends && (await this.#insert(connection, onlyPatches, point))) {
       return { collided: [], replaced: [] };
@@ -166,10 +135,9 @@ export class PostgresqlEngine implements Engine {
       if (this.#replaced.has(store)) await this.#deleteSlices(connection, store);
     }
     return inTransaction(connection, async () => {
-      const begin = [...beginStatements(this.#limits), ...namesOf(changes.longNames.values())];
+      const begin = [...beginStatements(connection), ...namesOf(changes.longNames.values())];
       const steps = new StepByStep(connection, begin);
       for (const section of changes.sections) await steps.carryOut(section);
-      if (changes.largeValue !== undefined) await steps.saveValue(changes.largeValue);
       await steps.changeValues(changes.values);
       const end = [this.#holder.fence(point), { text: 'COMMIT' }];
       await steps.end(end, () => this.#holder.committed(point));
@@ -181,7 +149,7 @@ export class PostgresqlEngine implements Engine {
   async #insert(connection: Connection, packed: PackedPatches, point: CommitPoint): Promise<boolean> {
     const holder = this.#holder;
     try {
-      const [inserted] = await transact(connection, this.#limits, insertionOfAll(packed, holder, point));
+      const [inserted] = await transact(connection, [insertionOfAll(packed, holder, point)]);
       if (inserted?.count !== packed.count) return false;
       holder.committed(point);
       return true;
@@ -196,9 +164,10 @@ export class PostgresqlEngine implements Engine {
   /** Which patches were lost in a commit that was found out later. A compaction counts as carried out: its store is whole either way. */
   async #collidedLater(connection: Connection, changes: Changes): Promise<number[]> {
     const lost: number[] = [];
-    for (const packed of changes.inserted) {
+    for (const { patches: packed } of changes.sections) {
+      if (packed.count === 0) continue;
       const { positions, collided } = packed.firstOnes();
-      collided.push(...(await collidedOf(readingBy(connection, this.#limits), packed, positions)));
+      collided.push(...(await collidedOf(readingBy(connection), packed, positions)));
       // those of patches that are kept lie under another number
       const ignored = collided.filter((position) => !packed.keepers.has(position));
       lost.push(...ignored.map((position) => packed.entries[position] ?? 0));
@@ -221,7 +190,7 @@ export class PostgresqlEngine implements Engine {
   }
 
   loadStore(caller: Caller): Promise<StoreFound> {
-    return this.#with(caller, (connection, store) => loadStore(connection, store, this.#limits));
+    return this.#with(caller, loadStore);
   }
 
   listStores(caller: Caller): Promise<string[]> {
@@ -237,17 +206,22 @@ export class PostgresqlEngine implements Engine {
   }
 
   #load<T>(caller: Caller, read: (reading: Reading, store: string) => Promise<T>): Promise<T> {
-    return this.#with(caller, (connection, store) => read(readingBy(connection, this.#limits), store));
+    return this.#with(caller, (connection, store) => read(readingBy(connection), store));
   }
 
   #with<T>(caller: Caller, read: (connection: Connection, store: string) => Promise<T>): Promise<T> {
     return this.#link.use(async (connection) => {
-      await this.#claim(connection, caller);
+      await this.#claims.claim(connection, caller);
       return read(connection, storedName(caller.storeId).stored);
     });
   }
 
-  close(): Promise<void> {
-    return this.#link.close();
+  /** Gives back what this process has there, so that nobody has to wait until it is given up for lost. */
+  async close(): Promise<void> {
+    const leaving = this.#link.useOnce((connection) => this.#holder.leave(connection));
+    await Promise.all([leaving, this.#lease.end()]); // nothing is renewed behind it
+    await this.#link.close();
+    this.#claims.forget();
+    this.#holder.ended();
   }
 }

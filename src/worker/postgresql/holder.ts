@@ -1,9 +1,8 @@
 /**
- * What this process is to the others: a row of `sds_holders`.
- *
- * **What a connection sends changes something only while the row bears that connection's incarnation and nobody has fenced it, and
- * no incarnation is ever drawn twice.** So nothing that a lost connection has sent takes effect once another one has
- * registered, or the row is gone, however late it arrives and whatever was closed or made again meanwhile.
+ * What this process is to the others: a row of `sds_holders`. **What a connection sends changes something only while the row bears
+ * that connection's incarnation and nobody has fenced it, and no incarnation is ever drawn twice**, however late it arrives. Each
+ * transaction that changes something updates the row on that condition, which is fence, renewal and record of the commit in one, and
+ * locks it: whoever registers waits for a transaction that has come to its fence.
  *
  * | word        | what it is                                                                       | ends                                    |
  * | ----------- | -------------------------------------------------------------------------------- | --------------------------------------- |
@@ -11,9 +10,6 @@
  * | session     | a queue of that process: the same for a worker and its successors                | with its last provider                  |
  * | generation  | counts the rows of a session: each after the first one since that one was fenced | when it is fenced                       |
  * | incarnation | a connection that has registered, by a random name                               | when another one registers, or cuts off |
- *
- * Each transaction that changes something updates this row on that condition, which is fence, renewal and record of the commit in one,
- * and locks it: whoever registers waits for a transaction that has come to its fence.
  */
 import { randomUUID } from 'node:crypto';
 import { reached } from '../../protocol/control.ts';
@@ -21,7 +17,7 @@ import { performance } from '../../protocol/surroundings.ts';
 import { type CommitPoint, EngineError } from '../engine.ts';
 import type { Connection, Result, Statement } from './connection.ts';
 import { ServerError } from './sqlstates.ts';
-import { type Limits, transact } from './transactions.ts';
+import { transact } from './transactions.ts';
 
 /** Where a series of batches is: what of it was committed last. */
 export type Mark = Pick<CommitPoint, 'number' | 'part'>;
@@ -32,6 +28,17 @@ const FORGETTING: Statement = {
     'DELETE FROM sds_holders WHERE (session, generation) IN (SELECT session, generation FROM sds_holders ' +
     "WHERE expires < clock_timestamp() - interval '7 days' FOR UPDATE SKIP LOCKED)",
 };
+
+/**
+ * Makes the row, or takes it over from the connection before if that has still the incarnation that was seen ($7). Returns what is on
+ * record as committed, which may be more than was seen.
+ */
+const TAKING =
+  'INSERT INTO sds_holders (session, generation, incarnation, expires, fenced, batch, part) ' +
+  `VALUES ($1, $2, $3, ${newExpiry('$4')}, false, $5, $6) ON CONFLICT (session, generation) ` +
+  // not the one above, from before it has waited for the row
+  `DO UPDATE SET expires = ${newExpiry('$4')}, incarnation = excluded.incarnation ` +
+  'WHERE sds_holders.incarnation = $7 AND NOT sds_holders.fenced RETURNING batch, part';
 
 const DIVISION_BY_ZERO = '22012';
 
@@ -46,20 +53,18 @@ export class Holder {
   generation = -1;
   #incarnation = '';
   readonly leaseMs: number;
-  readonly #limits: Limits;
   /** Whether its row was there before: that of a lost worker thread, or of an end that the server has not heard of. */
   inherits = false;
   #mark: Mark | undefined;
   renewedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(session: string, leaseMs: number, limits: Limits) {
+  constructor(session: string, leaseMs: number) {
     this.session = session;
     this.leaseMs = leaseMs;
-    this.#limits = limits;
   }
 
   /** Whether something was committed before: then it must not be done again. */
-  covers({ number, part }: CommitPoint): boolean {
+  covers({ number, part }: Mark): boolean {
     const mark = this.#mark;
     if (mark === undefined) return false;
     return mark.number === number ? mark.part >= part : reached(mark.number, number);
@@ -76,8 +81,7 @@ export class Holder {
   }
 
   transact(connection: Connection, ...statements: Statement[]): Promise<Result[]> {
-    const { lockMs, idleMs } = this.#limits;
-    return transact(connection, { lockMs: Math.max(lockMs, LEAST_UPKEEP_LOCK_MS), idleMs }, ...statements);
+    return transact(connection, statements, LEAST_UPKEEP_LOCK_MS);
   }
 
   /** Makes itself known over this connection, and learns what was committed: under a new generation, if it was fenced or forgotten. */
@@ -92,9 +96,13 @@ export class Holder {
       const isNew = fenced !== '0'; // or there is none
       if (isNew) this.#setMark(mark); // what was fenced can't commit any more
       const wanted = isNew ? Math.max(Number(generation ?? -1), this.generation) + 1 : Number(generation);
-      const taken = await this.#take(connection, wanted, incarnation, isNew ? null : seen);
-      if (taken === undefined) continue;
-      this.#setMark(taken);
+      const { number = null, part = null } = this.#mark ?? {};
+      const values = [this.session, wanted, incarnation, this.leaseMs, number, part, isNew ? null : seen];
+      const taking = { text: TAKING, values: values.map((value) => (value === null ? null : String(value))) };
+      const [taken] = await this.transact(connection, taking, ...(isNew ? [FORGETTING] : []));
+      const [recorded] = taken?.rows ?? [];
+      if (recorded === undefined) continue;
+      this.#setMark(recorded);
       if (!isNew && this.#incarnation === '') this.inherits = true;
       this.generation = wanted;
       this.#incarnation = incarnation;
@@ -104,70 +112,27 @@ export class Holder {
     throw notUpdated();
   }
 
-  /**
-   * Makes the row, or takes it over from the connection before if that has still the incarnation that was seen. Returns what is on
-   * record as committed, which may be more than was seen.
-   */
-  async #take(connection: Connection, generation: number, incarnation: string, seen: string | null) {
-    const mark = this.#mark;
-    const [taken] = await this.transact(
-      connection,
-      {
-        text:
-          'INSERT INTO sds_holders (session, generation, incarnation, expires, fenced, batch, part) ' +
-          `VALUES ($1, $2, $3, ${newExpiry('$4')}, false, $5, $6) ON CONFLICT (session, generation) ` +
-          // not the one above, from before it has waited for the row
-          `DO UPDATE SET expires = ${newExpiry('$4')}, incarnation = excluded.incarnation ` +
-          'WHERE sds_holders.incarnation = $7 AND NOT sds_holders.fenced RETURNING batch, part',
-        values: [
-          this.session,
-          String(generation),
-          incarnation,
-          String(this.leaseMs),
-          mark === undefined ? null : String(mark.number),
-          mark === undefined ? null : String(mark.part),
-          seen,
-        ],
-      },
-      ...(seen === null ? [FORGETTING] : []),
-    );
-    return taken?.rows[0];
-  }
-
   #setMark([batch = null, part = null]: (string | null)[]): void {
-    const known = this.#mark;
     if (batch === null) return;
     const found = { number: Number(batch), part: Number(part) };
     // what was heard of here may be more than what is on record: the row may have been forgotten, and made anew
-    if (known !== undefined && !reached(found.number, known.number)) return;
-    if (known === undefined || found.number !== known.number || found.part > known.part) this.#mark = found;
+    if (!this.covers(found)) this.#mark = found;
   }
 
-  /** Keeps it alive; false if it must register anew. Also over another connection than the one that has registered. */
-  async renew(connection: Connection): Promise<boolean> {
-    const [renewed] = await this.transact(connection, this.update(1));
-    if (renewed?.count !== 1) return false;
+  /** Changes something, and renews its lease. */
+  async change(connection: Connection, ...statements: Statement[]): Promise<void> {
+    await this.transact(connection, ...statements, this.fence());
     this.renewedAt = performance.now();
-    return true;
+  }
+
+  /** Leaves: nobody has to wait until it is given up for lost. */
+  async leave(connection: Connection): Promise<void> {
+    const ofSession = (table: string) => ({ text: `DELETE FROM ${table} WHERE session = $1`, values: [this.session] });
+    await this.transact(connection, this.fence(), ...['sds_claims', 'sds_holders'].map(ofSession));
   }
 
   ended(): void {
     this.#incarnation = '';
-  }
-
-  /** Leaves: nobody has to wait until it is given up for lost. Fails as a fence does. */
-  leaving(): Statement[] {
-    const { session } = this;
-    return [
-      {
-        text: onlyIf(`DELETE FROM sds_holders WHERE ${this.#itself(1)} RETURNING 1`),
-        values: this.#identity,
-      },
-      ...['sds_claims', 'sds_holders'].map((table) => ({
-        text: `DELETE FROM ${table} WHERE session = $1`,
-        values: [session],
-      })),
-    ];
   }
 
   // ---- in each transaction that changes something ------------------------------------------------------
@@ -175,7 +140,7 @@ export class Holder {
   /** Fails with a division by zero if its connection may not change anything any more, so that what follows is not carried out. */
   fence(point?: Mark): Statement {
     const { text, values } = this.update(1, point);
-    return { text: onlyIf(`${text} RETURNING 1`), values };
+    return { text: `WITH held AS (${text} RETURNING 1) SELECT 1 / count(*) FROM held`, values };
   }
 
   /** The update by itself, whose parameters begin with the one of this number. */
@@ -183,28 +148,17 @@ export class Holder {
     const record = point === undefined ? '' : `, batch = $${first + 4}, part = $${first + 5}`;
     const recorded = point === undefined ? [] : [String(point.number), String(point.part)];
     return {
-      text: `UPDATE sds_holders SET expires = ${newExpiry(`$${first + 3}`)}${record} WHERE ${this.#itself(first)} AND NOT fenced`,
-      values: [...this.#identity, String(this.leaseMs), ...recorded],
+      text:
+        `UPDATE sds_holders SET expires = ${newExpiry(`$${first + 3}`)}${record} ` +
+        `WHERE session = $${first} AND generation = $${first + 1} AND incarnation = $${first + 2} AND NOT fenced`,
+      values: [this.session, String(this.generation), this.#incarnation, String(this.leaseMs), ...recorded],
     };
-  }
-
-  #itself(first: number): string {
-    return `session = $${first} AND generation = $${first + 1} AND incarnation = $${first + 2}`;
-  }
-
-  get #identity(): string[] {
-    return [this.session, String(this.generation), this.#incarnation];
   }
 }
 
 /** Always by the server's clock: those of the processes differ. */
 function newExpiry(lease: string): string {
   return `clock_timestamp() + ${lease}::int * interval '1 millisecond'`;
-}
-
-/** Fails if a statement that returns a row for each that it has changed has changed none. */
-function onlyIf(changes: string): string {
-  return `WITH held AS (${changes}) SELECT 1 / count(*) FROM held`;
 }
 
 /** Registered again and again, it is fenced each time. */

@@ -28,12 +28,8 @@ export function byStoredName(names: Iterable<string>): Map<string, string> {
 
 /** Notes what those of them stand for that are too long. */
 export function namesOf(names: Iterable<StoredName>): Statement[] {
-  return [...names]
-    .filter(({ whole }) => whole !== undefined)
-    .map(({ stored, whole = null }) => ({
-      text: 'INSERT INTO sds_long_names (short, name) VALUES ($1, $2) ON CONFLICT (short) DO NOTHING',
-      values: [stored, whole],
-    }));
+  const text = 'INSERT INTO sds_long_names (short, name) VALUES ($1, $2) ON CONFLICT (short) DO NOTHING';
+  return [...names].flatMap(({ stored, whole }) => (whole === undefined ? [] : [{ text, values: [stored, whole] }]));
 }
 
 export function isLongName(stored: string): boolean {

@@ -4,12 +4,16 @@ import { type Remote, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import type { PasswordSource } from '../../protocol/service.ts';
 import { clearTimeout, Promise, setTimeout } from '../../protocol/surroundings.ts';
-import { ServerError } from './sqlstates.ts';
+import type { Caller } from '../engine.ts';
+import { isRefusal, ServerError } from './sqlstates.ts';
 
-export type Password = string | MessagePort | undefined;
+type Password = Caller['password'];
 
 /** One function that gives no answer keeps the next one waiting for so long. */
 const ASK_NEXT_AFTER_MS = 500;
+
+/** The most that are tried: a server may lock a role out that is refused again and again. */
+const MOST_PASSWORDS = 4;
 
 const sources = new WeakMap<MessagePort, Remote<PasswordSource>>();
 
@@ -20,27 +24,74 @@ interface Answer {
   missing?: ServerError;
 }
 
-/** Asks for one password after the other, of those that there are at each time, and yields the answers as they come. */
-export async function* answersOf(passwords: () => readonly Password[], timeoutMs: number): AsyncGenerator<Answer> {
-  const asked = new Set<Password>();
-  const open = new Map<Password, Promise<Answer>>();
-  const { promise: over, resolve: end } = Promise.withResolvers<undefined>();
-  try {
-    for (;;) {
-      for (const given of passwords()
-        .filter((one) => !asked.has(one))
-        .slice(0, 1)) {
-        asked.add(given);
-        open.set(given, ask(given, timeoutMs, over));
-      }
-      if (open.size === 0) return;
-      const answer = await firstOf(open.values(), ASK_NEXT_AFTER_MS);
-      if (answer === undefined) continue;
-      open.delete(answer.given);
-      yield answer;
+export class Passwords {
+  /** Those of the providers that there are, with these, and some words of those that have gone, with nobody; the newest are last. */
+  readonly #offered = new Map<Password, Set<Caller>>();
+  /** The one that was accepted last, if any was. */
+  #accepted: readonly Password[] = [];
+
+  /** One for the next connection. */
+  offer(caller: Caller): void {
+    const { password } = caller;
+    const callers = this.#offered.get(password) ?? new Set();
+    this.#offered.delete(password);
+    this.#offered.set(password, callers.add(caller));
+  }
+
+  /** A provider has gone, and is asked no more. Its word may serve others. */
+  withdraw(caller: Caller): void {
+    const { password } = caller;
+    if (typeof password === 'object') {
+      password.close();
+      this.#offered.delete(password);
+      return;
     }
-  } finally {
-    end(undefined);
+    this.#offered.get(password)?.delete(caller);
+    const left = [...this.#offered].filter(([, callers]) => callers.size === 0);
+    for (const [word] of left.slice(0, -MOST_PASSWORDS)) this.#offered.delete(word);
+  }
+
+  /** The one that was right, the newest one, and those of providers that there are before words of those that have gone. */
+  get #best(): Password[] {
+    const accepted = this.#accepted.filter((password) => typeof password !== 'object' || this.#offered.has(password));
+    const offered = [...this.#offered.keys()].reverse();
+    const living = offered.filter((password) => this.#offered.get(password)?.size);
+    const best = new Set([...accepted, ...offered.slice(0, 1), ...living, ...offered]);
+    return [...best].slice(0, MOST_PASSWORDS);
+  }
+
+  /** Connects with one after the other, of those that there are at each time, as they are had, until one is not refused. */
+  async tryEach<T>(connect: (password: string | undefined) => Promise<T>, timeoutMs: number): Promise<T> {
+    const asked = new Set<Password>();
+    const open = new Map<Password, Promise<Answer>>();
+    const { promise: over, resolve: end } = Promise.withResolvers<undefined>();
+    let noPassword: unknown;
+    let refusal: unknown;
+    try {
+      for (;;) {
+        for (const given of this.#best.filter((one) => !asked.has(one)).slice(0, 1)) {
+          asked.add(given);
+          open.set(given, ask(given, timeoutMs, over));
+        }
+        if (open.size === 0) throw noPassword ?? refusal; // one that can't be had may be had soon
+        const answer = await firstOf(open.values(), ASK_NEXT_AFTER_MS);
+        if (answer === undefined) continue;
+        const { given, password, missing } = answer;
+        open.delete(given);
+        noPassword ??= missing;
+        if (missing !== undefined) continue;
+        try {
+          const connection = await connect(password);
+          this.#accepted = [given];
+          return connection;
+        } catch (error) {
+          if (!isRefusal(error)) throw error;
+          refusal ??= error;
+        }
+      }
+    } finally {
+      end(undefined);
+    }
   }
 }
 

@@ -64,8 +64,7 @@ export function collidedIn(found: Result | undefined, positions: Positions): num
 }
 
 export async function collidedOf(connection: Reading, packed: PackedPatches, positions: Positions): Promise<number[]> {
-  const { text, values = [] } = collisions(packed, positions);
-  return collidedIn(await connection.one(text, ...values), positions);
+  return collidedIn(await connection.one(collisions(packed, positions)), positions);
 }
 
 export async function loadPatchesSince(connection: Reading, store: string, clock: number): Promise<PatchBlocks> {
@@ -90,9 +89,15 @@ export async function insertCarefully(connection: Connection, packed: PackedPatc
   const lost: number[] = [];
   const highest = await highestOf(connection, new Set(Array.from(packed.keepers, (at) => packed.storeAt(at))));
   const note = (store: string, clock: number) => highest.set(store, Math.max(clock, highest.get(store) ?? clock));
+  const taken = new Map<string, Stretch>();
   const keep = async (position: number) => {
     const store = packed.storeAt(position);
-    note(store, await keepUnderFree(connection, store, packed.clocks[position] ?? 0, packed.bytesOf(position)));
+    const clock = packed.clocks[position] ?? 0;
+    const found = taken.get(store);
+    const stretch =
+      found !== undefined && found.from <= clock && clock <= found.to ? found : { from: clock, to: clock };
+    taken.set(store, stretch);
+    note(store, await keepUnderFree(connection, store, clock, packed.bytesOf(position), stretch));
   };
   /** Positions that are inserted by one statement, by their numbers: none is there twice. */
   const run = new Map<string, number>();
@@ -100,8 +105,7 @@ export async function insertCarefully(connection: Connection, packed: PackedPatc
     const positions = [...run.values()];
     run.clear();
     if (positions.length === 0) return;
-    const { text, values = [] } = insertion(packed, positions);
-    const { count } = await connection.one(text, ...values);
+    const { count } = await connection.one(insertion(packed, positions));
     if (count === positions.length) return;
     for (const position of await collidedOf(connection, packed, positions)) {
       if (packed.keepers.has(position))
@@ -127,44 +131,50 @@ export async function insertCarefully(connection: Connection, packed: PackedPatc
 }
 
 async function highestOf(connection: Connection, stores: ReadonlySet<string>): Promise<Map<string, number>> {
-  const { rows } = await connection.one(
-    'SELECT store_id, max(clock) FROM sds_patches WHERE store_id = ANY($1::text[]) GROUP BY store_id',
-    textArray([...stores]),
-  );
+  const text = 'SELECT store_id, max(clock) FROM sds_patches WHERE store_id = ANY($1::text[]) GROUP BY store_id';
+  const { rows } = await connection.one({ text, values: [textArray([...stores])] });
   return new Map(rows.map(([store, highest]) => [store ?? '', Number(highest)]));
 }
 
+/** Numbers of which all below `to` are taken, so that none of them is looked for in the same transaction again. */
+interface Stretch {
+  from: number;
+  to: number;
+}
+
 /** As in an SQLite file: see `PatchWriter`, which says why the same bytes on the way count. Returns the number where they are. */
-async function keepUnderFree(connection: Connection, store: string, clock: number, bytes: Buffer): Promise<number> {
+async function keepUnderFree(
+  connection: Connection,
+  store: string,
+  clock: number,
+  bytes: Buffer,
+  stretch: Stretch,
+): Promise<number> {
   for (;;) {
-    const free = await firstFree(connection, store, clock);
-    const { rows } = await connection.one(
-      'SELECT clock FROM sds_patches WHERE store_id = $1 AND clock >= $2 AND clock < $3 AND data = $4 LIMIT 1',
-      store,
-      String(clock),
-      String(free),
-      bytes,
-    );
+    const free = await firstFree(connection, store, stretch.to);
+    stretch.to = free;
+    const { rows } = await connection.one({
+      text: 'SELECT clock FROM sds_patches WHERE store_id = $1 AND clock >= $2 AND clock < $3 AND data = $4 LIMIT 1',
+      values: [store, String(clock), String(free), bytes],
+    });
     if (rows[0] !== undefined) return Number(rows[0][0]);
-    const { count } = await connection.one(
-      'INSERT INTO sds_patches (store_id, clock, data) VALUES ($1, $2, $3) ON CONFLICT (store_id, clock) DO NOTHING',
-      store,
-      String(free),
-      bytes,
-    );
+    const { count } = await connection.one({
+      text: `${INTO} VALUES ($1, $2, $3) ON CONFLICT (store_id, clock) DO NOTHING`,
+      values: [store, String(free), bytes],
+    });
     if (count > 0) return free; // otherwise another process was faster
   }
 }
 
 /** OFFSET 0 keeps it a look into the index for each row: a join is slow where nothing is known of a store's rows yet. */
 async function firstFree(connection: Connection, store: string, clock: number): Promise<number> {
-  const { rows } = await connection.one(
-    'SELECT p.clock + 1 FROM sds_patches p WHERE p.store_id = $1 AND p.clock >= $2 AND NOT EXISTS ' +
+  const { rows } = await connection.one({
+    text:
+      'SELECT p.clock + 1 FROM sds_patches p WHERE p.store_id = $1 AND p.clock >= $2 AND NOT EXISTS ' +
       '(SELECT 1 FROM sds_patches q WHERE q.store_id = p.store_id AND q.clock = p.clock + 1 OFFSET 0) ' +
       'AND EXISTS (SELECT 1 FROM sds_patches r WHERE r.store_id = $1 AND r.clock = $2) ORDER BY p.clock LIMIT 1',
-    store,
-    String(clock),
-  );
+    values: [store, String(clock)],
+  });
   const free = rows[0] === undefined ? clock : Number(rows[0][0]);
   if (Number.isSafeInteger(free)) return free;
   throw new EngineError('invalid-argument', { message: `there is no free number above ${clock}` });

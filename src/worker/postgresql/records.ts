@@ -34,19 +34,16 @@ export class RecordChanges {
   }
 
   remove(store: string, key: string): void {
-    this.#endRun();
-    this.#statements.push({
-      text: 'DELETE FROM sds_records WHERE store_id = $1 AND key = $2',
-      values: [store, storedKey(key).key],
-    });
+    this.#remove(' AND key = $2', store, storedKey(key).key);
   }
 
   removeAll(store: string, prefix: string): void {
+    this.#remove(conditionOf(prefix), store);
+  }
+
+  #remove(condition: string, ...values: (string | Buffer)[]): void {
     this.#endRun();
-    this.#statements.push({
-      text: `DELETE FROM sds_records WHERE store_id = $1${conditionOf(prefix)}`,
-      values: [store],
-    });
+    this.#statements.push({ text: `DELETE FROM sds_records WHERE store_id = $1${condition}`, values });
   }
 
   get statements(): readonly Statement[] {

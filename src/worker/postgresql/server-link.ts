@@ -4,16 +4,12 @@ import type { PostgresqlSettings } from '../../protocol/service.ts';
 import { Promise, performance, setTimeout } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
 import { endWaiting } from './backend.ts';
-import type { Claims } from './claims.ts';
 import { connect } from './connect.ts';
-import type { Connection, Statement } from './connection.ts';
-import { type Holder, isFenced, notUpdated } from './holder.ts';
-import { Lease, type LeaseLink } from './lease.ts';
+import type { Connection, Patience } from './connection.ts';
+import { isFenced, notUpdated } from './holder.ts';
 import { loadPg, type Pg } from './load-pg.ts';
-import { answersOf, type Password } from './password.ts';
-import { isRefusal, ServerError } from './sqlstates.ts';
-import { prepareTables } from './tables.ts';
-import type { Limits } from './transactions.ts';
+import { Passwords } from './password.ts';
+import { ServerError } from './sqlstates.ts';
 
 /** Between attempts. The longest is short enough that a server that is back is found within a fraction of a second. */
 const FIRST_PAUSE_MS = 20;
@@ -23,22 +19,13 @@ const MOST_LOST = 5;
 /** To find out whether the server is still there takes no longer than calls wait for it, or this. */
 const LEAST_PROBE_MS = 1000;
 
-/** The most that are tried: a server may lock a role out that is refused again and again. */
-const MOST_PASSWORDS = 4;
-
-export class ServerLink implements LeaseLink {
+export class ServerLink {
+  readonly passwords = new Passwords();
+  readonly patience: Patience;
   readonly #settings: PostgresqlSettings;
-  readonly #holder: Holder;
-  readonly #claims: Claims;
-  readonly #limits: Limits;
-  readonly #lease: Lease;
-  /** Words that providers have brought, those of providers that have gone as well, and functions of those there are; the newest are last. */
-  readonly #offered = new Set<Password>();
-  /** The one that was accepted last, if any was. */
-  #accepted: readonly Password[] = [];
+  readonly #introduce: (connection: Connection) => Promise<void>;
   #pg: Pg | undefined;
   #connection: Connection | undefined;
-  #prepared = false;
   /** Whether this process has registered over the connection, and may write as far as is known. */
   #known = false;
   /** When what is carried out now was called, as in `clock.ts`. */
@@ -51,12 +38,19 @@ export class ServerLink implements LeaseLink {
   #turn: Promise<unknown> = Promise.resolve();
   #inUse = 0;
 
-  constructor(settings: PostgresqlSettings, holder: Holder, claims: Claims, limits: Limits) {
+  /** @param introduce - makes this process known over a connection: a new one, or after it was fenced */
+  constructor(settings: PostgresqlSettings, introduce: (connection: Connection) => Promise<void>) {
+    const { connectTimeoutMs, retryForMs, leaseMs } = settings;
     this.#settings = settings;
-    this.#holder = holder;
-    this.#claims = claims;
-    this.#limits = limits;
-    this.#lease = new Lease(holder, this);
+    this.patience = {
+      connectMs: connectTimeoutMs,
+      silenceMs: Math.max(retryForMs, connectTimeoutMs),
+      retryForMs,
+      probeMs: Math.min(connectTimeoutMs, Math.max(retryForMs, LEAST_PROBE_MS)),
+      lockMs: 0,
+      idleMs: leaseMs,
+    };
+    this.#introduce = introduce;
   }
 
   /** Again, if the connection is lost or the transaction undone: the work has to find out what of an earlier attempt was committed. */
@@ -64,12 +58,14 @@ export class ServerLink implements LeaseLink {
     return this.#inTurn(() => this.#tryAgain(work));
   }
 
-  /** Does something if there is a connection; what fails ends it, and is left to others to notice. */
-  useOnce(work: (connection: Connection) => Promise<unknown>): Promise<void> {
+  /** Does something if there is a connection, or one `mayConnect`; what fails ends it, and is left to others to notice. */
+  useOnce(work: (connection: Connection) => Promise<unknown>, mayConnect = false): Promise<void> {
     return this.#inTurn(async () => {
-      const connection = this.#connection;
-      if (connection === undefined || connection.lost) return;
-      const attempt = () => this.#makeKnown(connection).then(() => work(connection));
+      const attempt = async () => {
+        if (!mayConnect && !this.isConnected) return;
+        await work(await this.#ready());
+        this.#awaySince = this.#failure = undefined;
+      };
       try {
         await attempt().catch((error) => {
           if (!isFenced(error)) throw error;
@@ -77,7 +73,7 @@ export class ServerLink implements LeaseLink {
           return attempt();
         });
       } catch {
-        connection.drop(); // the lease runs out by itself
+        this.#connection?.drop(); // the lease runs out by itself
       }
     });
   }
@@ -95,7 +91,7 @@ export class ServerLink implements LeaseLink {
     // what has waited in the queue while an earlier call waited for the server has waited with it
     const hasWaited = (now: number) => now - Math.max(askedAt, this.#awaySince ?? now);
     const isBehind = this.#failure !== undefined && askedAt <= this.#gaveUpAt;
-    if (isBehind && hasWaited(begunAt) >= this.#settings.retryForMs) throw this.#failure;
+    if (isBehind && hasWaited(begunAt) >= this.patience.retryForMs) throw this.#failure;
     let pause = FIRST_PAUSE_MS;
     let lost = 0;
     /** Whether work went down with its connection, and it is not known yet whether it was committed. */
@@ -135,9 +131,9 @@ export class ServerLink implements LeaseLink {
         // of one that was there before it is not known when it was lost: a new one is tried in any case, unless that was done to find out
         const wasOld = isAway && used !== undefined && used === before && !used.unreachable;
         if (isLost && ++lost < MOST_LOST) continue;
-        if (waited >= this.#settings.retryForMs && !wasOld) {
+        if (waited >= this.patience.retryForMs && !wasOld) {
           if (isLost) throw failed(notUpdated());
-          const wasSlow = now - triedAt >= this.#probeMs; // one that refuses at once may be asked again
+          const wasSlow = now - triedAt >= this.patience.probeMs; // one that refuses at once may be asked again
           if (isAway) [this.#gaveUpAt, this.#failure] = [now, wasSlow ? error : undefined];
           throw failed(error);
         }
@@ -162,129 +158,36 @@ export class ServerLink implements LeaseLink {
       if (backend !== undefined) await endWaiting(connection, backend).catch(() => undefined);
     }
     try {
-      await this.#makeKnown(connection);
+      if (!this.#known) await this.#introduce(connection);
     } catch (error) {
       if (!isFenced(error)) connection.drop();
       throw error;
     }
-    this.#lease.begin();
-    return connection;
-  }
-
-  async #makeKnown(connection: Connection): Promise<void> {
-    if (this.#known) return;
-    if (!this.#prepared) {
-      const run = (...statements: Statement[]) => this.#holder.transact(connection, ...statements);
-      await prepareTables(run, this.#settings.createTables);
-    }
-    this.#prepared = true;
-    await this.#holder.register(connection);
-    if (!(await this.#claims.areKnown(connection))) await this.#claims.keepWhatIsLeft(connection);
-    await this.#claims.giveBack(connection);
     this.#known = true;
-  }
-
-  get isSynchronous(): boolean {
-    return this.#connection?.synchronous ?? true;
-  }
-
-  get #probeMs(): number {
-    return Math.min(this.#settings.connectTimeoutMs, Math.max(this.#settings.retryForMs, LEAST_PROBE_MS));
-  }
-
-  async connect(): Promise<Connection> {
-    const { target, connectTimeoutMs, retryForMs, places } = this.#settings;
-    const limits = this.#limits;
-    const patience = {
-      connectMs: connectTimeoutMs,
-      // it may wait for a lock, which providers that come later may want to wait for longer
-      get silenceMs() {
-        return Math.max(retryForMs, connectTimeoutMs) + limits.lockMs;
-      },
-      retryForMs,
-      probeMs: this.#probeMs,
-    };
-    this.#pg ??= loadPg(places);
-    let noPassword: unknown;
-    let refusal: unknown;
-    for await (const { given, password, missing } of answersOf(() => this.#passwords, connectTimeoutMs)) {
-      noPassword ??= missing;
-      if (missing !== undefined) continue;
-      try {
-        const connection = await connect(this.#pg, { ...target, password }, patience);
-        this.#accepted = [given];
-        return connection;
-      } catch (error) {
-        if (!isRefusal(error)) throw error;
-        refusal ??= error;
-      }
-    }
-    // one that can't be had may be had soon
-    throw noPassword ?? refusal;
-  }
-
-  get #passwords(): Password[] {
-    const accepted = this.#accepted.filter((password) => typeof password !== 'object' || this.#offered.has(password));
-    return [...new Set([...accepted, ...[...this.#offered].reverse()])].slice(0, MOST_PASSWORDS);
-  }
-
-  /** A password for the next connection. */
-  offer(password: Password): void {
-    this.#offered.delete(password);
-    this.#offered.add(password);
-    if (typeof password === 'object') return;
-    const words = [...this.#offered].filter((offered) => typeof offered !== 'object');
-    for (const word of words.slice(0, -MOST_PASSWORDS)) this.#offered.delete(word);
-  }
-
-  /** Its provider has gone, and is asked no more. A word may serve others. */
-  withdraw(password: Password): void {
-    if (typeof password !== 'object') return;
-    password.close();
-    this.#offered.delete(password);
-  }
-
-  // ---- for the lease -------------------------------------------------------------------------------------
-
-  get holdsStores(): boolean {
-    return this.#claims.any;
-  }
-
-  get isBusy(): boolean {
-    return this.#inUse > 0;
+    return connection;
   }
 
   get isConnected(): boolean {
     return this.#connection !== undefined && !this.#connection.lost;
   }
 
-  renew(): Promise<void> {
-    return this.#inTurn(async () => {
-      const connection = await this.#ready();
-      try {
-        if (!(await this.#holder.renew(connection))) {
-          this.#known = false;
-          await this.#ready();
-        }
-        this.#awaySince = this.#failure = undefined;
-      } catch (error) {
-        connection.drop();
-        throw error;
-      }
-    });
+  /** Whether something is under way, or waits for its turn. */
+  get isBusy(): boolean {
+    return this.#inUse > 0;
   }
 
-  giveBackInherited(): void {
-    void this.useOnce((connection) => this.#claims.giveBackInherited(connection));
+  /** Makes another connection. */
+  async connect(): Promise<Connection> {
+    const { target, places } = this.#settings;
+    this.#pg ??= loadPg(places);
+    const pg = this.#pg;
+    const { patience } = this;
+    return this.passwords.tryEach((password) => connect(pg, { ...target, password }, patience), patience.connectMs);
   }
 
-  /** Gives back what this process has there, and says goodbye. */
+  /** Says goodbye. */
   async close(): Promise<void> {
-    const leaving = this.useOnce((connection) => this.#holder.transact(connection, ...this.#holder.leaving()));
-    await Promise.all([leaving, this.#lease.end()]);
     await this.#connection?.close();
     this.#connection = undefined;
-    this.#claims.forget();
-    this.#holder.ended();
   }
 }

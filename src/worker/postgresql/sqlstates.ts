@@ -36,13 +36,11 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   '25P04': ['database-busy', 'no'], // the transaction took longer than its time-out, which ends the connection
   '25P03': ['connection-failed', 'reconnect'], // idle for too long within a transaction: this process was paused
   '53100': ['database-full', 'no'],
-  '53200': ['io-error', 'no'],
   '53300': ['connection-failed', 'reconnect'], // too many connections
   '54': ['invalid-argument', 'no'], // larger than the server can store
   '55P03': ['database-busy', 'no'], // a lock was not to be had in time
   '57014': ['database-busy', 'no'], // cancelled, mostly by a time-out
   '57P': ['connection-failed', 'reconnect'], // shut down, crashed, starting
-  '58030': ['io-error', 'no'],
   XX001: ['database-corrupt', 'no'],
   XX002: ['database-corrupt', 'no'],
 };

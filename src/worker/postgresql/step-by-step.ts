@@ -1,11 +1,11 @@
 /** Carries out a transaction: all in one round trip, unless it has to be known what is there, or something large is sent by itself. */
 import type { Section } from './changes.ts';
 import { deleteUnnamed, deletionOfUnnamed, type HeadTable, isLarge, isSlice } from './chunks.ts';
-import { compact } from './compaction.ts';
-import type { Connection, Result, Statement } from './connection.ts';
+import type { Connection, Reading, Result, Statement } from './connection.ts';
 import type { PackedPatches, Positions } from './packed-patches.ts';
 import { collidedIn, collidedOf, collisions, insertCarefully, insertion, pruning } from './patches.ts';
-import { type Snapshot, snapshotHead } from './snapshots.ts';
+import { compact, type Snapshot, snapshotHead } from './snapshots.ts';
+import { readingBy } from './transactions.ts';
 import { saveLargeValue, type ValueChanges } from './values.ts';
 import { removalOfStores } from './whole-stores.ts';
 
@@ -15,30 +15,29 @@ export class StepByStep {
   /** Stores that have chunks of snapshots that were replaced: to be deleted once all this is committed. */
   readonly replaced: string[] = [];
   readonly #connection: Connection;
-  /** To be sent with what comes next. */
+  /** By which it is asked what became of patches: within the transaction, and once that is committed within others. */
+  #reading: Reading;
+  /** To be sent with what comes next; and what is done with their results then. */
   #statements: Statement[];
-  /** Those of them that insert patches: where they are, how many they are to insert, and what of that is looked at if they do not. */
-  #insertions: { packed: PackedPatches; positions: Positions; wanted: number; at: number }[] = [];
-  /** Those of them that look at patches before something is deleted. */
-  #looks: { packed: PackedPatches; positions: number[]; at: number }[] = [];
-  #slices: { store: string; at: number }[] = [];
+  #listeners: ((results: Result[]) => void | Promise<void>)[] = [];
+  /** Patches that are among them, but for those that were looked at since. */
+  #inserted: { packed: PackedPatches; positions: Positions }[] = [];
 
   constructor(connection: Connection, begin: Statement[]) {
-    this.#connection = connection;
+    this.#connection = this.#reading = connection;
     this.#statements = begin;
   }
 
-  async carryOut({ patches, snapshots, records, end }: Section): Promise<void> {
-    for (const step of patches) {
-      if (step instanceof Map) {
-        this.#lookAt((store, clock) => clock < (step.get(store) ?? Number.NEGATIVE_INFINITY));
-        this.#statements.push(...pruning(step));
-      } else if (step.keepers.size === 0) {
-        this.#insert(step);
-      } else {
-        await this.#send();
-        this.#mark(step, await insertCarefully(this.#connection, step));
-      }
+  async carryOut({ patches, pruned, snapshots, records, end }: Section): Promise<void> {
+    if (patches.keepers.size > 0) {
+      await this.#send();
+      this.#mark(patches, await insertCarefully(this.#connection, patches));
+    } else if (patches.count > 0) {
+      this.#insert(patches);
+    }
+    if (pruned.size > 0) {
+      this.#lookAt((store, clock) => clock < (pruned.get(store) ?? Number.NEGATIVE_INFINITY));
+      this.#statements.push(...pruning(pruned));
     }
     for (const [store, snapshot] of snapshots) {
       if (isLarge(snapshot.data)) await this.#send();
@@ -55,7 +54,8 @@ export class StepByStep {
       return;
     }
     await this.#send();
-    if (await compact(this.#connection, end)) this.#deleteOthers(end.store, end.snapshot);
+    if ('hash' in end) await saveLargeValue(this.#connection, end);
+    else if (await compact(this.#connection, end)) this.#deleteOthers(end.store, end.snapshot);
     else this.collided.push(end.at);
   }
 
@@ -63,13 +63,17 @@ export class StepByStep {
     const { positions, collided } = packed.firstOnes();
     this.#mark(packed, collided);
     const wanted = positions === 'all' ? packed.count : positions.length;
-    this.#insertions.push({ packed, positions, wanted, at: this.#statements.length });
-    this.#statements.push(insertion(packed, positions));
+    const inserted = { packed, positions };
+    this.#inserted.push(inserted);
+    this.#add(insertion(packed, positions), async (result) => {
+      if (result?.count === wanted || inserted.positions.length === 0) return;
+      this.#mark(packed, await collidedOf(this.#reading, packed, inserted.positions));
+    });
   }
 
   /** Whether patches have met others is seen by those, which are about to be deleted. */
   #lookAt(isDeleted: (store: string, clock: number) => boolean): void {
-    for (const inserted of this.#insertions) {
+    for (const inserted of this.#inserted) {
       const { packed, positions } = inserted;
       const gone: number[] = [];
       const rest: number[] = [];
@@ -78,8 +82,7 @@ export class StepByStep {
       }
       if (gone.length === 0) continue;
       inserted.positions = rest;
-      this.#looks.push({ packed, positions: gone, at: this.#statements.length });
-      this.#statements.push(collisions(packed, gone));
+      this.#add(collisions(packed, gone), (found) => this.#mark(packed, collidedIn(found, gone)));
     }
   }
 
@@ -93,8 +96,9 @@ export class StepByStep {
       this.replaced.push(store);
       return;
     }
-    this.#slices.push({ store, at: this.#statements.length });
-    this.#statements.push(deletionOfUnnamed('sds_snapshots', [store]));
+    this.#add(deletionOfUnnamed('sds_snapshots', [store]), (deleted) => {
+      if (isSlice(deleted)) this.replaced.push(store);
+    });
   }
 
   async changeValues({ statements, released }: ValueChanges): Promise<void> {
@@ -104,34 +108,32 @@ export class StepByStep {
 
   /** Chunks of what is gone with its head: no later call would find them, if this process ended behind the commit. */
   async #deleteAll(heads: HeadTable, keys: readonly string[]): Promise<void> {
-    this.#statements.push(deletionOfUnnamed(heads, keys));
-    const results = await this.#send();
-    if (isSlice(results.at(-1))) await deleteUnnamed(this.#connection, heads, keys);
-  }
-
-  async saveValue({ hash, data }: { hash: string; data: Buffer }): Promise<void> {
+    this.#add(deletionOfUnnamed(heads, keys), async (deleted) => {
+      if (isSlice(deleted)) await deleteUnnamed((slice) => this.#connection.run(slice), heads, keys);
+    });
     await this.#send();
-    await saveLargeValue(this.#connection, hash, data);
   }
 
   /** @param committed - called as soon as that is known: what comes after it may fail */
   async end(last: readonly Statement[], committed: () => void): Promise<void> {
     this.#statements.push(...last);
-    await this.#send(committed);
+    await this.#send(() => {
+      committed();
+      this.#reading = readingBy(this.#connection);
+    });
   }
 
-  async #send(sent?: () => void): Promise<Result[]> {
-    const [statements, insertions, looks, slices] = [this.#statements, this.#insertions, this.#looks, this.#slices];
-    [this.#statements, this.#insertions, this.#looks, this.#slices] = [[], [], [], []];
-    if (statements.length === 0) return [];
+  #add(statement: Statement, heard: (result: Result | undefined) => void | Promise<void>): void {
+    const at = this.#statements.push(statement) - 1;
+    this.#listeners.push((results) => heard(results[at]));
+  }
+
+  async #send(sent?: () => void): Promise<void> {
+    const [statements, listeners] = [this.#statements, this.#listeners];
+    [this.#statements, this.#listeners, this.#inserted] = [[], [], []];
+    if (statements.length === 0) return;
     const results = await this.#connection.run(...statements);
     sent?.();
-    for (const { store, at } of slices) if (isSlice(results[at])) this.replaced.push(store);
-    for (const { packed, positions, at } of looks) this.#mark(packed, collidedIn(results[at], positions));
-    for (const { packed, positions, wanted, at } of insertions) {
-      if (results[at]?.count === wanted || positions.length === 0) continue;
-      this.#mark(packed, await collidedOf(this.#connection, packed, positions));
-    }
-    return results;
+    for (const listener of listeners) await listener(results);
   }
 }

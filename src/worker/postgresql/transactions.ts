@@ -1,49 +1,50 @@
 /** How transactions begin, and what becomes of them if something fails. */
 import type { Connection, Reading, Result, Statement } from './connection.ts';
 
-/** Set for one transaction alone: a pooler gives the next one to another connection. */
-export interface Limits {
-  /** For how long a lock is waited for, in milliseconds. */
-  lockMs: number;
-  /** For how long a process that is paused in the middle keeps its locks. */
-  idleMs: number;
-}
-
 /**
  * Whatever the server's default, each statement sees what was committed before it, also behind a lock that it has waited for. In small
  * letters, so that the word COMMIT crosses as the statement alone.
  */
 export const BEGIN: Statement = { text: 'BEGIN ISOLATION LEVEL read committed' };
 
-function limitStatements({ lockMs, idleMs }: Limits): Statement[] {
+/** 0 would wait for ever. */
+const LEAST_LOCK_MS = 1;
+
+/** Set for one transaction alone: a pooler gives the next one to another connection. */
+function limitStatements({ patience: { lockMs, idleMs } }: Connection, leastLockMs = LEAST_LOCK_MS): Statement[] {
   return [
-    { text: `SET LOCAL lock_timeout = ${lockMs}` },
+    { text: `SET LOCAL lock_timeout = ${Math.max(lockMs, leastLockMs)}` },
     { text: `SET LOCAL idle_in_transaction_session_timeout = ${idleMs}` },
   ];
 }
 
-export function beginStatements(limits: Limits): Statement[] {
-  return [BEGIN, ...limitStatements(limits)];
+export function beginStatements(connection: Connection, leastLockMs?: number): Statement[] {
+  return [BEGIN, ...limitStatements(connection, leastLockMs)];
 }
 
 const COMMIT: Statement = { text: 'COMMIT' };
 
-export async function transact(connection: Connection, limits: Limits, ...statements: Statement[]): Promise<Result[]> {
-  const begin = beginStatements(limits);
+/** @param leastLockMs - locks are waited for at least so long, whatever callers want */
+export async function transact(
+  connection: Connection,
+  statements: readonly Statement[],
+  leastLockMs?: number,
+): Promise<Result[]> {
+  const begin = beginStatements(connection, leastLockMs);
   const all = [...begin, ...statements, COMMIT];
   const results = await inTransaction(connection, () => connection.run(...all));
   return results.slice(begin.length, -1);
 }
 
 /** The same for what is read: each query is a transaction of its own, with limits, and takes one round trip. */
-export function readingBy(connection: Connection, limits: Limits): Reading {
+export function readingBy(connection: Connection): Reading {
   return {
-    one: async (text, ...values) => {
-      const [result] = await transact(connection, limits, { text, values });
+    one: async (statement) => {
+      const [result] = await transact(connection, [statement]);
       return result ?? { rows: [], count: 0 };
     },
     read: (columns, from, take) =>
-      inTransaction(connection, () => connection.read(columns, from, take, beginStatements(limits), [COMMIT])),
+      inTransaction(connection, () => connection.read(columns, from, take, beginStatements(connection), [COMMIT])),
     escapeLiteral: (text) => connection.escapeLiteral(text),
   };
 }
@@ -51,12 +52,11 @@ export function readingBy(connection: Connection, limits: Limits): Reading {
 /** Reads as the database is at one moment, whatever is committed meanwhile: `first`, and what is asked for with its results. */
 export function ofOneMoment<T>(
   connection: Connection,
-  limits: Limits,
   first: readonly Statement[],
   read: (results: Result[]) => Promise<T>,
 ): Promise<T> {
   return inTransaction(connection, async () => {
-    const begin = [{ text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' }, ...limitStatements(limits)];
+    const begin = [{ text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' }, ...limitStatements(connection)];
     const results = await connection.run(...begin, ...first);
     const found = await read(results.slice(begin.length));
     await connection.run(COMMIT);

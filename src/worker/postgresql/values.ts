@@ -82,21 +82,19 @@ function releasesOf(released: readonly string[], times: ReadonlyMap<string, numb
 }
 
 /** Saves a large value, within a transaction; its bytes cross only if it is not there. */
-export async function saveLargeValue(connection: Connection, hash: string, data: Buffer, times = 1): Promise<void> {
+export async function saveLargeValue(connection: Connection, { hash, times, data }: Saved): Promise<void> {
   const count = String(times);
   const text = 'UPDATE sds_values SET ref_count = ref_count + $2 WHERE hash = $1';
-  const known = await connection.one(text, hash, count);
+  const known = await connection.one({ text, values: [hash, count] });
   if (known.count > 0) return;
   const version = await writeChunks(connection, 'sds_values', hash, data);
-  const { rows } = await connection.one(
-    'INSERT INTO sds_values (hash, ref_count, version, size) VALUES ($1, $2, $3, $4) ' +
+  const { rows } = await connection.one({
+    text:
+      'INSERT INTO sds_values (hash, ref_count, version, size) VALUES ($1, $2, $3, $4) ' +
       'ON CONFLICT (hash) DO UPDATE SET ref_count = sds_values.ref_count + excluded.ref_count RETURNING version',
-    hash,
-    count,
-    version,
-    String(data.byteLength),
-  );
+    values: [hash, count, version, String(data.byteLength)],
+  });
   if (rows[0]?.[0] === version) return;
   // another process has saved it meanwhile
-  await deleteUnnamed(connection, 'sds_values', [hash]);
+  await deleteUnnamed((slice) => connection.run(slice), 'sds_values', [hash]);
 }

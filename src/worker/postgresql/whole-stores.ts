@@ -6,16 +6,16 @@ import { readWhole } from './chunks.ts';
 import type { Connection, Reading, Statement } from './connection.ts';
 import { nameOf } from './names.ts';
 import { loadPatchesSince } from './patches.ts';
-import { type Limits, ofOneMoment } from './transactions.ts';
+import { ofOneMoment } from './transactions.ts';
 
 const BEFORE_ALL = Number.MIN_SAFE_INTEGER - 1;
 
-export function loadStore(connection: Connection, store: string, limits: Limits): Promise<StoreFound> {
+export function loadStore(connection: Connection, store: string): Promise<StoreFound> {
   const clocks = [
     { text: 'SELECT clock FROM sds_snapshots WHERE store_id = $1', values: [store] },
     { text: 'SELECT max(clock) FROM sds_patches WHERE store_id = $1', values: [store] },
   ];
-  return ofOneMoment(connection, limits, clocks, async (results) => {
+  return ofOneMoment(connection, clocks, async (results) => {
     const [ofSnapshot, highest] = results.map(({ rows }) => rows[0]?.[0] ?? undefined);
     const numbers = [ofSnapshot, highest].filter((number) => number !== undefined).map(Number);
     return {
@@ -45,7 +45,7 @@ const LIST =
   `${storesOf('sds_patches')} UNION ${storesOf('sds_records')}) AS stores LEFT JOIN sds_long_names ON short = store_id`;
 
 export async function listStores(connection: Reading): Promise<string[]> {
-  const { rows } = await connection.one(LIST);
+  const { rows } = await connection.one({ text: LIST });
   const named = rows.map(([stored]) => nameOf(String(stored))).map((name) => ({ name, bytes: Buffer.from(name) }));
   return named.sort((a, b) => Buffer.compare(a.bytes, b.bytes)).map(({ name }) => name);
 }

@@ -13,9 +13,15 @@ import { OperationError } from '../failure.ts';
 const CONNECT_MS = 5000;
 /** A server that is not seen to work says nothing for no longer than this. */
 const SILENCE_MS = 60_000;
-const PATIENCE = { connectMs: CONNECT_MS, silenceMs: SILENCE_MS, retryForMs: SILENCE_MS, probeMs: CONNECT_MS };
-/** Of a copy whose machine is gone the server hears nothing: the next one would wait for its rows. */
-const IDLE_MS = 60_000;
+const PATIENCE = {
+  connectMs: CONNECT_MS,
+  silenceMs: SILENCE_MS,
+  retryForMs: SILENCE_MS,
+  probeMs: CONNECT_MS,
+  lockMs: 0,
+  // of a copy whose machine is gone the server hears nothing: the next one would wait for its rows
+  idleMs: 60_000,
+};
 /** Far within the time for which a server keeps a transaction in which nothing is asked. */
 const ASK_EVERY_MS = 60_000;
 const MOST_ATTEMPTS = 10;
@@ -72,7 +78,7 @@ export class CopyConnection {
     for (let attempt = 1; ; attempt++) {
       try {
         return await inTransaction(this.connection, async () => {
-          await this.run(BEGIN, { text: `SET LOCAL idle_in_transaction_session_timeout = ${IDLE_MS}` });
+          await this.run(BEGIN, { text: `SET LOCAL idle_in_transaction_session_timeout = ${PATIENCE.idleMs}` });
           const result = await work();
           await this.run({ text: 'COMMIT' });
           return result;

@@ -22,7 +22,7 @@ import { Meter } from './meter.ts';
 import { piecesOf } from './pieces.ts';
 import { SalvageReader } from './salvage-reader.ts';
 
-/** How much of what is copied together a store takes: 8 MiB at the most, or 20,000 rows, or 500 stores. */
+/** Which part of a group that is copied together a store takes up: a group holds 8 MiB, 20,000 rows or 500 stores, or a part of each. */
 const partOfGroup = ([, { bytes, patches, records }]: [string, StoreSize]) =>
   bytes / (8 * 1024 * 1024) + (patches + records) / 20_000 + 1 / 500;
 

@@ -133,7 +133,7 @@ export class DatabaseWriter implements Writer {
     await this.#meter.add(small.reduce((sum, { data }) => sum + data.byteLength, 0));
     for (const { stored, data, times } of named) {
       if (!isLarge(data)) continue;
-      await this.#server.use((connection) => saveLargeValue(connection, stored, data, times));
+      await this.#server.use((connection) => saveLargeValue(connection, { hash: stored, times, data }));
       await this.#meter.add(data.byteLength);
     }
   }
@@ -176,7 +176,7 @@ export class DatabaseWriter implements Writer {
     const longNames = namesOf(Array.from(names.values(), storedName));
     // whoever was paused for longer than his lease is not to go on with what was replaced
     await this.#server.run(removal(claims), ...removalOfStores(stored), ...longNames);
-    await this.#server.use((connection) => deleteUnnamed(connection, 'sds_snapshots', stored));
+    await deleteUnnamed((slice) => this.#server.run(slice), 'sds_snapshots', stored);
   }
 
   async #addStores({ reader }: Source, names: ReadonlyMap<string, string>): Promise<void> {

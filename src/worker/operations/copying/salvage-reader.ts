@@ -33,7 +33,7 @@ export class SalvageReader extends RowReader {
   constructor(database: Database, place: string, pause: () => Promise<void>) {
     super(database, place, pause);
     this.#found.exec(
-      'CREATE TABLE found (kind TEXT, store INTEGER, name INTEGER, row INTEGER, bytes INTEGER, PRIMARY KEY (kind, store, name)) WITHOUT ROWID',
+      'CREATE TABLE found (kind TEXT, store INTEGER, name INTEGER, row INTEGER, bytes INTEGER, PRIMARY KEY (store, kind, name)) WITHOUT ROWID',
     );
   }
 
