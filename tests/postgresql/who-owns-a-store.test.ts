@@ -118,6 +118,20 @@ describeOnPostgresql('who owns a store', () => {
     await provider.appendPatch(patchOf(2), 2);
   });
 
+  it('one whose opening has failed, since the server was away, keeps its store once a call has worked', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    proxy.refuse();
+    const provider = open(url, 'store', { LeaseMs: 2000, RetryForMs: 0 });
+    await expect(provider.ready()).rejects.toMatchObject({ code: 'connection-failed' });
+    proxy.accept();
+    await provider.appendPatch(patchOf(1), 1);
+    const other = new OtherProcess();
+    onTestFinished(() => other.end());
+    // past the end of the lease
+    expect(await other.request(server.url(database), 'store', 'open', { BusyTimeoutMs: 4000 })).toBe('fenced');
+    await provider.appendPatch(patchOf(2), 2);
+  });
+
   it('one that another process has taken meanwhile is told of on a channel, once', async () => {
     const { proxy, url, database } = await proxiedPlace();
     const provider = open(url, 'store', { LeaseMs: 1000 });

@@ -70,10 +70,7 @@ export class PostgresqlEngine implements Engine {
   }
 
   attach(caller: Caller): Promise<void> {
-    return this.#link.use((connection) => {
-      this.#lease.begin();
-      return this.#claims.claim(connection, caller);
-    });
+    return this.#use((connection) => this.#claims.claim(connection, caller));
   }
 
   async detach(caller: Caller): Promise<void> {
@@ -89,9 +86,7 @@ export class PostgresqlEngine implements Engine {
   async transact(writes: Writes, commitPoint: CommitPoint): Promise<void> {
     // before anything is waited for: the writes lie where they are only for this attempt's length
     const changes = new Changes(writes);
-    const { collided, replaced } = await this.#link.use((connection) =>
-      this.#carryOut(connection, changes, commitPoint),
-    );
+    const { collided, replaced } = await this.#use((connection) => this.#carryOut(connection, changes, commitPoint));
     for (const at of collided) writes.markCollided(at);
     commitPoint.cells[commitPoint.index] = commitPoint.value;
     noteCommit(commitPoint);
@@ -204,9 +199,17 @@ export class PostgresqlEngine implements Engine {
   }
 
   #with<T>(caller: Caller, read: (connection: Connection, store: string) => Promise<T>): Promise<T> {
-    return this.#link.use(async (connection) => {
+    return this.#use(async (connection) => {
       await this.#claims.claim(connection, caller);
       return read(connection, storedName(caller.storeId).stored);
+    });
+  }
+
+  /** Whichever call is the first that has the server: those before it may have failed, and it claims its store all the same. */
+  #use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.#link.use((connection) => {
+      this.#lease.begin();
+      return work(connection);
     });
   }
 
