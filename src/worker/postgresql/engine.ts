@@ -153,8 +153,7 @@ export class PostgresqlEngine implements Engine {
   /** Which patches were lost in a commit that was found out later. A compaction counts as carried out: its store is whole either way. */
   async #collidedLater(connection: Connection, changes: Changes): Promise<number[]> {
     const lost: number[] = [];
-    for (const { patches: packed } of changes.sections) {
-      if (packed.count === 0) continue;
+    for (const packed of changes.inserted) {
       const { positions, collided } = packed.firstOnes();
       collided.push(...(await collidedOf(readingBy(connection), packed, positions)));
       // those of patches that are kept lie under another number
