@@ -1,7 +1,8 @@
 /** The end of a process on PostgreSQL: what was called is committed if the server is there, and if it is not the process ends all the same. */
-import { expect, it } from 'vitest';
-import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
+import { expect, it, onTestFinished } from 'vitest';
+import { describeOnPostgresql, ownPlace, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
 import { freePort } from '../support/postgresql-address.ts';
+import { databaseOf } from '../support/postgresql-engine.ts';
 import { runProgram } from '../support/programs.ts';
 
 const provider = (options = '{}') =>
@@ -31,6 +32,27 @@ describeOnPostgresql('the end of a process', () => {
     const url = await postgresql.freshPlace();
     const text = `${provider()}await provider.appendPatch(patchOf(1), 1); console.log('done');`;
     expect(await runProgram(text, url)).toMatchObject({ code: 0, stdout: 'done\n' });
+  });
+
+  it('one that was fenced gives back what it has, and waits for no lock on its store', async () => {
+    const url = await ownPlace();
+    const database = databaseOf(url);
+    const client = await server.connect(database);
+    onTestFinished(() => client.end());
+    const text = `${provider('{ LeaseMs: 600_000 }')}await provider.ready();
+      process.once('SIGTERM', () => process.exit(7));
+      setInterval(() => {}, 1000);
+      console.log('ready');`;
+    const { code } = await runProgram(text, url, {
+      onOutput: async (_, end) => {
+        await client.query('UPDATE sds_holders SET fenced = true');
+        await client.query('BEGIN; SELECT FROM sds_stores FOR UPDATE');
+        end('SIGTERM');
+      },
+    });
+    expect(code).toBe(7);
+    expect(await server.query('SELECT session FROM sds_holders', [], database)).toEqual([]);
+    expect(await server.query('SELECT store_id FROM sds_claims', [], database)).toEqual([]);
   });
 
   it('no server: calls reject, and the process ends by itself', async () => {

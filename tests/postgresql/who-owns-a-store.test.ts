@@ -118,6 +118,39 @@ describeOnPostgresql('who owns a store', () => {
     await provider.appendPatch(patchOf(2), 2);
   });
 
+  it('one whose opening has failed, since the server was away, keeps its store once a call has worked', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    proxy.refuse();
+    const provider = open(url, 'store', { LeaseMs: 2000, RetryForMs: 0 });
+    await expect(provider.ready()).rejects.toMatchObject({ code: 'connection-failed' });
+    proxy.accept();
+    await provider.appendPatch(patchOf(1), 1);
+    const other = new OtherProcess();
+    onTestFinished(() => other.end());
+    // past the end of the lease
+    expect(await other.request(server.url(database), 'store', 'open', { BusyTimeoutMs: 4000 })).toBe('fenced');
+    await provider.appendPatch(patchOf(2), 2);
+  });
+
+  it('one that was fenced in a long transaction keeps the connection over which it would renew its lease beside that', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const provider = open(url, 'store', { LeaseMs: 1000, BusyTimeoutMs: 50_000 });
+    await provider.saveSnapshot(patchOf(1), 1);
+    const client = await server.connect(database);
+    onTestFinished(() => client.end());
+    await client.query('BEGIN; SELECT FROM sds_snapshots FOR UPDATE');
+    const saved = provider.saveSnapshot(patchOf(2), 2);
+    const waits = `SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`;
+    await expect.poll(async () => (await server.query(waits, [database])).length).toBe(1);
+    await server.query('UPDATE sds_holders SET fenced = true', [], database);
+    await proxy.passes('UPDATE sds_holders');
+    const { made } = proxy;
+    for (let renewals = 0; renewals < 3; renewals++) await proxy.passes('UPDATE sds_holders');
+    expect(proxy.made).toBe(made);
+    await client.query('COMMIT');
+    await saved;
+  });
+
   it('one that another process has taken meanwhile is told of on a channel, once', async () => {
     const { proxy, url, database } = await proxiedPlace();
     const provider = open(url, 'store', { LeaseMs: 1000 });

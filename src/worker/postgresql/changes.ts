@@ -10,9 +10,8 @@ import { type Saved, ValueChanges } from './values.ts';
 
 /** Calls in a row of which only the order within each table counts; and the call behind them that touches several tables, or is large. */
 export interface Section {
-  readonly patches: PackedPatches;
-  /** Of each store the number below which patches are deleted, those of this section as well: later ones are of the next one. */
-  readonly pruned: Map<string, number>;
+  /** Patches to be inserted, and numbers below which those of a store are deleted, in turn. */
+  readonly patches: (PackedPatches | Map<string, number>)[];
   /** Of each store the last one. */
   readonly snapshots: Map<string, Snapshot>;
   readonly records: RecordChanges;
@@ -43,15 +42,26 @@ export class Changes {
   }
 
   #add(writes: Writes, store: string): void {
-    const { pruned, snapshots, records } = this.#section;
+    const { patches, snapshots, records } = this.#section;
     switch (writes.operation) {
-      case 'appendPatch':
-        if (pruned.size > 0) this.#end(undefined);
-        this.#section.patches.add(store, writes.clock, writes.data, writes.at, writes.keepsBoth);
+      case 'appendPatch': {
+        let last = patches.at(-1);
+        if (!(last instanceof PackedPatches)) {
+          last = new PackedPatches();
+          patches.push(last);
+        }
+        last.add(store, writes.clock, writes.data, writes.at, writes.keepsBoth);
         return;
-      case 'prunePatches':
-        pruned.set(store, Math.max(writes.clock, pruned.get(store) ?? Number.NEGATIVE_INFINITY));
+      }
+      case 'prunePatches': {
+        let last = patches.at(-1);
+        if (!(last instanceof Map)) {
+          last = new Map();
+          patches.push(last);
+        }
+        last.set(store, Math.max(writes.clock, last.get(store) ?? Number.NEGATIVE_INFINITY));
         return;
+      }
       case 'saveSnapshot':
         snapshots.set(store, { clock: writes.clock, data: viewOf(writes.data) });
         return;
@@ -88,13 +98,7 @@ export class Changes {
   }
 
   #begin(): Section {
-    const section: Section = {
-      patches: new PackedPatches(),
-      pruned: new Map(),
-      snapshots: new Map(),
-      records: new RecordChanges(),
-      end: undefined,
-    };
+    const section: Section = { patches: [], snapshots: new Map(), records: new RecordChanges(), end: undefined };
     this.sections.push(section);
     return section;
   }
@@ -110,11 +114,17 @@ export class Changes {
     return found.stored;
   }
 
+  get inserted(): PackedPatches[] {
+    return this.sections.flatMap(({ patches }) => patches.filter((step) => step instanceof PackedPatches));
+  }
+
   /** Whether all there is to do is to insert patches of one statement. */
   get onlyPatches(): PackedPatches | undefined {
-    const { patches, pruned, snapshots, records } = this.#section;
-    const others = pruned.size + snapshots.size + this.longNames.size + records.statements.length > 0;
-    return this.sections.length !== 1 || patches.count === 0 || others || this.values.any ? undefined : patches;
+    const { patches, snapshots, records } = this.#section;
+    const [only] = patches;
+    if (this.sections.length !== 1 || patches.length !== 1 || !(only instanceof PackedPatches)) return undefined;
+    const others = snapshots.size + this.longNames.size + records.statements.length > 0;
+    return others || this.values.any ? undefined : only;
   }
 
   /** Stores whose snapshot is replaced. */

@@ -70,10 +70,7 @@ export class PostgresqlEngine implements Engine {
   }
 
   attach(caller: Caller): Promise<void> {
-    const opened = this.#link.use((connection) => {
-      this.#lease.begin();
-      return this.#claims.claim(connection, caller);
-    });
+    const opened = this.#use((connection) => this.#claims.claim(connection, caller));
     // it may have left already, and leaves once more in its turn, what was claimed meanwhile with it
     return opened.finally(() => this.#claims.add(caller));
   }
@@ -95,9 +92,7 @@ export class PostgresqlEngine implements Engine {
   async transact(writes: Writes, commitPoint: CommitPoint): Promise<void> {
     // before anything is waited for: the writes lie where they are only for this attempt's length
     const changes = new Changes(writes);
-    const { collided, replaced } = await this.#link.use((connection) =>
-      this.#carryOut(connection, changes, commitPoint),
-    );
+    const { collided, replaced } = await this.#use((connection) => this.#carryOut(connection, changes, commitPoint));
     for (const at of collided) writes.markCollided(at);
     commitPoint.cells[commitPoint.index] = commitPoint.value;
     noteCommit(commitPoint);
@@ -164,8 +159,7 @@ export class PostgresqlEngine implements Engine {
   /** Which patches were lost in a commit that was found out later. A compaction counts as carried out: its store is whole either way. */
   async #collidedLater(connection: Connection, changes: Changes): Promise<number[]> {
     const lost: number[] = [];
-    for (const { patches: packed } of changes.sections) {
-      if (packed.count === 0) continue;
+    for (const packed of changes.inserted) {
       const { positions, collided } = packed.firstOnes();
       collided.push(...(await collidedOf(readingBy(connection), packed, positions)));
       // those of patches that are kept lie under another number
@@ -210,9 +204,17 @@ export class PostgresqlEngine implements Engine {
   }
 
   #with<T>(caller: Caller, read: (connection: Connection, store: string) => Promise<T>): Promise<T> {
-    return this.#link.use(async (connection) => {
+    return this.#use(async (connection) => {
       await this.#claims.claim(connection, caller);
       return read(connection, storedName(caller.storeId).stored);
+    });
+  }
+
+  /** Whichever call is the first that has the server: those before it may have failed, and it claims its store all the same. */
+  #use<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.#link.use((connection) => {
+      this.#lease.begin();
+      return work(connection);
     });
   }
 

@@ -125,10 +125,11 @@ export class Holder {
     this.renewedAt = performance.now();
   }
 
-  /** Leaves: nobody has to wait until it is given up for lost. */
+  /** Leaves, fenced or not: nobody has to wait until it is given up for lost. Fails as a fence does if this is not its connection. */
   async leave(connection: Connection): Promise<void> {
+    const own = { text: onlyIf(`DELETE FROM sds_holders WHERE ${itself(1)} RETURNING 1`), values: this.#identity };
     const ofSession = (table: string) => ({ text: `DELETE FROM ${table} WHERE session = $1`, values: [this.session] });
-    await this.transact(connection, this.fence(), ...['sds_claims', 'sds_holders'].map(ofSession));
+    await this.transact(connection, own, ...['sds_claims', 'sds_holders'].map(ofSession));
   }
 
   ended(): void {
@@ -140,7 +141,7 @@ export class Holder {
   /** Fails with a division by zero if its connection may not change anything any more, so that what follows is not carried out. */
   fence(point?: Mark): Statement {
     const { text, values } = this.update(1, point);
-    return { text: `WITH held AS (${text} RETURNING 1) SELECT 1 / count(*) FROM held`, values };
+    return { text: onlyIf(`${text} RETURNING 1`), values };
   }
 
   /** The update by itself, whose parameters begin with the one of this number. */
@@ -148,12 +149,24 @@ export class Holder {
     const record = point === undefined ? '' : `, batch = $${first + 4}, part = $${first + 5}`;
     const recorded = point === undefined ? [] : [String(point.number), String(point.part)];
     return {
-      text:
-        `UPDATE sds_holders SET expires = ${newExpiry(`$${first + 3}`)}${record} ` +
-        `WHERE session = $${first} AND generation = $${first + 1} AND incarnation = $${first + 2} AND NOT fenced`,
-      values: [this.session, String(this.generation), this.#incarnation, String(this.leaseMs), ...recorded],
+      text: `UPDATE sds_holders SET expires = ${newExpiry(`$${first + 3}`)}${record} WHERE ${itself(first)} AND NOT fenced`,
+      values: [...this.#identity, String(this.leaseMs), ...recorded],
     };
   }
+
+  get #identity(): string[] {
+    return [this.session, String(this.generation), this.#incarnation];
+  }
+}
+
+/** The row of a connection that has registered, whose parameters begin with the one of this number. */
+function itself(first: number): string {
+  return `session = $${first} AND generation = $${first + 1} AND incarnation = $${first + 2}`;
+}
+
+/** Fails if a statement that returns a row for each that it has changed has changed none. */
+function onlyIf(changes: string): string {
+  return `WITH held AS (${changes}) SELECT 1 / count(*) FROM held`;
 }
 
 /** Always by the server's clock: those of the processes differ. */

@@ -51,6 +51,7 @@ export class Lease {
     if (!this.#link.isConnected) return; // whoever connects renews
     if (this.#keeper === undefined || this.#keeper.lost) this.#keeper = await this.#link.connect();
     if (this.#timer === undefined) return this.#keeper.drop(); // ended while it was made
-    await this.#holder.change(this.#keeper); // if that is refused, the transaction under way finds it out
+    // without the fence: if it was fenced, the transaction under way finds that out, and this connection is as good as before
+    await this.#holder.transact(this.#keeper, this.#holder.update(1));
   }
 }

@@ -2,7 +2,6 @@
 import { ARRAY_HEADER, BYTEA, byteaArray, int8Array, textArray, writeArrayHeader } from './arrays.ts';
 
 const FIRST_BYTES = 16 * 1024;
-const NONE = Buffer.alloc(0);
 
 export type Positions = readonly number[] | 'all';
 
@@ -15,7 +14,7 @@ export class PackedPatches {
   readonly entries: number[] = [];
   /** Where the bytes of each end; its length lies between those of the one before and its own. */
   readonly #ends: number[] = [];
-  #bytes = NONE;
+  #bytes = Buffer.allocUnsafe(FIRST_BYTES);
   #used = ARRAY_HEADER;
   readonly #highest = new Map<string, number>();
   /** Whether all numbers came in ascending order, so that none can be there twice. */
@@ -48,7 +47,7 @@ export class PackedPatches {
   #makeRoom(length: number): void {
     const needed = this.#used + length;
     if (needed <= this.#bytes.byteLength) return;
-    const larger = Buffer.allocUnsafe(Math.max(needed, this.#bytes.byteLength * 2, FIRST_BYTES));
+    const larger = Buffer.allocUnsafe(Math.max(needed, this.#bytes.byteLength * 2));
     this.#bytes.copy(larger, 0, 0, this.#used);
     this.#bytes = larger;
   }

@@ -28,16 +28,17 @@ export class StepByStep {
     this.#statements = begin;
   }
 
-  async carryOut({ patches, pruned, snapshots, records, end }: Section): Promise<void> {
-    if (patches.keepers.size > 0) {
-      await this.#send();
-      this.#mark(patches, await insertCarefully(this.#connection, patches));
-    } else if (patches.count > 0) {
-      this.#insert(patches);
-    }
-    if (pruned.size > 0) {
-      this.#lookAt((store, clock) => clock < (pruned.get(store) ?? Number.NEGATIVE_INFINITY));
-      this.#statements.push(...pruning(pruned));
+  async carryOut({ patches, snapshots, records, end }: Section): Promise<void> {
+    for (const step of patches) {
+      if (step instanceof Map) {
+        this.#lookAt((store, clock) => clock < (step.get(store) ?? Number.NEGATIVE_INFINITY));
+        this.#statements.push(...pruning(step));
+      } else if (step.keepers.size === 0) {
+        this.#insert(step);
+      } else {
+        await this.#send();
+        this.#mark(step, await insertCarefully(this.#connection, step));
+      }
     }
     for (const [store, snapshot] of snapshots) {
       if (isLarge(snapshot.data)) await this.#send();
