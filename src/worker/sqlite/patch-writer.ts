@@ -12,6 +12,14 @@ const inserts = [ROWS_A_STATEMENT, 8, 1].map((size) => {
   return { size, sql: `INSERT OR IGNORE INTO patches (store_id, clock, data) VALUES ${values}` };
 });
 
+/** What is known of a store's numbers within a transaction, for patches that are kept if their number is taken. */
+interface Numbers {
+  highest: number;
+  /** A stretch of numbers all of which are taken; `to` itself may be taken as well. */
+  from: number;
+  to: number;
+}
+
 /** Works within one transaction at a time; `clear` ends it. */
 export class PatchWriter {
   readonly #statements: Statements;
@@ -20,8 +28,8 @@ export class PatchWriter {
   collided: number[] = [];
   /** The places of the index where rows were inserted: each is a page that the commit writes. */
   places = 0;
-  /** Highest number of a store within this transaction, for stores that keep both on a collision. */
-  #highest = new Map<string, number>();
+  /** By store. */
+  #numbers = new Map<string, Numbers>();
 
   constructor(statements: Statements) {
     this.#statements = statements;
@@ -34,20 +42,20 @@ export class PatchWriter {
       return;
     }
     // another provider of this store may keep both: what it knows of the highest number is out of date
-    if (this.#highest.size > 0) this.#highest.delete(storeId);
+    if (this.#numbers.size > 0) this.#numbers.delete(storeId);
     this.#append(storeId, clock, data, entry);
   }
 
   /** Told when patches of a store are deleted. */
   pruned(storeId: string): void {
-    this.#highest.delete(storeId);
+    this.#numbers.delete(storeId);
   }
 
   clear(): void {
     this.places = 0;
     this.#rows.clear();
     if (this.collided.length > 0) this.collided = [];
-    if (this.#highest.size > 0) this.#highest = new Map();
+    if (this.#numbers.size > 0) this.#numbers = new Map();
   }
 
   /** Inserts the gathered rows. */
@@ -107,44 +115,53 @@ export class PatchWriter {
    * Whoever writes the same bytes twice and means two patches loses one where numbers meet already: see `#isStored`.
    */
   #keep(storeId: string, clock: number, data: Uint8Array, at: number): void {
-    let highest = this.#highest.get(storeId);
-    if (highest === undefined) {
+    let numbers = this.#numbers.get(storeId);
+    if (numbers === undefined) {
       this.insert(); // rows of this store may be among those gathered
       const row = this.#statements.first('SELECT max(clock) AS highest FROM patches WHERE store_id = ?', storeId);
-      highest = (row?.highest as number | null) ?? Number.NEGATIVE_INFINITY;
+      const highest = (row?.highest as number | null) ?? Number.NEGATIVE_INFINITY;
+      numbers = { highest, from: clock, to: clock };
+      this.#numbers.set(storeId, numbers);
     }
-    if (clock > highest) {
-      this.#highest.set(storeId, clock);
+    if (clock > numbers.highest) {
+      numbers.highest = clock;
       this.#append(storeId, clock, data, at);
       return;
     }
     this.insert();
-    const free = this.#firstFree(storeId, clock);
+    const free = this.#firstFree(storeId, clock, numbers);
     const same = this.#statements.first(
-      'SELECT 1 FROM patches WHERE store_id = ? AND clock >= ? AND clock < ? AND data = ? LIMIT 1',
+      // the length is known without the bytes
+      'SELECT 1 FROM patches WHERE store_id = ? AND clock >= ? AND clock < ? AND length(data) = ? AND data = ? LIMIT 1',
       storeId,
       clock,
       free,
+      data.byteLength,
       data,
     );
     if (same === undefined) this.#append(storeId, free, data, at);
-    this.#highest.set(storeId, Math.max(highest, free));
+    numbers.highest = Math.max(numbers.highest, free);
   }
 
-  #firstFree(storeId: string, clock: number): number {
-    const taken = this.#statements.first('SELECT 1 FROM patches WHERE store_id = ? AND clock = ?', storeId, clock);
-    if (taken === undefined) return clock;
-    const next = this.#statements.first(
-      // as a REAL: beyond the largest safe integer, an INTEGER could not be read
-      'SELECT CAST(clock + 1 AS REAL) AS free FROM patches AS p WHERE store_id = ? AND clock >= ? AND NOT EXISTS ' +
-        '(SELECT 1 FROM patches AS q WHERE q.store_id = p.store_id AND q.clock = p.clock + 1) ORDER BY clock LIMIT 1',
-      storeId,
-      clock,
-    );
-    const free = Number(next?.free);
+  /** What was found to be taken in this transaction is passed over: else each patch would look at all that are kept before it. */
+  #firstFree(storeId: string, clock: number, numbers: Numbers): number {
+    if (clock < numbers.from || clock > numbers.to) numbers.from = numbers.to = clock;
+    const { to } = numbers;
+    const taken = this.#statements.first('SELECT 1 FROM patches WHERE store_id = ? AND clock = ?', storeId, to);
+    const next =
+      taken &&
+      this.#statements.first(
+        // as a REAL: beyond the largest safe integer, an INTEGER could not be read
+        'SELECT CAST(clock + 1 AS REAL) AS free FROM patches AS p WHERE store_id = ? AND clock >= ? AND NOT EXISTS ' +
+          '(SELECT 1 FROM patches AS q WHERE q.store_id = p.store_id AND q.clock = p.clock + 1) ORDER BY clock LIMIT 1',
+        storeId,
+        to,
+      );
+    const free = taken === undefined ? to : Number(next?.free);
     if (!Number.isSafeInteger(free)) {
       throw new EngineError('invalid-argument', { message: `there is no free number above ${clock}` });
     }
+    numbers.to = free;
     return free;
   }
 }
