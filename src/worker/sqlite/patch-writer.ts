@@ -1,7 +1,7 @@
 /** Writes patches: many rows a statement, and what becomes of numbers that are taken. */
-import { EngineError } from '../engine.ts';
 import { PatchRows, ROWS_A_STATEMENT, type Rows } from './patch-rows.ts';
 import { LARGE_BYTES, type Statements } from './statements.ts';
+import { isStored, TakenNumbers } from './taken-numbers.ts';
 
 /**
  * INSERTs of so many rows, where a number that is taken is left as it is; what is left over goes in smaller ones.
@@ -12,14 +12,6 @@ const inserts = [ROWS_A_STATEMENT, 8, 1].map((size) => {
   return { size, sql: `INSERT OR IGNORE INTO patches (store_id, clock, data) VALUES ${values}` };
 });
 
-/** What is known of a store's numbers within a transaction, for patches that are kept if their number is taken. */
-interface Numbers {
-  highest: number;
-  /** A stretch of numbers all of which are taken; `to` itself may be taken as well. */
-  from: number;
-  to: number;
-}
-
 /** Works within one transaction at a time; `clear` ends it. */
 export class PatchWriter {
   readonly #statements: Statements;
@@ -29,7 +21,7 @@ export class PatchWriter {
   /** The places of the index where rows were inserted: each is a page that the commit writes. */
   places = 0;
   /** By store. */
-  #numbers = new Map<string, Numbers>();
+  #numbers = new Map<string, TakenNumbers>();
 
   constructor(statements: Statements) {
     this.#statements = statements;
@@ -87,40 +79,27 @@ export class PatchWriter {
     this.insert();
     const sql = 'INSERT OR IGNORE INTO patches (data, store_id, clock) SELECT ?, ?, ? WHERE ?';
     if (this.#statements.write(sql, data, storeId, clock) === 1) return;
-    if (!this.#isStored(storeId, clock, data)) this.collided.push(at);
+    if (!isStored(this.#statements, storeId, clock, data)) this.collided.push(at);
   }
 
   /** Some numbers were taken: by the same bytes (then all is well) or by others (then a patch is lost). */
   #findCollided({ values, entries }: Rows, first: number, count: number): void {
     for (let row = first; row < first + count; row++) {
       const [storeId, clock, data] = values.slice(row * 3, row * 3 + 3) as [string, number, Uint8Array];
-      if (!this.#isStored(storeId, clock, data)) this.collided.push(entries[row] ?? 0);
+      if (!isStored(this.#statements, storeId, clock, data)) this.collided.push(entries[row] ?? 0);
     }
-  }
-
-  /** Whether these very bytes are stored under this number. */
-  #isStored(storeId: string, clock: number, data: Uint8Array): boolean {
-    const row = this.#statements.first('SELECT data FROM patches WHERE store_id = ? AND clock = ?', storeId, clock);
-    if (row === undefined) {
-      // IGNORE skips rows for any constraint; the schema had no other one when it was checked
-      throw new EngineError('schema-mismatch', { message: "a constraint on table 'patches' kept a patch out" });
-    }
-    const bytes = row.data;
-    return bytes instanceof Uint8Array && Buffer.compare(bytes, data) === 0;
   }
 
   /**
    * Stores a patch under its number, or the next free one, unless the same bytes are there on the way: they can't be told
    * from this very patch, kept there when it was called before (a caller that has not heard of the outcome calls again).
-   * Whoever writes the same bytes twice and means two patches loses one where numbers meet already: see `#isStored`.
+   * Whoever writes the same bytes twice and means two patches loses one where numbers meet already: see `isStored`.
    */
   #keep(storeId: string, clock: number, data: Uint8Array, at: number): void {
     let numbers = this.#numbers.get(storeId);
     if (numbers === undefined) {
       this.insert(); // rows of this store may be among those gathered
-      const row = this.#statements.first('SELECT max(clock) AS highest FROM patches WHERE store_id = ?', storeId);
-      const highest = (row?.highest as number | null) ?? Number.NEGATIVE_INFINITY;
-      numbers = { highest, from: clock, to: clock };
+      numbers = new TakenNumbers(this.#statements, storeId);
       this.#numbers.set(storeId, numbers);
     }
     if (clock > numbers.highest) {
@@ -129,39 +108,8 @@ export class PatchWriter {
       return;
     }
     this.insert();
-    const free = this.#firstFree(storeId, clock, numbers);
-    const same = this.#statements.first(
-      // the length is known without the bytes
-      'SELECT 1 FROM patches WHERE store_id = ? AND clock >= ? AND clock < ? AND length(data) = ? AND data = ? LIMIT 1',
-      storeId,
-      clock,
-      free,
-      data.byteLength,
-      data,
-    );
-    if (same === undefined) this.#append(storeId, free, data, at);
+    const free = numbers.firstFree(clock);
+    if (!numbers.hold(clock, data)) this.#append(storeId, free, data, at);
     numbers.highest = Math.max(numbers.highest, free);
-  }
-
-  /** What was found to be taken in this transaction is passed over: else each patch would look at all that are kept before it. */
-  #firstFree(storeId: string, clock: number, numbers: Numbers): number {
-    if (clock < numbers.from || clock > numbers.to) numbers.from = numbers.to = clock;
-    const { to } = numbers;
-    const taken = this.#statements.first('SELECT 1 FROM patches WHERE store_id = ? AND clock = ?', storeId, to);
-    const next =
-      taken &&
-      this.#statements.first(
-        // as a REAL: beyond the largest safe integer, an INTEGER could not be read
-        'SELECT CAST(clock + 1 AS REAL) AS free FROM patches AS p WHERE store_id = ? AND clock >= ? AND NOT EXISTS ' +
-          '(SELECT 1 FROM patches AS q WHERE q.store_id = p.store_id AND q.clock = p.clock + 1) ORDER BY clock LIMIT 1',
-        storeId,
-        to,
-      );
-    const free = taken === undefined ? to : Number(next?.free);
-    if (!Number.isSafeInteger(free)) {
-      throw new EngineError('invalid-argument', { message: `there is no free number above ${clock}` });
-    }
-    numbers.to = free;
-    return free;
   }
 }
