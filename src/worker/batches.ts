@@ -122,7 +122,7 @@ export class Batches {
   fail(batches: readonly GatheredBatch[], error: EngineError): void {
     for (const { number, firstSlab } of batches) {
       if (reached(Atomics.load(this.#host.commitPoints, this.#file), number)) continue;
-      this.#failAll(number, firstSlab, 'all', error);
+      this.#failAll(number, firstSlab, error);
       this.#dealtWith(number);
     }
     this.#ended(batches);
@@ -151,24 +151,30 @@ export class Batches {
     const { cells } = this.#host.arena;
     const doneAt = (firstSlab >> 2) + SLAB_DONE;
     const alreadyDone = cells[doneAt] ?? 0;
-    const settlers = new Set<number>();
+    /** Where the calls of each promise lie, so that none has to be looked for among those of the others. */
+    const settlers = new Map<number, number[]>();
     calls.flag(BATCH_ONE_BY_ONE);
     calls.rewind();
-    while (calls.next()) if (calls.settler >= alreadyDone) settlers.add(calls.settler);
+    while (calls.next()) {
+      if (calls.settler < alreadyDone) continue;
+      const entries = settlers.get(calls.settler);
+      if (entries === undefined) settlers.set(calls.settler, [calls.at]);
+      else entries.push(calls.at);
+    }
     // settlers are numbered in the order of the first call of each, and that is the order here
     let turnEnds = performance.now() + TURN_MS;
-    for (const settler of settlers) {
+    for (const [settler, entries] of settlers) {
       if (performance.now() >= turnEnds) {
         yield 0;
         turnEnds = performance.now() + TURN_MS;
       }
       const part = settler + 1;
       const published = { cells, index: doneAt, value: part };
-      const error = yield* this.#transact(() => calls.attempt(settler), published, [batch], part);
+      const error = yield* this.#transact(() => calls.attempt(entries), published, [batch], part);
       this.#host.progressed(false); // else whoever is blocked would take so many commits for none
       if (error === undefined) continue;
-      if (isOfAll(error)) return this.#failAll(number, firstSlab, 'all', error);
-      this.#failAll(number, firstSlab, settler, error);
+      if (isOfAll(error)) return this.#failAll(number, firstSlab, error);
+      this.#failAll(number, firstSlab, error, settler, entries);
       // only then: a new worker takes back what failed behind this, and would find the rest on a server's record
       cells[doneAt] = part;
     }
@@ -192,14 +198,15 @@ export class Batches {
     }
   }
 
-  #failAll(number: number, firstSlab: number, which: number | 'all', error: EngineError): void {
+  /** @param entries - the calls of a single promise */
+  #failAll(number: number, firstSlab: number, error: EngineError, which: Settlers = 'all', entries?: number[]): void {
     const { arena, members } = this.#host;
     const outcome = FIRST_ERROR + errorCodes.indexOf(error.code);
     this.#host.report(this.#file, number, which, outcome, error.reported);
     const calls = new BatchReader(arena, [firstSlab], members);
     const done = arena.cell((firstSlab >> 2) + SLAB_DONE);
     calls.flag(BATCH_FAILED); // first: if the worker is lost in between, no failure is overlooked
-    calls.rewind(which);
+    calls.rewind(entries);
     while (calls.next()) {
       if (calls.settler < done) continue;
       calls.fail(outcome);

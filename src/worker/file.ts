@@ -34,6 +34,8 @@ const nothing: readonly GatheredBatch[] = [];
 export class WorkerFile {
   readonly id: number;
   readonly members = new Set<Member>();
+  /** Those of them that ask for full durability. */
+  readonly #full = new Set<Member>();
   /** Whether batches came for it since the last pause. */
   written = false;
   readonly #engine: Engine;
@@ -142,6 +144,7 @@ export class WorkerFile {
 
   attach(member: Member, done: (report: Report) => void): void {
     this.members.add(member);
+    if (member.full) this.#full.add(member);
     this.#engine.announce?.(member);
     const attempt = () => {
       this.#setDurability();
@@ -157,6 +160,7 @@ export class WorkerFile {
 
   *#letGo(member: Member, leave: (() => MaybePromise<void>) | undefined): Work<void> {
     this.members.delete(member);
+    this.#full.delete(member);
     try {
       yield* settled(leave?.());
     } finally {
@@ -167,7 +171,7 @@ export class WorkerFile {
   }
 
   #setDurability(): void {
-    this.#engine.setDurability?.([...this.members].some((member) => member.full));
+    this.#engine.setDurability?.(this.#full.size > 0);
   }
 
   load(askedAt: number, read: (engine: Engine) => MaybePromise<Found>, done: (loaded: Loaded) => void): void {

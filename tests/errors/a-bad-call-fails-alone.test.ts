@@ -106,6 +106,41 @@ describe('a bad call fails alone', () => {
     expect(await one.loadPatchesSince(0)).toEqual(left.map(patchOf));
   });
 
+  it('among patches of two providers in turn, over several slabs', async () => {
+    const file = freshFile();
+    const providers = ['one', 'another'].map((store) => {
+      return new SDS_DesktopPersistenceProvider(file, store, { VerifyValues: true });
+    });
+    const [one, another] = providers as [SDS_DesktopPersistenceProvider, SDS_DesktopPersistenceProvider];
+    await Promise.all([one.ready(), another.ready()]);
+    const bad = one.saveValue('0'.repeat(64), patchOf('another value'));
+    const clocks = Array.from({ length: 5000 }, (_, index) => index);
+    const appended = clocks.flatMap((clock) =>
+      providers.map((provider) => provider.appendPatch(patchOf(clock), clock)),
+    );
+    await expect(bad).rejects.toMatchObject({ code: 'invalid-argument' });
+    await Promise.all(appended);
+    for (const provider of providers) {
+      expect(await provider.loadPatchesSince(-1)).toEqual(clocks.map(patchOf));
+      await provider.close();
+    }
+  });
+
+  // with all calls of a batch read for each of them, it takes minutes
+  it('among 200,000 calls of one turn', { timeout: 60_000 }, async () => {
+    await using provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store', { VerifyValues: true });
+    await provider.ready();
+    const bad: Promise<void>[] = [];
+    const good: Promise<void>[] = [];
+    for (let call = 0; call < 200_000; call++) {
+      good.push(provider.removeRecord('key'));
+      if (call % 1000 === 0) bad.push(provider.saveValue('0'.repeat(64), patchOf(call)));
+    }
+    const outcomes = await Promise.allSettled(bad);
+    expect(outcomes.filter(({ status }) => status === 'rejected')).toHaveLength(200);
+    await Promise.all(good);
+  });
+
   it('flush and flushSync tell of a call that was pending and failed', async () => {
     const provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store', { VerifyValues: true });
     await provider.ready();

@@ -2,6 +2,7 @@
 
 import type { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { randomOf } from '../support/random.ts';
 import type { Rows } from '../support/rows.ts';
 
 type OpenKeeping = (place: string) => SDS_DesktopPersistenceProvider;
@@ -148,4 +149,34 @@ export function describeKeptPatches(
       expect(await stored(calls, { pruned: 2 })).toEqual(['1: 3', '2: 3']);
     });
   });
+
+  it.each([1, 2, 3, 4])(
+    `${name} keeps the same as one number after the other looked at, random calls %i`,
+    async (seed) => {
+      const random = randomOf(seed);
+      const place = await freshPlace();
+      await using provider = open(place);
+      await provider.ready();
+      const expected = new Map<number, number>();
+      const done: Promise<unknown>[] = [];
+      for (let call = 0; call < 600; call++) {
+        const clock = random(2) === 0 ? random(8) : random(300);
+        if (random(100) === 0) {
+          for (const number of [...expected.keys()]) if (number < clock) expected.delete(number);
+          done.push(provider.prunePatches(clock));
+          continue;
+        }
+        const bytes = random(200);
+        let free = clock;
+        while (expected.has(free) && expected.get(free) !== bytes) free++;
+        expected.set(free, bytes);
+        done.push(provider.appendPatch(new Uint8Array(1 + (bytes % 2)).fill(bytes), clock));
+        if (random(150) === 0) await Promise.all(done);
+      }
+      await Promise.all(done);
+      const { patches } = await rowsOf(place);
+      const found = patches.map(({ clock, data }) => [Number(clock), Buffer.from(String(data), 'hex')[0]] as const);
+      expect(new Map(found)).toEqual(expected);
+    },
+  );
 }

@@ -1,6 +1,7 @@
 /** Numbers that meet, with `OnClockCollision: 'keep'`, in SQLite files. */
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
-import { freshFile, sqlite } from '../support/files.ts';
+import { expect, it } from 'vitest';
+import { freshFile, patchOf, sqlite } from '../support/files.ts';
 import { describeKeptPatches } from './patches-that-are-kept-suite.ts';
 
 describeKeptPatches(
@@ -9,3 +10,11 @@ describeKeptPatches(
   freshFile,
   sqlite.rowsOf,
 );
+
+// with each of them compared with all that were kept before it, it takes minutes
+it('an SQLite file keeps 20,000 patches of one turn and one number', { timeout: 60_000 }, async () => {
+  await using provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store', { OnClockCollision: 'keep' });
+  const patches = Array.from({ length: 20_000 }, (_, index) => patchOf(index));
+  await Promise.all([...patches, ...patches].map((patch) => provider.appendPatch(patch, 1)));
+  expect(await provider.loadPatchesSince(0)).toEqual(patches);
+});

@@ -52,8 +52,9 @@ export class BatchReader implements Writes {
   readonly #callers: ReadonlyMap<number, Caller>;
   /** Those of the only call, if they are not in the arena. */
   readonly #large: LargeBytes | undefined;
-  /** Only the calls of this promise, or all. */
-  #only: number | 'all' = 'all';
+  /** Only these entries, if given, and the place in there of the one to read next. */
+  #only: readonly number[] | undefined;
+  #place = 0;
   /** Whether calls with an outcome are read as well. */
   #readsAll = false;
   /** Whether the calls are read to be carried out. */
@@ -73,17 +74,19 @@ export class BatchReader implements Writes {
     this.#large = large;
   }
 
-  /** Starts over: at all calls without an outcome, or those of one promise. */
-  rewind(only: number | 'all' = 'all'): this {
+  /** Starts over: at all calls without an outcome, or those of them in these entries. */
+  rewind(only?: readonly number[]): this {
     this.#carriesOut = false;
     this.#only = only;
+    this.#place = 0;
     this.#batch = 0;
     this.#enter(this.#firstSlabs[0] ?? NO_SLAB);
+    if (only !== undefined) this.#end = 0; // goes on to the first of them
     return this;
   }
 
   /** The same, to carry them out; `next` throws at one that must not be. */
-  attempt(only: number | 'all' = 'all'): this {
+  attempt(only?: readonly number[]): this {
     if (this.#large?.lost !== undefined) throw this.#large.lost;
     if (this.#firstSlabs.some((slab) => this.#hasFlag(slab, BATCH_COLLIDED))) this.#unmark(only);
     this.rewind(only);
@@ -92,7 +95,7 @@ export class BatchReader implements Writes {
   }
 
   /** Takes back what an attempt has marked that failed, or whose worker was lost before its commit. */
-  #unmark(only: number | 'all'): void {
+  #unmark(only?: readonly number[]): void {
     this.rewind(only);
     while (this.next()) this.#setOutcome(OUTCOME_OPEN);
   }
@@ -105,6 +108,14 @@ export class BatchReader implements Writes {
   }
 
   #leaveSlab(): void {
+    if (this.#only !== undefined) {
+      // each of these entries is read like a slab that ends with it
+      const at = this.#only[this.#place++];
+      if (at === undefined) this.#slab = NO_SLAB;
+      else this.#following = at;
+      this.#end = this.#following + 1;
+      return;
+    }
     const next = this.#arena.cell((this.#slab >> 2) + SLAB_NEXT);
     this.#enter(next !== NO_SLAB ? next : (this.#firstSlabs[++this.#batch] ?? NO_SLAB));
   }
@@ -145,14 +156,12 @@ export class BatchReader implements Writes {
       const keyLength = arena.cell(cell + ENTRY_KEY_LENGTH);
       const dataLength = arena.cell(cell + ENTRY_DATA_LENGTH);
       this.#following = at + entryBytes(keyLength, dataLength);
-      const settler = arena.cell(cell + ENTRY_SETTLER);
       if (outcomeOf(word) !== OUTCOME_OPEN && !this.#readsAll) continue; // failed before a worker was lost
-      if (this.#only !== 'all' && settler !== this.#only) continue;
       this.at = at;
       this.operation = operationOf(word);
       this.#outcome = outcomeOf(word);
       this.#flags = flagsOf(word);
-      this.settler = settler;
+      this.settler = arena.cell(cell + ENTRY_SETTLER);
       this.#keyLength = keyLength;
       this.#dataLength = dataLength;
       this.clock = arena.doubles[(at >> 3) + ENTRY_CLOCK] ?? 0;

@@ -1,7 +1,7 @@
 /** Writes patches: many rows a statement, and what becomes of numbers that are taken. */
-import { EngineError } from '../engine.ts';
 import { PatchRows, ROWS_A_STATEMENT, type Rows } from './patch-rows.ts';
 import { LARGE_BYTES, type Statements } from './statements.ts';
+import { isStored, TakenNumbers } from './taken-numbers.ts';
 
 /**
  * INSERTs of so many rows, where a number that is taken is left as it is; what is left over goes in smaller ones.
@@ -20,8 +20,8 @@ export class PatchWriter {
   collided: number[] = [];
   /** The places of the index where rows were inserted: each is a page that the commit writes. */
   places = 0;
-  /** Highest number of a store within this transaction, for stores that keep both on a collision. */
-  #highest = new Map<string, number>();
+  /** By store. */
+  #numbers = new Map<string, TakenNumbers>();
 
   constructor(statements: Statements) {
     this.#statements = statements;
@@ -34,20 +34,20 @@ export class PatchWriter {
       return;
     }
     // another provider of this store may keep both: what it knows of the highest number is out of date
-    if (this.#highest.size > 0) this.#highest.delete(storeId);
+    if (this.#numbers.size > 0) this.#numbers.delete(storeId);
     this.#append(storeId, clock, data, entry);
   }
 
   /** Told when patches of a store are deleted. */
   pruned(storeId: string): void {
-    this.#highest.delete(storeId);
+    this.#numbers.delete(storeId);
   }
 
   clear(): void {
     this.places = 0;
     this.#rows.clear();
     if (this.collided.length > 0) this.collided = [];
-    if (this.#highest.size > 0) this.#highest = new Map();
+    if (this.#numbers.size > 0) this.#numbers = new Map();
   }
 
   /** Inserts the gathered rows. */
@@ -79,76 +79,37 @@ export class PatchWriter {
     this.insert();
     const sql = 'INSERT OR IGNORE INTO patches (data, store_id, clock) SELECT ?, ?, ? WHERE ?';
     if (this.#statements.write(sql, data, storeId, clock) === 1) return;
-    if (!this.#isStored(storeId, clock, data)) this.collided.push(at);
+    if (!isStored(this.#statements, storeId, clock, data)) this.collided.push(at);
   }
 
   /** Some numbers were taken: by the same bytes (then all is well) or by others (then a patch is lost). */
   #findCollided({ values, entries }: Rows, first: number, count: number): void {
     for (let row = first; row < first + count; row++) {
       const [storeId, clock, data] = values.slice(row * 3, row * 3 + 3) as [string, number, Uint8Array];
-      if (!this.#isStored(storeId, clock, data)) this.collided.push(entries[row] ?? 0);
+      if (!isStored(this.#statements, storeId, clock, data)) this.collided.push(entries[row] ?? 0);
     }
-  }
-
-  /** Whether these very bytes are stored under this number. */
-  #isStored(storeId: string, clock: number, data: Uint8Array): boolean {
-    const row = this.#statements.first('SELECT data FROM patches WHERE store_id = ? AND clock = ?', storeId, clock);
-    if (row === undefined) {
-      // IGNORE skips rows for any constraint; the schema had no other one when it was checked
-      throw new EngineError('schema-mismatch', { message: "a constraint on table 'patches' kept a patch out" });
-    }
-    const bytes = row.data;
-    return bytes instanceof Uint8Array && Buffer.compare(bytes, data) === 0;
   }
 
   /**
    * Stores a patch under its number, or the next free one, unless the same bytes are there on the way: they can't be told
    * from this very patch, kept there when it was called before (a caller that has not heard of the outcome calls again).
-   * Whoever writes the same bytes twice and means two patches loses one where numbers meet already: see `#isStored`.
+   * Whoever writes the same bytes twice and means two patches loses one where numbers meet already: see `isStored`.
    */
   #keep(storeId: string, clock: number, data: Uint8Array, at: number): void {
-    let highest = this.#highest.get(storeId);
-    if (highest === undefined) {
+    let numbers = this.#numbers.get(storeId);
+    if (numbers === undefined) {
       this.insert(); // rows of this store may be among those gathered
-      // as a text: the synchronous provider stores numbers beyond 2^53, too
-      const row = this.#statements.first(
-        'SELECT quote(max(clock)) AS highest FROM patches WHERE store_id = ?',
-        storeId,
-      );
-      highest = row?.highest === 'NULL' ? Number.NEGATIVE_INFINITY : Number(row?.highest);
+      numbers = new TakenNumbers(this.#statements, storeId);
+      this.#numbers.set(storeId, numbers);
     }
-    if (clock > highest) {
-      this.#highest.set(storeId, clock);
+    if (clock > numbers.highest) {
+      numbers.highest = clock;
       this.#append(storeId, clock, data, at);
       return;
     }
     this.insert();
-    const free = this.#firstFree(storeId, clock);
-    const same = this.#statements.first(
-      'SELECT 1 FROM patches WHERE store_id = ? AND clock >= ? AND clock < ? AND data = ? LIMIT 1',
-      storeId,
-      clock,
-      free,
-      data,
-    );
-    if (same === undefined) this.#append(storeId, free, data, at);
-    this.#highest.set(storeId, Math.max(highest, free));
-  }
-
-  #firstFree(storeId: string, clock: number): number {
-    const taken = this.#statements.first('SELECT 1 FROM patches WHERE store_id = ? AND clock = ?', storeId, clock);
-    if (taken === undefined) return clock;
-    const next = this.#statements.first(
-      // as a REAL: beyond the largest safe integer, an INTEGER could not be read
-      'SELECT CAST(clock + 1 AS REAL) AS free FROM patches AS p WHERE store_id = ? AND clock >= ? AND NOT EXISTS ' +
-        '(SELECT 1 FROM patches AS q WHERE q.store_id = p.store_id AND q.clock = p.clock + 1) ORDER BY clock LIMIT 1',
-      storeId,
-      clock,
-    );
-    const free = Number(next?.free);
-    if (!Number.isSafeInteger(free)) {
-      throw new EngineError('invalid-argument', { message: `there is no free number above ${clock}` });
-    }
-    return free;
+    const free = numbers.firstFree(clock);
+    if (!numbers.hold(clock, data)) this.#append(storeId, free, data, at);
+    numbers.highest = Math.max(numbers.highest, free);
   }
 }
