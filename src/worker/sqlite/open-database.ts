@@ -11,7 +11,9 @@ import { toEngineError, toOpenError } from './errors.ts';
 import { orFull } from './no-room.ts';
 import { firstValue, knowsUrls, numberOf, open } from './node-sqlite.ts';
 import { checkSchema, createTables, hasAllTables } from './schema.ts';
-import { LONGEST_KEPT } from './wal-keeper.ts';
+
+/** When SQLite begins to write the log anew, it cuts the file to this (`journal_size_limit`). */
+export const LONGEST_KEPT = 48 * 1024 * 1024;
 
 /** As a provider names it. */
 export type DatabaseName = Pick<ProviderMessage, 'dbPath' | 'parameters' | 'transient'>;

@@ -9,7 +9,7 @@ import { statSync } from 'node:fs';
 import { CHECKPOINT_MICROSECONDS, CHECKPOINTS } from '../../protocol/control.ts';
 import { performance } from '../../protocol/surroundings.ts';
 import { firstRow } from './node-sqlite.ts';
-import type { OpenedDatabase } from './open-database.ts';
+import { LONGEST_KEPT, type OpenedDatabase } from './open-database.ts';
 
 const MiB = 1024 * 1024;
 /** A log of this size is worth a checkpoint when there is nothing else to do, or in a pause: it takes some milliseconds, most of it for the disk. */
@@ -17,11 +17,9 @@ const WORTH_IT = 2 * MiB;
 /** In pauses not more often than this: pages that are written again and again are taken into the database each time. */
 const PAUSES_APART_MS = 250;
 /** A log of this size is taken into the database between two batches, whatever is waiting. */
-const LARGE = 48 * MiB;
+const LARGE = LONGEST_KEPT;
 /** With so much, since somebody read or wrote at each checkpoint, the next ones keep other processes from writing. */
 const FAR_TOO_LARGE = 2 * LARGE;
-/** When SQLite begins to write the log anew, it cuts the file to this (`journal_size_limit`). */
-export const LONGEST_KEPT = LARGE;
 /** How much is written before the log is looked at again. */
 const LOOK_EVERY = MiB;
 /** A small batch touches some pages of each table and index besides. */
