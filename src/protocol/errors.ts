@@ -114,14 +114,15 @@ export function makeError(
   detail?: string,
   cause?: unknown,
 ): SDS_PersistenceError {
-  const isTooMany = ['EMFILE', 'ENFILE'].includes((cause as Partial<NodeJS.ErrnoException> | undefined)?.code ?? '');
+  const found = (cause ?? {}) as Partial<ReportedCause>;
+  const isTooMany = ['EMFILE', 'ENFILE'].includes(found.code ?? '');
   const isServer = dbPath.startsWith(SERVER_LABEL);
   const ofPlace = isServer ? serverSentences[code] : undefined;
   const sentence = code === 'open-failed' && isTooMany ? TOO_MANY_FILES : (ofPlace ?? sentences[code]);
-  const found = (cause as Partial<Error> | undefined)?.message;
-  const reason = typeof found === 'string' ? found : '';
-  // what was found out of a file, and says what to do, stands for itself
-  const said = !isServer && reason.includes('; ') ? reason : sentence;
+  const reason = typeof found.message === 'string' ? found.message : '';
+  // what was found out here, of a file, and says what to do, stands for itself: neither SQLite nor the system has said it
+  const isOwn = !isServer && found.code === undefined && found.errcode === undefined;
+  const said = isOwn && reason.includes('; ') ? reason : sentence;
   const message = `${call} ('${dbPath}'): ${withReason(detail ?? said, reason)}`;
   return new SDS_PersistenceError(code, message, cause === undefined ? undefined : { cause });
 }

@@ -2,12 +2,12 @@
  * A file that is moved away while it is open leaves its log behind. Another file of that name has this log, or its index, so that what a
  * checkpoint took from there could be the other one's.
  */
-import { renameSync, rmSync, statSync } from 'node:fs';
+import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as nextMillisecond } from 'node:timers/promises';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it } from 'vitest';
-import { freshFile, patchOf } from '../support/files.ts';
+import { freshFile, patchOf, rowsOf } from '../support/files.ts';
 
 /** More than makes a checkpoint worth it. */
 function writeMuch(provider: SDS_DesktopPersistenceProvider): Promise<void> {
@@ -15,7 +15,21 @@ function writeMuch(provider: SDS_DesktopPersistenceProvider): Promise<void> {
   return provider.flush();
 }
 
-it('a log is not taken into a file that was moved away, and into one that was put back it is', async () => {
+it('what is acknowledged is in the file that was moved away, once its provider is closed, or the name is opened anew', async () => {
+  for (const end of [(provider: SDS_DesktopPersistenceProvider) => provider.close(), () => undefined]) {
+    const file = freshFile();
+    await using provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    for (let clock = 1; clock <= 5; clock++) await provider.appendPatch(patchOf(clock), clock);
+    renameSync(file, `${file}.old`);
+    await end(provider);
+    await using anew = new SDS_DesktopPersistenceProvider(file, 'store');
+    await anew.appendPatch(patchOf('of a new file'), 1);
+    expect(rowsOf(`${file}.old`).patches).toHaveLength(5);
+    expect(await anew.loadPatchesSince(0)).toEqual([patchOf('of a new file')]);
+  }
+});
+
+it('a log is not taken into a file that was moved away once another file has its name, and into one that was put back it is', async () => {
   process.env.SDS_PERSISTENCE_WORKERS = '1'; // both files are tidied up in one round, the first one first
   const [file, other] = [freshFile(), freshFile()];
   await using provider = new SDS_DesktopPersistenceProvider(file, 'store');
@@ -24,6 +38,7 @@ it('a log is not taken into a file that was moved away, and into one that was pu
   reader.exec('BEGIN; SELECT * FROM patches'); // keeps the log out of the file meanwhile
   await writeMuch(provider);
   renameSync(file, `${file}.old`);
+  writeFileSync(file, '');
   reader.exec('COMMIT');
   reader.close();
 
@@ -56,4 +71,17 @@ it('a backup that is put in its place by hand is not read with the log of the fi
   await provider.appendPatch(patchOf('afterwards'), 2);
   expect(await second.loadPatchesSince(0)).toEqual([patchOf('of the backup'), patchOf('afterwards')]);
   await second.close();
+});
+
+it('a backup that is put in its place by hand, while its log is still there: close says so, too', async () => {
+  const [file, backup] = [freshFile(), freshFile()];
+  for (const path of [backup, file]) {
+    await using provider = new SDS_DesktopPersistenceProvider(path, 'store');
+    await provider.appendPatch(patchOf(path), 1);
+  }
+  const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+  await provider.appendPatch(patchOf(2), 2);
+  renameSync(backup, file);
+  const refused = { code: 'io-error', message: expect.stringContaining(`remove '${file}-wal'`) };
+  await expect(provider.close()).rejects.toMatchObject(refused);
 });

@@ -38,7 +38,10 @@ export class SqliteEngine implements Engine {
   }
 
   attach(): undefined {
-    if (this.#connection !== undefined && this.#connection.opened.whereIsFile() !== 'there') this.#abandon();
+    if (this.#connection !== undefined && this.#connection.opened.whereIsFile() !== 'there') {
+      this.#connection.wal?.takeIn();
+      this.#abandon();
+    }
     this.#connect();
   }
 
@@ -221,11 +224,18 @@ export class SqliteEngine implements Engine {
   }
 
   close(): void {
-    const opened = this.#connection?.opened;
+    const connection = this.#connection;
     this.#connection = undefined;
-    if (opened === undefined) return;
-    if (opened.isThere()) closeDatabase(opened.database);
-    else opened.database.close(); // the log may be another file's
+    if (connection === undefined) return;
+    const { opened, wal } = connection;
+    let found: ReturnType<OpenedDatabase['whereIsFile']> = 'missing';
+    try {
+      found = opened.whereIsFile();
+      if (found === 'missing') wal?.takeIn();
+    } finally {
+      if (found === 'there') closeDatabase(opened.database);
+      else opened.database.close(); // the log may be another file's
+    }
   }
 }
 

@@ -15,7 +15,6 @@ const codes: Record<number, SDS_PersistenceErrorCode> = {
   13: 'database-full',
   [CANNOT_OPEN]: 'open-failed',
   18: 'invalid-argument', // SQLITE_TOOBIG
-  [CONSTRAINT]: 'invalid-argument',
   [NOT_A_DATABASE]: 'database-corrupt',
 };
 
@@ -28,19 +27,20 @@ export function primaryCode({ errcode = 0 }: ReportedCause): number {
 export function toEngineError(thrown: unknown): EngineError {
   if (thrown instanceof EngineError) return thrown;
   const reported = reportedOf(thrown);
-  if (reported.code === 'ERR_OUT_OF_RANGE') return strangeRow(reported.message, reported);
+  if (reported.code === 'ERR_OUT_OF_RANGE') return strangeRow(reported.message);
   const primary = primaryCode(reported);
   // tables of ours have none that a call could break: those of the program may refer to them, or have triggers
-  if (primary === CONSTRAINT) {
-    reported.message = `a rule of another table in the file forbids it (${reported.message}); look at the foreign keys and triggers there`;
+  if (primary === CONSTRAINT || reported.message.startsWith('foreign key mismatch')) {
+    const message = `a rule of another table in the file forbids it (${reported.message}); look at the foreign keys and triggers there`;
+    return new EngineError('invalid-argument', { message });
   }
   return new EngineError(codes[primary] ?? 'io-error', reported);
 }
 
 /** What is stored where a provider reads, though none of this package writes it so: SQLite finds no fault in the file. */
-export function strangeRow(what: string, reported?: ReportedCause): EngineError {
+export function strangeRow(what: string): EngineError {
   const message = `a row is as no provider of this package writes it (${what}); 'verify' lists such rows, 'copy --salvage' leaves them out`;
-  return new EngineError('database-corrupt', { ...reported, message });
+  return new EngineError('database-corrupt', { message });
 }
 
 /** While opening, whatever is no trouble of another kind means that it could not be opened. */

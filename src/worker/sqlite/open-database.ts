@@ -26,8 +26,8 @@ export interface OpenedDatabase {
   version: number;
   setSynchronous(full: boolean): void;
   whereIsFile(): Whereabouts;
-  /** Whether it is known to be where it was. */
-  isThere(): boolean;
+  /** Whether the log at its name is its own, and of no other file that has the name by now: it may be taken into the file, wherever that is. */
+  ownsLog(): boolean;
 }
 
 type Whereabouts = 'there' | 'missing' | 'replaced';
@@ -117,14 +117,15 @@ function setUp(
     const message = `another file was put in its place while it was open, beside its log; stop the programs that have it open and remove '${log}'`;
     throw new EngineError('io-error', { message });
   };
-  const isThere = () => {
+  const ownsLog = () => {
+    if (original === undefined || originalLog === undefined) return true; // there is none
     try {
-      return whereIsFile() === 'there';
+      return isSame(find(location, original) ?? original, original) && isSame(find(log, originalLog), originalLog);
     } catch {
       return false;
     }
   };
-  return { database, location, version, setSynchronous, whereIsFile, isThere };
+  return { database, location, version, setSynchronous, whereIsFile, ownsLog };
 }
 
 /** What is there now; what was there, if the process has given up the right to look: what is open goes on serving. */

@@ -84,6 +84,11 @@ export class WalKeeper {
     return false;
   }
 
+  /** What SQLite does at closing, but not for a file that was moved away. */
+  takeIn(): void {
+    this.#checkpoint('PASSIVE');
+  }
+
   /** How much of the log is used: nothing after a checkpoint; seen from its size while it grows, else by what was written. */
   #used(): number {
     this.#inLog += this.#sinceLook;
@@ -100,9 +105,9 @@ export class WalKeeper {
    */
   #checkpoint(mode: 'PASSIVE' | 'RESTART' | 'TRUNCATE'): boolean {
     try {
-      // The log, or its index, may be that of another file which has the name by now: it would lose what is taken
-      // from there. The next commit, once the file is back, says what is due.
-      this.#due = this.#opened.isThere();
+      // It may be the log of another file which has the name by now: that one would lose what is taken from
+      // there. The next commit, if the file comes back, says what is due.
+      this.#due = this.#opened.ownsLog();
       if (!this.#due) return false;
       const begunAt = performance.now();
       const row = firstRow(this.#opened.database.prepare(`PRAGMA wal_checkpoint(${mode})`));
