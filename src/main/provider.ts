@@ -364,9 +364,10 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
       (error: unknown) => error,
     );
     const { place, failed } = await this.#queue.barrier(this.#member);
+    let failure: unknown = failed?.error;
     // a call that was carried out has opened it, whatever came of the attempt before
-    const refusal = this.#member.wasOpened ? this.#queue.refusalOf('flush') : await opening;
-    const failure = failed?.error ?? refusal ?? this.#member.untold?.error;
+    failure ??= this.#member.wasOpened ? this.#queue.refusalOf('flush') : await opening;
+    failure ??= this.#member.untoldUpTo(place);
     this.#member.told(failure, place);
     if (failure !== undefined) throw failure;
   }

@@ -112,6 +112,18 @@ describe('a snapshot that can not be stored, after its promise has resolved', ()
     expect(lines).toEqual(['database-full database-full fine']);
   });
 
+  it('is told by the next flush alone, if it was called behind one that has nothing to tell', async () => {
+    const { lines } = await onFullDisk(
+      `const first = outcome(provider.flush());
+      full();
+      await provider.saveSnapshot(${small}, 6);
+      provider.flushSync();
+      console.log(await first, await outcome(provider.flush()), await outcome(provider.flush()));`,
+      freshFile(),
+    );
+    expect(lines).toEqual(['fine database-full fine']);
+  });
+
   it('is told by close, if nobody has heard of it before', async () => {
     const file = freshFile();
     const { lines } = await onFullDisk(

@@ -24,8 +24,6 @@ export class PendingMemory {
   readonly blocks: BlockPool;
   arena: Arena;
   #classes: readonly SlabClass[];
-  /** Whether some of the largest slabs were cut into the smallest. */
-  #isCut = false;
   /** Capacity of the slabs in use, and the most of it in this arena: about so much of it was written to. */
   #slabBytes = 0;
   #mostSlabBytes = 0;
@@ -50,7 +48,7 @@ export class PendingMemory {
     } catch {
       return undefined; // no address space for two: the old one goes on serving
     }
-    this.#cutAnew();
+    this.#classes = classesOf(this.arena);
     accountForAtOnce(byteLength);
     return this.arena.buffer;
   }
@@ -80,7 +78,6 @@ export class PendingMemory {
     this.pendingBytes -= size;
     this.#slabBytes -= size;
     this.#classOf(slab)?.used.push(slab);
-    if (this.#isCut && this.#slabBytes === 0) this.#cutAnew();
   }
 
   sizeOf(slab: number): number {
@@ -97,7 +94,6 @@ export class PendingMemory {
       const slab = this.#takeOf(c);
       if (slab !== NO_SLAB) return slab;
     }
-    if (wanted === 0 && this.#cutLargest()) return this.#takeOf(0);
     for (let c = wanted + 1; c < slabClasses.length; c++) {
       const slab = this.#takeOf(c);
       if (slab !== NO_SLAB) return slab;
@@ -116,40 +112,18 @@ export class PendingMemory {
     return slab;
   }
 
-  /** Small batches may be many: each load ends one. They get what was never given out of the largest slabs, but for a quarter. */
-  #cutLargest(): boolean {
-    const [smallest] = this.#classes;
-    const largest = this.#classes.at(-1);
-    if (smallest === undefined || largest === undefined) return false;
-    const end = largest.end - largest.size;
-    if (end < largest.unused || end < this.arena.buffer.byteLength / 2) return false;
-    largest.end = smallest.unused = end;
-    smallest.end = end + largest.size;
-    this.#isCut = true;
-    return true;
-  }
-
-  /** No slab is in use. */
-  #cutAnew(): void {
-    this.#classes = classesOf(this.arena);
-    this.#isCut = false;
-  }
-
   #classOf(slab: number): SlabClass | undefined {
-    return this.#classes.find(({ end }, index) => index > 0 && slab < end) ?? this.#classes[0];
+    return this.#classes.find(({ end }) => slab < end);
   }
 }
 
-/** The smallest ones lie behind the largest, whose end may become theirs. */
 function classesOf({ buffer }: Arena): SlabClass[] {
-  const [smallest, ...larger] = slabClasses;
   let end = 0;
-  const inPlace = [...larger, smallest].map(({ size, share }): SlabClass => {
+  return slabClasses.map(({ size, share }) => {
     const unused = end;
     end += buffer.byteLength * share;
     return { size, used: [], unused, end };
   });
-  return [...inPlace.slice(-1), ...inPlace.slice(0, -1)];
 }
 
 function sizeOfClass(slabClass: number): number {

@@ -16,6 +16,12 @@ export interface Failed {
   next: Failed | undefined;
 }
 
+/** The failure of a call whose promise had resolved. */
+interface Unheard {
+  readonly place: number;
+  readonly error: SDS_PersistenceError;
+}
+
 /** A sync engine awaits these between reading its state and using it; never a patch, which can stand for its commit. */
 const mayBeQueued: ReadonlySet<Operation> = new Set(['saveSnapshot', 'prunePatches', 'saveValue', 'releaseValue']);
 
@@ -61,9 +67,9 @@ export class Member {
   /** Values whose save failed after its promise had resolved, and that were not released since: how often, and why. */
   readonly unsavedValues = new Map<string, { saves: number; error: SDS_PersistenceError }>();
   /** The first failure of a call whose promise had resolved, until `flush` or `close` rejects with it. */
-  untold: Failed | undefined;
+  untold: Unheard | undefined;
   /** The last one of them. */
-  #lastUntold: Failed | undefined;
+  #lastUntold: Unheard | undefined;
   /** Methods that failed and have not succeeded since. */
   readonly #failing = new Set<Operation>();
 
@@ -154,8 +160,8 @@ export class Member {
 
   /** A call has failed whose promise had resolved: that must not go unnoticed. */
   failedUnheard(error: SDS_PersistenceError, { operation, key }: WriteCall): void {
-    this.#lastUntold = this.lastFailed; // the call that is told of now
-    this.untold ??= this.lastFailed;
+    this.#lastUntold = { place: this.lastFailed.place, error }; // that is the call that is told of now
+    this.untold ??= this.#lastUntold;
     const { saves = 0 } = this.unsavedValues.get(key) ?? {};
     if (operation === 'saveValue') this.unsavedValues.set(key, { saves: saves + 1, error });
     else if (operation === 'releaseValue') this.unsavedReleased(key);
@@ -168,9 +174,15 @@ export class Member {
     if (unsaved !== undefined && --unsaved.saves === 0) this.unsavedValues.delete(key);
   }
 
+  /** The first failure that a `flush` of this place is to tell, if none of its own calls has failed. */
+  untoldUpTo(place: number): SDS_PersistenceError | undefined {
+    return this.untold !== undefined && this.untold.place <= place ? this.untold.error : undefined;
+  }
+
   /** A `flush` of this place rejects with this: if that was it, what was called before it is told. */
   told(error: unknown, place: number): void {
     if (this.untold?.error !== error) return;
-    this.untold = this.#lastUntold !== undefined && this.#lastUntold.place > place ? this.#lastUntold : undefined;
+    if (this.#lastUntold !== undefined && this.#lastUntold.place <= place) this.#lastUntold = undefined;
+    this.untold = this.#lastUntold;
   }
 }
