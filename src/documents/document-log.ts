@@ -164,7 +164,7 @@ export class DocumentLog {
       discard(store.parcel);
       return undefined;
     };
-    const merged = await this.#merging.run(order, load);
+    const merged = await this.#merging(order, load);
     return { store, merged };
   }
 

@@ -86,7 +86,7 @@ export class HocuspocusPersistence {
     this.#mergingBy = (Y, url) => new YjsMerging(Y, urlOf(yjs) ?? url, settings.limits, trouble);
     this.#isHandedIn = Y !== undefined;
     if (Y !== undefined) this.#merging = this.#mergingBy(Y, undefined);
-    this.#ofClosed = { run: async (...task) => (await this.#find(undefined)).of(gc).run(...task) };
+    this.#ofClosed = async (...task) => (await this.#find(undefined)).of(gc)(...task);
     const provider = patient(database, settings.provider);
     this.#documents = new Documents(database, { ...settings, provider }, this.#ofClosed);
   }
