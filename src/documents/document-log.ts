@@ -91,7 +91,7 @@ export class DocumentLog {
       this.#isBehind = false;
     } catch (error) {
       this.#isBehind = true;
-      this.#completeLater();
+      void this.#completeLater();
       throw error;
     }
   }
@@ -99,7 +99,7 @@ export class DocumentLog {
   #noteLoss({ code }: SDS_PersistenceError): void {
     if (code !== 'fenced') return;
     this.#isLost = true;
-    if (this.#live === undefined) this.#completeLater(); // a live one lacks something then, or will
+    if (this.#live === undefined) void this.#completeLater(); // a live one lacks something then, or will
   }
 
   /** The state vector of what is stored, or what another one lacks of it; and of how many updates that is. */
@@ -221,7 +221,7 @@ export class DocumentLog {
 
   #lacksSomething(): void {
     this.isIncomplete = this.#isRejecting = true;
-    this.#completeLater();
+    void this.#completeLater();
     this.#pause?.beginAnew(); // it may be long after attempts to load
   }
 
@@ -233,11 +233,8 @@ export class DocumentLog {
     if (rejections === this.#rejections) this.isIncomplete = false;
   }
 
-  #completeLater(): void {
-    if (this.#attempt === undefined) void this.#completeAtLast();
-  }
-
-  async #completeAtLast(): Promise<void> {
+  async #completeLater(): Promise<void> {
+    if (this.#attempt !== undefined) return;
     const pause = new GrowingPause();
     this.#pause = pause;
     while ((this.isIncomplete || this.#isLost || this.#isBehind) && this.#closing === undefined) {

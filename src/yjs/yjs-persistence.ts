@@ -45,11 +45,10 @@ export class YjsPersistence<Doc extends YjsDoc> {
   readonly #gc: boolean;
   readonly #merging: YjsMerging<YjsModule<Doc>>;
   readonly #documents: Documents;
-  readonly #bindings = new Map<Doc, Binding<Doc>>();
-  /** Not bound any more, but not stored yet. */
-  readonly #leaving = new Set<Binding<Doc>>();
-  /** By whom a document was bound that is not bound any more. */
-  readonly #left = new WeakMap<Doc, Binding<Doc>>();
+  /** Those that are leaving as well, until they are stored. */
+  readonly #bindings = new Set<Binding<Doc>>();
+  /** By whom a document is bound, or was bound last. */
+  readonly #last = new WeakMap<Doc, Binding<Doc>>();
 
   /**
    * @param database - the path of an SQLite file, which is made if it is not there, or a `postgres://` URL
@@ -88,7 +87,8 @@ export class YjsPersistence<Doc extends YjsDoc> {
    */
   bindState(name: string, doc: Doc): Promise<void> {
     try {
-      const binding = this.#bindings.get(doc) ?? this.#bind(name, doc);
+      const last = this.#last.get(doc);
+      const binding = last === undefined || last.isLeaving ? this.#bind(name, doc) : last;
       if (binding.name === name) return binding.log.restored as Promise<void>; // it has begun
       const bound = JSON.stringify(binding.name);
       throw refusal('bindState', name, `this document is bound as ${bound}: writeState releases it`);
@@ -104,11 +104,11 @@ export class YjsPersistence<Doc extends YjsDoc> {
     const merging = this.#merging.of(dropsDeleted(doc));
     const opening = { name, doc, Y: this.#Y, documents: this.#documents, merging, origin: this };
     const binding = new Binding(opening, () => {
-      // nobody listens to what it fails with, which is told by its log
-      if (this.#bindings.get(doc) === binding) void Promise.allSettled([this.#release(binding, false)]);
+      void Promise.allSettled([this.#release(binding, false)]); // what it fails with is told by its log
     });
-    this.#bindings.set(doc, binding);
-    for (const other of this.#leaving) if (other.name === name) other.leaveTo(binding);
+    for (const other of this.#named(name)) if (other.isLeaving) other.leaveTo(binding);
+    this.#bindings.add(binding);
+    this.#last.set(doc, binding);
     return binding;
   }
 
@@ -120,31 +120,32 @@ export class YjsPersistence<Doc extends YjsDoc> {
    * @throws SDS_PersistenceError only if `destroy` ends it before; `closed` if the document was changed after that
    */
   async writeState(name: string, doc: Doc): Promise<void> {
-    const binding = this.#bindings.get(doc);
-    if (binding !== undefined) return this.#release(binding, true);
-    const left = this.#left.get(doc);
-    await left?.leave(true);
-    if (left?.isChangedSince) {
+    const binding = this.#last.get(doc);
+    if (binding !== undefined) await this.#release(binding, true);
+    if (binding?.isChangedSince) {
       const message = `writeState (${shown(name)}): the document was changed after destroy(), which is not stored`;
       throw new SDS_PersistenceError('closed', message);
     }
   }
 
+  /** Calling it again is the same call. */
   async #release(binding: Binding<Doc>, isWaitedFor: boolean): Promise<void> {
-    this.#bindings.delete(binding.doc);
-    this.#left.set(binding.doc, binding);
-    this.#leaving.add(binding);
-    const [heir] = this.#bound(binding.name);
+    const left = binding.leave(isWaitedFor);
+    const heir = this.#bound(binding.name);
     if (heir !== undefined) binding.leaveTo(heir);
     try {
-      await binding.leave(isWaitedFor);
+      await left;
     } finally {
-      this.#leaving.delete(binding);
+      this.#bindings.delete(binding);
     }
   }
 
-  #bound(name: string): Binding<Doc>[] {
-    return [...this.#bindings.values()].filter((binding) => binding.name === name);
+  #named(name: string): Binding<Doc>[] {
+    return [...this.#bindings].filter((binding) => binding.name === name);
+  }
+
+  #bound(name: string): Binding<Doc> | undefined {
+    return this.#named(name).find((binding) => !binding.isLeaving);
   }
 
   // ---- as y-leveldb has it --------------------------------------------------------------------------
@@ -191,7 +192,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
 
   /** Merges all that is stored of a document, now; that is done anyway from time to time. */
   async flushDocument(name: string): Promise<void> {
-    const [bound] = this.#bound(name);
+    const bound = this.#bound(name);
     try {
       await bound?.log.compact();
     } catch (error) {
@@ -207,9 +208,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
    */
   async clearDocument(name: string): Promise<void> {
     // one that is left, and not stored yet, would be stored after that
-    const named = [...this.#bindings.values(), ...this.#leaving].filter(
-      (binding) => binding.name === name && !binding.log.isClosing,
-    );
+    const named = this.#named(name).filter((binding) => !binding.log.isClosing);
     if (named.length === 0) return this.#documents.log(name).removeStored();
     await Promise.all(named.map((binding) => binding.removeStored()));
   }
@@ -266,8 +265,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
    */
   destroy(): Promise<void> {
     return this.#documents.closeAll(() => {
-      const bindings = [...this.#bindings.values(), ...this.#leaving];
-      for (const binding of bindings) this.#left.set(binding.doc, binding);
+      const bindings = [...this.#bindings];
       this.#bindings.clear();
       return bindings.map((binding) => binding.leaveNow());
     });
