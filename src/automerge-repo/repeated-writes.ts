@@ -12,7 +12,8 @@ const LASTING: readonly SDS_PersistenceErrorCode[] = ['invalid-argument', 'close
 interface Write {
   call(): Promise<void>;
   tell(error: SDS_PersistenceError): void;
-  isStored: boolean;
+  /** What the last attempt has failed with, if it has; nothing before there is one. */
+  failure: Promise<SDS_PersistenceError | undefined> | undefined;
   resolve(): void;
   reject(error: SDS_PersistenceError): void;
 }
@@ -21,7 +22,9 @@ export class RepeatedWrites {
   /** Not finished, in the order of their calls. */
   readonly #writes: Write[] = [];
   #pause = new GrowingPause();
-  #repeating: Promise<void> | undefined;
+  #finishing: Promise<void> | undefined;
+  /** Whether one has failed since all were finished: each is carried out once those before it are finished. */
+  #isRepeating = false;
   #isClosing = false;
 
   /**
@@ -32,74 +35,58 @@ export class RepeatedWrites {
    */
   add(call: Write['call'], tell: Write['tell']): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const write = { call, tell, isStored: false, resolve, reject };
-    this.#writes.push(write);
-    if (this.#repeating === undefined) void this.#try(write);
+    const failure = this.#isRepeating ? undefined : failureOf(call);
+    this.#writes.push({ call, tell, failure, resolve, reject });
+    this.#finishing ??= this.#finishAll();
     return promise;
   }
 
-  async #try(write: Write): Promise<void> {
-    try {
-      await write.call();
-      write.isStored = true;
-    } catch (error) {
-      this.#failed(write, error as SDS_PersistenceError);
-    }
-    // those behind one that failed are carried out again
-    while (this.#repeating === undefined && this.#writes[0]?.isStored) this.#writes.shift()?.resolve();
-  }
-
-  #failed(write: Write, error: SDS_PersistenceError): void {
-    // since another one failed before it ended, it is carried out once more, or was: that is what finishes it
-    if (this.#repeating !== undefined || !this.#writes.includes(write)) return;
-    if (this.#isLasting(error)) {
-      this.#reject(write, error);
-    } else {
-      this.#repeating = this.#repeat(error);
-      write.tell(error);
-    }
-  }
-
-  /** Until all are finished: what is called after the last of them is tried on its own, however soon that is. */
-  async #repeat(first: SDS_PersistenceError): Promise<void> {
-    await this.#pause.next(mayPass(first));
-    while (this.#writes.length > 0) {
+  async #finishAll(): Promise<void> {
+    for (let [write] = this.#writes; write !== undefined; [write] = this.#writes) {
       // at the last attempt none waits for what becomes of those before it, each of which may wait long for a server
-      const now = this.#isClosing ? [...this.#writes] : this.#writes.slice(0, 1);
-      await Promise.all(now.map((write) => this.#carryOut(write)));
+      const now = this.#isClosing ? this.#writes : [write];
+      for (const one of now) one.failure ??= failureOf(one.call);
+      const error = await write.failure;
+      if (error !== undefined && !this.#isLasting(error)) {
+        await this.#beginAnew(write, error);
+        continue;
+      }
+      this.#writes.shift();
+      if (error === undefined) write.resolve();
+      else write.reject(error);
     }
     this.#pause = new GrowingPause();
-    this.#repeating = undefined;
+    this.#isRepeating = false;
+    this.#finishing = undefined;
   }
 
-  async #carryOut(write: Write): Promise<void> {
-    try {
-      await write.call();
-      this.#finish(write);
-      write.resolve();
-    } catch (error) {
-      if (this.#isLasting(error as SDS_PersistenceError)) this.#reject(write, error as SDS_PersistenceError);
-      else await this.#pause.next(mayPass(error));
-    }
+  /** After a pause, with the first one: what is stored of those behind it is stored behind it. */
+  async #beginAnew(first: Write, error: SDS_PersistenceError): Promise<void> {
+    for (const write of this.#writes) write.failure = undefined;
+    const pause = this.#pause.next(mayPass(error));
+    const wasRepeating = this.#isRepeating;
+    this.#isRepeating = true;
+    if (!wasRepeating) first.tell(error);
+    await pause;
   }
 
   #isLasting({ code }: SDS_PersistenceError): boolean {
     return this.#isClosing || LASTING.includes(code);
   }
 
-  #reject(write: Write, error: SDS_PersistenceError): void {
-    this.#finish(write);
-    write.reject(error);
-  }
-
-  #finish(write: Write): void {
-    this.#writes.splice(this.#writes.indexOf(write), 1);
-  }
-
   /** Tries each once more; then what was not stored is rejected, and nothing is tried again. */
   async close(): Promise<void> {
     this.#isClosing = true;
     this.#pause.end();
-    await this.#repeating;
+    await this.#finishing;
+  }
+}
+
+async function failureOf(call: Write['call']): Promise<SDS_PersistenceError | undefined> {
+  try {
+    await call();
+    return undefined;
+  } catch (error) {
+    return error as SDS_PersistenceError;
   }
 }

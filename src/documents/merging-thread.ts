@@ -31,8 +31,8 @@ export interface MergeJob extends MergeRequest {
 interface Thread {
   worker: Worker;
   limits: string;
-  /** Settles the reply to what it was asked last. */
-  settle: PromiseWithResolvers<MergeReply> | undefined;
+  /** To what it was asked last. */
+  reply: PromiseWithResolvers<MergeReply> | undefined;
 }
 
 const turns = new Turns();
@@ -54,10 +54,17 @@ export async function merge(job: MergeJob): Promise<Parcel> {
 async function replyTo({ source, order, parts, limits }: MergeJob): Promise<MergeReply> {
   endsNot();
   const wanted = JSON.stringify(limits);
-  if (thread !== undefined && thread.limits !== wanted) end();
+  if (thread?.limits !== wanted) end();
   try {
     thread ??= start(limits, wanted);
-    return await ask(thread, { source, order, parts });
+    thread.worker.postMessage({ source, order, parts } satisfies MergeRequest, [parts.port]);
+    const reply = Promise.withResolvers<MergeReply>(); // not before: nobody would listen to it if that throws
+    thread.reply = reply;
+    endsNot = later(() => {
+      end(); // first of all: what comes next has another thread
+      reply.reject(new Error(`not within ${LONGEST_MS / 1000} seconds`));
+    }, LONGEST_MS);
+    return await reply.promise;
   } catch (reason) {
     throw lost(reason);
   } finally {
@@ -70,31 +77,19 @@ async function replyTo({ source, order, parts, limits }: MergeJob): Promise<Merg
 function start(resourceLimits: MergingLimits, limits: string): Thread {
   const data: MergingData = { owner: OWNER };
   const worker = startThread(mergingCode(), 'sds-merging', data, resourceLimits);
-  const started: Thread = { worker, limits, settle: undefined };
+  const started: Thread = { worker, limits, reply: undefined };
   let reason: unknown;
-  worker.on('message', (reply: MergeReply) => started.settle?.resolve(reply));
-  worker.on('messageerror', (error) => started.settle?.reject(error));
+  worker.on('message', (reply: MergeReply) => started.reply?.resolve(reply));
+  worker.on('messageerror', (error) => started.reply?.reject(error));
   worker.on('error', (error) => {
     reason = error;
   });
   worker.on('exit', () => {
     if (thread === started) thread = undefined;
-    started.settle?.reject(reason);
+    started.reply?.reject(reason);
   });
   worker.unref(); // behind the listeners, which count
   return started;
-}
-
-/** Rejects with why the thread has ended, or with nothing. @throws if it can't be asked: then no reply is expected */
-function ask(asked: Thread, request: MergeRequest): Promise<MergeReply> {
-  asked.worker.postMessage(request, [request.parts.port]);
-  const reply = Promise.withResolvers<MergeReply>();
-  asked.settle = reply;
-  endsNot = later(() => {
-    end(); // first of all: what comes next has another thread
-    reply.reject(new Error(`not within ${LONGEST_MS / 1000} seconds`));
-  }, LONGEST_MS);
-  return reply.promise;
 }
 
 function end(): void {

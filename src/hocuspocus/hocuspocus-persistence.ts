@@ -92,20 +92,19 @@ export class HocuspocusPersistence {
   }
 
   /** @param document - which it has to have made, if there is one already */
-  async #find(document: YjsDoc | undefined): Promise<ServerMerging> {
-    const found = () => (madeBy(this.#merging?.Y, document) ? this.#merging : undefined);
-    if (this.#isHandedIn && found() === undefined) {
-      const message =
-        "the option Y is another Yjs than the one that the server's documents are made by: there must be one";
-      throw new SDS_PersistenceError('invalid-argument', message);
-    }
-    const search = async () => {
+  #find(document: YjsDoc | undefined): Promise<ServerMerging> {
+    // documents that are loaded at once need one search
+    return this.#searches.take(true, async () => {
+      if (this.#merging !== undefined && madeBy(this.#merging.Y, document)) return this.#merging;
+      if (this.#isHandedIn) {
+        const message =
+          "the option Y is another Yjs than the one that the server's documents are made by: there must be one";
+        throw new SDS_PersistenceError('invalid-argument', message);
+      }
       const { Y, url } = await findYjs(document);
       this.#merging = this.#mergingBy(Y, url);
       return this.#merging;
-    };
-    // documents that are loaded at once need one search
-    return found() ?? this.#searches.take(true, async () => found() ?? search());
+    });
   }
 
   // ---- hooks of the server --------------------------------------------------------------------------
