@@ -23,11 +23,6 @@ const LARGE_BYTES = 1024 * 1024;
 /** A merge that takes longer will not end: the thread is at the lowest priority, so this is much more than it computes. */
 const LONGEST_MS = 300_000;
 
-export interface MergeJob extends MergeRequest {
-  /** Of the thread; one that was started with others is replaced. */
-  limits: MergingLimits;
-}
-
 interface Thread {
   worker: Worker;
   limits: string;
@@ -42,22 +37,23 @@ let endsNot = () => {};
 /**
  * Carries out a merge, after those that were asked for before. Its parts are passed on once it begins.
  *
+ * @param limits - of the thread: one that was started with others is replaced
  * @throws NoMergeModule; `mergeFailed`; `worker-lost` if the thread has ended, also for want of memory
  */
-export async function merge(job: MergeJob): Promise<Parcel> {
-  const reply = await turns.take(job.order.isWaitedFor, () => replyTo(job));
+export async function merge(request: MergeRequest, limits: MergingLimits): Promise<Parcel> {
+  const reply = await turns.take(request.order.isWaitedFor, () => replyTo(request, limits));
   if ('merged' in reply) return reply.merged;
   const reason = reviveCause(reply.failure);
   throw reply.missing ? new NoMergeModule(reason) : mergeFailed(reason);
 }
 
-async function replyTo({ source, order, parts, limits }: MergeJob): Promise<MergeReply> {
+async function replyTo(request: MergeRequest, limits: MergingLimits): Promise<MergeReply> {
   endsNot();
   const wanted = JSON.stringify(limits);
   if (thread?.limits !== wanted) end();
   try {
     thread ??= start(limits, wanted);
-    thread.worker.postMessage({ source, order, parts } satisfies MergeRequest, [parts.port]);
+    thread.worker.postMessage(request, [request.parts.port]);
     const reply = Promise.withResolvers<MergeReply>(); // not before: nobody would listen to it if that throws
     thread.reply = reply;
     endsNot = later(() => {
@@ -69,7 +65,7 @@ async function replyTo({ source, order, parts, limits }: MergeJob): Promise<Merg
     throw lost(reason);
   } finally {
     endsNot();
-    if (parts.length >= LARGE_BYTES) end();
+    if (request.parts.length >= LARGE_BYTES) end();
     else endsNot = later(end, QUIET_MS);
   }
 }

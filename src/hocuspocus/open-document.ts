@@ -25,7 +25,7 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
     if (this.lacksWaiting) this.#mayIntegrate.add(transaction);
   };
 
-  protected changed(update: Uint8Array, origin: unknown, transaction: object): void {
+  protected override changed(update: Uint8Array, origin: unknown, transaction: object): void {
     const isOfOthers = !this.#takesFromRedis && isFromRedis(origin) && !this.#mayIntegrate.has(transaction);
     if (isOfOthers) this.#leavesSomething = true;
     else this.append(update);
@@ -37,9 +37,9 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
   }
 
   /** The document would not be what it was: it is not opened. Where it is open, a store that was lost and is had again is at fault. */
-  protected isNotApplied(error: SDS_PersistenceError): void {
+  protected override isNotApplied(error: SDS_PersistenceError): void {
     if (this.#settled === undefined) throw error;
-    this.documents.trouble.tell('merge', this.name, error);
+    super.isNotApplied(error);
   }
 
   #isSettled(): void {

@@ -1,6 +1,5 @@
 /** A document that is bound: it is in use before it is loaded, and until all of it is stored. */
 import { GrowingPause, mayPass } from '../documents/index.ts';
-import type { SDS_PersistenceError } from '../main/index.ts';
 import type { Promise } from '../protocol/surroundings.ts';
 import { type Opening, StoredDocument } from './stored-document.ts';
 import type { YjsDoc } from './yjs.ts';
@@ -24,10 +23,6 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
     void this.#load();
   }
 
-  protected changed(update: Uint8Array): void {
-    this.append(update);
-  }
-
   protected override append(update: Uint8Array): void {
     if (this.log.isClosing) this.isChangedSince = true;
     else super.append(update);
@@ -39,10 +34,6 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
     } catch (error) {
       if (!this.isLeaving) this.documents.trouble.tell('load', this.name, error);
     }
-  }
-
-  protected isNotApplied(error: SDS_PersistenceError): void {
-    this.documents.trouble.tell('merge', this.name, error);
   }
 
   // ---- leaving ---------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ export class YjsMerging<Module extends object> {
   of(gc: boolean): Merging {
     const source = { ...this.#source, gc };
     const run = inTurns(this.#turns, (order, parts) =>
-      this.#isHere ? this.#mergeHere(gc, order, parts) : merge({ source, order, parts, limits: this.#limits }),
+      this.#isHere ? this.#mergeHere(gc, order, parts) : merge({ source, order, parts }, this.#limits),
     );
     return async (...task) => {
       try {

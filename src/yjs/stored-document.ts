@@ -51,7 +51,9 @@ export abstract class StoredDocument<Doc extends YjsDoc> {
   };
 
   /** By anybody but the database. */
-  protected abstract changed(update: Uint8Array, origin: unknown, transaction: object): void;
+  protected changed(update: Uint8Array, _origin: unknown, _transaction: object): void {
+    this.append(update);
+  }
 
   protected append(update: Uint8Array): void {
     void this.log.append(update);
@@ -97,7 +99,9 @@ export abstract class StoredDocument<Doc extends YjsDoc> {
   }
 
   /** What comes of an update that can't be applied: the others are, unless this throws. */
-  protected abstract isNotApplied(error: SDS_PersistenceError): void;
+  protected isNotApplied(error: SDS_PersistenceError): void {
+    this.documents.trouble.tell('merge', this.name, error);
+  }
 
   /** See `DocumentLog.removeStored`. What waits is removed along with what is stored; if that fails, it is to be stored. */
   async removeStored(): Promise<void> {
