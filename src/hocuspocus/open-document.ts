@@ -31,8 +31,8 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
     else this.append(update);
   }
 
-  protected override apply(updates: readonly Uint8Array[]): void {
-    super.apply(updates);
+  protected override applyStored(updates: readonly Uint8Array[]): void {
+    super.applyStored(updates);
     this.#isSettled();
   }
 

@@ -5,9 +5,9 @@ import { type Opening, StoredDocument } from './stored-document.ts';
 import type { YjsDoc } from './yjs.ts';
 
 export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
+  readonly #heir: () => Binding<Doc> | undefined;
   readonly #destroyed: () => void;
   readonly #untilStored = new GrowingPause();
-  #heir: Binding<Doc> | undefined;
   #isHandedOver = false;
   #isLast = false;
   /** Whether somebody waits until it is stored: the process lives on for that, unless it is in vain. */
@@ -15,9 +15,13 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
   /** Whether the document was changed after it was released, by `leaveNow`. */
   isChangedSince = false;
 
-  /** @param destroyed - called when the document is destroyed */
-  constructor(opening: Opening<Doc>, destroyed: () => void) {
+  /**
+   * @param heir - finds another document of this name that is bound
+   * @param destroyed - called when the document is destroyed
+   */
+  constructor(opening: Opening<Doc>, heir: () => Binding<Doc> | undefined, destroyed: () => void) {
     super(opening);
+    this.#heir = heir;
     this.#destroyed = destroyed;
     this.doc.on('destroy', destroyed);
     void this.#load();
@@ -54,9 +58,8 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
     return this.leave(true);
   }
 
-  /** Another document of this name comes. If this one can't be stored, that one will have to be. */
-  leaveTo(heir: Binding<Doc>): void {
-    this.#heir = heir;
+  /** Another document of this name has come. If this one can't be stored, that one will have to be. */
+  heirCame(): void {
     if (this.log.isIncomplete) this.#untilStored.end();
   }
 
@@ -86,10 +89,9 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
     }
   }
 
-  /** One that is leaving as well may be released before it has stored that. */
   #handOver(): boolean {
-    const heir = this.#heir;
-    if (heir === undefined || heir.isLeaving) return false;
+    const heir = this.#heir();
+    if (heir === undefined) return false;
     this.Y.applyUpdate(heir.doc, this.Y.encodeStateAsUpdate(this.doc));
     this.#isHandedOver = true;
     return true;

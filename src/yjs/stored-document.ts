@@ -1,5 +1,5 @@
 /** A document of Yjs that is open: what is stored is applied to it, and what changes it is stored. */
-import { type DocumentLog, type Documents, type Merging, mergeFailed } from '../documents/index.ts';
+import { type DocumentLog, type Documents, type LiveDocument, type Merging, mergeFailed } from '../documents/index.ts';
 import type { SDS_PersistenceError } from '../main/index.ts';
 import type { Promise } from '../protocol/surroundings.ts';
 import { EMPTY_BYTES, type YjsDoc, type YjsModule } from './yjs.ts';
@@ -17,7 +17,7 @@ export interface Opening<Doc extends YjsDoc> {
 
 const NOTHING: readonly unknown[] = [null, null];
 
-export abstract class StoredDocument<Doc extends YjsDoc> {
+export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument {
   readonly name: string;
   readonly doc: Doc;
   readonly log: DocumentLog;
@@ -34,15 +34,14 @@ export abstract class StoredDocument<Doc extends YjsDoc> {
     this.Y = Y;
     this.documents = documents;
     this.origin = origin;
-    const apply = (updates: readonly Uint8Array[]) => this.#restored(updates);
-    this.log = documents.open(name, merging, { apply, state: () => this.#state() });
+    this.log = documents.open(name, merging, this);
     doc.on('update', this.onUpdate); // in the turn of the change: before anybody else hears of it
-    const before = this.#state();
+    const before = this.state();
     if (before.byteLength > EMPTY_BYTES) void this.log.append(before);
     this.waitingIsStored();
   }
 
-  #state(): Uint8Array {
+  state(): Uint8Array {
     return this.Y.encodeStateAsUpdate(this.doc);
   }
 
@@ -60,7 +59,7 @@ export abstract class StoredDocument<Doc extends YjsDoc> {
   }
 
   protected appendAll(): void {
-    this.append(this.#state());
+    this.append(this.state());
     this.waitingIsStored();
   }
 
@@ -84,17 +83,17 @@ export abstract class StoredDocument<Doc extends YjsDoc> {
    * What of the stored updates waits is stored already; what has waited for them becomes part of the document, which nobody else
    * tells of: then all of it is stored.
    */
-  #restored(updates: readonly Uint8Array[]): void {
+  apply(updates: readonly Uint8Array[]): void {
     const { lacksWaiting } = this;
     try {
-      this.apply(updates);
+      this.applyStored(updates);
     } finally {
       if (lacksWaiting) this.appendAll();
       else this.waitingIsStored();
     }
   }
 
-  protected apply(updates: readonly Uint8Array[]): void {
+  protected applyStored(updates: readonly Uint8Array[]): void {
     applyAll(this.Y, this.doc, updates, this.origin, (error) => this.isNotApplied(error));
   }
 

@@ -103,12 +103,13 @@ export class YjsPersistence<Doc extends YjsDoc> {
     }
     const merging = this.#merging.of(dropsDeleted(doc));
     const opening = { name, doc, Y: this.#Y, documents: this.#documents, merging, origin: this };
-    const binding = new Binding(opening, () => {
+    const destroyed = () => {
       void Promise.allSettled([this.#release(binding, false)]); // what it fails with is told by its log
-    });
-    for (const other of this.#named(name)) if (other.isLeaving) other.leaveTo(binding);
+    };
+    const binding: Binding<Doc> = new Binding(opening, () => this.#bound(name), destroyed);
     this.#bindings.add(binding);
     this.#last.set(doc, binding);
+    for (const other of this.#named(name)) if (other.isLeaving) other.heirCame();
     return binding;
   }
 
@@ -130,11 +131,8 @@ export class YjsPersistence<Doc extends YjsDoc> {
 
   /** Calling it again is the same call. */
   async #release(binding: Binding<Doc>, isWaitedFor: boolean): Promise<void> {
-    const left = binding.leave(isWaitedFor);
-    const heir = this.#bound(binding.name);
-    if (heir !== undefined) binding.leaveTo(heir);
     try {
-      await left;
+      await binding.leave(isWaitedFor);
     } finally {
       this.#bindings.delete(binding);
     }
@@ -144,6 +142,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
     return [...this.#bindings].filter((binding) => binding.name === name);
   }
 
+  /** Not one that is leaving as well: it may be released before it has stored what it is given. */
   #bound(name: string): Binding<Doc> | undefined {
     return this.#named(name).find((binding) => !binding.isLeaving);
   }
