@@ -12,7 +12,7 @@ const LASTING: readonly SDS_PersistenceErrorCode[] = ['invalid-argument', 'close
 interface Write {
   call(): Promise<void>;
   tell(error: SDS_PersistenceError): void;
-  /** What the last attempt has failed with, if it has; nothing before there is one. */
+  /** What becomes of the attempt that counts: none, if it is to be carried out once those before it are finished. */
   failure: Promise<SDS_PersistenceError | undefined> | undefined;
   resolve(): void;
   reject(error: SDS_PersistenceError): void;
@@ -23,7 +23,7 @@ export class RepeatedWrites {
   readonly #writes: Write[] = [];
   #pause = new GrowingPause();
   #finishing: Promise<void> | undefined;
-  /** Whether one has failed since all were finished: each is carried out once those before it are finished. */
+  /** Whether one has failed since all were finished. */
   #isRepeating = false;
   #isClosing = false;
 
@@ -35,58 +35,56 @@ export class RepeatedWrites {
    */
   add(call: Write['call'], tell: Write['tell']): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const failure = this.#isRepeating ? undefined : failureOf(call);
-    this.#writes.push({ call, tell, failure, resolve, reject });
+    const write: Write = { call, tell, failure: undefined, resolve, reject };
+    this.#writes.push(write);
+    if (!this.#isRepeating || this.#isClosing) write.failure = this.#carryOut(write);
     this.#finishing ??= this.#finishAll();
     return promise;
   }
 
+  async #carryOut(write: Write): Promise<SDS_PersistenceError | undefined> {
+    try {
+      await write.call();
+      return undefined;
+    } catch (thrown) {
+      const error = thrown as SDS_PersistenceError;
+      if (!this.#isClosing && !LASTING.includes(error.code)) this.#failed(write, error);
+      return error;
+    }
+  }
+
+  #failed(write: Write, error: SDS_PersistenceError): void {
+    const at = this.#writes.indexOf(write);
+    if (at < 0) return; // another attempt has finished it
+    for (const one of this.#writes.slice(at)) one.failure = undefined; // those behind it are to be stored behind it
+    if (!this.#isRepeating) write.tell(error);
+    this.#isRepeating = true;
+  }
+
   async #finishAll(): Promise<void> {
     for (let [write] = this.#writes; write !== undefined; [write] = this.#writes) {
-      // at the last attempt none waits for what becomes of those before it, each of which may wait long for a server
-      const now = this.#isClosing ? this.#writes : [write];
-      for (const one of now) one.failure ??= failureOf(one.call);
-      const error = await write.failure;
-      if (error !== undefined && !this.#isLasting(error)) {
-        await this.#beginAnew(write, error);
-        continue;
-      }
-      this.#writes.shift();
-      if (error === undefined) write.resolve();
-      else write.reject(error);
+      const attempt = write.failure ?? this.#carryOut(write);
+      write.failure = attempt;
+      const error = await attempt;
+      if (write.failure === attempt) {
+        this.#writes.shift();
+        if (error === undefined) write.resolve();
+        else write.reject(error);
+      } else if (write.failure === undefined) {
+        await this.#pause.next(mayPass(error));
+      } // else it was closed as soon as it was told
     }
     this.#pause = new GrowingPause();
     this.#isRepeating = false;
     this.#finishing = undefined;
   }
 
-  /** After a pause, with the first one: what is stored of those behind it is stored behind it. */
-  async #beginAnew(first: Write, error: SDS_PersistenceError): Promise<void> {
-    for (const write of this.#writes) write.failure = undefined;
-    const pause = this.#pause.next(mayPass(error));
-    const wasRepeating = this.#isRepeating;
-    this.#isRepeating = true;
-    if (!wasRepeating) first.tell(error);
-    await pause;
-  }
-
-  #isLasting({ code }: SDS_PersistenceError): boolean {
-    return this.#isClosing || LASTING.includes(code);
-  }
-
   /** Tries each once more; then what was not stored is rejected, and nothing is tried again. */
   async close(): Promise<void> {
     this.#isClosing = true;
+    // none waits for what becomes of those before it, each of which may wait long for a server
+    for (const write of this.#writes) write.failure ??= this.#carryOut(write);
     this.#pause.end();
     await this.#finishing;
-  }
-}
-
-async function failureOf(call: Write['call']): Promise<SDS_PersistenceError | undefined> {
-  try {
-    await call();
-    return undefined;
-  } catch (error) {
-    return error as SDS_PersistenceError;
   }
 }
