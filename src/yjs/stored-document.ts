@@ -26,6 +26,7 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
   protected readonly origin: object;
   /** What waits in the document for updates that are not there yet, as far as it is stored: Yjs tells nobody that it came. */
   #storedOfWaiting = NOTHING;
+  isLeaving = false;
   #leaving: Promise<void> | undefined;
 
   constructor({ name, doc, Y, documents, merging, origin }: Opening<Doc>) {
@@ -115,12 +116,9 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
 
   // ---- leaving -----------------------------------------------------------------------------------
 
-  get isLeaving(): boolean {
-    return this.#leaving !== undefined;
-  }
-
   /** Stores what is to be stored, and releases the store. Calling it again is the same call. */
   leave(): Promise<void> {
+    this.isLeaving = true; // in there others may be told something, who call anything
     this.#leaving ??= this.release();
     return this.#leaving;
   }
