@@ -251,15 +251,18 @@ export class DocumentLog {
 
   async #tryToComplete(pause: Promise<void>): Promise<void> {
     await pause;
-    const wasLost = this.#isLost;
-    if (wasLost) await Promise.allSettled([this.provider.close()]); // what it could not store was told
-    if (this.#closing !== undefined) return;
-    if (wasLost) {
-      this.provider = this.#open(); // one that was made before the lost one was closed would not have the store
-      this.#isLost = false;
-      this.#isBehind = this.#live !== undefined; // the other process may have changed it
-    }
+    await this.#takeBack();
+    if (this.#closing !== undefined) return; // which stores what is to be stored
     await Promise.allSettled([this.#isBehind ? this.restore() : undefined, this.#complete()]);
+  }
+
+  /** Has the store again that was lost, if it is free by then. */
+  async #takeBack(): Promise<void> {
+    if (!this.#isLost) return;
+    await Promise.allSettled([this.provider.close()]); // what it could not store was told
+    this.provider = this.#open(); // one that was made before the lost one was closed would not have the store
+    this.#isLost = false;
+    this.#isBehind = this.#live !== undefined; // the other process may have changed it
   }
 
   /** One that is stored behind one that was not: there is room again. More of them say nothing new: the whole document may be too large. */
@@ -367,6 +370,10 @@ export class DocumentLog {
 
   async #close(): Promise<void> {
     this.#pause?.end();
+    if (this.#isLost && this.#live !== undefined) {
+      await this.#attempt; // which may be about to take it back
+      await this.#takeBack();
+    }
     const rejections = this.#rejections;
     try {
       await this.flush();
