@@ -48,7 +48,7 @@ export class Documents {
 
   /** Opens the log of a document, to be closed by the caller. */
   open(name: string, merging: Merging, live?: LiveDocument): DocumentLog {
-    if (this.isClosed) throw new SDS_PersistenceError('closed', `'${this.trouble.database}' is closed`);
+    if (this.isClosed) throw this.closed();
     const provider = () => new SDS_DesktopPersistenceProvider(this.#database, name, this.#settings.provider);
     const log = new DocumentLog(name, provider, merging, this.trouble, live);
     this.#open.add(log);
@@ -137,6 +137,11 @@ export class Documents {
 
   get isClosed(): boolean {
     return this.#closing !== undefined;
+  }
+
+  /** What calls reject with after that. */
+  closed(): SDS_PersistenceError {
+    return new SDS_PersistenceError('closed', `'${this.trouble.database}' is closed`);
   }
 
   /** Has documents leave, closes all logs, and releases the database, also if it rejects. Calling it again is the same call. */

@@ -19,7 +19,7 @@ import { faultOfUpdate } from '../yjs/fault-of-update.ts';
 import { YjsMerging } from '../yjs/merging.ts';
 import { dropsDeleted, type YjsDoc, type YjsModule } from '../yjs/yjs.ts';
 import { type YjsOptions, yjsOptions } from '../yjs/yjs-options.ts';
-import type { DocumentPayload } from './hocuspocus.ts';
+import type { DocumentPayload, HocuspocusServer } from './hocuspocus.ts';
 import { OpenDocument } from './open-document.ts';
 import { findYjs, madeBy } from './server-yjs.ts';
 
@@ -72,6 +72,8 @@ export class HocuspocusPersistence {
   readonly #takesFromRedis: boolean;
   readonly #open = new Map<YjsDoc, OpenDocument>();
   readonly #searches = new Turns();
+  /** Whether the server is being destroyed. */
+  #isEnding = false;
   #merging: ServerMerging | undefined;
 
   /**
@@ -131,6 +133,7 @@ export class HocuspocusPersistence {
     void this.#destroyUnless(instance.loadingDocuments.get(name), document);
     const ofAll = await this.#find(document);
     await this.#documents.left(name);
+    if (this.#isEnding) throw this.#documents.closed();
     const merging = ofAll.of(dropsDeleted(document));
     const opening = { name, doc: document, Y: ofAll.Y, documents: this.#documents, merging, origin: this };
     const open = new OpenDocument(opening, this.#takesFromRedis);
@@ -138,6 +141,7 @@ export class HocuspocusPersistence {
     document.on('destroy', () => void this.#release(open));
     try {
       await open.log.restore();
+      if (open.log.isClosing) throw this.#documents.closed(); // it would store no change
     } catch (error) {
       await this.#release(open);
       throw error;
@@ -208,9 +212,27 @@ export class HocuspocusPersistence {
     await this.#documents.left(documentName);
   }
 
-  /** As `destroy()`. */
-  onDestroy(): Promise<void> {
-    return this.destroy();
+  /** Sends away who comes while the server is being destroyed. */
+  async connected({ instance, documentName }: Omit<DocumentPayload, 'document'>): Promise<void> {
+    if (this.#isEnding) instance.closeConnections(documentName);
+  }
+
+  /** As `destroy()`, once those documents are unloaded that the server loads meanwhile: it waits for the others alone. */
+  async onDestroy({ instance }: { instance: HocuspocusServer }): Promise<void> {
+    this.#isEnding = true;
+    const loading = [...instance.loadingDocuments];
+    await Promise.allSettled(loading.map(([name, loaded]) => this.#unloaded(instance, name, loaded)));
+    await this.destroy();
+  }
+
+  async #unloaded(instance: HocuspocusServer, name: string, loaded: PromiseLike<YjsDoc>): Promise<void> {
+    const document = await loaded;
+    const { promise: destroyed, resolve } = Promise.withResolvers<void>();
+    document.on('destroy', resolve);
+    await nextTurn(); // by which its clients are connected
+    void instance.unloadDocument(document as never); // which waits for clients, if there are any
+    instance.closeConnections(name);
+    await destroyed;
   }
 
   async #release(open: OpenDocument): Promise<void> {
@@ -314,6 +336,6 @@ function patient(database: string, options: SDS_ProviderOptions): SDS_ProviderOp
 
 function destroyedBefore(name: string, cause: unknown): SDS_PersistenceError {
   const document = JSON.stringify(name);
-  const message = `document ${document} is not stored: the extension was destroyed before; server.destroy() destroys both in their order`;
+  const message = `document ${document} is not stored: the extension was destroyed before; server.destroy() does that behind all that is loaded`;
   return new SDS_PersistenceError('closed', message, { cause });
 }
