@@ -166,18 +166,26 @@ export class HocuspocusPersistence {
   async onStoreDocument(payload: DocumentPayload): Promise<void> {
     const { instance, document } = payload;
     const open = this.#open.get(document);
+    if (open === undefined) return this.#storeUnloaded(payload);
     try {
-      await open?.log.flush(); // what waits for other updates, and what other servers store, has time until it is unloaded
+      await open.log.flush(); // what waits for other updates, and what other servers store, has time until it is unloaded
     } catch (error) {
       if (this.#isLasting(error)) {
         instance.closeConnections(payload.documentName); // their clients go where it belongs
         void this.#unload(payload);
       } else {
         const tell = () => void instance.storeDocumentHooks(document as never, payload as never, true);
-        void open?.onceStored(tell, true);
+        void open.onceStored(tell, true);
       }
       throw this.#documents.isClosed ? destroyedBefore(payload.documentName, error) : error;
     }
+  }
+
+  /** Who opens a document directly while it is unloaded may have the old one, and change that. */
+  async #storeUnloaded({ document, documentName: name }: DocumentPayload): Promise<void> {
+    if (this.#documents.isClosed) return;
+    const { Y } = await this.#find(document);
+    await this.#opened(name, (log) => log.append(Y.encodeStateAsUpdate(document)));
   }
 
   /** Whether a document that could not be stored never will be, from here. */
