@@ -12,8 +12,6 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
   #isLast = false;
   /** Whether somebody waits until it is stored: the process lives on for that, unless it is in vain. */
   #isWaitedFor = false;
-  /** Whether the document was changed after it was released, by `leaveNow`. */
-  isChangedSince = false;
 
   /**
    * @param heir - finds another document of this name that is bound
@@ -25,11 +23,6 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
     this.#destroyed = destroyed;
     this.doc.on('destroy', destroyed);
     void this.#load();
-  }
-
-  protected override append(update: Uint8Array): void {
-    if (this.log.isClosing) this.isChangedSince = true;
-    else super.append(update);
   }
 
   async #load(): Promise<void> {
@@ -51,7 +44,7 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
     return super.leave();
   }
 
-  /** The same, but one attempt has to do. */
+  /** The same, but one attempt has to do. A change of the document is rejected after that (`closed`), which its log says. */
   leaveNow(): Promise<void> {
     this.#isLast = true;
     this.#untilStored.end();

@@ -1,7 +1,7 @@
 /** Documents of Yjs on SQLite or PostgreSQL. */
-import { Documents, readDocumentOptions, refusal, shown, urlOf } from '../documents/index.ts';
+import { Documents, readDocumentOptions, refusal, urlOf } from '../documents/index.ts';
 import { faultOfBytes } from '../main/byte-argument.ts';
-import { type SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
+import type { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { Binding } from './binding.ts';
@@ -118,15 +118,12 @@ export class YjsPersistence<Doc extends YjsDoc> {
    * under its name meanwhile, that one takes its state over. The process lives on for that, unless no time helps (`open-failed`,
    * `schema-mismatch`, `database-corrupt`).
    *
-   * @throws SDS_PersistenceError only if `destroy` ends it before; `closed` if the document was changed after that
+   * @throws SDS_PersistenceError only if `destroy` ends it before, and could not store it. What is changed after that is told by `onError`
+   *   or a warning: servers don't listen
    */
-  async writeState(name: string, doc: Doc): Promise<void> {
+  async writeState(_name: string, doc: Doc): Promise<void> {
     const binding = this.#last.get(doc);
     if (binding !== undefined) await this.#release(binding, true);
-    if (binding?.isChangedSince) {
-      const message = `writeState (${shown(name)}): the document was changed after destroy(), which is not stored`;
-      throw new SDS_PersistenceError('closed', message);
-    }
   }
 
   /** Calling it again is the same call. */
