@@ -20,7 +20,7 @@ interface Write {
 
 export class RepeatedWrites {
   /** Not finished, in the order of their calls. */
-  readonly #writes: Write[] = [];
+  readonly #writes = new Set<Write>();
   #pause = new GrowingPause();
   #finishing: Promise<void> | undefined;
   /** Whether one has failed since all were finished. */
@@ -36,7 +36,7 @@ export class RepeatedWrites {
   add(call: Write['call'], tell: Write['tell']): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const write: Write = { call, tell, failure: undefined, resolve, reject };
-    this.#writes.push(write);
+    this.#writes.add(write);
     if (!this.#isRepeating || this.#isClosing) write.failure = this.#carryOut(write);
     this.#finishing ??= this.#finishAll();
     return promise;
@@ -54,25 +54,32 @@ export class RepeatedWrites {
   }
 
   #failed(write: Write, error: SDS_PersistenceError): void {
-    const at = this.#writes.indexOf(write);
-    if (at < 0) return; // another attempt has finished it
-    for (const one of this.#writes.slice(at)) one.failure = undefined; // those behind it are to be stored behind it
+    // another attempt has finished it, or one before it has failed
+    if (!this.#writes.has(write) || write.failure === undefined) return;
+    let isBehind = false;
+    for (const one of this.#writes) {
+      isBehind ||= one === write;
+      if (isBehind) one.failure = undefined; // it is to be stored behind this one
+    }
     if (!this.#isRepeating) write.tell(error);
     this.#isRepeating = true;
   }
 
   async #finishAll(): Promise<void> {
-    for (let [write] = this.#writes; write !== undefined; [write] = this.#writes) {
-      const attempt = write.failure ?? this.#carryOut(write);
-      write.failure = attempt;
-      const error = await attempt;
-      if (write.failure === attempt) {
-        this.#writes.shift();
-        if (error === undefined) write.resolve();
-        else write.reject(error);
-      } else if (write.failure === undefined) {
-        await this.#pause.next(mayPass(error));
-      } // else it was closed as soon as it was told
+    for (const write of this.#writes) {
+      // each is finished before the next one, those that come meanwhile as well
+      while (this.#writes.has(write)) {
+        const attempt = write.failure ?? this.#carryOut(write);
+        write.failure = attempt;
+        const error = await attempt;
+        if (write.failure === attempt) {
+          this.#writes.delete(write);
+          if (error === undefined) write.resolve();
+          else write.reject(error);
+        } else if (write.failure === undefined) {
+          await this.#pause.next(mayPass(error));
+        } // else it was closed as soon as it was told
+      }
     }
     this.#pause = new GrowingPause();
     this.#isRepeating = false;
