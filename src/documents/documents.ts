@@ -28,6 +28,8 @@ export class Documents {
   readonly #anchor: SDS_DesktopPersistenceProvider;
   readonly #kept = new Map<string, Kept>();
   readonly #open = new Set<DocumentLog>();
+  /** Of these, those that are being closed. */
+  readonly #leaving = new Set<DocumentLog>();
   #endSweeping = () => {};
   #closing: Promise<void> | undefined;
 
@@ -57,9 +59,11 @@ export class Documents {
 
   /** Closes a log; see `DocumentLog.close`. */
   async close(log: DocumentLog): Promise<void> {
+    this.#leaving.add(log);
     try {
       await log.close();
     } finally {
+      this.#leaving.delete(log);
       this.#open.delete(log); // not before: whoever closes all of them waits for this one, too
     }
   }
@@ -85,7 +89,7 @@ export class Documents {
 
   /** Resolves once the logs of a document that are being closed are closed. */
   async left(name: string): Promise<void> {
-    const closing = [...this.#open].filter((log) => log.name === name && log.isClosing);
+    const closing = [...this.#leaving].filter((log) => log.name === name);
     await Promise.allSettled(closing.map((log) => log.close()));
   }
 
