@@ -71,6 +71,8 @@ export class HocuspocusPersistence {
   readonly #ofClosed: Merging;
   readonly #takesFromRedis: boolean;
   readonly #open = new Map<YjsDoc, OpenDocument>();
+  /** The state vectors of those that are not open any more. */
+  readonly #released = new WeakMap<YjsDoc, string>();
   readonly #searches = new Turns();
   /** Whether the server is being destroyed. */
   #isEnding = false;
@@ -185,6 +187,8 @@ export class HocuspocusPersistence {
   async #storeUnloaded({ document, documentName: name }: DocumentPayload): Promise<void> {
     if (this.#documents.isClosed) return;
     const { Y } = await this.#find(document);
+    // it may have been deleted since
+    if (String(Y.encodeStateVector(document as never)) === this.#released.get(document)) return;
     await this.#opened(name, (log) => log.append(Y.encodeStateAsUpdate(document)));
   }
 
@@ -244,7 +248,9 @@ export class HocuspocusPersistence {
   }
 
   async #release(open: OpenDocument): Promise<void> {
-    if (this.#open.delete(open.doc) && !this.#documents.isClosed) await open.leaveQuietly();
+    if (!this.#open.delete(open.doc) || this.#documents.isClosed) return;
+    this.#released.set(open.doc, open.vector);
+    await open.leaveQuietly();
   }
 
   // ---- for programs ---------------------------------------------------------------------------------
