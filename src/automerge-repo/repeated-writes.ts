@@ -31,7 +31,7 @@ export class RepeatedWrites {
    * @param call - may be called again later, with the same effect
    * @param tell - told of a failure that leads to another attempt, if it is the first one since all was stored
    * @returns once the write and all before it are stored
-   * @throws what lasts, and after `close` whatever it fails with
+   * @throws at once what lasts, and after `close` whatever it fails with
    */
   add(call: Write['call'], tell: Write['tell']): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -48,7 +48,10 @@ export class RepeatedWrites {
       return undefined;
     } catch (thrown) {
       const error = thrown as SDS_PersistenceError;
-      if (!this.#isClosing && !LASTING.includes(error.code)) this.#failed(write, error);
+      if (LASTING.includes(error.code)) {
+        this.#writes.delete(write); // it stores nothing: no order is hurt if it is told before those before it
+        write.reject(error);
+      } else if (!this.#isClosing) this.#failed(write, error);
       return error;
     }
   }
