@@ -12,6 +12,8 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
   #isLast = false;
   /** Whether somebody waits until it is stored: the process lives on for that, unless it is in vain. */
   #isWaitedFor = false;
+  /** Whether the document was changed since that was stored which it had. */
+  #hasChanged = false;
 
   /**
    * @param heir - finds another document of this name that is bound
@@ -23,6 +25,11 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
     this.#destroyed = destroyed;
     this.doc.on('destroy', destroyed);
     void this.#load();
+  }
+
+  protected override append(update: Uint8Array): void {
+    this.#hasChanged = true;
+    super.append(update);
   }
 
   async #load(): Promise<void> {
@@ -59,8 +66,9 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
   protected async release(): Promise<void> {
     do {
       if (this.lacksWaiting) this.appendAll();
+      this.#hasChanged = false;
       await this.#store();
-    } while (this.lacksWaiting); // it came meanwhile
+    } while (this.lacksWaiting || (this.#hasChanged && !this.#isLast)); // it came meanwhile
     if (!this.#isLast) this.doc.off('update', this.onUpdate);
     this.doc.off('destroy', this.#destroyed);
     try {
