@@ -45,8 +45,8 @@ export class YjsPersistence<Doc extends YjsDoc> {
   readonly #gc: boolean;
   readonly #merging: YjsMerging<YjsModule<Doc>>;
   readonly #documents: Documents;
-  /** Those that are leaving as well, until they are stored. */
-  readonly #bindings = new Set<Binding<Doc>>();
+  /** By their names. Those that are leaving as well, until they are stored. */
+  readonly #bindings = new Map<string, readonly Binding<Doc>[]>();
   /** By whom a document is bound, or was bound last. */
   readonly #last = new WeakMap<Doc, Binding<Doc>>();
 
@@ -107,7 +107,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
       void Promise.allSettled([this.#release(binding, false)]); // what it fails with is told by its log
     };
     const binding: Binding<Doc> = new Binding(opening, () => this.#bound(name), destroyed);
-    this.#bindings.add(binding);
+    this.#bindings.set(name, [...this.#named(name), binding]);
     this.#last.set(doc, binding);
     for (const other of this.#named(name)) if (other.isLeaving) other.heirCame();
     return binding;
@@ -131,12 +131,14 @@ export class YjsPersistence<Doc extends YjsDoc> {
     try {
       await binding.leave(isWaitedFor);
     } finally {
-      this.#bindings.delete(binding);
+      const others = this.#named(binding.name).filter((other) => other !== binding);
+      if (others.length > 0) this.#bindings.set(binding.name, others);
+      else this.#bindings.delete(binding.name);
     }
   }
 
-  #named(name: string): Binding<Doc>[] {
-    return [...this.#bindings].filter((binding) => binding.name === name);
+  #named(name: string): readonly Binding<Doc>[] {
+    return this.#bindings.get(name) ?? [];
   }
 
   /** Not one that is leaving as well: it may be released before it has stored what it is given. */
@@ -261,7 +263,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
    */
   destroy(): Promise<void> {
     return this.#documents.closeAll(() => {
-      const bindings = [...this.#bindings];
+      const bindings = [...this.#bindings.values()].flat();
       this.#bindings.clear();
       return bindings.map((binding) => binding.leaveNow());
     });
