@@ -60,6 +60,7 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
 
   /** Another document of this name has come. If this one can't be stored, that one will have to be. */
   heirCame(): void {
+    if (this.#heir()?.doc === this.doc) this.doc.off('update', this.onUpdate); // it has all of it, and what comes
     if (this.log.isIncomplete) this.#untilStored.end();
   }
 
@@ -69,12 +70,13 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
       this.#hasChanged = false;
       await this.#store();
     } while (this.lacksWaiting || (this.#hasChanged && !this.#isLast)); // it came meanwhile
-    if (!this.#isLast) this.doc.off('update', this.onUpdate);
     this.doc.off('destroy', this.#destroyed);
     try {
       await this.documents.close(this.log);
     } catch (error) {
       if (!this.#isHandedOver || this.#isLast) throw error;
+    } finally {
+      if (!this.#isLast) this.doc.off('update', this.onUpdate);
     }
   }
 

@@ -336,6 +336,30 @@ describe('what is changed while writeState is under way', () => {
   });
 });
 
+it.each([
+  ['is told', [], ['notes closed'], 'one'],
+  ['is stored if the document is bound again', ['notes'], [], 'one two'],
+])('what is changed while a document is being released %s', async (_, again, wanted, stored) => {
+  const file = freshFile();
+  const told: string[] = [];
+  const persistence = persistenceOn(file, { onError: ({ code }, name) => told.push(`${name} ${code}`) });
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  doc.getText('text').insert(0, 'one');
+  const close = vi.spyOn(SDS_DesktopPersistenceProvider.prototype, 'close');
+  close.mockImplementationOnce(function (this: SDS_DesktopPersistenceProvider) {
+    close.mockRestore();
+    const closed = this.close();
+    for (const name of again) void persistence.bindState(name, doc);
+    doc.getText('text').insert(3, ' two');
+    return closed;
+  });
+  await persistence.writeState('notes', doc);
+  await persistence.destroy();
+  expect(told).toEqual(wanted);
+  expect(await storedText(file)).toBe(stored);
+});
+
 it('a document that is bound as soon as destroy() was called is refused, and releasing it waits for nothing', async () => {
   const persistence = persistenceOn(freshFile(), { onError: () => {} });
   const doc = new Y.Doc();
