@@ -18,17 +18,19 @@ await persistence.ready(); // else it would serve what it can't store
 setPersistence(persistence);
 
 const http = createServer();
-const sockets = new WebSocketServer({ noServer: true });
-http.on('upgrade', async (request, socket, head) => {
+const sockets = new WebSocketServer({ server: http });
+sockets.on('connection', async (connection, request) => {
   const name = (request.url ?? '').slice(1).split('?')[0] ?? '';
+  connection.pause();
   try {
     // the server itself does not wait for that: its clients would see the document empty before
     await persistence.bindState(name, getYDoc(name));
-    sockets.handleUpgrade(request, socket, head, (connection) => setupWSConnection(connection, request));
   } catch (error) {
     console.error(`${name}: ${(error as Error).message}`);
-    socket.destroy();
+    connection.terminate();
   }
+  setupWSConnection(connection, request); // one that is gone as well: with the last one the document leaves
+  connection.resume();
 });
 http.listen(port, '127.0.0.1');
 await once(http, 'listening');

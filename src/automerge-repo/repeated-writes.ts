@@ -12,94 +12,89 @@ const LASTING: readonly SDS_PersistenceErrorCode[] = ['invalid-argument', 'close
 interface Write {
   call(): Promise<void>;
   tell(error: SDS_PersistenceError): void;
-  isStored: boolean;
+  /** What becomes of the attempt that counts: none, if it is to be carried out once those before it are finished. */
+  failure: Promise<SDS_PersistenceError | undefined> | undefined;
   resolve(): void;
   reject(error: SDS_PersistenceError): void;
 }
 
 export class RepeatedWrites {
   /** Not finished, in the order of their calls. */
-  readonly #writes: Write[] = [];
+  readonly #writes = new Set<Write>();
   #pause = new GrowingPause();
-  #repeating: Promise<void> | undefined;
+  #finishing: Promise<void> | undefined;
+  /** Whether one has failed since all were finished. */
+  #isRepeating = false;
   #isClosing = false;
 
   /**
    * @param call - may be called again later, with the same effect
    * @param tell - told of a failure that leads to another attempt, if it is the first one since all was stored
    * @returns once the write and all before it are stored
-   * @throws what lasts, and after `close` whatever it fails with
+   * @throws at once what lasts, and after `close` whatever it fails with
    */
   add(call: Write['call'], tell: Write['tell']): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const write = { call, tell, isStored: false, resolve, reject };
-    this.#writes.push(write);
-    if (this.#repeating === undefined) void this.#try(write);
+    const write: Write = { call, tell, failure: undefined, resolve, reject };
+    this.#writes.add(write);
+    if (!this.#isRepeating || this.#isClosing) write.failure = this.#carryOut(write);
+    this.#finishing ??= this.#finishAll();
     return promise;
   }
 
-  async #try(write: Write): Promise<void> {
+  async #carryOut(write: Write): Promise<SDS_PersistenceError | undefined> {
     try {
       await write.call();
-      write.isStored = true;
-    } catch (error) {
-      this.#failed(write, error as SDS_PersistenceError);
+      return undefined;
+    } catch (thrown) {
+      const error = thrown as SDS_PersistenceError;
+      if (LASTING.includes(error.code)) {
+        this.#writes.delete(write); // it stores nothing: no order is hurt if it is told before those before it
+        write.reject(error);
+      } else if (!this.#isClosing) this.#failed(write, error);
+      return error;
     }
-    // those behind one that failed are carried out again
-    while (this.#repeating === undefined && this.#writes[0]?.isStored) this.#writes.shift()?.resolve();
   }
 
   #failed(write: Write, error: SDS_PersistenceError): void {
-    // since another one failed before it ended, it is carried out once more, or was: that is what finishes it
-    if (this.#repeating !== undefined || !this.#writes.includes(write)) return;
-    if (this.#isLasting(error)) {
-      this.#reject(write, error);
-    } else {
-      this.#repeating = this.#repeat(error);
-      write.tell(error);
+    // another attempt has finished it, or one before it has failed
+    if (!this.#writes.has(write) || write.failure === undefined) return;
+    let isBehind = false;
+    for (const one of this.#writes) {
+      isBehind ||= one === write;
+      if (isBehind) one.failure = undefined; // it is to be stored behind this one
     }
+    if (!this.#isRepeating) write.tell(error);
+    this.#isRepeating = true;
   }
 
-  /** Until all are finished: what is called after the last of them is tried on its own, however soon that is. */
-  async #repeat(first: SDS_PersistenceError): Promise<void> {
-    await this.#pause.next(mayPass(first));
-    while (this.#writes.length > 0) {
-      // at the last attempt none waits for what becomes of those before it, each of which may wait long for a server
-      const now = this.#isClosing ? [...this.#writes] : this.#writes.slice(0, 1);
-      await Promise.all(now.map((write) => this.#carryOut(write)));
+  async #finishAll(): Promise<void> {
+    for (const write of this.#writes) {
+      // each is finished before the next one, those that come meanwhile as well
+      while (this.#writes.has(write)) {
+        const attempt = write.failure ?? this.#carryOut(write);
+        write.failure = attempt;
+        const error = await attempt;
+        if (write.failure === attempt) {
+          this.#writes.delete(write);
+          if (error === undefined) write.resolve();
+          else write.reject(error);
+        } else if (write.failure === undefined) {
+          await this.#pause.next(mayPass(error));
+        } // else it was closed as soon as it was told
+      }
     }
     this.#pause = new GrowingPause();
-    this.#repeating = undefined;
-  }
-
-  async #carryOut(write: Write): Promise<void> {
-    try {
-      await write.call();
-      this.#finish(write);
-      write.resolve();
-    } catch (error) {
-      if (this.#isLasting(error as SDS_PersistenceError)) this.#reject(write, error as SDS_PersistenceError);
-      else await this.#pause.next(mayPass(error));
-    }
-  }
-
-  #isLasting({ code }: SDS_PersistenceError): boolean {
-    return this.#isClosing || LASTING.includes(code);
-  }
-
-  #reject(write: Write, error: SDS_PersistenceError): void {
-    this.#finish(write);
-    write.reject(error);
-  }
-
-  #finish(write: Write): void {
-    this.#writes.splice(this.#writes.indexOf(write), 1);
+    this.#isRepeating = false;
+    this.#finishing = undefined;
   }
 
   /** Tries each once more; then what was not stored is rejected, and nothing is tried again. */
   async close(): Promise<void> {
     this.#isClosing = true;
+    // none waits for what becomes of those before it, each of which may wait long for a server
+    for (const write of this.#writes) write.failure ??= this.#carryOut(write);
     this.#pause.end();
-    await this.#repeating;
+    await this.#finishing;
   }
 }

@@ -91,7 +91,7 @@ export class DocumentLog {
       this.#isBehind = false;
     } catch (error) {
       this.#isBehind = true;
-      this.#completeLater();
+      void this.#completeLater();
       throw error;
     }
   }
@@ -99,7 +99,7 @@ export class DocumentLog {
   #noteLoss({ code }: SDS_PersistenceError): void {
     if (code !== 'fenced') return;
     this.#isLost = true;
-    if (this.#live === undefined) this.#completeLater(); // a live one lacks something then, or will
+    if (this.#live === undefined) void this.#completeLater(); // a live one lacks something then, or will
   }
 
   /** The state vector of what is stored, or what another one lacks of it; and of how many updates that is. */
@@ -164,7 +164,7 @@ export class DocumentLog {
       discard(store.parcel);
       return undefined;
     };
-    const merged = await this.#merging.run(order, load);
+    const merged = await this.#merging(order, load);
     return { store, merged };
   }
 
@@ -221,7 +221,7 @@ export class DocumentLog {
 
   #lacksSomething(): void {
     this.isIncomplete = this.#isRejecting = true;
-    this.#completeLater();
+    void this.#completeLater();
     this.#pause?.beginAnew(); // it may be long after attempts to load
   }
 
@@ -233,11 +233,8 @@ export class DocumentLog {
     if (rejections === this.#rejections) this.isIncomplete = false;
   }
 
-  #completeLater(): void {
-    if (this.#attempt === undefined) void this.#completeAtLast();
-  }
-
-  async #completeAtLast(): Promise<void> {
+  async #completeLater(): Promise<void> {
+    if (this.#attempt !== undefined) return;
     const pause = new GrowingPause();
     this.#pause = pause;
     while ((this.isIncomplete || this.#isLost || this.#isBehind) && this.#closing === undefined) {
@@ -254,15 +251,18 @@ export class DocumentLog {
 
   async #tryToComplete(pause: Promise<void>): Promise<void> {
     await pause;
-    const wasLost = this.#isLost;
-    if (wasLost) await Promise.allSettled([this.provider.close()]); // what it could not store was told
-    if (this.#closing !== undefined) return;
-    if (wasLost) {
-      this.provider = this.#open(); // one that was made before the lost one was closed would not have the store
-      this.#isLost = false;
-      this.#isBehind = this.#live !== undefined; // the other process may have changed it
-    }
+    await this.#takeBack();
+    if (this.#closing !== undefined) return; // which stores what is to be stored
     await Promise.allSettled([this.#isBehind ? this.restore() : undefined, this.#complete()]);
+  }
+
+  /** Has the store again that was lost, if it is free by then. */
+  async #takeBack(): Promise<void> {
+    if (!this.#isLost) return;
+    await Promise.allSettled([this.provider.close()]); // what it could not store was told
+    this.provider = this.#open(); // one that was made before the lost one was closed would not have the store
+    this.#isLost = false;
+    this.#isBehind = this.#live !== undefined; // the other process may have changed it
   }
 
   /** One that is stored behind one that was not: there is room again. More of them say nothing new: the whole document may be too large. */
@@ -370,6 +370,10 @@ export class DocumentLog {
 
   async #close(): Promise<void> {
     this.#pause?.end();
+    if (this.#isLost && this.#live !== undefined) {
+      await this.#attempt; // which may be about to take it back
+      await this.#takeBack();
+    }
     const rejections = this.#rejections;
     try {
       await this.flush();

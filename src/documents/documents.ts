@@ -28,6 +28,8 @@ export class Documents {
   readonly #anchor: SDS_DesktopPersistenceProvider;
   readonly #kept = new Map<string, Kept>();
   readonly #open = new Set<DocumentLog>();
+  /** Of these, those that are being closed. */
+  readonly #leaving = new Set<DocumentLog>();
   #endSweeping = () => {};
   #closing: Promise<void> | undefined;
 
@@ -48,7 +50,7 @@ export class Documents {
 
   /** Opens the log of a document, to be closed by the caller. */
   open(name: string, merging: Merging, live?: LiveDocument): DocumentLog {
-    if (this.isClosed) throw new SDS_PersistenceError('closed', `'${this.trouble.database}' is closed`);
+    if (this.isClosed) throw this.closed();
     const provider = () => new SDS_DesktopPersistenceProvider(this.#database, name, this.#settings.provider);
     const log = new DocumentLog(name, provider, merging, this.trouble, live);
     this.#open.add(log);
@@ -57,9 +59,11 @@ export class Documents {
 
   /** Closes a log; see `DocumentLog.close`. */
   async close(log: DocumentLog): Promise<void> {
+    this.#leaving.add(log);
     try {
       await log.close();
     } finally {
+      this.#leaving.delete(log);
       this.#open.delete(log); // not before: whoever closes all of them waits for this one, too
     }
   }
@@ -85,7 +89,7 @@ export class Documents {
 
   /** Resolves once the logs of a document that are being closed are closed. */
   async left(name: string): Promise<void> {
-    const closing = [...this.#open].filter((log) => log.name === name && log.isClosing);
+    const closing = [...this.#leaving].filter((log) => log.name === name);
     await Promise.allSettled(closing.map((log) => log.close()));
   }
 
@@ -137,6 +141,11 @@ export class Documents {
 
   get isClosed(): boolean {
     return this.#closing !== undefined;
+  }
+
+  /** What calls reject with after that. */
+  closed(): SDS_PersistenceError {
+    return new SDS_PersistenceError('closed', `'${this.trouble.database}' is closed`);
   }
 
   /** Has documents leave, closes all logs, and releases the database, also if it rejects. Calling it again is the same call. */

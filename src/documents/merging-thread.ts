@@ -23,16 +23,11 @@ const LARGE_BYTES = 1024 * 1024;
 /** A merge that takes longer will not end: the thread is at the lowest priority, so this is much more than it computes. */
 const LONGEST_MS = 300_000;
 
-export interface MergeJob extends MergeRequest {
-  /** Of the thread; one that was started with others is replaced. */
-  limits: MergingLimits;
-}
-
 interface Thread {
   worker: Worker;
   limits: string;
-  /** Settles the reply to what it was asked last. */
-  settle: PromiseWithResolvers<MergeReply> | undefined;
+  /** To what it was asked last. */
+  reply: PromiseWithResolvers<MergeReply> | undefined;
 }
 
 const turns = new Turns();
@@ -42,27 +37,35 @@ let endsNot = () => {};
 /**
  * Carries out a merge, after those that were asked for before. Its parts are passed on once it begins.
  *
+ * @param limits - of the thread: one that was started with others is replaced
  * @throws NoMergeModule; `mergeFailed`; `worker-lost` if the thread has ended, also for want of memory
  */
-export async function merge(job: MergeJob): Promise<Parcel> {
-  const reply = await turns.take(job.order.isWaitedFor, () => replyTo(job));
+export async function merge(request: MergeRequest, limits: MergingLimits): Promise<Parcel> {
+  const reply = await turns.take(request.order.isWaitedFor, () => replyTo(request, limits));
   if ('merged' in reply) return reply.merged;
   const reason = reviveCause(reply.failure);
   throw reply.missing ? new NoMergeModule(reason) : mergeFailed(reason);
 }
 
-async function replyTo({ source, order, parts, limits }: MergeJob): Promise<MergeReply> {
+async function replyTo(request: MergeRequest, limits: MergingLimits): Promise<MergeReply> {
   endsNot();
   const wanted = JSON.stringify(limits);
-  if (thread !== undefined && thread.limits !== wanted) end();
+  if (thread?.limits !== wanted) end();
   try {
     thread ??= start(limits, wanted);
-    return await ask(thread, { source, order, parts });
+    thread.worker.postMessage(request, [request.parts.port]);
+    const reply = Promise.withResolvers<MergeReply>(); // not before: nobody would listen to it if that throws
+    thread.reply = reply;
+    endsNot = later(() => {
+      end(); // first of all: what comes next has another thread
+      reply.reject(new Error(`not within ${LONGEST_MS / 1000} seconds`));
+    }, LONGEST_MS);
+    return await reply.promise;
   } catch (reason) {
     throw lost(reason);
   } finally {
     endsNot();
-    if (parts.length >= LARGE_BYTES) end();
+    if (request.parts.length >= LARGE_BYTES) end();
     else endsNot = later(end, QUIET_MS);
   }
 }
@@ -70,31 +73,19 @@ async function replyTo({ source, order, parts, limits }: MergeJob): Promise<Merg
 function start(resourceLimits: MergingLimits, limits: string): Thread {
   const data: MergingData = { owner: OWNER };
   const worker = startThread(mergingCode(), 'sds-merging', data, resourceLimits);
-  const started: Thread = { worker, limits, settle: undefined };
+  const started: Thread = { worker, limits, reply: undefined };
   let reason: unknown;
-  worker.on('message', (reply: MergeReply) => started.settle?.resolve(reply));
-  worker.on('messageerror', (error) => started.settle?.reject(error));
+  worker.on('message', (reply: MergeReply) => started.reply?.resolve(reply));
+  worker.on('messageerror', (error) => started.reply?.reject(error));
   worker.on('error', (error) => {
     reason = error;
   });
   worker.on('exit', () => {
     if (thread === started) thread = undefined;
-    started.settle?.reject(reason);
+    started.reply?.reject(reason);
   });
   worker.unref(); // behind the listeners, which count
   return started;
-}
-
-/** Rejects with why the thread has ended, or with nothing. @throws if it can't be asked: then no reply is expected */
-function ask(asked: Thread, request: MergeRequest): Promise<MergeReply> {
-  asked.worker.postMessage(request, [request.parts.port]);
-  const reply = Promise.withResolvers<MergeReply>();
-  asked.settle = reply;
-  endsNot = later(() => {
-    end(); // first of all: what comes next has another thread
-    reply.reject(new Error(`not within ${LONGEST_MS / 1000} seconds`));
-  }, LONGEST_MS);
-  return reply.promise;
 }
 
 function end(): void {

@@ -20,39 +20,26 @@ export function mergeFailed(reason: Error): SDS_PersistenceError {
 const notMerged = ({ message }: Error) =>
   `a document's updates could not be merged (${message}); all of them are stored as they are`;
 
-/** Merges the updates of a kind of documents. */
-export interface Merging {
-  /**
-   * @param load - called when its turn has come, and again if the first attempt finds no module: brings the parts, in any order, or
-   *   nothing if there is nothing to do
-   * @returns the caller's to open, to pass on or to discard; nothing if there was nothing to do
-   * @throws SDS_PersistenceError, as `load` does
-   */
-  run(order: MergeOrder, load: () => Promise<Parcel | undefined>): Promise<Parcel | undefined>;
-}
+/**
+ * Merges the updates of a document.
+ *
+ * @param load - called when its turn has come, and again if it is merged in another way: brings the parts, in any order, or nothing
+ *   if there is nothing to do
+ * @returns the caller's to open, to pass on or to discard; nothing if there was nothing to do
+ * @throws SDS_PersistenceError, as `load` does
+ */
+export type Merging = (order: MergeOrder, load: () => Promise<Parcel | undefined>) => Promise<Parcel | undefined>;
 
-type Merge = (order: MergeOrder, parts: Parcel) => Promise<Parcel>;
-
-/** Loads and merges one document at a time. If `merge` throws `NoMergeModule`, it may find another way the next time. */
-export function inTurns(turns: Turns, merge: Merge): Merging {
-  const run: Merging['run'] = async (order, load) => {
-    const parts = await load();
-    if (parts === undefined) return undefined;
-    try {
-      return await merge(order, parts);
-    } finally {
-      discard(parts);
-    }
-  };
-  return {
-    run: (order, load) =>
-      turns.take(order.isWaitedFor, async () => {
-        try {
-          return await run(order, load);
-        } catch (error) {
-          if (!(error instanceof NoMergeModule)) throw error;
-          return await run(order, load);
-        }
-      }),
-  };
+/** Loads and merges one document at a time. */
+export function inTurns(turns: Turns, merge: (order: MergeOrder, parts: Parcel) => Promise<Parcel>): Merging {
+  return (order, load) =>
+    turns.take(order.isWaitedFor, async () => {
+      const parts = await load();
+      if (parts === undefined) return undefined;
+      try {
+        return await merge(order, parts);
+      } finally {
+        discard(parts);
+      }
+    });
 }

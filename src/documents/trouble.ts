@@ -34,7 +34,7 @@ export class Trouble {
   /** @param thrown - observers of a document are the program's, and may throw anything while what is stored is applied */
   tell(kind: keyof typeof kinds, name: string, thrown: unknown): void {
     const { channel, code, what } = kinds[kind];
-    const error = ownError(thrown) ?? ofTheProgram(kind, name, thrown);
+    const error = toldAs(kind, name, thrown);
     const { message } = error;
     tell(channel, { Path: this.database, StoreId: name, Code: error.code, Message: message, Error: error });
     const onError = this.#onError;
@@ -51,24 +51,15 @@ export class Trouble {
   }
 }
 
-function ownError(thrown: unknown): SDS_PersistenceError | undefined {
+function toldAs(call: string, name: string, thrown: unknown): SDS_PersistenceError {
+  let said = 'something that tells nothing';
   try {
-    return thrown instanceof SDS_PersistenceError ? thrown : undefined;
-  } catch {
-    return undefined; // a proxy that was revoked
-  }
-}
-
-function ofTheProgram(call: string, name: string, thrown: unknown): SDS_PersistenceError {
-  const message = `${call} (${shown(name)}): code of the program has thrown: ${saidBy(thrown)}`;
-  return new SDS_PersistenceError('io-error', message, { cause: thrown });
-}
-
-function saidBy(thrown: unknown): string {
-  try {
+    if (thrown instanceof SDS_PersistenceError) return thrown;
     const message: unknown = (thrown as Partial<Error> | null | undefined)?.message;
-    return typeof message === 'string' ? message : describe(thrown);
+    said = typeof message === 'string' ? message : describe(thrown);
   } catch {
-    return 'something that tells nothing';
+    // a proxy that was revoked
   }
+  const message = `${call} (${shown(name)}): code of the program has thrown: ${said}`;
+  return new SDS_PersistenceError('io-error', message, { cause: thrown });
 }

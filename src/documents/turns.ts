@@ -2,26 +2,24 @@
 import { Promise } from '../protocol/surroundings.ts';
 
 export class Turns {
-  readonly #waiting: { isWaitedFor: boolean; begin: () => void }[] = [];
+  readonly #waitedFor: (() => void)[] = [];
+  readonly #rest: (() => void)[] = [];
   #isTaken = false;
 
   /** Does some work when its turn has come: what somebody waits for comes before the rest. */
   async take<T>(isWaitedFor: boolean, work: () => Promise<T>): Promise<T> {
-    if (this.#isTaken) await this.#wait(isWaitedFor);
+    if (this.#isTaken) {
+      const { promise, resolve: begin } = Promise.withResolvers<void>();
+      (isWaitedFor ? this.#waitedFor : this.#rest).push(begin);
+      await promise;
+    }
     this.#isTaken = true;
     try {
       return await work();
     } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#isTaken = false;
-      else next.begin(); // it stays taken
+      const begin = this.#waitedFor.shift() ?? this.#rest.shift();
+      if (begin === undefined) this.#isTaken = false;
+      else begin(); // it stays taken
     }
-  }
-
-  #wait(isWaitedFor: boolean): Promise<void> {
-    const { promise, resolve: begin } = Promise.withResolvers<void>();
-    const at = isWaitedFor ? this.#waiting.findIndex((other) => !other.isWaitedFor) : -1;
-    this.#waiting.splice(at < 0 ? this.#waiting.length : at, 0, { isWaitedFor, begin });
-    return promise;
   }
 }

@@ -19,7 +19,7 @@ import { faultOfUpdate } from '../yjs/fault-of-update.ts';
 import { YjsMerging } from '../yjs/merging.ts';
 import { dropsDeleted, type YjsDoc, type YjsModule } from '../yjs/yjs.ts';
 import { type YjsOptions, yjsOptions } from '../yjs/yjs-options.ts';
-import type { DocumentPayload } from './hocuspocus.ts';
+import type { DocumentPayload, HocuspocusServer } from './hocuspocus.ts';
 import { OpenDocument } from './open-document.ts';
 import { findYjs, madeBy } from './server-yjs.ts';
 
@@ -71,7 +71,11 @@ export class HocuspocusPersistence {
   readonly #ofClosed: Merging;
   readonly #takesFromRedis: boolean;
   readonly #open = new Map<YjsDoc, OpenDocument>();
+  /** The state vectors of those that are not open any more. */
+  readonly #released = new WeakMap<YjsDoc, string>();
   readonly #searches = new Turns();
+  /** Whether the server is being destroyed. */
+  #isEnding = false;
   #merging: ServerMerging | undefined;
 
   /**
@@ -86,26 +90,25 @@ export class HocuspocusPersistence {
     this.#mergingBy = (Y, url) => new YjsMerging(Y, urlOf(yjs) ?? url, settings.limits, trouble);
     this.#isHandedIn = Y !== undefined;
     if (Y !== undefined) this.#merging = this.#mergingBy(Y, undefined);
-    this.#ofClosed = { run: async (...task) => (await this.#find(undefined)).of(gc).run(...task) };
+    this.#ofClosed = async (...task) => (await this.#find(undefined)).of(gc)(...task);
     const provider = patient(database, settings.provider);
     this.#documents = new Documents(database, { ...settings, provider }, this.#ofClosed);
   }
 
   /** @param document - which it has to have made, if there is one already */
-  async #find(document: YjsDoc | undefined): Promise<ServerMerging> {
-    const found = () => (madeBy(this.#merging?.Y, document) ? this.#merging : undefined);
-    if (this.#isHandedIn && found() === undefined) {
-      const message =
-        "the option Y is another Yjs than the one that the server's documents are made by: there must be one";
-      throw new SDS_PersistenceError('invalid-argument', message);
-    }
-    const search = async () => {
+  #find(document: YjsDoc | undefined): Promise<ServerMerging> {
+    // documents that are loaded at once need one search
+    return this.#searches.take(true, async () => {
+      if (this.#merging !== undefined && madeBy(this.#merging.Y, document)) return this.#merging;
+      if (this.#isHandedIn) {
+        const message =
+          "the option Y is another Yjs than the one that the server's documents are made by: there must be one";
+        throw new SDS_PersistenceError('invalid-argument', message);
+      }
       const { Y, url } = await findYjs(document);
       this.#merging = this.#mergingBy(Y, url);
       return this.#merging;
-    };
-    // documents that are loaded at once need one search
-    return found() ?? this.#searches.take(true, async () => found() ?? search());
+    });
   }
 
   // ---- hooks of the server --------------------------------------------------------------------------
@@ -132,6 +135,7 @@ export class HocuspocusPersistence {
     void this.#destroyUnless(instance.loadingDocuments.get(name), document);
     const ofAll = await this.#find(document);
     await this.#documents.left(name);
+    if (this.#isEnding) throw this.#documents.closed();
     const merging = ofAll.of(dropsDeleted(document));
     const opening = { name, doc: document, Y: ofAll.Y, documents: this.#documents, merging, origin: this };
     const open = new OpenDocument(opening, this.#takesFromRedis);
@@ -139,6 +143,7 @@ export class HocuspocusPersistence {
     document.on('destroy', () => void this.#release(open));
     try {
       await open.log.restore();
+      if (open.log.isClosing) throw this.#documents.closed(); // it would store no change
     } catch (error) {
       await this.#release(open);
       throw error;
@@ -163,18 +168,28 @@ export class HocuspocusPersistence {
   async onStoreDocument(payload: DocumentPayload): Promise<void> {
     const { instance, document } = payload;
     const open = this.#open.get(document);
+    if (open === undefined) return this.#storeUnloaded(payload);
     try {
-      await open?.log.flush(); // what waits for other updates, and what other servers store, has time until it is unloaded
+      await open.log.flush(); // what waits for other updates, and what other servers store, has time until it is unloaded
     } catch (error) {
       if (this.#isLasting(error)) {
         instance.closeConnections(payload.documentName); // their clients go where it belongs
         void this.#unload(payload);
       } else {
         const tell = () => void instance.storeDocumentHooks(document as never, payload as never, true);
-        void open?.onceStored(tell, true);
+        void open.onceStored(tell, true);
       }
       throw this.#documents.isClosed ? destroyedBefore(payload.documentName, error) : error;
     }
+  }
+
+  /** Who opens a document directly while it is unloaded may have the old one, and change that. */
+  async #storeUnloaded({ document, documentName: name }: DocumentPayload): Promise<void> {
+    if (this.#documents.isClosed) return;
+    const { Y } = await this.#find(document);
+    // it may have been deleted since
+    if (String(Y.encodeStateVector(document as never)) === this.#released.get(document)) return;
+    await this.#opened(name, (log) => log.append(Y.encodeStateAsUpdate(document)));
   }
 
   /** Whether a document that could not be stored never will be, from here. */
@@ -209,13 +224,33 @@ export class HocuspocusPersistence {
     await this.#documents.left(documentName);
   }
 
-  /** As `destroy()`. */
-  onDestroy(): Promise<void> {
-    return this.destroy();
+  /** Sends away who comes while the server is being destroyed. */
+  async connected({ instance, documentName }: Omit<DocumentPayload, 'document'>): Promise<void> {
+    if (this.#isEnding) instance.closeConnections(documentName);
+  }
+
+  /** As `destroy()`, once those documents are unloaded that the server loads meanwhile: it waits for the others alone. */
+  async onDestroy({ instance }: { instance: HocuspocusServer }): Promise<void> {
+    this.#isEnding = true;
+    const loading = [...instance.loadingDocuments];
+    await Promise.allSettled(loading.map(([name, loaded]) => this.#unloaded(instance, name, loaded)));
+    await this.destroy();
+  }
+
+  async #unloaded(instance: HocuspocusServer, name: string, loaded: PromiseLike<YjsDoc>): Promise<void> {
+    const document = await loaded;
+    const { promise: destroyed, resolve } = Promise.withResolvers<void>();
+    document.on('destroy', resolve);
+    await nextTurn(); // by which its clients are connected
+    void instance.unloadDocument(document as never); // which waits for clients, if there are any
+    instance.closeConnections(name);
+    await destroyed;
   }
 
   async #release(open: OpenDocument): Promise<void> {
-    if (this.#open.delete(open.doc) && !this.#documents.isClosed) await open.leaveQuietly();
+    if (!this.#open.delete(open.doc) || this.#documents.isClosed) return;
+    this.#released.set(open.doc, open.vector);
+    await open.leaveQuietly();
   }
 
   // ---- for programs ---------------------------------------------------------------------------------
@@ -315,6 +350,6 @@ function patient(database: string, options: SDS_ProviderOptions): SDS_ProviderOp
 
 function destroyedBefore(name: string, cause: unknown): SDS_PersistenceError {
   const document = JSON.stringify(name);
-  const message = `document ${document} is not stored: the extension was destroyed before; server.destroy() destroys both in their order`;
+  const message = `document ${document} is not stored: the extension was destroyed before; server.destroy() does that behind all that is loaded`;
   return new SDS_PersistenceError('closed', message, { cause });
 }

@@ -4,7 +4,7 @@ import type { YjsDoc } from '../yjs/yjs.ts';
 /** The server: the class `Hocuspocus`. */
 export interface HocuspocusServer {
   /** Each resolves, or rejects, with the loading of a document. */
-  readonly loadingDocuments: ReadonlyMap<string, PromiseLike<unknown>>;
+  readonly loadingDocuments: ReadonlyMap<string, PromiseLike<YjsDoc>>;
   closeConnections(documentName?: string): void;
   unloadDocument(document: never): PromiseLike<unknown>;
   storeDocumentHooks(document: never, payload: never, immediately?: boolean): unknown;

@@ -2,6 +2,7 @@
 import { LeftOut } from '../documents/index.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
 import type { Promise } from '../protocol/surroundings.ts';
+import type { HocuspocusPersistence } from './hocuspocus-persistence.ts';
 
 /** A document that comes from elsewhere. */
 export interface ImportedDocument {
@@ -20,11 +21,6 @@ export interface ImportResult {
   imported: number;
   /** … and how many were left alone, or had nothing in them. */
   skipped: number;
-}
-
-/** A `HocuspocusPersistence`. */
-interface Target {
-  add(name: string, state: Uint8Array, existing?: 'skip' | 'merge'): Promise<boolean>;
 }
 
 /**
@@ -49,7 +45,7 @@ interface Target {
  * await persistence.destroy()
  */
 export async function importDocuments(
-  persistence: Target,
+  persistence: Pick<HocuspocusPersistence, 'add'>,
   documents: AsyncIterable<ImportedDocument> | Iterable<ImportedDocument>,
   options: ImportOptions = {},
 ): Promise<ImportResult> {

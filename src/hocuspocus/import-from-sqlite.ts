@@ -26,14 +26,15 @@ export function importFromSqlite(
 async function* rowsOf(path: string): AsyncGenerator<ImportedDocument> {
   const database = open(path);
   try {
-    const names = read(path, () => database.prepare('SELECT name FROM documents ORDER BY rowid').all()) as {
-      name: string;
-    }[];
-    const row = read(path, () => database.prepare('SELECT data FROM documents WHERE name = ?'));
+    const names = database.prepare('SELECT name FROM documents ORDER BY rowid').all() as { name: string }[];
+    const row = database.prepare('SELECT data FROM documents WHERE name = ?');
     for (const { name } of names) {
-      const found = read(path, () => row.get(name)) as { data: Uint8Array } | undefined;
+      const found = row.get(name) as { data: Uint8Array } | undefined;
       yield { name, data: found?.data };
     }
+  } catch (error) {
+    const isOther = /no such (table|column)/.test((error as Error).message);
+    throw failed(isOther ? 'schema-mismatch' : 'io-error', path, error as Error);
   } finally {
     database.close();
   }
@@ -51,15 +52,6 @@ function open(path: string): DatabaseSync {
     return new DatabaseSync(path, { readOnly: true });
   } catch (error) {
     throw failed('open-failed', path, error as Error);
-  }
-}
-
-function read<T>(path: string, ask: () => T): T {
-  try {
-    return ask();
-  } catch (error) {
-    const isOther = /no such (table|column)/.test((error as Error).message);
-    throw failed(isOther ? 'schema-mismatch' : 'io-error', path, error as Error);
   }
 }
 

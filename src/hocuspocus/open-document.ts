@@ -25,21 +25,26 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
     if (this.lacksWaiting) this.#mayIntegrate.add(transaction);
   };
 
-  protected changed(update: Uint8Array, origin: unknown, transaction: object): void {
+  protected override changed(update: Uint8Array, origin: unknown, transaction: object): void {
     const isOfOthers = !this.#takesFromRedis && isFromRedis(origin) && !this.#mayIntegrate.has(transaction);
     if (isOfOthers) this.#leavesSomething = true;
     else this.append(update);
   }
 
-  protected override apply(updates: readonly Uint8Array[]): void {
-    super.apply(updates);
+  protected override applyStored(updates: readonly Uint8Array[]): void {
+    super.applyStored(updates);
     this.#isSettled();
   }
 
   /** The document would not be what it was: it is not opened. Where it is open, a store that was lost and is had again is at fault. */
-  protected isNotApplied(error: SDS_PersistenceError): void {
+  protected override isNotApplied(error: SDS_PersistenceError): void {
     if (this.#settled === undefined) throw error;
-    this.documents.trouble.tell('merge', this.name, error);
+    super.isNotApplied(error);
+  }
+
+  /** What tells whether anything was added since. */
+  get vector(): string {
+    return String(this.Y.encodeStateVector(this.doc as never));
   }
 
   #isSettled(): void {

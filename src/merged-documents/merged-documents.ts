@@ -47,7 +47,7 @@ export class MergedDocuments {
     const { own, ...settings } = readDocumentOptions<{ merge: URL | string }>(options, ownOptions, 'merge');
     const source = { kind: 'module', url: urlOf(own.merge) as string } as const;
     const { limits } = settings;
-    const merging = inTurns(new Turns(), (order, parts) => merge({ source, order, parts, limits }));
+    const merging = inTurns(new Turns(), (order, parts) => merge({ source, order, parts }, limits));
     this.#documents = new Documents(database, settings, merging);
   }
 

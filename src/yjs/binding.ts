@@ -1,36 +1,35 @@
 /** A document that is bound: it is in use before it is loaded, and until all of it is stored. */
 import { GrowingPause, mayPass } from '../documents/index.ts';
-import type { SDS_PersistenceError } from '../main/index.ts';
 import type { Promise } from '../protocol/surroundings.ts';
 import { type Opening, StoredDocument } from './stored-document.ts';
 import type { YjsDoc } from './yjs.ts';
 
 export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
+  readonly #heir: () => Binding<Doc> | undefined;
   readonly #destroyed: () => void;
   readonly #untilStored = new GrowingPause();
-  #heir: Binding<Doc> | undefined;
   #isHandedOver = false;
   #isLast = false;
   /** Whether somebody waits until it is stored: the process lives on for that, unless it is in vain. */
   #isWaitedFor = false;
-  /** Whether the document was changed after it was released, by `leaveNow`. */
-  isChangedSince = false;
+  /** Whether the document was changed since that was stored which it had. */
+  #hasChanged = false;
 
-  /** @param destroyed - called when the document is destroyed */
-  constructor(opening: Opening<Doc>, destroyed: () => void) {
+  /**
+   * @param heir - finds another document of this name that is bound
+   * @param destroyed - called when the document is destroyed
+   */
+  constructor(opening: Opening<Doc>, heir: () => Binding<Doc> | undefined, destroyed: () => void) {
     super(opening);
+    this.#heir = heir;
     this.#destroyed = destroyed;
     this.doc.on('destroy', destroyed);
     void this.#load();
   }
 
-  protected changed(update: Uint8Array): void {
-    this.append(update);
-  }
-
   protected override append(update: Uint8Array): void {
-    if (this.log.isClosing) this.isChangedSince = true;
-    else super.append(update);
+    this.#hasChanged = true;
+    super.append(update);
   }
 
   async #load(): Promise<void> {
@@ -39,10 +38,6 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
     } catch (error) {
       if (!this.isLeaving) this.documents.trouble.tell('load', this.name, error);
     }
-  }
-
-  protected isNotApplied(error: SDS_PersistenceError): void {
-    this.documents.trouble.tell('merge', this.name, error);
   }
 
   // ---- leaving ---------------------------------------------------------------------------------
@@ -56,30 +51,32 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
     return super.leave();
   }
 
-  /** The same, but one attempt has to do. */
+  /** The same, but one attempt has to do. A change of the document is rejected after that (`closed`), which its log says. */
   leaveNow(): Promise<void> {
     this.#isLast = true;
     this.#untilStored.end();
     return this.leave(true);
   }
 
-  /** Another document of this name comes. If this one can't be stored, that one will have to be. */
-  leaveTo(heir: Binding<Doc>): void {
-    this.#heir = heir;
+  /** Another document of this name has come. If this one can't be stored, that one will have to be. */
+  heirCame(): void {
+    if (this.#heir()?.doc === this.doc) this.doc.off('update', this.onUpdate); // it has all of it, and what comes
     if (this.log.isIncomplete) this.#untilStored.end();
   }
 
   protected async release(): Promise<void> {
     do {
       if (this.lacksWaiting) this.appendAll();
+      this.#hasChanged = false;
       await this.#store();
-    } while (this.lacksWaiting); // it came meanwhile
-    if (!this.#isLast) this.doc.off('update', this.onUpdate);
+    } while (this.lacksWaiting || (this.#hasChanged && !this.#isLast)); // it came meanwhile
     this.doc.off('destroy', this.#destroyed);
     try {
       await this.documents.close(this.log);
     } catch (error) {
       if (!this.#isHandedOver || this.#isLast) throw error;
+    } finally {
+      if (!this.#isLast) this.doc.off('update', this.onUpdate);
     }
   }
 
@@ -95,10 +92,9 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
     }
   }
 
-  /** One that is leaving as well may be released before it has stored that. */
   #handOver(): boolean {
-    const heir = this.#heir;
-    if (heir === undefined || heir.isLeaving) return false;
+    const heir = this.#heir();
+    if (heir === undefined) return false;
     this.Y.applyUpdate(heir.doc, this.Y.encodeStateAsUpdate(this.doc));
     this.#isHandedOver = true;
     return true;

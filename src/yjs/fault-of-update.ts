@@ -9,7 +9,7 @@ import { EMPTY_BYTES } from './yjs.ts';
 export async function faultOfUpdate(merging: Merging, bytes: Uint8Array): Promise<string | undefined> {
   const load = async () => seal([blockOf(Uint8Array.from(bytes))]);
   try {
-    const merged = (await keptAlive(merging.run({ task: 'merge', isWaitedFor: true }, load))) as Parcel; // there were parts
+    const merged = (await keptAlive(merging({ task: 'merge', isWaitedFor: true }, load))) as Parcel; // there were parts
     discard(merged);
     if (merged.length > EMPTY_BYTES || bytes.byteLength <= EMPTY_BYTES) return undefined;
     return 'is read as an update of Yjs with nothing in it; if it is one of version 2, convert it by Y.convertUpdateFormatV2ToV1';

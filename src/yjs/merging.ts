@@ -31,23 +31,23 @@ export class YjsMerging<Module extends object> {
 
   /** For documents that drop what was deleted, or keep it. */
   of(gc: boolean): Merging {
-    return inTurns(this.#turns, (order, parts) => this.#run(gc, order, parts));
-  }
-
-  async #run(gc: boolean, order: MergeOrder, parts: Parcel): Promise<Parcel> {
-    if (this.#isHere) return this.#runHere(gc, order, parts);
-    try {
-      return await merge({ source: { ...this.#source, gc }, order, parts, limits: this.#limits });
-    } catch (error) {
-      if (error instanceof NoMergeModule) {
+    const source = { ...this.#source, gc };
+    const run = inTurns(this.#turns, (order, parts) =>
+      this.#isHere ? this.#mergeHere(gc, order, parts) : merge({ source, order, parts }, this.#limits),
+    );
+    return async (...task) => {
+      try {
+        return await run(...task);
+      } catch (error) {
+        if (!(error instanceof NoMergeModule)) throw error;
         this.#isHere = true;
         this.#trouble().warn('SDS_NO_MERGING_THREAD', '', notInThread(error.cause as Error));
+        return run(...task);
       }
-      throw error;
-    }
+    };
   }
 
-  async #runHere(gc: boolean, order: MergeOrder, parts: Parcel): Promise<Parcel> {
+  async #mergeHere(gc: boolean, order: MergeOrder, parts: Parcel): Promise<Parcel> {
     try {
       return await mergeParcel(mergingBy(this.Y as unknown as Yjs, gc)[order.task], order, parts);
     } catch (error) {

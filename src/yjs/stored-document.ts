@@ -1,5 +1,5 @@
 /** A document of Yjs that is open: what is stored is applied to it, and what changes it is stored. */
-import { type DocumentLog, type Documents, type Merging, mergeFailed } from '../documents/index.ts';
+import { type DocumentLog, type Documents, type LiveDocument, type Merging, mergeFailed } from '../documents/index.ts';
 import type { SDS_PersistenceError } from '../main/index.ts';
 import type { Promise } from '../protocol/surroundings.ts';
 import { EMPTY_BYTES, type YjsDoc, type YjsModule } from './yjs.ts';
@@ -17,7 +17,7 @@ export interface Opening<Doc extends YjsDoc> {
 
 const NOTHING: readonly unknown[] = [null, null];
 
-export abstract class StoredDocument<Doc extends YjsDoc> {
+export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument {
   readonly name: string;
   readonly doc: Doc;
   readonly log: DocumentLog;
@@ -26,6 +26,7 @@ export abstract class StoredDocument<Doc extends YjsDoc> {
   protected readonly origin: object;
   /** What waits in the document for updates that are not there yet, as far as it is stored: Yjs tells nobody that it came. */
   #storedOfWaiting = NOTHING;
+  isLeaving = false;
   #leaving: Promise<void> | undefined;
 
   constructor({ name, doc, Y, documents, merging, origin }: Opening<Doc>) {
@@ -34,15 +35,14 @@ export abstract class StoredDocument<Doc extends YjsDoc> {
     this.Y = Y;
     this.documents = documents;
     this.origin = origin;
-    const apply = (updates: readonly Uint8Array[]) => this.#restored(updates);
-    this.log = documents.open(name, merging, { apply, state: () => this.#state() });
+    this.log = documents.open(name, merging, this);
     doc.on('update', this.onUpdate); // in the turn of the change: before anybody else hears of it
-    const before = this.#state();
+    const before = this.state();
     if (before.byteLength > EMPTY_BYTES) void this.log.append(before);
     this.waitingIsStored();
   }
 
-  #state(): Uint8Array {
+  state(): Uint8Array {
     return this.Y.encodeStateAsUpdate(this.doc);
   }
 
@@ -51,14 +51,16 @@ export abstract class StoredDocument<Doc extends YjsDoc> {
   };
 
   /** By anybody but the database. */
-  protected abstract changed(update: Uint8Array, origin: unknown, transaction: object): void;
+  protected changed(update: Uint8Array, _origin: unknown, _transaction: object): void {
+    this.append(update);
+  }
 
   protected append(update: Uint8Array): void {
     void this.log.append(update);
   }
 
   protected appendAll(): void {
-    this.append(this.#state());
+    this.append(this.state());
     this.waitingIsStored();
   }
 
@@ -82,22 +84,24 @@ export abstract class StoredDocument<Doc extends YjsDoc> {
    * What of the stored updates waits is stored already; what has waited for them becomes part of the document, which nobody else
    * tells of: then all of it is stored.
    */
-  #restored(updates: readonly Uint8Array[]): void {
+  apply(updates: readonly Uint8Array[]): void {
     const { lacksWaiting } = this;
     try {
-      this.apply(updates);
+      this.applyStored(updates);
     } finally {
       if (lacksWaiting) this.appendAll();
       else this.waitingIsStored();
     }
   }
 
-  protected apply(updates: readonly Uint8Array[]): void {
+  protected applyStored(updates: readonly Uint8Array[]): void {
     applyAll(this.Y, this.doc, updates, this.origin, (error) => this.isNotApplied(error));
   }
 
   /** What comes of an update that can't be applied: the others are, unless this throws. */
-  protected abstract isNotApplied(error: SDS_PersistenceError): void;
+  protected isNotApplied(error: SDS_PersistenceError): void {
+    this.documents.trouble.tell('merge', this.name, error);
+  }
 
   /** See `DocumentLog.removeStored`. What waits is removed along with what is stored; if that fails, it is to be stored. */
   async removeStored(): Promise<void> {
@@ -112,12 +116,9 @@ export abstract class StoredDocument<Doc extends YjsDoc> {
 
   // ---- leaving -----------------------------------------------------------------------------------
 
-  get isLeaving(): boolean {
-    return this.#leaving !== undefined;
-  }
-
   /** Stores what is to be stored, and releases the store. Calling it again is the same call. */
   leave(): Promise<void> {
+    this.isLeaving = true; // in there others may be told something, who call anything
     this.#leaving ??= this.release();
     return this.#leaving;
   }

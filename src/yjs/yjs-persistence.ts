@@ -1,7 +1,7 @@
 /** Documents of Yjs on SQLite or PostgreSQL. */
-import { Documents, readDocumentOptions, refusal, shown, urlOf } from '../documents/index.ts';
+import { Documents, readDocumentOptions, refusal, urlOf } from '../documents/index.ts';
 import { faultOfBytes } from '../main/byte-argument.ts';
-import { type SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
+import type { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { Binding } from './binding.ts';
@@ -45,11 +45,10 @@ export class YjsPersistence<Doc extends YjsDoc> {
   readonly #gc: boolean;
   readonly #merging: YjsMerging<YjsModule<Doc>>;
   readonly #documents: Documents;
-  readonly #bindings = new Map<Doc, Binding<Doc>>();
-  /** Not bound any more, but not stored yet. */
-  readonly #leaving = new Set<Binding<Doc>>();
-  /** By whom a document was bound that is not bound any more. */
-  readonly #left = new WeakMap<Doc, Binding<Doc>>();
+  /** By their names. Those that are leaving as well, until they are stored. */
+  readonly #bindings = new Map<string, readonly Binding<Doc>[]>();
+  /** By whom a document is bound, or was bound last. */
+  readonly #last = new WeakMap<Doc, Binding<Doc>>();
 
   /**
    * @param database - the path of an SQLite file, which is made if it is not there, or a `postgres://` URL
@@ -88,7 +87,8 @@ export class YjsPersistence<Doc extends YjsDoc> {
    */
   bindState(name: string, doc: Doc): Promise<void> {
     try {
-      const binding = this.#bindings.get(doc) ?? this.#bind(name, doc);
+      const last = this.#last.get(doc);
+      const binding = last === undefined || last.isLeaving ? this.#bind(name, doc) : last;
       if (binding.name === name) return binding.log.restored as Promise<void>; // it has begun
       const bound = JSON.stringify(binding.name);
       throw refusal('bindState', name, `this document is bound as ${bound}: writeState releases it`);
@@ -103,12 +103,13 @@ export class YjsPersistence<Doc extends YjsDoc> {
     }
     const merging = this.#merging.of(dropsDeleted(doc));
     const opening = { name, doc, Y: this.#Y, documents: this.#documents, merging, origin: this };
-    const binding = new Binding(opening, () => {
-      // nobody listens to what it fails with, which is told by its log
-      if (this.#bindings.get(doc) === binding) void Promise.allSettled([this.#release(binding, false)]);
-    });
-    this.#bindings.set(doc, binding);
-    for (const other of this.#leaving) if (other.name === name) other.leaveTo(binding);
+    const destroyed = () => {
+      void Promise.allSettled([this.#release(binding, false)]); // what it fails with is told by its log
+    };
+    const binding: Binding<Doc> = new Binding(opening, () => this.#bound(name), destroyed);
+    this.#bindings.set(name, [...this.#named(name), binding]);
+    this.#last.set(doc, binding);
+    for (const other of this.#named(name)) if (other.isLeaving) other.heirCame();
     return binding;
   }
 
@@ -117,34 +118,32 @@ export class YjsPersistence<Doc extends YjsDoc> {
    * under its name meanwhile, that one takes its state over. The process lives on for that, unless no time helps (`open-failed`,
    * `schema-mismatch`, `database-corrupt`).
    *
-   * @throws SDS_PersistenceError only if `destroy` ends it before; `closed` if the document was changed after that
+   * @throws SDS_PersistenceError only if `destroy` ends it before, and could not store it. What is changed after that is told by `onError`
+   *   or a warning: servers don't listen
    */
-  async writeState(name: string, doc: Doc): Promise<void> {
-    const binding = this.#bindings.get(doc);
-    if (binding !== undefined) return this.#release(binding, true);
-    const left = this.#left.get(doc);
-    await left?.leave(true);
-    if (left?.isChangedSince) {
-      const message = `writeState (${shown(name)}): the document was changed after destroy(), which is not stored`;
-      throw new SDS_PersistenceError('closed', message);
-    }
+  async writeState(_name: string, doc: Doc): Promise<void> {
+    const binding = this.#last.get(doc);
+    if (binding !== undefined) await this.#release(binding, true);
   }
 
+  /** Calling it again is the same call. */
   async #release(binding: Binding<Doc>, isWaitedFor: boolean): Promise<void> {
-    this.#bindings.delete(binding.doc);
-    this.#left.set(binding.doc, binding);
-    this.#leaving.add(binding);
-    const [heir] = this.#bound(binding.name);
-    if (heir !== undefined) binding.leaveTo(heir);
     try {
       await binding.leave(isWaitedFor);
     } finally {
-      this.#leaving.delete(binding);
+      const others = this.#named(binding.name).filter((other) => other !== binding);
+      if (others.length > 0) this.#bindings.set(binding.name, others);
+      else this.#bindings.delete(binding.name);
     }
   }
 
-  #bound(name: string): Binding<Doc>[] {
-    return [...this.#bindings.values()].filter((binding) => binding.name === name);
+  #named(name: string): readonly Binding<Doc>[] {
+    return this.#bindings.get(name) ?? [];
+  }
+
+  /** Not one that is leaving as well: it may be released before it has stored what it is given. */
+  #bound(name: string): Binding<Doc> | undefined {
+    return this.#named(name).find((binding) => !binding.isLeaving);
   }
 
   // ---- as y-leveldb has it --------------------------------------------------------------------------
@@ -191,7 +190,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
 
   /** Merges all that is stored of a document, now; that is done anyway from time to time. */
   async flushDocument(name: string): Promise<void> {
-    const [bound] = this.#bound(name);
+    const bound = this.#bound(name);
     try {
       await bound?.log.compact();
     } catch (error) {
@@ -207,9 +206,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
    */
   async clearDocument(name: string): Promise<void> {
     // one that is left, and not stored yet, would be stored after that
-    const named = [...this.#bindings.values(), ...this.#leaving].filter(
-      (binding) => binding.name === name && !binding.log.isClosing,
-    );
+    const named = this.#named(name).filter((binding) => !binding.log.isClosing);
     if (named.length === 0) return this.#documents.log(name).removeStored();
     await Promise.all(named.map((binding) => binding.removeStored()));
   }
@@ -266,8 +263,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
    */
   destroy(): Promise<void> {
     return this.#documents.closeAll(() => {
-      const bindings = [...this.#bindings.values(), ...this.#leaving];
-      for (const binding of bindings) this.#left.set(binding.doc, binding);
+      const bindings = [...this.#bindings.values()].flat();
       this.#bindings.clear();
       return bindings.map((binding) => binding.leaveNow());
     });

@@ -120,6 +120,20 @@ describe.skipIf(!canMount)('a full disk', () => {
   });
 });
 
+it('what time does not change is told at once, while a call before it waits for the file', async () => {
+  const file = freshFile();
+  await using storage = new AutomergeRepoStorage(file, { busyTimeoutMs: 10, onError: () => other.exec('COMMIT') });
+  await storage.save(['before'], patchOf('before'));
+  using other = new DatabaseSync(file);
+  other.exec('BEGIN IMMEDIATE');
+  const settled: string[] = [];
+  await Promise.allSettled([
+    storage.save(['stored'], patchOf('stored')).finally(() => settled.push('stored')),
+    storage.save(['refused'], 'text' as never).finally(() => settled.push('refused')),
+  ]);
+  expect(settled).toEqual(['refused', 'stored']);
+});
+
 it('a program that saves while the file can not be had lives until that is stored', async () => {
   const file = freshFile();
   const program = `const { DatabaseSync } = process.getBuiltinModule('node:sqlite');

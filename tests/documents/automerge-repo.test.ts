@@ -1,6 +1,6 @@
 /** Repos of automerge-repo on this storage: what was saved is there for the next one, however the one before has ended. */
 import { createHash } from 'node:crypto';
-import { type AutomergeUrl, type DocHandle, Repo } from '@automerge/automerge-repo';
+import { type AutomergeUrl, type DocHandle, generateAutomergeUrl, Repo } from '@automerge/automerge-repo';
 import type { StorageAdapterInterface } from '@automerge/automerge-repo/slim';
 import { AutomergeRepoStorage } from 'sds-persistence-worker/automerge-repo';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -64,6 +64,18 @@ function describeOn({ name, freshPlace }: Engine): void {
       add(found, 'of the second');
       await second.end();
       expect((await entriesOf(place, handle.url)).at(-1)).toBe('of the second');
+    });
+
+    it('a repo that was asked for a document that is not there: at its end what it has is stored, though it rejects', async () => {
+      const place = await freshPlace();
+      const { repo, storage } = repoOn(place);
+      await expect(repo.find(generateAutomergeUrl())).rejects.toThrow('unavailable');
+      const handle = repo.create<Doc>({ entries: ['one'] });
+      await repo.flush([handle.documentId]);
+      add(handle, 'two');
+      await repo.shutdown().catch((error) => error);
+      await storage.close();
+      expect(await entriesOf(place, handle.url)).toEqual(['one', 'two']);
     });
 
     it('hundreds of documents', async () => {

@@ -3,8 +3,10 @@ import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as immediate } from 'node:timers/promises';
+import { HocuspocusProvider } from '@hocuspocus/provider';
+import type { Extension } from '@hocuspocus/server';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as Y from 'yjs';
 import { livingWorkers } from '../../torture/living-workers.ts';
 import { freshFile, rowsOf } from '../support/files.ts';
@@ -264,6 +266,77 @@ it('a document that is deleted while an update of it waits for another one stays
   await unloaded(served);
   await served.server.destroy();
   expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: [] });
+});
+
+describe('a server that is destroyed while a document is being loaded', () => {
+  /** Whose client types before it is loaded. */
+  function typing(url: string, token?: string): HocuspocusProvider {
+    const provider = new HocuspocusProvider({ url, name: 'notes', document: new Y.Doc(), token: token ?? null });
+    onTestFinished(() => provider.destroy());
+    provider.document.getText('text').insert(0, 'typed');
+    return provider;
+  }
+
+  it('waits for it: what its client has typed is stored', async () => {
+    const file = freshFile();
+    const { promise: goesOn, resolve: goOn } = Promise.withResolvers<void>();
+    const { server, url } = await serve(file, { others: [{ onLoadDocument: () => goesOn }] });
+    typing(url);
+    await expect.poll(() => server.hocuspocus.loadingDocuments.size).toBe(1);
+    await immediate(); // what is stored is loaded
+    const destroyed = server.destroy();
+    await immediate();
+    goOn();
+    await destroyed;
+    expect(await storedText(file)).toBe('typed');
+  });
+
+  it('a client that comes while those before it leave is sent away as well, and the server ends', async () => {
+    const file = freshFile();
+    const { promise: goesOn, resolve: goOn } = Promise.withResolvers<void>();
+    const { promise: leaves, resolve: isLeaving } = Promise.withResolvers<void>();
+    const { promise: came, resolve: hasCome } = Promise.withResolvers<void>();
+    const tokens: string[] = [];
+    const gates: Extension = {
+      onLoadDocument: () => goesOn,
+      async onAuthenticate({ token, context }) {
+        tokens.push(token);
+        if (token === 'late') await leaves;
+        return { ...context, token };
+      },
+      async connected({ context }) {
+        if (context.token === 'late') hasCome();
+      },
+      async onDisconnect() {
+        isLeaving();
+        await came;
+      },
+    };
+    const { server, url } = await serve(file, { others: [gates] });
+    typing(url);
+    await expect.poll(() => server.hocuspocus.loadingDocuments.size).toBe(1);
+    typing(url, 'late');
+    await expect.poll(() => tokens).toContain('late');
+    const destroyed = server.destroy();
+    await immediate();
+    goOn();
+    await destroyed;
+    expect(await storedText(file)).toContain('typed');
+  });
+
+  it('and whose extension a program destroys: the document is refused, so that no change of it is taken for stored', async () => {
+    const file = freshFile();
+    const typed = 'x'.repeat(600);
+    await storeUnmerged(file, updatesOf(typed)); // so many are merged first
+    const { server, persistence } = await serve(file);
+    const other = await server.hocuspocus.openDirectConnection('other');
+    const opened = server.hocuspocus.openDirectConnection('notes').catch(({ code }) => code);
+    await immediate();
+    await persistence.destroy();
+    expect(await opened).toBe('closed');
+    await other.disconnect();
+    expect(await storedText(file)).toBe(typed);
+  });
 });
 
 describe('an extension that is destroyed before its server', () => {

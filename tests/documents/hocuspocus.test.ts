@@ -39,6 +39,29 @@ const suite =
       expect(await storedText(place)).toBe('0123456789');
     });
 
+    it('a program that opens a document directly in any job of its unloading: what it changes is stored', async () => {
+      const place = await freshPlace();
+      const { server, persistence } = await serve(place);
+      const names = Array.from({ length: 60 }, (_, jobs) => String(jobs));
+      for (const [jobs, name] of names.entries()) {
+        const one = await server.hocuspocus.openDirectConnection(name);
+        const left = one.disconnect();
+        for (let job = 0; job < jobs; job++) await null;
+        const two = await server.hocuspocus.openDirectConnection(name);
+        await left;
+        await Promise.all(server.hocuspocus.unloadingDocuments.values());
+        await two.transact((document) => document.getText('text').insert(0, 'typed'));
+        await two.disconnect();
+      }
+      await server.destroy();
+      await persistence.destroy();
+      const next = await serve(place);
+      for (const name of names) {
+        const { document } = await next.server.hocuspocus.openDirectConnection(name);
+        expect([name, document?.getText('text').toString()]).toEqual([name, 'typed']);
+      }
+    });
+
     it.each([
       ['no filter, and gc off', { gc: false }],
       ['a filter that answers without looking', { gcFilter: () => false }],

@@ -77,6 +77,44 @@ describeOnPostgresql('documents on a server', () => {
     expect((await other).code).toBe(0);
   });
 
+  it.each([
+    ['has released it by then: it is stored', true],
+    ['still has it: the rejection says so', false],
+  ])('typed into while another process had the document open, which at the end %s', async (_, releases) => {
+    const url = await postgresql.freshPlace();
+    const { promise: opened, resolve: isOpen } = Promise.withResolvers<() => void>();
+    const { promise: released, resolve: isReleased } = Promise.withResolvers<void>();
+    const other = runEditor(
+      `
+      const persistence = new YjsPersistence(${JSON.stringify(url)}, { Y });
+      await persistence.bindState('notes', new Y.Doc());
+      process.on('SIGUSR2', () => persistence.destroy().then(() => console.log('released')).then(process.exit));
+      setInterval(() => console.log('open'), 100);`,
+      '',
+      {
+        onOutput: (output, kill) => {
+          isOpen(() => kill('SIGUSR2'));
+          if (output.includes('released')) isReleased();
+        },
+      },
+    );
+    const release = await opened;
+    const persistence = persistenceOn(url, { busyTimeoutMs: 300, onError: () => undefined });
+    const doc = new Y.Doc();
+    await expect(persistence.bindState('notes', doc)).rejects.toMatchObject({ code: 'fenced' });
+    type(doc, 'typed');
+    if (releases) {
+      release();
+      await released; // within the pause before the next attempt
+      await persistence.destroy();
+    } else {
+      await expect(persistence.destroy()).rejects.toMatchObject({ code: 'fenced' });
+      release();
+    }
+    await other;
+    expect(textOf(await persistenceOn(url).getYDoc('notes'))).toBe(releases ? 'typed' : '');
+  });
+
   it('that a process has lost while it stood still, and only stores updates of, are had again once they are free', async () => {
     const url = await postgresql.freshPlace();
     const { promise: stopped, resolve: isStopped } = Promise.withResolvers<() => void>();

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as immediate } from 'node:timers/promises';
-import { SDS_DesktopPersistenceProvider, type SDS_PersistenceError } from 'sds-persistence-worker';
+import { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from 'sds-persistence-worker';
 import { AutomergeRepoStorage } from 'sds-persistence-worker/automerge-repo';
 import { HocuspocusPersistence, importDocuments } from 'sds-persistence-worker/hocuspocus';
 import { MergedDocuments } from 'sds-persistence-worker/merged-documents';
@@ -377,6 +377,24 @@ it('a storage of automerge-repo is closed while the first attempt of a write and
   await expect.poll(() => errors).toEqual(['queue-full']);
   await storage.close();
   expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+});
+
+it('a storage of automerge-repo is closed as soon as it tells of a failure: what its last attempt stores is stored', async () => {
+  const file = freshFile();
+  let closed: Promise<void> | undefined;
+  const storage = new AutomergeRepoStorage(file, {
+    onError: () => {
+      closed = storage.close();
+    },
+  });
+  const onPurpose = new SDS_PersistenceError('io-error', 'on purpose');
+  const spy = vi.spyOn(SDS_DesktopPersistenceProvider.prototype, 'saveRecord').mockRejectedValueOnce(onPurpose);
+  onTestFinished(() => spy.mockRestore());
+  await storage.save(['a'], new Uint8Array(3));
+  await closed;
+  const again = new AutomergeRepoStorage(file);
+  expect(await again.load(['a'])).toEqual(new Uint8Array(3));
+  await again.close();
 });
 
 it('a storage of automerge-repo is given a chunk in the moment in which it has stored all that had failed: that is stored, too', async () => {

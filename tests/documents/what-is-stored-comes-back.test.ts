@@ -1,5 +1,9 @@
 /** Documents that are bound: what was typed is there when they are opened again, whenever it was typed. */
-import { expect, it } from 'vitest';
+import { DatabaseSync } from 'node:sqlite';
+import { setImmediate as immediate } from 'node:timers/promises';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import type { YjsPersistenceOptions } from 'sds-persistence-worker/yjs';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as Y from 'yjs';
 import { freshFile, rowsOf } from '../support/files.ts';
 import { persistenceOn, storedText, storeUnmerged, textOf, type, updateOf, updatesOf } from './documents.ts';
@@ -254,21 +258,106 @@ it('after destroy() every call rejects, and says so', async () => {
   await expect(persistence.getAllDocNames()).rejects.toMatchObject(closed);
 });
 
-it('a document that is changed after destroy() is not taken for stored: writeState says so, for that one alone', async () => {
+it('a document that is changed after destroy() is not taken for stored: it is told, and writeState, whose promise no server listens to, resolves', async () => {
   const file = freshFile();
-  const persistence = persistenceOn(file);
+  const told: string[] = [];
+  const persistence = persistenceOn(file, { onError: ({ code }, name) => told.push(`${name} ${code}`) });
   const [changed, other] = [new Y.Doc(), new Y.Doc()];
   await persistence.bindState('notes', changed);
   await persistence.bindState('plans', other);
   type(changed, 'before');
   await persistence.destroy();
   type(changed, ' and after');
-  await expect(persistence.writeState('notes', changed)).rejects.toMatchObject({
-    code: 'closed',
-    message: expect.stringMatching(/"notes".*after destroy\(\)/),
-  });
+  await persistence.writeState('notes', changed);
   await persistence.writeState('plans', other);
+  expect(told).toEqual(['notes closed']);
   expect(await storedText(file)).toBe('before');
+});
+
+it('what is changed while destroy() waits for the file is stored with the rest', async () => {
+  const file = freshFile();
+  const persistence = persistenceOn(file);
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  const other = new DatabaseSync(file);
+  other.exec('BEGIN IMMEDIATE');
+  type(doc, 'before');
+  const destroyed = persistence.destroy();
+  await immediate();
+  type(doc, ' and after');
+  const written = persistence.writeState('notes', doc);
+  other.exec('COMMIT');
+  other.close();
+  await Promise.all([destroyed, written]);
+  expect(await storedText(file)).toBe('before and after');
+});
+
+describe('what is changed while writeState is under way', () => {
+  /** 'one' is committed and not answered yet, the file is held from then on, and ' two' is typed. */
+  async function typedMeanwhile(options: Partial<YjsPersistenceOptions<Y.Doc>>) {
+    const file = freshFile();
+    const persistence = persistenceOn(file, options);
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    const appended = vi.spyOn(SDS_DesktopPersistenceProvider.prototype, 'appendPatch');
+    const other = new DatabaseSync(file, { timeout: 5000 });
+    onTestFinished(() => {
+      appended.mockRestore();
+      other.close();
+    });
+    doc.getText('text').insert(0, 'one');
+    const written = persistence.writeState('notes', doc);
+    const isThere = other.prepare('SELECT 1 FROM patches');
+    while (isThere.get() === undefined);
+    other.exec('BEGIN IMMEDIATE');
+    doc.getText('text').insert(3, ' two');
+    const attempts = () => appended.mock.results.map(({ value }) => value);
+    return { file, doc, written, attempts, giveBack: () => other.exec('COMMIT') };
+  }
+
+  it('is stored before it resolves, also if that takes more than one attempt', async () => {
+    const { file, written, attempts, giveBack } = await typedMeanwhile({ busyTimeoutMs: 10, onError: () => undefined });
+    await expect.poll(attempts).toHaveLength(3); // the last one of the whole document
+    const outcomes = await Promise.allSettled(attempts());
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected']);
+    giveBack();
+    await written;
+    expect(await storedText(file)).toBe('one two');
+  });
+
+  it('and so is what is changed while that waits', async () => {
+    const { file, doc, written, attempts, giveBack } = await typedMeanwhile({});
+    await attempts()[0];
+    await immediate();
+    doc.getText('text').insert(7, ' three');
+    giveBack();
+    await written;
+    expect(await storedText(file)).toBe('one two three');
+  });
+});
+
+it.each([
+  ['is told', [], ['notes closed'], 'one'],
+  ['is stored if the document is bound again', ['notes'], [], 'one two'],
+])('what is changed while a document is being released %s', async (_, again, wanted, stored) => {
+  const file = freshFile();
+  const told: string[] = [];
+  const persistence = persistenceOn(file, { onError: ({ code }, name) => told.push(`${name} ${code}`) });
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  doc.getText('text').insert(0, 'one');
+  const close = vi.spyOn(SDS_DesktopPersistenceProvider.prototype, 'close');
+  close.mockImplementationOnce(function (this: SDS_DesktopPersistenceProvider) {
+    close.mockRestore();
+    const closed = this.close();
+    for (const name of again) void persistence.bindState(name, doc);
+    doc.getText('text').insert(3, ' two');
+    return closed;
+  });
+  await persistence.writeState('notes', doc);
+  await persistence.destroy();
+  expect(told).toEqual(wanted);
+  expect(await storedText(file)).toBe(stored);
 });
 
 it('a document that is bound as soon as destroy() was called is refused, and releasing it waits for nothing', async () => {
