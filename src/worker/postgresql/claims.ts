@@ -58,6 +58,11 @@ export class Claims {
     this.#callers.set(stored, callers.add(caller));
   }
 
+  /** Whether a provider was announced, and has not left. */
+  isThere(caller: Caller): boolean {
+    return this.#callers.get(storedName(caller.storeId).stored)?.has(caller) ?? false;
+  }
+
   /** A provider has gone. If it was the last one of its store, the server is told by `giveBack`, as soon as it can be. */
   leave(caller: Caller): void {
     const { stored } = storedName(caller.storeId);
@@ -148,10 +153,11 @@ export class Claims {
         connection,
         situations.flatMap(({ others }) => others),
       );
-      const granted = situations.filter(({ stored, wanted: { exclusive, owned }, mine, others }) => {
+      const granted = situations.filter(({ stored, wanted: caller, mine, others }) => {
+        const { exclusive, owned } = caller;
         // whoever has had it has a state of it: it must not go on behind another one's back
         const isLost = owned && exclusive && mine.length === 0;
-        if (isLost) this.#claims.set(stored, { exclusive, lost: true });
+        if (isLost && this.isThere(caller)) this.#claims.set(stored, { exclusive, lost: true });
         return !isLost && !others.some((claim) => living.has(claim));
       });
       await connection.run(...this.#end(granted));

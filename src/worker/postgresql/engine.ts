@@ -70,7 +70,10 @@ export class PostgresqlEngine implements Engine {
   }
 
   attach(caller: Caller): Promise<void> {
-    const opened = this.#use((connection) => this.#claims.claim(connection, caller));
+    const opened = this.#use(async (connection) => {
+      // for one that has left nothing is claimed: what it had may have been given back over this new connection
+      if (this.#claims.isThere(caller)) await this.#claims.claim(connection, caller);
+    });
     // it may have left already, and leaves once more in its turn, what was claimed meanwhile with it
     return opened.finally(() => this.#claims.add(caller));
   }
