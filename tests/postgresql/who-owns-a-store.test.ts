@@ -235,6 +235,33 @@ describeOnPostgresql('who owns a store', () => {
     expect(await opens(server.url(database), 'kept')).toBe('fenced');
   });
 
+  it('one that is closed while a successor of its worker claims it, and opened anew while that gives it back, is claimed anew', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const options = { BusyTimeoutMs: 50_000, LeaseMs: 3000 };
+    const [kept, left] = [open(url, 'kept', options), open(url, 'left', options)];
+    await Promise.all([kept.ready(), left.ready()]);
+    const client = await server.connect(database);
+    onTestFinished(() => client.end());
+    await client.query("BEGIN; SELECT FROM sds_stores WHERE store_id = 'kept' FOR UPDATE");
+    await endWorkers();
+    await expect.poll(async () => (await server.query(waitingFor, [database])).length).toBe(1);
+    const closing = left.close();
+    // beside the claim: then that also waits for its turn which gives back what nobody has opened any more
+    await Promise.all([proxy.passes('UPDATE sds_holders'), workersHear()]);
+    const givesBack = proxy.passes('store_id <> ALL');
+    await client.query('COMMIT');
+    await givesBack;
+    proxy.pause();
+    const again = open(url, 'left', options);
+    await workersHear();
+    proxy.resume();
+    await Promise.all([closing, again.appendPatch(patchOf(1), 1)]);
+    expect(await server.query('SELECT store_id FROM sds_claims ORDER BY store_id', [], database)).toEqual([
+      { store_id: 'kept' },
+      { store_id: 'left' },
+    ]);
+  });
+
   it('one that is closed while its worker is lost, and opened anew before the next one has its connection, is not lost', async () => {
     const url = await postgresql.freshPlace();
     const database = databaseOf(url);
