@@ -10,6 +10,9 @@ import { describeOnPostgresql, ownPlace, postgresql, proxiedPlace, server } from
 import { databaseOf } from '../support/postgresql-engine.ts';
 import { codeOf, codesOf } from './outcomes.ts';
 
+/** What waits for a lock in a database. */
+const waitingFor = "SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'";
+
 function open(url: string, store: string, options: SDS_ProviderOptions = {}): SDS_DesktopPersistenceProvider {
   const provider = new SDS_DesktopPersistenceProvider(url, store, { Acknowledge: 'committed', ...options });
   onTestFinished(() => provider.close());
@@ -23,6 +26,21 @@ async function owner(url: string, store: string, options: SDS_ProviderOptions = 
   program.tell('again');
   await program.line((line) => line === 'value');
   return program;
+}
+
+const workers = new Set<Worker>();
+process.on('worker', (worker: Worker) => {
+  workers.add(worker);
+  worker.once('exit', () => workers.delete(worker));
+});
+
+function endWorkers(): Promise<unknown> {
+  return Promise.all([...workers].map((worker) => worker.terminate()));
+}
+
+/** Takes so long that the workers hear of what was called before: another database and a thread are made. */
+async function workersHear(): Promise<void> {
+  await open(await ownPlace(), 'other').ready();
 }
 
 /** What another process gets that opens a store now. */
@@ -140,8 +158,7 @@ describeOnPostgresql('who owns a store', () => {
     onTestFinished(() => client.end());
     await client.query('BEGIN; SELECT FROM sds_snapshots FOR UPDATE');
     const saved = provider.saveSnapshot(patchOf(2), 2);
-    const waits = `SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`;
-    await expect.poll(async () => (await server.query(waits, [database])).length).toBe(1);
+    await expect.poll(async () => (await server.query(waitingFor, [database])).length).toBe(1);
     await server.query('UPDATE sds_holders SET fenced = true', [], database);
     await proxy.passes('UPDATE sds_holders');
     const { made } = proxy;
@@ -187,17 +204,13 @@ describeOnPostgresql('who owns a store', () => {
 
   it('also if the worker that was to give it back is lost before', async () => {
     const { proxy, url, database } = await proxiedPlace();
-    const workers = new Set<Worker>();
-    const note = (worker: Worker) => workers.add(worker);
-    process.on('worker', note);
-    onTestFinished(() => void process.off('worker', note));
     const options = { LeaseMs: 1000 };
     const [left, kept] = [open(url, 'left', options), open(url, 'kept', options)];
     await Promise.all([left.ready(), kept.ready()]);
     proxy.refuse();
     proxy.cutNow();
     await left.close();
-    await Promise.all([...workers].map((worker) => worker.terminate()));
+    await endWorkers();
     proxy.accept();
     await kept.appendPatch(patchOf(1), 1);
     await expect.poll(() => opens(server.url(database), 'left')).toBe('opened');
@@ -220,6 +233,54 @@ describeOnPostgresql('who owns a store', () => {
     await Promise.all([closing, kept.appendPatch(patchOf(1), 1)]);
     await expect.poll(() => opens(server.url(database), 'left')).toBe('opened');
     expect(await opens(server.url(database), 'kept')).toBe('fenced');
+  });
+
+  it('one that is closed while a successor of its worker claims it, and opened anew while that gives it back, is claimed anew', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const options = { BusyTimeoutMs: 50_000, LeaseMs: 3000 };
+    const [kept, left] = [open(url, 'kept', options), open(url, 'left', options)];
+    await Promise.all([kept.ready(), left.ready()]);
+    const client = await server.connect(database);
+    onTestFinished(() => client.end());
+    await client.query("BEGIN; SELECT FROM sds_stores WHERE store_id = 'kept' FOR UPDATE");
+    await endWorkers();
+    await expect.poll(async () => (await server.query(waitingFor, [database])).length).toBe(1);
+    const closing = left.close();
+    // beside the claim: then that also waits for its turn which gives back what nobody has opened any more
+    await Promise.all([proxy.passes('UPDATE sds_holders'), workersHear()]);
+    const givesBack = proxy.passes('store_id <> ALL');
+    await client.query('COMMIT');
+    await givesBack;
+    proxy.pause();
+    const again = open(url, 'left', options);
+    await workersHear();
+    proxy.resume();
+    await Promise.all([closing, again.appendPatch(patchOf(1), 1)]);
+    expect(await server.query('SELECT store_id FROM sds_claims ORDER BY store_id', [], database)).toEqual([
+      { store_id: 'kept' },
+      { store_id: 'left' },
+    ]);
+  });
+
+  it('one that is closed while its worker is lost, and opened anew before the next one has its connection, is not lost', async () => {
+    const url = await postgresql.freshPlace();
+    const database = databaseOf(url);
+    const options = { BusyTimeoutMs: 50_000 };
+    const [left, kept] = [open(url, 'left', options), open(url, 'kept', options)];
+    await Promise.all([left.appendPatch(patchOf(1), 1), kept.appendPatch(patchOf(1), 1)]);
+    const client = await server.connect(database);
+    onTestFinished(() => client.end());
+    await client.query('BEGIN; SELECT FROM sds_holders FOR UPDATE');
+    const ended = endWorkers();
+    const closing = left.close();
+    await ended;
+    await expect.poll(async () => (await server.query(waitingFor, [database])).length).toBe(1);
+    await workersHear();
+    const again = open(url, 'left', options);
+    await workersHear();
+    await client.query('COMMIT');
+    await Promise.all([closing, again.appendPatch(patchOf(2), 2)]);
+    expect(await opens(url, 'left')).toBe('fenced');
   });
 
   it('one that is closed while it waits for its store does not ask for it again', async () => {
@@ -270,8 +331,7 @@ describeOnPostgresql('who owns a store', () => {
     await client.query("BEGIN; INSERT INTO sds_stores VALUES ('store 0', false)");
     const providers = Array.from({ length: 300 }, (_, i) => open(url, `store ${i}`, { BusyTimeoutMs: 50_000 }));
     const taken = providers[150]?.ready();
-    const waits = `SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`;
-    await expect.poll(async () => (await server.query(waits, [databaseOf(url)])).length).toBe(1);
+    await expect.poll(async () => (await server.query(waitingFor, [databaseOf(url)])).length).toBe(1);
     await client.query('COMMIT');
     await client.end();
     await Promise.all(providers.filter((_, i) => i !== 150).map((provider) => provider.ready()));
@@ -307,8 +367,7 @@ describeOnPostgresql('who owns a store', () => {
     const client = await server.connect(database);
     await client.query("BEGIN; SELECT FROM sds_claims WHERE store_id = 'store 0' FOR UPDATE");
     const closing = Promise.all(providers.map((provider) => provider.close()));
-    const waits = `SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`;
-    await expect.poll(async () => (await server.query(waits, [database])).length).toBe(1);
+    await expect.poll(async () => (await server.query(waitingFor, [database])).length).toBe(1);
     await client.end();
     await closing;
     const [given] = await server.query<{ stores: number; transactions: number }>(
@@ -330,10 +389,9 @@ describeOnPostgresql('who owns a store', () => {
     await client.query("BEGIN; INSERT INTO sds_stores VALUES ('store 0', false)");
     const providers = Array.from({ length: 3 }, (_, i) => open(url, `store ${i}`, { BusyTimeoutMs: 50_000 }));
     const ready = providers.map((provider) => provider.ready());
-    const waits = `SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`;
-    await expect.poll(async () => (await server.query(waits, [databaseOf(url)])).length).toBe(1);
+    await expect.poll(async () => (await server.query(waitingFor, [databaseOf(url)])).length).toBe(1);
     const closing = providers.map((provider) => provider.close());
-    await open(await ownPlace(), 'other').ready(); // a database and a thread are made, while the worker hears of the closes
+    await workersHear();
     await client.query('COMMIT');
     await client.end();
     await Promise.all([...ready, ...closing]);

@@ -37,7 +37,7 @@ export class Claims {
   readonly #callers = new Map<string, Set<Caller>>();
   /** Those that are to be attached, and whose store was not asked for along with another one's. */
   readonly #coming = new Set<Caller>();
-  /** By the stored names of their stores. */
+  /** By the stored names of their stores: only while there are providers of them, and none of those that are to be given back. */
   readonly #claims = new Map<string, Claim>();
   readonly #leaving = new Set<string>();
 
@@ -47,15 +47,15 @@ export class Claims {
 
   /** A provider will want its store. */
   announce(caller: Caller): void {
-    this.add(caller);
-    this.#coming.add(caller);
-  }
-
-  /** Its store is not given back before it leaves. */
-  add(caller: Caller): void {
     const { stored } = storedName(caller.storeId);
     const callers = this.#callers.get(stored) ?? new Set();
     this.#callers.set(stored, callers.add(caller));
+    this.#coming.add(caller);
+  }
+
+  /** Whether a provider was announced, and has not left. */
+  isThere(caller: Caller): boolean {
+    return this.#callers.get(storedName(caller.storeId).stored)?.has(caller) ?? false;
   }
 
   /** A provider has gone. If it was the last one of its store, the server is told by `giveBack`, as soon as it can be. */
@@ -101,15 +101,13 @@ export class Claims {
     this.#coming.delete(caller);
     if (this.#mayWrite(connection, caller)) return;
     const others = [...this.#coming];
-    try {
-      await this.#claimAll(connection, [caller, ...others]);
-    } catch (error) {
+    const isGranted = await this.#claimAll(connection, [caller, ...others]).catch((error) => {
       if (others.length === 0 || connection.lost || isFenced(error)) throw error;
       // it may be another one's store that is in the way
-      await this.#claimAll(connection, [caller]);
-    }
+      return this.#claimAll(connection, [caller]);
+    });
     for (const other of others) this.#coming.delete(other);
-    if (!this.#mayWrite(connection, caller)) throw fencedError(caller.storeId);
+    if (!isGranted) throw fencedError(caller.storeId);
   }
 
   /** All were given back. */
@@ -123,8 +121,11 @@ export class Claims {
     return this.#claims.size + this.#leaving.size > 0;
   }
 
-  /** Claims those of the callers' stores that no living process has. Only the lock on the first one is waited for. */
-  async #claimAll(connection: Connection, callers: readonly Caller[]): Promise<void> {
+  /**
+   * Claims those of the callers' stores that no living process has; returns whether the first one's is among them, on which alone the
+   * lock is waited for.
+   */
+  async #claimAll(connection: Connection, callers: readonly Caller[]): Promise<boolean> {
     const wanted = new Map<string, Caller>();
     for (const caller of callers) {
       const { stored } = storedName(caller.storeId);
@@ -133,7 +134,7 @@ export class Claims {
       wanted.set(stored, caller);
     }
     const stored = [...wanted.keys()];
-    await inTransaction(connection, async () => {
+    return inTransaction(connection, async () => {
       const results = await connection.run(
         ...beginStatements(connection),
         ...namesOf([...wanted.values()].map(({ storeId }) => storedName(storeId))),
@@ -148,17 +149,21 @@ export class Claims {
         connection,
         situations.flatMap(({ others }) => others),
       );
-      const granted = situations.filter(({ stored, wanted: { exclusive, owned }, mine, others }) => {
+      const granted = situations.filter(({ stored, wanted: caller, mine, others }) => {
+        const { exclusive, owned } = caller;
         // whoever has had it has a state of it: it must not go on behind another one's back
         const isLost = owned && exclusive && mine.length === 0;
-        if (isLost) this.#claims.set(stored, { exclusive, lost: true });
+        if (isLost && this.isThere(caller)) this.#claims.set(stored, { exclusive, lost: true });
         return !isLost && !others.some((claim) => living.has(claim));
       });
       await connection.run(...this.#end(granted));
       for (const { stored, wanted } of granted) {
+        // all who wanted it have left meanwhile: it is to be given back
+        if (!this.#callers.has(stored)) continue;
         this.#claims.set(stored, { exclusive: wanted.exclusive, lost: false });
         this.#leaving.delete(stored);
       }
+      return granted.some(({ wanted }) => wanted === callers[0]);
     });
   }
 

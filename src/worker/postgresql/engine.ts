@@ -70,16 +70,16 @@ export class PostgresqlEngine implements Engine {
   }
 
   attach(caller: Caller): Promise<void> {
-    const opened = this.#use((connection) => this.#claims.claim(connection, caller));
-    // it may have left already, and leaves once more in its turn, what was claimed meanwhile with it
-    return opened.finally(() => this.#claims.add(caller));
+    return this.#use(async (connection) => {
+      // for one that has left nothing is claimed: what it had may have been given back over this new connection
+      if (this.#claims.isThere(caller)) await this.#claims.claim(connection, caller);
+    });
   }
 
   detach(caller: Caller): () => Promise<void> {
     this.#claims.leave(caller);
     return async () => {
       const { patience, passwords } = this.#link;
-      this.#claims.leave(caller);
       if (caller.busyTimeoutMs === patience.lockMs) patience.lockMs = this.#claims.longestWait(patience.lockMs);
       passwords.withdraw(caller);
       // one that left with others may have been given back with them
