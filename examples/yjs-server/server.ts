@@ -30,6 +30,7 @@ sockets.on('connection', async (connection, request) => {
     connection.terminate();
   }
   setupWSConnection(connection, request); // one that is gone as well: with the last one the document leaves
+  if (connection.readyState === connection.CLOSED) connection.emit('close'); // which it has missed
   connection.resume();
 });
 http.listen(port, '127.0.0.1');

@@ -14,7 +14,7 @@ import { type Acceptance, describe, oneOf } from '../main/option-checks.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
 import { discard } from '../protocol/parcel.ts';
 import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
-import { nextTurn, Promise } from '../protocol/surroundings.ts';
+import { nextTurn, Promise, pause } from '../protocol/surroundings.ts';
 import { faultOfUpdate } from '../yjs/fault-of-update.ts';
 import { YjsMerging } from '../yjs/merging.ts';
 import { dropsDeleted, type YjsDoc, type YjsModule } from '../yjs/yjs.ts';
@@ -22,6 +22,9 @@ import { type YjsOptions, yjsOptions } from '../yjs/yjs-options.ts';
 import type { DocumentPayload, HocuspocusServer } from './hocuspocus.ts';
 import { OpenDocument } from './open-document.ts';
 import { findYjs, madeBy } from './server-yjs.ts';
+
+/** For so long the end of a server waits for documents that it is loading, or has just loaded. */
+const MOST_WAITED_MS = 3000;
 
 interface OwnOptions extends YjsOptions<YjsDoc> {
   /** The module `yjs` of the server. Without it, the one that has made its documents is looked for. */
@@ -229,21 +232,26 @@ export class HocuspocusPersistence {
     if (this.#isEnding) instance.closeConnections(documentName);
   }
 
-  /** As `destroy()`, once those documents are unloaded that the server loads meanwhile: it waits for the others alone. */
-  async onDestroy({ instance }: { instance: HocuspocusServer }): Promise<void> {
+  /** As `destroy()`, once those documents are unloaded that the server loads meanwhile, or has just loaded: it waits for the others alone. */
+  async onDestroy({ instance }: { instance?: HocuspocusServer } = {}): Promise<void> {
     this.#isEnding = true;
-    const loading = [...instance.loadingDocuments];
-    await Promise.allSettled(loading.map(([name, loaded]) => this.#unloaded(instance, name, loaded)));
+    if (instance !== undefined) {
+      const loads = [...instance.documents, ...instance.loadingDocuments];
+      const unloaded = Promise.allSettled(loads.map(([name, loaded]) => this.#unloaded(instance, name, loaded)));
+      // another extension may not have loaded its part yet, and somebody may have it open directly
+      if (loads.length > 0) await Promise.race([unloaded, pause(MOST_WAITED_MS)]);
+    }
     await this.destroy();
   }
 
-  async #unloaded(instance: HocuspocusServer, name: string, loaded: PromiseLike<YjsDoc>): Promise<void> {
+  async #unloaded(instance: HocuspocusServer, name: string, loaded: YjsDoc | PromiseLike<YjsDoc>): Promise<void> {
     const document = await loaded;
     const { promise: destroyed, resolve } = Promise.withResolvers<void>();
     document.on('destroy', resolve);
     await nextTurn(); // by which its clients are connected
     void instance.unloadDocument(document as never); // which waits for clients, if there are any
     instance.closeConnections(name);
+    instance.flushPendingStores?.();
     await destroyed;
   }
 

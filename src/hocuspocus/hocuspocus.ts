@@ -5,8 +5,11 @@ import type { YjsDoc } from '../yjs/yjs.ts';
 export interface HocuspocusServer {
   /** Each resolves, or rejects, with the loading of a document. */
   readonly loadingDocuments: ReadonlyMap<string, PromiseLike<YjsDoc>>;
+  readonly documents: ReadonlyMap<string, YjsDoc>;
   closeConnections(documentName?: string): void;
   unloadDocument(document: never): PromiseLike<unknown>;
+  /** Stores without waiting longer; not in every version. */
+  flushPendingStores?(): unknown;
   storeDocumentHooks(document: never, payload: never, immediately?: boolean): unknown;
 }
 

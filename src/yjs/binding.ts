@@ -4,6 +4,9 @@ import type { Promise } from '../protocol/surroundings.ts';
 import { type Opening, StoredDocument } from './stored-document.ts';
 import type { YjsDoc } from './yjs.ts';
 
+/** How often what came while a document was stored is stored as well before its log is closed. */
+const MOST_ROUNDS = 3;
+
 export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
   readonly #heir: () => Binding<Doc> | undefined;
   readonly #destroyed: () => void;
@@ -65,11 +68,14 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
   }
 
   protected async release(): Promise<void> {
-    do {
+    for (let round = 1; ; round++) {
       if (this.lacksWaiting) this.appendAll();
       this.#hasChanged = false;
       await this.#store();
-    } while (this.lacksWaiting || (this.#hasChanged && !this.#isLast)); // it came meanwhile
+      // it came meanwhile; whoever goes on changing a document that is left is told what is not stored
+      const goesOn = this.lacksWaiting || (this.#hasChanged && !this.#isLast);
+      if (!goesOn || round === MOST_ROUNDS) break;
+    }
     this.doc.off('destroy', this.#destroyed);
     try {
       await this.documents.close(this.log);
