@@ -277,12 +277,18 @@ describe('a server that is destroyed while a document is being loaded', () => {
     return provider;
   }
 
-  it('waits for it: what its client has typed is stored', async () => {
-    const file = freshFile();
+  /** With a document that is being loaded until `goOn`, for a client that has typed. */
+  async function loading(file: string, other: Extension = {}) {
     const { promise: goesOn, resolve: goOn } = Promise.withResolvers<void>();
-    const { server, url } = await serve(file, { others: [{ onLoadDocument: () => goesOn }] });
+    const { server, url } = await serve(file, { others: [{ ...other, onLoadDocument: () => goesOn }] });
     typing(url);
     await expect.poll(() => server.hocuspocus.loadingDocuments.size).toBe(1);
+    return { server, url, goOn };
+  }
+
+  it('waits for it: what its client has typed is stored', async () => {
+    const file = freshFile();
+    const { server, goOn } = await loading(file);
     await immediate(); // what is stored is loaded
     const destroyed = server.destroy();
     await immediate();
@@ -293,12 +299,10 @@ describe('a server that is destroyed while a document is being loaded', () => {
 
   it('a client that comes while those before it leave is sent away as well, and the server ends', async () => {
     const file = freshFile();
-    const { promise: goesOn, resolve: goOn } = Promise.withResolvers<void>();
     const { promise: leaves, resolve: isLeaving } = Promise.withResolvers<void>();
     const { promise: came, resolve: hasCome } = Promise.withResolvers<void>();
     const tokens: string[] = [];
     const gates: Extension = {
-      onLoadDocument: () => goesOn,
       async onAuthenticate({ token, context }) {
         tokens.push(token);
         if (token === 'late') await leaves;
@@ -312,9 +316,7 @@ describe('a server that is destroyed while a document is being loaded', () => {
         await came;
       },
     };
-    const { server, url } = await serve(file, { others: [gates] });
-    typing(url);
-    await expect.poll(() => server.hocuspocus.loadingDocuments.size).toBe(1);
+    const { server, url, goOn } = await loading(file, gates);
     typing(url, 'late');
     await expect.poll(() => tokens).toContain('late');
     const destroyed = server.destroy();

@@ -6,7 +6,7 @@ import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, ty
 import { toEngineError } from './errors.ts';
 import { orFull } from './no-room.ts';
 import { closeDatabase, hasWalResetFault, keepsStatementsOpen } from './node-sqlite.ts';
-import { type DatabaseName, type OpenedDatabase, openDatabase } from './open-database.ts';
+import { type DatabaseName, type OpenedDatabase, openDatabase, type Whereabouts } from './open-database.ts';
 import { loadPatches } from './patch-loader.ts';
 import { PatchWriter } from './patch-writer.ts';
 import { perform, type Tables } from './perform.ts';
@@ -228,7 +228,7 @@ export class SqliteEngine implements Engine {
     this.#connection = undefined;
     if (connection === undefined) return;
     const { opened, wal } = connection;
-    let found: ReturnType<OpenedDatabase['whereIsFile']> = 'missing';
+    let found: Whereabouts = 'missing';
     try {
       found = opened.whereIsFile();
       if (found === 'missing') wal?.takeIn();

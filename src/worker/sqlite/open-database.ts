@@ -30,7 +30,7 @@ export interface OpenedDatabase {
   ownsLog(): boolean;
 }
 
-type Whereabouts = 'there' | 'missing' | 'replaced';
+export type Whereabouts = 'there' | 'missing' | 'replaced';
 
 /** @param onlyReads - nothing is made, in the file or beside it; nobody else can have it open meanwhile */
 export function openDatabase(name: DatabaseName, full: boolean, onlyReads = false): OpenedDatabase {

@@ -64,6 +64,14 @@ function rowsOf(database: DatabaseSync): SchemaRow[] {
   return database.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema').all() as unknown as SchemaRow[];
 }
 
+/** The tables of this package that are there, as the file spells them. */
+export function ownTables(database: DatabaseSync): string[] {
+  const own = rowsOf(database).filter(
+    ({ type, name }) => type === 'table' && Object.hasOwn(columns, name.toLowerCase()),
+  );
+  return own.map(({ name }) => name);
+}
+
 /** Refuses a file in which our statements would do something else than they say. */
 export function checkSchema(database: DatabaseSync): void {
   const message = mismatchOf(database);

@@ -1,5 +1,6 @@
 /** SQLite's own check of a file, in its lines; one native call, which says nothing of how far it is. */
 import type { DatabaseSync as Database } from 'node:sqlite';
+import { ownTables } from '../../sqlite/schema.ts';
 import { needsItsProgram } from '../failure.ts';
 
 /** What is not in order, in up to so many lines; of our tables alone, where those of another program need what only that has. */
@@ -12,8 +13,6 @@ export function faultsIn(database: Database, check: 'integrity_check' | 'quick_c
     return faults(most);
   } catch (error) {
     if (!needsItsProgram((error as Error).message)) throw error;
-    const ours = "type = 'table' AND lower(name) IN ('snapshots', 'patches', 'blobs', 'sds_records')";
-    const tables = database.prepare(`SELECT name FROM sqlite_schema WHERE ${ours}`).all();
-    return tables.flatMap(({ name }) => faults(String(name)));
+    return ownTables(database).flatMap(faults);
   }
 }
