@@ -120,9 +120,9 @@ export class FileQueue implements OpenBatchOwner, Settled {
   }
 
   addLoad(call: LoadCall): Promise<unknown> {
+    const load = new Load(call); // first: hooks of promises run in there, in which all may be given up
     const refusal = this.refusalOf(call.operation);
     if (refusal !== undefined) return Promise.reject(refusal);
-    const load = new Load(call);
     this.#openBatch.complete();
     load.place = ++this.#lastPlace;
     this.#waiting.push(load);
@@ -246,20 +246,18 @@ export class FileQueue implements OpenBatchOwner, Settled {
     return this.#barriers.length > 0;
   }
 
-  /** Resolves once all that was called so far, up to that place, is finished; with this provider's first failure in it. */
-  async barrier(member: Member): Promise<{ place: number; failed: Failed | undefined }> {
+  /** Resolves once all that was called so far, up to that place, is finished; with what had failed of this provider before. */
+  async barrier(member: Member): Promise<{ place: number; before: Failed }> {
     this.#openBatch.complete();
     const ended = Promise.withResolvers<void>();
     const place = this.#lastPlace;
-    const { lastFailed } = member;
+    const { lastFailed: before } = member;
     if (this.waitsToBeSent || !this.#inFlight.isEmpty) {
       this.#barriers.push({ place, end: ended.resolve });
       this.host.waitedFor();
       await ended.promise;
     }
-    let { next: failed } = lastFailed;
-    while (failed !== undefined && failed.place > place) failed = failed.next; // called later, and ended before
-    return { place, failed };
+    return { place, before };
   }
 
   /** By place, since some end before their turn: a call that can't be sent, and writes of a blocked thread, before the loads in front. */

@@ -151,9 +151,7 @@ export class WorkerLink {
   }
 
   ended(reason: unknown): void {
-    if (this.#over) return;
-    this.#isOver();
-    this.#owner.recover(reason);
+    if (!this.#over) this.#owner.recover(reason);
   }
 
   /** Comlink keeps what a proxy speaks to until the proxy is garbage: it would never be, since that leads back to it. */
