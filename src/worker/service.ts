@@ -70,13 +70,10 @@ export class Service implements WorkerService, FileHost {
 
   attach(message: ProviderMessage, passwords?: MessagePort): Promise<Report> {
     this.#begin();
-    const { member: id, snapshotFailure: failure, unsavedValues, password } = message;
-    let file = this.#files.get(message.file);
-    if (file === undefined) {
-      file = new WorkerFile(message.file, this.#newEngine(message, this.#control), new Delays(message.delays), this);
-      this.#files.set(message.file, file);
-    }
-    const opened = file;
+    const { member: id, file: fileId, delays, snapshotFailure: failure, unsavedValues, password } = message;
+    const newFile = () => new WorkerFile(fileId, this.#newEngine(message, this.#control), new Delays(delays), this);
+    const file = this.#files.get(fileId) ?? newFile();
+    this.#files.set(fileId, file);
     // known already, if this is another attempt to open the file
     const known = this.members.get(id);
     if (known !== undefined) passwords?.close(); // it has one
@@ -88,16 +85,12 @@ export class Service implements WorkerService, FileHost {
       file,
     };
     this.members.set(id, member);
-    return this.#answer(opened, (done) => opened.attach(member, done));
+    return this.#answer(file, (done) => file.attach(member, done));
   }
 
   detach(id: number): Promise<Report> {
     this.#begin();
-    const member = this.members.get(id);
-    if (member === undefined) {
-      this.#loop.schedule();
-      return Promise.resolve({});
-    }
+    const member = this.#memberOf(id);
     const { file } = member;
     return this.#answer(file, (done: (report: Report) => void) =>
       file.detach(member, (report) => {
@@ -110,8 +103,7 @@ export class Service implements WorkerService, FileHost {
 
   load({ member: id, askedAt }: LoadTicket, operation: LoadOperation, key: string, clock: number): Promise<Loaded> {
     this.#begin();
-    const member = this.members.get(id);
-    if (member === undefined) throw new Error(`there is no provider ${id}`); // a fault of this program
+    const member = this.#memberOf(id);
     const asParcel = operation === 'loadStore' && key === IN_PARCEL;
     return this.#answer(member.file, (done: (loaded: Loaded) => void) =>
       member.file.load(
@@ -194,6 +186,12 @@ export class Service implements WorkerService, FileHost {
     const file = this.#files.get(id);
     if (file === undefined) throw new Error(`there is no file ${id}`); // a fault of this program
     return file;
+  }
+
+  #memberOf(id: number): Member {
+    const member = this.members.get(id);
+    if (member === undefined) throw new Error(`there is no provider ${id}`); // a fault of this program
+    return member;
   }
 
   #answer<T>(file: WorkerFile, ask: (done: (value: T) => void) => void): Promise<T> {

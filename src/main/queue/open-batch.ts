@@ -163,22 +163,22 @@ export class OpenBatch {
   #startAnew(length: number, member: Member, call: string): SDS_PersistenceError | undefined {
     const { memory } = this.#host;
     const fits = () => memory.pendingBytes === 0 || memory.pendingBytes + length <= member.settings.MaxPendingBytes;
-    let refusal = this.#queue.refusalOf(call);
-    if (refusal === undefined && !fits()) {
-      this.#host.settleNow();
-      if (!fits()) refusal = this.#holdOrRefuse(fits, member, call) ?? this.#queue.refusalOf(call);
-    }
+    const refusal = this.#queue.refusalOf(call) ?? this.#waitFor(fits, member, call);
     if (refusal === undefined) this.complete();
     return refusal;
   }
 
-  /** Holds the caller until there is room, or refuses, as its provider is set to. */
-  #holdOrRefuse(hasRoom: () => boolean, { settings }: Member, call: string): SDS_PersistenceError | undefined {
-    // in the middle of sending, which goes on once this call, of a hook, has returned: there is nothing to wait for
-    const refuses = settings.Overflow === 'reject' || isInTheMiddle();
-    if (refuses) return makeError('queue-full', call, this.#queue.dbPath);
-    this.#observer.hold(() => this.#host.block(hasRoom, Number.POSITIVE_INFINITY));
-    return undefined;
+  /** Settles what is finished, if there is no room yet; then holds the caller until there is, or refuses, as its provider is set to. */
+  #waitFor(hasRoom: () => boolean, { settings }: Member, call: string): SDS_PersistenceError | undefined {
+    if (hasRoom()) return undefined;
+    this.#host.settleNow();
+    if (!hasRoom()) {
+      // in the middle of sending, which goes on once this call, of a hook, has returned: there is nothing to wait for
+      const refuses = settings.Overflow === 'reject' || isInTheMiddle();
+      if (refuses) return makeError('queue-full', call, this.#queue.dbPath);
+      this.#observer.hold(() => this.#host.block(hasRoom, Number.POSITIVE_INFINITY));
+    }
+    return this.#queue.refusalOf(call);
   }
 
   #appended(member: Member, clock: number, length: number): void {
@@ -201,9 +201,8 @@ export class OpenBatch {
   #makeRoom(need: number, member: Member, call: string): SDS_PersistenceError | undefined {
     const { memory } = this.#host;
     const { MaxPendingBytes } = member.settings;
-    for (let settled = false; ; ) {
-      const refusal = this.#queue.refusalOf(call);
-      if (refusal !== undefined) return refusal;
+    let refusal = this.#queue.refusalOf(call);
+    while (refusal === undefined) {
       if (this.#batch !== undefined && this.#writer.hasRoom(need)) return undefined;
       if (this.#batch?.sent === true) {
         this.#expectedBytes = LARGEST_SHARED / 2; // it was full before the worker came to it
@@ -216,19 +215,14 @@ export class OpenBatch {
       if (slab !== NO_SLAB) {
         if (this.#batch === undefined) {
           this.#lastNumber = (this.#lastNumber + 1) | 0;
-          this.#batch = new Batch(this.#lastNumber, this.#host, this.#observer.began());
+          this.#batch = new Batch(this.#lastNumber, this.#host);
         }
         this.#writer.enter(slab, this.#batch);
         return undefined;
       }
-      if (!settled) {
-        settled = true;
-        this.#host.settleNow();
-        continue;
-      }
-      const full = this.#holdOrRefuse(() => memory.hasRoom(need, MaxPendingBytes), member, call);
-      if (full !== undefined) return full;
+      refusal = this.#waitFor(() => memory.hasRoom(need, MaxPendingBytes), member, call);
     }
+    return refusal;
   }
 
   /** Nothing is added to the batch any more; perhaps it was sent already. */
@@ -236,7 +230,7 @@ export class OpenBatch {
     const batch = this.#batch;
     if (batch === undefined) return;
     this.#batch = undefined;
-    this.#observer.completed(batch.watched);
+    this.#observer.completed(batch);
     this.#writer.complete();
     if (!batch.sent) this.#queue.completed(batch);
   }
@@ -245,7 +239,7 @@ export class OpenBatch {
   #announce(batch: Batch): void {
     batch.announced = true;
     if (!this.#queue.share(batch)) this.#queue.wantsToSend();
-    this.#observer.registered(batch.watched);
+    this.#observer.registered(batch);
   }
 
   /** The batch, if it was not sent yet. */

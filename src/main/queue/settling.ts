@@ -10,7 +10,6 @@ import {
   FIRST_ERROR,
   flagsOf,
   outcomeOf,
-  type WriteOperation,
 } from '../../protocol/entries.ts';
 import type { ErrorBoard } from '../../protocol/error-board.ts';
 import { errorCodes, makeError, reviveError, type SDS_PersistenceError } from '../../protocol/errors.ts';
@@ -55,7 +54,7 @@ function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean,
   for (const slab of batch.slabs) queue.host.memory.giveBackSlab(slab);
   batch.settled = true;
   if (batch.isWaitedFor) queue.host.noLongerWaitedFor();
-  queue.observer.ended(batch.watched, failed?.values().next().value); // told before anybody goes on
+  queue.observer.ended(batch, failed?.values().next().value); // told before anybody goes on
   const { settlers } = batch;
   // by index: this runs for each promise, and iterators of pairs are garbage that holds up the event loop
   for (let index = 0; index < settlers.length; index++) {
@@ -94,7 +93,9 @@ function failuresOf(batch: Batch, queue: Settled): Failures | undefined {
     }
     const outcome = outcomeOf(word);
     if (outcome < FIRST_ERROR || failed.has(index)) continue;
-    failed.set(index, batch.large?.lost ?? errorOf(operation, batch.number, index, outcome, queue));
+    const code = errorCodes[outcome - FIRST_ERROR] ?? 'io-error';
+    const cause = queue.host.errorBoard.causeOf(queue.id, batch.number, index, outcome);
+    failed.set(index, batch.large?.lost ?? makeError(code, operation, queue.dbPath, undefined, cause));
   }
   return failed.size > 0 ? failed : undefined;
 }
@@ -108,23 +109,6 @@ function* entriesOf(batch: Batch, arena: Arena): Generator<number> {
       at += entryBytes(arena.cell((at >> 2) + ENTRY_KEY_LENGTH), arena.cell((at >> 2) + ENTRY_DATA_LENGTH));
     }
   }
-}
-
-function errorOf(
-  operation: WriteOperation,
-  number: number,
-  settler: number,
-  outcome: number,
-  queue: Settled,
-): SDS_PersistenceError {
-  const code = errorCodes[outcome - FIRST_ERROR] ?? 'io-error';
-  return makeError(
-    code,
-    operation,
-    queue.dbPath,
-    undefined,
-    queue.host.errorBoard.causeOf(queue.id, number, settler, outcome),
-  );
 }
 
 export function settleLoad(load: Load, loaded: Loaded, queue: Settled): void {
