@@ -132,46 +132,36 @@ export class Service implements WorkerService, FileHost {
   wake(dropped: number): void {
     this.#begin();
     if (dropped > 0) accountForAtOnce(dropped);
-    this.#loop.schedule();
   }
 
   useArena(arena: SharedArrayBuffer): void {
     this.#begin();
     accountForAtOnce(this.arena.buffer.byteLength);
     this.arena = new Arena(arena);
-    this.#loop.schedule();
   }
 
   serve(shared: SharedMemory, port: MessagePort): void {
     this.#begin();
     this.#thread.serve(shared, port);
-    this.#loop.schedule();
   }
 
   retire(): void {
     this.#begin();
     const idle = [...this.#files.values()].filter((file) => file.idle);
-    let left = idle.length;
+    let left = idle.length + 1;
     const closed = () => {
-      left--;
+      if (--left === 0) Atomics.store(this.#control, BOOTED, RETIRED);
       this.progressed(false);
-      if (left <= 0) this.#retired();
+      if (left === 0) this.#loop.tell();
     };
     for (const file of idle) {
       file.closeForNow(closed);
-      if (!file.idle) this.#waiting.add(file);
+      this.#proceed(file);
     }
-    if (idle.length === 0) this.#retired();
-    this.#loop.schedule();
+    closed();
   }
 
-  #retired(): void {
-    Atomics.store(this.#control, BOOTED, RETIRED);
-    this.progressed(false);
-    this.#loop.tell();
-  }
-
-  /** Begins to handle a call: what came by the ring before it goes first. */
+  /** Begins to handle a call: what came by the ring before it goes first, and what comes after it is looked for. */
   #begin(): void {
     try {
       this.take();
@@ -179,6 +169,7 @@ export class Service implements WorkerService, FileHost {
       this.#ring.callHandled(); // whatever happens: what follows in the ring waits for it
     }
     this.#loop.worked();
+    this.#loop.schedule();
     this.#loop.tellIfWanted(); // what the call asks for may take long
   }
 
@@ -201,7 +192,6 @@ export class Service implements WorkerService, FileHost {
         resolve(value);
       });
       this.#proceed(file);
-      this.#loop.schedule();
     });
   }
 

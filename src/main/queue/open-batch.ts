@@ -68,7 +68,6 @@ export class OpenBatch {
 
   /** Copies a patch of so many bytes into the batch. The hot path: one header, one copy, no allocation. */
   appendPatch(member: Member, patch: Uint8Array, length: number, clock: number, handedOver: boolean): Promise<void> {
-    const flags = member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
     const need = entryBytes(0, length);
     for (let made: PromiseWithResolvers<unknown> | undefined; ; ) {
       let batch = this.#batch;
@@ -87,6 +86,7 @@ export class OpenBatch {
         made = Acknowledgement.of();
         continue; // whoever was told of a new promise may have called
       }
+      const flags = member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
       const run = joined ?? beginRun(batch, member, clock, made as PromiseWithResolvers<unknown>); // one of the two is there
       if (this.#writer.write('appendPatch', flags, member.id, run.settler, clock, bytes, length, '', 0)) {
         this.#appended(member, clock, length);
@@ -110,7 +110,6 @@ export class OpenBatch {
     const isLarge = length > INLINE_LIMIT || (data !== undefined && !types.isUint8Array(data));
     const keyLength = key === '' ? 0 : Buffer.byteLength(key);
     const need = entryBytes(keyLength, isLarge ? 0 : length);
-    const ofPatch = operation === 'appendPatch' && member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
     const made = Acknowledgement.of<unknown>();
     for (;;) {
       const refusal =
@@ -130,6 +129,7 @@ export class OpenBatch {
         return this.#refuse(batch, makeError('io-error', operation, this.#queue.dbPath, detail, error));
       }
       // not before: it may have held the caller, and settled what this depends on
+      const ofPatch = operation === 'appendPatch' && member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
       const needsSnapshot = operation === 'prunePatches' && member.snapshotWasQueued ? ENTRY_NEEDS_SNAPSHOT : 0;
       const mayBeLost = operation === 'saveValue' && large?.isShared === false;
       const isAcknowledged = !mayBeLost && member.acknowledgesQueued(call);
