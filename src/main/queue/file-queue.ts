@@ -17,8 +17,8 @@ import { InFlight, type Item, MOST_SMALL, WORTH_SENDING } from './in-flight.ts';
 import type { LargeBytes } from './large-bytes.ts';
 import { Load } from './load.ts';
 import type { Failed, LoadCall, Member, WriteCall } from './member.ts';
-import { LARGEST_SHARED, OpenBatch, type OpenBatchOwner, type Room } from './open-batch.ts';
-import { type GiveUpReason, refuse, type Settled, type SettledHost, settleBatch, settleLoad } from './settling.ts';
+import { type BatchHost, LARGEST_SHARED, OpenBatch, type OpenBatchOwner } from './open-batch.ts';
+import { type GiveUpReason, refuse, type Settled, settleBatch, settleLoad } from './settling.ts';
 import { Store } from './store.ts';
 
 const ANSWER_GONE = 'the answer went down with the worker thread while this thread was blocked; call again';
@@ -27,7 +27,7 @@ const ANSWER_GONE = 'the answer went down with the worker thread while this thre
 const SETTLE_TOGETHER = 16;
 
 /** What a queue needs of its worker. */
-export interface QueueHost extends Room, SettledHost {
+export interface QueueHost extends BatchHost {
   readonly commitPoints: Int32Array;
   /** Whether this thread is blocked: then no answer can arrive. */
   readonly blocked: boolean;

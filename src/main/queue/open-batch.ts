@@ -1,6 +1,7 @@
 /** The open batch of one file: writes are gathered in it until it is complete, or the worker seals it. */
 import { types } from 'node:util';
 import { ENTRY_ACKNOWLEDGED, ENTRY_KEEPS_BOTH, ENTRY_NEEDS_SNAPSHOT, entryBytes } from '../../protocol/entries.ts';
+import type { ErrorBoard } from '../../protocol/error-board.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
 import { INLINE_LIMIT, NO_SLAB } from '../../protocol/slabs.ts';
@@ -26,8 +27,11 @@ const FULL_BATCH_OF_MANY = 4 * FULL_BATCH;
 export const LARGEST_SHARED = 16 * 1024;
 
 /** What it needs of its worker. */
-export interface Room extends Awaited {
+export interface BatchHost extends Awaited {
   readonly memory: PendingMemory;
+  readonly errorBoard: ErrorBoard;
+  /** Somebody has waited for a batch that is settled. */
+  noLongerWaitedFor(): void;
   /** Whatever is finished gives its memory back. */
   settleNow(): void;
   /** Holds the caller until there is room, or the worker is given up, or nothing has proceeded for so long. */
@@ -50,7 +54,7 @@ export interface OpenBatchOwner {
 
 export class OpenBatch {
   readonly #queue: OpenBatchOwner;
-  readonly #host: Room;
+  readonly #host: BatchHost;
   readonly #observer: FileObserver;
   readonly #writer: BatchWriter;
   #batch: Batch | undefined;
@@ -58,7 +62,7 @@ export class OpenBatch {
   #expectedBytes = 0;
   #lastNumber: number;
 
-  constructor(queue: OpenBatchOwner, host: Room, lastNumber: number) {
+  constructor(queue: OpenBatchOwner, host: BatchHost, lastNumber: number) {
     this.#queue = queue;
     this.#lastNumber = lastNumber;
     this.#host = host;

@@ -11,11 +11,9 @@ import {
   flagsOf,
   outcomeOf,
 } from '../../protocol/entries.ts';
-import type { ErrorBoard } from '../../protocol/error-board.ts';
 import { errorCodes, makeError, reviveError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Loaded } from '../../protocol/service.ts';
 import { BATCH_COLLIDED, BATCH_FAILED, SLAB_FLAGS, SLAB_HEADER, SLAB_USED, usedOf } from '../../protocol/slabs.ts';
-import type { PendingMemory } from '../memory/pending-memory.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
 import { exiting } from '../observe/notes.ts';
 import { warnOfLoss } from '../observe/warnings.ts';
@@ -23,24 +21,18 @@ import type { Batch, Settler } from './batch.ts';
 import { handOut } from './found.ts';
 import type { Item } from './in-flight.ts';
 import type { Load } from './load.ts';
+import type { BatchHost } from './open-batch.ts';
 
 type Failures = Map<number, SDS_PersistenceError>;
 
 export type GiveUpReason = (call: string) => SDS_PersistenceError;
-
-export interface SettledHost {
-  readonly memory: PendingMemory;
-  readonly errorBoard: ErrorBoard;
-  /** Somebody has waited for a batch that is settled. */
-  noLongerWaitedFor(): void;
-}
 
 /** The file whose calls are settled. */
 export interface Settled {
   readonly id: number;
   readonly dbPath: string;
   readonly observer: FileObserver;
-  readonly host: SettledHost;
+  readonly host: BatchHost;
 }
 
 export function settleBatch(batch: Batch, queue: Settled): void {
