@@ -128,7 +128,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
     this.#waiting.push(load);
     this.wantsToSend();
     load.trace = this.observer.beganLoad(call.operation);
-    return load.settlers.promise;
+    return load.answer.promise;
   }
 
   completed(batch: Batch): void {
@@ -235,7 +235,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
   }
 
   /** A batch of large bytes could not be sent to the worker. */
-  refuse(batch: Batch, error: unknown): void {
+  failedToSend(batch: Batch, error: unknown): void {
     if (!this.#inFlight.take(batch)) return;
     refuse(batch, (call) => makeError('io-error', call, this.dbPath, undefined, error), this);
     this.#endBarriers();

@@ -111,8 +111,8 @@ export function settleLoad(load: Load, loaded: Loaded, queue: Settled): void {
   }
   queue.observer.endedLoad(load.trace);
   const noMemory = 'there is no memory for what was found';
-  void handOut(loaded.found, load.settlers.resolve, (error) =>
-    load.settlers.reject(makeError('io-error', load.call.operation, dbPath, noMemory, error)),
+  void handOut(loaded.found, load.answer.resolve, (error) =>
+    load.answer.reject(makeError('io-error', load.call.operation, dbPath, noMemory, error)),
   );
   load.call.member.loaded();
 }
@@ -128,5 +128,5 @@ export function refuse(item: Item, reason: GiveUpReason, queue: Settled): void {
   const error = reason(operation);
   queue.observer.endedLoad(item.trace, error);
   member.failed(operation, error, item.place);
-  item.settlers.reject(error);
+  item.answer.reject(error);
 }

@@ -180,7 +180,7 @@ export class Dispatcher implements QueueHost {
     const { data, lost, isShared } = large;
     const given = isShared ? data : lost === undefined ? transfer(data, [data.buffer]) : failureOf(lost);
     const onFailure = (error: unknown) => {
-      queue.refuse(batch, error);
+      queue.failedToSend(batch, error);
       this.pump();
     };
     const onPosted = () => {
