@@ -232,10 +232,6 @@ export class DatabaseWriter implements Writer {
       await forget(again).finally(() => again.close());
     }
   }
-
-  close(): Promise<void> {
-    return this.#server.close();
-  }
 }
 
 /** Statements that cross together; patches of several stores, and records of one in a row, cross with one. */

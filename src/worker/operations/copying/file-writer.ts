@@ -5,7 +5,7 @@ import { checkSchema, createRecords, createTables, hasAllTables, hasRecords } fr
 import { OperationError, toFailure } from '../failure.ts';
 import { BUSY_MS, openLocked } from '../files/open.ts';
 import { PartialFile, type Rights, refuseForeignLog } from '../files/partial-file.ts';
-import { keepsLog, type placeFor } from '../files/replace-file.ts';
+import { existingAt, keepsLog } from '../files/replace-file.ts';
 import { compareStores, compareValues } from './compare.ts';
 import type { Source, StorePrint, Writer } from './ends.ts';
 import { FileReader } from './file-reader.ts';
@@ -15,23 +15,17 @@ export class FileWriter implements Writer {
   readonly place: string;
   readonly #overwrite: boolean;
   readonly #meter: Meter;
-  readonly #partial: PartialFile | undefined;
+  readonly #rights: Rights | undefined;
+  /** If it is not there: it appears under its name when it is whole. */
+  #partial: PartialFile | undefined;
   #database: Database | undefined;
 
   /** @param rights - of the files that it is made from, if there are any */
-  constructor(
-    { path, existing }: ReturnType<typeof placeFor>,
-    rights: Rights | undefined,
-    overwrite: boolean,
-    meter: Meter,
-  ) {
+  constructor(path: string, rights: Rights | undefined, overwrite: boolean, meter: Meter) {
     this.place = path;
+    this.#rights = rights;
     this.#overwrite = overwrite;
     this.#meter = meter;
-    if (existing !== undefined) return;
-    refuseForeignLog(path);
-    // it appears under its name when it is whole
-    this.#partial = new PartialFile(path, meter.bytes, rights);
   }
 
   get #reader(): FileReader {
@@ -45,6 +39,11 @@ export class FileWriter implements Writer {
 
   async begin(sources: readonly Source[]): Promise<void> {
     this.#try(() => {
+      // it may have come, or been moved away, while the sources were read
+      if (existingAt(this.place) === undefined) {
+        refuseForeignLog(this.place);
+        this.#partial = new PartialFile(this.place, this.#meter.bytes, this.#rights);
+      }
       const database = openLocked(this.#partial?.path ?? this.place, 'mode=rw', BUSY_MS, (database) => {
         // Nobody sees a new file yet, so it needs no log. The log would be taken into it at closing, which tells no failure.
         // One that is there keeps the journal that it has; EXTRA: also the end of a rollback journal is on the disk
@@ -123,7 +122,8 @@ export class FileWriter implements Writer {
     });
   }
 
-  async close(): Promise<void> {
+  /** At any end. */
+  close(): void {
     try {
       this.#database?.exec('ROLLBACK');
     } catch {

@@ -10,7 +10,7 @@ import type { Progress } from '../progress.ts';
 import { locate, type Reading, withReading } from './open-to-read.ts';
 import { numberOf } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
-import { ownedLike, placeFor, putInPlace, refuseSame, refuseTaken } from './replace-file.ts';
+import { existingAt, ownedLike, putInPlace, refuseSame, refuseTaken } from './replace-file.ts';
 import { faultsIn } from './structure.ts';
 
 /** Copied in one go, by a thread of Node's pool; between two pieces it may be stopped, and makes room for traffic. */
@@ -19,9 +19,10 @@ const PIECE_BYTES = 4 * 1024 * 1024;
 export async function backup(task: OperationTasks['backup']['given'], progress: Progress): Promise<SDS_BackupResult> {
   const begun = performance.now();
   const stats = locate(task.path);
-  const target = placeFor(task.target);
-  refuseSame(task.path, target.path);
-  refuseTaken(target, task.overwrite);
+  const { target } = task;
+  const existing = existingAt(target);
+  refuseSame(task.path, target);
+  refuseTaken(target, existing, task.overwrite);
   const made: { partial?: PartialFile } = {};
   try {
     const pageBytes = await withReading(task.path, async (reading) => {
@@ -31,10 +32,10 @@ export async function backup(task: OperationTasks['backup']['given'], progress: 
       if (task.verify) requireSound(reading, progress);
       const pageBytes = numberOf(reading.database, 'page_size');
       const bytes = pageBytes * numberOf(reading.database, 'page_count');
-      const partial = new PartialFile(target.path, bytes, stats);
+      const partial = new PartialFile(target, bytes, stats);
       made.partial = partial;
       try {
-        if (target.existing !== undefined) ownedLike(partial.path, target.existing);
+        if (existing !== undefined) ownedLike(partial.path, existing);
         await copyInto(reading, partial.path, { bytes, pageBytes }, progress);
         progress.step('copy', bytes, bytes, 'bytes');
       } catch (error) {
@@ -46,8 +47,8 @@ export async function backup(task: OperationTasks['backup']['given'], progress: 
     const partial = made.partial as PartialFile; // it was read to make that
     progress.lastChance();
     putInPlace(partial, task.overwrite);
-    const Bytes = statSync(target.path).size;
-    return { Path: target.path, Bytes, Pages: Bytes / pageBytes, DurationMs: performance.now() - begun };
+    const Bytes = statSync(target).size;
+    return { Path: target, Bytes, Pages: Bytes / pageBytes, DurationMs: performance.now() - begun };
   } catch (error) {
     throw made.partial?.failureOf(error) ?? error;
   } finally {

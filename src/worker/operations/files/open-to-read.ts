@@ -30,40 +30,47 @@ export interface Reading {
   readonly path: string;
   /** Throws if the file has changed while it was read without a lock. */
   check(): void;
-  close(): void;
 }
 
-/** Calls `work`; again, with locks, if a file has changed while it was read without. */
-export async function untilUnchanged<T>(work: (locks: boolean) => Promise<T>): Promise<T> {
+/** Calls `work`, which may open files; again, with locks, if one of them has changed while it was read without. */
+export async function untilUnchanged<T>(work: (read: (path: string) => Reading) => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
+    const readings: Reading[] = [];
+    const read = (path: string) => {
+      const reading = openForReading(path, tries > 1);
+      readings.push(reading);
+      return reading;
+    };
     try {
-      return await work(tries > 1);
+      return await work(read).catch((error) => {
+        // what was read while it changed may look like damage
+        if (!(error instanceof Stopped)) for (const reading of readings) reading.check();
+        throw error;
+      });
     } catch (error) {
       if (!(error instanceof ChangedMeanwhile) || tries === MOST_TRIES) throw error;
+    } finally {
+      for (const { database } of readings) database.close();
     }
   }
 }
 
-/** Calls `read` with the open database, as `untilUnchanged`. */
-export function withReading<T>(path: string, read: (reading: Reading) => T | Promise<T>): Promise<T> {
-  return untilUnchanged(async (locks) => {
-    const reading = openForReading(path, locks);
+/** Calls `work` with the open database, as `untilUnchanged`. */
+export function withReading<T>(path: string, work: (reading: Reading) => T | Promise<T>): Promise<T> {
+  return untilUnchanged(async (read) => {
+    const reading = read(path);
     try {
-      const result = await read(reading);
+      const result = await work(reading);
       reading.check();
       return result;
     } catch (error) {
-      // what was read while it changed may look like damage
-      if (!(error instanceof Stopped)) reading.check();
       throw toFailure(error, path);
-    } finally {
-      reading.close();
     }
   });
 }
 
 /** @param locks - whether it is read with locks in any case: it has changed while it was read without */
-export function openForReading(path: string, locks: boolean): Reading {
+function openForReading(path: string, locks: boolean): Reading {
   const { size } = locate(path);
   const before = stateOf(path);
   const { database, mode } = open(path, size, locks);
@@ -73,7 +80,6 @@ export function openForReading(path: string, locks: boolean): Reading {
     check() {
       if (mode === 'immutable=1' && before !== stateOf(path)) throw new ChangedMeanwhile(path);
     },
-    close: () => database.close(),
   };
 }
 

@@ -14,14 +14,14 @@ import { type PartialFile, refuseForeignLog } from './partial-file.ts';
 const MOST_TRIES = 6;
 
 /** What is where a file is to be made; its folder must be there. */
-export function placeFor(path: string): { path: string; existing: Stats | undefined } {
+export function existingAt(path: string): Stats | undefined {
   try {
     const existing = statSync(path, { throwIfNoEntry: false });
     if (existing === undefined) statSync(dirname(path));
     const what = existing?.isDirectory() ? 'this is a folder; name the file in it' : whyNoFile(path, existing);
     if (what !== undefined) throw new OperationError('open-failed', path, what);
     if (existing !== undefined) refuseOtherNames(path, existing);
-    return { path, existing };
+    return existing;
   } catch (error) {
     throw toFailure(error, path);
   }
@@ -33,10 +33,7 @@ export function refuseSame(source: string, target: string): void {
 }
 
 /** What would forbid putting a file there, said before the work is done. */
-export function refuseTaken(
-  { path, existing }: { path: string; existing: Stats | undefined },
-  overwrite: boolean,
-): void {
+export function refuseTaken(path: string, existing: Stats | undefined, overwrite: boolean): void {
   if (existing === undefined) {
     refuseForeignLog(path);
   } else {
@@ -78,7 +75,7 @@ function refuseHeld(path: string): void {
 export function putInPlace(partial: PartialFile, overwrite: boolean): void {
   for (let tries = 1; ; tries++) {
     try {
-      if (overwrite && placeFor(partial.target).existing !== undefined) replaceBy(partial);
+      if (overwrite && existingAt(partial.target) !== undefined) replaceBy(partial);
       else partial.publish(false);
       return;
     } catch (error) {
