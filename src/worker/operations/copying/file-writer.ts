@@ -5,7 +5,8 @@ import { checkSchema, createRecords, createTables, hasAllTables, hasRecords } fr
 import { OperationError, toFailure } from '../failure.ts';
 import { BUSY_MS, openLocked } from '../files/open.ts';
 import { PartialFile, type Rights, refuseForeignLog } from '../files/partial-file.ts';
-import { existingAt, keepsLog } from '../files/replace-file.ts';
+import { existingAt } from '../files/place.ts';
+import { keepsLog } from '../files/replace-file.ts';
 import { compareStores, compareValues } from './compare.ts';
 import type { Source, StorePrint, Writer } from './ends.ts';
 import { FileReader } from './file-reader.ts';

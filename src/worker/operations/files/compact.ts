@@ -7,9 +7,9 @@ import { refusedAccess } from '../../refused-access.ts';
 import { requireStoreFile } from '../../sqlite/schema.ts';
 import { OperationError } from '../failure.ts';
 import type { Progress } from '../progress.ts';
-import { locate } from './open-to-read.ts';
 import { pageCounts } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
+import { locate } from './place.ts';
 import { keepsLog, leaveLogMode, openAlone, ownedLike, rightsLike } from './replace-file.ts';
 
 export function compact({ path }: { path: string }, progress: Progress): SDS_CompactResult {

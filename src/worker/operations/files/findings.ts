@@ -27,18 +27,18 @@ const advice: Record<SDS_FindingCode, string> = {
 export class Findings {
   readonly #found = new Map<string, SDS_Finding>();
 
-  /** Another one of a kind only counts; `about` tells kinds of one code apart. */
-  add(Code: SDS_FindingCode, about: string, message: () => string): void {
+  /** Others of a kind only count; `about` tells kinds of one code apart. */
+  add(Code: SDS_FindingCode, about: string, message: () => string, count = 1): void {
     const key = `${Code} ${about}`;
     const found = this.#found.get(key);
-    if (found !== undefined) found.Count++;
+    if (found !== undefined) found.Count += count;
     else
       this.#found.set(key, {
         Code,
         Severity: odd.includes(Code) ? 'odd' : 'error',
         Message: message(),
         Advice: advice[Code],
-        Count: 1,
+        Count: count,
       });
   }
 

@@ -5,14 +5,13 @@
  * A database file must never be opened and closed by anything but SQLite here: on POSIX systems that would
  * take away the locks of every connection that this process has on it (https://sqlite.org/howtocorrupt.html, 2.2).
  */
-import { closeSync, existsSync, openSync, readSync, type Stats, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
-import { whyNoFile } from '../../ordinary-file.ts';
 import { CANNOT_OPEN } from '../../sqlite/errors.ts';
 import { firstValue, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { ChangedMeanwhile, OperationError, Stopped, toFailure } from '../failure.ts';
-import { refuseOtherNames } from './one-name.ts';
 import { BUSY_MS, openLocked } from './open.ts';
+import { locate } from './place.ts';
 
 /** As SQLite's URLs have it: with the locks of any reader, or without a lock, what the file holds and not what a log does. */
 type ReadMode = 'mode=ro' | 'immutable=1';
@@ -81,19 +80,6 @@ function openForReading(path: string, locks: boolean): Reading {
       if (mode === 'immutable=1' && before !== stateOf(path)) throw new ChangedMeanwhile(path);
     },
   };
-}
-
-/** The file of that path, if it is an ordinary one of one name; anything else is never opened (a pipe would not answer). */
-export function locate(path: string): Stats {
-  try {
-    const stats = statSync(path);
-    const what = whyNoFile(path, stats);
-    if (what !== undefined) throw new OperationError('open-failed', path, what);
-    refuseOtherNames(path, stats);
-    return stats;
-  } catch (error) {
-    throw toFailure(error, path);
-  }
 }
 
 function open(path: string, size: number, locks: boolean): { database: Database; mode: ReadMode } {

@@ -1,31 +1,16 @@
 /** Puts a finished file under its final name, also where a database is there that others must not be using. */
 import { chmodSync, chownSync, rmSync, type Stats, statSync } from 'node:fs';
-import { dirname } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
-import { identityOf, isSame, whyNoFile } from '../../ordinary-file.ts';
+import { identityOf, isSame } from '../../ordinary-file.ts';
 import { toEngineError } from '../../sqlite/errors.ts';
 import { firstValue, keepsStatementsOpen, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { OperationError, toFailure } from '../failure.ts';
-import { refuseOtherNames } from './one-name.ts';
 import { isBusy, openFile, openLocked } from './open.ts';
 import { type PartialFile, refuseForeignLog } from './partial-file.ts';
+import { existingAt } from './place.ts';
 
 /** How often a name may be taken or given up while a file is put there. */
 const MOST_TRIES = 6;
-
-/** What is where a file is to be made; its folder must be there. */
-export function existingAt(path: string): Stats | undefined {
-  try {
-    const existing = statSync(path, { throwIfNoEntry: false });
-    if (existing === undefined) statSync(dirname(path));
-    const what = existing?.isDirectory() ? 'this is a folder; name the file in it' : whyNoFile(path, existing);
-    if (what !== undefined) throw new OperationError('open-failed', path, what);
-    if (existing !== undefined) refuseOtherNames(path, existing);
-    return existing;
-  } catch (error) {
-    throw toFailure(error, path);
-  }
-}
 
 export function refuseSame(source: string, target: string): void {
   if (!isSame(identityOf(source), identityOf(target))) return;
@@ -36,25 +21,19 @@ export function refuseSame(source: string, target: string): void {
 export function refuseTaken(path: string, existing: Stats | undefined, overwrite: boolean): void {
   if (existing === undefined) {
     refuseForeignLog(path);
-  } else {
-    const detail = 'a file of this name is there already; it was left as it is: Overwrite replaces it';
-    if (!overwrite) throw new OperationError('file-exists', path, detail);
-    refuseInUse(path);
+    return;
   }
-}
-
-/** Nothing of the file is changed yet; where closing does not close it, this would keep it from being replaced. */
-function refuseInUse(path: string): void {
+  const detail = 'a file of this name is there already; it was left as it is: Overwrite replaces it';
+  if (!overwrite) throw new OperationError('file-exists', path, detail);
+  // where closing does not close it, this would keep it from being replaced
   if (keepsStatementsOpen()) return;
   try {
-    openAlone(path).release();
+    takeOver(path, () => {})?.release();
   } catch (error) {
-    if (!isNoDatabase(error)) throw toFailure(error, path);
-    refuseHeld(path);
+    throw toFailure(error, path);
   }
 }
 
-const isNoDatabase = (error: unknown) => toEngineError(error).code === 'database-corrupt';
 const readSchema = (database: Database) => firstValue(database, 'SELECT count(*) FROM sqlite_schema');
 
 /**
@@ -87,7 +66,7 @@ export function putInPlace(partial: PartialFile, overwrite: boolean): void {
 }
 
 function replaceBy(partial: PartialFile): void {
-  const owned = takeOver(partial.target);
+  const owned = takeOver(partial.target, leaveLogMode);
   try {
     const existing = statSync(partial.target);
     ownedLike(partial.path, existing);
@@ -108,16 +87,16 @@ export interface Owned {
   release(): void;
 }
 
-/** Opens it for this thread alone, with its log taken in; `undefined` for what is no sound database, and in use by nobody. */
-function takeOver(path: string): Owned | undefined {
+/** Opens it for this thread alone, and prepares it; `undefined` for what is no sound database, and in use by nobody. */
+function takeOver(path: string, prepare: (owned: Owned, path: string) => void): Owned | undefined {
   let owned: Owned | undefined;
   try {
     owned = openAlone(path);
-    leaveLogMode(owned, path);
+    prepare(owned, path);
     return owned;
   } catch (error) {
     owned?.release();
-    if (!isNoDatabase(error)) throw error;
+    if (toEngineError(error).code !== 'database-corrupt') throw error;
     refuseHeld(path);
     return undefined;
   }
