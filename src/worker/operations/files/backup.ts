@@ -10,8 +10,8 @@ import type { Progress } from '../progress.ts';
 import { type Reading, withReading } from './open-to-read.ts';
 import { numberOf } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
-import { existingAt, locate } from './place.ts';
-import { ownedLike, putInPlace, refuseSame, refuseTaken } from './replace-file.ts';
+import { locate } from './place.ts';
+import { ownedLike, placeFor, putInPlace } from './replace-file.ts';
 import { faultsIn } from './structure.ts';
 
 /** Copied in one go, by a thread of Node's pool; between two pieces it may be stopped, and makes room for traffic. */
@@ -21,9 +21,7 @@ export async function backup(task: OperationTasks['backup']['given'], progress: 
   const begun = performance.now();
   const stats = locate(task.path);
   const { target } = task;
-  const existing = existingAt(target);
-  refuseSame(task.path, target);
-  refuseTaken(target, existing, task.overwrite);
+  const existing = placeFor(task.path, target, task.overwrite);
   let partial = undefined as PartialFile | undefined;
   try {
     const pageBytes = await withReading(task.path, async (reading) => {

@@ -1,10 +1,9 @@
 /** Tells what is in a file. */
 import { statSync } from 'node:fs';
-import type { DatabaseSync as Database } from 'node:sqlite';
 import type { OperationTasks } from '../../../protocol/operation-messages.ts';
 import type { SDS_DatabaseDescription, SDS_StoreDescription } from '../../../protocol/operations.ts';
 import { firstRow, firstValue } from '../../sqlite/node-sqlite.ts';
-import { hasAllTables, hasRecords, mismatchOf } from '../../sqlite/schema.ts';
+import { hasRecords, mismatchOf, missingOf } from '../../sqlite/schema.ts';
 import { encodingOf, textOf } from '../../sqlite/text.ts';
 import type { Progress } from '../progress.ts';
 import { eachStore, NAMED, type Row } from './each-store.ts';
@@ -18,7 +17,7 @@ export async function describe(
   return withReading(path, (reading) => {
     const { database } = reading;
     const sizeOf = (end: string) => statSync(reading.path + end, { throwIfNoEntry: false })?.size ?? 0;
-    const Schema = schemaOf(database);
+    const Schema = mismatchOf(database) ?? missingOf(database) ?? '';
     const IsStoreFile = Schema === '';
     const file = statSync(reading.path);
     const counts = pageCounts(database, reading.path);
@@ -45,16 +44,6 @@ export async function describe(
 
 function sum(stores: readonly SDS_StoreDescription[], name: 'Records' | 'RecordBytes'): number {
   return stores.reduce((all, store) => all + store[name], 0);
-}
-
-/** What is wrong with the tables; an empty text if nothing is. */
-function schemaOf(database: Database): string {
-  const mismatch = mismatchOf(database);
-  if (mismatch !== undefined) return mismatch;
-  if (hasAllTables(database)) return '';
-  const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name LIMIT 6").all();
-  const names = tables.map(({ name }) => `'${String(name)}'`);
-  return names.length === 0 ? 'there are no tables in it' : `its tables are ${names.join(', ')}`;
 }
 
 function newestPatch(reading: Reading): SDS_DatabaseDescription['NewestPatch'] {
