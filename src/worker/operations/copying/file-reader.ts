@@ -53,11 +53,11 @@ export class FileReader extends RowReader {
     if (table === 'sds_records' && !this.#hasRecords) return [];
     const [which, id] =
       table === 'blobs' ? ["? = ''", ''] : ['store_id = CAST(? AS TEXT)', this.#ids.get(store) ?? store];
+    const { usual, name } = forms[table];
     // as one term: no index is searched by the bounds that it names
-    const where = `${table} WHERE ${which} AND +(${forms[table].usual})`;
+    const where = `${table} WHERE ${which} AND +(${usual})`;
     const place = table === 'patches' ? 'clock' : 'rowid';
-    const name = table === 'sds_records' ? 'key' : table === 'blobs' ? 'hash' : "''";
-    return this.rows(listing('rowid', `length(data) + octet_length(${name})`, place, where), id, after, most);
+    return this.rows(listing('rowid', `length(data) + length(${name})`, place, where), id, after, most);
   }
 
   protected override read(table: Table, columns: string, rows: string): Row[] {

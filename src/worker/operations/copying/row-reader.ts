@@ -34,17 +34,21 @@ export type Table = 'patches' | 'snapshots' | 'sds_records' | 'blobs';
 interface Form {
   /** The columns of its index. */
   key: string;
+  /** What tells the rows of one store apart. */
+  name: string;
   usual: string;
   /** As it is copied. */
   columns: string;
 }
 
-const VALUE_HEAD = 'CAST(hash AS BLOB) AS hash, ref_count, length(data) AS bytes';
+const KEY = 'CAST(key AS BLOB)';
+const HASH = 'CAST(hash AS BLOB)';
+const VALUE_HEAD = `${HASH} AS hash, ref_count, length(data) AS bytes`;
 export const forms: Record<Table, Form> = {
-  patches: { key: 'store_id, clock', usual: isUsual, columns: 'clock, data' },
-  snapshots: { key: 'store_id', usual: isUsual, columns: 'clock, data' },
-  sds_records: { key: 'store_id, key', usual: isUsualRecord, columns: 'CAST(key AS BLOB) AS key, data' },
-  blobs: { key: 'hash', usual: isUsualValue, columns: `${VALUE_HEAD}, data` },
+  patches: { key: 'store_id, clock', name: 'clock', usual: isUsual, columns: 'clock, data' },
+  snapshots: { key: 'store_id', name: '0', usual: isUsual, columns: 'clock, data' },
+  sds_records: { key: 'store_id, key', name: KEY, usual: isUsualRecord, columns: `${KEY} AS key, data` },
+  blobs: { key: 'hash', name: HASH, usual: isUsualValue, columns: `${VALUE_HEAD}, data` },
 };
 
 /** Lists the rows behind a place in their order, as many in each text as are read together: their numbers take a few bytes each. */
