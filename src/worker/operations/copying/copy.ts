@@ -121,7 +121,8 @@ class Copy {
       add({ reader, identity, check: () => {} });
       return;
     }
-    const { database, path, check } = this.#read(place.file);
+    const { file: path } = place;
+    const { database, check } = this.#read(path);
     // a file of the same name, on another machine or at another time, is another one
     const { ino, birthtimeMs } = statSync(path);
     const reader = new (this.#task.salvage ? SalvageReader : FileReader)(database, path, () => this.#meter.step());

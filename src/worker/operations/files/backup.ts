@@ -28,7 +28,7 @@ export async function backup(task: OperationTasks['backup']['given'], progress: 
       partial?.remove(); // of what has changed meanwhile
       partial = undefined;
       requireStoreFile(reading.database);
-      if (task.verify) requireSound(reading, progress);
+      if (task.verify) requireSound(reading, task.path, progress);
       const pageBytes = numberOf(reading.database, 'page_size');
       const bytes = pageBytes * numberOf(reading.database, 'page_count');
       partial = new PartialFile(target, bytes, stats);
@@ -73,10 +73,10 @@ async function copyInto(
   database.prepare('VACUUM INTO ?').run(path);
 }
 
-function requireSound(reading: Reading, progress: Progress): void {
-  progress.step('structure', 0, statSync(reading.path).size, 'bytes');
-  const [fault] = faultsIn(reading.database, 'quick_check', 1);
+function requireSound({ database }: Reading, path: string, progress: Progress): void {
+  progress.step('structure', 0, statSync(path).size, 'bytes');
+  const [fault] = faultsIn(database, 'quick_check', 1);
   if (fault === undefined) return;
   const detail = `it is damaged (${fault.split('\n').pop()}); take another backup, or restore it all the same without verifying it (Verify: false)`;
-  throw new OperationError('database-corrupt', reading.path, detail);
+  throw new OperationError('database-corrupt', path, detail);
 }

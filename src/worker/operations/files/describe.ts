@@ -16,14 +16,14 @@ export async function describe(
 ): Promise<SDS_DatabaseDescription> {
   return withReading(path, (reading) => {
     const { database } = reading;
-    const sizeOf = (end: string) => statSync(reading.path + end, { throwIfNoEntry: false })?.size ?? 0;
+    const sizeOf = (end: string) => statSync(path + end, { throwIfNoEntry: false })?.size ?? 0;
     const Schema = mismatchOf(database) ?? missingOf(database) ?? '';
     const IsStoreFile = Schema === '';
-    const file = statSync(reading.path);
-    const counts = pageCounts(database, reading.path);
+    const file = statSync(path);
+    const counts = pageCounts(database, path);
     const Stores = IsStoreFile && !quick ? storesOf(reading, progress) : undefined;
     return {
-      Path: reading.path,
+      Path: path,
       Bytes: file.size,
       LogBytes: sizeOf('-wal'),
       IndexBytes: sizeOf('-shm'),
