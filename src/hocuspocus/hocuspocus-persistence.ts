@@ -74,8 +74,8 @@ export class HocuspocusPersistence {
   readonly #ofClosed: Merging;
   readonly #takesFromRedis: boolean;
   readonly #open = new Map<YjsDoc, OpenDocument>();
-  /** The state vectors of those that are not open any more. */
-  readonly #released = new WeakMap<YjsDoc, string>();
+  /** Documents that were unloaded and have changed since. */
+  readonly #changedUnloaded = new WeakSet<YjsDoc>();
   readonly #searches = new Turns();
   /** Whether the server is being destroyed. */
   #isEnding = false;
@@ -188,11 +188,16 @@ export class HocuspocusPersistence {
 
   /** Who opens a document directly while it is unloaded may have the old one, and change that. */
   async #storeUnloaded({ document, documentName: name }: DocumentPayload): Promise<void> {
-    if (this.#documents.isClosed) return;
-    const { Y } = await this.#find(document);
-    // it may have been deleted since
-    if (String(Y.encodeStateVector(document as never)) === this.#released.get(document)) return;
-    await this.#opened(name, (log) => log.append(Y.encodeStateAsUpdate(document)));
+    if (!this.#changedUnloaded.delete(document)) return; // it may have been deleted since
+    try {
+      const { Y } = await this.#find(document);
+      await this.#opened(name, (log) => log.append(Y.encodeStateAsUpdate(document)));
+    } catch (error) {
+      this.#changedUnloaded.add(document);
+      if (!this.#documents.isClosed) throw error; // which the log has told
+      this.#documents.trouble.tell('write', name, error);
+      throw destroyedBefore(name, error);
+    }
   }
 
   /** Whether a document that could not be stored never will be, from here. */
@@ -256,9 +261,12 @@ export class HocuspocusPersistence {
   }
 
   async #release(open: OpenDocument): Promise<void> {
-    if (!this.#open.delete(open.doc) || this.#documents.isClosed) return;
-    this.#released.set(open.doc, open.vector);
-    await open.leaveQuietly();
+    const { doc } = open;
+    if (!this.#open.delete(doc)) return;
+    const left = this.#documents.isClosed ? undefined : open.leaveQuietly();
+    await undefined; // Yjs forgets all listeners behind those of `destroy`; who opens the document now gets it later
+    doc.on('update', () => this.#changedUnloaded.add(doc));
+    await left;
   }
 
   // ---- for programs ---------------------------------------------------------------------------------

@@ -42,11 +42,6 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
     super.isNotApplied(error);
   }
 
-  /** What tells whether anything was added since. */
-  get vector(): string {
-    return String(this.Y.encodeStateVector(this.doc as never));
-  }
-
   #isSettled(): void {
     this.#leavesSomething = false;
     this.#settled = this.Y.encodeStateVector(this.doc as never);
