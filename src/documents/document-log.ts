@@ -341,8 +341,6 @@ export class DocumentLog {
 
   /** Deletes all that is stored of it, records too. If the live document is changed after that, all of it is stored again. */
   async removeStored(): Promise<void> {
-    const wasIncomplete = this.isIncomplete;
-    const rejections = this.#rejections;
     this.#isRemoved = this.#live !== undefined;
     this.isIncomplete = false;
     this.#lastStored = undefined; // whatever became of that
@@ -352,7 +350,7 @@ export class DocumentLog {
       await this.provider.removeStore();
     } catch (error) {
       this.#isRemoved = false;
-      if (this.#live !== undefined && (wasIncomplete || rejections !== this.#rejections)) this.#lacksSomething();
+      if (this.#live !== undefined) this.#lacksSomething(); // at most what was rejected before, or waits in the document
       throw error;
     }
   }

@@ -64,15 +64,9 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
     await this.log.flush();
   }
 
-  override async removeStored(): Promise<void> {
-    const leftSomething = this.#leavesSomething;
+  override removeStored(): Promise<void> {
     this.#leavesSomething = false;
-    try {
-      await super.removeStored();
-    } catch (error) {
-      this.#leavesSomething ||= leftSomething;
-      throw error;
-    }
+    return super.removeStored();
   }
 
   /**

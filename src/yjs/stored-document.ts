@@ -15,8 +15,6 @@ export interface Opening<Doc extends YjsDoc> {
   origin: object;
 }
 
-const NOTHING: readonly unknown[] = [null, null];
-
 export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument {
   readonly name: string;
   readonly doc: Doc;
@@ -25,7 +23,7 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
   protected readonly documents: Documents;
   protected readonly origin: object;
   /** What waits in the document for updates that are not there yet, as far as it is stored: Yjs tells nobody that it came. */
-  #storedOfWaiting = NOTHING;
+  #storedOfWaiting: readonly unknown[] = [null, null];
   isLeaving = false;
   #leaving: Promise<void> | undefined;
 
@@ -103,15 +101,10 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
     this.documents.trouble.tell('merge', this.name, error);
   }
 
-  /** See `DocumentLog.removeStored`. What waits is removed along with what is stored; if that fails, it is to be stored. */
-  async removeStored(): Promise<void> {
+  /** See `DocumentLog.removeStored`. What waits is removed along with what is stored. */
+  removeStored(): Promise<void> {
     this.waitingIsStored();
-    try {
-      await this.log.removeStored();
-    } catch (error) {
-      this.#storedOfWaiting = NOTHING;
-      throw error;
-    }
+    return this.log.removeStored();
   }
 
   // ---- leaving -----------------------------------------------------------------------------------
