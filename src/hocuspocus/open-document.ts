@@ -25,10 +25,10 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
     if (this.lacksWaiting) this.#mayIntegrate.add(transaction);
   };
 
-  protected override changed(update: Uint8Array, origin: unknown, transaction: object): void {
+  protected override append(update: Uint8Array, origin?: unknown, transaction: object = {}): void {
     const isOfOthers = !this.#takesFromRedis && isFromRedis(origin) && !this.#mayIntegrate.has(transaction);
     if (isOfOthers) this.#leavesSomething = true;
-    else this.append(update);
+    else super.append(update);
   }
 
   protected override applyStored(updates: readonly Uint8Array[]): void {

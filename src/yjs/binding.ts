@@ -11,7 +11,6 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
   readonly #heir: () => Binding<Doc> | undefined;
   readonly #destroyed: () => void;
   readonly #untilStored = new GrowingPause();
-  #isHandedOver = false;
   #isLast = false;
   /** Whether somebody waits until it is stored: the process lives on for that, unless it is in vain. */
   #isWaitedFor = false;
@@ -80,7 +79,7 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
     try {
       await this.documents.close(this.log);
     } catch (error) {
-      if (!this.#isHandedOver || this.#isLast) throw error;
+      if (this.#isLast) throw error; // else another document has it, or it came since, and was told by the log
     } finally {
       if (!this.#isLast) this.doc.off('update', this.onUpdate);
     }
@@ -101,8 +100,7 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
   #handOver(): boolean {
     const heir = this.#heir();
     if (heir === undefined) return false;
-    this.Y.applyUpdate(heir.doc, this.Y.encodeStateAsUpdate(this.doc));
-    this.#isHandedOver = true;
+    this.Y.applyUpdate(heir.doc, this.state());
     return true;
   }
 }

@@ -45,15 +45,11 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
   }
 
   protected readonly onUpdate = (update: Uint8Array, origin: unknown, _: unknown, transaction: object): void => {
-    if (origin !== this.origin) this.changed(update, origin, transaction);
+    if (origin !== this.origin) this.append(update, origin, transaction);
   };
 
-  /** By anybody but the database. */
-  protected changed(update: Uint8Array, _origin: unknown, _transaction: object): void {
-    this.append(update);
-  }
-
-  protected append(update: Uint8Array): void {
+  /** With the origin and the transaction of a change. */
+  protected append(update: Uint8Array, _origin?: unknown, _transaction?: object): void {
     void this.log.append(update);
   }
 
