@@ -131,13 +131,11 @@ export class DocumentLog {
     if (!this.#growth.isLong) return false;
     void this.#compactByItself(true);
     const { promise: late, resolve } = Promise.withResolvers<void>();
-    const stop = later(resolve, COMPACTED_WITHIN_MS);
+    later(resolve, COMPACTED_WITHIN_MS);
     try {
       return (await keptAlive(Promise.race([this.#compacting, late]))) ?? false;
     } catch {
       return false; // as was told
-    } finally {
-      stop();
     }
   }
 

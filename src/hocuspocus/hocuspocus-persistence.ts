@@ -1,13 +1,5 @@
 /** Documents of Hocuspocus on SQLite or PostgreSQL. */
-import {
-  type DocumentLog,
-  Documents,
-  type Merging,
-  readDocumentOptions,
-  refusal,
-  Turns,
-  urlOf,
-} from '../documents/index.ts';
+import { type DocumentLog, Documents, type Merging, readDocumentOptions, refusal, urlOf } from '../documents/index.ts';
 import { faultOfBytes } from '../main/byte-argument.ts';
 import { SDS_PersistenceError, type SDS_ProviderOptions } from '../main/index.ts';
 import { type Acceptance, describe, oneOf } from '../main/option-checks.ts';
@@ -21,7 +13,7 @@ import { dropsDeleted, type YjsDoc, type YjsModule } from '../yjs/yjs.ts';
 import { type YjsOptions, yjsOptions } from '../yjs/yjs-options.ts';
 import type { DocumentPayload, HocuspocusServer } from './hocuspocus.ts';
 import { OpenDocument } from './open-document.ts';
-import { findYjs, madeBy } from './server-yjs.ts';
+import { type FindMerging, serverMerging } from './server-yjs.ts';
 
 /** For so long the end of a server waits for documents that it is loading, or has just loaded. */
 const MOST_WAITED_MS = 3000;
@@ -38,9 +30,6 @@ interface OwnOptions extends YjsOptions<YjsDoc> {
  * also says that servers which exchange changes by Redis have one database.
  */
 export type HocuspocusPersistenceOptions = OwnOptions & DocumentOptions;
-
-/** It has the Yjs of the documents, and merges them. */
-type ServerMerging = YjsMerging<YjsModule<YjsDoc>>;
 
 /**
  * Keeps the documents of a Hocuspocus server in an SQLite file, or a PostgreSQL database: an extension, which takes the place
@@ -68,18 +57,15 @@ export class HocuspocusPersistence {
    */
   readonly priority = 1001;
   readonly #documents: Documents;
-  readonly #mergingBy: (Y: YjsModule<YjsDoc>, url: string | undefined) => ServerMerging;
-  readonly #isHandedIn: boolean;
+  readonly #find: FindMerging;
   /** Of documents that are not open. */
   readonly #ofClosed: Merging;
   readonly #takesFromRedis: boolean;
   readonly #open = new Map<YjsDoc, OpenDocument>();
   /** Documents that were unloaded and have changed since. */
   readonly #changedUnloaded = new WeakSet<YjsDoc>();
-  readonly #searches = new Turns();
   /** Whether the server is being destroyed. */
   #isEnding = false;
-  #merging: ServerMerging | undefined;
 
   /**
    * @throws SDS_PersistenceError `invalid-argument`; `open-failed` for a relative path without a working directory. What else
@@ -90,28 +76,10 @@ export class HocuspocusPersistence {
     const { database, Y, yjs, gc = true } = settings.own;
     this.#takesFromRedis = settings.provider.Ownership !== 'shared';
     const trouble = () => this.#documents.trouble;
-    this.#mergingBy = (Y, url) => new YjsMerging(Y, urlOf(yjs) ?? url, settings.limits, trouble);
-    this.#isHandedIn = Y !== undefined;
-    if (Y !== undefined) this.#merging = this.#mergingBy(Y, undefined);
+    this.#find = serverMerging(Y, (Y, url) => new YjsMerging(Y, urlOf(yjs) ?? url, settings.limits, trouble));
     this.#ofClosed = async (...task) => (await this.#find(undefined)).of(gc)(...task);
     const provider = patient(database, settings.provider);
     this.#documents = new Documents(database, { ...settings, provider }, this.#ofClosed);
-  }
-
-  /** @param document - which it has to have made, if there is one already */
-  #find(document: YjsDoc | undefined): Promise<ServerMerging> {
-    // documents that are loaded at once need one search
-    return this.#searches.take(true, async () => {
-      if (this.#merging !== undefined && madeBy(this.#merging.Y, document)) return this.#merging;
-      if (this.#isHandedIn) {
-        const message =
-          "the option Y is another Yjs than the one that the server's documents are made by: there must be one";
-        throw new SDS_PersistenceError('invalid-argument', message);
-      }
-      const { Y, url } = await findYjs(document);
-      this.#merging = this.#mergingBy(Y, url);
-      return this.#merging;
-    });
   }
 
   // ---- hooks of the server --------------------------------------------------------------------------
