@@ -31,8 +31,8 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
     else super.append(update);
   }
 
-  protected override applyStored(updates: readonly Uint8Array[]): void {
-    super.applyStored(updates);
+  override apply(updates: readonly Uint8Array[]): void {
+    super.apply(updates);
     this.#isSettled();
   }
 

@@ -81,15 +81,11 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
   apply(updates: readonly Uint8Array[]): void {
     const { lacksWaiting } = this;
     try {
-      this.applyStored(updates);
+      applyAll(this.Y, this.doc, updates, this.origin, (error) => this.isNotApplied(error));
     } finally {
       if (lacksWaiting) this.appendAll();
       else this.waitingIsStored();
     }
-  }
-
-  protected applyStored(updates: readonly Uint8Array[]): void {
-    applyAll(this.Y, this.doc, updates, this.origin, (error) => this.isNotApplied(error));
   }
 
   /** What comes of an update that can't be applied: the others are, unless this throws. */
