@@ -112,13 +112,8 @@ export class HocuspocusPersistence {
     const open = new OpenDocument(opening, this.#takesFromRedis);
     this.#open.set(document, open);
     document.on('destroy', () => void this.#release(open));
-    try {
-      await open.log.restore();
-      if (open.log.isClosing) throw this.#documents.closed(); // it would store no change
-    } catch (error) {
-      await this.#release(open);
-      throw error;
-    }
+    await open.log.restore();
+    if (open.log.isClosing) throw this.#documents.closed(); // it would store no change
   }
 
   async #destroyUnless(loading: PromiseLike<unknown> | undefined, document: YjsDoc): Promise<void> {
@@ -230,11 +225,10 @@ export class HocuspocusPersistence {
 
   async #release(open: OpenDocument): Promise<void> {
     const { doc } = open;
-    if (!this.#open.delete(doc)) return;
-    const left = this.#documents.isClosed ? undefined : open.leaveQuietly();
+    this.#open.delete(doc);
+    if (!this.#documents.isClosed) void open.leaveQuietly();
     await undefined; // Yjs forgets all listeners behind those of `destroy`; who opens the document now gets it later
     doc.on('update', () => this.#changedUnloaded.add(doc));
-    await left;
   }
 
   // ---- for programs ---------------------------------------------------------------------------------
