@@ -30,7 +30,6 @@ export class Documents {
   readonly #open = new Set<DocumentLog>();
   /** Of these, those that are being closed. */
   readonly #leaving = new Set<DocumentLog>();
-  #endSweeping = () => {};
   #closing: Promise<void> | undefined;
 
   /** @param merging - of documents that are not open */
@@ -122,7 +121,7 @@ export class Documents {
   }
 
   #sweepLater(): void {
-    this.#endSweeping = later(() => {
+    later(() => {
       for (const [name, kept] of this.#kept) {
         if (kept.calls === 0 && !kept.isUsed) {
           this.#kept.delete(name);
@@ -156,7 +155,6 @@ export class Documents {
 
   async #closeAll(leaving: readonly Promise<void>[]): Promise<void> {
     const left = await Promise.allSettled(leaving);
-    this.#endSweeping();
     this.#kept.clear();
     const closed = await Promise.allSettled([...this.#open].map((log) => this.close(log)));
     await this.#anchor.close();
