@@ -54,7 +54,7 @@ export class DocumentLog {
   #isBehind = false;
   #compacting: Promise<boolean> | undefined;
   /** Between two attempts to complete the database, or the live document. */
-  #pause: GrowingPause | undefined;
+  #pause = new GrowingPause();
   /** The one that comes next; it never rejects. */
   #attempt: Promise<unknown> | undefined;
   /** Whether the last update that came meanwhile was rejected as well. */
@@ -220,7 +220,7 @@ export class DocumentLog {
   #lacksSomething(): void {
     this.isIncomplete = this.#isRejecting = true;
     void this.#completeLater();
-    this.#pause?.beginAnew(); // it may be long after attempts to load
+    this.#pause.beginAnew(); // it may be long after attempts to load
   }
 
   /** Stores the whole document, if the database lacks something of it. */
@@ -233,10 +233,9 @@ export class DocumentLog {
 
   async #completeLater(): Promise<void> {
     if (this.#attempt !== undefined) return;
-    const pause = new GrowingPause();
-    this.#pause = pause;
+    this.#pause = new GrowingPause();
     while ((this.isIncomplete || this.#isLost || this.#isBehind) && this.#closing === undefined) {
-      this.#attempt = Promise.allSettled([this.#tryToComplete(pause.next())]); // what it fails with was told when it began
+      this.#attempt = Promise.allSettled([this.#tryToComplete(this.#pause.next())]); // what it fails with was told when it began
       await this.#attempt;
     }
     this.#attempt = undefined;
@@ -267,7 +266,7 @@ export class DocumentLog {
   async #completeAfter(stored: Promise<void>): Promise<void> {
     try {
       await stored;
-      if (this.#isRejecting) this.#pause?.end();
+      if (this.#isRejecting) this.#pause.end();
       this.#isRejecting = false;
     } catch {
       this.#isRejecting = true; // as was told of the first one
@@ -365,7 +364,7 @@ export class DocumentLog {
   }
 
   async #close(): Promise<void> {
-    this.#pause?.end();
+    this.#pause.end();
     if (this.#isLost && this.#live !== undefined) {
       await this.#attempt; // which may be about to take it back
       await this.#takeBack();

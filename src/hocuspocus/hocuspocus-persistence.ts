@@ -103,7 +103,7 @@ export class HocuspocusPersistence {
   async onLoadDocument(payload: DocumentPayload): Promise<void> {
     const { instance, document, documentName: name } = payload;
     // whichever extension fails: the server drops the document without a word, and its timer goes on
-    void this.#destroyUnless(instance.loadingDocuments.get(name), document);
+    void instance.loadingDocuments.get(name)?.then(undefined, () => document.destroy());
     const ofAll = await this.#find(document);
     await this.#documents.left(name);
     if (this.#isEnding) throw this.#documents.closed();
@@ -114,14 +114,6 @@ export class HocuspocusPersistence {
     document.on('destroy', () => void this.#release(open));
     await open.log.restore();
     if (open.log.isClosing) throw this.#documents.closed(); // it would store no change
-  }
-
-  async #destroyUnless(loading: PromiseLike<unknown> | undefined, document: YjsDoc): Promise<void> {
-    try {
-      await loading;
-    } catch {
-      document.destroy();
-    }
   }
 
   /**
@@ -226,7 +218,8 @@ export class HocuspocusPersistence {
   async #release(open: OpenDocument): Promise<void> {
     const { doc } = open;
     this.#open.delete(doc);
-    if (!this.#documents.isClosed) void open.leaveQuietly();
+    const { isClosed, trouble } = this.#documents;
+    if (!isClosed) void open.leave().catch((error: unknown) => trouble.tell('write', open.name, error));
     await undefined; // Yjs forgets all listeners behind those of `destroy`; who opens the document now gets it later
     doc.on('update', () => this.#changedUnloaded.add(doc));
   }

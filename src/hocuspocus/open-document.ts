@@ -88,14 +88,4 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
     this.#appendRest(); // which came since, or nobody has unloaded the document
     await this.documents.close(this.log);
   }
-
-  /** The same for a document that ends as well. Nobody can be told but by `onError`. */
-  async leaveQuietly(): Promise<void> {
-    this.doc.off('update', this.onUpdate);
-    try {
-      await this.leave();
-    } catch (error) {
-      this.documents.trouble.tell('write', this.name, error);
-    }
-  }
 }

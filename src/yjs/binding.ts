@@ -26,20 +26,14 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
     this.#heir = heir;
     this.#destroyed = destroyed;
     this.doc.on('destroy', destroyed);
-    void this.#load();
+    void this.log.restore().catch((error: unknown) => {
+      if (!this.isLeaving) this.documents.trouble.tell('load', this.name, error);
+    });
   }
 
   protected override append(update: Uint8Array): void {
     this.#hasChanged = true;
     super.append(update);
-  }
-
-  async #load(): Promise<void> {
-    try {
-      await this.log.restore();
-    } catch (error) {
-      if (!this.isLeaving) this.documents.trouble.tell('load', this.name, error);
-    }
   }
 
   // ---- leaving ---------------------------------------------------------------------------------
