@@ -129,7 +129,7 @@ export class DocumentLog {
   /** Whether it was long, and is compacted now, which goes on if it takes longer. */
   async #isCompactedInTime(): Promise<boolean> {
     if (!this.#growth.isLong) return false;
-    void this.#compactByItself(true);
+    this.#compactByItself(true);
     const { promise: late, resolve } = Promise.withResolvers<void>();
     later(resolve, COMPACTED_WITHIN_MS);
     try {
@@ -198,7 +198,7 @@ export class DocumentLog {
       void stored.catch(this.#rejected); // nobody is woken for that
     }
     this.#growth.appended(update);
-    if (this.#growth.isLong) void this.#compactByItself(false);
+    if (this.#growth.isLong) this.#compactByItself(false);
     return stored;
   }
 
@@ -234,7 +234,7 @@ export class DocumentLog {
   async #completeLater(): Promise<void> {
     if (this.#attempt !== undefined) return;
     this.#pause = new GrowingPause();
-    while ((this.isIncomplete || this.#isLost || this.#isBehind) && this.#closing === undefined) {
+    while ((this.isIncomplete || this.#isLost || this.#isBehind) && !this.isClosing) {
       this.#attempt = Promise.allSettled([this.#tryToComplete(this.#pause.next())]); // what it fails with was told when it began
       await this.#attempt;
     }
@@ -243,13 +243,13 @@ export class DocumentLog {
 
   /** Resolves once the database lacks nothing that was rejected, whatever the live document may lack, or the log is closed. */
   async completed(): Promise<void> {
-    while (this.isIncomplete && this.#closing === undefined) await this.#attempt;
+    while (this.isIncomplete && !this.isClosing) await this.#attempt;
   }
 
   async #tryToComplete(pause: Promise<void>): Promise<void> {
     await pause;
     await this.#takeBack();
-    if (this.#closing !== undefined) return; // which stores what is to be stored
+    if (this.isClosing) return; // which stores what is to be stored
     await Promise.allSettled([this.#isBehind ? this.restore() : undefined, this.#complete()]);
   }
 
@@ -289,13 +289,11 @@ export class DocumentLog {
   // ---- compaction ------------------------------------------------------------------------------------
 
   /** No call rejects with what it fails with. */
-  async #compactByItself(isWaitedFor: boolean): Promise<void> {
-    if (this.#compacting !== undefined || this.#closing !== undefined) return;
-    try {
-      await this.#begin(isWaitedFor);
-    } catch (error) {
-      if (this.#closing === undefined) this.#trouble.tell('merge', this.name, error);
-    }
+  #compactByItself(isWaitedFor: boolean): void {
+    if (this.#compacting !== undefined || this.isClosing) return;
+    void this.#begin(isWaitedFor).catch((error: unknown) => {
+      if (!this.isClosing) this.#trouble.tell('merge', this.name, error);
+    });
   }
 
   /** Merges all that is stored into a snapshot, which is not stored (`false`) if another process has changed the store meanwhile. */

@@ -132,7 +132,8 @@ export class HocuspocusPersistence {
     } catch (error) {
       if (this.#isLasting(error)) {
         instance.closeConnections(payload.documentName); // their clients go where it belongs
-        void this.#unload(payload);
+        // behind this hook; else they would find it as they have left it
+        void nextTurn().then(() => instance.unloadDocument(document as never));
       } else {
         const tell = () => void instance.storeDocumentHooks(document as never, payload as never, true);
         void open.onceStored(tell, true);
@@ -158,12 +159,6 @@ export class HocuspocusPersistence {
   /** Whether a document that could not be stored never will be, from here. */
   #isLasting(error: unknown): boolean {
     return this.#documents.isClosed || (error instanceof SDS_PersistenceError && error.code === 'fenced');
-  }
-
-  /** Once the hook that asks for it is over; else its clients would find it as they have left it. */
-  async #unload({ instance, document }: DocumentPayload): Promise<void> {
-    await nextTurn();
-    await instance.unloadDocument(document as never);
   }
 
   /**
