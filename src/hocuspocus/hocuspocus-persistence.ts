@@ -58,8 +58,6 @@ export class HocuspocusPersistence {
   readonly priority = 1001;
   readonly #documents: Documents;
   readonly #find: FindMerging;
-  /** Of documents that are not open. */
-  readonly #ofClosed: Merging;
   readonly #takesFromRedis: boolean;
   readonly #open = new Map<YjsDoc, OpenDocument>();
   /** Documents that were unloaded and have changed since. */
@@ -77,9 +75,9 @@ export class HocuspocusPersistence {
     this.#takesFromRedis = settings.provider.Ownership !== 'shared';
     const trouble = () => this.#documents.trouble;
     this.#find = serverMerging(Y, (Y, url) => new YjsMerging(Y, urlOf(yjs) ?? url, settings.limits, trouble));
-    this.#ofClosed = async (...task) => (await this.#find(undefined)).of(gc)(...task);
+    const ofClosed: Merging = async (...task) => (await this.#find(undefined)).of(gc)(...task);
     const provider = patient(database, settings.provider);
-    this.#documents = new Documents(database, { ...settings, provider }, this.#ofClosed);
+    this.#documents = new Documents(database, { ...settings, provider }, ofClosed);
   }
 
   // ---- hooks of the server --------------------------------------------------------------------------
@@ -263,7 +261,7 @@ export class HocuspocusPersistence {
       discard(parcel); // whether there is anything is all that is asked
       const isThere = snapshotClock !== undefined || patches > 0;
       if (isThere && existing === 'skip') return false;
-      const fault = await faultOfUpdate(this.#ofClosed, own);
+      const fault = await faultOfUpdate(this.#documents.merging, own);
       if (fault !== undefined) throw refusal('add', name, `state ${fault}`);
       if (!isThere) {
         const nothing = { SnapshotClock: undefined, Patches: [], LastClock: 0 };
@@ -277,7 +275,7 @@ export class HocuspocusPersistence {
 
   /** Not for longer than that: on PostgreSQL, the document may be opened by another server after that. */
   async #opened<T>(name: string, work: (log: DocumentLog) => Promise<T>): Promise<T> {
-    const log = this.#documents.open(name, this.#ofClosed);
+    const log = this.#documents.open(name);
     try {
       return await work(log);
     } finally {

@@ -53,8 +53,7 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
    */
   #appendRest(): void {
     if (!this.lacksWaiting && !this.#leavesSomething) return;
-    this.append(this.Y.encodeStateAsUpdate(this.doc, this.#settled));
-    this.waitingIsStored();
+    this.appendAll(this.#settled);
     this.#isSettled();
   }
 

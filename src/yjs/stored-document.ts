@@ -53,8 +53,9 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
     void this.log.append(update);
   }
 
-  protected appendAll(): void {
-    this.append(this.state());
+  /** @param since - the state vector of what needs not be */
+  protected appendAll(since?: Uint8Array): void {
+    this.append(this.Y.encodeStateAsUpdate(this.doc, since));
     this.waitingIsStored();
   }
 
