@@ -7,9 +7,9 @@ import type { MergeOrder } from '../protocol/merging.ts';
 import { discard, open, type Parcel } from '../protocol/parcel.ts';
 import { viewsOf } from '../protocol/patch-blocks.ts';
 import type { StoreInParcel } from '../protocol/service.ts';
-import { later, Promise, wallTimeUs } from '../protocol/surroundings.ts';
+import { Promise, wallTimeUs } from '../protocol/surroundings.ts';
 import { Growth } from './growth.ts';
-import { keptAlive } from './kept-alive.ts';
+import { keptAlive, keptAliveFor } from './kept-alive.ts';
 import type { Merging } from './merging.ts';
 import { GrowingPause } from './pause.ts';
 import type { Trouble } from './trouble.ts';
@@ -130,10 +130,8 @@ export class DocumentLog {
   async #isCompactedInTime(): Promise<boolean> {
     if (!this.#growth.isLong) return false;
     this.#compactByItself(true);
-    const { promise: late, resolve } = Promise.withResolvers<void>();
-    later(resolve, COMPACTED_WITHIN_MS);
     try {
-      return (await keptAlive(Promise.race([this.#compacting, late]))) ?? false;
+      return (await keptAliveFor(COMPACTED_WITHIN_MS, this.#compacting)) ?? false;
     } catch {
       return false; // as was told
     }

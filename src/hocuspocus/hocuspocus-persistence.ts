@@ -1,12 +1,13 @@
 /** Documents of Hocuspocus on SQLite or PostgreSQL. */
-import { type DocumentLog, Documents, type Merging, readDocumentOptions, refusal, urlOf } from '../documents/index.ts';
+import type { DocumentLog, Merging } from '../documents/index.ts';
+import { Documents, keptAliveFor, readDocumentOptions, refusal, urlOf } from '../documents/index.ts';
 import { faultOfBytes } from '../main/byte-argument.ts';
 import { SDS_PersistenceError, type SDS_ProviderOptions } from '../main/index.ts';
 import { type Acceptance, describe, oneOf } from '../main/option-checks.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
 import { discard } from '../protocol/parcel.ts';
 import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
-import { nextTurn, Promise, pause } from '../protocol/surroundings.ts';
+import { nextTurn, Promise } from '../protocol/surroundings.ts';
 import { faultOfUpdate } from '../yjs/fault-of-update.ts';
 import { YjsMerging } from '../yjs/merging.ts';
 import { dropsDeleted, type YjsDoc, type YjsModule } from '../yjs/yjs.ts';
@@ -192,7 +193,7 @@ export class HocuspocusPersistence {
       const loads = [...instance.documents, ...instance.loadingDocuments];
       const unloaded = Promise.allSettled(loads.map(([name, loaded]) => this.#unloaded(instance, name, loaded)));
       // another extension may not have loaded its part yet, and somebody may have it open directly
-      if (loads.length > 0) await Promise.race([unloaded, pause(MOST_WAITED_MS)]);
+      await keptAliveFor(MOST_WAITED_MS, unloaded);
     }
     await this.destroy();
   }
