@@ -1,4 +1,5 @@
 /** One writer a store: another process is refused, or waits in `ready`; in one process providers share what it owns. */
+import { createHook } from 'node:async_hooks';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Worker } from 'node:worker_threads';
 import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
@@ -7,6 +8,7 @@ import { Program } from '../../torture/child-process.ts';
 import { OtherProcess } from '../../torture/other-process.ts';
 import { patchOf } from '../support/files.ts';
 import { describeOnPostgresql, ownPlace, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
+import { PASSWORD } from '../support/postgresql-address.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
 import { codeOf, codesOf } from './outcomes.ts';
 
@@ -281,6 +283,49 @@ describeOnPostgresql('who owns a store', () => {
     await client.query('COMMIT');
     await Promise.all([closing, again.appendPatch(patchOf(2), 2)]);
     expect(await opens(url, 'left')).toBe('fenced');
+  });
+
+  it('one that was given back, although nobody heard of that before the worker was lost, is not lost for whoever opened it since', async () => {
+    const { proxy, url: proxied, database } = await proxiedPlace();
+    // the proxy stands still with this thread
+    const url = proxied.replace(`:${proxy.port}/`, `:${proxy.port},${server.host}:${server.port}/`);
+    const options = { ConnectTimeoutMs: 200 };
+    const left = open(url, 'left', options);
+    await left.appendPatch(patchOf(1), 1);
+    const unheard = proxy.loseAnswerTo({ 'DELETE FROM sds_claims': 'COMMIT' }, false);
+    const closing = left.close();
+    await unheard;
+    const again = open(url, 'left', options);
+    const last = open(url, 'last', { ...options, Password: async () => PASSWORD });
+    // before the next worker hears of the last one, for which ports are made, it claims what it has heard of
+    const steps = ['WORKER', 'PROMISE', 'MESSAGEPORT'];
+    const hearsLate = createHook({
+      init(_, type) {
+        if (type !== steps[0]) return;
+        steps.shift();
+        const until = performance.now() + 1500;
+        while (steps.length === 0 && performance.now() < until);
+      },
+    }).enable();
+    await endWorkers();
+    await Promise.all([last.ready(), again.appendPatch(patchOf(2), 2)]);
+    hearsLate.disable();
+    await closing;
+    expect(await opens(server.url(database), 'left')).toBe('fenced');
+  });
+
+  it('one that was lost is lost for whoever has had it, also if another provider asks first that never had it', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    proxy.refuse();
+    const first = open(url, 'store', { RetryForMs: 0 });
+    await expect(first.ready()).rejects.toMatchObject({ code: 'connection-failed' });
+    proxy.accept();
+    const owner = open(url, 'store');
+    await owner.appendPatch(patchOf(1), 1);
+    // as if another process had taken it over, and given it back
+    await server.query('DELETE FROM sds_claims', [], database);
+    await endWorkers();
+    await expect(owner.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'fenced' });
   });
 
   it('one that is closed while it waits for its store does not ask for it again', async () => {

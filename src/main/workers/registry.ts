@@ -83,7 +83,7 @@ export class Registry {
   }
 }
 
-function messageOf({ member, queue }: Registration): ProviderMessage {
+function messageOf({ member, queue, onDetach }: Registration): ProviderMessage {
   const { settings } = member;
   return {
     member: member.id,
@@ -99,7 +99,8 @@ function messageOf({ member, queue }: Registration): ProviderMessage {
     busyTimeoutMs: settings.BusyTimeoutMs,
     verifyValues: settings.VerifyValues,
     exclusive: settings.Ownership === 'exclusive',
-    owned: member.wasOwned,
+    // one that leaves may have given its store back, although nobody has heard of that: whoever has opened it since owns it
+    owned: member.wasOwned && onDetach === undefined,
     snapshotFailure: member.snapshotFailure && failureOf(member.snapshotFailure),
     unsavedValues: Array.from(member.unsavedValues, ([key, { saves, error }]) => ({
       key,

@@ -149,11 +149,11 @@ export class Claims {
         connection,
         situations.flatMap(({ others }) => others),
       );
-      const granted = situations.filter(({ stored, wanted: caller, mine, others }) => {
-        const { exclusive, owned } = caller;
+      const granted = situations.filter(({ stored, mine, others }) => {
         // whoever has had it has a state of it: it must not go on behind another one's back
-        const isLost = owned && exclusive && mine.length === 0;
-        if (isLost && this.isThere(caller)) this.#claims.set(stored, { exclusive, lost: true });
+        const callers = [...(this.#callers.get(stored) ?? [])];
+        const isLost = mine.length === 0 && callers.some(({ owned, exclusive }) => owned && exclusive);
+        if (isLost) this.#claims.set(stored, { exclusive: true, lost: true });
         return !isLost && !others.some((claim) => living.has(claim));
       });
       await connection.run(...this.#end(granted));
