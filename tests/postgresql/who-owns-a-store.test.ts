@@ -7,7 +7,15 @@ import { expect, it, onTestFinished } from 'vitest';
 import { Program } from '../../torture/child-process.ts';
 import { OtherProcess } from '../../torture/other-process.ts';
 import { patchOf } from '../support/files.ts';
-import { describeOnPostgresql, ownPlace, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
+import {
+  describeOnPostgresql,
+  itOnOwnServer,
+  ownPlace,
+  ownServer,
+  postgresql,
+  proxiedPlace,
+  server,
+} from '../support/postgresql.ts';
 import { PASSWORD } from '../support/postgresql-address.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
 import { codeOf, codesOf } from './outcomes.ts';
@@ -168,6 +176,19 @@ describeOnPostgresql('who owns a store', () => {
     expect(proxy.made).toBe(made);
     await client.query('COMMIT');
     await saved;
+  });
+
+  itOnOwnServer("whoever has nothing to do and was fenced learns it without an error in the server's log", async () => {
+    const own = await ownServer();
+    const database = await own.freshDatabase();
+    const provider = open(own.url(database), 'store', { LeaseMs: 1000 });
+    await provider.appendPatch(patchOf(1), 1);
+    const before = own.log.length;
+    await own.query('UPDATE sds_holders SET fenced = true', [], database);
+    const anew = 'SELECT FROM sds_holders WHERE NOT fenced';
+    await expect.poll(async () => (await own.query(anew, [], database)).length).toBe(1);
+    await provider.appendPatch(patchOf(2), 2);
+    expect(own.log.slice(before)).not.toContain('ERROR');
   });
 
   it('one that another process has taken meanwhile is told of on a channel, once', async () => {

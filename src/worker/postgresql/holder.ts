@@ -125,6 +125,13 @@ export class Holder {
     this.renewedAt = performance.now();
   }
 
+  /** Renews its lease alone. There is nothing to undo if it was fenced, so that is no error of the server, which would log it. */
+  async renew(connection: Connection): Promise<void> {
+    const [renewed] = await this.transact(connection, this.update(1));
+    if (renewed?.count === 0) throw new ServerError('io-error', 'no', 'this process was fenced', DIVISION_BY_ZERO);
+    this.renewedAt = performance.now();
+  }
+
   /** Leaves, fenced or not: nobody has to wait until it is given up for lost. Fails as a fence does if this is not its connection. */
   async leave(connection: Connection): Promise<void> {
     const own = { text: onlyIf(`DELETE FROM sds_holders WHERE ${itself(1)} RETURNING 1`), values: this.#identity };
