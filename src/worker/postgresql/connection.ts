@@ -134,7 +134,10 @@ export class Connection implements Reading {
         try {
           read.call(stream, chunk);
         } catch (error) {
-          const message = `what the server has sent can not be read: ${(error as Error).message}`;
+          const { message: reason } = error as Error;
+          // a text holds two digits for each byte, and has at most 512 Mi characters
+          const limit = this.mayCopy ? '' : '; without COPY in binary form no patch or record of over 256 MiB can be';
+          const message = `what the server has sent can not be read: ${reason}${limit}`;
           // told to whoever has asked for it; asked again, it would only be the same
           stream.destroy(new EngineError('io-error', { message }));
         }
