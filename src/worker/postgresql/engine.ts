@@ -52,7 +52,7 @@ export class PostgresqlEngine implements Engine {
     if (this.#mayCreate !== undefined) await prepareTables(transact, this.#mayCreate);
     this.#mayCreate = undefined;
     await this.#holder.register(connection);
-    await this.#claims.keepWhatIsLeft(connection);
+    await this.#claims.claimAnew(connection);
     await this.#claims.giveBack(connection);
   }
 
