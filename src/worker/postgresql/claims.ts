@@ -67,11 +67,6 @@ export class Claims {
     this.#leaving.add(stored);
   }
 
-  /** Whether there is something to give back. */
-  get anyLeaving(): boolean {
-    return this.#leaving.size > 0;
-  }
-
   /** For how long the most patient provider waits for a lock: not longer than `most`. */
   longestWait(most: number): number {
     let longest = 0;
@@ -228,8 +223,8 @@ export class Claims {
 
   /** All that is to be given back by now: a thousand stores that are closed together are given back in one transaction. */
   async giveBack(connection: Connection): Promise<void> {
-    if (!this.anyLeaving) return;
     const leaving = [...this.#leaving];
+    if (leaving.length === 0) return;
     const text = 'DELETE FROM sds_claims WHERE store_id = ANY($1::text[]) AND session = $2';
     const values = [textArray(leaving), this.#holder.session];
     await this.#holder.change(connection, { text, values });
@@ -238,7 +233,6 @@ export class Claims {
 
   /** What a lost worker thread, or one that could not reach the server, was still to give back. Once all providers are known again. */
   async giveBackInherited(connection: Connection): Promise<void> {
-    if (!this.#holder.inherits) return;
     const text = 'DELETE FROM sds_claims WHERE session = $1 AND store_id <> ALL($2::text[])';
     const values = [this.#holder.session, textArray([...this.#callers.keys()])];
     await this.#holder.change(connection, { text, values });

@@ -82,8 +82,7 @@ export class PostgresqlEngine implements Engine {
       const { patience, passwords } = this.#link;
       if (caller.busyTimeoutMs === patience.lockMs) patience.lockMs = this.#claims.longestWait(patience.lockMs);
       passwords.withdraw(caller);
-      // one that left with others may have been given back with them
-      if (this.#claims.anyLeaving) await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
+      await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
     };
   }
 
@@ -160,8 +159,7 @@ export class PostgresqlEngine implements Engine {
   async #collidedLater(connection: Connection, changes: Changes): Promise<number[]> {
     const lost: number[] = [];
     for (const packed of changes.inserted) {
-      const { positions, collided } = packed.firstOnes();
-      collided.push(...(await collidedOf(readingBy(connection), packed, positions)));
+      const collided = await collidedOf(readingBy(connection), packed, 'all');
       // those of patches that are kept lie under another number
       const ignored = collided.filter((position) => !packed.keepers.has(position));
       lost.push(...ignored.map((position) => packed.entries[position] ?? 0));
