@@ -14,8 +14,8 @@ import { ServerError } from './sqlstates.ts';
 /** Between attempts. The longest is short enough that a server that is back is found within a fraction of a second. */
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 250;
-/** It is made known anew so often at once; after that with pauses, and within `RetryForMs`. */
-const MOST_LOST = 5;
+/** This process is made known anew so often at once; after that with pauses, and within `RetryForMs`. */
+const MOST_AT_ONCE = 5;
 /** To find out whether the server is still there takes no longer than calls wait for it, or this. */
 const LEAST_PROBE_MS = 1000;
 
@@ -93,7 +93,7 @@ export class ServerLink {
     const isBehind = this.#failure !== undefined && askedAt <= this.#gaveUpAt;
     if (isBehind && hasWaited(begunAt) >= this.patience.retryForMs) throw this.#failure;
     let pause = FIRST_PAUSE_MS;
-    let lost = 0;
+    let fenced = 0;
     /** Whether work went down with its connection, and it is not known yet whether it was committed. */
     let inDoubt = false;
     const failed = (error: EngineError) => {
@@ -114,28 +114,29 @@ export class ServerLink {
         return result;
       } catch (error) {
         if (!(error instanceof ServerError)) throw failed(EngineError.of(error, 'io-error')); // this call's failure alone
-        const isLost = isFenced(error);
-        if (isLost) this.#known = false;
-        // what a lost connection was at may still keep this process's row locked
-        const isKeptOut = error.code === 'database-busy' && used === undefined && this.#awaySince !== undefined;
-        if (!isLost && error.retry === 'no' && !isKeptOut) throw failed(error);
         const now = performance.now();
         const isAway = error.retry === 'reconnect';
-        if (isAway && used !== undefined) inDoubt = true;
+        let wasOld = false;
         if (isAway) {
           this.#connection?.drop();
           // one that has said nothing was away before that was noticed, and so was one that took no connection
           this.#awaySince ??= this.#connection?.silentSince ?? (used === undefined ? triedAt : now);
+          if (used !== undefined) inDoubt = true;
+          // it is not known when it was lost: a new one is tried in any case, unless that was done to find out
+          wasOld = used !== undefined && used === before && !used.unreachable;
+        } else if (isFenced(error)) {
+          this.#known = false;
+          if (++fenced < MOST_AT_ONCE) continue;
+        } else if (error.retry === 'no') {
+          // what a lost connection was at may still keep this process's row locked
+          const isKeptOut = error.code === 'database-busy' && used === undefined && this.#awaySince !== undefined;
+          if (!isKeptOut) throw failed(error);
         }
         const waited = isAway ? hasWaited(now) : now - begunAt;
-        // of one that was there before it is not known when it was lost: a new one is tried in any case, unless that was done to find out
-        const wasOld = isAway && used !== undefined && used === before && !used.unreachable;
-        if (isLost && ++lost < MOST_LOST) continue;
         if (waited >= this.patience.retryForMs && !wasOld) {
-          if (isLost) throw failed(notUpdated());
           const wasSlow = now - triedAt >= this.patience.probeMs; // one that refuses at once may be asked again
           if (isAway) [this.#gaveUpAt, this.#failure] = [now, wasSlow ? error : undefined];
-          throw failed(error);
+          throw failed(isFenced(error) ? notUpdated() : error);
         }
         // not in step with other processes that wait for the same server
         await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random())));
