@@ -26,12 +26,14 @@ export class Changes {
   /** Names too long for a key. */
   readonly longNames = new Map<string, StoredName>();
   readonly callers = new Set<Caller>();
+  #hasOthers = false;
 
   constructor(writes: Writes) {
     let latest: Caller | undefined;
     let store = '';
     while (writes.next()) {
       const { caller } = writes;
+      if (writes.operation !== 'appendPatch') this.#hasOthers = true;
       if (caller !== latest) {
         latest = caller;
         this.callers.add(caller);
@@ -120,11 +122,7 @@ export class Changes {
 
   /** Whether all there is to do is to insert patches of one statement. */
   get onlyPatches(): PackedPatches | undefined {
-    const { patches, snapshots, records } = this.#section;
-    const [only] = patches;
-    if (this.sections.length !== 1 || patches.length !== 1 || !(only instanceof PackedPatches)) return undefined;
-    const others = snapshots.size + this.longNames.size + records.statements.length > 0;
-    return others || this.values.any ? undefined : only;
+    return this.#hasOthers || this.longNames.size > 0 ? undefined : this.inserted[0];
   }
 
   /** Stores whose snapshot is replaced. */
