@@ -1,9 +1,6 @@
 /**
  * Which stores this process may write, for its providers. They are claimed in transactions that lock the stores' rows. Whoever takes a
  * store over removes the claims of those before: so a process has a store as long as its claim is there.
- *
- * Queues of one process that reach a database by different URLs have a claim each. What one of them has sent and nobody waits for
- * any more must not be committed behind what another one writes: so a claim cuts its siblings off, and they register anew.
  */
 import { ownerOf } from '../../protocol/postgresql/session.ts';
 import { type Caller, EngineError } from '../engine.ts';

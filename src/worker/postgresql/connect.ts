@@ -1,6 +1,6 @@
 /** Connects to the first host of a URL that takes writes. */
 import { readFileSync } from 'node:fs';
-import type { Client, ClientConfig } from 'pg';
+import type { ClientConfig } from 'pg';
 import type { PostgresqlTarget } from '../../protocol/postgresql/url.ts';
 import { EngineError } from '../engine.ts';
 import { backendOf, stateOf } from './backend.ts';
@@ -62,13 +62,13 @@ async function connectTo(
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
   };
   const client = new Client(config);
-  const askElsewhere = async (silent: Client) => {
+  const askElsewhere = async () => {
     const limits = { connectionTimeoutMillis: patience.probeMs, query_timeout: patience.probeMs };
     const other = new Client({ ...config, ...limits });
     other.on('error', () => {}); // told by `connect`, or of no interest any more
     try {
       await other.connect();
-      const found = await stateOf(silent, other);
+      const found = await stateOf(client, other);
       other.end().catch(() => {}); // it has answered
       return found;
     } catch (error) {

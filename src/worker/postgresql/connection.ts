@@ -79,8 +79,8 @@ const LOOKS = 5;
 /** A goodbye that nobody answers is not waited for any longer. */
 const GOODBYE_MS = 500;
 
-/** What can be seen of a connection over another one, if there is one to be had. */
-export type AskElsewhere = (client: Client) => Promise<'at work' | 'gone' | 'unknown' | 'unreachable'>;
+/** What is seen of a connection over another one, if there is one to be had. */
+export type AskElsewhere = () => Promise<'at work' | 'gone' | 'unknown' | 'unreachable'>;
 
 export interface Patience {
   connectMs: number;
@@ -271,7 +271,7 @@ export class Connection implements Reading {
       if (asking || now < askAt) return;
       asking = true;
       const silent = moved;
-      void this.#askElsewhere(this.#client).then((found) => {
+      void this.#askElsewhere().then((found) => {
         asking = false;
         const asked = performance.now();
         // the longer it works, the seldomer it is asked

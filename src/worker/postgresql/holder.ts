@@ -1,8 +1,7 @@
 /**
- * What this process is to the others: a row of `sds_holders`. **What a connection sends changes something only while the row bears
- * that connection's incarnation and nobody has fenced it, and no incarnation is ever drawn twice**, however late it arrives. Each
- * transaction that changes something updates the row on that condition, which is fence, renewal and record of the commit in one, and
- * locks it: whoever registers waits for a transaction that has come to its fence.
+ * What this process is to the others: a row of `sds_holders`. What a connection sends changes something only while the row bears that
+ * connection's incarnation and nobody has fenced it: see docs/architecture-postgresql.md. Whoever registers waits for a transaction that
+ * has come to its fence, which locks the row.
  *
  * | word        | what it is                                                                       | ends                                    |
  * | ----------- | -------------------------------------------------------------------------------- | --------------------------------------- |

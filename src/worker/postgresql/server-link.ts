@@ -61,17 +61,15 @@ export class ServerLink {
   /** Does something if there is a connection, or one `mayConnect`; what fails ends it, and is left to others to notice. */
   useOnce(work: (connection: Connection) => Promise<unknown>, mayConnect = false): Promise<void> {
     return this.#inTurn(async () => {
-      const attempt = async () => {
-        if (!mayConnect && !this.isConnected) return;
-        await work(await this.#ready());
-        this.#awaySince = this.#failure = undefined;
-      };
+      if (!mayConnect && !this.isConnected) return;
+      const attempt = async () => void (await work(await this.#ready()));
       try {
         await attempt().catch((error) => {
           if (!isFenced(error)) throw error;
           this.#known = false;
           return attempt();
         });
+        this.#awaySince = this.#failure = undefined;
       } catch {
         this.#connection?.drop(); // the lease runs out by itself
       }
