@@ -29,12 +29,6 @@ export interface Result {
   count: number;
 }
 
-export interface Reading {
-  one(statement: Statement): Promise<Result>;
-  read(columns: readonly string[], from: string, take: TakeField): Promise<void>;
-  escapeLiteral(text: string): string;
-}
-
 /** What `pg` asks of an object that takes part in its protocol, beside its own queries. */
 interface Exchange {
   /** As its own queries have one: tools that trace queries replace it, and so learn when they end. */
@@ -84,8 +78,6 @@ export type AskElsewhere = () => Promise<'at work' | 'gone' | 'unknown' | 'unrea
 
 export interface Patience {
   connectMs: number;
-  /** For how long the server may say nothing where it can't be told whether it is at work, beside what locks may take. */
-  silenceMs: number;
   /** For how long callers want to wait for a server that is away. */
   retryForMs: number;
   probeMs: number;
@@ -95,7 +87,10 @@ export interface Patience {
   readonly idleMs: number;
 }
 
-export class Connection implements Reading {
+/** What loads need of one, or of one that gives each query a transaction of its own. */
+export type Reading = Pick<Connection, 'one' | 'read' | 'escapeLiteral'>;
+
+export class Connection {
   lost = false;
   /** Whether bytes come by COPY in binary form, a third of the work; otherwise as hexadecimal digits. */
   mayCopy = true;
@@ -277,8 +272,10 @@ export class Connection implements Reading {
         // the longer it works, the seldomer it is asked
         pause = Math.min(pause * 2, ASK_AFTER_MS);
         askAt = asked + pause;
-        const { silenceMs, lockMs } = this.patience;
-        if (found === 'at work' || (found === 'unknown' && asked - since < silenceMs + lockMs)) return;
+        const { connectMs, lockMs } = this.patience;
+        // for so long it may say nothing where it can't be told whether it is at work
+        const silenceMs = Math.max(retryForMs, connectMs) + lockMs;
+        if (found === 'at work' || (found === 'unknown' && asked - since < silenceMs)) return;
         // it has answered while the other one was asked, and has been at rest since
         if (isOver() || this.#moved !== silent) return;
         this.silentSince = since;

@@ -7,7 +7,7 @@ import { endWaiting } from './backend.ts';
 import { connect } from './connect.ts';
 import type { Connection, Patience } from './connection.ts';
 import { isFenced, notUpdated } from './holder.ts';
-import { loadPg, type Pg } from './load-pg.ts';
+import { loadPg } from './load-pg.ts';
 import { Passwords } from './password.ts';
 import { ServerError } from './sqlstates.ts';
 
@@ -24,7 +24,6 @@ export class ServerLink {
   readonly patience: Patience;
   readonly #settings: PostgresqlSettings;
   readonly #introduce: (connection: Connection) => Promise<void>;
-  #pg: Pg | undefined;
   #connection: Connection | undefined;
   /** Whether this process has registered over the connection, and may write as far as is known. */
   #known = false;
@@ -44,7 +43,6 @@ export class ServerLink {
     this.#settings = settings;
     this.patience = {
       connectMs: connectTimeoutMs,
-      silenceMs: Math.max(retryForMs, connectTimeoutMs),
       retryForMs,
       probeMs: Math.min(connectTimeoutMs, Math.max(retryForMs, LEAST_PROBE_MS)),
       lockMs: 0,
@@ -178,8 +176,7 @@ export class ServerLink {
   /** Makes another connection. */
   async connect(): Promise<Connection> {
     const { target, places } = this.#settings;
-    this.#pg ??= loadPg(places);
-    const pg = this.#pg;
+    const pg = loadPg(places);
     const { patience } = this;
     return this.passwords.tryEach((password) => connect(pg, { ...target, password }, patience), patience.connectMs);
   }
