@@ -191,6 +191,21 @@ describeOnPostgresql('who owns a store', () => {
     expect(own.log.slice(before)).not.toContain('ERROR');
   });
 
+  it('of stores that are claimed anew, one that is being taken keeps no other one waiting, and is lost once it is taken', async () => {
+    const url = await postgresql.freshPlace();
+    const database = databaseOf(url);
+    const [taken, kept] = [open(url, 'taken'), open(url, 'kept', { BusyTimeoutMs: 50_000 })];
+    for (const provider of [taken, kept]) await provider.appendPatch(patchOf(1), 1);
+    const client = await server.connect(database);
+    await client.query("BEGIN; SELECT FROM sds_stores WHERE store_id = 'taken' FOR UPDATE");
+    await server.query('UPDATE sds_holders SET fenced = true', [], database);
+    await kept.appendPatch(patchOf(2), 2);
+    await client.query("DELETE FROM sds_claims WHERE store_id = 'taken'; COMMIT");
+    await client.end();
+    await expect(taken.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'fenced' });
+    await kept.appendPatch(patchOf(3), 3);
+  });
+
   it('one that another process has taken meanwhile is told of on a channel, once', async () => {
     const { proxy, url, database } = await proxiedPlace();
     const provider = open(url, 'store', { LeaseMs: 1000 });

@@ -88,10 +88,10 @@ export class Claims {
     if (claim === 'lost') throw fencedError(caller.storeId);
     if (suffices(claim, caller)) return;
     const others = [...this.#coming];
-    const isGranted = await this.#claimAll(connection, [caller, ...others]).catch((error) => {
+    const isGranted = await this.#claimAll(connection, [caller, ...others], caller).catch((error) => {
       if (others.length === 0 || connection.lost || isFenced(error)) throw error;
       // it may be another one's store that is in the way
-      return this.#claimAll(connection, [caller]);
+      return this.#claimAll(connection, [caller], caller);
     });
     for (const other of others) this.#coming.delete(other);
     if (!isGranted) throw fencedError(caller.storeId);
@@ -109,10 +109,11 @@ export class Claims {
   }
 
   /**
-   * Claims those of the callers' stores that no living process has; returns whether the first one's is among them, on which alone the
-   * lock is waited for.
+   * Claims those of the callers' stores that no living process has, the first one of a store for all of that.
+   *
+   * @param first - the one whose turn it is, if so: on its store's lock alone is waited. Returns whether that store is granted
    */
-  async #claimAll(connection: Connection, callers: readonly Caller[]): Promise<boolean> {
+  async #claimAll(connection: Connection, callers: readonly Caller[], first?: Caller): Promise<boolean> {
     const wanted = new Map<string, Caller>();
     for (const caller of callers) {
       const { stored } = storedName(caller.storeId);
@@ -124,7 +125,7 @@ export class Claims {
       const results = await connection.run(
         ...beginStatements(connection),
         ...namesOf([...wanted.values()].map(({ storeId }) => storedName(storeId))),
-        ...lockStatements(stored, stored.slice(0, 1)),
+        ...lockStatements(stored, first === undefined ? [] : stored.slice(0, 1)),
       );
       const rows = lockedRows(results);
       const situations = [...wanted].flatMap(([stored, caller]) => {
@@ -148,7 +149,7 @@ export class Claims {
         this.#claims.set(stored, wanted.exclusive ? 'exclusive' : 'shared');
         this.#leaving.delete(stored);
       }
-      return granted.some(({ wanted }) => wanted === callers[0]);
+      return granted.some(({ wanted }) => wanted === first);
     });
   }
 
@@ -213,7 +214,6 @@ export class Claims {
       this.#claims.set(stored, 'had');
       callers.push(...(this.#callers.get(stored) ?? []));
     }
-    // of those of a store the first one claims it
     callers.sort((one, other) => Number(other.exclusive) - Number(one.exclusive));
     if (callers.length > 0) await this.#claimAll(connection, callers);
   }
