@@ -6,7 +6,7 @@ import { EngineError } from '../engine.ts';
 import { backendOf, stateOf } from './backend.ts';
 import { Connection, type Patience, wireOf } from './connection.ts';
 import type { Pg } from './load-pg.ts';
-import { ServerError, toServerError } from './sqlstates.ts';
+import { ServerError, toEngineError } from './sqlstates.ts';
 
 const KEEP_ALIVE_MS = 5000;
 
@@ -31,7 +31,7 @@ export async function connect(pg: Pg, target: PostgresqlTarget, patience: Patien
     try {
       return await connectTo(pg, target, host, patience);
     } catch (error) {
-      const found = toServerError(error);
+      const found = toEngineError(error);
       // what another host may still make good is worth less than a server that has refused
       if (failure === undefined || !(found instanceof ServerError) || found.retry !== 'reconnect') failure = found;
     }
@@ -73,7 +73,7 @@ async function connectTo(
       return found;
     } catch (error) {
       wireOf(other).stream.destroy();
-      const { code, reported } = toServerError(error);
+      const { code, reported } = toEngineError(error);
       return code === 'connection-failed' && reported.code !== TOO_MANY ? 'unreachable' : 'unknown';
     }
   };
@@ -102,7 +102,7 @@ async function connectTo(
     return connection;
   } catch (error) {
     connection.drop();
-    throw withoutName(toServerError(error), client.user);
+    throw withoutName(toEngineError(error), client.user);
   }
 }
 

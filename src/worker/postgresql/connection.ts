@@ -11,7 +11,7 @@ import {
 } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
 import { copyReader, type TakeField } from './copy-format.ts';
-import { toServerError } from './sqlstates.ts';
+import { toEngineError } from './sqlstates.ts';
 
 export interface Statement {
   text: string;
@@ -182,7 +182,7 @@ export class Connection {
         for (const [field, hex] of fields.entries()) take(bytesOf(hex), field);
       },
     });
-    if (!ended) throw toServerError(new Error('the server ended a COPY in the middle'));
+    if (!ended) throw toEngineError(new Error('the server ended a COPY in the middle'));
   }
 
   #exchange(statements: readonly Statement[], parts: Partial<Exchange>): Promise<void> {
@@ -194,7 +194,7 @@ export class Connection {
         over = true;
         clearInterval(watch);
         if (error === undefined) resolve();
-        else reject(toServerError(error));
+        else reject(toEngineError(error));
         exchange.callback(error);
       };
       let failure: unknown;
@@ -208,24 +208,7 @@ export class Connection {
           }
         };
       const exchange: Exchange = {
-        submit: () => {
-          const wire = this.#wire;
-          const { stream } = wire;
-          stream.cork();
-          try {
-            for (const { text, values = [] } of statements) {
-              wire.parse({ text });
-              wire.bind({ values });
-              wire.execute({});
-            }
-            wire.sync();
-          } catch (error) {
-            // half of it may be sent: nothing that is asked after that would be answered
-            stream.destroy(new EngineError('io-error', { message: `it can not be sent: ${(error as Error).message}` }));
-          } finally {
-            stream.uncork();
-          }
-        },
+        submit: () => this.#submit(statements),
         callback: () => {},
         handleError: end,
         handleReadyForQuery: () => end(failure),
@@ -241,6 +224,25 @@ export class Connection {
         end(error);
       }
     });
+  }
+
+  #submit(statements: readonly Statement[]): void {
+    const wire = this.#wire;
+    const { stream } = wire;
+    stream.cork();
+    try {
+      for (const { text, values = [] } of statements) {
+        wire.parse({ text });
+        wire.bind({ values });
+        wire.execute({});
+      }
+      wire.sync();
+    } catch (error) {
+      // half of it may be sent: nothing that is asked after that would be answered
+      stream.destroy(new EngineError('io-error', { message: `it can not be sent: ${(error as Error).message}` }));
+    } finally {
+      stream.uncork();
+    }
   }
 
   /** Changes as bytes come and go. What a socket was given counts as written at once, although it may take long until it is on its way. */

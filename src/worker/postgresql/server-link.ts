@@ -31,9 +31,8 @@ export class ServerLink {
   askedAt = 0;
   /** Since when the server is known to be away. */
   #awaySince: number | undefined;
-  /** Of the last call that gave up, if its attempt took long: what was called before that and has waited as long fails with it. */
-  #failure: ServerError | undefined;
-  #gaveUpAt = 0;
+  /** When and why the last call gave up, if its attempt took long: what was called before that and has waited as long fails with it. */
+  #gaveUp: { at: number; error: ServerError } | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #inUse = 0;
 
@@ -67,7 +66,7 @@ export class ServerLink {
           this.#known = false;
           return attempt();
         });
-        this.#awaySince = this.#failure = undefined;
+        this.#awaySince = this.#gaveUp = undefined;
       } catch {
         this.#connection?.drop(); // the lease runs out by itself
       }
@@ -86,18 +85,14 @@ export class ServerLink {
     const askedAt = begunAt - msSince(this.askedAt, cellTime(begunAt));
     // what has waited in the queue while an earlier call waited for the server has waited with it
     const hasWaited = (now: number) => now - Math.max(askedAt, this.#awaySince ?? now);
-    const isBehind = this.#failure !== undefined && askedAt <= this.#gaveUpAt;
-    if (isBehind && hasWaited(begunAt) >= this.patience.retryForMs) throw this.#failure;
+    const gaveUp = this.#gaveUp;
+    const isBehind = gaveUp !== undefined && askedAt <= gaveUp.at;
+    if (isBehind && hasWaited(begunAt) >= this.patience.retryForMs) throw gaveUp.error;
     let pause = FIRST_PAUSE_MS;
     let fenced = 0;
     /** Whether work went down with its connection, and it is not known yet whether it was committed. */
     let inDoubt = false;
-    const failed = (error: EngineError) => {
-      if (!inDoubt || error.code === 'connection-failed') return error;
-      // what keeps it from being found out says of other calls that they are not stored, and of this one nothing
-      const message = `the connection was lost in the middle, and the server could not be asked again: ${error.message}`;
-      return new EngineError('connection-failed', { ...error.reported, message });
-    };
+    const failed = (error: EngineError) => (inDoubt ? notFoundOut(error) : error);
     for (;;) {
       const triedAt = performance.now();
       const before = this.#connection;
@@ -106,7 +101,7 @@ export class ServerLink {
         used = await this.#ready();
         inDoubt = false;
         const result = await work(used);
-        this.#awaySince = this.#failure = undefined;
+        this.#awaySince = this.#gaveUp = undefined;
         return result;
       } catch (error) {
         if (!(error instanceof ServerError)) throw failed(EngineError.of(error, 'io-error')); // this call's failure alone
@@ -117,7 +112,7 @@ export class ServerLink {
           this.#connection?.drop();
           // one that has said nothing was away before that was noticed, and so was one that took no connection
           this.#awaySince ??= this.#connection?.silentSince ?? (used === undefined ? triedAt : now);
-          if (used !== undefined) inDoubt = true;
+          inDoubt ||= used !== undefined;
           // it is not known when it was lost: a new one is tried in any case, unless that was done to find out
           wasOld = used !== undefined && used === before && !used.unreachable;
         } else if (isFenced(error)) {
@@ -131,7 +126,7 @@ export class ServerLink {
         const waited = isAway ? hasWaited(now) : now - begunAt;
         if (waited >= this.patience.retryForMs && !wasOld) {
           const wasSlow = now - triedAt >= this.patience.probeMs; // one that refuses at once may be asked again
-          if (isAway) [this.#gaveUpAt, this.#failure] = [now, wasSlow ? error : undefined];
+          if (isAway) this.#gaveUp = wasSlow ? { at: now, error } : undefined;
           throw failed(isFenced(error) ? notUpdated() : error);
         }
         // not in step with other processes that wait for the same server
@@ -186,4 +181,11 @@ export class ServerLink {
     await this.#connection?.close();
     this.#connection = undefined;
   }
+}
+
+/** What keeps it from being found out whether a call was carried out says of others that they are not stored, and of this one nothing. */
+function notFoundOut(error: EngineError): EngineError {
+  if (error.code === 'connection-failed') return error;
+  const message = `the connection was lost in the middle, and the server could not be asked again: ${error.message}`;
+  return new EngineError('connection-failed', { ...error.reported, message });
 }
