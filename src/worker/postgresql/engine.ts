@@ -129,7 +129,7 @@ export class PostgresqlEngine implements Engine {
       if (this.#replaced.has(store)) await this.#deleteSlices(connection, store);
     }
     return inTransaction(connection, async () => {
-      const begin = [...beginStatements(connection), ...namesOf(changes.longNames.values())];
+      const begin = [...beginStatements(connection), ...namesOf(changes.names)];
       const steps = new StepByStep(connection, begin);
       for (const section of changes.sections) await steps.carryOut(section);
       await steps.changeValues(changes.values);
