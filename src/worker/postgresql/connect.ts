@@ -1,10 +1,10 @@
 /** Connects to the first host of a URL that takes writes. */
 import { readFileSync } from 'node:fs';
-import type { ClientConfig } from 'pg';
+import type { Client, ClientConfig } from 'pg';
 import type { PostgresqlTarget } from '../../protocol/postgresql/url.ts';
 import { EngineError } from '../engine.ts';
 import { backendOf, stateOf } from './backend.ts';
-import { Connection, type Patience, wireOf } from './connection.ts';
+import { type AskElsewhere, Connection, type Patience, wireOf } from './connection.ts';
 import type { Pg } from './load-pg.ts';
 import { ServerError, toEngineError } from './sqlstates.ts';
 
@@ -62,20 +62,9 @@ async function connectTo(
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
   };
   const client = new Client(config);
-  const askElsewhere = async () => {
+  const askElsewhere = () => {
     const limits = { connectionTimeoutMillis: patience.probeMs, query_timeout: patience.probeMs };
-    const other = new Client({ ...config, ...limits });
-    other.on('error', () => {}); // told by `connect`, or of no interest any more
-    try {
-      await other.connect();
-      const found = await stateOf(client, other);
-      other.end().catch(() => {}); // it has answered
-      return found;
-    } catch (error) {
-      wireOf(other).stream.destroy();
-      const { code, reported } = toEngineError(error);
-      return code === 'connection-failed' && reported.code !== TOO_MANY ? 'unreachable' : 'unknown';
-    }
+    return seenBy(new Client({ ...config, ...limits }), client);
   };
   const connection = new Connection(client, askElsewhere, patience);
   let offersBinding = false;
@@ -103,6 +92,21 @@ async function connectTo(
   } catch (error) {
     connection.drop();
     throw withoutName(toEngineError(error), client.user);
+  }
+}
+
+/** What another connection, made for that alone, shows of one that is silent. */
+async function seenBy(other: Client, silent: Client): ReturnType<AskElsewhere> {
+  other.on('error', () => {}); // told by `connect`, or of no interest any more
+  try {
+    await other.connect();
+    const found = await stateOf(silent, other);
+    other.end().catch(() => {}); // it has answered
+    return found;
+  } catch (error) {
+    wireOf(other).stream.destroy();
+    const { code, reported } = toEngineError(error);
+    return code === 'connection-failed' && reported.code !== TOO_MANY ? 'unreachable' : 'unknown';
   }
 }
 
