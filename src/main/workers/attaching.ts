@@ -42,7 +42,8 @@ function messageOf(queue: FileQueue, member: Member): ProviderMessage {
     busyTimeoutMs: settings.BusyTimeoutMs,
     verifyValues: settings.VerifyValues,
     exclusive: settings.Ownership === 'exclusive',
-    owned: member.wasOwned,
+    // one that leaves may have given its store back, although nobody has heard of that: whoever has opened it since owns it
+    owned: member.wasOwned && member.onDetach === undefined,
     snapshotFailure: member.snapshotFailure && failureOf(member.snapshotFailure),
     unsavedValues: Array.from(member.unsavedValues, ([key, { saves, error }]) => ({
       key,

@@ -15,7 +15,6 @@ const CONNECT_MS = 5000;
 const SILENCE_MS = 60_000;
 const PATIENCE = {
   connectMs: CONNECT_MS,
-  silenceMs: SILENCE_MS,
   retryForMs: SILENCE_MS,
   probeMs: CONNECT_MS,
   lockMs: 0,
