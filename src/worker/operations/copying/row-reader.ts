@@ -73,7 +73,7 @@ export abstract class RowReader implements Reader {
   /** As `listing`: patches in the order of their numbers, all else in the order in which it was made. Values are of no store. */
   protected abstract list(table: Table, store: string, after: string, most: number): Row[];
   /** Those of the rows with these numbers that can be read, in their order. */
-  protected abstract read(table: Table, store: string, columns: string, rows: string): Row[];
+  protected abstract read(table: Table, columns: string, rows: string): Row[];
 
   /** Those that a query finds; a failure of it names this file. */
   protected rows(sql: string, ...values: SQLInputValue[]): Row[] {
@@ -92,7 +92,7 @@ export abstract class RowReader implements Reader {
     const most = table === 'sds_records' ? ROWS_FROM_START : ROWS_A_LIST;
     for (let after = BEFORE_ALL; ; ) {
       const pieces = this.list(table, store, after, most);
-      for (const { rows } of pieces) yield this.read(table, store, columns, String(rows));
+      for (const { rows } of pieces) yield this.read(table, columns, String(rows));
       const count = pieces.reduce((sum, piece) => sum + Number(piece.count), 0);
       const last = String(pieces.at(-1)?.last);
       // in a damaged table what follows may lie before
@@ -152,16 +152,11 @@ export abstract class RowReader implements Reader {
     nameOf: (row: T) => number | string,
   ): Promise<RowsPrint> {
     const digest = new RowsDigest();
-    let [count, bytes] = [0, 0];
     for await (const rows of pieces) {
-      for (const row of rows) {
-        digest.add(nameOf(row), row.data);
-        count++;
-        bytes += row.data.byteLength;
-      }
+      for (const row of rows) digest.add(nameOf(row), row.data);
       await this.pause();
     }
-    return { count, bytes, digest: digest.end() };
+    return digest.end();
   }
 
   async valuePrints(hashes: readonly string[]): Promise<Map<string, ValuePrint>> {

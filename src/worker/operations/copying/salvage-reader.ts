@@ -189,7 +189,7 @@ export class SalvageReader extends RowReader {
       .all(table, number, after, most);
   }
 
-  protected override read(table: Table, _: string, columns: string, rows: string): Row[] {
+  protected override read(table: Table, columns: string, rows: string): Row[] {
     const one = `SELECT ${columns} FROM ${table} NOT INDEXED WHERE rowid = ?`;
     return rows.split(',').flatMap((row) => this.#read(table, one, Number(row)));
   }
