@@ -158,7 +158,7 @@ export class Service implements WorkerService, FileHost {
       if (left <= 0) this.#retired();
     };
     for (const file of idle) {
-      file.closeForNow(closed);
+      file.closeForNow(closed); // not noted as work: the end of the process is not kept waiting for it for long
       if (!file.idle) this.#waiting.add(file);
     }
     if (idle.length === 0) this.#retired();

@@ -93,9 +93,14 @@ export class WorkerThread {
     return begun.includes(undefined) ? undefined : begun.includes(true);
   }
 
-  /** Of one that has ended: whether it was carrying something out, for whichever worker. As it was when first asked. */
+  /** Whether it is carrying something out, for whichever worker; one that has ended, whether it was. */
+  get isAtWork(): boolean {
+    return [...this.served].some(({ channel }) => channel.fileAtWork !== undefined);
+  }
+
+  /** Of one that has ended, as it was when first asked. */
   get wasAtWork(): boolean {
-    this.#wasAtWork ??= [...this.served].some(({ channel }) => channel.fileAtWork !== undefined);
+    this.#wasAtWork ??= this.isAtWork;
     return this.#wasAtWork;
   }
 }
