@@ -83,7 +83,7 @@ function setUp(
   database.exec('PRAGMA foreign_keys = ON');
   // readers and the writer do not wait for each other, and a commit appends
   const mode = firstValue(database, onlyReads ? 'PRAGMA journal_mode' : 'PRAGMA journal_mode = WAL');
-  // or a rollback journal: on a file system without shared memory, or if the file can't be written
+  // or a rollback journal: by a `vfs` without shared memory, or if the file can't be written
   const hasJournal = mode !== 'wal' && mode !== 'memory';
   const setSynchronous = (wanted: boolean) => {
     // NORMAL: no wait for the disk at a commit, only at a checkpoint. FULL: an fdatasync at each commit, which a journal needs
