@@ -82,6 +82,18 @@ const serverSentences: Partial<Record<SDS_PersistenceErrorCode, string>> = {
   'io-error': "the server reported an error; see the server's log",
 };
 
+/** Of some of SQLite's result codes (https://sqlite.org/rescode.html): it is not, or not only, the disk that may be at fault. */
+const resultSentences: Record<number, string> = {
+  7: 'there is not enough memory for this; free some, or raise the limit, and call again',
+  778: 'the file could not be written; check the disk, and limits on the size of files (ulimit -f), and call again',
+  5386: "the log's index (-shm) could not be mapped into memory; put the file on a file system that permits it, or raise the limit on memory",
+};
+
+/** What to say of a failure that its code says too little of. */
+export function sentenceOf(code: SDS_PersistenceErrorCode, errcode = 0): string | undefined {
+  return code === 'io-error' || code === 'open-failed' ? resultSentences[errcode] : undefined;
+}
+
 /** Where the system says EMFILE (of this process) or ENFILE (of all). */
 export const TOO_MANY_FILES =
   'too many files are open; close providers that are not needed any more, or raise the limit (ulimit -n)';
@@ -117,7 +129,7 @@ export function makeError(
   const found = (cause ?? {}) as Partial<ReportedCause>;
   const isTooMany = ['EMFILE', 'ENFILE'].includes(found.code ?? '');
   const isServer = dbPath.startsWith(SERVER_LABEL);
-  const ofPlace = isServer ? serverSentences[code] : undefined;
+  const ofPlace = isServer ? serverSentences[code] : sentenceOf(code, found.errcode);
   const sentence = code === 'open-failed' && isTooMany ? TOO_MANY_FILES : (ofPlace ?? sentences[code]);
   const reason = typeof found.message === 'string' ? found.message : '';
   // what was found out here, of a file, and says what to do, stands for itself: neither SQLite nor the system has said it

@@ -156,7 +156,8 @@ export class Service implements WorkerService, FileHost {
     };
     for (const file of idle) {
       file.closeForNow(closed);
-      this.#proceed(file);
+      file.proceed(); // not noted as work: the end of the process is not kept waiting for it for long
+      if (!file.idle) this.#waiting.add(file);
     }
     closed();
   }

@@ -19,6 +19,7 @@ import {
 } from 'sds-persistence-worker';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { freshFile, freshFolder, patchOf } from '../support/files.ts';
+import { runProgram } from '../support/programs.ts';
 import { ReferenceProvider } from '../support/reference-provider.ts';
 import { canMount, smallDisk } from '../support/small-disk.ts';
 import { makeStoreFile } from '../support/store-files.ts';
@@ -166,6 +167,20 @@ describe('a provider', () => {
     const { message } = await errorOf(provider.saveValue('a'.repeat(64), patchOf(1)));
     expect(message).toMatch(/an argument is not acceptable \(the value's SHA-256 is [0-9a-f]{64}, not a{64}\b.*\)$/);
   });
+
+  it.runIf(process.platform === 'linux')(
+    'a limit on the size of files, which the disk is not the reason of',
+    async () => {
+      const ended = await runProgram(
+        `const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+      console.log(await provider.appendPatch(new Uint8Array(1_000_000), 1).catch(({ code, message }) => code + ': ' + message));
+      await provider.close().catch(() => {});`,
+        freshFile(),
+        { node: '/bin/sh', flags: ['-c', 'ulimit -f 512; exec "$0" "$1"', process.execPath] },
+      );
+      expect(ended.stdout).toMatch(/^io-error: .*limits on the size of files \(ulimit -f\)/);
+    },
+  );
 
   it('a provider that is closed', async () => {
     const provider = open(freshFile());

@@ -1,7 +1,21 @@
 /** However a program ends, short of being killed: what was called before is in the file. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { filesBeside, freshFile, rowsOf } from '../support/files.ts';
+import { filesBeside, freshFile, freshFolder, rowsOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
+
+/** Preloaded into each worker thread: its checkpoints take two seconds, as on a slow disk. */
+const slowCheckpoints = `
+const { isMainThread } = require('node:worker_threads');
+if (!isMainThread) {
+  const { DatabaseSync } = require('node:sqlite');
+  const { prepare } = DatabaseSync.prototype;
+  DatabaseSync.prototype.prepare = function (sql) {
+    if (sql.includes('wal_checkpoint')) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000);
+    return prepare.call(this, sql);
+  };
+}`;
 
 const burst = `
 const provider = new SDS_DesktopPersistenceProvider(file, 'store');
@@ -138,6 +152,23 @@ describe('nothing is lost when a program ends', () => {
     expect(ended.code).toBe(7);
     expect(ended.stderr).toContain('nowhere is not defined');
     expectAll(file);
+  });
+
+  it('by an uncaught error, while a checkpoint takes longer than is waited for a commit', async () => {
+    const [file, preload] = [freshFile(), join(freshFolder(), 'slow-checkpoints.cjs')];
+    writeFileSync(preload, slowCheckpoints);
+    const ended = await runProgram(
+      `process.on('uncaughtException', (error) => { throw error; });
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+      await provider.ready();
+      void provider.saveSnapshot(new Uint8Array(50_000_000), 0); // makes the log large
+      for (let clock = 1; clock <= 10; clock++) void provider.appendPatch(patchOf(clock), clock);
+      setImmediate(() => nowhere());`,
+      file,
+      { flags: ['--require', preload] },
+    );
+    expect(ended.code).toBe(7);
+    expect(rowsOf(file).patches).toHaveLength(10);
   });
 
   it('by an unhandled rejection', async () => {

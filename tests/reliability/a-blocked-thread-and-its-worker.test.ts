@@ -72,6 +72,35 @@ describe.runIf(process.platform === 'linux')('a worker that lives, while this th
   });
 });
 
+/** Preloaded: the worker begins late, and the clock of the main thread can be put forward, as it is while a process is stopped. */
+const lateWorker = `
+const { isMainThread } = require('node:worker_threads');
+if (isMainThread) {
+  const clock = Object.getPrototypeOf(performance);
+  const { now } = clock;
+  globalThis.stoppedMs = 0;
+  clock.now = function () {
+    return now.call(this) + stoppedMs;
+  };
+} else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);`;
+
+describe.runIf(process.platform === 'linux')('a worker that is seen to live, while this thread is blocked', () => {
+  it('is not taken for lost, however late it begins', async () => {
+    const preload = join(freshFolder(), 'late-worker.cjs');
+    writeFileSync(preload, lateWorker);
+    const ended = await runProgram(
+      `const provider = new SDS_DesktopPersistenceProvider(file, 'store', { Acknowledge: 'committed' });
+      const saved = provider.saveSnapshot(transfer(new Uint8Array(1_000_000)), 1).then(() => 'saved', ({ code }) => code);
+      globalThis.stoppedMs = 31_000;
+      console.log(provider.flushSync(60_000), await saved);
+      await provider.close();`,
+      freshFile(),
+      { flags: ['--require', preload] },
+    );
+    expect(ended).toEqual({ code: 0, signal: null, stdout: 'true saved\n', stderr: '' });
+  });
+});
+
 describe.runIf(process.platform === 'linux')('at the end of a process', () => {
   it('worker after worker dies: it is said what could not be carried out', async () => {
     const preload = join(freshFolder(), 'deadly.cjs');

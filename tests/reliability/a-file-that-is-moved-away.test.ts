@@ -2,12 +2,15 @@
  * A file that is moved away while it is open leaves its log behind. Another file of that name has this log, or its index, so that what a
  * checkpoint took from there could be the other one's.
  */
-import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as nextMillisecond } from 'node:timers/promises';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { freshFile, patchOf, rowsOf } from '../support/files.ts';
+import { canMount, smallDisk } from '../support/small-disk.ts';
 
 /** More than makes a checkpoint worth it. */
 function writeMuch(provider: SDS_DesktopPersistenceProvider): Promise<void> {
@@ -84,4 +87,22 @@ it('a backup that is put in its place by hand, while its log is still there: clo
   renameSync(backup, file);
   const refused = { code: 'io-error', message: expect.stringContaining(`remove '${file}-wal'`) };
   await expect(provider.close()).rejects.toMatchObject(refused);
+});
+
+it.runIf(canMount).each([
+  ['at the next call', async (provider: SDS_DesktopPersistenceProvider) => void (await provider.loadPatchesSince(0))],
+  ['at closing', (provider: SDS_DesktopPersistenceProvider) => provider.close()],
+])('a copy of its volume that comes into its place keeps what is in its log: %s', async (_, goOn) => {
+  const [disk, copy] = [smallDisk(), smallDisk()];
+  const [file, copied] = [join(disk, 'store.db'), join(copy, 'store.db')];
+  await using provider = new SDS_DesktopPersistenceProvider(file, 'store');
+  for (let clock = 1; clock <= 5; clock++) await provider.appendPatch(patchOf(clock), clock);
+  for (const end of ['', '-wal']) copyFileSync(file + end, copied + end);
+  expect(statSync(copied).ino).toBe(statSync(file).ino);
+  await provider.appendPatch(patchOf(6), 6);
+  execFileSync('mount', ['--bind', copy, disk]);
+  onTestFinished(() => void execFileSync('umount', ['-l', disk]));
+  await goOn(provider);
+  await using anew = new SDS_DesktopPersistenceProvider(file, 'store');
+  expect(await anew.loadPatchesSince(0)).toHaveLength(5);
 });

@@ -133,8 +133,11 @@ export class Channel {
     return this.#control[SQLITE_VERSION] ?? 0;
   }
 
-  /** Blocks: true once `isDone`, asked at each progress; false without any for `patienceMs`, or after `totalMs`. */
-  blockUntil(isDone: () => boolean, checkLife: () => void, patienceMs: number, totalMs: number): boolean {
+  /**
+   * Blocks: true once `isDone`, asked at each progress; false without any for `patienceMs`, or after `totalMs`. A worker that
+   * `isAtWork` uses up no patience: it waits for nothing but the disk, and no thread can be ended, nor a process, before that is done.
+   */
+  blockUntil(isDone: () => boolean, isAtWork: () => boolean, patienceMs: number, totalMs: number): boolean {
     let start = performance.now();
     let lastProgress = start;
     let lastSeen = this.progress;
@@ -150,10 +153,10 @@ export class Channel {
       if (left <= 0) return false;
       const waitMs = Math.min(left, LIFE_CHECK_MS);
       if (Atomics.wait(this.#control, PROGRESS, seen, waitMs) !== 'timed-out') continue;
-      const stopped = stoppedMs(performance.now() - now - waitMs);
+      const waited = performance.now() - now;
+      const stopped = stoppedMs(waited - waitMs);
       start += stopped;
-      lastProgress += stopped;
-      checkLife();
+      lastProgress += isAtWork() ? waited : stopped;
     }
   }
 

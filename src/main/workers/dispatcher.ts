@@ -34,7 +34,7 @@ export class Dispatcher implements QueueHost {
   blocked = false;
 
   readonly #channel: Channel;
-  readonly #checkLife: () => void;
+  readonly #isAtWork: () => boolean;
   /** With something to send, or in flight. A `Set` would leave tables behind, which last until a full collection. */
   readonly #toSend: FileQueue[] = [];
   readonly #inFlight: FileQueue[] = [];
@@ -49,12 +49,12 @@ export class Dispatcher implements QueueHost {
   /** The program has nothing else to do: it ends as soon as all is committed. */
   #ending = false;
 
-  /** `checkLife` replaces a worker that is gone, for a blocked thread, which hears of no exit. */
-  constructor(pendingBytes: number, channel: Channel, checkLife: () => void) {
+  /** `isAtWork` also replaces a worker that is gone, for a blocked thread, which hears of no exit. */
+  constructor(pendingBytes: number, channel: Channel, isAtWork: () => boolean) {
     this.#channel = channel;
     this.commitPoints = channel.commitPoints;
     this.errorBoard = channel.errorBoard;
-    this.#checkLife = checkLife;
+    this.#isAtWork = isAtWork;
     this.memory = new PendingMemory(pendingBytes, (dropped) => this.#wake(dropped));
   }
 
@@ -289,7 +289,7 @@ export class Dispatcher implements QueueHost {
       return true;
     };
     try {
-      return outsideOfCalls(() => this.#channel.blockUntil(isDone, this.#checkLife, patienceMs, totalMs));
+      return outsideOfCalls(() => this.#channel.blockUntil(isDone, this.#isAtWork, patienceMs, totalMs));
     } finally {
       this.blocked = wasBlocked;
       // the rest is heard of as usual

@@ -47,7 +47,10 @@ export class ReplaceableWorker {
   constructor(kind: EngineKind, pendingBytes: number, others: Pool) {
     this.kind = kind;
     this.#pool = others;
-    this.dispatcher = new Dispatcher(pendingBytes, this.channel, () => this.#checkLife());
+    this.dispatcher = new Dispatcher(pendingBytes, this.channel, () => {
+      this.#checkLife();
+      return this.#link?.thread.isAtWork ?? false;
+    });
     this.#lostReason = this.#start();
     this.dispatcher.updateReference(); // as long as it serves no file, it keeps nothing alive
   }

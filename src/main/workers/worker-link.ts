@@ -10,7 +10,7 @@ import { inTheMiddle } from '../observe/notes.ts';
 import type { EngineKind } from './start-worker.ts';
 import { WorkerThread } from './worker-thread.ts';
 
-/** A worker that did not start within this is taken for lost by a blocked thread, which hears of no exit. */
+/** A worker that did not start within this is taken for lost by a blocked thread, which hears of no exit, unless its thread is seen. */
 const START_PATIENCE_MS = 30_000;
 
 /** The worker that it is the link to. */
@@ -127,9 +127,9 @@ export class WorkerLink {
 
   /** For a blocked thread, which hears no event: why the worker is gone, if it is. */
   checkLife(): Error | undefined {
-    if (this.thread.hasEnded(this.channel)) return new Error('the worker thread has ended');
     const isLate = !this.channel.booted && performance.now() - this.#startedAt > START_PATIENCE_MS;
-    return isLate ? new Error('the worker thread did not start') : undefined;
+    if (!this.thread.hasEnded(this.channel, isLate)) return undefined;
+    return new Error(isLate ? 'the worker thread did not start' : 'the worker thread has ended');
   }
 
   /** Takes no notice of the thread any more, and ends it: it must not do what was refused, or is done by another. */

@@ -73,12 +73,12 @@ export class WorkerThread {
    * Whether it has ended, for a blocked thread, which hears no event. Where the system lists its threads it looks there.
    * Elsewhere, a thread that has ended reports a negative idle time, or, if it is asked for the first time only
    * then, no time at all; but so does one whose `online` event did not come yet (Node, lib/internal/worker.js).
-   * Where neither is told a thread that has begun counts as alive.
+   * Where neither is told a thread that has begun counts as alive, and one that `isLate` as ended.
    */
-  hasEnded({ booted, threadId }: Channel): boolean {
+  hasEnded({ booted, threadId }: Channel, isLate: boolean): boolean {
     const alive = threadId > 0 ? lives(String(threadId)) : this.#anyBegunLives();
     if (alive !== undefined) return !alive;
-    if (!isNode) return false;
+    if (!isNode || isLate) return isLate;
     const { idle, active } = this.worker.performance.eventLoopUtilization();
     return idle < 0 || (booted && this.#online && idle === 0 && active === 0);
   }
@@ -90,9 +90,14 @@ export class WorkerThread {
     return begun.includes(undefined) ? undefined : begun.includes(true);
   }
 
-  /** Of one that has ended: whether it was carrying something out, for whichever worker. As it was when first asked. */
+  /** Whether it is carrying something out, for whichever worker; one that has ended, whether it was. */
+  get isAtWork(): boolean {
+    return [...this.served].some(({ channel }) => channel.fileAtWork !== undefined);
+  }
+
+  /** Of one that has ended, as it was when first asked. */
   get wasAtWork(): boolean {
-    this.#wasAtWork ??= [...this.served].some(({ channel }) => channel.fileAtWork !== undefined);
+    this.#wasAtWork ??= this.isAtWork;
     return this.#wasAtWork;
   }
 }

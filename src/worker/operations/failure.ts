@@ -2,7 +2,12 @@
 
 import { constants } from 'node:fs';
 import { dirname } from 'node:path';
-import { type ReportedCause, type SDS_PersistenceErrorCode, TOO_MANY_FILES } from '../../protocol/errors.ts';
+import {
+  type ReportedCause,
+  type SDS_PersistenceErrorCode,
+  sentenceOf,
+  TOO_MANY_FILES,
+} from '../../protocol/errors.ts';
 import { EngineError } from '../engine.ts';
 import { noMoreFiles, refusedAccess } from '../refused-access.ts';
 import { CANNOT_OPEN, NOT_A_DATABASE, primaryCode, toEngineError } from '../sqlite/errors.ts';
@@ -71,7 +76,9 @@ export function toFailure(thrown: unknown, path: string): Error {
       refusal === undefined ? reported : { ...reported, message: `${reported.message}: ${refusal.message}` },
     );
   }
-  const sentence = needsItsProgram(reported.message) ? ITS_PROGRAM : sentences[code];
+  const sentence = needsItsProgram(reported.message)
+    ? ITS_PROGRAM
+    : (sentences[code] ?? sentenceOf(code, reported.errcode));
   return new OperationError(code, path, sentence ?? reported.message, reported);
 }
 
@@ -100,7 +107,10 @@ const systemCodes: Record<string, [SDS_PersistenceErrorCode, string]> = {
   EDQUOT: ['database-full', 'the quota of this user is used up; make room and try again'],
   EMFILE: ['open-failed', TOO_MANY_FILES],
   ENFILE: ['open-failed', TOO_MANY_FILES],
-  EFBIG: ['database-full', 'the file system permits no file as large as this; name a place on another one'],
+  EFBIG: [
+    'database-full',
+    'no file may be as large as this; name a place on another file system, or raise the limit (ulimit -f)',
+  ],
   EBUSY: [
     'io-error',
     'the file is a mount of its own, or on Windows in use; mount its folder instead, or end the program that has it open',

@@ -207,7 +207,7 @@ export class SqliteEngine implements Engine {
     const connection = this.#connection;
     this.#connection = undefined;
     try {
-      connection?.opened.database.close();
+      connection?.opened.close();
     } catch {
       // the connection is in doubt already, and the failure that led here is the one that is reported
     }
@@ -232,7 +232,7 @@ export class SqliteEngine implements Engine {
       if (found === 'missing') wal?.takeIn();
     } finally {
       if (found === 'there') closeDatabase(opened.database);
-      else opened.database.close(); // the log may be another file's
+      else opened.close(); // the log may be another file's
     }
   }
 }

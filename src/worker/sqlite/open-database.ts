@@ -3,13 +3,14 @@ import { constants, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
+import { ifPossible } from '../../protocol/if-possible.ts';
 import type { ProviderMessage } from '../../protocol/service.ts';
 import { EngineError } from '../engine.ts';
 import { type Identity, identityOf, isSame, refuseAnother, whyNoFile } from '../ordinary-file.ts';
 import { noMoreFiles, refusedAccess } from '../refused-access.ts';
 import { toEngineError, toOpenError } from './errors.ts';
 import { orFull } from './no-room.ts';
-import { firstValue, knowsUrls, numberOf, open } from './node-sqlite.ts';
+import { closeDatabase, firstValue, knowsUrls, numberOf, open } from './node-sqlite.ts';
 import { checkSchema, createTables, hasAllTables } from './schema.ts';
 
 /** When SQLite begins to write the log anew, it cuts the file to this (`journal_size_limit`). */
@@ -31,6 +32,8 @@ export interface OpenedDatabase extends Place {
   /** As a number, of which 3.47.1 is 3_047_001. */
   version: number;
   setSynchronous(full: boolean): void;
+  /** Lets go of it, wherever the file is. */
+  close(): void;
 }
 
 export type Whereabouts = 'there' | 'missing' | 'replaced';
@@ -80,7 +83,7 @@ function setUp(
   database.exec('PRAGMA foreign_keys = ON');
   // readers and the writer do not wait for each other, and a commit appends
   const mode = firstValue(database, onlyReads ? 'PRAGMA journal_mode' : 'PRAGMA journal_mode = WAL');
-  // or a rollback journal: on a file system without shared memory, or if the file can't be written
+  // or a rollback journal: by a `vfs` without shared memory, or if the file can't be written
   const hasJournal = mode !== 'wal' && mode !== 'memory';
   const setSynchronous = (wanted: boolean) => {
     // NORMAL: no wait for the disk at a commit, only at a checkpoint. FULL: an fdatasync at each commit, which a journal needs
@@ -103,7 +106,30 @@ function setUp(
   const location = String(firstValue(database, "SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
   const original = transient || location === '' ? undefined : statSync(location, { bigint: true });
   if (before !== undefined) refuseAnother(before, original);
-  return { database, location, version, setSynchronous, ...placeOf(location, original, mode === 'wal') };
+  const close = () => letGo(database, location, original);
+  return { database, location, version, setSynchronous, close, ...placeOf(location, original, mode === 'wal') };
+}
+
+/** Those that would remove a log that could not be taken in. */
+const unclosed = new Set<Database>();
+
+/**
+ * SQLite knows its file by the inode alone: at closing it would remove the log of a copy of the volume that is in its place by now, with
+ * what was committed there. So that log is taken in first.
+ */
+function letGo(database: Database, location: string, original: Identity | undefined): void {
+  const there = location === '' ? undefined : ifPossible(() => identityOf(location));
+  if (there?.ino === original?.ino && there?.dev !== original?.dev) {
+    unclosed.add(database);
+    const copy = open(location);
+    try {
+      copy.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } finally {
+      closeDatabase(copy);
+    }
+    unclosed.delete(database);
+  }
+  database.close();
 }
 
 /** Where an open file is seen to be, and its log if it has one. */
