@@ -30,7 +30,7 @@ export function startThread(
     // a file that the program preloads (`--require`) runs in this thread too: it must not start another
     throw new Error('this thread is a worker of sds-persistence-worker itself');
   }
-  const options = { eval: true, name, workerData: data, transferList, resourceLimits: limits, ...optionsOfNode() };
+  const options = { eval: true, name, workerData: data, transferList, resourceLimits: limits, ...optionsOfNode(code) };
   return outsideOfCalls(() => new Worker(code, options));
 }
 
@@ -52,10 +52,11 @@ export function startWithPort(...[code, name, data, limits]: Parameters<typeof s
 }
 
 /** The program's own options are inherited wherever that is possible; naming any replaces them all. */
-function optionsOfNode(): Pick<WorkerOptions, 'execArgv'> {
+function optionsOfNode(code: string): Pick<WorkerOptions, 'execArgv'> {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   // `node:sqlite` needs its flag from 22.5 to 22.12 (Node's changelog); a worker may have it alone
-  const options = major === 22 && minor < 13 ? ['--experimental-sqlite'] : [];
+  const needsFlag = major === 22 && minor < 13 && code.includes('node:sqlite');
+  const options = needsFlag ? ['--experimental-sqlite'] : [];
   // the code is CommonJS; these options, inherited, would have it read as a module
   const changesForm = (option: string) => /^--(input-type|experimental-default-type)\b/.test(option);
   if ([...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)].some(changesForm)) {
