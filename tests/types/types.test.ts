@@ -86,6 +86,11 @@ describe('an application compiles against the installed package', () => {
     },
   );
 
+  it('by TypeScript 5 with the resolution that CommonJS has by default there (node10)', async () => {
+    const options = { module: 'commonjs', moduleResolution: 'node10', types: [] };
+    expect(await compile(options, { 'a-library.ts': fixture('a-library.mts') }, compilers['5.4'])).toBe('');
+  });
+
   it('and the compiler does look: a wrong use that is not marked as such is an error', async () => {
     const folder = await installed();
     const wrong = place(
