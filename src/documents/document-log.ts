@@ -233,7 +233,7 @@ export class DocumentLog {
     if (this.#attempt !== undefined) return;
     this.#pause = new GrowingPause();
     while ((this.isIncomplete || this.#isLost || this.#isBehind) && !this.isClosing) {
-      this.#attempt = Promise.allSettled([this.#tryToComplete(this.#pause.next())]); // what it fails with was told when it began
+      this.#attempt = Promise.allSettled([this.#tryToComplete(this.#pause.next())]); // failures were told before
       await this.#attempt;
     }
     this.#attempt = undefined;
@@ -343,7 +343,7 @@ export class DocumentLog {
       await this.provider.removeStore();
     } catch (error) {
       this.#isRemoved = false;
-      if (this.#live !== undefined) this.#lacksSomething(); // at most what was rejected before, or waits in the document
+      if (this.#live !== undefined) this.#lacksSomething(); // what was rejected before, or waits in it, at most
       throw error;
     }
   }

@@ -57,20 +57,15 @@ export interface OperationData {
   port: MessagePort;
 }
 
-/** What the worker tells; the last one of a task is its end. With `endThread` its files are closed by the end of the thread. */
+/** What the worker tells; the last one of a task is its end. */
 export type OperationReply =
   | { kind: 'progress'; progress: SDS_OperationProgress }
   /** Its result is about to appear, once the main thread has allowed that. */
   | { kind: 'ready' }
-  | { kind: 'done'; result: unknown; endThread: boolean }
-  | { kind: 'stopped'; endThread: boolean }
-  | {
-      kind: 'failed';
-      code: SDS_PersistenceErrorCode;
-      path: string;
-      detail: string;
-      cause: ReportedCause | undefined;
-      endThread: boolean;
-    };
+  /** With `endThread` its files are closed by the end of the thread. */
+  | { kind: 'end'; outcome: OperationOutcome; endThread: boolean };
 
-export type OperationEnd = Exclude<OperationReply, { kind: 'progress' | 'ready' }>;
+export type OperationOutcome =
+  | { kind: 'done'; result: unknown }
+  | { kind: 'stopped' }
+  | { kind: 'failed'; code: SDS_PersistenceErrorCode; path: string; detail: string; cause: ReportedCause | undefined };

@@ -8,7 +8,7 @@ import { makeError, reviveCause } from '../../protocol/errors.ts';
 import {
   ALLOWED,
   type OperationData,
-  type OperationEnd,
+  type OperationOutcome,
   type OperationReply,
   type OperationRequest,
   type OperationTask,
@@ -38,58 +38,23 @@ interface Thread {
   keep: () => void;
 }
 
-const idle: Thread[] = [];
-
-function newThread(code: string): Thread {
-  const cell = new SharedArrayBuffer(4);
-  const data: Omit<OperationData, 'port'> = { owner: OWNER, cell, traffic: traffic.buffer };
-  const [worker, port] = startWithPort(code, 'sds-maintenance', data);
-  const thread: Thread = { worker, port, began: false, cell: new Int32Array(cell), keep: () => {} };
-  worker.once('online', () => {
-    thread.began = true;
-  });
-  // while it has a task, that hears of it as well; without, nobody else does, and nobody misses it
-  worker.on('error', () => forget(thread));
-  worker.on('exit', () => forget(thread));
-  return thread;
-}
-
-function forget(thread: Thread): void {
-  thread.keep();
-  const index = idle.indexOf(thread);
-  if (index >= 0) idle.splice(index, 1);
-}
-
-function takeThread(): Thread {
-  const thread = idle.pop() ?? newThread(codeOf('files'));
-  thread.keep();
-  thread.worker.ref();
-  Atomics.store(thread.cell, 0, RUNNING);
-  return thread;
-}
-
-/** It has closed its files: ending it now can't be in the middle of anything. */
-function giveBack(thread: Thread): void {
-  thread.worker.unref();
-  thread.keep = later(() => {
-    forget(thread);
-    void thread.worker.terminate();
-  }, KEEP_MS);
-  idle.push(thread);
-}
-
+/** A task that gets a thread in its turn. */
 interface Turn {
-  /** Whether it takes a thread that is idle. */
-  takesIdle: boolean;
-  /** Throws if there is no thread to be had. */
-  begin(): void;
+  begin(thread: Thread): void;
+  /** There is no thread to be had. */
   fail(error: unknown): void;
 }
 
-/** Who may work: some at a time, the others after them. */
-class Turns {
+/** Threads with the same code, each for one task at a time: some work, the other tasks wait for their turn. */
+class Threads {
+  readonly #code: 'files' | 'copying';
+  readonly #idle: Thread[] = [];
   readonly #waiting: Turn[] = [];
   #working = 0;
+
+  constructor(code: 'files' | 'copying') {
+    this.#code = code;
+  }
 
   ask(turn: Turn): void {
     this.#waiting.push(turn);
@@ -98,9 +63,18 @@ class Turns {
 
   /** Returns whether it was still waiting. */
   giveUp(turn: Turn): boolean {
-    const index = this.#waiting.indexOf(turn);
-    if (index >= 0) this.#waiting.splice(index, 1);
-    return index >= 0;
+    return remove(this.#waiting, turn);
+  }
+
+  /** It has closed its files: ending it from now on can't be in the middle of anything. */
+  giveBack(thread: Thread): void {
+    thread.worker.unref();
+    thread.keep = later(() => {
+      this.#forget(thread);
+      void thread.worker.terminate();
+    }, KEEP_MS);
+    this.#idle.push(thread);
+    this.ended();
   }
 
   ended(): void {
@@ -110,7 +84,7 @@ class Turns {
 
   /** For one whose thread could not begin: it gets that of another one, if there is any. */
   beginAgain(turn: Turn): boolean {
-    const hasThread = turn.takesIdle && idle.length > 0;
+    const hasThread = this.#idle.length > 0;
     if (this.#working === 1 && !hasThread) return false;
     this.#working--;
     this.#waiting.unshift(turn);
@@ -124,7 +98,7 @@ class Turns {
       if (turn === undefined) return;
       this.#working++; // before it begins: Node tells of its thread, and who hears of that may ask for a turn
       try {
-        turn.begin();
+        turn.begin(this.#take());
       } catch (error) {
         if (this.beginAgain(turn)) return;
         this.#working--;
@@ -132,11 +106,45 @@ class Turns {
       }
     }
   }
+
+  #take(): Thread {
+    const thread = this.#idle.pop() ?? this.#start();
+    thread.keep();
+    thread.worker.ref();
+    Atomics.store(thread.cell, 0, RUNNING);
+    return thread;
+  }
+
+  #start(): Thread {
+    const cell = new SharedArrayBuffer(4);
+    const data: Omit<OperationData, 'port'> = { owner: OWNER, cell, traffic: traffic.buffer };
+    const [worker, port] = startWithPort(codeOf(this.#code), 'sds-maintenance', data);
+    const thread: Thread = { worker, port, began: false, cell: new Int32Array(cell), keep: () => {} };
+    worker.once('online', () => {
+      thread.began = true;
+    });
+    // while it has a task, that hears of it as well; without, nobody else does, and nobody misses it
+    worker.on('error', () => this.#forget(thread));
+    worker.on('exit', () => this.#forget(thread));
+    return thread;
+  }
+
+  #forget(thread: Thread): void {
+    thread.keep();
+    remove(this.#idle, thread);
+  }
 }
 
-const onFiles = new Turns();
+/** Returns whether it was in there. */
+function remove<T>(list: T[], one: T): boolean {
+  const index = list.indexOf(one);
+  if (index >= 0) list.splice(index, 1);
+  return index >= 0;
+}
+
+const onFiles = new Threads('files');
 /** Most of the time these wait for a server. */
-const onServers = new Turns();
+const onServers = new Threads('copying');
 
 /** Rejects with the signal's reason once a stopped task is cleaned up. Options are plain: reading them runs nothing. */
 export function runTask<Task extends OperationTask>(
@@ -145,7 +153,7 @@ export function runTask<Task extends OperationTask>(
   given: OperationTasks[Task]['given'],
   { OnProgress, Signal }: SDS_OperationOptions,
 ): Promise<OperationTasks[Task]['result']> {
-  const turns = task === 'copy' ? onServers : onFiles;
+  const threads = task === 'copy' ? onServers : onFiles;
   return new Promise((resolve, reject) => {
     if (Signal?.aborted) return reject(reasonOf(Signal));
     let thread: Thread | undefined;
@@ -157,7 +165,7 @@ export function runTask<Task extends OperationTask>(
       // what may have appeared already is not stopped any more
       if (thread !== undefined && Atomics.compareExchange(thread.cell, 0, RUNNING, STOPPED) === ALLOWED) return;
       stopped ??= { reason };
-      if (!turns.giveUp(turn)) return;
+      if (!threads.giveUp(turn)) return;
       end();
       reject(reason);
     };
@@ -171,56 +179,52 @@ export function runTask<Task extends OperationTask>(
         stopped ??= { reason: error };
       }
     };
-    const leave = () => thread?.worker.off('told', onMessage).off('error', onError).off('exit', onExit);
     /** From here on the thread is another task's, also before the signal's listener is gone. */
     const end = () => {
       if (Signal !== undefined) note(() => Signal.removeEventListener('abort', onAbort));
-      leave();
+      thread?.worker.off('told', onMessage).off('error', onError).off('exit', onExit);
       thread = undefined;
     };
     const onMessage = (reply: OperationReply) => {
       if (reply.kind === 'progress') return tell(reply.progress);
       if (reply.kind === 'ready') return allow(thread);
-      settle = () => finish(reply);
-      if (reply.endThread) return; // its end closes the file
+      settle = () => finish(reply.outcome);
+      if (reply.endThread || thread === undefined) return; // its end closes the file
       const used = thread;
       end();
-      if (used !== undefined) giveBack(used);
-      turns.ended();
+      threads.giveBack(used);
       settle();
     };
-    const finish = (reply: OperationEnd) => {
-      if (stopped !== undefined || reply.kind === 'stopped') return reject(stopped?.reason);
-      if (reply.kind === 'done') return resolve(reply.result as OperationTasks[Task]['result']);
-      const cause = reply.cause === undefined ? undefined : reviveCause(reply.cause);
-      reject(makeError(reply.code, call, reply.path, reply.detail, cause));
+    const finish = (outcome: OperationOutcome) => {
+      if (stopped !== undefined || outcome.kind === 'stopped') return reject(stopped?.reason);
+      if (outcome.kind === 'done') return resolve(outcome.result as OperationTasks[Task]['result']);
+      const { code, path, detail, cause } = outcome;
+      reject(makeError(code, call, path, detail, cause && reviveCause(cause)));
     };
+    const lost = (detail: string, cause?: unknown) => reject(makeError('worker-lost', call, given.path, detail, cause));
     const onError = (error: unknown) => {
-      settle ??= () => reject(makeError('worker-lost', call, given.path, 'its thread was lost; try again', error));
+      settle ??= () => lost('its thread was lost; try again', error);
     };
     const onExit = () => {
       const [hasBegun, told] = [thread?.began, settle];
-      leave();
       thread = settle = undefined;
-      if (hasBegun === false && turns.beginAgain(turn)) return;
+      if (hasBegun === false && threads.beginAgain(turn)) return;
       end();
-      turns.ended();
+      threads.ended();
       if (told !== undefined) return told();
-      reject(makeError('worker-lost', call, given.path, 'its thread ended before the work was done; try again'));
+      lost('its thread ended before the work was done; try again');
     };
     const turn: Turn = {
-      takesIdle: task !== 'copy',
-      begin() {
-        // what copies stores does so once
-        thread = task === 'copy' ? newThread(codeOf('copying')) : takeThread();
-        if (stopped !== undefined) Atomics.store(thread.cell, 0, STOPPED); // while there was none
-        thread.worker.on('told', onMessage).on('error', onError).on('exit', onExit);
+      begin(own) {
+        thread = own;
+        if (stopped !== undefined) Atomics.store(own.cell, 0, STOPPED); // while there was none
+        own.worker.on('told', onMessage).on('error', onError).on('exit', onExit);
         const request: OperationRequest = { task, given };
-        thread.port.postMessage(request);
+        own.port.postMessage(request);
       },
       fail(error) {
         end();
-        reject(makeError('worker-lost', call, given.path, 'no thread could be started', error));
+        lost('no thread could be started', error);
       },
     };
     Signal?.addEventListener('abort', onAbort); // it may throw: nothing is begun yet
@@ -228,7 +232,7 @@ export function runTask<Task extends OperationTask>(
       end();
       return reject((stopped as { reason: unknown }).reason);
     }
-    turns.ask(turn);
+    threads.ask(turn);
   });
 }
 

@@ -1,21 +1,21 @@
 /** Copies stores and values into one file or database: of each source the values, then its stores, some at a time. */
-import { statSync } from 'node:fs';
+import { type Stats, statSync } from 'node:fs';
 import type { CopyEnd, CopyTask } from '../../../protocol/operation-messages.ts';
 import type { SDS_CopyResult } from '../../../protocol/operations.ts';
 import { identityOf } from '../../../protocol/postgresql/url.ts';
 import { performance } from '../../../protocol/surroundings.ts';
-import { type Identity, identityOf as identityOfFile, isSame } from '../../ordinary-file.ts';
+import { identityOf as identityOfFile } from '../../ordinary-file.ts';
 import { loadPg } from '../../postgresql/load-pg.ts';
 import { requireStoreFile } from '../../sqlite/schema.ts';
-import { OperationError, Stopped, toFailure } from '../failure.ts';
-import { locate, openForReading, untilUnchanged } from '../files/open-to-read.ts';
+import { OperationError, toFailure } from '../failure.ts';
+import { type Reading, untilUnchanged } from '../files/open-to-read.ts';
 import type { Rights } from '../files/partial-file.ts';
-import { placeFor, refuseSame } from '../files/replace-file.ts';
+import { existingAt, locate } from '../files/place.ts';
 import type { Progress } from '../progress.ts';
 import { CopyConnection, cutConnections } from './copy-connection.ts';
 import { DatabaseReader } from './database-reader.ts';
 import { DatabaseWriter } from './database-writer.ts';
-import type { Reader, Source, StorePrint, StoreSize, Writer } from './ends.ts';
+import type { Source, StorePrint, StoreSize, Writer } from './ends.ts';
 import { FileReader } from './file-reader.ts';
 import { FileWriter } from './file-writer.ts';
 import { Meter } from './meter.ts';
@@ -28,12 +28,9 @@ const partOfGroup = ([, { bytes, patches, records }]: [string, StoreSize]) =>
 
 export async function copyStores(task: CopyTask, progress: Progress): Promise<SDS_CopyResult> {
   const begun = performance.now();
-  const copied = await untilUnchanged(async (locks) => {
-    const copy = new Copy(task, progress, locks);
-    return copy
-      .run()
-      .catch((error) => copy.failed(error))
-      .finally(() => copy.close());
+  const copied = await untilUnchanged((read) => {
+    const copy = new Copy(task, progress, read);
+    return copy.run().finally(() => copy.close());
   });
   return { ...copied, DurationMs: performance.now() - begun };
 }
@@ -41,45 +38,31 @@ export async function copyStores(task: CopyTask, progress: Progress): Promise<SD
 class Copy {
   readonly #task: CopyTask;
   readonly #progress: Progress;
-  readonly #locks: boolean;
+  readonly #read: (path: string) => Reading;
   readonly #meter: Meter;
   readonly #sources: Source[] = [];
   readonly #closing: (() => unknown)[] = [];
-  /** Those that are opened so far. */
-  readonly #databases = new Map<string, 'source' | 'target'>();
+  /** Those that are known so far, by what is the same under all of their names. */
+  readonly #ends = new Map<string, 'source' | 'target'>();
 
-  constructor(task: CopyTask, progress: Progress, locks: boolean) {
+  constructor(task: CopyTask, progress: Progress, read: (path: string) => Reading) {
     this.#task = task;
     this.#progress = progress;
-    this.#locks = locks;
+    this.#read = read;
     this.#meter = new Meter(progress, cutConnections);
   }
 
   async run(): Promise<Omit<SDS_CopyResult, 'DurationMs'>> {
-    // what can be seen without a server
-    this.#locateFiles();
     const sources = this.#sources;
-    const target = await this.#openTarget();
+    const files = this.#locateFiles(); // what can be seen without a server
+    const writer = await this.#openTarget(files);
     for (const place of this.#task.sources) await this.#openSource(place);
     for (const source of sources) source.stores = await source.reader.stores();
     this.#choose(sources);
     if (this.#task.values) for (const source of sources) source.values = await source.reader.valueTotals();
-    const sizes = sources.flatMap(({ stores, values }) => [
-      ...stores.values(),
-      ...(values === undefined ? [] : [values]),
-    ]);
-    const stores = sum(sources.map((source) => source.stores.size));
-    const leftOut = () => sum(sources.map(({ reader }) => reader.leftOut ?? 0));
-    const refuseNothing = (hasAny: boolean) => {
-      if (hasAny || leftOut() === 0) return;
-      const detail = 'nothing that is in this file can be read; restore a backup';
-      throw new OperationError('database-corrupt', sources[0]?.reader.place ?? '', detail);
-    };
-    refuseNothing(sizes.some((size) => !('count' in size) || size.count > 0));
+    const sizes = sources.flatMap(({ stores, values }) => [...stores.values(), values ?? { bytes: 0 }]);
     this.#meter.bytes = sum(sizes.map(({ bytes }) => bytes));
-    this.#meter.storesInAll = stores;
-    const writer = target();
-    this.#closing.unshift(() => writer.close());
+    this.#meter.storesInAll = sum(sources.map((source) => source.stores.size));
     await writer.begin(sources);
     const copied = { Snapshots: 0, Patches: 0, Records: 0, Values: 0 };
     for (const source of sources) {
@@ -90,34 +73,16 @@ class Copy {
         if (snapshot !== undefined) copied.Snapshots++;
       }
     }
-    // rows that are there may turn out to be unreadable
-    refuseNothing(sum(Object.values(copied)) > 0);
+    const LeftOut = sum(sources.map(({ reader }) => reader.leftOut ?? 0));
+    if (LeftOut > 0 && sum(Object.values(copied)) === 0) {
+      const detail = 'nothing that is in this file can be read; restore a backup';
+      throw new OperationError('database-corrupt', sources[0]?.reader.place ?? '', detail);
+    }
     await this.#meter.step();
-    this.#check();
+    for (const { check } of sources) check();
     this.#progress.lastChance();
     await writer.finish();
-    return { Path: writer.place, Stores: stores, ...copied, LeftOut: leftOut() };
-  }
-
-  #locateFiles(): void {
-    const known: Identity[] = [];
-    for (const { file } of this.#task.sources) {
-      if (file === undefined) continue;
-      locate(file);
-      const identity = identityOfFile(file);
-      if (known.some((other) => isSame(other, identity))) throw isTwice(file);
-      if (identity !== undefined) known.push(identity);
-    }
-  }
-
-  /** What was read while it changed may look like anything. */
-  failed(error: unknown): never {
-    if (!(error instanceof Stopped)) this.#check();
-    throw error;
-  }
-
-  #check(): void {
-    for (const { check } of this.#sources) check();
+    return { Path: writer.place, Stores: this.#meter.storesInAll, ...copied, LeftOut };
   }
 
   async close(): Promise<void> {
@@ -127,17 +92,28 @@ class Copy {
 
   // ---- what is copied, and where to ------------------------------------------------------------------
 
+  #locateFiles(): Stats[] {
+    return this.#task.sources.flatMap(({ file }) => {
+      if (file === undefined) return [];
+      const stats = locate(file);
+      this.#note('source', file, whichFile(file));
+      return stats;
+    });
+  }
+
+  /** @param which - the same for all names of what lies at this place; values of a source that is named twice would get their references twice */
+  #note(role: 'source' | 'target', place: string, which: string): void {
+    const known = this.#ends.get(which);
+    if (known === role) throw isInvalid(place, 'this source is named twice; name it once');
+    if (known !== undefined) throw isInvalid(place, 'source and target are the same; name another target');
+    this.#ends.set(which, role);
+  }
+
   async #openSource(place: CopyEnd): Promise<void> {
     const add = (source: Pick<Source, 'reader' | 'identity' | 'check'>) =>
       this.#sources.push({ ...source, stores: new Map(), values: undefined });
     if (place.server !== undefined) {
-      const server = await this.#openServer(place.server);
-      const database = await server.whichDatabase();
-      const known = this.#databases.get(database);
-      if (known === 'source') throw isTwice(server.place);
-      if (known === 'target')
-        throw isInvalid(server.place, 'source and target are the same database; name another target');
-      this.#databases.set(database, 'source');
+      const server = await this.#openServer('source', place.server);
       const reader = new DatabaseReader(server, () => this.#meter.step());
       await reader.holdStill();
       const [row] = await server.rows('SELECT current_schema()');
@@ -145,8 +121,8 @@ class Copy {
       add({ reader, identity, check: () => {} });
       return;
     }
-    const { database, path, check, close } = openForReading(place.file, this.#locks);
-    this.#closing.push(close);
+    const { file: path } = place;
+    const { database, check } = this.#read(path);
     // a file of the same name, on another machine or at another time, is another one
     const { ino, birthtimeMs } = statSync(path);
     const reader = new (this.#task.salvage ? SalvageReader : FileReader)(database, path, () => this.#meter.step());
@@ -159,49 +135,44 @@ class Copy {
     }
   }
 
-  async #openTarget(): Promise<() => Writer> {
-    const { target, overwrite, sources } = this.#task;
+  async #openTarget(files: readonly Stats[]): Promise<Writer> {
+    const { target, overwrite } = this.#task;
     if (target.server !== undefined) {
-      const server = await this.#openServer(target.server);
-      this.#databases.set(await server.whichDatabase(), 'target');
-      return () => new DatabaseWriter(server, overwrite, this.#meter);
+      return new DatabaseWriter(await this.#openServer('target', target.server), overwrite, this.#meter);
     }
-    const place = placeFor(target.file);
-    const files = sources.flatMap(({ file }) => file ?? []);
-    const rights = rightsOfAll(files.map(locate));
-    for (const file of files) refuseSame(file, place.path);
-    // it may come, or be moved away, while the sources are read
-    return () => new FileWriter(placeFor(place.path), rights, overwrite, this.#meter);
+    if (existingAt(target.file) !== undefined) this.#note('target', target.file, whichFile(target.file));
+    const writer = new FileWriter(target.file, rightsOfAll(files), overwrite, this.#meter);
+    this.#closing.push(() => writer.close());
+    return writer;
   }
 
-  async #openServer(target: NonNullable<CopyEnd['server']>): Promise<CopyConnection> {
+  async #openServer(role: 'source' | 'target', target: NonNullable<CopyEnd['server']>): Promise<CopyConnection> {
     const server = await CopyConnection.open(loadPg(this.#task.modules), target);
     this.#closing.push(() => server.close());
+    this.#note(role, server.place, await server.whichDatabase());
     return server;
   }
 
   /** Leaves only the stores that are wanted, each of which must be in one of the sources. */
   #choose(sources: readonly Source[]): void {
-    const { stores } = this.#task;
-    const wanted = stores === undefined ? undefined : new Set(stores);
-    const chosen = new Map<string, Reader>();
-    for (const source of sources) {
-      const own = new Map<string, StoreSize>();
-      for (const [name, size] of source.stores) {
-        if (wanted?.has(name) === false) continue;
-        if (size.trouble !== undefined) {
-          const detail = `the store ${JSON.stringify(name)} ${size.trouble}`;
-          throw new OperationError('database-corrupt', source.reader.place, detail);
+    const wanted = this.#task.stores && new Set(this.#task.stores);
+    const chosen = new Map<string, string>();
+    for (const { reader, stores } of sources) {
+      const { place } = reader;
+      for (const [name, { trouble }] of stores) {
+        if (wanted?.has(name) === false) {
+          stores.delete(name);
+          continue;
         }
-        const other = chosen.get(name)?.place;
+        const what = `the store ${JSON.stringify(name)}`;
+        if (trouble !== undefined) throw new OperationError('database-corrupt', place, `${what} ${trouble}`);
+        const other = chosen.get(name);
         if (other !== undefined) {
-          const detail = `the store ${JSON.stringify(name)} is in '${other}' too; name the stores to copy, and copy the sources one by one`;
-          throw isInvalid(source.reader.place, detail);
+          const detail = `${what} is in '${other}' too; name the stores to copy, and copy the sources one by one`;
+          throw isInvalid(place, detail);
         }
-        chosen.set(name, source.reader);
-        own.set(name, size);
+        chosen.set(name, place);
       }
-      source.stores = own;
     }
     for (const name of wanted ?? []) {
       if (chosen.has(name)) continue;
@@ -243,9 +214,9 @@ function rightsOfAll(files: readonly Rights[]): Rights | undefined {
   return { gid: first.gid, mode: files.reduce((all, { mode }) => all & mode, groups) };
 }
 
-/** Its values would get their references twice. */
-function isTwice(place: string): OperationError {
-  return isInvalid(place, 'this source is named twice; name it once');
+function whichFile(path: string): string {
+  const found = identityOfFile(path);
+  return found === undefined ? path : `${found.dev} ${found.ino}`;
 }
 
 function isInvalid(place: string, detail: string): OperationError {

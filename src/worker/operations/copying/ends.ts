@@ -101,6 +101,4 @@ export interface Writer {
   copyValues(source: Source): Promise<number>;
   copyStores(source: Source, group: ReadonlyMap<string, StorePrint>): Promise<void>;
   finish(): Promise<void>;
-  /** At any end. */
-  close(): Promise<void>;
 }

@@ -1,11 +1,14 @@
 /** Writes what is copied into a database file, all of it or nothing: in one transaction, which ends after it was compared. */
 import type { DatabaseSync as Database } from 'node:sqlite';
-import { firstRow } from '../../sqlite/node-sqlite.ts';
-import { checkSchema, createRecords, createTables, hasAllTables, hasRecords } from '../../sqlite/schema.ts';
+import { Records } from '../../sqlite/records.ts';
+import { checkSchema, createRecords, createTables, hasAllTables } from '../../sqlite/schema.ts';
+import { Statements } from '../../sqlite/statements.ts';
+import { removeStore, storesOf } from '../../sqlite/whole-stores.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { BUSY_MS, openLocked } from '../files/open.ts';
 import { PartialFile, type Rights, refuseForeignLog } from '../files/partial-file.ts';
-import { keepsLog, type placeFor } from '../files/replace-file.ts';
+import { existingAt } from '../files/place.ts';
+import { keepsLog } from '../files/replace-file.ts';
 import { compareStores, compareValues } from './compare.ts';
 import type { Source, StorePrint, Writer } from './ends.ts';
 import { FileReader } from './file-reader.ts';
@@ -15,23 +18,17 @@ export class FileWriter implements Writer {
   readonly place: string;
   readonly #overwrite: boolean;
   readonly #meter: Meter;
-  readonly #partial: PartialFile | undefined;
+  readonly #rights: Rights | undefined;
+  /** If it is not there: it appears under its name when it is whole. */
+  #partial: PartialFile | undefined;
   #database: Database | undefined;
 
   /** @param rights - of the files that it is made from, if there are any */
-  constructor(
-    { path, existing }: ReturnType<typeof placeFor>,
-    rights: Rights | undefined,
-    overwrite: boolean,
-    meter: Meter,
-  ) {
+  constructor(path: string, rights: Rights | undefined, overwrite: boolean, meter: Meter) {
     this.place = path;
+    this.#rights = rights;
     this.#overwrite = overwrite;
     this.#meter = meter;
-    if (existing !== undefined) return;
-    refuseForeignLog(path);
-    // it appears under its name when it is whole
-    this.#partial = new PartialFile(path, meter.bytes, rights);
   }
 
   get #reader(): FileReader {
@@ -45,6 +42,11 @@ export class FileWriter implements Writer {
 
   async begin(sources: readonly Source[]): Promise<void> {
     this.#try(() => {
+      // it may have come, or been moved away, while the sources were read
+      if (existingAt(this.place) === undefined) {
+        refuseForeignLog(this.place);
+        this.#partial = new PartialFile(this.place, this.#meter.bytes, this.#rights);
+      }
       const database = openLocked(this.#partial?.path ?? this.place, 'mode=rw', BUSY_MS, (database) => {
         // Nobody sees a new file yet, so it needs no log. The log would be taken into it at closing, which tells no failure.
         // One that is there keeps the journal that it has; EXTRA: also the end of a rollback journal is on the disk
@@ -55,19 +57,16 @@ export class FileWriter implements Writer {
       this.#database = database;
       checkSchema(database);
       if (!hasAllTables(database)) createTables(database);
-      if (this.#partial === undefined) this.#meter.holdsUpOthers();
+      if (this.#partial === undefined) this.#meter.progress.holdsUpOthers = true;
       const sizes = sources.flatMap(({ stores }) => [...stores.values()]);
       if (sizes.some(({ records }) => records > 0)) createRecords(database);
-      for (const { stores } of sources) for (const name of stores.keys()) this.#removeExisting(database, name);
+      const statements = new Statements(database);
+      const records = new Records(statements);
+      const present = storesOf(statements, records);
+      const replaced = present.filter((name) => sources.some(({ stores }) => stores.has(name)));
+      if (replaced[0] !== undefined && !this.#overwrite) throw isThere(this.place, replaced[0]);
+      for (const name of replaced) removeStore(name, statements, records);
     });
-  }
-
-  #removeExisting(database: Database, name: string): void {
-    const tables = ['patches', 'snapshots', ...(hasRecords(database) ? ['sds_records'] : [])];
-    const has = (table: string) =>
-      firstRow(database.prepare(`SELECT 1 FROM ${table} WHERE store_id = ? LIMIT 1`), name) !== undefined;
-    if (!this.#overwrite && tables.some(has)) throw isThere(this.place, name);
-    for (const table of tables) database.prepare(`DELETE FROM ${table} WHERE store_id = ?`).run(name);
   }
 
   async copyValues(source: Source): Promise<number> {
@@ -123,7 +122,8 @@ export class FileWriter implements Writer {
     });
   }
 
-  async close(): Promise<void> {
+  /** At any end. */
+  close(): void {
     try {
       this.#database?.exec('ROLLBACK');
     } catch {

@@ -7,10 +7,11 @@ import { backup as copyDatabase } from '../../sqlite/node-sqlite.ts';
 import { requireStoreFile } from '../../sqlite/schema.ts';
 import { OperationError } from '../failure.ts';
 import type { Progress } from '../progress.ts';
-import { locate, type Reading, withReading } from './open-to-read.ts';
+import { type Reading, withReading } from './open-to-read.ts';
 import { numberOf } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
-import { ownedLike, placeFor, putInPlace, refuseSame, refuseTaken } from './replace-file.ts';
+import { locate } from './place.ts';
+import { ownedLike, placeFor, putInPlace } from './replace-file.ts';
 import { faultsIn } from './structure.ts';
 
 /** Copied in one go, by a thread of Node's pool; between two pieces it may be stopped, and makes room for traffic. */
@@ -19,22 +20,20 @@ const PIECE_BYTES = 4 * 1024 * 1024;
 export async function backup(task: OperationTasks['backup']['given'], progress: Progress): Promise<SDS_BackupResult> {
   const begun = performance.now();
   const stats = locate(task.path);
-  const target = placeFor(task.target);
-  refuseSame(task.path, target.path);
-  refuseTaken(target, task.overwrite);
-  const made: { partial?: PartialFile } = {};
+  const { target } = task;
+  const existing = placeFor(task.path, target, task.overwrite);
+  let partial = undefined as PartialFile | undefined;
   try {
     const pageBytes = await withReading(task.path, async (reading) => {
-      made.partial?.remove(); // of what has changed meanwhile
-      delete made.partial;
+      partial?.remove(); // of what has changed meanwhile
+      partial = undefined;
       requireStoreFile(reading.database);
-      if (task.verify) requireSound(reading, progress);
+      if (task.verify) requireSound(reading, task.path, progress);
       const pageBytes = numberOf(reading.database, 'page_size');
       const bytes = pageBytes * numberOf(reading.database, 'page_count');
-      const partial = new PartialFile(target.path, bytes, stats);
-      made.partial = partial;
+      partial = new PartialFile(target, bytes, stats);
       try {
-        if (target.existing !== undefined) ownedLike(partial.path, target.existing);
+        if (existing !== undefined) ownedLike(partial.path, existing);
         await copyInto(reading, partial.path, { bytes, pageBytes }, progress);
         progress.step('copy', bytes, bytes, 'bytes');
       } catch (error) {
@@ -43,15 +42,14 @@ export async function backup(task: OperationTasks['backup']['given'], progress: 
       return pageBytes;
     });
     // from here on the source may change
-    const partial = made.partial as PartialFile; // it was read to make that
     progress.lastChance();
-    putInPlace(partial, task.overwrite);
-    const Bytes = statSync(target.path).size;
-    return { Path: target.path, Bytes, Pages: Bytes / pageBytes, DurationMs: performance.now() - begun };
+    putInPlace(partial as PartialFile, task.overwrite); // it was read to make that
+    const Bytes = statSync(target).size;
+    return { Path: target, Bytes, Pages: Bytes / pageBytes, DurationMs: performance.now() - begun };
   } catch (error) {
-    throw made.partial?.failureOf(error) ?? error;
+    throw partial?.failureOf(error) ?? error;
   } finally {
-    made.partial?.remove();
+    partial?.remove();
   }
 }
 
@@ -75,10 +73,10 @@ async function copyInto(
   database.prepare('VACUUM INTO ?').run(path);
 }
 
-function requireSound(reading: Reading, progress: Progress): void {
-  progress.step('structure', 0, statSync(reading.path).size, 'bytes');
-  const [fault] = faultsIn(reading.database, 'quick_check', 1);
+function requireSound({ database }: Reading, path: string, progress: Progress): void {
+  progress.step('structure', 0, statSync(path).size, 'bytes');
+  const [fault] = faultsIn(database, 'quick_check', 1);
   if (fault === undefined) return;
   const detail = `it is damaged (${fault.split('\n').pop()}); take another backup, or restore it all the same without verifying it (Verify: false)`;
-  throw new OperationError('database-corrupt', reading.path, detail);
+  throw new OperationError('database-corrupt', path, detail);
 }

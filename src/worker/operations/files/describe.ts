@@ -1,12 +1,12 @@
 /** Tells what is in a file. */
 import { statSync } from 'node:fs';
-import type { DatabaseSync as Database } from 'node:sqlite';
 import type { OperationTasks } from '../../../protocol/operation-messages.ts';
 import type { SDS_DatabaseDescription, SDS_StoreDescription } from '../../../protocol/operations.ts';
 import { firstRow, firstValue } from '../../sqlite/node-sqlite.ts';
-import { hasAllTables, hasRecords, mismatchOf } from '../../sqlite/schema.ts';
+import { hasRecords, mismatchOf, missingOf } from '../../sqlite/schema.ts';
 import { encodingOf, textOf } from '../../sqlite/text.ts';
 import type { Progress } from '../progress.ts';
+import { eachStore, NAMED, type Row } from './each-store.ts';
 import { type Reading, withReading } from './open-to-read.ts';
 import { pageCounts } from './page-counts.ts';
 
@@ -16,14 +16,14 @@ export async function describe(
 ): Promise<SDS_DatabaseDescription> {
   return withReading(path, (reading) => {
     const { database } = reading;
-    const sizeOf = (end: string) => statSync(reading.path + end, { throwIfNoEntry: false })?.size ?? 0;
-    const Schema = schemaOf(database);
+    const sizeOf = (end: string) => statSync(path + end, { throwIfNoEntry: false })?.size ?? 0;
+    const Schema = mismatchOf(database) ?? missingOf(database) ?? '';
     const IsStoreFile = Schema === '';
-    const file = statSync(reading.path);
-    const counts = pageCounts(database, reading.path);
+    const file = statSync(path);
+    const counts = pageCounts(database, path);
     const Stores = IsStoreFile && !quick ? storesOf(reading, progress) : undefined;
     return {
-      Path: reading.path,
+      Path: path,
       Bytes: file.size,
       LogBytes: sizeOf('-wal'),
       IndexBytes: sizeOf('-shm'),
@@ -46,16 +46,6 @@ function sum(stores: readonly SDS_StoreDescription[], name: 'Records' | 'RecordB
   return stores.reduce((all, store) => all + store[name], 0);
 }
 
-/** What is wrong with the tables; an empty text if nothing is. */
-function schemaOf(database: Database): string {
-  const mismatch = mismatchOf(database);
-  if (mismatch !== undefined) return mismatch;
-  if (hasAllTables(database)) return '';
-  const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name LIMIT 6").all();
-  const names = tables.map(({ name }) => `'${String(name)}'`);
-  return names.length === 0 ? 'there are no tables in it' : `its tables are ${names.join(', ')}`;
-}
-
 function newestPatch(reading: Reading): SDS_DatabaseDescription['NewestPatch'] {
   const row = firstRow(
     reading.database.prepare(
@@ -67,12 +57,6 @@ function newestPatch(reading: Reading): SDS_DatabaseDescription['NewestPatch'] {
   return { Row: Number(row.row), StoreId: textOf(reading, row.id), Clock: Number(row.clock), Bytes: Number(row.bytes) };
 }
 
-type Row = Record<string, unknown>;
-
-/** The bytes of a store's name, and by what it is told from all others, which may be read as the same text. */
-const NAMED = 'CAST(store_id AS BLOB) AS id, typeof(store_id) || hex(store_id) AS key';
-
-/** Store by store; between two of them the caller may stop it. */
 function storesOf(reading: Reading, progress: Progress): SDS_StoreDescription[] {
   const { database } = reading;
   const stores = new Map<string, SDS_StoreDescription>();
@@ -95,40 +79,19 @@ function storesOf(reading: Reading, progress: Progress): SDS_StoreDescription[] 
   for (const row of database.prepare(snapshots).all()) {
     add(row, { SnapshotBytes: Number(row.bytes), SnapshotClock: Number(row.clock) });
   }
-  for (const row of countedBy(reading, 'patches', progress)) {
+  const counted = (table: string, columns = '') => {
+    const rows = Number(firstValue(database, `SELECT CAST(max(rowid) AS REAL) FROM ${table}`));
+    return eachStore(reading, table, `total(length(data)) AS bytes${columns}`, rows, progress);
+  };
+  const clocks = ', CAST(min(clock) AS REAL) AS first, CAST(max(clock) AS REAL) AS last';
+  for (const [row] of counted('patches', clocks)) {
     const [FirstClock, LastClock] = [Number(row.first), Number(row.last)];
     add(row, { Patches: Number(row.rows), PatchBytes: Number(row.bytes), FirstClock, LastClock });
   }
-  for (const row of hasRecords(database) ? countedBy(reading, 'sds_records', progress) : []) {
+  for (const [row] of hasRecords(database) ? counted('sds_records') : []) {
     add(row, { Records: Number(row.rows), RecordBytes: Number(row.bytes) });
   }
   return [...stores.values()].sort((a, b) => (a.StoreId < b.StoreId ? -1 : 1));
-}
-
-/** What there is of each store in a table, found by leaps through its index. */
-function* countedBy({ database }: Reading, table: 'patches' | 'sds_records', progress: Progress): Generator<Row> {
-  const all = Number(firstValue(database, `SELECT CAST(max(rowid) AS REAL) FROM ${table}`));
-  const clocks = table === 'patches' ? ', CAST(min(clock) AS REAL) AS first, CAST(max(clock) AS REAL) AS last' : '';
-  const lowest = `SELECT ${NAMED} FROM (SELECT min(store_id) AS store_id FROM ${table}`;
-  const bound = 'iif(?, ?, CAST(? AS TEXT))';
-  const next = database.prepare(`${lowest} WHERE store_id > ${bound})`);
-  const count = database.prepare(
-    `SELECT count(*) AS rows, total(length(data)) AS bytes${clocks} FROM ${table} WHERE store_id = ${bound}`,
-  );
-  const seen = new Set<string>();
-  let counted = 0;
-  for (let named = firstRow(database.prepare(`${lowest})`)); named?.id instanceof Uint8Array; ) {
-    const key = String(named.key);
-    // in a damaged index the next may be one that was there before
-    if (seen.has(key)) return;
-    seen.add(key);
-    const at = [Number(key.startsWith('blob')), named.id, named.id];
-    const found: Row = firstRow(count, ...at) ?? {};
-    yield { ...named, ...found };
-    counted += Number(found.rows);
-    progress.step('rows', counted, Math.max(all, counted), 'rows');
-    named = firstRow(next, ...at);
-  }
 }
 
 function valuesOf({ database }: Reading): SDS_DatabaseDescription['Values'] {

@@ -8,21 +8,14 @@ import { compact } from './compact.ts';
 import { describe } from './describe.ts';
 import { verify } from './verify.ts';
 
-type Run<Task extends OperationTask> = (
-  given: OperationTasks[Task]['given'],
-  progress: Progress,
-) => OperationTasks[Task]['result'] | Promise<OperationTasks[Task]['result']>;
+type Run<Given> = (given: Given, progress: Progress) => unknown;
 
-const tasks: { [Task in Exclude<OperationTask, 'copy'>]: Run<Task> } = {
-  backup,
-  verify,
-  compact,
-  describe,
+const tasks = { backup, verify, compact, describe } satisfies {
+  [Task in Exclude<OperationTask, 'copy'>]: Run<OperationTasks[Task]['given']>;
 };
 
 serve(
-  ({ task, given }, progress) =>
-    (tasks[task as keyof typeof tasks] as (given: object, progress: Progress) => unknown)(given, progress),
+  ({ task, given }, progress) => (tasks[task as keyof typeof tasks] as Run<object>)(given, progress),
   // where closing a database leaves it open, only the end of the thread closes it
   keepsStatementsOpen(),
 );

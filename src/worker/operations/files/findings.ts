@@ -27,19 +27,13 @@ const advice: Record<SDS_FindingCode, string> = {
 export class Findings {
   readonly #found = new Map<string, SDS_Finding>();
 
-  /** Another one of a kind only counts; `about` tells kinds of one code apart. */
-  add(Code: SDS_FindingCode, about: string, message: () => string): void {
+  /** Others of a kind only count; `about` tells kinds of one code apart. */
+  add(Code: SDS_FindingCode, about: string, message: () => string, count = 1): void {
     const key = `${Code} ${about}`;
-    const found = this.#found.get(key);
-    if (found !== undefined) found.Count++;
-    else
-      this.#found.set(key, {
-        Code,
-        Severity: odd.includes(Code) ? 'odd' : 'error',
-        Message: message(),
-        Advice: advice[Code],
-        Count: 1,
-      });
+    const Severity = odd.includes(Code) ? 'odd' : 'error';
+    const found = this.#found.get(key) ?? { Code, Severity, Message: message(), Advice: advice[Code], Count: 0 };
+    found.Count += count;
+    this.#found.set(key, found);
   }
 
   get all(): SDS_Finding[] {

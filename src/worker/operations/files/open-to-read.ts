@@ -5,14 +5,13 @@
  * A database file must never be opened and closed by anything but SQLite here: on POSIX systems that would
  * take away the locks of every connection that this process has on it (https://sqlite.org/howtocorrupt.html, 2.2).
  */
-import { closeSync, existsSync, openSync, readSync, type Stats, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
-import { whyNoFile } from '../../ordinary-file.ts';
 import { CANNOT_OPEN } from '../../sqlite/errors.ts';
 import { firstValue, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { ChangedMeanwhile, OperationError, Stopped, toFailure } from '../failure.ts';
-import { refuseOtherNames } from './one-name.ts';
 import { BUSY_MS, openLocked } from './open.ts';
+import { locate } from './place.ts';
 
 /** As SQLite's URLs have it: with the locks of any reader, or without a lock, what the file holds and not what a log does. */
 type ReadMode = 'mode=ro' | 'immutable=1';
@@ -27,67 +26,58 @@ const NO_INDEX = [4618, 4874, 5386];
 
 export interface Reading {
   readonly database: Database;
-  readonly path: string;
   /** Throws if the file has changed while it was read without a lock. */
   check(): void;
-  close(): void;
 }
 
-/** Calls `work`; again, with locks, if a file has changed while it was read without. */
-export async function untilUnchanged<T>(work: (locks: boolean) => Promise<T>): Promise<T> {
+/** Calls `work`, which may open files; again, with locks, if one of them has changed while it was read without. */
+export async function untilUnchanged<T>(work: (read: (path: string) => Reading) => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
+    const readings: Reading[] = [];
+    const read = (path: string) => {
+      const reading = openForReading(path, tries > 1);
+      readings.push(reading);
+      return reading;
+    };
     try {
-      return await work(tries > 1);
+      return await work(read).catch((error) => {
+        // what was read while it changed may look like damage
+        if (!(error instanceof Stopped)) for (const reading of readings) reading.check();
+        throw error;
+      });
     } catch (error) {
       if (!(error instanceof ChangedMeanwhile) || tries === MOST_TRIES) throw error;
+    } finally {
+      for (const { database } of readings) database.close();
     }
   }
 }
 
-/** Calls `read` with the open database, as `untilUnchanged`. */
-export function withReading<T>(path: string, read: (reading: Reading) => T | Promise<T>): Promise<T> {
-  return untilUnchanged(async (locks) => {
-    const reading = openForReading(path, locks);
+/** Calls `work` with the open database, as `untilUnchanged`. */
+export function withReading<T>(path: string, work: (reading: Reading) => T | Promise<T>): Promise<T> {
+  return untilUnchanged(async (read) => {
+    const reading = read(path);
     try {
-      const result = await read(reading);
+      const result = await work(reading);
       reading.check();
       return result;
     } catch (error) {
-      // what was read while it changed may look like damage
-      if (!(error instanceof Stopped)) reading.check();
       throw toFailure(error, path);
-    } finally {
-      reading.close();
     }
   });
 }
 
 /** @param locks - whether it is read with locks in any case: it has changed while it was read without */
-export function openForReading(path: string, locks: boolean): Reading {
+function openForReading(path: string, locks: boolean): Reading {
   const { size } = locate(path);
   const before = stateOf(path);
   const { database, mode } = open(path, size, locks);
   return {
     database,
-    path,
     check() {
       if (mode === 'immutable=1' && before !== stateOf(path)) throw new ChangedMeanwhile(path);
     },
-    close: () => database.close(),
   };
-}
-
-/** The file of that path, if it is an ordinary one of one name; anything else is never opened (a pipe would not answer). */
-export function locate(path: string): Stats {
-  try {
-    const stats = statSync(path);
-    const what = whyNoFile(path, stats);
-    if (what !== undefined) throw new OperationError('open-failed', path, what);
-    refuseOtherNames(path, stats);
-    return stats;
-  } catch (error) {
-    throw toFailure(error, path);
-  }
 }
 
 function open(path: string, size: number, locks: boolean): { database: Database; mode: ReadMode } {

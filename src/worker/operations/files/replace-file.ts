@@ -1,63 +1,39 @@
 /** Puts a finished file under its final name, also where a database is there that others must not be using. */
 import { chmodSync, chownSync, rmSync, type Stats, statSync } from 'node:fs';
-import { dirname } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
-import { identityOf, isSame, whyNoFile } from '../../ordinary-file.ts';
+import { identityOf, isSame } from '../../ordinary-file.ts';
 import { toEngineError } from '../../sqlite/errors.ts';
 import { firstValue, keepsStatementsOpen, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { OperationError, toFailure } from '../failure.ts';
-import { refuseOtherNames } from './one-name.ts';
 import { isBusy, openFile, openLocked } from './open.ts';
 import { type PartialFile, refuseForeignLog } from './partial-file.ts';
+import { existingAt } from './place.ts';
 
 /** How often a name may be taken or given up while a file is put there. */
 const MOST_TRIES = 6;
 
-/** What is where a file is to be made; its folder must be there. */
-export function placeFor(path: string): { path: string; existing: Stats | undefined } {
-  try {
-    const existing = statSync(path, { throwIfNoEntry: false });
-    if (existing === undefined) statSync(dirname(path));
-    const what = existing?.isDirectory() ? 'this is a folder; name the file in it' : whyNoFile(path, existing);
-    if (what !== undefined) throw new OperationError('open-failed', path, what);
-    if (existing !== undefined) refuseOtherNames(path, existing);
-    return { path, existing };
-  } catch (error) {
-    throw toFailure(error, path);
+/** What is at the target of a copy; what would forbid putting the copy there is said before the work is done. */
+export function placeFor(source: string, target: string, overwrite: boolean): Stats | undefined {
+  const existing = existingAt(target);
+  if (isSame(identityOf(source), identityOf(target))) {
+    throw new OperationError('invalid-argument', target, 'source and target are the same file; name another target');
   }
-}
-
-export function refuseSame(source: string, target: string): void {
-  if (!isSame(identityOf(source), identityOf(target))) return;
-  throw new OperationError('invalid-argument', target, 'source and target are the same file; name another target');
-}
-
-/** What would forbid putting a file there, said before the work is done. */
-export function refuseTaken(
-  { path, existing }: { path: string; existing: Stats | undefined },
-  overwrite: boolean,
-): void {
   if (existing === undefined) {
-    refuseForeignLog(path);
-  } else {
-    const detail = 'a file of this name is there already; it was left as it is: Overwrite replaces it';
-    if (!overwrite) throw new OperationError('file-exists', path, detail);
-    refuseInUse(path);
+    refuseForeignLog(target);
+    return undefined;
   }
-}
-
-/** Nothing of the file is changed yet; where closing does not close it, this would keep it from being replaced. */
-function refuseInUse(path: string): void {
-  if (keepsStatementsOpen()) return;
+  const detail = 'a file of this name is there already; it was left as it is: Overwrite replaces it';
+  if (!overwrite) throw new OperationError('file-exists', target, detail);
+  // where closing does not close it, this would keep it from being replaced
+  if (keepsStatementsOpen()) return existing;
   try {
-    openAlone(path).release();
+    takeOver(target, () => {})?.release();
   } catch (error) {
-    if (!isNoDatabase(error)) throw toFailure(error, path);
-    refuseHeld(path);
+    throw toFailure(error, target);
   }
+  return existing;
 }
 
-const isNoDatabase = (error: unknown) => toEngineError(error).code === 'database-corrupt';
 const readSchema = (database: Database) => firstValue(database, 'SELECT count(*) FROM sqlite_schema');
 
 /**
@@ -77,31 +53,33 @@ function refuseHeld(path: string): void {
 /** Publishes the file; with `overwrite` in the place of one that is there, which is no database that anybody has open. */
 export function putInPlace(partial: PartialFile, overwrite: boolean): void {
   for (let tries = 1; ; tries++) {
+    let owned: Owned | undefined;
     try {
-      if (overwrite && placeFor(partial.target).existing !== undefined) replaceBy(partial);
-      else partial.publish(false);
+      if (overwrite && existingAt(partial.target) !== undefined) {
+        owned = takeOver(partial.target, leaveLogMode);
+        putInstead(partial, owned);
+      } else partial.publish(false);
       return;
     } catch (error) {
       // it came, or was moved away, since it was looked at
       const { code = '' } = error as NodeJS.ErrnoException;
       if (!overwrite || tries === MOST_TRIES || !['ENOENT', 'EEXIST', 'file-exists'].includes(code)) throw error;
+    } finally {
+      owned?.release();
     }
   }
 }
 
-function replaceBy(partial: PartialFile): void {
-  const owned = takeOver(partial.target);
-  try {
-    const existing = statSync(partial.target);
-    ownedLike(partial.path, existing);
-    rightsLike(partial.path, existing);
-    // only Windows can't rename onto a file that is open; elsewhere nobody gets in between
-    if (process.platform === 'win32') owned?.release();
-    if (owned === undefined) removeBeside(partial.target);
-    partial.publish(true);
-  } finally {
-    owned?.release();
-  }
+/** @param owned - what it takes the place of, with its log taken in, if that is a database */
+export function putInstead(partial: PartialFile, owned: Owned | undefined): void {
+  const existing = statSync(partial.target);
+  ownedLike(partial.path, existing);
+  chmodSync(partial.path, existing.mode & 0o7777); // last: it may not let it be written
+  // only Windows can't rename onto a file that is open; elsewhere nobody gets in between
+  if (process.platform === 'win32') owned?.release();
+  if (owned === undefined)
+    for (const end of ['-wal', '-shm', '-journal']) rmSync(partial.target + end, { force: true });
+  partial.publish(true);
 }
 
 export interface Owned {
@@ -111,16 +89,16 @@ export interface Owned {
   release(): void;
 }
 
-/** Opens it for this thread alone, with its log taken in; `undefined` for what is no sound database, and in use by nobody. */
-function takeOver(path: string): Owned | undefined {
+/** Opens it for this thread alone, and prepares it; `undefined` for what is no sound database, and in use by nobody. */
+function takeOver(path: string, prepare: (owned: Owned, path: string) => void): Owned | undefined {
   let owned: Owned | undefined;
   try {
     owned = openAlone(path);
-    leaveLogMode(owned, path);
+    prepare(owned, path);
     return owned;
   } catch (error) {
     owned?.release();
-    if (!isNoDatabase(error)) throw error;
+    if (toEngineError(error).code !== 'database-corrupt') throw error;
     refuseHeld(path);
     return undefined;
   }
@@ -167,13 +145,4 @@ export function keepsLog(path: string): void {
 export function ownedLike(path: string, { uid, gid }: Stats): void {
   const now = statSync(path);
   if (now.uid !== uid || now.gid !== gid) chownSync(path, uid, gid);
-}
-
-/** Done last: they may not let it be written. */
-export function rightsLike(path: string, { mode }: Stats): void {
-  chmodSync(path, mode & 0o7777);
-}
-
-function removeBeside(path: string): void {
-  for (const end of ['-wal', '-shm', '-journal']) rmSync(path + end, { force: true });
 }

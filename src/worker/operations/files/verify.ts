@@ -7,8 +7,10 @@ import { BEFORE_ALL, hasAllTables, hasRecords, isUsual, isUsualRecord, mismatchO
 import { textOf } from '../../sqlite/text.ts';
 import { OperationError, Stopped } from '../failure.ts';
 import type { Progress } from '../progress.ts';
+import { eachStore, THIS_STORE } from './each-store.ts';
 import { Findings } from './findings.ts';
-import { locate, type Reading, withReading } from './open-to-read.ts';
+import { type Reading, withReading } from './open-to-read.ts';
+import { locate } from './place.ts';
 import { faultsIn } from './structure.ts';
 import { checkValues, countOf } from './verify-values.ts';
 
@@ -53,20 +55,13 @@ function checkAll(reading: Reading, findings: Findings, checked: Checked, progre
   });
   if (!isStoreFile) return;
   finding(findings, () => {
-    checked.Snapshots = countOf(database, 'snapshots');
+    checked.Snapshots = checkTypes(reading, 'snapshots', isUsual, findings, progress);
+    checked.Patches = checkTypes(reading, 'patches', isUsual, findings, progress);
   });
   finding(findings, () => {
-    checkTypes(reading, 'snapshots', isUsual, findings, progress);
-    checkTypes(reading, 'patches', isUsual, findings, progress);
+    if (hasRecords(database)) checked.Records = checkTypes(reading, 'sds_records', isUsualRecord, findings, progress);
   });
-  finding(findings, () => {
-    if (!hasRecords(database)) return;
-    checkTypes(reading, 'sds_records', isUsualRecord, findings, progress);
-    checked.Records = countOf(database, 'sds_records');
-  });
-  finding(findings, () => {
-    checked.Patches = checkNumbers(reading, findings, progress);
-  });
+  finding(findings, () => checkNumbers(reading, checked.Patches, findings, progress));
   finding(findings, () => Object.assign(checked, checkValues(reading, findings, progress)));
 }
 
@@ -99,8 +94,8 @@ function checkTables({ database }: Reading, findings: Findings): boolean {
   return false;
 }
 
-/** Rows that no provider writes, in pieces, between which it may be stopped. Values are looked at one by one besides. */
-function checkTypes(reading: Reading, table: string, isUsualRow: string, findings: Findings, progress: Progress): void {
+/** Rows that no provider writes, in pieces, between which it may be stopped; values are looked at one by one besides. Returns how many rows there are. */
+function checkTypes(reading: Reading, table: string, usual: string, findings: Findings, progress: Progress): number {
   const { database } = reading;
   const second = table === 'sds_records' ? 'key' : 'clock';
   const next = database.prepare(
@@ -109,13 +104,13 @@ function checkTypes(reading: Reading, table: string, isUsualRow: string, finding
   );
   const odd = database.prepare(
     `SELECT typeof(store_id) AS id, typeof(${second}) AS second, typeof(data) AS data, CAST(store_id AS BLOB) AS name FROM ${table} ` +
-      `NOT INDEXED WHERE rowid > CAST(? AS NUMERIC) AND rowid <= CAST(? AS INTEGER) AND NOT (${isUsualRow})`,
+      `NOT INDEXED WHERE rowid > CAST(? AS NUMERIC) AND rowid <= CAST(? AS INTEGER) AND NOT (${usual})`,
   );
   const total = countOf(database, table);
   for (let [after, count] = [BEFORE_ALL, 0]; ; ) {
     const { last, rows } = firstRow(next, after) ?? {};
     // in a damaged table what follows may lie before
-    if (typeof last !== 'string' || BigInt(last) <= BigInt(after)) return;
+    if (typeof last !== 'string' || BigInt(last) <= BigInt(after)) return total;
     for (const row of odd.all(after, last)) {
       const where = `table ${table}, store ${JSON.stringify(textOf(reading, row.name))}`;
       const what = `id is ${row.id}, ${second === 'key' ? 'key' : 'number'} is ${row.second}, data is ${row.data}`;
@@ -129,55 +124,39 @@ function checkTypes(reading: Reading, table: string, isUsualRow: string, finding
   }
 }
 
-/** Each store's patch numbers: what is missing at their start and in between. Returns how many patches there are. */
-function checkNumbers(reading: Reading, findings: Findings, progress: Progress): number {
+/** Each store's patch numbers: what is missing at their start and in between. */
+function checkNumbers(reading: Reading, total: number, findings: Findings, progress: Progress): void {
   const { database } = reading;
-  // through the index alone
-  const piece = database.prepare(
-    'SELECT CAST(store_id AS BLOB) AS id, CAST(clock AS REAL) AS clock FROM patches ' +
-      'WHERE (store_id, clock) > (CAST(? AS TEXT), ?) ORDER BY store_id, clock LIMIT 10000',
-  );
   const snapshot = database.prepare(
-    'SELECT CAST(clock AS REAL) AS clock FROM snapshots WHERE store_id = CAST(? AS TEXT)',
+    `SELECT CAST(clock AS REAL) AS clock FROM snapshots WHERE store_id = ${THIS_STORE}`,
   );
-  const total = countOf(database, 'patches');
-  let count = 0;
-  let store: Uint8Array | undefined;
-  let name = '';
-  let saved: number | undefined;
-  let previous = 0;
-  for (let at: [Uint8Array, number] = [new Uint8Array(0), Number.MIN_SAFE_INTEGER]; count < total; ) {
-    const rows = piece.all(...at);
-    for (const { id, clock } of rows) {
-      if (!(id instanceof Uint8Array)) continue;
-      const number = Number(clock);
-      if (store === undefined || Buffer.compare(store, id) !== 0) {
-        store = id;
-        name = JSON.stringify(textOf(reading, id));
-        const row = firstRow(snapshot, id);
-        saved = row === undefined ? undefined : Number(row.clock);
-        // numbers begin at 1, or at 0; what a snapshot holds is pruned
-        if (saved === undefined && number > 1) {
-          findings.add(
-            'patches-without-start',
-            '',
-            () => `store ${name} has no snapshot, and its first patch has the number ${number}`,
-          );
-        } else if (saved !== undefined && number > saved + 1) {
-          const clocks = `its snapshot stands at ${saved}, its first patch has the number ${number}`;
-          findings.add('patch-gap', 'start', () => `store ${name}: ${clocks}`);
-        }
-      } else if (number > previous + 1 && (saved === undefined || number > saved + 1)) {
-        const after = previous;
-        findings.add('patch-gap', 'between', () => `store ${name}: after patch ${after} comes patch ${number}`);
-      }
-      previous = number;
+  // through the index alone
+  const before = 'FROM patches AS q WHERE q.store_id = p.store_id AND q.clock';
+  const gaps = database.prepare(
+    `SELECT count(*) AS count, CAST(min(clock) AS REAL) AS number, CAST((SELECT max(clock) ${before} < p.clock) AS REAL) AS previous ` +
+      `FROM patches AS p WHERE store_id = ${THIS_STORE} AND clock > ? AND typeof(clock) = 'integer' ` +
+      `AND NOT EXISTS (SELECT 1 ${before} = p.clock - 1)`,
+  );
+  for (const [row, store] of eachStore(reading, 'patches', 'CAST(min(clock) AS REAL) AS first', total, progress)) {
+    const name = `store ${JSON.stringify(textOf(reading, row.id))}`;
+    const first = Number(row.first);
+    const saved = firstRow(snapshot, ...store)?.clock as number | undefined;
+    // numbers begin at 1, or at 0; what a snapshot holds is pruned
+    if (saved === undefined && first > 1) {
+      const sentence = `${name} has no snapshot, and its first patch has the number ${first}`;
+      findings.add('patches-without-start', '', () => sentence);
+    } else if (saved !== undefined && first > saved + 1) {
+      const clocks = `its snapshot stands at ${saved}, its first patch has the number ${first}`;
+      findings.add('patch-gap', 'start', () => `${name}: ${clocks}`);
     }
-    count += rows.length;
-    progress.step('rows', count, total, 'rows');
-    const last = rows.at(-1);
-    if (last === undefined || !(last.id instanceof Uint8Array)) break;
-    at = [last.id, Number(last.clock)];
+    const { count, number, previous } = firstRow(gaps, ...store, Math.max(first, (saved ?? first) + 1)) ?? {};
+    if (count !== 0) {
+      findings.add(
+        'patch-gap',
+        'between',
+        () => `${name}: after patch ${previous} comes patch ${number}`,
+        Number(count),
+      );
+    }
   }
-  return total;
 }
