@@ -26,11 +26,6 @@ export interface AutomergeRepoStorageOptions extends StorageOptions {
 /** As automerge-repo names things: texts, the first of which is mostly the id of a document. */
 type StorageKey = string[];
 
-interface Chunk {
-  key: StorageKey;
-  data: Uint8Array;
-}
-
 /**
  * Stores the documents of an automerge-repo in an SQLite file or a PostgreSQL database, by a worker thread: an implementation of
  * its `StorageAdapterInterface`.
@@ -77,7 +72,7 @@ export class AutomergeRepoStorage {
    * Loads all whose key begins with these parts (`[]`: all), in the order in which they were first saved. Their bytes belong to the
    * caller, and share buffers: none of these is to be transferred.
    */
-  async loadRange(keyPrefix: StorageKey): Promise<Chunk[]> {
+  async loadRange(keyPrefix: StorageKey): Promise<{ key: StorageKey; data: Uint8Array }[]> {
     const text = textOf(keyPrefix);
     const records = await this.#do(() => this.#provider.loadRecords(text));
     return records.map(({ Key, Data }) => ({ key: partsOf(Key), data: Data }));

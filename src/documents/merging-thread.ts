@@ -2,15 +2,15 @@
  * Runs merges in a thread of their own, one a process and started with the first of them: compacting a document takes as long as
  * opening it, and holds up neither the program nor what commits. Whatever becomes of the thread, each merge settles.
  */
-import type { Worker } from 'node:worker_threads';
+import type { MessagePort, Worker } from 'node:worker_threads';
 // the bundled src/worker/merging/entry.ts, put here by the build
 import mergingCode from 'virtual:merging-code';
 import { SDS_PersistenceError } from '../main/index.ts';
-import { startThread } from '../main/workers/start-worker.ts';
+import { startWithPort } from '../main/workers/start-worker.ts';
 import { OWNER } from '../protocol/control.ts';
 import type { MergingLimits } from '../protocol/document-options.ts';
 import { reviveCause } from '../protocol/errors.ts';
-import type { MergeReply, MergeRequest, MergingData } from '../protocol/merging.ts';
+import type { MergeReply, MergeRequest } from '../protocol/merging.ts';
 import type { Parcel } from '../protocol/parcel.ts';
 import { later, Promise } from '../protocol/surroundings.ts';
 import { mergeFailed, NoMergeModule } from './merging.ts';
@@ -25,6 +25,7 @@ const LONGEST_MS = 300_000;
 
 interface Thread {
   worker: Worker;
+  port: MessagePort;
   limits: string;
   /** To what it was asked last. */
   reply: PromiseWithResolvers<MergeReply> | undefined;
@@ -53,7 +54,7 @@ async function replyTo(request: MergeRequest, limits: MergingLimits): Promise<Me
   if (thread?.limits !== wanted) end();
   try {
     thread ??= start(limits, wanted);
-    thread.worker.postMessage(request, [request.parts.port]);
+    thread.port.postMessage(request, [request.parts.port]);
     const reply = Promise.withResolvers<MergeReply>(); // not before: nobody would listen to it if that throws
     thread.reply = reply;
     endsNot = later(() => {
@@ -71,12 +72,11 @@ async function replyTo(request: MergeRequest, limits: MergingLimits): Promise<Me
 }
 
 function start(resourceLimits: MergingLimits, limits: string): Thread {
-  const data: MergingData = { owner: OWNER };
-  const worker = startThread(mergingCode(), 'sds-merging', data, resourceLimits);
-  const started: Thread = { worker, limits, reply: undefined };
+  const [worker, port] = startWithPort(mergingCode(), 'sds-merging', { owner: OWNER }, resourceLimits);
+  const started: Thread = { worker, port, limits, reply: undefined };
   let reason: unknown;
-  worker.on('message', (reply: MergeReply) => started.reply?.resolve(reply));
-  worker.on('messageerror', (error) => started.reply?.reject(error));
+  worker.on('told', (reply: MergeReply) => started.reply?.resolve(reply));
+  port.on('messageerror', (error) => started.reply?.reject(error));
   worker.on('error', (error) => {
     reason = error;
   });

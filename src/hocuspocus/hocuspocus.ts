@@ -13,6 +13,7 @@ export interface HocuspocusServer {
   storeDocumentHooks(document: never, payload: never, immediately?: boolean): unknown;
 }
 
+/** What hooks get. */
 export interface DocumentPayload {
   instance: HocuspocusServer;
   document: YjsDoc;

@@ -9,7 +9,7 @@ export interface MergedDocumentsOptions extends DocumentOptions {
    * URL of a module that exports `merge(parts)`: it makes one update of an array of updates (`Uint8Array`), the first of which may be the
    * result of an earlier merge, and returns it or a promise of it. It is loaded in a thread of its own, not in this one.
    */
-  merge: URL | string;
+  merge: { readonly href: string } | string;
 }
 
 const ownOptions: Readonly<Record<'merge', Acceptance>> = {
@@ -44,7 +44,11 @@ export class MergedDocuments {
    * @throws SDS_PersistenceError `invalid-argument`, `open-failed`; what is only found by opening it, the first call says
    */
   constructor(database: string, options: MergedDocumentsOptions) {
-    const { own, ...settings } = readDocumentOptions<{ merge: URL | string }>(options, ownOptions, 'merge');
+    const { own, ...settings } = readDocumentOptions<Pick<MergedDocumentsOptions, 'merge'>>(
+      options,
+      ownOptions,
+      'merge',
+    );
     const source = { kind: 'module', url: urlOf(own.merge) as string } as const;
     const { limits } = settings;
     const merging = inTurns(new Turns(), (order, parts) => merge({ source, order, parts }, limits));

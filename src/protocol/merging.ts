@@ -1,5 +1,4 @@
 /** Merging updates of documents: the messages between the main thread and the thread that merges. */
-import type { OWNER } from './control.ts';
 import type { ReportedCause } from './errors.ts';
 import type { Parcel } from './parcel.ts';
 
@@ -44,7 +43,3 @@ export interface MergeRequest {
 
 /** `missing`: its module was not found. */
 export type MergeReply = { merged: Parcel } | { failure: ReportedCause; missing: boolean };
-
-export interface MergingData {
-  owner: typeof OWNER;
-}

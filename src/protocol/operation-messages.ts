@@ -1,4 +1,5 @@
 /** Operations on whole files and databases: the messages between the main thread and the thread that carries them out. */
+import type { MessagePort } from 'node:worker_threads';
 import type { ReportedCause, SDS_PersistenceErrorCode } from './errors.ts';
 import type {
   SDS_BackupResult,
@@ -53,6 +54,7 @@ export interface OperationData {
   cell: SharedArrayBuffer;
   /** A cell that changes whenever something was committed for the calling thread. */
   traffic: SharedArrayBuffer;
+  port: MessagePort;
 }
 
 /** What the worker tells; the last one of a task is its end. */

@@ -133,10 +133,10 @@ it('a thread that is not needed any more ends', async () => {
 
 it('a thread that can not be asked: that is told once, and the process does not wait for the thread', async () => {
   const ended = await runEditor(
-    `import { Worker } from 'node:worker_threads';
-    const { postMessage } = Worker.prototype;
-    Worker.prototype.postMessage = function (...given) {
-      if (this.threadName === 'sds-merging') throw new Error('on purpose');
+    `import { MessagePort } from 'node:worker_threads';
+    const { postMessage } = MessagePort.prototype;
+    MessagePort.prototype.postMessage = function (...given) {
+      if (given[0]?.order?.task === 'merge') throw new Error('on purpose');
       return postMessage.apply(this, given);
     };
     const failed = Promise.withResolvers();

@@ -60,4 +60,22 @@ describe.each(Object.entries(nodes))('on Node %s', (version, node) => {
     const ended = await runNode(['--require', preloaded, program, join(folder, 'one.db')], { cwd: folder, node });
     expect(resultOf(ended, program)).toEqual(wholeJourney);
   });
+
+  it('and they are loaded before a module that merges documents', async () => {
+    const folder = await installed();
+    place(folder, 'merge.mjs', 'export const merge = (parts) => Buffer.from(globalThis.preloaded + parts.length);');
+    const program = place(
+      folder,
+      'main.mjs',
+      `import { MergedDocuments } from 'sds-persistence-worker/merged-documents';
+const documents = new MergedDocuments('one.db', { merge: new URL('merge.mjs', import.meta.url) });
+for (const update of [new Uint8Array(1), new Uint8Array(1)]) documents.append('one', update);
+await documents.compact('one');
+console.log(JSON.stringify(String(Buffer.concat(await documents.load('one')))));
+await documents.destroy();`,
+    );
+    const preloaded = place(folder, 'preloaded.cjs', "globalThis.preloaded = 'preloaded, ';");
+    const ended = await runNode(['--require', preloaded, program], { cwd: folder, node });
+    expect(resultOf(ended, program)).toBe('preloaded, 2');
+  });
 });

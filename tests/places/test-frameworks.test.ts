@@ -173,3 +173,26 @@ it('in Jest with its older timers it goes on as well', async () => {
   place(folder, 'clocks.test.cjs', withClocks(here));
   expect(passedIn(await runNode(here.args, { cwd: folder }), here)).toBe(1);
 });
+
+it('of what was closed, Jest finds no handle that is open', async () => {
+  const here = jest('jest-environment-node');
+  const folder = await folderFor(here);
+  const test = `const { SDS_DesktopPersistenceProvider, verifyDatabase } = require('sds-persistence-worker');
+const { MergedDocuments } = require('sds-persistence-worker/merged-documents');
+${here.declare(`async () => {
+  const provider = new SDS_DesktopPersistenceProvider('closed.db', 'store');
+  await provider.appendPatch(new Uint8Array(3), 1);
+  await provider.close();
+  await verifyDatabase('closed.db');
+  const merge = 'data:text/javascript,export const merge = (parts) => Buffer.concat(parts)';
+  const documents = new MergedDocuments('closed.db', { merge });
+  documents.append('one', new Uint8Array(3));
+  documents.append('one', new Uint8Array(3));
+  await documents.compact('one');
+  await documents.destroy();
+}`)}`;
+  place(folder, 'closed.test.cjs', test);
+  const ended = await runNode([...here.args, '--detectOpenHandles'], { cwd: folder });
+  expect(passedIn(ended, here)).toBe(1);
+  expect(ended.stderr).not.toContain('open handle');
+});

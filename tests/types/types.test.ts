@@ -16,12 +16,12 @@ const settings: [name: string, options: Record<string, unknown>, files: string[]
   [
     'NodeNext',
     { module: 'nodenext', moduleResolution: 'nodenext', types: ['node'] },
-    ['an-es-module.mts', 'a-commonjs-module.cts', 'the-contract.ts', 'wrong-uses.ts'],
+    ['an-es-module.mts', 'a-commonjs-module.cts', 'a-library.mts', 'the-contract.ts', 'wrong-uses.ts'],
   ],
   [
     'a bundler',
     { module: 'esnext', moduleResolution: 'bundler', types: ['node'] },
-    ['an-es-module.mts', 'the-contract.ts', 'wrong-uses.ts'],
+    ['an-es-module.mts', 'a-library.mts', 'the-contract.ts', 'wrong-uses.ts'],
   ],
   [
     'a bundler that keeps the form of each module',
@@ -52,6 +52,7 @@ async function compile(
     strict: true,
     exactOptionalPropertyTypes: true,
     noEmit: true,
+    declaration: true,
     // the package's own declarations are looked at as well
     skipLibCheck: false,
     ...options,
@@ -74,13 +75,21 @@ describe('an application compiles against the installed package', () => {
     'by TypeScript %s, without the declarations of Node',
     (_version, compiler) => {
       // the least that there is of everything, and the most that there is to contradict
-      it.each(['es2017', 'esnext'])('and with the library of %s', async (lib) => {
-        const files = ['an-es-module.mts', 'a-commonjs-module.cts'].map((name) => [name, fixture(name)]);
+      it.each(['es2018', 'esnext'])('and with the library of %s', async (lib) => {
+        const files = ['an-es-module.mts', 'a-commonjs-module.cts', 'a-library.mts'].map((name) => [
+          name,
+          fixture(name),
+        ]);
         const options = { module: 'nodenext', moduleResolution: 'nodenext', types: [], lib: [lib] };
         expect(await compile(options, Object.fromEntries(files), compiler)).toBe('');
       });
     },
   );
+
+  it('by TypeScript 5 with the resolution that CommonJS has by default there (node10)', async () => {
+    const options = { module: 'commonjs', moduleResolution: 'node10', types: [] };
+    expect(await compile(options, { 'a-library.ts': fixture('a-library.mts') }, compilers['5.4'])).toBe('');
+  });
 
   it('and the compiler does look: a wrong use that is not marked as such is an error', async () => {
     const folder = await installed();

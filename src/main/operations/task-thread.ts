@@ -1,6 +1,6 @@
 /** Runs operations, each in a thread that neither calls nor commits; one that is idle is used again if another comes soon. */
 import { availableParallelism } from 'node:os';
-import type { Worker } from 'node:worker_threads';
+import type { MessagePort, Worker } from 'node:worker_threads';
 // the bundled src/worker/operations/files/entry.ts and src/worker/operations/copying/entry.ts, put here by the build
 import codeOf from 'virtual:rarely-used-code';
 import { OWNER } from '../../protocol/control.ts';
@@ -20,7 +20,7 @@ import type { SDS_OperationOptions, SDS_OperationProgress, SDS_StopSignal } from
 import { later, Promise } from '../../protocol/surroundings.ts';
 import { traffic } from '../observe/file-observer.ts';
 import { note } from '../observe/notes.ts';
-import { startThread } from '../workers/start-worker.ts';
+import { startWithPort } from '../workers/start-worker.ts';
 
 /** Starting a thread takes some 30 ms: a folder of a thousand files would wait for half a minute. */
 const KEEP_MS = 1000;
@@ -29,6 +29,7 @@ const MOST_AT_ONCE = Math.min(Math.max(availableParallelism(), 2), 3);
 
 interface Thread {
   worker: Worker;
+  port: MessagePort;
   /** Whether it got as far as to run anything. */
   began: boolean;
   /** Whether its task goes on. */
@@ -116,9 +117,9 @@ class Threads {
 
   #start(): Thread {
     const cell = new SharedArrayBuffer(4);
-    const data: OperationData = { owner: OWNER, cell, traffic: traffic.buffer };
-    const worker = startThread(codeOf(this.#code), 'sds-maintenance', data);
-    const thread: Thread = { worker, began: false, cell: new Int32Array(cell), keep: () => {} };
+    const data: Omit<OperationData, 'port'> = { owner: OWNER, cell, traffic: traffic.buffer };
+    const [worker, port] = startWithPort(codeOf(this.#code), 'sds-maintenance', data);
+    const thread: Thread = { worker, port, began: false, cell: new Int32Array(cell), keep: () => {} };
     worker.once('online', () => {
       thread.began = true;
     });
@@ -181,7 +182,7 @@ export function runTask<Task extends OperationTask>(
     /** From here on the thread is another task's, also before the signal's listener is gone. */
     const end = () => {
       if (Signal !== undefined) note(() => Signal.removeEventListener('abort', onAbort));
-      thread?.worker.off('message', onMessage).off('error', onError).off('exit', onExit);
+      thread?.worker.off('told', onMessage).off('error', onError).off('exit', onExit);
       thread = undefined;
     };
     const onMessage = (reply: OperationReply) => {
@@ -217,9 +218,9 @@ export function runTask<Task extends OperationTask>(
       begin(own) {
         thread = own;
         if (stopped !== undefined) Atomics.store(own.cell, 0, STOPPED); // while there was none
-        own.worker.on('message', onMessage).on('error', onError).on('exit', onExit);
+        own.worker.on('told', onMessage).on('error', onError).on('exit', onExit);
         const request: OperationRequest = { task, given };
-        own.worker.postMessage(request);
+        own.port.postMessage(request);
       },
       fail(error) {
         end();

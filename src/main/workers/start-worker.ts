@@ -1,5 +1,14 @@
 /** Starts a worker thread from the code that travels inside this file. */
-import { type ResourceLimits, Worker, type WorkerOptions, workerData } from 'node:worker_threads';
+import {
+  MessageChannel,
+  type MessagePort,
+  type ResourceLimits,
+  receiveMessageOnPort,
+  type Transferable,
+  Worker,
+  type WorkerOptions,
+  workerData,
+} from 'node:worker_threads';
 import { outsideOfCalls } from '../../protocol/async-context.ts';
 import { OWNER, type SharedMemory } from '../../protocol/control.ts';
 
@@ -13,22 +22,41 @@ const resourceLimits = { maxYoungGenerationSizeMb: 8 };
 export function startThread(
   code: string,
   name: string,
-  data: { owner: string },
+  data: { owner: string; port?: MessagePort },
   limits: ResourceLimits = resourceLimits,
+  transferList: Transferable[] = [],
 ): Worker {
   if ((workerData as Partial<SharedMemory> | null)?.owner === OWNER) {
     // a file that the program preloads (`--require`) runs in this thread too: it must not start another
     throw new Error('this thread is a worker of sds-persistence-worker itself');
   }
-  const options = { eval: true, name, workerData: data, resourceLimits: limits, ...optionsOfNode() };
+  const options = { eval: true, name, workerData: data, transferList, resourceLimits: limits, ...optionsOfNode(code) };
   return outsideOfCalls(() => new Worker(code, options));
 }
 
+/**
+ * The same with a port to speak to it by; the worker emits what comes from there as `told`, and before its `exit` all of it. By the port
+ * that each thread has, others speak as well: foreign code that is loaded there, and Node (`--watch`).
+ */
+export function startWithPort(...[code, name, data, limits]: Parameters<typeof startThread>): [Worker, MessagePort] {
+  const { port1: port, port2 } = outsideOfCalls(() => new MessageChannel());
+  const worker = startThread(code, name, { ...data, port: port2 }, limits, [port2]);
+  const tell = (message: unknown) => worker.emit('told', message);
+  port.on('message', tell).unref(); // the worker itself may keep the process alive
+  worker.on('exit', () => {
+    const next = () => receiveMessageOnPort(port);
+    for (let rest = next(); rest !== undefined; rest = next()) tell(rest.message);
+    port.close();
+  });
+  return [worker, port];
+}
+
 /** The program's own options are inherited wherever that is possible; naming any replaces them all. */
-function optionsOfNode(): Pick<WorkerOptions, 'execArgv'> {
+function optionsOfNode(code: string): Pick<WorkerOptions, 'execArgv'> {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   // `node:sqlite` needs its flag from 22.5 to 22.12 (Node's changelog); a worker may have it alone
-  const options = major === 22 && minor < 13 ? ['--experimental-sqlite'] : [];
+  const needsFlag = major === 22 && minor < 13 && code.includes('node:sqlite');
+  const options = needsFlag ? ['--experimental-sqlite'] : [];
   // the code is CommonJS; these options, inherited, would have it read as a module
   const changesForm = (option: string) => /^--(input-type|experimental-default-type)\b/.test(option);
   if ([...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)].some(changesForm)) {

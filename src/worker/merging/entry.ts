@@ -1,5 +1,5 @@
 /** The thread that merges documents: one task at a time, as the main thread asks for them. */
-import { parentPort } from 'node:worker_threads';
+import { type MessagePort, workerData } from 'node:worker_threads';
 import { reportedOf } from '../../protocol/errors.ts';
 import { mergeParcel } from '../../protocol/merge-parcel.ts';
 import type { MergeReply, MergeRequest } from '../../protocol/merging.ts';
@@ -7,11 +7,12 @@ import { discard } from '../../protocol/parcel.ts';
 import { stepBack } from '../operations/step-back.ts';
 import { load, MissingModule } from './modules.ts';
 
+const { port } = workerData as { port: MessagePort };
 stepBack();
-parentPort?.on('message', async (request: MergeRequest) => {
+port.on('message', async (request: MergeRequest) => {
   const reply = await answer(request);
   discard(request.parts);
-  parentPort?.postMessage(reply, 'merged' in reply ? [reply.merged.port] : []);
+  port.postMessage(reply, 'merged' in reply ? [reply.merged.port] : []);
 });
 
 async function answer({ source, order, parts }: MergeRequest): Promise<MergeReply> {

@@ -1,5 +1,5 @@
 /** What a thread for operations does: it carries out one at a time, as the main thread asks for them. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { workerData } from 'node:worker_threads';
 import type {
   OperationData,
   OperationOutcome,
@@ -13,10 +13,8 @@ import { Throttle } from './throttle.ts';
 
 /** @param endThread - whether only the end of the thread closes what a task has opened */
 export function serve(run: (request: OperationRequest, progress: Progress) => unknown, endThread: boolean): void {
-  if (parentPort === null) return;
-  const port = parentPort;
+  const { cell, traffic, port } = workerData as OperationData;
   const send = (reply: OperationReply) => port.postMessage(reply);
-  const { cell, traffic } = workerData as OperationData;
   const throttle = new Throttle(traffic);
   stepBack();
   port.on('message', async (request: OperationRequest) => {
