@@ -16,6 +16,7 @@ const codes: Record<number, SDS_PersistenceErrorCode> = {
   [CANNOT_OPEN]: 'open-failed',
   18: 'invalid-argument', // SQLITE_TOOBIG
   [NOT_A_DATABASE]: 'database-corrupt',
+  522: 'database-corrupt', // SQLITE_IOERR_SHORT_READ: the file ends where a row goes on
 };
 
 /** The extended code's low byte; 0 if it was not SQLite that has reported this. */
@@ -34,7 +35,7 @@ export function toEngineError(thrown: unknown): EngineError {
     const message = `a rule of another table in the file forbids it (${reported.message}); look at the foreign keys and triggers there`;
     return new EngineError('invalid-argument', { message });
   }
-  return new EngineError(codes[primary] ?? 'io-error', reported);
+  return new EngineError(codes[reported.errcode ?? 0] ?? codes[primary] ?? 'io-error', reported);
 }
 
 /** What is stored where a provider reads, though none of this package writes it so: SQLite finds no fault in the file. */

@@ -10,6 +10,7 @@ import type { Progress } from '../progress.ts';
 import { eachStore, THIS_STORE } from './each-store.ts';
 import { Findings } from './findings.ts';
 import { type Reading, withReading } from './open-to-read.ts';
+import { cutBy, missingBytes } from './page-counts.ts';
 import { locate } from './place.ts';
 import { faultsIn } from './structure.ts';
 import { checkValues, countOf } from './verify-values.ts';
@@ -84,7 +85,9 @@ function finding(findings: Findings, check: () => void): void {
   }
 }
 
-function checkStructure({ database }: Reading, findings: Findings, bytes: number, progress: Progress): void {
+function checkStructure({ database, path }: Reading, findings: Findings, bytes: number, progress: Progress): void {
+  const missing = missingBytes(database, path);
+  if (missing > 0) findings.add('structure', 'end', () => cutBy(missing));
   progress.step('structure', 0, bytes, 'bytes');
   for (const line of faultsIn(database, 'integrity_check', MOST_LINES)) {
     findings.add('structure', line, () => `SQLite's check says: ${line.replaceAll('\n', ' ')}`);
