@@ -54,6 +54,14 @@ function damage(dbPath: string, page: number | undefined, bytes = PAGE): void {
   closeSync(file);
 }
 
+/** As a write that the disk has carried out in another place. */
+function copyPage(dbPath: string, from: number | undefined, to: number | undefined): void {
+  if (from === undefined || to === undefined) throw new Error('there is no such page');
+  const bytes = readFileSync(dbPath);
+  bytes.copy(bytes, (to - 1) * PAGE, (from - 1) * PAGE, from * PAGE);
+  writeFileSync(dbPath, bytes);
+}
+
 const tables = ['patches', 'snapshots', 'sds_records', 'blobs'];
 
 /** Each row that can be read by itself, as text. */
@@ -75,7 +83,24 @@ function readable(dbPath: string): string[] {
 
 const middle = (pages: number[]) => pages[pages.length >> 1];
 
+const misplaced = tables.flatMap((name): [string, (dbPath: string) => void, number][] => [
+  [
+    `a later leaf of ${name} in the place of another one`,
+    (file) => {
+      const leaves = pagesOf(file, name);
+      copyPage(file, leaves.at(-1), middle(leaves));
+    },
+    1,
+  ],
+  [
+    `a leaf of ${name} in the place of what leads to all of them`,
+    (file) => copyPage(file, middle(pagesOf(file, name)), pagesOf(file, name, 'internal')[0]),
+    1,
+  ],
+]);
+
 it.each<[string, (dbPath: string) => void, number]>([
+  ...misplaced,
   ...tables.flatMap((name): [string, (dbPath: string) => void, number][] => [
     [`a leaf of ${name}`, (file) => damage(file, middle(pagesOf(file, name))), 1],
     [`the first leaf of ${name}`, (file) => damage(file, pagesOf(file, name)[0]), 1],

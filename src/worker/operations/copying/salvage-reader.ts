@@ -1,6 +1,6 @@
 /**
  * Reads what can be read of a damaged database file. A damaged page costs the rows that lie on it: which rows there are is found
- * out in the tables alone, from both of their ends, and each row is read by itself. Slow, and so used for this alone.
+ * out in the tables, from both of their ends, and in their indexes; each row is read by itself. Slow, and so used for this alone.
  */
 import type { DatabaseSync as Database, SQLInputValue } from 'node:sqlite';
 import { toEngineError } from '../../sqlite/errors.ts';
@@ -33,7 +33,8 @@ export class SalvageReader extends RowReader {
   constructor(database: Database, place: string, pause: () => Promise<void>) {
     super(database, place, pause);
     this.#found.exec(
-      'CREATE TABLE found (kind TEXT, store INTEGER, name INTEGER, row INTEGER, bytes INTEGER, PRIMARY KEY (store, kind, name)) WITHOUT ROWID',
+      'CREATE TABLE found (kind TEXT, store INTEGER, name INTEGER, row INTEGER, bytes INTEGER, PRIMARY KEY (store, kind, name)) WITHOUT ROWID; ' +
+        'CREATE TABLE seen (row PRIMARY KEY) WITHOUT ROWID',
     );
   }
 
@@ -82,9 +83,12 @@ export class SalvageReader extends RowReader {
       'INSERT INTO found VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET row = excluded.row, bytes = excluded.bytes ' +
         "WHERE (kind = 'patches') = (excluded.row < row)",
     );
+    this.#found.exec('DELETE FROM seen');
+    const isNew = this.#found.prepare('INSERT OR IGNORE INTO seen VALUES (?)');
     for (const numbers of this.#numbersIn(table)) {
       this.#found.exec('BEGIN');
       for (const number of numbers) {
+        if (isNew.run(number).changes === 0) continue;
         for (const { id, name, bytes, usual } of this.#read(table, head, number)) {
           if (usual === 1) note.run(table, this.#storeOf(table, id), name as SQLInputValue, number, Number(bytes));
           else this.#leftOut.add(`${table} ${number}`);
@@ -103,24 +107,30 @@ export class SalvageReader extends RowReader {
     return number;
   }
 
-  /** The numbers of the rows in a table: up to the first page that can't be read, down to the last one, and those in between. */
+  /**
+   * The numbers of the rows in a table: up to the first page that can't be read, down to the last one, and those that its index has.
+   * That is asked in any case: where a page lies in the place of another one, the table leads past rows that can be read.
+   */
   *#numbersIn(table: Table): Generator<number[]> {
     const up = `SELECT ${ROW} AS row FROM ${table} NOT INDEXED WHERE rowid >= ? ORDER BY rowid LIMIT ?`;
     const low = yield* this.#walk(up, Number.MIN_SAFE_INTEGER, (row, before) => row > before);
-    if (low === undefined) return;
-    const down = `SELECT ${ROW} AS row FROM ${table} NOT INDEXED WHERE rowid <= ? ORDER BY rowid DESC LIMIT ?`;
-    const high = yield* this.#walk(down, Number.MAX_SAFE_INTEGER, (row, before) => row < before && row > low);
+    let high = low;
+    if (low !== undefined) {
+      const down = `SELECT ${ROW} AS row FROM ${table} NOT INDEXED WHERE rowid <= ? ORDER BY rowid DESC LIMIT ?`;
+      high = yield* this.#walk(down, Number.MAX_SAFE_INTEGER, (row, before) => row < before && row > low);
+    }
     // the order makes it read the index alone
-    const between =
+    const indexed =
       `SELECT json_group_array(row) AS rows FROM (SELECT rowid AS row FROM ${table} ` +
-      `WHERE +rowid > ? AND +rowid < ? ORDER BY ${forms[table].key} LIMIT ${ROWS_FROM_START} OFFSET ?)`;
+      `ORDER BY ${forms[table].key} LIMIT ${ROWS_FROM_START} OFFSET ?)`;
     for (let at = 0; ; at += ROWS_FROM_START) {
-      const [list] = this.#try(between, low, high ?? low, at) ?? [];
+      const [list] = this.#try(indexed, at) ?? [];
       if (list === undefined) break;
       const numbers = JSON.parse(String(list.rows)) as number[];
       for (let i = 0; i < numbers.length; i += NUMBERS_A_READ) yield numbers.slice(i, i + NUMBERS_A_READ);
       if (numbers.length < ROWS_FROM_START) return;
     }
+    if (low === undefined) return;
     this.#leftOut.add(table); // nobody knows how many
     const [first, last] = [Math.max(low + 1, 1), (high ?? low) - 1];
     const end = Math.min(last, first + MOST_TRIED);
