@@ -97,10 +97,30 @@ const misplaced = tables.flatMap((name): [string, (dbPath: string) => void, numb
     (file) => copyPage(file, middle(pagesOf(file, name)), pagesOf(file, name, 'internal')[0]),
     1,
   ],
+  [
+    `a leaf of the index of ${name} in the place of another one`,
+    (file) => {
+      const leaves = pagesOf(file, `sqlite_autoindex_${name}_1`);
+      copyPage(file, leaves.at(-1), middle(leaves));
+    },
+    0,
+  ],
 ]);
+
+/** Where the number of a row ends in the last entry of an index. */
+function renumberInIndex(dbPath: string): void {
+  const page = pagesOf(dbPath, 'sqlite_autoindex_patches_1').at(-1);
+  const bytes = readFileSync(dbPath);
+  const start = ((page ?? 0) - 1) * PAGE;
+  const cell = start + bytes.readUInt16BE(start + 8 + 2 * (bytes.readUInt16BE(start + 3) - 1));
+  const end = cell + 1 + (bytes[cell] ?? 0); // behind its size, of a byte
+  bytes[end - 1] = (bytes[end - 1] ?? 0) ^ 0x80;
+  writeFileSync(dbPath, bytes);
+}
 
 it.each<[string, (dbPath: string) => void, number]>([
   ...misplaced,
+  ['the number of a row in the index of patches', renumberInIndex, 0],
   ...tables.flatMap((name): [string, (dbPath: string) => void, number][] => [
     [`a leaf of ${name}`, (file) => damage(file, middle(pagesOf(file, name))), 1],
     [`the first leaf of ${name}`, (file) => damage(file, pagesOf(file, name)[0]), 1],
