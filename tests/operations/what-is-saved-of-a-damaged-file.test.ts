@@ -274,3 +274,28 @@ it.each([
   expect(saving.stderr).toContain('nothing that is in this file can be read');
   expect(existsSync(target)).toBe(false);
 });
+
+/** As SQLite writes numbers; in this many bytes. */
+function varint(number: number, bytes: number): number[] {
+  const parts = Array.from({ length: bytes }, (_, i) => Math.floor(number / 128 ** (bytes - 1 - i)) % 128);
+  return parts.map((part, i) => (i < bytes - 1 ? part + 128 : part));
+}
+
+it('a value that says it is longer than any that SQLite stores costs itself alone', async () => {
+  const sql = `INSERT INTO blobs VALUES ('huge', x'${'07'.repeat(600)}', 1)`;
+  const dbPath = makeStoreFile(freshFile(), { sql });
+  const bytes = readFileSync(dbPath);
+  // its cell: size, number, then the head of the row: its own length, and the types of hash, data and count
+  const start = bytes.indexOf(`huge${'\u0007'.repeat(10)}`) - 8;
+  const number = bytes[start + 2] ?? 0;
+  const size = 489 + 4092 * 250_000; // of this, 489 bytes lie in the cell
+  const head = [8, 2 * 4 + 13, ...varint(2 * (size - 12) + 12, 5), 9];
+  Buffer.from([...varint(size, 5), number, ...head, ...Buffer.from('huge')]).copy(bytes, start);
+  writeFileSync(dbPath, bytes);
+  const { Findings } = await verifyDatabase(dbPath);
+  expect(Findings).toContainEqual(expect.objectContaining({ Code: 'unreadable' }));
+  const saved = await copyStores(dbPath, join(freshFolder(), 'saved.db'), { Salvage: true });
+  expect(saved).toMatchObject({ Patches: 60, Snapshots: 1, Values: 3, LeftOut: 1 });
+  await using provider = new SDS_DesktopPersistenceProvider(dbPath, 'notes');
+  await expect(provider.loadValue('huge')).rejects.toMatchObject({ code: 'database-corrupt' });
+});
