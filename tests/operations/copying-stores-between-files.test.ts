@@ -200,6 +200,25 @@ describe('of a file in which not all is as a provider writes it', () => {
     expect(await copyStores(dbPath, target, { Stores: ['tasks'] })).toMatchObject({ Stores: 1, Patches: 30 });
   });
 
+  it.each(['patches', 'snapshots', 'sds_records', 'blobs'])('an index that lacks rows of %s', async (table) => {
+    const dbPath = makeStoreFile(freshFile(), {
+      sql: `${recordsTable} INSERT INTO sds_records VALUES ('notes', 'a', x'01')`,
+    });
+    const database = new DatabaseSync(dbPath);
+    const place = "SELECT rootpage AS page FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?";
+    const page = Number(database.prepare(place).get(table)?.page);
+    database.close();
+    const bytes = readFileSync(dbPath);
+    const cells = (page - 1) * 4096 + 3;
+    bytes.writeUInt16BE(bytes.readUInt16BE(cells) >> 1, cells);
+    writeFileSync(dbPath, bytes);
+    const target = join(freshFolder(), 'copy.db');
+    await expect(copyStores(dbPath, target)).rejects.toMatchObject({ code: 'database-corrupt' });
+    expect(existsSync(target)).toBe(false);
+    const all = { Snapshots: 1, Patches: 60, Records: 1, Values: 3, LeftOut: 0 };
+    expect(await copyStores(dbPath, target, { Salvage: true })).toMatchObject(all);
+  });
+
   it('a page that can not be read: of its store what comes before it is salvaged, and all of the others', async () => {
     const dbPath = makeStoreFile(freshFile(), { patches: 100, patchBytes: 3000 });
     const whole = rowsOf(dbPath);
