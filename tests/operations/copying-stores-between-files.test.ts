@@ -219,6 +219,18 @@ describe('of a file in which not all is as a provider writes it', () => {
     expect(await copyStores(dbPath, target, { Salvage: true })).toMatchObject(all);
   });
 
+  it('an index that leads to a patch twice: that is damage of the source', async () => {
+    const dbPath = makeStoreFile(freshFile());
+    const bytes = readFileSync(dbPath);
+    // an entry of the index, which comes first, has the name, the number of the patch and that of the row
+    bytes[bytes.indexOf(Buffer.from('tasks\u001d')) + 5] = 30;
+    writeFileSync(dbPath, bytes);
+    const target = join(freshFolder(), 'copy.db');
+    const refusal = { code: 'database-corrupt', message: expect.stringContaining(`('${dbPath}')`) };
+    await expect(copyStores(dbPath, target)).rejects.toMatchObject(refusal);
+    expect(await copyStores(dbPath, target, { Salvage: true })).toMatchObject({ Patches: 60, LeftOut: 0 });
+  });
+
   it('a page that can not be read: of its store what comes before it is salvaged, and all of the others', async () => {
     const dbPath = makeStoreFile(freshFile(), { patches: 100, patchBytes: 3000 });
     const whole = rowsOf(dbPath);

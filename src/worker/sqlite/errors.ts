@@ -3,7 +3,7 @@ import { type ReportedCause, reportedOf, type SDS_PersistenceErrorCode } from '.
 import { EngineError } from '../engine.ts';
 
 const IO_ERROR = 10;
-const CONSTRAINT = 19;
+export const CONSTRAINT = 19;
 const TOO_BIG = 18;
 export const CANNOT_OPEN = 14;
 export const NOT_A_DATABASE = 26;
