@@ -45,7 +45,7 @@ export class FileWriter implements Writer {
       // it may have come, or been moved away, while the sources were read
       if (existingAt(this.place) === undefined) {
         refuseForeignLog(this.place);
-        this.#partial = new PartialFile(this.place, this.#meter.bytes, this.#rights);
+        this.#partial = new PartialFile(this.place, this.#meter.bytes + leastOverhead(sources), this.#rights);
       }
       const database = openLocked(this.#partial?.path ?? this.place, 'mode=rw', BUSY_MS, (database) => {
         // Nobody sees a new file yet, so it needs no log. The log would be taken into it at closing, which tells no failure.
@@ -157,6 +157,12 @@ export class FileWriter implements Writer {
       throw this.#partial?.failureOf(error) ?? toFailure(error, this.place);
     }
   }
+}
+
+/** What rows take besides their bytes: a name and some bytes in the table, and the same in its index. */
+function leastOverhead(sources: readonly Source[]): number {
+  const sizes = sources.flatMap(({ stores }) => [...stores]);
+  return sizes.reduce((sum, [name, { patches, records }]) => sum + (patches + records) * 2 * (name.length + 8), 0);
 }
 
 export function isThere(place: string, name: string): OperationError {
