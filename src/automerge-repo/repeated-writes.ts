@@ -9,13 +9,11 @@ import { Promise } from '../protocol/surroundings.ts';
 /** What is not tried again: nor would another file in its place change it. */
 const LASTING: readonly SDS_PersistenceErrorCode[] = ['invalid-argument', 'closed', 'fenced'];
 
-interface Write {
+interface Write extends PromiseWithResolvers<void> {
   call(): Promise<void>;
   tell(error: SDS_PersistenceError): void;
   /** What becomes of the attempt that counts: none, if it is to be carried out once those before it are finished. */
   failure: Promise<SDS_PersistenceError | undefined> | undefined;
-  resolve(): void;
-  reject(error: SDS_PersistenceError): void;
 }
 
 export class RepeatedWrites {
@@ -34,12 +32,11 @@ export class RepeatedWrites {
    * @throws at once what lasts, and after `close` whatever it fails with
    */
   add(call: Write['call'], tell: Write['tell']): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const write: Write = { call, tell, failure: undefined, resolve, reject };
+    const write: Write = { call, tell, failure: undefined, ...Promise.withResolvers<void>() };
     this.#writes.add(write);
     if (!this.#isRepeating || this.#isClosing) write.failure = this.#carryOut(write);
     this.#finishing ??= this.#finishAll();
-    return promise;
+    return write.promise;
   }
 
   async #carryOut(write: Write): Promise<SDS_PersistenceError | undefined> {

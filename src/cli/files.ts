@@ -37,7 +37,8 @@ function filesIn(run: Run, folder: string, leftOut: string | undefined): string[
       const isLeftOut = leftOut !== undefined && identityOf(path) === leftOut;
       return run.recursive && !isLeftOut ? filesIn(run, path, leftOut) : [];
     }
-    if (entry.name.startsWith('sds-partial-') || !isFile(entry, path)) return [];
+    const isFile = entry.isSymbolicLink() ? (statsOf(path)?.isFile() ?? true) : entry.isFile();
+    if (entry.name.startsWith('sds-partial-') || !isFile) return [];
     return /\.(db|sqlite3?)$/i.test(path) || isDatabase(path) ? [path] : [];
   });
 }
@@ -49,10 +50,6 @@ function statsOf(path: string): BigIntStats | undefined {
   } catch {
     return undefined;
   }
-}
-
-function isFile(entry: Dirent, path: string): boolean {
-  return entry.isSymbolicLink() ? (statsOf(path)?.isFile() ?? true) : entry.isFile();
 }
 
 /** By which a folder is known, whatever the spelling of its name: numbers that may be too large for JavaScript's ordinary ones. */

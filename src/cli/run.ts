@@ -133,7 +133,6 @@ function describe(error: unknown, path: string): { code: string; message: string
   }
   const [, about = '', detail = error.message] = /^\w+ \('([\s\S]*)'\): ([\s\S]*)$/.exec(error.message) ?? [];
   const said = detail.replace(/\bOverwrite\b/, '--overwrite').replace('Verify: false', '--no-verify');
-  if (about.includes('sds-partial-')) return { code: error.code, message: `${said} (the new file)` };
   return { code: error.code, message: isAbsolute(about) && !isSame(about, path) ? `${quoted(about)}: ${said}` : said };
 }
 

@@ -7,9 +7,9 @@ import type { MergeOrder } from '../protocol/merging.ts';
 import { discard, open, type Parcel } from '../protocol/parcel.ts';
 import { viewsOf } from '../protocol/patch-blocks.ts';
 import type { StoreInParcel } from '../protocol/service.ts';
-import { later, Promise, wallTimeUs } from '../protocol/surroundings.ts';
+import { Promise, wallTimeUs } from '../protocol/surroundings.ts';
 import { Growth } from './growth.ts';
-import { keptAlive } from './kept-alive.ts';
+import { keptAlive, keptAliveFor } from './kept-alive.ts';
 import type { Merging } from './merging.ts';
 import { GrowingPause } from './pause.ts';
 import type { Trouble } from './trouble.ts';
@@ -54,7 +54,7 @@ export class DocumentLog {
   #isBehind = false;
   #compacting: Promise<boolean> | undefined;
   /** Between two attempts to complete the database, or the live document. */
-  #pause: GrowingPause | undefined;
+  #pause = new GrowingPause();
   /** The one that comes next; it never rejects. */
   #attempt: Promise<unknown> | undefined;
   /** Whether the last update that came meanwhile was rejected as well. */
@@ -129,15 +129,11 @@ export class DocumentLog {
   /** Whether it was long, and is compacted now, which goes on if it takes longer. */
   async #isCompactedInTime(): Promise<boolean> {
     if (!this.#growth.isLong) return false;
-    void this.#compactByItself(true);
-    const { promise: late, resolve } = Promise.withResolvers<void>();
-    const stop = later(resolve, COMPACTED_WITHIN_MS);
+    this.#compactByItself(true);
     try {
-      return (await keptAlive(Promise.race([this.#compacting, late]))) ?? false;
+      return (await keptAliveFor(COMPACTED_WITHIN_MS, this.#compacting)) ?? false;
     } catch {
       return false; // as was told
-    } finally {
-      stop();
     }
   }
 
@@ -200,7 +196,7 @@ export class DocumentLog {
       void stored.catch(this.#rejected); // nobody is woken for that
     }
     this.#growth.appended(update);
-    if (this.#growth.isLong) void this.#compactByItself(false);
+    if (this.#growth.isLong) this.#compactByItself(false);
     return stored;
   }
 
@@ -222,7 +218,7 @@ export class DocumentLog {
   #lacksSomething(): void {
     this.isIncomplete = this.#isRejecting = true;
     void this.#completeLater();
-    this.#pause?.beginAnew(); // it may be long after attempts to load
+    this.#pause.beginAnew(); // it may be long after attempts to load
   }
 
   /** Stores the whole document, if the database lacks something of it. */
@@ -235,10 +231,9 @@ export class DocumentLog {
 
   async #completeLater(): Promise<void> {
     if (this.#attempt !== undefined) return;
-    const pause = new GrowingPause();
-    this.#pause = pause;
-    while ((this.isIncomplete || this.#isLost || this.#isBehind) && this.#closing === undefined) {
-      this.#attempt = Promise.allSettled([this.#tryToComplete(pause.next())]); // what it fails with was told when it began
+    this.#pause = new GrowingPause();
+    while ((this.isIncomplete || this.#isLost || this.#isBehind) && !this.isClosing) {
+      this.#attempt = Promise.allSettled([this.#tryToComplete(this.#pause.next())]); // failures were told before
       await this.#attempt;
     }
     this.#attempt = undefined;
@@ -246,13 +241,13 @@ export class DocumentLog {
 
   /** Resolves once the database lacks nothing that was rejected, whatever the live document may lack, or the log is closed. */
   async completed(): Promise<void> {
-    while (this.isIncomplete && this.#closing === undefined) await this.#attempt;
+    while (this.isIncomplete && !this.isClosing) await this.#attempt;
   }
 
   async #tryToComplete(pause: Promise<void>): Promise<void> {
     await pause;
     await this.#takeBack();
-    if (this.#closing !== undefined) return; // which stores what is to be stored
+    if (this.isClosing) return; // which stores what is to be stored
     await Promise.allSettled([this.#isBehind ? this.restore() : undefined, this.#complete()]);
   }
 
@@ -269,7 +264,7 @@ export class DocumentLog {
   async #completeAfter(stored: Promise<void>): Promise<void> {
     try {
       await stored;
-      if (this.#isRejecting) this.#pause?.end();
+      if (this.#isRejecting) this.#pause.end();
       this.#isRejecting = false;
     } catch {
       this.#isRejecting = true; // as was told of the first one
@@ -292,13 +287,11 @@ export class DocumentLog {
   // ---- compaction ------------------------------------------------------------------------------------
 
   /** No call rejects with what it fails with. */
-  async #compactByItself(isWaitedFor: boolean): Promise<void> {
-    if (this.#compacting !== undefined || this.#closing !== undefined) return;
-    try {
-      await this.#begin(isWaitedFor);
-    } catch (error) {
-      if (this.#closing === undefined) this.#trouble.tell('merge', this.name, error);
-    }
+  #compactByItself(isWaitedFor: boolean): void {
+    if (this.#compacting !== undefined || this.isClosing) return;
+    void this.#begin(isWaitedFor).catch((error: unknown) => {
+      if (!this.isClosing) this.#trouble.tell('merge', this.name, error);
+    });
   }
 
   /** Merges all that is stored into a snapshot, which is not stored (`false`) if another process has changed the store meanwhile. */
@@ -341,8 +334,6 @@ export class DocumentLog {
 
   /** Deletes all that is stored of it, records too. If the live document is changed after that, all of it is stored again. */
   async removeStored(): Promise<void> {
-    const wasIncomplete = this.isIncomplete;
-    const rejections = this.#rejections;
     this.#isRemoved = this.#live !== undefined;
     this.isIncomplete = false;
     this.#lastStored = undefined; // whatever became of that
@@ -352,7 +343,7 @@ export class DocumentLog {
       await this.provider.removeStore();
     } catch (error) {
       this.#isRemoved = false;
-      if (this.#live !== undefined && (wasIncomplete || rejections !== this.#rejections)) this.#lacksSomething();
+      if (this.#live !== undefined) this.#lacksSomething(); // what was rejected before, or waits in it, at most
       throw error;
     }
   }
@@ -369,7 +360,7 @@ export class DocumentLog {
   }
 
   async #close(): Promise<void> {
-    this.#pause?.end();
+    this.#pause.end();
     if (this.#isLost && this.#live !== undefined) {
       await this.#attempt; // which may be about to take it back
       await this.#takeBack();

@@ -21,23 +21,22 @@ interface Kept {
 
 export class Documents {
   readonly trouble: Trouble;
+  /** Of documents that are not open. */
+  readonly merging: Merging;
   readonly #database: string;
   readonly #settings: Settings;
-  readonly #merging: Merging;
   /** Keeps the database open, and owns nothing of it. */
   readonly #anchor: SDS_DesktopPersistenceProvider;
   readonly #kept = new Map<string, Kept>();
   readonly #open = new Set<DocumentLog>();
   /** Of these, those that are being closed. */
   readonly #leaving = new Set<DocumentLog>();
-  #endSweeping = () => {};
   #closing: Promise<void> | undefined;
 
-  /** @param merging - of documents that are not open */
   constructor(database: string, settings: Settings, merging: Merging) {
     this.#database = lastingName(database);
     this.#settings = settings;
-    this.#merging = merging;
+    this.merging = merging;
     const shared = { ...settings.provider, Ownership: 'shared' } as const;
     this.#anchor = new SDS_DesktopPersistenceProvider(this.#database, '', shared);
     this.trouble = new Trouble(this.#anchor.statistics().Path, settings.onError);
@@ -49,7 +48,7 @@ export class Documents {
   }
 
   /** Opens the log of a document, to be closed by the caller. */
-  open(name: string, merging: Merging, live?: LiveDocument): DocumentLog {
+  open(name: string, merging = this.merging, live?: LiveDocument): DocumentLog {
     if (this.isClosed) throw this.closed();
     const provider = () => new SDS_DesktopPersistenceProvider(this.#database, name, this.#settings.provider);
     const log = new DocumentLog(name, provider, merging, this.trouble, live);
@@ -113,7 +112,7 @@ export class Documents {
   #use(name: string): Kept {
     let kept = this.#kept.get(name);
     if (kept === undefined) {
-      kept = { log: this.open(name, this.#merging), calls: 0, isUsed: true };
+      kept = { log: this.open(name), calls: 0, isUsed: true };
       if (this.#kept.size === 0) this.#sweepLater();
       this.#kept.set(name, kept);
     }
@@ -122,7 +121,7 @@ export class Documents {
   }
 
   #sweepLater(): void {
-    this.#endSweeping = later(() => {
+    later(() => {
       for (const [name, kept] of this.#kept) {
         if (kept.calls === 0 && !kept.isUsed) {
           this.#kept.delete(name);
@@ -156,7 +155,6 @@ export class Documents {
 
   async #closeAll(leaving: readonly Promise<void>[]): Promise<void> {
     const left = await Promise.allSettled(leaving);
-    this.#endSweeping();
     this.#kept.clear();
     const closed = await Promise.allSettled([...this.#open].map((log) => this.close(log)));
     await this.#anchor.close();

@@ -1,7 +1,7 @@
 /** Documents whose updates can be merged: what the adapters for each kind of them have in common. */
 export { DocumentLog, type LiveDocument } from './document-log.ts';
 export { Documents } from './documents.ts';
-export { keptAlive } from './kept-alive.ts';
+export { keptAlive, keptAliveFor } from './kept-alive.ts';
 export { LeftOut } from './left-out.ts';
 export { inTurns, type Merging, mergeFailed, NoMergeModule } from './merging.ts';
 export { merge } from './merging-thread.ts';

@@ -1,7 +1,7 @@
 /** Keeps the process alive: neither timers nor the merging thread do that by themselves. */
 import { MessageChannel } from 'node:worker_threads';
 import { outsideOfCalls } from '../protocol/async-context.ts';
-import type { Promise } from '../protocol/surroundings.ts';
+import { later, Promise } from '../protocol/surroundings.ts';
 
 /** With both ports: on Bun, one whose other end is collected does not count. */
 let channel: MessageChannel | undefined;
@@ -16,6 +16,13 @@ export async function keptAlive<T>(work: Promise<T>): Promise<T> {
   } finally {
     if (--waitedFor === 0) channel.port1.unref();
   }
+}
+
+/** The same for so long at most: then `undefined`, and the work goes on. */
+export function keptAliveFor<T>(ms: number, work: Promise<T> | undefined): Promise<T | undefined> {
+  const { promise: late, resolve } = Promise.withResolvers<undefined>();
+  later(() => resolve(undefined), ms);
+  return keptAlive(Promise.race([work, late]));
 }
 
 function listeningChannel(): MessageChannel {

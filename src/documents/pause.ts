@@ -23,7 +23,6 @@ export function mayPass(error: unknown): boolean {
 export class GrowingPause {
   #ms = FIRST_MS;
   #resolve = () => {};
-  #stop = () => {};
 
   /** The process may end meanwhile, but where somebody waits for what comes after, and that is not in vain (`mayPass`). */
   next(keepsAlive = false): Promise<void> {
@@ -34,8 +33,7 @@ export class GrowingPause {
   }
 
   #begin(): void {
-    this.#stop();
-    this.#stop = later(this.#resolve, this.#ms);
+    later(this.#resolve, this.#ms);
     this.#ms = Math.min(2 * this.#ms, LONGEST_MS);
   }
 
@@ -47,7 +45,6 @@ export class GrowingPause {
 
   /** Ends the one that there is now. */
   end(): void {
-    this.#stop();
     this.#resolve();
   }
 }

@@ -1,27 +1,20 @@
 /** Documents of Hocuspocus on SQLite or PostgreSQL. */
-import {
-  type DocumentLog,
-  Documents,
-  type Merging,
-  readDocumentOptions,
-  refusal,
-  Turns,
-  urlOf,
-} from '../documents/index.ts';
+import type { DocumentLog, Merging } from '../documents/index.ts';
+import { Documents, keptAliveFor, readDocumentOptions, refusal, urlOf } from '../documents/index.ts';
 import { faultOfBytes } from '../main/byte-argument.ts';
 import { SDS_PersistenceError, type SDS_ProviderOptions } from '../main/index.ts';
 import { type Acceptance, describe, oneOf } from '../main/option-checks.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
 import { discard } from '../protocol/parcel.ts';
 import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
-import { nextTurn, Promise, pause } from '../protocol/surroundings.ts';
+import { nextTurn, Promise } from '../protocol/surroundings.ts';
 import { faultOfUpdate } from '../yjs/fault-of-update.ts';
 import { YjsMerging } from '../yjs/merging.ts';
 import { dropsDeleted, type YjsDoc, type YjsModule } from '../yjs/yjs.ts';
 import { type YjsOptions, yjsOptions } from '../yjs/yjs-options.ts';
 import type { DocumentPayload, HocuspocusServer } from './hocuspocus.ts';
 import { OpenDocument } from './open-document.ts';
-import { findYjs, madeBy } from './server-yjs.ts';
+import { type FindMerging, serverMerging } from './server-yjs.ts';
 
 /** For so long the end of a server waits for documents that it is loading, or has just loaded. */
 const MOST_WAITED_MS = 3000;
@@ -38,9 +31,6 @@ interface OwnOptions extends YjsOptions<YjsDoc> {
  * also says that servers which exchange changes by Redis have one database.
  */
 export type HocuspocusPersistenceOptions = OwnOptions & DocumentOptions;
-
-/** It has the Yjs of the documents, and merges them. */
-type ServerMerging = YjsMerging<YjsModule<YjsDoc>>;
 
 /**
  * Keeps the documents of a Hocuspocus server in an SQLite file, or a PostgreSQL database: an extension, which takes the place
@@ -68,18 +58,13 @@ export class HocuspocusPersistence {
    */
   readonly priority = 1001;
   readonly #documents: Documents;
-  readonly #mergingBy: (Y: YjsModule<YjsDoc>, url: string | undefined) => ServerMerging;
-  readonly #isHandedIn: boolean;
-  /** Of documents that are not open. */
-  readonly #ofClosed: Merging;
+  readonly #find: FindMerging;
   readonly #takesFromRedis: boolean;
   readonly #open = new Map<YjsDoc, OpenDocument>();
-  /** The state vectors of those that are not open any more. */
-  readonly #released = new WeakMap<YjsDoc, string>();
-  readonly #searches = new Turns();
+  /** Documents that were unloaded and have changed since. */
+  readonly #changedUnloaded = new WeakSet<YjsDoc>();
   /** Whether the server is being destroyed. */
   #isEnding = false;
-  #merging: ServerMerging | undefined;
 
   /**
    * @throws SDS_PersistenceError `invalid-argument`; `open-failed` for a relative path without a working directory. What else
@@ -90,28 +75,10 @@ export class HocuspocusPersistence {
     const { database, Y, yjs, gc = true } = settings.own;
     this.#takesFromRedis = settings.provider.Ownership !== 'shared';
     const trouble = () => this.#documents.trouble;
-    this.#mergingBy = (Y, url) => new YjsMerging(Y, urlOf(yjs) ?? url, settings.limits, trouble);
-    this.#isHandedIn = Y !== undefined;
-    if (Y !== undefined) this.#merging = this.#mergingBy(Y, undefined);
-    this.#ofClosed = async (...task) => (await this.#find(undefined)).of(gc)(...task);
+    this.#find = serverMerging(Y, (Y, url) => new YjsMerging(Y, urlOf(yjs) ?? url, settings.limits, trouble));
+    const ofClosed: Merging = async (...task) => (await this.#find(undefined)).of(gc)(...task);
     const provider = patient(database, settings.provider);
-    this.#documents = new Documents(database, { ...settings, provider }, this.#ofClosed);
-  }
-
-  /** @param document - which it has to have made, if there is one already */
-  #find(document: YjsDoc | undefined): Promise<ServerMerging> {
-    // documents that are loaded at once need one search
-    return this.#searches.take(true, async () => {
-      if (this.#merging !== undefined && madeBy(this.#merging.Y, document)) return this.#merging;
-      if (this.#isHandedIn) {
-        const message =
-          "the option Y is another Yjs than the one that the server's documents are made by: there must be one";
-        throw new SDS_PersistenceError('invalid-argument', message);
-      }
-      const { Y, url } = await findYjs(document);
-      this.#merging = this.#mergingBy(Y, url);
-      return this.#merging;
-    });
+    this.#documents = new Documents(database, { ...settings, provider }, ofClosed);
   }
 
   // ---- hooks of the server --------------------------------------------------------------------------
@@ -135,7 +102,7 @@ export class HocuspocusPersistence {
   async onLoadDocument(payload: DocumentPayload): Promise<void> {
     const { instance, document, documentName: name } = payload;
     // whichever extension fails: the server drops the document without a word, and its timer goes on
-    void this.#destroyUnless(instance.loadingDocuments.get(name), document);
+    void instance.loadingDocuments.get(name)?.then(undefined, () => document.destroy());
     const ofAll = await this.#find(document);
     await this.#documents.left(name);
     if (this.#isEnding) throw this.#documents.closed();
@@ -144,21 +111,8 @@ export class HocuspocusPersistence {
     const open = new OpenDocument(opening, this.#takesFromRedis);
     this.#open.set(document, open);
     document.on('destroy', () => void this.#release(open));
-    try {
-      await open.log.restore();
-      if (open.log.isClosing) throw this.#documents.closed(); // it would store no change
-    } catch (error) {
-      await this.#release(open);
-      throw error;
-    }
-  }
-
-  async #destroyUnless(loading: PromiseLike<unknown> | undefined, document: YjsDoc): Promise<void> {
-    try {
-      await loading;
-    } catch {
-      document.destroy();
-    }
+    await open.log.restore();
+    if (open.log.isClosing) throw this.#documents.closed(); // it would store no change
   }
 
   /**
@@ -177,7 +131,8 @@ export class HocuspocusPersistence {
     } catch (error) {
       if (this.#isLasting(error)) {
         instance.closeConnections(payload.documentName); // their clients go where it belongs
-        void this.#unload(payload);
+        // behind this hook; else they would find it as they have left it
+        void nextTurn().then(() => instance.unloadDocument(document as never));
       } else {
         const tell = () => void instance.storeDocumentHooks(document as never, payload as never, true);
         void open.onceStored(tell, true);
@@ -188,22 +143,21 @@ export class HocuspocusPersistence {
 
   /** Who opens a document directly while it is unloaded may have the old one, and change that. */
   async #storeUnloaded({ document, documentName: name }: DocumentPayload): Promise<void> {
-    if (this.#documents.isClosed) return;
-    const { Y } = await this.#find(document);
-    // it may have been deleted since
-    if (String(Y.encodeStateVector(document as never)) === this.#released.get(document)) return;
-    await this.#opened(name, (log) => log.append(Y.encodeStateAsUpdate(document)));
+    if (!this.#changedUnloaded.delete(document)) return; // it may have been deleted since
+    try {
+      const { Y } = await this.#find(document);
+      await this.#opened(name, (log) => log.append(Y.encodeStateAsUpdate(document)));
+    } catch (error) {
+      this.#changedUnloaded.add(document);
+      if (!this.#documents.isClosed) throw error; // which the log has told
+      this.#documents.trouble.tell('write', name, error);
+      throw destroyedBefore(name, error);
+    }
   }
 
   /** Whether a document that could not be stored never will be, from here. */
   #isLasting(error: unknown): boolean {
     return this.#documents.isClosed || (error instanceof SDS_PersistenceError && error.code === 'fenced');
-  }
-
-  /** Once the hook that asks for it is over; else its clients would find it as they have left it. */
-  async #unload({ instance, document }: DocumentPayload): Promise<void> {
-    await nextTurn();
-    await instance.unloadDocument(document as never);
   }
 
   /**
@@ -239,7 +193,7 @@ export class HocuspocusPersistence {
       const loads = [...instance.documents, ...instance.loadingDocuments];
       const unloaded = Promise.allSettled(loads.map(([name, loaded]) => this.#unloaded(instance, name, loaded)));
       // another extension may not have loaded its part yet, and somebody may have it open directly
-      if (loads.length > 0) await Promise.race([unloaded, pause(MOST_WAITED_MS)]);
+      await keptAliveFor(MOST_WAITED_MS, unloaded);
     }
     await this.destroy();
   }
@@ -256,9 +210,12 @@ export class HocuspocusPersistence {
   }
 
   async #release(open: OpenDocument): Promise<void> {
-    if (!this.#open.delete(open.doc) || this.#documents.isClosed) return;
-    this.#released.set(open.doc, open.vector);
-    await open.leaveQuietly();
+    const { doc } = open;
+    this.#open.delete(doc);
+    const { isClosed, trouble } = this.#documents;
+    if (!isClosed) void open.leave().catch((error: unknown) => trouble.tell('write', open.name, error));
+    await undefined; // Yjs forgets all listeners behind those of `destroy`; who opens the document now gets it later
+    doc.on('update', () => this.#changedUnloaded.add(doc));
   }
 
   // ---- for programs ---------------------------------------------------------------------------------
@@ -305,7 +262,7 @@ export class HocuspocusPersistence {
       discard(parcel); // whether there is anything is all that is asked
       const isThere = snapshotClock !== undefined || patches > 0;
       if (isThere && existing === 'skip') return false;
-      const fault = await faultOfUpdate(this.#ofClosed, own);
+      const fault = await faultOfUpdate(this.#documents.merging, own);
       if (fault !== undefined) throw refusal('add', name, `state ${fault}`);
       if (!isThere) {
         const nothing = { SnapshotClock: undefined, Patches: [], LastClock: 0 };
@@ -319,7 +276,7 @@ export class HocuspocusPersistence {
 
   /** Not for longer than that: on PostgreSQL, the document may be opened by another server after that. */
   async #opened<T>(name: string, work: (log: DocumentLog) => Promise<T>): Promise<T> {
-    const log = this.#documents.open(name, this.#ofClosed);
+    const log = this.#documents.open(name);
     try {
       return await work(log);
     } finally {

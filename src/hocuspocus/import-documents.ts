@@ -47,12 +47,8 @@ export interface ImportResult {
 export async function importDocuments(
   persistence: Pick<HocuspocusPersistence, 'add'>,
   documents: AsyncIterable<ImportedDocument> | Iterable<ImportedDocument>,
-  options: ImportOptions = {},
+  { existing }: ImportOptions = {},
 ): Promise<ImportResult> {
-  const { existing = 'skip' } = options;
-  if (existing !== 'skip' && existing !== 'merge') {
-    throw new SDS_PersistenceError('invalid-argument', "importDocuments: existing must be 'skip' or 'merge'");
-  }
   const result = { imported: 0, skipped: 0 };
   const leftOut = new LeftOut();
   for await (const { name, data } of documents) {

@@ -25,14 +25,14 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
     if (this.lacksWaiting) this.#mayIntegrate.add(transaction);
   };
 
-  protected override changed(update: Uint8Array, origin: unknown, transaction: object): void {
+  protected override append(update: Uint8Array, origin?: unknown, transaction: object = {}): void {
     const isOfOthers = !this.#takesFromRedis && isFromRedis(origin) && !this.#mayIntegrate.has(transaction);
     if (isOfOthers) this.#leavesSomething = true;
-    else this.append(update);
+    else super.append(update);
   }
 
-  protected override applyStored(updates: readonly Uint8Array[]): void {
-    super.applyStored(updates);
+  override apply(updates: readonly Uint8Array[]): void {
+    super.apply(updates);
     this.#isSettled();
   }
 
@@ -40,11 +40,6 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
   protected override isNotApplied(error: SDS_PersistenceError): void {
     if (this.#settled === undefined) throw error;
     super.isNotApplied(error);
-  }
-
-  /** What tells whether anything was added since. */
-  get vector(): string {
-    return String(this.Y.encodeStateVector(this.doc as never));
   }
 
   #isSettled(): void {
@@ -58,8 +53,7 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
    */
   #appendRest(): void {
     if (!this.lacksWaiting && !this.#leavesSomething) return;
-    this.append(this.Y.encodeStateAsUpdate(this.doc, this.#settled));
-    this.waitingIsStored();
+    this.appendAll(this.#settled);
     this.#isSettled();
   }
 
@@ -69,15 +63,9 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
     await this.log.flush();
   }
 
-  override async removeStored(): Promise<void> {
-    const leftSomething = this.#leavesSomething;
+  override removeStored(): Promise<void> {
     this.#leavesSomething = false;
-    try {
-      await super.removeStored();
-    } catch (error) {
-      this.#leavesSomething ||= leftSomething;
-      throw error;
-    }
+    return super.removeStored();
   }
 
   /**
@@ -98,15 +86,5 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
   protected async release(): Promise<void> {
     this.#appendRest(); // which came since, or nobody has unloaded the document
     await this.documents.close(this.log);
-  }
-
-  /** The same for a document that ends as well. Nobody can be told but by `onError`. */
-  async leaveQuietly(): Promise<void> {
-    this.doc.off('update', this.onUpdate);
-    try {
-      await this.leave();
-    } catch (error) {
-      this.documents.trouble.tell('write', this.name, error);
-    }
   }
 }

@@ -2,16 +2,45 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { Turns } from '../documents/index.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
 import { placesToLookFrom } from '../main/location.ts';
+import type { Promise } from '../protocol/surroundings.ts';
+import type { YjsMerging } from '../yjs/merging.ts';
 import type { YjsDoc, YjsModule } from '../yjs/yjs.ts';
 
+type ServerYjs = YjsModule<YjsDoc>;
+type ServerMerging = YjsMerging<ServerYjs>;
+
 /**
- * @param document - which it has made; `undefined` if there is none yet, then it is the one that is found first
- * @returns it, and its URL for other threads
- * @throws SDS_PersistenceError `invalid-argument` if it is not to be found: it has to be handed in
+ * @param document - which its Yjs has made; `undefined` if there is none yet, then it is the one that is found first
+ * @throws SDS_PersistenceError `invalid-argument` if that Yjs is not to be found, or not the one that was handed in
  */
-export async function findYjs(document: YjsDoc | undefined): Promise<{ Y: YjsModule<YjsDoc>; url: string }> {
+export type FindMerging = (document: YjsDoc | undefined) => Promise<ServerMerging>;
+
+/** @param given - the Yjs that was handed in */
+export function serverMerging(
+  given: ServerYjs | undefined,
+  by: (Y: ServerYjs, url: string | undefined) => ServerMerging,
+): FindMerging {
+  let merging = given && by(given, undefined);
+  const search: FindMerging = async (document) => {
+    if (merging !== undefined && madeBy(merging.Y, document)) return merging;
+    if (given !== undefined) {
+      const message =
+        "the option Y is another Yjs than the one that the server's documents are made by: there must be one";
+      throw new SDS_PersistenceError('invalid-argument', message);
+    }
+    const { Y, url } = await findYjs(document);
+    merging = by(Y, url);
+    return merging;
+  };
+  const turns = new Turns(); // documents that are loaded at once need one search
+  return (document) => turns.take(true, () => search(document));
+}
+
+/** With its URL for other threads. */
+async function findYjs(document: YjsDoc | undefined): Promise<{ Y: ServerYjs; url: string }> {
   const [ownPlace = '', ...places] = placesToLookFrom();
   // a package that is linked lies beside others than the program's
   const candidates = [...places, ownPlace].flatMap(candidatesFrom);
@@ -38,8 +67,8 @@ export async function findYjs(document: YjsDoc | undefined): Promise<{ Y: YjsMod
   );
 }
 
-export function madeBy(Y: unknown, document: YjsDoc | undefined): Y is YjsModule<YjsDoc> {
-  const { Doc } = (Y ?? {}) as Partial<YjsModule<YjsDoc>>;
+function madeBy(Y: unknown, document: YjsDoc | undefined): Y is ServerYjs {
+  const { Doc } = (Y ?? {}) as Partial<ServerYjs>;
   return typeof Doc === 'function' && (document === undefined || document instanceof Doc);
 }
 

@@ -1,6 +1,6 @@
 /** A provider's hold on its database: attempts to open it, one at a time, waiting for a store that another process has, and its release. */
 import type { Report } from '../protocol/service.ts';
-import { pause, performance } from '../protocol/surroundings.ts';
+import { Promise, pause, performance } from '../protocol/surroundings.ts';
 import type { FileQueue } from './queue/file-queue.ts';
 import type { Member } from './queue/member.ts';
 import type { ReplaceableWorker } from './workers/replaceable-worker.ts';
@@ -15,7 +15,7 @@ export class Attachment {
   readonly #queue: FileQueue;
   readonly #member: Member;
   /** Under way, or what came of it: before Node 24 a promise that is kept keeps its call's asynchronous context. */
-  #attempt: Promise<Report> | Report;
+  #attempt: Promise<Report> | Report = {};
   /** Whether the failure of `#attempt` was told, so that the next one who asks tries again. */
   #failed = false;
   #isOver = false;
@@ -24,15 +24,16 @@ export class Attachment {
     this.#worker = worker;
     this.#queue = queue;
     this.#member = member;
-    this.#attempt = this.#begin();
+    this.#begin();
   }
 
-  #begin(): Promise<Report> {
-    const attempt = this.#worker.attach(this.#queue, this.#member);
-    void attempt.then((report) => {
-      if (this.#attempt === attempt) this.#attempt = report;
+  #begin(): void {
+    const { promise, resolve } = Promise.withResolvers<Report>();
+    this.#attempt = promise;
+    this.#worker.attach(this.#queue, this.#member, (report) => {
+      this.#attempt = report;
+      resolve(report);
     });
-    return attempt;
   }
 
   /** Whether the last attempt failed, and says nothing any more: it was told, or calls are carried out since. */
@@ -42,7 +43,7 @@ export class Attachment {
 
   /** Whether another process may give the store back: it was never this one's. */
   get mayComeFree(): boolean {
-    return this.#queue.location.server !== undefined && !this.#member.wasOwned && !this.#worker.lost;
+    return this.#queue.location.server !== undefined && !this.#member.wasOwned;
   }
 
   /** What came of it; a store that another process has is waited for as long as `BusyTimeoutMs` says, until it is released. */
@@ -52,11 +53,11 @@ export class Attachment {
       if (this.#member.wasOpened) return {};
       if (this.#isPast && !this.#isOver) {
         this.#failed = false;
-        this.#attempt = this.#begin();
+        this.#begin();
       }
       const report = await this.#attempt;
       if (report.error === undefined || this.#member.wasOpened) return {};
-      this.#failed = !this.#worker.lost;
+      this.#failed = true;
       const left = giveUpAt - performance.now();
       if (report.error.code !== 'fenced' || !this.mayComeFree || left <= 0 || this.#isOver) return report;
       await pause(Math.min(pauseMs * (0.5 + Math.random()), left));
@@ -69,9 +70,12 @@ export class Attachment {
   async release(): Promise<Report> {
     this.#isOver = true;
     await this.#queue.barrier(this.#member); // whatever failed has rejected its own promise, or is told at the end
-    const report = await this.#worker.detach(this.#member);
-    this.#queue.leave(this.#member);
-    releaseFile({ queue: this.#queue, worker: this.#worker });
-    return report;
+    const { promise, resolve } = Promise.withResolvers<Report>();
+    this.#worker.detach(this.#queue, this.#member, (report) => {
+      this.#queue.leave(this.#member);
+      releaseFile({ queue: this.#queue, worker: this.#worker });
+      resolve(report);
+    });
+    return promise;
   }
 }

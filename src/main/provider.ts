@@ -21,7 +21,7 @@ import { exiting, tellNoted } from './observe/notes.ts';
 import { backupFile } from './operations/operations.ts';
 import { describe } from './option-checks.ts';
 import type { FileQueue } from './queue/file-queue.ts';
-import { Member } from './queue/member.ts';
+import { firstBehind, Member } from './queue/member.ts';
 import { statisticsOf } from './statistics.ts';
 import { takeMark } from './transfer.ts';
 import { drainAtExit } from './workers/exit-guard.ts';
@@ -363,12 +363,12 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
       () => undefined,
       (error: unknown) => error,
     );
-    const { place, failed } = await this.#queue.barrier(this.#member);
-    let failure: unknown = failed?.error;
+    const { place, before } = await this.#queue.barrier(this.#member);
+    let failure: unknown = firstBehind(before, (failed) => failed.place <= place)?.error; // some are called later, and end before
     // a call that was carried out has opened it, whatever came of the attempt before
     failure ??= this.#member.wasOpened ? this.#queue.refusalOf('flush') : await opening;
     failure ??= this.#member.untoldUpTo(place);
-    this.#member.told(failure, place);
+    this.#member.told(failure, place, before);
     if (failure !== undefined) throw failure;
   }
 

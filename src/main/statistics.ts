@@ -16,13 +16,8 @@ export function statisticsOf(
   return {
     Path: path,
     StoreId: storeId,
-    Patches: { Appended: appended, Pending: appended - settled, Committed: settled - failed, Failed: failed },
-    PatchBytes: {
-      Appended: appendedBytes,
-      Pending: appendedBytes - settledBytes,
-      Committed: settledBytes - failedBytes,
-      Failed: failedBytes,
-    },
+    Patches: sums(appended, settled, failed),
+    PatchBytes: sums(appendedBytes, settledBytes, failedBytes),
     Batches: { Finished: observer.batches, Failed: observer.failedBatches },
     CommitDelayMs: { P50: delays.percentile(0.5), P99: delays.percentile(0.99), Max: delays.most },
     Held: { Calls: observer.heldCalls, DurationMs: observer.heldMs },
@@ -31,6 +26,10 @@ export function statisticsOf(
     FileBytes: isFile ? sizeOf(path) : 0,
     LogBytes: isFile ? sizeOf(`${path}-wal`) : 0,
   };
+}
+
+function sums(appended: number, settled: number, failed: number): SDS_Statistics['Patches'] {
+  return { Appended: appended, Pending: appended - settled, Committed: settled - failed, Failed: failed };
 }
 
 /** 0 for what is out of reach: calls on the file tell why. */

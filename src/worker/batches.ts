@@ -209,7 +209,7 @@ export class Batches {
     calls.rewind(entries);
     while (calls.next()) {
       if (calls.settler < done) continue;
-      calls.fail(outcome);
+      calls.setOutcome(outcome);
       if (noteOutcome(calls, error)) calls.markCollided(calls.at);
     }
   }

@@ -139,7 +139,6 @@ export class WorkerFile {
   /** Closes the file as the process ends; a call that comes all the same opens it again. */
   closeForNow(done: () => void): void {
     this.#add(() => settled(this.#engine.close()), done);
-    this.proceed();
   }
 
   attach(member: Member, done: (report: Report) => void): void {

@@ -70,13 +70,10 @@ export class Service implements WorkerService, FileHost {
 
   attach(message: ProviderMessage, passwords?: MessagePort): Promise<Report> {
     this.#begin();
-    const { member: id, snapshotFailure: failure, unsavedValues, password } = message;
-    let file = this.#files.get(message.file);
-    if (file === undefined) {
-      file = new WorkerFile(message.file, this.#newEngine(message, this.#control), new Delays(message.delays), this);
-      this.#files.set(message.file, file);
-    }
-    const opened = file;
+    const { member: id, file: fileId, delays, snapshotFailure: failure, unsavedValues, password } = message;
+    const newFile = () => new WorkerFile(fileId, this.#newEngine(message, this.#control), new Delays(delays), this);
+    const file = this.#files.get(fileId) ?? newFile();
+    this.#files.set(fileId, file);
     // known already, if this is another attempt to open the file
     const known = this.members.get(id);
     if (known !== undefined) passwords?.close(); // it has one
@@ -88,16 +85,12 @@ export class Service implements WorkerService, FileHost {
       file,
     };
     this.members.set(id, member);
-    return this.#answer(opened, (done) => opened.attach(member, done));
+    return this.#answer(file, (done) => file.attach(member, done));
   }
 
   detach(id: number): Promise<Report> {
     this.#begin();
-    const member = this.members.get(id);
-    if (member === undefined) {
-      this.#loop.schedule();
-      return Promise.resolve({});
-    }
+    const member = this.#memberOf(id);
     const { file } = member;
     return this.#answer(file, (done: (report: Report) => void) =>
       file.detach(member, (report) => {
@@ -110,8 +103,7 @@ export class Service implements WorkerService, FileHost {
 
   load({ member: id, askedAt }: LoadTicket, operation: LoadOperation, key: string, clock: number): Promise<Loaded> {
     this.#begin();
-    const member = this.members.get(id);
-    if (member === undefined) throw new Error(`there is no provider ${id}`); // a fault of this program
+    const member = this.#memberOf(id);
     const asParcel = operation === 'loadStore' && key === IN_PARCEL;
     return this.#answer(member.file, (done: (loaded: Loaded) => void) =>
       member.file.load(
@@ -140,46 +132,36 @@ export class Service implements WorkerService, FileHost {
   wake(dropped: number): void {
     this.#begin();
     if (dropped > 0) accountForAtOnce(dropped);
-    this.#loop.schedule();
   }
 
   useArena(arena: SharedArrayBuffer): void {
     this.#begin();
     accountForAtOnce(this.arena.buffer.byteLength);
     this.arena = new Arena(arena);
-    this.#loop.schedule();
   }
 
   serve(shared: SharedMemory, port: MessagePort): void {
     this.#begin();
     this.#thread.serve(shared, port);
-    this.#loop.schedule();
   }
 
   retire(): void {
     this.#begin();
     const idle = [...this.#files.values()].filter((file) => file.idle);
-    let left = idle.length;
+    let left = idle.length + 1;
     const closed = () => {
-      left--;
+      if (--left === 0) Atomics.store(this.#control, BOOTED, RETIRED);
       this.progressed(false);
-      if (left <= 0) this.#retired();
+      if (left === 0) this.#loop.tell();
     };
     for (const file of idle) {
       file.closeForNow(closed);
-      if (!file.idle) this.#waiting.add(file);
+      this.#proceed(file);
     }
-    if (idle.length === 0) this.#retired();
-    this.#loop.schedule();
+    closed();
   }
 
-  #retired(): void {
-    Atomics.store(this.#control, BOOTED, RETIRED);
-    this.progressed(false);
-    this.#loop.tell();
-  }
-
-  /** Begins to handle a call: what came by the ring before it goes first. */
+  /** Begins to handle a call: what came by the ring before it goes first, and what comes after it is looked for. */
   #begin(): void {
     try {
       this.take();
@@ -187,6 +169,7 @@ export class Service implements WorkerService, FileHost {
       this.#ring.callHandled(); // whatever happens: what follows in the ring waits for it
     }
     this.#loop.worked();
+    this.#loop.schedule();
     this.#loop.tellIfWanted(); // what the call asks for may take long
   }
 
@@ -196,6 +179,12 @@ export class Service implements WorkerService, FileHost {
     return file;
   }
 
+  #memberOf(id: number): Member {
+    const member = this.members.get(id);
+    if (member === undefined) throw new Error(`there is no provider ${id}`); // a fault of this program
+    return member;
+  }
+
   #answer<T>(file: WorkerFile, ask: (done: (value: T) => void) => void): Promise<T> {
     return new Promise((resolve) => {
       ask((value) => {
@@ -203,7 +192,6 @@ export class Service implements WorkerService, FileHost {
         resolve(value);
       });
       this.#proceed(file);
-      this.#loop.schedule();
     });
   }
 

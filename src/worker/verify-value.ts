@@ -16,8 +16,7 @@ export function verified(hash: string, data: Uint8Array | undefined): Uint8Array
 function verify(hash: string, data: Uint8Array, code: 'invalid-argument' | 'database-corrupt'): void {
   if (!looksLikeSha256(hash)) return;
   // loaded when it is needed: it would make every worker start later
-  const { createHash } = process.getBuiltinModule('node:crypto');
-  const actual = createHash('sha256').update(data).digest('hex');
+  const actual = process.getBuiltinModule('node:crypto').hash('sha256', data);
   if (actual === hash.toLowerCase()) return;
   const message = `the value's SHA-256 is ${actual}, not ${hash} (hashes of 64 hexadecimal digits are verified)`;
   throw new EngineError(code, { message });

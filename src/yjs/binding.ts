@@ -11,7 +11,6 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
   readonly #heir: () => Binding<Doc> | undefined;
   readonly #destroyed: () => void;
   readonly #untilStored = new GrowingPause();
-  #isHandedOver = false;
   #isLast = false;
   /** Whether somebody waits until it is stored: the process lives on for that, unless it is in vain. */
   #isWaitedFor = false;
@@ -27,20 +26,14 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
     this.#heir = heir;
     this.#destroyed = destroyed;
     this.doc.on('destroy', destroyed);
-    void this.#load();
+    void this.log.restore().catch((error: unknown) => {
+      if (!this.isLeaving) this.documents.trouble.tell('load', this.name, error);
+    });
   }
 
   protected override append(update: Uint8Array): void {
     this.#hasChanged = true;
     super.append(update);
-  }
-
-  async #load(): Promise<void> {
-    try {
-      await this.log.restore();
-    } catch (error) {
-      if (!this.isLeaving) this.documents.trouble.tell('load', this.name, error);
-    }
   }
 
   // ---- leaving ---------------------------------------------------------------------------------
@@ -80,7 +73,7 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
     try {
       await this.documents.close(this.log);
     } catch (error) {
-      if (!this.#isHandedOver || this.#isLast) throw error;
+      if (this.#isLast) throw error; // else another document has it, or it came since, and was told by the log
     } finally {
       if (!this.#isLast) this.doc.off('update', this.onUpdate);
     }
@@ -101,8 +94,7 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
   #handOver(): boolean {
     const heir = this.#heir();
     if (heir === undefined) return false;
-    this.Y.applyUpdate(heir.doc, this.Y.encodeStateAsUpdate(this.doc));
-    this.#isHandedOver = true;
+    this.Y.applyUpdate(heir.doc, this.state());
     return true;
   }
 }

@@ -15,8 +15,6 @@ export interface Opening<Doc extends YjsDoc> {
   origin: object;
 }
 
-const NOTHING: readonly unknown[] = [null, null];
-
 export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument {
   readonly name: string;
   readonly doc: Doc;
@@ -25,7 +23,7 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
   protected readonly documents: Documents;
   protected readonly origin: object;
   /** What waits in the document for updates that are not there yet, as far as it is stored: Yjs tells nobody that it came. */
-  #storedOfWaiting = NOTHING;
+  #storedOfWaiting: readonly unknown[] = [null, null];
   isLeaving = false;
   #leaving: Promise<void> | undefined;
 
@@ -47,20 +45,17 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
   }
 
   protected readonly onUpdate = (update: Uint8Array, origin: unknown, _: unknown, transaction: object): void => {
-    if (origin !== this.origin) this.changed(update, origin, transaction);
+    if (origin !== this.origin) this.append(update, origin, transaction);
   };
 
-  /** By anybody but the database. */
-  protected changed(update: Uint8Array, _origin: unknown, _transaction: object): void {
-    this.append(update);
-  }
-
-  protected append(update: Uint8Array): void {
+  /** With the origin and the transaction of a change. */
+  protected append(update: Uint8Array, _origin?: unknown, _transaction?: object): void {
     void this.log.append(update);
   }
 
-  protected appendAll(): void {
-    this.append(this.state());
+  /** @param since - the state vector of what needs not be */
+  protected appendAll(since?: Uint8Array): void {
+    this.append(this.Y.encodeStateAsUpdate(this.doc, since));
     this.waitingIsStored();
   }
 
@@ -87,15 +82,11 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
   apply(updates: readonly Uint8Array[]): void {
     const { lacksWaiting } = this;
     try {
-      this.applyStored(updates);
+      applyAll(this.Y, this.doc, updates, this.origin, (error) => this.isNotApplied(error));
     } finally {
       if (lacksWaiting) this.appendAll();
       else this.waitingIsStored();
     }
-  }
-
-  protected applyStored(updates: readonly Uint8Array[]): void {
-    applyAll(this.Y, this.doc, updates, this.origin, (error) => this.isNotApplied(error));
   }
 
   /** What comes of an update that can't be applied: the others are, unless this throws. */
@@ -103,15 +94,10 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
     this.documents.trouble.tell('merge', this.name, error);
   }
 
-  /** See `DocumentLog.removeStored`. What waits is removed along with what is stored; if that fails, it is to be stored. */
-  async removeStored(): Promise<void> {
+  /** See `DocumentLog.removeStored`. What waits is removed along with what is stored. */
+  removeStored(): Promise<void> {
     this.waitingIsStored();
-    try {
-      await this.log.removeStored();
-    } catch (error) {
-      this.#storedOfWaiting = NOTHING;
-      throw error;
-    }
+    return this.log.removeStored();
   }
 
   // ---- leaving -----------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import * as Y from 'yjs';
 import type { Engine } from '../support/engine.ts';
 import { sqlite } from '../support/files.ts';
 import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
-import { connect, serve, storedText, unloaded } from './hocuspocus-server.ts';
+import { connect, openUnloaded, serve, storedText, unloaded } from './hocuspocus-server.ts';
 
 const suite =
   ({ freshPlace, rowsOf }: Engine) =>
@@ -39,27 +39,47 @@ const suite =
       expect(await storedText(place)).toBe('0123456789');
     });
 
-    it('a program that opens a document directly in any job of its unloading: what it changes is stored', async () => {
+    it.each<[string, (text: Y.Text) => void, string]>([
+      ['types', (text) => text.insert(0, 'typed'), 'typed it'],
+      ['deletes', (text) => text.delete(0, 3), ''],
+    ])(
+      'a program that opens a document directly in any job of its unloading, and %s: that is stored',
+      async (_, change, expected) => {
+        const place = await freshPlace();
+        const { server, persistence } = await serve(place);
+        const names = Array.from({ length: 60 }, (_, jobs) => String(jobs));
+        for (const [jobs, name] of names.entries()) {
+          const one = await server.hocuspocus.openDirectConnection(name);
+          await one.transact((document) => document.getText('text').insert(0, ' it'));
+          const left = one.disconnect();
+          for (let job = 0; job < jobs; job++) await null;
+          const two = await server.hocuspocus.openDirectConnection(name);
+          await two.transact((document) => change(document.getText('text')));
+          await left;
+          await two.disconnect();
+          await Promise.all(server.hocuspocus.unloadingDocuments.values());
+        }
+        await server.destroy();
+        await persistence.destroy();
+        const next = await serve(place);
+        for (const name of names) {
+          const { document } = await next.server.hocuspocus.openDirectConnection(name);
+          expect([name, document?.getText('text').toString()]).toEqual([name, expected]);
+        }
+      },
+    );
+
+    it('a document that was unloaded while it was opened, and then deleted, is not stored again by who changes nothing', async () => {
       const place = await freshPlace();
-      const { server, persistence } = await serve(place);
-      const names = Array.from({ length: 60 }, (_, jobs) => String(jobs));
-      for (const [jobs, name] of names.entries()) {
-        const one = await server.hocuspocus.openDirectConnection(name);
-        const left = one.disconnect();
-        for (let job = 0; job < jobs; job++) await null;
-        const two = await server.hocuspocus.openDirectConnection(name);
-        await left;
-        await Promise.all(server.hocuspocus.unloadingDocuments.values());
-        await two.transact((document) => document.getText('text').insert(0, 'typed'));
-        await two.disconnect();
-      }
-      await server.destroy();
-      await persistence.destroy();
-      const next = await serve(place);
-      for (const name of names) {
-        const { document } = await next.server.hocuspocus.openDirectConnection(name);
-        expect([name, document?.getText('text').toString()]).toEqual([name, 'typed']);
-      }
+      const served = await serve(place);
+      const first = await served.server.hocuspocus.openDirectConnection('notes');
+      await first.transact((document) => document.getText('text').insert(0, 'typed'));
+      await first.disconnect();
+      const direct = await openUnloaded(served);
+      expect(direct.document?.getText('text').toString()).toBe('typed');
+      await served.persistence.delete('notes');
+      await direct.disconnect();
+      expect(await served.persistence.names()).toEqual([]);
     });
 
     it.each([

@@ -1,6 +1,6 @@
 /** However the server ends, what it had of two people's typing is stored. */
 import { describe, expect, it } from 'vitest';
-import { sqlite } from '../support/files.ts';
+import { freshFile, sqlite } from '../support/files.ts';
 import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
 import { ServerProcess } from './hocuspocus-process.ts';
 import { type Client, connect, storedText } from './hocuspocus-server.ts';
@@ -81,6 +81,33 @@ const suite = (freshPlace: () => Promise<string>) => () => {
     expect(back[0]?.text()).toBe(back[1]?.text());
   });
 };
+
+it('a server that is destroyed while it loads a document: nothing keeps the process alive once that is unloaded', async () => {
+  const started = await ServerProcess.start(
+    `
+    let destroyed;
+    const gate = {
+      async onListen() { setImmediate(load); },
+      async onLoadDocument() {
+        destroyed = server.destroy();
+        await new Promise(setImmediate);
+      },
+    };
+    const server = new Server({
+      ...common,
+      stopOnSignals: false,
+      extensions: [new HocuspocusPersistence({ database }), gate],
+    });
+    async function load() {
+      const direct = await server.hocuspocus.openDirectConnection('notes');
+      await direct.disconnect();
+      await destroyed;
+      say('timers ' + process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length);
+    }`,
+    freshFile(),
+  );
+  expect(await started.said(/^timers (.*)$/m)).toBe('0');
+});
 
 describe('SQLite', suite(sqlite.freshPlace));
 describeOnPostgresql('PostgreSQL', suite(postgresql.freshPlace));

@@ -1,7 +1,9 @@
 /** Servers that share a database, and changes by Redis: each stores what was changed on it, and what no other one may have stored. */
+import { mkdirSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import * as Y from 'yjs';
-import { freshFile, rowsOf } from '../support/files.ts';
+import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
 import { type Served, serve, storedText, unloaded } from './hocuspocus-server.ts';
 
 const shared = (file: string) => serve(file, { ownership: 'shared' });
@@ -106,4 +108,19 @@ it('a document that is deleted after Redis has brought something stays deleted',
   await unloaded(served);
   await served.server.destroy();
   expect(rowsOf(file)).toMatchObject({ snapshots: [], patches: [] });
+});
+
+it('a document that can not be deleted after Redis has brought something is stored as a whole', async () => {
+  const [folder, gone] = [join(freshFolder(), 'here'), join(freshFolder(), 'gone')];
+  mkdirSync(folder);
+  const file = join(folder, 'documents.db');
+  const served = await serve(file, { ownership: 'shared', onError: () => undefined });
+  const { document, leave } = await open(served);
+  byRedis(document, typist()('theirs'));
+  renameSync(folder, gone);
+  await expect(served.persistence.delete('notes')).rejects.toMatchObject({ code: 'io-error' });
+  renameSync(gone, folder);
+  await leave();
+  await unloaded(served);
+  expect(await storedText(file)).toBe('theirs');
 });

@@ -62,6 +62,23 @@ it('what comes while the file can not be had is stored once it can, whatever it 
   expect(await storedText(file)).toBe('abc');
 });
 
+it('what waits in a document that can not be deleted is stored nevertheless', async () => {
+  const [folder, gone] = [join(freshFolder(), 'here'), join(freshFolder(), 'gone')];
+  mkdirSync(folder);
+  const file = join(folder, 'documents.db');
+  const [first, second] = updatesOf('ab') as [Uint8Array, Uint8Array];
+  const persistence = persistenceOn(file, { onError: () => undefined });
+  const served = new Y.Doc();
+  await persistence.bindState('notes', served);
+  receive(served, [second]);
+  renameSync(folder, gone);
+  await expect(persistence.clearDocument('notes')).rejects.toMatchObject({ code: 'io-error' });
+  renameSync(gone, folder);
+  await persistence.writeState('notes', served);
+  await persistence.storeUpdate('notes', first);
+  expect(await storedText(file)).toBe('ab');
+});
+
 it('a second update that waits is stored as well as one that is stored already', async () => {
   const file = freshFile();
   const [first, second, third] = updatesOf('abc') as [Uint8Array, Uint8Array, Uint8Array];

@@ -127,6 +127,45 @@ it('a hook of promises that closes the provider while it is being closed: that i
   expect(clocksIn(file)).toEqual([1]);
 });
 
+/** So many promises are made by a call, and by the end of a thread beside it. */
+for (const [method, promises] of Object.entries({ constructor: 8, close: 24 })) {
+  it(`a hook of promises in which a lost thread is replaced, wherever in a ${method}: the next one knows who comes, and who goes`, async () => {
+    const file = freshFile();
+    await using other = new SDS_DesktopPersistenceProvider(file, 'other');
+    await other.ready();
+    let left = 0;
+    let calls = 0;
+    let losses = other.statistics().Worker.Restarts;
+    const hook = createHook({
+      init() {
+        if (--left !== 0) return;
+        // until it is seen that the thread has ended; nothing is waited for while something is being sent
+        do void other.appendPatch(patchOf(++calls), calls);
+        while (other.flushSync() && other.statistics().Worker.Restarts < losses);
+      },
+    });
+    onTestFinished(() => void hook.disable());
+    const loseAt = (promise: number) => {
+      losses++;
+      for (const worker of livingWorkers) void worker.terminate();
+      left = promise;
+      hook.enable();
+    };
+    for (let promise = 1; promise <= promises; promise++) {
+      if (method === 'constructor') loseAt(promise);
+      const provider = new SDS_DesktopPersistenceProvider(file, `store ${promise}`);
+      if (method === 'constructor') hook.disable();
+      await provider.appendPatch(patchOf(1), 1);
+      expect(await provider.loadPatchesSince(0)).toHaveLength(1);
+      if (method === 'close') loseAt(promise);
+      await provider.close();
+      hook.disable();
+      await expect.poll(() => other.statistics().Worker.Restarts).toBe(losses);
+    }
+    expect(await other.loadPatchesSince(0)).toHaveLength(calls);
+  });
+}
+
 const textOf = (patch: Uint8Array) => new TextDecoder().decode(patch);
 
 it('a species of promises that fails once, and one that calls: who waits is known afterwards as before', async () => {

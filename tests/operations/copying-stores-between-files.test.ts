@@ -223,7 +223,7 @@ describe('of a file in which not all is as a provider writes it', () => {
     const dbPath = makeStoreFile(freshFile());
     const bytes = readFileSync(dbPath);
     // an entry of the index, which comes first, has the name, the number of the patch and that of the row
-    bytes[bytes.indexOf(Buffer.from('tasks\u001d')) + 5] = 30;
+    bytes[bytes.indexOf(Buffer.from('tasks\u001d')) + 6] = 59; // that of patch 30
     writeFileSync(dbPath, bytes);
     const target = join(freshFolder(), 'copy.db');
     const refusal = { code: 'database-corrupt', message: expect.stringContaining(`('${dbPath}')`) };

@@ -100,6 +100,12 @@ const found: [string, string, Contents, number][] = [
     { sql: "DELETE FROM patches WHERE store_id = 'tasks' AND clock = 20" },
     1,
   ],
+  [
+    'patch-gap',
+    'holes in the numbers of a store, each of which counts',
+    { sql: "DELETE FROM patches WHERE store_id = 'tasks' AND clock IN (7, 20, 21, 25)" },
+    3,
+  ],
   ['patch-gap', 'a hole after the snapshot', { sql: "DELETE FROM patches WHERE store_id = 'notes' AND clock < 13" }, 1],
   [
     'patches-without-start',

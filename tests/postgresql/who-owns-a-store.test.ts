@@ -1,4 +1,5 @@
 /** One writer a store: another process is refused, or waits in `ready`; in one process providers share what it owns. */
+import { createHook } from 'node:async_hooks';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Worker } from 'node:worker_threads';
 import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
@@ -6,7 +7,16 @@ import { expect, it, onTestFinished } from 'vitest';
 import { Program } from '../../torture/child-process.ts';
 import { OtherProcess } from '../../torture/other-process.ts';
 import { patchOf } from '../support/files.ts';
-import { describeOnPostgresql, ownPlace, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
+import {
+  describeOnPostgresql,
+  itOnOwnServer,
+  ownPlace,
+  ownServer,
+  postgresql,
+  proxiedPlace,
+  server,
+} from '../support/postgresql.ts';
+import { PASSWORD } from '../support/postgresql-address.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
 import { codeOf, codesOf } from './outcomes.ts';
 
@@ -168,6 +178,34 @@ describeOnPostgresql('who owns a store', () => {
     await saved;
   });
 
+  itOnOwnServer("whoever has nothing to do and was fenced learns it without an error in the server's log", async () => {
+    const own = await ownServer();
+    const database = await own.freshDatabase();
+    const provider = open(own.url(database), 'store', { LeaseMs: 1000 });
+    await provider.appendPatch(patchOf(1), 1);
+    const before = own.log.length;
+    await own.query('UPDATE sds_holders SET fenced = true', [], database);
+    const anew = 'SELECT FROM sds_holders WHERE NOT fenced';
+    await expect.poll(async () => (await own.query(anew, [], database)).length).toBe(1);
+    await provider.appendPatch(patchOf(2), 2);
+    expect(own.log.slice(before)).not.toContain('ERROR');
+  });
+
+  it('of stores that are claimed anew, one that is being taken keeps no other one waiting, and is lost once it is taken', async () => {
+    const url = await postgresql.freshPlace();
+    const database = databaseOf(url);
+    const [taken, kept] = [open(url, 'taken'), open(url, 'kept', { BusyTimeoutMs: 50_000 })];
+    for (const provider of [taken, kept]) await provider.appendPatch(patchOf(1), 1);
+    const client = await server.connect(database);
+    await client.query("BEGIN; SELECT FROM sds_stores WHERE store_id = 'taken' FOR UPDATE");
+    await server.query('UPDATE sds_holders SET fenced = true', [], database);
+    await kept.appendPatch(patchOf(2), 2);
+    await client.query("DELETE FROM sds_claims WHERE store_id = 'taken'; COMMIT");
+    await client.end();
+    await expect(taken.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'fenced' });
+    await kept.appendPatch(patchOf(3), 3);
+  });
+
   it('one that another process has taken meanwhile is told of on a channel, once', async () => {
     const { proxy, url, database } = await proxiedPlace();
     const provider = open(url, 'store', { LeaseMs: 1000 });
@@ -281,6 +319,49 @@ describeOnPostgresql('who owns a store', () => {
     await client.query('COMMIT');
     await Promise.all([closing, again.appendPatch(patchOf(2), 2)]);
     expect(await opens(url, 'left')).toBe('fenced');
+  });
+
+  it('one that was given back, although nobody heard of that before the worker was lost, is not lost for whoever opened it since', async () => {
+    const { proxy, url: proxied, database } = await proxiedPlace();
+    // the proxy stands still with this thread
+    const url = proxied.replace(`:${proxy.port}/`, `:${proxy.port},${server.host}:${server.port}/`);
+    const options = { ConnectTimeoutMs: 200 };
+    const left = open(url, 'left', options);
+    await left.appendPatch(patchOf(1), 1);
+    const unheard = proxy.loseAnswerTo({ 'DELETE FROM sds_claims': 'COMMIT' }, false);
+    const closing = left.close();
+    await unheard;
+    const again = open(url, 'left', options);
+    const last = open(url, 'last', { ...options, Password: async () => PASSWORD });
+    // before the next worker hears of the last one, for which ports are made, it claims what it has heard of
+    const steps = ['WORKER', 'PROMISE', 'MESSAGEPORT'];
+    const hearsLate = createHook({
+      init(_, type) {
+        if (type !== steps[0]) return;
+        steps.shift();
+        const until = performance.now() + 1500;
+        while (steps.length === 0 && performance.now() < until);
+      },
+    }).enable();
+    await endWorkers();
+    await Promise.all([last.ready(), again.appendPatch(patchOf(2), 2)]);
+    hearsLate.disable();
+    await closing;
+    expect(await opens(server.url(database), 'left')).toBe('fenced');
+  });
+
+  it('one that was lost is lost for whoever has had it, also if another provider asks first that never had it', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    proxy.refuse();
+    const first = open(url, 'store', { RetryForMs: 0 });
+    await expect(first.ready()).rejects.toMatchObject({ code: 'connection-failed' });
+    proxy.accept();
+    const owner = open(url, 'store');
+    await owner.appendPatch(patchOf(1), 1);
+    // as if another process had taken it over, and given it back
+    await server.query('DELETE FROM sds_claims', [], database);
+    await endWorkers();
+    await expect(owner.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'fenced' });
   });
 
   it('one that is closed while it waits for its store does not ask for it again', async () => {

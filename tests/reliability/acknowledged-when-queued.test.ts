@@ -124,6 +124,28 @@ describe('a snapshot that can not be stored, after its promise has resolved', ()
     expect(lines).toEqual(['fine database-full fine']);
   });
 
+  it('is told by the flush behind it, whatever has failed before that is heard of', async () => {
+    const { lines } = await onFullDisk(
+      `full();
+      let second;
+      subscribe('sds-persistence:write-failed', () => {
+        if (told.length !== 2) return;
+        // the first flush has not gone on yet
+        void provider.appendPatch(patchOf(6), 6);
+        second = outcome(provider.flush());
+        void provider.prunePatches(6);
+        provider.flushSync();
+      });
+      void provider.saveSnapshot(${small}, 5);
+      const first = outcome(provider.flush());
+      void provider.saveSnapshot(${small}, 6);
+      provider.flushSync();
+      console.log(await first, await second, await outcome(provider.flush()), await outcome(provider.flush()));`,
+      freshFile(),
+    );
+    expect(lines).toEqual(['database-full database-full database-full fine']);
+  });
+
   it('is told by close, if nobody has heard of it before', async () => {
     const file = freshFile();
     const { lines } = await onFullDisk(

@@ -7,12 +7,10 @@ import { begin, type Trace, tellOfError } from './channels.ts';
 /** One cell, counted up with each batch and large write that is settled: operations on whole files make room for them. */
 export const traffic = new Int32Array(new SharedArrayBuffer(4));
 
-/** One thing under way: a batch, a large write or a load. */
+/** A batch: how many patches, and bytes of them, were appended to its file when nothing was added to it any more. */
 export interface Watched {
-  begunAt: number;
-  /** How many patches, and bytes of them, were appended when nothing was added to it any more. */
   patches: number;
-  bytes: number;
+  patchBytes: number;
   trace: Trace | undefined;
 }
 
@@ -36,10 +34,6 @@ export class FileObserver {
     this.#path = path;
   }
 
-  began(): Watched {
-    return { begunAt: performance.now(), patches: 0, bytes: 0, trace: undefined };
-  }
-
   /** It has its place in the queue: only now may others hear of it. */
   registered(watched: Watched): void {
     watched.trace = begin('commit', () => ({ Path: this.#path }));
@@ -47,14 +41,14 @@ export class FileObserver {
 
   completed(watched: Watched): void {
     watched.patches = this.appended;
-    watched.bytes = this.appendedBytes;
+    watched.patchBytes = this.appendedBytes;
   }
 
   ended(watched: Watched, error: SDS_PersistenceError | undefined): void {
     const patches = watched.patches - this.settled;
-    const bytes = watched.bytes - this.settledBytes;
+    const bytes = watched.patchBytes - this.settledBytes;
     this.settled = watched.patches;
-    this.settledBytes = watched.bytes;
+    this.settledBytes = watched.patchBytes;
     this.batches++;
     traffic[0] = ((traffic[0] ?? 0) + 1) | 0;
     if (error !== undefined) {

@@ -2,6 +2,8 @@
 
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { NO_SLAB } from '../../protocol/slabs.ts';
+import { performance } from '../../protocol/surroundings.ts';
+import type { Trace } from '../observe/channels.ts';
 import type { Watched } from '../observe/file-observer.ts';
 import { Acknowledgement, type Awaited } from './acknowledgement.ts';
 import type { LargeBytes } from './large-bytes.ts';
@@ -20,7 +22,7 @@ export interface Settler {
 
 const ignore = (): void => {};
 
-export class Batch implements Awaited {
+export class Batch implements Awaited, Watched {
   readonly kind = 'batch';
   /** Its number in the file's order; wraps at 32 bits. */
   readonly number: number;
@@ -38,11 +40,14 @@ export class Batch implements Awaited {
   /** Whether somebody waits for one of its promises. */
   isWaitedFor = false;
   settled = false;
-  readonly watched: Watched;
+  /** By `performance.now()`. */
+  readonly begunAt = performance.now();
+  patches = 0;
+  patchBytes = 0;
+  trace: Trace | undefined;
   readonly #host: Awaited;
 
-  constructor(number: number, host: Awaited, watched: Watched) {
-    this.watched = watched;
+  constructor(number: number, host: Awaited) {
     this.number = number;
     this.#host = host;
   }

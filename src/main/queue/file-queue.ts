@@ -17,8 +17,8 @@ import { InFlight, type Item, MOST_SMALL, WORTH_SENDING } from './in-flight.ts';
 import type { LargeBytes } from './large-bytes.ts';
 import { Load } from './load.ts';
 import type { Failed, LoadCall, Member, WriteCall } from './member.ts';
-import { LARGEST_SHARED, OpenBatch, type OpenBatchOwner, type Room } from './open-batch.ts';
-import { type GiveUpReason, refuse, type Settled, type SettledHost, settleBatch, settleLoad } from './settling.ts';
+import { type BatchHost, LARGEST_SHARED, OpenBatch, type OpenBatchOwner } from './open-batch.ts';
+import { type GiveUpReason, refuse, type Settled, settleBatch, settleLoad } from './settling.ts';
 import { Store } from './store.ts';
 
 const ANSWER_GONE = 'the answer went down with the worker thread while this thread was blocked; call again';
@@ -27,7 +27,7 @@ const ANSWER_GONE = 'the answer went down with the worker thread while this thre
 const SETTLE_TOGETHER = 16;
 
 /** What a queue needs of its worker. */
-export interface QueueHost extends Room, SettledHost {
+export interface QueueHost extends BatchHost {
   readonly commitPoints: Int32Array;
   /** Whether this thread is blocked: then no answer can arrive. */
   readonly blocked: boolean;
@@ -120,15 +120,15 @@ export class FileQueue implements OpenBatchOwner, Settled {
   }
 
   addLoad(call: LoadCall): Promise<unknown> {
+    const load = new Load(call); // first: hooks of promises run in there, in which all may be given up
     const refusal = this.refusalOf(call.operation);
     if (refusal !== undefined) return Promise.reject(refusal);
-    const load = new Load(call);
     this.#openBatch.complete();
     load.place = ++this.#lastPlace;
     this.#waiting.push(load);
     this.wantsToSend();
     load.trace = this.observer.beganLoad(call.operation);
-    return load.settlers.promise;
+    return load.answer.promise;
   }
 
   completed(batch: Batch): void {
@@ -235,7 +235,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
   }
 
   /** A batch of large bytes could not be sent to the worker. */
-  refuse(batch: Batch, error: unknown): void {
+  failedToSend(batch: Batch, error: unknown): void {
     if (!this.#inFlight.take(batch)) return;
     refuse(batch, (call) => makeError('io-error', call, this.dbPath, undefined, error), this);
     this.#endBarriers();
@@ -246,20 +246,18 @@ export class FileQueue implements OpenBatchOwner, Settled {
     return this.#barriers.length > 0;
   }
 
-  /** Resolves once all that was called so far, up to that place, is finished; with this provider's first failure in it. */
-  async barrier(member: Member): Promise<{ place: number; failed: Failed | undefined }> {
+  /** Resolves once all that was called so far, up to that place, is finished; with what had failed of this provider before. */
+  async barrier(member: Member): Promise<{ place: number; before: Failed }> {
     this.#openBatch.complete();
     const ended = Promise.withResolvers<void>();
     const place = this.#lastPlace;
-    const { lastFailed } = member;
+    const { lastFailed: before } = member;
     if (this.waitsToBeSent || !this.#inFlight.isEmpty) {
       this.#barriers.push({ place, end: ended.resolve });
       this.host.waitedFor();
       await ended.promise;
     }
-    let { next: failed } = lastFailed;
-    while (failed !== undefined && failed.place > place) failed = failed.next; // called later, and ended before
-    return { place, failed };
+    return { place, before };
   }
 
   /** By place, since some end before their turn: a call that can't be sent, and writes of a blocked thread, before the loads in front. */

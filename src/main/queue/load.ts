@@ -10,7 +10,7 @@ export class Load {
   place = 0;
   /** By `performance.now()`. */
   readonly askedAt = performance.now();
-  readonly settlers = Promise.withResolvers<unknown>();
+  readonly answer = Promise.withResolvers<unknown>();
   trace: Trace | undefined;
 
   constructor(call: LoadCall) {

@@ -2,6 +2,7 @@
 import type { LoadOperation, Operation, WriteOperation } from '../../protocol/entries.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { ProviderSettings } from '../../protocol/options.ts';
+import type { Report } from '../../protocol/service.ts';
 import { looksLikeSha256 } from '../../protocol/sha-256.ts';
 import { soon } from '../../protocol/surroundings.ts';
 import { tell } from '../observe/channels.ts';
@@ -13,13 +14,9 @@ export interface Failed {
   /** The call's place among all on its file. */
   readonly place: number;
   readonly error: SDS_PersistenceError | undefined;
+  /** Whether its promise had resolved. */
+  isUnheard: boolean;
   next: Failed | undefined;
-}
-
-/** The failure of a call whose promise had resolved. */
-interface Unheard {
-  readonly place: number;
-  readonly error: SDS_PersistenceError;
 }
 
 /** A sync engine awaits these between reading its state and using it; never a patch, which can stand for its commit. */
@@ -49,7 +46,7 @@ export class Member {
   /** Patches lost since their number was taken by other bytes. */
   collisions = 0;
   /** The last of its calls that have failed; at first, none. */
-  lastFailed: Failed = { place: 0, error: undefined, next: undefined };
+  lastFailed: Failed = { place: 0, error: undefined, isUnheard: false, next: undefined };
   /** What all providers of its store have in common. */
   readonly store: Store;
   /** Patches that were appended to the store before this provider came, and by it since. */
@@ -67,11 +64,12 @@ export class Member {
   /** Values whose save failed after its promise had resolved, and that were not released since: how often, and why. */
   readonly unsavedValues = new Map<string, { saves: number; error: SDS_PersistenceError }>();
   /** The first failure of a call whose promise had resolved, until `flush` or `close` rejects with it. */
-  untold: Unheard | undefined;
-  /** The last one of them. */
-  #lastUntold: Unheard | undefined;
+  untold: Pick<Failed, 'place' | 'error'> | undefined;
   /** Methods that failed and have not succeeded since. */
   readonly #failing = new Set<Operation>();
+  /** Who waits for an attempt to open its database, and, once it goes, for the worker to forget it. */
+  readonly onAttach: ((report: Report) => void)[] = [];
+  onDetach: ((report: Report) => void) | undefined;
 
   constructor(dbPath: string, store: Store, storeId: string, settings: ProviderSettings) {
     this.dbPath = dbPath;
@@ -129,6 +127,12 @@ export class Member {
     else void soon(begin);
   }
 
+  /** An attempt to open its database has ended. */
+  attached(report: Report): void {
+    if (report.error === undefined) this.wasOpened = true;
+    for (const tell of this.onAttach.splice(0)) tell(report);
+  }
+
   /** Whether its store was this process's at some time; it may be claimed by a call after an opening that failed. */
   get wasOwned(): boolean {
     return this.wasOpened || this.wasServed;
@@ -149,7 +153,7 @@ export class Member {
   }
 
   failed(operation: Operation, error: SDS_PersistenceError, place: number): void {
-    this.lastFailed = this.lastFailed.next = { place, error, next: undefined };
+    this.lastFailed = this.lastFailed.next = { place, error, isUnheard: false, next: undefined };
     if (error.code === 'fenced' && this.wasOpened && !this.#isFenced) {
       this.#isFenced = true;
       tell('fenced', { Path: this.dbPath, StoreId: this.storeId, Message: error.message });
@@ -160,8 +164,8 @@ export class Member {
 
   /** A call has failed whose promise had resolved: that must not go unnoticed. */
   failedUnheard(error: SDS_PersistenceError, { operation, key }: WriteCall): void {
-    this.#lastUntold = { place: this.lastFailed.place, error }; // that is the call that is told of now
-    this.untold ??= this.#lastUntold;
+    this.lastFailed.isUnheard = true; // that is the call that is told of now
+    this.untold ??= { place: this.lastFailed.place, error };
     const { saves = 0 } = this.unsavedValues.get(key) ?? {};
     if (operation === 'saveValue') this.unsavedValues.set(key, { saves: saves + 1, error });
     else if (operation === 'releaseValue') this.unsavedReleased(key);
@@ -179,10 +183,17 @@ export class Member {
     return this.untold !== undefined && this.untold.place <= place ? this.untold.error : undefined;
   }
 
-  /** A `flush` of this place rejects with this: if that was it, what was called before it is told. */
-  told(error: unknown, place: number): void {
-    if (this.untold?.error !== error) return;
-    if (this.#lastUntold !== undefined && this.#lastUntold.place <= place) this.#lastUntold = undefined;
-    this.untold = this.#lastUntold;
+  /** A `flush` of this place rejects with this: if that was it, what was called before it is told; what was called later has failed since. */
+  told(error: unknown, place: number, before: Failed): void {
+    if (error === undefined || this.untold?.error !== error) return;
+    const next = firstBehind(before, (failed) => failed.isUnheard && failed.place > place);
+    this.untold = next && { place: next.place, error: next.error };
   }
+}
+
+/** The first failure since another one of which that holds. */
+export function firstBehind({ next }: Failed, holds: (failed: Failed) => boolean): Failed | undefined {
+  let failed = next;
+  while (failed !== undefined && !holds(failed)) failed = failed.next;
+  return failed;
 }

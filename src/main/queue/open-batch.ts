@@ -1,6 +1,7 @@
 /** The open batch of one file: writes are gathered in it until it is complete, or the worker seals it. */
 import { types } from 'node:util';
 import { ENTRY_ACKNOWLEDGED, ENTRY_KEEPS_BOTH, ENTRY_NEEDS_SNAPSHOT, entryBytes } from '../../protocol/entries.ts';
+import type { ErrorBoard } from '../../protocol/error-board.ts';
 import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
 import { INLINE_LIMIT, NO_SLAB } from '../../protocol/slabs.ts';
@@ -26,8 +27,11 @@ const FULL_BATCH_OF_MANY = 4 * FULL_BATCH;
 export const LARGEST_SHARED = 16 * 1024;
 
 /** What it needs of its worker. */
-export interface Room extends Awaited {
+export interface BatchHost extends Awaited {
   readonly memory: PendingMemory;
+  readonly errorBoard: ErrorBoard;
+  /** Somebody has waited for a batch that is settled. */
+  noLongerWaitedFor(): void;
   /** Whatever is finished gives its memory back. */
   settleNow(): void;
   /** Holds the caller until there is room, or the worker is given up, or nothing has proceeded for so long. */
@@ -50,7 +54,7 @@ export interface OpenBatchOwner {
 
 export class OpenBatch {
   readonly #queue: OpenBatchOwner;
-  readonly #host: Room;
+  readonly #host: BatchHost;
   readonly #observer: FileObserver;
   readonly #writer: BatchWriter;
   #batch: Batch | undefined;
@@ -58,7 +62,7 @@ export class OpenBatch {
   #expectedBytes = 0;
   #lastNumber: number;
 
-  constructor(queue: OpenBatchOwner, host: Room, lastNumber: number) {
+  constructor(queue: OpenBatchOwner, host: BatchHost, lastNumber: number) {
     this.#queue = queue;
     this.#lastNumber = lastNumber;
     this.#host = host;
@@ -68,7 +72,6 @@ export class OpenBatch {
 
   /** Copies a patch of so many bytes into the batch. The hot path: one header, one copy, no allocation. */
   appendPatch(member: Member, patch: Uint8Array, length: number, clock: number, handedOver: boolean): Promise<void> {
-    const flags = member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
     const need = entryBytes(0, length);
     for (let made: PromiseWithResolvers<unknown> | undefined; ; ) {
       let batch = this.#batch;
@@ -87,6 +90,7 @@ export class OpenBatch {
         made = Acknowledgement.of();
         continue; // whoever was told of a new promise may have called
       }
+      const flags = member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
       const run = joined ?? beginRun(batch, member, clock, made as PromiseWithResolvers<unknown>); // one of the two is there
       if (this.#writer.write('appendPatch', flags, member.id, run.settler, clock, bytes, length, '', 0)) {
         this.#appended(member, clock, length);
@@ -110,7 +114,6 @@ export class OpenBatch {
     const isLarge = length > INLINE_LIMIT || (data !== undefined && !types.isUint8Array(data));
     const keyLength = key === '' ? 0 : Buffer.byteLength(key);
     const need = entryBytes(keyLength, isLarge ? 0 : length);
-    const ofPatch = operation === 'appendPatch' && member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
     const made = Acknowledgement.of<unknown>();
     for (;;) {
       const refusal =
@@ -130,6 +133,7 @@ export class OpenBatch {
         return this.#refuse(batch, makeError('io-error', operation, this.#queue.dbPath, detail, error));
       }
       // not before: it may have held the caller, and settled what this depends on
+      const ofPatch = operation === 'appendPatch' && member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
       const needsSnapshot = operation === 'prunePatches' && member.snapshotWasQueued ? ENTRY_NEEDS_SNAPSHOT : 0;
       const mayBeLost = operation === 'saveValue' && large?.isShared === false;
       const isAcknowledged = !mayBeLost && member.acknowledgesQueued(call);
@@ -163,22 +167,22 @@ export class OpenBatch {
   #startAnew(length: number, member: Member, call: string): SDS_PersistenceError | undefined {
     const { memory } = this.#host;
     const fits = () => memory.pendingBytes === 0 || memory.pendingBytes + length <= member.settings.MaxPendingBytes;
-    let refusal = this.#queue.refusalOf(call);
-    if (refusal === undefined && !fits()) {
-      this.#host.settleNow();
-      if (!fits()) refusal = this.#holdOrRefuse(fits, member, call) ?? this.#queue.refusalOf(call);
-    }
+    const refusal = this.#queue.refusalOf(call) ?? this.#waitFor(fits, member, call);
     if (refusal === undefined) this.complete();
     return refusal;
   }
 
-  /** Holds the caller until there is room, or refuses, as its provider is set to. */
-  #holdOrRefuse(hasRoom: () => boolean, { settings }: Member, call: string): SDS_PersistenceError | undefined {
-    // in the middle of sending, which goes on once this call, of a hook, has returned: there is nothing to wait for
-    const refuses = settings.Overflow === 'reject' || isInTheMiddle();
-    if (refuses) return makeError('queue-full', call, this.#queue.dbPath);
-    this.#observer.hold(() => this.#host.block(hasRoom, Number.POSITIVE_INFINITY));
-    return undefined;
+  /** Settles what is finished, if there is no room yet; then holds the caller until there is, or refuses, as its provider is set to. */
+  #waitFor(hasRoom: () => boolean, { settings }: Member, call: string): SDS_PersistenceError | undefined {
+    if (hasRoom()) return undefined;
+    this.#host.settleNow();
+    if (!hasRoom()) {
+      // in the middle of sending, which goes on once this call, of a hook, has returned: there is nothing to wait for
+      const refuses = settings.Overflow === 'reject' || isInTheMiddle();
+      if (refuses) return makeError('queue-full', call, this.#queue.dbPath);
+      this.#observer.hold(() => this.#host.block(hasRoom, Number.POSITIVE_INFINITY));
+    }
+    return this.#queue.refusalOf(call);
   }
 
   #appended(member: Member, clock: number, length: number): void {
@@ -201,9 +205,8 @@ export class OpenBatch {
   #makeRoom(need: number, member: Member, call: string): SDS_PersistenceError | undefined {
     const { memory } = this.#host;
     const { MaxPendingBytes } = member.settings;
-    for (let settled = false; ; ) {
-      const refusal = this.#queue.refusalOf(call);
-      if (refusal !== undefined) return refusal;
+    let refusal = this.#queue.refusalOf(call);
+    while (refusal === undefined) {
       if (this.#batch !== undefined && this.#writer.hasRoom(need)) return undefined;
       if (this.#batch?.sent === true) {
         this.#expectedBytes = LARGEST_SHARED / 2; // it was full before the worker came to it
@@ -216,19 +219,14 @@ export class OpenBatch {
       if (slab !== NO_SLAB) {
         if (this.#batch === undefined) {
           this.#lastNumber = (this.#lastNumber + 1) | 0;
-          this.#batch = new Batch(this.#lastNumber, this.#host, this.#observer.began());
+          this.#batch = new Batch(this.#lastNumber, this.#host);
         }
         this.#writer.enter(slab, this.#batch);
         return undefined;
       }
-      if (!settled) {
-        settled = true;
-        this.#host.settleNow();
-        continue;
-      }
-      const full = this.#holdOrRefuse(() => memory.hasRoom(need, MaxPendingBytes), member, call);
-      if (full !== undefined) return full;
+      refusal = this.#waitFor(() => memory.hasRoom(need, MaxPendingBytes), member, call);
     }
+    return refusal;
   }
 
   /** Nothing is added to the batch any more; perhaps it was sent already. */
@@ -236,7 +234,7 @@ export class OpenBatch {
     const batch = this.#batch;
     if (batch === undefined) return;
     this.#batch = undefined;
-    this.#observer.completed(batch.watched);
+    this.#observer.completed(batch);
     this.#writer.complete();
     if (!batch.sent) this.#queue.completed(batch);
   }
@@ -245,7 +243,7 @@ export class OpenBatch {
   #announce(batch: Batch): void {
     batch.announced = true;
     if (!this.#queue.share(batch)) this.#queue.wantsToSend();
-    this.#observer.registered(batch.watched);
+    this.#observer.registered(batch);
   }
 
   /** The batch, if it was not sent yet. */

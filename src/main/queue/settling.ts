@@ -10,13 +10,10 @@ import {
   FIRST_ERROR,
   flagsOf,
   outcomeOf,
-  type WriteOperation,
 } from '../../protocol/entries.ts';
-import type { ErrorBoard } from '../../protocol/error-board.ts';
 import { errorCodes, makeError, reviveError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Loaded } from '../../protocol/service.ts';
 import { BATCH_COLLIDED, BATCH_FAILED, SLAB_FLAGS, SLAB_HEADER, SLAB_USED, usedOf } from '../../protocol/slabs.ts';
-import type { PendingMemory } from '../memory/pending-memory.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
 import { exiting } from '../observe/notes.ts';
 import { warnOfLoss } from '../observe/warnings.ts';
@@ -24,24 +21,18 @@ import type { Batch, Settler } from './batch.ts';
 import { handOut } from './found.ts';
 import type { Item } from './in-flight.ts';
 import type { Load } from './load.ts';
+import type { BatchHost } from './open-batch.ts';
 
 type Failures = Map<number, SDS_PersistenceError>;
 
 export type GiveUpReason = (call: string) => SDS_PersistenceError;
-
-export interface SettledHost {
-  readonly memory: PendingMemory;
-  readonly errorBoard: ErrorBoard;
-  /** Somebody has waited for a batch that is settled. */
-  noLongerWaitedFor(): void;
-}
 
 /** The file whose calls are settled. */
 export interface Settled {
   readonly id: number;
   readonly dbPath: string;
   readonly observer: FileObserver;
-  readonly host: SettledHost;
+  readonly host: BatchHost;
 }
 
 export function settleBatch(batch: Batch, queue: Settled): void {
@@ -55,7 +46,7 @@ function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean,
   for (const slab of batch.slabs) queue.host.memory.giveBackSlab(slab);
   batch.settled = true;
   if (batch.isWaitedFor) queue.host.noLongerWaitedFor();
-  queue.observer.ended(batch.watched, failed?.values().next().value); // told before anybody goes on
+  queue.observer.ended(batch, failed?.values().next().value); // told before anybody goes on
   const { settlers } = batch;
   // by index: this runs for each promise, and iterators of pairs are garbage that holds up the event loop
   for (let index = 0; index < settlers.length; index++) {
@@ -94,7 +85,9 @@ function failuresOf(batch: Batch, queue: Settled): Failures | undefined {
     }
     const outcome = outcomeOf(word);
     if (outcome < FIRST_ERROR || failed.has(index)) continue;
-    failed.set(index, batch.large?.lost ?? errorOf(operation, batch.number, index, outcome, queue));
+    const code = errorCodes[outcome - FIRST_ERROR] ?? 'io-error';
+    const cause = queue.host.errorBoard.causeOf(queue.id, batch.number, index, outcome);
+    failed.set(index, batch.large?.lost ?? makeError(code, operation, queue.dbPath, undefined, cause));
   }
   return failed.size > 0 ? failed : undefined;
 }
@@ -110,23 +103,6 @@ function* entriesOf(batch: Batch, arena: Arena): Generator<number> {
   }
 }
 
-function errorOf(
-  operation: WriteOperation,
-  number: number,
-  settler: number,
-  outcome: number,
-  queue: Settled,
-): SDS_PersistenceError {
-  const code = errorCodes[outcome - FIRST_ERROR] ?? 'io-error';
-  return makeError(
-    code,
-    operation,
-    queue.dbPath,
-    undefined,
-    queue.host.errorBoard.causeOf(queue.id, number, settler, outcome),
-  );
-}
-
 export function settleLoad(load: Load, loaded: Loaded, queue: Settled): void {
   const { dbPath } = queue;
   if ('failure' in loaded) {
@@ -135,8 +111,8 @@ export function settleLoad(load: Load, loaded: Loaded, queue: Settled): void {
   }
   queue.observer.endedLoad(load.trace);
   const noMemory = 'there is no memory for what was found';
-  void handOut(loaded.found, load.settlers.resolve, (error) =>
-    load.settlers.reject(makeError('io-error', load.call.operation, dbPath, noMemory, error)),
+  void handOut(loaded.found, load.answer.resolve, (error) =>
+    load.answer.reject(makeError('io-error', load.call.operation, dbPath, noMemory, error)),
   );
   load.call.member.loaded();
 }
@@ -152,5 +128,5 @@ export function refuse(item: Item, reason: GiveUpReason, queue: Settled): void {
   const error = reason(operation);
   queue.observer.endedLoad(item.trace, error);
   member.failed(operation, error, item.place);
-  item.settlers.reject(error);
+  item.answer.reject(error);
 }

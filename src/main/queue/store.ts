@@ -58,13 +58,9 @@ export class Store {
     if (hadBegun) this.#onTheirWay--;
     this.#held = union(this.#held, this.#meanwhile);
     if (this.#onTheirWay === 0) this.#meanwhile = none;
-    if (isStored) this.#covered(clock);
-  }
-
-  /** A snapshot is stored: it has the patches up to its number. */
-  #covered(clock: number): void {
     const { lowest, highest } = this.#held;
-    if (clock >= lowest) this.#held = clock >= highest ? none : { lowest: clock + 1, highest };
+    // it has the patches up to its number
+    if (isStored && clock >= lowest) this.#held = clock >= highest ? none : { lowest: clock + 1, highest };
   }
 
   /** The patches below which number a prune may delete. */

@@ -150,7 +150,7 @@ export class Dispatcher implements QueueHost {
   reserve({ id }: FileQueue, item: Item): boolean {
     if (isInTheMiddle()) return false;
     if (item.kind === 'load' || item.large !== undefined) return true;
-    return this.#channel.batches.push(id, item.number, item.firstSlab, cellTime(item.watched.begunAt));
+    return this.#channel.batches.push(id, item.number, item.firstSlab, cellTime(item.begunAt));
   }
 
   /** Without a link, what is to be sent is refused with all that is pending. */
@@ -174,13 +174,13 @@ export class Dispatcher implements QueueHost {
 
   #callWrite(queue: FileQueue, batch: Batch, large: LargeBytes): void {
     if (this.link === undefined) return;
-    const { number, firstSlab, watched } = batch;
+    const { number, firstSlab, begunAt } = batch;
     const dropped = this.memory.blocks.takeDropped();
-    const ticket = { file: queue.id, number, firstSlab, askedAt: cellTime(watched.begunAt), dropped };
+    const ticket = { file: queue.id, number, firstSlab, askedAt: cellTime(begunAt), dropped };
     const { data, lost, isShared } = large;
     const given = isShared ? data : lost === undefined ? transfer(data, [data.buffer]) : failureOf(lost);
     const onFailure = (error: unknown) => {
-      queue.refuse(batch, error);
+      queue.failedToSend(batch, error);
       this.pump();
     };
     const onPosted = () => {

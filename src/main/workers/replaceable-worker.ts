@@ -1,6 +1,6 @@
 /** A worker with its files: a thread that is lost gets a successor, with all providers and all that was left undone. */
 import { MAX_FILES } from '../../protocol/control.ts';
-import { makeError, reviveError } from '../../protocol/errors.ts';
+import { failureOf, makeError, reviveError } from '../../protocol/errors.ts';
 import type { Report } from '../../protocol/service.ts';
 import type { SDS_Statistics } from '../../protocol/statistics.ts';
 import { Channel } from '../channel/channel.ts';
@@ -9,8 +9,8 @@ import { begin, log, tell } from '../observe/channels.ts';
 import { inTheMiddle } from '../observe/notes.ts';
 import { FileQueue } from '../queue/file-queue.ts';
 import type { Member } from '../queue/member.ts';
+import { sendAttach, sendDetach } from './attaching.ts';
 import { Dispatcher } from './dispatcher.ts';
-import { lostReport, Registry } from './registry.ts';
 import { Restarts } from './restarts.ts';
 import type { EngineKind } from './start-worker.ts';
 import { WorkerLink } from './worker-link.ts';
@@ -32,8 +32,8 @@ export class ReplaceableWorker {
   readonly kind: EngineKind;
   readonly channel = new Channel();
   readonly dispatcher: Dispatcher;
-  readonly #registry = new Registry();
   readonly #restarts = new Restarts();
+  /** Those that are not given up. */
   readonly #queues = new Set<FileQueue>();
   readonly #freeFileIds: number[] = [];
   readonly #pool: Pool;
@@ -109,20 +109,30 @@ export class ReplaceableWorker {
     this.#freeFileIds.push(queue.id);
   }
 
-  async attach(queue: FileQueue, member: Member): Promise<Report> {
+  /**
+   * Makes a provider of the queue known to the thread, and opens its file; again, if that failed before. Nothing of the
+   * program's runs between here and the sending: a thread that takes the place of this one is told of all providers.
+   */
+  attach(queue: FileQueue, member: Member, onEnd: (report: Report) => void): void {
     const trace = begin('open', () => ({ Path: member.dbPath, StoreId: member.storeId }));
-    const report =
-      this.#link === undefined ? lostReport(this.#lostReason) : await this.#registry.attach(this.#link, queue, member);
-    trace?.end({}, report.error && reviveError(report.error, 'open', member.dbPath));
-    log('open %s: %s', member.dbPath, report.error?.code ?? 'fine');
-    return report;
+    member.onAttach.push((report) => {
+      trace?.end({}, report.error && reviveError(report.error, 'open', member.dbPath));
+      log('open %s: %s', member.dbPath, report.error?.code ?? 'fine');
+      onEnd(report);
+    });
+    const refusal = queue.refusalOf('open');
+    if (refusal !== undefined) member.attached({ error: failureOf(refusal) });
+    else if (this.#link !== undefined) sendAttach(this.#link, queue, member);
   }
 
-  async detach(member: Member): Promise<Report> {
-    if (this.#link === undefined) return {};
-    const report = await this.#registry.detach(this.#link, member);
-    log('close %s: %s', member.dbPath, report.error?.code ?? 'fine');
-    return report;
+  /** Makes the thread forget a provider, of which nothing is pending. */
+  detach(queue: FileQueue, member: Member, onEnd: (report: Report) => void): void {
+    member.onDetach = (report) => {
+      log('close %s: %s', member.dbPath, report.error?.code ?? 'fine');
+      onEnd(report);
+    };
+    if (queue.refusalOf('close') !== undefined) member.onDetach({});
+    else if (this.#link !== undefined) sendDetach(this.#link, member);
   }
 
   /** Blocks until all that was called on any file is committed; false if nothing was for so long. */
@@ -179,7 +189,6 @@ export class ReplaceableWorker {
     const lost = this.#link;
     if (lost === undefined || this.#isRecovering) return;
     this.#isRecovering = true;
-    lost.leave();
     this.#lost++;
     // Node tells of a new thread within its constructor: who hears of it and calls is served once all is in place
     inTheMiddle(() => this.#replace(lost, reason));
@@ -187,6 +196,7 @@ export class ReplaceableWorker {
   }
 
   #replace(lost: WorkerLink, reason: unknown): void {
+    lost.leave();
     const { wasAtWork } = lost.thread; // of all that it serves, as long as none of them has begun anew
     const { fileAtWork } = this.channel;
     tell('worker-lost', { Message: String(reason), Files: this.#queues.size });
@@ -206,10 +216,15 @@ export class ReplaceableWorker {
 
   /** Gives up a queue: whoever opens the database after that gets another one. */
   #abandon(queue: FileQueue, reason: unknown, detail: string): void {
+    const refusalOf = (call: string) => makeError('worker-lost', call, queue.dbPath, detail, reason);
     this.#pool.forget(queue);
-    queue.giveUp((call) => makeError('worker-lost', call, queue.dbPath, detail, reason));
+    this.#queues.delete(queue);
+    queue.giveUp(refusalOf);
     this.dispatcher.forget(queue);
-    this.#registry.forget(queue, reason);
+    for (const member of queue.members) {
+      member.attached({ error: failureOf(refusalOf('open')) });
+      member.onDetach?.({});
+    }
   }
 
   #goOn(reason: unknown): void {
@@ -217,7 +232,14 @@ export class ReplaceableWorker {
     for (const queue of this.#queues) if (queue.location.transient) this.#abandon(queue, reason, MEMORY_LOST);
     // first, since a provider is told of with what became of its calls
     for (const queue of this.#queues) queue.resume();
-    if (this.#link !== undefined) this.#registry.tellAgain(this.#link);
+    if (this.#link !== undefined) this.#tellAgain(this.#link);
+  }
+
+  /** Tells a new thread of all providers; then of those that leave, of which nothing is pending. */
+  #tellAgain(link: WorkerLink): void {
+    for (const queue of this.#queues) for (const member of queue.members) sendAttach(link, queue, member);
+    for (const queue of this.#queues)
+      for (const member of queue.members) if (member.onDetach !== undefined) sendDetach(link, member);
   }
 
   #giveUp(reason: unknown): void {

@@ -135,31 +135,25 @@ export class WorkerLink {
   /** Takes no notice of the thread any more, and ends it: it must not do what was refused, or is done by another. */
   leave(): void {
     this.#isOver();
-    this.keepAlive(false);
     this.thread.end();
   }
 
   /** The same where nothing is left to do: a thread of another worker goes on with what that one has. */
   depart(): void {
-    if ('close' in this.#port) {
-      this.#isOver();
-      this.thread.served.delete(this);
-      this.#port.close();
-    } else {
-      this.leave();
-    }
+    this.#isOver();
+    this.thread.served.delete(this);
+    if ('close' in this.#port) this.#port.close();
+    else this.thread.end();
   }
 
   ended(reason: unknown): void {
-    if (this.#over) return;
-    this.#isOver();
-    this.#owner.recover(reason);
+    if (!this.#over) this.#owner.recover(reason);
   }
 
-  /** Comlink keeps what a proxy speaks to until the proxy is garbage: it would never be, since that leads back to it. */
   #isOver(): void {
-    if (this.#over) return;
     this.#over = true;
+    this.keepAlive(false);
+    // Comlink keeps what a proxy speaks to until the proxy is garbage: it would never be, since that leads back to it
     this.#service[releaseProxy]();
   }
 }

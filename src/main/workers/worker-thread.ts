@@ -23,12 +23,9 @@ function listThreads(): string[] {
  * what lives, if another thread ends while the system makes it; and no file is opened, of which there may be too many.
  */
 function lives(thread: string): boolean | undefined {
-  try {
-    if (existsSync(`/proc/self/task/${thread}`)) return true;
-    return existsSync('/proc/self/task') ? false : undefined;
-  } catch {
-    return undefined; // Node 22 throws for what is not allowed
-  }
+  const isThere = (path: string) => ifPossible(() => existsSync(path), false); // Node 22 throws for what is not allowed
+  if (isThere(`/proc/self/task/${thread}`)) return true;
+  return isThere('/proc/self/task') ? false : undefined;
 }
 
 /** What is told of its end. */

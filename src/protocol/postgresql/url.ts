@@ -96,35 +96,34 @@ const variables = {
 
 type Name = keyof typeof variables;
 
-/** What hosters of databases and other clients print besides, and is nothing to this one, which has one connection that writes. */
-const ofOthers: Record<string, RegExp> = {
-  pgbouncer: /^(true|false)$/,
-  connection_limit: /^\d+$/,
-  pool_timeout: /^\d+$/,
-  statement_cache_size: /^\d+$/,
-  supa: /^/,
-  workaround: /^/,
-  uselibpqcompat: /^true$/,
-  target_session_attrs: /^(any|read-write|primary)$/,
-};
-
-/** What is written instead of parameters that others have. */
-const instead: Record<string, string> = {
-  connect_timeout: 'the option ConnectTimeoutMs',
-  application_name: 'options=-c%20application_name%3D…',
-  schema: 'options=-c%20search_path%3D…',
-  currentSchema: 'options=-c%20search_path%3D…',
-  statement_timeout: 'options=-c%20statement_timeout%3D…',
-  ssl: 'sslmode=verify-full or sslmode=require',
-};
+/**
+ * What hosters of databases and other clients print besides: the values that are nothing to this one, which has one connection that
+ * writes, or what is written instead.
+ */
+const ofOthers = new Map<string, RegExp | string>([
+  ['pgbouncer', /^(true|false)$/],
+  ['connection_limit', /^\d+$/],
+  ['pool_timeout', /^\d+$/],
+  ['statement_cache_size', /^\d+$/],
+  ['supa', /^/],
+  ['workaround', /^/],
+  ['uselibpqcompat', /^true$/],
+  ['target_session_attrs', /^(any|read-write|primary)$/],
+  ['connect_timeout', 'the option ConnectTimeoutMs'],
+  ['application_name', 'options=-c%20application_name%3D…'],
+  ['schema', 'options=-c%20search_path%3D…'],
+  ['currentSchema', 'options=-c%20search_path%3D…'],
+  ['statement_timeout', 'options=-c%20statement_timeout%3D…'],
+  ['ssl', 'sslmode=verify-full or sslmode=require'],
+]);
 
 function faultOfParameters(parameters: URLSearchParams, query: string): string | undefined {
   for (const [name, value] of parameters) {
     if (Object.hasOwn(variables, name)) continue;
-    const harmless = Object.hasOwn(ofOthers, name) ? ofOthers[name] : undefined;
-    if (harmless?.test(value)) continue;
-    if (Object.hasOwn(instead, name)) return `the URL has the parameter ${name}: write ${instead[name]} instead`;
-    if (harmless !== undefined) return `the URL's parameter ${name} has a value that can't be had here: leave it out`;
+    const other = ofOthers.get(name);
+    if (typeof other === 'string') return `the URL has the parameter ${name}: write ${other} instead`;
+    if (other?.test(value)) continue;
+    if (other !== undefined) return `the URL's parameter ${name} has a value that can't be had here: leave it out`;
     const names = `there are ${Object.keys(variables).join(', ')}`;
     // a password with a `?` or `&` that is not escaped goes on in what looks like a parameter
     const isNameOnly = /^[a-z_]+$/i.test(name) && value !== '' && !/@|password/i.test(query);

@@ -88,7 +88,7 @@ export class BatchReader implements Writes {
   /** The same, to carry them out; `next` throws at one that must not be. */
   attempt(only?: readonly number[]): this {
     if (this.#large?.lost !== undefined) throw this.#large.lost;
-    if (this.#firstSlabs.some((slab) => this.#hasFlag(slab, BATCH_COLLIDED))) this.#unmark(only);
+    if (this.#firstSlabs.some((slab) => this.hasFlag(BATCH_COLLIDED, slab))) this.#unmark(only);
     this.rewind(only);
     this.#carriesOut = true;
     return this;
@@ -97,7 +97,7 @@ export class BatchReader implements Writes {
   /** Takes back what an attempt has marked that failed, or whose worker was lost before its commit. */
   #unmark(only?: readonly number[]): void {
     this.rewind(only);
-    while (this.next()) this.#setOutcome(OUTCOME_OPEN);
+    while (this.next()) this.setOutcome(OUTCOME_OPEN);
   }
 
   #enter(slab: number): void {
@@ -129,7 +129,7 @@ export class BatchReader implements Writes {
     this.#readsAll = true;
     while (this.next()) {
       if (this.settler >= done) {
-        this.#setOutcome(OUTCOME_OPEN);
+        this.setOutcome(OUTCOME_OPEN);
         continue;
       }
       const code = errorCodes[this.#outcome - FIRST_ERROR];
@@ -201,12 +201,8 @@ export class BatchReader implements Writes {
     return new Uint8Array(this.#arena.buffer, this.at + ENTRY_HEADER + this.#keyLength, this.#dataLength);
   }
 
-  /** Notes a failure as the outcome of the present call, if it has none. */
-  fail(outcome: number): void {
-    if (outcomeOf(this.#arena.cell(this.at >> 2)) === OUTCOME_OPEN) this.#setOutcome(outcome);
-  }
-
-  #setOutcome(outcome: number): void {
+  /** Of the present call. */
+  setOutcome(outcome: number): void {
     const cell = this.at >> 2;
     this.#arena.cells[cell] = withOutcome(this.#arena.cell(cell), outcome);
   }
@@ -215,24 +211,16 @@ export class BatchReader implements Writes {
   markCollided(at: number): void {
     const cell = at >> 2;
     this.#arena.cells[cell] = withFlags(this.#arena.cell(cell), ENTRY_COLLIDED);
-    for (const slab of this.#firstSlabs) this.#flagSlab(slab, BATCH_COLLIDED);
+    for (const slab of this.#firstSlabs) this.flag(BATCH_COLLIDED, slab);
   }
 
-  /** Sets a flag of the (first) batch. Only before its commit: after that the slab may be used anew. */
-  flag(flag: number): void {
-    this.#flagSlab(this.#firstSlabs[0] ?? 0, flag);
-  }
-
-  hasFlag(flag: number): boolean {
-    return this.#hasFlag(this.#firstSlabs[0] ?? 0, flag);
-  }
-
-  #hasFlag(slab: number, flag: number): boolean {
-    return (this.#arena.cell((slab >> 2) + SLAB_FLAGS) & flag) !== 0;
-  }
-
-  #flagSlab(slab: number, flag: number): void {
+  /** Sets a flag of a batch, if not of another one then of the first. Only before its commit: after that the slab may be used anew. */
+  flag(flag: number, slab = this.#firstSlabs[0] ?? 0): void {
     const flagsAt = (slab >> 2) + SLAB_FLAGS;
     this.#arena.cells[flagsAt] = this.#arena.cell(flagsAt) | flag;
+  }
+
+  hasFlag(flag: number, slab = this.#firstSlabs[0] ?? 0): boolean {
+    return (this.#arena.cell((slab >> 2) + SLAB_FLAGS) & flag) !== 0;
   }
 }

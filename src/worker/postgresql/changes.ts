@@ -23,19 +23,21 @@ export class Changes {
   readonly sections: Section[] = [];
   #section = this.#begin();
   readonly values = new ValueChanges();
-  /** Names too long for a key. */
-  readonly longNames = new Map<string, StoredName>();
+  /** Of values that are saved. Those of stores are there since these were claimed. */
+  readonly names: StoredName[] = [];
   readonly callers = new Set<Caller>();
+  #hasOthers = false;
 
   constructor(writes: Writes) {
     let latest: Caller | undefined;
     let store = '';
     while (writes.next()) {
       const { caller } = writes;
+      if (writes.operation !== 'appendPatch') this.#hasOthers = true;
       if (caller !== latest) {
         latest = caller;
         this.callers.add(caller);
-        store = this.#stored(caller.storeId);
+        store = storedName(caller.storeId).stored;
       }
       this.#add(writes, store);
     }
@@ -85,14 +87,15 @@ export class Changes {
         records.removeAll(store, writes.key);
         return;
       case 'saveValue': {
-        const [hash, data] = [this.#stored(writes.key), viewOf(writes.data)];
+        const [name, data] = [storedName(writes.key), viewOf(writes.data)];
+        this.names.push(name);
         // larger ones than a batch holds come alone: none of the others is of the same value
-        if (isLarge(data)) this.#end({ hash, times: 1, data });
-        else this.values.save(hash, data);
+        if (isLarge(data)) this.#end({ hash: name.stored, times: 1, data });
+        else this.values.save(name.stored, data);
         return;
       }
       case 'releaseValue':
-        this.values.release(this.#stored(writes.key));
+        this.values.release(storedName(writes.key).stored);
         return;
     }
   }
@@ -108,23 +111,13 @@ export class Changes {
     this.#section = this.#begin();
   }
 
-  #stored(name: string): string {
-    const found = storedName(name);
-    if (found.whole !== undefined) this.longNames.set(found.stored, found);
-    return found.stored;
-  }
-
   get inserted(): PackedPatches[] {
     return this.sections.flatMap(({ patches }) => patches.filter((step) => step instanceof PackedPatches));
   }
 
   /** Whether all there is to do is to insert patches of one statement. */
   get onlyPatches(): PackedPatches | undefined {
-    const { patches, snapshots, records } = this.#section;
-    const [only] = patches;
-    if (this.sections.length !== 1 || patches.length !== 1 || !(only instanceof PackedPatches)) return undefined;
-    const others = snapshots.size + this.longNames.size + records.statements.length > 0;
-    return others || this.values.any ? undefined : only;
+    return this.#hasOthers ? undefined : this.inserted[0];
   }
 
   /** Stores whose snapshot is replaced. */

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { EngineError } from '../engine.ts';
 import { textArray } from './arrays.ts';
-import { bytesOf, type Connection, type Reading, type Result, type Statement } from './connection.ts';
+import type { Connection, Reading, Result, Statement } from './connection.ts';
 
 export const CHUNK_BYTES = 256 * 1024;
 
@@ -79,30 +79,23 @@ export function isSlice(deleted: Result | undefined): boolean {
   return deleted?.count === SLICE_CHUNKS;
 }
 
-/** How often the bytes may be replaced by another process while they are read. */
-const MOST_ATTEMPTS = 10;
-
-/** Reads what lies in its head's row or in chunks, of whichever version there is; `undefined` if there is no head. */
+/** Reads what lies in its head's row or in chunks, by one statement: all of it belongs together. `undefined` if there is no head. */
 export async function readWhole(connection: Reading, heads: HeadTable, key: string): Promise<Uint8Array | undefined> {
   const { table, column } = chunksOf[heads];
-  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
-    const text = `SELECT version, size, encode(data, 'hex') FROM ${heads} WHERE ${column} = $1`;
-    const [head] = (await connection.one({ text, values: [key] })).rows;
-    if (head === undefined) return undefined;
-    const [version, size, data] = head;
-    if (typeof data === 'string') return new Uint8Array(bytesOf(data));
-    const found = new Uint8Array(Number(size));
-    let filled = 0;
-    const [ofKey, ofVersion] = [connection.escapeLiteral(key), connection.escapeLiteral(version ?? '')];
-    const those = `FROM ${table} WHERE ${column} = ${ofKey} AND version = ${ofVersion} ORDER BY chunk`;
-    await connection.read(['data'], those, (chunk) => {
-      if (filled + chunk.byteLength > found.byteLength) {
-        throw new EngineError('database-corrupt', { message: `table ${table} has more bytes than its head says` });
-      }
-      found.set(chunk, filled);
-      filled += chunk.byteLength;
-    });
-    if (filled === found.byteLength) return found; // otherwise others have taken their place since the head was read
-  }
-  throw new EngineError('database-corrupt', { message: `${heads}: '${key}' lacks some of its bytes` });
+  const ofKey = connection.escapeLiteral(key);
+  const columns = ["convert_to(h.size::text, 'UTF8')", "coalesce(c.data, h.data, '')"];
+  const those =
+    `FROM ${heads} h LEFT JOIN ${table} c ON c.${column} = ${ofKey} AND c.version = h.version ` +
+    `WHERE h.${column} = ${ofKey} ORDER BY c.chunk`;
+  const whole: { bytes?: Uint8Array; filled: number } = { filled: 0 };
+  await connection.read(columns, those, (field, index) => {
+    whole.bytes ??= new Uint8Array(Number(field.toString()));
+    if (index === 0) return;
+    if (whole.filled + field.byteLength <= whole.bytes.byteLength) whole.bytes.set(field, whole.filled);
+    whole.filled += field.byteLength;
+  });
+  const { bytes, filled } = whole;
+  if (bytes === undefined || filled === bytes.byteLength) return bytes;
+  const message = `${heads}: '${key}' has ${filled} bytes, and its head says ${bytes.byteLength}`;
+  throw new EngineError('database-corrupt', { message });
 }

@@ -1,9 +1,6 @@
 /**
  * Which stores this process may write, for its providers. They are claimed in transactions that lock the stores' rows. Whoever takes a
  * store over removes the claims of those before: so a process has a store as long as its claim is there.
- *
- * Queues of one process that reach a database by different URLs have a claim each. What one of them has sent and nobody waits for
- * any more must not be committed behind what another one writes: so a claim cuts its siblings off, and they register anew.
  */
 import { ownerOf } from '../../protocol/postgresql/session.ts';
 import { type Caller, EngineError } from '../engine.ts';
@@ -14,11 +11,8 @@ import { namesOf, storedName } from './names.ts';
 import { type ClaimRow, fenceHolders, lockedRows, lockStatements, removal, type StoreRow } from './store-rows.ts';
 import { beginStatements, inTransaction } from './transactions.ts';
 
-interface Claim {
-  exclusive: boolean;
-  /** Taken over by another process: it stays so until the store is given back. */
-  lost: boolean;
-}
+/** `had`: to be claimed anew. `lost`: taken over by another process; it stays so until all providers of the store have left. */
+type Claim = 'exclusive' | 'shared' | 'had' | 'lost';
 
 interface Situation {
   stored: string;
@@ -70,11 +64,6 @@ export class Claims {
     this.#leaving.add(stored);
   }
 
-  /** Whether there is something to give back. */
-  get anyLeaving(): boolean {
-    return this.#leaving.size > 0;
-  }
-
   /** For how long the most patient provider waits for a lock: not longer than `most`. */
   longestWait(most: number): number {
     let longest = 0;
@@ -85,26 +74,24 @@ export class Claims {
     return longest;
   }
 
-  /** Whether a provider may do what it was made for. @throws `fenced` if its store was lost, `open-failed` if it wants too much */
-  #mayWrite(connection: Connection, caller: Caller): boolean {
+  /**
+   * Claims a caller's store, unless it is, and with it those of all who are to be attached after it: a thousand are opened in one
+   * transaction. @throws `fenced` if another process has it, `open-failed` if the caller wants more than the server gives
+   */
+  async claim(connection: Connection, caller: Caller): Promise<void> {
+    this.#coming.delete(caller);
     if (caller.full && !connection.synchronous) {
       const message = "the server's synchronous_commit is off: with Durability 'full' it must not be";
       throw new EngineError('open-failed', { message }, true);
     }
     const claim = this.#claims.get(storedName(caller.storeId).stored);
-    if (claim?.lost) throw fencedError(caller.storeId);
-    return claim !== undefined && suffices(claim, caller);
-  }
-
-  /** Claims a caller's store, and with it those of all who are to be attached after it: a thousand are opened in one transaction. */
-  async claim(connection: Connection, caller: Caller): Promise<void> {
-    this.#coming.delete(caller);
-    if (this.#mayWrite(connection, caller)) return;
+    if (claim === 'lost') throw fencedError(caller.storeId);
+    if (suffices(claim, caller)) return;
     const others = [...this.#coming];
-    const isGranted = await this.#claimAll(connection, [caller, ...others]).catch((error) => {
+    const isGranted = await this.#claimAll(connection, [caller, ...others], caller).catch((error) => {
       if (others.length === 0 || connection.lost || isFenced(error)) throw error;
       // it may be another one's store that is in the way
-      return this.#claimAll(connection, [caller]);
+      return this.#claimAll(connection, [caller], caller);
     });
     for (const other of others) this.#coming.delete(other);
     if (!isGranted) throw fencedError(caller.storeId);
@@ -122,23 +109,23 @@ export class Claims {
   }
 
   /**
-   * Claims those of the callers' stores that no living process has; returns whether the first one's is among them, on which alone the
-   * lock is waited for.
+   * Claims those of the callers' stores that no living process has, the first one of a store for all of that.
+   *
+   * @param first - the one whose turn it is, if so: on its store's lock alone is waited. Returns whether that store is granted
    */
-  async #claimAll(connection: Connection, callers: readonly Caller[]): Promise<boolean> {
+  async #claimAll(connection: Connection, callers: readonly Caller[], first?: Caller): Promise<boolean> {
     const wanted = new Map<string, Caller>();
     for (const caller of callers) {
       const { stored } = storedName(caller.storeId);
       const claim = this.#claims.get(stored);
-      if (claim?.lost || (claim !== undefined && suffices(claim, caller)) || wanted.has(stored)) continue;
-      wanted.set(stored, caller);
+      if (claim !== 'lost' && !suffices(claim, caller) && !wanted.has(stored)) wanted.set(stored, caller);
     }
     const stored = [...wanted.keys()];
     return inTransaction(connection, async () => {
       const results = await connection.run(
         ...beginStatements(connection),
         ...namesOf([...wanted.values()].map(({ storeId }) => storedName(storeId))),
-        ...lockStatements(stored, stored.slice(0, 1)),
+        ...lockStatements(stored, first === undefined ? [] : stored.slice(0, 1)),
       );
       const rows = lockedRows(results);
       const situations = [...wanted].flatMap(([stored, caller]) => {
@@ -149,22 +136,27 @@ export class Claims {
         connection,
         situations.flatMap(({ others }) => others),
       );
-      const granted = situations.filter(({ stored, wanted: caller, mine, others }) => {
-        const { exclusive, owned } = caller;
+      const granted = situations.filter(({ stored, mine, others }) => {
         // whoever has had it has a state of it: it must not go on behind another one's back
-        const isLost = owned && exclusive && mine.length === 0;
-        if (isLost && this.isThere(caller)) this.#claims.set(stored, { exclusive, lost: true });
+        const isLost = mine.length === 0 && this.#wasOwned(stored);
+        if (isLost) this.#claims.set(stored, 'lost');
         return !isLost && !others.some((claim) => living.has(claim));
       });
       await connection.run(...this.#end(granted));
       for (const { stored, wanted } of granted) {
         // all who wanted it have left meanwhile: it is to be given back
         if (!this.#callers.has(stored)) continue;
-        this.#claims.set(stored, { exclusive: wanted.exclusive, lost: false });
+        this.#claims.set(stored, wanted.exclusive ? 'exclusive' : 'shared');
         this.#leaving.delete(stored);
       }
-      return granted.some(({ wanted }) => wanted === callers[0]);
+      return granted.some(({ wanted }) => wanted === first);
     });
+  }
+
+  /** Whether a provider has had a store for itself, now or with a worker thread that was lost. */
+  #wasOwned(stored: string): boolean {
+    const isHad = this.#claims.get(stored) === 'had';
+    return [...(this.#callers.get(stored) ?? [])].some(({ exclusive, owned }) => exclusive && (owned || isHad));
   }
 
   #situationOf(stored: string, wanted: Caller, { shared, claims }: StoreRow): Situation {
@@ -183,6 +175,7 @@ export class Claims {
   /** What ends the transaction in which these are claimed. */
   #end(granted: readonly Situation[]): Statement[] {
     if (granted.length === 0) return [{ text: 'ROLLBACK' }];
+    const { session, generation } = this.#holder;
     const names = granted.map(({ stored }) => stored);
     const turned = granted.filter(({ wanted, shared }) => wanted.exclusive === shared).map(({ stored }) => stored);
     const siblings = granted.flatMap((one) => one.siblings.map(({ session }) => session));
@@ -194,7 +187,10 @@ export class Claims {
           'AND h.generation = c.generation) AND c.store_id',
         names,
       ),
-      this.#insertion(names),
+      {
+        text: 'INSERT INTO sds_claims (store_id, session, generation) SELECT n, $2::text, $3::int FROM unnest($1::text[]) AS u (n)',
+        values: [textArray(names), session, String(generation)],
+      },
       ...onEach('UPDATE sds_stores SET shared = NOT shared WHERE store_id', turned),
       // nothing that a sibling has sent and that is not committed yet will be
       ...onEach("UPDATE sds_holders SET incarnation = '' WHERE session", siblings),
@@ -203,49 +199,29 @@ export class Claims {
     ];
   }
 
-  #insertion(stored: readonly string[]): Statement {
-    const { session, generation } = this.#holder;
-    return {
-      text: 'INSERT INTO sds_claims (store_id, session, generation) SELECT n, $2::text, $3::int FROM unnest($1::text[]) AS u (n)',
-      values: [textArray(stored), session, String(generation)],
-    };
-  }
-
-  /**
-   * Keeps the stores that nobody has taken, under the holder's generation, if the server lacks a claim under that: this process was
-   * fenced, or a standby was promoted.
-   */
-  async keepWhatIsLeft(connection: Connection): Promise<void> {
-    const own = [...this.#claims].filter(([, { lost }]) => !lost);
-    if (own.length === 0) return;
+  /** Claims anew what the server does not know under the holder's generation: this process was fenced, or a standby was promoted. */
+  async claimAnew(connection: Connection): Promise<void> {
+    if (this.#claims.size === 0) return;
     const { session, generation } = this.#holder;
     const [found] = await this.#holder.transact(connection, {
       text: 'SELECT store_id FROM sds_claims WHERE session = $1 AND generation = $2',
       values: [session, String(generation)],
     });
     const known = new Set(found?.rows.map(([stored]) => stored));
-    const names = own.map(([stored]) => stored);
-    if (names.every((stored) => known.has(stored))) return;
-    await inTransaction(connection, async () => {
-      const results = await connection.run(...beginStatements(connection), ...lockStatements(names, names));
-      const rows = lockedRows(results);
-      const before: ClaimRow[] = [];
-      const kept: string[] = [];
-      for (const [stored, claim] of own) {
-        const mine = rows.get(stored)?.claims.filter((row) => row.session === session) ?? [];
-        const isTaken = mine.length === 0 && (claim.exclusive || !rows.get(stored)?.shared);
-        if (isTaken) claim.lost = true;
-        else kept.push(stored);
-        before.push(...mine);
-      }
-      await connection.run(removal(before), this.#insertion(kept), this.#holder.fence(), { text: 'COMMIT' });
-    });
+    const callers: Caller[] = [];
+    for (const [stored, claim] of this.#claims) {
+      if (claim === 'lost' || known.has(stored)) continue;
+      this.#claims.set(stored, 'had');
+      callers.push(...(this.#callers.get(stored) ?? []));
+    }
+    callers.sort((one, other) => Number(other.exclusive) - Number(one.exclusive));
+    if (callers.length > 0) await this.#claimAll(connection, callers);
   }
 
   /** All that is to be given back by now: a thousand stores that are closed together are given back in one transaction. */
   async giveBack(connection: Connection): Promise<void> {
-    if (!this.anyLeaving) return;
     const leaving = [...this.#leaving];
+    if (leaving.length === 0) return;
     const text = 'DELETE FROM sds_claims WHERE store_id = ANY($1::text[]) AND session = $2';
     const values = [textArray(leaving), this.#holder.session];
     await this.#holder.change(connection, { text, values });
@@ -254,7 +230,6 @@ export class Claims {
 
   /** What a lost worker thread, or one that could not reach the server, was still to give back. Once all providers are known again. */
   async giveBackInherited(connection: Connection): Promise<void> {
-    if (!this.#holder.inherits) return;
     const text = 'DELETE FROM sds_claims WHERE session = $1 AND store_id <> ALL($2::text[])';
     const values = [this.#holder.session, textArray([...this.#callers.keys()])];
     await this.#holder.change(connection, { text, values });
@@ -262,8 +237,8 @@ export class Claims {
   }
 }
 
-function suffices(claim: Claim, { exclusive }: Caller): boolean {
-  return claim.exclusive || !exclusive;
+function suffices(claim: Claim | undefined, { exclusive }: Caller): boolean {
+  return claim === 'exclusive' || (claim === 'shared' && !exclusive);
 }
 
 function onEach(text: string, names: readonly string[]): Statement[] {

@@ -4,9 +4,9 @@ import type { Client, ClientConfig } from 'pg';
 import type { PostgresqlTarget } from '../../protocol/postgresql/url.ts';
 import { EngineError } from '../engine.ts';
 import { backendOf, stateOf } from './backend.ts';
-import { Connection, type Patience, wireOf } from './connection.ts';
+import { type AskElsewhere, Connection, type Patience, wireOf } from './connection.ts';
 import type { Pg } from './load-pg.ts';
-import { ServerError, toServerError } from './sqlstates.ts';
+import { ServerError, toEngineError } from './sqlstates.ts';
 
 const KEEP_ALIVE_MS = 5000;
 
@@ -31,7 +31,7 @@ export async function connect(pg: Pg, target: PostgresqlTarget, patience: Patien
     try {
       return await connectTo(pg, target, host, patience);
     } catch (error) {
-      const found = toServerError(error);
+      const found = toEngineError(error);
       // what another host may still make good is worth less than a server that has refused
       if (failure === undefined || !(found instanceof ServerError) || found.retry !== 'reconnect') failure = found;
     }
@@ -62,20 +62,9 @@ async function connectTo(
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
   };
   const client = new Client(config);
-  const askElsewhere = async (silent: Client) => {
+  const askElsewhere = () => {
     const limits = { connectionTimeoutMillis: patience.probeMs, query_timeout: patience.probeMs };
-    const other = new Client({ ...config, ...limits });
-    other.on('error', () => {}); // told by `connect`, or of no interest any more
-    try {
-      await other.connect();
-      const found = await stateOf(silent, other);
-      other.end().catch(() => {}); // it has answered
-      return found;
-    } catch (error) {
-      wireOf(other).stream.destroy();
-      const { code, reported } = toServerError(error);
-      return code === 'connection-failed' && reported.code !== TOO_MANY ? 'unreachable' : 'unknown';
-    }
+    return seenBy(new Client({ ...config, ...limits }), client);
   };
   const connection = new Connection(client, askElsewhere, patience);
   let offersBinding = false;
@@ -102,7 +91,22 @@ async function connectTo(
     return connection;
   } catch (error) {
     connection.drop();
-    throw withoutName(toServerError(error), client.user);
+    throw withoutName(toEngineError(error), client.user);
+  }
+}
+
+/** What another connection, made for that alone, shows of one that is silent. */
+async function seenBy(other: Client, silent: Client): ReturnType<AskElsewhere> {
+  other.on('error', () => {}); // told by `connect`, or of no interest any more
+  try {
+    await other.connect();
+    const found = await stateOf(silent, other);
+    other.end().catch(() => {}); // it has answered
+    return found;
+  } catch (error) {
+    wireOf(other).stream.destroy();
+    const { code, reported } = toEngineError(error);
+    return code === 'connection-failed' && reported.code !== TOO_MANY ? 'unreachable' : 'unknown';
   }
 }
 

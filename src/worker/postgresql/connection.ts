@@ -11,7 +11,7 @@ import {
 } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
 import { copyReader, type TakeField } from './copy-format.ts';
-import { toServerError } from './sqlstates.ts';
+import { toEngineError } from './sqlstates.ts';
 
 export interface Statement {
   text: string;
@@ -27,12 +27,6 @@ export interface Result {
   /** Each value as the server writes it, bytes in hexadecimal digits. */
   rows: (string | null)[][];
   count: number;
-}
-
-export interface Reading {
-  one(statement: Statement): Promise<Result>;
-  read(columns: readonly string[], from: string, take: TakeField): Promise<void>;
-  escapeLiteral(text: string): string;
 }
 
 /** What `pg` asks of an object that takes part in its protocol, beside its own queries. */
@@ -79,13 +73,11 @@ const LOOKS = 5;
 /** A goodbye that nobody answers is not waited for any longer. */
 const GOODBYE_MS = 500;
 
-/** What can be seen of a connection over another one, if there is one to be had. */
-export type AskElsewhere = (client: Client) => Promise<'at work' | 'gone' | 'unknown' | 'unreachable'>;
+/** What is seen of a connection over another one, if there is one to be had. */
+export type AskElsewhere = () => Promise<'at work' | 'gone' | 'unknown' | 'unreachable'>;
 
 export interface Patience {
   connectMs: number;
-  /** For how long the server may say nothing where it can't be told whether it is at work, beside what locks may take. */
-  silenceMs: number;
   /** For how long callers want to wait for a server that is away. */
   retryForMs: number;
   probeMs: number;
@@ -95,7 +87,10 @@ export interface Patience {
   readonly idleMs: number;
 }
 
-export class Connection implements Reading {
+/** What loads need of one, or of one that gives each query a transaction of its own. */
+export type Reading = Pick<Connection, 'one' | 'read' | 'escapeLiteral'>;
+
+export class Connection {
   lost = false;
   /** Whether bytes come by COPY in binary form, a third of the work; otherwise as hexadecimal digits. */
   mayCopy = true;
@@ -134,7 +129,10 @@ export class Connection implements Reading {
         try {
           read.call(stream, chunk);
         } catch (error) {
-          const message = `what the server has sent can not be read: ${(error as Error).message}`;
+          const { message: reason } = error as Error;
+          // a text holds two digits for each byte, and has at most 512 Mi characters
+          const limit = this.mayCopy ? '' : '; without COPY in binary form no patch or record of over 256 MiB can be';
+          const message = `what the server has sent can not be read: ${reason}${limit}`;
           // told to whoever has asked for it; asked again, it would only be the same
           stream.destroy(new EngineError('io-error', { message }));
         }
@@ -184,7 +182,7 @@ export class Connection implements Reading {
         for (const [field, hex] of fields.entries()) take(bytesOf(hex), field);
       },
     });
-    if (!ended) throw toServerError(new Error('the server ended a COPY in the middle'));
+    if (!ended) throw toEngineError(new Error('the server ended a COPY in the middle'));
   }
 
   #exchange(statements: readonly Statement[], parts: Partial<Exchange>): Promise<void> {
@@ -196,7 +194,7 @@ export class Connection implements Reading {
         over = true;
         clearInterval(watch);
         if (error === undefined) resolve();
-        else reject(toServerError(error));
+        else reject(toEngineError(error));
         exchange.callback(error);
       };
       let failure: unknown;
@@ -210,24 +208,7 @@ export class Connection implements Reading {
           }
         };
       const exchange: Exchange = {
-        submit: () => {
-          const wire = this.#wire;
-          const { stream } = wire;
-          stream.cork();
-          try {
-            for (const { text, values = [] } of statements) {
-              wire.parse({ text });
-              wire.bind({ values });
-              wire.execute({});
-            }
-            wire.sync();
-          } catch (error) {
-            // half of it may be sent: nothing that is asked after that would be answered
-            stream.destroy(new EngineError('io-error', { message: `it can not be sent: ${(error as Error).message}` }));
-          } finally {
-            stream.uncork();
-          }
-        },
+        submit: () => this.#submit(statements),
         callback: () => {},
         handleError: end,
         handleReadyForQuery: () => end(failure),
@@ -243,6 +224,25 @@ export class Connection implements Reading {
         end(error);
       }
     });
+  }
+
+  #submit(statements: readonly Statement[]): void {
+    const wire = this.#wire;
+    const { stream } = wire;
+    stream.cork();
+    try {
+      for (const { text, values = [] } of statements) {
+        wire.parse({ text });
+        wire.bind({ values });
+        wire.execute({});
+      }
+      wire.sync();
+    } catch (error) {
+      // half of it may be sent: nothing that is asked after that would be answered
+      stream.destroy(new EngineError('io-error', { message: `it can not be sent: ${(error as Error).message}` }));
+    } finally {
+      stream.uncork();
+    }
   }
 
   /** Changes as bytes come and go. What a socket was given counts as written at once, although it may take long until it is on its way. */
@@ -268,14 +268,16 @@ export class Connection implements Reading {
       if (asking || now < askAt) return;
       asking = true;
       const silent = moved;
-      void this.#askElsewhere(this.#client).then((found) => {
+      void this.#askElsewhere().then((found) => {
         asking = false;
         const asked = performance.now();
         // the longer it works, the seldomer it is asked
         pause = Math.min(pause * 2, ASK_AFTER_MS);
         askAt = asked + pause;
-        const { silenceMs, lockMs } = this.patience;
-        if (found === 'at work' || (found === 'unknown' && asked - since < silenceMs + lockMs)) return;
+        const { connectMs, lockMs } = this.patience;
+        // for so long it may say nothing where it can't be told whether it is at work
+        const silenceMs = Math.max(retryForMs, connectMs) + lockMs;
+        if (found === 'at work' || (found === 'unknown' && asked - since < silenceMs)) return;
         // it has answered while the other one was asked, and has been at rest since
         if (isOver() || this.#moved !== silent) return;
         this.silentSince = since;

@@ -52,7 +52,7 @@ export class PostgresqlEngine implements Engine {
     if (this.#mayCreate !== undefined) await prepareTables(transact, this.#mayCreate);
     this.#mayCreate = undefined;
     await this.#holder.register(connection);
-    await this.#claims.keepWhatIsLeft(connection);
+    await this.#claims.claimAnew(connection);
     await this.#claims.giveBack(connection);
   }
 
@@ -82,8 +82,7 @@ export class PostgresqlEngine implements Engine {
       const { patience, passwords } = this.#link;
       if (caller.busyTimeoutMs === patience.lockMs) patience.lockMs = this.#claims.longestWait(patience.lockMs);
       passwords.withdraw(caller);
-      // one that left with others may have been given back with them
-      if (this.#claims.anyLeaving) await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
+      await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
     };
   }
 
@@ -130,7 +129,7 @@ export class PostgresqlEngine implements Engine {
       if (this.#replaced.has(store)) await this.#deleteSlices(connection, store);
     }
     return inTransaction(connection, async () => {
-      const begin = [...beginStatements(connection), ...namesOf(changes.longNames.values())];
+      const begin = [...beginStatements(connection), ...namesOf(changes.names)];
       const steps = new StepByStep(connection, begin);
       for (const section of changes.sections) await steps.carryOut(section);
       await steps.changeValues(changes.values);
@@ -160,8 +159,7 @@ export class PostgresqlEngine implements Engine {
   async #collidedLater(connection: Connection, changes: Changes): Promise<number[]> {
     const lost: number[] = [];
     for (const packed of changes.inserted) {
-      const { positions, collided } = packed.firstOnes();
-      collided.push(...(await collidedOf(readingBy(connection), packed, positions)));
+      const collided = await collidedOf(readingBy(connection), packed, 'all');
       // those of patches that are kept lie under another number
       const ignored = collided.filter((position) => !packed.keepers.has(position));
       lost.push(...ignored.map((position) => packed.entries[position] ?? 0));

@@ -1,8 +1,7 @@
 /**
- * What this process is to the others: a row of `sds_holders`. **What a connection sends changes something only while the row bears
- * that connection's incarnation and nobody has fenced it, and no incarnation is ever drawn twice**, however late it arrives. Each
- * transaction that changes something updates the row on that condition, which is fence, renewal and record of the commit in one, and
- * locks it: whoever registers waits for a transaction that has come to its fence.
+ * What this process is to the others: a row of `sds_holders`. What a connection sends changes something only while the row bears that
+ * connection's incarnation and nobody has fenced it: see docs/architecture-postgresql.md. Whoever registers waits for a transaction that
+ * has come to its fence, which locks the row.
  *
  * | word        | what it is                                                                       | ends                                    |
  * | ----------- | -------------------------------------------------------------------------------- | --------------------------------------- |
@@ -122,6 +121,13 @@ export class Holder {
   /** Changes something, and renews its lease. */
   async change(connection: Connection, ...statements: Statement[]): Promise<void> {
     await this.transact(connection, ...statements, this.fence());
+    this.renewedAt = performance.now();
+  }
+
+  /** Renews its lease alone. There is nothing to undo if it was fenced, so that is no error of the server, which would log it. */
+  async renew(connection: Connection): Promise<void> {
+    const [renewed] = await this.transact(connection, this.update(1));
+    if (renewed?.count === 0) throw new ServerError('io-error', 'no', 'this process was fenced', DIVISION_BY_ZERO);
     this.renewedAt = performance.now();
   }
 

@@ -2,7 +2,7 @@
 import { clearInterval, type Promise, performance, setInterval } from '../../protocol/surroundings.ts';
 import type { Claims } from './claims.ts';
 import type { Connection } from './connection.ts';
-import type { Holder } from './holder.ts';
+import { type Holder, isFenced } from './holder.ts';
 import type { ServerLink } from './server-link.ts';
 
 export class Lease {
@@ -38,10 +38,13 @@ export class Lease {
     if (!this.#claims.any) return;
     if (performance.now() - this.#holder.renewedAt < this.#holder.leaseMs / 4) return; // a transaction did
     // it must not run out for want of traffic; tried again soon if it fails, and calls tell of trouble
-    if (!this.#link.isBusy) return void this.#link.useOnce((connection) => this.#holder.change(connection), true);
+    if (!this.#link.isBusy) return void this.#link.useOnce((connection) => this.#holder.renew(connection), true);
     // one of the link's own may be what it is busy with: its connection may have fallen silent
     this.#beside ??= this.#renewBeside()
-      .catch(() => this.#keeper?.drop())
+      .catch((error) => {
+        // fenced: the transaction under way finds that out, and this connection is as good as before
+        if (!isFenced(error)) this.#keeper?.drop();
+      })
       .finally(() => {
         this.#beside = undefined;
       });
@@ -51,7 +54,6 @@ export class Lease {
     if (!this.#link.isConnected) return; // whoever connects renews
     if (this.#keeper === undefined || this.#keeper.lost) this.#keeper = await this.#link.connect();
     if (this.#timer === undefined) return this.#keeper.drop(); // ended while it was made
-    // without the fence: if it was fenced, the transaction under way finds that out, and this connection is as good as before
-    await this.#holder.transact(this.#keeper, this.#holder.update(1));
+    await this.#holder.renew(this.#keeper);
   }
 }

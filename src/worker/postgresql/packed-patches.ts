@@ -60,25 +60,6 @@ export class PackedPatches {
     return this.stores[position] ?? '';
   }
 
-  /** The first ones of each number, so that a statement meets none twice; and those left out whose bytes differ. */
-  firstOnes(): { positions: Positions; collided: number[] } {
-    if (this.ascends) return { positions: 'all', collided: [] };
-    const first = new Map<string, number>();
-    const positions: number[] = [];
-    const collided: number[] = [];
-    for (let position = 0; position < this.count; position++) {
-      const key = `${this.clocks[position]} ${this.stores[position]}`;
-      const before = first.get(key);
-      if (before === undefined) {
-        first.set(key, position);
-        positions.push(position);
-      } else if (!this.bytesOf(before).equals(this.bytesOf(position))) {
-        collided.push(position);
-      }
-    }
-    return { positions, collided };
-  }
-
   /** The parameters of a statement about these positions: `$1` (its store, or a list of them), numbers, bytes. */
   parameters(positions: Positions): (string | Buffer)[] {
     if (positions === 'all') {

@@ -99,11 +99,11 @@ export async function insertCarefully(connection: Connection, packed: PackedPatc
     taken.set(store, stretch);
     note(store, await keepUnderFree(connection, store, clock, packed.bytesOf(position), stretch));
   };
-  /** Positions that are inserted by one statement, by their numbers: none is there twice. */
-  const run = new Map<string, number>();
+  /** Positions that are inserted by one statement. */
+  let run: number[] = [];
   const insertRun = async () => {
-    const positions = [...run.values()];
-    run.clear();
+    const positions = run;
+    run = [];
     if (positions.length === 0) return;
     const { count } = await connection.one(insertion(packed, positions));
     if (count === positions.length) return;
@@ -115,16 +115,13 @@ export async function insertCarefully(connection: Connection, packed: PackedPatc
   };
   for (const [position, clock] of packed.clocks.entries()) {
     const store = packed.storeAt(position);
-    const number = `${clock} ${store}`;
-    const keeps = packed.keepers.has(position);
-    const isFree = keeps ? clock > (highest.get(store) ?? Number.NEGATIVE_INFINITY) : !run.has(number);
-    if (!isFree) await insertRun();
-    if (keeps && !isFree) {
+    if (packed.keepers.has(position) && clock <= (highest.get(store) ?? Number.NEGATIVE_INFINITY)) {
+      await insertRun();
       await keep(position);
-      continue;
+    } else {
+      run.push(position);
+      note(store, clock);
     }
-    run.set(number, position);
-    note(store, clock);
   }
   await insertRun();
   return lost;

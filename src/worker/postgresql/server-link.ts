@@ -7,15 +7,15 @@ import { endWaiting } from './backend.ts';
 import { connect } from './connect.ts';
 import type { Connection, Patience } from './connection.ts';
 import { isFenced, notUpdated } from './holder.ts';
-import { loadPg, type Pg } from './load-pg.ts';
+import { loadPg } from './load-pg.ts';
 import { Passwords } from './password.ts';
 import { ServerError } from './sqlstates.ts';
 
 /** Between attempts. The longest is short enough that a server that is back is found within a fraction of a second. */
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 250;
-/** It is made known anew so often at once; after that with pauses, and within `RetryForMs`. */
-const MOST_LOST = 5;
+/** This process is made known anew so often at once; after that with pauses, and within `RetryForMs`. */
+const MOST_AT_ONCE = 5;
 /** To find out whether the server is still there takes no longer than calls wait for it, or this. */
 const LEAST_PROBE_MS = 1000;
 
@@ -24,7 +24,6 @@ export class ServerLink {
   readonly patience: Patience;
   readonly #settings: PostgresqlSettings;
   readonly #introduce: (connection: Connection) => Promise<void>;
-  #pg: Pg | undefined;
   #connection: Connection | undefined;
   /** Whether this process has registered over the connection, and may write as far as is known. */
   #known = false;
@@ -32,9 +31,8 @@ export class ServerLink {
   askedAt = 0;
   /** Since when the server is known to be away. */
   #awaySince: number | undefined;
-  /** Of the last call that gave up, if its attempt took long: what was called before that and has waited as long fails with it. */
-  #failure: ServerError | undefined;
-  #gaveUpAt = 0;
+  /** When and why the last call gave up, if its attempt took long: what was called before that and has waited as long fails with it. */
+  #gaveUp: { at: number; error: ServerError } | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #inUse = 0;
 
@@ -44,7 +42,6 @@ export class ServerLink {
     this.#settings = settings;
     this.patience = {
       connectMs: connectTimeoutMs,
-      silenceMs: Math.max(retryForMs, connectTimeoutMs),
       retryForMs,
       probeMs: Math.min(connectTimeoutMs, Math.max(retryForMs, LEAST_PROBE_MS)),
       lockMs: 0,
@@ -61,17 +58,15 @@ export class ServerLink {
   /** Does something if there is a connection, or one `mayConnect`; what fails ends it, and is left to others to notice. */
   useOnce(work: (connection: Connection) => Promise<unknown>, mayConnect = false): Promise<void> {
     return this.#inTurn(async () => {
-      const attempt = async () => {
-        if (!mayConnect && !this.isConnected) return;
-        await work(await this.#ready());
-        this.#awaySince = this.#failure = undefined;
-      };
+      if (!mayConnect && !this.isConnected) return;
+      const attempt = async () => void (await work(await this.#ready()));
       try {
         await attempt().catch((error) => {
           if (!isFenced(error)) throw error;
           this.#known = false;
           return attempt();
         });
+        this.#awaySince = this.#gaveUp = undefined;
       } catch {
         this.#connection?.drop(); // the lease runs out by itself
       }
@@ -90,18 +85,14 @@ export class ServerLink {
     const askedAt = begunAt - msSince(this.askedAt, cellTime(begunAt));
     // what has waited in the queue while an earlier call waited for the server has waited with it
     const hasWaited = (now: number) => now - Math.max(askedAt, this.#awaySince ?? now);
-    const isBehind = this.#failure !== undefined && askedAt <= this.#gaveUpAt;
-    if (isBehind && hasWaited(begunAt) >= this.patience.retryForMs) throw this.#failure;
+    const gaveUp = this.#gaveUp;
+    const isBehind = gaveUp !== undefined && askedAt <= gaveUp.at;
+    if (isBehind && hasWaited(begunAt) >= this.patience.retryForMs) throw gaveUp.error;
     let pause = FIRST_PAUSE_MS;
-    let lost = 0;
+    let fenced = 0;
     /** Whether work went down with its connection, and it is not known yet whether it was committed. */
     let inDoubt = false;
-    const failed = (error: EngineError) => {
-      if (!inDoubt || error.code === 'connection-failed') return error;
-      // what keeps it from being found out says of other calls that they are not stored, and of this one nothing
-      const message = `the connection was lost in the middle, and the server could not be asked again: ${error.message}`;
-      return new EngineError('connection-failed', { ...error.reported, message });
-    };
+    const failed = (error: EngineError) => (inDoubt ? notFoundOut(error) : error);
     for (;;) {
       const triedAt = performance.now();
       const before = this.#connection;
@@ -110,32 +101,33 @@ export class ServerLink {
         used = await this.#ready();
         inDoubt = false;
         const result = await work(used);
-        this.#awaySince = this.#failure = undefined;
+        this.#awaySince = this.#gaveUp = undefined;
         return result;
       } catch (error) {
         if (!(error instanceof ServerError)) throw failed(EngineError.of(error, 'io-error')); // this call's failure alone
-        const isLost = isFenced(error);
-        if (isLost) this.#known = false;
-        // what a lost connection was at may still keep this process's row locked
-        const isKeptOut = error.code === 'database-busy' && used === undefined && this.#awaySince !== undefined;
-        if (!isLost && error.retry === 'no' && !isKeptOut) throw failed(error);
         const now = performance.now();
         const isAway = error.retry === 'reconnect';
-        if (isAway && used !== undefined) inDoubt = true;
+        let wasOld = false;
         if (isAway) {
           this.#connection?.drop();
           // one that has said nothing was away before that was noticed, and so was one that took no connection
           this.#awaySince ??= this.#connection?.silentSince ?? (used === undefined ? triedAt : now);
+          inDoubt ||= used !== undefined;
+          // it is not known when it was lost: a new one is tried in any case, unless that was done to find out
+          wasOld = used !== undefined && used === before && !used.unreachable;
+        } else if (isFenced(error)) {
+          this.#known = false;
+          if (++fenced < MOST_AT_ONCE) continue;
+        } else if (error.retry === 'no') {
+          // what a lost connection was at may still keep this process's row locked
+          const isKeptOut = error.code === 'database-busy' && used === undefined && this.#awaySince !== undefined;
+          if (!isKeptOut) throw failed(error);
         }
         const waited = isAway ? hasWaited(now) : now - begunAt;
-        // of one that was there before it is not known when it was lost: a new one is tried in any case, unless that was done to find out
-        const wasOld = isAway && used !== undefined && used === before && !used.unreachable;
-        if (isLost && ++lost < MOST_LOST) continue;
         if (waited >= this.patience.retryForMs && !wasOld) {
-          if (isLost) throw failed(notUpdated());
           const wasSlow = now - triedAt >= this.patience.probeMs; // one that refuses at once may be asked again
-          if (isAway) [this.#gaveUpAt, this.#failure] = [now, wasSlow ? error : undefined];
-          throw failed(error);
+          if (isAway) this.#gaveUp = wasSlow ? { at: now, error } : undefined;
+          throw failed(isFenced(error) ? notUpdated() : error);
         }
         // not in step with other processes that wait for the same server
         await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random())));
@@ -179,8 +171,7 @@ export class ServerLink {
   /** Makes another connection. */
   async connect(): Promise<Connection> {
     const { target, places } = this.#settings;
-    this.#pg ??= loadPg(places);
-    const pg = this.#pg;
+    const pg = loadPg(places);
     const { patience } = this;
     return this.passwords.tryEach((password) => connect(pg, { ...target, password }, patience), patience.connectMs);
   }
@@ -190,4 +181,11 @@ export class ServerLink {
     await this.#connection?.close();
     this.#connection = undefined;
   }
+}
+
+/** What keeps it from being found out whether a call was carried out says of others that they are not stored, and of this one nothing. */
+function notFoundOut(error: EngineError): EngineError {
+  if (error.code === 'connection-failed') return error;
+  const message = `the connection was lost in the middle, and the server could not be asked again: ${error.message}`;
+  return new EngineError('connection-failed', { ...error.reported, message });
 }

@@ -47,9 +47,7 @@ export async function compact(connection: Connection, { store, clock, snapshot, 
     { text: 'SELECT clock FROM sds_snapshots WHERE store_id = $1 FOR UPDATE', values: [store] },
   );
   const number = head?.rows[0]?.[0];
-  const snapshotClock = typeof number === 'string' ? Number(number) : undefined;
-  const isAsSeen = deleted?.count === seen.patches && snapshotClock === seen.snapshotClock;
-  if (isAsSeen) {
+  if (deleted?.count === seen.patches && number === seen.snapshotClock?.toString()) {
     const { text, values = [] } = await snapshotHead(connection, store, snapshot);
     // where there was no snapshot there was nothing to lock: another process may have saved one at this moment
     const instead = `${text} WHERE sds_snapshots.clock = $${values.length + 1}`;

@@ -53,7 +53,7 @@ export function isRefusal(error: unknown): boolean {
   return error instanceof ServerError && error.code === 'open-failed' && (error.sqlState?.startsWith('28') ?? true);
 }
 
-export function toServerError(thrown: unknown): EngineError {
+export function toEngineError(thrown: unknown): EngineError {
   if (thrown instanceof EngineError) return thrown;
   const { message, code } = (thrown instanceof Error ? thrown : new Error(String(thrown))) as Error & { code?: string };
   if (code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]{4}$/.test(code)) {

@@ -9,6 +9,12 @@ import { readingBy } from './transactions.ts';
 import { saveLargeValue, type ValueChanges } from './values.ts';
 import { removalOfStores } from './whole-stores.ts';
 
+/** Patches that are to be sent, but for those that were looked at since. */
+interface Inserted {
+  readonly packed: PackedPatches;
+  positions: Positions;
+}
+
 export class StepByStep {
   /** By which the calls are told apart that are to be marked. */
   readonly collided: number[] = [];
@@ -20,8 +26,7 @@ export class StepByStep {
   /** To be sent with what comes next; and what is done with their results then. */
   #statements: Statement[];
   #listeners: ((results: Result[]) => void | Promise<void>)[] = [];
-  /** Patches that are among them, but for those that were looked at since. */
-  #inserted: { packed: PackedPatches; positions: Positions }[] = [];
+  #inserted: Inserted[] = [];
 
   constructor(connection: Connection, begin: Statement[]) {
     this.#connection = this.#reading = connection;
@@ -61,13 +66,10 @@ export class StepByStep {
   }
 
   #insert(packed: PackedPatches): void {
-    const { positions, collided } = packed.firstOnes();
-    this.#mark(packed, collided);
-    const wanted = positions === 'all' ? packed.count : positions.length;
-    const inserted = { packed, positions };
+    const inserted: Inserted = { packed, positions: 'all' };
     this.#inserted.push(inserted);
-    this.#add(insertion(packed, positions), async (result) => {
-      if (result?.count === wanted || inserted.positions.length === 0) return;
+    this.#add(insertion(packed, 'all'), async (result) => {
+      if (result?.count === packed.count || inserted.positions.length === 0) return;
       this.#mark(packed, await collidedOf(this.#reading, packed, inserted.positions));
     });
   }

@@ -13,10 +13,6 @@ export class ValueChanges {
   /** Those that are left, with the bytes of the first of them: they are stored if nothing else is there. */
   readonly #saved = new Map<string, Saved>();
 
-  get any(): boolean {
-    return this.#released.size + this.#saved.size > 0;
-  }
-
   save(hash: string, data: Buffer): void {
     const saved = this.#saved.get(hash);
     if (saved === undefined) this.#saved.set(hash, { hash, times: 1, data });

@@ -12,9 +12,9 @@ const BEFORE_ALL = Number.MIN_SAFE_INTEGER - 1;
 
 export function loadStore(connection: Connection, store: string): Promise<StoreFound> {
   const clocks = [
-    { text: 'SELECT clock FROM sds_snapshots WHERE store_id = $1', values: [store] },
-    { text: 'SELECT max(clock) FROM sds_patches WHERE store_id = $1', values: [store] },
-  ];
+    'SELECT clock FROM sds_snapshots WHERE store_id = $1',
+    'SELECT max(clock) FROM sds_patches WHERE store_id = $1',
+  ].map((text) => ({ text, values: [store] }));
   return ofOneMoment(connection, clocks, async (results) => {
     const [ofSnapshot, highest] = results.map(({ rows }) => rows[0]?.[0] ?? undefined);
     const numbers = [ofSnapshot, highest].filter((number) => number !== undefined).map(Number);

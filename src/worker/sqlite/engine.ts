@@ -76,7 +76,10 @@ export class SqliteEngine implements Engine {
       while (writes.next()) bytes += perform(writes, connection);
       writer.insert();
       bytes += PAGE_BYTES * writer.places;
-      if (hasWalResetFault(opened.version) && sawForeignWriter(connection)) this.#noteForeignWriter(connection);
+      if (hasWalResetFault(opened.version) && sawForeignWriter(connection)) {
+        this.#control[SQLITE_VERSION] = opened.version;
+        Atomics.store(this.#control, FOREIGN_WRITER, this.#name.file + 1);
+      }
       for (const at of writer.collided) writes.markCollided(at);
       const { cells, index, value } = commitPoint;
       const commit = statements.get('COMMIT');
@@ -94,11 +97,6 @@ export class SqliteEngine implements Engine {
       writer.clear();
     }
     connection.wal?.wrote(bytes);
-  }
-
-  #noteForeignWriter({ opened }: Connection): void {
-    this.#control[SQLITE_VERSION] = opened.version;
-    Atomics.store(this.#control, FOREIGN_WRITER, this.#name.file + 1);
   }
 
   loadSnapshot({ storeId }: Caller): Uint8Array | undefined {

@@ -18,16 +18,19 @@ export const LONGEST_KEPT = 48 * 1024 * 1024;
 /** As a provider names it. */
 export type DatabaseName = Pick<ProviderMessage, 'dbPath' | 'parameters' | 'transient'>;
 
-export interface OpenedDatabase {
+interface Place {
+  whereIsFile(): Whereabouts;
+  /** Whether the log at its name is its own, and of no other file that has the name by now: it may be taken into the file, wherever that is. */
+  ownsLog(): boolean;
+}
+
+export interface OpenedDatabase extends Place {
   database: Database;
   /** The path of the file, empty for a database in memory. */
   location: string;
   /** As a number, of which 3.47.1 is 3_047_001. */
   version: number;
   setSynchronous(full: boolean): void;
-  whereIsFile(): Whereabouts;
-  /** Whether the log at its name is its own, and of no other file that has the name by now: it may be taken into the file, wherever that is. */
-  ownsLog(): boolean;
 }
 
 export type Whereabouts = 'there' | 'missing' | 'replaced';
@@ -89,43 +92,44 @@ function setUp(
   database.exec(`PRAGMA journal_size_limit = ${LONGEST_KEPT}`);
   if (!hasAllTables(database)) {
     if (onlyReads) throw new Error('it has no tables yet');
+    // closing the connection, which is what follows if this fails, rolls back
     database.exec('BEGIN IMMEDIATE');
-    try {
-      createTables(database);
-      database.exec('COMMIT');
-    } catch (error) {
-      // closing the connection, which is what follows, rolls back
-      checkSchema(database);
-      throw error;
-    }
+    createTables(database);
+    checkSchema(database); // another process may have made others since
+    database.exec('COMMIT');
   }
   const version = numberOf(String(firstValue(database, 'SELECT sqlite_version()')));
   // the file as SQLite knows it
   const location = String(firstValue(database, "SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
   const original = transient || location === '' ? undefined : statSync(location, { bigint: true });
   if (before !== undefined) refuseAnother(before, original);
+  return { database, location, version, setSynchronous, ...placeOf(location, original, mode === 'wal') };
+}
+
+/** Where an open file is seen to be, and its log if it has one. */
+function placeOf(location: string, original: Identity | undefined, hasLog: boolean): Place {
+  if (original === undefined) return { whereIsFile: () => 'there', ownsLog: () => true };
   const log = `${location}-wal`;
-  const originalLog = original === undefined || mode !== 'wal' ? undefined : identityOf(log);
-  const whereIsFile = (): Whereabouts => {
-    if (original === undefined) return 'there';
-    const found = find(location, original);
-    if (found === undefined) return 'missing';
-    const hasItsLog = originalLog === undefined || isSame(find(log, originalLog), originalLog);
-    // the locks of files are the process's: another SQLite in it takes itself for the last one, and removes the log of this one
-    if (isSame(found, original)) return hasItsLog ? 'there' : 'replaced';
-    if (originalLog === undefined || !hasItsLog) return 'replaced';
-    const message = `another file was put in its place while it was open, beside its log; stop the programs that have it open and remove '${log}'`;
-    throw new EngineError('io-error', { message });
+  const originalLog = hasLog ? identityOf(log) : undefined;
+  const isLogThere = () => originalLog === undefined || isSame(find(log, originalLog), originalLog);
+  return {
+    whereIsFile() {
+      const found = find(location, original);
+      if (found === undefined) return 'missing';
+      // the locks of files are the process's: another SQLite in it takes itself for the last one, and removes the log of this one
+      if (isSame(found, original)) return isLogThere() ? 'there' : 'replaced';
+      if (originalLog === undefined || !isLogThere()) return 'replaced';
+      const message = `another file was put in its place while it was open, beside its log; stop the programs that have it open and remove '${log}'`;
+      throw new EngineError('io-error', { message });
+    },
+    ownsLog() {
+      try {
+        return isLogThere() && isSame(find(location, original) ?? original, original);
+      } catch {
+        return false;
+      }
+    },
   };
-  const ownsLog = () => {
-    if (original === undefined || originalLog === undefined) return true; // there is none
-    try {
-      return isSame(find(location, original) ?? original, original) && isSame(find(log, originalLog), originalLog);
-    } catch {
-      return false;
-    }
-  };
-  return { database, location, version, setSynchronous, whereIsFile, ownsLog };
 }
 
 /** What is there now; what was there, if the process has given up the right to look: what is open goes on serving. */

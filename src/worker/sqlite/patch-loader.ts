@@ -65,7 +65,7 @@ function joinRows(
   if (row === undefined || row.count === 0) return undefined;
   if (row.sound !== 1) throw strangeRow(NO_BLOB);
   const bytes = row.bytes as Uint8Array;
-  const lengths = parseLengths(String(row.lengths), Number(row.count));
+  const lengths = new Int32Array(JSON.parse(`[${row.lengths}]`));
   if (bytes.byteLength !== row.total) {
     throw new EngineError('database-corrupt', { message: 'the lengths of patches do not add up' });
   }
@@ -83,21 +83,4 @@ function oneRow(statements: Statements, storeId: string, after: number | string)
 function numberIn(last: unknown): string {
   if (/^['X]/.test(String(last))) throw strangeRow('the number of a patch is none');
   return String(last);
-}
-
-/** Reads "200,1,35" without making a string of each number. */
-function parseLengths(text: string, count: number): Int32Array {
-  const lengths = new Int32Array(count);
-  let value = 0;
-  let index = 0;
-  for (let i = 0; i < text.length; i++) {
-    const digit = text.charCodeAt(i) - 48;
-    if (digit >= 0) value = value * 10 + digit;
-    else {
-      lengths[index++] = value;
-      value = 0;
-    }
-  }
-  lengths[index] = value;
-  return lengths;
 }

@@ -80,27 +80,31 @@ export function checkSchema(database: DatabaseSync): void {
 
 /** Refuses a file that was never one of this package as well. */
 export function requireStoreFile(database: DatabaseSync): void {
-  checkSchema(database);
-  if (hasAllTables(database)) return;
-  throw new EngineError('schema-mismatch', { message: 'it does not have its tables' });
+  const message = mismatchOf(database) ?? missingOf(database);
+  if (message !== undefined) throw new EngineError('schema-mismatch', { message });
+}
+
+/** What is there instead, if not all tables of this package are. */
+export function missingOf(database: DatabaseSync): string | undefined {
+  if (hasAllTables(database)) return undefined;
+  const names = rowsOf(database).flatMap(({ type, name }) => (type === 'table' ? [`'${name}'`] : []));
+  return names.length === 0 ? 'there are no tables in it' : `its tables are ${names.sort().slice(0, 6).join(', ')}`;
 }
 
 /** Tables of another shape, constraints that would make SQLite skip rows, triggers and views in the way, if there are any. */
 export function mismatchOf(database: DatabaseSync): string | undefined {
-  return mismatches(database).next().value;
-}
-
-function* mismatches(database: DatabaseSync): Generator<string, undefined> {
   for (const { type, name, tbl_name, sql } of rowsOf(database)) {
     const ours = Object.hasOwn(columns, name.toLowerCase());
     const onOurs = Object.hasOwn(columns, String(tbl_name).toLowerCase());
-    if (ours && type !== 'table') yield `'${name}' is a ${type}`;
-    if (onOurs && type === 'trigger') yield `there is a trigger '${name}' on '${tbl_name}'`;
-    if (ours) yield* mismatchesOf(database, name, sql ?? '');
+    if (ours && type !== 'table') return `'${name}' is a ${type}`;
+    if (onOurs && type === 'trigger') return `there is a trigger '${name}' on '${tbl_name}'`;
+    const mismatch = ours ? mismatchOfTable(database, name, sql ?? '') : undefined;
+    if (mismatch !== undefined) return mismatch;
   }
+  return undefined;
 }
 
-function* mismatchesOf(database: DatabaseSync, name: string, sql: string): Generator<string, void> {
+function mismatchOfTable(database: DatabaseSync, name: string, sql: string): string | undefined {
   const table = name.toLowerCase();
   const found = database
     .prepare(
@@ -111,19 +115,20 @@ function* mismatchesOf(database: DatabaseSync, name: string, sql: string): Gener
     .map(({ form }) => String(form));
   const wanted = columns[table] ?? [];
   if (found.length !== wanted.length || wanted.some((form) => !found.includes(form))) {
-    yield `table '${name}' has the columns (${found.join(', ')}), not (${wanted.join(', ')})`;
+    return `table '${name}' has the columns (${found.join(', ')}), not (${wanted.join(', ')})`;
   }
   // names in quotes and comments say nothing, and may hide each other
   const plain = sql.replace(/'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/g, ' ');
   const odd = /\b(CHECK|GENERATED|COLLATE|REFERENCES|CONFLICT|UNIQUE|VIRTUAL|WITHOUT)\b/i.exec(plain);
-  if (odd !== null) yield `table '${name}' has a ${odd[0].toUpperCase()} clause`;
+  if (odd !== null) return `table '${name}' has a ${odd[0].toUpperCase()} clause`;
   const indexes = database.prepare(`SELECT name, [unique], origin, partial FROM pragma_index_list('${table}')`).all();
   for (const index of indexes) {
     if (index.origin !== 'pk' && (index.unique !== 0 || index.partial !== 0)) {
-      yield `table '${name}' has an index '${index.name}' that is unique or partial`;
+      return `table '${name}' has an index '${index.name}' that is unique or partial`;
     }
     const count = database.prepare('SELECT count(*) AS expressions FROM pragma_index_xinfo(?) WHERE cid = -2');
     if (firstRow(count, String(index.name))?.expressions !== 0)
-      yield `table '${name}' has an index '${index.name}' on an expression`;
+      return `table '${name}' has an index '${index.name}' on an expression`;
   }
+  return undefined;
 }

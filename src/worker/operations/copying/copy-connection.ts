@@ -15,7 +15,6 @@ const CONNECT_MS = 5000;
 const SILENCE_MS = 60_000;
 const PATIENCE = {
   connectMs: CONNECT_MS,
-  silenceMs: SILENCE_MS,
   retryForMs: SILENCE_MS,
   probeMs: CONNECT_MS,
   lockMs: 0,
@@ -117,16 +116,14 @@ export class CopyConnection {
 }
 
 export class ServerFailure extends OperationError {
-  readonly retry: ServerError['retry'];
+  readonly retry: ServerError['retry'] | undefined;
 
-  constructor(error: ServerError, place: string) {
+  constructor(error: EngineError, place: string) {
     super(error.code, place, error.message, error.reported);
-    this.retry = error.retry;
+    this.retry = error instanceof ServerError ? error.retry : undefined;
   }
 }
 
 function failureOf(error: unknown, place: string): unknown {
-  if (error instanceof ServerError) return new ServerFailure(error, place);
-  if (error instanceof EngineError) return new OperationError(error.code, place, error.message, error.reported);
-  return error;
+  return error instanceof EngineError ? new ServerFailure(error, place) : error;
 }

@@ -16,7 +16,7 @@ import type { Progress } from '../progress.ts';
 import { CopyConnection, cutConnections } from './copy-connection.ts';
 import { DatabaseReader } from './database-reader.ts';
 import { DatabaseWriter } from './database-writer.ts';
-import type { Reader, Source, StorePrint, StoreSize, Writer } from './ends.ts';
+import type { Source, StorePrint, StoreSize, Writer } from './ends.ts';
 import { FileReader } from './file-reader.ts';
 import { FileWriter } from './file-writer.ts';
 import { Meter } from './meter.ts';
@@ -122,7 +122,8 @@ class Copy {
       add({ reader, identity, check: () => {} });
       return;
     }
-    const { database, path, check } = this.#read(place.file);
+    const { file: path } = place;
+    const { database, check } = this.#read(path);
     // a file of the same name, on another machine or at another time, is another one
     const { ino, birthtimeMs } = statSync(path);
     const reader = new (this.#task.salvage ? SalvageReader : FileReader)(database, path, () => this.#meter.step());
@@ -156,26 +157,24 @@ class Copy {
 
   /** Leaves only the stores that are wanted, each of which must be in one of the sources. */
   #choose(sources: readonly Source[]): void {
-    const { stores } = this.#task;
-    const wanted = stores === undefined ? undefined : new Set(stores);
-    const chosen = new Map<string, Reader>();
-    for (const source of sources) {
-      const own = new Map<string, StoreSize>();
-      for (const [name, size] of source.stores) {
-        if (wanted?.has(name) === false) continue;
-        if (size.trouble !== undefined) {
-          const detail = `the store ${JSON.stringify(name)} ${size.trouble}`;
-          throw new OperationError('database-corrupt', source.reader.place, detail);
+    const wanted = this.#task.stores && new Set(this.#task.stores);
+    const chosen = new Map<string, string>();
+    for (const { reader, stores } of sources) {
+      const { place } = reader;
+      for (const [name, { trouble }] of stores) {
+        if (wanted?.has(name) === false) {
+          stores.delete(name);
+          continue;
         }
-        const other = chosen.get(name)?.place;
+        const what = `the store ${JSON.stringify(name)}`;
+        if (trouble !== undefined) throw new OperationError('database-corrupt', place, `${what} ${trouble}`);
+        const other = chosen.get(name);
         if (other !== undefined) {
-          const detail = `the store ${JSON.stringify(name)} is in '${other}' too; name the stores to copy, and copy the sources one by one`;
-          throw isInvalid(source.reader.place, detail);
+          const detail = `${what} is in '${other}' too; name the stores to copy, and copy the sources one by one`;
+          throw isInvalid(place, detail);
         }
-        chosen.set(name, source.reader);
-        own.set(name, size);
+        chosen.set(name, place);
       }
-      source.stores = own;
     }
     for (const name of wanted ?? []) {
       if (chosen.has(name)) continue;

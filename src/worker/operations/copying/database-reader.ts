@@ -66,14 +66,9 @@ export class DatabaseReader implements Reader {
 
   /** Names as callers know them, of names as they are stored. */
   async #namesOf(stored: readonly string[]): Promise<string[]> {
-    const long = stored.filter(isLongName);
-    const wholes = new Map<string, string>();
-    if (long.length > 0) {
-      const sql = 'SELECT short, name FROM sds_long_names WHERE short = ANY($1::text[])';
-      for (const [short, name] of await this.#server.rows(sql, textArray(long))) {
-        wholes.set(String(short), String(name));
-      }
-    }
+    const sql = 'SELECT short, name FROM sds_long_names WHERE short = ANY($1::text[])';
+    const long = await this.#server.rows(sql, textArray(stored.filter(isLongName)));
+    const wholes = new Map(long.map(([short, whole]) => [short, whole]));
     return stored.map((name) => nameOf(wholes.get(name) ?? name));
   }
 

@@ -23,6 +23,7 @@ import { DatabaseReader } from './database-reader.ts';
 import type { Source, StorePrint, Value, Writer } from './ends.ts';
 import { isThere } from './file-writer.ts';
 import type { Meter } from './meter.ts';
+import { piecesOf } from './pieces.ts';
 
 const NAMES_AT_A_TIME = 500;
 /** What crosses with one statement, or one group of them. */
@@ -58,9 +59,8 @@ export class DatabaseWriter implements Writer {
 
   /** What would not be written in the end is refused before anything is. */
   async #refuse(source: Source): Promise<void> {
-    const all = [...source.stores.keys()];
-    for (let at = 0; at < all.length; at += NAMES_AT_A_TIME) {
-      const names = byStoredName(all.slice(at, at + NAMES_AT_A_TIME));
+    for (const some of piecesOf(source.stores.keys(), () => 1, NAMES_AT_A_TIME)) {
+      const names = byStoredName(some);
       const [owned] = await this.#server.rows(
         'SELECT c.store_id FROM sds_claims c JOIN sds_holders h ON h.session = c.session AND h.generation = c.generation ' +
           'WHERE c.store_id = ANY($1::text[]) AND NOT h.fenced AND h.expires >= clock_timestamp() LIMIT 1',

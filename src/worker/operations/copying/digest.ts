@@ -1,7 +1,7 @@
 /** Digests by which two copies are compared, made alike here and by the server: nothing has to be sent for it. */
 import { createHash, hash } from 'node:crypto';
 import { CHUNK_BYTES } from '../../postgresql/chunks.ts';
-import type { ValueTotals } from './ends.ts';
+import type { RowsPrint, ValueTotals } from './ends.ts';
 
 /** Rows whose digests are joined before they are digested again: a text of the server has its limits. */
 export const ROWS_A_PAGE = 20_000;
@@ -31,9 +31,13 @@ export function digestOf(data: Uint8Array): string {
 export class RowsDigest {
   #page: string[] = [];
   #digest = '';
+  #count = 0;
+  #bytes = 0;
 
   /** @param name - a patch's number, or the digest of a record's key as UTF-8 */
   add(name: number | string, data: Uint8Array): void {
+    this.#count++;
+    this.#bytes += data.byteLength;
     this.#page.push(`${name} ${sha256(data)}`);
     if (this.#page.length === ROWS_A_PAGE) this.#turn();
   }
@@ -43,9 +47,9 @@ export class RowsDigest {
     this.#page = [];
   }
 
-  end(): string {
+  end(): RowsPrint {
     if (this.#page.length > 0) this.#turn();
-    return this.#digest;
+    return { count: this.#count, bytes: this.#bytes, digest: this.#digest };
   }
 }
 

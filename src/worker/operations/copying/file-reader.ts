@@ -61,30 +61,17 @@ export class FileReader extends RowReader {
 
   protected override list(table: Table, store: string, after: string, most: number): Row[] {
     if (table === 'sds_records' && !this.#hasRecords) return [];
-    const { where, place, id } = this.#rowsOf(table, store);
-    const name = table === 'sds_records' ? 'key' : table === 'blobs' ? 'hash' : "''";
-    return this.rows(listing(place, `length(data) + octet_length(${name})`, place, where), id, after, most);
-  }
-
-  protected override read(table: Table, store: string, columns: string, rows: string): Row[] {
-    if (table === 'sds_records') {
-      // among those of other stores
-      const listed =
-        'FROM (SELECT value FROM json_each(?)) AS listed CROSS JOIN sds_records ON sds_records.rowid = value';
-      return this.rows(`SELECT ${columns} ${listed}`, `[${rows}]`);
-    }
-    const { where, place, id } = this.#rowsOf(table, store);
-    const numbers = rows.split(',');
-    const piece = `${where} AND ${place} BETWEEN CAST(? AS INTEGER) AND CAST(? AS INTEGER) ORDER BY ${place}`;
-    return this.rows(`SELECT ${columns} FROM ${piece}`, id, String(numbers[0]), String(numbers.at(-1)));
-  }
-
-  /** Those of a store, and by what one of them is found. */
-  #rowsOf(table: Table, store: string): { where: string; place: string; id: Uint8Array | string } {
+    const [which, id] =
+      table === 'blobs' ? ["? = ''", ''] : ['store_id = CAST(? AS TEXT)', this.#ids.get(store) ?? store];
+    const { usual, name } = forms[table];
     // as one term: no index is searched by the bounds that it names
-    const usual = `+(${forms[table].usual})`;
-    if (table === 'blobs') return { where: `blobs WHERE ? = '' AND ${usual}`, place: 'rowid', id: '' };
-    const where = `${table} WHERE store_id = CAST(? AS TEXT) AND ${usual}`;
-    return { where, place: table === 'patches' ? 'clock' : 'rowid', id: this.#ids.get(store) ?? store };
+    const where = `${table} WHERE ${which} AND +(${usual})`;
+    const place = table === 'patches' ? 'clock' : 'rowid';
+    return this.rows(listing('rowid', `length(data) + length(${name})`, place, where), id, after, most);
+  }
+
+  protected override read(table: Table, columns: string, rows: string): Row[] {
+    const listed = `(SELECT value FROM json_each(?)) AS listed CROSS JOIN ${table} ON ${table}.rowid = value`;
+    return this.rows(`SELECT ${columns} FROM ${listed}`, `[${rows}]`);
   }
 }

@@ -2,8 +2,10 @@
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { reportedOf } from '../../../protocol/errors.ts';
 import { CONSTRAINT, primaryCode } from '../../sqlite/errors.ts';
-import { firstRow } from '../../sqlite/node-sqlite.ts';
-import { checkSchema, createRecords, createTables, hasAllTables, hasRecords } from '../../sqlite/schema.ts';
+import { Records } from '../../sqlite/records.ts';
+import { checkSchema, createRecords, createTables, hasAllTables } from '../../sqlite/schema.ts';
+import { Statements } from '../../sqlite/statements.ts';
+import { removeStore, storesOf } from '../../sqlite/whole-stores.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { BUSY_MS, openLocked } from '../files/open.ts';
 import { PartialFile, type Rights, refuseForeignLog } from '../files/partial-file.ts';
@@ -57,19 +59,16 @@ export class FileWriter implements Writer {
       this.#database = database;
       checkSchema(database);
       if (!hasAllTables(database)) createTables(database);
-      if (this.#partial === undefined) this.#meter.holdsUpOthers();
+      if (this.#partial === undefined) this.#meter.progress.holdsUpOthers = true;
       const sizes = sources.flatMap(({ stores }) => [...stores.values()]);
       if (sizes.some(({ records }) => records > 0)) createRecords(database);
-      for (const { stores } of sources) for (const name of stores.keys()) this.#removeExisting(database, name);
+      const statements = new Statements(database);
+      const records = new Records(statements);
+      const present = storesOf(statements, records);
+      const replaced = present.filter((name) => sources.some(({ stores }) => stores.has(name)));
+      if (replaced[0] !== undefined && !this.#overwrite) throw isThere(this.place, replaced[0]);
+      for (const name of replaced) removeStore(name, statements, records);
     });
-  }
-
-  #removeExisting(database: Database, name: string): void {
-    const tables = ['patches', 'snapshots', ...(hasRecords(database) ? ['sds_records'] : [])];
-    const has = (table: string) =>
-      firstRow(database.prepare(`SELECT 1 FROM ${table} WHERE store_id = ? LIMIT 1`), name) !== undefined;
-    if (!this.#overwrite && tables.some(has)) throw isThere(this.place, name);
-    for (const table of tables) database.prepare(`DELETE FROM ${table} WHERE store_id = ?`).run(name);
   }
 
   async copyValues(source: Source): Promise<number> {

@@ -11,7 +11,7 @@ const TURN_MS = 20;
 const PATIENCE_MS = 1000;
 
 export class Meter {
-  readonly #progress: Progress;
+  readonly progress: Progress;
   readonly #timer: NodeJS.Timeout;
   /** Set back where something is carried out again: it counts once. */
   done = 0;
@@ -23,7 +23,7 @@ export class Meter {
 
   /** @param cut - ends what can't be waited for, since the caller wants no more */
   constructor(progress: Progress, cut: () => void) {
-    this.#progress = progress;
+    this.progress = progress;
     let stoppedAt: number | undefined;
     this.#timer = setInterval(() => {
       try {
@@ -38,12 +38,7 @@ export class Meter {
 
   #tell(): void {
     const stores = { Stores: this.stores, StoresInAll: this.storesInAll };
-    this.#progress.step('copy', this.done, this.bytes, 'bytes', stores);
-  }
-
-  /** Programs wait for the end of the copy: it does not pause for others. */
-  holdsUpOthers(): void {
-    this.#progress.holdsUpOthers = true;
+    this.progress.step('copy', this.done, this.bytes, 'bytes', stores);
   }
 
   /** These bytes are done as well; throws `Stopped` if there shall be no more. */

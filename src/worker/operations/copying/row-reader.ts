@@ -34,17 +34,21 @@ export type Table = 'patches' | 'snapshots' | 'sds_records' | 'blobs';
 interface Form {
   /** The columns of its index. */
   key: string;
+  /** What tells the rows of one store apart. */
+  name: string;
   usual: string;
   /** As it is copied. */
   columns: string;
 }
 
-const VALUE_HEAD = 'CAST(hash AS BLOB) AS hash, ref_count, length(data) AS bytes';
+const KEY = 'CAST(key AS BLOB)';
+const HASH = 'CAST(hash AS BLOB)';
+const VALUE_HEAD = `${HASH} AS hash, ref_count, length(data) AS bytes`;
 export const forms: Record<Table, Form> = {
-  patches: { key: 'store_id, clock', usual: isUsual, columns: 'clock, data' },
-  snapshots: { key: 'store_id', usual: isUsual, columns: 'clock, data' },
-  sds_records: { key: 'store_id, key', usual: isUsualRecord, columns: 'CAST(key AS BLOB) AS key, data' },
-  blobs: { key: 'hash', usual: isUsualValue, columns: `${VALUE_HEAD}, data` },
+  patches: { key: 'store_id, clock', name: 'clock', usual: isUsual, columns: 'clock, data' },
+  snapshots: { key: 'store_id', name: '0', usual: isUsual, columns: 'clock, data' },
+  sds_records: { key: 'store_id, key', name: KEY, usual: isUsualRecord, columns: `${KEY} AS key, data` },
+  blobs: { key: 'hash', name: HASH, usual: isUsualValue, columns: `${VALUE_HEAD}, data` },
 };
 
 /** Lists the rows behind a place in their order, as many in each text as are read together: their numbers take a few bytes each. */
@@ -73,7 +77,7 @@ export abstract class RowReader implements Reader {
   /** As `listing`: patches in the order of their numbers, all else in the order in which it was made. Values are of no store. */
   protected abstract list(table: Table, store: string, after: string, most: number): Row[];
   /** Those of the rows with these numbers that can be read, in their order. */
-  protected abstract read(table: Table, store: string, columns: string, rows: string): Row[];
+  protected abstract read(table: Table, columns: string, rows: string): Row[];
 
   /** Those that a query finds; a failure of it names this file. */
   protected rows(sql: string, ...values: SQLInputValue[]): Row[] {
@@ -92,7 +96,7 @@ export abstract class RowReader implements Reader {
     const most = table === 'sds_records' ? ROWS_FROM_START : ROWS_A_LIST;
     for (let after = BEFORE_ALL; ; ) {
       const pieces = this.list(table, store, after, most);
-      for (const { rows } of pieces) yield this.read(table, store, columns, String(rows));
+      for (const { rows } of pieces) yield this.read(table, columns, String(rows));
       const count = pieces.reduce((sum, piece) => sum + Number(piece.count), 0);
       const last = String(pieces.at(-1)?.last);
       // in a damaged table what follows may lie before
@@ -152,16 +156,11 @@ export abstract class RowReader implements Reader {
     nameOf: (row: T) => number | string,
   ): Promise<RowsPrint> {
     const digest = new RowsDigest();
-    let [count, bytes] = [0, 0];
     for await (const rows of pieces) {
-      for (const row of rows) {
-        digest.add(nameOf(row), row.data);
-        count++;
-        bytes += row.data.byteLength;
-      }
+      for (const row of rows) digest.add(nameOf(row), row.data);
       await this.pause();
     }
-    return { count, bytes, digest: digest.end() };
+    return digest.end();
   }
 
   async valuePrints(hashes: readonly string[]): Promise<Map<string, ValuePrint>> {

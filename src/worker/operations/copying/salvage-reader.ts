@@ -14,13 +14,6 @@ const NUMBERS_A_READ = 4096;
 const ROW = 'CAST(rowid AS REAL)';
 /** Row numbers that are tried one by one next to rows that could be read, where nothing says which there are: a second or so. */
 const MOST_TRIED = 100_000;
-/** What tells the rows of one store apart. */
-const nameIn: Record<Table, string> = {
-  patches: 'clock',
-  snapshots: '0',
-  sds_records: 'CAST(key AS BLOB)',
-  blobs: 'CAST(hash AS BLOB)',
-};
 
 export class SalvageReader extends RowReader {
   /** Which rows were found, by their numbers. */
@@ -76,10 +69,10 @@ export class SalvageReader extends RowReader {
 
   /** Notes the rows of a table. Of two with one key, which a damaged index may have let in, that which a provider would have. */
   async #search(table: Table): Promise<void> {
-    const { usual } = forms[table];
+    const { name, usual } = forms[table];
     const id = table === 'blobs' ? "x''" : 'CAST(store_id AS BLOB)';
     const head =
-      `SELECT ${id} AS id, CASE WHEN ${usual} THEN ${nameIn[table]} END AS name, length(data) AS bytes, ${usual} AS usual ` +
+      `SELECT ${id} AS id, CASE WHEN ${usual} THEN ${name} END AS name, length(data) AS bytes, ${usual} AS usual ` +
       `FROM ${table} NOT INDEXED WHERE rowid = ?`;
     const note = this.#found.prepare(
       'INSERT INTO found VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET row = excluded.row, bytes = excluded.bytes ' +
@@ -206,7 +199,7 @@ export class SalvageReader extends RowReader {
       .all(table, number, after, most);
   }
 
-  protected override read(table: Table, _: string, columns: string, rows: string): Row[] {
+  protected override read(table: Table, columns: string, rows: string): Row[] {
     const one = `SELECT ${columns} FROM ${table} NOT INDEXED WHERE rowid = ?`;
     return rows.split(',').flatMap((row) => {
       const found = this.#try(one, Number(row)) ?? [];

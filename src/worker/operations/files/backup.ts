@@ -10,8 +10,8 @@ import type { Progress } from '../progress.ts';
 import { type Reading, withReading } from './open-to-read.ts';
 import { numberOf, requireWhole } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
-import { existingAt, locate } from './place.ts';
-import { ownedLike, putInPlace, refuseSame, refuseTaken } from './replace-file.ts';
+import { locate } from './place.ts';
+import { ownedLike, placeFor, putInPlace } from './replace-file.ts';
 import { faultsIn } from './structure.ts';
 
 /** Copied in one go, by a thread of Node's pool; between two pieces it may be stopped, and makes room for traffic. */
@@ -21,9 +21,7 @@ export async function backup(task: OperationTasks['backup']['given'], progress: 
   const begun = performance.now();
   const stats = locate(task.path);
   const { target } = task;
-  const existing = existingAt(target);
-  refuseSame(task.path, target);
-  refuseTaken(target, existing, task.overwrite);
+  const existing = placeFor(task.path, target, task.overwrite);
   let partial = undefined as PartialFile | undefined;
   try {
     const pageBytes = await withReading(task.path, async (reading) => {
@@ -31,7 +29,7 @@ export async function backup(task: OperationTasks['backup']['given'], progress: 
       partial = undefined;
       requireStoreFile(reading.database);
       requireWhole(reading.database, task.path);
-      if (task.verify) requireSound(reading, progress);
+      if (task.verify) requireSound(reading, task.path, progress);
       const pageBytes = numberOf(reading.database, 'page_size');
       const bytes = pageBytes * numberOf(reading.database, 'page_count');
       partial = new PartialFile(target, bytes, stats);
@@ -76,10 +74,10 @@ async function copyInto(
   database.prepare('VACUUM INTO ?').run(path);
 }
 
-function requireSound(reading: Reading, progress: Progress): void {
-  progress.step('structure', 0, statSync(reading.path).size, 'bytes');
-  const [fault] = faultsIn(reading.database, 'quick_check', 1);
+function requireSound({ database }: Reading, path: string, progress: Progress): void {
+  progress.step('structure', 0, statSync(path).size, 'bytes');
+  const [fault] = faultsIn(database, 'quick_check', 1);
   if (fault === undefined) return;
   const detail = `it is damaged (${fault.split('\n').pop()}); take another backup, or restore it all the same without verifying it (Verify: false)`;
-  throw new OperationError('database-corrupt', reading.path, detail);
+  throw new OperationError('database-corrupt', path, detail);
 }

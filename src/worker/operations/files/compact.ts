@@ -10,12 +10,11 @@ import type { Progress } from '../progress.ts';
 import { pageCounts, requireWhole } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
 import { locate } from './place.ts';
-import { keepsLog, leaveLogMode, openAlone, ownedLike, rightsLike } from './replace-file.ts';
+import { keepsLog, leaveLogMode, openAlone, ownedLike, putInstead } from './replace-file.ts';
 
 export function compact({ path }: { path: string }, progress: Progress): SDS_CompactResult {
   const begun = performance.now();
-  const stats = locate(path);
-  if (stats.size === 0)
+  if (locate(path).size === 0)
     throw new OperationError('schema-mismatch', path, 'the file is empty: there is nothing to compact');
   // SQLite would open what can't be written, and say later that the disk has failed
   const refusal = refusedAccess(path, constants.W_OK) ?? refusedAccess(dirname(path), constants.W_OK);
@@ -33,12 +32,9 @@ export function compact({ path }: { path: string }, progress: Progress): SDS_Com
     owned.database.prepare('VACUUM INTO ?').run(partial.path);
     if (owned.mode === 'wal') keepsLog(partial.path);
     progress.step('rebuild', needed, needed, 'bytes');
-    rightsLike(partial.path, before);
     progress.lastChance();
     leaveLogMode(owned, path);
-    // elsewhere a file that is open may be renamed onto, so that nobody gets in between
-    if (process.platform === 'win32') owned.release();
-    partial.publish(true);
+    putInstead(partial, owned);
     const DurationMs = performance.now() - begun;
     return { Path: path, BytesBefore: pages * pageBytes, BytesAfter: statSync(path).size, DurationMs };
   } catch (error) {

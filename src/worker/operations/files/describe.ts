@@ -1,10 +1,9 @@
 /** Tells what is in a file. */
 import { statSync } from 'node:fs';
-import type { DatabaseSync as Database } from 'node:sqlite';
 import type { OperationTasks } from '../../../protocol/operation-messages.ts';
 import type { SDS_DatabaseDescription, SDS_StoreDescription } from '../../../protocol/operations.ts';
 import { firstRow, firstValue } from '../../sqlite/node-sqlite.ts';
-import { hasAllTables, hasRecords, mismatchOf } from '../../sqlite/schema.ts';
+import { hasRecords, mismatchOf, missingOf } from '../../sqlite/schema.ts';
 import { encodingOf, textOf } from '../../sqlite/text.ts';
 import type { Progress } from '../progress.ts';
 import { eachStore, NAMED, type Row } from './each-store.ts';
@@ -17,15 +16,15 @@ export async function describe(
 ): Promise<SDS_DatabaseDescription> {
   return withReading(path, (reading) => {
     const { database } = reading;
-    const log = statSync(`${reading.path}-wal`, { throwIfNoEntry: false });
-    const index = statSync(`${reading.path}-shm`, { throwIfNoEntry: false });
-    const Schema = schemaOf(database);
+    const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
+    const index = statSync(`${path}-shm`, { throwIfNoEntry: false });
+    const Schema = mismatchOf(database) ?? missingOf(database) ?? '';
     const IsStoreFile = Schema === '';
-    const file = statSync(reading.path);
-    const counts = pageCounts(database, reading.path);
+    const file = statSync(path);
+    const counts = pageCounts(database, path);
     const Stores = IsStoreFile && !quick ? storesOf(reading, progress) : undefined;
     return {
-      Path: reading.path,
+      Path: path,
       Bytes: file.size,
       LogBytes: log?.size ?? 0,
       IndexBytes: index?.size ?? 0,
@@ -47,16 +46,6 @@ export async function describe(
 
 function sum(stores: readonly SDS_StoreDescription[], name: 'Records' | 'RecordBytes'): number {
   return stores.reduce((all, store) => all + store[name], 0);
-}
-
-/** What is wrong with the tables; an empty text if nothing is. */
-function schemaOf(database: Database): string {
-  const mismatch = mismatchOf(database);
-  if (mismatch !== undefined) return mismatch;
-  if (hasAllTables(database)) return '';
-  const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name LIMIT 6").all();
-  const names = tables.map(({ name }) => `'${String(name)}'`);
-  return names.length === 0 ? 'there are no tables in it' : `its tables are ${names.join(', ')}`;
 }
 
 function newestPatch(reading: Reading): SDS_DatabaseDescription['NewestPatch'] {

@@ -30,16 +30,10 @@ export class Findings {
   /** Others of a kind only count; `about` tells kinds of one code apart. */
   add(Code: SDS_FindingCode, about: string, message: () => string, count = 1): void {
     const key = `${Code} ${about}`;
-    const found = this.#found.get(key);
-    if (found !== undefined) found.Count += count;
-    else
-      this.#found.set(key, {
-        Code,
-        Severity: odd.includes(Code) ? 'odd' : 'error',
-        Message: message(),
-        Advice: advice[Code],
-        Count: count,
-      });
+    const Severity = odd.includes(Code) ? 'odd' : 'error';
+    const found = this.#found.get(key) ?? { Code, Severity, Message: message(), Advice: advice[Code], Count: 0 };
+    found.Count += count;
+    this.#found.set(key, found);
   }
 
   get all(): SDS_Finding[] {

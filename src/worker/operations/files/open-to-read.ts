@@ -26,7 +26,6 @@ const NO_INDEX = [4618, 4874, 5386];
 
 export interface Reading {
   readonly database: Database;
-  readonly path: string;
   /** Throws if the file has changed while it was read without a lock. */
   check(): void;
 }
@@ -75,7 +74,6 @@ function openForReading(path: string, locks: boolean): Reading {
   const { database, mode } = open(path, size, locks);
   return {
     database,
-    path,
     check() {
       if (mode === 'immutable=1' && before !== stateOf(path)) throw new ChangedMeanwhile(path);
     },

@@ -12,26 +12,26 @@ import { existingAt } from './place.ts';
 /** How often a name may be taken or given up while a file is put there. */
 const MOST_TRIES = 6;
 
-export function refuseSame(source: string, target: string): void {
-  if (!isSame(identityOf(source), identityOf(target))) return;
-  throw new OperationError('invalid-argument', target, 'source and target are the same file; name another target');
-}
-
-/** What would forbid putting a file there, said before the work is done. */
-export function refuseTaken(path: string, existing: Stats | undefined, overwrite: boolean): void {
+/** What is at the target of a copy; what would forbid putting the copy there is said before the work is done. */
+export function placeFor(source: string, target: string, overwrite: boolean): Stats | undefined {
+  const existing = existingAt(target);
+  if (isSame(identityOf(source), identityOf(target))) {
+    throw new OperationError('invalid-argument', target, 'source and target are the same file; name another target');
+  }
   if (existing === undefined) {
-    refuseForeignLog(path);
-    return;
+    refuseForeignLog(target);
+    return undefined;
   }
   const detail = 'a file of this name is there already; it was left as it is: Overwrite replaces it';
-  if (!overwrite) throw new OperationError('file-exists', path, detail);
+  if (!overwrite) throw new OperationError('file-exists', target, detail);
   // where closing does not close it, this would keep it from being replaced
-  if (keepsStatementsOpen()) return;
+  if (keepsStatementsOpen()) return existing;
   try {
-    takeOver(path, () => {})?.release();
+    takeOver(target, () => {})?.release();
   } catch (error) {
-    throw toFailure(error, path);
+    throw toFailure(error, target);
   }
+  return existing;
 }
 
 const readSchema = (database: Database) => firstValue(database, 'SELECT count(*) FROM sqlite_schema');
@@ -53,31 +53,33 @@ function refuseHeld(path: string): void {
 /** Publishes the file; with `overwrite` in the place of one that is there, which is no database that anybody has open. */
 export function putInPlace(partial: PartialFile, overwrite: boolean): void {
   for (let tries = 1; ; tries++) {
+    let owned: Owned | undefined;
     try {
-      if (overwrite && existingAt(partial.target) !== undefined) replaceBy(partial);
-      else partial.publish(false);
+      if (overwrite && existingAt(partial.target) !== undefined) {
+        owned = takeOver(partial.target, leaveLogMode);
+        putInstead(partial, owned);
+      } else partial.publish(false);
       return;
     } catch (error) {
       // it came, or was moved away, since it was looked at
       const { code = '' } = error as NodeJS.ErrnoException;
       if (!overwrite || tries === MOST_TRIES || !['ENOENT', 'EEXIST', 'file-exists'].includes(code)) throw error;
+    } finally {
+      owned?.release();
     }
   }
 }
 
-function replaceBy(partial: PartialFile): void {
-  const owned = takeOver(partial.target, leaveLogMode);
-  try {
-    const existing = statSync(partial.target);
-    ownedLike(partial.path, existing);
-    rightsLike(partial.path, existing);
-    // only Windows can't rename onto a file that is open; elsewhere nobody gets in between
-    if (process.platform === 'win32') owned?.release();
-    if (owned === undefined) removeBeside(partial.target);
-    partial.publish(true);
-  } finally {
-    owned?.release();
-  }
+/** @param owned - what it takes the place of, with its log taken in, if that is a database */
+export function putInstead(partial: PartialFile, owned: Owned | undefined): void {
+  const existing = statSync(partial.target);
+  ownedLike(partial.path, existing);
+  chmodSync(partial.path, existing.mode & 0o7777); // last: it may not let it be written
+  // only Windows can't rename onto a file that is open; elsewhere nobody gets in between
+  if (process.platform === 'win32') owned?.release();
+  if (owned === undefined)
+    for (const end of ['-wal', '-shm', '-journal']) rmSync(partial.target + end, { force: true });
+  partial.publish(true);
 }
 
 export interface Owned {
@@ -143,13 +145,4 @@ export function keepsLog(path: string): void {
 export function ownedLike(path: string, { uid, gid }: Stats): void {
   const now = statSync(path);
   if (now.uid !== uid || now.gid !== gid) chownSync(path, uid, gid);
-}
-
-/** Done last: they may not let it be written. */
-export function rightsLike(path: string, { mode }: Stats): void {
-  chmodSync(path, mode & 0o7777);
-}
-
-function removeBeside(path: string): void {
-  for (const end of ['-wal', '-shm', '-journal']) rmSync(path + end, { force: true });
 }

@@ -8,9 +8,8 @@ import type { Progress } from '../progress.ts';
 import type { Findings } from './findings.ts';
 import type { Reading } from './open-to-read.ts';
 
-/** Rows that are read together, and the most bytes that one of them may have; larger ones are read by themselves. */
+/** Rows that are looked at together; the bytes of each are read by themselves. */
 const ROWS_A_READ = 256;
-const MOST_BYTES_A_ROW = 16 * 1024;
 const HASH_LENGTH = 64;
 /** Of a name, as far as it is told: more than a hash has, in each encoding. */
 const NAME_BYTES = 512;
@@ -26,11 +25,10 @@ export function checkValues(reading: Reading, findings: Findings, progress: Prog
   const next = database.prepare(
     // of no bytes it makes NULL
     `SELECT CAST(rowid AS TEXT) AS row, ifnull(substr(CAST(hash AS BLOB), 1, ${NAME_BYTES}), CAST(hash AS BLOB)) AS hash, ` +
-      `typeof(hash) AS kind, typeof(data) AS type, iif(typeof(data) = 'blob' AND length(data) <= ${MOST_BYTES_A_ROW}, data, NULL) AS data, ` +
-      "CAST(ref_count AS TEXT) AS count, typeof(ref_count) = 'integer' AND ref_count > 0 AS positive " +
+      "typeof(hash) AS kind, typeof(data) AS type, CAST(ref_count AS TEXT) AS count, typeof(ref_count) = 'integer' AND ref_count > 0 AS positive " +
       'FROM blobs WHERE rowid > CAST(? AS NUMERIC) ORDER BY rowid LIMIT ?',
   );
-  const large = database.prepare('SELECT data FROM blobs WHERE rowid = CAST(? AS INTEGER)');
+  const bytes = database.prepare('SELECT data FROM blobs WHERE rowid = CAST(? AS INTEGER)');
   const checked = { Values: 0, ValuesWithHash: 0 };
   for (let [after, limit] = [BEFORE_ALL, ROWS_A_READ]; ; ) {
     let rows: Record<string, unknown>[];
@@ -42,7 +40,7 @@ export function checkValues(reading: Reading, findings: Findings, progress: Prog
       continue;
     }
     for (const row of rows) {
-      const data = row.type === 'blob' ? (row.data ?? firstRow(large, String(row.row))?.data) : undefined;
+      const data = row.type === 'blob' ? firstRow(bytes, String(row.row))?.data : undefined;
       if (checkValue(reading, row, data, findings)) checked.ValuesWithHash++;
       progress.step('values', ++checked.Values, total, 'rows');
     }

@@ -30,6 +30,8 @@ export async function verify({ path }: { path: string }, progress: Progress): Pr
   try {
     await withReading(path, (reading) => {
       [findings, checked] = [new Findings(), nothing(path)]; // anew, if it changes meanwhile
+      const missing = missingBytes(reading.database, path);
+      if (missing > 0) findings.add('structure', 'end', () => cutBy(missing));
       checkAll(reading, findings, checked, progress);
     });
   } catch (error) {
@@ -59,20 +61,13 @@ function checkAll(reading: Reading, findings: Findings, checked: Checked, progre
   });
   if (!isStoreFile) return;
   finding(findings, () => {
-    checked.Snapshots = countOf(database, 'snapshots');
+    checked.Snapshots = checkTypes(reading, 'snapshots', isUsual, findings, progress);
+    checked.Patches = checkTypes(reading, 'patches', isUsual, findings, progress);
   });
   finding(findings, () => {
-    checkTypes(reading, 'snapshots', isUsual, findings, progress);
-    checkTypes(reading, 'patches', isUsual, findings, progress);
+    if (hasRecords(database)) checked.Records = checkTypes(reading, 'sds_records', isUsualRecord, findings, progress);
   });
-  finding(findings, () => {
-    if (!hasRecords(database)) return;
-    checkTypes(reading, 'sds_records', isUsualRecord, findings, progress);
-    checked.Records = countOf(database, 'sds_records');
-  });
-  finding(findings, () => {
-    checked.Patches = checkNumbers(reading, findings, progress);
-  });
+  finding(findings, () => checkNumbers(reading, checked.Patches, findings, progress));
   finding(findings, () => Object.assign(checked, checkValues(reading, findings, progress)));
 }
 
@@ -88,9 +83,7 @@ function finding(findings: Findings, check: () => void): void {
   }
 }
 
-function checkStructure({ database, path }: Reading, findings: Findings, bytes: number, progress: Progress): void {
-  const missing = missingBytes(database, path);
-  if (missing > 0) findings.add('structure', 'end', () => cutBy(missing));
+function checkStructure({ database }: Reading, findings: Findings, bytes: number, progress: Progress): void {
   progress.step('structure', 0, bytes, 'bytes');
   for (const line of faultsIn(database, 'integrity_check', MOST_LINES)) {
     findings.add('structure', line, () => `SQLite's check says: ${line.replaceAll('\n', ' ')}`);
@@ -107,8 +100,8 @@ function checkTables({ database }: Reading, findings: Findings): boolean {
   return false;
 }
 
-/** Rows that no provider writes, in pieces, between which it may be stopped. Values are looked at one by one besides. */
-function checkTypes(reading: Reading, table: string, isUsualRow: string, findings: Findings, progress: Progress): void {
+/** Rows that no provider writes, in pieces, between which it may be stopped; values are looked at one by one besides. Returns how many rows there are. */
+function checkTypes(reading: Reading, table: string, usual: string, findings: Findings, progress: Progress): number {
   const { database } = reading;
   const second = table === 'sds_records' ? 'key' : 'clock';
   const next = database.prepare(
@@ -117,13 +110,13 @@ function checkTypes(reading: Reading, table: string, isUsualRow: string, finding
   );
   const odd = database.prepare(
     `SELECT typeof(store_id) AS id, typeof(${second}) AS second, typeof(data) AS data, CAST(store_id AS BLOB) AS name FROM ${table} ` +
-      `NOT INDEXED WHERE rowid > CAST(? AS NUMERIC) AND rowid <= CAST(? AS INTEGER) AND NOT (${isUsualRow})`,
+      `NOT INDEXED WHERE rowid > CAST(? AS NUMERIC) AND rowid <= CAST(? AS INTEGER) AND NOT (${usual})`,
   );
   const total = countOf(database, table);
   for (let [after, count] = [BEFORE_ALL, 0]; ; ) {
     const { last, rows } = firstRow(next, after) ?? {};
     // in a damaged table what follows may lie before
-    if (typeof last !== 'string' || BigInt(last) <= BigInt(after)) return;
+    if (typeof last !== 'string' || BigInt(last) <= BigInt(after)) return total;
     for (const row of odd.all(after, last)) {
       const where = `table ${table}, store ${JSON.stringify(textOf(reading, row.name))}`;
       const what = `id is ${row.id}, ${second === 'key' ? 'key' : 'number'} is ${row.second}, data is ${row.data}`;
@@ -137,8 +130,8 @@ function checkTypes(reading: Reading, table: string, isUsualRow: string, finding
   }
 }
 
-/** Each store's patch numbers: what is missing at their start and in between. Returns how many patches there are. */
-function checkNumbers(reading: Reading, findings: Findings, progress: Progress): number {
+/** Each store's patch numbers: what is missing at their start and in between. */
+function checkNumbers(reading: Reading, total: number, findings: Findings, progress: Progress): void {
   const { database } = reading;
   const snapshot = database.prepare(
     `SELECT CAST(clock AS REAL) AS clock FROM snapshots WHERE store_id = ${THIS_STORE}`,
@@ -150,7 +143,6 @@ function checkNumbers(reading: Reading, findings: Findings, progress: Progress):
       `FROM patches AS p WHERE store_id = ${THIS_STORE} AND clock > ? AND typeof(clock) = 'integer' ` +
       `AND NOT EXISTS (SELECT 1 ${before} = p.clock - 1)`,
   );
-  const total = countOf(database, 'patches');
   const ends = 'CAST(min(clock) AS REAL) AS first, CAST(max(clock) AS REAL) AS last';
   for (const [row, store] of eachStore(reading, 'patches', ends, total, progress)) {
     if (Number(row.last) > MOST_COUNTED) continue;
@@ -175,5 +167,4 @@ function checkNumbers(reading: Reading, findings: Findings, progress: Progress):
       );
     }
   }
-  return total;
 }

@@ -1,0 +1,54 @@
+/** Tells a worker of a provider that comes, and of one that goes. */
+import { transfer } from 'comlink';
+import { failureOf } from '../../protocol/errors.ts';
+import type { ProviderMessage } from '../../protocol/service.ts';
+import type { FileQueue } from '../queue/file-queue.ts';
+import type { Member } from '../queue/member.ts';
+import { passwordAnswers } from './password-answers.ts';
+import type { WorkerLink } from './worker-link.ts';
+
+/** Makes a provider known to the worker, which opens its file; again, if that failed before. */
+export function sendAttach(link: WorkerLink, queue: FileQueue, member: Member): void {
+  const message = messageOf(queue, member);
+  const { Password } = member.settings;
+  const port = Password === undefined ? undefined : passwordAnswers(Password);
+  link.call(
+    (service) => (port === undefined ? service.attach(message) : service.attach(message, transfer(port, [port]))),
+    (report) => member.attached(report),
+  );
+}
+
+/** Makes the worker forget a provider; with a file's last one, it closes the file. */
+export function sendDetach(link: WorkerLink, member: Member): void {
+  link.call(
+    (service) => service.detach(member.id),
+    (report) => member.onDetach?.(report),
+  );
+}
+
+function messageOf(queue: FileQueue, member: Member): ProviderMessage {
+  const { settings } = member;
+  return {
+    member: member.id,
+    file: queue.id,
+    dbPath: queue.dbPath,
+    delays: queue.observer.delays.shared,
+    parameters: queue.location.parameters,
+    transient: queue.location.transient,
+    ...(queue.location.server === undefined ? {} : { server: queue.location.server }),
+    password: member.password,
+    storeId: member.storeId,
+    full: settings.Durability === 'full',
+    busyTimeoutMs: settings.BusyTimeoutMs,
+    verifyValues: settings.VerifyValues,
+    exclusive: settings.Ownership === 'exclusive',
+    // one that leaves may have given its store back, although nobody has heard of that: whoever has opened it since owns it
+    owned: member.wasOwned && member.onDetach === undefined,
+    snapshotFailure: member.snapshotFailure && failureOf(member.snapshotFailure),
+    unsavedValues: Array.from(member.unsavedValues, ([key, { saves, error }]) => ({
+      key,
+      saves,
+      failure: failureOf(error),
+    })),
+  };
+}
