@@ -53,7 +53,9 @@ function lineOf(path: string, found: SDS_DatabaseDescription): string {
 function page(run: Run, path: string, found: SDS_DatabaseDescription): void {
   const row = (name: string, text: string) => run.say(`  ${name.padEnd(10)}${text}`);
   run.say(styled('bold', plain(path)));
-  row('size', `${bytes(found.Bytes)}, of which ${bytes(freeBytes(found))} free`);
+  const whole = found.Pages * found.PageBytes;
+  const withLog = whole > found.Bytes ? `; ${bytes(whole)} with its log` : '';
+  row('size', `${bytes(found.Bytes)}${withLog}, of which ${bytes(freeBytes(found))} free`);
   row('log', found.LogBytes === 0 ? 'none' : bytes(found.LogBytes));
   row('changed', found.ModifiedAt);
   if (!found.IsStoreFile) {

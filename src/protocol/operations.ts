@@ -151,6 +151,7 @@ export interface SDS_DatabaseDescription {
   Bytes: number;
   LogBytes: number;
   IndexBytes: number;
+  /** When the file or its log was written last. */
   ModifiedAt: string;
   /** What SQLite says of the file: size of a page, pages, pages without content, text encoding. */
   PageBytes: number;

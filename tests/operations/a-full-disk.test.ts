@@ -1,5 +1,5 @@
 /** Operations where the room ends; also a small slice of the rig torture/operations-on-a-full-disk.ts, which `npm run torture` runs as a whole. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { copyStores, verifyDatabase } from 'sds-persistence-worker';
 import { expect, test } from 'vitest';
@@ -26,3 +26,16 @@ test.skipIf(!canMount)('a copy whose file has room once is whole, and named only
     expect(rowsOf(target)).toEqual(rowsOf(source));
   }
 });
+
+test.skipIf(!canMount)(
+  'a copy of many small patches says how much is needed with their names and numbers',
+  async () => {
+    const source = makeStoreFile(freshFile(), { patches: 60_000, patchBytes: 10 });
+    const full = await copyStores(source, join(smallDisk(), 'target.db')).catch((error) => error);
+    expect(full).toMatchObject({ code: 'database-full' });
+    const [, needed] = /at least ([\d,]+) bytes are needed/.exec(full.message) ?? [];
+    const bytes = Number(needed?.replaceAll(',', ''));
+    expect(bytes).toBeGreaterThan(120_000 * 2 * 10);
+    expect(bytes).toBeLessThanOrEqual(statSync(source).size);
+  },
+);

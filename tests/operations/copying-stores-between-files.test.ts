@@ -200,6 +200,37 @@ describe('of a file in which not all is as a provider writes it', () => {
     expect(await copyStores(dbPath, target, { Stores: ['tasks'] })).toMatchObject({ Stores: 1, Patches: 30 });
   });
 
+  it.each(['patches', 'snapshots', 'sds_records', 'blobs'])('an index that lacks rows of %s', async (table) => {
+    const dbPath = makeStoreFile(freshFile(), {
+      sql: `${recordsTable} INSERT INTO sds_records VALUES ('notes', 'a', x'01')`,
+    });
+    const database = new DatabaseSync(dbPath);
+    const place = "SELECT rootpage AS page FROM sqlite_schema WHERE type = 'index' AND tbl_name = ?";
+    const page = Number(database.prepare(place).get(table)?.page);
+    database.close();
+    const bytes = readFileSync(dbPath);
+    const cells = (page - 1) * 4096 + 3;
+    bytes.writeUInt16BE(bytes.readUInt16BE(cells) >> 1, cells);
+    writeFileSync(dbPath, bytes);
+    const target = join(freshFolder(), 'copy.db');
+    await expect(copyStores(dbPath, target)).rejects.toMatchObject({ code: 'database-corrupt' });
+    expect(existsSync(target)).toBe(false);
+    const all = { Snapshots: 1, Patches: 60, Records: 1, Values: 3, LeftOut: 0 };
+    expect(await copyStores(dbPath, target, { Salvage: true })).toMatchObject(all);
+  });
+
+  it('an index that leads to a patch twice: that is damage of the source', async () => {
+    const dbPath = makeStoreFile(freshFile());
+    const bytes = readFileSync(dbPath);
+    // an entry of the index, which comes first, has the name, the number of the patch and that of the row
+    bytes[bytes.indexOf(Buffer.from('tasks\u001d')) + 6] = 59; // that of patch 30
+    writeFileSync(dbPath, bytes);
+    const target = join(freshFolder(), 'copy.db');
+    const refusal = { code: 'database-corrupt', message: expect.stringContaining(`('${dbPath}')`) };
+    await expect(copyStores(dbPath, target)).rejects.toMatchObject(refusal);
+    expect(await copyStores(dbPath, target, { Salvage: true })).toMatchObject({ Patches: 60, LeftOut: 0 });
+  });
+
   it('a page that can not be read: of its store what comes before it is salvaged, and all of the others', async () => {
     const dbPath = makeStoreFile(freshFile(), { patches: 100, patchBytes: 3000 });
     const whole = rowsOf(dbPath);

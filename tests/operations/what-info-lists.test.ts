@@ -1,6 +1,9 @@
 /** What `describeDatabase` lists of a file that others have written to. */
-import { describeDatabase } from 'sds-persistence-worker';
+import { statSync, utimesSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { describeDatabase, verifyDatabase } from 'sds-persistence-worker';
 import { expect, it } from 'vitest';
+import { command } from '../support/command-line.ts';
 import { freshFile } from '../support/files.ts';
 import { makeStoreFile, recordsTable } from '../support/store-files.ts';
 
@@ -25,4 +28,27 @@ it.each(['patches', 'sds_records'])('each store in %s, also those whose names ar
   const { Stores } = await describeDatabase(makeStoreFile(freshFile(), { patches: 0, sql }));
   const each = Stores?.map(({ StoreId, Patches, Records }) => [StoreId, Patches + Records]);
   expect(each?.sort()).toEqual(['', 'a', 'b', 'b', 'd'].map((name) => [name, 1]));
+});
+
+it('what lies in a log that can not be taken in yet counts as well: when it was written, and how large the whole is', async () => {
+  const dbPath = makeStoreFile(freshFile());
+  utimesSync(dbPath, 1, 1);
+  const program = new DatabaseSync(dbPath);
+  program.exec('PRAGMA wal_autocheckpoint = 0; UPDATE patches SET data = zeroblob(20000)');
+  program.exec('DELETE FROM patches');
+  const { Bytes, ModifiedAt, Pages, PageBytes, FreePages } = await describeDatabase(dbPath);
+  expect(Bytes).toBe(statSync(dbPath).size);
+  expect(FreePages * PageBytes).toBeGreaterThan(Bytes);
+  expect(ModifiedAt).toBe(new Date(statSync(`${dbPath}-wal`).mtimeMs).toISOString());
+  expect((await verifyDatabase(dbPath)).Checked.Bytes).toBe(Pages * PageBytes);
+  const { stdout } = await command(['info', dbPath]);
+  expect(stdout).toMatch(/size +[\d.]+ kB; 1\.\d MB with its log, of which 1\.\d MB free/);
+  program.close();
+});
+
+it('progress ends with all, also where rows with higher numbers are left', async () => {
+  const dbPath = makeStoreFile(freshFile(), { sql: 'DELETE FROM patches WHERE clock < 20' });
+  const told: string[] = [];
+  await describeDatabase(dbPath, { OnProgress: ({ Done, Total }) => told.push(`${Done} of ${Total}`) });
+  expect(told.at(-1)).toBe('32 of 32');
 });

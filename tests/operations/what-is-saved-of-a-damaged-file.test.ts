@@ -54,6 +54,14 @@ function damage(dbPath: string, page: number | undefined, bytes = PAGE): void {
   closeSync(file);
 }
 
+/** As a write that the disk has carried out in another place. */
+function copyPage(dbPath: string, from: number | undefined, to: number | undefined): void {
+  if (from === undefined || to === undefined) throw new Error('there is no such page');
+  const bytes = readFileSync(dbPath);
+  bytes.copy(bytes, (to - 1) * PAGE, (from - 1) * PAGE, from * PAGE);
+  writeFileSync(dbPath, bytes);
+}
+
 const tables = ['patches', 'snapshots', 'sds_records', 'blobs'];
 
 /** Each row that can be read by itself, as text. */
@@ -75,7 +83,44 @@ function readable(dbPath: string): string[] {
 
 const middle = (pages: number[]) => pages[pages.length >> 1];
 
+const misplaced = tables.flatMap((name): [string, (dbPath: string) => void, number][] => [
+  [
+    `a later leaf of ${name} in the place of another one`,
+    (file) => {
+      const leaves = pagesOf(file, name);
+      copyPage(file, leaves.at(-1), middle(leaves));
+    },
+    1,
+  ],
+  [
+    `a leaf of ${name} in the place of what leads to all of them`,
+    (file) => copyPage(file, middle(pagesOf(file, name)), pagesOf(file, name, 'internal')[0]),
+    1,
+  ],
+  [
+    `a leaf of the index of ${name} in the place of another one`,
+    (file) => {
+      const leaves = pagesOf(file, `sqlite_autoindex_${name}_1`);
+      copyPage(file, leaves.at(-1), middle(leaves));
+    },
+    0,
+  ],
+]);
+
+/** Where the number of a row ends in the last entry of an index. */
+function renumberInIndex(dbPath: string): void {
+  const page = pagesOf(dbPath, 'sqlite_autoindex_patches_1').at(-1);
+  const bytes = readFileSync(dbPath);
+  const start = ((page ?? 0) - 1) * PAGE;
+  const cell = start + bytes.readUInt16BE(start + 8 + 2 * (bytes.readUInt16BE(start + 3) - 1));
+  const end = cell + 1 + (bytes[cell] ?? 0); // behind its size, of a byte
+  bytes[end - 1] = (bytes[end - 1] ?? 0) ^ 0x80;
+  writeFileSync(dbPath, bytes);
+}
+
 it.each<[string, (dbPath: string) => void, number]>([
+  ...misplaced,
+  ['the number of a row in the index of patches', renumberInIndex, 0],
   ...tables.flatMap((name): [string, (dbPath: string) => void, number][] => [
     [`a leaf of ${name}`, (file) => damage(file, middle(pagesOf(file, name))), 1],
     [`the first leaf of ${name}`, (file) => damage(file, pagesOf(file, name)[0]), 1],
@@ -228,4 +273,29 @@ it.each([
   expect(saving.exitCode).toBe(1);
   expect(saving.stderr).toContain('nothing that is in this file can be read');
   expect(existsSync(target)).toBe(false);
+});
+
+/** As SQLite writes numbers; in this many bytes. */
+function varint(number: number, bytes: number): number[] {
+  const parts = Array.from({ length: bytes }, (_, i) => Math.floor(number / 128 ** (bytes - 1 - i)) % 128);
+  return parts.map((part, i) => (i < bytes - 1 ? part + 128 : part));
+}
+
+it('a value that says it is longer than any that SQLite stores costs itself alone', async () => {
+  const sql = `INSERT INTO blobs VALUES ('huge', x'${'07'.repeat(600)}', 1)`;
+  const dbPath = makeStoreFile(freshFile(), { sql });
+  const bytes = readFileSync(dbPath);
+  // its cell: size, number, then the head of the row: its own length, and the types of hash, data and count
+  const start = bytes.indexOf(`huge${'\u0007'.repeat(10)}`) - 8;
+  const number = bytes[start + 2] ?? 0;
+  const size = 489 + 4092 * 250_000; // of this, 489 bytes lie in the cell
+  const head = [8, 2 * 4 + 13, ...varint(2 * (size - 12) + 12, 5), 9];
+  Buffer.from([...varint(size, 5), number, ...head, ...Buffer.from('huge')]).copy(bytes, start);
+  writeFileSync(dbPath, bytes);
+  const { Findings } = await verifyDatabase(dbPath);
+  expect(Findings).toContainEqual(expect.objectContaining({ Code: 'unreadable' }));
+  const saved = await copyStores(dbPath, join(freshFolder(), 'saved.db'), { Salvage: true });
+  expect(saved).toMatchObject({ Patches: 60, Snapshots: 1, Values: 3, LeftOut: 1 });
+  await using provider = new SDS_DesktopPersistenceProvider(dbPath, 'notes');
+  await expect(provider.loadValue('huge')).rejects.toMatchObject({ code: 'database-corrupt' });
 });

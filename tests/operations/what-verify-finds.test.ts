@@ -1,8 +1,10 @@
 /** Each kind of finding, in a file that has just that; and a sound file, in which nothing is found. */
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { compactDatabase, copyStores, verifyDatabase } from 'sds-persistence-worker';
+import { compactDatabase, copyStores, SDS_DesktopPersistenceProvider, verifyDatabase } from 'sds-persistence-worker';
+import { YjsPersistence } from 'sds-persistence-worker/yjs';
 import { expect, it } from 'vitest';
+import * as Y from 'yjs';
 import { freshFile } from '../support/files.ts';
 import { type Contents, makeStoreFile, sha256 } from '../support/store-files.ts';
 
@@ -36,6 +38,29 @@ it('nothing in values under names of 64 bytes that are fewer characters, and so 
   }
   database.close();
   expect(await verifyDatabase(dbPath)).toMatchObject({ Findings: [], Checked: { Values: 13, ValuesWithHash: 9 } });
+});
+
+it('nothing in the numbers of documents, which are times and no count', async () => {
+  const dbPath = freshFile();
+  const documents = new YjsPersistence(dbPath, { Y });
+  const notes = new Y.Doc();
+  notes.on('update', (update: Uint8Array) => void documents.storeUpdate('notes', update));
+  for (const word of ['one', 'two', 'three']) notes.getText('text').insert(0, word);
+  await documents.flushDocument('notes');
+  notes.getText('text').insert(0, 'four');
+  await documents.storeUpdate('tasks', Y.encodeStateAsUpdate(notes));
+  await documents.destroy();
+  expect(await verifyDatabase(dbPath)).toMatchObject({ Findings: [], Sound: true, Checked: { Snapshots: 1 } });
+});
+
+it('nothing between a snapshot of number 0, which does not say what it holds, and the first patch', async () => {
+  const dbPath = freshFile();
+  await using provider = new SDS_DesktopPersistenceProvider(dbPath, 'notes');
+  for (let i = 1; i <= 20; i++) void provider.appendPatch(bytes, i);
+  await provider.saveSnapshot(bytes);
+  await provider.prunePatches(15);
+  await provider.flush();
+  expect(await verifyDatabase(dbPath)).toMatchObject({ Findings: [], Sound: true, Checked: { Patches: 6 } });
 });
 
 const found: [string, string, Contents, number][] = [

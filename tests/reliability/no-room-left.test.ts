@@ -131,7 +131,7 @@ describe.skipIf(!canMount)('a full disk', () => {
       const error = await errorOf(operation(source, join(disk, 'target.db')));
       expect(error).toMatchObject({ code: 'database-full' });
       expect(error?.message).toMatch(
-        /target\.db'\): the disk is full: [\d,]+ bytes are needed in this folder, [\d,]+ bytes are free; make room/,
+        /target\.db'\): the disk is full: at least [\d,]+ bytes are needed in this folder, [\d,]+ bytes are free; make room/,
       );
     }
   });

@@ -3,7 +3,7 @@ import { FOREIGN_WRITER, SQLITE_VERSION } from '../../protocol/control.ts';
 import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
 import type { ProviderMessage, RecordsFound, StoreFound } from '../../protocol/service.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
-import { toEngineError } from './errors.ts';
+import { isTooBig, toEngineError } from './errors.ts';
 import { orFull } from './no-room.ts';
 import { closeDatabase, hasWalResetFault, keepsStatementsOpen } from './node-sqlite.ts';
 import { type DatabaseName, type OpenedDatabase, openDatabase, type Whereabouts } from './open-database.ts';
@@ -91,6 +91,7 @@ export class SqliteEngine implements Engine {
       noteCommit(commitPoint);
     } catch (error) {
       if (begun) this.#rollBack(connection);
+      if (isTooBig(error)) throw EngineError.of(error, 'invalid-argument');
       throw this.#classify(error);
     } finally {
       writer.clear();

@@ -3,7 +3,8 @@ import { type ReportedCause, reportedOf, type SDS_PersistenceErrorCode } from '.
 import { EngineError } from '../engine.ts';
 
 const IO_ERROR = 10;
-const CONSTRAINT = 19;
+export const CONSTRAINT = 19;
+const TOO_BIG = 18;
 export const CANNOT_OPEN = 14;
 export const NOT_A_DATABASE = 26;
 
@@ -14,13 +15,18 @@ const codes: Record<number, SDS_PersistenceErrorCode> = {
   11: 'database-corrupt',
   13: 'database-full',
   [CANNOT_OPEN]: 'open-failed',
-  18: 'invalid-argument', // SQLITE_TOOBIG
+  [TOO_BIG]: 'database-corrupt', // unless a call has brought it: a row is longer than any that SQLite stores
   [NOT_A_DATABASE]: 'database-corrupt',
+  522: 'database-corrupt', // SQLITE_IOERR_SHORT_READ: the file ends where a row goes on
 };
 
 /** The extended code's low byte; 0 if it was not SQLite that has reported this. */
 export function primaryCode({ errcode = 0 }: ReportedCause): number {
   return errcode & 0xff;
+}
+
+export function isTooBig(thrown: unknown): boolean {
+  return primaryCode(reportedOf(thrown)) === TOO_BIG;
 }
 
 /** Gives whatever was thrown a code; SQLite's own words stay with it. */
@@ -34,7 +40,8 @@ export function toEngineError(thrown: unknown): EngineError {
     const message = `a rule of another table in the file forbids it (${reported.message}); look at the foreign keys and triggers there`;
     return new EngineError('invalid-argument', { message });
   }
-  return new EngineError(codes[primary] ?? 'io-error', reported);
+  if (reported.message === 'unsupported file format') return new EngineError('database-corrupt', reported);
+  return new EngineError(codes[reported.errcode ?? 0] ?? codes[primary] ?? 'io-error', reported);
 }
 
 /** What is stored where a provider reads, though none of this package writes it so: SQLite finds no fault in the file. */

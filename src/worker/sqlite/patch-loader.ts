@@ -5,7 +5,7 @@
  */
 import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
 import { EngineError } from '../engine.ts';
-import { strangeRow, toEngineError } from './errors.ts';
+import { isTooBig, strangeRow } from './errors.ts';
 import type { Statements } from './statements.ts';
 import { isUtf8 } from './text.ts';
 
@@ -59,9 +59,8 @@ function joinRows(
   try {
     row = statements.first(JOINED, storeId, after, rows);
   } catch (error) {
-    const failure = toEngineError(error);
-    if (failure.code === 'invalid-argument') return undefined; // more than SQLite can join: row by row
-    throw failure;
+    if (isTooBig(error)) return undefined; // more than SQLite can join: row by row
+    throw error;
   }
   if (row === undefined || row.count === 0) return undefined;
   if (row.sound !== 1) throw strangeRow(NO_BLOB);

@@ -9,6 +9,7 @@ import { loadPg } from '../../postgresql/load-pg.ts';
 import { requireStoreFile } from '../../sqlite/schema.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { type Reading, untilUnchanged } from '../files/open-to-read.ts';
+import { requireWhole } from '../files/page-counts.ts';
 import type { Rights } from '../files/partial-file.ts';
 import { existingAt, locate } from '../files/place.ts';
 import type { Progress } from '../progress.ts';
@@ -130,6 +131,7 @@ class Copy {
     add({ reader, identity: `${path} ${ino} ${birthtimeMs}`, check });
     try {
       requireStoreFile(database);
+      if (!this.#task.salvage) requireWhole(database, path);
     } catch (error) {
       throw toFailure(error, path);
     }

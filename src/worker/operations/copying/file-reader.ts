@@ -22,9 +22,19 @@ export class FileReader extends RowReader {
       const counted =
         'SELECT CAST(store_id AS BLOB) AS id, count(*) AS rows, total(length(data)) AS bytes, ' +
         `sum(NOT (${forms[table].usual})) AS odd FROM ${table} GROUP BY store_id`;
-      for (const row of this.rows(counted)) this.#add(sizes, table, row);
+      const found = this.rows(counted);
+      for (const row of found) this.#add(sizes, table, row);
+      this.#requireAll(table, found);
     }
     return sizes;
+  }
+
+  /** They were found through an index, which may lack some: the table itself has all. */
+  #requireAll(table: Table, found: readonly Row[]): void {
+    const [all] = this.rows(`SELECT count(*) AS rows FROM ${table} NOT INDEXED`);
+    if (all?.rows === found.reduce((sum, { rows }) => sum + Number(rows), 0)) return;
+    const detail = `the index of the table '${table}' does not fit it; 'verify' says more, and salvaging reads it without the index`;
+    throw new OperationError('database-corrupt', this.place, detail);
   }
 
   #add(sizes: Map<string, StoreSize>, table: Table, { id, rows, bytes, odd }: Row): void {

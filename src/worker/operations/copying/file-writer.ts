@@ -1,5 +1,7 @@
 /** Writes what is copied into a database file, all of it or nothing: in one transaction, which ends after it was compared. */
 import type { DatabaseSync as Database } from 'node:sqlite';
+import { reportedOf } from '../../../protocol/errors.ts';
+import { CONSTRAINT, primaryCode } from '../../sqlite/errors.ts';
 import { Records } from '../../sqlite/records.ts';
 import { checkSchema, createRecords, createTables, hasAllTables } from '../../sqlite/schema.ts';
 import { Statements } from '../../sqlite/statements.ts';
@@ -45,7 +47,7 @@ export class FileWriter implements Writer {
       // it may have come, or been moved away, while the sources were read
       if (existingAt(this.place) === undefined) {
         refuseForeignLog(this.place);
-        this.#partial = new PartialFile(this.place, this.#meter.bytes, this.#rights);
+        this.#partial = new PartialFile(this.place, this.#meter.bytes + leastOverhead(sources), this.#rights);
       }
       const database = openLocked(this.#partial?.path ?? this.place, 'mode=rw', BUSY_MS, (database) => {
         // Nobody sees a new file yet, so it needs no log. The log would be taken into it at closing, which tells no failure.
@@ -76,7 +78,7 @@ export class FileWriter implements Writer {
     );
     let count = 0;
     for await (const values of source.reader.values()) {
-      await this.#add(values, ({ hash, data, print }) => insert.run(hash, data, print.refCount));
+      await this.#add(source, values, ({ hash, data, print }) => insert.run(hash, data, print.refCount));
       await compareValues(source, this.#reader, values);
       count += values.length;
     }
@@ -89,23 +91,36 @@ export class FileWriter implements Writer {
     const snapshot = this.#opened.prepare('INSERT INTO snapshots (store_id, clock, data) VALUES (?, ?, ?)');
     for (const [name, { records }] of group) {
       const found = await reader.snapshot(name);
-      if (found !== undefined) await this.#add([found], ({ clock, data }) => snapshot.run(name, clock, data));
+      if (found !== undefined) await this.#add(source, [found], ({ clock, data }) => snapshot.run(name, clock, data));
       for await (const patches of reader.patches(name)) {
-        await this.#add(patches, ({ clock, data }) => patch.run(name, clock, data));
+        await this.#add(source, patches, ({ clock, data }) => patch.run(name, clock, data));
       }
       if (records.count === 0) continue;
       const record = this.#opened.prepare('INSERT INTO sds_records (store_id, key, data) VALUES (?, ?, ?)');
       // in their order: a table gives each row a higher number than those that are there
       for await (const some of reader.records(name)) {
-        await this.#add(some, ({ key, data }) => record.run(name, key, data));
+        await this.#add(source, some, ({ key, data }) => record.run(name, key, data));
       }
     }
     await compareStores(source, this.#reader, group);
   }
 
-  async #add<T extends { data: Uint8Array }>(rows: readonly T[], insert: (row: T) => unknown): Promise<void> {
+  async #add<T extends { data: Uint8Array }>(
+    { reader }: Source,
+    rows: readonly T[],
+    insert: (row: T) => unknown,
+  ): Promise<void> {
     this.#try(() => {
-      for (const row of rows) insert(row);
+      try {
+        for (const row of rows) insert(row);
+      } catch (error) {
+        const reported = reportedOf(error);
+        if (primaryCode(reported) !== CONSTRAINT) throw error;
+        // what was there of its store is deleted, as far as the index of this file leads to it
+        const orHere = this.#partial === undefined ? `, or '${this.place}' hides one` : '';
+        const detail = `a row is there twice${orHere}: the index of a table does not fit it; 'verify' says more, and salvaging reads it without the index`;
+        throw new OperationError('database-corrupt', reader.place, detail, reported);
+      }
     });
     await this.#meter.add(rows.reduce((sum, { data }) => sum + data.byteLength, 0));
   }
@@ -141,6 +156,12 @@ export class FileWriter implements Writer {
       throw this.#partial?.failureOf(error) ?? toFailure(error, this.place);
     }
   }
+}
+
+/** What rows take besides their bytes: a name and some bytes in the table, and the same in its index. */
+function leastOverhead(sources: readonly Source[]): number {
+  const sizes = sources.flatMap(({ stores }) => [...stores]);
+  return sizes.reduce((sum, [name, { patches, records }]) => sum + (patches + records) * 2 * (name.length + 8), 0);
 }
 
 export function isThere(place: string, name: string): OperationError {

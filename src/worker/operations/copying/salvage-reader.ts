@@ -1,6 +1,6 @@
 /**
  * Reads what can be read of a damaged database file. A damaged page costs the rows that lie on it: which rows there are is found
- * out in the tables alone, from both of their ends, and each row is read by itself. Slow, and so used for this alone.
+ * out in the tables, from both of their ends, and in their indexes; each row is read by itself. Slow, and so used for this alone.
  */
 import type { DatabaseSync as Database, SQLInputValue } from 'node:sqlite';
 import { toEngineError } from '../../sqlite/errors.ts';
@@ -21,17 +21,20 @@ export class SalvageReader extends RowReader {
   /** Numbers of the stores by the bytes by which the file knows them, from 0 on, and by their names. */
   readonly #numbersOfIds = new Map<string, number>();
   readonly #numbers = new Map<string, number>();
+  /** Rows that no provider writes, or whose bytes can't be read; and how many are not found by the numbers that they had. */
   readonly #leftOut = new Set<string>();
+  #missing = 0;
 
   constructor(database: Database, place: string, pause: () => Promise<void>) {
     super(database, place, pause);
     this.#found.exec(
-      'CREATE TABLE found (kind TEXT, store INTEGER, name INTEGER, row INTEGER, bytes INTEGER, PRIMARY KEY (store, kind, name)) WITHOUT ROWID',
+      'CREATE TABLE found (kind TEXT, store INTEGER, name INTEGER, row INTEGER, bytes INTEGER, PRIMARY KEY (store, kind, name)) WITHOUT ROWID; ' +
+        'CREATE TABLE seen (row PRIMARY KEY) WITHOUT ROWID',
     );
   }
 
   get leftOut(): number {
-    return this.#leftOut.size;
+    return this.#missing + this.#leftOut.size;
   }
 
   close(): void {
@@ -75,17 +78,31 @@ export class SalvageReader extends RowReader {
       'INSERT INTO found VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET row = excluded.row, bytes = excluded.bytes ' +
         "WHERE (kind = 'patches') = (excluded.row < row)",
     );
-    for (const numbers of this.#numbersIn(table)) {
-      this.#found.exec('BEGIN');
-      for (const number of numbers) {
-        for (const { id, name, bytes, usual } of this.#read(table, head, number)) {
-          if (usual === 1) note.run(table, this.#storeOf(table, id), name as SQLInputValue, number, Number(bytes));
-          else this.#leftOut.add(`${table} ${number}`);
+    this.#found.exec('DELETE FROM seen');
+    const isNew = this.#found.prepare('INSERT OR IGNORE INTO seen VALUES (?)');
+    let [numbers, missing] = [0, 0];
+    const search = async (pieces: Generator<number[], boolean>) => {
+      for (let next = pieces.next(); ; next = pieces.next()) {
+        if (next.done) return next.value;
+        this.#found.exec('BEGIN');
+        for (const number of next.value) {
+          if (isNew.run(number).changes === 0) continue;
+          numbers++;
+          // it may not be found either where it was seen, in a damaged table
+          const [row] = this.#try(head, number) ?? [];
+          if (row === undefined) missing++;
+          else if (row.usual !== 1) this.#leftOut.add(`${table} ${number}`);
+          else note.run(table, this.#storeOf(table, row.id), row.name as SQLInputValue, number, Number(row.bytes));
         }
+        this.#found.exec('COMMIT');
+        await this.pause();
       }
-      this.#found.exec('COMMIT');
-      await this.pause();
-    }
+    };
+    const isIndexWhole = await search(this.#numbersInIndex(table));
+    const named = numbers;
+    const isWhole = await search(this.#numbersIn(table, isIndexWhole));
+    // a row whose number is damaged, in the table or in the index, has two: an index that could be read says how many rows there were
+    this.#missing += isIndexWhole ? Math.max(0, named - (numbers - missing)) : Math.max(missing, isWhole ? 0 : 1);
   }
 
   #storeOf(table: Table, id: unknown): number {
@@ -96,25 +113,32 @@ export class SalvageReader extends RowReader {
     return number;
   }
 
-  /** The numbers of the rows in a table: up to the first page that can't be read, down to the last one, and those in between. */
-  *#numbersIn(table: Table): Generator<number[]> {
-    const up = `SELECT ${ROW} AS row FROM ${table} NOT INDEXED WHERE rowid >= ? ORDER BY rowid LIMIT ?`;
-    const low = yield* this.#walk(up, Number.MIN_SAFE_INTEGER, (row, before) => row > before);
-    if (low === undefined) return;
-    const down = `SELECT ${ROW} AS row FROM ${table} NOT INDEXED WHERE rowid <= ? ORDER BY rowid DESC LIMIT ?`;
-    const high = yield* this.#walk(down, Number.MAX_SAFE_INTEGER, (row, before) => row < before && row > low);
+  /** Returns whether the index could be read to its end: it leads to rows past which the table leads where one page lies in the place of another. */
+  *#numbersInIndex(table: Table): Generator<number[], boolean> {
     // the order makes it read the index alone
-    const between =
+    const indexed =
       `SELECT json_group_array(row) AS rows FROM (SELECT rowid AS row FROM ${table} ` +
-      `WHERE +rowid > ? AND +rowid < ? ORDER BY ${forms[table].key} LIMIT ${ROWS_FROM_START} OFFSET ?)`;
+      `ORDER BY ${forms[table].key} LIMIT ${ROWS_FROM_START} OFFSET ?)`;
     for (let at = 0; ; at += ROWS_FROM_START) {
-      const [list] = this.#try(between, low, high ?? low, at) ?? [];
-      if (list === undefined) break;
+      const [list] = this.#try(indexed, at) ?? [];
+      if (list === undefined) return false;
       const numbers = JSON.parse(String(list.rows)) as number[];
       for (let i = 0; i < numbers.length; i += NUMBERS_A_READ) yield numbers.slice(i, i + NUMBERS_A_READ);
-      if (numbers.length < ROWS_FROM_START) return;
+      if (numbers.length < ROWS_FROM_START) return true;
     }
-    this.#leftOut.add(table); // nobody knows how many
+  }
+
+  /**
+   * The numbers of the rows in a table: up to the first page that can't be read, down to the last one, and of those in between, if the
+   * index does not say which there are, those that are found by trying. Returns whether these are all.
+   */
+  *#numbersIn(table: Table, isIndexWhole: boolean): Generator<number[], boolean> {
+    const up = `SELECT ${ROW} AS row FROM ${table} NOT INDEXED WHERE rowid >= ? ORDER BY rowid LIMIT ?`;
+    const low = yield* this.#walk(up, Number.MIN_SAFE_INTEGER, (row, before) => row > before);
+    if (low === undefined) return true;
+    const down = `SELECT ${ROW} AS row FROM ${table} NOT INDEXED WHERE rowid <= ? ORDER BY rowid DESC LIMIT ?`;
+    const high = yield* this.#walk(down, Number.MAX_SAFE_INTEGER, (row, before) => row < before && row > low);
+    if (isIndexWhole) return true;
     const [first, last] = [Math.max(low + 1, 1), (high ?? low) - 1];
     const end = Math.min(last, first + MOST_TRIED);
     const one = `SELECT rowid FROM ${table} NOT INDEXED WHERE rowid = ?`;
@@ -124,6 +148,7 @@ export class SalvageReader extends RowReader {
     ] as const) {
       for (const numbers of rangesOf(from, to)) yield numbers.filter((number) => this.#try(one, number)?.length === 1);
     }
+    return false;
   }
 
   /**
@@ -166,14 +191,6 @@ export class SalvageReader extends RowReader {
     }
   }
 
-  /** One row, or none. */
-  #read(table: Table, sql: string, number: number): Row[] {
-    // it may not be found either where it was seen, in a damaged table
-    const rows = this.#try(sql, number) ?? [];
-    if (rows.length === 0) this.#leftOut.add(`${table} ${number}`);
-    return rows;
-  }
-
   protected override list(table: Table, store: string, after: string, most: number): Row[] {
     const place = table === 'patches' ? 'name' : 'row';
     const number = table === 'blobs' ? 0 : (this.#numbers.get(store) ?? -1);
@@ -184,7 +201,11 @@ export class SalvageReader extends RowReader {
 
   protected override read(table: Table, columns: string, rows: string): Row[] {
     const one = `SELECT ${columns} FROM ${table} NOT INDEXED WHERE rowid = ?`;
-    return rows.split(',').flatMap((row) => this.#read(table, one, Number(row)));
+    return rows.split(',').flatMap((row) => {
+      const found = this.#try(one, Number(row)) ?? [];
+      if (found.length === 0) this.#leftOut.add(`${table} ${row}`);
+      return found;
+    });
   }
 }
 

@@ -8,7 +8,7 @@ import { requireStoreFile } from '../../sqlite/schema.ts';
 import { OperationError } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { type Reading, withReading } from './open-to-read.ts';
-import { numberOf } from './page-counts.ts';
+import { numberOf, requireWhole } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
 import { locate } from './place.ts';
 import { ownedLike, placeFor, putInPlace } from './replace-file.ts';
@@ -28,6 +28,7 @@ export async function backup(task: OperationTasks['backup']['given'], progress: 
       partial?.remove(); // of what has changed meanwhile
       partial = undefined;
       requireStoreFile(reading.database);
+      requireWhole(reading.database, task.path);
       if (task.verify) requireSound(reading, task.path, progress);
       const pageBytes = numberOf(reading.database, 'page_size');
       const bytes = pageBytes * numberOf(reading.database, 'page_count');

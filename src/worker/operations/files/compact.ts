@@ -7,7 +7,7 @@ import { refusedAccess } from '../../refused-access.ts';
 import { requireStoreFile } from '../../sqlite/schema.ts';
 import { OperationError } from '../failure.ts';
 import type { Progress } from '../progress.ts';
-import { pageCounts } from './page-counts.ts';
+import { pageCounts, requireWhole } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
 import { locate } from './place.ts';
 import { keepsLog, leaveLogMode, openAlone, ownedLike, putInstead } from './replace-file.ts';
@@ -23,6 +23,7 @@ export function compact({ path }: { path: string }, progress: Progress): SDS_Com
   let partial: PartialFile | undefined;
   try {
     requireStoreFile(owned.database);
+    requireWhole(owned.database, path);
     const before = statSync(path);
     const { pageBytes, pages, usedBytes: needed } = pageCounts(owned.database, path);
     partial = new PartialFile(path, needed, before);

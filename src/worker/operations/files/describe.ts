@@ -16,7 +16,8 @@ export async function describe(
 ): Promise<SDS_DatabaseDescription> {
   return withReading(path, (reading) => {
     const { database } = reading;
-    const sizeOf = (end: string) => statSync(path + end, { throwIfNoEntry: false })?.size ?? 0;
+    const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
+    const index = statSync(`${path}-shm`, { throwIfNoEntry: false });
     const Schema = mismatchOf(database) ?? missingOf(database) ?? '';
     const IsStoreFile = Schema === '';
     const file = statSync(path);
@@ -25,9 +26,10 @@ export async function describe(
     return {
       Path: path,
       Bytes: file.size,
-      LogBytes: sizeOf('-wal'),
-      IndexBytes: sizeOf('-shm'),
-      ModifiedAt: new Date(file.mtimeMs).toISOString(),
+      LogBytes: log?.size ?? 0,
+      IndexBytes: index?.size ?? 0,
+      // who opens the file makes an empty log
+      ModifiedAt: new Date(Math.max(file.mtimeMs, log?.size ? log.mtimeMs : 0)).toISOString(),
       PageBytes: counts.pageBytes,
       Pages: counts.pages,
       FreePages: counts.freePages,

@@ -37,4 +37,6 @@ export function* eachStore(
     progress.step('rows', done, Math.max(total, done), 'rows');
     row = firstRow(next, ...name);
   }
+  // there are fewer than it seemed
+  if (done < total) progress.step('rows', done, done, 'rows');
 }

@@ -63,7 +63,7 @@ export class PartialFile {
 
   #noRoom(free: string, reported?: ReportedCause): OperationError {
     const needed = this.#bytes.toLocaleString('en');
-    const detail = `the disk is full: ${needed} bytes are needed in this folder${free}; make room and try again`;
+    const detail = `the disk is full: at least ${needed} bytes are needed in this folder${free}; make room and try again`;
     return new OperationError('database-full', this.target, detail, reported);
   }
 

@@ -10,6 +10,7 @@ import type { Progress } from '../progress.ts';
 import { eachStore, THIS_STORE } from './each-store.ts';
 import { Findings } from './findings.ts';
 import { type Reading, withReading } from './open-to-read.ts';
+import { cutBy, missingBytes, numberOf } from './page-counts.ts';
 import { locate } from './place.ts';
 import { faultsIn } from './structure.ts';
 import { checkValues, countOf } from './verify-values.ts';
@@ -17,6 +18,8 @@ import { checkValues, countOf } from './verify-values.ts';
 /** SQLite stops after so many lines of its own. */
 const MOST_LINES = 100;
 const ROWS_A_PIECE = 20_000;
+/** Higher numbers than any program counts to, one by one: those of documents are times. */
+const MOST_COUNTED = 2 ** 40;
 
 type Checked = SDS_VerifyResult['Checked'];
 
@@ -27,6 +30,8 @@ export async function verify({ path }: { path: string }, progress: Progress): Pr
   try {
     await withReading(path, (reading) => {
       [findings, checked] = [new Findings(), nothing(path)]; // anew, if it changes meanwhile
+      const missing = missingBytes(reading.database, path);
+      if (missing > 0) findings.add('structure', 'end', () => cutBy(missing));
       checkAll(reading, findings, checked, progress);
     });
   } catch (error) {
@@ -48,6 +53,7 @@ function checkAll(reading: Reading, findings: Findings, checked: Checked, progre
     findings.add('empty-file', '', () => 'the file is empty');
     return;
   }
+  checked.Bytes = numberOf(database, 'page_size') * numberOf(database, 'page_count'); // those in a log as well
   let isStoreFile = false;
   finding(findings, () => {
     isStoreFile = checkTables(reading, findings);
@@ -137,15 +143,17 @@ function checkNumbers(reading: Reading, total: number, findings: Findings, progr
       `FROM patches AS p WHERE store_id = ${THIS_STORE} AND clock > ? AND typeof(clock) = 'integer' ` +
       `AND NOT EXISTS (SELECT 1 ${before} = p.clock - 1)`,
   );
-  for (const [row, store] of eachStore(reading, 'patches', 'CAST(min(clock) AS REAL) AS first', total, progress)) {
+  const ends = 'CAST(min(clock) AS REAL) AS first, CAST(max(clock) AS REAL) AS last';
+  for (const [row, store] of eachStore(reading, 'patches', ends, total, progress)) {
+    if (Number(row.last) > MOST_COUNTED) continue;
     const name = `store ${JSON.stringify(textOf(reading, row.id))}`;
     const first = Number(row.first);
     const saved = firstRow(snapshot, ...store)?.clock as number | undefined;
-    // numbers begin at 1, or at 0; what a snapshot holds is pruned
+    // numbers begin at 1, or at 0; what a snapshot holds is pruned; one of number 0 does not say what it holds
     if (saved === undefined && first > 1) {
       const sentence = `${name} has no snapshot, and its first patch has the number ${first}`;
       findings.add('patches-without-start', '', () => sentence);
-    } else if (saved !== undefined && first > saved + 1) {
+    } else if (saved && first > saved + 1) {
       const clocks = `its snapshot stands at ${saved}, its first patch has the number ${first}`;
       findings.add('patch-gap', 'start', () => `${name}: ${clocks}`);
     }

@@ -1,0 +1,64 @@
+/** A file that lacks a part of its last page, as a copy that was broken off: SQLite reads zeros where the rest of it was. */
+import { statSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import {
+  backupDatabase,
+  compactDatabase,
+  copyStores,
+  restoreDatabase,
+  SDS_DesktopPersistenceProvider,
+  verifyDatabase,
+} from 'sds-persistence-worker';
+import { describe, expect, it } from 'vitest';
+import { freshFile, freshFolder } from '../support/files.ts';
+import { makeStoreFile } from '../support/store-files.ts';
+
+/** Its last page is one where the bytes of a snapshot go on, or one that holds rows. */
+const ends = {
+  'the bytes of a row': "INSERT INTO snapshots VALUES ('large', randomblob(20000), 1)",
+  rows: "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 40) INSERT INTO blobs SELECT 'value ' || i, randomblob(900), 1 FROM n",
+};
+
+describe.each(Object.entries(ends))('of %s, 1 byte or many', (_, sql) => {
+  function makeCutFile(bytes: number): string {
+    const dbPath = makeStoreFile(freshFile(), { sql });
+    truncateSync(dbPath, statSync(dbPath).size - bytes);
+    return dbPath;
+  }
+
+  it.each([1, 1000])('%i: no sound file is made of it', async (bytes) => {
+    const dbPath = makeCutFile(bytes);
+    const target = join(freshFolder(), 'target.db');
+    const { Findings } = await verifyDatabase(dbPath);
+    const message = expect.stringContaining(`${bytes.toLocaleString('en')} bytes are missing`);
+    expect(Findings).toContainEqual(expect.objectContaining({ Code: 'structure', Message: message }));
+    const refusal = { code: 'database-corrupt', message };
+    await expect(backupDatabase(dbPath, target)).rejects.toMatchObject(refusal);
+    await expect(restoreDatabase(dbPath, target)).rejects.toMatchObject(refusal);
+    await expect(compactDatabase(dbPath)).rejects.toMatchObject(refusal);
+    await expect(copyStores(dbPath, target)).rejects.toMatchObject(refusal);
+    expect(await copyStores(dbPath, target, { Salvage: true })).toMatchObject({ Patches: 60 });
+  });
+});
+
+it('a row that goes on behind the end costs that row, and a provider says that the file is damaged', async () => {
+  const dbPath = makeStoreFile(freshFile(), { sql: ends['the bytes of a row'] });
+  truncateSync(dbPath, statSync(dbPath).size - 1000);
+  const saved = await copyStores(dbPath, join(freshFolder(), 'saved.db'), { Salvage: true });
+  expect(saved).toMatchObject({ Snapshots: 1, Patches: 60, Values: 3, LeftOut: 1 });
+  await using provider = new SDS_DesktopPersistenceProvider(dbPath, 'large');
+  await expect(provider.loadSnapshot()).rejects.toMatchObject({ code: 'database-corrupt' });
+});
+
+it('no byte is missing where the end of a file lies in its log', async () => {
+  const dbPath = makeStoreFile(freshFile());
+  const before = statSync(dbPath).size;
+  const program = new DatabaseSync(dbPath);
+  program.exec('PRAGMA wal_autocheckpoint = 0');
+  program.exec(ends.rows);
+  expect(statSync(dbPath).size).toBe(before);
+  expect(await verifyDatabase(dbPath)).toMatchObject({ Sound: true });
+  expect(await copyStores(dbPath, join(freshFolder(), 'copy.db'))).toMatchObject({ Values: 43 });
+  program.close();
+});
