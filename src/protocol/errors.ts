@@ -34,7 +34,8 @@ const sentences: Record<SDS_PersistenceErrorCode, string> = {
     'another process kept the database locked for longer than BusyTimeoutMs; nothing was stored: call again',
   'database-full': 'the disk or the database is full; make room and call again',
   'database-corrupt': 'the database file is damaged; restore it from a copy',
-  'read-only': 'the database can not be written; check the permissions of the file and its folder',
+  'read-only':
+    'the database can not be written; check the permissions of the file, its log (-wal, -shm) and its folder',
   'io-error': 'the operating system reported an error while accessing the file; check the disk, and call again',
   'worker-lost': 'the worker thread was lost before the call could be carried out; nothing was stored: call again',
   'queue-full': 'more bytes are waiting than MaxPendingBytes allows; await earlier calls, or flush(), first',
