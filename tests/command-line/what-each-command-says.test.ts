@@ -142,6 +142,26 @@ describe('for people', () => {
     await once(child, 'exit');
   });
 
+  it('watch does not say how many patches were stored where row numbers begin anew', async () => {
+    const cwd = freshFolder();
+    await using provider = new SDS_DesktopPersistenceProvider(join(cwd, 'notes.db'), 'notes');
+    for (let clock = 1; clock <= 5; clock++) await provider.appendPatch(new Uint8Array(1), clock);
+    const child = spawn(process.execPath, [bin, 'watch', '--every', '0.01', 'notes.db'], { cwd });
+    onTestFinished(() => void child.kill());
+    const lines: string[] = [];
+    for await (const line of createInterface({ input: child.stdout })) {
+      if (lines.length === 1) {
+        await provider.compactStore(new Uint8Array(1), await provider.loadStore());
+        await provider.appendPatch(new Uint8Array(1), 6);
+      }
+      lines.push(line);
+      if (line.includes("newest: 'notes' 6")) break;
+    }
+    child.kill();
+    await once(child, 'exit');
+    expect(lines.filter((line) => line.includes('  ? patches/s'))).toHaveLength(1);
+  });
+
   it.each(names)('%s --quiet says nothing if all is well', async (name) => {
     const cwd = folderWithFile();
     expect(await command([...argsOf(name), '--quiet'], { cwd })).toMatchObject({
