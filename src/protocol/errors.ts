@@ -72,7 +72,7 @@ export class SDS_PersistenceError extends Error {
 export const SERVER_LABEL = 'PostgreSQL database';
 
 /** Of a database on a server, some codes mean something else. */
-const serverSentences: Partial<Record<SDS_PersistenceErrorCode, string>> = {
+export const serverSentences: Partial<Record<SDS_PersistenceErrorCode, string>> = {
   'open-failed': 'the database could not be opened; check the URL and its account',
   'schema-mismatch': 'the database has tables of another shape, or of another version; name another one',
   'database-busy':

@@ -162,6 +162,20 @@ describe('for people', () => {
     expect(lines.filter((line) => line.includes('  ? patches/s'))).toHaveLength(1);
   });
 
+  it('copy names the database that an error is about, if it is not the source, with what to do', async () => {
+    const cwd = folderWithFile();
+    const url = 'postgres://me@127.0.0.1:1/notes'; // where nothing listens
+    const place = "'PostgreSQL database notes on 127.0.0.1:1'";
+    const said =
+      'the server could not be reached, or was lost (connect ECONNREFUSED 127.0.0.1:1); check the URL and the server, and try again';
+    expect((await command(['copy', 'notes.db', url], { cwd })).stderr).toBe(`error: 'notes.db': ${place}: ${said}\n`);
+    expect((await command(['copy', url, 'to.db'], { cwd })).stderr).toBe(`error: ${place}: ${said}\n`);
+    const { Results } = await documentOf(['copy', 'notes.db', url], { cwd });
+    expect(Results[0]?.Error).toEqual({ Code: 'connection-failed', Message: `${place}: ${said}` });
+    const { stderr } = await command(['copy', 'notes.db', 'postgres://me@/notes?sslmode=maybe'], { cwd });
+    expect(stderr).toMatch(/^error: 'notes\.db': To: .*sslmode/);
+  });
+
   it.each(names)('%s --quiet says nothing if all is well', async (name) => {
     const cwd = folderWithFile();
     expect(await command([...argsOf(name), '--quiet'], { cwd })).toMatchObject({
