@@ -121,8 +121,8 @@ export function makeError(
   const ofPlace = isServer ? serverSentences[code] : undefined;
   const sentence = code === 'open-failed' && isTooMany ? TOO_MANY_FILES : (ofPlace ?? sentences[code]);
   const reason = typeof found.message === 'string' ? found.message : '';
-  // what was found out here, of a file, and says what to do, stands for itself: neither SQLite nor the system has said it
-  const isOwn = !isServer && found.code === undefined && found.errcode === undefined;
+  // what was found out here, in what is stored, and says what to do, stands for itself: neither SQLite nor the system has said it
+  const isOwn = (!isServer || code === 'database-corrupt') && found.code === undefined && found.errcode === undefined;
   const said = isOwn && reason.includes('; ') ? reason : sentence;
   const message = `${call} ('${dbPath}'): ${withReason(detail ?? said, reason)}`;
   return new SDS_PersistenceError(code, message, cause === undefined ? undefined : { cause });
