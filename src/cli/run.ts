@@ -1,6 +1,6 @@
 /** One run of the command line: its options, its result for people and for programs, its exit code. */
 import { realpathSync } from 'node:fs';
-import { basename, isAbsolute, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { type SDS_OperationOptions, SDS_PersistenceError } from '../main/index.ts';
 import { ProgressLine, plain, quoted, shownPlace, styled } from './screen.ts';
 
@@ -131,9 +131,10 @@ function describe(error: unknown, path: string): { code: string; message: string
   if (!(error instanceof SDS_PersistenceError)) {
     return { code: 'failed', message: error instanceof Error ? error.message : String(error) };
   }
-  const [, about = '', detail = error.message] = /^\w+ \('([\s\S]*)'\): ([\s\S]*)$/.exec(error.message) ?? [];
+  const [, about, detail = error.message] = /^\w+(?: \('([\s\S]*)'\))?: ([\s\S]*)$/.exec(error.message) ?? [];
   const said = detail.replace(/\bOverwrite\b/, '--overwrite').replace('Verify: false', '--no-verify');
-  return { code: error.code, message: isAbsolute(about) && !isSame(about, path) ? `${quoted(about)}: ${said}` : said };
+  const isElsewhere = about !== undefined && about !== shownPlace(path) && !isSame(about, path);
+  return { code: error.code, message: isElsewhere ? `${quoted(about)}: ${said}` : said };
 }
 
 /** Whether a name, as it was typed, means the file that is named in a message by its real path. */

@@ -46,6 +46,9 @@ export function bytes(count: number): string {
 
 export const number = (count: number): string => count.toLocaleString('en');
 
+/** What fits a line of a terminal; one that does not tell its width says that it has 0 columns. */
+export const fitted = (line: string, columns: number): string => (columns > 0 ? line.slice(0, columns - 1) : line);
+
 export const counted = (count: number, one: string, many = `${one}s`): string =>
   `${number(count)} ${count === 1 ? one : many}`;
 
@@ -84,7 +87,7 @@ export class ProgressLine {
     if (this.#stream.isTTY) {
       const filled = Math.round(part * BAR_CELLS);
       const bar = '█'.repeat(filled) + '░'.repeat(BAR_CELLS - filled);
-      const line = `${bar} ${percent.padStart(4)}  ${phases[Phase]}  ${amount}`.slice(0, this.#stream.columns - 1);
+      const line = fitted(`${bar} ${percent.padStart(4)}  ${phases[Phase]}  ${amount}`, this.#stream.columns);
       this.#stream.write(`\r${line.padEnd(this.#width)}`);
       this.#width = line.length;
       return;

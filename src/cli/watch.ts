@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { describeDatabase, type SDS_DatabaseDescription } from '../main/index.ts';
 import { output } from './output.ts';
 import type { Run } from './run.ts';
-import { bytes, number, plain, quoted } from './screen.ts';
+import { bytes, fitted, number, plain, quoted } from './screen.ts';
 
 export interface Sample {
   /** When, in milliseconds since 1970. */
@@ -12,9 +12,9 @@ export interface Sample {
   Bytes: number;
   LogBytes: number;
   FreeBytes: number;
-  /** Row number of the newest patch, which grows with each. */
+  /** Row number of the newest patch, which grows with each, and falls if that patch is deleted: then nobody knows how many have come. */
   Row: number;
-  PatchesPerSecond: number;
+  PatchesPerSecond?: number;
   NewestPatch: SDS_DatabaseDescription['NewestPatch'];
 }
 
@@ -57,14 +57,14 @@ function sampleOf(found: SDS_DatabaseDescription, last: Sample | undefined): Sam
   const At = Date.now();
   const Row = found.NewestPatch?.Row ?? 0;
   const seconds = last === undefined ? 0 : (At - last.At) / 1000;
-  const stored = Math.max(Row - (last?.Row ?? 0), 0);
+  const stored = Row - (last?.Row ?? 0);
   return {
     At,
     Bytes: found.Bytes,
     LogBytes: found.LogBytes,
     FreeBytes: found.FreePages * found.PageBytes,
     Row,
-    PatchesPerSecond: seconds > 0 ? Math.round(stored / seconds) : 0,
+    ...(stored < 0 ? {} : { PatchesPerSecond: seconds > 0 ? Math.round(stored / seconds) : 0 }),
     NewestPatch: found.NewestPatch,
   };
 }
@@ -73,9 +73,10 @@ function show(run: Run, path: string, sample: Sample, isFirst: boolean): void {
   const time = new Date(sample.At).toISOString().slice(11, 19);
   const newest = sample.NewestPatch;
   const last = newest === undefined ? 'no patches' : `newest: ${quoted(newest.StoreId)} ${newest.Clock}`;
-  const line = `${time}  ${number(sample.PatchesPerSecond)} patches/s  file ${bytes(sample.Bytes)}  log ${bytes(sample.LogBytes)}  free ${bytes(sample.FreeBytes)}  ${last}`;
+  const rate = sample.PatchesPerSecond === undefined ? '?' : number(sample.PatchesPerSecond);
+  const line = `${time}  ${rate} patches/s  file ${bytes(sample.Bytes)}  log ${bytes(sample.LogBytes)}  free ${bytes(sample.FreeBytes)}  ${last}`;
   if (isFirst) run.say(plain(path));
   if (run.json || run.quiet) return;
   const { isTTY, columns } = process.stdout;
-  process.stdout.write(isTTY ? `\r\u001b[K${line.slice(0, columns - 1)}` : `${line}\n`);
+  process.stdout.write(isTTY ? `\r\u001b[K${fitted(line, columns)}` : `${line}\n`);
 }

@@ -433,6 +433,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws what `flush` and `backupDatabase` fail with; `invalid-argument` for a database in memory
    */
   async backup(Path: string, Options: SDS_BackupOptions = {}): Promise<SDS_BackupResult> {
+    if (this.#closing !== undefined) throw this.#error('backup');
     const { dbPath, location } = this.#queue;
     const fault =
       (location.transient && 'a database in memory has no file to copy') ||

@@ -34,7 +34,8 @@ const sentences: Record<SDS_PersistenceErrorCode, string> = {
     'another process kept the database locked for longer than BusyTimeoutMs; nothing was stored: call again',
   'database-full': 'the disk or the database is full; make room and call again',
   'database-corrupt': 'the database file is damaged; restore it from a copy',
-  'read-only': 'the database can not be written; check the permissions of the file and its folder',
+  'read-only':
+    'the database can not be written; check the permissions of the file, its log (-wal, -shm) and its folder',
   'io-error': 'the operating system reported an error while accessing the file; check the disk, and call again',
   'worker-lost': 'the worker thread was lost before the call could be carried out; nothing was stored: call again',
   'queue-full': 'more bytes are waiting than MaxPendingBytes allows; await earlier calls, or flush(), first',
@@ -71,7 +72,7 @@ export class SDS_PersistenceError extends Error {
 export const SERVER_LABEL = 'PostgreSQL database';
 
 /** Of a database on a server, some codes mean something else. */
-const serverSentences: Partial<Record<SDS_PersistenceErrorCode, string>> = {
+export const serverSentences: Partial<Record<SDS_PersistenceErrorCode, string>> = {
   'open-failed': 'the database could not be opened; check the URL and its account',
   'schema-mismatch': 'the database has tables of another shape, or of another version; name another one',
   'database-busy':
@@ -132,8 +133,8 @@ export function makeError(
   const ofPlace = isServer ? serverSentences[code] : sentenceOf(code, found.errcode);
   const sentence = code === 'open-failed' && isTooMany ? TOO_MANY_FILES : (ofPlace ?? sentences[code]);
   const reason = typeof found.message === 'string' ? found.message : '';
-  // what was found out here, of a file, and says what to do, stands for itself: neither SQLite nor the system has said it
-  const isOwn = !isServer && found.code === undefined && found.errcode === undefined;
+  // what was found out here, in what is stored, and says what to do, stands for itself: neither SQLite nor the system has said it
+  const isOwn = (!isServer || code === 'database-corrupt') && found.code === undefined && found.errcode === undefined;
   const said = isOwn && reason.includes('; ') ? reason : sentence;
   const message = `${call} ('${dbPath}'): ${withReason(detail ?? said, reason)}`;
   return new SDS_PersistenceError(code, message, cause === undefined ? undefined : { cause });

@@ -1,5 +1,5 @@
 /** What the system says where SQLite says no more than that it can't open a file. */
-import { accessSync, closeSync, constants, type Dir, opendirSync, openSync } from 'node:fs';
+import { accessSync, closeSync, constants, type Dir, existsSync, opendirSync, openSync, statSync } from 'node:fs';
 
 /** Why the system does not let this be accessed in a way, one of `constants` of node:fs, if so. */
 export function refusedAccess(path: string, way: number): NodeJS.ErrnoException | undefined {
@@ -11,6 +11,22 @@ export function refusedAccess(path: string, way: number): NodeJS.ErrnoException 
   } catch (error) {
     return error as NodeJS.ErrnoException;
   }
+}
+
+/** The same of all that SQLite writes in a database: a log that another user has made forbids it too. */
+export function refusedWriting(path: string): NodeJS.ErrnoException | undefined {
+  const refusals = ['', '-wal', '-shm'].map((end) => refusedAccess(path + end, constants.W_OK));
+  return refusals.find((refusal) => refusal !== undefined && refusal.code !== 'ENOENT');
+}
+
+/**
+ * Why a file is not to be opened by this user, if so: SQLite would make a log, or its index, that the file's owner may not write,
+ * unless that is root (as whose all files count on Windows).
+ */
+export function refusedLog(path: string): NodeJS.ErrnoException | undefined {
+  const isMade = ['-wal', '-shm'].some((end) => !existsSync(path + end));
+  const { uid } = statSync(path);
+  return isMade && uid !== 0 && uid !== process.geteuid?.() ? refusedAccess(path, constants.W_OK) : undefined;
 }
 
 /**

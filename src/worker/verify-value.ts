@@ -4,20 +4,22 @@ import { EngineError, type Writes } from './engine.ts';
 
 /** @throws if the call saves a value whose bytes are others */
 export function refuseFalseValue(call: Writes): void {
-  if (call.operation === 'saveValue') verify(call.key, call.data, 'invalid-argument');
+  const message = call.operation === 'saveValue' ? differenceOf(call.key, call.data) : undefined;
+  if (message !== undefined) throw new EngineError('invalid-argument', { message });
 }
 
 /** What was loaded, unless the bytes are others. */
 export function verified(hash: string, data: Uint8Array | undefined): Uint8Array | undefined {
-  if (data !== undefined) verify(hash, data, 'database-corrupt');
-  return data;
+  const difference = data === undefined ? undefined : differenceOf(hash, data);
+  if (difference === undefined) return data;
+  // the file may be sound: whoever saves without verifying may save any bytes
+  throw new EngineError('database-corrupt', { message: `${difference}; save it anew, or take it from a backup` });
 }
 
-function verify(hash: string, data: Uint8Array, code: 'invalid-argument' | 'database-corrupt'): void {
-  if (!looksLikeSha256(hash)) return;
+function differenceOf(hash: string, data: Uint8Array): string | undefined {
+  if (!looksLikeSha256(hash)) return undefined;
   // loaded when it is needed: it would make every worker start later
   const actual = process.getBuiltinModule('node:crypto').hash('sha256', data);
-  if (actual === hash.toLowerCase()) return;
-  const message = `the value's SHA-256 is ${actual}, not ${hash} (hashes of 64 hexadecimal digits are verified)`;
-  throw new EngineError(code, { message });
+  if (actual === hash.toLowerCase()) return undefined;
+  return `the value's SHA-256 is ${actual}, not ${hash} (hashes of 64 hexadecimal digits are verified)`;
 }

@@ -220,6 +220,8 @@ it('without a terminal progress is lines, and only of large files; with one it i
   const shown = await Promise.race([text(terminal.stdout), failed]);
   if (shown === 'no terminal') return void annotate('there is no `script` here to make a terminal', 'skipped');
   expect(shown).toMatch(/█+░* +\d+%/);
+  // also where the terminal says that it has 0 columns, as `script` makes it
+  expect(shown).toMatch(/ of \d+ MB *\r/);
   expect(shown).toContain("'large.db' backed up to 'target.db'");
 });
 

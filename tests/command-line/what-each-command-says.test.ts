@@ -142,6 +142,40 @@ describe('for people', () => {
     await once(child, 'exit');
   });
 
+  it('watch does not say how many patches were stored where row numbers begin anew', async () => {
+    const cwd = freshFolder();
+    await using provider = new SDS_DesktopPersistenceProvider(join(cwd, 'notes.db'), 'notes');
+    for (let clock = 1; clock <= 5; clock++) await provider.appendPatch(new Uint8Array(1), clock);
+    const child = spawn(process.execPath, [bin, 'watch', '--every', '0.01', 'notes.db'], { cwd });
+    onTestFinished(() => void child.kill());
+    const lines: string[] = [];
+    for await (const line of createInterface({ input: child.stdout })) {
+      if (lines.length === 1) {
+        await provider.compactStore(new Uint8Array(1), await provider.loadStore());
+        await provider.appendPatch(new Uint8Array(1), 6);
+      }
+      lines.push(line);
+      if (line.includes("newest: 'notes' 6")) break;
+    }
+    child.kill();
+    await once(child, 'exit');
+    expect(lines.filter((line) => line.includes('  ? patches/s'))).toHaveLength(1);
+  });
+
+  it('copy names the database that an error is about, if it is not the source, with what to do', async () => {
+    const cwd = folderWithFile();
+    const url = 'postgres://me@127.0.0.1:1/notes'; // where nothing listens
+    const place = "'PostgreSQL database notes on 127.0.0.1:1'";
+    const said =
+      'the server could not be reached, or was lost (connect ECONNREFUSED 127.0.0.1:1); check the URL and the server, and try again';
+    expect((await command(['copy', 'notes.db', url], { cwd })).stderr).toBe(`error: 'notes.db': ${place}: ${said}\n`);
+    expect((await command(['copy', url, 'to.db'], { cwd })).stderr).toBe(`error: ${place}: ${said}\n`);
+    const { Results } = await documentOf(['copy', 'notes.db', url], { cwd });
+    expect(Results[0]?.Error).toEqual({ Code: 'connection-failed', Message: `${place}: ${said}` });
+    const { stderr } = await command(['copy', 'notes.db', 'postgres://me@/notes?sslmode=maybe'], { cwd });
+    expect(stderr).toMatch(/^error: 'notes\.db': To: .*sslmode/);
+  });
+
   it.each(names)('%s --quiet says nothing if all is well', async (name) => {
     const cwd = folderWithFile();
     expect(await command([...argsOf(name), '--quiet'], { cwd })).toMatchObject({

@@ -182,6 +182,16 @@ describe('a provider', () => {
     },
   );
 
+  it('a value that was stored under the hash of other bytes: of the file nothing is said, it is sound', async () => {
+    const file = freshFile();
+    await open(file).saveValue('a'.repeat(64), patchOf(1));
+    const { code, message } = await errorOf(open(file, { VerifyValues: true }).loadValue('a'.repeat(64)));
+    expect(code).toBe('database-corrupt');
+    expect(message).toMatch(
+      /'\): the value's SHA-256 is [0-9a-f]{64}, not a{64} \(.*\); save it anew, or take it from a backup$/,
+    );
+  });
+
   it('a provider that is closed', async () => {
     const provider = open(freshFile());
     await provider.close();

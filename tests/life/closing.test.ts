@@ -63,6 +63,8 @@ describe('close', () => {
       for (const result of await Promise.allSettled(calls)) {
         expect(result, moment).toMatchObject({ status: 'rejected', reason: { code: 'closed' } });
       }
+      const message = expect.stringMatching(/^backup \(/);
+      await expect(provider.backup(freshFile())).rejects.toMatchObject({ code: 'closed', message });
       expect(() => provider.flushSync(), moment).toThrow(expect.objectContaining({ code: 'closed' }));
       await closing;
     }

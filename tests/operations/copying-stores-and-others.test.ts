@@ -96,7 +96,7 @@ describeOnPostgresql('a copy', () => {
     const before = await postgresql.rowsOf(url);
     await expect(copyStores(source, url, { Overwrite: true })).rejects.toMatchObject({
       code: 'fenced',
-      message: expect.stringContaining('"tasks" belongs to another process'),
+      message: expect.stringContaining('"tasks" is open in a provider, of this process or another'),
     });
     expect(await postgresql.rowsOf(url)).toEqual(before);
     await provider.close();

@@ -1,13 +1,12 @@
 /** What an operation makes of a file may be read by those who may read that file, and while it is made by nobody else. */
-import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { backupDatabase, compactDatabase, copyStores, restoreDatabase } from 'sds-persistence-worker';
 import { describe, expect, it } from 'vitest';
+import { asSomebody } from '../support/as-somebody.ts';
 import { freshFolder } from '../support/files.ts';
 import { bytesIn, makeStoreFile } from '../support/store-files.ts';
 
-const index = join(import.meta.dirname, '../../dist/index.js');
 const rights = (path: string) => (statSync(path).mode & 0o777).toString(8);
 
 const works: [string, (source: string, target: string, options: object) => Promise<unknown>][] = [
@@ -50,14 +49,9 @@ it.runIf(process.platform !== 'win32')(
 );
 
 /** Carries out a work as a user without rights, whose own group is 1000; `undefined` if no such user can be had. */
-function asSomebody(work: string, paths: string[], options: object): string | undefined {
-  const program = (text: string) =>
-    `import(${JSON.stringify(index)}).then(async (all) => { ${text} }).catch((error) => console.log(error.code, error.message));`;
-  const run = (text: string) =>
-    spawnSync(process.execPath, ['-e', program(text)], { uid: 1000, gid: 1000, cwd: '/', encoding: 'utf8' });
-  if (process.getuid?.() !== 0 || run('console.log(1)').stdout !== '1\n') return undefined;
+function workAsSomebody(work: string, paths: string[], options: object): string | undefined {
   const args = paths.map((path) => JSON.stringify(path)).join();
-  return run(`await all.${work}(${args}, ${JSON.stringify(options)}); console.log('done')`).stdout;
+  return asSomebody(`await all.${work}(${args}, ${JSON.stringify(options)}); console.log('done')`);
 }
 
 describe('made by somebody of another group', () => {
@@ -70,13 +64,13 @@ describe('made by somebody of another group', () => {
       chownSync(source, 1000, 4242);
       chmodSync(source, 0o660);
       const target = join(folder, 'target.db');
-      const told = asSomebody(work, [source, target], {});
+      const told = workAsSomebody(work, [source, target], {});
       if (told === undefined) return skip('only root can be another user');
       expect(told).toBe('done\n');
       expect([statSync(target).gid, rights(target)]).toEqual([1000, '600']);
       chownSync(source, 1000, 1000);
       const own = join(folder, 'own.db');
-      asSomebody(work, [source, own], {});
+      workAsSomebody(work, [source, own], {});
       expect([statSync(own).gid, rights(own)]).toEqual([1000, '660']);
       chownSync(source, 0, 4242);
       const byRoot = join(folder, 'by-root.db');
@@ -108,7 +102,7 @@ describe('made by somebody of another group', () => {
       for (const path of [source, target]) chmodSync(path, 0o666);
       const before = bytesIn(folder);
       const paths = work === 'compactDatabase' ? [target] : [source, target];
-      const told = asSomebody(work, paths, work === 'compactDatabase' ? {} : { Overwrite: true });
+      const told = workAsSomebody(work, paths, work === 'compactDatabase' ? {} : { Overwrite: true });
       if (told === undefined) return skip('only root can be another user');
       expect(told).toMatch(
         /^read-only \w+ \('.*target\.db'\): the rights of the file or its folder do not permit this/,

@@ -11,7 +11,7 @@ import {
 import { EngineError } from '../engine.ts';
 import { noMoreFiles, refusedAccess } from '../refused-access.ts';
 import { CANNOT_OPEN, NOT_A_DATABASE, primaryCode, toEngineError } from '../sqlite/errors.ts';
-import { orFull, systemError } from '../sqlite/no-room.ts';
+import { systemError, withReason } from '../sqlite/no-room.ts';
 
 /** `path` is the file that the failure is about: source and target of an operation differ. */
 export class OperationError extends Error {
@@ -43,7 +43,7 @@ const sentences: Partial<Record<SDS_PersistenceErrorCode, string>> = {
   'database-corrupt': "the file is damaged; 'verify' says where, 'restore' puts a backup in its place",
   'database-full': 'the disk is full; make room and try again',
   'read-only':
-    'writing is not permitted; check the rights of the file and its folder; a damaged first page may forbid it too: then restore a backup',
+    'writing is not permitted; check the rights of the file, its log (-wal, -shm) and its folder; a damaged first page may forbid it too: then restore a backup',
 };
 
 /** Gives whatever was thrown while working on `path` a code and a sentence; keeps what has both. */
@@ -52,7 +52,7 @@ export function toFailure(thrown: unknown, path: string): Error {
   const system = thrown as NodeJS.ErrnoException;
   if (!(thrown instanceof EngineError) && system.syscall !== undefined) return systemFailure(system, path);
   if (system.code === 'ERR_ACCESS_DENIED') return notAllowed(thrown as NotAllowed, path);
-  const { code, reported } = orFull(toEngineError(thrown), path);
+  const { code, reported } = withReason(toEngineError(thrown), path);
   const primary = primaryCode(reported);
   if (code === 'schema-mismatch') {
     return new OperationError(

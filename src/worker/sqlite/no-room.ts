@@ -1,10 +1,12 @@
 /**
  * A disk that is full, or a quota that is used up, is told by SQLite as such at some calls, and at others as an I/O
- * error or a file that can't be opened, without the system's own words. So the system is asked again.
+ * error or a file that can't be opened, without the system's own words; nor does it say which of its files may not be written.
+ * So the system is asked again.
  */
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { EngineError } from '../engine.ts';
+import { refusedWriting } from '../refused-access.ts';
 import { CANNOT_OPEN, primaryCode } from './errors.ts';
 
 /** SQLITE_IOERR, of which VACUUM tells no more, _WRITE, _FSYNC, _SHMOPEN, _SHMSIZE and _SHMMAP (https://sqlite.org/rescode.html). */
@@ -13,13 +15,16 @@ const whileGrowing = [10, 778, 1034, 4618, 4874, 5386];
 /** More than SQLite asks for at a time: a page, or twice as much of the log's index. */
 const PROBE_BYTES = 64 * 1024;
 
-/** The failure as it is; or `database-full`, if that was the reason: nothing can be written beside the file either. */
-export function orFull(failure: EngineError, path: string): EngineError {
+/** The failure with what the system says; `database-full`, if that was the reason: nothing can be written beside the file either. */
+export function withReason(failure: EngineError, path: string): EngineError {
   const { errcode = 0, message } = failure.reported;
-  if ((!whileGrowing.includes(errcode) && primaryCode(failure.reported) !== CANNOT_OPEN) || path === '') return failure;
-  const reason = whyNoRoom(path);
+  if (path === '') return failure;
+  const isWhileGrowing = whileGrowing.includes(errcode) || primaryCode(failure.reported) === CANNOT_OPEN;
+  const room = isWhileGrowing ? whyNoRoom(path) : undefined;
+  const reason = failure.code === 'read-only' && errcode !== 0 ? refusedWriting(path)?.message : room;
   if (reason === undefined) return failure;
-  return new EngineError('database-full', { ...failure.reported, message: `${message}: ${reason}` });
+  const code = room === undefined ? failure.code : 'database-full';
+  return new EngineError(code, { ...failure.reported, message: `${message}: ${reason}` });
 }
 
 /** What the system said: Node has no name for a quota that is used up, only its number. */

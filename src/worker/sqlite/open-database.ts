@@ -3,13 +3,14 @@ import { constants, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
+import { reportedOf } from '../../protocol/errors.ts';
 import { ifPossible } from '../../protocol/if-possible.ts';
 import type { ProviderMessage } from '../../protocol/service.ts';
 import { EngineError } from '../engine.ts';
 import { type Identity, identityOf, isSame, refuseAnother, whyNoFile } from '../ordinary-file.ts';
-import { noMoreFiles, refusedAccess } from '../refused-access.ts';
+import { noMoreFiles, refusedAccess, refusedLog } from '../refused-access.ts';
 import { toEngineError, toOpenError } from './errors.ts';
-import { orFull } from './no-room.ts';
+import { withReason } from './no-room.ts';
 import { closeDatabase, firstValue, knowsUrls, numberOf, open } from './node-sqlite.ts';
 import { checkSchema, createTables, hasAllTables } from './schema.ts';
 
@@ -173,7 +174,7 @@ const notPermitted = ['EACCES', 'EPERM', 'EROFS'];
 /** SQLite says no more than "unable to open", also where it may read the file but not write beside it; the system says why. */
 function whyNotOpen(failed: EngineError, { dbPath: path, transient }: DatabaseName): EngineError {
   if (transient) return failed;
-  const failure = orFull(failed, path);
+  const failure = withReason(failed, path);
   // without a code of SQLite it is the system that has spoken
   if (failure.code !== 'open-failed' || failure.reported.errcode === undefined) return failure;
   const unreadable = refusedAccess(path, constants.R_OK);
@@ -193,10 +194,14 @@ function whyNotOpen(failed: EngineError, { dbPath: path, transient }: DatabaseNa
 }
 
 /** The file that is there, if one is; refuses what is none. SQLite says only "unable to open", or "disk I/O error" once it has written to a device. */
-function lookAtFile({ dbPath: path, transient }: DatabaseName): Identity | undefined {
+function lookAtFile({ dbPath: path, parameters, transient }: DatabaseName): Identity | undefined {
   if (transient) return undefined;
   const found = statSync(path, { bigint: true, throwIfNoEntry: false });
   const message = whyNoFile(path, found);
-  if (message === undefined) return found;
-  throw new EngineError('open-failed', found?.isDirectory() ? { message, code: 'EISDIR' } : { message });
+  if (message !== undefined) {
+    throw new EngineError('open-failed', found?.isDirectory() ? { message, code: 'EISDIR' } : { message });
+  }
+  const refusal = found === undefined || parameters.includes('immutable=') ? undefined : refusedLog(path);
+  if (refusal !== undefined) throw new EngineError('read-only', reportedOf(refusal));
+  return found;
 }

@@ -1,4 +1,5 @@
 /** A connection of a copy to a PostgreSQL database: its failures are those of operations, and its transactions are tried again. */
+import { serverSentences } from '../../../protocol/errors.ts';
 import type { PostgresqlTarget } from '../../../protocol/postgresql/url.ts';
 import { labelOf } from '../../../protocol/postgresql/url.ts';
 import { clearInterval, Promise, setInterval, setTimeout } from '../../../protocol/surroundings.ts';
@@ -115,11 +116,19 @@ export class CopyConnection {
   }
 }
 
+/** As a provider has them, where they do not speak of its options and calls. */
+const sentences: typeof serverSentences = {
+  ...serverSentences,
+  'connection-failed': 'the server could not be reached, or was lost; check the URL and the server, and try again',
+  'database-busy': 'a lock was not to be had, or a statement took longer than the server allows; try again',
+};
+
 export class ServerFailure extends OperationError {
   readonly retry: ServerError['retry'] | undefined;
 
   constructor(error: EngineError, place: string) {
-    super(error.code, place, error.message, error.reported);
+    const { code, message, reported } = error;
+    super(code, place, (message.includes('; ') ? undefined : sentences[code]) ?? message, reported);
     this.retry = error instanceof ServerError ? error.retry : undefined;
   }
 }

@@ -75,7 +75,7 @@ export class DatabaseWriter implements Writer {
   }
 
   #isOwned(name: string | undefined): OperationError {
-    const detail = `the store ${JSON.stringify(name)} belongs to another process; close it there first`;
+    const detail = `the store ${JSON.stringify(name)} is open in a provider, of this process or another; close it there first`;
     return new OperationError('fenced', this.place, detail);
   }
 

@@ -1,9 +1,7 @@
 /** Gives the free pages of a database back: it is written anew, and the new file takes the place of the old one. */
-import { constants, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { statSync } from 'node:fs';
 import type { SDS_CompactResult } from '../../../protocol/operations.ts';
 import { performance } from '../../../protocol/surroundings.ts';
-import { refusedAccess } from '../../refused-access.ts';
 import { requireStoreFile } from '../../sqlite/schema.ts';
 import { OperationError } from '../failure.ts';
 import type { Progress } from '../progress.ts';
@@ -16,9 +14,6 @@ export function compact({ path }: { path: string }, progress: Progress): SDS_Com
   const begun = performance.now();
   if (locate(path).size === 0)
     throw new OperationError('schema-mismatch', path, 'the file is empty: there is nothing to compact');
-  // SQLite would open what can't be written, and say later that the disk has failed
-  const refusal = refusedAccess(path, constants.W_OK) ?? refusedAccess(dirname(path), constants.W_OK);
-  if (refusal !== undefined) throw refusal;
   const owned = openAlone(path);
   let partial: PartialFile | undefined;
   try {

@@ -7,6 +7,8 @@
  */
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
+import { reportedOf } from '../../../protocol/errors.ts';
+import { refusedLog } from '../../refused-access.ts';
 import { CANNOT_OPEN } from '../../sqlite/errors.ts';
 import { firstValue, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { ChangedMeanwhile, OperationError, Stopped, toFailure } from '../failure.ts';
@@ -84,7 +86,12 @@ function open(path: string, size: number, locks: boolean): { database: Database;
   // What is in no log is in the file; a reader like others would leave an empty log there. And SQLite removes the log beside
   // a database of no pages, so it must not see it.
   const isPlain = !existsSync(`${path}-wal`) && !holdsPages(`${path}-journal`);
-  const mode = size === 0 || (isPlain && !locks) ? 'immutable=1' : 'mode=ro';
+  const refusal = isPlain && !locks ? undefined : refusedLog(path);
+  if (refusal !== undefined && holdsBytes(`${path}-wal`)) {
+    throw new OperationError('open-failed', path, LACKS_INDEX, reportedOf(refusal));
+  }
+  const isAlone = size === 0 || (isPlain && !locks) || (refusal !== undefined && !holdsPages(`${path}-journal`));
+  const mode = isAlone ? 'immutable=1' : 'mode=ro';
   try {
     return { database: openIn(mode, path), mode };
   } catch (error) {

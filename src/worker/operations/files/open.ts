@@ -1,9 +1,11 @@
 /** Opens databases by SQLite's URLs, which say more than a path, where this Node knows them. */
-import { statSync } from 'node:fs';
+import { constants, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { performance } from '../../../protocol/surroundings.ts';
 import { identityOf, refuseAnother } from '../../ordinary-file.ts';
+import { refusedAccess } from '../../refused-access.ts';
 import { toEngineError } from '../../sqlite/errors.ts';
 import { knowsUrls, open } from '../../sqlite/node-sqlite.ts';
 
@@ -13,6 +15,11 @@ const BETWEEN_MS = 10;
 
 /** Opens a file that is there; `parameters` as in https://sqlite.org/uri.html. */
 export function openFile(path: string, parameters: string): Database {
+  if (parameters.startsWith('mode=rw')) {
+    // SQLite would open what can't be written, begin a log that is in its owner's way, or say later that the disk has failed
+    const refusal = refusedAccess(path, constants.W_OK) ?? refusedAccess(dirname(path), constants.W_OK);
+    if (refusal !== undefined) throw refusal;
+  }
   const place = knowsUrls() ? `${pathToFileURL(path).href}?${parameters}` : path;
   return open(place, parameters.startsWith('mode=ro'));
 }
