@@ -76,7 +76,7 @@ export function guardExit(workers: readonly ReplaceableWorker[]): void {
   // the first provider of all may be made in an `exit` listener: then ours would come too late
   if ((process as { _exiting?: boolean })._exiting === true) exitBegins();
   const drain = () => {
-    // copies: one that is given up meanwhile is taken out
+    // copies: one that has neither a thread nor files any more is taken out
     for (const worker of [...workers]) drainAtExit(worker);
   };
   guard = {
