@@ -139,9 +139,15 @@ export class ReplaceableWorker {
     else sendDetach(this.#link, member);
   }
 
-  /** Blocks until all that was called on any file is committed; false if nothing was for so long. */
+  /** Blocks until all that was called on any file is committed; false if nothing was for so long, or there is no thread. */
   drain(patienceMs: number): boolean {
-    return this.dispatcher.block(() => [...this.#queues].every((queue) => queue.finished), patienceMs);
+    const isDone = () => this.unfinished.length === 0;
+    return this.dispatcher.block(isDone, patienceMs) && (this.hasThread || isDone());
+  }
+
+  /** The files with calls that are not committed. */
+  get unfinished(): string[] {
+    return [...this.#queues].filter((queue) => !queue.finished).map(({ dbPath }) => dbPath);
   }
 
   postRest(): void {
