@@ -150,11 +150,12 @@ function withReason(sentence: string, reason: string): string {
 export interface Failure {
   code: SDS_PersistenceErrorCode;
   cause: ReportedCause;
+  detail?: string;
 }
 
 /** What a program gets of one that a worker has reported. */
-export function reviveError({ code, cause }: Failure, call: string, path: string): SDS_PersistenceError {
-  return makeError(code, call, path, undefined, reviveCause(cause));
+export function reviveError({ code, cause, detail }: Failure, call: string, path: string): SDS_PersistenceError {
+  return makeError(code, call, path, detail, reviveCause(cause));
 }
 
 /** The reverse: what a worker has to know of it. */

@@ -114,6 +114,25 @@ describe('nothing is lost when a program ends', () => {
     });
   });
 
+  it('by process.exit(), but a file that stays locked is named on stderr, and that acknowledged calls may be lost', async () => {
+    const file = freshFile();
+    const ended = await runProgram(
+      `import { DatabaseSync } from 'node:sqlite';
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 60_000 });
+      const other = new SDS_DesktopPersistenceProvider(file + '.other', 'store');
+      await Promise.all([provider.ready(), other.ready()]);
+      new DatabaseSync(file).exec('BEGIN IMMEDIATE'); // held to the end
+      await provider.saveSnapshot(patchOf(1), 1);
+      other.appendPatch(patchOf(1), 1);
+      process.exit(0);`,
+      file,
+      { flags: ['--disable-warning=ExperimentalWarning'] },
+    );
+    expect(ended).toMatchObject({ code: 0, stdout: '' });
+    expect(ended.stderr).toContain(`calls on '${file}' may be lost, also some that were acknowledged`);
+    expect(rowsOf(`${file}.other`).patches).toHaveLength(1);
+  });
+
   it('by process.exit() with many files open', async () => {
     const file = freshFile();
     const ended = await runProgram(

@@ -1,5 +1,6 @@
 /** A file with two names (hard links): the log of an open one lies beside one name, so under the other one half of it would be missing. */
-import { linkSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, linkSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
   backupDatabase,
@@ -10,7 +11,7 @@ import {
   SDS_DesktopPersistenceProvider,
   verifyDatabase,
 } from 'sds-persistence-worker';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { freshFile, freshFolder, patchOf, rowsOf } from '../support/files.ts';
 import { bytesBeside, makeStoreFile } from '../support/store-files.ts';
 
@@ -59,4 +60,20 @@ it('the name under which a killed process has made the file is none', async () =
   expect((await verifyDatabase(target)).Sound).toBe(true);
   await backupDatabase(dbPath, target, { Overwrite: true });
   expect(rowsOf(target)).toEqual(rowsOf(dbPath));
+});
+
+const hasFuse = existsSync('/dev/fuse') && existsSync('/usr/bin/bindfs') && process.getuid?.() === 0;
+
+it.runIf(hasFuse)('a file that was just made has one name, also where FUSE keeps what it has told', async () => {
+  const folder = freshFolder();
+  const mounted = join(folder, 'mounted');
+  mkdirSync(mounted);
+  mkdirSync(join(folder, 'real'));
+  execFileSync('bindfs', [join(folder, 'real'), mounted]);
+  onTestFinished(() => void execFileSync('fusermount', ['-u', '-z', mounted]));
+  const dbPath = makeStoreFile(freshFile());
+  await backupDatabase(dbPath, join(mounted, 'backup.db'));
+  expect((await verifyDatabase(join(mounted, 'backup.db'))).Sound).toBe(true);
+  await restoreDatabase(join(mounted, 'backup.db'), join(mounted, 'restored.db'));
+  expect((await verifyDatabase(join(mounted, 'restored.db'))).Sound).toBe(true);
 });

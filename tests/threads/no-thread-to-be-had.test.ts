@@ -3,7 +3,7 @@
  * reasons why Node can't start any; limits of a container and the like are for `torture/one-victim.ts`.
  */
 import { describe, expect, it } from 'vitest';
-import { freshFolder, rowsOf } from '../support/files.ts';
+import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 
 const FILES = ['a', 'b', 'c', 'd'];
@@ -23,6 +23,15 @@ const beginning = `
   process.chdir(folder);
   const removeFolder = () => rmdirSync(folder);
   const open = (name) => new SDS_DesktopPersistenceProvider(join(file, name + '.db'), 'store');
+`;
+
+/** A call is what asks for a thread again. */
+const untilServed = `
+  const untilServed = async (provider) => {
+    while (!(await provider.appendPatch(patchOf(1000), 1000).then(() => true, () => false))) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
 `;
 
 describe.skipIf(process.platform === 'win32')('where no thread can be started', () => {
@@ -183,6 +192,7 @@ describe.skipIf(process.platform === 'win32')('where no thread can be started', 
       const a = open('a');
       const told = [a.appendPatch(patchOf(1), 1), a.ready(), a.loadSnapshot(), a.flush()];
       const found = await Promise.all(told.map((call) => call.then(() => 'done', why)));
+      a.appendPatch(patchOf(1), 1).catch(() => {});
       const flushed = a.flushSync();
       await a.close();
       let relative;
@@ -205,10 +215,95 @@ describe.skipIf(process.platform === 'win32')('where no thread can be started', 
       relative: [boolean, string, string, string];
     };
     expect(flushed).toBe(false);
+    expect(found).toHaveLength(4);
     for (const [ours, errorCode, cause, message] of found) {
       expect([ours, errorCode, cause]).toEqual([true, 'worker-lost', 'ENOENT']);
       expect(message).toMatch(/no worker thread.*cwd/);
     }
     expect(relative.slice(0, 3)).toEqual([true, 'open-failed', 'ENOENT']);
+  });
+
+  it('and there is none for a moment, the same providers serve again, in order; those that are closed meanwhile are closed', async () => {
+    const folder = freshFolder();
+    const { code, stdout, stderr } = await runProgram(
+      `${beginning}
+      process.env.SDS_PERSISTENCE_WORKERS = '1';
+      ${untilServed}
+      const codeOf = (call) => call.then(() => 'done', ({ code }) => code);
+      const [a, a2, b, c] = [open('a'), open('a'), open('b'), open('c')];
+      await Promise.all([a, a2, b, c].map((provider, i) => provider.appendPatch(patchOf(1 + i), 1 + i)));
+      removeFolder();
+      const [worker] = workers;
+      const lost = new Promise((resolve) => worker.once('exit', resolve));
+      worker.terminate();
+      a.saveSnapshot(patchOf(9), 9); // acknowledged as it is queued
+      const pending = [a.appendPatch(patchOf(10), 10), a2.loadSnapshot(), c.close()].map(codeOf);
+      await lost;
+      const told = await Promise.all(pending);
+      told.push(await codeOf(b.close()), await codeOf(a.flush()), await codeOf(a.flush()));
+      process.chdir(file);
+      await untilServed(a);
+      const calls = [a.appendPatch(patchOf(11), 11), a2.appendPatch(patchOf(12), 12), a.saveSnapshot(patchOf(5), 5)];
+      const [patches, snapshot] = await Promise.all([a2.loadPatchesSince(9), a2.loadSnapshot(), ...calls]);
+      const later = open('c');
+      await later.appendPatch(patchOf(13), 13);
+      console.log(JSON.stringify({ told, patches: patches.length, snapshot: snapshot.length, workers: workers.size }));
+      await Promise.all([a, a2, later].map((provider) => provider.close()));`,
+      folder,
+    );
+    expect(stderr).toMatch(
+      /^\(.*SDS_WRITE_FAILED\] SDS_PersistenceWarning: .*saveSnapshot .*none could be started.*\n.*\n$/,
+    );
+    expect(code).toBe(0);
+    const told = ['worker-lost', 'worker-lost', 'done', 'done', 'worker-lost', 'done'];
+    expect(JSON.parse(stdout)).toEqual({ told, patches: 3, snapshot: 7, workers: 1 });
+    expect(rowsOf(`${folder}/a.db`).patches.map(({ clock }) => clock)).toEqual([1, 2, 11, 12, 1000]);
+    expect(rowsOf(`${folder}/c.db`).patches.map(({ clock }) => clock)).toEqual([4, 13]);
+  });
+
+  it('as the first provider is made, it serves as soon as there is room, and memory is memory', async () => {
+    const { code, stdout, stderr } = await runProgram(
+      `${beginning}
+      ${untilServed}
+      removeFolder();
+      const memory = new SDS_DesktopPersistenceProvider(':memory:', 'store');
+      const a = open('a');
+      const ready = await a.ready().then(() => 'open', ({ code }) => code);
+      const { status } = a;
+      process.chdir(file);
+      await untilServed(a);
+      await untilServed(memory);
+      await a.ready();
+      console.log(ready, status, a.status, (await a.loadPatchesSince(0)).length, (await memory.loadPatchesSince(0)).length);
+      await Promise.all([a.close(), memory.close()]);`,
+      freshFolder(),
+    );
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'worker-lost opening open 1 1\n', stderr: '' });
+  });
+
+  it('or each dies as it begins, calls that are refused start at most one a second', async () => {
+    const { code, stdout, stderr } = await runProgram(
+      `import { performance } from 'node:perf_hooks';
+      ${untilServed}
+      let started = 0;
+      const kill = (worker) => {
+        started++;
+        void worker.terminate();
+      };
+      process.on('worker', kill);
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+      const isRefused = () => provider.appendPatch(patchOf(1), 1).then(() => false, ({ code }) => code === 'worker-lost');
+      let refused = await isRefused() ? 1 : 0;
+      const first = started;
+      const begun = performance.now();
+      for (let i = 0; i < 2000; i++) if (await isRefused()) refused++;
+      const seconds = Math.floor((performance.now() - begun) / 1000) + 1;
+      process.off('worker', kill);
+      await untilServed(provider);
+      console.log(refused, first, started - first <= seconds);
+      await provider.close();`,
+      freshFile(),
+    );
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '2001 5 true\n', stderr: '' });
   });
 });

@@ -203,7 +203,8 @@ export function runTask<Task extends OperationTask>(
     };
     const lost = (detail: string, cause?: unknown) => reject(makeError('worker-lost', call, given.path, detail, cause));
     const onError = (error: unknown) => {
-      settle ??= () => lost('its thread was lost; try again', error);
+      const detail = thread?.began === false ? 'no thread could be started' : 'its thread was lost; try again';
+      settle ??= () => lost(detail, error);
     };
     const onExit = () => {
       const [hasBegun, told] = [thread?.began, settle];

@@ -66,7 +66,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
   #lastPlace = 0;
   /** Those that wait until all up to a place is finished, in that order. */
   readonly #barriers = new Fifo<Barrier>();
-  /** Why nothing goes on, if so: every call is refused with it. */
+  /** Why nothing will go on, if so: every call is refused with it. */
   #lost: GiveUpReason | undefined;
 
   constructor(id: number, host: QueueHost, location: Location) {
@@ -80,6 +80,11 @@ export class FileQueue implements OpenBatchOwner, Settled {
 
   get dbPath(): string {
     return this.location.path;
+  }
+
+  /** Whether it is in memory, and was opened there. */
+  get livesInThread(): boolean {
+    return this.location.transient && (this.finishedItems > 0 || [...this.members].some(({ wasOwned }) => wasOwned));
   }
 
   refusalOf(call: string): SDS_PersistenceError | undefined {
@@ -312,9 +317,9 @@ export class FileQueue implements OpenBatchOwner, Settled {
     large.lost ??= makeError('worker-lost', settlers[0]?.call.operation ?? '', this.dbPath, detail);
   }
 
-  /** Refuses all that is pending and all that will come; what is finished already keeps its result. */
-  giveUp(reason: GiveUpReason): void {
-    this.#lost = reason;
+  /** Refuses all that is pending, and perhaps all that will come; what is finished already keeps its result. */
+  refuseAll(reason: GiveUpReason, isForGood: boolean): void {
+    if (isForGood) this.#lost = reason;
     this.settle();
     this.#openBatch.complete();
     for (const item of [...this.#inFlight.takeAll(), ...this.#waiting.takeAll()]) refuse(item, reason, this);

@@ -24,17 +24,25 @@ import type { WorkerLink } from './worker-link.ts';
 /** An arena that a flood has filled is exchanged after so much quiet. */
 const SWOLLEN_FOR_MS = 5000;
 
+/** The worker, which has the thread. */
+interface Owner {
+  /** Also replaces a thread that is gone, for a blocked one, which hears of no exit. */
+  isAtWork(): boolean;
+  /** There is none, and something is to be sent: there is one afterwards, or that was refused. */
+  startThread(): void;
+}
+
 export class Dispatcher implements QueueHost {
   readonly memory: PendingMemory;
   readonly commitPoints: Int32Array;
   readonly errorBoard: ErrorBoard;
-  /** The worker's thread; `undefined` once there will be none any more. */
+  /** The worker's thread; `undefined` while there is none: then nothing is in flight. */
   link: WorkerLink | undefined;
   /** True while the thread is blocked in here: then no message can arrive. */
   blocked = false;
 
   readonly #channel: Channel;
-  readonly #isAtWork: () => boolean;
+  readonly #owner: Owner;
   /** With something to send, or in flight. A `Set` would leave tables behind, which last until a full collection. */
   readonly #toSend: FileQueue[] = [];
   readonly #inFlight: FileQueue[] = [];
@@ -49,12 +57,11 @@ export class Dispatcher implements QueueHost {
   /** The program has nothing else to do: it ends as soon as all is committed. */
   #ending = false;
 
-  /** `isAtWork` also replaces a worker that is gone, for a blocked thread, which hears of no exit. */
-  constructor(pendingBytes: number, channel: Channel, isAtWork: () => boolean) {
+  constructor(pendingBytes: number, channel: Channel, owner: Owner) {
     this.#channel = channel;
     this.commitPoints = channel.commitPoints;
     this.errorBoard = channel.errorBoard;
-    this.#isAtWork = isAtWork;
+    this.#owner = owner;
     this.memory = new PendingMemory(pendingBytes, (dropped) => this.#wake(dropped));
   }
 
@@ -83,6 +90,7 @@ export class Dispatcher implements QueueHost {
   /** Sends what may be sent, settles what is finished, and sees to it that the rest is heard of. */
   pump = (): void => {
     if (isInTheMiddle()) return; // called by a hook: what that calls is sent at the end of the turn
+    if (this.link === undefined && this.#toSend.length > 0) this.#owner.startThread();
     for (let again = false; ; again = true) {
       forEach(this.#toSend, this.#trySend);
       this.#ring();
@@ -148,12 +156,11 @@ export class Dispatcher implements QueueHost {
   }
 
   reserve({ id }: FileQueue, item: Item): boolean {
-    if (isInTheMiddle()) return false;
+    if (isInTheMiddle() || this.link === undefined) return false;
     if (item.kind === 'load' || item.large !== undefined) return true;
     return this.#channel.batches.push(id, item.number, item.firstSlab, cellTime(item.begunAt));
   }
 
-  /** Without a link, what is to be sent is refused with all that is pending. */
   send(queue: FileQueue, item: Item): void {
     if (item.kind === 'load') this.#callLoad(queue, item);
     else if (item.large !== undefined) this.#callWrite(queue, item, item.large);
@@ -232,7 +239,7 @@ export class Dispatcher implements QueueHost {
     this.link?.call((service) => service.wake(dropped));
   }
 
-  /** There is no worker any more, and nothing pending: lets go of the memory. */
+  /** There is nothing to serve any more: lets go of the memory. */
   end(): void {
     this.link = undefined;
     this.#keepArena?.();
@@ -289,7 +296,7 @@ export class Dispatcher implements QueueHost {
       return true;
     };
     try {
-      return outsideOfCalls(() => this.#channel.blockUntil(isDone, this.#isAtWork, patienceMs, totalMs));
+      return outsideOfCalls(() => this.#channel.blockUntil(isDone, this.#owner.isAtWork, patienceMs, totalMs));
     } finally {
       this.blocked = wasBlocked;
       // the rest is heard of as usual

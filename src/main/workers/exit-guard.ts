@@ -76,7 +76,7 @@ export function guardExit(workers: readonly ReplaceableWorker[]): void {
   // the first provider of all may be made in an `exit` listener: then ours would come too late
   if ((process as { _exiting?: boolean })._exiting === true) exitBegins();
   const drain = () => {
-    // copies: one that is given up meanwhile is taken out
+    // copies: one that has neither a thread nor files any more is taken out
     for (const worker of [...workers]) drainAtExit(worker);
   };
   guard = {
@@ -103,6 +103,10 @@ export function guardExit(workers: readonly ReplaceableWorker[]): void {
 /** Blocks until a worker has committed everything; also for calls made by later `exit` listeners. */
 export function drainAtExit(worker: ReplaceableWorker): void {
   if (worker.dispatcher.idle || worker.drain(PATIENCE_MS)) return;
-  const message = `the worker committed nothing for ${PATIENCE_MS} ms at exit; calls that were not acknowledged may be lost`;
-  sayAtExit(message);
+  const [file, ...others] = worker.unfinished;
+  const files = others.length === 0 ? `'${file}'` : `'${file}' and ${others.length} more`;
+  sayAtExit(
+    `nothing was committed for ${PATIENCE_MS} ms as the process ends: calls on ${files} may be lost, ` +
+      'also some that were acknowledged as they were queued; see whether another process has it locked, and whether the disk answers',
+  );
 }

@@ -1,12 +1,12 @@
 /** A worker with its files: a thread that is lost gets a successor, with all providers and all that was left undone. */
 import { MAX_FILES } from '../../protocol/control.ts';
-import { failureOf, makeError, reviveError } from '../../protocol/errors.ts';
+import { type Failure, failureOf, makeError, reportedOf, reviveError } from '../../protocol/errors.ts';
 import type { Report } from '../../protocol/service.ts';
 import type { SDS_Statistics } from '../../protocol/statistics.ts';
 import { Channel } from '../channel/channel.ts';
 import type { Location } from '../location.ts';
 import { begin, log, tell } from '../observe/channels.ts';
-import { inTheMiddle } from '../observe/notes.ts';
+import { exiting, inTheMiddle } from '../observe/notes.ts';
 import { FileQueue } from '../queue/file-queue.ts';
 import type { Member } from '../queue/member.ts';
 import { sendAttach, sendDetach } from './attaching.ts';
@@ -15,7 +15,7 @@ import { Restarts } from './restarts.ts';
 import type { EngineKind } from './start-worker.ts';
 import { WorkerLink } from './worker-link.ts';
 
-const NO_THREAD = 'there is no worker thread, and none could be started; nothing was stored';
+const NO_THREAD = 'there is no worker thread, and none could be started; nothing was stored: call again';
 const MEMORY_LOST = 'the worker thread was lost, and this database, kept in memory, with it';
 
 const ENDS_THREADS = 'worker threads ended again and again while they were at the work of this file';
@@ -24,8 +24,8 @@ const ENDS_THREADS = 'worker threads ended again and again while they were at th
 export interface Pool {
   /** A thread of another worker, of the same kind, that can serve this one besides. */
   hostFor(guest: ReplaceableWorker): WorkerLink | undefined;
-  /** Nothing new goes to a worker that was given up, or to a queue: its providers have been told. */
-  forget(given: ReplaceableWorker | FileQueue): void;
+  /** Nothing new goes to a queue that was given up: its providers have been told. */
+  forget(given: FileQueue): void;
 }
 
 export class ReplaceableWorker {
@@ -38,41 +38,45 @@ export class ReplaceableWorker {
   readonly #freeFileIds: number[] = [];
   readonly #pool: Pool;
   #nextFileId = 0;
-  /** How many threads were lost, and why there will be no other one, if so. */
+  /** How many threads were lost. */
   #lost = 0;
-  #lostReason: unknown;
+  /** Why there is none, if so. */
+  #reason: unknown;
   #isRecovering = false;
 
-  /** Without a thread, if none can be started: see `lost`. */
+  /** Without a thread, if none can be started: see `hasThread`. */
   constructor(kind: EngineKind, pendingBytes: number, others: Pool) {
     this.kind = kind;
     this.#pool = others;
-    this.dispatcher = new Dispatcher(pendingBytes, this.channel, () => {
-      this.#checkLife();
-      return this.#link?.thread.isAtWork ?? false;
+    this.dispatcher = new Dispatcher(pendingBytes, this.channel, {
+      isAtWork: () => {
+        this.#checkLife();
+        return this.#link?.thread.isAtWork ?? false;
+      },
+      startThread: () => this.#startAgain(),
     });
-    this.#lostReason = this.#start();
+    this.#start();
     this.dispatcher.updateReference(); // as long as it serves no file, it keeps nothing alive
   }
 
-  get lost(): boolean {
-    return this.#link === undefined;
+  get hasThread(): boolean {
+    return this.#link !== undefined;
   }
 
-  /** Whether it has no thread of its own, but is served by that of another worker. */
-  get isGuest(): boolean {
-    return this.#link?.isGuest ?? false;
+  /** Whether it is not served by the thread of another worker, or by none. */
+  get hasOwnThread(): boolean {
+    return this.#link?.isGuest === false;
   }
 
   /** Whether its thread, its own, serves other workers besides. */
   get hasGuests(): boolean {
-    return !this.isGuest && (this.#link?.thread.served.size ?? 0) > 1;
+    return this.hasOwnThread && (this.#link?.thread.served.size ?? 0) > 1;
   }
 
   /** Its own thread, if that is alive. */
   get ownThread(): WorkerLink | undefined {
     if (!this.#isRecovering) this.#checkLife();
-    return this.#isRecovering || this.isGuest ? undefined : this.#link;
+    return this.#isRecovering || !this.hasOwnThread ? undefined : this.#link;
   }
 
   get #link(): WorkerLink | undefined {
@@ -103,7 +107,6 @@ export class ReplaceableWorker {
     }
     const queue = new FileQueue(id, this.dispatcher, location);
     this.#queues.add(queue);
-    if (this.lost) this.#abandon(queue, this.#lostReason, NO_THREAD);
     return queue;
   }
 
@@ -126,6 +129,7 @@ export class ReplaceableWorker {
     const refusal = queue.refusalOf('open');
     if (refusal !== undefined) member.attached({ error: failureOf(refusal) });
     else if (this.#link !== undefined) sendAttach(this.#link, queue, member);
+    else this.#startAgain(); // all providers are told
   }
 
   /** Makes the thread forget a provider, of which nothing is pending. */
@@ -134,13 +138,19 @@ export class ReplaceableWorker {
       log('close %s: %s', member.dbPath, report.error?.code ?? 'fine');
       onEnd(report);
     };
-    if (queue.refusalOf('close') !== undefined) member.onDetach({});
-    else if (this.#link !== undefined) sendDetach(this.#link, member);
+    if (queue.refusalOf('close') !== undefined || this.#link === undefined) member.onDetach({});
+    else sendDetach(this.#link, member);
   }
 
-  /** Blocks until all that was called on any file is committed; false if nothing was for so long. */
+  /** Blocks until all that was called on any file is committed; false if nothing was for so long, or there is no thread. */
   drain(patienceMs: number): boolean {
-    return this.dispatcher.block(() => [...this.#queues].every((queue) => queue.finished), patienceMs);
+    const isDone = () => this.unfinished.length === 0;
+    return this.dispatcher.block(isDone, patienceMs) && (this.hasThread || isDone());
+  }
+
+  /** The files with calls that are not committed. */
+  get unfinished(): string[] {
+    return [...this.#queues].filter((queue) => !queue.finished).map(({ dbPath }) => dbPath);
   }
 
   postRest(): void {
@@ -166,15 +176,16 @@ export class ReplaceableWorker {
     if (end !== undefined) this.recover(end);
   }
 
-  /** Starts a thread; returns why that failed, if so. */
-  #start(): unknown {
+  /** Starts a thread; returns whether there is one. */
+  #start(): boolean {
     log('a worker starts');
     this.#restarts.started(this.channel.progress);
     try {
       this.dispatcher.link = WorkerLink.start(this.kind, this.dispatcher.memory.arena.buffer, this);
-      return undefined;
+      return true;
     } catch (error) {
-      return error;
+      this.#reason = error;
+      return false;
     }
   }
 
@@ -183,6 +194,7 @@ export class ReplaceableWorker {
     const host = this.#pool.hostFor(this);
     if (host === undefined) return false;
     log('a worker serves the files of another one, for which there is no thread');
+    this.#restarts.started(this.channel.progress);
     this.dispatcher.link = host.serveAlso(this.dispatcher.memory.arena.buffer, this);
     return true;
   }
@@ -195,7 +207,14 @@ export class ReplaceableWorker {
     this.#lost++;
     // Node tells of a new thread within its constructor: who hears of it and calls is served once all is in place
     inTheMiddle(() => this.#replace(lost, reason));
-    if (!this.lost) this.dispatcher.startAgain();
+    if (this.hasThread) this.dispatcher.startAgain();
+  }
+
+  /** There was no thread, and something is called: asks for one again, though not at each call. */
+  #startAgain(): void {
+    if (this.hasThread || this.#isRecovering) return;
+    this.#isRecovering = true;
+    inTheMiddle(() => this.#goOn((exiting || this.#restarts.mayStartAnew) && this.#start()));
   }
 
   #replace(lost: WorkerLink, reason: unknown): void {
@@ -204,35 +223,45 @@ export class ReplaceableWorker {
     const { fileAtWork } = this.channel;
     tell('worker-lost', { Message: String(reason), Files: this.#queues.size });
     for (const queue of this.#queues) {
-      if (queue.id !== fileAtWork) continue;
       queue.settle();
-      if (!this.#restarts.mayTryAgain(queue)) this.#abandon(queue, reason, ENDS_THREADS);
+      if (queue.livesInThread) this.#abandon(queue, reason, MEMORY_LOST);
+      else if (queue.id === fileAtWork && !this.#restarts.mayTryAgain(queue))
+        this.#abandon(queue, reason, ENDS_THREADS);
     }
-    // a thread that ended at a file's work says nothing about the next one, nor does that of another worker
-    const vain = !wasAtWork && !lost.isGuest && !this.#restarts.mayGoOn(this.channel);
-    const failed = vain ? reason : this.#start();
-    const hasThread = failed === undefined || this.#becomeGuest();
-    this.#isRecovering = false;
-    if (hasThread) this.#goOn(reason);
-    else this.#giveUp(failed);
+    // a thread that ended at a file's work says nothing about the next one
+    const mayGoOn = wasAtWork || this.#restarts.mayGoOn(this.channel);
+    this.dispatcher.link = undefined;
+    this.#reason = reason;
+    this.#goOn(mayGoOn && this.#start());
   }
 
   /** Gives up a queue: whoever opens the database after that gets another one. */
   #abandon(queue: FileQueue, reason: unknown, detail: string): void {
-    const refusalOf = (call: string) => makeError('worker-lost', call, queue.dbPath, detail, reason);
     this.#pool.forget(queue);
     this.#queues.delete(queue);
-    queue.giveUp(refusalOf);
-    this.dispatcher.forget(queue);
+    this.#refuse(queue, reason, detail, true);
+  }
+
+  /** Refuses all that is pending on a file; and, if it is for good, all that will come. */
+  #refuse(queue: FileQueue, reason: unknown, detail: string, isForGood: boolean): void {
+    const error: Failure = { code: 'worker-lost', detail, cause: reportedOf(reason) };
+    this.dispatcher.forget(queue); // first: hooks of promises may call
+    queue.refuseAll((call) => makeError('worker-lost', call, queue.dbPath, detail, reason), isForGood);
     for (const member of queue.members) {
-      member.attached({ error: failureOf(refusalOf('open')) });
+      member.attached({ error });
       member.onDetach?.({});
     }
   }
 
-  #goOn(reason: unknown): void {
+  /** With a thread, its own or that of another worker; or without one, for now. */
+  #goOn(hasOwn: boolean): void {
+    const hasThread = hasOwn || this.#becomeGuest();
+    this.#isRecovering = false;
+    if (!hasThread) {
+      for (const queue of this.#queues) this.#refuse(queue, this.#reason, NO_THREAD, false);
+      return;
+    }
     tell('worker-replaced', { Files: this.#queues.size });
-    for (const queue of this.#queues) if (queue.location.transient) this.#abandon(queue, reason, MEMORY_LOST);
     // first, since a provider is told of with what became of its calls
     for (const queue of this.#queues) queue.resume();
     if (this.#link !== undefined) this.#tellAgain(this.#link);
@@ -243,12 +272,5 @@ export class ReplaceableWorker {
     for (const queue of this.#queues) for (const member of queue.members) sendAttach(link, queue, member);
     for (const queue of this.#queues)
       for (const member of queue.members) if (member.onDetach !== undefined) sendDetach(link, member);
-  }
-
-  #giveUp(reason: unknown): void {
-    this.dispatcher.link = undefined;
-    this.#lostReason = reason;
-    this.#pool.forget(this);
-    for (const queue of this.#queues) this.#abandon(queue, reason, NO_THREAD);
   }
 }

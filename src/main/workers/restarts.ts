@@ -3,9 +3,11 @@ import { performance } from '../../protocol/surroundings.ts';
 import type { Channel } from '../channel/channel.ts';
 import type { FileQueue } from '../queue/file-queue.ts';
 
-/** Threads in a row that may not begin, or die young and finish nothing; after the last of them there is no other. */
+/** Threads in a row that may not begin, or die young and finish nothing; after the last of them none follows at once. */
 const MOST_VAIN_STARTS = 5;
 const SHORT_LIFE_MS = 10_000;
+/** Where there was none, one is started for what is called later, after so long at the earliest. */
+const NOT_BEFORE_MS = 1000;
 /** Threads that may end in the middle of a file's work, with nothing of it finished between. */
 const MOST_DEATHS_OF_A_FILE = 5;
 
@@ -18,6 +20,10 @@ export class Restarts {
   started(progress: number): void {
     this.#progressAtStart = progress;
     this.#startedAt = performance.now();
+  }
+
+  get mayStartAnew(): boolean {
+    return performance.now() - this.#startedAt >= NOT_BEFORE_MS;
   }
 
   /** Told of a thread that has ended while it was at no file's work; returns whether to start another one. */

@@ -46,7 +46,7 @@ export function openFile(location: Location, maxPendingBytes: number): OpenFile 
     return meanwhile;
   }
   const file = { queue: worker.openFile(location), worker };
-  if (key !== undefined && !worker.lost) openFiles.set(key, file);
+  if (key !== undefined) openFiles.set(key, file);
   return file;
 }
 
@@ -63,24 +63,26 @@ const ends = new WeakMap<ReplaceableWorker, () => void>();
 
 function endLater(worker: ReplaceableWorker): void {
   ends.get(worker)?.();
-  const stay = later(() => {
-    if (worker.fileCount > 0 || worker.lost) return;
+  const end = () => {
+    if (worker.fileCount > 0) return;
     if (worker.hasGuests) return endLater(worker);
-    pool.forget(worker);
+    workers.splice(workers.indexOf(worker), 1);
+    guardExit(workers);
     worker.end();
-  }, QUIET_MS);
-  ends.set(worker, stay);
+  };
+  if (worker.hasThread) ends.set(worker, later(end, QUIET_MS));
+  else end(); // there is nothing to keep: whoever comes next may ask for a thread at once
 }
 
 /** A worker is started for a new file as long as every other one of its kind has one, and there is room for another thread. */
 function workerForNewFile(kind: EngineKind, maxPendingBytes: number): ReplaceableWorker {
   const ofKind = workers.filter((worker) => worker.kind === kind);
   const best = ofKind.reduce<ReplaceableWorker | undefined>(better, undefined);
-  if (best === undefined) return addWorker(kind, maxPendingBytes);
+  if (best === undefined) return added(new ReplaceableWorker(kind, maxPendingBytes, pool));
   if (best.fileCount === 0 || ofKind.length >= poolSize() || performance.now() < nextThreadAt) return best;
   try {
-    const another = addWorker(kind, maxPendingBytes);
-    if (!another.lost) return another;
+    const another = new ReplaceableWorker(kind, maxPendingBytes, pool);
+    if (another.hasThread) return added(another);
   } catch {
     // no memory for another one: those that there are serve this file too
   }
@@ -90,20 +92,19 @@ function workerForNewFile(kind: EngineKind, maxPendingBytes: number): Replaceabl
 
 /** The one with a thread of its own, and fewer files. */
 function better(a: ReplaceableWorker | undefined, b: ReplaceableWorker): ReplaceableWorker {
-  if (a === undefined || (a.isGuest && !b.isGuest)) return b;
-  return a.isGuest === b.isGuest && b.fileCount < a.fileCount ? b : a;
+  if (a === undefined || (!a.hasOwnThread && b.hasOwnThread)) return b;
+  return a.hasOwnThread === b.hasOwnThread && b.fileCount < a.fileCount ? b : a;
 }
 
-function addWorker(kind: EngineKind, maxPendingBytes: number): ReplaceableWorker {
-  const worker = new ReplaceableWorker(kind, maxPendingBytes, pool);
-  if (!worker.lost) workers.push(worker);
+function added(worker: ReplaceableWorker): ReplaceableWorker {
+  workers.push(worker);
   guardExit(workers);
   return worker;
 }
 
 const pool: Pool = {
   hostFor(guest) {
-    // a copy: one that turns out to be lost is taken out
+    // a copy: one that has neither a thread nor files any more is taken out
     for (const worker of [...workers]) {
       const thread = worker !== guest && worker.kind === guest.kind ? worker.ownThread : undefined;
       if (thread !== undefined) return thread;
@@ -112,11 +113,6 @@ const pool: Pool = {
   },
 
   forget(given) {
-    const at = workers.indexOf(given as ReplaceableWorker);
-    if (at >= 0) workers.splice(at, 1);
-    guardExit(workers);
-    for (const [key, { worker, queue }] of openFiles) {
-      if (worker === given || queue === given) openFiles.delete(key);
-    }
+    for (const [key, { queue }] of openFiles) if (queue === given) openFiles.delete(key);
   },
 };

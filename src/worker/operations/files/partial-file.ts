@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import type { ReportedCause } from '../../../protocol/errors.ts';
+import { ifPossible } from '../../../protocol/if-possible.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { type Hold, takeHold } from './hold.ts';
 import { holdsBytes, holdsPages } from './open-to-read.ts';
@@ -125,6 +126,8 @@ function renameToNewName(path: string, target: string): void {
     return;
   }
   rmSync(path);
+  // FUSE says for a second or so that it has two names, until something of it is changed
+  ifPossible(() => chmodSync(target, statSync(target).mode));
 }
 
 /** Another database's log beside the new file would be taken for its own. */
