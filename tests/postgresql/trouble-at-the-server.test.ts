@@ -163,6 +163,50 @@ describeOnPostgresql('trouble at the server', () => {
     expect((await postgresql.rowsOf(url)).patches.map(({ clock }) => clock)).toEqual([1, 3]);
   });
 
+  itOnOwnServer("a server that is told not to wait for its disk: it waits while a provider is 'full'", async () => {
+    const own = await ownServer();
+    const database = await own.freshDatabase();
+    const open = (storeId: string, Durability: 'full' | 'normal') => {
+      const provider = new SDS_DesktopPersistenceProvider(own.url(database), storeId, { Durability });
+      onTestFinished(() => provider.close());
+      return provider;
+    };
+    const full = open('full', 'full');
+    await full.appendPatch(patchOf(1), 1);
+    let clock = 3;
+    await own.query(
+      `CREATE TABLE how (store_id text, synchronous text);
+       CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+         BEGIN INSERT INTO how VALUES (NEW.store_id, current_setting('synchronous_commit')); RETURN NEW; END $$;
+       CREATE TRIGGER note BEFORE INSERT ON sds_patches FOR EACH ROW EXECUTE FUNCTION note()`,
+      undefined,
+      database,
+    );
+    const appended = async (provider: SDS_DesktopPersistenceProvider, clock: number) => {
+      await provider.appendPatch(patchOf(clock), clock);
+      const [row] = await own.query<{ synchronous: string }>('DELETE FROM how RETURNING synchronous', [], database);
+      return row?.synchronous;
+    };
+    const set = async (value: string) => {
+      await own.query(`ALTER SYSTEM SET synchronous_commit = ${value}`);
+      await own.query('SELECT pg_reload_conf()');
+      await expect
+        .poll(async () => (await own.query('SHOW synchronous_commit', [], database))[0])
+        .toEqual({
+          synchronous_commit: value,
+        });
+    };
+    await set('off');
+    expect(await appended(full, 2)).toBe('on');
+    await set('local');
+    await expect.poll(() => appended(full, clock++)).toBe('local'); // as with a standby that is not waited for
+    await set('off');
+    const normal = open('normal', 'normal');
+    expect(await appended(normal, 1)).toBe('on');
+    await full.close();
+    await expect.poll(() => appended(normal, clock++)).toBe('off');
+  });
+
   itOnOwnServer(
     'its disk is full: database-full, what was acknowledged is there, and it goes on once there is room',
     async ({ annotate }) => {

@@ -3,7 +3,7 @@
  * store over removes the claims of those before: so a process has a store as long as its claim is there.
  */
 import { ownerOf } from '../../protocol/postgresql/session.ts';
-import { type Caller, EngineError } from '../engine.ts';
+import type { Caller } from '../engine.ts';
 import { textArray } from './arrays.ts';
 import type { Connection, Statement } from './connection.ts';
 import { fencedError, type Holder, isFenced } from './holder.ts';
@@ -76,14 +76,10 @@ export class Claims {
 
   /**
    * Claims a caller's store, unless it is, and with it those of all who are to be attached after it: a thousand are opened in one
-   * transaction. @throws `fenced` if another process has it, `open-failed` if the caller wants more than the server gives
+   * transaction. @throws `fenced` if another process has it
    */
   async claim(connection: Connection, caller: Caller): Promise<void> {
     this.#coming.delete(caller);
-    if (caller.full && !connection.synchronous) {
-      const message = "the server's synchronous_commit is off: with Durability 'full' it must not be";
-      throw new EngineError('open-failed', { message }, true);
-    }
     const claim = this.#claims.get(storedName(caller.storeId).stored);
     if (claim === 'lost') throw fencedError(caller.storeId);
     if (suffices(claim, caller)) return;

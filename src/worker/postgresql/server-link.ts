@@ -45,6 +45,7 @@ export class ServerLink {
       retryForMs,
       probeMs: Math.min(connectTimeoutMs, Math.max(retryForMs, LEAST_PROBE_MS)),
       lockMs: 0,
+      full: false,
       idleMs: leaseMs,
     };
     this.#introduce = introduce;

@@ -18,6 +18,7 @@ const PATIENCE = {
   retryForMs: SILENCE_MS,
   probeMs: CONNECT_MS,
   lockMs: 0,
+  full: false,
   // of a copy whose machine is gone the server hears nothing: the next one would wait for its rows
   idleMs: 60_000,
 };
@@ -77,7 +78,9 @@ export class CopyConnection {
     for (let attempt = 1; ; attempt++) {
       try {
         return await inTransaction(this.connection, async () => {
-          await this.run(BEGIN, { text: `SET LOCAL idle_in_transaction_session_timeout = ${PATIENCE.idleMs}` });
+          await this.run(BEGIN, {
+            text: `SET LOCAL idle_in_transaction_session_timeout = ${PATIENCE.idleMs}`,
+          });
           const result = await work();
           await this.run({ text: 'COMMIT' });
           return result;
