@@ -207,6 +207,23 @@ describeOnPostgresql('trouble at the server', () => {
     await expect.poll(() => appended(normal, clock++)).toBe('off');
   });
 
+  it('policies that hide rows (row level security): read-only, instead of an answer with less', async () => {
+    const url = await ownPlace();
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { Acknowledge: 'committed' });
+    onTestFinished(() => provider.close());
+    await provider.appendPatch(patchOf(1), 1);
+    await server.query(
+      `ALTER TABLE sds_patches OWNER TO CURRENT_USER; GRANT ALL ON sds_patches TO "${USER}";
+       ALTER TABLE sds_patches ENABLE ROW LEVEL SECURITY`,
+      undefined,
+      databaseOf(url),
+    );
+    const calls = [provider.loadPatchesSince(0), provider.loadStore(), provider.prunePatches(9)];
+    expect((await Promise.allSettled(calls)).map(codeOf)).toEqual(['read-only', 'read-only', 'read-only']);
+    await server.query('ALTER TABLE sds_patches DISABLE ROW LEVEL SECURITY', [], databaseOf(url));
+    expect(await provider.loadPatchesSince(0)).toHaveLength(1);
+  });
+
   itOnOwnServer(
     'its disk is full: database-full, what was acknowledged is there, and it goes on once there is room',
     async ({ annotate }) => {

@@ -10,6 +10,9 @@ export const BEGIN: Statement = { text: 'BEGIN ISOLATION LEVEL read committed' }
 /** 0 would wait for ever. */
 const LEAST_LOCK_MS = 1;
 
+/** What policies hide is an error, not missing. */
+export const ALL_ROWS: Statement = { text: 'SET LOCAL row_security = off' };
+
 /** Leaves any other value as it is: with each the server waits for its disk. */
 const FULL: Statement = {
   text: "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'",
@@ -20,6 +23,7 @@ function settings({ patience }: Connection, leastLockMs = LEAST_LOCK_MS): Statem
   return [
     { text: `SET LOCAL lock_timeout = ${Math.max(patience.lockMs, leastLockMs)}` },
     { text: `SET LOCAL idle_in_transaction_session_timeout = ${patience.idleMs}` },
+    ALL_ROWS,
     ...(patience.full ? [FULL] : []),
   ];
 }
