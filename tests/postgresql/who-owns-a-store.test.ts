@@ -286,7 +286,7 @@ describeOnPostgresql('who owns a store', () => {
     const closing = left.close();
     // beside the claim: then that also waits for its turn which gives back what nobody has opened any more
     await Promise.all([proxy.passes('UPDATE sds_holders'), workersHear()]);
-    const givesBack = proxy.passes('store_id <> ALL');
+    const givesBack = proxy.passes('DELETE FROM sds_claims WHERE store_id = ANY');
     await client.query('COMMIT');
     await givesBack;
     proxy.pause();
@@ -402,6 +402,20 @@ describeOnPostgresql('who owns a store', () => {
     expect((await Promise.allSettled(calls)).map(codeOf)).toEqual(Array(3).fill('fenced'));
     await first.close();
     await open(url, 'first').appendPatch(patchOf(2), 2);
+  });
+
+  it('a claim that was given back and has come again is given back: a standby that was promoted may lack that, too', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const options = { LeaseMs: 1000 };
+    const [left, kept] = [open(url, 'left', options), open(url, 'kept', options)];
+    await Promise.all([left.ready(), kept.ready()]);
+    await left.close();
+    const again = "INSERT INTO sds_claims SELECT 'left', session, generation FROM sds_claims WHERE store_id = 'kept'";
+    await server.query(again, undefined, database);
+    proxy.cutNow();
+    await kept.appendPatch(patchOf(1), 1);
+    await expect.poll(() => opens(server.url(database), 'left')).toBe('opened');
+    expect(await opens(server.url(database), 'kept')).toBe('fenced');
   });
 
   it('stores that are opened together are claimed together, but for the one that another process has', async () => {

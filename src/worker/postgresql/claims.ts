@@ -224,12 +224,16 @@ export class Claims {
     for (const stored of leaving) this.#leaving.delete(stored);
   }
 
-  /** What a lost worker thread, or one that could not reach the server, was still to give back. Once all providers are known again. */
+  /**
+   * What a lost worker thread, or one that could not reach the server, was still to give back, and what has come back with an older
+   * state of the database. Once all providers are known again.
+   */
   async giveBackInherited(connection: Connection): Promise<void> {
-    const text = 'DELETE FROM sds_claims WHERE session = $1 AND store_id <> ALL($2::text[])';
-    const values = [this.#holder.session, textArray([...this.#callers.keys()])];
-    await this.#holder.change(connection, { text, values });
+    const text = 'SELECT store_id FROM sds_claims WHERE session = $1';
+    const [found] = await this.#holder.transact(connection, { text, values: [this.#holder.session] });
+    for (const [stored] of found?.rows ?? []) if (!this.#callers.has(String(stored))) this.#leaving.add(String(stored));
     this.#holder.inherits = false;
+    await this.giveBack(connection);
   }
 }
 
