@@ -3,7 +3,7 @@
  * store over removes the claims of those before: so a process has a store as long as its claim is there.
  */
 import { ownerOf } from '../../protocol/postgresql/session.ts';
-import type { Caller } from '../engine.ts';
+import { type Caller, EngineError } from '../engine.ts';
 import { textArray } from './arrays.ts';
 import type { Connection, Statement } from './connection.ts';
 import { fencedError, type Holder, isFenced } from './holder.ts';
@@ -214,14 +214,26 @@ export class Claims {
     if (callers.length > 0) await this.#claimAll(connection, callers);
   }
 
-  /** All that is to be given back by now: a thousand stores that are closed together are given back in one transaction. */
+  /**
+   * All that is to be given back by now: a thousand stores that are closed together are given back in one transaction, and what is in the
+   * way of one keeps no other one back. What can't be given back is tried again with the next one that is closed, or connection.
+   */
   async giveBack(connection: Connection): Promise<void> {
     const leaving = [...this.#leaving];
     if (leaving.length === 0) return;
-    const text = 'DELETE FROM sds_claims WHERE store_id = ANY($1::text[]) AND session = $2';
-    const values = [textArray(leaving), this.#holder.session];
-    await this.#holder.change(connection, { text, values });
-    for (const stored of leaving) this.#leaving.delete(stored);
+    const giveBack = async (names: readonly string[]): Promise<boolean> => {
+      try {
+        const text = 'DELETE FROM sds_claims WHERE store_id = ANY($1::text[]) AND session = $2';
+        await this.#holder.change(connection, { text, values: [textArray(names), this.#holder.session] });
+        for (const stored of names) this.#leaving.delete(stored);
+        return true;
+      } catch (error) {
+        if (connection.lost || isFenced(error)) throw error;
+        return error instanceof EngineError && error.code === 'database-busy'; // each would wait as long
+      }
+    };
+    if (await giveBack(leaving)) return;
+    for (const stored of leaving) await giveBack([stored]);
   }
 
   /**
