@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { freshFolder, patchOf } from '../support/files.ts';
 import { describeOnPostgresql, itOnOwnServer, ownPlace, ownServer, postgresql, server } from '../support/postgresql.ts';
@@ -205,6 +205,32 @@ describeOnPostgresql('trouble at the server', () => {
     expect(await appended(normal, 1)).toBe('on');
     await full.close();
     await expect.poll(() => appended(normal, clock++)).toBe('off');
+  });
+
+  it('a right, or a table, that one call lacks: it fails alone', async () => {
+    const url = await ownPlace();
+    const options: SDS_ProviderOptions = { Acknowledge: 'committed' };
+    const [lacking, other] = ['lacking', 'other'].map((store) => {
+      const provider = new SDS_DesktopPersistenceProvider(url, store, options);
+      onTestFinished(() => provider.close());
+      return provider;
+    }) as [SDS_DesktopPersistenceProvider, SDS_DesktopPersistenceProvider];
+    await Promise.all([lacking.ready(), other.ready()]);
+    let clock = 0;
+    const together = async (...calls: Promise<unknown>[]) => {
+      clock++;
+      return (await Promise.allSettled([...calls, other.appendPatch(patchOf(clock), clock)])).map(codeOf);
+    };
+    const set = (sql: string) => server.query(sql, undefined, databaseOf(url));
+    await set(
+      `ALTER TABLE sds_patches OWNER TO CURRENT_USER; GRANT SELECT, INSERT, UPDATE ON sds_patches TO "${USER}"`,
+    );
+    expect(await together(lacking.prunePatches(9))).toEqual(['read-only', 'carried out']);
+    await set('ALTER TABLE sds_values RENAME TO old_values');
+    const calls = [lacking.saveValue('value', patchOf(1)), lacking.prunePatches(9)];
+    expect(await together(...calls)).toEqual(['schema-mismatch', 'read-only', 'carried out']);
+    await set(`ALTER TABLE old_values RENAME TO sds_values; REVOKE INSERT ON sds_patches FROM "${USER}"`);
+    expect(await together(lacking.saveValue('value', patchOf(1)))).toEqual(['carried out', 'read-only']);
   });
 
   it('policies that hide rows (row level security): read-only, instead of an answer with less', async () => {
