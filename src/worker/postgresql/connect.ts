@@ -97,15 +97,17 @@ async function connectTo(
 /** What another connection, made for that alone, shows of one that is silent. */
 async function seenBy(other: Client, silent: Client): ReturnType<AskElsewhere> {
   other.on('error', () => {}); // told by `connect`, or of no interest any more
+  let isThere = false;
   try {
     await other.connect();
+    isThere = true; // its answer may wait for a connection of a pooler
     const found = await stateOf(silent, other);
     other.end().catch(() => {}); // it has answered
     return found;
   } catch (error) {
     wireOf(other).stream.destroy();
     const { code, reported } = toEngineError(error);
-    return code === 'connection-failed' && reported.code !== TOO_MANY ? 'unreachable' : 'unknown';
+    return isThere || code !== 'connection-failed' || reported.code === TOO_MANY ? 'unknown' : 'unreachable';
   }
 }
 
