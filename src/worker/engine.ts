@@ -129,8 +129,8 @@ export interface Engine {
 export class EngineError extends Error {
   readonly code: Failure['code'];
   readonly reported: Failure['cause'];
-  /** Whether it concerns some of the callers, although its code says that of the whole database in most cases. */
-  readonly onlyOfSome: boolean;
+  /** Whether it concerns some of the calls, although its code says that of the whole database in most cases. */
+  onlyOfSome: boolean;
 
   constructor(code: Failure['code'], reported: Failure['cause'], onlyOfSome = false) {
     super(reported.message);

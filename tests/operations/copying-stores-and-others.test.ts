@@ -10,7 +10,7 @@ import {
 import { expect, it } from 'vitest';
 import { command } from '../support/command-line.ts';
 import { freshFile, freshFolder, patchOf } from '../support/files.ts';
-import { describeOnPostgresql, itOnOwnServer, ownServer, postgresql, server } from '../support/postgresql.ts';
+import { describeOnPostgresql, itOnOwnServer, ownPlace, ownServer, postgresql, server } from '../support/postgresql.ts';
 import { PASSWORD, USER } from '../support/postgresql-address.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
 import { rowsOf } from '../support/rows.ts';
@@ -57,6 +57,20 @@ describeOnPostgresql('a copy', () => {
     });
     await expect(stopped).rejects.toBe(reason);
     await client.end();
+  });
+
+  it('of a database whose policies hide rows (row level security) is refused, and so is one to it', async () => {
+    const url = await ownPlace();
+    await copyStores(makeStoreFile(freshFile()), url);
+    await server.query(
+      `ALTER TABLE sds_patches OWNER TO CURRENT_USER; GRANT ALL ON sds_patches TO "${USER}";
+       ALTER TABLE sds_patches ENABLE ROW LEVEL SECURITY; CREATE POLICY later ON sds_patches USING (clock > 1)`,
+      undefined,
+      databaseOf(url),
+    );
+    await expect(copyStores(url, freshFile())).rejects.toMatchObject({ code: 'read-only' });
+    const again = copyStores(makeStoreFile(freshFile()), url, { Overwrite: true });
+    await expect(again).rejects.toMatchObject({ code: 'read-only' });
   });
 
   itOnOwnServer('can be stopped when the server says nothing at all', async () => {

@@ -2,8 +2,17 @@
 import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { patchOf } from '../support/files.ts';
-import { describeOnPostgresql, ownPlace, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
+import { findPgBouncer, howToHavePgBouncer, PgBouncer } from '../support/pgbouncer.ts';
+import {
+  describeOnPostgresql,
+  itOnOwnServer,
+  ownPlace,
+  postgresql,
+  proxiedPlace,
+  server,
+} from '../support/postgresql.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
+import { TcpProxy } from '../support/tcp-proxy.ts';
 import { codeOf, sqlOfTables } from './outcomes.ts';
 
 /** Notes of each process that makes itself known again whether its lease had already run out at that moment. */
@@ -197,4 +206,28 @@ describeOnPostgresql('a lock', () => {
     await other.query('ROLLBACK');
     await call;
   });
+
+  itOnOwnServer(
+    'is waited for through a pooler without a connection to spare, by which the server could be asked',
+    async ({ skip }) => {
+      const program = findPgBouncer();
+      if (program === undefined) return skip(howToHavePgBouncer);
+      const bouncer = await PgBouncer.start(program, server, 1);
+      onTestFinished(() => bouncer.remove());
+      const proxy = await TcpProxy.listen(bouncer.port);
+      onTestFinished(() => proxy.close());
+      const direct = await ownPlace();
+      const url = server.url(databaseOf(direct), { port: proxy.port });
+      const options = { RetryForMs: 1000, ConnectTimeoutMs: 1000, LeaseMs: 600_000 };
+      const provider = open(url, 'store', 600_000, options);
+      await provider.saveSnapshot(patchOf(1), 1);
+      const other = await otherProgram(direct);
+      await other.query('SELECT 1 FROM sds_snapshots FOR UPDATE');
+      const { made } = proxy;
+      const call = provider.saveSnapshot(patchOf(2), 2);
+      await expect.poll(() => proxy.made - made).toBeGreaterThan(2);
+      await other.query('ROLLBACK');
+      await call;
+    },
+  );
 });

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { freshFolder, patchOf } from '../support/files.ts';
 import { describeOnPostgresql, itOnOwnServer, ownPlace, ownServer, postgresql, server } from '../support/postgresql.ts';
@@ -161,6 +161,93 @@ describeOnPostgresql('trouble at the server', () => {
     await server.killBackends(databaseOf(url));
     await next.appendPatch(patchOf(3), 3);
     expect((await postgresql.rowsOf(url)).patches.map(({ clock }) => clock)).toEqual([1, 3]);
+  });
+
+  itOnOwnServer("a server that is told not to wait for its disk: it waits while a provider is 'full'", async () => {
+    const own = await ownServer();
+    const database = await own.freshDatabase();
+    const open = (storeId: string, Durability: 'full' | 'normal') => {
+      const provider = new SDS_DesktopPersistenceProvider(own.url(database), storeId, { Durability });
+      onTestFinished(() => provider.close());
+      return provider;
+    };
+    const full = open('full', 'full');
+    await full.appendPatch(patchOf(1), 1);
+    let clock = 3;
+    await own.query(
+      `CREATE TABLE how (store_id text, synchronous text);
+       CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+         BEGIN INSERT INTO how VALUES (NEW.store_id, current_setting('synchronous_commit')); RETURN NEW; END $$;
+       CREATE TRIGGER note BEFORE INSERT ON sds_patches FOR EACH ROW EXECUTE FUNCTION note()`,
+      undefined,
+      database,
+    );
+    const appended = async (provider: SDS_DesktopPersistenceProvider, clock: number) => {
+      await provider.appendPatch(patchOf(clock), clock);
+      const [row] = await own.query<{ synchronous: string }>('DELETE FROM how RETURNING synchronous', [], database);
+      return row?.synchronous;
+    };
+    const set = async (value: string) => {
+      await own.query(`ALTER SYSTEM SET synchronous_commit = ${value}`);
+      await own.query('SELECT pg_reload_conf()');
+      await expect
+        .poll(async () => (await own.query('SHOW synchronous_commit', [], database))[0])
+        .toEqual({
+          synchronous_commit: value,
+        });
+    };
+    await set('off');
+    expect(await appended(full, 2)).toBe('on');
+    await set('local');
+    await expect.poll(() => appended(full, clock++)).toBe('local'); // as with a standby that is not waited for
+    await set('off');
+    const normal = open('normal', 'normal');
+    expect(await appended(normal, 1)).toBe('on');
+    await full.close();
+    await expect.poll(() => appended(normal, clock++)).toBe('off');
+  });
+
+  it('a right, or a table, that one call lacks: it fails alone', async () => {
+    const url = await ownPlace();
+    const options: SDS_ProviderOptions = { Acknowledge: 'committed' };
+    const [lacking, other] = ['lacking', 'other'].map((store) => {
+      const provider = new SDS_DesktopPersistenceProvider(url, store, options);
+      onTestFinished(() => provider.close());
+      return provider;
+    }) as [SDS_DesktopPersistenceProvider, SDS_DesktopPersistenceProvider];
+    await Promise.all([lacking.ready(), other.ready()]);
+    let clock = 0;
+    const together = async (...calls: Promise<unknown>[]) => {
+      clock++;
+      return (await Promise.allSettled([...calls, other.appendPatch(patchOf(clock), clock)])).map(codeOf);
+    };
+    const set = (sql: string) => server.query(sql, undefined, databaseOf(url));
+    await set(
+      `ALTER TABLE sds_patches OWNER TO CURRENT_USER; GRANT SELECT, INSERT, UPDATE ON sds_patches TO "${USER}"`,
+    );
+    expect(await together(lacking.prunePatches(9))).toEqual(['read-only', 'carried out']);
+    await set('ALTER TABLE sds_values RENAME TO old_values');
+    const calls = [lacking.saveValue('value', patchOf(1)), lacking.prunePatches(9)];
+    expect(await together(...calls)).toEqual(['schema-mismatch', 'read-only', 'carried out']);
+    await set(`ALTER TABLE old_values RENAME TO sds_values; REVOKE INSERT ON sds_patches FROM "${USER}"`);
+    expect(await together(lacking.saveValue('value', patchOf(1)))).toEqual(['carried out', 'read-only']);
+  });
+
+  it('policies that hide rows (row level security): read-only, instead of an answer with less', async () => {
+    const url = await ownPlace();
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { Acknowledge: 'committed' });
+    onTestFinished(() => provider.close());
+    await provider.appendPatch(patchOf(1), 1);
+    await server.query(
+      `ALTER TABLE sds_patches OWNER TO CURRENT_USER; GRANT ALL ON sds_patches TO "${USER}";
+       ALTER TABLE sds_patches ENABLE ROW LEVEL SECURITY`,
+      undefined,
+      databaseOf(url),
+    );
+    const calls = [provider.loadPatchesSince(0), provider.loadStore(), provider.prunePatches(9)];
+    expect((await Promise.allSettled(calls)).map(codeOf)).toEqual(['read-only', 'read-only', 'read-only']);
+    await server.query('ALTER TABLE sds_patches DISABLE ROW LEVEL SECURITY', [], databaseOf(url));
+    expect(await provider.loadPatchesSince(0)).toHaveLength(1);
   });
 
   itOnOwnServer(

@@ -124,15 +124,6 @@ describeOnPostgresql('what can not be opened', () => {
     expect(await codesAt(url)).toEqual(['carried out']);
   });
 
-  it("Durability 'full' where the server does not wait for its disk: open-failed", async () => {
-    const url = await ownPlace();
-    await server.query(`ALTER DATABASE ${databaseOf(url)} SET synchronous_commit = off`);
-    expect(await codesAt(url, { Durability: 'full' })).toEqual(['open-failed']);
-    const provider = new SDS_DesktopPersistenceProvider(url, 'store', options);
-    onTestFinished(() => provider.close());
-    await provider.appendPatch(patchOf(1), 1);
-  });
-
   it('with more patience than the clock of the calls can tell: invalid-argument', async () => {
     const url = await ownPlace();
     const halfAnHour = 1_800_000;

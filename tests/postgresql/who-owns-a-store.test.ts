@@ -16,7 +16,7 @@ import {
   proxiedPlace,
   server,
 } from '../support/postgresql.ts';
-import { PASSWORD } from '../support/postgresql-address.ts';
+import { PASSWORD, USER } from '../support/postgresql-address.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
 import { codeOf, codesOf } from './outcomes.ts';
 
@@ -286,7 +286,7 @@ describeOnPostgresql('who owns a store', () => {
     const closing = left.close();
     // beside the claim: then that also waits for its turn which gives back what nobody has opened any more
     await Promise.all([proxy.passes('UPDATE sds_holders'), workersHear()]);
-    const givesBack = proxy.passes('store_id <> ALL');
+    const givesBack = proxy.passes('DELETE FROM sds_claims WHERE store_id = ANY');
     await client.query('COMMIT');
     await givesBack;
     proxy.pause();
@@ -404,6 +404,20 @@ describeOnPostgresql('who owns a store', () => {
     await open(url, 'first').appendPatch(patchOf(2), 2);
   });
 
+  it('a claim that was given back and has come again is given back: a standby that was promoted may lack that, too', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const options = { LeaseMs: 1000 };
+    const [left, kept] = [open(url, 'left', options), open(url, 'kept', options)];
+    await Promise.all([left.ready(), kept.ready()]);
+    await left.close();
+    const again = "INSERT INTO sds_claims SELECT 'left', session, generation FROM sds_claims WHERE store_id = 'kept'";
+    await server.query(again, undefined, database);
+    proxy.cutNow();
+    await kept.appendPatch(patchOf(1), 1);
+    await expect.poll(() => opens(server.url(database), 'left')).toBe('opened');
+    expect(await opens(server.url(database), 'kept')).toBe('fenced');
+  });
+
   it('stores that are opened together are claimed together, but for the one that another process has', async () => {
     const url = await postgresql.freshPlace();
     const other = await owner(url, 'store 150', { LeaseMs: 600_000 });
@@ -459,6 +473,39 @@ describeOnPostgresql('who owns a store', () => {
     expect(given?.stores).toBe(300);
     expect(given?.transactions).toBeLessThan(30);
     expect(await opens(url, 'store 299')).toBe('opened');
+    expect(await opens(url, 'kept')).toBe('fenced');
+  });
+
+  it('and one that can not be given back keeps neither those nor the calls of others', async () => {
+    const database = `latin_${process.pid}`;
+    await server.query(
+      `CREATE DATABASE ${database} OWNER "${USER}" TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'`,
+    );
+    onTestFinished(() => server.dropDatabase(database));
+    const url = server.url(database);
+    const [kept, left, unknown] = [open(url, 'kept'), open(url, 'left'), open(url, '日本')];
+    await Promise.all([kept.ready(), left.ready()]);
+    await expect(unknown.ready()).rejects.toMatchObject({ code: 'invalid-argument' });
+    await Promise.all([left.close(), unknown.close()]);
+    await kept.appendPatch(patchOf(1), 1);
+    expect(await opens(url, 'left')).toBe('opened');
+    expect(await opens(url, 'kept')).toBe('fenced');
+  });
+
+  it('nor does one that somebody has locked: it is given back with the next one', async () => {
+    const url = await ownPlace();
+    const options = { BusyTimeoutMs: 0 };
+    const [kept, left, next] = [open(url, 'kept', options), open(url, 'left', options), open(url, 'next', options)];
+    await Promise.all([kept.ready(), left.ready(), next.ready()]);
+    const other = await server.connect(databaseOf(url));
+    onTestFinished(() => other.end());
+    await other.query("BEGIN; SELECT FROM sds_claims WHERE store_id = 'left' FOR UPDATE");
+    await left.close();
+    await kept.appendPatch(patchOf(1), 1);
+    await other.query('ROLLBACK');
+    await next.close();
+    expect(await opens(url, 'left')).toBe('opened');
+    expect(await opens(url, 'next')).toBe('opened');
     expect(await opens(url, 'kept')).toBe('fenced');
   });
 

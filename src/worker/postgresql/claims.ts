@@ -76,14 +76,10 @@ export class Claims {
 
   /**
    * Claims a caller's store, unless it is, and with it those of all who are to be attached after it: a thousand are opened in one
-   * transaction. @throws `fenced` if another process has it, `open-failed` if the caller wants more than the server gives
+   * transaction. @throws `fenced` if another process has it
    */
   async claim(connection: Connection, caller: Caller): Promise<void> {
     this.#coming.delete(caller);
-    if (caller.full && !connection.synchronous) {
-      const message = "the server's synchronous_commit is off: with Durability 'full' it must not be";
-      throw new EngineError('open-failed', { message }, true);
-    }
     const claim = this.#claims.get(storedName(caller.storeId).stored);
     if (claim === 'lost') throw fencedError(caller.storeId);
     if (suffices(claim, caller)) return;
@@ -218,22 +214,38 @@ export class Claims {
     if (callers.length > 0) await this.#claimAll(connection, callers);
   }
 
-  /** All that is to be given back by now: a thousand stores that are closed together are given back in one transaction. */
+  /**
+   * All that is to be given back by now: a thousand stores that are closed together are given back in one transaction, and what is in the
+   * way of one keeps no other one back. What can't be given back is tried again with the next one that is closed, or connection.
+   */
   async giveBack(connection: Connection): Promise<void> {
     const leaving = [...this.#leaving];
     if (leaving.length === 0) return;
-    const text = 'DELETE FROM sds_claims WHERE store_id = ANY($1::text[]) AND session = $2';
-    const values = [textArray(leaving), this.#holder.session];
-    await this.#holder.change(connection, { text, values });
-    for (const stored of leaving) this.#leaving.delete(stored);
+    const giveBack = async (names: readonly string[]): Promise<boolean> => {
+      try {
+        const text = 'DELETE FROM sds_claims WHERE store_id = ANY($1::text[]) AND session = $2';
+        await this.#holder.change(connection, { text, values: [textArray(names), this.#holder.session] });
+        for (const stored of names) this.#leaving.delete(stored);
+        return true;
+      } catch (error) {
+        if (connection.lost || isFenced(error)) throw error;
+        return error instanceof EngineError && error.code === 'database-busy'; // each would wait as long
+      }
+    };
+    if (await giveBack(leaving)) return;
+    for (const stored of leaving) await giveBack([stored]);
   }
 
-  /** What a lost worker thread, or one that could not reach the server, was still to give back. Once all providers are known again. */
+  /**
+   * What a lost worker thread, or one that could not reach the server, was still to give back, and what has come back with an older
+   * state of the database. Once all providers are known again.
+   */
   async giveBackInherited(connection: Connection): Promise<void> {
-    const text = 'DELETE FROM sds_claims WHERE session = $1 AND store_id <> ALL($2::text[])';
-    const values = [this.#holder.session, textArray([...this.#callers.keys()])];
-    await this.#holder.change(connection, { text, values });
+    const text = 'SELECT store_id FROM sds_claims WHERE session = $1';
+    const [found] = await this.#holder.transact(connection, { text, values: [this.#holder.session] });
+    for (const [stored] of found?.rows ?? []) if (!this.#callers.has(String(stored))) this.#leaving.add(String(stored));
     this.#holder.inherits = false;
+    await this.giveBack(connection);
   }
 }
 

@@ -18,8 +18,8 @@ const WITH_BINDING = 'SCRAM-SHA-256-PLUS';
 const NO_BINDING =
   'channel_binding=require, and the server offers none on this connection: it takes TLS and a password of SCRAM-SHA-256; or write channel_binding=prefer';
 
-const QUESTIONS = [{ text: 'SHOW transaction_read_only' }, { text: 'SHOW synchronous_commit' }];
-/** Not every engine has it. Asked along with them, it takes no round trip. */
+const QUESTION = { text: 'SHOW transaction_read_only' };
+/** Not every engine has it. Asked along with that, it takes no round trip. */
 const COPY = { text: "COPY (SELECT ''::bytea) TO STDOUT (FORMAT binary)" };
 
 const APPLICATION_NAME = 'sds-persistence-worker';
@@ -75,10 +75,10 @@ async function connectTo(
     await client.connect();
     connection.guard();
     if (channelBinding && !offersBinding) throw new EngineError('open-failed', { message: NO_BINDING });
-    const [readOnly, synchronous] = await connection.run(...QUESTIONS, COPY).catch((error) => {
+    const [readOnly] = await connection.run(QUESTION, COPY).catch((error) => {
       if (connection.lost) throw error;
       connection.mayCopy = false; // if that was not it, it fails again
-      return connection.run(...QUESTIONS);
+      return connection.run(QUESTION);
     });
     if (readOnly?.rows[0]?.[0] === 'on') {
       throw new ServerError('read-only', 'reconnect', `${host}:${port} does not take writes`, '25006');
@@ -87,7 +87,6 @@ async function connectTo(
       if (connection.lost) throw error;
       return undefined; // an engine that has no such things
     });
-    connection.synchronous = synchronous?.rows[0]?.[0] !== 'off';
     return connection;
   } catch (error) {
     connection.drop();
@@ -98,15 +97,17 @@ async function connectTo(
 /** What another connection, made for that alone, shows of one that is silent. */
 async function seenBy(other: Client, silent: Client): ReturnType<AskElsewhere> {
   other.on('error', () => {}); // told by `connect`, or of no interest any more
+  let isThere = false;
   try {
     await other.connect();
+    isThere = true; // its answer may wait for a connection of a pooler
     const found = await stateOf(silent, other);
     other.end().catch(() => {}); // it has answered
     return found;
   } catch (error) {
     wireOf(other).stream.destroy();
     const { code, reported } = toEngineError(error);
-    return code === 'connection-failed' && reported.code !== TOO_MANY ? 'unreachable' : 'unknown';
+    return isThere || code !== 'connection-failed' || reported.code === TOO_MANY ? 'unknown' : 'unreachable';
   }
 }
 

@@ -83,6 +83,8 @@ export interface Patience {
   probeMs: number;
   /** For how long a transaction waits for a lock; providers that come later may want it to wait longer. */
   lockMs: number;
+  /** Whether a commit waits for the disk in any case. */
+  full: boolean;
   /** For how long a process that is paused in the middle of one keeps its locks. */
   readonly idleMs: number;
 }
@@ -94,8 +96,6 @@ export class Connection {
   lost = false;
   /** Whether bytes come by COPY in binary form, a third of the work; otherwise as hexadecimal digits. */
   mayCopy = true;
-  /** Whether a commit waits until it is safe: the server's `synchronous_commit`. */
-  synchronous = true;
   /** Since when the server had said nothing, if it was lost for that. */
   silentSince: number | undefined;
   /** The process by which the server serves it, and since when there is one of that number. */

@@ -69,6 +69,10 @@ export class PostgresqlEngine implements Engine {
     patience.lockMs = Math.max(patience.lockMs, caller.busyTimeoutMs);
   }
 
+  setDurability(full: boolean): void {
+    this.#link.patience.full = full;
+  }
+
   attach(caller: Caller): Promise<void> {
     return this.#use(async (connection) => {
       // for one that has left nothing is claimed: what it had may have been given back over this new connection

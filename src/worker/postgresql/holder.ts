@@ -52,7 +52,7 @@ export class Holder {
   generation = -1;
   #incarnation = '';
   readonly leaseMs: number;
-  /** Whether its row was there before: that of a lost worker thread, or of an end that the server has not heard of. */
+  /** Whether its row was there before, maybe with claims that were given back: since a worker was lost, or a standby promoted. */
   inherits = false;
   #mark: Mark | undefined;
   renewedAt = Number.NEGATIVE_INFINITY;
@@ -102,7 +102,7 @@ export class Holder {
       const [recorded] = taken?.rows ?? [];
       if (recorded === undefined) continue;
       this.#setMark(recorded);
-      if (!isNew && this.#incarnation === '') this.inherits = true;
+      if (!isNew) this.inherits = true;
       this.generation = wanted;
       this.#incarnation = incarnation;
       this.renewedAt = performance.now();

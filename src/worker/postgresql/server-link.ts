@@ -45,6 +45,7 @@ export class ServerLink {
       retryForMs,
       probeMs: Math.min(connectTimeoutMs, Math.max(retryForMs, LEAST_PROBE_MS)),
       lockMs: 0,
+      full: false,
       idleMs: leaseMs,
     };
     this.#introduce = introduce;
@@ -119,6 +120,8 @@ export class ServerLink {
           this.#known = false;
           if (++fenced < MOST_AT_ONCE) continue;
         } else if (error.retry === 'no') {
+          // the right, or the table, that this lacks may be of no concern to others
+          error.onlyOfSome = used !== undefined && error.code !== 'database-busy';
           // what a lost connection was at may still keep this process's row locked
           const isKeptOut = error.code === 'database-busy' && used === undefined && this.#awaySince !== undefined;
           if (!isKeptOut) throw failed(error);

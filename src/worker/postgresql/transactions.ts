@@ -10,16 +10,26 @@ export const BEGIN: Statement = { text: 'BEGIN ISOLATION LEVEL read committed' }
 /** 0 would wait for ever. */
 const LEAST_LOCK_MS = 1;
 
-/** Set for one transaction alone: a pooler gives the next one to another connection. */
-function limitStatements({ patience: { lockMs, idleMs } }: Connection, leastLockMs = LEAST_LOCK_MS): Statement[] {
+/** What policies hide is an error, not missing. */
+export const ALL_ROWS: Statement = { text: 'SET LOCAL row_security = off' };
+
+/** Leaves any other value as it is: with each the server waits for its disk. */
+const FULL: Statement = {
+  text: "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'",
+};
+
+/** Set for one transaction alone: a pooler gives the next one to another connection, and an operator may change it at any time. */
+function settings({ patience }: Connection, leastLockMs = LEAST_LOCK_MS): Statement[] {
   return [
-    { text: `SET LOCAL lock_timeout = ${Math.max(lockMs, leastLockMs)}` },
-    { text: `SET LOCAL idle_in_transaction_session_timeout = ${idleMs}` },
+    { text: `SET LOCAL lock_timeout = ${Math.max(patience.lockMs, leastLockMs)}` },
+    { text: `SET LOCAL idle_in_transaction_session_timeout = ${patience.idleMs}` },
+    ALL_ROWS,
+    ...(patience.full ? [FULL] : []),
   ];
 }
 
 export function beginStatements(connection: Connection, leastLockMs?: number): Statement[] {
-  return [BEGIN, ...limitStatements(connection, leastLockMs)];
+  return [BEGIN, ...settings(connection, leastLockMs)];
 }
 
 const COMMIT: Statement = { text: 'COMMIT' };
@@ -56,7 +66,7 @@ export function ofOneMoment<T>(
   read: (results: Result[]) => Promise<T>,
 ): Promise<T> {
   return inTransaction(connection, async () => {
-    const begin = [{ text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' }, ...limitStatements(connection)];
+    const begin = [{ text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' }, ...settings(connection)];
     const results = await connection.run(...begin, ...first);
     const found = await read(results.slice(begin.length));
     await connection.run(COMMIT);

@@ -8,7 +8,7 @@ import { connect } from '../../postgresql/connect.ts';
 import type { Connection, Result, Statement } from '../../postgresql/connection.ts';
 import type { Pg } from '../../postgresql/load-pg.ts';
 import { ServerError } from '../../postgresql/sqlstates.ts';
-import { BEGIN, inTransaction } from '../../postgresql/transactions.ts';
+import { ALL_ROWS, BEGIN, inTransaction } from '../../postgresql/transactions.ts';
 import { OperationError } from '../failure.ts';
 
 const CONNECT_MS = 5000;
@@ -19,6 +19,7 @@ const PATIENCE = {
   retryForMs: SILENCE_MS,
   probeMs: CONNECT_MS,
   lockMs: 0,
+  full: false,
   // of a copy whose machine is gone the server hears nothing: the next one would wait for its rows
   idleMs: 60_000,
 };
@@ -78,7 +79,9 @@ export class CopyConnection {
     for (let attempt = 1; ; attempt++) {
       try {
         return await inTransaction(this.connection, async () => {
-          await this.run(BEGIN, { text: `SET LOCAL idle_in_transaction_session_timeout = ${PATIENCE.idleMs}` });
+          await this.run(BEGIN, ALL_ROWS, {
+            text: `SET LOCAL idle_in_transaction_session_timeout = ${PATIENCE.idleMs}`,
+          });
           const result = await work();
           await this.run({ text: 'COMMIT' });
           return result;
