@@ -24,6 +24,16 @@ export function beginStatements(connection: Connection, leastLockMs?: number): S
 
 const COMMIT: Statement = { text: 'COMMIT' };
 
+/**
+ * For what takes the longer the more there is in a store: a limit on statements or (from PostgreSQL 17 on) transactions would end it each
+ * time anew. It has no rows, so that it may cross with what is read.
+ */
+export const UNLIMITED: Statement = {
+  text:
+    "SELECT FROM unnest('{statement_timeout,transaction_timeout}'::text[]) AS u (name) " +
+    "WHERE CASE WHEN current_setting(name, true) <> '0' THEN set_config(name, '0', true) IS NULL END",
+};
+
 /** @param leastLockMs - locks are waited for at least so long, whatever callers want */
 export async function transact(
   connection: Connection,
@@ -40,11 +50,13 @@ export async function transact(
 export function readingBy(connection: Connection): Reading {
   return {
     one: async (statement) => {
-      const [result] = await transact(connection, [statement]);
+      const [, result] = await transact(connection, [UNLIMITED, statement]);
       return result ?? { rows: [], count: 0 };
     },
     read: (columns, from, take) =>
-      inTransaction(connection, () => connection.read(columns, from, take, beginStatements(connection), [COMMIT])),
+      inTransaction(connection, () =>
+        connection.read(columns, from, take, [...beginStatements(connection), UNLIMITED], [COMMIT]),
+      ),
     escapeLiteral: (text) => connection.escapeLiteral(text),
   };
 }

@@ -7,7 +7,7 @@ import { connect } from '../../postgresql/connect.ts';
 import type { Connection, Result, Statement } from '../../postgresql/connection.ts';
 import type { Pg } from '../../postgresql/load-pg.ts';
 import { ServerError } from '../../postgresql/sqlstates.ts';
-import { BEGIN, inTransaction } from '../../postgresql/transactions.ts';
+import { BEGIN, inTransaction, UNLIMITED } from '../../postgresql/transactions.ts';
 import { OperationError } from '../failure.ts';
 
 const CONNECT_MS = 5000;
@@ -77,7 +77,8 @@ export class CopyConnection {
     for (let attempt = 1; ; attempt++) {
       try {
         return await inTransaction(this.connection, async () => {
-          await this.run(BEGIN, { text: `SET LOCAL idle_in_transaction_session_timeout = ${PATIENCE.idleMs}` });
+          const idle = { text: `SET LOCAL idle_in_transaction_session_timeout = ${PATIENCE.idleMs}` };
+          await this.run(BEGIN, idle, UNLIMITED);
           const result = await work();
           await this.run({ text: 'COMMIT' });
           return result;
