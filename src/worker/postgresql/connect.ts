@@ -24,16 +24,27 @@ const COPY = { text: "COPY (SELECT ''::bytea) TO STDOUT (FORMAT binary)" };
 
 const APPLICATION_NAME = 'sds-persistence-worker';
 
-/** Tries the hosts in turn; after a failover another one takes the writes. */
-export async function connect(pg: Pg, target: PostgresqlTarget, patience: Patience): Promise<Connection> {
+/**
+ * Tries the hosts in turn; after a failover another one takes the writes.
+ *
+ * @param onlyReads - whether one that takes no writes will do, where none does: it may lag behind
+ */
+export async function connect(
+  pg: Pg,
+  target: PostgresqlTarget,
+  patience: Patience,
+  onlyReads = false,
+): Promise<Connection> {
   let failure: EngineError | undefined;
-  for (const host of target.hosts) {
-    try {
-      return await connectTo(pg, target, host, patience);
-    } catch (error) {
-      const found = toEngineError(error);
-      // what another host may still make good is worth less than a server that has refused
-      if (failure === undefined || !(found instanceof ServerError) || found.retry !== 'reconnect') failure = found;
+  for (const toWrite of onlyReads ? [true, false] : [true]) {
+    for (const host of target.hosts) {
+      try {
+        return await connectTo(pg, target, host, patience, toWrite);
+      } catch (error) {
+        const found = toEngineError(error);
+        // what another host may still make good is worth less than a server that has refused
+        if (failure === undefined || !(found instanceof ServerError) || found.retry !== 'reconnect') failure = found;
+      }
     }
   }
   throw failure ?? new EngineError('open-failed', { message: 'no host is named' });
@@ -44,6 +55,7 @@ async function connectTo(
   target: PostgresqlTarget,
   { host, port }: { host: string; port: number },
   patience: Patience,
+  toWrite: boolean,
 ): Promise<Connection> {
   const { user, database, password, options, channelBinding } = target;
   const config: ClientConfig = {
@@ -80,7 +92,7 @@ async function connectTo(
       connection.mayCopy = false; // if that was not it, it fails again
       return connection.run(...QUESTIONS);
     });
-    if (readOnly?.rows[0]?.[0] === 'on') {
+    if (toWrite && readOnly?.rows[0]?.[0] === 'on') {
       throw new ServerError('read-only', 'reconnect', `${host}:${port} does not take writes`, '25006');
     }
     connection.backend = await backendOf(connection, client).catch((error) => {

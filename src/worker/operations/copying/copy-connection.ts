@@ -45,11 +45,11 @@ export class CopyConnection {
     this.another = another;
   }
 
-  static async open(pg: Pg, target: PostgresqlTarget): Promise<CopyConnection> {
+  static async open(pg: Pg, target: PostgresqlTarget, onlyReads = false): Promise<CopyConnection> {
     try {
-      const connection = await connect(pg, target, PATIENCE);
+      const connection = await connect(pg, target, PATIENCE, onlyReads);
       open.add(connection);
-      return new CopyConnection(target, connection, () => CopyConnection.open(pg, target));
+      return new CopyConnection(target, connection, () => CopyConnection.open(pg, target, onlyReads));
     } catch (error) {
       throw failureOf(error, labelOf(target));
     }

@@ -131,7 +131,7 @@ class Copy {
     const add = (source: Pick<Source, 'reader' | 'identity' | 'check'>) =>
       this.#sources.push({ ...source, stores: new Map(), values: undefined });
     if (place.server !== undefined) {
-      const server = await this.#openServer(place.server);
+      const server = await this.#openServer(place.server, true);
       const database = await server.whichDatabase();
       const known = this.#databases.get(database);
       if (known === 'source') throw isTwice(server.place);
@@ -162,7 +162,7 @@ class Copy {
   async #openTarget(): Promise<() => Writer> {
     const { target, overwrite, sources } = this.#task;
     if (target.server !== undefined) {
-      const server = await this.#openServer(target.server);
+      const server = await this.#openServer(target.server, false);
       this.#databases.set(await server.whichDatabase(), 'target');
       return () => new DatabaseWriter(server, overwrite, this.#meter);
     }
@@ -174,8 +174,8 @@ class Copy {
     return () => new FileWriter(placeFor(place.path), rights, overwrite, this.#meter);
   }
 
-  async #openServer(target: NonNullable<CopyEnd['server']>): Promise<CopyConnection> {
-    const server = await CopyConnection.open(loadPg(this.#task.modules), target);
+  async #openServer(target: NonNullable<CopyEnd['server']>, onlyReads: boolean): Promise<CopyConnection> {
+    const server = await CopyConnection.open(loadPg(this.#task.modules), target, onlyReads);
     this.#closing.push(() => server.close());
     return server;
   }
