@@ -25,9 +25,12 @@ const SLOW_LOADS = `
   GRANT SELECT ON sds_patches TO PUBLIC;`;
 
 describeOnPostgresql('trouble at the server', () => {
-  it('too many connections: calls wait for as long as RetryForMs says, and are carried out once there is room', async () => {
+  it.each([
+    ['too many connections', 'CONNECTION LIMIT 0', 'CONNECTION LIMIT 10'],
+    ['a database that takes no connections', 'ALLOW_CONNECTIONS false', 'ALLOW_CONNECTIONS true'],
+  ])('%s: calls wait for as long as RetryForMs says, and are carried out once there is room', async (_, shut, open) => {
     const url = await ownPlace();
-    await server.query(`ALTER DATABASE ${databaseOf(url)} CONNECTION LIMIT 0`);
+    await server.query(`ALTER DATABASE ${databaseOf(url)} ${shut}`);
     const hasty = new SDS_DesktopPersistenceProvider(url, 'hasty', { RetryForMs: 300 });
     onTestFinished(() => hasty.close());
     await expect(hasty.appendPatch(patchOf(1), 1)).rejects.toMatchObject({ code: 'connection-failed' });
@@ -39,7 +42,7 @@ describeOnPostgresql('trouble at the server', () => {
     await expect(Promise.race([waiting, new Promise((resolve) => setTimeout(resolve, 200, 'waits'))])).resolves.toBe(
       'waits',
     );
-    await server.query(`ALTER DATABASE ${databaseOf(url)} CONNECTION LIMIT 10`);
+    await server.query(`ALTER DATABASE ${databaseOf(url)} ${open}`);
     await waiting;
     expect((await postgresql.rowsOf(url)).patches).toMatchObject([{ store_id: 'patient' }]);
   });

@@ -12,6 +12,9 @@ const KEEP_ALIVE_MS = 5000;
 
 /** Too many connections: so the server is there. */
 const TOO_MANY = '53300';
+/** The database takes no connections now, such as one that is about to be replaced: as if there were too many. */
+const KEPT_OUT = '55000';
+const AWAY = ['connection-failed', 'reconnect'] as const;
 
 /** The way to prove a password that is bound to the TLS connection (RFC 5929, `tls-server-end-point`). */
 const WITH_BINDING = 'SCRAM-SHA-256-PLUS';
@@ -103,7 +106,7 @@ async function connectTo(
     return connection;
   } catch (error) {
     connection.drop();
-    throw withoutName(toEngineError(error), client.user);
+    throw refusalOf(toEngineError(error), client.user ?? '');
   }
 }
 
@@ -122,10 +125,16 @@ async function seenBy(other: Client, silent: Client): ReturnType<AskElsewhere> {
   }
 }
 
-/** A server that refuses a user says whom. */
-function withoutName(error: EngineError, user: string | undefined): EngineError {
+/** A server that refuses a user says whom, in quotation marks of its language. */
+function refusalOf(error: EngineError, user: string): EngineError {
   if (!(error instanceof ServerError)) return error;
-  return new ServerError(error.code, error.retry, error.message.replaceAll(`"${user}"`, 'this user'), error.sqlState);
+  const name = user.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
+  const message = error.message.replace(
+    new RegExp(`["„\\p{Pi}\\p{Pf}]\\s?${name}\\s?["\\p{Pi}\\p{Pf}]`, 'gu'),
+    'this user',
+  );
+  const [code, retry] = error.sqlState === KEPT_OUT ? AWAY : [error.code, error.retry];
+  return new ServerError(code, retry, message, error.sqlState);
 }
 
 function tlsOf({ tls, tlsFiles }: PostgresqlTarget): ClientConfig['ssl'] {
