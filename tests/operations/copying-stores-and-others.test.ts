@@ -7,12 +7,15 @@ import {
   SDS_PersistenceError,
   verifyDatabase,
 } from 'sds-persistence-worker';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
+import { sqlOfTables } from '../postgresql/outcomes.ts';
 import { command } from '../support/command-line.ts';
 import { freshFile, freshFolder, patchOf } from '../support/files.ts';
 import { describeOnPostgresql, itOnOwnServer, ownPlace, ownServer, postgresql, server } from '../support/postgresql.ts';
 import { PASSWORD, USER } from '../support/postgresql-address.ts';
+import { findBinaries, howToHaveIt } from '../support/postgresql-binaries.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
+import { startPair } from '../support/postgresql-standby.ts';
 import { rowsOf } from '../support/rows.ts';
 import { makeStoreFile } from '../support/store-files.ts';
 
@@ -27,7 +30,72 @@ interface Told {
   StoresInAll?: number;
 }
 
+/** Twenty patches take longer to store, and once `SLOW_READING` is there to read, than the test lets the server allow. */
+const SLOW_STORING = `
+  CREATE FUNCTION slow(bytea) RETURNS bytea LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.03); RETURN $1; END';
+  CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.03); RETURN NEW; END';
+  CREATE TRIGGER slow BEFORE INSERT ON sds_patches FOR EACH ROW EXECUTE FUNCTION take_time();`;
+const SLOW_READING = `
+  ALTER TABLE sds_patches RENAME TO kept;
+  CREATE VIEW sds_patches AS SELECT store_id, clock, slow(data) AS data FROM kept;
+  GRANT SELECT ON sds_patches TO PUBLIC;`;
+
 describeOnPostgresql('a copy', () => {
+  it('reads as a role that may only read', async () => {
+    const [source, url, file] = [makeStoreFile(freshFile()), await ownPlace(), freshFile()];
+    await copyStores(source, url);
+    await server.query(`ALTER ROLE "${USER}" IN DATABASE ${databaseOf(url)} SET default_transaction_read_only = on`);
+    await copyStores(url, file);
+    expect(rowsOf(file)).toEqual(rowsOf(source));
+    await expect(copyStores(source, url)).rejects.toMatchObject({ code: 'read-only' });
+  });
+
+  itOnOwnServer('reads from a standby, unless there is a host that takes writes', async () => {
+    const binaries = findBinaries();
+    if (binaries === undefined) throw new Error(howToHaveIt);
+    const { primary, standby } = await startPair(binaries);
+    onTestFinished(async () => {
+      await standby.remove();
+      await primary.remove();
+    });
+    const [source, newest] = [makeStoreFile(freshFile()), freshFile()];
+    const database = await primary.freshDatabase();
+    await copyStores(source, primary.url(database));
+    const [late] = await primary.query<{ lsn: string }>('SELECT pg_current_wal_lsn() AS lsn');
+    const caughtUp = () => standby.query('SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn AS so', [late?.lsn]);
+    await expect.poll(caughtUp).toEqual([{ so: true }]);
+    await standby.query('SELECT pg_wal_replay_pause()');
+    const provider = new SDS_DesktopPersistenceProvider(primary.url(database), 'new');
+    await provider.appendPatch(patchOf(1), 1);
+    await provider.close();
+
+    const lagging = freshFile();
+    await copyStores(standby.url(database), lagging);
+    expect(rowsOf(lagging)).toEqual(rowsOf(source));
+    await copyStores(primary.url(database).replace('@', `@127.0.0.1:${standby.port},`), newest);
+    expect(rowsOf(newest).patches).toContainEqual(expect.objectContaining({ store_id: 'new' }));
+  });
+
+  it('takes as long as it takes, whatever the limits of the server on statements and transactions', async () => {
+    const file = freshFile();
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    for (let clock = 1; clock <= 20; clock++) void provider.appendPatch(patchOf(clock), clock);
+    await provider.close();
+    const url = await ownPlace();
+    const database = databaseOf(url);
+    await sqlOfTables(url);
+    await server.query(SLOW_STORING, [], database);
+    const limits = await server.query<{ name: string }>(
+      "SELECT name FROM pg_settings WHERE name IN ('statement_timeout', 'transaction_timeout')",
+    );
+    for (const { name } of limits) {
+      await server.query(`ALTER ROLE "${USER}" IN DATABASE ${database} SET ${name} = '300ms'`);
+    }
+    expect(await copyStores(file, url)).toMatchObject({ Patches: 20 });
+    await server.query(SLOW_READING, [], database);
+    expect(await copyStores(url, freshFile())).toMatchObject({ Patches: 20 });
+  });
+
   it('tells how far it is, from nothing to all of it', async () => {
     const url = await postgresql.freshPlace();
     const told: Told[] = [];

@@ -65,7 +65,7 @@ describeOnPostgresql('a lock', () => {
     const late = await question;
     // what has come through before it
     const limited =
-      "SELECT FROM pg_stat_activity WHERE datname = $1 AND xact_start IS NOT NULL AND query LIKE 'SET LOCAL %'";
+      "SELECT FROM pg_stat_activity WHERE datname = $1 AND xact_start IS NOT NULL AND query LIKE '%statement_timeout%'";
     await expect.poll(async () => (await server.query(limited, [database])).length).toBe(1);
     late.cut();
     await call;

@@ -1,5 +1,9 @@
 /** Whatever goes wrong, and whoever listens: no URL, user or password in messages, logs, warnings and figures. */
-import { expect, it } from 'vitest';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { inspect } from 'node:util';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { expect, it, onTestFinished } from 'vitest';
 import { channelNames } from '../support/channels.ts';
 import { describeOnPostgresql, ownPlace, proxiedPlace, server } from '../support/postgresql.ts';
 import { freePort, PASSWORD, USER } from '../support/postgresql-address.ts';
@@ -92,6 +96,29 @@ describeOnPostgresql('no secrets are told', () => {
       proxy.cutNow();
     });
   });
+
+  it.each(['Benutzer »NAME«', 'l’utilisateur « NAME »', 'użytkownika "NAME"', 'gebruiker „NAME”'])(
+    'by a server that refuses a user in another language: %s',
+    async (words) => {
+      const user = 'the.user (1)';
+      const message = `SFATAL\0C28P01\0M${words.replace('NAME', user)}\0\0`;
+      const length = Buffer.alloc(4);
+      length.writeInt32BE(4 + Buffer.byteLength(message));
+      const refusing = createServer((socket) => {
+        socket.once('data', () => socket.end(Buffer.concat([Buffer.from('E'), length, Buffer.from(message)])));
+      }).listen(0, '127.0.0.1');
+      onTestFinished(() => void refusing.close());
+      await once(refusing, 'listening');
+      const { port } = refusing.address() as AddressInfo;
+      const provider = new SDS_DesktopPersistenceProvider(server.url('some', { port, user }), 'store', {
+        RetryForMs: 0,
+      });
+      onTestFinished(() => provider.close());
+      const error = await provider.ready().catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: 'open-failed', message: expect.stringContaining('this user') });
+      expect(inspect(error, { depth: 20, showHidden: true })).not.toContain(user);
+    },
+  );
 });
 
 async function check(url: string, onOutput: (said: string) => void = () => undefined): Promise<void> {

@@ -105,7 +105,7 @@ describeOnPostgresql('the snapshot before', () => {
     expect(await versionsIn(url)).toBe(1);
   });
 
-  it('goes in parts where the server allows no statement that deletes all of it', async () => {
+  it('goes where the server allows no statement that takes as long', async () => {
     const url = await impatientPlace();
     const provider = open(url);
     for (let clock = 1; clock <= 4; clock++) await provider.saveSnapshot(veryLarge(clock), clock);
@@ -118,7 +118,7 @@ describeOnPostgresql('the snapshot before', () => {
     ['a compaction', async (provider) => provider.compactStore(new Uint8Array(10), await provider.loadStore())],
     ['the removal of its store', (provider) => provider.removeStore()],
   ];
-  it.each(replacements)('goes in parts with %s, too', async (_, replace) => {
+  it.each(replacements)('goes there with %s, too', async (_, replace) => {
     const url = await impatientPlace();
     const provider = open(url);
     await provider.saveSnapshot(veryLarge(1), 1);
@@ -127,7 +127,7 @@ describeOnPostgresql('the snapshot before', () => {
     expect(await versionsIn(url)).toBe(0);
   });
 
-  it('goes in parts where a copy of stores takes its place', async () => {
+  it('goes there where a copy of stores takes its place', async () => {
     const source = freshFile();
     await open(source).saveSnapshot(new Uint8Array(10), 2);
     const url = await impatientPlace();
@@ -139,7 +139,7 @@ describeOnPostgresql('the snapshot before', () => {
     expect((await postgresql.rowsOf(url)).snapshots).toMatchObject([{ clock: 2 }]);
   });
 
-  it('goes in parts like a value that nobody refers to any more', async () => {
+  it('goes there like a value that nobody refers to any more', async () => {
     const url = await impatientPlace();
     const provider = open(url);
     await provider.saveValue('value', veryLarge(1));

@@ -1,4 +1,6 @@
 /** Encrypted connections: verified unless that is switched off by name. */
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { basename, dirname } from 'node:path';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
@@ -60,6 +62,19 @@ describeOnPostgresql('TLS', () => {
       expect(await runProgram(program, 'unused')).toMatchObject({ code: 0, stdout: '1\n', stderr: '' });
     },
   );
+
+  it('a server that has no room to begin with it: away for now, and not open-failed', async () => {
+    const shortOfMemory = createServer((socket) => {
+      socket.once('data', () => socket.end('Ecould not fork new process for connection\n\0'));
+    }).listen(0, '127.0.0.1');
+    onTestFinished(() => void shortOfMemory.close());
+    await once(shortOfMemory, 'listening');
+    const { port } = shortOfMemory.address() as AddressInfo;
+    const url = server.url('some', { port, parameters: 'sslmode=require' });
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { RetryForMs: 300 });
+    onTestFinished(() => provider.close());
+    await expect(provider.ready()).rejects.toMatchObject({ code: 'connection-failed' });
+  });
 
   it('a server that does not encrypt: open-failed, not a password in the clear', async () => {
     const database = await server.freshDatabase();

@@ -10,14 +10,27 @@ import { describeOnPostgresql, itOnOwnServer, ownPlace, ownServer, postgresql, s
 import { USER } from '../support/postgresql-address.ts';
 import { identity } from '../support/postgresql-binaries.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
-import { codeOf } from './outcomes.ts';
+import { codeOf, sqlOfTables } from './outcomes.ts';
 
 const MiB = 1024 * 1024;
 
+/** Twenty rows take longer than the test lets the server allow. */
+const SLOW_PATCHES = `
+  CREATE FUNCTION slow(bytea) RETURNS bytea LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.03); RETURN $1; END';
+  CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.03); RETURN OLD; END';
+  CREATE TRIGGER slow BEFORE DELETE ON sds_patches FOR EACH ROW EXECUTE FUNCTION take_time();`;
+const SLOW_LOADS = `
+  ALTER TABLE sds_patches RENAME TO kept;
+  CREATE VIEW sds_patches AS SELECT store_id, clock, slow(data) AS data FROM kept;
+  GRANT SELECT ON sds_patches TO PUBLIC;`;
+
 describeOnPostgresql('trouble at the server', () => {
-  it('too many connections: calls wait for as long as RetryForMs says, and are carried out once there is room', async () => {
+  it.each([
+    ['too many connections', 'CONNECTION LIMIT 0', 'CONNECTION LIMIT 10'],
+    ['a database that takes no connections', 'ALLOW_CONNECTIONS false', 'ALLOW_CONNECTIONS true'],
+  ])('%s: calls wait for as long as RetryForMs says, and are carried out once there is room', async (_, shut, open) => {
     const url = await ownPlace();
-    await server.query(`ALTER DATABASE ${databaseOf(url)} CONNECTION LIMIT 0`);
+    await server.query(`ALTER DATABASE ${databaseOf(url)} ${shut}`);
     const hasty = new SDS_DesktopPersistenceProvider(url, 'hasty', { RetryForMs: 300 });
     onTestFinished(() => hasty.close());
     await expect(hasty.appendPatch(patchOf(1), 1)).rejects.toMatchObject({ code: 'connection-failed' });
@@ -29,7 +42,7 @@ describeOnPostgresql('trouble at the server', () => {
     await expect(Promise.race([waiting, new Promise((resolve) => setTimeout(resolve, 200, 'waits'))])).resolves.toBe(
       'waits',
     );
-    await server.query(`ALTER DATABASE ${databaseOf(url)} CONNECTION LIMIT 10`);
+    await server.query(`ALTER DATABASE ${databaseOf(url)} ${open}`);
     await waiting;
     expect((await postgresql.rowsOf(url)).patches).toMatchObject([{ store_id: 'patient' }]);
   });
@@ -94,6 +107,37 @@ describeOnPostgresql('trouble at the server', () => {
     await expect(hasty?.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'database-busy' });
     await other.run('ROLLBACK');
     await hasty?.appendPatch(patchOf(3), 3);
+  });
+
+  it('a store that takes longer to load and to delete than the server allows is loaded, pruned, compacted and removed', async () => {
+    const url = await ownPlace();
+    const database = databaseOf(url);
+    await sqlOfTables(url);
+    await server.query(SLOW_PATCHES, [], database);
+    const limits = await server.query<{ name: string }>(
+      "SELECT name FROM pg_settings WHERE name IN ('statement_timeout', 'transaction_timeout')",
+    );
+    for (const { name } of limits) {
+      await server.query(`ALTER ROLE "${USER}" IN DATABASE ${database} SET ${name} = '300ms'`);
+    }
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', { Acknowledge: 'committed' });
+    onTestFinished(() => provider.close());
+    const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+    const appendAll = (clocks: number[]) =>
+      Promise.all(clocks.map((clock) => provider.appendPatch(patchOf(clock), clock)));
+    await appendAll(numbers(1, 40));
+    await server.query(SLOW_LOADS, [], database);
+    expect(await provider.loadPatchesSince(20)).toEqual(numbers(21, 40).map(patchOf));
+    const found = await provider.loadStore();
+    expect(found.Patches).toEqual(numbers(1, 40).map(patchOf));
+    await server.query('DROP VIEW sds_patches; ALTER TABLE kept RENAME TO sds_patches', [], database);
+
+    await provider.prunePatches(21);
+    expect(await provider.compactStore(patchOf('all'), await provider.loadStore())).toBe(true);
+    expect((await postgresql.rowsOf(url)).patches).toEqual([]);
+    await appendAll(numbers(41, 60));
+    await provider.removeStore();
+    expect(await postgresql.rowsOf(url)).toMatchObject({ patches: [], snapshots: [] });
   });
 
   it('a deadlock with another program: the transaction is undone and carried out again, and nobody hears of it', async () => {

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { EngineError } from '../engine.ts';
 import { textArray } from './arrays.ts';
-import type { Connection, Reading, Result, Statement } from './connection.ts';
+import type { Connection, Reading, Statement } from './connection.ts';
 
 export const CHUNK_BYTES = 256 * 1024;
 
@@ -45,38 +45,17 @@ export async function writeChunks(
   return version;
 }
 
-/** So many are deleted by one statement, however many there are: a server may allow none that takes longer. */
-const SLICE_CHUNKS = 32;
-
 /**
- * Deletes a slice of the chunks of these keys whose version no head names, or the rest of them. It sees chunks and heads as they are
- * at one moment, so it takes nothing from whoever may have replaced them since.
+ * Deletes the chunks of these keys whose version no head names. It sees chunks and heads as they are at one moment, so it takes nothing
+ * from whoever may have replaced them since.
  */
 export function deletionOfUnnamed(heads: HeadTable, keys: readonly string[]): Statement {
   const { table, column } = chunksOf[heads];
   const named = `coalesce((SELECT h.version FROM ${heads} h WHERE h.${column} = c.${column}), '')`;
   return {
-    text:
-      `DELETE FROM ${table} WHERE ${column} = ANY($1::text[]) AND (${column}, version, chunk) IN ` +
-      `(SELECT c.${column}, c.version, c.chunk FROM ${table} c ` +
-      `WHERE c.${column} = ANY($1::text[]) AND c.version <> ${named} LIMIT ${SLICE_CHUNKS})`,
+    text: `DELETE FROM ${table} c WHERE c.${column} = ANY($1::text[]) AND c.version <> ${named}`,
     values: [textArray(keys)],
   };
-}
-
-/** Deletes one slice after the other, each of them by `run`. */
-export async function deleteUnnamed(
-  run: (deletion: Statement) => Promise<Result[]>,
-  heads: HeadTable,
-  keys: readonly string[],
-): Promise<void> {
-  let deleted: Result | undefined;
-  do [deleted] = await run(deletionOfUnnamed(heads, keys));
-  while (isSlice(deleted));
-}
-
-export function isSlice(deleted: Result | undefined): boolean {
-  return deleted?.count === SLICE_CHUNKS;
 }
 
 /** Reads what lies in its head's row or in chunks, by one statement: all of it belongs together. `undefined` if there is no head. */

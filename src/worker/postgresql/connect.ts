@@ -12,6 +12,9 @@ const KEEP_ALIVE_MS = 5000;
 
 /** Too many connections: so the server is there. */
 const TOO_MANY = '53300';
+/** The database takes no connections now, such as one that is about to be replaced: as if there were too many. */
+const KEPT_OUT = '55000';
+const AWAY = ['connection-failed', 'reconnect'] as const;
 
 /** The way to prove a password that is bound to the TLS connection (RFC 5929, `tls-server-end-point`). */
 const WITH_BINDING = 'SCRAM-SHA-256-PLUS';
@@ -24,16 +27,27 @@ const COPY = { text: "COPY (SELECT ''::bytea) TO STDOUT (FORMAT binary)" };
 
 const APPLICATION_NAME = 'sds-persistence-worker';
 
-/** Tries the hosts in turn; after a failover another one takes the writes. */
-export async function connect(pg: Pg, target: PostgresqlTarget, patience: Patience): Promise<Connection> {
+/**
+ * Tries the hosts in turn; after a failover another one takes the writes.
+ *
+ * @param onlyReads - whether one that takes no writes will do, where none does: it may lag behind
+ */
+export async function connect(
+  pg: Pg,
+  target: PostgresqlTarget,
+  patience: Patience,
+  onlyReads = false,
+): Promise<Connection> {
   let failure: EngineError | undefined;
-  for (const host of target.hosts) {
-    try {
-      return await connectTo(pg, target, host, patience);
-    } catch (error) {
-      const found = toEngineError(error);
-      // what another host may still make good is worth less than a server that has refused
-      if (failure === undefined || !(found instanceof ServerError) || found.retry !== 'reconnect') failure = found;
+  for (const toWrite of onlyReads ? [true, false] : [true]) {
+    for (const host of target.hosts) {
+      try {
+        return await connectTo(pg, target, host, patience, toWrite);
+      } catch (error) {
+        const found = toEngineError(error);
+        // what another host may still make good is worth less than a server that has refused
+        if (failure === undefined || !(found instanceof ServerError) || found.retry !== 'reconnect') failure = found;
+      }
     }
   }
   throw failure ?? new EngineError('open-failed', { message: 'no host is named' });
@@ -44,6 +58,7 @@ async function connectTo(
   target: PostgresqlTarget,
   { host, port }: { host: string; port: number },
   patience: Patience,
+  toWrite: boolean,
 ): Promise<Connection> {
   const { user, database, password, options, channelBinding } = target;
   const config: ClientConfig = {
@@ -80,7 +95,7 @@ async function connectTo(
       connection.mayCopy = false; // if that was not it, it fails again
       return connection.run(QUESTION);
     });
-    if (readOnly?.rows[0]?.[0] === 'on') {
+    if (toWrite && readOnly?.rows[0]?.[0] === 'on') {
       throw new ServerError('read-only', 'reconnect', `${host}:${port} does not take writes`, '25006');
     }
     connection.backend = await backendOf(connection, client).catch((error) => {
@@ -90,7 +105,7 @@ async function connectTo(
     return connection;
   } catch (error) {
     connection.drop();
-    throw withoutName(toEngineError(error), client.user);
+    throw refusalOf(toEngineError(error), client.user ?? '');
   }
 }
 
@@ -111,10 +126,16 @@ async function seenBy(other: Client, silent: Client): ReturnType<AskElsewhere> {
   }
 }
 
-/** A server that refuses a user says whom. */
-function withoutName(error: EngineError, user: string | undefined): EngineError {
+/** A server that refuses a user says whom, in quotation marks of its language. */
+function refusalOf(error: EngineError, user: string): EngineError {
   if (!(error instanceof ServerError)) return error;
-  return new ServerError(error.code, error.retry, error.message.replaceAll(`"${user}"`, 'this user'), error.sqlState);
+  const name = user.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
+  const message = error.message.replace(
+    new RegExp(`["„\\p{Pi}\\p{Pf}]\\s?${name}\\s?["\\p{Pi}\\p{Pf}]`, 'gu'),
+    'this user',
+  );
+  const [code, retry] = error.sqlState === KEPT_OUT ? AWAY : [error.code, error.retry];
+  return new ServerError(code, retry, message, error.sqlState);
 }
 
 function tlsOf({ tls, tlsFiles }: PostgresqlTarget): ClientConfig['ssl'] {

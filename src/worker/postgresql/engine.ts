@@ -4,7 +4,7 @@ import type { PostgresqlSettings, RecordsFound, StoreFound } from '../../protoco
 import { Promise } from '../../protocol/surroundings.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
 import { Changes } from './changes.ts';
-import { deleteUnnamed, readWhole } from './chunks.ts';
+import { deletionOfUnnamed, readWhole } from './chunks.ts';
 import { Claims } from './claims.ts';
 import type { Connection, Reading, Statement } from './connection.ts';
 import { Holder } from './holder.ts';
@@ -17,7 +17,7 @@ import { ServerLink } from './server-link.ts';
 import { ServerError } from './sqlstates.ts';
 import { StepByStep } from './step-by-step.ts';
 import { prepareTables } from './tables.ts';
-import { beginStatements, inTransaction, readingBy, transact } from './transactions.ts';
+import { beginStatements, inTransaction, readingBy, transact, UNLIMITED } from './transactions.ts';
 import { listStores, loadStore } from './whole-stores.ts';
 
 const NUMBER_TAKEN = '23505';
@@ -102,14 +102,12 @@ export class PostgresqlEngine implements Engine {
     for (const store of replaced) {
       this.#replaced.add(store);
       // behind the acknowledgement, since it takes half as long as the snapshot itself; what comes next waits for it
-      void this.#link.useOnce((connection) => this.#deleteSlices(connection, store));
+      void this.#link.useOnce((connection) => this.#deleteReplaced(connection, store));
     }
   }
 
-  /** In transactions of their own: what one has deleted need not be deleted again, should the next one take too long. */
-  async #deleteSlices(connection: Connection, store: string): Promise<void> {
-    const run = (deletion: Statement) => transact(connection, [deletion, this.#holder.fence()]);
-    await deleteUnnamed(run, 'sds_snapshots', [store]);
+  async #deleteReplaced(connection: Connection, store: string): Promise<void> {
+    await transact(connection, [UNLIMITED, deletionOfUnnamed('sds_snapshots', [store]), this.#holder.fence()]);
     this.#replaced.delete(store);
   }
 
@@ -130,13 +128,13 @@ export class PostgresqlEngine implements Engine {
     }
     // it failed behind the last one: now, or the table would grow without end
     for (const store of changes.replaced) {
-      if (this.#replaced.has(store)) await this.#deleteSlices(connection, store);
+      if (this.#replaced.has(store)) await this.#deleteReplaced(connection, store);
     }
     return inTransaction(connection, async () => {
       const begin = [...beginStatements(connection), ...namesOf(changes.names)];
       const steps = new StepByStep(connection, begin);
       for (const section of changes.sections) await steps.carryOut(section);
-      await steps.changeValues(changes.values);
+      steps.changeValues(changes.values);
       const end = [this.#holder.fence(point), { text: 'COMMIT' }];
       await steps.end(end, () => this.#holder.committed(point));
       return steps;

@@ -60,7 +60,7 @@ export function toEngineError(thrown: unknown): EngineError {
     const verdict = verdicts[code] ?? verdicts[code.slice(0, 3)] ?? verdicts[code.slice(0, 2)] ?? ['io-error', 'no'];
     return new ServerError(verdict[0], verdict[1], message, code);
   }
-  if ((code !== undefined && tlsTrouble.test(code)) || /SSL/.test(message)) {
+  if ((code !== undefined && tlsTrouble.test(code)) || /not support SSL/.test(message)) {
     return new ServerError('open-failed', 'no', `TLS: ${message}; see sslmode and sslrootcert`, code);
   }
   if (/SASL|password must be a string/i.test(message)) {

@@ -1,11 +1,11 @@
 /** Carries out a transaction: all in one round trip, unless it has to be known what is there, or something large is sent by itself. */
 import type { Section } from './changes.ts';
-import { deleteUnnamed, deletionOfUnnamed, type HeadTable, isLarge, isSlice } from './chunks.ts';
+import { deletionOfUnnamed, isLarge } from './chunks.ts';
 import type { Connection, Reading, Result, Statement } from './connection.ts';
 import type { PackedPatches, Positions } from './packed-patches.ts';
 import { collidedIn, collidedOf, collisions, insertCarefully, insertion, pruning } from './patches.ts';
 import { compact, type Snapshot, snapshotHead } from './snapshots.ts';
-import { readingBy } from './transactions.ts';
+import { readingBy, UNLIMITED } from './transactions.ts';
 import { saveLargeValue, type ValueChanges } from './values.ts';
 import { removalOfStores } from './whole-stores.ts';
 
@@ -30,7 +30,7 @@ export class StepByStep {
 
   constructor(connection: Connection, begin: Statement[]) {
     this.#connection = this.#reading = connection;
-    this.#statements = begin;
+    this.#statements = [...begin, UNLIMITED];
   }
 
   async carryOut({ patches, snapshots, records, end }: Section): Promise<void> {
@@ -55,8 +55,7 @@ export class StepByStep {
     if ('removed' in end) {
       const { removed } = end;
       this.#lookAt((store) => store === removed);
-      this.#statements.push(...removalOfStores([removed]));
-      await this.#deleteAll('sds_snapshots', [removed]);
+      this.#statements.push(...removalOfStores([removed]), deletionOfUnnamed('sds_snapshots', [removed]));
       return;
     }
     await this.#send();
@@ -93,28 +92,15 @@ export class StepByStep {
     this.collided.push(...collided.map((position) => packed.entries[position] ?? 0));
   }
 
-  /** What a large one replaces is deleted later, and so is the rest of what a small one does. */
+  /** What a large one replaces is deleted later. */
   #deleteOthers(store: string, { data }: Snapshot): void {
-    if (isLarge(data)) {
-      this.replaced.push(store);
-      return;
-    }
-    this.#add(deletionOfUnnamed('sds_snapshots', [store]), (deleted) => {
-      if (isSlice(deleted)) this.replaced.push(store);
-    });
+    if (isLarge(data)) this.replaced.push(store);
+    else this.#statements.push(deletionOfUnnamed('sds_snapshots', [store]));
   }
 
-  async changeValues({ statements, released }: ValueChanges): Promise<void> {
+  changeValues({ statements, released }: ValueChanges): void {
     this.#statements.push(...statements);
-    if (released.length > 0) await this.#deleteAll('sds_values', released);
-  }
-
-  /** Chunks of what is gone with its head: no later call would find them, if this process ended behind the commit. */
-  async #deleteAll(heads: HeadTable, keys: readonly string[]): Promise<void> {
-    this.#add(deletionOfUnnamed(heads, keys), async (deleted) => {
-      if (isSlice(deleted)) await deleteUnnamed((slice) => this.#connection.run(slice), heads, keys);
-    });
-    await this.#send();
+    if (released.length > 0) this.#statements.push(deletionOfUnnamed('sds_values', released));
   }
 
   /** @param committed - called as soon as that is known: what comes after it may fail */

@@ -13,9 +13,11 @@ const LEAST_LOCK_MS = 1;
 /** What policies hide is an error, not missing. */
 export const ALL_ROWS: Statement = { text: 'SET LOCAL row_security = off' };
 
-/** Leaves any other value as it is: with each the server waits for its disk. */
+/** Leaves any other value as it is: with each the server waits for its disk. It has no rows, so that it may cross with what is read. */
 const FULL: Statement = {
-  text: "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'",
+  text:
+    "SELECT WHERE CASE WHEN current_setting('synchronous_commit') = 'off' " +
+    "THEN set_config('synchronous_commit', 'on', true) IS NULL END",
 };
 
 /** Set for one transaction alone: a pooler gives the next one to another connection, and an operator may change it at any time. */
@@ -34,6 +36,16 @@ export function beginStatements(connection: Connection, leastLockMs?: number): S
 
 const COMMIT: Statement = { text: 'COMMIT' };
 
+/**
+ * For what takes the longer the more there is in a store: a limit on statements or (from PostgreSQL 17 on) transactions would end it each
+ * time anew. It has no rows either.
+ */
+export const UNLIMITED: Statement = {
+  text:
+    "SELECT FROM unnest('{statement_timeout,transaction_timeout}'::text[]) AS u (name) " +
+    "WHERE CASE WHEN current_setting(name, true) <> '0' THEN set_config(name, '0', true) IS NULL END",
+};
+
 /** @param leastLockMs - locks are waited for at least so long, whatever callers want */
 export async function transact(
   connection: Connection,
@@ -50,11 +62,13 @@ export async function transact(
 export function readingBy(connection: Connection): Reading {
   return {
     one: async (statement) => {
-      const [result] = await transact(connection, [statement]);
+      const [, result] = await transact(connection, [UNLIMITED, statement]);
       return result ?? { rows: [], count: 0 };
     },
     read: (columns, from, take) =>
-      inTransaction(connection, () => connection.read(columns, from, take, beginStatements(connection), [COMMIT])),
+      inTransaction(connection, () =>
+        connection.read(columns, from, take, [...beginStatements(connection), UNLIMITED], [COMMIT]),
+      ),
     escapeLiteral: (text) => connection.escapeLiteral(text),
   };
 }

@@ -1,6 +1,6 @@
 /** Values and their reference counts. */
 import { byteaArray, int8Array, textArray } from './arrays.ts';
-import { deleteUnnamed, writeChunks } from './chunks.ts';
+import { deletionOfUnnamed, writeChunks } from './chunks.ts';
 import type { Connection, Statement } from './connection.ts';
 
 /**
@@ -92,5 +92,5 @@ export async function saveLargeValue(connection: Connection, { hash, times, data
   });
   if (rows[0]?.[0] === version) return;
   // another process has saved it meanwhile
-  await deleteUnnamed((slice) => connection.run(slice), 'sds_values', [hash]);
+  await connection.run(deletionOfUnnamed('sds_values', [hash]));
 }

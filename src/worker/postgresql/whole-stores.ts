@@ -6,7 +6,7 @@ import { readWhole } from './chunks.ts';
 import type { Connection, Reading, Statement } from './connection.ts';
 import { nameOf } from './names.ts';
 import { loadPatchesSince } from './patches.ts';
-import { ofOneMoment } from './transactions.ts';
+import { ofOneMoment, UNLIMITED } from './transactions.ts';
 
 const BEFORE_ALL = Number.MIN_SAFE_INTEGER - 1;
 
@@ -15,7 +15,7 @@ export function loadStore(connection: Connection, store: string): Promise<StoreF
     'SELECT clock FROM sds_snapshots WHERE store_id = $1',
     'SELECT max(clock) FROM sds_patches WHERE store_id = $1',
   ].map((text) => ({ text, values: [store] }));
-  return ofOneMoment(connection, clocks, async (results) => {
+  return ofOneMoment(connection, [UNLIMITED, ...clocks], async ([, ...results]) => {
     const [ofSnapshot, highest] = results.map(({ rows }) => rows[0]?.[0] ?? undefined);
     const numbers = [ofSnapshot, highest].filter((number) => number !== undefined).map(Number);
     return {

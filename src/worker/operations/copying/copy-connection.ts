@@ -8,7 +8,7 @@ import { connect } from '../../postgresql/connect.ts';
 import type { Connection, Result, Statement } from '../../postgresql/connection.ts';
 import type { Pg } from '../../postgresql/load-pg.ts';
 import { ServerError } from '../../postgresql/sqlstates.ts';
-import { ALL_ROWS, BEGIN, inTransaction } from '../../postgresql/transactions.ts';
+import { ALL_ROWS, BEGIN, inTransaction, UNLIMITED } from '../../postgresql/transactions.ts';
 import { OperationError } from '../failure.ts';
 
 const CONNECT_MS = 5000;
@@ -47,11 +47,11 @@ export class CopyConnection {
     this.another = another;
   }
 
-  static async open(pg: Pg, target: PostgresqlTarget): Promise<CopyConnection> {
+  static async open(pg: Pg, target: PostgresqlTarget, onlyReads = false): Promise<CopyConnection> {
     try {
-      const connection = await connect(pg, target, PATIENCE);
+      const connection = await connect(pg, target, PATIENCE, onlyReads);
       open.add(connection);
-      return new CopyConnection(target, connection, () => CopyConnection.open(pg, target));
+      return new CopyConnection(target, connection, () => CopyConnection.open(pg, target, onlyReads));
     } catch (error) {
       throw failureOf(error, labelOf(target));
     }
@@ -79,9 +79,8 @@ export class CopyConnection {
     for (let attempt = 1; ; attempt++) {
       try {
         return await inTransaction(this.connection, async () => {
-          await this.run(BEGIN, ALL_ROWS, {
-            text: `SET LOCAL idle_in_transaction_session_timeout = ${PATIENCE.idleMs}`,
-          });
+          const idle = { text: `SET LOCAL idle_in_transaction_session_timeout = ${PATIENCE.idleMs}` };
+          await this.run(BEGIN, ALL_ROWS, idle, UNLIMITED);
           const result = await work();
           await this.run({ text: 'COMMIT' });
           return result;

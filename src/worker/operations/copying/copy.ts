@@ -149,7 +149,7 @@ class Copy {
   }
 
   async #openServer(role: 'source' | 'target', target: NonNullable<CopyEnd['server']>): Promise<CopyConnection> {
-    const server = await CopyConnection.open(loadPg(this.#task.modules), target);
+    const server = await CopyConnection.open(loadPg(this.#task.modules), target, role === 'source');
     this.#closing.push(() => server.close());
     this.#note(role, server.place, await server.whichDatabase());
     return server;

@@ -3,7 +3,7 @@ import { textArray } from '../../postgresql/arrays.ts';
 import { readWhole } from '../../postgresql/chunks.ts';
 import { bytesOf } from '../../postgresql/connection.ts';
 import { byStoredName, isLongName, nameOf, storedName } from '../../postgresql/names.ts';
-import { ALL_ROWS } from '../../postgresql/transactions.ts';
+import { ALL_ROWS, UNLIMITED } from '../../postgresql/transactions.ts';
 import type { CopyConnection } from './copy-connection.ts';
 import { DatabaseRows, patchRows, recordRows } from './database-rows.ts';
 import { sha256Of, sha256OfText, ValuesDigest } from './digest.ts';
@@ -60,7 +60,8 @@ export class DatabaseReader implements Reader {
   async holdStill(): Promise<void> {
     const begin = { text: 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' };
     // the server lets go of it if this program's machine is gone
-    await this.#server.run(begin, ALL_ROWS, { text: "SET LOCAL idle_in_transaction_session_timeout = '10min'" });
+    const idle = { text: "SET LOCAL idle_in_transaction_session_timeout = '10min'" };
+    await this.#server.run(begin, ALL_ROWS, idle, UNLIMITED);
     // other sources may take longer
     this.#server.keepAsking();
   }

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { textArray } from '../../postgresql/arrays.ts';
 import { viewOf } from '../../postgresql/changes.ts';
-import { deleteUnnamed, isLarge } from '../../postgresql/chunks.ts';
+import { deletionOfUnnamed, isLarge } from '../../postgresql/chunks.ts';
 import type { Statement } from '../../postgresql/connection.ts';
 import { byStoredName, namesOf, storedName } from '../../postgresql/names.ts';
 import { PackedPatches } from '../../postgresql/packed-patches.ts';
@@ -175,8 +175,8 @@ export class DatabaseWriter implements Writer {
     const stored = [...names.keys()];
     const longNames = namesOf(Array.from(names.values(), storedName));
     // whoever was paused for longer than his lease is not to go on with what was replaced
-    await this.#server.run(removal(claims), ...removalOfStores(stored), ...longNames);
-    await deleteUnnamed((slice) => this.#server.run(slice), 'sds_snapshots', stored);
+    const chunks = deletionOfUnnamed('sds_snapshots', stored);
+    await this.#server.run(removal(claims), ...removalOfStores(stored), chunks, ...longNames);
   }
 
   async #addStores({ reader }: Source, names: ReadonlyMap<string, string>): Promise<void> {
