@@ -127,6 +127,37 @@ it('a hook of promises that closes the provider while it is being closed: that i
   expect(clocksIn(file)).toEqual([1]);
 });
 
+it.for([
+  ['a patch of 20 KB', (provider: SDS_DesktopPersistenceProvider) => provider.appendPatch(new Uint8Array(20_000), 1)],
+  ['one of 200 KB', (provider: SDS_DesktopPersistenceProvider) => provider.appendPatch(new Uint8Array(200_000), 1)],
+  ['a load', (provider: SDS_DesktopPersistenceProvider) => provider.loadPatchesSince(0)],
+] as const)(
+  'a hook of promises that closes the provider in the middle of its call of %s: that is carried out first',
+  async ([, call]) => {
+    const file = freshFile();
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    await provider.ready();
+    const { Restarts } = provider.statistics().Worker;
+    let closed: Promise<void> | undefined;
+    let isWaiting = true;
+    const hook = createHook({
+      init() {
+        if (!isWaiting) return;
+        isWaiting = false;
+        closed = provider.close();
+      },
+    });
+    hook.enable();
+    const answer = call(provider);
+    hook.disable();
+    const found = await answer;
+    await closed;
+    expect(closed).toBeDefined();
+    expect(clocksIn(file)).toEqual(found === undefined ? [1] : []);
+    expect(provider.statistics().Worker.Restarts).toBe(Restarts);
+  },
+);
+
 /** So many promises are made by a call, and by the end of a thread beside it. */
 for (const [method, promises] of Object.entries({ constructor: 8, close: 24 })) {
   it(`a hook of promises in which a lost thread is replaced, wherever in a ${method}: the next one knows who comes, and who goes`, async () => {

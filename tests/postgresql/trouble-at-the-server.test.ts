@@ -242,6 +242,8 @@ describeOnPostgresql('trouble at the server', () => {
     };
     await set('off');
     expect(await appended(full, 2)).toBe('on');
+    expect(await full.loadPatchesSince(0)).toEqual([patchOf(1), patchOf(2)]);
+    expect(await full.loadSnapshot()).toBeUndefined();
     await set('local');
     await expect.poll(() => appended(full, clock++)).toBe('local'); // as with a standby that is not waited for
     await set('off');
