@@ -58,11 +58,12 @@ function contentOf(message: unknown): { bytes: number; ports: number } {
 const come = { bytes: 0, ports: 0 };
 
 process.on('worker', (worker: Worker) => {
-  worker.on('message', (message) => {
+  const note = (message: unknown) => {
     const { bytes, ports } = contentOf(message);
     come.bytes += bytes;
     come.ports += ports;
-  });
+  };
+  worker.on('message', note).on('told', note); // what merges comes by a port of its own
 });
 
 /** Of this process, for whatever they are: each port has one, until it is closed. */

@@ -80,6 +80,6 @@ describeOnPostgresql('the end of a process', () => {
       },
     });
     expect(code).toBe(7);
-    expect(stderr).toContain('(SDS_PersistenceWarning) the worker committed nothing');
+    expect(stderr).toContain('(SDS_PersistenceWarning) nothing was committed for 10000 ms');
   });
 });
