@@ -23,6 +23,12 @@ const MOST_COUNTED = 2 ** 40;
 
 type Checked = SDS_VerifyResult['Checked'];
 
+const tables = [
+  ['Snapshots', 'snapshots', isUsual],
+  ['Patches', 'patches', isUsual],
+  ['Records', 'sds_records', isUsualRecord],
+] as const;
+
 export async function verify({ path }: { path: string }, progress: Progress): Promise<SDS_VerifyResult> {
   const begun = performance.now();
   let findings = new Findings();
@@ -60,15 +66,15 @@ function checkAll(reading: Reading, findings: Findings, checked: Checked, progre
     checkStructure(reading, findings, checked.Bytes, progress);
   });
   if (!isStoreFile) return;
-  finding(findings, () => {
-    checked.Snapshots = checkTypes(reading, 'snapshots', isUsual, findings, progress);
-    checked.Patches = checkTypes(reading, 'patches', isUsual, findings, progress);
-  });
-  finding(findings, () => {
-    if (hasRecords(database)) checked.Records = checkTypes(reading, 'sds_records', isUsualRecord, findings, progress);
-  });
+  for (const [kind, table, usual] of tables) {
+    finding(findings, () => {
+      if (table === 'sds_records' && !hasRecords(database)) return;
+      checked[kind] = countOf(database, table); // also if not all of them can be read
+      checkTypes(reading, table, usual, checked[kind], findings, progress);
+    });
+  }
   finding(findings, () => checkNumbers(reading, checked.Patches, findings, progress));
-  finding(findings, () => Object.assign(checked, checkValues(reading, findings, progress)));
+  finding(findings, () => checkValues(reading, checked, findings, progress));
 }
 
 /** Runs a check; damage that stops it is a finding. */
@@ -100,8 +106,15 @@ function checkTables({ database }: Reading, findings: Findings): boolean {
   return false;
 }
 
-/** Rows that no provider writes, in pieces, between which it may be stopped; values are looked at one by one besides. Returns how many rows there are. */
-function checkTypes(reading: Reading, table: string, usual: string, findings: Findings, progress: Progress): number {
+/** Rows that no provider writes, in pieces, between which it may be stopped; values are looked at one by one besides. */
+function checkTypes(
+  reading: Reading,
+  table: string,
+  usual: string,
+  total: number,
+  findings: Findings,
+  progress: Progress,
+): void {
   const { database } = reading;
   const second = table === 'sds_records' ? 'key' : 'clock';
   const next = database.prepare(
@@ -112,11 +125,10 @@ function checkTypes(reading: Reading, table: string, usual: string, findings: Fi
     `SELECT typeof(store_id) AS id, typeof(${second}) AS second, typeof(data) AS data, CAST(store_id AS BLOB) AS name FROM ${table} ` +
       `NOT INDEXED WHERE rowid > CAST(? AS NUMERIC) AND rowid <= CAST(? AS INTEGER) AND NOT (${usual})`,
   );
-  const total = countOf(database, table);
   for (let [after, count] = [BEFORE_ALL, 0]; ; ) {
     const { last, rows } = firstRow(next, after) ?? {};
     // in a damaged table what follows may lie before
-    if (typeof last !== 'string' || BigInt(last) <= BigInt(after)) return total;
+    if (typeof last !== 'string' || BigInt(last) <= BigInt(after)) return;
     for (const row of odd.all(after, last)) {
       const where = `table ${table}, store ${JSON.stringify(textOf(reading, row.name))}`;
       const what = `id is ${row.id}, ${second === 'key' ? 'key' : 'number'} is ${row.second}, data is ${row.data}`;
