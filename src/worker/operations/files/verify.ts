@@ -142,21 +142,24 @@ function checkTypes(
   }
 }
 
-/** Each store's patch numbers: what is missing at their start and in between. */
+/** Each store's patch numbers: what is missing at their start and in between; in pieces, like the rows. */
 function checkNumbers(reading: Reading, total: number, findings: Findings, progress: Progress): void {
   const { database } = reading;
   const snapshot = database.prepare(
     `SELECT CAST(clock AS REAL) AS clock FROM snapshots WHERE store_id = ${THIS_STORE}`,
   );
-  // through the index alone
-  const before = 'FROM patches AS q WHERE q.store_id = p.store_id AND q.clock';
-  const gaps = database.prepare(
-    `SELECT count(*) AS count, CAST(min(clock) AS REAL) AS number, CAST((SELECT max(clock) ${before} < p.clock) AS REAL) AS previous ` +
-      `FROM patches AS p WHERE store_id = ${THIS_STORE} AND clock > ? AND typeof(clock) = 'integer' ` +
-      `AND NOT EXISTS (SELECT 1 ${before} = p.clock - 1)`,
+  // some at a time, through the index alone
+  const rows =
+    `SELECT clock FROM patches WHERE store_id = ${THIS_STORE} AND clock > ? AND typeof(clock) = 'integer' ` +
+    `ORDER BY clock LIMIT ${ROWS_A_PIECE}`;
+  const isGap = 'FILTER (WHERE clock > previous + 1)';
+  const next = database.prepare(
+    `SELECT CAST(max(clock) AS REAL) AS last, count(*) AS rows, count(*) ${isGap} AS gaps, ` +
+      `CAST(min(clock) ${isGap} AS REAL) AS number, CAST(min(previous) ${isGap} AS REAL) AS previous ` +
+      `FROM (SELECT clock, lag(clock, 1, ?) OVER (ORDER BY clock) AS previous FROM (${rows}))`,
   );
   const ends = 'CAST(min(clock) AS REAL) AS first, CAST(max(clock) AS REAL) AS last';
-  for (const [row, store] of eachStore(reading, 'patches', ends, total, progress)) {
+  for (const [row, store, before] of eachStore(reading, 'patches', ends, total, progress)) {
     if (Number(row.last) > MOST_COUNTED) continue;
     const name = `store ${JSON.stringify(textOf(reading, row.id))}`;
     const first = Number(row.first);
@@ -169,14 +172,15 @@ function checkNumbers(reading: Reading, total: number, findings: Findings, progr
       const clocks = `its snapshot stands at ${saved}, its first patch has the number ${first}`;
       findings.add('patch-gap', 'start', () => `${name}: ${clocks}`);
     }
-    const { count, number, previous } = firstRow(gaps, ...store, Math.max(first, (saved ?? first) + 1)) ?? {};
-    if (count !== 0) {
-      findings.add(
-        'patch-gap',
-        'between',
-        () => `${name}: after patch ${previous} comes patch ${number}`,
-        Number(count),
-      );
+    for (let [after, done] = [Math.max(first, saved ?? first), before]; ; ) {
+      const { last, rows, gaps, number, previous } = firstRow(next, after, ...store, after) ?? {};
+      const sentence = () => `${name}: after patch ${previous} comes patch ${number}`;
+      if (Number(gaps) > 0) findings.add('patch-gap', 'between', sentence, Number(gaps));
+      // in a damaged index what follows may lie before
+      if (Number(rows) < ROWS_A_PIECE || Number(last) <= after) break;
+      after = Number(last);
+      done += Number(rows);
+      progress.step('rows', done, Math.max(total, done), 'rows');
     }
   }
 }
