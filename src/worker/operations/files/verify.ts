@@ -152,11 +152,10 @@ function checkNumbers(reading: Reading, total: number, findings: Findings, progr
   const rows =
     `SELECT clock FROM patches WHERE store_id = ${THIS_STORE} AND clock > ? AND typeof(clock) = 'integer' ` +
     `ORDER BY clock LIMIT ${ROWS_A_PIECE}`;
-  const isGap = 'FILTER (WHERE clock > previous + 1)';
-  const next = database.prepare(
-    `SELECT CAST(max(clock) AS REAL) AS last, count(*) AS rows, count(*) ${isGap} AS gaps, ` +
-      `CAST(min(clock) ${isGap} AS REAL) AS number, CAST(min(previous) ${isGap} AS REAL) AS previous ` +
-      `FROM (SELECT clock, lag(clock, 1, ?) OVER (ORDER BY clock) AS previous FROM (${rows}))`,
+  const next = database.prepare(`SELECT CAST(max(clock) AS REAL) AS last, count(*) AS rows FROM (${rows})`);
+  const gaps = database.prepare(
+    'SELECT count(*) AS count, CAST(min(clock) AS REAL) AS number, CAST(min(previous) AS REAL) AS previous ' +
+      `FROM (SELECT clock, lag(clock, 1, ?) OVER (ORDER BY clock) AS previous FROM (${rows})) WHERE clock > previous + 1`,
   );
   const ends = 'CAST(min(clock) AS REAL) AS first, CAST(max(clock) AS REAL) AS last';
   for (const [row, store, before] of eachStore(reading, 'patches', ends, total, progress)) {
@@ -173,9 +172,13 @@ function checkNumbers(reading: Reading, total: number, findings: Findings, progr
       findings.add('patch-gap', 'start', () => `${name}: ${clocks}`);
     }
     for (let [after, done] = [Math.max(first, saved ?? first), before]; ; ) {
-      const { last, rows, gaps, number, previous } = firstRow(next, after, ...store, after) ?? {};
-      const sentence = () => `${name}: after patch ${previous} comes patch ${number}`;
-      if (Number(gaps) > 0) findings.add('patch-gap', 'between', sentence, Number(gaps));
+      const { last, rows } = firstRow(next, ...store, after) ?? {};
+      // as many as there are numbers: no gap
+      if (Number(last) - after !== rows) {
+        const { count, number, previous } = firstRow(gaps, after, ...store, after) ?? {};
+        const sentence = () => `${name}: after patch ${previous} comes patch ${number}`;
+        if (count !== 0) findings.add('patch-gap', 'between', sentence, Number(count));
+      }
       // in a damaged index what follows may lie before
       if (Number(rows) < ROWS_A_PIECE || Number(last) <= after) break;
       after = Number(last);
