@@ -1,4 +1,5 @@
 /** Stores that are copied from files into a PostgreSQL database, and back. */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { copyStores, postgresqlSchema } from 'sds-persistence-worker';
@@ -86,6 +87,21 @@ describeOnPostgresql('copying stores', () => {
     const back = join(freshFolder(), 'back.db');
     await copyStores(url, back);
     expectSame(rowsOf(back), rowsOf(source));
+  });
+
+  it('of a file in which nothing can be read, nothing is left at the server', async () => {
+    const source = makeStoreFile(freshFile(), { patches: 1, values: 0, sql: 'DELETE FROM snapshots' });
+    const file = readFileSync(source);
+    file.fill(0xff, 4096); // all but the page that names the tables
+    writeFileSync(source, file);
+    const url = await ownPlace();
+    const copied = copyStores(source, url, { Salvage: true });
+    await expect(copied).rejects.toMatchObject({
+      code: 'database-corrupt',
+      message: expect.stringContaining('nothing that is in this file can be read'),
+    });
+    const sql = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace";
+    expect(await server.query(sql, [], databaseOf(url))).toEqual([]);
   });
 
   it('several files are copied into one database, and values that several have get the references of all', async () => {

@@ -3,6 +3,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { backupDatabase, compactDatabase, copyStores, restoreDatabase, verifyDatabase } from 'sds-persistence-worker';
 import { expect, it } from 'vitest';
+import { verify } from '../../src/worker/operations/files/verify.ts';
+import { Progress } from '../../src/worker/operations/progress.ts';
+import { Throttle } from '../../src/worker/operations/throttle.ts';
 import { filesBeside, freshFile, freshFolder } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 import { bytesBeside, makeStoreFile } from '../support/store-files.ts';
@@ -42,6 +45,27 @@ it.each(works)('%s rejects with what OnProgress throws', async (_, work) => {
   });
   await expect(failed).rejects.toBe(thrown);
   expect(filesBeside(target)).toEqual([]);
+});
+
+it('verify can be stopped after each 20,000 rows, also of one store', async () => {
+  const numbers = 'WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 100000)';
+  const sql = `${numbers} INSERT INTO patches SELECT 'long', i, x'00' FROM n WHERE i <> 70000`;
+  const dbPath = makeStoreFile(freshFile(), { sql });
+  const steps: number[] = [];
+  class Noted extends Progress {
+    override step(...[phase, done, ...more]: Parameters<Progress['step']>): void {
+      if (phase === 'rows') steps.push(done);
+      super.step(phase, done, ...more);
+    }
+  }
+  const cell = () => new SharedArrayBuffer(4);
+  const { Findings } = await verify({ path: dbPath }, new Noted(cell(), new Throttle(cell()), () => {}));
+  expect(Findings).toMatchObject([{ Code: 'patch-gap', Count: 1, Message: expect.stringContaining('69999') }]);
+  // each table is counted anew
+  const sizes = steps
+    .map((done, i) => done - (steps[i - 1] ?? 0))
+    .map((size, i) => (size < 0 ? (steps[i] ?? 0) : size));
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(20_000);
 });
 
 it('one that is stopped when all of it is copied: nothing appears', async () => {

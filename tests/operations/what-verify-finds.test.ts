@@ -140,6 +140,21 @@ it('value-mismatch: also in a value a few rows before one that can not be read',
   expect(Findings.map(({ Code }) => Code)).toEqual(expect.arrayContaining(['unreadable', 'value-mismatch']));
 });
 
+it('unreadable: what can be counted beside it is counted all the same', async () => {
+  const dbPath = makeStoreFile(freshFile(), { sql: `INSERT INTO blobs VALUES ('last', zeroblob(9000), 1)` });
+  const database = new DatabaseSync(dbPath);
+  const pageOf = (name: string, type: string) =>
+    database.prepare('SELECT pageno FROM dbstat WHERE name = ? AND pagetype = ? LIMIT 1').get(name, type)?.pageno;
+  const pages = [pageOf('snapshots', 'leaf'), pageOf('blobs', 'overflow')].map(Number);
+  database.close();
+  const file = readFileSync(dbPath);
+  for (const page of pages) file.fill(0xff, (page - 1) * 4096, (page - 1) * 4096 + 4);
+  writeFileSync(dbPath, file);
+  const { Findings, Checked } = await verifyDatabase(dbPath);
+  expect(Findings.map(({ Code }) => Code)).toContain('unreadable');
+  expect(Checked).toMatchObject({ Snapshots: 1, Patches: 60, Values: 3, ValuesWithHash: 3 });
+});
+
 /** An entry of the index of a table now names another number than the row it stands for. */
 function spoilIndex(dbPath: string): void {
   const file = readFileSync(dbPath);

@@ -64,6 +64,7 @@ class Copy {
     const sizes = sources.flatMap(({ stores, values }) => [...stores.values(), values ?? { bytes: 0 }]);
     this.#meter.bytes = sum(sizes.map(({ bytes }) => bytes));
     this.#meter.storesInAll = sum(sources.map((source) => source.stores.size));
+    this.#leftOut(this.#meter.storesInAll + sum(sources.map(({ values }) => values?.count ?? 0))); // nothing is written yet
     await writer.begin(sources);
     const copied = { Snapshots: 0, Patches: 0, Records: 0, Values: 0 };
     for (const source of sources) {
@@ -74,11 +75,7 @@ class Copy {
         if (snapshot !== undefined) copied.Snapshots++;
       }
     }
-    const LeftOut = sum(sources.map(({ reader }) => reader.leftOut ?? 0));
-    if (LeftOut > 0 && sum(Object.values(copied)) === 0) {
-      const detail = 'nothing that is in this file can be read; restore a backup';
-      throw new OperationError('database-corrupt', sources[0]?.reader.place ?? '', detail);
-    }
+    const LeftOut = this.#leftOut(sum(Object.values(copied)));
     await this.#meter.step();
     for (const { check } of sources) check();
     this.#progress.lastChance();
@@ -182,6 +179,14 @@ class Copy {
       const detail = `there is no store ${JSON.stringify(name)} ${where}`;
       throw isInvalid(sources[0]?.reader.place ?? '', detail);
     }
+  }
+
+  /** How many rows are left out so far; refuses to leave out all of them. */
+  #leftOut(found: number): number {
+    const leftOut = sum(this.#sources.map(({ reader }) => reader.leftOut ?? 0));
+    if (leftOut === 0 || found > 0) return leftOut;
+    const detail = 'nothing that is in this file can be read; restore a backup';
+    throw new OperationError('database-corrupt', this.#sources[0]?.reader.place ?? '', detail);
   }
 
   // ---- copying ---------------------------------------------------------------------------------------

@@ -11,14 +11,17 @@ type Name = [isBlob: number, id: Uint8Array, id: Uint8Array];
 export const NAMED = 'CAST(store_id AS BLOB) AS id, typeof(store_id) || hex(store_id) AS key';
 export const THIS_STORE = 'iif(?, ?, CAST(? AS TEXT))';
 
-/** @param columns - of each store, besides its name and how many rows there are */
+/**
+ * With each store it tells how many rows those before it have.
+ * @param columns - of each store, besides its name and how many rows there are
+ */
 export function* eachStore(
   { database }: Reading,
   table: string,
   columns: string,
   total: number,
   progress: Progress,
-): Generator<[Row, Name]> {
+): Generator<[Row, Name, before: number]> {
   const first = (which: string) =>
     database.prepare(
       `SELECT ${NAMED}, count(*) AS rows, ${columns} FROM ${table} WHERE store_id ${which} GROUP BY store_id LIMIT 1`,
@@ -32,7 +35,7 @@ export function* eachStore(
     if (seen.has(key)) return;
     seen.add(key);
     const name: Name = [Number(key.startsWith('blob')), row.id, row.id];
-    yield [row, name];
+    yield [row, name, done];
     done += Number(row.rows);
     progress.step('rows', done, Math.max(total, done), 'rows');
     row = firstRow(next, ...name);

@@ -19,7 +19,8 @@ interface Checked {
   ValuesWithHash: number;
 }
 
-export function checkValues(reading: Reading, findings: Findings, progress: Progress): Checked {
+/** Counts in `checked` those that it has looked at. */
+export function checkValues(reading: Reading, checked: Checked, findings: Findings, progress: Progress): void {
   const { database } = reading;
   const total = countOf(database, 'blobs');
   const next = database.prepare(
@@ -29,7 +30,6 @@ export function checkValues(reading: Reading, findings: Findings, progress: Prog
       'FROM blobs WHERE rowid > CAST(? AS NUMERIC) ORDER BY rowid LIMIT ?',
   );
   const bytes = database.prepare('SELECT data FROM blobs WHERE rowid = CAST(? AS INTEGER)');
-  const checked = { Values: 0, ValuesWithHash: 0 };
   for (let [after, limit] = [BEFORE_ALL, ROWS_A_READ]; ; ) {
     let rows: Record<string, unknown>[];
     try {
@@ -46,7 +46,7 @@ export function checkValues(reading: Reading, findings: Findings, progress: Prog
     }
     const last = String(rows.at(-1)?.row);
     // in a damaged table what follows may lie before
-    if (rows.length < limit || BigInt(last) <= BigInt(after)) return checked;
+    if (rows.length < limit || BigInt(last) <= BigInt(after)) return;
     after = last;
   }
 }

@@ -23,6 +23,12 @@ const MOST_COUNTED = 2 ** 40;
 
 type Checked = SDS_VerifyResult['Checked'];
 
+const tables = [
+  ['Snapshots', 'snapshots', isUsual],
+  ['Patches', 'patches', isUsual],
+  ['Records', 'sds_records', isUsualRecord],
+] as const;
+
 export async function verify({ path }: { path: string }, progress: Progress): Promise<SDS_VerifyResult> {
   const begun = performance.now();
   let findings = new Findings();
@@ -60,15 +66,15 @@ function checkAll(reading: Reading, findings: Findings, checked: Checked, progre
     checkStructure(reading, findings, checked.Bytes, progress);
   });
   if (!isStoreFile) return;
-  finding(findings, () => {
-    checked.Snapshots = checkTypes(reading, 'snapshots', isUsual, findings, progress);
-    checked.Patches = checkTypes(reading, 'patches', isUsual, findings, progress);
-  });
-  finding(findings, () => {
-    if (hasRecords(database)) checked.Records = checkTypes(reading, 'sds_records', isUsualRecord, findings, progress);
-  });
+  for (const [kind, table, usual] of tables) {
+    finding(findings, () => {
+      if (table === 'sds_records' && !hasRecords(database)) return;
+      checked[kind] = countOf(database, table); // also if not all of them can be read
+      checkTypes(reading, table, usual, checked[kind], findings, progress);
+    });
+  }
   finding(findings, () => checkNumbers(reading, checked.Patches, findings, progress));
-  finding(findings, () => Object.assign(checked, checkValues(reading, findings, progress)));
+  finding(findings, () => checkValues(reading, checked, findings, progress));
 }
 
 /** Runs a check; damage that stops it is a finding. */
@@ -100,8 +106,15 @@ function checkTables({ database }: Reading, findings: Findings): boolean {
   return false;
 }
 
-/** Rows that no provider writes, in pieces, between which it may be stopped; values are looked at one by one besides. Returns how many rows there are. */
-function checkTypes(reading: Reading, table: string, usual: string, findings: Findings, progress: Progress): number {
+/** Rows that no provider writes, in pieces, between which it may be stopped; values are looked at one by one besides. */
+function checkTypes(
+  reading: Reading,
+  table: string,
+  usual: string,
+  total: number,
+  findings: Findings,
+  progress: Progress,
+): void {
   const { database } = reading;
   const second = table === 'sds_records' ? 'key' : 'clock';
   const next = database.prepare(
@@ -112,11 +125,10 @@ function checkTypes(reading: Reading, table: string, usual: string, findings: Fi
     `SELECT typeof(store_id) AS id, typeof(${second}) AS second, typeof(data) AS data, CAST(store_id AS BLOB) AS name FROM ${table} ` +
       `NOT INDEXED WHERE rowid > CAST(? AS NUMERIC) AND rowid <= CAST(? AS INTEGER) AND NOT (${usual})`,
   );
-  const total = countOf(database, table);
   for (let [after, count] = [BEFORE_ALL, 0]; ; ) {
     const { last, rows } = firstRow(next, after) ?? {};
     // in a damaged table what follows may lie before
-    if (typeof last !== 'string' || BigInt(last) <= BigInt(after)) return total;
+    if (typeof last !== 'string' || BigInt(last) <= BigInt(after)) return;
     for (const row of odd.all(after, last)) {
       const where = `table ${table}, store ${JSON.stringify(textOf(reading, row.name))}`;
       const what = `id is ${row.id}, ${second === 'key' ? 'key' : 'number'} is ${row.second}, data is ${row.data}`;
@@ -130,21 +142,23 @@ function checkTypes(reading: Reading, table: string, usual: string, findings: Fi
   }
 }
 
-/** Each store's patch numbers: what is missing at their start and in between. */
+/** Each store's patch numbers: what is missing at their start and in between; in pieces, like the rows. */
 function checkNumbers(reading: Reading, total: number, findings: Findings, progress: Progress): void {
   const { database } = reading;
   const snapshot = database.prepare(
     `SELECT CAST(clock AS REAL) AS clock FROM snapshots WHERE store_id = ${THIS_STORE}`,
   );
-  // through the index alone
-  const before = 'FROM patches AS q WHERE q.store_id = p.store_id AND q.clock';
+  // some at a time, through the index alone
+  const rows =
+    `SELECT clock FROM patches WHERE store_id = ${THIS_STORE} AND clock > ? AND typeof(clock) = 'integer' ` +
+    `ORDER BY clock LIMIT ${ROWS_A_PIECE}`;
+  const next = database.prepare(`SELECT CAST(max(clock) AS REAL) AS last, count(*) AS rows FROM (${rows})`);
   const gaps = database.prepare(
-    `SELECT count(*) AS count, CAST(min(clock) AS REAL) AS number, CAST((SELECT max(clock) ${before} < p.clock) AS REAL) AS previous ` +
-      `FROM patches AS p WHERE store_id = ${THIS_STORE} AND clock > ? AND typeof(clock) = 'integer' ` +
-      `AND NOT EXISTS (SELECT 1 ${before} = p.clock - 1)`,
+    'SELECT count(*) AS count, CAST(min(clock) AS REAL) AS number, CAST(min(previous) AS REAL) AS previous ' +
+      `FROM (SELECT clock, lag(clock, 1, ?) OVER (ORDER BY clock) AS previous FROM (${rows})) WHERE clock > previous + 1`,
   );
   const ends = 'CAST(min(clock) AS REAL) AS first, CAST(max(clock) AS REAL) AS last';
-  for (const [row, store] of eachStore(reading, 'patches', ends, total, progress)) {
+  for (const [row, store, before] of eachStore(reading, 'patches', ends, total, progress)) {
     if (Number(row.last) > MOST_COUNTED) continue;
     const name = `store ${JSON.stringify(textOf(reading, row.id))}`;
     const first = Number(row.first);
@@ -157,14 +171,19 @@ function checkNumbers(reading: Reading, total: number, findings: Findings, progr
       const clocks = `its snapshot stands at ${saved}, its first patch has the number ${first}`;
       findings.add('patch-gap', 'start', () => `${name}: ${clocks}`);
     }
-    const { count, number, previous } = firstRow(gaps, ...store, Math.max(first, (saved ?? first) + 1)) ?? {};
-    if (count !== 0) {
-      findings.add(
-        'patch-gap',
-        'between',
-        () => `${name}: after patch ${previous} comes patch ${number}`,
-        Number(count),
-      );
+    for (let [after, done] = [Math.max(first, saved ?? first), before]; ; ) {
+      const { last, rows } = firstRow(next, ...store, after) ?? {};
+      // as many as there are numbers: no gap
+      if (Number(last) - after !== rows) {
+        const { count, number, previous } = firstRow(gaps, after, ...store, after) ?? {};
+        const sentence = () => `${name}: after patch ${previous} comes patch ${number}`;
+        if (count !== 0) findings.add('patch-gap', 'between', sentence, Number(count));
+      }
+      // in a damaged index what follows may lie before
+      if (Number(rows) < ROWS_A_PIECE || Number(last) <= after) break;
+      after = Number(last);
+      done += Number(rows);
+      progress.step('rows', done, Math.max(total, done), 'rows');
     }
   }
 }
