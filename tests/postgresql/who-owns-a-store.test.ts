@@ -206,6 +206,25 @@ describeOnPostgresql('who owns a store', () => {
     await kept.appendPatch(patchOf(3), 3);
   });
 
+  it('one whose row somebody had locked is claimed anew once that is free, also if nobody calls it', async () => {
+    const url = await postgresql.freshPlace();
+    const database = databaseOf(url);
+    const options = { LeaseMs: 1000 };
+    const [idle, used] = [open(url, 'idle', options), open(url, 'used', options)];
+    for (const provider of [idle, used]) await provider.appendPatch(patchOf(1), 1);
+    const client = await server.connect(database);
+    await client.query("BEGIN; SELECT FROM sds_stores WHERE store_id = 'idle' FOR UPDATE");
+    await server.query('UPDATE sds_holders SET fenced = true', [], database);
+    await used.appendPatch(patchOf(2), 2);
+    await client.query('COMMIT');
+    await client.end();
+    const owned =
+      "SELECT FROM sds_claims JOIN sds_holders USING (session, generation) WHERE store_id = 'idle' AND NOT fenced";
+    await expect.poll(async () => (await server.query(owned, [], database)).length).toBe(1);
+    expect(await opens(url, 'idle')).toBe('fenced');
+    await idle.appendPatch(patchOf(2), 2);
+  });
+
   it('one that another process has taken meanwhile is told of on a channel, once', async () => {
     const { proxy, url, database } = await proxiedPlace();
     const provider = open(url, 'store', { LeaseMs: 1000 });
@@ -253,6 +272,28 @@ describeOnPostgresql('who owns a store', () => {
     await kept.appendPatch(patchOf(1), 1);
     await expect.poll(() => opens(server.url(database), 'left')).toBe('opened');
     expect(await opens(server.url(database), 'kept')).toBe('fenced');
+  });
+
+  itOnOwnServer('what a lost worker left is looked for once, however long its successor waits for a lock', async () => {
+    const own = await ownServer();
+    const database = await own.freshDatabase();
+    const provider = open(own.url(database), 'store', { LeaseMs: 1000, BusyTimeoutMs: 50_000 });
+    await provider.saveSnapshot(patchOf(1), 1);
+    await own.query(`ALTER DATABASE "${database}" SET log_statement = 'all'`);
+    await endWorkers();
+    const client = await own.connect(database);
+    onTestFinished(() => client.end());
+    await client.query('BEGIN; SELECT FROM sds_snapshots FOR UPDATE');
+    const before = own.log.length;
+    const saved = provider.saveSnapshot(patchOf(2), 2);
+    const renewals = () => own.log.slice(before).split('UPDATE sds_holders SET expires').length - 1;
+    await expect.poll(renewals, { timeout: 20_000 }).toBeGreaterThan(6);
+    await client.query('COMMIT');
+    await saved;
+    await provider.appendPatch(patchOf(3), 3);
+    await client.query("SELECT 'all was said'");
+    await expect.poll(() => own.log).toContain('all was said');
+    expect(own.log.slice(before).match(/SELECT store_id FROM sds_claims WHERE session = \$1$/gm)).toHaveLength(1);
   });
 
   it('and also if it was the last one, and another one is opened before that is known', async () => {

@@ -11,6 +11,7 @@ export class Lease {
   readonly #link: ServerLink;
   #keeper: Connection | undefined;
   #beside: Promise<void> | undefined;
+  #settling: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(holder: Holder, claims: Claims, link: ServerLink) {
@@ -22,8 +23,13 @@ export class Lease {
   begin(): void {
     this.#timer ??= setInterval(() => {
       this.#renew();
-      // by now all providers are known
-      if (this.#holder.inherits) void this.#link.useOnce((connection) => this.#claims.giveBackInherited(connection));
+      if (this.#claims.areSettled) return;
+      // not once more with each renewal while the link is busy
+      this.#settling ??= this.#link
+        .useOnce((connection) => this.#claims.settle(connection))
+        .finally(() => {
+          this.#settling = undefined;
+        });
     }, this.#holder.leaseMs / 3);
   }
 
