@@ -54,6 +54,9 @@ export const FILE_AT_WORK = 11;
 export const FOREIGN_WRITER = 12;
 export const SQLITE_VERSION = 13;
 
+/** Worker: how many pieces of work it has begun; an attempt that finds a file busy is one. */
+export const WORKS_BEGUN = 14;
+
 /** Where the ring begins; see `ring.ts`. */
 export const RING_START = 16;
 export const RING_CAPACITY = 2048;

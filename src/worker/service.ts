@@ -2,7 +2,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { transfer } from 'comlink';
 import { Arena } from '../protocol/arena.ts';
-import { BOOTED, FILE_AT_WORK, RETIRED, type SharedMemory } from '../protocol/control.ts';
+import { BOOTED, FILE_AT_WORK, RETIRED, type SharedMemory, WORKS_BEGUN } from '../protocol/control.ts';
 import { Delays } from '../protocol/delays.ts';
 import { IN_PARCEL, type LoadOperation } from '../protocol/entries.ts';
 import { ErrorBoard, type Settlers } from '../protocol/error-board.ts';
@@ -212,6 +212,7 @@ export class Service implements WorkerService, FileHost {
 
   /** Told in case that this thread ends meanwhile. */
   #isAtWork(file: WorkerFile | undefined): void {
+    if (file !== undefined) Atomics.add(this.#control, WORKS_BEGUN, 1);
     this.#control[FILE_AT_WORK] = file === undefined ? 0 : file.id + 1;
   }
 

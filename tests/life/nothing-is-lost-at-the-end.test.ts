@@ -133,6 +133,53 @@ describe('nothing is lost when a program ends', () => {
     expect(rowsOf(`${file}.other`).patches).toHaveLength(1);
   });
 
+  it('by process.exit() with many files that stay locked: it ends all the same', async () => {
+    const file = freshFile();
+    const ended = await runProgram(
+      `import { DatabaseSync } from 'node:sqlite';
+      const held = [];
+      for (let i = 0; i < 100; i++) {
+        const provider = new SDS_DesktopPersistenceProvider(file + i, 'store', { BusyTimeoutMs: 600_000 });
+        await provider.ready();
+        held.push(new DatabaseSync(file + i));
+        held[i].exec('BEGIN IMMEDIATE');
+        provider.appendPatch(patchOf(i), 1);
+      }
+      process.exit(0);`,
+      file,
+      { flags: ['--disable-warning=ExperimentalWarning'] },
+    );
+    expect(ended).toMatchObject({ code: 0, stdout: '' });
+    expect(ended.stderr).toContain('may be lost');
+  });
+
+  it('by process.exit(), also after the end of a worker whose file, kept in memory, is closed later', async () => {
+    const file = freshFile();
+    const ended = await runProgram(
+      `const threads = [];
+      process.on('worker', (thread) => threads.push(thread));
+      const inMemory = new SDS_DesktopPersistenceProvider(':memory:', 'store');
+      await inMemory.appendPatch(patchOf(1), 1);
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store'); // with another worker
+      await provider.ready();
+      const beside = new SDS_DesktopPersistenceProvider(file + '.beside', 'store');
+      await beside.ready();
+      await threads[0].terminate();
+      await beside.appendPatch(patchOf(1), 1);
+      const ended = new Promise((resolve) => threads.at(-1).once('exit', resolve));
+      await beside.close();
+      const keep = setInterval(() => {}, 1000);
+      await ended; // nobody needed it any more
+      await inMemory.close().catch(() => {});
+      for (let clock = 1; clock <= 5000; clock++) provider.appendPatch(patchOf(clock), clock);
+      process.exit(0);`,
+      file,
+      { env: { SDS_PERSISTENCE_WORKERS: '2' } },
+    );
+    expect(ended).toMatchObject({ code: 0, stderr: '' });
+    expect(rowsOf(file).patches).toHaveLength(5000);
+  });
+
   it('by process.exit() with many files open', async () => {
     const file = freshFile();
     const ended = await runProgram(

@@ -26,6 +26,7 @@ import {
   THREAD_ID,
   WANTED,
   WORKER_STATE,
+  WORKS_BEGUN,
 } from '../../protocol/control.ts';
 import { ErrorBoard } from '../../protocol/error-board.ts';
 import { Ring } from '../../protocol/ring.ts';
@@ -88,6 +89,11 @@ export class Channel {
     return cell === 0 ? undefined : cell - 1;
   }
 
+  /** The number of the piece of work that the worker is carrying out, if it is. */
+  get work(): number | undefined {
+    return this.fileAtWork === undefined ? undefined : Atomics.load(this.#control, WORKS_BEGUN);
+  }
+
   /**
    * Makes the worker look at the ring, at once or within the moments that it dozes; returns false if it
    * must be called from its event loop. It tells its state before it sleeps and looks once more after
@@ -134,13 +140,15 @@ export class Channel {
   }
 
   /**
-   * Blocks: true once `isDone`, asked at each progress; false without any for `patienceMs`, or after `totalMs`. A worker that
-   * `isAtWork` uses up no patience: it waits for nothing but the disk, and no thread can be ended, nor a process, before that is done.
+   * Blocks: true once `isDone`, asked at each progress; false without any for `patienceMs`, or after `totalMs`. A worker that stays
+   * at one piece of `work` uses up no patience: it waits for nothing but the disk, and no thread can be ended, nor a process, before
+   * that is done.
    */
-  blockUntil(isDone: () => boolean, isAtWork: () => boolean, patienceMs: number, totalMs: number): boolean {
+  blockUntil(isDone: () => boolean, work: () => number | undefined, patienceMs: number, totalMs: number): boolean {
     let start = performance.now();
     let lastProgress = start;
     let lastSeen = this.progress;
+    let lastWork: number | undefined;
     for (;;) {
       const seen = this.progress;
       if (isDone()) return true;
@@ -156,7 +164,9 @@ export class Channel {
       const waited = performance.now() - now;
       const stopped = stoppedMs(waited - waitMs);
       start += stopped;
-      lastProgress += isAtWork() ? waited : stopped;
+      const before = lastWork;
+      lastWork = work();
+      lastProgress += lastWork !== undefined && lastWork === before ? waited : stopped;
     }
   }
 

@@ -26,8 +26,8 @@ const SWOLLEN_FOR_MS = 5000;
 
 /** The worker, which has the thread. */
 interface Owner {
-  /** Also replaces a thread that is gone, for a blocked one, which hears of no exit. */
-  isAtWork(): boolean;
+  /** The piece of work that the thread is carrying out. Also replaces one that is gone, for a blocked thread, which hears of no exit. */
+  work(): number | undefined;
   /** There is none, and something is to be sent: there is one afterwards, or that was refused. */
   startThread(): void;
 }
@@ -296,7 +296,7 @@ export class Dispatcher implements QueueHost {
       return true;
     };
     try {
-      return outsideOfCalls(() => this.#channel.blockUntil(isDone, this.#owner.isAtWork, patienceMs, totalMs));
+      return outsideOfCalls(() => this.#channel.blockUntil(isDone, this.#owner.work, patienceMs, totalMs));
     } finally {
       this.blocked = wasBlocked;
       // the rest is heard of as usual

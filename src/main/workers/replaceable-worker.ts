@@ -49,9 +49,9 @@ export class ReplaceableWorker {
     this.kind = kind;
     this.#pool = others;
     this.dispatcher = new Dispatcher(pendingBytes, this.channel, {
-      isAtWork: () => {
+      work: () => {
         this.#checkLife();
-        return this.#link?.thread.isAtWork ?? false;
+        return this.#link?.thread.work;
       },
       startThread: () => this.#startAgain(),
     });

@@ -64,9 +64,10 @@ const ends = new WeakMap<ReplaceableWorker, () => void>();
 function endLater(worker: ReplaceableWorker): void {
   ends.get(worker)?.();
   const end = () => {
-    if (worker.fileCount > 0) return;
+    const at = workers.indexOf(worker);
+    if (at < 0 || worker.fileCount > 0) return; // a file that was given up may be closed after its worker has ended
     if (worker.hasGuests) return endLater(worker);
-    workers.splice(workers.indexOf(worker), 1);
+    workers.splice(at, 1);
     guardExit(workers);
     worker.end();
   };

@@ -90,14 +90,14 @@ export class WorkerThread {
     return begun.includes(undefined) ? undefined : begun.includes(true);
   }
 
-  /** Whether it is carrying something out, for whichever worker; one that has ended, whether it was. */
-  get isAtWork(): boolean {
-    return [...this.served].some(({ channel }) => channel.fileAtWork !== undefined);
+  /** The piece of work that it is carrying out, for whichever worker; one that has ended, that it was. */
+  get work(): number | undefined {
+    return [...this.served].find(({ channel }) => channel.work !== undefined)?.channel.work;
   }
 
   /** Of one that has ended, as it was when first asked. */
   get wasAtWork(): boolean {
-    this.#wasAtWork ??= this.isAtWork;
+    this.#wasAtWork ??= this.work !== undefined;
     return this.#wasAtWork;
   }
 }
