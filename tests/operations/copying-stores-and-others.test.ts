@@ -11,7 +11,15 @@ import { expect, it, onTestFinished } from 'vitest';
 import { sqlOfTables } from '../postgresql/outcomes.ts';
 import { command } from '../support/command-line.ts';
 import { freshFile, freshFolder, patchOf } from '../support/files.ts';
-import { describeOnPostgresql, itOnOwnServer, ownPlace, ownServer, postgresql, server } from '../support/postgresql.ts';
+import {
+  describeOnPostgresql,
+  itOnOwnServer,
+  limitTimes,
+  ownPlace,
+  ownServer,
+  postgresql,
+  server,
+} from '../support/postgresql.ts';
 import { PASSWORD, USER } from '../support/postgresql-address.ts';
 import { findBinaries, howToHaveIt } from '../support/postgresql-binaries.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
@@ -85,12 +93,7 @@ describeOnPostgresql('a copy', () => {
     const database = databaseOf(url);
     await sqlOfTables(url);
     await server.query(SLOW_STORING, [], database);
-    const limits = await server.query<{ name: string }>(
-      "SELECT name FROM pg_settings WHERE name IN ('statement_timeout', 'transaction_timeout')",
-    );
-    for (const { name } of limits) {
-      await server.query(`ALTER ROLE "${USER}" IN DATABASE ${database} SET ${name} = '300ms'`);
-    }
+    await limitTimes(database, '300ms');
     expect(await copyStores(file, url)).toMatchObject({ Patches: 20 });
     await server.query(SLOW_READING, [], database);
     expect(await copyStores(url, freshFile())).toMatchObject({ Patches: 20 });

@@ -6,7 +6,15 @@ import { join } from 'node:path';
 import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { freshFolder, patchOf } from '../support/files.ts';
-import { describeOnPostgresql, itOnOwnServer, ownPlace, ownServer, postgresql, server } from '../support/postgresql.ts';
+import {
+  describeOnPostgresql,
+  itOnOwnServer,
+  limitTimes,
+  ownPlace,
+  ownServer,
+  postgresql,
+  server,
+} from '../support/postgresql.ts';
 import { USER } from '../support/postgresql-address.ts';
 import { identity } from '../support/postgresql-binaries.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
@@ -114,12 +122,7 @@ describeOnPostgresql('trouble at the server', () => {
     const database = databaseOf(url);
     await sqlOfTables(url);
     await server.query(SLOW_PATCHES, [], database);
-    const limits = await server.query<{ name: string }>(
-      "SELECT name FROM pg_settings WHERE name IN ('statement_timeout', 'transaction_timeout')",
-    );
-    for (const { name } of limits) {
-      await server.query(`ALTER ROLE "${USER}" IN DATABASE ${database} SET ${name} = '300ms'`);
-    }
+    await limitTimes(database, '300ms');
     const provider = new SDS_DesktopPersistenceProvider(url, 'store', { Acknowledge: 'committed' });
     onTestFinished(() => provider.close());
     const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);

@@ -1,7 +1,7 @@
 /** PostgreSQL for tests: the server that was started for all of them, and others of a test's own. */
 import { describe, inject, it, onTestFinished, type TestContext } from 'vitest';
 import type { Engine } from './engine.ts';
-import { PostgresqlAddress } from './postgresql-address.ts';
+import { PostgresqlAddress, USER } from './postgresql-address.ts';
 import { databasesOn } from './postgresql-engine.ts';
 import { PostgresqlServer, type ServerOptions } from './postgresql-server.ts';
 import { TcpProxy } from './tcp-proxy.ts';
@@ -59,6 +59,16 @@ export async function ownPlace(): Promise<string> {
   const database = await server.freshDatabase();
   onTestFinished(() => server.dropDatabase(database));
   return server.url(database);
+}
+
+/** What the server allows the package's role in a database, of statements and, where it knows that limit, of transactions. */
+export async function limitTimes(database: string, time: string): Promise<void> {
+  const limits = await server.query<{ name: string }>(
+    "SELECT name FROM pg_settings WHERE name IN ('statement_timeout', 'transaction_timeout')",
+  );
+  for (const { name } of limits) {
+    await server.query(`ALTER ROLE "${USER}" IN DATABASE ${database} SET ${name} = '${time}'`);
+  }
 }
 
 /** A server that a test may stop, kill and set up as it likes: for `itOnOwnServer`. */
