@@ -318,7 +318,7 @@ export class DocumentLog {
     if (store.snapshotClock === undefined && hadMore) {
       // another process has removed it: what was appended since can't be applied without what was before
       this.#growth.snapshotBytes = 0;
-      if (this.#live !== undefined && !this.#isRemoved) void this.#store(this.#live.state());
+      if (this.#live !== undefined && !this.#isRemoved && !this.isClosing) void this.#store(this.#live.state());
     }
     if (merged === undefined) return true;
     try {

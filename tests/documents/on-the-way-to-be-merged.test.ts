@@ -223,6 +223,27 @@ it('whichever thread ends at whatever moment: each merge settles, nothing is los
   expect(rowsOf(file).patches).toEqual([]);
 });
 
+it('a document that another process has deleted is left while it is merged: nothing fails, nor is told', async () => {
+  const file = freshFile();
+  const { yjs, begins, goOn } = yjsThatWaits();
+  const errors: string[] = [];
+  const persistence = persistenceOn(file, { yjs, onError: ({ message }) => errors.push(message) });
+  const doc = new Y.Doc();
+  await persistence.bindState('notes', doc);
+  type(doc, 'deleted');
+  await expect.poll(() => rowsOf(file).patches.length).toBe('deleted'.length);
+  const other = new DatabaseSync(file);
+  other.exec('DELETE FROM patches');
+  other.close();
+  type(doc, 'x');
+  const merged = persistence.flushDocument('notes');
+  await begins();
+  await persistence.writeState('notes', doc);
+  goOn();
+  await merged;
+  expect(errors).toEqual([]);
+});
+
 it('what need not be merged, or can not, leaves no port', async () => {
   const persistence = persistenceOn(freshFile());
   await persistence.storeUpdate('notes', updateOf('x'));
