@@ -1,14 +1,20 @@
 /** Numbers that meet, with `OnClockCollision: 'keep'`, on PostgreSQL. */
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { describeKeptPatches } from '../semantics/patches-that-are-kept-suite.ts';
 import { patchOf } from '../support/files.ts';
 import { describeOnPostgresql, ownPlace, postgresql, server } from '../support/postgresql.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
+import { sqlOfTables } from './outcomes.ts';
 
 const PATCHES = 300;
 
 const open = (url: string) => new SDS_DesktopPersistenceProvider(url, 'store', { OnClockCollision: 'keep' });
+
+/** Keeps rows above a number out, without an error. */
+const KEEPS_OUT = `
+  CREATE FUNCTION keep_out() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF NEW.clock > 1 THEN RETURN NULL; END IF; RETURN NEW; END';
+  CREATE TRIGGER keeps_out BEFORE INSERT ON sds_patches FOR EACH ROW EXECUTE FUNCTION keep_out();`;
 
 describeOnPostgresql('on PostgreSQL', () => {
   describeKeptPatches('a database', open, postgresql.freshPlace, postgresql.rowsOf);
@@ -31,5 +37,19 @@ describeOnPostgresql('on PostgreSQL', () => {
     };
     await expect.poll(looks).toBeGreaterThan(PATCHES);
     expect(await looks()).toBeLessThan(20 * PATCHES);
+  });
+
+  it('a trigger of the program that keeps rows out without an error: the call that looks for a free number rejects', async () => {
+    const url = await ownPlace();
+    await sqlOfTables(url);
+    await server.query(KEEPS_OUT, undefined, databaseOf(url));
+    const provider = open(url);
+    onTestFinished(() => provider.close());
+    await provider.appendPatch(patchOf('first'), 1);
+    await expect(provider.appendPatch(patchOf('second'), 1)).rejects.toMatchObject({
+      code: 'io-error',
+      message: expect.stringMatching(/free number 2.*trigger/),
+    });
+    expect(await provider.loadPatchesSince(0)).toEqual([patchOf('first')]);
   });
 });

@@ -147,9 +147,14 @@ async function keepUnderFree(
   bytes: Buffer,
   stretch: Stretch,
 ): Promise<number> {
+  let tried: number | undefined;
   for (;;) {
     const free = await firstFree(connection, store, stretch.to);
-    stretch.to = free;
+    if (free === tried) {
+      const message = `nothing is stored under the free number ${free}: does a trigger or a rule keep rows out of sds_patches?`;
+      throw new EngineError('io-error', { message }, true);
+    }
+    tried = stretch.to = free;
     const { rows } = await connection.one({
       text: 'SELECT clock FROM sds_patches WHERE store_id = $1 AND clock >= $2 AND clock < $3 AND data = $4 LIMIT 1',
       values: [store, String(clock), String(free), bytes],
