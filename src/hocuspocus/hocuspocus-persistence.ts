@@ -165,7 +165,9 @@ export class HocuspocusPersistence {
    *
    * @throws SDS_PersistenceError why it could not be stored; the server keeps it
    */
-  async beforeUnloadDocument({ instance, document }: DocumentPayload): Promise<void> {
+  async beforeUnloadDocument({ instance, document, documentName: name }: DocumentPayload): Promise<void> {
+    // a timer of the server that is late: it would drop the document that has the name now. It logs nothing without a message
+    if (instance.documents.get(name) !== document) throw undefined;
     const open = this.#open.get(document);
     try {
       await open?.storeAll();

@@ -1,4 +1,5 @@
 /** A real server and real clients: what they type is there for who comes next, and in the next server. */
+import type { Document } from '@hocuspocus/server';
 import { describe, expect, it } from 'vitest';
 import * as Y from 'yjs';
 import type { Engine } from '../support/engine.ts';
@@ -80,6 +81,18 @@ const suite =
       await served.persistence.delete('notes');
       await direct.disconnect();
       expect(await served.persistence.names()).toEqual([]);
+    });
+
+    it('the server unloads a document once more that it has unloaded: the one that has its name now stays', async () => {
+      const served = await serve(await freshPlace());
+      const { hocuspocus } = served.server;
+      const first = await hocuspocus.openDirectConnection('notes');
+      const unloadedBefore = first.document as Document;
+      await first.disconnect();
+      await unloaded(served);
+      const { document } = await hocuspocus.openDirectConnection('notes');
+      await hocuspocus.unloadDocument(unloadedBefore); // as a timer of the server does that is late
+      expect(hocuspocus.documents.get('notes')).toBe(document);
     });
 
     it.each([
