@@ -221,3 +221,33 @@ it('a species of promises that fails once, and one that calls: who waits is know
   expect(provider.appendPatch(patchOf(3), 3).constructor).toBe(Promise);
   expect(await provider.loadPatchesSince(0)).toHaveLength(3);
 });
+
+it('a hook of promises that calls a provider while another one of its file is being made: no thread is lost', async () => {
+  const file = freshFile();
+  await using before = new SDS_DesktopPersistenceProvider(file, 'before');
+  await using inMemory = new SDS_DesktopPersistenceProvider(':memory:', 'store');
+  await inMemory.appendPatch(patchOf(1), 1);
+  const lost = () => before.statistics().Worker.Restarts;
+  const lostBefore = lost();
+  let clock = 0;
+  let isAsked = false;
+  const hook = createHook({
+    init: (_, type) => {
+      if (type !== 'PROMISE' || isAsked) return;
+      isAsked = true;
+      void before.appendPatch(patchOf('by a hook'), ++clock);
+    },
+  });
+  onTestFinished(() => void hook.disable());
+  for (let round = 0; round < 20; round++) {
+    await before.appendPatch(patchOf('between'), ++clock);
+    isAsked = false;
+    hook.enable();
+    await using made = new SDS_DesktopPersistenceProvider(file, `made ${round}`);
+    hook.disable();
+    await made.appendPatch(patchOf(round), 1);
+  }
+  expect(lost()).toBe(lostBefore);
+  expect(await before.loadPatchesSince(0)).toHaveLength(clock);
+  expect(await inMemory.loadPatchesSince(0)).toEqual([patchOf(1)]);
+});

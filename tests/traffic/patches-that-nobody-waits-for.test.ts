@@ -1,11 +1,12 @@
 /** What nobody waits for is committed all the same, in order, and its failures are told. */
+import { createHook } from 'node:async_hooks';
 import { watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { describe, expect, it, vi } from 'vitest';
-import { freshFile } from '../support/files.ts';
+import { freshFile, patchOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 
 /** Resolves once another connection sees so many patches; woken by what happens in the file's folder. */
@@ -139,5 +140,35 @@ describe('patches that nobody waits for', () => {
     const { code, stderr } = await runProgram(`${failing} provider.prunePatches(5);`, freshFile());
     expect(code).toBe(1);
     expect(stderr).toContain('database-busy');
+  });
+
+  it('are told of, and let go, also if the thread that calls has lost its core until the worker had finished', async () => {
+    const options = { VerifyValues: true, Acknowledge: 'committed' } as const;
+    const provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store', options);
+    let promises = 0;
+    const hook = createHook({
+      init: (_, type) => {
+        if (type !== 'PROMISE') return;
+        promises++;
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+      },
+    });
+    /** The worker is back in its event loop by then, and has to be woken by a call, which makes promises of its own. */
+    const calledAfterAPause = async (call: () => void) => {
+      await pause(1500);
+      promises = 0;
+      hook.enable();
+      call();
+      hook.disable();
+      expect(promises).toBeGreaterThan(4);
+    };
+    await provider.ready();
+    const told: string[] = [];
+    const note = ({ code }: { code: string }) => void told.push(code);
+    await calledAfterAPause(() => void provider.saveValue('a'.repeat(64), patchOf('of another hash')).catch(note));
+    await expect.poll(() => told).toEqual(['invalid-argument']);
+    await calledAfterAPause(() => void provider.appendPatch(patchOf(1), 1));
+    await expect.poll(() => provider.statistics().Worker.PendingBytes).toBe(0);
+    await provider.close();
   });
 });

@@ -91,11 +91,14 @@ export class FileQueue implements OpenBatchOwner, Settled {
     return this.#lost?.(call);
   }
 
-  /** A shared batch comes before the call that makes this provider known: what it calls belongs to the next one. */
   join(member: Member): void {
-    this.#openBatch.complete();
     this.members.add(member);
     member.store.providers++;
+  }
+
+  /** Before the call that makes a provider known: a batch that is shared comes before that, and what it calls belongs to the next one. */
+  completeBatch(): void {
+    this.#openBatch.complete();
   }
 
   leave(member: Member): void {

@@ -50,6 +50,8 @@ export class Dispatcher implements QueueHost {
   /** Whether something was sent since the worker was made to look, and whether it is to look at once. */
   #sent = false;
   #atOnce = false;
+  /** How far the worker was before it could see what was put into the ring last. */
+  #before = 0;
   /** Batches, not settled, that somebody waits for. */
   #waitedFor = 0;
   /** Calls off the exchange of the arena, if one is to come. */
@@ -158,6 +160,7 @@ export class Dispatcher implements QueueHost {
   reserve({ id }: FileQueue, item: Item): boolean {
     if (isInTheMiddle() || this.link === undefined) return false;
     if (item.kind === 'load' || item.large !== undefined) return true;
+    this.#before = this.#channel.progress;
     return this.#channel.batches.push(id, item.number, item.firstSlab, cellTime(item.begunAt));
   }
 
@@ -209,7 +212,7 @@ export class Dispatcher implements QueueHost {
     if (!this.#channel.ring(false)) this.#wake(0);
     if (this.#ending || isMuch) this.#schedulePump(); // `beforeExit`: another listener of it has called
     // what nobody waits for is told of after a pause in the traffic
-    if (!this.#channel.listen(this.#channel.progress, this.#progressed)) this.#schedulePump();
+    if (!this.#channel.listen(this.#before, this.#progressed)) this.#schedulePump();
   }
 
   settleNow(): void {
