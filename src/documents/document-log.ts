@@ -25,41 +25,10 @@ export interface LiveDocument {
   state(): Uint8Array;
 }
 
-interface LoadedStore extends StoreInParcel {
-  /** Above the numbers of all that was loaded, and below those of what is appended after that. */
-  upTo: number;
-}
-
 export class DocumentLog {
   readonly name: string;
-  readonly #open: () => SDS_DesktopPersistenceProvider;
-  /** Of the document's store; for records. Another one after the store was lost. */
-  provider: SDS_DesktopPersistenceProvider;
-  readonly #merging: Merging;
   readonly #trouble: Trouble;
   readonly #live: LiveDocument | undefined;
-  #lastClock = 0;
-  readonly #growth = new Growth();
-  /** The promise of the last append; appends in a row may share one. */
-  #lastStored: Promise<void> | undefined;
-  #rejections = 0;
-  /** Whether the database lacks an update, which was rejected. */
-  isIncomplete = false;
-  #isRemoved = false;
-  /** Whether the store belongs to another process (`fenced`). */
-  #isLost = false;
-  /** What has become of the last attempt to restore the live document. */
-  restored: Promise<void> | undefined;
-  /** Whether what is stored could not be applied yet. */
-  #isBehind = false;
-  #compacting: Promise<boolean> | undefined;
-  /** Between two attempts to complete the database, or the live document. */
-  #pause = new GrowingPause();
-  /** The one that comes next; it never rejects. */
-  #attempt: Promise<unknown> | undefined;
-  /** Whether the last update that came meanwhile was rejected as well. */
-  #isRejecting = false;
-  #closing: Promise<void> | undefined;
 
   /** @param open - makes a provider of the document's store */
   constructor(
@@ -77,91 +46,33 @@ export class DocumentLog {
     this.#live = live;
   }
 
-  // ---- what is stored ---------------------------------------------------------------------------
+  // ---- its store ------------------------------------------------------------------------------------
 
-  /** Has the live document apply what is stored; if that fails, it is tried again from time to time. Updates may be appended before. */
-  restore(): Promise<void> {
-    this.restored = this.#restore();
-    return this.restored;
+  readonly #open: () => SDS_DesktopPersistenceProvider;
+  /** Of the document's store; for records. Another one after the store was lost. */
+  provider: SDS_DesktopPersistenceProvider;
+  #lastClock = 0;
+  /** Whether the store belongs to another process (`fenced`). */
+  #isLost = false;
+
+  /** By the clock: processes that write one store don't meet, and what one appends while another one compacts comes after that. */
+  #nextClock(): number {
+    this.#lastClock = Math.max(this.#lastClock + 1, wallTimeUs());
+    return this.#lastClock;
   }
 
-  async #restore(): Promise<void> {
-    try {
-      this.#live?.apply(await this.load());
-      this.#isBehind = false;
-    } catch (error) {
-      this.#isBehind = true;
-      void this.#completeLater();
-      throw error;
-    }
-  }
-
-  #noteLoss({ code }: SDS_PersistenceError): void {
-    if (code !== 'fenced') return;
-    this.#isLost = true;
-    if (this.#live === undefined) void this.#completeLater(); // a live one lacks something then, or will
-  }
-
-  /** The state vector of what is stored, or what another one lacks of it; and of how many updates that is. */
-  async compute(task: 'stateVector' | 'diff', against?: Uint8Array): Promise<{ bytes: Uint8Array; updates: number }> {
-    const { store, merged } = await keptAlive(this.#loadMerged({ task, against, isWaitedFor: true }));
-    const [bytes] = viewsOf(open(merged as Parcel)); // of a merge alone there may be nothing to do
-    const updates = store.patches + (store.snapshotClock === undefined ? 0 : 1);
-    return { bytes: bytes as Uint8Array, updates }; // one was sealed
-  }
-
-  /**
-   * What is stored, as updates which belong to the caller and may share buffers. A long document is compacted first; what can't be
-   * compacted, or not soon, is returned as it is stored.
-   */
-  async load(): Promise<Uint8Array[]> {
-    let store = await this.#load();
-    this.#growth.loaded(store);
-    if (await this.#isCompactedInTime()) {
-      discard(store.parcel);
-      this.#growth.beginAnew(); // what was appended since is loaded, too
-      store = await this.#load();
-      this.#growth.loaded(store);
-    }
-    return viewsOf(open(store.parcel));
-  }
-
-  /** Whether it was long, and is compacted now, which goes on if it takes longer. */
-  async #isCompactedInTime(): Promise<boolean> {
-    if (!this.#growth.isLong) return false;
-    this.#compactByItself(true);
-    try {
-      return (await keptAliveFor(COMPACTED_WITHIN_MS, this.#compacting)) ?? false;
-    } catch {
-      return false; // as was told
-    }
-  }
-
-  #load = async (): Promise<LoadedStore> => {
+  /** Its `lastClock` is above the numbers of all that was loaded, and below those of what is appended after that. */
+  async #load(): Promise<StoreInParcel> {
     const clock = this.#nextClock();
     try {
       const store = await this.provider.loadParcel();
-      const upTo = Math.max(clock, store.lastClock + 1);
-      this.#lastClock = Math.max(this.#lastClock, upTo);
-      return { ...store, upTo };
+      const lastClock = Math.max(clock, store.lastClock + 1);
+      this.#lastClock = Math.max(this.#lastClock, lastClock);
+      return { ...store, lastClock };
     } catch (error) {
       this.#noteLoss(error as SDS_PersistenceError);
       throw error;
     }
-  };
-
-  /** Loads the store, when its turn has come, and merges it, if there is anything to merge. */
-  async #loadMerged(order: MergeOrder): Promise<{ store: LoadedStore; merged: Parcel | undefined }> {
-    await this.#owned();
-    let store!: LoadedStore; // it is loaded before anything can be merged
-    const load = async () => {
-      store = await this.#load();
-      if (order.task !== 'merge' || store.patches > 0) return store.parcel;
-      discard(store.parcel);
-      return undefined;
-    };
-    const merged = await this.#merging(order, load);
-    return { store, merged };
   }
 
   /** What another process has is waited for before the turn to be merged comes, which others would have to wait for. */
@@ -174,7 +85,27 @@ export class DocumentLog {
     }
   }
 
+  #noteLoss({ code }: SDS_PersistenceError): void {
+    if (code !== 'fenced') return;
+    this.#isLost = true;
+    if (this.#live === undefined) void this.#completeLater(); // a live one lacks something then, or will
+  }
+
+  /** Has the store again that was lost, if it is free by then. */
+  async #takeBack(): Promise<void> {
+    if (!this.#isLost) return;
+    await Promise.allSettled([this.provider.close()]); // what it could not store was told
+    this.provider = this.#open(); // one that was made before the lost one was closed would not have the store
+    this.#isLost = false;
+    this.#isBehind = this.#live !== undefined; // the other process may have changed it
+  }
+
   // ---- updates --------------------------------------------------------------------------------------
+
+  /** The promise of the last append; appends in a row may share one. */
+  #lastStored: Promise<void> | undefined;
+  #rejections = 0;
+  #isRemoved = false;
 
   /**
    * Stores an update; its bytes are the caller's again when this returns. Nobody has to wait for the promise: a failure
@@ -200,12 +131,6 @@ export class DocumentLog {
     return stored;
   }
 
-  /** By the clock: processes that write one store don't meet, and what one appends while another one compacts comes after that. */
-  #nextClock(): number {
-    this.#lastClock = Math.max(this.#lastClock + 1, wallTimeUs());
-    return this.#lastClock;
-  }
-
   #rejected = (error: SDS_PersistenceError): void => {
     this.#rejections++;
     this.#noteLoss(error);
@@ -214,6 +139,54 @@ export class DocumentLog {
     // what was removed since is not missed
     if (this.#live !== undefined && !this.#isRemoved) this.#lacksSomething();
   };
+
+  /** Deletes all that is stored of it, records too. If the live document is changed after that, all of it is stored again. */
+  async removeStored(): Promise<void> {
+    this.#isRemoved = this.#live !== undefined;
+    this.isIncomplete = false;
+    this.#lastStored = undefined; // whatever became of that
+    this.#growth.beginAnew();
+    this.#growth.snapshotBytes = 0;
+    try {
+      await this.provider.removeStore();
+    } catch (error) {
+      this.#isRemoved = false;
+      if (this.#live !== undefined) this.#lacksSomething(); // what was rejected before, or waits in it, at most
+      throw error;
+    }
+  }
+
+  // ---- what was rejected, or could not be applied, is made up for -----------------------------------
+
+  /** Whether the database lacks an update, which was rejected. */
+  isIncomplete = false;
+  /** Whether the last update that came meanwhile was rejected as well. */
+  #isRejecting = false;
+  /** What has become of the last attempt to restore the live document. */
+  restored: Promise<void> | undefined;
+  /** Whether what is stored could not be applied yet. */
+  #isBehind = false;
+  /** Between two attempts to complete the database, or the live document. */
+  #pause = new GrowingPause();
+  /** The one that comes next; it never rejects. */
+  #attempt: Promise<unknown> | undefined;
+
+  /** Has the live document apply what is stored; if that fails, it is tried again from time to time. Updates may be appended before. */
+  restore(): Promise<void> {
+    this.restored = this.#restore();
+    return this.restored;
+  }
+
+  async #restore(): Promise<void> {
+    try {
+      this.#live?.apply(await this.load());
+      this.#isBehind = false;
+    } catch (error) {
+      this.#isBehind = true;
+      void this.#completeLater();
+      throw error;
+    }
+  }
 
   #lacksSomething(): void {
     this.isIncomplete = this.#isRejecting = true;
@@ -251,15 +224,6 @@ export class DocumentLog {
     await Promise.allSettled([this.#isBehind ? this.restore() : undefined, this.#complete()]);
   }
 
-  /** Has the store again that was lost, if it is free by then. */
-  async #takeBack(): Promise<void> {
-    if (!this.#isLost) return;
-    await Promise.allSettled([this.provider.close()]); // what it could not store was told
-    this.provider = this.#open(); // one that was made before the lost one was closed would not have the store
-    this.#isLost = false;
-    this.#isBehind = this.#live !== undefined; // the other process may have changed it
-  }
-
   /** One that is stored behind one that was not: there is room again. More of them say nothing new: the whole document may be too large. */
   async #completeAfter(stored: Promise<void>): Promise<void> {
     try {
@@ -284,12 +248,44 @@ export class DocumentLog {
     await this.#complete();
   }
 
-  // ---- compaction ------------------------------------------------------------------------------------
+  // ---- what is stored, and its compaction -----------------------------------------------------------
+
+  readonly #merging: Merging;
+  readonly #growth = new Growth();
+  #compacting: Promise<boolean> | undefined;
+
+  /**
+   * What is stored, as updates which belong to the caller and may share buffers. A long document is compacted first; what can't be
+   * compacted, or not soon, is returned as it is stored.
+   */
+  async load(): Promise<Uint8Array[]> {
+    let store = await this.#load();
+    this.#growth.loaded(store);
+    if (await this.#isCompactedInTime()) {
+      discard(store.parcel);
+      this.#growth.beginAnew(); // what was appended since is loaded, too
+      store = await this.#load();
+      this.#growth.loaded(store);
+    }
+    return viewsOf(open(store.parcel));
+  }
+
+  /** Whether it was long, and is compacted now, which goes on if it takes longer. */
+  async #isCompactedInTime(): Promise<boolean> {
+    if (!this.#growth.isLong) return false;
+    this.#compactByItself(true);
+    try {
+      return (await keptAliveFor(COMPACTED_WITHIN_MS, this.#compacting)) ?? false;
+    } catch {
+      return false; // as was told
+    }
+  }
 
   /** No call rejects with what it fails with. */
   #compactByItself(isWaitedFor: boolean): void {
     if (this.#compacting !== undefined || this.isClosing) return;
-    void this.#begin(isWaitedFor).catch((error: unknown) => {
+    this.#compacting = this.#compact(isWaitedFor);
+    void this.#compacting.catch((error: unknown) => {
       if (!this.isClosing) this.#trouble.tell('merge', this.name, error);
     });
   }
@@ -298,55 +294,59 @@ export class DocumentLog {
   async compact(): Promise<boolean> {
     // what becomes of one that was begun by itself is told elsewhere
     while (this.#compacting !== undefined) await keptAlive(Promise.allSettled([this.#compacting]));
-    return keptAlive(this.#begin(true));
+    this.#compacting = this.#compact(true);
+    return keptAlive(this.#compacting);
   }
 
-  async #begin(isWaitedFor: boolean): Promise<boolean> {
-    this.#compacting = this.#compact(isWaitedFor);
+  async #compact(isWaitedFor: boolean): Promise<boolean> {
+    const { patches } = this.#growth;
     this.#growth.beginAnew();
+    let merged: Parcel | undefined;
     try {
-      return await this.#compacting;
+      const loaded = await this.#loadMerged({ task: 'merge', isWaitedFor });
+      const { store } = loaded;
+      merged = loaded.merged;
+      const hadMore = this.#growth.snapshotBytes > 0 || store.patches < patches;
+      if (store.snapshotClock === undefined && hadMore) {
+        // another process has removed it: what was appended since can't be applied without what was before
+        this.#growth.snapshotBytes = 0;
+        if (this.#live !== undefined && !this.#isRemoved && !this.isClosing) void this.#store(this.#live.state());
+      }
+      if (merged === undefined) return true;
+      const isStored = await this.provider.compactByParcel(merged, store, store.lastClock);
+      if (isStored) this.#growth.snapshotBytes = merged.length;
+      return isStored;
     } finally {
+      if (merged !== undefined) discard(merged);
       this.#compacting = undefined;
     }
   }
 
-  async #compact(isWaitedFor: boolean): Promise<boolean> {
-    const { patches } = this.#growth; // of which there are none once it has begun
-    const { store, merged } = await this.#loadMerged({ task: 'merge', isWaitedFor });
-    const hadMore = this.#growth.snapshotBytes > 0 || store.patches < patches;
-    if (store.snapshotClock === undefined && hadMore) {
-      // another process has removed it: what was appended since can't be applied without what was before
-      this.#growth.snapshotBytes = 0;
-      if (this.#live !== undefined && !this.#isRemoved && !this.isClosing) void this.#store(this.#live.state());
-    }
-    if (merged === undefined) return true;
-    try {
-      const isStored = await this.provider.compactByParcel(merged, store, store.upTo);
-      if (isStored) this.#growth.snapshotBytes = merged.length;
-      return isStored;
-    } finally {
-      discard(merged);
-    }
+  /** The state vector of what is stored, or what another one lacks of it; and of how many updates that is. */
+  async compute(task: 'stateVector' | 'diff', against?: Uint8Array): Promise<{ bytes: Uint8Array; updates: number }> {
+    const { store, merged } = await keptAlive(this.#loadMerged({ task, against, isWaitedFor: true }));
+    const [bytes] = viewsOf(open(merged as Parcel)); // of a merge alone there may be nothing to do
+    const updates = store.patches + (store.snapshotClock === undefined ? 0 : 1);
+    return { bytes: bytes as Uint8Array, updates }; // one was sealed
   }
 
-  // ---- the end ---------------------------------------------------------------------------------------
-
-  /** Deletes all that is stored of it, records too. If the live document is changed after that, all of it is stored again. */
-  async removeStored(): Promise<void> {
-    this.#isRemoved = this.#live !== undefined;
-    this.isIncomplete = false;
-    this.#lastStored = undefined; // whatever became of that
-    this.#growth.beginAnew();
-    this.#growth.snapshotBytes = 0;
-    try {
-      await this.provider.removeStore();
-    } catch (error) {
-      this.#isRemoved = false;
-      if (this.#live !== undefined) this.#lacksSomething(); // what was rejected before, or waits in it, at most
-      throw error;
-    }
+  /** Loads the store, when its turn has come, and merges it, if there is anything to merge. */
+  async #loadMerged(order: MergeOrder): Promise<{ store: StoreInParcel; merged: Parcel | undefined }> {
+    await this.#owned();
+    let store!: StoreInParcel; // it is loaded before anything can be merged
+    const load = async () => {
+      store = await this.#load();
+      if (order.task !== 'merge' || store.patches > 0) return store.parcel;
+      discard(store.parcel);
+      return undefined;
+    };
+    const merged = await this.#merging(order, load);
+    return { store, merged };
   }
+
+  // ---- the end --------------------------------------------------------------------------------------
+
+  #closing: Promise<void> | undefined;
 
   /** Stores what is to be stored, and releases the store, also if it rejects. Calling it again is the same call. */
   close(): Promise<void> {

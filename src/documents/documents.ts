@@ -30,7 +30,7 @@ export class Documents {
   readonly #kept = new Map<string, Kept>();
   readonly #open = new Set<DocumentLog>();
   /** Of these, those that are being closed. */
-  readonly #leaving = new Set<DocumentLog>();
+  readonly #beingClosed = new Set<DocumentLog>();
   #closing: Promise<void> | undefined;
 
   constructor(database: string, settings: Settings, merging: Merging) {
@@ -58,11 +58,11 @@ export class Documents {
 
   /** Closes a log; see `DocumentLog.close`. */
   async close(log: DocumentLog): Promise<void> {
-    this.#leaving.add(log);
+    this.#beingClosed.add(log);
     try {
       await log.close();
     } finally {
-      this.#leaving.delete(log);
+      this.#beingClosed.delete(log);
       this.#open.delete(log); // not before: whoever closes all of them waits for this one, too
     }
   }
@@ -87,8 +87,8 @@ export class Documents {
   }
 
   /** Resolves once the logs of a document that are being closed are closed. */
-  async left(name: string): Promise<void> {
-    const closing = [...this.#leaving].filter((log) => log.name === name);
+  async untilClosed(name: string): Promise<void> {
+    const closing = [...this.#beingClosed].filter((log) => log.name === name);
     await Promise.allSettled(closing.map((log) => log.close()));
   }
 

@@ -104,7 +104,7 @@ export class HocuspocusPersistence {
     // whichever extension fails: the server drops the document without a word, and its timer goes on
     void instance.loadingDocuments.get(name)?.then(undefined, () => document.destroy());
     const ofAll = await this.#find(document);
-    await this.#documents.left(name);
+    await this.#documents.untilClosed(name);
     if (this.#isEnding) throw this.#documents.closed();
     const merging = ofAll.of(dropsDeleted(document));
     const opening = { name, doc: document, Y: ofAll.Y, documents: this.#documents, merging, origin: this };
@@ -180,7 +180,7 @@ export class HocuspocusPersistence {
 
   /** Resolves once the document is released. */
   async afterUnloadDocument({ documentName }: { documentName: string }): Promise<void> {
-    await this.#documents.left(documentName);
+    await this.#documents.untilClosed(documentName);
   }
 
   /** Sends away who comes while the server is being destroyed. */
@@ -235,7 +235,7 @@ export class HocuspocusPersistence {
    * @throws SDS_PersistenceError what a write fails with; `fenced` if the document is open on another server
    */
   async delete(name: string): Promise<void> {
-    await this.#documents.left(name); // which may store it yet
+    await this.#documents.untilClosed(name); // which may store it yet
     const open = [...this.#open.values()].filter((one) => one.name === name);
     if (open.length === 0) return this.#opened(name, (log) => log.removeStored());
     await Promise.all(open.map((one) => one.removeStored()));

@@ -14,7 +14,7 @@ export class OpenDocument extends StoredDocument<YjsDoc> {
   /** The state vector of what nobody else has to store. */
   #settled: Uint8Array | undefined;
 
-  /** @param takesFromRedis - whether changes of other servers are stored, too */
+  /** @param takesFromRedis - whether changes of other servers are stored, too; docs/hocuspocus.md has what it costs in one database */
   constructor(opening: Opening<YjsDoc>, takesFromRedis: boolean) {
     super(opening);
     this.#takesFromRedis = takesFromRedis;

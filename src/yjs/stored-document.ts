@@ -37,7 +37,7 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
     doc.on('update', this.onUpdate); // in the turn of the change: before anybody else hears of it
     const before = this.state();
     if (before.byteLength > EMPTY_BYTES) void this.log.append(before);
-    this.waitingIsStored();
+    this.#waitingIsStored();
   }
 
   state(): Uint8Array {
@@ -56,7 +56,7 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
   /** @param since - the state vector of what needs not be */
   protected appendAll(since?: Uint8Array): void {
     this.append(this.Y.encodeStateAsUpdate(this.doc, since));
-    this.waitingIsStored();
+    this.#waitingIsStored();
   }
 
   // ---- what waits for other updates ----------------------------------------------------------------
@@ -71,7 +71,7 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
     return this.#waiting.some((one, index) => one !== this.#storedOfWaiting[index]);
   }
 
-  protected waitingIsStored(): void {
+  #waitingIsStored(): void {
     this.#storedOfWaiting = this.#waiting;
   }
 
@@ -85,7 +85,7 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
       applyAll(this.Y, this.doc, updates, this.origin, (error) => this.isNotApplied(error));
     } finally {
       if (lacksWaiting) this.appendAll();
-      else this.waitingIsStored();
+      else this.#waitingIsStored();
     }
   }
 
@@ -96,7 +96,7 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
 
   /** See `DocumentLog.removeStored`. What waits is removed along with what is stored. */
   removeStored(): Promise<void> {
-    this.waitingIsStored();
+    this.#waitingIsStored();
     return this.log.removeStored();
   }
 
