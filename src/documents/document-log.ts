@@ -1,21 +1,12 @@
 /**
- * The log of one document: its updates are appended as they come, and merged into a snapshot from time to time. For
+ * The log of one document: its updates are appended as they come, and what was rejected is made up for. For
  * documents whose updates may be applied in any order, and more than once.
  */
 import type { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
-import type { MergeOrder } from '../protocol/merging.ts';
-import { discard, open, type Parcel } from '../protocol/parcel.ts';
-import { viewsOf } from '../protocol/patch-blocks.ts';
 import type { StoreInParcel } from '../protocol/service.ts';
 import { Promise, wallTimeUs } from '../protocol/surroundings.ts';
-import { Growth } from './growth.ts';
-import { keptAlive, keptAliveFor } from './kept-alive.ts';
-import type { Merging } from './merging.ts';
 import { GrowingPause } from './pause.ts';
 import type { Trouble } from './trouble.ts';
-
-/** Whoever opens a long document waits so long for it to be compacted; then its updates are applied as they are. */
-const COMPACTED_WITHIN_MS = 3000;
 
 /** The document in the memory of this thread. */
 export interface LiveDocument {
@@ -25,24 +16,17 @@ export interface LiveDocument {
   state(): Uint8Array;
 }
 
-export class DocumentLog {
+export abstract class DocumentLog {
   readonly name: string;
-  readonly #trouble: Trouble;
+  protected readonly trouble: Trouble;
   readonly #live: LiveDocument | undefined;
 
   /** @param open - makes a provider of the document's store */
-  constructor(
-    name: string,
-    open: () => SDS_DesktopPersistenceProvider,
-    merging: Merging,
-    trouble: Trouble,
-    live?: LiveDocument,
-  ) {
+  constructor(name: string, open: () => SDS_DesktopPersistenceProvider, trouble: Trouble, live?: LiveDocument) {
     this.name = name;
     this.#open = open;
     this.provider = open();
-    this.#merging = merging;
-    this.#trouble = trouble;
+    this.trouble = trouble;
     this.#live = live;
   }
 
@@ -53,7 +37,7 @@ export class DocumentLog {
   provider: SDS_DesktopPersistenceProvider;
   #lastClock = 0;
   /** Whether the store belongs to another process (`fenced`). */
-  #isLost = false;
+  protected isLost = false;
 
   /** By the clock: processes that write one store don't meet, and what one appends while another one compacts comes after that. */
   #nextClock(): number {
@@ -62,7 +46,7 @@ export class DocumentLog {
   }
 
   /** Its `lastClock` is above the numbers of all that was loaded, and below those of what is appended after that. */
-  async #load(): Promise<StoreInParcel> {
+  protected async loadStore(): Promise<StoreInParcel> {
     const clock = this.#nextClock();
     try {
       const store = await this.provider.loadParcel();
@@ -70,33 +54,26 @@ export class DocumentLog {
       this.#lastClock = Math.max(this.#lastClock, lastClock);
       return { ...store, lastClock };
     } catch (error) {
-      this.#noteLoss(error as SDS_PersistenceError);
+      this.noteLoss(error as SDS_PersistenceError);
       throw error;
     }
   }
 
-  /** What another process has is waited for before the turn to be merged comes, which others would have to wait for. */
-  async #owned(): Promise<void> {
-    try {
-      if (this.provider.status === 'opening') await this.provider.ready();
-    } catch (error) {
-      this.#noteLoss(error as SDS_PersistenceError);
-      if (this.#isLost) throw error; // else it is the load's to say: it may succeed on a disk that is full
-    }
-  }
+  /** What is stored, as updates. */
+  abstract load(): Promise<Uint8Array[]>;
 
-  #noteLoss({ code }: SDS_PersistenceError): void {
+  protected noteLoss({ code }: SDS_PersistenceError): void {
     if (code !== 'fenced') return;
-    this.#isLost = true;
+    this.isLost = true;
     if (this.#live === undefined) void this.#completeLater(); // a live one lacks something then, or will
   }
 
   /** Has the store again that was lost, if it is free by then. */
   async #takeBack(): Promise<void> {
-    if (!this.#isLost) return;
+    if (!this.isLost) return;
     await Promise.allSettled([this.provider.close()]); // what it could not store was told
     this.provider = this.#open(); // one that was made before the lost one was closed would not have the store
-    this.#isLost = false;
+    this.isLost = false;
     this.#isBehind = this.#live !== undefined; // the other process may have changed it
   }
 
@@ -115,27 +92,25 @@ export class DocumentLog {
     // after a removal nothing is there that it could follow
     const whole = this.#isRemoved ? this.#live?.state() : undefined;
     this.#isRemoved = false;
-    const stored = this.#store(whole ?? update);
+    const stored = this.store(whole ?? update);
     if (this.isIncomplete) void this.#completeAfter(stored);
     return stored;
   }
 
-  #store(update: Uint8Array): Promise<void> {
+  protected store(update: Uint8Array): Promise<void> {
     const stored = this.provider.appendPatch(update, this.#nextClock());
     if (stored !== this.#lastStored) {
       this.#lastStored = stored;
       void stored.catch(this.#rejected); // nobody is woken for that
     }
-    this.#growth.appended(update);
-    if (this.#growth.isLong) this.#compactByItself(false);
     return stored;
   }
 
   #rejected = (error: SDS_PersistenceError): void => {
     this.#rejections++;
-    this.#noteLoss(error);
+    this.noteLoss(error);
     if (this.isIncomplete) return; // it was told
-    this.#trouble.tell(this.#live === undefined ? 'append' : 'write', this.name, error);
+    this.trouble.tell(this.#live === undefined ? 'append' : 'write', this.name, error);
     // what was removed since is not missed
     if (this.#live !== undefined && !this.#isRemoved) this.#lacksSomething();
   };
@@ -145,8 +120,6 @@ export class DocumentLog {
     this.#isRemoved = this.#live !== undefined;
     this.isIncomplete = false;
     this.#lastStored = undefined; // whatever became of that
-    this.#growth.beginAnew();
-    this.#growth.snapshotBytes = 0;
     try {
       await this.provider.removeStore();
     } catch (error) {
@@ -194,18 +167,23 @@ export class DocumentLog {
     this.#pause.beginAnew(); // it may be long after attempts to load
   }
 
+  /** What was stored is gone, and what was appended since can't be applied without that. */
+  protected storeAnew(): void {
+    if (this.#live !== undefined && !this.#isRemoved && !this.isClosing) void this.store(this.#live.state());
+  }
+
   /** Stores the whole document, if the database lacks something of it. */
   async #complete(): Promise<void> {
     if (!this.isIncomplete || this.#live === undefined) return;
     const rejections = this.#rejections;
-    await this.#store(this.#live.state());
+    await this.store(this.#live.state());
     if (rejections === this.#rejections) this.isIncomplete = false;
   }
 
   async #completeLater(): Promise<void> {
     if (this.#attempt !== undefined) return;
     this.#pause = new GrowingPause();
-    while ((this.isIncomplete || this.#isLost || this.#isBehind) && !this.isClosing) {
+    while ((this.isIncomplete || this.isLost || this.#isBehind) && !this.isClosing) {
       this.#attempt = Promise.allSettled([this.#tryToComplete(this.#pause.next())]); // failures were told before
       await this.#attempt;
     }
@@ -248,102 +226,6 @@ export class DocumentLog {
     await this.#complete();
   }
 
-  // ---- what is stored, and its compaction -----------------------------------------------------------
-
-  readonly #merging: Merging;
-  readonly #growth = new Growth();
-  #compacting: Promise<boolean> | undefined;
-
-  /**
-   * What is stored, as updates which belong to the caller and may share buffers. A long document is compacted first; what can't be
-   * compacted, or not soon, is returned as it is stored.
-   */
-  async load(): Promise<Uint8Array[]> {
-    let store = await this.#load();
-    this.#growth.loaded(store);
-    if (await this.#isCompactedInTime()) {
-      discard(store.parcel);
-      this.#growth.beginAnew(); // what was appended since is loaded, too
-      store = await this.#load();
-      this.#growth.loaded(store);
-    }
-    return viewsOf(open(store.parcel));
-  }
-
-  /** Whether it was long, and is compacted now, which goes on if it takes longer. */
-  async #isCompactedInTime(): Promise<boolean> {
-    if (!this.#growth.isLong) return false;
-    this.#compactByItself(true);
-    try {
-      return (await keptAliveFor(COMPACTED_WITHIN_MS, this.#compacting)) ?? false;
-    } catch {
-      return false; // as was told
-    }
-  }
-
-  /** No call rejects with what it fails with. */
-  #compactByItself(isWaitedFor: boolean): void {
-    if (this.#compacting !== undefined || this.isClosing) return;
-    this.#compacting = this.#compact(isWaitedFor);
-    void this.#compacting.catch((error: unknown) => {
-      if (!this.isClosing) this.#trouble.tell('merge', this.name, error);
-    });
-  }
-
-  /** Merges all that is stored into a snapshot, which is not stored (`false`) if another process has changed the store meanwhile. */
-  async compact(): Promise<boolean> {
-    // what becomes of one that was begun by itself is told elsewhere
-    while (this.#compacting !== undefined) await keptAlive(Promise.allSettled([this.#compacting]));
-    this.#compacting = this.#compact(true);
-    return keptAlive(this.#compacting);
-  }
-
-  async #compact(isWaitedFor: boolean): Promise<boolean> {
-    const { patches } = this.#growth;
-    this.#growth.beginAnew();
-    let merged: Parcel | undefined;
-    try {
-      const loaded = await this.#loadMerged({ task: 'merge', isWaitedFor });
-      const { store } = loaded;
-      merged = loaded.merged;
-      const hadMore = this.#growth.snapshotBytes > 0 || store.patches < patches;
-      if (store.snapshotClock === undefined && hadMore) {
-        // another process has removed it: what was appended since can't be applied without what was before
-        this.#growth.snapshotBytes = 0;
-        if (this.#live !== undefined && !this.#isRemoved && !this.isClosing) void this.#store(this.#live.state());
-      }
-      if (merged === undefined) return true;
-      const isStored = await this.provider.compactByParcel(merged, store, store.lastClock);
-      if (isStored) this.#growth.snapshotBytes = merged.length;
-      return isStored;
-    } finally {
-      if (merged !== undefined) discard(merged);
-      this.#compacting = undefined;
-    }
-  }
-
-  /** The state vector of what is stored, or what another one lacks of it; and of how many updates that is. */
-  async compute(task: 'stateVector' | 'diff', against?: Uint8Array): Promise<{ bytes: Uint8Array; updates: number }> {
-    const { store, merged } = await keptAlive(this.#loadMerged({ task, against, isWaitedFor: true }));
-    const [bytes] = viewsOf(open(merged as Parcel)); // of a merge alone there may be nothing to do
-    const updates = store.patches + (store.snapshotClock === undefined ? 0 : 1);
-    return { bytes: bytes as Uint8Array, updates }; // one was sealed
-  }
-
-  /** Loads the store, when its turn has come, and merges it, if there is anything to merge. */
-  async #loadMerged(order: MergeOrder): Promise<{ store: StoreInParcel; merged: Parcel | undefined }> {
-    await this.#owned();
-    let store!: StoreInParcel; // it is loaded before anything can be merged
-    const load = async () => {
-      store = await this.#load();
-      if (order.task !== 'merge' || store.patches > 0) return store.parcel;
-      discard(store.parcel);
-      return undefined;
-    };
-    const merged = await this.#merging(order, load);
-    return { store, merged };
-  }
-
   // ---- the end --------------------------------------------------------------------------------------
 
   #closing: Promise<void> | undefined;
@@ -361,7 +243,7 @@ export class DocumentLog {
 
   async #close(): Promise<void> {
     this.#pause.end();
-    if (this.#isLost && this.#live !== undefined) {
+    if (this.isLost && this.#live !== undefined) {
       await this.#attempt; // which may be about to take it back
       await this.#takeBack();
     }

@@ -3,7 +3,8 @@ import { faultOfBytes } from '../main/byte-argument.ts';
 import { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
 import { lastingName } from '../main/location.ts';
 import { later, Promise } from '../protocol/surroundings.ts';
-import { DocumentLog, type LiveDocument } from './document-log.ts';
+import { CompactedLog } from './compacted-log.ts';
+import type { LiveDocument } from './document-log.ts';
 import type { Merging } from './merging.ts';
 import type { Settings } from './options.ts';
 import { refusal } from './refusal.ts';
@@ -13,7 +14,7 @@ import { Trouble } from './trouble.ts';
 const KEEP_MS = 5000;
 
 interface Kept {
-  log: DocumentLog;
+  log: CompactedLog;
   /** Of those that take more than one call of the provider. */
   calls: number;
   isUsed: boolean;
@@ -28,9 +29,9 @@ export class Documents {
   /** Keeps the database open, and owns nothing of it. */
   readonly #anchor: SDS_DesktopPersistenceProvider;
   readonly #kept = new Map<string, Kept>();
-  readonly #open = new Set<DocumentLog>();
+  readonly #open = new Set<CompactedLog>();
   /** Of these, those that are being closed. */
-  readonly #beingClosed = new Set<DocumentLog>();
+  readonly #beingClosed = new Set<CompactedLog>();
   #closing: Promise<void> | undefined;
 
   constructor(database: string, settings: Settings, merging: Merging) {
@@ -48,16 +49,16 @@ export class Documents {
   }
 
   /** Opens the log of a document, to be closed by the caller. */
-  open(name: string, merging = this.merging, live?: LiveDocument): DocumentLog {
+  open(name: string, merging = this.merging, live?: LiveDocument): CompactedLog {
     if (this.isClosed) throw this.closed();
     const provider = () => new SDS_DesktopPersistenceProvider(this.#database, name, this.#settings.provider);
-    const log = new DocumentLog(name, provider, merging, this.trouble, live);
+    const log = new CompactedLog(merging, name, provider, this.trouble, live);
     this.#open.add(log);
     return log;
   }
 
-  /** Closes a log; see `DocumentLog.close`. */
-  async close(log: DocumentLog): Promise<void> {
+  /** Closes a log; see `CompactedLog.close`. */
+  async close(log: CompactedLog): Promise<void> {
     this.#beingClosed.add(log);
     try {
       await log.close();
@@ -93,12 +94,12 @@ export class Documents {
   }
 
   /** The log of a document that need not be open, for one call; it is kept for the next one. */
-  log(name: string): DocumentLog {
+  log(name: string): CompactedLog {
     return this.#use(name).log;
   }
 
   /** The same for more than one call: it stays open until these are done. */
-  async use<T>(name: string, work: (log: DocumentLog) => Promise<T>): Promise<T> {
+  async use<T>(name: string, work: (log: CompactedLog) => Promise<T>): Promise<T> {
     const kept = this.#use(name);
     kept.calls++;
     try {

@@ -1,5 +1,6 @@
 /** Documents whose updates can be merged: what the adapters for each kind of them have in common. */
-export { DocumentLog, type LiveDocument } from './document-log.ts';
+export type { CompactedLog } from './compacted-log.ts';
+export type { LiveDocument } from './document-log.ts';
 export { Documents } from './documents.ts';
 export { keptAlive, keptAliveFor } from './kept-alive.ts';
 export { LeftOut } from './left-out.ts';

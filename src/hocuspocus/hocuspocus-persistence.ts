@@ -1,5 +1,5 @@
 /** Documents of Hocuspocus on SQLite or PostgreSQL. */
-import type { DocumentLog, Merging } from '../documents/index.ts';
+import type { CompactedLog, Merging } from '../documents/index.ts';
 import { Documents, keptAliveFor, readDocumentOptions, refusal, urlOf } from '../documents/index.ts';
 import { faultOfBytes } from '../main/byte-argument.ts';
 import { SDS_PersistenceError, type SDS_ProviderOptions } from '../main/index.ts';
@@ -277,7 +277,7 @@ export class HocuspocusPersistence {
   }
 
   /** Not for longer than that: on PostgreSQL, the document may be opened by another server after that. */
-  async #opened<T>(name: string, work: (log: DocumentLog) => Promise<T>): Promise<T> {
+  async #opened<T>(name: string, work: (log: CompactedLog) => Promise<T>): Promise<T> {
     const log = this.#documents.open(name);
     try {
       return await work(log);

@@ -1,5 +1,5 @@
 /** A document of Yjs that is open: what is stored is applied to it, and what changes it is stored. */
-import { type DocumentLog, type Documents, type LiveDocument, type Merging, mergeFailed } from '../documents/index.ts';
+import { type CompactedLog, type Documents, type LiveDocument, type Merging, mergeFailed } from '../documents/index.ts';
 import type { SDS_PersistenceError } from '../main/index.ts';
 import type { Promise } from '../protocol/surroundings.ts';
 import { EMPTY_BYTES, type YjsDoc, type YjsModule } from './yjs.ts';
@@ -18,7 +18,7 @@ export interface Opening<Doc extends YjsDoc> {
 export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument {
   readonly name: string;
   readonly doc: Doc;
-  readonly log: DocumentLog;
+  readonly log: CompactedLog;
   protected readonly Y: YjsModule<Doc>;
   protected readonly documents: Documents;
   protected readonly origin: object;
@@ -94,7 +94,7 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
     this.documents.trouble.tell('merge', this.name, error);
   }
 
-  /** See `DocumentLog.removeStored`. What waits is removed along with what is stored. */
+  /** See `CompactedLog.removeStored`. What waits is removed along with what is stored. */
   removeStored(): Promise<void> {
     this.#waitingIsStored();
     return this.log.removeStored();
