@@ -98,6 +98,30 @@ function describeOverlaps(freshPlace: () => string | Promise<string>): void {
     expect(await left(provider)).toEqual([14]);
   });
 
+  it('a prune deletes what was called in one run with the snapshot, also before the file is open', async () => {
+    const provider = open(await freshPlace());
+    append(provider, 1, 11);
+    const saved = provider.saveSnapshot(patchOf('snapshot'), 11);
+    append(provider, 12, 14);
+    await saved;
+    await provider.prunePatches(14);
+    expect(await left(provider)).toEqual([14]);
+  });
+
+  it('a prune deletes what it names, also where an earlier snapshot was stored while the thread was blocked', async () => {
+    const place = await freshPlace();
+    const provider = open(place);
+    append(provider, 1, 11);
+    void provider.saveSnapshot(patchOf('snapshot'), 11);
+    expect(provider.flushSync()).toBe(true);
+    await null;
+    append(provider, 12, 14);
+    const another = open(place, { Acknowledge: 'committed' });
+    await another.saveSnapshot(patchOf('with 12'), 12);
+    await another.prunePatches(14);
+    expect(await left(provider)).toEqual([14]);
+  });
+
   describe('numbers that providers of one store use side by side', () => {
     it('are kept, in the order of each provider, also if it repeats one', async () => {
       const place = await freshPlace();
