@@ -77,7 +77,7 @@ export class Dispatcher implements QueueHost {
   }
 
   #schedulePump(): void {
-    if (this.#pumpScheduled || this.blocked) return;
+    if (this.#pumpScheduled) return;
     this.#pumpScheduled = true;
     void soon(this.#scheduledPump);
   }
@@ -122,7 +122,7 @@ export class Dispatcher implements QueueHost {
   #renewArenaLater(): void {
     this.#keepArena ??= later(() => {
       this.#keepArena = undefined;
-      if (!this.memory.isSwollen || this.#toSend.length > 0) return; // asked again once it is settled
+      if (!this.memory.isSwollen) return; // asked again once it is settled
       const arena = this.memory.renewArena();
       if (arena === undefined) return;
       this.link?.call((service) => service.useArena(arena));
@@ -180,7 +180,6 @@ export class Dispatcher implements QueueHost {
   }
 
   #callWrite(queue: FileQueue, batch: Batch, large: LargeBytes): void {
-    if (this.link === undefined) return;
     const { number, firstSlab, begunAt } = batch;
     const dropped = this.memory.blocks.takeDropped();
     const ticket = { file: queue.id, number, firstSlab, askedAt: cellTime(begunAt), dropped };
@@ -193,7 +192,7 @@ export class Dispatcher implements QueueHost {
     const onPosted = () => {
       large.posted = true;
     };
-    this.link.call((service) => service.write(ticket, given), this.pump, onFailure, undefined, onPosted);
+    this.link?.call((service) => service.write(ticket, given), this.pump, onFailure, undefined, onPosted);
   }
 
   #wasPushed(queue: FileQueue, batch: Batch): void {
@@ -287,8 +286,6 @@ export class Dispatcher implements QueueHost {
   block(until: () => boolean, patienceMs: number, totalMs: number = Number.POSITIVE_INFINITY): boolean {
     const wasBlocked = this.blocked;
     this.blocked = true;
-    this.#atOnce = true;
-    this.#channel.want(this.#wanted);
     const isDone = () => {
       this.pump();
       if (!until() && this.link !== undefined && !isInTheMiddle()) return false;

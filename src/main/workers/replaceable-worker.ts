@@ -75,7 +75,7 @@ export class ReplaceableWorker {
 
   /** Its own thread, if that is alive. */
   get ownThread(): WorkerLink | undefined {
-    if (!this.#isRecovering) this.#checkLife();
+    this.#checkLife();
     return this.#isRecovering || !this.hasOwnThread ? undefined : this.#link;
   }
 
