@@ -47,7 +47,7 @@ export function openDatabase(name: DatabaseName, full: boolean, onlyReads = fals
     database = open(pathOrUrl(name));
     // before anything is read: SQLite finds the log by the file's name, which may be another file's by now
     if (before !== undefined) refuseAnother(before, identityOf(name.dbPath));
-    return setUp(database, before, name.transient, full, onlyReads);
+    return setUp(database, before, full, onlyReads);
   } catch (error) {
     const failure = whyNotOpen(toOpenError(error), name);
     try {
@@ -68,13 +68,7 @@ function pathOrUrl({ dbPath, parameters, transient }: DatabaseName): string {
   throw new EngineError('open-failed', { message });
 }
 
-function setUp(
-  database: Database,
-  before: Identity | undefined,
-  transient: boolean,
-  full: boolean,
-  onlyReads: boolean,
-): OpenedDatabase {
+function setUp(database: Database, before: Identity | undefined, full: boolean, onlyReads: boolean): OpenedDatabase {
   // a busy file must not block the other files of this thread: its tasks wait, and are tried again
   database.exec('PRAGMA busy_timeout = 0');
   // before the first look at the file: then the index of its log is kept in memory, not in a file of its own
@@ -105,7 +99,7 @@ function setUp(
   const version = numberOf(String(firstValue(database, 'SELECT sqlite_version()')));
   // the file as SQLite knows it
   const location = String(firstValue(database, "SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
-  const original = transient || location === '' ? undefined : statSync(location, { bigint: true });
+  const original = location === '' ? undefined : statSync(location, { bigint: true });
   if (before !== undefined) refuseAnother(before, original);
   const close = () => letGo(database, location, original);
   return { database, location, version, setSynchronous, close, ...placeOf(location, original, mode === 'wal') };
@@ -119,7 +113,7 @@ const unclosed = new Set<Database>();
  * what was committed there. So that log is taken in first.
  */
 function letGo(database: Database, location: string, original: Identity | undefined): void {
-  const there = location === '' ? undefined : ifPossible(() => identityOf(location));
+  const there = ifPossible(() => identityOf(location));
   if (there?.ino === original?.ino && there?.dev !== original?.dev) {
     unclosed.add(database);
     const copy = open(location);
