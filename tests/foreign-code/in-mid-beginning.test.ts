@@ -1,7 +1,9 @@
 /** Code that Node runs while a thread is started or a listener is added, and hooks of promises: in the middle of our calls. */
 import { createHook } from 'node:async_hooks';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { DatabaseSync } from 'node:sqlite';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { SDS_DesktopPersistenceProvider, transfer } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { livingWorkers } from '../../torture/living-workers.ts';
 import { freshFile, patchOf, rowsOf } from '../support/files.ts';
@@ -158,6 +160,37 @@ it('a hook of promises that appends more than may be pending while a message is 
     for (const outcome of outcomes) codes.add(outcome);
   }
   expect([...codes].sort()).toEqual(['queue-full', 'stored']);
+});
+
+it('a hook of promises that makes a provider while bytes are handed over: if they go down with the worker, their call says so', async () => {
+  const file = freshFile();
+  const codes: string[] = [];
+  for (let promise = 1; promise <= 12; promise++) {
+    await using provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 60_000 });
+    await provider.ready();
+    const holder = new DatabaseSync(file);
+    holder.exec('BEGIN IMMEDIATE');
+    let left = promise;
+    let within: SDS_DesktopPersistenceProvider | undefined;
+    const hook = createHook({
+      init() {
+        if (--left === 0) within = new SDS_DesktopPersistenceProvider(file, 'store within');
+      },
+    });
+    hook.enable();
+    const saved = provider.saveRecord('key', transfer(new Uint8Array(300_000)));
+    const outcome = saved.then(
+      () => 'stored',
+      ({ code }) => code,
+    );
+    await nextTurn(); // sent
+    hook.disable();
+    await Promise.all([...livingWorkers].map((worker) => worker.terminate()));
+    holder.close();
+    codes.push(await outcome);
+    await within?.close();
+  }
+  expect(new Set(codes)).toEqual(new Set(['worker-lost']));
 });
 
 it('a hook of promises that closes the provider while it is being closed: that is the same call', async () => {

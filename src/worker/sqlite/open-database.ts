@@ -143,13 +143,7 @@ function placeOf(location: string, original: Identity | undefined, hasLog: boole
       const message = `another file was put in its place while it was open, beside its log; stop the programs that have it open and remove '${log}'`;
       throw new EngineError('io-error', { message });
     },
-    ownsLog() {
-      try {
-        return isLogThere() && isSame(find(location, original) ?? original, original);
-      } catch {
-        return false;
-      }
-    },
+    ownsLog: () => isLogThere() && isSame(find(location, original) ?? original, original),
   };
 }
 
