@@ -72,6 +72,16 @@ describe('a bad call fails alone', () => {
     expect(rowsOf(file)).toMatchObject({ patches: [{ clock: 1 }], snapshots: [{ clock: 1 }] });
   });
 
+  it('a value that does not match its hash, among the first records of a file, which make their table', async () => {
+    const provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store', { VerifyValues: true });
+    const records = ['a', 'b'].map((key) => provider.saveRecord(key, patchOf(key)));
+    const bad = provider.saveValue('0'.repeat(64), patchOf(1));
+    await expect(bad).rejects.toMatchObject({ code: 'invalid-argument' });
+    await Promise.all(records);
+    expect((await provider.loadRecords()).map(({ Key }) => Key)).toEqual(['a', 'b']);
+    await provider.close();
+  });
+
   it("a patch that 'keep' has no free number for", async () => {
     const last = Number.MAX_SAFE_INTEGER;
     const file = freshFile();

@@ -141,6 +141,26 @@ function describeOverlaps(freshPlace: () => string | Promise<string>): void {
       expect([one.ClockCollisions, two.ClockCollisions]).toEqual([0, 0]);
     });
 
+    it('are kept in one transaction, too, where only one of the two keeps', async () => {
+      const place = await freshPlace();
+      const [one, two] = [open(place, { OnClockCollision: 'ignore' }), open(place, { OnClockCollision: 'keep' })];
+      const calls = [one.appendPatch(patchOf(1), 1), two.appendPatch(patchOf(2), 1), two.appendPatch(patchOf(3), 2)];
+      await Promise.all(calls);
+      expect(await left(one)).toEqual([1, 2, 3]);
+      expect(two.ClockCollisions).toBe(0);
+    });
+
+    it('are kept in one transaction, too, if many are as long and differ in their last byte alone', async () => {
+      const place = await freshPlace();
+      const [one, two] = [open(place), open(place, { OnClockCollision: 'keep' })];
+      const lastByte = (last: number) => new Uint8Array(300).with(-1, last);
+      const own = Array.from({ length: 40 }, (_, at) => one.appendPatch(lastByte(at), at));
+      await Promise.all(own);
+      await Promise.all(Array.from({ length: 40 }, (_, at) => two.appendPatch(lastByte(100 + at), at)));
+      const found = (await one.loadPatchesSince(-1)).map((patch) => patch.at(-1));
+      expect(new Set(found).size).toBe(80);
+    });
+
     it('are kept where a patch crosses by itself, too', async () => {
       const place = await freshPlace();
       const [one, two] = [open(place), open(place)];
