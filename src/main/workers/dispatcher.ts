@@ -100,7 +100,7 @@ export class Dispatcher implements QueueHost {
       this.#settle();
       // What was under way may have finished after its queue was asked whether it may send: then no
       // progress is to come that would send the rest. If it may not send once more, it waits for others.
-      const waits = this.#toSend.every(hasInFlight) || (again && this.#inFlight.length > 0);
+      const waits = this.#toSend.length === 0 || (again && this.#inFlight.length > 0);
       if (this.link === undefined || (waits && this.#listen(seen))) break;
     }
     this.#channel.want(this.#wanted);
@@ -110,13 +110,8 @@ export class Dispatcher implements QueueHost {
 
   /** Waits for the next progress without blocking; false if there was some meanwhile. */
   #listen(seen: number): boolean {
-    return this.blocked || this.#inFlight.length === 0 || this.#channel.listen(seen, this.#progressed);
+    return this.blocked || this.#inFlight.length === 0 || this.#channel.listen(seen, this.pump);
   }
-
-  #progressed = (): void => {
-    this.pump();
-    if (this.#inFlight.length === 0) this.#ending = false;
-  };
 
   /** Gives the pages of an arena back that a flood has filled, once it was not in use for a while. */
   #renewArenaLater(): void {
@@ -208,7 +203,7 @@ export class Dispatcher implements QueueHost {
     if (!this.#channel.ring(false)) this.#wake(0);
     if (this.#ending || isMuch) this.#schedulePump(); // `beforeExit`: another listener of it has called
     // what nobody waits for is told of after a pause in the traffic
-    if (!this.#channel.listen(this.#channel.progress, this.#progressed)) this.#schedulePump();
+    if (!this.#channel.listen(this.#channel.progress, this.pump)) this.#schedulePump();
   }
 
   settleNow(): void {
@@ -244,12 +239,6 @@ export class Dispatcher implements QueueHost {
     this.#keepArena?.();
     this.#channel.stopListening();
     accountForAtOnce(this.memory.arena.buffer.byteLength + this.memory.blocks.bytes);
-  }
-
-  /** A new worker has been told of all files: it gets what is pending. */
-  startAgain(): void {
-    this.#atOnce = true;
-    this.pump();
   }
 
   forget(queue: FileQueue): void {
@@ -300,10 +289,6 @@ export class Dispatcher implements QueueHost {
       if (!wasBlocked) this.#schedulePump();
     }
   }
-}
-
-function hasInFlight(queue: FileQueue): boolean {
-  return queue.isInFlight;
 }
 
 /** Calls with each queue that was here, from the last one on; any may be taken out or added meanwhile. */
