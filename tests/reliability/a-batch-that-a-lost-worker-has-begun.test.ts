@@ -3,8 +3,8 @@ import { expect, it } from 'vitest';
 import { BatchWriter } from '../../src/main/queue/batch-writer.ts';
 import { Arena } from '../../src/protocol/arena.ts';
 import { Delays } from '../../src/protocol/delays.ts';
-import { ENTRY_ACKNOWLEDGED } from '../../src/protocol/entries.ts';
-import { arenaBytesFor } from '../../src/protocol/slabs.ts';
+import { ENTRY_ACKNOWLEDGED, entryBytes, OUTCOME_OPEN, outcomeOf } from '../../src/protocol/entries.ts';
+import { arenaBytesFor, SLAB_HEADER } from '../../src/protocol/slabs.ts';
 import { Batches } from '../../src/worker/batches.ts';
 import { type Engine, EngineError, type Writes } from '../../src/worker/engine.ts';
 import { aCaller } from '../support/a-caller.ts';
@@ -76,4 +76,20 @@ it('a release behind a save that has failed takes no reference of another entry'
 it('where a release was refused for that, the next one takes a reference that was there before', () => {
   batchOf(['saveValue', true], ['releaseValue', false], ['appendPatch', false], ['releaseValue', false]);
   expect(carriedOutByTheNext()).toEqual(['appendPatch', 'releaseValue']);
+});
+
+it('a call that was stored by itself has not failed, whatever trouble of the whole file comes behind it', () => {
+  batchOf(['appendPatch', false], ['appendPatch', false]);
+  commitPoints[0] = 0;
+  let attempts = 0;
+  begin((writes, { cells, index, value }) => {
+    operationsIn(writes);
+    attempts++;
+    if (attempts === 1) throw new EngineError('io-error', { message: 'both together' });
+    if (attempts === 3) throw new EngineError('database-busy', { message: 'the second one' });
+    cells[index] = value;
+  });
+  expect(commitPoints[0]).toBe(1);
+  const outcomes = [SLAB_HEADER, SLAB_HEADER + entryBytes(0, 1)].map((at) => outcomeOf(arena.cell(at >> 2)));
+  expect(outcomes.map((outcome) => outcome === OUTCOME_OPEN)).toEqual([true, false]);
 });
