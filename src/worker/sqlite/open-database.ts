@@ -50,11 +50,7 @@ export function openDatabase(name: DatabaseName, full: boolean, onlyReads = fals
     return setUp(database, before, full, onlyReads);
   } catch (error) {
     const failure = whyNotOpen(toOpenError(error), name);
-    try {
-      database?.close(); // plainly: a file that is not ours is left as it is
-    } catch (closeError) {
-      failure.reported.message += `; closing it: ${toEngineError(closeError).message}`;
-    }
+    database?.close(); // plainly: a file that is not ours is left as it is
     throw failure;
   }
 }
