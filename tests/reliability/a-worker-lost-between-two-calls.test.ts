@@ -70,3 +70,20 @@ it('a load is answered by the next worker, though a write was called behind it b
   expect(ended).toEqual({ code: 0, signal: null, stdout: '1 1\n', stderr: '' });
   expect(rowsOf(file).patches).toHaveLength(2);
 });
+
+it('a load whose answer was lost while the thread was blocked, and wrote behind it, rejects with worker-lost', async () => {
+  const file = freshFile();
+  const ended = await runProgram(
+    `const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    await provider.ready();
+    const load = provider.loadPatchesSince(0).then(() => 'answered', ({ code }) => code);
+    for (let turn = 0; turn < 10; turn++) await null; // it was sent
+    void provider.appendPatch(patchOf(1), 1);
+    console.log(provider.flushSync(), await load, provider.statistics().Worker.Restarts);
+    await provider.close();`,
+    file,
+    { flags: ['--disable-warning=ExperimentalWarning', '--require', deadlyAt(/INTO patches/)] },
+  );
+  expect(ended).toMatchObject({ code: 0, stdout: 'false worker-lost 1\n' });
+  expect(rowsOf(file).patches).toHaveLength(1);
+});
