@@ -87,3 +87,30 @@ it('a load whose answer was lost while the thread was blocked, and wrote behind 
   expect(ended).toMatchObject({ code: 0, stdout: 'false worker-lost 1\n' });
   expect(rowsOf(file).patches).toHaveLength(1);
 });
+
+it('a prune behind a snapshot that was stored is carried out by the next worker, whatever became of the one before', async () => {
+  const file = freshFile();
+  const ended = await runProgram(
+    `import { DatabaseSync } from 'node:sqlite';
+    let worker;
+    process.on('worker', (started) => (worker = started));
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 0 });
+    await provider.appendPatch(patchOf(1), 1);
+    const holder = new DatabaseSync(file);
+    holder.exec('BEGIN IMMEDIATE');
+    await provider.saveSnapshot(patchOf('lost'), 1);
+    console.log(await provider.flush().catch(({ code }) => code));
+    holder.close();
+    await provider.saveSnapshot(patchOf('stored'), 1);
+    await provider.saveSnapshot(patchOf('stored, too'), 1);
+    await provider.flush();
+    await worker.terminate();
+    await provider.prunePatches(2);
+    await provider.flush();
+    await provider.close();`,
+    file,
+    { env: { SDS_PERSISTENCE_WORKERS: '1' }, flags: ['--disable-warning=SDS_WRITE_FAILED'] },
+  );
+  expect(ended).toMatchObject({ code: 0, stdout: 'database-busy\n' });
+  expect(rowsOf(file)).toMatchObject({ patches: [], snapshots: [{ clock: 1 }] });
+});

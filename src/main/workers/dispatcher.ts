@@ -266,8 +266,6 @@ export class Dispatcher implements QueueHost {
   /** The program has nothing left to do: what nobody waits for is committed at once, so that its failures are told. */
   endWhenCommitted(): void {
     this.#ending = true;
-    if (this.#inFlight.length === 0) return;
-    this.#atOnce = true;
     this.pump();
   }
 
