@@ -31,7 +31,7 @@ export const SLAB_USED = 0;
  * begins to carry out the batch, has set this. So a batch gathers for as long as the worker dozes.
  */
 export const SLAB_SEALED = 1 << 30;
-/** What a batch has used of its slab, whoever may have sealed it. */
+/** What a batch has used of its slab, sealed or not. */
 export function usedOf(cell: number): number {
   return cell & ~SLAB_SEALED;
 }

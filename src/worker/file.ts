@@ -166,7 +166,7 @@ export class WorkerFile {
       // the last one closes the file, whatever its leaving comes to
       if (this.members.size === 0) yield* settled(this.#engine.close());
     }
-    if (this.members.size > 0) this.#setDurability();
+    this.#setDurability();
   }
 
   #setDurability(): void {

@@ -122,7 +122,7 @@ export class Service implements WorkerService, FileHost {
 
   write({ file: id, number, firstSlab, askedAt, dropped }: WriteTicket, data: Bytes | Failure): Promise<void> {
     this.#begin();
-    if (dropped > 0) accountFor(dropped);
+    accountFor(dropped);
     const file = this.#fileOf(id);
     return this.#answer(file, (done) =>
       file.addBatch({ number, firstSlab, askedAt, large: new LargeBytes(data, done) }),

@@ -54,6 +54,34 @@ describe('a bad call fails alone', () => {
     expect(rowsOf(file)).toMatchObject({ patches: [{ clock: 1 }, { clock: 2 }], blobs: [{ hash: 'pinned' }] });
   });
 
+  it('a prune where a table of the program’s own refers to what is no key: that table’s rule is named', async () => {
+    const file = freshFile();
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store', { Acknowledge: 'committed' });
+    await provider.appendPatch(patchOf(1), 1);
+    const own = new DatabaseSync(file);
+    own.exec('CREATE TABLE notes (patch REFERENCES patches (data))');
+    own.close();
+    const bad = provider.prunePatches(2);
+    const saved = provider.saveSnapshot(patchOf('snapshot'), 1);
+    await expect(bad).rejects.toMatchObject({
+      code: 'invalid-argument',
+      message: expect.stringContaining('a rule of another table in the file forbids it (foreign key mismatch'),
+    });
+    await saved;
+    await provider.close();
+    expect(rowsOf(file)).toMatchObject({ patches: [{ clock: 1 }], snapshots: [{ clock: 1 }] });
+  });
+
+  it('a value that does not match its hash, among the first records of a file, which make their table', async () => {
+    const provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store', { VerifyValues: true });
+    const records = ['a', 'b'].map((key) => provider.saveRecord(key, patchOf(key)));
+    const bad = provider.saveValue('0'.repeat(64), patchOf(1));
+    await expect(bad).rejects.toMatchObject({ code: 'invalid-argument' });
+    await Promise.all(records);
+    expect((await provider.loadRecords()).map(({ Key }) => Key)).toEqual(['a', 'b']);
+    await provider.close();
+  });
+
   it("a patch that 'keep' has no free number for", async () => {
     const last = Number.MAX_SAFE_INTEGER;
     const file = freshFile();

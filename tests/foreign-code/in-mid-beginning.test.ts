@@ -1,7 +1,9 @@
 /** Code that Node runs while a thread is started or a listener is added, and hooks of promises: in the middle of our calls. */
 import { createHook } from 'node:async_hooks';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { DatabaseSync } from 'node:sqlite';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { SDS_DesktopPersistenceProvider, transfer } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { livingWorkers } from '../../torture/living-workers.ts';
 import { freshFile, patchOf, rowsOf } from '../support/files.ts';
@@ -100,6 +102,95 @@ it('a hook of promises that calls: each patch has its own bytes, also those that
     inOrder(60).map((number) => (number % 9 === 0 ? number : `patch ${number}`)),
   );
   expect(patches).toHaveLength(160);
+});
+
+it('a hook of promises that appends while a large write sends what was called before it: each patch has its own bytes', async () => {
+  const file = freshFile();
+  const lengths: number[][] = [];
+  for (let promise = 1; promise <= 8; promise++) {
+    await using provider = new SDS_DesktopPersistenceProvider(file, `store ${promise}`);
+    await provider.ready();
+    let left = promise;
+    const calls: Promise<unknown>[] = [];
+    const hook = createHook({
+      init() {
+        if (--left === 0) calls.push(provider.appendPatch(patchOf('within'), 2));
+      },
+    });
+    calls.push(provider.loadPatchesSince(0));
+    hook.enable();
+    const large = provider.appendPatch(new Uint8Array(200_000), 1);
+    hook.disable();
+    await Promise.all([large, ...calls]);
+    const patches = await provider.loadPatchesSince(0);
+    if (calls.length > 1) lengths.push(patches.map(({ byteLength }) => byteLength));
+  }
+  expect(lengths.length).toBeGreaterThan(0);
+  expect(lengths).toEqual(lengths.map(() => [200_000, patchOf('within').byteLength]));
+});
+
+it('a hook of promises that appends more than may be pending while a message is sent: nothing waits, the rest is refused', async () => {
+  const file = freshFile();
+  const codes = new Set<string>();
+  for (let promise = 1; promise <= 10; promise++) {
+    await using provider = new SDS_DesktopPersistenceProvider(file, `store ${promise}`, { MaxPendingBytes: 1_000_000 });
+    await provider.ready();
+    let left = promise;
+    const calls: Promise<string>[] = [];
+    const hook = createHook({
+      init() {
+        if (--left !== 0) return;
+        for (let clock = 1; clock <= 40; clock++) {
+          const patch = provider.appendPatch(new Uint8Array(100_000), clock);
+          calls.push(
+            patch.then(
+              () => 'stored',
+              ({ code }) => code,
+            ),
+          );
+        }
+      },
+    });
+    hook.enable();
+    await provider.loadPatchesSince(0);
+    hook.disable();
+    const outcomes = await Promise.all(calls);
+    const stored = outcomes.filter((outcome) => outcome === 'stored');
+    expect(await provider.loadPatchesSince(0)).toHaveLength(stored.length);
+    for (const outcome of outcomes) codes.add(outcome);
+  }
+  expect([...codes].sort()).toEqual(['queue-full', 'stored']);
+});
+
+it('a hook of promises that makes a provider while bytes are handed over: if they go down with the worker, their call says so', async () => {
+  const file = freshFile();
+  const codes: string[] = [];
+  for (let promise = 1; promise <= 12; promise++) {
+    await using provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 60_000 });
+    await provider.ready();
+    const holder = new DatabaseSync(file);
+    holder.exec('BEGIN IMMEDIATE');
+    let left = promise;
+    let within: SDS_DesktopPersistenceProvider | undefined;
+    const hook = createHook({
+      init() {
+        if (--left === 0) within = new SDS_DesktopPersistenceProvider(file, 'store within');
+      },
+    });
+    hook.enable();
+    const saved = provider.saveRecord('key', transfer(new Uint8Array(300_000)));
+    const outcome = saved.then(
+      () => 'stored',
+      ({ code }) => code,
+    );
+    await nextTurn(); // sent
+    hook.disable();
+    await Promise.all([...livingWorkers].map((worker) => worker.terminate()));
+    holder.close();
+    codes.push(await outcome);
+    await within?.close();
+  }
+  expect(new Set(codes)).toEqual(new Set(['worker-lost']));
 });
 
 it('a hook of promises that closes the provider while it is being closed: that is the same call', async () => {

@@ -47,6 +47,19 @@ describe('nothing is lost when a program ends', () => {
     expect(ended).toMatchObject({ code: 0, stdout: '5000\n', stderr: '' });
   });
 
+  it('by itself, after an await of a call that was committed by then', async () => {
+    const file = freshFile();
+    const ended = await runProgram(
+      `const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+      const patch = provider.appendPatch(patchOf(1), 1);
+      provider.flushSync();
+      await patch;
+      setTimeout(() => process.exit(7), 20_000).unref(); // only if something else keeps the process alive`,
+      file,
+    );
+    expect(ended).toMatchObject({ code: 0, stderr: '' });
+  });
+
   it('by process.exit(), in the same tick, before the worker is up', async () => {
     const file = freshFile();
     const ended = await runProgram(`${burst} process.exit(3)`, file);

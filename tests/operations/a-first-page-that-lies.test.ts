@@ -1,13 +1,20 @@
 /** A damaged first page may claim any size and any format: it is called damage, and no want of room or of rights. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { compactDatabase, copyStores, describeDatabase, verifyDatabase } from 'sds-persistence-worker';
+import {
+  compactDatabase,
+  copyStores,
+  describeDatabase,
+  SDS_DesktopPersistenceProvider,
+  verifyDatabase,
+} from 'sds-persistence-worker';
 import { expect, it } from 'vitest';
 import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
 import { makeStoreFile } from '../support/store-files.ts';
 
-/** The first byte of the number of free pages, and of what a program must know to write the file. */
+/** The first byte of the number of free pages, the last one of the format of its schema, and what a program must know to write the file. */
 const FREE_PAGES = 36;
+const SCHEMA_FORMAT = 47;
 const WRITE_VERSION = 18;
 
 function makeLying(at: number, byte: number): string {
@@ -32,6 +39,15 @@ it.each([0x80, 0x40])('that says that terabytes of pages are free (%i)', async (
   await copyStores(dbPath, target);
   expect(rowsOf(target)).toEqual(rowsOf(makeStoreFile(freshFile())));
   expect(readFileSync(dbPath).equals(before)).toBe(true);
+});
+
+it('that says that its schema is of an unknown format', async () => {
+  const dbPath = makeLying(SCHEMA_FORMAT, 9);
+  const provider = new SDS_DesktopPersistenceProvider(dbPath, 'store');
+  const damage = { code: 'database-corrupt', message: expect.stringContaining('unsupported file format') };
+  await expect(provider.ready()).rejects.toMatchObject(damage);
+  await provider.close();
+  await expect(compactDatabase(dbPath)).rejects.toMatchObject(damage);
 });
 
 it('that says that it may only be read', async () => {

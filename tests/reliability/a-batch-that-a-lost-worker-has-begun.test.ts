@@ -3,8 +3,8 @@ import { expect, it } from 'vitest';
 import { BatchWriter } from '../../src/main/queue/batch-writer.ts';
 import { Arena } from '../../src/protocol/arena.ts';
 import { Delays } from '../../src/protocol/delays.ts';
-import { ENTRY_ACKNOWLEDGED } from '../../src/protocol/entries.ts';
-import { arenaBytesFor, SLAB_DONE } from '../../src/protocol/slabs.ts';
+import { ENTRY_ACKNOWLEDGED, entryBytes, OUTCOME_OPEN, outcomeOf } from '../../src/protocol/entries.ts';
+import { arenaBytesFor, SLAB_HEADER } from '../../src/protocol/slabs.ts';
 import { Batches } from '../../src/worker/batches.ts';
 import { type Engine, EngineError, type Writes } from '../../src/worker/engine.ts';
 import { aCaller } from '../support/a-caller.ts';
@@ -22,43 +22,74 @@ function operationsIn(writes: Writes): string[] {
   return operations;
 }
 
-/** A worker begins with the batch in the first slab; it goes on until its engine waits for something. */
+/** A worker, which knows of no failure, begins with the batch in the first slab; it goes on until its engine waits for something. */
 function begin(transact: Engine['transact']): void {
+  const caller = { ...aCaller };
   const host = {
     arena,
     commitPoints,
-    members: new Map([[1, aCaller]]),
+    members: new Map([[1, caller]]),
     progressed: () => {},
     resumed: () => {},
     report: () => {},
   };
   const engine = { transact } as Engine;
-  const batches = new Batches(0, engine, host, new Delays(), new Set([aCaller]));
+  const batches = new Batches(0, engine, host, new Delays(), new Set([caller]));
   const run = batches.run([{ number: 1, firstSlab: 0, askedAt: 0 }]);
   // 0: other files may have their turn
   for (let step = run.next(); step.done !== true && step.value === 0; ) step = run.next();
 }
 
-it('a release behind a save that has failed takes no reference of another entry', () => {
-  const writer = new BatchWriter({ arena, sizeOf: () => 4096 } as unknown as ConstructorParameters<
-    typeof BatchWriter
-  >[0]);
+/** Each is called by itself: `true` if its promise had resolved. */
+function batchOf(...calls: [operation: 'saveValue' | 'appendPatch' | 'releaseValue', isAcknowledged: boolean][]): void {
+  const memory = { arena, sizeOf: () => 4096 } as unknown as ConstructorParameters<typeof BatchWriter>[0];
+  const writer = new BatchWriter(memory);
   writer.enter(0, { slabs: [], bytes: 0 } as unknown as Parameters<BatchWriter['enter']>[1]);
-  const bytes = new Uint8Array(1);
-  writer.write('saveValue', ENTRY_ACKNOWLEDGED, 1, 0, 0, bytes, bytes.length, 'hash', 4);
-  writer.write('appendPatch', 0, 1, 1, 1, bytes, bytes.length, '', 0);
-  writer.write('releaseValue', ENTRY_ACKNOWLEDGED, 1, 2, 0, undefined, 0, 'hash', 4);
+  for (const [settler, [operation, isAcknowledged]] of calls.entries()) {
+    const [key, data] = [operation === 'appendPatch' ? '' : 'hash', new Uint8Array(1)];
+    writer.write(operation, isAcknowledged ? ENTRY_ACKNOWLEDGED : 0, 1, settler, 1, data, 1, key, key.length);
+  }
   writer.complete();
+}
+
+/** The first worker is lost with the first patch in its hands; returns what the next one carries out. */
+function carriedOutByTheNext(): string[] {
+  commitPoints[0] = 0;
   begin((writes) => {
     operationsIn(writes);
-    return new Promise(() => {}); // with the patch; then the worker is lost
+    return new Promise(() => {});
   });
-  expect(arena.cell(SLAB_DONE)).toBe(1);
   const carriedOut: string[] = [];
   begin((writes, { cells, index, value }) => {
     carriedOut.push(...operationsIn(writes));
     cells[index] = value;
   });
   expect(commitPoints[0]).toBe(1);
-  expect(carriedOut).toEqual(['appendPatch']);
+  return carriedOut;
+}
+
+it('a release behind a save that has failed takes no reference of another entry', () => {
+  batchOf(['saveValue', true], ['appendPatch', false], ['releaseValue', true]);
+  expect(carriedOutByTheNext()).toEqual(['appendPatch']);
+});
+
+it('where a release was refused for that, the next one takes a reference that was there before', () => {
+  batchOf(['saveValue', true], ['releaseValue', false], ['appendPatch', false], ['releaseValue', false]);
+  expect(carriedOutByTheNext()).toEqual(['appendPatch', 'releaseValue']);
+});
+
+it('a call that was stored by itself has not failed, whatever trouble of the whole file comes behind it', () => {
+  batchOf(['appendPatch', false], ['appendPatch', false]);
+  commitPoints[0] = 0;
+  let attempts = 0;
+  begin((writes, { cells, index, value }) => {
+    operationsIn(writes);
+    attempts++;
+    if (attempts === 1) throw new EngineError('io-error', { message: 'both together' });
+    if (attempts === 3) throw new EngineError('database-busy', { message: 'the second one' });
+    cells[index] = value;
+  });
+  expect(commitPoints[0]).toBe(1);
+  const outcomes = [SLAB_HEADER, SLAB_HEADER + entryBytes(0, 1)].map((at) => outcomeOf(arena.cell(at >> 2)));
+  expect(outcomes.map((outcome) => outcome === OUTCOME_OPEN)).toEqual([true, false]);
 });

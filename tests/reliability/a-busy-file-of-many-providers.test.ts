@@ -1,8 +1,10 @@
-/** A file that is busy is waited for, however many providers it has. */
+/** A file that is busy is waited for, however many providers it has, and however long nothing else is called. */
 import { expect, it } from 'vitest';
 import { EngineError } from '../../src/worker/engine.ts';
 import { patiently } from '../../src/worker/patience.ts';
 import { aCaller } from '../support/a-caller.ts';
+import { freshFile } from '../support/files.ts';
+import { runProgram } from '../support/programs.ts';
 
 it('a hundred and fifty thousand providers, of which one wants to wait', () => {
   const callers = new Set(
@@ -16,4 +18,21 @@ it('a hundred and fifty thousand providers, of which one wants to wait', () => {
   expect(task.next()).toMatchObject({ done: false, value: expect.any(Number) });
   expect(task.next()).toMatchObject({ done: false, value: expect.any(Number) });
   expect(task.next()).toEqual({ done: true, value: 'done' });
+});
+
+it('an attempt to open a locked file goes on until it is free, though nothing else is called', async () => {
+  const ended = await runProgram(
+    `import { DatabaseSync } from 'node:sqlite';
+    const holder = new DatabaseSync(file);
+    holder.exec('BEGIN EXCLUSIVE; CREATE TABLE notes (text)');
+    const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 60_000 });
+    // longer than the worker looks for more before it returns to its event loop
+    setTimeout(() => holder.close(), 1500);
+    setTimeout(() => process.exit(7), 30_000).unref();
+    await provider.ready();
+    console.log(provider.status);
+    await provider.close();`,
+    freshFile(),
+  );
+  expect(ended).toEqual({ code: 0, signal: null, stdout: 'open\n', stderr: '' });
 });

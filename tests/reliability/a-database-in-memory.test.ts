@@ -3,7 +3,10 @@ import { expect, it } from 'vitest';
 import { freshFile } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 
-it.each([':memory:', 'file:notes?mode=memory&cache=shared'])('%s after the loss of its worker', async (name) => {
+it.each([
+  [':memory:', 0],
+  ['file:notes?mode=memory&cache=shared', 2],
+])('%s after the loss of its worker', async (name, shared) => {
   const { stdout, stderr } = await runProgram(
     `const alive = setInterval(() => {}, 1000); // the end of a thread would not keep the program waiting
     let worker;
@@ -19,14 +22,16 @@ it.each([':memory:', 'file:notes?mode=memory&cache=shared'])('%s after the loss 
     told.push(await outcome(next.appendPatch(patchOf(1), 1)), (await next.loadPatchesSince(0)).length);
     told.push(await outcome(first.close()), await outcome(second.close()));
     told.push(await outcome(next.appendPatch(patchOf(2), 2)), (await next.loadPatchesSince(0)).length);
+    const last = open(); // of the file of the one that is open by now
+    told.push(last.statistics().Patches.Appended, (await last.loadPatchesSince(0)).length);
     console.log(told.join());
-    await next.close();
+    await Promise.all([next.close(), last.close()]);
     clearInterval(alive);`,
     freshFile(),
     { env: { SDS_PERSISTENCE_WORKERS: '1' } },
   );
   expect({ stdout, stderr }).toEqual({
-    stdout: 'worker-lost,worker-lost,fine,1,fine,fine,fine,2\n',
+    stdout: `worker-lost,worker-lost,fine,1,fine,fine,fine,2,${shared},${shared}\n`,
     stderr: '',
   });
 });

@@ -98,6 +98,30 @@ function describeOverlaps(freshPlace: () => string | Promise<string>): void {
     expect(await left(provider)).toEqual([14]);
   });
 
+  it('a prune deletes what was called in one run with the snapshot, also before the file is open', async () => {
+    const provider = open(await freshPlace());
+    append(provider, 1, 11);
+    const saved = provider.saveSnapshot(patchOf('snapshot'), 11);
+    append(provider, 12, 14);
+    await saved;
+    await provider.prunePatches(14);
+    expect(await left(provider)).toEqual([14]);
+  });
+
+  it('a prune deletes what it names, also where an earlier snapshot was stored while the thread was blocked', async () => {
+    const place = await freshPlace();
+    const provider = open(place);
+    append(provider, 1, 11);
+    void provider.saveSnapshot(patchOf('snapshot'), 11);
+    expect(provider.flushSync()).toBe(true);
+    await null;
+    append(provider, 12, 14);
+    const another = open(place, { Acknowledge: 'committed' });
+    await another.saveSnapshot(patchOf('with 12'), 12);
+    await another.prunePatches(14);
+    expect(await left(provider)).toEqual([14]);
+  });
+
   describe('numbers that providers of one store use side by side', () => {
     it('are kept, in the order of each provider, also if it repeats one', async () => {
       const place = await freshPlace();
@@ -115,6 +139,26 @@ function describeOverlaps(freshPlace: () => string | Promise<string>): void {
       expect(found.filter((number) => number < 200)).toEqual([101, 102, 103, 104]);
       expect(found.filter((number) => number > 200)).toEqual([201, 202, 203]);
       expect([one.ClockCollisions, two.ClockCollisions]).toEqual([0, 0]);
+    });
+
+    it('are kept in one transaction, too, where only one of the two keeps', async () => {
+      const place = await freshPlace();
+      const [one, two] = [open(place, { OnClockCollision: 'ignore' }), open(place, { OnClockCollision: 'keep' })];
+      const calls = [one.appendPatch(patchOf(1), 1), two.appendPatch(patchOf(2), 1), two.appendPatch(patchOf(3), 2)];
+      await Promise.all(calls);
+      expect(await left(one)).toEqual([1, 2, 3]);
+      expect(two.ClockCollisions).toBe(0);
+    });
+
+    it('are kept in one transaction, too, if many are as long and differ in their last byte alone', async () => {
+      const place = await freshPlace();
+      const [one, two] = [open(place), open(place, { OnClockCollision: 'keep' })];
+      const lastByte = (last: number) => new Uint8Array(300).with(-1, last);
+      const own = Array.from({ length: 40 }, (_, at) => one.appendPatch(lastByte(at), at));
+      await Promise.all(own);
+      await Promise.all(Array.from({ length: 40 }, (_, at) => two.appendPatch(lastByte(100 + at), at)));
+      const found = (await one.loadPatchesSince(-1)).map((patch) => patch.at(-1));
+      expect(new Set(found).size).toBe(80);
     });
 
     it('are kept where a patch crosses by itself, too', async () => {

@@ -12,6 +12,11 @@ function acknowledgement() {
 
 const ignore = () => {};
 
+/** As if a program had put the promise into a class of its own. */
+function withOwnConstructor(promise: Promise<void>): Promise<void> {
+  return Object.defineProperty(promise, 'constructor', { value: Promise });
+}
+
 describe('somebody waits', () => {
   const ways: Record<string, (promise: Promise<void>) => unknown> = {
     await: async (promise) => await promise,
@@ -24,6 +29,7 @@ describe('somebody waits', () => {
     'Promise.resolve': (promise) => Promise.resolve(promise),
     'await of what catch returns': async (promise) => await promise.catch(ignore),
     'await of what two of them return': async (promise) => await promise.catch(ignore).catch(ignore),
+    'catch, where what it returns is no promise of ours': (promise) => withOwnConstructor(promise).catch(ignore),
   };
   for (const [way, wait] of Object.entries(ways)) {
     it(`who uses ${way}`, () => {
@@ -39,6 +45,13 @@ describe('somebody waits', () => {
     await nextTurn();
     expect(told()).toBe(1);
   });
+});
+
+it('who awaits one behind another that has a constructor of its own is seen at once', () => {
+  const { promise, told } = acknowledgement();
+  void withOwnConstructor(acknowledgement().promise).catch(ignore);
+  void (async () => await promise)();
+  expect(told()).toBe(1);
 });
 
 describe('nobody waits', () => {

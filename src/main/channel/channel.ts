@@ -40,7 +40,6 @@ export class Channel {
   readonly errorBoard = new ErrorBoard();
   readonly #control = new Int32Array(new SharedArrayBuffer(CONTROL_CELLS * 4));
   readonly batches = new Ring(this.#control);
-  #wanted = 0;
   #listening = false;
 
   /** What a worker is given at its start. */
@@ -120,8 +119,6 @@ export class Channel {
 
   /** Says who wants to be told of progress. Look at the commit points after this, not before. */
   want(wanted: number): void {
-    if (wanted === this.#wanted) return;
-    this.#wanted = wanted;
     Atomics.store(this.#control, WANTED, wanted);
   }
 

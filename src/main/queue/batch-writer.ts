@@ -11,15 +11,7 @@ import {
   withFlags,
   writeOperations,
 } from '../../protocol/entries.ts';
-import {
-  NO_SLAB,
-  SLAB_DONE,
-  SLAB_FLAGS,
-  SLAB_HEADER,
-  SLAB_NEXT,
-  SLAB_SEALED,
-  SLAB_USED,
-} from '../../protocol/slabs.ts';
+import { NO_SLAB, SLAB_DONE, SLAB_FLAGS, SLAB_HEADER, SLAB_NEXT, SLAB_USED } from '../../protocol/slabs.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import { bufferOf, startOf } from '../view.ts';
 import type { Batch } from './batch.ts';
@@ -73,11 +65,8 @@ export class BatchWriter {
   }
 
   complete(): void {
-    const used = (this.#slabStart >> 2) + SLAB_USED;
     if (!this.#shared) this.#leaveSlab(NO_SLAB);
-    Atomics.or(this.#memory.arena.cells, used, SLAB_SEALED);
     this.#shared = false;
-    this.#at = this.#end = 0;
     this.#slab = NO_SLAB_BYTES; // it would keep an arena that is exchanged
   }
 

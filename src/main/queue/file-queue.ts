@@ -200,7 +200,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
   share(batch: Batch): boolean {
     const { batches, hasLoads } = this.#inFlight;
     const mayShare = this.#waiting.length === 0 && !hasLoads && batches.length < MOST_SMALL;
-    if (!mayShare || batch.bytes > LARGEST_SHARED || this.host.blocked) return false;
+    if (!mayShare || batch.bytes > LARGEST_SHARED) return false;
     this.#openBatch.share();
     if (!this.host.reserve(this, batch)) {
       this.#openBatch.complete(); // no room in the ring: it waits like any other
@@ -270,7 +270,6 @@ export class FileQueue implements OpenBatchOwner, Settled {
 
   /** By place, since some end before their turn: a call that can't be sent, and writes of a blocked thread, before the loads in front. */
   #endBarriers(): void {
-    if (!this.isWaitedFor) return;
     const { place: ofWaiting = Number.POSITIVE_INFINITY } = this.#waiting.first ?? {};
     const oldest = Math.min(this.#inFlight.oldestPlace, ofWaiting);
     for (;;) {
@@ -287,7 +286,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
   /** What the lost worker did not finish goes to the next one, in order. */
   resume(): void {
     this.settle();
-    if (this.#openBatch.unsent === undefined) this.#openBatch.complete(); // it was shared with the worker that is gone
+    this.#openBatch.complete(); // it was shared with the worker that is gone
     const again: Item[] = [];
     const passed: Load[] = [];
     for (const item of this.#inFlight.takeAll()) {
@@ -304,7 +303,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
     // the state that they were to see is gone: better no answer than one of a later state
     for (const load of passed) refuse(load, (call) => makeError('worker-lost', call, this.dbPath, ANSWER_GONE), this);
     this.#endBarriers();
-    if (this.waitsToBeSent) this.wantsToSend();
+    this.wantsToSend();
   }
 
   #isSentAgain({ settlers }: Batch, large: LargeBytes): void {

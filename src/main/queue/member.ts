@@ -148,7 +148,7 @@ export class Member {
     this.loaded();
     this.wasOpened = true;
     if (operation === 'appendPatch') return;
-    if (this.#failing.size > 0) this.#failing.delete(operation);
+    this.#failing.delete(operation);
     if (operation === 'saveSnapshot') this.snapshotFailure = undefined;
   }
 
@@ -158,7 +158,7 @@ export class Member {
       this.#isFenced = true;
       tell('fenced', { Path: this.dbPath, StoreId: this.storeId, Message: error.message });
     }
-    if (mayBeQueued.has(operation)) this.#failing.add(operation);
+    this.#failing.add(operation);
     if (operation === 'saveSnapshot') this.snapshotFailure = error;
   }
 

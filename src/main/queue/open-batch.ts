@@ -120,7 +120,7 @@ export class OpenBatch {
         (isLarge ? this.#startAnew(length, member, operation) : undefined) ?? this.#makeRoom(need, member, operation);
       if (refusal !== undefined) return Promise.reject(refusal);
       const batch = this.#batch as Batch; // #makeRoom has opened one
-      if (isLarge && (batch.announced || batch.settlers.length > 0)) continue; // a hook has called meanwhile
+      if (isLarge && batch.announced) continue; // a hook has called meanwhile
       const present = types.isUint8Array(data) ? firstBytesOf(data, length) : data;
       if (present === undefined && data !== undefined) return this.#refuse(batch, this.#bytesGone(operation));
       let large: LargeBytes | undefined;

@@ -89,7 +89,7 @@ function failuresOf(batch: Batch, queue: Settled): Failures | undefined {
     const cause = queue.host.errorBoard.causeOf(queue.id, batch.number, index, outcome);
     failed.set(index, batch.large?.lost ?? makeError(code, operation, queue.dbPath, undefined, cause));
   }
-  return failed.size > 0 ? failed : undefined;
+  return failed;
 }
 
 /** Where each entry of a complete batch starts in the arena. */

@@ -79,7 +79,7 @@ export class Dispatcher implements QueueHost {
   }
 
   #schedulePump(): void {
-    if (this.#pumpScheduled || this.blocked) return;
+    if (this.#pumpScheduled) return;
     this.#pumpScheduled = true;
     void soon(this.#scheduledPump);
   }
@@ -102,7 +102,7 @@ export class Dispatcher implements QueueHost {
       this.#settle();
       // What was under way may have finished after its queue was asked whether it may send: then no
       // progress is to come that would send the rest. If it may not send once more, it waits for others.
-      const waits = this.#toSend.every(hasInFlight) || (again && this.#inFlight.length > 0);
+      const waits = this.#toSend.length === 0 || (again && this.#inFlight.length > 0);
       if (this.link === undefined || (waits && this.#listen(seen))) break;
     }
     this.#channel.want(this.#wanted);
@@ -112,19 +112,14 @@ export class Dispatcher implements QueueHost {
 
   /** Waits for the next progress without blocking; false if there was some meanwhile. */
   #listen(seen: number): boolean {
-    return this.blocked || this.#inFlight.length === 0 || this.#channel.listen(seen, this.#progressed);
+    return this.blocked || this.#inFlight.length === 0 || this.#channel.listen(seen, this.pump);
   }
-
-  #progressed = (): void => {
-    this.pump();
-    if (this.#inFlight.length === 0) this.#ending = false;
-  };
 
   /** Gives the pages of an arena back that a flood has filled, once it was not in use for a while. */
   #renewArenaLater(): void {
     this.#keepArena ??= later(() => {
       this.#keepArena = undefined;
-      if (!this.memory.isSwollen || this.#toSend.length > 0) return; // asked again once it is settled
+      if (!this.memory.isSwollen) return; // asked again once it is settled
       const arena = this.memory.renewArena();
       if (arena === undefined) return;
       this.link?.call((service) => service.useArena(arena));
@@ -183,7 +178,6 @@ export class Dispatcher implements QueueHost {
   }
 
   #callWrite(queue: FileQueue, batch: Batch, large: LargeBytes): void {
-    if (this.link === undefined) return;
     const { number, firstSlab, begunAt } = batch;
     const dropped = this.memory.blocks.takeDropped();
     const ticket = { file: queue.id, number, firstSlab, askedAt: cellTime(begunAt), dropped };
@@ -196,7 +190,7 @@ export class Dispatcher implements QueueHost {
     const onPosted = () => {
       large.posted = true;
     };
-    this.link.call((service) => service.write(ticket, given), this.pump, onFailure, undefined, onPosted);
+    this.link?.call((service) => service.write(ticket, given), this.pump, onFailure, undefined, onPosted);
   }
 
   #wasPushed(queue: FileQueue, batch: Batch): void {
@@ -212,7 +206,7 @@ export class Dispatcher implements QueueHost {
     if (!this.#channel.ring(false)) this.#wake(0);
     if (this.#ending || isMuch) this.#schedulePump(); // `beforeExit`: another listener of it has called
     // what nobody waits for is told of after a pause in the traffic
-    if (!this.#channel.listen(this.#before, this.#progressed)) this.#schedulePump();
+    if (!this.#channel.listen(this.#before, this.pump)) this.#schedulePump();
   }
 
   settleNow(): void {
@@ -250,12 +244,6 @@ export class Dispatcher implements QueueHost {
     accountForAtOnce(this.memory.arena.buffer.byteLength + this.memory.blocks.bytes);
   }
 
-  /** A new worker has been told of all files: it gets what is pending. */
-  startAgain(): void {
-    this.#atOnce = true;
-    this.pump();
-  }
-
   forget(queue: FileQueue): void {
     this.#hasNothingToSend(queue);
     this.#hasNothingInFlight(queue);
@@ -281,8 +269,6 @@ export class Dispatcher implements QueueHost {
   /** The program has nothing left to do: what nobody waits for is committed at once, so that its failures are told. */
   endWhenCommitted(): void {
     this.#ending = true;
-    if (this.#inFlight.length === 0) return;
-    this.#atOnce = true;
     this.pump();
   }
 
@@ -290,8 +276,6 @@ export class Dispatcher implements QueueHost {
   block(until: () => boolean, patienceMs: number, totalMs: number = Number.POSITIVE_INFINITY): boolean {
     const wasBlocked = this.blocked;
     this.blocked = true;
-    this.#atOnce = true;
-    this.#channel.want(this.#wanted);
     const isDone = () => {
       this.pump();
       if (!until() && this.link !== undefined && !isInTheMiddle()) return false;
@@ -306,10 +290,6 @@ export class Dispatcher implements QueueHost {
       if (!wasBlocked) this.#schedulePump();
     }
   }
-}
-
-function hasInFlight(queue: FileQueue): boolean {
-  return queue.isInFlight;
 }
 
 /** Calls with each queue that was here, from the last one on; any may be taken out or added meanwhile. */

@@ -75,7 +75,7 @@ export class ReplaceableWorker {
 
   /** Its own thread, if that is alive. */
   get ownThread(): WorkerLink | undefined {
-    if (!this.#isRecovering) this.#checkLife();
+    this.#checkLife();
     return this.#isRecovering || !this.hasOwnThread ? undefined : this.#link;
   }
 
@@ -209,7 +209,7 @@ export class ReplaceableWorker {
     this.#lost++;
     // Node tells of a new thread within its constructor: who hears of it and calls is served once all is in place
     inTheMiddle(() => this.#replace(lost, reason));
-    if (this.hasThread) this.dispatcher.startAgain();
+    if (this.hasThread) this.dispatcher.pump();
   }
 
   /** There was no thread, and something is called: asks for one again, though not at each call. */

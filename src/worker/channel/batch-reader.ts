@@ -65,7 +65,6 @@ export class BatchReader implements Writes {
   #end = 0;
   #keyLength = 0;
   #dataLength = 0;
-  #callerId = -1;
 
   constructor(arena: Arena, firstSlabs: readonly number[], callers: ReadonlyMap<number, Caller>, large?: LargeBytes) {
     this.#arena = arena;
@@ -166,12 +165,9 @@ export class BatchReader implements Writes {
       this.#dataLength = dataLength;
       this.clock = arena.doubles[(at >> 3) + ENTRY_CLOCK] ?? 0;
       const callerId = arena.cell(cell + ENTRY_MEMBER);
-      if (callerId !== this.#callerId) {
-        this.#callerId = callerId;
-        const caller = this.#callers.get(callerId);
-        if (caller === undefined) throw new Error(`there is no provider ${callerId}`); // a fault of this program
-        this.caller = caller;
-      }
+      const caller = this.#callers.get(callerId);
+      if (caller === undefined) throw new Error(`there is no provider ${callerId}`); // a fault of this program
+      this.caller = caller;
       if (this.#carriesOut && this.operation !== 'appendPatch') {
         noteOutcome(this, undefined);
         refuseUnfounded(this, (this.#flags & ENTRY_NEEDS_SNAPSHOT) !== 0);

@@ -67,12 +67,10 @@ export class SqliteEngine implements Engine {
     this.#comeBackToFile();
     const connection = this.#connect();
     const { opened, statements, writer } = connection;
-    let begun = false;
     let bytes = 0;
     try {
       // IMMEDIATE: a read that turns into a write fails at once, whatever the timeout (SQLITE_BUSY_SNAPSHOT)
       statements.get('BEGIN IMMEDIATE').run();
-      begun = true;
       while (writes.next()) bytes += perform(writes, connection);
       writer.insert();
       bytes += PAGE_BYTES * writer.places;
@@ -90,7 +88,7 @@ export class SqliteEngine implements Engine {
       cells[index] = value;
       noteCommit(commitPoint);
     } catch (error) {
-      if (begun) this.#rollBack(connection);
+      this.#rollBack(connection);
       if (isTooBig(error)) throw EngineError.of(error, 'invalid-argument');
       throw this.#classify(error);
     } finally {
@@ -143,7 +141,7 @@ export class SqliteEngine implements Engine {
 
   /** There is no room for what a connection needs beside the file, or makes in it: reading it needs neither. */
   #readWithoutRoom<T>(read: (connection: Connection) => T, failure: EngineError): T {
-    if (this.#name.transient || keepsStatementsOpen()) throw failure; // such a Node would go on locking everybody out
+    if (keepsStatementsOpen()) throw failure; // such a Node would go on locking everybody out
     let opened: OpenedDatabase;
     try {
       opened = openDatabase(this.#name, this.#full, true);
@@ -160,15 +158,13 @@ export class SqliteEngine implements Engine {
   /** In one transaction: what several statements find belongs together. */
   #readBy<T>(connection: Connection, read: (connection: Connection) => T): T {
     const { statements } = connection;
-    let begun = false;
     try {
       statements.get('BEGIN').run();
-      begun = true;
       const found = read(connection);
       statements.get('COMMIT').run();
       return found;
     } catch (error) {
-      if (begun) this.#rollBack(connection);
+      this.#rollBack(connection);
       throw this.#classify(error);
     }
   }
@@ -189,7 +185,7 @@ export class SqliteEngine implements Engine {
     try {
       opened.database.exec('ROLLBACK');
     } catch (error) {
-      // SQLite rolls back by itself after some errors (full, I/O); a connection in doubt is not kept
+      // nothing had begun, or SQLite has rolled back by itself (full, I/O); any other connection in doubt is not kept
       if (!/no transaction is active/.test((error as Error).message)) this.#abandon();
     }
   }

@@ -47,14 +47,10 @@ export function openDatabase(name: DatabaseName, full: boolean, onlyReads = fals
     database = open(pathOrUrl(name));
     // before anything is read: SQLite finds the log by the file's name, which may be another file's by now
     if (before !== undefined) refuseAnother(before, identityOf(name.dbPath));
-    return setUp(database, before, name.transient, full, onlyReads);
+    return setUp(database, before, full, onlyReads);
   } catch (error) {
     const failure = whyNotOpen(toOpenError(error), name);
-    try {
-      database?.close(); // plainly: a file that is not ours is left as it is
-    } catch (closeError) {
-      failure.reported.message += `; closing it: ${toEngineError(closeError).message}`;
-    }
+    database?.close(); // plainly: a file that is not ours is left as it is
     throw failure;
   }
 }
@@ -68,13 +64,7 @@ function pathOrUrl({ dbPath, parameters, transient }: DatabaseName): string {
   throw new EngineError('open-failed', { message });
 }
 
-function setUp(
-  database: Database,
-  before: Identity | undefined,
-  transient: boolean,
-  full: boolean,
-  onlyReads: boolean,
-): OpenedDatabase {
+function setUp(database: Database, before: Identity | undefined, full: boolean, onlyReads: boolean): OpenedDatabase {
   // a busy file must not block the other files of this thread: its tasks wait, and are tried again
   database.exec('PRAGMA busy_timeout = 0');
   // before the first look at the file: then the index of its log is kept in memory, not in a file of its own
@@ -105,7 +95,7 @@ function setUp(
   const version = numberOf(String(firstValue(database, 'SELECT sqlite_version()')));
   // the file as SQLite knows it
   const location = String(firstValue(database, "SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
-  const original = transient || location === '' ? undefined : statSync(location, { bigint: true });
+  const original = location === '' ? undefined : statSync(location, { bigint: true });
   if (before !== undefined) refuseAnother(before, original);
   const close = () => letGo(database, location, original);
   return { database, location, version, setSynchronous, close, ...placeOf(location, original, mode === 'wal') };
@@ -119,7 +109,7 @@ const unclosed = new Set<Database>();
  * what was committed there. So that log is taken in first.
  */
 function letGo(database: Database, location: string, original: Identity | undefined): void {
-  const there = location === '' ? undefined : ifPossible(() => identityOf(location));
+  const there = ifPossible(() => identityOf(location));
   if (there?.ino === original?.ino && there?.dev !== original?.dev) {
     unclosed.add(database);
     const copy = open(location);
@@ -149,13 +139,7 @@ function placeOf(location: string, original: Identity | undefined, hasLog: boole
       const message = `another file was put in its place while it was open, beside its log; stop the programs that have it open and remove '${log}'`;
       throw new EngineError('io-error', { message });
     },
-    ownsLog() {
-      try {
-        return isLogThere() && isSame(find(location, original) ?? original, original);
-      } catch {
-        return false;
-      }
-    },
+    ownsLog: () => isLogThere() && isSame(find(location, original) ?? original, original),
   };
 }
 

@@ -52,7 +52,6 @@ export class PatchWriter {
 
   /** Inserts the gathered rows. */
   insert(): void {
-    if (this.#rows.count === 0) return;
     this.places += this.#rows.stores;
     this.#rows.drain(this.#insertRows);
   }
