@@ -6,7 +6,7 @@ import { ownerOf } from '../../protocol/postgresql/session.ts';
 import { type Caller, EngineError } from '../engine.ts';
 import { textArray } from './arrays.ts';
 import type { Connection, Statement } from './connection.ts';
-import { fencedError, type Holder, isFenced } from './holder.ts';
+import { fencedError, type Holder, mustRegister } from './holder.ts';
 import { namesOf, storedName } from './names.ts';
 import { type ClaimRow, fenceHolders, lockedRows, lockStatements, removal, type StoreRow } from './store-rows.ts';
 import { beginStatements, inTransaction } from './transactions.ts';
@@ -85,7 +85,7 @@ export class Claims {
     if (suffices(claim, caller)) return;
     const others = [...this.#coming];
     const isGranted = await this.#claimAll(connection, [caller, ...others], caller).catch((error) => {
-      if (others.length === 0 || connection.lost || isFenced(error)) throw error;
+      if (others.length === 0 || connection.lost || mustRegister(error)) throw error;
       // it may be another one's store that is in the way
       return this.#claimAll(connection, [caller], caller);
     });
@@ -228,7 +228,7 @@ export class Claims {
         for (const stored of names) this.#leaving.delete(stored);
         return true;
       } catch (error) {
-        if (connection.lost || isFenced(error)) throw error;
+        if (connection.lost || mustRegister(error)) throw error;
         return error instanceof EngineError && error.code === 'database-busy'; // each would wait as long
       }
     };

@@ -186,7 +186,7 @@ export function notUpdated(): EngineError {
 }
 
 /** Whether a transaction was undone by its fence: this process has to register anew. */
-export function isFenced(error: unknown): boolean {
+export function mustRegister(error: unknown): boolean {
   return error instanceof ServerError && error.sqlState === DIVISION_BY_ZERO;
 }
 

@@ -6,7 +6,7 @@ import { EngineError } from '../engine.ts';
 import { endWaiting } from './backend.ts';
 import { connect } from './connect.ts';
 import type { Connection, Patience } from './connection.ts';
-import { isFenced, notUpdated } from './holder.ts';
+import { mustRegister, notUpdated } from './holder.ts';
 import { loadPg } from './load-pg.ts';
 import { Passwords } from './password.ts';
 import { ServerError } from './sqlstates.ts';
@@ -63,7 +63,7 @@ export class ServerLink {
       const attempt = async () => void (await work(await this.#ready()));
       try {
         await attempt().catch((error) => {
-          if (!isFenced(error)) throw error;
+          if (!mustRegister(error)) throw error;
           this.#known = false;
           return attempt();
         });
@@ -116,7 +116,7 @@ export class ServerLink {
           inDoubt ||= used !== undefined;
           // it is not known when it was lost: a new one is tried in any case, unless that was done to find out
           wasOld = used !== undefined && used === before && !used.unreachable;
-        } else if (isFenced(error)) {
+        } else if (mustRegister(error)) {
           this.#known = false;
           if (++fenced < MOST_AT_ONCE) continue;
         } else if (error.retry === 'no') {
@@ -130,7 +130,7 @@ export class ServerLink {
         if (waited >= this.patience.retryForMs && !wasOld) {
           const wasSlow = now - triedAt >= this.patience.probeMs; // one that refuses at once may be asked again
           if (isAway) this.#gaveUp = wasSlow ? { at: now, error } : undefined;
-          throw failed(isFenced(error) ? notUpdated() : error);
+          throw failed(mustRegister(error) ? notUpdated() : error);
         }
         // not in step with other processes that wait for the same server
         await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random())));
@@ -155,7 +155,7 @@ export class ServerLink {
     try {
       if (!this.#known) await this.#introduce(connection);
     } catch (error) {
-      if (!isFenced(error)) connection.drop();
+      if (!mustRegister(error)) connection.drop();
       throw error;
     }
     this.#known = true;
