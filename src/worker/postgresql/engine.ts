@@ -43,11 +43,11 @@ export class PostgresqlEngine implements Engine {
     this.#mayCreate = settings.createTables;
     this.#holder = new Holder(settings.session, settings.leaseMs);
     this.#claims = new Claims(this.#holder);
-    this.#link = new ServerLink(settings, (connection) => this.#introduce(connection));
+    this.#link = new ServerLink(settings, (connection) => this.#register(connection));
     this.#lease = new Lease(this.#holder, this.#claims, this.#link);
   }
 
-  async #introduce(connection: Connection): Promise<void> {
+  async #register(connection: Connection): Promise<void> {
     const transact = (...statements: Statement[]) => this.#holder.transact(connection, ...statements);
     if (this.#mayCreate !== undefined) await prepareTables(transact, this.#mayCreate);
     this.#mayCreate = undefined;

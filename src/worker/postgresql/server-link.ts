@@ -14,7 +14,7 @@ import { ServerError } from './sqlstates.ts';
 /** Between attempts. The longest is short enough that a server that is back is found within a fraction of a second. */
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 250;
-/** This process is made known anew so often at once; after that with pauses, and within `RetryForMs`. */
+/** This process registers anew so often at once; after that with pauses, and within `RetryForMs`. */
 const MOST_AT_ONCE = 5;
 /** To find out whether the server is still there takes no longer than calls wait for it, or this. */
 const LEAST_PROBE_MS = 1000;
@@ -23,10 +23,10 @@ export class ServerLink {
   readonly passwords = new Passwords();
   readonly patience: Patience;
   readonly #settings: PostgresqlSettings;
-  readonly #introduce: (connection: Connection) => Promise<void>;
+  readonly #register: (connection: Connection) => Promise<void>;
   #connection: Connection | undefined;
   /** Whether this process has registered over the connection, and may write as far as is known. */
-  #known = false;
+  #isRegistered = false;
   /** When what is carried out now was called, as in `clock.ts`. */
   askedAt = 0;
   /** Since when the server is known to be away. */
@@ -36,8 +36,8 @@ export class ServerLink {
   #turn: Promise<unknown> = Promise.resolve();
   #inUse = 0;
 
-  /** @param introduce - makes this process known over a connection: a new one, or after it was fenced */
-  constructor(settings: PostgresqlSettings, introduce: (connection: Connection) => Promise<void>) {
+  /** @param register - makes this process known over a connection: a new one, or after it was fenced */
+  constructor(settings: PostgresqlSettings, register: (connection: Connection) => Promise<void>) {
     const { connectTimeoutMs, retryForMs, leaseMs } = settings;
     this.#settings = settings;
     this.patience = {
@@ -48,7 +48,7 @@ export class ServerLink {
       full: false,
       idleMs: leaseMs,
     };
-    this.#introduce = introduce;
+    this.#register = register;
   }
 
   /** Again, if the connection is lost or the transaction undone: the work has to find out what of an earlier attempt was committed. */
@@ -64,7 +64,7 @@ export class ServerLink {
       try {
         await attempt().catch((error) => {
           if (!mustRegister(error)) throw error;
-          this.#known = false;
+          this.#isRegistered = false;
           return attempt();
         });
         this.#awaySince = this.#gaveUp = undefined;
@@ -117,7 +117,7 @@ export class ServerLink {
           // it is not known when it was lost: a new one is tried in any case, unless that was done to find out
           wasOld = used !== undefined && used === before && !used.unreachable;
         } else if (mustRegister(error)) {
-          this.#known = false;
+          this.#isRegistered = false;
           if (++fenced < MOST_AT_ONCE) continue;
         } else if (error.retry === 'no') {
           // the right, or the table, that this lacks may be of no concern to others
@@ -145,20 +145,20 @@ export class ServerLink {
     if (connection === undefined || connection.lost) {
       const backend = connection?.backend;
       // lost while nothing was asked of it
-      if (this.#known) this.#awaySince ??= performance.now();
+      if (this.#isRegistered) this.#awaySince ??= performance.now();
       connection = await this.connect();
       this.#connection = connection;
-      this.#known = false;
+      this.#isRegistered = false;
       // without the right to do so it takes until the server notices by itself
       if (backend !== undefined) await endWaiting(connection, backend).catch(() => undefined);
     }
     try {
-      if (!this.#known) await this.#introduce(connection);
+      if (!this.#isRegistered) await this.#register(connection);
     } catch (error) {
       if (!mustRegister(error)) connection.drop();
       throw error;
     }
-    this.#known = true;
+    this.#isRegistered = true;
     return connection;
   }
 
