@@ -108,14 +108,9 @@ export class ServerLink {
         if (!(error instanceof ServerError)) throw failed(EngineError.of(error, 'io-error')); // this call's failure alone
         const now = performance.now();
         const isAway = error.retry === 'reconnect';
-        let wasOld = false;
         if (isAway) {
-          this.#connection?.drop();
-          // one that has said nothing was away before that was noticed, and so was one that took no connection
-          this.#awaySince ??= this.#connection?.silentSince ?? (used === undefined ? triedAt : now);
+          this.#noteAway(used === undefined ? triedAt : now); // one that took no connection was away before
           inDoubt ||= used !== undefined;
-          // it is not known when it was lost: a new one is tried in any case, unless that was done to find out
-          wasOld = used !== undefined && used === before && !used.unreachable;
         } else if (mustRegister(error)) {
           this.#isRegistered = false;
           if (++fenced < MOST_AT_ONCE) continue;
@@ -127,6 +122,8 @@ export class ServerLink {
           if (!isKeptOut) throw failed(error);
         }
         const waited = isAway ? hasWaited(now) : now - begunAt;
+        // it is not known when it was lost: a new one is tried in any case, unless that was done to find out
+        const wasOld = isAway && used !== undefined && used === before && !used.unreachable;
         if (waited >= this.patience.retryForMs && !wasOld) {
           const wasSlow = now - triedAt >= this.patience.probeMs; // one that refuses at once may be asked again
           if (isAway) this.#gaveUp = wasSlow ? { at: now, error } : undefined;
@@ -137,6 +134,12 @@ export class ServerLink {
         pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
       }
     }
+  }
+
+  /** One that has said nothing was away before that was noticed. */
+  #noteAway(noticedAt: number): void {
+    this.#connection?.drop();
+    this.#awaySince ??= this.#connection?.silentSince ?? noticedAt;
   }
 
   /** A connection over which this process is known and may write. */
