@@ -21,7 +21,7 @@ import { pathOf, placesToLookFrom, readServer, targetOf } from '../location.ts';
 import { begin, log, said } from '../observe/channels.ts';
 import { tellNoted } from '../observe/notes.ts';
 import { type Acceptance, checkOptions, yesOrNo } from '../option-checks.ts';
-import { runTask } from './task-thread.ts';
+import { runOperation } from './operation-threads.ts';
 
 /**
  * Copies a database into a new file while others go on writing, also in other processes. What is copied is one
@@ -56,7 +56,7 @@ export async function backupFile(
   const trace = begin('backup', () => ({ Path: source, TargetPath: target }));
   const given = { path: source, target, overwrite: options.Overwrite ?? false, verify: false };
   try {
-    const running = runTask('backup', call, given, options);
+    const running = runOperation('backup', call, given, options);
     tellNoted();
     const result = await running;
     trace?.end({ Bytes: result.Bytes });
@@ -85,7 +85,7 @@ export async function restoreDatabase(
   const target = targetOf(TargetPath, call, 'TargetPath');
   const options = checked(Options, call, source, { Overwrite: yesOrNo, Verify: yesOrNo });
   const { Overwrite = false, Verify = true } = options;
-  return runTask('backup', call, { path: source, target, overwrite: Overwrite, verify: Verify }, options);
+  return runOperation('backup', call, { path: source, target, overwrite: Overwrite, verify: Verify }, options);
 }
 
 /**
@@ -99,7 +99,7 @@ export async function restoreDatabase(
 export async function verifyDatabase(Path: string, Options: SDS_OperationOptions = {}): Promise<SDS_VerifyResult> {
   const call = 'verifyDatabase';
   const path = pathOf(Path, call, 'Path');
-  return runTask('verify', call, { path }, checked(Options, call, path, {}));
+  return runOperation('verify', call, { path }, checked(Options, call, path, {}));
 }
 
 /**
@@ -113,7 +113,7 @@ export async function verifyDatabase(Path: string, Options: SDS_OperationOptions
 export async function compactDatabase(Path: string, Options: SDS_OperationOptions = {}): Promise<SDS_CompactResult> {
   const call = 'compactDatabase';
   const path = pathOf(Path, call, 'Path');
-  return runTask('compact', call, { path }, checked(Options, call, path, {}));
+  return runOperation('compact', call, { path }, checked(Options, call, path, {}));
 }
 
 /**
@@ -128,7 +128,7 @@ export async function describeDatabase(
   const call = 'describeDatabase';
   const path = pathOf(Path, call, 'Path');
   const options = checked(Options, call, path, { Quick: yesOrNo });
-  return runTask('describe', call, { path, quick: options.Quick ?? false }, options);
+  return runOperation('describe', call, { path, quick: options.Quick ?? false }, options);
 }
 
 /**
@@ -162,7 +162,7 @@ export async function copyStores(
   const { Stores: stores, Overwrite: overwrite = false, Values: values = true, Salvage: salvage = false } = options;
   const wanted = stores?.map((name) => name.toWellFormed()); // as a provider names them
   const given = { path, sources, target, stores: wanted, overwrite, values, salvage, modules: placesToLookFrom() };
-  return runTask('copy', call, given, options);
+  return runOperation('copy', call, given, options);
 }
 
 function placeOf(value: unknown, call: string, name: string, fileOf = pathOf): CopyEnd {

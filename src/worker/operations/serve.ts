@@ -11,7 +11,7 @@ import { Progress } from './progress.ts';
 import { stepBack } from './step-back.ts';
 import { Throttle } from './throttle.ts';
 
-/** @param endThread - whether only the end of the thread closes what a task has opened */
+/** @param endThread - whether only the end of the thread closes what an operation has opened */
 export function serve(run: (request: OperationRequest, progress: Progress) => unknown, endThread: boolean): void {
   const { cell, traffic, port } = workerData as OperationData;
   const send = (reply: OperationReply) => port.postMessage(reply);

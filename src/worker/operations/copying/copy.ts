@@ -1,6 +1,6 @@
 /** Copies stores and values into one file or database: of each source the values, then its stores, some at a time. */
 import { type Stats, statSync } from 'node:fs';
-import type { CopyEnd, CopyTask } from '../../../protocol/operation-messages.ts';
+import type { CopyArguments, CopyEnd } from '../../../protocol/operation-messages.ts';
 import type { SDS_CopyResult } from '../../../protocol/operations.ts';
 import { identityOf } from '../../../protocol/postgresql/url.ts';
 import { performance } from '../../../protocol/surroundings.ts';
@@ -27,17 +27,17 @@ import { SalvageReader } from './salvage-reader.ts';
 const partOfGroup = ([, { bytes, patches, records }]: [string, StoreSize]) =>
   bytes / (8 * 1024 * 1024) + (patches + records) / 20_000 + 1 / 500;
 
-export async function copyStores(task: CopyTask, progress: Progress): Promise<SDS_CopyResult> {
+export async function copyStores(given: CopyArguments, progress: Progress): Promise<SDS_CopyResult> {
   const begun = performance.now();
   const copied = await untilUnchanged((read) => {
-    const copy = new Copy(task, progress, read);
+    const copy = new Copy(given, progress, read);
     return copy.run().finally(() => copy.close());
   });
   return { ...copied, DurationMs: performance.now() - begun };
 }
 
 class Copy {
-  readonly #task: CopyTask;
+  readonly #given: CopyArguments;
   readonly #progress: Progress;
   readonly #read: (path: string) => Reading;
   readonly #meter: Meter;
@@ -46,8 +46,8 @@ class Copy {
   /** Those that are known so far, by what is the same under all of their names. */
   readonly #ends = new Map<string, 'source' | 'target'>();
 
-  constructor(task: CopyTask, progress: Progress, read: (path: string) => Reading) {
-    this.#task = task;
+  constructor(given: CopyArguments, progress: Progress, read: (path: string) => Reading) {
+    this.#given = given;
     this.#progress = progress;
     this.#read = read;
     this.#meter = new Meter(progress, cutConnections);
@@ -57,10 +57,10 @@ class Copy {
     const sources = this.#sources;
     const files = this.#locateFiles(); // what can be seen without a server
     const writer = await this.#openTarget(files);
-    for (const place of this.#task.sources) await this.#openSource(place);
+    for (const place of this.#given.sources) await this.#openSource(place);
     for (const source of sources) source.stores = await source.reader.stores();
     this.#choose(sources);
-    if (this.#task.values) for (const source of sources) source.values = await source.reader.valueTotals();
+    if (this.#given.values) for (const source of sources) source.values = await source.reader.valueTotals();
     const sizes = sources.flatMap(({ stores, values }) => [...stores.values(), values ?? { bytes: 0 }]);
     this.#meter.bytes = sum(sizes.map(({ bytes }) => bytes));
     this.#meter.storesInAll = sum(sources.map((source) => source.stores.size));
@@ -91,7 +91,7 @@ class Copy {
   // ---- what is copied, and where to ------------------------------------------------------------------
 
   #locateFiles(): Stats[] {
-    return this.#task.sources.flatMap(({ file }) => {
+    return this.#given.sources.flatMap(({ file }) => {
       if (file === undefined) return [];
       const stats = locate(file);
       this.#note('source', file, whichFile(file));
@@ -123,19 +123,19 @@ class Copy {
     const { database, check } = this.#read(path);
     // a file of the same name, on another machine or at another time, is another one
     const { ino, birthtimeMs } = statSync(path);
-    const reader = new (this.#task.salvage ? SalvageReader : FileReader)(database, path, () => this.#meter.step());
+    const reader = new (this.#given.salvage ? SalvageReader : FileReader)(database, path, () => this.#meter.step());
     if (reader instanceof SalvageReader) this.#closing.push(() => reader.close());
     add({ reader, identity: `${path} ${ino} ${birthtimeMs}`, check });
     try {
       requireStoreFile(database);
-      if (!this.#task.salvage) requireWhole(database, path);
+      if (!this.#given.salvage) requireWhole(database, path);
     } catch (error) {
       throw toFailure(error, path);
     }
   }
 
   async #openTarget(files: readonly Stats[]): Promise<Writer> {
-    const { target, overwrite } = this.#task;
+    const { target, overwrite } = this.#given;
     if (target.server !== undefined) {
       return new DatabaseWriter(await this.#openServer('target', target.server), overwrite, this.#meter);
     }
@@ -146,7 +146,7 @@ class Copy {
   }
 
   async #openServer(role: 'source' | 'target', target: NonNullable<CopyEnd['server']>): Promise<CopyConnection> {
-    const server = await CopyConnection.open(loadPg(this.#task.modules), target, role === 'source');
+    const server = await CopyConnection.open(loadPg(this.#given.modules), target, role === 'source');
     this.#closing.push(() => server.close());
     this.#note(role, server.place, await server.whichDatabase());
     return server;
@@ -154,7 +154,7 @@ class Copy {
 
   /** Leaves only the stores that are wanted, each of which must be in one of the sources. */
   #choose(sources: readonly Source[]): void {
-    const wanted = this.#task.stores && new Set(this.#task.stores);
+    const wanted = this.#given.stores && new Set(this.#given.stores);
     const chosen = new Map<string, string>();
     for (const { reader, stores } of sources) {
       const { place } = reader;
@@ -198,7 +198,7 @@ class Copy {
       for (const [name, { patches, records }] of group) {
         const print = found.get(name);
         const hasPatches = print?.patches.count === patches;
-        if (this.#task.salvage || (hasPatches && print.records.count === records)) continue;
+        if (this.#given.salvage || (hasPatches && print.records.count === records)) continue;
         const what = hasPatches ? 'records' : 'patches';
         const detail =
           `not all ${what} of the store ${JSON.stringify(name)} can be found by its name; 'verify' says more, ` +

@@ -8,11 +8,11 @@ import { makeError, reviveCause } from '../../protocol/errors.ts';
 import {
   ALLOWED,
   type OperationData,
+  type OperationName,
   type OperationOutcome,
   type OperationReply,
   type OperationRequest,
-  type OperationTask,
-  type OperationTasks,
+  type Operations,
   RUNNING,
   STOPPED,
 } from '../../protocol/operation-messages.ts';
@@ -32,38 +32,38 @@ interface Thread {
   port: MessagePort;
   /** Whether it got as far as to run anything. */
   began: boolean;
-  /** Whether its task goes on. */
+  /** Whether its operation goes on. */
   cell: Int32Array;
   /** Lets it live on, if it is about to be ended. */
   keep: () => void;
 }
 
-/** A task that gets a thread in its turn. */
-interface Turn {
+/** One that gets a thread in its turn. */
+interface WaitingOperation {
   begin(thread: Thread): void;
   /** There is no thread to be had. */
   fail(error: unknown): void;
 }
 
-/** Threads with the same code, each for one task at a time: some work, the other tasks wait for their turn. */
+/** Threads with the same code, each for one operation at a time: some work, the other operations wait for their turn. */
 class Threads {
   readonly #code: 'files' | 'copying';
   readonly #idle: Thread[] = [];
-  readonly #waiting: Turn[] = [];
+  readonly #waiting: WaitingOperation[] = [];
   #working = 0;
 
   constructor(code: 'files' | 'copying') {
     this.#code = code;
   }
 
-  ask(turn: Turn): void {
-    this.#waiting.push(turn);
+  ask(operation: WaitingOperation): void {
+    this.#waiting.push(operation);
     this.#goOn();
   }
 
   /** Returns whether it was still waiting. */
-  giveUp(turn: Turn): boolean {
-    return remove(this.#waiting, turn);
+  giveUp(operation: WaitingOperation): boolean {
+    return remove(this.#waiting, operation);
   }
 
   /** It has closed its files: ending it from now on can't be in the middle of anything. */
@@ -83,26 +83,26 @@ class Threads {
   }
 
   /** For one whose thread could not begin: it gets that of another one, if there is any. */
-  beginAgain(turn: Turn): boolean {
+  beginAgain(operation: WaitingOperation): boolean {
     const hasThread = this.#idle.length > 0;
     if (this.#working === 1 && !hasThread) return false;
     this.#working--;
-    this.#waiting.unshift(turn);
+    this.#waiting.unshift(operation);
     if (hasThread) this.#goOn();
     return true;
   }
 
   #goOn(): void {
     while (this.#working < MOST_AT_ONCE) {
-      const turn = this.#waiting.shift();
-      if (turn === undefined) return;
-      this.#working++; // before it begins: Node tells of its thread, and who hears of that may ask for a turn
+      const operation = this.#waiting.shift();
+      if (operation === undefined) return;
+      this.#working++; // before it begins: Node tells of its thread, and who hears of that may ask for one
       try {
-        turn.begin(this.#take());
+        operation.begin(this.#take());
       } catch (error) {
-        if (this.beginAgain(turn)) return;
+        if (this.beginAgain(operation)) return;
         this.#working--;
-        turn.fail(error);
+        operation.fail(error);
       }
     }
   }
@@ -118,12 +118,12 @@ class Threads {
   #start(): Thread {
     const cell = new SharedArrayBuffer(4);
     const data: Omit<OperationData, 'port'> = { owner: OWNER, cell, traffic: traffic.buffer };
-    const [worker, port] = startWithPort(codeOf(this.#code), 'sds-maintenance', data);
+    const [worker, port] = startWithPort(codeOf(this.#code), 'sds-operations', data);
     const thread: Thread = { worker, port, began: false, cell: new Int32Array(cell), keep: () => {} };
     worker.once('online', () => {
       thread.began = true;
     });
-    // while it has a task, that hears of it as well; without, nobody else does, and nobody misses it
+    // while it has an operation, that hears of it as well; without, nobody else does, and nobody misses it
     worker.on('error', () => this.#forget(thread));
     worker.on('exit', () => this.#forget(thread));
     return thread;
@@ -146,14 +146,14 @@ const onFiles = new Threads('files');
 /** Most of the time these wait for a server. */
 const onServers = new Threads('copying');
 
-/** Rejects with the signal's reason once a stopped task is cleaned up. Options are plain: reading them runs nothing. */
-export function runTask<Task extends OperationTask>(
-  task: Task,
+/** Rejects with the signal's reason once what was stopped is cleaned up. Options are plain: reading them runs nothing. */
+export function runOperation<Name extends OperationName>(
+  operation: Name,
   call: string,
-  given: OperationTasks[Task]['given'],
+  given: Operations[Name]['given'],
   { OnProgress, Signal }: SDS_OperationOptions,
-): Promise<OperationTasks[Task]['result']> {
-  const threads = task === 'copy' ? onServers : onFiles;
+): Promise<Operations[Name]['result']> {
+  const threads = operation === 'copy' ? onServers : onFiles;
   return new Promise((resolve, reject) => {
     if (Signal?.aborted) return reject(reasonOf(Signal));
     let thread: Thread | undefined;
@@ -165,7 +165,7 @@ export function runTask<Task extends OperationTask>(
       // what may have appeared already is not stopped any more
       if (thread !== undefined && Atomics.compareExchange(thread.cell, 0, RUNNING, STOPPED) === ALLOWED) return;
       stopped ??= { reason };
-      if (!threads.giveUp(turn)) return;
+      if (!threads.giveUp(waiting)) return;
       end();
       reject(reason);
     };
@@ -179,7 +179,7 @@ export function runTask<Task extends OperationTask>(
         stopped ??= { reason: error };
       }
     };
-    /** From here on the thread is another task's, also before the signal's listener is gone. */
+    /** From here on the thread is another operation's, also before the signal's listener is gone. */
     const end = () => {
       if (Signal !== undefined) note(() => Signal.removeEventListener('abort', onAbort));
       thread?.worker.off('told', onMessage).off('error', onError).off('exit', onExit);
@@ -197,7 +197,7 @@ export function runTask<Task extends OperationTask>(
     };
     const finish = (outcome: OperationOutcome) => {
       if (stopped !== undefined || outcome.kind === 'stopped') return reject(stopped?.reason);
-      if (outcome.kind === 'done') return resolve(outcome.result as OperationTasks[Task]['result']);
+      if (outcome.kind === 'done') return resolve(outcome.result as Operations[Name]['result']);
       const { code, path, detail, cause } = outcome;
       reject(makeError(code, call, path, detail, cause && reviveCause(cause)));
     };
@@ -209,18 +209,18 @@ export function runTask<Task extends OperationTask>(
     const onExit = () => {
       const [hasBegun, told] = [thread?.began, settle];
       thread = settle = undefined;
-      if (hasBegun === false && threads.beginAgain(turn)) return;
+      if (hasBegun === false && threads.beginAgain(waiting)) return;
       end();
       threads.ended();
       if (told !== undefined) return told();
       lost('its thread ended before the work was done; try again');
     };
-    const turn: Turn = {
+    const waiting: WaitingOperation = {
       begin(own) {
         thread = own;
         if (stopped !== undefined) Atomics.store(own.cell, 0, STOPPED); // while there was none
         own.worker.on('told', onMessage).on('error', onError).on('exit', onExit);
-        const request: OperationRequest = { task, given };
+        const request: OperationRequest = { operation, given };
         own.port.postMessage(request);
       },
       fail(error) {
@@ -233,7 +233,7 @@ export function runTask<Task extends OperationTask>(
       end();
       return reject((stopped as { reason: unknown }).reason);
     }
-    threads.ask(turn);
+    threads.ask(waiting);
   });
 }
 
