@@ -1,25 +1,12 @@
-/** Runs operations, each in a thread that neither calls nor commits; one that is idle is used again if another comes soon. */
+/** The threads of operations, which neither call nor commit; one that is idle is used again if another operation comes soon. */
 import { availableParallelism } from 'node:os';
 import type { MessagePort, Worker } from 'node:worker_threads';
 // the bundled src/worker/operations/files/entry.ts and src/worker/operations/copying/entry.ts, put here by the build
 import codeOf from 'virtual:rarely-used-code';
 import { OWNER } from '../../protocol/control.ts';
-import { makeError, reviveCause } from '../../protocol/errors.ts';
-import {
-  ALLOWED,
-  type OperationData,
-  type OperationName,
-  type OperationOutcome,
-  type OperationReply,
-  type OperationRequest,
-  type Operations,
-  RUNNING,
-  STOPPED,
-} from '../../protocol/operation-messages.ts';
-import type { SDS_OperationOptions, SDS_OperationProgress, SDS_StopSignal } from '../../protocol/operations.ts';
-import { later, Promise } from '../../protocol/surroundings.ts';
+import { type OperationData, RUNNING } from '../../protocol/operation-messages.ts';
+import { later } from '../../protocol/surroundings.ts';
 import { traffic } from '../observe/file-observer.ts';
-import { note } from '../observe/notes.ts';
 import { startWithPort } from '../workers/start-worker.ts';
 
 /** Starting a thread takes some 30 ms: a folder of a thousand files would wait for half a minute. */
@@ -27,7 +14,7 @@ const KEEP_MS = 1000;
 /** More are slower, and take memory. A backup works in Node's pool of four as well: one is left to the program. */
 const MOST_AT_ONCE = Math.min(Math.max(availableParallelism(), 2), 3);
 
-interface Thread {
+export interface Thread {
   worker: Worker;
   port: MessagePort;
   /** Whether it got as far as to run anything. */
@@ -39,14 +26,14 @@ interface Thread {
 }
 
 /** One that gets a thread in its turn. */
-interface WaitingOperation {
+export interface WaitingOperation {
   begin(thread: Thread): void;
   /** There is no thread to be had. */
   fail(error: unknown): void;
 }
 
 /** Threads with the same code, each for one operation at a time: some work, the other operations wait for their turn. */
-class Threads {
+export class Threads {
   readonly #code: 'files' | 'copying';
   readonly #idle: Thread[] = [];
   readonly #waiting: WaitingOperation[] = [];
@@ -142,113 +129,6 @@ function remove<T>(list: T[], one: T): boolean {
   return index >= 0;
 }
 
-const onFiles = new Threads('files');
+export const onFiles = new Threads('files');
 /** Most of the time these wait for a server. */
-const onServers = new Threads('copying');
-
-/** Rejects with the signal's reason once what was stopped is cleaned up. Options are plain: reading them runs nothing. */
-export function runOperation<Name extends OperationName>(
-  operation: Name,
-  call: string,
-  given: Operations[Name]['given'],
-  { OnProgress, Signal }: SDS_OperationOptions,
-): Promise<Operations[Name]['result']> {
-  const threads = operation === 'copy' ? onServers : onFiles;
-  return new Promise((resolve, reject) => {
-    if (Signal?.aborted) return reject(reasonOf(Signal));
-    let thread: Thread | undefined;
-    /** With what it ends, if it was stopped: whatever its worker answers then. */
-    let stopped: { reason: unknown } | undefined;
-    let settle: (() => void) | undefined;
-
-    const stop = (reason: unknown) => {
-      // what may have appeared already is not stopped any more
-      if (thread !== undefined && Atomics.compareExchange(thread.cell, 0, RUNNING, STOPPED) === ALLOWED) return;
-      stopped ??= { reason };
-      if (!threads.giveUp(waiting)) return;
-      end();
-      reject(reason);
-    };
-    const onAbort = () => stop(reasonOf(Signal));
-    const tell = (progress: SDS_OperationProgress) => {
-      if (stopped !== undefined) return;
-      try {
-        OnProgress?.(progress);
-      } catch (error) {
-        stop(error);
-        stopped ??= { reason: error };
-      }
-    };
-    /** From here on the thread is another operation's, also before the signal's listener is gone. */
-    const end = () => {
-      if (Signal !== undefined) note(() => Signal.removeEventListener('abort', onAbort));
-      thread?.worker.off('told', onMessage).off('error', onError).off('exit', onExit);
-      thread = undefined;
-    };
-    const onMessage = (reply: OperationReply) => {
-      if (reply.kind === 'progress') return tell(reply.progress);
-      if (reply.kind === 'ready') return allow(thread);
-      settle = () => finish(reply.outcome);
-      if (reply.endThread || thread === undefined) return; // its end closes the file
-      const used = thread;
-      end();
-      threads.giveBack(used);
-      settle();
-    };
-    const finish = (outcome: OperationOutcome) => {
-      if (stopped !== undefined || outcome.kind === 'stopped') return reject(stopped?.reason);
-      if (outcome.kind === 'done') return resolve(outcome.result as Operations[Name]['result']);
-      const { code, path, detail, cause } = outcome;
-      reject(makeError(code, call, path, detail, cause && reviveCause(cause)));
-    };
-    const lost = (detail: string, cause?: unknown) => reject(makeError('worker-lost', call, given.path, detail, cause));
-    const onError = (error: unknown) => {
-      const detail = thread?.began === false ? 'no thread could be started' : 'its thread was lost; try again';
-      settle ??= () => lost(detail, error);
-    };
-    const onExit = () => {
-      const [hasBegun, told] = [thread?.began, settle];
-      thread = settle = undefined;
-      if (hasBegun === false && threads.beginAgain(waiting)) return;
-      end();
-      threads.ended();
-      if (told !== undefined) return told();
-      lost('its thread ended before the work was done; try again');
-    };
-    const waiting: WaitingOperation = {
-      begin(own) {
-        thread = own;
-        if (stopped !== undefined) Atomics.store(own.cell, 0, STOPPED); // while there was none
-        own.worker.on('told', onMessage).on('error', onError).on('exit', onExit);
-        const request: OperationRequest = { operation, given };
-        own.port.postMessage(request);
-      },
-      fail(error) {
-        end();
-        lost('no thread could be started', error);
-      },
-    };
-    Signal?.addEventListener('abort', onAbort); // it may throw: nothing is begun yet
-    if (stopped !== undefined) {
-      end();
-      return reject((stopped as { reason: unknown }).reason);
-    }
-    threads.ask(waiting);
-  });
-}
-
-/** The caller has heard of all progress, and has not stopped it. */
-function allow(thread: Thread | undefined): void {
-  if (thread === undefined) return;
-  Atomics.compareExchange(thread.cell, 0, RUNNING, ALLOWED);
-  Atomics.notify(thread.cell, 0);
-}
-
-/** A signal may be of anybody's making. */
-function reasonOf(signal: SDS_StopSignal | undefined): unknown {
-  try {
-    return signal?.reason;
-  } catch (error) {
-    return error;
-  }
-}
+export const onServers = new Threads('copying');

@@ -21,7 +21,7 @@ import { pathOf, placesToLookFrom, readServer, targetOf } from '../location.ts';
 import { begin, log, said } from '../observe/channels.ts';
 import { tellNoted } from '../observe/notes.ts';
 import { type Acceptance, checkOptions, yesOrNo } from '../option-checks.ts';
-import { runOperation } from './operation-threads.ts';
+import { runOperation } from './run-operation.ts';
 
 /**
  * Copies a database into a new file while others go on writing, also in other processes. What is copied is one
