@@ -7,12 +7,12 @@ import { textArray } from '../../postgresql/arrays.ts';
 import { viewOf } from '../../postgresql/changes.ts';
 import { deletionOfUnnamed, isLarge } from '../../postgresql/chunks.ts';
 import type { Statement } from '../../postgresql/connection.ts';
-import { byStoredName, namesOf, storedName } from '../../postgresql/names.ts';
+import { byStoredName, insertionsOfLongNames, storedName } from '../../postgresql/names.ts';
 import { PackedPatches } from '../../postgresql/packed-patches.ts';
 import { insertionOfNew } from '../../postgresql/patches.ts';
 import { RecordChanges } from '../../postgresql/records.ts';
 import { snapshotHead } from '../../postgresql/snapshots.ts';
-import { type ClaimRow, fenceHolders, lockedRows, lockStatements, removal } from '../../postgresql/store-rows.ts';
+import { type ClaimRow, fenceHolders, lockedRows, lockStatements, unclaiming } from '../../postgresql/store-rows.ts';
 import { prepareTables } from '../../postgresql/tables.ts';
 import { saveLargeValue, savesOf } from '../../postgresql/values.ts';
 import { removalOfStores } from '../../postgresql/whole-stores.ts';
@@ -129,7 +129,7 @@ export class DatabaseWriter implements Writer {
       .sort((a, b) => (a.stored < b.stored ? -1 : 1));
     const small = named.filter(({ data }) => !isLarge(data));
     const saves = savesOf(small.map(({ stored, data, times }) => ({ hash: stored, data, times })));
-    await this.#server.run(...namesOf(named), saves);
+    await this.#server.run(...insertionsOfLongNames(named), saves);
     await this.#meter.add(small.reduce((sum, { data }) => sum + data.byteLength, 0));
     for (const { stored, data, times } of named) {
       if (!isLarge(data)) continue;
@@ -173,10 +173,10 @@ export class DatabaseWriter implements Writer {
 
   async #remove(names: ReadonlyMap<string, string>, claims: readonly ClaimRow[]): Promise<void> {
     const stored = [...names.keys()];
-    const longNames = namesOf(Array.from(names.values(), storedName));
+    const longNames = insertionsOfLongNames(Array.from(names.values(), storedName));
     // whoever was paused for longer than his lease is not to go on with what was replaced
     const chunks = deletionOfUnnamed('sds_snapshots', stored);
-    await this.#server.run(removal(claims), ...removalOfStores(stored), chunks, ...longNames);
+    await this.#server.run(unclaiming(claims), ...removalOfStores(stored), chunks, ...longNames);
   }
 
   async #addStores({ reader }: Source, names: ReadonlyMap<string, string>): Promise<void> {
