@@ -134,8 +134,8 @@ function refusalOf(error: EngineError, user: string): EngineError {
     new RegExp(`["„\\p{Pi}\\p{Pf}]\\s?${name}\\s?["\\p{Pi}\\p{Pf}]`, 'gu'),
     'this user',
   );
-  const [code, retry] = error.sqlState === KEPT_OUT ? AWAY : [error.code, error.retry];
-  return new ServerError(code, retry, message, error.sqlState);
+  const [code, retry] = error.reportedCode === KEPT_OUT ? AWAY : [error.code, error.retry];
+  return new ServerError(code, retry, message, error.reportedCode);
 }
 
 function tlsOf({ tls, tlsFiles }: PostgresqlTarget): ClientConfig['ssl'] {

@@ -151,8 +151,8 @@ export class PostgresqlEngine implements Engine {
       return true;
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
-      if (error.sqlState === NOT_SUPPORTED) this.#takesBoth = false;
-      else if (error.sqlState !== NUMBER_TAKEN) throw error;
+      if (error.reportedCode === NOT_SUPPORTED) this.#takesBoth = false;
+      else if (error.reportedCode !== NUMBER_TAKEN) throw error;
       return false;
     }
   }
