@@ -2,9 +2,9 @@
 import { type Stats, statSync } from 'node:fs';
 import type { CopyArguments, CopyEnd } from '../../../protocol/operation-messages.ts';
 import type { SDS_CopyResult } from '../../../protocol/operations.ts';
-import { identityOf } from '../../../protocol/postgresql/url.ts';
+import { databaseIdentity } from '../../../protocol/postgresql/url.ts';
 import { performance } from '../../../protocol/surroundings.ts';
-import { identityOf as identityOfFile } from '../../ordinary-file.ts';
+import { identityOf } from '../../ordinary-file.ts';
 import { loadPg } from '../../postgresql/load-pg.ts';
 import { requireStoreFile } from '../../sqlite/schema.ts';
 import { OperationError, toFailure } from '../failure.ts';
@@ -115,7 +115,7 @@ class Copy {
       const reader = new DatabaseReader(server, () => this.#meter.step());
       await reader.holdStill();
       const [row] = await server.rows('SELECT current_schema()');
-      const identity = `${identityOf(place.server)} ${row?.[0]}`;
+      const identity = `${databaseIdentity(place.server)} ${row?.[0]}`;
       add({ reader, identity, check: () => {} });
       return;
     }
@@ -222,7 +222,7 @@ function rightsOfAll(files: readonly Rights[]): Rights | undefined {
 }
 
 function whichFile(path: string): string {
-  const found = identityOfFile(path);
+  const found = identityOf(path);
   return found === undefined ? path : `${found.dev} ${found.ino}`;
 }
 
