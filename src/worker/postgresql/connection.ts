@@ -64,7 +64,7 @@ export function wireOf(client: Client): Wire {
   return (client as unknown as { connection: Wire }).connection;
 }
 
-/** After how long a silence the server is asked elsewhere: for those who do not want to wait for it, after a part of what they do. */
+/** After so long a silence the server is asked over another connection; if callers wait less, after a quarter of what they do. */
 const ASK_AFTER_MS = 5000;
 const ASK_SOONEST_MS = 500;
 const ASKS_WITHIN_PATIENCE = 4;
