@@ -14,14 +14,14 @@ import type { Rights } from '../files/partial-file.ts';
 import { existingAt, locate } from '../files/place.ts';
 import type { Progress } from '../progress.ts';
 import { CopyConnection, cutConnections } from './copy-connection.ts';
-import { DatabaseReader } from './database-reader.ts';
-import { DatabaseWriter } from './database-writer.ts';
 import type { Source, StorePrint, StoreSize, Writer } from './ends.ts';
 import { FileReader } from './file-reader.ts';
 import { FileWriter } from './file-writer.ts';
 import { Meter } from './meter.ts';
 import { piecesOf } from './pieces.ts';
 import { SalvageReader } from './salvage-reader.ts';
+import { ServerReader } from './server-reader.ts';
+import { ServerWriter } from './server-writer.ts';
 
 /** Which part of a group that is copied together a store takes up: a group holds 8 MiB, 20,000 rows or 500 stores, or a part of each. */
 const partOfGroup = ([, { bytes, patches, records }]: [string, StoreSize]) =>
@@ -62,7 +62,7 @@ class Copy {
     this.#choose(sources);
     if (this.#given.values) for (const source of sources) source.values = await source.reader.valueTotals();
     const sizes = sources.flatMap(({ stores, values }) => [...stores.values(), values ?? { bytes: 0 }]);
-    this.#meter.bytes = sum(sizes.map(({ bytes }) => bytes));
+    this.#meter.bytesInAll = sum(sizes.map(({ bytes }) => bytes));
     this.#meter.storesInAll = sum(sources.map((source) => source.stores.size));
     this.#leftOut(this.#meter.storesInAll + sum(sources.map(({ values }) => values?.count ?? 0))); // nothing is written yet
     await writer.begin(sources);
@@ -112,7 +112,7 @@ class Copy {
       this.#sources.push({ ...source, stores: new Map(), values: undefined });
     if (place.server !== undefined) {
       const server = await this.#openServer('source', place.server);
-      const reader = new DatabaseReader(server, () => this.#meter.step());
+      const reader = new ServerReader(server, () => this.#meter.step());
       await reader.holdStill();
       const [row] = await server.rows('SELECT current_schema()');
       const identity = `${databaseIdentity(place.server)} ${row?.[0]}`;
@@ -137,7 +137,7 @@ class Copy {
   async #openTarget(files: readonly Stats[]): Promise<Writer> {
     const { target, overwrite } = this.#given;
     if (target.server !== undefined) {
-      return new DatabaseWriter(await this.#openServer('target', target.server), overwrite, this.#meter);
+      return new ServerWriter(await this.#openServer('target', target.server), overwrite, this.#meter);
     }
     if (existingAt(target.file) !== undefined) this.#note('target', target.file, whichFile(target.file));
     const writer = new FileWriter(target.file, rightsOfAll(files), overwrite, this.#meter);

@@ -47,7 +47,7 @@ export class FileWriter implements Writer {
       // it may have come, or been moved away, while the sources were read
       if (existingAt(this.place) === undefined) {
         refuseForeignLog(this.place);
-        this.#partial = new PartialFile(this.place, this.#meter.bytes + leastOverhead(sources), this.#rights);
+        this.#partial = new PartialFile(this.place, this.#meter.bytesInAll + leastOverhead(sources), this.#rights);
       }
       const database = openLocked(this.#partial?.path ?? this.place, 'mode=rw', BUSY_MS, (database) => {
         // Nobody sees a new file yet, so it needs no log. The log would be taken into it at closing, which tells no failure.

@@ -16,8 +16,7 @@ export class Meter {
   /** Set back where something is carried out again: it counts once. */
   done = 0;
   #turnAt = performance.now();
-  /** Bytes of all that is copied. */
-  bytes = 0;
+  bytesInAll = 0;
   stores = 0;
   storesInAll = 0;
 
@@ -38,7 +37,7 @@ export class Meter {
 
   #tell(): void {
     const stores = { Stores: this.stores, StoresInAll: this.storesInAll };
-    this.progress.step('copy', this.done, this.bytes, 'bytes', stores);
+    this.progress.step('copy', this.done, this.bytesInAll, 'bytes', stores);
   }
 
   /** These bytes are done as well; throws `Stopped` if there shall be no more. */

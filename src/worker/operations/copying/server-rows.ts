@@ -53,7 +53,7 @@ export interface StoredRow {
   data: Buffer;
 }
 
-export class DatabaseRows {
+export class ServerRows {
   readonly #kind: RowKind;
   readonly #server: CopyConnection;
   readonly #pause: () => Promise<void>;

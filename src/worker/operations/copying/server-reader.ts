@@ -5,10 +5,9 @@ import { bytesOf } from '../../postgresql/connection.ts';
 import { byStoredName, isLongName, nameOf, storedName } from '../../postgresql/names.ts';
 import { ALL_ROWS, UNLIMITED } from '../../postgresql/transactions.ts';
 import type { CopyConnection } from './copy-connection.ts';
-import { DatabaseRows, patchRows, recordRows } from './database-rows.ts';
 import { sha256Of, sha256OfText, ValuesDigest } from './digest.ts';
 import type {
-  Patch,
+  Numbered,
   Reader,
   RowCounts,
   StoredRecord,
@@ -19,6 +18,7 @@ import type {
   ValueTotals,
 } from './ends.ts';
 import { piecesOf } from './pieces.ts';
+import { patchRows, recordRows, ServerRows } from './server-rows.ts';
 
 const VALUES_A_READ = 4096;
 
@@ -39,20 +39,20 @@ function wholeOf(row: string, chunks: string): { bytes: string; digest: string }
 const wholeValue = wholeOf('v', 'sds_value_chunks c WHERE c.hash = v.hash');
 const VALUE_COLUMNS = `hash, ref_count, ${wholeValue.bytes}, ${wholeValue.digest}`;
 
-export class DatabaseReader implements Reader {
+export class ServerReader implements Reader {
   readonly place: string;
   readonly #server: CopyConnection;
   readonly #pause: () => Promise<void>;
-  readonly #patches: DatabaseRows;
-  readonly #records: DatabaseRows;
+  readonly #patches: ServerRows;
+  readonly #records: ServerRows;
   /** By stored names, snapshots that were read together, or that there is none; not those in chunks. */
-  #ahead = new Map<string, Patch | undefined>();
+  #ahead = new Map<string, Numbered | undefined>();
 
   constructor(server: CopyConnection, pause: () => Promise<void>) {
     this.#server = server;
     this.#pause = pause;
-    this.#patches = new DatabaseRows(patchRows, server, pause);
-    this.#records = new DatabaseRows(recordRows, server, pause);
+    this.#patches = new ServerRows(patchRows, server, pause);
+    this.#records = new ServerRows(recordRows, server, pause);
     this.place = server.place;
   }
 
@@ -113,7 +113,7 @@ export class DatabaseReader implements Reader {
     }
   }
 
-  async snapshot(store: string): Promise<Patch | undefined> {
+  async snapshot(store: string): Promise<Numbered | undefined> {
     const { stored } = storedName(store);
     if (this.#ahead.has(stored)) return this.#ahead.get(stored);
     const [row] = await this.#server.rows('SELECT clock FROM sds_snapshots WHERE store_id = $1', stored);
@@ -125,7 +125,7 @@ export class DatabaseReader implements Reader {
     return this.#server.use((connection) => readWhole(connection, table, key));
   }
 
-  async *patches(store: string): AsyncGenerator<Patch[]> {
+  async *patches(store: string): AsyncGenerator<Numbered[]> {
     for await (const rows of this.#patches.of(storedName(store).stored)) {
       yield rows.map(({ name, data }) => ({ clock: Number(name), data }));
     }

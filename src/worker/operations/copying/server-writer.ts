@@ -19,20 +19,20 @@ import { removalOfStores } from '../../postgresql/whole-stores.ts';
 import { OperationError } from '../failure.ts';
 import { compareStores, compareValues, countsOf, storeDifference } from './compare.ts';
 import { type CopyConnection, ServerFailure } from './copy-connection.ts';
-import { DatabaseReader } from './database-reader.ts';
 import type { Source, StorePrint, Value, Writer } from './ends.ts';
 import { isThere } from './file-writer.ts';
 import type { Meter } from './meter.ts';
 import { piecesOf } from './pieces.ts';
+import { ServerReader } from './server-reader.ts';
 
 const NAMES_AT_A_TIME = 500;
 /** What crosses with one statement, or one group of them. */
 const MOST_ROWS = 4096;
 const MOST_BYTES = 1024 * 1024;
 
-export class DatabaseWriter implements Writer {
+export class ServerWriter implements Writer {
   readonly place: string;
-  readonly #reader: DatabaseReader;
+  readonly #reader: ServerReader;
   readonly #server: CopyConnection;
   readonly #overwrite: boolean;
   readonly #meter: Meter;
@@ -43,7 +43,7 @@ export class DatabaseWriter implements Writer {
   constructor(server: CopyConnection, overwrite: boolean, meter: Meter) {
     this.#server = server;
     this.place = server.place;
-    this.#reader = new DatabaseReader(server, () => meter.step());
+    this.#reader = new ServerReader(server, () => meter.step());
     this.#overwrite = overwrite;
     this.#meter = meter;
   }
