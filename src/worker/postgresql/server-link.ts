@@ -1,7 +1,7 @@
 /** The connection to the server: made when it is needed, and made again when it is lost, for as long as callers want to wait. */
 import { cellTime, msSince } from '../../protocol/clock.ts';
 import type { PostgresqlSettings } from '../../protocol/service.ts';
-import { Promise, performance, setTimeout } from '../../protocol/surroundings.ts';
+import { Promise, pause, performance } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
 import { endWaiting } from './backend.ts';
 import { connect } from './connect.ts';
@@ -89,7 +89,7 @@ export class ServerLink {
     const gaveUp = this.#gaveUp;
     const isBehind = gaveUp !== undefined && askedAt <= gaveUp.at;
     if (isBehind && hasWaited(begunAt) >= this.patience.retryForMs) throw gaveUp.error;
-    let pause = FIRST_PAUSE_MS;
+    let pauseMs = FIRST_PAUSE_MS;
     let fenced = 0;
     /** Whether work went down with its connection, and it is not known yet whether it was committed. */
     let inDoubt = false;
@@ -130,8 +130,8 @@ export class ServerLink {
           throw failed(mustRegister(error) ? notUpdated() : error);
         }
         // not in step with other processes that wait for the same server
-        await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random())));
-        pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+        await pause(pauseMs * (0.5 + Math.random()));
+        pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
       }
     }
   }

@@ -1,6 +1,6 @@
 /** Sees to it that the tables are there and of the shape that is expected; several processes may do so at once. */
 import { SCHEMA_VERSION, schemaStatements, shapeStatements } from '../../protocol/postgresql/schema.ts';
-import { Promise, setTimeout } from '../../protocol/surroundings.ts';
+import { pause } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
 import type { Result, Statement } from './connection.ts';
 import { ServerError } from './sqlstates.ts';
@@ -34,7 +34,7 @@ export async function prepareTables(run: Run, mayCreate: boolean): Promise<void>
     } catch (error) {
       if (attempt >= MOST_ATTEMPTS || !(error instanceof ServerError) || !meanwhile.has(error.reportedCode ?? ''))
         throw error;
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (0.5 + Math.random())));
+      await pause(PAUSE_MS * (0.5 + Math.random()));
     }
   }
   await run(...shapeStatements().map((text) => ({ text })));

@@ -1,5 +1,5 @@
 /** How far a copy is: told now and then, also while a server is waited for. Between two steps other work of the thread gets its turn. */
-import { clearInterval, Promise, performance, setImmediate, setInterval } from '../../../protocol/surroundings.ts';
+import { clearInterval, nextTurn, performance, setInterval } from '../../../protocol/surroundings.ts';
 import { Stopped } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 
@@ -49,7 +49,7 @@ export class Meter {
   async step(): Promise<void> {
     this.#tell();
     if (performance.now() - this.#turnAt < TURN_MS) return;
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
     this.#turnAt = performance.now();
   }
 
