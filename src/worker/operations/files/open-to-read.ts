@@ -90,8 +90,9 @@ function open(path: string, size: number, locks: boolean): { database: Database;
   if (refusal !== undefined && holdsBytes(`${path}-wal`)) {
     throw new OperationError('open-failed', path, LACKS_INDEX, reportedOf(refusal));
   }
-  const isAlone = size === 0 || (isPlain && !locks) || (refusal !== undefined && !holdsPages(`${path}-journal`));
-  const mode = isAlone ? 'immutable=1' : 'mode=ro';
+  const mayNotMakeLog = refusal !== undefined && !holdsPages(`${path}-journal`);
+  const readsWithoutLocks = size === 0 || (isPlain && !locks) || mayNotMakeLog;
+  const mode = readsWithoutLocks ? 'immutable=1' : 'mode=ro';
   try {
     return { database: openIn(mode, path), mode };
   } catch (error) {
