@@ -8,6 +8,8 @@ import { type AskElsewhere, Connection, type Patience, wireOf } from './connecti
 import type { Pg } from './load-pg.ts';
 import { ServerError, toEngineError } from './sqlstates.ts';
 
+type Host = PostgresqlTarget['hosts'][number];
+
 const KEEP_ALIVE_MS = 5000;
 
 /** Too many connections: so the server is there. */
@@ -56,26 +58,11 @@ export async function connect(
 async function connectTo(
   { Client }: Pg,
   target: PostgresqlTarget,
-  { host, port }: { host: string; port: number },
+  place: Host,
   patience: Patience,
   toWrite: boolean,
 ): Promise<Connection> {
-  const { user, database, password, options, channelBinding } = target;
-  const config: ClientConfig = {
-    host,
-    port,
-    user,
-    password,
-    database,
-    options,
-    ssl: tlsOf(target),
-    enableChannelBinding: channelBinding,
-    connectionTimeoutMillis: patience.connectMs,
-    application_name: APPLICATION_NAME,
-    // a peer that is gone is noticed while nothing is asked
-    keepAlive: true,
-    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
-  };
+  const config = configOf(target, place, patience);
   const client = new Client(config);
   const askElsewhere = () => {
     const limits = { connectionTimeoutMillis: patience.probeMs, query_timeout: patience.probeMs };
@@ -89,14 +76,14 @@ async function connectTo(
   try {
     await client.connect();
     connection.guard();
-    if (channelBinding && !offersBinding) throw new EngineError('open-failed', { message: NO_BINDING });
+    if (target.channelBinding && !offersBinding) throw new EngineError('open-failed', { message: NO_BINDING });
     const [readOnly] = await connection.run(QUESTION, COPY).catch((error) => {
       if (connection.lost) throw error;
       connection.mayCopy = false; // if that was not it, it fails again
       return connection.run(QUESTION);
     });
     if (toWrite && readOnly?.rows[0]?.[0] === 'on') {
-      throw new ServerError('read-only', 'reconnect', `${host}:${port} does not take writes`, '25006');
+      throw new ServerError('read-only', 'reconnect', `${place.host}:${place.port} does not take writes`, '25006');
     }
     connection.backend = await backendOf(connection, client).catch((error) => {
       if (connection.lost) throw error;
@@ -107,6 +94,24 @@ async function connectTo(
     connection.drop();
     throw refusalOf(toEngineError(error), client.user ?? '');
   }
+}
+
+function configOf(target: PostgresqlTarget, place: Host, { connectMs }: Patience): ClientConfig {
+  const { user, database, password, options, channelBinding } = target;
+  return {
+    ...place,
+    user,
+    password,
+    database,
+    options,
+    ssl: tlsOf(target),
+    enableChannelBinding: channelBinding,
+    connectionTimeoutMillis: connectMs,
+    application_name: APPLICATION_NAME,
+    // a peer that is gone is noticed while nothing is asked
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+  };
 }
 
 /** What another connection, made for that alone, shows of one that is silent. */
