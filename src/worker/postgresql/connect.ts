@@ -4,8 +4,9 @@ import type { Client, ClientConfig } from 'pg';
 import type { PostgresqlTarget } from '../../protocol/postgresql/url.ts';
 import { EngineError } from '../engine.ts';
 import { backendOf, stateOf } from './backend.ts';
-import { type AskElsewhere, Connection, type Patience, wireOf } from './connection.ts';
+import { Connection, type Patience, wireOf } from './connection.ts';
 import type { Pg } from './load-pg.ts';
+import type { AskElsewhere } from './silence.ts';
 import { ServerError, toEngineError } from './sqlstates.ts';
 
 type Host = PostgresqlTarget['hosts'][number];
