@@ -9,7 +9,7 @@ import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { reportedOf } from '../../../protocol/errors.ts';
 import { refusedLog } from '../../refused-access.ts';
-import { CANNOT_OPEN } from '../../sqlite/errors.ts';
+import { CANNOT_OPEN, HOT_JOURNAL, INDEX_ERRORS, PROTOCOL, READ_ONLY } from '../../sqlite/errors.ts';
 import { firstValue, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { ChangedMeanwhile, OperationError, Stopped, toFailure } from '../failure.ts';
 import { BUSY_MS, openLocked } from './open.ts';
@@ -20,11 +20,6 @@ type ReadMode = 'mode=ro' | 'immutable=1';
 
 /** How often a file may change while it is read, where no lock is to be had. */
 const MOST_TRIES = 6;
-const HOT_JOURNAL = 776;
-const READ_ONLY = 8;
-const PROTOCOL = 15;
-/** SQLITE_IOERR_SHMOPEN, _SHMSIZE and _SHMMAP. */
-const NO_INDEX = [4618, 4874, 5386];
 
 export interface Reading {
   readonly database: Database;
@@ -99,7 +94,7 @@ function open(path: string, size: number, locks: boolean): { database: Database;
     const { code, reported } = error as OperationError;
     const errcode = reported?.errcode ?? 0;
     if (errcode === HOT_JOURNAL) throw new OperationError('open-failed', path, KILLED_IN_THE_MIDDLE, reported);
-    const lacksIndex = [CANNOT_OPEN, READ_ONLY, PROTOCOL].includes(errcode & 0xff) || NO_INDEX.includes(errcode);
+    const lacksIndex = [CANNOT_OPEN, READ_ONLY, PROTOCOL].includes(errcode & 0xff) || INDEX_ERRORS.includes(errcode);
     if (mode === 'immutable=1' || !lacksIndex || code === 'database-full') throw error;
     if (holdsBytes(`${path}-wal`) || !knowsUrls()) throw new OperationError('open-failed', path, LACKS_INDEX, reported);
   }
