@@ -2,6 +2,7 @@
 import { realpathSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { type SDS_OperationOptions, SDS_PersistenceError } from '../main/index.ts';
+import { ifPossible } from '../protocol/if-possible.ts';
 import { ProgressLine, plain, quoted, shownPlace, styled } from './screen.ts';
 
 /** The arguments are wrong: exit code 2. */
@@ -140,9 +141,6 @@ function describe(error: unknown, path: string): { code: string; message: string
 /** Whether a name, as it was typed, means the file that is named in a message by its real path. */
 function isSame(real: string, name: string): boolean {
   if (resolve(name) === real) return true;
-  try {
-    return realpathSync(name) === real;
-  } catch {
-    return basename(name) === basename(real); // what is not there has no real path
-  }
+  // what is not there has no real path
+  return ifPossible(() => realpathSync(name) === real) ?? basename(name) === basename(real);
 }

@@ -1,6 +1,7 @@
 /** Writes what is copied into a database file, all of it or nothing: in one transaction, which ends after it was compared. */
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { reportedOf } from '../../../protocol/errors.ts';
+import { ifPossible } from '../../../protocol/if-possible.ts';
 import { CONSTRAINT, primaryCode } from '../../sqlite/errors.ts';
 import { Records } from '../../sqlite/records.ts';
 import { checkSchema, createRecords, createTables, hasAllTables } from '../../sqlite/schema.ts';
@@ -139,11 +140,8 @@ export class FileWriter implements Writer {
 
   /** At any end. */
   close(): void {
-    try {
-      this.#database?.exec('ROLLBACK');
-    } catch {
-      // nothing was begun, or all of it is committed: either way there is nothing to roll back
-    }
+    // where that fails, nothing was begun, or all of it is committed: either way there is nothing to roll back
+    ifPossible(() => this.#database?.exec('ROLLBACK'));
     this.#database?.close();
     this.#partial?.remove();
   }
