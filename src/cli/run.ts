@@ -32,12 +32,12 @@ function documentOf(command: string, results: readonly Entry[]): string {
 }
 
 /** The same for arguments that are wrong, of which there is no run. */
-export function refusal(command: string, message: string): string {
+export function refusedDocument(command: string, message: string): string {
   return documentOf(command, [{ Path: '', Ok: false, Error: { Code: 'wrong-arguments', Message: message } }]);
 }
 
 /** The options on the command line. */
-export type Values = Readonly<Record<string, string | boolean | string[] | undefined>>;
+export type OptionValues = Readonly<Record<string, string | boolean | string[] | undefined>>;
 
 export class Run {
   readonly command: string;
@@ -50,7 +50,7 @@ export class Run {
   readonly #entries: Entry[] = [];
   #saidStopped = false;
 
-  constructor(command: string, { json, quiet, recursive }: Values) {
+  constructor(command: string, { json, quiet, recursive }: OptionValues) {
     this.command = command;
     this.json = json === true;
     this.quiet = quiet === true;

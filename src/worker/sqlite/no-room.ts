@@ -6,8 +6,8 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { EngineError } from '../engine.ts';
-import { refusedWriting } from './refused-access.ts';
 import { CANNOT_OPEN, INDEX_ERRORS, IO_ERROR, primaryCode } from './errors.ts';
+import { refusedWriting } from './refused-access.ts';
 
 /** SQLITE_IOERR, of which VACUUM tells no more, SQLITE_IOERR_WRITE, _FSYNC, and those of the log's index. */
 const whileGrowing = [IO_ERROR, 778, 1034, ...INDEX_ERRORS];

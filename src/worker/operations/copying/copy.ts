@@ -4,8 +4,8 @@ import type { CopyArguments, CopyEnd } from '../../../protocol/operation-message
 import type { SDS_CopyResult } from '../../../protocol/operations.ts';
 import { databaseIdentity } from '../../../protocol/postgresql/url.ts';
 import { performance } from '../../../protocol/surroundings.ts';
-import { identityOf } from '../../sqlite/ordinary-file.ts';
 import { loadPg } from '../../postgresql/load-pg.ts';
+import { identityOf } from '../../sqlite/ordinary-file.ts';
 import { requireStoreFile } from '../../sqlite/schema.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { type Reading, untilUnchanged } from '../files/open-to-read.ts';
