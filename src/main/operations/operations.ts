@@ -18,7 +18,7 @@ import type {
 import { isPostgresqlUrl, labelOf } from '../../protocol/postgresql/url.ts';
 import type { Promise } from '../../protocol/surroundings.ts';
 import { pathOf, placesToLookFrom, readServer, targetOf } from '../location.ts';
-import { begin, log, said } from '../observe/channels.ts';
+import { begin, log } from '../observe/channels.ts';
 import { tellNoted } from '../observe/notes.ts';
 import { type Acceptance, checkOptions, yesOrNo } from '../option-checks.ts';
 import { runOperation } from './run-operation.ts';
@@ -67,6 +67,11 @@ export async function backupFile(
     log('backup of %s to %s: %s', source, target, said(error));
     throw error;
   }
+}
+
+/** Whatever was thrown, for `log`, without its stack. */
+function said(thrown: unknown): string {
+  return thrown instanceof SDS_PersistenceError ? `${thrown.code}: ${thrown.message}` : String(thrown);
 }
 
 /**

@@ -12,7 +12,7 @@ export interface Statement {
 }
 
 /** Bytes that were asked for by `encode`, which depends on no setting of the server. */
-export function bytesOf(hex: string | null | undefined): Buffer {
+export function fromHex(hex: string | null | undefined): Buffer {
   return Buffer.from(hex ?? '', 'hex');
 }
 
@@ -156,7 +156,7 @@ export class Connection {
         ended = add(chunk);
       },
       handleDataRow: ({ fields }) => {
-        for (const [field, hex] of fields.entries()) take(bytesOf(hex), field);
+        for (const [field, hex] of fields.entries()) take(fromHex(hex), field);
       },
     });
     if (!ended) throw toEngineError(new Error('the server ended a COPY in the middle'));

@@ -1,7 +1,7 @@
 /** Reads stores and values of a PostgreSQL database: of one moment, if it is what is copied. */
 import { textArray } from '../../postgresql/arrays.ts';
 import { readWhole } from '../../postgresql/chunks.ts';
-import { bytesOf } from '../../postgresql/connection.ts';
+import { fromHex } from '../../postgresql/connection.ts';
 import { byStoredName, isLongName, nameOf, storedName } from '../../postgresql/names.ts';
 import { ALL_ROWS, UNLIMITED } from '../../postgresql/transactions.ts';
 import type { CopyConnection } from './copy-connection.ts';
@@ -108,7 +108,7 @@ export class ServerReader implements Reader {
     const snapshots = await this.#server.rows(sql, textArray(stored));
     this.#ahead = new Map(stored.map((store) => [store, undefined]));
     for (const [store, clock, data] of snapshots) {
-      if (typeof data === 'string') this.#ahead.set(String(store), { clock: Number(clock), data: bytesOf(data) });
+      if (typeof data === 'string') this.#ahead.set(String(store), { clock: Number(clock), data: fromHex(data) });
       else this.#ahead.delete(String(store));
     }
   }
@@ -133,7 +133,7 @@ export class ServerReader implements Reader {
 
   async *records(store: string): AsyncGenerator<StoredRecord[]> {
     for await (const rows of this.#records.of(storedName(store).stored)) {
-      yield rows.map(({ name, data }) => ({ key: bytesOf(name).toString(), data }));
+      yield rows.map(({ name, data }) => ({ key: fromHex(name).toString(), data }));
     }
   }
 
@@ -148,7 +148,7 @@ export class ServerReader implements Reader {
       }));
       for (const piece of piecesOf(all, ({ print }) => print.bytes)) {
         const found = await this.#server.rows(sql, textArray(piece.map(({ stored }) => stored)));
-        const inRows = new Map<unknown, Uint8Array>(found.map(([stored, bytes]) => [stored, bytesOf(bytes)]));
+        const inRows = new Map<unknown, Uint8Array>(found.map(([stored, bytes]) => [stored, fromHex(bytes)]));
         const values: Value[] = [];
         for (const { stored, hash, print } of piece) {
           const data = inRows.get(stored) ?? (await this.#whole('sds_values', stored));

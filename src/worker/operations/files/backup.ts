@@ -8,7 +8,7 @@ import { requireStoreFile } from '../../sqlite/schema.ts';
 import { OperationError } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { type Reading, withReading } from './open-to-read.ts';
-import { numberOf, requireWhole } from './page-counts.ts';
+import { pragmaOf, requireWhole } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
 import { locate } from './place.ts';
 import { ownedLike, placeFor, putInPlace } from './replace-file.ts';
@@ -30,8 +30,8 @@ export async function backup(given: Operations['backup']['given'], progress: Pro
       requireStoreFile(reading.database);
       requireWhole(reading.database, given.path);
       if (given.verify) requireSound(reading, given.path, progress);
-      const pageBytes = numberOf(reading.database, 'page_size');
-      const bytes = pageBytes * numberOf(reading.database, 'page_count');
+      const pageBytes = pragmaOf(reading.database, 'page_size');
+      const bytes = pageBytes * pragmaOf(reading.database, 'page_count');
       partial = new PartialFile(target, bytes, stats);
       try {
         if (existing !== undefined) ownedLike(partial.path, existing);

@@ -10,7 +10,7 @@ import type { Progress } from '../progress.ts';
 import { eachStore, THIS_STORE } from './each-store.ts';
 import { Findings } from './findings.ts';
 import { type Reading, withReading } from './open-to-read.ts';
-import { cutBy, missingBytes, numberOf } from './page-counts.ts';
+import { cutBy, missingBytes, pragmaOf } from './page-counts.ts';
 import { locate } from './place.ts';
 import { faultsIn } from './structure.ts';
 import { checkValues, countOf } from './verify-values.ts';
@@ -60,7 +60,7 @@ function checkAll(reading: Reading, findings: Findings, checked: Checked, progre
     findings.add('empty-file', '', () => 'the file is empty');
     return;
   }
-  checked.Bytes = numberOf(database, 'page_size') * numberOf(database, 'page_count'); // those in a log as well
+  checked.Bytes = pragmaOf(database, 'page_size') * pragmaOf(database, 'page_count'); // those in a log as well
   let isStoreFile = false;
   finding(findings, () => {
     isStoreFile = checkTables(reading, findings);
