@@ -33,6 +33,9 @@ import { runOperation } from './run-operation.ts';
  * @throws SDS_PersistenceError `invalid-argument`, `open-failed`, `schema-mismatch`, `file-exists`, `database-busy`,
  *   `database-full` (the message says how much room is needed), `database-corrupt`, `read-only`, `io-error`,
  *   `worker-lost`; or the signal's reason
+ *
+ * @example
+ * const { Bytes, DurationMs } = await backupDatabase('./notes.db', './another-backup.db')
  */
 export async function backupDatabase(
   SourcePath: string,
@@ -79,6 +82,9 @@ function said(thrown: unknown): string {
  * with its log; nobody may have it open, and until then it stays as it is.
  *
  * @throws the same as `backupDatabase`; `database-busy` if the target is open anywhere
+ *
+ * @example
+ * await restoreDatabase('./backup.db', './notes.db', { Overwrite: true })
  */
 export async function restoreDatabase(
   BackupPath: string,
@@ -100,6 +106,10 @@ export async function restoreDatabase(
  * @returns what was found; a damaged file is no error, a file that can't be looked at is one
  * @throws SDS_PersistenceError `invalid-argument`, `open-failed` (also if it is no SQLite database),
  *   `database-busy`, `read-only`, `io-error`, `worker-lost`; or the signal's reason
+ *
+ * @example
+ * const { Sound, Findings } = await verifyDatabase('./notes.db')
+ * console.log(Sound, Findings.length) // true 0
  */
 export async function verifyDatabase(Path: string, Options: SDS_OperationOptions = {}): Promise<SDS_VerifyResult> {
   const call = 'verifyDatabase';
@@ -114,6 +124,10 @@ export async function verifyDatabase(Path: string, Options: SDS_OperationOptions
  * @throws SDS_PersistenceError `invalid-argument`, `open-failed`, `schema-mismatch`, `database-busy` if the file is
  *   open anywhere, `database-full`, `database-corrupt`, `read-only`, `io-error`, `worker-lost`; or the signal's
  *   reason: SQLite writes the new file in one go, the signal is looked at before and after that
+ *
+ * @example
+ * const { BytesBefore, BytesAfter } = await compactDatabase('./notes.db')
+ * console.log(BytesAfter <= BytesBefore) // true
  */
 export async function compactDatabase(Path: string, Options: SDS_OperationOptions = {}): Promise<SDS_CompactResult> {
   const call = 'compactDatabase';
@@ -125,6 +139,10 @@ export async function compactDatabase(Path: string, Options: SDS_OperationOption
  * Tells what is in a database: sizes, stores, values. With `Quick` only what is known without a look at every row.
  *
  * @throws the same as `verifyDatabase`, and `database-corrupt`
+ *
+ * @example
+ * const { Stores } = await describeDatabase('./notes.db')
+ * console.log(Stores[0].StoreId, Stores[0].Patches) // my-store 1
  */
 export async function describeDatabase(
   Path: string,
@@ -150,6 +168,10 @@ export async function describeDatabase(
  *   that no source has, or two have; `database-corrupt` if a source has rows that no provider writes (see `Salvage`), or if what was
  *   copied is not what was read; of PostgreSQL databases also `connection-failed`, and `fenced` if another process owns
  *   one of the stores there
+ *
+ * @example
+ * const { Patches } = await copyStores('./notes.db', './all.db', { Stores: ['my-store'] })
+ * console.log(Patches) // 1
  */
 export async function copyStores(
   From: string | readonly string[],
