@@ -33,7 +33,7 @@ export interface WaitingOperation {
 }
 
 /** Threads with the same code, each for one operation at a time: some work, the other operations wait for their turn. */
-export class Threads {
+class Threads {
   readonly #code: 'files' | 'copying';
   readonly #idle: Thread[] = [];
   readonly #waiting: WaitingOperation[] = [];
