@@ -1,15 +1,8 @@
 /** `backup`, `restore`, `compact` and `copy`: they make files, or put others in their place. */
 import { dirname, join, relative } from 'node:path';
-import {
-  backupDatabase,
-  compactDatabase,
-  copyStores,
-  postgresqlSchema,
-  restoreDatabase,
-  type SDS_BackupResult,
-} from '../main/index.ts';
+import { backupDatabase, compactDatabase, copyStores, restoreDatabase, type SDS_BackupResult } from '../main/index.ts';
 import { filesOf, isFolder, isMeantAsFolder, makeFolder } from './files.ts';
-import type { Run, Values } from './run.ts';
+import type { OptionValues, Run } from './run.ts';
 import { bytes, counted, duration, plain, quoted, shownPlace } from './screen.ts';
 
 interface Pair {
@@ -42,13 +35,13 @@ async function each(
   }
 }
 
-export async function backup(run: Run, names: readonly string[], values: Values): Promise<void> {
+export async function backup(run: Run, names: readonly string[], values: OptionValues): Promise<void> {
   const Overwrite = values.overwrite === true;
   const copy = (from: string, to: string) => backupDatabase(from, to, { ...run.optionsFor(from), Overwrite });
   await each(run, names, copy, 'backed up to');
 }
 
-export async function restore(run: Run, names: readonly string[], values: Values): Promise<void> {
+export async function restore(run: Run, names: readonly string[], values: OptionValues): Promise<void> {
   const own = { Overwrite: values.overwrite === true, Verify: values['no-verify'] !== true };
   const copy = (from: string, to: string) => restoreDatabase(from, to, { ...run.optionsFor(from), ...own });
   await each(run, names, copy, 'restored to');
@@ -65,7 +58,7 @@ export async function compact(run: Run, names: readonly string[]): Promise<void>
   }
 }
 
-export async function copy(run: Run, names: readonly string[], values: Values): Promise<void> {
+export async function copy(run: Run, names: readonly string[], values: OptionValues): Promise<void> {
   const sources = names.slice(0, -1);
   const target = names.at(-1) ?? '';
   const source = sources.map(shownPlace).join(', ');
@@ -87,9 +80,4 @@ export async function copy(run: Run, names: readonly string[], values: Values): 
   if (done.LeftOut > 0) {
     run.say(`left out: at least ${counted(done.LeftOut, 'row')} that can not be read, or that no provider writes`);
   }
-}
-
-export async function schema(run: Run): Promise<void> {
-  const text = await run.work('', async () => postgresqlSchema);
-  if (text !== undefined) run.say(text.trimEnd());
 }

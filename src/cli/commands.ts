@@ -1,8 +1,8 @@
 /** The commands: their arguments, options, examples, and what they run. */
 
-import { backup, compact, copy, restore, schema } from './change.ts';
-import { info, verify } from './inspect.ts';
-import { type Run, type Values, WrongArguments } from './run.ts';
+import { backup, compact, copy, restore } from './change.ts';
+import { info, schema, verify } from './inspect.ts';
+import { type OptionValues, type Run, WrongArguments } from './run.ts';
 import { watch } from './watch.ts';
 
 interface Option {
@@ -22,7 +22,7 @@ interface Command {
   examples: string[];
   /** A paragraph for its help. */
   more?: string;
-  run(run: Run, names: string[], values: Values): Promise<void>;
+  run(run: Run, names: string[], values: OptionValues): Promise<void>;
 }
 
 const flag = (what: string): Option => ({ type: 'boolean', default: false, what });

@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join, sep } from 'node:path';
 import { hasOwnLocks, isFileUrl, readFileUrl } from '../protocol/file-url.ts';
+import { ifPossible } from '../protocol/if-possible.ts';
 import { Failure, type Run } from './run.ts';
 
 const MAGIC = 'SQLite format 3\0';
@@ -45,11 +46,7 @@ function filesIn(run: Run, folder: string, leftOut: string | undefined): string[
 
 /** `undefined` for what is not there, or out of reach: opening or listing it will tell. */
 function statsOf(path: string): BigIntStats | undefined {
-  try {
-    return statSync(path, { bigint: true });
-  } catch {
-    return undefined;
-  }
+  return ifPossible(() => statSync(path, { bigint: true }));
 }
 
 /** By which a folder is known, whatever the spelling of its name: numbers that may be too large for JavaScript's ordinary ones. */

@@ -1,6 +1,7 @@
-/** `info` and `verify`: they change nothing. */
+/** `info`, `verify` and `schema`: they change nothing. */
 import {
   describeDatabase,
+  postgresqlSchema,
   type SDS_DatabaseDescription,
   type SDS_VerifyResult,
   verifyDatabase,
@@ -118,4 +119,9 @@ function report(run: Run, path: string, { Sound, Findings, Checked, DurationMs }
     run.say(`  ${styled(Severity === 'error' ? 'red' : 'yellow', Code)}: ${plain(Message)}${times}`);
     run.say(`    what to do: ${plain(Advice)}`);
   }
+}
+
+export async function schema(run: Run): Promise<void> {
+  const text = await run.work('', async () => postgresqlSchema);
+  if (text !== undefined) run.say(text.trimEnd());
 }

@@ -5,7 +5,7 @@ import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 import { commands } from './commands.ts';
 import { pathIn } from './files.ts';
 import { keepWorkingWithoutReaders, output } from './output.ts';
-import { Run, refusal, type Values, WrongArguments } from './run.ts';
+import { type OptionValues, Run, refusedDocument, WrongArguments } from './run.ts';
 import { plain, styled } from './screen.ts';
 
 const PROGRAM = 'sds-persistence-worker';
@@ -69,9 +69,9 @@ async function runCommand(args: readonly string[]): Promise<number> {
   return run.end();
 }
 
-function read(args: string[], options: ParseArgsOptionsConfig): { values: Values; positionals: string[] } {
+function read(args: string[], options: ParseArgsOptionsConfig): { values: OptionValues; positionals: string[] } {
   try {
-    return parseArgs({ args, options, allowPositionals: true }) as { values: Values; positionals: string[] };
+    return parseArgs({ args, options, allowPositionals: true }) as { values: OptionValues; positionals: string[] };
   } catch (error) {
     // its first sentence; the rest is about '--', or a line of its own
     throw new WrongArguments((error as Error).message.replace(/\.\s.*$/s, ''));
@@ -83,7 +83,7 @@ function refuse(args: readonly string[], message: string): void {
   const [name = ''] = args;
   const end = args.indexOf('--');
   if ((end < 0 ? args : args.slice(0, end)).includes('--json')) {
-    process.stdout.write(refusal(Object.hasOwn(commands, name) ? name : '', message));
+    process.stdout.write(refusedDocument(Object.hasOwn(commands, name) ? name : '', message));
   } else {
     process.stderr.write(`${styled('red', 'wrong arguments:', process.stderr)} ${plain(message)}.\n`);
   }

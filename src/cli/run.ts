@@ -2,6 +2,7 @@
 import { realpathSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { type SDS_OperationOptions, SDS_PersistenceError } from '../main/index.ts';
+import { ifPossible } from '../protocol/if-possible.ts';
 import { ProgressLine, plain, quoted, shownPlace, styled } from './screen.ts';
 
 /** The arguments are wrong: exit code 2. */
@@ -31,12 +32,12 @@ function documentOf(command: string, results: readonly Entry[]): string {
 }
 
 /** The same for arguments that are wrong, of which there is no run. */
-export function refusal(command: string, message: string): string {
+export function refusedDocument(command: string, message: string): string {
   return documentOf(command, [{ Path: '', Ok: false, Error: { Code: 'wrong-arguments', Message: message } }]);
 }
 
 /** The options on the command line. */
-export type Values = Readonly<Record<string, string | boolean | string[] | undefined>>;
+export type OptionValues = Readonly<Record<string, string | boolean | string[] | undefined>>;
 
 export class Run {
   readonly command: string;
@@ -49,7 +50,7 @@ export class Run {
   readonly #entries: Entry[] = [];
   #saidStopped = false;
 
-  constructor(command: string, { json, quiet, recursive }: Values) {
+  constructor(command: string, { json, quiet, recursive }: OptionValues) {
     this.command = command;
     this.json = json === true;
     this.quiet = quiet === true;
@@ -140,9 +141,6 @@ function describe(error: unknown, path: string): { code: string; message: string
 /** Whether a name, as it was typed, means the file that is named in a message by its real path. */
 function isSame(real: string, name: string): boolean {
   if (resolve(name) === real) return true;
-  try {
-    return realpathSync(name) === real;
-  } catch {
-    return basename(name) === basename(real); // what is not there has no real path
-  }
+  // what is not there has no real path
+  return ifPossible(() => realpathSync(name) === real) ?? basename(name) === basename(real);
 }

@@ -2,6 +2,7 @@
 import { realpathSync, statSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describeDatabase, type SDS_DatabaseDescription } from '../main/index.ts';
+import { ifPossible } from '../protocol/if-possible.ts';
 import { output } from './output.ts';
 import type { Run } from './run.ts';
 import { bytes, fitted, number, plain, quoted } from './screen.ts';
@@ -43,12 +44,9 @@ export async function watch(run: Run, path: string, everyMs: number, count: numb
 function stateOf(path: string): string {
   return ['', '-wal']
     .map((end) => {
-      try {
-        const { ino, size, mtimeNs } = statSync(realpathSync(path) + end, { bigint: true }); // beside which its log lies
-        return `${ino} ${size} ${mtimeNs}`;
-      } catch {
-        return '-'; // not there, or out of reach: opening the file will tell
-      }
+      const stats = ifPossible(() => statSync(realpathSync(path) + end, { bigint: true })); // beside which its log lies
+      // not there, or out of reach: opening the file will tell
+      return stats === undefined ? '-' : `${stats.ino} ${stats.size} ${stats.mtimeNs}`;
     })
     .join();
 }

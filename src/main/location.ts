@@ -15,8 +15,8 @@ import { ifPossible } from '../protocol/if-possible.ts';
 import type { ProviderSettings } from '../protocol/options.ts';
 import { newSession } from '../protocol/postgresql/session.ts';
 import {
+  connectionKey,
   isPostgresqlUrl,
-  keyOf,
   labelOf,
   type PostgresqlTarget,
   parsePostgresqlUrl,
@@ -59,7 +59,7 @@ function locateServer(url: string, settings: ProviderSettings): Location {
     retryForMs: settings.RetryForMs,
     places: placesToLookFrom(),
   };
-  return { path: labelOf(target), parameters: '', key: keyOf(target), transient: false, server };
+  return { path: labelOf(target), parameters: '', key: connectionKey(target), transient: false, server };
 }
 
 /** What holds for all providers of a database on a server in this process, and how an option calls it. */

@@ -11,20 +11,20 @@ import type {
 } from './operations.ts';
 import type { PostgresqlTarget } from './postgresql/url.ts';
 
-/** Task name: what the worker gets, and what it answers. `path` is the file that a failure is about, if it is about no other. */
-export interface OperationTasks {
+/** By name: what the worker gets, and what it answers. `path` is the file that a failure is about, if it is about no other. */
+export interface Operations {
   /** Also of one that is restored: then SQLite looks through it first. */
   backup: { given: { path: string; target: string; overwrite: boolean; verify: boolean }; result: SDS_BackupResult };
   verify: { given: { path: string }; result: SDS_VerifyResult };
   compact: { given: { path: string }; result: SDS_CompactResult };
   describe: { given: { path: string; quick: boolean }; result: SDS_DatabaseDescription };
-  copy: { given: CopyTask; result: SDS_CopyResult };
+  copy: { given: CopyArguments; result: SDS_CopyResult };
 }
 
 /** A database file, or a PostgreSQL database. */
 export type CopyEnd = { file: string; server?: undefined } | { file?: undefined; server: PostgresqlTarget };
 
-export interface CopyTask {
+export interface CopyArguments {
   /** What the first source is. */
   path: string;
   sources: CopyEnd[];
@@ -37,14 +37,14 @@ export interface CopyTask {
   modules: string[];
 }
 
-export type OperationTask = keyof OperationTasks;
+export type OperationName = keyof Operations;
 
 export interface OperationRequest {
-  task: OperationTask;
-  given: OperationTasks[OperationTask]['given'];
+  operation: OperationName;
+  given: Operations[OperationName]['given'];
 }
 
-/** What the cell that is shared with the worker holds: the task goes on; nothing of it may appear; its result may appear. */
+/** What the cell that is shared with the worker holds: the operation goes on; nothing of it may appear; its result may appear. */
 export const RUNNING = 0;
 export const STOPPED = 1;
 export const ALLOWED = 2;
@@ -57,7 +57,7 @@ export interface OperationData {
   port: MessagePort;
 }
 
-/** What the worker tells; the last one of a task is its end. */
+/** What the worker tells; the last one of an operation is its end. */
 export type OperationReply =
   | { kind: 'progress'; progress: SDS_OperationProgress }
   /** Its result is about to appear, once the main thread has allowed that. */

@@ -71,14 +71,18 @@ export interface SDS_BackupResult {
 }
 
 export interface SDS_CompactResult {
+  /** The real path of the file. */
   Path: string;
+  /** With what its log held. */
   BytesBefore: number;
   BytesAfter: number;
   DurationMs: number;
 }
 
 export interface SDS_CopyResult {
+  /** The real path of the target, or how messages name it if that is a PostgreSQL database. */
   Path: string;
+  /** How many were copied, from all sources together; so are the next four. */
   Stores: number;
   Snapshots: number;
   Patches: number;

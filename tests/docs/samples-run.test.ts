@@ -25,6 +25,7 @@ const documents = [
   'src/hocuspocus/import-documents.ts',
   'src/automerge-repo/storage.ts',
   'src/merged-documents/merged-documents.ts',
+  'src/main/operations/operations.ts',
   'src/main/provider.ts',
   'src/yjs/yjs-persistence.ts',
 ];
@@ -59,6 +60,15 @@ async function databaseWithTables(): Promise<string> {
 /** A sample that begins with its name is a file that others of its document import. */
 const named = /^\/\/ ([\w-]+\.mjs)\n/;
 
+/** What samples in a docstring have without saying so. */
+const imports = "import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker'\n";
+const files = `import { backupDatabase, compactDatabase, copyStores, describeDatabase, restoreDatabase, verifyDatabase } from 'sds-persistence-worker'
+const Provider = new SDS_DesktopPersistenceProvider('./notes.db', 'my-store')
+await Provider.appendPatch(new Uint8Array([1, 2, 3]), 1)
+await backupDatabase('./notes.db', './backup.db')
+await Provider.close()
+`;
+
 interface Sample {
   document: string;
   language: string;
@@ -75,10 +85,11 @@ function samplesOf(document: string): Sample[] {
       code,
     }));
   }
+  const given = document === 'src/main/operations/operations.ts' ? imports + files : imports;
   return [...text.matchAll(/@example\n((?:\s*\* .*\n)+?)\s*\*\//g)].map(([, lines = '']) => ({
     document,
     language: 'js',
-    code: `import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker'\n${lines.replaceAll(/^\s*\* /gm, '')}`,
+    code: given + lines.replaceAll(/^\s*\* /gm, ''),
   }));
 }
 

@@ -2,7 +2,7 @@
 import { expect, it, vi } from 'vitest';
 import { parsePostgresqlUrl } from '../../src/protocol/postgresql/url.ts';
 import { CopyConnection } from '../../src/worker/operations/copying/copy-connection.ts';
-import { DatabaseReader } from '../../src/worker/operations/copying/database-reader.ts';
+import { ServerReader } from '../../src/worker/operations/copying/server-reader.ts';
 import { loadPg } from '../../src/worker/postgresql/load-pg.ts';
 import { describeOnPostgresql, postgresql, server } from '../support/postgresql.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
@@ -21,7 +21,7 @@ describeOnPostgresql('a source that waits for its turn', () => {
     if (typeof target === 'string') throw new Error(target);
     const source = await CopyConnection.open(loadPg([import.meta.dirname]), target);
     try {
-      await new DatabaseReader(source, async () => {}).holdStill();
+      await new ServerReader(source, async () => {}).holdStill();
       const [[pid = null] = []] = await source.rows('SELECT pg_backend_pid()');
       const askedAt = async (): Promise<unknown> => {
         const sql = 'SELECT query_start::text AS at FROM pg_stat_activity WHERE pid = $1';

@@ -3,7 +3,7 @@
 import { channel, type TracingChannel, tracingChannel } from 'node:diagnostics_channel';
 import { debuglog } from 'node:util';
 import { currentContext, outsideOfCalls } from '../../protocol/async-context.ts';
-import { SDS_PersistenceError } from '../../protocol/errors.ts';
+import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { note } from './notes.ts';
 
 const PREFIX = 'sds-persistence';
@@ -39,11 +39,6 @@ export function log(format: string, ...values: unknown[]): void {
 }
 
 const onOneLine = (text: string): string => text.replaceAll('\r', '\\r').replaceAll('\n', '\\n');
-
-/** Whatever was thrown, for `log`, without its stack. */
-export function said(thrown: unknown): string {
-  return thrown instanceof SDS_PersistenceError ? `${thrown.code}: ${thrown.message}` : String(thrown);
-}
 
 /** What the events of one call share; keys are added while it goes on. */
 export type TraceContext = Record<string, unknown>;

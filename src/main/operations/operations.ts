@@ -18,10 +18,10 @@ import type {
 import { isPostgresqlUrl, labelOf } from '../../protocol/postgresql/url.ts';
 import type { Promise } from '../../protocol/surroundings.ts';
 import { pathOf, placesToLookFrom, readServer, targetOf } from '../location.ts';
-import { begin, log, said } from '../observe/channels.ts';
+import { begin, log } from '../observe/channels.ts';
 import { tellNoted } from '../observe/notes.ts';
 import { type Acceptance, checkOptions, yesOrNo } from '../option-checks.ts';
-import { runTask } from './task-thread.ts';
+import { runOperation } from './run-operation.ts';
 
 /**
  * Copies a database into a new file while others go on writing, also in other processes. What is copied is one
@@ -33,6 +33,9 @@ import { runTask } from './task-thread.ts';
  * @throws SDS_PersistenceError `invalid-argument`, `open-failed`, `schema-mismatch`, `file-exists`, `database-busy`,
  *   `database-full` (the message says how much room is needed), `database-corrupt`, `read-only`, `io-error`,
  *   `worker-lost`; or the signal's reason
+ *
+ * @example
+ * const { Bytes, DurationMs } = await backupDatabase('./notes.db', './another-backup.db')
  */
 export async function backupDatabase(
   SourcePath: string,
@@ -56,7 +59,7 @@ export async function backupFile(
   const trace = begin('backup', () => ({ Path: source, TargetPath: target }));
   const given = { path: source, target, overwrite: options.Overwrite ?? false, verify: false };
   try {
-    const running = runTask('backup', call, given, options);
+    const running = runOperation('backup', call, given, options);
     tellNoted();
     const result = await running;
     trace?.end({ Bytes: result.Bytes });
@@ -69,11 +72,19 @@ export async function backupFile(
   }
 }
 
+/** Whatever was thrown, for `log`, without its stack. */
+function said(thrown: unknown): string {
+  return thrown instanceof SDS_PersistenceError ? `${thrown.code}: ${thrown.message}` : String(thrown);
+}
+
 /**
  * Puts a backup in the place of a database. With `Overwrite` a database that is there is replaced at one moment,
  * with its log; nobody may have it open, and until then it stays as it is.
  *
  * @throws the same as `backupDatabase`; `database-busy` if the target is open anywhere
+ *
+ * @example
+ * await restoreDatabase('./backup.db', './notes.db', { Overwrite: true })
  */
 export async function restoreDatabase(
   BackupPath: string,
@@ -85,7 +96,7 @@ export async function restoreDatabase(
   const target = targetOf(TargetPath, call, 'TargetPath');
   const options = checked(Options, call, source, { Overwrite: yesOrNo, Verify: yesOrNo });
   const { Overwrite = false, Verify = true } = options;
-  return runTask('backup', call, { path: source, target, overwrite: Overwrite, verify: Verify }, options);
+  return runOperation('backup', call, { path: source, target, overwrite: Overwrite, verify: Verify }, options);
 }
 
 /**
@@ -95,11 +106,15 @@ export async function restoreDatabase(
  * @returns what was found; a damaged file is no error, a file that can't be looked at is one
  * @throws SDS_PersistenceError `invalid-argument`, `open-failed` (also if it is no SQLite database),
  *   `database-busy`, `read-only`, `io-error`, `worker-lost`; or the signal's reason
+ *
+ * @example
+ * const { Sound, Findings } = await verifyDatabase('./notes.db')
+ * console.log(Sound, Findings.length) // true 0
  */
 export async function verifyDatabase(Path: string, Options: SDS_OperationOptions = {}): Promise<SDS_VerifyResult> {
   const call = 'verifyDatabase';
   const path = pathOf(Path, call, 'Path');
-  return runTask('verify', call, { path }, checked(Options, call, path, {}));
+  return runOperation('verify', call, { path }, checked(Options, call, path, {}));
 }
 
 /**
@@ -109,17 +124,25 @@ export async function verifyDatabase(Path: string, Options: SDS_OperationOptions
  * @throws SDS_PersistenceError `invalid-argument`, `open-failed`, `schema-mismatch`, `database-busy` if the file is
  *   open anywhere, `database-full`, `database-corrupt`, `read-only`, `io-error`, `worker-lost`; or the signal's
  *   reason: SQLite writes the new file in one go, the signal is looked at before and after that
+ *
+ * @example
+ * const { BytesBefore, BytesAfter } = await compactDatabase('./notes.db')
+ * console.log(BytesAfter <= BytesBefore) // true
  */
 export async function compactDatabase(Path: string, Options: SDS_OperationOptions = {}): Promise<SDS_CompactResult> {
   const call = 'compactDatabase';
   const path = pathOf(Path, call, 'Path');
-  return runTask('compact', call, { path }, checked(Options, call, path, {}));
+  return runOperation('compact', call, { path }, checked(Options, call, path, {}));
 }
 
 /**
  * Tells what is in a database: sizes, stores, values. With `Quick` only what is known without a look at every row.
  *
  * @throws the same as `verifyDatabase`, and `database-corrupt`
+ *
+ * @example
+ * const { Stores } = await describeDatabase('./notes.db')
+ * console.log(Stores[0].StoreId, Stores[0].Patches) // my-store 1
  */
 export async function describeDatabase(
   Path: string,
@@ -128,7 +151,7 @@ export async function describeDatabase(
   const call = 'describeDatabase';
   const path = pathOf(Path, call, 'Path');
   const options = checked(Options, call, path, { Quick: yesOrNo });
-  return runTask('describe', call, { path, quick: options.Quick ?? false }, options);
+  return runOperation('describe', call, { path, quick: options.Quick ?? false }, options);
 }
 
 /**
@@ -145,6 +168,10 @@ export async function describeDatabase(
  *   that no source has, or two have; `database-corrupt` if a source has rows that no provider writes (see `Salvage`), or if what was
  *   copied is not what was read; of PostgreSQL databases also `connection-failed`, and `fenced` if another process owns
  *   one of the stores there
+ *
+ * @example
+ * const { Patches } = await copyStores('./notes.db', './all.db', { Stores: ['my-store'] })
+ * console.log(Patches) // 1
  */
 export async function copyStores(
   From: string | readonly string[],
@@ -162,7 +189,7 @@ export async function copyStores(
   const { Stores: stores, Overwrite: overwrite = false, Values: values = true, Salvage: salvage = false } = options;
   const wanted = stores?.map((name) => name.toWellFormed()); // as a provider names them
   const given = { path, sources, target, stores: wanted, overwrite, values, salvage, modules: placesToLookFrom() };
-  return runTask('copy', call, given, options);
+  return runOperation('copy', call, given, options);
 }
 
 function placeOf(value: unknown, call: string, name: string, fileOf = pathOf): CopyEnd {

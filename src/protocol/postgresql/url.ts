@@ -26,8 +26,8 @@ const UNREADABLE =
   'within a part are written as %2F %3F %23 %40 %3A %25 %26';
 
 /**
- * Also of one in a line of a file of settings, of one for other drivers, and of another kind with a password: as a path it would
- * be told with that.
+ * Also one in a line of settings (`URL=postgres://…`), one for another driver (`jdbc:`, `+asyncpg`), and any URL with a password: taken
+ * for a path, it would be printed with that.
  */
 export function isPostgresqlUrl(place: string): boolean {
   return /^(jdbc:)?postgres(ql)?(\+\w+)?:|postgres(ql)?(\+\w+)?:\/\/|:\/\/[^/]*:[^/]*@/i.test(place);
@@ -167,12 +167,12 @@ export function labelOf({ database, hosts }: PostgresqlTarget): string {
   return `${SERVER_LABEL} ${database} on ${places.join(',')}`;
 }
 
-/** The same whenever the same database is reached by the same hosts as the same user, whatever the password. */
-export function identityOf({ hosts, database, user, options }: PostgresqlTarget): string {
+/** The same whenever the same database is reached by the same hosts as the same user: a copy goes on also by another kind of TLS. */
+export function databaseIdentity({ hosts, database, user, options }: PostgresqlTarget): string {
   return JSON.stringify(['postgresql', hosts, database, user, options]);
 }
 
 /** The same for all URLs by which the same database is reached in the same way, whatever the password: that may be changed any time. */
-export function keyOf(target: PostgresqlTarget): string {
+export function connectionKey(target: PostgresqlTarget): string {
   return JSON.stringify(['postgresql', { ...target, password: undefined }]);
 }

@@ -4,7 +4,7 @@ import { reportedOf } from '../../protocol/errors.ts';
 import { mergeParcel } from '../../protocol/merge-parcel.ts';
 import type { MergeReply, MergeRequest } from '../../protocol/merging.ts';
 import { discard } from '../../protocol/parcel.ts';
-import { stepBack } from '../operations/step-back.ts';
+import { stepBack } from '../thread.ts';
 import { load, MissingModule } from './modules.ts';
 
 const { port } = workerData as { port: MessagePort };

@@ -6,9 +6,9 @@ import { ownerOf } from '../../protocol/postgresql/session.ts';
 import { type Caller, EngineError } from '../engine.ts';
 import { textArray } from './arrays.ts';
 import type { Connection, Statement } from './connection.ts';
-import { fencedError, type Holder, isFenced } from './holder.ts';
-import { namesOf, storedName } from './names.ts';
-import { type ClaimRow, fenceHolders, lockedRows, lockStatements, removal, type StoreRow } from './store-rows.ts';
+import { fencedError, type Holder, mustRegister } from './holder.ts';
+import { insertionsOfLongNames, storedName } from './names.ts';
+import { type ClaimRow, fenceHolders, lockedRows, lockStatements, type StoreRow, unclaiming } from './store-rows.ts';
 import { beginStatements, inTransaction } from './transactions.ts';
 
 /** `had`: to be claimed anew. `lost`: taken over by another process; it stays so until all providers of the store have left. */
@@ -85,7 +85,7 @@ export class Claims {
     if (suffices(claim, caller)) return;
     const others = [...this.#coming];
     const isGranted = await this.#claimAll(connection, [caller, ...others], caller).catch((error) => {
-      if (others.length === 0 || connection.lost || isFenced(error)) throw error;
+      if (others.length === 0 || connection.lost || mustRegister(error)) throw error;
       // it may be another one's store that is in the way
       return this.#claimAll(connection, [caller], caller);
     });
@@ -120,7 +120,7 @@ export class Claims {
     return inTransaction(connection, async () => {
       const results = await connection.run(
         ...beginStatements(connection),
-        ...namesOf([...wanted.values()].map(({ storeId }) => storedName(storeId))),
+        ...insertionsOfLongNames([...wanted.values()].map(({ storeId }) => storedName(storeId))),
         ...lockStatements(stored, first === undefined ? [] : stored.slice(0, 1)),
       );
       const rows = lockedRows(results);
@@ -176,7 +176,7 @@ export class Claims {
     const turned = granted.filter(({ wanted, shared }) => wanted.exclusive === shared).map(({ stored }) => stored);
     const siblings = granted.flatMap((one) => one.siblings.map(({ session }) => session));
     return [
-      removal(granted.flatMap(({ mine, others }) => [...mine, ...others])),
+      unclaiming(granted.flatMap(({ mine, others }) => [...mine, ...others])),
       // of processes that shared it, and were forgotten since
       ...onEach(
         'DELETE FROM sds_claims c WHERE NOT EXISTS (SELECT FROM sds_holders h WHERE h.session = c.session ' +
@@ -228,7 +228,7 @@ export class Claims {
         for (const stored of names) this.#leaving.delete(stored);
         return true;
       } catch (error) {
-        if (connection.lost || isFenced(error)) throw error;
+        if (connection.lost || mustRegister(error)) throw error;
         return error instanceof EngineError && error.code === 'database-busy'; // each would wait as long
       }
     };

@@ -4,9 +4,12 @@ import type { Client, ClientConfig } from 'pg';
 import type { PostgresqlTarget } from '../../protocol/postgresql/url.ts';
 import { EngineError } from '../engine.ts';
 import { backendOf, stateOf } from './backend.ts';
-import { type AskElsewhere, Connection, type Patience, wireOf } from './connection.ts';
+import { Connection, type Patience, wireOf } from './connection.ts';
 import type { Pg } from './load-pg.ts';
+import type { AskElsewhere } from './silence.ts';
 import { ServerError, toEngineError } from './sqlstates.ts';
+
+type Host = PostgresqlTarget['hosts'][number];
 
 const KEEP_ALIVE_MS = 5000;
 
@@ -56,26 +59,11 @@ export async function connect(
 async function connectTo(
   { Client }: Pg,
   target: PostgresqlTarget,
-  { host, port }: { host: string; port: number },
+  place: Host,
   patience: Patience,
   toWrite: boolean,
 ): Promise<Connection> {
-  const { user, database, password, options, channelBinding } = target;
-  const config: ClientConfig = {
-    host,
-    port,
-    user,
-    password,
-    database,
-    options,
-    ssl: tlsOf(target),
-    enableChannelBinding: channelBinding,
-    connectionTimeoutMillis: patience.connectMs,
-    application_name: APPLICATION_NAME,
-    // a peer that is gone is noticed while nothing is asked
-    keepAlive: true,
-    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
-  };
+  const config = configOf(target, place, patience);
   const client = new Client(config);
   const askElsewhere = () => {
     const limits = { connectionTimeoutMillis: patience.probeMs, query_timeout: patience.probeMs };
@@ -89,14 +77,14 @@ async function connectTo(
   try {
     await client.connect();
     connection.guard();
-    if (channelBinding && !offersBinding) throw new EngineError('open-failed', { message: NO_BINDING });
+    if (target.channelBinding && !offersBinding) throw new EngineError('open-failed', { message: NO_BINDING });
     const [readOnly] = await connection.run(QUESTION, COPY).catch((error) => {
       if (connection.lost) throw error;
       connection.mayCopy = false; // if that was not it, it fails again
       return connection.run(QUESTION);
     });
     if (toWrite && readOnly?.rows[0]?.[0] === 'on') {
-      throw new ServerError('read-only', 'reconnect', `${host}:${port} does not take writes`, '25006');
+      throw new ServerError('read-only', 'reconnect', `${place.host}:${place.port} does not take writes`, '25006');
     }
     connection.backend = await backendOf(connection, client).catch((error) => {
       if (connection.lost) throw error;
@@ -107,6 +95,24 @@ async function connectTo(
     connection.drop();
     throw refusalOf(toEngineError(error), client.user ?? '');
   }
+}
+
+function configOf(target: PostgresqlTarget, place: Host, { connectMs }: Patience): ClientConfig {
+  const { user, database, password, options, channelBinding } = target;
+  return {
+    ...place,
+    user,
+    password,
+    database,
+    options,
+    ssl: tlsOf(target),
+    enableChannelBinding: channelBinding,
+    connectionTimeoutMillis: connectMs,
+    application_name: APPLICATION_NAME,
+    // a peer that is gone is noticed while nothing is asked
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+  };
 }
 
 /** What another connection, made for that alone, shows of one that is silent. */
@@ -134,8 +140,8 @@ function refusalOf(error: EngineError, user: string): EngineError {
     new RegExp(`["„\\p{Pi}\\p{Pf}]\\s?${name}\\s?["\\p{Pi}\\p{Pf}]`, 'gu'),
     'this user',
   );
-  const [code, retry] = error.sqlState === KEPT_OUT ? AWAY : [error.code, error.retry];
-  return new ServerError(code, retry, message, error.sqlState);
+  const [code, retry] = error.reportedCode === KEPT_OUT ? AWAY : [error.code, error.retry];
+  return new ServerError(code, retry, message, error.reportedCode);
 }
 
 function tlsOf({ tls, tlsFiles }: PostgresqlTarget): ClientConfig['ssl'] {

@@ -1,16 +1,9 @@
 /** One connection: groups of statements that cross in one round trip, and rows of bytes that come by COPY. */
-import type { Socket } from 'node:net';
 import type { Client } from 'pg';
-import {
-  clearInterval,
-  clearTimeout,
-  Promise,
-  performance,
-  setInterval,
-  setTimeout,
-} from '../../protocol/surroundings.ts';
+import { clearInterval, clearTimeout, Promise, setTimeout } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
 import { copyReader, type TakeField } from './copy-format.ts';
+import { type AskElsewhere, type WatchedSocket, watchForSilence } from './silence.ts';
 import { toEngineError } from './sqlstates.ts';
 
 export interface Statement {
@@ -19,7 +12,7 @@ export interface Statement {
 }
 
 /** Bytes that were asked for by `encode`, which depends on no setting of the server. */
-export function bytesOf(hex: string | null | undefined): Buffer {
+export function fromHex(hex: string | null | undefined): Buffer {
   return Buffer.from(hex ?? '', 'hex');
 }
 
@@ -42,16 +35,9 @@ interface Exchange {
   handleCopyData(message: { chunk: Buffer }): void;
 }
 
-/** By which Node's own time-outs of sockets see whether a write goes on. */
-interface Handle {
-  readonly writeQueueSize?: number;
-  /** Of a TLS connection, the one below it. */
-  readonly _parent?: Handle;
-}
-
 /** What the types of `pg` do not tell of a client's connection. */
 interface Wire {
-  readonly stream: Socket & { readonly _handle?: Handle | null };
+  readonly stream: WatchedSocket;
   /** What the server says of ways to prove a password. */
   on(event: 'authenticationSASL', listener: (message: { mechanisms: string[] }) => void): void;
   parse(statement: { text: string }): void;
@@ -64,17 +50,8 @@ export function wireOf(client: Client): Wire {
   return (client as unknown as { connection: Wire }).connection;
 }
 
-/** After how long a silence the server is asked elsewhere: for those who do not want to wait for it, after a part of what they do. */
-const ASK_AFTER_MS = 5000;
-const ASK_SOONEST_MS = 500;
-const ASKS_WITHIN_PATIENCE = 4;
-/** How often it is looked in that time whether it still says something. */
-const LOOKS = 5;
 /** A goodbye that nobody answers is not waited for any longer. */
 const GOODBYE_MS = 500;
-
-/** What is seen of a connection over another one, if there is one to be had. */
-export type AskElsewhere = () => Promise<'at work' | 'gone' | 'unknown' | 'unreachable'>;
 
 export interface Patience {
   connectMs: number;
@@ -179,7 +156,7 @@ export class Connection {
         ended = add(chunk);
       },
       handleDataRow: ({ fields }) => {
-        for (const [field, hex] of fields.entries()) take(bytesOf(hex), field);
+        for (const [field, hex] of fields.entries()) take(fromHex(hex), field);
       },
     });
     if (!ended) throw toEngineError(new Error('the server ended a COPY in the middle'));
@@ -188,7 +165,12 @@ export class Connection {
   #exchange(statements: readonly Statement[], parts: Partial<Exchange>): Promise<void> {
     return new Promise<void>((resolve, reject) => {
       let over = false;
-      const watch = this.#watch(() => over);
+      const watch = watchForSilence(this.#wire.stream, this.#askElsewhere, this.patience, (since, found) => {
+        if (over) return;
+        this.silentSince = since;
+        this.unreachable = found === 'unreachable';
+        this.#wire.stream.destroy(new Error('the server says nothing, and does not work on what it was asked'));
+      });
       const end = (error: unknown) => {
         if (over) return;
         over = true;
@@ -243,48 +225,6 @@ export class Connection {
     } finally {
       stream.uncork();
     }
-  }
-
-  /** Changes as bytes come and go. What a socket was given counts as written at once, although it may take long until it is on its way. */
-  get #moved(): number {
-    const { bytesRead, bytesWritten, _handle: handle } = this.#wire.stream;
-    return bytesRead + bytesWritten - ((handle?._parent ?? handle)?.writeQueueSize ?? 0);
-  }
-
-  /** Ends the connection if the server does not work on what it was asked: a network that is cut tells nobody. */
-  #watch(isOver: () => boolean): NodeJS.Timeout {
-    let [moved, since] = [-1, performance.now()];
-    let asking = false;
-    const { retryForMs } = this.patience;
-    const askAfter = Math.min(Math.max(retryForMs / ASKS_WITHIN_PATIENCE, ASK_SOONEST_MS), ASK_AFTER_MS);
-    let pause = askAfter;
-    let askAt = since + pause;
-    return setInterval(() => {
-      const now = performance.now();
-      if (this.#moved !== moved) {
-        [moved, since] = [this.#moved, now];
-        askAt = now + pause;
-      }
-      if (asking || now < askAt) return;
-      asking = true;
-      const silent = moved;
-      void this.#askElsewhere().then((found) => {
-        asking = false;
-        const asked = performance.now();
-        // the longer it works, the seldomer it is asked
-        pause = Math.min(pause * 2, ASK_AFTER_MS);
-        askAt = asked + pause;
-        const { connectMs, lockMs } = this.patience;
-        // for so long it may say nothing where it can't be told whether it is at work
-        const silenceMs = Math.max(retryForMs, connectMs) + lockMs;
-        if (found === 'at work' || (found === 'unknown' && asked - since < silenceMs)) return;
-        // it has answered while the other one was asked, and has been at rest since
-        if (isOver() || this.#moved !== silent) return;
-        this.silentSince = since;
-        this.unreachable = found === 'unreachable';
-        this.#wire.stream.destroy(new Error('the server says nothing, and does not work on what it was asked'));
-      });
-    }, askAfter / LOOKS);
   }
 
   escapeLiteral(text: string): string {

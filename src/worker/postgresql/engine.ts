@@ -7,15 +7,15 @@ import { Changes } from './changes.ts';
 import { deletionOfUnnamed, readWhole } from './chunks.ts';
 import { Claims } from './claims.ts';
 import type { Connection, Reading, Statement } from './connection.ts';
+import { Execution } from './execution.ts';
 import { Holder } from './holder.ts';
 import { Lease } from './lease.ts';
-import { namesOf, storedName } from './names.ts';
+import { insertionsOfLongNames, storedName } from './names.ts';
 import type { PackedPatches } from './packed-patches.ts';
 import { collidedOf, insertionOfAll, loadPatchesSince } from './patches.ts';
 import { loadRecord, loadRecords } from './records.ts';
 import { ServerLink } from './server-link.ts';
 import { ServerError } from './sqlstates.ts';
-import { StepByStep } from './step-by-step.ts';
 import { prepareTables } from './tables.ts';
 import { beginStatements, inTransaction, readingBy, transact, UNLIMITED } from './transactions.ts';
 import { listStores, loadStore } from './whole-stores.ts';
@@ -24,7 +24,7 @@ const NUMBER_TAKEN = '23505';
 /** What a server says that distributes its tables, of a statement that changes two of them. */
 const NOT_SUPPORTED = '0A000';
 
-type Outcome = Pick<StepByStep, 'collided' | 'replaced'>;
+type Outcome = Pick<Execution, 'collided' | 'replaced'>;
 
 export class PostgresqlEngine implements Engine {
   readonly #link: ServerLink;
@@ -43,11 +43,11 @@ export class PostgresqlEngine implements Engine {
     this.#mayCreate = settings.createTables;
     this.#holder = new Holder(settings.session, settings.leaseMs);
     this.#claims = new Claims(this.#holder);
-    this.#link = new ServerLink(settings, (connection) => this.#introduce(connection));
+    this.#link = new ServerLink(settings, (connection) => this.#register(connection));
     this.#lease = new Lease(this.#holder, this.#claims, this.#link);
   }
 
-  async #introduce(connection: Connection): Promise<void> {
+  async #register(connection: Connection): Promise<void> {
     const transact = (...statements: Statement[]) => this.#holder.transact(connection, ...statements);
     if (this.#mayCreate !== undefined) await prepareTables(transact, this.#mayCreate);
     this.#mayCreate = undefined;
@@ -131,13 +131,13 @@ export class PostgresqlEngine implements Engine {
       if (this.#replaced.has(store)) await this.#deleteReplaced(connection, store);
     }
     return inTransaction(connection, async () => {
-      const begin = [...beginStatements(connection), ...namesOf(changes.names)];
-      const steps = new StepByStep(connection, begin);
-      for (const section of changes.sections) await steps.carryOut(section);
-      steps.changeValues(changes.values);
+      const begin = [...beginStatements(connection), ...insertionsOfLongNames(changes.names)];
+      const execution = new Execution(connection, begin);
+      for (const section of changes.sections) await execution.carryOut(section);
+      execution.changeValues(changes.values);
       const end = [this.#holder.fence(point), { text: 'COMMIT' }];
-      await steps.end(end, () => this.#holder.committed(point));
-      return steps;
+      await execution.end(end, () => this.#holder.committed(point));
+      return execution;
     });
   }
 
@@ -151,8 +151,8 @@ export class PostgresqlEngine implements Engine {
       return true;
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
-      if (error.sqlState === NOT_SUPPORTED) this.#takesBoth = false;
-      else if (error.sqlState !== NUMBER_TAKEN) throw error;
+      if (error.reportedCode === NOT_SUPPORTED) this.#takesBoth = false;
+      else if (error.reportedCode !== NUMBER_TAKEN) throw error;
       return false;
     }
   }
@@ -172,38 +172,38 @@ export class PostgresqlEngine implements Engine {
   // ---- loads -------------------------------------------------------------------------------------------
 
   loadSnapshot(caller: Caller): Promise<Uint8Array | undefined> {
-    return this.#load(caller, (connection, store) => readWhole(connection, 'sds_snapshots', store));
+    return this.#read(caller, (connection, store) => readWhole(connection, 'sds_snapshots', store));
   }
 
   loadPatchesSince(caller: Caller, clock: number): Promise<PatchBlocks> {
-    return this.#load(caller, (connection, store) => loadPatchesSince(connection, store, clock));
+    return this.#read(caller, (connection, store) => loadPatchesSince(connection, store, clock));
   }
 
   loadValue(caller: Caller, hash: string): Promise<Uint8Array | undefined> {
-    return this.#load(caller, (connection) => readWhole(connection, 'sds_values', storedName(hash).stored));
+    return this.#read(caller, (connection) => readWhole(connection, 'sds_values', storedName(hash).stored));
   }
 
   loadStore(caller: Caller): Promise<StoreFound> {
-    return this.#with(caller, loadStore);
+    return this.#withStore(caller, loadStore);
   }
 
   listStores(caller: Caller): Promise<string[]> {
-    return this.#load(caller, listStores);
+    return this.#read(caller, listStores);
   }
 
   loadRecord(caller: Caller, key: string): Promise<Uint8Array | undefined> {
-    return this.#load(caller, (connection, store) => loadRecord(connection, store, key));
+    return this.#read(caller, (connection, store) => loadRecord(connection, store, key));
   }
 
   loadRecords(caller: Caller, prefix: string): Promise<RecordsFound> {
-    return this.#load(caller, (connection, store) => loadRecords(connection, store, prefix));
+    return this.#read(caller, (connection, store) => loadRecords(connection, store, prefix));
   }
 
-  #load<T>(caller: Caller, read: (reading: Reading, store: string) => Promise<T>): Promise<T> {
-    return this.#with(caller, (connection, store) => read(readingBy(connection), store));
+  #read<T>(caller: Caller, read: (reading: Reading, store: string) => Promise<T>): Promise<T> {
+    return this.#withStore(caller, (connection, store) => read(readingBy(connection), store));
   }
 
-  #with<T>(caller: Caller, read: (connection: Connection, store: string) => Promise<T>): Promise<T> {
+  #withStore<T>(caller: Caller, read: (connection: Connection, store: string) => Promise<T>): Promise<T> {
     return this.#use(async (connection) => {
       await this.#claims.claim(connection, caller);
       return read(connection, storedName(caller.storeId).stored);

@@ -186,8 +186,8 @@ export function notUpdated(): EngineError {
 }
 
 /** Whether a transaction was undone by its fence: this process has to register anew. */
-export function isFenced(error: unknown): boolean {
-  return error instanceof ServerError && error.sqlState === DIVISION_BY_ZERO;
+export function mustRegister(error: unknown): boolean {
+  return error instanceof ServerError && error.reportedCode === DIVISION_BY_ZERO;
 }
 
 export function fencedError(storeId: string): EngineError {

@@ -2,7 +2,7 @@
 import { clearInterval, type Promise, performance, setInterval } from '../../protocol/surroundings.ts';
 import type { Claims } from './claims.ts';
 import type { Connection } from './connection.ts';
-import { type Holder, isFenced } from './holder.ts';
+import { type Holder, mustRegister } from './holder.ts';
 import type { ServerLink } from './server-link.ts';
 
 export class Lease {
@@ -49,7 +49,7 @@ export class Lease {
     this.#beside ??= this.#renewBeside()
       .catch((error) => {
         // fenced: the transaction under way finds that out, and this connection is as good as before
-        if (!isFenced(error)) this.#keeper?.drop();
+        if (!mustRegister(error)) this.#keeper?.drop();
       })
       .finally(() => {
         this.#beside = undefined;

@@ -27,7 +27,7 @@ export function byStoredName(names: Iterable<string>): Map<string, string> {
 }
 
 /** Notes what those of them stand for that are too long. */
-export function namesOf(names: Iterable<StoredName>): Statement[] {
+export function insertionsOfLongNames(names: Iterable<StoredName>): Statement[] {
   const text = 'INSERT INTO sds_long_names (short, name) VALUES ($1, $2) ON CONFLICT (short) DO NOTHING';
   return [...names].flatMap(({ stored, whole }) => (whole === undefined ? [] : [{ text, values: [stored, whole] }]));
 }

@@ -1,12 +1,12 @@
 /** The connection to the server: made when it is needed, and made again when it is lost, for as long as callers want to wait. */
 import { cellTime, msSince } from '../../protocol/clock.ts';
 import type { PostgresqlSettings } from '../../protocol/service.ts';
-import { Promise, performance, setTimeout } from '../../protocol/surroundings.ts';
+import { Promise, pause, performance } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
 import { endWaiting } from './backend.ts';
 import { connect } from './connect.ts';
 import type { Connection, Patience } from './connection.ts';
-import { isFenced, notUpdated } from './holder.ts';
+import { mustRegister, notUpdated } from './holder.ts';
 import { loadPg } from './load-pg.ts';
 import { Passwords } from './password.ts';
 import { ServerError } from './sqlstates.ts';
@@ -14,7 +14,7 @@ import { ServerError } from './sqlstates.ts';
 /** Between attempts. The longest is short enough that a server that is back is found within a fraction of a second. */
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 250;
-/** This process is made known anew so often at once; after that with pauses, and within `RetryForMs`. */
+/** This process registers anew so often at once; after that with pauses, and within `RetryForMs`. */
 const MOST_AT_ONCE = 5;
 /** To find out whether the server is still there takes no longer than calls wait for it, or this. */
 const LEAST_PROBE_MS = 1000;
@@ -23,10 +23,10 @@ export class ServerLink {
   readonly passwords = new Passwords();
   readonly patience: Patience;
   readonly #settings: PostgresqlSettings;
-  readonly #introduce: (connection: Connection) => Promise<void>;
+  readonly #register: (connection: Connection) => Promise<void>;
   #connection: Connection | undefined;
   /** Whether this process has registered over the connection, and may write as far as is known. */
-  #known = false;
+  #isRegistered = false;
   /** When what is carried out now was called, as in `clock.ts`. */
   askedAt = 0;
   /** Since when the server is known to be away. */
@@ -36,8 +36,8 @@ export class ServerLink {
   #turn: Promise<unknown> = Promise.resolve();
   #inUse = 0;
 
-  /** @param introduce - makes this process known over a connection: a new one, or after it was fenced */
-  constructor(settings: PostgresqlSettings, introduce: (connection: Connection) => Promise<void>) {
+  /** @param register - makes this process known over a connection: a new one, or after it was fenced */
+  constructor(settings: PostgresqlSettings, register: (connection: Connection) => Promise<void>) {
     const { connectTimeoutMs, retryForMs, leaseMs } = settings;
     this.#settings = settings;
     this.patience = {
@@ -48,7 +48,7 @@ export class ServerLink {
       full: false,
       idleMs: leaseMs,
     };
-    this.#introduce = introduce;
+    this.#register = register;
   }
 
   /** Again, if the connection is lost or the transaction undone: the work has to find out what of an earlier attempt was committed. */
@@ -63,8 +63,8 @@ export class ServerLink {
       const attempt = async () => void (await work(await this.#ready()));
       try {
         await attempt().catch((error) => {
-          if (!isFenced(error)) throw error;
-          this.#known = false;
+          if (!mustRegister(error)) throw error;
+          this.#isRegistered = false;
           return attempt();
         });
         this.#awaySince = this.#gaveUp = undefined;
@@ -89,7 +89,7 @@ export class ServerLink {
     const gaveUp = this.#gaveUp;
     const isBehind = gaveUp !== undefined && askedAt <= gaveUp.at;
     if (isBehind && hasWaited(begunAt) >= this.patience.retryForMs) throw gaveUp.error;
-    let pause = FIRST_PAUSE_MS;
+    let pauseMs = FIRST_PAUSE_MS;
     let fenced = 0;
     /** Whether work went down with its connection, and it is not known yet whether it was committed. */
     let inDoubt = false;
@@ -108,16 +108,11 @@ export class ServerLink {
         if (!(error instanceof ServerError)) throw failed(EngineError.of(error, 'io-error')); // this call's failure alone
         const now = performance.now();
         const isAway = error.retry === 'reconnect';
-        let wasOld = false;
         if (isAway) {
-          this.#connection?.drop();
-          // one that has said nothing was away before that was noticed, and so was one that took no connection
-          this.#awaySince ??= this.#connection?.silentSince ?? (used === undefined ? triedAt : now);
+          this.#noteAway(used === undefined ? triedAt : now); // one that took no connection was away before
           inDoubt ||= used !== undefined;
-          // it is not known when it was lost: a new one is tried in any case, unless that was done to find out
-          wasOld = used !== undefined && used === before && !used.unreachable;
-        } else if (isFenced(error)) {
-          this.#known = false;
+        } else if (mustRegister(error)) {
+          this.#isRegistered = false;
           if (++fenced < MOST_AT_ONCE) continue;
         } else if (error.retry === 'no') {
           // the right, or the table, that this lacks may be of no concern to others
@@ -127,16 +122,24 @@ export class ServerLink {
           if (!isKeptOut) throw failed(error);
         }
         const waited = isAway ? hasWaited(now) : now - begunAt;
+        // it is not known when it was lost: a new one is tried in any case, unless that was done to find out
+        const wasOld = isAway && used !== undefined && used === before && !used.unreachable;
         if (waited >= this.patience.retryForMs && !wasOld) {
           const wasSlow = now - triedAt >= this.patience.probeMs; // one that refuses at once may be asked again
           if (isAway) this.#gaveUp = wasSlow ? { at: now, error } : undefined;
-          throw failed(isFenced(error) ? notUpdated() : error);
+          throw failed(mustRegister(error) ? notUpdated() : error);
         }
         // not in step with other processes that wait for the same server
-        await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random())));
-        pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+        await pause(pauseMs * (0.5 + Math.random()));
+        pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
       }
     }
+  }
+
+  /** One that has said nothing was away before that was noticed. */
+  #noteAway(noticedAt: number): void {
+    this.#connection?.drop();
+    this.#awaySince ??= this.#connection?.silentSince ?? noticedAt;
   }
 
   /** A connection over which this process is known and may write. */
@@ -145,20 +148,20 @@ export class ServerLink {
     if (connection === undefined || connection.lost) {
       const backend = connection?.backend;
       // lost while nothing was asked of it
-      if (this.#known) this.#awaySince ??= performance.now();
+      if (this.#isRegistered) this.#awaySince ??= performance.now();
       connection = await this.connect();
       this.#connection = connection;
-      this.#known = false;
+      this.#isRegistered = false;
       // without the right to do so it takes until the server notices by itself
       if (backend !== undefined) await endWaiting(connection, backend).catch(() => undefined);
     }
     try {
-      if (!this.#known) await this.#introduce(connection);
+      if (!this.#isRegistered) await this.#register(connection);
     } catch (error) {
-      if (!isFenced(error)) connection.drop();
+      if (!mustRegister(error)) connection.drop();
       throw error;
     }
-    this.#known = true;
+    this.#isRegistered = true;
     return connection;
   }
 

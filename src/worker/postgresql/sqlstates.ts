@@ -8,12 +8,13 @@ export class ServerError extends EngineError {
    * carried out or not. `again`: the transaction was rolled back. `no`: it would only fail again.
    */
   readonly retry: 'reconnect' | 'again' | 'no';
-  readonly sqlState: string | undefined;
+  /** A SQLSTATE, or the code of Node or OpenSSL. */
+  readonly reportedCode: string | undefined;
 
-  constructor(code: SDS_PersistenceErrorCode, retry: ServerError['retry'], message: string, reported?: string) {
-    super(code, { message, code: reported });
+  constructor(code: SDS_PersistenceErrorCode, retry: ServerError['retry'], message: string, reportedCode?: string) {
+    super(code, { message, code: reportedCode });
     this.retry = retry;
-    this.sqlState = reported;
+    this.reportedCode = reportedCode;
   }
 }
 
@@ -50,7 +51,7 @@ const tlsTrouble = /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|^ERR_(SSL|TLS|OSSL)|
 
 /** Whether another password may help. */
 export function isRefusal(error: unknown): boolean {
-  return error instanceof ServerError && error.code === 'open-failed' && (error.sqlState?.startsWith('28') ?? true);
+  return error instanceof ServerError && error.code === 'open-failed' && (error.reportedCode?.startsWith('28') ?? true);
 }
 
 export function toEngineError(thrown: unknown): EngineError {

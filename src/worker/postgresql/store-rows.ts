@@ -58,7 +58,7 @@ export async function fenceHolders(connection: Connection, claims: readonly Clai
   return new Set(claims.filter(({ session, generation }) => alive.has(`${session} ${generation}`)));
 }
 
-export function removal(claims: readonly ClaimRow[]): Statement {
+export function unclaiming(claims: readonly ClaimRow[]): Statement {
   return {
     text: 'DELETE FROM sds_claims WHERE (store_id, session) IN (SELECT * FROM unnest($1::text[], $2::text[]))',
     values: [textArray(claims.map(({ store }) => store)), textArray(claims.map(({ session }) => session))],

@@ -1,6 +1,6 @@
 /** Sees to it that the tables are there and of the shape that is expected; several processes may do so at once. */
 import { SCHEMA_VERSION, schemaStatements, shapeStatements } from '../../protocol/postgresql/schema.ts';
-import { Promise, setTimeout } from '../../protocol/surroundings.ts';
+import { pause } from '../../protocol/surroundings.ts';
 import { EngineError } from '../engine.ts';
 import type { Result, Statement } from './connection.ts';
 import { ServerError } from './sqlstates.ts';
@@ -32,9 +32,9 @@ export async function prepareTables(run: Run, mayCreate: boolean): Promise<void>
     try {
       for (const text of schemaStatements) await run({ text });
     } catch (error) {
-      if (attempt >= MOST_ATTEMPTS || !(error instanceof ServerError) || !meanwhile.has(error.sqlState ?? ''))
+      if (attempt >= MOST_ATTEMPTS || !(error instanceof ServerError) || !meanwhile.has(error.reportedCode ?? ''))
         throw error;
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (0.5 + Math.random())));
+      await pause(PAUSE_MS * (0.5 + Math.random()));
     }
   }
   await run(...shapeStatements().map((text) => ({ text })));
@@ -46,7 +46,7 @@ async function versionOf(run: Run): Promise<number | undefined> {
     const row = found?.rows[0];
     return row === undefined ? undefined : Number(row[0]);
   } catch (error) {
-    if (error instanceof ServerError && error.sqlState === MISSING_TABLE) return undefined;
+    if (error instanceof ServerError && error.reportedCode === MISSING_TABLE) return undefined;
     throw error;
   }
 }

@@ -4,7 +4,7 @@ import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
 import type { ProviderMessage, RecordsFound, StoreFound } from '../../protocol/service.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
 import { isTooBig, toEngineError } from './errors.ts';
-import { withReason } from './no-room.ts';
+import { withSystemsReason } from './no-room.ts';
 import { closeDatabase, hasWalResetFault, keepsStatementsOpen } from './node-sqlite.ts';
 import { type DatabaseName, type OpenedDatabase, openDatabase, type Whereabouts } from './open-database.ts';
 import { loadPatches } from './patch-loader.ts';
@@ -192,7 +192,7 @@ export class SqliteEngine implements Engine {
 
   /** After errors that may leave a connection in doubt, the next call begins with a new one. */
   #classify(error: unknown): EngineError {
-    const failure = withReason(toEngineError(error), this.#connection?.opened.location ?? '');
+    const failure = withSystemsReason(toEngineError(error), this.#connection?.opened.location ?? '');
     const inDoubt = failure.code === 'io-error' || failure.code === 'database-corrupt' || failure.code === 'read-only';
     if (inDoubt && failure !== error) this.#abandon();
     return failure;

@@ -2,16 +2,21 @@
 import { type ReportedCause, reportedOf, type SDS_PersistenceErrorCode } from '../../protocol/errors.ts';
 import { EngineError } from '../engine.ts';
 
-const IO_ERROR = 10;
-export const CONSTRAINT = 19;
-const TOO_BIG = 18;
+export const READ_ONLY = 8;
+export const IO_ERROR = 10;
 export const CANNOT_OPEN = 14;
+export const PROTOCOL = 15;
+const TOO_BIG = 18;
+export const CONSTRAINT = 19;
 export const NOT_A_DATABASE = 26;
+export const HOT_JOURNAL = 776;
+/** SQLITE_IOERR_SHMOPEN, _SHMSIZE and _SHMMAP: of the log's index. */
+export const INDEX_ERRORS = [4618, 4874, 5386];
 
 const codes: Record<number, SDS_PersistenceErrorCode> = {
   5: 'database-busy', // SQLITE_BUSY
   6: 'database-busy', // SQLITE_LOCKED
-  8: 'read-only',
+  [READ_ONLY]: 'read-only',
   11: 'database-corrupt',
   13: 'database-full',
   [CANNOT_OPEN]: 'open-failed',

@@ -6,17 +6,17 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { EngineError } from '../engine.ts';
-import { refusedWriting } from '../refused-access.ts';
-import { CANNOT_OPEN, primaryCode } from './errors.ts';
+import { CANNOT_OPEN, INDEX_ERRORS, IO_ERROR, primaryCode } from './errors.ts';
+import { refusedWriting } from './refused-access.ts';
 
-/** SQLITE_IOERR, of which VACUUM tells no more, _WRITE, _FSYNC, _SHMOPEN, _SHMSIZE and _SHMMAP (https://sqlite.org/rescode.html). */
-const whileGrowing = [10, 778, 1034, 4618, 4874, 5386];
+/** SQLITE_IOERR, of which VACUUM tells no more, SQLITE_IOERR_WRITE, _FSYNC, and those of the log's index. */
+const whileGrowing = [IO_ERROR, 778, 1034, ...INDEX_ERRORS];
 
 /** More than SQLite asks for at a time: a page, or twice as much of the log's index. */
 const PROBE_BYTES = 64 * 1024;
 
 /** The failure with what the system says; `database-full`, if that was the reason: nothing can be written beside the file either. */
-export function withReason(failure: EngineError, path: string): EngineError {
+export function withSystemsReason(failure: EngineError, path: string): EngineError {
   const { errcode = 0, message } = failure.reported;
   if (path === '') return failure;
   const isWhileGrowing = whileGrowing.includes(errcode) || primaryCode(failure.reported) === CANNOT_OPEN;

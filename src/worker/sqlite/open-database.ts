@@ -7,11 +7,11 @@ import { reportedOf } from '../../protocol/errors.ts';
 import { ifPossible } from '../../protocol/if-possible.ts';
 import type { ProviderMessage } from '../../protocol/service.ts';
 import { EngineError } from '../engine.ts';
-import { type Identity, identityOf, isSame, refuseAnother, whyNoFile } from '../ordinary-file.ts';
-import { noMoreFiles, refusedAccess, refusedLog } from '../refused-access.ts';
 import { toEngineError, toOpenError } from './errors.ts';
-import { withReason } from './no-room.ts';
+import { withSystemsReason } from './no-room.ts';
 import { closeDatabase, firstValue, knowsUrls, numberOf, open } from './node-sqlite.ts';
+import { type Identity, identityOf, isSame, refuseAnother, whyNoFile } from './ordinary-file.ts';
+import { noMoreFiles, refusedAccess, refusedLog } from './refused-access.ts';
 import { checkSchema, createTables, hasAllTables } from './schema.ts';
 
 /** When SQLite begins to write the log anew, it cuts the file to this (`journal_size_limit`). */
@@ -158,7 +158,7 @@ const notPermitted = ['EACCES', 'EPERM', 'EROFS'];
 /** SQLite says no more than "unable to open", also where it may read the file but not write beside it; the system says why. */
 function whyNotOpen(failed: EngineError, { dbPath: path, transient }: DatabaseName): EngineError {
   if (transient) return failed;
-  const failure = withReason(failed, path);
+  const failure = withSystemsReason(failed, path);
   // without a code of SQLite it is the system that has spoken
   if (failure.code !== 'open-failed' || failure.reported.errcode === undefined) return failure;
   const unreadable = refusedAccess(path, constants.R_OK);

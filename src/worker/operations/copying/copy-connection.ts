@@ -2,7 +2,7 @@
 import { serverSentences } from '../../../protocol/errors.ts';
 import type { PostgresqlTarget } from '../../../protocol/postgresql/url.ts';
 import { labelOf } from '../../../protocol/postgresql/url.ts';
-import { clearInterval, Promise, setInterval, setTimeout } from '../../../protocol/surroundings.ts';
+import { clearInterval, pause, setInterval } from '../../../protocol/surroundings.ts';
 import { EngineError } from '../../engine.ts';
 import { connect } from '../../postgresql/connect.ts';
 import type { Connection, Result, Statement } from '../../postgresql/connection.ts';
@@ -87,7 +87,7 @@ export class CopyConnection {
         });
       } catch (error) {
         if (!(error instanceof ServerFailure) || error.retry !== 'again' || attempt === MOST_ATTEMPTS) throw error;
-        await new Promise((resolve) => setTimeout(resolve, Math.random() * LONGEST_PAUSE_MS));
+        await pause(Math.random() * LONGEST_PAUSE_MS);
       }
     }
   }

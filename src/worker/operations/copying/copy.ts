@@ -1,11 +1,11 @@
 /** Copies stores and values into one file or database: of each source the values, then its stores, some at a time. */
 import { type Stats, statSync } from 'node:fs';
-import type { CopyEnd, CopyTask } from '../../../protocol/operation-messages.ts';
+import type { CopyArguments, CopyEnd } from '../../../protocol/operation-messages.ts';
 import type { SDS_CopyResult } from '../../../protocol/operations.ts';
-import { identityOf } from '../../../protocol/postgresql/url.ts';
+import { databaseIdentity } from '../../../protocol/postgresql/url.ts';
 import { performance } from '../../../protocol/surroundings.ts';
-import { identityOf as identityOfFile } from '../../ordinary-file.ts';
 import { loadPg } from '../../postgresql/load-pg.ts';
+import { identityOf } from '../../sqlite/ordinary-file.ts';
 import { requireStoreFile } from '../../sqlite/schema.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { type Reading, untilUnchanged } from '../files/open-to-read.ts';
@@ -14,30 +14,30 @@ import type { Rights } from '../files/partial-file.ts';
 import { existingAt, locate } from '../files/place.ts';
 import type { Progress } from '../progress.ts';
 import { CopyConnection, cutConnections } from './copy-connection.ts';
-import { DatabaseReader } from './database-reader.ts';
-import { DatabaseWriter } from './database-writer.ts';
 import type { Source, StorePrint, StoreSize, Writer } from './ends.ts';
 import { FileReader } from './file-reader.ts';
 import { FileWriter } from './file-writer.ts';
 import { Meter } from './meter.ts';
 import { piecesOf } from './pieces.ts';
 import { SalvageReader } from './salvage-reader.ts';
+import { ServerReader } from './server-reader.ts';
+import { ServerWriter } from './server-writer.ts';
 
 /** Which part of a group that is copied together a store takes up: a group holds 8 MiB, 20,000 rows or 500 stores, or a part of each. */
 const partOfGroup = ([, { bytes, patches, records }]: [string, StoreSize]) =>
   bytes / (8 * 1024 * 1024) + (patches + records) / 20_000 + 1 / 500;
 
-export async function copyStores(task: CopyTask, progress: Progress): Promise<SDS_CopyResult> {
+export async function copyStores(given: CopyArguments, progress: Progress): Promise<SDS_CopyResult> {
   const begun = performance.now();
   const copied = await untilUnchanged((read) => {
-    const copy = new Copy(task, progress, read);
+    const copy = new Copy(given, progress, read);
     return copy.run().finally(() => copy.close());
   });
   return { ...copied, DurationMs: performance.now() - begun };
 }
 
 class Copy {
-  readonly #task: CopyTask;
+  readonly #given: CopyArguments;
   readonly #progress: Progress;
   readonly #read: (path: string) => Reading;
   readonly #meter: Meter;
@@ -46,8 +46,8 @@ class Copy {
   /** Those that are known so far, by what is the same under all of their names. */
   readonly #ends = new Map<string, 'source' | 'target'>();
 
-  constructor(task: CopyTask, progress: Progress, read: (path: string) => Reading) {
-    this.#task = task;
+  constructor(given: CopyArguments, progress: Progress, read: (path: string) => Reading) {
+    this.#given = given;
     this.#progress = progress;
     this.#read = read;
     this.#meter = new Meter(progress, cutConnections);
@@ -57,12 +57,12 @@ class Copy {
     const sources = this.#sources;
     const files = this.#locateFiles(); // what can be seen without a server
     const writer = await this.#openTarget(files);
-    for (const place of this.#task.sources) await this.#openSource(place);
+    for (const place of this.#given.sources) await this.#openSource(place);
     for (const source of sources) source.stores = await source.reader.stores();
     this.#choose(sources);
-    if (this.#task.values) for (const source of sources) source.values = await source.reader.valueTotals();
+    if (this.#given.values) for (const source of sources) source.values = await source.reader.valueTotals();
     const sizes = sources.flatMap(({ stores, values }) => [...stores.values(), values ?? { bytes: 0 }]);
-    this.#meter.bytes = sum(sizes.map(({ bytes }) => bytes));
+    this.#meter.bytesInAll = sum(sizes.map(({ bytes }) => bytes));
     this.#meter.storesInAll = sum(sources.map((source) => source.stores.size));
     this.#leftOut(this.#meter.storesInAll + sum(sources.map(({ values }) => values?.count ?? 0))); // nothing is written yet
     await writer.begin(sources);
@@ -91,7 +91,7 @@ class Copy {
   // ---- what is copied, and where to ------------------------------------------------------------------
 
   #locateFiles(): Stats[] {
-    return this.#task.sources.flatMap(({ file }) => {
+    return this.#given.sources.flatMap(({ file }) => {
       if (file === undefined) return [];
       const stats = locate(file);
       this.#note('source', file, whichFile(file));
@@ -112,10 +112,10 @@ class Copy {
       this.#sources.push({ ...source, stores: new Map(), values: undefined });
     if (place.server !== undefined) {
       const server = await this.#openServer('source', place.server);
-      const reader = new DatabaseReader(server, () => this.#meter.step());
+      const reader = new ServerReader(server, () => this.#meter.step());
       await reader.holdStill();
       const [row] = await server.rows('SELECT current_schema()');
-      const identity = `${identityOf(place.server)} ${row?.[0]}`;
+      const identity = `${databaseIdentity(place.server)} ${row?.[0]}`;
       add({ reader, identity, check: () => {} });
       return;
     }
@@ -123,21 +123,21 @@ class Copy {
     const { database, check } = this.#read(path);
     // a file of the same name, on another machine or at another time, is another one
     const { ino, birthtimeMs } = statSync(path);
-    const reader = new (this.#task.salvage ? SalvageReader : FileReader)(database, path, () => this.#meter.step());
+    const reader = new (this.#given.salvage ? SalvageReader : FileReader)(database, path, () => this.#meter.step());
     if (reader instanceof SalvageReader) this.#closing.push(() => reader.close());
     add({ reader, identity: `${path} ${ino} ${birthtimeMs}`, check });
     try {
       requireStoreFile(database);
-      if (!this.#task.salvage) requireWhole(database, path);
+      if (!this.#given.salvage) requireWhole(database, path);
     } catch (error) {
       throw toFailure(error, path);
     }
   }
 
   async #openTarget(files: readonly Stats[]): Promise<Writer> {
-    const { target, overwrite } = this.#task;
+    const { target, overwrite } = this.#given;
     if (target.server !== undefined) {
-      return new DatabaseWriter(await this.#openServer('target', target.server), overwrite, this.#meter);
+      return new ServerWriter(await this.#openServer('target', target.server), overwrite, this.#meter);
     }
     if (existingAt(target.file) !== undefined) this.#note('target', target.file, whichFile(target.file));
     const writer = new FileWriter(target.file, rightsOfAll(files), overwrite, this.#meter);
@@ -146,7 +146,7 @@ class Copy {
   }
 
   async #openServer(role: 'source' | 'target', target: NonNullable<CopyEnd['server']>): Promise<CopyConnection> {
-    const server = await CopyConnection.open(loadPg(this.#task.modules), target, role === 'source');
+    const server = await CopyConnection.open(loadPg(this.#given.modules), target, role === 'source');
     this.#closing.push(() => server.close());
     this.#note(role, server.place, await server.whichDatabase());
     return server;
@@ -154,7 +154,7 @@ class Copy {
 
   /** Leaves only the stores that are wanted, each of which must be in one of the sources. */
   #choose(sources: readonly Source[]): void {
-    const wanted = this.#task.stores && new Set(this.#task.stores);
+    const wanted = this.#given.stores && new Set(this.#given.stores);
     const chosen = new Map<string, string>();
     for (const { reader, stores } of sources) {
       const { place } = reader;
@@ -198,7 +198,7 @@ class Copy {
       for (const [name, { patches, records }] of group) {
         const print = found.get(name);
         const hasPatches = print?.patches.count === patches;
-        if (this.#task.salvage || (hasPatches && print.records.count === records)) continue;
+        if (this.#given.salvage || (hasPatches && print.records.count === records)) continue;
         const what = hasPatches ? 'records' : 'patches';
         const detail =
           `not all ${what} of the store ${JSON.stringify(name)} can be found by its name; 'verify' says more, ` +
@@ -222,7 +222,7 @@ function rightsOfAll(files: readonly Rights[]): Rights | undefined {
 }
 
 function whichFile(path: string): string {
-  const found = identityOfFile(path);
+  const found = identityOf(path);
   return found === undefined ? path : `${found.dev} ${found.ino}`;
 }
 

@@ -1,6 +1,7 @@
 /** What is copied, and between what: an end is a database file or a PostgreSQL database. */
 
-export interface Patch {
+/** A patch, or a snapshot. */
+export interface Numbered {
   clock: number;
   data: Uint8Array;
 }
@@ -69,9 +70,9 @@ export interface Reader {
   prints(stores: ReadonlyMap<string, RowCounts>): Promise<Map<string, StorePrint>>;
   /** Reads small stores together, which are asked for one by one afterwards: a round trip for each takes longer. */
   readAhead?(stores: readonly string[]): Promise<void>;
-  snapshot(store: string): Promise<Patch | undefined>;
+  snapshot(store: string): Promise<Numbered | undefined>;
   /** In the order of their numbers, some at a time. */
-  patches(store: string): Series<Patch[]>;
+  patches(store: string): Series<Numbered[]>;
   /** In the order in which they were made, some at a time. */
   records(store: string): Series<StoredRecord[]>;
   /** All of them, some at a time. */

@@ -1,6 +1,7 @@
 /** Writes what is copied into a database file, all of it or nothing: in one transaction, which ends after it was compared. */
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { reportedOf } from '../../../protocol/errors.ts';
+import { ifPossible } from '../../../protocol/if-possible.ts';
 import { CONSTRAINT, primaryCode } from '../../sqlite/errors.ts';
 import { Records } from '../../sqlite/records.ts';
 import { checkSchema, createRecords, createTables, hasAllTables } from '../../sqlite/schema.ts';
@@ -47,7 +48,7 @@ export class FileWriter implements Writer {
       // it may have come, or been moved away, while the sources were read
       if (existingAt(this.place) === undefined) {
         refuseForeignLog(this.place);
-        this.#partial = new PartialFile(this.place, this.#meter.bytes + leastOverhead(sources), this.#rights);
+        this.#partial = new PartialFile(this.place, this.#meter.bytesInAll + leastOverhead(sources), this.#rights);
       }
       const database = openLocked(this.#partial?.path ?? this.place, 'mode=rw', BUSY_MS, (database) => {
         // Nobody sees a new file yet, so it needs no log. The log would be taken into it at closing, which tells no failure.
@@ -139,11 +140,8 @@ export class FileWriter implements Writer {
 
   /** At any end. */
   close(): void {
-    try {
-      this.#database?.exec('ROLLBACK');
-    } catch {
-      // nothing was begun, or all of it is committed: either way there is nothing to roll back
-    }
+    // where that fails, nothing was begun, or all of it is committed: either way there is nothing to roll back
+    ifPossible(() => this.#database?.exec('ROLLBACK'));
     this.#database?.close();
     this.#partial?.remove();
   }

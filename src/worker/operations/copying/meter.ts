@@ -1,5 +1,5 @@
 /** How far a copy is: told now and then, also while a server is waited for. Between two steps other work of the thread gets its turn. */
-import { clearInterval, Promise, performance, setImmediate, setInterval } from '../../../protocol/surroundings.ts';
+import { clearInterval, nextTurn, performance, setInterval } from '../../../protocol/surroundings.ts';
 import { Stopped } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 
@@ -16,8 +16,7 @@ export class Meter {
   /** Set back where something is carried out again: it counts once. */
   done = 0;
   #turnAt = performance.now();
-  /** Bytes of all that is copied. */
-  bytes = 0;
+  bytesInAll = 0;
   stores = 0;
   storesInAll = 0;
 
@@ -38,7 +37,7 @@ export class Meter {
 
   #tell(): void {
     const stores = { Stores: this.stores, StoresInAll: this.storesInAll };
-    this.progress.step('copy', this.done, this.bytes, 'bytes', stores);
+    this.progress.step('copy', this.done, this.bytesInAll, 'bytes', stores);
   }
 
   /** These bytes are done as well; throws `Stopped` if there shall be no more. */
@@ -50,7 +49,7 @@ export class Meter {
   async step(): Promise<void> {
     this.#tell();
     if (performance.now() - this.#turnAt < TURN_MS) return;
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
     this.#turnAt = performance.now();
   }
 

@@ -6,7 +6,7 @@ import { textOf } from '../../sqlite/text.ts';
 import { toFailure } from '../failure.ts';
 import { digestOf, RowsDigest, sha256, ValuesDigest } from './digest.ts';
 import type {
-  Patch,
+  Numbered,
   Reader,
   RowsPrint,
   Series,
@@ -92,7 +92,7 @@ export abstract class RowReader implements Reader {
     return textOf(this.statements, bytes);
   }
 
-  *#rows(table: Table, store: string, columns = forms[table].columns): Generator<Row[]> {
+  *#pieces(table: Table, store: string, columns = forms[table].columns): Generator<Row[]> {
     const most = table === 'sds_records' ? ROWS_FROM_START : ROWS_A_LIST;
     for (let after = BEFORE_ALL; ; ) {
       const pieces = this.list(table, store, after, most);
@@ -105,23 +105,23 @@ export abstract class RowReader implements Reader {
     }
   }
 
-  async snapshot(store: string): Promise<Patch | undefined> {
-    const [rows] = this.#rows('snapshots', store);
-    return rows?.[0] as unknown as Patch | undefined;
+  async snapshot(store: string): Promise<Numbered | undefined> {
+    const [rows] = this.#pieces('snapshots', store);
+    return rows?.[0] as unknown as Numbered | undefined;
   }
 
-  patches(store: string): Generator<Patch[]> {
-    return this.#rows('patches', store) as unknown as Generator<Patch[]>;
+  patches(store: string): Generator<Numbered[]> {
+    return this.#pieces('patches', store) as unknown as Generator<Numbered[]>;
   }
 
   *records(store: string): Generator<StoredRecord[]> {
-    for (const rows of this.#rows('sds_records', store)) {
+    for (const rows of this.#pieces('sds_records', store)) {
       yield rows.map(({ key, data }) => ({ key: this.textOf(key), data: data as Uint8Array }));
     }
   }
 
   *values(): Generator<Value[]> {
-    for (const rows of this.#rows('blobs', '')) {
+    for (const rows of this.#pieces('blobs', '')) {
       yield rows.map((row) => ({
         hash: this.textOf(row.hash),
         data: row.data as Uint8Array,
@@ -132,7 +132,7 @@ export abstract class RowReader implements Reader {
 
   async valueTotals(): Promise<ValueTotals> {
     const digest = new ValuesDigest();
-    for (const rows of this.#rows('blobs', '', VALUE_HEAD)) {
+    for (const rows of this.#pieces('blobs', '', VALUE_HEAD)) {
       for (const { hash, ref_count, bytes } of rows) digest.add(this.textOf(hash), Number(ref_count), Number(bytes));
       await this.pause();
     }

@@ -1,6 +1,6 @@
 /** Makes a copy of a database under another name: a backup, or a restored one. */
 import { statSync } from 'node:fs';
-import type { OperationTasks } from '../../../protocol/operation-messages.ts';
+import type { Operations } from '../../../protocol/operation-messages.ts';
 import type { SDS_BackupResult } from '../../../protocol/operations.ts';
 import { performance } from '../../../protocol/surroundings.ts';
 import { backup as copyDatabase } from '../../sqlite/node-sqlite.ts';
@@ -8,7 +8,7 @@ import { requireStoreFile } from '../../sqlite/schema.ts';
 import { OperationError } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { type Reading, withReading } from './open-to-read.ts';
-import { numberOf, requireWhole } from './page-counts.ts';
+import { pragmaOf, requireWhole } from './page-counts.ts';
 import { PartialFile } from './partial-file.ts';
 import { locate } from './place.ts';
 import { ownedLike, placeFor, putInPlace } from './replace-file.ts';
@@ -17,21 +17,21 @@ import { faultsIn } from './structure.ts';
 /** Copied in one go, by a thread of Node's pool; between two pieces it may be stopped, and makes room for traffic. */
 const PIECE_BYTES = 4 * 1024 * 1024;
 
-export async function backup(task: OperationTasks['backup']['given'], progress: Progress): Promise<SDS_BackupResult> {
+export async function backup(given: Operations['backup']['given'], progress: Progress): Promise<SDS_BackupResult> {
   const begun = performance.now();
-  const stats = locate(task.path);
-  const { target } = task;
-  const existing = placeFor(task.path, target, task.overwrite);
+  const stats = locate(given.path);
+  const { target } = given;
+  const existing = placeFor(given.path, target, given.overwrite);
   let partial = undefined as PartialFile | undefined;
   try {
-    const pageBytes = await withReading(task.path, async (reading) => {
+    const pageBytes = await withReading(given.path, async (reading) => {
       partial?.remove(); // of what has changed meanwhile
       partial = undefined;
       requireStoreFile(reading.database);
-      requireWhole(reading.database, task.path);
-      if (task.verify) requireSound(reading, task.path, progress);
-      const pageBytes = numberOf(reading.database, 'page_size');
-      const bytes = pageBytes * numberOf(reading.database, 'page_count');
+      requireWhole(reading.database, given.path);
+      if (given.verify) requireSound(reading, given.path, progress);
+      const pageBytes = pragmaOf(reading.database, 'page_size');
+      const bytes = pageBytes * pragmaOf(reading.database, 'page_count');
       partial = new PartialFile(target, bytes, stats);
       try {
         if (existing !== undefined) ownedLike(partial.path, existing);
@@ -44,7 +44,7 @@ export async function backup(task: OperationTasks['backup']['given'], progress: 
     });
     // from here on the source may change
     progress.lastChance();
-    putInPlace(partial as PartialFile, task.overwrite); // it was read to make that
+    putInPlace(partial as PartialFile, given.overwrite); // it was read to make that
     const Bytes = statSync(target).size;
     return { Path: target, Bytes, Pages: Bytes / pageBytes, DurationMs: performance.now() - begun };
   } catch (error) {

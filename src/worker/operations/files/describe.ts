@@ -1,6 +1,6 @@
 /** Tells what is in a file. */
 import { statSync } from 'node:fs';
-import type { OperationTasks } from '../../../protocol/operation-messages.ts';
+import type { Operations } from '../../../protocol/operation-messages.ts';
 import type { SDS_DatabaseDescription, SDS_StoreDescription } from '../../../protocol/operations.ts';
 import { firstRow, firstValue } from '../../sqlite/node-sqlite.ts';
 import { hasRecords, mismatchOf, missingOf } from '../../sqlite/schema.ts';
@@ -11,7 +11,7 @@ import { type Reading, withReading } from './open-to-read.ts';
 import { pageCounts } from './page-counts.ts';
 
 export async function describe(
-  { path, quick }: OperationTasks['describe']['given'],
+  { path, quick }: Operations['describe']['given'],
   progress: Progress,
 ): Promise<SDS_DatabaseDescription> {
   return withReading(path, (reading) => {

@@ -1,5 +1,5 @@
 /** Where a worker for operations on whole files begins. */
-import type { OperationTask, OperationTasks } from '../../../protocol/operation-messages.ts';
+import type { OperationName, Operations } from '../../../protocol/operation-messages.ts';
 import { keepsStatementsOpen } from '../../sqlite/node-sqlite.ts';
 import type { Progress } from '../progress.ts';
 import { serve } from '../serve.ts';
@@ -10,12 +10,12 @@ import { verify } from './verify.ts';
 
 type Run<Given> = (given: Given, progress: Progress) => unknown;
 
-const tasks = { backup, verify, compact, describe } satisfies {
-  [Task in Exclude<OperationTask, 'copy'>]: Run<OperationTasks[Task]['given']>;
+const runs = { backup, verify, compact, describe } satisfies {
+  [Name in Exclude<OperationName, 'copy'>]: Run<Operations[Name]['given']>;
 };
 
 serve(
-  ({ task, given }, progress) => (tasks[task as keyof typeof tasks] as Run<object>)(given, progress),
+  ({ operation, given }, progress) => (runs[operation as keyof typeof runs] as Run<object>)(given, progress),
   // where closing a database leaves it open, only the end of the thread closes it
   keepsStatementsOpen(),
 );

@@ -8,6 +8,7 @@ import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, sta
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
+import { ifPossible } from '../../../protocol/if-possible.ts';
 import { isBusy, openFile } from './open.ts';
 
 /** Locks of another machine may not be seen: what it has not written to for so long is nobody's. */
@@ -23,12 +24,7 @@ export function isInTheMaking(name: string): boolean {
 
 /** The same for all processes of one kernel, which see each other's locks whatever container they are in. */
 function kernel(): string {
-  let id: string;
-  try {
-    id = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8');
-  } catch {
-    id = hostname(); // no Linux
-  }
+  const id = ifPossible(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')) ?? hostname(); // no Linux
   return createHash('sha256').update(id).digest('hex').slice(0, 8);
 }
 

@@ -8,9 +8,9 @@
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { reportedOf } from '../../../protocol/errors.ts';
-import { refusedLog } from '../../refused-access.ts';
-import { CANNOT_OPEN } from '../../sqlite/errors.ts';
+import { CANNOT_OPEN, HOT_JOURNAL, INDEX_ERRORS, PROTOCOL, READ_ONLY } from '../../sqlite/errors.ts';
 import { firstValue, knowsUrls } from '../../sqlite/node-sqlite.ts';
+import { refusedLog } from '../../sqlite/refused-access.ts';
 import { ChangedMeanwhile, OperationError, Stopped, toFailure } from '../failure.ts';
 import { BUSY_MS, openLocked } from './open.ts';
 import { locate } from './place.ts';
@@ -20,11 +20,6 @@ type ReadMode = 'mode=ro' | 'immutable=1';
 
 /** How often a file may change while it is read, where no lock is to be had. */
 const MOST_TRIES = 6;
-const HOT_JOURNAL = 776;
-const READ_ONLY = 8;
-const PROTOCOL = 15;
-/** SQLITE_IOERR_SHMOPEN, _SHMSIZE and _SHMMAP. */
-const NO_INDEX = [4618, 4874, 5386];
 
 export interface Reading {
   readonly database: Database;
@@ -90,15 +85,16 @@ function open(path: string, size: number, locks: boolean): { database: Database;
   if (refusal !== undefined && holdsBytes(`${path}-wal`)) {
     throw new OperationError('open-failed', path, LACKS_INDEX, reportedOf(refusal));
   }
-  const isAlone = size === 0 || (isPlain && !locks) || (refusal !== undefined && !holdsPages(`${path}-journal`));
-  const mode = isAlone ? 'immutable=1' : 'mode=ro';
+  const mayNotMakeLog = refusal !== undefined && !holdsPages(`${path}-journal`);
+  const readsWithoutLocks = size === 0 || (isPlain && !locks) || mayNotMakeLog;
+  const mode = readsWithoutLocks ? 'immutable=1' : 'mode=ro';
   try {
     return { database: openIn(mode, path), mode };
   } catch (error) {
     const { code, reported } = error as OperationError;
     const errcode = reported?.errcode ?? 0;
     if (errcode === HOT_JOURNAL) throw new OperationError('open-failed', path, KILLED_IN_THE_MIDDLE, reported);
-    const lacksIndex = [CANNOT_OPEN, READ_ONLY, PROTOCOL].includes(errcode & 0xff) || NO_INDEX.includes(errcode);
+    const lacksIndex = [CANNOT_OPEN, READ_ONLY, PROTOCOL].includes(errcode & 0xff) || INDEX_ERRORS.includes(errcode);
     if (mode === 'immutable=1' || !lacksIndex || code === 'database-full') throw error;
     if (holdsBytes(`${path}-wal`) || !knowsUrls()) throw new OperationError('open-failed', path, LACKS_INDEX, reported);
   }

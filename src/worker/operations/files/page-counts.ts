@@ -7,9 +7,9 @@ import { holdsBytes } from './open-to-read.ts';
 
 /** `usedBytes` of the pages that have content. */
 export function pageCounts(database: Database, path: string) {
-  const pageBytes = numberOf(database, 'page_size');
-  const pages = numberOf(database, 'page_count');
-  const freePages = numberOf(database, 'freelist_count');
+  const pageBytes = pragmaOf(database, 'page_size');
+  const pages = pragmaOf(database, 'page_count');
+  const freePages = pragmaOf(database, 'freelist_count');
   // SQLite itself refuses a file that has fewer pages than it says, and believes the rest
   if (freePages >= 0 && freePages <= pages) {
     return { pageBytes, pages, freePages, usedBytes: (pages - freePages) * pageBytes };
@@ -33,9 +33,9 @@ export function cutBy(bytes: number): string {
 /** At the end of a file, within an open transaction; what lies in a log need not be in the file yet. */
 export function missingBytes(database: Database, path: string): number {
   if (holdsBytes(`${path}-wal`)) return 0;
-  return Math.max(0, numberOf(database, 'page_count') * numberOf(database, 'page_size') - statSync(path).size);
+  return Math.max(0, pragmaOf(database, 'page_count') * pragmaOf(database, 'page_size') - statSync(path).size);
 }
 
-export function numberOf(database: Database, pragma: string): number {
+export function pragmaOf(database: Database, pragma: string): number {
   return Number(firstValue(database, `PRAGMA ${pragma}`));
 }

@@ -1,6 +1,7 @@
 /** Compares values with the SHA-256 that is their hash. */
 import { hash } from 'node:crypto';
 import type { DatabaseSync as Database } from 'node:sqlite';
+import { looksLikeSha256 } from '../../../protocol/sha-256.ts';
 import { firstRow, firstValue } from '../../sqlite/node-sqlite.ts';
 import { BEFORE_ALL } from '../../sqlite/schema.ts';
 import { textOf } from '../../sqlite/text.ts';
@@ -10,7 +11,6 @@ import type { Reading } from './open-to-read.ts';
 
 /** Rows that are looked at together; the bytes of each are read by themselves. */
 const ROWS_A_READ = 256;
-const HASH_LENGTH = 64;
 /** Of a name, as far as it is told: more than a hash has, in each encoding. */
 const NAME_BYTES = 512;
 
@@ -64,9 +64,8 @@ function checkValue(reading: Reading, row: Record<string, unknown>, data: unknow
     return false;
   }
   if (row.positive !== 1) findings.add('reference-count', '', () => `${where()} has the reference count ${row.count}`);
-  if (name.length !== HASH_LENGTH) return false;
+  if (!looksLikeSha256(name)) return false;
   if (hash('sha256', data) === name.toLowerCase()) return true;
-  if (!/^[0-9a-f]+$/i.test(name)) return false;
   findings.add('value-mismatch', '', () => `value ${JSON.stringify(name)} has bytes with another SHA-256`);
   return true;
 }

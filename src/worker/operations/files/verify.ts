@@ -10,7 +10,7 @@ import type { Progress } from '../progress.ts';
 import { eachStore, THIS_STORE } from './each-store.ts';
 import { Findings } from './findings.ts';
 import { type Reading, withReading } from './open-to-read.ts';
-import { cutBy, missingBytes, numberOf } from './page-counts.ts';
+import { cutBy, missingBytes, pragmaOf } from './page-counts.ts';
 import { locate } from './place.ts';
 import { faultsIn } from './structure.ts';
 import { checkValues, countOf } from './verify-values.ts';
@@ -23,10 +23,11 @@ const MOST_COUNTED = 2 ** 40;
 
 type Checked = SDS_VerifyResult['Checked'];
 
+/** `second` tells the rows of a store apart. */
 const tables = [
-  ['Snapshots', 'snapshots', isUsual],
-  ['Patches', 'patches', isUsual],
-  ['Records', 'sds_records', isUsualRecord],
+  { kind: 'Snapshots', table: 'snapshots', second: 'clock', usual: isUsual },
+  { kind: 'Patches', table: 'patches', second: 'clock', usual: isUsual },
+  { kind: 'Records', table: 'sds_records', second: 'key', usual: isUsualRecord },
 ] as const;
 
 export async function verify({ path }: { path: string }, progress: Progress): Promise<SDS_VerifyResult> {
@@ -59,18 +60,19 @@ function checkAll(reading: Reading, findings: Findings, checked: Checked, progre
     findings.add('empty-file', '', () => 'the file is empty');
     return;
   }
-  checked.Bytes = numberOf(database, 'page_size') * numberOf(database, 'page_count'); // those in a log as well
+  checked.Bytes = pragmaOf(database, 'page_size') * pragmaOf(database, 'page_count'); // those in a log as well
   let isStoreFile = false;
   finding(findings, () => {
     isStoreFile = checkTables(reading, findings);
     checkStructure(reading, findings, checked.Bytes, progress);
   });
   if (!isStoreFile) return;
-  for (const [kind, table, usual] of tables) {
+  for (const form of tables) {
     finding(findings, () => {
+      const { kind, table } = form;
       if (table === 'sds_records' && !hasRecords(database)) return;
       checked[kind] = countOf(database, table); // also if not all of them can be read
-      checkTypes(reading, table, usual, checked[kind], findings, progress);
+      checkTypes(reading, form, checked[kind], findings, progress);
     });
   }
   finding(findings, () => checkNumbers(reading, checked.Patches, findings, progress));
@@ -109,14 +111,12 @@ function checkTables({ database }: Reading, findings: Findings): boolean {
 /** Rows that no provider writes, in pieces, between which it may be stopped; values are looked at one by one besides. */
 function checkTypes(
   reading: Reading,
-  table: string,
-  usual: string,
+  { table, second, usual }: (typeof tables)[number],
   total: number,
   findings: Findings,
   progress: Progress,
 ): void {
   const { database } = reading;
-  const second = table === 'sds_records' ? 'key' : 'clock';
   const next = database.prepare(
     'SELECT CAST(max(row) AS TEXT) AS last, count(*) AS rows FROM ' +
       `(SELECT rowid AS row FROM ${table} NOT INDEXED WHERE rowid > CAST(? AS NUMERIC) ORDER BY rowid LIMIT ${ROWS_A_PIECE})`,
@@ -163,14 +163,7 @@ function checkNumbers(reading: Reading, total: number, findings: Findings, progr
     const name = `store ${JSON.stringify(textOf(reading, row.id))}`;
     const first = Number(row.first);
     const saved = firstRow(snapshot, ...store)?.clock as number | undefined;
-    // numbers begin at 1, or at 0; what a snapshot holds is pruned; one of number 0 does not say what it holds
-    if (saved === undefined && first > 1) {
-      const sentence = `${name} has no snapshot, and its first patch has the number ${first}`;
-      findings.add('patches-without-start', '', () => sentence);
-    } else if (saved && first > saved + 1) {
-      const clocks = `its snapshot stands at ${saved}, its first patch has the number ${first}`;
-      findings.add('patch-gap', 'start', () => `${name}: ${clocks}`);
-    }
+    checkStart(name, first, saved, findings);
     for (let [after, done] = [Math.max(first, saved ?? first), before]; ; ) {
       const { last, rows } = firstRow(next, ...store, after) ?? {};
       // as many as there are numbers: no gap
@@ -185,5 +178,16 @@ function checkNumbers(reading: Reading, total: number, findings: Findings, progr
       done += Number(rows);
       progress.step('rows', done, Math.max(total, done), 'rows');
     }
+  }
+}
+
+/** Numbers begin at 1, or at 0; what a snapshot holds is pruned; one of number 0 does not say what it holds. */
+function checkStart(name: string, first: number, saved: number | undefined, findings: Findings): void {
+  if (saved === undefined && first > 1) {
+    const sentence = `${name} has no snapshot, and its first patch has the number ${first}`;
+    findings.add('patches-without-start', '', () => sentence);
+  } else if (saved && first > saved + 1) {
+    const clocks = `its snapshot stands at ${saved}, its first patch has the number ${first}`;
+    findings.add('patch-gap', 'start', () => `${name}: ${clocks}`);
   }
 }

@@ -1,6 +1,6 @@
 /** The patches or the records of stores in a PostgreSQL database: counted, read and digested in pages of their order. */
 import { textArray } from '../../postgresql/arrays.ts';
-import { bytesOf } from '../../postgresql/connection.ts';
+import { fromHex } from '../../postgresql/connection.ts';
 import type { CopyConnection } from './copy-connection.ts';
 import { joined, ROWS_A_PAGE, sha256Of, sha256OfText } from './digest.ts';
 import type { RowsPrint } from './ends.ts';
@@ -53,7 +53,7 @@ export interface StoredRow {
   data: Buffer;
 }
 
-export class DatabaseRows {
+export class ServerRows {
   readonly #kind: RowKind;
   readonly #server: CopyConnection;
   readonly #pause: () => Promise<void>;
@@ -91,7 +91,7 @@ export class DatabaseRows {
       textArray(stores),
     );
     for (const [store, name, data] of rows) {
-      this.#ahead.get(String(store))?.push({ name: String(name), data: bytesOf(data) });
+      this.#ahead.get(String(store))?.push({ name: String(name), data: fromHex(data) });
     }
   }
 

@@ -1,14 +1,13 @@
 /** Reads stores and values of a PostgreSQL database: of one moment, if it is what is copied. */
 import { textArray } from '../../postgresql/arrays.ts';
 import { readWhole } from '../../postgresql/chunks.ts';
-import { bytesOf } from '../../postgresql/connection.ts';
+import { fromHex } from '../../postgresql/connection.ts';
 import { byStoredName, isLongName, nameOf, storedName } from '../../postgresql/names.ts';
 import { ALL_ROWS, UNLIMITED } from '../../postgresql/transactions.ts';
 import type { CopyConnection } from './copy-connection.ts';
-import { DatabaseRows, patchRows, recordRows } from './database-rows.ts';
 import { sha256Of, sha256OfText, ValuesDigest } from './digest.ts';
 import type {
-  Patch,
+  Numbered,
   Reader,
   RowCounts,
   StoredRecord,
@@ -19,6 +18,7 @@ import type {
   ValueTotals,
 } from './ends.ts';
 import { piecesOf } from './pieces.ts';
+import { patchRows, recordRows, ServerRows } from './server-rows.ts';
 
 const VALUES_A_READ = 4096;
 
@@ -39,20 +39,20 @@ function wholeOf(row: string, chunks: string): { bytes: string; digest: string }
 const wholeValue = wholeOf('v', 'sds_value_chunks c WHERE c.hash = v.hash');
 const VALUE_COLUMNS = `hash, ref_count, ${wholeValue.bytes}, ${wholeValue.digest}`;
 
-export class DatabaseReader implements Reader {
+export class ServerReader implements Reader {
   readonly place: string;
   readonly #server: CopyConnection;
   readonly #pause: () => Promise<void>;
-  readonly #patches: DatabaseRows;
-  readonly #records: DatabaseRows;
+  readonly #patches: ServerRows;
+  readonly #records: ServerRows;
   /** By stored names, snapshots that were read together, or that there is none; not those in chunks. */
-  #ahead = new Map<string, Patch | undefined>();
+  #ahead = new Map<string, Numbered | undefined>();
 
   constructor(server: CopyConnection, pause: () => Promise<void>) {
     this.#server = server;
     this.#pause = pause;
-    this.#patches = new DatabaseRows(patchRows, server, pause);
-    this.#records = new DatabaseRows(recordRows, server, pause);
+    this.#patches = new ServerRows(patchRows, server, pause);
+    this.#records = new ServerRows(recordRows, server, pause);
     this.place = server.place;
   }
 
@@ -108,12 +108,12 @@ export class DatabaseReader implements Reader {
     const snapshots = await this.#server.rows(sql, textArray(stored));
     this.#ahead = new Map(stored.map((store) => [store, undefined]));
     for (const [store, clock, data] of snapshots) {
-      if (typeof data === 'string') this.#ahead.set(String(store), { clock: Number(clock), data: bytesOf(data) });
+      if (typeof data === 'string') this.#ahead.set(String(store), { clock: Number(clock), data: fromHex(data) });
       else this.#ahead.delete(String(store));
     }
   }
 
-  async snapshot(store: string): Promise<Patch | undefined> {
+  async snapshot(store: string): Promise<Numbered | undefined> {
     const { stored } = storedName(store);
     if (this.#ahead.has(stored)) return this.#ahead.get(stored);
     const [row] = await this.#server.rows('SELECT clock FROM sds_snapshots WHERE store_id = $1', stored);
@@ -125,7 +125,7 @@ export class DatabaseReader implements Reader {
     return this.#server.use((connection) => readWhole(connection, table, key));
   }
 
-  async *patches(store: string): AsyncGenerator<Patch[]> {
+  async *patches(store: string): AsyncGenerator<Numbered[]> {
     for await (const rows of this.#patches.of(storedName(store).stored)) {
       yield rows.map(({ name, data }) => ({ clock: Number(name), data }));
     }
@@ -133,7 +133,7 @@ export class DatabaseReader implements Reader {
 
   async *records(store: string): AsyncGenerator<StoredRecord[]> {
     for await (const rows of this.#records.of(storedName(store).stored)) {
-      yield rows.map(({ name, data }) => ({ key: bytesOf(name).toString(), data }));
+      yield rows.map(({ name, data }) => ({ key: fromHex(name).toString(), data }));
     }
   }
 
@@ -148,7 +148,7 @@ export class DatabaseReader implements Reader {
       }));
       for (const piece of piecesOf(all, ({ print }) => print.bytes)) {
         const found = await this.#server.rows(sql, textArray(piece.map(({ stored }) => stored)));
-        const inRows = new Map<unknown, Uint8Array>(found.map(([stored, bytes]) => [stored, bytesOf(bytes)]));
+        const inRows = new Map<unknown, Uint8Array>(found.map(([stored, bytes]) => [stored, fromHex(bytes)]));
         const values: Value[] = [];
         for (const { stored, hash, print } of piece) {
           const data = inRows.get(stored) ?? (await this.#whole('sds_values', stored));

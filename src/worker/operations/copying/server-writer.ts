@@ -7,32 +7,32 @@ import { textArray } from '../../postgresql/arrays.ts';
 import { viewOf } from '../../postgresql/changes.ts';
 import { deletionOfUnnamed, isLarge } from '../../postgresql/chunks.ts';
 import type { Statement } from '../../postgresql/connection.ts';
-import { byStoredName, namesOf, storedName } from '../../postgresql/names.ts';
+import { byStoredName, insertionsOfLongNames, storedName } from '../../postgresql/names.ts';
 import { PackedPatches } from '../../postgresql/packed-patches.ts';
 import { insertionOfNew } from '../../postgresql/patches.ts';
 import { RecordChanges } from '../../postgresql/records.ts';
 import { snapshotHead } from '../../postgresql/snapshots.ts';
-import { type ClaimRow, fenceHolders, lockedRows, lockStatements, removal } from '../../postgresql/store-rows.ts';
+import { type ClaimRow, fenceHolders, lockedRows, lockStatements, unclaiming } from '../../postgresql/store-rows.ts';
 import { prepareTables } from '../../postgresql/tables.ts';
 import { saveLargeValue, savesOf } from '../../postgresql/values.ts';
 import { removalOfStores } from '../../postgresql/whole-stores.ts';
 import { OperationError } from '../failure.ts';
 import { compareStores, compareValues, countsOf, storeDifference } from './compare.ts';
 import { type CopyConnection, ServerFailure } from './copy-connection.ts';
-import { DatabaseReader } from './database-reader.ts';
 import type { Source, StorePrint, Value, Writer } from './ends.ts';
 import { isThere } from './file-writer.ts';
 import type { Meter } from './meter.ts';
 import { piecesOf } from './pieces.ts';
+import { ServerReader } from './server-reader.ts';
 
 const NAMES_AT_A_TIME = 500;
 /** What crosses with one statement, or one group of them. */
 const MOST_ROWS = 4096;
 const MOST_BYTES = 1024 * 1024;
 
-export class DatabaseWriter implements Writer {
+export class ServerWriter implements Writer {
   readonly place: string;
-  readonly #reader: DatabaseReader;
+  readonly #reader: ServerReader;
   readonly #server: CopyConnection;
   readonly #overwrite: boolean;
   readonly #meter: Meter;
@@ -43,7 +43,7 @@ export class DatabaseWriter implements Writer {
   constructor(server: CopyConnection, overwrite: boolean, meter: Meter) {
     this.#server = server;
     this.place = server.place;
-    this.#reader = new DatabaseReader(server, () => meter.step());
+    this.#reader = new ServerReader(server, () => meter.step());
     this.#overwrite = overwrite;
     this.#meter = meter;
   }
@@ -129,7 +129,7 @@ export class DatabaseWriter implements Writer {
       .sort((a, b) => (a.stored < b.stored ? -1 : 1));
     const small = named.filter(({ data }) => !isLarge(data));
     const saves = savesOf(small.map(({ stored, data, times }) => ({ hash: stored, data, times })));
-    await this.#server.run(...namesOf(named), saves);
+    await this.#server.run(...insertionsOfLongNames(named), saves);
     await this.#meter.add(small.reduce((sum, { data }) => sum + data.byteLength, 0));
     for (const { stored, data, times } of named) {
       if (!isLarge(data)) continue;
@@ -173,10 +173,10 @@ export class DatabaseWriter implements Writer {
 
   async #remove(names: ReadonlyMap<string, string>, claims: readonly ClaimRow[]): Promise<void> {
     const stored = [...names.keys()];
-    const longNames = namesOf(Array.from(names.values(), storedName));
+    const longNames = insertionsOfLongNames(Array.from(names.values(), storedName));
     // whoever was paused for longer than his lease is not to go on with what was replaced
     const chunks = deletionOfUnnamed('sds_snapshots', stored);
-    await this.#server.run(removal(claims), ...removalOfStores(stored), chunks, ...longNames);
+    await this.#server.run(unclaiming(claims), ...removalOfStores(stored), chunks, ...longNames);
   }
 
   async #addStores({ reader }: Source, names: ReadonlyMap<string, string>): Promise<void> {

@@ -15,7 +15,7 @@ interface Inserted {
   positions: Positions;
 }
 
-export class StepByStep {
+export class Execution {
   /** By which the calls are told apart that are to be marked. */
   readonly collided: number[] = [];
   /** Stores that have chunks of snapshots that were replaced: to be deleted once all this is committed. */
