@@ -17,7 +17,7 @@ import { faultOfClock, faultOfKey, readContents, readOptions } from './arguments
 import { Attachment } from './attachment.ts';
 import { faultOfBytes } from './byte-argument.ts';
 import { contradictionOf, type Location, locate, OWN_LOCKS, targetOf } from './location.ts';
-import { exiting, tellNoted } from './observe/notes.ts';
+import { isExiting, tellNoted } from './observe/notes.ts';
 import { backupFile } from './operations/operations.ts';
 import { describe } from './option-checks.ts';
 import type { FileQueue } from './queue/file-queue.ts';
@@ -164,7 +164,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     const fault = faultOfBytes(Patch, 'Patch') ?? faultOfClock(Clock, 'Clock');
     if (fault !== undefined || this.#closing !== undefined) return this.#refuse('appendPatch', fault, Patch);
     const promise = this.#queue.appendPatch(this.#member, Patch, Clock);
-    if (exiting) drainAtExit(this.#worker);
+    if (isExiting()) drainAtExit(this.#worker);
     tellNoted();
     return promise;
   }
@@ -479,7 +479,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     if (fault !== undefined || this.#closing !== undefined) return this.#refuse(operation, fault, data);
     const call = { member: this.#member, operation, key: key.toWellFormed(), clock };
     const promise = this.#queue.addWrite(call, data, takeOver);
-    if (exiting) drainAtExit(this.#worker);
+    if (isExiting()) drainAtExit(this.#worker);
     tellNoted();
     return promise as Promise<T>;
   }

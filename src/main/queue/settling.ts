@@ -15,7 +15,7 @@ import { errorCodes, makeError, reviveError, type SDS_PersistenceError } from '.
 import type { Loaded } from '../../protocol/service.ts';
 import { BATCH_COLLIDED, BATCH_FAILED, SLAB_FLAGS, SLAB_HEADER, SLAB_USED, usedOf } from '../../protocol/slabs.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
-import { exiting } from '../observe/notes.ts';
+import { isExiting } from '../observe/notes.ts';
 import { warnOfLoss } from '../observe/warnings.ts';
 import type { Batch, Settler } from './batch.ts';
 import { handOut } from './found.ts';
@@ -57,7 +57,7 @@ function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean,
     settler.ended?.(error === undefined);
     if (error !== undefined) {
       member.failed(operation, error, batch.place);
-      if (exiting) warnOfLoss(member.dbPath, member.storeId, error);
+      if (isExiting()) warnOfLoss(member.dbPath, member.storeId, error);
       settler.reject(error);
       continue;
     }

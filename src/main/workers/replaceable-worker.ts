@@ -6,7 +6,7 @@ import type { SDS_Statistics } from '../../protocol/statistics.ts';
 import { Channel } from '../channel/channel.ts';
 import type { Location } from '../location.ts';
 import { begin, log, tell } from '../observe/channels.ts';
-import { exiting, inTheMiddle } from '../observe/notes.ts';
+import { inTheMiddle, isExiting } from '../observe/notes.ts';
 import { FileQueue } from '../queue/file-queue.ts';
 import type { Member } from '../queue/member.ts';
 import { sendAttach, sendDetach } from './attaching.ts';
@@ -214,7 +214,7 @@ export class ReplaceableWorker {
   #startAgain(): void {
     if (this.hasThread || this.#isRecovering) return;
     this.#isRecovering = true;
-    inTheMiddle(() => this.#goOn((exiting || this.#restarts.mayStartAnew) && this.#start()));
+    inTheMiddle(() => this.#goOn((isExiting() || this.#restarts.mayStartAnew) && this.#start()));
   }
 
   #replace(lost: WorkerLink, reason: unknown): void {
