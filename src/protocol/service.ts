@@ -7,7 +7,10 @@ import type { Parcel } from './parcel.ts';
 import type { PatchBlocks } from './patch-blocks.ts';
 import type { PostgresqlTarget } from './postgresql/url.ts';
 
-/** What an engine has to know of a provider. */
+/**
+ * What an engine has to know of a provider. As a `ProviderMessage` it crosses; the worker adds what failed (`Caller`, in
+ * `worker/engine.ts`) and the file (`Member`, in `worker/file.ts`).
+ */
 export interface ProviderFacts {
   storeId: string;
   /** Whether values are verified, which is done around the engine. */
