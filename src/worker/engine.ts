@@ -89,7 +89,7 @@ export interface Writes {
    * Marks a patch that was ignored although the one under its number is another, or a compaction that was not carried out
    * since the store is not as it was seen. Only before the commit is published. An attempt that fails has marked nothing.
    */
-  markCollided(at: number): void;
+  markWithoutEffect(at: number): void;
 }
 
 /** What every engine does; what only some have to do is optional. See docs/engines.md. */

@@ -129,7 +129,7 @@ function append(writes: Writes, { patches }: Store, data: Uint8Array): void {
   for (let there = patches.get(free); there !== undefined; there = patches.get(++free)) {
     if (Buffer.compare(there, data) === 0) return;
     if (!writes.keepsBoth) {
-      writes.markCollided(writes.at);
+      writes.markWithoutEffect(writes.at);
       return;
     }
   }
@@ -145,7 +145,7 @@ function compact(writes: Writes, store: Store, data: Uint8Array): void {
     store.snapshot?.clock !== seen.snapshotClock ||
     [...store.patches.keys()].filter(isCovered).length !== seen.patches
   ) {
-    writes.markCollided(writes.at);
+    writes.markWithoutEffect(writes.at);
     return;
   }
   store.snapshot = { data, clock: snapshotNumber(writes.clock, seen) };

@@ -96,7 +96,7 @@ export class PostgresqlEngine implements Engine {
     // before anything is waited for: the writes lie where they are only for this attempt's length
     const changes = new Changes(writes);
     const { collided, replaced } = await this.#use((connection) => this.#carryOut(connection, changes, commitPoint));
-    for (const at of collided) writes.markCollided(at);
+    for (const at of collided) writes.markWithoutEffect(at);
     commitPoint.cells[commitPoint.index] = commitPoint.value;
     noteCommit(commitPoint);
     for (const store of replaced) {

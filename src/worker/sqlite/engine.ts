@@ -80,7 +80,7 @@ export class SqliteEngine implements Engine {
         this.#control[SQLITE_VERSION] = opened.version;
         Atomics.store(this.#control, FOREIGN_WRITER, this.#name.file + 1);
       }
-      for (const at of writer.collided) writes.markCollided(at);
+      for (const at of writer.collided) writes.markWithoutEffect(at);
       const { cells, index, value } = commitPoint;
       const commit = statements.get('COMMIT');
       // A terminated thread ends at the next call or round of a loop (V8's stack checks), `Atomics.store`
