@@ -40,9 +40,9 @@ export const SLAB_FLAGS = 2;
 export const SLAB_DONE = 3;
 export const NO_SLAB = -1;
 
-/** Flags of a batch: some call failed; some call has changed nothing (`ENTRY_WITHOUT_EFFECT`); calls are done one by one. */
+/** Flags of a batch: some call failed; some call has changed nothing (`ENTRY_NO_EFFECT`); calls are done one by one. */
 export const BATCH_FAILED = 1;
-export const BATCH_WITHOUT_EFFECT = 2;
+export const BATCH_NO_EFFECT = 2;
 export const BATCH_ONE_BY_ONE = 4;
 
 /** Rounds a wish for pending bytes to an arena that can be cut without a rest. */

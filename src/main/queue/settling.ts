@@ -4,8 +4,8 @@ import type { Arena } from '../../protocol/arena.ts';
 import {
   ENTRY_DATA_LENGTH,
   ENTRY_KEY_LENGTH,
+  ENTRY_NO_EFFECT,
   ENTRY_SETTLER,
-  ENTRY_WITHOUT_EFFECT,
   entryBytes,
   FIRST_ERROR,
   flagsOf,
@@ -13,14 +13,7 @@ import {
 } from '../../protocol/entries.ts';
 import { errorCodes, makeError, reviveError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Loaded } from '../../protocol/service.ts';
-import {
-  BATCH_FAILED,
-  BATCH_WITHOUT_EFFECT,
-  SLAB_FLAGS,
-  SLAB_HEADER,
-  SLAB_USED,
-  usedOf,
-} from '../../protocol/slabs.ts';
+import { BATCH_FAILED, BATCH_NO_EFFECT, SLAB_FLAGS, SLAB_HEADER, SLAB_USED, usedOf } from '../../protocol/slabs.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
 import { isExiting } from '../observe/notes.ts';
 import { warnOfLoss } from '../observe/warnings.ts';
@@ -77,7 +70,7 @@ function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean,
 function failuresOf(batch: Batch, queue: Settled): Failures | undefined {
   const { arena } = queue.host.memory;
   const flags = arena.cell((batch.firstSlab >> 2) + SLAB_FLAGS);
-  if ((flags & (BATCH_FAILED | BATCH_WITHOUT_EFFECT)) === 0) return undefined;
+  if ((flags & (BATCH_FAILED | BATCH_NO_EFFECT)) === 0) return undefined;
   const failed: Failures = new Map();
   for (const at of entriesOf(batch, arena)) {
     const cell = at >> 2;
@@ -85,7 +78,7 @@ function failuresOf(batch: Batch, queue: Settled): Failures | undefined {
     const index = arena.cell(cell + ENTRY_SETTLER);
     const settler = batch.settlers[index] as Settler; // each entry was written with its settler
     const { member, operation, key } = settler.call;
-    if (flagsOf(word) & ENTRY_WITHOUT_EFFECT) {
+    if (flagsOf(word) & ENTRY_NO_EFFECT) {
       if (operation === 'compactStore') settler.wasLeft = true;
       else if (operation === 'releaseValue') member.unsavedReleased(key);
       else member.collided();
