@@ -113,9 +113,9 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   async #opened(): Promise<void> {
     const refusal = this.#queue.refusalOf('ready');
     if (refusal !== undefined) throw refusal;
-    const { error } = await this.#attachment.outcome();
-    if (error === undefined) return;
-    throw this.#queue.refusalOf('ready') ?? reviveError(error, 'ready', this.#queue.dbPath);
+    const { failure } = await this.#attachment.outcome();
+    if (failure === undefined) return;
+    throw this.#queue.refusalOf('ready') ?? reviveError(failure, 'ready', this.#queue.dbPath);
   }
 
   /**
@@ -411,10 +411,10 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   async #close({ resolve, reject }: PromiseWithResolvers<void>): Promise<void> {
     unclosed.unregister(this);
     try {
-      const { error } = await this.#attachment.release();
+      const { failure } = await this.#attachment.release();
       this.#isClosed = true;
       if (this.#member.untold !== undefined) throw this.#member.untold.error;
-      if (error !== undefined) throw reviveError(error, 'close', this.#queue.dbPath);
+      if (failure !== undefined) throw reviveError(failure, 'close', this.#queue.dbPath);
       resolve();
     } catch (error) {
       reject(error);
@@ -500,7 +500,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     } catch (error) {
       if ((error as SDS_PersistenceError).code !== 'fenced' || !this.#attachment.mayComeFree) throw error;
       const report = await this.#attachment.outcome();
-      if (report.error !== undefined || this.#closing !== undefined) throw error;
+      if (report.failure !== undefined || this.#closing !== undefined) throw error;
       return load();
     }
   }

@@ -126,7 +126,7 @@ export type Loaded = { found: Found } | { failure: Failure };
 
 /** What became of an `attach` or `detach`. */
 export interface Report {
-  error?: Failure;
+  failure?: Failure;
 }
 
 /** All of it takes effect in the order of the calls, batches of the ring included. */

@@ -129,7 +129,7 @@ export class Member {
 
   /** An attempt to open its database has ended. */
   attached(report: Report): void {
-    if (report.error === undefined) this.wasOpened = true;
+    if (report.failure === undefined) this.wasOpened = true;
     for (const tell of this.onAttach.splice(0)) tell(report);
   }
 

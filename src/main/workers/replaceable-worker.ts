@@ -122,12 +122,12 @@ export class ReplaceableWorker {
   attach(queue: FileQueue, member: Member, onEnd: (report: Report) => void): void {
     const trace = begin('open', () => ({ Path: member.dbPath, StoreId: member.storeId }));
     member.onAttach.push((report) => {
-      trace?.end({}, report.error && reviveError(report.error, 'open', member.dbPath));
-      log('open %s: %s', member.dbPath, report.error?.code ?? 'fine');
+      trace?.end({}, report.failure && reviveError(report.failure, 'open', member.dbPath));
+      log('open %s: %s', member.dbPath, report.failure?.code ?? 'fine');
       onEnd(report);
     });
     const refusal = queue.refusalOf('open');
-    if (refusal !== undefined) member.attached({ error: failureOf(refusal) });
+    if (refusal !== undefined) member.attached({ failure: failureOf(refusal) });
     else if (this.#link !== undefined) sendAttach(this.#link, queue, member);
     else this.#startAgain(); // all providers are told
   }
@@ -135,7 +135,7 @@ export class ReplaceableWorker {
   /** Makes the thread forget a provider, of which nothing is pending. */
   detach(queue: FileQueue, member: Member, onEnd: (report: Report) => void): void {
     member.onDetach = (report) => {
-      log('close %s: %s', member.dbPath, report.error?.code ?? 'fine');
+      log('close %s: %s', member.dbPath, report.failure?.code ?? 'fine');
       onEnd(report);
     };
     if (queue.refusalOf('close') !== undefined || this.#link === undefined) member.onDetach({});
@@ -244,11 +244,11 @@ export class ReplaceableWorker {
 
   /** Refuses all that is pending on a file; and, if it is for good, all that will come. */
   #refuse(queue: FileQueue, reason: unknown, detail: string, isForGood: boolean): void {
-    const error: Failure = { code: 'worker-lost', detail, cause: reportedOf(reason) };
+    const failure: Failure = { code: 'worker-lost', detail, cause: reportedOf(reason) };
     this.dispatcher.forget(queue); // first: hooks of promises may call
     queue.refuseAll((call) => makeError('worker-lost', call, queue.dbPath, detail, reason), isForGood);
     for (const member of queue.members) {
-      member.attached({ error });
+      member.attached({ failure });
       member.onDetach?.({});
     }
   }
