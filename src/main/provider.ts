@@ -20,8 +20,9 @@ import { contradictionOf, type Location, locate, OWN_LOCKS, targetOf } from './l
 import { isExiting, tellNoted } from './observe/notes.ts';
 import { backupFile } from './operations/operations.ts';
 import { describe } from './option-checks.ts';
+import { firstBehind } from './queue/failures.ts';
 import type { FileQueue } from './queue/file-queue.ts';
-import { firstBehind, Member } from './queue/member.ts';
+import { Member } from './queue/member.ts';
 import { statisticsOf } from './statistics.ts';
 import { takeMark } from './transfer.ts';
 import { drainAtExit } from './workers/exit-guard.ts';
@@ -367,8 +368,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     let failure: unknown = firstBehind(before, (failed) => failed.place <= place)?.error; // some are called later, and end before
     // a call that was carried out has opened it, whatever came of the attempt before
     failure ??= this.#member.wasOpened ? this.#queue.refusalOf('flush') : await opening;
-    failure ??= this.#member.untoldUpTo(place);
-    this.#member.told(failure, place, before);
+    failure ??= this.#member.failures.unheardUpTo(place);
+    this.#member.failures.told(failure, place, before);
     if (failure !== undefined) throw failure;
   }
 
@@ -383,12 +384,12 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     const isTime = typeof TimeoutMs === 'number' && TimeoutMs >= 0;
     const fault = isTime ? undefined : `TimeoutMs must be a number of milliseconds, not ${describe(TimeoutMs)}`;
     if (fault !== undefined || this.#closing !== undefined) throw this.#error('flushSync', fault);
-    const { lastFailed } = this.#member;
+    const { last } = this.#member.failures;
     const finished = this.#worker.dispatcher.block(() => this.#queue.finished, Number.POSITIVE_INFINITY, TimeoutMs);
-    const { lastFailed: after, untold } = this.#member;
+    const { last: after, unheard } = this.#member.failures;
     const isStored = finished && this.#queue.refusalOf('flushSync') === undefined && this.#queue.finished;
     tellNoted();
-    return isStored && after === lastFailed && untold === undefined;
+    return isStored && after === last && unheard === undefined;
   }
 
   /**
@@ -413,7 +414,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     try {
       const { failure } = await this.#attachment.release();
       this.#isClosed = true;
-      if (this.#member.untold !== undefined) throw this.#member.untold.error;
+      if (this.#member.failures.unheard !== undefined) throw this.#member.failures.unheard.error;
       if (failure !== undefined) throw reviveError(failure, 'close', this.#queue.dbPath);
       resolve();
     } catch (error) {
