@@ -4,8 +4,8 @@
  */
 import type { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
 import type { MergeOrder } from '../protocol/merging.ts';
+import { viewsOf } from '../protocol/packed-bytes.ts';
 import { discard, open, type Parcel } from '../protocol/parcel.ts';
-import { viewsOf } from '../protocol/patch-blocks.ts';
 import type { StoreInParcel } from '../protocol/service.ts';
 import { Promise, wallTimeUs } from '../protocol/surroundings.ts';
 import { Growth } from './growth.ts';

@@ -3,8 +3,8 @@ import type { MessagePort } from 'node:worker_threads';
 import type { SharedMemory } from './control.ts';
 import type { LoadOperation } from './entries.ts';
 import type { Failure } from './errors.ts';
+import type { PackedBytes } from './packed-bytes.ts';
 import type { Parcel } from './parcel.ts';
-import type { PatchBlocks } from './patch-blocks.ts';
 import type { PostgresqlTarget } from './postgresql/url.ts';
 
 /**
@@ -93,7 +93,7 @@ export interface StoreFound {
   snapshot: Uint8Array | undefined;
   snapshotClock: number | undefined;
   /** All of them in order, those included that the snapshot covers. */
-  patches: PatchBlocks;
+  patches: PackedBytes;
   /** The highest number of a patch or the snapshot; 0 if there is neither. */
   lastClock: number;
 }
@@ -112,14 +112,14 @@ export interface StoreInParcel {
 /** Records in the order in which they were made: the key of each, and their data as of patches. */
 export interface RecordsFound {
   keys: string[];
-  data: PatchBlocks;
+  data: PackedBytes;
 }
 
 export interface StoresFound {
   stores: string[];
 }
 
-export type Found = Uint8Array | PatchBlocks | StoreFound | StoreInParcel | RecordsFound | StoresFound | undefined;
+export type Found = Uint8Array | PackedBytes | StoreFound | StoreInParcel | RecordsFound | StoresFound | undefined;
 
 /** What a load found, or why it failed: of an error, Comlink would carry only the message. */
 export type Loaded = { found: Found } | { failure: Failure };

@@ -8,7 +8,7 @@ import { cellTime, msSince } from '../protocol/clock.ts';
 import type { Delays } from '../protocol/delays.ts';
 import type { WriteOperation } from '../protocol/entries.ts';
 import { type Failure, reportedOf } from '../protocol/errors.ts';
-import type { PatchBlocks } from '../protocol/patch-blocks.ts';
+import type { PackedBytes } from '../protocol/packed-bytes.ts';
 import type { ProviderFacts, RecordsFound, StoreFound } from '../protocol/service.ts';
 import { Promise, performance } from '../protocol/surroundings.ts';
 
@@ -99,7 +99,7 @@ export interface Engine {
   /** Carries out writes in one transaction, all or none, and publishes the commit. */
   transact(writes: Writes, commitPoint: CommitPoint): MaybePromise<void>;
   loadSnapshot(caller: Caller): MaybePromise<Uint8Array | undefined>;
-  loadPatchesSince(caller: Caller, clock: number): MaybePromise<PatchBlocks>;
+  loadPatchesSince(caller: Caller, clock: number): MaybePromise<PackedBytes>;
   loadValue(caller: Caller, hash: string): MaybePromise<Uint8Array | undefined>;
   loadStore(caller: Caller): MaybePromise<StoreFound>;
   /** All stores that have a snapshot, patches or records, in ascending order of their names' UTF-8 bytes. */

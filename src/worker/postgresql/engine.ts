@@ -1,5 +1,5 @@
 /** The engine for PostgreSQL: which calls go together, and what was committed although nobody said so. */
-import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
+import type { PackedBytes } from '../../protocol/packed-bytes.ts';
 import type { PostgresqlSettings, RecordsFound, StoreFound } from '../../protocol/service.ts';
 import { Promise } from '../../protocol/surroundings.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
@@ -175,7 +175,7 @@ export class PostgresqlEngine implements Engine {
     return this.#load(caller, (connection, store) => readWhole(connection, 'sds_snapshots', store));
   }
 
-  loadPatchesSince(caller: Caller, clock: number): Promise<PatchBlocks> {
+  loadPatchesSince(caller: Caller, clock: number): Promise<PackedBytes> {
     return this.#load(caller, (connection, store) => loadPatchesSince(connection, store, clock));
   }
 

@@ -1,6 +1,6 @@
 /** The engine for SQLite files: connections, transactions, and what loads read. */
 import { FOREIGN_WRITER, SQLITE_VERSION } from '../../protocol/control.ts';
-import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
+import type { PackedBytes } from '../../protocol/packed-bytes.ts';
 import type { ProviderMessage, RecordsFound, StoreFound } from '../../protocol/service.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
 import { isTooBig, toEngineError } from './errors.ts';
@@ -105,7 +105,7 @@ export class SqliteEngine implements Engine {
     );
   }
 
-  loadPatchesSince({ storeId }: Caller, clock: number): PatchBlocks {
+  loadPatchesSince({ storeId }: Caller, clock: number): PackedBytes {
     return this.#read(({ statements }) => loadPatches(statements, storeId, clock));
   }
 
