@@ -145,7 +145,7 @@ export interface WorkerService {
   wake(dropped: number): void;
   /** From now on batches lie in this arena. */
   useArena(arena: SharedArrayBuffer): void;
-  /** Serves another connection besides, through this port: there is no thread to be had for it. */
+  /** Serves another worker besides, through this port: there is no thread to be had for it. */
   serve(shared: SharedMemory, port: object): void;
   /** Closes all files, as the process ends. */
   retire(): void;

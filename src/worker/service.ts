@@ -32,10 +32,10 @@ import { type Member, WorkerFile } from './file.ts';
 import { Loop } from './loop.ts';
 import { verified } from './verify-value.ts';
 
-/** `control` is the control block of the connection that the engine serves. */
+/** `control` is the control block of the worker that the engine serves. */
 export type NewEngine = (provider: ProviderMessage, control: Int32Array) => Engine;
 
-/** The thread that it runs in. It may serve several connections, each with a loop, which sleeps only where it is alone. */
+/** The thread that it runs in. It may serve several workers, each with a loop, which sleeps only where it is alone. */
 export interface ServingThread {
   readonly isAlone: boolean;
   serve(shared: SharedMemory, port: MessagePort): void;
