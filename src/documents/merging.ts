@@ -2,7 +2,6 @@
 import { SDS_PersistenceError } from '../main/index.ts';
 import type { MergeOrder } from '../protocol/merging.ts';
 import { discard, type Parcel } from '../protocol/parcel.ts';
-import type { Promise } from '../protocol/surroundings.ts';
 import type { Turns } from './turns.ts';
 
 /** There is no module to merge with. */

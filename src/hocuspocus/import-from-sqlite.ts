@@ -1,7 +1,6 @@
 /** Takes over the file of `@hocuspocus/extension-sqlite`. */
 import type { DatabaseSync } from 'node:sqlite';
 import { SDS_PersistenceError } from '../main/index.ts';
-import type { Promise } from '../protocol/surroundings.ts';
 import { type ImportedDocument, type ImportOptions, type ImportResult, importDocuments } from './import-documents.ts';
 
 /**

@@ -5,7 +5,6 @@ import { pathToFileURL } from 'node:url';
 import { Turns } from '../documents/index.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
 import { placesToLookFrom } from '../main/location.ts';
-import type { Promise } from '../protocol/surroundings.ts';
 import type { YjsMerging } from '../yjs/merging.ts';
 import type { YjsDoc, YjsModule } from '../yjs/yjs.ts';
 

@@ -3,7 +3,6 @@ import type { MergeOrder } from './merging.ts';
 import type { Merge } from './merging-yjs.ts';
 import { packOf, viewsOf } from './packed-bytes.ts';
 import { open, type Parcel, seal } from './parcel.ts';
-import type { Promise } from './surroundings.ts';
 
 /** @throws what the module throws, and if it does not return bytes */
 export async function mergeParcel(merge: Merge, { against }: MergeOrder, parts: Parcel): Promise<Parcel> {

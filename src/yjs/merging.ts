@@ -6,7 +6,6 @@ import { mergeParcel } from '../protocol/merge-parcel.ts';
 import type { MergeOrder, YjsSource } from '../protocol/merging.ts';
 import { mergingBy, type Yjs } from '../protocol/merging-yjs.ts';
 import type { Parcel } from '../protocol/parcel.ts';
-import type { Promise } from '../protocol/surroundings.ts';
 
 /** What modules have besides the names that they export. */
 const NO_EXPORTS = ['default', '__esModule', 'module.exports'];

@@ -16,7 +16,6 @@ import type {
   SDS_VerifyResult,
 } from '../../protocol/operations.ts';
 import { isPostgresqlUrl, labelOf } from '../../protocol/postgresql/url.ts';
-import type { Promise } from '../../protocol/surroundings.ts';
 import { pathOf, placesToLookFrom, readServer, targetOf } from '../location.ts';
 import { begin, log, said } from '../observe/channels.ts';
 import { tellNoted } from '../observe/notes.ts';
