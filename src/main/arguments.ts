@@ -48,7 +48,7 @@ export function readContents(contents: unknown): { seen: SeenStore; lastClock: n
 }
 
 /** The options with their defaults, and those among them that the caller has given. */
-export interface Options {
+interface Options {
   settings: ProviderSettings;
   given: Readonly<Record<string, unknown>>;
 }

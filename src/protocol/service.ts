@@ -115,7 +115,7 @@ export interface RecordsFound {
   data: PackedBytes;
 }
 
-export interface StoresFound {
+interface StoresFound {
   stores: string[];
 }
 

@@ -5,8 +5,8 @@
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
-export const MIN_ARENA_BYTES = 8 * MiB;
-export const MAX_ARENA_BYTES = 1024 * MiB;
+const MIN_ARENA_BYTES = 8 * MiB;
+const MAX_ARENA_BYTES = 1024 * MiB;
 
 /** Size and share of the arena of each class, smallest first. The shares add up to 1. */
 export const slabClasses = [

@@ -36,7 +36,7 @@ import { verified } from './verify-value.ts';
 export type NewEngine = (provider: ProviderMessage, control: Int32Array) => Engine;
 
 /** The thread that it runs in. It may serve several workers, each with a loop, which sleeps only where it is alone. */
-export interface ServingThread {
+interface ServingThread {
   readonly isAlone: boolean;
   serve(shared: SharedMemory, port: MessagePort): void;
 }

@@ -46,7 +46,7 @@ export function said(thrown: unknown): string {
 }
 
 /** What the events of one call share; keys are added while it goes on. */
-export type TraceContext = Record<string, unknown>;
+type TraceContext = Record<string, unknown>;
 
 /** A call that is told of, in its own asynchronous context: its beginning first, whatever is called meanwhile. */
 export class Trace {

@@ -13,7 +13,7 @@ import type { Store } from './store.ts';
 /** A sync engine awaits these between reading its state and using it; never a patch, which can stand for its commit. */
 const mayBeQueued: ReadonlySet<Operation> = new Set(['saveSnapshot', 'prunePatches', 'saveValue', 'releaseValue']);
 
-export interface Call<O extends Operation> {
+interface Call<O extends Operation> {
   readonly member: Member;
   readonly operation: O;
   /** '' and 0 where the operation has none. */

@@ -14,7 +14,7 @@ import { WorkerThread } from './worker-thread.ts';
 const START_PATIENCE_MS = 30_000;
 
 /** The worker that it is the link to. */
-export interface LinkOwner {
+interface LinkOwner {
   readonly channel: Channel;
   /** Told that the process may have nothing left to wait for. */
   readonly dispatcher: { updateReference(): void };

@@ -39,7 +39,7 @@ class WithEmptyBytes extends sqlite.DatabaseSync {
   }
 }
 
-export const DatabaseSync = Number.parseInt(process.versions.node, 10) < 24 ? WithEmptyBytes : sqlite.DatabaseSync;
+const DatabaseSync = Number.parseInt(process.versions.node, 10) < 24 ? WithEmptyBytes : sqlite.DatabaseSync;
 
 /** Opens a database by its path or URL; nothing is read yet. */
 export function open(place: string, readOnly = false): Database {
