@@ -132,7 +132,7 @@ export interface Report {
 /** All of it takes effect in the order of the calls, batches of the ring included. */
 export interface WorkerService {
   /** Makes a provider known and opens its database; `passwords` is the port of a `PasswordSource`. */
-  attach(provider: ProviderMessage, passwords?: object): Promise<Report>;
+  attach(provider: ProviderMessage, passwords?: MessagePort): Promise<Report>;
   /** Forgets a provider, after all that was called before; with a file's last one, closes the database. */
   detach(member: number): Promise<Report>;
 
@@ -146,7 +146,7 @@ export interface WorkerService {
   /** From now on batches lie in this arena. */
   useArena(arena: SharedArrayBuffer): void;
   /** Serves another worker besides, through this port: there is no thread to be had for it. */
-  serve(shared: SharedMemory, port: object): void;
+  serve(shared: SharedMemory, port: MessagePort): void;
   /** Closes all files, as the process ends. */
   retire(): void;
 }
