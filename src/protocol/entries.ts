@@ -1,6 +1,6 @@
 /**
- * How one call lies in a slab: a header of 32 bytes, the key (a value's hash as UTF-8), then the
- * data, padded to 8 bytes; none of a large write, whose bytes cross by Comlink.
+ * How one call lies in a slab: a header of 32 bytes, the key as UTF-8 (a value's hash, a record's key
+ * or what keys begin with, what a compaction has seen), then the data, padded to 8 bytes; none of a large write, whose bytes cross by Comlink.
  *
  *     cell 0  operation, outcome << 8, flags << 16      cell 4      settler (which promise)
  *     cell 1  member (which provider)                   cell 5      not used

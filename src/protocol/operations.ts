@@ -71,14 +71,18 @@ export interface SDS_BackupResult {
 }
 
 export interface SDS_CompactResult {
+  /** The real path of the file. */
   Path: string;
+  /** Of the file alone. */
   BytesBefore: number;
   BytesAfter: number;
   DurationMs: number;
 }
 
 export interface SDS_CopyResult {
+  /** Of the target. */
   Path: string;
+  /** Copied by this call. */
   Stores: number;
   Snapshots: number;
   Patches: number;

@@ -79,7 +79,7 @@ export interface Writes {
   readonly key: string;
   /** Of a patch: whether it is stored under the next free number if its own is taken by other bytes. */
   readonly keepsBoth: boolean;
-  /** Of a value that is saved: whether its promise has resolved at the call. */
+  /** Of a value that is saved or released: whether its promise has resolved at the call. */
   readonly isAcknowledged: boolean;
   /** Valid until the transaction ends. */
   readonly data: Uint8Array;

@@ -1,4 +1,4 @@
-/** Starts a worker thread from the code that travels inside this file. */
+/** Starts a worker thread from the text of its code. */
 import {
   MessageChannel,
   type MessagePort,

@@ -111,7 +111,7 @@ function setUp(
   return { database, location, version, setSynchronous, close, ...placeOf(location, original, mode === 'wal') };
 }
 
-/** Those that would remove a log that could not be taken in. */
+/** Kept from being collected: that would close them, and SQLite remove the log. */
 const unclosed = new Set<Database>();
 
 /**
