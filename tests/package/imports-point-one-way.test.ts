@@ -49,7 +49,7 @@ const besides: Record<string, readonly string[]> = {
 };
 /** What is part of each file that asks for it: nothing in there is to be the same for all, but what lies under a symbol of its own. */
 const copied = [
-  'byte-argument',
+  'arguments',
   'location',
   'observe/channels',
   'observe/notes',
