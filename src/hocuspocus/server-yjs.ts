@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Turns } from '../documents/index.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
-import { placesToLookFrom } from '../main/location.ts';
+import { placesToLookFrom } from '../main/module-places.ts';
 import type { YjsMerging } from '../yjs/merging.ts';
 import type { YjsDoc, YjsModule } from '../yjs/yjs.ts';
 

@@ -15,7 +15,7 @@ import type { SDS_Statistics } from '../protocol/statistics.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { faultOfBytes, faultOfClock, faultOfKey, readContents } from './arguments.ts';
 import { Attachment } from './attachment.ts';
-import { contradictionOf, type Location, locate, OWN_LOCKS, targetOf } from './location.ts';
+import { type Location, locateFile, OWN_LOCKS, targetOf } from './location.ts';
 import { isExiting, tellNoted } from './observe/notes.ts';
 import { backupFile } from './operations/operations.ts';
 import { describe } from './option-checks.ts';
@@ -23,6 +23,7 @@ import { readOptions } from './provider-options.ts';
 import { firstBehind } from './queue/failures.ts';
 import type { FileQueue } from './queue/file-queue.ts';
 import { Member } from './queue/member.ts';
+import { contradictionOf, locateServer } from './server-location.ts';
 import { statisticsOf } from './statistics.ts';
 import { takeMark } from './transfer.ts';
 import { drainAtExit } from './workers/exit-guard.ts';
@@ -83,7 +84,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
       throw makeError('invalid-argument', 'constructor', location, String(fault));
     }
     const { settings, given } = options;
-    const location = locate(DbPath, settings);
+    const location = isServer ? locateServer(DbPath, settings) : locateFile(DbPath);
     const { queue, worker } = open(location, settings);
     const contradiction = contradictionOf(queue.location, location, given);
     if (contradiction !== undefined) throw makeError('invalid-argument', 'constructor', location.path, contradiction);

@@ -1,6 +1,6 @@
 /** Merges documents of Yjs: in the merging thread, or, where that finds no Yjs, in this one. */
 import { inTurns, type Merging, merge, mergeFailed, NoMergeModule, type Trouble, Turns } from '../documents/index.ts';
-import { placesToLookFrom } from '../main/location.ts';
+import { placesToLookFrom } from '../main/module-places.ts';
 import type { MergingLimits } from '../protocol/document-options.ts';
 import { mergeParcel } from '../protocol/merge-parcel.ts';
 import type { MergeOrder, YjsSource } from '../protocol/merging.ts';

@@ -51,6 +51,7 @@ const besides: Record<string, readonly string[]> = {
 const copied = [
   'arguments',
   'location',
+  'module-places',
   'observe/channels',
   'observe/notes',
   'observe/warnings',
