@@ -11,6 +11,7 @@ import {
 } from 'node:worker_threads';
 import { outsideOfCalls } from '../../protocol/async-context.ts';
 import { OWNER, type SharedMemory } from '../../protocol/control.ts';
+import { isNodeBefore } from '../../protocol/node-version.ts';
 
 /** What a worker speaks to; each has code of its own. */
 export type EngineKind = 'sqlite' | 'postgresql';
@@ -53,9 +54,8 @@ export function startWithPort(...[code, name, data, limits]: Parameters<typeof s
 
 /** The program's own options are inherited wherever that is possible; naming any replaces them all. */
 function optionsOfNode(code: string): Pick<WorkerOptions, 'execArgv'> {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   // `node:sqlite` needs its flag from 22.5 to 22.12 (Node's changelog); a worker may have it alone
-  const needsFlag = major === 22 && minor < 13 && code.includes('node:sqlite');
+  const needsFlag = isNodeBefore(22, 13) && code.includes('node:sqlite');
   const options = needsFlag ? ['--experimental-sqlite'] : [];
   // the code is CommonJS; these options, inherited, would have it read as a module
   const changesForm = (option: string) => /^--(input-type|experimental-default-type)\b/.test(option);
