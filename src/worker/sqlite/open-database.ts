@@ -150,11 +150,7 @@ function placeOf(location: string, original: Identity | undefined, hasLog: boole
       throw new EngineError('io-error', { message });
     },
     ownsLog() {
-      try {
-        return isLogThere() && isSame(find(location, original) ?? original, original);
-      } catch {
-        return false;
-      }
+      return ifPossible(() => isLogThere() && isSame(find(location, original) ?? original, original), false);
     },
   };
 }
