@@ -248,7 +248,7 @@ export class Dispatcher implements QueueHost {
   }
 
   /** A new worker has been told of all files: it gets what is pending. */
-  startAgain(): void {
+  resume(): void {
     this.#atOnce = true;
     this.pump();
   }

@@ -207,7 +207,7 @@ export class ReplaceableWorker {
     this.#lost++;
     // Node tells of a new thread within its constructor: who hears of it and calls is served once all is in place
     inTheMiddle(() => this.#replace(lost, reason));
-    if (this.hasThread) this.dispatcher.startAgain();
+    if (this.hasThread) this.dispatcher.resume();
   }
 
   /** There was no thread, and something is called: asks for one again, though not at each call. */

@@ -4,7 +4,7 @@ import type { PackedBytes } from '../../protocol/packed-bytes.ts';
 import type { ProviderMessage, RecordsFound, StoreFound } from '../../protocol/service.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
 import { isTooBig, toEngineError } from './errors.ts';
-import { withReason } from './no-room.ts';
+import { withSystemReason } from './no-room.ts';
 import { closeDatabase, hasWalResetFault, keepsStatementsOpen } from './node-sqlite.ts';
 import { type DatabaseName, type OpenedDatabase, openDatabase, type Whereabouts } from './open-database.ts';
 import { loadPatches } from './patch-loader.ts';
@@ -50,7 +50,7 @@ export class SqliteEngine implements Engine {
     try {
       this.#connection?.opened.setSynchronous(full);
     } catch (error) {
-      throw this.#classify(error);
+      throw this.#failed(error);
     }
     this.#full = full;
   }
@@ -92,7 +92,7 @@ export class SqliteEngine implements Engine {
     } catch (error) {
       if (begun) this.#rollBack(connection);
       if (isTooBig(error)) throw EngineError.of(error, 'invalid-argument');
-      throw this.#classify(error);
+      throw this.#failed(error);
     } finally {
       writer.clear();
     }
@@ -169,7 +169,7 @@ export class SqliteEngine implements Engine {
       return found;
     } catch (error) {
       if (begun) this.#rollBack(connection);
-      throw this.#classify(error);
+      throw this.#failed(error);
     }
   }
 
@@ -195,8 +195,8 @@ export class SqliteEngine implements Engine {
   }
 
   /** After errors that may leave a connection in doubt, the next call begins with a new one. */
-  #classify(error: unknown): EngineError {
-    const failure = withReason(toEngineError(error), this.#connection?.opened.location ?? '');
+  #failed(error: unknown): EngineError {
+    const failure = withSystemReason(toEngineError(error), this.#connection?.opened.location ?? '');
     const inDoubt = failure.code === 'io-error' || failure.code === 'database-corrupt' || failure.code === 'read-only';
     if (inDoubt && failure !== error) this.#abandon();
     return failure;

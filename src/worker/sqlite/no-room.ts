@@ -16,7 +16,7 @@ const whileGrowing = [10, 778, 1034, 4618, 4874, 5386];
 const PROBE_BYTES = 64 * 1024;
 
 /** The failure with what the system says; `database-full`, if that was the reason: nothing can be written beside the file either. */
-export function withReason(failure: EngineError, path: string): EngineError {
+export function withSystemReason(failure: EngineError, path: string): EngineError {
   const { errcode = 0, message } = failure.reported;
   if (path === '') return failure;
   const isWhileGrowing = whileGrowing.includes(errcode) || primaryCode(failure.reported) === CANNOT_OPEN;

@@ -10,7 +10,7 @@ import { EngineError } from '../engine.ts';
 import { type Identity, identityOf, isSame, refuseAnother, whyNoFile } from '../ordinary-file.ts';
 import { noMoreFiles, refusedAccess, refusedLog } from '../refused-access.ts';
 import { toEngineError, toOpenError } from './errors.ts';
-import { withReason } from './no-room.ts';
+import { withSystemReason } from './no-room.ts';
 import { closeDatabase, firstValue, knowsUrls, numberOf, open } from './node-sqlite.ts';
 import { checkSchema, createTables, hasAllTables } from './schema.ts';
 
@@ -112,7 +112,7 @@ function setUp(
 }
 
 /** Kept from being collected: that would close them, and SQLite remove the log. */
-const unclosed = new Set<Database>();
+const keptOpen = new Set<Database>();
 
 /**
  * SQLite knows its file by the inode alone: at closing it would remove the log of a copy of the volume that is in its place by now, with
@@ -121,14 +121,14 @@ const unclosed = new Set<Database>();
 function letGo(database: Database, location: string, original: Identity | undefined): void {
   const there = location === '' ? undefined : ifPossible(() => identityOf(location));
   if (there?.ino === original?.ino && there?.dev !== original?.dev) {
-    unclosed.add(database);
+    keptOpen.add(database);
     const copy = open(location);
     try {
       firstValue(copy, 'PRAGMA journal_mode = DELETE'); // throws while others have the copy open, whose log it is
     } finally {
       closeDatabase(copy);
     }
-    unclosed.delete(database);
+    keptOpen.delete(database);
   }
   database.close();
 }
@@ -170,7 +170,7 @@ const notPermitted = ['EACCES', 'EPERM', 'EROFS'];
 /** SQLite says no more than "unable to open", also where it may read the file but not write beside it; the system says why. */
 function whyNotOpen(failed: EngineError, { dbPath: path, transient }: DatabaseName): EngineError {
   if (transient) return failed;
-  const failure = withReason(failed, path);
+  const failure = withSystemReason(failed, path);
   // without a code of SQLite it is the system that has spoken
   if (failure.code !== 'open-failed' || failure.reported.errcode === undefined) return failure;
   const unreadable = refusedAccess(path, constants.R_OK);
