@@ -3,7 +3,7 @@
  * documents whose updates may be applied in any order, and more than once.
  */
 import type { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
-import type { MergeOrder } from '../protocol/merging.ts';
+import type { MergeOrder } from '../protocol/merge-messages.ts';
 import { viewsOf } from '../protocol/packed-bytes.ts';
 import { discard, open, type Parcel } from '../protocol/parcel.ts';
 import type { StoreInParcel } from '../protocol/service.ts';

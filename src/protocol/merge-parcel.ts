@@ -1,5 +1,5 @@
 /** Merges what is in a parcel, in whichever thread has the module for that. */
-import type { MergeOrder } from './merging.ts';
+import type { MergeOrder } from './merge-messages.ts';
 import type { Merge } from './merging-yjs.ts';
 import { packOf, viewsOf } from './packed-bytes.ts';
 import { open, type Parcel, seal } from './parcel.ts';

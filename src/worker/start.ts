@@ -5,7 +5,7 @@ import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { BOOTED, type SharedMemory, THREAD_ID } from '../protocol/control.ts';
 import { setImmediate } from '../protocol/surroundings.ts';
 import { type NewEngine, Service } from './service.ts';
-import { threadNumber } from './thread-number.ts';
+import { threadNumber } from './thread.ts';
 
 /** @param lingerMs - after this much quiet the thread returns to its event loop */
 export function start(newEngine: NewEngine, lingerMs: number): void {

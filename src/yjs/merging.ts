@@ -2,8 +2,8 @@
 import { inTurns, type Merging, merge, mergeFailed, NoMergeModule, type Trouble, Turns } from '../documents/index.ts';
 import { placesToLookFrom } from '../main/module-places.ts';
 import type { MergingLimits } from '../protocol/document-options.ts';
+import type { MergeOrder, YjsSource } from '../protocol/merge-messages.ts';
 import { mergeParcel } from '../protocol/merge-parcel.ts';
-import type { MergeOrder, YjsSource } from '../protocol/merging.ts';
 import { mergingBy, type Yjs } from '../protocol/merging-yjs.ts';
 import type { Parcel } from '../protocol/parcel.ts';
 

@@ -12,8 +12,8 @@ import type { Member } from '../queue/member.ts';
 import { sendAttach, sendDetach } from './attaching.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Restarts } from './restarts.ts';
-import type { EngineKind } from './start-worker.ts';
 import { WorkerLink } from './worker-link.ts';
+import type { EngineKind } from './worker-thread.ts';
 
 const NO_THREAD = 'there is no worker thread, and none could be started; nothing was stored: call again';
 const MEMORY_LOST = 'the worker thread was lost, and this database, kept in memory, with it';

@@ -13,9 +13,6 @@ import { outsideOfCalls } from '../../protocol/async-context.ts';
 import { OWNER, type SharedMemory } from '../../protocol/control.ts';
 import { isNodeBefore } from '../../protocol/node-version.ts';
 
-/** What a worker speaks to; each has code of its own. */
-export type EngineKind = 'sqlite' | 'postgresql';
-
 /** V8 lets the young generation grow to 48 MB, and keeps it; with 8 MB a burst is as fast, for 25 MB less. */
 const resourceLimits = { maxYoungGenerationSizeMb: 8 };
 

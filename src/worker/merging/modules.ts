@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { MergeSource, YjsSource } from '../../protocol/merging.ts';
+import type { MergeSource, YjsSource } from '../../protocol/merge-messages.ts';
 import { type MergeModule, mergingBy, type Yjs } from '../../protocol/merging-yjs.ts';
 
 /** There is nothing to merge with: other documents fare no better. */

@@ -9,9 +9,9 @@ import {
   TOO_MANY_FILES,
 } from '../../protocol/errors.ts';
 import { EngineError } from '../engine.ts';
-import { noMoreFiles, refusedAccess } from '../refused-access.ts';
 import { CANNOT_OPEN, NOT_A_DATABASE, primaryCode, toEngineError } from '../sqlite/errors.ts';
 import { systemError, withSystemReason } from '../sqlite/no-room.ts';
+import { noMoreFiles, refusedAccess } from '../sqlite/refused-access.ts';
 
 /** `path` is the file that the failure is about: source and target of an operation differ. */
 export class OperationError extends Error {

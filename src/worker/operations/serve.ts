@@ -6,9 +6,9 @@ import type {
   OperationReply,
   OperationRequest,
 } from '../../protocol/operation-messages.ts';
+import { stepBack } from '../thread.ts';
 import { OperationError, Stopped, toFailure } from './failure.ts';
 import { Progress } from './progress.ts';
-import { stepBack } from './step-back.ts';
 import { Throttle } from './throttle.ts';
 
 /** @param endThread - whether only the end of the thread closes what a task has opened */

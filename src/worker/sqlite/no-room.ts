@@ -6,8 +6,8 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { EngineError } from '../engine.ts';
-import { refusedWriting } from '../refused-access.ts';
 import { CANNOT_OPEN, primaryCode } from './errors.ts';
+import { refusedWriting } from './refused-access.ts';
 
 /** SQLITE_IOERR, of which VACUUM tells no more, _WRITE, _FSYNC, _SHMOPEN, _SHMSIZE and _SHMMAP (https://sqlite.org/rescode.html). */
 const whileGrowing = [10, 778, 1034, 4618, 4874, 5386];

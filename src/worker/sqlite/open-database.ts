@@ -7,11 +7,11 @@ import { reportedOf } from '../../protocol/errors.ts';
 import { ifPossible } from '../../protocol/if-possible.ts';
 import type { ProviderMessage } from '../../protocol/service.ts';
 import { EngineError } from '../engine.ts';
-import { type Identity, identityOf, isSame, refuseAnother, whyNoFile } from '../ordinary-file.ts';
-import { noMoreFiles, refusedAccess, refusedLog } from '../refused-access.ts';
 import { toEngineError, toOpenError } from './errors.ts';
 import { withSystemReason } from './no-room.ts';
 import { closeDatabase, firstValue, knowsUrls, numberOf, open } from './node-sqlite.ts';
+import { type Identity, identityOf, isSame, refuseAnother, whyNoFile } from './ordinary-file.ts';
+import { noMoreFiles, refusedAccess, refusedLog } from './refused-access.ts';
 import { checkSchema, createTables, hasAllTables } from './schema.ts';
 
 /** When SQLite begins to write the log anew, it cuts the file to this (`journal_size_limit`). */

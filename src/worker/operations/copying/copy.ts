@@ -4,8 +4,8 @@ import type { CopyEnd, CopyTask } from '../../../protocol/operation-messages.ts'
 import type { SDS_CopyResult } from '../../../protocol/operations.ts';
 import { identityOf } from '../../../protocol/postgresql/url.ts';
 import { performance } from '../../../protocol/surroundings.ts';
-import { identityOf as identityOfFile } from '../../ordinary-file.ts';
 import { loadPg } from '../../postgresql/load-pg.ts';
+import { identityOf as identityOfFile } from '../../sqlite/ordinary-file.ts';
 import { requireStoreFile } from '../../sqlite/schema.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { type Reading, untilUnchanged } from '../files/open-to-read.ts';

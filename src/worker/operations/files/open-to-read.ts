@@ -8,9 +8,9 @@
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { reportedOf } from '../../../protocol/errors.ts';
-import { refusedLog } from '../../refused-access.ts';
 import { CANNOT_OPEN } from '../../sqlite/errors.ts';
 import { firstValue, knowsUrls } from '../../sqlite/node-sqlite.ts';
+import { refusedLog } from '../../sqlite/refused-access.ts';
 import { ChangedMeanwhile, OperationError, Stopped, toFailure } from '../failure.ts';
 import { BUSY_MS, openLocked } from './open.ts';
 import { locate } from './place.ts';

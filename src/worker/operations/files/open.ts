@@ -4,10 +4,10 @@ import { dirname } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { performance } from '../../../protocol/surroundings.ts';
-import { identityOf, refuseAnother } from '../../ordinary-file.ts';
-import { refusedAccess } from '../../refused-access.ts';
 import { toEngineError } from '../../sqlite/errors.ts';
 import { knowsUrls, open } from '../../sqlite/node-sqlite.ts';
+import { identityOf, refuseAnother } from '../../sqlite/ordinary-file.ts';
+import { refusedAccess } from '../../sqlite/refused-access.ts';
 
 /** How long an operation waits for a file that is busy. */
 export const BUSY_MS = 5000;

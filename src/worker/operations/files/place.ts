@@ -1,7 +1,7 @@
 /** What is at a path: an ordinary file of one name, or nothing. Anything else is never opened: a pipe would not answer. */
 import { readdirSync, type Stats, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { identityOf, isSame, whyNoFile } from '../../ordinary-file.ts';
+import { identityOf, isSame, whyNoFile } from '../../sqlite/ordinary-file.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { isInTheMaking } from './hold.ts';
 

@@ -1,9 +1,9 @@
 /** Puts a finished file under its final name, also where a database is there that others must not be using. */
 import { chmodSync, chownSync, rmSync, type Stats, statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
-import { identityOf, isSame } from '../../ordinary-file.ts';
 import { toEngineError } from '../../sqlite/errors.ts';
 import { firstValue, keepsStatementsOpen, knowsUrls } from '../../sqlite/node-sqlite.ts';
+import { identityOf, isSame } from '../../sqlite/ordinary-file.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { isBusy, openFile, openLocked } from './open.ts';
 import { type PartialFile, refuseForeignLog } from './partial-file.ts';
