@@ -6,7 +6,8 @@ import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, ty
 import { isTooBig, toEngineError } from './errors.ts';
 import { withSystemReason } from './no-room.ts';
 import { closeDatabase, hasWalResetFault, keepsStatementsOpen } from './node-sqlite.ts';
-import { type DatabaseName, type OpenedDatabase, openDatabase, type Whereabouts } from './open-database.ts';
+import { type OpenedDatabase, openDatabase, type Whereabouts } from './open-database.ts';
+import type { DatabaseName } from './ordinary-file.ts';
 import { loadPatches } from './patch-loader.ts';
 import { PatchWriter } from './patch-writer.ts';
 import { perform, type Tables } from './perform.ts';
