@@ -5,7 +5,11 @@ import { measure, median } from '../measure.ts';
 import type { Work } from '../work/work.ts';
 
 const nobody = { waitedFor: () => {} };
-const acknowledgement = () => Acknowledgement.of<void>(nobody);
+function acknowledgement(): PromiseWithResolvers<void> {
+  const made = Acknowledgement.of<void>();
+  Acknowledgement.standsFor(made.promise, nobody);
+  return made;
+}
 const native = () => Promise.withResolvers<void>();
 
 /** `ours`: 1 the provider's promises, which know who waits; `sharing`: so many calls have one promise. */

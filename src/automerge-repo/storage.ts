@@ -1,6 +1,6 @@
 /** The storage of automerge-repo: each of its chunks is a record of one store. */
 import { readStorageOptions, Trouble } from '../documents/index.ts';
-import { faultOfBytes } from '../main/byte-argument.ts';
+import { faultOfBytes } from '../main/arguments.ts';
 import { SDS_DesktopPersistenceProvider, type SDS_PersistenceError } from '../main/index.ts';
 import type { StorageOptions } from '../protocol/document-options.ts';
 import { nextTurn, Promise } from '../protocol/surroundings.ts';

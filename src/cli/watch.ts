@@ -7,7 +7,7 @@ import { output } from './output.ts';
 import type { Run } from './run.ts';
 import { bytes, fitted, number, plain, quoted } from './screen.ts';
 
-export interface Sample {
+interface Sample {
   /** When, in milliseconds since 1970. */
   At: number;
   Bytes: number;

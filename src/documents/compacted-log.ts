@@ -1,8 +1,8 @@
 /** A log that is merged into a snapshot from time to time. */
 import type { SDS_PersistenceError } from '../main/index.ts';
-import type { MergeOrder } from '../protocol/merging.ts';
+import type { MergeOrder } from '../protocol/merge-messages.ts';
+import { viewsOf } from '../protocol/packed-bytes.ts';
 import { discard, open, type Parcel } from '../protocol/parcel.ts';
-import { viewsOf } from '../protocol/patch-blocks.ts';
 import type { StoreInParcel } from '../protocol/service.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { DocumentLog } from './document-log.ts';

@@ -1,5 +1,5 @@
 /** The documents of one database: a log for each that is open. */
-import { faultOfBytes } from '../main/byte-argument.ts';
+import { faultOfBytes } from '../main/arguments.ts';
 import { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
 import { lastingName } from '../main/location.ts';
 import { later, Promise } from '../protocol/surroundings.ts';

@@ -10,7 +10,7 @@ import { startWithPort } from '../main/workers/start-worker.ts';
 import { OWNER } from '../protocol/control.ts';
 import type { MergingLimits } from '../protocol/document-options.ts';
 import { reviveCause } from '../protocol/errors.ts';
-import type { MergeReply, MergeRequest } from '../protocol/merging.ts';
+import type { MergeReply, MergeRequest } from '../protocol/merge-messages.ts';
 import type { Parcel } from '../protocol/parcel.ts';
 import { later, Promise } from '../protocol/surroundings.ts';
 import { mergeFailed, NoMergeModule } from './merging.ts';

@@ -1,8 +1,7 @@
 /** What merges documents, and how it fails. */
 import { SDS_PersistenceError } from '../main/index.ts';
-import type { MergeOrder } from '../protocol/merging.ts';
+import type { MergeOrder } from '../protocol/merge-messages.ts';
 import { discard, type Parcel } from '../protocol/parcel.ts';
-import type { Promise } from '../protocol/surroundings.ts';
 import type { Turns } from './turns.ts';
 
 /** There is no module to merge with. */

@@ -3,6 +3,7 @@
 import { SDS_PersistenceError } from '../main/index.ts';
 import { tell } from '../main/observe/channels.ts';
 import { note } from '../main/observe/notes.ts';
+import { once } from '../main/observe/warnings.ts';
 import { describe } from '../main/option-checks.ts';
 import { outsideOfCalls } from '../protocol/async-context.ts';
 import type { OnError } from '../protocol/document-options.ts';
@@ -44,10 +45,7 @@ export class Trouble {
 
   /** Once for each code and subject. */
   warn(code: string, subject: string, message: string): void {
-    const key = `${code} ${subject}`;
-    if (this.#said.has(key)) return;
-    this.#said.add(key);
-    note(() => outsideOfCalls(() => process.emitWarning(message, { type: 'SDS_PersistenceWarning', code })));
+    once(this.#said, code, subject, message);
   }
 }
 

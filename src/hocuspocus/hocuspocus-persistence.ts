@@ -1,7 +1,7 @@
 /** Documents of Hocuspocus on SQLite or PostgreSQL. */
 import type { CompactedLog, Merging } from '../documents/index.ts';
 import { Documents, keptAliveFor, readDocumentOptions, refusal, urlOf } from '../documents/index.ts';
-import { faultOfBytes } from '../main/byte-argument.ts';
+import { faultOfBytes } from '../main/arguments.ts';
 import { SDS_PersistenceError, type SDS_ProviderOptions } from '../main/index.ts';
 import { type Acceptance, describe, oneOf } from '../main/option-checks.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';

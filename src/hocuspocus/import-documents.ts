@@ -1,7 +1,6 @@
 /** Takes over what other extensions of Hocuspocus have stored. */
 import { LeftOut } from '../documents/index.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
-import type { Promise } from '../protocol/surroundings.ts';
 import type { HocuspocusPersistence } from './hocuspocus-persistence.ts';
 
 /** A document that comes from elsewhere. */

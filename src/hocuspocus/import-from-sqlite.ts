@@ -1,7 +1,7 @@
 /** Takes over the file of `@hocuspocus/extension-sqlite`. */
 import type { DatabaseSync } from 'node:sqlite';
 import { SDS_PersistenceError } from '../main/index.ts';
-import type { Promise } from '../protocol/surroundings.ts';
+import { isNodeBefore } from '../protocol/node-version.ts';
 import { type ImportedDocument, type ImportOptions, type ImportResult, importDocuments } from './import-documents.ts';
 
 /**
@@ -41,9 +41,8 @@ async function* rowsOf(path: string): AsyncGenerator<ImportedDocument> {
 }
 
 function open(path: string): DatabaseSync {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   // before that it takes a flag, and 22.11 would not only read the file
-  if (major < 22 || (major === 22 && minor < 13)) {
+  if (isNodeBefore(22, 13)) {
     const message = `importFromSqlite ('${path}'): Node ${process.versions.node} can not read it: run the import on Node 22.13 or later`;
     throw new SDS_PersistenceError('open-failed', message);
   }

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Turns } from '../documents/index.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
-import { placesToLookFrom } from '../main/location.ts';
-import type { Promise } from '../protocol/surroundings.ts';
+import { placesToLookFrom } from '../main/module-places.ts';
+import { requireFrom } from '../protocol/require-from.ts';
 import type { YjsMerging } from '../yjs/merging.ts';
 import type { YjsDoc, YjsModule } from '../yjs/yjs.ts';
 
@@ -74,7 +74,7 @@ function madeBy(Y: unknown, document: YjsDoc | undefined): Y is ServerYjs {
 
 /** The server's, and that of the place itself. */
 function candidatesFrom(place: string) {
-  const here = createRequire(place.startsWith('file:') ? place : join(place, 'x.js'));
+  const here = requireFrom(place);
   const server = () => createRequire(here.resolve('@hocuspocus/server'));
   return [server, () => here].flatMap((find) => {
     try {

@@ -38,7 +38,7 @@ export class Attachment {
 
   /** Whether the last attempt failed, and says nothing any more: it was told, or calls are carried out since. */
   get #isPast(): boolean {
-    return this.#failed || (this.#member.wasServed && 'error' in this.#attempt);
+    return this.#failed || (this.#member.wasServed && 'failure' in this.#attempt);
   }
 
   /** Whether another process may give the store back: it was never this one's. */
@@ -56,10 +56,10 @@ export class Attachment {
         this.#begin();
       }
       const report = await this.#attempt;
-      if (report.error === undefined || this.#member.wasOpened) return {};
+      if (report.failure === undefined || this.#member.wasOpened) return {};
       this.#failed = true;
       const left = giveUpAt - performance.now();
-      if (report.error.code !== 'fenced' || !this.mayComeFree || left <= 0 || this.#isOver) return report;
+      if (report.failure.code !== 'fenced' || !this.mayComeFree || left <= 0 || this.#isOver) return report;
       await pause(Math.min(pauseMs * (0.5 + Math.random()), left));
       // closed meanwhile: the worker must not hear of it again
       if (this.#isOver) return report;

@@ -1,28 +1,16 @@
 /**
- * Where a database is: a file by its real path, one in memory, or one on a server. All names of databases and of
+ * Where a database is: a file by its real path, or one in memory; on a server, see `server-location.ts`. All names of
  * files are read here, at the call: neither the working directory nor a link that changes later moves what was meant.
  */
 
 import { existsSync, readlinkSync, realpathSync } from 'node:fs';
-import { userInfo } from 'node:os';
 import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
-// where this package lies, put here by the build
-import packageLocation from 'virtual:package-location';
 import { makeError, SDS_PersistenceError } from '../protocol/errors.ts';
 import { type FileUrl, hasOwnLocks, isFileUrl, readFileUrl } from '../protocol/file-url.ts';
 import { ifPossible } from '../protocol/if-possible.ts';
-import type { ProviderSettings } from '../protocol/options.ts';
-import { newSession } from '../protocol/postgresql/session.ts';
-import {
-  connectionKey,
-  isPostgresqlUrl,
-  labelOf,
-  type PostgresqlTarget,
-  parsePostgresqlUrl,
-} from '../protocol/postgresql/url.ts';
+import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
 import type { PostgresqlSettings } from '../protocol/service.ts';
-import { randomUUID } from '../protocol/surroundings.ts';
 import { describe } from './option-checks.ts';
 
 /** As many links as Linux follows. */
@@ -43,76 +31,7 @@ export interface Location {
 }
 
 /** @throws `invalid-argument` for a URL that can't be read; the message has nothing of one with a password */
-export function locate(dbPath: string, settings: ProviderSettings): Location {
-  return isPostgresqlUrl(dbPath) ? locateServer(dbPath, settings) : locateFile(dbPath);
-}
-
-function locateServer(url: string, settings: ProviderSettings): Location {
-  const target = readServer(url);
-  if (typeof target === 'string') throw makeError('invalid-argument', 'constructor', 'a PostgreSQL database', target);
-  const server: PostgresqlSettings = {
-    target,
-    session: newSession(thisProcess()),
-    leaseMs: settings.LeaseMs,
-    createTables: settings.CreateTables,
-    connectTimeoutMs: settings.ConnectTimeoutMs,
-    retryForMs: settings.RetryForMs,
-    places: placesToLookFrom(),
-  };
-  return { path: labelOf(target), parameters: '', key: connectionKey(target), transient: false, server };
-}
-
-/** What holds for all providers of a database on a server in this process, and how an option calls it. */
-const sharedOptions = {
-  LeaseMs: 'leaseMs',
-  CreateTables: 'createTables',
-  ConnectTimeoutMs: 'connectTimeoutMs',
-  RetryForMs: 'retryForMs',
-} as const satisfies Partial<Record<keyof ProviderSettings, keyof PostgresqlSettings>>;
-
-/** Says which of the options that were given another provider of the database has given otherwise, `undefined` if none. */
-export function contradictionOf(first: Location, own: Location, given: object): string | undefined {
-  for (const [option, name] of Object.entries(sharedOptions)) {
-    const [theirs, ours] = [first.server?.[name], own.server?.[name]];
-    if (!Object.hasOwn(given, option) || theirs === ours) continue;
-    return `${option} is ${ours}, but another provider of this process has opened this database with ${theirs}, which holds for both: give the same, or leave it out`;
-  }
-  return undefined;
-}
-
-/** Its certificates are read at each connection; where they lie is known from now on. Returns a sentence if it can't be read. */
-export function readServer(url: string): PostgresqlTarget | string {
-  // what the system calls whoever runs this, as libpq takes it; in a container the user may have no name
-  const userName = ifPossible(() => userInfo().username);
-  const target = parsePostgresqlUrl(url, process.env, userName);
-  if (typeof target === 'string') return target;
-  try {
-    // not by their real paths: certificates are renewed by changing links
-    const files = Object.entries(target.tlsFiles).map(([name, path]) => [name, absolute(path)]);
-    return { ...target, tlsFiles: Object.fromEntries(files) };
-  } catch {
-    return 'its certificates have relative paths, and the working directory is gone';
-  }
-}
-
-const PROCESS = Symbol.for('sds-persistence-worker.process');
-
-/** A server knows this thread by it. Not drawn at loading: a `--build-snapshot` is started many times. */
-function thisProcess(): string {
-  const known = globalThis as { [PROCESS]?: string };
-  known[PROCESS] ??= randomUUID();
-  return known[PROCESS];
-}
-
-/** From where `pg` is looked for: this package, the program, the working directory. */
-export function placesToLookFrom(): string[] {
-  const [, program] = process.argv;
-  const workingFolder = ifPossible(() => process.cwd()); // it may have been removed
-  const places = [packageLocation(), program === undefined ? undefined : dirname(program), workingFolder];
-  return places.filter((location) => typeof location === 'string' && location !== '') as string[];
-}
-
-function locateFile(name: string): Location {
+export function locateFile(name: string): Location {
   const call = 'constructor';
   const { path, memory, shared, mustExist, parameters } = readName(name, (detail) =>
     makeError('invalid-argument', call, name, detail),
@@ -190,7 +109,7 @@ function realPath(path: string, call: string): string {
 }
 
 /** `..` stays, except on Windows: it leads to the folder that a link leads from. */
-function absolute(path: string): string {
+export function absolute(path: string): string {
   if (process.platform === 'win32') return resolve(path);
   return isAbsolute(path) ? path : `${process.cwd()}/${path}`;
 }

@@ -13,15 +13,17 @@ import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
 import type { StoreInParcel } from '../protocol/service.ts';
 import type { SDS_Statistics } from '../protocol/statistics.ts';
 import { Promise } from '../protocol/surroundings.ts';
-import { faultOfClock, faultOfKey, readContents, readOptions } from './arguments.ts';
+import { faultOfBytes, faultOfClock, faultOfKey, readContents } from './arguments.ts';
 import { Attachment } from './attachment.ts';
-import { faultOfBytes } from './byte-argument.ts';
-import { contradictionOf, type Location, locate, OWN_LOCKS, targetOf } from './location.ts';
-import { exiting, tellNoted } from './observe/notes.ts';
+import { type Location, locateFile, OWN_LOCKS, targetOf } from './location.ts';
+import { isExiting, tellNoted } from './observe/notes.ts';
 import { backupFile } from './operations/operations.ts';
 import { describe } from './option-checks.ts';
+import { readOptions } from './provider-options.ts';
+import { firstBehind } from './queue/failures.ts';
 import type { FileQueue } from './queue/file-queue.ts';
-import { firstBehind, Member } from './queue/member.ts';
+import { Member } from './queue/member.ts';
+import { contradictionOf, locateServer } from './server-location.ts';
 import { statisticsOf } from './statistics.ts';
 import { takeMark } from './transfer.ts';
 import { drainAtExit } from './workers/exit-guard.ts';
@@ -82,7 +84,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
       throw makeError('invalid-argument', 'constructor', location, String(fault));
     }
     const { settings, given } = options;
-    const location = locate(DbPath, settings);
+    const location = isServer ? locateServer(DbPath, settings) : locateFile(DbPath);
     const { queue, worker } = open(location, settings);
     const contradiction = contradictionOf(queue.location, location, given);
     if (contradiction !== undefined) throw makeError('invalid-argument', 'constructor', location.path, contradiction);
@@ -113,9 +115,9 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   async #opened(): Promise<void> {
     const refusal = this.#queue.refusalOf('ready');
     if (refusal !== undefined) throw refusal;
-    const { error } = await this.#attachment.outcome();
-    if (error === undefined) return;
-    throw this.#queue.refusalOf('ready') ?? reviveError(error, 'ready', this.#queue.dbPath);
+    const { failure } = await this.#attachment.outcome();
+    if (failure === undefined) return;
+    throw this.#queue.refusalOf('ready') ?? reviveError(failure, 'ready', this.#queue.dbPath);
   }
 
   /**
@@ -164,7 +166,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     const fault = faultOfBytes(Patch, 'Patch') ?? faultOfClock(Clock, 'Clock');
     if (fault !== undefined || this.#closing !== undefined) return this.#refuse('appendPatch', fault, Patch);
     const promise = this.#queue.appendPatch(this.#member, Patch, Clock);
-    if (exiting) drainAtExit(this.#worker);
+    if (isExiting()) drainAtExit(this.#worker);
     tellNoted();
     return promise;
   }
@@ -367,8 +369,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     let failure: unknown = firstBehind(before, (failed) => failed.place <= place)?.error; // some are called later, and end before
     // a call that was carried out has opened it, whatever came of the attempt before
     failure ??= this.#member.wasOpened ? this.#queue.refusalOf('flush') : await opening;
-    failure ??= this.#member.untoldUpTo(place);
-    this.#member.told(failure, place, before);
+    failure ??= this.#member.failures.unheardUpTo(place);
+    this.#member.failures.told(failure, place, before);
     if (failure !== undefined) throw failure;
   }
 
@@ -383,12 +385,12 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     const isTime = typeof TimeoutMs === 'number' && TimeoutMs >= 0;
     const fault = isTime ? undefined : `TimeoutMs must be a number of milliseconds, not ${describe(TimeoutMs)}`;
     if (fault !== undefined || this.#closing !== undefined) throw this.#error('flushSync', fault);
-    const { lastFailed } = this.#member;
+    const { last } = this.#member.failures;
     const finished = this.#worker.dispatcher.block(() => this.#queue.finished, Number.POSITIVE_INFINITY, TimeoutMs);
-    const { lastFailed: after, untold } = this.#member;
+    const { last: after, unheard } = this.#member.failures;
     const isStored = finished && this.#queue.refusalOf('flushSync') === undefined && this.#queue.finished;
     tellNoted();
-    return isStored && after === lastFailed && untold === undefined;
+    return isStored && after === last && unheard === undefined;
   }
 
   /**
@@ -411,10 +413,10 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   async #close({ resolve, reject }: PromiseWithResolvers<void>): Promise<void> {
     unclosed.unregister(this);
     try {
-      const { error } = await this.#attachment.release();
+      const { failure } = await this.#attachment.release();
       this.#isClosed = true;
-      if (this.#member.untold !== undefined) throw this.#member.untold.error;
-      if (error !== undefined) throw reviveError(error, 'close', this.#queue.dbPath);
+      if (this.#member.failures.unheard !== undefined) throw this.#member.failures.unheard.error;
+      if (failure !== undefined) throw reviveError(failure, 'close', this.#queue.dbPath);
       resolve();
     } catch (error) {
       reject(error);
@@ -479,7 +481,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     if (fault !== undefined || this.#closing !== undefined) return this.#refuse(operation, fault, data);
     const call = { member: this.#member, operation, key: key.toWellFormed(), clock };
     const promise = this.#queue.addWrite(call, data, takeOver);
-    if (exiting) drainAtExit(this.#worker);
+    if (isExiting()) drainAtExit(this.#worker);
     tellNoted();
     return promise as Promise<T>;
   }
@@ -500,7 +502,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     } catch (error) {
       if ((error as SDS_PersistenceError).code !== 'fenced' || !this.#attachment.mayComeFree) throw error;
       const report = await this.#attachment.outcome();
-      if (report.error !== undefined || this.#closing !== undefined) throw error;
+      if (report.failure !== undefined || this.#closing !== undefined) throw error;
       return load();
     }
   }

@@ -2,7 +2,6 @@
 import { Documents, inTurns, merge, readDocumentOptions, Turns, urlOf } from '../documents/index.ts';
 import type { Acceptance } from '../main/option-checks.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
-import type { Promise } from '../protocol/surroundings.ts';
 
 export interface MergedDocumentsOptions extends DocumentOptions {
   /**

@@ -1,7 +1,7 @@
 /** Callbacks run in their call's context (`AsyncLocalStorage`); what outlives it, in none: it would keep its store. */
 import { AsyncResource } from 'node:async_hooks';
 
-export type InContext = <R>(run: () => R) => R;
+type InContext = <R>(run: () => R) => R;
 
 /** Keeps no process alive, and says so: Jest (`--detectOpenHandles`) takes what does not for a handle that is open. */
 class Context extends AsyncResource {

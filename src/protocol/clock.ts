@@ -13,8 +13,8 @@ export function cellTime(now: number): number {
 const SKEW_US = 60_000_000;
 
 /**
- * How many milliseconds passed since a time in a cell: up to 70 minutes, for a machine may sleep meanwhile. Never less than none,
- * which is what the last minute before the count is full is taken for: threads read the clock a little apart.
+ * How many milliseconds passed since a time in a cell. The count wraps after 71 minutes. What seems older than 70 is a time
+ * slightly ahead, since threads read the clock a little apart: 0.
  */
 export function msSince(at: number, now: number): number {
   const passed = (now - at) >>> 0;

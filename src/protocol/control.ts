@@ -28,6 +28,19 @@ export const WANTED = 8;
 export const CHECKPOINTS = 9;
 export const CHECKPOINT_MICROSECONDS = 10;
 
+/** Worker: one more than the number of the file whose work it is carrying out; 0 if none. Left as it was by a thread that ends. */
+export const FILE_AT_WORK = 11;
+
+/**
+ * Worker: one more than the number of a file that another process has written to, noted by an SQLite with a known fault in that
+ * case before its own commit is published; 0 if there was none. And that SQLite's version, of which 3.47.1 is 3_047_001.
+ */
+export const FOREIGN_WRITER = 12;
+export const SQLITE_VERSION = 13;
+
+/** Worker: how many pieces of work it has begun; an attempt that finds a file busy is one. */
+export const WORKS_BEGUN = 14;
+
 /** In its event loop, or not there yet: only a Comlink call reaches it. */
 export const STATE_IN_EVENT_LOOP = 0;
 /** Working, or about to look at the ring again before it sleeps, or called and not come yet. */
@@ -43,19 +56,6 @@ export const WANTED_LATER = 0;
 export const WANTED_NOW = 1;
 /** The thread is blocked until there is progress: no message reaches it. */
 export const WANTED_BY_BLOCKED = 2;
-
-/** Worker: one more than the number of the file whose work it is carrying out; 0 if none. Left as it was by a thread that ends. */
-export const FILE_AT_WORK = 11;
-
-/**
- * Worker: one more than the number of a file that another process has written to, noted by an SQLite with a known fault in that
- * case before its own commit is published; 0 if there was none. And that SQLite's version, of which 3.47.1 is 3_047_001.
- */
-export const FOREIGN_WRITER = 12;
-export const SQLITE_VERSION = 13;
-
-/** Worker: how many pieces of work it has begun; an attempt that finds a file busy is one. */
-export const WORKS_BEGUN = 14;
 
 /** Where the ring begins; see `ring.ts`. */
 export const RING_START = 16;

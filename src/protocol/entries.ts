@@ -1,6 +1,6 @@
 /**
- * How one call lies in a slab: a header of 32 bytes, the key (a value's hash as UTF-8), then the
- * data, padded to 8 bytes; none of a large write, whose bytes cross by Comlink.
+ * How one call lies in a slab: a header of 32 bytes, the key as UTF-8 (a value's hash, a record's key
+ * or what keys begin with, what a compaction has seen), then the data, padded to 8 bytes; none of a large write, whose bytes cross by Comlink.
  *
  *     cell 0  operation, outcome << 8, flags << 16      cell 4      settler (which promise)
  *     cell 1  member (which provider)                   cell 5      not used
@@ -33,7 +33,7 @@ export function flagsOf(word: number): number {
 
 /** The same cell with another outcome; a mark goes with the attempt that has set it. */
 export function withOutcome(word: number, outcome: number): number {
-  return (word & ~(0xff00 | (ENTRY_COLLIDED << 16))) | (outcome << 8);
+  return (word & ~(0xff00 | (ENTRY_NO_EFFECT << 16))) | (outcome << 8);
 }
 
 export function withFlags(word: number, flags: number): number {
@@ -73,10 +73,10 @@ export const OUTCOME_OPEN = 0;
 export const FIRST_ERROR = 1;
 
 /**
- * Flag of an entry: its patch was ignored although its bytes are not those under that number; or its store was not
- * compacted, since it is not as its caller has seen it; or its release was refused, since the save before it was not stored.
+ * Flag of an entry that has changed nothing: its patch was ignored although its bytes are not those under that number; or its store
+ * was not compacted, since it is not as its caller has seen it; or its release was refused, since the save before it was not stored.
  */
-export const ENTRY_COLLIDED = 1;
+export const ENTRY_NO_EFFECT = 1;
 /** Of a patch: if its number is taken by other bytes, it is stored under the next free one. */
 export const ENTRY_KEEPS_BOTH = 2;
 /** Of a prune: it fails if the snapshot that its provider called before it was not stored. */

@@ -47,8 +47,9 @@ const sentences: Record<SDS_PersistenceErrorCode, string> = {
 };
 
 /**
- * The only error this package rejects with. `code` tells the kind, the message names the call,
- * the database file, the reason and what to do, and `cause` is what SQLite or Node reported, where there was such a report.
+ * The error of this package: besides it, calls reject only with the reason of a signal that stopped them, or what code of the
+ * program has thrown. `code` tells the kind, the message names the call, the database file, the reason and what to do, and
+ * `cause` is what SQLite or Node reported, where there was such a report.
  * Messages may change from version to version; codes do not.
  *
  * @example

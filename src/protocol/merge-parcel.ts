@@ -1,13 +1,12 @@
 /** Merges what is in a parcel, in whichever thread has the module for that. */
-import type { MergeOrder } from './merging.ts';
+import type { MergeOrder } from './merge-messages.ts';
 import type { Merge } from './merging-yjs.ts';
+import { packOf, viewsOf } from './packed-bytes.ts';
 import { open, type Parcel, seal } from './parcel.ts';
-import { blockOf, viewsOf } from './patch-blocks.ts';
-import type { Promise } from './surroundings.ts';
 
 /** @throws what the module throws, and if it does not return bytes */
 export async function mergeParcel(merge: Merge, { against }: MergeOrder, parts: Parcel): Promise<Parcel> {
-  return seal([blockOf(ownBytes(await merge(viewsOf(open(parts)), against)))]);
+  return seal([packOf(ownBytes(await merge(viewsOf(open(parts)), against)))]);
 }
 
 /** In a buffer of its own, to be handed over: a module may return a part of one that it goes on using. */

@@ -2,7 +2,7 @@
  * Merges updates of Yjs by applying them to a document: `Y.mergeUpdates` takes time that grows with the square of their
  * number, and keeps text that was deleted. What waits for updates that are not there yet stays part of the state.
  */
-import type { MergeTask } from './merging.ts';
+import type { MergeTask } from './merge-messages.ts';
 
 /** What is used of a document of Yjs 13 or 14 … */
 interface Doc {

@@ -5,7 +5,11 @@ export function whatIsMissing(): string | undefined {
   const { node, sqlite, deno, bun } = process.versions;
   // Deno and Bun have SQLite without naming it
   if (sqlite !== undefined || deno !== undefined || bun !== undefined) return undefined;
-  const [major = 0, minor = 0] = node.split('.').map(Number);
-  const isOld = major < 22 || (major === 22 && minor < 5);
-  return `sds-persistence-worker needs Node 22.5 or later, which has SQLite, and this is Node ${node}${isOld ? '' : ', built without it'}: install a newer one`;
+  const lacks = isNodeBefore(22, 5) ? '' : ', built without it';
+  return `sds-persistence-worker needs Node 22.5 or later, which has SQLite, and this is Node ${node}${lacks}: install a newer one`;
+}
+
+export function isNodeBefore(major: number, minor: number): boolean {
+  const [ownMajor = 0, ownMinor = 0] = process.versions.node.split('.').map(Number);
+  return ownMajor < major || (ownMajor === major && ownMinor < minor);
 }

@@ -3,11 +3,14 @@ import type { MessagePort } from 'node:worker_threads';
 import type { SharedMemory } from './control.ts';
 import type { LoadOperation } from './entries.ts';
 import type { Failure } from './errors.ts';
+import type { PackedBytes } from './packed-bytes.ts';
 import type { Parcel } from './parcel.ts';
-import type { PatchBlocks } from './patch-blocks.ts';
 import type { PostgresqlTarget } from './postgresql/url.ts';
 
-/** What an engine has to know of a provider. */
+/**
+ * What an engine has to know of a provider. As a `ProviderMessage` it crosses; the worker adds what failed (`Caller`, in
+ * `worker/engine.ts`) and the file (`Member`, in `worker/file.ts`).
+ */
 export interface ProviderFacts {
   storeId: string;
   /** Whether values are verified, which is done around the engine. */
@@ -90,7 +93,7 @@ export interface StoreFound {
   snapshot: Uint8Array | undefined;
   snapshotClock: number | undefined;
   /** All of them in order, those included that the snapshot covers. */
-  patches: PatchBlocks;
+  patches: PackedBytes;
   /** The highest number of a patch or the snapshot; 0 if there is neither. */
   lastClock: number;
 }
@@ -109,27 +112,27 @@ export interface StoreInParcel {
 /** Records in the order in which they were made: the key of each, and their data as of patches. */
 export interface RecordsFound {
   keys: string[];
-  data: PatchBlocks;
+  data: PackedBytes;
 }
 
-export interface StoresFound {
+interface StoresFound {
   stores: string[];
 }
 
-export type Found = Uint8Array | PatchBlocks | StoreFound | StoreInParcel | RecordsFound | StoresFound | undefined;
+export type Found = Uint8Array | PackedBytes | StoreFound | StoreInParcel | RecordsFound | StoresFound | undefined;
 
 /** What a load found, or why it failed: of an error, Comlink would carry only the message. */
 export type Loaded = { found: Found } | { failure: Failure };
 
 /** What became of an `attach` or `detach`. */
 export interface Report {
-  error?: Failure;
+  failure?: Failure;
 }
 
 /** All of it takes effect in the order of the calls, batches of the ring included. */
 export interface WorkerService {
   /** Makes a provider known and opens its database; `passwords` is the port of a `PasswordSource`. */
-  attach(provider: ProviderMessage, passwords?: object): Promise<Report>;
+  attach(provider: ProviderMessage, passwords?: MessagePort): Promise<Report>;
   /** Forgets a provider, after all that was called before; with a file's last one, closes the database. */
   detach(member: number): Promise<Report>;
 
@@ -142,8 +145,8 @@ export interface WorkerService {
   wake(dropped: number): void;
   /** From now on batches lie in this arena. */
   useArena(arena: SharedArrayBuffer): void;
-  /** Serves another connection besides, through this port: there is no thread to be had for it. */
-  serve(shared: SharedMemory, port: object): void;
+  /** Serves another worker besides, through this port: there is no thread to be had for it. */
+  serve(shared: SharedMemory, port: MessagePort): void;
   /** Closes all files, as the process ends. */
   retire(): void;
 }

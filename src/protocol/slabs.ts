@@ -5,8 +5,8 @@
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
-export const MIN_ARENA_BYTES = 8 * MiB;
-export const MAX_ARENA_BYTES = 1024 * MiB;
+const MIN_ARENA_BYTES = 8 * MiB;
+const MAX_ARENA_BYTES = 1024 * MiB;
 
 /** Size and share of the arena of each class, smallest first. The shares add up to 1. */
 export const slabClasses = [
@@ -40,9 +40,9 @@ export const SLAB_FLAGS = 2;
 export const SLAB_DONE = 3;
 export const NO_SLAB = -1;
 
-/** Flags of a batch: some call failed; some patch met a number that was taken by another; calls are done one by one. */
+/** Flags of a batch: some call failed; some call has changed nothing (`ENTRY_NO_EFFECT`); calls are done one by one. */
 export const BATCH_FAILED = 1;
-export const BATCH_COLLIDED = 2;
+export const BATCH_NO_EFFECT = 2;
 export const BATCH_ONE_BY_ONE = 4;
 
 /** Rounds a wish for pending bytes to an arena that can be cut without a rest. */

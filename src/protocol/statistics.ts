@@ -2,7 +2,7 @@
 
 /** Of a provider, its file, and the worker that serves it, since each of them came to be in this process. */
 export interface SDS_Statistics {
-  /** The file, by its real path. */
+  /** The file, by its real path; of a database on a server, its name and hosts as in messages. */
   Path: string;
   StoreId: string;
   /**

@@ -210,7 +210,7 @@ export class Batches {
     while (calls.next()) {
       if (calls.settler < done) continue;
       calls.setOutcome(outcome);
-      if (noteOutcome(calls, error)) calls.markCollided(calls.at);
+      if (noteOutcome(calls, error)) calls.markWithoutEffect(calls.at);
     }
   }
 }

@@ -8,7 +8,7 @@ import { cellTime, msSince } from '../protocol/clock.ts';
 import type { Delays } from '../protocol/delays.ts';
 import type { WriteOperation } from '../protocol/entries.ts';
 import { type Failure, reportedOf } from '../protocol/errors.ts';
-import type { PatchBlocks } from '../protocol/patch-blocks.ts';
+import type { PackedBytes } from '../protocol/packed-bytes.ts';
 import type { ProviderFacts, RecordsFound, StoreFound } from '../protocol/service.ts';
 import { Promise, performance } from '../protocol/surroundings.ts';
 
@@ -79,7 +79,7 @@ export interface Writes {
   readonly key: string;
   /** Of a patch: whether it is stored under the next free number if its own is taken by other bytes. */
   readonly keepsBoth: boolean;
-  /** Of a value that is saved: whether its promise has resolved at the call. */
+  /** Of a value that is saved or released: whether its promise has resolved at the call. */
   readonly isAcknowledged: boolean;
   /** Valid until the transaction ends. */
   readonly data: Uint8Array;
@@ -89,7 +89,7 @@ export interface Writes {
    * Marks a patch that was ignored although the one under its number is another, or a compaction that was not carried out
    * since the store is not as it was seen. Only before the commit is published. An attempt that fails has marked nothing.
    */
-  markCollided(at: number): void;
+  markWithoutEffect(at: number): void;
 }
 
 /** What every engine does; what only some have to do is optional. See docs/engines.md. */
@@ -99,7 +99,7 @@ export interface Engine {
   /** Carries out writes in one transaction, all or none, and publishes the commit. */
   transact(writes: Writes, commitPoint: CommitPoint): MaybePromise<void>;
   loadSnapshot(caller: Caller): MaybePromise<Uint8Array | undefined>;
-  loadPatchesSince(caller: Caller, clock: number): MaybePromise<PatchBlocks>;
+  loadPatchesSince(caller: Caller, clock: number): MaybePromise<PackedBytes>;
   loadValue(caller: Caller, hash: string): MaybePromise<Uint8Array | undefined>;
   loadStore(caller: Caller): MaybePromise<StoreFound>;
   /** All stores that have a snapshot, patches or records, in ascending order of their names' UTF-8 bytes. */

@@ -207,5 +207,5 @@ export class WorkerFile {
 }
 
 function reportTo(done: (report: Report) => void): (end: End<unknown>) => void {
-  return (end) => done('failure' in end ? { error: end.failure } : {});
+  return (end) => done('failure' in end ? { failure: end.failure } : {});
 }

@@ -8,8 +8,8 @@ import { IN_PARCEL, type LoadOperation } from '../protocol/entries.ts';
 import { ErrorBoard, type Settlers } from '../protocol/error-board.ts';
 import type { Failure, ReportedCause } from '../protocol/errors.ts';
 import { accountFor, accountForAtOnce } from '../protocol/gc-pressure.ts';
+import { buffersOf, packOf } from '../protocol/packed-bytes.ts';
 import { seal } from '../protocol/parcel.ts';
-import { blockOf, buffersOf } from '../protocol/patch-blocks.ts';
 import { Ring } from '../protocol/ring.ts';
 import type {
   Bytes,
@@ -32,11 +32,11 @@ import { type Member, WorkerFile } from './file.ts';
 import { Loop } from './loop.ts';
 import { verified } from './verify-value.ts';
 
-/** `control` is the control block of the connection that the engine serves. */
+/** `control` is the control block of the worker that the engine serves. */
 export type NewEngine = (provider: ProviderMessage, control: Int32Array) => Engine;
 
-/** The thread that it runs in. It may serve several connections, each with a loop, which sleeps only where it is alone. */
-export interface ServingThread {
+/** The thread that it runs in. It may serve several workers, each with a loop, which sleeps only where it is alone. */
+interface ServingThread {
   readonly isAlone: boolean;
   serve(shared: SharedMemory, port: MessagePort): void;
 }
@@ -298,7 +298,7 @@ function read(
 function inParcel({ snapshot, snapshotClock, patches, lastClock }: StoreFound): StoreInParcel {
   const snapshotBytes = snapshot?.byteLength ?? 0;
   const count = patches.reduce((sum, { lengths }) => sum + lengths.length, 0);
-  const parcel = seal(snapshot === undefined ? patches : [blockOf(snapshot), ...patches]);
+  const parcel = seal(snapshot === undefined ? patches : [packOf(snapshot), ...patches]);
   const patchBytes = parcel.length - snapshotBytes;
   return { parcel, snapshotClock, snapshotBytes, patches: count, patchBytes, lastClock };
 }

@@ -10,13 +10,13 @@ import { threadNumber } from './thread.ts';
 /** @param lingerMs - after this much quiet the thread returns to its event loop */
 export function start(newEngine: NewEngine, lingerMs: number): void {
   if (parentPort === null) return;
-  let connections = 0;
+  let workers = 0;
   const thread = {
     get isAlone() {
-      return connections === 1;
+      return workers === 1;
     },
     serve(shared: SharedMemory, port: MessagePort): void {
-      connections++;
+      workers++;
       // by this a blocked main thread can see whether this one still lives; without it, Node's own signs have to do
       Atomics.store(new Int32Array(shared.control), THREAD_ID, threadNumber());
       const service = new Service(shared, newEngine, lingerMs, thread);
@@ -26,7 +26,7 @@ export function start(newEngine: NewEngine, lingerMs: number): void {
       port.on('messageerror', (error) => {
         throw error;
       });
-      port.on('close', () => connections--);
+      port.on('close', () => workers--);
       // from the event loop: the main side tells by the loop's times whether this thread has ended
       setImmediate(() => Atomics.store(new Int32Array(shared.control), BOOTED, 1));
     },

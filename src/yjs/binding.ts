@@ -1,6 +1,5 @@
 /** A document that is bound: it is in use before it is loaded, and until all of it is stored. */
 import { GrowingPause, mayPass } from '../documents/index.ts';
-import type { Promise } from '../protocol/surroundings.ts';
 import { type Opening, StoredDocument } from './stored-document.ts';
 import type { YjsDoc } from './yjs.ts';
 

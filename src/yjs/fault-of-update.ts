@@ -1,13 +1,13 @@
 /** Whether bytes that come from elsewhere are an update of Yjs. */
 import { keptAlive, type Merging } from '../documents/index.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
+import { packOf } from '../protocol/packed-bytes.ts';
 import { discard, type Parcel, seal } from '../protocol/parcel.ts';
-import { blockOf } from '../protocol/patch-blocks.ts';
 import { EMPTY_BYTES } from './yjs.ts';
 
 /** What is wrong with them, as the merging thread finds it, or that it has not the memory to read them; `undefined` if they are one. */
 export async function faultOfUpdate(merging: Merging, bytes: Uint8Array): Promise<string | undefined> {
-  const load = async () => seal([blockOf(Uint8Array.from(bytes))]);
+  const load = async () => seal([packOf(Uint8Array.from(bytes))]);
   try {
     const merged = (await keptAlive(merging({ task: 'merge', isWaitedFor: true }, load))) as Parcel; // there were parts
     discard(merged);

@@ -1,12 +1,11 @@
 /** Merges documents of Yjs: in the merging thread, or, where that finds no Yjs, in this one. */
 import { inTurns, type Merging, merge, mergeFailed, NoMergeModule, type Trouble, Turns } from '../documents/index.ts';
-import { placesToLookFrom } from '../main/location.ts';
+import { placesToLookFrom } from '../main/module-places.ts';
 import type { MergingLimits } from '../protocol/document-options.ts';
+import type { MergeOrder, YjsSource } from '../protocol/merge-messages.ts';
 import { mergeParcel } from '../protocol/merge-parcel.ts';
-import type { MergeOrder, YjsSource } from '../protocol/merging.ts';
 import { mergingBy, type Yjs } from '../protocol/merging-yjs.ts';
 import type { Parcel } from '../protocol/parcel.ts';
-import type { Promise } from '../protocol/surroundings.ts';
 
 /** What modules have besides the names that they export. */
 const NO_EXPORTS = ['default', '__esModule', 'module.exports'];

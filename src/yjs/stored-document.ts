@@ -1,7 +1,6 @@
 /** A document of Yjs that is open: what is stored is applied to it, and what changes it is stored. */
 import { type CompactedLog, type Documents, type LiveDocument, type Merging, mergeFailed } from '../documents/index.ts';
 import type { SDS_PersistenceError } from '../main/index.ts';
-import type { Promise } from '../protocol/surroundings.ts';
 import { EMPTY_BYTES, type YjsDoc, type YjsModule } from './yjs.ts';
 
 /** What a document is opened with. */

@@ -1,6 +1,6 @@
 /** Documents of Yjs on SQLite or PostgreSQL. */
 import { Documents, readDocumentOptions, refusal, urlOf } from '../documents/index.ts';
-import { faultOfBytes } from '../main/byte-argument.ts';
+import { faultOfBytes } from '../main/arguments.ts';
 import type { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
 import { Promise } from '../protocol/surroundings.ts';

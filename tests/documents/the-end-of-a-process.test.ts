@@ -180,3 +180,33 @@ it.each(['SIGKILL', 'SIGTERM'] as const)('%s that nobody handles: what was ackno
   expect(await storedText(file)).toMatch(/^x{1500}\?*$/);
   expect(await storedText(file, 'copy')).toBe('x'.repeat(1500));
 });
+
+it.each([
+  [
+    'a warning',
+    '',
+    '{ Y }',
+    { stderr: expect.stringMatching(/^\(SDS_PersistenceWarning\) document "notes": .*: .*update must be/) },
+  ],
+  [
+    'onError',
+    '',
+    '{ Y, onError: ({ code }, name) => console.log(name, code) }',
+    { stdout: 'notes invalid-argument\n' },
+  ],
+  [
+    'a channel',
+    `const { subscribe } = process.getBuiltinModule('node:diagnostics_channel');
+    subscribe('sds-persistence:write-failed', ({ StoreId, Code }) => console.log(StoreId, Code));`,
+    '{ Y, onError() {} }',
+    { stdout: 'notes invalid-argument\n' },
+  ],
+])('what fails in the last turn of a process is told by %s', async (_, listening, options, told) => {
+  const ended = await runEditor(
+    `${listening}
+    new YjsPersistence(file, ${options}).storeUpdate('notes', 'no bytes');
+    process.exit(0);`,
+    freshFile(),
+  );
+  expect(ended).toMatchObject({ code: 0, ...told });
+});

@@ -1,6 +1,6 @@
 /** A database engine of the smallest kind, as docs/engines.md explains it: it keeps everything in the worker's memory. */
 import { seenOf, snapshotNumber } from '../../src/protocol/compaction.ts';
-import { blockOf, type PatchBlocks } from '../../src/protocol/patch-blocks.ts';
+import { type PackedBytes, packOf } from '../../src/protocol/packed-bytes.ts';
 import type { RecordsFound, StoreFound } from '../../src/protocol/service.ts';
 import {
   type Caller,
@@ -54,11 +54,11 @@ class MemoryEngine implements Engine {
     return storeOf(this.#database, storeId).snapshot?.data.slice();
   }
 
-  loadPatchesSince({ storeId }: Caller, clock: number): PatchBlocks {
+  loadPatchesSince({ storeId }: Caller, clock: number): PackedBytes {
     const later = [...storeOf(this.#database, storeId).patches]
       .filter(([one]) => one > clock)
       .sort(([a], [b]) => a - b);
-    return later.map(([, data]) => blockOf(data.slice()));
+    return later.map(([, data]) => packOf(data.slice()));
   }
 
   loadStore(caller: Caller): StoreFound {
@@ -85,7 +85,7 @@ class MemoryEngine implements Engine {
 
   loadRecords({ storeId }: Caller, prefix: string): RecordsFound {
     const found = [...storeOf(this.#database, storeId).records].filter(([key]) => key.startsWith(prefix));
-    return { keys: found.map(([key]) => key), data: found.map(([, data]) => blockOf(data.slice())) };
+    return { keys: found.map(([key]) => key), data: found.map(([, data]) => packOf(data.slice())) };
   }
 
   loadValue(_: Caller, hash: string): Uint8Array | undefined {
@@ -129,7 +129,7 @@ function append(writes: Writes, { patches }: Store, data: Uint8Array): void {
   for (let there = patches.get(free); there !== undefined; there = patches.get(++free)) {
     if (Buffer.compare(there, data) === 0) return;
     if (!writes.keepsBoth) {
-      writes.markCollided(writes.at);
+      writes.markWithoutEffect(writes.at);
       return;
     }
   }
@@ -145,7 +145,7 @@ function compact(writes: Writes, store: Store, data: Uint8Array): void {
     store.snapshot?.clock !== seen.snapshotClock ||
     [...store.patches.keys()].filter(isCovered).length !== seen.patches
   ) {
-    writes.markCollided(writes.at);
+    writes.markWithoutEffect(writes.at);
     return;
   }
   store.snapshot = { data, clock: snapshotNumber(writes.clock, seen) };

@@ -47,12 +47,14 @@ const besides: Record<string, readonly string[]> = {
   'automerge-repo': [index, documents, 'main'],
   'merged-documents': [index, documents, 'main'],
 };
-/** What is part of each file that asks for it: nothing in there is to be the same for all. */
+/** What is part of each file that asks for it: nothing in there is to be the same for all, but what lies under a symbol of its own. */
 const copied = [
-  'byte-argument',
+  'arguments',
   'location',
+  'module-places',
   'observe/channels',
   'observe/notes',
+  'observe/warnings',
   'option-checks',
   'workers/start-worker',
 ];

@@ -1,17 +1,17 @@
 /** A parcel that brings nothing is a failure of its call: as an empty snapshot, it would replace all that a store has. */
 import { expect, it } from 'vitest';
+import { packOf } from '../../src/protocol/packed-bytes.ts';
 import { type Parcel, seal } from '../../src/protocol/parcel.ts';
-import { blockOf } from '../../src/protocol/patch-blocks.ts';
 import { LargeBytes } from '../../src/worker/channel/large-bytes.ts';
 
 function written({ port, length }: Parcel): LargeBytes {
   return new LargeBytes({ buffer: port, start: 0, length }, () => {});
 }
 
-it('a parcel without a block is no snapshot of no bytes', () => {
+it('a parcel without a pack is no snapshot of no bytes', () => {
   expect(() => written(seal([])).data).toThrow(/no bytes/);
 });
 
 it('a snapshot of no bytes is one all the same', () => {
-  expect(written(seal([blockOf(new Uint8Array())])).data).toEqual(new Uint8Array());
+  expect(written(seal([packOf(new Uint8Array())])).data).toEqual(new Uint8Array());
 });

@@ -6,7 +6,8 @@ import { Acknowledgement } from '../../src/main/queue/acknowledgement.ts';
 
 function acknowledgement() {
   let told = 0;
-  const made = Acknowledgement.of<void>({ waitedFor: () => told++ });
+  const made = Acknowledgement.of<void>();
+  Acknowledgement.standsFor(made.promise, { waitedFor: () => told++ });
   return { ...made, told: () => told };
 }
 

@@ -41,7 +41,7 @@ export function log(format: string, ...values: unknown[]): void {
 const onOneLine = (text: string): string => text.replaceAll('\r', '\\r').replaceAll('\n', '\\n');
 
 /** What the events of one call share; keys are added while it goes on. */
-export type TraceContext = Record<string, unknown>;
+type TraceContext = Record<string, unknown>;
 
 /** A call that is told of, in its own asynchronous context: its beginning first, whatever is called meanwhile. */
 export class Trace {

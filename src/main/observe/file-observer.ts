@@ -7,10 +7,10 @@ import { begin, type Trace, tellOfError } from './channels.ts';
 /** One cell, counted up with each batch and large write that is settled: operations on whole files make room for them. */
 export const traffic = new Int32Array(new SharedArrayBuffer(4));
 
-/** A batch: how many patches, and bytes of them, were appended to its file when nothing was added to it any more. */
+/** A batch. What had been appended to its file when it was complete: with the totals before it, that gives its own. */
 export interface Watched {
-  patches: number;
-  patchBytes: number;
+  appendedUpTo: number;
+  appendedBytesUpTo: number;
   trace: Trace | undefined;
 }
 
@@ -40,15 +40,15 @@ export class FileObserver {
   }
 
   completed(watched: Watched): void {
-    watched.patches = this.appended;
-    watched.patchBytes = this.appendedBytes;
+    watched.appendedUpTo = this.appended;
+    watched.appendedBytesUpTo = this.appendedBytes;
   }
 
   ended(watched: Watched, error: SDS_PersistenceError | undefined): void {
-    const patches = watched.patches - this.settled;
-    const bytes = watched.patchBytes - this.settledBytes;
-    this.settled = watched.patches;
-    this.settledBytes = watched.patchBytes;
+    const patches = watched.appendedUpTo - this.settled;
+    const bytes = watched.appendedBytesUpTo - this.settledBytes;
+    this.settled = watched.appendedUpTo;
+    this.settledBytes = watched.appendedBytesUpTo;
     this.batches++;
     traffic[0] = ((traffic[0] ?? 0) + 1) | 0;
     if (error !== undefined) {

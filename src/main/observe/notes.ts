@@ -9,15 +9,23 @@ import { setImmediate, soon } from '../../protocol/surroundings.ts';
 
 type Note = () => void;
 
-let notes: Note[] = [];
-let telling = false;
+/** Of all copies of this module, of other versions, too: `documents.cjs` has one, and leaves it to the library's to tell at the end. */
+interface Notes {
+  due: Note[];
+  isTelling: boolean;
+  /** Whether the process is in its `exit` event: from then on nothing asynchronous happens. */
+  isExiting: boolean;
+}
+
+const NOTES = Symbol.for('sds-persistence-worker.notes');
+const holder = globalThis as { [NOTES]?: Notes };
+holder[NOTES] ??= { due: [], isTelling: false, isExiting: false };
+const notes = holder[NOTES];
 let depth = 0;
-/** Whether the process is in its `exit` event: from then on nothing asynchronous happens. */
-export let exiting = false;
 
 /** Whatever `tell` throws is an uncaught error, as Node has it for subscribers. */
 export function note(tell: Note): void {
-  if (notes.push(tell) === 1) void soon(tellNoted);
+  if (notes.due.push(tell) === 1) void soon(tellNoted);
 }
 
 /**
@@ -25,11 +33,10 @@ export function note(tell: Note): void {
  * a call is committed before it returns: a subscriber that calls whenever something is committed would never come to an end.
  */
 export function tellNoted(): void {
-  if (notes.length === 0 || depth > 0 || (telling && exiting)) return;
-  const due = notes;
-  const wasTelling = telling;
-  notes = [];
-  telling = true;
+  if (notes.due.length === 0 || depth > 0 || (notes.isTelling && notes.isExiting)) return;
+  const { due, isTelling } = notes;
+  notes.due = [];
+  notes.isTelling = true;
   for (const tell of due) {
     try {
       tell();
@@ -40,7 +47,7 @@ export function tellNoted(): void {
       });
     }
   }
-  telling = wasTelling;
+  notes.isTelling = isTelling;
 }
 
 /**
@@ -60,8 +67,12 @@ export function inTheMiddle<T>(work: () => T): T {
 
 /** Perhaps out of a hook: what was in the middle of something never goes on. */
 export function exitBegins(): void {
-  exiting = true;
+  notes.isExiting = true;
   depth = 0;
+}
+
+export function isExiting(): boolean {
+  return notes.isExiting;
 }
 
 export function isInTheMiddle(): boolean {

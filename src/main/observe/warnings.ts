@@ -3,23 +3,25 @@ import { writeSync } from 'node:fs';
 import { outsideOfCalls } from '../../protocol/async-context.ts';
 import type { SDS_PersistenceError } from '../../protocol/errors.ts';
 import { tell } from './channels.ts';
-import { exiting, note } from './notes.ts';
+import { isExiting, note } from './notes.ts';
 
 /** Files and stores that were spoken of already. */
 const said = new Set<string>();
 
-function once(code: string, subject: string, message: string): void {
+/** @param said - what was spoken of already, of this kind */
+export function once(said: Set<string>, code: string, subject: string, message: string): void {
   const key = `${code} ${subject}`;
   if (said.has(key)) return;
   said.add(key);
   const warn = () => process.emitWarning(message, { type: 'SDS_PersistenceWarning', code });
-  note(() => (exiting ? sayAtExit(message) : outsideOfCalls(warn)));
+  note(() => (isExiting() ? sayAtExit(message) : outsideOfCalls(warn)));
 }
 
 /** A patch is lost since its number is taken by other bytes. */
 export function warnOfCollision(dbPath: string, storeId: string, collisions: number): void {
   tell('collision', { Path: dbPath, StoreId: storeId, ClockCollisions: collisions });
   once(
+    said,
     'SDS_CLOCK_COLLISION',
     `${storeId} ${dbPath}`,
     `a patch of store ${JSON.stringify(storeId)} in '${dbPath}' was lost: its number is taken by a ` +
@@ -32,21 +34,22 @@ export function warnOfCollision(dbPath: string, storeId: string, collisions: num
 export function warnOfFailure(dbPath: string, storeId: string, error: SDS_PersistenceError): void {
   const { code, message } = error;
   tell('write-failed', { Path: dbPath, StoreId: storeId, Code: code, Message: message, Error: error });
-  if (exiting) return; // it is said as of every call
+  if (isExiting()) return; // it is said as of every call
   const warning = `a call that was acknowledged when it was queued has failed: ${message}`;
-  once('SDS_WRITE_FAILED', `${code} ${storeId} ${dbPath}`, warning);
+  once(said, 'SDS_WRITE_FAILED', `${code} ${storeId} ${dbPath}`, warning);
 }
 
 /** A call has failed at the end of the process, where its rejection reaches nobody any more. */
 export function warnOfLoss(dbPath: string, storeId: string, { code, message }: SDS_PersistenceError): void {
   const warning = `a call could not be carried out as the process ends: ${message}`;
-  once('SDS_WRITE_FAILED at exit', `${code} ${storeId} ${dbPath}`, warning);
+  once(said, 'SDS_WRITE_FAILED at exit', `${code} ${storeId} ${dbPath}`, warning);
 }
 
 /** Another process writes to a file, and the SQLite at hand has a fault in that case; its version is as in `control.ts`. */
 export function warnOfForeignWriter(dbPath: string, sqliteVersion: number): void {
   const version = [sqliteVersion / 1_000_000, (sqliteVersion / 1000) % 1000, sqliteVersion % 1000].map(Math.floor);
   once(
+    said,
     'SDS_SQLITE_WAL_RESET',
     '',
     `another process writes to '${dbPath}', and SQLite ${version.join('.')}, which is part of Node ${process.version}, ` +

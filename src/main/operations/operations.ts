@@ -16,11 +16,12 @@ import type {
   SDS_VerifyResult,
 } from '../../protocol/operations.ts';
 import { isPostgresqlUrl, labelOf } from '../../protocol/postgresql/url.ts';
-import type { Promise } from '../../protocol/surroundings.ts';
-import { pathOf, placesToLookFrom, readServer, targetOf } from '../location.ts';
+import { pathOf, targetOf } from '../location.ts';
+import { placesToLookFrom } from '../module-places.ts';
 import { begin, log } from '../observe/channels.ts';
 import { tellNoted } from '../observe/notes.ts';
 import { type Acceptance, checkOptions, yesOrNo } from '../option-checks.ts';
+import { readServer } from '../server-location.ts';
 import { runOperation } from './run-operation.ts';
 
 /**

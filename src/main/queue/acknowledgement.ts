@@ -19,11 +19,9 @@ let passesOn = false;
 export class Acknowledgement<T> extends Promise<T> {
   #behind: Awaited | undefined;
 
-  /** For what `behind` will do. Hooks of promises run in here, and may call: it comes before its call is queued. */
-  static of<T>(behind?: Awaited): PromiseWithResolvers<T> {
-    const made = Promise.withResolvers.call(Acknowledgement) as PromiseWithResolvers<T>;
-    (made.promise as Acknowledgement<T>).#behind = behind;
-    return made;
+  /** Hooks of promises run in here, and may call: it comes before its call is queued. */
+  static of<T>(): PromiseWithResolvers<T> {
+    return Promise.withResolvers.call(Acknowledgement) as PromiseWithResolvers<T>;
   }
 
   static standsFor(promise: Promise<unknown>, behind: Awaited): void {

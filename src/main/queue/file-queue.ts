@@ -11,12 +11,13 @@ import { FileObserver } from '../observe/file-observer.ts';
 import { takeMark } from '../transfer.ts';
 import { lengthOf } from '../view.ts';
 import type { Batch } from './batch.ts';
+import type { Failed } from './failures.ts';
 import { Fifo } from './fifo.ts';
 import { drop } from './found.ts';
 import { InFlight, type Item, MOST_SMALL, WORTH_SENDING } from './in-flight.ts';
 import type { LargeBytes } from './large-bytes.ts';
 import { Load } from './load.ts';
-import type { Failed, LoadCall, Member, WriteCall } from './member.ts';
+import type { LoadCall, Member, WriteCall } from './member.ts';
 import { type BatchHost, LARGEST_SHARED, OpenBatch, type OpenBatchOwner } from './open-batch.ts';
 import { type GiveUpReason, refuse, type Settled, settleBatch, settleLoad } from './settling.ts';
 import { Store } from './store.ts';
@@ -259,7 +260,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
     this.#openBatch.complete();
     const ended = Promise.withResolvers<void>();
     const place = this.#lastPlace;
-    const { lastFailed: before } = member;
+    const { last: before } = member.failures;
     if (this.waitsToBeSent || !this.#inFlight.isEmpty) {
       this.#barriers.push({ place, end: ended.resolve });
       this.host.waitedFor();

@@ -1,7 +1,7 @@
 /** What a load has found, as its caller gets it: in bytes, lists and objects of the realm of this code, as the caller's own are; a message's are of the main one. */
 import type { SDS_Record, SDS_StoreContents } from '../../protocol/contents.ts';
+import { addViews, type PackedBytes } from '../../protocol/packed-bytes.ts';
 import { discard } from '../../protocol/parcel.ts';
-import { addViews, type PatchBlocks } from '../../protocol/patch-blocks.ts';
 import type { Found, Loaded } from '../../protocol/service.ts';
 import { nextTurn } from '../../protocol/surroundings.ts';
 
@@ -47,16 +47,16 @@ async function partsOf(found: Exclude<Found, undefined>): Promise<unknown> {
   } satisfies SDS_StoreContents;
 }
 
-async function patchesOf(blocks: PatchBlocks): Promise<Uint8Array[]> {
+async function patchesOf(packs: PackedBytes): Promise<Uint8Array[]> {
   const patches: Uint8Array[] = [];
   let thisTurn = 0;
-  for (const block of blocks) {
+  for (const pack of packs) {
     if (thisTurn >= VIEWS_A_TURN) {
       thisTurn = 0;
       await nextTurn();
     }
-    addViews(patches, block);
-    thisTurn += block.lengths.length;
+    addViews(patches, pack);
+    thisTurn += pack.lengths.length;
   }
   return patches;
 }

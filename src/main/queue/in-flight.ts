@@ -5,7 +5,10 @@ import type { Load } from './load.ts';
 
 export type Item = Batch | Load;
 
-/** Enough to go off before the end of the turn, or behind one under way: smaller ones cost more, with many files. */
+/**
+ * A batch of this size is sent before the end of the turn, and behind one under way; smaller ones are gathered, since sending each
+ * costs more with many files.
+ */
 export const WORTH_SENDING = 32 * 1024;
 /** Small batches follow each other without a limit but this: the worker commits together what it finds. */
 export const MOST_SMALL = 64;

@@ -7,22 +7,13 @@ import { looksLikeSha256 } from '../../protocol/sha-256.ts';
 import { soon } from '../../protocol/surroundings.ts';
 import { tell } from '../observe/channels.ts';
 import { warnOfCollision, warnOfFailure } from '../observe/warnings.ts';
+import { Failures } from './failures.ts';
 import type { Store } from './store.ts';
-
-/** A call of a provider that has failed, and the next one: whoever keeps one finds what has failed since. */
-export interface Failed {
-  /** The call's place among all on its file. */
-  readonly place: number;
-  readonly error: SDS_PersistenceError | undefined;
-  /** Whether its promise had resolved. */
-  isUnheard: boolean;
-  next: Failed | undefined;
-}
 
 /** A sync engine awaits these between reading its state and using it; never a patch, which can stand for its commit. */
 const mayBeQueued: ReadonlySet<Operation> = new Set(['saveSnapshot', 'prunePatches', 'saveValue', 'releaseValue']);
 
-export interface Call<O extends Operation> {
+interface Call<O extends Operation> {
   readonly member: Member;
   readonly operation: O;
   /** '' and 0 where the operation has none. */
@@ -45,8 +36,7 @@ export class Member {
   password: string | undefined;
   /** Patches lost since their number was taken by other bytes. */
   collisions = 0;
-  /** The last of its calls that have failed; at first, none. */
-  lastFailed: Failed = { place: 0, error: undefined, isUnheard: false, next: undefined };
+  readonly failures = new Failures();
   /** What all providers of its store have in common. */
   readonly store: Store;
   /** Patches that were appended to the store before this provider came, and by it since. */
@@ -63,8 +53,6 @@ export class Member {
   snapshotWasQueued = false;
   /** Values whose save failed after its promise had resolved, and that were not released since: how often, and why. */
   readonly unsavedValues = new Map<string, { saves: number; error: SDS_PersistenceError }>();
-  /** The first failure of a call whose promise had resolved, until `flush` or `close` rejects with it. */
-  untold: Pick<Failed, 'place' | 'error'> | undefined;
   /** Methods that failed and have not succeeded since. */
   readonly #failing = new Set<Operation>();
   /** Who waits for an attempt to open its database, and, once it goes, for the worker to forget it. */
@@ -129,7 +117,7 @@ export class Member {
 
   /** An attempt to open its database has ended. */
   attached(report: Report): void {
-    if (report.error === undefined) this.wasOpened = true;
+    if (report.failure === undefined) this.wasOpened = true;
     for (const tell of this.onAttach.splice(0)) tell(report);
   }
 
@@ -153,7 +141,7 @@ export class Member {
   }
 
   failed(operation: Operation, error: SDS_PersistenceError, place: number): void {
-    this.lastFailed = this.lastFailed.next = { place, error, isUnheard: false, next: undefined };
+    this.failures.add(error, place);
     if (error.code === 'fenced' && this.wasOpened && !this.#isFenced) {
       this.#isFenced = true;
       tell('fenced', { Path: this.dbPath, StoreId: this.storeId, Message: error.message });
@@ -164,8 +152,7 @@ export class Member {
 
   /** A call has failed whose promise had resolved: that must not go unnoticed. */
   failedUnheard(error: SDS_PersistenceError, { operation, key }: WriteCall): void {
-    this.lastFailed.isUnheard = true; // that is the call that is told of now
-    this.untold ??= { place: this.lastFailed.place, error };
+    this.failures.lastIsUnheard(error); // that is the call that is told of now
     const { saves = 0 } = this.unsavedValues.get(key) ?? {};
     if (operation === 'saveValue') this.unsavedValues.set(key, { saves: saves + 1, error });
     else if (operation === 'releaseValue') this.unsavedReleased(key);
@@ -177,23 +164,4 @@ export class Member {
     const unsaved = this.unsavedValues.get(key);
     if (unsaved !== undefined && --unsaved.saves === 0) this.unsavedValues.delete(key);
   }
-
-  /** The first failure that a `flush` of this place is to tell, if none of its own calls has failed. */
-  untoldUpTo(place: number): SDS_PersistenceError | undefined {
-    return this.untold !== undefined && this.untold.place <= place ? this.untold.error : undefined;
-  }
-
-  /** A `flush` of this place rejects with this: if that was it, what was called before it is told; what was called later has failed since. */
-  told(error: unknown, place: number, before: Failed): void {
-    if (error === undefined || this.untold?.error !== error) return;
-    const next = firstBehind(before, (failed) => failed.isUnheard && failed.place > place);
-    this.untold = next && { place: next.place, error: next.error };
-  }
-}
-
-/** The first failure since another one of which that holds. */
-export function firstBehind({ next }: Failed, holds: (failed: Failed) => boolean): Failed | undefined {
-  let failed = next;
-  while (failed !== undefined && !holds(failed)) failed = failed.next;
-  return failed;
 }

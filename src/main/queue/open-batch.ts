@@ -1,8 +1,11 @@
-/** The open batch of one file: writes are gathered in it until it is complete, or the worker seals it. */
+/**
+ * The open batch of one file: writes are gathered in it until it is complete, or the worker seals it. Adding one begins anew where
+ * a hook has called meanwhile, or the worker has begun with the batch.
+ */
 import { types } from 'node:util';
 import { ENTRY_ACKNOWLEDGED, ENTRY_KEEPS_BOTH, ENTRY_NEEDS_SNAPSHOT, entryBytes } from '../../protocol/entries.ts';
 import type { ErrorBoard } from '../../protocol/error-board.ts';
-import { makeError, type SDS_PersistenceError } from '../../protocol/errors.ts';
+import { makeError, SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
 import { INLINE_LIMIT, NO_SLAB } from '../../protocol/slabs.ts';
 import { Buffer, Promise } from '../../protocol/surroundings.ts';
@@ -123,21 +126,11 @@ export class OpenBatch {
       if (isLarge && batch.announced) continue; // a hook has called meanwhile
       const present = types.isUint8Array(data) ? firstBytesOf(data, length) : data;
       if (present === undefined && data !== undefined) return this.#refuse(batch, this.#bytesGone(operation));
-      let large: LargeBytes | undefined;
-      try {
-        if (isLarge && present !== undefined) {
-          large = new LargeBytes(present, length, handedOver, this.#host.memory.blocks);
-        }
-      } catch (error) {
-        const detail = `there is no memory for a copy of its ${length} bytes; nothing was stored`;
-        return this.#refuse(batch, makeError('io-error', operation, this.#queue.dbPath, detail, error));
-      }
+      const large = isLarge && present !== undefined ? this.#largeBytes(call, present, length, handedOver) : undefined;
+      if (large instanceof SDS_PersistenceError) return this.#refuse(batch, large);
       // not before: it may have held the caller, and settled what this depends on
-      const ofPatch = operation === 'appendPatch' && member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
-      const needsSnapshot = operation === 'prunePatches' && member.snapshotWasQueued ? ENTRY_NEEDS_SNAPSHOT : 0;
-      const mayBeLost = operation === 'saveValue' && large?.isShared === false;
-      const isAcknowledged = !mayBeLost && member.acknowledgesQueued(call);
-      const flags = ofPatch | needsSnapshot | (isAcknowledged ? ENTRY_ACKNOWLEDGED : 0);
+      const flags = entryFlags(call, large);
+      const isAcknowledged = (flags & ENTRY_ACKNOWLEDGED) !== 0;
       const index = isAcknowledged ? batch.addAcknowledged(call) : batch.addPromise(call, made);
       member.store.run = undefined; // the calls of a store keep their order, even if some fail
       const gathered = large === undefined && types.isUint8Array(present) ? present : undefined;
@@ -160,6 +153,21 @@ export class OpenBatch {
       }
       batch.takeBackPromise();
       this.complete(); // the worker has begun with it
+    }
+  }
+
+  /** Or why there are none. */
+  #largeBytes(
+    { operation }: WriteCall,
+    data: Uint8Array | Parcel,
+    length: number,
+    handedOver: boolean,
+  ): LargeBytes | SDS_PersistenceError {
+    try {
+      return new LargeBytes(data, length, handedOver, this.#host.memory.blocks);
+    } catch (error) {
+      const detail = `there is no memory for a copy of its ${length} bytes; nothing was stored`;
+      return makeError('io-error', operation, this.#queue.dbPath, detail, error);
     }
   }
 
@@ -259,6 +267,16 @@ export class OpenBatch {
   share(): void {
     this.#writer.share();
   }
+}
+
+/** Those of the entry of a write. */
+function entryFlags(call: WriteCall, large: LargeBytes | undefined): number {
+  const { member, operation } = call;
+  const ofPatch = operation === 'appendPatch' && member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
+  const needsSnapshot = operation === 'prunePatches' && member.snapshotWasQueued ? ENTRY_NEEDS_SNAPSHOT : 0;
+  const mayBeLost = operation === 'saveValue' && large?.isShared === false;
+  const isAcknowledged = !mayBeLost && member.acknowledgesQueued(call);
+  return ofPatch | needsSnapshot | (isAcknowledged ? ENTRY_ACKNOWLEDGED : 0);
 }
 
 function beginRun(batch: Batch, member: Member, clock: number, made: PromiseWithResolvers<unknown>): Run {

@@ -2,9 +2,9 @@
 
 import type { Arena } from '../../protocol/arena.ts';
 import {
-  ENTRY_COLLIDED,
   ENTRY_DATA_LENGTH,
   ENTRY_KEY_LENGTH,
+  ENTRY_NO_EFFECT,
   ENTRY_SETTLER,
   entryBytes,
   FIRST_ERROR,
@@ -13,9 +13,9 @@ import {
 } from '../../protocol/entries.ts';
 import { errorCodes, makeError, reviveError, type SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Loaded } from '../../protocol/service.ts';
-import { BATCH_COLLIDED, BATCH_FAILED, SLAB_FLAGS, SLAB_HEADER, SLAB_USED, usedOf } from '../../protocol/slabs.ts';
+import { BATCH_FAILED, BATCH_NO_EFFECT, SLAB_FLAGS, SLAB_HEADER, SLAB_USED, usedOf } from '../../protocol/slabs.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
-import { exiting } from '../observe/notes.ts';
+import { isExiting } from '../observe/notes.ts';
 import { warnOfLoss } from '../observe/warnings.ts';
 import type { Batch, Settler } from './batch.ts';
 import { handOut } from './found.ts';
@@ -57,7 +57,7 @@ function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean,
     settler.ended?.(error === undefined);
     if (error !== undefined) {
       member.failed(operation, error, batch.place);
-      if (exiting) warnOfLoss(member.dbPath, member.storeId, error);
+      if (isExiting()) warnOfLoss(member.dbPath, member.storeId, error);
       settler.reject(error);
       continue;
     }
@@ -70,7 +70,7 @@ function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean,
 function failuresOf(batch: Batch, queue: Settled): Failures | undefined {
   const { arena } = queue.host.memory;
   const flags = arena.cell((batch.firstSlab >> 2) + SLAB_FLAGS);
-  if ((flags & (BATCH_FAILED | BATCH_COLLIDED)) === 0) return undefined;
+  if ((flags & (BATCH_FAILED | BATCH_NO_EFFECT)) === 0) return undefined;
   const failed: Failures = new Map();
   for (const at of entriesOf(batch, arena)) {
     const cell = at >> 2;
@@ -78,7 +78,7 @@ function failuresOf(batch: Batch, queue: Settled): Failures | undefined {
     const index = arena.cell(cell + ENTRY_SETTLER);
     const settler = batch.settlers[index] as Settler; // each entry was written with its settler
     const { member, operation, key } = settler.call;
-    if (flagsOf(word) & ENTRY_COLLIDED) {
+    if (flagsOf(word) & ENTRY_NO_EFFECT) {
       if (operation === 'compactStore') settler.wasLeft = true;
       else if (operation === 'releaseValue') member.unsavedReleased(key);
       else member.collided();

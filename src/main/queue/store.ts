@@ -8,8 +8,6 @@
  * call leave no meanwhile.
  */
 
-import type { Promise } from '../../protocol/surroundings.ts';
-
 /**
  * Patches that share a promise, since they were called one after the other: whatever else is called of their store ends the
  * run. If a call of the batch fails, each promise is carried out by itself, and so the calls of a store keep their order.

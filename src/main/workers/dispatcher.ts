@@ -272,7 +272,10 @@ export class Dispatcher implements QueueHost {
     this.pump();
   }
 
-  /** Blocks until that holds, no worker is left, or a hook calls in mid-sending (true), or time is over (false). */
+  /**
+   * Blocks this thread. True once `until` holds, no worker is left, or a hook has called in mid-sending; false after `patienceMs`
+   * without progress, or `totalMs`.
+   */
   block(until: () => boolean, patienceMs: number, totalMs: number = Number.POSITIVE_INFINITY): boolean {
     const wasBlocked = this.blocked;
     this.blocked = true;

@@ -65,7 +65,7 @@ function each(guards: ReadonlySet<Guard>, call: (guard: Guard) => void): void {
 
 let guard: Guard | undefined;
 
-/** Makes the `exit` event wait, for all workers that are in the list then, until it is called with an empty one. */
+/** Has `exit` wait for the workers in this list, which its owner keeps up to date; called with an empty list it lets go. */
 export function guardExit(workers: readonly ReplaceableWorker[]): void {
   if (workers.length === 0 && guard !== undefined) {
     // nothing of this copy is held by the process any more

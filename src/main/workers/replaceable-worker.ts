@@ -6,14 +6,14 @@ import type { SDS_Statistics } from '../../protocol/statistics.ts';
 import { Channel } from '../channel/channel.ts';
 import type { Location } from '../location.ts';
 import { begin, log, tell } from '../observe/channels.ts';
-import { exiting, inTheMiddle } from '../observe/notes.ts';
+import { inTheMiddle, isExiting } from '../observe/notes.ts';
 import { FileQueue } from '../queue/file-queue.ts';
 import type { Member } from '../queue/member.ts';
 import { sendAttach, sendDetach } from './attaching.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { Restarts } from './restarts.ts';
-import type { EngineKind } from './start-worker.ts';
 import { WorkerLink } from './worker-link.ts';
+import type { EngineKind } from './worker-thread.ts';
 
 const NO_THREAD = 'there is no worker thread, and none could be started; nothing was stored: call again';
 const MEMORY_LOST = 'the worker thread was lost, and this database, kept in memory, with it';
@@ -122,12 +122,12 @@ export class ReplaceableWorker {
   attach(queue: FileQueue, member: Member, onEnd: (report: Report) => void): void {
     const trace = begin('open', () => ({ Path: member.dbPath, StoreId: member.storeId }));
     member.onAttach.push((report) => {
-      trace?.end({}, report.error && reviveError(report.error, 'open', member.dbPath));
-      log('open %s: %s', member.dbPath, report.error?.code ?? 'fine');
+      trace?.end({}, report.failure && reviveError(report.failure, 'open', member.dbPath));
+      log('open %s: %s', member.dbPath, report.failure?.code ?? 'fine');
       onEnd(report);
     });
     const refusal = queue.refusalOf('open');
-    if (refusal !== undefined) member.attached({ error: failureOf(refusal) });
+    if (refusal !== undefined) member.attached({ failure: failureOf(refusal) });
     else if (this.#link !== undefined) {
       queue.completeBatch();
       sendAttach(this.#link, queue, member);
@@ -137,7 +137,7 @@ export class ReplaceableWorker {
   /** Makes the thread forget a provider, of which nothing is pending. */
   detach(queue: FileQueue, member: Member, onEnd: (report: Report) => void): void {
     member.onDetach = (report) => {
-      log('close %s: %s', member.dbPath, report.error?.code ?? 'fine');
+      log('close %s: %s', member.dbPath, report.failure?.code ?? 'fine');
       onEnd(report);
     };
     if (queue.refusalOf('close') !== undefined || this.#link === undefined) member.onDetach({});
@@ -216,7 +216,7 @@ export class ReplaceableWorker {
   #startAgain(): void {
     if (this.hasThread || this.#isRecovering) return;
     this.#isRecovering = true;
-    inTheMiddle(() => this.#goOn((exiting || this.#restarts.mayStartAnew) && this.#start()));
+    inTheMiddle(() => this.#goOn((isExiting() || this.#restarts.mayStartAnew) && this.#start()));
   }
 
   #replace(lost: WorkerLink, reason: unknown): void {
@@ -246,11 +246,11 @@ export class ReplaceableWorker {
 
   /** Refuses all that is pending on a file; and, if it is for good, all that will come. */
   #refuse(queue: FileQueue, reason: unknown, detail: string, isForGood: boolean): void {
-    const error: Failure = { code: 'worker-lost', detail, cause: reportedOf(reason) };
+    const failure: Failure = { code: 'worker-lost', detail, cause: reportedOf(reason) };
     this.dispatcher.forget(queue); // first: hooks of promises may call
     queue.refuseAll((call) => makeError('worker-lost', call, queue.dbPath, detail, reason), isForGood);
     for (const member of queue.members) {
-      member.attached({ error });
+      member.attached({ failure });
       member.onDetach?.({});
     }
   }

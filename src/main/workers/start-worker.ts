@@ -1,4 +1,4 @@
-/** Starts a worker thread from the code that travels inside this file. */
+/** Starts a worker thread from the text of its code. */
 import {
   MessageChannel,
   type MessagePort,
@@ -11,9 +11,7 @@ import {
 } from 'node:worker_threads';
 import { outsideOfCalls } from '../../protocol/async-context.ts';
 import { OWNER, type SharedMemory } from '../../protocol/control.ts';
-
-/** What a worker speaks to; each has code of its own. */
-export type EngineKind = 'sqlite' | 'postgresql';
+import { isNodeBefore } from '../../protocol/node-version.ts';
 
 /** V8 lets the young generation grow to 48 MB, and keeps it; with 8 MB a burst is as fast, for 25 MB less. */
 const resourceLimits = { maxYoungGenerationSizeMb: 8 };
@@ -53,9 +51,8 @@ export function startWithPort(...[code, name, data, limits]: Parameters<typeof s
 
 /** The program's own options are inherited wherever that is possible; naming any replaces them all. */
 function optionsOfNode(code: string): Pick<WorkerOptions, 'execArgv'> {
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   // `node:sqlite` needs its flag from 22.5 to 22.12 (Node's changelog); a worker may have it alone
-  const needsFlag = major === 22 && minor < 13 && code.includes('node:sqlite');
+  const needsFlag = isNodeBefore(22, 13) && code.includes('node:sqlite');
   const options = needsFlag ? ['--experimental-sqlite'] : [];
   // the code is CommonJS; these options, inherited, would have it read as a module
   const changesForm = (option: string) => /^--(input-type|experimental-default-type)\b/.test(option);

@@ -7,14 +7,13 @@ import type { WorkerService } from '../../protocol/service.ts';
 import { performance } from '../../protocol/surroundings.ts';
 import type { Channel } from '../channel/channel.ts';
 import { inTheMiddle } from '../observe/notes.ts';
-import type { EngineKind } from './start-worker.ts';
-import { WorkerThread } from './worker-thread.ts';
+import { type EngineKind, WorkerThread } from './worker-thread.ts';
 
 /** A worker that did not start within this is taken for lost by a blocked thread, which hears of no exit, unless its thread is seen. */
 const START_PATIENCE_MS = 30_000;
 
 /** The worker that it is the link to. */
-export interface LinkOwner {
+interface LinkOwner {
   readonly channel: Channel;
   /** Told that the process may have nothing left to wait for. */
   readonly dispatcher: { updateReference(): void };

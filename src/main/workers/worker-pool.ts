@@ -8,7 +8,7 @@ import type { Location } from '../location.ts';
 import type { FileQueue } from '../queue/file-queue.ts';
 import { guardExit } from './exit-guard.ts';
 import { type Pool, ReplaceableWorker } from './replaceable-worker.ts';
-import type { EngineKind } from './start-worker.ts';
+import type { EngineKind } from './worker-thread.ts';
 
 /** A thread without files ends after so long: starting one takes some 30 ms. */
 const QUIET_MS = 3000;

@@ -8,7 +8,10 @@ import workerCode from 'virtual:worker-code';
 import type { SharedMemory } from '../../protocol/control.ts';
 import { ifPossible } from '../../protocol/if-possible.ts';
 import type { Channel } from '../channel/channel.ts';
-import { type EngineKind, startThread } from './start-worker.ts';
+import { startThread } from './start-worker.ts';
+
+/** What a worker speaks to; each has code of its own. */
+export type EngineKind = 'sqlite' | 'postgresql';
 
 /** Whether a thread has begun when its constructor returns, and its loop's times are known; Bun prints a stack. */
 const isNode = process.versions.deno === undefined && process.versions.bun === undefined;

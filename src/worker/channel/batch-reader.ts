@@ -3,13 +3,13 @@ import type { Arena } from '../../protocol/arena.ts';
 import {
   ENTRY_ACKNOWLEDGED,
   ENTRY_CLOCK,
-  ENTRY_COLLIDED,
   ENTRY_DATA_LENGTH,
   ENTRY_HEADER,
   ENTRY_KEEPS_BOTH,
   ENTRY_KEY_LENGTH,
   ENTRY_MEMBER,
   ENTRY_NEEDS_SNAPSHOT,
+  ENTRY_NO_EFFECT,
   ENTRY_SETTLER,
   entryBytes,
   FIRST_ERROR,
@@ -23,7 +23,7 @@ import {
 } from '../../protocol/entries.ts';
 import { errorCodes } from '../../protocol/errors.ts';
 import {
-  BATCH_COLLIDED,
+  BATCH_NO_EFFECT,
   NO_SLAB,
   SLAB_FLAGS,
   SLAB_HEADER,
@@ -87,7 +87,7 @@ export class BatchReader implements Writes {
   /** The same, to carry them out; `next` throws at one that must not be. */
   attempt(only?: readonly number[]): this {
     if (this.#large?.lost !== undefined) throw this.#large.lost;
-    if (this.#firstSlabs.some((slab) => this.hasFlag(BATCH_COLLIDED, slab))) this.#unmark(only);
+    if (this.#firstSlabs.some((slab) => this.hasFlag(BATCH_NO_EFFECT, slab))) this.#unmark(only);
     this.rewind(only);
     this.#carriesOut = true;
     return this;
@@ -135,7 +135,7 @@ export class BatchReader implements Writes {
       const message = 'it could not be stored by a worker thread that was lost after that';
       const failure = code && new EngineError(code, { message });
       // a release that is marked was refused
-      const isRefused = (this.#flags & ENTRY_COLLIDED) !== 0;
+      const isRefused = (this.#flags & ENTRY_NO_EFFECT) !== 0;
       const refusal = isRefused ? this.caller.unsavedValues?.get(this.key)?.refusal : undefined;
       noteOutcome(this, failure && (refusal ?? failure));
     }
@@ -204,10 +204,10 @@ export class BatchReader implements Writes {
   }
 
   /** All batches are looked through then: it is rare. */
-  markCollided(at: number): void {
+  markWithoutEffect(at: number): void {
     const cell = at >> 2;
-    this.#arena.cells[cell] = withFlags(this.#arena.cell(cell), ENTRY_COLLIDED);
-    for (const slab of this.#firstSlabs) this.flag(BATCH_COLLIDED, slab);
+    this.#arena.cells[cell] = withFlags(this.#arena.cell(cell), ENTRY_NO_EFFECT);
+    for (const slab of this.#firstSlabs) this.flag(BATCH_NO_EFFECT, slab);
   }
 
   /** Sets a flag of a batch, if not of another one then of the first. Only before its commit: after that the slab may be used anew. */

@@ -1,8 +1,8 @@
 /** The thread that merges documents: one task at a time, as the main thread asks for them. */
 import { type MessagePort, workerData } from 'node:worker_threads';
 import { reportedOf } from '../../protocol/errors.ts';
+import type { MergeReply, MergeRequest } from '../../protocol/merge-messages.ts';
 import { mergeParcel } from '../../protocol/merge-parcel.ts';
-import type { MergeReply, MergeRequest } from '../../protocol/merging.ts';
 import { discard } from '../../protocol/parcel.ts';
 import { stepBack } from '../thread.ts';
 import { load, MissingModule } from './modules.ts';

@@ -1,9 +1,9 @@
 /** Finds what merges: a module that the program names, or the Yjs that the program uses. */
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { MergeSource, YjsSource } from '../../protocol/merging.ts';
+import type { MergeSource, YjsSource } from '../../protocol/merge-messages.ts';
 import { type MergeModule, mergingBy, type Yjs } from '../../protocol/merging-yjs.ts';
+import { requireFrom } from '../../protocol/require-from.ts';
 
 /** There is nothing to merge with: other documents fare no better. */
 export class MissingModule extends Error {}
@@ -55,7 +55,7 @@ async function findYjs({ url, places, names }: YjsSource): Promise<Yjs> {
 /** The modules that programs at these places get, as ES modules and as CommonJS. */
 function* candidatesFrom(places: readonly string[]): Generator<string> {
   for (const place of places) {
-    const require = createRequire(place.startsWith('file:') ? place : join(place, 'x.js'));
+    const require = requireFrom(place);
     for (const name of YJS_NAMES) {
       try {
         const path = require.resolve(`${name}/package.json`);

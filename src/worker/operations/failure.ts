@@ -10,7 +10,7 @@ import {
 } from '../../protocol/errors.ts';
 import { EngineError } from '../engine.ts';
 import { CANNOT_OPEN, NOT_A_DATABASE, primaryCode, toEngineError } from '../sqlite/errors.ts';
-import { systemError, withSystemsReason } from '../sqlite/no-room.ts';
+import { systemError, withSystemReason } from '../sqlite/no-room.ts';
 import { noMoreFiles, refusedAccess } from '../sqlite/refused-access.ts';
 
 /** `path` is the file that the failure is about: source and target of an operation differ. */
@@ -52,7 +52,7 @@ export function toFailure(thrown: unknown, path: string): Error {
   const system = thrown as NodeJS.ErrnoException;
   if (!(thrown instanceof EngineError) && system.syscall !== undefined) return systemFailure(system, path);
   if (system.code === 'ERR_ACCESS_DENIED') return notAllowed(thrown as NotAllowed, path);
-  const { code, reported } = withSystemsReason(toEngineError(thrown), path);
+  const { code, reported } = withSystemReason(toEngineError(thrown), path);
   const primary = primaryCode(reported);
   if (code === 'schema-mismatch') {
     return new OperationError(

@@ -20,7 +20,7 @@ const chunksOf = {
   sds_values: { table: 'sds_value_chunks', column: 'hash' },
 };
 
-export type HeadTable = keyof typeof chunksOf;
+type HeadTable = keyof typeof chunksOf;
 
 /** Writes them under a new version, which it returns; they count once the head names it. */
 export async function writeChunks(

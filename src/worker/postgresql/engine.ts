@@ -1,5 +1,5 @@
 /** The engine for PostgreSQL: which calls go together, and what was committed although nobody said so. */
-import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
+import type { PackedBytes } from '../../protocol/packed-bytes.ts';
 import type { PostgresqlSettings, RecordsFound, StoreFound } from '../../protocol/service.ts';
 import { Promise } from '../../protocol/surroundings.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
@@ -96,7 +96,7 @@ export class PostgresqlEngine implements Engine {
     // before anything is waited for: the writes lie where they are only for this attempt's length
     const changes = new Changes(writes);
     const { collided, replaced } = await this.#use((connection) => this.#carryOut(connection, changes, commitPoint));
-    for (const at of collided) writes.markCollided(at);
+    for (const at of collided) writes.markWithoutEffect(at);
     commitPoint.cells[commitPoint.index] = commitPoint.value;
     noteCommit(commitPoint);
     for (const store of replaced) {
@@ -175,7 +175,7 @@ export class PostgresqlEngine implements Engine {
     return this.#read(caller, (connection, store) => readWhole(connection, 'sds_snapshots', store));
   }
 
-  loadPatchesSince(caller: Caller, clock: number): Promise<PatchBlocks> {
+  loadPatchesSince(caller: Caller, clock: number): Promise<PackedBytes> {
     return this.#read(caller, (connection, store) => loadPatchesSince(connection, store, clock));
   }
 

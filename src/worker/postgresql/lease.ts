@@ -1,5 +1,5 @@
 /** Renews this process's lease, unless a transaction has just done so: over a second connection while a long one is under way. */
-import { clearInterval, type Promise, performance, setInterval } from '../../protocol/surroundings.ts';
+import { clearInterval, performance, setInterval } from '../../protocol/surroundings.ts';
 import type { Claims } from './claims.ts';
 import type { Connection } from './connection.ts';
 import { type Holder, mustRegister } from './holder.ts';

@@ -1,7 +1,6 @@
 /** Finds the package `pg` where the application has it: it is an optional peer, and part of no bundle. */
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import type { Client } from 'pg';
+import { requireFrom } from '../../protocol/require-from.ts';
 import { EngineError } from '../engine.ts';
 
 export interface Pg {
@@ -11,7 +10,7 @@ export interface Pg {
 /** @param places - files and folders to look from: that of this package, the program's, and the working directory */
 export function loadPg(places: readonly string[]): Pg {
   for (const place of places) {
-    const require = createRequire(place.startsWith('file:') ? place : join(place, 'x.js'));
+    const require = requireFrom(place);
     let path: string;
     try {
       path = require.resolve('pg');

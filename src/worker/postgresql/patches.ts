@@ -1,7 +1,7 @@
 /** Statements on patches: many in one, those of numbers that were taken, and where both are to be kept; and their load. */
-import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
-import { Blocks } from '../blocks.ts';
+import type { PackedBytes } from '../../protocol/packed-bytes.ts';
 import { EngineError } from '../engine.ts';
+import { Packer } from '../packer.ts';
 import { textArray } from './arrays.ts';
 import type { Connection, Reading, Result, Statement } from './connection.ts';
 import type { Holder, Mark } from './holder.ts';
@@ -67,11 +67,11 @@ export async function collidedOf(connection: Reading, packed: PackedPatches, pos
   return collidedIn(await connection.one(collisions(packed, positions)), positions);
 }
 
-export async function loadPatchesSince(connection: Reading, store: string, clock: number): Promise<PatchBlocks> {
-  const blocks = new Blocks();
+export async function loadPatchesSince(connection: Reading, store: string, clock: number): Promise<PackedBytes> {
+  const packer = new Packer();
   const those = `FROM sds_patches WHERE store_id = ${connection.escapeLiteral(store)} AND clock > ${clock} ORDER BY clock`;
-  await connection.read(['data'], those, (data) => blocks.add(data));
-  return blocks.end();
+  await connection.read(['data'], those, (data) => packer.add(data));
+  return packer.end();
 }
 
 export function pruning(numbers: ReadonlyMap<string, number>): Statement[] {

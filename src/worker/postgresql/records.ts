@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { RecordsFound } from '../../protocol/service.ts';
 import { Buffer } from '../../protocol/surroundings.ts';
-import { Blocks } from '../blocks.ts';
+import { Packer } from '../packer.ts';
 import { byteaArray } from './arrays.ts';
 import type { Reading, Statement } from './connection.ts';
 
@@ -106,11 +106,11 @@ export async function loadRecord(connection: Reading, store: string, name: strin
 
 export async function loadRecords(connection: Reading, store: string, prefix: string): Promise<RecordsFound> {
   const keys: string[] = [];
-  const blocks = new Blocks();
+  const packer = new Packer();
   const those = `FROM sds_records WHERE store_id = ${connection.escapeLiteral(store)}${conditionOf(prefix)}`;
   await connection.read(['coalesce(long_key, key)', 'data'], `${those} ORDER BY position, key`, (bytes, field) => {
     if (field === 0) keys.push(bytes.toString());
-    else blocks.add(bytes);
+    else packer.add(bytes);
   });
-  return { keys, data: blocks.end() };
+  return { keys, data: packer.end() };
 }

@@ -1,12 +1,13 @@
 /** The engine for SQLite files: connections, transactions, and what loads read. */
 import { FOREIGN_WRITER, SQLITE_VERSION } from '../../protocol/control.ts';
-import type { PatchBlocks } from '../../protocol/patch-blocks.ts';
+import type { PackedBytes } from '../../protocol/packed-bytes.ts';
 import type { ProviderMessage, RecordsFound, StoreFound } from '../../protocol/service.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
 import { isTooBig, toEngineError } from './errors.ts';
-import { withSystemsReason } from './no-room.ts';
+import { withSystemReason } from './no-room.ts';
 import { closeDatabase, hasWalResetFault, keepsStatementsOpen } from './node-sqlite.ts';
-import { type DatabaseName, type OpenedDatabase, openDatabase, type Whereabouts } from './open-database.ts';
+import { type OpenedDatabase, openDatabase, type Whereabouts } from './open-database.ts';
+import type { DatabaseName } from './ordinary-file.ts';
 import { loadPatches } from './patch-loader.ts';
 import { PatchWriter } from './patch-writer.ts';
 import { perform, type Tables } from './perform.ts';
@@ -50,7 +51,7 @@ export class SqliteEngine implements Engine {
     try {
       this.#connection?.opened.setSynchronous(full);
     } catch (error) {
-      throw this.#classify(error);
+      throw this.#failed(error);
     }
     this.#full = full;
   }
@@ -78,7 +79,7 @@ export class SqliteEngine implements Engine {
         this.#control[SQLITE_VERSION] = opened.version;
         Atomics.store(this.#control, FOREIGN_WRITER, this.#name.file + 1);
       }
-      for (const at of writer.collided) writes.markCollided(at);
+      for (const at of writer.collided) writes.markWithoutEffect(at);
       const { cells, index, value } = commitPoint;
       const commit = statements.get('COMMIT');
       // A terminated thread ends at the next call or round of a loop (V8's stack checks), `Atomics.store`
@@ -90,7 +91,7 @@ export class SqliteEngine implements Engine {
     } catch (error) {
       this.#rollBack(connection);
       if (isTooBig(error)) throw EngineError.of(error, 'invalid-argument');
-      throw this.#classify(error);
+      throw this.#failed(error);
     } finally {
       writer.clear();
     }
@@ -103,7 +104,7 @@ export class SqliteEngine implements Engine {
     );
   }
 
-  loadPatchesSince({ storeId }: Caller, clock: number): PatchBlocks {
+  loadPatchesSince({ storeId }: Caller, clock: number): PackedBytes {
     return this.#read(({ statements }) => loadPatches(statements, storeId, clock));
   }
 
@@ -165,7 +166,7 @@ export class SqliteEngine implements Engine {
       return found;
     } catch (error) {
       this.#rollBack(connection);
-      throw this.#classify(error);
+      throw this.#failed(error);
     }
   }
 
@@ -191,8 +192,8 @@ export class SqliteEngine implements Engine {
   }
 
   /** After errors that may leave a connection in doubt, the next call begins with a new one. */
-  #classify(error: unknown): EngineError {
-    const failure = withSystemsReason(toEngineError(error), this.#connection?.opened.location ?? '');
+  #failed(error: unknown): EngineError {
+    const failure = withSystemReason(toEngineError(error), this.#connection?.opened.location ?? '');
     const inDoubt = failure.code === 'io-error' || failure.code === 'database-corrupt' || failure.code === 'read-only';
     if (inDoubt && failure !== error) this.#abandon();
     return failure;

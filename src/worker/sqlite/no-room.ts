@@ -16,7 +16,7 @@ const whileGrowing = [IO_ERROR, 778, 1034, ...INDEX_ERRORS];
 const PROBE_BYTES = 64 * 1024;
 
 /** The failure with what the system says; `database-full`, if that was the reason: nothing can be written beside the file either. */
-export function withSystemsReason(failure: EngineError, path: string): EngineError {
+export function withSystemReason(failure: EngineError, path: string): EngineError {
   const { errcode = 0, message } = failure.reported;
   if (path === '') return failure;
   const isWhileGrowing = whileGrowing.includes(errcode) || primaryCode(failure.reported) === CANNOT_OPEN;

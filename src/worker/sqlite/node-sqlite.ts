@@ -1,5 +1,6 @@
 /** `node:sqlite`, and the peculiarities of its versions and of SQLite's. */
 import type { DatabaseSync as Database, SQLInputValue, StatementSync } from 'node:sqlite';
+import { isNodeBefore } from '../../protocol/node-version.ts';
 
 /** `backup` came later than the rest: in Node 22.16 and 23.8. */
 type Sqlite = Pick<typeof import('node:sqlite'), 'DatabaseSync'> &
@@ -39,7 +40,7 @@ class WithEmptyBytes extends sqlite.DatabaseSync {
   }
 }
 
-export const DatabaseSync = Number.parseInt(process.versions.node, 10) < 24 ? WithEmptyBytes : sqlite.DatabaseSync;
+const DatabaseSync = isNodeBefore(24, 0) ? WithEmptyBytes : sqlite.DatabaseSync;
 
 /** Opens a database by its path or URL; nothing is read yet. */
 export function open(place: string, readOnly = false): Database {

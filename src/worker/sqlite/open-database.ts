@@ -1,24 +1,17 @@
 /** Opens a database file: checks that it is one of ours, sets it up, and knows its place on the disk. */
-import { constants, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
-import { reportedOf } from '../../protocol/errors.ts';
 import { ifPossible } from '../../protocol/if-possible.ts';
-import type { ProviderMessage } from '../../protocol/service.ts';
 import { EngineError } from '../engine.ts';
 import { toEngineError, toOpenError } from './errors.ts';
-import { withSystemsReason } from './no-room.ts';
 import { closeDatabase, firstValue, knowsUrls, numberOf, open } from './node-sqlite.ts';
-import { type Identity, identityOf, isSame, refuseAnother, whyNoFile } from './ordinary-file.ts';
-import { noMoreFiles, refusedAccess, refusedLog } from './refused-access.ts';
+import { type DatabaseName, type Identity, identityOf, isSame, refuseAnother } from './ordinary-file.ts';
 import { checkSchema, createTables, hasAllTables } from './schema.ts';
+import { lookAtFile, NOT_PERMITTED, whyNotOpen } from './why-not-open.ts';
 
 /** When SQLite begins to write the log anew, it cuts the file to this (`journal_size_limit`). */
 export const LONGEST_KEPT = 48 * 1024 * 1024;
-
-/** As a provider names it. */
-export type DatabaseName = Pick<ProviderMessage, 'dbPath' | 'parameters' | 'transient'>;
 
 interface Place {
   whereIsFile(): Whereabouts;
@@ -101,8 +94,8 @@ function setUp(database: Database, before: Identity | undefined, full: boolean, 
   return { database, location, version, setSynchronous, close, ...placeOf(location, original, mode === 'wal') };
 }
 
-/** Those that would remove a log that could not be taken in. */
-const unclosed = new Set<Database>();
+/** Kept from being collected: that would close them, and SQLite remove the log. */
+const keptOpen = new Set<Database>();
 
 /**
  * SQLite knows its file by the inode alone: at closing it would remove the log of a copy of the volume that is in its place by now, with
@@ -111,14 +104,14 @@ const unclosed = new Set<Database>();
 function letGo(database: Database, location: string, original: Identity | undefined): void {
   const there = ifPossible(() => identityOf(location));
   if (there?.ino === original?.ino && there?.dev !== original?.dev) {
-    unclosed.add(database);
+    keptOpen.add(database);
     const copy = open(location);
     try {
       firstValue(copy, 'PRAGMA journal_mode = DELETE'); // throws while others have the copy open, whose log it is
     } finally {
       closeDatabase(copy);
     }
-    unclosed.delete(database);
+    keptOpen.delete(database);
   }
   database.close();
 }
@@ -148,44 +141,7 @@ function find(location: string, before: Identity): Identity | undefined {
   try {
     return identityOf(location);
   } catch (error) {
-    if (notPermitted.includes((error as NodeJS.ErrnoException).code ?? '')) return before;
+    if (NOT_PERMITTED.includes((error as NodeJS.ErrnoException).code ?? '')) return before;
     throw toEngineError(error);
   }
-}
-
-const notPermitted = ['EACCES', 'EPERM', 'EROFS'];
-
-/** SQLite says no more than "unable to open", also where it may read the file but not write beside it; the system says why. */
-function whyNotOpen(failed: EngineError, { dbPath: path, transient }: DatabaseName): EngineError {
-  if (transient) return failed;
-  const failure = withSystemsReason(failed, path);
-  // without a code of SQLite it is the system that has spoken
-  if (failure.code !== 'open-failed' || failure.reported.errcode === undefined) return failure;
-  const unreadable = refusedAccess(path, constants.R_OK);
-  const isThere = unreadable === undefined;
-  const tooMany = noMoreFiles(dirname(path));
-  const refusal =
-    (isThere ? refusedAccess(path, constants.W_OK) : undefined) ??
-    (unreadable?.code === 'ENOENT' ? undefined : unreadable) ?? // a part of the path may be a file
-    refusedAccess(dirname(path), constants.W_OK) ??
-    tooMany;
-  if (refusal === undefined) return failure;
-  // what can't even be read is not to be had; what can be read, but not written, is read-only
-  const isForbidden = isThere && notPermitted.includes(refusal.code ?? '');
-  const message = `${failure.reported.message}: ${refusal.message}`;
-  const code = refusal === tooMany ? refusal.code : failure.reported.code;
-  return new EngineError(isForbidden ? 'read-only' : 'open-failed', { ...failure.reported, message, code });
-}
-
-/** The file that is there, if one is; refuses what is none. SQLite says only "unable to open", or "disk I/O error" once it has written to a device. */
-function lookAtFile({ dbPath: path, parameters, transient }: DatabaseName): Identity | undefined {
-  if (transient) return undefined;
-  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
-  const message = whyNoFile(path, found);
-  if (message !== undefined) {
-    throw new EngineError('open-failed', found?.isDirectory() ? { message, code: 'EISDIR' } : { message });
-  }
-  const refusal = found === undefined || parameters.includes('immutable=') ? undefined : refusedLog(path);
-  if (refusal !== undefined) throw new EngineError('read-only', reportedOf(refusal));
-  return found;
 }

@@ -1,7 +1,11 @@
 /** What a path leads to: whether it may be a database file, and which one it is. */
 import { type BigIntStats, type Stats, statSync } from 'node:fs';
 import { basename } from 'node:path';
+import type { ProviderMessage } from '../../protocol/service.ts';
 import { EngineError } from '../engine.ts';
+
+/** A database as a provider names it. */
+export type DatabaseName = Pick<ProviderMessage, 'dbPath' | 'parameters' | 'transient'>;
 
 /** Why it is none, if so; asked before anything is opened: a pipe, or a serial port, would not answer. */
 export function whyNoFile(path: string, found: Stats | BigIntStats | undefined): string | undefined {

@@ -50,7 +50,7 @@ export function perform(call: Writes, { statements, writer, records }: Tables): 
       const { at, data } = call;
       const seen = seenOf(call.key);
       if (!isAsSeen(storeId, clock, seen, statements)) {
-        call.markCollided(at);
+        call.markWithoutEffect(at);
         return 0;
       }
       saveSnapshot(storeId, data, snapshotNumber(clock, seen), statements);

@@ -1,7 +1,7 @@
 /** Records: bytes under a key of a store, in a table that is made with the first of a file. */
 import type { RecordsFound } from '../../protocol/service.ts';
-import { Blocks } from '../blocks.ts';
 import { EngineError } from '../engine.ts';
+import { Packer } from '../packer.ts';
 import { strangeRow } from './errors.ts';
 import { createRecords, mismatchOf, RECORDS_TABLE } from './schema.ts';
 import { bytesOf, type Statements } from './statements.ts';
@@ -69,13 +69,13 @@ export class Records {
     const order = `SELECT CAST(key AS BLOB) AS key FROM sds_records WHERE store_id = ? ${sql} ORDER BY rowid`;
     const keys = this.#statements.get(order).all(storeId, ...values);
     const read = 'SELECT data FROM sds_records WHERE store_id = ? AND key = CAST(? AS TEXT)';
-    const blocks = new Blocks();
+    const packer = new Packer();
     for (const { key } of keys) {
       const data = bytesOf(this.#statements.first(read, storeId, key as Uint8Array));
       if (data === undefined) throw strangeRow('the key of a record is no text');
-      blocks.add(data);
+      packer.add(data);
     }
-    return { keys: keys.map(({ key }) => textOf(this.#statements, key)), data: blocks.end() };
+    return { keys: keys.map(({ key }) => textOf(this.#statements, key)), data: packer.end() };
   }
 
   /** Holds for keys whose bytes begin with those of the prefix. */

@@ -7,6 +7,7 @@
  */
 import { statSync } from 'node:fs';
 import { CHECKPOINT_MICROSECONDS, CHECKPOINTS } from '../../protocol/control.ts';
+import { ifPossible } from '../../protocol/if-possible.ts';
 import { performance } from '../../protocol/surroundings.ts';
 import { firstRow } from './node-sqlite.ts';
 import { LONGEST_KEPT, type OpenedDatabase } from './open-database.ts';
@@ -126,10 +127,7 @@ export class WalKeeper {
   }
 
   #size(): number {
-    try {
-      return statSync(this.#walPath, { throwIfNoEntry: false })?.size ?? 0;
-    } catch {
-      return 0; // its folder can't be read any more: the next call will tell, this is no call's business
-    }
+    // its folder may not be readable any more: the next call will tell, this is no call's business
+    return ifPossible(() => statSync(this.#walPath, { throwIfNoEntry: false })?.size) ?? 0;
   }
 }

@@ -48,7 +48,7 @@ export const recordRows: RowKind = {
   digestedName: sha256Of(WHOLE_KEY),
 };
 
-export interface StoredRow {
+interface StoredRow {
   name: string;
   data: Buffer;
 }

@@ -82,7 +82,7 @@ export function putInstead(partial: PartialFile, owned: Owned | undefined): void
   partial.publish(true);
 }
 
-export interface Owned {
+interface Owned {
   database: Database;
   /** How the file kept its journal. */
   mode: string;

@@ -6,7 +6,7 @@ import type { Parcel } from './parcel.ts';
 export type MergeTask = 'merge' | 'stateVector' | 'diff';
 
 /** A module of the program's, which exports `merge(parts: Uint8Array[]): Uint8Array`, and functions of the other tasks' names if they are asked for. */
-export interface ModuleSource {
+interface ModuleSource {
   kind: 'module';
   /** URL of the module. */
   url: string;

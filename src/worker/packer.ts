@@ -1,12 +1,12 @@
-/** What a load has found, as blocks of about a megabyte and the length of each patch or record. */
-import { blockOf, type PatchBlocks } from '../protocol/patch-blocks.ts';
+/** Packs what a load has found: about a megabyte each, and the length of each patch or record. */
+import { type PackedBytes, packOf } from '../protocol/packed-bytes.ts';
 
-/** Patches or records of one block share their memory for as long as one is kept. */
-const BLOCK_BYTES = 1024 * 1024;
+/** What a pack should hold: patches or records of one share their memory for as long as one is kept. */
+export const PACK_BYTES = 1024 * 1024;
 
-export class Blocks {
-  readonly #finished: PatchBlocks = [];
-  /** Used for one block after the other; as large as the largest one. */
+export class Packer {
+  readonly #finished: PackedBytes = [];
+  /** Used for one pack after the other; as large as the largest one. */
   #bytes = new Uint8Array(0);
   #used = 0;
   #lengths: number[] = [];
@@ -14,10 +14,10 @@ export class Blocks {
   /** Copies one, unless it is large and has a buffer of its own: that is handed over. */
   add(data: Uint8Array): void {
     const { byteLength } = data;
-    if (this.#used + byteLength > BLOCK_BYTES) this.#finish();
-    if (byteLength > BLOCK_BYTES) {
+    if (this.#used + byteLength > PACK_BYTES) this.#finish();
+    if (byteLength > PACK_BYTES) {
       const ownsBuffer = byteLength === data.buffer.byteLength;
-      this.#finished.push(blockOf(ownsBuffer ? data : new Uint8Array(data)));
+      this.#finished.push(packOf(ownsBuffer ? data : new Uint8Array(data)));
       return;
     }
     this.#reserve(this.#used + byteLength);
@@ -29,7 +29,7 @@ export class Blocks {
   #reserve(bytes: number): void {
     const room = this.#bytes.byteLength;
     if (bytes <= room) return;
-    const larger = new Uint8Array(Math.max(bytes, Math.min(room * 2, BLOCK_BYTES)));
+    const larger = new Uint8Array(Math.max(bytes, Math.min(room * 2, PACK_BYTES)));
     larger.set(this.#bytes.subarray(0, this.#used));
     this.#bytes = larger;
   }
@@ -42,7 +42,7 @@ export class Blocks {
     this.#lengths = [];
   }
 
-  end(): PatchBlocks {
+  end(): PackedBytes {
     this.#finish();
     return this.#finished;
   }

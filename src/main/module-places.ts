@@ -1,0 +1,13 @@
+/** Where packages of the application are looked for. */
+import { dirname } from 'node:path';
+// where this package lies, put here by the build
+import packageLocation from 'virtual:package-location';
+import { ifPossible } from '../protocol/if-possible.ts';
+
+/** From where `pg`, or Yjs, is looked for: this package, the program, the working directory. */
+export function placesToLookFrom(): string[] {
+  const [, program] = process.argv;
+  const workingFolder = ifPossible(() => process.cwd()); // it may have been removed
+  const places = [packageLocation(), program === undefined ? undefined : dirname(program), workingFolder];
+  return places.filter((location) => typeof location === 'string' && location !== '') as string[];
+}
