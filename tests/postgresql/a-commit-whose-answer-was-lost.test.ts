@@ -91,6 +91,26 @@ describeOnPostgresql('an answer to a commit that was lost', () => {
     expect(await postgresql.rowsOf(server.url(database))).toEqual(await postgresql.rowsOf(place));
   });
 
+  it('and the table is locked when that is found out: the call resolves', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store', {
+      Acknowledge: 'committed',
+      BusyTimeoutMs: 500,
+    });
+    onTestFinished(() => provider.close());
+    await provider.appendPatch(patchOf(1), 1);
+    const lost = proxy.loseAnswerTo({ 'INTO sds_patches': 'INSERT 0' }, false);
+    const call = provider.appendPatch(patchOf(2), 2);
+    await lost;
+    const other = await server.connect(database);
+    onTestFinished(() => other.end());
+    await other.query('BEGIN; LOCK TABLE sds_patches IN ACCESS EXCLUSIVE MODE');
+    proxy.cutNow();
+    await call;
+    await other.query('COMMIT');
+    expect((await postgresql.rowsOf(server.url(database))).patches).toHaveLength(2);
+  });
+
   it.each(Object.entries(refusals))('%s: it may be stored', async (_, { refuse, admit, reason }) => {
     const { proxy, url, database } = await proxiedPlace();
     const provider = new SDS_DesktopPersistenceProvider(url, 'store', { Acknowledge: 'committed' });

@@ -145,6 +145,41 @@ describeOnPostgresql('a request that comes late', () => {
     expect((await postgresql.rowsOf(server.url(database))).blobs).toMatchObject([{ ref_count: 1 }]);
   });
 
+  it('of which half has come, and the next connection is lost before it has seen to that: the same', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const provider = open(url, 'store');
+    await provider.ready();
+    const keepsHalf = proxy.keepFrom('UPDATE sds_holders');
+    const saved = provider.saveValue('value', patchOf('value'));
+    const half = await keepsHalf;
+    const keepsNext = proxy.keepFrom('pg_terminate_backend');
+    half.cut();
+    const next = await keepsNext;
+    next.cut();
+    await saved;
+    await Promise.all([half.deliver(), next.deliver()]);
+    expect((await postgresql.rowsOf(server.url(database))).blobs).toMatchObject([{ ref_count: 1 }]);
+  });
+
+  it('of which half has come, over the connection that renews the lease beside a call: the same', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const provider = open(url, 'store', { LeaseMs: 1000, BusyTimeoutMs: 30_000 });
+    await provider.saveValue('value', patchOf('value'));
+    const other = await server.connect(database);
+    onTestFinished(() => other.end());
+    await other.query('BEGIN; SELECT FROM sds_values FOR UPDATE');
+    const request = proxy.passes('INSERT INTO sds_values');
+    const saved = provider.saveValue('value', patchOf('value'));
+    await request;
+    // the server has this process's row locked, which each of its transactions needs
+    const half = await proxy.keepFrom('COMMIT');
+    half.cut();
+    await other.query('ROLLBACK');
+    await saved;
+    await half.deliver();
+    expect((await postgresql.rowsOf(server.url(database))).blobs).toMatchObject([{ ref_count: 2 }]);
+  });
+
   it('of which half has come, over a line that has gone silent: the same', async () => {
     const { proxy, url, database } = await proxiedPlace();
     const provider = open(url, 'store', { RetryForMs: 20_000 });

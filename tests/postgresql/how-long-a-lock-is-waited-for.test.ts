@@ -72,6 +72,29 @@ describeOnPostgresql('a lock', () => {
     expect(provider.ClockCollisions).toBe(1);
   });
 
+  it('keeps nothing that is committed from being acknowledged, though what is asked behind the commit waits in vain', async () => {
+    const url = await postgresql.freshPlace();
+    const provider = open(url, 'store', 60_000, { OnClockCollision: 'ignore' });
+    await provider.appendPatch(patchOf(1), 1);
+    const holdingUp = await otherProgram(url);
+    const locking = await otherProgram(url);
+    const waiting = "FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'";
+    const untilWaiting = (count: number) =>
+      expect.poll(async () => (await server.query(`SELECT ${waiting}`, [databaseOf(url)])).length).toBe(count);
+
+    await holdingUp.query('SELECT FROM sds_holders FOR UPDATE'); // the last statement of each transaction changes it
+    const call = provider.appendPatch(patchOf('other bytes'), 1);
+    await untilWaiting(1);
+    const locked = locking.query('LOCK TABLE sds_patches IN ACCESS EXCLUSIVE MODE');
+    await untilWaiting(2);
+    await holdingUp.query('COMMIT');
+    await locked;
+    await untilWaiting(1);
+    await server.query(`SELECT pg_cancel_backend(pid) ${waiting}`, [databaseOf(url)]); // as at the end of the time for it
+    await call;
+    await locking.query('COMMIT');
+  });
+
   it('is not waited for as long as a provider wanted that is closed', async () => {
     const url = await postgresql.freshPlace();
     const hasty = open(url, 'store', 100);

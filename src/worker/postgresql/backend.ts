@@ -3,30 +3,34 @@
  * waiting for the rest of a request. Behind a pooler, and in engines that show none, nothing is known of it, and nothing done to it.
  */
 import type { Client } from 'pg';
+import { textArray } from './arrays.ts';
 import type { Connection } from './connection.ts';
 
 /** So soon, in seconds, the server is to notice that a program's machine can't be reached any more; by default after two hours. */
 const keepAlive = { idle: 5, interval: 2, count: 3 };
 
+/** Its number, and since when there is one of that number. */
+const NAME = "pid || ' ' || backend_start";
+
 /** Which one serves a connection. Fails where that is not told. A pooler's is left as it is: it serves others as well. */
 export async function backendOf(connection: Connection, client: Client): Promise<Connection['backend']> {
-  const text = 'SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()';
+  const text = `SELECT pid, ${NAME} FROM pg_stat_activity WHERE pid = pg_backend_pid()`;
   const { rows } = await connection.one({ text });
-  const [pid, since] = rows[0] ?? [];
-  if (typeof pid !== 'string' || typeof since !== 'string' || Number(pid) !== processOf(client)) return undefined;
+  const [pid, name] = rows[0] ?? [];
+  if (typeof pid !== 'string' || typeof name !== 'string' || Number(pid) !== processOf(client)) return undefined;
   await connection.run(
     ...Object.entries(keepAlive).map(([what, value]) => ({ text: `SET tcp_keepalives_${what} = ${value}` })),
   );
-  return [pid, since];
+  return name;
 }
 
-/** Ends one whose connection is lost, if it waits for more of a transaction. What works, or waits for a standby, is left alone. */
-export async function endWaiting(connection: Connection, backend: readonly string[]): Promise<void> {
+/** Ends those whose connections are lost, if they wait for more of a transaction. What works, or waits for a standby, is left alone. */
+export async function endWaiting(connection: Connection, backends: readonly string[]): Promise<void> {
   await connection.run({
     text:
-      'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2 ' +
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${NAME} = ANY($1::text[]) ` +
       "AND wait_event = 'ClientRead' AND state <> 'idle'",
-    values: backend,
+    values: [textArray(backends)],
   });
 }
 

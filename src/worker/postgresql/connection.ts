@@ -75,8 +75,8 @@ export class Connection {
   mayCopy = true;
   /** Since when the server had said nothing, if it was lost for that. */
   silentSince: number | undefined;
-  /** The process by which the server serves it, and since when there is one of that number. */
-  backend: readonly [pid: string, since: string] | undefined;
+  /** The process by which the server serves it. */
+  backend: string | undefined;
   /** Whether it was lost since no other one was to be had either. */
   unreachable = false;
   readonly patience: Patience;

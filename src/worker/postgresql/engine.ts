@@ -95,7 +95,13 @@ export class PostgresqlEngine implements Engine {
   async transact(writes: Writes, commitPoint: CommitPoint): Promise<void> {
     // before anything is waited for: the writes lie where they are only for this attempt's length
     const changes = new Changes(writes);
-    const { collided, replaced } = await this.#use((connection) => this.#carryOut(connection, changes, commitPoint));
+    const { collided, replaced } = await this.#use((connection) =>
+      this.#carryOut(connection, changes, commitPoint),
+    ).catch((error) => {
+      if (!this.#holder.covers(commitPoint)) throw error;
+      // it is committed: what could not be asked is only which patches have met others
+      return { collided: [], replaced: changes.replaced };
+    });
     for (const at of collided) writes.markWithoutEffect(at);
     commitPoint.cells[commitPoint.index] = commitPoint.value;
     noteCommit(commitPoint);

@@ -25,6 +25,8 @@ export class ServerLink {
   readonly #settings: PostgresqlSettings;
   readonly #register: (connection: Connection) => Promise<void>;
   #connection: Connection | undefined;
+  /** Those that were made, until they are lost and another one has looked for what they have left at the server. */
+  readonly #made = new Set<Connection>();
   /** Whether this process has registered over the connection, and may write as far as is known. */
   #isRegistered = false;
   /** When what is carried out now was called, as in `clock.ts`. */
@@ -146,14 +148,11 @@ export class ServerLink {
   async #ready(): Promise<Connection> {
     let connection = this.#connection;
     if (connection === undefined || connection.lost) {
-      const backend = connection?.backend;
       // lost while nothing was asked of it
       if (this.#isRegistered) this.#awaySince ??= performance.now();
       connection = await this.connect();
       this.#connection = connection;
       this.#isRegistered = false;
-      // without the right to do so it takes until the server notices by itself
-      if (backend !== undefined) await endWaiting(connection, backend).catch(() => undefined);
     }
     try {
       if (!this.#isRegistered) await this.#register(connection);
@@ -174,12 +173,23 @@ export class ServerLink {
     return this.#inUse > 0;
   }
 
-  /** Makes another connection. */
+  /** Makes another connection, and ends what those have left that were lost. */
   async connect(): Promise<Connection> {
     const { target, places } = this.#settings;
     const pg = loadPg(places);
     const { patience } = this;
-    return this.passwords.tryEach((password) => connect(pg, { ...target, password }, patience), patience.connectMs);
+    const connection = await this.passwords.tryEach(
+      (password) => connect(pg, { ...target, password }, patience),
+      patience.connectMs,
+    );
+    const lost = [...this.#made].filter((made) => made.lost);
+    const backends = lost.flatMap(({ backend }) => backend ?? []);
+    // without the right to do so it takes until the server notices by itself
+    if (backends.length > 0) await endWaiting(connection, backends).catch(() => undefined);
+    // otherwise the next one does it
+    if (!connection.lost) for (const made of lost) this.#made.delete(made);
+    this.#made.add(connection);
+    return connection;
   }
 
   /** Says goodbye. */
