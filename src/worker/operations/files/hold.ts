@@ -4,11 +4,12 @@
  * each such file lies a small one that is locked for as long as the other is made.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { ifPossible } from '../../../protocol/if-possible.ts';
+import { identityOf } from '../../sqlite/ordinary-file.ts';
 import { isBusy, openFile } from './open.ts';
 
 /** Locks of another machine may not be seen: what it has not written to for so long is nobody's. */
@@ -42,7 +43,7 @@ export function takeHold(folder: string): Hold {
     closeSync(openSync(`${stem}.lock`, 'wx'));
     const lock = lockFile(`${stem}.lock`);
     // another process may have taken it for one that was left, before it was locked
-    if (lock === 'held' || !existsSync(`${stem}.lock`)) {
+    if (lock === 'held' || identityOf(`${stem}.lock`) === undefined) {
       if (typeof lock === 'object') lock.close();
       continue;
     }
@@ -77,7 +78,7 @@ function removeLeftover(stem: string, now: number, isOfThisKernel: boolean): voi
   const changed = [...ends, '.lock'].map((end) => statSync(stem + end, { throwIfNoEntry: false })?.mtimeMs ?? 0);
   const isQuiet = now - Math.max(...changed) > QUIET_MS;
   if (!isOfThisKernel && !isQuiet) return;
-  const lock = existsSync(`${stem}.lock`) ? lockFile(`${stem}.lock`) : undefined;
+  const lock = identityOf(`${stem}.lock`) === undefined ? undefined : lockFile(`${stem}.lock`);
   if (lock === 'held' || (lock === 'unknown' && !isQuiet)) return;
   remove(stem, lock);
 }

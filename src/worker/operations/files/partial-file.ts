@@ -3,7 +3,6 @@ import {
   chmodSync,
   chownSync,
   closeSync,
-  existsSync,
   fsyncSync,
   linkSync,
   openSync,
@@ -16,6 +15,7 @@ import {
 import { dirname } from 'node:path';
 import type { ReportedCause } from '../../../protocol/errors.ts';
 import { ifPossible } from '../../../protocol/if-possible.ts';
+import { identityOf } from '../../sqlite/ordinary-file.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { type Hold, takeHold } from './hold.ts';
 import { holdsBytes, holdsPages } from './open-to-read.ts';
@@ -117,7 +117,7 @@ function renameToNewName(path: string, target: string): void {
   try {
     linkSync(path, target);
   } catch (error) {
-    if (existsSync(target)) {
+    if (identityOf(target) !== undefined) {
       const detail = 'a file of this name came meanwhile, and was left as it is; try again';
       throw new OperationError('file-exists', target, detail);
     }
