@@ -64,3 +64,99 @@ it('a log that can not be looked at: what is read without it is no result', asyn
   expect(told.length).toBeGreaterThan(6);
   for (const [work, found] of told as [string, unknown][]) expect([40, 'io-error'], work).toContain(found);
 });
+
+/** As a program in a folder of which `match` is a part, with a file `s.db`. */
+const works = `const works = {
+  backup: (folder) => all.backupDatabase(folder + '/s.db', folder + '/t.db'),
+  copy: (folder) => all.copyStores(folder + '/s.db', folder + '/t.db'),
+  'restore over a file': (folder) => all.restoreDatabase(folder + '/s.db', folder + '/o.db', { Overwrite: true }),
+  compact: (folder) => all.compactDatabase(folder + '/c.db'),
+};
+const { copyFileSync, mkdirSync, readdirSync } = process.getBuiltinModule('node:fs');
+const newFolder = (folder) => {
+  mkdirSync(folder);
+  for (const [from, to] of [[source, 's'], [other, 'o'], [loose, 'c']]) copyFileSync(from, folder + '/' + to + '.db');
+  return folder;
+};
+const stateOf = async (folder) => JSON.stringify(await Promise.all(['t.db', 'o.db', 'c.db'].map((name) =>
+  all.describeDatabase(folder + '/' + name).then(({ Stores, FreePages }) => ({ Stores, FreePages }), ({ code }) => code))));`;
+
+function files() {
+  const folder = freshFolder();
+  const source = makeStoreFile(join(folder, 'source.db'));
+  const other = makeStoreFile(join(folder, 'other.db'), { patches: 3 });
+  const loose = makeStoreFile(join(folder, 'loose.db'), { patches: 400, sql: 'DELETE FROM patches' });
+  return `const [source, other, loose, place] = ${JSON.stringify([source, other, loose, join(folder, 'faulty-')])}; ${works}`;
+}
+
+it('what fails once the result is there fails no operation; one that fails has changed nothing, or says that it has', async ({
+  skip,
+}) => {
+  const told = await toldUnderFaults(
+    `${files()}
+    for (const [kind, calls, error] of [['unlink', UNLINKS, 'EIO'], ['open', OPENS, 'EMFILE'], ['sync', SYNCS, 'EIO']])
+      for (const [work, run] of Object.entries(works)) for (let n = 1, fired = 1; fired > 0; n++) {
+        const folder = newFolder([place, kind, Object.keys(works).indexOf(work), n].join('-'));
+        const before = await stateOf(folder);
+        faults.arm(calls, error, n, false);
+        const found = await outcome(run(folder));
+        fired = faults.disarm();
+        told.push({ what: [work, kind, n].join(' '), found, isChanged: (await stateOf(folder)) !== before });
+      }`,
+    'faulty-',
+    skip,
+  );
+  if (told === undefined) return;
+  const all = told as { what: string; found: string; isChanged: boolean }[];
+  const changedAndFailed = all.filter(({ found, isChanged }) => (found === 'done') !== isChanged);
+  for (const { what, found } of changedAndFailed)
+    expect(found, what).toMatch(/^io-error: .* the new file is there and whole, but its name may not be on the disk/);
+  // that of the folder, which comes last
+  expect(changedAndFailed.map(({ what }) => what.replace(/ \d+$/, ''))).toEqual([
+    'backup sync',
+    'copy sync',
+    'restore over a file sync',
+    'compact sync',
+  ]);
+});
+
+it.for(['ENOLCK', 'EAGAIN'])(
+  'a folder in which nothing can be locked is refused, and stays empty (%s)',
+  async (error, { skip }) => {
+    const told = await toldUnderFaults(
+      `${files()}
+    const target = place + 'target';
+    mkdirSync(target);
+    for (const work of ['backupDatabase', 'restoreDatabase', 'copyStores']) {
+      faults.arm(LOCKS, ${literal(error)}, 1, true);
+      told.push(await outcome(all[work](source, target + '/t.db')));
+      told.push(faults.disarm() > 0, readdirSync(target).length);
+    }`,
+      'faulty-target',
+      skip,
+    );
+    const refused = expect.stringMatching(
+      /^open-failed: .* no file can be locked in this folder, .*; name one on a file/,
+    );
+    if (told !== undefined) expect(told).toEqual([1, 2, 3].flatMap(() => [refused, true, 0]));
+  },
+);
+
+it('a backup whose file can not be locked once says so', async ({ skip }) => {
+  const told = await toldUnderFaults(
+    `${files()}
+    for (let n = 1, fired = 1; fired > 0; n++) {
+      const target = place + 'target-' + n;
+      mkdirSync(target);
+      faults.arm(LOCKS, 'ENOLCK', n, false);
+      told.push(await outcome(all.backupDatabase(source, target + '/t.db')));
+      fired = faults.disarm();
+    }`,
+    'faulty-target',
+    skip,
+  );
+  if (told === undefined) return;
+  const failed = told.filter((found) => found !== 'done');
+  expect(failed).toContainEqual(expect.stringMatching(/the new file could not be locked \(not an error\); try again/));
+  for (const found of failed) expect(found).not.toMatch(/: not an error$/);
+});
