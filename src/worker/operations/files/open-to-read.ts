@@ -103,7 +103,7 @@ function open(path: string, size: number, locks: boolean): { database: Database;
 }
 
 const KILLED_IN_THE_MIDDLE =
-  'a program that was killed has left a rollback journal beside it, without which it is half-written: open it once with a program that may write to it, such as a provider';
+  'a program that was killed, or could not write, has left a rollback journal beside it, without which it is half-written: open it once with a program that may write to it, such as a provider';
 /** In a folder, or on a file system, that can't be written; or the rights do not permit to read it. */
 const LACKS_INDEX =
   'the file can not be opened, or the index of its log not be made; check the rights, or copy the file and its log (-wal) into a folder that can be written, and look at it there';
