@@ -85,7 +85,10 @@ export class PartialFile {
     };
     // Windows has no such call for a folder, and no need of it. Where it is forbidden, or a network file system does not know it, the
     // name is on the disk some seconds later, and until then the old file would be
-    if (process.platform === 'win32') return put();
+    if (process.platform === 'win32') {
+      put();
+      return;
+    }
     withOpen(dirname(this.target), 'r', (folder) => {
       put();
       try {
