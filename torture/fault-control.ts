@@ -5,8 +5,14 @@ import { constants } from 'node:os';
 const ANY_ERROR = 5;
 /** kind, countdown, calls, fired, stays, error, concerned */
 const CELLS = 7;
-/** The bit of threads that are started. */
+/** The bits of kinds of calls; that of THREADS is of threads that are started. */
+export const SYNCS = 2;
+export const OPENS = 8;
+export const STATS = 16;
+export const ACCESSES = 64;
+export const UNLINKS = 512;
 export const THREADS = 1024;
+export const LOCKS = 2048;
 
 export class FaultControl {
   readonly #file: number;

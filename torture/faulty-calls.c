@@ -23,7 +23,7 @@
 enum { NONE, IO_ERROR, NO_SPACE, SHORT_WRITE, SYNC_FAILS, ANY_ERROR };
 enum {
   WRITES = 1, SYNCS = 2, TRUNCATES = 4, OPENS = 8, STATS = 16, LINKS = 32, ACCESSES = 64, READS = 128, MAPS = 256,
-  UNLINKS = 512, THREADS = 1024
+  UNLINKS = 512, THREADS = 1024, LOCKS = 2048
 };
 /* Which calls each kind counts, and makes fail. */
 static const int concerned[] = {0, WRITES | SYNCS | TRUNCATES | OPENS, WRITES | TRUNCATES, WRITES, SYNCS, 0};
@@ -100,6 +100,16 @@ WRITE(write, (int fd, const void *bytes, size_t size), (fd, bytes, size))
 WRITE(pwrite, (int fd, const void *bytes, size_t size, off_t at), (fd, bytes, size, at))
 WRITE(pwrite64, (int fd, const void *bytes, size_t size, off64_t at), (fd, bytes, size, at))
 
+/* no unlocking: what fails there is not tried */
+#define CONTROL(name)                                                                         \
+  int name(int fd, int command, ...) {                                                        \
+    va_list rest; va_start(rest, command); void *with = va_arg(rest, void *); va_end(rest);   \
+    int locks = command == F_SETLK && ((struct flock *)with)->l_type != F_UNLCK;              \
+    return locks && isOurs(fd) && fails(LOCKS) ? -1 : REAL(name)(fd, command, with);          \
+  }
+CONTROL(fcntl)
+CONTROL(fcntl64)
+
 int fsync(int fd) { return isOurs(fd) && fails(SYNCS) ? -1 : REAL(fsync)(fd); }
 int fdatasync(int fd) { return isOurs(fd) && fails(SYNCS) ? -1 : REAL(fdatasync)(fd); }
 int ftruncate(int fd, off_t size) { return isOurs(fd) && fails(TRUNCATES) ? -1 : REAL(ftruncate)(fd, size); }
@@ -134,6 +144,7 @@ BY_PATH(int, -1, access, ACCESSES, (const char *path, int mode), (path, mode))
 BY_PATH(ssize_t, -1, readlink, LINKS, (const char *path, char *to, size_t size), (path, to, size))
 BY_PATH(char *, NULL, realpath, LINKS, (const char *path, char *to), (path, to))
 BY_PATH(int, -1, unlink, UNLINKS, (const char *path), (path))
+BY_PATH(int, -1, remove, UNLINKS, (const char *path), (path))
 
 int statx(int folder, const char *path, int flags, unsigned mask, struct statx *to) {
   return (named(path) || isOurs(folder)) && fails(STATS) ? -1 : REAL(statx)(folder, path, flags, mask, to);

@@ -75,8 +75,10 @@ function isDatabase(path: string): boolean {
     } finally {
       closeSync(file);
     }
-  } catch {
-    return false; // it can't be read, and has no name of a database
+  } catch (error) {
+    // what lies beside one is none, nor is a link that leads nowhere; what else can't be read may be one, and opening it tells why
+    const leadsNowhere = ['ENOENT', 'ENOTDIR', 'ELOOP'].includes((error as NodeJS.ErrnoException).code ?? '');
+    return !leadsNowhere && !/-(wal|shm|journal)$/.test(path);
   }
 }
 

@@ -1,11 +1,21 @@
 /** A folder of a hundred files; what happens on a terminal, without one, and when it is stopped. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, lstatSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, it } from 'vitest';
-import { command, documentOf } from '../support/command-line.ts';
+import { asSomebody } from '../support/as-somebody.ts';
+import { command, type Document, documentOf } from '../support/command-line.ts';
 import { filesBeside, freshFolder, rowsOf } from '../support/files.ts';
 import { bytesIn, makeStoreFile } from '../support/store-files.ts';
 
@@ -55,6 +65,31 @@ it('each folder that is named has a database in it: one without is told, and doe
     ['full/a.db', undefined],
     ['full/a.db', undefined],
   ]);
+});
+
+it('a file that can not be read may be a database, whatever its name: it is told; a link that leads nowhere is none', async ({
+  skip,
+}) => {
+  const cwd = freshFolder();
+  chmodSync(cwd, 0o777);
+  mkdirSync(join(cwd, 'all'));
+  makeStoreFile(join(cwd, 'all/one.db'));
+  chmodSync(makeStoreFile(join(cwd, 'all/notes')), 0o600);
+  writeFileSync(join(cwd, 'all/notes-wal'), '', { mode: 0o600 });
+  symlinkSync('nothing', join(cwd, 'all/to-nothing'));
+  symlinkSync('in-a-circle', join(cwd, 'all/in-a-circle'));
+  chmodSync(join(cwd, 'all'), 0o755);
+  const bin = JSON.stringify(join(import.meta.dirname, '../../dist/bin.js'));
+  const told = asSomebody(`const { spawnSync } = process.getBuiltinModule('node:child_process');
+    const backup = [${bin}, 'backup', '--json', 'all', 'saved/'];
+    console.log(spawnSync(process.execPath, backup, { cwd: ${JSON.stringify(cwd)}, encoding: 'utf8' }).stdout);`);
+  if (told === undefined) return skip('only root can be another user');
+  const { Results } = JSON.parse(told) as Document;
+  expect(Results.map(({ Path, Ok, Error: failure }) => [Path, Ok, failure?.Code])).toEqual([
+    ['all/notes', false, 'open-failed'],
+    ['all/one.db', true, undefined],
+  ]);
+  expect(Results[0]?.Error?.Message).toMatch(/EACCES/);
 });
 
 it('folders within a folder only if asked for', async () => {

@@ -1,12 +1,12 @@
 /** A user who may read a file and not write it makes nothing beside it: its owner could not write a log of his. */
-import { chmodSync, chownSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { describe, expect, it } from 'vitest';
 import { asSomebody } from '../support/as-somebody.ts';
-import { filesBeside, freshFolder, patchOf } from '../support/files.ts';
-import { makeLogWithoutIndex, makeStoreFile } from '../support/store-files.ts';
+import { filesBeside, freshFolder, patchOf, rowsOf } from '../support/files.ts';
+import { makeKilledFile, makeLogWithoutIndex, makeStoreFile } from '../support/store-files.ts';
 
 const literal = (text: string) => JSON.stringify(text);
 const forbidden = (path: string, end = '') => `EACCES: permission denied, access '${path}${end}'`;
@@ -110,4 +110,24 @@ describe('a log that another user has left', () => {
     );
     expect(told).toContain(forbidden(path, end));
   });
+});
+
+it('compactDatabase, by the owner of a file whose log he may not remove: refused, and the file is as it was', async ({
+  skip,
+}) => {
+  const folder = freshFolder();
+  const half = "DELETE FROM patches WHERE store_id = 'tasks' AND clock < 500";
+  const path = await makeKilledFile(join(folder, 'store.db'), { patches: 900, sql: half });
+  rmSync(`${path}-shm`);
+  const before = join(freshFolder(), 'before.db');
+  for (const end of ['', '-wal']) {
+    copyFileSync(path + end, before + end);
+    chmodSync(path + end, 0o666);
+  }
+  chownSync(path, 1000, 1000);
+  chmodSync(folder, 0o1777); // there only its owner may remove a file
+  const told = asSomebody(`await all.compactDatabase(${literal(path)})`);
+  if (told === undefined) return skip('only root can be another user');
+  expect(told).toMatch(/^read-only .*EPERM: operation not permitted, unlink '.*store.db-wal'/);
+  expect(rowsOf(path)).toEqual(rowsOf(before));
 });

@@ -6,6 +6,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { backupDatabase, compactDatabase, copyStores } from 'sds-persistence-worker';
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
+import { toldUnderFaults } from '../support/faults.ts';
 import { freshFolder, rowsOf } from '../support/files.ts';
 import { makeStoreFile } from '../support/store-files.ts';
 
@@ -80,6 +81,26 @@ it('what a living process is making stays, also if it is stopped, and looked at 
   await ended(stopped);
   expect(readdirSync(folder).sort()).toEqual([...hosts.map((host) => `${host}.db`), 'here.db', 'stopped.db'].sort());
   expect(rowsOf(join(folder, 'stopped.db'))).toEqual(rowsOf(source));
+});
+
+it('what a living process is making stays also if its lock can not be looked at', async ({ skip }) => {
+  const source = makeStoreFile(join(freshFolder(), 'store.db'), large);
+  const folder = freshFolder();
+  const stopped = start(program(source, join(folder, 'stopped.db'), 'SIGSTOP'));
+  await once(stopped.stdout as NodeJS.ReadableStream, 'data');
+  const text = `for (const calls of [ACCESSES, STATS]) for (let n = 1, fired = 1; fired > 0; n++) {
+    const target = ${JSON.stringify(folder)} + '/' + calls + '-' + n + '.db';
+    faults.arm(calls, 'EIO', n, false);
+    await all.backupDatabase(${JSON.stringify(source)}, target).catch(() => {});
+    fired = faults.disarm();
+    told.push(fired);
+  }`;
+  const told = await toldUnderFaults(text, '.lock', skip);
+  stopped.kill('SIGCONT');
+  await ended(stopped);
+  expect(readdirSync(folder)).toContain('stopped.db');
+  expect(rowsOf(join(folder, 'stopped.db'))).toEqual(rowsOf(source));
+  if (told !== undefined) expect(told.length).toBeGreaterThan(3);
 });
 
 it('operations of one process in one folder leave each other alone', async () => {

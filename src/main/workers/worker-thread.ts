@@ -1,6 +1,6 @@
 /** One thread, for the worker that has started it, and for others where there is no room for another thread. */
 
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
 // the bundled src/worker/postgresql/entry.ts and src/worker/sqlite/entry.ts, put here by the build
 import codeOf from 'virtual:rarely-used-code';
@@ -26,9 +26,9 @@ function listThreads(): string[] {
  * what lives, if another thread ends while the system makes it; and no file is opened, of which there may be too many.
  */
 function lives(thread: string): boolean | undefined {
-  const isThere = (path: string) => ifPossible(() => existsSync(path), false); // Node 22 throws for what is not allowed
-  if (isThere(`/proc/self/task/${thread}`)) return true;
-  return isThere('/proc/self/task') ? false : undefined;
+  const isThere = (path: string) => ifPossible(() => statSync(path, { throwIfNoEntry: false }) !== undefined);
+  const found = isThere(`/proc/self/task/${thread}`);
+  return found === false && !isThere('/proc/self/task') ? undefined : found;
 }
 
 /** What is told of its end. */

@@ -78,13 +78,18 @@ export function toFailure(thrown: unknown, path: string): Error {
   }
   const sentence = needsItsProgram(reported.message)
     ? ITS_PROGRAM
-    : (sentences[code] ?? sentenceOf(code, reported.errcode));
+    : reported.errcode === 0
+      ? NOT_LOCKED
+      : (sentences[code] ?? sentenceOf(code, reported.errcode));
   return new OperationError(code, path, sentence ?? reported.message, reported);
 }
 
 const ITS_PROGRAM =
   'a table of another program in this file uses a function or an order of texts that only that program has; ' +
   'this can not be done to such a file, but its stores can be copied into a new one';
+
+/** SQLite's copying has ended early, by no error: what it waits for is a lock. */
+const NOT_LOCKED = 'the new file could not be locked; try again, or name a place on another file system';
 
 /** What SQLite says if a schema names what was not given to this connection. */
 export function needsItsProgram(reason: string): boolean {

@@ -3,10 +3,11 @@
  * error or a file that can't be opened, without the system's own words; nor does it say which of its files may not be written.
  * So the system is asked again.
  */
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { EngineError } from '../engine.ts';
 import { CANNOT_OPEN, INDEX_ERRORS, IO_ERROR, primaryCode } from './errors.ts';
+import { removeFile } from './ordinary-file.ts';
 import { refusedWriting } from './refused-access.ts';
 
 /** SQLITE_IOERR, of which VACUUM tells no more, SQLITE_IOERR_WRITE, _FSYNC, and those of the log's index. */
@@ -42,7 +43,7 @@ function whyNoRoom(path: string): string | undefined {
   try {
     const file = openSync(probe, 'wx', 0o600);
     try {
-      rmSync(probe, { force: true }); // at once: if the process is killed, nothing stays
+      removeFile(probe); // at once: if the process is killed, nothing stays
       const bytes = new Uint8Array(PROBE_BYTES);
       for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done);
     } finally {

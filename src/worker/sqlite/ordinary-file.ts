@@ -1,5 +1,5 @@
 /** What a path leads to: whether it may be a database file, and which one it is. */
-import { type BigIntStats, type Stats, statSync } from 'node:fs';
+import { type BigIntStats, type Stats, statSync, unlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { ProviderMessage } from '../../protocol/service.ts';
 import { EngineError } from '../engine.ts';
@@ -29,6 +29,15 @@ export type Identity = Pick<BigIntStats, 'ino' | 'dev'>;
 /** `undefined` if there is nothing. */
 export function identityOf(path: string): Identity | undefined {
   return statSync(path, { bigint: true, throwIfNoEntry: false });
+}
+
+/** Removes it, if it is there. `rmSync` looks at it first, and tells what has failed without a code. */
+export function removeFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
 }
 
 export function isSame(a: Identity | undefined, b: Identity | undefined): boolean {

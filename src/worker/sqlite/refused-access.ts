@@ -1,5 +1,6 @@
 /** What the system says where SQLite says no more than that it can't open a file. */
-import { accessSync, closeSync, constants, type Dir, existsSync, opendirSync, openSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, type Dir, opendirSync, openSync, statSync } from 'node:fs';
+import { identityOf } from './ordinary-file.ts';
 
 /** Why the system does not let this be accessed in a way, one of `constants` of node:fs, if so. */
 export function refusedAccess(path: string, way: number): NodeJS.ErrnoException | undefined {
@@ -24,7 +25,7 @@ export function refusedWriting(path: string): NodeJS.ErrnoException | undefined 
  * unless that is root (as whose all files count on Windows).
  */
 export function refusedLog(path: string): NodeJS.ErrnoException | undefined {
-  const isMade = ['-wal', '-shm'].some((end) => !existsSync(path + end));
+  const isMade = ['-wal', '-shm'].some((end) => identityOf(path + end) === undefined);
   const { uid } = statSync(path);
   return isMade && uid !== 0 && uid !== process.geteuid?.() ? refusedAccess(path, constants.W_OK) : undefined;
 }

@@ -44,8 +44,9 @@ export async function backup(given: Operations['backup']['given'], progress: Pro
     });
     // from here on the source may change
     progress.lastChance();
-    putInPlace(partial as PartialFile, given.overwrite); // it was read to make that
-    const Bytes = statSync(target).size;
+    const made = partial as PartialFile; // it was read to make that
+    const Bytes = statSync(made.path).size;
+    putInPlace(made, given.overwrite);
     return { Path: target, Bytes, Pages: Bytes / pageBytes, DurationMs: performance.now() - begun };
   } catch (error) {
     throw partial?.failureOf(error) ?? error;

@@ -28,17 +28,14 @@ export function compact({ path }: { path: string }, progress: Progress): SDS_Com
     if (owned.mode === 'wal') keepsLog(partial.path);
     progress.step('rebuild', needed, needed, 'bytes');
     progress.lastChance();
+    const BytesAfter = statSync(partial.path).size;
     leaveLogMode(owned, path);
     putInstead(partial, owned);
-    const DurationMs = performance.now() - begun;
-    return { Path: path, BytesBefore: pages * pageBytes, BytesAfter: statSync(path).size, DurationMs };
+    return { Path: path, BytesBefore: pages * pageBytes, BytesAfter, DurationMs: performance.now() - begun };
   } catch (error) {
     throw partial?.failureOf(error) ?? error;
   } finally {
-    try {
-      partial?.remove();
-    } finally {
-      owned.release();
-    }
+    partial?.remove();
+    owned.release();
   }
 }

@@ -4,15 +4,19 @@
  * each such file lies a small one that is locked for as long as the other is made.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { ifPossible } from '../../../protocol/if-possible.ts';
+import { identityOf, removeFile } from '../../sqlite/ordinary-file.ts';
+import { OperationError } from '../failure.ts';
 import { isBusy, openFile } from './open.ts';
 
 /** Locks of another machine may not be seen: what it has not written to for so long is nobody's. */
 const QUIET_MS = 60 * 60 * 1000;
+/** How often a lock may be taken away, or not be had, before it was held. */
+const MOST_TRIES = 20;
 
 const names = /^(sds-partial-[0-9a-f]{8}-(?:\d+-)?[0-9a-f]{12})\.(?:db(?:-wal|-shm|-journal)?|lock)$/;
 const ends = ['.db', '.db-wal', '.db-shm', '.db-journal'];
@@ -31,31 +35,33 @@ function kernel(): string {
 export interface Hold {
   /** Of the file that is made. */
   readonly path: string;
-  /** Removes all that is still under its name. */
+  /** Removes all that is still under its name; what can't be removed now is left to the next operation. */
   release(): void;
 }
 
 /** Removes what killed processes have left in the folder, and begins a file in it. */
 export function takeHold(folder: string): Hold {
-  for (;;) {
+  for (let tries = 1; ; tries++) {
     const stem = join(folder, `sds-partial-${kernel()}-${randomBytes(6).toString('hex')}`);
     closeSync(openSync(`${stem}.lock`, 'wx'));
     const lock = lockFile(`${stem}.lock`);
-    // another process may have taken it for one that was left, before it was locked
-    if (lock === 'held' || !existsSync(`${stem}.lock`)) {
-      if (typeof lock === 'object') lock.close();
-      continue;
-    }
-    const release = () => remove(stem, lock);
+    const release = () => ifPossible(() => remove(stem, lock));
     try {
-      removeLeftovers(folder, stem);
-      return { path: `${stem}.db`, release };
+      // another process may have taken it for one that was left, before it was locked
+      if (lock !== 'held' && identityOf(`${stem}.lock`) !== undefined) {
+        removeLeftovers(folder, stem);
+        return { path: `${stem}.db`, release };
+      }
+      if (tries === MOST_TRIES) throw new OperationError('open-failed', folder, NO_LOCKS);
     } catch (error) {
-      release(); // a folder that can't be listed
+      release();
       throw error;
     }
+    release();
   }
 }
+
+const NO_LOCKS = 'no file can be locked in this folder, as SQLite has to; name one on a file system that has locks';
 
 function removeLeftovers(folder: string, own: string): void {
   const stems = new Set(readdirSync(folder).flatMap((name) => names.exec(name)?.[1] ?? []));
@@ -77,7 +83,7 @@ function removeLeftover(stem: string, now: number, isOfThisKernel: boolean): voi
   const changed = [...ends, '.lock'].map((end) => statSync(stem + end, { throwIfNoEntry: false })?.mtimeMs ?? 0);
   const isQuiet = now - Math.max(...changed) > QUIET_MS;
   if (!isOfThisKernel && !isQuiet) return;
-  const lock = existsSync(`${stem}.lock`) ? lockFile(`${stem}.lock`) : undefined;
+  const lock = identityOf(`${stem}.lock`) === undefined ? undefined : lockFile(`${stem}.lock`);
   if (lock === 'held' || (lock === 'unknown' && !isQuiet)) return;
   remove(stem, lock);
 }
@@ -104,9 +110,9 @@ function remove(stem: string, lock: Lock | undefined): void {
     if (typeof lock === 'object') lock.close();
   };
   try {
-    for (const end of ends) rmSync(stem + end, { force: true });
+    for (const end of ends) removeFile(stem + end);
     if (process.platform === 'win32') unlock(); // a file that is open can't be removed there
-    rmSync(`${stem}.lock`, { force: true });
+    removeFile(`${stem}.lock`);
   } finally {
     if (process.platform !== 'win32') unlock();
   }

@@ -5,11 +5,12 @@
  * A database file must never be opened and closed by anything but SQLite here: on POSIX systems that would
  * take away the locks of every connection that this process has on it (https://sqlite.org/howtocorrupt.html, 2.2).
  */
-import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { reportedOf } from '../../../protocol/errors.ts';
 import { CANNOT_OPEN, HOT_JOURNAL, INDEX_ERRORS, PROTOCOL, READ_ONLY } from '../../sqlite/errors.ts';
 import { firstValue, knowsUrls } from '../../sqlite/node-sqlite.ts';
+import { identityOf } from '../../sqlite/ordinary-file.ts';
 import { refusedLog } from '../../sqlite/refused-access.ts';
 import { ChangedMeanwhile, OperationError, Stopped, toFailure } from '../failure.ts';
 import { BUSY_MS, openLocked } from './open.ts';
@@ -80,7 +81,7 @@ function openForReading(path: string, locks: boolean): Reading {
 function open(path: string, size: number, locks: boolean): { database: Database; mode: ReadMode } {
   // What is in no log is in the file; a reader like others would leave an empty log there. And SQLite removes the log beside
   // a database of no pages, so it must not see it.
-  const isPlain = !existsSync(`${path}-wal`) && !holdsPages(`${path}-journal`);
+  const isPlain = identityOf(`${path}-wal`) === undefined && !holdsPages(`${path}-journal`);
   const refusal = isPlain && !locks ? undefined : refusedLog(path);
   if (refusal !== undefined && holdsBytes(`${path}-wal`)) {
     throw new OperationError('open-failed', path, LACKS_INDEX, reportedOf(refusal));
@@ -102,7 +103,7 @@ function open(path: string, size: number, locks: boolean): { database: Database;
 }
 
 const KILLED_IN_THE_MIDDLE =
-  'a program that was killed has left a rollback journal beside it, without which it is half-written: open it once with a program that may write to it, such as a provider';
+  'a program that was killed, or could not write, has left a rollback journal beside it, without which it is half-written: open it once with a program that may write to it, such as a provider';
 /** In a folder, or on a file system, that can't be written; or the rights do not permit to read it. */
 const LACKS_INDEX =
   'the file can not be opened, or the index of its log not be made; check the rights, or copy the file and its log (-wal) into a folder that can be written, and look at it there';

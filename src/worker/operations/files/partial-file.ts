@@ -3,25 +3,27 @@ import {
   chmodSync,
   chownSync,
   closeSync,
-  existsSync,
   fsyncSync,
   linkSync,
   openSync,
   renameSync,
-  rmSync,
   type Stats,
   statfsSync,
   statSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import type { ReportedCause } from '../../../protocol/errors.ts';
+import { type ReportedCause, reportedOf } from '../../../protocol/errors.ts';
 import { ifPossible } from '../../../protocol/if-possible.ts';
+import { identityOf, removeFile } from '../../sqlite/ordinary-file.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { type Hold, takeHold } from './hold.ts';
 import { holdsBytes, holdsPages } from './open-to-read.ts';
 
 /** Of a file system without rights, or links. */
 const NOT_KNOWN_HERE = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'];
+
+const NAME_NOT_SYNCED =
+  'the new file is there and whole, but its name may not be on the disk, and a power cut could undo that; check the disk';
 
 /** Of a file, for its group and all others. */
 export type Rights = Pick<Stats, 'mode' | 'gid'>;
@@ -73,15 +75,28 @@ export class PartialFile {
     // one that it takes the place of has given it its rights
     if (!replace && this.#rights !== undefined) setRights(this.path, this.#rights);
     // SQLite has synced it as well, but knows nothing of its rights; and on macOS, Node's own call alone empties the drive's cache
-    sync(this.path, 'r+', []);
-    if (replace) renameSync(this.path, this.target);
-    else {
-      refuseForeignLog(this.target);
-      renameToNewName(this.path, this.target);
-    }
+    withOpen(this.path, 'r+', (file) => sync(file, []));
+    const put = () => {
+      if (replace) renameSync(this.path, this.target);
+      else {
+        refuseForeignLog(this.target);
+        renameToNewName(this.path, this.target);
+      }
+    };
     // Windows has no such call for a folder, and no need of it. Where it is forbidden, or a network file system does not know it, the
     // name is on the disk some seconds later, and until then the old file would be
-    if (process.platform !== 'win32') sync(dirname(this.target), 'r', ['EINVAL', 'ENOTSUP', 'EBADF']);
+    if (process.platform === 'win32') {
+      put();
+      return;
+    }
+    withOpen(dirname(this.target), 'r', (folder) => {
+      put();
+      try {
+        sync(folder, ['EINVAL', 'ENOTSUP', 'EBADF']);
+      } catch (error) {
+        throw new OperationError('io-error', this.target, NAME_NOT_SYNCED, reportedOf(error));
+      }
+    });
   }
 
   /** Removes it, unless it has got its final name. */
@@ -117,7 +132,7 @@ function renameToNewName(path: string, target: string): void {
   try {
     linkSync(path, target);
   } catch (error) {
-    if (existsSync(target)) {
+    if (identityOf(target) !== undefined) {
       const detail = 'a file of this name came meanwhile, and was left as it is; try again';
       throw new OperationError('file-exists', target, detail);
     }
@@ -125,9 +140,12 @@ function renameToNewName(path: string, target: string): void {
     renameSync(path, target);
     return;
   }
-  rmSync(path);
-  // FUSE says for a second or so that it has two names, until something of it is changed
-  ifPossible(() => chmodSync(target, statSync(target).mode));
+  // what fails from here on changes nothing of it: the other name goes with what holds it
+  ifPossible(() => {
+    removeFile(path);
+    // FUSE says for a second or so that it has two names, until something of it is changed
+    chmodSync(target, statSync(target).mode);
+  });
 }
 
 /** Another database's log beside the new file would be taken for its own. */
@@ -143,12 +161,18 @@ export function refuseForeignLog(target: string): void {
 }
 
 /** Node's permission model forbids it, whatever is allowed: since Node 26 in each of its forms. */
-function sync(path: string, flags: 'r' | 'r+', unknown: readonly string[]): void {
-  const file = openSync(path, flags);
+function sync(file: number, unknown: readonly string[]): void {
   try {
     fsyncSync(file);
   } catch (error) {
     if (!isOneOf(error, ['ERR_ACCESS_DENIED', ...unknown])) throw error;
+  }
+}
+
+function withOpen(path: string, flags: 'r' | 'r+', work: (file: number) => void): void {
+  const file = openSync(path, flags);
+  try {
+    work(file);
   } finally {
     closeSync(file);
   }

@@ -1,9 +1,9 @@
 /** Puts a finished file under its final name, also where a database is there that others must not be using. */
-import { chmodSync, chownSync, rmSync, type Stats, statSync } from 'node:fs';
+import { chmodSync, chownSync, type Stats, statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { toEngineError } from '../../sqlite/errors.ts';
 import { firstValue, keepsStatementsOpen, knowsUrls } from '../../sqlite/node-sqlite.ts';
-import { identityOf, isSame } from '../../sqlite/ordinary-file.ts';
+import { identityOf, isSame, removeFile } from '../../sqlite/ordinary-file.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { isBusy, openFile, openLocked } from './open.ts';
 import { type PartialFile, refuseForeignLog } from './partial-file.ts';
@@ -77,8 +77,7 @@ export function putInstead(partial: PartialFile, owned: Owned | undefined): void
   chmodSync(partial.path, existing.mode & 0o7777); // last: it may not let it be written
   // only Windows can't rename onto a file that is open; elsewhere nobody gets in between
   if (process.platform === 'win32') owned?.release();
-  if (owned === undefined)
-    for (const end of ['-wal', '-shm', '-journal']) rmSync(partial.target + end, { force: true });
+  if (owned === undefined) for (const end of ['-wal', '-shm', '-journal']) removeFile(partial.target + end);
   partial.publish(true);
 }
 
@@ -123,12 +122,15 @@ export function openAlone(path: string): Owned {
   return { database, mode, release };
 }
 
-/** Closing a database removes its log by name: by then another file may have that name. */
+/**
+ * Closing a database removes its log by name: by then another file may have that name. And SQLite does not tell of a log that could
+ * not be removed, which would be replayed into the new file.
+ */
 export function leaveLogMode({ database, mode }: Owned, path: string): void {
   if (mode !== 'wal') return;
   database.exec('PRAGMA journal_mode = DELETE');
-  // what a killed process has left; nobody can have it open
-  rmSync(`${path}-shm`, { force: true });
+  // nobody can have them open
+  for (const end of ['-wal', '-shm']) removeFile(path + end);
 }
 
 /** What opens the new file begins a log for it; there is none yet. */
