@@ -367,7 +367,7 @@ describeOnPostgresql('who owns a store', () => {
     const { proxy, url: proxied, database } = await proxiedPlace();
     // the proxy stands still with this thread
     const url = proxied.replace(`:${proxy.port}/`, `:${proxy.port},${server.host}:${server.port}/`);
-    const options = { ConnectTimeoutMs: 200 };
+    const options = { ConnectTimeoutMs: 500 };
     const left = open(url, 'left', options);
     await left.appendPatch(patchOf(1), 1);
     const unheard = proxy.loseAnswerTo({ 'DELETE FROM sds_claims': 'COMMIT' }, false);
