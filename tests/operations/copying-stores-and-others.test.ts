@@ -47,6 +47,13 @@ const SLOW_READING = `
   ALTER TABLE sds_patches RENAME TO kept;
   CREATE VIEW sds_patches AS SELECT store_id, clock, slow(data) AS data FROM kept;
   GRANT SELECT ON sds_patches TO PUBLIC;`;
+/** Values are read while those of the target are written. */
+const CANCELLED_READING = `
+  CREATE FUNCTION cancel(bytea) RETURNS bytea STABLE LANGUAGE plpgsql AS
+    $$ BEGIN RAISE 'canceling statement due to conflict with recovery' USING ERRCODE = '40001'; END $$;
+  ALTER TABLE sds_values RENAME TO kept;
+  CREATE VIEW sds_values AS SELECT hash, ref_count, size, version, cancel(data) AS data FROM kept;
+  GRANT SELECT ON sds_values TO PUBLIC;`;
 
 describeOnPostgresql('a copy', () => {
   it('reads as a role that may only read', async () => {
@@ -97,6 +104,17 @@ describeOnPostgresql('a copy', () => {
     expect(await copyStores(file, url)).toMatchObject({ Patches: 20 });
     await server.query(SLOW_READING, [], database);
     expect(await copyStores(url, freshFile())).toMatchObject({ Patches: 20 });
+  });
+
+  it('from a server that cancels a read, as a standby does that must go on, says so, and names that server', async () => {
+    const [url, target] = [await ownPlace(), await postgresql.freshPlace()];
+    await copyStores(makeStoreFile(freshFile()), url);
+    await server.query(CANCELLED_READING, [], databaseOf(url));
+    await expect(copyStores(url, target)).rejects.toMatchObject({
+      code: 'database-busy',
+      message: expect.stringMatching(new RegExp(`${databaseOf(url)} on .* try again`)),
+      cause: { code: '40001' },
+    });
   });
 
   it('tells how far it is, from nothing to all of it', async () => {

@@ -18,6 +18,7 @@ import {
 } from '../support/postgresql.ts';
 import { PASSWORD, USER } from '../support/postgresql-address.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
+import type { TcpProxy } from '../support/tcp-proxy.ts';
 import { codeOf, codesOf } from './outcomes.ts';
 
 /** What waits for a lock in a database. */
@@ -366,7 +367,7 @@ describeOnPostgresql('who owns a store', () => {
     const { proxy, url: proxied, database } = await proxiedPlace();
     // the proxy stands still with this thread
     const url = proxied.replace(`:${proxy.port}/`, `:${proxy.port},${server.host}:${server.port}/`);
-    const options = { ConnectTimeoutMs: 200 };
+    const options = { ConnectTimeoutMs: 500 };
     const left = open(url, 'left', options);
     await left.appendPatch(patchOf(1), 1);
     const unheard = proxy.loseAnswerTo({ 'DELETE FROM sds_claims': 'COMMIT' }, false);
@@ -415,6 +416,32 @@ describeOnPostgresql('who owns a store', () => {
     await provider.close();
     await refused;
     expect(proxy.connections).toBe(0);
+  });
+
+  it.each<[when: string, lose: (proxy: TcpProxy) => unknown, options: SDS_ProviderOptions]>([
+    ['before', (proxy) => proxy.cutNow(), { Password: async () => PASSWORD }],
+    ['as it gives its store back', (proxy) => proxy.holdBack('DELETE FROM sds_claims'), {}],
+    ['as it leaves', (proxy) => proxy.holdBack('DELETE FROM sds_holders'), {}],
+  ])('one that is closed gives all back over a new connection if its own is lost %s', async (_, lose, options) => {
+    const { proxy, url, database } = await proxiedPlace();
+    const provider = open(url, 'store', { LeaseMs: 600_000, ...options });
+    await provider.ready();
+    const lost = lose(proxy);
+    await provider.close();
+    await lost; // it was
+    expect(await server.query('SELECT store_id FROM sds_claims', [], database)).toEqual([]);
+    expect(await server.query('SELECT session FROM sds_holders', [], database)).toEqual([]);
+  });
+
+  it('of a server that is away it is tried once, however many are closed', async () => {
+    const { proxy, url } = await proxiedPlace();
+    const providers = Array.from({ length: 20 }, (_, i) => open(url, `store ${i}`, { ConnectTimeoutMs: 500 }));
+    await Promise.all(providers.map((provider) => provider.ready()));
+    const { made } = proxy;
+    proxy.pause(); // connections are made, and nobody answers
+    proxy.cutNow();
+    await Promise.all(providers.map((provider) => provider.close()));
+    expect(proxy.made - made).toBe(1);
   });
 
   it('a claim whose answer was lost is given back like any other', async () => {

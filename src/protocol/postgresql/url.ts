@@ -110,7 +110,6 @@ const ofOthers = new Map<string, RegExp | string>([
   ['uselibpqcompat', /^true$/],
   ['target_session_attrs', /^(any|read-write|primary)$/],
   ['connect_timeout', 'the option ConnectTimeoutMs'],
-  ['application_name', 'options=-c%20application_name%3D…'],
   ['schema', 'options=-c%20search_path%3D…'],
   ['currentSchema', 'options=-c%20search_path%3D…'],
   ['statement_timeout', 'options=-c%20statement_timeout%3D…'],

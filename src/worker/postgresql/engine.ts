@@ -85,8 +85,8 @@ export class PostgresqlEngine implements Engine {
     return async () => {
       const { patience, passwords } = this.#link;
       if (caller.busyTimeoutMs === patience.lockMs) patience.lockMs = this.#claims.longestWait(patience.lockMs);
-      passwords.withdraw(caller);
       await this.#link.useOnce((connection) => this.#claims.giveBack(connection));
+      passwords.withdraw(caller); // a new connection may have taken its password
     };
   }
 

@@ -58,20 +58,31 @@ export class ServerLink {
     return this.#inTurn(() => this.#tryAgain(work));
   }
 
-  /** Does something if there is a connection, or one `mayConnect`; what fails ends it, and is left to others to notice. */
-  useOnce(work: (connection: Connection) => Promise<unknown>, mayConnect = false): Promise<void> {
+  /**
+   * Does something unless nothing was asked of the server yet, or it is known to be away; `inAnyCase` it connects then, too. Again if the
+   * connection is lost, while the server can be reached; what fails in the end is left to others to notice.
+   */
+  useOnce(work: (connection: Connection) => Promise<unknown>, inAnyCase = false): Promise<void> {
     return this.#inTurn(async () => {
+      const mayConnect = inAnyCase || (this.#connection !== undefined && this.#awaySince === undefined);
       if (!mayConnect && !this.isConnected) return;
-      const attempt = async () => void (await work(await this.#ready()));
+      let used: Connection | undefined;
+      const attempt = async () => {
+        used = undefined;
+        used = await this.#ready();
+        await work(used);
+      };
       try {
         await attempt().catch((error) => {
-          if (!mustRegister(error)) throw error;
-          this.#isRegistered = false;
+          const isLost = error instanceof ServerError && error.retry === 'reconnect' && used?.unreachable === false;
+          if (isLost) used?.drop();
+          else if (mustRegister(error)) this.#isRegistered = false;
+          else throw error;
           return attempt();
         });
         this.#awaySince = this.#gaveUp = undefined;
       } catch {
-        this.#connection?.drop(); // the lease runs out by itself
+        this.#noteAway(performance.now()); // the lease runs out by itself
       }
     });
   }

@@ -61,7 +61,7 @@ export class CopyConnection {
     try {
       return await work(this.connection);
     } catch (error) {
-      throw failureOf(error, this.place);
+      throw failureOf(error, this.place, this.connection);
     }
   }
 
@@ -86,7 +86,9 @@ export class CopyConnection {
           return result;
         });
       } catch (error) {
-        if (!(error instanceof ServerFailure) || error.retry !== 'again' || attempt === MOST_ATTEMPTS) throw error;
+        // a source's transaction can not be begun anew: it was that of one moment
+        const isOwn = error instanceof ServerFailure && error.connection === this.connection;
+        if (!isOwn || error.retry !== 'again' || attempt === MOST_ATTEMPTS) throw error;
         await pause(Math.random() * LONGEST_PAUSE_MS);
       }
     }
@@ -127,14 +129,16 @@ const sentences: typeof serverSentences = {
 
 export class ServerFailure extends OperationError {
   readonly retry: ServerError['retry'] | undefined;
+  readonly connection: Connection | undefined;
 
-  constructor(error: EngineError, place: string) {
+  constructor(error: EngineError, place: string, connection?: Connection) {
     const { code, message, reported } = error;
     super(code, place, (message.includes('; ') ? undefined : sentences[code]) ?? message, reported);
     this.retry = error instanceof ServerError ? error.retry : undefined;
+    this.connection = connection;
   }
 }
 
-function failureOf(error: unknown, place: string): unknown {
-  return error instanceof EngineError ? new ServerFailure(error, place) : error;
+function failureOf(error: unknown, place: string, connection?: Connection): unknown {
+  return error instanceof EngineError ? new ServerFailure(error, place, connection) : error;
 }
