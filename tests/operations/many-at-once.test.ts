@@ -74,3 +74,22 @@ console.log(outcomes.map(({ status, reason }) => reason?.message ?? status).join
   );
   expect({ stdout, stderr }).toEqual({ stdout: 'fulfilled,fulfilled,fulfilled\n', stderr: '' });
 });
+
+it('threads whose last word comes with their end: what waits gets another thread', async () => {
+  const source = makeStoreFile(join(freshFolder(), 'store.db'));
+  const { stdout, stderr } = await runProgram(
+    `const { describeDatabase } = await import(${packagePath});
+const threads = [];
+process.on('worker', (worker) => threads.push(worker));
+const works = Array.from({ length: 8 }, () => describeDatabase(${JSON.stringify(source)}));
+while (threads.length < 2) await new Promise(setImmediate);
+const block = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
+block(); // until both have answered, which nobody hears yet
+for (const thread of threads) void thread.terminate();
+block();
+const outcomes = await Promise.allSettled(works);
+console.log(outcomes.map(({ status }) => status).join(' '));`,
+    'unused',
+  );
+  expect({ stdout, stderr }).toEqual({ stdout: `${Array(8).fill('fulfilled').join(' ')}\n`, stderr: '' });
+});

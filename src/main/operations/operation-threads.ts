@@ -19,6 +19,8 @@ export interface Thread {
   port: MessagePort;
   /** Whether it got as far as to run anything. */
   began: boolean;
+  /** Whether it ends, or has ended. */
+  isOver: boolean;
   /** Whether its operation goes on. */
   cell: Int32Array;
   /** Lets it live on, if it is about to be ended. */
@@ -53,14 +55,16 @@ class Threads {
     return remove(this.#waiting, operation);
   }
 
-  /** It has closed its files: ending it from now on can't be in the middle of anything. */
+  /** It has closed its files: ending it from now on can't be in the middle of anything. Its answer may have come with its end. */
   giveBack(thread: Thread): void {
     thread.worker.unref();
-    thread.keep = later(() => {
-      this.#forget(thread);
-      void thread.worker.terminate();
-    }, KEEP_MS);
-    this.#idle.push(thread);
+    if (!thread.isOver) {
+      thread.keep = later(() => {
+        this.#forget(thread);
+        void thread.worker.terminate();
+      }, KEEP_MS);
+      this.#idle.push(thread);
+    }
     this.ended();
   }
 
@@ -106,17 +110,18 @@ class Threads {
     const cell = new SharedArrayBuffer(4);
     const data: Omit<OperationData, 'port'> = { owner: OWNER, cell, traffic: traffic.buffer };
     const [worker, port] = startWithPort(codeOf(this.#code), 'sds-operations', data);
-    const thread: Thread = { worker, port, began: false, cell: new Int32Array(cell), keep: () => {} };
+    const thread: Thread = { worker, port, began: false, isOver: false, cell: new Int32Array(cell), keep: () => {} };
     worker.once('online', () => {
       thread.began = true;
     });
     // while it has an operation, that hears of it as well; without, nobody else does, and nobody misses it
-    worker.on('error', () => this.#forget(thread));
-    worker.on('exit', () => this.#forget(thread));
+    worker.prependListener('error', () => this.#forget(thread));
+    worker.prependListener('exit', () => this.#forget(thread)); // before what came last is told
     return thread;
   }
 
   #forget(thread: Thread): void {
+    thread.isOver = true;
     thread.keep();
     remove(this.#idle, thread);
   }
