@@ -4,7 +4,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SDS_DesktopPersistenceProvider, transfer } from 'sds-persistence-worker';
-import { expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { livingWorkers } from '../../torture/living-workers.ts';
 import { freshFile, patchOf, rowsOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
@@ -313,32 +313,68 @@ it('a species of promises that fails once, and one that calls: who waits is know
   expect(await provider.loadPatchesSince(0)).toHaveLength(3);
 });
 
-it('a hook of promises that calls a provider while another one of its file is being made: no thread is lost', async () => {
-  const file = freshFile();
-  await using before = new SDS_DesktopPersistenceProvider(file, 'before');
-  await using inMemory = new SDS_DesktopPersistenceProvider(':memory:', 'store');
-  await inMemory.appendPatch(patchOf(1), 1);
-  const lost = () => before.statistics().Worker.Restarts;
-  const lostBefore = lost();
-  let clock = 0;
-  let isAsked = false;
-  const hook = createHook({
-    init: (_, type) => {
-      if (type !== 'PROMISE' || isAsked) return;
-      isAsked = true;
-      void before.appendPatch(patchOf('by a hook'), ++clock);
-    },
-  });
-  onTestFinished(() => void hook.disable());
-  for (let round = 0; round < 20; round++) {
-    await before.appendPatch(patchOf('between'), ++clock);
-    isAsked = false;
-    hook.enable();
-    await using made = new SDS_DesktopPersistenceProvider(file, `made ${round}`);
-    hook.disable();
-    await made.appendPatch(patchOf(round), 1);
+describe.each(['init', 'before'] as const)('a hook of promises (%s)', (kind) => {
+  /** Calls once, in the hook's run of that number since it was asked to. */
+  function hookThatCalls(call: () => void) {
+    let left = 0;
+    const hook = createHook({
+      [kind]() {
+        if (--left === 0) call();
+      },
+    });
+    onTestFinished(() => void hook.disable());
+    return {
+      callInRun(run: number) {
+        left = run;
+        hook.enable();
+      },
+      callNoMore() {
+        left = 0;
+        hook.disable();
+      },
+    };
   }
-  expect(lost()).toBe(lostBefore);
-  expect(await before.loadPatchesSince(0)).toHaveLength(clock);
-  expect(await inMemory.loadPatchesSince(0)).toEqual([patchOf(1)]);
+
+  it('that calls a provider while another one of its file is being made: no thread is lost', async () => {
+    const file = freshFile();
+    await using before = new SDS_DesktopPersistenceProvider(file, 'before');
+    await using inMemory = new SDS_DesktopPersistenceProvider(':memory:', 'store');
+    await inMemory.appendPatch(patchOf(1), 1);
+    const lost = () => before.statistics().Worker.Restarts;
+    const lostBefore = lost();
+    let clock = 0;
+    const hook = hookThatCalls(() => void before.appendPatch(patchOf('by a hook'), ++clock));
+    for (let round = 0; round < 40; round++) {
+      await before.appendPatch(patchOf('between'), ++clock);
+      hook.callInRun(1 + (round % 5));
+      await using made = new SDS_DesktopPersistenceProvider(file, `made ${round}`);
+      hook.callNoMore();
+      await made.appendPatch(patchOf(round), 1);
+    }
+    expect(lost()).toBe(lostBefore);
+    expect(await before.loadPatchesSince(0)).toHaveLength(clock);
+    expect(await inMemory.loadPatchesSince(0)).toEqual([patchOf(1)]);
+  });
+
+  it('that appends while a large write is being sent: it is stored when it is acknowledged', async () => {
+    const file = freshFile();
+    await using provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    await provider.ready();
+    const reader = new DatabaseSync(file);
+    onTestFinished(() => reader.close());
+    const stored = reader.prepare('SELECT count(*) AS count FROM patches WHERE clock = ?');
+    let clock = 0;
+    const hook = hookThatCalls(() => void provider.appendPatch(patchOf('by a hook'), ++clock));
+    for (let round = 0; round < 20; round++) {
+      await provider.appendPatch(patchOf('between'), ++clock);
+      const ofLarge = ++clock;
+      hook.callInRun(1 + (round % 4));
+      const call = provider.appendPatch(new Uint8Array(3_000_000), ofLarge);
+      for (let job = 0; job < 5; job++) await null; // it is sent at the end of the turn
+      hook.callNoMore();
+      await call;
+      expect(stored.get(ofLarge)).toEqual({ count: 1 });
+    }
+    expect(await provider.loadPatchesSince(0)).toHaveLength(clock);
+  });
 });

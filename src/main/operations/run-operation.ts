@@ -118,9 +118,10 @@ class RunningOperation implements WaitingOperation {
   };
 
   readonly #onExit = () => {
-    const [hasBegun, settle] = [this.#thread?.began, this.#settle];
+    if (this.#thread === undefined) return; // its answer has come in the same event, and was the end
+    const [{ began }, settle] = [this.#thread, this.#settle];
     this.#thread = this.#settle = undefined;
-    if (hasBegun === false && this.#threads.beginAgain(this)) return;
+    if (!began && this.#threads.beginAgain(this)) return;
     this.#letGo();
     this.#threads.ended();
     if (settle !== undefined) return settle();

@@ -97,7 +97,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
     member.store.providers++;
   }
 
-  /** Before the call that makes a provider known: a batch that is shared comes before that, and what it calls belongs to the next one. */
+  /** What is called from now on belongs to the next batch. */
   completeBatch(): void {
     this.#openBatch.complete();
   }

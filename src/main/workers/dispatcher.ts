@@ -112,8 +112,13 @@ export class Dispatcher implements QueueHost {
 
   /** Waits for the next progress without blocking; false if there was some meanwhile. */
   #listen(seen: number): boolean {
-    return this.blocked || this.#inFlight.length === 0 || this.#channel.listen(seen, this.pump);
+    return this.blocked || this.#inFlight.length === 0 || this.#channel.listen(seen, this.#progressed);
   }
+
+  #progressed = (): void => {
+    this.pump();
+    if (this.#inFlight.length === 0) this.#ending = false; // the program goes on
+  };
 
   /** Gives the pages of an arena back that a flood has filled, once it was not in use for a while. */
   #renewArenaLater(): void {
@@ -206,7 +211,7 @@ export class Dispatcher implements QueueHost {
     if (!this.#channel.ring(false)) this.#wake(0);
     if (this.#ending || isMuch) this.#schedulePump(); // `beforeExit`: another listener of it has called
     // what nobody waits for is told of after a pause in the traffic
-    if (!this.#channel.listen(this.#before, this.pump)) this.#schedulePump();
+    if (!this.#channel.listen(this.#before, this.#progressed)) this.#schedulePump();
   }
 
   settleNow(): void {

@@ -94,6 +94,7 @@ export function guardExit(workers: readonly ReplaceableWorker[]): void {
       drain();
       tellNoted(); // no microtask will do so any more; what is called within is drained at once
       for (const worker of [...workers]) worker.retire(CLOSE_PATIENCE_MS);
+      drain(); // what hooks have called while that was sent
       tellNoted();
     },
   };

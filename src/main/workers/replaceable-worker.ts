@@ -128,10 +128,8 @@ export class ReplaceableWorker {
     });
     const refusal = queue.refusalOf('open');
     if (refusal !== undefined) member.attached({ failure: failureOf(refusal) });
-    else if (this.#link !== undefined) {
-      queue.completeBatch();
-      sendAttach(this.#link, queue, member);
-    } else this.#startAgain(); // all providers are told
+    else if (this.#link !== undefined) sendAttach(this.#link, queue, member);
+    else this.#startAgain(); // all providers are told
   }
 
   /** Makes the thread forget a provider, of which nothing is pending. */

@@ -114,7 +114,8 @@ export class WorkerLink {
       tell();
       this.#owner.dispatcher.updateReference();
     };
-    outsideOfCalls(() => inTheMiddle(() => void callAndTell()));
+    // hooks run as the context is changed, too: what these call comes after this
+    inTheMiddle(() => outsideOfCalls(() => void callAndTell()));
   }
 
   keepAlive(wanted: boolean): void {
