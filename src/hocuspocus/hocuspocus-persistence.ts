@@ -111,7 +111,7 @@ export class HocuspocusPersistence {
     const open = new OpenDocument(opening, this.#takesFromRedis);
     this.#open.set(document, open);
     document.on('destroy', () => void this.#release(open));
-    await open.log.restore();
+    await open.begin();
     if (open.log.isClosing) throw this.#documents.closed(); // it would store no change
   }
 
