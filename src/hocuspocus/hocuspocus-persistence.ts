@@ -61,8 +61,6 @@ export class HocuspocusPersistence {
   readonly #find: FindMerging;
   readonly #takesFromRedis: boolean;
   readonly #open = new Map<YjsDoc, OpenDocument>();
-  /** Documents that were unloaded and have changed since. */
-  readonly #changedUnloaded = new WeakSet<YjsDoc>();
   /** Whether the server is being destroyed. */
   #isEnding = false;
 
@@ -82,6 +80,14 @@ export class HocuspocusPersistence {
   }
 
   // ---- hooks of the server --------------------------------------------------------------------------
+
+  /**
+   * Has a document unloaded a turn behind all hooks: whoever was given it before is connected to it by then, and the server,
+   * which looks once more, keeps it.
+   */
+  async onConfigure({ configuration }: { configuration: { extensions: unknown[] } }): Promise<void> {
+    configuration.extensions.push({ priority: Number.NEGATIVE_INFINITY, beforeUnloadDocument: nextTurn });
+  }
 
   /**
    * A server whose database can't be opened does not begin to serve.
@@ -110,7 +116,7 @@ export class HocuspocusPersistence {
     const opening = { name, doc: document, Y: ofAll.Y, documents: this.#documents, merging, origin: this };
     const open = new OpenDocument(opening, this.#takesFromRedis);
     this.#open.set(document, open);
-    document.on('destroy', () => void this.#release(open));
+    document.on('destroy', () => this.#release(open));
     await open.begin();
     if (open.log.isClosing) throw this.#documents.closed(); // it would store no change
   }
@@ -125,7 +131,7 @@ export class HocuspocusPersistence {
   async onStoreDocument(payload: DocumentPayload): Promise<void> {
     const { instance, document } = payload;
     const open = this.#open.get(document);
-    if (open === undefined) return this.#storeUnloaded(payload);
+    if (open === undefined) return;
     try {
       await open.log.flush(); // what waits for other updates, and what other servers store, has time until it is unloaded
     } catch (error) {
@@ -138,20 +144,6 @@ export class HocuspocusPersistence {
         void open.onceStored(tell, true);
       }
       throw this.#documents.isClosed ? destroyedBefore(payload.documentName, error) : error;
-    }
-  }
-
-  /** Who opens a document directly while it is unloaded may have the old one, and change that. */
-  async #storeUnloaded({ document, documentName: name }: DocumentPayload): Promise<void> {
-    if (!this.#changedUnloaded.delete(document)) return; // it may have been deleted since
-    try {
-      const { Y } = await this.#find(document);
-      await this.#opened(name, (log) => log.append(Y.encodeStateAsUpdate(document)));
-    } catch (error) {
-      this.#changedUnloaded.add(document);
-      if (!this.#documents.isClosed) throw error; // which the log has told
-      this.#documents.trouble.tell('write', name, error);
-      throw destroyedBefore(name, error);
     }
   }
 
@@ -211,13 +203,10 @@ export class HocuspocusPersistence {
     await destroyed;
   }
 
-  async #release(open: OpenDocument): Promise<void> {
-    const { doc } = open;
-    this.#open.delete(doc);
+  #release(open: OpenDocument): void {
+    this.#open.delete(open.doc);
     const { isClosed, trouble } = this.#documents;
     if (!isClosed) void open.leave().catch((error: unknown) => trouble.tell('write', open.name, error));
-    await undefined; // Yjs forgets all listeners behind those of `destroy`; who opens the document now gets it later
-    doc.on('update', () => this.#changedUnloaded.add(doc));
   }
 
   // ---- for programs ---------------------------------------------------------------------------------
