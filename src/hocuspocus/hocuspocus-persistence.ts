@@ -83,10 +83,14 @@ export class HocuspocusPersistence {
 
   /**
    * Has a document unloaded a turn behind all hooks: whoever was given it before is connected to it by then, and the server,
-   * which looks once more, keeps it.
+   * which looks once more, keeps it. What a client has sent before it left may still be in hooks after that.
    */
   async onConfigure({ configuration }: { configuration: { extensions: unknown[] } }): Promise<void> {
-    configuration.extensions.push({ priority: Number.NEGATIVE_INFINITY, beforeUnloadDocument: nextTurn });
+    configuration.extensions.push({
+      priority: Number.NEGATIVE_INFINITY,
+      beforeUnloadDocument: nextTurn,
+      beforeSync: refuseUnloaded,
+    });
   }
 
   /**
@@ -302,6 +306,12 @@ const existings = oneOf('skip', 'merge');
 function patient(database: string, options: SDS_ProviderOptions): SDS_ProviderOptions {
   const { LeaseMs = 10_000, BusyTimeoutMs = LeaseMs + 5000 } = options;
   return isPostgresqlUrl(database) ? { ...options, BusyTimeoutMs } : options;
+}
+
+/** A change would be acknowledged, and stored nowhere. */
+async function refuseUnloaded({ document, documentName: name }: Omit<DocumentPayload, 'instance'>): Promise<void> {
+  if (document.isDestroyed)
+    throw new Error(`document ${JSON.stringify(name)} was unloaded: what comes now stays with its client`);
 }
 
 function destroyedBefore(name: string, cause: unknown): SDS_PersistenceError {
