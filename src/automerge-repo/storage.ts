@@ -133,10 +133,10 @@ export class AutomergeRepoStorage {
 
   async #close(): Promise<void> {
     await this.#repeated?.close();
-    while (this.#calls.size > 0) {
+    do {
       await Promise.allSettled(this.#calls);
       await nextTurn(); // by which whoever waited has gone on
-    }
+    } while (this.#calls.size > 0);
     await this.#provider.close();
   }
 

@@ -61,8 +61,6 @@ export class HocuspocusPersistence {
   readonly #find: FindMerging;
   readonly #takesFromRedis: boolean;
   readonly #open = new Map<YjsDoc, OpenDocument>();
-  /** Documents that were unloaded and have changed since. */
-  readonly #changedUnloaded = new WeakSet<YjsDoc>();
   /** Whether the server is being destroyed. */
   #isEnding = false;
 
@@ -82,6 +80,18 @@ export class HocuspocusPersistence {
   }
 
   // ---- hooks of the server --------------------------------------------------------------------------
+
+  /**
+   * Has a document unloaded a turn behind all hooks: whoever was given it before is connected to it by then, and the server,
+   * which looks once more, keeps it. What a client has sent before it left may still be in hooks after that.
+   */
+  async onConfigure({ configuration }: { configuration: { extensions: unknown[] } }): Promise<void> {
+    configuration.extensions.push({
+      priority: Number.NEGATIVE_INFINITY,
+      beforeUnloadDocument: nextTurn,
+      beforeSync: refuseUnloaded,
+    });
+  }
 
   /**
    * A server whose database can't be opened does not begin to serve.
@@ -110,8 +120,8 @@ export class HocuspocusPersistence {
     const opening = { name, doc: document, Y: ofAll.Y, documents: this.#documents, merging, origin: this };
     const open = new OpenDocument(opening, this.#takesFromRedis);
     this.#open.set(document, open);
-    document.on('destroy', () => void this.#release(open));
-    await open.log.restore();
+    document.on('destroy', () => this.#release(open));
+    await open.begin();
     if (open.log.isClosing) throw this.#documents.closed(); // it would store no change
   }
 
@@ -125,7 +135,7 @@ export class HocuspocusPersistence {
   async onStoreDocument(payload: DocumentPayload): Promise<void> {
     const { instance, document } = payload;
     const open = this.#open.get(document);
-    if (open === undefined) return this.#storeUnloaded(payload);
+    if (open === undefined) return;
     try {
       await open.log.flush(); // what waits for other updates, and what other servers store, has time until it is unloaded
     } catch (error) {
@@ -138,20 +148,6 @@ export class HocuspocusPersistence {
         void open.onceStored(tell, true);
       }
       throw this.#documents.isClosed ? destroyedBefore(payload.documentName, error) : error;
-    }
-  }
-
-  /** Who opens a document directly while it is unloaded may have the old one, and change that. */
-  async #storeUnloaded({ document, documentName: name }: DocumentPayload): Promise<void> {
-    if (!this.#changedUnloaded.delete(document)) return; // it may have been deleted since
-    try {
-      const { Y } = await this.#find(document);
-      await this.#opened(name, (log) => log.append(Y.encodeStateAsUpdate(document)));
-    } catch (error) {
-      this.#changedUnloaded.add(document);
-      if (!this.#documents.isClosed) throw error; // which the log has told
-      this.#documents.trouble.tell('write', name, error);
-      throw destroyedBefore(name, error);
     }
   }
 
@@ -211,13 +207,10 @@ export class HocuspocusPersistence {
     await destroyed;
   }
 
-  async #release(open: OpenDocument): Promise<void> {
-    const { doc } = open;
-    this.#open.delete(doc);
+  #release(open: OpenDocument): void {
+    this.#open.delete(open.doc);
     const { isClosed, trouble } = this.#documents;
     if (!isClosed) void open.leave().catch((error: unknown) => trouble.tell('write', open.name, error));
-    await undefined; // Yjs forgets all listeners behind those of `destroy`; who opens the document now gets it later
-    doc.on('update', () => this.#changedUnloaded.add(doc));
   }
 
   // ---- for programs ---------------------------------------------------------------------------------
@@ -313,6 +306,12 @@ const existings = oneOf('skip', 'merge');
 function patient(database: string, options: SDS_ProviderOptions): SDS_ProviderOptions {
   const { LeaseMs = 10_000, BusyTimeoutMs = LeaseMs + 5000 } = options;
   return isPostgresqlUrl(database) ? { ...options, BusyTimeoutMs } : options;
+}
+
+/** A change would be acknowledged, and stored nowhere. */
+async function refuseUnloaded({ document, documentName: name }: Omit<DocumentPayload, 'instance'>): Promise<void> {
+  if (document.isDestroyed)
+    throw new Error(`document ${JSON.stringify(name)} was unloaded: what comes now stays with its client`);
 }
 
 function destroyedBefore(name: string, cause: unknown): SDS_PersistenceError {

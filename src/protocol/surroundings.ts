@@ -31,7 +31,9 @@ export const uptime = process.uptime.bind(process);
 /** For the workers. What a timer throws ends the thread, as it must; after `await` `--unhandled-rejections` decides. */
 export const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate } = timers;
 
-const { wait, yield: giveWay } = Object.getPrototypeOf(scheduler) as typeof scheduler;
+const { wait = scheduler.wait, yield: giveWay = scheduler.yield } = Object.getPrototypeOf(scheduler) as Partial<
+  typeof scheduler
+>;
 
 /** Keeps the process alive meanwhile. */
 export const pause = (ms: number): Promise<void> => wait.call(scheduler, ms);

@@ -25,9 +25,6 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
     this.#heir = heir;
     this.#destroyed = destroyed;
     this.doc.on('destroy', destroyed);
-    void this.log.restore().catch((error: unknown) => {
-      if (!this.isLeaving) this.documents.trouble.tell('load', this.name, error);
-    });
   }
 
   protected override append(update: Uint8Array): void {
@@ -80,7 +77,7 @@ export class Binding<Doc extends YjsDoc> extends StoredDocument<Doc> {
 
   /** Until all is stored, or another document has it; the last attempt is the end of the log itself. */
   async #store(): Promise<void> {
-    while (!this.#isLast) {
+    while (!this.#isLast && !this.log.isClosing) {
       try {
         return await this.log.flush();
       } catch (error) {

@@ -109,6 +109,9 @@ export class YjsPersistence<Doc extends YjsDoc> {
     const binding: Binding<Doc> = new Binding(opening, () => this.#bound(name), destroyed);
     this.#bindings.set(name, [...this.#named(name), binding]);
     this.#last.set(doc, binding);
+    void binding.begin().catch((error: unknown) => {
+      if (!binding.isLeaving) this.#documents.trouble.tell('load', name, error);
+    });
     for (const other of this.#named(name)) if (other.isLeaving) other.heirCame();
     return binding;
   }

@@ -8,6 +8,7 @@ type UpdateListener = (update: Uint8Array, origin: unknown, doc: unknown, transa
 /** A `Y.Doc`. */
 export interface YjsDoc {
   readonly gc: boolean;
+  readonly isDestroyed?: boolean;
   /** What is applied but waits for updates that are not there yet. */
   readonly store: {
     readonly pendingStructs: { readonly update: Uint8Array } | null;

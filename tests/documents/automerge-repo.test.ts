@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { type AutomergeUrl, type DocHandle, generateAutomergeUrl, Repo } from '@automerge/automerge-repo';
 import type { StorageAdapterInterface } from '@automerge/automerge-repo/slim';
-import { AutomergeRepoStorage } from 'sds-persistence-worker/automerge-repo';
+import { AutomergeRepoStorage, type AutomergeRepoStorageOptions } from 'sds-persistence-worker/automerge-repo';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Engine } from '../support/engine.ts';
 import { filesBeside, freshFile, patchOf, sqlite } from '../support/files.ts';
@@ -209,19 +209,25 @@ it.each([
   expect(await storage.load(['a'])).toEqual(patchOf('as it was'));
 });
 
-it('close waits for what a call leads to: the removal of a document, in three steps', async () => {
-  const place = freshFile();
-  const storage = new AutomergeRepoStorage(place);
-  for (const kind of ['snapshot', 'incremental', 'sync-state'])
-    await storage.save(['document', kind, 'a'], patchOf(kind));
-  const removing = (async () => {
-    for (const kind of ['snapshot', 'incremental', 'sync-state']) await storage.removeRange(['document', kind]);
-  })();
-  await storage.close();
-  await removing;
-  await using again = new AutomergeRepoStorage(place);
-  expect(await again.loadRange([])).toEqual([]);
-});
+it.each<[string, AutomergeRepoStorageOptions]>([
+  ['rejects', {}],
+  ['repeats', { onError: () => undefined }],
+])(
+  'close of a storage that %s what fails waits for what a call leads to: the removal of a document, in three steps',
+  async (_, options) => {
+    const place = freshFile();
+    const storage = new AutomergeRepoStorage(place, options);
+    for (const kind of ['snapshot', 'incremental', 'sync-state'])
+      await storage.save(['document', kind, 'a'], patchOf(kind));
+    const removing = (async () => {
+      for (const kind of ['snapshot', 'incremental', 'sync-state']) await storage.removeRange(['document', kind]);
+    })();
+    await storage.close();
+    await removing;
+    await using again = new AutomergeRepoStorage(place);
+    expect(await again.loadRange([])).toEqual([]);
+  },
+);
 
 it('close waits for what was called, leaves one file, and may be called again; afterwards nothing goes', async () => {
   const place = freshFile();

@@ -13,7 +13,7 @@ import { freshFile, rowsOf } from '../support/files.ts';
 import { describeOnPostgresql, server as postgresqlServer, proxiedPlace } from '../support/postgresql.ts';
 import { canMount, fill, smallDisk } from '../support/small-disk.ts';
 import { persistenceOn, runEditor, storeUnmerged, textOf, updatesOf } from './documents.ts';
-import { connect, openUnloaded, serve, storedText, unloaded } from './hocuspocus-server.ts';
+import { connect, serve, storedText, unloaded } from './hocuspocus-server.ts';
 
 let said: string[] = [];
 
@@ -366,18 +366,6 @@ describe('an extension that is destroyed before its server', () => {
     await served.server.destroy();
     await storeUnmerged(file, [updates[0] as Uint8Array]);
     expect(await storedText(file)).toBe('first second');
-  });
-
-  it('one that was unloaded while it was opened, and is changed after that, is not taken for stored either', async () => {
-    const file = freshFile();
-    const errors: string[] = [];
-    const served = await serve(file, { onError: ({ code }, name) => errors.push(`${name} ${code}`) });
-    const direct = await openUnloaded(served);
-    await served.persistence.destroy();
-    await direct.transact((document) => document.getText('text').insert(0, 'typed'));
-    await direct.disconnect();
-    expect(said.join()).toMatch(/onStoreDocument.*was destroyed before; server\.destroy\(\)/s);
-    expect(errors).toEqual(['notes closed']);
   });
 
   it('one that was changed is not taken for stored: the hook rejects and says so, its people are sent away, and the server ends', async () => {

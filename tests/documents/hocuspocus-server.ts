@@ -94,19 +94,3 @@ export async function storedText(database: string, name = 'notes'): Promise<stri
   await served.server.destroy();
   return text;
 }
-
-/** Opens a document directly at the moment in which it is unloaded: what is opened is what was unloaded. */
-export async function openUnloaded({ server }: Served, name = 'notes') {
-  const { hocuspocus } = server;
-  for (let jobs = 0; ; jobs++) {
-    const before = await hocuspocus.openDirectConnection(name);
-    const { document } = before;
-    const left = before.disconnect();
-    for (let job = 0; job < jobs; job++) await null;
-    const direct = await hocuspocus.openDirectConnection(name);
-    await left;
-    await Promise.all(hocuspocus.unloadingDocuments.values());
-    if (direct.document === document && document?.isDestroyed) return direct;
-    await direct.disconnect();
-  }
-}

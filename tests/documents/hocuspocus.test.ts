@@ -1,11 +1,11 @@
 /** A real server and real clients: what they type is there for who comes next, and in the next server. */
-import type { Document } from '@hocuspocus/server';
+import type { Document, Extension } from '@hocuspocus/server';
 import { describe, expect, it } from 'vitest';
 import * as Y from 'yjs';
 import type { Engine } from '../support/engine.ts';
 import { sqlite } from '../support/files.ts';
 import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
-import { connect, openUnloaded, serve, storedText, unloaded } from './hocuspocus-server.ts';
+import { connect, serve, storedText, unloaded } from './hocuspocus-server.ts';
 
 const suite =
   ({ freshPlace, rowsOf }: Engine) =>
@@ -70,17 +70,41 @@ const suite =
       },
     );
 
-    it('a document that was unloaded while it was opened, and then deleted, is not stored again by who changes nothing', async () => {
+    it('a client that is let in while a document is unloaded, in any job of that: what it types is stored', async () => {
       const place = await freshPlace();
-      const served = await serve(place);
-      const first = await served.server.hocuspocus.openDirectConnection('notes');
-      await first.transact((document) => document.getText('text').insert(0, 'typed'));
-      await first.disconnect();
-      const direct = await openUnloaded(served);
-      expect(direct.document?.getText('text').toString()).toBe('typed');
-      await served.persistence.delete('notes');
-      await direct.disconnect();
-      expect(await served.persistence.names()).toEqual([]);
+      const names = Array.from({ length: 40 }, (_, jobs) => String(jobs));
+      const doors = new Map(
+        names.map((name) => [name, { came: Promise.withResolvers<void>(), opened: Promise.withResolvers<void>() }]),
+      );
+      const doorman: Extension = {
+        async onAuthenticate({ documentName }) {
+          doors.get(documentName)?.came.resolve();
+          await doors.get(documentName)?.opened.promise;
+          for (let job = 0; job < Number(documentName); job++) await null;
+        },
+        async beforeUnloadDocument({ documentName }) {
+          doors.get(documentName)?.opened.resolve();
+          for (let job = 0; job < 20; job++) await null;
+        },
+      };
+      const served = await serve(place, { others: [doorman] });
+      for (const [name, { came }] of doors) {
+        const direct = await served.server.hocuspocus.openDirectConnection(name);
+        const connecting = connect(served.url, name);
+        await came.promise;
+        await direct.disconnect();
+        const client = await connecting;
+        client.type('typed');
+        await client.heard();
+        client.leave();
+      }
+      await unloaded(served);
+      await served.server.destroy();
+      const next = await serve(place);
+      for (const name of names) {
+        const { document } = await next.server.hocuspocus.openDirectConnection(name);
+        expect([name, document?.getText('text').toString()]).toEqual([name, 'typed']);
+      }
     });
 
     it('the server unloads a document once more that it has unloaded: the one that has its name now stays', async () => {

@@ -1,9 +1,10 @@
 /** However the server ends, what it had of two people's typing is stored. */
+import type { Extension } from '@hocuspocus/server';
 import { describe, expect, it } from 'vitest';
 import { freshFile, sqlite } from '../support/files.ts';
 import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
 import { ServerProcess } from './hocuspocus-process.ts';
-import { type Client, connect, storedText } from './hocuspocus-server.ts';
+import { type Client, connect, serve, storedText } from './hocuspocus-server.ts';
 
 /** Says at the end how many characters the server had. */
 const server = (onChange: string) => `
@@ -111,3 +112,36 @@ it('a server that is destroyed while it loads a document: nothing keeps the proc
 
 describe('SQLite', suite(sqlite.freshPlace));
 describeOnPostgresql('PostgreSQL', suite(postgresql.freshPlace));
+
+it('a change that another extension holds until the server has unloaded its document is not acknowledged', async () => {
+  const file = freshFile();
+  const [held, unloaded] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let isHolding = false;
+  const other: Extension = {
+    async beforeHandleMessage() {
+      if (!isHolding) return;
+      held.resolve();
+      await unloaded.promise;
+    },
+    async afterUnloadDocument() {
+      unloaded.resolve();
+    },
+    async afterHandleMessage({ connection }) {
+      if (isHolding) connection.sendStateless('handled'); // behind the acknowledgement
+    },
+  };
+  const served = await serve(file, { others: [other], debounce: 60_000 });
+  const direct = await served.server.hocuspocus.openDirectConnection('notes');
+  const client = await connect(served.url);
+  client.type('stored');
+  await client.heard();
+  const handled = new Promise((resolve) => client.provider.on('stateless', resolve));
+  isHolding = true;
+  client.type('!');
+  await held.promise;
+  const destroyed = served.server.destroy();
+  await direct.disconnect();
+  await Promise.all([destroyed, handled]);
+  expect(client.provider.hasUnsyncedChanges).toBe(true);
+  expect(await storedText(file)).toBe('stored');
+});

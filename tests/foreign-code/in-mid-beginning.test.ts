@@ -5,7 +5,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SDS_DesktopPersistenceProvider, transfer } from 'sds-persistence-worker';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import * as Y from 'yjs';
 import { livingWorkers } from '../../torture/living-workers.ts';
+import { persistenceOn, storedText, type, updateOf } from '../documents/documents.ts';
 import { freshFile, patchOf, rowsOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 
@@ -377,4 +379,61 @@ describe.each(['init', 'before'] as const)('a hook of promises (%s)', (kind) => 
     }
     expect(await provider.loadPatchesSince(0)).toHaveLength(clock);
   });
+});
+
+describe('a document is bound, and at any promise of that a hook', () => {
+  /** Does something at a promise of a call, counted from 0, and says whether there was one. */
+  function atPromise(number: number, act: () => void, call: () => void): boolean {
+    let left = number;
+    const hook = createHook({
+      init(_, type) {
+        if (type === 'PROMISE' && left-- === 0) act();
+      },
+    }).enable();
+    call();
+    hook.disable();
+    return left < 0;
+  }
+
+  it('has the persistence destroyed: whoever waits for the document to be released does not do so for ever', async () => {
+    const file = freshFile();
+    for (let number = 0; ; number++) {
+      const persistence = persistenceOn(file, { onError: () => undefined });
+      const doc = new Y.Doc();
+      const settled: Promise<unknown>[] = [];
+      const isHit = atPromise(
+        number,
+        () => void settled.push(persistence.destroy()),
+        () => void settled.push(persistence.bindState('notes', doc)),
+      );
+      await Promise.allSettled(settled);
+      type(doc, 'x');
+      await Promise.allSettled([persistence.writeState('notes', doc)]);
+      if (!isHit) break;
+    }
+  });
+
+  it.each(['', 'typed before'])(
+    'deletes it (%j): once it is changed after that, all of it is stored',
+    async (before) => {
+      for (let number = 0; ; number++) {
+        const file = freshFile();
+        const persistence = persistenceOn(file);
+        await persistence.storeUpdate('notes', updateOf('stored'));
+        const doc = new Y.Doc();
+        if (before !== '') type(doc, before);
+        const done: Promise<unknown>[] = [];
+        const isHit = atPromise(
+          number,
+          () => void done.push(persistence.clearDocument('notes')),
+          () => void done.push(persistence.bindState('notes', doc)),
+        );
+        await Promise.all(done);
+        type(doc, 'x');
+        await persistence.destroy();
+        expect([number, await storedText(file)]).toEqual([number, doc.getText('text').toString()]);
+        if (!isHit) break;
+      }
+    },
+  );
 });
