@@ -82,18 +82,6 @@ export class HocuspocusPersistence {
   // ---- hooks of the server --------------------------------------------------------------------------
 
   /**
-   * Has a document unloaded a turn behind all hooks: whoever was given it before is connected to it by then, and the server,
-   * which looks once more, keeps it. What a client has sent before it left may still be in hooks after that.
-   */
-  async onConfigure({ configuration }: { configuration: { extensions: unknown[] } }): Promise<void> {
-    configuration.extensions.push({
-      priority: Number.NEGATIVE_INFINITY,
-      beforeUnloadDocument: nextTurn,
-      beforeSync: refuseUnloaded,
-    });
-  }
-
-  /**
    * A server whose database can't be opened does not begin to serve.
    *
    * @throws SDS_PersistenceError `open-failed`, `schema-mismatch` and the like
@@ -111,6 +99,8 @@ export class HocuspocusPersistence {
    */
   async onLoadDocument(payload: DocumentPayload): Promise<void> {
     const { instance, document, documentName: name } = payload;
+    const { extensions } = instance.configuration;
+    if (!extensions.includes(behindAll)) extensions.push(behindAll);
     // whichever extension fails: the server drops the document without a word, and its timer goes on
     void instance.loadingDocuments.get(name)?.then(undefined, () => document.destroy());
     const ofAll = await this.#find(document);
@@ -307,6 +297,16 @@ function patient(database: string, options: SDS_ProviderOptions): SDS_ProviderOp
   const { LeaseMs = 10_000, BusyTimeoutMs = LeaseMs + 5000 } = options;
   return isPostgresqlUrl(database) ? { ...options, BusyTimeoutMs } : options;
 }
+
+/**
+ * Has a document unloaded a turn behind all hooks: whoever was given it before is connected to it by then, and the server,
+ * which looks once more, keeps it. What a client has sent before it left may still be in hooks after that.
+ */
+const behindAll = {
+  priority: Number.NEGATIVE_INFINITY,
+  beforeUnloadDocument: nextTurn,
+  beforeSync: refuseUnloaded,
+};
 
 /** A change would be acknowledged, and stored nowhere. */
 async function refuseUnloaded({ document, documentName: name }: Omit<DocumentPayload, 'instance'>): Promise<void> {

@@ -3,6 +3,7 @@ import type { YjsDoc } from '../yjs/yjs.ts';
 
 /** The server: the class `Hocuspocus`. */
 export interface HocuspocusServer {
+  readonly configuration: { readonly extensions: unknown[] };
   /** Each resolves, or rejects, with the loading of a document. */
   readonly loadingDocuments: ReadonlyMap<string, PromiseLike<YjsDoc>>;
   readonly documents: ReadonlyMap<string, YjsDoc>;
