@@ -11,6 +11,20 @@ import { persistenceOn, storedText, type, updateOf } from '../documents/document
 import { freshFile, patchOf, rowsOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 
+/** Does something once, at a promise of that number from now on, counted from 1; what it returns ends that, and says whether it was done. */
+function atPromise(number: number, act: () => void, kind: 'init' | 'before' = 'init'): () => boolean {
+  let left = number;
+  const hook = createHook({
+    [kind](_: number, type = 'PROMISE') {
+      if (type === 'PROMISE' && --left === 0) act();
+    },
+  }).enable();
+  return () => {
+    hook.disable();
+    return left <= 0;
+  };
+}
+
 const inOrder = (count: number) => Array.from({ length: count }, (_, index) => index + 1);
 const clocksIn = (file: string) => rowsOf(file).patches.map(({ clock }) => clock);
 
@@ -316,27 +330,6 @@ it('a species of promises that fails once, and one that calls: who waits is know
 });
 
 describe.each(['init', 'before'] as const)('a hook of promises (%s)', (kind) => {
-  /** Calls once, in the hook's run of that number since it was asked to. */
-  function hookThatCalls(call: () => void) {
-    let left = 0;
-    const hook = createHook({
-      [kind]() {
-        if (--left === 0) call();
-      },
-    });
-    onTestFinished(() => void hook.disable());
-    return {
-      callInRun(run: number) {
-        left = run;
-        hook.enable();
-      },
-      callNoMore() {
-        left = 0;
-        hook.disable();
-      },
-    };
-  }
-
   it('that calls a provider while another one of its file is being made: no thread is lost', async () => {
     const file = freshFile();
     await using before = new SDS_DesktopPersistenceProvider(file, 'before');
@@ -345,12 +338,12 @@ describe.each(['init', 'before'] as const)('a hook of promises (%s)', (kind) => 
     const lost = () => before.statistics().Worker.Restarts;
     const lostBefore = lost();
     let clock = 0;
-    const hook = hookThatCalls(() => void before.appendPatch(patchOf('by a hook'), ++clock));
+    const callWithin = () => void before.appendPatch(patchOf('by a hook'), ++clock);
     for (let round = 0; round < 40; round++) {
       await before.appendPatch(patchOf('between'), ++clock);
-      hook.callInRun(1 + (round % 5));
+      const unhook = atPromise(1 + (round % 5), callWithin, kind);
       await using made = new SDS_DesktopPersistenceProvider(file, `made ${round}`);
-      hook.callNoMore();
+      unhook();
       await made.appendPatch(patchOf(round), 1);
     }
     expect(lost()).toBe(lostBefore);
@@ -366,14 +359,14 @@ describe.each(['init', 'before'] as const)('a hook of promises (%s)', (kind) => 
     onTestFinished(() => reader.close());
     const stored = reader.prepare('SELECT count(*) AS count FROM patches WHERE clock = ?');
     let clock = 0;
-    const hook = hookThatCalls(() => void provider.appendPatch(patchOf('by a hook'), ++clock));
+    const callWithin = () => void provider.appendPatch(patchOf('by a hook'), ++clock);
     for (let round = 0; round < 20; round++) {
       await provider.appendPatch(patchOf('between'), ++clock);
       const ofLarge = ++clock;
-      hook.callInRun(1 + (round % 4));
+      const unhook = atPromise(1 + (round % 4), callWithin, kind);
       const call = provider.appendPatch(new Uint8Array(3_000_000), ofLarge);
       for (let job = 0; job < 5; job++) await null; // it is sent at the end of the turn
-      hook.callNoMore();
+      unhook();
       await call;
       expect(stored.get(ofLarge)).toEqual({ count: 1 });
     }
@@ -382,30 +375,15 @@ describe.each(['init', 'before'] as const)('a hook of promises (%s)', (kind) => 
 });
 
 describe('a document is bound, and at any promise of that a hook', () => {
-  /** Does something at a promise of a call, counted from 0, and says whether there was one. */
-  function atPromise(number: number, act: () => void, call: () => void): boolean {
-    let left = number;
-    const hook = createHook({
-      init(_, type) {
-        if (type === 'PROMISE' && left-- === 0) act();
-      },
-    }).enable();
-    call();
-    hook.disable();
-    return left < 0;
-  }
-
   it('has the persistence destroyed: whoever waits for the document to be released does not do so for ever', async () => {
     const file = freshFile();
-    for (let number = 0; ; number++) {
+    for (let number = 1; ; number++) {
       const persistence = persistenceOn(file, { onError: () => undefined });
       const doc = new Y.Doc();
       const settled: Promise<unknown>[] = [];
-      const isHit = atPromise(
-        number,
-        () => void settled.push(persistence.destroy()),
-        () => void settled.push(persistence.bindState('notes', doc)),
-      );
+      const unhook = atPromise(number, () => void settled.push(persistence.destroy()));
+      settled.push(persistence.bindState('notes', doc));
+      const isHit = unhook();
       await Promise.allSettled(settled);
       type(doc, 'x');
       await Promise.allSettled([persistence.writeState('notes', doc)]);
@@ -416,18 +394,16 @@ describe('a document is bound, and at any promise of that a hook', () => {
   it.each(['', 'typed before'])(
     'deletes it (%j): once it is changed after that, all of it is stored',
     async (before) => {
-      for (let number = 0; ; number++) {
+      for (let number = 1; ; number++) {
         const file = freshFile();
         const persistence = persistenceOn(file);
         await persistence.storeUpdate('notes', updateOf('stored'));
         const doc = new Y.Doc();
         if (before !== '') type(doc, before);
         const done: Promise<unknown>[] = [];
-        const isHit = atPromise(
-          number,
-          () => void done.push(persistence.clearDocument('notes')),
-          () => void done.push(persistence.bindState('notes', doc)),
-        );
+        const unhook = atPromise(number, () => void done.push(persistence.clearDocument('notes')));
+        done.push(persistence.bindState('notes', doc));
+        const isHit = unhook();
         await Promise.all(done);
         type(doc, 'x');
         await persistence.destroy();

@@ -116,8 +116,8 @@ export class ReplaceableWorker {
   }
 
   /**
-   * Makes a provider of the queue known to the thread, and opens its file; again, if that failed before. Nothing of the
-   * program's runs between here and the sending: a thread that takes the place of this one is told of all providers.
+   * Makes a provider of the queue known to the thread, and opens its file; again, if that failed before. What hooks
+   * call until that is sent comes after it; a thread that takes the place of this one is told of all providers.
    */
   attach(queue: FileQueue, member: Member, onEnd: (report: Report) => void): void {
     const trace = begin('open', () => ({ Path: member.dbPath, StoreId: member.storeId }));
