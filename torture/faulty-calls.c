@@ -4,10 +4,12 @@
  * touched, and the starts of threads. With SDS_FAULT_SLOW_US their disk is slow: each write and sync takes so long.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -19,14 +21,14 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-/* ANY_ERROR: the error and the calls are those of the control file */
-enum { NONE, IO_ERROR, NO_SPACE, SHORT_WRITE, SYNC_FAILS, ANY_ERROR };
+/* ANY_ERROR: the error and the calls are those of the control file; DEATH: the process is killed before such a call */
+enum { NONE, IO_ERROR, NO_SPACE, SHORT_WRITE, SYNC_FAILS, ANY_ERROR, DEATH };
 enum {
   WRITES = 1, SYNCS = 2, TRUNCATES = 4, OPENS = 8, STATS = 16, LINKS = 32, ACCESSES = 64, READS = 128, MAPS = 256,
-  UNLINKS = 512, THREADS = 1024, LOCKS = 2048
+  UNLINKS = 512, THREADS = 1024, LOCKS = 2048, RENAMES = 4096, RIGHTS = 8192, FOLDERS = 16384
 };
 /* Which calls each kind counts, and makes fail. */
-static const int concerned[] = {0, WRITES | SYNCS | TRUNCATES | OPENS, WRITES | TRUNCATES, WRITES, SYNCS, 0};
+static const int concerned[] = {0, WRITES | SYNCS | TRUNCATES | OPENS, WRITES | TRUNCATES, WRITES, SYNCS, 0, 0};
 
 struct control { _Atomic int32_t kind, countdown, calls, fired, stays, error, concerned; };
 static struct control *control;
@@ -55,11 +57,12 @@ static int fails(int call) {
   if (control == NULL) return 0;
   int kind = atomic_load(&control->kind);
   if (kind == NONE) return 0;
-  if (!((kind == ANY_ERROR ? atomic_load(&control->concerned) : concerned[kind]) & call)) return 0;
+  if (!((kind >= ANY_ERROR ? atomic_load(&control->concerned) : concerned[kind]) & call)) return 0;
   atomic_fetch_add(&control->calls, 1);
   int left = atomic_fetch_sub(&control->countdown, 1);
   if (left > 1 || (left < 1 && !atomic_load(&control->stays))) return 0;
   atomic_fetch_add(&control->fired, 1);
+  if (kind == DEATH) kill(getpid(), SIGKILL);
   errno = kind == ANY_ERROR ? atomic_load(&control->error) : kind == NO_SPACE ? ENOSPC : EIO;
   return kind;
 }
@@ -145,6 +148,18 @@ BY_PATH(ssize_t, -1, readlink, LINKS, (const char *path, char *to, size_t size),
 BY_PATH(char *, NULL, realpath, LINKS, (const char *path, char *to), (path, to))
 BY_PATH(int, -1, unlink, UNLINKS, (const char *path), (path))
 BY_PATH(int, -1, remove, UNLINKS, (const char *path), (path))
+BY_PATH(int, -1, rename, RENAMES, (const char *path, const char *to), (path, to))
+BY_PATH(int, -1, link, RENAMES, (const char *path, const char *to), (path, to))
+BY_PATH(int, -1, chmod, RIGHTS, (const char *path, mode_t mode), (path, mode))
+BY_PATH(int, -1, chown, RIGHTS, (const char *path, uid_t user, gid_t group), (path, user, group))
+BY_PATH(int, -1, mkdir, FOLDERS, (const char *path, mode_t mode), (path, mode))
+BY_PATH(DIR *, NULL, opendir, FOLDERS, (const char *path), (path))
+int fchmod(int fd, mode_t mode) { return isOurs(fd) && fails(RIGHTS) ? -1 : REAL(fchmod)(fd, mode); }
+int fchown(int fd, uid_t user, gid_t group) { return isOurs(fd) && fails(RIGHTS) ? -1 : REAL(fchown)(fd, user, group); }
+int scandir64(const char *path, struct dirent64 ***to, int (*takes)(const struct dirent64 *),
+              int (*compares)(const struct dirent64 **, const struct dirent64 **)) {
+  return named(path) && fails(FOLDERS) ? -1 : REAL(scandir64)(path, to, takes, compares);
+}
 
 int statx(int folder, const char *path, int flags, unsigned mask, struct statx *to) {
   return (named(path) || isOurs(folder)) && fails(STATS) ? -1 : REAL(statx)(folder, path, flags, mask, to);

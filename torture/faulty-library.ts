@@ -32,6 +32,18 @@ export function slowDisk(library: string, match: string, microseconds: number): 
   return { LD_PRELOAD: library, SDS_FAULT_MATCH: match, SDS_FAULT_SLOW_US: String(microseconds) };
 }
 
+/** A control file, by which nothing fails yet. */
+export function newControl(folder: string): string {
+  const control = join(folder, `control-${controls++}`);
+  writeFileSync(control, new Uint8Array(CONTROL_BYTES));
+  return control;
+}
+
+/** With these variables a program meets what its control file says. */
+export function withFaults(library: string, control: string): Record<string, string> {
+  return { LD_PRELOAD: library, SDS_FAULT_CONTROL: control, SDS_FAULT_MATCH: 'faulty-' };
+}
+
 export interface Reply {
   /** How many faults happened, by what they were. */
   faults: Record<string, number>;
@@ -48,18 +60,11 @@ export async function runWithFaults(
   args: readonly string[],
   env: Record<string, string> = {},
 ): Promise<Reply> {
-  const control = join(folder, `control-${controls++}`);
-  writeFileSync(control, new Uint8Array(CONTROL_BYTES));
+  const control = newControl(folder);
   const child = join(import.meta.dirname, 'children', `${name}.ts`);
   try {
     const { stdout } = await promisify(execFile)(process.execPath, [child, folder, control, ...args], {
-      env: {
-        ...process.env,
-        ...env,
-        LD_PRELOAD: library,
-        SDS_FAULT_CONTROL: control,
-        SDS_FAULT_MATCH: 'faulty-',
-      },
+      env: { ...process.env, ...env, ...withFaults(library, control) },
       timeout: PATIENCE_MS,
       killSignal: 'SIGKILL',
     });

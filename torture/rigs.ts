@@ -90,6 +90,11 @@ export const rigs: Record<string, RigEntry> = {
     load: () => import('./operations-on-a-full-disk.ts'),
     mostMinutes: 5,
   },
+  'failing-operations': {
+    what: 'each system call of backup, restore, copy and compact failing, and the last one before a SIGKILL',
+    load: () => import('./failing-operations.ts'),
+    mostMinutes: 60,
+  },
   'one-victim': {
     what: 'each system call on one file failing in each way, nine others written beside it; threads that can not be started',
     load: () => import('./one-victim.ts'),

@@ -1,0 +1,183 @@
+/** Operations on the files of a folder: what each finds there, and what is there once it is done. */
+import { copyFileSync, existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { backupDatabase, compactDatabase, copyStores, restoreDatabase } from 'sds-persistence-worker';
+import { differenceOf, integrityOf, rowsIn } from './database-rows.ts';
+import { soundSchemas } from './hostile-schemas.ts';
+import { within } from './rig.ts';
+
+const PATIENCE_MS = 60_000;
+
+interface FileOperation {
+  run(source: string, target: string): Promise<unknown>;
+  /** What it finds at its target: no file, or one of other stores, or of fewer patches of the same; `undefined` if it has no target. */
+  finds: 'nothing' | 'other' | 'fewer' | undefined;
+  /** What is there once it is done. */
+  makes(source: Rows, found: Rows): Rows;
+}
+
+type Rows = readonly string[];
+
+/** What became of an operation: where it failed, its target is what it was. */
+type End = 'done' | 'failed' | 'done or not';
+
+const theSource = (source: Rows) => source;
+
+export const fileOperations: Record<string, FileOperation> = {
+  compact: { run: (source) => compactDatabase(source), finds: undefined, makes: theSource },
+  backup: { run: (source, target) => backupDatabase(source, target), finds: 'nothing', makes: theSource },
+  'restore over a file': {
+    run: (source, target) => restoreDatabase(source, target, { Overwrite: true }),
+    finds: 'other',
+    makes: theSource,
+  },
+  copy: { run: (source, target) => copyStores(source, target), finds: 'nothing', makes: theSource },
+  'copy into a file': {
+    run: (source, target) => copyStores(source, target),
+    finds: 'other',
+    makes: (source, found) => [...source, ...found].sort(),
+  },
+  // without values: those get the references of both
+  'copy over stores': {
+    run: (source, target) => copyStores(source, target, { Overwrite: true, Values: false }),
+    finds: 'fewer',
+    makes: (source) => source.filter((row) => !row.startsWith('value ')),
+  },
+};
+
+export function operationNamed(name: string): FileOperation {
+  const operation = fileOperations[name];
+  if (operation === undefined) throw new Error(`there is no operation '${name}'`);
+  return operation;
+}
+
+/** A folder in which an operation is carried out, perhaps not to its end. */
+export class OperationFolder {
+  readonly #folder: string;
+  readonly #files: string;
+  readonly #operation: FileOperation;
+  readonly #source: string;
+  readonly #target: string;
+  readonly #sourceRows: Rows;
+  readonly #found: Rows | undefined;
+  readonly #made: Rows;
+
+  /** @param files - the folder that `makeFiles` has filled */
+  constructor(operation: FileOperation, files: string, folder: string) {
+    const { finds } = operation;
+    this.#folder = folder;
+    this.#files = files;
+    this.#operation = operation;
+    this.#source = join(folder, 'source.db');
+    this.#target = finds === undefined ? this.#source : join(folder, 'target.db');
+    this.#sourceRows = rowsOfCopy(join(files, 'source.db'));
+    if (finds === undefined) this.#found = this.#sourceRows;
+    else if (finds !== 'nothing') this.#found = rowsOfCopy(join(files, `${finds}.db`));
+    this.#made = operation.makes(this.#sourceRows, this.#found ?? []);
+  }
+
+  /** Puts there what the operation finds. */
+  fill(): this {
+    const { finds } = this.#operation;
+    put(join(this.#files, 'source.db'), this.#source);
+    if (finds === 'other' || finds === 'fewer') put(join(this.#files, `${finds}.db`), this.#target);
+    return this;
+  }
+
+  run(): Promise<unknown> {
+    return within(PATIENCE_MS, 'the operation', this.#operation.run(this.#source, this.#target));
+  }
+
+  /**
+   * What is wrong in the folder: the source has changed, or the target is not what it may be; or it is not done by another call; or
+   * something is left behind after the next operation. A journal may be, from which SQLite takes nothing back (docs/operations.md).
+   */
+  async faults(end: End): Promise<string[]> {
+    const faults = this.#differences(end);
+    if (faults.length > 0) return faults;
+    try {
+      if (end !== 'done' && this.#isOther(this.#target, this.#made) !== undefined) await this.run();
+      await within(PATIENCE_MS, 'a backup', backupDatabase(this.#source, join(this.#folder, 'last.db')));
+    } catch (error) {
+      return [`${end}, and what comes after it fails: ${String(error)}`];
+    }
+    const left = readdirSync(this.#folder).filter(
+      (file) => !/^(source|target|last)\.db(-wal|-shm|-journal)?$/.test(file),
+    );
+    if (left.length > 0) faults.push(`${end}, and ${left.join()} is left after the next operation`);
+    return [...faults, ...this.#differences('done')];
+  }
+
+  #differences(end: End): string[] {
+    const asMade = this.#isOther(this.#target, this.#made);
+    const asFound = this.#isOther(this.#target, this.#found);
+    const ofTarget = end === 'done' ? asMade : end === 'failed' ? asFound : asMade && asFound;
+    const ofSource = this.#isOther(this.#source, this.#sourceRows);
+    const faults = { target: ofTarget, source: ofSource };
+    return Object.entries(faults).flatMap(([file, is]) => (is === undefined ? [] : [`${end}, and the ${file} ${is}`]));
+  }
+
+  /** How a file differs from what it ought to be, if it does. */
+  #isOther(path: string, wanted: Rows | undefined): string | undefined {
+    if (!existsSync(path)) return wanted && 'is not there';
+    try {
+      const sound = integrityOf(path);
+      if (sound !== 'ok') return `is damaged: ${sound}`;
+      const difference = wanted === undefined ? 'was not there before' : differenceOf(rowsIn(path), wanted);
+      return difference && `is another one: ${difference}`;
+    } catch (error) {
+      return `can not be read: ${String(error)}`;
+    }
+  }
+}
+
+/** Copies a file and its log. */
+function put(from: string, to: string): void {
+  for (const end of ['', '-wal']) copyFileSync(from + end, to + end);
+}
+
+const rowsByFile = new Map<string, Rows>();
+
+/** What is in a file and its log, which stay as they are. */
+function rowsOfCopy(from: string): Rows {
+  const copy = `${from}-read`;
+  const known = rowsByFile.get(from);
+  if (known !== undefined) return known;
+  put(from, copy);
+  const rows = rowsIn(copy);
+  rowsByFile.set(from, rows);
+  return rows;
+}
+
+/** Makes the files that operations find: of each, a part lies in its log alone. */
+export function makeFiles(folder: string): void {
+  make(folder, 'source', ['one', 'two'], 5, 'hash');
+  make(folder, 'other', ['three', 'four'], 4, 'other hash');
+  make(folder, 'fewer', ['one', 'two'], 2, undefined);
+}
+
+function make(
+  folder: string,
+  name: string,
+  stores: readonly string[],
+  patches: number,
+  hash: string | undefined,
+): void {
+  const open = join(folder, `${name}-open.db`);
+  const database = new DatabaseSync(open);
+  try {
+    database.exec(`PRAGMA journal_mode = WAL; ${soundSchemas['our own schema, with records']}`);
+    for (const [at, store] of stores.entries()) {
+      if (at === 1) database.exec('PRAGMA wal_checkpoint');
+      database.prepare('INSERT INTO snapshots VALUES (?, ?, 1)').run(store, new Uint8Array(9000).fill(patches));
+      database.prepare('INSERT INTO sds_records VALUES (?, ?, ?)').run(store, 'key', new Uint8Array(50));
+      const insert = database.prepare('INSERT INTO patches VALUES (?, ?, ?)');
+      for (let clock = 2; clock < 2 + patches; clock++) insert.run(store, clock, new Uint8Array(3000).fill(clock));
+    }
+    if (hash !== undefined) database.prepare('INSERT INTO blobs VALUES (?, ?, 2)').run(hash, new Uint8Array(7000));
+    put(open, join(folder, `${name}.db`));
+  } finally {
+    database.close();
+  }
+}
