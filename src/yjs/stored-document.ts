@@ -41,7 +41,7 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
     const before = this.state();
     if (before.byteLength > EMPTY_BYTES) void this.log.append(before);
     this.#waitingIsStored();
-    return this.log.restore();
+    return this.log.restored ?? this.log.restore(); // a hook of promises may have called in here
   }
 
   state(): Uint8Array {
