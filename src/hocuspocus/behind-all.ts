@@ -1,6 +1,6 @@
 /** What a server needs behind the hooks of all extensions, so that none of its documents is lost, or stays for ever. */
 import { nextTurn } from '../protocol/surroundings.ts';
-import type { DocumentPayload } from './hocuspocus.ts';
+import type { DocumentPayload, HocuspocusServer } from './hocuspocus.ts';
 
 /** An extension, without state: one for all servers. */
 export const behindAll = {
@@ -32,7 +32,7 @@ export const behindAll = {
 };
 
 /** The server unloads one document of a name at a time, and takes that for the unloading of another one, which was left meanwhile. */
-async function unloadOther(instance: DocumentPayload['instance'], name: string): Promise<void> {
+async function unloadOther(instance: HocuspocusServer, name: string): Promise<void> {
   await nextTurn(); // by which the first one is done
   const other = instance.documents.get(name);
   if (other !== undefined) await instance.unloadDocument(other as never); // if it was left

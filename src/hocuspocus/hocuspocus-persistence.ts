@@ -199,7 +199,7 @@ export class HocuspocusPersistence {
   #release(open: OpenDocument): void {
     this.#open.delete(open.doc);
     const { isClosed, trouble } = this.#documents;
-    if (!isClosed) void open.leave().catch((error: unknown) => trouble.tell('write', open.name, error));
+    if (!isClosed) void open.leave().catch((error: unknown) => trouble.tell('write', open.log.name, error));
   }
 
   // ---- for programs ---------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ export class HocuspocusPersistence {
    */
   async delete(name: string): Promise<void> {
     await this.#documents.untilClosed(name); // which may store it yet
-    const open = [...this.#open.values()].filter((one) => one.name === name);
+    const open = [...this.#open.values()].filter((one) => one.log.name === name);
     if (open.length === 0) return this.#opened(name, (log) => log.removeStored());
     await Promise.all(open.map((one) => one.removeStored()));
   }

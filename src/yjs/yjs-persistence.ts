@@ -88,8 +88,8 @@ export class YjsPersistence<Doc extends YjsDoc> {
   bindState(name: string, doc: Doc): Promise<void> {
     try {
       const binding = this.#boundBy(doc) ?? this.#bind(name, doc);
-      if (binding.name === name) return binding.log.restored ?? this.#begin(binding);
-      const bound = JSON.stringify(binding.name);
+      if (binding.log.name === name) return binding.log.restored ?? this.#begin(binding);
+      const bound = JSON.stringify(binding.log.name);
       throw refusal('bindState', name, `this document is bound as ${bound}: writeState releases it`);
     } catch (error) {
       return this.#documents.refused('load', name, error as SDS_PersistenceError); // servers don't listen
@@ -117,7 +117,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
   #begin(binding: Binding<Doc>): Promise<void> {
     const restored = binding.begin();
     void restored.catch((error: unknown) => {
-      if (!binding.isLeaving) this.#documents.trouble.tell('load', binding.name, error);
+      if (!binding.isLeaving) this.#documents.trouble.tell('load', binding.log.name, error);
     });
     return restored;
   }
@@ -145,9 +145,9 @@ export class YjsPersistence<Doc extends YjsDoc> {
     try {
       await binding.leave(isWaitedFor);
     } finally {
-      const others = this.#named(binding.name).filter((other) => other !== binding);
-      if (others.length > 0) this.#bindings.set(binding.name, others);
-      else this.#bindings.delete(binding.name);
+      const others = this.#named(binding.log.name).filter((other) => other !== binding);
+      if (others.length > 0) this.#bindings.set(binding.log.name, others);
+      else this.#bindings.delete(binding.log.name);
     }
   }
 
