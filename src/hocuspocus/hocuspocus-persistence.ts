@@ -12,6 +12,7 @@ import { faultOfUpdate } from '../yjs/fault-of-update.ts';
 import { YjsMerging } from '../yjs/merging.ts';
 import { dropsDeleted, type YjsDoc, type YjsModule } from '../yjs/yjs.ts';
 import { type YjsOptions, yjsOptions } from '../yjs/yjs-options.ts';
+import { behindAll } from './behind-all.ts';
 import type { DocumentPayload, HocuspocusServer } from './hocuspocus.ts';
 import { OpenDocument } from './open-document.ts';
 import { type FindMerging, serverMerging } from './server-yjs.ts';
@@ -151,9 +152,7 @@ export class HocuspocusPersistence {
    *
    * @throws SDS_PersistenceError why it could not be stored; the server keeps it
    */
-  async beforeUnloadDocument({ instance, document, documentName: name }: DocumentPayload): Promise<void> {
-    // a timer of the server that is late: it would drop the document that has the name now. It logs nothing without a message
-    if (instance.documents.get(name) !== document) throw undefined;
+  async beforeUnloadDocument({ instance, document }: DocumentPayload): Promise<void> {
     const open = this.#open.get(document);
     try {
       await open?.storeAll();
@@ -200,7 +199,7 @@ export class HocuspocusPersistence {
   #release(open: OpenDocument): void {
     this.#open.delete(open.doc);
     const { isClosed, trouble } = this.#documents;
-    if (!isClosed) void open.leave().catch((error: unknown) => trouble.tell('write', open.name, error));
+    if (!isClosed) void open.leave().catch((error: unknown) => trouble.tell('write', open.log.name, error));
   }
 
   // ---- for programs ---------------------------------------------------------------------------------
@@ -219,7 +218,7 @@ export class HocuspocusPersistence {
    */
   async delete(name: string): Promise<void> {
     await this.#documents.untilClosed(name); // which may store it yet
-    const open = [...this.#open.values()].filter((one) => one.name === name);
+    const open = [...this.#open.values()].filter((one) => one.log.name === name);
     if (open.length === 0) return this.#opened(name, (log) => log.removeStored());
     await Promise.all(open.map((one) => one.removeStored()));
   }
@@ -296,22 +295,6 @@ const existings = oneOf('skip', 'merge');
 function patient(database: string, options: SDS_ProviderOptions): SDS_ProviderOptions {
   const { LeaseMs = 10_000, BusyTimeoutMs = LeaseMs + 5000 } = options;
   return isPostgresqlUrl(database) ? { ...options, BusyTimeoutMs } : options;
-}
-
-/**
- * Has a document unloaded a turn behind all hooks: whoever was given it before is connected to it by then, and the server,
- * which looks once more, keeps it. What a client has sent before it left may still be in hooks after that.
- */
-const behindAll = {
-  priority: Number.NEGATIVE_INFINITY,
-  beforeUnloadDocument: nextTurn,
-  beforeSync: refuseUnloaded,
-};
-
-/** A change would be acknowledged, and stored nowhere. */
-async function refuseUnloaded({ document, documentName: name }: Omit<DocumentPayload, 'instance'>): Promise<void> {
-  if (document.isDestroyed)
-    throw new Error(`document ${JSON.stringify(name)} was unloaded: what comes now stays with its client`);
 }
 
 function destroyedBefore(name: string, cause: unknown): SDS_PersistenceError {

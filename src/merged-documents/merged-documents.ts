@@ -49,8 +49,7 @@ export class MergedDocuments {
       'merge',
     );
     const source = { kind: 'module', url: urlOf(own.merge) as string } as const;
-    const { limits } = settings;
-    const merging = inTurns(new Turns(), (order, parts) => merge({ source, order, parts }, limits));
+    const merging = inTurns(new Turns(), (order, parts) => merge({ source, order, parts }, settings.limits));
     this.#documents = new Documents(database, settings, merging);
   }
 

@@ -15,7 +15,6 @@ export interface Opening<Doc extends YjsDoc> {
 }
 
 export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument {
-  readonly name: string;
   readonly doc: Doc;
   readonly log: CompactedLog;
   protected readonly Y: YjsModule<Doc>;
@@ -27,7 +26,6 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
   #leaving: Promise<void> | undefined;
 
   constructor({ name, doc, Y, documents, merging, origin }: Opening<Doc>) {
-    this.name = name;
     this.doc = doc;
     this.Y = Y;
     this.documents = documents;
@@ -41,7 +39,7 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
     const before = this.state();
     if (before.byteLength > EMPTY_BYTES) void this.log.append(before);
     this.#waitingIsStored();
-    return this.log.restore();
+    return this.log.restored ?? this.log.restore(); // a hook of promises may have called in here
   }
 
   state(): Uint8Array {
@@ -95,7 +93,7 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
 
   /** What comes of an update that can't be applied: the others are, unless this throws. */
   protected isNotApplied(error: SDS_PersistenceError): void {
-    this.documents.trouble.tell('merge', this.name, error);
+    this.documents.trouble.tell('merge', this.log.name, error);
   }
 
   /** See `CompactedLog.removeStored`. What waits is removed along with what is stored. */

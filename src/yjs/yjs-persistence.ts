@@ -87,10 +87,9 @@ export class YjsPersistence<Doc extends YjsDoc> {
    */
   bindState(name: string, doc: Doc): Promise<void> {
     try {
-      const last = this.#last.get(doc);
-      const binding = last === undefined || last.isLeaving ? this.#bind(name, doc) : last;
-      if (binding.name === name) return binding.log.restored as Promise<void>; // it has begun
-      const bound = JSON.stringify(binding.name);
+      const binding = this.#boundBy(doc) ?? this.#bind(name, doc);
+      if (binding.log.name === name) return binding.log.restored ?? this.#begin(binding);
+      const bound = JSON.stringify(binding.log.name);
       throw refusal('bindState', name, `this document is bound as ${bound}: writeState releases it`);
     } catch (error) {
       return this.#documents.refused('load', name, error as SDS_PersistenceError); // servers don't listen
@@ -107,13 +106,25 @@ export class YjsPersistence<Doc extends YjsDoc> {
       void Promise.allSettled([this.#release(binding, false)]); // what it fails with is told by its log
     };
     const binding: Binding<Doc> = new Binding(opening, () => this.#bound(name), destroyed);
+    const other = this.#boundBy(doc); // by a hook of promises, while this one was being made
     this.#bindings.set(name, [...this.#named(name), binding]);
-    this.#last.set(doc, binding);
-    void binding.begin().catch((error: unknown) => {
-      if (!binding.isLeaving) this.#documents.trouble.tell('load', name, error);
+    if (other === undefined) this.#last.set(doc, binding);
+    else destroyed();
+    for (const one of this.#named(name)) if (one.isLeaving) one.heirCame();
+    return other ?? binding;
+  }
+
+  #begin(binding: Binding<Doc>): Promise<void> {
+    const restored = binding.begin();
+    void restored.catch((error: unknown) => {
+      if (!binding.isLeaving) this.#documents.trouble.tell('load', binding.log.name, error);
     });
-    for (const other of this.#named(name)) if (other.isLeaving) other.heirCame();
-    return binding;
+    return restored;
+  }
+
+  #boundBy(doc: Doc): Binding<Doc> | undefined {
+    const last = this.#last.get(doc);
+    return last?.isLeaving ? undefined : last;
   }
 
   /**
@@ -134,9 +145,9 @@ export class YjsPersistence<Doc extends YjsDoc> {
     try {
       await binding.leave(isWaitedFor);
     } finally {
-      const others = this.#named(binding.name).filter((other) => other !== binding);
-      if (others.length > 0) this.#bindings.set(binding.name, others);
-      else this.#bindings.delete(binding.name);
+      const others = this.#named(binding.log.name).filter((other) => other !== binding);
+      if (others.length > 0) this.#bindings.set(binding.log.name, others);
+      else this.#bindings.delete(binding.log.name);
     }
   }
 

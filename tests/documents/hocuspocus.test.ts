@@ -119,6 +119,37 @@ const suite =
       expect(hocuspocus.documents.get('notes')).toBe(document);
     });
 
+    it.each(['beforeUnloadDocument', 'afterUnloadDocument'] as const)(
+      'a document is left while a slow %s of another extension has one that had its name before: it is unloaded as well, and the server ends',
+      async (hook) => {
+        const [came, opened] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+        let isSlow = false;
+        const slow = async () => {
+          if (!isSlow) return;
+          came.resolve();
+          await opened.promise;
+        };
+        const served = await serve(await freshPlace(), { others: [{ priority: 2000, [hook]: slow }] });
+        const { hocuspocus } = served.server;
+        const first = await hocuspocus.openDirectConnection('notes');
+        const before = first.document as Document;
+        isSlow = hook === 'afterUnloadDocument';
+        const left = first.disconnect();
+        await (isSlow ? came.promise : left);
+        const second = await hocuspocus.openDirectConnection('notes');
+        isSlow = true;
+        if (hook === 'beforeUnloadDocument') void hocuspocus.unloadDocument(before); // as a timer of the server does that is late
+        await came.promise;
+        const leaving = second.disconnect();
+        await expect.poll(() => hocuspocus.debouncer.isCurrentlyExecuting('onStoreDocument-notes')).toBe(false);
+        opened.resolve();
+        await Promise.all([left, leaving]);
+        isSlow = false;
+        await unloaded(served);
+        await served.server.destroy();
+      },
+    );
+
     it.each([
       ['no filter, and gc off', { gc: false }],
       ['a filter that answers without looking', { gcFilter: () => false }],

@@ -391,6 +391,27 @@ describe('a document is bound, and at any promise of that a hook', () => {
     }
   });
 
+  it('binds it as well: both resolve with what is stored, and one call releases it', async () => {
+    for (let number = 1; ; number++) {
+      const file = freshFile();
+      const persistence = persistenceOn(file);
+      await persistence.storeUpdate('notes', updateOf('stored'));
+      const doc = new Y.Doc();
+      type(doc, 'typed');
+      const bound: Promise<void>[] = [];
+      const unhook = atPromise(number, () => void bound.push(persistence.bindState('notes', doc)));
+      bound.push(persistence.bindState('notes', doc));
+      const isHit = unhook();
+      const found = await Promise.all(bound.map((one) => one.then(() => doc.getText('text').length)));
+      expect([number, new Set(found)]).toEqual([number, new Set(['storedtyped'.length])]);
+      await persistence.writeState('notes', doc);
+      type(doc, ' later');
+      await persistence.destroy();
+      expect([number, (await storedText(file)).length]).toEqual([number, 'storedtyped'.length]);
+      if (!isHit) break;
+    }
+  });
+
   it.each(['', 'typed before'])(
     'deletes it (%j): once it is changed after that, all of it is stored',
     async (before) => {
