@@ -30,7 +30,11 @@ async function twoType(url: string): Promise<{ clients: Client[]; stop: () => vo
   const typing = setInterval(() => {
     for (const client of clients) client.type('x');
   }, 4);
-  return { clients, stop: () => clearInterval(typing) };
+  const stop = () => {
+    clearInterval(typing);
+    for (const client of clients) client.leave(); // else they go on looking for it, and find whoever gets its port
+  };
+  return { clients, stop };
 }
 
 const suite = (freshPlace: () => Promise<string>) => () => {

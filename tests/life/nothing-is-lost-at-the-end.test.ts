@@ -17,6 +17,21 @@ if (!isMainThread) {
   };
 }`;
 
+/** Preloaded as well: a worker stays at its first patches until the file `gate` is there, and says so if it never comes. */
+const heldPatches = (gate: string) => `
+const { isMainThread } = require('node:worker_threads');
+if (!isMainThread) {
+  const { existsSync, writeSync } = require('node:fs');
+  const { DatabaseSync } = require('node:sqlite');
+  const { prepare } = DatabaseSync.prototype;
+  DatabaseSync.prototype.prepare = function (sql) {
+    const pause = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    let left = sql.includes('INTO patches') ? 6000 : 0;
+    while (left > 0 && !existsSync(${JSON.stringify(gate)})) if (pause() && --left === 0) writeSync(1, 'never\\n');
+    return prepare.call(this, sql);
+  };
+}`;
+
 const burst = `
 const provider = new SDS_DesktopPersistenceProvider(file, 'store');
 for (let clock = 1; clock <= 5000; clock++) provider.appendPatch(patchOf(clock), clock).catch(() => {});
@@ -58,6 +73,22 @@ describe('nothing is lost when a program ends', () => {
       file,
     );
     expect(ended).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('by itself, while its worker is busy: a call that nobody waits for does not keep it from having nothing left to do', async () => {
+    const [file, folder] = [freshFile(), freshFolder()];
+    const [gate, preload] = [join(folder, 'gate'), join(folder, 'held-patches.cjs')];
+    writeFileSync(preload, heldPatches(gate));
+    const ended = await runProgram(
+      `import { writeFileSync } from 'node:fs';
+      process.once('beforeExit', () => writeFileSync(${JSON.stringify(gate)}, ''));
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+      void provider.appendPatch(patchOf(1), 1);`,
+      file,
+      { flags: ['--require', preload] },
+    );
+    expect(ended).toMatchObject({ code: 0, stdout: '', stderr: '' });
+    expect(rowsOf(file).patches).toHaveLength(1);
   });
 
   it('by process.exit(), in the same tick, before the worker is up', async () => {

@@ -166,4 +166,24 @@ describe.runIf(hasWine)('Windows', () => {
     `);
     expect(value).toEqual({ length: 300, patches: 1 });
   });
+
+  it('an operation that can not remove all that it made unlocks it, so that the next one removes it', async () => {
+    const { value } = await printed(`
+      const provider = open('store.db');
+      await provider.appendPatch(new Uint8Array(20_000_000), 1);
+      const stem = () => fs.readdirSync('.').flatMap((name) => /^(sds-partial-.*)\\.db$/.exec(name)?.[1] ?? [])[0];
+      let inTheWay;
+      const OnProgress = () => {
+        if (inTheWay !== undefined || stem() === undefined) return;
+        inTheWay = stem() + '.db-journal';
+        fs.mkdirSync(inTheWay);
+      };
+      await backupDatabase('store.db', 'backup.db', { OnProgress }).catch(() => {});
+      fs.rmdirSync(inTheWay);
+      const outcome = await outcomeOf(backupDatabase('store.db', 'another.db'));
+      await provider.close();
+      print({ outcome, left: fs.readdirSync('.').filter((name) => name.startsWith('sds-partial-')) });
+    `);
+    expect(value).toEqual({ outcome: 'done', left: [] });
+  });
 });

@@ -31,7 +31,7 @@ export class WorkerLink {
   readonly #startedAt = performance.now();
   #over = false;
   #referenced = true;
-  /** That are not answered. */
+  /** That somebody waits for, and are not answered. */
   calls = 0;
   /** Told that the call under way is posted. */
   #onPosted: (() => void) | undefined;
@@ -74,8 +74,10 @@ export class WorkerLink {
   }
 
   /**
-   * Calls the worker. The process goes on living until it has answered.
+   * Calls the worker.
    *
+   * @param onAnswer - the process goes on living until it is told. A call without it keeps nothing alive: what it has the worker
+   *   look at is waited for at the end of the process
    * @param onFailure - told of a call that can't be sent, or has thrown. Without it the worker can't go on without the
    *   call: it ends, and its successor is asked anew
    * @param drop - given the answer of a worker that counts as lost already
@@ -83,14 +85,16 @@ export class WorkerLink {
    */
   call<T>(
     method: (service: Remote<WorkerService>) => Promise<T>,
-    onAnswer: (answer: T) => void = () => {},
+    onAnswer?: (answer: T) => void,
     onFailure: (error: unknown) => void = (error) => this.thread.end(error),
     drop: (answer: T) => void = () => {},
     onPosted?: () => void,
   ): void {
     if (this.#over) return;
-    this.calls++;
-    this.keepAlive(true);
+    if (onAnswer !== undefined) {
+      this.calls++;
+      this.keepAlive(true);
+    }
     const post = () => {
       const outer = this.#onPosted; // a hook may call within another call
       this.#onPosted = onPosted;
@@ -105,12 +109,12 @@ export class WorkerLink {
       try {
         const answer = await post();
         if (this.#over) drop(answer);
-        tell = () => onAnswer(answer);
+        tell = () => onAnswer?.(answer);
       } catch (error) {
         tell = () => onFailure(error);
       }
       if (this.#over) return; // all that a lost worker left unanswered is asked again
-      this.calls--;
+      if (onAnswer !== undefined) this.calls--;
       tell();
       this.#owner.dispatcher.updateReference();
     };

@@ -106,14 +106,12 @@ function lockFile(path: string): Lock {
 
 /** The lock goes last, and its file before it is unlocked: else another process could lock a file that is not there any more. */
 function remove(stem: string, lock: Lock | undefined): void {
-  const unlock = () => {
-    if (typeof lock === 'object') lock.close();
-  };
+  const unlock = () => ifPossible(() => typeof lock === 'object' && lock.close()); // again, it throws
   try {
     for (const end of ends) removeFile(stem + end);
     if (process.platform === 'win32') unlock(); // a file that is open can't be removed there
     removeFile(`${stem}.lock`);
   } finally {
-    if (process.platform !== 'win32') unlock();
+    unlock();
   }
 }
