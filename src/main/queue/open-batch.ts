@@ -250,7 +250,12 @@ export class OpenBatch {
   /** There is a new batch, with its first call: it is shared with the worker, or sent at the end of the turn. */
   #announce(batch: Batch): void {
     batch.announced = true;
-    if (!this.#queue.share(batch)) this.#queue.wantsToSend();
+    try {
+      if (!this.#queue.share(batch)) this.#queue.wantsToSend();
+    } catch (error) {
+      batch.announced = batch.sent; // no stack is left: the next call announces it
+      throw error;
+    }
     this.#observer.registered(batch);
   }
 

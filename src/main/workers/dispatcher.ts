@@ -189,11 +189,13 @@ export class Dispatcher implements QueueHost {
     const { data, lost, isShared } = large;
     const given = isShared ? data : lost === undefined ? transfer(data, [data.buffer]) : failureOf(lost);
     const onFailure = (error: unknown) => {
+      this.#settle(); // perhaps only its answer could not be posted
       queue.failedToSend(batch, error);
       this.pump();
     };
-    const onPosted = () => {
-      large.posted = true;
+    const onPosted = (refusal?: unknown) => {
+      if (refusal === undefined) large.posted = true;
+      else queue.failedToSend(batch, refusal); // at once: batches behind it go off now, and the end of one is that of all before it
     };
     this.link?.call((service) => service.write(ticket, given), this.pump, onFailure, undefined, onPosted);
   }

@@ -34,7 +34,7 @@ export class WorkerLink {
   /** That somebody waits for, and are not answered. */
   calls = 0;
   /** Told that the call under way is posted. */
-  #onPosted: (() => void) | undefined;
+  #onPosted: ((refusal?: unknown) => void) | undefined;
 
   /** In a thread of its own. @throws what Node throws where none can be started */
   static start(kind: EngineKind, arena: SharedArrayBuffer, owner: LinkOwner): WorkerLink {
@@ -55,7 +55,12 @@ export class WorkerLink {
       // counted once it is sent: of one that can't be, the worker hears nothing, and must not wait for it
       postMessage: (...message: Parameters<Endpoint['postMessage']>) => {
         if (this.#over) return;
-        endpoint.postMessage(...message);
+        try {
+          endpoint.postMessage(...message);
+        } catch (error) {
+          this.#onPosted?.(error);
+          throw error;
+        }
         this.#onPosted?.();
         this.channel.called();
       },
@@ -81,14 +86,15 @@ export class WorkerLink {
    * @param onFailure - told of a call that can't be sent, or has thrown. Without it the worker can't go on without the
    *   call: it ends, and its successor is asked anew
    * @param drop - given the answer of a worker that counts as lost already
-   * @param onPosted - told as soon as the worker will hear of it: before that, a hook of promises may end the process
+   * @param onPosted - told as soon as the worker will hear of it, since before that, a hook of promises may end the process; or why it
+   *   can't be posted
    */
   call<T>(
     method: (service: Remote<WorkerService>) => Promise<T>,
     onAnswer?: (answer: T) => void,
     onFailure: (error: unknown) => void = (error) => this.thread.end(error),
     drop: (answer: T) => void = () => {},
-    onPosted?: () => void,
+    onPosted?: (refusal?: unknown) => void,
   ): void {
     if (this.#over) return;
     if (onAnswer !== undefined) {

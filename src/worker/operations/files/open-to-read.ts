@@ -69,13 +69,16 @@ export function withReading<T>(path: string, work: (reading: Reading) => T | Pro
 function openForReading(path: string, locks: boolean): Reading {
   const { size } = locate(path);
   const before = stateOf(path);
-  const { database, mode } = open(path, size, locks);
-  return {
-    database,
-    check() {
-      if (mode === 'immutable=1' && before !== stateOf(path)) throw new ChangedMeanwhile(path);
-    },
+  const requireUnchanged = () => {
+    if (before !== stateOf(path)) throw new ChangedMeanwhile(path);
   };
+  try {
+    const { database, mode } = open(path, size, locks);
+    return { database, check: mode === 'immutable=1' ? requireUnchanged : () => {} };
+  } catch (error) {
+    if (!locks) requireUnchanged();
+    throw error;
+  }
 }
 
 function open(path: string, size: number, locks: boolean): { database: Database; mode: ReadMode } {

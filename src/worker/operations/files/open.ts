@@ -21,7 +21,7 @@ export function openFile(path: string, parameters: string): Database {
     if (refusal !== undefined) throw refusal;
   }
   const place = knowsUrls() ? `${pathToFileURL(path).href}?${parameters}` : path;
-  return open(place, parameters.startsWith('mode=ro'));
+  return open(place, !parameters.startsWith('mode=rw'));
 }
 
 /**
@@ -38,9 +38,7 @@ export function openLocked(
   const until = performance.now() + waitMs;
   for (;;) {
     try {
-      const database = openOnce(path, parameters, lock);
-      database.exec(`PRAGMA busy_timeout = ${waitMs}`);
-      return database;
+      return openOnce(path, parameters, waitMs, lock);
     } catch (error) {
       if (!isBusy(error) || performance.now() >= until) throw error;
     }
@@ -48,7 +46,7 @@ export function openLocked(
   }
 }
 
-function openOnce(path: string, parameters: string, lock: (database: Database) => void): Database {
+function openOnce(path: string, parameters: string, waitMs: number, lock: (database: Database) => void): Database {
   const before = statSync(path, { bigint: true });
   const database = openFile(path, parameters);
   try {
@@ -60,6 +58,7 @@ function openOnce(path: string, parameters: string, lock: (database: Database) =
       // also if it has failed: that says nothing about the new file
       refuseAnother(before, identityOf(path));
     }
+    database.exec(`PRAGMA busy_timeout = ${waitMs}`);
     return database;
   } catch (error) {
     database.close();

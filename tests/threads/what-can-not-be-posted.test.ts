@@ -1,0 +1,88 @@
+/** Messages between the threads that can't be posted, as where there is no memory for them: whoever had called is told, and all goes on. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
+import { runProgram } from '../support/programs.ts';
+
+/** The next message to a worker can't be posted once `armed` is true. */
+const failing = `
+  import { Worker } from 'node:worker_threads';
+  const { postMessage } = Worker.prototype;
+  let armed = false;
+  Worker.prototype.postMessage = function (...given) {
+    if (!armed) return postMessage.apply(this, given);
+    armed = false;
+    throw new DOMException('Data cannot be cloned, out of memory.', 'DataCloneError');
+  };
+  const large = new Uint8Array(200_000);
+  const outcome = (promise) => promise.then(() => 'stored', ({ code, message }) => code + ': ' + message);
+  const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+  await provider.appendPatch(patchOf(0), 1);
+`;
+
+it('a large write, with others behind it: it is rejected, they are stored', async () => {
+  const file = freshFile();
+  const { stdout, stderr } = await runProgram(
+    `${failing}
+    const outcomes = new Set();
+    for (let clock = 2; clock < 60; clock += 2) {
+      armed = true;
+      outcomes.add((await Promise.all([
+        provider.appendPatch(large, clock), provider.appendPatch(patchOf(clock), clock + 1),
+      ].map(outcome))).join());
+    }
+    await provider.close();
+    console.log(JSON.stringify([...outcomes]));`,
+    file,
+  );
+  expect(stderr).toBe('');
+  const outcomes = JSON.parse(stdout) as string[];
+  expect(outcomes).toEqual([expect.stringMatching(/^io-error: .*appendPatch.*cannot be cloned.*,stored$/)]);
+  expect(outcomes[0]).toContain(file);
+  const clocks = rowsOf(file).patches.map(({ clock }) => clock as number);
+  expect(clocks).toEqual([1, ...Array.from({ length: 29 }, (_, i) => 3 + 2 * i)]);
+});
+
+it.each([
+  ['flushSync', 'console.log(provider.flushSync());', 'false'],
+  ['the end of the process', 'process.exit();', ''],
+])('a large write that %s waits for: it does not wait for what was never sent', async (_, ends, told) => {
+  const { stdout, code } = await runProgram(
+    `${failing}
+    armed = true;
+    provider.appendPatch(large, 2).catch(() => {});
+    ${ends}
+    await provider.appendPatch(patchOf(1), 3);
+    await provider.close();`,
+    freshFile(),
+  );
+  expect({ code, told: stdout.trim() }).toEqual({ code: 0, told });
+});
+
+it('the answer to a large write: the call resolves, since it is stored', async () => {
+  const preloaded = join(freshFolder(), 'answers.cjs');
+  writeFileSync(
+    preloaded,
+    `const { MessagePort, threadName, isMainThread } = require('node:worker_threads');
+    const { postMessage } = MessagePort.prototype;
+    let answers = 0;
+    if (!isMainThread) MessagePort.prototype.postMessage = function (message, ...rest) {
+      const isAnswer = message?.type === 'RAW' && message.value === undefined;
+      if (isAnswer && ++answers === 3) throw new DOMException('Data cannot be cloned, out of memory.', 'DataCloneError');
+      return postMessage.call(this, message, ...rest);
+    };`,
+  );
+  const { stdout } = await runProgram(
+    `const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+    const outcomes = [];
+    for (let clock = 1; clock <= 6; clock++) {
+      outcomes.push(await provider.appendPatch(new Uint8Array(200_000), clock).then(() => 'stored', ({ message }) => message));
+    }
+    console.log(JSON.stringify({ outcomes, stored: (await provider.loadPatchesSince(0)).length }));
+    await provider.close();`,
+    freshFile(),
+    { flags: ['--require', preloaded] },
+  );
+  expect(JSON.parse(stdout)).toEqual({ outcomes: Array(6).fill('stored'), stored: 6 });
+});
