@@ -1,5 +1,5 @@
 /** Carries out a transaction: all in one round trip, unless it has to be known what is there, or something large is sent by itself. */
-import type { Section } from './changes.ts';
+import type { Outcome, Section } from './changes.ts';
 import { deletionOfUnnamed, isLarge } from './chunks.ts';
 import type { Connection, Reading, Result, Statement } from './connection.ts';
 import type { PackedPatches, Positions } from './packed-patches.ts';
@@ -16,11 +16,8 @@ interface Inserted {
 }
 
 export class Execution {
-  /** By which the calls are told apart that are to be marked. */
-  readonly collided: number[] = [];
-  /** Stores that have chunks of snapshots that were replaced: to be deleted once all this is committed. */
-  readonly replaced: string[] = [];
   readonly #connection: Connection;
+  readonly #outcome: Outcome;
   /** By which it is asked what became of patches: within the transaction, and once that is committed within others. */
   #reading: Reading;
   /** To be sent with what comes next; and what is done with their results then. */
@@ -28,8 +25,9 @@ export class Execution {
   #listeners: ((results: Result[]) => void | Promise<void>)[] = [];
   #inserted: Inserted[] = [];
 
-  constructor(connection: Connection, begin: Statement[]) {
+  constructor(connection: Connection, begin: Statement[], outcome: Outcome) {
     this.#connection = this.#reading = connection;
+    this.#outcome = outcome;
     this.#statements = [...begin, UNLIMITED];
   }
 
@@ -61,7 +59,7 @@ export class Execution {
     await this.#send();
     if ('hash' in end) await saveLargeValue(this.#connection, end);
     else if (await compact(this.#connection, end)) this.#deleteOthers(end.store, end.snapshot);
-    else this.collided.push(end.at);
+    else this.#outcome.collided.push(end.at);
   }
 
   #insert(packed: PackedPatches): void {
@@ -89,12 +87,12 @@ export class Execution {
   }
 
   #mark(packed: PackedPatches, collided: readonly number[]): void {
-    this.collided.push(...collided.map((position) => packed.entries[position] ?? 0));
+    this.#outcome.collided.push(...collided.map((position) => packed.entries[position] ?? 0));
   }
 
   /** What a large one replaces is deleted later. */
   #deleteOthers(store: string, { data }: Snapshot): void {
-    if (isLarge(data)) this.replaced.push(store);
+    if (isLarge(data)) this.#outcome.replaced.push(store);
     else this.#statements.push(deletionOfUnnamed('sds_snapshots', [store]));
   }
 
