@@ -67,22 +67,25 @@ export class ServerLink {
       const mayConnect = inAnyCase || (this.#connection !== undefined && this.#awaySince === undefined);
       if (!mayConnect && !this.isConnected) return;
       let used: Connection | undefined;
+      let triedAt = 0;
       const attempt = async () => {
         used = undefined;
+        triedAt = performance.now();
         used = await this.#ready();
         await work(used);
       };
       try {
         await attempt().catch((error) => {
-          const isLost = error instanceof ServerError && error.retry === 'reconnect' && used?.unreachable === false;
-          if (isLost) used?.drop();
+          if (isLoss(error) && used?.unreachable === false) used.drop();
           else if (mustRegister(error)) this.#isRegistered = false;
           else throw error;
           return attempt();
         });
         this.#awaySince = this.#gaveUp = undefined;
-      } catch {
-        this.#noteAway(performance.now()); // the lease runs out by itself
+      } catch (error) {
+        // the lease runs out by itself; a server that does not let this process in is asked no more, whatever its reason
+        if (used === undefined) this.#noteAway(triedAt);
+        else if (isLoss(error)) this.#noteAway(performance.now());
       }
     });
   }
@@ -208,6 +211,10 @@ export class ServerLink {
     await this.#connection?.close();
     this.#connection = undefined;
   }
+}
+
+function isLoss(error: unknown): boolean {
+  return error instanceof ServerError && error.retry === 'reconnect';
 }
 
 /** What keeps it from being found out whether a call was carried out says of others that they are not stored, and of this one nothing. */
