@@ -4,7 +4,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { livingWorkers } from '../../torture/living-workers.ts';
 import { OtherProcess } from '../../torture/other-process.ts';
 import { patchOf } from '../support/files.ts';
-import { describeOnPostgresql, ownPlace, proxiedPlace, server } from '../support/postgresql.ts';
+import { describeOnPostgresql, mayEndNothing, ownPlace, proxiedPlace, server } from '../support/postgresql.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
 import { runProgram } from '../support/programs.ts';
 
@@ -82,6 +82,7 @@ describeOnPostgresql('one process', () => {
     const { proxy, url, database } = await proxiedPlace();
     const first = open(url, 'store', { RetryForMs: 0, LeaseMs: 600_000 });
     await first.saveSnapshot(patchOf('first'), 1);
+    await mayEndNothing(database);
     const held = proxy.holdBack('INTO sds_snapshots');
     const saved = first.saveSnapshot(patchOf('late'), 2).catch((error) => error.code);
     proxy.refuse();
