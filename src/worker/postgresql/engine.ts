@@ -17,7 +17,7 @@ import { loadRecord, loadRecords } from './records.ts';
 import { ServerLink } from './server-link.ts';
 import { ServerError } from './sqlstates.ts';
 import { prepareTables } from './tables.ts';
-import { beginStatements, inTransaction, readingBy, transact, UNLIMITED } from './transactions.ts';
+import { beginStatements, COMMIT, inTransaction, readingBy, transact, UNLIMITED } from './transactions.ts';
 import { listStores, loadStore } from './whole-stores.ts';
 
 const NUMBER_TAKEN = '23505';
@@ -133,8 +133,7 @@ export class PostgresqlEngine implements Engine {
       const begin = [...beginStatements(connection), ...insertionsOfLongNames(changes.names)];
       const execution = new Execution(connection, begin, changes.outcome);
       for (const section of changes.sections) await execution.carryOut(section);
-      execution.changeValues(changes.values);
-      const end = [this.#holder.fence(point), { text: 'COMMIT' }];
+      const end = [...changes.values.statements, this.#holder.fence(point), COMMIT];
       await execution.end(end, () => this.#holder.committed(point));
     });
   }
@@ -161,7 +160,7 @@ export class PostgresqlEngine implements Engine {
       const collided = await collidedOf(readingBy(connection), packed, 'all');
       // those of patches that are kept lie under another number
       const ignored = collided.filter((position) => !packed.keepers.has(position));
-      outcome.collided.push(...ignored.map((position) => packed.entries[position] ?? 0));
+      outcome.collided.push(...packed.entriesAt(ignored));
     }
   }
 

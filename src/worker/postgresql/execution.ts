@@ -6,7 +6,7 @@ import type { PackedPatches, Positions } from './packed-patches.ts';
 import { collidedIn, collidedOf, collisions, insertCarefully, insertion, pruning } from './patches.ts';
 import { compact, type Snapshot, snapshotHead } from './snapshots.ts';
 import { readingBy, UNLIMITED } from './transactions.ts';
-import { saveLargeValue, type ValueChanges } from './values.ts';
+import { saveLargeValue } from './values.ts';
 import { removalOfStores } from './whole-stores.ts';
 
 /** Patches that are to be sent, but for those that were looked at since. */
@@ -53,7 +53,7 @@ export class Execution {
     if ('removed' in end) {
       const { removed } = end;
       this.#lookAt((store) => store === removed);
-      this.#statements.push(...removalOfStores([removed]), deletionOfUnnamed('sds_snapshots', [removed]));
+      this.#statements.push(...removalOfStores([removed]));
       return;
     }
     await this.#send();
@@ -87,18 +87,13 @@ export class Execution {
   }
 
   #mark(packed: PackedPatches, collided: readonly number[]): void {
-    this.#outcome.collided.push(...collided.map((position) => packed.entries[position] ?? 0));
+    this.#outcome.collided.push(...packed.entriesAt(collided));
   }
 
   /** What a large one replaces is deleted later. */
   #deleteOthers(store: string, { data }: Snapshot): void {
     if (isLarge(data)) this.#outcome.replaced.push(store);
     else this.#statements.push(deletionOfUnnamed('sds_snapshots', [store]));
-  }
-
-  changeValues({ statements, released }: ValueChanges): void {
-    this.#statements.push(...statements);
-    if (released.length > 0) this.#statements.push(deletionOfUnnamed('sds_values', released));
   }
 
   /** @param committed - called as soon as that is known: what comes after it may fail */

@@ -66,26 +66,25 @@ export class ServerLink {
     return this.#inTurn(async () => {
       const mayConnect = inAnyCase || (this.#connection !== undefined && this.#awaySince === undefined);
       if (!mayConnect && !this.isConnected) return;
-      let used: Connection | undefined;
-      let triedAt = 0;
-      const attempt = async () => {
-        used = undefined;
-        triedAt = performance.now();
-        used = await this.#ready();
-        await work(used);
-      };
-      try {
-        await attempt().catch((error) => {
-          if (isLoss(error) && used?.unreachable === false) used.drop();
-          else if (mustRegister(error)) this.#isRegistered = false;
-          else throw error;
-          return attempt();
-        });
-        this.#awaySince = this.#gaveUp = undefined;
-      } catch (error) {
-        // the lease runs out by itself; a server that does not let this process in is asked no more, whatever its reason
-        if (used === undefined) this.#noteAway(triedAt);
-        else if (isLoss(error)) this.#noteAway(performance.now());
+      for (let isFirst = true; ; isFirst = false) {
+        const triedAt = performance.now();
+        let used: Connection | undefined;
+        try {
+          used = await this.#ready();
+          await work(used);
+          this.#awaySince = this.#gaveUp = undefined;
+          return;
+        } catch (error) {
+          const isLost = error instanceof ServerError && error.retry === 'reconnect';
+          if (isFirst && mustRegister(error)) this.#isRegistered = false;
+          else if (isFirst && isLost && used?.unreachable === false) used.drop();
+          else {
+            // the lease runs out by itself; a server that does not let this process in is asked no more, whatever its reason
+            if (used === undefined) this.#noteAway(triedAt);
+            else if (isLost) this.#noteAway(performance.now());
+            return;
+          }
+        }
       }
     });
   }
@@ -211,10 +210,6 @@ export class ServerLink {
     await this.#connection?.close();
     this.#connection = undefined;
   }
-}
-
-function isLoss(error: unknown): boolean {
-  return error instanceof ServerError && error.retry === 'reconnect';
 }
 
 /** What keeps it from being found out whether a call was carried out says of others that they are not stored, and of this one nothing. */
