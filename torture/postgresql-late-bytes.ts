@@ -48,7 +48,10 @@ export async function runOn(
   const places = scaled(100, scale);
   for (let number = 0; number < places; number++) {
     const place = await engine.freshPlace();
-    const scene = await Scene.begin(server, engine, place, random, report);
+    const mayEnd = number % 2 === 0;
+    const right = 'EXECUTE ON FUNCTION pg_terminate_backend';
+    if (!mayEnd) await server.query(`REVOKE ${right} FROM PUBLIC`, [], databaseOf(place));
+    const scene = await Scene.begin(server, engine, place, random, report, mayEnd);
     try {
       for (let round = 0; round < ROUNDS_PER_PLACE; round++) {
         await within(PATIENCE_MS * 2, `seed ${seed}, place ${number}, round ${round}`, scene.round());
@@ -58,6 +61,7 @@ export async function runOn(
       await scene.judge(`seed ${seed}, place ${number}, when all has arrived`);
     } finally {
       await scene.end();
+      if (!mayEnd) await server.query(`GRANT ${right} TO PUBLIC`, [], databaseOf(place));
       await engine.discard(place);
     }
   }
@@ -85,8 +89,19 @@ class Scene {
   readonly #theirs = new Set<string>();
   #made: Made[] = [];
   readonly #lates: Late[] = [];
+  /** Whether a connection may end what the one before has left at the server: then half a request holds up nobody, and a whole one comes to nobody. */
+  readonly #mayEnd: boolean;
 
-  private constructor(engine: Engine, place: string, random: Random, report: Report, proxy: TcpProxy, url: string) {
+  private constructor(
+    engine: Engine,
+    place: string,
+    random: Random,
+    report: Report,
+    proxy: TcpProxy,
+    url: string,
+    mayEnd: boolean,
+  ) {
+    this.#mayEnd = mayEnd;
     this.#engine = engine;
     this.#place = place;
     this.#random = random;
@@ -96,9 +111,17 @@ class Scene {
     for (const store of STORES) this.#open(store);
   }
 
-  static async begin(server: PostgresqlAddress, engine: Engine, place: string, random: Random, report: Report) {
+  static async begin(
+    server: PostgresqlAddress,
+    engine: Engine,
+    place: string,
+    random: Random,
+    report: Report,
+    mayEnd: boolean,
+  ) {
     const proxy = await TcpProxy.listen(server.port, server.host);
-    return new Scene(engine, place, random, report, proxy, server.url(databaseOf(place), { port: proxy.port }));
+    const url = server.url(databaseOf(place), { port: proxy.port });
+    return new Scene(engine, place, random, report, proxy, url, mayEnd);
   }
 
   /** Some calls, of which a connection is lost with what it has sent; then something becomes of the stores, and of what was lost before. */
@@ -130,7 +153,7 @@ class Scene {
   /** What a connection sends from some byte on is kept, and it is cut soon after; resolves once it is, or if that is taken back. */
   async #lose(): Promise<void> {
     const [delay, rest] = [this.#random.below(15), this.#random.next() ** 2 * MOST_HALVED_MS];
-    const whole = this.#random.chance(0.7);
+    const whole = !this.#mayEnd || this.#random.chance(0.7);
     const late = await this.#proxy.keepAfter(Math.floor(this.#random.next() ** 3 * 30_000), whole);
     if (late === undefined) return;
     await new Promise((resolve) => setTimeout(resolve, delay));

@@ -32,6 +32,7 @@ const writes: Record<string, (provider: Provider) => Promise<unknown>> = {
     ]),
   'a compaction': (provider) => compact(provider, patchOf('snapshot')),
   'a large compaction': (provider) => compact(provider, large),
+  'a compaction that is refused': (provider) => refuse(provider),
   'a store that is removed': (provider) =>
     Promise.all([
       provider.appendPatch(patchOf('before'), 1),
@@ -65,6 +66,12 @@ const refusals = {
 async function compact(provider: Provider, snapshot: Uint8Array): Promise<void> {
   const nothing = { SnapshotClock: undefined, Patches: [], LastClock: 0 };
   expect(await provider.compactStore(snapshot, nothing)).toBe(true);
+}
+
+/** Of a snapshot that nobody has stored. */
+async function refuse(provider: Provider): Promise<void> {
+  const other = { SnapshotClock: 1, Patches: [], LastClock: 1 };
+  expect(await provider.compactStore(patchOf('snapshot'), other)).toBe(false);
 }
 
 describeOnPostgresql('an answer to a commit that was lost', () => {

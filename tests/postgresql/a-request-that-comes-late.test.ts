@@ -3,7 +3,7 @@ import { SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-pe
 import { expect, it, onTestFinished } from 'vitest';
 import { OtherProcess } from '../../torture/other-process.ts';
 import { patchOf } from '../support/files.ts';
-import { describeOnPostgresql, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
+import { describeOnPostgresql, mayEndNothing, postgresql, proxiedPlace, server } from '../support/postgresql.ts';
 
 /** Its promises stand for commits. */
 function open(url: string, store: string, options: SDS_ProviderOptions = {}): SDS_DesktopPersistenceProvider {
@@ -22,16 +22,12 @@ async function isFree(database: string, store: string): Promise<boolean> {
   return answer === undefined;
 }
 
-/** What a lost connection has begun is not ended by the one that follows: so that it still has a transaction to come late in. */
-async function mayEndNothing(database: string): Promise<void> {
-  await server.query('REVOKE EXECUTE ON FUNCTION pg_terminate_backend FROM PUBLIC', [], database);
-}
-
 describeOnPostgresql('a request that comes late', () => {
   it('does nothing once another connection has done its work', async () => {
     const { proxy, url, database } = await proxiedPlace();
     const provider = open(url, 'store');
     await provider.saveValue('value', patchOf('value'));
+    await mayEndNothing(database);
 
     const held = proxy.holdBack('INTO sds_values');
     const saved = provider.saveValue('value', patchOf('value'));
@@ -51,6 +47,7 @@ describeOnPostgresql('a request that comes late', () => {
     const kept = open(url, 'kept');
     const first = open(url, 'store');
     await Promise.all([kept.ready(), first.ready()]);
+    await mayEndNothing(database);
 
     const held = proxy.holdBack('DELETE FROM sds_claims');
     const closed = first.close();
@@ -67,6 +64,7 @@ describeOnPostgresql('a request that comes late', () => {
     const { proxy, url, database } = await proxiedPlace();
     const first = open(url, 'store');
     await first.ready();
+    await mayEndNothing(database);
     const held = proxy.holdBack('INTO sds_values');
     const calls = [
       first.saveValue('value', patchOf('value')),
@@ -130,6 +128,21 @@ describeOnPostgresql('a request that comes late', () => {
     await expect(kept.appendPatch(patchOf(1), 1)).rejects.toMatchObject({ code: 'fenced' });
     await deliver();
     expect(await isFree(database, 'left')).toBe(true);
+  });
+
+  it('finds nobody at the server who would begin it: half of it may come', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const provider = open(url, 'store');
+    await provider.ready();
+    const backends =
+      "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND application_name = 'sds-persistence-worker'";
+    const [before] = await server.query(backends, [database]);
+    const held = proxy.holdBack('INTO sds_values');
+    const saved = provider.saveValue('value', patchOf('value'));
+    const deliver = await held;
+    await saved;
+    await expect.poll(() => server.query(backends, [database])).not.toContainEqual(before);
+    await deliver();
   });
 
   it('of which half has come keeps nobody waiting for the rest', async () => {

@@ -70,6 +70,20 @@ describeOnPostgresql('a worker that is lost after its commit', () => {
     expect(patches.length + snapshots.length + blobs.length).toBe(1);
   });
 
+  it('a compaction: it does not count as carried out, whatever the store has now', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const provider = new SDS_DesktopPersistenceProvider(url, 'store');
+    onTestFinished(() => provider.close());
+    await provider.ready();
+    const lost = proxy.loseAnswerTo({ COMMIT: 'COMMIT' }, false);
+    const nothing = { SnapshotClock: undefined, Patches: [], LastClock: 0 };
+    const isCompacted = provider.compactStore(patchOf('snapshot'), nothing);
+    await lost;
+    await endWorkers();
+    expect(await isCompacted).toBe(false);
+    expect((await postgresql.rowsOf(server.url(database))).snapshots).toHaveLength(1);
+  });
+
   it('of a batch that is carried out call by call: what has failed stays failed', async () => {
     const { proxy, url, database } = await proxiedPlace();
     const provider = new SDS_DesktopPersistenceProvider(url, 'store', {

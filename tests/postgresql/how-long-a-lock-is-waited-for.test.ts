@@ -73,7 +73,7 @@ describeOnPostgresql('a lock', () => {
   });
 
   it('keeps nothing that is committed from being acknowledged, though what is asked behind the commit waits in vain', async () => {
-    const url = await postgresql.freshPlace();
+    const { proxy, url } = await proxiedPlace();
     const provider = open(url, 'store', 60_000, { OnClockCollision: 'ignore' });
     await provider.appendPatch(patchOf(1), 1);
     const holdingUp = await otherProgram(url);
@@ -83,7 +83,15 @@ describeOnPostgresql('a lock', () => {
       expect.poll(async () => (await server.query(`SELECT ${waiting}`, [databaseOf(url)])).length).toBe(count);
 
     await holdingUp.query('SELECT FROM sds_holders FOR UPDATE'); // the last statement of each transaction changes it
-    const call = provider.appendPatch(patchOf('other bytes'), 1);
+    const unseen = { SnapshotClock: 1, Patches: [], LastClock: 1 };
+    proxy.pause();
+    const load = provider.loadSnapshot(); // what is called while it is under way is one transaction
+    const calls = Promise.all([
+      provider.compactStore(patchOf('snapshot'), unseen),
+      provider.appendPatch(patchOf('other bytes'), 1),
+    ]);
+    proxy.resume();
+    await load;
     await untilWaiting(1);
     const locked = locking.query('LOCK TABLE sds_patches IN ACCESS EXCLUSIVE MODE');
     await untilWaiting(2);
@@ -91,7 +99,7 @@ describeOnPostgresql('a lock', () => {
     await locked;
     await untilWaiting(1);
     await server.query(`SELECT pg_cancel_backend(pid) ${waiting}`, [databaseOf(url)]); // as at the end of the time for it
-    await call;
+    expect(await calls).toEqual([false, undefined]); // the compaction was refused before
     await locking.query('COMMIT');
   });
 

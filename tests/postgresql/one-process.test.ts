@@ -4,7 +4,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { livingWorkers } from '../../torture/living-workers.ts';
 import { OtherProcess } from '../../torture/other-process.ts';
 import { patchOf } from '../support/files.ts';
-import { describeOnPostgresql, ownPlace, proxiedPlace, server } from '../support/postgresql.ts';
+import { describeOnPostgresql, mayEndNothing, ownPlace, proxiedPlace, server } from '../support/postgresql.ts';
 import { databaseOf } from '../support/postgresql-engine.ts';
 import { runProgram } from '../support/programs.ts';
 
@@ -82,6 +82,7 @@ describeOnPostgresql('one process', () => {
     const { proxy, url, database } = await proxiedPlace();
     const first = open(url, 'store', { RetryForMs: 0, LeaseMs: 600_000 });
     await first.saveSnapshot(patchOf('first'), 1);
+    await mayEndNothing(database);
     const held = proxy.holdBack('INTO sds_snapshots');
     const saved = first.saveSnapshot(patchOf('late'), 2).catch((error) => error.code);
     proxy.refuse();
@@ -197,8 +198,14 @@ describeOnPostgresql('a password that is asked for', () => {
     const url = server.url(database, { user });
     const ways: [Password: () => Promise<unknown>, reason: RegExp, ConnectTimeoutMs?: number][] = [
       [() => Promise.reject(new Error('no token today')), /the function Password failed: no token today/],
+      [() => Promise.reject('no token at all'), /the function Password failed: no token at all/],
+      [() => Promise.reject(), /the function Password failed: undefined/],
       [async () => 5, /the function Password failed: it must resolve with a string, not 5/],
-      [() => new Promise(() => {}), /the function Password failed: it did not answer within 100 ms/, 100],
+      [
+        () => new Promise(() => {}),
+        /the function Password failed: it did not answer within 100 ms; it is not called/,
+        100,
+      ],
     ];
     for (const [Password, reason, ConnectTimeoutMs = 60_000] of ways) {
       const options = { Password, RetryForMs: 300, ConnectTimeoutMs } as SDS_ProviderOptions;
@@ -315,5 +322,20 @@ describeOnPostgresql('a password that is asked for', () => {
     void provider.appendPatch(patchOf(1), 1);`;
     expect(await runProgram(program, database)).toMatchObject({ code: 0, stderr: '' });
     expect((await server.query('SELECT 1 FROM sds_patches', [], database)).length).toBe(1);
+  });
+
+  it('can not be asked for as the process ends, and the message says so', async () => {
+    const { database, user } = await withToken();
+    const program = `const provider = new SDS_DesktopPersistenceProvider(${JSON.stringify(server.url(database, { user }))}, 'store', {
+      Password: async () => 'first',
+      ConnectTimeoutMs: 300,
+      RetryForMs: 0,
+    });
+    void provider.appendPatch(patchOf(1), 1);
+    process.exit();`;
+    const { stderr } = await runProgram(program, database);
+    expect(stderr).toContain(
+      'Password failed: it did not answer within 300 ms; it is not called while its thread is blocked',
+    );
   });
 });

@@ -90,12 +90,16 @@ describeOnPostgresql('the snapshot before', () => {
     const url = await postgresql.freshPlace();
     const provider = open(url, { BusyTimeoutMs: 300 });
     await provider.saveSnapshot(snapshotOf(1), 1);
+    const connections =
+      "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND application_name = 'sds-persistence-worker'";
+    const [before] = await server.query(connections, [databaseOf(url)]);
     const other = await server.connect(databaseOf(url));
     await other.query('BEGIN');
     await other.query('SELECT 1 FROM sds_snapshot_chunks FOR UPDATE');
     await provider.saveSnapshot(snapshotOf(2), 2);
     expect(await provider.loadSnapshot()).toEqual(snapshotOf(2)); // behind the deletion, which was given up
     expect(await versionsIn(url)).toBe(2);
+    expect(await server.query(connections, [databaseOf(url)])).toContainEqual(before); // nor does it cost a connection
     // a third would lie there as well: so that is refused
     await expect(provider.saveSnapshot(snapshotOf(3), 3)).rejects.toMatchObject({ code: 'database-busy' });
     await other.query('COMMIT');

@@ -78,6 +78,11 @@ export async function ownServer(options: ServerOptions = {}): Promise<Postgresql
   return own;
 }
 
+/** What serves a lost connection is not ended by the one that follows: so that a request can still come late. */
+export async function mayEndNothing(database: string): Promise<void> {
+  await server.query('REVOKE EXECUTE ON FUNCTION pg_terminate_backend FROM PUBLIC', [], database);
+}
+
 /** Refuses what its server would not know if it had no COPY in binary form. */
 export async function placeWithoutCopy(): Promise<string> {
   const { proxy, url } = await proxiedPlace();

@@ -106,7 +106,7 @@ export function drainAtExit(worker: ReplaceableWorker): boolean {
   const files = others.length === 0 ? `'${file}'` : `'${file}' and ${others.length} more`;
   sayAtExit(
     `nothing was committed for ${PATIENCE_MS} ms as the process ends: calls on ${files} may be lost, ` +
-      'also some that were acknowledged as they were queued; see whether another process has it locked, and whether the disk answers',
+      'also some that were acknowledged as they were queued; see whether another process has it locked, and whether the disk or the server answers; a function Password is not called any more',
   );
   return false;
 }

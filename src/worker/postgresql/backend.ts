@@ -24,12 +24,15 @@ export async function backendOf(connection: Connection, client: Client): Promise
   return name;
 }
 
-/** Ends those whose connections are lost, if they wait for more of a transaction. What works, or waits for a standby, is left alone. */
+/**
+ * Ends those whose connections are lost, if they wait for a request, or its rest. What works, or waits for a standby, is left alone, and what
+ * a pooler has given to a program of another name.
+ */
 export async function endWaiting(connection: Connection, backends: readonly string[]): Promise<void> {
   await connection.run({
     text:
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${NAME} = ANY($1::text[]) ` +
-      "AND wait_event = 'ClientRead' AND state <> 'idle'",
+      "AND wait_event = 'ClientRead' AND application_name = current_setting('application_name')",
     values: [textArray(backends)],
   });
 }

@@ -19,6 +19,14 @@ export interface Section {
   end: Compaction | { removed: string } | Saved | undefined;
 }
 
+/** What comes of an attempt, as far as it is known: all but which patches have met others is known before its commit is sent. */
+export interface Outcome {
+  /** By which the calls are told apart that are to be marked. */
+  readonly collided: number[];
+  /** Stores that have chunks of snapshots that were replaced: to be deleted once all this is committed. */
+  readonly replaced: string[];
+}
+
 export class Changes {
   readonly sections: Section[] = [];
   #section = this.#begin();
@@ -26,6 +34,8 @@ export class Changes {
   /** Of values that are saved. Those of stores are there since these were claimed. */
   readonly names: StoredName[] = [];
   readonly callers = new Set<Caller>();
+  /** Of the last attempt. Of one that a lost worker has made it is not known: no compaction counts as carried out. */
+  outcome: Outcome;
   #hasOthers = false;
 
   constructor(writes: Writes) {
@@ -41,6 +51,8 @@ export class Changes {
       }
       this.#add(writes, store);
     }
+    const collided = this.sections.flatMap(({ end }) => (end !== undefined && 'at' in end ? [end.at] : []));
+    this.outcome = { collided, replaced: this.replaced };
   }
 
   #add(writes: Writes, store: string): void {

@@ -66,14 +66,14 @@ export async function readWhole(connection: Reading, heads: HeadTable, key: stri
   const those =
     `FROM ${heads} h LEFT JOIN ${table} c ON c.${column} = ${ofKey} AND c.version = h.version ` +
     `WHERE h.${column} = ${ofKey} ORDER BY c.chunk`;
-  const whole: { bytes?: Uint8Array; filled: number } = { filled: 0 };
+  let bytes: Uint8Array | undefined;
+  let filled = 0;
   await connection.read(columns, those, (field, index) => {
-    whole.bytes ??= new Uint8Array(Number(field.toString()));
+    bytes ??= new Uint8Array(Number(field.toString()));
     if (index === 0) return;
-    if (whole.filled + field.byteLength <= whole.bytes.byteLength) whole.bytes.set(field, whole.filled);
-    whole.filled += field.byteLength;
+    if (filled + field.byteLength <= bytes.byteLength) bytes.set(field, filled);
+    filled += field.byteLength;
   });
-  const { bytes, filled } = whole;
   if (bytes === undefined || filled === bytes.byteLength) return bytes;
   const message = `${heads}: '${key}' has ${filled} bytes, and its head says ${bytes.byteLength}`;
   throw new EngineError('database-corrupt', { message });

@@ -9,7 +9,7 @@ import type { Connection, Statement } from './connection.ts';
 import { fencedError, type Holder, mustRegister } from './holder.ts';
 import { insertionsOfLongNames, storedName } from './names.ts';
 import { type ClaimRow, fenceHolders, lockedRows, lockStatements, type StoreRow, unclaiming } from './store-rows.ts';
-import { beginStatements, inTransaction } from './transactions.ts';
+import { beginStatements, COMMIT, inTransaction } from './transactions.ts';
 
 /** `had`: to be claimed anew. `lost`: taken over by another process; it stays so until all providers of the store have left. */
 type Claim = 'exclusive' | 'shared' | 'had' | 'lost';
@@ -191,7 +191,7 @@ export class Claims {
       // nothing that a sibling has sent and that is not committed yet will be
       ...onEach("UPDATE sds_holders SET incarnation = '' WHERE session", siblings),
       this.#holder.fence(),
-      { text: 'COMMIT' },
+      COMMIT,
     ];
   }
 

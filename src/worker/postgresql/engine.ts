@@ -17,14 +17,12 @@ import { loadRecord, loadRecords } from './records.ts';
 import { ServerLink } from './server-link.ts';
 import { ServerError } from './sqlstates.ts';
 import { prepareTables } from './tables.ts';
-import { beginStatements, inTransaction, readingBy, transact, UNLIMITED } from './transactions.ts';
+import { beginStatements, COMMIT, inTransaction, readingBy, transact, UNLIMITED } from './transactions.ts';
 import { listStores, loadStore } from './whole-stores.ts';
 
 const NUMBER_TAKEN = '23505';
 /** What a server says that distributes its tables, of a statement that changes two of them. */
 const NOT_SUPPORTED = '0A000';
-
-type Outcome = Pick<Execution, 'collided' | 'replaced'>;
 
 export class PostgresqlEngine implements Engine {
   readonly #link: ServerLink;
@@ -95,13 +93,11 @@ export class PostgresqlEngine implements Engine {
   async transact(writes: Writes, commitPoint: CommitPoint): Promise<void> {
     // before anything is waited for: the writes lie where they are only for this attempt's length
     const changes = new Changes(writes);
-    const { collided, replaced } = await this.#use((connection) =>
-      this.#carryOut(connection, changes, commitPoint),
-    ).catch((error) => {
+    await this.#use((connection) => this.#carryOut(connection, changes, commitPoint)).catch((error) => {
+      // if it is committed, what could not be asked is only which patches have met others
       if (!this.#holder.covers(commitPoint)) throw error;
-      // it is committed: what could not be asked is only which patches have met others
-      return { collided: [], replaced: changes.replaced };
     });
+    const { collided, replaced } = changes.outcome;
     for (const at of collided) writes.markWithoutEffect(at);
     commitPoint.cells[commitPoint.index] = commitPoint.value;
     noteCommit(commitPoint);
@@ -117,11 +113,9 @@ export class PostgresqlEngine implements Engine {
     this.#replaced.delete(store);
   }
 
-  async #carryOut(connection: Connection, changes: Changes, point: CommitPoint): Promise<Outcome> {
+  async #carryOut(connection: Connection, changes: Changes, point: CommitPoint): Promise<void> {
     // an earlier attempt was committed, and nobody heard of it
-    if (this.#holder.covers(point)) {
-      return { collided: await this.#collidedLater(connection, changes), replaced: changes.replaced };
-    }
+    if (this.#holder.covers(point)) return this.#askLater(connection, changes);
     if (this.#holder.coversSome(point)) {
       // never seen by a caller: the batches are tried one by one
       throw new EngineError('io-error', { message: 'some of these batches were committed before' });
@@ -129,21 +123,18 @@ export class PostgresqlEngine implements Engine {
     // here, not when the writes are read: a store may be lost meanwhile, and this process have a new generation
     for (const caller of changes.callers) await this.#claims.claim(connection, caller);
     const { onlyPatches } = changes;
-    if (this.#takesBoth && onlyPatches?.ascends && (await this.#insert(connection, onlyPatches, point))) {
-      return { collided: [], replaced: [] };
-    }
+    changes.outcome = { collided: [], replaced: [] };
+    if (this.#takesBoth && onlyPatches?.ascends && (await this.#insert(connection, onlyPatches, point))) return;
     // it failed behind the last one: now, or the table would grow without end
     for (const store of changes.replaced) {
       if (this.#replaced.has(store)) await this.#deleteReplaced(connection, store);
     }
     return inTransaction(connection, async () => {
       const begin = [...beginStatements(connection), ...insertionsOfLongNames(changes.names)];
-      const execution = new Execution(connection, begin);
+      const execution = new Execution(connection, begin, changes.outcome);
       for (const section of changes.sections) await execution.carryOut(section);
-      execution.changeValues(changes.values);
-      const end = [this.#holder.fence(point), { text: 'COMMIT' }];
+      const end = [...changes.values.statements, this.#holder.fence(point), COMMIT];
       await execution.end(end, () => this.#holder.committed(point));
-      return execution;
     });
   }
 
@@ -163,16 +154,14 @@ export class PostgresqlEngine implements Engine {
     }
   }
 
-  /** Which patches were lost in a commit that was found out later. A compaction counts as carried out: its store is whole either way. */
-  async #collidedLater(connection: Connection, changes: Changes): Promise<number[]> {
-    const lost: number[] = [];
-    for (const packed of changes.inserted) {
+  /** Which patches have met others in a commit that was found out later. */
+  async #askLater(connection: Connection, { inserted, outcome }: Changes): Promise<void> {
+    for (const packed of inserted) {
       const collided = await collidedOf(readingBy(connection), packed, 'all');
       // those of patches that are kept lie under another number
       const ignored = collided.filter((position) => !packed.keepers.has(position));
-      lost.push(...ignored.map((position) => packed.entries[position] ?? 0));
+      outcome.collided.push(...packed.entriesAt(ignored));
     }
-    return lost;
   }
 
   // ---- loads -------------------------------------------------------------------------------------------

@@ -1,12 +1,12 @@
 /** Carries out a transaction: all in one round trip, unless it has to be known what is there, or something large is sent by itself. */
-import type { Section } from './changes.ts';
+import type { Outcome, Section } from './changes.ts';
 import { deletionOfUnnamed, isLarge } from './chunks.ts';
 import type { Connection, Reading, Result, Statement } from './connection.ts';
 import type { PackedPatches, Positions } from './packed-patches.ts';
 import { collidedIn, collidedOf, collisions, insertCarefully, insertion, pruning } from './patches.ts';
 import { compact, type Snapshot, snapshotHead } from './snapshots.ts';
 import { readingBy, UNLIMITED } from './transactions.ts';
-import { saveLargeValue, type ValueChanges } from './values.ts';
+import { saveLargeValue } from './values.ts';
 import { removalOfStores } from './whole-stores.ts';
 
 /** Patches that are to be sent, but for those that were looked at since. */
@@ -16,11 +16,8 @@ interface Inserted {
 }
 
 export class Execution {
-  /** By which the calls are told apart that are to be marked. */
-  readonly collided: number[] = [];
-  /** Stores that have chunks of snapshots that were replaced: to be deleted once all this is committed. */
-  readonly replaced: string[] = [];
   readonly #connection: Connection;
+  readonly #outcome: Outcome;
   /** By which it is asked what became of patches: within the transaction, and once that is committed within others. */
   #reading: Reading;
   /** To be sent with what comes next; and what is done with their results then. */
@@ -28,8 +25,9 @@ export class Execution {
   #listeners: ((results: Result[]) => void | Promise<void>)[] = [];
   #inserted: Inserted[] = [];
 
-  constructor(connection: Connection, begin: Statement[]) {
+  constructor(connection: Connection, begin: Statement[], outcome: Outcome) {
     this.#connection = this.#reading = connection;
+    this.#outcome = outcome;
     this.#statements = [...begin, UNLIMITED];
   }
 
@@ -55,13 +53,13 @@ export class Execution {
     if ('removed' in end) {
       const { removed } = end;
       this.#lookAt((store) => store === removed);
-      this.#statements.push(...removalOfStores([removed]), deletionOfUnnamed('sds_snapshots', [removed]));
+      this.#statements.push(...removalOfStores([removed]));
       return;
     }
     await this.#send();
     if ('hash' in end) await saveLargeValue(this.#connection, end);
     else if (await compact(this.#connection, end)) this.#deleteOthers(end.store, end.snapshot);
-    else this.collided.push(end.at);
+    else this.#outcome.collided.push(end.at);
   }
 
   #insert(packed: PackedPatches): void {
@@ -89,18 +87,13 @@ export class Execution {
   }
 
   #mark(packed: PackedPatches, collided: readonly number[]): void {
-    this.collided.push(...collided.map((position) => packed.entries[position] ?? 0));
+    this.#outcome.collided.push(...packed.entriesAt(collided));
   }
 
   /** What a large one replaces is deleted later. */
   #deleteOthers(store: string, { data }: Snapshot): void {
-    if (isLarge(data)) this.replaced.push(store);
+    if (isLarge(data)) this.#outcome.replaced.push(store);
     else this.#statements.push(deletionOfUnnamed('sds_snapshots', [store]));
-  }
-
-  changeValues({ statements, released }: ValueChanges): void {
-    this.#statements.push(...statements);
-    if (released.length > 0) this.#statements.push(deletionOfUnnamed('sds_values', released));
   }
 
   /** @param committed - called as soon as that is known: what comes after it may fail */

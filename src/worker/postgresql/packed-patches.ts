@@ -11,7 +11,7 @@ export class PackedPatches {
   /** Of each patch: its store as it is stored, its number, and by which it is told apart from the others of its transaction. */
   readonly stores: string[] = [];
   readonly clocks: number[] = [];
-  readonly entries: number[] = [];
+  readonly #entries: number[] = [];
   /** Where the bytes of each end; its length lies between those of the one before and its own. */
   readonly #ends: number[] = [];
   #bytes = Buffer.allocUnsafe(FIRST_BYTES);
@@ -39,7 +39,7 @@ export class PackedPatches {
     this.#bytes.set(data, start);
     this.stores.push(store);
     this.clocks.push(clock);
-    this.entries.push(entry);
+    this.#entries.push(entry);
     this.#used = start + length;
     this.#ends.push(this.#used);
   }
@@ -58,6 +58,10 @@ export class PackedPatches {
 
   storeAt(position: number): string {
     return this.stores[position] ?? '';
+  }
+
+  entriesAt(positions: readonly number[]): number[] {
+    return positions.map((position) => this.#entries[position] ?? 0);
   }
 
   /** The parameters of a statement about these positions: `$1` (its store, or a list of them), numbers, bytes. */

@@ -2,6 +2,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { type Remote, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
+import { reportedOf } from '../../protocol/errors.ts';
 import type { PasswordSource } from '../../protocol/service.ts';
 import { clearTimeout, Promise, setTimeout } from '../../protocol/surroundings.ts';
 import type { Caller } from '../engine.ts';
@@ -101,10 +102,11 @@ async function ask(given: Password, timeoutMs: number, over: Promise<undefined>)
   sources.set(given, source);
   try {
     const password = await firstOf([source.password(), over], timeoutMs);
-    if (password === undefined) throw new Error(`it did not answer within ${timeoutMs} ms`);
+    const blocked = 'it is not called while its thread is blocked (flushSync, the end of the process)';
+    if (password === undefined) throw new Error(`it did not answer within ${timeoutMs} ms; ${blocked}`);
     return { given, password };
   } catch (error) {
-    const message = `the function Password failed: ${(error as Error).message}`;
+    const message = `the function Password failed: ${reportedOf(error).message}`;
     // the server counts as away: it is tried again for as long as callers want to wait
     return { given, missing: new ServerError('connection-failed', 'reconnect', message) };
   }

@@ -66,23 +66,25 @@ export class ServerLink {
     return this.#inTurn(async () => {
       const mayConnect = inAnyCase || (this.#connection !== undefined && this.#awaySince === undefined);
       if (!mayConnect && !this.isConnected) return;
-      let used: Connection | undefined;
-      const attempt = async () => {
-        used = undefined;
-        used = await this.#ready();
-        await work(used);
-      };
-      try {
-        await attempt().catch((error) => {
-          const isLost = error instanceof ServerError && error.retry === 'reconnect' && used?.unreachable === false;
-          if (isLost) used?.drop();
-          else if (mustRegister(error)) this.#isRegistered = false;
-          else throw error;
-          return attempt();
-        });
-        this.#awaySince = this.#gaveUp = undefined;
-      } catch {
-        this.#noteAway(performance.now()); // the lease runs out by itself
+      for (let isFirst = true; ; isFirst = false) {
+        const triedAt = performance.now();
+        let used: Connection | undefined;
+        try {
+          used = await this.#ready();
+          await work(used);
+          this.#awaySince = this.#gaveUp = undefined;
+          return;
+        } catch (error) {
+          const isLost = error instanceof ServerError && error.retry === 'reconnect';
+          if (isFirst && mustRegister(error)) this.#isRegistered = false;
+          else if (isFirst && isLost && used?.unreachable === false) used.drop();
+          else {
+            // the lease runs out by itself; a server that does not let this process in is asked no more, whatever its reason
+            if (used === undefined) this.#noteAway(triedAt);
+            else if (isLost) this.#noteAway(performance.now());
+            return;
+          }
+        }
       }
     });
   }

@@ -34,7 +34,7 @@ export function beginStatements(connection: Connection, leastLockMs?: number): S
   return [BEGIN, ...settings(connection, leastLockMs)];
 }
 
-const COMMIT: Statement = { text: 'COMMIT' };
+export const COMMIT: Statement = { text: 'COMMIT' };
 
 /**
  * For what takes the longer the more there is in a store: a limit on statements or (from PostgreSQL 17 on) transactions would end it each

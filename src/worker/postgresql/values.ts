@@ -25,11 +25,6 @@ export class ValueChanges {
     else if (--saved.times === 0) this.#saved.delete(hash);
   }
 
-  /** Those that may be gone, but for chunks. */
-  get released(): string[] {
-    return [...this.#released.keys()];
-  }
-
   /** In the order of their hashes: so transactions of several processes do not lock each other out. */
   get statements(): Statement[] {
     const hashes = [...new Set([...this.#released.keys(), ...this.#saved.keys()])].sort();
@@ -74,6 +69,7 @@ function releasesOf(released: readonly string[], times: ReadonlyMap<string, numb
       values: [hashes, int8Array(released.map((hash) => times.get(hash) ?? 0))],
     },
     { text: 'DELETE FROM sds_values WHERE hash = ANY($1::text[]) AND ref_count <= 0', values: [hashes] },
+    deletionOfUnnamed('sds_values', released),
   ];
 }
 

@@ -2,7 +2,7 @@
 import type { StoreFound } from '../../protocol/service.ts';
 import { Buffer } from '../../protocol/surroundings.ts';
 import { textArray } from './arrays.ts';
-import { readWhole } from './chunks.ts';
+import { deletionOfUnnamed, readWhole } from './chunks.ts';
 import type { Connection, Reading, Statement } from './connection.ts';
 import { nameOf } from './names.ts';
 import { loadPatchesSince } from './patches.ts';
@@ -27,11 +27,11 @@ export function loadStore(connection: Connection, store: string): Promise<StoreF
   });
 }
 
-/** But for the chunks of their snapshots. What others commit meanwhile stays: each statement takes what it sees. */
+/** What others commit meanwhile stays: each statement takes what it sees. */
 export function removalOfStores(stores: readonly string[]): Statement[] {
   const values = [textArray(stores)];
   const of = (table: string) => ({ text: `DELETE FROM ${table} WHERE store_id = ANY($1::text[])`, values });
-  return ['sds_patches', 'sds_snapshots', 'sds_records'].map(of);
+  return [...['sds_patches', 'sds_snapshots', 'sds_records'].map(of), deletionOfUnnamed('sds_snapshots', stores)];
 }
 
 /** From one store to the next, by the index: the rows of each are too many to look at all of them. */

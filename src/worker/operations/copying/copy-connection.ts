@@ -8,7 +8,7 @@ import { connect } from '../../postgresql/connect.ts';
 import type { Connection, Result, Statement } from '../../postgresql/connection.ts';
 import type { Pg } from '../../postgresql/load-pg.ts';
 import { ServerError } from '../../postgresql/sqlstates.ts';
-import { ALL_ROWS, BEGIN, inTransaction, UNLIMITED } from '../../postgresql/transactions.ts';
+import { ALL_ROWS, BEGIN, COMMIT, inTransaction, UNLIMITED } from '../../postgresql/transactions.ts';
 import { OperationError } from '../failure.ts';
 
 const CONNECT_MS = 5000;
@@ -82,7 +82,7 @@ export class CopyConnection {
           const idle = { text: `SET LOCAL idle_in_transaction_session_timeout = ${PATIENCE.idleMs}` };
           await this.run(BEGIN, ALL_ROWS, idle, UNLIMITED);
           const result = await work();
-          await this.run({ text: 'COMMIT' });
+          await this.run(COMMIT);
           return result;
         });
       } catch (error) {

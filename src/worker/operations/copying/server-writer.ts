@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { textArray } from '../../postgresql/arrays.ts';
 import { viewOf } from '../../postgresql/changes.ts';
-import { deletionOfUnnamed, isLarge } from '../../postgresql/chunks.ts';
+import { isLarge } from '../../postgresql/chunks.ts';
 import type { Statement } from '../../postgresql/connection.ts';
 import { byStoredName, insertionsOfLongNames, storedName } from '../../postgresql/names.ts';
 import { PackedPatches } from '../../postgresql/packed-patches.ts';
@@ -175,8 +175,7 @@ export class ServerWriter implements Writer {
     const stored = [...names.keys()];
     const longNames = insertionsOfLongNames(Array.from(names.values(), storedName));
     // whoever was paused for longer than his lease is not to go on with what was replaced
-    const chunks = deletionOfUnnamed('sds_snapshots', stored);
-    await this.#server.run(unclaiming(claims), ...removalOfStores(stored), chunks, ...longNames);
+    await this.#server.run(unclaiming(claims), ...removalOfStores(stored), ...longNames);
   }
 
   async #addStores({ reader }: Source, names: ReadonlyMap<string, string>): Promise<void> {
