@@ -13,6 +13,8 @@ interface FileOperation {
   run(source: string, target: string): Promise<unknown>;
   /** What it finds at its target: no file, or one of other stores, or of fewer patches of the same; `undefined` if it has no target. */
   finds: 'nothing' | 'other' | 'fewer' | undefined;
+  /** Whether a transaction of SQLite's makes it in the target: a disk that goes on failing may have taken its commit. */
+  commits?: true;
   /** What is there once it is done. */
   makes(source: Rows, found: Rows): Rows;
 }
@@ -36,12 +38,14 @@ export const fileOperations: Record<string, FileOperation> = {
   'copy into a file': {
     run: (source, target) => copyStores(source, target),
     finds: 'other',
+    commits: true,
     makes: (source, found) => [...source, ...found].sort(),
   },
   // without values: those get the references of both
   'copy over stores': {
     run: (source, target) => copyStores(source, target, { Overwrite: true, Values: false }),
     finds: 'fewer',
+    commits: true,
     makes: (source) => source.filter((row) => !row.startsWith('value ')),
   },
 };

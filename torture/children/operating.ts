@@ -61,8 +61,8 @@ async function once({ what, bits, error }: Task, n: number, stays: boolean): Pro
     else if (!String(failure).includes(here)) violations.push(`${where}: names no file: ${String(failure)}`);
   }
   // the last thing that can fail is that the new name is written to the disk
-  const isNamed = String(failure).includes('the new file is there and whole');
-  const found = await subject.faults(failure === undefined ? 'done' : isNamed ? 'done or not' : 'failed');
+  const mayBeThere = String(failure).includes('the new file is there and whole') || (stays && operation.commits);
+  const found = await subject.faults(failure === undefined ? 'done' : mayBeThere ? 'done or not' : 'failed');
   for (const fault of found)
     violations.push(`${where}: ${fault}${failure === undefined ? '' : ` (${String(failure)})`}`);
   return happened;
