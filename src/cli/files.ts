@@ -9,7 +9,7 @@ import {
   readSync,
   statSync,
 } from 'node:fs';
-import { join, sep } from 'node:path';
+import { sep } from 'node:path';
 import { hasOwnLocks, isFileUrl, readFileUrl } from '../protocol/file-url.ts';
 import { ifPossible } from '../protocol/if-possible.ts';
 import { Failure, type Run } from './run.ts';
@@ -32,7 +32,7 @@ function filesIn(run: Run, folder: string, leftOut: string | undefined): string[
     return [];
   }
   return entries.flatMap((entry) => {
-    const path = join(folder, entry.name);
+    const path = within(folder, entry.name);
     // links to folders are not followed: they may lead in a circle
     if (entry.isDirectory()) {
       const isLeftOut = leftOut !== undefined && identityOf(path) === leftOut;
@@ -55,9 +55,16 @@ function identityOf(folder: string): string | undefined {
   return stats && `${stats.dev} ${stats.ino}`;
 }
 
+const endsWithSlash = (name: string): boolean => name.endsWith('/') || name.endsWith(sep);
+
+/** What a folder has under this name. A `..` in the name of the folder stays: behind a link it is for the system to follow. */
+export function within(folder: string, name: string): string {
+  return endsWithSlash(folder) ? folder + name : folder + sep + name;
+}
+
 /** Also one that is not there: a slash at the end says that it is meant as one. */
 export function isMeantAsFolder(name: string): boolean {
-  return isFolder(name) || name.endsWith('/') || name.endsWith(sep);
+  return isFolder(name) || endsWithSlash(name);
 }
 
 export function isFolder(name: string): boolean {

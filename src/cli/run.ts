@@ -1,6 +1,6 @@
 /** One run of the command line: its options, its result for people and for programs, its exit code. */
 import { realpathSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
+import { basename } from 'node:path';
 import { type SDS_OperationOptions, SDS_PersistenceError } from '../main/index.ts';
 import { ifPossible } from '../protocol/if-possible.ts';
 import { ProgressLine, plain, quoted, shownPlace, styled } from './screen.ts';
@@ -140,7 +140,6 @@ function describe(error: unknown, path: string): { code: string; message: string
 
 /** Whether a name, as it was typed, means the file that is named in a message by its real path. */
 function isSame(real: string, name: string): boolean {
-  if (resolve(name) === real) return true;
   // what is not there has no real path
-  return ifPossible(() => realpathSync(name) === real) ?? basename(name) === basename(real);
+  return ifPossible(() => realpathSync.native(name) === real) ?? basename(name) === basename(real);
 }

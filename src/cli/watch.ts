@@ -44,7 +44,7 @@ export async function watch(run: Run, path: string, everyMs: number, count: numb
 function stateOf(path: string): string {
   return ['', '-wal']
     .map((end) => {
-      const stats = ifPossible(() => statSync(realpathSync(path) + end, { bigint: true })); // beside which its log lies
+      const stats = ifPossible(() => statSync(realpathSync.native(path) + end, { bigint: true })); // beside which its log lies
       // not there, or out of reach: opening the file will tell
       return stats === undefined ? '-' : `${stats.ino} ${stats.size} ${stats.mtimeNs}`;
     })

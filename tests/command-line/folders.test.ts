@@ -134,6 +134,31 @@ it.each(['backup', 'restore', 'copy'])(
   },
 );
 
+it("a folder behind a link, and '..', is the one to which the system follows that", async () => {
+  const root = freshFolder();
+  const cwd = join(root, 'app');
+  for (const folder of ['app/data', 'app/saved', 'release/run', 'release/data']) {
+    mkdirSync(join(root, folder), { recursive: true });
+  }
+  symlinkSync('../release/run', join(cwd, 'current'));
+  makeStoreFile(join(cwd, 'data/notes.db'));
+  copyFileSync(makeStoreFile(join(cwd, 'saved/notes.db'), { patches: 3 }), join(root, 'release/data/named.db'));
+  const before = bytesIn(cwd);
+  const infos = await documentOf(['info', 'current/../data'], { cwd });
+  expect(infos.Results).toMatchObject([{ Path: 'current/../data/named.db', Ok: true }]);
+  for (const args of [
+    ['restore', 'saved', 'current/../data'],
+    ['restore', '--overwrite', 'saved/notes.db', 'current/../data/'],
+    ['backup', 'current/../data', 'current/../copies/of-today'],
+  ]) {
+    const { stderr, exitCode } = await command(args, { cwd });
+    expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 });
+  }
+  expect(bytesIn(cwd)).toEqual(before);
+  expect(readdirSync(join(root, 'release/data'))).toEqual(['named.db', 'notes.db']);
+  expect(readdirSync(join(root, 'release/copies/of-today'))).toEqual(['named.db', 'notes.db']);
+});
+
 it('verify --quiet tells a line for each file with findings, and nothing of the others', async () => {
   const cwd = freshFolder();
   mkdirSync(join(cwd, 'all'));
