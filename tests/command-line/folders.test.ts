@@ -92,6 +92,26 @@ it('a file that can not be read may be a database, whatever its name: it is told
   expect(Results[0]?.Error?.Message).toMatch(/EACCES/);
 });
 
+it.runIf(process.platform === 'linux')('a database whose name is no UTF-8 is told, whatever its ending', async () => {
+  const cwd = freshFolder();
+  mkdirSync(join(cwd, 'all'));
+  const notUtf8 = (name: string) => Buffer.concat([Buffer.from(join(cwd, 'all/')), Buffer.from(name, 'latin1')]);
+  const first = makeStoreFile(join(cwd, 'all/first'));
+  copyFileSync(first, notUtf8('grün'));
+  writeFileSync(notUtf8('Grüße.txt'), 'no database');
+  for (const args of [
+    ['verify', 'all'],
+    ['backup', 'all', 'saved'],
+  ]) {
+    const { Results, exitCode } = await documentOf(args, { cwd });
+    expect(exitCode).toBe(1);
+    expect(Results.map(({ Path, Ok, Error: failure }) => [Path, Ok, failure?.Code])).toEqual([
+      ['all/first', true, undefined],
+      ['all/gr\ufffdn', false, 'open-failed'],
+    ]);
+  }
+});
+
 it('folders within a folder only if asked for', async () => {
   const cwd = freshFolder();
   mkdirSync(join(cwd, 'a/b'), { recursive: true });
