@@ -1,8 +1,9 @@
 /** `backup`, `restore`, `compact` and `copy`: they make files, or put others in their place. */
 import { basename, dirname } from 'node:path';
 import { backupDatabase, compactDatabase, copyStores, restoreDatabase, type SDS_BackupResult } from '../main/index.ts';
+import { isFileUrl } from '../protocol/file-url.ts';
 import { filesOf, isFolder, isMeantAsFolder, makeFolder, within } from './files.ts';
-import type { OptionValues, Run } from './run.ts';
+import { Failure, type OptionValues, type Run } from './run.ts';
 import { bytes, counted, duration, plain, quoted, shownPlace } from './screen.ts';
 
 interface Pair {
@@ -14,6 +15,14 @@ interface Pair {
 function pairsOf(run: Run, source: string, target: string): Pair[] {
   if (!isFolder(source)) {
     return [{ from: source, to: isMeantAsFolder(target) ? within(target, basename(source)) : target }];
+  }
+  // as the name of a folder, it would leave its password on the disk
+  if (isFileUrl(target) || /^[a-z][a-z\d+.-]+:\/\//i.test(target)) {
+    run.fail(
+      source,
+      new Failure('folder-not-made', 'a folder is copied into a folder, and the target is a URL; name a folder'),
+    );
+    return [];
   }
   const files = filesOf(run, [source], target);
   const pairs = files.map((from) => ({ from, to: within(target, from.slice(within(source, '').length)) }));

@@ -136,6 +136,7 @@ const advice: Record<string, string> = {
   EROFS: 'the file system is read-only; name another folder',
   EEXIST: IN_THE_WAY,
   ENOTDIR: IN_THE_WAY,
+  ENOENT: 'its name, or a link in it, leads nowhere; name another folder',
   ENOSPC: 'the disk is full; make room and try again',
 };
 

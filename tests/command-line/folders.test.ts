@@ -208,6 +208,35 @@ it('a line for each of many files, in columns, also with what could be given bac
   );
 });
 
+it('a folder is copied into no URL, and no folder gets the password in its name', async () => {
+  const cwd = freshFolder();
+  mkdirSync(join(cwd, 'all'));
+  makeStoreFile(join(cwd, 'all/a.db'));
+  for (const target of [
+    'postgres://anna:secret@db/notes',
+    'mysql://anna:secret@db/notes',
+    'file://anna:secret@db/notes',
+  ]) {
+    for (const command of ['backup', 'restore']) {
+      const { exitCode, ...told } = await documentOf([command, 'all', target], { cwd });
+      expect(exitCode).toBe(1);
+      expect(told.Results).toMatchObject([{ Path: 'all', Error: { Code: 'folder-not-made' } }]);
+      expect(JSON.stringify(told)).not.toContain('secret');
+    }
+  }
+  expect(readdirSync(cwd)).toEqual(['all']);
+});
+
+it('a folder is copied into no link that leads nowhere: what to do is told', async () => {
+  const cwd = freshFolder();
+  mkdirSync(join(cwd, 'all'));
+  makeStoreFile(join(cwd, 'all/a.db'));
+  symlinkSync('nothing', join(cwd, 'saved'));
+  const { stderr, exitCode } = await command(['backup', 'all', 'saved'], { cwd });
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(/^error: 'saved': this folder can not be made: .* leads nowhere; name another folder\n$/);
+});
+
 it('links to databases stand for them; one that leads nowhere is told, and does not keep the others from being done', async () => {
   const cwd = freshFolder();
   for (const folder of ['all', 'elsewhere']) mkdirSync(join(cwd, folder));
