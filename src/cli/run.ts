@@ -133,7 +133,11 @@ function describe(error: unknown, path: string): { code: string; message: string
     return { code: 'failed', message: error instanceof Error ? error.message : String(error) };
   }
   const [, about, detail = error.message] = /^\w+(?: \('([\s\S]*)'\))?: ([\s\S]*)$/.exec(error.message) ?? [];
-  const said = detail.replace(/\bOverwrite\b/, '--overwrite').replace('Verify: false', '--no-verify');
+  const said = detail
+    .replace(/\bOverwrite(?= replaces it)/, '--overwrite')
+    .replace('Verify: false', '--no-verify')
+    .replace(/^(SourcePath|BackupPath|From)(?= must be )/, 'the source')
+    .replace(/^(TargetPath|To)(?= must be )/, 'the target');
   const isElsewhere = about !== undefined && about !== shownPlace(path) && !isSame(about, path);
   return { code: error.code, message: isElsewhere ? `${quoted(about)}: ${said}` : said };
 }
