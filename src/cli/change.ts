@@ -1,8 +1,9 @@
 /** `backup`, `restore`, `compact` and `copy`: they make files, or put others in their place. */
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { backupDatabase, compactDatabase, copyStores, restoreDatabase, type SDS_BackupResult } from '../main/index.ts';
-import { filesOf, isFolder, isMeantAsFolder, makeFolder } from './files.ts';
-import type { OptionValues, Run } from './run.ts';
+import { isFileUrl } from '../protocol/file-url.ts';
+import { filesOf, isFolder, isMeantAsFolder, makeFolder, within } from './files.ts';
+import { Failure, type OptionValues, type Run } from './run.ts';
 import { bytes, counted, duration, plain, quoted, shownPlace } from './screen.ts';
 
 interface Pair {
@@ -13,10 +14,18 @@ interface Pair {
 /** A folder is copied file by file into a folder, which is made; a file is copied into a folder under its own name. */
 function pairsOf(run: Run, source: string, target: string): Pair[] {
   if (!isFolder(source)) {
-    return [{ from: source, to: isMeantAsFolder(target) ? join(target, relative(dirname(source), source)) : target }];
+    return [{ from: source, to: isMeantAsFolder(target) ? within(target, basename(source)) : target }];
+  }
+  // as the name of a folder, it would leave its password on the disk
+  if (isFileUrl(target) || /^[a-z][a-z\d+.-]+:\/\//i.test(target)) {
+    run.fail(
+      source,
+      new Failure('folder-not-made', 'a folder is copied into a folder, and the target is a URL; name a folder'),
+    );
+    return [];
   }
   const files = filesOf(run, [source], target);
-  const pairs = files.map((from) => ({ from, to: join(target, relative(source, from)) }));
+  const pairs = files.map((from) => ({ from, to: within(target, from.slice(within(source, '').length)) }));
   const folders = new Set(pairs.map(({ to }) => dirname(to)));
   const made = new Set([...folders].filter((folder) => makeFolder(run, folder)));
   return pairs.filter(({ to }) => made.has(dirname(to)));

@@ -9,7 +9,7 @@ import {
   readSync,
   statSync,
 } from 'node:fs';
-import { join, sep } from 'node:path';
+import { sep } from 'node:path';
 import { hasOwnLocks, isFileUrl, readFileUrl } from '../protocol/file-url.ts';
 import { ifPossible } from '../protocol/if-possible.ts';
 import { Failure, type Run } from './run.ts';
@@ -24,23 +24,25 @@ export function pathIn(name: string): string {
 
 /** A folder that can't be listed is a failure of its own: it does not keep the others from being looked at. */
 function filesIn(run: Run, folder: string, leftOut: string | undefined): string[] {
-  let entries: Dirent[];
+  let entries: Dirent<Buffer>[];
   try {
-    entries = readdirSync(folder, { withFileTypes: true });
+    entries = readdirSync(folder, { withFileTypes: true, encoding: 'buffer' });
   } catch (error) {
     run.fail(folder, new Failure('folder-unreadable', `this folder can not be listed: ${adviceOn(error)}`));
     return [];
   }
   return entries.flatMap((entry) => {
-    const path = join(folder, entry.name);
+    const name = String(entry.name);
+    const path = within(folder, name);
     // links to folders are not followed: they may lead in a circle
     if (entry.isDirectory()) {
       const isLeftOut = leftOut !== undefined && identityOf(path) === leftOut;
       return run.recursive && !isLeftOut ? filesIn(run, path, leftOut) : [];
     }
     const isFile = entry.isSymbolicLink() ? (statsOf(path)?.isFile() ?? true) : entry.isFile();
-    if (entry.name.startsWith('sds-partial-') || !isFile) return [];
-    return /\.(db|sqlite3?)$/i.test(path) || isDatabase(path) ? [path] : [];
+    if (name.startsWith('sds-partial-') || !isFile) return [];
+    const bytes = Buffer.concat([Buffer.from(within(folder, '')), entry.name]);
+    return /\.(db|sqlite3?)$/i.test(path) || isDatabase(path, bytes) ? [path] : [];
   });
 }
 
@@ -55,19 +57,30 @@ function identityOf(folder: string): string | undefined {
   return stats && `${stats.dev} ${stats.ino}`;
 }
 
+const endsWithSlash = (name: string): boolean => name.endsWith('/') || name.endsWith(sep);
+
+/** What a folder has under this name. A `..` in the name of the folder stays: behind a link it is for the system to follow. */
+export function within(folder: string, name: string): string {
+  return endsWithSlash(folder) ? folder + name : folder + sep + name;
+}
+
 /** Also one that is not there: a slash at the end says that it is meant as one. */
 export function isMeantAsFolder(name: string): boolean {
-  return isFolder(name) || name.endsWith('/') || name.endsWith(sep);
+  return isFolder(name) || endsWithSlash(name);
 }
 
 export function isFolder(name: string): boolean {
   return statsOf(name)?.isDirectory() ?? false;
 }
 
-/** By its first bytes. Nothing in this process has a database open yet, whose locks this could take away. */
-function isDatabase(path: string): boolean {
+/**
+ * By its first bytes. Nothing in this process has a database open yet, whose locks this could take away.
+ *
+ * @param bytes - its name as the system has it: in a text, what is no UTF-8 in it is another one, of which opening it tells
+ */
+function isDatabase(path: string, bytes: Buffer): boolean {
   try {
-    const file = openSync(path, 'r');
+    const file = openSync(bytes, 'r');
     try {
       const start = Buffer.alloc(MAGIC.length);
       readSync(file, start, 0, start.length, 0);
@@ -123,6 +136,7 @@ const advice: Record<string, string> = {
   EROFS: 'the file system is read-only; name another folder',
   EEXIST: IN_THE_WAY,
   ENOTDIR: IN_THE_WAY,
+  ENOENT: 'its name, or a link in it, leads nowhere; name another folder',
   ENOSPC: 'the disk is full; make room and try again',
 };
 

@@ -73,8 +73,10 @@ function read(args: string[], options: ParseArgsOptionsConfig): { values: Option
   try {
     return parseArgs({ args, options, allowPositionals: true }) as { values: OptionValues; positionals: string[] };
   } catch (error) {
-    // its first sentence; the rest is about '--', or a line of its own
-    throw new WrongArguments((error as Error).message.replace(/\.\s.*$/s, ''));
+    // its first sentence, and how a value with a dash is written; the rest is about '--', or a line of its own
+    const { message } = error as Error;
+    const [, hint = ''] = /argument starting with a dash( use .*)\.$/.exec(message) ?? [];
+    throw new WrongArguments(message.replace(/\.\s.*$/s, '') + hint.replace(' ', '; '));
   }
 }
 

@@ -1,6 +1,6 @@
 /** One run of the command line: its options, its result for people and for programs, its exit code. */
 import { realpathSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
+import { basename } from 'node:path';
 import { type SDS_OperationOptions, SDS_PersistenceError } from '../main/index.ts';
 import { ifPossible } from '../protocol/if-possible.ts';
 import { ProgressLine, plain, quoted, shownPlace, styled } from './screen.ts';
@@ -133,14 +133,17 @@ function describe(error: unknown, path: string): { code: string; message: string
     return { code: 'failed', message: error instanceof Error ? error.message : String(error) };
   }
   const [, about, detail = error.message] = /^\w+(?: \('([\s\S]*)'\))?: ([\s\S]*)$/.exec(error.message) ?? [];
-  const said = detail.replace(/\bOverwrite\b/, '--overwrite').replace('Verify: false', '--no-verify');
+  const said = detail
+    .replace(/\bOverwrite(?= replaces it)/, '--overwrite')
+    .replace('Verify: false', '--no-verify')
+    .replace(/^(SourcePath|BackupPath|From)(?= must be )/, 'the source')
+    .replace(/^(TargetPath|To)(?= must be )/, 'the target');
   const isElsewhere = about !== undefined && about !== shownPlace(path) && !isSame(about, path);
   return { code: error.code, message: isElsewhere ? `${quoted(about)}: ${said}` : said };
 }
 
 /** Whether a name, as it was typed, means the file that is named in a message by its real path. */
 function isSame(real: string, name: string): boolean {
-  if (resolve(name) === real) return true;
   // what is not there has no real path
-  return ifPossible(() => realpathSync(name) === real) ?? basename(name) === basename(real);
+  return ifPossible(() => realpathSync.native(name) === real) ?? basename(name) === basename(real);
 }

@@ -27,7 +27,8 @@ export async function watch(run: Run, path: string, everyMs: number, count: numb
     for (let i = 0; i < count && !run.signal.aborted && output.isRead; i++) {
       const now = stateOf(path);
       // a file that has not changed is not opened: its owner may be closing it
-      if (found === undefined || now !== state) found = await describeDatabase(path, { Quick: true });
+      if (found === undefined || now !== state) found = await look(run, path);
+      if (found === undefined) break;
       state = now;
       const sample = sampleOf(found, samples.at(-1));
       // for a person the last one matters, a program gets them all
@@ -41,10 +42,20 @@ export async function watch(run: Run, path: string, everyMs: number, count: numb
   if (process.stdout.isTTY) run.say();
 }
 
+/** `undefined` if it was stopped meanwhile. */
+async function look(run: Run, path: string): Promise<SDS_DatabaseDescription | undefined> {
+  try {
+    return await describeDatabase(path, { Quick: true, Signal: run.signal });
+  } catch (error) {
+    if (run.signal.aborted) return undefined;
+    throw error;
+  }
+}
+
 function stateOf(path: string): string {
   return ['', '-wal']
     .map((end) => {
-      const stats = ifPossible(() => statSync(realpathSync(path) + end, { bigint: true })); // beside which its log lies
+      const stats = ifPossible(() => statSync(realpathSync.native(path) + end, { bigint: true })); // beside which its log lies
       // not there, or out of reach: opening the file will tell
       return stats === undefined ? '-' : `${stats.ino} ${stats.size} ${stats.mtimeNs}`;
     })

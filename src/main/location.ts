@@ -3,7 +3,7 @@
  * files are read here, at the call: neither the working directory nor a link that changes later moves what was meant.
  */
 
-import { existsSync, readlinkSync, realpathSync } from 'node:fs';
+import { existsSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { makeError, SDS_PersistenceError } from '../protocol/errors.ts';
@@ -74,13 +74,21 @@ export function pathOf(name: unknown, call: string, what: string): string {
   return realPath(path, call);
 }
 
-/** The same of a file that is to be made. A slash at the end is nothing to SQLite, but says that a folder is meant. */
+/**
+ * The same of a file that is to be made. A slash at the end is nothing to SQLite, but says that a folder is meant; what is named like
+ * the log of a database would be taken for that, and be removed.
+ */
 export function targetOf(name: unknown, call: string, what: string): string {
   const path = pathOf(name, call, what);
+  const refuse = (detail: string) =>
+    new SDS_PersistenceError('invalid-argument', `${call}: ${what} must be the path of a file, not ${detail}`);
   const named = isFileUrl(String(name)) ? String(name).replace(/[?#].*$/s, '') : String(name);
-  if (!named.endsWith('/') && !named.endsWith(sep)) return path;
-  const detail = `${call}: ${what} must be the path of a file, not that of a folder: name the file in it`;
-  throw new SDS_PersistenceError('invalid-argument', detail);
+  if (named.endsWith('/') || named.endsWith(sep)) throw refuse('that of a folder: name the file in it');
+  const owner = path.replace(/-(wal|shm|journal)$/i, '');
+  if (owner !== path && ifPossible(() => statSync(owner).isFile())) {
+    throw refuse(`one that belongs to the database '${owner}': take another name`);
+  }
+  return path;
 }
 
 export const OWN_LOCKS = "a file with locks of its own kind (the URL's vfs or nolock)";

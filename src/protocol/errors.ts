@@ -84,9 +84,14 @@ export const serverSentences: Partial<Record<SDS_PersistenceErrorCode, string>> 
   'io-error': "the server reported an error; see the server's log",
 };
 
+const UNREADABLE =
+  "a part of the file can not be read from its disk; copy it with a tool such as ddrescue, and save what can be read of that copy ('copy --salvage')";
+
 /** Of some of SQLite's result codes (https://sqlite.org/rescode.html): it is not, or not only, the disk that may be at fault. */
 const resultSentences: Record<number, string> = {
   7: 'there is not enough memory for this; free some, or raise the limit, and call again',
+  266: UNREADABLE,
+  8458: UNREADABLE,
   778: 'the file could not be written; check the disk, and limits on the size of files (ulimit -f), and call again',
   5386: "the log's index (-shm) could not be mapped into memory; put the file on a file system that permits it, or raise the limit on memory",
 };

@@ -95,6 +95,26 @@ it('a file that can not be read, or a link to what can not be looked at, may be 
   for (const at of [0, 2]) expect(Results[at]?.Error?.Message).toMatch(/EACCES/);
 });
 
+it.runIf(process.platform === 'linux')('a database whose name is no UTF-8 is told, whatever its ending', async () => {
+  const cwd = freshFolder();
+  mkdirSync(join(cwd, 'all'));
+  const notUtf8 = (name: string) => Buffer.concat([Buffer.from(join(cwd, 'all/')), Buffer.from(name, 'latin1')]);
+  const first = makeStoreFile(join(cwd, 'all/first'));
+  copyFileSync(first, notUtf8('grün'));
+  writeFileSync(notUtf8('Grüße.txt'), 'no database');
+  for (const args of [
+    ['verify', 'all'],
+    ['backup', 'all', 'saved'],
+  ]) {
+    const { Results, exitCode } = await documentOf(args, { cwd });
+    expect(exitCode).toBe(1);
+    expect(Results.map(({ Path, Ok, Error: failure }) => [Path, Ok, failure?.Code])).toEqual([
+      ['all/first', true, undefined],
+      ['all/gr\ufffdn', false, 'open-failed'],
+    ]);
+  }
+});
+
 it('folders within a folder only if asked for', async () => {
   const cwd = freshFolder();
   mkdirSync(join(cwd, 'a/b'), { recursive: true });
@@ -137,6 +157,31 @@ it.each(['backup', 'restore', 'copy'])(
   },
 );
 
+it("a folder behind a link, and '..', is the one to which the system follows that", async () => {
+  const root = freshFolder();
+  const cwd = join(root, 'app');
+  for (const folder of ['app/data', 'app/saved', 'release/run', 'release/data']) {
+    mkdirSync(join(root, folder), { recursive: true });
+  }
+  symlinkSync('../release/run', join(cwd, 'current'));
+  makeStoreFile(join(cwd, 'data/notes.db'));
+  copyFileSync(makeStoreFile(join(cwd, 'saved/notes.db'), { patches: 3 }), join(root, 'release/data/named.db'));
+  const before = bytesIn(cwd);
+  const infos = await documentOf(['info', 'current/../data'], { cwd });
+  expect(infos.Results).toMatchObject([{ Path: 'current/../data/named.db', Ok: true }]);
+  for (const args of [
+    ['restore', 'saved', 'current/../data'],
+    ['restore', '--overwrite', 'saved/notes.db', 'current/../data/'],
+    ['backup', 'current/../data', 'current/../copies/of-today'],
+  ]) {
+    const { stderr, exitCode } = await command(args, { cwd });
+    expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 });
+  }
+  expect(bytesIn(cwd)).toEqual(before);
+  expect(readdirSync(join(root, 'release/data'))).toEqual(['named.db', 'notes.db']);
+  expect(readdirSync(join(root, 'release/copies/of-today'))).toEqual(['named.db', 'notes.db']);
+});
+
 it('verify --quiet tells a line for each file with findings, and nothing of the others', async () => {
   const cwd = freshFolder();
   mkdirSync(join(cwd, 'all'));
@@ -164,6 +209,35 @@ it('a line for each of many files, in columns, also with what could be given bac
   expect(lines[1]).toMatch(
     /^all\/pruned\.db {5}\d{3} kB {5}\d{3} kB free {4}0 bytes log {2}1 store, 0 patches, 3 values$/,
   );
+});
+
+it('a folder is copied into no URL, and no folder gets the password in its name', async () => {
+  const cwd = freshFolder();
+  mkdirSync(join(cwd, 'all'));
+  makeStoreFile(join(cwd, 'all/a.db'));
+  for (const target of [
+    'postgres://anna:secret@db/notes',
+    'mysql://anna:secret@db/notes',
+    'file://anna:secret@db/notes',
+  ]) {
+    for (const command of ['backup', 'restore']) {
+      const { exitCode, ...told } = await documentOf([command, 'all', target], { cwd });
+      expect(exitCode).toBe(1);
+      expect(told.Results).toMatchObject([{ Path: 'all', Error: { Code: 'folder-not-made' } }]);
+      expect(JSON.stringify(told)).not.toContain('secret');
+    }
+  }
+  expect(readdirSync(cwd)).toEqual(['all']);
+});
+
+it('a folder is copied into no link that leads nowhere: what to do is told', async () => {
+  const cwd = freshFolder();
+  mkdirSync(join(cwd, 'all'));
+  makeStoreFile(join(cwd, 'all/a.db'));
+  symlinkSync('nothing', join(cwd, 'saved'));
+  const { stderr, exitCode } = await command(['backup', 'all', 'saved'], { cwd });
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(/^error: 'saved': this folder can not be made: .* leads nowhere; name another folder\n$/);
 });
 
 it('links to databases stand for them; one that leads nowhere is told, and does not keep the others from being done', async () => {

@@ -1,11 +1,12 @@
 /** Each command once, for people and for programs: its output, its exit code, and what it did. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { nodeWithoutSqlite } from '../package/a-fresh-machine.ts';
 import { command, documentOf } from '../support/command-line.ts';
 import { freshFolder, rowsOf } from '../support/files.ts';
@@ -19,6 +20,18 @@ function argsOf(name: string): string[] {
   if (name === 'schema') return [name];
   const more = { backup: ['to.db'], restore: ['to.db'], copy: ['to.db'], watch: ['--count', '1'] }[name] ?? [];
   return [name, 'notes.db', ...more];
+}
+
+/** Files that a process has open (on Linux). */
+function openFilesOf(pid: number | undefined): (string | undefined)[] {
+  const folder = `/proc/${pid}/fd`;
+  return readdirSync(folder).map((name) => {
+    try {
+      return readlinkSync(join(folder, name));
+    } catch {
+      return undefined; // closed meanwhile
+    }
+  });
 }
 
 function folderWithFile(): string {
@@ -141,6 +154,24 @@ describe('for people', () => {
     child.kill();
     await once(child, 'exit');
   });
+
+  it.runIf(process.platform === 'linux')(
+    'watch of a locked file, stopped while it waits for that, is fine',
+    async () => {
+      const cwd = folderWithFile();
+      const file = join(cwd, 'notes.db');
+      const owner = new DatabaseSync(file);
+      onTestFinished(() => owner.close());
+      owner.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+      const child = spawn(process.execPath, [bin, 'watch', 'notes.db'], { cwd });
+      onTestFinished(() => void child.kill('SIGKILL'));
+      const ended = once(child, 'exit');
+      // it opens the file again and again
+      await vi.waitUntil(() => openFilesOf(child.pid).includes(realpathSync(file)), { timeout: 20_000, interval: 1 });
+      child.kill('SIGINT');
+      expect(await ended).toEqual([0, null]);
+    },
+  );
 
   it('watch does not say how many patches were stored where row numbers begin anew', async () => {
     const cwd = freshFolder();
@@ -307,6 +338,31 @@ describe('help and arguments', () => {
     expect({ stdout, exitCode }).toEqual({ stdout: '', exitCode: 2 });
     expect(stderr).toBe(
       "wrong arguments: it is: backup SOURCE TARGET; 'npx sds-persistence-worker --help' shows what there is.\n",
+    );
+  });
+
+  it.each([
+    [['backup', 'notes.db', ':memory:'], /: the target must be the path of a file, not a database in memory$/],
+    [['copy', 'notes.db', 'notes.db-wal'], /: the target must be the path of a file, not one that belongs to/],
+    [['restore', ':memory:', 'notes.db'], /: the source must be the path of a file, not a database in memory$/],
+  ])('%s names nothing that the command line does not have', async (args, told) => {
+    const { stderr, exitCode } = await command(args, { cwd: folderWithFile() });
+    expect(exitCode).toBe(1);
+    expect(stderr.trim()).toMatch(told);
+  });
+
+  it('a store whose name is that of an option of a function keeps it', async () => {
+    const cwd = freshFolder();
+    const sql = "UPDATE patches SET store_id = 'Overwrite' WHERE store_id = 'tasks'";
+    for (const name of ['from.db', 'to.db']) makeStoreFile(join(cwd, name), { values: 0, sql });
+    const { stderr } = await command(['copy', '--store', 'Overwrite', 'from.db', 'to.db'], { cwd });
+    expect(stderr).toMatch(/the store "Overwrite" is there already; .*: --overwrite replaces it\n$/);
+  });
+
+  it('a value that begins with a dash: how it is written is told', async () => {
+    const { stderr } = await command(['copy', '--store', '-x', 'a.db', 'b.db']);
+    expect(stderr).toBe(
+      "wrong arguments: Option '--store' argument is ambiguous; use '--store=-XYZ'; 'npx sds-persistence-worker --help' shows what there is.\n",
     );
   });
 

@@ -1,5 +1,5 @@
-/** A file that lacks a part of its last page, as a copy that was broken off: SQLite reads zeros where the rest of it was. */
-import { statSync, truncateSync } from 'node:fs';
+/** A file that lacks its end, as a copy that was broken off: where a part of a page is missing, SQLite reads zeros. */
+import { readFileSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import {
@@ -8,6 +8,7 @@ import {
   copyStores,
   restoreDatabase,
   SDS_DesktopPersistenceProvider,
+  type SDS_Finding,
   verifyDatabase,
 } from 'sds-persistence-worker';
 import { describe, expect, it } from 'vitest';
@@ -50,6 +51,27 @@ it('a row that goes on behind the end costs that row, and a provider says that t
   await using provider = new SDS_DesktopPersistenceProvider(dbPath, 'large');
   await expect(provider.loadSnapshot()).rejects.toMatchObject({ code: 'database-corrupt' });
 });
+
+it.each([4096, 5096, 40_960])(
+  'pages at its end, %i bytes: what is left is saved, and nothing else is made of it',
+  async (bytes) => {
+    const dbPath = makeStoreFile(freshFile(), { sql: ends.rows });
+    truncateSync(dbPath, statSync(dbPath).size - bytes);
+    const [{ Code }] = (await verifyDatabase(dbPath)).Findings as [SDS_Finding];
+    expect(Code).toBe('unreadable');
+    const target = join(freshFolder(), 'target.db');
+    for (const work of [backupDatabase, restoreDatabase, copyStores]) {
+      await expect(work(dbPath, target)).rejects.toMatchObject({ code: 'database-corrupt' });
+    }
+    const before = readFileSync(dbPath);
+    const { LeftOut, ...saved } = await copyStores(dbPath, target, { Salvage: true });
+    expect(saved).toMatchObject({ Snapshots: 1, Patches: 60 });
+    expect(LeftOut).toBeGreaterThan(0);
+    expect(LeftOut).toBeLessThanOrEqual(43 - saved.Values);
+    expect(await verifyDatabase(target)).toMatchObject({ Sound: true, Checked: { Values: saved.Values } });
+    expect(readFileSync(dbPath)).toEqual(before);
+  },
+);
 
 it('no byte is missing where the end of a file lies in its log', async () => {
   const dbPath = makeStoreFile(freshFile());

@@ -1,5 +1,5 @@
 /** Operations in a process whose providers have the file open: they take no locks away, and nothing waits for them. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   backupDatabase,
@@ -100,4 +100,29 @@ it('into what ends with a slash, which is a folder, none of them makes a file', 
     await expect(work()).rejects.toMatchObject({ code: 'invalid-argument', message: expect.stringMatching(/folder/) });
   }
   expect(readdirSync(folder)).toEqual([]);
+});
+
+it('under the name of the log of a database that is there, none of them makes a file: it would be taken for that log', async () => {
+  const source = makeStoreFile(freshFile());
+  await using provider = new SDS_DesktopPersistenceProvider(source, 'notes');
+  await provider.loadPatchesSince(0);
+  const other = makeStoreFile(freshFile());
+  const before = readdirSync(join(other, '..'));
+  for (const end of ['-wal', '-shm', '-journal']) {
+    for (const work of [
+      () => provider.backup(other + end, { Overwrite: true }),
+      () => backupDatabase(other, other + end, { Overwrite: true }),
+      () => restoreDatabase(source, other + end, { Overwrite: true }),
+      () => copyStores(source, other + end),
+    ]) {
+      await expect(work()).rejects.toMatchObject({
+        code: 'invalid-argument',
+        message: expect.stringContaining(`belongs to the database '${realpathSync(other)}'`),
+      });
+    }
+  }
+  expect(readdirSync(join(other, '..'))).toEqual(before);
+  // of no database: an ordinary name
+  const { Path } = await backupDatabase(source, join(freshFolder(), 'work-journal'));
+  expect(rowsOf(Path)).toEqual(rowsOf(source));
 });

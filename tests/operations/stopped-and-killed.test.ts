@@ -1,7 +1,14 @@
 /** Operations that are stopped, or whose process was killed: nothing half-done is found under the final name. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { backupDatabase, compactDatabase, copyStores, restoreDatabase, verifyDatabase } from 'sds-persistence-worker';
+import {
+  backupDatabase,
+  compactDatabase,
+  copyStores,
+  restoreDatabase,
+  type SDS_OperationProgress,
+  verifyDatabase,
+} from 'sds-persistence-worker';
 import { expect, it } from 'vitest';
 import { verify } from '../../src/worker/operations/files/verify.ts';
 import { Progress } from '../../src/worker/operations/progress.ts';
@@ -32,6 +39,33 @@ it.each(works)('%s rejects with the reason of the signal, and leaves nothing', a
   expect(bytesBeside(dbPath)).toEqual(before);
   const late = work(dbPath, target, { Signal: control.signal });
   await expect(late).rejects.toBe(reason);
+});
+
+it('a copy tells of itself, and may be stopped, while it counts what is in each store', async () => {
+  const dbPath = makeStoreFile(freshFile());
+  const target = join(freshFolder(), 'target.db');
+  const reason = new Error('enough');
+  const told: SDS_OperationProgress[] = [];
+  const stopped = copyStores(dbPath, target, {
+    Values: false,
+    OnProgress(progress) {
+      told.push(progress);
+      throw reason;
+    },
+  });
+  await expect(stopped).rejects.toBe(reason);
+  expect(told).toEqual([expect.objectContaining({ Phase: 'copy', Done: 0, Total: 0, StoresInAll: 0 })]);
+  expect(filesBeside(target)).toEqual([]);
+});
+
+it('a store without a name, as no provider writes one, keeps no other from being copied', async () => {
+  const dbPath = makeStoreFile(freshFile(), { sql: "INSERT INTO snapshots VALUES (NULL, x'01', 1)" });
+  const target = join(freshFolder(), 'target.db');
+  await expect(copyStores(dbPath, target)).rejects.toMatchObject({
+    code: 'database-corrupt',
+    message: expect.stringContaining('has rows that no provider writes'),
+  });
+  expect(await copyStores(dbPath, target, { Stores: ['notes'] })).toMatchObject({ Stores: 1, Patches: 30 });
 });
 
 it.each(works)('%s rejects with what OnProgress throws', async (_, work) => {

@@ -1,5 +1,5 @@
 /** One call of the system fails within an operation: then that fails, and nothing is changed; or it does what it says. */
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { toldUnderFaults } from '../support/faults.ts';
@@ -28,6 +28,27 @@ it.for([
   if (told === undefined) return;
   expect(told).toEqual([expect.stringMatching(/^read-only: .*EACCES: permission denied, unlink '.*notes.db-wal'/)]);
   expect(rowsOf(path)).toEqual(rowsOf(before));
+});
+
+it('a source that its disk can not read is named by its backup, with what to do', async ({ skip }) => {
+  const path = makeStoreFile(join(freshFolder(), 'notes.db'), { patches: 900 });
+  const target = join(freshFolder(), 'copy.db');
+  const told = await toldUnderFaults(
+    `const READS = 128;
+    for (let n = 1, fired = 1; fired > 0; n++) {
+      faults.arm(READS, 'EIO', n, true);
+      const found = await outcome(all.backupDatabase(${literal(path)}, ${literal(target)}));
+      fired = faults.disarm();
+      if (fired > 0) told.push(found);
+    }`,
+    'notes.db',
+    skip,
+  );
+  if (told === undefined) return;
+  expect(told).toContainEqual(
+    expect.stringMatching(/^io-error: .* can not be read from its disk .*; copy it with a tool/),
+  );
+  for (const failure of told as string[]) expect(failure).toContain(`backupDatabase ('${realpathSync(path)}'): `);
 });
 
 it('a log that can not be looked at: what is read without it is no result', async ({ skip }) => {

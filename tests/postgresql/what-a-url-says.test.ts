@@ -190,7 +190,11 @@ describe('what can not be read', () => {
     ],
     ['postgres://db/notes?sslmod=prefer', {}, /^the URL's parameter sslmod is not known: remove it; there are host,/],
     ['postgres://db/notes?target_session_attrs=standby', {}, /target_session_attrs has a value that can't be had here/],
-    ['postgres://db/notes?connect_timeout=10', {}, /connect_timeout: write the option ConnectTimeoutMs instead$/],
+    [
+      'postgres://db/notes?connect_timeout=10',
+      {},
+      /connect_timeout: write a provider's option ConnectTimeoutMs instead$/,
+    ],
     ['postgres://db/notes?application_name=mine', {}, /^the URL's parameter application_name is not known: remove it;/],
     ['postgres://db/notes?schema=sds', {}, /write options=-c%20search_path%3D… instead$/],
     ['postgres://db/notes?ssl=true', {}, /ssl: write sslmode=verify-full or sslmode=require instead$/],

@@ -109,7 +109,7 @@ const ofOthers = new Map<string, RegExp | string>([
   ['workaround', /^/],
   ['uselibpqcompat', /^true$/],
   ['target_session_attrs', /^(any|read-write|primary)$/],
-  ['connect_timeout', 'the option ConnectTimeoutMs'],
+  ['connect_timeout', "a provider's option ConnectTimeoutMs"],
   ['schema', 'options=-c%20search_path%3D…'],
   ['currentSchema', 'options=-c%20search_path%3D…'],
   ['statement_timeout', 'options=-c%20statement_timeout%3D…'],

@@ -9,7 +9,7 @@ import {
   TOO_MANY_FILES,
 } from '../../protocol/errors.ts';
 import { EngineError } from '../engine.ts';
-import { CANNOT_OPEN, NOT_A_DATABASE, primaryCode, toEngineError } from '../sqlite/errors.ts';
+import { CANNOT_OPEN, IO_ERROR, NOT_A_DATABASE, primaryCode, toEngineError } from '../sqlite/errors.ts';
 import { systemError, withSystemReason } from '../sqlite/no-room.ts';
 import { noMoreFiles, refusedAccess } from '../sqlite/refused-access.ts';
 
@@ -80,13 +80,15 @@ export function toFailure(thrown: unknown, path: string): Error {
     ? ITS_PROGRAM
     : reported.errcode === 0
       ? NOT_LOCKED
-      : (sentences[code] ?? sentenceOf(code, reported.errcode));
+      : (sentences[code] ?? sentenceOf(code, reported.errcode) ?? (primary === IO_ERROR ? DISK : undefined));
   return new OperationError(code, path, sentence ?? reported.message, reported);
 }
 
 const ITS_PROGRAM =
   'a table of another program in this file uses a function or an order of texts that only that program has; ' +
   'this can not be done to such a file, but its stores can be copied into a new one';
+
+const DISK = 'the disk, or its file system, reported an error; check them, and try again';
 
 /** SQLite's copying has ended early, by no error: what it waits for is a lock. */
 const NOT_LOCKED = 'the new file could not be locked; try again, or name a place on another file system';

@@ -40,7 +40,7 @@ export class Progress {
     if (this.isStopped) throw new Stopped();
     if (!this.holdsUpOthers) this.#throttle.pause();
     const now = performance.now();
-    if (Phase === this.#phase && Done < Total && now - this.#toldAt < EVERY_MS) return;
+    if (Phase === this.#phase && (Done < Total || Total === 0) && now - this.#toldAt < EVERY_MS) return;
     this.#phase = Phase;
     this.#toldAt = now;
     this.#send({ kind: 'progress', progress: { Phase, Done: Math.min(Done, Total), Total, Unit, ...more } });

@@ -10,6 +10,8 @@ const TOO_BIG = 18;
 export const CONSTRAINT = 19;
 export const NOT_A_DATABASE = 26;
 export const HOT_JOURNAL = 776;
+/** SQLITE_IOERR_READ and _CORRUPTFS. */
+export const READ_ERRORS = [266, 8458];
 /** SQLITE_IOERR_SHMOPEN, _SHMSIZE and _SHMMAP: of the log's index. */
 export const INDEX_ERRORS = [4618, 4874, 5386];
 

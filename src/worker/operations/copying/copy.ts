@@ -32,7 +32,7 @@ export async function copyStores(given: CopyArguments, progress: Progress): Prom
   const copied = await untilUnchanged((read) => {
     const copy = new Copy(given, progress, read);
     return copy.run().finally(() => copy.close());
-  });
+  }, given.salvage);
   return { ...copied, DurationMs: performance.now() - begun };
 }
 

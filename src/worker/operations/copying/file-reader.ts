@@ -1,7 +1,8 @@
 /** Reads a sound database file. Rows that no provider writes are passed over. */
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { RECORDS_TABLE } from '../../sqlite/schema.ts';
-import { OperationError } from '../failure.ts';
+import { OperationError, toFailure } from '../failure.ts';
+import { eachStore } from '../files/each-store.ts';
 import { countOf } from '../files/verify-values.ts';
 import type { StoreSize, ValueTotals } from './ends.ts';
 import { forms, listing, READ_ALIKE, type Row, RowReader, type Table } from './row-reader.ts';
@@ -19,20 +20,31 @@ export class FileReader extends RowReader {
   async stores(): Promise<Map<string, StoreSize>> {
     const sizes = new Map<string, StoreSize>();
     for (const table of ['patches', 'snapshots', ...(this.#hasRecords ? ['sds_records' as const] : [])] as const) {
-      const counted =
-        'SELECT CAST(store_id AS BLOB) AS id, count(*) AS rows, total(length(data)) AS bytes, ' +
-        `sum(NOT (${forms[table].usual})) AS odd FROM ${table} GROUP BY store_id`;
-      const found = this.rows(counted);
-      for (const row of found) this.#add(sizes, table, row);
+      const columns = `total(length(data)) AS bytes, sum(NOT (${forms[table].usual})) AS odd`;
+      const nameless = `SELECT NULL AS id, count(*) AS rows, ${columns} FROM ${table} WHERE store_id IS NULL HAVING count(*) > 0`;
+      let found = 0;
+      for (const row of this.rows(nameless)) {
+        this.#add(sizes, table, row);
+        found += Number(row.rows);
+      }
+      try {
+        for (const [row] of eachStore(this.statements, table, columns)) {
+          this.#add(sizes, table, row);
+          found += Number(row.rows);
+          await this.pause();
+        }
+      } catch (error) {
+        throw toFailure(error, this.place);
+      }
       this.#requireAll(table, found);
     }
     return sizes;
   }
 
   /** They were found through an index, which may lack some: the table itself has all. */
-  #requireAll(table: Table, found: readonly Row[]): void {
+  #requireAll(table: Table, found: number): void {
     const [all] = this.rows(`SELECT count(*) AS rows FROM ${table} NOT INDEXED`);
-    if (all?.rows === found.reduce((sum, { rows }) => sum + Number(rows), 0)) return;
+    if (all?.rows === found) return;
     const detail = `the index of the table '${table}' does not fit it; 'verify' says more, and salvaging reads it without the index`;
     throw new OperationError('database-corrupt', this.place, detail);
   }

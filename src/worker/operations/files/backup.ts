@@ -1,11 +1,13 @@
 /** Makes a copy of a database under another name: a backup, or a restored one. */
 import { statSync } from 'node:fs';
+import { reportedOf } from '../../../protocol/errors.ts';
 import type { Operations } from '../../../protocol/operation-messages.ts';
 import type { SDS_BackupResult } from '../../../protocol/operations.ts';
 import { performance } from '../../../protocol/surroundings.ts';
+import { READ_ERRORS } from '../../sqlite/errors.ts';
 import { backup as copyDatabase } from '../../sqlite/node-sqlite.ts';
 import { requireStoreFile } from '../../sqlite/schema.ts';
-import { OperationError } from '../failure.ts';
+import { OperationError, toFailure } from '../failure.ts';
 import type { Progress } from '../progress.ts';
 import { type Reading, withReading } from './open-to-read.ts';
 import { pragmaOf, requireWhole } from './page-counts.ts';
@@ -38,7 +40,9 @@ export async function backup(given: Operations['backup']['given'], progress: Pro
         await copyInto(reading, partial.path, { bytes, pageBytes }, progress);
         progress.step('copy', bytes, bytes, 'bytes');
       } catch (error) {
-        throw partial.failureOf(error);
+        // SQLite tells of both files as one; the new one is not read
+        const isSource = READ_ERRORS.includes(reportedOf(error).errcode ?? 0);
+        throw isSource ? toFailure(error, given.path) : partial.failureOf(error);
       }
       return pageBytes;
     });

@@ -16,11 +16,11 @@ export const THIS_STORE = 'iif(?, ?, CAST(? AS TEXT))';
  * @param columns - of each store, besides its name and how many rows there are
  */
 export function* eachStore(
-  { database }: Reading,
+  { database }: Pick<Reading, 'database'>,
   table: string,
   columns: string,
-  total: number,
-  progress: Progress,
+  total = 0,
+  progress?: Progress,
 ): Generator<[Row, Name, before: number]> {
   const first = (which: string) =>
     database.prepare(
@@ -37,9 +37,9 @@ export function* eachStore(
     const name: Name = [Number(key.startsWith('blob')), row.id, row.id];
     yield [row, name, done];
     done += Number(row.rows);
-    progress.step('rows', done, Math.max(total, done), 'rows');
+    progress?.step('rows', done, Math.max(total, done), 'rows');
     row = firstRow(next, ...name);
   }
   // there are fewer than it seemed
-  if (done < total) progress.step('rows', done, done, 'rows');
+  if (done < total) progress?.step('rows', done, done, 'rows');
 }

@@ -28,12 +28,19 @@ export interface Reading {
   check(): void;
 }
 
-/** Calls `work`, which may open files; again, with locks, if one of them has changed while it was read without. */
-export async function untilUnchanged<T>(work: (read: (path: string) => Reading) => Promise<T>): Promise<T> {
+/**
+ * Calls `work`, which may open files; again, with locks, if one of them has changed while it was read without.
+ *
+ * @param isCut - whether they may lack pages at their end
+ */
+export async function untilUnchanged<T>(
+  work: (read: (path: string) => Reading) => Promise<T>,
+  isCut = false,
+): Promise<T> {
   for (let tries = 1; ; tries++) {
     const readings: Reading[] = [];
     const read = (path: string) => {
-      const reading = openForReading(path, tries > 1);
+      const reading = openForReading(path, tries > 1, isCut);
       readings.push(reading);
       return reading;
     };
@@ -66,14 +73,14 @@ export function withReading<T>(path: string, work: (reading: Reading) => T | Pro
 }
 
 /** @param locks - whether it is read with locks in any case: it has changed while it was read without */
-function openForReading(path: string, locks: boolean): Reading {
+function openForReading(path: string, locks: boolean, isCut: boolean): Reading {
   const { size } = locate(path);
   const before = stateOf(path);
   const requireUnchanged = () => {
     if (before !== stateOf(path)) throw new ChangedMeanwhile(path);
   };
   try {
-    const { database, mode } = open(path, size, locks);
+    const { database, mode } = open(path, size, locks, isCut);
     return { database, check: mode === 'immutable=1' ? requireUnchanged : () => {} };
   } catch (error) {
     if (!locks) requireUnchanged();
@@ -81,7 +88,7 @@ function openForReading(path: string, locks: boolean): Reading {
   }
 }
 
-function open(path: string, size: number, locks: boolean): { database: Database; mode: ReadMode } {
+function open(path: string, size: number, locks: boolean, isCut: boolean): { database: Database; mode: ReadMode } {
   // What is in no log is in the file; a reader like others would leave an empty log there. And SQLite removes the log beside
   // a database of no pages, so it must not see it.
   const isPlain = identityOf(`${path}-wal`) === undefined && !holdsPages(`${path}-journal`);
@@ -93,7 +100,7 @@ function open(path: string, size: number, locks: boolean): { database: Database;
   const readsWithoutLocks = size === 0 || (isPlain && !locks) || mayNotMakeLog;
   const mode = readsWithoutLocks ? 'immutable=1' : 'mode=ro';
   try {
-    return { database: openIn(mode, path), mode };
+    return { database: openIn(mode, path, isCut), mode };
   } catch (error) {
     const { code, reported } = error as OperationError;
     const errcode = reported?.errcode ?? 0;
@@ -102,7 +109,7 @@ function open(path: string, size: number, locks: boolean): { database: Database;
     if (mode === 'immutable=1' || !lacksIndex || code === 'database-full') throw error;
     if (holdsBytes(`${path}-wal`) || !knowsUrls()) throw new OperationError('open-failed', path, LACKS_INDEX, reported);
   }
-  return { database: openIn('immutable=1', path), mode: 'immutable=1' };
+  return { database: openIn('immutable=1', path, isCut), mode: 'immutable=1' };
 }
 
 const KILLED_IN_THE_MIDDLE =
@@ -112,11 +119,16 @@ const LACKS_INDEX =
   'the file can not be opened, or the index of its log not be made; check the rights, or copy the file and its log (-wal) into a folder that can be written, and look at it there';
 
 /** @throws OperationError */
-function openIn(mode: ReadMode, path: string): Database {
+function openIn(mode: ReadMode, path: string, isCut: boolean): Database {
   try {
     return openLocked(path, mode, BUSY_MS, (database) => {
       // a cut file can't end the process
       database.exec('PRAGMA query_only = ON; PRAGMA mmap_size = 0');
+      // SQLite refuses such a file, except to one who may mend its schema
+      if (isCut) {
+        database.enableDefensive?.(false);
+        database.exec('PRAGMA writable_schema = ON');
+      }
       // one state of the file for all that is read
       database.exec('BEGIN');
       firstValue(database, 'SELECT count(*) FROM sqlite_schema');
