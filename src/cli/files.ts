@@ -24,25 +24,23 @@ export function pathIn(name: string): string {
 
 /** A folder that can't be listed is a failure of its own: it does not keep the others from being looked at. */
 function filesIn(run: Run, folder: string, leftOut: string | undefined): string[] {
-  let entries: Dirent<Buffer>[];
+  let entries: Dirent[];
   try {
-    entries = readdirSync(folder, { withFileTypes: true, encoding: 'buffer' });
+    entries = readdirSync(folder, { withFileTypes: true });
   } catch (error) {
     run.fail(folder, new Failure('folder-unreadable', `this folder can not be listed: ${adviceOn(error)}`));
     return [];
   }
   return entries.flatMap((entry) => {
-    const name = String(entry.name);
-    const path = within(folder, name);
+    const path = within(folder, entry.name);
     // links to folders are not followed: they may lead in a circle
     if (entry.isDirectory()) {
       const isLeftOut = leftOut !== undefined && identityOf(path) === leftOut;
       return run.recursive && !isLeftOut ? filesIn(run, path, leftOut) : [];
     }
     const isFile = entry.isSymbolicLink() ? (statsOf(path)?.isFile() ?? true) : entry.isFile();
-    if (name.startsWith('sds-partial-') || !isFile) return [];
-    const bytes = Buffer.concat([Buffer.from(within(folder, '')), entry.name]);
-    return /\.(db|sqlite3?)$/i.test(path) || isDatabase(path, bytes) ? [path] : [];
+    if (entry.name.startsWith('sds-partial-') || !isFile) return [];
+    return /\.(db|sqlite3?)$/i.test(path) || isDatabase(path) ? [path] : [];
   });
 }
 
@@ -73,14 +71,10 @@ export function isFolder(name: string): boolean {
   return statsOf(name)?.isDirectory() ?? false;
 }
 
-/**
- * By its first bytes. Nothing in this process has a database open yet, whose locks this could take away.
- *
- * @param bytes - its name as the system has it: in a text, what is no UTF-8 in it is another one, of which opening it tells
- */
-function isDatabase(path: string, bytes: Buffer): boolean {
+/** By its first bytes. Nothing in this process has a database open yet, whose locks this could take away. */
+function isDatabase(path: string): boolean {
   try {
-    const file = openSync(bytes, 'r');
+    const file = openSync(path, 'r');
     try {
       const start = Buffer.alloc(MAGIC.length);
       readSync(file, start, 0, start.length, 0);
@@ -89,8 +83,10 @@ function isDatabase(path: string, bytes: Buffer): boolean {
       closeSync(file);
     }
   } catch (error) {
-    // what lies beside one is none, nor is a link that leads nowhere; what else can't be read may be one, and opening it tells why
-    const leadsNowhere = ['ENOENT', 'ENOTDIR', 'ELOOP'].includes((error as NodeJS.ErrnoException).code ?? '');
+    // what lies beside one is none, nor is a link that leads nowhere; what else can't be read may be one, and opening it tells why:
+    // what is no UTF-8 in a name has become U+FFFD
+    const { code = '' } = error as NodeJS.ErrnoException;
+    const leadsNowhere = ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(code) && !path.includes('\ufffd');
     return !leadsNowhere && !/-(wal|shm|journal)$/.test(path);
   }
 }
