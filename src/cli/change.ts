@@ -2,6 +2,7 @@
 import { basename, dirname } from 'node:path';
 import { backupDatabase, compactDatabase, copyStores, restoreDatabase, type SDS_BackupResult } from '../main/index.ts';
 import { isFileUrl } from '../protocol/file-url.ts';
+import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
 import { filesOf, isFolder, isMeantAsFolder, makeFolder, within } from './files.ts';
 import { Failure, type OptionValues, type Run } from './run.ts';
 import { bytes, counted, duration, plain, quoted, shownPlace } from './screen.ts';
@@ -17,7 +18,7 @@ function pairsOf(run: Run, source: string, target: string): Pair[] {
     return [{ from: source, to: isMeantAsFolder(target) ? within(target, basename(source)) : target }];
   }
   // as the name of a folder, it would leave its password on the disk
-  if (isFileUrl(target) || /^[a-z][a-z\d+.-]+:\/\//i.test(target)) {
+  if (isFileUrl(target) || isPostgresqlUrl(target) || target.includes('://')) {
     run.fail(
       source,
       new Failure('folder-not-made', 'a folder is copied into a folder, and the target is a URL; name a folder'),

@@ -8,13 +8,11 @@ export const behindAll = {
 
   /**
    * A document is unloaded a turn behind all hooks: whoever was given it before is connected to it by then, and the server, which
-   * looks once more, keeps it. A timer of the server that is late would drop the document that has the name now.
+   * looks once more, keeps it.
    */
-  async beforeUnloadDocument({ instance, document, documentName }: DocumentPayload): Promise<void> {
+  async beforeUnloadDocument(payload: DocumentPayload): Promise<void> {
     await nextTurn();
-    if (instance.documents.get(documentName) === document) return;
-    void unloadOther(instance, documentName);
-    throw undefined; // without a message, the server logs nothing
+    refuseReplaced(payload);
   },
 
   async afterUnloadDocument({ instance, documentName }: Omit<DocumentPayload, 'document'>): Promise<void> {
@@ -31,9 +29,21 @@ export const behindAll = {
   },
 };
 
+/**
+ * A timer of the server that is late would drop the document that has the name now.
+ *
+ * @throws undefined - without a message, the server logs nothing
+ */
+export function refuseReplaced({ instance, document, documentName }: DocumentPayload): void {
+  if (instance.documents.get(documentName) === document) return;
+  void unloadOther(instance, documentName);
+  throw undefined;
+}
+
 /** The server unloads one document of a name at a time, and takes that for the unloading of another one, which was left meanwhile. */
 async function unloadOther(instance: HocuspocusServer, name: string): Promise<void> {
   await nextTurn(); // by which the first one is done
   const other = instance.documents.get(name);
-  if (other !== undefined) await instance.unloadDocument(other as never); // if it was left
+  // if it was left; what a hook throws was logged
+  if (other !== undefined) await Promise.allSettled([instance.unloadDocument(other as never)]);
 }

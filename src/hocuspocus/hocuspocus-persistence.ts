@@ -12,7 +12,7 @@ import { faultOfUpdate } from '../yjs/fault-of-update.ts';
 import { YjsMerging } from '../yjs/merging.ts';
 import { dropsDeleted, type YjsDoc, type YjsModule } from '../yjs/yjs.ts';
 import { type YjsOptions, yjsOptions } from '../yjs/yjs-options.ts';
-import { behindAll } from './behind-all.ts';
+import { behindAll, refuseReplaced } from './behind-all.ts';
 import type { DocumentPayload, HocuspocusServer } from './hocuspocus.ts';
 import { OpenDocument } from './open-document.ts';
 import { type FindMerging, serverMerging } from './server-yjs.ts';
@@ -152,7 +152,9 @@ export class HocuspocusPersistence {
    *
    * @throws SDS_PersistenceError why it could not be stored; the server keeps it
    */
-  async beforeUnloadDocument({ instance, document }: DocumentPayload): Promise<void> {
+  async beforeUnloadDocument(payload: DocumentPayload): Promise<void> {
+    refuseReplaced(payload); // here as well: it may throw elsewhere before all hooks are through
+    const { instance, document } = payload;
     const open = this.#open.get(document);
     try {
       await open?.storeAll();
@@ -229,7 +231,7 @@ export class HocuspocusPersistence {
    * @param state - an update that has all of it; copied at the call
    * @param existing - what to do if something is stored under that name: leave that alone (`'skip'`, default), or add the state
    *   to it (`'merge'`), of which documents that are open see nothing until they are loaded again
-   * @returns whether it was stored, once it is committed
+   * @returns whether it was stored, once it is committed; on PostgreSQL false as well if the worker thread was lost before it heard of that
    * @throws SDS_PersistenceError `invalid-argument`, also if `state` is no update, or one that the merging thread has not enough memory
    *   for, of which nothing is stored; `worker-lost` if that thread has ended otherwise; what a write fails with; `fenced` if the
    *   document is open on another server

@@ -86,7 +86,7 @@ export function targetOf(name: unknown, call: string, what: string): string {
   if (named.endsWith('/') || named.endsWith(sep)) throw refuse('that of a folder: name the file in it');
   const owner = path.replace(/-(wal|shm|journal)$/i, '');
   if (owner !== path && ifPossible(() => statSync(owner).isFile())) {
-    throw refuse(`one that belongs to the database '${owner}': take another name`);
+    throw refuse(`one that may belong to '${owner}', which is there: take another name`);
   }
   return path;
 }

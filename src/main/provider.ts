@@ -239,7 +239,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    *
    * @param Data - the snapshot; copied, or handed over by `transfer`
    * @param Contents - as `loadStore` returned it; of `Patches` only the length counts, its bytes may be gone
-   * @returns whether the store was compacted
+   * @returns whether the store was compacted; on PostgreSQL false as well if the worker thread was lost before it heard of that
    * @throws `invalid-argument`, `closed`, and all that a write can fail with
    *
    * @example

@@ -49,21 +49,20 @@ export async function soon(callback: () => void): Promise<void> {
   callback();
 }
 
-/** Nobody notifies it. */
-const silent = new Int32Array(new SharedArrayBuffer(4));
-
 /**
  * Calls back after so many milliseconds, in no call's context; the process may end meanwhile. What it returns calls it off.
  */
 export function later(callback: () => void, ms: number): () => void {
+  const cell = new Int32Array(new SharedArrayBuffer(4));
   let isOff = false;
   const callBack = async () => {
-    await Atomics.waitAsync(silent, 0, 0, ms).value;
+    await Atomics.waitAsync(cell, 0, 0, ms).value;
     if (!isOff) callback();
   };
   outsideOfCalls(() => void callBack());
   return () => {
     isOff = true;
+    Atomics.notify(cell, 0);
   };
 }
 

@@ -147,14 +147,14 @@ export class Service implements WorkerService, FileHost {
 
   retire(): void {
     this.#begin();
-    const idle = [...this.#files.values()].filter((file) => file.idle);
-    let left = idle.length + 1;
+    const files = [...this.#files.values()];
+    let left = files.length + 1;
     const closed = () => {
       if (--left === 0) Atomics.store(this.#control, BOOTED, RETIRED);
       this.progressed(false);
       if (left === 0) this.#loop.tell();
     };
-    for (const file of idle) {
+    for (const file of files) {
       file.closeForNow(closed);
       file.proceed(); // not noted as work: the end of the process is not kept waiting for it for long
       if (!file.idle) this.#waiting.add(file);

@@ -343,7 +343,7 @@ describe('help and arguments', () => {
 
   it.each([
     [['backup', 'notes.db', ':memory:'], /: the target must be the path of a file, not a database in memory$/],
-    [['copy', 'notes.db', 'notes.db-wal'], /: the target must be the path of a file, not one that belongs to/],
+    [['copy', 'notes.db', 'notes.db-wal'], /: the target must be the path of a file, not one that may belong to/],
     [['restore', ':memory:', 'notes.db'], /: the source must be the path of a file, not a database in memory$/],
   ])('%s names nothing that the command line does not have', async (args, told) => {
     const { stderr, exitCode } = await command(args, { cwd: folderWithFile() });

@@ -119,6 +119,23 @@ const suite =
       expect(hocuspocus.documents.get('notes')).toBe(document);
     });
 
+    it('a document is unloaded again, late: no extension behind this one is asked, which could keep it from its end', async () => {
+      const asked: unknown[] = [];
+      const behind = {
+        priority: 100,
+        beforeUnloadDocument: async ({ document }: { document: unknown }) => void asked.push(document),
+      };
+      const served = await serve(await freshPlace(), { others: [behind] });
+      const { hocuspocus } = served.server;
+      const first = await hocuspocus.openDirectConnection('notes');
+      const before = first.document as Document;
+      await first.disconnect();
+      await unloaded(served);
+      await hocuspocus.openDirectConnection('notes');
+      await hocuspocus.unloadDocument(before); // as a timer of the server does that is late
+      expect(asked).toEqual([before]);
+    });
+
     it.each(['beforeUnloadDocument', 'afterUnloadDocument'] as const)(
       'a document is left while a slow %s of another extension has one that had its name before: it is unloaded as well, and the server ends',
       async (hook) => {

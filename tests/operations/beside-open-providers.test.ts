@@ -117,7 +117,7 @@ it('under the name of the log of a database that is there, none of them makes a 
     ]) {
       await expect(work()).rejects.toMatchObject({
         code: 'invalid-argument',
-        message: expect.stringContaining(`belongs to the database '${realpathSync(other)}'`),
+        message: expect.stringContaining(`may belong to '${realpathSync(other)}'`),
       });
     }
   }

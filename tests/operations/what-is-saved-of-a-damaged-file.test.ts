@@ -299,3 +299,13 @@ it('a value that says it is longer than any that SQLite stores costs itself alon
   await using provider = new SDS_DesktopPersistenceProvider(dbPath, 'notes');
   await expect(provider.loadValue('huge')).rejects.toMatchObject({ code: 'database-corrupt' });
 });
+
+it('a damaged name in the schema is no reason to leave a table out: nothing is saved, and it is told', async () => {
+  const dbPath = await makeFile();
+  const bytes = readFileSync(dbPath);
+  bytes[bytes.indexOf('sds_records')] = 0x78;
+  writeFileSync(dbPath, bytes);
+  const target = freshFile();
+  await expect(copyStores(dbPath, target, { Salvage: true })).rejects.toMatchObject({ code: 'database-corrupt' });
+  expect(existsSync(target)).toBe(false);
+});

@@ -60,6 +60,20 @@ describeOnPostgresql('one process', () => {
     expect(await one.loadValue('value')).toBeUndefined();
   });
 
+  it('gives its stores back as it ends by process.exit(), also with a load under way', async () => {
+    const url = server.url(databaseOf(await ownPlace()));
+    const { code } = await runProgram(
+      `const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+      await provider.appendPatch(patchOf(1), 1);
+      provider.loadPatchesSince(0).catch(() => {});
+      process.exit();`,
+      url,
+    );
+    expect(code).toBe(0);
+    const next = open(url, 'store', { BusyTimeoutMs: 0 }); // it waits for no lease
+    expect(await next.loadPatchesSince(0)).toHaveLength(1);
+  });
+
   it('and any other process is refused until the last of them is closed', async () => {
     const { url, database } = await proxiedPlace();
     const [one, other] = [open(url, 'store'), open(server.url(database), 'store')];

@@ -1,36 +1,81 @@
 /** Calls made where the stack is nearly full, as at the end of an endless recursion that the program catches. */
 import { expect, it } from 'vitest';
-import { freshFile } from '../support/files.ts';
+import { freshFile, rowsOf } from '../support/files.ts';
 import { runProgram } from '../support/programs.ts';
 
-it('patches that are appended until the stack is full: what is called later is stored, and the process ends', async () => {
-  const { stdout, stderr } = await runProgram(
-    `const provider = new SDS_DesktopPersistenceProvider(file, 'store');
-    const other = new SDS_DesktopPersistenceProvider(file, 'other');
-    const bytes = new Uint8Array(17_000); // too large for a batch that is shared from its first call on
-    let clock = 0;
-    let deepest = 0;
-    function recur(level, from) {
-      deepest = level;
-      if (level >= from) provider.appendPatch(bytes, ++clock).catch(() => {});
-      recur(level + 1, from);
+/** `untilFull(left)` recurs until the stack is full, and appends a patch of each size so many levels before that. */
+const recursion = (sizes: readonly number[]) => `
+  const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+  const acknowledged = [];
+  let clock = 0;
+  let deepest = 0;
+  function append(bytes) {
+    const number = ++clock;
+    provider.appendPatch(bytes, number).then(() => acknowledged.push(number), () => {});
+  }
+  const patches = ${JSON.stringify(sizes)}.map((size) => new Uint8Array(size));
+  function recur(level, from) {
+    deepest = level;
+    if (level === from) for (const patch of patches) append(patch);
+    recur(level + 1, from);
+  }
+  const caught = (call) => {
+    try {
+      call();
+    } catch {
+      // of the stack's end, or what V8 makes of that
     }
-    const untilFull = (from) => {
-      try {
-        recur(0, from);
-      } catch (error) {
-        if (!(error instanceof RangeError)) throw error;
-      }
-    };
-    for (let left = 0; left < 120; left++) {
-      untilFull(Infinity);
-      untilFull(deepest - left);
-      clock++;
-      await Promise.all([provider.appendPatch(patchOf(1), clock), other.appendPatch(patchOf(1), clock)]);
+  };
+  const untilFull = (left) => {
+    caught(() => recur(0, Infinity));
+    const from = deepest - left;
+    caught(() => recur(0, from));
+  };`;
+
+it.each([
+  ['too large to be shared from the first one on', [17_000]],
+  ['of which one goes in a message of its own', [200_000, 100]],
+])(
+  'patches %s, until the stack is full: what was acknowledged is stored, and so is what is called later',
+  async (_, sizes) => {
+    const file = freshFile();
+    const { stdout } = await runProgram(
+      `${recursion(sizes)}
+    const other = new SDS_DesktopPersistenceProvider(file, 'other');
+    for (let left = 0; left < 400; left += 3) {
+      untilFull(left);
+      const number = ++clock;
+      await Promise.all([provider.appendPatch(patchOf(1), number), other.appendPatch(patchOf(1), number)]);
+      acknowledged.push(number);
     }
     await Promise.all([provider.close(), other.close()]);
+    console.log(JSON.stringify(acknowledged));`,
+      file,
+    );
+    const stored = new Set(
+      rowsOf(file)
+        .patches.filter(({ store_id }) => store_id === 'store')
+        .map(({ clock }) => clock),
+    );
+    const acknowledged = JSON.parse(stdout) as number[];
+    expect(acknowledged.length).toBeGreaterThan(134);
+    expect(acknowledged.filter((clock) => !stored.has(clock))).toEqual([]);
+  },
+);
+
+it.each(['provider.flush()', 'provider.flushSync(5000)'])(
+  '%s behind it, and nothing else, comes to its end',
+  async (call) => {
+    const { stdout } = await runProgram(
+      `for (let left = 0; left < 240; left += 2) {
+      ${recursion([17_000])}
+      untilFull(left);
+      await ${call};
+      await provider.close();
+    }
     console.log('closed');`,
-    freshFile(),
-  );
-  expect({ stdout, stderr }).toEqual({ stdout: 'closed\n', stderr: '' });
-});
+      freshFile(),
+    );
+    expect(stdout).toBe('closed\n');
+  },
+);

@@ -143,6 +143,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
   completed(batch: Batch): void {
     batch.place = ++this.#lastPlace;
     this.#waiting.push(batch);
+    this.wantsToSend(); // also one that was opened, and has no call, since that threw
   }
 
   // ---- sending ------------------------------------------------------------------------------
@@ -170,10 +171,15 @@ export class FileQueue implements OpenBatchOwner, Settled {
     while (this.#maySend(MOST_SMALL)) if (!this.#sendNext()) return;
   }
 
-  /** The same in mid-turn, where more is to come: only what is worth a batch of its own. */
+  /** The same in mid-turn, where more is to come: only what is worth a batch of its own, and takes no message, which runs foreign code. */
   sendWithinTurn(): void {
     if (this.#waiting.length === 0 && (this.#openBatch.unsent?.bytes ?? 0) < WORTH_SENDING) return;
-    while (this.#maySend(0)) if (!this.#sendNext()) return;
+    while (this.#takesNoMessage && this.#maySend(0)) if (!this.#sendNext()) return;
+  }
+
+  get #takesNoMessage(): boolean {
+    const next = this.#next;
+    return next?.kind === 'batch' && next.large === undefined;
   }
 
   #maySend(mostSmall: number): boolean {

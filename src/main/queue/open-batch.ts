@@ -259,9 +259,9 @@ export class OpenBatch {
     this.#observer.registered(batch);
   }
 
-  /** The batch, if it was not sent yet. */
+  /** The batch, if it has a call, and was not sent yet. */
   get unsent(): Batch | undefined {
-    return this.#batch?.sent === true ? undefined : this.#batch;
+    return this.#batch?.announced === true && !this.#batch.sent ? this.#batch : undefined;
   }
 
   is(batch: Batch): boolean {

@@ -81,7 +81,12 @@ export class Dispatcher implements QueueHost {
   #schedulePump(): void {
     if (this.#pumpScheduled) return;
     this.#pumpScheduled = true;
-    void soon(this.#scheduledPump);
+    try {
+      void soon(this.#scheduledPump);
+    } catch (error) {
+      this.#pumpScheduled = false; // no stack is left
+      throw error;
+    }
   }
 
   #scheduledPump = (): void => {

@@ -106,7 +106,8 @@ async function ask(given: Password, timeoutMs: number, over: Promise<undefined>)
     if (password === undefined) throw new Error(`it did not answer within ${timeoutMs} ms; ${blocked}`);
     return { given, password };
   } catch (error) {
-    const message = `the function Password failed: ${reportedOf(error).message}`;
+    const { message: reason = reportedOf(error).message } = Object(error) as { message?: unknown };
+    const message = `the function Password failed: ${reason}`;
     // the server counts as away: it is tried again for as long as callers want to wait
     return { given, missing: new ServerError('connection-failed', 'reconnect', message) };
   }

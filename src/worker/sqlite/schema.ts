@@ -61,7 +61,10 @@ export function createRecords(database: DatabaseSync): void {
 }
 
 function rowsOf(database: DatabaseSync): SchemaRow[] {
-  return database.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema').all() as unknown as SchemaRow[];
+  const rows = database.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema').all();
+  const isOdd = rows.some(({ type, name }) => typeof type !== 'string' || typeof name !== 'string');
+  if (isOdd) throw new EngineError('database-corrupt', { message: 'a row of its schema has no name' });
+  return rows as unknown as SchemaRow[];
 }
 
 /** The tables of this package that are there, as the file spells them. */

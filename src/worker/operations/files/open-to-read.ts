@@ -8,7 +8,7 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import type { DatabaseSync as Database } from 'node:sqlite';
 import { reportedOf } from '../../../protocol/errors.ts';
-import { CANNOT_OPEN, HOT_JOURNAL, INDEX_ERRORS, PROTOCOL, READ_ONLY } from '../../sqlite/errors.ts';
+import { CANNOT_OPEN, HOT_JOURNAL, INDEX_ERRORS, PROTOCOL, READ_ONLY, toEngineError } from '../../sqlite/errors.ts';
 import { firstValue, knowsUrls } from '../../sqlite/node-sqlite.ts';
 import { identityOf } from '../../sqlite/ordinary-file.ts';
 import { refusedLog } from '../../sqlite/refused-access.ts';
@@ -31,16 +31,16 @@ export interface Reading {
 /**
  * Calls `work`, which may open files; again, with locks, if one of them has changed while it was read without.
  *
- * @param isCut - whether they may lack pages at their end
+ * @param mayBeCut - whether they may lack pages at their end
  */
 export async function untilUnchanged<T>(
   work: (read: (path: string) => Reading) => Promise<T>,
-  isCut = false,
+  mayBeCut = false,
 ): Promise<T> {
   for (let tries = 1; ; tries++) {
     const readings: Reading[] = [];
     const read = (path: string) => {
-      const reading = openForReading(path, tries > 1, isCut);
+      const reading = openForReading(path, tries > 1, mayBeCut);
       readings.push(reading);
       return reading;
     };
@@ -73,14 +73,14 @@ export function withReading<T>(path: string, work: (reading: Reading) => T | Pro
 }
 
 /** @param locks - whether it is read with locks in any case: it has changed while it was read without */
-function openForReading(path: string, locks: boolean, isCut: boolean): Reading {
+function openForReading(path: string, locks: boolean, mayBeCut: boolean): Reading {
   const { size } = locate(path);
   const before = stateOf(path);
   const requireUnchanged = () => {
     if (before !== stateOf(path)) throw new ChangedMeanwhile(path);
   };
   try {
-    const { database, mode } = open(path, size, locks, isCut);
+    const { database, mode } = open(path, size, locks, mayBeCut);
     return { database, check: mode === 'immutable=1' ? requireUnchanged : () => {} };
   } catch (error) {
     if (!locks) requireUnchanged();
@@ -88,7 +88,7 @@ function openForReading(path: string, locks: boolean, isCut: boolean): Reading {
   }
 }
 
-function open(path: string, size: number, locks: boolean, isCut: boolean): { database: Database; mode: ReadMode } {
+function open(path: string, size: number, locks: boolean, mayBeCut: boolean): { database: Database; mode: ReadMode } {
   // What is in no log is in the file; a reader like others would leave an empty log there. And SQLite removes the log beside
   // a database of no pages, so it must not see it.
   const isPlain = identityOf(`${path}-wal`) === undefined && !holdsPages(`${path}-journal`);
@@ -100,7 +100,7 @@ function open(path: string, size: number, locks: boolean, isCut: boolean): { dat
   const readsWithoutLocks = size === 0 || (isPlain && !locks) || mayNotMakeLog;
   const mode = readsWithoutLocks ? 'immutable=1' : 'mode=ro';
   try {
-    return { database: openIn(mode, path, isCut), mode };
+    return { database: openIn(mode, path, mayBeCut), mode };
   } catch (error) {
     const { code, reported } = error as OperationError;
     const errcode = reported?.errcode ?? 0;
@@ -109,7 +109,7 @@ function open(path: string, size: number, locks: boolean, isCut: boolean): { dat
     if (mode === 'immutable=1' || !lacksIndex || code === 'database-full') throw error;
     if (holdsBytes(`${path}-wal`) || !knowsUrls()) throw new OperationError('open-failed', path, LACKS_INDEX, reported);
   }
-  return { database: openIn('immutable=1', path, isCut), mode: 'immutable=1' };
+  return { database: openIn('immutable=1', path, mayBeCut), mode: 'immutable=1' };
 }
 
 const KILLED_IN_THE_MIDDLE =
@@ -119,13 +119,13 @@ const LACKS_INDEX =
   'the file can not be opened, or the index of its log not be made; check the rights, or copy the file and its log (-wal) into a folder that can be written, and look at it there';
 
 /** @throws OperationError */
-function openIn(mode: ReadMode, path: string, isCut: boolean): Database {
+function openIn(mode: ReadMode, path: string, mayBeCut: boolean): Database {
   try {
     return openLocked(path, mode, BUSY_MS, (database) => {
       // a cut file can't end the process
       database.exec('PRAGMA query_only = ON; PRAGMA mmap_size = 0');
-      // SQLite refuses such a file, except to one who may mend its schema
-      if (isCut) {
+      // SQLite refuses such a file, except to one who may mend its schema, and who is told of no fault in that
+      if (mayBeCut && lacksPages(database)) {
         database.enableDefensive?.(false);
         database.exec('PRAGMA writable_schema = ON');
       }
@@ -135,6 +135,16 @@ function openIn(mode: ReadMode, path: string, isCut: boolean): Database {
     });
   } catch (error) {
     throw toFailure(error, path);
+  }
+}
+
+/** What reads no schema fails only where pages are missing at the end. */
+function lacksPages(database: Database): boolean {
+  try {
+    firstValue(database, 'PRAGMA schema_version');
+    return false;
+  } catch (error) {
+    return toEngineError(error).code === 'database-corrupt';
   }
 }
 
