@@ -1,5 +1,5 @@
 /** What a server needs behind the hooks of all extensions, so that none of its documents is lost, or stays for ever. */
-import { nextTurn } from '../protocol/surroundings.ts';
+import { nextTurn, Promise } from '../protocol/surroundings.ts';
 import type { DocumentPayload, HocuspocusServer } from './hocuspocus.ts';
 
 /** An extension, without state: one for all servers. */
