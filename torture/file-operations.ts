@@ -1,6 +1,6 @@
 /** Operations on the files of a folder: what each finds there, and what is there once it is done. */
-import { copyFileSync, existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { backupDatabase, compactDatabase, copyStores, restoreDatabase } from 'sds-persistence-worker';
 import { differenceOf, integrityOf, rowsIn } from './database-rows.ts';
@@ -94,14 +94,19 @@ export class OperationFolder {
   }
 
   /**
-   * What is wrong in the folder: the source has changed, or the target is not what it may be; or it is not done by another call; or
-   * something is left behind after the next operation. A journal may be, from which SQLite takes nothing back (docs/operations.md).
+   * What is wrong in the folder: the source has changed, or the target is not what it may be; or it is not done by another call, which
+   * finds all as it was left; or something is left behind after the next operation. A journal may be, from which SQLite takes nothing
+   * back (docs/operations.md).
    */
   async faults(end: End): Promise<string[]> {
-    const faults = this.#differences(end);
+    const seen = `${this.#folder}-seen`; // who looks at a database takes its log into it
+    rmSync(seen, { recursive: true, force: true });
+    cpSync(this.#folder, seen, { recursive: true });
+    const faults = this.#differences(end, seen);
     if (faults.length > 0) return faults;
+    const isMade = this.#operation.finds !== undefined && this.#differences('done', seen).length === 0;
     try {
-      if (end !== 'done' && this.#isOther(this.#target, this.#made) !== undefined) await this.run();
+      if (end !== 'done' && !isMade) await this.run();
       await within(PATIENCE_MS, 'a backup', backupDatabase(this.#source, join(this.#folder, 'last.db')));
     } catch (error) {
       return [`${end}, and what comes after it fails: ${String(error)}`];
@@ -110,29 +115,31 @@ export class OperationFolder {
       (file) => !/^(source|target|last)\.db(-wal|-shm|-journal)?$/.test(file),
     );
     if (left.length > 0) faults.push(`${end}, and ${left.join()} is left after the next operation`);
-    return [...faults, ...this.#differences('done')];
+    return [...faults, ...this.#differences('done', this.#folder)];
   }
 
-  #differences(end: End): string[] {
-    const asMade = this.#isOther(this.#target, this.#made);
-    const asFound = this.#isOther(this.#target, this.#found);
+  /** In this folder, or a copy of it. */
+  #differences(end: End, folder: string): string[] {
+    const target = join(folder, basename(this.#target));
+    const asMade = isOther(target, this.#made);
+    const asFound = isOther(target, this.#found);
     const ofTarget = end === 'done' ? asMade : end === 'failed' ? asFound : asMade && asFound;
-    const ofSource = this.#isOther(this.#source, this.#sourceRows);
+    const ofSource = isOther(join(folder, basename(this.#source)), this.#sourceRows);
     const faults = { target: ofTarget, source: ofSource };
     return Object.entries(faults).flatMap(([file, is]) => (is === undefined ? [] : [`${end}, and the ${file} ${is}`]));
   }
+}
 
-  /** How a file differs from what it ought to be, if it does. */
-  #isOther(path: string, wanted: Rows | undefined): string | undefined {
-    if (!existsSync(path)) return wanted && 'is not there';
-    try {
-      const sound = integrityOf(path);
-      if (sound !== 'ok') return `is damaged: ${sound}`;
-      const difference = wanted === undefined ? 'was not there before' : differenceOf(rowsIn(path), wanted);
-      return difference && `is another one: ${difference}`;
-    } catch (error) {
-      return `can not be read: ${String(error)}`;
-    }
+/** How a file differs from what it ought to be, if it does. */
+function isOther(path: string, wanted: Rows | undefined): string | undefined {
+  if (!existsSync(path)) return wanted && 'is not there';
+  try {
+    const sound = integrityOf(path);
+    if (sound !== 'ok') return `is damaged: ${sound}`;
+    const difference = wanted === undefined ? 'was not there before' : differenceOf(rowsIn(path), wanted);
+    return difference && `is another one: ${difference}`;
+  } catch (error) {
+    return `can not be read: ${String(error)}`;
   }
 }
 
