@@ -20,8 +20,8 @@ export function openFile(path: string, parameters: string): Database {
     const refusal = refusedAccess(path, constants.W_OK) ?? refusedAccess(dirname(path), constants.W_OK);
     if (refusal !== undefined) throw refusal;
   }
-  const place = knowsUrls() ? `${pathToFileURL(path).href}?${parameters}` : path;
-  return open(place, !parameters.startsWith('mode=rw'));
+  if (!knowsUrls()) return open(path, parameters.startsWith('mode=ro'));
+  return open(`${pathToFileURL(path).href}?${parameters}`, !parameters.startsWith('mode=rw'));
 }
 
 /**
