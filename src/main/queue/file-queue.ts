@@ -143,7 +143,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
   completed(batch: Batch): void {
     batch.place = ++this.#lastPlace;
     this.#waiting.push(batch);
-    this.wantsToSend(); // also one that was opened, and has no call, since that threw
+    if (!batch.announced) this.wantsToSend(); // perhaps it has no call, since that threw
   }
 
   // ---- sending ------------------------------------------------------------------------------

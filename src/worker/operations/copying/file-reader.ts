@@ -23,14 +23,14 @@ export class FileReader extends RowReader {
       const columns = `total(length(data)) AS bytes, sum(NOT (${forms[table].usual})) AS odd`;
       const nameless = `SELECT NULL AS id, count(*) AS rows, ${columns} FROM ${table} WHERE store_id IS NULL HAVING count(*) > 0`;
       let found = 0;
-      for (const row of this.rows(nameless)) {
+      const add = (row: Row) => {
         this.#add(sizes, table, row);
         found += Number(row.rows);
-      }
+      };
+      for (const row of this.rows(nameless)) add(row);
       try {
         for (const [row] of eachStore(this.statements, table, columns)) {
-          this.#add(sizes, table, row);
-          found += Number(row.rows);
+          add(row);
           await this.pause();
         }
       } catch (error) {
