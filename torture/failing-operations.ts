@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Program } from './child-process.ts';
 import type { Task } from './children/operating.ts';
 import { ANY_CALL, LOCKS } from './fault-control.ts';
-import { buildFaultyLibrary, newControl, runWithFaults, withFaults } from './faulty-library.ts';
+import { buildFaultyLibrary, newControl, runWithFaults, tellOf, withFaults } from './faulty-library.ts';
 import { fileOperations, makeFiles, OperationFolder, operationNamed } from './file-operations.ts';
 import { type RigContext, withFolder } from './rig.ts';
 
@@ -32,11 +32,10 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
     const first = 1 + (seed % step);
     for (const name of Object.keys(fileOperations)) {
       const args = [name, files, JSON.stringify(tasks), String(first), String(step)];
-      const { faults, codes, violations } = await runWithFaults(library, 'operating', folder, args);
-      for (const [what, times] of Object.entries(faults)) report.count(`${name}: faults (${what})`, times);
-      for (const [code, times] of Object.entries(codes)) report.count(`rejected with ${code}`, times);
-      for (const violation of violations) report.violation(violation);
-      if (!faults['any call']) report.violation(`${name}: no fault was injected, so nothing was tried`);
+      const reply = await runWithFaults(library, 'operating', folder, args);
+      for (const [what, times] of Object.entries(reply.faults)) report.count(`${name}: faults (${what})`, times);
+      tellOf(reply, report);
+      if (!reply.faults['any call']) report.violation(`${name}: no fault was injected, so nothing was tried`);
       for (let n = first; await isKilled(folder, library, files, name, n); n += step)
         report.count(`${name}: processes killed`);
     }

@@ -3,7 +3,7 @@
  * opened, a batch is committed, the log is brought into the database, its file is cut, and the database
  * is closed. The right codes, all that was acknowledged is there, and work goes on once the fault is over.
  */
-import { buildFaultyLibrary, runWithFaults } from './faulty-library.ts';
+import { buildFaultyLibrary, runWithFaults, tellOf } from './faulty-library.ts';
 import { type RigContext, scaled, withFolder } from './rig.ts';
 
 const MOST_CALLS = 300;
@@ -29,12 +29,11 @@ export async function run({ scale, report }: RigContext): Promise<void> {
         const reply = await runWithFaults(library, 'meeting-faults', folder, [String(number), phase, String(most)]);
         const faults = reply.faults[phase] ?? 0;
         report.count(`faults (${name}) in phase ${phase}`, faults);
-        for (const [code, times] of Object.entries(reply.codes)) {
-          report.count(`rejected with ${code}`, times);
+        tellOf(reply, report, `${name}: `);
+        for (const code of Object.keys(reply.codes)) {
           if (!(codes as readonly string[]).includes(code))
             report.violation(`${name} in phase ${phase}: rejected with ${code}`);
         }
-        for (const violation of reply.violations) report.violation(`${name}: ${violation}`);
         const hopeless = (phase === 'commit' || phase === 'open') && faults === 0;
         if (hopeless) report.violation(`${name} in phase ${phase}: no fault was injected, so nothing was tried`);
       }

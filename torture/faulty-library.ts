@@ -52,6 +52,12 @@ export interface Reply {
   violations: string[];
 }
 
+/** Counts what calls were rejected with, and tells what was not kept. */
+export function tellOf({ codes, violations }: Reply, report: Report, where = ''): void {
+  for (const [code, times] of Object.entries(codes)) report.count(`rejected with ${code}`, times);
+  for (const violation of violations) report.violation(where + violation);
+}
+
 /** Runs a child, whose first argument is the folder and the second one the control file; files whose path has `faulty-` meet faults. */
 export async function runWithFaults(
   library: string,

@@ -59,7 +59,8 @@ export function operationNamed(name: string): FileOperation {
 /** A folder in which an operation is carried out, perhaps not to its end. */
 export class OperationFolder {
   readonly #folder: string;
-  readonly #files: string;
+  /** The files that the operation finds, and where. */
+  readonly #copies: [from: string, to: string][];
   readonly #operation: FileOperation;
   readonly #source: string;
   readonly #target: string;
@@ -71,21 +72,24 @@ export class OperationFolder {
   constructor(operation: FileOperation, files: string, folder: string) {
     const { finds } = operation;
     this.#folder = folder;
-    this.#files = files;
     this.#operation = operation;
     this.#source = join(folder, 'source.db');
     this.#target = finds === undefined ? this.#source : join(folder, 'target.db');
-    this.#sourceRows = rowsOfCopy(join(files, 'source.db'));
+    const source = join(files, 'source.db');
+    this.#copies = [[source, this.#source]];
+    this.#sourceRows = rowsOfCopy(source);
     if (finds === undefined) this.#found = this.#sourceRows;
-    else if (finds !== 'nothing') this.#found = rowsOfCopy(join(files, `${finds}.db`));
+    else if (finds !== 'nothing') {
+      const file = join(files, `${finds}.db`);
+      this.#copies.push([file, this.#target]);
+      this.#found = rowsOfCopy(file);
+    }
     this.#made = operation.makes(this.#sourceRows, this.#found ?? []);
   }
 
   /** Puts there what the operation finds. */
   fill(): this {
-    const { finds } = this.#operation;
-    put(join(this.#files, 'source.db'), this.#source);
-    if (finds === 'other' || finds === 'fewer') put(join(this.#files, `${finds}.db`), this.#target);
+    for (const [from, to] of this.#copies) put(from, to);
     return this;
   }
 
@@ -102,9 +106,10 @@ export class OperationFolder {
     const seen = `${this.#folder}-seen`; // who looks at a database takes its log into it
     rmSync(seen, { recursive: true, force: true });
     cpSync(this.#folder, seen, { recursive: true });
-    const faults = this.#differences(end, seen);
+    const before = this.#look(seen);
+    const faults = this.#differences(end, before);
     if (faults.length > 0) return faults;
-    const isMade = this.#operation.finds !== undefined && this.#differences('done', seen).length === 0;
+    const isMade = this.#operation.finds !== undefined && this.#differences('done', before).length === 0;
     try {
       if (end !== 'done' && !isMade) await this.run();
       await within(PATIENCE_MS, 'a backup', backupDatabase(this.#source, join(this.#folder, 'last.db')));
@@ -115,32 +120,48 @@ export class OperationFolder {
       (file) => !/^(source|target|last)\.db(-wal|-shm|-journal)?$/.test(file),
     );
     if (left.length > 0) faults.push(`${end}, and ${left.join()} is left after the next operation`);
-    return [...faults, ...this.#differences('done', this.#folder)];
+    return [...faults, ...this.#differences('done', this.#look(this.#folder))];
   }
 
-  /** In this folder, or a copy of it. */
-  #differences(end: End, folder: string): string[] {
-    const target = join(folder, basename(this.#target));
-    const asMade = isOther(target, this.#made);
-    const asFound = isOther(target, this.#found);
+  /** At this folder, or a copy of it. */
+  #look(folder: string): Seen {
+    const [target, source] = [this.#target, this.#source].map((path) => contentsOf(join(folder, basename(path))));
+    return { target, source };
+  }
+
+  #differences(end: End, { target, source }: Seen): string[] {
+    const asMade = differenceFrom(target, this.#made);
+    const asFound = differenceFrom(target, this.#found);
     const ofTarget = end === 'done' ? asMade : end === 'failed' ? asFound : asMade && asFound;
-    const ofSource = isOther(join(folder, basename(this.#source)), this.#sourceRows);
-    const faults = { target: ofTarget, source: ofSource };
+    const faults = { target: ofTarget, source: differenceFrom(source, this.#sourceRows) };
     return Object.entries(faults).flatMap(([file, is]) => (is === undefined ? [] : [`${end}, and the ${file} ${is}`]));
   }
 }
 
-/** How a file differs from what it ought to be, if it does. */
-function isOther(path: string, wanted: Rows | undefined): string | undefined {
-  if (!existsSync(path)) return wanted && 'is not there';
+/** What is in a file, if it is there, or what is wrong with it. */
+type Contents = Rows | string | undefined;
+
+interface Seen {
+  target: Contents;
+  source: Contents;
+}
+
+function contentsOf(path: string): Contents {
+  if (!existsSync(path)) return undefined;
   try {
     const sound = integrityOf(path);
-    if (sound !== 'ok') return `is damaged: ${sound}`;
-    const difference = wanted === undefined ? 'was not there before' : differenceOf(rowsIn(path), wanted);
-    return difference && `is another one: ${difference}`;
+    return sound === 'ok' ? rowsIn(path) : `is damaged: ${sound}`;
   } catch (error) {
     return `can not be read: ${String(error)}`;
   }
+}
+
+/** How a file differs from what it ought to be, if it does. */
+function differenceFrom(contents: Contents, wanted: Rows | undefined): string | undefined {
+  if (typeof contents === 'string') return contents;
+  if (contents === undefined) return wanted && 'is not there';
+  const difference = wanted === undefined ? 'was not there before' : differenceOf(contents, wanted);
+  return difference && `is another one: ${difference}`;
 }
 
 /** Copies a file and its log. */

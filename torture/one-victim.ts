@@ -2,7 +2,7 @@
  * Ten files on one worker. For one of them, each system call of opening, serving and closing fails, in each way that
  * a system knows, while the nine others are written: the right code for the one, and for the nine nothing at all.
  */
-import { buildFaultyLibrary, runWithFaults } from './faulty-library.ts';
+import { buildFaultyLibrary, runWithFaults, tellOf } from './faulty-library.ts';
 import { type RigContext, scaled, withFolder } from './rig.ts';
 
 const MOST_CALLS = 300;
@@ -58,8 +58,7 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
       const reply = await runWithFaults(library, 'meeting-each-error', folder, args, { SDS_PERSISTENCE_WORKERS: '1' });
       for (const [what, times] of Object.entries(reply.faults))
         report.count(`faults (${what}) in phase ${phase}`, times);
-      for (const [code, times] of Object.entries(reply.codes)) report.count(`rejected with ${code}`, times);
-      for (const violation of reply.violations) report.violation(`${phase}: ${violation}`);
+      tellOf(reply, report, `${phase}: `);
       if (Object.keys(reply.faults).length === 0)
         report.violation(`phase ${phase}: no fault was injected, so nothing was tried`);
     }
@@ -68,8 +67,7 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
       const args = [errors[(seed + i) % errors.length] ?? '', String(seed + i), String(rounds)];
       const reply = await runWithFaults(library, 'without-threads', folder, args, { SDS_PERSISTENCE_WORKERS: '3' });
       for (const [what, times] of Object.entries(reply.faults)) report.count(what, times);
-      for (const [code, times] of Object.entries(reply.codes)) report.count(`rejected with ${code}`, times);
-      for (const violation of reply.violations) report.violation(violation);
+      tellOf(reply, report);
     }
   });
 }
