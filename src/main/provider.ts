@@ -20,7 +20,6 @@ import { isExiting, tellNoted } from './observe/notes.ts';
 import { backupFile } from './operations/operations.ts';
 import { describe } from './option-checks.ts';
 import { readOptions } from './provider-options.ts';
-import { firstBehind } from './queue/failures.ts';
 import type { FileQueue } from './queue/file-queue.ts';
 import { Member } from './queue/member.ts';
 import { contradictionOf, locateServer } from './server-location.ts';
@@ -355,9 +354,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   /**
    * Resolves once all that was called before is committed.
    *
-   * @throws the first error of a call that was pending and could not be carried out, or had failed after its promise
-   *   resolved; `closed`; what
-   *   `ready` fails with, if the database could not be opened
+   * @throws the first failure of a call whose promise had resolved, if no `flush` has told it; else the first one of a call
+   *   that was pending; `closed`; what `ready` fails with, if the database could not be opened
    */
   async flush(): Promise<void> {
     if (this.#closing !== undefined) throw this.#error('flush');
@@ -366,11 +364,9 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
       (error: unknown) => error,
     );
     const { place, before } = await this.#queue.barrier(this.#member);
-    let failure: unknown = firstBehind(before, (failed) => failed.place <= place)?.error; // some are called later, and end before
+    let failure: unknown = this.#member.failures.toldTo(place, before);
     // a call that was carried out has opened it, whatever came of the attempt before
     failure ??= this.#member.wasOpened ? this.#queue.refusalOf('flush') : await opening;
-    failure ??= this.#member.failures.unheardUpTo(place);
-    this.#member.failures.told(failure, place, before);
     if (failure !== undefined) throw failure;
   }
 

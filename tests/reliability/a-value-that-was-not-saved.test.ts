@@ -86,7 +86,7 @@ for (const [size, bytes] of [
         await provider.saveValue('hash', bytes);
       });
       await provider.releaseValue('other');
-      expect(await outcomeOf(provider.flush())).toMatch(/^database-busy: releaseValue/);
+      expect(await outcomeOf(provider.flush())).toMatch(/^database-busy: saveValue/);
       expect(await outcomeOf(provider.releaseValue('hash'))).toMatch(/no reference was taken away/);
       await Promise.all([...livingWorkers].map((worker) => worker.terminate()));
       expect(await outcomeOf(provider.releaseValue('hash'))).toBe('fine');
@@ -99,10 +99,10 @@ for (const [size, bytes] of [
       await provider.saveValue('hash', bytes);
       expect(countOf(file)).toEqual([2]);
       expect(await outcomeOf(provider.releaseValue('hash'))).toBe('fine');
-      expect(await outcomeOf(provider.flush())).toMatch(/^database-busy: releaseValue.*no reference was taken away/);
+      expect(await outcomeOf(provider.flush())).toMatch(/^database-busy: saveValue/);
       expect(countOf(file)).toEqual([2]);
       expect(await outcomeOf(provider.releaseValue('hash'))).toBe('fine');
-      expect(await outcomeOf(provider.flush())).toMatch(/^database-busy: saveValue/);
+      expect(await outcomeOf(provider.flush())).toBe('fine');
       expect(countOf(file)).toEqual([1]);
     });
   });

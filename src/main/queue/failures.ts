@@ -27,24 +27,25 @@ export class Failures {
     this.unheard ??= { place: this.last.place, error };
   }
 
-  /** The first one that a `flush` of this place is to tell, if none of its own calls has failed. */
-  unheardUpTo(place: number): SDS_PersistenceError | undefined {
-    return this.unheard !== undefined && this.unheard.place <= place ? this.unheard.error : undefined;
-  }
-
   /**
-   * `flush` rejects with `error`. If that is the one kept here, all up to `place` is told; the next unheard failure of a later
-   * call takes its place.
+   * What a `flush` of this place rejects with: the first one that is kept here, by which all up to that place is told; else that of a
+   * call that was pending. When they failed makes no difference then.
+   *
+   * @param before - the last one when the `flush` was called
    */
-  told(error: unknown, place: number, before: Failed): void {
-    if (error === undefined || this.unheard?.error !== error) return;
+  toldTo(place: number, before: Failed): SDS_PersistenceError | undefined {
+    const { unheard } = this;
+    if (unheard === undefined || unheard.place > place) {
+      return firstBehind(before, (failed) => failed.place <= place)?.error; // some are called later, and end before
+    }
     const next = firstBehind(before, (failed) => failed.isUnheard && failed.place > place);
     this.unheard = next && { place: next.place, error: next.error };
+    return unheard.error;
   }
 }
 
 /** The first failure since another one of which that holds. */
-export function firstBehind({ next }: Failed, holds: (failed: Failed) => boolean): Failed | undefined {
+function firstBehind({ next }: Failed, holds: (failed: Failed) => boolean): Failed | undefined {
   let failed = next;
   while (failed !== undefined && !holds(failed)) failed = failed.next;
   return failed;
