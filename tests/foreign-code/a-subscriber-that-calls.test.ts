@@ -81,8 +81,12 @@ it('while a provider is being made, another one on its file is written to', asyn
 
 it('bytes changed while their call is held: what they were at the call is stored', async () => {
   const file = freshFile();
-  await using provider = new SDS_DesktopPersistenceProvider(file, 'store', { MaxPendingBytes: 1 });
+  const options = { MaxPendingBytes: 1, BusyTimeoutMs: 60_000 };
+  await using provider = new SDS_DesktopPersistenceProvider(file, 'store', options);
   await provider.ready();
+  const holder = new DatabaseSync(file);
+  holder.exec('BEGIN IMMEDIATE'); // until a call is held: else each might be done before the next one
+  onceBlocked(() => holder.close());
   const bytes = new Uint8Array(20_000);
   // told while later calls wait for room
   on('tracing:sds-persistence:commit:asyncEnd', () => void bytes.fill(255));
