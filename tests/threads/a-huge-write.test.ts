@@ -1,21 +1,45 @@
 /** A file with a huge write does not hold up every other file. */
-import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { freshFile, patchOf } from '../support/files.ts';
+import { freshFile, freshFolder } from '../support/files.ts';
+import { runProgram } from '../support/programs.ts';
+
+/** Preloaded: a worker is at a snapshot until the file `gate` is there, as at one of gigabytes; for a minute at most. */
+const hugeSnapshots = (gate: string) => `
+const { isMainThread } = require('node:worker_threads');
+if (!isMainThread) {
+  const { existsSync } = require('node:fs');
+  const { DatabaseSync } = require('node:sqlite');
+  const { prepare } = DatabaseSync.prototype;
+  const cell = new Int32Array(new SharedArrayBuffer(4));
+  DatabaseSync.prototype.prepare = function (sql) {
+    let left = sql.includes('INTO snapshots') ? 12_000 : 0;
+    while (left-- > 0 && !existsSync(${JSON.stringify(gate)})) Atomics.wait(cell, 0, 0, 5);
+    return prepare.call(this, sql);
+  };
+}`;
 
 describe('a huge write', () => {
   it('is overtaken by a small one on another file, called later', async () => {
-    const options = { Acknowledge: 'committed' } as const;
-    const [large, small] = [1, 2].map(() => new SDS_DesktopPersistenceProvider(freshFile(), 'store', options)) as [
-      SDS_DesktopPersistenceProvider,
-      SDS_DesktopPersistenceProvider,
-    ];
-    await Promise.all([large.ready(), small.ready()]);
-    const order: string[] = [];
-    const huge = large.saveSnapshot(new Uint8Array(150_000_000), 1).then(() => order.push('huge'));
-    const quick = small.appendPatch(patchOf(1), 1).then(() => order.push('quick'));
-    await Promise.all([huge, quick]);
-    expect(order).toEqual(['quick', 'huge']);
-    await Promise.all([large.close(), small.close()]);
+    const folder = freshFolder();
+    const [gate, preload] = [join(folder, 'gate'), join(folder, 'huge-snapshots.cjs')];
+    writeFileSync(preload, hugeSnapshots(gate));
+    const { stdout, stderr } = await runProgram(
+      `import { writeFileSync } from 'node:fs';
+      const options = { Acknowledge: 'committed' };
+      const [large, small] = ['1', '2'].map((end) => new SDS_DesktopPersistenceProvider(file + end, 'store', options));
+      await Promise.all([large.ready(), small.ready()]);
+      const order = [];
+      const huge = large.saveSnapshot(new Uint8Array(1_000_000), 1).then(() => order.push('huge'));
+      await small.appendPatch(patchOf(1), 1).then(() => order.push('quick'));
+      writeFileSync(${JSON.stringify(gate)}, '');
+      await huge;
+      console.log(order.join());
+      await Promise.all([large.close(), small.close()]);`,
+      freshFile(),
+      { flags: ['--require', preload] },
+    );
+    expect({ stdout, stderr }).toEqual({ stdout: 'quick,huge\n', stderr: '' });
   });
 });
