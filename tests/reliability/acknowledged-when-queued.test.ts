@@ -187,7 +187,7 @@ describe('a snapshot that can not be stored, after its promise has resolved', ()
       `import { DatabaseSync } from 'node:sqlite';
       let worker;
       process.on('worker', (started) => (worker = started));
-      const provider = new SDS_DesktopPersistenceProvider(file, 'store', { TransferSnapshots: true });
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store', { TransferSnapshots: true, BusyTimeoutMs: 60_000 });
       await provider.ready();
       for (let clock = 1; clock <= 10; clock++) await provider.appendPatch(patchOf(clock), clock);
       const other = new DatabaseSync(file);
