@@ -356,7 +356,7 @@ describe('flushSync', () => {
     const file = freshFile();
     const ended = await runProgram(
       `import { DatabaseSync } from 'node:sqlite';
-      ${burst} await provider.ready();
+      ${burst} await provider.flush();
       const other = new DatabaseSync(file);
       other.exec('BEGIN IMMEDIATE');
       void provider.appendPatch(patchOf('the last'), 5001);
