@@ -17,6 +17,18 @@ if (!isMainThread) {
   };
 }`;
 
+/** Preloaded into the main thread: whenever it waits in vain, it gets a core again a second later. */
+const lateThread = `
+const { isMainThread } = require('node:worker_threads');
+const { wait } = Atomics;
+if (isMainThread) {
+  Atomics.wait = (...given) => {
+    const woken = wait(...given);
+    if (woken === 'timed-out') wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 950);
+    return woken;
+  };
+}`;
+
 /** Preloaded as well: a worker stays at its first patches until the file `gate` is there, and says so if it never comes. */
 const heldPatches = (gate: string) => `
 const { isMainThread } = require('node:worker_threads');
@@ -264,9 +276,12 @@ describe('nothing is lost when a program ends', () => {
     expectAll(file);
   });
 
-  it('by an uncaught error, while a checkpoint takes longer than is waited for a commit', async () => {
-    const [file, preload] = [freshFile(), join(freshFolder(), 'slow-checkpoints.cjs')];
-    writeFileSync(preload, slowCheckpoints);
+  it.each([
+    ['', slowCheckpoints],
+    [', and the thread that waits is often late', `{${slowCheckpoints}}{${lateThread}}`],
+  ])('by an uncaught error, while a checkpoint takes longer than is waited for a commit%s', async (_, preloaded) => {
+    const [file, preload] = [freshFile(), join(freshFolder(), 'preloaded.cjs')];
+    writeFileSync(preload, preloaded);
     const ended = await runProgram(
       `process.on('uncaughtException', (error) => { throw error; });
       const provider = new SDS_DesktopPersistenceProvider(file, 'store');
