@@ -220,11 +220,11 @@ describe('nothing is lost when a program ends', () => {
       await provider.ready();
       const beside = new SDS_DesktopPersistenceProvider(file + '.beside', 'store');
       await beside.ready();
+      const keep = setInterval(() => {}, 1000); // the end of an idle worker would not keep the program waiting
       await threads[0].terminate();
       await beside.appendPatch(patchOf(1), 1);
       const ended = new Promise((resolve) => threads.at(-1).once('exit', resolve));
       await beside.close();
-      const keep = setInterval(() => {}, 1000);
       await ended; // nobody needed it any more
       await inMemory.close().catch(() => {});
       for (let clock = 1; clock <= 5000; clock++) provider.appendPatch(patchOf(clock), clock);

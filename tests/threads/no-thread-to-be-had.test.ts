@@ -93,6 +93,7 @@ describe.skipIf(process.platform === 'win32')('where no thread can be started', 
       await Promise.all(all.map((provider) => provider.ready()));
       removeFolder();
       const [, second, third] = workers;
+      const alive = setInterval(() => {}, 1000); // the end of an idle worker would not keep the program waiting
       const outcomes = [];
       let clock = 0;
       const append = (times) => {
@@ -109,7 +110,8 @@ describe.skipIf(process.platform === 'win32')('where no thread can be started', 
       append(500);
       const failed = (await Promise.allSettled(outcomes)).filter(({ status }) => status === 'rejected');
       console.log(JSON.stringify({ failed: failed.length, workers: workers.size }));
-      await Promise.all(all.map((provider) => provider.close()));`,
+      await Promise.all(all.map((provider) => provider.close()));
+      clearInterval(alive);`,
       folder,
     );
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
