@@ -5,6 +5,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { text } from 'node:stream/consumers';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { reading } from './database-rows.ts';
@@ -48,13 +49,18 @@ export async function run({ scale, report }: RigContext): Promise<void> {
     const provider = new SDS_DesktopPersistenceProvider(dbPath, 'refused', {
       Overflow: 'reject',
       MaxPendingBytes: 1024 * 1024,
+      BusyTimeoutMs: 60_000,
     });
+    await provider.ready();
+    const holder = new DatabaseSync(dbPath);
+    holder.exec('BEGIN IMMEDIATE'); // the worker may be as fast as this thread: then nothing would be refused
     const promises: Promise<unknown>[] = [];
     for (let clock = 1; clock <= 5000; clock++) {
       const length = clock % 500 === 0 ? 200_000 : 2000;
       promises.push(provider.appendPatch(new Uint8Array(length).fill(clock), clock));
     }
-    const outcomes = await within(30_000, 'a refused flood', Promise.allSettled(promises));
+    holder.close();
+    const outcomes = await within(60_000, 'a refused flood', Promise.allSettled(promises));
     const accepted: number[] = [];
     for (const [i, outcome] of outcomes.entries()) {
       if (outcome.status === 'fulfilled') accepted.push(i + 1);

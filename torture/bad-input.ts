@@ -182,7 +182,7 @@ export async function runOn(engine: Engine, { report }: RigContext): Promise<voi
       return report.violation(`${what} threw at the call: ${String(error)}`);
     }
     try {
-      await within(10_000, what, promise as Promise<unknown>);
+      await within(60_000, what, promise as Promise<unknown>);
       report.violation(`${what} was accepted`);
     } catch (error) {
       if (!isInvalid(error)) report.violation(`${what} rejected with ${String(error)}`);

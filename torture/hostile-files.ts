@@ -46,7 +46,7 @@ class Opener {
     const line = once(this.#lines as Interface, 'line');
     line.catch(() => undefined);
     this.#process.stdin.write(`${dbPath}\n`);
-    const [text] = (await within(20_000, 'opening it', Promise.race([line, this.#ended as Promise<never>]))) as [
+    const [text] = (await within(60_000, 'opening it', Promise.race([line, this.#ended as Promise<never>]))) as [
       string,
     ];
     return JSON.parse(text) as Reply;

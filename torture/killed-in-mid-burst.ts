@@ -43,7 +43,7 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
         resolve();
       });
     });
-    await within(30_000, 'the first acknowledgement', Promise.race([begun, ended]));
+    await within(60_000, 'the first acknowledgement', Promise.race([begun, ended]));
     // from the first moment to a few hundred batches on
     await new Promise((resolve) => setTimeout(resolve, random.next() ** 2 * 250));
     await endNow(process_, ended);

@@ -13,7 +13,7 @@ import { survivesRepeatedDeath } from './repeated-death.ts';
 import { type RigContext, scaled } from './rig.ts';
 
 const ROUNDS_PER_PLACE = 20;
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 60_000;
 
 export const run = onFiles(async (engine, context) => {
   await runOn(engine, context);

@@ -135,7 +135,7 @@ export class MixedCalls {
   }
 
   async close(): Promise<void> {
-    await within(30_000, 'close', Promise.all(this.subjects.map(({ provider }) => provider.close())));
+    await within(60_000, 'close', Promise.all(this.subjects.map(({ provider }) => provider.close())));
   }
 
   #call(subject: Subject): Made {

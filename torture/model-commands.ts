@@ -105,7 +105,7 @@ export async function runOn(engine: Engine, { seed, scale, report }: RigContext)
   const references = sqliteFiles();
   const property = fc.asyncProperty(fc.array(steps, { maxLength: MOST_CALLS, size: 'max' }), async (sequence) => {
     if (remaining <= 0) return;
-    const wrong = await within(30_000, `${sequence.length} calls`, compare(engine, references, sequence, other));
+    const wrong = await within(60_000, `${sequence.length} calls`, compare(engine, references, sequence, other));
     report.count('calls', sequence.length);
     report.count('calls in another process', sequence.filter(({ provider }) => provider >= providers.length).length);
     report.count('sequences');

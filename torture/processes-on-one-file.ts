@@ -16,7 +16,7 @@ import { codeOf, type RigContext, scaled, withFolder, within } from './rig.ts';
 
 const child = join(import.meta.dirname, 'children', 'sharing-a-file.ts');
 /** Far more than BusyTimeoutMs. */
-const PATIENCE_MS = 5000;
+const PATIENCE_MS = 60_000;
 const lockHolder = join(import.meta.dirname, 'children', 'holding-a-lock.ts');
 
 export async function run({ seed, scale, report }: RigContext): Promise<void> {
@@ -77,7 +77,7 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
   async function meetLock(dbPath: string, otherPath: string): Promise<void> {
     const patient = new SDS_DesktopPersistenceProvider(dbPath, 'store', {
       Acknowledge: 'committed',
-      BusyTimeoutMs: 300,
+      BusyTimeoutMs: 3000,
     });
     const others = Array.from({ length: 4 }, (_, i) => new SDS_DesktopPersistenceProvider(`${otherPath}${i}`, 'store'));
     await patient.appendPatch(new Uint8Array([1]), 1);
@@ -106,15 +106,15 @@ export async function run({ seed, scale, report }: RigContext): Promise<void> {
     }
     report.count('batches of other files while one was locked', proceeded * others.length);
     if (proceeded < 2) report.violation(`only ${proceeded} batches of other files while one was locked`);
-    if (!settled) report.violation(`a locked file with BusyTimeoutMs 300: not settled after ${PATIENCE_MS} ms`);
-    const codes = await within(10_000, 'database-busy', code);
+    if (!settled) report.violation(`a locked file with BusyTimeoutMs 3000: not settled after ${PATIENCE_MS} ms`);
+    const codes = await within(60_000, 'database-busy', code);
     if (codes[0] !== 'database-busy' || codes[1] !== 'database-busy')
       report.violation(`a locked file: ${codes.join()}`);
     const waiting = patient.appendPatch(new Uint8Array([4]), 3).then(() => 'carried out', codeOf);
     const ended = once(holder, 'close');
     holder.stdin.end();
     await ended;
-    const afterwards = await within(10_000, 'the lock to be let go', waiting);
+    const afterwards = await within(60_000, 'the lock to be let go', waiting);
     if (afterwards !== 'carried out' && afterwards !== 'database-busy') report.violation(`after a lock: ${afterwards}`);
     await patient.appendPatch(new Uint8Array([5]), 4);
     await Promise.all([patient, ...others].map((provider) => provider.close()));

@@ -32,7 +32,7 @@ class Subject {
     for (let done = 0; done < count; done += 10) {
       const clocks = Array.from({ length: Math.min(10, count - done) }, () => ++this.#clock);
       const calls = clocks.map((clock) => this.provider.appendPatch(new Uint8Array(length).fill(clock), clock));
-      const outcomes = await within(30_000, 'an append', Promise.allSettled(calls));
+      const outcomes = await within(60_000, 'an append', Promise.allSettled(calls));
       for (const [i, outcome] of outcomes.entries()) {
         if (outcome.status === 'fulfilled') {
           this.acknowledged.add(clocks[i] ?? 0);
@@ -106,7 +106,7 @@ export async function run({ seed, report }: RigContext): Promise<void> {
     if (found.length !== subject.acknowledged.size) {
       report.violation(`${what}: afterwards ${subject.acknowledged.size} are acknowledged, ${found.length} are loaded`);
     }
-    await within(10_000, 'close', subject.provider.close());
+    await within(60_000, 'close', subject.provider.close());
     const missing = subject.missing();
     if (missing !== undefined) report.violation(`${what}, after going on: ${missing}`);
   }

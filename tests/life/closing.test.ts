@@ -141,15 +141,16 @@ for (let i = 0; i < 50; i++) {
   provider = undefined;
 }
 const logs = () => readdirSync(dirname(file)).filter((name) => name.endsWith('-wal'));
-for (let turn = 0; turn < 2000 && logs().length > 0; turn++) {
+// nothing tells that it was collected: look, until the test's time is over
+while (logs().length > 0) {
   gc();
   await new Promise((resolve) => setTimeout(resolve, 5));
 }
-console.log('still open:', logs().length);`,
+console.log('none is open');`,
       file,
       { flags: ['--expose-gc'] },
     );
-    expect(ended).toMatchObject({ code: 0, stdout: 'still open: 0\n', stderr: '' });
+    expect(ended).toMatchObject({ code: 0, stdout: 'none is open\n', stderr: '' });
     for (let i = 0; i < 50; i++) expect(rowsOf(`${file}${i}`).snapshots, `file ${i}`).toHaveLength(1);
   });
 });

@@ -1,4 +1,5 @@
 /** What an operator hears of, and the figures that count it: lost workers, a locked file, a file that can't be opened. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
@@ -28,9 +29,10 @@ it('a worker that is killed is lost, and another one takes over', async () => {
 it('where every worker dies as it starts, each is lost, the last is not replaced, and what was called has failed', async () => {
   const [lost, replaced] = [told('worker-lost'), told('worker-replaced')];
   const [opens, commits] = [traced('open'), traced('commit')];
-  const kill = (worker: Worker) => void worker.terminate();
-  process.on('worker', kill);
-  onTestFinished(() => void process.off('worker', kill));
+  // before it is given anything: a slow thread would hear of it by an event only when it has served
+  const kill = (message: unknown) => void (message as { worker: Worker }).worker.terminate();
+  subscribe('worker_threads', kill);
+  onTestFinished(() => void unsubscribe('worker_threads', kill));
   // one that lives might open the file before it is ended
   await Promise.all([...livingWorkers].map((worker) => worker.terminate()));
   await using provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store');

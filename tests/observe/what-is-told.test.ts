@@ -1,9 +1,11 @@
 /** Figures of a provider, and what is told on channels, in the order of what happens. */
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it, vi } from 'vitest';
 import { freshFile, freshFolder, patchOf, rowsOf } from '../support/files.ts';
+import { onceBlocked } from '../support/once-blocked.ts';
 import { runProgram } from '../support/programs.ts';
 import { afterQuiet, told, traced } from './listening.ts';
 
@@ -34,7 +36,13 @@ it('figures: patches and bytes from the call to the commit', async () => {
 });
 
 it('figures: calls that were held, collisions, checkpoints', async () => {
-  await using provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store', { MaxPendingBytes: 1 });
+  const file = freshFile();
+  const options = { MaxPendingBytes: 1, BusyTimeoutMs: 60_000 };
+  await using provider = new SDS_DesktopPersistenceProvider(file, 'store', options);
+  await provider.ready();
+  const holder = new DatabaseSync(file);
+  holder.exec('BEGIN IMMEDIATE'); // until a call is held: else each might be done before the next one
+  onceBlocked(() => holder.close());
   for (let clock = 1; clock <= 200; clock++) void provider.appendPatch(new Uint8Array(30_000), clock);
   void provider.appendPatch(patchOf('other'), 1);
   await provider.flush();

@@ -7,6 +7,7 @@ import { Worker } from 'node:worker_threads';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { describe, expect, it } from 'vitest';
 import { freshFile } from '../support/files.ts';
+import { onceBlocked } from '../support/once-blocked.ts';
 
 const empty = { SnapshotClock: undefined, Patches: [], LastClock: 0 };
 
@@ -93,7 +94,7 @@ for (const [method, call] of Object.entries(ways)) {
   }
 }
 
-/** Has the database's lock until the memory has grown. */
+/** Has the database's lock, and is told when a call is held: lets the memory grow, and gives the lock back. */
 const growing = `
 const { workerData: { file, shared }, parentPort } = require('node:worker_threads');
 const { DatabaseSync } = require('node:sqlite');
@@ -101,7 +102,6 @@ const db = new DatabaseSync(file);
 db.exec('BEGIN IMMEDIATE');
 parentPort.postMessage('locked');
 parentPort.once('message', () => {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
   shared.grow(20_000_000);
   new Uint8Array(shared).fill(2, 1000);
   db.exec('COMMIT');
@@ -110,14 +110,21 @@ parentPort.once('message', () => {
 
 it('another thread lets it grow while the call is held: the patches around it are whole', async () => {
   const file = freshFile();
-  await using provider = new SDS_DesktopPersistenceProvider(file, 'store', { MaxPendingBytes: 1 });
+  const options = { MaxPendingBytes: 1, BusyTimeoutMs: 60_000 };
+  await using provider = new SDS_DesktopPersistenceProvider(file, 'store', options);
   await provider.ready();
   const shared = new SharedArrayBuffer(1000, { maxByteLength: MOST });
   const thread = new Worker(growing, { eval: true, workerData: { file, shared } });
   await new Promise((resolve) => thread.once('message', resolve));
-  thread.postMessage('the calls are being made');
   const patches = [new Uint8Array(4000).fill(1), new Uint8Array(shared).fill(1), new Uint8Array(4000).fill(3)];
-  await Promise.all(patches.map((patch, index) => provider.appendPatch(patch, index + 1)));
+  let byteLength: number | undefined;
+  onceBlocked(() => {
+    byteLength = shared.byteLength;
+    thread.postMessage('a call is held');
+  });
+  const appended = patches.map((patch, index) => provider.appendPatch(patch, index + 1));
+  expect([byteLength, shared.byteLength]).toEqual([1000, 20_000_000]);
+  await Promise.all(appended);
   expect((await provider.loadPatchesSince(0)).map((patch) => [patch.byteLength, new Set(patch)])).toEqual([
     [4000, new Set([1])],
     [1000, new Set([1])],

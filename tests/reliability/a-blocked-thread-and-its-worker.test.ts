@@ -122,7 +122,7 @@ describe.runIf(process.platform === 'linux')('at the end of a process', () => {
 
 describe.runIf(process.platform === 'linux')('a worker that ends before its code runs, while this thread', () => {
   it.each([
-    ['is blocked in flushSync', "console.log(provider.flushSync(20_000) ? 'committed' : 'not committed');"],
+    ['is blocked in flushSync', "console.log(provider.flushSync(120_000) ? 'committed' : 'not committed');"],
     ['ends the process', "console.log('committed'); process.exit();"],
   ])('%s: the next one carries all of it out', async (_, end) => {
     const file = freshFile();

@@ -92,6 +92,7 @@ it('a prune behind a snapshot that was stored is carried out by the next worker,
   const file = freshFile();
   const ended = await runProgram(
     `import { DatabaseSync } from 'node:sqlite';
+    const alive = setInterval(() => {}, 1000); // the end of an idle worker would not keep the program waiting
     let worker;
     process.on('worker', (started) => (worker = started));
     const provider = new SDS_DesktopPersistenceProvider(file, 'store', { BusyTimeoutMs: 0 });
@@ -107,7 +108,8 @@ it('a prune behind a snapshot that was stored is carried out by the next worker,
     await worker.terminate();
     await provider.prunePatches(2);
     await provider.flush();
-    await provider.close();`,
+    await provider.close();
+    clearInterval(alive);`,
     file,
     { env: { SDS_PERSISTENCE_WORKERS: '1' }, flags: ['--disable-warning=SDS_WRITE_FAILED'] },
   );

@@ -163,6 +163,7 @@ describe('a snapshot that can not be stored, after its promise has resolved', ()
     const file = freshFile();
     const { lines, stderr } = await onFullDisk(
       `full();
+      const alive = setInterval(() => {}, 1000); // the end of a worker would not keep the program waiting
       const failed = failure();
       await provider.saveSnapshot(${large}, 5);
       await failed;
@@ -175,7 +176,8 @@ describe('a snapshot that can not be stored, after its promise has resolved', ()
       await provider.saveSnapshot(${large}, 5);
       await provider.prunePatches(6);
       console.log((await provider.loadPatchesSince(0)).length);
-      await provider.close().catch(() => undefined);`,
+      await provider.close().catch(() => undefined);
+      clearInterval(alive);`,
       file,
     );
     expect({ lines, stderr }).toMatchObject({ lines: ['5', '0'] });
@@ -185,9 +187,10 @@ describe('a snapshot that can not be stored, after its promise has resolved', ()
     const file = freshFile();
     const { stdout, stderr } = await runProgram(
       `import { DatabaseSync } from 'node:sqlite';
+      const alive = setInterval(() => {}, 1000); // the end of a worker would not keep the program waiting
       let worker;
       process.on('worker', (started) => (worker = started));
-      const provider = new SDS_DesktopPersistenceProvider(file, 'store', { TransferSnapshots: true });
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store', { TransferSnapshots: true, BusyTimeoutMs: 60_000 });
       await provider.ready();
       for (let clock = 1; clock <= 10; clock++) await provider.appendPatch(patchOf(clock), clock);
       const other = new DatabaseSync(file);
@@ -202,7 +205,8 @@ describe('a snapshot that can not be stored, after its promise has resolved', ()
       await provider.prunePatches(11).catch(() => undefined); // it is told by then: still no snapshot has them
       const { SnapshotClock, Patches } = await provider.loadStore();
       console.log(told, SnapshotClock, Patches.length);
-      await provider.close().catch(() => undefined);`,
+      await provider.close().catch(() => undefined);
+      clearInterval(alive);`,
       file,
       { flags: ['--disable-warning=ExperimentalWarning', '--disable-warning=SDS_WRITE_FAILED'] },
     );

@@ -14,9 +14,7 @@ export function describeSameAnswers(engine: Engine, seeds: readonly number[]): v
   describe(`random work on ${engine.name} gives the same answers and the same rows as the reference`, () => {
     for (const seed of seeds) {
       const halfway = engine.isFile ? 'files exchanged halfway' : 'opened anew halfway';
-      it(`seed ${seed}: ${2 * CALLS_IN_HALF} calls, now and then awaited, ${halfway}`, {
-        timeout: 120_000,
-      }, async () => {
+      it(`seed ${seed}: ${2 * CALLS_IN_HALF} calls, now and then awaited, ${halfway}`, async () => {
         const pick = randomOf(seed);
         let [ourPlace, theirPlace] = [await engine.freshPlace(), freshFile()];
         const answers: { ours: Promise<unknown>; theirs: Promise<unknown>; call: number }[] = [];

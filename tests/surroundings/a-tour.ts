@@ -120,7 +120,7 @@ const said = [];
 let waitsFor = 'the package';
 process.on('uncaughtException', (error) => said.push('uncaught: ' + error.stack));
 // what hangs is named, instead of a program that does not end
-const watch = real.setTimeout(() => { said.push(waitsFor + ': NOT SETTLED'); process.exit(); }, 50_000);
+const watch = real.setTimeout(() => { said.push(waitsFor + ': NOT SETTLED'); process.exit(); }, 150_000);
 process.on('exit', () => writeSync(1, JSON.stringify(said)));
 ${how.when === 'after' ? load : ''}
 ${how.when === 'preloaded' ? '' : replace}

@@ -4,6 +4,7 @@ import { watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { describe, expect, it, vi } from 'vitest';
 import { freshFile, patchOf } from '../support/files.ts';
@@ -103,21 +104,27 @@ describe('patches that nobody waits for', () => {
   });
 
   it('are not in the way of others once they are committed, although nobody was told', async () => {
-    const file = freshFile();
     const options = { MaxPendingBytes: 1, Overflow: 'reject' } as const; // one call at a time
-    const provider = new SDS_DesktopPersistenceProvider(file, 'store', options);
+    const provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store', options);
     await provider.ready();
-    const refused: unknown[] = [];
-    for (let clock = 1; clock <= 20; clock++) {
-      for (let before = -1; before < refused.length; ) {
-        before = refused.length;
-        provider.appendPatch(new Uint8Array(10), clock).catch((error: unknown) => refused.push(error));
-        await nextTurn();
-      }
-      await seenFromOutside(file, clock);
+    const isPending = (promise: Promise<void>) => inspect(promise).includes('<pending>');
+    let last = Promise.resolve();
+    let madeRoom = 0;
+    // a thread that is slow may be told of one before it calls again
+    for (let clock = 1; madeRoom < 10 && clock <= 100_000; ) {
+      const isUntold = isPending(last);
+      const call = provider.appendPatch(new Uint8Array(10), clock);
+      let isRefused = false;
+      call.catch(() => {
+        isRefused = true;
+      });
+      await nextTurn();
+      if (isRefused) continue;
+      if (isUntold && call !== last) madeRoom++; // with the same promise it has joined what the worker had not begun with
+      last = call;
+      clock++;
     }
-    // what is seen from outside is published a moment later; nobody is told for a hundred milliseconds
-    expect(refused.length).toBeLessThan(20);
+    expect(madeRoom).toBe(10);
     await provider.close();
   });
 
@@ -153,20 +160,27 @@ describe('patches that nobody waits for', () => {
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
       },
     });
-    /** The worker is back in its event loop by then, and has to be woken by a call, which makes promises of its own. */
+    /** Calls again until the worker was back in its event loop, and had to be woken by a call, which makes promises of its own. */
     const calledAfterAPause = async (call: () => void) => {
-      await pause(1500);
-      promises = 0;
-      hook.enable();
-      call();
-      hook.disable();
+      let calls = 0;
+      do {
+        await pause(1500);
+        promises = 0;
+        hook.enable();
+        call();
+        hook.disable();
+        calls++;
+      } while (promises <= 4 && calls < 20);
       expect(promises).toBeGreaterThan(4);
+      return calls;
     };
     await provider.ready();
     const told: string[] = [];
     const note = ({ code }: { code: string }) => void told.push(code);
-    await calledAfterAPause(() => void provider.saveValue('a'.repeat(64), patchOf('of another hash')).catch(note));
-    await expect.poll(() => told).toEqual(['invalid-argument']);
+    const calls = await calledAfterAPause(
+      () => void provider.saveValue('a'.repeat(64), patchOf('of another hash')).catch(note),
+    );
+    await expect.poll(() => told).toEqual(Array(calls).fill('invalid-argument'));
     await calledAfterAPause(() => void provider.appendPatch(patchOf(1), 1));
     await expect.poll(() => provider.statistics().Worker.PendingBytes).toBe(0);
     await provider.close();

@@ -10,7 +10,7 @@ import { integrityOf } from '../database-rows.ts';
 import { FaultControl } from '../fault-control.ts';
 import { codeOf, within } from '../rig.ts';
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 const [folder = '', controlPath = '', phase = 'open', tasks = '[]', most = '300'] = process.argv.slice(2);
 /** A kind of calls, by the bit that the C side knows, and the errors that they meet. */
 interface Task {

@@ -59,7 +59,7 @@ async function once(n: number): Promise<boolean> {
     for (let batch = 0; batch < batches; batch++) {
       const numbers = Array.from({ length: patches }, () => ++clock);
       const calls = numbers.map((number) => provider?.appendPatch(new Uint8Array(length).fill(number), number));
-      const outcomes = await within(20_000, `a batch in phase ${phase}`, Promise.allSettled(calls));
+      const outcomes = await within(60_000, `a batch in phase ${phase}`, Promise.allSettled(calls));
       for (const [i, outcome] of outcomes.entries()) {
         note(outcome);
         if (outcome.status === 'fulfilled') acknowledged.set(numbers[i] ?? 0, length);
@@ -81,22 +81,22 @@ async function once(n: number): Promise<boolean> {
     if (phase === 'checkpoint' || phase === 'cut') await append(3, 10, 80_000);
     if (phase === 'cut') await pause(300); // by then it is in the database, and the file is to be cut
     arm(n);
-    if (phase === 'open') note((await Promise.allSettled([within(20_000, 'ready', open().ready())]))[0]);
+    if (phase === 'open') note((await Promise.allSettled([within(60_000, 'ready', open().ready())]))[0]);
     if (phase === 'commit' || phase === 'open') await append(4, 5, 3000);
     if (phase === 'checkpoint') await idle(200, () => false);
     if (phase === 'cut') await idle(5000, () => statSync(`${dbPath}-wal`, { throwIfNoEntry: false })?.size === 0);
     if (phase === 'checkpoint' || phase === 'cut') await append(1, 5, 3000);
-    if (phase === 'close') await within(20_000, 'close', provider?.close() ?? Promise.resolve());
+    if (phase === 'close') await within(60_000, 'close', provider?.close() ?? Promise.resolve());
     happened = disarm();
     const failed = { ...codes };
     if (phase === 'close') open();
     await append(1, 5, 100);
     if (JSON.stringify(failed) !== JSON.stringify(codes))
       violations.push(`${phase}, call ${n}: does not go on after the fault`);
-    const loaded = await within(20_000, 'a load', provider?.loadPatchesSince(0) ?? Promise.resolve([]));
+    const loaded = await within(60_000, 'a load', provider?.loadPatchesSince(0) ?? Promise.resolve([]));
     if (loaded.length < acknowledged.size)
       violations.push(`${phase}, call ${n}: ${loaded.length} of ${acknowledged.size} loaded`);
-    await within(20_000, 'close', provider?.close() ?? Promise.resolve());
+    await within(60_000, 'close', provider?.close() ?? Promise.resolve());
     const sound = integrityOf(dbPath);
     if (sound !== 'ok') violations.push(`${phase}, call ${n}: integrity_check: ${sound}`);
     reading(dbPath, (database) => {

@@ -13,7 +13,7 @@ import { MixedCalls } from '../mixed-calls.ts';
 import { Random } from '../random.ts';
 import { codeOf, type Report, within } from '../rig.ts';
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 const [folder = '', controlPath = '', error = '', seed = '1', rounds = '1'] = process.argv.slice(2);
 const control = new FaultControl(controlPath);
 const random = new Random(Number(seed));

@@ -159,11 +159,12 @@ export class Channel {
       const waitMs = Math.min(left, LIFE_CHECK_MS);
       if (Atomics.wait(this.#control, PROGRESS, seen, waitMs) !== 'timed-out') continue;
       const waited = performance.now() - now;
-      const stopped = stoppedMs(waited - waitMs);
-      start += stopped;
+      const late = waited - waitMs;
+      start += stoppedMs(late);
       const before = lastWork;
       lastWork = work();
-      lastProgress += lastWork !== undefined && lastWork === before ? waited : stopped;
+      // a thread that is late itself has not looked meanwhile, and the worker may lack a core as well
+      lastProgress += lastWork !== undefined && lastWork === before ? waited : late;
     }
   }
 

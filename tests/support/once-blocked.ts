@@ -1,0 +1,15 @@
+/** Tells that a call blocks this thread: what it waits for is held until then, and can't be over before. */
+import { onTestFinished } from 'vitest';
+
+/** Acts as this thread is about to be blocked for the first time; the call waits behind that. */
+export function onceBlocked(act: () => void): void {
+  const { wait } = Atomics;
+  const restore = () => void Object.assign(Atomics, { wait });
+  onTestFinished(restore);
+  const waitOnce = (...given: Parameters<typeof wait>) => {
+    restore();
+    act();
+    return wait(...given);
+  };
+  Object.assign(Atomics, { wait: waitOnce });
+}
