@@ -167,7 +167,7 @@ describe('for people', () => {
       onTestFinished(() => void child.kill('SIGKILL'));
       const ended = once(child, 'exit');
       // it opens the file again and again
-      await vi.waitUntil(() => openFilesOf(child.pid).includes(realpathSync(file)), { timeout: 20_000, interval: 1 });
+      await vi.waitUntil(() => openFilesOf(child.pid).includes(realpathSync(file)), { timeout: 60_000, interval: 1 });
       child.kill('SIGINT');
       expect(await ended).toEqual([0, null]);
     },
