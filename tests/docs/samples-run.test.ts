@@ -124,7 +124,7 @@ describe('code samples', () => {
         // as from a store of secrets
         env: { ...process.env, ...(wantsServer ? { PGPASSWORD: decodeURIComponent(new URL(database).password) } : {}) },
         stdio: ['ignore', 'pipe', 'pipe'],
-        timeout: 60_000, // one that waits for something that never comes
+        timeout: 180_000, // one that waits for something that never comes
       });
       // a comment behind console.log is what it prints
       const announced = [...code.matchAll(/console\.log\(.*\);? \/\/ (.*)$/gm)].map(([, text]) => text);

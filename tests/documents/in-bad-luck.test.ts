@@ -12,7 +12,7 @@ const compacted =
   'two processes that merge one document and delete others lose nothing, and nothing deleted comes back';
 
 function slice(name: string, rig: Rig, scale: number): void {
-  it(name, { timeout: 120_000 }, async ({ annotate }) => {
+  it(name, async ({ annotate }) => {
     const findings = await findingsOf(rig, 20_260_101, scale);
     for (const reason of findings.skipped) await annotate(reason, 'skipped');
     expect(findings.violations).toEqual([]);

@@ -173,7 +173,7 @@ describeOnPostgresql('documents on a server', () => {
 
   it('a server that is away at the end: destroy() waits for it once, not for each attempt anew, and rejects', async () => {
     const [{ proxy, url }, other] = [await proxiedPlace(), await proxiedPlace()];
-    const retryForMs = 2000;
+    const retryForMs = 4000; // by so much, too, this thread may hear of the one before it hears of the other
     const persistence = persistenceOn(url, { retryForMs, onError: () => undefined });
     const docs = ['notes', 'plans'].map((name) => ({ name, doc: new Y.Doc() }));
     for (const { name, doc } of docs) await persistence.bindState(name, doc);

@@ -1,28 +1,17 @@
 /** Several servers: a document belongs to one of them, or they have it together by way of Redis. */
 import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from '@hocuspocus/extension-redis';
 import { expect, it, onTestFinished } from 'vitest';
 import { freshFile, freshFolder, rowsOf } from '../support/files.ts';
 import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
+import { freePort } from '../support/postgresql-address.ts';
 import { ServerProcess } from './hocuspocus-process.ts';
 import { connect, serve, storedText, unloaded } from './hocuspocus-server.ts';
 
 const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
 const leftOut = hasRedis ? '' : ' (left out: Redis is not installed: apt-get install redis-server)';
 const itWithRedis = hasRedis ? it : it.skip;
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}
 
 /** The port of a server of this test's own. */
 async function startRedis(): Promise<number> {

@@ -1,5 +1,5 @@
 /** Operations that are asked for together: as many work as pay, the others wait for their turn, and none is lost. */
-import { copyFileSync, readdirSync } from 'node:fs';
+import { copyFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { backupDatabase, verifyDatabase } from 'sds-persistence-worker';
 import { expect, it } from 'vitest';
@@ -76,23 +76,39 @@ console.log(outcomes.map(({ status, reason }) => reason?.message ?? status).join
 });
 
 it('threads whose last word comes with their end: what waits gets another thread', async () => {
-  const source = makeStoreFile(join(freshFolder(), 'store.db'));
+  const folder = freshFolder();
+  const source = makeStoreFile(join(folder, 'store.db'));
+  const preloaded = join(folder, 'preloaded.cjs');
+  const answers = join(folder, 'answers');
+  writeFileSync(answers, '');
+  writeFileSync(
+    preloaded,
+    `const { isMainThread, MessagePort, threadId } = require('node:worker_threads');
+const { postMessage } = MessagePort.prototype;
+if (!isMainThread) MessagePort.prototype.postMessage = function (message, ...more) {
+  postMessage.call(this, message, ...more);
+  if (message.kind === 'end') require('node:fs').appendFileSync(${JSON.stringify(answers)}, threadId + ' ');
+};`,
+  );
   const { stdout, stderr } = await runProgram(
-    `const { describeDatabase } = await import(${packagePath});
+    `import { readFileSync } from 'node:fs';
+const { describeDatabase } = await import(${packagePath});
 const threads = [];
 process.on('worker', (worker) => threads.push(worker));
 const works = Array.from({ length: 8 }, () => describeDatabase(${JSON.stringify(source)}));
 while (threads.length < 2) await new Promise(setImmediate);
-const block = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);
-block(); // until both have answered, which nobody hears yet
+const block = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+// until both have answered, which nobody hears yet
+while (new Set(readFileSync(${JSON.stringify(answers)}, 'utf8').split(' ')).size < 3) block(5);
 for (const thread of threads) void thread.terminate();
-block();
+block(1000);
 const outcomes = await Promise.allSettled(works);
 console.log(outcomes.map(({ status }) => status).join(' '));
 threads.splice(0);
 await Promise.all(Array.from({ length: 8 }, () => describeDatabase(${JSON.stringify(source)})));
 console.log(threads.length <= 3);`,
     'unused',
+    { flags: ['--require', preloaded] },
   );
   expect({ stdout, stderr }).toEqual({ stdout: `${Array(8).fill('fulfilled').join(' ')}\ntrue\n`, stderr: '' });
 });

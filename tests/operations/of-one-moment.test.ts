@@ -29,7 +29,7 @@ it.each(['WAL', 'DELETE'])('one that nobody had open is written while it is copi
   expect(lengths.size).toBe(1);
 });
 
-it('writes and checkpoints that never pause do not make it begin anew', { timeout: 60_000 }, async () => {
+it('writes and checkpoints that never pause do not make it begin anew', async () => {
   const dbPath = makeStoreFile(freshFile(), large);
   const target = join(freshFolder(), 'backup.db');
   await using provider = new SDS_DesktopPersistenceProvider(dbPath, 'others');

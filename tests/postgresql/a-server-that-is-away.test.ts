@@ -71,7 +71,7 @@ describeOnPostgresql('a server that is away', () => {
 
   it('calls that were made at the same time reject at the same time, also those that wait for each other', async () => {
     const { provider } = await cutOff({ RetryForMs: 1000 });
-    const patient = (await cutOff({ RetryForMs: 3000 })).provider;
+    const patient = (await cutOff({ RetryForMs: 5000 })).provider;
     const settled: string[] = [];
     const calls = [2, 3, 4, 5].flatMap((clock) => [
       provider.appendPatch(patchOf(clock), clock),
@@ -82,9 +82,9 @@ describeOnPostgresql('a server that is away', () => {
       settled.push(what);
       return outcomes.map(codeOf);
     };
-    const told = await Promise.all([note('all', calls), note('three times as patient', [patient.loadSnapshot()])]);
+    const told = await Promise.all([note('all', calls), note('five times as patient', [patient.loadSnapshot()])]);
     expect(new Set(told.flat())).toEqual(new Set(['connection-failed']));
-    expect(settled).toEqual(['all', 'three times as patient']);
+    expect(settled).toEqual(['all', 'five times as patient']);
   });
 
   it('a server that has fallen silent is away for those who do not want to wait, long before it is for others', async () => {
@@ -115,10 +115,11 @@ describeOnPostgresql('a server that is away', () => {
   });
 
   it('a call that is made after others have waited in vain is waited for as long as they were', async () => {
-    const { provider, proxy } = await cutOff({ RetryForMs: 2000 });
+    const { provider, proxy } = await cutOff({ RetryForMs: 5000 });
     await expect(provider.appendPatch(patchOf(2), 2)).rejects.toMatchObject({ code: 'connection-failed' });
+    const { refused } = proxy;
     const later = provider.appendPatch(patchOf(3), 3);
-    await new Promise((resolve) => setTimeout(resolve, 500)); // it is away for some attempts
+    await expect.poll(() => proxy.refused - refused).toBeGreaterThan(1); // it is away for some attempts
     proxy.accept();
     await later;
     expect(await provider.loadPatchesSince(1)).toHaveLength(1);

@@ -6,20 +6,17 @@ import { itOnOwnServer, postgresql } from '../support/postgresql.ts';
 
 const SEED = 20_260_101;
 
-const timeout = 120_000;
-
 /** A test that runs a slice of a rig, on the server of all tests. */
 export function sliceOnPostgresql(name: string, runOn: RigOnEngine, scale: number): void {
   it(
     name,
-    { timeout },
     bodyOf((context) => runOn(postgresql, context), scale),
   );
 }
 
 /** The same for one that has a server of its own. */
 export function slice(name: string, rig: Rig, scale: number): void {
-  itOnOwnServer(name, bodyOf(rig, scale), { timeout });
+  itOnOwnServer(name, bodyOf(rig, scale));
 }
 
 function bodyOf(rig: Rig, scale: number): (context: TestContext) => Promise<void> {

@@ -1,5 +1,5 @@
 /** A PostgreSQL server that runs somewhere on this machine: what tests ask of it by its port. */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { promisify } from 'node:util';
@@ -134,11 +134,20 @@ export class PostgresqlAddress {
   }
 }
 
-/** A port that nobody listens on. */
+/**
+ * A port that nobody listens on. The system gives it to nobody who asks for any, or connects: it may be free for a while, until its
+ * server starts, or starts again.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number }; // it listens on TCP
-  await promisify(server.close.bind(server))();
-  return port;
+  for (;;) {
+    const port = randomInt(20_000, 32_000);
+    const server = createServer().listen(port, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+    } catch {
+      continue; // somebody has it
+    }
+    await promisify(server.close.bind(server))();
+    return port;
+  }
 }

@@ -34,8 +34,9 @@ export class TcpProxy {
   readonly bytes: Record<Direction, number> = { up: 0, down: 0 };
   /** For how long answers are on their way. */
   answerMs = 0;
-  /** How many connections were made, and how many cut. */
+  /** How many connections were made, how many refused, and how many cut. */
   made = 0;
+  refused = 0;
   cut = 0;
   readonly #listener: Server;
   readonly #lines = new Set<Line>();
@@ -196,7 +197,10 @@ export class TcpProxy {
     this.#accepted.add(client);
     client.once('close', () => this.#accepted.delete(client));
     client.on('error', () => undefined); // its end is told by 'close'
-    if (this.#refusing) return void client.resetAndDestroy();
+    if (this.#refusing) {
+      this.refused++;
+      return void client.resetAndDestroy();
+    }
     this.made++;
     const server = connect({ ...this.#target, noDelay: true });
     client.setNoDelay(true);
