@@ -2,8 +2,9 @@
 import { clearInterval, performance, setInterval } from '../../protocol/surroundings.ts';
 import type { Claims } from './claims.ts';
 import type { Connection } from './connection.ts';
-import { type Holder, mustRegister } from './holder.ts';
+import type { Holder } from './holder.ts';
 import type { ServerLink } from './server-link.ts';
+import { leadsNowhere } from './sqlstates.ts';
 
 export class Lease {
   readonly #holder: Holder;
@@ -48,8 +49,8 @@ export class Lease {
     // one of the link's own may be what it is busy with: its connection may have fallen silent
     this.#beside ??= this.#renewBeside()
       .catch((error) => {
-        // fenced: the transaction under way finds that out, and this connection is as good as before
-        if (!mustRegister(error)) this.#keeper?.drop();
+        // fenced, or the row is locked: found out by the transaction under way, and this connection is as good as before
+        if (leadsNowhere(error)) this.#keeper?.drop();
       })
       .finally(() => {
         this.#beside = undefined;

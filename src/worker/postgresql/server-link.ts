@@ -9,7 +9,7 @@ import type { Connection, Patience } from './connection.ts';
 import { mustRegister, notUpdated } from './holder.ts';
 import { loadPg } from './load-pg.ts';
 import { Passwords } from './password.ts';
-import { ServerError } from './sqlstates.ts';
+import { leadsNowhere, ServerError } from './sqlstates.ts';
 
 /** Between attempts. The longest is short enough that a server that is back is found within a fraction of a second. */
 const FIRST_PAUSE_MS = 20;
@@ -75,7 +75,7 @@ export class ServerLink {
           this.#awaySince = this.#gaveUp = undefined;
           return;
         } catch (error) {
-          const isLost = error instanceof ServerError && error.retry === 'reconnect';
+          const isLost = leadsNowhere(error);
           if (isFirst && mustRegister(error)) this.#isRegistered = false;
           else if (isFirst && isLost && used?.unreachable === false) used.drop();
           else {
