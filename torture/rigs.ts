@@ -130,6 +130,11 @@ export const rigs: Record<string, RigEntry> = {
     load: () => import('./postgresql-lost-connections.ts'),
     mostMinutes: 45,
   },
+  'postgresql-each-message': {
+    what: 'PostgreSQL: the line cut before, behind and within each message, messages that are late, statements that fail',
+    load: () => import('./postgresql-each-message.ts'),
+    mostMinutes: 45,
+  },
   'postgresql-late-bytes': {
     what: 'PostgreSQL: what a cut connection had sent arrives at a random later time',
     load: () => import('./postgresql-late-bytes.ts'),

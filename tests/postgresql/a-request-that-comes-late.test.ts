@@ -193,6 +193,29 @@ describeOnPostgresql('a request that comes late', () => {
     expect((await postgresql.rowsOf(server.url(database))).blobs).toMatchObject([{ ref_count: 2 }]);
   });
 
+  it('of which half has come, and which waits for a lock when it is looked for: the same', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const provider = open(url, 'store', { LeaseMs: 1000, BusyTimeoutMs: 30_000 });
+    await provider.saveValue('value', patchOf('value'));
+    const other = await server.connect(database);
+    onTestFinished(() => other.end());
+    await other.query('BEGIN; SELECT FROM sds_values FOR UPDATE');
+    const waiting = async () => {
+      const sql = "SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'";
+      return (await server.query(sql, [database])).length;
+    };
+    const keepsHalf = proxy.keepFrom('WITH held');
+    const saved = provider.saveValue('value', patchOf('value'));
+    const half = await keepsHalf;
+    await expect.poll(waiting).toBe(1);
+    half.cut();
+    await expect.poll(waiting).toBe(2); // the next one has looked for it, and waits behind it
+    await other.query('ROLLBACK');
+    await saved;
+    await half.deliver();
+    expect((await postgresql.rowsOf(server.url(database))).blobs).toMatchObject([{ ref_count: 2 }]);
+  });
+
   it('of which half has come, over a line that has gone silent: the same', async () => {
     const { proxy, url, database } = await proxiedPlace();
     const provider = open(url, 'store', { RetryForMs: 20_000 });

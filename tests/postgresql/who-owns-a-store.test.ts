@@ -187,6 +187,27 @@ describeOnPostgresql('who owns a store', () => {
     await saved;
   });
 
+  it('one whose own row is locked for long keeps that connection, too', async () => {
+    const { proxy, url, database } = await proxiedPlace();
+    const provider = open(url, 'store', { LeaseMs: 1000, BusyTimeoutMs: 50_000 });
+    await provider.saveSnapshot(patchOf(1), 1);
+    const client = await server.connect(database);
+    onTestFinished(() => client.end());
+    await client.query('BEGIN; SELECT FROM sds_holders FOR UPDATE'); // as its own commit does that waits for a standby
+    const saved = provider.saveSnapshot(patchOf(2), 2);
+    const renewals = `${waitingFor} AND query LIKE 'UPDATE sds_holders%'`;
+    const renewal = () => expect.poll(async () => (await server.query(renewals, [database])).length).toBe(1);
+    await renewal();
+    const { made } = proxy;
+    const next = proxy.passes('UPDATE sds_holders');
+    // as at the end of the time for it
+    await server.query(renewals.replace('FROM', 'pg_cancel_backend(pid) FROM'), [database]);
+    await next;
+    expect(proxy.made).toBe(made);
+    await client.query('COMMIT');
+    await saved;
+  });
+
   itOnOwnServer("whoever has nothing to do and was fenced learns it without an error in the server's log", async () => {
     const own = await ownServer();
     const database = await own.freshDatabase();

@@ -27,14 +27,18 @@ export async function backendOf(connection: Connection, client: Client): Promise
 /**
  * Ends those whose connections are lost, if they wait for a request, or its rest. What works, or waits for a standby, is left alone, and what
  * a pooler has given to a program of another name.
+ *
+ * @returns those at work, each by a name that it has in that transaction only: after it, a pooler may give it to another program
  */
-export async function endWaiting(connection: Connection, backends: readonly string[]): Promise<void> {
-  await connection.run({
+export async function endWaiting(connection: Connection, backends: readonly string[]): Promise<string[]> {
+  const inTransaction = `${NAME} || ' ' || xact_start`;
+  const { rows } = await connection.one({
     text:
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${NAME} = ANY($1::text[]) ` +
-      "AND wait_event = 'ClientRead' AND application_name = current_setting('application_name')",
+      `SELECT ${inTransaction}, CASE WHEN wait_event = 'ClientRead' THEN pg_terminate_backend(pid) END FROM pg_stat_activity ` +
+      `WHERE ARRAY[${NAME}, ${inTransaction}] && $1::text[] AND application_name = current_setting('application_name')`,
     values: [textArray(backends)],
   });
+  return rows.flatMap(([name, ended]) => (ended === null ? (name ?? []) : []));
 }
 
 /** What one does whose connection says nothing: if it waits for a request, or the rest of one, ours has not arrived. */

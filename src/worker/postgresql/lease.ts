@@ -1,9 +1,13 @@
-/** Renews this process's lease, unless a transaction has just done so: over a second connection while a long one is under way. */
+/**
+ * Renews this process's lease, unless a transaction has just done so: over a second connection while a long one is under way. With
+ * it, what lost connections have left at the server is looked for, if it was at work before.
+ */
 import { clearInterval, performance, setInterval } from '../../protocol/surroundings.ts';
 import type { Claims } from './claims.ts';
 import type { Connection } from './connection.ts';
-import { type Holder, mustRegister } from './holder.ts';
+import type { Holder } from './holder.ts';
 import type { ServerLink } from './server-link.ts';
+import { leadsNowhere } from './sqlstates.ts';
 
 export class Lease {
   readonly #holder: Holder;
@@ -42,14 +46,15 @@ export class Lease {
 
   #renew(): void {
     if (!this.#claims.any) return;
-    if (performance.now() - this.#holder.renewedAt < this.#holder.leaseMs / 4) return; // a transaction did
+    const isRenewed = performance.now() - this.#holder.renewedAt < this.#holder.leaseMs / 4; // a transaction did
+    if (isRenewed && !this.#link.hasLeft) return;
     // it must not run out for want of traffic; tried again soon if it fails, and calls tell of trouble
-    if (!this.#link.isBusy) return void this.#link.useOnce((connection) => this.#holder.renew(connection), true);
+    if (!this.#link.isBusy) return void this.#link.useOnce((connection) => this.#renewOver(connection), true);
     // one of the link's own may be what it is busy with: its connection may have fallen silent
     this.#beside ??= this.#renewBeside()
       .catch((error) => {
-        // fenced: the transaction under way finds that out, and this connection is as good as before
-        if (!mustRegister(error)) this.#keeper?.drop();
+        // fenced, or the row is locked: found out by the transaction under way, and this connection is as good as before
+        if (leadsNowhere(error)) this.#keeper?.drop();
       })
       .finally(() => {
         this.#beside = undefined;
@@ -60,6 +65,11 @@ export class Lease {
     if (!this.#link.isConnected) return; // whoever connects renews
     if (this.#keeper === undefined || this.#keeper.lost) this.#keeper = await this.#link.connect();
     if (this.#timer === undefined) return this.#keeper.drop(); // ended while it was made
-    await this.#holder.renew(this.#keeper);
+    await this.#renewOver(this.#keeper);
+  }
+
+  async #renewOver(connection: Connection): Promise<void> {
+    await this.#link.endLeft(connection); // it may have this process's row
+    await this.#holder.renew(connection);
   }
 }

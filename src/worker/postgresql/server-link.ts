@@ -9,7 +9,7 @@ import type { Connection, Patience } from './connection.ts';
 import { mustRegister, notUpdated } from './holder.ts';
 import { loadPg } from './load-pg.ts';
 import { Passwords } from './password.ts';
-import { ServerError } from './sqlstates.ts';
+import { leadsNowhere, ServerError } from './sqlstates.ts';
 
 /** Between attempts. The longest is short enough that a server that is back is found within a fraction of a second. */
 const FIRST_PAUSE_MS = 20;
@@ -25,8 +25,10 @@ export class ServerLink {
   readonly #settings: PostgresqlSettings;
   readonly #register: (connection: Connection) => Promise<void>;
   #connection: Connection | undefined;
-  /** Those that were made, until they are lost and another one has looked for what they have left at the server. */
+  /** Those that were made, until they are lost. */
   readonly #made = new Set<Connection>();
+  /** What those that are lost have left at the server, until another one has found that it is gone. */
+  readonly #left = new Set<string>();
   /** Whether this process has registered over the connection, and may write as far as is known. */
   #isRegistered = false;
   /** When what is carried out now was called, as in `clock.ts`. */
@@ -75,7 +77,7 @@ export class ServerLink {
           this.#awaySince = this.#gaveUp = undefined;
           return;
         } catch (error) {
-          const isLost = error instanceof ServerError && error.retry === 'reconnect';
+          const isLost = leadsNowhere(error);
           if (isFirst && mustRegister(error)) this.#isRegistered = false;
           else if (isFirst && isLost && used?.unreachable === false) used.drop();
           else {
@@ -195,14 +197,27 @@ export class ServerLink {
       (password) => connect(pg, { ...target, password }, patience),
       patience.connectMs,
     );
-    const lost = [...this.#made].filter((made) => made.lost);
-    const backends = lost.flatMap(({ backend }) => backend ?? []);
-    // without the right to do so it takes until the server notices by itself
-    if (backends.length > 0) await endWaiting(connection, backends).catch(() => undefined);
-    // otherwise the next one does it
-    if (!connection.lost) for (const made of lost) this.#made.delete(made);
+    await this.endLeft(connection);
     this.#made.add(connection);
     return connection;
+  }
+
+  /** Whether something that a lost connection has left was at work when it was looked for. */
+  get hasLeft(): boolean {
+    return this.#left.size > 0;
+  }
+
+  /** Ends what lost connections have left, once it is not at work. */
+  async endLeft(connection: Connection): Promise<void> {
+    for (const { lost, backend } of this.#made) if (lost && backend !== undefined) this.#left.add(backend);
+    for (const made of this.#made) if (made.lost) this.#made.delete(made);
+    const left = [...this.#left];
+    if (left.length === 0) return;
+    // without the right to do so it takes until the server notices by itself
+    const atWork = await endWaiting(connection, left).catch(() => []);
+    if (connection.lost) return; // the next one does it
+    for (const name of left) this.#left.delete(name);
+    for (const name of atWork) this.#left.add(name);
   }
 
   /** Says goodbye. */
