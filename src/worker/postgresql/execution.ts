@@ -1,29 +1,22 @@
 /** Carries out a transaction: all in one round trip, unless it has to be known what is there, or something large is sent by itself. */
 import type { Outcome, Section } from './changes.ts';
 import { deletionOfUnnamed, isLarge } from './chunks.ts';
-import type { Connection, Reading, Result, Statement } from './connection.ts';
-import type { PackedPatches, Positions } from './packed-patches.ts';
-import { collidedIn, collidedOf, collisions, insertCarefully, insertion, pruning } from './patches.ts';
+import type { Connection, Reading, Statement } from './connection.ts';
+import type { PackedPatches } from './packed-patches.ts';
+import { collidedOf, insertCarefully, insertion, pruning } from './patches.ts';
 import { compact, type Snapshot, snapshotHead } from './snapshots.ts';
 import { readingBy, UNLIMITED } from './transactions.ts';
 import { saveLargeValue } from './values.ts';
 import { removalOfStores } from './whole-stores.ts';
-
-/** Patches that are to be sent, but for those that were looked at since. */
-interface Inserted {
-  readonly packed: PackedPatches;
-  positions: Positions;
-}
 
 export class Execution {
   readonly #connection: Connection;
   readonly #outcome: Outcome;
   /** By which it is asked what became of patches: within the transaction, and once that is committed within others. */
   #reading: Reading;
-  /** To be sent with what comes next; and what is done with their results then. */
+  /** To be sent with what comes next; and where those are among them that insert patches. */
   #statements: Statement[];
-  #listeners: ((results: Result[]) => void | Promise<void>)[] = [];
-  #inserted: Inserted[] = [];
+  #inserted = new Map<number, PackedPatches>();
 
   constructor(connection: Connection, begin: Statement[], outcome: Outcome) {
     this.#connection = this.#reading = connection;
@@ -34,10 +27,11 @@ export class Execution {
   async carryOut({ patches, snapshots, records, end }: Section): Promise<void> {
     for (const step of patches) {
       if (step instanceof Map) {
-        this.#lookAt((store, clock) => clock < (step.get(store) ?? Number.NEGATIVE_INFINITY));
+        await this.#seeWhatCollided();
         this.#statements.push(...pruning(step));
       } else if (step.keepers.size === 0) {
-        this.#insert(step);
+        this.#inserted.set(this.#statements.length, step);
+        this.#statements.push(insertion(step, 'all'));
       } else {
         await this.#send();
         this.#mark(step, await insertCarefully(this.#connection, step));
@@ -51,9 +45,8 @@ export class Execution {
     this.#statements.push(...records.statements);
     if (end === undefined) return;
     if ('removed' in end) {
-      const { removed } = end;
-      this.#lookAt((store) => store === removed);
-      this.#statements.push(...removalOfStores([removed]));
+      await this.#seeWhatCollided();
+      this.#statements.push(...removalOfStores([end.removed]));
       return;
     }
     await this.#send();
@@ -62,28 +55,9 @@ export class Execution {
     else this.#outcome.collided.push(end.at);
   }
 
-  #insert(packed: PackedPatches): void {
-    const inserted: Inserted = { packed, positions: 'all' };
-    this.#inserted.push(inserted);
-    this.#add(insertion(packed, 'all'), async (result) => {
-      if (result?.count === packed.count || inserted.positions.length === 0) return;
-      this.#mark(packed, await collidedOf(this.#reading, packed, inserted.positions));
-    });
-  }
-
-  /** Whether patches have met others is seen by those, which are about to be deleted. */
-  #lookAt(isDeleted: (store: string, clock: number) => boolean): void {
-    for (const inserted of this.#inserted) {
-      const { packed, positions } = inserted;
-      const gone: number[] = [];
-      const rest: number[] = [];
-      for (const position of positions === 'all' ? packed.clocks.keys() : positions) {
-        (isDeleted(packed.storeAt(position), packed.clocks[position] ?? 0) ? gone : rest).push(position);
-      }
-      if (gone.length === 0) continue;
-      inserted.positions = rest;
-      this.#add(collisions(packed, gone), (found) => this.#mark(packed, collidedIn(found, gone)));
-    }
+  /** Before a deletion: it may take the patches that others have met. */
+  async #seeWhatCollided(): Promise<void> {
+    if (this.#inserted.size > 0) await this.#send();
   }
 
   #mark(packed: PackedPatches, collided: readonly number[]): void {
@@ -105,17 +79,14 @@ export class Execution {
     });
   }
 
-  #add(statement: Statement, heard: (result: Result | undefined) => void | Promise<void>): void {
-    const at = this.#statements.push(statement) - 1;
-    this.#listeners.push((results) => heard(results[at]));
-  }
-
   async #send(sent?: () => void): Promise<void> {
-    const [statements, listeners] = [this.#statements, this.#listeners];
-    [this.#statements, this.#listeners, this.#inserted] = [[], [], []];
+    const [statements, inserted] = [this.#statements, this.#inserted];
+    [this.#statements, this.#inserted] = [[], new Map()];
     if (statements.length === 0) return;
     const results = await this.#connection.run(...statements);
     sent?.();
-    for (const listener of listeners) await listener(results);
+    for (const [at, packed] of inserted) {
+      if (results[at]?.count !== packed.count) this.#mark(packed, await collidedOf(this.#reading, packed, 'all'));
+    }
   }
 }

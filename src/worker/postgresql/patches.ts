@@ -3,7 +3,7 @@ import type { PackedBytes } from '../../protocol/packed-bytes.ts';
 import { EngineError } from '../engine.ts';
 import { Packer } from '../packer.ts';
 import { textArray } from './arrays.ts';
-import type { Connection, Reading, Result, Statement } from './connection.ts';
+import type { Connection, Reading, Statement } from './connection.ts';
 import type { Holder, Mark } from './holder.ts';
 import type { PackedPatches, Positions } from './packed-patches.ts';
 
@@ -52,19 +52,12 @@ export function insertionOfAll(packed: PackedPatches, holder: Holder, point: Mar
   };
 }
 
-/** Asks which of the patches that were to be inserted have a number that is taken by other bytes: see `collidedIn`. */
-export function collisions(packed: PackedPatches, positions: Positions): Statement {
+/** Which of the patches that were to be inserted have a number that is taken by other bytes. */
+export async function collidedOf(connection: Reading, packed: PackedPatches, positions: Positions): Promise<number[]> {
   const { store, from } = source(packed, true);
   const text = `SELECT u.n FROM ${from} JOIN sds_patches p ON p.store_id = ${store} AND p.clock = u.c WHERE p.data <> u.d`;
-  return { text, values: packed.parameters(positions) };
-}
-
-export function collidedIn(found: Result | undefined, positions: Positions): number[] {
-  return (found?.rows ?? []).map(([n]) => (positions === 'all' ? Number(n) - 1 : (positions[Number(n) - 1] ?? 0)));
-}
-
-export async function collidedOf(connection: Reading, packed: PackedPatches, positions: Positions): Promise<number[]> {
-  return collidedIn(await connection.one(collisions(packed, positions)), positions);
+  const { rows } = await connection.one({ text, values: packed.parameters(positions) });
+  return rows.map(([n]) => (positions === 'all' ? Number(n) - 1 : (positions[Number(n) - 1] ?? 0)));
 }
 
 export async function loadPatchesSince(connection: Reading, store: string, clock: number): Promise<PackedBytes> {
