@@ -7,10 +7,10 @@ import { begin, type Trace, tellOfError } from './channels.ts';
 /** One cell, counted up with each batch and large write that is settled: operations on whole files make room for them. */
 export const traffic = new Int32Array(new SharedArrayBuffer(4));
 
-/** A batch. What had been appended to its file when it was complete: with the totals before it, that gives its own. */
+/** A batch: how many patches it has, and how many bytes these have. */
 export interface Watched {
-  appendedUpTo: number;
-  appendedBytesUpTo: number;
+  readonly patches: number;
+  readonly patchBytes: number;
   trace: Trace | undefined;
 }
 
@@ -39,25 +39,18 @@ export class FileObserver {
     watched.trace = begin('commit', () => ({ Path: this.#path }));
   }
 
-  completed(watched: Watched): void {
-    watched.appendedUpTo = this.appended;
-    watched.appendedBytesUpTo = this.appendedBytes;
-  }
-
-  ended(watched: Watched, error: SDS_PersistenceError | undefined): void {
-    const patches = watched.appendedUpTo - this.settled;
-    const bytes = watched.appendedBytesUpTo - this.settledBytes;
-    this.settled = watched.appendedUpTo;
-    this.settledBytes = watched.appendedBytesUpTo;
+  ended({ patches, patchBytes, trace }: Watched, error: SDS_PersistenceError | undefined): void {
+    this.settled += patches;
+    this.settledBytes += patchBytes;
     this.batches++;
     traffic[0] = ((traffic[0] ?? 0) + 1) | 0;
     if (error !== undefined) {
       this.failedBatches++;
       this.failed += patches;
-      this.failedBytes += bytes;
+      this.failedBytes += patchBytes;
       tellOfError(error, this.#path);
     }
-    watched.trace?.end({ Patches: patches, Bytes: bytes }, error);
+    trace?.end({ Patches: patches, Bytes: patchBytes }, error);
   }
 
   beganLoad(call: string): Trace | undefined {

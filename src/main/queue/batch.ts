@@ -42,8 +42,8 @@ export class Batch implements Awaited, Watched {
   settled = false;
   /** By `performance.now()`. */
   readonly begunAt = performance.now();
-  appendedUpTo = 0;
-  appendedBytesUpTo = 0;
+  patches = 0;
+  patchBytes = 0;
   trace: Trace | undefined;
   readonly #host: Awaited;
 

@@ -96,7 +96,7 @@ export class OpenBatch {
       const flags = member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
       const run = joined ?? beginRun(batch, member, clock, made as PromiseWithResolvers<unknown>); // one of the two is there
       if (this.#writer.write('appendPatch', flags, member.id, run.settler, clock, bytes, length, '', 0)) {
-        this.#appended(member, clock, length);
+        this.#appended(batch, member, clock, length);
         if (handedOver) takeOver(patch); // copied, which costs less than a message, and detached as announced
         if (!batch.announced) this.#announce(batch);
         return run.promise;
@@ -139,7 +139,7 @@ export class OpenBatch {
         if (large !== undefined) {
           batch.large = large;
           this.#host.memory.pendingBytes += length;
-          if (operation === 'appendPatch') this.#appended(member, clock, length);
+          if (operation === 'appendPatch') this.#appended(batch, member, clock, length);
           this.complete();
         }
         const settler = batch.settlers[index];
@@ -193,8 +193,10 @@ export class OpenBatch {
     return this.#queue.refusalOf(call);
   }
 
-  #appended(member: Member, clock: number, length: number): void {
+  #appended(batch: Batch, member: Member, clock: number, length: number): void {
     member.appended(clock);
+    batch.patches++;
+    batch.patchBytes += length;
     this.#observer.appended++;
     this.#observer.appendedBytes += length;
   }
@@ -242,7 +244,6 @@ export class OpenBatch {
     const batch = this.#batch;
     if (batch === undefined) return;
     this.#batch = undefined;
-    this.#observer.completed(batch);
     this.#writer.complete();
     if (!batch.sent) this.#queue.completed(batch);
   }
