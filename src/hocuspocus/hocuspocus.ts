@@ -1,5 +1,5 @@
 /** What is used of Hocuspocus 4, in its own words. It is not imported: who has it hands it over with each hook. */
-import type { YjsDoc } from '../yjs/yjs.ts';
+import type { YjsDoc } from '../protocol/yjs.ts';
 
 /** The server: the class `Hocuspocus`. */
 export interface HocuspocusServer {

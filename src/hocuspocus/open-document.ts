@@ -1,7 +1,7 @@
 /** A document that the server has open: what is stored is applied to it, and each change of it is stored. */
 import type { SDS_PersistenceError } from '../main/index.ts';
+import type { YjsDoc } from '../protocol/yjs.ts';
 import { type Opening, StoredDocument } from '../yjs/stored-document.ts';
-import type { YjsDoc } from '../yjs/yjs.ts';
 import { isFromRedis } from './hocuspocus.ts';
 
 export class OpenDocument extends StoredDocument<YjsDoc> {

@@ -6,11 +6,11 @@ import { Turns } from '../documents/index.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
 import { placesToLookFrom } from '../main/module-places.ts';
 import { requireFrom } from '../protocol/require-from.ts';
+import type { YjsDoc, YjsModule } from '../protocol/yjs.ts';
 import type { YjsMerging } from '../yjs/merging.ts';
-import type { YjsDoc, YjsModule } from '../yjs/yjs.ts';
 
 type ServerYjs = YjsModule<YjsDoc>;
-type ServerMerging = YjsMerging<ServerYjs>;
+type ServerMerging = YjsMerging<YjsDoc>;
 
 /**
  * @param document - which its Yjs has made; `undefined` if there is none yet, then it is the one that is found first

@@ -3,26 +3,13 @@
  * number, and keeps text that was deleted. What waits for updates that are not there yet stays part of the state.
  */
 import type { MergeTask } from './merge-messages.ts';
-
-/** What is used of a document of Yjs 13 or 14 … */
-interface Doc {
-  transact(change: () => void): unknown;
-  destroy(): void;
-}
-
-/** … and of the module. */
-export interface Yjs {
-  Doc: new (options: { gc: boolean }) => Doc;
-  applyUpdate(doc: Doc, update: Uint8Array): void;
-  encodeStateAsUpdate(doc: Doc, stateVector?: Uint8Array): Uint8Array;
-  encodeStateVector(doc: Doc): Uint8Array;
-}
+import type { YjsDoc, YjsModule } from './yjs.ts';
 
 export type Merge = (parts: Uint8Array[], against?: Uint8Array) => unknown;
 export type MergeModule = { readonly [task in MergeTask]?: Merge };
 
-export function mergingBy(
-  Y: Yjs,
+export function mergingBy<Doc extends YjsDoc>(
+  Y: YjsModule<Doc>,
   gc: boolean,
 ): { readonly [task in MergeTask]: (...given: Parameters<Merge>) => Uint8Array } {
   const withDocument = (parts: Uint8Array[], read: (doc: Doc) => Uint8Array) => {
@@ -38,7 +25,7 @@ export function mergingBy(
   };
   return {
     merge: (parts) => withDocument(parts, (doc) => Y.encodeStateAsUpdate(doc)),
-    stateVector: (parts) => withDocument(parts, (doc) => Y.encodeStateVector(doc)),
+    stateVector: (parts) => withDocument(parts, (doc) => Y.encodeStateVector(doc as never)),
     diff: (parts, against) => withDocument(parts, (doc) => Y.encodeStateAsUpdate(doc, against)),
   };
 }

@@ -1,7 +1,7 @@
 /** A document that is bound: it is in use before it is loaded, and until all of it is stored. */
 import { GrowingPause, mayPass } from '../documents/index.ts';
+import type { YjsDoc } from '../protocol/yjs.ts';
 import { type Opening, StoredDocument } from './stored-document.ts';
-import type { YjsDoc } from './yjs.ts';
 
 /** How often what came while a document was stored is stored as well before its log is closed. */
 const MOST_ROUNDS = 3;

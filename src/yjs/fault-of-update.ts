@@ -3,7 +3,7 @@ import { keptAlive, type Merging } from '../documents/index.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
 import { packOf } from '../protocol/packed-bytes.ts';
 import { discard, type Parcel, seal } from '../protocol/parcel.ts';
-import { EMPTY_BYTES } from './yjs.ts';
+import { EMPTY_BYTES } from '../protocol/yjs.ts';
 
 /** What is wrong with them, as the merging thread finds it, or that it has not the memory to read them; `undefined` if they are one. */
 export async function faultOfUpdate(merging: Merging, bytes: Uint8Array): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 /** Takes over what y-leveldb has stored. */
 import { LeftOut } from '../documents/index.ts';
 import { SDS_PersistenceError } from '../main/index.ts';
-import type { YjsDoc } from './yjs.ts';
+import type { YjsDoc } from '../protocol/yjs.ts';
 import type { YjsPersistence } from './yjs-persistence.ts';
 
 /** An open `LeveldbPersistence` of y-leveldb. */

@@ -4,14 +4,15 @@ import { placesToLookFrom } from '../main/module-places.ts';
 import type { MergingLimits } from '../protocol/document-options.ts';
 import type { MergeOrder, YjsSource } from '../protocol/merge-messages.ts';
 import { mergeParcel } from '../protocol/merge-parcel.ts';
-import { mergingBy, type Yjs } from '../protocol/merging-yjs.ts';
+import { mergingBy } from '../protocol/merging-yjs.ts';
 import type { Parcel } from '../protocol/parcel.ts';
+import type { YjsDoc, YjsModule } from '../protocol/yjs.ts';
 
 /** What modules have besides the names that they export. */
 const NO_EXPORTS = ['default', '__esModule', 'module.exports'];
 
-export class YjsMerging<Module extends object> {
-  readonly Y: Module;
+export class YjsMerging<Doc extends YjsDoc> {
+  readonly Y: YjsModule<Doc>;
   readonly #source: Omit<YjsSource, 'gc'>;
   readonly #limits: MergingLimits;
   readonly #trouble: () => Trouble;
@@ -20,7 +21,7 @@ export class YjsMerging<Module extends object> {
   #isHere = false;
 
   /** @param url - of the module, if the program names it */
-  constructor(Y: Module, url: string | undefined, limits: MergingLimits, trouble: () => Trouble) {
+  constructor(Y: YjsModule<Doc>, url: string | undefined, limits: MergingLimits, trouble: () => Trouble) {
     this.Y = Y;
     const names = Object.keys(Y).filter((name) => !NO_EXPORTS.includes(name));
     this.#source = { kind: 'yjs', url, places: placesToLookFrom(), names };
@@ -48,7 +49,7 @@ export class YjsMerging<Module extends object> {
 
   async #mergeHere(gc: boolean, order: MergeOrder, parts: Parcel): Promise<Parcel> {
     try {
-      return await mergeParcel(mergingBy(this.Y as unknown as Yjs, gc)[order.task], order, parts);
+      return await mergeParcel(mergingBy(this.Y, gc)[order.task], order, parts);
     } catch (error) {
       throw mergeFailed(error as Error);
     }

@@ -1,7 +1,7 @@
 /** A document of Yjs that is open: what is stored is applied to it, and what changes it is stored. */
 import { type CompactedLog, type Documents, type LiveDocument, type Merging, mergeFailed } from '../documents/index.ts';
 import type { SDS_PersistenceError } from '../main/index.ts';
-import { EMPTY_BYTES, type YjsDoc, type YjsModule } from './yjs.ts';
+import { EMPTY_BYTES, type YjsDoc, type YjsModule } from '../protocol/yjs.ts';
 
 /** What a document is opened with. */
 export interface Opening<Doc extends YjsDoc> {

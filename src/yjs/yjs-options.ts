@@ -1,7 +1,7 @@
 /** Options of all that keeps documents of Yjs. */
 import { urlOf } from '../documents/index.ts';
 import { type Acceptance, yesOrNo } from '../main/option-checks.ts';
-import type { YjsModule } from './yjs.ts';
+import type { YjsModule } from '../protocol/yjs.ts';
 
 export interface YjsOptions<Doc> {
   /** The module `yjs` that the program uses. */

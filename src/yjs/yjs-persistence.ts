@@ -4,10 +4,10 @@ import { faultOfBytes } from '../main/arguments.ts';
 import type { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../main/index.ts';
 import type { DocumentOptions } from '../protocol/document-options.ts';
 import { Promise } from '../protocol/surroundings.ts';
+import { dropsDeleted, type YjsDoc, type YjsModule } from '../protocol/yjs.ts';
 import { Binding } from './binding.ts';
 import { YjsMerging } from './merging.ts';
 import { applyAll } from './stored-document.ts';
-import { dropsDeleted, type YjsDoc, type YjsModule } from './yjs.ts';
 import { type YjsOptions, yjsOptions } from './yjs-options.ts';
 
 /** With what the keys of metas begin, as records of a document's store. */
@@ -43,7 +43,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
   readonly provider = this;
   readonly #Y: YjsModule<Doc>;
   readonly #gc: boolean;
-  readonly #merging: YjsMerging<YjsModule<Doc>>;
+  readonly #merging: YjsMerging<Doc>;
   readonly #documents: Documents;
   /** By their names. Those that are leaving as well, until they are stored. */
   readonly #bindings = new Map<string, readonly Binding<Doc>[]>();

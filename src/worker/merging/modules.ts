@@ -2,8 +2,11 @@
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { MergeSource, YjsSource } from '../../protocol/merge-messages.ts';
-import { type MergeModule, mergingBy, type Yjs } from '../../protocol/merging-yjs.ts';
+import { type MergeModule, mergingBy } from '../../protocol/merging-yjs.ts';
 import { requireFrom } from '../../protocol/require-from.ts';
+import type { YjsDoc, YjsModule } from '../../protocol/yjs.ts';
+
+type Yjs = YjsModule<YjsDoc>;
 
 /** There is nothing to merge with: other documents fare no better. */
 export class MissingModule extends Error {}
