@@ -30,8 +30,6 @@ export class Documents {
   readonly #anchor: SDS_DesktopPersistenceProvider;
   readonly #kept = new Map<string, Kept>();
   readonly #open = new Set<CompactedLog>();
-  /** Of these, those that are being closed. */
-  readonly #beingClosed = new Set<CompactedLog>();
   #closing: Promise<void> | undefined;
 
   constructor(database: string, settings: Settings, merging: Merging) {
@@ -59,11 +57,9 @@ export class Documents {
 
   /** Closes a log; see `CompactedLog.close`. */
   async close(log: CompactedLog): Promise<void> {
-    this.#beingClosed.add(log);
     try {
       await log.close();
     } finally {
-      this.#beingClosed.delete(log);
       this.#open.delete(log); // not before: whoever closes all of them waits for this one, too
     }
   }
@@ -89,7 +85,7 @@ export class Documents {
 
   /** Resolves once the logs of a document that are being closed are closed. */
   async untilClosed(name: string): Promise<void> {
-    const closing = [...this.#beingClosed].filter((log) => log.name === name);
+    const closing = [...this.#open].filter((log) => log.isClosing && log.name === name);
     await Promise.allSettled(closing.map((log) => log.close()));
   }
 
