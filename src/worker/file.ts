@@ -24,6 +24,7 @@ interface Task {
   fail: (error: EngineError) => void;
   /** When it was called, as in `clock.ts`. */
   askedAt: number;
+  isLoad: boolean;
 }
 
 /** Small batches that wait for each other are committed together, up to so many bytes. */
@@ -41,7 +42,7 @@ export class WorkerFile {
   readonly #engine: Engine;
   readonly #host: FileHost;
   readonly #batches: Batches;
-  readonly #tasks: (Task | GatheredBatch)[] = [];
+  #tasks: (Task | GatheredBatch)[] = [];
   #current: Work<void> | undefined;
   /** What is being carried out; nothing of it is held any longer than that: it may be large. */
   #inHand: Task | readonly GatheredBatch[] = nothing;
@@ -128,16 +129,18 @@ export class WorkerFile {
     }
   }
 
-  #add<T>(work: () => Work<T>, done: (end: End<T>) => void, askedAt = cellTime(performance.now())): void {
+  #add<T>(work: () => Work<T>, done: (end: End<T>) => void, askedAt?: number): void {
     const run = function* () {
       done({ found: yield* work() });
     };
     const fail = ({ code, reported }: EngineError) => done({ failure: { code, cause: reported } });
-    this.#tasks.push({ run, fail, askedAt });
+    const isLoad = askedAt !== undefined; // of others, it makes no difference
+    this.#tasks.push({ run, fail, askedAt: askedAt ?? cellTime(performance.now()), isLoad });
   }
 
-  /** Closes the file as the process ends; a call that comes all the same opens it again. */
+  /** Closes the file as the process ends, when no answer is heard any more; a call that comes all the same opens it again. */
   closeForNow(done: () => void): void {
+    this.#tasks = this.#tasks.filter((task) => !('run' in task && task.isLoad));
     this.#add(() => settled(this.#engine.close()), done);
   }
 

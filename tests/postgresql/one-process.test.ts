@@ -75,6 +75,22 @@ describeOnPostgresql('one process', () => {
     expect(await next.loadPatchesSince(0)).toHaveLength(1);
   });
 
+  it('is not held up at its end by loads that have not begun: nobody hears their answers any more', async () => {
+    const { url, proxy } = await proxiedPlace();
+    const { code } = await runProgram(
+      `const provider = new SDS_DesktopPersistenceProvider(file, 'store');
+      await provider.saveSnapshot(new Uint8Array(1_000_000), 1);
+      await provider.flush();
+      for (let load = 0; load < 200; load++) provider.loadSnapshot().catch(() => {});
+      process.exit();`,
+      url,
+    );
+    expect(code).toBe(0);
+    expect(proxy.bytes.down).toBeLessThan(100_000_000); // half of what they all take
+    const next = open(url, 'store', { BusyTimeoutMs: 0 }); // it was given back
+    expect(await next.loadSnapshot()).toHaveLength(1_000_000);
+  });
+
   it('and any other process is refused until the last of them is closed', async () => {
     const { url, database } = await proxiedPlace();
     const [one, other] = [open(url, 'store'), open(server.url(database), 'store')];
