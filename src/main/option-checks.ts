@@ -26,10 +26,14 @@ export function checkOptions(
   options: unknown,
   accepted: Readonly<Record<string, Acceptance>>,
 ): Record<string, unknown> | string {
-  if (typeof options !== 'object' || options === null || isArray(options))
-    return `Options must be an object, not ${describeSecret(options)}`;
-  const given = entriesOf(options);
-  if (typeof given === 'string') return given;
+  let given: [string, unknown][];
+  try {
+    if (typeof options !== 'object' || options === null || Array.isArray(options))
+      return `Options must be an object, not ${describeSecret(options)}`;
+    given = Object.entries(options).map(([name, value]) => [name, Array.isArray(value) ? Array.from(value) : value]);
+  } catch (error) {
+    return `Options can not be read: ${textOf(error)}`;
+  }
   const checked: Record<string, unknown> = {};
   for (const [name, value] of given) {
     if (value === undefined) continue;
@@ -42,14 +46,6 @@ export function checkOptions(
     checked[name] = value;
   }
   return checked;
-}
-
-function entriesOf(options: object): [string, unknown][] | string {
-  try {
-    return Object.entries(options).map(([name, value]) => [name, isArray(value) ? Array.from(value) : value]);
-  } catch (error) {
-    return `Options can not be read: ${textOf(error)}`;
-  }
 }
 
 /** The text of whatever was thrown, if it has one that does not throw. */
@@ -79,16 +75,11 @@ export function describe(value: unknown): string {
     case 'function':
       return 'a function';
     default:
-      return isArray(value) ? 'an array' : `an object${kindOf(value)}`;
+      // a revoked proxy can't be asked, and a tag may throw
+      return ifPossible(() => (Array.isArray(value) ? 'an array' : `an object (${tagOf(value)})`), 'an object');
   }
 }
 
-/** A revoked proxy, which can't be asked, is none. */
-function isArray(value: unknown): value is unknown[] {
-  return ifPossible(() => Array.isArray(value), false);
-}
-
-/** Nothing of what has a tag that throws. */
-function kindOf(value: unknown): string {
-  return ifPossible(() => ` (${Object.prototype.toString.call(value).slice(8, -1)})`, '');
+function tagOf(value: unknown): string {
+  return Object.prototype.toString.call(value).slice(8, -1);
 }
