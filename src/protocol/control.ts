@@ -33,13 +33,12 @@ export const FILE_AT_WORK = 11;
 
 /**
  * Worker: one more than the number of a file that another process has written to, noted by an SQLite with a known fault in that
- * case before its own commit is published; 0 if there was none. And that SQLite's version, of which 3.47.1 is 3_047_001.
+ * case before its own commit is published; 0 if there was none.
  */
 export const FOREIGN_WRITER = 12;
-export const SQLITE_VERSION = 13;
 
 /** Worker: how many pieces of work it has begun; an attempt that finds a file busy is one. */
-export const WORKS_BEGUN = 14;
+export const WORKS_BEGUN = 13;
 
 /** In its event loop, or not there yet: only a Comlink call reaches it. */
 export const STATE_IN_EVENT_LOOP = 0;

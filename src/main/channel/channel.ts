@@ -18,7 +18,6 @@ import {
   RING_HEAD,
   RING_TAIL,
   type SharedMemory,
-  SQLITE_VERSION,
   STATE_ASLEEP,
   STATE_AWAKE,
   STATE_DOZING,
@@ -130,10 +129,6 @@ export class Channel {
   /** The number of a file that another process has written to, if SQLite has a fault in that case; -1 if there was none. */
   get foreignWriter(): number {
     return Atomics.load(this.#control, FOREIGN_WRITER) - 1;
-  }
-
-  get sqliteVersion(): number {
-    return this.#control[SQLITE_VERSION] ?? 0;
   }
 
   /**

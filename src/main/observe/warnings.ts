@@ -45,14 +45,14 @@ export function warnOfLoss(dbPath: string, storeId: string, { code, message }: S
   once(said, 'SDS_WRITE_FAILED at exit', `${code} ${storeId} ${dbPath}`, warning);
 }
 
-/** Another process writes to a file, and the SQLite at hand has a fault in that case; its version is as in `control.ts`. */
-export function warnOfForeignWriter(dbPath: string, sqliteVersion: number): void {
-  const version = [sqliteVersion / 1_000_000, (sqliteVersion / 1000) % 1000, sqliteVersion % 1000].map(Math.floor);
+/** Another process writes to a file, and the SQLite at hand has a fault in that case. */
+export function warnOfForeignWriter(dbPath: string): void {
+  const { sqlite = '(version unknown)' } = process.versions; // Deno and Bun don't name it
   once(
     said,
     'SDS_SQLITE_WAL_RESET',
     '',
-    `another process writes to '${dbPath}', and SQLite ${version.join('.')}, which is part of Node ${process.version}, ` +
+    `another process writes to '${dbPath}', and SQLite ${sqlite}, which is part of Node ${process.version}, ` +
       'can damage the write-ahead log in that case (fixed in 3.51.3, 3.50.7 and 3.44.6): update Node, or let only ' +
       'one process at a time have the file open.',
   );

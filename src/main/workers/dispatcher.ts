@@ -143,7 +143,7 @@ export class Dispatcher implements QueueHost {
   };
 
   #settleQueue = (queue: FileQueue): void => {
-    if (this.#channel.foreignWriter === queue.id) warnOfForeignWriter(queue.dbPath, this.#channel.sqliteVersion);
+    if (this.#channel.foreignWriter === queue.id) warnOfForeignWriter(queue.dbPath);
     if (!queue.settle()) this.#hasNothingInFlight(queue);
   };
 

@@ -1,5 +1,5 @@
 /** The engine for SQLite files: connections, transactions, and what loads read. */
-import { FOREIGN_WRITER, SQLITE_VERSION } from '../../protocol/control.ts';
+import { FOREIGN_WRITER } from '../../protocol/control.ts';
 import type { PackedBytes } from '../../protocol/packed-bytes.ts';
 import type { ProviderMessage, RecordsFound, StoreFound } from '../../protocol/service.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
@@ -76,7 +76,6 @@ export class SqliteEngine implements Engine {
       writer.insert();
       bytes += PAGE_BYTES * writer.places;
       if (hasWalResetFault(opened.version) && sawForeignWriter(connection)) {
-        this.#control[SQLITE_VERSION] = opened.version;
         Atomics.store(this.#control, FOREIGN_WRITER, this.#name.file + 1);
       }
       for (const at of writer.collided) writes.markWithoutEffect(at);
