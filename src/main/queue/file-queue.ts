@@ -29,7 +29,6 @@ const SETTLE_TOGETHER = 16;
 
 /** What a queue needs of its worker. */
 export interface QueueHost extends BatchHost {
-  readonly commitPoints: Int32Array;
   /** Whether this thread is blocked: then no answer can arrive. */
   readonly blocked: boolean;
   /** There is something to send, at the end of the current job. */
@@ -75,8 +74,9 @@ export class FileQueue implements OpenBatchOwner, Settled {
     this.host = host;
     this.location = location;
     this.observer = new FileObserver(location.path);
-    this.#inFlight = new InFlight(({ number }) => reached(Atomics.load(host.commitPoints, id), number));
-    this.#openBatch = new OpenBatch(this, host, Atomics.load(host.commitPoints, id));
+    const finished = () => Atomics.load(host.channel.commitPoints, id);
+    this.#inFlight = new InFlight(({ number }) => reached(finished(), number));
+    this.#openBatch = new OpenBatch(this, host, finished());
   }
 
   get dbPath(): string {

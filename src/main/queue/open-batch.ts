@@ -4,11 +4,11 @@
  */
 import { types } from 'node:util';
 import { ENTRY_ACKNOWLEDGED, ENTRY_KEEPS_BOTH, ENTRY_NEEDS_SNAPSHOT, entryBytes } from '../../protocol/entries.ts';
-import type { ErrorBoard } from '../../protocol/error-board.ts';
 import { makeError, SDS_PersistenceError } from '../../protocol/errors.ts';
 import type { Parcel } from '../../protocol/parcel.ts';
 import { INLINE_LIMIT, NO_SLAB } from '../../protocol/slabs.ts';
 import { Buffer, Promise } from '../../protocol/surroundings.ts';
+import type { Channel } from '../channel/channel.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
 import { inTheMiddle, isInTheMiddle } from '../observe/notes.ts';
@@ -32,7 +32,7 @@ export const LARGEST_SHARED = 16 * 1024;
 /** What it needs of its worker. */
 export interface BatchHost extends Awaited {
   readonly memory: PendingMemory;
-  readonly errorBoard: ErrorBoard;
+  readonly channel: Channel;
   /** Somebody has waited for a batch that is settled. */
   noLongerWaitedFor(): void;
   /** Whatever is finished gives its memory back. */

@@ -86,7 +86,7 @@ function failuresOf(batch: Batch, queue: Settled): Failures | undefined {
     const outcome = outcomeOf(word);
     if (outcome < FIRST_ERROR || failed.has(index)) continue;
     const code = errorCodes[outcome - FIRST_ERROR] ?? 'io-error';
-    const cause = queue.host.errorBoard.causeOf(queue.id, batch.number, index, outcome);
+    const cause = queue.host.channel.errorBoard.causeOf(queue.id, batch.number, index, outcome);
     failed.set(index, batch.large?.lost ?? makeError(code, operation, queue.dbPath, undefined, cause));
   }
   return failed;

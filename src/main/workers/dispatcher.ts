@@ -4,7 +4,6 @@ import { transfer } from 'comlink';
 import { outsideOfCalls } from '../../protocol/async-context.ts';
 import { cellTime } from '../../protocol/clock.ts';
 import { WANTED_BY_BLOCKED, WANTED_LATER, WANTED_NOW } from '../../protocol/control.ts';
-import type { ErrorBoard } from '../../protocol/error-board.ts';
 import { failureOf, reportedOf } from '../../protocol/errors.ts';
 import { accountForAtOnce } from '../../protocol/gc-pressure.ts';
 import type { Loaded } from '../../protocol/service.ts';
@@ -34,14 +33,12 @@ interface Owner {
 
 export class Dispatcher implements QueueHost {
   readonly memory: PendingMemory;
-  readonly commitPoints: Int32Array;
-  readonly errorBoard: ErrorBoard;
+  readonly channel: Channel;
   /** The worker's thread; `undefined` while there is none: then nothing is in flight. */
   link: WorkerLink | undefined;
   /** True while the thread is blocked in here: then no message can arrive. */
   blocked = false;
 
-  readonly #channel: Channel;
   readonly #owner: Owner;
   /** With something to send, or in flight. A `Set` would leave tables behind, which last until a full collection. */
   readonly #toSend: FileQueue[] = [];
@@ -60,9 +57,7 @@ export class Dispatcher implements QueueHost {
   #ending = false;
 
   constructor(pendingBytes: number, channel: Channel, owner: Owner) {
-    this.#channel = channel;
-    this.commitPoints = channel.commitPoints;
-    this.errorBoard = channel.errorBoard;
+    this.channel = channel;
     this.#owner = owner;
     this.memory = new PendingMemory(pendingBytes, (dropped) => this.#wake(dropped));
   }
@@ -101,23 +96,23 @@ export class Dispatcher implements QueueHost {
     for (let again = false; ; again = true) {
       forEach(this.#toSend, this.#trySend);
       this.#ring();
-      const seen = this.#channel.progress;
+      const seen = this.channel.progress;
       // says who waits before it looks how far the worker is: the worker tells of what is finished after that
-      this.#channel.want(this.#wanted);
+      this.channel.want(this.#wanted);
       this.#settle();
       // What was under way may have finished after its queue was asked whether it may send: then no
       // progress is to come that would send the rest. If it may not send once more, it waits for others.
       const waits = this.#toSend.length === 0 || (again && this.#inFlight.length > 0);
       if (this.link === undefined || (waits && this.#listen(seen))) break;
     }
-    this.#channel.want(this.#wanted);
+    this.channel.want(this.#wanted);
     if (this.memory.isSwollen) this.#renewArenaLater();
     this.updateReference();
   };
 
   /** Waits for the next progress without blocking; false if there was some meanwhile. */
   #listen(seen: number): boolean {
-    return this.blocked || this.#inFlight.length === 0 || this.#channel.listen(seen, this.#progressed);
+    return this.blocked || this.#inFlight.length === 0 || this.channel.listen(seen, this.#progressed);
   }
 
   #progressed = (): void => {
@@ -143,7 +138,7 @@ export class Dispatcher implements QueueHost {
   };
 
   #settleQueue = (queue: FileQueue): void => {
-    if (this.#channel.foreignWriter === queue.id) warnOfForeignWriter(queue.dbPath);
+    if (this.channel.foreignWriter === queue.id) warnOfForeignWriter(queue.dbPath);
     if (!queue.settle()) this.#hasNothingInFlight(queue);
   };
 
@@ -165,8 +160,8 @@ export class Dispatcher implements QueueHost {
   reserve({ id }: FileQueue, item: Item): boolean {
     if (isInTheMiddle() || this.link === undefined) return false;
     if (item.kind === 'load' || item.large !== undefined) return true;
-    this.#before = this.#channel.progress;
-    return this.#channel.batches.push(id, item.number, item.firstSlab, cellTime(item.begunAt));
+    this.#before = this.channel.progress;
+    return this.channel.batches.push(id, item.number, item.firstSlab, cellTime(item.begunAt));
   }
 
   send(queue: FileQueue, item: Item): void {
@@ -215,10 +210,10 @@ export class Dispatcher implements QueueHost {
   }
 
   wasShared(isMuch: boolean): void {
-    if (!this.#channel.ring(false)) this.#wake(0);
+    if (!this.channel.ring(false)) this.#wake(0);
     if (this.#ending || isMuch) this.#schedulePump(); // `beforeExit`: another listener of it has called
     // what nobody waits for is told of after a pause in the traffic
-    if (!this.#channel.listen(this.#before, this.#progressed)) this.#schedulePump();
+    if (!this.channel.listen(this.#before, this.#progressed)) this.#schedulePump();
   }
 
   settleNow(): void {
@@ -240,7 +235,7 @@ export class Dispatcher implements QueueHost {
     const atOnce = this.#atOnce || this.blocked || this.#ending;
     const needed = this.#sent || (atOnce && this.#inFlight.length > 0);
     this.#sent = this.#atOnce = false;
-    if (needed && !this.#channel.ring(atOnce)) this.#wake(0);
+    if (needed && !this.channel.ring(atOnce)) this.#wake(0);
   }
 
   /** Calls the worker from its event loop. */
@@ -252,7 +247,7 @@ export class Dispatcher implements QueueHost {
   end(): void {
     this.link = undefined;
     this.#keepArena?.();
-    this.#channel.stopListening();
+    this.channel.stopListening();
     accountForAtOnce(this.memory.arena.buffer.byteLength + this.memory.blocks.bytes);
   }
 
@@ -298,7 +293,7 @@ export class Dispatcher implements QueueHost {
       return true;
     };
     try {
-      return outsideOfCalls(() => this.#channel.blockUntil(isDone, this.#owner.work, patienceMs, totalMs));
+      return outsideOfCalls(() => this.channel.blockUntil(isDone, this.#owner.work, patienceMs, totalMs));
     } finally {
       this.blocked = wasBlocked;
       // the rest is heard of as usual
