@@ -95,24 +95,29 @@ it('a file that can not be read, or a link to what can not be looked at, may be 
   for (const at of [0, 2]) expect(Results[at]?.Error?.Message).toMatch(/EACCES/);
 });
 
-it.runIf(process.platform === 'linux')('a database whose name is no UTF-8 is told, whatever its ending', async () => {
-  const cwd = freshFolder();
-  mkdirSync(join(cwd, 'all'));
-  const notUtf8 = (name: string) => Buffer.concat([Buffer.from(join(cwd, 'all/')), Buffer.from(name, 'latin1')]);
-  const first = makeStoreFile(join(cwd, 'all/first'));
-  copyFileSync(first, notUtf8('grün'));
-  for (const args of [
-    ['verify', 'all'],
-    ['backup', 'all', 'saved'],
-  ]) {
-    const { Results, exitCode } = await documentOf(args, { cwd });
-    expect(exitCode).toBe(1);
-    expect(Results.map(({ Path, Ok, Error: failure }) => [Path, Ok, failure?.Code])).toEqual([
-      ['all/first', true, undefined],
-      ['all/gr\ufffdn', false, 'open-failed'],
-    ]);
-  }
-});
+it.runIf(process.platform === 'linux')(
+  'a database whose name is no UTF-8 is told, and what to do, whatever its ending',
+  async () => {
+    const cwd = freshFolder();
+    mkdirSync(join(cwd, 'all'));
+    const notUtf8 = (name: string) => Buffer.concat([Buffer.from(join(cwd, 'all/')), Buffer.from(name, 'latin1')]);
+    const first = makeStoreFile(join(cwd, 'all/first'));
+    copyFileSync(first, notUtf8('grün'));
+    for (const args of [
+      ['info', 'all'],
+      ['verify', 'all'],
+      ['backup', 'all', 'saved'],
+    ]) {
+      const { Results, exitCode } = await documentOf(args, { cwd });
+      expect(exitCode).toBe(1);
+      expect(Results.map(({ Path, Ok, Error: failure }) => [Path, Ok, failure?.Code])).toEqual([
+        ['all/first', true, undefined],
+        ['all/gr\ufffdn', false, 'open-failed'],
+      ]);
+      expect(Results[1]?.Error?.Message).toMatch(/its name is no UTF-8 \(ENOENT: .*\); .* rename the file$/);
+    }
+  },
+);
 
 it('folders within a folder only if asked for', async () => {
   const cwd = freshFolder();
