@@ -234,6 +234,15 @@ it('a folder is copied into no URL, and no folder gets the password in its name'
   expect(readdirSync(cwd)).toEqual(['all']);
 });
 
+it.runIf(process.platform !== 'win32')('a folder that is there is one, also with :// in its name', async () => {
+  const cwd = freshFolder();
+  for (const folder of ['all', 'notes:/2026']) mkdirSync(join(cwd, folder), { recursive: true });
+  makeStoreFile(join(cwd, 'all/a.db'));
+  const { Results } = await documentOf(['backup', 'all', 'notes://2026'], { cwd });
+  expect(Results).toMatchObject([{ Path: 'all/a.db', Ok: true }]);
+  expect(readdirSync(join(cwd, 'notes:/2026'))).toEqual(['a.db']);
+});
+
 it('a folder is copied into no link that leads nowhere: what to do is told', async () => {
   const cwd = freshFolder();
   mkdirSync(join(cwd, 'all'));
