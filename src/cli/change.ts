@@ -12,13 +12,20 @@ interface Pair {
   to: string;
 }
 
+/**
+ * What names no folder; one that was made by this name might have a password in it. A file and a database are known also without `//`;
+ * what else has `://` is a URL unless there is a folder of that name.
+ */
+function isUrl(name: string): boolean {
+  return isFileUrl(name) || isPostgresqlUrl(name) || (name.includes('://') && !isFolder(name));
+}
+
 /** A folder is copied file by file into a folder, which is made; a file is copied into a folder under its own name. */
 function pairsOf(run: Run, source: string, target: string): Pair[] {
   if (!isFolder(source)) {
     return [{ from: source, to: isMeantAsFolder(target) ? within(target, basename(source)) : target }];
   }
-  // as the name of a folder, it would leave its password on the disk
-  if (isFileUrl(target) || isPostgresqlUrl(target) || target.includes('://')) {
+  if (isUrl(target)) {
     run.fail(
       source,
       new Failure('folder-not-made', 'a folder is copied into a folder, and the target is a URL; name a folder'),

@@ -95,24 +95,29 @@ it('a file that can not be read, or a link to what can not be looked at, may be 
   for (const at of [0, 2]) expect(Results[at]?.Error?.Message).toMatch(/EACCES/);
 });
 
-it.runIf(process.platform === 'linux')('a database whose name is no UTF-8 is told, whatever its ending', async () => {
-  const cwd = freshFolder();
-  mkdirSync(join(cwd, 'all'));
-  const notUtf8 = (name: string) => Buffer.concat([Buffer.from(join(cwd, 'all/')), Buffer.from(name, 'latin1')]);
-  const first = makeStoreFile(join(cwd, 'all/first'));
-  copyFileSync(first, notUtf8('grün'));
-  for (const args of [
-    ['verify', 'all'],
-    ['backup', 'all', 'saved'],
-  ]) {
-    const { Results, exitCode } = await documentOf(args, { cwd });
-    expect(exitCode).toBe(1);
-    expect(Results.map(({ Path, Ok, Error: failure }) => [Path, Ok, failure?.Code])).toEqual([
-      ['all/first', true, undefined],
-      ['all/gr\ufffdn', false, 'open-failed'],
-    ]);
-  }
-});
+it.runIf(process.platform === 'linux')(
+  'a database whose name is no UTF-8 is told, and what to do, whatever its ending',
+  async () => {
+    const cwd = freshFolder();
+    mkdirSync(join(cwd, 'all'));
+    const notUtf8 = (name: string) => Buffer.concat([Buffer.from(join(cwd, 'all/')), Buffer.from(name, 'latin1')]);
+    const first = makeStoreFile(join(cwd, 'all/first'));
+    copyFileSync(first, notUtf8('grün'));
+    for (const args of [
+      ['info', 'all'],
+      ['verify', 'all'],
+      ['backup', 'all', 'saved'],
+    ]) {
+      const { Results, exitCode } = await documentOf(args, { cwd });
+      expect(exitCode).toBe(1);
+      expect(Results.map(({ Path, Ok, Error: failure }) => [Path, Ok, failure?.Code])).toEqual([
+        ['all/first', true, undefined],
+        ['all/gr\ufffdn', false, 'open-failed'],
+      ]);
+      expect(Results[1]?.Error?.Message).toMatch(/its name is no UTF-8 \(ENOENT: .*\); .* rename the file$/);
+    }
+  },
+);
 
 it('folders within a folder only if asked for', async () => {
   const cwd = freshFolder();
@@ -229,6 +234,15 @@ it('a folder is copied into no URL, and no folder gets the password in its name'
   expect(readdirSync(cwd)).toEqual(['all']);
 });
 
+it.runIf(process.platform !== 'win32')('a folder that is there is one, also with :// in its name', async () => {
+  const cwd = freshFolder();
+  for (const folder of ['all', 'notes:/2026']) mkdirSync(join(cwd, folder), { recursive: true });
+  makeStoreFile(join(cwd, 'all/a.db'));
+  const { Results } = await documentOf(['backup', 'all', 'notes://2026'], { cwd });
+  expect(Results).toMatchObject([{ Path: 'all/a.db', Ok: true }]);
+  expect(readdirSync(join(cwd, 'notes:/2026'))).toEqual(['a.db']);
+});
+
 it('a folder is copied into no link that leads nowhere: what to do is told', async () => {
   const cwd = freshFolder();
   mkdirSync(join(cwd, 'all'));
@@ -315,20 +329,33 @@ it('stopped by a signal: exit code 1, a sentence, and nothing half-done', async 
   expect(filesBeside(join(cwd, 'x'))).toEqual(['large.db']);
 });
 
+async function shownOnTerminal(args: string, cwd: string): Promise<string> {
+  const bin = join(import.meta.dirname, '../../dist/bin.js');
+  const terminal = spawn('script', ['-qec', `'${process.execPath}' '${bin}' ${args}`, '/dev/null'], {
+    cwd,
+    env: { ...process.env, TERM: 'xterm-256color' },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const failed = once(terminal, 'error').then(() => 'no terminal');
+  return await Promise.race([text(terminal.stdout), failed]);
+}
+
+it('what has nothing to go through is done', async ({ annotate }) => {
+  const cwd = freshFolder();
+  makeStoreFile(join(cwd, 'empty.db'), { sql: 'DELETE FROM patches; DELETE FROM snapshots; DELETE FROM blobs' });
+  const shown = await shownOnTerminal('copy empty.db target.db', cwd);
+  if (shown === 'no terminal') return void annotate('there is no `script` here to make a terminal', 'skipped');
+  expect(shown).toMatch(/█ 100% {2}copying {2}0 bytes of 0 bytes/);
+  expect(shown).not.toMatch(/ 0% /);
+});
+
 it('without a terminal progress is lines, and only of large files; with one it is a bar', async ({ annotate }) => {
   const cwd = freshFolder();
   makeStoreFile(join(cwd, 'large.db'), { patches: 15_000, patchBytes: 3000 });
   const { stderr, stdout } = await command(['verify', 'large.db'], { cwd });
   for (const line of stderr.split('\n').slice(0, -1)) expect(line).toMatch(/^'large\.db': [a-z ]+, \d+%$/);
   for (const control of ['\u001b', '\r']) expect(stdout).not.toContain(control);
-  const bin = join(import.meta.dirname, '../../dist/bin.js');
-  const terminal = spawn('script', ['-qec', `'${process.execPath}' '${bin}' backup large.db target.db`, '/dev/null'], {
-    cwd,
-    env: { ...process.env, TERM: 'xterm-256color' },
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  const failed = once(terminal, 'error').then(() => 'no terminal');
-  const shown = await Promise.race([text(terminal.stdout), failed]);
+  const shown = await shownOnTerminal('backup large.db target.db', cwd);
   if (shown === 'no terminal') return void annotate('there is no `script` here to make a terminal', 'skipped');
   expect(shown).toMatch(/█+░* +\d+%/);
   // also where the terminal says that it has 0 columns, as `script` makes it

@@ -186,6 +186,7 @@ describe('nothing is lost when a program ends', () => {
     );
     expect(ended).toMatchObject({ code: 0, stdout: '' });
     expect(ended.stderr).toContain(`calls on '${file}' may be lost, also some that were acknowledged`);
+    expect(ended.stderr).toMatch(/see whether another process has it locked, and whether the disk answers$/m); // and of no server
     expect(rowsOf(`${file}.other`).patches).toHaveLength(1);
   });
 

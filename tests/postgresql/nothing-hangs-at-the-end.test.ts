@@ -84,5 +84,6 @@ describeOnPostgresql('the end of a process', () => {
     });
     expect(code).toBe(7);
     expect(stderr).toContain('(SDS_PersistenceWarning) nothing was committed for 10000 ms');
+    expect(stderr).toContain('the server answers; a function Password is not called any more');
   });
 });

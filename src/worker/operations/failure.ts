@@ -101,6 +101,12 @@ export function needsItsProgram(reason: string): boolean {
 const NO_RIGHTS =
   'the rights of the file or its folder do not permit this; change them, or run this as a user who has them';
 
+/** Bytes that are no UTF-8 have become U+FFFD in a name, by which no file is found. */
+const NO_UTF8: [SDS_PersistenceErrorCode, string] = [
+  'open-failed',
+  'there is no such file or folder, or its name is no UTF-8; check the path, or rename the file',
+];
+
 const systemCodes: Record<string, [SDS_PersistenceErrorCode, string]> = {
   ENOENT: ['open-failed', 'there is no such file or folder; check the path'],
   ENOTDIR: ['open-failed', 'a part of the path is not a folder; check the path'],
@@ -142,7 +148,7 @@ function notAllowed(thrown: NotAllowed, path: string): OperationError {
 
 function systemFailure(thrown: NodeJS.ErrnoException, path: string): OperationError {
   const { code, message } = systemError(thrown);
-  const [kind, sentence] = systemCodes[code] ?? [
+  const [kind, sentence] = (code === 'ENOENT' && path.includes('\ufffd') ? NO_UTF8 : systemCodes[code]) ?? [
     'io-error',
     `the operating system reported ${code} (${thrown.syscall})`,
   ];

@@ -12,7 +12,10 @@ import { forms, listing, READ_ALIKE, ROWS_FROM_START, type Row, RowReader, type 
 const NUMBERS_A_READ = 4096;
 /** As REAL: a damaged file may hold numbers that JavaScript does not. */
 const ROW = 'CAST(rowid AS REAL)';
-/** Row numbers that are tried one by one next to rows that could be read, where nothing says which there are: a second or so. */
+/**
+ * Row numbers that are tried one by one where nothing says which there are, behind and before those that could be read: a second or
+ * so for each end of a table.
+ */
 const MOST_TRIED = 100_000;
 
 export class SalvageReader extends RowReader {
@@ -139,16 +142,25 @@ export class SalvageReader extends RowReader {
     const down = `SELECT ${ROW} AS row FROM ${table} NOT INDEXED WHERE rowid <= ? ORDER BY rowid DESC LIMIT ?`;
     const high = yield* this.#walk(down, Number.MAX_SAFE_INTEGER, (row, before) => row < before && row > low);
     if (isIndexWhole) return true;
+    const isAnyFromAbove = high !== Number.MAX_SAFE_INTEGER;
+    if (low === Number.MIN_SAFE_INTEGER && !isAnyFromAbove && this.#lacksRoot(table)) return false;
     const [first, last] = [Math.max(low + 1, 1), (high ?? low) - 1];
     const end = Math.min(last, first + MOST_TRIED);
     const one = `SELECT rowid FROM ${table} NOT INDEXED WHERE rowid = ?`;
     for (const [from, to] of [
       [first, end],
-      [Math.max(end + 1, last - MOST_TRIED), last],
+      [isAnyFromAbove ? Math.max(end + 1, last - MOST_TRIED) : last + 1, last],
     ] as const) {
       for (const numbers of rangesOf(from, to)) yield numbers.filter((number) => this.#try(one, number)?.length === 1);
     }
     return false;
+  }
+
+  /** Whether the page that leads to all rows lies behind the end of a file that was cut. */
+  #lacksRoot(table: Table): boolean {
+    const sql =
+      "SELECT rootpage > page_count AS lacks FROM sqlite_schema, pragma_page_count WHERE type = 'table' AND name = ?";
+    return this.#try(sql, table)?.[0]?.lacks === 1;
   }
 
   /**
