@@ -81,7 +81,7 @@ export class ProgressLine {
 
   show(what: string, { Phase, Done, Total, Unit }: SDS_OperationProgress): void {
     if (this.#quiet) return;
-    const part = Total === 0 ? 1 : Done / Total;
+    const part = Done / Math.max(Total, 1);
     const amount = Unit === 'bytes' ? `${bytes(Done)} of ${bytes(Total)}` : `${number(Done)} of ${number(Total)}`;
     const percent = `${Math.floor(part * 100)}%`;
     if (this.#stream.isTTY) {

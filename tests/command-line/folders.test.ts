@@ -329,33 +329,20 @@ it('stopped by a signal: exit code 1, a sentence, and nothing half-done', async 
   expect(filesBeside(join(cwd, 'x'))).toEqual(['large.db']);
 });
 
-async function shownOnTerminal(args: string, cwd: string): Promise<string> {
-  const bin = join(import.meta.dirname, '../../dist/bin.js');
-  const terminal = spawn('script', ['-qec', `'${process.execPath}' '${bin}' ${args}`, '/dev/null'], {
-    cwd,
-    env: { ...process.env, TERM: 'xterm-256color' },
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  const failed = once(terminal, 'error').then(() => 'no terminal');
-  return await Promise.race([text(terminal.stdout), failed]);
-}
-
-it('what has nothing to go through is done', async ({ annotate }) => {
-  const cwd = freshFolder();
-  makeStoreFile(join(cwd, 'empty.db'), { sql: 'DELETE FROM patches; DELETE FROM snapshots; DELETE FROM blobs' });
-  const shown = await shownOnTerminal('copy empty.db target.db', cwd);
-  if (shown === 'no terminal') return void annotate('there is no `script` here to make a terminal', 'skipped');
-  expect(shown).toMatch(/█ 100% {2}copying {2}0 bytes of 0 bytes/);
-  expect(shown).not.toMatch(/ 0% /);
-});
-
 it('without a terminal progress is lines, and only of large files; with one it is a bar', async ({ annotate }) => {
   const cwd = freshFolder();
   makeStoreFile(join(cwd, 'large.db'), { patches: 15_000, patchBytes: 3000 });
   const { stderr, stdout } = await command(['verify', 'large.db'], { cwd });
   for (const line of stderr.split('\n').slice(0, -1)) expect(line).toMatch(/^'large\.db': [a-z ]+, \d+%$/);
   for (const control of ['\u001b', '\r']) expect(stdout).not.toContain(control);
-  const shown = await shownOnTerminal('backup large.db target.db', cwd);
+  const bin = join(import.meta.dirname, '../../dist/bin.js');
+  const terminal = spawn('script', ['-qec', `'${process.execPath}' '${bin}' backup large.db target.db`, '/dev/null'], {
+    cwd,
+    env: { ...process.env, TERM: 'xterm-256color' },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const failed = once(terminal, 'error').then(() => 'no terminal');
+  const shown = await Promise.race([text(terminal.stdout), failed]);
   if (shown === 'no terminal') return void annotate('there is no `script` here to make a terminal', 'skipped');
   expect(shown).toMatch(/█+░* +\d+%/);
   // also where the terminal says that it has 0 columns, as `script` makes it
