@@ -79,3 +79,66 @@ it.each(['provider.flush()', 'provider.flushSync(5000)'])(
     expect(stdout).toBe('closed\n');
   },
 );
+
+it.each([
+  ['flushSync', '{}', 'append(large); append(small); append(small); provider.flushSync(5000)'],
+  ['flushSync behind a load', '{}', 'load(); append(large); append(small); append(small); provider.flushSync(5000)'],
+  ['patches that are held', '{ MaxPendingBytes: 1024 * 1024 }', 'append(large); append(small); append(small)'],
+  [
+    'patches of which some are refused',
+    "{ MaxPendingBytes: 1024 * 1024, Overflow: 'reject' }",
+    'for (let count = 0; count < 12; count++) append(medium)',
+  ],
+])('%s at each depth: every promise is settled, and what was acknowledged is stored', async (_, options, calls) => {
+  const file = freshFile();
+  const { stdout } = await runProgram(
+    `const provider = new SDS_DesktopPersistenceProvider(file, 'store', ${options});
+    await provider.ready();
+    const large = new Uint8Array(140_000);
+    const medium = new Uint8Array(16_000);
+    const small = new Uint8Array(50);
+    const called = [];
+    let clock = 0;
+    const append = (patch) => {
+      const number = ++clock;
+      called[called.length] = [number, provider.appendPatch(patch, number)];
+    };
+    const load = () => {
+      called[called.length] = [0, provider.loadRecords('')];
+    };
+    let left = 0;
+    function recur() {
+      try {
+        recur();
+      } catch {
+        try {
+          if (left++ < 1500 && left % 5 === 0) { ${calls} }
+        } catch {
+          // what was not called
+        }
+        throw new Error('the next level');
+      }
+    }
+    const acknowledged = [];
+    for (let round = 0; round < 3; round++) {
+      left = 0;
+      try {
+        recur();
+      } catch {
+        // of the outermost level
+      }
+      const outcomes = await Promise.allSettled(called.map(([, promise]) => promise));
+      outcomes.forEach(({ status }, index) => {
+        if (status === 'fulfilled' && called[index][0] > 0) acknowledged.push(called[index][0]);
+      });
+      called.length = 0;
+    }
+    await provider.close();
+    console.log(JSON.stringify(acknowledged));`,
+    file,
+  );
+  const stored = new Set(rowsOf(file).patches.map(({ clock }) => clock));
+  const acknowledged = JSON.parse(stdout) as number[];
+  expect(acknowledged.length).toBeGreaterThan(100);
+  expect(acknowledged.filter((clock) => !stored.has(clock))).toEqual([]);
+});

@@ -9,6 +9,7 @@ import { accountForAtOnce } from '../../protocol/gc-pressure.ts';
 import type { Loaded } from '../../protocol/service.ts';
 import { later, soon } from '../../protocol/surroundings.ts';
 import type { Channel } from '../channel/channel.ts';
+import { needStack } from '../enough-stack.ts';
 import { PendingMemory } from '../memory/pending-memory.ts';
 import { isInTheMiddle } from '../observe/notes.ts';
 import { warnOfForeignWriter } from '../observe/warnings.ts';
@@ -217,6 +218,7 @@ export class Dispatcher implements QueueHost {
   }
 
   settleNow(): void {
+    needStack();
     outsideOfCalls(this.#settle);
   }
 
@@ -284,6 +286,7 @@ export class Dispatcher implements QueueHost {
    * without progress, or `totalMs`.
    */
   block(until: () => boolean, patienceMs: number, totalMs: number = Number.POSITIVE_INFINITY): boolean {
+    needStack();
     const wasBlocked = this.blocked;
     this.blocked = true;
     const isDone = () => {
