@@ -1,10 +1,10 @@
 /** Digests by which two copies are compared, made alike here and by the server: nothing has to be sent for it. */
 import { createHash, hash } from 'node:crypto';
 import { CHUNK_BYTES } from '../../postgresql/chunks.ts';
-import type { RowsPrint, ValueTotals } from './ends.ts';
+import type { Kind, RowsPrint, StoredRow, StorePrint, ValueTotals } from './ends.ts';
 
-/** Rows whose digests are joined before they are digested again: a text of the server has its limits. */
-export const ROWS_A_PAGE = 20_000;
+/** Hexadecimal ones of a digest that are added up as a number: the server's `bigint` has room for them. */
+const DIGITS = 15;
 
 export function sha256(data: Uint8Array | string): string {
   return hash('sha256', data);
@@ -27,30 +27,29 @@ export function digestOf(data: Uint8Array): string {
   return sha256(digests.join());
 }
 
-/** Of the patches of a store in the order of their numbers, or of its records in the order in which they were made. */
-export class RowsDigest {
-  #page: string[] = [];
-  #digest = '';
-  #count = 0;
-  #bytes = 0;
+/** Before any row is added. */
+export function printsOf(stores: readonly string[]): Map<string, StorePrint> {
+  const none = () => ({ count: 0, bytes: 0, digest: 0n });
+  return new Map(stores.map((store) => [store, { snapshots: none(), patches: none(), records: none() }]));
+}
 
-  /** @param name - a patch's number, or the digest of a record's key as UTF-8 */
-  add(name: number | string, data: Uint8Array): void {
-    this.#count++;
-    this.#bytes += data.byteLength;
-    this.#page.push(`${name} ${sha256(data)}`);
-    if (this.#page.length === ROWS_A_PAGE) this.#turn();
-  }
+/** Rows are added in their order: each counts with its place in it. */
+export function addRow(print: RowsPrint, kind: Kind, { name, data }: Omit<StoredRow, 'store'>): void {
+  const digest = kind === 'snapshots' ? digestOf(data) : sha256(data);
+  addDigest(print, kind === 'records' ? sha256(String(name)) : name, data.byteLength, digest);
+}
 
-  #turn(): void {
-    this.#digest = joined(this.#digest, sha256(this.#page.join()));
-    this.#page = [];
-  }
+/** @param name - the number of a patch or a snapshot, or the digest of a record's key as UTF-8 */
+export function addDigest(print: RowsPrint, name: number | string, bytes: number, digest: string): void {
+  print.count++;
+  print.bytes += bytes;
+  print.digest += BigInt(`0x${sha256(`${print.count} ${name} ${digest}`).slice(0, DIGITS)}`);
+}
 
-  end(): RowsPrint {
-    if (this.#page.length > 0) this.#turn();
-    return { count: this.#count, bytes: this.#bytes, digest: this.#digest };
-  }
+/** The same as SQL, of all rows of a store: `place` is the number of a row in their order, from 1 on. */
+export function digestOfRows(place: string, name: string, bytes: string): string {
+  const digest = sha256OfText(`${place} || ' ' || ${name} || ' ' || ${sha256Of(bytes)}`);
+  return `sum(('x' || left(${digest}, ${DIGITS}))::bit(${DIGITS * 4})::bigint)`;
 }
 
 /** Of all values of a source, by which it is known whether they are still the same. */
@@ -68,8 +67,4 @@ export class ValuesDigest {
   end(): ValueTotals {
     return { count: this.#count, bytes: this.#bytes, print: this.#hash.digest('hex') };
   }
-}
-
-export function joined(before: string, page: string): string {
-  return before === '' ? page : sha256(before + page);
 }
