@@ -1,7 +1,7 @@
 /** Digests by which two copies are compared, made alike here and by the server: nothing has to be sent for it. */
-import { createHash, hash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { CHUNK_BYTES } from '../../postgresql/chunks.ts';
-import type { Kind, RowsPrint, StoredRow, StorePrint, ValueTotals } from './ends.ts';
+import type { Kind, RowsPrint, StoredRow, StorePrint } from './ends.ts';
 
 /** Hexadecimal ones of a digest that are added up as a number: the server's `bigint` has room for them. */
 const DIGITS = 15;
@@ -28,9 +28,10 @@ export function digestOf(data: Uint8Array): string {
 }
 
 /** Before any row is added. */
-export function printsOf(stores: readonly string[]): Map<string, StorePrint> {
-  const none = () => ({ count: 0, bytes: 0, digest: 0n });
-  return new Map(stores.map((store) => [store, { snapshots: none(), patches: none(), records: none() }]));
+export const noRows = (): RowsPrint => ({ count: 0, bytes: 0, digest: 0n });
+
+export function noRowsOf(stores: readonly string[]): Map<string, StorePrint> {
+  return new Map(stores.map((store) => [store, { snapshots: noRows(), patches: noRows(), records: noRows() }]));
 }
 
 /** Rows are added in their order: each counts with its place in it. */
@@ -39,7 +40,10 @@ export function addRow(print: RowsPrint, kind: Kind, { name, data }: Omit<Stored
   addDigest(print, kind === 'records' ? sha256(String(name)) : name, data.byteLength, digest);
 }
 
-/** @param name - the number of a patch or a snapshot, or the digest of a record's key as UTF-8 */
+/**
+ * @param name - the number of a patch or a snapshot, the digest of a record's key as UTF-8, or the hash of a value
+ * @param digest - for all values together, the reference count and size of each
+ */
 export function addDigest(print: RowsPrint, name: number | string, bytes: number, digest: string): void {
   print.count++;
   print.bytes += bytes;
@@ -50,21 +54,4 @@ export function addDigest(print: RowsPrint, name: number | string, bytes: number
 export function digestOfRows(place: string, name: string, bytes: string): string {
   const digest = sha256OfText(`${place} || ' ' || ${name} || ' ' || ${sha256Of(bytes)}`);
   return `sum(('x' || left(${digest}, ${DIGITS}))::bit(${DIGITS * 4})::bigint)`;
-}
-
-/** Of all values of a source, by which it is known whether they are still the same. */
-export class ValuesDigest {
-  readonly #hash = createHash('sha256');
-  #count = 0;
-  #bytes = 0;
-
-  add(hash: string, refCount: number, bytes: number): void {
-    this.#hash.update(`${JSON.stringify(hash)} ${refCount} ${bytes}\n`);
-    this.#count++;
-    this.#bytes += bytes;
-  }
-
-  end(): ValueTotals {
-    return { count: this.#count, bytes: this.#bytes, print: this.#hash.digest('hex') };
-  }
 }

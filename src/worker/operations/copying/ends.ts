@@ -26,13 +26,6 @@ export interface StoreSize {
   trouble?: string;
 }
 
-/** How much there is of all values, and a digest of their hashes, counts and sizes. */
-export interface ValueTotals {
-  count: number;
-  bytes: number;
-  print: string;
-}
-
 /** By which two copies of a store are compared. */
 export type StorePrint = Record<Kind, RowsPrint>;
 
@@ -58,7 +51,8 @@ export interface Reader {
   /** How many rows it has left out so far because they can't be read, or at least as many. */
   readonly leftOut?: number;
   stores(): Promise<Map<string, StoreSize>>;
-  valueTotals(): Promise<ValueTotals>;
+  /** With a digest of their hashes, reference counts and sizes. */
+  valueTotals(): Promise<RowsPrint>;
   /** Of each of these stores. */
   prints(stores: readonly string[]): Promise<Map<string, StorePrint>>;
   /**
@@ -79,7 +73,7 @@ export interface Source {
   /** What is to be copied of it. */
   stores: Map<string, StoreSize>;
   /** `undefined` if they are left out. */
-  values: ValueTotals | undefined;
+  values: RowsPrint | undefined;
   /** Throws if it was read without a lock and has changed: what was read is no state of it. */
   check: () => void;
 }

@@ -4,7 +4,7 @@ import { RECORDS_TABLE } from '../../sqlite/schema.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { eachStore } from '../files/each-store.ts';
 import { countOf } from '../files/verify-values.ts';
-import type { StoreSize, ValueTotals } from './ends.ts';
+import type { RowsPrint, StoreSize } from './ends.ts';
 import { forms, listing, READ_ALIKE, type Row, RowReader, type Table, tableOf } from './row-reader.ts';
 
 export class FileReader extends RowReader {
@@ -65,7 +65,7 @@ export class FileReader extends RowReader {
     if (Buffer.compare(known, id) !== 0) size.trouble = READ_ALIKE;
   }
 
-  override async valueTotals(): Promise<ValueTotals> {
+  override async valueTotals(): Promise<RowsPrint> {
     const totals = await super.valueTotals();
     if (totals.count === countOf(this.statements.database, 'blobs')) return totals;
     const detail = "there are values that no provider writes; 'verify' says which, and salvaging leaves them out";

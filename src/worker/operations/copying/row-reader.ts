@@ -4,17 +4,17 @@ import { BEFORE_ALL, isUsual, isUsualRecord, isUsualValue } from '../../sqlite/s
 import { Statements } from '../../sqlite/statements.ts';
 import { textOf } from '../../sqlite/text.ts';
 import { toFailure } from '../failure.ts';
-import { addRow, digestOf, printsOf, ValuesDigest } from './digest.ts';
+import { addDigest, addRow, digestOf, noRows, noRowsOf } from './digest.ts';
 import {
   type Kind,
   kinds,
   type Reader,
+  type RowsPrint,
   type StoredRow,
   type StorePrint,
   type StoreSize,
   type Value,
   type ValuePrint,
-  type ValueTotals,
 } from './ends.ts';
 import { BYTES_A_READ } from './pieces.ts';
 
@@ -125,17 +125,19 @@ export abstract class RowReader implements Reader {
     }
   }
 
-  async valueTotals(): Promise<ValueTotals> {
-    const digest = new ValuesDigest();
+  async valueTotals(): Promise<RowsPrint> {
+    const print = noRows();
     for (const rows of this.#pieces('blobs', '', VALUE_HEAD)) {
-      for (const { hash, ref_count, bytes } of rows) digest.add(this.textOf(hash), Number(ref_count), Number(bytes));
+      for (const { hash, ref_count, bytes } of rows) {
+        addDigest(print, this.textOf(hash), Number(bytes), `${ref_count} ${bytes}`);
+      }
       await this.pause();
     }
-    return digest.end();
+    return print;
   }
 
   async prints(stores: readonly string[]): Promise<Map<string, StorePrint>> {
-    const prints = printsOf(stores);
+    const prints = noRowsOf(stores);
     for (const [store, print] of prints) {
       for (const kind of kinds) {
         for (const rows of this.rows(kind, [store])) {

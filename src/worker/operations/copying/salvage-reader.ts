@@ -6,7 +6,7 @@ import type { DatabaseSync as Database, SQLInputValue } from 'node:sqlite';
 import { toEngineError } from '../../sqlite/errors.ts';
 import { open } from '../../sqlite/node-sqlite.ts';
 import { hasRecords } from '../../sqlite/schema.ts';
-import type { StoreSize, ValueTotals } from './ends.ts';
+import type { RowsPrint, StoreSize } from './ends.ts';
 import { forms, listing, READ_ALIKE, ROWS_FROM_START, type Row, RowReader, type Table, tableOf } from './row-reader.ts';
 
 const NUMBERS_A_READ = 4096;
@@ -63,7 +63,7 @@ export class SalvageReader extends RowReader {
     return sizes;
   }
 
-  override async valueTotals(): Promise<ValueTotals> {
+  override async valueTotals(): Promise<RowsPrint> {
     await this.#search('blobs');
     return super.valueTotals();
   }

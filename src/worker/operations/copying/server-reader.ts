@@ -5,14 +5,17 @@ import { fromHex } from '../../postgresql/connection.ts';
 import { byStoredName, isLongName, nameOf } from '../../postgresql/names.ts';
 import { ALL_ROWS, UNLIMITED } from '../../postgresql/transactions.ts';
 import type { CopyConnection } from './copy-connection.ts';
-import { addDigest, printsOf, sha256Of, sha256OfText, ValuesDigest } from './digest.ts';
-import type { Kind, Reader, StoredRow, StorePrint, StoreSize, Value, ValuePrint, ValueTotals } from './ends.ts';
+import { addDigest, noRows, noRowsOf, sha256Of, sha256OfText } from './digest.ts';
+import type { Kind, Reader, RowsPrint, StoredRow, StorePrint, StoreSize, Value, ValuePrint } from './ends.ts';
 import { piecesOf } from './pieces.ts';
-import { patchRows, recordRows, ServerRows } from './server-rows.ts';
+import { countRows, digestRows, patchRows, readRows, recordRows } from './server-rows.ts';
 
 const VALUES_A_READ = 4096;
 
 type Row = (string | null)[];
+
+const tables = { patches: patchRows, records: recordRows };
+const inRows = ['patches', 'records'] as const;
 
 /** Of bytes that lie in their row, or in rows of chunks. */
 function wholeOf(row: string, chunks: string): { bytes: string; digest: string } {
@@ -31,15 +34,10 @@ export class ServerReader implements Reader {
   readonly place: string;
   readonly #server: CopyConnection;
   readonly #pause: () => Promise<void>;
-  readonly #tables: Record<Exclude<Kind, 'snapshots'>, ServerRows>;
 
   constructor(server: CopyConnection, pause: () => Promise<void>) {
     this.#server = server;
     this.#pause = pause;
-    this.#tables = {
-      patches: new ServerRows(patchRows, server, pause),
-      records: new ServerRows(recordRows, server, pause),
-    };
     this.place = server.place;
   }
 
@@ -69,8 +67,11 @@ export class ServerReader implements Reader {
       size.bytes += bytes;
       return size;
     };
-    for (const kind of ['patches', 'records'] as const) {
-      for await (const [store, { count, bytes }] of this.#tables[kind].counts()) add(store, bytes)[kind] += count;
+    for (const kind of inRows) {
+      for await (const [store, { count, bytes }] of countRows(this.#server, tables[kind])) {
+        add(store, bytes)[kind] += count;
+        await this.#pause();
+      }
     }
     for (const [store, bytes] of await this.#server.rows('SELECT store_id, size FROM sds_snapshots')) {
       add(String(store), Number(bytes));
@@ -79,19 +80,20 @@ export class ServerReader implements Reader {
     return new Map([...sizes.values()].map((size, i) => [names[i] ?? '', size]));
   }
 
-  async valueTotals(): Promise<ValueTotals> {
-    const digest = new ValuesDigest();
+  async valueTotals(): Promise<RowsPrint> {
+    const print = noRows();
     for await (const rows of this.#valuePages('hash, ref_count, size')) {
-      for (const [hash, refCount, size] of rows) digest.add(String(hash), Number(refCount), Number(size));
+      for (const [hash, refCount, size] of rows) addDigest(print, String(hash), Number(size), `${refCount} ${size}`);
       await this.#pause();
     }
-    return digest.end();
+    return print;
   }
 
   async *rows(kind: Kind, stores: readonly string[]): AsyncGenerator<StoredRow[]> {
     const names = byStoredName(stores);
     const stored = [...names.keys()];
-    for await (const rows of kind === 'snapshots' ? this.#snapshots(stored) : this.#tables[kind].of(stored)) {
+    const read = kind === 'snapshots' ? this.#snapshots(stored) : readRows(this.#server, tables[kind], stored);
+    for await (const rows of read) {
       yield rows.map((row) => ({ ...row, store: names.get(row.store) ?? '' }));
     }
   }
@@ -151,12 +153,14 @@ export class ServerReader implements Reader {
   }
 
   async prints(stores: readonly string[]): Promise<Map<string, StorePrint>> {
-    const prints = printsOf(stores);
+    const prints = noRowsOf(stores);
     const names = byStoredName(stores);
+    const stored = [...names.keys()];
     const printOf = (stored: unknown) => prints.get(names.get(String(stored)) ?? '');
-    for (const kind of ['patches', 'records'] as const) {
-      for await (const [stored, { count, bytes, digest }] of this.#tables[kind].prints([...names.keys()])) {
-        const print = printOf(stored)?.[kind];
+    for (const kind of inRows) {
+      for await (const [name, { count, bytes, digest }] of digestRows(this.#server, tables[kind], stored)) {
+        await this.#pause();
+        const print = printOf(name)?.[kind];
         if (print === undefined) continue;
         print.count += count;
         print.bytes += bytes;
@@ -166,10 +170,10 @@ export class ServerReader implements Reader {
     const { bytes, digest } = wholeOf('s', 'sds_snapshot_chunks c WHERE c.store_id = s.store_id');
     const rows = await this.#server.rows(
       `SELECT store_id, clock, ${bytes}, ${digest} FROM sds_snapshots s WHERE store_id = ANY($1::text[])`,
-      textArray([...names.keys()]),
+      textArray(stored),
     );
-    for (const [stored, clock, bytes, digest] of rows) {
-      const print = printOf(stored)?.snapshots;
+    for (const [name, clock, bytes, digest] of rows) {
+      const print = printOf(name)?.snapshots;
       if (print !== undefined) addDigest(print, String(clock), Number(bytes), String(digest));
     }
     return prints;

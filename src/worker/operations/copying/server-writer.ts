@@ -103,10 +103,10 @@ export class ServerWriter implements Writer {
         this.#begunBefore.delete(key);
         await this.#refuse(source);
       }
-      const { count, bytes, print } = source.values;
+      const { count, bytes, digest } = source.values;
       // waits for another copy of this source: they do not both add to the counts
       const text = 'UPDATE sds_copies SET print = $2 WHERE source = $1 AND print <> $2';
-      const [noted] = await this.#server.run({ text, values: [key, print] });
+      const [noted] = await this.#server.run({ text, values: [key, String(digest)] });
       if (noted?.count === 0) {
         await this.#meter.add(bytes);
         return count;
