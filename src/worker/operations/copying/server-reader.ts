@@ -15,7 +15,7 @@ const VALUES_A_READ = 4096;
 type Row = (string | null)[];
 
 const tables = { patches: patchRows, records: recordRows };
-const inRows = ['patches', 'records'] as const;
+const kindsInRows = ['patches', 'records'] as const;
 
 /** Of bytes that lie in their row, or in rows of chunks. */
 function wholeOf(row: string, chunks: string): { bytes: string; digest: string } {
@@ -67,7 +67,7 @@ export class ServerReader implements Reader {
       size.bytes += bytes;
       return size;
     };
-    for (const kind of inRows) {
+    for (const kind of kindsInRows) {
       for await (const [store, { count, bytes }] of countRows(this.#server, tables[kind])) {
         add(store, bytes)[kind] += count;
         await this.#pause();
@@ -157,7 +157,7 @@ export class ServerReader implements Reader {
     const names = byStoredName(stores);
     const stored = [...names.keys()];
     const printOf = (stored: unknown) => prints.get(names.get(String(stored)) ?? '');
-    for (const kind of inRows) {
+    for (const kind of kindsInRows) {
       for await (const [name, { count, bytes, digest }] of digestRows(this.#server, tables[kind], stored)) {
         await this.#pause();
         const print = printOf(name)?.[kind];
