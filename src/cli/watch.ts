@@ -1,8 +1,6 @@
 /** `watch`: looks at a file again and again while a program writes it. */
-import { realpathSync, statSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describeDatabase, type SDS_DatabaseDescription } from '../main/index.ts';
-import { ifPossible } from '../protocol/if-possible.ts';
 import { output } from './output.ts';
 import type { Run } from './run.ts';
 import { bytes, fitted, number, plain, quoted } from './screen.ts';
@@ -22,14 +20,9 @@ interface Sample {
 export async function watch(run: Run, path: string, everyMs: number, count: number): Promise<void> {
   const samples: Sample[] = [];
   await run.work(path, async () => {
-    let state = '';
-    let found: SDS_DatabaseDescription | undefined;
     for (let i = 0; i < count && !run.signal.aborted && output.isRead; i++) {
-      const now = stateOf(path);
-      // a file that has not changed is not opened: its owner may be closing it
-      if (found === undefined || now !== state) found = await look(run, path);
+      const found = await look(run, path);
       if (found === undefined) break;
-      state = now;
       const sample = sampleOf(found, samples.at(-1));
       // for a person the last one matters, a program gets them all
       if (!run.json) samples.length = 0;
@@ -50,16 +43,6 @@ async function look(run: Run, path: string): Promise<SDS_DatabaseDescription | u
     if (run.signal.aborted) return undefined;
     throw error;
   }
-}
-
-function stateOf(path: string): string {
-  return ['', '-wal']
-    .map((end) => {
-      const stats = ifPossible(() => statSync(realpathSync.native(path) + end, { bigint: true })); // beside which its log lies
-      // not there, or out of reach: opening the file will tell
-      return stats === undefined ? '-' : `${stats.ino} ${stats.size} ${stats.mtimeNs}`;
-    })
-    .join();
 }
 
 function sampleOf(found: SDS_DatabaseDescription, last: Sample | undefined): Sample {

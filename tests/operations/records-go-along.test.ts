@@ -166,12 +166,12 @@ describe('verified', () => {
 it.each([
   ['their number', { count: 2 }, '2 records, not 3'],
   ['their bytes', { bytes: 5 }, '5 bytes of records, not 6'],
-  ['what they are, or their order', { digest: 'other' }, 'other as the digest of its records, not same'],
+  ['what they are, or their order', { digest: 8n }, '8 as the digest of its records, not 9'],
 ])('a copy that differs in %s is no copy', async (_, difference, message) => {
   const wanted: StorePrint = {
-    patches: { count: 1, bytes: 2, digest: 'same' },
-    records: { count: 3, bytes: 6, digest: 'same' },
-    snapshot: { clock: 1, bytes: 2, digest: 'same' },
+    snapshots: { count: 1, bytes: 2, digest: 9n },
+    patches: { count: 1, bytes: 2, digest: 9n },
+    records: { count: 3, bytes: 6, digest: 9n },
   };
   const readerOf = (print: StorePrint) => ({ place: 'file.db', prints: async () => new Map([['store', print]]) });
   const source = { reader: readerOf(wanted) } as unknown as Source;

@@ -1,40 +1,27 @@
 /** Compares what was copied with what it was copied from: counts, bytes, and digests that each side makes of its own. */
 import { OperationError } from '../failure.ts';
-import type { Reader, RowCounts, Source, StorePrint, Value, ValuePrint } from './ends.ts';
+import { kinds, type Reader, type Source, type StorePrint, type Value, type ValuePrint } from './ends.ts';
 
 export async function compareStores(
   source: Source,
   target: Reader,
   prints: ReadonlyMap<string, StorePrint>,
 ): Promise<void> {
-  const found = await target.prints(countsOf(prints));
+  const found = await target.prints([...prints.keys()]);
   for (const [name, wanted] of prints) {
     const difference = storeDifference(wanted, found.get(name));
     if (difference !== undefined) throw differs(target, `the store ${JSON.stringify(name)}`, source, difference);
   }
 }
 
-export function countsOf(prints: Iterable<[string, StorePrint]>): Map<string, RowCounts> {
-  const counts = ({ patches, records }: StorePrint) => ({ patches: patches.count, records: records.count });
-  return new Map(Array.from(prints, ([name, print]) => [name, counts(print)]));
-}
-
-const parts: Record<string, (print: StorePrint) => number | string | undefined> = {
-  patches: ({ patches }) => patches.count,
-  'bytes of patches': ({ patches }) => patches.bytes,
-  'as the digest of its patches': ({ patches }) => patches.digest,
-  'as the number of its snapshot': ({ snapshot }) => snapshot?.clock,
-  'bytes of its snapshot': ({ snapshot }) => snapshot?.bytes,
-  'as the digest of its snapshot': ({ snapshot }) => snapshot?.digest,
-  records: ({ records }) => records.count,
-  'bytes of records': ({ records }) => records.bytes,
-  'as the digest of its records': ({ records }) => records.digest,
-};
+const parts = { count: '', bytes: 'bytes of ', digest: 'as the digest of its ' };
 
 export function storeDifference(wanted: StorePrint, found: StorePrint | undefined): string | undefined {
-  for (const [what, partOf] of Object.entries(parts)) {
-    const [is, ought] = [found && partOf(found), partOf(wanted)];
-    if (is !== ought) return `${is ?? 'nothing'} ${what}, not ${ought ?? 'nothing'}`;
+  for (const kind of kinds) {
+    for (const [part, what] of Object.entries(parts) as [keyof typeof parts, string][]) {
+      const [is, ought] = [found?.[kind][part], wanted[kind][part]];
+      if (is !== ought) return `${is ?? 'nothing'} ${what}${kind}, not ${ought}`;
+    }
   }
   return undefined;
 }

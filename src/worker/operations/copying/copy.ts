@@ -69,10 +69,10 @@ class Copy {
     const copied = { Snapshots: 0, Patches: 0, Records: 0, Values: 0 };
     for (const source of sources) {
       copied.Values += await writer.copyValues(source);
-      for await (const { patches, records, snapshot } of this.#copyStores(source, writer)) {
+      for await (const { snapshots, patches, records } of this.#copyStores(source, writer)) {
+        copied.Snapshots += snapshots.count;
         copied.Patches += patches.count;
         copied.Records += records.count;
-        if (snapshot !== undefined) copied.Snapshots++;
       }
     }
     const LeftOut = this.#leftOut(sum(Object.values(copied)));
@@ -193,9 +193,8 @@ class Copy {
 
   async *#copyStores(source: Source, writer: Writer): AsyncGenerator<StorePrint> {
     for (const stores of piecesOf(source.stores, partOfGroup, 1)) {
-      const group = new Map(stores);
-      const found = await source.reader.prints(group);
-      for (const [name, { patches, records }] of group) {
+      const found = await source.reader.prints(stores.map(([name]) => name));
+      for (const [name, { patches, records }] of stores) {
         const print = found.get(name);
         const hasPatches = print?.patches.count === patches;
         if (this.#given.salvage || (hasPatches && print.records.count === records)) continue;
@@ -205,9 +204,8 @@ class Copy {
           'and salvaging leaves them out';
         throw new OperationError('database-corrupt', source.reader.place, detail);
       }
-      if (group.size > 1) await source.reader.readAhead?.([...group.keys()]);
       await writer.copyStores(source, found);
-      this.#meter.stores += group.size;
+      this.#meter.stores += stores.length;
       yield* found.values();
     }
   }

@@ -1,10 +1,10 @@
 /** Digests by which two copies are compared, made alike here and by the server: nothing has to be sent for it. */
-import { createHash, hash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { CHUNK_BYTES } from '../../postgresql/chunks.ts';
-import type { RowsPrint, ValueTotals } from './ends.ts';
+import type { Kind, RowsPrint, StoredRow, StorePrint } from './ends.ts';
 
-/** Rows whose digests are joined before they are digested again: a text of the server has its limits. */
-export const ROWS_A_PAGE = 20_000;
+/** Hexadecimal ones of a digest that are added up as a number: the server's `bigint` has room for them. */
+const DIGITS = 15;
 
 export function sha256(data: Uint8Array | string): string {
   return hash('sha256', data);
@@ -27,49 +27,31 @@ export function digestOf(data: Uint8Array): string {
   return sha256(digests.join());
 }
 
-/** Of the patches of a store in the order of their numbers, or of its records in the order in which they were made. */
-export class RowsDigest {
-  #page: string[] = [];
-  #digest = '';
-  #count = 0;
-  #bytes = 0;
+/** Before any row is added. */
+export const noRows = (): RowsPrint => ({ count: 0, bytes: 0, digest: 0n });
 
-  /** @param name - a patch's number, or the digest of a record's key as UTF-8 */
-  add(name: number | string, data: Uint8Array): void {
-    this.#count++;
-    this.#bytes += data.byteLength;
-    this.#page.push(`${name} ${sha256(data)}`);
-    if (this.#page.length === ROWS_A_PAGE) this.#turn();
-  }
-
-  #turn(): void {
-    this.#digest = joined(this.#digest, sha256(this.#page.join()));
-    this.#page = [];
-  }
-
-  end(): RowsPrint {
-    if (this.#page.length > 0) this.#turn();
-    return { count: this.#count, bytes: this.#bytes, digest: this.#digest };
-  }
+export function noRowsOf(stores: readonly string[]): Map<string, StorePrint> {
+  return new Map(stores.map((store) => [store, { snapshots: noRows(), patches: noRows(), records: noRows() }]));
 }
 
-/** Of all values of a source, by which it is known whether they are still the same. */
-export class ValuesDigest {
-  readonly #hash = createHash('sha256');
-  #count = 0;
-  #bytes = 0;
-
-  add(hash: string, refCount: number, bytes: number): void {
-    this.#hash.update(`${JSON.stringify(hash)} ${refCount} ${bytes}\n`);
-    this.#count++;
-    this.#bytes += bytes;
-  }
-
-  end(): ValueTotals {
-    return { count: this.#count, bytes: this.#bytes, print: this.#hash.digest('hex') };
-  }
+/** Rows are added in their order: each counts with its place in it. */
+export function addRow(print: RowsPrint, kind: Kind, { name, data }: Omit<StoredRow, 'store'>): void {
+  const digest = kind === 'snapshots' ? digestOf(data) : sha256(data);
+  addDigest(print, kind === 'records' ? sha256(String(name)) : name, data.byteLength, digest);
 }
 
-export function joined(before: string, page: string): string {
-  return before === '' ? page : sha256(before + page);
+/**
+ * @param name - the number of a patch or a snapshot, the digest of a record's key as UTF-8, or the hash of a value
+ * @param digest - for all values together, the reference count and size of each
+ */
+export function addDigest(print: RowsPrint, name: number | string, bytes: number, digest: string): void {
+  print.count++;
+  print.bytes += bytes;
+  print.digest += BigInt(`0x${sha256(`${print.count} ${name} ${digest}`).slice(0, DIGITS)}`);
+}
+
+/** The same as SQL, of all rows of a store: `place` is the number of a row in their order, from 1 on. */
+export function digestOfRows(place: string, name: string, bytes: string): string {
+  const digest = sha256OfText(`${place} || ' ' || ${name} || ' ' || ${sha256Of(bytes)}`);
+  return `sum(('x' || left(${digest}, ${DIGITS}))::bit(${DIGITS * 4})::bigint)`;
 }

@@ -1,8 +1,13 @@
 /** What is copied, and between what: an end is a database file or a PostgreSQL database. */
 
-/** A patch, or a snapshot. */
-export interface Numbered {
-  clock: number;
+/** What a store consists of, in the order in which it is copied. */
+export const kinds = ['snapshots', 'patches', 'records'] as const;
+export type Kind = (typeof kinds)[number];
+
+export interface StoredRow {
+  store: string;
+  /** The number of a patch or a snapshot, or the key of a record. */
+  name: number | string;
   data: Uint8Array;
 }
 
@@ -12,43 +17,23 @@ export interface Value {
   print: ValuePrint;
 }
 
-export interface StoredRecord {
-  key: string;
-  data: Uint8Array;
-}
-
-/** How many rows of a store there are, or about as many. */
-export interface RowCounts {
+/** How much there is of a store. */
+export interface StoreSize {
   patches: number;
   records: number;
-}
-
-/** How much there is of a store. */
-export interface StoreSize extends RowCounts {
   bytes: number;
   /** Why it can't be copied as it is, if so. */
   trouble?: string;
 }
 
-/** How much there is of all values, and a digest of their hashes, counts and sizes. */
-export interface ValueTotals {
-  count: number;
-  bytes: number;
-  print: string;
-}
-
 /** By which two copies of a store are compared. */
-export interface StorePrint {
-  patches: RowsPrint;
-  records: RowsPrint;
-  snapshot: { clock: number; bytes: number; digest: string } | undefined;
-}
+export type StorePrint = Record<Kind, RowsPrint>;
 
 export interface RowsPrint {
   count: number;
   /** Of their data. */
   bytes: number;
-  digest: string;
+  digest: bigint;
 }
 
 export interface ValuePrint {
@@ -66,15 +51,15 @@ export interface Reader {
   /** How many rows it has left out so far because they can't be read, or at least as many. */
   readonly leftOut?: number;
   stores(): Promise<Map<string, StoreSize>>;
-  valueTotals(): Promise<ValueTotals>;
-  prints(stores: ReadonlyMap<string, RowCounts>): Promise<Map<string, StorePrint>>;
-  /** Reads small stores together, which are asked for one by one afterwards: a round trip for each takes longer. */
-  readAhead?(stores: readonly string[]): Promise<void>;
-  snapshot(store: string): Promise<Numbered | undefined>;
-  /** In the order of their numbers, some at a time. */
-  patches(store: string): Series<Numbered[]>;
-  /** In the order in which they were made, some at a time. */
-  records(store: string): Series<StoredRecord[]>;
+  /** With a digest of their hashes, reference counts and sizes. */
+  valueTotals(): Promise<RowsPrint>;
+  /** Of each of these stores. */
+  prints(stores: readonly string[]): Promise<Map<string, StorePrint>>;
+  /**
+   * Some at a time, one store after the other: patches in the order of their numbers, records in the order in which they were made.
+   * Small stores are read together, since a round trip for each takes longer.
+   */
+  rows(kind: Kind, stores: readonly string[]): Series<StoredRow[]>;
   /** All of them, some at a time. */
   values(): Series<Value[]>;
   valuePrints(hashes: readonly string[]): Promise<Map<string, ValuePrint>>;
@@ -88,7 +73,7 @@ export interface Source {
   /** What is to be copied of it. */
   stores: Map<string, StoreSize>;
   /** `undefined` if they are left out. */
-  values: ValueTotals | undefined;
+  values: RowsPrint | undefined;
   /** Throws if it was read without a lock and has changed: what was read is no state of it. */
   check: () => void;
 }

@@ -4,8 +4,8 @@ import { RECORDS_TABLE } from '../../sqlite/schema.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { eachStore } from '../files/each-store.ts';
 import { countOf } from '../files/verify-values.ts';
-import type { StoreSize, ValueTotals } from './ends.ts';
-import { forms, listing, READ_ALIKE, type Row, RowReader, type Table } from './row-reader.ts';
+import type { RowsPrint, StoreSize } from './ends.ts';
+import { forms, listing, READ_ALIKE, type Row, RowReader, type Table, tableOf } from './row-reader.ts';
 
 export class FileReader extends RowReader {
   /** Names of the stores, and the bytes by which the file knows them. */
@@ -14,12 +14,13 @@ export class FileReader extends RowReader {
 
   constructor(database: Database, place: string, pause: () => Promise<void>) {
     super(database, place, pause);
-    this.#hasRecords = this.rows(RECORDS_TABLE).length > 0;
+    this.#hasRecords = this.query(RECORDS_TABLE).length > 0;
   }
 
   async stores(): Promise<Map<string, StoreSize>> {
     const sizes = new Map<string, StoreSize>();
-    for (const table of ['patches', 'snapshots', ...(this.#hasRecords ? ['sds_records' as const] : [])] as const) {
+    for (const table of Object.values(tableOf)) {
+      if (table === 'sds_records' && !this.#hasRecords) continue;
       const columns = `total(length(data)) AS bytes, sum(NOT (${forms[table].usual})) AS odd`;
       const nameless = `SELECT NULL AS id, count(*) AS rows, ${columns} FROM ${table} WHERE store_id IS NULL HAVING count(*) > 0`;
       let found = 0;
@@ -27,7 +28,7 @@ export class FileReader extends RowReader {
         this.#add(sizes, table, row);
         found += Number(row.rows);
       };
-      for (const row of this.rows(nameless)) add(row);
+      for (const row of this.query(nameless)) add(row);
       try {
         for (const [row] of eachStore(this.statements, table, columns)) {
           add(row);
@@ -43,7 +44,7 @@ export class FileReader extends RowReader {
 
   /** They were found through an index, which may lack some: the table itself has all. */
   #requireAll(table: Table, found: number): void {
-    const [all] = this.rows(`SELECT count(*) AS rows FROM ${table} NOT INDEXED`);
+    const [all] = this.query(`SELECT count(*) AS rows FROM ${table} NOT INDEXED`);
     if (all?.rows === found) return;
     const detail = `the index of the table '${table}' does not fit it; 'verify' says more, and salvaging reads it without the index`;
     throw new OperationError('database-corrupt', this.place, detail);
@@ -64,7 +65,7 @@ export class FileReader extends RowReader {
     if (Buffer.compare(known, id) !== 0) size.trouble = READ_ALIKE;
   }
 
-  override async valueTotals(): Promise<ValueTotals> {
+  override async valueTotals(): Promise<RowsPrint> {
     const totals = await super.valueTotals();
     if (totals.count === countOf(this.statements.database, 'blobs')) return totals;
     const detail = "there are values that no provider writes; 'verify' says which, and salvaging leaves them out";
@@ -79,11 +80,11 @@ export class FileReader extends RowReader {
     // as one term: no index is searched by the bounds that it names
     const where = `${table} WHERE ${which} AND +(${usual})`;
     const place = table === 'patches' ? 'clock' : 'rowid';
-    return this.rows(listing('rowid', `length(data) + length(${name})`, place, where), id, after, most);
+    return this.query(listing('rowid', `length(data) + length(${name})`, place, where), id, after, most);
   }
 
   protected override read(table: Table, columns: string, rows: string): Row[] {
     const listed = `(SELECT value FROM json_each(?)) AS listed CROSS JOIN ${table} ON ${table}.rowid = value`;
-    return this.rows(`SELECT ${columns} FROM ${listed}`, `[${rows}]`);
+    return this.query(`SELECT ${columns} FROM ${listed}`, `[${rows}]`);
   }
 }

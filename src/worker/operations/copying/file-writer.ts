@@ -13,9 +13,16 @@ import { PartialFile, type Rights, refuseForeignLog } from '../files/partial-fil
 import { existingAt } from '../files/place.ts';
 import { keepsLog } from '../files/replace-file.ts';
 import { compareStores, compareValues } from './compare.ts';
-import type { Source, StorePrint, Writer } from './ends.ts';
+import { kinds, type Source, type StorePrint, type Writer } from './ends.ts';
 import { FileReader } from './file-reader.ts';
 import type { Meter } from './meter.ts';
+
+/** In the order in which they come: a table gives each row a higher number than those that are there. */
+const insertions = {
+  snapshots: 'INSERT INTO snapshots (store_id, clock, data) VALUES (?, ?, ?)',
+  patches: 'INSERT INTO patches (store_id, clock, data) VALUES (?, ?, ?)',
+  records: 'INSERT INTO sds_records (store_id, key, data) VALUES (?, ?, ?)',
+};
 
 export class FileWriter implements Writer {
   readonly place: string;
@@ -86,24 +93,16 @@ export class FileWriter implements Writer {
     return count;
   }
 
-  async copyStores(source: Source, group: ReadonlyMap<string, StorePrint>): Promise<void> {
-    const { reader } = source;
-    const patch = this.#opened.prepare('INSERT INTO patches (store_id, clock, data) VALUES (?, ?, ?)');
-    const snapshot = this.#opened.prepare('INSERT INTO snapshots (store_id, clock, data) VALUES (?, ?, ?)');
-    for (const [name, { records }] of group) {
-      const found = await reader.snapshot(name);
-      if (found !== undefined) await this.#add(source, [found], ({ clock, data }) => snapshot.run(name, clock, data));
-      for await (const patches of reader.patches(name)) {
-        await this.#add(source, patches, ({ clock, data }) => patch.run(name, clock, data));
-      }
-      if (records.count === 0) continue;
-      const record = this.#opened.prepare('INSERT INTO sds_records (store_id, key, data) VALUES (?, ?, ?)');
-      // in their order: a table gives each row a higher number than those that are there
-      for await (const some of reader.records(name)) {
-        await this.#add(source, some, ({ key, data }) => record.run(name, key, data));
+  async copyStores(source: Source, prints: ReadonlyMap<string, StorePrint>): Promise<void> {
+    for (const kind of kinds) {
+      // there may be no table for them
+      if ([...prints.values()].every((print) => print[kind].count === 0)) continue;
+      const insert = this.#opened.prepare(insertions[kind]);
+      for await (const rows of source.reader.rows(kind, [...prints.keys()])) {
+        await this.#add(source, rows, ({ store, name, data }) => insert.run(store, name, data));
       }
     }
-    await compareStores(source, this.#reader, group);
+    await compareStores(source, this.#reader, prints);
   }
 
   async #add<T extends { data: Uint8Array }>(

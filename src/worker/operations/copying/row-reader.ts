@@ -4,18 +4,17 @@ import { BEFORE_ALL, isUsual, isUsualRecord, isUsualValue } from '../../sqlite/s
 import { Statements } from '../../sqlite/statements.ts';
 import { textOf } from '../../sqlite/text.ts';
 import { toFailure } from '../failure.ts';
-import { digestOf, RowsDigest, sha256, ValuesDigest } from './digest.ts';
-import type {
-  Numbered,
-  Reader,
-  RowsPrint,
-  Series,
-  StoredRecord,
-  StorePrint,
-  StoreSize,
-  Value,
-  ValuePrint,
-  ValueTotals,
+import { addDigest, addRow, digestOf, noRows, noRowsOf } from './digest.ts';
+import {
+  type Kind,
+  kinds,
+  type Reader,
+  type RowsPrint,
+  type StoredRow,
+  type StorePrint,
+  type StoreSize,
+  type Value,
+  type ValuePrint,
 } from './ends.ts';
 import { BYTES_A_READ } from './pieces.ts';
 
@@ -45,11 +44,13 @@ const KEY = 'CAST(key AS BLOB)';
 const HASH = 'CAST(hash AS BLOB)';
 const VALUE_HEAD = `${HASH} AS hash, ref_count, length(data) AS bytes`;
 export const forms: Record<Table, Form> = {
-  patches: { key: 'store_id, clock', name: 'clock', usual: isUsual, columns: 'clock, data' },
-  snapshots: { key: 'store_id', name: '0', usual: isUsual, columns: 'clock, data' },
-  sds_records: { key: 'store_id, key', name: KEY, usual: isUsualRecord, columns: `${KEY} AS key, data` },
+  patches: { key: 'store_id, clock', name: 'clock', usual: isUsual, columns: 'clock AS name, data' },
+  snapshots: { key: 'store_id', name: '0', usual: isUsual, columns: 'clock AS name, data' },
+  sds_records: { key: 'store_id, key', name: KEY, usual: isUsualRecord, columns: `${KEY} AS name, data` },
   blobs: { key: 'hash', name: HASH, usual: isUsualValue, columns: `${VALUE_HEAD}, data` },
 };
+
+export const tableOf = { snapshots: 'snapshots', patches: 'patches', records: 'sds_records' } as const;
 
 /** Lists the rows behind a place in their order, as many in each text as are read together: their numbers take a few bytes each. */
 export function listing(row: string, bytes: string, place: string, where: string): string {
@@ -80,7 +81,7 @@ export abstract class RowReader implements Reader {
   protected abstract read(table: Table, columns: string, rows: string): Row[];
 
   /** Those that a query finds; a failure of it names this file. */
-  protected rows(sql: string, ...values: SQLInputValue[]): Row[] {
+  protected query(sql: string, ...values: SQLInputValue[]): Row[] {
     try {
       return this.statements.get(sql).all(...values);
     } catch (error) {
@@ -105,18 +106,12 @@ export abstract class RowReader implements Reader {
     }
   }
 
-  async snapshot(store: string): Promise<Numbered | undefined> {
-    const [rows] = this.#pieces('snapshots', store);
-    return rows?.[0] as unknown as Numbered | undefined;
-  }
-
-  patches(store: string): Generator<Numbered[]> {
-    return this.#pieces('patches', store) as unknown as Generator<Numbered[]>;
-  }
-
-  *records(store: string): Generator<StoredRecord[]> {
-    for (const rows of this.#pieces('sds_records', store)) {
-      yield rows.map(({ key, data }) => ({ key: this.textOf(key), data: data as Uint8Array }));
+  *rows(kind: Kind, stores: readonly string[]): Generator<StoredRow[]> {
+    const nameOf = (name: unknown) => (kind === 'records' ? this.textOf(name) : (name as number));
+    for (const store of stores) {
+      for (const rows of this.#pieces(tableOf[kind], store)) {
+        yield rows.map(({ name, data }) => ({ store, name: nameOf(name), data: data as Uint8Array }));
+      }
     }
   }
 
@@ -130,43 +125,34 @@ export abstract class RowReader implements Reader {
     }
   }
 
-  async valueTotals(): Promise<ValueTotals> {
-    const digest = new ValuesDigest();
+  async valueTotals(): Promise<RowsPrint> {
+    const print = noRows();
     for (const rows of this.#pieces('blobs', '', VALUE_HEAD)) {
-      for (const { hash, ref_count, bytes } of rows) digest.add(this.textOf(hash), Number(ref_count), Number(bytes));
+      for (const { hash, ref_count, bytes } of rows) {
+        addDigest(print, this.textOf(hash), Number(bytes), `${ref_count} ${bytes}`);
+      }
       await this.pause();
     }
-    return digest.end();
+    return print;
   }
 
-  async prints(stores: ReadonlyMap<string, unknown>): Promise<Map<string, StorePrint>> {
-    const prints = new Map<string, StorePrint>();
-    for (const store of stores.keys()) {
-      const patches = await this.#printOf(this.patches(store), ({ clock }) => clock);
-      const records = await this.#printOf(this.records(store), ({ key }) => sha256(key));
-      const found = await this.snapshot(store);
-      const snapshot = found && { clock: found.clock, bytes: found.data.byteLength, digest: digestOf(found.data) };
-      prints.set(store, { patches, records, snapshot });
+  async prints(stores: readonly string[]): Promise<Map<string, StorePrint>> {
+    const prints = noRowsOf(stores);
+    for (const [store, print] of prints) {
+      for (const kind of kinds) {
+        for (const rows of this.rows(kind, [store])) {
+          for (const row of rows) addRow(print[kind], kind, row);
+          await this.pause();
+        }
+      }
     }
     return prints;
-  }
-
-  async #printOf<T extends { data: Uint8Array }>(
-    pieces: Series<T[]>,
-    nameOf: (row: T) => number | string,
-  ): Promise<RowsPrint> {
-    const digest = new RowsDigest();
-    for await (const rows of pieces) {
-      for (const row of rows) digest.add(nameOf(row), row.data);
-      await this.pause();
-    }
-    return digest.end();
   }
 
   async valuePrints(hashes: readonly string[]): Promise<Map<string, ValuePrint>> {
     const prints = new Map<string, ValuePrint>();
     for (const hash of hashes) {
-      const [row] = this.rows('SELECT ref_count, data FROM blobs WHERE hash = ?', hash);
+      const [row] = this.query('SELECT ref_count, data FROM blobs WHERE hash = ?', hash);
       if (row?.data instanceof Uint8Array) prints.set(hash, valuePrintOf(row));
     }
     return prints;

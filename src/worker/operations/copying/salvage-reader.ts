@@ -6,8 +6,8 @@ import type { DatabaseSync as Database, SQLInputValue } from 'node:sqlite';
 import { toEngineError } from '../../sqlite/errors.ts';
 import { open } from '../../sqlite/node-sqlite.ts';
 import { hasRecords } from '../../sqlite/schema.ts';
-import type { StoreSize, ValueTotals } from './ends.ts';
-import { forms, listing, READ_ALIKE, ROWS_FROM_START, type Row, RowReader, type Table } from './row-reader.ts';
+import type { RowsPrint, StoreSize } from './ends.ts';
+import { forms, listing, READ_ALIKE, ROWS_FROM_START, type Row, RowReader, type Table, tableOf } from './row-reader.ts';
 
 const NUMBERS_A_READ = 4096;
 /** As REAL: a damaged file may hold numbers that JavaScript does not. */
@@ -47,8 +47,9 @@ export class SalvageReader extends RowReader {
   // ---- what is there ---------------------------------------------------------------------------------
 
   async stores(): Promise<Map<string, StoreSize>> {
-    for (const table of ['patches', 'snapshots'] as const) await this.#search(table);
-    if (hasRecords(this.statements.database)) await this.#search('sds_records');
+    for (const table of Object.values(tableOf)) {
+      if (table !== 'sds_records' || hasRecords(this.statements.database)) await this.#search(table);
+    }
     const counts = this.#found.prepare(
       "SELECT store, total(kind = 'patches') AS patches, total(kind = 'sds_records') AS records, total(bytes) AS bytes " +
         'FROM found GROUP BY store',
@@ -65,7 +66,7 @@ export class SalvageReader extends RowReader {
     return sizes;
   }
 
-  override async valueTotals(): Promise<ValueTotals> {
+  override async valueTotals(): Promise<RowsPrint> {
     await this.#search('blobs');
     return super.valueTotals();
   }

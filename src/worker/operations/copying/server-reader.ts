@@ -2,29 +2,20 @@
 import { textArray } from '../../postgresql/arrays.ts';
 import { readWhole } from '../../postgresql/chunks.ts';
 import { fromHex } from '../../postgresql/connection.ts';
-import { byStoredName, isLongName, nameOf, storedName } from '../../postgresql/names.ts';
+import { byStoredName, isLongName, nameOf } from '../../postgresql/names.ts';
 import { ALL_ROWS, UNLIMITED } from '../../postgresql/transactions.ts';
 import type { CopyConnection } from './copy-connection.ts';
-import { sha256Of, sha256OfText, ValuesDigest } from './digest.ts';
-import type {
-  Numbered,
-  Reader,
-  RowCounts,
-  StoredRecord,
-  StorePrint,
-  StoreSize,
-  Value,
-  ValuePrint,
-  ValueTotals,
-} from './ends.ts';
+import { addDigest, noRows, noRowsOf, sha256Of, sha256OfText } from './digest.ts';
+import type { Kind, Reader, RowsPrint, StoredRow, StorePrint, StoreSize, Value, ValuePrint } from './ends.ts';
 import { piecesOf } from './pieces.ts';
-import { patchRows, recordRows, ServerRows } from './server-rows.ts';
+import { countRows, digestRows, patchRows, readRows, recordRows } from './server-rows.ts';
 
 const VALUES_A_READ = 4096;
 
 type Row = (string | null)[];
 
-const noRows = { count: 0, bytes: 0, digest: '' };
+const tables = { patches: patchRows, records: recordRows };
+const kindsInRows = ['patches', 'records'] as const;
 
 /** Of bytes that lie in their row, or in rows of chunks. */
 function wholeOf(row: string, chunks: string): { bytes: string; digest: string } {
@@ -37,22 +28,16 @@ function wholeOf(row: string, chunks: string): { bytes: string; digest: string }
 }
 
 const wholeValue = wholeOf('v', 'sds_value_chunks c WHERE c.hash = v.hash');
-const VALUE_COLUMNS = `hash, ref_count, ${wholeValue.bytes}, ${wholeValue.digest}`;
+const VALUE_COLUMNS = `hash, ${wholeValue.bytes}, ref_count, ${wholeValue.digest}`;
 
 export class ServerReader implements Reader {
   readonly place: string;
   readonly #server: CopyConnection;
   readonly #pause: () => Promise<void>;
-  readonly #patches: ServerRows;
-  readonly #records: ServerRows;
-  /** By stored names, snapshots that were read together, or that there is none; not those in chunks. */
-  #ahead = new Map<string, Numbered | undefined>();
 
   constructor(server: CopyConnection, pause: () => Promise<void>) {
     this.#server = server;
     this.#pause = pause;
-    this.#patches = new ServerRows(patchRows, server, pause);
-    this.#records = new ServerRows(recordRows, server, pause);
     this.place = server.place;
   }
 
@@ -82,8 +67,12 @@ export class ServerReader implements Reader {
       size.bytes += bytes;
       return size;
     };
-    for await (const [store, count, bytes] of this.#patches.count()) add(store, bytes).patches += count;
-    for await (const [store, count, bytes] of this.#records.count()) add(store, bytes).records += count;
+    for (const kind of kindsInRows) {
+      for await (const [store, { count, bytes }] of countRows(this.#server, tables[kind])) {
+        add(store, bytes)[kind] += count;
+        await this.#pause();
+      }
+    }
     for (const [store, bytes] of await this.#server.rows('SELECT store_id, size FROM sds_snapshots')) {
       add(String(store), Number(bytes));
     }
@@ -91,71 +80,64 @@ export class ServerReader implements Reader {
     return new Map([...sizes.values()].map((size, i) => [names[i] ?? '', size]));
   }
 
-  async valueTotals(): Promise<ValueTotals> {
-    const digest = new ValuesDigest();
+  async valueTotals(): Promise<RowsPrint> {
+    const print = noRows();
     for await (const rows of this.#valuePages('hash, ref_count, size')) {
-      for (const [hash, refCount, size] of rows) digest.add(String(hash), Number(refCount), Number(size));
+      for (const [hash, refCount, size] of rows) addDigest(print, String(hash), Number(size), `${refCount} ${size}`);
       await this.#pause();
     }
-    return digest.end();
+    return print;
   }
 
-  async readAhead(stores: readonly string[]): Promise<void> {
-    const stored = stores.map((store) => storedName(store).stored);
-    await this.#patches.readAhead(stored);
-    await this.#records.readAhead(stored);
-    const sql = "SELECT store_id, clock, encode(data, 'hex') FROM sds_snapshots WHERE store_id = ANY($1::text[])";
-    const snapshots = await this.#server.rows(sql, textArray(stored));
-    this.#ahead = new Map(stored.map((store) => [store, undefined]));
-    for (const [store, clock, data] of snapshots) {
-      if (typeof data === 'string') this.#ahead.set(String(store), { clock: Number(clock), data: fromHex(data) });
-      else this.#ahead.delete(String(store));
+  async *rows(kind: Kind, stores: readonly string[]): AsyncGenerator<StoredRow[]> {
+    const names = byStoredName(stores);
+    const stored = [...names.keys()];
+    const read = kind === 'snapshots' ? this.#snapshots(stored) : readRows(this.#server, tables[kind], stored);
+    for await (const rows of read) {
+      yield rows.map((row) => ({ ...row, store: names.get(row.store) ?? '' }));
     }
   }
 
-  async snapshot(store: string): Promise<Numbered | undefined> {
-    const { stored } = storedName(store);
-    if (this.#ahead.has(stored)) return this.#ahead.get(stored);
-    const [row] = await this.#server.rows('SELECT clock FROM sds_snapshots WHERE store_id = $1', stored);
-    const data = await this.#whole('sds_snapshots', stored);
-    return row === undefined || data === undefined ? undefined : { clock: Number(row[0]), data };
-  }
-
-  #whole(table: 'sds_snapshots' | 'sds_values', key: string): Promise<Uint8Array | undefined> {
-    return this.#server.use((connection) => readWhole(connection, table, key));
-  }
-
-  async *patches(store: string): AsyncGenerator<Numbered[]> {
-    for await (const rows of this.#patches.of(storedName(store).stored)) {
-      yield rows.map(({ name, data }) => ({ clock: Number(name), data }));
-    }
-  }
-
-  async *records(store: string): AsyncGenerator<StoredRecord[]> {
-    for await (const rows of this.#records.of(storedName(store).stored)) {
-      yield rows.map(({ name, data }) => ({ key: fromHex(name).toString(), data }));
+  async *#snapshots(stored: readonly string[]): AsyncGenerator<StoredRow[]> {
+    const sql = 'SELECT store_id, size, clock FROM sds_snapshots WHERE store_id = ANY($1::text[])';
+    const heads = await this.#server.rows(sql, textArray(stored));
+    for await (const found of this.#wholes('sds_snapshots', 'store_id', heads)) {
+      yield found.map(([[store, , clock], data]) => ({ store: String(store), name: Number(clock), data }));
     }
   }
 
   async *values(): AsyncGenerator<Value[]> {
-    const sql = "SELECT hash, encode(data, 'hex') FROM sds_values WHERE hash = ANY($1::text[]) AND data IS NOT NULL";
     for await (const heads of this.#valuePages(VALUE_COLUMNS)) {
       const names = await this.#namesOf(heads.map(([hash]) => String(hash)));
-      const all = heads.map((head, i) => ({
-        stored: String(head[0]),
-        hash: names[i] ?? '',
-        print: valuePrintOf(head),
-      }));
-      for (const piece of piecesOf(all, ({ print }) => print.bytes)) {
-        const found = await this.#server.rows(sql, textArray(piece.map(({ stored }) => stored)));
-        const inRows = new Map<unknown, Uint8Array>(found.map(([stored, bytes]) => [stored, fromHex(bytes)]));
-        const values: Value[] = [];
-        for (const { stored, hash, print } of piece) {
-          const data = inRows.get(stored) ?? (await this.#whole('sds_values', stored));
-          if (data !== undefined) values.push({ hash, data, print }); // it is, within one moment
-        }
-        yield values;
+      const whole = new Map(heads.map(([hash], i) => [hash, names[i] ?? '']));
+      for await (const found of this.#wholes('sds_values', 'hash', heads)) {
+        yield found.map(([head, data]) => ({
+          hash: whole.get(String(head[0])) ?? '',
+          data,
+          print: valuePrintOf(head),
+        }));
       }
+    }
+  }
+
+  /** Some at a time: rows that begin with their key and their size, and the bytes of each, those in chunks by themselves. */
+  async *#wholes(
+    table: 'sds_snapshots' | 'sds_values',
+    key: string,
+    heads: Row[],
+  ): AsyncGenerator<[head: Row, data: Uint8Array][]> {
+    const sql = `SELECT ${key}, encode(data, 'hex') FROM ${table} WHERE ${key} = ANY($1::text[]) AND data IS NOT NULL`;
+    for (const piece of piecesOf(heads, ([, size]) => Number(size))) {
+      const rows = await this.#server.rows(sql, textArray(piece.map(([stored]) => String(stored))));
+      const inRows = new Map<unknown, Uint8Array>(rows.map(([stored, bytes]) => [stored, fromHex(bytes)]));
+      const found: [Row, Uint8Array][] = [];
+      for (const head of piece) {
+        const [stored] = head;
+        const read = () => this.#server.use((connection) => readWhole(connection, table, String(stored)));
+        const data = inRows.get(stored) ?? (await read());
+        if (data !== undefined) found.push([head, data]); // it is, within one moment
+      }
+      yield found;
     }
   }
 
@@ -170,29 +152,31 @@ export class ServerReader implements Reader {
     }
   }
 
-  async prints(stores: ReadonlyMap<string, RowCounts>): Promise<Map<string, StorePrint>> {
-    const counts = [...stores].map(([store, rows]) => ({ store, stored: storedName(store).stored, ...rows }));
-    const patches = await this.#patches.prints(new Map(counts.map(({ stored, patches }) => [stored, patches])));
-    const records = await this.#records.prints(new Map(counts.map(({ stored, records }) => [stored, records])));
+  async prints(stores: readonly string[]): Promise<Map<string, StorePrint>> {
+    const prints = noRowsOf(stores);
+    const names = byStoredName(stores);
+    const stored = [...names.keys()];
+    const printOf = (stored: unknown) => prints.get(names.get(String(stored)) ?? '');
+    for (const kind of kindsInRows) {
+      for await (const [name, { count, bytes, digest }] of digestRows(this.#server, tables[kind], stored)) {
+        await this.#pause();
+        const print = printOf(name)?.[kind];
+        if (print === undefined) continue;
+        print.count += count;
+        print.bytes += bytes;
+        print.digest += digest;
+      }
+    }
     const { bytes, digest } = wholeOf('s', 'sds_snapshot_chunks c WHERE c.store_id = s.store_id');
     const rows = await this.#server.rows(
       `SELECT store_id, clock, ${bytes}, ${digest} FROM sds_snapshots s WHERE store_id = ANY($1::text[])`,
-      textArray(counts.map(({ stored }) => stored)),
+      textArray(stored),
     );
-    const snapshots = new Map<unknown, StorePrint['snapshot']>();
-    for (const [stored, clock, bytes, digest] of rows) {
-      snapshots.set(stored, { clock: Number(clock), bytes: Number(bytes), digest: String(digest) });
+    for (const [name, clock, bytes, digest] of rows) {
+      const print = printOf(name)?.snapshots;
+      if (print !== undefined) addDigest(print, String(clock), Number(bytes), String(digest));
     }
-    return new Map(
-      counts.map(({ store, stored }) => [
-        store,
-        {
-          patches: patches.get(stored) ?? noRows,
-          records: records.get(stored) ?? noRows,
-          snapshot: snapshots.get(stored),
-        },
-      ]),
-    );
+    return prints;
   }
 
   async valuePrints(hashes: readonly string[]): Promise<Map<string, ValuePrint>> {
@@ -203,6 +187,6 @@ export class ServerReader implements Reader {
   }
 }
 
-function valuePrintOf([, refCount, bytes, digest]: Row): ValuePrint {
+function valuePrintOf([, bytes, refCount, digest]: Row): ValuePrint {
   return { refCount: Number(refCount), bytes: Number(bytes), digest: String(digest) };
 }

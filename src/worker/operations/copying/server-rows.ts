@@ -2,11 +2,12 @@
 import { textArray } from '../../postgresql/arrays.ts';
 import { fromHex } from '../../postgresql/connection.ts';
 import type { CopyConnection } from './copy-connection.ts';
-import { joined, ROWS_A_PAGE, sha256Of, sha256OfText } from './digest.ts';
-import type { RowsPrint } from './ends.ts';
+import { digestOfRows, sha256Of } from './digest.ts';
+import type { RowsPrint, StoredRow } from './ends.ts';
 import { piecesOf } from './pieces.ts';
 
-const ROWS_A_COUNT = 100_000;
+/** Not all in one query: it would take minutes without a word. */
+const ROWS_A_PAGE = 20_000;
 const ROWS_A_READ = 4096;
 
 /** How the rows of a table are put in order within a store, and told apart. */
@@ -18,8 +19,9 @@ interface RowKind {
   /** The values of the columns by which it is ordered, from a parameter or literal that is a place. */
   valuesOf: (parameter: string) => string;
   beforeAll: string;
-  /** As which it is read, and as which it is digested: see `RowsDigest`. */
+  /** As which it is read and what that stands for, and as which it is digested: see `addDigest`. */
   name: string;
+  nameOf: (text: string) => number | string;
   digestedName: string;
 }
 
@@ -33,6 +35,7 @@ export const patchRows: RowKind = {
   valuesOf: (parameter) => `${parameter}::bigint`,
   beforeAll: String(Number.MIN_SAFE_INTEGER - 1),
   name: 'clock',
+  nameOf: Number,
   digestedName: 'clock::text',
 };
 
@@ -45,130 +48,88 @@ export const recordRows: RowKind = {
     `substr(${parameter}, 1, ${DIGITS})::bigint, decode(substr(${parameter}, ${DIGITS + 1}), 'hex')`,
   beforeAll: '0'.repeat(DIGITS),
   name: `encode(${WHOLE_KEY}, 'hex')`,
+  nameOf: (text) => fromHex(text).toString(),
   digestedName: sha256Of(WHOLE_KEY),
 };
 
-interface StoredRow {
-  name: string;
-  data: Buffer;
+/** Of all stores, without a digest, for which all bytes would be read. A store may come several times, with other rows. */
+export function countRows(server: CopyConnection, kind: RowKind): AsyncGenerator<[store: string, RowsPrint]> {
+  const { order, valuesOf } = kind;
+  return pagesOf(server, kind, `(store_id, ${order}) > ($1, ${valuesOf('$2')})`, ROWS_A_PAGE, '0');
 }
 
-export class ServerRows {
-  readonly #kind: RowKind;
-  readonly #server: CopyConnection;
-  readonly #pause: () => Promise<void>;
-  #ahead = new Map<string, StoredRow[]>();
+/** The same of these stores, with digests to be added up. Of one there may be any number of rows; several of them are small. */
+export function digestRows(
+  server: CopyConnection,
+  kind: RowKind,
+  stores: readonly string[],
+): AsyncGenerator<[store: string, RowsPrint]> {
+  const { order, valuesOf, digestedName } = kind;
+  const where = `store_id = ANY($4::text[]) AND (${order}) > (${valuesOf('$2')})`;
+  const digest = digestOfRows('ordinal', digestedName, 'data');
+  return pagesOf(server, kind, where, stores.length === 1 ? ROWS_A_PAGE : 'ALL', digest, textArray(stores));
+}
 
-  constructor(kind: RowKind, server: CopyConnection, pause: () => Promise<void>) {
-    this.#kind = kind;
-    this.#server = server;
-    this.#pause = pause;
-  }
-
-  /** A store may come several times. Not all in one query: it would take minutes without a word. */
-  async *count(): AsyncGenerator<[store: string, rows: number, bytes: number]> {
-    const { table, order, place, valuesOf, beforeAll } = this.#kind;
-    for (let after = ['', beforeAll]; ; ) {
-      const rows = await this.#server.rows(
-        `SELECT store_id, count(*), sum(octet_length(data)), max(${place}) FROM (SELECT store_id, ${order}, data FROM ${table} ` +
-          `WHERE (store_id, ${order}) > ($1, ${valuesOf('$2')}) ORDER BY store_id, ${order} LIMIT ${ROWS_A_COUNT}) AS page GROUP BY store_id ORDER BY store_id`,
-        ...after,
-      );
-      for (const [store, count, bytes] of rows) yield [String(store), Number(count), Number(bytes)];
-      const end = rows.at(-1);
-      if (end === undefined) return;
-      after = [String(end[0]), String(end[3])];
-      await this.#pause();
+async function* pagesOf(
+  server: CopyConnection,
+  { table, order, place, beforeAll }: RowKind,
+  where: string,
+  most: number | 'ALL',
+  digest: string,
+  ...values: Buffer[]
+): AsyncGenerator<[store: string, RowsPrint]> {
+  for (let [after, before] = [['', beforeAll], '0']; ; ) {
+    const rows = await server.rows(
+      `SELECT store_id, max(${place}), max(ordinal), count(*), sum(octet_length(data)), ${digest} FROM (` +
+        'SELECT *, CASE store_id WHEN $1 THEN $3::bigint ELSE 0 END + ' +
+        `row_number() OVER (PARTITION BY store_id ORDER BY ${order}) AS ordinal FROM (` +
+        `SELECT * FROM ${table} WHERE ${where} ORDER BY store_id, ${order} LIMIT ${most}` +
+        ') AS page) AS numbered GROUP BY store_id ORDER BY store_id',
+      ...after,
+      before,
+      ...values,
+    );
+    for (const [store, , , count, bytes, digest] of rows) {
+      yield [String(store), { count: Number(count), bytes: Number(bytes), digest: BigInt(String(digest)) }];
     }
+    const end = rows.at(-1)?.map(String);
+    if (end === undefined || most === 'ALL') return;
+    [after, before] = [end.slice(0, 2), String(end[2])];
   }
+}
 
-  /** Reads those of several small stores together, in the place of those that were read so before. */
-  async readAhead(stores: readonly string[]): Promise<void> {
-    const { table, order, name } = this.#kind;
-    this.#ahead = new Map(stores.map((store) => [store, []]));
-    const rows = await this.#server.rows(
-      `SELECT store_id, ${name}, encode(data, 'hex') FROM ${table} WHERE store_id = ANY($1::text[]) ORDER BY store_id, ${order}`,
+/** Those of these stores in their order, some at a time, one store after the other; several stores are small. */
+export async function* readRows(
+  server: CopyConnection,
+  { table, order, place, valuesOf, beforeAll, name, nameOf }: RowKind,
+  stores: readonly string[],
+): AsyncGenerator<StoredRow[]> {
+  const isOne = stores.length === 1;
+  for (let after = beforeAll; ; ) {
+    const heads = await server.rows(
+      `SELECT store_id, ${place}, octet_length(data), ${name} FROM ${table} WHERE store_id = ANY($1::text[]) ` +
+        `AND (${order}) > (${valuesOf('$2')}) ORDER BY store_id, ${order} LIMIT ${isOne ? ROWS_A_READ : 'ALL'}`,
       textArray(stores),
+      after,
     );
-    for (const [store, name, data] of rows) {
-      this.#ahead.get(String(store))?.push({ name: String(name), data: fromHex(data) });
-    }
-  }
-
-  async *of(store: string): AsyncGenerator<StoredRow[]> {
-    const ahead = this.#ahead.get(store);
-    if (ahead !== undefined) {
-      if (ahead.length > 0) yield ahead;
-      return;
-    }
-    const { table, order, place, valuesOf, beforeAll, name } = this.#kind;
-    for (let after = beforeAll; ; ) {
-      const heads = await this.#server.rows(
-        `SELECT ${place}, octet_length(data), ${name} FROM ${table} ` +
-          `WHERE store_id = $1 AND (${order}) > (${valuesOf('$2')}) ORDER BY ${order} LIMIT ${ROWS_A_READ}`,
-        store,
-        after,
-      );
-      for (const piece of piecesOf(heads, ([, bytes]) => Number(bytes))) {
-        const rows: StoredRow[] = [];
-        await this.#server.use((connection) => {
-          const valuesAt = (row: unknown[] | undefined) => valuesOf(connection.escapeLiteral(String(row?.[0])));
-          const those =
-            `FROM ${table} WHERE store_id = ${connection.escapeLiteral(store)} AND (${order}) ` +
-            `BETWEEN (${valuesAt(piece[0])}) AND (${valuesAt(piece.at(-1))}) ORDER BY ${order}`;
-          const take = (data: Buffer) => rows.push({ name: String(piece[rows.length]?.[2]), data: Buffer.from(data) });
-          return connection.read(['data'], those, take);
+    if (heads.length === 0) return;
+    for (const piece of isOne ? piecesOf(heads, ([, , bytes]) => Number(bytes)) : [heads]) {
+      const rows: StoredRow[] = [];
+      await server.use((connection) => {
+        const literal = (text: unknown) => connection.escapeLiteral(String(text));
+        const valuesAt = (row: unknown[] | undefined) => valuesOf(literal(row?.[1]));
+        const bounds = `AND (${order}) BETWEEN (${valuesAt(piece[0])}) AND (${valuesAt(piece.at(-1))})`;
+        const those =
+          `FROM ${table} WHERE store_id IN (${stores.map(literal).join()}) ${isOne ? bounds : ''} ` +
+          `ORDER BY store_id, ${order}`;
+        return connection.read(['data'], those, (data) => {
+          const [store, , , name] = piece[rows.length] ?? [];
+          rows.push({ store: String(store), name: nameOf(String(name)), data: Buffer.from(data) });
         });
-        yield rows;
-      }
-      const last = heads.at(-1)?.[0];
-      if (last === undefined || last === null) return;
-      after = last;
+      });
+      yield rows;
     }
-  }
-
-  /** @param counts - about how many there are of each store; of one that is not found, nothing comes back */
-  async prints(counts: ReadonlyMap<string, number>): Promise<Map<string, RowsPrint>> {
-    const prints = new Map<string, RowsPrint>();
-    const together: string[] = [];
-    for (const [store, count] of counts) {
-      if (count <= ROWS_A_PAGE) together.push(store);
-      else prints.set(store, await this.#printOfLarge(store));
-    }
-    const found = await this.#server.rows(
-      `SELECT store_id, count(*), sum(octet_length(data)), ${this.#pageDigest} FROM ${this.#kind.table} ` +
-        'WHERE store_id = ANY($1::text[]) GROUP BY store_id',
-      textArray(together),
-    );
-    for (const [store, count, bytes, digest] of found) {
-      prints.set(String(store), { count: Number(count), bytes: Number(bytes), digest: String(digest) });
-    }
-    return prints;
-  }
-
-  async #printOfLarge(store: string): Promise<RowsPrint> {
-    const { table, order, place, valuesOf, beforeAll } = this.#kind;
-    const print = { count: 0, bytes: 0, digest: '' };
-    for (let after = beforeAll; ; ) {
-      const [row] = await this.#server.rows(
-        `SELECT count(*), sum(octet_length(data)), max(${place}), ${this.#pageDigest} FROM (SELECT * FROM ${table} ` +
-          `WHERE store_id = $1 AND (${order}) > (${valuesOf('$2')}) ORDER BY ${order} LIMIT ${ROWS_A_PAGE}) AS page`,
-        store,
-        after,
-      );
-      const [count, bytes, last, digest] = row ?? [];
-      if (Number(count) === 0) return print;
-      print.count += Number(count);
-      print.bytes += Number(bytes);
-      print.digest = joined(print.digest, String(digest));
-      await this.#pause();
-      after = String(last);
-    }
-  }
-
-  /** As `RowsDigest` makes it. */
-  get #pageDigest(): string {
-    const { order, digestedName } = this.#kind;
-    return sha256OfText(`string_agg(${digestedName} || ' ' || ${sha256Of('data')}, ',' ORDER BY ${order})`);
+    if (!isOne) return;
+    after = String(heads.at(-1)?.[1]);
   }
 }

@@ -7,7 +7,7 @@ import { textArray } from '../../postgresql/arrays.ts';
 import { viewOf } from '../../postgresql/changes.ts';
 import { isLarge } from '../../postgresql/chunks.ts';
 import type { Statement } from '../../postgresql/connection.ts';
-import { byStoredName, insertionsOfLongNames, storedName } from '../../postgresql/names.ts';
+import { byStoredName, insertionsOfLongNames, type StoredName, storedName } from '../../postgresql/names.ts';
 import { PackedPatches } from '../../postgresql/packed-patches.ts';
 import { insertionOfNew } from '../../postgresql/patches.ts';
 import { RecordChanges } from '../../postgresql/records.ts';
@@ -17,9 +17,9 @@ import { prepareTables } from '../../postgresql/tables.ts';
 import { saveLargeValue, savesOf } from '../../postgresql/values.ts';
 import { removalOfStores } from '../../postgresql/whole-stores.ts';
 import { OperationError } from '../failure.ts';
-import { compareStores, compareValues, countsOf, storeDifference } from './compare.ts';
+import { compareStores, compareValues, storeDifference } from './compare.ts';
 import { type CopyConnection, ServerFailure } from './copy-connection.ts';
-import type { Source, StorePrint, Value, Writer } from './ends.ts';
+import { kinds, type Source, type StorePrint, type Value, type Writer } from './ends.ts';
 import { isThere } from './file-writer.ts';
 import type { Meter } from './meter.ts';
 import { piecesOf } from './pieces.ts';
@@ -103,10 +103,10 @@ export class ServerWriter implements Writer {
         this.#begunBefore.delete(key);
         await this.#refuse(source);
       }
-      const { count, bytes, print } = source.values;
+      const { count, bytes, digest } = source.values;
       // waits for another copy of this source: they do not both add to the counts
       const text = 'UPDATE sds_copies SET print = $2 WHERE source = $1 AND print <> $2';
-      const [noted] = await this.#server.run({ text, values: [key, print] });
+      const [noted] = await this.#server.run({ text, values: [key, String(digest)] });
       if (noted?.count === 0) {
         await this.#meter.add(bytes);
         return count;
@@ -145,7 +145,7 @@ export class ServerWriter implements Writer {
       const names = byStoredName(group.keys());
       const claims = await this.#lock(names);
       const present = await this.#present(names);
-      const found = await this.#reader.prints(countsOf([...group].filter(([name]) => present.has(name))));
+      const found = await this.#reader.prints([...present]);
       // what is as the source has it was written by an earlier copy, or by another one at the same time
       const isSame = ([name, print]: [string, StorePrint]) => storeDifference(print, found.get(name)) === undefined;
       const same = new Set([...group].filter(isSame).map(([name]) => name));
@@ -153,8 +153,8 @@ export class ServerWriter implements Writer {
       if (changed !== undefined && !this.#overwrite) throw isThere(this.place, changed);
       for (const name of same) await this.#meter.add(source.stores.get(name)?.bytes ?? 0);
       const copied = new Map([...group].filter(([name]) => !same.has(name)));
-      const written = byStoredName(copied.keys());
-      await this.#remove(written, claims);
+      const written = new Map(Array.from(copied.keys(), (name) => [name, storedName(name)]));
+      await this.#remove([...written.values()], claims);
       await this.#addStores(source, written);
       await compareStores(source, this.#reader, copied);
       source.check();
@@ -171,14 +171,13 @@ export class ServerWriter implements Writer {
     return claims;
   }
 
-  async #remove(names: ReadonlyMap<string, string>, claims: readonly ClaimRow[]): Promise<void> {
-    const stored = [...names.keys()];
-    const longNames = insertionsOfLongNames(Array.from(names.values(), storedName));
+  async #remove(stores: readonly StoredName[], claims: readonly ClaimRow[]): Promise<void> {
+    const removal = removalOfStores(stores.map(({ stored }) => stored));
     // whoever was paused for longer than his lease is not to go on with what was replaced
-    await this.#server.run(unclaiming(claims), ...removalOfStores(stored), ...longNames);
+    await this.#server.run(unclaiming(claims), ...removal, ...insertionsOfLongNames(stores));
   }
 
-  async #addStores({ reader }: Source, names: ReadonlyMap<string, string>): Promise<void> {
+  async #addStores({ reader }: Source, names: ReadonlyMap<string, StoredName>): Promise<void> {
     let next = nothing();
     const send = async () => {
       const { statements, patches, records, bytes } = next;
@@ -192,22 +191,16 @@ export class ServerWriter implements Writer {
       next.bytes += byteLength;
       if (next.rows >= MOST_ROWS || next.bytes >= MOST_BYTES) await send();
     };
-    for (const [stored, name] of names) {
-      const snapshot = await reader.snapshot(name);
-      if (snapshot !== undefined) {
-        const found = { ...snapshot, data: viewOf(snapshot.data) };
-        next.statements.push(await this.#server.use((connection) => snapshotHead(connection, stored, found)));
-        await added(found.data);
-      }
-      for await (const patches of reader.patches(name)) {
-        for (const { clock, data } of patches) {
-          next.patches.add(stored, clock, data, 0, false);
-          await added(data);
-        }
-      }
-      for await (const records of reader.records(name)) {
-        for (const { key, data } of records) {
-          next.records.save(stored, key, viewOf(data));
+    for (const kind of kinds) {
+      for await (const rows of reader.rows(kind, [...names.keys()])) {
+        for (const { store, name, data } of rows) {
+          const { stored } = names.get(store) ?? storedName(store);
+          if (kind === 'patches') next.patches.add(stored, Number(name), data, 0, false);
+          else if (kind === 'records') next.records.save(stored, String(name), viewOf(data));
+          else {
+            const found = { clock: Number(name), data: viewOf(data) };
+            next.statements.push(await this.#server.use((connection) => snapshotHead(connection, stored, found)));
+          }
           await added(data);
         }
       }

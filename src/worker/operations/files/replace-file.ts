@@ -9,9 +9,6 @@ import { isBusy, openFile, openLocked } from './open.ts';
 import { type PartialFile, refuseForeignLog } from './partial-file.ts';
 import { existingAt } from './place.ts';
 
-/** How often a name may be taken or given up while a file is put there. */
-const MOST_TRIES = 6;
-
 /** What is at the target of a copy; what would forbid putting the copy there is said before the work is done. */
 export function placeFor(source: string, target: string, overwrite: boolean): Stats | undefined {
   const existing = existingAt(target);
@@ -50,23 +47,17 @@ function refuseHeld(path: string): void {
   }
 }
 
-/** Publishes the file; with `overwrite` in the place of one that is there, which is no database that anybody has open. */
+/** Publishes the file; with `overwrite` in the place of one that is there by now, which is no database that anybody has open. */
 export function putInPlace(partial: PartialFile, overwrite: boolean): void {
-  for (let tries = 1; ; tries++) {
-    let owned: Owned | undefined;
-    try {
-      if (overwrite && existingAt(partial.target) !== undefined) {
-        owned = takeOver(partial.target, leaveLogMode);
-        putInstead(partial, owned);
-      } else partial.publish(false);
-      return;
-    } catch (error) {
-      // it came, or was moved away, since it was looked at
-      const { code = '' } = error as NodeJS.ErrnoException;
-      if (!overwrite || tries === MOST_TRIES || !['ENOENT', 'EEXIST', 'file-exists'].includes(code)) throw error;
-    } finally {
-      owned?.release();
-    }
+  if (!overwrite || existingAt(partial.target) === undefined) {
+    partial.publish(false);
+    return;
+  }
+  const owned = takeOver(partial.target, leaveLogMode);
+  try {
+    putInstead(partial, owned);
+  } finally {
+    owned?.release();
   }
 }
 

@@ -1,6 +1,7 @@
 /** Compares values with the SHA-256 that is their hash. */
 import { hash } from 'node:crypto';
 import type { DatabaseSync as Database } from 'node:sqlite';
+import type { SDS_VerifyResult } from '../../../protocol/operations.ts';
 import { looksLikeSha256 } from '../../../protocol/sha-256.ts';
 import { firstRow, firstValue } from '../../sqlite/node-sqlite.ts';
 import { BEFORE_ALL } from '../../sqlite/schema.ts';
@@ -14,10 +15,7 @@ const ROWS_A_READ = 256;
 /** Of a name, as far as it is told: more than a hash has, in each encoding. */
 const NAME_BYTES = 512;
 
-interface Checked {
-  Values: number;
-  ValuesWithHash: number;
-}
+type Checked = Pick<SDS_VerifyResult['Checked'], 'Values' | 'ValuesWithHash'>;
 
 /** Counts in `checked` those that it has looked at. */
 export function checkValues(reading: Reading, checked: Checked, findings: Findings, progress: Progress): void {
