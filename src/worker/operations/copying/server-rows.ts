@@ -33,7 +33,7 @@ export const patchRows: RowKind = {
   order: 'clock',
   place: 'clock',
   valuesOf: (parameter) => `${parameter}::bigint`,
-  beforeAll: String(Number.MIN_SAFE_INTEGER - 1),
+  beforeAll: '-9223372036854775808', // also before rows that another program has added
   name: 'clock',
   nameOf: Number,
   digestedName: 'clock::text',
