@@ -1,12 +1,11 @@
 /** A subscriber of a channel may make any call: it finds all as if the call that it is told of had been made before. */
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel';
-import { DatabaseSync } from 'node:sqlite';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { livingWorkers } from '../../torture/living-workers.ts';
 import { traced } from '../observe/listening.ts';
 import { freshFile, patchOf, rowsOf } from '../support/files.ts';
-import { onceBlocked } from '../support/once-blocked.ts';
+import { lockUntilBlocked } from '../support/once-blocked.ts';
 import { runProgram } from '../support/programs.ts';
 
 /** Subscribes until the test has ended; what `call` brings about is not told to it. */
@@ -84,9 +83,7 @@ it('bytes changed while their call is held: what they were at the call is stored
   const options = { MaxPendingBytes: 1, BusyTimeoutMs: 60_000 };
   await using provider = new SDS_DesktopPersistenceProvider(file, 'store', options);
   await provider.ready();
-  const holder = new DatabaseSync(file);
-  holder.exec('BEGIN IMMEDIATE'); // until a call is held: else each might be done before the next one
-  onceBlocked(() => holder.close());
+  lockUntilBlocked(file);
   const bytes = new Uint8Array(20_000);
   // told while later calls wait for room
   on('tracing:sds-persistence:commit:asyncEnd', () => void bytes.fill(255));

@@ -1,11 +1,10 @@
 /** Figures of a provider, and what is told on channels, in the order of what happens. */
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it, vi } from 'vitest';
 import { freshFile, freshFolder, patchOf, rowsOf } from '../support/files.ts';
-import { onceBlocked } from '../support/once-blocked.ts';
+import { lockUntilBlocked } from '../support/once-blocked.ts';
 import { runProgram } from '../support/programs.ts';
 import { afterQuiet, told, traced } from './listening.ts';
 
@@ -40,9 +39,7 @@ it('figures: calls that were held, collisions, checkpoints', async () => {
   const options = { MaxPendingBytes: 1, BusyTimeoutMs: 60_000 };
   await using provider = new SDS_DesktopPersistenceProvider(file, 'store', options);
   await provider.ready();
-  const holder = new DatabaseSync(file);
-  holder.exec('BEGIN IMMEDIATE'); // until a call is held: else each might be done before the next one
-  onceBlocked(() => holder.close());
+  lockUntilBlocked(file);
   for (let clock = 1; clock <= 200; clock++) void provider.appendPatch(new Uint8Array(30_000), clock);
   void provider.appendPatch(patchOf('other'), 1);
   await provider.flush();

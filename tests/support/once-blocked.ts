@@ -1,4 +1,5 @@
 /** Tells that a call blocks this thread: what it waits for is held until then, and can't be over before. */
+import { DatabaseSync } from 'node:sqlite';
 import { onTestFinished } from 'vitest';
 
 /** Acts as this thread is about to be blocked for the first time; the call waits behind that. */
@@ -12,4 +13,11 @@ export function onceBlocked(act: () => void): void {
     return wait(...given);
   };
   Object.assign(Atomics, { wait: waitOnce });
+}
+
+/** Keeps a file locked until a call is held: else each might be done before the next one. */
+export function lockUntilBlocked(file: string): void {
+  const holder = new DatabaseSync(file);
+  holder.exec('BEGIN IMMEDIATE');
+  onceBlocked(() => holder.close());
 }
