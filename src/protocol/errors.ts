@@ -72,6 +72,10 @@ export class SDS_PersistenceError extends Error {
 /** How a database on a server is named where a file has its path. */
 export const SERVER_LABEL = 'PostgreSQL database';
 
+export function isOnServer(dbPath: string): boolean {
+  return dbPath.startsWith(SERVER_LABEL);
+}
+
 /** Of a database on a server, some codes mean something else. */
 export const serverSentences: Partial<Record<SDS_PersistenceErrorCode, string>> = {
   'open-failed': 'the database could not be opened; check the URL and its account',
@@ -135,7 +139,7 @@ export function makeError(
 ): SDS_PersistenceError {
   const found = (cause ?? {}) as Partial<ReportedCause>;
   const isTooMany = ['EMFILE', 'ENFILE'].includes(found.code ?? '');
-  const isServer = dbPath.startsWith(SERVER_LABEL);
+  const isServer = isOnServer(dbPath);
   const ofPlace = isServer ? serverSentences[code] : sentenceOf(code, found.errcode);
   const sentence = code === 'open-failed' && isTooMany ? TOO_MANY_FILES : (ofPlace ?? sentences[code]);
   const reason = typeof found.message === 'string' ? found.message : '';

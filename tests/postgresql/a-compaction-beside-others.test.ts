@@ -17,8 +17,7 @@ function open(url: string, options: SDS_ProviderOptions = {}): SDS_DesktopPersis
 
 /** Resolves once a transaction waits for another one's lock. */
 function oneWaits(url: string): Promise<void> {
-  const waiting = `SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`;
-  return expect.poll(async () => (await server.query(waiting, [databaseOf(url)])).length).toBe(1);
+  return expect.poll(() => server.waitingForLock(databaseOf(url))).toHaveLength(1);
 }
 
 /** A store of three patches, and another process that has begun to change it by `sql`, and not ended. */

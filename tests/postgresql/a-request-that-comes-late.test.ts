@@ -200,16 +200,12 @@ describeOnPostgresql('a request that comes late', () => {
     const other = await server.connect(database);
     onTestFinished(() => other.end());
     await other.query('BEGIN; SELECT FROM sds_values FOR UPDATE');
-    const waiting = async () => {
-      const sql = "SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'";
-      return (await server.query(sql, [database])).length;
-    };
     const keepsHalf = proxy.keepFrom('WITH held');
     const saved = provider.saveValue('value', patchOf('value'));
     const half = await keepsHalf;
-    await expect.poll(waiting).toBe(1);
+    await expect.poll(() => server.waitingForLock(database)).toHaveLength(1);
     half.cut();
-    await expect.poll(waiting).toBe(2); // the next one has looked for it, and waits behind it
+    await expect.poll(() => server.waitingForLock(database)).toHaveLength(2); // the next one has looked for it, and waits behind it
     await other.query('ROLLBACK');
     await saved;
     await half.deliver();

@@ -15,8 +15,7 @@ describeOnPostgresql('a transaction that outlives its connection', () => {
     await provider.saveValue('value', patchOf('value'));
     const other = await server.connect(database);
     onTestFinished(() => other.end());
-    const waiting = () =>
-      server.query(`SELECT pid FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`, [database]);
+    const waiting = () => server.waitingForLock(database);
 
     await other.query('BEGIN; SELECT FROM sds_values FOR UPDATE');
     const calls = [

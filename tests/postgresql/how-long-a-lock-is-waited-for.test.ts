@@ -230,8 +230,7 @@ describeOnPostgresql('a lock', () => {
     const other = await otherProgram(server.url(database));
     await other.query('SELECT 1 FROM sds_snapshots FOR UPDATE');
     const call = provider.saveSnapshot(patchOf(2), 2);
-    const waiting = () =>
-      server.query(`SELECT pid FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`, [database]);
+    const waiting = () => server.waitingForLock(database);
     await expect.poll(waiting).toHaveLength(1);
     const first = await waiting();
     const { made } = proxy;

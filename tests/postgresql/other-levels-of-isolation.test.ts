@@ -14,8 +14,7 @@ async function setLevel(database: string, level: string): Promise<void> {
 
 /** How many wait for a lock in a database. */
 async function waiting(database: string): Promise<number> {
-  const waits = `SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`;
-  return (await server.query(waits, [database])).length;
+  return (await server.waitingForLock(database)).length;
 }
 
 describeOnPostgresql('a server that isolates transactions more strictly', () => {

@@ -53,8 +53,7 @@ describeOnPostgresql('patches, snapshots and prunes in turn', () => {
       provider.appendPatch(patchOf(3), 3),
       provider.prunePatches(2),
     ];
-    const waits = `SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`;
-    await expect.poll(async () => (await server.query(waits, [database])).length).toBe(1);
+    await expect.poll(() => server.waitingForLock(database)).toHaveLength(1);
     // as another process does, behind its patches
     await client.query('SELECT FROM sds_snapshots FOR UPDATE NOWAIT');
     await client.query('COMMIT');

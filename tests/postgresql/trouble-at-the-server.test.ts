@@ -96,11 +96,7 @@ describeOnPostgresql('trouble at the server', () => {
     await Promise.all([hasty?.ready(), patient?.ready()]);
     const other = await otherProgram(url);
     await other.run('LOCK TABLE sds_patches IN ACCESS EXCLUSIVE MODE');
-    const waiting = () =>
-      server.query<{ pid: number }>(
-        `SELECT pid FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`,
-        [databaseOf(url)],
-      );
+    const waiting = () => server.waitingForLock(databaseOf(url));
     const call = patient?.appendPatch(patchOf(1), 1);
     await expect.poll(waiting).toHaveLength(1);
     const [first] = await waiting();

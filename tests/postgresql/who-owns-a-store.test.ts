@@ -21,9 +21,6 @@ import { databaseOf } from '../support/postgresql-engine.ts';
 import type { TcpProxy } from '../support/tcp-proxy.ts';
 import { codeOf, codesOf } from './outcomes.ts';
 
-/** What waits for a lock in a database. */
-const waitingFor = "SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'";
-
 function open(url: string, store: string, options: SDS_ProviderOptions = {}): SDS_DesktopPersistenceProvider {
   const provider = new SDS_DesktopPersistenceProvider(url, store, { Acknowledge: 'committed', ...options });
   onTestFinished(() => provider.close());
@@ -177,7 +174,7 @@ describeOnPostgresql('who owns a store', () => {
     onTestFinished(() => client.end());
     await client.query('BEGIN; SELECT FROM sds_snapshots FOR UPDATE');
     const saved = provider.saveSnapshot(patchOf(2), 2);
-    await expect.poll(async () => (await server.query(waitingFor, [database])).length).toBe(1);
+    await expect.poll(() => server.waitingForLock(database)).toHaveLength(1);
     await server.query('UPDATE sds_holders SET fenced = true', [], database);
     await proxy.passes('UPDATE sds_holders');
     const { made } = proxy;
@@ -195,13 +192,13 @@ describeOnPostgresql('who owns a store', () => {
     onTestFinished(() => client.end());
     await client.query('BEGIN; SELECT FROM sds_holders FOR UPDATE'); // as its own commit does that waits for a standby
     const saved = provider.saveSnapshot(patchOf(2), 2);
-    const renewals = `${waitingFor} AND query LIKE 'UPDATE sds_holders%'`;
-    const renewal = () => expect.poll(async () => (await server.query(renewals, [database])).length).toBe(1);
+    const renewing = () => server.waitingForLock(database, 'UPDATE sds_holders%');
+    const renewal = () => expect.poll(renewing).toHaveLength(1);
     await renewal();
     const { made } = proxy;
     const next = proxy.passes('UPDATE sds_holders');
     // as at the end of the time for it
-    await server.query(renewals.replace('FROM', 'pg_cancel_backend(pid) FROM'), [database]);
+    for (const { pid } of await renewing()) await server.query('SELECT pg_cancel_backend($1)', [pid]);
     await next;
     expect(proxy.made).toBe(made);
     await client.query('COMMIT');
@@ -353,7 +350,7 @@ describeOnPostgresql('who owns a store', () => {
     onTestFinished(() => client.end());
     await client.query("BEGIN; SELECT FROM sds_stores WHERE store_id = 'kept' FOR UPDATE");
     await endWorkers();
-    await expect.poll(async () => (await server.query(waitingFor, [database])).length).toBe(1);
+    await expect.poll(() => server.waitingForLock(database)).toHaveLength(1);
     const closing = left.close();
     // beside the claim: then that also waits for its turn which gives back what nobody has opened any more
     await Promise.all([proxy.passes('UPDATE sds_holders'), workersHear()]);
@@ -383,7 +380,7 @@ describeOnPostgresql('who owns a store', () => {
     const ended = endWorkers();
     const closing = left.close();
     await ended;
-    await expect.poll(async () => (await server.query(waitingFor, [database])).length).toBe(1);
+    await expect.poll(() => server.waitingForLock(database)).toHaveLength(1);
     await workersHear();
     const again = open(url, 'left', options);
     await workersHear();
@@ -523,7 +520,7 @@ describeOnPostgresql('who owns a store', () => {
     await client.query("BEGIN; INSERT INTO sds_stores VALUES ('store 0', false)");
     const providers = Array.from({ length: 300 }, (_, i) => open(url, `store ${i}`, { BusyTimeoutMs: 50_000 }));
     const taken = providers[150]?.ready();
-    await expect.poll(async () => (await server.query(waitingFor, [databaseOf(url)])).length).toBe(1);
+    await expect.poll(() => server.waitingForLock(databaseOf(url))).toHaveLength(1);
     await client.query('COMMIT');
     await client.end();
     await Promise.all(providers.filter((_, i) => i !== 150).map((provider) => provider.ready()));
@@ -559,7 +556,7 @@ describeOnPostgresql('who owns a store', () => {
     const client = await server.connect(database);
     await client.query("BEGIN; SELECT FROM sds_claims WHERE store_id = 'store 0' FOR UPDATE");
     const closing = Promise.all(providers.map((provider) => provider.close()));
-    await expect.poll(async () => (await server.query(waitingFor, [database])).length).toBe(1);
+    await expect.poll(() => server.waitingForLock(database)).toHaveLength(1);
     await client.end();
     await closing;
     const [given] = await server.query<{ stores: number; transactions: number }>(
@@ -614,7 +611,7 @@ describeOnPostgresql('who owns a store', () => {
     await client.query("BEGIN; INSERT INTO sds_stores VALUES ('store 0', false)");
     const providers = Array.from({ length: 3 }, (_, i) => open(url, `store ${i}`, { BusyTimeoutMs: 50_000 }));
     const ready = providers.map((provider) => provider.ready());
-    await expect.poll(async () => (await server.query(waitingFor, [databaseOf(url)])).length).toBe(1);
+    await expect.poll(() => server.waitingForLock(databaseOf(url))).toHaveLength(1);
     const closing = providers.map((provider) => provider.close());
     await workersHear();
     await client.query('COMMIT');

@@ -56,6 +56,12 @@ export class PostgresqlAddress {
     return client;
   }
 
+  /** The processes that wait for a lock in a database, over statements that are like a pattern. */
+  waitingForLock(database: string, pattern = '%'): Promise<{ pid: number }[]> {
+    const sql = "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock' AND query LIKE $2";
+    return this.query(sql, [database, pattern]);
+  }
+
   /** A statement of the superuser. */
   async query<Row extends pg.QueryResultRow>(
     sql: string,

@@ -1,5 +1,5 @@
 /** What was called before `process.exit()`, an uncaught error or a handled signal is committed before the end. */
-import { SERVER_LABEL } from '../../protocol/errors.ts';
+import { isOnServer } from '../../protocol/errors.ts';
 import { exitBegins, tellNoted } from '../observe/notes.ts';
 import { sayAtExit } from '../observe/warnings.ts';
 import type { ReplaceableWorker } from './replaceable-worker.ts';
@@ -106,8 +106,9 @@ export function drainAtExit(worker: ReplaceableWorker): boolean {
   const { unfinished } = worker;
   const [file, ...others] = unfinished;
   const files = others.length === 0 ? `'${file}'` : `'${file}' and ${others.length} more`;
-  const onServer = unfinished.some((path) => path.startsWith(SERVER_LABEL));
-  const answers = onServer ? 'disk or the server answers; a function Password is not called any more' : 'disk answers';
+  const answers = unfinished.some(isOnServer)
+    ? 'disk or the server answers; a function Password is not called any more'
+    : 'disk answers';
   sayAtExit(
     `nothing was committed for ${PATIENCE_MS} ms as the process ends: calls on ${files} may be lost, ` +
       `also some that were acknowledged as they were queued; see whether another process has it locked, and whether the ${answers}`,

@@ -209,8 +209,11 @@ export class ServerLink {
 
   /** Ends what lost connections have left, once it is not at work. */
   async endLeft(connection: Connection): Promise<void> {
-    for (const { lost, backend } of this.#made) if (lost && backend !== undefined) this.#left.add(backend);
-    for (const made of this.#made) if (made.lost) this.#made.delete(made);
+    for (const made of this.#made) {
+      if (!made.lost) continue;
+      this.#made.delete(made);
+      if (made.backend !== undefined) this.#left.add(made.backend);
+    }
     const left = [...this.#left];
     if (left.length === 0) return;
     // without the right to do so it takes until the server notices by itself
