@@ -120,6 +120,26 @@ it('a hook of promises that calls: each patch has its own bytes, also those that
   expect(patches).toHaveLength(160);
 });
 
+it('a hook of promises that waits for a large write which is just being added: that is carried out once', async () => {
+  const file = freshFile();
+  const large = new Uint8Array(200_000);
+  const waits: boolean[] = [];
+  for (let promise = 1; promise <= 8; promise++) {
+    await using provider = new SDS_DesktopPersistenceProvider(file, `store ${promise}`);
+    await provider.ready();
+    const { Finished: before } = provider.statistics().Batches;
+    const ended = atPromise(promise, () => provider.flushSync());
+    const stored = provider.appendPatch(large, 1);
+    const wasWithin = ended();
+    waits.push(wasWithin && provider.statistics().Batches.Finished > before);
+    await stored;
+    await provider.flush();
+    const { Batches, Worker } = provider.statistics();
+    expect([promise, Batches.Finished - before, Worker.PendingBytes]).toEqual([promise, 1, 0]);
+  }
+  expect(waits).toContain(true);
+});
+
 it('a hook of promises that appends while a large write sends what was called before it: each patch has its own bytes', async () => {
   const file = freshFile();
   const lengths: number[][] = [];

@@ -252,12 +252,13 @@ export class OpenBatch {
   #announce(batch: Batch): void {
     batch.announced = true;
     try {
-      if (!this.#queue.share(batch)) this.#queue.wantsToSend();
+      // a hook of promises has made the worker carry it out, if it is not open any more
+      if (!this.is(batch) || !this.#queue.share(batch)) this.#queue.wantsToSend();
     } catch (error) {
       batch.announced = batch.sent; // no stack is left: the next call announces it
       throw error;
     }
-    this.#observer.registered(batch);
+    if (!batch.settled) this.#observer.registered(batch);
   }
 
   /** The batch, if it has a call, and was not sent yet. */
