@@ -1,10 +1,8 @@
 /**
  * Foreign code at every place where this package runs any makes random calls itself: subscribers of every channel,
- * `OnProgress`, listeners of an AbortSignal, getters of options, what is given to `transfer`, warnings, hooks of promises
- * and of new threads. Whatever it calls takes effect after the call within which it runs; answers and rows are those
- * of the model, and nothing hangs.
+ * `OnProgress`, listeners of an AbortSignal, getters of options, what is given to `transfer`, warnings. Whatever it calls
+ * takes effect after the call within which it runs; answers and rows are those of the model, and nothing hangs.
  */
-import { createHook } from 'node:async_hooks';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { join } from 'node:path';
 import {
@@ -65,10 +63,6 @@ class Round {
   /** Whether threads are lost in this round: then loads of a blocked thread may have no answer. */
   #loses = false;
   #losses = 0;
-  /** Called from hooks, which may run before a call has taken its place: of a store of its own, so that order does not matter. */
-  #aside: SDS_DesktopPersistenceProvider | undefined;
-  #calledAside = 0;
-  #isAside = false;
 
   constructor(seed: number, count: (what: string) => void) {
     this.#random = new Random(seed);
@@ -82,8 +76,6 @@ class Round {
     const end = this.#meddle();
     try {
       for (const index of stores.keys()) this.#providers.push(this.#open(index));
-      const aside = new SDS_DesktopPersistenceProvider(this.#paths[0] as string, 'aside');
-      this.#aside = aside;
       for (let i = 0; i < CALLS; i++) {
         this.#call();
         if (random.chance(0.1)) await this.#pause();
@@ -92,7 +84,7 @@ class Round {
         if (this.#loses && random.chance(0.01)) this.#lose();
       }
       this.#over = true;
-      for (const provider of [...this.#providers, aside]) this.#others.push(provider.close());
+      for (const provider of this.#providers) this.#others.push(provider.close());
       await Promise.all(this.#others);
       return await this.#compare();
     } finally {
@@ -213,13 +205,7 @@ class Round {
   /** Runs where foreign code runs; returns `value`. */
   #within<T>(where: string, value: T): T {
     const random = this.#random;
-    if (
-      this.#over ||
-      this.#isAside ||
-      this.#depth >= DEEPEST ||
-      this.fromWithin >= MOST_FROM_WITHIN ||
-      !random.chance(0.4)
-    )
+    if (this.#over || this.#depth >= DEEPEST || this.fromWithin >= MOST_FROM_WITHIN || !random.chance(0.4))
       return value;
     this.#depth++;
     try {
@@ -237,17 +223,6 @@ class Round {
     return value;
   }
 
-  #callAside(): void {
-    if (this.#over || this.#isAside || this.#aside === undefined || !this.#random.chance(0.05)) return;
-    this.#isAside = true;
-    this.#count('from hooks');
-    const clock = ++this.#calledAside;
-    const call: Call = { kind: 'appendPatch', clock, bytes: this.#random.longBytes(clock % 50 === 0 ? 140_000 : 20) };
-    const wanted = this.#models[0].apply('aside', call);
-    this.made.push({ call, found: perform(this.#aside, call).catch(codeOf), wanted });
-    this.#isAside = false;
-  }
-
   /** Puts foreign code wherever it can be; returns what takes it away. */
   #meddle(): () => void {
     const random = this.#random;
@@ -257,17 +232,10 @@ class Round {
       if (random.chance(0.05)) Object.freeze(context);
     };
     for (const name of names) subscribe(name, listener);
-    // one that takes the place of a lost one may be started within a call that is held
-    const ofThreads = () => (this.#loses ? this.#callAside() : this.#within('a new thread', undefined));
-    subscribe('worker_threads', ofThreads);
     const { emitWarning } = process;
     process.emitWarning = () => this.#within('emitWarning', undefined);
-    const hook = createHook({ init: () => this.#callAside() });
-    if (random.chance(0.3)) hook.enable();
     return () => {
-      hook.disable();
       process.emitWarning = emitWarning;
-      unsubscribe('worker_threads', ofThreads);
       for (const name of names) unsubscribe(name, listener);
     };
   }

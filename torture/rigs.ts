@@ -36,7 +36,7 @@ export const rigs: Record<string, RigEntry> = {
     mostMinutes: 15,
   },
   'calls-from-within': {
-    what: 'random calls made from within subscribers, callbacks, getters and hooks',
+    what: 'random calls made from within subscribers, callbacks and getters',
     load: () => import('./calls-from-within.ts'),
     mostMinutes: 15,
   },

@@ -69,7 +69,6 @@ export class Attachment {
   /** Waits for what was called before; returns what went wrong with closing the file. */
   async release(): Promise<Report> {
     this.#isOver = true;
-    await undefined; // a call that a hook of promises was run in has its place only then
     await this.#queue.barrier(this.#member); // whatever failed has rejected its own promise, or is told at the end
     const { promise, resolve } = Promise.withResolvers<Report>();
     this.#worker.detach(this.#queue, this.#member, (report) => {

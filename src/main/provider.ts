@@ -397,26 +397,16 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws once all is released: the first failure of a call whose promise had resolved, if no `flush` has told it
    */
   close(): Promise<void> {
-    if (this.#closing !== undefined) return this.#closing;
-    // made first: hooks of promises run in there, and may close as well
-    const closing = Promise.withResolvers<void>();
-    if (this.#closing !== undefined) return this.#closing;
-    this.#closing = closing.promise;
-    void this.#close(closing);
-    return closing.promise;
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
 
-  async #close({ resolve, reject }: PromiseWithResolvers<void>): Promise<void> {
+  async #close(): Promise<void> {
     unclosed.unregister(this);
-    try {
-      const { failure } = await this.#attachment.release();
-      this.#isClosed = true;
-      if (this.#member.failures.unheard !== undefined) throw this.#member.failures.unheard.error;
-      if (failure !== undefined) throw reviveError(failure, 'close', this.#queue.dbPath);
-      resolve();
-    } catch (error) {
-      reject(error);
-    }
+    const { failure } = await this.#attachment.release();
+    this.#isClosed = true;
+    if (this.#member.failures.unheard !== undefined) throw this.#member.failures.unheard.error;
+    if (failure !== undefined) throw reviveError(failure, 'close', this.#queue.dbPath);
   }
 
   /** The same as `close()`, for `await using`. */

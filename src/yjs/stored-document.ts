@@ -39,7 +39,7 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
     const before = this.state();
     if (before.byteLength > EMPTY_BYTES) void this.log.append(before);
     this.#waitingIsStored();
-    return this.log.restored ?? this.log.restore(); // a hook of promises may have called in here
+    return this.log.restore();
   }
 
   state(): Uint8Array {

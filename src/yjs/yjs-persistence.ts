@@ -106,12 +106,10 @@ export class YjsPersistence<Doc extends YjsDoc> {
       void Promise.allSettled([this.#release(binding, false)]); // what it fails with is told by its log
     };
     const binding: Binding<Doc> = new Binding(opening, () => this.#bound(name), destroyed);
-    const other = this.#boundBy(doc); // by a hook of promises, while this one was being made
     this.#bindings.set(name, [...this.#named(name), binding]);
-    if (other === undefined) this.#last.set(doc, binding);
-    else destroyed();
+    this.#last.set(doc, binding);
     for (const one of this.#named(name)) if (one.isLeaving) one.heirCame();
-    return other ?? binding;
+    return binding;
   }
 
   #begin(binding: Binding<Doc>): Promise<void> {

@@ -122,31 +122,6 @@ describe('nothing is lost when a program ends', () => {
     expectAll(file, 60_000);
   });
 
-  it('by process.exit() in a hook of promises, wherever that is called', async () => {
-    const ends = Array.from({ length: 40 }, async (_, at) => {
-      const file = freshFile();
-      const ended = await runProgram(
-        `import { createHook } from 'node:async_hooks';
-        const provider = new SDS_DesktopPersistenceProvider(file, 'store');
-        await provider.ready();
-        let left = Number.POSITIVE_INFINITY;
-        createHook({ init(id, type) { if (type === 'PROMISE' && left-- === 0) process.exit(0); } }).enable();
-        const append = (bytes, clock) => provider.appendPatch(new Uint8Array(bytes), clock).catch(() => {});
-        for (let clock = 1; clock <= 1000; clock++) append(200, clock);
-        for (let clock = 1001; clock <= 1010; clock++) append(200_000, clock);
-        left = ${at};
-        provider.loadSnapshot().catch(() => {});
-        await null;
-        append(200_000, 1011); // and from here on at least each promise that it makes is tried
-        append(200, 1012);`,
-        file,
-      );
-      const patches = rowsOf(file).patches.length;
-      return { at, ...ended, whole: patches >= 1010 };
-    });
-    for (const ended of await Promise.all(ends)) expect(ended).toMatchObject({ stderr: '', whole: true });
-  });
-
   it.each([
     ['a patch', 'appendPatch(patchOf(1), 1)'],
     ['a record', "saveRecord('key', patchOf(1))"],

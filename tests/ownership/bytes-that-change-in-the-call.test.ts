@@ -1,6 +1,4 @@
-/**
- * Memory that grows, shrinks or is detached within the call that stores it: a call may be held, and hooks of promises run in it.
- */
+/** Shared memory that grows within the call that stores it, by another thread. */
 import { createHook } from 'node:async_hooks';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
@@ -68,28 +66,6 @@ for (const [method, call] of Object.entries(ways)) {
           expect(await stored[method]?.(provider)).toEqual(new Uint8Array(length).fill(1));
         },
       );
-
-      const changes: Record<string, (buffer: ArrayBuffer) => void> = {
-        shrinks: (buffer) => buffer.resize(10),
-        'is detached': (buffer) => void buffer.transfer(),
-      };
-      for (const [what, change] of Object.entries(changes)) {
-        it(`${what}: the call is refused, and what comes after it goes on`, async () => {
-          await using provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store');
-          await provider.ready();
-          const buffer = new ArrayBuffer(length, { maxByteLength: MOST });
-          const bytes = new Uint8Array(buffer).fill(1);
-          const refused = callDuring(
-            () => change(buffer),
-            () => call(provider, bytes),
-          );
-          await expect(refused).rejects.toMatchObject({ code: 'invalid-argument' });
-          expect(provider.flushSync()).toBe(true);
-          expect(await stored[method]?.(provider)).toBe(undefined);
-          await call(provider, new Uint8Array(length).fill(3));
-          expect(await stored[method]?.(provider)).toEqual(new Uint8Array(length).fill(3));
-        });
-      }
     });
   }
 }

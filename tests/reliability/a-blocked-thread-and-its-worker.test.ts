@@ -24,12 +24,6 @@ describe.runIf(process.platform === 'linux')('a thread that is blocked while wor
       provider.appendPatch(new Uint8Array(1000), clock).catch(() => {});
     }
     console.log(false);`,
-    'in flushSync, in a hook of the promise of a load': `let left = 1;
-    const hook = process.getBuiltinModule('node:async_hooks').createHook({ init: () => left-- === 1 && provider.flushSync() });
-    hook.enable();
-    const load = provider.loadPatchesSince(0);
-    hook.disable();
-    console.log(await load.then(() => true, ({ code }) => code !== 'worker-lost'));`,
   })) {
     it(`goes on, and the calls reject with worker-lost: ${what}`, async () => {
       const preload = join(freshFolder(), 'deadly.cjs');

@@ -1,8 +1,10 @@
 /** An acknowledgement is a promise like any other, and knows whether somebody waits for it. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { inspect, types } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { Acknowledgement } from '../../src/main/queue/acknowledgement.ts';
+import { freshFile, patchOf } from '../support/files.ts';
 
 function acknowledgement() {
   let told = 0;
@@ -124,4 +126,27 @@ describe('in all other respects it is a native promise:', () => {
     resolve();
     expect(await failed).toContain('whoAwaits');
   });
+});
+
+it('a species of promises that fails once, and one that calls: who waits is known afterwards as before', async () => {
+  await using provider = new SDS_DesktopPersistenceProvider(freshFile(), 'store');
+  await provider.ready();
+  const native = Object.getOwnPropertyDescriptor(Promise, Symbol.species) as PropertyDescriptor;
+  onTestFinished(() => void Object.defineProperty(Promise, Symbol.species, native));
+  const promise = provider.appendPatch(patchOf(1), 1);
+  let seen: unknown;
+  const species = (get: () => unknown) => Object.defineProperty(Promise, Symbol.species, { ...native, get });
+  species(() => {
+    throw new Error('no species');
+  });
+  expect(() => promise.then(undefined, () => undefined)).toThrow('no species');
+  species(() => {
+    seen = provider.appendPatch(patchOf(2), 2).constructor;
+    return Promise;
+  });
+  promise.catch(() => undefined);
+  Object.defineProperty(Promise, Symbol.species, native);
+  expect(seen).toBe(Promise);
+  expect(provider.appendPatch(patchOf(3), 3).constructor).toBe(Promise);
+  expect(await provider.loadPatchesSince(0)).toHaveLength(3);
 });

@@ -21,7 +21,6 @@ const NOTES = Symbol.for('sds-persistence-worker.notes');
 const holder = globalThis as { [NOTES]?: Notes };
 holder[NOTES] ??= { due: [], isTelling: false, isExiting: false };
 const notes = holder[NOTES];
-let depth = 0;
 
 /** Whatever `tell` throws is an uncaught error, as Node has it for subscribers. */
 export function note(tell: Note): void {
@@ -33,7 +32,7 @@ export function note(tell: Note): void {
  * a call is committed before it returns: a subscriber that calls whenever something is committed would never come to an end.
  */
 export function tellNoted(): void {
-  if (notes.due.length === 0 || depth > 0 || (notes.isTelling && notes.isExiting)) return;
+  if (notes.due.length === 0 || (notes.isTelling && notes.isExiting)) return;
   const { due, isTelling } = notes;
   notes.due = [];
   notes.isTelling = true;
@@ -50,31 +49,10 @@ export function tellNoted(): void {
   notes.isTelling = isTelling;
 }
 
-/**
- * Does what must be whole before anything else is sent: a message to a worker, or a new worker with all that the lost one
- * left. Hooks of promises and of threads run in there, which no note can put off: what these call is gathered, and sent
- * afterwards; nobody is told of it within, and nothing waits within.
- */
-export function inTheMiddle<T>(work: () => T): T {
-  const before = depth;
-  depth = before + 1;
-  try {
-    return work();
-  } finally {
-    depth = before;
-  }
-}
-
-/** Perhaps out of a hook: what was in the middle of something never goes on. */
 export function exitBegins(): void {
   notes.isExiting = true;
-  depth = 0;
 }
 
 export function isExiting(): boolean {
   return notes.isExiting;
-}
-
-export function isInTheMiddle(): boolean {
-  return depth > 0;
 }

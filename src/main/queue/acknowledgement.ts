@@ -19,7 +19,6 @@ let passesOn = false;
 export class Acknowledgement<T> extends Promise<T> {
   #behind: Awaited | undefined;
 
-  /** Hooks of promises run in here, and may call: it comes before its call is queued. */
   static of<T>(): PromiseWithResolvers<T> {
     return Promise.withResolvers.call(Acknowledgement) as PromiseWithResolvers<T>;
   }
@@ -44,7 +43,7 @@ export class Acknowledgement<T> extends Promise<T> {
     if (typeof onFulfilled === 'function') Acknowledgement.waitFor(this);
     const behind = this.#behind;
     if (behind === undefined) return super.then(onFulfilled, onRejected);
-    passesOn = true; // until `constructor` is asked for, which comes first: species and hooks of promises run after that
+    passesOn = true; // until `constructor` is asked for, which comes first: species run after that
     try {
       const next = super.then(onFulfilled, onRejected);
       const made: object = next;

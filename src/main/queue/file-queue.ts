@@ -129,10 +129,10 @@ export class FileQueue implements OpenBatchOwner, Settled {
   }
 
   addLoad(call: LoadCall): Promise<unknown> {
-    const load = new Load(call); // first: hooks of promises run in there, in which all may be given up
     const refusal = this.refusalOf(call.operation);
     if (refusal !== undefined) return Promise.reject(refusal);
     this.#openBatch.complete();
+    const load = new Load(call);
     load.place = ++this.#lastPlace;
     this.#waiting.push(load);
     this.wantsToSend();
@@ -191,16 +191,11 @@ export class FileQueue implements OpenBatchOwner, Settled {
     if (this.#waiting.length === 0) this.#openBatch.complete();
     const { first: item } = this.#waiting;
     if (item === undefined || !this.host.reserve(this, item)) return false;
-    // registered before anything else: hooks of promises and of messages run while it is sent, and may call
+    // registered before it is sent: what can't be posted is refused at once
     this.#waiting.shift();
     this.#wasSent(item);
     this.host.send(this, item);
     return true;
-  }
-
-  /** The process ends out of a hook, which ran before a write that is in flight was posted: nothing that follows has been sent. */
-  postRest(): void {
-    for (const batch of this.#inFlight.batches) if (batch.large?.posted === false) this.host.send(this, batch);
   }
 
   /** Sends a small batch at once, and adds to it until the worker begins: what nobody waits for costs no turn's end. */
@@ -316,9 +311,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
   #isSentAgain({ settlers }: Batch, large: LargeBytes): void {
     // a thread that has ended takes nothing, and says nothing of it: what can be seen to be there still was not taken
     const { detached = true } = large.data.buffer as { detached?: boolean };
-    const isGone = large.posted && !large.isShared && detached;
-    large.posted = false;
-    if (!isGone) return;
+    if (large.isShared || !detached) return;
     // in a file a commit is published as it is made; a server may have committed what nobody heard of
     const outcome =
       this.location.server === undefined ? 'nothing was stored: call again' : 'the call may be stored or not';

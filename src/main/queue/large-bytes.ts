@@ -10,8 +10,6 @@ import { bufferOf, startOf } from '../view.ts';
 
 export class LargeBytes {
   readonly data: Bytes;
-  /** Whether the worker will hear of them. */
-  posted = false;
   /** Why no worker can be given them, if so: the write fails in its place, and calls behind it are carried out after that. */
   lost: SDS_PersistenceError | undefined;
   readonly #blocks: BlockPool;

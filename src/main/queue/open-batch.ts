@@ -1,6 +1,6 @@
 /**
  * The open batch of one file: writes are gathered in it until it is complete, or the worker seals it. Adding one begins anew where
- * a hook has called meanwhile, or the worker has begun with the batch.
+ * the worker has begun with the batch.
  */
 import { types } from 'node:util';
 import { ENTRY_ACKNOWLEDGED, ENTRY_KEEPS_BOTH, ENTRY_NEEDS_SNAPSHOT, entryBytes } from '../../protocol/entries.ts';
@@ -11,9 +11,7 @@ import { Buffer, Promise } from '../../protocol/surroundings.ts';
 import type { Channel } from '../channel/channel.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
-import { inTheMiddle, isInTheMiddle } from '../observe/notes.ts';
 import { takeOver } from '../transfer.ts';
-import { BYTES_GONE, firstBytesOf } from '../view.ts';
 import { Acknowledgement, type Awaited } from './acknowledgement.ts';
 import { Batch } from './batch.ts';
 import { BatchWriter } from './batch-writer.ts';
@@ -76,26 +74,18 @@ export class OpenBatch {
   /** Copies a patch of so many bytes into the batch. The hot path: one header, one copy, no allocation. */
   appendPatch(member: Member, patch: Uint8Array, length: number, clock: number, handedOver: boolean): Promise<void> {
     const need = entryBytes(0, length);
-    for (let made: PromiseWithResolvers<unknown> | undefined; ; ) {
+    for (;;) {
       let batch = this.#batch;
       if (batch === undefined || !this.#writer.hasRoom(need)) {
-        made ??= Acknowledgement.of();
         const refusal = this.#makeRoom(need, member, 'appendPatch');
         if (refusal !== undefined) return Promise.reject(refusal);
         batch = this.#batch as Batch; // #makeRoom has opened one
       }
-      // without a new promise nothing else has run since its length was asked for
-      const bytes = made === undefined ? patch : firstBytesOf(patch, length);
-      if (bytes === undefined) return this.#refuse(batch, this.#bytesGone('appendPatch'));
       const { store } = member;
       const joined = store.run?.batch === batch && store.run.member === member ? store.run : undefined;
-      if (joined === undefined && made === undefined) {
-        made = Acknowledgement.of();
-        continue; // whoever was told of a new promise may have called
-      }
+      const run = joined ?? beginRun(batch, member, clock);
       const flags = member.keepsBoth ? ENTRY_KEEPS_BOTH : 0;
-      const run = joined ?? beginRun(batch, member, clock, made as PromiseWithResolvers<unknown>); // one of the two is there
-      if (this.#writer.write('appendPatch', flags, member.id, run.settler, clock, bytes, length, '', 0)) {
+      if (this.#writer.write('appendPatch', flags, member.id, run.settler, clock, patch, length, '', 0)) {
         this.#appended(batch, member, clock, length);
         if (handedOver) takeOver(patch); // copied, which costs less than a message, and detached as announced
         if (!batch.announced) this.#announce(batch);
@@ -123,17 +113,17 @@ export class OpenBatch {
         (isLarge ? this.#startAnew(length, member, operation) : undefined) ?? this.#makeRoom(need, member, operation);
       if (refusal !== undefined) return Promise.reject(refusal);
       const batch = this.#batch as Batch; // #makeRoom has opened one
-      if (isLarge && batch.announced) continue; // a hook has called meanwhile
-      const present = types.isUint8Array(data) ? firstBytesOf(data, length) : data;
-      if (present === undefined && data !== undefined) return this.#refuse(batch, this.#bytesGone(operation));
-      const large = isLarge && present !== undefined ? this.#largeBytes(call, present, length, handedOver) : undefined;
-      if (large instanceof SDS_PersistenceError) return this.#refuse(batch, large);
+      const large = isLarge && data !== undefined ? this.#largeBytes(call, data, length, handedOver) : undefined;
+      if (large instanceof SDS_PersistenceError) {
+        if (!batch.announced) this.#announce(batch); // it may have been opened for the call, and goes its way
+        return Promise.reject(large);
+      }
       // not before: it may have held the caller, and settled what this depends on
       const flags = entryFlags(call, large);
       const isAcknowledged = (flags & ENTRY_ACKNOWLEDGED) !== 0;
       const index = isAcknowledged ? batch.addAcknowledged(call) : batch.addPromise(call, made);
       member.store.run = undefined; // the calls of a store keep their order, even if some fail
-      const gathered = large === undefined && types.isUint8Array(present) ? present : undefined;
+      const gathered = large === undefined && types.isUint8Array(data) ? data : undefined;
       const gatheredLength = gathered === undefined ? 0 : length;
       if (this.#writer.write(operation, flags, member.id, index, clock, gathered, gatheredLength, key, keyLength)) {
         if (large !== undefined) {
@@ -144,7 +134,7 @@ export class OpenBatch {
         }
         const settler = batch.settlers[index];
         if (operation === 'saveSnapshot' && settler !== undefined) {
-          inTheMiddle(() => member.snapshotCalled(clock, settler, isAcknowledged));
+          member.snapshotCalled(clock, settler, isAcknowledged);
         }
         if (gathered !== undefined && handedOver) takeOver(gathered);
         if (!batch.announced) this.#announce(batch);
@@ -185,9 +175,7 @@ export class OpenBatch {
     if (hasRoom()) return undefined;
     this.#host.settleNow();
     if (!hasRoom()) {
-      // in the middle of sending, which goes on once this call, of a hook, has returned: there is nothing to wait for
-      const refuses = settings.Overflow === 'reject' || isInTheMiddle();
-      if (refuses) return makeError('queue-full', call, this.#queue.dbPath);
+      if (settings.Overflow === 'reject') return makeError('queue-full', call, this.#queue.dbPath);
       this.#observer.hold(() => this.#host.block(hasRoom, Number.POSITIVE_INFINITY));
     }
     return this.#queue.refusalOf(call);
@@ -199,16 +187,6 @@ export class OpenBatch {
     batch.patchBytes += length;
     this.#observer.appended++;
     this.#observer.appendedBytes += length;
-  }
-
-  #bytesGone(call: string): SDS_PersistenceError {
-    return makeError('invalid-argument', call, this.#queue.dbPath, BYTES_GONE);
-  }
-
-  /** The batch may have been opened for the call, and goes its way. */
-  #refuse(batch: Batch, error: SDS_PersistenceError): Promise<never> {
-    if (!batch.announced) this.#announce(batch);
-    return Promise.reject(error);
   }
 
   /** Opens a batch with room for an entry, if need be; holds the caller, or refuses, while too much is pending. */
@@ -286,7 +264,8 @@ function entryFlags(call: WriteCall, large: LargeBytes | undefined): number {
   return ofPatch | needsSnapshot | (isAcknowledged ? ENTRY_ACKNOWLEDGED : 0);
 }
 
-function beginRun(batch: Batch, member: Member, clock: number, made: PromiseWithResolvers<unknown>): Run {
+function beginRun(batch: Batch, member: Member, clock: number): Run {
+  const made = Acknowledgement.of();
   const settler = batch.addPromise({ member, operation: 'appendPatch', key: '', clock }, made);
   const run: Run = { batch, member, settler, promise: made.promise as Promise<void> };
   member.store.run = run;

@@ -2,7 +2,6 @@
 import { transfer } from 'comlink';
 import { failureOf } from '../../protocol/errors.ts';
 import type { ProviderMessage } from '../../protocol/service.ts';
-import { inTheMiddle } from '../observe/notes.ts';
 import type { FileQueue } from '../queue/file-queue.ts';
 import type { Member } from '../queue/member.ts';
 import { passwordAnswers } from './password-answers.ts';
@@ -10,19 +9,17 @@ import type { WorkerLink } from './worker-link.ts';
 
 /**
  * Makes a provider known to the worker, which opens its file; again, if that failed before. A batch that is shared comes before that:
- * what the provider calls, and what hooks call in here, belongs to the next one.
+ * what the provider calls belongs to the next one.
  */
 export function sendAttach(link: WorkerLink, queue: FileQueue, member: Member): void {
-  inTheMiddle(() => {
-    queue.completeBatch();
-    const message = messageOf(queue, member);
-    const { Password } = member.settings;
-    const port = Password === undefined ? undefined : passwordAnswers(Password);
-    link.call(
-      (service) => (port === undefined ? service.attach(message) : service.attach(message, transfer(port, [port]))),
-      (report) => member.attached(report),
-    );
-  });
+  queue.completeBatch();
+  const message = messageOf(queue, member);
+  const { Password } = member.settings;
+  const port = Password === undefined ? undefined : passwordAnswers(Password);
+  link.call(
+    (service) => (port === undefined ? service.attach(message) : service.attach(message, transfer(port, [port]))),
+    (report) => member.attached(report),
+  );
 }
 
 /** Makes the worker forget a provider; with a file's last one, it closes the file. */

@@ -11,7 +11,6 @@ import { later, soon } from '../../protocol/surroundings.ts';
 import type { Channel } from '../channel/channel.ts';
 import { needStack } from '../enough-stack.ts';
 import { PendingMemory } from '../memory/pending-memory.ts';
-import { isInTheMiddle } from '../observe/notes.ts';
 import { warnOfForeignWriter } from '../observe/warnings.ts';
 import type { Batch } from '../queue/batch.ts';
 import type { FileQueue, QueueHost } from '../queue/file-queue.ts';
@@ -92,7 +91,6 @@ export class Dispatcher implements QueueHost {
 
   /** Sends what may be sent, settles what is finished, and sees to it that the rest is heard of. */
   pump = (): void => {
-    if (isInTheMiddle()) return; // called by a hook: what that calls is sent at the end of the turn
     if (this.link === undefined && this.#toSend.length > 0) this.#owner.startThread();
     for (let again = false; ; again = true) {
       forEach(this.#toSend, this.#trySend);
@@ -159,7 +157,7 @@ export class Dispatcher implements QueueHost {
   }
 
   reserve({ id }: FileQueue, item: Item): boolean {
-    if (isInTheMiddle() || this.link === undefined) return false;
+    if (this.link === undefined) return false;
     if (item.kind === 'load' || item.large !== undefined) return true;
     this.#before = this.channel.progress;
     return this.channel.batches.push(id, item.number, item.firstSlab, cellTime(item.begunAt));
@@ -194,11 +192,9 @@ export class Dispatcher implements QueueHost {
       queue.failedToSend(batch, error);
       this.pump();
     };
-    const onPosted = (refusal?: unknown) => {
-      if (refusal === undefined) large.posted = true;
-      else queue.failedToSend(batch, refusal); // at once: batches behind it go off now, and the end of one is that of all before it
-    };
-    this.link?.call((service) => service.write(ticket, given), this.pump, onFailure, undefined, onPosted);
+    // at once: batches behind it go off now, and the end of one is that of all before it
+    const onRefused = (refusal: unknown) => queue.failedToSend(batch, refusal);
+    this.link?.call((service) => service.write(ticket, given), this.pump, onFailure, undefined, onRefused);
   }
 
   #wasPushed(queue: FileQueue, batch: Batch): void {
@@ -282,8 +278,7 @@ export class Dispatcher implements QueueHost {
   }
 
   /**
-   * Blocks this thread. True once `until` holds, no worker is left, or a hook has called in mid-sending; false after `patienceMs`
-   * without progress, or `totalMs`.
+   * Blocks this thread. True once `until` holds, or no worker is left; false after `patienceMs` without progress, or `totalMs`.
    */
   block(until: () => boolean, patienceMs: number, totalMs: number = Number.POSITIVE_INFINITY): boolean {
     needStack();
@@ -291,7 +286,7 @@ export class Dispatcher implements QueueHost {
     this.blocked = true;
     const isDone = () => {
       this.pump();
-      if (!until() && this.link !== undefined && !isInTheMiddle()) return false;
+      if (!until() && this.link !== undefined) return false;
       this.#settle(); // what finished since the last look
       return true;
     };

@@ -77,7 +77,7 @@ export function guardExit(workers: readonly ReplaceableWorker[]): void {
   // the first provider of all may be made in an `exit` listener: then ours would come too late
   if ((process as { _exiting?: boolean })._exiting === true) exitBegins();
   // copies: one that has neither a thread nor files any more is taken out
-  const drain = () => [...workers].filter(drainAtExit);
+  const drain = () => [...workers].forEach(drainAtExit);
   guard = {
     // nothing is left to do: as long as calls are under way their failures can still be told
     beforeExit() {
@@ -89,20 +89,18 @@ export function guardExit(workers: readonly ReplaceableWorker[]): void {
     },
     exit() {
       exitBegins();
-      for (const worker of [...workers]) worker.postRest();
-      const drained = drain();
+      drain();
       tellNoted(); // no microtask will do so any more; what is called within is drained at once
       for (const worker of [...workers]) worker.retire(CLOSE_PATIENCE_MS);
-      drained.forEach(drainAtExit); // what hooks have called while that was sent; nobody is waited for twice
       tellNoted();
     },
   };
   guardsOfProcess().add(guard);
 }
 
-/** Blocks until a worker has committed everything; also for calls made by later `exit` listeners. Returns whether it has. */
-export function drainAtExit(worker: ReplaceableWorker): boolean {
-  if (worker.dispatcher.idle || worker.drain(PATIENCE_MS)) return true;
+/** Blocks until a worker has committed everything; also for calls made by later `exit` listeners. */
+export function drainAtExit(worker: ReplaceableWorker): void {
+  if (worker.dispatcher.idle || worker.drain(PATIENCE_MS)) return;
   const { unfinished } = worker;
   const [file, ...others] = unfinished;
   const files = others.length === 0 ? `'${file}'` : `'${file}' and ${others.length} more`;
@@ -113,5 +111,4 @@ export function drainAtExit(worker: ReplaceableWorker): boolean {
     `nothing was committed for ${PATIENCE_MS} ms as the process ends: calls on ${files} may be lost, ` +
       `also some that were acknowledged as they were queued; see whether another process has it locked, and whether the ${answers}`,
   );
-  return false;
 }

@@ -6,7 +6,7 @@ import type { SDS_Statistics } from '../../protocol/statistics.ts';
 import { Channel } from '../channel/channel.ts';
 import type { Location } from '../location.ts';
 import { begin, log, tell } from '../observe/channels.ts';
-import { inTheMiddle, isExiting } from '../observe/notes.ts';
+import { isExiting } from '../observe/notes.ts';
 import { FileQueue } from '../queue/file-queue.ts';
 import type { Member } from '../queue/member.ts';
 import { sendAttach, sendDetach } from './attaching.ts';
@@ -116,8 +116,8 @@ export class ReplaceableWorker {
   }
 
   /**
-   * Makes a provider of the queue known to the thread, and opens its file; again, if that failed before. What hooks
-   * call until that is sent comes after it; a thread that takes the place of this one is told of all providers.
+   * Makes a provider of the queue known to the thread, and opens its file; again, if that failed before. A thread that takes the place of
+   * this one is told of all providers.
    */
   attach(queue: FileQueue, member: Member, onEnd: (report: Report) => void): void {
     const trace = begin('open', () => ({ Path: member.dbPath, StoreId: member.storeId }));
@@ -151,10 +151,6 @@ export class ReplaceableWorker {
   /** The files with calls that are not committed. */
   get unfinished(): string[] {
     return [...this.#queues].filter((queue) => !queue.finished).map(({ dbPath }) => dbPath);
-  }
-
-  postRest(): void {
-    for (const queue of this.#queues) queue.postRest();
   }
 
   /** Blocks until the worker has closed its files, so that none of them is cut off in mid-work. */
@@ -205,8 +201,7 @@ export class ReplaceableWorker {
     if (lost === undefined || this.#isRecovering) return;
     this.#isRecovering = true;
     this.#lost++;
-    // Node tells of a new thread within its constructor: who hears of it and calls is served once all is in place
-    inTheMiddle(() => this.#replace(lost, reason));
+    this.#replace(lost, reason);
     if (this.hasThread) this.dispatcher.pump();
   }
 
@@ -214,7 +209,7 @@ export class ReplaceableWorker {
   #startAgain(): void {
     if (this.hasThread || this.#isRecovering) return;
     this.#isRecovering = true;
-    inTheMiddle(() => this.#goOn((isExiting() || this.#restarts.mayStartAnew) && this.#start()));
+    this.#goOn((isExiting() || this.#restarts.mayStartAnew) && this.#start());
   }
 
   #replace(lost: WorkerLink, reason: unknown): void {
@@ -245,7 +240,7 @@ export class ReplaceableWorker {
   /** Refuses all that is pending on a file; and, if it is for good, all that will come. */
   #refuse(queue: FileQueue, reason: unknown, detail: string, isForGood: boolean): void {
     const failure: Failure = { code: 'worker-lost', detail, cause: reportedOf(reason) };
-    this.dispatcher.forget(queue); // first: hooks of promises may call
+    this.dispatcher.forget(queue);
     queue.refuseAll((call) => makeError('worker-lost', call, queue.dbPath, detail, reason), isForGood);
     for (const member of queue.members) {
       member.attached({ failure });

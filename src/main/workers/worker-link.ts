@@ -6,7 +6,6 @@ import { outsideOfCalls } from '../../protocol/async-context.ts';
 import type { WorkerService } from '../../protocol/service.ts';
 import { performance } from '../../protocol/surroundings.ts';
 import type { Channel } from '../channel/channel.ts';
-import { inTheMiddle } from '../observe/notes.ts';
 import { type EngineKind, WorkerThread } from './worker-thread.ts';
 
 /** A worker that did not start within this is taken for lost by a blocked thread, which hears of no exit, unless its thread is seen. */
@@ -33,8 +32,8 @@ export class WorkerLink {
   #referenced = true;
   /** That somebody waits for, and are not answered. */
   calls = 0;
-  /** Told that the call under way is posted. */
-  #onPosted: ((refusal?: unknown) => void) | undefined;
+  /** Told if the call under way can't be posted. */
+  #onRefused: ((refusal: unknown) => void) | undefined;
 
   /** In a thread of its own. @throws what Node throws where none can be started */
   static start(kind: EngineKind, arena: SharedArrayBuffer, owner: LinkOwner): WorkerLink {
@@ -58,10 +57,9 @@ export class WorkerLink {
         try {
           endpoint.postMessage(...message);
         } catch (error) {
-          this.#onPosted?.(error);
+          this.#onRefused?.(error);
           throw error;
         }
-        this.#onPosted?.();
         this.channel.called();
       },
     });
@@ -86,34 +84,25 @@ export class WorkerLink {
    * @param onFailure - told of a call that can't be sent, or has thrown. Without it the worker can't go on without the
    *   call: it ends, and its successor is asked anew
    * @param drop - given the answer of a worker that counts as lost already
-   * @param onPosted - told as soon as the worker will hear of it, since before that, a hook of promises may end the process; or why it
-   *   can't be posted
+   * @param onRefused - told at once why it can't be posted
    */
   call<T>(
     method: (service: Remote<WorkerService>) => Promise<T>,
     onAnswer?: (answer: T) => void,
     onFailure: (error: unknown) => void = (error) => this.thread.end(error),
     drop: (answer: T) => void = () => {},
-    onPosted?: (refusal?: unknown) => void,
+    onRefused?: (refusal: unknown) => void,
   ): void {
     if (this.#over) return;
     if (onAnswer !== undefined) {
       this.calls++;
       this.keepAlive(true);
     }
-    const post = () => {
-      const outer = this.#onPosted; // a hook may call within another call
-      this.#onPosted = onPosted;
-      try {
-        return method(this.#service);
-      } finally {
-        this.#onPosted = outer;
-      }
-    };
     const callAndTell = async () => {
       let tell: () => void;
       try {
-        const answer = await post();
+        this.#onRefused = onRefused;
+        const answer = await method(this.#service);
         if (this.#over) drop(answer);
         tell = () => onAnswer?.(answer);
       } catch (error) {
@@ -124,8 +113,7 @@ export class WorkerLink {
       tell();
       this.#owner.dispatcher.updateReference();
     };
-    // hooks run as the context is changed, too: what these call comes after this
-    inTheMiddle(() => outsideOfCalls(() => void callAndTell()));
+    outsideOfCalls(() => void callAndTell());
   }
 
   keepAlive(wanted: boolean): void {

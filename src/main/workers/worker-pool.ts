@@ -35,16 +35,9 @@ function poolSize(): number {
 /** A file: as it is open already, or opened on the worker with the fewest files. */
 export function openFile(location: Location, maxPendingBytes: number): OpenFile {
   const { key, server } = location;
-  const open = () => (key === undefined ? undefined : openFiles.get(key));
-  const before = open();
+  const before = key === undefined ? undefined : openFiles.get(key);
   if (before !== undefined) return before;
   const worker = workerForNewFile(server === undefined ? 'sqlite' : 'postgresql', maxPendingBytes);
-  // Node tells of a new thread, and of listeners, as they are made: who hears of that may have opened the file
-  const meanwhile = open();
-  if (meanwhile !== undefined) {
-    if (worker.fileCount === 0) endLater(worker);
-    return meanwhile;
-  }
   const file = { queue: worker.openFile(location), worker };
   if (key !== undefined) openFiles.set(key, file);
   return file;
