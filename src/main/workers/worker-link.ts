@@ -102,7 +102,9 @@ export class WorkerLink {
       let tell: () => void;
       try {
         this.#onRefused = onRefused;
-        const answer = await method(this.#service);
+        const answered = method(this.#service);
+        this.#onRefused = undefined; // it holds all that was sent
+        const answer = await answered;
         if (this.#over) drop(answer);
         tell = () => onAnswer?.(answer);
       } catch (error) {
