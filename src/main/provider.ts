@@ -108,15 +108,16 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    */
   async ready(): Promise<void> {
     if (this.#closing !== undefined) throw this.#error('ready');
-    return this.#opened();
+    const failure = await this.#openFailure();
+    if (failure !== undefined) throw failure;
   }
 
-  async #opened(): Promise<void> {
+  /** Why the database could not be opened, if so. */
+  async #openFailure(): Promise<SDS_PersistenceError | undefined> {
     const refusal = this.#queue.refusalOf('ready');
-    if (refusal !== undefined) throw refusal;
+    if (refusal !== undefined) return refusal;
     const { failure } = await this.#attachment.outcome();
-    if (failure === undefined) return;
-    throw this.#queue.refusalOf('ready') ?? reviveError(failure, 'ready', this.#queue.dbPath);
+    return failure && (this.#queue.refusalOf('ready') ?? reviveError(failure, 'ready', this.#queue.dbPath));
   }
 
   /**
@@ -359,14 +360,12 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    */
   async flush(): Promise<void> {
     if (this.#closing !== undefined) throw this.#error('flush');
-    const opening = this.#opened().then(
-      () => undefined,
-      (error: unknown) => error,
-    );
+    const opening = this.#openFailure();
     const { place, before } = await this.#queue.barrier(this.#member);
-    let failure: unknown = this.#member.failures.toldTo(place, before);
-    // a call that was carried out has opened it, whatever came of the attempt before
-    failure ??= this.#member.wasOpened ? this.#queue.refusalOf('flush') : await opening;
+    const failure =
+      this.#member.failures.toldTo(place, before) ??
+      // a call that was carried out has opened it, whatever came of the attempt before
+      (this.#member.wasOpened ? this.#queue.refusalOf('flush') : await opening);
     if (failure !== undefined) throw failure;
   }
 

@@ -201,18 +201,6 @@ export class ReplaceableWorker {
     if (lost === undefined || this.#isRecovering) return;
     this.#isRecovering = true;
     this.#lost++;
-    this.#replace(lost, reason);
-    if (this.hasThread) this.dispatcher.pump();
-  }
-
-  /** There was no thread, and something is called: asks for one again, though not at each call. */
-  #startAgain(): void {
-    if (this.hasThread || this.#isRecovering) return;
-    this.#isRecovering = true;
-    this.#goOn((isExiting() || this.#restarts.mayStartAnew) && this.#start());
-  }
-
-  #replace(lost: WorkerLink, reason: unknown): void {
     lost.leave();
     const { wasAtWork } = lost.thread; // of all that it serves, as long as none of them has begun anew
     const { fileAtWork } = this.channel;
@@ -228,6 +216,14 @@ export class ReplaceableWorker {
     this.dispatcher.link = undefined;
     this.#reason = reason;
     this.#goOn(mayGoOn && this.#start());
+    if (this.hasThread) this.dispatcher.pump();
+  }
+
+  /** There was no thread, and something is called: asks for one again, though not at each call. */
+  #startAgain(): void {
+    if (this.hasThread || this.#isRecovering) return;
+    this.#isRecovering = true;
+    this.#goOn((isExiting() || this.#restarts.mayStartAnew) && this.#start());
   }
 
   /** Gives up a queue: whoever opens the database after that gets another one. */

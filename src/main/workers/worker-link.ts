@@ -98,7 +98,7 @@ export class WorkerLink {
       this.calls++;
       this.keepAlive(true);
     }
-    const callAndTell = async () => {
+    void outsideOfCalls(async () => {
       let tell: () => void;
       try {
         this.#onRefused = onRefused;
@@ -114,8 +114,7 @@ export class WorkerLink {
       if (onAnswer !== undefined) this.calls--;
       tell();
       this.#owner.dispatcher.updateReference();
-    };
-    outsideOfCalls(() => void callAndTell());
+    });
   }
 
   keepAlive(wanted: boolean): void {
