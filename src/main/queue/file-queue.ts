@@ -171,7 +171,7 @@ export class FileQueue implements OpenBatchOwner, Settled {
     while (this.#maySend(MOST_SMALL)) if (!this.#sendNext()) return;
   }
 
-  /** The same in mid-turn, where more is to come: only what is worth a batch of its own, and takes no message, which runs foreign code. */
+  /** The same in mid-turn, where more is to come: only what is worth a batch of its own; what takes a message waits for the turn's end. */
   sendWithinTurn(): void {
     if (this.#waiting.length === 0 && (this.#openBatch.unsent?.bytes ?? 0) < WORTH_SENDING) return;
     while (this.#takesNoMessage && this.#maySend(0)) if (!this.#sendNext()) return;
