@@ -230,13 +230,13 @@ export class OpenBatch {
   #announce(batch: Batch): void {
     batch.announced = true;
     try {
-      // a hook of promises has made the worker carry it out, if it is not open any more
+      // a large write is complete, and waits, by then
       if (!this.is(batch) || !this.#queue.share(batch)) this.#queue.wantsToSend();
     } catch (error) {
       batch.announced = batch.sent; // no stack is left: the next call announces it
       throw error;
     }
-    if (!batch.settled) this.#observer.registered(batch);
+    this.#observer.registered(batch);
   }
 
   /** The batch, if it has a call, and was not sent yet. */
