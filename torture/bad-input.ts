@@ -68,6 +68,7 @@ const oddValues: Record<string, () => unknown> = {
   'a Uint8ClampedArray': () => new Uint8ClampedArray(2),
   'a detached Uint8Array': detached,
   'a Uint8Array out of bounds': outOfBounds,
+  'a view of shared memory that may grow': () => new Uint8Array(new SharedArrayBuffer(8, { maxByteLength: 16 })),
   'an object with the prototype of Uint8Array': () => Object.create(Uint8Array.prototype),
   'a proxy of a Uint8Array': () => new Proxy(new Uint8Array(3), {}),
   'a revoked proxy': revoked,

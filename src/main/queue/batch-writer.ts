@@ -13,10 +13,7 @@ import {
 } from '../../protocol/entries.ts';
 import { NO_SLAB, SLAB_DONE, SLAB_FLAGS, SLAB_HEADER, SLAB_NEXT, SLAB_USED } from '../../protocol/slabs.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
-import { bufferOf, startOf } from '../view.ts';
 import type { Batch } from './batch.ts';
-
-const NO_SLAB_BYTES: Uint8Array = new Uint8Array();
 
 export class BatchWriter {
   readonly #memory: PendingMemory;
@@ -24,8 +21,6 @@ export class BatchWriter {
   #at = 0;
   #end = 0;
   #slabStart = 0;
-  /** The current slab: what is longer than it has room for is not written over the ones behind it. */
-  #slab = NO_SLAB_BYTES;
   /** Whether the worker may seal the slab at any moment. */
   #shared = false;
 
@@ -49,7 +44,6 @@ export class BatchWriter {
     this.#slabStart = slab;
     this.#at = slab + SLAB_HEADER;
     this.#end = slab + size;
-    this.#slab = memory.arena.bytes.subarray(slab, this.#end);
   }
 
   #leaveSlab(next: number): void {
@@ -67,7 +61,6 @@ export class BatchWriter {
   complete(): void {
     if (!this.#shared) this.#leaveSlab(NO_SLAB);
     this.#shared = false;
-    this.#slab = NO_SLAB_BYTES; // it would keep an arena that is exchanged
   }
 
   /** Writes a call for which there is room. False if the worker has sealed the batch: it is not part of that. */
@@ -94,7 +87,7 @@ export class BatchWriter {
     cells[cell + ENTRY_SETTLER] = settler;
     doubles[(at >> 3) + ENTRY_CLOCK] = clock;
     if (keyLength > 0) bytes.write(key, at + ENTRY_HEADER, keyLength, 'utf8');
-    if (data !== undefined) this.#copy(data, length, at + ENTRY_HEADER + keyLength - this.#slabStart);
+    if (data !== undefined) bytes.set(data, at + ENTRY_HEADER + keyLength);
     if (this.#shared) {
       const used = at - this.#slabStart;
       const found = Atomics.compareExchange(cells, (this.#slabStart >> 2) + SLAB_USED, used, next - this.#slabStart);
@@ -102,14 +95,5 @@ export class BatchWriter {
     }
     this.#at = next;
     return true;
-  }
-
-  /** Another thread may make shared memory larger, and the view of it, at any moment: what comes behind an entry is written later. */
-  #copy(data: Uint8Array, length: number, at: number): void {
-    try {
-      this.#slab.set(data, at);
-    } catch {
-      this.#slab.set(new Uint8Array(bufferOf(data), startOf(data), length), at); // it has no room for so much
-    }
   }
 }

@@ -6,7 +6,6 @@ import type { Parcel } from '../../protocol/parcel.ts';
 import type { Bytes } from '../../protocol/service.ts';
 import type { BlockPool } from '../memory/block-pool.ts';
 import { takeOver } from '../transfer.ts';
-import { bufferOf, startOf } from '../view.ts';
 
 export class LargeBytes {
   readonly data: Bytes;
@@ -40,7 +39,6 @@ function bytesFor(data: Uint8Array | Parcel, length: number, handedOver: boolean
   const taken = handedOver ? takeOver(data) : undefined;
   if (taken !== undefined) return taken;
   const buffer = blocks.take(length);
-  // a view of its own: another thread may make shared memory, and so the caller's view of it, larger at any moment
-  new Uint8Array(buffer, 0, length).set(new Uint8Array(bufferOf(data), startOf(data), length));
+  new Uint8Array(buffer).set(data);
   return { buffer, start: 0, length };
 }
