@@ -123,6 +123,7 @@ export async function runOn(
 
 /** A line that is cut behind one message is as good as cut before the next one, unless that is an answer. */
 function makesSense(mishap: Mishap, direction: Direction, words: string): boolean {
-  if (mishap === 'fails') return direction === 'up' && words.startsWith('P ');
+  // a server undoes whenever it is asked to
+  if (mishap === 'fails') return direction === 'up' && words.startsWith('P ') && words !== 'P ROLLBACK';
   return mishap !== 'cut behind' || (direction === 'up' && !words.startsWith('P '));
 }

@@ -1,7 +1,8 @@
 /** Copies into a PostgreSQL database that are cut off: called again, they end, and nothing is there twice. */
 import { copyStores } from 'sds-persistence-worker';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { differenceOf } from '../../torture/database-rows.ts';
+import { type Fault, MessageProxy } from '../../torture/message-proxy.ts';
 import { runAt } from '../../torture/postgresql-copying.ts';
 import { findingsOf } from '../../torture/rig.ts';
 import { makeOddFile } from '../support/copied-files.ts';
@@ -38,4 +39,21 @@ describeOnPostgresql('a copy that is cut off', () => {
     const found = await postgresql.rowsOf(server.url(database));
     expect(differenceOf(linesOf(found), linesOf(rowsOf(source)))).toBeUndefined();
   });
+
+  it('within the last request, for the rest of which the server waits: it does not wait for what that has locked', async () => {
+    const source = makeOddFile(freshFile(), 0.1);
+    const commit = (await copyThrough(source)).seen.up.lastIndexOf('P COMMIT');
+    const { struck } = await copyThrough(source, { mishap: 'cut within', direction: 'up', number: commit });
+    expect(struck).toBe('P COMMIT');
+  }, 45_000); // the server keeps it for 60 s
 });
+
+/** Into a database of its own. */
+async function copyThrough(source: string, fault?: Omit<Fault, 'sqlstate'>): Promise<MessageProxy> {
+  const database = await server.freshDatabase();
+  onTestFinished(() => server.dropDatabase(database));
+  const proxy = await MessageProxy.listen(server.port, server.host, fault && { ...fault, sqlstate: '' });
+  onTestFinished(() => proxy.close());
+  await copyStores(source, server.url(database, { port: proxy.port }));
+  return proxy;
+}

@@ -4,6 +4,7 @@ import type { PostgresqlTarget } from '../../../protocol/postgresql/url.ts';
 import { labelOf } from '../../../protocol/postgresql/url.ts';
 import { clearInterval, pause, setInterval } from '../../../protocol/surroundings.ts';
 import { EngineError } from '../../engine.ts';
+import { endWaiting } from '../../postgresql/backend.ts';
 import { connect } from '../../postgresql/connect.ts';
 import type { Connection, Result, Statement } from '../../postgresql/connection.ts';
 import type { Pg } from '../../postgresql/load-pg.ts';
@@ -38,13 +39,13 @@ export function cutConnections(): void {
 export class CopyConnection {
   readonly place: string;
   readonly connection: Connection;
-  readonly another: () => Promise<CopyConnection>;
+  readonly #open: () => Promise<CopyConnection>;
   #asking: NodeJS.Timeout | undefined;
 
-  private constructor(target: PostgresqlTarget, connection: Connection, another: () => Promise<CopyConnection>) {
+  private constructor(target: PostgresqlTarget, connection: Connection, open: () => Promise<CopyConnection>) {
     this.place = labelOf(target);
     this.connection = connection;
-    this.another = another;
+    this.#open = open;
   }
 
   static async open(pg: Pg, target: PostgresqlTarget, onlyReads = false): Promise<CopyConnection> {
@@ -72,6 +73,15 @@ export class CopyConnection {
   async rows(text: string, ...values: (string | Buffer | null)[]): Promise<(string | null)[][]> {
     const [result] = await this.run({ text, values });
     return result?.rows ?? [];
+  }
+
+  /** In the place of this one, which is lost: what that has left at the server, which may hold locks, is ended. */
+  async another(): Promise<CopyConnection> {
+    const { backend } = this.connection;
+    const other = await this.#open();
+    // without the right to do so, it takes until the server ends it
+    if (backend !== undefined) await endWaiting(other.connection, [backend]).catch(() => []);
+    return other;
   }
 
   /** Carries out `work` in a transaction, again if the server had to undo it for another's sake. */
