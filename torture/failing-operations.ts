@@ -12,7 +12,7 @@ import { fileOperations, makeFiles, OperationFolder, operationNamed } from './fi
 import { type RigContext, withFolder } from './rig.ts';
 
 /** A small slice tries some calls of each operation, not the first ones alone. */
-const LONGEST_STEP = 120;
+const LONGEST_STEP = 200;
 
 const tasks: Task[] = [
   { what: 'any call', bits: ANY_CALL, error: 'EIO' },

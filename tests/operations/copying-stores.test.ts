@@ -1,5 +1,5 @@
 /** Stores that are copied from files into a PostgreSQL database, and back. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { copyStores, postgresqlSchema } from 'sds-persistence-worker';
@@ -91,9 +91,7 @@ describeOnPostgresql('copying stores', () => {
 
   it('of a file in which nothing can be read, nothing is left at the server', async () => {
     const source = makeStoreFile(freshFile(), { patches: 1, values: 0, sql: 'DELETE FROM snapshots' });
-    const file = readFileSync(source);
-    file.fill(0xff, 4096); // all but the page that names the tables
-    writeFileSync(source, file);
+    truncateSync(source, 4096); // to the page that names the tables
     const url = await ownPlace();
     const copied = copyStores(source, url, { Salvage: true });
     await expect(copied).rejects.toMatchObject({

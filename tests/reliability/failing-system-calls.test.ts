@@ -11,7 +11,7 @@ const rigs: Record<string, { rig: Rig; scale: number }> = {
   },
   'an operation whose system calls fail, or that is killed, leaves its files as they were or as they are to be': {
     rig: runOperations,
-    scale: 0.008,
+    scale: 0.004,
   },
 };
 
