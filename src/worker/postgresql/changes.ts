@@ -19,14 +19,6 @@ export interface Section {
   end: Compaction | { removed: string } | Saved | undefined;
 }
 
-/** What comes of an attempt, as far as it is known: all but which patches have met others is known before its commit is sent. */
-export interface Outcome {
-  /** By which the calls are told apart that are to be marked. */
-  readonly collided: number[];
-  /** Stores that have chunks of snapshots that were replaced: to be deleted once all this is committed. */
-  readonly replaced: string[];
-}
-
 export class Changes {
   readonly sections: Section[] = [];
   #section = this.#begin();
@@ -34,8 +26,13 @@ export class Changes {
   /** Of values that are saved. Those of stores are there since these were claimed. */
   readonly names: StoredName[] = [];
   readonly callers = new Set<Caller>();
-  /** Of the last attempt. Of one that a lost worker has made it is not known: no compaction counts as carried out. */
-  outcome: Outcome;
+  /** Stores that get a large snapshot: what it replaces is to be deleted once all this is committed. */
+  readonly replaced = new Set<string>();
+  /**
+   * By which the calls are told apart that were without effect in the last attempt: but for patches, known before its commit is sent. Of
+   * one that a lost worker has made it is not known: no compaction counts as carried out.
+   */
+  collided: number[];
   #hasOthers = false;
 
   constructor(writes: Writes) {
@@ -51,8 +48,7 @@ export class Changes {
       }
       this.#add(writes, store);
     }
-    const collided = this.sections.flatMap(({ end }) => (end !== undefined && 'at' in end ? [end.at] : []));
-    this.outcome = { collided, replaced: this.replaced };
+    this.collided = this.sections.flatMap(({ end }) => (end !== undefined && 'at' in end ? [end.at] : []));
   }
 
   #add(writes: Writes, store: string): void {
@@ -77,12 +73,12 @@ export class Changes {
         return;
       }
       case 'saveSnapshot':
-        snapshots.set(store, { clock: writes.clock, data: viewOf(writes.data) });
+        snapshots.set(store, this.#snapshot(store, writes.clock, writes.data));
         return;
       case 'compactStore': {
         const { clock, at } = writes;
         const seen = seenOf(writes.key);
-        const snapshot = { clock: snapshotNumber(clock, seen), data: viewOf(writes.data) };
+        const snapshot = this.#snapshot(store, snapshotNumber(clock, seen), writes.data);
         this.#end({ store, clock, snapshot, seen, at });
         return;
       }
@@ -112,6 +108,11 @@ export class Changes {
     }
   }
 
+  #snapshot(store: string, clock: number, data: Uint8Array): Snapshot {
+    if (isLarge(data)) this.replaced.add(store);
+    return { clock, data: viewOf(data) };
+  }
+
   #begin(): Section {
     const section: Section = { patches: [], snapshots: new Map(), records: new RecordChanges(), end: undefined };
     this.sections.push(section);
@@ -130,14 +131,6 @@ export class Changes {
   /** Whether all there is to do is to insert patches of one statement. */
   get onlyPatches(): PackedPatches | undefined {
     return this.#hasOthers ? undefined : this.inserted[0];
-  }
-
-  /** Stores whose snapshot is replaced. */
-  get replaced(): string[] {
-    return this.sections.flatMap(({ snapshots, end }) => [
-      ...snapshots.keys(),
-      ...(end !== undefined && 'snapshot' in end ? [end.store] : []),
-    ]);
   }
 }
 

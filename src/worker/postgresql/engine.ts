@@ -34,9 +34,6 @@ export class PostgresqlEngine implements Engine {
   /** Whether the server takes a statement that changes two tables; until it refuses one. */
   #takesBoth = true;
 
-  /** Stores with chunks of snapshots that were replaced: to be deleted once that is acknowledged, or else before the next one. */
-  readonly #replaced = new Set<string>();
-
   constructor(settings: PostgresqlSettings) {
     this.#mayCreate = settings.createTables;
     this.#holder = new Holder(settings.session, settings.leaseMs);
@@ -97,20 +94,13 @@ export class PostgresqlEngine implements Engine {
       // if it is committed, what could not be asked is only which patches have met others
       if (!this.#holder.covers(commitPoint)) throw error;
     });
-    const { collided, replaced } = changes.outcome;
-    for (const at of collided) writes.markWithoutEffect(at);
+    for (const at of changes.collided) writes.markWithoutEffect(at);
     commitPoint.cells[commitPoint.index] = commitPoint.value;
     noteCommit(commitPoint);
-    for (const store of replaced) {
-      this.#replaced.add(store);
-      // behind the acknowledgement, since it takes half as long as the snapshot itself; what comes next waits for it
-      void this.#link.useOnce((connection) => this.#deleteReplaced(connection, store));
-    }
-  }
-
-  async #deleteReplaced(connection: Connection, store: string): Promise<void> {
-    await transact(connection, [UNLIMITED, deletionOfUnnamed('sds_snapshots', [store]), this.#holder.fence()]);
-    this.#replaced.delete(store);
+    if (changes.replaced.size === 0) return;
+    const deletion = deletionOfUnnamed('sds_snapshots', [...changes.replaced]);
+    // behind the acknowledgement, since it takes half as long as the snapshot itself; what comes next waits for it
+    void this.#link.useOnce((connection) => transact(connection, [UNLIMITED, deletion, this.#holder.fence()]));
   }
 
   async #carryOut(connection: Connection, changes: Changes, point: CommitPoint): Promise<void> {
@@ -123,15 +113,11 @@ export class PostgresqlEngine implements Engine {
     // here, not when the writes are read: a store may be lost meanwhile, and this process have a new generation
     for (const caller of changes.callers) await this.#claims.claim(connection, caller);
     const { onlyPatches } = changes;
-    changes.outcome = { collided: [], replaced: [] };
+    changes.collided = [];
     if (this.#takesBoth && onlyPatches?.ascends && (await this.#insert(connection, onlyPatches, point))) return;
-    // it failed behind the last one: now, or the table would grow without end
-    for (const store of changes.replaced) {
-      if (this.#replaced.has(store)) await this.#deleteReplaced(connection, store);
-    }
     return inTransaction(connection, async () => {
       const begin = [...beginStatements(connection), ...insertionsOfLongNames(changes.names)];
-      const execution = new Execution(connection, begin, changes.outcome);
+      const execution = new Execution(connection, begin, changes.collided);
       for (const section of changes.sections) await execution.carryOut(section);
       const end = [...changes.values.statements, this.#holder.fence(point), COMMIT];
       await execution.end(end, () => this.#holder.committed(point));
@@ -155,12 +141,12 @@ export class PostgresqlEngine implements Engine {
   }
 
   /** Which patches have met others in a commit that was found out later. */
-  async #askLater(connection: Connection, { inserted, outcome }: Changes): Promise<void> {
+  async #askLater(connection: Connection, { inserted, collided }: Changes): Promise<void> {
     for (const packed of inserted) {
-      const collided = await collidedOf(readingBy(connection), packed, 'all');
+      const met = await collidedOf(readingBy(connection), packed, 'all');
       // those of patches that are kept lie under another number
-      const ignored = collided.filter((position) => !packed.keepers.has(position));
-      outcome.collided.push(...packed.entriesAt(ignored));
+      const ignored = met.filter((position) => !packed.keepers.has(position));
+      collided.push(...packed.entriesAt(ignored));
     }
   }
 

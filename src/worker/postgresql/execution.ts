@@ -1,5 +1,5 @@
 /** Carries out a transaction: all in one round trip, unless it has to be known what is there, or something large is sent by itself. */
-import type { Outcome, Section } from './changes.ts';
+import type { Section } from './changes.ts';
 import { deletionOfUnnamed, isLarge } from './chunks.ts';
 import type { Connection, Reading, Statement } from './connection.ts';
 import type { PackedPatches } from './packed-patches.ts';
@@ -11,16 +11,16 @@ import { removalOfStores } from './whole-stores.ts';
 
 export class Execution {
   readonly #connection: Connection;
-  readonly #outcome: Outcome;
+  readonly #collided: number[];
   /** By which it is asked what became of patches: within the transaction, and once that is committed within others. */
   #reading: Reading;
   /** To be sent with what comes next; and where those are among them that insert patches. */
   #statements: Statement[];
   #inserted = new Map<number, PackedPatches>();
 
-  constructor(connection: Connection, begin: Statement[], outcome: Outcome) {
+  constructor(connection: Connection, begin: Statement[], collided: number[]) {
     this.#connection = this.#reading = connection;
-    this.#outcome = outcome;
+    this.#collided = collided;
     this.#statements = [...begin, UNLIMITED];
   }
 
@@ -40,7 +40,7 @@ export class Execution {
     for (const [store, snapshot] of snapshots) {
       if (isLarge(snapshot.data)) await this.#send();
       this.#statements.push(await snapshotHead(this.#connection, store, snapshot));
-      this.#deleteOthers(store, snapshot);
+      this.#deleteReplaced(store, snapshot);
     }
     this.#statements.push(...records.statements);
     if (end === undefined) return;
@@ -51,8 +51,8 @@ export class Execution {
     }
     await this.#send();
     if ('hash' in end) await saveLargeValue(this.#connection, end);
-    else if (await compact(this.#connection, end)) this.#deleteOthers(end.store, end.snapshot);
-    else this.#outcome.collided.push(end.at);
+    else if (await compact(this.#connection, end)) this.#deleteReplaced(end.store, end.snapshot);
+    else this.#collided.push(end.at);
   }
 
   /** Before a deletion: it may take the patches that others have met. */
@@ -61,13 +61,12 @@ export class Execution {
   }
 
   #mark(packed: PackedPatches, collided: readonly number[]): void {
-    this.#outcome.collided.push(...packed.entriesAt(collided));
+    this.#collided.push(...packed.entriesAt(collided));
   }
 
   /** What a large one replaces is deleted later. */
-  #deleteOthers(store: string, { data }: Snapshot): void {
-    if (isLarge(data)) this.#outcome.replaced.push(store);
-    else this.#statements.push(deletionOfUnnamed('sds_snapshots', [store]));
+  #deleteReplaced(store: string, { data }: Snapshot): void {
+    if (!isLarge(data)) this.#statements.push(deletionOfUnnamed('sds_snapshots', [store]));
   }
 
   /** @param committed - called as soon as that is known: what comes after it may fail */
