@@ -143,7 +143,7 @@ export class PostgresqlEngine implements Engine {
   /** Which patches have met others in a commit that was found out later. */
   async #askLater(connection: Connection, { inserted, collided }: Changes): Promise<void> {
     for (const packed of inserted) {
-      const met = await collidedOf(readingBy(connection), packed, 'all');
+      const met = await collidedOf(readingBy(connection), packed);
       // those of patches that are kept lie under another number
       const ignored = met.filter((position) => !packed.keepers.has(position));
       collided.push(...packed.entriesAt(ignored));

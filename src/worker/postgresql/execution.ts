@@ -31,10 +31,10 @@ export class Execution {
         this.#statements.push(...pruning(step));
       } else if (step.keepers.size === 0) {
         this.#inserted.set(this.#statements.length, step);
-        this.#statements.push(insertion(step, 'all'));
+        this.#statements.push(insertion(step));
       } else {
         await this.#send();
-        this.#mark(step, await insertCarefully(this.#connection, step));
+        this.#collided.push(...(await insertCarefully(this.#connection, step)));
       }
     }
     for (const [store, snapshot] of snapshots) {
@@ -60,10 +60,6 @@ export class Execution {
     if (this.#inserted.size > 0) await this.#send();
   }
 
-  #mark(packed: PackedPatches, collided: readonly number[]): void {
-    this.#collided.push(...packed.entriesAt(collided));
-  }
-
   /** What a large one replaces is deleted later. */
   #deleteReplaced(store: string, { data }: Snapshot): void {
     if (!isLarge(data)) this.#statements.push(deletionOfUnnamed('sds_snapshots', [store]));
@@ -85,7 +81,8 @@ export class Execution {
     const results = await this.#connection.run(...statements);
     sent?.();
     for (const [at, packed] of inserted) {
-      if (results[at]?.count !== packed.count) this.#mark(packed, await collidedOf(this.#reading, packed, 'all'));
+      if (results[at]?.count === packed.count) continue;
+      this.#collided.push(...packed.entriesAt(await collidedOf(this.#reading, packed)));
     }
   }
 }

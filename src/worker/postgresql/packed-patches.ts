@@ -1,9 +1,7 @@
 /** Patches of one statement, copied from where they lie into the arrays that the statement takes. */
-import { ARRAY_HEADER, BYTEA, byteaArray, int8Array, textArray, writeArrayHeader } from './arrays.ts';
+import { ARRAY_HEADER, BYTEA, int8Array, textArray, writeArrayHeader } from './arrays.ts';
 
 const FIRST_BYTES = 16 * 1024;
-
-export type Positions = readonly number[] | 'all';
 
 export class PackedPatches {
   /** Positions of patches that are kept beside another one of the same number. */
@@ -44,6 +42,12 @@ export class PackedPatches {
     this.#ends.push(this.#used);
   }
 
+  addFrom(others: PackedPatches, position: number): void {
+    const clock = others.clocks[position] ?? 0;
+    const [entry = 0] = others.entriesAt([position]);
+    this.add(others.storeAt(position), clock, others.bytesOf(position), entry, others.keepers.has(position));
+  }
+
   #makeRoom(length: number): void {
     const needed = this.#used + length;
     if (needed <= this.#bytes.byteLength) return;
@@ -64,18 +68,10 @@ export class PackedPatches {
     return positions.map((position) => this.#entries[position] ?? 0);
   }
 
-  /** The parameters of a statement about these positions: `$1` (its store, or a list of them), numbers, bytes. */
-  parameters(positions: Positions): (string | Buffer)[] {
-    if (positions === 'all') {
-      writeArrayHeader(this.#bytes, this.count, BYTEA);
-      return [this.#storesOf(this.stores), int8Array(this.clocks), this.#bytes.subarray(0, this.#used)];
-    }
-    const stores = this.#storesOf(positions.map((position) => this.storeAt(position)));
-    const clocks = int8Array(positions.map((position) => this.clocks[position] ?? 0));
-    return [stores, clocks, byteaArray(positions.map((position) => this.bytesOf(position)))];
-  }
-
-  #storesOf(stores: readonly string[]): string | Buffer {
-    return this.isOfOneStore ? this.storeAt(0) : textArray(stores);
+  /** The parameters of a statement about them: `$1` (their store, or a list of them), numbers, bytes. */
+  get parameters(): (string | Buffer)[] {
+    writeArrayHeader(this.#bytes, this.count, BYTEA);
+    const stores = this.isOfOneStore ? this.storeAt(0) : textArray(this.stores);
+    return [stores, int8Array(this.clocks), this.#bytes.subarray(0, this.#used)];
   }
 }

@@ -5,7 +5,7 @@ import { Packer } from '../packer.ts';
 import { textArray } from './arrays.ts';
 import type { Connection, Reading, Statement } from './connection.ts';
 import type { Holder, Mark } from './holder.ts';
-import type { PackedPatches, Positions } from './packed-patches.ts';
+import { PackedPatches } from './packed-patches.ts';
 
 /** How a statement reads packed patches: each as `c` (number), `d` (bytes), and in its order `n`. */
 function source(packed: PackedPatches, ordered: boolean): { store: string; from: string } {
@@ -19,14 +19,14 @@ function source(packed: PackedPatches, ordered: boolean): { store: string; from:
 
 const INTO = 'INSERT INTO sds_patches (store_id, clock, data)';
 
-export function insertionOfNew(packed: PackedPatches, positions: Positions = 'all'): Statement {
+export function insertionOfNew(packed: PackedPatches): Statement {
   const { store, from } = source(packed, false);
-  return { text: `${INTO} SELECT ${store}, u.c, u.d FROM ${from}`, values: packed.parameters(positions) };
+  return { text: `${INTO} SELECT ${store}, u.c, u.d FROM ${from}`, values: packed.parameters };
 }
 
 /** Inserts patches; a number that is taken is left as it is. */
-export function insertion(packed: PackedPatches, positions: Positions): Statement {
-  const { text, values = [] } = insertionOfNew(packed, positions);
+export function insertion(packed: PackedPatches): Statement {
+  const { text, values = [] } = insertionOfNew(packed);
   return { text: `${text} ON CONFLICT (store_id, clock) DO NOTHING`, values };
 }
 
@@ -35,7 +35,7 @@ export function insertion(packed: PackedPatches, positions: Positions): Statemen
  * of several stores, that is an error (23505). Without `ON CONFLICT`, which costs the server two thirds more for each row.
  */
 export function insertionOfAll(packed: PackedPatches, holder: Holder, point: Mark): Statement {
-  const parameters = packed.parameters('all');
+  const { parameters } = packed;
   const { text, values } = holder.update(parameters.length + 1, point);
   const next = parameters.length + 1 + values.length;
   const { store, from } = source(packed, false);
@@ -52,12 +52,12 @@ export function insertionOfAll(packed: PackedPatches, holder: Holder, point: Mar
   };
 }
 
-/** Which of the patches that were to be inserted have a number that is taken by other bytes. */
-export async function collidedOf(connection: Reading, packed: PackedPatches, positions: Positions): Promise<number[]> {
+/** Positions of the patches that were to be inserted, and whose number is taken by other bytes. */
+export async function collidedOf(connection: Reading, packed: PackedPatches): Promise<number[]> {
   const { store, from } = source(packed, true);
   const text = `SELECT u.n FROM ${from} JOIN sds_patches p ON p.store_id = ${store} AND p.clock = u.c WHERE p.data <> u.d`;
-  const { rows } = await connection.one({ text, values: packed.parameters(positions) });
-  return rows.map(([n]) => (positions === 'all' ? Number(n) - 1 : (positions[Number(n) - 1] ?? 0)));
+  const { rows } = await connection.one({ text, values: packed.parameters });
+  return rows.map(([n]) => Number(n) - 1);
 }
 
 export async function loadPatchesSince(connection: Reading, store: string, clock: number): Promise<PackedBytes> {
@@ -75,48 +75,48 @@ export function pruning(numbers: ReadonlyMap<string, number>): Statement[] {
 }
 
 /**
- * Within a transaction: stores patches in order, some of them under the next free number if their own is taken. Returns the positions
- * of those that are lost: their number is taken, and their provider does not keep both.
+ * Within a transaction: stores patches in order, some of them under the next free number if their own is taken. Returns by which those
+ * are told apart that are lost: their number is taken, and their provider does not keep both.
  */
 export async function insertCarefully(connection: Connection, packed: PackedPatches): Promise<number[]> {
   const lost: number[] = [];
   const highest = await highestOf(connection, new Set(Array.from(packed.keepers, (at) => packed.storeAt(at))));
   const note = (store: string, clock: number) => highest.set(store, Math.max(clock, highest.get(store) ?? clock));
   const taken = new Map<string, Stretch>();
-  const keep = async (position: number) => {
-    const store = packed.storeAt(position);
-    const clock = packed.clocks[position] ?? 0;
+  const keep = async (patches: PackedPatches, position: number) => {
+    const store = patches.storeAt(position);
+    const clock = patches.clocks[position] ?? 0;
     const found = taken.get(store);
     const stretch =
       found !== undefined && found.from <= clock && clock <= found.to ? found : { from: clock, to: clock };
     taken.set(store, stretch);
-    note(store, await keepUnderFree(connection, store, clock, packed.bytesOf(position), stretch));
+    note(store, await keepUnderFree(connection, store, clock, patches.bytesOf(position), stretch));
   };
-  /** Positions that are inserted by one statement. */
-  let run: number[] = [];
-  const insertRun = async () => {
-    const positions = run;
-    run = [];
-    if (positions.length === 0) return;
-    const { count } = await connection.one(insertion(packed, positions));
-    if (count === positions.length) return;
-    for (const position of await collidedOf(connection, packed, positions)) {
-      if (packed.keepers.has(position))
-        await keep(position); // another process has taken that number at this moment
-      else lost.push(position);
+  /** Those that are inserted by one statement. */
+  let next = new PackedPatches();
+  const insertNext = async () => {
+    const run = next;
+    next = new PackedPatches();
+    if (run.count === 0) return;
+    const { count } = await connection.one(insertion(run));
+    if (count === run.count) return;
+    for (const position of await collidedOf(connection, run)) {
+      if (run.keepers.has(position))
+        await keep(run, position); // another process has taken that number at this moment
+      else lost.push(...run.entriesAt([position]));
     }
   };
   for (const [position, clock] of packed.clocks.entries()) {
     const store = packed.storeAt(position);
     if (packed.keepers.has(position) && clock <= (highest.get(store) ?? Number.NEGATIVE_INFINITY)) {
-      await insertRun();
-      await keep(position);
+      await insertNext();
+      await keep(packed, position);
     } else {
-      run.push(position);
+      next.addFrom(packed, position);
       note(store, clock);
     }
   }
-  await insertRun();
+  await insertNext();
   return lost;
 }
 
