@@ -224,7 +224,8 @@ export class Claims {
     const giveBack = async (names: readonly string[]): Promise<boolean> => {
       try {
         const text = 'DELETE FROM sds_claims WHERE store_id = ANY($1::text[]) AND session = $2';
-        await this.#holder.change(connection, { text, values: [textArray(names), this.#holder.session] });
+        const deletion = { text, values: [textArray(names), this.#holder.session] };
+        await this.#holder.transact(connection, deletion, this.#holder.fence());
         for (const stored of names) this.#leaving.delete(stored);
         return true;
       } catch (error) {

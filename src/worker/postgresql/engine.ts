@@ -205,6 +205,5 @@ export class PostgresqlEngine implements Engine {
     await Promise.all([leaving, this.#lease.end()]); // nothing is renewed behind it
     await this.#link.close();
     this.#claims.forget();
-    this.#holder.ended();
   }
 }

@@ -118,12 +118,6 @@ export class Holder {
     if (!this.covers(found)) this.#mark = found;
   }
 
-  /** Changes something, and renews its lease. */
-  async change(connection: Connection, ...statements: Statement[]): Promise<void> {
-    await this.transact(connection, ...statements, this.fence());
-    this.renewedAt = performance.now();
-  }
-
   /** Renews its lease alone. There is nothing to undo if it was fenced, so that is no error of the server, which would log it. */
   async renew(connection: Connection): Promise<void> {
     const [renewed] = await this.transact(connection, this.update(1));
@@ -136,10 +130,6 @@ export class Holder {
     const own = { text: onlyIf(`DELETE FROM sds_holders WHERE ${itself(1)} RETURNING 1`), values: this.#identity };
     const ofSession = (table: string) => ({ text: `DELETE FROM ${table} WHERE session = $1`, values: [this.session] });
     await this.transact(connection, own, ...['sds_claims', 'sds_holders'].map(ofSession));
-  }
-
-  ended(): void {
-    this.#incarnation = '';
   }
 
   // ---- in each transaction that changes something ------------------------------------------------------
