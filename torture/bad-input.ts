@@ -33,6 +33,12 @@ function outOfBounds(): Uint8Array {
 }
 
 /** Values that are nothing in particular; each use takes away those that it accepts. */
+/** Whatever it says of itself. */
+function mayGrow(): Uint8Array {
+  const buffer = new SharedArrayBuffer(8, { maxByteLength: 16 });
+  return new Uint8Array(Object.defineProperty(buffer, 'growable', { value: false }));
+}
+
 const oddValues: Record<string, () => unknown> = {
   undefined: () => undefined,
   null: () => null,
@@ -68,7 +74,7 @@ const oddValues: Record<string, () => unknown> = {
   'a Uint8ClampedArray': () => new Uint8ClampedArray(2),
   'a detached Uint8Array': detached,
   'a Uint8Array out of bounds': outOfBounds,
-  'a view of shared memory that may grow': () => new Uint8Array(new SharedArrayBuffer(8, { maxByteLength: 16 })),
+  'a view of shared memory that may grow': mayGrow,
   'an object with the prototype of Uint8Array': () => Object.create(Uint8Array.prototype),
   'a proxy of a Uint8Array': () => new Proxy(new Uint8Array(3), {}),
   'a revoked proxy': revoked,

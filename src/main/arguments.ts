@@ -4,7 +4,7 @@ import type { SeenStore } from '../protocol/compaction.ts';
 import type { SDS_StoreContents } from '../protocol/contents.ts';
 import { Buffer } from '../protocol/surroundings.ts';
 import { describe, describeSecret, textOf } from './option-checks.ts';
-import { bufferOf, isAttached, lengthOf } from './view.ts';
+import { isAttached, lengthOf, mayGrow } from './view.ts';
 
 /** Longer keys would not fit beside the patches. */
 const MAX_KEY_BYTES = 65_536;
@@ -31,9 +31,7 @@ export function faultOfKey(value: unknown, name: string): string | undefined {
 export function faultOfBytes(value: unknown, name: string): string | undefined {
   if (!types.isUint8Array(value)) return `${name} must be a Uint8Array, not ${describeSecret(value)}`;
   if (lengthOf(value) === 0 && !isAttached(value)) return `${name} is detached: its bytes are gone`;
-  // another thread may let it grow while it is copied
-  if ((bufferOf(value) as SharedArrayBuffer).growable)
-    return `${name} is a view of shared memory that may grow: give a copy of it`;
+  if (mayGrow(value)) return `${name} is a view of shared memory that may grow: give a copy of it`;
   if (lengthOf(value) > MOST_BYTES)
     return `${name} is longer than ${MOST_BYTES} bytes, which is all that SQLite stores`;
   return undefined;

@@ -15,6 +15,7 @@ import type { SDS_Statistics } from '../protocol/statistics.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import { faultOfBytes, faultOfClock, faultOfKey, readContents } from './arguments.ts';
 import { Attachment } from './attachment.ts';
+import { needStack } from './enough-stack.ts';
 import { type Location, locateFile, OWN_LOCKS, targetOf } from './location.ts';
 import { isExiting, tellNoted } from './observe/notes.ts';
 import { backupFile } from './operations/operations.ts';
@@ -396,6 +397,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
    * @throws once all is released: the first failure of a call whose promise had resolved, if no `flush` has told it
    */
   close(): Promise<void> {
+    if (this.#closing === undefined) needStack(); // else it would count as closed, and be halfway
     this.#closing ??= this.#close();
     return this.#closing;
   }

@@ -47,9 +47,9 @@ export class Ring {
       const number = Atomics.load(control, start + NUMBER);
       const firstSlab = Atomics.load(control, start + FIRST_SLAB);
       const askedAt = Atomics.load(control, start + ASKED_AT);
+      run(file, number, firstSlab, askedAt); // what throws is not taken
       head = (head + 1) | 0;
       Atomics.store(control, RING_HEAD, head);
-      run(file, number, firstSlab, askedAt);
     }
   }
 

@@ -168,9 +168,9 @@ export class Service implements WorkerService, FileHost {
       this.take();
     } finally {
       this.#ring.callHandled(); // whatever happens: what follows in the ring waits for it
+      this.#loop.schedule(); // what has failed in this call fails again in the loop, which ends the thread
     }
     this.#loop.worked();
-    this.#loop.schedule();
     this.#loop.tellIfWanted(); // what the call asks for may take long
   }
 

@@ -142,3 +142,38 @@ it.each([
   expect(acknowledged.length).toBeGreaterThan(100);
   expect(acknowledged.filter((clock) => !stored.has(clock))).toEqual([]);
 });
+
+it('close() throws there, or closes; called again in peace it has closed', async () => {
+  const { stdout } = await runProgram(
+    `const open = new SDS_DesktopPersistenceProvider(file, 'stays open');
+    const found = new Set();
+    for (let round = 0; round < 80; round++) {
+      const provider = new SDS_DesktopPersistenceProvider(file, 'store ' + round);
+      await provider.ready();
+      let levels = round % 40;
+      let isCalled = false;
+      // closes some levels above the end
+      const recur = () => {
+        try {
+          recur();
+        } catch (error) {
+          if (levels-- > 0) throw error;
+          if (isCalled) return;
+          isCalled = true;
+          provider.close().catch((reason) => found.add(String(reason)));
+        }
+      };
+      try {
+        recur();
+      } catch {
+        // it was thrown
+      }
+      await provider.close().catch((reason) => found.add(String(reason)));
+      found.add(provider.status);
+    }
+    console.log(JSON.stringify([...found]));
+    await open.close();`,
+    freshFile(),
+  );
+  expect(JSON.parse(stdout)).toEqual(['closed']);
+});

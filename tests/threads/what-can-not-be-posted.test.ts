@@ -85,3 +85,30 @@ it('the answer to a large write: the call resolves, since it is stored', async (
   );
   expect(JSON.parse(stdout)).toEqual({ outcomes: Array(6).fill('stored'), stored: 6 });
 });
+
+it.each([
+  ['that is just starting', '2', 1, 3],
+  ['that others make it known to in the same turn', '1', 3, 20],
+])(
+  'what makes a file known to a worker %s: what is called is stored in order, and no blocked thread waits for ever',
+  async (_, workers, count, rounds) => {
+    const { stdout } = await runProgram(
+      `${failing}
+    const results = new Set();
+    for (let round = 0; round < ${rounds}; round++) {
+      armed = true;
+      const made = Array.from({ length: ${count} }, () => new SDS_DesktopPersistenceProvider(file + round, 'store'));
+      const outcomes = [made[0].appendPatch(patchOf(1), 1), made.at(-1).appendPatch(patchOf(2), 2)].map(outcome);
+      const isCommitted = made.at(-1).flushSync(20_000);
+      const stored = await made[0].loadPatchesSince(0);
+      results.add(JSON.stringify([await Promise.all(outcomes), isCommitted, stored.length]));
+      await Promise.all(made.map((one) => one.close()));
+    }
+    console.log([...results].join());
+    await provider.close();`,
+      freshFile(),
+      { env: { SDS_PERSISTENCE_WORKERS: workers } },
+    );
+    expect(stdout.trim()).toEqual(JSON.stringify([['stored', 'stored'], true, 2]));
+  },
+);

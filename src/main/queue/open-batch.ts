@@ -203,13 +203,12 @@ export class OpenBatch {
       if (this.#batch !== undefined && isFull(this.#batch)) this.complete();
       // a batch is complete, or its slabs are full: the worker may start on it
       this.#queue.sendWithinTurn();
+      const batch = this.#batch ?? new Batch((this.#lastNumber + 1) | 0, this.#host);
       const slab = memory.takeSlab(need, this.#batch?.bytes ?? this.#expectedBytes, MaxPendingBytes);
       if (slab !== NO_SLAB) {
-        if (this.#batch === undefined) {
-          this.#lastNumber = (this.#lastNumber + 1) | 0;
-          this.#batch = new Batch(this.#lastNumber, this.#host);
-        }
-        this.#writer.enter(slab, this.#batch);
+        this.#writer.enter(slab, batch);
+        this.#batch = batch; // not before: the stack may end in there
+        this.#lastNumber = batch.number;
         return undefined;
       }
       refusal = this.#waitFor(() => memory.hasRoom(need, MaxPendingBytes), member, call);

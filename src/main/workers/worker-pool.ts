@@ -40,6 +40,7 @@ export function openFile(location: Location, maxPendingBytes: number): OpenFile 
   const worker = workerForNewFile(server === undefined ? 'sqlite' : 'postgresql', maxPendingBytes);
   const file = { queue: worker.openFile(location), worker };
   if (key !== undefined) openFiles.set(key, file);
+  guardExit(workers); // not before: listeners for new listeners may open the file as well
   return file;
 }
 
@@ -92,7 +93,6 @@ function better(a: ReplaceableWorker | undefined, b: ReplaceableWorker): Replace
 
 function added(worker: ReplaceableWorker): ReplaceableWorker {
   workers.push(worker);
-  guardExit(workers);
   return worker;
 }
 
