@@ -10,8 +10,11 @@ import type { Settings } from './options.ts';
 import { refusal } from './refusal.ts';
 import { Trouble } from './trouble.ts';
 
-/** A log that was opened for a call is kept for the next one: for so long, and up to twice. */
-const KEEP_MS = 5000;
+/**
+ * A log that was opened for a call is kept for the next one: for so long, and up to twice. On PostgreSQL it owns the document meanwhile,
+ * for which another process waits five seconds (`busyTimeoutMs`).
+ */
+const KEEP_MS = 1000;
 
 interface Kept {
   log: CompactedLog;

@@ -66,7 +66,7 @@ it('the document is released some seconds later, and that does not tell it again
   const file = freshFile();
   const errors: string[] = [];
   const persistence = persistenceOn(file, {
-    busyTimeoutMs: 12_000, // it is released while the update waits
+    busyTimeoutMs: 4000, // it is released while the update waits
     maxPendingBytes: 1_000_000,
     overflow: 'reject',
     onError: ({ code }, name) => void errors.push(`${name} ${code}`),
