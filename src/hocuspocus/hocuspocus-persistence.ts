@@ -83,7 +83,7 @@ export class HocuspocusPersistence {
   // ---- hooks of the server --------------------------------------------------------------------------
 
   /**
-   * A server whose database can't be opened does not begin to serve.
+   * Has `listen` of a server whose database can't be opened reject. Its port is open by then: `server.destroy()` closes it.
    *
    * @throws SDS_PersistenceError `open-failed`, `schema-mismatch` and the like
    */
