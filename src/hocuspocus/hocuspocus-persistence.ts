@@ -274,7 +274,7 @@ export class HocuspocusPersistence {
    * Stores what is to be stored, and releases the database; the server does it by itself at its end. Calling it again is the
    * same call; every other one after it rejects with `closed`.
    *
-   * @throws SDS_PersistenceError once all is released: the first failure
+   * @throws SDS_PersistenceError once all is released: the first failure, with the name of its document. Of each that is not stored it is told as well
    */
   destroy(): Promise<void> {
     return this.#documents.closeAll(() => [...this.#open.values()].map((one) => one.leave()));

@@ -273,7 +273,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
    * Stores what is to be stored, and releases the database. Calling it again is the same call; every other one after it rejects
    * with `closed`.
    *
-   * @throws SDS_PersistenceError once all is released: the first failure
+   * @throws SDS_PersistenceError once all is released: the first failure, with the name of its document. Of each that is not stored it is told as well
    */
   destroy(): Promise<void> {
     return this.#documents.closeAll(() => {
