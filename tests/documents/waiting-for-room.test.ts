@@ -1,7 +1,8 @@
 /** Where calls are refused for want of room (`overflow: 'reject'`), documents wait for it. */
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as immediate } from 'node:timers/promises';
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as Y from 'yjs';
 import { freshFile } from '../support/files.ts';
 import { persistenceOn, runEditor, storedText, type, updateOf } from './documents.ts';
@@ -71,6 +72,25 @@ describe('a document', () => {
     unlock();
     await Promise.all([destroyed, stored]);
     expect(await storedText(file)).toBe('two');
+  });
+
+  it('that is merged while the memory is full of what waits for another file is merged once there is room', async () => {
+    const persistence = persistenceOn(freshFile(), narrow);
+    for (let times = 0; times < 2; times++) await persistence.storeUpdate('notes', updateOf(LONG));
+    const elsewhere = freshFile();
+    const others = persistenceOn(elsewhere, { ...narrow, busyTimeoutMs: 60_000 });
+    await others.ready();
+    const unlock = lock(elsewhere);
+    const stored = others.storeUpdate('notes', updateOf('x'.repeat(900_000)));
+    const { prototype } = SDS_DesktopPersistenceProvider;
+    const attempts = vi.spyOn(prototype as unknown as { compactByParcel(): Promise<boolean> }, 'compactByParcel');
+    onTestFinished(() => attempts.mockRestore());
+    const merged = persistence.flushDocument('notes');
+    await expect.poll(() => attempts.mock.calls).not.toHaveLength(0);
+    unlock();
+    await Promise.all([merged, stored]);
+    const [one] = await persistence.getAllDocStateVectors();
+    expect(one?.clock).toBe(0);
   });
 
   it('of which more is to be stored than there is room for is stored alone', async () => {
