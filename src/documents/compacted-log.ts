@@ -9,6 +9,7 @@ import { DocumentLog } from './document-log.ts';
 import { Growth } from './growth.ts';
 import { keptAlive, keptAliveFor } from './kept-alive.ts';
 import type { Merging } from './merging.ts';
+import { whenThereIsRoom } from './room.ts';
 
 /** Whoever opens a long document waits so long for it to be compacted; then its updates are applied as they are. */
 const COMPACTED_WITHIN_MS = 3000;
@@ -91,8 +92,10 @@ export class CompactedLog extends DocumentLog {
         this.storeAnew();
       }
       if (merged === undefined) return true;
-      const isStored = await this.provider.compactByParcel(merged, store, store.lastClock);
-      if (isStored) this.#growth.snapshotBytes = merged.length;
+      const snapshot = merged;
+      const compact = () => this.provider.compactByParcel(snapshot, store, store.lastClock);
+      const isStored = await whenThereIsRoom(this.provider, compact);
+      if (isStored) this.#growth.snapshotBytes = snapshot.length;
       return isStored;
     } finally {
       if (merged !== undefined) discard(merged);

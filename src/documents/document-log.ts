@@ -6,6 +6,7 @@ import type { SDS_DesktopPersistenceProvider, SDS_PersistenceError } from '../ma
 import type { StoreInParcel } from '../protocol/service.ts';
 import { Promise, wallTimeUs } from '../protocol/surroundings.ts';
 import { GrowingPause } from './pause.ts';
+import { whenThereIsRoom } from './room.ts';
 import type { Trouble } from './trouble.ts';
 
 /** The document in the memory of this thread. */
@@ -172,12 +173,16 @@ export abstract class DocumentLog {
     if (this.#live !== undefined && !this.#isRemoved && !this.isClosing) void this.store(this.#live.state());
   }
 
-  /** Stores the whole document, if the database lacks something of it. */
+  /** Stores the whole document, if the database lacks something of it: as it is once there is room for it. */
   async #complete(): Promise<void> {
-    if (!this.isIncomplete || this.#live === undefined) return;
-    const rejections = this.#rejections;
-    await this.store(this.#live.state());
-    if (rejections === this.#rejections) this.isIncomplete = false;
+    const live = this.#live;
+    if (live === undefined) return;
+    await whenThereIsRoom(this.provider, async () => {
+      if (!this.isIncomplete) return; // it may have been removed while this has waited
+      const rejections = this.#rejections;
+      await this.store(live.state());
+      if (rejections === this.#rejections) this.isIncomplete = false;
+    });
   }
 
   async #completeLater(): Promise<void> {

@@ -7,11 +7,14 @@ import { CompactedLog } from './compacted-log.ts';
 import type { LiveDocument } from './document-log.ts';
 import type { Merging } from './merging.ts';
 import type { Settings } from './options.ts';
-import { refusal } from './refusal.ts';
+import { refusal, shown } from './refusal.ts';
 import { Trouble } from './trouble.ts';
 
-/** A log that was opened for a call is kept for the next one: for so long, and up to twice. */
-const KEEP_MS = 5000;
+/**
+ * A log that was opened for a call is kept for the next one: for so long, and up to twice. On PostgreSQL it owns the document meanwhile,
+ * for which another process waits five seconds (`busyTimeoutMs`).
+ */
+const KEEP_MS = 1000;
 
 interface Kept {
   log: CompactedLog;
@@ -146,16 +149,33 @@ export class Documents {
 
   /** Has documents leave, closes all logs, and releases the database, also if it rejects. Calling it again is the same call. */
   closeAll(leave: () => readonly Promise<void>[] = () => []): Promise<void> {
-    this.#closing ??= this.#closeAll(leave());
+    this.#closing ??= this.#closeAll(leave);
     return this.#closing;
   }
 
-  async #closeAll(leaving: readonly Promise<void>[]): Promise<void> {
-    const left = await Promise.allSettled(leaving);
+  async #closeAll(leave: () => readonly Promise<void>[]): Promise<void> {
+    const logs = [...this.#open].filter((log) => !log.isClosing);
+    const lacking = new Set(logs.filter((log) => log.isIncomplete));
+    const left = await Promise.allSettled(leave());
     this.#kept.clear();
     const closed = await Promise.allSettled([...this.#open].map((log) => this.close(log)));
+    const ended = await Promise.allSettled(logs.map((log) => log.close())); // also of those that have left
     await this.#anchor.close();
+    const lost = logs.flatMap((log, at) =>
+      ended[at]?.status === 'rejected' ? [{ log, error: ended[at].reason }] : [],
+    );
+    for (const { log, error } of lost) {
+      if (lacking.has(log)) this.trouble.tell('write', log.name, error); // else its log has told of this attempt
+    }
+    if (lost[0] !== undefined) throw notStored(lost[0].log.name, lost.length - 1, lost[0].error);
     const failed = [...closed, ...left].find((outcome) => outcome.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
   }
+}
+
+function notStored(name: string, others: number, cause: unknown): unknown {
+  if (!(cause instanceof SDS_PersistenceError)) return cause;
+  const more = others === 0 ? '' : ` (and of ${others} more)`;
+  const message = `an update of document ${shown(name)}${more} is not stored: ${cause.message}`;
+  return new SDS_PersistenceError(cause.code, message, { cause });
 }

@@ -83,7 +83,7 @@ export class HocuspocusPersistence {
   // ---- hooks of the server --------------------------------------------------------------------------
 
   /**
-   * A server whose database can't be opened does not begin to serve.
+   * Has `listen` of a server whose database can't be opened reject. Its port is open by then: `server.destroy()` closes it.
    *
    * @throws SDS_PersistenceError `open-failed`, `schema-mismatch` and the like
    */
@@ -274,7 +274,7 @@ export class HocuspocusPersistence {
    * Stores what is to be stored, and releases the database; the server does it by itself at its end. Calling it again is the
    * same call; every other one after it rejects with `closed`.
    *
-   * @throws SDS_PersistenceError once all is released: the first failure
+   * @throws SDS_PersistenceError once all is released: the first failure, with the name of its document. Of each that is not stored it is told as well
    */
   destroy(): Promise<void> {
     return this.#documents.closeAll(() => [...this.#open.values()].map((one) => one.leave()));

@@ -39,7 +39,7 @@ export abstract class StoredDocument<Doc extends YjsDoc> implements LiveDocument
     const before = this.state();
     if (before.byteLength > EMPTY_BYTES) void this.log.append(before);
     this.#waitingIsStored();
-    return this.log.restore();
+    return this.log.restored ?? this.log.restore(); // a subscriber, who was told of the commit, may have bound it, too
   }
 
   state(): Uint8Array {

@@ -106,10 +106,12 @@ export class YjsPersistence<Doc extends YjsDoc> {
       void Promise.allSettled([this.#release(binding, false)]); // what it fails with is told by its log
     };
     const binding: Binding<Doc> = new Binding(opening, () => this.#bound(name), destroyed);
+    const other = this.#boundBy(doc); // by a subscriber, who was told that the store of this one is being opened
     this.#bindings.set(name, [...this.#named(name), binding]);
-    this.#last.set(doc, binding);
+    if (other === undefined) this.#last.set(doc, binding);
+    else destroyed();
     for (const one of this.#named(name)) if (one.isLeaving) one.heirCame();
-    return binding;
+    return other ?? binding;
   }
 
   #begin(binding: Binding<Doc>): Promise<void> {
@@ -271,7 +273,7 @@ export class YjsPersistence<Doc extends YjsDoc> {
    * Stores what is to be stored, and releases the database. Calling it again is the same call; every other one after it rejects
    * with `closed`.
    *
-   * @throws SDS_PersistenceError once all is released: the first failure
+   * @throws SDS_PersistenceError once all is released: the first failure, with the name of its document. Of each that is not stored it is told as well
    */
   destroy(): Promise<void> {
     return this.#documents.closeAll(() => {

@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
 import { expect, it, onTestFinished, vi } from 'vitest';
+import * as Y from 'yjs';
 import { freshFile, freshFolder } from '../support/files.ts';
 import { persistenceOn, updateOf } from './documents.ts';
 
@@ -62,11 +63,33 @@ it('the end of the persistence tells it if it has waited for that itself', async
   expect(errors).toEqual(['database-busy']);
 });
 
+it('at the end, each document that is open is told by its name, also if an earlier attempt was, and the rejection names them', async () => {
+  const file = freshFile();
+  let told: string[] = [];
+  const onError = ({ code }: { code: string }, name: string) => void told.push(`${name} ${code}`);
+  const persistence = persistenceOn(file, { busyTimeoutMs: 100, onError });
+  const [one, two, other] = [new Y.Doc(), new Y.Doc(), new Y.Doc()];
+  const docs = Object.entries({ one, two, other });
+  for (const [name, doc] of docs) await persistence.bindState(name, doc);
+  const lock = new DatabaseSync(file);
+  onTestFinished(() => lock.close());
+  lock.exec('BEGIN IMMEDIATE');
+  for (const doc of [one, two]) doc.getText('text').insert(0, 'x');
+  await expect.poll(() => told.toSorted()).toEqual(['one database-busy', 'two database-busy']);
+  told = [];
+  other.getText('text').insert(0, 'x');
+  await expect(persistence.destroy()).rejects.toMatchObject({
+    code: 'database-busy',
+    message: expect.stringMatching(/^an update of document "one" \(and of 2 more\) is not stored: appendPatch/),
+  });
+  expect(told.toSorted()).toEqual(['one database-busy', 'other database-busy', 'two database-busy']);
+});
+
 it('the document is released some seconds later, and that does not tell it again', async () => {
   const file = freshFile();
   const errors: string[] = [];
   const persistence = persistenceOn(file, {
-    busyTimeoutMs: 12_000, // it is released while the update waits
+    busyTimeoutMs: 4000, // it is released while the update waits
     maxPendingBytes: 1_000_000,
     overflow: 'reject',
     onError: ({ code }, name) => void errors.push(`${name} ${code}`),

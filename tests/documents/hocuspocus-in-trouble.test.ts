@@ -4,8 +4,9 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as immediate } from 'node:timers/promises';
 import { HocuspocusProvider } from '@hocuspocus/provider';
-import type { Extension } from '@hocuspocus/server';
+import { type Extension, Server } from '@hocuspocus/server';
 import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { HocuspocusPersistence } from 'sds-persistence-worker/hocuspocus';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as Y from 'yjs';
 import { livingWorkers } from '../../torture/living-workers.ts';
@@ -193,8 +194,13 @@ it('a stored update that can not be applied: the document is not opened, and all
   expect(rowsOf(file)).toEqual(before);
 });
 
-it('a database that can not be opened: the server does not begin to serve', async () => {
-  await expect(serve(join(freshFile(), 'missing', 'documents.db'))).rejects.toMatchObject({ code: 'open-failed' });
+it('a database that can not be opened: listen rejects, and the end of the server closes its port', async () => {
+  const database = join(freshFile(), 'missing', 'documents.db');
+  const extensions = [new HocuspocusPersistence({ database })];
+  const server = new Server({ port: 0, address: '127.0.0.1', quiet: true, stopOnSignals: false, extensions });
+  await expect(server.listen()).rejects.toMatchObject({ code: 'open-failed' });
+  await server.destroy();
+  expect(server.httpServer.listening).toBe(false);
 });
 
 it('another extension that fails to load a document: it is loaded anew the next time, and what is typed then is stored', async () => {

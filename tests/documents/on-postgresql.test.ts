@@ -54,6 +54,17 @@ describeOnPostgresql('documents on a server', () => {
     expect(await runEditor(other, '')).toMatchObject({ code: 0, stdout: 'here\n' });
   });
 
+  it('that were read by one call are had by another process soon: its own call waits for them', async () => {
+    const url = await postgresql.freshPlace();
+    const here = persistenceOn(url);
+    await here.storeUpdate('notes', updateOf('here'));
+    await here.getAllDocStateVectors();
+    const other = `const persistence = new YjsPersistence(file, { Y });
+      console.log((await persistence.getYDoc('notes')).getText('text').toString());
+      await persistence.destroy();`;
+    expect(await runEditor(other, url)).toMatchObject({ code: 0, stdout: 'here\n' });
+  });
+
   it('that another process has open are waited for, and hold up the merges of no other one', async () => {
     const url = await postgresql.freshPlace();
     const { promise: opened, resolve: isOpen } = Promise.withResolvers<() => void>();

@@ -1,4 +1,5 @@
 /** What callers do that nobody expects: nothing is lost by it, nothing hangs, and each is told what is wrong. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -40,6 +41,11 @@ async function withARejectedUpdate() {
   await expect(bound).rejects.toMatchObject({ code: 'open-failed' });
   await expect.poll(() => errors).toHaveLength(2);
   return { persistence, doc, folder, file };
+}
+
+function listen(channel: string, listener: () => void): void {
+  subscribe(`tracing:sds-persistence:${channel}`, listener);
+  onTestFinished(() => void unsubscribe(`tracing:sds-persistence:${channel}`, listener));
 }
 
 function revokedProxy(): object {
@@ -263,6 +269,31 @@ console.log('still here');`;
     }
     expect(listeners()).toEqual(before);
   });
+
+  it.each(['open:start', 'commit:start'])(
+    'that a subscriber of %s binds, too, while it is being bound: it is bound once',
+    async (channel) => {
+      const persistence = persistenceOn(freshFile());
+      await persistence.ready();
+      const doc = new Y.Doc();
+      type(doc, 'x');
+      const listeners = () => ['update', 'destroy'].map((event) => doc._observers.get(event)?.size ?? 0);
+      let loads = 0;
+      listen('load:start', () => loads++);
+      const bound: Promise<void>[] = [];
+      let calls = 0;
+      listen(channel, () => {
+        if (++calls === 1) bound.push(persistence.bindState('notes', doc));
+      });
+      bound.push(persistence.bindState('notes', doc));
+      expect(bound).toHaveLength(2);
+      await Promise.all(bound);
+      expect(loads).toBe(1);
+      await persistence.writeState('notes', doc);
+      expect(listeners()).toEqual([0, 0]);
+      expect(textOf(await persistence.getYDoc('notes'))).toBe('x');
+    },
+  );
 
   it.each([
     ['by destroying it', (_: YjsPersistence<Y.Doc>, doc: Y.Doc) => doc.destroy()],

@@ -1,0 +1,145 @@
+/** Where calls are refused for want of room (`overflow: 'reject'`), documents wait for it. */
+import { DatabaseSync } from 'node:sqlite';
+import { setImmediate as immediate } from 'node:timers/promises';
+import { SDS_DesktopPersistenceProvider } from 'sds-persistence-worker';
+import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import * as Y from 'yjs';
+import { freshFile } from '../support/files.ts';
+import { persistenceOn, runEditor, storedText, type, updateOf } from './documents.ts';
+
+const NAMES = Array.from({ length: 12 }, (_, index) => `document ${index}`);
+/** Room for three of the documents, each of which has 300 kB. */
+const narrow = { maxPendingBytes: 1_000_000, overflow: 'reject', busyTimeoutMs: 100 } as const;
+const LONG = 'x'.repeat(300_000);
+
+beforeAll(() => {
+  process.env.SDS_PERSISTENCE_WORKERS = '1'; // all files of a worker share its memory
+});
+
+/** Holds the file until it is called. */
+function lock(file: string): () => void {
+  const other = new DatabaseSync(file);
+  onTestFinished(() => other.close());
+  other.exec('BEGIN IMMEDIATE');
+  return () => other.exec('ROLLBACK');
+}
+
+/** Some documents of which together there is more than there is room for, and edits that could not be stored. */
+async function withRejectedEdits() {
+  const file = freshFile();
+  const told = new Set<string>();
+  const persistence = persistenceOn(file, { ...narrow, onError: (_, name) => void told.add(name) });
+  const docs = NAMES.map(() => new Y.Doc());
+  for (const [index, name] of NAMES.entries()) {
+    const doc = docs[index] as Y.Doc;
+    await persistence.bindState(name, doc);
+    type(doc, 'one ');
+    doc.getText('rest').insert(0, LONG);
+    await persistence.getAllDocNames(); // by then it is stored
+  }
+  const unlock = lock(file);
+  for (const doc of docs) type(doc, 'two');
+  await expect.poll(() => [...told]).toHaveLength(NAMES.length);
+  unlock();
+  return { file, persistence, docs };
+}
+
+const storedTexts = (file: string) => Promise.all(NAMES.map((name) => storedText(file, name)));
+
+it('the end stores all documents that could not be stored before, however little room there is', async () => {
+  const { file, persistence } = await withRejectedEdits();
+  await persistence.destroy();
+  expect(new Set(await storedTexts(file))).toEqual(new Set(['one two']));
+});
+
+describe('a document', () => {
+  it('waits as well while the memory is full of what waits for another file', async () => {
+    const elsewhere = freshFile();
+    const others = persistenceOn(elsewhere, { ...narrow, busyTimeoutMs: 60_000 });
+    await others.ready();
+    const file = freshFile();
+    const told: string[] = [];
+    const persistence = persistenceOn(file, { ...narrow, onError: ({ code }) => void told.push(code) });
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    const unlock = lock(elsewhere);
+    const stored = others.storeUpdate('notes', updateOf('x'.repeat(900_000)));
+    doc.getText('rest').insert(0, LONG);
+    await expect.poll(() => told).toEqual(['queue-full']);
+    type(doc, 'two');
+    const destroyed = persistence.destroy();
+    await immediate(); // it has had its first attempt
+    unlock();
+    await Promise.all([destroyed, stored]);
+    expect(await storedText(file)).toBe('two');
+  });
+
+  it('that is merged while the memory is full of what waits for another file is merged once there is room', async () => {
+    const persistence = persistenceOn(freshFile(), narrow);
+    for (let times = 0; times < 2; times++) await persistence.storeUpdate('notes', updateOf(LONG));
+    const elsewhere = freshFile();
+    const others = persistenceOn(elsewhere, { ...narrow, busyTimeoutMs: 60_000 });
+    await others.ready();
+    const unlock = lock(elsewhere);
+    const stored = others.storeUpdate('notes', updateOf('x'.repeat(900_000)));
+    const { prototype } = SDS_DesktopPersistenceProvider;
+    const attempts = vi.spyOn(prototype as unknown as { compactByParcel(): Promise<boolean> }, 'compactByParcel');
+    onTestFinished(() => attempts.mockRestore());
+    const merged = persistence.flushDocument('notes');
+    await expect.poll(() => attempts.mock.calls).not.toHaveLength(0);
+    unlock();
+    await Promise.all([merged, stored]);
+    const [one] = await persistence.getAllDocStateVectors();
+    expect(one?.clock).toBe(0);
+  });
+
+  it('of which more is to be stored than there is room for is stored alone', async () => {
+    const file = freshFile();
+    const told: string[] = [];
+    const persistence = persistenceOn(file, { ...narrow, onError: ({ code }) => void told.push(code) });
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    const other = persistence.storeUpdate('other', updateOf(LONG));
+    type(doc, 'all of it');
+    doc.getText('rest').insert(0, 'x'.repeat(2 * narrow.maxPendingBytes));
+    await persistence.destroy();
+    await other;
+    expect(told).toEqual(['queue-full']);
+    expect(await storedText(file)).toBe('all of it');
+  });
+
+  it('that is deleted while it waits for room stays deleted', async () => {
+    const file = freshFile();
+    const told: string[] = [];
+    const persistence = persistenceOn(file, {
+      ...narrow,
+      busyTimeoutMs: 60_000,
+      onError: ({ code }) => void told.push(code),
+    });
+    const doc = new Y.Doc();
+    await persistence.bindState('notes', doc);
+    const unlock = lock(file);
+    const other = persistence.storeUpdate('other', updateOf('x'.repeat(900_000)));
+    doc.getText('rest').insert(0, LONG);
+    const written = persistence.writeState('notes', doc);
+    await expect.poll(() => told).toEqual(['queue-full']);
+    const cleared = persistence.clearDocument('notes');
+    unlock();
+    await Promise.all([other, cleared, written]);
+    expect(await persistence.getAllDocNames()).toEqual(['other']);
+  });
+});
+
+it('a program whose last step is the end of its persistence does not end before that', async () => {
+  const file = freshFile();
+  const program = `const persistence = new YjsPersistence(file, { Y, maxPendingBytes: 1_000_000, overflow: 'reject', onError() {} });
+  for (let n = 0; n < 12; n++) {
+    const doc = new Y.Doc();
+    void persistence.bindState('document ' + n, doc);
+    type(doc, 'all');
+    doc.getText('rest').insert(0, 'x'.repeat(300_000));
+  }
+  await persistence.destroy();`;
+  expect(await runEditor(program, file)).toMatchObject({ code: 0, stderr: '' });
+  expect(new Set(await storedTexts(file))).toEqual(new Set(['all']));
+});
