@@ -3,7 +3,7 @@ import { readStorageOptions, Trouble } from '../documents/index.ts';
 import { faultOfBytes } from '../main/arguments.ts';
 import { SDS_DesktopPersistenceProvider, type SDS_PersistenceError } from '../main/index.ts';
 import type { StorageOptions } from '../protocol/document-options.ts';
-import { nextTurn, Promise } from '../protocol/surroundings.ts';
+import { nextTurn, Promise, pause } from '../protocol/surroundings.ts';
 import { partsOf, textOf } from './keys.ts';
 import { RepeatedWrites } from './repeated-writes.ts';
 
@@ -11,8 +11,8 @@ export interface AutomergeRepoStorageOptions extends StorageOptions {
   /** Under which name the chunks lie in the database, beside others. Default 'automerge-repo'. */
   store?: string;
   /**
-   * On PostgreSQL: whether several processes may have the storage open (`'shared'`, default: a repo writes chunks that it never
-   * changes, and removes only those that it has seen), or one, which the server enforces (`'exclusive'`).
+   * On PostgreSQL: whether several processes may have the storage open (`'shared'`, default: see the guide), or one, which the
+   * server enforces (`'exclusive'`).
    */
   ownership?: 'exclusive' | 'shared';
   /**
@@ -22,6 +22,9 @@ export interface AutomergeRepoStorageOptions extends StorageOptions {
    */
   onError?: (error: SDS_PersistenceError, documentId: string) => void;
 }
+
+/** How soon what was refused for want of room is tried again. */
+const ROOM_MS = 20;
 
 /** As automerge-repo names things: texts, the first of which is mostly the id of a document. */
 type StorageKey = string[];
@@ -45,7 +48,7 @@ type StorageKey = string[];
 export class AutomergeRepoStorage {
   readonly #provider: SDS_DesktopPersistenceProvider;
   readonly #trouble: Trouble;
-  readonly #repeated: RepeatedWrites | undefined;
+  readonly #repeated: RepeatedWrites;
   /** Under way. */
   readonly #calls = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
@@ -59,7 +62,7 @@ export class AutomergeRepoStorage {
     const { store = 'automerge-repo' } = own;
     this.#provider = new SDS_DesktopPersistenceProvider(database, store, { Ownership: 'shared', ...provider });
     this.#trouble = new Trouble(this.#provider.statistics().Path, onError);
-    this.#repeated = onError === undefined ? undefined : new RepeatedWrites();
+    this.#repeated = new RepeatedWrites(onError !== undefined, () => this.#untilRoom());
   }
 
   /** Loads the bytes under a key, which belong to the caller; `undefined` if there are none. */
@@ -86,9 +89,8 @@ export class AutomergeRepoStorage {
    */
   async save(key: StorageKey, data: Uint8Array): Promise<void> {
     const text = textOf(key);
-    // what may be stored later, when the caller's bytes are others
-    const bytes =
-      this.#repeated !== undefined && faultOfBytes(data, 'data') === undefined ? new Uint8Array(data) : data;
+    // it may be stored later, when the caller's bytes are others
+    const bytes = faultOfBytes(data, 'data') === undefined ? new Uint8Array(data) : data;
     return this.#write(key, () => this.#provider.saveRecord(text, bytes));
   }
 
@@ -105,10 +107,12 @@ export class AutomergeRepoStorage {
   }
 
   #write([documentId = '']: StorageKey, call: () => Promise<void>): Promise<void> {
-    return this.#do(() => {
-      if (this.#repeated === undefined) return call();
-      return this.#repeated.add(call, (error) => this.#trouble.tell('write', documentId, error));
-    });
+    return this.#do(() => this.#repeated.add(call, (error) => this.#trouble.tell('write', documentId, error)));
+  }
+
+  async #untilRoom(): Promise<void> {
+    await Promise.allSettled([this.#provider.flush()]);
+    await pause(ROOM_MS); // the room may be taken by other files, of which no one tells
   }
 
   async #do<T>(call: () => Promise<T>): Promise<T> {
@@ -132,7 +136,7 @@ export class AutomergeRepoStorage {
   }
 
   async #close(): Promise<void> {
-    await this.#repeated?.close();
+    await this.#repeated.close();
     do {
       await Promise.allSettled(this.#calls);
       await nextTurn(); // by which whoever waited has gone on
