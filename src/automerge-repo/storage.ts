@@ -3,6 +3,8 @@ import { readStorageOptions, Trouble } from '../documents/index.ts';
 import { faultOfBytes } from '../main/arguments.ts';
 import { SDS_DesktopPersistenceProvider, type SDS_PersistenceError } from '../main/index.ts';
 import type { StorageOptions } from '../protocol/document-options.ts';
+import { serverDefaults } from '../protocol/options.ts';
+import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
 import { nextTurn, Promise, pause } from '../protocol/surroundings.ts';
 import { partsOf, textOf } from './keys.ts';
 import { RepeatedWrites } from './repeated-writes.ts';
@@ -11,8 +13,8 @@ export interface AutomergeRepoStorageOptions extends StorageOptions {
   /** Under which name the chunks lie in the database, beside others. Default 'automerge-repo'. */
   store?: string;
   /**
-   * On PostgreSQL: whether several processes may have the storage open (`'shared'`, default: see the guide), or one, which the
-   * server enforces (`'exclusive'`).
+   * On PostgreSQL: whether several processes may have the storage open (`'shared'`, default: chunks of a document are
+   * never changed; of the others the last one counts), or one, which the server enforces (`'exclusive'`).
    */
   ownership?: 'exclusive' | 'shared';
   /**
@@ -34,7 +36,8 @@ type StorageKey = string[];
  * its `StorageAdapterInterface`.
  *
  * Calls take effect in the order in which they are made, and each is stored whole or not at all. Promises reject with an
- * `SDS_PersistenceError`: `invalid-argument`, `closed`, and all that a provider's calls can fail with.
+ * `SDS_PersistenceError`: `invalid-argument`, `closed`, and all that a provider's calls can fail with but `queue-full`: what has
+ * no room waits for it.
  *
  * @example
  * import { Repo } from '@automerge/automerge-repo'
@@ -48,7 +51,8 @@ type StorageKey = string[];
 export class AutomergeRepoStorage {
   readonly #provider: SDS_DesktopPersistenceProvider;
   readonly #trouble: Trouble;
-  readonly #repeated: RepeatedWrites;
+  /** None where a call is neither refused for want of room nor to be tried again: it costs a copy of the bytes, and some time. */
+  readonly #repeated: RepeatedWrites | undefined;
   /** Under way. */
   readonly #calls = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
@@ -62,7 +66,9 @@ export class AutomergeRepoStorage {
     const { store = 'automerge-repo' } = own;
     this.#provider = new SDS_DesktopPersistenceProvider(database, store, { Ownership: 'shared', ...provider });
     this.#trouble = new Trouble(this.#provider.statistics().Path, onError);
-    this.#repeated = new RepeatedWrites(onError !== undefined, () => this.#untilRoom());
+    const { Overflow } = { ...(isPostgresqlUrl(database) ? serverDefaults : {}), ...provider };
+    const repeats = onError !== undefined;
+    if (repeats || Overflow === 'reject') this.#repeated = new RepeatedWrites(repeats, () => this.#untilRoom());
   }
 
   /** Loads the bytes under a key, which belong to the caller; `undefined` if there are none. */
@@ -89,8 +95,9 @@ export class AutomergeRepoStorage {
    */
   async save(key: StorageKey, data: Uint8Array): Promise<void> {
     const text = textOf(key);
-    // it may be stored later, when the caller's bytes are others
-    const bytes = faultOfBytes(data, 'data') === undefined ? new Uint8Array(data) : data;
+    // what may be stored later, when the caller's bytes are others
+    const bytes =
+      this.#repeated !== undefined && faultOfBytes(data, 'data') === undefined ? new Uint8Array(data) : data;
     return this.#write(key, () => this.#provider.saveRecord(text, bytes));
   }
 
@@ -107,7 +114,10 @@ export class AutomergeRepoStorage {
   }
 
   #write([documentId = '']: StorageKey, call: () => Promise<void>): Promise<void> {
-    return this.#do(() => this.#repeated.add(call, (error) => this.#trouble.tell('write', documentId, error)));
+    return this.#do(() => {
+      if (this.#repeated === undefined) return call();
+      return this.#repeated.add(call, (error) => this.#trouble.tell('write', documentId, error));
+    });
   }
 
   async #untilRoom(): Promise<void> {
@@ -136,7 +146,7 @@ export class AutomergeRepoStorage {
   }
 
   async #close(): Promise<void> {
-    await this.#repeated.close();
+    await this.#repeated?.close();
     do {
       await Promise.allSettled(this.#calls);
       await nextTurn(); // by which whoever waited has gone on
