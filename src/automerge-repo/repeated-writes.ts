@@ -101,16 +101,12 @@ export class RepeatedWrites {
       while (this.#writes.has(write)) {
         if (write.failure === undefined) await this.#carryOutAgain(write);
         const attempt = write.failure;
+        if (attempt === undefined) continue; // refused again
         const error = await attempt;
-        if (attempt !== undefined && write.failure === attempt && error === undefined) {
+        if (error === undefined) {
           this.#writes.delete(write);
           write.resolve();
-        } else if (
-          error !== undefined &&
-          error.code !== 'queue-full' &&
-          this.#isOneByOne &&
-          write.failure === undefined
-        ) {
+        } else if (error.code !== 'queue-full' && this.#isOneByOne && write.failure === undefined) {
           await this.#pause.next(mayPass(error));
         }
       }

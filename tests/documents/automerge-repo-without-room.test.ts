@@ -6,7 +6,7 @@ import { Repo } from '@automerge/automerge-repo';
 import { AutomergeRepoStorage, type AutomergeRepoStorageOptions } from 'sds-persistence-worker/automerge-repo';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { freshFile, patchOf } from '../support/files.ts';
-import { describeOnPostgresql, postgresql } from '../support/postgresql.ts';
+import { describeOnPostgresql, postgresql, proxiedPlace } from '../support/postgresql.ts';
 import { runRepoProgram } from './automerge-programs.ts';
 
 const MIB = 1024 * 1024;
@@ -198,5 +198,25 @@ describeOnPostgresql('on a server, which refuses calls by default', () => {
     expect(told).toEqual([]);
     await using again = new AutomergeRepoStorage(place);
     for (const { documentId } of handles) expect(await again.loadRange([documentId])).toHaveLength(1);
+  });
+
+  it.each([
+    ['without onError all rejects', false],
+    ['with onError close() rejects all', true],
+  ])('while the server is away, %s with that reason', async (_, repeats) => {
+    const { proxy, url } = await proxiedPlace();
+    const told: string[] = [];
+    const onError = repeats ? { onError: ({ code }: { code: string }) => void told.push(code) } : {};
+    const storage = new AutomergeRepoStorage(url, { maxPendingBytes: 4 * MIB, retryForMs: 500, ...onError });
+    await storage.save(['before'], patchOf('before'));
+    proxy.refuse();
+    proxy.cutNow();
+    const saves = outcomesOf(thirty.slice(0, 10).map((i) => storage.save([`${i}`], large(i))));
+    if (repeats) {
+      await expect.poll(() => told).toEqual(['connection-failed']);
+      await storage.close();
+    }
+    expect(await saves).toEqual(Array(10).fill('connection-failed'));
+    await storage.close();
   });
 });
