@@ -3,7 +3,9 @@ import { readStorageOptions, Trouble } from '../documents/index.ts';
 import { faultOfBytes } from '../main/arguments.ts';
 import { SDS_DesktopPersistenceProvider, type SDS_PersistenceError } from '../main/index.ts';
 import type { StorageOptions } from '../protocol/document-options.ts';
-import { nextTurn, Promise } from '../protocol/surroundings.ts';
+import { serverDefaults } from '../protocol/options.ts';
+import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
+import { nextTurn, Promise, pause } from '../protocol/surroundings.ts';
 import { partsOf, textOf } from './keys.ts';
 import { RepeatedWrites } from './repeated-writes.ts';
 
@@ -11,8 +13,8 @@ export interface AutomergeRepoStorageOptions extends StorageOptions {
   /** Under which name the chunks lie in the database, beside others. Default 'automerge-repo'. */
   store?: string;
   /**
-   * On PostgreSQL: whether several processes may have the storage open (`'shared'`, default: a repo writes chunks that it never
-   * changes, and removes only those that it has seen), or one, which the server enforces (`'exclusive'`).
+   * On PostgreSQL: whether several processes may have the storage open (`'shared'`, default: chunks of a document are
+   * never changed; of the others the last one counts), or one, which the server enforces (`'exclusive'`).
    */
   ownership?: 'exclusive' | 'shared';
   /**
@@ -23,6 +25,9 @@ export interface AutomergeRepoStorageOptions extends StorageOptions {
   onError?: (error: SDS_PersistenceError, documentId: string) => void;
 }
 
+/** How soon what was refused for want of room is tried again. */
+const ROOM_MS = 20;
+
 /** As automerge-repo names things: texts, the first of which is mostly the id of a document. */
 type StorageKey = string[];
 
@@ -31,7 +36,8 @@ type StorageKey = string[];
  * its `StorageAdapterInterface`.
  *
  * Calls take effect in the order in which they are made, and each is stored whole or not at all. Promises reject with an
- * `SDS_PersistenceError`: `invalid-argument`, `closed`, and all that a provider's calls can fail with.
+ * `SDS_PersistenceError`: `invalid-argument`, `closed`, and all that a provider's calls can fail with but `queue-full`: what has
+ * no room waits for it.
  *
  * @example
  * import { Repo } from '@automerge/automerge-repo'
@@ -45,6 +51,7 @@ type StorageKey = string[];
 export class AutomergeRepoStorage {
   readonly #provider: SDS_DesktopPersistenceProvider;
   readonly #trouble: Trouble;
+  /** None where a call is neither refused for want of room nor to be tried again: it costs a copy of the bytes, and some time. */
   readonly #repeated: RepeatedWrites | undefined;
   /** Under way. */
   readonly #calls = new Set<Promise<unknown>>();
@@ -59,7 +66,9 @@ export class AutomergeRepoStorage {
     const { store = 'automerge-repo' } = own;
     this.#provider = new SDS_DesktopPersistenceProvider(database, store, { Ownership: 'shared', ...provider });
     this.#trouble = new Trouble(this.#provider.statistics().Path, onError);
-    this.#repeated = onError === undefined ? undefined : new RepeatedWrites();
+    const { Overflow } = { ...(isPostgresqlUrl(database) ? serverDefaults : {}), ...provider };
+    const repeats = onError !== undefined;
+    if (repeats || Overflow === 'reject') this.#repeated = new RepeatedWrites(repeats, () => this.#untilRoom());
   }
 
   /** Loads the bytes under a key, which belong to the caller; `undefined` if there are none. */
@@ -109,6 +118,11 @@ export class AutomergeRepoStorage {
       if (this.#repeated === undefined) return call();
       return this.#repeated.add(call, (error) => this.#trouble.tell('write', documentId, error));
     });
+  }
+
+  async #untilRoom(): Promise<void> {
+    await Promise.allSettled([this.#provider.flush()]);
+    await pause(ROOM_MS); // the room may be taken by other files, of which no one tells
   }
 
   async #do<T>(call: () => Promise<T>): Promise<T> {
