@@ -1,11 +1,11 @@
 /** The storage of automerge-repo: each of its chunks is a record of one store. */
-import { readStorageOptions, Trouble } from '../documents/index.ts';
+import { readStorageOptions, Trouble, untilRoom } from '../documents/index.ts';
 import { faultOfBytes } from '../main/arguments.ts';
 import { SDS_DesktopPersistenceProvider, type SDS_PersistenceError } from '../main/index.ts';
 import type { StorageOptions } from '../protocol/document-options.ts';
 import { serverDefaults } from '../protocol/options.ts';
 import { isPostgresqlUrl } from '../protocol/postgresql/url.ts';
-import { nextTurn, Promise, pause } from '../protocol/surroundings.ts';
+import { nextTurn, Promise } from '../protocol/surroundings.ts';
 import { partsOf, textOf } from './keys.ts';
 import { RepeatedWrites } from './repeated-writes.ts';
 
@@ -24,9 +24,6 @@ export interface AutomergeRepoStorageOptions extends StorageOptions {
    */
   onError?: (error: SDS_PersistenceError, documentId: string) => void;
 }
-
-/** How soon what was refused for want of room is tried again. */
-const ROOM_MS = 20;
 
 /** As automerge-repo names things: texts, the first of which is mostly the id of a document. */
 type StorageKey = string[];
@@ -68,7 +65,7 @@ export class AutomergeRepoStorage {
     this.#trouble = new Trouble(this.#provider.statistics().Path, onError);
     const { Overflow } = { ...(isPostgresqlUrl(database) ? serverDefaults : {}), ...provider };
     const repeats = onError !== undefined;
-    if (repeats || Overflow === 'reject') this.#repeated = new RepeatedWrites(repeats, () => this.#untilRoom());
+    if (repeats || Overflow === 'reject') this.#repeated = new RepeatedWrites(repeats, () => untilRoom(this.#provider));
   }
 
   /** Loads the bytes under a key, which belong to the caller; `undefined` if there are none. */
@@ -118,11 +115,6 @@ export class AutomergeRepoStorage {
       if (this.#repeated === undefined) return call();
       return this.#repeated.add(call, (error) => this.#trouble.tell('write', documentId, error));
     });
-  }
-
-  async #untilRoom(): Promise<void> {
-    await Promise.allSettled([this.#provider.flush()]);
-    await pause(ROOM_MS); // the room may be taken by other files, of which no one tells
   }
 
   async #do<T>(call: () => Promise<T>): Promise<T> {

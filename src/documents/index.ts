@@ -9,5 +9,6 @@ export { merge } from './merging-thread.ts';
 export { readDocumentOptions, readStorageOptions, urlOf } from './options.ts';
 export { GrowingPause, mayPass } from './pause.ts';
 export { refusal } from './refusal.ts';
+export { untilRoom } from './room.ts';
 export { Trouble } from './trouble.ts';
 export { Turns } from './turns.ts';

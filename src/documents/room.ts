@@ -17,7 +17,12 @@ export async function whenThereIsRoom<T>(provider: SDS_DesktopPersistenceProvide
     } catch (error) {
       if ((error as SDS_PersistenceError).code !== 'queue-full') throw error;
     }
-    await Promise.allSettled([provider.flush()]); // a failure is told to those who called
-    await pause(ms);
+    await untilRoom(provider, ms);
   }
+}
+
+/** Until what was called before on this file is finished, and then for so long. */
+export async function untilRoom(provider: SDS_DesktopPersistenceProvider, ms = FIRST_MS): Promise<void> {
+  await Promise.allSettled([provider.flush()]); // a failure is told to those who called
+  await pause(ms);
 }
