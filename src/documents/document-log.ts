@@ -195,6 +195,12 @@ export abstract class DocumentLog {
     this.#attempt = undefined;
   }
 
+  /** Has the next attempt come at once, and those after it as soon as those after a failure. */
+  hurry(): void {
+    this.#pause.beginAnew();
+    this.#pause.end();
+  }
+
   /** Resolves once the database lacks nothing that was rejected, whatever the live document may lack, or the log is closed. */
   async completed(): Promise<void> {
     while (this.isIncomplete && !this.isClosing) await this.#attempt;

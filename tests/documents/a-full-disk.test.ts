@@ -6,18 +6,16 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import * as Y from 'yjs';
 import { freshFolder } from '../support/files.ts';
 import { canMount, fill, smallDisk } from '../support/small-disk.ts';
-import { persistenceOn, runEditor, storedText, storeUnmerged, textOf, type, updatesOf } from './documents.ts';
-
-/** Pauses between attempts that are as long, or longer, have no end of their own from now on. */
-function pausesWithoutEnd(ms: number): void {
-  const { waitAsync } = Atomics;
-  const waiting: typeof waitAsync = (cell: never, at: number, value: never, timeout = Number.POSITIVE_INFINITY) =>
-    waitAsync(cell, at, value, timeout < ms ? timeout : Number.POSITIVE_INFINITY);
-  Atomics.waitAsync = waiting;
-  onTestFinished(() => {
-    Atomics.waitAsync = waitAsync;
-  });
-}
+import {
+  pausesWithoutEnd,
+  persistenceOn,
+  runEditor,
+  storedText,
+  storeUnmerged,
+  textOf,
+  type,
+  updatesOf,
+} from './documents.ts';
 
 /** More than the log of the database has room for before it grows. */
 const MUCH = 'x'.repeat(300_000);
