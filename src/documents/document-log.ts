@@ -134,6 +134,8 @@ export abstract class DocumentLog {
 
   /** Whether the database lacks an update, which was rejected. */
   isIncomplete = false;
+  /** Whether the whole document is being stored for that reason. */
+  #isCompleting = false;
   /** Whether the last update that came meanwhile was rejected as well. */
   #isRejecting = false;
   /** What has become of the last attempt to restore the live document. */
@@ -180,8 +182,14 @@ export abstract class DocumentLog {
     await whenThereIsRoom(this.provider, async () => {
       if (!this.isIncomplete) return; // it may have been removed while this has waited
       const rejections = this.#rejections;
-      await this.store(live.state());
-      if (rejections === this.#rejections) this.isIncomplete = false;
+      const stored = this.store(live.state());
+      this.#isCompleting = true;
+      try {
+        await stored;
+        if (rejections === this.#rejections) this.isIncomplete = false;
+      } finally {
+        this.#isCompleting = false;
+      }
     });
   }
 
@@ -235,6 +243,16 @@ export abstract class DocumentLog {
       if (!this.isIncomplete || isAway) throw error;
     }
     await this.#complete();
+  }
+
+  /** As the process ends, where no promise is heard of any more: what can't be stored then is told as of every call. */
+  storeAtExit(): void {
+    if (!this.isIncomplete || this.isLost || this.#isCompleting) return;
+    try {
+      if (this.#live !== undefined) void this.store(this.#live.state());
+    } catch {
+      // others have their turn; that it is not stored was told
+    }
   }
 
   // ---- the end --------------------------------------------------------------------------------------

@@ -23,6 +23,14 @@ interface Kept {
   isUsed: boolean;
 }
 
+/** Those of this copy of the module that are not closed. */
+const all = new Set<Documents>();
+
+/** What was rejected has a last attempt as the process ends. The library's listener, which waits for the commits, comes behind this one. */
+function storeAtExit(): void {
+  for (const documents of all) documents.storeAtExit();
+}
+
 export class Documents {
   readonly trouble: Trouble;
   /** Of documents that are not open. */
@@ -42,6 +50,8 @@ export class Documents {
     const shared = { ...settings.provider, Ownership: 'shared' } as const;
     this.#anchor = new SDS_DesktopPersistenceProvider(this.#database, '', shared);
     this.trouble = new Trouble(this.#anchor.statistics().Path, settings.onError);
+    if (all.size === 0) process.prependListener('exit', storeAtExit);
+    all.add(this);
   }
 
   /** Resolves once the database is open; rejects if that fails. Any call tries again. */
@@ -138,6 +148,10 @@ export class Documents {
     return this.#anchor.listStores();
   }
 
+  storeAtExit(): void {
+    for (const log of this.#open) log.storeAtExit();
+  }
+
   get isClosed(): boolean {
     return this.#closing !== undefined;
   }
@@ -160,6 +174,8 @@ export class Documents {
     this.#kept.clear();
     const closed = await Promise.allSettled([...this.#open].map((log) => this.close(log)));
     const ended = await Promise.allSettled(logs.map((log) => log.close())); // also of those that have left
+    all.delete(this);
+    if (all.size === 0) process.off('exit', storeAtExit);
     await this.#anchor.close();
     const lost = logs.flatMap((log, at) =>
       ended[at]?.status === 'rejected' ? [{ log, error: ended[at].reason }] : [],
