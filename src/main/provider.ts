@@ -173,8 +173,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
   }
 
   /**
-   * Deletes the patches with a number **smaller** than `beforeClock`. A patch that was called while a snapshot was being stored
-   * may not be part of it: it stays until a later snapshot contains it (docs/swap.md).
+   * Deletes the patches with a number **smaller** than `beforeClock`. A patch that was called while a snapshot was being stored,
+   * or as soon as it was, may not be part of it: it stays until a later snapshot contains it (docs/swap.md).
    *
    * @throws `invalid-argument`, `closed`, and all that a write can fail with
    */
