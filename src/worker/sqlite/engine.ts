@@ -41,7 +41,7 @@ export class SqliteEngine implements Engine {
 
   attach(): undefined {
     if (this.#connection !== undefined && this.#connection.opened.whereIsFile() !== 'there') {
-      this.#connection.wal?.takeIn();
+      this.#connection.wal?.checkpoint('PASSIVE');
       this.#abandon();
     }
     this.#connect();
@@ -218,7 +218,8 @@ export class SqliteEngine implements Engine {
     let found: Whereabouts = 'missing';
     try {
       found = opened.whereIsFile();
-      if (found === 'missing') wal?.takeIn();
+      // as SQLite does at closing, but not for a file that was moved away
+      if (found === 'missing') wal?.checkpoint('PASSIVE');
     } finally {
       if (found === 'there') closeDatabase(opened.database);
       else opened.close(); // the log may be another file's
