@@ -21,7 +21,10 @@ export async function watch(run: Run, path: string, everyMs: number, count: numb
   const samples: Sample[] = [];
   await run.work(path, async () => {
     for (let i = 0; i < count && !run.signal.aborted && output.isRead; i++) {
-      const found = await look(run, path);
+      const found = await describeDatabase(path, { Quick: true, Signal: run.signal }).catch((error: unknown) => {
+        if (run.signal.aborted) return undefined;
+        throw error;
+      });
       if (found === undefined) break;
       const sample = sampleOf(found, samples.at(-1));
       // for a person the last one matters, a program gets them all
@@ -33,16 +36,6 @@ export async function watch(run: Run, path: string, everyMs: number, count: numb
     return samples;
   });
   if (process.stdout.isTTY) run.say();
-}
-
-/** `undefined` if it was stopped meanwhile. */
-async function look(run: Run, path: string): Promise<SDS_DatabaseDescription | undefined> {
-  try {
-    return await describeDatabase(path, { Quick: true, Signal: run.signal });
-  } catch (error) {
-    if (run.signal.aborted) return undefined;
-    throw error;
-  }
 }
 
 function sampleOf(found: SDS_DatabaseDescription, last: Sample | undefined): Sample {

@@ -90,7 +90,7 @@ export class Service implements WorkerService, FileHost {
 
   detach(id: number): Promise<Report> {
     this.#begin();
-    const member = this.#memberOf(id);
+    const member = known(this.members, id);
     const { file } = member;
     return this.#answer(file, (done: (report: Report) => void) =>
       file.detach(member, (report) => {
@@ -103,7 +103,7 @@ export class Service implements WorkerService, FileHost {
 
   load({ member: id, askedAt }: LoadTicket, operation: LoadOperation, key: string, clock: number): Promise<Loaded> {
     this.#begin();
-    const member = this.#memberOf(id);
+    const member = known(this.members, id);
     const asParcel = operation === 'loadStore' && key === IN_PARCEL;
     return this.#answer(member.file, (done: (loaded: Loaded) => void) =>
       member.file.load(
@@ -123,7 +123,7 @@ export class Service implements WorkerService, FileHost {
   write({ file: id, number, firstSlab, askedAt, dropped }: WriteTicket, data: Bytes | Failure): Promise<void> {
     this.#begin();
     accountFor(dropped);
-    const file = this.#fileOf(id);
+    const file = known(this.#files, id);
     return this.#answer(file, (done) =>
       file.addBatch({ number, firstSlab, askedAt, large: new LargeBytes(data, done) }),
     );
@@ -174,18 +174,6 @@ export class Service implements WorkerService, FileHost {
     this.#loop.tellIfWanted(); // what the call asks for may take long
   }
 
-  #fileOf(id: number): WorkerFile {
-    const file = this.#files.get(id);
-    if (file === undefined) throw new Error(`there is no file ${id}`); // a fault of this program
-    return file;
-  }
-
-  #memberOf(id: number): Member {
-    const member = this.members.get(id);
-    if (member === undefined) throw new Error(`there is no provider ${id}`); // a fault of this program
-    return member;
-  }
-
   #answer<T>(file: WorkerFile, ask: (done: (value: T) => void) => void): Promise<T> {
     return new Promise((resolve) => {
       ask((value) => {
@@ -202,7 +190,7 @@ export class Service implements WorkerService, FileHost {
   }
 
   #addBatch = (id: number, number: number, firstSlab: number, askedAt: number): void => {
-    const file = this.#fileOf(id);
+    const file = known(this.#files, id);
     file.addBatch({ number, firstSlab, askedAt });
     this.#waiting.add(file);
     if (!file.written) this.#written.push(file);
@@ -272,6 +260,12 @@ export class Service implements WorkerService, FileHost {
     this.#board.note(file, number, which, outcome, cause);
     this.#loop.failed();
   }
+}
+
+function known<T>(all: ReadonlyMap<number, T>, id: number): T {
+  const found = all.get(id);
+  if (found === undefined) throw new Error(`there is no file or provider ${id}`); // a fault of this program
+  return found;
 }
 
 function read(

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { ifPossible } from '../../protocol/if-possible.ts';
 import { EngineError } from '../engine.ts';
 import { toEngineError, toOpenError } from './errors.ts';
-import { closeDatabase, firstValue, knowsUrls, numberOf, open } from './node-sqlite.ts';
+import { closeDatabase, firstValue, knowsUrls, open } from './node-sqlite.ts';
 import { type DatabaseName, type Identity, identityOf, isSame, refuseAnother } from './ordinary-file.ts';
 import { checkSchema, createTables, hasAllTables } from './schema.ts';
 import { lookAtFile, NOT_PERMITTED, whyNotOpen } from './why-not-open.ts';
@@ -23,8 +23,8 @@ export interface OpenedDatabase extends Place {
   database: Database;
   /** The path of the file, empty for a database in memory. */
   location: string;
-  /** As a number, of which 3.47.1 is 3_047_001. */
-  version: number;
+  /** Whether it was opened for one reading. */
+  onlyReads: boolean;
   setSynchronous(full: boolean): void;
   /** Lets go of it, wherever the file is. */
   close(): void;
@@ -85,13 +85,12 @@ function setUp(database: Database, before: Identity | undefined, full: boolean, 
     checkSchema(database); // another process may have made others since
     database.exec('COMMIT');
   }
-  const version = numberOf(String(firstValue(database, 'SELECT sqlite_version()')));
   // the file as SQLite knows it
   const location = String(firstValue(database, "SELECT file FROM pragma_database_list WHERE name = 'main'") ?? '');
   const original = location === '' ? undefined : statSync(location, { bigint: true });
   if (before !== undefined) refuseAnother(before, original);
   const close = () => letGo(database, location, original);
-  return { database, location, version, setSynchronous, close, ...placeOf(location, original, mode === 'wal') };
+  return { database, location, onlyReads, setSynchronous, close, ...placeOf(location, original, mode === 'wal') };
 }
 
 /** Kept from being collected: that would close them, and SQLite remove the log. */
