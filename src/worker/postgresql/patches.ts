@@ -67,11 +67,8 @@ export async function loadPatchesSince(connection: Reading, store: string, clock
   return packer.end();
 }
 
-export function pruning(numbers: ReadonlyMap<string, number>): Statement[] {
-  return [...numbers].map(([store, clock]) => ({
-    text: 'DELETE FROM sds_patches WHERE store_id = $1 AND clock < $2',
-    values: [store, String(clock)],
-  }));
+export function pruning(store: string, clock: number): Statement {
+  return { text: 'DELETE FROM sds_patches WHERE store_id = $1 AND clock < $2', values: [store, String(clock)] };
 }
 
 /**
