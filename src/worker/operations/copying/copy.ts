@@ -82,7 +82,7 @@ class Copy {
     await this.#meter.step();
     for (const { check } of sources) check();
     this.#progress.lastChance();
-    await writer.finish();
+    await writer.finish(sources);
     return { Path: writer.place, Stores: this.#meter.storesInAll, ...copied, LeftOut };
   }
 
@@ -128,7 +128,6 @@ class Copy {
     // a file of the same name, on another machine or at another time, is another one
     const { ino, birthtimeMs } = statSync(path);
     const reader = new (this.#given.salvage ? SalvageReader : FileReader)(database, path, () => this.#meter.step());
-    if (reader instanceof SalvageReader) this.#closing.push(() => reader.close());
     add({ reader, identity: `${path} ${ino} ${birthtimeMs}`, check });
     try {
       requireStoreFile(database);

@@ -40,10 +40,6 @@ export class SalvageReader extends RowReader {
     return this.#missing + this.#leftOut.size;
   }
 
-  close(): void {
-    this.#found.close();
-  }
-
   // ---- what is there ---------------------------------------------------------------------------------
 
   async stores(): Promise<Map<string, StoreSize>> {
