@@ -8,7 +8,7 @@ import type { CopyConnection } from './copy-connection.ts';
 import { addDigest, noRows, noRowsOf, sha256Of, sha256OfText } from './digest.ts';
 import type { Kind, Reader, RowsPrint, StoredRow, StorePrint, StoreSize, Value, ValuePrint } from './ends.ts';
 import { piecesOf } from './pieces.ts';
-import { countRows, digestRows, patchRows, readRows, recordRows } from './server-rows.ts';
+import { patchRows, printRows, readRows, recordRows } from './server-rows.ts';
 
 const VALUES_A_READ = 4096;
 
@@ -67,7 +67,7 @@ export class ServerReader implements Reader {
       return size;
     };
     for (const kind of kindsInRows) {
-      for await (const [store, { count, bytes }] of countRows(this.#server, tables[kind])) {
+      for await (const [store, { count, bytes }] of printRows(this.#server, tables[kind])) {
         add(store, bytes)[kind] += count;
         await this.#pause();
       }
@@ -157,7 +157,7 @@ export class ServerReader implements Reader {
     const stored = [...names.keys()];
     const printOf = (stored: unknown) => prints.get(names.get(String(stored)) ?? '');
     for (const kind of kindsInRows) {
-      for await (const [name, { count, bytes, digest }] of digestRows(this.#server, tables[kind], stored)) {
+      for await (const [name, { count, bytes, digest }] of printRows(this.#server, tables[kind], stored)) {
         await this.#pause();
         const print = printOf(name)?.[kind];
         if (print === undefined) continue;

@@ -51,32 +51,24 @@ export const recordRows: RowKind = {
   digestedName: sha256Of(WHOLE_KEY),
 };
 
-/** Of all stores, without a digest, for which all bytes would be read. A store may come several times, with other rows. */
-export function countRows(server: CopyConnection, kind: RowKind): AsyncGenerator<[store: string, RowsPrint]> {
-  const { order, valuesOf } = kind;
-  return pagesOf(server, kind, `(store_id, ${order}) > ($1, ${valuesOf('$2')})`, ROWS_A_PAGE, '0');
-}
-
-/** The same of these stores, with digests to be added up. Of one there may be any number of rows; several of them are small. */
-export function digestRows(
+/**
+ * The rows of all stores, counted in pages: a store may come several times, with other rows.
+ *
+ * @param stores - if so, those of these alone, with digests to be added up, for which all bytes are read. Of one there may be any number
+ * of rows; several of them are small
+ */
+export async function* printRows(
   server: CopyConnection,
-  kind: RowKind,
-  stores: readonly string[],
+  { table, order, place, valuesOf, beforeAll, digestedName }: RowKind,
+  stores?: readonly string[],
 ): AsyncGenerator<[store: string, RowsPrint]> {
-  const { order, valuesOf, digestedName } = kind;
-  const where = `store_id = ANY($4::text[]) AND (${order}) > (${valuesOf('$2')})`;
-  const digest = digestOfRows('ordinal', digestedName, 'data');
-  return pagesOf(server, kind, where, stores.length === 1 ? ROWS_A_PAGE : 'ALL', digest, textArray(stores));
-}
-
-async function* pagesOf(
-  server: CopyConnection,
-  { table, order, place, beforeAll }: RowKind,
-  where: string,
-  most: number | 'ALL',
-  digest: string,
-  ...values: Buffer[]
-): AsyncGenerator<[store: string, RowsPrint]> {
+  const where =
+    stores === undefined
+      ? `(store_id, ${order}) > ($1, ${valuesOf('$2')})`
+      : `store_id = ANY($4::text[]) AND (${order}) > (${valuesOf('$2')})`;
+  const values = stores === undefined ? [] : [textArray(stores)];
+  const digest = stores === undefined ? '0' : digestOfRows('ordinal', digestedName, 'data');
+  const most = stores === undefined || stores.length === 1 ? ROWS_A_PAGE : 'ALL';
   for (let [after, before] = [['', beforeAll], '0']; ; ) {
     const rows = await server.rows(
       `SELECT store_id, max(${place}), max(ordinal), count(*), sum(octet_length(data)), ${digest} FROM (` +
