@@ -1,4 +1,4 @@
-/** The bytes of a large snapshot are deleted by whatever takes its place, in the same transaction. */
+/** A large snapshot is acknowledged before the bytes of the one before it are deleted; they do not stay for all that. */
 import { copyStores, SDS_DesktopPersistenceProvider, type SDS_ProviderOptions } from 'sds-persistence-worker';
 import { expect, it, onTestFinished } from 'vitest';
 import { CHUNK_BYTES } from '../../src/worker/postgresql/chunks.ts';
@@ -69,7 +69,7 @@ describeOnPostgresql('the snapshot before', () => {
     const provider = open(url);
     await provider.saveSnapshot(snapshotOf(1), 1);
     expect(await provider.compactStore(snapshotOf(2), await provider.loadStore())).toBe(true);
-    expect(await provider.loadSnapshot()).toEqual(snapshotOf(2));
+    expect(await provider.loadSnapshot()).toEqual(snapshotOf(2)); // behind the deletion
     expect(await versionsIn(url)).toBe(1);
     expect(await provider.compactStore(new Uint8Array(10), await provider.loadStore())).toBe(true);
     expect(await versionsIn(url)).toBe(0);
@@ -86,19 +86,26 @@ describeOnPostgresql('the snapshot before', () => {
     expect(await versionsIn(url)).toBe(1);
   });
 
-  it('stays if its bytes are locked for too long, and nothing of the one that was to take its place does', async () => {
+  it('keeps no caller waiting: if it can not be deleted now, it is with the next one', async () => {
     const url = await postgresql.freshPlace();
     const provider = open(url, { BusyTimeoutMs: 300 });
     await provider.saveSnapshot(snapshotOf(1), 1);
+    const connections =
+      "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND application_name = 'sds-persistence-worker'";
+    const [before] = await server.query(connections, [databaseOf(url)]);
     const other = await server.connect(databaseOf(url));
     await other.query('BEGIN');
     await other.query('SELECT 1 FROM sds_snapshot_chunks FOR UPDATE');
-    await expect(provider.saveSnapshot(snapshotOf(2), 2)).rejects.toMatchObject({ code: 'database-busy' });
-    expect(await provider.loadSnapshot()).toEqual(snapshotOf(1));
-    expect(await versionsIn(url)).toBe(1);
+    await provider.saveSnapshot(snapshotOf(2), 2);
+    expect(await provider.loadSnapshot()).toEqual(snapshotOf(2)); // behind the deletion, which was given up
+    expect(await versionsIn(url)).toBe(2);
+    expect(await server.query(connections, [databaseOf(url)])).toContainEqual(before); // nor does it cost a connection
+    // a third would lie there as well: so that is refused
+    await expect(provider.saveSnapshot(snapshotOf(3), 3)).rejects.toMatchObject({ code: 'database-busy' });
     await other.query('COMMIT');
     await other.end();
-    await provider.saveSnapshot(snapshotOf(3), 3);
+    await provider.saveSnapshot(snapshotOf(4), 4);
+    await provider.close();
     expect(await versionsIn(url)).toBe(1);
   });
 
@@ -106,6 +113,7 @@ describeOnPostgresql('the snapshot before', () => {
     const url = await impatientPlace();
     const provider = open(url);
     for (let clock = 1; clock <= 4; clock++) await provider.saveSnapshot(veryLarge(clock), clock);
+    await provider.loadSnapshot(); // behind the deletion
     expect(await versionsIn(url)).toBe(1);
   });
 
@@ -119,6 +127,7 @@ describeOnPostgresql('the snapshot before', () => {
     const provider = open(url);
     await provider.saveSnapshot(veryLarge(1), 1);
     await replace(provider);
+    await provider.loadSnapshot(); // behind the deletion
     expect(await versionsIn(url)).toBe(0);
   });
 
@@ -153,6 +162,8 @@ describeOnPostgresql('the snapshot before', () => {
     );
     const provider = open(url);
     await provider.saveSnapshot(snapshotOf(2), 2);
+    await provider.flush();
+    await provider.loadSnapshot();
     expect(await versionsIn(url)).toBe(1);
   });
 });

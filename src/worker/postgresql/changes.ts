@@ -28,6 +28,8 @@ export class Changes {
   /** Of values that are saved. Those of stores are there since these were claimed. */
   readonly names: StoredName[] = [];
   readonly callers = new Set<Caller>();
+  /** Stores that get a large snapshot: what it replaces is to be deleted once all this is committed. */
+  readonly replaced = new Set<string>();
   /**
    * By which the calls are told apart that were without effect in the last attempt: but for patches, known before its commit is sent. Of
    * one that a lost worker has made it is not known: no compaction counts as carried out.
@@ -67,12 +69,12 @@ export class Changes {
         patches.push(pruning(store, writes.clock));
         return;
       case 'saveSnapshot':
-        snapshots.set(store, { clock: writes.clock, data: viewOf(writes.data) });
+        snapshots.set(store, this.#snapshot(store, writes.clock, writes.data));
         return;
       case 'compactStore': {
         const { clock, at } = writes;
         const seen = seenOf(writes.key);
-        const snapshot = { clock: snapshotNumber(clock, seen), data: viewOf(writes.data) };
+        const snapshot = this.#snapshot(store, snapshotNumber(clock, seen), writes.data);
         this.#end({ store, clock, snapshot, seen, at });
         return;
       }
@@ -100,6 +102,11 @@ export class Changes {
         this.values.release(storedName(writes.key).stored);
         return;
     }
+  }
+
+  #snapshot(store: string, clock: number, data: Uint8Array): Snapshot {
+    if (isLarge(data)) this.replaced.add(store);
+    return { clock, data: viewOf(data) };
   }
 
   #begin(): Section {

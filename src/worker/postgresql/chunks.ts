@@ -22,7 +22,10 @@ const chunksOf = {
 
 type HeadTable = keyof typeof chunksOf;
 
-/** Writes them under a new version, which it returns; they count once the head names it. */
+/**
+ * Writes them under a new version, which it returns; they count once the head names it. What is left of versions before the one that it
+ * names now is deleted first: if that goes on failing, no more is written, or the table would grow without end.
+ */
 export async function writeChunks(
   connection: Connection,
   heads: HeadTable,
@@ -34,7 +37,8 @@ export async function writeChunks(
   for (let start = 0; start < bytes.byteLength; start += STATEMENT_BYTES) {
     const piece = bytes.subarray(start, start + STATEMENT_BYTES);
     const chunks = Math.ceil(piece.byteLength / CHUNK_BYTES);
-    await connection.run({
+    const before = start === 0 ? [deletionOfUnnamed(heads, [key])] : [];
+    await connection.run(...before, {
       text:
         `INSERT INTO ${table} (${column}, version, chunk, data) ` +
         `SELECT $1::text, $2::text, $3::int + u.i, substring($4::bytea FROM u.i * ${CHUNK_BYTES} + 1 FOR ${CHUNK_BYTES}) ` +

@@ -4,7 +4,7 @@ import type { PostgresqlSettings, RecordsFound, StoreFound } from '../../protoco
 import { Promise } from '../../protocol/surroundings.ts';
 import { type Caller, type CommitPoint, type Engine, EngineError, noteCommit, type Writes } from '../engine.ts';
 import { Changes } from './changes.ts';
-import { readWhole } from './chunks.ts';
+import { deletionOfUnnamed, readWhole } from './chunks.ts';
 import { Claims } from './claims.ts';
 import type { Connection, Reading, Statement } from './connection.ts';
 import { Execution } from './execution.ts';
@@ -17,7 +17,7 @@ import { loadRecord, loadRecords } from './records.ts';
 import { ServerLink } from './server-link.ts';
 import { ServerError } from './sqlstates.ts';
 import { prepareTables } from './tables.ts';
-import { beginStatements, COMMIT, inTransaction, readingBy, transact } from './transactions.ts';
+import { beginStatements, COMMIT, inTransaction, readingBy, transact, UNLIMITED } from './transactions.ts';
 import { listStores, loadStore } from './whole-stores.ts';
 
 const NUMBER_TAKEN = '23505';
@@ -97,6 +97,10 @@ export class PostgresqlEngine implements Engine {
     for (const at of changes.collided) writes.markWithoutEffect(at);
     commitPoint.cells[commitPoint.index] = commitPoint.value;
     noteCommit(commitPoint);
+    if (changes.replaced.size === 0) return;
+    const deletion = deletionOfUnnamed('sds_snapshots', [...changes.replaced]);
+    // behind the acknowledgement, since it takes half as long as the snapshot itself; what comes next waits for it
+    void this.#link.useOnce((connection) => transact(connection, [UNLIMITED, deletion, this.#holder.fence()]));
   }
 
   async #carryOut(connection: Connection, changes: Changes, point: CommitPoint): Promise<void> {

@@ -4,7 +4,7 @@ import { deletionOfUnnamed, isLarge } from './chunks.ts';
 import type { Connection, Reading, Statement } from './connection.ts';
 import { PackedPatches } from './packed-patches.ts';
 import { collidedOf, insertCarefully, insertion } from './patches.ts';
-import { compact, snapshotHead } from './snapshots.ts';
+import { compact, type Snapshot, snapshotHead } from './snapshots.ts';
 import { readingBy, UNLIMITED } from './transactions.ts';
 import { saveLargeValue } from './values.ts';
 import { removalOfStores } from './whole-stores.ts';
@@ -40,7 +40,7 @@ export class Execution {
     for (const [store, snapshot] of snapshots) {
       if (isLarge(snapshot.data)) await this.#send();
       this.#statements.push(await snapshotHead(this.#connection, store, snapshot));
-      this.#statements.push(deletionOfUnnamed('sds_snapshots', [store]));
+      this.#deleteReplaced(store, snapshot);
     }
     this.#statements.push(...records.statements);
     if (end === undefined) return;
@@ -51,14 +51,18 @@ export class Execution {
     }
     await this.#send();
     if ('hash' in end) await saveLargeValue(this.#connection, end);
-    else if (await compact(this.#connection, end)) {
-      this.#statements.push(deletionOfUnnamed('sds_snapshots', [end.store]));
-    } else this.#collided.push(end.at);
+    else if (await compact(this.#connection, end)) this.#deleteReplaced(end.store, end.snapshot);
+    else this.#collided.push(end.at);
   }
 
   /** Before a deletion: it may take the patches that others have met. */
   async #seeWhatCollided(): Promise<void> {
     if (this.#inserted.size > 0) await this.#send();
+  }
+
+  /** What a large one replaces is deleted later. */
+  #deleteReplaced(store: string, { data }: Snapshot): void {
+    if (!isLarge(data)) this.#statements.push(deletionOfUnnamed('sds_snapshots', [store]));
   }
 
   /** @param committed - called as soon as that is known: what comes after it may fail */
