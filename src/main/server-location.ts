@@ -52,7 +52,7 @@ export function readServer(url: string): PostgresqlTarget | string {
   if (typeof target === 'string') return target;
   try {
     // not by their real paths: certificates are renewed by changing links
-    const files = Object.entries(target.tlsFiles).map(([name, path]) => [name, absolute(path)]);
+    const files = Object.entries(target.tlsFiles).map(([name, path]) => [name, path && absolute(path)]);
     return { ...target, tlsFiles: Object.fromEntries(files) };
   } catch {
     return 'its certificates have relative paths, and the working directory is gone';

@@ -145,8 +145,7 @@ export class PostgresqlEngine implements Engine {
     for (const packed of inserted) {
       const met = await collidedOf(readingBy(connection), packed);
       // those of patches that are kept lie under another number
-      const ignored = met.filter((position) => !packed.keepers.has(position));
-      collided.push(...packed.entriesAt(ignored));
+      collided.push(...packed.entriesAt(met.filter((position) => !packed.keepers.has(position))));
     }
   }
 

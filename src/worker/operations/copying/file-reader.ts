@@ -1,5 +1,4 @@
 /** Reads a sound database file. Rows that no provider writes are passed over. */
-import type { DatabaseSync as Database } from 'node:sqlite';
 import { RECORDS_TABLE } from '../../sqlite/schema.ts';
 import { OperationError, toFailure } from '../failure.ts';
 import { eachStore } from '../files/each-store.ts';
@@ -10,12 +9,7 @@ import { forms, listing, READ_ALIKE, type Row, RowReader, type Table, tableOf } 
 export class FileReader extends RowReader {
   /** Names of the stores, and the bytes by which the file knows them. */
   readonly #ids = new Map<string, Uint8Array>();
-  readonly #hasRecords: boolean;
-
-  constructor(database: Database, place: string, pause: () => Promise<void>) {
-    super(database, place, pause);
-    this.#hasRecords = this.query(RECORDS_TABLE).length > 0;
-  }
+  readonly #hasRecords = this.query(RECORDS_TABLE).length > 0;
 
   async stores(): Promise<Map<string, StoreSize>> {
     const sizes = new Map<string, StoreSize>();
