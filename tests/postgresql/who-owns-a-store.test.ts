@@ -314,7 +314,7 @@ describeOnPostgresql('who owns a store', () => {
     const before = own.log.length;
     const saved = provider.saveSnapshot(patchOf(2), 2);
     const renewals = () => own.log.slice(before).split('UPDATE sds_holders SET expires').length - 1;
-    await expect.poll(renewals).toBeGreaterThan(6);
+    await expect.poll(renewals).toBeGreaterThan(3);
     await client.query('COMMIT');
     await saved;
     await provider.appendPatch(patchOf(3), 3);
