@@ -94,7 +94,8 @@ function describeOverlaps(freshPlace: () => string | Promise<string>): void {
       await provider.flush();
       const checkpoint = provider.saveSnapshot(new Uint8Array(2_000_000), 11).then(() => provider.prunePatches(14));
       await setImmediate();
-      append(provider, 12, 13);
+      void provider.appendPatch(Buffer.from(text(patchOf(12)).padEnd(200_000)), 12);
+      append(provider, 13, 13);
       await checkpoint;
       expect(await left(provider)).toEqual([12, 13]);
     });

@@ -110,7 +110,7 @@ export class OpenBatch {
     const made = Acknowledgement.of<unknown>();
     for (;;) {
       const refusal =
-        (isLarge ? this.#startAnew(length, member, operation) : undefined) ?? this.#makeRoom(need, member, operation);
+        (isLarge ? this.#startAnew(member, operation) : undefined) ?? this.#makeRoom(need, member, operation);
       if (refusal !== undefined) return Promise.reject(refusal);
       const batch = this.#batch as Batch; // #makeRoom has opened one
       const large = isLarge && data !== undefined ? this.#largeBytes(call, data, length, handedOver) : undefined;
@@ -128,7 +128,7 @@ export class OpenBatch {
       if (this.#writer.write(operation, flags, member.id, index, clock, gathered, gatheredLength, key, keyLength)) {
         if (large !== undefined) {
           batch.large = large;
-          this.#host.memory.pendingBytes += length;
+          this.#host.memory.largeBytes += length;
           if (operation === 'appendPatch') this.#appended(batch, member, clock, length);
           this.complete();
         }
@@ -161,11 +161,14 @@ export class OpenBatch {
     }
   }
 
-  /** Waits until so many bytes may be added beside the slabs: more than all that may be go alone. What is gathered goes first. */
-  #startAnew(length: number, member: Member, call: string): SDS_PersistenceError | undefined {
+  /**
+   * Waits until a large write may be added, of whatever size: if it had to fit into what is left, smaller ones could overtake it
+   * for ever. What is gathered goes first.
+   */
+  #startAnew(member: Member, call: string): SDS_PersistenceError | undefined {
     const { memory } = this.#host;
-    const fits = () => memory.pendingBytes === 0 || memory.pendingBytes + length <= member.settings.MaxPendingBytes;
-    const refusal = this.#queue.refusalOf(call) ?? this.#waitFor(fits, member, call);
+    const hasRoom = () => memory.largeBytes < member.settings.MaxPendingBytes;
+    const refusal = this.#queue.refusalOf(call) ?? this.#waitFor(hasRoom, member, call);
     if (refusal === undefined) this.complete();
     return refusal;
   }

@@ -41,7 +41,7 @@ export function settleBatch(batch: Batch, queue: Settled): void {
 
 /** Its memory goes back first: a promise may be told of room. */
 function endBatch(batch: Batch, failed: Failures | undefined, finished: boolean, queue: Settled): void {
-  queue.host.memory.pendingBytes -= batch.large?.data.length ?? 0;
+  queue.host.memory.largeBytes -= batch.large?.data.length ?? 0;
   batch.large?.giveBack(finished);
   for (const slab of batch.slabs) queue.host.memory.giveBackSlab(slab);
   batch.settled = true;
