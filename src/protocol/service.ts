@@ -84,8 +84,6 @@ export interface WriteTicket {
   number: number;
   firstSlab: number;
   askedAt: number;
-  /** Bytes of shared blocks that crossed before and are not used any more. */
-  dropped: number;
 }
 
 /** All that lies in a store. */
@@ -141,7 +139,7 @@ export interface WorkerService {
   /** Resolves once it is finished; its entry says what became of it. One whose bytes are lost fails with that, in its place. */
   write(ticket: WriteTicket, data: Bytes | Failure): Promise<void>;
 
-  /** Calls the worker from its event loop to the ring; `dropped` as in a ticket. */
+  /** Calls the worker from its event loop to the ring; so many bytes of shared blocks that crossed before are not used any more. */
   wake(dropped: number): void;
   /** From now on batches lie in this arena. */
   useArena(arena: SharedArrayBuffer): void;

@@ -7,7 +7,7 @@ import { Delays } from '../protocol/delays.ts';
 import { IN_PARCEL, type LoadOperation } from '../protocol/entries.ts';
 import { ErrorBoard, type Settlers } from '../protocol/error-board.ts';
 import type { Failure, ReportedCause } from '../protocol/errors.ts';
-import { accountFor, accountForAtOnce } from '../protocol/gc-pressure.ts';
+import { accountForAtOnce } from '../protocol/gc-pressure.ts';
 import { buffersOf, packOf } from '../protocol/packed-bytes.ts';
 import { seal } from '../protocol/parcel.ts';
 import { Ring } from '../protocol/ring.ts';
@@ -120,9 +120,8 @@ export class Service implements WorkerService, FileHost {
     return transfer({ found: answer }, transferablesOf(answer));
   }
 
-  write({ file: id, number, firstSlab, askedAt, dropped }: WriteTicket, data: Bytes | Failure): Promise<void> {
+  write({ file: id, number, firstSlab, askedAt }: WriteTicket, data: Bytes | Failure): Promise<void> {
     this.#begin();
-    accountFor(dropped);
     const file = this.#fileOf(id);
     return this.#answer(file, (done) =>
       file.addBatch({ number, firstSlab, askedAt, large: new LargeBytes(data, done) }),

@@ -183,8 +183,7 @@ export class Dispatcher implements QueueHost {
 
   #callWrite(queue: FileQueue, batch: Batch, large: LargeBytes): void {
     const { number, firstSlab, begunAt } = batch;
-    const dropped = this.memory.blocks.takeDropped();
-    const ticket = { file: queue.id, number, firstSlab, askedAt: cellTime(begunAt), dropped };
+    const ticket = { file: queue.id, number, firstSlab, askedAt: cellTime(begunAt) };
     const { data, lost, isShared } = large;
     const given = isShared ? data : lost === undefined ? transfer(data, [data.buffer]) : failureOf(lost);
     const onFailure = (error: unknown) => {
