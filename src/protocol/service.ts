@@ -3,6 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { SharedMemory } from './control.ts';
 import type { LoadOperation } from './entries.ts';
 import type { Failure } from './errors.ts';
+import type { ProviderSettings, sharedOptions } from './options.ts';
 import type { PackedBytes } from './packed-bytes.ts';
 import type { Parcel } from './parcel.ts';
 import type { PostgresqlTarget } from './postgresql/url.ts';
@@ -53,14 +54,10 @@ export interface PasswordSource {
 }
 
 /** Of all providers of one PostgreSQL database: as the first of them has it. */
-export interface PostgresqlSettings {
+export interface PostgresqlSettings extends Pick<ProviderSettings, (typeof sharedOptions)[number]> {
   target: PostgresqlTarget;
   /** By which the server knows this process; the same for a worker and its successors. */
   session: string;
-  leaseMs: number;
-  createTables: boolean;
-  connectTimeoutMs: number;
-  retryForMs: number;
   /** Files and folders from where to look for the package `pg`. */
   places: readonly string[];
 }

@@ -35,8 +35,8 @@ export class PostgresqlEngine implements Engine {
   #takesBoth = true;
 
   constructor(settings: PostgresqlSettings) {
-    this.#mayCreate = settings.createTables;
-    this.#holder = new Holder(settings.session, settings.leaseMs);
+    this.#mayCreate = settings.CreateTables;
+    this.#holder = new Holder(settings.session, settings.LeaseMs);
     this.#claims = new Claims(this.#holder);
     this.#link = new ServerLink(settings, (connection) => this.#register(connection));
     this.#lease = new Lease(this.#holder, this.#claims, this.#link);
