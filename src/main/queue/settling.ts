@@ -19,8 +19,7 @@ import { isExiting } from '../observe/notes.ts';
 import { warnOfLoss } from '../observe/warnings.ts';
 import type { Batch, Settler } from './batch.ts';
 import { handOut } from './found.ts';
-import type { Item } from './in-flight.ts';
-import type { Load } from './load.ts';
+import type { Item, Load } from './in-flight.ts';
 import type { BatchHost } from './open-batch.ts';
 
 type Failures = Map<number, SDS_PersistenceError>;

@@ -15,9 +15,8 @@ import { warnOfForeignWriter } from '../observe/warnings.ts';
 import type { Batch } from '../queue/batch.ts';
 import type { FileQueue, QueueHost } from '../queue/file-queue.ts';
 import { drop } from '../queue/found.ts';
-import { type Item, WORTH_SENDING } from '../queue/in-flight.ts';
+import { type Item, type Load, WORTH_SENDING } from '../queue/in-flight.ts';
 import type { LargeBytes } from '../queue/large-bytes.ts';
-import type { Load } from '../queue/load.ts';
 import type { WorkerLink } from './worker-link.ts';
 
 /** An arena that a flood has filled is exchanged after so much quiet. */
