@@ -5,8 +5,9 @@ import { ifPossible } from '../protocol/if-possible.ts';
 import { type ProviderSettings, sharedOptions } from '../protocol/options.ts';
 import { newSession } from '../protocol/postgresql/session.ts';
 import { connectionKey, labelOf, type PostgresqlTarget, parsePostgresqlUrl } from '../protocol/postgresql/url.ts';
+import type { Location } from '../protocol/service.ts';
 import { randomUUID } from '../protocol/surroundings.ts';
-import { absolute, type Location } from './location.ts';
+import { absolute } from './location.ts';
 import { placesToLookFrom } from './module-places.ts';
 
 /** @throws `invalid-argument` for a URL that can't be read; the message has nothing of one with a password */

@@ -26,24 +26,30 @@ export interface ProviderFacts {
   owned: boolean;
 }
 
+/** Where a database is. */
+export interface Location {
+  /** As it is named in messages: a path, or what says where a server's database is. */
+  path: string;
+  /** What SQLite is told besides, as in a URL; empty but for `file:` URLs that ask for a connection of its own kind. */
+  parameters: string;
+  /** The same for all that lead to the same database in the same way; `undefined` for one that nobody else can reach. */
+  key: string | undefined;
+  /** Gone with its connection. */
+  transient: boolean;
+  server?: PostgresqlSettings;
+}
+
 /** A provider as the worker knows it. */
-export interface ProviderMessage extends ProviderFacts {
+export interface ProviderMessage extends ProviderFacts, Location {
   /** Number of the provider within its worker, and of its file. */
   member: number;
   file: number;
-  dbPath: string;
   /** Where the delays of the file's commits are counted. */
   delays: SharedArrayBuffer;
-  /** With which the file is opened, as in a URL. */
-  parameters: string;
-  /** Whether the database is in memory, and gone with its connection. */
-  transient: boolean;
   /** Why the last snapshot of this provider was not stored, if so; after the loss of a worker. */
   snapshotFailure: Failure | undefined;
   /** Values that it believes to be stored, and are not, with the number of saves that failed; after the loss of a worker. */
   unsavedValues: readonly { key: string; saves: number; failure: Failure }[];
-  /** Where the database is, if it is no file. */
-  server?: PostgresqlSettings;
   /** The one that this provider came with, if so. */
   password: string | undefined;
 }

@@ -33,13 +33,10 @@ export function sendDetach(link: WorkerLink, member: Member): void {
 function messageOf(queue: FileQueue, member: Member): ProviderMessage {
   const { settings } = member;
   return {
+    ...queue.location,
     member: member.id,
     file: queue.id,
-    dbPath: queue.dbPath,
     delays: queue.observer.delays.shared,
-    parameters: queue.location.parameters,
-    transient: queue.location.transient,
-    ...(queue.location.server === undefined ? {} : { server: queue.location.server }),
     password: member.password,
     storeId: member.storeId,
     full: settings.Durability === 'full',
