@@ -9,17 +9,11 @@ import type { Parcel } from './parcel.ts';
 import type { PostgresqlTarget } from './postgresql/url.ts';
 
 /**
- * What an engine has to know of a provider. As a `ProviderMessage` it crosses; the worker adds what failed (`Caller`, in
- * `worker/engine.ts`) and the file (`Member`, in `worker/file.ts`).
+ * What an engine has to know of a provider, with some of its options. As a `ProviderMessage` it crosses; the worker adds what
+ * failed (`Caller`, in `worker/engine.ts`) and the file (`Member`, in `worker/file.ts`).
  */
-export interface ProviderFacts {
+export interface ProviderFacts extends Pick<ProviderSettings, 'VerifyValues' | 'Durability' | 'BusyTimeoutMs'> {
   storeId: string;
-  /** Whether values are verified, which is done around the engine. */
-  verifyValues: boolean;
-  /** Whether a commit is to survive a power cut. */
-  full: boolean;
-  /** For how long a lock of another process is waited for. */
-  busyTimeoutMs: number;
   /** In a database that several processes share: whether no other one may write the store meanwhile. */
   exclusive: boolean;
   /** In such a database: whether this process has owned the store before, with a worker that was lost. */

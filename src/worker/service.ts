@@ -290,7 +290,7 @@ function read(
   if (operation === 'loadRecord') return engine.loadRecord(caller, key);
   if (operation === 'loadRecords') return engine.loadRecords(caller, key);
   const value = engine.loadValue(caller, key);
-  if (!caller.verifyValues) return value;
+  if (!caller.VerifyValues) return value;
   return value instanceof Promise ? value.then((data) => verified(key, data)) : verified(key, value);
 }
 
