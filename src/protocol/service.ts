@@ -69,20 +69,6 @@ export interface Bytes {
   length: number;
 }
 
-/** Whose load it is, and when it was called, as in `clock.ts`. */
-export interface LoadTicket {
-  member: number;
-  askedAt: number;
-}
-
-/** A large write: its file, and what the ring tells of other batches. */
-export interface WriteTicket {
-  file: number;
-  number: number;
-  firstSlab: number;
-  askedAt: number;
-}
-
 /** All that lies in a store. */
 export interface StoreFound {
   snapshot: Uint8Array | undefined;
@@ -131,10 +117,13 @@ export interface WorkerService {
   /** Forgets a provider, after all that was called before; with a file's last one, closes the database. */
   detach(member: number): Promise<Report>;
 
-  /** `key` and `clock` are '' and 0 where an operation has none. */
-  load(ticket: LoadTicket, operation: LoadOperation, key: string, clock: number): Promise<Loaded>;
-  /** Resolves once it is finished; its entry says what became of it. One whose bytes are lost fails with that, in its place. */
-  write(ticket: WriteTicket, data: Bytes | Failure): Promise<void>;
+  /** `askedAt` is as in `clock.ts`; `key` and `clock` are '' and 0 where an operation has none. */
+  load(member: number, askedAt: number, operation: LoadOperation, key: string, clock: number): Promise<Loaded>;
+  /**
+   * A large write: what the ring tells of other batches, and its bytes. Resolves once it is finished; its entry says what became of it.
+   * One whose bytes are lost fails with that, in its place.
+   */
+  write(file: number, number: number, firstSlab: number, askedAt: number, data: Bytes | Failure): Promise<void>;
 
   /** Calls the worker from its event loop to the ring; so many bytes of shared blocks that crossed before are not used any more. */
   wake(dropped: number): void;

@@ -15,13 +15,11 @@ import type {
   Bytes,
   Found,
   Loaded,
-  LoadTicket,
   ProviderMessage,
   Report,
   StoreFound,
   StoreInParcel,
   WorkerService,
-  WriteTicket,
 } from '../protocol/service.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import type { FileHost } from './batches.ts';
@@ -101,7 +99,7 @@ export class Service implements WorkerService, FileHost {
     );
   }
 
-  load({ member: id, askedAt }: LoadTicket, operation: LoadOperation, key: string, clock: number): Promise<Loaded> {
+  load(id: number, askedAt: number, operation: LoadOperation, key: string, clock: number): Promise<Loaded> {
     this.#begin();
     const member = this.#memberOf(id);
     const asParcel = operation === 'loadStore' && key === IN_PARCEL;
@@ -120,7 +118,7 @@ export class Service implements WorkerService, FileHost {
     return transfer({ found: answer }, transferablesOf(answer));
   }
 
-  write({ file: id, number, firstSlab, askedAt }: WriteTicket, data: Bytes | Failure): Promise<void> {
+  write(id: number, number: number, firstSlab: number, askedAt: number, data: Bytes | Failure): Promise<void> {
     this.#begin();
     const file = this.#fileOf(id);
     return this.#answer(file, (done) =>
