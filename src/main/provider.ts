@@ -85,7 +85,8 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     }
     const { settings, given } = options;
     const location = isServer ? locateServer(DbPath, settings) : locateFile(DbPath);
-    const { queue, worker } = open(location, settings);
+    const file = open(location, settings);
+    const { queue, worker } = file;
     const contradiction = contradictionOf(queue.location, location, given);
     if (contradiction !== undefined) throw makeError('invalid-argument', 'constructor', location.path, contradiction);
     const storeId = StoreId.toWellFormed(); // as the database keeps it
@@ -95,7 +96,7 @@ export class SDS_DesktopPersistenceProvider implements SDS_PersistenceProvider {
     this.#queue = queue;
     this.#worker = worker;
     this.#member = member;
-    this.#attachment = new Attachment(worker, queue, member);
+    this.#attachment = new Attachment(file, member);
     unclosed.register(this, this.#attachment, this);
     tellNoted();
   }

@@ -48,11 +48,6 @@ export class FileObserver {
     trace?.end({ Patches: patches, Bytes: patchBytes }, error);
   }
 
-  endedLoad(trace: Trace | undefined, error?: SDS_PersistenceError): void {
-    if (error !== undefined) tellOfError(error, this.#path);
-    trace?.end({}, error);
-  }
-
   /** Holds a caller, and counts for how long. */
   hold(wait: () => void): void {
     const begunAt = performance.now();
