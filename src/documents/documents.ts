@@ -29,8 +29,8 @@ export class Documents {
   readonly merging: Merging;
   readonly #database: string;
   readonly #settings: Settings;
-  /** Keeps the database open, and owns nothing of it. */
-  readonly #anchor: SDS_DesktopPersistenceProvider;
+  /** Keeps the database open, and owns nothing of it: for what concerns all documents. */
+  readonly anchor: SDS_DesktopPersistenceProvider;
   readonly #kept = new Map<string, Kept>();
   readonly #open = new Set<CompactedLog>();
   #closing: Promise<void> | undefined;
@@ -40,13 +40,8 @@ export class Documents {
     this.#settings = settings;
     this.merging = merging;
     const shared = { ...settings.provider, Ownership: 'shared' } as const;
-    this.#anchor = new SDS_DesktopPersistenceProvider(this.#database, '', shared);
-    this.trouble = new Trouble(this.#anchor.statistics().Path, settings.onError);
-  }
-
-  /** Resolves once the database is open; rejects if that fails. Any call tries again. */
-  ready(): Promise<void> {
-    return this.#anchor.ready();
+    this.anchor = new SDS_DesktopPersistenceProvider(this.#database, '', shared);
+    this.trouble = new Trouble(this.anchor.statistics().Path, settings.onError);
   }
 
   /** Opens the log of a document, to be closed by the caller. */
@@ -133,11 +128,6 @@ export class Documents {
     }, KEEP_MS);
   }
 
-  /** The names of all documents of which anything is stored, in the order of their UTF-8 bytes. */
-  names(): Promise<string[]> {
-    return this.#anchor.listStores();
-  }
-
   get isClosed(): boolean {
     return this.#closing !== undefined;
   }
@@ -160,7 +150,7 @@ export class Documents {
     this.#kept.clear();
     const closed = await Promise.allSettled([...this.#open].map((log) => this.close(log)));
     const ended = await Promise.allSettled(logs.map((log) => log.close())); // also of those that have left
-    await this.#anchor.close();
+    await this.anchor.close();
     const lost = logs.flatMap((log, at) =>
       ended[at]?.status === 'rejected' ? [{ log, error: ended[at].reason }] : [],
     );

@@ -110,5 +110,8 @@ export const defaultSettings: Readonly<ProviderSettings> = {
   RetryForMs: 30_000,
 };
 
+/** Those that hold for all providers of a database on a server in this process. */
+export const sharedOptions = ['LeaseMs', 'CreateTables', 'ConnectTimeoutMs', 'RetryForMs'] as const;
+
 /** What differs for a database on a server. */
 export const serverDefaults: Readonly<Partial<ProviderSettings>> = { Overflow: 'reject' };

@@ -127,7 +127,7 @@ export class WorkerFile {
 
   attach(member: Member, done: (report: Report) => void): void {
     this.members.add(member);
-    if (member.full) this.#full.add(member);
+    if (member.Durability === 'full') this.#full.add(member);
     this.#engine.announce?.(member);
     const attempt = () => {
       this.#setDurability();

@@ -7,7 +7,7 @@ import { Delays } from '../protocol/delays.ts';
 import { IN_PARCEL, type LoadOperation } from '../protocol/entries.ts';
 import { ErrorBoard, type Settlers } from '../protocol/error-board.ts';
 import type { Failure, ReportedCause } from '../protocol/errors.ts';
-import { accountFor, accountForAtOnce } from '../protocol/gc-pressure.ts';
+import { accountForAtOnce } from '../protocol/gc-pressure.ts';
 import { buffersOf, packOf } from '../protocol/packed-bytes.ts';
 import { seal } from '../protocol/parcel.ts';
 import { Ring } from '../protocol/ring.ts';
@@ -15,13 +15,11 @@ import type {
   Bytes,
   Found,
   Loaded,
-  LoadTicket,
   ProviderMessage,
   Report,
   StoreFound,
   StoreInParcel,
   WorkerService,
-  WriteTicket,
 } from '../protocol/service.ts';
 import { Promise } from '../protocol/surroundings.ts';
 import type { FileHost } from './batches.ts';
@@ -101,7 +99,7 @@ export class Service implements WorkerService, FileHost {
     );
   }
 
-  load({ member: id, askedAt }: LoadTicket, operation: LoadOperation, key: string, clock: number): Promise<Loaded> {
+  load(id: number, askedAt: number, operation: LoadOperation, key: string, clock: number): Promise<Loaded> {
     this.#begin();
     const member = known(this.members, id);
     const asParcel = operation === 'loadStore' && key === IN_PARCEL;
@@ -120,9 +118,8 @@ export class Service implements WorkerService, FileHost {
     return transfer({ found: answer }, transferablesOf(answer));
   }
 
-  write({ file: id, number, firstSlab, askedAt, dropped }: WriteTicket, data: Bytes | Failure): Promise<void> {
+  write(id: number, number: number, firstSlab: number, askedAt: number, data: Bytes | Failure): Promise<void> {
     this.#begin();
-    accountFor(dropped);
     const file = known(this.#files, id);
     return this.#answer(file, (done) =>
       file.addBatch({ number, firstSlab, askedAt, large: new LargeBytes(data, done) }),
@@ -285,7 +282,7 @@ function read(
   if (operation === 'loadRecord') return engine.loadRecord(caller, key);
   if (operation === 'loadRecords') return engine.loadRecords(caller, key);
   const value = engine.loadValue(caller, key);
-  if (!caller.verifyValues) return value;
+  if (!caller.VerifyValues) return value;
   return value instanceof Promise ? value.then((data) => verified(key, data)) : verified(key, value);
 }
 

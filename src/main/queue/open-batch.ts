@@ -10,6 +10,7 @@ import { INLINE_LIMIT, NO_SLAB } from '../../protocol/slabs.ts';
 import { Buffer, Promise } from '../../protocol/surroundings.ts';
 import type { Channel } from '../channel/channel.ts';
 import type { PendingMemory } from '../memory/pending-memory.ts';
+import { begin } from '../observe/channels.ts';
 import type { FileObserver } from '../observe/file-observer.ts';
 import { takeOver } from '../transfer.ts';
 import { Acknowledgement, type Awaited } from './acknowledgement.ts';
@@ -238,7 +239,8 @@ export class OpenBatch {
       batch.announced = batch.sent; // no stack is left: the next call announces it
       throw error;
     }
-    this.#observer.registered(batch);
+    // it has its place in the queue: only now may others hear of it
+    batch.trace = begin('commit', () => ({ Path: this.#queue.dbPath }));
   }
 
   /** The batch, if it has a call, and was not sent yet. */

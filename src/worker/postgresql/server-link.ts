@@ -42,15 +42,15 @@ export class ServerLink {
 
   /** @param register - makes this process known over a connection: a new one, or after it was fenced */
   constructor(settings: PostgresqlSettings, register: (connection: Connection) => Promise<void>) {
-    const { connectTimeoutMs, retryForMs, leaseMs } = settings;
+    const { ConnectTimeoutMs, RetryForMs, LeaseMs } = settings;
     this.#settings = settings;
     this.patience = {
-      connectMs: connectTimeoutMs,
-      retryForMs,
-      probeMs: Math.min(connectTimeoutMs, Math.max(retryForMs, LEAST_PROBE_MS)),
+      connectMs: ConnectTimeoutMs,
+      retryForMs: RetryForMs,
+      probeMs: Math.min(ConnectTimeoutMs, Math.max(RetryForMs, LEAST_PROBE_MS)),
       lockMs: 0,
       full: false,
-      idleMs: leaseMs,
+      idleMs: LeaseMs,
     };
     this.#register = register;
   }

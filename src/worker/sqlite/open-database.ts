@@ -39,7 +39,7 @@ export function openDatabase(name: DatabaseName, full: boolean, onlyReads = fals
     const before = lookAtFile(name);
     database = open(pathOrUrl(name));
     // before anything is read: SQLite finds the log by the file's name, which may be another file's by now
-    if (before !== undefined) refuseAnother(before, identityOf(name.dbPath));
+    if (before !== undefined) refuseAnother(before, identityOf(name.path));
     return setUp(database, before, full, onlyReads);
   } catch (error) {
     const failure = whyNotOpen(toOpenError(error), name);
@@ -49,10 +49,10 @@ export function openDatabase(name: DatabaseName, full: boolean, onlyReads = fals
 }
 
 /** The file's path, or the URL that says more; SQLite can be given none before Node 22.15. */
-function pathOrUrl({ dbPath, parameters, transient }: DatabaseName): string {
-  if (transient) return dbPath.startsWith('file:') && !knowsUrls() ? ':memory:' : dbPath;
-  if (parameters === '') return dbPath;
-  if (knowsUrls()) return `${pathToFileURL(dbPath).href}?${parameters}`;
+function pathOrUrl({ path, parameters, transient }: DatabaseName): string {
+  if (transient) return path.startsWith('file:') && !knowsUrls() ? ':memory:' : path;
+  if (parameters === '') return path;
+  if (knowsUrls()) return `${pathToFileURL(path).href}?${parameters}`;
   const message = `Node ${process.versions.node} opens no file with the parameters ${parameters}: Node 22.15 and later do`;
   throw new EngineError('open-failed', { message });
 }
