@@ -136,8 +136,9 @@ function describe(error: unknown, path: string): { code: string; message: string
   const said = detail
     .replace(/\bOverwrite(?= replaces it)/, '--overwrite')
     .replace('Verify: false', '--no-verify')
-    .replace(/^(SourcePath|BackupPath|From)(?= must be )/, 'the source')
-    .replace(/^(TargetPath|To)(?= must be )/, 'the target');
+    .replace(/^(To|Target\w*)(?= must be |: )/, 'the target')
+    .replace(/^(From|\w+Path)(?= must be |: )/, 'the source')
+    .replace(/^[A-Z]\w*(?= must be )/, 'it'); // of whatever name: the file that is named in front
   const isElsewhere = about !== undefined && about !== shownPlace(path) && !isSame(about, path);
   return { code: error.code, message: isElsewhere ? `${quoted(about)}: ${said}` : said };
 }

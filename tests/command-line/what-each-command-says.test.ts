@@ -197,7 +197,7 @@ describe('for people', () => {
     const { Results } = await documentOf(['copy', 'notes.db', url], { cwd });
     expect(Results[0]?.Error).toEqual({ Code: 'connection-failed', Message: `${place}: ${said}` });
     const { stderr } = await command(['copy', 'notes.db', 'postgres://me@/notes?sslmode=maybe'], { cwd });
-    expect(stderr).toMatch(/^error: 'notes\.db': To: .*sslmode/);
+    expect(stderr).toMatch(/^error: 'notes\.db': the target: .*sslmode/);
   });
 
   it.each(names)('%s --quiet says nothing if all is well', async (name) => {
@@ -343,6 +343,18 @@ describe('help and arguments', () => {
     expect(exitCode).toBe(1);
     expect(stderr.trim()).toMatch(told);
   });
+
+  it.each(['info', 'verify', 'backup', 'restore', 'compact', 'watch'])(
+    '%s of what is no file names no parameter of a function',
+    async (name) => {
+      for (const place of ['postgres://me@/notes', ':memory:', 'file:notes.db?vfs=unix-none']) {
+        const args = [name, place, ...argsOf(name).slice(2)];
+        const { stderr, exitCode } = await command(args, { cwd: folderWithFile() });
+        expect(exitCode).toBe(1);
+        expect(stderr).toMatch(/^error: '.*': (it|the source) must be the path of a file, not /);
+      }
+    },
+  );
 
   it('a store whose name is that of an option of a function keeps it', async () => {
     const cwd = freshFolder();
