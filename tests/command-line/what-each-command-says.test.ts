@@ -1,7 +1,7 @@
 /** Each command once, for people and for programs: its output, its exit code, and what it did. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
@@ -260,6 +260,26 @@ describe('for programs', () => {
     const { Results } = await documentOf(['watch', '--count', '3', '--every', '0.01', 'notes.db'], { cwd });
     expect(Results[0]?.Result).toHaveLength(3);
     expect((Results[0]?.Result as unknown as { Row: number }[] | undefined)?.[2]?.Row).toBe(60);
+  });
+
+  it('watch --json writes each sample as it comes, and an error behind them', async () => {
+    const cwd = folderWithFile();
+    const child = spawn(process.execPath, [bin, 'watch', '--json', '--every', '0.01', 'notes.db'], { cwd });
+    onTestFinished(() => void child.kill());
+    const closed = once(child, 'close');
+    let stdout = '';
+    for await (const text of child.stdout.setEncoding('utf8')) {
+      stdout += text;
+      if (stdout.includes('"At"')) rmSync(join(cwd, 'notes.db'), { force: true });
+    }
+    expect(await closed).toEqual([1, null]);
+    const { Ok, Results } = JSON.parse(stdout);
+    expect({ Ok, Results }).toEqual({
+      Ok: false,
+      Results: [{ Path: 'notes.db', Ok: false, Result: expect.any(Array), Error: expect.any(Object) }],
+    });
+    expect(Results[0].Result[0].Row).toBe(60);
+    expect(Results[0].Error.Code).toBe('open-failed');
   });
 
   it('an error is in the document, and the exit code 1', async () => {
