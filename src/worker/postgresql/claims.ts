@@ -239,7 +239,11 @@ export class Claims {
 
   /** Whether the server knows of each store what this process does, but for those that are to be given back. */
   get areSettled(): boolean {
-    return !this.#holder.inherits && ![...this.#claims.values()].includes('had');
+    return !this.#holder.inherits && !this.#anyHad;
+  }
+
+  get #anyHad(): boolean {
+    return [...this.#claims.values()].includes('had');
   }
 
   /** With the lease's renewals, by which all providers are known. A store whose row was locked is claimed anew though nobody uses it. */
@@ -252,7 +256,7 @@ export class Claims {
       await this.#holder.transact(connection, deletion, this.#holder.fence());
       this.#holder.inherits = false;
     }
-    await this.claimAnew(connection);
+    if (this.#anyHad) await this.claimAnew(connection);
   }
 }
 
