@@ -248,15 +248,20 @@ export class Claims {
 
   /** With the lease's renewals, by which all providers are known. A store whose row was locked is claimed anew though nobody uses it. */
   async settle(connection: Connection): Promise<void> {
-    if (this.#holder.inherits) {
-      // what a lost worker thread, or one that could not reach the server, was still to give back, and what has come back with an
-      // older state of the database
-      const text = 'DELETE FROM sds_claims WHERE session = $1 AND store_id <> ALL($2::text[])';
-      const deletion = { text, values: [this.#holder.session, textArray([...this.#callers.keys()])] };
-      await this.#holder.transact(connection, deletion, this.#holder.fence());
-      this.#holder.inherits = false;
-    }
+    if (this.#holder.inherits) await this.#giveBackInherited(connection);
     if (this.#anyHad) await this.claimAnew(connection);
+  }
+
+  /**
+   * What a lost worker thread, or one that could not reach the server, was still to give back, and what has come back with an older
+   * state of the database.
+   */
+  async #giveBackInherited(connection: Connection): Promise<void> {
+    const text = 'SELECT store_id FROM sds_claims WHERE session = $1';
+    const [found] = await this.#holder.transact(connection, { text, values: [this.#holder.session] });
+    for (const [stored] of found?.rows ?? []) if (!this.#callers.has(String(stored))) this.#leaving.add(String(stored));
+    this.#holder.inherits = false;
+    await this.giveBack(connection);
   }
 }
 
