@@ -155,6 +155,18 @@ function describeOverlaps(freshPlace: () => string | Promise<string>): void {
     expect(await left(provider)).toEqual([12, 13, 14]);
   });
 
+  it('what a prune leaves is deleted behind a later snapshot that has it, also where promises resolve at once', async () => {
+    const provider = open(await freshPlace());
+    await provider.saveSnapshot(patchOf('snapshot'), 11); // waits for the file to be opened
+    append(provider, 12, 15);
+    await provider.prunePatches(13);
+    expect(await left(provider)).toEqual([12, 13, 14, 15]);
+    await provider.saveSnapshot(patchOf('with 15'), 15);
+    await provider.flush();
+    await provider.prunePatches(16);
+    expect(await left(provider)).toEqual([]);
+  });
+
   it('a prune behind a snapshot deletes what it names, where promises resolve at once', async () => {
     const provider = open(await freshPlace());
     await provider.ready();

@@ -8,7 +8,7 @@
  * others. What is called without waiting keeps its meaning; snapshots of number 0 say nothing of patches; and promises that
  * resolve at the call leave no meanwhile.
  */
-import { setImmediate } from '../../protocol/surroundings.ts';
+import { nextTurn } from '../../protocol/surroundings.ts';
 
 /**
  * Patches that share a promise, since they were called one after the other: whatever else is called of their store ends the
@@ -61,14 +61,19 @@ export class Store {
   snapshotEnded(clock: number, isStored: boolean, hadBegun: boolean): void {
     if (hadBegun) {
       this.#onTheirWay--;
-      this.#justSettled++;
-      setImmediate(() => this.#justSettled--);
+      void this.#hasSettled();
     }
     this.#held = union(this.#held, this.#meanwhile);
     if (this.#onTheirWay === 0) this.#meanwhile = none;
     const { lowest, highest } = this.#held;
     // it has the patches up to its number
     if (isStored && clock >= lowest) this.#held = clock >= highest ? none : { lowest: clock + 1, highest };
+  }
+
+  async #hasSettled(): Promise<void> {
+    this.#justSettled++;
+    await nextTurn();
+    this.#justSettled--;
   }
 
   /** The patches below which number a prune may delete. */

@@ -98,7 +98,13 @@ export class CopyConnection {
 
   /** Until it is closed, the server is asked something now and then: a transaction stays, however long others take. */
   keepAsking(): void {
-    const ask = () => this.run({ text: 'SELECT 1' }).catch(() => undefined); // whoever asks next is told
+    let isAsked = false;
+    const ask = async () => {
+      if (isAsked) return;
+      isAsked = true;
+      await this.run({ text: 'SELECT 1' }).catch(() => undefined); // whoever asks next is told
+      isAsked = false;
+    };
     this.#asking ??= setInterval(() => void ask(), ASK_EVERY_MS);
   }
 

@@ -96,7 +96,7 @@ export async function* readRows(
   stores: readonly string[],
 ): AsyncGenerator<StoredRow[]> {
   const isOne = stores.length === 1;
-  // as many as fit into a piece, and one at least
+  // as many as begin within a piece
   const bytesBefore = `sum(octet_length(data)) OVER (ORDER BY store_id, ${order}) - octet_length(data)`;
   const columns = ["convert_to(store_id, 'UTF8')", `convert_to((${place})::text, 'UTF8')`, name, 'data'];
   for (let after = beforeAll; ; ) {
